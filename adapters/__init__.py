@@ -1,0 +1,1 @@
+"""Contrastive models for lmms-eval. Nothing here knows Micro-Bench."""

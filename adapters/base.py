@@ -1,0 +1,261 @@
+"""How a contrastive model answers the harness's questions: the request loop.
+
+A contrastive model cannot write; it says which of some given texts fits an image best. Any
+task with ``doc_to_choice`` can be asked that way. The answer is the letter of the best text
+and, on a second line, a JSON object with the probability of each letter, so that logs and
+caches of the harness carry them.
+
+Each distinct image and each distinct text is encoded once. Images are told apart by the
+function that the task names as ``doc_to_visual``: if that has an attribute ``image_key``, a
+function from a document (without its image) to something hashable, equal keys promise equal
+pixels, and a known image is not even decoded. Without it, pixels are compared.
+"""
+
+from __future__ import annotations
+
+import abc
+import collections
+import hashlib
+import itertools
+import json
+import os
+import string
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from lmms_eval import utils
+from lmms_eval.api.model import lmms
+from loguru import logger
+from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
+    from PIL.Image import Image
+
+DEFAULT_BATCH_SIZE = 64
+# Rounding keeps the log small; encoders in single precision agree to about six digits.
+_PROBABILITY_DIGITS = 6
+# Images read ahead of the encoder, in batches: enough to keep it busy, bounded in memory.
+_BATCHES_AHEAD = 2
+# Threads that decode and resize; the encoder's own threads do the rest.
+_READERS = 4
+
+
+@dataclass(frozen=True)
+class _Choice:
+    """One request: which of ``texts`` fits the image that ``load_visuals`` returns?"""
+
+    task_name: str
+    image_key: Hashable | None
+    load_visuals: Callable[[], list[Image]]
+    texts: list[str]
+
+
+class ContrastiveModel(lmms):
+    """A dual encoder behind the harness's model API.
+
+    Args:
+        batch_size: images, and texts, encoded at once; results do not depend on it.
+        device: a torch device; by default the process's own GPU, else the CPU.
+        max_batch_size: accepted, as the harness always passes it, and not used.
+
+    Raises:
+        ValueError: ``batch_size`` is not a positive integer.
+    """
+
+    is_simple = True
+
+    def __init__(self, batch_size: int | str = DEFAULT_BATCH_SIZE, device: str | None = None, max_batch_size: int | None = None) -> None:
+        super().__init__()
+        self.batch_size = _positive(batch_size)
+        self.device = _device(device)
+        self._image_features: dict[Hashable, np.ndarray] = {}
+        self._text_features: dict[str, np.ndarray] = {}
+
+    @classmethod
+    def create_from_arg_string(cls, arg_string: str, additional_config: dict | None = None) -> ContrastiveModel:
+        """Build the model from ``--model_args``, which win over the harness's own flags.
+
+        The harness passes its default ``--batch_size``, the integer 1 (typed on the command
+        line it is text), to every model; that means no wish.
+        """
+        flags = {name: value for name, value in (additional_config or {}).items() if value is not None}
+        if type(flags.get("batch_size")) is int and flags["batch_size"] == 1:
+            del flags["batch_size"]
+        return cls(**(flags | utils.simple_parse_args_string(arg_string)))
+
+    @abc.abstractmethod
+    def preprocess(self, image: Image) -> torch.Tensor:
+        """One RGB image as the encoder's input, shape (C, H, W); called from several threads."""
+
+    @abc.abstractmethod
+    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
+        """Unit vectors, shape (N, D), of preprocessed images, shape (N, C, H, W)."""
+
+    @abc.abstractmethod
+    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
+        """Unit vectors, shape (N, D)."""
+
+    @property
+    @abc.abstractmethod
+    def logit_scale(self) -> float:
+        """What cosine similarities are multiplied by before the softmax."""
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """Answer each request with the letter and probabilities of its task's choices.
+
+        Raises:
+            ValueError: a task has no choices; raised before anything is encoded.
+        """
+        choices = _choices(requests)
+        self._encode_missing_texts(choices)
+        image_keys = self._encode_missing_images(choices)
+        return [self._answer(choice, key) for choice, key in zip(choices, image_keys)]
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        """Refused: a contrastive model has no likelihood of a text."""
+        raise ValueError(_refusal(requests, "log-likelihoods"))
+
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
+        """Refused: a contrastive model holds no conversation."""
+        raise ValueError(_refusal(requests, "several rounds"))
+
+    def _encode_missing_texts(self, choices: list[_Choice]) -> None:
+        texts = dict.fromkeys(text for choice in choices for text in choice.texts)
+        missing = [text for text in texts if text not in self._text_features]
+        with self._progress("Encoding texts", len(missing)) as progress:
+            for batch in _batches(missing, self.batch_size):
+                vectors = self._run(self.encode_texts, batch)
+                self._text_features.update(zip(batch, vectors))
+                progress.update(len(batch))
+
+    def _encode_missing_images(self, choices: list[_Choice]) -> list[Hashable]:
+        """Encode what is not known yet; the key of each choice's image."""
+        first = {choice.image_key: index for index, choice in reversed(list(enumerate(choices)))}
+        jobs = [index for index, choice in enumerate(choices) if choice.image_key is None or (first[choice.image_key] == index and choice.image_key not in self._image_features)]
+        loaded: list[Hashable] = []
+        with self._progress("Encoding images", len(jobs)) as progress:
+            for batch in _batches(_read_ahead(self._load, (choices[index] for index in jobs), _BATCHES_AHEAD * self.batch_size), self.batch_size):
+                new = {key: image for key, image in batch if key not in self._image_features}
+                if new:
+                    self._image_features.update(zip(new, self._run(self.encode_images, torch.stack(list(new.values())))))
+                loaded += [key for key, _ in batch]
+                progress.update(len(batch))
+        keys = [choice.image_key for choice in choices]
+        for index, key in zip(jobs, loaded):
+            keys[index] = key
+        return keys
+
+    def _load(self, choice: _Choice) -> tuple[Hashable, torch.Tensor]:
+        visuals = choice.load_visuals()
+        if len(visuals) != 1:
+            raise ValueError(f"Task {choice.task_name} shows {len(visuals)} images with one question; a contrastive model compares one image with texts.")
+        image = visuals[0].convert("RGB")
+        key = choice.image_key
+        if key is None:
+            key = (image.size, hashlib.blake2b(image.tobytes(), digest_size=16).digest())
+        return key, self.preprocess(image)
+
+    def _run(self, encode: Callable, batch: Any) -> np.ndarray:
+        with torch.inference_mode():
+            return encode(batch).double().cpu().numpy()
+
+    def _answer(self, choice: _Choice, image_key: Hashable) -> str:
+        image = self._image_features[image_key]
+        logits = self.logit_scale * (np.stack([self._text_features[text] for text in choice.texts]) @ image)
+        weights = np.exp(logits - logits.max())
+        shares = (weights / weights.sum()).round(_PROBABILITY_DIGITS)
+        letters = string.ascii_uppercase
+        record = {"probabilities": {letter: float(share) for letter, share in zip(letters, shares)}}
+        return f"{letters[int(logits.argmax())]}\n{json.dumps(record)}"
+
+    def _progress(self, description: str, total: int) -> tqdm:
+        return tqdm(total=total, desc=description, disable=self.rank != 0 or total == 0)
+
+
+def _choices(requests: list[Instance]) -> list[_Choice]:
+    """What each request asks, read from the task behind its ``doc_to_visual``, task by task."""
+    arguments = [request.args for request in requests]
+    positions = collections.defaultdict(list)
+    for position, (_, _, doc_to_visual, _, task_name, split) in enumerate(arguments):
+        task = getattr(doc_to_visual, "__self__", None)
+        if task is None or task.config.doc_to_choice is None:
+            raise ValueError(_refusal([requests[position]], "free text"))
+        positions[task_name, split].append(position)
+    choices: dict[int, _Choice] = {}
+    for (task_name, split), members in positions.items():
+        doc_to_visual = arguments[members[0]][2]
+        doc_ids = [arguments[position][3] for position in members]
+        read = _choice_reader(doc_to_visual, task_name, split)
+        choices.update(zip(members, (read(doc_id, doc) for doc_id, doc in zip(doc_ids, _documents(doc_to_visual.__self__, split, doc_ids)))))
+    return [choices[position] for position in range(len(requests))]
+
+
+def _documents(task: Any, split: str, doc_ids: list[int]) -> Iterator[dict[str, Any]]:
+    """The documents without their images, converted in one go."""
+    columns = task.dataset_no_image[split][doc_ids]
+    return (dict(zip(columns, values)) for values in zip(*columns.values()))
+
+
+def _choice_reader(doc_to_visual: Callable, task_name: str, split: str) -> Callable[[int, dict], _Choice]:
+    task = doc_to_visual.__self__
+    image_key = getattr(task.config.doc_to_visual, "image_key", None)
+    rows = task.dataset[split]
+
+    def read(doc_id: int, doc: dict[str, Any]) -> _Choice:
+        texts = task.doc_to_choice(doc)
+        if not 1 <= len(texts) <= len(string.ascii_uppercase):
+            raise ValueError(f"Task {task_name}, document {doc_id}: expected 1 to {len(string.ascii_uppercase)} choices, got {len(texts)}.")
+        return _Choice(task_name, image_key(doc) if image_key else None, lambda: doc_to_visual(rows[doc_id]), texts)
+
+    return read
+
+
+def _refusal(requests: list[Instance], wanted: str) -> str:
+    names = ", ".join(dict.fromkeys(request.task_name for request in requests))
+    return f"{names}: asks for {wanted}, but a contrastive model only chooses among given texts. It runs tasks of output type generate_until with doc_to_choice, such as microbench_coarse."
+
+
+def _read_ahead(load: Callable[[_Choice], Any], jobs: Iterable[_Choice], ahead: int) -> Iterator[Any]:
+    """``map(load, jobs)`` on threads, in order, at most ``ahead`` results waiting."""
+    with ThreadPoolExecutor(max_workers=_READERS) as pool:
+        waiting: collections.deque[Future] = collections.deque()
+        for job in jobs:
+            waiting.append(pool.submit(load, job))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+def _positive(batch_size: int | str) -> int:
+    try:
+        size = int(batch_size)
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}.")
+    return size
+
+
+def _device(device: str | None) -> torch.device:
+    """The asked-for device; a bare ``cuda`` is the GPU of this process among its siblings."""
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    chosen = torch.device(device)
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device}: this installation of torch sees no GPU. Use device=cpu.")
+    logger.debug(f"Running on {chosen}")
+    return chosen

@@ -1,0 +1,1 @@
+"""Micro-Bench as tasks of the evaluation harness lmms-eval."""

@@ -1,0 +1,87 @@
+"""Files that the plugin keeps for the user: where, and how they are written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+_CHUNK_BYTES = 1 << 20
+
+
+def cache_dir() -> Path:
+    """The user's cache folder for Micro-Bench (``XDG_CACHE_HOME`` is honoured on Linux)."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("microbench"))
+
+
+def publish_folder(target: Path, fill: Callable[[Path], None]) -> Path:
+    """Let ``fill`` write into a new folder that then appears as ``target`` in one step.
+
+    A kill half-way leaves no ``target``; of several processes at once the first one wins
+    and the others' folders are dropped, so the contents must depend on the name alone.
+    """
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        fill(draft)
+        draft.chmod(0o755)
+        draft.rename(target)
+    except OSError:
+        # Renaming onto a filled folder fails: another process was first.
+        if not target.is_dir():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return target
+
+
+def write_folder(target: Path, contents: Mapping[str, bytes]) -> Path:
+    """Publish a folder with the given files (relative name to content); see `publish_folder`."""
+
+    def fill(draft: Path) -> None:
+        for name, content in contents.items():
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
+            (draft / name).write_bytes(content)
+
+    return publish_folder(target, fill)
+
+
+def write_file(target: Path, content: bytes) -> None:
+    """Write ``target`` in one step: readers see the old content or the new, never a part."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as draft:
+        draft.write(content)
+    os.replace(draft.name, target)
+
+
+def content_hashes(paths: list[Path]) -> list[str]:
+    """SHA-256 of each file; those of files unchanged in size and time are remembered."""
+    memory = cache_dir() / "hashes" / f"{hashlib.sha256(str(paths[0].parent).encode()).hexdigest()[:16]}.json"
+    try:
+        known = json.loads(memory.read_text())
+    except (OSError, ValueError):
+        known = {}
+    stamps = {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
+    fresh = {name: [*stamp, known[name][2] if known.get(name, [])[:2] == stamp else _sha256(Path(name))] for name, stamp in stamps.items()}
+    if fresh != known:
+        # A cache that cannot be written costs time, not the run.
+        with contextlib.suppress(OSError):
+            write_file(memory, json.dumps(fresh).encode())
+    return [fresh[str(path)][2] for path in paths]
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,56 @@
+"""What a model is shown and asked: the ``doc_to_*`` functions that the tasks' YAML names.
+
+Source: the paper's evaluation code (GitHub ``Ale9806/eVLLM``) for the prompt, the release's
+``captions`` column for the texts that contrastive models score.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from microbench_tasks.answers import lettered
+from microbench_tasks.schema import to_rgb
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+INSTRUCTION = "Answer with a single letter, no extra details."
+
+
+def microbench_doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None) -> str:
+    """The paper's prompt, to the letter: instruction, question and lettered options, a line each.
+
+    >>> print(microbench_doc_to_text({"question": "Which cell?", "options": ["basophil", "platelet"]}))
+    Answer with a single letter, no extra details.
+    Question:Which cell?
+    A) basophil
+    B) platelet
+    """
+    return "\n".join([INSTRUCTION, f"Question:{doc['question']}", *lettered(doc["options"])])
+
+
+def microbench_doc_to_choice(doc: dict[str, Any]) -> list[str]:
+    """The captions that a contrastive model scores, one per option, in the options' order."""
+    return doc["captions"]
+
+
+def microbench_doc_to_target(doc: dict[str, Any]) -> int:
+    """The index of the right option.
+
+    An index and not a letter: the harness looks the choice up itself with ``--predict_only``.
+    """
+    return doc["answer_idx"]
+
+
+def microbench_doc_to_visual(doc: dict[str, Any]) -> list[Image]:
+    """The document's one micrograph as 8-bit RGB."""
+    return [to_rgb(doc["image"])]
+
+
+def _image_key(doc: dict[str, Any]) -> str:
+    """Equal for documents that show the same pixels; needs no image column."""
+    return doc["image_key"]
+
+
+# Lets a model recognise an image that several tasks ask about before it is decoded.
+microbench_doc_to_visual.image_key = _image_key

@@ -1,0 +1,334 @@
+"""The columns of the Micro-Bench release: the only module that knows them.
+
+Source: the release ``jnirschl/uBench`` (config ``perception``, split ``test``) and public
+code that reads it. Everything here works on Arrow tables, so no image is decoded and no
+column is copied before it is known to be well-formed.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow as pa
+    from PIL.Image import Image
+
+COARSE_KINDS = ("domain", "subdomain", "modality", "submodality", "stain")
+CLASSIFICATION_KIND = "classification"
+QUESTION_KINDS = (CLASSIFICATION_KIND, *COARSE_KINDS)
+
+CAPTION_SETS = (0, 1)
+# The wording that the paper's tables use for contrastive models.
+SCORED_CAPTION_SET = 1
+
+LETTERS = "ABCDEFGH"
+MIN_OPTIONS = 2
+
+STRING_COLUMNS = (
+    "image_id",
+    "label_name",
+    "dataset",
+    "domain",
+    "institution",
+    "license",
+    "modality",
+    "ncbitaxon_id",
+    "ncbitaxon_name",
+    "pmid",
+    "split",
+    "stain",
+    "subdomain",
+    "submodality",
+)
+# What the questions need; the release's other columns may be missing from a local copy.
+REQUIRED_COLUMNS = ("image_id", "image", "dataset", "stain", "questions", "captions")
+QUESTION_FIELDS = ("question", "options", "answer", "answer_idx")
+CAPTION_FIELDS = ("options", "answer_idx")
+
+# Rows of Held et al. carry no dataset name; their stain tells them apart (the second with
+# an en dash, as released).
+DATASET_OF_STAIN = {
+    "H2B-mCherry": "held_et_al_2010_h2b",
+    "GalT\N{EN DASH}EGFP": "held_et_al_2010_galt",
+}
+
+
+class DataError(ValueError):
+    """The data source is not what Micro-Bench needs; the message says where and what was expected."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """One multiple-choice question of one row, checked.
+
+    ``answer_idx`` indexes ``options`` and ``captions`` alike; ``captions`` are the texts
+    that contrastive models score, one per option.
+    """
+
+    question: str
+    options: list[str]
+    answer_idx: int
+    captions: list[str]
+
+
+def caption_key(kind: str, caption_set: int = SCORED_CAPTION_SET) -> str:
+    """The field of ``captions`` that holds ``kind`` in wording ``caption_set`` (0 or 1)."""
+    return f"{kind}_{caption_set}"
+
+
+def release_features() -> datasets.Features:
+    """The release's columns as ``datasets.Features``.
+
+    Two types are not fixed by public documentation: ``bbox.points`` is the mapping
+    ``{x1, x2, y1, y2}`` of the upstream annotations, ``tags`` (always null) a string.
+    """
+    from datasets import Features, Image, Value
+
+    question = {
+        "id": Value("string"),
+        "name": Value("string"),
+        "tags": Value("string"),
+        "question": Value("string"),
+        "options": [Value("string")],
+        "answer": Value("string"),
+        "answer_idx": Value("int64"),
+    }
+    # The release stores the index of a caption's answer as text.
+    caption = {"question": Value("string"), "options": [Value("string")], "answer_idx": Value("string")}
+    box = {side: Value("float64") for side in ("x1", "x2", "y1", "y2")}
+    return Features(
+        {name: Value("string") for name in STRING_COLUMNS}
+        | {
+            "image": Image(),
+            "label": Value("int64"),
+            "microns_per_pixel": Value("float64"),
+            "synthetic": Value("bool"),
+            "captions": {caption_key(kind, number): caption for kind in QUESTION_KINDS for number in CAPTION_SETS},
+            "questions": {kind: question for kind in QUESTION_KINDS},
+            "bbox": [{"className": Value("string"), "points": box}],
+            "polygon": [{"className": Value("string"), "points": [Value("float64")]}],
+        }
+    )
+
+
+# --- columns -------------------------------------------------------------------------
+
+
+def check_columns(schema: pa.Schema, kind: str, where: str) -> None:
+    """Raise `DataError` unless ``schema`` has what the questions of ``kind`` need, in usable types.
+
+    Args:
+        schema: Arrow schema of the table.
+        kind: one of `QUESTION_KINDS`.
+        where: name of the source, for the message.
+    """
+    import pyarrow as pa
+
+    missing = [name for name in REQUIRED_COLUMNS if name not in schema.names]
+    if missing:
+        raise DataError(f"{where}: column(s) {', '.join(missing)} missing. Expected the columns of the Micro-Bench release; found {', '.join(schema.names)}.")
+
+    def expect(name: str, found: pa.DataType | None, fits, expected: str) -> None:
+        if found is None or not fits(found):
+            raise DataError(f"{where}: column {name} is of type {found if found is not None else 'nothing (missing)'}; expected {expected}.")
+
+    expect("image_id", schema.field("image_id").type, _is_text, "text")
+    for name in ("dataset", "stain"):
+        expect(name, schema.field(name).type, lambda found: _is_text(found) or pa.types.is_null(found), "text or null")
+    expect("image", schema.field("image").type, _is_image, "an image: encoded bytes, or a struct of bytes and path")
+    question, caption = f"questions.{kind}", f"captions.{caption_key(kind)}"
+    for prefix, fields in ((question, QUESTION_FIELDS), (caption, CAPTION_FIELDS)):
+        expect(prefix, _nested(schema, prefix), pa.types.is_struct, f"a struct of {', '.join(fields)}")
+    for name in (f"{question}.question", f"{question}.answer"):
+        expect(name, _nested(schema, name), _is_text, "text")
+    for prefix in (question, caption):
+        expect(f"{prefix}.options", _nested(schema, f"{prefix}.options"), _is_list_of_text, "a list of text")
+        # The release has integers in `questions` and text in `captions`: either will do.
+        expect(f"{prefix}.answer_idx", _nested(schema, f"{prefix}.answer_idx"), lambda found: _is_text(found) or pa.types.is_integer(found), "an integer or its decimal text")
+
+
+def _nested(schema: pa.Schema, dotted: str) -> pa.DataType | None:
+    import pyarrow as pa
+
+    column, *fields = dotted.split(".")
+    found = schema.field(column).type
+    for name in fields:
+        if not pa.types.is_struct(found) or found.get_field_index(name) < 0:
+            return None
+        found = found.field(name).type
+    return found
+
+
+def _is_text(found: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_string(found) or pa.types.is_large_string(found)
+
+
+def _is_list_of_text(found: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return (pa.types.is_list(found) or pa.types.is_large_list(found)) and _is_text(found.value_type)
+
+
+def _is_image(found: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_struct(found):
+        return {field.name for field in found} >= {"bytes", "path"}
+    return pa.types.is_binary(found) or pa.types.is_large_binary(found)
+
+
+# --- rows ----------------------------------------------------------------------------
+
+
+def row_name(table: pa.Table, row: int) -> str:
+    """How an error names a row: its index and image id."""
+    return f"row {row} (image_id {table['image_id'][row].as_py()})"
+
+
+def dataset_names(table: pa.Table, where: str) -> list[str]:
+    """The dataset of each row, with the names that the release leaves out filled in.
+
+    Raises:
+        DataError: a row has neither a dataset name nor a stain that implies one.
+    """
+    names = table["dataset"].to_pylist()
+    stains = table["stain"].to_pylist()
+    for row, (name, stain) in enumerate(zip(names, stains)):
+        if name is None:
+            names[row] = DATASET_OF_STAIN.get(stain)
+            if names[row] is None:
+                expected = " or ".join(map(repr, DATASET_OF_STAIN))
+                raise DataError(f"{where}: {row_name(table, row)}: column dataset is null and column stain is {stain!r}; expected a dataset name, or one of the stains {expected}.")
+    return names
+
+
+def questions(table: pa.Table, kind: str, where: str) -> Iterator[tuple[int, Question]]:
+    """Yield ``(row, question)`` for every row that has a question of ``kind``.
+
+    A question is absent where its struct, or the struct's ``question``, is null.
+
+    Raises:
+        DataError: a question is malformed, its answer is not among its options, or its
+            captions do not match it; names the row and the column.
+    """
+    question_column, caption_column = f"questions.{kind}", f"captions.{caption_key(kind)}"
+    asked = _struct_rows(table, "questions", kind, QUESTION_FIELDS)
+    captioned = _struct_rows(table, "captions", caption_key(kind), CAPTION_FIELDS)
+    for row, (fields, caption) in enumerate(zip(asked, captioned)):
+        if fields["question"] is None:
+            continue
+        place = f"{where}: {row_name(table, row)}: column "
+        answer_idx = _checked_answer(fields, place + question_column)
+        _check_captions(caption, len(fields["options"]), answer_idx, place + caption_column)
+        yield row, Question(fields["question"], fields["options"], answer_idx, caption["options"])
+
+
+def _struct_rows(table: pa.Table, column: str, key: str, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    """The wanted fields of one nested struct, row by row; all None where a struct is null."""
+    import pyarrow.compute as pc
+
+    values = [pc.struct_field(table[column], [key, name]).to_pylist() for name in fields]
+    return (dict(zip(fields, row)) for row in zip(*values))
+
+
+def _checked_answer(fields: dict[str, Any], place: str) -> int:
+    options = fields["options"]
+    if not options or not MIN_OPTIONS <= len(options) <= len(LETTERS):
+        raise DataError(f"{place}.options: expected {MIN_OPTIONS} to {len(LETTERS)} options, got {options!r}.")
+    if not all(options):
+        raise DataError(f"{place}.options: expected text in every option, got {options!r}.")
+    index = _as_index(fields["answer_idx"], len(options), f"{place}.answer_idx")
+    if fields["answer"] not in options:
+        raise DataError(f"{place}.answer: {fields['answer']!r} is not among the options {options!r}.")
+    if options[index] != fields["answer"]:
+        raise DataError(f"{place}.answer_idx: {index} points at {options[index]!r}, but the answer is {fields['answer']!r}.")
+    return index
+
+
+def _check_captions(caption: dict[str, Any], num_options: int, answer_idx: int, place: str) -> None:
+    captions = caption["options"]
+    if captions is None or len(captions) != num_options or not all(captions):
+        raise DataError(f"{place}.options: expected one caption for each of the question's {num_options} options, got {captions!r}.")
+    index = _as_index(caption["answer_idx"], num_options, f"{place}.answer_idx")
+    if index != answer_idx:
+        raise DataError(f"{place}.answer_idx: {index} does not match the question's answer_idx {answer_idx}.")
+
+
+def _as_index(value: Any, length: int, place: str) -> int:
+    """``value``, an integer or its decimal text, as an index below ``length``."""
+    text = str(value)
+    if not (text.isascii() and text.isdigit() and int(text) < length):
+        raise DataError(f"{place}: expected an index from 0 to {length - 1}, got {value!r}.")
+    return int(text)
+
+
+# --- images --------------------------------------------------------------------------
+
+
+def check_images(table: pa.Table, where: str) -> None:
+    """Raise `DataError` at the first image that cannot be read.
+
+    PNG files (the release holds nothing else) are proved whole by their checksums, without
+    decoding a pixel; other formats are decoded.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    for row, content in enumerate(image_contents(table)):
+        try:
+            if content is None:
+                raise UnidentifiedImageError("no image")
+            with Image.open(content) as image:
+                image.verify() if image.format == "PNG" else image.load()
+        # Pillow's decoders raise whatever their format's parser meets: SyntaxError, struct.error, …
+        except Exception as error:
+            raise DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {error}") from error
+
+
+def image_column(table: pa.Table) -> pa.ChunkedArray:
+    """The images as ``struct<bytes, path>``, the storage of ``datasets.Image``, without copying them."""
+    import pyarrow as pa
+
+    column = table["image"]
+    if pa.types.is_struct(column.type):
+        return column
+    chunks = [pa.StructArray.from_arrays([chunk, pa.nulls(len(chunk), pa.string())], ["bytes", "path"]) for chunk in column.chunks]
+    return pa.chunked_array(chunks, pa.struct([("bytes", column.type), ("path", pa.string())]))
+
+
+def image_contents(table: pa.Table) -> Iterator[io.BytesIO | str | None]:
+    """The encoded image of each row: its bytes as a file, else its path, else None."""
+    for chunk in image_column(table).chunks:
+        for value in chunk:
+            image = value.as_py() or {"bytes": None, "path": None}
+            yield image["path"] if image["bytes"] is None else io.BytesIO(image["bytes"])
+
+
+def to_rgb(image: Image) -> Image:
+    """``image`` as 8-bit RGB, as the reference sees it, turned upright by its EXIF tag.
+
+    Grayscale deeper than 8 bits is scaled so that its own maximum becomes 255 if it lies
+    above (a deviation: Pillow's conversion, which the reference uses, clips to white).
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode not in ("I", "F") and not upright.mode.startswith("I;16"):
+        return upright.convert("RGB")
+    values = np.nan_to_num(np.asarray(upright, dtype=np.float64)).clip(min=0)
+    scaled = values * (255 / max(255, values.max(initial=0)))
+    return Image.fromarray(np.rint(scaled).astype(np.uint8)).convert("RGB")
+
+
+def decode_image(content: bytes) -> Image:
+    """An encoded image as the models see it: 8-bit RGB (see `to_rgb`)."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as image:
+        return to_rgb(image)

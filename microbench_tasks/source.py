@@ -1,0 +1,229 @@
+"""Where the micrographs come from: one setting, ``MICROBENCH_DATASET``.
+
+Unset
+    The pinned release on the Hugging Face Hub, through ``datasets``.
+A folder
+    A Hub snapshot with its Arrow shards, a ``save_to_disk`` folder, Parquet or Arrow files.
+    Arrow streams are memory-mapped where they lie; nothing is copied.
+``demo``
+    The embedded demo set, drawn on first use into the user's cache.
+
+The tasks' YAML names the module attributes ``DATASET_PATH``, ``DATASET_NAME``,
+``DATASET_KWARGS`` and ``METADATA``; they are computed when asked for, so that importing
+reads nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from microbench_tasks import files
+from microbench_tasks.schema import DataError
+
+if TYPE_CHECKING:
+    import datasets
+
+SETTING = "MICROBENCH_DATASET"
+DEMO = "demo"
+HUB_ID = "jnirschl/uBench"
+HUB_CONFIG = "perception"
+HUB_REVISION = "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"
+SPLIT = "test"
+
+# SHA-256 of the release's Arrow shards, in order.
+RELEASE_SHARDS = (
+    "3d346134e6dffed41f74da64c1c173f5efd3a10200805796a030357297b630f1",
+    "790591636ae679afa1161664d207c2bb2e3d583690d03967e38364ba0f31ccac",
+    "c370cd84e6ed9b00483ef3d20f5c06d5ff2264733ea87f2df98cf9a22820bf74",
+    "832cdd6f73a132028584b4e47ec1afe643e0490dd8ec9686eabbb9de3eb7f814",
+    "e2741415cef1327ba243f21000ac43aab2d36b61a9c2c862a1d0e21f200f4a69",
+    "89deae84ed2dab1bb1fc40be0aefe81b8d94590cec548d1950ff5ff853143d34",
+    "534beca2084a250d4436340c78accc9fe7cc2d6063d4884302e7e7f141edad6c",
+)
+
+# The version of prompts and scores: goes up when either changes.
+TASK_VERSION = 1.0
+
+# What an Arrow file in the random-access format starts with; a stream does not.
+_ARROW_FILE_MAGIC = b"ARROW1"
+_SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d{5})-of-(?P<total>\d{5})\.\w+$")
+_CHOICES = f"unset it for the release on the Hub ({HUB_ID}), or set it to a folder that holds the release (Arrow or Parquet files, or a save_to_disk folder), or to {DEMO!r} for the embedded demo set"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A resolved data source.
+
+    Attributes:
+        label: names it in messages.
+        path, name, kwargs: how ``datasets`` loads it (``kwargs`` may hold the harness's own
+            ``load_from_disk``).
+        identity: what results files record: kind and revision or content hash.
+    """
+
+    label: str
+    path: str
+    name: str | None
+    kwargs: Mapping[str, Any]
+    identity: Mapping[str, Any]
+
+
+def current() -> Source:
+    """The source that ``MICROBENCH_DATASET`` names now.
+
+    Raises:
+        DataError: the setting names nothing that can be read.
+    """
+    setting = os.environ.get(SETTING)
+    if setting is None:
+        return _hub_source()
+    if setting == DEMO:
+        return _demo_source()
+    return _folder_source(setting)
+
+
+def load(source: Source) -> datasets.Dataset:
+    """The rows of ``source``, images still encoded, without decoding or copying them.
+
+    Raises:
+        DataError: ``datasets`` cannot load it.
+    """
+    import datasets
+
+    kwargs = dict(source.kwargs)
+    try:
+        if kwargs.pop("load_from_disk", False):
+            loaded = datasets.load_from_disk(source.path)
+        else:
+            loaded = datasets.load_dataset(source.path, source.name, cache_dir=_harness_cache_dir(), **kwargs)
+    # Network, file system, Arrow and `datasets` each have errors of their own; all mean this.
+    except Exception as error:
+        raise DataError(f"{source.label}: cannot be loaded: {type(error).__name__}: {error}. To use another source, set {SETTING}: {_CHOICES}.") from error
+    return loaded[SPLIT]
+
+
+def _harness_cache_dir() -> str | None:
+    """Where the harness lets ``datasets`` keep its tables, so that they are made once."""
+    from lmms_eval.api import task
+
+    resolve = getattr(task, "_resolve_hf_datasets_cache_dir", None)
+    return resolve() if resolve else None
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DATASET_PATH":
+        return current().path
+    if name == "DATASET_NAME":
+        return current().name
+    if name == "DATASET_KWARGS":
+        # The harness takes entries out of the mapping it is given.
+        return dict(current().kwargs)
+    if name == "METADATA":
+        return _metadata(current())
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _metadata(source: Source) -> dict[str, Any]:
+    """What every results file of our tasks says about their origin."""
+    from importlib.metadata import version
+
+    return {"version": TASK_VERSION, "microbench_version": version("microbench-lmms"), "dataset": dict(source.identity)}
+
+
+def _hub_source() -> Source:
+    return Source(
+        label=f"{HUB_ID} (revision {HUB_REVISION[:8]})",
+        path=HUB_ID,
+        name=HUB_CONFIG,
+        kwargs={"revision": HUB_REVISION},
+        identity={"source": "hub", "id": HUB_ID, "config": HUB_CONFIG, "revision": HUB_REVISION},
+    )
+
+
+def _demo_source() -> Source:
+    from microbench_tasks import demo
+
+    folder = demo.build(files.cache_dir() / f"demo-{demo.DEMO_VERSION}-{demo.DEMO_SEED}")
+    found = _folder_source(str(folder))
+    identity = {"source": DEMO, "version": demo.DEMO_VERSION, "seed": demo.DEMO_SEED, "sha256": found.identity["sha256"]}
+    return Source(f"{SETTING}={DEMO}", found.path, found.name, found.kwargs, identity)
+
+
+def _folder_source(setting: str) -> Source:
+    label = f"{SETTING}={setting}"
+    folder = Path(setting).expanduser()
+    if not setting.strip() or not folder.exists():
+        raise DataError(f"{label}: no such folder. Expected one of: {_CHOICES}.")
+    if not folder.is_dir():
+        raise DataError(f"{label}: is a file. Expected one of: {_CHOICES}.")
+    data_files = _data_files(folder.resolve(), label)
+    hashes = files.content_hashes(data_files)
+    digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    identity = {"source": "folder", "path": str(folder.resolve()), "sha256": digest, "is_release": tuple(hashes) == RELEASE_SHARDS}
+    if data_files[0].suffix == ".arrow" and not _is_arrow_file(data_files[0]):
+        view = _arrow_view(data_files, digest)
+        return Source(label, str(view), None, {"load_from_disk": True}, identity)
+    builder = data_files[0].suffix.removeprefix(".")
+    return Source(label, builder, None, {"data_files": {SPLIT: [str(file) for file in data_files]}}, identity)
+
+
+def _data_files(folder: Path, label: str) -> list[Path]:
+    """The files of the split, in order: all Arrow or all Parquet, complete."""
+    if (folder / "dataset_dict.json").is_file():
+        if not (folder / SPLIT).is_dir():
+            raise DataError(f"{label}: a saved DatasetDict without a {SPLIT!r} split; found {json.loads((folder / 'dataset_dict.json').read_text())['splits']}.")
+        folder = folder / SPLIT
+    if (folder / "state.json").is_file():
+        saved = json.loads((folder / "state.json").read_text())
+        found = [folder / entry["filename"] for entry in saved["_data_files"]]
+    else:
+        root = folder / HUB_CONFIG if (folder / HUB_CONFIG).is_dir() else folder
+        found = sorted(file for file in root.rglob("*") if file.suffix in (".arrow", ".parquet") and not file.name.startswith("cache-"))
+        found = [file for file in found if SPLIT in file.name] or found
+    if not found:
+        raise DataError(f"{label}: holds no .arrow or .parquet file. Expected one of: {_CHOICES}.")
+    if len({file.suffix for file in found}) > 1:
+        raise DataError(f"{label}: holds both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it.")
+    unreadable = [str(file) for file in found if not file.is_file()]
+    if unreadable:
+        raise DataError(f"{label}: missing file(s) {', '.join(unreadable)}. Download the folder again.")
+    _check_shards(found, label)
+    return found
+
+
+def _check_shards(found: list[Path], label: str) -> None:
+    """A partial download must not pass for the benchmark: every shard ``-i-of-n`` is needed."""
+    shards: dict[tuple[str, int], set[int]] = {}
+    for file in found:
+        if match := _SHARD_NAME.match(file.name):
+            shards.setdefault((match["stem"], int(match["total"])), set()).add(int(match["index"]))
+    for (stem, total), indices in shards.items():
+        missing = sorted(set(range(total)) - indices)
+        if missing:
+            raise DataError(f"{label}: {stem} should have {total} shards; missing number(s) {', '.join(map(str, missing))}. Download the folder again.")
+
+
+def _is_arrow_file(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(_ARROW_FILE_MAGIC)) == _ARROW_FILE_MAGIC
+
+
+def _arrow_view(data_files: list[Path], digest: str) -> Path:
+    """A ``save_to_disk`` folder that names ``data_files`` where they lie.
+
+    ``datasets.load_from_disk`` memory-maps what it names, while ``load_dataset`` would first
+    copy every byte into its cache.
+    """
+    named = hashlib.sha256("\n".join(map(str, data_files)).encode()).hexdigest()
+    state = {"_data_files": [{"filename": str(file)} for file in data_files], "_fingerprint": digest[:16], "_split": SPLIT}
+    state |= {"_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False}
+    contents = {"dataset_dict.json": {"splits": [SPLIT]}, f"{SPLIT}/state.json": state, f"{SPLIT}/dataset_info.json": {}}
+    view = files.cache_dir() / "views" / f"{digest[:16]}-{named[:16]}"
+    return files.write_folder(view, {name: json.dumps(content, indent=2).encode() for name, content in contents.items()})
