@@ -54,7 +54,7 @@ TASK_VERSION = 1.0
 # What an Arrow file in the random-access format starts with; a stream does not.
 _ARROW_FILE_MAGIC = b"ARROW1"
 _SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d{5})-of-(?P<total>\d{5})\.\w+$")
-_CHOICES = f"unset it for the release on the Hub ({HUB_ID}), or set it to a folder that holds the release (Arrow or Parquet files, or a save_to_disk folder), or to {DEMO!r} for the embedded demo set"
+_CHOICES = f"{SETTING} may be unset (the release on the Hub, {HUB_ID}), a folder with the release in Arrow or Parquet files or saved by save_to_disk, or {DEMO} (the embedded demo set)"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def load(source: Source) -> datasets.Dataset:
             loaded = datasets.load_dataset(source.path, source.name, cache_dir=_harness_cache_dir(), **kwargs)
     # Network, file system, Arrow and `datasets` each have errors of their own; all mean this.
     except Exception as error:
-        raise DataError(f"{source.label}: cannot be loaded: {type(error).__name__}: {error}. To use another source, set {SETTING}: {_CHOICES}.") from error
+        raise DataError(f"{source.label}: cannot be loaded: {type(error).__name__}: {error}. {_CHOICES}.") from error
     return loaded[SPLIT]
 
 
@@ -160,9 +160,9 @@ def _folder_source(setting: str) -> Source:
     label = f"{SETTING}={setting}"
     folder = Path(setting).expanduser()
     if not setting.strip() or not folder.exists():
-        raise DataError(f"{label}: no such folder. Expected one of: {_CHOICES}.")
+        raise DataError(f"{label}: no such folder. {_CHOICES}.")
     if not folder.is_dir():
-        raise DataError(f"{label}: is a file. Expected one of: {_CHOICES}.")
+        raise DataError(f"{label}: is a file. {_CHOICES}.")
     data_files = _data_files(folder.resolve(), label)
     hashes = files.content_hashes(data_files)
     digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
@@ -188,7 +188,7 @@ def _data_files(folder: Path, label: str) -> list[Path]:
         found = sorted(file for file in root.rglob("*") if file.suffix in (".arrow", ".parquet") and not file.name.startswith("cache-"))
         found = [file for file in found if SPLIT in file.name] or found
     if not found:
-        raise DataError(f"{label}: holds no .arrow or .parquet file. Expected one of: {_CHOICES}.")
+        raise DataError(f"{label}: holds no .arrow or .parquet file. {_CHOICES}.")
     if len({file.suffix for file in found}) > 1:
         raise DataError(f"{label}: holds both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it.")
     unreadable = [str(file) for file in found if not file.is_file()]

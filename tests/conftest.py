@@ -1,0 +1,33 @@
+"""Every test runs offline, with caches of its own."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+# Before any library reads them: a stray download fails at once, and no cache of the user's is touched.
+_CACHES = tempfile.mkdtemp(prefix="microbench-tests-")
+atexit.register(shutil.rmtree, _CACHES, ignore_errors=True)
+os.environ |= {"HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": _CACHES, "HF_HOME": f"{_CACHES}/huggingface", "TOKENIZERS_PARALLELISM": "false"}
+os.environ.pop("MICROBENCH_DATASET", None)
+sys.path.insert(0, str(Path(__file__).parent))
+
+import pytest  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def demo_folder() -> Path:
+    """The demo set as users get it, built once into the test caches."""
+    from microbench_tasks import demo, files
+
+    return demo.build(files.cache_dir() / f"demo-{demo.DEMO_VERSION}-{demo.DEMO_SEED}")
+
+
+@pytest.fixture
+def use_source(monkeypatch):
+    """Set the data source for one test."""
+    return lambda value: monkeypatch.setenv("MICROBENCH_DATASET", str(value))

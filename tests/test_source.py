@@ -1,0 +1,219 @@
+"""Claims about MICROBENCH_DATASET: every form it takes, and every way it can be wrong."""
+
+import hashlib
+import json
+
+import datasets
+import pyarrow as pa
+import pytest
+import release
+
+from microbench_tasks import source
+from microbench_tasks.schema import DataError
+
+ROWS = [release.row(index) for index in range(6)]
+
+
+def write_arrow_shards(folder, name="ubench-test-{index:05d}-of-00002.arrow", skip=()):
+    """The release's own layout: Arrow streams under perception/0.1.0."""
+    target = folder / "perception" / "0.1.0"
+    target.mkdir(parents=True)
+    for index, part in enumerate((ROWS[:2], ROWS[2:])):
+        table = release.table(part).data.table
+        if index not in skip:
+            with pa.OSFile(str(target / name.format(index=index)), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+                writer.write_table(table)
+    return folder
+
+
+def write_arrow_file(folder):
+    folder.mkdir()
+    table = release.table(ROWS).data.table
+    with pa.OSFile(str(folder / "test.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    return folder
+
+
+def save_dict(folder):
+    datasets.DatasetDict({"test": release.table(ROWS), "train": release.table(ROWS[:1])}).save_to_disk(folder)
+    return folder
+
+
+def save_single(folder):
+    release.table(ROWS).save_to_disk(folder)
+    return folder
+
+
+FORMS = {
+    "hub snapshot": write_arrow_shards,
+    "arrow file format": write_arrow_file,
+    "parquet": lambda folder: release.write_parquet(folder, ROWS),
+    "saved DatasetDict": save_dict,
+    "saved Dataset": save_single,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_folder_gives_the_same_rows(form, tmp_path, use_source):
+    use_source(FORMS[form](tmp_path / "data"))
+    loaded = source.load(source.current())
+    assert loaded["image_id"] == [row["image_id"] for row in ROWS]
+    assert loaded.cast_column("image", datasets.Image(decode=False))[3]["image"]["bytes"] == ROWS[3]["image"]["bytes"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_harness_loads_what_we_load(form, tmp_path, use_source):
+    """The call is the one in lmms_eval/api/task.py, ConfigurableTask.download."""
+    use_source(FORMS[form](tmp_path / "data"))
+    kwargs = source.DATASET_KWARGS
+    if kwargs.get("load_from_disk"):
+        loaded = datasets.load_from_disk(dataset_path=source.DATASET_PATH)
+    else:
+        loaded = datasets.load_dataset(path=source.DATASET_PATH, name=source.DATASET_NAME, **kwargs)
+    assert loaded["test"]["image_id"] == [row["image_id"] for row in ROWS]
+
+
+def test_arrow_streams_are_mapped_where_they_lie(tmp_path, use_source):
+    folder = write_arrow_shards(tmp_path / "data")
+    use_source(folder)
+    files = {entry["filename"] for entry in source.load(source.current()).cache_files}
+    assert files == {str(file) for file in folder.rglob("*.arrow")}
+
+
+def test_the_identity_is_the_hash_of_the_content(tmp_path, use_source):
+    folder = write_arrow_shards(tmp_path / "data")
+    use_source(folder)
+    hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.rglob("*.arrow"))]
+    expected = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+    assert source.current().identity == {"source": "folder", "path": str(folder), "sha256": expected, "is_release": False}
+
+
+def test_changed_content_changes_the_identity(tmp_path, use_source):
+    use_source(release.write_parquet(tmp_path / "data", ROWS))
+    before = source.current().identity["sha256"]
+    release.write_parquet(tmp_path / "data", ROWS[:-1])
+    assert source.current().identity["sha256"] != before
+
+
+def test_the_release_is_recognised_by_its_checksums(tmp_path, use_source, monkeypatch):
+    folder = write_arrow_shards(tmp_path / "data")
+    hashes = tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.rglob("*.arrow")))
+    monkeypatch.setattr(source, "RELEASE_SHARDS", hashes)
+    use_source(folder)
+    assert source.current().identity["is_release"]
+
+
+def test_unset_means_the_pinned_release(monkeypatch):
+    monkeypatch.delenv("MICROBENCH_DATASET", raising=False)
+    assert source.DATASET_PATH == "jnirschl/uBench"
+    assert source.DATASET_NAME == "perception"
+    assert source.DATASET_KWARGS == {"revision": "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"}
+    assert source.METADATA["dataset"]["revision"] == "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"
+
+
+def test_without_a_network_the_hub_gives_a_message_with_the_way_out(monkeypatch):
+    monkeypatch.delenv("MICROBENCH_DATASET", raising=False)
+    with pytest.raises(DataError, match=r"jnirschl/uBench \(revision 3f2c5b59\): cannot be loaded.*MICROBENCH_DATASET may be"):
+        source.load(source.current())
+
+
+def test_demo_is_recorded_with_its_version_seed_and_hash(demo_folder, use_source):
+    use_source("demo")
+    identity = source.METADATA["dataset"]
+    assert identity["source"] == "demo"
+    assert set(identity) == {"source", "version", "seed", "sha256"}
+    assert source.load(source.current()).num_rows >= 24 * 12
+
+
+def test_metadata_names_version_of_tasks_and_project(use_source, demo_folder):
+    from importlib.metadata import version
+
+    use_source("demo")
+    assert source.METADATA["version"] == source.TASK_VERSION
+    assert source.METADATA["microbench_version"] == version("microbench-lmms")
+
+
+def test_the_harness_may_empty_the_mapping_it_is_given(tmp_path, use_source):
+    use_source(release.write_parquet(tmp_path / "data", ROWS))
+    source.DATASET_KWARGS.clear()
+    assert "data_files" in source.DATASET_KWARGS
+
+
+@pytest.mark.parametrize("value", ["", " ", "/no/such/folder", "Demo"])
+def test_a_value_that_names_nothing_is_refused_with_the_choices(value, use_source):
+    use_source(value)
+    with pytest.raises(DataError, match="no such folder.*may be unset.*demo"):
+        source.current()
+
+
+def test_a_file_is_refused(tmp_path, use_source):
+    (tmp_path / "data.parquet").write_bytes(b"")
+    use_source(tmp_path / "data.parquet")
+    with pytest.raises(DataError, match="is a file"):
+        source.current()
+
+
+def test_an_empty_folder_is_refused(tmp_path, use_source):
+    use_source(tmp_path)
+    with pytest.raises(DataError, match=r"holds no \.arrow or \.parquet file"):
+        source.current()
+
+
+def test_a_partial_download_is_refused_by_the_missing_shard(tmp_path, use_source):
+    use_source(write_arrow_shards(tmp_path / "data", skip=(0,)))
+    with pytest.raises(DataError, match=r"ubench-test should have 2 shards; missing number\(s\) 0"):
+        source.current()
+
+
+def test_a_snapshot_whose_link_points_nowhere_is_refused(tmp_path, use_source):
+    folder = write_arrow_shards(tmp_path / "data")
+    shard = next(folder.rglob("*00001-of*"))
+    shard.unlink()
+    shard.symlink_to(tmp_path / "blob")
+    use_source(folder)
+    with pytest.raises(DataError, match=r"missing file\(s\) .*00001-of-00002.arrow"):
+        source.current()
+
+
+def test_two_kinds_of_files_are_refused(tmp_path, use_source):
+    folder = write_arrow_shards(tmp_path / "data")
+    release.write_parquet(folder / "perception", ROWS)
+    use_source(folder)
+    with pytest.raises(DataError, match="both Arrow and Parquet"):
+        source.current()
+
+
+def test_a_saved_dict_without_the_split_is_refused(tmp_path, use_source):
+    datasets.DatasetDict({"train": release.table(ROWS)}).save_to_disk(tmp_path / "data")
+    use_source(tmp_path / "data")
+    with pytest.raises(DataError, match=r"without a 'test' split; found \['train'\]"):
+        source.current()
+
+
+def test_a_file_that_is_no_arrow_is_refused_by_name(tmp_path, use_source):
+    (tmp_path / "test.arrow").write_bytes(b"garbage, but long enough to be looked at")
+    use_source(tmp_path)
+    with pytest.raises(DataError, match=f"MICROBENCH_DATASET={tmp_path}: cannot be loaded"):
+        source.load(source.current())
+
+
+def test_files_of_other_splits_and_of_the_library_are_passed_over(tmp_path, use_source):
+    folder = release.write_parquet(tmp_path / "data", ROWS)
+    release.table(ROWS[:1]).to_parquet(folder / "train-00000-of-00001.parquet")
+    (folder / "cache-0123.arrow").write_bytes(b"left by datasets")
+    use_source(folder)
+    assert len(source.load(source.current())) == len(ROWS)
+
+
+
+
+def test_an_unknown_attribute_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="DATASET_PATHS"):
+        source.DATASET_PATHS
+
+
+def test_the_view_of_arrow_files_holds_no_copy(tmp_path, use_source):
+    use_source(write_arrow_shards(tmp_path / "data"))
+    view = source.current().path
+    state = json.loads(open(f"{view}/test/state.json").read())
+    assert [entry["filename"] for entry in state["_data_files"]] == sorted(str(file) for file in tmp_path.rglob("*.arrow"))
