@@ -124,6 +124,9 @@ class ContrastiveModel(lmms):
         """Refused: a contrastive model holds no conversation."""
         raise ValueError(_refusal(requests, "several rounds"))
 
+    def clean(self) -> None:
+        """Keep the weights, which the harness would drop after a run: the same object may be asked again."""
+
     def _encode_missing_texts(self, choices: list[_Choice]) -> None:
         texts = dict.fromkeys(text for choice in choices for text in choice.texts)
         missing = [text for text in texts if text not in self._text_features]
@@ -240,7 +243,8 @@ def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 def _positive(batch_size: int | str) -> int:
     try:
-        size = int(batch_size)
+        # Through text, so that 2.5 is refused and not cut to 2.
+        size = int(str(batch_size))
     except ValueError:
         size = 0
     if size < 1:

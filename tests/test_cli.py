@@ -1,0 +1,72 @@
+"""Claims about the scripts, run as users run them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(sys.executable).parent
+
+
+def run(script, *arguments, **environment):
+    return subprocess.run([SCRIPTS / script, *arguments], capture_output=True, text=True, env=os.environ | environment)
+
+
+def test_path_prints_the_folder_of_task_definitions():
+    done = run("microbench", "path")
+    assert (Path(done.stdout.strip()) / "microbench_coarse.yaml").is_file()
+
+
+def test_demo_data_writes_a_folder_that_is_a_source(tmp_path, use_source):
+    from microbench_tasks import source
+
+    done = run("microbench", "demo-data", str(tmp_path / "demo"), "--seed", "5")
+    assert done.returncode == 0, done.stderr
+    use_source(tmp_path / "demo")
+    assert len(source.load(source.current())) >= 24 * 12
+
+
+def test_demo_data_does_not_write_into_an_existing_folder(tmp_path):
+    done = run("microbench", "demo-data", str(tmp_path))
+    assert done.returncode == 1
+    assert f"microbench: error: {tmp_path} exists already" in done.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["path"], ["demo-data"]])
+def test_every_command_has_help_with_an_example(command):
+    done = run("microbench", *command, "--help")
+    assert done.returncode == 0
+    assert not command or "example: " in done.stdout
+
+
+def test_no_command_is_an_error():
+    assert run("microbench").returncode == 2
+
+
+def test_the_harness_light_commands_work_through_our_script():
+    for arguments in ([], ["--help"], ["version"]):
+        done = run("lmms_eval", *arguments)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == run("lmms-eval", *arguments).stdout
+
+
+def test_tasks_list_knows_the_tasks():
+    for action in ("list", "groups", "subtasks"):
+        done = run("lmms_eval", "tasks", action)
+        assert done.returncode == 0
+        assert ("microbench_coarse_stain" if action == "subtasks" else "microbench_coarse") in done.stdout
+
+
+def test_models_lists_ours_in_both_scripts():
+    for script in ("lmms_eval", "lmms-eval"):
+        listed = run(script, "models").stdout.split()
+        assert {"open_clip", "demo_clip"} <= set(listed)
+
+
+def test_power_knows_the_tasks(demo_folder):
+    done = run("lmms_eval", "power", "--tasks", "microbench_coarse_stain", MICROBENCH_DATASET="demo")
+    assert done.returncode == 0, done.stderr
+    assert "microbench_coarse_stain:" in done.stdout
+    assert "Sample size:" in done.stdout
