@@ -322,7 +322,7 @@ def to_rgb(image: Image) -> Image:
     if upright.mode not in ("I", "F") and not upright.mode.startswith("I;16"):
         return upright.convert("RGB")
     values = np.nan_to_num(np.asarray(upright, dtype=np.float64)).clip(min=0)
-    scaled = values * (255 / max(255, values.max(initial=0)))
+    scaled = values * 255 / max(255, values.max(initial=0))
     return Image.fromarray(np.rint(scaled).astype(np.uint8)).convert("RGB")
 
 

@@ -1,0 +1,51 @@
+"""The demo set: small drawn micrographs for every dataset of the release, in its exact columns.
+
+No download is needed, so that every task can be tried on a machine without a network. The drawings
+come from a seeded program, each with its class clearly to be seen; a few tiles of the two real
+micrographs inside scikit-image go with them (``real_tiles`` states source and licence). Scores on this
+set say that a model and the harness work; they say nothing about microscopy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+DEMO_SEED = 20240701
+# Goes up whenever a drawing or a question changes.
+DEMO_VERSION = "1.0"
+
+
+def rows(seed: int = DEMO_SEED, rows_per_dataset: int | None = None, real_tiles: bool = True) -> Iterator[dict]:
+    """Yield the rows of the demo set, in the columns of ``schema.release_features``, grouped by dataset.
+
+    ``row["image"]`` is ``{"bytes": PNG, "path": None}``. Row i of a dataset depends on the seed and on i
+    only. ``rows_per_dataset`` None: at least 12 per dataset and 2 of every class. ``real_tiles`` adds
+    the tiles of real micrographs at the end of their datasets.
+
+    Raises ``ValueError`` for a negative seed or fewer than one row per dataset.
+
+    >>> row = next(rows(seed=1, rows_per_dataset=1, real_tiles=False))
+    >>> row["dataset"], row["questions"]["classification"]["answer"]
+    ('acevedo_et_al_2020', 'basophil')
+    """
+    if seed < 0:
+        raise ValueError(f"Expected a seed of 0 or more, got {seed}")
+    if rows_per_dataset is not None and rows_per_dataset < 1:
+        raise ValueError(f"Expected rows_per_dataset of at least 1, got {rows_per_dataset}")
+    from microbench_tasks.demo.assembly import iterate_rows
+
+    return iterate_rows(seed, rows_per_dataset, real_tiles)
+
+
+def build(folder: Path, seed: int = DEMO_SEED) -> Path:
+    """Write the demo set to ``folder`` and return it; a complete set of the same seed and version is left alone.
+
+    ``folder/perception`` holds two parquet shards, ``folder/cognition/test`` the questions that need
+    reasoning, one JSON file and one image each. The set appears in one step: a reader never sees half of it.
+
+    Raises ``FileExistsError`` if ``folder`` holds files that are not of a demo set.
+    """
+    from microbench_tasks.demo.writing import write_demo_set
+
+    return write_demo_set(Path(folder), seed)

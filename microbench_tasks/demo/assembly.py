@@ -1,0 +1,132 @@
+"""Rows of the demo set in the release's columns: paint, encode, ask, describe."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import UUID
+
+import numpy as np
+from numpy.random import Generator
+from PIL import Image
+
+from microbench_tasks.demo import questions
+from microbench_tasks.demo.canvas import Mark, Shape
+from microbench_tasks.demo.real_tiles import RealTile, load_tiles
+from microbench_tasks.demo.specs import DATASETS, INSTITUTION, LICENSE, NO_TAXON, DemoDataset
+
+# The release numbers its labels across all datasets.
+LABELS = {name: number for number, name in enumerate(sorted({name for dataset in DATASETS for name in dataset.classes}))}
+# What the random stream of a row is used for; part of the seed of the stream.
+PICTURE, TEXT, IDENTITY = range(3)
+# Row numbers of the real tiles, apart from those of the drawings.
+REAL_TILES_FROM = 1_000_000
+
+
+def iterate_rows(seed: int, rows_per_dataset: int | None, real_tiles: bool) -> Iterator[dict]:
+    """Rows grouped by dataset, real tiles at the end of theirs; see ``microbench_tasks.demo.rows``."""
+    tiles = load_tiles() if real_tiles else ()
+    for number, dataset in enumerate(DATASETS):
+        count = dataset.default_rows if rows_per_dataset is None else rows_per_dataset
+        for index in range(count):
+            yield drawn_row(seed, number, index)
+        for index, tile in enumerate(tile for tile in tiles if tile.dataset == dataset.name):
+            yield tile_row(seed, number, index, tile)
+
+
+def stream(seed: int, number: int, index: int, purpose: int) -> Generator:
+    """The random numbers of one row for one purpose, the same whatever other rows are asked for."""
+    return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(number, index, purpose)))
+
+
+def drawn_row(seed: int, number: int, index: int) -> dict:
+    """Row ``index`` of dataset ``number``; its class follows from the index (round-robin)."""
+    dataset = DATASETS[number]
+    label = dataset.classes[index % len(dataset.classes)] if dataset.classes else None
+    picture = dataset.paint(stream(seed, number, index, PICTURE), label, dataset.size)
+    image = encode_png(picture.pixels, dataset.mode, dataset.full_scale)
+    row = _row(seed, number, index, dataset, image, label)
+    return row | _annotations(picture.marks, dataset.size)
+
+
+def tile_row(seed: int, number: int, index: int, tile: RealTile) -> dict:
+    """A row around a tile of a real micrograph."""
+    drawn = DATASETS[number]
+    dataset = replace(
+        drawn,
+        setting=replace(drawn.setting, subdomain=tile.subdomain, submodality=tile.submodality, stain=tile.stain),
+        # The dataset's wordings name its own stain.
+        question=drawn.question.replace(drawn.setting.stain, tile.stain),
+        captions=tuple(template.replace(drawn.setting.stain, tile.stain) for template in drawn.captions),
+        microns_per_pixel=tile.microns_per_pixel,
+        taxon=NO_TAXON,
+    )
+    row = _row(seed, number, REAL_TILES_FROM + index, dataset, png_bytes(Image.fromarray(tile.pixels)), tile.label)
+    return row | {"institution": tile.institution, "license": tile.license} | _annotations((), tile.pixels.shape[:2])
+
+
+def _row(seed: int, number: int, index: int, dataset: DemoDataset, image: bytes, label: str | None) -> dict:
+    """Every column but the annotations; ``image`` is a PNG file."""
+    setting = dataset.setting
+    asked = questions.ask(stream(seed, number, index, TEXT), dataset, label)
+    return {
+        "image_id": image_id(seed, number, index),
+        "label_name": None if label is None else label.lower().replace("-", "_").replace(" ", "_").replace(".", ""),
+        "dataset": dataset.dataset_column,
+        "domain": setting.domain,
+        "institution": INSTITUTION,
+        "license": LICENSE,
+        "modality": setting.modality,
+        "ncbitaxon_id": dataset.taxon[0],
+        "ncbitaxon_name": dataset.taxon[1],
+        "pmid": None,
+        "split": "test",
+        "stain": setting.stain,
+        "subdomain": setting.subdomain,
+        "submodality": setting.submodality,
+        "image": {"bytes": image, "path": None},
+        "label": None if label is None else LABELS[label],
+        "microns_per_pixel": dataset.microns_per_pixel,
+        "synthetic": dataset.synthetic,
+        "captions": questions.caption(dataset, asked),
+        "questions": asked,
+    }
+
+
+def image_id(seed: int, number: int, index: int) -> str:
+    """A UUID drawn from the seed; datasets that share ids use the stream of the first of them."""
+    family = DATASETS[number].shares_ids_with
+    if family is not None:
+        number = next(at for at, dataset in enumerate(DATASETS) if dataset.shares_ids_with == family)
+    return str(UUID(bytes=stream(seed, number, index, IDENTITY).bytes(16), version=4))
+
+
+def _annotations(marks: tuple[Mark, ...], size: Shape) -> dict[str, list | None]:
+    """``polygon`` and ``bbox`` of the marks, clipped to the image, in pixels to two decimals; null without marks."""
+    if not marks:
+        return {"bbox": None, "polygon": None}
+    polygons, boxes = [], []
+    for mark in marks:
+        outline = np.round(np.clip(mark.outline, 0, np.array(size[::-1]) - 1.0), 2)
+        (x1, y1), (x2, y2) = outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
+        polygons.append({"className": mark.class_name, "points": outline.ravel().tolist()})
+        boxes.append({"className": mark.class_name, "points": {"x1": x1, "x2": x2, "y1": y1, "y2": y2}})
+    return {"bbox": boxes, "polygon": polygons}
+
+
+def encode_png(pixels: np.ndarray, mode: str, full_scale: int) -> bytes:
+    """Pixels in [0, 1] as a PNG of Pillow mode ``RGB``, ``RGBA`` (opaque), ``L`` or ``I;16`` (1 becomes ``full_scale``)."""
+    if mode == "I;16":
+        return png_bytes(Image.fromarray(np.rint(pixels * full_scale).astype(np.uint16)))
+    image = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
+    if mode == "RGBA":
+        image.putalpha(255)
+    return png_bytes(image)
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """The image as a PNG file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", compress_level=4)
+    return buffer.getvalue()

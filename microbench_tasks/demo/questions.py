@@ -1,0 +1,118 @@
+"""The release's question and caption structs for one image: options, gold answer, filled templates."""
+
+from __future__ import annotations
+
+import collections
+import functools
+from uuid import UUID
+
+import numpy as np
+from numpy.random import Generator
+
+from microbench_tasks.demo.specs import DATASETS, DemoDataset, Setting
+from microbench_tasks.schema import CAPTION_SETS, CLASSIFICATION_KIND, COARSE_KINDS, QUESTION_KINDS, caption_key
+
+NONE_OPTION = "none of the above"
+# With "none of the above" at most eight options, the letters A to H.
+MAX_CLASSES_ASKED = 7
+
+QUESTIONS = {
+    "domain": "What is the most likely field of study this micrograph would be used for?",
+    "subdomain": "What is the most likely subfield of study this micrograph would be used for?",
+    "modality": "What is the most likely microscopy modality used to acquire this image?",
+    "submodality": "What is the most likely microscopy submodality used to acquire this image?",
+    "stain": "What is the most likely technique used to stain this micrograph?",
+}
+
+CAPTIONS = {
+    "domain": ("A micrograph used in {class}.", "A microscopy image from the field of {class}."),
+    "subdomain": ("A micrograph used in {class}.", "A microscopy image from the subfield of {class}."),
+    "modality": ("A micrograph acquired through {class}.", "An image obtained with {class}."),
+    "submodality": ("A micrograph acquired through {class}.", "An image obtained with {class}."),
+    "stain": ("A micrograph stained with {class}.", "A microscopy image prepared with {class}."),
+}
+
+# Most options of a question, the last one included.
+NUM_OPTIONS = {"domain": 6, "subdomain": 6, "modality": 4, "submodality": 6, "stain": 6}
+
+# Offered beside the domains that occur, never the answer, as in the release.
+MORE_DOMAINS = ("radiology", "dermatology")
+# Never offered against each other: nobody could tell them apart from an image.
+INDISTINCT = (frozenset({"May-Grunwald-Giemsa", "Wright-Giemsa"}),)
+
+
+@functools.cache
+def answer_counts(kind: str) -> dict[str, int]:
+    """How often each answer to ``kind`` is right in the set of default size."""
+    counts: collections.Counter[str] = collections.Counter()
+    for dataset in DATASETS:
+        if dataset.classes and (kind != "stain" or dataset.asks_stain):
+            counts[getattr(dataset.setting, kind)] += dataset.default_rows
+    return dict(counts)
+
+
+def coarse_options(rng: Generator, kind: str, setting: Setting) -> list[str]:
+    """The answer and distractors, shuffled, then "none of the above".
+
+    Distractors are answers to other images, the more common the more often: were they other
+    words, or drawn evenly, the right option could be told without looking.
+    """
+    answer = getattr(setting, kind)
+    counts = {option: count for option, count in answer_counts(kind).items() if option != answer and {option, answer} not in INDISTINCT}
+    shares = np.array(list(counts.values())) / sum(counts.values())
+    wanted = min(NUM_OPTIONS[kind] - 2, len(counts))
+    sampled = rng.choice(list(counts), wanted, replace=False, p=shares)
+    more = MORE_DOMAINS if kind == "domain" else ()
+    return [*map(str, rng.permutation([answer, *sampled, *more])), NONE_OPTION]
+
+
+def class_options(rng: Generator, classes: tuple[str, ...], answer: str) -> list[str]:
+    """The classes in their fixed order, at most seven of them with the answer, then "none of the above"."""
+    others = [name for name in classes if name != answer]
+    asked = {answer, *map(str, rng.permutation(others)[: MAX_CLASSES_ASKED - 1])}
+    return [*(name for name in classes if name in asked), NONE_OPTION]
+
+
+def question_struct(rng: Generator, kind: str, text: str, options: list[str], answer: str) -> dict:
+    """One entry of the ``questions`` column."""
+    return {
+        "id": str(UUID(bytes=rng.bytes(16), version=4)),
+        "name": kind,
+        "tags": None,
+        "question": text,
+        "options": options,
+        "answer": answer,
+        "answer_idx": options.index(answer),
+    }
+
+
+def caption_struct(template: str, question: dict) -> dict:
+    """One entry of the ``captions`` column: the question's options, in its order, as sentences."""
+    sentences = [option if option == NONE_OPTION else template.replace("{class}", option) for option in question["options"]]
+    return {"question": template, "options": sentences, "answer_idx": str(question["answer_idx"])}
+
+
+def ask(rng: Generator, dataset: DemoDataset, label: str | None) -> dict[str, dict | None]:
+    """The six questions of an image; null where the dataset has none of that kind."""
+    asked: dict[str, dict | None] = {CLASSIFICATION_KIND: None}
+    if label is not None:
+        options = class_options(rng, dataset.classes, label)
+        asked[CLASSIFICATION_KIND] = question_struct(rng, CLASSIFICATION_KIND, dataset.question, options, label)
+    for kind in COARSE_KINDS:
+        options = coarse_options(rng, kind, dataset.setting)
+        asked[kind] = question_struct(rng, kind, QUESTIONS[kind], options, getattr(dataset.setting, kind))
+    if not dataset.asks_stain:
+        # The release writes a missing question in two ways: no struct, or a struct of nulls.
+        asked["stain"] = None if rng.random() < 0.5 else dict.fromkeys(asked["stain"])
+    return asked
+
+
+def caption(dataset: DemoDataset, asked: dict[str, dict | None]) -> dict[str, dict | None]:
+    """The twelve captions that belong to the questions, null where the question is."""
+    captions: dict[str, dict | None] = {}
+    for kind in QUESTION_KINDS:
+        templates = dataset.captions if kind == CLASSIFICATION_KIND else CAPTIONS[kind]
+        for number in CAPTION_SETS:
+            present = asked[kind] is not None and asked[kind]["question"] is not None
+            captions[caption_key(kind, number)] = caption_struct(templates[number], asked[kind]) if present else None
+    return captions
