@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from typing import TYPE_CHECKING
@@ -49,4 +50,6 @@ def _check_images_once(split: datasets.Dataset, identity: str, where: str) -> No
     if marker.exists():
         return
     schema.check_images(split.data.table, where)
-    files.write_file(marker, identity.encode())
+    # A cache that cannot be written costs time, not the run.
+    with contextlib.suppress(OSError):
+        files.write_file(marker, identity.encode())

@@ -84,9 +84,10 @@ def current() -> Source:
     setting = os.environ.get(SETTING)
     if setting is None:
         return _hub_source()
-    if setting == DEMO:
-        return _demo_source()
-    return _folder_source(setting)
+    try:
+        return _demo_source() if setting == DEMO else _folder_source(setting)
+    except OSError as error:
+        raise DataError(f"{SETTING}={setting}: {error}. (The plugin keeps its own files in {files.cache_dir()}; XDG_CACHE_HOME moves that.)") from error
 
 
 def load(source: Source) -> datasets.Dataset:
@@ -177,12 +178,12 @@ def _folder_source(setting: str) -> Source:
 def _data_files(folder: Path, label: str) -> list[Path]:
     """The files of the split, in order: all Arrow or all Parquet, complete."""
     if (folder / "dataset_dict.json").is_file():
-        if not (folder / SPLIT).is_dir():
-            raise DataError(f"{label}: a saved DatasetDict without a {SPLIT!r} split; found {json.loads((folder / 'dataset_dict.json').read_text())['splits']}.")
+        splits = _saved(folder / "dataset_dict.json", "splits", label)
+        if SPLIT not in splits:
+            raise DataError(f"{label}: a saved DatasetDict without a {SPLIT!r} split; found {splits}.")
         folder = folder / SPLIT
     if (folder / "state.json").is_file():
-        saved = json.loads((folder / "state.json").read_text())
-        found = [folder / entry["filename"] for entry in saved["_data_files"]]
+        found = [folder / entry["filename"] for entry in _saved(folder / "state.json", "_data_files", label)]
     else:
         root = folder / HUB_CONFIG if (folder / HUB_CONFIG).is_dir() else folder
         found = sorted(file for file in root.rglob("*") if file.suffix in (".arrow", ".parquet") and not file.name.startswith("cache-"))
@@ -196,6 +197,14 @@ def _data_files(folder: Path, label: str) -> list[Path]:
         raise DataError(f"{label}: missing file(s) {', '.join(unreadable)}. Download the folder again.")
     _check_shards(found, label)
     return found
+
+
+def _saved(path: Path, key: str, label: str) -> list[Any]:
+    """An entry of a file that ``save_to_disk`` wrote."""
+    try:
+        return json.loads(path.read_text())[key]
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{label}: {path.name}: expected a file of save_to_disk with an entry {key!r}, got {type(error).__name__}: {error}. Save the data again.") from error
 
 
 def _check_shards(found: list[Path], label: str) -> None:

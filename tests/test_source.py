@@ -190,6 +190,22 @@ def test_a_saved_dict_without_the_split_is_refused(tmp_path, use_source):
         source.current()
 
 
+def test_a_torn_saved_folder_is_refused_by_its_file(tmp_path, use_source):
+    folder = save_single(tmp_path / "data")
+    (folder / "state.json").write_text("{")
+    use_source(folder)
+    with pytest.raises(DataError, match="state.json: expected a file of save_to_disk with an entry '_data_files', got JSONDecodeError"):
+        source.current()
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path, use_source, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setattr(source.files, "cache_dir", lambda: tmp_path / "file" / "cache")
+    use_source("demo")
+    with pytest.raises(DataError, match=f"MICROBENCH_DATASET=demo: .*keeps its own files in {tmp_path}/file/cache; XDG_CACHE_HOME"):
+        source.current()
+
+
 def test_a_file_that_is_no_arrow_is_refused_by_name(tmp_path, use_source):
     (tmp_path / "test.arrow").write_bytes(b"garbage, but long enough to be looked at")
     use_source(tmp_path)
