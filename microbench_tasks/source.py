@@ -24,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loguru import logger
+
 from microbench_tasks import files
 from microbench_tasks.schema import DataError
 
@@ -151,7 +153,10 @@ def _hub_source() -> Source:
 def _demo_source() -> Source:
     from microbench_tasks import demo
 
-    folder = demo.build(files.cache_dir() / f"demo-{demo.DEMO_VERSION}-{demo.DEMO_SEED}")
+    target = files.cache_dir() / f"demo-{demo.DEMO_VERSION}-{demo.DEMO_SEED}"
+    if not target.exists():
+        logger.info(f"Drawing the demo set into {target}, once; this takes some seconds")
+    folder = demo.build(target)
     found = _folder_source(str(folder))
     identity = {"source": DEMO, "version": demo.DEMO_VERSION, "seed": demo.DEMO_SEED, "sha256": found.identity["sha256"]}
     return Source(f"{SETTING}={DEMO}", found.path, found.name, found.kwargs, identity)
