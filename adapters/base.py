@@ -1,9 +1,10 @@
 """How a contrastive model answers the harness's questions: the request loop.
 
 A contrastive model cannot write; it says which of some given texts fits an image best. Any
-task with ``doc_to_choice`` can be asked that way. The answer is the letter of the best text
-and, on a second line, a JSON object with the probability of each letter, so that logs and
-caches of the harness carry them.
+task with ``doc_to_choice`` can be asked that way. The answer is the letter of the best text.
+Where the task's ``doc_to_choice`` function has a true attribute ``wants_probabilities``, a
+second line holds a JSON object with the probability of each letter, so that logs and caches of
+the harness carry them; other benchmarks' parsers would find letters in it.
 
 Each distinct image and each distinct text is encoded once. Images are told apart by the
 function that the task names as ``doc_to_visual``: if that has an attribute ``image_key``, a
@@ -53,6 +54,7 @@ class _Choice:
     image_key: Hashable | None
     load_visuals: Callable[[], list[Image]]
     texts: list[str]
+    wants_probabilities: bool
 
 
 class ContrastiveModel(lmms):
@@ -106,7 +108,7 @@ class ContrastiveModel(lmms):
         """What cosine similarities are multiplied by before the softmax."""
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
-        """Answer each request with the letter and probabilities of its task's choices.
+        """Answer each request with the letter of the best of its task's choices, and with probabilities if asked.
 
         Raises:
             ValueError: a task has no choices; raised before anything is encoded.
@@ -170,11 +172,8 @@ class ContrastiveModel(lmms):
     def _answer(self, choice: _Choice, image_key: Hashable) -> str:
         image = self._image_features[image_key]
         logits = self.logit_scale * (np.stack([self._text_features[text] for text in choice.texts]) @ image)
-        weights = np.exp(logits - logits.max())
-        shares = (weights / weights.sum()).round(_PROBABILITY_DIGITS)
-        letters = string.ascii_uppercase
-        record = {"probabilities": {letter: float(share) for letter, share in zip(letters, shares)}}
-        return f"{letters[int(logits.argmax())]}\n{json.dumps(record)}"
+        letter = string.ascii_uppercase[int(logits.argmax())]
+        return f"{letter}\n{_probability_line(logits)}" if choice.wants_probabilities else letter
 
     def _progress(self, description: str, total: int) -> tqdm:
         return tqdm(total=total, desc=description, disable=self.rank != 0 or total == 0)
@@ -198,6 +197,13 @@ def _choices(requests: list[Instance]) -> list[_Choice]:
     return [choices[position] for position in range(len(requests))]
 
 
+def _probability_line(logits: np.ndarray) -> str:
+    """The softmax of ``logits``, shape (number of choices,), as JSON by letter."""
+    weights = np.exp(logits - logits.max())
+    shares = (weights / weights.sum()).round(_PROBABILITY_DIGITS)
+    return json.dumps({"probabilities": dict(zip(string.ascii_uppercase, shares.tolist()))})
+
+
 def _documents(task: Any, split: str, doc_ids: list[int]) -> Iterator[dict[str, Any]]:
     """The documents without their images, converted in one go."""
     columns = task.dataset_no_image[split][doc_ids]
@@ -207,13 +213,14 @@ def _documents(task: Any, split: str, doc_ids: list[int]) -> Iterator[dict[str, 
 def _choice_reader(doc_to_visual: Callable, task_name: str, split: str) -> Callable[[int, dict], _Choice]:
     task = doc_to_visual.__self__
     image_key = getattr(task.config.doc_to_visual, "image_key", None)
+    wants_probabilities = bool(getattr(task.config.doc_to_choice, "wants_probabilities", False))
     rows = task.dataset[split]
 
     def read(doc_id: int, doc: dict[str, Any]) -> _Choice:
         texts = task.doc_to_choice(doc)
         if not 1 <= len(texts) <= len(string.ascii_uppercase):
             raise ValueError(f"Task {task_name}, document {doc_id}: expected 1 to {len(string.ascii_uppercase)} choices, got {len(texts)}.")
-        return _Choice(task_name, image_key(doc) if image_key else None, lambda: doc_to_visual(rows[doc_id]), texts)
+        return _Choice(task_name, image_key(doc) if image_key else None, lambda: doc_to_visual(rows[doc_id]), texts, wants_probabilities)
 
     return read
 

@@ -34,6 +34,10 @@ def microbench_doc_to_choice(doc: dict[str, Any]) -> list[str]:
     return doc["captions"]
 
 
+# Asks a model that only chooses for the second line that `answers.probabilities` reads.
+microbench_doc_to_choice.wants_probabilities = True
+
+
 def microbench_doc_to_target(doc: dict[str, Any]) -> int:
     """The index of the right option.
 

@@ -80,6 +80,13 @@ class Columns:
         return {name: [self.docs[index][name] for index in indices] for name in self.docs[0]}
 
 
+def choices_with_probabilities(doc):
+    return doc["choices"]
+
+
+choices_with_probabilities.wants_probabilities = True
+
+
 def doc(colour, *choices):
     return {"colour": colour, "choices": list(choices)}
 
@@ -96,9 +103,14 @@ def test_the_answer_is_the_letter_of_the_nearest_text():
 
 
 def test_the_second_line_holds_the_softmax_of_the_scaled_cosines():
-    [answer] = ColourModel().generate_until(Task("t", [DOCS[0]]).requests())
+    [answer] = ColourModel().generate_until(Task("t", [DOCS[0]], choices_with_probabilities).requests())
     # Cosines 0 and 1, scale 2: 1 / (1 + e**2) = 0.119203 and e**2 / (1 + e**2) = 0.880797.
     assert json.loads(answer.split("\n")[1]) == {"probabilities": {"A": 0.119203, "B": 0.880797}}
+
+
+def test_a_task_that_does_not_ask_for_probabilities_gets_the_bare_letter():
+    """Other benchmarks' parsers would take the letters of a second line for answers."""
+    assert ColourModel().generate_until(Task("t", DOCS).requests()) == ["B", "A", "A", "C"]
 
 
 def test_each_distinct_image_and_text_is_encoded_once():
@@ -198,6 +210,7 @@ def captioned_task():
     def choices(doc):
         return release.caption("submodality", 1, 0)["options"]
 
+    choices.wants_probabilities = True
     task = Task("t", [{"colour": "red", "row": index} for index in range(12)], choices)
     task.config.doc_to_visual = lambda doc: [Image.open(io.BytesIO(rows[doc["row"]]["image"]["bytes"]))]
     return task

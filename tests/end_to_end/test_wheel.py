@@ -29,9 +29,13 @@ def wheel(tmp_path_factory):
 
 def test_it_holds_code_tasks_and_the_demo_model(wheel):
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+
+    def shipped(path):
+        return path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in path.relative_to(ROOT).parts)
+
     expected = {f"microbench_yaml/{path.name}" for path in (ROOT / "yaml").iterdir()}
     for source, package in (("microbench_tasks", "microbench_tasks"), ("adapters", "microbench_adapters")):
-        files = [path for path in (ROOT / source).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+        files = filter(shipped, (ROOT / source).rglob("*"))
         expected |= {f"{package}/{path.relative_to(ROOT / source).as_posix()}" for path in files}
     assert "microbench_adapters/demo_clip/open_clip_model.safetensors" in held
     assert "microbench_yaml/_default_template_yaml" in held
