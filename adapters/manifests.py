@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from loguru import logger
+
 _CLASS_PATHS = {
     "open_clip": "microbench_adapters.open_clip_adapter.OpenClip",
     "demo_clip": "microbench_adapters.open_clip_adapter.DemoClip",
@@ -12,9 +14,15 @@ _CLASS_PATHS = {
 
 
 def register() -> list[Any]:
-    """Entry point of the group ``lmms_eval.models``: one manifest per model name."""
-    from lmms_eval.models.registry_v2 import ModelManifest
+    """Entry point of the group ``lmms_eval.models``: one manifest per model name.
 
+    Never raises: the harness would drop every other plugin's models with ours.
+    """
+    try:
+        from lmms_eval.models.registry_v2 import ModelManifest
+    except ImportError as error:
+        logger.warning(f"The models {', '.join(_CLASS_PATHS)} are not known to this version of lmms-eval ({error}); install lmms-eval 0.7.3 to use them.")
+        return []
     _list_names()
     return [ModelManifest(model_id=name, simple_class_path=path) for name, path in _CLASS_PATHS.items()]
 

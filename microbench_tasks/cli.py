@@ -15,7 +15,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
-    except DataError as error:
+    except (ValueError, OSError) as error:
         sys.exit(f"microbench: error: {error}")
 
 

@@ -34,6 +34,12 @@ def test_demo_data_does_not_write_into_an_existing_folder(tmp_path):
     assert f"microbench: error: {tmp_path} exists already" in done.stderr
 
 
+def test_a_seed_that_is_none_is_named(tmp_path):
+    done = run("microbench", "demo-data", str(tmp_path / "demo"), "--seed", "-1")
+    assert done.returncode == 1
+    assert done.stderr == "microbench: error: Expected a seed of 0 or more, got -1\n"
+
+
 @pytest.mark.parametrize("command", [[], ["path"], ["demo-data"]])
 def test_every_command_has_help_with_an_example(command):
     done = run("microbench", *command, "--help")

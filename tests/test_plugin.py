@@ -102,6 +102,18 @@ def test_a_harness_whose_internals_moved_keeps_working_with_a_warning():
     assert 'use: lmms-eval --include_path "$(microbench path)"' in done.stdout + done.stderr
 
 
+def test_a_harness_without_the_known_registry_loses_our_models_only(monkeypatch):
+    import types
+
+    from microbench_adapters import manifests
+
+    said = []
+    monkeypatch.setattr(manifests.logger, "warning", said.append)
+    monkeypatch.setitem(sys.modules, "lmms_eval.models.registry_v2", types.ModuleType("registry_v2"))
+    assert manifests.register() == []
+    assert "open_clip, demo_clip are not known to this version of lmms-eval" in said[0]
+
+
 def test_importing_the_harness_models_is_enough():
     done = run("import lmms_eval.models\nfrom lmms_eval.tasks import TaskManager\nprint('microbench_coarse' in TaskManager().all_tasks)")
     assert done.stdout.splitlines()[-1] == "True", done.stderr
