@@ -1,0 +1,163 @@
+"""How each model is asked for boxes: one table of prompts and conventions.
+
+The convention belongs to the pair of model and prompt: it is what a family was trained to
+write when asked in its own words. Models of unknown habits are asked for a neutral format.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+Size = tuple[int, int]
+
+# Sides of what Qwen2.5-VL receives are multiples of this, in pixels.
+QWEN2_5_FACTOR = 28
+
+
+@dataclass(frozen=True)
+class PixelLimits:
+    """The smallest and the largest area, in pixels, that an image processor lets through."""
+
+    smallest: int
+    largest: int
+
+
+# Of the checkpoints on the Hub, and of lmms-eval's qwen2_5_vl, whose model arguments
+# min_pixels and max_pixels change them.
+HUB_LIMITS = PixelLimits(3_136, 12_845_056)
+LMMS_EVAL_LIMITS = PixelLimits(200_704, 1_605_632)
+
+
+def smart_resize(image_size: Size, limits: PixelLimits = LMMS_EVAL_LIMITS, *, factor: int = QWEN2_5_FACTOR) -> Size:
+    """Width and height of the image that Qwen2.5-VL sees for an image of ``image_size``.
+
+    Sides are rounded to multiples of ``factor`` (halves to even); an image outside the limits
+    is scaled to the nearest one first, its sides rounded inwards.
+
+    Raises:
+        ValueError: a side is below 1 pixel.
+
+    Source: ``smart_resize`` of ``transformers`` and ``qwen-vl-utils``.
+
+    >>> smart_resize((640, 480))
+    (644, 476)
+    """
+    if min(image_size) < 1:
+        raise ValueError(f"Expected an image of at least 1 x 1 pixels, got {image_size}.")
+    rounded = tuple(round(side / factor) * factor for side in image_size)
+    if math.prod(rounded) > limits.largest:
+        shrink = math.sqrt(math.prod(image_size) / limits.largest)
+        return tuple(max(factor, math.floor(side / shrink / factor) * factor) for side in image_size)
+    if math.prod(rounded) < limits.smallest:
+        grow = math.sqrt(limits.smallest / math.prod(image_size))
+        return tuple(math.ceil(side * grow / factor) * factor for side in image_size)
+    return rounded
+
+
+@dataclass(frozen=True)
+class DetectionFormat:
+    """How one model is asked for the boxes of a class, and how it writes them.
+
+    Args:
+        convention: a key of `microbench_tasks.boxes.CONVENTIONS`.
+        template: of the prompt; ``{class}``, ``{W}`` and ``{H}`` are filled in.
+        source: where the two come from, and how sure that is.
+        limits: of the model's `smart_resize`, if it resizes so.
+    """
+
+    convention: str
+    template: str
+    source: str
+    limits: PixelLimits | None = None
+
+    def prompt(self, class_name: str, image_size: Size) -> str:
+        """The prompt for one class in an image of this width and height."""
+        width, height = image_size
+        return self.template.replace("{W}", str(width)).replace("{H}", str(height)).replace("{class}", class_name)
+
+    def model_input_size(self, image_size: Size) -> Size:
+        """Width and height of the image as the model sees it: its own, unless the model resizes it."""
+        return image_size if self.limits is None else smart_resize(image_size, self.limits)
+
+
+# The format of the paper's Figure 1.
+NEUTRAL_FORMAT = DetectionFormat(
+    "pixels_xyxy",
+    "Detect every {class} in this image. The image is {W} pixels wide and {H} pixels high. Answer with a JSON array only, with one object per instance: "
+    '{"x1": left, "y1": top, "x2": right, "y2": bottom}, in pixels from the top left corner. Answer [] if there is none.',
+    "Micro-Bench, Figure 1 (boxes as objects, in pixels); the wording is ours",
+)
+
+_PALIGEMMA = DetectionFormat("loc1024_yxyx", "detect {class}", "GitHub Ale9806/eVLLM and google-research/big_vision: code")
+_QWEN_VL = DetectionFormat("grid1000_xyxy", "Detect {class}", "GitHub Ale9806/eVLLM and QwenLM/Qwen-VL: code")
+_QWEN2_VL = DetectionFormat(
+    "grid1000_xyxy",
+    "Detect the bounding box of <|object_ref_start|>{class}<|object_ref_end|>",
+    "GitHub QwenLM/Qwen3-VL, issues 189, 721 and 866: maintainers on the scale; prompt inferred from the tokenizer",
+)
+_QWEN_JSON_PROMPT = "Locate every instance that belongs to the following categories: '{class}'. Report bbox coordinates in JSON format."
+_QWEN2_5_VL = DetectionFormat(
+    "pixels_xyxy_model_input",
+    _QWEN_JSON_PROMPT,
+    "GitHub QwenLM/Qwen3-VL, evaluation/ODinW-13: code; issues 721, 830, 866 and 940: maintainers",
+    limits=LMMS_EVAL_LIMITS,
+)
+_QWEN3_VL = DetectionFormat("grid1000_xyxy", _QWEN_JSON_PROMPT, "GitHub QwenLM/Qwen3-VL, README and cookbooks: documentation")
+_QWEN3_5 = DetectionFormat("grid1000_xyxy", _QWEN_JSON_PROMPT, "as Qwen3-VL, by a maintainer's word for most cases: GitHub QwenLM/Qwen3.8-Flash-Next, issue 4")
+_REGION_PROMPT = "Please provide the bounding box coordinate of the region this sentence describes: "
+_INTERNVL = DetectionFormat(
+    "grid1000_xyxy", _REGION_PROMPT + "<ref>{class}</ref>", "GitHub OpenGVLab/InternVL, eval/refcoco: code; inferred for versions 3 and 3.5"
+)
+_LLAVA = DetectionFormat(
+    "norm1_xyxy_padded_square",
+    _REGION_PROMPT + "{class}",
+    "GitHub haotian-liu/LLaVA, issues 606 and 822: inferred, its users disagree about the padding",
+)
+_GEMINI_PROMPT = "Detect the 2d bounding boxes of {class}. Return a JSON array with labels, no masks, no code fence."
+_GEMINI = DetectionFormat("grid1000_yxyx", _GEMINI_PROMPT, "GitHub google-gemini/cookbook, Spatial_understanding: code and documentation")
+_GEMMA3 = DetectionFormat("grid1000_yxyx", _GEMINI_PROMPT, "inferred: staff call it likely in the Hub's discussion 38 of gemma-3-4b-it")
+_CLAUDE = DetectionFormat(
+    "pixels_xyxy_model_input",
+    "Return the bounding box of each {class} as [x1, y1, x2, y2] (top-left and bottom-right corners) in pixel coordinates.",
+    "platform.claude.com, vision: documentation; images within the service's limits are taken to keep their size",
+)
+_MINICPM = DetectionFormat("grid1000_xyxy", _REGION_PROMPT + "<ref>{class}</ref>", "GitHub OpenBMB/MiniCPM-V, issues 185, 772 and 982: maintainers")
+_GLM4V = DetectionFormat(
+    "grid1000_xyxy",
+    "Please pinpoint the bounding box [[x1,y1,x2,y2], …] in the image as per the given description. {class}",
+    "GitHub zai-org/GLM-V, README and glmv_reward: code and documentation",
+)
+_SAM3 = DetectionFormat("norm1_xyxy", "{class}", "lmms-eval, models/simple/sam3.py: code; it reads the phrase from the document, not from the prompt")
+
+# Models whose habits are unknown, and those that serve any checkpoint (openai, vllm, huggingface, …), are left out.
+CONVENTION_OF_MODEL = {
+    "paligemma": _PALIGEMMA,
+    "qwen_vl": _QWEN_VL,
+    "qwen2_vl": _QWEN2_VL,
+    "qwen2_5_vl": _QWEN2_5_VL,
+    "qwen2_5_vl_interleave": _QWEN2_5_VL,
+    "qwen3_vl": _QWEN3_VL,
+    "qwen3_5": _QWEN3_5,
+    "internvl": _INTERNVL,
+    "internvl2": _INTERNVL,
+    "internvl3": _INTERNVL,
+    "internvl3_5": _INTERNVL,
+    "internvl_hf": _INTERNVL,
+    "llava": _LLAVA,
+    "llava_hf": _LLAVA,
+    "llava_sglang": _LLAVA,
+    "gemini": _GEMINI,
+    "gemini_api": _GEMINI,
+    "gemma3": _GEMMA3,
+    "claude": _CLAUDE,
+    "minicpm_v": _MINICPM,
+    "minicpm_o": _MINICPM,
+    "glm4v": _GLM4V,
+    "sam3": _SAM3,
+}
+
+
+def detection_format(model: str) -> DetectionFormat:
+    """The format of a model by its id in lmms-eval or among our adapters; the neutral one if its habits are unknown."""
+    return CONVENTION_OF_MODEL.get(model, NEUTRAL_FORMAT)
