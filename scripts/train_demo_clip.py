@@ -148,7 +148,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
     parser.add_argument("--rows-per-dataset", type=int, default=240, help="training rows drawn for each dataset (default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=30, help="passes over the training rows (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=24, help="passes over the training rows (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=100_000, help="seed of the weights and first seed of the generator (default: %(default)s)")
     return parser.parse_args()
 
