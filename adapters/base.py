@@ -17,6 +17,7 @@ from __future__ import annotations
 import abc
 import collections
 import hashlib
+import inspect
 import itertools
 import json
 import os
@@ -84,11 +85,22 @@ class ContrastiveModel(lmms):
 
         The harness passes its default ``--batch_size``, the integer 1 (typed on the command
         line it is text), to every model; that means no wish.
+
+        Raises:
+            ValueError: an argument is unknown or missing.
         """
+        options = utils.simple_parse_args_string(arg_string)
+        known = inspect.signature(cls).parameters
+        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+        wrong = [] if takes_any else [f"{name} is unknown" for name in options if name not in known]
+        required = [name for name, parameter in known.items() if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD]
+        wrong += [f"{name} is missing" for name in required if name not in options]
+        if wrong:
+            raise ValueError(f"--model_args: {', '.join(wrong)}. {cls.__name__} takes {', '.join(known)}.")
         flags = {name: value for name, value in (additional_config or {}).items() if value is not None}
         if type(flags.get("batch_size")) is int and flags["batch_size"] == 1:
             del flags["batch_size"]
-        return cls(**(flags | utils.simple_parse_args_string(arg_string)))
+        return cls(**(flags | options))
 
     @abc.abstractmethod
     def preprocess(self, image: Image) -> torch.Tensor:
@@ -140,8 +152,9 @@ class ContrastiveModel(lmms):
 
     def _encode_missing_images(self, choices: list[_Choice]) -> list[Hashable]:
         """Encode what is not known yet; the key of each choice's image."""
-        first = {choice.image_key: index for index, choice in reversed(list(enumerate(choices)))}
-        jobs = [index for index, choice in enumerate(choices) if choice.image_key is None or (first[choice.image_key] == index and choice.image_key not in self._image_features)]
+        keyed = {choice.image_key: index for index, choice in enumerate(choices) if choice.image_key is not None}
+        jobs = [index for key, index in keyed.items() if key not in self._image_features]
+        jobs += [index for index, choice in enumerate(choices) if choice.image_key is None]
         loaded: list[Hashable] = []
         with self._progress("Encoding images", len(jobs)) as progress:
             for batch in _batches(_read_ahead(self._load, (choices[index] for index in jobs), _BATCHES_AHEAD * self.batch_size), self.batch_size):

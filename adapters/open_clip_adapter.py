@@ -44,18 +44,13 @@ class OpenClip(ContrastiveModel):
         max_batch_size: int | None = None,
     ) -> None:
         super().__init__(batch_size=batch_size, device=device, max_batch_size=max_batch_size)
+        model, pretrained = str(model), None if pretrained is None else str(pretrained)
         _check_names(model, pretrained)
         _check_precision(precision, self.device)
         # fp16 and bf16 weights get inputs of their own type, amp gets fp32.
         self._input_dtype = open_clip.get_input_dtype(precision)
         self._autocast = _autocast(precision, self.device)
-        self._model, self._transform = open_clip.create_model_from_pretrained(
-            model,
-            pretrained=pretrained,
-            precision=precision,
-            device=self.device,
-            force_quick_gelu=_needs_quick_gelu(model, pretrained),
-        )
+        self._model, self._transform = _load(model, pretrained, precision, self.device)
         self._model.eval()
         self._tokenizer = open_clip.get_tokenizer(model)
         self._scale = float(self._model.logit_scale.detach().float().exp())
@@ -79,8 +74,25 @@ class OpenClip(ContrastiveModel):
 class DemoClip(OpenClip):
     """The tiny CLIP that ships with the package, trained on other drawings of the demo set."""
 
-    def __init__(self, **options) -> None:
-        super().__init__(model=f"local-dir:{Path(__file__).parent / 'demo_clip'}", **options)
+    def __init__(
+        self,
+        precision: str = "fp32",
+        batch_size: int | str = DEFAULT_BATCH_SIZE,
+        device: str | None = None,
+        max_batch_size: int | None = None,
+    ) -> None:
+        folder = Path(__file__).parent / "demo_clip"
+        super().__init__(f"local-dir:{folder}", None, precision, batch_size, device, max_batch_size)
+
+
+def _load(model: str, pretrained: str | None, precision: str, device: torch.device):
+    """The model on its device and its preprocessing; open_clip's errors with the names of what was loaded."""
+    options = {"precision": precision, "device": device, "force_quick_gelu": _needs_quick_gelu(model, pretrained)}
+    try:
+        return open_clip.create_model_from_pretrained(model, pretrained=pretrained, **options)
+    # Unpickling, safetensors, JSON, torch and the Hub each have errors of their own.
+    except Exception as error:
+        raise ValueError(f"model={model}, pretrained={pretrained}: open_clip cannot load it: {type(error).__name__}: {error}") from error
 
 
 def _check_names(model: str, pretrained: str | None) -> None:

@@ -21,10 +21,21 @@ if TYPE_CHECKING:
 
 
 @functools.lru_cache(maxsize=None)
-def _report_unknown(names: tuple[tuple[str, int], ...], where: str) -> None:
-    """Say once per source which rows no task asks about."""
-    listed = ", ".join(f"{name} ({count})" for name, count in names)
-    logger.warning(f"{where}: rows of datasets that Micro-Bench does not have are left out: {listed}. Known: {', '.join(catalog.DATASETS)}.")
+def _say_once(message: str) -> None:
+    """Warn of a fact about a source once, not for each of its tasks."""
+    logger.warning(message)
+
+
+def _report(names: list[str], image_ids: list[str], where: str) -> None:
+    """Warn of rows that no task asks about, and of images that are there twice."""
+    unknown = collections.Counter(name for name in names if name not in catalog.DATASETS)
+    if unknown:
+        listed = ", ".join(f"{name!r} ({count})" for name, count in sorted(unknown.items()))
+        _say_once(f"{where}: rows of datasets that Micro-Bench does not have are left out: {listed}. Known: {', '.join(catalog.DATASETS)}.")
+    first: dict[tuple[str, str], int] = {}
+    again = [(first[key], row) for row, key in enumerate(zip(names, image_ids)) if first.setdefault(key, row) != row]
+    if again:
+        _say_once(f"{where}: {len(again)} row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row {again[0][1]}, which repeats row {again[0][0]}.")
 
 
 def question_documents(split: datasets.Dataset, kind: str, where: str | None = None) -> datasets.Dataset:
@@ -48,9 +59,7 @@ def question_documents(split: datasets.Dataset, kind: str, where: str | None = N
     table = split.data.table
     schema.check_columns(table.schema, kind, where)
     names = schema.dataset_names(table, where)
-    unknown = collections.Counter(name for name in names if name not in catalog.DATASETS)
-    if unknown:
-        _report_unknown(tuple(sorted(unknown.items())), where)
+    _report(names, schema.image_ids(table, where), where)
     asked = dict(schema.questions(table, kind, where))
     rows = [row for row, name in enumerate(names) if row in asked and name in catalog.CLASSIFICATION_DATASETS]
     if not rows:

@@ -64,19 +64,25 @@ def write_file(target: Path, content: bytes) -> None:
 
 
 def content_hashes(paths: list[Path]) -> list[str]:
-    """SHA-256 of each file; those of files unchanged in size and time are remembered."""
+    """SHA-256 of each file; those of files unchanged in size and in times of content and inode are remembered."""
     memory = cache_dir() / "hashes" / f"{hashlib.sha256(str(paths[0].parent).encode()).hexdigest()[:16]}.json"
     try:
         known = json.loads(memory.read_text())
     except (OSError, ValueError):
         known = {}
-    stamps = {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in paths}
-    fresh = {name: [*stamp, known[name][2] if known.get(name, [])[:2] == stamp else _sha256(Path(name))] for name, stamp in stamps.items()}
+    stamps = {str(path): _stamp(path) for path in paths}
+    fresh = {name: known[name] if known.get(name, {}).get("stamp") == stamp else {"stamp": stamp, "sha256": _sha256(Path(name))} for name, stamp in stamps.items()}
     if fresh != known:
         # A cache that cannot be written costs time, not the run.
         with contextlib.suppress(OSError):
             write_file(memory, json.dumps(fresh).encode())
-    return [fresh[str(path)][2] for path in paths]
+    return [fresh[str(path)]["sha256"] for path in paths]
+
+
+def _stamp(path: Path) -> list[int]:
+    # The last cannot be set back, as copying tools do with the second.
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def _sha256(path: Path) -> str:

@@ -191,6 +191,14 @@ def row_name(table: pa.Table, row: int) -> str:
     return f"row {row} (image_id {table['image_id'][row].as_py()})"
 
 
+def image_ids(table: pa.Table, where: str) -> list[str]:
+    """The id of each row's image; raises `DataError` where it is null."""
+    ids = table["image_id"].to_pylist()
+    if None in ids:
+        raise DataError(f"{where}: {row_name(table, ids.index(None))}: column image_id: expected text, got null.")
+    return ids
+
+
 def dataset_names(table: pa.Table, where: str) -> list[str]:
     """The dataset of each row, with the names that the release leaves out filled in.
 
@@ -239,9 +247,11 @@ def _struct_rows(table: pa.Table, column: str, key: str, fields: tuple[str, ...]
 
 def _checked_answer(fields: dict[str, Any], place: str) -> int:
     options = fields["options"]
+    if not fields["question"].strip():
+        raise DataError(f"{place}.question: expected text, got {fields['question']!r}.")
     if not options or not MIN_OPTIONS <= len(options) <= len(LETTERS):
         raise DataError(f"{place}.options: expected {MIN_OPTIONS} to {len(LETTERS)} options, got {options!r}.")
-    if not all(options):
+    if not all(option and option.strip() for option in options):
         raise DataError(f"{place}.options: expected text in every option, got {options!r}.")
     index = _as_index(fields["answer_idx"], len(options), f"{place}.answer_idx")
     if fields["answer"] not in options:
@@ -253,7 +263,7 @@ def _checked_answer(fields: dict[str, Any], place: str) -> int:
 
 def _check_captions(caption: dict[str, Any], num_options: int, answer_idx: int, place: str) -> None:
     captions = caption["options"]
-    if captions is None or len(captions) != num_options or not all(captions):
+    if captions is None or len(captions) != num_options or not all(text and text.strip() for text in captions):
         raise DataError(f"{place}.options: expected one caption for each of the question's {num_options} options, got {captions!r}.")
     index = _as_index(caption["answer_idx"], num_options, f"{place}.answer_idx")
     if index != answer_idx:
@@ -272,22 +282,39 @@ def _as_index(value: Any, length: int, place: str) -> int:
 
 
 def check_images(table: pa.Table, where: str) -> None:
-    """Raise `DataError` at the first image that cannot be read.
+    """Raise `DataError` at the first image that cannot be read, or is not in the table itself.
 
-    PNG files (the release holds nothing else) are proved whole by their checksums, without
-    decoding a pixel; other formats are decoded.
+    PNG files (the release holds nothing else) are proved as written by their checksums,
+    without decoding a pixel; other formats are decoded.
     """
+    from PIL import ImageFile
+
+    # The harness tells Pillow to pad truncated images with grey; here they are an error.
+    padding, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        for row, image in enumerate(image_contents(table)):
+            problem = _image_problem(image)
+            if problem:
+                raise DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {problem}")
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = padding
+
+
+def _image_problem(stored: dict[str, Any]) -> str | None:
     from PIL import Image, UnidentifiedImageError
 
-    for row, content in enumerate(image_contents(table)):
-        try:
-            if content is None:
-                raise UnidentifiedImageError("no image")
-            with Image.open(content) as image:
-                image.verify() if image.format == "PNG" else image.load()
-        # Pillow's decoders raise whatever their format's parser meets: SyntaxError, struct.error, …
-        except Exception as error:
-            raise DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {error}") from error
+    if stored["bytes"] is None:
+        # A file beside the data would escape its content hash.
+        return f"the path {stored['path']!r}; save the data with the image bytes in it" if stored["path"] else "no image"
+    try:
+        with Image.open(io.BytesIO(stored["bytes"])) as image:
+            image.verify() if image.format == "PNG" else image.load()
+    except UnidentifiedImageError:
+        return f"{len(stored['bytes'])} bytes in no known image format"
+    # Pillow's decoders raise whatever their format's parser meets: SyntaxError, struct.error, …
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
 
 
 def image_column(table: pa.Table) -> pa.ChunkedArray:
@@ -301,12 +328,11 @@ def image_column(table: pa.Table) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, pa.struct([("bytes", column.type), ("path", pa.string())]))
 
 
-def image_contents(table: pa.Table) -> Iterator[io.BytesIO | str | None]:
-    """The encoded image of each row: its bytes as a file, else its path, else None."""
+def image_contents(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The stored image of each row, ``{"bytes": …, "path": …}``, both None where there is none."""
     for chunk in image_column(table).chunks:
         for value in chunk:
-            image = value.as_py() or {"bytes": None, "path": None}
-            yield image["path"] if image["bytes"] is None else io.BytesIO(image["bytes"])
+            yield value.as_py() or {"bytes": None, "path": None}
 
 
 def to_rgb(image: Image) -> Image:

@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +55,9 @@ TASK_VERSION = 1.0
 
 # What an Arrow file in the random-access format starts with; a stream does not.
 _ARROW_FILE_MAGIC = b"ARROW1"
-_SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d{5})-of-(?P<total>\d{5})\.\w+$")
+_SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d+)-of-(?P<total>\d+)\.\w+$")
+_PATTERN_CHARACTERS = ("*", "?", "[", "]", "::")
+_OTHER_SPLITS = ("train", "validation", "valid", "val", "dev")
 _CHOICES = f"{SETTING} may be unset (the release on the Hub, {HUB_ID}), a folder with the release in Arrow or Parquet files or saved by save_to_disk, or {DEMO} (the embedded demo set)"
 
 
@@ -88,7 +90,8 @@ def current() -> Source:
         return _hub_source()
     try:
         return _demo_source() if setting == DEMO else _folder_source(setting)
-    except OSError as error:
+    # RuntimeError: a home folder (~) that does not exist.
+    except (OSError, RuntimeError) as error:
         raise DataError(f"{SETTING}={setting}: {error}. (The plugin keeps its own files in {files.cache_dir()}; XDG_CACHE_HOME moves that.)") from error
 
 
@@ -108,7 +111,11 @@ def load(source: Source) -> datasets.Dataset:
             loaded = datasets.load_dataset(source.path, source.name, cache_dir=_harness_cache_dir(), **kwargs)
     # Network, file system, Arrow and `datasets` each have errors of their own; all mean this.
     except Exception as error:
-        raise DataError(f"{source.label}: cannot be loaded: {type(error).__name__}: {error}. {_CHOICES}.") from error
+        # `datasets` wraps what happened in errors that do not say it.
+        cause = error.__cause__ or error
+        raise DataError(f"{source.label}: cannot be loaded: {type(cause).__name__}: {str(cause).rstrip('.')}. {_CHOICES}.") from error
+    if not len(loaded[SPLIT]):
+        raise DataError(f"{source.label}: holds no row.")
     return loaded[SPLIT]
 
 
@@ -173,26 +180,31 @@ def _folder_source(setting: str) -> Source:
     hashes = files.content_hashes(data_files)
     digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
     identity = {"source": "folder", "path": str(folder.resolve()), "sha256": digest, "is_release": tuple(hashes) == RELEASE_SHARDS}
-    if data_files[0].suffix == ".arrow" and not _is_arrow_file(data_files[0]):
+    if data_files[0].suffix == ".arrow" and not any(map(_is_arrow_file, data_files)):
         view = _arrow_view(data_files, digest)
         return Source(label, str(view), None, {"load_from_disk": True}, identity)
+    if any(character in str(file) for file in data_files for character in _PATTERN_CHARACTERS):
+        raise DataError(f"{label}: `datasets` reads one of {' '.join(_PATTERN_CHARACTERS)} in a path as a pattern. Rename the folder or its files.")
     builder = data_files[0].suffix.removeprefix(".")
-    return Source(label, builder, None, {"data_files": {SPLIT: [str(file) for file in data_files]}}, identity)
+    # Named by its content, or `datasets` would serve what it once read at these paths.
+    return Source(label, builder, digest[:16], {"data_files": {SPLIT: [str(file) for file in data_files]}}, identity)
 
 
 def _data_files(folder: Path, label: str) -> list[Path]:
     """The files of the split, in order: all Arrow or all Parquet, complete."""
     if (folder / "dataset_dict.json").is_file():
-        splits = _saved(folder / "dataset_dict.json", "splits", label)
+        splits = _saved(folder / "dataset_dict.json", lambda saved: list(saved["splits"]), label)
         if SPLIT not in splits:
             raise DataError(f"{label}: a saved DatasetDict without a {SPLIT!r} split; found {splits}.")
         folder = folder / SPLIT
     if (folder / "state.json").is_file():
-        found = [folder / entry["filename"] for entry in _saved(folder / "state.json", "_data_files", label)]
+        found = _saved(folder / "state.json", lambda saved: [folder / entry["filename"] for entry in saved["_data_files"]], label)
     else:
         root = folder / HUB_CONFIG if (folder / HUB_CONFIG).is_dir() else folder
-        found = sorted(file for file in root.rglob("*") if file.suffix in (".arrow", ".parquet") and not file.name.startswith("cache-"))
-        found = [file for file in found if SPLIT in file.name] or found
+        found = sorted(file for file in root.rglob("*") if file.suffix in (".arrow", ".parquet") and not file.is_dir() and not file.name.startswith("cache-"))
+        found = [file for file in found if _names_split(file, (SPLIT,))] or found
+        if found and all(_names_split(file, _OTHER_SPLITS) for file in found):
+            raise DataError(f"{label}: holds other splits only ({found[0].name}, …). Expected files of the split {SPLIT!r}.")
     if not found:
         raise DataError(f"{label}: holds no .arrow or .parquet file. {_CHOICES}.")
     if len({file.suffix for file in found}) > 1:
@@ -204,24 +216,33 @@ def _data_files(folder: Path, label: str) -> list[Path]:
     return found
 
 
-def _saved(path: Path, key: str, label: str) -> list[Any]:
-    """An entry of a file that ``save_to_disk`` wrote."""
+def _names_split(file: Path, splits: tuple[str, ...]) -> bool:
+    """Whether one of ``splits`` stands in the file's name as a word of its own."""
+    return any(word in splits for word in re.split(r"[-_.]", file.name.lower()))
+
+
+def _saved(path: Path, read: Callable[[Any], list[Any]], label: str) -> list[Any]:
+    """What ``read`` finds in a JSON file that ``save_to_disk`` wrote."""
     try:
-        return json.loads(path.read_text())[key]
+        return read(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{label}: {path.name}: expected a file of save_to_disk with an entry {key!r}, got {type(error).__name__}: {error}. Save the data again.") from error
+        raise DataError(f"{label}: {path.name}: expected a file of save_to_disk, got {type(error).__name__}: {error}. Save the data again.") from error
 
 
 def _check_shards(found: list[Path], label: str) -> None:
-    """A partial download must not pass for the benchmark: every shard ``-i-of-n`` is needed."""
+    """A partial or mixed download must not pass for the benchmark: of shards ``-i-of-n``, each is needed once."""
     shards: dict[tuple[str, int], set[int]] = {}
     for file in found:
-        if match := _SHARD_NAME.match(file.name):
+        if match := _SHARD_NAME.match(str(file)):
             shards.setdefault((match["stem"], int(match["total"])), set()).add(int(match["index"]))
+    if len(shards) > 1:
+        sets = ", ".join(f"{stem} (of {total})" for stem, total in sorted(shards))
+        raise DataError(f"{label}: holds several sets of shards: {sets}. Expected one: point {SETTING} at its folder.")
     for (stem, total), indices in shards.items():
-        missing = sorted(set(range(total)) - indices)
-        if missing:
-            raise DataError(f"{label}: {stem} should have {total} shards; missing number(s) {', '.join(map(str, missing))}. Download the folder again.")
+        name, missing, surplus = Path(stem).name, sorted(set(range(total)) - indices), sorted(indices - set(range(total)))
+        if missing or surplus:
+            wrong = [f"{what} number(s) {', '.join(map(str, numbers))}" for what, numbers in (("missing", missing), ("surplus", surplus)) if numbers]
+            raise DataError(f"{label}: {name} should have {total} shards; {'; '.join(wrong)}. Download the folder again.")
 
 
 def _is_arrow_file(path: Path) -> bool:

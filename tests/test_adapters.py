@@ -14,7 +14,7 @@ from lmms_eval.api.instance import Instance
 from PIL import Image
 
 from microbench_adapters import base
-from microbench_adapters.open_clip_adapter import OpenClip
+from microbench_adapters.open_clip_adapter import DemoClip, OpenClip
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
@@ -188,6 +188,26 @@ def test_a_batch_size_that_is_no_positive_integer_is_refused_at_once(value):
 )
 def test_model_args_win_over_flags_and_the_harness_default_means_no_wish(model_args, flag, expected):
     assert ColourModel.create_from_arg_string(model_args, {"batch_size": flag, "device": None}).batch_size == expected
+
+
+@pytest.mark.parametrize(
+    ("model_class", "model_args", "message"),
+    [
+        (DemoClip, "modle=x", "--model_args: modle is unknown. DemoClip takes precision, batch_size, device, max_batch_size"),
+        (DemoClip, "model=ViT-B-32", "--model_args: model is unknown"),
+        (OpenClip, "precision=bf16", "--model_args: model is missing. OpenClip takes model, pretrained"),
+    ],
+)
+def test_model_args_that_do_not_exist_or_lack_are_named(model_class, model_args, message):
+    with pytest.raises(ValueError, match=message):
+        model_class.create_from_arg_string(model_args, {"batch_size": 1})
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint"])
+def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path):
+    (tmp_path / "weights.pt").write_bytes(content)
+    with pytest.raises(ValueError, match=f"model=ViT-B-32, pretrained={tmp_path}/weights.pt: open_clip cannot load it: [A-Za-z]+Error"):
+        OpenClip(model="ViT-B-32", pretrained=str(tmp_path / "weights.pt"), device="cpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a GPU that is not there")

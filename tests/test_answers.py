@@ -70,6 +70,8 @@ def test_probabilities_are_read_from_the_second_line():
         'B\n{"probabilities": {"A": "0.5", "B": 0.5}}',
         'B\n{"probabilities": {"A": NaN, "B": 0.5}}',
         'B\n{"probabilities": {"A": 1.5, "B": 0.5}}',
+        'B\n{"probabilities": {"A": -0.5, "B": 0.5}}',
+        'B\n{"probabilities": {"B": 0.5, "A": 0.5}}',
         'B\n{"probabilities": {"A": true, "B": 0.5}}',
         'B\n{"probabilities": null}',
         "B\n" + "[" * 100_000,

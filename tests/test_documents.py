@@ -85,14 +85,25 @@ def test_no_row_of_ours_is_an_error_that_names_the_datasets():
         docs([release.row(0, "opencell")])
 
 
-def test_foreign_rows_are_left_out_and_reported(monkeypatch):
+@pytest.fixture
+def warnings(monkeypatch):
     said = []
     monkeypatch.setattr(documents.logger, "warning", said.append)
-    documents._report_unknown.cache_clear()
+    documents._say_once.cache_clear()
+    return said
+
+
+def test_foreign_rows_are_left_out_and_reported_once(warnings):
     for _ in range(2):
         assert len(docs([release.row(0), release.row(1, "my_cells"), release.row(2, "my_cells")])) == 1
-    assert len(said) == 1
-    assert "my_cells (2)" in said[0]
+    assert len(warnings) == 1
+    assert "'my_cells' (2)" in warnings[0]
+
+
+def test_a_repeated_image_is_counted_and_reported(warnings):
+    rows = [release.row(0), release.row(1), release.row(0), release.row(0, "jung_et_al_2022")]
+    assert len(docs(rows)) == 4
+    assert warnings == ["the source: 1 row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row 2, which repeats row 0."]
 
 
 @pytest.mark.parametrize("kind", ["domain", "subdomain", "modality", "submodality", "stain"])

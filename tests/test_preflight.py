@@ -54,3 +54,17 @@ def test_changed_data_is_checked_again(tmp_path, use_source):
     release.write_parquet(tmp_path / "data", [release.row(0), broken("domain")])
     with pytest.raises(DataError, match="row 1"):
         preflight.check(["microbench_coarse_domain"])
+
+
+def test_a_task_that_passed_vouches_for_no_other(tmp_path, use_source):
+    use_source(release.write_parquet(tmp_path / "data", [release.row(0), broken("stain")]))
+    preflight.check(["microbench_coarse_domain"])
+    with pytest.raises(DataError, match="row 1"):
+        preflight.check(["microbench_coarse_stain"])
+
+
+def test_a_task_that_passed_is_not_read_again(tmp_path, use_source, monkeypatch):
+    use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
+    preflight.check(["microbench_coarse_domain"])
+    monkeypatch.setattr(preflight.source, "load", lambda resolved: pytest.fail("read again"))
+    preflight.check(["microbench_coarse_domain"])

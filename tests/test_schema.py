@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import release
-from PIL import Image
+from PIL import Image, ImageFile
 
 from microbench_tasks import schema
 
@@ -73,6 +73,9 @@ def test_a_null_at_any_depth_hides_what_arrow_stores_below_it(depth):
         ({"options": ["only"]}, r"questions\.modality\.options: expected 2 to 8 options, got \['only'\]"),
         ({"options": None}, r"questions\.modality\.options: expected 2 to 8 options, got None"),
         ({"options": ["", "electron microscopy"]}, r"questions\.modality\.options: expected text in every option"),
+        ({"options": [" ", "electron microscopy"]}, r"questions\.modality\.options: expected text in every option"),
+        ({"options": [None, "electron microscopy"]}, r"questions\.modality\.options: expected text in every option"),
+        ({"question": " "}, r"questions\.modality\.question: expected text, got ' '"),
     ],
 )
 def test_a_malformed_question_is_named_by_row_and_column(fields, message):
@@ -85,6 +88,9 @@ def test_a_malformed_question_is_named_by_row_and_column(fields, message):
     [
         ({"options": ["one", "two"]}, r"row 0 .*captions\.modality_1\.options: expected one caption for each of the question's 4 options, got \['one', 'two'\]"),
         ({"options": None}, r"captions\.modality_1\.options: expected one caption"),
+        ({"options": ["a", "b", "c", "d", "e"]}, r"captions\.modality_1\.options: expected one caption"),
+        ({"options": ["a", "b", "c", " "]}, r"captions\.modality_1\.options: expected one caption"),
+        ({"answer_idx": "\N{ARABIC-INDIC DIGIT THREE}"}, r"captions\.modality_1\.answer_idx: expected an index"),
         ({"answer_idx": "2"}, r"captions\.modality_1\.answer_idx: 2 does not match the question's answer_idx 0"),
         ({"answer_idx": "first"}, r"captions\.modality_1\.answer_idx: expected an index from 0 to 3, got 'first'"),
     ],
@@ -111,6 +117,11 @@ def test_held_rows_are_named_by_their_stain():
 def test_a_nameless_row_with_another_stain_is_refused():
     with pytest.raises(schema.DataError, match=r"row 0 .*column dataset is null and column stain is 'DAPI'"):
         schema.dataset_names(arrow([release.row(0, dataset=None, stain="DAPI")]), WHERE)
+
+
+def test_a_null_image_id_is_named_by_row():
+    with pytest.raises(schema.DataError, match="row 1 .*column image_id: expected text, got null"):
+        schema.image_ids(arrow([release.row(0), release.row(1, image_id=None)]), WHERE)
 
 
 @pytest.mark.parametrize("column", schema.REQUIRED_COLUMNS)
@@ -173,14 +184,29 @@ def test_a_flipped_bit_in_a_png_is_found():
         schema.check_images(arrow([release.row(0, image={"bytes": bytes(content), "path": None})]), WHERE)
 
 
-def test_images_may_be_files_or_bare_bytes(tmp_path):
-    path = tmp_path / "cell.png"
-    path.write_bytes(release.png(np.zeros((4, 4, 3), np.uint8)))
-    by_path = arrow([release.row(0, image={"bytes": None, "path": str(path)})])
-    schema.check_images(by_path, WHERE)
-    bare = by_path.set_column(by_path.schema.get_field_index("image"), "image", pa.array([path.read_bytes()]))
+def test_images_may_be_bare_bytes():
+    table = arrow([release.row(0)])
+    bare = table.set_column(table.schema.get_field_index("image"), "image", pa.array([release.row(0)["image"]["bytes"]]))
     schema.check_columns(bare.schema, "modality", WHERE)
     schema.check_images(bare, WHERE)
+
+
+def test_an_image_beside_the_data_is_refused(tmp_path):
+    """Its pixels would escape the content hash that results record."""
+    path = tmp_path / "cell.png"
+    path.write_bytes(release.png(np.zeros((4, 4, 3), np.uint8)))
+    with pytest.raises(schema.DataError, match=r"row 0 .*column image: .*cell\.png'; save the data with the image bytes in it"):
+        schema.check_images(arrow([release.row(0, image={"bytes": None, "path": str(path)})]), WHERE)
+
+
+def test_a_truncated_jpeg_is_found_although_the_harness_lets_pillow_pad_it(monkeypatch):
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(buffer, "JPEG")
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    schema.check_images(arrow([release.row(0, image={"bytes": buffer.getvalue(), "path": None})]), WHERE)
+    with pytest.raises(schema.DataError, match="row 0 .*truncated"):
+        schema.check_images(arrow([release.row(0, image={"bytes": buffer.getvalue()[:1500], "path": None})]), WHERE)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
 # --- pixels ---
@@ -208,8 +234,14 @@ def test_deep_grayscale_is_scaled_to_its_maximum_instead_of_clipped():
 
 
 def test_deep_grayscale_that_pillow_would_not_clip_is_left_alone():
-    image = Image.fromarray(np.array([[0, 100, 255]], dtype=np.uint16))
-    assert pixels(image)[0, :, 0].tolist() == [0, 100, 255]
+    image = Image.fromarray(np.array([[0, 100, 200]], dtype=np.uint16))
+    assert pixels(image)[0, :, 0].tolist() == [0, 100, 200]
+
+
+def test_float_images_are_read_without_their_negative_and_missing_values():
+    image = Image.fromarray(np.array([[-5, np.nan, 100, 510]], dtype=np.float32))
+    # The maximum 510 becomes 255, so 100 becomes 50.
+    assert np.asarray(schema.to_rgb(image))[0, :, 0].tolist() == [0, 0, 50, 255]
 
 
 def test_exif_orientation_is_applied_exactly_once():

@@ -57,6 +57,16 @@ def test_a_tasks_accuracy_is_the_mean_and_lies_in_its_interval():
     assert high == pytest.approx(0.75 + 0.134, abs=0.02)
 
 
+def test_real_items_of_right_and_wrong_answers_give_the_figures():
+    found = [microbench_process_results(DOC, [response]) for response in ["B", *"AAAAAAAAA"]]
+    figures = {metric: getattr(aggregations, f"microbench_{metric}")([entry[metric] for entry in found]) for metric in ("acc", "acc_ci_low", "acc_ci_high")}
+    assert figures["acc"] == pytest.approx(0.1)
+    # A binomial count of 10 draws at 0.1: P(0) = 0.349, P(<= 2) = 0.930, P(<= 3) = 0.987, so the 2.5 and 97.5 %
+    # points are 0 and 3. Mirrored at 1 they are -1 and 2: the basic interval, not the percentile one (0 to 0.3).
+    assert figures["acc_ci_low"] == pytest.approx(-0.1)
+    assert figures["acc_ci_high"] == pytest.approx(0.2)
+
+
 def test_a_group_pools_questions_and_does_not_average_tasks():
     tasks = [aggregations.microbench_acc(items([1.0] * 9)), aggregations.microbench_acc(items([0.0]))]
     assert aggregations.microbench_pooled_acc(tasks, [9, 1], True) == pytest.approx(0.9)
