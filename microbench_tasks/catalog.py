@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from microbench_tasks.schema import COARSE_KINDS
 
-PREFIX = "microbench_"
 COARSE_GROUP = "microbench_coarse"
 
 # The datasets whose questions count: one classification question per image and, but for

@@ -1,4 +1,8 @@
-"""Reads the whole data source before a model is loaded, so that bad data costs seconds."""
+"""Checks the data source before any question is asked, so that bad data costs seconds.
+
+The command line checks before it loads the model; the Python API, which makes its model first,
+when it loads the tasks.
+"""
 
 from __future__ import annotations
 
