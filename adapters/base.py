@@ -17,7 +17,6 @@ from __future__ import annotations
 import abc
 import collections
 import hashlib
-import inspect
 import itertools
 import json
 import os
@@ -29,16 +28,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from lmms_eval import utils
 from lmms_eval.api.model import lmms
 from loguru import logger
 from tqdm import tqdm
+
+from microbench_adapters.contract import checked_arguments, refusal
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
     from PIL.Image import Image
 
 DEFAULT_BATCH_SIZE = 64
+# What messages call a model of this class.
+_KIND = "contrastive model"
 # Rounding keeps the log small; encoders in single precision agree to about six digits.
 _PROBABILITY_DIGITS = 6
 # Images read ahead of the encoder, in batches: enough to keep it busy, bounded in memory.
@@ -89,14 +91,7 @@ class ContrastiveModel(lmms):
         Raises:
             ValueError: an argument is unknown or missing.
         """
-        options = utils.simple_parse_args_string(arg_string)
-        known = inspect.signature(cls).parameters
-        takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
-        wrong = [] if takes_any else [f"{name} is unknown" for name in options if name not in known]
-        required = [name for name, parameter in known.items() if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD]
-        wrong += [f"{name} is missing" for name in required if name not in options]
-        if wrong:
-            raise ValueError(f"--model_args: {', '.join(wrong)}. {cls.__name__} takes {', '.join(known)}.")
+        options = checked_arguments(cls, arg_string)
         flags = {name: value for name, value in (additional_config or {}).items() if value is not None}
         if type(flags.get("batch_size")) is int and flags["batch_size"] == 1:
             del flags["batch_size"]
@@ -132,11 +127,11 @@ class ContrastiveModel(lmms):
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Refused: a contrastive model has no likelihood of a text."""
-        raise ValueError(_refusal(requests, "log-likelihoods"))
+        raise ValueError(refusal(requests, "log-likelihoods", _KIND))
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
         """Refused: a contrastive model holds no conversation."""
-        raise ValueError(_refusal(requests, "several rounds"))
+        raise ValueError(refusal(requests, "several rounds", _KIND))
 
     def clean(self) -> None:
         """Keep the weights, which the harness would drop after a run: the same object may be asked again."""
@@ -199,7 +194,7 @@ def _choices(requests: list[Instance]) -> list[_Choice]:
     for position, (_, _, doc_to_visual, _, task_name, split) in enumerate(arguments):
         task = getattr(doc_to_visual, "__self__", None)
         if task is None or task.config.doc_to_choice is None:
-            raise ValueError(_refusal([requests[position]], "free text"))
+            raise ValueError(refusal([requests[position]], "free text", _KIND))
         positions[task_name, split].append(position)
     choices: dict[int, _Choice] = {}
     for (task_name, split), members in positions.items():
@@ -236,11 +231,6 @@ def _choice_reader(doc_to_visual: Callable, task_name: str, split: str) -> Calla
         return _Choice(task_name, image_key(doc) if image_key else None, lambda: doc_to_visual(rows[doc_id]), texts, wants_probabilities)
 
     return read
-
-
-def _refusal(requests: list[Instance], wanted: str) -> str:
-    names = ", ".join(dict.fromkeys(request.task_name for request in requests))
-    return f"{names}: asks for {wanted}, but a contrastive model only chooses among given texts. It runs tasks of output type generate_until with doc_to_choice, such as microbench_coarse."
 
 
 def _read_ahead(load: Callable[[_Choice], Any], jobs: Iterable[_Choice], ahead: int) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from loguru import logger
 _CLASS_PATHS = {
     "open_clip": "microbench_adapters.open_clip_adapter.OpenClip",
     "demo_clip": "microbench_adapters.open_clip_adapter.DemoClip",
+    "microbench_random": "microbench_adapters.random_adapter.RandomModel",
 }
 
 

@@ -1,78 +1,228 @@
 """What the YAML of tasks and groups names as aggregations.
 
-The harness hands a group the very numbers that its tasks' aggregations returned. They carry
-the scores they were made of, so that a group pools questions instead of averaging averages.
+The harness hands a group the very figures that its tasks' aggregations returned. They carry
+the items they were made of, so that a group pools questions instead of averaging averages.
+
+The harness computes for a group only what its tasks have too. A group's further figures are
+made of those of the task metric that their function names in ``derived_from``
+(`microbench_tasks.plugin` sees to it).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import collections
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from microbench_tasks.metrics.bootstrap import bootstrap_interval
+from microbench_tasks.metrics.bootstrap import Interval, bootstrap_interval
+
+Items = Sequence[Any]
 
 
-class ScoredFloat(float):
-    """A figure that remembers the scores it summarises (``scores``, shape (n,))."""
+class Figure(float):
+    """A number that remembers the items that it summarises (``made_of``)."""
 
-    scores: np.ndarray
+    made_of: Items
 
-    def __new__(cls, value: float, scores: np.ndarray) -> ScoredFloat:
+    def __new__(cls, value: float, made_of: Items) -> Figure:
         figure = super().__new__(cls, value)
-        figure.scores = scores
+        figure.made_of = made_of
         return figure
 
 
-def microbench_acc(items: Sequence[dict[str, Any]]) -> ScoredFloat:
-    """Accuracy by the paper's rule: the mean of 0/1 over all questions."""
-    return _mean(_column(items, "acc"))
+class Counts(dict):
+    """How often each of several things occurs among items (``made_of``); what never does is left out."""
+
+    made_of: Items
+
+    def __init__(self, counts: Mapping[str, int], made_of: Items) -> None:
+        super().__init__(counts)
+        self.made_of = made_of
 
 
-def microbench_acc_ci_low(items: Sequence[dict[str, Any]]) -> ScoredFloat:
-    """Lower end of the accuracy's 95 % basic bootstrap interval."""
-    return _ci_low(_column(items, "correct"))
+# --- tasks that ask questions --------------------------------------------------------
 
 
-def microbench_acc_ci_high(items: Sequence[dict[str, Any]]) -> ScoredFloat:
-    """Upper end of the accuracy's 95 % basic bootstrap interval."""
-    return _ci_high(_column(items, "correct"))
+def microbench_acc(items: Items) -> Figure:
+    """Accuracy by the paper's rule, or by the strict one, as the items were scored: the mean of 0/1 over all questions."""
+    return _mean_score(items)
 
 
-def microbench_pooled_acc(figures: Sequence[ScoredFloat], sizes: Sequence[int], weight_by_size: bool) -> ScoredFloat:
-    """A group's accuracy: the mean over all questions of its tasks, as in the paper's tables.
-
-    ``sizes`` and ``weight_by_size`` are the harness's; pooling weighs each question alike.
-    """
-    return _mean(_pool(figures))
+def microbench_acc_ci_low(items: Items) -> Figure:
+    """Lower end of the accuracy's 95 % basic bootstrap interval, questions resampled as in the paper."""
+    return Figure(_interval(items).low, items)
 
 
-def microbench_pooled_acc_ci_low(figures: Sequence[ScoredFloat], sizes: Sequence[int], weight_by_size: bool) -> ScoredFloat:
-    """Lower end of the interval of `microbench_pooled_acc`, over pooled questions."""
-    return _ci_low(_pool(figures))
+def microbench_acc_ci_high(items: Items) -> Figure:
+    """Upper end of the accuracy's 95 % basic bootstrap interval, questions resampled as in the paper."""
+    return Figure(_interval(items).high, items)
 
 
-def microbench_pooled_acc_ci_high(figures: Sequence[ScoredFloat], sizes: Sequence[int], weight_by_size: bool) -> ScoredFloat:
-    """Upper end of the interval of `microbench_pooled_acc`, over pooled questions."""
-    return _ci_high(_pool(figures))
+def microbench_acc_image_ci_low(items: Items) -> Figure:
+    """Lower end of the accuracy's 95 % basic bootstrap interval, images resampled with all their questions."""
+    return Figure(_interval(items, by_image=True).low, items)
 
 
-def _column(items: Sequence[dict[str, Any]], name: str) -> np.ndarray:
-    return np.array([item[name] for item in items], dtype=np.float64)
+def microbench_acc_image_ci_high(items: Items) -> Figure:
+    """Upper end of the accuracy's 95 % basic bootstrap interval, images resampled with all their questions."""
+    return Figure(_interval(items, by_image=True).high, items)
 
 
-def _pool(figures: Sequence[ScoredFloat]) -> np.ndarray:
-    return np.concatenate([figure.scores for figure in figures])
+def microbench_unparsed(kinds: Items) -> Figure:
+    """The share of responses in which the strict rule reads no answer; they count as wrong."""
+    return Figure(_mean([kind != "parsed" for kind in kinds]), kinds)
 
 
-def _mean(scores: np.ndarray) -> ScoredFloat:
-    return ScoredFloat(scores.mean() if scores.size else np.nan, scores)
+def microbench_unparsed_by_kind(kinds: Items) -> Counts:
+    """How many responses are unparsed, by kind."""
+    return Counts(collections.Counter(sorted(kind for kind in kinds if kind != "parsed")), kinds)
 
 
-def _ci_low(scores: np.ndarray) -> ScoredFloat:
-    return ScoredFloat(bootstrap_interval(scores).low, scores)
+# --- tasks that ask for boxes --------------------------------------------------------
 
 
-def _ci_high(scores: np.ndarray) -> ScoredFloat:
-    return ScoredFloat(bootstrap_interval(scores).high, scores)
+def microbench_grit(items: Items) -> Figure:
+    """The mean GRIT localization score over all (image, class)."""
+    return _mean_score(items)
+
+
+def microbench_grit_ci_low(items: Items) -> Figure:
+    """Lower end of the score's 95 % basic bootstrap interval, images resampled with all their classes."""
+    return Figure(_interval(items, by_image=True).low, items)
+
+
+def microbench_grit_ci_high(items: Items) -> Figure:
+    """Upper end of the score's 95 % basic bootstrap interval, images resampled with all their classes."""
+    return Figure(_interval(items, by_image=True).high, items)
+
+
+def microbench_boxes_unparsed(statuses: Items) -> Figure:
+    """The share of responses that hold no box and do not say that there is none; they count as no prediction."""
+    return Figure(_mean([status == "unparsed" for status in statuses]), statuses)
+
+
+def microbench_boxes_truncated(statuses: Items) -> Figure:
+    """The share of responses that break off; the boxes before that count."""
+    return Figure(_mean([status == "truncated" for status in statuses]), statuses)
+
+
+def microbench_number_of_boxes(items: Items) -> int:
+    """How many predicted boxes, over all responses, something is true of."""
+    return sum(item["count"] for item in items)
+
+
+# --- groups --------------------------------------------------------------------------
+
+# The harness calls it with the figures of the group's tasks, their sizes and a flag; the latter two
+# are not used, since pooling weighs each item alike. It applies an entry of a group to every metric
+# whose name contains the entry's and lets the last one win, so none may fail on another's items.
+GroupAggregation = Callable[[Sequence[Any], Sequence[int], bool], Any]
+
+
+def _pooled(aggregate: Callable[[Items], Any]) -> GroupAggregation:
+    """The group's figure: ``aggregate`` over the items of all its tasks."""
+
+    @functools.wraps(aggregate)
+    def aggregate_group(figures: Sequence[Any], sizes: Sequence[int], weight_by_size: bool) -> Any:
+        return aggregate(_pool(figures))
+
+    return aggregate_group
+
+
+def _official(aggregate: Callable[[Items], Any]) -> GroupAggregation:
+    """As `_pooled`, without the datasets that the totals of the paper's tables leave out."""
+    return _pooled(functools.wraps(aggregate)(lambda items: aggregate(_in_total(items))))
+
+
+def _derived(from_metric: str) -> Callable[[GroupAggregation], GroupAggregation]:
+    def mark(aggregate: GroupAggregation) -> GroupAggregation:
+        aggregate.derived_from = from_metric
+        return aggregate
+
+    return mark
+
+
+microbench_group_acc = _official(microbench_acc)
+microbench_group_acc_ci_low = _official(microbench_acc_ci_low)
+microbench_group_acc_ci_high = _official(microbench_acc_ci_high)
+microbench_group_unparsed = _pooled(microbench_unparsed)
+microbench_group_unparsed_by_kind = _pooled(microbench_unparsed_by_kind)
+microbench_group_grit = _pooled(microbench_grit)
+microbench_group_grit_ci_low = _pooled(microbench_grit_ci_low)
+microbench_group_grit_ci_high = _pooled(microbench_grit_ci_high)
+microbench_group_boxes_unparsed = _pooled(microbench_boxes_unparsed)
+microbench_group_boxes_truncated = _pooled(microbench_boxes_truncated)
+
+
+def microbench_group_number_of_boxes(figures: Sequence[int], sizes: Sequence[int], weight_by_size: bool) -> int:
+    """How many predicted boxes of all tasks something is true of."""
+    return sum(figures)
+
+
+microbench_group_acc_image_ci_low = _derived("acc")(_official(microbench_acc_image_ci_low))
+microbench_group_acc_image_ci_high = _derived("acc")(_official(microbench_acc_image_ci_high))
+# Over all questions, those outside the paper's totals too.
+microbench_group_acc_all = _derived("acc")(_pooled(microbench_acc))
+microbench_group_acc_all_ci_low = _derived("acc")(_pooled(microbench_acc_ci_low))
+microbench_group_acc_all_ci_high = _derived("acc")(_pooled(microbench_acc_ci_high))
+
+
+@_derived("acc")
+def microbench_group_acc_macro(figures: Sequence[Figure], sizes: Sequence[int], weight_by_size: bool) -> float:
+    """The mean of the tasks' accuracies, each task weighed alike."""
+    return _mean(figures)
+
+
+@_derived("acc")
+def microbench_group_acc_macro_ci_low(figures: Sequence[Figure], sizes: Sequence[int], weight_by_size: bool) -> float:
+    """Lower end of the interval of `microbench_group_acc_macro`, images resampled with all their questions."""
+    return _macro_interval(figures).low
+
+
+@_derived("acc")
+def microbench_group_acc_macro_ci_high(figures: Sequence[Figure], sizes: Sequence[int], weight_by_size: bool) -> float:
+    """Upper end of the interval of `microbench_group_acc_macro`, images resampled with all their questions."""
+    return _macro_interval(figures).high
+
+
+# --- what they share -----------------------------------------------------------------
+
+
+def _pool(figures: Iterable[Any]) -> list[Any]:
+    return list(itertools.chain.from_iterable(figure.made_of for figure in figures))
+
+
+def _in_total(items: Items) -> list[Any]:
+    return [item for item in items if item["in_total"]]
+
+
+def _mean_score(items: Items) -> Figure:
+    return Figure(_mean([item["score"] for item in items]), items)
+
+
+def _mean(values: Sequence[float]) -> float:
+    # fsum's result does not depend on the order, which several processes change.
+    return math.fsum(values) / len(values) if len(values) else math.nan
+
+
+def _macro_interval(figures: Sequence[Figure]) -> Interval:
+    tasks = np.repeat(np.arange(len(figures)), [len(figure.made_of) for figure in figures])
+    return _interval(_pool(figures), by_image=True, groups=tasks)
+
+
+def _interval(items: Items, *, by_image: bool = False, groups: np.ndarray | None = None) -> Interval:
+    """The interval of the mean score; asked for one end and then the other, it is drawn once."""
+    scores = np.array([item["score"] for item in items], dtype=np.float64)
+    images = np.unique([item["image"] for item in items], return_inverse=True)[1] if by_image else None
+    return _drawn(*(None if column is None else column.tobytes() for column in (scores, images, groups)))
+
+
+@functools.lru_cache(maxsize=16)
+def _drawn(scores: bytes, images: bytes | None, groups: bytes | None) -> Interval:
+    clusters, groups = (None if labels is None else np.frombuffer(labels, dtype=np.int64) for labels in (images, groups))
+    return bootstrap_interval(np.frombuffer(scores), clusters=clusters, groups=groups)

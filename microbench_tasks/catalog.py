@@ -1,4 +1,4 @@
-"""Which dataset belongs to which task: one table, stated once.
+"""The 24 tasks, their datasets, groups and slices: one table, stated once.
 
 Source: task metadata of the paper's evaluation code (GitHub ``Ale9806/eVLLM``) and the
 release. The paper lists its fine-grained tasks in an appendix only; the grouping here is
@@ -7,42 +7,110 @@ derived from those two and reproduces the paper's counts.
 
 from __future__ import annotations
 
-from microbench_tasks.schema import COARSE_KINDS
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from microbench_tasks.schema import CLASSIFICATION_KIND, COARSE_KINDS
 
 COARSE_GROUP = "microbench_coarse"
+FINE_GROUP = "microbench_fine"
+LOCALIZATION_GROUP = "microbench_localization"
+COGNITION_TASK = "microbench_cognition"
+# What documents of the last task carry as dataset and as kind of question.
+COGNITION = "cognition"
+BOXES = "boxes"
+
+Subject = Literal["coarse", "fine", "boxes", "cognition"]
+
+_BURGESS = ("burgess_et_al_2024_contour", "burgess_et_al_2024_eccentricity", "burgess_et_al_2024_texture")
+_EULENBERG_OUTSIDE = ("eulenberg_et_al_2017_darkfield", "eulenberg_et_al_2017_epifluorescence")
+_KATHER = ("kather_et_al_2016", "kather_et_al_2018", "kather_et_al_2018_val7k")
+
+# Held's third dataset (microtubules), which the evaluation code knows, is not in the release.
+_FINE = {
+    "white_blood_cell": ("acevedo_et_al_2020", "jung_et_al_2022"),
+    "cell_morphology": _BURGESS,
+    "em_structures": ("empiar_sbfsem",),
+    "colocalization": ("colocalization_benchmark",),
+    "cell_cycle": ("eulenberg_et_al_2017_brightfield", *_EULENBERG_OUTSIDE),
+    "cell_phenotype": ("held_et_al_2010_galt", "held_et_al_2010_h2b"),
+    "pap_smear": ("hussain_et_al_2019",),
+    "pollen": ("icpr2020_pollen",),
+    "colorectal_tissue": _KATHER,
+    "heart_failure": ("nirschl_et_al_2018",),
+    "fluorescent_structures": ("nirschl_unpub_fluorescence",),
+    "amyloid": ("tang_et_al_2019", "wong_et_al_2022"),
+    "mitochondria": ("wu_et_al_2023",),
+}
+_LOCALIZATION = {
+    "synthetic_cells": _BURGESS,
+    "h2b_nuclei": ("held_et_al_2010_h2b",),
+    "opencell_nuclei": ("opencell",),
+    "mitochondria": ("wu_et_al_2023",),
+    "glands": ("sirinukunwattana_et_al_2016",),
+}
 
 # The datasets whose questions count: one classification question per image and, but for
 # missing stains, five coarse ones.
-CLASSIFICATION_DATASETS = (
-    "acevedo_et_al_2020",
-    "burgess_et_al_2024_contour",
-    "burgess_et_al_2024_eccentricity",
-    "burgess_et_al_2024_texture",
-    "colocalization_benchmark",
-    "empiar_sbfsem",
-    "eulenberg_et_al_2017_brightfield",
-    "eulenberg_et_al_2017_darkfield",
-    "eulenberg_et_al_2017_epifluorescence",
-    "held_et_al_2010_galt",
-    "held_et_al_2010_h2b",
-    "hussain_et_al_2019",
-    "icpr2020_pollen",
-    "jung_et_al_2022",
-    "kather_et_al_2016",
-    "kather_et_al_2018",
-    "kather_et_al_2018_val7k",
-    "nirschl_et_al_2018",
-    "nirschl_unpub_fluorescence",
-    "tang_et_al_2019",
-    "wong_et_al_2022",
-    "wu_et_al_2023",
-)
+CLASSIFICATION_DATASETS = tuple(sorted(name for names in _FINE.values() for name in names))
 # Released with boxes only; the official tables leave their coarse questions out too.
 LOCALIZATION_ONLY_DATASETS = ("opencell", "sirinukunwattana_et_al_2016")
 DATASETS = (*CLASSIFICATION_DATASETS, *LOCALIZATION_ONLY_DATASETS)
+# Their classification questions are asked, but the fine total of the paper's Table 1 leaves them out.
+OUTSIDE_FINE_TOTAL = frozenset(_EULENBERG_OUTSIDE)
 
-KIND_OF_TASK = {f"{COARSE_GROUP}_{kind}": kind for kind in COARSE_KINDS}
-TASKS_OF_GROUP = {COARSE_GROUP: tuple(KIND_OF_TASK)}
+# What the classification datasets test, by the evaluation code.
+ABILITIES = {
+    "cell, organism and structure type": ("acevedo_et_al_2020", "jung_et_al_2022", "nirschl_unpub_fluorescence"),
+    "cell texture and morphology": _BURGESS,
+    "normal against abnormal": ("empiar_sbfsem", "icpr2020_pollen", "wu_et_al_2023"),
+    "single-molecule imaging": ("colocalization_benchmark",),
+    "cell cycle and stage": (*_FINE["cell_cycle"], *_FINE["cell_phenotype"]),
+    "neoplastic histopathology": ("hussain_et_al_2019", *_KATHER),
+    "non-neoplastic histopathology": ("nirschl_et_al_2018", "tang_et_al_2019", "wong_et_al_2022"),
+}
+ABILITY_OF_DATASET = {dataset: ability for ability, datasets in ABILITIES.items() for dataset in datasets}
+H_AND_E_DATASETS = (*_KATHER, "nirschl_et_al_2018")
+PATHOLOGY_DATASETS = ("acevedo_et_al_2020", "hussain_et_al_2019", "jung_et_al_2022", *H_AND_E_DATASETS)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of the 24 tasks.
+
+    Attributes:
+        name: in the harness.
+        subject: what its answers are and which documents it has.
+        kind: of question, a field of the release's ``questions``, or ``cognition`` or ``boxes``.
+        datasets: whose rows it asks about.
+    """
+
+    name: str
+    subject: Subject
+    kind: str
+    datasets: tuple[str, ...]
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        *(Task(f"{COARSE_GROUP}_{kind}", "coarse", kind, CLASSIFICATION_DATASETS) for kind in COARSE_KINDS),
+        *(Task(f"{FINE_GROUP}_{name}", "fine", CLASSIFICATION_KIND, datasets) for name, datasets in _FINE.items()),
+        *(Task(f"{LOCALIZATION_GROUP}_{name}", "boxes", BOXES, datasets) for name, datasets in _LOCALIZATION.items()),
+        Task(COGNITION_TASK, "cognition", COGNITION, (COGNITION,)),
+    )
+}
+
+# Each group's tasks and groups. A tree: no task is reached in two ways, which the harness refuses.
+GROUPS = {
+    COARSE_GROUP: tuple(name for name, task in TASKS.items() if task.subject == "coarse"),
+    FINE_GROUP: tuple(name for name, task in TASKS.items() if task.subject == "fine"),
+    LOCALIZATION_GROUP: tuple(name for name, task in TASKS.items() if task.subject == "boxes"),
+    "microbench_vqa": (COARSE_GROUP, FINE_GROUP),
+    "microbench": ("microbench_vqa", LOCALIZATION_GROUP),
+    "microbench_all": ("microbench", COGNITION_TASK),
+}
 
 
 def tasks_named(names: list[str]) -> tuple[str, ...]:
@@ -50,5 +118,23 @@ def tasks_named(names: list[str]) -> tuple[str, ...]:
 
     Names that are not Micro-Bench's are passed over: other benchmarks run beside it.
     """
-    found = (task for name in names for task in TASKS_OF_GROUP.get(name, (name,)) if task in KIND_OF_TASK)
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(task for name in names for task in _tasks_of(name)))
+
+
+def _tasks_of(name: str) -> Iterator[str]:
+    if name in TASKS:
+        yield name
+    for member in GROUPS.get(name, ()):
+        yield from _tasks_of(member)
+
+
+def without_covered(names: list[str]) -> list[str]:
+    """``names`` less the tasks and groups that another group among them holds, which the harness would refuse."""
+    covered = {inner for name in names for inner in _members_of(name)}
+    return [name for name in names if name not in covered]
+
+
+def _members_of(name: str) -> Iterator[str]:
+    for member in GROUPS.get(name, ()):
+        yield member
+        yield from _members_of(member)

@@ -1,13 +1,27 @@
-"""How each model is asked for boxes: one table of prompts and conventions.
+"""How each model is asked for boxes: one table of prompts and conventions, and one setting.
 
 The convention belongs to the pair of model and prompt: it is what a family was trained to
 write when asked in its own words. Models of unknown habits are asked for a neutral format.
+
+The setting ``MICROBENCH_BOXES``, or ``boxes`` among a task's ``lmms_eval_specific_kwargs``,
+chooses otherwise: the name of a format (a model id of the table, or ``neutral``), or a JSON
+object (in YAML a mapping) with ``format``, ``convention``, ``prompt`` and ``limits``, each optional.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
+import json
 import math
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from loguru import logger
+
+from microbench_tasks.boxes import CONVENTIONS
 
 Size = tuple[int, int]
 
@@ -131,7 +145,9 @@ _GLM4V = DetectionFormat(
 _SAM3 = DetectionFormat("norm1_xyxy", "{class}", "lmms-eval, models/simple/sam3.py: code; it reads the phrase from the document, not from the prompt")
 
 # Models whose habits are unknown, and those that serve any checkpoint (openai, vllm, huggingface, …), are left out.
-CONVENTION_OF_MODEL = {
+FORMAT_OF_MODEL: dict[str | None, DetectionFormat] = {
+    # Writes what it is asked for.
+    "microbench_random": NEUTRAL_FORMAT,
     "paligemma": _PALIGEMMA,
     "qwen_vl": _QWEN_VL,
     "qwen2_vl": _QWEN2_VL,
@@ -158,6 +174,94 @@ CONVENTION_OF_MODEL = {
 }
 
 
-def detection_format(model: str) -> DetectionFormat:
-    """The format of a model by its id in lmms-eval or among our adapters; the neutral one if its habits are unknown."""
-    return CONVENTION_OF_MODEL.get(model, NEUTRAL_FORMAT)
+SETTING = "MICROBENCH_BOXES"
+# Its name among a task's lmms_eval_specific_kwargs.
+OPTION = "boxes"
+NEUTRAL = "neutral"
+_FIELDS = ("format", "convention", "prompt", "limits")
+
+
+@dataclass(frozen=True)
+class ChosenFormat:
+    """A format and why it is this one.
+
+    Args:
+        detection_format: how the model is asked.
+        chosen_by: the setting, the option or the model id that it was chosen by.
+    """
+
+    detection_format: DetectionFormat
+    chosen_by: str
+
+    def record(self) -> dict[str, Any]:
+        """What results files say about it."""
+        chosen = self.detection_format
+        limits = None if chosen.limits is None else dataclasses.astuple(chosen.limits)
+        return {"convention": chosen.convention, "prompt": chosen.template, "limits": limits, "source": chosen.source, "chosen_by": self.chosen_by}
+
+
+def choose_format(model: str | None, options: Mapping[str, Any] | None) -> ChosenFormat:
+    """The format for a model id of lmms-eval or of our adapters; the environment's comes first, then the task's option.
+
+    A model whose habits are unknown gets the neutral format, and a warning says so.
+
+    Raises:
+        ValueError: the setting or the option names no format, or an incomplete one.
+    """
+    setting = os.environ.get(SETTING)
+    if setting is not None:
+        return ChosenFormat(_named_format(_parsed(setting), f"{SETTING}={setting}"), SETTING)
+    option = (options or {}).get(OPTION)
+    if option is not None:
+        return ChosenFormat(_named_format(option, f"lmms_eval_specific_kwargs, {OPTION}: {option}"), f"lmms_eval_specific_kwargs: {OPTION}")
+    known = FORMAT_OF_MODEL.get(model)
+    if known is not None:
+        return ChosenFormat(known, f"model {model}")
+    _warn_of_unknown(model)
+    return ChosenFormat(NEUTRAL_FORMAT, f"default: how {model} writes boxes is not known")
+
+
+@functools.cache
+def _warn_of_unknown(model: str | None) -> None:
+    logger.warning(
+        f"How the model {model} writes boxes is not known: it is asked for JSON objects in pixels. If it was trained to write them "
+        f"otherwise, set {SETTING} to one of {', '.join(FORMAT_OF_MODEL)}, or to a JSON object with convention and prompt."
+    )
+
+
+def _parsed(setting: str) -> Any:
+    if not setting.lstrip().startswith("{"):
+        return setting
+    try:
+        return json.loads(setting)
+    except ValueError as error:
+        raise ValueError(f"{SETTING}={setting}: expected a JSON object or the name of a format, got {error}.") from error
+
+
+def _named_format(wanted: Any, place: str) -> DetectionFormat:
+    """The format that a name or a mapping describes; ``place`` names it in messages."""
+    fields = wanted if isinstance(wanted, Mapping) else {"format": wanted}
+    unknown = [str(name) for name in fields if name not in _FIELDS]
+    if unknown:
+        raise ValueError(f"{place}: {', '.join(unknown)} unknown. Expected {', '.join(_FIELDS)}.")
+    name = fields.get("format", NEUTRAL)
+    base = NEUTRAL_FORMAT if name == NEUTRAL else FORMAT_OF_MODEL.get(name)
+    if base is None:
+        raise ValueError(f"{place}: {name!r} is no format. Expected {NEUTRAL} or one of {', '.join(FORMAT_OF_MODEL)}, or a JSON object with convention and prompt.")
+    if "convention" in fields and "prompt" not in fields:
+        raise ValueError(f"{place}: a convention without a prompt. Models write what the prompt asks for: give both.")
+    convention, prompt = fields.get("convention", base.convention), fields.get("prompt", base.template)
+    if convention not in CONVENTIONS:
+        raise ValueError(f"{place}: convention {convention!r} is unknown. Expected one of {', '.join(CONVENTIONS)}.")
+    if not isinstance(prompt, str) or "{class}" not in prompt:
+        raise ValueError(f"{place}: prompt {prompt!r} does not say what to look for. Expected text with {{class}} in it ({{W}} and {{H}} stand for the image's size).")
+    source = base.source if fields.keys() <= {"format"} else f"set by the user, from {name}"
+    return DetectionFormat(convention, prompt, source, _limits(fields["limits"], place) if "limits" in fields else base.limits)
+
+
+def _limits(limits: Any, place: str) -> PixelLimits | None:
+    if limits is None:
+        return None
+    if not isinstance(limits, list) or len(limits) != 2 or not all(type(limit) is int for limit in limits) or not 0 < limits[0] <= limits[1]:
+        raise ValueError(f"{place}: limits {limits!r}: expected the smallest and the largest area in pixels that the model's image processor lets through, or null.")
+    return PixelLimits(*limits)

@@ -1,16 +1,20 @@
 """From the release's rows to the documents of one task, without copying the table.
 
-A document holds one question: ``image_key`` (the source and the row in it), ``image``,
-``image_id``, ``dataset``, ``kind``, ``question``, ``options``, ``answer_idx`` and
-``captions``. The image column is the source's own memory-mapped one, seen through an index
-of the wanted rows.
+A document starts with ``image_key`` (the source and the row in it), ``image``, ``image_id``,
+``dataset`` and ``kind``. One that asks a question goes on with ``question``, ``options``,
+``answer_idx`` and ``captions``; one that asks for boxes with ``expression`` (the class in words;
+the harness's models that segment by text read it under this name), ``width`` and ``height`` of
+the image in pixels, and the gold ``boxes``, each ``x1 y1 x2 y2``. The image column is the
+source's own memory-mapped one, seen through an index of the wanted rows.
 """
 
 from __future__ import annotations
 
 import collections
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
@@ -18,6 +22,11 @@ from microbench_tasks import catalog, schema
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow as pa
+
+# What models are asked for where annotations name a marker or a label instead of what is seen.
+# The paper's evaluation code works these words out and then asks for the annotation's own.
+EXPRESSION_OF_DATASET = {"held_et_al_2010_h2b": "nucleus", "wu_et_al_2023": "mitochondria"}
 
 
 @functools.lru_cache(maxsize=None)
@@ -38,75 +47,149 @@ def _report(names: list[str], image_ids: list[str], where: str) -> None:
         _say_once(f"{where}: {len(again)} row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row {again[0][1]}, which repeats row {again[0][0]}.")
 
 
-def question_documents(split: datasets.Dataset, kind: str, where: str | None = None) -> datasets.Dataset:
-    """The documents that ask ``kind`` about the rows of ``split``.
+@dataclass(frozen=True)
+class TaskDocuments:
+    """The ``process_docs`` of one task: called with a split, it gives the task's documents."""
 
-    Args:
-        split: rows in the release's columns.
-        kind: one of `schema.QUESTION_KINDS`.
-        where: name of the source for messages; by default the configured one.
+    task: catalog.Task
 
-    Raises:
-        DataError: a column, row or answer is not as the release has it, or no row of the
-            wanted datasets asks this question.
-    """
-    if where is None:
-        from microbench_tasks import source
+    def __call__(self, split: datasets.Dataset, where: str | None = None) -> datasets.Dataset:
+        """The documents of the task in ``split``; ``where`` names the source in messages (by default the configured one).
 
-        where = source.current().label
-    if split._indices is not None:
-        split = split.flatten_indices()
+        Raises:
+            DataError: a column, row, answer or annotation is not as the release has it, or the
+                source has nothing to ask for this task.
+        """
+        if where is None:
+            from microbench_tasks import source
+
+            where = source.of_task(self.task).label
+        if split._indices is not None:
+            split = split.flatten_indices()
+        read = _boxes if self.task.subject == "boxes" else _questions
+        return read(split, self.task, where)
+
+    def __repr__(self) -> str:
+        return f"{self.task.name}_docs"
+
+
+def __getattr__(name: str) -> TaskDocuments:
+    """``<task>_docs`` for every task of the catalogue, as the tasks' YAML names them."""
+    task = catalog.TASKS.get(name.removesuffix("_docs")) if name.endswith("_docs") else None
+    if task is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return TaskDocuments(task)
+
+
+def _questions(split: datasets.Dataset, task: catalog.Task, where: str) -> datasets.Dataset:
+    """One document per row of the task's datasets that has a question of its kind."""
     table = split.data.table
-    schema.check_columns(table.schema, kind, where)
-    names = schema.dataset_names(table, where)
-    _report(names, schema.image_ids(table, where), where)
-    asked = dict(schema.questions(table, kind, where))
-    rows = [row for row, name in enumerate(names) if row in asked and name in catalog.CLASSIFICATION_DATASETS]
-    if not rows:
-        raise schema.DataError(f"{where}: no row asks a {kind} question. Expected rows of {', '.join(catalog.CLASSIFICATION_DATASETS)}; found {sorted(set(names)) or 'no row at all'}.")
-    return _dataset(split, kind, names, asked).select(rows)
+    schema.check_columns(table.schema, task.kind, where)
+    names = _dataset_names(table, task, where)
+    asked = [(row, vars(question)) for row, question in schema.questions(table, task.kind, where) if names[row] in task.datasets]
+    if not asked:
+        raise _nothing_to_ask(task, names, where, f"has a {task.kind} question")
+    return _dataset(split, task, names, asked)
 
 
-def _dataset(split: datasets.Dataset, kind: str, names: list[str], asked: dict[int, schema.Question]) -> datasets.Dataset:
-    """One document per row of ``split``, those without a question empty."""
+def _boxes(split: datasets.Dataset, task: catalog.Task, where: str) -> datasets.Dataset:
+    """One document per row of the task's datasets and class annotated in it."""
+    table = split.data.table
+    schema.check_box_columns(table.schema, where)
+    names = _dataset_names(table, task, where)
+    wanted = (row for row, name in enumerate(names) if name in task.datasets)
+    asked = [(row, fields) for row in wanted for fields in _box_fields(table, row, names[row], where)]
+    if not asked:
+        raise _nothing_to_ask(task, names, where, "has a polygon or a box")
+    return _dataset(split, task, names, asked)
+
+
+def _box_fields(table: pa.Table, row: int, dataset: str, where: str) -> Iterator[dict[str, Any]]:
+    """What is asked about one row, by the words that the model is asked with; classes with the same words are one."""
+    merged: dict[str, list[schema.Box]] = {}
+    for class_name, boxes in schema.gold_boxes(table, row, where).items():
+        merged.setdefault(EXPRESSION_OF_DATASET.get(dataset, class_name), []).extend(boxes)
+    if merged:
+        width, height = schema.image_size(table, row, where)
+        for expression, boxes in merged.items():
+            yield {"expression": expression, "width": width, "height": height, "boxes": boxes}
+
+
+def _nothing_to_ask(task: catalog.Task, names: list[str], where: str, wanted: str) -> schema.DataError:
+    present = ", ".join(sorted(set(names))) or "no row at all"
+    return schema.DataError(f"{where}: {task.name} has nothing to ask: no row of {', '.join(task.datasets)} {wanted}. Found rows of {present}. Leave the task out, or name a source that has them.")
+
+
+def _dataset_names(table: pa.Table, task: catalog.Task, where: str) -> list[str]:
+    names, image_ids = schema.dataset_names(table, where), schema.image_ids(table, where)
+    if task.subject != "cognition":
+        _report(names, image_ids, where)
+    return names
+
+
+def _dataset(split: datasets.Dataset, task: catalog.Task, names: list[str], asked: Sequence[tuple[int, dict[str, Any]]]) -> datasets.Dataset:
+    """A document for each ``(row, fields of its own)``; a row may be asked about several times."""
+    import datasets
+    import pyarrow as pa
+
+    # One copy of the table per turn that its most-asked row takes; the images are the same memory in all.
+    turns: collections.Counter[int] = collections.Counter()
+    layers: list[list[dict[str, Any]]] = []
+    order = []
+    for row, fields in asked:
+        if turns[row] == len(layers):
+            layers.append([{}] * len(names))
+        layers[turns[row]][row] = fields
+        order.append(turns[row] * len(names) + row)
+        turns[row] += 1
+    own = {name: _FIELD_FEATURES[name]() for name in asked[0][1]}
+    table = pa.concat_tables(_layer(split, task, names, fields, own) for fields in layers)
+    features = datasets.Features({"image": datasets.Image()} | {name: datasets.Value("string") for name in _SHARED_FIELDS} | own)
+    # With a fingerprint of its own, `datasets` does not pickle gigabytes to make one up.
+    documents = datasets.Dataset(
+        datasets.table.InMemoryTable(table),
+        info=datasets.DatasetInfo(features=features),
+        split=split.split,
+        fingerprint=f"{split._fingerprint}-{task.name}",
+    )
+    return documents.select(order)
+
+
+_SHARED_FIELDS = ("image_key", "image_id", "dataset", "kind")
+_FIELD_FEATURES: dict[str, Callable[[], Any]] = {
+    "question": lambda: _value("string"),
+    "options": lambda: [_value("string")],
+    "answer_idx": lambda: _value("int64"),
+    "captions": lambda: [_value("string")],
+    "expression": lambda: _value("string"),
+    "width": lambda: _value("int64"),
+    "height": lambda: _value("int64"),
+    "boxes": lambda: [[_value("float64")]],
+}
+
+
+def _value(name: str) -> datasets.Value:
+    import datasets
+
+    return datasets.Value(name)
+
+
+def _layer(split: datasets.Dataset, task: catalog.Task, names: list[str], fields: list[dict[str, Any]], own: dict[str, Any]) -> pa.Table:
+    """One document per row of ``split``; those without fields are empty."""
     import datasets
     import pyarrow as pa
 
     table = split.data.table
-    questions = [asked.get(row) for row in range(len(names))]
-
-    def column(field: str) -> list:
-        return [None if question is None else getattr(question, field) for question in questions]
-
-    texts = pa.string()
+    text = pa.string()
+    image_ids = table["image_id"].cast(text)
+    # Cognition has a row per question, and one image under each id; elsewhere a row is an image.
+    keys = image_ids.to_pylist() if task.subject == "cognition" else range(len(names))
     columns = {
-        "image_key": pa.array([f"{split._fingerprint}/{row}" for row in range(len(names))], texts),
+        "image_key": pa.array([f"{split._fingerprint}/{key}" for key in keys], text),
         "image": schema.image_column(table),
-        "image_id": table["image_id"].cast(texts),
-        "dataset": pa.array(names, texts),
-        "kind": pa.array([kind] * len(names), texts),
-        "question": pa.array(column("question"), texts),
-        "options": pa.array(column("options"), pa.list_(texts)),
-        "answer_idx": pa.array(column("answer_idx"), pa.int64()),
-        "captions": pa.array(column("captions"), pa.list_(texts)),
+        "image_id": image_ids,
+        "dataset": pa.array(names, text),
+        "kind": pa.array([task.kind] * len(names), text),
     }
-    value = datasets.Value
-    features = datasets.Features(
-        {"image": datasets.Image()}
-        | {name: value("string") for name in ("image_key", "image_id", "dataset", "kind", "question")}
-        | {"options": [value("string")], "answer_idx": value("int64"), "captions": [value("string")]}
-    )
-    # With a fingerprint of its own, `datasets` does not pickle gigabytes to make one up.
-    return datasets.Dataset(
-        datasets.table.InMemoryTable(pa.table(columns)),
-        info=datasets.DatasetInfo(features=features),
-        split=split.split,
-        fingerprint=f"{split._fingerprint}-{kind}",
-    )
-
-
-microbench_coarse_domain_docs = functools.partial(question_documents, kind="domain")
-microbench_coarse_subdomain_docs = functools.partial(question_documents, kind="subdomain")
-microbench_coarse_modality_docs = functools.partial(question_documents, kind="modality")
-microbench_coarse_submodality_docs = functools.partial(question_documents, kind="submodality")
-microbench_coarse_stain_docs = functools.partial(question_documents, kind="stain")
+    types = datasets.Features(own).arrow_schema
+    return pa.table(columns | {name: pa.array([values.get(name) for values in fields], types.field(name).type) for name in own})

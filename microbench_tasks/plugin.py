@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,11 +42,16 @@ def register() -> list[Any]:
 
 
 def install() -> None:
-    """Make every task index of this process hold our tasks, and check their data early.
+    """Make every task index of this process hold our tasks, and the harness do what its YAML cannot ask for.
+
+    That is: check data before a model is loaded, tell a task which model it is for, and give
+    groups figures that their tasks do not have.
 
     Raises:
-        AttributeError, TypeError: the harness's ``TaskManager`` is not the one known here.
+        AttributeError, TypeError: the harness is not the one known here.
     """
+    from lmms_eval import evaluator_utils
+    from lmms_eval.api.task import ConfigurableTask
     from lmms_eval.tasks import TaskManager
 
     if getattr(TaskManager, _INSTALLED, False):
@@ -53,10 +59,18 @@ def install() -> None:
     _expect_parameters(TaskManager.initialize_tasks, "include_path", "include_defaults")
     _expect_parameters(TaskManager.match_tasks, "task_list")
     _expect_parameters(TaskManager.load_task_or_group, "task_list")
+    _expect_parameters(ConfigurableTask._prepare_model_specific_config, "self")
+    _expect_parameters(evaluator_utils.consolidate_group_results, "results", "versions", "task_dict")
     TaskManager.initialize_tasks = _indexing_ours(TaskManager.initialize_tasks)
     # The command line matches names before it loads the model; the Python API only loads tasks.
     TaskManager.match_tasks = _checking_result(TaskManager.match_tasks)
     TaskManager.load_task_or_group = _checking_names(TaskManager.load_task_or_group)
+    ConfigurableTask._prepare_model_specific_config = _telling_the_model(ConfigurableTask._prepare_model_specific_config)
+    consolidate = _deriving_figures(evaluator_utils.consolidate_group_results)
+    # The function calls itself for inner groups by its name here; the evaluator may have taken it along already.
+    evaluator_utils.consolidate_group_results = consolidate
+    if hasattr(evaluator := sys.modules.get("lmms_eval.evaluator"), "consolidate_group_results"):
+        evaluator.consolidate_group_results = consolidate
     setattr(TaskManager, _INSTALLED, True)
 
 
@@ -97,6 +111,65 @@ def _checking_names(original: Callable) -> Callable:
 
         names = [task_list] if isinstance(task_list, str) else task_list
         preflight.check([name for name in names or [] if isinstance(name, str)])
+        if names and all(isinstance(name, str) for name in names):
+            task_list = _without_covered(names)
         return original(self, task_list, *args, **kwargs)
 
     return load_task_or_group
+
+
+def _without_covered(names: list[str]) -> list[str]:
+    from microbench_tasks import catalog
+
+    kept = catalog.without_covered(names)
+    if len(kept) < len(names):
+        logger.info(f"{', '.join(name for name in names if name not in kept)}: run and reported as part of a larger group that was asked for too")
+    return kept
+
+
+def _telling_the_model(original: Callable) -> Callable:
+    """Let functions of a task's YAML with a method ``for_model`` know the model's id and the task's options for it."""
+
+    @functools.wraps(original)
+    def _prepare_model_specific_config(self):
+        original(self)
+        for field in ("doc_to_text", "doc_to_visual", "process_results"):
+            for_model = getattr(getattr(self.config, field), "for_model", None)
+            if for_model is not None:
+                bound = for_model(self.model_name if isinstance(self.model_name, str) else None, self.lmms_eval_specific_kwargs)
+                setattr(self.config, field, bound)
+                self.config.metadata = {**(self.config.metadata or {}), "boxes": bound.record()}
+
+    return _prepare_model_specific_config
+
+
+def _deriving_figures(original: Callable) -> Callable:
+    """Give groups the figures whose aggregation names, as ``derived_from``, the metric of the tasks to make them of."""
+
+    @functools.wraps(original)
+    def consolidate_group_results(results, versions, task_dict, *args, **kwargs):
+        consolidated = original(results, versions, task_dict, *args, **kwargs)
+        tasks_of_group = consolidated[-1]
+        for group in task_dict:
+            name = getattr(group, "group_name", None)
+            if name in tasks_of_group:
+                results[name].update(_derived_figures(group.config["aggregate_metric_list"] or (), [results[task] for task in tasks_of_group[name]]))
+        return consolidated
+
+    return consolidate_group_results
+
+
+def _derived_figures(entries: Iterable[dict[str, Any]], of_tasks: list[dict[str, Any]]) -> dict[str, Any]:
+    derived = {}
+    for entry in entries:
+        base = getattr(entry["aggregation"], "derived_from", None)
+        for filter_name in entry["filter_list"] if base else ():
+            key = f"{base},{filter_name}"
+            having = [figures for figures in of_tasks if key in figures]
+            if having:
+                sizes = [figures["samples"] for figures in having]
+                derived[f"{entry['metric']},{filter_name}"] = entry["aggregation"]([figures[key] for figures in having], sizes, entry["weight_by_size"])
+                derived[f"{entry['metric']}_stderr,{filter_name}"] = "N/A"
+                # The harness counts the samples of whichever metric comes last.
+                derived["samples"] = sum(figures["samples"] for figures in of_tasks if "samples" in figures)
+    return derived

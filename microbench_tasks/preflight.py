@@ -6,6 +6,7 @@ when it loads the tasks.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import hashlib
 import json
@@ -31,20 +32,25 @@ def check(names: list[str]) -> None:
     Raises:
         DataError: the source cannot be loaded or used; says where and what was expected.
     """
-    tasks = catalog.tasks_named(names)
-    if not tasks:
-        return
-    resolved = source.current()
-    identity = json.dumps(dict(resolved.identity), sort_keys=True)
-    pending = [task for task in tasks if (identity, task) not in _passed]
-    if not pending:
-        return
-    split = source.load(resolved)
-    counts = {task: len(documents.question_documents(split, catalog.KIND_OF_TASK[task], resolved.label)) for task in pending}
-    _check_images_once(split, identity, resolved.label)
-    _passed.update((identity, task) for task in pending)
-    listed = ", ".join(f"{task} {count}" for task, count in counts.items())
-    logger.info(f"Micro-Bench data {resolved.label}: {len(split)} rows, all images readable; questions: {listed}")
+    by_source: dict[str, list[catalog.Task]] = collections.defaultdict(list)
+    resolved: dict[str, source.Source] = {}
+    for task in map(catalog.TASKS.__getitem__, catalog.tasks_named(names)):
+        found = source.of_task(task)
+        identity = json.dumps([found.label, dict(found.identity)], sort_keys=True)
+        if (identity, task.name) not in _passed:
+            by_source[identity].append(task)
+            resolved[identity] = found
+    for identity, tasks in by_source.items():
+        _check_source(resolved[identity], tasks)
+        _passed.update((identity, task.name) for task in tasks)
+
+
+def _check_source(found: source.Source, tasks: list[catalog.Task]) -> None:
+    split = source.load(found)
+    counts = {task.name: len(documents.TaskDocuments(task)(split, found.label)) for task in tasks}
+    _check_images_once(split, json.dumps(dict(found.identity), sort_keys=True), found.label)
+    listed = ", ".join(f"{name} {count}" for name, count in counts.items())
+    logger.info(f"Micro-Bench data {found.label}: {len(split)} rows, all images readable; questions: {listed}")
 
 
 def _check_images_once(split: datasets.Dataset, identity: str, where: str) -> None:

@@ -1,46 +1,123 @@
 """From one response to the items that the harness logs and aggregates.
 
-An item carries what a reader of the log needs, since the harness keeps items but neither
-document nor arguments.
+Items carry what scoring the same response again needs, since the harness keeps items but
+neither document nor arguments.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from microbench_tasks.answers import LETTERS, paper_letters, probabilities
+from microbench_tasks.answers import LETTERS, paper_letters, probabilities, strict_answer
+from microbench_tasks.boxes import Size, parse_boxes
+from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
+from microbench_tasks.metrics.grit import grit_score
+from microbench_tasks.schema import CLASSIFICATION_KIND
 
 
-def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[str, dict[str, Any]]:
-    """Score one response to one question by the paper's rule.
+def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
+    """Score one response to one question, by the paper's rule and by the strict one.
 
     Args:
         doc: a document (see `microbench_tasks.documents`).
-        results: the response, in a list of one.
+        results: the response, in a list of one; of several (``--repeats``) the first counts.
 
     Returns:
-        Per metric of the tasks' YAML the item it aggregates. The item of ``acc`` holds
-        ``acc`` and ``score`` (0 or 1; the harness's clustered error reads the first, its
-        paired test the second), ``image`` (dataset and image id: the cluster),
-        ``image_id``, ``dataset``, ``kind``, ``predicted`` (None where the rule finds no
-        letter), ``gold`` and ``probabilities`` (None where the model gave none).
+        Per metric of the tasks' YAML the item it aggregates.
+
+        ``acc``: ``acc`` and ``score`` (0 or 1; the harness's clustered error reads the first, its
+        paired test the second), ``image`` (dataset and image id: the cluster), ``image_id``,
+        ``dataset``, ``kind``, ``options``, ``predicted`` (None where the rule finds no letter),
+        ``gold``, ``probabilities`` (None where the model gave none) and ``in_total`` (whether
+        the totals of groups count it, as the paper's do).
+
+        ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
+        matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: one of `answers.KINDS`.
+
+        ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.
     """
     response = results[0] if results else ""
-    letters = paper_letters(response, doc["options"])
+    options = doc["options"]
+    letters = paper_letters(response, options)
     gold = LETTERS[doc["answer_idx"]]
     correct = float(gold in letters)
+    in_total = doc["kind"] != CLASSIFICATION_KIND or doc["dataset"] not in OUTSIDE_FINE_TOTAL
     item = {
         "acc": correct,
         "score": correct,
-        "image": f"{doc['dataset']}/{doc['image_id']}",
-        "image_id": doc["image_id"],
-        "dataset": doc["dataset"],
-        "kind": doc["kind"],
+        **_origin(doc),
+        "options": options,
         "predicted": gold if correct else next(iter(letters), None),
         "gold": gold,
-        "probabilities": probabilities(response, len(doc["options"])),
+        "probabilities": probabilities(response, len(options)),
+        "in_total": in_total,
     }
     # The ends of the interval need the outcome alone; a name of its own keeps the harness
     # from printing the accuracy's standard error beside them.
-    outcome = {"correct": correct}
-    return {"acc": item, "acc_ci_low": outcome, "acc_ci_high": outcome}
+    outcome = {"score": correct, "in_total": in_total}
+    strict = strict_answer(response, options)
+    return {
+        "acc": item,
+        "acc_ci_low": outcome,
+        "acc_ci_high": outcome,
+        "acc_strict": {"score": float(strict.letter == gold), "predicted": strict.letter, "rule": strict.rule, "in_total": in_total},
+        "unparsed": strict.kind,
+        "unparsed_by_kind": strict.kind,
+        "score": correct,
+    }
+
+
+def microbench_cognition_process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
+    """As `microbench_process_results`, with what the interval over images needs, since images have several questions."""
+    items = microbench_process_results(doc, results)
+    clustered = items["acc_ci_low"] | {"image": items["acc"]["image"]}
+    return items | {"acc_image_ci_low": clustered, "acc_image_ci_high": clustered}
+
+
+def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input_size: Size) -> dict[str, Any]:
+    """Score the boxes that one response gives for one class in one image.
+
+    Args:
+        doc: a document (see `microbench_tasks.documents`).
+        response: the model's text.
+        convention: how to read it, a key of `boxes.CONVENTIONS`.
+        model_input_size: width and height of the image as the model saw it.
+
+    Returns:
+        Per metric of the tasks' YAML the item it aggregates.
+
+        ``grit``: ``grit`` and ``score`` (the GRIT localization score, 0 to 1), ``image``,
+        ``image_id``, ``dataset``, ``kind``, ``expression``, ``width``, ``height``, ``boxes`` (gold),
+        ``num_predicted``, ``convention`` and ``model_input_size``.
+
+        ``boxes_unparsed`` and ``boxes_truncated``: the status of the response, ``parsed``, ``unparsed``
+        or ``truncated`` (see `ParsedBoxes`). ``boxes_degenerate``, ``boxes_duplicate`` (both scored as they are)
+        and ``boxes_dropped`` (not finite, or beyond the cap; counted as predictions): numbers of boxes.
+    """
+    found = parse_boxes(response, convention, (doc["width"], doc["height"]), model_input_size)
+    score = grit_score(found.boxes, doc["boxes"], num_extra=found.num_left_out)
+    item = {
+        "grit": score,
+        "score": score,
+        **_origin(doc),
+        **{name: doc[name] for name in ("expression", "width", "height", "boxes")},
+        "num_predicted": len(found.boxes) + found.num_left_out,
+        "convention": convention,
+        "model_input_size": list(model_input_size),
+    }
+    scored = {"score": score, "image": item["image"]}
+    return {
+        "grit": item,
+        "grit_ci_low": scored,
+        "grit_ci_high": scored,
+        "boxes_unparsed": found.status,
+        "boxes_truncated": found.status,
+        "boxes_degenerate": {"count": found.num_degenerate},
+        "boxes_duplicate": {"count": found.num_duplicate},
+        "boxes_dropped": {"count": found.num_left_out},
+        "score": score,
+    }
+
+
+def _origin(doc: dict[str, Any]) -> dict[str, str]:
+    return {"image": f"{doc['dataset']}/{doc['image_id']}", "image_id": doc["image_id"], "dataset": doc["dataset"], "kind": doc["kind"]}

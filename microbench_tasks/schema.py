@@ -7,8 +7,10 @@ column is copied before it is known to be well-formed.
 
 from __future__ import annotations
 
+import functools
 import io
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -44,8 +46,11 @@ STRING_COLUMNS = (
     "subdomain",
     "submodality",
 )
-# What the questions need; the release's other columns may be missing from a local copy.
-REQUIRED_COLUMNS = ("image_id", "image", "dataset", "stain", "questions", "captions")
+# What every task needs, and what questions need beside it; the release's other columns may be missing from a local copy.
+IMAGE_COLUMNS = ("image_id", "image", "dataset", "stain")
+QUESTION_COLUMNS = ("questions", "captions")
+# Where the instances of a class in an image are; one of the two will do.
+INSTANCE_COLUMNS = ("polygon", "bbox")
 QUESTION_FIELDS = ("question", "options", "answer", "answer_idx")
 CAPTION_FIELDS = ("options", "answer_idx")
 
@@ -55,6 +60,10 @@ DATASET_OF_STAIN = {
     "H2B-mCherry": "held_et_al_2010_h2b",
     "GalT\N{EN DASH}EGFP": "held_et_al_2010_galt",
 }
+
+
+# EXIF orientations that swap width and height.
+_SIDEWAYS = range(5, 9)
 
 
 class DataError(ValueError):
@@ -128,18 +137,8 @@ def check_columns(schema: pa.Schema, kind: str, where: str) -> None:
     """
     import pyarrow as pa
 
-    missing = [name for name in REQUIRED_COLUMNS if name not in schema.names]
-    if missing:
-        raise DataError(f"{where}: column(s) {', '.join(missing)} missing. Expected the columns of the Micro-Bench release; found {', '.join(schema.names)}.")
-
-    def expect(name: str, found: pa.DataType | None, fits, expected: str) -> None:
-        if found is None or not fits(found):
-            raise DataError(f"{where}: column {name} is of type {found if found is not None else 'nothing (missing)'}; expected {expected}.")
-
-    expect("image_id", schema.field("image_id").type, _is_text, "text")
-    for name in ("dataset", "stain"):
-        expect(name, schema.field(name).type, lambda found: _is_text(found) or pa.types.is_null(found), "text or null")
-    expect("image", schema.field("image").type, _is_image, "an image: encoded bytes, or a struct of bytes and path")
+    _check_image_columns(schema, QUESTION_COLUMNS, where)
+    expect = functools.partial(_expect, where)
     question, caption = f"questions.{kind}", f"captions.{caption_key(kind)}"
     for prefix, fields in ((question, QUESTION_FIELDS), (caption, CAPTION_FIELDS)):
         expect(prefix, _nested(schema, prefix), pa.types.is_struct, f"a struct of {', '.join(fields)}")
@@ -149,6 +148,43 @@ def check_columns(schema: pa.Schema, kind: str, where: str) -> None:
         expect(f"{prefix}.options", _nested(schema, f"{prefix}.options"), _is_list_of_text, "a list of text")
         # The release has integers in `questions` and text in `captions`: either will do.
         expect(f"{prefix}.answer_idx", _nested(schema, f"{prefix}.answer_idx"), lambda found: _is_text(found) or pa.types.is_integer(found), "an integer or its decimal text")
+
+
+def check_box_columns(schema: pa.Schema, where: str) -> None:
+    """Raise `DataError` unless ``schema`` has the images and instances that localization needs, in usable types."""
+    import pyarrow as pa
+
+    _check_image_columns(schema, (), where)
+    present = [name for name in INSTANCE_COLUMNS if name in schema.names]
+    if not present:
+        raise DataError(f"{where}: column(s) {' and '.join(INSTANCE_COLUMNS)} missing. Localization needs one of them; found {', '.join(schema.names)}.")
+    for name in present:
+        fits = lambda found: pa.types.is_null(found) or _is_list_of_instances(found)  # noqa: E731
+        _expect(where, name, schema.field(name).type, fits, "a list of structs of className and points")
+
+
+def _check_image_columns(schema: pa.Schema, further: tuple[str, ...], where: str) -> None:
+    import pyarrow as pa
+
+    missing = [name for name in (*IMAGE_COLUMNS, *further) if name not in schema.names]
+    if missing:
+        raise DataError(f"{where}: column(s) {', '.join(missing)} missing. Expected the columns of the Micro-Bench release; found {', '.join(schema.names)}.")
+    _expect(where, "image_id", schema.field("image_id").type, _is_text, "text")
+    for name in ("dataset", "stain"):
+        _expect(where, name, schema.field(name).type, lambda found: _is_text(found) or pa.types.is_null(found), "text or null")
+    _expect(where, "image", schema.field("image").type, _is_image, "an image: encoded bytes, or a struct of bytes and path")
+
+
+def _expect(where: str, name: str, found: pa.DataType | None, fits: Callable[[pa.DataType], bool], expected: str) -> None:
+    if found is None or not fits(found):
+        raise DataError(f"{where}: column {name} is of type {found if found is not None else 'nothing (missing)'}; expected {expected}.")
+
+
+def _is_list_of_instances(found: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    is_list = pa.types.is_list(found) or pa.types.is_large_list(found)
+    return is_list and pa.types.is_struct(found.value_type) and {field.name for field in found.value_type} >= {"className", "points"}
 
 
 def _nested(schema: pa.Schema, dotted: str) -> pa.DataType | None:
@@ -278,6 +314,58 @@ def _as_index(value: Any, length: int, place: str) -> int:
     return int(text)
 
 
+# --- instances -----------------------------------------------------------------------
+
+Box = tuple[float, float, float, float]
+
+
+def gold_boxes(table: pa.Table, row: int, where: str) -> dict[str, list[Box]]:
+    """The boxes ``(x1, y1, x2, y2)``, in pixels, of each annotated class of a row, in the order of annotation.
+
+    A box is the smallest that holds its polygon (``points`` as ``x1, y1, x2, y2, …``); only a row
+    without polygons has those of its ``bbox`` column (``points`` as a struct or a list of ``x1 y1 x2 y2``).
+
+    Raises:
+        DataError: an instance has no class or malformed points; names the row and the column.
+    """
+    found: dict[str, list[Box]] = {}
+    for column in INSTANCE_COLUMNS:
+        instances = (table[column][row].as_py() if column in table.column_names else None) or ()
+        for number, instance in enumerate(instances):
+            place = f"{where}: {row_name(table, row)}: column {column}[{number}]"
+            if instance is None or not instance["className"]:
+                raise DataError(f"{place}.className: expected the name of a class, got nothing.")
+            corners = _polygon_box if column == "polygon" else _stored_box
+            found.setdefault(instance["className"], []).append(corners(instance["points"], f"{place}.points"))
+        if found:
+            break
+    return found
+
+
+def _polygon_box(points: Any, place: str) -> Box:
+    if not isinstance(points, list) or not points or len(points) % 2 or not _are_finite(points):
+        raise DataError(f"{place}: expected finite numbers x1, y1, x2, y2, … in pairs, got {_shortened(points)}.")
+    horizontal, vertical = points[::2], points[1::2]
+    return min(horizontal), min(vertical), max(horizontal), max(vertical)
+
+
+def _stored_box(points: Any, place: str) -> Box:
+    sides = ("x1", "y1", "x2", "y2")
+    values = [points.get(side) for side in sides] if isinstance(points, dict) else points
+    if not isinstance(values, list) or len(values) != len(sides) or not _are_finite(values):
+        raise DataError(f"{place}: expected a struct or a list of four finite numbers {', '.join(sides)}, got {_shortened(points)}.")
+    return tuple(values)
+
+
+def _are_finite(values: list[Any]) -> bool:
+    return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+
+
+def _shortened(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
+
+
 # --- images --------------------------------------------------------------------------
 
 
@@ -333,6 +421,25 @@ def image_contents(table: pa.Table) -> Iterator[dict[str, Any]]:
     for chunk in image_column(table).chunks:
         for value in chunk:
             yield value.as_py() or {"bytes": None, "path": None}
+
+
+def image_size(table: pa.Table, row: int, where: str) -> tuple[int, int]:
+    """Width and height of a row's image as `to_rgb` turns it, without decoding a pixel.
+
+    Raises:
+        DataError: it is no image; names the row.
+    """
+    from PIL import ExifTags, Image
+
+    stored = table["image"][row].as_py()
+    content = stored["bytes"] if isinstance(stored, dict) else stored
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            lies_on_its_side = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+            return image.size[::-1] if lies_on_its_side else image.size
+    # Pillow's parsers raise whatever they meet; without bytes BytesIO refuses.
+    except Exception as error:
+        raise DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {type(error).__name__}: {error}") from error
 
 
 def to_rgb(image: Image) -> Image:

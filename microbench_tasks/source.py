@@ -15,6 +15,7 @@ reads nothing.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -31,6 +32,8 @@ from microbench_tasks.schema import DataError
 
 if TYPE_CHECKING:
     import datasets
+
+    from microbench_tasks.catalog import Task
 
 SETTING = "MICROBENCH_DATASET"
 DEMO = "demo"
@@ -89,7 +92,7 @@ def current() -> Source:
     if setting is None:
         return _hub_source()
     try:
-        return _demo_source() if setting == DEMO else _folder_source(setting)
+        return _demo_source() if setting == DEMO else folder_source(setting, f"{SETTING}={setting}")
     # RuntimeError: a home folder (~) that does not exist.
     except (OSError, RuntimeError) as error:
         raise DataError(f"{SETTING}={setting}: {error}. (The plugin keeps its own files in {files.cache_dir()}; XDG_CACHE_HOME moves that.)") from error
@@ -127,17 +130,27 @@ def _harness_cache_dir() -> str | None:
     return resolve() if resolve else None
 
 
+def of_task(task: Task) -> Source:
+    """The source that ``task`` asks about now.
+
+    Raises:
+        DataError: its setting names nothing that can be read.
+    """
+    from microbench_tasks import cognition
+
+    return cognition.current() if task.subject == "cognition" else current()
+
+
 def __getattr__(name: str) -> Any:
-    if name == "DATASET_PATH":
-        return current().path
-    if name == "DATASET_NAME":
-        return current().name
-    if name == "DATASET_KWARGS":
-        # The harness takes entries out of the mapping it is given.
-        return dict(current().kwargs)
-    if name == "METADATA":
-        return _metadata(current())
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return yaml_value(name, current, __name__)
+
+
+def yaml_value(name: str, resolve: Callable[[], Source], module: str) -> Any:
+    """What the tasks' YAML gets for the attribute ``name`` of ``module``, whose source ``resolve`` finds."""
+    read = _YAML_VALUES.get(name)
+    if read is None:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return read(resolve())
 
 
 def _metadata(source: Source) -> dict[str, Any]:
@@ -145,6 +158,15 @@ def _metadata(source: Source) -> dict[str, Any]:
     from importlib.metadata import version
 
     return {"version": TASK_VERSION, "microbench_version": version("microbench-lmms"), "dataset": dict(source.identity)}
+
+
+_YAML_VALUES: dict[str, Callable[[Source], Any]] = {
+    "DATASET_PATH": lambda source: source.path,
+    "DATASET_NAME": lambda source: source.name,
+    # The harness takes entries out of the mapping it is given.
+    "DATASET_KWARGS": lambda source: dict(source.kwargs),
+    "METADATA": _metadata,
+}
 
 
 def _hub_source() -> Source:
@@ -158,19 +180,29 @@ def _hub_source() -> Source:
 
 
 def _demo_source() -> Source:
+    found = folder_source(str(demo_folder()), f"{SETTING}={DEMO}")
+    return dataclasses.replace(found, identity=demo_identity(found.identity["sha256"]))
+
+
+def demo_identity(sha256: str) -> dict[str, Any]:
+    """What results files record of a part of the demo set with this content hash."""
+    from microbench_tasks import demo
+
+    return {"source": DEMO, "version": demo.DEMO_VERSION, "seed": demo.DEMO_SEED, "sha256": sha256}
+
+
+def demo_folder() -> Path:
+    """The demo set, drawn if it is not there yet."""
     from microbench_tasks import demo
 
     target = files.cache_dir() / f"demo-{demo.DEMO_VERSION}-{demo.DEMO_SEED}"
     if not target.exists():
         logger.info(f"Drawing the demo set into {target}, once; this takes some seconds")
-    folder = demo.build(target)
-    found = _folder_source(str(folder))
-    identity = {"source": DEMO, "version": demo.DEMO_VERSION, "seed": demo.DEMO_SEED, "sha256": found.identity["sha256"]}
-    return Source(f"{SETTING}={DEMO}", found.path, found.name, found.kwargs, identity)
+    return demo.build(target)
 
 
-def _folder_source(setting: str) -> Source:
-    label = f"{SETTING}={setting}"
+def folder_source(setting: str, label: str) -> Source:
+    """The source in the folder ``setting``, which messages name ``label``; raises `DataError` where it is not usable."""
     folder = Path(setting).expanduser()
     if not setting.strip() or not folder.exists():
         raise DataError(f"{label}: no such folder. {_CHOICES}.")

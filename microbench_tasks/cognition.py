@@ -1,0 +1,178 @@
+"""Where the cognition questions come from: one setting, ``MICROBENCH_COGNITION``.
+
+They are not in the public release. Set, the setting names a folder in the layout of the paper's
+evaluation code: ``cognition/<split>/*.json``, each beside the image that its ``metadata.name``
+names, with ``custom_metadata.questions`` as ``{"cognition_0": {question, options, answer}, …}``.
+Unset, they come with the data that ``MICROBENCH_DATASET`` names (the demo set and its copies have
+them), or from a config ``cognition`` of the release on the Hub, should one appear.
+
+The questions are kept in the user's cache as one table in the release's columns, so that all
+that follows treats them as any other question.
+
+Source: GitHub ``Ale9806/eVLLM``; contrastive models score question and option, a space between.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from microbench_tasks import files, source
+from microbench_tasks.catalog import COGNITION
+from microbench_tasks.schema import DataError, caption_key
+from microbench_tasks.source import Source
+
+SETTING = "MICROBENCH_COGNITION"
+# Goes up when the cached table's form changes.
+_TABLE_VERSION = 1
+_LAYOUT = (
+    f"Expected a folder {COGNITION}/<split> of JSON files, each with metadata.name (an image file beside it) and custom_metadata.questions: "
+    '{"cognition_0": {"question": text, "options": [texts], "answer": one of them}, …}'
+)
+_NOT_PUBLIC = f"The cognition questions are not in the public release. Set {SETTING} to a folder that holds them, or leave microbench_cognition (and microbench_all) out. {_LAYOUT}"
+
+
+def current() -> Source:
+    """The source of the cognition questions now.
+
+    Raises:
+        DataError: there is none, or it is not in the expected layout; says what to supply.
+    """
+    setting = os.environ.get(SETTING)
+    try:
+        if setting is not None:
+            return _folder_source(Path(setting).expanduser(), f"{SETTING}={setting}")
+        return _source_beside_images()
+    # RuntimeError: a home folder (~) that does not exist.
+    except (OSError, RuntimeError) as error:
+        raise DataError(f"{SETTING}={setting}: {error}. {_LAYOUT}.") from error
+
+
+def __getattr__(name: str) -> Any:
+    return source.yaml_value(name, current, __name__)
+
+
+def _source_beside_images() -> Source:
+    """The questions that come with the images of ``MICROBENCH_DATASET``."""
+    images = os.environ.get(source.SETTING)
+    if images is None:
+        return _hub_source()
+    label = f"{source.SETTING}={images}, {COGNITION}"
+    if images == source.DEMO:
+        found = _folder_source(source.demo_folder(), label)
+        return dataclasses.replace(found, identity=source.demo_identity(found.identity["sha256"]))
+    folder = Path(images).expanduser()
+    if not (folder / COGNITION).is_dir():
+        raise DataError(f"{source.SETTING}={images}: has no folder {COGNITION}. {_NOT_PUBLIC}.")
+    return _folder_source(folder, label)
+
+
+def _hub_source() -> Source:
+    """The config ``cognition`` of the release, at the revision that the Hub has now: none is known to pin."""
+    import datasets
+    from huggingface_hub import HfApi
+
+    try:
+        configs = datasets.get_dataset_config_names(source.HUB_ID)
+        revision = HfApi().dataset_info(source.HUB_ID).sha if COGNITION in configs else None
+    # Network, Hub and `datasets` each have errors of their own; all mean that nothing was found.
+    except Exception as error:
+        raise DataError(f"{source.HUB_ID}: cannot be asked for a config {COGNITION!r}: {type(error).__name__}: {str(error).rstrip('.')}. {_NOT_PUBLIC}.") from error
+    if revision is None:
+        raise DataError(f"{source.HUB_ID} has the configs {', '.join(configs)}, but none called {COGNITION!r}. {_NOT_PUBLIC}.")
+    identity = {"source": "hub", "id": source.HUB_ID, "config": COGNITION, "revision": revision}
+    return Source(f"{source.HUB_ID}, config {COGNITION} (revision {revision[:8]})", source.HUB_ID, COGNITION, {"revision": revision}, identity)
+
+
+def _folder_source(folder: Path, label: str) -> Source:
+    documents = _json_files(folder, label)
+    asked = [entry for document in documents for entry in _entries(document, label)]
+    if not asked:
+        raise DataError(f"{label}: none of {len(documents)} JSON files asks a question. {_LAYOUT}.")
+    images = sorted({image for image, _, _ in asked})
+    digest = hashlib.sha256("\n".join([str(_TABLE_VERSION), *files.content_hashes(documents + images)]).encode()).hexdigest()
+    table = files.publish_folder(files.cache_dir() / COGNITION / digest[:16], lambda draft: _write_table(draft, asked))
+    identity = {"source": "folder", "path": str(folder.resolve()), "sha256": digest}
+    return dataclasses.replace(source.folder_source(str(table), label), identity=identity)
+
+
+def _json_files(folder: Path, label: str) -> list[Path]:
+    """The questions' files: of the only split, or of the benchmark's; the folder may be named at any level."""
+    if not folder.is_dir():
+        raise DataError(f"{label}: no such folder. {_LAYOUT}.")
+    root = folder / COGNITION if (folder / COGNITION).is_dir() else folder
+    found = sorted(root.glob("*.json")) or sorted((root / source.SPLIT).glob("*.json"))
+    if not found:
+        splits = sorted({path.parent for path in root.glob("*/*.json")})
+        if len(splits) > 1:
+            raise DataError(f"{label}: holds several splits: {', '.join(split.name for split in splits)}, and none called {source.SPLIT}. Name the folder of one.")
+        found = sorted(splits[0].glob("*.json")) if splits else []
+    if not found:
+        raise DataError(f"{label}: holds no JSON file. {_LAYOUT}.")
+    return found
+
+
+def _entries(document: Path, label: str) -> Iterator[tuple[Path, str, dict[str, Any]]]:
+    """``(image, key, question)`` for each question of one JSON file."""
+    place = f"{label}: {document.name}"
+    try:
+        content = json.loads(document.read_text(encoding="utf-8"))
+        image, questions = document.parent / content["metadata"]["name"], content["custom_metadata"]["questions"].items()
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{place}: {type(error).__name__}: {error}. {_LAYOUT}.") from error
+    if image.parent != document.parent or not image.is_file():
+        raise DataError(f"{place}: metadata.name is {content['metadata']['name']!r}; expected an image file beside it in {document.parent}.")
+    for key, question in questions:
+        _check_question(question, f"{place}: custom_metadata.questions.{key}")
+        yield image, key, question
+
+
+def _check_question(question: Any, place: str) -> None:
+    if not isinstance(question, dict):
+        raise DataError(f"{place}: expected an object, got {type(question).__name__}. {_LAYOUT}.")
+    for name in ("question", "answer"):
+        if not isinstance(question.get(name), str):
+            raise DataError(f"{place}.{name}: expected text, got {question.get(name)!r}.")
+    options = question.get("options")
+    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
+        raise DataError(f"{place}.options: expected a list of texts, got {options!r}.")
+    if options.count(question["answer"]) != 1:
+        raise DataError(f"{place}.answer: expected one of the options {options!r}, there once; got {question['answer']!r}.")
+
+
+def _write_table(folder: Path, asked: list[tuple[Path, str, dict[str, Any]]]) -> None:
+    """One row per question, in the columns that the release has for questions."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [_row(image, question) for image, _, question in asked]
+    image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    asked_type = pa.struct([("question", pa.string()), ("options", pa.list_(pa.string())), ("answer", pa.string()), ("answer_idx", pa.int64())])
+    caption_type = pa.struct([("options", pa.list_(pa.string())), ("answer_idx", pa.int64())])
+    columns = [
+        ("image_id", pa.string()),
+        ("image", image),
+        ("dataset", pa.string()),
+        ("stain", pa.string()),
+        ("questions", pa.struct([(COGNITION, asked_type)])),
+        ("captions", pa.struct([(caption_key(COGNITION), caption_type)])),
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), folder / f"{source.SPLIT}.parquet")
+
+
+def _row(image: Path, question: dict[str, Any]) -> dict[str, Any]:
+    answer_idx = question["options"].index(question["answer"])
+    captions = [f"{question['question']} {option}" for option in question["options"]]
+    return {
+        "image_id": image.name,
+        "image": {"bytes": image.read_bytes(), "path": None},
+        "dataset": COGNITION,
+        "stain": None,
+        "questions": {COGNITION: {name: question[name] for name in ("question", "options", "answer")} | {"answer_idx": answer_idx}},
+        "captions": {caption_key(COGNITION): {"options": captions, "answer_idx": answer_idx}},
+    }

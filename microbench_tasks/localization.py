@@ -1,0 +1,98 @@
+"""The functions of the localization tasks' YAML: asking one model for boxes, and reading them.
+
+How a model is asked and read depends on the model, which the harness tells neither the
+functions that make prompts nor those that score. So what the YAML names here has a method
+``for_model``, and `microbench_tasks.plugin` puts what that returns in its place when the harness
+makes a task for a model. Unbound, models are asked for the neutral format.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from microbench_tasks.detection import ChosenFormat, DetectionFormat, choose_format
+from microbench_tasks.results import score_boxes
+from microbench_tasks.schema import to_rgb
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+# Of a model that answers at random.
+MAX_RANDOM_BOXES = 8
+
+
+class InFormat:
+    """A function of a document whose last argument, the detection format, the run's model decides."""
+
+    def __init__(self, function: Callable, chosen: ChosenFormat | None = None) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._chosen = chosen
+
+    def for_model(self, model: str | None, options: Mapping[str, Any] | None) -> InFormat:
+        """This function for a model id and the task's ``lmms_eval_specific_kwargs``; see `choose_format`."""
+        bound = InFormat(self._function, choose_format(model, options))
+        vars(bound).update({name: value for name, value in vars(self).items() if name not in vars(bound)})
+        return bound
+
+    def record(self) -> dict[str, Any]:
+        """The detection format as results files record it."""
+        return self.chosen.record()
+
+    @property
+    def chosen(self) -> ChosenFormat:
+        return self._chosen or choose_format(None, None)
+
+    def __call__(self, doc: dict[str, Any], *further: Any) -> Any:
+        return self._function(doc, *further, detection_format=self.chosen.detection_format)
+
+    def __repr__(self) -> str:
+        return self._function.__name__
+
+
+@InFormat
+def microbench_localization_doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat) -> str:
+    """The prompt for one class in the words of the model's family."""
+    return detection_format.prompt(doc["expression"], (doc["width"], doc["height"]))
+
+
+@InFormat
+def microbench_localization_doc_to_visual(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat) -> list[Image]:
+    """The document's one micrograph as 8-bit RGB.
+
+    For models whose boxes refer to the image as their processor resizes it, it comes at that
+    size already: every later resize then changes nothing, and the size is known exactly.
+    """
+    from PIL.Image import Resampling
+
+    image = to_rgb(doc["image"])
+    size = detection_format.model_input_size(image.size)
+    return [image if size == image.size else image.resize(size, Resampling.BICUBIC)]
+
+
+def microbench_localization_doc_to_target(doc: dict[str, Any]) -> str:
+    """The gold boxes, ``x1 y1 x2 y2`` each, in pixels, as JSON."""
+    return json.dumps(doc["boxes"])
+
+
+@InFormat
+def microbench_localization_process_results(doc: dict[str, Any], results: list[str], *, detection_format: DetectionFormat) -> dict[str, Any]:
+    """The items of one response; of several (``--repeats``) the first counts. See `score_boxes`."""
+    model_input_size = detection_format.model_input_size((doc["width"], doc["height"]))
+    return score_boxes(doc, results[0] if results else "", detection_format.convention, model_input_size)
+
+
+def random_boxes(doc: dict[str, Any], rng: np.random.Generator) -> str:
+    """A random answer in the neutral format: 1 to `MAX_RANDOM_BOXES` boxes with uniform corners, in order."""
+    width, height = doc["width"], doc["height"]
+    corners = rng.random((rng.integers(1, MAX_RANDOM_BOXES + 1), 2, 2)) * (width, height)
+    (x1, y1), (x2, y2) = corners.min(axis=1).T.round(1).tolist(), corners.max(axis=1).T.round(1).tolist()
+    return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in zip(x1, y1, x2, y2)])
+
+
+# Lets a model that answers at random know what answers look like.
+microbench_localization_doc_to_text.random_answer = random_boxes
