@@ -34,6 +34,10 @@ class Figure(float):
         figure.made_of = made_of
         return figure
 
+    def __reduce__(self) -> tuple[type, tuple[float]]:
+        """Copies and pickles are plain numbers."""
+        return float, (float(self),)
+
 
 class Counts(dict):
     """How often each of several things occurs among items (``made_of``); what never does is left out."""
@@ -43,6 +47,10 @@ class Counts(dict):
     def __init__(self, counts: Mapping[str, int], made_of: Items) -> None:
         super().__init__(counts)
         self.made_of = made_of
+
+    def __reduce__(self) -> tuple[type, tuple[dict[str, int]]]:
+        """Copies and pickles are plain mappings."""
+        return dict, (dict(self),)
 
 
 # --- tasks that ask questions --------------------------------------------------------

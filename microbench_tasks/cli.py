@@ -14,7 +14,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Parse and run one subcommand; bad input ends with its message and status 1."""
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        options.run_command(options)
     except (ValueError, OSError) as error:
         sys.exit(f"microbench: error: {error}")
 
@@ -29,7 +29,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Print the folder of task definitions, for the harness's --include_path.",
         epilog='example: lmms-eval tasks list --include-path "$(microbench path)"',
     )
-    path.set_defaults(run=_print_path)
+    path.set_defaults(run_command=_print_path)
 
     demo_data = commands.add_parser(
         "demo-data",
@@ -39,12 +39,38 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo_data.add_argument("folder", type=Path, metavar="DIR", help="a folder that does not exist yet")
     demo_data.add_argument("--seed", type=int, default=None, help="draw other micrographs (default: those of MICROBENCH_DATASET=demo)")
-    demo_data.set_defaults(run=_write_demo_data)
+    demo_data.set_defaults(run_command=_write_demo_data)
+
+    rescore = commands.add_parser(
+        "rescore",
+        help="score a logged run again, without a model",
+        description="Compute every score of a run again from the samples that lmms_eval --log_samples (or --predict_only) wrote.",
+        epilog="example: microbench rescore ./results --out scores.json",
+    )
+    rescore.add_argument("paths", type=Path, nargs="+", metavar="LOGS", help="folder of a run, or its …_samples_….jsonl files")
+    rescore.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder holds several: what stands before _samples_ in the files' names")
+    rescore.add_argument("--out", type=Path, default=None, metavar="FILE", help="also write all scores and letter histograms as JSON")
+    rescore.set_defaults(run_command=_rescore)
     return parser
 
 
 def _print_path(options: argparse.Namespace) -> None:
     print(plugin.yaml_folder())
+
+
+def _rescore(options: argparse.Namespace) -> None:
+    import json
+
+    from microbench_tasks import files, rescoring
+
+    run = rescoring.find_run(options.paths, options.run)
+    rescored = rescoring.rescore(run)
+    print(rescoring.as_table(rescored))
+    changed = {task: documents for task, documents in rescored.changed.items() if documents}
+    for task, documents in changed.items():
+        print(f"{task}: the logged score of {len(documents)} sample(s) differs, such as document {documents[0]}")
+    if options.out is not None:
+        files.write_file(options.out, json.dumps({"run": run.name} | vars(rescored), indent=1).encode())
 
 
 def _write_demo_data(options: argparse.Namespace) -> None:

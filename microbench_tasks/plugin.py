@@ -13,6 +13,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from loguru import logger
@@ -44,13 +45,13 @@ def register() -> list[Any]:
 def install() -> None:
     """Make every task index of this process hold our tasks, and the harness do what its YAML cannot ask for.
 
-    That is: check data before a model is loaded, tell a task which model it is for, and give
-    groups figures that their tasks do not have.
+    That is: check data before a model is loaded, tell a task which model it is for, give groups
+    figures that their tasks do not have, and compare a task with a baseline of its own.
 
     Raises:
         AttributeError, TypeError: the harness is not the one known here.
     """
-    from lmms_eval import evaluator_utils
+    from lmms_eval import baselines, evaluator_utils
     from lmms_eval.api.task import ConfigurableTask
     from lmms_eval.tasks import TaskManager
 
@@ -61,16 +62,14 @@ def install() -> None:
     _expect_parameters(TaskManager.load_task_or_group, "task_list")
     _expect_parameters(ConfigurableTask._prepare_model_specific_config, "self")
     _expect_parameters(evaluator_utils.consolidate_group_results, "results", "versions", "task_dict")
+    _expect_parameters(baselines.load_baseline, "baseline_arg", "task_name")
     TaskManager.initialize_tasks = _indexing_ours(TaskManager.initialize_tasks)
     # The command line matches names before it loads the model; the Python API only loads tasks.
     TaskManager.match_tasks = _checking_result(TaskManager.match_tasks)
     TaskManager.load_task_or_group = _checking_names(TaskManager.load_task_or_group)
     ConfigurableTask._prepare_model_specific_config = _telling_the_model(ConfigurableTask._prepare_model_specific_config)
-    consolidate = _deriving_figures(evaluator_utils.consolidate_group_results)
-    # The function calls itself for inner groups by its name here; the evaluator may have taken it along already.
-    evaluator_utils.consolidate_group_results = consolidate
-    if hasattr(evaluator := sys.modules.get("lmms_eval.evaluator"), "consolidate_group_results"):
-        evaluator.consolidate_group_results = consolidate
+    _replace(evaluator_utils, "consolidate_group_results", _deriving_figures)
+    _replace(baselines, "load_baseline", _loading_own_baseline)
     setattr(TaskManager, _INSTALLED, True)
 
 
@@ -78,6 +77,14 @@ def _expect_parameters(method: Callable, *names: str) -> None:
     missing = set(names) - set(inspect.signature(method).parameters)
     if missing:
         raise TypeError(f"{method.__qualname__} takes no {', '.join(sorted(missing))}")
+
+
+def _replace(module: ModuleType, name: str, wrap: Callable[[Callable], Callable]) -> None:
+    """Wrap a function where it is defined and, if that has been imported already, where the evaluator took it to."""
+    wrapped = wrap(getattr(module, name))
+    for place in (module, sys.modules.get("lmms_eval.evaluator")):
+        if hasattr(place, name):
+            setattr(place, name, wrapped)
 
 
 def _indexing_ours(original: Callable) -> Callable:
@@ -173,3 +180,21 @@ def _derived_figures(entries: Iterable[dict[str, Any]], of_tasks: list[dict[str,
                 # The harness counts the samples of whichever metric comes last.
                 derived["samples"] = sum(figures["samples"] for figures in of_tasks if "samples" in figures)
     return derived
+
+
+def _loading_own_baseline(original: Callable) -> Callable:
+    """Let ``--baseline`` name the folder of a run, and refuse another task's samples, which the harness would compare."""
+
+    @functools.wraps(original)
+    def load_baseline(baseline_arg, task_name):
+        from microbench_tasks import catalog, rescoring
+
+        path = Path(baseline_arg)
+        if task_name in catalog.TASKS and path.exists():
+            samples = rescoring.find_run([path]).samples
+            if task_name not in samples:
+                raise ValueError(f"{path} holds samples of {', '.join(samples)}, and none of {task_name}")
+            baseline_arg = str(samples[task_name])
+        return original(baseline_arg, task_name)
+
+    return load_baseline
