@@ -191,11 +191,12 @@ def _choices(requests: list[Instance]) -> list[_Choice]:
     """What each request asks, read from the task behind its ``doc_to_visual``, task by task."""
     arguments = [request.args for request in requests]
     positions = collections.defaultdict(list)
-    for position, (_, _, doc_to_visual, _, task_name, split) in enumerate(arguments):
-        task = getattr(doc_to_visual, "__self__", None)
-        if task is None or task.config.doc_to_choice is None:
-            raise ValueError(refusal([requests[position]], "free text", _KIND))
+    for position, (_, _, _, _, task_name, split) in enumerate(arguments):
         positions[task_name, split].append(position)
+    firsts = [requests[members[0]] for members in positions.values()]
+    unanswerable = [request for request in firsts if not _has_choices(request)]
+    if unanswerable:
+        raise ValueError(refusal(unanswerable, "free text", _KIND))
     choices: dict[int, _Choice] = {}
     for (task_name, split), members in positions.items():
         doc_to_visual = arguments[members[0]][2]
@@ -203,6 +204,11 @@ def _choices(requests: list[Instance]) -> list[_Choice]:
         read = _choice_reader(doc_to_visual, task_name, split)
         choices.update(zip(members, (read(doc_id, doc) for doc_id, doc in zip(doc_ids, _documents(doc_to_visual.__self__, split, doc_ids)))))
     return [choices[position] for position in range(len(requests))]
+
+
+def _has_choices(request: Instance) -> bool:
+    task = getattr(request.args[2], "__self__", None)
+    return task is not None and task.config.doc_to_choice is not None
 
 
 def _probability_line(logits: np.ndarray) -> str:

@@ -32,4 +32,4 @@ def checked_arguments(model: type[lmms], arg_string: str) -> dict[str, Any]:
 def refusal(requests: list[Instance], wanted: str, model: str) -> str:
     """The message that the tasks of ``requests`` ask for something that this kind of model does not do."""
     names = ", ".join(dict.fromkeys(request.task_name for request in requests))
-    return f"{names}: asks for {wanted}, but a {model} only chooses among given texts. It runs tasks of output type generate_until with doc_to_choice, such as microbench_coarse."
+    return f"{names}: asked for {wanted}, but a {model} only chooses among given texts. It runs tasks of output type generate_until with doc_to_choice, such as microbench_coarse."

@@ -58,8 +58,13 @@ class RandomModel(lmms):
         Raises:
             ValueError: a task has neither choices nor a ``random_answer``; raised before any is answered.
         """
-        firsts = {request.task_name: request for request in reversed(requests)}
+        firsts: dict[str, Instance] = {}
+        for request in requests:
+            firsts.setdefault(request.task_name, request)
         answers = {name: _answer_of(request) for name, request in firsts.items()}
+        unanswerable = [firsts[name] for name, answer in answers.items() if answer is None]
+        if unanswerable:
+            raise ValueError(refusal(unanswerable, "free text", _KIND))
         return [answers[request.task_name](*self._document(request)) for request in requests]
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
@@ -80,14 +85,11 @@ class RandomModel(lmms):
         return doc_to_visual.__self__.dataset_no_image[split][doc_id], np.random.default_rng(int.from_bytes(key, "little"))
 
 
-def _answer_of(request: Instance) -> Callable[[dict[str, Any], np.random.Generator], str]:
-    """How a document of the request's task is answered."""
+def _answer_of(request: Instance) -> Callable[[dict[str, Any], np.random.Generator], str] | None:
+    """How a document of the request's task is answered; None if the task does not say."""
     task = getattr(request.args[2], "__self__", None)
     if task is None:
-        raise ValueError(refusal([request], "free text", _KIND))
-    if task.config.doc_to_choice is not None:
-        return lambda doc, rng: string.ascii_uppercase[rng.integers(len(task.doc_to_choice(doc)))]
-    answer = getattr(task.config.doc_to_text, "random_answer", None)
-    if answer is None:
-        raise ValueError(refusal([request], "free text", _KIND))
-    return answer
+        return None
+    if task.config.doc_to_choice is None:
+        return getattr(task.config.doc_to_text, "random_answer", None)
+    return lambda doc, rng: string.ascii_uppercase[rng.integers(len(task.doc_to_choice(doc)))]

@@ -1,5 +1,6 @@
 """Claims about how the harness comes to know the tasks."""
 
+import importlib
 import inspect
 import subprocess
 import sys
@@ -9,8 +10,8 @@ import pytest
 import yaml as pyyaml
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks import catalog, plugin, preflight
-from microbench_tasks.schema import COARSE_KINDS, DataError
+from microbench_tasks import catalog, definitions, plugin, preflight
+from microbench_tasks.schema import DataError
 
 PLAIN_INDEX = inspect.unwrap(TaskManager.initialize_tasks)
 
@@ -22,8 +23,8 @@ def manager():
 
 
 def test_tasks_and_group_are_indexed(manager):
-    assert set(catalog.TASKS_OF_GROUP["microbench_coarse"]) <= set(manager.all_subtasks)
-    assert "microbench_coarse" in manager.all_groups
+    assert set(catalog.TASKS) <= set(manager.all_subtasks)
+    assert set(catalog.GROUPS) <= set(manager.all_groups)
 
 
 def test_the_harness_own_tasks_stay_as_they_are(manager):
@@ -34,24 +35,58 @@ def test_the_harness_own_tasks_stay_as_they_are(manager):
 
 def test_the_catalogue_and_the_yaml_name_the_same_tasks():
     files = {path.stem for path in plugin.yaml_folder().glob("*.yaml")}
-    assert files == set(catalog.KIND_OF_TASK) | set(catalog.TASKS_OF_GROUP)
+    assert files == set(catalog.TASKS) | set(catalog.GROUPS)
 
 
-@pytest.mark.parametrize("kind", COARSE_KINDS)
-def test_a_tasks_yaml_states_only_what_differs(kind):
-    lines = (plugin.yaml_folder() / f"microbench_coarse_{kind}.yaml").read_text().splitlines()
-    assert lines == ["include: _default_template_yaml", f"task: microbench_coarse_{kind}", f"process_docs: !function microbench_tasks.documents.microbench_coarse_{kind}_docs"]
+@pytest.mark.parametrize("name", [name for name, task in catalog.TASKS.items() if task.subject != "cognition"])
+def test_a_tasks_yaml_states_only_what_differs(name):
+    lines = (plugin.yaml_folder() / f"{name}.yaml").read_text().splitlines()
+    template = "_localization_template_yaml" if name.startswith("microbench_localization") else "_default_template_yaml"
+    assert lines == [f"include: {template}", f"task: {name}", f"process_docs: !function microbench_tasks.documents.{name}_docs"]
 
 
-def test_the_group_lists_the_catalogues_tasks():
-    class Loader(pyyaml.SafeLoader):
-        pass
+def test_the_cognition_yaml_repeats_the_templates_metrics_and_adds_its_own():
+    metrics = [entry["metric"] for entry in definitions.definition("microbench_cognition")["metric_list"]]
+    assert metrics == [entry["metric"] for entry in definitions.definition("microbench_coarse_stain")["metric_list"]] + ["acc_image_ci_low", "acc_image_ci_high"]
 
-    Loader.add_constructor("!function", lambda loader, node: node.value)
-    group = pyyaml.load((plugin.yaml_folder() / "microbench_coarse.yaml").read_text(), Loader)
-    assert tuple(group["task"]) == catalog.TASKS_OF_GROUP["microbench_coarse"]
-    # The last entry whose name a metric contains wins: `acc` must come first.
-    assert [entry["metric"] for entry in group["aggregate_metric_list"]] == ["acc", "acc_ci_low", "acc_ci_high"]
+
+@pytest.mark.parametrize("group", catalog.GROUPS)
+def test_a_group_lists_the_catalogues_members(group):
+    assert tuple(definitions.definition(group)["task"]) == catalog.GROUPS[group]
+
+
+@pytest.mark.parametrize("group", catalog.GROUPS)
+def test_a_groups_metric_is_its_tasks_or_derived_from_one(group):
+    of_tasks = {metric for task in catalog.tasks_named([group]) for metric in definitions.aggregations(task)}
+    for metric, aggregation in definitions.aggregations(group).items():
+        assert getattr(aggregation, "derived_from", metric) in of_tasks, metric
+
+
+@pytest.mark.parametrize("group", catalog.GROUPS)
+def test_in_a_group_a_metric_comes_before_those_whose_names_contain_it(group):
+    """The harness lets the last entry win whose name a metric contains."""
+    metrics = list(definitions.aggregations(group))
+    for position, metric in enumerate(metrics):
+        assert not any(other in metric for other in metrics[position + 1 :])
+
+
+@pytest.mark.parametrize("name", [*catalog.TASKS, *catalog.GROUPS])
+def test_every_function_that_the_yaml_names_is_there(name):
+    definition = definitions.definition(name)
+    dotted = [value for value in definition.values() if isinstance(value, str) and value.startswith("microbench_tasks.")]
+    for path in dotted:
+        module, _, attribute = path.rpartition(".")
+        module = importlib.import_module(module)
+        assert attribute in ("DATASET_PATH", "DATASET_NAME", "DATASET_KWARGS", "METADATA") or callable(getattr(module, attribute)), path
+    assert all(map(callable, definitions.aggregations(name).values()))
+
+
+@pytest.mark.parametrize("name", catalog.TASKS)
+def test_answers_are_not_cut_at_blank_lines_and_have_room(name):
+    stated = definitions.definition(name)["generation_kwargs"]
+    assert stated["until"] == []
+    # A box takes up to 30 tokens; a micrograph easily has a hundred instances.
+    assert stated["max_new_tokens"] >= (3000 if name.startswith("microbench_localization") else 20)
 
 
 def test_the_task_folder_is_no_package():
@@ -111,12 +146,46 @@ def test_a_harness_without_the_known_registry_loses_our_models_only(monkeypatch)
     monkeypatch.setattr(manifests.logger, "warning", said.append)
     monkeypatch.setitem(sys.modules, "lmms_eval.models.registry_v2", types.ModuleType("registry_v2"))
     assert manifests.register() == []
-    assert "open_clip, demo_clip are not known to this version of lmms-eval" in said[0]
+    assert "open_clip, demo_clip, microbench_random are not known to this version of lmms-eval" in said[0]
 
 
 def test_importing_the_harness_models_is_enough():
     done = run("import lmms_eval.models\nfrom lmms_eval.tasks import TaskManager\nprint('microbench_coarse' in TaskManager().all_tasks)")
     assert done.stdout.splitlines()[-1] == "True", done.stderr
+
+
+def test_a_group_asked_for_beside_a_larger_one_runs_within_it(manager, monkeypatch):
+    asked = []
+    monkeypatch.setattr(preflight, "check", lambda names: None)
+    # What the plugin has wrapped, unwrapped and stood in for.
+    wrapped = plugin._checking_names(lambda self, task_list, *arguments: asked.extend(task_list))
+    wrapped(manager, ["microbench_coarse", "mmmu_val", "microbench_vqa", "microbench_fine_pollen"])
+    assert asked == ["mmmu_val", "microbench_vqa"]
+
+
+def test_a_task_is_told_its_model_and_its_options():
+    told = []
+
+    class Bound:
+        def record(self):
+            return {"format": "told"}
+
+    class Unbound:
+        def for_model(self, model, options):
+            told.append((model, options))
+            return Bound()
+
+    class Config:
+        doc_to_text, doc_to_visual, process_results, metadata = Unbound(), None, print, {"version": 1}
+
+    class Task:
+        config, model_name, lmms_eval_specific_kwargs = Config(), "qwen3_vl", {"boxes": "neutral"}
+
+    plugin._telling_the_model(lambda self: None)(Task)
+    assert told == [("qwen3_vl", {"boxes": "neutral"})]
+    assert isinstance(Task.config.doc_to_text, Bound)
+    assert Task.config.process_results is print
+    assert Task.config.metadata == {"version": 1, "boxes": {"format": "told"}}
 
 
 def test_importing_the_packages_imports_nothing_heavy():

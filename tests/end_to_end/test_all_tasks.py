@@ -1,0 +1,345 @@
+"""Fine tasks, cognition and localization through the real harness, against computations that share no code with them."""
+
+from __future__ import annotations
+
+import collections
+import io
+import json
+import math
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from independent import LETTERS, StandIn, protocol_prompt, protocol_score, raw_questions, raw_rows, reply
+from lmms_eval import evaluator
+from PIL import Image
+from scipy.optimize import linear_sum_assignment
+
+SCRIPTS = Path(sys.executable).parent
+# The protocol's table of fine-grained tasks, by hand.
+FINE = {
+    "white_blood_cell": ["acevedo_et_al_2020", "jung_et_al_2022"],
+    "cell_morphology": ["burgess_et_al_2024_contour", "burgess_et_al_2024_eccentricity", "burgess_et_al_2024_texture"],
+    "em_structures": ["empiar_sbfsem"],
+    "colocalization": ["colocalization_benchmark"],
+    "cell_cycle": ["eulenberg_et_al_2017_brightfield", "eulenberg_et_al_2017_darkfield", "eulenberg_et_al_2017_epifluorescence"],
+    "cell_phenotype": ["held_et_al_2010_h2b", "held_et_al_2010_galt"],
+    "pap_smear": ["hussain_et_al_2019"],
+    "pollen": ["icpr2020_pollen"],
+    "colorectal_tissue": ["kather_et_al_2016", "kather_et_al_2018", "kather_et_al_2018_val7k"],
+    "heart_failure": ["nirschl_et_al_2018"],
+    "fluorescent_structures": ["nirschl_unpub_fluorescence"],
+    "amyloid": ["tang_et_al_2019", "wong_et_al_2022"],
+    "mitochondria": ["wu_et_al_2023"],
+}
+OUTSIDE = ("eulenberg_et_al_2017_darkfield", "eulenberg_et_al_2017_epifluorescence")
+BOXES = {
+    "synthetic_cells": FINE["cell_morphology"],
+    "h2b_nuclei": ["held_et_al_2010_h2b"],
+    "opencell_nuclei": ["opencell"],
+    "mitochondria": ["wu_et_al_2023"],
+    "glands": ["sirinukunwattana_et_al_2016"],
+}
+STAINS = {"H2B-mCherry": "held_et_al_2010_h2b", "GalT–EGFP": "held_et_al_2010_galt"}
+READABLE = {"held_et_al_2010_h2b": "nucleus", "wu_et_al_2023": "mitochondria"}
+
+
+def dataset_of(row):
+    return row["dataset"] or STAINS[row["stain"]]
+
+
+def gold_boxes(row):
+    """Class in words -> boxes, from the polygons."""
+    found = collections.defaultdict(list)
+    for polygon in row["polygon"] or []:
+        xs, ys = polygon["points"][::2], polygon["points"][1::2]
+        found[READABLE.get(dataset_of(row), polygon["className"])].append([min(xs), min(ys), max(xs), max(ys)])
+    return found
+
+
+def box_cases(rows, task):
+    return [(row, name, boxes) for row in rows if dataset_of(row) in BOXES[task] for name, boxes in gold_boxes(row).items()]
+
+
+def neutral_prompt(name, size):
+    return (
+        f"Detect every {name} in this image. The image is {size[0]} pixels wide and {size[1]} pixels high. Answer with a JSON array only, with one object per instance: "
+        '{"x1": left, "y1": top, "x2": right, "y2": bottom}, in pixels from the top left corner. Answer [] if there is none.'
+    )
+
+
+def box_reply(prompt, image):
+    """Boxes, none, prose, broken and doubled boxes, decided by prompt and pixels: (text, boxes that it states)."""
+    rng = np.random.default_rng([zlib.crc32(prompt.encode()), zlib.crc32(image.tobytes())])
+    corners = [[float(value) for value in np.round(np.concatenate([start, start + rng.uniform(5, 90, 2)]), 1)] for start in rng.uniform(0, 60, (rng.integers(1, 5), 2))]
+    kind = rng.integers(6)
+    if kind == 0:
+        return "[]", []
+    if kind == 1:
+        return "I see nothing of the kind.", []
+    if kind == 2:
+        corners.append(corners[0])
+    if kind == 3:
+        corners[0] = [corners[0][2], corners[0][1], corners[0][0], corners[0][3]]
+    text = json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in corners])
+    return (f"```json\n{text}\n```" if kind == 4 else text), corners
+
+
+def grit(predicted, gold):
+    """The published score, box by box."""
+    if not predicted or not gold:
+        return float(len(predicted) == len(gold))
+
+    def area(box):
+        return (box[2] - box[0]) * (box[3] - box[1]) if box[2] > box[0] and box[3] > box[1] else 0.0
+
+    def iou(one, other):
+        width, height = min(one[2], other[2]) - max(one[0], other[0]), min(one[3], other[3]) - max(one[1], other[1])
+        if width <= 0 or height <= 0 or not area(one) or not area(other):
+            return 0.0
+        return width * height / (area(one) + area(other) - width * height + 1e-6)
+
+    ious = np.array([[iou(one, other) for other in gold] for one in predicted])
+    matched = [value for value in ious[linear_sum_assignment(1 - ious)] if value > 0]
+    return sum(matched) / (len(predicted) + len(gold) - len(matched))
+
+
+def answer(prompt, image):
+    return box_reply(prompt, image)[0] if prompt.startswith("Detect") else reply(prompt)
+
+
+@pytest.fixture(scope="module")
+def rows(demo_folder):
+    return raw_rows(demo_folder)
+
+
+@pytest.fixture(scope="module")
+def run(demo_folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MICROBENCH_DATASET", "demo")
+        model = StandIn(answer)
+        return model, evaluator.simple_evaluate(model=model, tasks=["microbench_all"], bootstrap_iters=0)
+
+
+def fine_questions(rows, task):
+    return [(row, question) for row, question in raw_questions(rows, "classification") if dataset_of(row) in FINE[task]]
+
+
+def fine_scores(rows, task, leave_out=()):
+    return [protocol_score(reply(protocol_prompt(question)), question) for row, question in fine_questions(rows, task) if dataset_of(row) not in leave_out]
+
+
+@pytest.mark.parametrize("task", FINE)
+def test_a_fine_task_asks_the_protocols_questions_and_scores_them_by_its_rule(task, run, rows):
+    model, results = run
+    assert [prompt for prompt, _ in model.asked[f"microbench_fine_{task}"]] == [protocol_prompt(question) for _, question in fine_questions(rows, task)]
+    scores = fine_scores(rows, task)
+    assert results["results"][f"microbench_fine_{task}"]["acc,none"] == pytest.approx(math.fsum(scores) / len(scores), abs=1e-12)
+
+
+def test_the_fine_group_pools_without_two_datasets_and_also_with_them(run, rows):
+    group = run[1]["groups"]["microbench_fine"]
+    official = [score for task in FINE for score in fine_scores(rows, task, OUTSIDE)]
+    everything = [score for task in FINE for score in fine_scores(rows, task)]
+    assert len(everything) - len(official) == sum(dataset_of(row) in OUTSIDE for row in rows)
+    assert group["acc,none"] == pytest.approx(np.mean(official), abs=1e-12)
+    assert group["acc_all,none"] == pytest.approx(np.mean(everything), abs=1e-12)
+    assert group["acc_macro,none"] == pytest.approx(np.mean([np.mean(fine_scores(rows, task)) for task in FINE]), abs=1e-12)
+    for low, value, high in (("acc_ci_low", "acc", "acc_ci_high"), ("acc_macro_ci_low", "acc_macro", "acc_macro_ci_high"), ("acc_all_ci_low", "acc_all", "acc_all_ci_high")):
+        assert group[f"{low},none"] < group[f"{value},none"] < group[f"{high},none"]
+
+
+def cognition_questions(folder):
+    asked = []
+    for path in sorted((folder / "cognition" / "test").glob("*.json")):
+        document = json.loads(path.read_text())
+        for question in document["custom_metadata"]["questions"].values():
+            asked.append((path.parent / document["metadata"]["name"], question | {"answer_idx": question["options"].index(question["answer"])}))
+    return asked
+
+
+def test_cognition_asks_the_questions_of_its_folder_about_their_images(run, demo_folder):
+    model, results = run
+    expected = cognition_questions(demo_folder)
+    assert [prompt for prompt, _ in model.asked["microbench_cognition"]] == [protocol_prompt(question) for _, question in expected]
+    for (_, image), (path, _) in zip(model.asked["microbench_cognition"], expected, strict=True):
+        raw = Image.open(path)
+        assert raw.mode.startswith("I") or np.array_equal(np.asarray(image), np.asarray(raw.convert("RGB")))
+    scores = [protocol_score(reply(protocol_prompt(question)), question) for _, question in expected]
+    found = results["results"]["microbench_cognition"]
+    assert found["acc,none"] == pytest.approx(np.mean(scores))
+    assert found["acc_image_ci_low,none"] <= found["acc,none"] <= found["acc_image_ci_high,none"]
+
+
+@pytest.mark.parametrize("task", BOXES)
+def test_a_localization_task_asks_once_per_image_and_class_and_scores_by_the_published_metric(task, run, rows):
+    model, results = run
+    cases = box_cases(rows, task)
+    prompts = [neutral_prompt(name, Image.open(io.BytesIO(row["image"]["bytes"])).size) for row, name, _ in cases]
+    asked = model.asked[f"microbench_localization_{task}"]
+    assert [prompt for prompt, _ in asked] == prompts
+    replies = [box_reply(prompt, image) for prompt, image in asked]
+    scores = [grit(boxes, gold) for (_, boxes), (_, _, gold) in zip(replies, cases, strict=True)]
+    found = results["results"][f"microbench_localization_{task}"]
+    assert found["grit,none"] == pytest.approx(np.mean(scores), abs=1e-9)
+    assert found["grit_ci_low,none"] < found["grit,none"] < found["grit_ci_high,none"]
+    assert found["boxes_unparsed,none"] == pytest.approx(np.mean([text.startswith("I see") for text, _ in replies]))
+    assert found["boxes_degenerate,none"] == sum(box[2] <= box[0] for _, boxes in replies for box in boxes)
+    assert found["boxes_duplicate,none"] == sum(len(boxes) - len({tuple(box) for box in boxes}) for _, boxes in replies)
+
+
+def test_the_localization_group_pools_images_and_classes(run, rows):
+    scores = [sample["grit"]["grit"] for task in BOXES for sample in run[1]["samples"][f"microbench_localization_{task}"]]
+    assert run[1]["groups"]["microbench_localization"]["grit,none"] == pytest.approx(np.mean(scores))
+    assert 0.02 < np.mean(scores) < 0.98
+
+
+def test_the_format_of_the_boxes_stands_in_the_results(run):
+    recorded = run[1]["configs"]["microbench_localization_glands"]["metadata"]["boxes"]
+    assert recorded["convention"] == "pixels_xyxy"
+    assert recorded["chosen_by"].startswith("default")
+
+
+def test_the_outer_groups_hold_the_inner_ones(run):
+    groups = run[1]["groups"]
+    samples = run[1]["samples"]
+    for name, prefixes in (("microbench_vqa", ("coarse", "fine")), ("microbench_all", ("coarse", "fine", "cognition"))):
+        items = [sample["acc"] for task, entries in samples.items() if task.split("_")[1] in prefixes for sample in entries]
+        assert groups[name]["acc_all,none"] == pytest.approx(np.mean([item["acc"] for item in items]))
+        assert groups[name]["acc,none"] == pytest.approx(np.mean([item["acc"] for item in items if not (item["kind"] == "classification" and item["dataset"] in OUTSIDE)]))
+
+
+# --- the command line ---
+
+
+def command(*parts, data="demo", **environment):
+    done = subprocess.run([str(part) for part in parts], capture_output=True, text=True, env=os.environ | {"MICROBENCH_DATASET": data} | environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def results_in(folder):
+    [path] = folder.rglob("*_results.json")
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def random_run(demo_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("random")
+    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "microbench_all", "--output_path", out, "--log_samples")
+    return out
+
+
+@pytest.fixture(scope="module")
+def clip_run(demo_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("clip")
+    command(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_vqa,microbench_cognition", "--output_path", out, "--log_samples")
+    return out
+
+
+def metrics(results):
+    return {(name, key): value for name, figures in results["results"].items() for key, value in figures.items() if "," in key and "_stderr" not in key and not key.startswith("score")}
+
+
+def test_the_random_model_is_at_chance_where_chance_is_known(random_run, rows):
+    found = results_in(random_run)["results"]
+    for kind in ("domain", "subdomain", "modality", "submodality", "stain"):
+        chances = np.array([1 / len(question["options"]) for _, question in raw_questions(rows, kind)])
+        # Four standard errors of a mean of independent 0/1 answers.
+        assert abs(found[f"microbench_coarse_{kind}"]["acc,none"] - chances.mean()) < 4 * math.sqrt((chances * (1 - chances)).sum()) / len(chances)
+    assert 0 < found["microbench_localization"]["grit,none"] < 0.3
+    assert found["microbench_localization"]["boxes_unparsed,none"] == 0
+
+
+@pytest.mark.parametrize("task", FINE)
+def test_the_demo_model_beats_chance_in_every_fine_task(task, clip_run, rows):
+    chance = np.mean([1 / len(question["options"]) for _, question in fine_questions(rows, task)])
+    assert results_in(clip_run)["results"][f"microbench_fine_{task}"]["acc_ci_low,none"] > chance
+
+
+@pytest.mark.parametrize("run_fixture", ["random_run", "clip_run"])
+def test_rescoring_the_log_gives_every_figure_of_the_run(run_fixture, request, tmp_path):
+    folder = request.getfixturevalue(run_fixture)
+    said = command(SCRIPTS / "microbench", "rescore", folder, "--out", tmp_path / "scores.json", data="/no/data/needed")
+    found = json.loads((tmp_path / "scores.json").read_text())
+    expected = metrics(results_in(folder))
+    assert len(expected) > 100
+    assert {(name, f"{metric},none"): value for name, figures in found["scores"].items() for metric, value in figures.items()} == expected
+    assert not any(found["changed"].values())
+    assert "differs" not in said
+
+
+def test_rescoring_responses_alone_gives_the_figures_of_a_whole_run(random_run, demo_folder, tmp_path):
+    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "microbench_all", "--output_path", tmp_path / "bare", "--predict_only")
+    command(SCRIPTS / "microbench", "rescore", tmp_path / "bare", "--out", tmp_path / "scores.json")
+    found = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    assert {(name, f"{metric},none"): value for name, figures in found.items() for metric, value in figures.items()} == metrics(results_in(random_run))
+
+
+def test_two_processes_give_the_figures_of_one(random_run, tmp_path):
+    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517", "-m", "lmms_eval")
+    command(*torchrun, "--model", "microbench_random", "--tasks", "microbench_all", "--output_path", tmp_path, OMP_NUM_THREADS="1")
+    assert metrics(results_in(tmp_path)) == metrics(results_in(random_run))
+
+
+def test_limit_scores_the_first_documents_of_each_task(random_run, tmp_path):
+    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "microbench_fine,microbench_localization", "--limit", "3", "--output_path", tmp_path, "--log_samples")
+    assert results_in(tmp_path)["n-samples"]["microbench_fine_pollen"]["effective"] == 3
+    for task in ("microbench_fine_pollen", "microbench_localization_glands"):
+        [few], [many] = (list(folder.rglob(f"*_samples_{task}.jsonl")) for folder in (tmp_path, random_run))
+        assert [json.loads(line)["score"] for line in few.read_text().splitlines()] == [json.loads(line)["score"] for line in many.read_text().splitlines()[:3]]
+
+
+def test_of_repeated_answers_the_first_counts_and_a_baseline_is_compared_task_by_task(random_run, tmp_path):
+    said = command(
+        *(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--model_args", "seed=1", "--tasks", "microbench_coarse_stain,microbench_localization_glands"),
+        *("--repeats", "3", "--output_path", tmp_path, "--log_samples", "--baseline", random_run),
+    )
+    figures, before = results_in(tmp_path)["results"], results_in(random_run)["results"]
+    for task, metric in (("microbench_coarse_stain", "acc"), ("microbench_localization_glands", "grit")):
+        [log], [baseline] = (list(folder.rglob(f"*_samples_{task}.jsonl")) for folder in (tmp_path, random_run))
+        scores, old = ([json.loads(line)["score"] for line in path.read_text().splitlines()] for path in (log, baseline))
+        assert figures[task][f"{metric},none"] == pytest.approx(np.mean(scores))
+        assert figures[task]["paired_baseline_score"] == pytest.approx(100 * before[task][f"{metric},none"])
+        from scipy import stats
+
+        assert figures[task]["paired_pvalue"] == pytest.approx(stats.ttest_rel(scores, old).pvalue)
+    assert "Failed" not in said
+    [log] = tmp_path.rglob("*_samples_microbench_coarse_stain.jsonl")
+    assert all(len(set(LETTERS) & set(json.loads(line)["filtered_resps"])) == 1 for line in log.read_text().splitlines())
+
+
+def test_the_box_format_of_a_run_can_be_set_and_is_recorded(demo_folder, tmp_path):
+    setting = '{"convention": "pixels_xyxy", "prompt": "Mark each {class}"}'
+    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "microbench_localization_glands", "--limit", "2", "--output_path", tmp_path, "--log_samples", MICROBENCH_BOXES=setting)
+    recorded = results_in(tmp_path)["configs"]["microbench_localization_glands"]["metadata"]["boxes"]
+    assert (recorded["prompt"], recorded["chosen_by"]) == ("Mark each {class}", "MICROBENCH_BOXES")
+    [log] = tmp_path.rglob("*_samples_microbench_localization_glands.jsonl")
+    assert json.loads(log.read_text().splitlines()[0])["input"] == "Mark each gland"
+
+
+def test_a_task_of_ones_own_can_set_the_box_format(demo_folder, tmp_path):
+    template = Path(command(SCRIPTS / "microbench", "path").strip()) / "_localization_template_yaml"
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "mine.yaml").write_text(
+        f"include: {template}\ntask: my_glands\nprocess_docs: !function microbench_tasks.documents.microbench_localization_glands_docs\nlmms_eval_specific_kwargs:\n  default:\n    boxes: qwen3_vl\n"
+    )
+    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "my_glands", "--include_path", tmp_path / "tasks", "--limit", "2", "--output_path", tmp_path, "--log_samples")
+    recorded = results_in(tmp_path)["configs"]["my_glands"]["metadata"]["boxes"]
+    assert (recorded["convention"], recorded["chosen_by"]) == ("grid1000_xyxy", "lmms_eval_specific_kwargs: boxes")
+    [log] = tmp_path.rglob("*_samples_my_glands.jsonl")
+    first = json.loads(log.read_text().splitlines()[0])
+    assert first["grit"]["convention"] == "grid1000_xyxy"
+    assert first["input"].startswith("Locate every instance that belongs to the following categories: 'gland'.")
+
+
+def test_a_contrastive_model_refuses_localization_before_encoding(demo_folder):
+    done = subprocess.run([SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench"], capture_output=True, text=True, env=os.environ | {"MICROBENCH_DATASET": "demo"})
+    assert done.returncode == 1
+    names = [f"microbench_localization_{task}" for task in BOXES]
+    assert f"{', '.join(names)}: asked for free text, but a contrastive model only chooses" in done.stdout + done.stderr
+    assert "Encoding" not in done.stdout + done.stderr

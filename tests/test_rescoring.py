@@ -1,0 +1,150 @@
+"""Claims about scoring logged runs again; whole runs are in end_to_end."""
+
+import json
+
+import pytest
+import release
+
+from microbench_tasks import rescoring
+from microbench_tasks.localization import microbench_localization_process_results
+from microbench_tasks.results import microbench_process_results
+from microbench_tasks.schema import DataError
+
+OPTIONS = ["light", "electron", "none of the above"]
+PROMPT = "Answer with a single letter, no extra details.\nQuestion:Which?\nA) light\nB) electron\nC) none of the above"
+
+
+def doc(number, gold=0):
+    return {"image_id": str(number), "dataset": "acevedo_et_al_2020", "kind": "modality", "options": OPTIONS, "answer_idx": gold}
+
+
+def sample(number, response, gold=0):
+    """As the harness writes it: items, response and prompt, no document."""
+    return {"doc_id": number, "target": str(gold), "filtered_resps": response, "input": PROMPT} | microbench_process_results(doc(number, gold), [response])
+
+
+def write(folder, samples, task="microbench_coarse_modality", run="20260101_000000"):
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{run}_samples_{task}.jsonl"
+    path.write_text("".join(json.dumps(entry) + "\n" for entry in samples))
+    return path
+
+
+def rescored(*paths):
+    return rescoring.rescore(rescoring.find_run(paths))
+
+
+def test_a_log_gives_the_scores_of_its_responses(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "The answer is A"), sample(2, "B", gold=1), sample(3, "no idea")])
+    found = rescored(tmp_path)
+    scores = found.scores["microbench_coarse_modality"]
+    assert scores["acc"] == 0.5
+    assert scores["acc_strict"] == 0.75
+    assert scores["unparsed_by_kind"] == {"unparsed": 1}
+    assert found.num_samples == {"microbench_coarse_modality": 4}
+    assert found.letters["microbench_coarse_modality"] == {
+        "gold": {"A": 3, "B": 1},
+        "acc": {"A": 1, "B": 1, "None": 2},
+        "acc_strict": {"A": 2, "B": 1, "None": 1},
+    }
+
+
+def test_scores_come_from_the_responses_and_not_from_the_logged_scores(tmp_path):
+    forged = sample(1, "B")
+    forged["acc"]["acc"] = forged["acc"]["score"] = forged["score"] = 1.0
+    write(tmp_path, [sample(0, "A"), forged])
+    found = rescored(tmp_path)
+    assert found.scores["microbench_coarse_modality"]["acc"] == 0.5
+    assert found.changed == {"microbench_coarse_modality": [1]}
+
+
+def test_boxes_are_read_by_the_logged_convention(tmp_path):
+    asked = {"image_id": "7", "dataset": "opencell", "kind": "boxes", "expression": "nucleus", "width": 200, "height": 100, "boxes": [[20.0, 10.0, 40.0, 30.0]]}
+    scaled = microbench_localization_process_results.for_model("qwen3_vl", None)
+    # On a grid of 1000: 20 / 200, 10 / 100, 40 / 200, 30 / 100.
+    response = '[{"bbox_2d": [100, 100, 200, 300], "label": "nucleus"}]'
+    write(tmp_path, [{"doc_id": 0, "filtered_resps": response, "input": "Locate"} | scaled(asked, [response])], "microbench_localization_opencell_nuclei")
+    assert rescored(tmp_path).scores["microbench_localization_opencell_nuclei"]["grit"] == pytest.approx(1, abs=1e-6)
+
+
+def test_a_group_is_scored_once_all_its_tasks_are_there(tmp_path):
+    for number, task in enumerate(["domain", "subdomain", "modality", "submodality"]):
+        write(tmp_path, [sample(0, "A"), sample(1, "A", gold=number % 2)], f"microbench_coarse_{task}")
+    assert "microbench_coarse" not in rescored(tmp_path).scores
+    write(tmp_path, [sample(0, "A")], "microbench_coarse_stain")
+    group = rescored(tmp_path).scores["microbench_coarse"]
+    # Right are 2 + 1 + 2 + 1 + 1 of 9; by task 1, 0.5, 1, 0.5, 1.
+    assert group["acc"] == pytest.approx(7 / 9)
+    assert group["acc_macro"] == pytest.approx(0.8)
+
+
+def test_a_log_of_responses_alone_takes_its_questions_from_the_source(tmp_path, use_source):
+    use_source(release.write_parquet(tmp_path / "data", [release.row(0), release.row(1)]))
+    question = release.question("modality", 0)
+    prompt = "\n".join(["…", f"Question:{question['question']}", *(f"{letter}) {option}" for letter, option in zip("ABCD", question["options"]))])
+    # The answers of rows 0 and 1 are the first and the second option.
+    write(tmp_path / "log", [{"doc_id": 0, "filtered_resps": "A", "input": prompt}, {"doc_id": 1, "filtered_resps": "A", "input": prompt}])
+    assert rescored(tmp_path / "log").scores["microbench_coarse_modality"]["acc"] == 0.5
+
+
+@pytest.mark.parametrize(("entry", "message"), [({"doc_id": 0, "input": "Which cell?"}, "is not in it"), ({"doc_id": 5, "input": ""}, "has number 5")])
+def test_a_source_that_is_not_the_logs_is_refused(entry, message, tmp_path, use_source):
+    rescoring._documents.cache_clear()
+    use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
+    path = write(tmp_path / "log", [entry | {"filtered_resps": "A"}])
+    with pytest.raises(DataError, match=rf"{path.name}, line 1: .*{message}.*Set MICROBENCH_DATASET"):
+        rescored(tmp_path / "log")
+
+
+def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_path):
+    """MICROBENCH_DATASET is unset here: nothing may be downloaded to find out."""
+    rescoring._documents.cache_clear()
+    write(tmp_path, [{"doc_id": 0, "filtered_resps": "A", "input": PROMPT}])
+    metadata = {"dataset": {"source": "folder", "path": "/somewhere", "sha256": "abc"}}
+    (tmp_path / "20260101_000000_results.json").write_text(json.dumps({"configs": {"microbench_coarse_modality": {"metadata": metadata}}}))
+    with pytest.raises(DataError, match="is not the run's data source .source folder, sha256 abc."):
+        rescored(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"doc_id": 1, "acc": {"', "line 2: expected a sample of the harness as JSON"),
+        ("[]", "line 2: expected a sample"),
+        ('{"doc_id": 0}', "line 2: document 0 is there already, on line 1"),
+        ('{"doc_id": 1, "filtered_resps": "A", "acc": {"gold": "A"}}', "line 2: not a sample of microbench_coarse_modality"),
+        ('{"doc_id": 1, "filtered_resps": ["A"], "acc": {}}', "line 2: not a sample of microbench_coarse_modality"),
+    ],
+)
+def test_a_damaged_log_is_named_by_file_and_line(line, message, tmp_path):
+    path = write(tmp_path, [sample(0, "A")])
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(DataError, match=f"{path}, {message}"):
+        rescored(tmp_path)
+
+
+def test_an_empty_log_is_named(tmp_path):
+    path = write(tmp_path, [])
+    with pytest.raises(DataError, match=f"{path}: holds no sample"):
+        rescored(path)
+
+
+def test_samples_of_several_runs_are_not_mixed(tmp_path):
+    for run in ("20260101_000000", "20260102_000000"):
+        write(tmp_path, [sample(0, "A")], run=run)
+    with pytest.raises(DataError, match="samples of several runs: .*20260101_000000, .*20260102_000000"):
+        rescoring.find_run([tmp_path])
+    assert rescoring.find_run([tmp_path], "20260102_000000").name == "20260102_000000"
+
+
+def test_a_folder_without_samples_says_how_to_get_them(tmp_path):
+    write(tmp_path, [sample(0, "A")], "mmmu_val")
+    with pytest.raises(DataError, match="no samples file .*--log_samples"):
+        rescoring.find_run([tmp_path])
+
+
+def test_the_table_shows_scores_with_their_intervals(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "A")])
+    table = rescoring.as_table(rescored(tmp_path)).splitlines()
+    assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["name", "n", "acc", "acc_strict", "unparsed"]
+    assert [cell.strip() for cell in table[2].split("|")[1:-1]] == ["microbench_coarse_modality", "2", "1.0000 [1.0000, 1.0000]", "1.0000", "0.0000"]
