@@ -6,6 +6,9 @@ the items they were made of, so that a group pools questions instead of averagin
 The harness computes for a group only what its tasks have too. A group's further figures are
 made of those of the task metric that their function names in ``derived_from``
 (`microbench_tasks.plugin` sees to it).
+
+Intervals are basic bootstrap intervals, as the paper's; ``MICROBENCH_INTERVAL=percentile`` makes
+them percentile intervals. Results files record which.
 """
 
 from __future__ import annotations
@@ -14,12 +17,16 @@ import collections
 import functools
 import itertools
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from microbench_tasks.metrics.bootstrap import Interval, bootstrap_interval
+from microbench_tasks.metrics.bootstrap import CONFIDENCE_LEVEL, METHODS, NUM_RESAMPLES, SEED, Interval, bootstrap_interval
+from microbench_tasks.schema import DataError
+
+INTERVAL_SETTING = "MICROBENCH_INTERVAL"
 
 Items = Sequence[Any]
 
@@ -62,22 +69,22 @@ def microbench_acc(items: Items) -> Figure:
 
 
 def microbench_acc_ci_low(items: Items) -> Figure:
-    """Lower end of the accuracy's 95 % basic bootstrap interval, questions resampled as in the paper."""
+    """Lower end of the accuracy's 95 % bootstrap interval, questions resampled as in the paper."""
     return Figure(_interval(items).low, items)
 
 
 def microbench_acc_ci_high(items: Items) -> Figure:
-    """Upper end of the accuracy's 95 % basic bootstrap interval, questions resampled as in the paper."""
+    """Upper end of the accuracy's 95 % bootstrap interval, questions resampled as in the paper."""
     return Figure(_interval(items).high, items)
 
 
 def microbench_acc_image_ci_low(items: Items) -> Figure:
-    """Lower end of the accuracy's 95 % basic bootstrap interval, images resampled with all their questions."""
+    """Lower end of the accuracy's 95 % bootstrap interval, images resampled with all their questions."""
     return Figure(_interval(items, by_image=True).low, items)
 
 
 def microbench_acc_image_ci_high(items: Items) -> Figure:
-    """Upper end of the accuracy's 95 % basic bootstrap interval, images resampled with all their questions."""
+    """Upper end of the accuracy's 95 % bootstrap interval, images resampled with all their questions."""
     return Figure(_interval(items, by_image=True).high, items)
 
 
@@ -100,12 +107,12 @@ def microbench_grit(items: Items) -> Figure:
 
 
 def microbench_grit_ci_low(items: Items) -> Figure:
-    """Lower end of the score's 95 % basic bootstrap interval, images resampled with all their classes."""
+    """Lower end of the score's 95 % bootstrap interval, images resampled with all their classes."""
     return Figure(_interval(items, by_image=True).low, items)
 
 
 def microbench_grit_ci_high(items: Items) -> Figure:
-    """Upper end of the score's 95 % basic bootstrap interval, images resampled with all their classes."""
+    """Upper end of the score's 95 % bootstrap interval, images resampled with all their classes."""
     return Figure(_interval(items, by_image=True).high, items)
 
 
@@ -201,6 +208,18 @@ def microbench_group_acc_macro_ci_high(figures: Sequence[Figure], sizes: Sequenc
 # --- what they share -----------------------------------------------------------------
 
 
+def interval_settings() -> dict[str, Any]:
+    """How intervals are drawn in this run, as results files record it.
+
+    Raises:
+        DataError: ``MICROBENCH_INTERVAL`` names no method.
+    """
+    method = os.environ.get(INTERVAL_SETTING, METHODS[0])
+    if method not in METHODS:
+        raise DataError(f"{INTERVAL_SETTING}={method}: expected one of {', '.join(METHODS)}.")
+    return {"method": method, "confidence_level": CONFIDENCE_LEVEL, "num_resamples": NUM_RESAMPLES, "seed": SEED}
+
+
 def _pool(figures: Iterable[Any]) -> list[Any]:
     return list(itertools.chain.from_iterable(figure.made_of for figure in figures))
 
@@ -227,10 +246,11 @@ def _interval(items: Items, *, by_image: bool = False, groups: np.ndarray | None
     """The interval of the mean score; asked for one end and then the other, it is drawn once."""
     scores = np.array([item["score"] for item in items], dtype=np.float64)
     images = np.unique([item["image"] for item in items], return_inverse=True)[1] if by_image else None
-    return _drawn(*(None if column is None else column.tobytes() for column in (scores, images, groups)))
+    columns = (None if column is None else column.tobytes() for column in (scores, images, groups))
+    return _drawn(*columns, tuple(interval_settings().items()))
 
 
 @functools.lru_cache(maxsize=16)
-def _drawn(scores: bytes, images: bytes | None, groups: bytes | None) -> Interval:
+def _drawn(scores: bytes, images: bytes | None, groups: bytes | None, settings: tuple[tuple[str, Any], ...]) -> Interval:
     clusters, groups = (None if labels is None else np.frombuffer(labels, dtype=np.int64) for labels in (images, groups))
-    return bootstrap_interval(np.frombuffer(scores), clusters=clusters, groups=groups)
+    return bootstrap_interval(np.frombuffer(scores), clusters=clusters, groups=groups, **dict(settings))

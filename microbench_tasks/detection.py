@@ -22,6 +22,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks.boxes import CONVENTIONS
+from microbench_tasks.schema import DataError
 
 Size = tuple[int, int]
 
@@ -206,11 +207,11 @@ def choose_format(model: str | None, options: Mapping[str, Any] | None) -> Chose
     A model whose habits are unknown gets the neutral format, and a warning says so.
 
     Raises:
-        ValueError: the setting or the option names no format, or an incomplete one.
+        DataError: the setting or the option names no format, or an incomplete one.
     """
-    setting = os.environ.get(SETTING)
+    setting = check_setting()
     if setting is not None:
-        return ChosenFormat(_named_format(_parsed(setting), f"{SETTING}={setting}"), SETTING)
+        return ChosenFormat(setting, SETTING)
     option = (options or {}).get(OPTION)
     if option is not None:
         return ChosenFormat(_named_format(option, f"lmms_eval_specific_kwargs, {OPTION}: {option}"), f"lmms_eval_specific_kwargs: {OPTION}")
@@ -219,6 +220,12 @@ def choose_format(model: str | None, options: Mapping[str, Any] | None) -> Chose
         return ChosenFormat(known, f"model {model}")
     _warn_of_unknown(model)
     return ChosenFormat(NEUTRAL_FORMAT, f"default: how {model} writes boxes is not known")
+
+
+def check_setting() -> DetectionFormat | None:
+    """The format that the environment sets, None if it sets none; raises `DataError` if it is no format."""
+    setting = os.environ.get(SETTING)
+    return None if setting is None else _named_format(_parsed(setting), f"{SETTING}={setting}")
 
 
 @functools.cache
@@ -235,7 +242,7 @@ def _parsed(setting: str) -> Any:
     try:
         return json.loads(setting)
     except ValueError as error:
-        raise ValueError(f"{SETTING}={setting}: expected a JSON object or the name of a format, got {error}.") from error
+        raise DataError(f"{SETTING}={setting}: expected a JSON object or the name of a format, got {error}.") from error
 
 
 def _named_format(wanted: Any, place: str) -> DetectionFormat:
@@ -243,18 +250,18 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
     fields = wanted if isinstance(wanted, Mapping) else {"format": wanted}
     unknown = [str(name) for name in fields if name not in _FIELDS]
     if unknown:
-        raise ValueError(f"{place}: {', '.join(unknown)} unknown. Expected {', '.join(_FIELDS)}.")
+        raise DataError(f"{place}: {', '.join(unknown)} unknown. Expected {', '.join(_FIELDS)}.")
     name = fields.get("format", NEUTRAL)
     base = NEUTRAL_FORMAT if name == NEUTRAL else FORMAT_OF_MODEL.get(name)
     if base is None:
-        raise ValueError(f"{place}: {name!r} is no format. Expected {NEUTRAL} or one of {', '.join(FORMAT_OF_MODEL)}, or a JSON object with convention and prompt.")
+        raise DataError(f"{place}: {name!r} is no format. Expected {NEUTRAL} or one of {', '.join(FORMAT_OF_MODEL)}, or a JSON object with convention and prompt.")
     if "convention" in fields and "prompt" not in fields:
-        raise ValueError(f"{place}: a convention without a prompt. Models write what the prompt asks for: give both.")
+        raise DataError(f"{place}: a convention without a prompt. Models write what the prompt asks for: give both.")
     convention, prompt = fields.get("convention", base.convention), fields.get("prompt", base.template)
     if convention not in CONVENTIONS:
-        raise ValueError(f"{place}: convention {convention!r} is unknown. Expected one of {', '.join(CONVENTIONS)}.")
+        raise DataError(f"{place}: convention {convention!r} is unknown. Expected one of {', '.join(CONVENTIONS)}.")
     if not isinstance(prompt, str) or "{class}" not in prompt:
-        raise ValueError(f"{place}: prompt {prompt!r} does not say what to look for. Expected text with {{class}} in it ({{W}} and {{H}} stand for the image's size).")
+        raise DataError(f"{place}: prompt {prompt!r} does not say what to look for. Expected text with {{class}} in it ({{W}} and {{H}} stand for the image's size).")
     source = base.source if fields.keys() <= {"format"} else f"set by the user, from {name}"
     return DetectionFormat(convention, prompt, source, _limits(fields["limits"], place) if "limits" in fields else base.limits)
 
@@ -263,5 +270,5 @@ def _limits(limits: Any, place: str) -> PixelLimits | None:
     if limits is None:
         return None
     if not isinstance(limits, list) or len(limits) != 2 or not all(type(limit) is int for limit in limits) or not 0 < limits[0] <= limits[1]:
-        raise ValueError(f"{place}: limits {limits!r}: expected the smallest and the largest area in pixels that the model's image processor lets through, or null.")
+        raise DataError(f"{place}: limits {limits!r}: expected the smallest and the largest area in pixels that the model's image processor lets through, or null.")
     return PixelLimits(*limits)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from microbench_tasks import catalog, documents, files, schema, source
+from microbench_tasks import aggregations, catalog, detection, documents, files, schema, source
 
 if TYPE_CHECKING:
     import datasets
@@ -25,16 +25,18 @@ _passed: set[tuple[str, str]] = set()
 
 
 def check(names: list[str]) -> None:
-    """Check the data that the Micro-Bench tasks among ``names`` would ask about.
+    """Check the settings for the Micro-Bench tasks among ``names``, and the data that they would ask about.
 
     What has passed in this process is not read again; names of other benchmarks cost nothing.
 
     Raises:
-        DataError: the source cannot be loaded or used; says where and what was expected.
+        DataError: a setting is wrong, or the source cannot be loaded or used; says where and what was expected.
     """
+    tasks_asked = [catalog.TASKS[name] for name in catalog.tasks_named(names)]
+    _check_settings(tasks_asked)
     by_source: dict[str, list[catalog.Task]] = collections.defaultdict(list)
     resolved: dict[str, source.Source] = {}
-    for task in map(catalog.TASKS.__getitem__, catalog.tasks_named(names)):
+    for task in tasks_asked:
         found = source.of_task(task)
         identity = json.dumps([found.label, dict(found.identity)], sort_keys=True)
         if (identity, task.name) not in _passed:
@@ -43,6 +45,14 @@ def check(names: list[str]) -> None:
     for identity, tasks in by_source.items():
         _check_source(resolved[identity], tasks)
         _passed.update((identity, task.name) for task in tasks)
+
+
+def _check_settings(tasks: list[catalog.Task]) -> None:
+    """Refuse settings that would stop the run only after the model has been loaded, or after its last answer."""
+    if tasks:
+        aggregations.interval_settings()
+    if any(task.subject == "boxes" for task in tasks):
+        detection.check_setting()
 
 
 def _check_source(found: source.Source, tasks: list[catalog.Task]) -> None:

@@ -147,7 +147,10 @@ def _differs(sample: dict[str, Any], item: dict[str, Any]) -> bool:
 def _samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """``(line number, sample)`` of each line; every document once."""
     seen: dict[int, int] = {}
-    for number, text in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    if not file.stat().st_size:
+        raise DataError(f"{file}: holds no sample.")
+    # Not splitlines, which also breaks at characters that a response may hold.
+    for number, text in enumerate(file.read_text(encoding="utf-8").rstrip("\n").split("\n"), start=1):
         try:
             sample = json.loads(text)
             doc_id = sample["doc_id"]
@@ -157,8 +160,6 @@ def _samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataError(f"{file}, line {number}: document {doc_id} is there already, on line {seen[doc_id]}.")
         seen[doc_id] = number
         yield number, sample
-    if not seen:
-        raise DataError(f"{file}: holds no sample.")
 
 
 def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path, run: LoggedRun) -> dict[str, Any]:

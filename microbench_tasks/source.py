@@ -157,7 +157,9 @@ def _metadata(source: Source) -> dict[str, Any]:
     """What every results file of our tasks says about their origin."""
     from importlib.metadata import version
 
-    return {"version": TASK_VERSION, "microbench_version": version("microbench-lmms"), "dataset": dict(source.identity)}
+    from microbench_tasks.aggregations import interval_settings
+
+    return {"version": TASK_VERSION, "microbench_version": version("microbench-lmms"), "dataset": dict(source.identity), "interval": interval_settings()}
 
 
 _YAML_VALUES: dict[str, Callable[[Source], Any]] = {

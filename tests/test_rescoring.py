@@ -123,6 +123,13 @@ def test_a_damaged_log_is_named_by_file_and_line(line, message, tmp_path):
         rescored(tmp_path)
 
 
+def test_a_response_may_hold_any_line_break(tmp_path):
+    path = write(tmp_path, [])
+    # The harness writes text as it is.
+    path.write_text(json.dumps(sample(0, "A\u2028\x85\x0b\rB"), ensure_ascii=False) + "\n", encoding="utf-8", newline="")
+    assert rescored(path).scores["microbench_coarse_modality"]["acc"] == 1
+
+
 def test_an_empty_log_is_named(tmp_path):
     path = write(tmp_path, [])
     with pytest.raises(DataError, match=f"{path}: holds no sample"):

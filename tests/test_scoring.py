@@ -229,3 +229,23 @@ def test_counts_dump_and_are_copied_as_a_mapping():
     counts = figure("unparsed_by_kind", ["empty", "empty"])
     assert json.dumps(counts) == '{"empty": 2}'
     assert (type(copy.deepcopy(counts)), copy.deepcopy(counts)) == (dict, {"empty": 2})
+
+
+# --- settings ---
+
+
+def test_intervals_are_basic_unless_the_environment_asks_for_percentiles(monkeypatch):
+    entries = items([1.0] * 6 + [0.0] * 24)
+    basic = figure("acc_ci_low", entries), figure("acc_ci_high", entries)
+    monkeypatch.setenv("MICROBENCH_INTERVAL", "percentile")
+    percentile = figure("acc_ci_low", entries), figure("acc_ci_high", entries)
+    # One is the other, mirrored at the mean.
+    assert basic == pytest.approx((0.4 - percentile[1], 0.4 - percentile[0]))
+    assert basic != pytest.approx(percentile)
+    assert aggregations.interval_settings() == {"method": "percentile", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
+
+
+def test_an_unknown_kind_of_interval_is_refused(monkeypatch):
+    monkeypatch.setenv("MICROBENCH_INTERVAL", "bca")
+    with pytest.raises(ValueError, match="MICROBENCH_INTERVAL=bca: expected one of basic, percentile"):
+        aggregations.interval_settings()

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+METHODS = ("basic", "percentile")
 CONFIDENCE_LEVEL = 0.95
 # The paper's evaluation uses scipy.stats.bootstrap with its default number of resamples.
 NUM_RESAMPLES = 9999
@@ -91,8 +92,8 @@ def _checked(scores: ArrayLike, clusters: ArrayLike | None, groups: ArrayLike | 
     for name, labels in (("clusters", clusters), ("groups", groups)):
         if labels is not None and np.shape(labels) != values.shape:
             raise ValueError(f"Expected a label for each score in {name}, shape {values.shape}; got shape {np.shape(labels)}.")
-    if method not in ("basic", "percentile"):
-        raise ValueError(f"Expected method 'basic' or 'percentile', got {method!r}.")
+    if method not in METHODS:
+        raise ValueError(f"Expected one of the methods {', '.join(METHODS)}; got {method!r}.")
     if not 0 < confidence_level < 1:
         raise ValueError(f"Expected a confidence level between 0 and 1, got {confidence_level}.")
     if num_resamples < 1:

@@ -343,3 +343,68 @@ def test_a_contrastive_model_refuses_localization_before_encoding(demo_folder):
     names = [f"microbench_localization_{task}" for task in BOXES]
     assert f"{', '.join(names)}: asked for free text, but a contrastive model only chooses" in done.stdout + done.stderr
     assert "Encoding" not in done.stdout + done.stderr
+
+
+# --- other kinds of models ---
+
+
+class Chat(StandIn):
+    """A chat model: is asked in messages."""
+
+    is_simple = False
+
+    def generate_until(self, requests):
+        responses = []
+        for request in requests:
+            _, doc_to_messages, _, doc_id, task, split = request.args
+            [message] = doc_to_messages(self.task_dict[task][split][doc_id])
+            parts = {part["type"]: part for part in message["content"]}
+            text, image = parts["text"]["text"], parts["image"]["url"]
+            self.asked[task].append((text, image))
+            responses.append(self.answer(text, image))
+        return responses
+
+
+def test_chat_models_are_asked_the_same_and_scored_the_same(run, demo_folder, monkeypatch):
+    monkeypatch.setenv("MICROBENCH_DATASET", "demo")
+    model = Chat(answer)
+    results = evaluator.simple_evaluate(model=model, tasks=["microbench_localization", "microbench_fine_pollen", "microbench_cognition"], bootstrap_iters=0)
+    for task, asked in model.asked.items():
+        simple = run[0].asked[task]
+        assert [text for text, _ in asked] == [text for text, _ in simple]
+        assert all(np.array_equal(np.asarray(one), np.asarray(other)) for (_, one), (_, other) in zip(asked, simple, strict=True))
+        assert results["results"][task] == run[1]["results"][task] | {"alias": results["results"][task]["alias"]}
+    assert len(model.asked) == 7
+
+
+class Family(StandIn):
+    """Stands in for a model of the harness: the gold boxes, in pixels of the image that it is shown."""
+
+    @classmethod
+    def create_from_arg_string(cls, arg_string, additional_config=None):
+        return cls(None)
+
+    def generate_until(self, requests):
+        responses = []
+        for request in requests:
+            context, _, doc_to_visual, doc_id, task, split = request.args
+            doc = self.task_dict[task][split][doc_id]
+            [image] = doc_to_visual(doc)
+            self.asked[task].append((context, image))
+            across, down = image.width / doc["image"].width, image.height / doc["image"].height
+            boxes = [{"bbox_2d": [x1 * across, y1 * down, x2 * across, y2 * down], "label": doc["expression"]} for x1, y1, x2, y2 in doc["boxes"]]
+            responses.append(json.dumps(boxes))
+        return responses
+
+
+def test_a_model_of_the_harness_is_asked_and_read_in_its_familys_way(demo_folder, monkeypatch):
+    """Qwen2.5-VL writes pixels of the image as its processor resizes it: to multiples of 28, 448 x 448 at least for these."""
+    monkeypatch.setenv("MICROBENCH_DATASET", "demo")
+    model = Family(None)
+    monkeypatch.setattr(evaluator.models, "get_model", lambda name, force_simple: type("Qwen", (), {"create_from_arg_string": staticmethod(lambda *arguments: model)}))
+    results = evaluator.simple_evaluate(model="qwen2_5_vl", tasks=["microbench_localization"], bootstrap_iters=0)
+    asked = [entry for entries in model.asked.values() for entry in entries]
+    assert all(prompt.startswith("Locate every instance that belongs to the following categories: '") for prompt, _ in asked)
+    assert all(image.width % 28 == image.height % 28 == 0 and image.width * image.height >= 200_704 for _, image in asked)
+    assert results["groups"]["microbench_localization"]["grit,none"] == pytest.approx(1, abs=1e-6)
+    assert results["configs"]["microbench_localization_glands"]["metadata"]["boxes"]["chosen_by"] == "model qwen2_5_vl"
