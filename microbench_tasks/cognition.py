@@ -24,7 +24,7 @@ from typing import Any
 
 from microbench_tasks import files, source
 from microbench_tasks.catalog import COGNITION
-from microbench_tasks.schema import DataError, caption_key
+from microbench_tasks.schema import LETTERS, MIN_OPTIONS, DataError, caption_key
 from microbench_tasks.source import Source
 
 SETTING = "MICROBENCH_COGNITION"
@@ -44,13 +44,12 @@ def current() -> Source:
         DataError: there is none, or it is not in the expected layout; says what to supply.
     """
     setting = os.environ.get(SETTING)
+    label = f"{source.SETTING}={os.environ.get(source.SETTING)}" if setting is None else f"{SETTING}={setting}"
     try:
-        if setting is not None:
-            return _folder_source(Path(setting).expanduser(), f"{SETTING}={setting}")
-        return _source_beside_images()
+        return _source_beside_images() if setting is None else _folder_source(setting, label)
     # RuntimeError: a home folder (~) that does not exist.
     except (OSError, RuntimeError) as error:
-        raise DataError(f"{SETTING}={setting}: {error}. {_LAYOUT}.") from error
+        raise DataError(f"{label}: {str(error).rstrip('.')}. {source.cache_hint()} {_LAYOUT}.") from error
 
 
 def __getattr__(name: str) -> Any:
@@ -64,12 +63,13 @@ def _source_beside_images() -> Source:
         return _hub_source()
     label = f"{source.SETTING}={images}, {COGNITION}"
     if images == source.DEMO:
-        found = _folder_source(source.demo_folder(), label)
+        found = _folder_source(str(source.demo_folder()), label)
         return dataclasses.replace(found, identity=source.demo_identity(found.identity["sha256"]))
     folder = Path(images).expanduser()
     if not (folder / COGNITION).is_dir():
-        raise DataError(f"{source.SETTING}={images}: has no folder {COGNITION}. {_NOT_PUBLIC}.")
-    return _folder_source(folder, label)
+        problem = f"has no folder {COGNITION}" if images.strip() and folder.is_dir() else "no such folder"
+        raise DataError(f"{source.SETTING}={images}: {problem}. {_NOT_PUBLIC}.")
+    return _folder_source(images, label)
 
 
 def _hub_source() -> Source:
@@ -89,7 +89,10 @@ def _hub_source() -> Source:
     return Source(f"{source.HUB_ID}, config {COGNITION} (revision {revision[:8]})", source.HUB_ID, COGNITION, {"revision": revision}, identity)
 
 
-def _folder_source(folder: Path, label: str) -> Source:
+def _folder_source(setting: str, label: str) -> Source:
+    folder = Path(setting).expanduser()
+    if not setting.strip() or not folder.is_dir():
+        raise DataError(f"{label}: no such folder. {_LAYOUT}.")
     documents = _json_files(folder, label)
     asked = [entry for document in documents for entry in _entries(document, label)]
     if not asked:
@@ -103,8 +106,6 @@ def _folder_source(folder: Path, label: str) -> Source:
 
 def _json_files(folder: Path, label: str) -> list[Path]:
     """The questions' files: of the only split, or of the benchmark's; the folder may be named at any level."""
-    if not folder.is_dir():
-        raise DataError(f"{label}: no such folder. {_LAYOUT}.")
     root = folder / COGNITION if (folder / COGNITION).is_dir() else folder
     found = sorted(root.glob("*.json")) or sorted((root / source.SPLIT).glob("*.json"))
     if not found:
@@ -121,28 +122,41 @@ def _entries(document: Path, label: str) -> Iterator[tuple[Path, str, dict[str, 
     """``(image, key, question)`` for each question of one JSON file."""
     place = f"{label}: {document.name}"
     try:
-        content = json.loads(document.read_text(encoding="utf-8"))
+        content = json.loads(document.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
         image, questions = document.parent / content["metadata"]["name"], content["custom_metadata"]["questions"].items()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{place}: {type(error).__name__}: {error}. {_LAYOUT}.") from error
-    if image.parent != document.parent or not image.is_file():
+    if not _is_text(image.name) or image.parent != document.parent or not image.is_file():
         raise DataError(f"{place}: metadata.name is {content['metadata']['name']!r}; expected an image file beside it in {document.parent}.")
     for key, question in questions:
         _check_question(question, f"{place}: custom_metadata.questions.{key}")
         yield image, key, question
 
 
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a mapping; of a repeated key Python would keep the last value alone."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError(f"a key is there twice among {', '.join(key for key, _ in pairs)}")
+    return content
+
+
 def _check_question(question: Any, place: str) -> None:
     if not isinstance(question, dict):
         raise DataError(f"{place}: expected an object, got {type(question).__name__}. {_LAYOUT}.")
     for name in ("question", "answer"):
-        if not isinstance(question.get(name), str):
+        if not _is_text(question.get(name)):
             raise DataError(f"{place}.{name}: expected text, got {question.get(name)!r}.")
     options = question.get("options")
-    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
-        raise DataError(f"{place}.options: expected a list of texts, got {options!r}.")
+    if not isinstance(options, list) or not MIN_OPTIONS <= len(options) <= len(LETTERS) or not all(map(_is_text, options)):
+        raise DataError(f"{place}.options: expected a list of {MIN_OPTIONS} to {len(LETTERS)} texts, got {options!r}.")
     if options.count(question["answer"]) != 1:
         raise DataError(f"{place}.answer: expected one of the options {options!r}, there once; got {question['answer']!r}.")
+
+
+def _is_text(value: Any) -> bool:
+    """Whether ``value`` is text with something in it; JSON can hold halves of characters, which are none."""
+    return isinstance(value, str) and value.strip() != "" and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _write_table(folder: Path, asked: list[tuple[Path, str, dict[str, Any]]]) -> None:

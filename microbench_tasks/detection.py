@@ -5,7 +5,8 @@ write when asked in its own words. Models of unknown habits are asked for a neut
 
 The setting ``MICROBENCH_BOXES``, or ``boxes`` among a task's ``lmms_eval_specific_kwargs``,
 chooses otherwise: the name of a format (a model id of the table, or ``neutral``), or a JSON
-object (in YAML a mapping) with ``format``, ``convention``, ``prompt`` and ``limits``, each optional.
+object (in YAML a mapping). That names either a ``format`` to change or both ``convention`` and
+``prompt``, and may set ``limits``.
 """
 
 from __future__ import annotations
@@ -87,8 +88,8 @@ class DetectionFormat:
     limits: PixelLimits | None = None
 
     def prompt(self, class_name: str, image_size: Size) -> str:
-        """The prompt for one class in an image of this width and height."""
-        width, height = image_size
+        """The prompt for one class in an image of this width and height; it speaks of the size that the model sees."""
+        width, height = self.model_input_size(image_size)
         return self.template.replace("{W}", str(width)).replace("{H}", str(height)).replace("{class}", class_name)
 
     def model_input_size(self, image_size: Size) -> Size:
@@ -179,6 +180,8 @@ SETTING = "MICROBENCH_BOXES"
 # Its name among a task's lmms_eval_specific_kwargs.
 OPTION = "boxes"
 NEUTRAL = "neutral"
+# No image is larger; beyond floating point areas have no root.
+_MOST_PIXELS = 10**15
 _FIELDS = ("format", "convention", "prompt", "limits")
 
 
@@ -241,7 +244,7 @@ def _parsed(setting: str) -> Any:
         return setting
     try:
         return json.loads(setting)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{SETTING}={setting}: expected a JSON object or the name of a format, got {error}.") from error
 
 
@@ -251,24 +254,31 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
     unknown = [str(name) for name in fields if name not in _FIELDS]
     if unknown:
         raise DataError(f"{place}: {', '.join(unknown)} unknown. Expected {', '.join(_FIELDS)}.")
+    if "format" not in fields and not fields.keys() >= {"convention", "prompt"}:
+        raise DataError(f"{place}: expected a format to start from, or both convention and prompt: models write what the prompt asks for.")
     name = fields.get("format", NEUTRAL)
-    base = NEUTRAL_FORMAT if name == NEUTRAL else FORMAT_OF_MODEL.get(name)
-    if base is None:
-        raise DataError(f"{place}: {name!r} is no format. Expected {NEUTRAL} or one of {', '.join(FORMAT_OF_MODEL)}, or a JSON object with convention and prompt.")
+    known = {NEUTRAL: NEUTRAL_FORMAT} | FORMAT_OF_MODEL
+    if not isinstance(name, str) or name not in known:
+        raise DataError(f"{place}: {name!r} is no format. Expected one of {', '.join(known)}, or a JSON object with convention and prompt.")
+    base = known[name]
     if "convention" in fields and "prompt" not in fields:
         raise DataError(f"{place}: a convention without a prompt. Models write what the prompt asks for: give both.")
     convention, prompt = fields.get("convention", base.convention), fields.get("prompt", base.template)
-    if convention not in CONVENTIONS:
+    if not isinstance(convention, str) or convention not in CONVENTIONS:
         raise DataError(f"{place}: convention {convention!r} is unknown. Expected one of {', '.join(CONVENTIONS)}.")
     if not isinstance(prompt, str) or "{class}" not in prompt:
         raise DataError(f"{place}: prompt {prompt!r} does not say what to look for. Expected text with {{class}} in it ({{W}} and {{H}} stand for the image's size).")
     source = base.source if fields.keys() <= {"format"} else f"set by the user, from {name}"
-    return DetectionFormat(convention, prompt, source, _limits(fields["limits"], place) if "limits" in fields else base.limits)
+    return DetectionFormat(convention, prompt, source, _limits(fields.get("limits", base.limits), convention, place))
 
 
-def _limits(limits: Any, place: str) -> PixelLimits | None:
-    if limits is None:
+def _limits(limits: Any, convention: str, place: str) -> PixelLimits | None:
+    if CONVENTIONS[convention].frame != "model_input":
+        if limits is not None and not isinstance(limits, PixelLimits):
+            raise DataError(f"{place}: limits {limits!r}: boxes of the convention {convention} do not refer to the image as the model resizes it.")
         return None
-    if not isinstance(limits, list) or len(limits) != 2 or not all(type(limit) is int for limit in limits) or not 0 < limits[0] <= limits[1]:
+    if limits is None or isinstance(limits, PixelLimits):
+        return limits
+    if not isinstance(limits, list) or len(limits) != 2 or not all(type(limit) is int for limit in limits) or not 0 < limits[0] <= limits[1] <= _MOST_PIXELS:
         raise DataError(f"{place}: limits {limits!r}: expected the smallest and the largest area in pixels that the model's image processor lets through, or null.")
     return PixelLimits(*limits)

@@ -64,6 +64,8 @@ DATASET_OF_STAIN = {
 
 # EXIF orientations that swap width and height.
 _SIDEWAYS = range(5, 9)
+# Names of the parts of a PNG file that can say which way it lies.
+_PNG_EXIF_MARKERS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 
 
 class DataError(ValueError):
@@ -160,7 +162,7 @@ def check_box_columns(schema: pa.Schema, where: str) -> None:
         raise DataError(f"{where}: column(s) {' and '.join(INSTANCE_COLUMNS)} missing. Localization needs one of them; found {', '.join(schema.names)}.")
     for name in present:
         fits = lambda found: pa.types.is_null(found) or _is_list_of_instances(found)  # noqa: E731
-        _expect(where, name, schema.field(name).type, fits, "a list of structs of className and points")
+        _expect(where, name, schema.field(name).type, fits, "a list of structs of className (text) and points")
 
 
 def _check_image_columns(schema: pa.Schema, further: tuple[str, ...], where: str) -> None:
@@ -183,8 +185,10 @@ def _expect(where: str, name: str, found: pa.DataType | None, fits: Callable[[pa
 def _is_list_of_instances(found: pa.DataType) -> bool:
     import pyarrow as pa
 
-    is_list = pa.types.is_list(found) or pa.types.is_large_list(found)
-    return is_list and pa.types.is_struct(found.value_type) and {field.name for field in found.value_type} >= {"className", "points"}
+    if not (pa.types.is_list(found) or pa.types.is_large_list(found)) or not pa.types.is_struct(found.value_type):
+        return False
+    fields = {field.name: field.type for field in found.value_type}
+    return fields.keys() >= {"className", "points"} and _is_text(fields["className"])
 
 
 def _nested(schema: pa.Schema, dotted: str) -> pa.DataType | None:
@@ -335,8 +339,10 @@ def gold_boxes(table: pa.Table, row: int, where: str) -> dict[str, list[Box]]:
             place = f"{where}: {row_name(table, row)}: column {column}[{number}]"
             if instance is None or not instance["className"]:
                 raise DataError(f"{place}.className: expected the name of a class, got nothing.")
-            corners = _polygon_box if column == "polygon" else _stored_box
-            found.setdefault(instance["className"], []).append(corners(instance["points"], f"{place}.points"))
+            x1, y1, x2, y2 = (_polygon_box if column == "polygon" else _stored_box)(instance["points"], f"{place}.points")
+            if not math.isfinite((x2 - x1) * (y2 - y1)):
+                raise DataError(f"{place}.points: expected pixels, got {_shortened(instance['points'])}.")
+            found.setdefault(instance["className"], []).append((x1, y1, x2, y2))
         if found:
             break
     return found
@@ -424,7 +430,7 @@ def image_contents(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def image_size(table: pa.Table, row: int, where: str) -> tuple[int, int]:
-    """Width and height of a row's image as `to_rgb` turns it, without decoding a pixel.
+    """Width and height of a row's image as `to_rgb` turns it, mostly without decoding a pixel.
 
     Raises:
         DataError: it is no image; names the row.
@@ -435,9 +441,12 @@ def image_size(table: pa.Table, row: int, where: str) -> tuple[int, int]:
     content = stored["bytes"] if isinstance(stored, dict) else stored
     try:
         with Image.open(io.BytesIO(content)) as image:
+            if image.format == "TIFF" or (image.format == "PNG" and not any(marker in content for marker in _PNG_EXIF_MARKERS)):
+                # Pillow has turned the first by itself, and would decode the second's pixels to look for the tag behind them.
+                return image.size
             lies_on_its_side = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
             return image.size[::-1] if lies_on_its_side else image.size
-    # Pillow's parsers raise whatever they meet; without bytes BytesIO refuses.
+    # Pillow's parsers raise whatever they meet.
     except Exception as error:
         raise DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {type(error).__name__}: {error}") from error
 

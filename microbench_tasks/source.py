@@ -95,7 +95,12 @@ def current() -> Source:
         return _demo_source() if setting == DEMO else folder_source(setting, f"{SETTING}={setting}")
     # RuntimeError: a home folder (~) that does not exist.
     except (OSError, RuntimeError) as error:
-        raise DataError(f"{SETTING}={setting}: {error}. (The plugin keeps its own files in {files.cache_dir()}; XDG_CACHE_HOME moves that.)") from error
+        raise DataError(f"{SETTING}={setting}: {str(error).rstrip('.')}. {cache_hint()}") from error
+
+
+def cache_hint() -> str:
+    """For errors of the file system, which may lie in the user's cache as well as in the data."""
+    return f"(The plugin keeps its own files in {files.cache_dir()}; XDG_CACHE_HOME moves that.)"
 
 
 def load(source: Source) -> datasets.Dataset:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import uuid
 from pathlib import Path
 from typing import Any
@@ -71,16 +72,37 @@ def row(index: int, dataset: str | None = "acevedo_et_al_2020", **changes: Any) 
     return made | changes
 
 
-def table(rows: list[dict[str, Any]]):
-    """The rows as a ``datasets.Dataset`` with the release's column types."""
+def instance(class_name: str | None, points: Any) -> dict[str, Any]:
+    """One entry of ``polygon`` or ``bbox``."""
+    return {"className": class_name, "points": points}
+
+
+def table(rows: list[dict[str, Any]], **column_types: Any):
+    """The rows as a ``datasets.Dataset`` with the release's column types, but for those given here."""
     import datasets
 
     from microbench_tasks.schema import release_features
 
-    return datasets.Dataset.from_list(rows, features=release_features(), split="test")
+    return datasets.Dataset.from_list(rows, features=datasets.Features(release_features() | column_types), split="test")
 
 
 def write_parquet(folder: Path, rows: list[dict[str, Any]]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     table(rows).to_parquet(folder / "test-00000-of-00001.parquet")
+    return folder
+
+
+def cognition_question(answer_idx: int = 0, **changes: Any) -> dict[str, Any]:
+    """A question with six options, the last of them "None of the above", in the evaluation code's form."""
+    options = ["actin", "tubulin", "collagen", "keratin", "lamin", "None of the above"]
+    return {"question": "Which protein is stained?", "options": options, "answer": options[answer_idx]} | changes
+
+
+def write_cognition(folder: Path, asked: dict[str, list[dict[str, Any]]]) -> Path:
+    """A split in the evaluation code's layout: the questions of each image, and the image, each of a shade of its own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, (image, questions) in enumerate(asked.items()):
+        (folder / image).write_bytes(png(np.full((20, 30 + number, 3), 40 * number, dtype=np.uint8)))
+        fields = {"domain": "biology", "microns_per_pixel": 0.1, "questions": {f"cognition_{index}": question for index, question in enumerate(questions)}}
+        (folder / image).with_suffix(".json").write_text(json.dumps({"metadata": {"name": image}, "custom_metadata": fields}))
     return folder

@@ -148,16 +148,16 @@ def test_no_request_is_no_work():
 def test_a_task_without_choices_is_refused_before_anything_is_encoded():
     model = ColourModel()
     boxes = Task("find_cells", DOCS, doc_to_choice=None)
-    with pytest.raises(ValueError, match="find_cells: asks for free text, but a contrastive model only chooses.*microbench_coarse"):
+    with pytest.raises(ValueError, match="find_cells: asked for free text, but a contrastive model only chooses.*microbench_coarse"):
         model.generate_until(Task("t", DOCS).requests() + boxes.requests())
     assert model.image_batches == model.text_batches == []
 
 
 def test_other_kinds_of_requests_are_refused_by_name():
     requests = Task("scienceqa", DOCS).requests()
-    with pytest.raises(ValueError, match="scienceqa: asks for log-likelihoods"):
+    with pytest.raises(ValueError, match="scienceqa: asked for log-likelihoods"):
         ColourModel().loglikelihood(requests)
-    with pytest.raises(ValueError, match="scienceqa: asks for several rounds"):
+    with pytest.raises(ValueError, match="scienceqa: asked for several rounds"):
         ColourModel().generate_until_multi_round(requests)
 
 
@@ -210,7 +210,7 @@ def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path):
         OpenClip(model="ViT-B-32", pretrained=str(tmp_path / "weights.pt"), device="cpu")
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a GPU that is not there")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asked for a GPU that is not there")
 def test_a_missing_gpu_is_said_at_once():
     with pytest.raises(ValueError, match="device=cuda:0: this installation of torch sees no GPU"):
         ColourModel(device="cuda")

@@ -1,5 +1,7 @@
 """Claims about checking data before a model is loaded."""
 
+import re
+
 import pytest
 import release
 
@@ -8,8 +10,15 @@ from microbench_tasks.schema import DataError
 
 
 @pytest.fixture(autouse=True)
-def forget():
+def forget(monkeypatch):
     preflight._passed.clear()
+    for setting in ("MICROBENCH_COGNITION", "MICROBENCH_BOXES", "MICROBENCH_INTERVAL"):
+        monkeypatch.delenv(setting, raising=False)
+
+
+@pytest.fixture
+def use_cognition(monkeypatch):
+    return lambda value: monkeypatch.setenv("MICROBENCH_COGNITION", str(value))
 
 
 def broken(kind):
@@ -18,8 +27,21 @@ def broken(kind):
     return row
 
 
-def test_other_benchmarks_need_no_source(use_source):
+def boxed(index, dataset, points=(1, 2, 3, 4)):
+    return release.row(index, dataset, polygon=[release.instance("nucleus", list(points))])
+
+
+def test_other_benchmarks_need_no_source(use_source, use_cognition):
     use_source("/no/such/folder")
+    use_cognition("/no/such/folder")
+    preflight.check(["mmmu_val", "gqa", "microbench_of_another_kind"])
+    preflight.check([])
+
+
+def test_nothing_is_read_for_other_benchmarks(monkeypatch):
+    monkeypatch.setattr(preflight.source, "of_task", lambda task: pytest.fail("read"))
+    for setting in ("MICROBENCH_BOXES", "MICROBENCH_INTERVAL"):
+        monkeypatch.setenv(setting, "nonsense")
     preflight.check(["mmmu_val", "gqa"])
 
 
@@ -68,3 +90,146 @@ def test_a_task_that_passed_is_not_read_again(tmp_path, use_source, monkeypatch)
     preflight.check(["microbench_coarse_domain"])
     monkeypatch.setattr(preflight.source, "load", lambda resolved: pytest.fail("read again"))
     preflight.check(["microbench_coarse_domain"])
+
+
+# --- several sources -----------------------------------------------------------------
+
+
+def test_a_setting_that_names_nothing_stops_the_tasks_that_it_is_for(tmp_path, use_source, use_cognition):
+    use_source("/no/such/folder")
+    use_cognition(release.write_cognition(tmp_path / "questions", {"cell.png": [release.cognition_question()]}))
+    preflight.check(["microbench_cognition"])
+    with pytest.raises(DataError, match="^MICROBENCH_DATASET=/no/such/folder: no such folder"):
+        preflight.check(["microbench_localization_glands"])
+    use_source(release.write_parquet(tmp_path / "data", [boxed(0, "sirinukunwattana_et_al_2016")]))
+    use_cognition("/no/such/questions")
+    preflight.check(["microbench_localization_glands"])
+    with pytest.raises(DataError, match="^MICROBENCH_COGNITION=/no/such/questions: no such folder"):
+        preflight.check(["microbench_cognition"])
+
+
+def test_a_group_over_two_sources_is_checked_in_both(tmp_path, use_source, use_cognition):
+    """The names may come in any order; nothing passes because the other source has."""
+    use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
+    folder = release.write_cognition(tmp_path / "questions", {"cell.png": [release.cognition_question()]})
+    (folder / "cell.png").write_bytes(b"no image")
+    use_cognition(folder)
+    for names in (["microbench_coarse_domain", "microbench_cognition"], ["microbench_cognition", "microbench_coarse_domain"]):
+        with pytest.raises(DataError, match=rf"MICROBENCH_COGNITION={folder}: row 0 \(image_id cell\.png\): column image: expected a readable image"):
+            preflight.check(names)
+
+
+@pytest.mark.parametrize("changes", [{"answer": "myosin"}, {"options": [*"abcdefghi"], "answer": "a"}, {"question": "Which half of a character? \ud800"}], ids=["answer", "options", "question"])
+def test_a_malformed_cognition_question_stops_the_run(changes, tmp_path, use_cognition):
+    asked = [release.cognition_question(), release.cognition_question() | changes]
+    use_cognition(release.write_cognition(tmp_path / "questions", {"cell.png": asked}))
+    with pytest.raises(DataError, match=f"MICROBENCH_COGNITION={tmp_path}/questions: "):
+        preflight.check(["microbench_cognition"])
+
+
+def test_without_cognition_questions_the_largest_group_stops_before_anything_is_read(tmp_path, use_source, monkeypatch):
+    use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
+    monkeypatch.setattr(preflight.source, "load", lambda found: pytest.fail("read"))
+    with pytest.raises(DataError, match="The cognition questions are not in the public release"):
+        preflight.check(["microbench_all"])
+
+
+def test_changed_cognition_questions_are_checked_again(tmp_path, use_cognition):
+    folder = tmp_path / "questions"
+    use_cognition(release.write_cognition(folder, {"cell.png": [release.cognition_question()]}))
+    preflight.check(["microbench_cognition"])
+    release.write_cognition(folder, {"cell.png": [release.cognition_question(question=" ")]})
+    with pytest.raises(DataError, match=rf"^MICROBENCH_COGNITION={folder}: cell\.json: custom_metadata\.questions\.cognition_0\.question: expected text, got ' '"):
+        preflight.check(["microbench_cognition"])
+
+
+def test_the_demo_set_passes_in_all_tasks(demo_folder, use_source):
+    use_source("demo")
+    preflight.check(["microbench_all"])
+    assert len(preflight._passed) == 24
+
+
+# --- boxes ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        ((1, 2, 3), "expected finite numbers"),
+        # The box has 1e400 square pixels, more than a float holds.
+        ((0, 0, 1e200, 1e200), r"expected pixels, got \[0\.0, 0\.0, 1e\+200, 1e\+200\]"),
+    ],
+)
+def test_a_broken_polygon_stops_its_localization_task_only(points, said, tmp_path, use_source):
+    rows = [release.row(0), boxed(1, "opencell"), boxed(2, "wu_et_al_2023", points=points), boxed(3, "wu_et_al_2023")]
+    use_source(release.write_parquet(tmp_path / "data", rows))
+    preflight.check(["microbench_coarse", "microbench_fine_mitochondria", "microbench_localization_opencell_nuclei"])
+    with pytest.raises(DataError, match=rf"MICROBENCH_DATASET={tmp_path}/data: row 2 \(image_id .*2\): column polygon\[0\]\.points: {said}"):
+        preflight.check(["microbench_localization_mitochondria"])
+
+
+def test_an_image_without_its_last_pixels_stops_localization_although_its_size_can_be_read(tmp_path, use_source):
+    whole = release.row(0)["image"]["bytes"]
+    cut = boxed(0, "opencell") | {"image": {"bytes": whole[: whole.index(b"IDAT") + 10], "path": None}}
+    use_source(release.write_parquet(tmp_path / "data", [cut]))
+    with pytest.raises(DataError, match=rf"MICROBENCH_DATASET={tmp_path}/data: row 0 \(image_id .*\): column image: expected a readable image"):
+        preflight.check(["microbench_localization_opencell_nuclei"])
+
+
+def test_data_without_a_tasks_boxes_stop_that_task(tmp_path, use_source):
+    use_source(release.write_parquet(tmp_path / "data", [release.row(0), boxed(1, "opencell")]))
+    preflight.check(["microbench_localization_opencell_nuclei"])
+    with pytest.raises(DataError, match="microbench_localization_glands has nothing to ask: no row of sirinukunwattana_et_al_2016"):
+        preflight.check(["microbench_localization_opencell_nuclei", "microbench_localization_glands"])
+
+
+def test_data_without_instances_stop_localization_but_not_questions(tmp_path, use_source):
+    (tmp_path / "data").mkdir()
+    release.table([release.row(0), release.row(1, "opencell")]).remove_columns(["polygon", "bbox"]).to_parquet(tmp_path / "data" / "test.parquet")
+    use_source(tmp_path / "data")
+    preflight.check(["microbench_coarse"])
+    with pytest.raises(DataError, match=r"column\(s\) polygon and bbox missing"):
+        preflight.check(["microbench_localization_opencell_nuclei"])
+
+
+def test_data_without_questions_stop_questions_but_not_localization(tmp_path, use_source):
+    (tmp_path / "data").mkdir()
+    release.table([boxed(0, "opencell")]).remove_columns(["questions", "captions"]).to_parquet(tmp_path / "data" / "test.parquet")
+    use_source(tmp_path / "data")
+    preflight.check(["microbench_localization_opencell_nuclei"])
+    with pytest.raises(DataError, match=r"column\(s\) questions, captions missing"):
+        preflight.check(["microbench_coarse_domain"])
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("nonsense", "'nonsense' is no format"),
+        ('{"format": ["gemini"]}', r"\['gemini'\] is no format"),
+        ("{}", "expected a format to start from"),
+        ('{"format": "gemini", "limits": [1, 2]}', r"limits \[1, 2\]: boxes of the convention grid1000_yxyx do not refer"),
+    ],
+)
+def test_a_malformed_setting_for_boxes_stops_localization_before_anything_is_read(value, said, tmp_path, use_source, monkeypatch):
+    use_source(release.write_parquet(tmp_path / "data", [release.row(0), boxed(1, "opencell")]))
+    monkeypatch.setenv("MICROBENCH_BOXES", value)
+    preflight.check(["microbench_coarse_domain"])
+    monkeypatch.setattr(preflight.source, "of_task", lambda task: pytest.fail("read"))
+    with pytest.raises(DataError, match=f"^MICROBENCH_BOXES={re.escape(value)}: {said}"):
+        preflight.check(["microbench_coarse_domain", "microbench_localization_opencell_nuclei"])
+
+
+def test_a_malformed_setting_for_intervals_stops_every_task_before_anything_is_read(monkeypatch):
+    monkeypatch.setenv("MICROBENCH_INTERVAL", "nonsense")
+    monkeypatch.setattr(preflight.source, "of_task", lambda task: pytest.fail("read"))
+    for name in ("microbench_coarse_domain", "microbench_localization_glands", "microbench_cognition"):
+        with pytest.raises(DataError, match="^MICROBENCH_INTERVAL=nonsense: expected one of"):
+            preflight.check([name])
+
+
+def test_a_setting_is_looked_at_again_although_the_data_have_passed(tmp_path, use_source, monkeypatch):
+    use_source(release.write_parquet(tmp_path / "data", [boxed(0, "opencell")]))
+    preflight.check(["microbench_localization_opencell_nuclei"])
+    monkeypatch.setenv("MICROBENCH_BOXES", "nonsense")
+    with pytest.raises(DataError, match="MICROBENCH_BOXES=nonsense"):
+        preflight.check(["microbench_localization_opencell_nuclei"])

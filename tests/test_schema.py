@@ -1,6 +1,8 @@
 """Claims about reading the release's columns."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +13,8 @@ from PIL import Image, ImageFile
 from microbench_tasks import schema
 
 WHERE = "the source"
+IMAGE_COLUMNS = ["image_id", "image", "dataset", "stain"]
+QUESTION_COLUMNS = [*IMAGE_COLUMNS, "questions", "captions"]
 
 
 def arrow(rows):
@@ -124,7 +128,7 @@ def test_a_null_image_id_is_named_by_row():
         schema.image_ids(arrow([release.row(0), release.row(1, image_id=None)]), WHERE)
 
 
-@pytest.mark.parametrize("column", schema.REQUIRED_COLUMNS)
+@pytest.mark.parametrize("column", QUESTION_COLUMNS)
 def test_a_missing_column_is_named(column):
     with pytest.raises(schema.DataError, match=rf"the source: column\(s\) {column} missing"):
         schema.check_columns(arrow([release.row(0)]).drop_columns([column]).schema, "modality", WHERE)
@@ -135,6 +139,7 @@ def test_a_missing_column_is_named(column):
     [
         ("image_id", pa.array([7]), "column image_id is of type int64; expected text"),
         ("dataset", pa.array([1.5]), "column dataset is of type double; expected text or null"),
+        ("stain", pa.array([1.5]), "column stain is of type double; expected text or null"),
         ("image", pa.array(["cell.png"]), "column image is of type string; expected an image"),
         ("questions", pa.array(["What?"]), r"column questions\.modality is of type nothing \(missing\); expected a struct"),
         ("captions", pa.array([{"modality_0": {"options": ["a"], "answer_idx": "0"}}]), r"column captions\.modality_1 is of type nothing"),
@@ -158,8 +163,227 @@ def test_a_column_of_a_wrong_type_is_named_with_the_expected_type(column, values
 
 
 def test_only_the_columns_of_the_asked_question_are_needed():
-    table = arrow([release.row(0)]).select(list(schema.REQUIRED_COLUMNS))
+    table = arrow([release.row(0)]).select(QUESTION_COLUMNS)
     schema.check_columns(table.schema, "stain", WHERE)
+
+
+# --- instances -----------------------------------------------------------------------
+
+
+def boxes(row=0, **columns):
+    """The gold boxes of a row; each column given replaces the table's, as Arrow infers its type."""
+    table = arrow([release.row(0), release.row(1)])
+    for name, values in columns.items():
+        table = table.set_column(table.schema.get_field_index(name), name, pa.array(values))
+    return schema.gold_boxes(table, row, WHERE)
+
+
+def one(points, class_name="cell"):
+    """A column whose row 1 has a good instance and one with these points."""
+    good = {"x1": 1, "y1": 2, "x2": 3, "y2": 4} if isinstance(points, dict) else [1, 2, 3, 4]
+    return [None, [release.instance("cell", good), release.instance(class_name, points)]]
+
+
+@pytest.mark.parametrize("points", [[4, 7, 1, 9, 3, 2], [4.0, 7.0, 1.0, 9.0, 3.0, 2.0]])
+def test_a_polygons_box_reaches_from_its_smallest_to_its_largest_coordinates(points):
+    # x: 4, 1, 3; y: 7, 9, 2.
+    assert boxes(polygon=[[release.instance("cell", points)], None]) == {"cell": [(1, 2, 4, 9)]}
+
+
+def test_coordinates_are_neither_rounded_nor_clipped():
+    points = [-3.25, 0.1, 1e4, 0.3]
+    assert boxes(polygon=[[release.instance("cell", points)], None]) == {"cell": [(-3.25, 0.1, 1e4, 0.3)]}
+
+
+def test_a_polygon_of_one_point_is_a_box_without_area():
+    assert boxes(polygon=[[release.instance("cell", [5, 6])], None]) == {"cell": [(5, 6, 5, 6)]}
+
+
+def test_boxes_are_gathered_by_class_in_the_order_of_annotation():
+    instances = [release.instance(name, [number, 0, 9, 9]) for number, name in enumerate(["nucleus", "cell", "nucleus"])]
+    found = boxes(polygon=[instances, None])
+    assert list(found.items()) == [("nucleus", [(0, 0, 9, 9), (2, 0, 9, 9)]), ("cell", [(1, 0, 9, 9)])]
+
+
+@pytest.mark.parametrize("points", [{"x1": 1, "x2": 3, "y1": 2, "y2": 4}, {"y2": 4, "y1": 2, "x2": 3, "x1": 1}, [1, 2, 3, 4]])
+def test_a_stored_box_is_read_by_its_keys_or_in_order(points):
+    assert boxes(bbox=[[release.instance("cell", points)], None]) == {"cell": [(1, 2, 3, 4)]}
+
+
+@pytest.mark.parametrize("polygon", [[None, None], [[], None]])
+def test_stored_boxes_count_only_in_rows_without_polygons(polygon):
+    stored = [[release.instance("cell", [1, 2, 3, 4])], None]
+    assert boxes(polygon=polygon, bbox=stored) == {"cell": [(1, 2, 3, 4)]}
+    assert boxes(polygon=[[release.instance("nucleus", [5, 6, 7, 8])], None], bbox=stored) == {"nucleus": [(5, 6, 7, 8)]}
+
+
+def test_a_row_without_instances_has_no_class():
+    assert boxes() == {}
+    assert boxes(polygon=[[], None], bbox=[[], None]) == {}
+    table = arrow([release.row(0)]).drop_columns(["polygon", "bbox"])
+    assert schema.gold_boxes(table, 0, WHERE) == {}
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        ([1, 2, 3], r"\[1\.0, 2\.0, 3\.0\]"),
+        ([1.5], r"\[1\.5\]"),
+        ([], r"\[\]"),
+        (None, "None"),
+        ([1, 2, float("nan"), 4], "nan"),
+        ([1, 2, 3, float("inf")], "inf"),
+        ([1, 2, None, 4], "None"),
+        ([float("-inf")] * 2, "-inf"),
+    ],
+    ids=["odd", "one", "empty", "null", "nan", "infinity", "null value", "negative infinity"],
+)
+def test_a_malformed_polygon_is_named_by_row_column_and_instance(points, said):
+    column = pa.array(one(points), pa.list_(pa.struct([("className", pa.string()), ("points", pa.list_(pa.float64()))])))
+    message = rf"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column polygon\[1\]\.points: expected finite numbers x1, y1, x2, y2, … in pairs, got .*{said}"
+    with pytest.raises(schema.DataError, match=message):
+        boxes(row=1, polygon=column)
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        # 1e200 times 1e200 is 1e400, and 1e308 less -1e308 is 2e308: a float ends below 1.8e308.
+        ([0, 0, 1e200, 1e200], r"\[0\.0, 0\.0, 1e\+200, 1e\+200\]"),
+        ([-1e308, 0, 1e308, 1], r"\[-1e\+308, 0\.0, 1e\+308, 1\.0\]"),
+        ([-1e308, 5, 1e308, 5], r"\[-1e\+308, 5\.0, 1e\+308, 5\.0\]"),
+        ([1, -1e308, 2, 1e308, 3, 4], r"\[1\.0, -1e\+308, 2\.0, 1e\+308, 3\.0, 4\.0\]"),
+    ],
+    ids=["area", "width", "width without height", "height"],
+)
+def test_a_polygon_whose_box_has_no_finite_area_is_named_by_row_column_and_instance(points, said):
+    message = rf"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column polygon\[1\]\.points: expected pixels, got {said}"
+    with pytest.raises(schema.DataError, match=message):
+        boxes(row=1, polygon=one([*map(float, points)]))
+
+
+@pytest.mark.parametrize("points", [[0.0, 0.0, 1e200, 1e200], {"x1": -1e308, "y1": 0.0, "x2": 1e308, "y2": 1.0}], ids=["list", "struct"])
+def test_a_stored_box_without_a_finite_area_is_named_by_row_column_and_instance(points):
+    with pytest.raises(schema.DataError, match=r"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column bbox\[1\]\.points: expected pixels, got "):
+        boxes(row=1, bbox=one(points))
+
+
+def test_a_large_box_of_finite_area_is_read():
+    # 1e154 times 1e153 is 1e307.
+    assert boxes(polygon=[[release.instance("cell", [0.0, 0.0, 1e154, 1e153])], None]) == {"cell": [(0, 0, 1e154, 1e153)]}
+
+
+@pytest.mark.parametrize("points", [[["1", "2"], ["3", "4"]], [[[1, 2], [3, 4]], [[1, 2], [3, 4]]], ["1,2,3,4", "5,6,7,8"]], ids=["text", "nested", "one text"])
+def test_a_polygon_of_anything_but_numbers_is_refused(points):
+    with pytest.raises(schema.DataError, match=r"row 1 .*column polygon\[0\]\.points: expected finite numbers"):
+        boxes(row=1, polygon=[None, [release.instance("cell", entry) for entry in points]])
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        [1, 2, 3],
+        [1, 2, 3, 4, 5],
+        [],
+        None,
+        [1, 2, 3, float("nan")],
+        [1, 2, None, 4],
+        {"x1": 1, "y1": 2, "x2": 3, "y2": None},
+        {"x1": 1, "y1": 2, "x2": 3, "y2": float("inf")},
+        {"left": 1, "top": 2, "right": 3, "bottom": 4},
+        {"x1": 1, "y1": 2, "width": 3, "height": 4},
+        {"x": 1, "y": 2},
+        "1,2,3,4",
+    ],
+    ids=str,
+)
+def test_a_malformed_stored_box_is_named_by_row_column_and_instance(points):
+    message = r"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column bbox\[0\]\.points: expected a struct or a list of four finite numbers x1, y1, x2, y2, got "
+    with pytest.raises(schema.DataError, match=message):
+        boxes(row=1, bbox=[None, [release.instance("cell", points)]])
+
+
+@pytest.mark.parametrize("column", ["polygon", "bbox"])
+@pytest.mark.parametrize("class_name", [None, ""])
+def test_an_instance_without_a_class_is_named_by_row_and_column(column, class_name):
+    with pytest.raises(schema.DataError, match=rf"row 1 .*column {column}\[1\]\.className: expected the name of a class, got nothing"):
+        boxes(row=1, **{column: one([1, 2, 3, 4], class_name)})
+
+
+@pytest.mark.parametrize("column", ["polygon", "bbox"])
+def test_a_null_instance_is_named_by_row_and_column(column):
+    with pytest.raises(schema.DataError, match=rf"row 0 .*column {column}\[1\]\.className: expected the name of a class, got nothing"):
+        boxes(**{column: [[release.instance("cell", [1, 2, 3, 4]), None], None]})
+
+
+def test_a_long_polygon_is_quoted_in_part():
+    with pytest.raises(schema.DataError) as error:
+        boxes(polygon=[[release.instance("cell", [1.0] * 9_999)], None])
+    assert len(str(error.value)) < 400
+
+
+def without(columns):
+    return arrow([release.row(0)]).drop_columns(columns).schema
+
+
+@pytest.mark.parametrize("column", IMAGE_COLUMNS)
+def test_boxes_need_the_columns_of_images(column):
+    with pytest.raises(schema.DataError, match=rf"the source: column\(s\) {column} missing"):
+        schema.check_box_columns(without([column]), WHERE)
+
+
+@pytest.mark.parametrize("columns", [[], ["polygon"], ["bbox"], ["polygon", "questions", "captions"]])
+def test_boxes_need_one_of_two_columns_and_no_questions(columns):
+    schema.check_box_columns(without(columns), WHERE)
+
+
+def test_data_without_instances_are_named():
+    with pytest.raises(schema.DataError, match=r"the source: column\(s\) polygon and bbox missing\. Localization needs one of them; found .*image_id"):
+        schema.check_box_columns(without(["polygon", "bbox"]), WHERE)
+
+
+@pytest.mark.parametrize("column", ["polygon", "bbox"])
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        (["1,2,3,4"], "string"),
+        ([[1.0, 2.0, 3.0, 4.0]], "list<.*double>"),
+        ([{"className": "cell", "points": [1.0]}], "struct<.*>"),
+        ([[{"label": "cell", "points": [1.0]}]], "list<.*struct<.*>>"),
+        ([[{"className": "cell"}]], "list<.*struct<.*>>"),
+        ([[{"className": 3, "points": [1.0, 2.0]}]], "list<.*struct<className: int64, .*>>"),
+        ([[{"className": b"cell", "points": [1.0, 2.0]}]], "list<.*struct<className: binary, .*>>"),
+        ([[{"className": ["cell"], "points": [1.0, 2.0]}]], "list<.*struct<className: list<.*>, .*>>"),
+        ([[{"className": {"name": "cell"}, "points": [1.0, 2.0]}]], "list<.*struct<className: struct<.*>, .*>>"),
+    ],
+    ids=["text", "numbers", "one instance", "other class field", "no points", "number as class", "bytes as class", "list as class", "struct as class"],
+)
+def test_instances_of_another_type_are_named_with_the_expected_one(column, values, found):
+    table = arrow([release.row(0)])
+    table = table.set_column(table.schema.get_field_index(column), column, pa.array(values))
+    with pytest.raises(schema.DataError, match=rf"the source: column {column} is of type {found}; expected a list of structs of className \(text\) and points"):
+        schema.check_box_columns(table.schema, WHERE)
+
+
+@pytest.mark.parametrize("column", ["polygon", "bbox"])
+@pytest.mark.parametrize(("text", "list_of"), [(pa.string(), pa.list_), (pa.large_string(), pa.list_), (pa.string(), pa.large_list), (pa.large_string(), pa.large_list)], ids=str)
+def test_class_names_may_be_text_of_either_size(column, text, list_of):
+    table = arrow([release.row(0)])
+    values = pa.array([[release.instance("cell", [1.0, 2.0, 3.0, 4.0])]], list_of(pa.struct([("className", text), ("points", pa.list_(pa.float64()))])))
+    table = table.set_column(table.schema.get_field_index(column), column, values)
+    schema.check_box_columns(table.schema, WHERE)
+    assert schema.gold_boxes(table, 0, WHERE) == {"cell": [(1, 2, 3, 4)]}
+
+
+@pytest.mark.parametrize("column", ["polygon", "bbox"])
+def test_a_column_of_nulls_only_will_do(column):
+    table = arrow([release.row(0)])
+    table = table.set_column(table.schema.get_field_index(column), column, pa.nulls(1))
+    schema.check_box_columns(table.schema, WHERE)
+    assert schema.gold_boxes(table, 0, WHERE) == {}
+
+
+# --- images --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -209,7 +433,94 @@ def test_a_truncated_jpeg_is_found_although_the_harness_lets_pillow_pad_it(monke
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
-# --- pixels ---
+def test_a_size_is_width_and_height():
+    table = arrow([release.row(0), release.row(1, image={"bytes": release.png(np.zeros((5, 9), np.uint8)), "path": None})])
+    assert [schema.image_size(table, row, WHERE) for row in (0, 1)] == [(32, 24), (9, 5)]
+
+
+@pytest.mark.parametrize("content", [b"not an image", None], ids=["no image", "null"])
+def test_an_image_without_a_size_is_named_by_row(content):
+    table = arrow([release.row(0), release.row(1, image=content and {"bytes": content, "path": None})])
+    with pytest.raises(schema.DataError, match=r"the source: row 1 \(image_id .*1\): column image: expected a readable image, got: "):
+        schema.image_size(table, 1, WHERE)
+
+
+def size_of(content):
+    return schema.image_size(arrow([release.row(0, image={"bytes": content, "path": None})]), 0, WHERE)
+
+
+def encoded(file_format):
+    """An image of 40 x 24 whose pixels take more bytes than its head."""
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8)).save(buffer, file_format)
+    return buffer.getvalue()
+
+
+def chunk(name, content):
+    """A part of a PNG file: length, name, content, checksum."""
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+def with_chunk(added, place):
+    """A PNG file with one chunk more. It starts with a signature of 8 bytes and a head of 25, and ends with a chunk of 12."""
+    content = encoded("PNG")
+    cut = 33 if place == "before the pixels" else len(content) - 12
+    return content[:cut] + added + content[cut:]
+
+
+# EXIF as the standard has it: big-endian, its one entry at byte 8 says that tag 0x0112, one short integer, is 6 (a quarter turn); no more follow.
+QUARTER_TURN = b"MM\x00\x2a" + struct.pack(">IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+PROFILE = f"\nexif\n      {len(QUARTER_TURN)}\n{QUARTER_TURN.hex()}\n".encode()
+ORIENTATIONS = {
+    "exif": chunk(b"eXIf", QUARTER_TURN),
+    "profile": chunk(b"tEXt", b"Raw profile type exif\x00" + PROFILE),
+    "compressed profile": chunk(b"zTXt", b"Raw profile type exif\x00\x00" + zlib.compress(PROFILE)),
+    "xmp": chunk(b"iTXt", b'XML:com.adobe.xmp\x00\x00\x00\x00\x00<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'),
+}
+
+
+@pytest.mark.parametrize("place", ["before the pixels", "behind the pixels"])
+@pytest.mark.parametrize("form", ORIENTATIONS)
+def test_the_size_of_a_png_that_lies_on_its_side_is_that_of_the_upright_image(form, place):
+    content = with_chunk(ORIENTATIONS[form], place)
+    assert size_of(content) == (24, 40)
+    assert schema.decode_image(content).size == (24, 40)
+
+
+def test_another_chunk_does_not_turn_a_png():
+    content = with_chunk(chunk(b"tEXt", b"Comment\x00Orientation 6"), "before the pixels")
+    assert size_of(content) == schema.decode_image(content).size == (40, 24)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
+def test_a_size_is_read_although_the_pixels_break_off(file_format, monkeypatch):
+    content = encoded(file_format)
+    content = content[: len(content) * 3 // 4]
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
+    with pytest.raises(OSError):
+        schema.decode_image(content)
+    assert size_of(content) == (40, 24)
+
+
+def test_a_size_is_read_from_the_head_of_a_png_alone(monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
+    content = encoded("PNG")
+    assert size_of(content[: content.index(b"IDAT") + 4]) == (40, 24)
+
+
+def test_a_turned_size_is_read_although_the_pixels_break_off(monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
+    content = with_chunk(ORIENTATIONS["exif"], "before the pixels")
+    assert size_of(content[: len(content) * 3 // 4]) == (24, 40)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
+def test_a_size_costs_no_decoding(file_format, monkeypatch):
+    monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("decoded"))
+    assert size_of(encoded(file_format)) == (40, 24)
+
+
+# --- pixels --------------------------------------------------------------------------
 
 
 def pixels(image: Image.Image) -> np.ndarray:

@@ -6,20 +6,18 @@ import collections
 import io
 import json
 import math
-import os
-import subprocess
 import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import SCRIPTS, results_in, run
 from independent import LETTERS, StandIn, protocol_prompt, protocol_score, raw_questions, raw_rows, reply
 from lmms_eval import evaluator
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
 
-SCRIPTS = Path(sys.executable).parent
 # The protocol's table of fine-grained tasks, by hand.
 FINE = {
     "white_blood_cell": ["acevedo_et_al_2020", "jung_et_al_2022"],
@@ -118,7 +116,7 @@ def rows(demo_folder):
 
 
 @pytest.fixture(scope="module")
-def run(demo_folder):
+def stand_in_run(demo_folder):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", "demo")
         model = StandIn(answer)
@@ -134,15 +132,15 @@ def fine_scores(rows, task, leave_out=()):
 
 
 @pytest.mark.parametrize("task", FINE)
-def test_a_fine_task_asks_the_protocols_questions_and_scores_them_by_its_rule(task, run, rows):
-    model, results = run
+def test_a_fine_task_asks_the_protocols_questions_and_scores_them_by_its_rule(task, stand_in_run, rows):
+    model, results = stand_in_run
     assert [prompt for prompt, _ in model.asked[f"microbench_fine_{task}"]] == [protocol_prompt(question) for _, question in fine_questions(rows, task)]
     scores = fine_scores(rows, task)
     assert results["results"][f"microbench_fine_{task}"]["acc,none"] == pytest.approx(math.fsum(scores) / len(scores), abs=1e-12)
 
 
-def test_the_fine_group_pools_without_two_datasets_and_also_with_them(run, rows):
-    group = run[1]["groups"]["microbench_fine"]
+def test_the_fine_group_pools_without_two_datasets_and_also_with_them(stand_in_run, rows):
+    group = stand_in_run[1]["groups"]["microbench_fine"]
     official = [score for task in FINE for score in fine_scores(rows, task, OUTSIDE)]
     everything = [score for task in FINE for score in fine_scores(rows, task)]
     assert len(everything) - len(official) == sum(dataset_of(row) in OUTSIDE for row in rows)
@@ -162,8 +160,8 @@ def cognition_questions(folder):
     return asked
 
 
-def test_cognition_asks_the_questions_of_its_folder_about_their_images(run, demo_folder):
-    model, results = run
+def test_cognition_asks_the_questions_of_its_folder_about_their_images(stand_in_run, demo_folder):
+    model, results = stand_in_run
     expected = cognition_questions(demo_folder)
     assert [prompt for prompt, _ in model.asked["microbench_cognition"]] == [protocol_prompt(question) for _, question in expected]
     for (_, image), (path, _) in zip(model.asked["microbench_cognition"], expected, strict=True):
@@ -176,8 +174,8 @@ def test_cognition_asks_the_questions_of_its_folder_about_their_images(run, demo
 
 
 @pytest.mark.parametrize("task", BOXES)
-def test_a_localization_task_asks_once_per_image_and_class_and_scores_by_the_published_metric(task, run, rows):
-    model, results = run
+def test_a_localization_task_asks_once_per_image_and_class_and_scores_by_the_published_metric(task, stand_in_run, rows):
+    model, results = stand_in_run
     cases = box_cases(rows, task)
     prompts = [neutral_prompt(name, Image.open(io.BytesIO(row["image"]["bytes"])).size) for row, name, _ in cases]
     asked = model.asked[f"microbench_localization_{task}"]
@@ -192,21 +190,21 @@ def test_a_localization_task_asks_once_per_image_and_class_and_scores_by_the_pub
     assert found["boxes_duplicate,none"] == sum(len(boxes) - len({tuple(box) for box in boxes}) for _, boxes in replies)
 
 
-def test_the_localization_group_pools_images_and_classes(run, rows):
-    scores = [sample["grit"]["grit"] for task in BOXES for sample in run[1]["samples"][f"microbench_localization_{task}"]]
-    assert run[1]["groups"]["microbench_localization"]["grit,none"] == pytest.approx(np.mean(scores))
+def test_the_localization_group_pools_images_and_classes(stand_in_run, rows):
+    scores = [sample["grit"]["grit"] for task in BOXES for sample in stand_in_run[1]["samples"][f"microbench_localization_{task}"]]
+    assert stand_in_run[1]["groups"]["microbench_localization"]["grit,none"] == pytest.approx(np.mean(scores))
     assert 0.02 < np.mean(scores) < 0.98
 
 
-def test_the_format_of_the_boxes_stands_in_the_results(run):
-    recorded = run[1]["configs"]["microbench_localization_glands"]["metadata"]["boxes"]
+def test_the_format_of_the_boxes_stands_in_the_results(stand_in_run):
+    recorded = stand_in_run[1]["configs"]["microbench_localization_glands"]["metadata"]["boxes"]
     assert recorded["convention"] == "pixels_xyxy"
     assert recorded["chosen_by"].startswith("default")
 
 
-def test_the_outer_groups_hold_the_inner_ones(run):
-    groups = run[1]["groups"]
-    samples = run[1]["samples"]
+def test_the_outer_groups_hold_the_inner_ones(stand_in_run):
+    groups = stand_in_run[1]["groups"]
+    samples = stand_in_run[1]["samples"]
     for name, prefixes in (("microbench_vqa", ("coarse", "fine")), ("microbench_all", ("coarse", "fine", "cognition"))):
         items = [sample["acc"] for task, entries in samples.items() if task.split("_")[1] in prefixes for sample in entries]
         assert groups[name]["acc_all,none"] == pytest.approx(np.mean([item["acc"] for item in items]))
@@ -216,15 +214,11 @@ def test_the_outer_groups_hold_the_inner_ones(run):
 # --- the command line ---
 
 
-def command(*parts, data="demo", **environment):
-    done = subprocess.run([str(part) for part in parts], capture_output=True, text=True, env=os.environ | {"MICROBENCH_DATASET": data} | environment)
+def command(*parts, **settings):
+    """What a command that must succeed says."""
+    done = run(*parts, **settings)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-def results_in(folder):
-    [path] = folder.rglob("*_results.json")
-    return json.loads(path.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +332,7 @@ def test_a_task_of_ones_own_can_set_the_box_format(demo_folder, tmp_path):
 
 
 def test_a_contrastive_model_refuses_localization_before_encoding(demo_folder):
-    done = subprocess.run([SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench"], capture_output=True, text=True, env=os.environ | {"MICROBENCH_DATASET": "demo"})
+    done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench")
     assert done.returncode == 1
     names = [f"microbench_localization_{task}" for task in BOXES]
     assert f"{', '.join(names)}: asked for free text, but a contrastive model only chooses" in done.stdout + done.stderr
@@ -365,15 +359,15 @@ class Chat(StandIn):
         return responses
 
 
-def test_chat_models_are_asked_the_same_and_scored_the_same(run, demo_folder, monkeypatch):
+def test_chat_models_are_asked_the_same_and_scored_the_same(stand_in_run, demo_folder, monkeypatch):
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
     model = Chat(answer)
     results = evaluator.simple_evaluate(model=model, tasks=["microbench_localization", "microbench_fine_pollen", "microbench_cognition"], bootstrap_iters=0)
     for task, asked in model.asked.items():
-        simple = run[0].asked[task]
+        simple = stand_in_run[0].asked[task]
         assert [text for text, _ in asked] == [text for text, _ in simple]
         assert all(np.array_equal(np.asarray(one), np.asarray(other)) for (_, one), (_, other) in zip(asked, simple, strict=True))
-        assert results["results"][task] == run[1]["results"][task] | {"alias": results["results"][task]["alias"]}
+        assert results["results"][task] == stand_in_run[1]["results"][task] | {"alias": results["results"][task]["alias"]}
     assert len(model.asked) == 7
 
 

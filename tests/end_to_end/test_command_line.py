@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from importlib.resources import files
@@ -12,18 +11,9 @@ from pathlib import Path
 import datasets
 import pytest
 import release
+from commands import SCRIPTS, results_in, run
 
-SCRIPTS = Path(sys.executable).parent
 CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-def run(*command, data="demo", **environment):
-    return subprocess.run([str(part) for part in command], capture_output=True, text=True, env=os.environ | {"MICROBENCH_DATASET": str(data)} | environment)
-
-
-def results(folder):
-    [path] = folder.rglob("*_results.json")
-    return json.loads(path.read_text())
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +28,7 @@ def test_the_readmes_first_command_prints_the_table(first_command):
     assert done.returncode == 0, done.stdout + done.stderr
     cells = [[cell.strip(" -") for cell in line.split("|")] for line in done.stdout.splitlines() if line.startswith("|")]
     printed = {(row[1], row[4]): row[6] for row in cells}
-    figures = results(out)["results"]
+    figures = results_in(out)["results"]
     for task in ("microbench_coarse", *(f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality", "submodality", "stain"))):
         for metric in ("acc", "acc_ci_low", "acc_ci_high"):
             assert float(printed[task, metric]) == pytest.approx(figures[task][f"{metric},none"], abs=5e-5)
@@ -46,7 +36,7 @@ def test_the_readmes_first_command_prints_the_table(first_command):
 
 def test_its_results_file_holds_source_version_and_samples(first_command):
     _, out = first_command
-    found = results(out)
+    found = results_in(out)
     assert found["configs"]["microbench_coarse_stain"]["metadata"]["dataset"]["source"] == "demo"
     [samples] = out.rglob("*_samples_microbench_coarse_stain.jsonl")
     first = json.loads(samples.read_text().splitlines()[0])
@@ -57,7 +47,7 @@ def test_its_results_file_holds_source_version_and_samples(first_command):
 def test_the_harness_own_commands_give_the_same_figures(command, first_command, tmp_path):
     done = run(*command, "--model", "demo_clip", "--tasks", "microbench_coarse", "--output_path", tmp_path, "--batch_size", "7")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert results(tmp_path)["results"] == results(first_command[1])["results"]
+    assert results_in(tmp_path)["results"] == results_in(first_command[1])["results"]
 
 
 def test_a_benchmark_of_the_harness_runs_in_the_same_command(tmp_path):
@@ -70,7 +60,7 @@ def test_a_benchmark_of_the_harness_runs_in_the_same_command(tmp_path):
     (tmp_path / "mmt_tiny.yaml").write_text(template.format(harness=files("lmms_eval") / "tasks", data=tmp_path / "mmt.parquet"))
     done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse,mmt_tiny", "--include_path", tmp_path, "--output_path", tmp_path / "out", "--log_samples")
     assert done.returncode == 0, done.stdout + done.stderr
-    found = results(tmp_path / "out")
+    found = results_in(tmp_path / "out")
     assert found["n-samples"]["mmt_tiny"]["effective"] == len(answers)
     assert found["results"]["microbench_coarse"]["acc,none"] > 0.5
     [samples] = (tmp_path / "out").rglob("*_samples_mmt_tiny.jsonl")
@@ -117,4 +107,4 @@ def test_the_include_path_works_without_the_plugin(tmp_path):
     command = [SCRIPTS / "lmms-eval", "--model", "demo_clip", "--tasks", "microbench_coarse_stain", "--output_path", tmp_path / "out"]
     assert "Tasks not found" in run(*command, PYTHONPATH=str(tmp_path)).stdout
     done = run(*command, "--include_path", folder, PYTHONPATH=str(tmp_path))
-    assert results(tmp_path / "out")["results"]["microbench_coarse_stain"]["acc,none"] > 0.5, done.stdout + done.stderr
+    assert results_in(tmp_path / "out")["results"]["microbench_coarse_stain"]["acc,none"] > 0.5, done.stdout + done.stderr
