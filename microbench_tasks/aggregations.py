@@ -88,14 +88,14 @@ def microbench_acc_image_ci_high(items: Items) -> Figure:
     return Figure(_interval(items, by_image=True).high, items)
 
 
-def microbench_unparsed(kinds: Items) -> Figure:
+def microbench_unparsed(items: Items) -> Figure:
     """The share of responses in which the strict rule reads no answer; they count as wrong."""
-    return Figure(_mean([kind != "parsed" for kind in kinds]), kinds)
+    return Figure(_mean([item["kind"] != "parsed" for item in items]), items)
 
 
-def microbench_unparsed_by_kind(kinds: Items) -> Counts:
+def microbench_unparsed_by_kind(items: Items) -> Counts:
     """How many responses are unparsed, by kind."""
-    return Counts(collections.Counter(sorted(kind for kind in kinds if kind != "parsed")), kinds)
+    return Counts(collections.Counter(sorted(item["kind"] for item in items if item["kind"] != "parsed")), items)
 
 
 # --- tasks that ask for boxes --------------------------------------------------------
@@ -116,14 +116,14 @@ def microbench_grit_ci_high(items: Items) -> Figure:
     return Figure(_interval(items, by_image=True).high, items)
 
 
-def microbench_boxes_unparsed(statuses: Items) -> Figure:
+def microbench_boxes_unparsed(items: Items) -> Figure:
     """The share of responses that hold no box and do not say that there is none; they count as no prediction."""
-    return Figure(_mean([status == "unparsed" for status in statuses]), statuses)
+    return Figure(_mean([item["kind"] == "unparsed" for item in items]), items)
 
 
-def microbench_boxes_truncated(statuses: Items) -> Figure:
+def microbench_boxes_truncated(items: Items) -> Figure:
     """The share of responses that break off; the boxes before that count."""
-    return Figure(_mean([status == "truncated" for status in statuses]), statuses)
+    return Figure(_mean([item["kind"] == "truncated" for item in items]), items)
 
 
 def microbench_number_of_boxes(items: Items) -> int:
@@ -165,8 +165,8 @@ def _derived(from_metric: str) -> Callable[[GroupAggregation], GroupAggregation]
 microbench_group_acc = _official(microbench_acc)
 microbench_group_acc_ci_low = _official(microbench_acc_ci_low)
 microbench_group_acc_ci_high = _official(microbench_acc_ci_high)
-microbench_group_unparsed = _pooled(microbench_unparsed)
-microbench_group_unparsed_by_kind = _pooled(microbench_unparsed_by_kind)
+microbench_group_unparsed = _official(microbench_unparsed)
+microbench_group_unparsed_by_kind = _official(microbench_unparsed_by_kind)
 microbench_group_grit = _pooled(microbench_grit)
 microbench_group_grit_ci_low = _pooled(microbench_grit_ci_low)
 microbench_group_grit_ci_high = _pooled(microbench_grit_ci_high)
@@ -189,7 +189,7 @@ microbench_group_acc_all_ci_high = _derived("acc")(_pooled(microbench_acc_ci_hig
 
 @_derived("acc")
 def microbench_group_acc_macro(figures: Sequence[Figure], sizes: Sequence[int], weight_by_size: bool) -> float:
-    """The mean of the tasks' accuracies, each task weighed alike."""
+    """The mean of the tasks' accuracies, each over all of its questions, each task weighed alike."""
     return _mean(figures)
 
 
@@ -225,7 +225,8 @@ def _pool(figures: Iterable[Any]) -> list[Any]:
 
 
 def _in_total(items: Items) -> list[Any]:
-    return [item for item in items if item["in_total"]]
+    # Items of boxes, which the harness passes by here too, are never outside.
+    return [item for item in items if item.get("in_total", True)]
 
 
 def _mean_score(items: Items) -> Figure:

@@ -144,11 +144,34 @@ def _checked(convention: str, image_size: Size, model_input_size: Size | None, m
     return rule
 
 
+def values_of(boxes: np.ndarray, convention: str, image_size: Size, model_input_size: Size | None = None) -> np.ndarray:
+    """Boxes in pixels of the original image, shape (N, 4), in the unit of a convention that writes plain numbers.
+
+    Corners stay in the order ``x1 y1 x2 y2``; it is the inverse of what `parse_boxes` does to keyed corners.
+
+    Raises:
+        ValueError: the convention is unknown or writes tokens, or a size is missing or not positive.
+    """
+    rule = _checked(convention, image_size, model_input_size, 0)
+    if rule.grammar != "numbers":
+        raise ValueError(f"Expected a convention of plain numbers, got {convention}.")
+    side, padding, whole = _scale(rule, image_size, model_input_size)
+    return ((boxes.reshape(-1, 2, 2) + padding) * whole / side - rule.offset).reshape(-1, 4)
+
+
 # --- convert -------------------------------------------------------------------------
 
 
 def _in_pixels(boxes: list[Corners], rule: Convention, image_size: Size, model_input_size: Size | None) -> np.ndarray:
     """Boxes ``x1 y1 x2 y2`` in the rule's unit as pixels of the original image, shape (N, 4)."""
+    side, padding, whole = _scale(rule, image_size, model_input_size)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.array(boxes, dtype=np.float64).reshape(-1, 2, 2) + rule.offset
+        return (values * side / whole - padding).reshape(-1, 4)
+
+
+def _scale(rule: Convention, image_size: Size, model_input_size: Size | None) -> tuple[Size, Size, Size]:
+    """The sides in pixels that the frame has, how far the image lies inside it, and the values that stand for its far edges."""
     side, padding, whole = image_size, (0, 0), (rule.divisor, rule.divisor)
     if rule.frame == "padded_square":
         longer = max(image_size)
@@ -157,9 +180,7 @@ def _in_pixels(boxes: list[Corners], rule: Convention, image_size: Size, model_i
         whole = model_input_size
     elif rule.divisor is None:
         side = whole = (1, 1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = np.array(boxes, dtype=np.float64).reshape(-1, 2, 2) + rule.offset
-        return (values * side / whole - padding).reshape(-1, 4)
+    return side, padding, whole
 
 
 # --- extract -------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from typing import Any
 
 from microbench_tasks import files, source
 from microbench_tasks.catalog import COGNITION
-from microbench_tasks.schema import LETTERS, MIN_OPTIONS, DataError, caption_key
+from microbench_tasks.schema import LETTERS, MIN_OPTIONS, DataError, caption_key, without_repeats
 from microbench_tasks.source import Source
 
 SETTING = "MICROBENCH_COGNITION"
@@ -122,7 +122,7 @@ def _entries(document: Path, label: str) -> Iterator[tuple[Path, str, dict[str, 
     """``(image, key, question)`` for each question of one JSON file."""
     place = f"{label}: {document.name}"
     try:
-        content = json.loads(document.read_text(encoding="utf-8"), object_pairs_hook=_without_repeats)
+        content = json.loads(document.read_text(encoding="utf-8"), object_pairs_hook=without_repeats)
         image, questions = document.parent / content["metadata"]["name"], content["custom_metadata"]["questions"].items()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{place}: {type(error).__name__}: {error}. {_LAYOUT}.") from error
@@ -131,14 +131,6 @@ def _entries(document: Path, label: str) -> Iterator[tuple[Path, str, dict[str, 
     for key, question in questions:
         _check_question(question, f"{place}: custom_metadata.questions.{key}")
         yield image, key, question
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object as a mapping; of a repeated key Python would keep the last value alone."""
-    content = dict(pairs)
-    if len(content) < len(pairs):
-        raise ValueError(f"a key is there twice among {', '.join(key for key, _ in pairs)}")
-    return content
 
 
 def _check_question(question: Any, place: str) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks.boxes import CONVENTIONS
-from microbench_tasks.schema import DataError
+from microbench_tasks.schema import DataError, without_repeats
 
 Size = tuple[int, int]
 
@@ -154,7 +154,6 @@ FORMAT_OF_MODEL: dict[str | None, DetectionFormat] = {
     "qwen_vl": _QWEN_VL,
     "qwen2_vl": _QWEN2_VL,
     "qwen2_5_vl": _QWEN2_5_VL,
-    "qwen2_5_vl_interleave": _QWEN2_5_VL,
     "qwen3_vl": _QWEN3_VL,
     "qwen3_5": _QWEN3_5,
     "internvl": _INTERNVL,
@@ -243,7 +242,7 @@ def _parsed(setting: str) -> Any:
     if not setting.lstrip().startswith("{"):
         return setting
     try:
-        return json.loads(setting)
+        return json.loads(setting, object_pairs_hook=without_repeats)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{SETTING}={setting}: expected a JSON object or the name of a format, got {error}.") from error
 

@@ -13,12 +13,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from microbench_tasks.boxes import values_of
 from microbench_tasks.detection import ChosenFormat, DetectionFormat, choose_format
 from microbench_tasks.results import score_boxes
 from microbench_tasks.schema import to_rgb
 
 if TYPE_CHECKING:
-    import numpy as np
     from PIL.Image import Image
 
 # Of a model that answers at random.
@@ -36,7 +38,8 @@ class InFormat:
     def for_model(self, model: str | None, options: Mapping[str, Any] | None) -> InFormat:
         """This function for a model id and the task's ``lmms_eval_specific_kwargs``; see `choose_format`."""
         bound = InFormat(self._function, choose_format(model, options))
-        vars(bound).update({name: value for name, value in vars(self).items() if name not in vars(bound)})
+        further = {name: value for name, value in vars(self).items() if name not in vars(bound)}
+        vars(bound).update({name: value.for_model(model, options) if isinstance(value, InFormat) else value for name, value in further.items()})
         return bound
 
     def record(self) -> dict[str, Any]:
@@ -86,12 +89,18 @@ def microbench_localization_process_results(doc: dict[str, Any], results: list[s
     return score_boxes(doc, results[0] if results else "", detection_format.convention, model_input_size)
 
 
-def random_boxes(doc: dict[str, Any], rng: np.random.Generator) -> str:
-    """A random answer in the neutral format: 1 to `MAX_RANDOM_BOXES` boxes with uniform corners, in order."""
-    width, height = doc["width"], doc["height"]
-    corners = rng.random((rng.integers(1, MAX_RANDOM_BOXES + 1), 2, 2)) * (width, height)
-    (x1, y1), (x2, y2) = corners.min(axis=1).T.round(1).tolist(), corners.max(axis=1).T.round(1).tolist()
-    return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in zip(x1, y1, x2, y2)])
+@InFormat
+def random_boxes(doc: dict[str, Any], rng: np.random.Generator, *, detection_format: DetectionFormat) -> str:
+    """A random answer: JSON objects of 1 to `MAX_RANDOM_BOXES` boxes with uniform corners, in the convention's unit.
+
+    Raises:
+        ValueError: the convention does not write plain numbers.
+    """
+    image_size = (doc["width"], doc["height"])
+    corners = rng.random((rng.integers(1, MAX_RANDOM_BOXES + 1), 2, 2)) * image_size
+    ordered = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    values = values_of(ordered, detection_format.convention, image_size, detection_format.model_input_size(image_size))
+    return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in values.round(4).tolist()])
 
 
 # Lets a model that answers at random know what answers look like.

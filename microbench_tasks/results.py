@@ -32,7 +32,8 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
         the totals of groups count it, as the paper's do).
 
         ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
-        matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: one of `answers.KINDS`.
+        matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `answers.KINDS`)
+        and ``in_total``.
 
         ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.
     """
@@ -56,13 +57,14 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
     # from printing the accuracy's standard error beside them.
     outcome = {"score": correct, "in_total": in_total}
     strict = strict_answer(response, options)
+    reading = {"kind": strict.kind, "in_total": in_total}
     return {
         "acc": item,
         "acc_ci_low": outcome,
         "acc_ci_high": outcome,
         "acc_strict": {"score": float(strict.letter == gold), "predicted": strict.letter, "rule": strict.rule, "in_total": in_total},
-        "unparsed": strict.kind,
-        "unparsed_by_kind": strict.kind,
+        "unparsed": reading,
+        "unparsed_by_kind": reading,
         "score": correct,
     }
 
@@ -90,8 +92,8 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         ``image_id``, ``dataset``, ``kind``, ``expression``, ``width``, ``height``, ``boxes`` (gold),
         ``num_predicted``, ``convention`` and ``model_input_size``.
 
-        ``boxes_unparsed`` and ``boxes_truncated``: the status of the response, ``parsed``, ``unparsed``
-        or ``truncated`` (see `ParsedBoxes`). ``boxes_degenerate``, ``boxes_duplicate`` (both scored as they are)
+        ``boxes_unparsed`` and ``boxes_truncated``: the ``kind`` of response, ``parsed``, ``unparsed`` or
+        ``truncated`` (see `ParsedBoxes`). ``boxes_degenerate``, ``boxes_duplicate`` (both scored as they are)
         and ``boxes_dropped`` (not finite, or beyond the cap; counted as predictions): numbers of boxes.
     """
     found = parse_boxes(response, convention, (doc["width"], doc["height"]), model_input_size)
@@ -110,8 +112,8 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         "grit": item,
         "grit_ci_low": scored,
         "grit_ci_high": scored,
-        "boxes_unparsed": found.status,
-        "boxes_truncated": found.status,
+        "boxes_unparsed": {"kind": found.status},
+        "boxes_truncated": {"kind": found.status},
         "boxes_degenerate": {"count": found.num_degenerate},
         "boxes_duplicate": {"count": found.num_duplicate},
         "boxes_dropped": {"count": found.num_left_out},

@@ -126,6 +126,18 @@ def release_features() -> datasets.Features:
     )
 
 
+def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object as a mapping, for ``object_pairs_hook``; of a repeated key ``json`` would keep the last value alone.
+
+    Raises:
+        ValueError: a key is there twice.
+    """
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError(f"a key is there twice among {', '.join(key for key, _ in pairs)}")
+    return content
+
+
 # --- columns -------------------------------------------------------------------------
 
 

@@ -58,7 +58,7 @@ def test_score_and_letter_follow_the_papers_rule(response, score, predicted):
 def test_the_strict_rule_is_scored_beside_it_with_the_rule_that_matched(response, score, predicted, rule, kind):
     found = scored(response)
     assert found["acc_strict"] == {"score": score, "predicted": predicted, "rule": rule, "in_total": True}
-    assert found["unparsed"] == found["unparsed_by_kind"] == kind
+    assert found["unparsed"] == found["unparsed_by_kind"] == {"kind": kind, "in_total": True}
 
 
 @pytest.mark.parametrize(
@@ -73,12 +73,12 @@ def test_the_strict_rule_is_scored_beside_it_with_the_rule_that_matched(response
 )
 def test_two_datasets_are_outside_the_fine_total(dataset, kind, in_total):
     found = scored("B", dataset=dataset, kind=kind)
-    assert {found[metric]["in_total"] for metric in ("acc", "acc_ci_low", "acc_ci_high", "acc_strict")} == {in_total}
+    assert {found[metric]["in_total"] for metric in ("acc", "acc_ci_low", "acc_ci_high", "acc_strict", "unparsed", "unparsed_by_kind")} == {in_total}
 
 
 def test_a_response_that_never_came_is_wrong():
     found = microbench_process_results(DOC, [])
-    assert (found["acc"]["acc"], found["acc_strict"]["score"], found["unparsed"]) == (0, 0, "empty")
+    assert (found["acc"]["acc"], found["acc_strict"]["score"], found["unparsed"]["kind"]) == (0, 0, "empty")
 
 
 def test_items_are_json():
@@ -156,9 +156,9 @@ def test_the_score_of_boxes_has_an_interval_by_image():
 
 
 def test_responses_and_boxes_are_counted():
-    statuses = ["parsed", "unparsed", "truncated", "unparsed"]
-    assert figure("boxes_unparsed", statuses) == 0.5
-    assert figure("boxes_truncated", statuses) == 0.25
+    found = [{"kind": kind} for kind in ("parsed", "unparsed", "truncated", "unparsed")]
+    assert figure("boxes_unparsed", found) == 0.5
+    assert figure("boxes_truncated", found) == 0.25
     assert figure("number_of_boxes", [{"count": 2}, {"count": 0}, {"count": 3}]) == 5
 
 
@@ -211,7 +211,8 @@ def test_the_interval_of_a_mean_of_tasks_is_that_of_independent_means():
 
 
 def test_a_group_counts_unparsed_answers_and_boxes_over_all_tasks():
-    kinds = (["parsed", "empty"], ["refusal", "empty"])
+    kinds = [[{"kind": kind, "in_total": True} for kind in part] for part in (("parsed", "empty"), ("refusal", "empty"))]
+    kinds[0].append({"kind": "refusal", "in_total": False})
     assert of_group("unparsed", [figure("unparsed", part) for part in kinds]) == 0.75
     assert of_group("unparsed_by_kind", [figure("unparsed_by_kind", part) for part in kinds]) == {"empty": 2, "refusal": 1}
     assert of_group("number_of_boxes", [2, 5]) == 7
@@ -226,7 +227,7 @@ def test_a_figure_prints_dumps_and_is_copied_as_a_number():
 
 
 def test_counts_dump_and_are_copied_as_a_mapping():
-    counts = figure("unparsed_by_kind", ["empty", "empty"])
+    counts = figure("unparsed_by_kind", [{"kind": "empty", "in_total": True}] * 2)
     assert json.dumps(counts) == '{"empty": 2}'
     assert (type(copy.deepcopy(counts)), copy.deepcopy(counts)) == (dict, {"empty": 2})
 

@@ -20,7 +20,7 @@ CONFIDENCE_LEVEL = 0.95
 NUM_RESAMPLES = 9999
 SEED = 42
 
-# Numbers drawn at once: 32 MB.
+# Numbers drawn at once: some 50 MB.
 _BLOCK_DRAWS = 4_000_000
 # From this share of distinct clusters on, drawing their indices is faster than drawing their counts.
 _DISTINCT_SHARE = 1 / 8
@@ -52,7 +52,8 @@ def bootstrap_interval(
             depend on each other and are resampled together. By default each score is independent.
         groups: shape (n,), labels. With them the interval is that of the unweighted mean of the
             groups' means. Clusters are then resampled among those that have scores in the same
-            groups, so that no group is ever empty.
+            groups, so that no group is ever empty; where only a few clusters do, they vary too
+            little and the interval is too narrow (``benchmarks/coverage.md``).
         method: ``basic`` (as in the paper: the percentile interval mirrored at the observed
             mean, so its ends can lie outside the range of the scores) or ``percentile``.
         confidence_level: between 0 and 1, both excluded.
