@@ -62,15 +62,18 @@ def _rescore(options: argparse.Namespace) -> None:
     import json
 
     from microbench_tasks import files, rescoring
+    from microbench_tasks.aggregations import interval_settings
 
     run = rescoring.find_run(options.paths, options.run)
     rescored = rescoring.rescore(run)
     print(rescoring.as_table(rescored))
-    changed = {task: documents for task, documents in rescored.changed.items() if documents}
-    for task, documents in changed.items():
-        print(f"{task}: the logged score of {len(documents)} sample(s) differs, such as document {documents[0]}")
+    if run.others:
+        rescored.notes.append(f"not scored, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}")
+    for note in rescored.notes:
+        print(f"note: {note}")
     if options.out is not None:
-        files.write_file(options.out, json.dumps({"run": run.name} | vars(rescored), indent=1).encode())
+        origin = {"run": run.name, "interval": interval_settings(), "metadata": {task: run.metadata(task) for task in run.samples}}
+        files.write_file(options.out, json.dumps(origin | vars(rescored), indent=1).encode())
 
 
 def _write_demo_data(options: argparse.Namespace) -> None:

@@ -230,6 +230,21 @@ def check_setting() -> DetectionFormat | None:
     return None if setting is None else _named_format(_parsed(setting), f"{SETTING}={setting}")
 
 
+def check_model_args(model: str, model_args: Mapping[str, Any]) -> None:
+    """Refuse arguments that let the model resize images otherwise than its format says.
+
+    Raises:
+        DataError: ``min_pixels`` or ``max_pixels`` is not the format's limit; says how to set it.
+    """
+    limits = choose_format(model, None).detection_format.limits
+    if limits is None:
+        return
+    wanted = [model_args.get("min_pixels", limits.smallest), model_args.get("max_pixels", limits.largest)]
+    if wanted != list(dataclasses.astuple(limits)):
+        setting = json.dumps({"format": model, "limits": wanted})
+        raise DataError(f"--model_args: min_pixels and max_pixels change the size that the boxes of {model} refer to. Say so to the tasks too: {SETTING}='{setting}'.")
+
+
 @functools.cache
 def _warn_of_unknown(model: str | None) -> None:
     logger.warning(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 # Commands that neither index tasks nor load models; they start without importing torch.
 _LIGHT_COMMANDS = ("-h", "--help", "version")
@@ -37,6 +38,7 @@ def _record_failures(failures: list[BaseException]) -> None:
 
     def recording(args):
         try:
+            _check_arguments(args)
             return evaluate_one(args)
         except Exception as error:
             failures.append(error)
@@ -48,3 +50,27 @@ def _record_failures(failures: list[BaseException]) -> None:
             raise
 
     harness.cli_evaluate_single = recording
+
+
+def _check_arguments(args) -> None:
+    """Refuse before a model is loaded what the harness would find out after the run, or never.
+
+    Raises:
+        DataError: the baseline cannot be compared, or boxes would be read at another scale than
+            the model's arguments set.
+    """
+    from lmms_eval.baselines import BASELINE_REGISTRY
+    from lmms_eval.utils import simple_parse_args_string
+
+    from microbench_tasks import baseline, catalog, detection
+    from microbench_tasks.schema import DataError
+
+    tasks = catalog.tasks_named((args.tasks or "").split(","))
+    if not tasks:
+        return
+    if args.baseline and Path(args.baseline).exists():
+        baseline.check(Path(args.baseline), tasks)
+    elif args.baseline and not args.baseline.startswith(("hf://", "http")) and args.baseline.split(":")[0] not in BASELINE_REGISTRY:
+        raise DataError(f"--baseline {args.baseline}: no such file or folder.")
+    if any(catalog.TASKS[task].subject == "boxes" for task in tasks):
+        detection.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))

@@ -183,18 +183,14 @@ def _derived_figures(entries: Iterable[dict[str, Any]], of_tasks: list[dict[str,
 
 
 def _loading_own_baseline(original: Callable) -> Callable:
-    """Let ``--baseline`` name the folder of a run, and refuse another task's samples, which the harness would compare."""
+    """Let ``--baseline`` name a run of ours, whose scores are computed from its responses, task by task."""
 
     @functools.wraps(original)
     def load_baseline(baseline_arg, task_name):
-        from microbench_tasks import catalog, rescoring
+        from microbench_tasks import baseline, catalog
 
-        path = Path(baseline_arg)
-        if task_name in catalog.TASKS and path.exists():
-            samples = rescoring.find_run([path]).samples
-            if task_name not in samples:
-                raise ValueError(f"{path} holds samples of {', '.join(samples)}, and none of {task_name}")
-            baseline_arg = str(samples[task_name])
+        if task_name in catalog.TASKS and Path(baseline_arg).exists():
+            return baseline.scores(Path(baseline_arg), task_name), None
         return original(baseline_arg, task_name)
 
     return load_baseline

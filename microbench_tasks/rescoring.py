@@ -9,6 +9,7 @@ from __future__ import annotations
 import collections
 import functools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog, definitions
+from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
 from microbench_tasks.results import microbench_cognition_process_results, microbench_process_results, score_boxes
@@ -24,7 +26,7 @@ from microbench_tasks.schema import DataError
 if TYPE_CHECKING:
     import datasets
 
-_SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>microbench_\w+)\.jsonl")
+_SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>\w+)\.jsonl")
 _OWN_SOURCE = "Set MICROBENCH_DATASET (or MICROBENCH_COGNITION) to the run's own data source."
 # Scores closer than this are the same: the log holds them in full.
 _SCORE_TOLERANCE = 1e-9
@@ -32,11 +34,20 @@ _SCORE_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """The files of one run: its name, the samples file of each task, and the results file if there is one."""
+    """The files of one run: its name, the samples file of each task, the results file if there is one, and names of other tasks."""
 
     name: str
     samples: Mapping[str, Path]
     results: Path | None
+    others: tuple[str, ...] = ()
+
+    def recorded(self) -> dict[str, Any]:
+        """The run's results file; nothing if there is none."""
+        return {} if self.results is None else _read_results(self.results)
+
+    def metadata(self, task: str) -> dict[str, Any]:
+        """What the results file records of a task's origin; nothing if there is none."""
+        return self.recorded().get("configs", {}).get(task, {}).get("metadata") or {}
 
 
 @dataclass
@@ -46,15 +57,17 @@ class Rescored:
     Attributes:
         scores: of each task and group, metric to value.
         num_samples: of each task.
-        letters: of each task with options, how often each letter is right (``gold``), read by the
-            paper's rule (``acc``) and by the strict one (``acc_strict``); None where none is read.
-        changed: of each task, the numbers of documents whose logged score differs.
+        num_in_total: of each task, how many of them the totals of groups count.
+        letters: of each task with options, how often each letter is right (``gold``) and read by the
+            strict rule (``acc_strict``; None where none is).
+        notes: what a reader of the scores should know, such as samples whose logged score differs.
     """
 
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     num_samples: dict[str, int] = field(default_factory=dict)
+    num_in_total: dict[str, int] = field(default_factory=dict)
     letters: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
-    changed: dict[str, list[int]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
@@ -68,9 +81,12 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
         DataError: there is no run, or more than one.
     """
     runs: dict[tuple[Path, str], dict[str, Path]] = collections.defaultdict(dict)
+    others = []
     for file in _samples_files(paths):
         match = _SAMPLES_NAME.fullmatch(file.name)
-        if match and match["task"] in catalog.TASKS and run in (None, match["run"]):
+        if match and match["task"] not in catalog.TASKS:
+            others.append(match["task"])
+        elif match and run in (None, match["run"]):
             runs[file.parent, match["run"]][match["task"]] = file
     listed = ", ".join(map(str, paths))
     if not runs:
@@ -81,7 +97,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
         raise DataError(f"{listed}: samples of several runs: {names}. Name the folder or the files of one, or choose with --run.")
     [((folder, name), samples)] = runs.items()
     results = folder / f"{name}_results.json"
-    return LoggedRun(name, {task: samples[task] for task in catalog.TASKS if task in samples}, results if results.is_file() else None)
+    return LoggedRun(name, {task: samples[task] for task in catalog.TASKS if task in samples}, results if results.is_file() else None, tuple(others))
 
 
 def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -100,22 +116,78 @@ def rescore(run: LoggedRun) -> Rescored:
     A group is scored if all of its tasks are there.
 
     Raises:
-        DataError: a samples file is damaged or does not fit the data source; names file and line.
+        DataError: a samples file is damaged, incomplete or does not fit its task, the results file
+            or the data source; names file and line.
     """
     rescored = Rescored()
     aggregated: dict[str, dict[str, Any]] = {}
-    for name, file in run.samples.items():
-        task = catalog.TASKS[name]
-        samples = list(_samples(file))
-        score = functools.partial(_scored, task, file=file, run=run)
-        items = [score(line, sample) for line, sample in samples]
+    for name in run.samples:
+        samples, items = _task_items(run, name)
         aggregated[name] = {metric: aggregate([item[metric] for item in items]) for metric, aggregate in definitions.aggregations(name).items()}
         rescored.num_samples[name] = len(items)
-        rescored.changed[name] = [sample["doc_id"] for (_, sample), item in zip(samples, items) if _differs(sample, item)]
-        if task.subject != "boxes":
+        rescored.num_in_total[name] = sum(item["acc"]["in_total"] for item in items if "acc" in item)
+        rescored.notes += _notes_on_samples(run, name, samples, items)
+        if catalog.TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
-    rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()}
+    groups = (group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys())
+    rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in groups}
+    rescored.notes += _notes_on_figures(run, rescored.scores)
     return rescored
+
+
+def document_scores(run: LoggedRun, task: str) -> dict[int, float]:
+    """The score of each document of one task of a run, computed from its response; raises as `rescore` does."""
+    samples, items = _task_items(run, task)
+    return {sample["doc_id"]: item["score"] for sample, item in zip(samples, items)}
+
+
+def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The samples of one task, and what scoring them again gives."""
+    file, task = run.samples[name], catalog.TASKS[name]
+    numbered = list(_samples(file))
+    asked = _num_asked(run, name)
+    if asked is not None and len(numbered) != asked:
+        raise DataError(f"{file}: holds {len(numbered)} samples, but the run asked {asked} documents ({run.results.name}). The file is not whole: copy it again, or run again.")
+    items = [_scored(task, line, sample, file=file, run=run) for line, sample in numbered]
+    return [sample for _, sample in numbered], items
+
+
+def _num_asked(run: LoggedRun, name: str) -> int | None:
+    """How many documents the run asked, None if that is not on record."""
+    recorded = run.recorded()
+    # The harness's number does not know of an offset.
+    if name not in recorded.get("n-samples", {}) or recorded.get("config", {}).get("offset"):
+        return None
+    return int(recorded["n-samples"][name]["effective"])
+
+
+def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], items: list[dict[str, Any]]) -> list[str]:
+    notes = []
+    changed = [sample["doc_id"] for sample, item in zip(samples, items) if "score" in sample and abs(sample["score"] - item["score"]) > _SCORE_TOLERANCE]
+    if changed:
+        notes.append(f"{name}: the logged score of {len(changed)} sample(s) differs, such as document {changed[0]}")
+    whole = run.recorded().get("n-samples", {}).get(name, {}).get("original")
+    if whole is not None and whole != len(items):
+        notes.append(f"{name}: {len(items)} of its {whole} documents were asked (--limit or --offset)")
+    return notes
+
+
+def _notes_on_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Where the results file says otherwise: by another kind of interval, by an edit, or by another version."""
+    drawn = interval_settings()
+    recorded = next((found for task in run.samples if (found := run.metadata(task).get("interval"))), drawn)
+    if recorded != drawn:
+        return [f"intervals are drawn as {drawn}, those of the run as {recorded}: set {INTERVAL_SETTING} to draw them alike"]
+    logged = run.recorded().get("results", {})
+    pairs = ((name, metric, logged[name].get(f"{metric},none"), value) for name, figures in scores.items() if name in logged for metric, value in figures.items())
+    differing = [f"{name} {metric} ({before} in {run.results.name}, {value} now)" for name, metric, before, value in pairs if before is not None and not _are_equal(before, value)]
+    return [f"{len(differing)} figure(s) differ from the results file, such as {differing[0]}"] if differing else []
+
+
+def _are_equal(before: Any, value: Any) -> bool:
+    if isinstance(before, float) and isinstance(value, float):
+        return math.isclose(before, value, rel_tol=0, abs_tol=_SCORE_TOLERANCE) or (math.isnan(before) and math.isnan(value))
+    return before == value
 
 
 def _group_scores(group: str, of_tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -129,16 +201,8 @@ def _group_scores(group: str, of_tasks: Mapping[str, Mapping[str, Any]]) -> dict
 
 
 def _letters(items: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    read = {
-        "gold": [item["acc"]["gold"] for item in items],
-        "acc": [item["acc"]["predicted"] for item in items],
-        "acc_strict": [item["acc_strict"]["predicted"] for item in items],
-    }
+    read = {"gold": [item["acc"]["gold"] for item in items], "acc_strict": [item["acc_strict"]["predicted"] for item in items]}
     return {name: {str(letter): count for letter, count in sorted(collections.Counter(letters).items(), key=str)} for name, letters in read.items()}
-
-
-def _differs(sample: dict[str, Any], item: dict[str, Any]) -> bool:
-    return "score" in sample and abs(sample["score"] - item["score"]) > _SCORE_TOLERANCE
 
 
 # --- one sample ----------------------------------------------------------------------
@@ -150,10 +214,12 @@ def _samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     if not file.stat().st_size:
         raise DataError(f"{file}: holds no sample.")
     # Not splitlines, which also breaks at characters that a response may hold.
-    for number, text in enumerate(file.read_text(encoding="utf-8").rstrip("\n").split("\n"), start=1):
+    for number, text in enumerate(file.read_bytes().rstrip(b"\n").split(b"\n"), start=1):
         try:
             sample = json.loads(text)
             doc_id = sample["doc_id"]
+            if "score" in sample:
+                sample["score"] = float(sample["score"])
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{file}, line {number}: expected a sample of the harness as JSON, got {type(error).__name__}: {error}. If the run was killed while it wrote, run it again.") from error
         if doc_id in seen:
@@ -174,21 +240,24 @@ def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path
 def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:
     # The harness takes white space off a response before it is scored.
     response = (sample["filtered_resps"] or "").strip()
+    item = sample.get("grit" if task.subject == "boxes" else "acc")
+    if item is not None and item["dataset"] not in task.datasets:
+        raise DataError(f"the sample is of the dataset {item['dataset']}, which {task.name} does not ask about.")
     if task.subject == "boxes":
-        item = sample.get("grit")
         if item is not None:
             return score_boxes(item, response, item["convention"], item["model_input_size"])
         doc, detection_format = _document(task, sample, run), _logged_format(run, task.name)
         return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size((doc["width"], doc["height"])))
-    item = sample.get("acc")
     doc = _document(task, sample, run) if item is None else item | {"answer_idx": LETTERS.index(item["gold"])}
+    if item is not None and sample["target"] != str(doc["answer_idx"]):
+        raise DataError(f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed.")
     process = microbench_cognition_process_results if task.subject == "cognition" else microbench_process_results
     return process(doc, [response])
 
 
 def _document(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:
     """The sample's document in the data source, which must be the one that was asked about."""
-    documents, label = _documents(task, run.results)
+    documents, label = _documents(task, json.dumps(run.metadata(task.name).get("dataset")))
     if not 0 <= sample["doc_id"] < len(documents):
         raise DataError(f"{label} has {len(documents)} documents for {task.name}, but the log has number {sample['doc_id']}. {_OWN_SOURCE}")
     doc = documents[sample["doc_id"]]
@@ -200,30 +269,37 @@ def _document(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dic
 
 
 @functools.cache
-def _documents(task: catalog.Task, results: Path | None) -> tuple[datasets.Dataset, str]:
-    """The task's documents, without images, and the name of their source; that of the run, as far as it is on record."""
+def _documents(task: catalog.Task, recorded: str) -> tuple[datasets.Dataset, str]:
+    """The task's documents, without images, and the name of their source, which must be the ``recorded`` one (JSON) if any is."""
     from microbench_tasks import source
     from microbench_tasks.documents import TaskDocuments
 
     found = source.of_task(task)
-    recorded = found.identity if results is None else _metadata(results)[task.name]["dataset"]
-    differing = [name for name in recorded if name != "path" and recorded[name] != found.identity.get(name)]
-    if differing:
-        described = ", ".join(f"{name} {recorded[name]}" for name in differing)
-        raise DataError(f"the log holds responses alone, so the questions are needed, and {found.label} is not the run's data source ({described}). {_OWN_SOURCE}")
+    difference = other_source(json.loads(recorded), found.identity)
+    if difference:
+        raise DataError(f"the log holds responses alone, so the questions are needed, and {found.label} is not the run's data source ({difference}). {_OWN_SOURCE}")
     return TaskDocuments(task)(source.load(found), found.label).remove_columns("image"), found.label
 
 
+def other_source(recorded: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> str:
+    """What of a recorded data source is not as in ``identity``; nothing if it is the same, wherever it lies, or none is on record."""
+    recorded = {name: value for name, value in (recorded or {}).items() if name != "path"}
+    return ", ".join(f"{name} {value}" for name, value in recorded.items() if value != identity.get(name))
+
+
 @functools.cache
-def _metadata(results: Path) -> dict[str, Any]:
-    return {task: config.get("metadata") or {} for task, config in json.loads(results.read_text(encoding="utf-8"))["configs"].items()}
+def _read_results(results: Path) -> dict[str, Any]:
+    try:
+        return json.loads(results.read_bytes())
+    except ValueError as error:
+        raise DataError(f"{results}: expected the harness's results as JSON, got {error}.") from error
 
 
 def _logged_format(run: LoggedRun, task: str) -> DetectionFormat:
     """How the model was asked for boxes, as the results file records it."""
     if run.results is None:
         raise DataError(f"the run's results file ({run.name}_results.json beside the samples) is missing; it records how boxes are to be read.")
-    record = _metadata(run.results)[task]["boxes"]
+    record = run.metadata(task)["boxes"]
     limits = None if record["limits"] is None else PixelLimits(*record["limits"])
     return DetectionFormat(record["convention"], record["prompt"], record["source"], limits)
 
@@ -247,14 +323,18 @@ def as_table(rescored: Rescored) -> str:
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.TASKS) if name in rescored.scores]
     shown = {column: parts for column, parts in _COLUMNS.items() if any(part in rescored.scores[name] for name in names for part in parts if part)}
     header = ["name", "n", *shown]
-    rows = [[name, str(_size(name, rescored)), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
+    rows = [[name, _size(name, rescored), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths)) + " |" for line in lines)
 
 
-def _size(name: str, rescored: Rescored) -> int:
-    return sum(rescored.num_samples[task] for task in catalog.tasks_named([name]))
+def _size(name: str, rescored: Rescored) -> str:
+    """The number of samples; in brackets of how many of them a group's totals are made, if not of all."""
+    tasks = catalog.tasks_named([name])
+    samples = sum(rescored.num_samples[task] for task in tasks)
+    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in tasks if catalog.TASKS[task].subject != "boxes")
+    return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
 
 
 def _cell(scores: Mapping[str, Any], parts: tuple[str | None, str | None, str | None]) -> str:

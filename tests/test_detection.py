@@ -127,7 +127,7 @@ def test_a_class_name_is_never_taken_for_a_place_to_fill_in():
     assert NEUTRAL_FORMAT.prompt("{W}", (640, 480)).startswith("Detect every {W} in this image. The image is 640 pixels")
 
 
-@pytest.mark.parametrize("model", ["qwen2_5_vl", "qwen2_5_vl_interleave"])
+@pytest.mark.parametrize("model", ["qwen2_5_vl"])
 @pytest.mark.parametrize(
     ("image_size", "told"),
     [
@@ -165,7 +165,7 @@ def test_a_prompt_tells_the_size_that_is_left_by_the_users_limits_and_convention
 def test_only_qwen2_5_vl_resizes_what_its_pixels_refer_to():
     assert format_for("qwen2_5_vl").model_input_size((224, 224)) == (448, 448)
     assert format_for("claude").model_input_size((224, 224)) == (224, 224)
-    assert {name for name, form in FORMATS.items() if form.model_input_size((224, 224)) != (224, 224)} == {"qwen2_5_vl", "qwen2_5_vl_interleave"}
+    assert {name for name, form in FORMATS.items() if form.model_input_size((224, 224)) != (224, 224)} == {"qwen2_5_vl"}
 
 
 # --- choosing ------------------------------------------------------------------------

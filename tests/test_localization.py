@@ -135,7 +135,7 @@ def test_the_target_is_the_gold_boxes_as_json():
         ((33, 57), (364, 616)),
     ],
 )
-@pytest.mark.parametrize("model", ["qwen2_5_vl", "qwen2_5_vl_interleave"])
+@pytest.mark.parametrize("model", ["qwen2_5_vl"])
 def test_qwen2_5_vl_is_shown_the_image_at_the_size_that_it_would_resize_it_to(model, size, shown_size):
     [shown] = bound("doc_to_visual", model)(doc(size, shown=image(*size)))
     assert (shown.size, shown.mode) == (shown_size, "RGB")
@@ -147,7 +147,7 @@ def test_an_image_that_has_the_size_already_is_not_touched():
     assert shown.tobytes() == stored.tobytes()
 
 
-@pytest.mark.parametrize("model", sorted({"a_model_of_tomorrow", *FORMAT_OF_MODEL} - {"qwen2_5_vl", "qwen2_5_vl_interleave"}))
+@pytest.mark.parametrize("model", sorted({"a_model_of_tomorrow", *FORMAT_OF_MODEL} - {"qwen2_5_vl"}))
 def test_other_models_are_shown_the_very_pixels(model):
     stored = image(65, 47)
     [shown] = bound("doc_to_visual", model)(doc((65, 47), shown=stored))
@@ -247,7 +247,7 @@ def test_gold_boxes_in_the_models_own_form_score_one(model, options, size, gold,
     # GRIT adds 1e-6 to every union.
     assert items["score"] == pytest.approx(1, rel=1e-6)
     assert items["grit"]["num_predicted"] == len(gold)
-    assert items["boxes_unparsed"] == "parsed"
+    assert items["boxes_unparsed"]["kind"] == "parsed"
 
 
 def test_every_convention_with_boxes_is_scored_above():
@@ -317,15 +317,15 @@ GOOD, OTHER = (0, 0, 10, 10), (50, 50, 60, 60)
 )
 def test_what_is_wrong_with_an_answer_is_counted_and_not_repaired(response, status, counts, num_predicted, expected):
     items = score(doc((100, 100), [GOOD]), response)
-    assert (items["boxes_unparsed"], items["boxes_truncated"]) == (status, status)
+    assert (items["boxes_unparsed"], items["boxes_truncated"]) == ({"kind": status}, {"kind": status})
     assert {name: items[f"boxes_{name}"] for name in ("degenerate", "duplicate", "dropped")} == {name: {"count": counts.get(name, 0)} for name in ("degenerate", "duplicate", "dropped")}
     assert items["grit"]["num_predicted"] == num_predicted
     assert items["score"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_silence_is_no_answer_but_paligemmas_no_object():
-    assert score(doc((100, 100)), "", "qwen_vl")["boxes_unparsed"] == "unparsed"
-    assert score(doc((100, 100)), "", "paligemma")["boxes_unparsed"] == "parsed"
+    assert score(doc((100, 100)), "", "qwen_vl")["boxes_unparsed"]["kind"] == "unparsed"
+    assert score(doc((100, 100)), "", "paligemma")["boxes_unparsed"]["kind"] == "parsed"
     assert score(doc((100, 100)), "", "paligemma")["score"] == 0
 
 
@@ -433,10 +433,22 @@ def test_any_number_of_random_boxes_up_to_the_most_occurs():
 
 
 def test_a_prompt_for_a_model_knows_what_random_answers_look_like():
+    """Written as they will be read: the same boxes in pixels, whatever the convention's unit."""
     original = localization.microbench_localization_doc_to_text
-    assert original.random_answer is localization.random_boxes
-    assert original.for_model(NEUTRAL, None).random_answer is localization.random_boxes
-    assert original.for_model(NEUTRAL, None).for_model("qwen_vl", None).random_answer is localization.random_boxes
+    size = (775, 522)
+    as_pixels = parse_boxes(original.random_answer(doc(size), np.random.default_rng(3)), "pixels_xyxy", size).boxes
+    for model, convention in (("qwen3_vl", "grid1000_xyxy"), ("llava", "norm1_xyxy_padded_square"), ("gemini", "grid1000_yxyx")):
+        bound = original.for_model("a_model_of_tomorrow", None).for_model(model, None)
+        read = parse_boxes(bound.random_answer(doc(size), np.random.default_rng(3)), convention, size).boxes
+        assert read == pytest.approx(as_pixels, abs=0.1)
+    bound = original.for_model("qwen2_5_vl", None)
+    read = parse_boxes(bound.random_answer(doc(size), np.random.default_rng(3)), "pixels_xyxy_model_input", size, detection.smart_resize(size)).boxes
+    assert read == pytest.approx(as_pixels, abs=0.1)
+
+
+def test_random_boxes_are_not_written_where_they_could_not_be_read():
+    with pytest.raises(ValueError, match="Expected a convention of plain numbers, got loc1024_yxyx"):
+        localization.microbench_localization_doc_to_text.for_model("paligemma", None).random_answer(doc((10, 10)), np.random.default_rng(0))
 
 
 def test_random_boxes_are_scored_above_zero_now_and_then():

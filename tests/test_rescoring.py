@@ -5,7 +5,8 @@ import json
 import pytest
 import release
 
-from microbench_tasks import rescoring
+from microbench_tasks import baseline, rescoring, source
+from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.localization import microbench_localization_process_results
 from microbench_tasks.results import microbench_process_results
 from microbench_tasks.schema import DataError
@@ -44,7 +45,6 @@ def test_a_log_gives_the_scores_of_its_responses(tmp_path):
     assert found.num_samples == {"microbench_coarse_modality": 4}
     assert found.letters["microbench_coarse_modality"] == {
         "gold": {"A": 3, "B": 1},
-        "acc": {"A": 1, "B": 1, "None": 2},
         "acc_strict": {"A": 2, "B": 1, "None": 1},
     }
 
@@ -55,7 +55,7 @@ def test_scores_come_from_the_responses_and_not_from_the_logged_scores(tmp_path)
     write(tmp_path, [sample(0, "A"), forged])
     found = rescored(tmp_path)
     assert found.scores["microbench_coarse_modality"]["acc"] == 0.5
-    assert found.changed == {"microbench_coarse_modality": [1]}
+    assert found.notes == ["microbench_coarse_modality: the logged score of 1 sample(s) differs, such as document 1"]
 
 
 def test_boxes_are_read_by_the_logged_convention(tmp_path):
@@ -113,6 +113,9 @@ def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_p
         ("[]", "line 2: expected a sample"),
         ('{"doc_id": 0}', "line 2: document 0 is there already, on line 1"),
         ('{"doc_id": 1, "filtered_resps": "A", "acc": {"gold": "A"}}', "line 2: not a sample of microbench_coarse_modality"),
+        ('{"doc_id": 1, "score": null}', "line 2: expected a sample"),
+        (json.dumps(sample(1, "A") | {"target": "1"}), "line 2: the right letter is A, but the target is option 1: the log has been changed"),
+        (json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"dataset": "opencell"}}), "line 2: the sample is of the dataset opencell, which microbench_coarse_modality does not ask about"),
         ('{"doc_id": 1, "filtered_resps": ["A"], "acc": {}}', "line 2: not a sample of microbench_coarse_modality"),
     ],
 )
@@ -128,6 +131,95 @@ def test_a_response_may_hold_any_line_break(tmp_path):
     # The harness writes text as it is.
     path.write_text(json.dumps(sample(0, "A\u2028\x85\x0b\rB"), ensure_ascii=False) + "\n", encoding="utf-8", newline="")
     assert rescored(path).scores["microbench_coarse_modality"]["acc"] == 1
+
+
+def results_file(folder, task="microbench_coarse_modality", effective=2, original=2, results=None, **metadata):
+    """What of the harness's results file is read here."""
+    path = folder / "20260101_000000_results.json"
+    content = {"results": results or {}, "configs": {task: {"metadata": metadata}}, "n-samples": {task: {"effective": effective, "original": original}}, "config": {"offset": 0}}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_a_samples_file_that_lost_lines_is_refused(tmp_path):
+    path = write(tmp_path, [sample(0, "A")])
+    results_file(tmp_path, effective=2)
+    with pytest.raises(DataError, match=f"{path}: holds 1 samples, but the run asked 2 documents"):
+        rescored(tmp_path)
+
+
+def test_a_limited_run_is_said_to_be_one(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "A")])
+    results_file(tmp_path, effective=2, original=315)
+    assert rescored(tmp_path).notes == ["microbench_coarse_modality: 2 of its 315 documents were asked (--limit or --offset)"]
+
+
+def test_figures_that_differ_from_the_results_file_are_said(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    results_file(tmp_path, results={"microbench_coarse_modality": {"acc,none": 0.75, "acc_strict,none": 0.5, "unparsed_by_kind,none": {}}})
+    assert rescored(tmp_path).notes == ["1 figure(s) differ from the results file, such as microbench_coarse_modality acc (0.75 in 20260101_000000_results.json, 0.5 now)"]
+
+
+def test_another_kind_of_interval_than_the_runs_is_said(tmp_path, monkeypatch):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    results_file(tmp_path, interval=interval_settings())
+    assert rescored(tmp_path).notes == []
+    monkeypatch.setenv("MICROBENCH_INTERVAL", "percentile")
+    [note] = rescored(tmp_path).notes
+    assert "set MICROBENCH_INTERVAL to draw them alike" in note
+
+
+def test_samples_of_other_tasks_are_named(tmp_path):
+    write(tmp_path, [sample(0, "A")])
+    write(tmp_path, [{"doc_id": 0}], "my_glands")
+    assert rescoring.find_run([tmp_path]).others == ("my_glands",)
+
+
+# --- as a baseline ---
+
+
+SOURCE = {"source": "folder", "path": "/then", "sha256": "abc"}
+
+
+@pytest.fixture
+def same_source(monkeypatch):
+    """The data of the baseline's run, now at another place."""
+    found = source.Source("here", "", None, {}, SOURCE | {"path": "/now"})
+    monkeypatch.setattr(source, "of_task", lambda task: found)
+
+
+def test_a_baselines_scores_are_those_of_its_responses(tmp_path, same_source):
+    write(tmp_path, [sample(0, "A") | {"score": 0.0}, sample(1, "B")])
+    results_file(tmp_path, dataset=SOURCE)
+    assert baseline.scores(tmp_path, "microbench_coarse_modality") == {0: 1.0, 1: 0.0}
+
+
+def test_a_baseline_on_other_data_is_refused(tmp_path, same_source):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    results_file(tmp_path, dataset=SOURCE | {"sha256": "def"})
+    with pytest.raises(DataError, match="microbench_coarse_modality was asked on other data .sha256 def."):
+        baseline.scores(tmp_path, "microbench_coarse_modality")
+
+
+def test_a_baseline_without_the_task_or_the_results_file_is_refused(tmp_path, same_source):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    with pytest.raises(DataError, match="20260101_000000_results.json is not beside the samples"):
+        baseline.scores(tmp_path, "microbench_coarse_modality")
+    results_file(tmp_path, dataset=SOURCE)
+    with pytest.raises(DataError, match="holds samples of microbench_coarse_modality, and none of microbench_coarse_stain"):
+        baseline.check(tmp_path, ["microbench_coarse_modality", "microbench_coarse_stain"])
+
+
+def test_a_baseline_of_a_part_says_how_much_is_compared(tmp_path, same_source, monkeypatch):
+    said = []
+    monkeypatch.setattr(baseline.logger, "warning", said.append)
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    results_file(tmp_path, original=10, dataset=SOURCE)
+    baseline.scores(tmp_path, "microbench_coarse_modality")
+    assert said == [f"Baseline {tmp_path}: microbench_coarse_modality has 2 of 10 documents; only these are compared."]
+
+
+# --- logs that cannot be read ---
 
 
 def test_an_empty_log_is_named(tmp_path):
