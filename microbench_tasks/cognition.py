@@ -14,6 +14,7 @@ Source: GitHub ``Ale9806/eVLLM``; contrastive models score question and option, 
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 import json
@@ -24,12 +25,14 @@ from typing import Any
 
 from microbench_tasks import files, source
 from microbench_tasks.catalog import COGNITION
+from microbench_tasks.notices import warn_once
 from microbench_tasks.schema import LETTERS, MIN_OPTIONS, DataError, caption_key, without_repeats
 from microbench_tasks.source import Source
 
 SETTING = "MICROBENCH_COGNITION"
 # Goes up when the cached table's form changes.
 _TABLE_VERSION = 1
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _LAYOUT = (
     f"Expected a folder {COGNITION}/<split> of JSON files, each with metadata.name (an image file beside it) and custom_metadata.questions: "
     '{"cognition_0": {"question": text, "options": [texts], "answer": one of them}, …}'
@@ -97,6 +100,7 @@ def _folder_source(setting: str, label: str) -> Source:
     asked = [entry for document in documents for entry in _entries(document, label)]
     if not asked:
         raise DataError(f"{label}: none of {len(documents)} JSON files asks a question. {_LAYOUT}.")
+    _report_oddities(documents, asked, label)
     images = sorted({image for image, _, _ in asked})
     digest = hashlib.sha256("\n".join([str(_TABLE_VERSION), *files.content_hashes(documents + images)]).encode()).hexdigest()
     table = files.publish_folder(files.cache_dir() / COGNITION / digest[:16], lambda draft: _write_table(draft, asked))
@@ -131,6 +135,18 @@ def _entries(document: Path, label: str) -> Iterator[tuple[Path, str, dict[str, 
     for key, question in questions:
         _check_question(question, f"{place}: custom_metadata.questions.{key}")
         yield image, key, question
+
+
+def _report_oddities(documents: list[Path], asked: list[tuple[Path, str, dict[str, Any]]], label: str) -> None:
+    """Warn of what may be a folder with parts missing or doubled."""
+    texts = collections.Counter((image.read_bytes(), question["question"]) for image, _, question in asked)
+    again = sum(texts.values()) - len(texts)
+    if again:
+        warn_once(f"{label}: {again} question(s) are there more than once about the same image and are counted again.")
+    images = {image for image, _, _ in asked}
+    neighbours = {path for path in documents[0].parent.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES}
+    if neighbours - images:
+        warn_once(f"{label}: no question is asked about {len(neighbours - images)} of {len(neighbours)} images, such as {min(neighbours - images).name}.")
 
 
 def _check_question(question: Any, place: str) -> None:

@@ -12,7 +12,6 @@ object (in YAML a mapping). That names either a ``format`` to change or both ``c
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import math
 import os
@@ -20,9 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from loguru import logger
-
 from microbench_tasks.boxes import CONVENTIONS
+from microbench_tasks.notices import warn_once
 from microbench_tasks.schema import DataError, without_repeats
 
 Size = tuple[int, int]
@@ -220,7 +218,10 @@ def choose_format(model: str | None, options: Mapping[str, Any] | None) -> Chose
     known = FORMAT_OF_MODEL.get(model)
     if known is not None:
         return ChosenFormat(known, f"model {model}")
-    _warn_of_unknown(model)
+    warn_once(
+        f"How the model {model} writes boxes is not known: it is asked for JSON objects in pixels. If it was trained to write them "
+        f"otherwise, set {SETTING} to one of {', '.join(FORMAT_OF_MODEL)}, or to a JSON object with convention and prompt."
+    )
     return ChosenFormat(NEUTRAL_FORMAT, f"default: how {model} writes boxes is not known")
 
 
@@ -243,14 +244,6 @@ def check_model_args(model: str, model_args: Mapping[str, Any]) -> None:
     if wanted != list(dataclasses.astuple(limits)):
         setting = json.dumps({"format": model, "limits": wanted})
         raise DataError(f"--model_args: min_pixels and max_pixels change the size that the boxes of {model} refer to. Say so to the tasks too: {SETTING}='{setting}'.")
-
-
-@functools.cache
-def _warn_of_unknown(model: str | None) -> None:
-    logger.warning(
-        f"How the model {model} writes boxes is not known: it is asked for JSON objects in pixels. If it was trained to write them "
-        f"otherwise, set {SETTING} to one of {', '.join(FORMAT_OF_MODEL)}, or to a JSON object with convention and prompt."
-    )
 
 
 def _parsed(setting: str) -> Any:

@@ -11,14 +11,12 @@ source's own memory-mapped one, seen through an index of the wanted rows.
 from __future__ import annotations
 
 import collections
-import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from loguru import logger
-
 from microbench_tasks import catalog, schema
+from microbench_tasks.notices import warn_once
 
 if TYPE_CHECKING:
     import datasets
@@ -29,22 +27,16 @@ if TYPE_CHECKING:
 EXPRESSION_OF_DATASET = {"held_et_al_2010_h2b": "nucleus", "wu_et_al_2023": "mitochondria"}
 
 
-@functools.lru_cache(maxsize=None)
-def _say_once(message: str) -> None:
-    """Warn of a fact about a source once, not for each of its tasks."""
-    logger.warning(message)
-
-
 def _report(names: list[str], image_ids: list[str], where: str) -> None:
     """Warn of rows that no task asks about, and of images that are there twice."""
     unknown = collections.Counter(name for name in names if name not in catalog.DATASETS)
     if unknown:
         listed = ", ".join(f"{name!r} ({count})" for name, count in sorted(unknown.items()))
-        _say_once(f"{where}: rows of datasets that Micro-Bench does not have are left out: {listed}. Known: {', '.join(catalog.DATASETS)}.")
+        warn_once(f"{where}: rows of datasets that Micro-Bench does not have are left out: {listed}. Known: {', '.join(catalog.DATASETS)}.")
     first: dict[tuple[str, str], int] = {}
     again = [(first[key], row) for row, key in enumerate(zip(names, image_ids)) if first.setdefault(key, row) != row]
     if again:
-        _say_once(f"{where}: {len(again)} row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row {again[0][1]}, which repeats row {again[0][0]}.")
+        warn_once(f"{where}: {len(again)} row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row {again[0][1]}, which repeats row {again[0][0]}.")
 
 
 @dataclass(frozen=True)
@@ -89,6 +81,11 @@ def _questions(split: datasets.Dataset, task: catalog.Task, where: str) -> datas
     asked = [(row, vars(question)) for row, question in schema.questions(table, task.kind, where) if names[row] in task.datasets]
     if not asked:
         raise _nothing_to_ask(task, names, where, f"has a {task.kind} question")
+    _report_absent(task, names, where)
+    if task.subject == "fine":
+        _report_rows(set(_rows_of(task, names)) - {row for row, _ in asked}, "have no question and are not asked about", task, where)
+    repeating = {row for row, fields in asked if len(set(fields["options"])) < len(fields["options"])}
+    _report_rows(repeating, "offer an option twice, which no answer can tell apart", task, where)
     return _dataset(split, task, names, asked)
 
 
@@ -97,11 +94,23 @@ def _boxes(split: datasets.Dataset, task: catalog.Task, where: str) -> datasets.
     table = split.data.table
     schema.check_box_columns(table.schema, where)
     names = _dataset_names(table, task, where)
-    wanted = (row for row, name in enumerate(names) if name in task.datasets)
-    asked = [(row, fields) for row in wanted for fields in _box_fields(table, row, names[row], where)]
+    asked = [(row, fields) for row in _rows_of(task, names) for fields in _box_fields(table, row, names[row], where)]
     if not asked:
         raise _nothing_to_ask(task, names, where, "has a polygon or a box")
+    _report_absent(task, names, where)
+    _report_rows(set(_rows_of(task, names)) - {row for row, _ in asked}, "have neither polygon nor box and are not asked about", task, where)
+    hopeless = {row for row, fields in asked if not any(_can_be_found(box, fields) for box in fields["boxes"])}
+    if len(hopeless) == len({row for row, _ in asked}):
+        raise schema.DataError(f"{where}: {task.name}: no gold box of any of {len(hopeless)} images covers a pixel of its image. Expected polygons and boxes in pixels of the image.")
+    _report_rows(hopeless, "have a class of which no gold box covers a pixel of the image; no answer can score there", task, where)
     return _dataset(split, task, names, asked)
+
+
+def _can_be_found(box: schema.Box, fields: dict[str, Any]) -> bool:
+    """Whether a box covers at least the area of a pixel of its image."""
+    x1, y1, x2, y2 = box
+    width, height = min(x2, fields["width"]) - max(x1, 0), min(y2, fields["height"]) - max(y1, 0)
+    return width > 0 and height > 0 and width * height >= 1
 
 
 def _box_fields(table: pa.Table, row: int, dataset: str, where: str) -> Iterator[dict[str, Any]]:
@@ -113,6 +122,21 @@ def _box_fields(table: pa.Table, row: int, dataset: str, where: str) -> Iterator
         width, height = schema.image_size(table, row, where)
         for expression, boxes in merged.items():
             yield {"expression": expression, "width": width, "height": height, "boxes": boxes}
+
+
+def _rows_of(task: catalog.Task, names: list[str]) -> list[int]:
+    return [row for row, name in enumerate(names) if name in task.datasets]
+
+
+def _report_absent(task: catalog.Task, names: list[str], where: str) -> None:
+    absent = sorted(set(task.datasets) - set(names))
+    if absent:
+        warn_once(f"{where}: {task.name} is incomplete: no row of {', '.join(absent)}.")
+
+
+def _report_rows(rows: set[int], what: str, task: catalog.Task, where: str) -> None:
+    if rows:
+        warn_once(f"{where}: {task.name}: {len(rows)} row(s) {what}, such as row {min(rows)}.")
 
 
 def _nothing_to_ask(task: catalog.Task, names: list[str], where: str, wanted: str) -> schema.DataError:

@@ -349,8 +349,8 @@ def gold_boxes(table: pa.Table, row: int, where: str) -> dict[str, list[Box]]:
         instances = (table[column][row].as_py() if column in table.column_names else None) or ()
         for number, instance in enumerate(instances):
             place = f"{where}: {row_name(table, row)}: column {column}[{number}]"
-            if instance is None or not instance["className"]:
-                raise DataError(f"{place}.className: expected the name of a class, got nothing.")
+            if instance is None or not (instance["className"] or "").strip():
+                raise DataError(f"{place}.className: expected the name of a class, got {instance and instance['className']!r}.")
             x1, y1, x2, y2 = (_polygon_box if column == "polygon" else _stored_box)(instance["points"], f"{place}.points")
             if not math.isfinite((x2 - x1) * (y2 - y1)):
                 raise DataError(f"{place}.points: expected pixels, got {_shortened(instance['points'])}.")

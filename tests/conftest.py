@@ -32,3 +32,14 @@ def demo_folder() -> Path:
 def use_source(monkeypatch):
     """Set the data source for one test."""
     return lambda value: monkeypatch.setenv("MICROBENCH_DATASET", str(value))
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    """What is warned of from here on, said before or not."""
+    from microbench_tasks import notices
+
+    said: list[str] = []
+    monkeypatch.setattr(notices.logger, "warning", said.append)
+    notices.warn_once.cache_clear()
+    return said

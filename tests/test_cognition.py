@@ -1,11 +1,13 @@
 """Claims about MICROBENCH_COGNITION: where the cognition questions come from, and every way they can be wrong."""
 
 import json
+import os
 import re
 from types import SimpleNamespace
 
 import datasets
 import huggingface_hub
+import numpy as np
 import pytest
 import release
 from PIL import Image
@@ -511,3 +513,22 @@ def test_without_a_setting_and_a_network_the_error_says_what_to_supply():
 def test_the_hub_is_not_asked_for_questions_that_lie_in_a_folder(written, monkeypatch):
     monkeypatch.setattr(datasets, "get_dataset_config_names", lambda name: pytest.fail("asked the Hub"))
     assert len(docs()) == 3
+
+
+# --- what may be parts missing or doubled --------------------------------------------
+
+
+def test_an_image_that_nothing_is_asked_about_is_reported_once(written, warnings):
+    (written / "zebra.PNG").write_bytes(release.png(np.zeros((4, 4), np.uint8)))
+    for _ in range(2):
+        cognition.current()
+    [said] = warnings
+    assert "no question is asked about 1 of" in said and said.endswith("such as zebra.PNG.")
+
+
+def test_a_question_that_a_copied_file_asks_again_is_reported(written, warnings):
+    original = min(written.glob("*.json"))
+    (written / "zz_copy.json").write_bytes(original.read_bytes())
+    copied = len(json.loads(original.read_text())["custom_metadata"]["questions"])
+    cognition.current()
+    assert warnings == [f"MICROBENCH_COGNITION={os.environ['MICROBENCH_COGNITION']}: {copied} question(s) are there more than once about the same image and are counted again."]

@@ -5,7 +5,6 @@ import json
 import re
 
 import pytest
-from loguru import logger
 
 from microbench_tasks import detection
 from microbench_tasks.boxes import CONVENTIONS, parse_boxes
@@ -24,16 +23,6 @@ def unset(monkeypatch):
 def use_boxes(monkeypatch):
     """Set MICROBENCH_BOXES for one test; anything but text as JSON."""
     return lambda value: monkeypatch.setenv("MICROBENCH_BOXES", value if isinstance(value, str) else json.dumps(value))
-
-
-@pytest.fixture
-def warnings():
-    """What is warned of."""
-    said = []
-    detection._warn_of_unknown.cache_clear()
-    sink = logger.add(lambda message: said.append(message.record["message"]), level="WARNING")
-    yield said
-    logger.remove(sink)
 
 
 def format_for(model, options=None):

@@ -98,25 +98,55 @@ def test_images_stored_as_bare_bytes_are_shown_as_well():
     assert made(split)[0]["image"].tobytes() == datasets.Image().decode_example(release.row(0)["image"]).tobytes()
 
 
-@pytest.fixture
-def warnings(monkeypatch):
-    said = []
-    monkeypatch.setattr(documents.logger, "warning", said.append)
-    documents._say_once.cache_clear()
-    return said
-
-
 def test_foreign_rows_are_left_out_and_reported_once(warnings):
     for _ in range(2):
         assert len(docs([release.row(0), release.row(1, "my_cells"), release.row(2, "my_cells")])) == 1
-    assert len(warnings) == 1
-    assert "'my_cells' (2)" in warnings[0]
+    [said] = [warning for warning in warnings if "my_cells" in warning]
+    assert "'my_cells' (2)" in said
 
 
 def test_a_repeated_image_is_counted_and_reported(warnings):
     rows = [release.row(0), release.row(1), release.row(0), release.row(0, "jung_et_al_2022")]
     assert len(docs(rows)) == 4
-    assert warnings == ["the source: 1 row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row 2, which repeats row 0."]
+    assert "the source: 1 row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row 2, which repeats row 0." in warnings
+
+
+def test_a_task_of_which_datasets_are_missing_says_which(warnings):
+    made(release.table([release.row(0, "jung_et_al_2022")]), "microbench_fine_white_blood_cell")
+    assert warnings == ["the source: microbench_fine_white_blood_cell is incomplete: no row of acevedo_et_al_2020."]
+
+
+def test_rows_of_a_fine_task_without_a_question_are_reported(warnings):
+    rows = [release.row(index, "icpr2020_pollen") for index in range(3)]
+    rows[1]["questions"]["classification"] = None
+    assert len(made(release.table(rows), "microbench_fine_pollen")) == 2
+    assert warnings == ["the source: microbench_fine_pollen: 1 row(s) have no question and are not asked about, such as row 1."]
+
+
+def test_questions_that_offer_an_option_twice_are_reported(warnings):
+    row = release.row(0, "icpr2020_pollen")
+    row["questions"]["classification"]["options"] = ["left", "right", "right"]
+    assert len(made(release.table([release.row(1, "icpr2020_pollen"), row]), "microbench_fine_pollen")) == 2
+    assert warnings == ["the source: microbench_fine_pollen: 1 row(s) offer an option twice, which no answer can tell apart, such as row 1."]
+
+
+# The images of the rows are 32 x 24 pixels.
+UNUSABLE = {"fractions of the image": [0.1, 0.1, 0.9, 0.9], "beyond its edge": [40, 2, 50, 9], "one point": [3, 3], "a line": [3, 3, 20, 3]}
+
+
+@pytest.mark.parametrize("points", UNUSABLE.values(), ids=UNUSABLE)
+def test_gold_boxes_that_no_answer_can_match_are_reported_and_refused_if_there_are_no_others(points, warnings):
+    good, bad = (release.row(number, "opencell", polygon=[release.instance("nucleus", corners)]) for number, corners in enumerate(([2, 2, 9, 9], points)))
+    assert len(made(release.table([good, bad]), "microbench_localization_opencell_nuclei")) == 2
+    assert warnings == ["the source: microbench_localization_opencell_nuclei: 1 row(s) have a class of which no gold box covers a pixel of the image; no answer can score there, such as row 1."]
+    with pytest.raises(DataError, match="the source: microbench_localization_opencell_nuclei: no gold box of any of 1 images covers a pixel of its image"):
+        made(release.table([bad]), "microbench_localization_opencell_nuclei")
+
+
+def test_rows_without_an_annotation_are_reported(warnings):
+    rows = [release.row(0, "opencell", polygon=[release.instance("nucleus", [2, 2, 9, 9])]), release.row(1, "opencell")]
+    made(release.table(rows), "microbench_localization_opencell_nuclei")
+    assert warnings == ["the source: microbench_localization_opencell_nuclei: 1 row(s) have neither polygon nor box and are not asked about, such as row 1."]
 
 
 @pytest.mark.parametrize("kind", ["domain", "subdomain", "modality", "submodality", "stain"])
