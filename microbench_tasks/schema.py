@@ -172,9 +172,10 @@ def check_box_columns(schema: pa.Schema, where: str) -> None:
     present = [name for name in INSTANCE_COLUMNS if name in schema.names]
     if not present:
         raise DataError(f"{where}: column(s) {' and '.join(INSTANCE_COLUMNS)} missing. Localization needs one of them; found {', '.join(schema.names)}.")
-    for name in present:
-        fits = lambda found: pa.types.is_null(found) or _is_list_of_instances(found)  # noqa: E731
-        _expect(where, name, schema.field(name).type, fits, "a list of structs of className (text) and points")
+    # The second column is looked at only in rows that the first leaves empty: how the release stores it is not documented.
+    name = present[0]
+    fits = lambda found: pa.types.is_null(found) or _is_list_of_instances(found)  # noqa: E731
+    _expect(where, name, schema.field(name).type, fits, "a list of structs of className (text) and points")
 
 
 def _check_image_columns(schema: pa.Schema, further: tuple[str, ...], where: str) -> None:
@@ -346,15 +347,18 @@ def gold_boxes(table: pa.Table, row: int, where: str) -> dict[str, list[Box]]:
     """
     found: dict[str, list[Box]] = {}
     for column in INSTANCE_COLUMNS:
-        instances = (table[column][row].as_py() if column in table.column_names else None) or ()
+        instances = (table[column][row].as_py() if column in table.column_names else None) or []
+        if not isinstance(instances, list):
+            raise DataError(f"{where}: {row_name(table, row)}: column {column}: expected a list of structs of className and points, got {_shortened(instances)}.")
         for number, instance in enumerate(instances):
             place = f"{where}: {row_name(table, row)}: column {column}[{number}]"
-            if instance is None or not (instance["className"] or "").strip():
-                raise DataError(f"{place}.className: expected the name of a class, got {instance and instance['className']!r}.")
-            x1, y1, x2, y2 = (_polygon_box if column == "polygon" else _stored_box)(instance["points"], f"{place}.points")
+            class_name = instance.get("className") if isinstance(instance, dict) else None
+            if not isinstance(class_name, str) or not class_name.strip():
+                raise DataError(f"{place}.className: expected the name of a class, got {class_name!r}.")
+            x1, y1, x2, y2 = (_polygon_box if column == "polygon" else _stored_box)(instance.get("points"), f"{place}.points")
             if not math.isfinite((x2 - x1) * (y2 - y1)):
                 raise DataError(f"{place}.points: expected pixels, got {_shortened(instance['points'])}.")
-            found.setdefault(instance["className"], []).append((x1, y1, x2, y2))
+            found.setdefault(class_name, []).append((x1, y1, x2, y2))
         if found:
             break
     return found

@@ -359,10 +359,19 @@ def test_data_without_instances_are_named():
     ids=["text", "numbers", "one instance", "other class field", "no points", "number as class", "bytes as class", "list as class", "struct as class"],
 )
 def test_instances_of_another_type_are_named_with_the_expected_one(column, values, found):
-    table = arrow([release.row(0)])
-    table = table.set_column(table.schema.get_field_index(column), column, pa.array(values))
+    table = arrow([release.row(0)]).drop_columns(["polygon", "bbox"]).append_column(column, pa.array(values))
     with pytest.raises(schema.DataError, match=rf"the source: column {column} is of type {found}; expected a list of structs of className \(text\) and points"):
         schema.check_box_columns(table.schema, WHERE)
+
+
+@pytest.mark.parametrize("stored", ["1,2,3,4", [1.0, 2.0], {"className": ["cell"], "points": [[1.0, 2.0, 3.0, 4.0]]}, [{"className": 3, "points": [1.0, 2.0, 3.0, 4.0]}]], ids=["text", "numbers", "struct of lists", "number as class"])
+def test_boxes_in_a_form_of_their_own_matter_only_where_there_is_no_polygon(stored):
+    table = arrow([release.row(0, polygon=[release.instance("cell", [1, 2, 3, 4])]), release.row(1)])
+    table = table.drop_columns(["bbox"]).append_column("bbox", pa.array([stored, stored]))
+    schema.check_box_columns(table.schema, WHERE)
+    assert schema.gold_boxes(table, 0, WHERE) == {"cell": [(1, 2, 3, 4)]}
+    with pytest.raises(schema.DataError, match="the source: row 1 .*column bbox"):
+        schema.gold_boxes(table, 1, WHERE)
 
 
 @pytest.mark.parametrize("column", ["polygon", "bbox"])
