@@ -1,4 +1,4 @@
-"""The script ``lmms_eval``: the harness's own command line, with an honest exit status."""
+"""The script ``lmms_eval``: the harness's own command line, with early refusals and an honest exit status."""
 
 from __future__ import annotations
 
