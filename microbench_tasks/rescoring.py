@@ -58,6 +58,8 @@ class Rescored:
         scores: of each task and group, metric to value.
         num_samples: of each task.
         num_in_total: of each task, how many of them the totals of groups count.
+        chance: of each task and group that asks questions, the mean of 1 / number of options, over
+            the questions that ``acc`` counts.
         letters: of each task with options, how often each letter is right (``gold``) and read by the
             strict rule (``acc_strict``; None where none is).
         notes: what a reader of the scores should know, such as samples whose logged score differs.
@@ -66,6 +68,7 @@ class Rescored:
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     num_samples: dict[str, int] = field(default_factory=dict)
     num_in_total: dict[str, int] = field(default_factory=dict)
+    chance: dict[str, float] = field(default_factory=dict)
     letters: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -121,16 +124,20 @@ def rescore(run: LoggedRun) -> Rescored:
     """
     rescored = Rescored()
     aggregated: dict[str, dict[str, Any]] = {}
+    answers: dict[str, list[dict[str, Any]]] = {}
     for name in run.samples:
         samples, items = _task_items(run, name)
         aggregated[name] = {metric: aggregate([item[metric] for item in items]) for metric, aggregate in definitions.aggregations(name).items()}
         rescored.num_samples[name] = len(items)
-        rescored.num_in_total[name] = sum(item["acc"]["in_total"] for item in items if "acc" in item)
+        answers[name] = [item["acc"] for item in items if "acc" in item]
+        rescored.num_in_total[name] = sum(answer["in_total"] for answer in answers[name])
         rescored.notes += _notes_on_samples(run, name, samples, items)
         if catalog.TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
-    groups = (group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys())
+    groups = [group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()]
     rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in groups}
+    pooled = {group: [answer for task in catalog.tasks_named([group]) for answer in answers[task] if answer["in_total"]] for group in groups}
+    rescored.chance = {name: math.fsum(1 / len(answer["options"]) for answer in found) / len(found) for name, found in (answers | pooled).items() if found}
     rescored.notes += _notes_on_figures(run, rescored.scores)
     return rescored
 
@@ -245,6 +252,8 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
         raise DataError(f"the sample is of the dataset {item['dataset']}, which {task.name} does not ask about.")
     if task.subject == "boxes":
         if item is not None:
+            if json.loads(sample["target"]) != item["boxes"]:
+                raise DataError("the gold boxes are not the target's: the log has been changed.")
             return score_boxes(item, response, item["convention"], item["model_input_size"])
         doc, detection_format = _document(task, sample, run), _logged_format(run, task.name)
         return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size((doc["width"], doc["height"])))
@@ -322,8 +331,8 @@ def as_table(rescored: Rescored) -> str:
     """The main scores as a Markdown table, with 95 % intervals in brackets; groups first."""
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.TASKS) if name in rescored.scores]
     shown = {column: parts for column, parts in _COLUMNS.items() if any(part in rescored.scores[name] for name in names for part in parts if part)}
-    header = ["name", "n", *shown]
-    rows = [[name, _size(name, rescored), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
+    header = ["name", "n", *(["chance"] if rescored.chance else []), *shown]
+    rows = [[name, _size(name, rescored), *([_chance(name, rescored)] if rescored.chance else []), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths)) + " |" for line in lines)
@@ -335,6 +344,10 @@ def _size(name: str, rescored: Rescored) -> str:
     samples = sum(rescored.num_samples[task] for task in tasks)
     outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in tasks if catalog.TASKS[task].subject != "boxes")
     return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
+
+
+def _chance(name: str, rescored: Rescored) -> str:
+    return f"{rescored.chance[name]:.3f}" if name in rescored.chance else ""
 
 
 def _cell(scores: Mapping[str, Any], parts: tuple[str | None, str | None, str | None]) -> str:

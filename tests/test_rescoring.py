@@ -63,8 +63,24 @@ def test_boxes_are_read_by_the_logged_convention(tmp_path):
     scaled = microbench_localization_process_results.for_model("qwen3_vl", None)
     # On a grid of 1000: 20 / 200, 10 / 100, 40 / 200, 30 / 100.
     response = '[{"bbox_2d": [100, 100, 200, 300], "label": "nucleus"}]'
-    write(tmp_path, [{"doc_id": 0, "filtered_resps": response, "input": "Locate"} | scaled(asked, [response])], "microbench_localization_opencell_nuclei")
+    write(tmp_path, [{"doc_id": 0, "target": "[[20.0, 10.0, 40.0, 30.0]]", "filtered_resps": response, "input": "Locate"} | scaled(asked, [response])], "microbench_localization_opencell_nuclei")
     assert rescored(tmp_path).scores["microbench_localization_opencell_nuclei"]["grit"] == pytest.approx(1, abs=1e-6)
+
+
+def test_gold_boxes_that_are_not_the_target_are_refused(tmp_path):
+    asked = {"image_id": "7", "dataset": "opencell", "kind": "boxes", "expression": "nucleus", "width": 200, "height": 100, "boxes": [[20.0, 10.0, 40.0, 30.0]]}
+    items = microbench_localization_process_results.for_model("qwen3_vl", None)(asked, ["[]"])
+    write(tmp_path, [{"doc_id": 0, "target": "[[20.0, 10.0, 40.0, 31.0]]", "filtered_resps": "[]", "input": "Locate"} | items], "microbench_localization_opencell_nuclei")
+    with pytest.raises(DataError, match="line 1: the gold boxes are not the target's: the log has been changed"):
+        rescored(tmp_path)
+
+
+def test_chance_is_the_mean_of_one_over_the_options_that_are_counted(tmp_path):
+    counted = [sample(0, "A"), sample(1, "A")]
+    counted[1] |= microbench_process_results(doc(1) | {"options": ["light", "electron"]}, ["A"])
+    write(tmp_path, counted)
+    # Three options and two.
+    assert rescored(tmp_path).chance == {"microbench_coarse_modality": pytest.approx((1 / 3 + 1 / 2) / 2)}
 
 
 def test_a_group_is_scored_once_all_its_tasks_are_there(tmp_path):
@@ -245,5 +261,5 @@ def test_a_folder_without_samples_says_how_to_get_them(tmp_path):
 def test_the_table_shows_scores_with_their_intervals(tmp_path):
     write(tmp_path, [sample(0, "A"), sample(1, "A")])
     table = rescoring.as_table(rescored(tmp_path)).splitlines()
-    assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["name", "n", "acc", "acc_strict", "unparsed"]
-    assert [cell.strip() for cell in table[2].split("|")[1:-1]] == ["microbench_coarse_modality", "2", "1.0000 [1.0000, 1.0000]", "1.0000", "0.0000"]
+    assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["name", "n", "chance", "acc", "acc_strict", "unparsed"]
+    assert [cell.strip() for cell in table[2].split("|")[1:-1]] == ["microbench_coarse_modality", "2", "0.333", "1.0000 [1.0000, 1.0000]", "1.0000", "0.0000"]
