@@ -4,12 +4,15 @@ A contrastive model cannot write; it says which of some given texts fits an imag
 task with ``doc_to_choice`` can be asked that way. The answer is the letter of the best text.
 Where the task's ``doc_to_choice`` function has a true attribute ``wants_probabilities``, a
 second line holds a JSON object with the probability of each letter, so that logs and caches of
-the harness carry them; other benchmarks' parsers would find letters in it.
+the harness carry them; other benchmarks' parsers would find letters in it. Tasks of output type
+``multiple_choice`` ask for log-likelihoods of a question with each of its options behind it:
+there the best text is the likeliest.
 
 Each distinct image and each distinct text is encoded once. Images are told apart by the
 function that the task names as ``doc_to_visual``: if that has an attribute ``image_key``, a
 function from a document (without its image) to something hashable, equal keys promise equal
-pixels, and a known image is not even decoded. Without it, pixels are compared.
+pixels, and a known image is not even decoded. Without it, pixels are compared. Texts are told
+apart by their tokens, so that texts which are the same to the model tie exactly.
 """
 
 from __future__ import annotations
@@ -28,23 +31,32 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from lmms_eval.api.instance import GenerationResult
 from lmms_eval.api.model import lmms
 from loguru import logger
 from tqdm import tqdm
 
+from microbench_adapters import harness
 from microbench_adapters.contract import checked_arguments, refusal
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
     from PIL.Image import Image
 
+# Named tensors of one item, or of a batch of them along the first dimension.
+Tensors = dict[str, torch.Tensor]
+
 DEFAULT_BATCH_SIZE = 64
 # What messages call a model of this class.
 _KIND = "contrastive model"
 # Rounding keeps the log small; encoders in single precision agree to about six digits.
 _PROBABILITY_DIGITS = 6
+# Cut texts that a warning quotes; all of them stand in the results file.
+_QUOTED_TEXTS = 5
 # Images read ahead of the encoder, in batches: enough to keep it busy, bounded in memory.
 _BATCHES_AHEAD = 2
+# The arguments of a request for a log-likelihood that comes with an image.
+_ARGUMENTS_WITH_IMAGE = 6
 # Threads that decode and resize; the encoder's own threads do the rest.
 _READERS = 4
 
@@ -54,10 +66,16 @@ class _Choice:
     """One request: which of ``texts`` fits the image that ``load_visuals`` returns?"""
 
     task_name: str
+    split: str
+    doc_id: int
     image_key: Hashable | None
     load_visuals: Callable[[], list[Image]]
     texts: list[str]
     wants_probabilities: bool
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        return self.task_name, self.split, self.doc_id
 
 
 class ContrastiveModel(lmms):
@@ -69,7 +87,7 @@ class ContrastiveModel(lmms):
         max_batch_size: accepted, as the harness always passes it, and not used.
 
     Raises:
-        ValueError: ``batch_size`` is not a positive integer.
+        ValueError: ``batch_size`` is not a positive integer, or the device is not there.
     """
 
     is_simple = True
@@ -78,8 +96,12 @@ class ContrastiveModel(lmms):
         super().__init__()
         self.batch_size = _positive(batch_size)
         self.device = _device(device)
+        self.texts_cut: set[str] = set()
+        self.questions_cut_alike: set[tuple[str, str, int]] = set()
         self._image_features: dict[Hashable, np.ndarray] = {}
-        self._text_features: dict[str, np.ndarray] = {}
+        self._tokens_of: dict[str, bytes] = {}
+        self._text_features: dict[bytes, np.ndarray] = {}
+        harness.install()
 
     @classmethod
     def create_from_arg_string(cls, arg_string: str, additional_config: dict | None = None) -> ContrastiveModel:
@@ -98,21 +120,38 @@ class ContrastiveModel(lmms):
         return cls(**(flags | options))
 
     @abc.abstractmethod
-    def preprocess(self, image: Image) -> torch.Tensor:
-        """One RGB image as the encoder's input, shape (C, H, W); called from several threads."""
+    def preprocess(self, image: Image) -> Tensors:
+        """One RGB image as the encoder's inputs, without a batch dimension; called from several threads."""
 
     @abc.abstractmethod
-    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
-        """Unit vectors, shape (N, D), of preprocessed images, shape (N, C, H, W)."""
+    def encode_images(self, images: Tensors) -> torch.Tensor:
+        """Unit vectors, shape (N, D), of N preprocessed images."""
 
     @abc.abstractmethod
-    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        """Unit vectors, shape (N, D)."""
+    def tokenize(self, texts: list[str]) -> Tensors:
+        """The text encoder's inputs, each of shape (N, L), cut to the context and padded as the model was trained."""
+
+    @abc.abstractmethod
+    def encode_texts(self, tokens: Tensors) -> torch.Tensor:
+        """Unit vectors, shape (N, D), of N tokenized texts."""
+
+    @abc.abstractmethod
+    def longer_than_context(self, texts: list[str]) -> list[str]:
+        """Those of ``texts`` of which `tokenize` cuts something off."""
 
     @property
     @abc.abstractmethod
     def logit_scale(self) -> float:
-        """What cosine similarities are multiplied by before the softmax."""
+        """What cosine similarities are multiplied by."""
+
+    @property
+    def logit_bias(self) -> float | None:
+        """What a model trained with the sigmoid loss adds to scaled similarities; None for the softmax loss."""
+        return None
+
+    @abc.abstractmethod
+    def record(self) -> dict[str, Any]:
+        """What was loaded, for the results file: JSON values, equal in all processes of a run."""
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """Answer each request with the letter of the best of its task's choices, and with probabilities if asked.
@@ -121,13 +160,38 @@ class ContrastiveModel(lmms):
             ValueError: a task has no choices; raised before anything is encoded.
         """
         choices = _choices(requests)
-        self._encode_missing_texts(choices)
-        image_keys = self._encode_missing_images(choices)
-        return [self._answer(choice, key) for choice, key in zip(choices, image_keys)]
+        return [self._answer(choice, logits) for choice, logits in zip(choices, self._logits(choices))]
 
-    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
-        """Refused: a contrastive model has no likelihood of a text."""
-        raise ValueError(refusal(requests, "log-likelihoods", _KIND))
+    def loglikelihood(self, requests: list[Instance]) -> list[GenerationResult]:
+        """Score the texts of ``multiple_choice`` tasks: context and continuation together, as they would be read.
+
+        Returns:
+            For each request (loss, whether it is the best of its document's), where loss is minus the
+            logarithm of the softmax over the document's texts: the harness takes the smallest.
+
+        Raises:
+            ValueError: a request comes without an image; raised before anything is encoded.
+        """
+        imageless = [request for request in requests if len(request.args) != _ARGUMENTS_WITH_IMAGE]
+        if imageless:
+            raise ValueError(refusal(imageless, "the likelihood of a text without an image", _KIND))
+        texts: dict[tuple, dict[str, None]] = collections.defaultdict(dict)
+        keys = [(task_name, split, doc_id) for _, _, _, doc_id, task_name, split in (request.args for request in requests)]
+        asked = [f"{request.args[0]}{request.args[1]}".strip() for request in requests]
+        first: dict[tuple, Instance] = {}
+        for key, text, request in zip(keys, asked, requests):
+            texts[key][text] = None
+            first.setdefault(key, request)
+        choices = [_Choice(*key, None, _visuals(first[key]), list(texts[key]), False) for key in texts]
+        losses = {}
+        for choice, logits in zip(choices, self._logits(choices)):
+            log_shares = logits - logits.max()
+            log_shares -= np.log(np.exp(log_shares).sum())
+            best = int(logits.argmax())
+            for index, text in enumerate(choice.texts):
+                losses[choice.task_name, choice.split, choice.doc_id, text] = (float(-log_shares[index]), index == best)
+        # Wrapped, as the harness would turn a bare tuple into a string.
+        return [GenerationResult(text=losses[(*key, text)]) for key, text in zip(keys, asked)]
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
         """Refused: a contrastive model holds no conversation."""
@@ -136,14 +200,55 @@ class ContrastiveModel(lmms):
     def clean(self) -> None:
         """Keep the weights, which the harness would drop after a run: the same object may be asked again."""
 
+    def _logits(self, choices: list[_Choice]) -> list[np.ndarray]:
+        """The scaled similarity of each choice's texts to its image, shape (number of texts,)."""
+        self._encode_missing_texts(choices)
+        image_keys = self._encode_missing_images(choices)
+        return [self._similarities(choice.texts, key) for choice, key in zip(choices, image_keys)]
+
+    def _similarities(self, texts: list[str], image_key: Hashable) -> np.ndarray:
+        vectors = np.stack([self._text_features[self._tokens_of[text]] for text in texts])
+        # Summed row by row, not by a matrix product, whose rounding depends on a row's place: equal texts must tie.
+        return self.logit_scale * (vectors * self._image_features[image_key]).sum(axis=1) + (self.logit_bias or 0.0)
+
     def _encode_missing_texts(self, choices: list[_Choice]) -> None:
         texts = dict.fromkeys(text for choice in choices for text in choice.texts)
-        missing = [text for text in texts if text not in self._text_features]
-        with self._progress("Encoding texts", len(missing)) as progress:
-            for batch in _batches(missing, self.batch_size):
-                vectors = self._run(self.encode_texts, batch)
-                self._text_features.update(zip(batch, vectors))
+        unknown = [text for text in texts if text not in self._tokens_of]
+        if unknown:
+            tokens = self.tokenize(unknown)
+            rows = [b"".join(values[index].numpy().tobytes() for values in tokens.values()) for index in range(len(unknown))]
+            self._tokens_of.update(zip(unknown, rows))
+            # The first place of every row that is not known yet.
+            places = [index for row, index in {row: index for index, row in reversed(list(enumerate(rows)))}.items() if row not in self._text_features]
+            places.sort()
+            self._encode_tokens(tokens, rows, places)
+            self._note_cut_texts(unknown)
+        self._note_options_cut_alike(choices)
+
+    def _encode_tokens(self, tokens: Tensors, rows: list[bytes], places: list[int]) -> None:
+        with self._progress("Encoding texts", len(places)) as progress:
+            for batch in _batches(places, self.batch_size):
+                vectors = self._run(self.encode_texts, {name: values[batch] for name, values in tokens.items()})
+                self._text_features.update(zip((rows[place] for place in batch), vectors))
                 progress.update(len(batch))
+
+    def _note_cut_texts(self, texts: list[str]) -> None:
+        cut = self.longer_than_context(texts)
+        if cut:
+            quoted = ", ".join(repr(text) for text in cut[:_QUOTED_TEXTS])
+            more = f" and {len(cut) - _QUOTED_TEXTS} more" if len(cut) > _QUOTED_TEXTS else ""
+            logger.warning(f"{len(cut)} of {len(texts)} texts are longer than the model's context, which cuts them: {quoted}{more}. The results file lists all (loaded_model.texts_cut).")
+        self.texts_cut.update(cut)
+
+    def _note_options_cut_alike(self, choices: list[_Choice]) -> None:
+        """Questions that the model cannot answer, as cutting made two of their options the same."""
+        if not self.texts_cut:
+            return
+        alike = {choice.place for choice in choices if len({self._tokens_of[text] for text in choice.texts}) < len(set(choice.texts))}
+        if alike - self.questions_cut_alike:
+            task_name, _, doc_id = min(alike)
+            logger.warning(f"{len(alike)} questions have options that are the same once cut to the context, such as document {doc_id} of {task_name}: the first of them is answered.")
+        self.questions_cut_alike |= alike
 
     def _encode_missing_images(self, choices: list[_Choice]) -> list[Hashable]:
         """Encode what is not known yet; the key of each choice's image."""
@@ -155,7 +260,7 @@ class ContrastiveModel(lmms):
             for batch in _batches(_read_ahead(self._load, (choices[index] for index in jobs), _BATCHES_AHEAD * self.batch_size), self.batch_size):
                 new = {key: image for key, image in batch if key not in self._image_features}
                 if new:
-                    self._image_features.update(zip(new, self._run(self.encode_images, torch.stack(list(new.values())))))
+                    self._image_features.update(zip(new, self._run(self.encode_images, _stacked(list(new.values())))))
                 loaded += [key for key, _ in batch]
                 progress.update(len(batch))
         keys = [choice.image_key for choice in choices]
@@ -163,7 +268,7 @@ class ContrastiveModel(lmms):
             keys[index] = key
         return keys
 
-    def _load(self, choice: _Choice) -> tuple[Hashable, torch.Tensor]:
+    def _load(self, choice: _Choice) -> tuple[Hashable, Tensors]:
         visuals = choice.load_visuals()
         if len(visuals) != 1:
             raise ValueError(f"Task {choice.task_name} shows {len(visuals)} images with one question; a contrastive model compares one image with texts.")
@@ -173,15 +278,14 @@ class ContrastiveModel(lmms):
             key = (image.size, hashlib.blake2b(image.tobytes(), digest_size=16).digest())
         return key, self.preprocess(image)
 
-    def _run(self, encode: Callable, batch: Any) -> np.ndarray:
-        with torch.inference_mode():
-            return encode(batch).double().cpu().numpy()
+    def _run(self, encode: Callable[[Tensors], torch.Tensor], batch: Tensors) -> np.ndarray:
+        # TensorFloat-32 would give convolutions, and they only, three digits.
+        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
+            return encode({name: values.to(self.device) for name, values in batch.items()}).double().cpu().numpy()
 
-    def _answer(self, choice: _Choice, image_key: Hashable) -> str:
-        image = self._image_features[image_key]
-        logits = self.logit_scale * (np.stack([self._text_features[text] for text in choice.texts]) @ image)
+    def _answer(self, choice: _Choice, logits: np.ndarray) -> str:
         letter = string.ascii_uppercase[int(logits.argmax())]
-        return f"{letter}\n{_probability_line(logits)}" if choice.wants_probabilities else letter
+        return f"{letter}\n{_probability_line(logits, self.logit_bias is not None)}" if choice.wants_probabilities else letter
 
     def _progress(self, description: str, total: int) -> tqdm:
         return tqdm(total=total, desc=description, disable=self.rank != 0 or total == 0)
@@ -211,11 +315,23 @@ def _has_choices(request: Instance) -> bool:
     return task is not None and task.config.doc_to_choice is not None
 
 
-def _probability_line(logits: np.ndarray) -> str:
-    """The softmax of ``logits``, shape (number of choices,), as JSON by letter."""
-    weights = np.exp(logits - logits.max())
-    shares = (weights / weights.sum()).round(_PROBABILITY_DIGITS)
-    return json.dumps({"probabilities": dict(zip(string.ascii_uppercase, shares.tolist()))})
+def _visuals(request: Instance) -> Callable[[], list[Image]]:
+    _, _, doc_to_visual, doc_id, _, split = request.args
+    return lambda: doc_to_visual(doc_to_visual.__self__.dataset[split][doc_id])
+
+
+def _probability_line(logits: np.ndarray, sigmoid: bool) -> str:
+    """The probabilities of ``logits``, shape (number of choices,), as JSON by letter.
+
+    With the sigmoid loss each text has a probability of its own, and they need not add up to 1.
+    """
+    if sigmoid:
+        # Such probabilities are small: significant digits, not decimals.
+        shares = [float(f"{share:.{_PROBABILITY_DIGITS}g}") for share in 1 / (1 + np.exp(-logits))]
+    else:
+        weights = np.exp(logits - logits.max())
+        shares = (weights / weights.sum()).round(_PROBABILITY_DIGITS).tolist()
+    return json.dumps({"probabilities": dict(zip(string.ascii_uppercase, shares))})
 
 
 def _documents(task: Any, split: str, doc_ids: list[int]) -> Iterator[dict[str, Any]]:
@@ -234,7 +350,7 @@ def _choice_reader(doc_to_visual: Callable, task_name: str, split: str) -> Calla
         texts = task.doc_to_choice(doc)
         if not 1 <= len(texts) <= len(string.ascii_uppercase):
             raise ValueError(f"Task {task_name}, document {doc_id}: expected 1 to {len(string.ascii_uppercase)} choices, got {len(texts)}.")
-        return _Choice(task_name, image_key(doc) if image_key else None, lambda: doc_to_visual(rows[doc_id]), texts, wants_probabilities)
+        return _Choice(task_name, split, doc_id, image_key(doc) if image_key else None, lambda: doc_to_visual(rows[doc_id]), texts, wants_probabilities)
 
     return read
 
@@ -249,6 +365,10 @@ def _read_ahead(load: Callable[[_Choice], Any], jobs: Iterable[_Choice], ahead: 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _stacked(items: list[Tensors]) -> Tensors:
+    return {name: torch.stack([item[name] for item in items]) for name in items[0]}
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -2,136 +2,421 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
-from collections.abc import Sequence
-from contextlib import nullcontext
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
+from loguru import logger
 from open_clip.factory import parse_model_name
+from open_clip.model import get_model_preprocess_cfg
+from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
 
-from microbench_adapters.base import DEFAULT_BATCH_SIZE, ContrastiveModel
+from microbench_adapters import loading
+from microbench_adapters.base import DEFAULT_BATCH_SIZE, Tensors
+from microbench_adapters.checkpoint_model import CheckpointModel, input_dtype
+from microbench_adapters.checkpoints import CHECKPOINTS, Preprocessing
+from microbench_adapters.loading import Loaded
 
-# What open_clip casts the weights to; amp keeps them and casts operations.
-PRECISIONS = ("fp32", "fp16", "bf16", "amp", "amp_bf16")
+CONFIG_FILE = "open_clip_config.json"
+WEIGHTS_FILE = "open_clip_model.safetensors"
+# Of a checkpoint whose text tower is a transformers model: that tower's own configuration.
+TEXT_TOWER_FOLDER = "text_tower"
+_PREPROCESS_SETTINGS = ("mean", "std", "interpolation", "resize_mode")
+_PREPROCESS_HINT = """Say how the model was trained: preprocess={"mean":[…],"std":[…],"interpolation":"bicubic","resize_mode":"shortest"}."""
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
+
+# open_clip asks the Hub for the configuration of a text tower even where its weights lie in the
+# checkpoint. These are BERT-base with the vocabulary of the paper on PubMedBERT (arXiv 2007.15779);
+# everything else is transformers' default for this type.
+_PUBMEDBERT = {"model_type": "bert", "vocab_size": 30522}
+TEXT_TOWERS = {
+    "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract": _PUBMEDBERT,
+    "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract": _PUBMEDBERT,
+    "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract-fulltext": _PUBMEDBERT,
+    "microsoft/BiomedNLP-PubMedBERT-base-uncased-abstract-fulltext": _PUBMEDBERT,
+}
 
 
-class OpenClip(ContrastiveModel):
+class OpenClip(CheckpointModel):
     """Any open_clip checkpoint.
 
     Args:
-        model: an architecture of open_clip (``ViT-B-32``), ``hf-hub:org/name`` or
-            ``local-dir:/folder`` with ``open_clip_config.json`` and weights.
+        model: an architecture of open_clip (``ViT-B-32``), ``hf-hub:org/name``, or a folder
+            (``/folder`` or ``local-dir:/folder``) with ``open_clip_config.json`` and weights.
         pretrained: with an architecture, a tag of open_clip (``laion2b_s34b_b79k``) or a
             checkpoint file; with the other two forms weights come along.
-        precision: one of `PRECISIONS`.
+        revision: commit, branch or tag of the repository on the Hub that the weights are in.
+        context_length: in tokens, where it is not the configuration's.
+        preprocess: settings as JSON (``{"mean": [...], "std": [...], "interpolation": "bicubic",
+            "resize_mode": "shortest"}``), for weights that come without.
+        precision, merge_with, merge, alpha, density: see `CheckpointModel`.
         batch_size, device, max_batch_size: see `ContrastiveModel`.
 
     Raises:
-        ValueError: model, tag or precision do not exist, no weights are named, or the
-            device cannot compute in this precision.
+        ValueError: model, tag, precision or merge do not exist, weights are missing or are not
+            those of the architecture, or the device cannot compute in this precision.
     """
 
     def __init__(
         self,
         model: str,
         pretrained: str | None = None,
+        revision: str | None = None,
+        context_length: int | None = None,
+        preprocess: str | None = None,
         precision: str = "fp32",
+        merge_with: str | None = None,
+        merge: str = "linear",
+        alpha: float | None = None,
+        density: float | None = None,
         batch_size: int | str = DEFAULT_BATCH_SIZE,
         device: str | None = None,
         max_batch_size: int | None = None,
     ) -> None:
-        super().__init__(batch_size=batch_size, device=device, max_batch_size=max_batch_size)
-        model, pretrained = str(model), None if pretrained is None else str(pretrained)
-        _check_names(model, pretrained)
-        _check_precision(precision, self.device)
-        # fp16 and bf16 weights get inputs of their own type, amp gets fp32.
-        self._input_dtype = open_clip.get_input_dtype(precision)
-        self._autocast = _autocast(precision, self.device)
-        self._model, self._transform = _load(model, pretrained, precision, self.device)
-        self._model.eval()
-        self._tokenizer = open_clip.get_tokenizer(model)
-        self._scale = float(self._model.logit_scale.detach().float().exp())
+        asked = {"model": model, "pretrained": pretrained, "revision": revision, "context_length": context_length, "preprocess": preprocess}
+        specification = {name: value if name == "context_length" else str(value) for name, value in asked.items() if value is not None}
+        super().__init__(specification, precision, merge_with, merge, alpha, density, batch_size, device, max_batch_size)
 
-    def preprocess(self, image: Image) -> torch.Tensor:
-        return self._transform(image)
+    @classmethod
+    def load(cls, specification: dict[str, Any]) -> Loaded:
+        source = _find(specification)
+        module = _build(source)
+        _load_weights(module, source)
+        settings = get_model_preprocess_cfg(module) | source.preprocess
+        tokenizer = _tokenizer(source)
+        return Loaded(
+            name=source.name,
+            architecture=source.architecture,
+            module=module,
+            preprocess=image_transform_v2(PreprocessCfg(**settings), is_train=False),
+            preprocessing=json.loads(json.dumps(settings)),
+            tokenizer=tokenizer,
+            tokenizer_sha256=_tokenizer_sha256(tokenizer),
+            context_length=tokenizer.context_length,
+            build=partial(_build, source),
+            files=source.files,
+        )
 
-    def encode_images(self, images: torch.Tensor) -> torch.Tensor:
-        with self._autocast():
-            return self._model.encode_image(images.to(self.device, self._input_dtype), normalize=True)
+    @classmethod
+    def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:
+        architecture, _, tag = name.rpartition(":")
+        if name in CHECKPOINTS:
+            row = CHECKPOINTS[name]
+            if row.library != "open_clip":
+                raise ValueError(f"merge_with={name}: this name stands for a checkpoint of {row.library}, whose weights have other names. Name one that open_clip loads.")
+            return dict(row.arguments) | {"context_length": row.context_length}
+        shared = {setting: like[setting] for setting in ("context_length", "preprocess") if setting in like}
+        if parse_model_name(name)[0] or Path(name).is_dir():
+            return {"model": name}
+        if architecture in open_clip.list_models():
+            return {"model": architecture, "pretrained": tag}
+        if parse_model_name(like["model"])[0] or Path(like["model"]).is_dir():
+            raise ValueError(f"merge_with={name}: expected hf-hub:org/name, a folder with {CONFIG_FILE}, ARCHITECTURE:tag or ARCHITECTURE:/file of open_clip, or a model's name ({', '.join(row for row in CHECKPOINTS if CHECKPOINTS[row].library == 'open_clip')}).")
+        return {"model": like["model"], "pretrained": name} | shared
 
-    def encode_texts(self, texts: Sequence[str]) -> torch.Tensor:
-        with self._autocast():
-            return self._model.encode_text(self._tokenizer(list(texts)).to(self.device), normalize=True)
+    @classmethod
+    def prepared(cls, loaded: Loaded, precision: str, device: torch.device) -> torch.nn.Module:
+        if precision not in ("fp16", "bf16"):
+            # Moving a module moves its weights, which other runs may share.
+            return (copy.deepcopy(loaded.module) if loading.is_kept() else loaded.module).to(device)
+        # What is cast, and which norms compute in single precision, is decided when open_clip builds a model.
+        module = loaded.build(precision, device)
+        module.load_state_dict(loaded.module.state_dict())
+        return module
 
-    @property
-    def logit_scale(self) -> float:
-        return self._scale
+    @classmethod
+    def save(cls, loaded: Loaded, folder: Path) -> None:
+        from open_clip.push_to_hf_hub import save_config_for_hf
+        from safetensors.torch import save_file
+
+        # Towers may share weights, which the format does not.
+        save_file({name: values.clone().contiguous() for name, values in loaded.module.state_dict().items()}, folder / WEIGHTS_FILE)
+        (folder / WEIGHTS_FILE).chmod(0o644)
+        save_config_for_hf(loaded.module, folder / CONFIG_FILE, model_config=loaded.architecture)
+        if hasattr(loaded.tokenizer, "save_pretrained"):
+            loaded.tokenizer.save_pretrained(folder)
+        tower = getattr(getattr(loaded.module, "text", None), "config", None)
+        if tower is not None:
+            tower.save_pretrained(folder / TEXT_TOWER_FOLDER)
+
+    @staticmethod
+    def preprocessing_of(settings: dict[str, Any]) -> Preprocessing:
+        size = settings["size"]
+        return Preprocessing(size if isinstance(size, int) else size[0], settings["resize_mode"], settings["interpolation"], tuple(settings["mean"]), tuple(settings["std"]))
+
+    def preprocess(self, image: Image) -> Tensors:
+        return {"pixels": self.loaded.preprocess(image)}
+
+    def encode_images(self, images: Tensors) -> torch.Tensor:
+        with self.autocast():
+            return _normalized(self.module.encode_image(images["pixels"].to(self.input_dtype)))
+
+    def tokenize(self, texts: list[str]) -> Tensors:
+        return {"tokens": self.loaded.tokenizer(texts)}
+
+    def encode_texts(self, tokens: Tensors) -> torch.Tensor:
+        with self.autocast():
+            return _normalized(self.module.encode_text(tokens["tokens"]))
+
+    def longer_than_context(self, texts: list[str]) -> list[str]:
+        """By tokenizing with room for one token more: what fits ends in padding there and is else the same."""
+        length, tokenizer = self.loaded.context_length, self.loaded.tokenizer
+        padding = tokenizer([""], context_length=length + 1)[0, -1]
+        rows = zip(texts, tokenizer(texts), tokenizer(texts, context_length=length + 1))
+        return [text for text, row, longer in rows if longer[-1] != padding or not torch.equal(longer[:-1], row)]
 
 
-class DemoClip(OpenClip):
-    """The tiny CLIP that ships with the package, trained on other drawings of the demo set."""
+@dataclass(frozen=True)
+class _Source:
+    """Where one checkpoint's parts are: what open_clip calls the model, the file of its weights, its settings."""
 
-    def __init__(
-        self,
-        precision: str = "fp32",
-        batch_size: int | str = DEFAULT_BATCH_SIZE,
-        device: str | None = None,
-        max_batch_size: int | None = None,
-    ) -> None:
-        folder = Path(__file__).parent / "demo_clip"
-        super().__init__(f"local-dir:{folder}", None, precision, batch_size, device, max_batch_size)
-
-
-def _load(model: str, pretrained: str | None, precision: str, device: torch.device):
-    """The model on its device and its preprocessing; open_clip's errors with the names of what was loaded."""
-    options = {"precision": precision, "device": device, "force_quick_gelu": _needs_quick_gelu(model, pretrained)}
-    try:
-        return open_clip.create_model_from_pretrained(model, pretrained=pretrained, **options)
-    # Unpickling, safetensors, JSON, torch and the Hub each have errors of their own.
-    except Exception as error:
-        raise ValueError(f"model={model}, pretrained={pretrained}: open_clip cannot load it: {type(error).__name__}: {error}") from error
+    name: str
+    model: str
+    weights: Path
+    architecture: dict[str, Any]
+    preprocess: dict[str, Any]
+    context_length: int | None
+    options: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, Any] = field(default_factory=dict)
 
 
-def _check_names(model: str, pretrained: str | None) -> None:
-    """Refuse what open_clip would answer with random weights or a bare stack trace."""
+def _find(specification: dict[str, Any]) -> _Source:
+    """Resolve and check everything that can be wrong before a model is built."""
+    model, pretrained = specification["model"], specification.get("pretrained")
+    if Path(model).is_dir():
+        model = f"local-dir:{model}"
     schema, name = parse_model_name(model)
-    if schema == "local-dir":
-        folder = Path(name)
-        if not (folder / "open_clip_config.json").is_file():
-            raise ValueError(f"model={model}: expected a folder with open_clip_config.json and weights (safetensors, bin or pth); {folder} has no such file.")
-    if schema is not None:
-        if pretrained is not None:
-            raise ValueError(f"pretrained={pretrained}: {model} brings its own weights. Leave pretrained out, or name an architecture as model.")
-        return
+    given = _given_preprocess(specification.get("preprocess"))
+    if schema is None:
+        return _find_architecture(name.replace("/", "-"), pretrained, given, specification)
+    if pretrained is not None:
+        raise ValueError(f"pretrained={pretrained}: {model} brings its own weights. Leave pretrained out, or name an architecture as model.")
+    if schema == "hf-hub":
+        return _find_on_hub(model, name, given, specification)
+    if specification.get("revision") is not None:
+        raise ValueError(f"revision={specification['revision']}: {model} is a local folder and has none. Leave revision out.")
+    return _find_in_folder(model, Path(name), given, specification, {"folder": name})
+
+
+def _find_in_folder(label: str, folder: Path, given: dict[str, Any], specification: dict[str, Any], files: dict[str, Any]) -> _Source:
+    if not (folder / CONFIG_FILE).is_file():
+        raise ValueError(f"model={label}: expected a folder with {CONFIG_FILE} and weights (safetensors, bin or pth); {folder} has no such file.")
+    try:
+        config = json.loads((folder / CONFIG_FILE).read_text())
+        architecture = config["model_cfg"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"model={label}: {folder / CONFIG_FILE} is not open_clip's: expected JSON with model_cfg and preprocess_cfg ({type(error).__name__}: {error}).") from error
+    weights = [path for pattern in ("*.safetensors", "*.bin", "*.pth", "*.pt") for path in sorted(folder.glob(pattern))]
+    preferred = [path for path in weights if path.stem in ("open_clip_model", "open_clip_pytorch_model")] or weights
+    if not preferred:
+        raise ValueError(f"model={label}: expected weights (safetensors, bin or pth) beside {CONFIG_FILE}; {folder} has none.")
+    if len({path.stem for path in preferred}) > 1 and preferred is weights:
+        raise ValueError(f"model={label}: {folder} holds several checkpoints ({loading.named(path.name for path in weights)}). Call the one meant {WEIGHTS_FILE}, or name an architecture as model and the file as pretrained.")
+    preprocess = {name: value for name, value in config.get("preprocess_cfg", {}).items() if name in _PREPROCESS_SETTINGS} | given
+    if not {"mean", "std"} <= set(preprocess):
+        raise ValueError(f"model={label}: {CONFIG_FILE} has no preprocess_cfg with mean and std, and open_clip would take CLIP's. {_PREPROCESS_HINT}")
+    local = f"local-dir:{folder}"
+    return _Source(label, local, preferred[0], _with_context(architecture, specification), preprocess, specification.get("context_length"), {}, files | {"weights": preferred[0].name})
+
+
+def _find_on_hub(label: str, repository: str, given: dict[str, Any], specification: dict[str, Any]) -> _Source:
+    """A repository of the Hub, or its copy in the Hub's cache, as a folder."""
+    revision = specification.get("revision")
+    try:
+        config = Path(download_pretrained_from_hf(repository, filename=CONFIG_FILE, revision=revision))
+        weights = Path(download_pretrained_from_hf(repository, revision=revision))
+    except FileNotFoundError as error:
+        raise ValueError(f"model={label}, revision={revision}: {error}") from error
+    for name in _TOKENIZER_FILES:
+        _try_download(repository, name, revision)
+    source = _find_in_folder(label, config.parent, given, specification, {"repository": repository, "revision": config.parent.name})
+    return _Source(**(vars(source) | {"weights": weights}))
+
+
+def _try_download(repository: str, name: str, revision: str | None) -> None:
+    """A file that a repository may do without."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        hf_hub_download(repository, name, revision=revision)
+    except (EntryNotFoundError, LocalEntryNotFoundError):
+        logger.debug(f"{repository} has no {name}")
+
+
+def _find_architecture(name: str, pretrained: str | None, given: dict[str, Any], specification: dict[str, Any]) -> _Source:
     known = open_clip.list_models()
-    if name.replace("/", "-") not in known:
+    if name not in known:
         near = difflib.get_close_matches(name, known, n=3) or known[:3]
-        raise ValueError(f"model={model}: open_clip has no such architecture. Near: {', '.join(near)}. Or use hf-hub:org/name or local-dir:/folder.")
-    tags = open_clip.list_pretrained_tags_by_model(name.replace("/", "-"))
+        raise ValueError(f"model={name}: open_clip has no such architecture. Near: {', '.join(near)}. Or use hf-hub:org/name or local-dir:/folder.")
+    tags = open_clip.list_pretrained_tags_by_model(name)
     if pretrained is None or not (pretrained in tags or Path(pretrained).is_file()):
         asked = "without pretrained the weights would be random" if pretrained is None else f"pretrained={pretrained} is neither a tag nor a file"
-        raise ValueError(f"model={model}: {asked}. Expected a checkpoint file or one of the tags {', '.join(tags) or '(none)'}.")
+        raise ValueError(f"model={name}: {asked}. Expected a checkpoint file or one of the tags {', '.join(tags) or '(none)'}.")
+    label, revision = f"{name}:{pretrained}", specification.get("revision")
+    architecture, options = open_clip.get_model_config(name), {}
+    if Path(pretrained).is_file():
+        if revision is not None:
+            raise ValueError(f"revision={revision}: {pretrained} is a local file and has none. Leave revision out.")
+        weights, files = Path(pretrained), {"weights": pretrained}
+        preprocess = given if {"mean", "std"} <= set(given) else _usual_preprocess(name, tags, pretrained) | given
+    else:
+        config = open_clip.get_pretrained_cfg(name, pretrained)
+        weights, files = _download_tag(label, config, revision), {"tag": pretrained, "repository": config.get("hf_hub", "").strip("/"), "revision": revision}
+        preprocess = {setting: config[setting] for setting in _PREPROCESS_SETTINGS if setting in config} | given
+        if config.get("quick_gelu", False):
+            # These weights were trained with another activation than the architecture's default.
+            options["force_quick_gelu"] = True
+            architecture["quick_gelu"] = True
+    return _Source(label, name, weights, _with_context(architecture, specification), preprocess, specification.get("context_length"), options, files)
 
 
-def _check_precision(precision: str, device: torch.device) -> None:
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision={precision}: expected one of {', '.join(PRECISIONS)}.")
-    if device.type == "cpu" and precision in ("fp16", "amp"):
-        raise ValueError(f"precision={precision}: half precision needs a GPU. On the CPU use fp32, bf16 or amp_bf16.")
+def _with_context(architecture: dict[str, Any], specification: dict[str, Any]) -> dict[str, Any]:
+    length = specification.get("context_length")
+    return architecture if length is None else architecture | {"text_cfg": architecture["text_cfg"] | {"context_length": length}}
 
 
-def _autocast(precision: str, device: torch.device):
-    if not precision.startswith("amp"):
-        return nullcontext
-    dtype = torch.bfloat16 if precision == "amp_bf16" else torch.float16
-    return lambda: torch.autocast(device.type, dtype=dtype)
+def _download_tag(label: str, config: dict[str, Any], revision: str | None) -> Path:
+    repository = config.get("hf_hub", "").strip("/")
+    if revision is not None and not repository:
+        raise ValueError(f"revision={revision}: {label} is not on the Hugging Face Hub and has no revisions. Leave revision out.")
+    try:
+        return Path(download_pretrained_from_hf(repository, revision=revision) if revision is not None else download_pretrained(config))
+    # The Hub, plain downloads and their caches each have errors of their own.
+    except Exception as error:
+        raise ValueError(f"{label}, revision={revision}: open_clip cannot load its weights: {type(error).__name__}: {error}") from error
 
 
-def _needs_quick_gelu(model: str, pretrained: str | None) -> bool:
-    """Whether the tag's weights were trained with another activation than the architecture's default."""
-    if pretrained is None or Path(pretrained).is_file():
-        return False
-    return bool(open_clip.get_pretrained_cfg(model.replace("/", "-"), pretrained).get("quick_gelu", False))
+def _usual_preprocess(name: str, tags: list[str], file: str) -> dict[str, Any]:
+    """The preprocessing that all published weights of this architecture share."""
+    found = [open_clip.get_pretrained_cfg(name, tag) for tag in tags]
+    settings = [{setting: config[setting] for setting in _PREPROCESS_SETTINGS if setting in config} for config in found]
+    if not settings or any(other != settings[0] for other in settings):
+        reason = "published weights of it differ in theirs" if settings else "open_clip knows none for it"
+        raise ValueError(f"model={name}, pretrained={file}: a checkpoint file has no preprocessing settings, and {reason}. {_PREPROCESS_HINT}")
+    logger.info(f"{file}: preprocessing as for all published weights of {name}: {settings[0]}")
+    return settings[0]
+
+
+def _given_preprocess(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    try:
+        given = json.loads(text)
+        unknown = set(given) - set(_PREPROCESS_SETTINGS)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"preprocess={text}: expected a JSON object: {error}.") from error
+    if unknown or not isinstance(given, dict):
+        raise ValueError(f"preprocess={text}: expected an object with {', '.join(_PREPROCESS_SETTINGS)}.")
+    return given
+
+
+@contextmanager
+def _offline_text_tower(source: _Source) -> Iterator[dict[str, Any]]:
+    """Where the text tower is a transformers model, its configuration as a local folder, if it is known."""
+    text = source.architecture.get("text_cfg", {})
+    tower = text.get("hf_model_name")
+    beside = source.weights.parent / TEXT_TOWER_FOLDER
+    if not tower or Path(tower).is_dir():
+        yield {}
+    elif beside.is_dir():
+        yield {"text_cfg": text | {"hf_model_name": str(beside), "hf_model_pretrained": False}}
+    elif tower in TEXT_TOWERS:
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "config.json").write_text(json.dumps(TEXT_TOWERS[tower]))
+            yield {"text_cfg": text | {"hf_model_name": folder, "hf_model_pretrained": False}}
+    else:
+        yield {}
+
+
+def _build(source: _Source, precision: str = "fp32", device: torch.device | str = "cpu") -> torch.nn.Module:
+    """The architecture with random weights."""
+    # open_clip warns that they are; they are loaded next, and checked.
+    with _offline_text_tower(source) as overrides, _without_warnings():
+        try:
+            return open_clip.create_model(
+                source.model,
+                load_weights=False,
+                pretrained_text=False,
+                precision=precision,
+                device=device,
+                force_context_length=source.context_length,
+                **source.options,
+                **overrides,
+            )
+        # Each configuration has its own way to be wrong.
+        except Exception as error:
+            raise ValueError(f"{source.name}: open_clip cannot build it: {type(error).__name__}: {error}") from error
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+def _load_weights(module: torch.nn.Module, source: _Source) -> None:
+    """Load weights that are exactly those of the architecture; open_clip alone would resize positions silently."""
+    state = None
+    if source.weights.suffix not in (".npz", ".npy"):
+        state = loading.read_weights(source.weights)
+        expected = module.state_dict()
+        for name in ("visual.positional_embedding", "positional_embedding", "text.positional_embedding", "visual.trunk.pos_embed"):
+            if name in state and name in expected and state[name].shape != expected[name].shape:
+                found, wanted = tuple(state[name].shape), tuple(expected[name].shape)
+                raise ValueError(f"{source.name}: {source.weights} has {name} of shape {found}, the architecture {wanted}: another image size, patch size or context length. Name the architecture that it was trained with.")
+    try:
+        open_clip.load_checkpoint(module, str(source.weights), strict=True)
+    except RuntimeError as error:
+        if state is not None:
+            loading.check_fits(state, module, f"{source.name}: {source.weights}")
+        raise ValueError(f"{source.name}: {source.weights} does not fit the architecture: {error}") from error
+    except Exception as error:
+        raise ValueError(f"{source.name}: open_clip cannot load {source.weights}: {type(error).__name__}: {error}") from error
+
+
+def _tokenizer(source: _Source) -> Any:
+    """The checkpoint's own tokenizer, or the one that its configuration names."""
+    text = source.architecture.get("text_cfg", {})
+    length = {} if source.context_length is None else {"context_length": source.context_length}
+    faults = []
+    for name in (source.model, text.get("hf_tokenizer_name")):
+        if not name:
+            continue
+        try:
+            if name == source.model:
+                return open_clip.get_tokenizer(name, **length)
+            settings = {"context_length": text.get("context_length", 77), "tokenizer_mode": text.get("tokenizer_mode")} | length | text.get("tokenizer_kwargs", {})
+            return open_clip.tokenizer.HFTokenizer(name, **settings)
+        # transformers' errors for a missing file, a bad file and no network have no common class.
+        except Exception as error:
+            faults.append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+    raise ValueError(f"{source.name}: no tokenizer. Put tokenizer.json and tokenizer_config.json beside the weights. Tried {'; '.join(faults)}")
+
+
+def _tokenizer_sha256(tokenizer: Any) -> str:
+    """By vocabulary, and by what becomes of texts that try spaces, case, punctuation and length."""
+    inner = getattr(tokenizer, "tokenizer", None)
+    vocabulary = inner.get_vocab() if hasattr(inner, "get_vocab") else getattr(tokenizer, "encoder", {})
+    probe = tokenizer(["", "A cell.", "h&e-STAINED  section\n(5 µm)", "0123456789 " * 40])
+    return loading.sha256_of([sorted(vocabulary.items()), probe.tolist()])
+
+
+def _normalized(vectors: torch.Tensor) -> torch.Tensor:
+    # In single precision also where the weights have less.
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)

@@ -1,0 +1,243 @@
+"""Contrastive models that come from checkpoints: precision, merging, and what the results file says of them."""
+
+from __future__ import annotations
+
+import abc
+import copy
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+import torch
+from loguru import logger
+from PIL import Image
+
+from microbench_adapters import loading, merging
+from microbench_adapters.base import DEFAULT_BATCH_SIZE, ContrastiveModel
+from microbench_adapters.checkpoints import Checkpoint, Preprocessing
+from microbench_adapters.loading import Loaded
+
+# What the weights are cast to; amp keeps them and casts operations.
+PRECISIONS = ("fp32", "fp16", "bf16", "amp", "amp_bf16")
+
+
+class CheckpointModel(ContrastiveModel):
+    """A dual encoder with weights from a checkpoint, or merged from several.
+
+    Args:
+        precision: one of `PRECISIONS`.
+        merge_with: another checkpoint, or several as ``[one,other]``: the base of ``merge=linear``
+            and ``slerp``; the base and then further fine-tuned ones of ``task_arithmetic`` and
+            ``ties``; all equal for ``soup``.
+        merge: one of `merging.METHODS`.
+        alpha: how much of the checkpoint itself, against the base; see `merging.merge`.
+        density: of ``merge=ties``.
+        batch_size, device, max_batch_size: see `ContrastiveModel`.
+
+    Raises:
+        ValueError: an option does not exist or cannot work here, checkpoints cannot be loaded
+            or cannot be merged.
+    """
+
+    # The row behind a model that has a name of its own.
+    checkpoint: ClassVar[Checkpoint | None] = None
+
+    def __init__(
+        self,
+        specification: dict[str, Any],
+        precision: str = "fp32",
+        merge_with: str | None = None,
+        merge: str = "linear",
+        alpha: float | None = None,
+        density: float | None = None,
+        batch_size: int | str = DEFAULT_BATCH_SIZE,
+        device: str | None = None,
+        max_batch_size: int | None = None,
+    ) -> None:
+        super().__init__(batch_size=batch_size, device=device, max_batch_size=max_batch_size)
+        check_precision(precision, self.device)
+        others = _listed(merge_with)
+        _check_merge(merge, alpha, density, others)
+        self.precision = precision
+        self.input_dtype = input_dtype(precision)
+        self.autocast = _autocast(precision, self.device)
+        self.loaded = self._loaded(specification)
+        self._warn_of_other_settings()
+        if others:
+            bases = [self._loaded(self.resolve(other, specification)) for other in others]
+            self.loaded, self._merged = merged([bases[0], self.loaded, *bases[1:]], merge, alpha, density)
+        else:
+            self._merged = None
+        # Before the module is cast: they are worked out of its weights.
+        self._scale, self._bias = loading.scale_and_bias(self.loaded.module)
+        self._sha256 = loading.weights_sha256(self.loaded.module.state_dict())
+        self.module = self.prepared(self.loaded, precision, self.device).eval()
+        self._try_out()
+
+    @classmethod
+    @abc.abstractmethod
+    def load(cls, specification: dict[str, Any]) -> Loaded:
+        """The checkpoint of a specification, a subset of the constructor's arguments.
+
+        Raises:
+            ValueError: it does not exist, is not whole, or is not what it says.
+        """
+
+    @classmethod
+    @abc.abstractmethod
+    def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:
+        """The specification of the checkpoint that ``merge_with`` calls ``name``, beside the model ``like``."""
+
+    @classmethod
+    @abc.abstractmethod
+    def prepared(cls, loaded: Loaded, precision: str, device: torch.device) -> torch.nn.Module:
+        """The module of ``loaded`` on its device and in its precision."""
+
+    @classmethod
+    @abc.abstractmethod
+    def save(cls, loaded: Loaded, folder: Any) -> None:
+        """Write ``loaded`` into an existing folder, in the library's own layout."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def preprocessing_of(settings: dict[str, Any]) -> Preprocessing:
+        """The library's preprocessing settings in common words."""
+
+    @classmethod
+    def _loaded(cls, specification: dict[str, Any]) -> Loaded:
+        def load() -> Loaded:
+            loaded = cls.load(specification)
+            loaded.module.eval()
+            loading.check_finite(loaded.module, loaded.name)
+            return loaded
+
+        return loading.load_once((cls.load.__func__, repr(sorted(specification.items()))), load)
+
+    def _try_out(self) -> None:
+        """Encode an image and a text, so that what cannot run fails now."""
+        try:
+            image = {name: values[None] for name, values in self.preprocess(Image.new("RGB", (64, 48))).items()}
+            vectors = [self._run(self.encode_images, image), self._run(self.encode_texts, self.tokenize(["a micrograph"]))]
+        # Libraries, devices and precisions each have errors of their own.
+        except Exception as error:
+            advice = "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
+            raise ValueError(f"{self.loaded.name}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
+        if vectors[0].shape != vectors[1].shape:
+            raise ValueError(f"{self.loaded.name}: images and texts are encoded as vectors of different lengths, {vectors[0].shape[1]} and {vectors[1].shape[1]}; they cannot be compared.")
+
+    def _warn_of_other_settings(self) -> None:
+        """Say where a named model's checkpoint is not as its row has it: another release, or a fine-tune."""
+        if self.checkpoint is None or self.checkpoint.preprocessing is None:
+            return
+        found = asdict(self.preprocessing_of(self.loaded.preprocessing))
+        for setting, expected in asdict(self.checkpoint.preprocessing).items():
+            if expected is not None and found[setting] != expected:
+                logger.warning(f"{self.loaded.name}: preprocessing has {setting} {found[setting]}, the model's published checkpoint {expected}.")
+
+    @property
+    def logit_scale(self) -> float:
+        return self._scale
+
+    @property
+    def logit_bias(self) -> float | None:
+        return self._bias
+
+    def record(self) -> dict[str, Any]:
+        found = {
+            "checkpoint": self.loaded.name,
+            "files": self.loaded.files,
+            "architecture": self.loaded.architecture,
+            "weights_sha256": self._sha256,
+            "preprocessing": self.loaded.preprocessing,
+            "context_length": self.loaded.context_length,
+            "tokenizer": {"class": type(self.loaded.tokenizer).__name__, "sha256": self.loaded.tokenizer_sha256},
+            "precision": self.precision,
+            "device": self.device.type,
+        }
+        return found | ({"merge": self._merged} if self._merged else {})
+
+
+def merged(parts: Sequence[Loaded], method: str, alpha: float | None, density: float | None) -> tuple[Loaded, dict[str, Any]]:
+    """Base, fine-tuned checkpoint and further ones as one, and how it was made.
+
+    Architecture, preprocessing and tokenizer are those of the second, which are the others' too.
+
+    Raises:
+        ValueError: keys, shapes, preprocessing, tokenizers or context lengths differ.
+    """
+    states = {part.name: part.module.state_dict() for part in parts}
+    if len(states) < len(parts):
+        raise ValueError(f"merge_with: {parts[0].name} cannot be merged with itself. Name another checkpoint.")
+    merging.check_same(states)
+    base, tuned = parts[0], parts[1]
+    for part in (base, *parts[2:]):
+        for what in ("preprocessing", "tokenizer_sha256", "context_length"):
+            if getattr(part, what) != getattr(tuned, what):
+                difference = "they make other tokens of the same texts" if what == "tokenizer_sha256" else f"{getattr(part, what)} and {getattr(tuned, what)}"
+                raise ValueError(f"merge_with: {part.name} and {tuned.name} differ in {what.removesuffix('_sha256')}: {difference}. Merge checkpoints of one kind only.")
+        if part.architecture != tuned.architecture:
+            # An activation has no weights: it would show in no key.
+            logger.warning(f"merge_with: {part.name} and {tuned.name} have equal weights' shapes, but configurations that differ: {_differing(part.architecture, tuned.architecture)}.")
+    state = merging.merge(method, states[base.name], [states[part.name] for part in parts[1:]], alpha, density)
+    module = copy.deepcopy(tuned.module)
+    module.load_state_dict(state)
+    settings = {"method": method, "of": [{"checkpoint": part.name, "files": part.files, "weights_sha256": loading.weights_sha256(states[part.name])} for part in parts]}
+    if method != "soup":
+        settings["alpha"] = merging.DEFAULT_ALPHA[method] if alpha is None else alpha
+    if method == "ties":
+        settings["density"] = merging.DEFAULT_DENSITY if density is None else density
+    return Loaded(**(vars(tuned) | {"module": module})), settings
+
+
+def _differing(one: dict[str, Any], other: dict[str, Any]) -> str:
+    names = [name for name in dict.fromkeys((*one, *other)) if one.get(name) != other.get(name)]
+    return loading.named(f"{name} {one.get(name)} and {other.get(name)}" for name in names)
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Refuse a precision that the device does not compute in.
+
+    Raises:
+        ValueError: with what to use instead.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision={precision}: expected one of {', '.join(PRECISIONS)}.")
+    if device.type == "cpu" and precision in ("fp16", "amp"):
+        raise ValueError(f"precision={precision}: half precision needs a GPU. On the CPU use fp32, bf16 or amp_bf16.")
+    if device.type == "cuda" and "bf16" in precision and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise ValueError(f"precision={precision}: this GPU has no bfloat16. Use fp32, fp16 or amp.")
+
+
+def input_dtype(precision: str) -> torch.dtype:
+    """What images are cast to: the weights' type; with amp single precision."""
+    return {"fp16": torch.float16, "bf16": torch.bfloat16}.get(precision, torch.float32)
+
+
+def _autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
+    if not precision.startswith("amp"):
+        return nullcontext
+    dtype = torch.bfloat16 if precision == "amp_bf16" else torch.float16
+    return lambda: torch.autocast(device.type, dtype=dtype)
+
+
+def _listed(merge_with: str | None) -> list[str]:
+    """``one`` or ``[one,other]``, the form that the harness does not split at commas."""
+    if merge_with is None:
+        return []
+    text = str(merge_with).strip()
+    names = text[1:-1].split(",") if text.startswith("[") and text.endswith("]") else [text]
+    names = [name.strip() for name in names]
+    if not all(names):
+        raise ValueError(f"merge_with={merge_with}: expected a checkpoint, or several as [one,other].")
+    return names
+
+
+def _check_merge(merge: str, alpha: float | None, density: float | None, others: list[str]) -> None:
+    given = [f"{name}={value}" for name, value in (("alpha", alpha), ("density", density)) if value is not None]
+    if merge != "linear":
+        given.append(f"merge={merge}")
+    if given and not others:
+        raise ValueError(f"{', '.join(given)}: nothing to merge with. Name the base as merge_with=, or leave {'it' if len(given) == 1 else 'them'} out.")
+    if others:
+        merging.check_settings(merge, alpha, density, len(others))

@@ -1,0 +1,85 @@
+"""What a contrastive model tells the harness beyond its model API.
+
+lmms-eval writes no word about a loaded model into its results file, and its response cache knows
+a model by the arguments it was asked with, not by its weights. `install` closes both gaps around
+the harness's own ``evaluate``.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+from typing import Any
+
+import torch
+from loguru import logger
+
+# Where the results file says what was loaded.
+RESULTS_KEY = "loaded_model"
+_INSTALLED = "_microbench_records_models"
+
+
+def install() -> None:
+    """Make the harness's ``evaluate`` record contrastive models and keep their cached answers apart by weights.
+
+    Called by every contrastive model; does nothing the second time. Never raises: a harness whose
+    internals moved still evaluates, and a warning says what is missing.
+    """
+    from lmms_eval import evaluator
+
+    original = evaluator.evaluate
+    if getattr(original, _INSTALLED, False):
+        return
+    missing = {"lm", "response_cache"} - set(inspect.signature(original).parameters)
+    if missing:
+        logger.warning(f"This version of lmms-eval evaluates without {', '.join(sorted(missing))}: its results file will not say which weights were loaded.")
+        return
+
+    @functools.wraps(original)
+    def evaluate(*args, **kwargs):
+        call = inspect.signature(original).bind(*args, **kwargs)
+        model = call.arguments["lm"]
+        if not hasattr(model, "texts_cut"):
+            return original(*args, **kwargs)
+        if call.arguments.get("response_cache") is not None:
+            call.arguments["response_cache"] = _CacheByWeights(call.arguments["response_cache"], model.record())
+        results = original(*call.args, **call.kwargs)
+        record = model.record() | _cut_in_all_processes(model)
+        if results is not None:
+            results[RESULTS_KEY] = record
+        return results
+
+    setattr(evaluate, _INSTALLED, True)
+    evaluator.evaluate = evaluate
+
+
+class _CacheByWeights:
+    """The harness's response cache for one model, whose answers other weights behind the same path do not share."""
+
+    def __init__(self, cache: Any, record: dict[str, Any]) -> None:
+        self._cache = cache
+        # What decides an answer; the device changes nothing but its last digits.
+        identity = json.dumps({name: value for name, value in record.items() if name != "device"}, sort_keys=True)
+        cache._model_fingerprint_hash = hashlib.sha256(f"{cache.model_fingerprint} {identity}".encode()).hexdigest()[:16]
+
+    def execute(self, model: Any, request_type: str, requests: list) -> list:
+        # lmms-eval 0.7.3 stores a log-likelihood as text and cannot read it back.
+        if request_type == "loglikelihood":
+            return model.loglikelihood(requests)
+        return self._cache.execute(model, request_type, requests)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+
+def _cut_in_all_processes(model: Any) -> dict[str, Any]:
+    """The texts that were cut and the number of questions they spoil, over all processes of the run."""
+    mine = (model.texts_cut, model.questions_cut_alike)
+    parts = [mine]
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        parts = [mine] * torch.distributed.get_world_size()
+        torch.distributed.all_gather_object(parts, mine)
+    texts, questions = (set().union(*sets) for sets in zip(*parts))
+    return {"texts_cut": sorted(texts), "questions_cut_alike": len(questions)}

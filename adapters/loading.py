@@ -1,0 +1,168 @@
+"""What a loaded checkpoint is, whatever library loaded it, and the checks that all of them share."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+# Of long lists in messages, how many are named.
+_NAMED = 5
+_kept: dict[Any, Loaded] | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A checkpoint in single precision on the CPU, with all that its encoders need.
+
+    Attributes:
+        name: what the user called it.
+        architecture: the configuration that the library builds the module from.
+        module: the model, in evaluation mode, with its weights.
+        preprocess: the library's own preprocessing of one image.
+        preprocessing: the settings of ``preprocess``, as JSON values.
+        tokenizer: the library's own tokenizer.
+        tokenizer_sha256: equal for tokenizers that make the same tokens of the same texts.
+        context_length: in tokens.
+        files: where weights and settings came from.
+        build: where the precision is decided when a module is built, what builds it, with random
+            weights, in a precision and on a device.
+    """
+
+    name: str
+    architecture: dict[str, Any]
+    module: torch.nn.Module
+    preprocess: Callable
+    preprocessing: dict[str, Any]
+    tokenizer: Any
+    tokenizer_sha256: str
+    context_length: int
+    files: dict[str, Any]
+    build: Callable[[str, torch.device], torch.nn.Module] | None = None
+
+
+@contextlib.contextmanager
+def kept_in_memory() -> Iterator[None]:
+    """Within it, a checkpoint that was loaded once is not read from disk again."""
+    global _kept
+    _kept = {}
+    try:
+        yield
+    finally:
+        _kept = None
+
+
+def load_once(key: Any, load: Callable[[], Loaded]) -> Loaded:
+    """``load()``, or within `kept_in_memory` what an equal ``key`` gave before. Its module must not be changed there."""
+    if _kept is None:
+        return load()
+    if key not in _kept:
+        _kept[key] = load()
+    return _kept[key]
+
+
+def is_kept() -> bool:
+    """Whether loaded checkpoints are shared, so that their modules must be copied before they are changed."""
+    return _kept is not None
+
+
+def weights_sha256(state: Mapping[str, torch.Tensor]) -> str:
+    """The SHA-256 of names, types, shapes and values, whatever the file format and the order."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        values = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        digest.update(values.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def sha256_of(value: Any) -> str:
+    """The SHA-256 of a JSON value, or of what ``repr`` makes of other values in it."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=repr).encode()).hexdigest()
+
+
+def named(names: Iterable[str]) -> str:
+    """The first few of ``names`` and the number of the others, for a message."""
+    names = list(names)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def check_fits(state: Mapping[str, torch.Tensor], module: torch.nn.Module, where: str, ignored: Iterable[str] = ()) -> None:
+    """Refuse weights that are not exactly those of the architecture.
+
+    Raises:
+        ValueError: keys are missing or unexpected, or shapes differ; all three are named.
+    """
+    expected = module.state_dict()
+    ignored = set(ignored)
+    faults = []
+    if missing := [name for name in expected if name not in state and name not in ignored]:
+        faults.append(f"missing {len(missing)} ({named(missing)})")
+    if unexpected := [name for name in state if name not in expected and name not in ignored]:
+        faults.append(f"unexpected {len(unexpected)} ({named(unexpected)})")
+    if differing := [
+        f"{name}: {tuple(state[name].shape)}, expected {tuple(expected[name].shape)}"
+        for name in expected
+        if name in state and state[name].shape != expected[name].shape
+    ]:
+        faults.append(f"of another shape {len(differing)} ({named(differing)})")
+    if faults:
+        raise ValueError(f"{where}: the weights are not those of this architecture. Keys: {'; '.join(faults)}. Name the architecture that the checkpoint was trained with.")
+
+
+def check_finite(module: torch.nn.Module, where: str) -> None:
+    """Refuse weights that hold NaN or infinity: every similarity would be NaN, and every answer the first option.
+
+    Raises:
+        ValueError: such weights, by name.
+    """
+    broken = [name for name, values in module.named_parameters() if not bool(torch.isfinite(values).all())]
+    if broken:
+        raise ValueError(f"{where}: {len(broken)} weights hold values that are not finite ({named(broken)}). Training diverged, or the file is damaged.")
+
+
+def scale_and_bias(module: torch.nn.Module) -> tuple[float, float | None]:
+    """What similarities are multiplied by and what is added: ALIGN divides by a temperature, SigLIP adds a bias."""
+    if hasattr(module, "logit_scale"):
+        scale = float(module.logit_scale.detach().double().exp())
+    else:
+        scale = float(1 / module.temperature.detach().double())
+    bias = getattr(module, "logit_bias", None)
+    return scale, None if bias is None else float(bias.detach().double())
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a checkpoint file (safetensors, or what ``torch.save`` wrote); nothing in it is executed.
+
+    Training scripts nest the weights under ``state_dict`` or ``model`` and prefix their names with
+    ``module.`` or ``_orig_mod.``; both are taken off.
+
+    Raises:
+        ValueError: the file holds no weights, or cannot be read.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    # Unpickling, safetensors and torch each have errors of their own.
+    except Exception as error:
+        raise ValueError(f"{path}: cannot be read as a checkpoint: {type(error).__name__}: {error}") from error
+    for nested in ("state_dict", "model_state_dict", "model"):
+        if isinstance(state, dict) and isinstance(state.get(nested), dict):
+            state = state[nested]
+    if not isinstance(state, dict) or not state or not all(isinstance(values, torch.Tensor) for values in state.values()):
+        raise ValueError(f"{path}: expected the weights of a model by name (a state dict), got {type(state).__name__}.")
+    for prefix in ("module.", "_orig_mod."):
+        if all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): values for name, values in state.items()}
+    return state

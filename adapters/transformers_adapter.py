@@ -1,0 +1,252 @@
+"""Contrastive models that the library transformers loads."""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from PIL.Image import Image, Resampling
+
+from microbench_adapters import loading
+from microbench_adapters.base import DEFAULT_BATCH_SIZE, Tensors
+from microbench_adapters.checkpoint_model import CheckpointModel, input_dtype
+from microbench_adapters.checkpoints import CHECKPOINTS, Preprocessing
+from microbench_adapters.loading import Loaded
+
+PADDINGS = ("context", "longest")
+# Model types whose text encoder sees its padding, and was trained with texts padded to the context
+# (transformers' documentation of SigLIP and SigLIP 2).
+_PADDED_TYPES = ("siglip", "siglip2")
+# Checkpoints of older releases hold this buffer, which newer ones work out.
+_POSITIONS = "position_ids"
+# Without a limit of their own tokenizers report a huge one.
+_NO_LIMIT = 100_000
+
+
+class TransformersClip(CheckpointModel):
+    """Any image-text dual encoder that transformers loads: CLIP, SigLIP, SigLIP 2, ALIGN, AltCLIP, Chinese-CLIP, …
+
+    Args:
+        model: a repository on the Hub (``openai/clip-vit-base-patch32``) or a local folder, with
+            configuration, processor and weights.
+        pretrained: a checkpoint file with other weights of the same architecture.
+        revision: commit, branch or tag of the repository.
+        context_length: in tokens, where it is not the tokenizer's.
+        padding: ``context`` or ``longest``, where it is not the one of the model's type.
+        precision, merge_with, merge, alpha, density: see `CheckpointModel`.
+        batch_size, device, max_batch_size: see `ContrastiveModel`.
+
+    Raises:
+        ValueError: an option does not exist or cannot work here, files are missing, weights are
+            not those of the architecture, or the model is no dual encoder.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        pretrained: str | None = None,
+        revision: str | None = None,
+        context_length: int | None = None,
+        padding: str | None = None,
+        precision: str = "fp32",
+        merge_with: str | None = None,
+        merge: str = "linear",
+        alpha: float | None = None,
+        density: float | None = None,
+        batch_size: int | str = DEFAULT_BATCH_SIZE,
+        device: str | None = None,
+        max_batch_size: int | None = None,
+    ) -> None:
+        if padding not in (None, *PADDINGS):
+            raise ValueError(f"padding={padding}: expected one of {', '.join(PADDINGS)}.")
+        asked = {"model": model, "pretrained": pretrained, "revision": revision, "context_length": context_length}
+        specification = {name: value if name == "context_length" else str(value) for name, value in asked.items() if value is not None}
+        self._asked_padding = padding
+        super().__init__(specification, precision, merge_with, merge, alpha, density, batch_size, device, max_batch_size)
+
+    @classmethod
+    def load(cls, specification: dict[str, Any]) -> Loaded:
+        model, revision = specification["model"], specification.get("revision")
+        folder = Path(model)
+        if folder.is_dir() and revision is not None:
+            raise ValueError(f"revision={revision}: {model} is a local folder and has none. Leave revision out.")
+        if folder.is_dir() and not (folder / "config.json").is_file():
+            raise ValueError(f"model={model}: expected a folder with transformers' config.json, processor and weights; it has no config.json.")
+        config = _from_pretrained(transformers.AutoConfig, model, revision)
+        processor = _from_pretrained(transformers.AutoProcessor, model, revision, backend="pil")
+        if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
+            raise ValueError(f"model={model}: expected a processor of images and texts, got {type(processor).__name__}. {_hint(folder)}")
+        module = _module(specification, config)
+        tokenizer = processor.tokenizer
+        return Loaded(
+            name=f"{model}:{specification['pretrained']}" if "pretrained" in specification else model,
+            architecture=json.loads(config.to_json_string(use_diff=False)),
+            module=module.float(),
+            preprocess=partial(_preprocess, processor.image_processor),
+            preprocessing=_settings(processor.image_processor),
+            tokenizer=tokenizer,
+            tokenizer_sha256=_tokenizer_sha256(tokenizer),
+            context_length=specification.get("context_length") or _context_length(processor, config),
+            files={"model": model, "revision": getattr(config, "_commit_hash", None) or revision} | ({"weights": specification["pretrained"]} if "pretrained" in specification else {}),
+        )
+
+    @classmethod
+    def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:
+        shared = {setting: like[setting] for setting in ("context_length",) if setting in like}
+        if name in CHECKPOINTS:
+            row = CHECKPOINTS[name]
+            if row.library != "transformers_clip":
+                raise ValueError(f"merge_with={name}: this name stands for a checkpoint of {row.library}, whose weights have other names. Name one that transformers loads.")
+            return dict(row.arguments) | shared
+        if Path(name).is_file():
+            return {setting: like[setting] for setting in ("model", "revision", "context_length") if setting in like} | {"pretrained": name}
+        repository, _, revision = name.partition("@")
+        if revision and not Path(name).exists():
+            return {"model": repository, "revision": revision} | shared
+        return {"model": name} | shared
+
+    @classmethod
+    def prepared(cls, loaded: Loaded, precision: str, device: torch.device) -> torch.nn.Module:
+        # Moving a module moves its weights, which other runs may share.
+        module = copy.deepcopy(loaded.module) if loading.is_kept() else loaded.module
+        return module.to(device, input_dtype(precision))
+
+    @classmethod
+    def save(cls, loaded: Loaded, folder: Path) -> None:
+        loaded.module.save_pretrained(folder)
+        loaded.tokenizer.save_pretrained(folder)
+        loaded.preprocess.args[0].save_pretrained(folder)
+
+    @staticmethod
+    def preprocessing_of(settings: dict[str, Any]) -> Preprocessing:
+        size = settings.get("size") or {}
+        crop = settings.get("crop_size") if settings.get("do_center_crop") else None
+        side = (crop or {}).get("height") or size.get("shortest_edge") or size.get("height")
+        normal = settings.get("do_normalize", False)
+        return Preprocessing(
+            side,
+            "shortest" if "shortest_edge" in size else "squash",
+            Resampling(settings["resample"]).name.lower() if settings.get("resample") is not None else None,
+            tuple(settings["image_mean"]) if normal else None,
+            tuple(settings["image_std"]) if normal else None,
+        )
+
+    def preprocess(self, image: Image) -> Tensors:
+        return self.loaded.preprocess(image)
+
+    def encode_images(self, images: Tensors) -> torch.Tensor:
+        inputs = {name: values.to(self.input_dtype) if values.is_floating_point() else values for name, values in images.items()}
+        with self.autocast():
+            return _vectors(self.module.get_image_features(**inputs))
+
+    def tokenize(self, texts: list[str]) -> Tensors:
+        asked = self._asked_padding or ("context" if self.loaded.architecture["model_type"] in _PADDED_TYPES else "longest")
+        padding = "max_length" if asked == "context" else "longest"
+        return dict(self.loaded.tokenizer(texts, padding=padding, max_length=self.loaded.context_length, truncation=True, return_tensors="pt"))
+
+    def encode_texts(self, tokens: Tensors) -> torch.Tensor:
+        with self.autocast():
+            return _vectors(self.module.get_text_features(**tokens))
+
+    def longer_than_context(self, texts: list[str]) -> list[str]:
+        lengths = (len(ids) for ids in self.loaded.tokenizer(texts, truncation=False, verbose=False)["input_ids"])
+        return [text for text, length in zip(texts, lengths) if length > self.loaded.context_length]
+
+
+def _from_pretrained(auto: Any, model: str, revision: str | None, **options: Any) -> Any:
+    """A configuration or a processor; code that comes with a checkpoint is never run."""
+    try:
+        return auto.from_pretrained(model, revision=revision, trust_remote_code=False, **options)
+    # transformers' errors for a missing file, a bad file and no network have no common class.
+    except Exception as error:
+        raise ValueError(f"model={model}, revision={revision}: {auto.__name__} cannot load it: {type(error).__name__}: {error} {_hint(Path(model))}") from error
+
+
+def _hint(folder: Path) -> str:
+    if not folder.is_dir():
+        return "Expected a repository on the Hub, or a local folder."
+    return f"{folder} needs config.json, preprocessor_config.json and the tokenizer's files; a fine-tune often lacks the last two: copy them from its base, or name the base as model and the weights as pretrained."
+
+
+def _module(specification: dict[str, Any], config: Any) -> torch.nn.Module:
+    model, file = specification["model"], specification.get("pretrained")
+    if file is not None:
+        if not Path(file).is_file():
+            raise ValueError(f"pretrained={file}: no such file. With transformers it is a checkpoint file for the architecture of model={model}.")
+        module = transformers.AutoModel.from_config(config)
+        _check_dual_encoder(module, model)
+        state = loading.read_weights(Path(file))
+        tied = [name for name in (*state, *module.state_dict()) if name.endswith(_POSITIONS)]
+        loading.check_fits(state, module, f"pretrained={file}, model={model}", ignored=tied)
+        module.load_state_dict(state, strict=False)
+        return module
+    try:
+        module, report = transformers.AutoModel.from_pretrained(
+            model, revision=specification.get("revision"), config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
+        )
+    # transformers' errors for a missing file, a bad file, other shapes and no network have no common class.
+    except Exception as error:
+        raise ValueError(f"model={model}: transformers cannot load its weights: {type(error).__name__}: {error}") from error
+    _check_dual_encoder(module, model)
+    faults = [(what, [str(name) for name in report[f"{what}_keys"] if not str(name).endswith(_POSITIONS)]) for what in ("missing", "unexpected", "mismatched")]
+    if any(names for _, names in faults):
+        listed = "; ".join(f"{what} {len(names)} ({loading.named(sorted(names))})" for what, names in faults if names)
+        raise ValueError(f"model={model}: the weights are not those of {type(module).__name__}. Keys: {listed}. Adapters (LoRA) must be merged into their base first.")
+    return module
+
+
+def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:
+    lacking = [name for name in ("get_image_features", "get_text_features") if not hasattr(module, name)]
+    if lacking or not (hasattr(module, "logit_scale") or hasattr(module, "temperature")):
+        raise ValueError(f"model={model}: {type(module).__name__} is no image-text dual encoder ({', '.join(lacking) or 'it has neither logit_scale nor temperature'}). Generative models run under the harness's own names.")
+
+
+def _context_length(processor: Any, config: Any) -> int:
+    """What the processor pads to, or the smaller of what the tokenizer and the position embeddings allow.
+
+    Raises:
+        ValueError: none of them says.
+    """
+    asked = _text_settings(processor).get("max_length")
+    if asked is not None:
+        return asked
+    positions = getattr(getattr(config, "text_config", None), "max_position_embeddings", None)
+    limits = [limit for limit in (processor.tokenizer.model_max_length, positions) if limit is not None and limit < _NO_LIMIT]
+    if not limits:
+        raise ValueError(f"{type(processor.tokenizer).__name__}: neither the tokenizer nor the configuration says how long a text may be. Set context_length.")
+    return int(min(limits))
+
+
+def _text_settings(processor: Any) -> dict[str, Any]:
+    """What a processor's class says of its texts, in the forms of several releases of transformers."""
+    settings = getattr(type(processor), "text_kwargs", None)
+    return settings if isinstance(settings, dict) else {}
+
+
+def _preprocess(image_processor: Any, image: Image) -> Tensors:
+    return {name: values[0] for name, values in image_processor(images=[image], return_tensors="pt").items()}
+
+
+def _settings(image_processor: Any) -> dict[str, Any]:
+    """The image processor's settings without the names of its files and of the release that wrote them."""
+    settings = json.loads(image_processor.to_json_string())
+    named = {name: value for name, value in settings.items() if name not in ("_processor_class", "processor_class", "image_processor_type", "feature_extractor_type")}
+    return {name: value for name, value in sorted(named.items()) if value is not None}
+
+
+def _tokenizer_sha256(tokenizer: Any) -> str:
+    """By vocabulary, and by what becomes of texts that try spaces, case, punctuation and length."""
+    probe = tokenizer(["", "A cell.", "h&e-STAINED  section\n(5 µm)", "0123456789 " * 40], truncation=False, verbose=False)
+    return loading.sha256_of([sorted(tokenizer.get_vocab().items()), {name: values for name, values in sorted(probe.items())}])
+
+
+def _vectors(output: Any) -> torch.Tensor:
+    # Releases before 5 return the vectors themselves.
+    vectors = output if isinstance(output, torch.Tensor) else output.pooler_output
+    # In single precision also where the weights have less.
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)

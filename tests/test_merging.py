@@ -1,0 +1,491 @@
+"""Claims about merged weights; plain loops over Python numbers are the oracle."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from microbench_adapters import merging
+from microbench_adapters.merging import DEFAULT_ALPHA, DEFAULT_DENSITY, METHODS, check_same, check_settings, merge
+
+FLOATING = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
+
+
+def double(*values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def merged(method, base, *tuned, **settings):
+    """The merge of checkpoints of one tensor, given as lists, as a list."""
+    states = [{"w": double(*values)} for values in (base, *tuned)]
+    return merge(method, states[0], states[1:], **settings)["w"].tolist()
+
+
+def bits(tensor):
+    return tensor.dtype, tensor.shape, tensor.contiguous().reshape(-1).view(torch.uint8).tolist()
+
+
+def same_bits(state, other):
+    return list(state) == list(other) and all(bits(state[key]) == bits(other[key]) for key in state)
+
+
+def checkpoint(seed, dtype=torch.float32):
+    """A state like a CLIP model's: matrices, a scalar, an attention mask, position ids, counters, flags."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        "weight": torch.randn(3, 4, generator=generator).to(dtype),
+        "logit_scale": torch.randn((), generator=generator).to(dtype),
+        "mask": torch.full((2, 2), -math.inf, dtype=dtype).triu(1),
+        "position_ids": torch.arange(4) + 10 * seed,
+        "num_batches": torch.tensor(seed),
+        "flags": torch.tensor([seed % 2 == 0, True]),
+        "bias": torch.randn(5, generator=generator).to(dtype),
+    }
+
+
+# --- oracles -------------------------------------------------------------------------
+
+
+def plain_slerp(base, tuned, alpha):
+    """By the arc cosine; for vectors that are clearly neither parallel nor opposite."""
+    norms = [math.sqrt(sum(value * value for value in vector)) for vector in (base, tuned)]
+    angle = math.acos(sum(first * second for first, second in zip(base, tuned)) / norms[0] / norms[1])
+    weights = math.sin((1 - alpha) * angle) / math.sin(angle), math.sin(alpha * angle) / math.sin(angle)
+    return [weights[0] * first + weights[1] * second for first, second in zip(base, tuned)]
+
+
+def plain_ties(base, tuned, alpha, density):
+    """Of whole checkpoints as lists of numbers."""
+    num_kept = max(1, round(density * len(base)))
+    trimmed = []
+    for checkpoint in tuned:
+        vector = [value - start for value, start in zip(checkpoint, base)]
+        smallest_kept = sorted((abs(value) for value in vector), reverse=True)[num_kept - 1]
+        trimmed.append([value if abs(value) >= smallest_kept else 0 for value in vector])
+    result = []
+    for start, values in zip(base, zip(*trimmed)):
+        total = sum(values)
+        agreeing = [value for value in values if value * total > 0]
+        result.append(start + alpha * (sum(agreeing) / len(agreeing) if agreeing else 0))
+    return result
+
+
+# --- the methods ---------------------------------------------------------------------
+
+
+def test_linear_is_the_weighted_sum():
+    """0.75 * 0 + 0.25 * 4 and 0.75 * 8 + 0.25 * -8."""
+    assert merged("linear", [0, 8], [4, -8], alpha=0.25) == [1, 4]
+
+
+def test_soup_is_the_mean_with_base():
+    """(0 + 3 + 6) / 3 and (1 + 1 + 4) / 3."""
+    assert merged("soup", [0, 1], [3, 1], [6, 4]) == [3, 2]
+
+
+def test_slerp_of_perpendicular_tensors_weights_by_sines():
+    """A third of 90 degrees: sin 60 of base and sin 30 of tuned, over sin 90."""
+    assert merged("slerp", [2, 0], [0, 6], alpha=1 / 3) == pytest.approx([2 * math.sqrt(3) / 2, 6 / 2], abs=1e-15)
+
+
+@pytest.mark.parametrize("angle", [1e-7, 1e-5, 1e-2, 1, 2, 3, math.pi - 1e-2, math.pi - 1e-4])
+@pytest.mark.parametrize("alpha", [0.1, 0.5, 0.8])
+def test_slerp_walks_the_circle_at_every_angle(angle, alpha):
+    result = merged("slerp", [1, 0], [math.cos(angle), math.sin(angle)], alpha=alpha)
+    assert result == pytest.approx([math.cos(alpha * angle), math.sin(alpha * angle)], abs=1e-11)
+
+
+def test_slerp_takes_the_angle_per_tensor_over_all_its_entries():
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(2, 18))
+    states = [{"a": torch.tensor(vector[:12]).reshape(3, 2, 2), "b": torch.tensor(vector[12:])} for vector in vectors]
+    result = merge("slerp", states[0], states[1:], alpha=0.3)
+    assert result["a"].shape == (3, 2, 2)
+    assert result["a"].flatten().tolist() == pytest.approx(plain_slerp(*vectors[:, :12], 0.3), abs=1e-12)
+    assert result["b"].tolist() == pytest.approx(plain_slerp(*vectors[:, 12:], 0.3), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("base", "tuned", "quarter"),
+    [
+        ([1, 2], [3, 6], [1.5, 3]),
+        ([1, 2], [-3, -6], [0, 0]),
+        ([0, 0], [4, 8], [1, 2]),
+        ([4, 8], [0, 0], [3, 6]),
+        # An angle of 1e-7, where the sine of the exactly opposite tensors is rounding alone.
+        ([1, 0], [-1, 1e-7], [0.5, 2.5e-8]),
+    ],
+)
+def test_slerp_without_an_arc_is_linear(base, tuned, quarter):
+    assert merged("slerp", base, tuned, alpha=0.25) == pytest.approx(quarter, rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("value", [-9.0, 0.0, 5.0])
+def test_slerp_of_single_numbers_is_linear(value):
+    states = [{"logit_scale": torch.tensor(number)} for number in (3.0, value)]
+    assert merge("slerp", states[0], states[1:], alpha=0.25)["logit_scale"].item() == 0.75 * 3 + 0.25 * value
+
+
+def test_task_arithmetic_adds_scaled_task_vectors():
+    """Task vectors (2, -2) and (1, 4), sum (3, 2): 1 + 0.5 * 3 and 10 + 0.5 * 2; alpha may exceed 1."""
+    assert merged("task_arithmetic", [1, 10], [3, 8], [2, 14], alpha=0.5) == [2.5, 11]
+    assert merged("task_arithmetic", [1, 10], [3, 8], alpha=2) == [5, 6]
+
+
+def test_ties_elects_by_the_sum_and_averages_only_what_agrees():
+    """Per entry: all agree; two small against one large; one against a zero; opposite and equal."""
+    tuned = [4, 1, 6, 5], [2, 1, 0, -5], [3, -8, 0, 0]
+    assert merged("ties", [0, 0, 0, 0], *tuned, density=1) == [(4 + 2 + 3) / 3, -8, 6, 0]
+    assert merged("ties", [100, 100, 100, 100], *([100 + value for value in values] for values in tuned), density=1, alpha=0.5) == [101.5, 96, 103, 100]
+
+
+def test_ties_trims_over_the_whole_checkpoint_not_per_tensor():
+    """Half of 8 entries are 4: all of ``a`` beats all of ``b``. The rest of the checkpoint stays at base."""
+    base = {"a": torch.zeros(4), "b": torch.zeros(2, 2)}
+    tuned = {"a": torch.tensor([5.0, -6, 7, -8]), "b": torch.tensor([[1.0, -2], [3, -4]])}
+    result = merge("ties", base, [tuned], density=0.5)
+    assert same_bits(result, {"a": tuned["a"], "b": base["b"]})
+
+
+def test_ties_trims_each_checkpoint_by_itself():
+    """Each keeps its own two largest, though the second's are all below the first's."""
+    assert merged("ties", [0, 0, 0, 0], [50, 60, 70, 80], [4, 3, 2, 1], density=0.5) == [4, 3, 70, 80]
+
+
+@pytest.mark.parametrize(
+    ("density", "kept"),
+    [
+        (0.01, [0, 0, 0, 0, 9]),
+        # round(1.5) is 2, round(2.5) is 2: Python rounds halves to even.
+        (0.3, [0, 0, 0, 8, 9]),
+        (0.5, [0, 0, 0, 8, 9]),
+        # Entries that tie with the third largest are all kept.
+        (0.6, [0, -7, 7, 8, 9]),
+        (1, [1, -7, 7, 8, 9]),
+    ],
+)
+def test_ties_keeps_the_share_density_at_least_one_and_all_that_tie(density, kept):
+    assert merged("ties", [0] * 5, [1, -7, 7, 8, 9], density=density) == kept
+
+
+def test_ties_counts_unchanged_entries_but_no_integers():
+    """0.5 of 4 floating entries are 2, of which only one changed by more than 1; 0.5 of 100 more would be all."""
+    base = {"same": torch.ones(2), "ids": torch.zeros(100, dtype=torch.int64), "w": torch.zeros(2)}
+    tuned = base | {"w": torch.tensor([3.0, 1.0])}
+    assert merge("ties", base, [tuned], density=0.5)["w"].tolist() == [3, 1]
+    assert merge("ties", base, [tuned], density=0.25)["w"].tolist() == [3, 0]
+
+
+# Eighths, so that all sums and task vectors are exact, with many ties and sums of 0.
+eighths = st.integers(-24, 24).map(lambda number: number / 8)
+lists_of_checkpoints = st.integers(1, 12).flatmap(lambda size: st.lists(st.lists(eighths, min_size=size, max_size=size), min_size=2, max_size=5))
+
+
+@given(lists_of_checkpoints, st.sampled_from([0.1, 0.4, 1.0, 1.7]), st.floats(0.01, 1), st.integers(0, 12))
+def test_ties_agrees_with_the_oracle_however_the_entries_lie_in_tensors(checkpoints, alpha, density, cut):
+    states = [{"a": double(*values[:cut]), "b": double(*values[cut:])} for values in checkpoints]
+    result = merge("ties", states[0], states[1:], alpha=alpha, density=density)
+    assert [*result["a"].tolist(), *result["b"].tolist()] == pytest.approx(plain_ties(checkpoints[0], checkpoints[1:], alpha, density), abs=1e-13)
+
+
+def test_the_defaults_are_the_published_recipe():
+    assert {"linear": 0.5, "slerp": 0.5, "task_arithmetic": 0.4, "ties": 1.0} == DEFAULT_ALPHA
+    assert DEFAULT_DENSITY == 0.2
+    assert set(METHODS) == {*DEFAULT_ALPHA, "soup"}
+
+
+def test_settings_left_out_take_the_defaults():
+    """TIES keeps one of five entries, and adds it whole."""
+    assert merged("linear", [0, 2], [4, 4]) == [2, 3]
+    assert merged("slerp", [1, 0], [0, 1]) == pytest.approx([math.sqrt(0.5)] * 2)
+    assert merged("task_arithmetic", [0, 0], [10, 5], [10, 0]) == pytest.approx([8, 2])
+    assert merged("ties", [1] * 5, [2, 3, 4, 5, 6]) == [1, 1, 1, 1, 6]
+
+
+# --- properties ----------------------------------------------------------------------
+
+
+@st.composite
+def checkpoints(draw, num, dtypes=FLOATING, largest=60_000):
+    """States of one architecture: two floating tensors with signed zeros and subnormals, and integers."""
+    dtype = draw(st.sampled_from(dtypes))
+    size = draw(st.integers(1, 6))
+    value = st.floats(-largest, largest, width=32)
+    states = []
+    for _ in range(num):
+        tensors = [torch.tensor(draw(st.lists(value, min_size=length, max_size=length))).to(dtype) for length in (size, 1)]
+        states.append({"w": tensors[0], "scale": tensors[1].reshape(()), "ids": torch.tensor(draw(st.lists(st.integers(), min_size=2, max_size=2).map(lambda ids: [i % 1000 for i in ids])))})
+    return states
+
+
+def close(state, other, largest=60_000):
+    """Up to one rounding to the dtype, and what double precision leaves after cancellation."""
+    for key, tensor in state.items():
+        step = torch.finfo(tensor.dtype).eps if tensor.is_floating_point() else 0
+        smallest = torch.finfo(tensor.dtype).smallest_normal * step if step else 0
+        torch.testing.assert_close(tensor, other[key], rtol=2 * step, atol=2 * smallest + largest * 1e-14)
+
+
+@given(checkpoints(2), st.sampled_from(["linear", "slerp"]))
+def test_interpolation_ends_at_base_and_at_tuned_bit_by_bit(states, method):
+    base, tuned = states
+    assert same_bits(merge(method, base, [tuned], alpha=0), base)
+    assert same_bits(merge(method, base, [tuned], alpha=1), tuned)
+
+
+@given(checkpoints(3), st.sampled_from(["task_arithmetic", "ties"]))
+def test_task_vectors_scaled_to_nothing_leave_base_bit_by_bit(states, method):
+    base, *tuned = states
+    assert same_bits(merge(method, base, tuned, alpha=0), base)
+
+
+@given(checkpoints(2))
+def test_one_whole_task_vector_leads_to_tuned_bit_by_bit(states):
+    base, tuned = states
+    assert same_bits(merge("task_arithmetic", base, [tuned], alpha=1), tuned)
+    assert same_bits(merge("ties", base, [tuned], alpha=1, density=1), tuned)
+
+
+def test_a_whole_task_vector_survives_where_base_swallows_it():
+    """In double precision 1e30 + (1e-10 - 1e30) is 0."""
+    base, tuned = {"w": torch.tensor([1e30])}, {"w": torch.tensor([1e-10])}
+    assert same_bits(merge("task_arithmetic", base, [tuned], alpha=1), tuned)
+    assert same_bits(merge("ties", base, [tuned], density=1), tuned)
+
+
+@given(checkpoints(2), st.floats(0, 1))
+def test_linear_is_the_same_from_either_side(states, alpha):
+    first, second = ({key: state[key] for key in ("w", "scale")} for state in states)
+    close(merge("linear", first, [second], alpha=alpha), merge("linear", second, [first], alpha=1 - alpha))
+
+
+@given(checkpoints(2, dtypes=[torch.float64], largest=100), st.floats(0, 1), st.floats(-5, 5), st.floats(-5, 5))
+def test_linear_commutes_with_affine_maps(states, alpha, factor, offset):
+    base, tuned = ({"w": state["w"]} for state in states)
+    mapped = [{"w": factor * state["w"] + offset} for state in (base, tuned)]
+    expected = factor * merge("linear", base, [tuned], alpha=alpha)["w"] + offset
+    torch.testing.assert_close(merge("linear", mapped[0], mapped[1:], alpha=alpha)["w"], expected, rtol=0, atol=1e-11)
+
+
+@given(checkpoints(4), st.permutations(range(4)))
+def test_soup_does_not_depend_on_the_order(states, order):
+    floating = [{key: state[key] for key in ("w", "scale")} for state in states]
+    shuffled = [floating[index] for index in order]
+    close(merge("soup", floating[0], floating[1:]), merge("soup", shuffled[0], shuffled[1:]))
+
+
+@given(lists_of_checkpoints, st.randoms(use_true_random=False), st.sampled_from(["task_arithmetic", "ties"]))
+def test_task_vectors_do_not_depend_on_the_order(values, random, method):
+    base, *tuned = ({"w": double(*row)} for row in values)
+    shuffled = random.sample(tuned, len(tuned))
+    torch.testing.assert_close(merge(method, base, shuffled)["w"], merge(method, base, tuned)["w"], rtol=0, atol=1e-13)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.floats(0, 1), st.floats(1e-3, 1e3))
+def test_slerp_of_equal_norms_keeps_the_norm(seed, size, alpha, norm):
+    vectors = np.random.default_rng(seed).normal(size=(2, size))
+    vectors *= norm / np.linalg.norm(vectors, axis=1, keepdims=True)
+    assert np.linalg.norm(merged("slerp", *vectors.tolist(), alpha=alpha)) == pytest.approx(norm, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("method", METHODS)
+def test_equal_checkpoints_merge_to_themselves_bit_by_bit(method, dtype):
+    """Values that a mean of three or a sum with weights 0.3 and 0.7 does not reproduce, -0.0 and infinities among them."""
+    values = torch.cat([torch.linspace(-7.3, 9.1, 101), torch.tensor([-0.0, math.inf, -math.inf, 1e-40])]).to(dtype)
+    state = checkpoint(1, dtype) | {"values": values}
+    tuned = [dict(state)] if method in ("linear", "slerp") else [dict(state), dict(state)]
+    assert same_bits(merge(method, state, tuned, alpha=None if method == "soup" else 0.3), state)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_tensor_that_no_checkpoint_changed_keeps_its_bits(method):
+    """The attention mask holds infinities, whose difference is NaN; the other tensors change."""
+    base, tuned = checkpoint(1), checkpoint(2)
+    result = merge(method, base, [tuned])
+    assert bits(result["mask"]) == bits(base["mask"])
+    assert not torch.equal(result["weight"], base["weight"])
+    assert all(tensor.isfinite().all() for key, tensor in result.items() if key != "mask")
+
+
+@pytest.mark.parametrize("method", ["task_arithmetic", "ties"])
+def test_an_infinity_that_all_share_does_not_disturb_its_neighbours(method):
+    """Of four entries the default of TIES keeps one, and the shared infinity is not the one."""
+    assert merged(method, [-math.inf, 0, 0, 0], [-math.inf, 1, 2, 5], alpha=0.5) == [-math.inf, *([0, 0, 2.5] if method == "ties" else [0.5, 1, 2.5])]
+
+
+# --- integers ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("alpha", [None, 0, 1e-3, 0.5, 1])
+@pytest.mark.parametrize("method", METHODS)
+def test_integers_and_booleans_are_never_interpolated(method, alpha):
+    """Whole from base for soup and at alpha 0, else from the first tuned; never in between."""
+    if method == "soup" and alpha is not None:
+        pytest.skip("soup takes no alpha")
+    base, first, second = checkpoint(1), checkpoint(4), checkpoint(7)
+    result = merge(method, base, [first] if method in ("linear", "slerp") else [first, second], alpha=alpha)
+    source = base if method == "soup" or alpha == 0 else first
+    for key in ("position_ids", "num_batches", "flags"):
+        assert bits(result[key]) == bits(source[key])
+    assert not torch.equal(base["flags"], first["flags"])
+
+
+# --- results -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", FLOATING)
+@pytest.mark.parametrize("alpha", [0, 0.3, 1])
+@pytest.mark.parametrize("method", METHODS)
+def test_results_have_the_keys_order_and_dtypes_of_base_and_memory_of_their_own(method, alpha, dtype):
+    base, tuned = checkpoint(1, dtype), checkpoint(2, dtype)
+    tuned = {key: tuned[key] for key in reversed(tuned)}
+    before = [{key: bits(tensor) for key, tensor in state.items()} for state in (base, tuned)]
+    result = merge(method, base, [tuned], alpha=None if method == "soup" else alpha)
+    assert type(result) is dict and list(result) == list(base)
+    assert {key: (tensor.dtype, tensor.shape) for key, tensor in result.items()} == {key: (tensor.dtype, tensor.shape) for key, tensor in base.items()}
+    for tensor in result.values():
+        tensor.zero_()
+    assert [{key: bits(tensor) for key, tensor in state.items()} for state in (base, tuned)] == before
+
+
+def test_weights_that_require_gradients_merge_to_plain_tensors():
+    base, tuned = ({"w": torch.nn.Parameter(torch.ones(2) * value)} for value in (0, 2))
+    for alpha in (0, 0.5):
+        result = merge("linear", base, [tuned], alpha=alpha)["w"]
+        assert type(result) is torch.Tensor and not result.requires_grad
+
+
+def test_half_precision_is_summed_in_double_precision():
+    """Sums near 180,000 exceed half precision, whose steps here are 32; in it, 2048 + 1 is 2048."""
+    half = [{"w": torch.tensor([value], dtype=torch.float16)} for value in (59936, 59968, 60000)]
+    assert merge("soup", half[0], half[1:])["w"].item() == 59968
+    base, *tuned = ({"w": torch.tensor([2048 + step], dtype=torch.float16)} for step in (0, 2, 2, 2))
+    # 2048 + 0.4 * 6 = 2050.4, where steps are 2.
+    assert merge("task_arithmetic", base, tuned, alpha=0.4)["w"].item() == 2050
+
+
+def test_single_precision_is_rounded_once():
+    rng = np.random.default_rng(1)
+    base, tuned = rng.normal(size=(2, 10_000)).astype(np.float32)
+    expected = (0.7 * base.astype(np.float64) + 0.3 * tuned.astype(np.float64)).astype(np.float32)
+    result = merge("linear", {"w": torch.tensor(base)}, [{"w": torch.tensor(tuned)}], alpha=0.3)["w"].numpy()
+    # 1 - 0.3 is not the nearest double to 0.7, which may tip a tie.
+    assert (result != expected).sum() <= 1
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_value_that_is_not_finite_is_no_crash(method, value):
+    base, tuned = checkpoint(1), checkpoint(2)
+    tuned["weight"][0, 0] = value
+    for first, second in ((base, tuned), (tuned, base)):
+        assert not merge(method, first, [second], **({"density": 1} if method == "ties" else {}))["weight"][0, 0].isfinite() or method == "ties"
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("state", [{}, {"ids": torch.arange(3)}, {"empty": torch.ones(0, 4), "ids": torch.arange(3)}, {"empty": torch.ones(0), "w": torch.ones(1)}])
+def test_states_without_weights_merge_to_themselves(method, state):
+    assert same_bits(merge(method, state, [dict(state)]), state)
+
+
+# --- refusals ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("method", "alpha", "density", "num_tuned", "message"),
+    [
+        ("lerp", None, None, 1, "merge=lerp: expected one of linear, soup, slerp, task_arithmetic, ties."),
+        ("linear", None, None, 2, "merge=linear: expected one tuned checkpoint, got 2."),
+        ("slerp", None, None, 3, "merge=slerp: expected one tuned checkpoint, got 3."),
+        ("linear", None, None, 0, "merge=linear: expected one tuned checkpoint, got 0."),
+        ("soup", None, None, 0, "merge=soup: expected at least one tuned checkpoint, got 0."),
+        ("soup", 0.5, None, 1, "alpha=0.5: merge=soup takes no alpha, it weights all checkpoints alike."),
+        *(("linear", alpha, None, 1, f"alpha={alpha}: expected a finite number.") for alpha in (math.nan, math.inf, True, "0.5")),
+        ("ties", -math.inf, None, 1, "alpha=-inf: expected a finite number."),
+        ("linear", 1.01, None, 1, "alpha=1.01: merge=linear expects a number from 0 (base) to 1 (tuned)."),
+        ("slerp", -0.1, None, 1, "alpha=-0.1: merge=slerp expects a number from 0 (base) to 1 (tuned)."),
+        ("task_arithmetic", -0.1, None, 1, "alpha=-0.1: merge=task_arithmetic expects a number of at least 0."),
+        ("ties", -1, None, 1, "alpha=-1: merge=ties expects a number of at least 0."),
+        *((method, None, 0.2, 1, f"density=0.2: merge={method} takes no density, only ties does.") for method in METHODS if method != "ties"),
+        *(("ties", None, density, 1, f"density={density}: expected a number above 0 and at most 1.") for density in (0, -0.2, 1.5, 20, math.nan, True, "all")),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_by_name(method, alpha, density, num_tuned, message):
+    with pytest.raises(ValueError) as error:
+        check_settings(method, alpha, density, num_tuned)
+    assert str(error.value) == message
+    state = {"w": torch.ones(2)}
+    with pytest.raises(ValueError) as error:
+        merge(method, state, [state] * num_tuned, alpha, density)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("method", "alpha", "density", "num_tuned"),
+    [
+        *(("soup", None, None, num_tuned) for num_tuned in (1, 9)),
+        *((method, alpha, None, 1) for method in ("linear", "slerp") for alpha in (None, 0, 0.5, 1)),
+        *((method, alpha, None, 5) for method in ("task_arithmetic", "ties") for alpha in (None, 0, 1, 3.5)),
+        *(("ties", None, density, 1) for density in (1e-6, 0.2, 1)),
+    ],
+)
+def test_settings_in_range_are_taken(method, alpha, density, num_tuned):
+    check_settings(method, alpha, density, num_tuned)
+
+
+def test_equal_architectures_are_the_same_in_any_order_of_keys():
+    state = checkpoint(1)
+    check_same({"a": state, "b": {key: state[key] for key in reversed(state)}, "c": checkpoint(2)})
+    check_same({"a": state})
+    check_same({})
+
+
+ONE = {"w": torch.ones(2), "ids": torch.ones(2, dtype=torch.int64)}
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"w": torch.ones(2)}, "Expected checkpoints of one architecture, but of base and mine.pt only base has ids."),
+        (ONE | {"v": torch.ones(2)}, "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has v."),
+        ({"v": torch.ones(2), "ids": ONE["ids"]}, "Expected checkpoints of one architecture, but of base and mine.pt only base has w; only mine.pt has v."),
+        (
+            ONE | {f"k{index}": torch.ones(2) for index in range(7)},
+            "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has k0, k1, k2, k3, k4 and 2 more.",
+        ),
+        (ONE | {f"k{index}": torch.ones(2) for index in range(5)}, "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has k0, k1, k2, k3, k4."),
+        (ONE | {"w": torch.ones(2, 1)}, "Expected checkpoints of one architecture, but in base and mine.pt shapes differ: w (2,) and (2, 1)."),
+        (
+            ONE | {"ids": torch.ones(2)},
+            "Expected checkpoints of one architecture, but in base and mine.pt only one of two tensors is floating: ids torch.int64 and torch.float32.",
+        ),
+        (
+            ONE | {"w": torch.ones(2).half()},
+            "Expected checkpoints of one precision, but in base and mine.pt dtypes differ: w torch.float32 and torch.float16. Convert one to the dtypes of the other first.",
+        ),
+        (
+            ONE | {"ids": torch.ones(2, dtype=torch.int32)},
+            "Expected checkpoints of one precision, but in base and mine.pt dtypes differ: ids torch.int64 and torch.int32. Convert one to the dtypes of the other first.",
+        ),
+    ],
+)
+def test_checkpoints_that_differ_are_refused_by_name_and_key(other, message):
+    with pytest.raises(ValueError) as error:
+        check_same({"base": ONE, "twin": dict(ONE), "mine.pt": other})
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_merge_refuses_what_would_broadcast_or_be_dropped(method):
+    for other in ({"w": torch.ones(1), "ids": ONE["ids"]}, ONE | {"v": torch.ones(2)}):
+        with pytest.raises(ValueError, match=r"of one architecture.* base and tuned\[0\]"):
+            merge(method, ONE, [other])
+
+
+def test_examples_in_the_documentation_hold():
+    import doctest
+
+    assert doctest.testmod(merging).failed == 0
