@@ -62,10 +62,10 @@ class CheckpointModel(ContrastiveModel):
         self.precision = precision
         self.input_dtype = input_dtype(precision)
         self.autocast = _autocast(precision, self.device)
-        self.loaded = self._loaded(specification)
+        self.loaded = self.loaded_checkpoint(specification)
         self._warn_of_other_settings()
         if others:
-            bases = [self._loaded(self.resolve(other, specification)) for other in others]
+            bases = [self.loaded_checkpoint(self.resolve(other, specification)) for other in others]
             self.loaded, self._merged = merged([bases[0], self.loaded, *bases[1:]], merge, alpha, density)
         else:
             self._merged = None
@@ -105,7 +105,8 @@ class CheckpointModel(ContrastiveModel):
         """The library's preprocessing settings in common words."""
 
     @classmethod
-    def _loaded(cls, specification: dict[str, Any]) -> Loaded:
+    def loaded_checkpoint(cls, specification: dict[str, Any]) -> Loaded:
+        """What `load` gives, in evaluation mode, its weights finite; kept if `loading.kept_in_memory`."""
         def load() -> Loaded:
             loaded = cls.load(specification)
             loaded.module.eval()

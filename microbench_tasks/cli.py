@@ -12,7 +12,11 @@ from microbench_tasks.schema import DataError
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse and run one subcommand; bad input ends with its message and status 1."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.run_command is not _sweep:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.harness_arguments = rest
     try:
         options.run_command(options)
     except (ValueError, OSError) as error:
@@ -51,7 +55,48 @@ def _parser() -> argparse.ArgumentParser:
     rescore.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder holds several: what stands before _samples_ in the files' names")
     rescore.add_argument("--out", type=Path, default=None, metavar="FILE", help="also write all scores and letter histograms as JSON")
     rescore.set_defaults(run_command=_rescore)
+
+    merge = commands.add_parser(
+        "merge",
+        help="merge checkpoints into a new one",
+        description="Merge contrastive checkpoints of one architecture and save the result in their library's own layout.",
+        epilog="examples: microbench merge clip plip --alpha 0.5 --out plip_merged; microbench merge --method soup ./run_1 ./run_2 ./run_3 --out soup. "
+        "Then: lmms_eval --model transformers_clip (or open_clip) --model_args model=plip_merged --tasks microbench",
+    )
+    merge.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help="the base first, then what was fine-tuned from it: folders, org/name, hf-hub:org/name, ARCHITECTURE:tag or names of models")
+    merge.add_argument("--method", default="linear", help="linear (default), soup, slerp, task_arithmetic or ties")
+    merge.add_argument("--alpha", type=float, default=None, help="how much of the fine-tuned: 0 gives the base, 1 the fine-tuned (default: 0.5 for linear and slerp, 0.4 for task_arithmetic, 1 for ties)")
+    merge.add_argument("--density", type=float, default=None, help="share of each fine-tuned checkpoint's changes that ties keeps (default: 0.2)")
+    merge.add_argument("--library", choices=["open_clip", "transformers_clip", "conch"], default=None, help="what loads them, where names and files do not say")
+    merge.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
+    merge.set_defaults(run_command=_merge)
+
+    sweep = commands.add_parser(
+        "sweep",
+        help="evaluate along the line between two checkpoints",
+        description="Evaluate merges of a checkpoint with its base for several alphas, in one process, each with a results file of its own. Takes all options of lmms_eval besides.",
+        epilog="example: microbench sweep --alpha 0:1:0.1 --model plip --model_args merge_with=clip --tasks microbench_vqa --output_path sweep",
+    )
+    sweep.add_argument("--alpha", required=True, metavar="START:STOP:STEP", help="0:1:0.1, both ends included, or a list such as 0,0.5,1")
+    sweep.add_argument("--model_args", required=True, help="as of lmms_eval, with merge_with=<base> and without alpha")
+    sweep.add_argument("--output_path", type=Path, required=True, metavar="DIR", help="folder that gets a folder for each alpha, and sweep.json")
+    sweep.set_defaults(run_command=_sweep)
     return parser
+
+
+def _merge(options: argparse.Namespace) -> None:
+    from microbench_adapters import commands
+
+    settings = commands.merge(options.checkpoints, options.out, options.method, options.alpha, options.density, options.library)
+    print(f"{options.out}: {settings['method']} of {', '.join(part['checkpoint'] for part in settings['of'])}, weights SHA-256 {settings['weights_sha256']}")
+
+
+def _sweep(options: argparse.Namespace) -> None:
+    from microbench_adapters import commands
+    from microbench_tasks import launcher
+
+    rows = commands.sweep(commands.alphas(options.alpha), options.harness_arguments, options.model_args, options.output_path, launcher.main)
+    print(commands.sweep_table(rows))
 
 
 def _print_path(options: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import json
 import logging
 import multiprocessing
@@ -30,11 +31,12 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast
 
-from microbench_tasks.demo import DEMO_SEED, rows
+from microbench_tasks.demo import DEMO_SEED
+from microbench_tasks.demo.assembly import drawn_row
+from microbench_tasks.demo.specs import DATASETS
 from microbench_tasks.schema import (
     CAPTION_SETS,
     CLASSIFICATION_KIND,
-    DATASET_OF_STAIN,
     QUESTION_KINDS,
     SCORED_CAPTION_SET,
     caption_key,
@@ -66,9 +68,12 @@ MAX_SIMILARITY = 0.5  # cosine up to which two captions may resemble each other 
 MIN_ZOOM = 0.8  # the smallest share of an image's side that a training crop keeps
 JITTER = 0.15  # the largest relative change of a training image's brightness and contrast
 
+TRAIN_SEED = 100_000
 NUM_TRAIN_SEEDS = 4
 HELD_OUT_SEED = 900_001
 HELD_OUT_ROWS = 25
+
+ALL_DATASETS = tuple(dataset.name for dataset in DATASETS)
 
 # Words of the field that the demo captions may lack, so that other prompts stay short.
 GENERAL_WORDS = """
@@ -149,7 +154,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
     parser.add_argument("--rows-per-dataset", type=int, default=240, help="training rows drawn for each dataset (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=24, help="passes over the training rows (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=100_000, help="seed of the weights and first seed of the generator (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=TRAIN_SEED, help="seed of the weights and first seed of the generator (default: %(default)s)")
     return parser.parse_args()
 
 
@@ -161,25 +166,22 @@ def caption_choices(row: dict) -> dict[str, Choice]:
     return {key: Choice(tuple(caption["options"]), int(caption["answer_idx"])) for key, caption in captions.items()}
 
 
-def dataset_name(row: dict) -> str:
-    """The row's dataset, also where the release leaves it out."""
-    return row["dataset"] or DATASET_OF_STAIN[row["stain"]]
-
-
-def draw_seed(seed: int, rows_per_dataset: int) -> Samples:
+def draw_seed(seed: int, rows_per_dataset: int, wanted: Sequence[str]) -> Samples:
     """Draw the rows of one generator seed."""
     preprocess = image_transform(IMAGE_SIZE, is_train=False, mean=(0.0,) * 3, std=(1.0,) * 3)
     images, datasets, choices = [], [], []
-    for row in rows(seed=seed, rows_per_dataset=rows_per_dataset, real_tiles=False):
+    numbers = [number for number, dataset in enumerate(DATASETS) if dataset.name in wanted]
+    for number, index in itertools.product(numbers, range(rows_per_dataset)):
+        row = drawn_row(seed, number, index)
         pixels = preprocess(decode_image(row["image"]["bytes"]))
         images.append((pixels * 255).round().to(torch.uint8).numpy())
-        datasets.append(dataset_name(row))
+        datasets.append(DATASETS[number].name)
         choices.append(caption_choices(row))
     return Samples(torch.from_numpy(np.stack(images)), datasets, choices)
 
 
-def draw(seeds: Sequence[int], rows_per_dataset: int) -> Samples:
-    """Draw ``rows_per_dataset`` rows per dataset, shared among ``seeds``.
+def draw(seeds: Sequence[int], rows_per_dataset: int, wanted: Sequence[str] = ALL_DATASETS) -> Samples:
+    """Draw ``rows_per_dataset`` rows of each dataset that is ``wanted``, shared among ``seeds``.
 
     Raises:
         ValueError: a seed is the demo set's own.
@@ -188,7 +190,7 @@ def draw(seeds: Sequence[int], rows_per_dataset: int) -> Samples:
         raise ValueError(f"Expected seeds other than the demo set's ({DEMO_SEED}), got {list(seeds)}")
     share = -(-rows_per_dataset // len(seeds))
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        parts = pool.map(functools.partial(draw_seed, rows_per_dataset=share), seeds, chunksize=1)
+        parts = pool.map(functools.partial(draw_seed, rows_per_dataset=share, wanted=wanted), seeds, chunksize=1)
     return Samples(
         torch.cat([part.images for part in parts]),
         [name for part in parts for name in part.datasets],
@@ -240,7 +242,7 @@ def model_config(vocab_size: int, context_length: int) -> dict:
     return MODEL_CFG | {"text_cfg": text_cfg}
 
 
-def build_bank(key: str, choices: Sequence[dict[str, Choice]], tokenizer: HFTokenizer) -> Bank:
+def build_bank(key: str, choices: Sequence[dict[str, Choice]], tokenizer: HFTokenizer, context_length: int) -> Bank:
     """The captions of ``key``: coarse ones compete with all of them, fine ones with the row's own options."""
     captions = sorted({text for row in choices if key in row for text in row[key].options})
     position = {text: index for index, text in enumerate(captions)}
@@ -252,7 +254,7 @@ def build_bank(key: str, choices: Sequence[dict[str, Choice]], tokenizer: HFToke
             own = [position[text] for text in row[key].options]
             targets[index] = own[row[key].answer_idx]
             allowed[index, own] = True
-    return Bank(tokenizer(captions, context_length=TRAIN_LENGTH), targets, allowed)
+    return Bank(tokenizer(captions, context_length=context_length), targets, allowed)
 
 
 def augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
@@ -321,10 +323,17 @@ def batches(count: int, epochs: int, generator: torch.Generator) -> Iterator[tup
             yield epoch, batch
 
 
-def fit(model: CLIP, samples: Samples, tokenizer: HFTokenizer, epochs: int, generator: torch.Generator) -> None:
-    """Train ``model`` in place; steps alternate between the two wordings."""
+def fit(
+    model: CLIP,
+    samples: Samples,
+    tokenizer: HFTokenizer,
+    epochs: int,
+    generator: torch.Generator,
+    kinds: Sequence[str] = QUESTION_KINDS,
+) -> None:
+    """Train ``model`` in place on the captions of ``kinds``, fine first; steps alternate between the two wordings."""
     banks = [
-        [build_bank(caption_key(kind, number), samples.choices, tokenizer) for kind in QUESTION_KINDS]
+        [build_bank(caption_key(kind, number), samples.choices, tokenizer, model.context_length) for kind in kinds]
         for number in CAPTION_SETS
     ]
     steps = epochs * -(-len(samples.images) // BATCH_SIZE)

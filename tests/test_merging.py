@@ -1,15 +1,18 @@
 """Claims about merged weights; plain loops over Python numbers are the oracle."""
 
+import doctest
 import math
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from microbench_adapters import merging
 from microbench_adapters.merging import DEFAULT_ALPHA, DEFAULT_DENSITY, METHODS, check_same, check_settings, merge
 
+# Timings on a shared machine say nothing here.
+untimed = settings(deadline=None)
 FLOATING = [torch.float64, torch.float32, torch.float16, torch.bfloat16]
 
 
@@ -51,9 +54,9 @@ def checkpoint(seed, dtype=torch.float32):
 def plain_slerp(base, tuned, alpha):
     """By the arc cosine; for vectors that are clearly neither parallel nor opposite."""
     norms = [math.sqrt(sum(value * value for value in vector)) for vector in (base, tuned)]
-    angle = math.acos(sum(first * second for first, second in zip(base, tuned)) / norms[0] / norms[1])
+    angle = math.acos(sum(first * second for first, second in zip(base, tuned, strict=True)) / norms[0] / norms[1])
     weights = math.sin((1 - alpha) * angle) / math.sin(angle), math.sin(alpha * angle) / math.sin(angle)
-    return [weights[0] * first + weights[1] * second for first, second in zip(base, tuned)]
+    return [weights[0] * first + weights[1] * second for first, second in zip(base, tuned, strict=True)]
 
 
 def plain_ties(base, tuned, alpha, density):
@@ -61,11 +64,11 @@ def plain_ties(base, tuned, alpha, density):
     num_kept = max(1, round(density * len(base)))
     trimmed = []
     for checkpoint in tuned:
-        vector = [value - start for value, start in zip(checkpoint, base)]
+        vector = [value - start for value, start in zip(checkpoint, base, strict=True)]
         smallest_kept = sorted((abs(value) for value in vector), reverse=True)[num_kept - 1]
         trimmed.append([value if abs(value) >= smallest_kept else 0 for value in vector])
     result = []
-    for start, values in zip(base, zip(*trimmed)):
+    for start, values in zip(base, zip(*trimmed, strict=True), strict=True):
         total = sum(values)
         agreeing = [value for value in values if value * total > 0]
         result.append(start + alpha * (sum(agreeing) / len(agreeing) if agreeing else 0))
@@ -183,6 +186,7 @@ eighths = st.integers(-24, 24).map(lambda number: number / 8)
 lists_of_checkpoints = st.integers(1, 12).flatmap(lambda size: st.lists(st.lists(eighths, min_size=size, max_size=size), min_size=2, max_size=5))
 
 
+@untimed
 @given(lists_of_checkpoints, st.sampled_from([0.1, 0.4, 1.0, 1.7]), st.floats(0.01, 1), st.integers(0, 12))
 def test_ties_agrees_with_the_oracle_however_the_entries_lie_in_tensors(checkpoints, alpha, density, cut):
     states = [{"a": double(*values[:cut]), "b": double(*values[cut:])} for values in checkpoints]
@@ -213,21 +217,21 @@ def checkpoints(draw, num, dtypes=FLOATING, largest=60_000):
     dtype = draw(st.sampled_from(dtypes))
     size = draw(st.integers(1, 6))
     value = st.floats(-largest, largest, width=32)
-    states = []
-    for _ in range(num):
-        tensors = [torch.tensor(draw(st.lists(value, min_size=length, max_size=length))).to(dtype) for length in (size, 1)]
-        states.append({"w": tensors[0], "scale": tensors[1].reshape(()), "ids": torch.tensor(draw(st.lists(st.integers(), min_size=2, max_size=2).map(lambda ids: [i % 1000 for i in ids])))})
-    return states
+
+    def tensor(length):
+        return torch.tensor(draw(st.lists(value, min_size=length, max_size=length))).to(dtype)
+
+    return [{"w": tensor(size), "scale": tensor(1)[0], "ids": torch.tensor([draw(st.integers(-9, 9)) for _ in range(2)])} for _ in range(num)]
 
 
 def close(state, other, largest=60_000):
     """Up to one rounding to the dtype, and what double precision leaves after cancellation."""
     for key, tensor in state.items():
-        step = torch.finfo(tensor.dtype).eps if tensor.is_floating_point() else 0
-        smallest = torch.finfo(tensor.dtype).smallest_normal * step if step else 0
-        torch.testing.assert_close(tensor, other[key], rtol=2 * step, atol=2 * smallest + largest * 1e-14)
+        info = torch.finfo(tensor.dtype)
+        torch.testing.assert_close(tensor, other[key], rtol=2 * info.eps, atol=2 * info.smallest_normal * info.eps + largest * 1e-14)
 
 
+@untimed
 @given(checkpoints(2), st.sampled_from(["linear", "slerp"]))
 def test_interpolation_ends_at_base_and_at_tuned_bit_by_bit(states, method):
     base, tuned = states
@@ -235,12 +239,14 @@ def test_interpolation_ends_at_base_and_at_tuned_bit_by_bit(states, method):
     assert same_bits(merge(method, base, [tuned], alpha=1), tuned)
 
 
+@untimed
 @given(checkpoints(3), st.sampled_from(["task_arithmetic", "ties"]))
 def test_task_vectors_scaled_to_nothing_leave_base_bit_by_bit(states, method):
     base, *tuned = states
     assert same_bits(merge(method, base, tuned, alpha=0), base)
 
 
+@untimed
 @given(checkpoints(2))
 def test_one_whole_task_vector_leads_to_tuned_bit_by_bit(states):
     base, tuned = states
@@ -255,12 +261,14 @@ def test_a_whole_task_vector_survives_where_base_swallows_it():
     assert same_bits(merge("ties", base, [tuned], density=1), tuned)
 
 
+@untimed
 @given(checkpoints(2), st.floats(0, 1))
 def test_linear_is_the_same_from_either_side(states, alpha):
     first, second = ({key: state[key] for key in ("w", "scale")} for state in states)
     close(merge("linear", first, [second], alpha=alpha), merge("linear", second, [first], alpha=1 - alpha))
 
 
+@untimed
 @given(checkpoints(2, dtypes=[torch.float64], largest=100), st.floats(0, 1), st.floats(-5, 5), st.floats(-5, 5))
 def test_linear_commutes_with_affine_maps(states, alpha, factor, offset):
     base, tuned = ({"w": state["w"]} for state in states)
@@ -269,6 +277,7 @@ def test_linear_commutes_with_affine_maps(states, alpha, factor, offset):
     torch.testing.assert_close(merge("linear", mapped[0], mapped[1:], alpha=alpha)["w"], expected, rtol=0, atol=1e-11)
 
 
+@untimed
 @given(checkpoints(4), st.permutations(range(4)))
 def test_soup_does_not_depend_on_the_order(states, order):
     floating = [{key: state[key] for key in ("w", "scale")} for state in states]
@@ -276,6 +285,7 @@ def test_soup_does_not_depend_on_the_order(states, order):
     close(merge("soup", floating[0], floating[1:]), merge("soup", shuffled[0], shuffled[1:]))
 
 
+@untimed
 @given(lists_of_checkpoints, st.randoms(use_true_random=False), st.sampled_from(["task_arithmetic", "ties"]))
 def test_task_vectors_do_not_depend_on_the_order(values, random, method):
     base, *tuned = ({"w": double(*row)} for row in values)
@@ -283,6 +293,7 @@ def test_task_vectors_do_not_depend_on_the_order(values, random, method):
     torch.testing.assert_close(merge(method, base, shuffled)["w"], merge(method, base, tuned)["w"], rtol=0, atol=1e-13)
 
 
+@untimed
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.floats(0, 1), st.floats(1e-3, 1e3))
 def test_slerp_of_equal_norms_keeps_the_norm(seed, size, alpha, norm):
     vectors = np.random.default_rng(seed).normal(size=(2, size))
@@ -319,12 +330,9 @@ def test_an_infinity_that_all_share_does_not_disturb_its_neighbours(method):
 # --- integers ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alpha", [None, 0, 1e-3, 0.5, 1])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "alpha"), [("soup", None), *((method, alpha) for method in DEFAULT_ALPHA for alpha in (None, 0, 1e-3, 0.5, 1))])
 def test_integers_and_booleans_are_never_interpolated(method, alpha):
     """Whole from base for soup and at alpha 0, else from the first tuned; never in between."""
-    if method == "soup" and alpha is not None:
-        pytest.skip("soup takes no alpha")
     base, first, second = checkpoint(1), checkpoint(4), checkpoint(7)
     result = merge(method, base, [first] if method in ("linear", "slerp") else [first, second], alpha=alpha)
     source = base if method == "soup" or alpha == 0 else first
@@ -378,11 +386,13 @@ def test_single_precision_is_rounded_once():
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("method", METHODS)
-def test_a_value_that_is_not_finite_is_no_crash(method, value):
-    base, tuned = checkpoint(1), checkpoint(2)
-    tuned["weight"][0, 0] = value
-    for first, second in ((base, tuned), (tuned, base)):
-        assert not merge(method, first, [second], **({"density": 1} if method == "ties" else {}))["weight"][0, 0].isfinite() or method == "ties"
+def test_a_value_that_is_not_finite_stays_in_its_tensor(method, value):
+    for side in range(2):
+        states = [checkpoint(1), checkpoint(2)]
+        states[side]["weight"][0, 0] = value
+        result = merge(method, states[0], states[1:])
+        assert result["weight"].shape == (3, 4)
+        assert result["bias"].isfinite().all() and result["logit_scale"].isfinite()
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -486,6 +496,4 @@ def test_a_merge_refuses_what_would_broadcast_or_be_dropped(method):
 
 
 def test_examples_in_the_documentation_hold():
-    import doctest
-
     assert doctest.testmod(merging).failed == 0

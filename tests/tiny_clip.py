@@ -19,11 +19,24 @@ def architecture() -> dict:
     return config
 
 
+def spread(model) -> None:
+    """Weights large enough that images and texts differ visibly, as they do for a trained model."""
+    for name, values in model.named_parameters():
+        if values.ndim > 1:
+            torch.nn.init.normal_(values, std=0.5 / values.shape[-1] ** 0.5 if values.ndim == 2 else 0.05)
+        elif name.endswith("logit_bias"):
+            torch.nn.init.constant_(values, -3.0)
+        elif name.endswith("logit_scale"):
+            torch.nn.init.constant_(values, 2.0)
+
+
 def save(folder: Path, seed: int = 0) -> Path:
     """Write ``open_clip_config.json`` and weights, as open_clip's own ``local-dir:`` reads them."""
     config = architecture()
     torch.manual_seed(seed)
     folder.mkdir(parents=True)
-    save_file(open_clip.CLIP(**config).state_dict(), folder / "open_clip_model.safetensors")
+    model = open_clip.CLIP(**config)
+    spread(model)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}))
     return folder

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import open_clip
+import tiny_clip
 import torch
 import transformers
 from open_clip.push_to_hf_hub import save_for_hf
@@ -42,7 +43,7 @@ def _open_clip(folder, config, tokenizer=None, preprocess=None, seed=0, **option
     folder.mkdir(parents=True)
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess or HALVES}))
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False, **options)
-    _spread(model)
+    tiny_clip.spread(model)
     save_for_hf(model, tokenizer or NoTokenizer(), config, folder, safe_serialization=True)
     return folder
 
@@ -50,17 +51,6 @@ def _open_clip(folder, config, tokenizer=None, preprocess=None, seed=0, **option
 def _wrapped(tokenizer):
     """What open_clip's saving takes of a tokenizer of transformers."""
     return type("Wrapped", (), {"save_pretrained": lambda self, folder: tokenizer.save_pretrained(folder)})()
-
-
-def _spread(model):
-    """Weights large enough that images and texts differ visibly, as they do for a trained model."""
-    for name, values in model.named_parameters():
-        if values.ndim > 1:
-            torch.nn.init.normal_(values, std=0.5 / values.shape[-1] ** 0.5 if values.ndim == 2 else 0.05)
-        elif name.endswith("logit_bias"):
-            torch.nn.init.constant_(values, -3.0)
-        elif name.endswith("logit_scale"):
-            torch.nn.init.constant_(values, 2.0)
 
 
 def open_clip_resnet(folder, seed=0):
@@ -100,7 +90,7 @@ def biomedclip(folder, seed=0, tower_beside=True):
     local = config | {"text_cfg": config["text_cfg"] | {"hf_model_name": str(folder / "text_tower")}}
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": local, "preprocess_cfg": HALVES}))
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False)
-    _spread(model)
+    tiny_clip.spread(model)
     save_for_hf(model, _wrapped(word_tokenizer(512)), config, folder, safe_serialization=True)
     if not tower_beside:
         for path in (folder / "text_tower").iterdir():
@@ -155,7 +145,7 @@ def transformers_align(folder, seed=0):
 
 
 def _transformers(folder: Path, model, processor):
-    _spread(model)
+    tiny_clip.spread(model)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
