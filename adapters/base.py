@@ -216,14 +216,22 @@ class ContrastiveModel(lmms):
         unknown = [text for text in texts if text not in self._tokens_of]
         if unknown:
             tokens = self.tokenize(unknown)
-            rows = [b"".join(values[index].numpy().tobytes() for values in tokens.values()) for index in range(len(unknown))]
+            rows = _rows(tokens)
             self._tokens_of.update(zip(unknown, rows))
             # The first place of every row that is not known yet.
             places = [index for row, index in {row: index for index, row in reversed(list(enumerate(rows)))}.items() if row not in self._text_features]
             places.sort()
             self._encode_tokens(tokens, rows, places)
             self._note_cut_texts(unknown)
-        self._note_options_cut_alike(choices)
+        self._note_options_cut_alike(choices, self._tokens_of)
+
+    def note_cut(self, requests: list[Instance]) -> None:
+        """Count the texts that are cut in questions whose answers are already known, as they are when they are asked."""
+        choices = _choices(requests)
+        texts = list(dict.fromkeys(text for choice in choices for text in choice.texts))
+        if texts and self.longer_than_context(texts):
+            self._note_cut_texts(texts)
+            self._note_options_cut_alike(choices, dict(zip(texts, _rows(self.tokenize(texts)))))
 
     def _encode_tokens(self, tokens: Tensors, rows: list[bytes], places: list[int]) -> None:
         with self._progress("Encoding texts", len(places)) as progress:
@@ -240,11 +248,11 @@ class ContrastiveModel(lmms):
             logger.warning(f"{len(cut)} of {len(texts)} texts are longer than the model's context, which cuts them: {quoted}{more}. The results file lists all (loaded_model.texts_cut).")
         self.texts_cut.update(cut)
 
-    def _note_options_cut_alike(self, choices: list[_Choice]) -> None:
+    def _note_options_cut_alike(self, choices: list[_Choice], tokens_of: dict[str, bytes]) -> None:
         """Questions that the model cannot answer, as cutting made two of their options the same."""
         if not self.texts_cut:
             return
-        alike = {choice.place for choice in choices if len({self._tokens_of[text] for text in choice.texts}) < len(set(choice.texts))}
+        alike = {choice.place for choice in choices if len({tokens_of[text] for text in choice.texts}) < len(set(choice.texts))}
         if alike - self.questions_cut_alike:
             task_name, _, doc_id = min(alike)
             logger.warning(f"{len(alike)} questions have options that are the same once cut to the context, such as document {doc_id} of {task_name}: the first of them is answered.")
@@ -365,6 +373,12 @@ def _read_ahead(load: Callable[[_Choice], Any], jobs: Iterable[_Choice], ahead: 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _rows(tokens: Tensors) -> list[bytes]:
+    """All tokens of each text, equal for texts that are the same to the encoder."""
+    arrays = [values.numpy() for values in tokens.values()]
+    return [b"".join(array[index].tobytes() for array in arrays) for index in range(len(arrays[0]))]
 
 
 def _stacked(items: list[Tensors]) -> Tensors:

@@ -119,8 +119,8 @@ def sweep(values: Sequence[float], arguments: Sequence[str], model_args: str, ou
         evaluate: runs the harness's command line on ``sys.argv``; `SystemExit` with a status means that it failed.
 
     Returns:
-        For each alpha: ``alpha``, ``results`` (its results file) and ``figures``, those of the groups
-        and tasks by name.
+        For each alpha: ``alpha``, ``results`` (its results file), ``groups`` (their names) and
+        ``figures``, those of groups and tasks by name.
 
     Raises:
         ValueError: the arguments name no merge, or a run failed; the results of those before stay.
@@ -144,7 +144,8 @@ def sweep(values: Sequence[float], arguments: Sequence[str], model_args: str, ou
             written = sorted(set(folder.rglob("*_results.json")) - before)
             if not written:
                 raise ValueError(f"The run with alpha={value:g} wrote no results file to {folder}; see above.")
-            rows.append({"alpha": value, "results": str(written[-1].relative_to(out)), "figures": _figures(json.loads(written[-1].read_text()))})
+            results = json.loads(written[-1].read_text())
+            rows.append({"alpha": value, "results": str(written[-1].relative_to(out)), "groups": list(results.get("groups", {})), "figures": _figures(results)})
             (out / SWEEP_FILE).write_text(json.dumps(rows, indent=1) + "\n")
     return rows
 
@@ -165,8 +166,8 @@ def _figures(results: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def sweep_table(rows: Sequence[dict[str, Any]]) -> str:
-    """A Markdown table of accuracy, with its interval, of every group and task along alpha."""
-    names = [name for name, figures in rows[0]["figures"].items() if "acc" in figures]
+    """A Markdown table of accuracy along alpha, with its interval: of the groups, or if there are none of the tasks."""
+    names = [name for name in rows[0]["groups"] or rows[0]["figures"] if "acc" in rows[0]["figures"][name]]
     lines = ["| alpha | " + " | ".join(names) + " |", "| ---: |" + " ---: |" * len(names)]
     for row in rows:
         cells = [_cell(row["figures"].get(name, {})) for name in names]

@@ -68,6 +68,7 @@ class _CacheByWeights:
         # lmms-eval 0.7.3 stores a log-likelihood as text and cannot read it back.
         if request_type == "loglikelihood":
             return model.loglikelihood(requests)
+        model.note_cut(requests)
         return self._cache.execute(model, request_type, requests)
 
     def __getattr__(self, name: str) -> Any:

@@ -114,7 +114,7 @@ def check_fits(state: Mapping[str, torch.Tensor], module: torch.nn.Module, where
     ]:
         faults.append(f"of another shape {len(differing)} ({named(differing)})")
     if faults:
-        raise ValueError(f"{where}: the weights are not those of this architecture. Keys: {'; '.join(faults)}. Name the architecture that the checkpoint was trained with.")
+        raise ValueError(f"{where}: the weights are not those of this architecture. Keys: {'; '.join(faults)}. Name the architecture that the checkpoint was trained with; other image sizes, patch sizes and context lengths count as others.")
 
 
 def check_finite(module: torch.nn.Module, where: str) -> None:

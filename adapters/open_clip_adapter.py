@@ -17,8 +17,9 @@ from typing import Any
 import open_clip
 import torch
 from loguru import logger
+from open_clip.convert import convert_state_dict
 from open_clip.factory import parse_model_name
-from open_clip.model import get_model_preprocess_cfg
+from open_clip.model import convert_to_custom_text_state_dict, get_model_preprocess_cfg
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
@@ -358,7 +359,9 @@ def _build(source: _Source, precision: str = "fp32", device: torch.device | str 
             )
         # Each configuration has its own way to be wrong.
         except Exception as error:
-            raise ValueError(f"{source.name}: open_clip cannot build it: {type(error).__name__}: {error}") from error
+            tower = source.architecture.get("text_cfg", {}).get("hf_model_name")
+            hint = f" If it lacks the configuration of the text tower {tower}, put that as {TEXT_TOWER_FOLDER}/config.json beside the weights." if tower else ""
+            raise ValueError(f"{source.name}: open_clip cannot build it: {type(error).__name__}: {error}{hint}") from error
 
 
 @contextmanager
@@ -371,23 +374,33 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _load_weights(module: torch.nn.Module, source: _Source) -> None:
-    """Load weights that are exactly those of the architecture; open_clip alone would resize positions silently."""
-    state = None
-    if source.weights.suffix not in (".npz", ".npy"):
-        state = loading.read_weights(source.weights)
-        expected = module.state_dict()
-        for name in ("visual.positional_embedding", "positional_embedding", "text.positional_embedding", "visual.trunk.pos_embed"):
-            if name in state and name in expected and state[name].shape != expected[name].shape:
-                found, wanted = tuple(state[name].shape), tuple(expected[name].shape)
-                raise ValueError(f"{source.name}: {source.weights} has {name} of shape {found}, the architecture {wanted}: another image size, patch size or context length. Name the architecture that it was trained with.")
-    try:
-        open_clip.load_checkpoint(module, str(source.weights), strict=True)
-    except RuntimeError as error:
-        if state is not None:
-            loading.check_fits(state, module, f"{source.name}: {source.weights}")
-        raise ValueError(f"{source.name}: {source.weights} does not fit the architecture: {error}") from error
-    except Exception as error:
-        raise ValueError(f"{source.name}: open_clip cannot load {source.weights}: {type(error).__name__}: {error}") from error
+    """Load weights that are exactly those of the architecture; open_clip's own loading resizes positions without a word."""
+    where = f"{source.name}: {source.weights}"
+    if source.weights.suffix in (".npz", ".npy"):
+        try:
+            open_clip.load_checkpoint(module, str(source.weights))
+        # numpy, missing names and other shapes each have errors of their own.
+        except Exception as error:
+            raise ValueError(f"{where}: open_clip cannot load it: {type(error).__name__}: {error}") from error
+        return
+    state = _in_todays_words(loading.read_weights(source.weights), module)
+    loading.check_fits(state, module, where)
+    module.load_state_dict(state, strict=True)
+
+
+def _in_todays_words(state: dict[str, torch.Tensor], module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What open_clip renames and reshapes in checkpoints of older releases and of other libraries."""
+    state = convert_state_dict(module, state)
+    if "positional_embedding" in state and not hasattr(module, "positional_embedding"):
+        state = convert_to_custom_text_state_dict(state)
+    for name, expected in module.state_dict().items():
+        if name in ("logit_scale", "logit_bias") and name in state and state[name].numel() == 1:
+            state[name] = state[name].reshape(expected.shape)
+    # A buffer that transformers works out since 4.31.
+    positions = "text.transformer.embeddings.position_ids"
+    if positions not in module.state_dict():
+        state.pop(positions, None)
+    return state
 
 
 def _tokenizer(source: _Source) -> Any:

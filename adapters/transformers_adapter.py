@@ -83,6 +83,7 @@ class TransformersClip(CheckpointModel):
             raise ValueError(f"model={model}: expected a processor of images and texts, got {type(processor).__name__}. {_hint(folder)}")
         module = _module(specification, config)
         tokenizer = processor.tokenizer
+        _check_tokenizer(tokenizer, config, model)
         return Loaded(
             name=f"{model}:{specification['pretrained']}" if "pretrained" in specification else model,
             architecture=json.loads(config.to_json_string(use_diff=False)),
@@ -187,15 +188,17 @@ def _module(specification: dict[str, Any], config: Any) -> torch.nn.Module:
         return module
     try:
         module, report = transformers.AutoModel.from_pretrained(
-            model, revision=specification.get("revision"), config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
+            model, revision=specification.get("revision"), config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True, ignore_mismatched_sizes=True
         )
     # transformers' errors for a missing file, a bad file, other shapes and no network have no common class.
     except Exception as error:
         raise ValueError(f"model={model}: transformers cannot load its weights: {type(error).__name__}: {error}") from error
     _check_dual_encoder(module, model)
-    faults = [(what, [str(name) for name in report[f"{what}_keys"] if not str(name).endswith(_POSITIONS)]) for what in ("missing", "unexpected", "mismatched")]
-    if any(names for _, names in faults):
-        listed = "; ".join(f"{what} {len(names)} ({loading.named(sorted(names))})" for what, names in faults if names)
+    # Reported here and not raised there, where the error names none of them.
+    names = {what: [name for name in report[f"{what}_keys"] if not name.endswith(_POSITIONS)] for what in ("missing", "unexpected")}
+    names["of another shape"] = [f"{name}: {tuple(found)}, expected {tuple(expected)}" for name, found, expected in report["mismatched_keys"]]
+    if any(names.values()):
+        listed = "; ".join(f"{what} {len(found)} ({loading.named(sorted(found))})" for what, found in names.items() if found)
         raise ValueError(f"model={model}: the weights are not those of {type(module).__name__}. Keys: {listed}. Adapters (LoRA) must be merged into their base first.")
     return module
 
@@ -204,6 +207,16 @@ def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:
     lacking = [name for name in ("get_image_features", "get_text_features") if not hasattr(module, name)]
     if lacking or not (hasattr(module, "logit_scale") or hasattr(module, "temperature")):
         raise ValueError(f"model={model}: {type(module).__name__} is no image-text dual encoder ({', '.join(lacking) or 'it has neither logit_scale nor temperature'}). Generative models run under the harness's own names.")
+
+
+def _check_tokenizer(tokenizer: Any, config: Any, model: str) -> None:
+    """Refuse a tokenizer that is not the text encoder's; where its files are missing, transformers makes an empty one."""
+    if len({tuple(ids) for ids in tokenizer(["light microscopy", "electron tissue"])["input_ids"]}) < 2:
+        raise ValueError(f"model={model}: its tokenizer knows no words. {_hint(Path(model))}")
+    known = getattr(getattr(config, "text_config", None), "vocab_size", None)
+    highest = max(tokenizer.get_vocab().values())
+    if known is not None and highest >= known:
+        raise ValueError(f"model={model}: its tokenizer has tokens up to number {highest}, its text encoder {known} of them. The tokenizer belongs to another model.")
 
 
 def _context_length(processor: Any, config: Any) -> int:

@@ -76,7 +76,11 @@ def _parser() -> argparse.ArgumentParser:
         help="evaluate along the line between two checkpoints",
         description="Evaluate merges of a checkpoint with its base for several alphas, in one process, each with a results file of its own. Takes all options of lmms_eval besides.",
         epilog="example: microbench sweep --alpha 0:1:0.1 --model plip --model_args merge_with=clip --tasks microbench_vqa --output_path sweep",
+        # --model must not pass for a short form of --model_args.
+        allow_abbrev=False,
     )
+    sweep.add_argument("--model", required=True, help="as of lmms_eval: a contrastive model of this package")
+    sweep.add_argument("--tasks", required=True, help="as of lmms_eval")
     sweep.add_argument("--alpha", required=True, metavar="START:STOP:STEP", help="0:1:0.1, both ends included, or a list such as 0,0.5,1")
     sweep.add_argument("--model_args", required=True, help="as of lmms_eval, with merge_with=<base> and without alpha")
     sweep.add_argument("--output_path", type=Path, required=True, metavar="DIR", help="folder that gets a folder for each alpha, and sweep.json")
@@ -95,7 +99,8 @@ def _sweep(options: argparse.Namespace) -> None:
     from microbench_adapters import commands
     from microbench_tasks import launcher
 
-    rows = commands.sweep(commands.alphas(options.alpha), options.harness_arguments, options.model_args, options.output_path, launcher.main)
+    arguments = ["--model", options.model, "--tasks", options.tasks, *options.harness_arguments]
+    rows = commands.sweep(commands.alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main)
     print(commands.sweep_table(rows))
 
 
