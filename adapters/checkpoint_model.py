@@ -124,6 +124,9 @@ class CheckpointModel(ContrastiveModel):
         except Exception as error:
             advice = "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
             raise ValueError(f"{self.loaded.name}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
+        # Where the files of a tokenizer are missing, transformers makes an empty one, to which only lengths differ.
+        if all(bool((values[0] == values[1]).all()) for values in self.tokenize(["light", "stain"]).values()):
+            raise ValueError(f"{self.loaded.name}: its tokenizer knows no words. Its files seem to be missing beside the weights; a fine-tune often lacks them: copy them from its base.")
         if vectors[0].shape != vectors[1].shape:
             raise ValueError(f"{self.loaded.name}: images and texts are encoded as vectors of different lengths, {vectors[0].shape[1]} and {vectors[1].shape[1]}; they cannot be compared.")
 

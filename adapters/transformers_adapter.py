@@ -210,9 +210,7 @@ def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:
 
 
 def _check_tokenizer(tokenizer: Any, config: Any, model: str) -> None:
-    """Refuse a tokenizer that is not the text encoder's; where its files are missing, transformers makes an empty one."""
-    if len({tuple(ids) for ids in tokenizer(["light microscopy", "electron tissue"])["input_ids"]}) < 2:
-        raise ValueError(f"model={model}: its tokenizer knows no words. {_hint(Path(model))}")
+    """Refuse a tokenizer that is not the text encoder's."""
     known = getattr(getattr(config, "text_config", None), "vocab_size", None)
     highest = max(tokenizer.get_vocab().values())
     if known is not None and highest >= known:
