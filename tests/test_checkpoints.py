@@ -130,3 +130,15 @@ def test_the_demo_model_is_as_its_row_says(monkeypatch):
     monkeypatch.setattr("microbench_adapters.checkpoint_model.logger.warning", said.append)
     systems.demo_clip(device="cpu")
     assert said == []
+
+
+def test_the_readme_lists_the_rows():
+    from pathlib import Path
+
+    lines = (Path(__file__).parents[1] / "README.md").read_text().splitlines()
+    for name, row in CHECKPOINTS.items():
+        [line] = [line for line in lines if line.startswith(f"| `{name}` |")]
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert (cells[2], cells[3]) == (f"`{row.library}`", str(row.context_length))
+        assert cells[4] == f"[card]({row.source})"
+        assert name == "demo_clip" or all(f"`{row.arguments[argument]}`" in cells[1] for argument in ("model", "pretrained") if argument in row.arguments)
