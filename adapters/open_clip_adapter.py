@@ -19,7 +19,7 @@ import torch
 from loguru import logger
 from open_clip.convert import convert_state_dict
 from open_clip.factory import parse_model_name
-from open_clip.model import convert_to_custom_text_state_dict, get_model_preprocess_cfg
+from open_clip.model import convert_to_custom_text_state_dict, get_model_preprocess_cfg, set_model_preprocess_cfg
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
@@ -96,6 +96,8 @@ class OpenClip(CheckpointModel):
         module = _build(source)
         _load_weights(module, source)
         settings = get_model_preprocess_cfg(module) | source.preprocess
+        # open_clip saves what the module says.
+        set_model_preprocess_cfg(module, settings)
         tokenizer = _tokenizer(source)
         return Loaded(
             name=source.name,
@@ -119,12 +121,17 @@ class OpenClip(CheckpointModel):
                 raise ValueError(f"merge_with={name}: this name stands for a checkpoint of {row.library}, whose weights have other names. Name one that open_clip loads.")
             return dict(row.arguments) | {"context_length": row.context_length}
         shared = {setting: like[setting] for setting in ("context_length", "preprocess") if setting in like}
-        if parse_model_name(name)[0] or Path(name).is_dir():
+        schema, repository = parse_model_name(name)
+        if schema == "hf-hub" and "@" in repository:
+            model, _, revision = name.partition("@")
+            return {"model": model, "revision": revision}
+        if schema or Path(name).is_dir():
             return {"model": name}
         if architecture in open_clip.list_models():
             return {"model": architecture, "pretrained": tag}
         if parse_model_name(like["model"])[0] or Path(like["model"]).is_dir():
-            raise ValueError(f"merge_with={name}: expected hf-hub:org/name, a folder with {CONFIG_FILE}, ARCHITECTURE:tag or ARCHITECTURE:/file of open_clip, or a model's name ({', '.join(row for row in CHECKPOINTS if CHECKPOINTS[row].library == 'open_clip')}).")
+            names = ", ".join(row for row in CHECKPOINTS if CHECKPOINTS[row].library == "open_clip")
+            raise ValueError(f"merge_with={name}: expected hf-hub:org/name, a folder with {CONFIG_FILE}, ARCHITECTURE:tag or ARCHITECTURE:/file of open_clip, or a model's name ({names}).")
         return {"model": like["model"], "pretrained": name} | shared
 
     @classmethod
@@ -211,7 +218,8 @@ def _find(specification: dict[str, Any]) -> _Source:
     return _find_in_folder(model, Path(name), given, specification, {"folder": name})
 
 
-def _find_in_folder(label: str, folder: Path, given: dict[str, Any], specification: dict[str, Any], files: dict[str, Any]) -> _Source:
+def _find_in_folder(label: str, folder: Path, given: dict[str, Any], specification: dict[str, Any], files: dict[str, Any], file: Path | None = None) -> _Source:
+    """A folder in open_clip's layout, with its weights in ``file``, or in the one file that can be meant."""
     if not (folder / CONFIG_FILE).is_file():
         raise ValueError(f"model={label}: expected a folder with {CONFIG_FILE} and weights (safetensors, bin or pth); {folder} has no such file.")
     try:
@@ -219,17 +227,24 @@ def _find_in_folder(label: str, folder: Path, given: dict[str, Any], specificati
         architecture = config["model_cfg"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"model={label}: {folder / CONFIG_FILE} is not open_clip's: expected JSON with model_cfg and preprocess_cfg ({type(error).__name__}: {error}).") from error
-    weights = [path for pattern in ("*.safetensors", "*.bin", "*.pth", "*.pt") for path in sorted(folder.glob(pattern))]
-    preferred = [path for path in weights if path.stem in ("open_clip_model", "open_clip_pytorch_model")] or weights
-    if not preferred:
-        raise ValueError(f"model={label}: expected weights (safetensors, bin or pth) beside {CONFIG_FILE}; {folder} has none.")
-    if len({path.stem for path in preferred}) > 1 and preferred is weights:
-        raise ValueError(f"model={label}: {folder} holds several checkpoints ({loading.named(path.name for path in weights)}). Call the one meant {WEIGHTS_FILE}, or name an architecture as model and the file as pretrained.")
+    file = file or _weights_in(folder, label)
     preprocess = {name: value for name, value in config.get("preprocess_cfg", {}).items() if name in _PREPROCESS_SETTINGS} | given
     if not {"mean", "std"} <= set(preprocess):
         raise ValueError(f"model={label}: {CONFIG_FILE} has no preprocess_cfg with mean and std, and open_clip would take CLIP's. {_PREPROCESS_HINT}")
-    local = f"local-dir:{folder}"
-    return _Source(label, local, preferred[0], _with_context(architecture, specification), preprocess, specification.get("context_length"), {}, files | {"weights": preferred[0].name})
+    return _Source(label, f"local-dir:{folder}", file, _with_context(architecture, specification), preprocess, specification.get("context_length"), {}, files | {"weights": file.name})
+
+
+def _weights_in(folder: Path, label: str) -> Path:
+    found = [path for pattern in ("*.safetensors", "*.bin", "*.pth", "*.pt") for path in sorted(folder.glob(pattern))]
+    usual = [path for path in found if path.stem in ("open_clip_model", "open_clip_pytorch_model")]
+    if not found:
+        raise ValueError(f"model={label}: expected weights (safetensors, bin or pth) beside {CONFIG_FILE}; {folder} has none.")
+    # One checkpoint in two formats is one checkpoint.
+    if not usual and len({path.stem for path in found}) > 1:
+        raise ValueError(
+            f"model={label}: {folder} holds several checkpoints ({loading.named(path.name for path in found)}). Call the one meant {WEIGHTS_FILE}, or name an architecture as model and the file as pretrained."
+        )
+    return (usual or found)[0]
 
 
 def _find_on_hub(label: str, repository: str, given: dict[str, Any], specification: dict[str, Any]) -> _Source:
@@ -242,8 +257,8 @@ def _find_on_hub(label: str, repository: str, given: dict[str, Any], specificati
         raise ValueError(f"model={label}, revision={revision}: {error}") from error
     for name in _TOKENIZER_FILES:
         _try_download(repository, name, revision)
-    source = _find_in_folder(label, config.parent, given, specification, {"repository": repository, "revision": config.parent.name})
-    return _Source(**(vars(source) | {"weights": weights}))
+    name = label if revision is None else f"{label}@{revision}"
+    return _find_in_folder(name, config.parent, given, specification, {"repository": repository, "revision": config.parent.name}, weights)
 
 
 def _try_download(repository: str, name: str, revision: str | None) -> None:
@@ -273,6 +288,7 @@ def _find_architecture(name: str, pretrained: str | None, given: dict[str, Any],
             raise ValueError(f"revision={revision}: {pretrained} is a local file and has none. Leave revision out.")
         weights, files = Path(pretrained), {"weights": pretrained}
         preprocess = given if {"mean", "std"} <= set(given) else _usual_preprocess(name, tags, pretrained) | given
+        _warn_of_activation(name, tags, pretrained)
     else:
         config = open_clip.get_pretrained_cfg(name, pretrained)
         weights, files = _download_tag(label, config, revision), {"tag": pretrained, "repository": config.get("hf_hub", "").strip("/"), "revision": revision}
@@ -311,15 +327,23 @@ def _usual_preprocess(name: str, tags: list[str], file: str) -> dict[str, Any]:
     return settings[0]
 
 
+def _warn_of_activation(name: str, tags: list[str], file: str) -> None:
+    """A checkpoint file does not say its activation, which shows in no weight."""
+    other = [tag for tag in tags if open_clip.get_pretrained_cfg(name, tag).get("quick_gelu", False)]
+    if other and not open_clip.get_model_config(name).get("quick_gelu", False):
+        logger.warning(
+            f"{file}: evaluated with GELU, the default of {name}. If it was fine-tuned from weights with QuickGELU ({loading.named(other)}), its architecture is {name}-quickgelu."
+        )
+
+
 def _given_preprocess(text: str | None) -> dict[str, Any]:
     if text is None:
         return {}
     try:
         given = json.loads(text)
-        unknown = set(given) - set(_PREPROCESS_SETTINGS)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise ValueError(f"preprocess={text}: expected a JSON object: {error}.") from error
-    if unknown or not isinstance(given, dict):
+    if not isinstance(given, dict) or not set(given) <= set(_PREPROCESS_SETTINGS):
         raise ValueError(f"preprocess={text}: expected an object with {', '.join(_PREPROCESS_SETTINGS)}.")
     return given
 

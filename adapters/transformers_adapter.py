@@ -85,7 +85,7 @@ class TransformersClip(CheckpointModel):
         tokenizer = processor.tokenizer
         _check_tokenizer(tokenizer, config, model)
         return Loaded(
-            name=f"{model}:{specification['pretrained']}" if "pretrained" in specification else model,
+            name=model + (f"@{revision}" if revision else "") + (f":{specification['pretrained']}" if "pretrained" in specification else ""),
             architecture=json.loads(config.to_json_string(use_diff=False)),
             module=module.float(),
             preprocess=partial(_preprocess, processor.image_processor),

@@ -198,6 +198,18 @@ def test_a_saved_merge_is_in_open_clips_own_layout(pair, tmp_path):
         assert torch.allclose(values, 0.75 * weights(pair[0])[name] + 0.25 * weights(pair[1])[name], atol=1e-6), name
 
 
+def test_a_saved_merge_keeps_preprocessing_that_was_given(tmp_path):
+    """open_clip would write down CLIP's for whatever came from a file."""
+    (tmp_path / "tiny-squashed.json").write_text(json.dumps(tiny_clip.architecture()))
+    open_clip.add_model_config(tmp_path)
+    folder = tiny_clip.save(tmp_path / "tiny")
+    settings = '{"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "interpolation": "bilinear", "resize_mode": "squash"}'
+    (tmp_path / "saved").mkdir()
+    loaded = OpenClip.load({"model": "tiny-squashed", "pretrained": str(folder / "open_clip_model.safetensors"), "preprocess": settings})
+    OpenClip.save(loaded, tmp_path / "saved")
+    assert json.loads((tmp_path / "saved" / "open_clip_config.json").read_text())["preprocess_cfg"] == json.loads(settings)
+
+
 def test_a_saved_merge_of_transformers_is_in_its_own_layout(transformers_pair, tmp_path):
     commands.merge([str(folder) for folder in transformers_pair], tmp_path / "merged", alpha=0.25)
     model = transformers.AutoModel.from_pretrained(tmp_path / "merged").state_dict()

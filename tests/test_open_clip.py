@@ -169,6 +169,17 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
     assert not Path("/tmp/microbench-was-here").exists()
 
 
+def test_a_file_of_an_architecture_with_two_activations_is_warned_of(folder, monkeypatch):
+    """OpenAI's ViT-B-32 has QuickGELU, LAION's GELU, and both the same weights' names and shapes."""
+    said = []
+    monkeypatch.setattr(open_clip_adapter.logger, "warning", said.append)
+    for name in ("ViT-B-32", "ViT-B-32-quickgelu", "ViT-B-16-SigLIP"):
+        open_clip_adapter._find({"model": name, "pretrained": str(folder / "open_clip_model.safetensors")})
+    [line] = said
+    assert "evaluated with GELU, the default of ViT-B-32. If it was fine-tuned from weights with QuickGELU (openai, " in line
+    assert line.endswith("its architecture is ViT-B-32-quickgelu.")
+
+
 # --- BiomedCLIP ---
 
 
