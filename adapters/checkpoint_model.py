@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import copy
+import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
@@ -75,6 +76,12 @@ class CheckpointModel(ContrastiveModel):
         self.module = self.prepared(self.loaded, precision, self.device).eval()
         self._try_out()
 
+    def __init_subclass__(cls) -> None:
+        """Let ``--model_args`` be checked against an adapter's own arguments and those of this class, which it passes on."""
+        shared = [parameter.replace(kind=parameter.KEYWORD_ONLY) for name, parameter in inspect.signature(CheckpointModel.__init__).parameters.items() if name not in ("self", "specification")]
+        own = [parameter for name, parameter in inspect.signature(cls.__init__).parameters.items() if name != "self" and parameter.kind is not parameter.VAR_KEYWORD]
+        cls.__signature__ = inspect.Signature([*own, *shared])
+
     @classmethod
     @abc.abstractmethod
     def load(cls, specification: dict[str, Any]) -> Loaded:
@@ -90,9 +97,11 @@ class CheckpointModel(ContrastiveModel):
         """The specification of the checkpoint that ``merge_with`` calls ``name``, beside the model ``like``."""
 
     @classmethod
-    @abc.abstractmethod
     def prepared(cls, loaded: Loaded, precision: str, device: torch.device) -> torch.nn.Module:
         """The module of ``loaded`` on its device and in its precision."""
+        # Moving a module moves its weights, which other runs may share.
+        module = copy.deepcopy(loaded.module) if loading.is_kept() else loaded.module
+        return module.to(device, input_dtype(precision))
 
     @classmethod
     @abc.abstractmethod
@@ -160,6 +169,11 @@ class CheckpointModel(ContrastiveModel):
             "device": self.device.type,
         }
         return found | ({"merge": self._merged} if self._merged else {})
+
+
+def given(**arguments: Any) -> dict[str, Any]:
+    """The specification of a checkpoint by the arguments that were given, text but for numbers: the harness reads ``model=1`` as one."""
+    return {name: value if name == "context_length" else str(value) for name, value in arguments.items() if value is not None}
 
 
 def merged(parts: Sequence[Loaded], method: str, alpha: float | None, density: float | None) -> tuple[Loaded, dict[str, Any]]:

@@ -11,8 +11,8 @@ import torch
 from PIL.Image import Image
 
 from microbench_adapters import loading
-from microbench_adapters.base import DEFAULT_BATCH_SIZE, Tensors
-from microbench_adapters.checkpoint_model import CheckpointModel, input_dtype
+from microbench_adapters.base import Tensors
+from microbench_adapters.checkpoint_model import CheckpointModel, given
 from microbench_adapters.checkpoints import CHECKPOINTS, Preprocessing
 from microbench_adapters.loading import Loaded
 
@@ -32,8 +32,7 @@ class Conch(CheckpointModel):
         model: the repository on the Hub, a folder with ``pytorch_model.bin``, or a checkpoint file.
         revision: commit, branch or tag of the repository.
         context_length: in tokens; at most 127, as the architecture keeps the last of 128 for itself.
-        precision, merge_with, merge, alpha, density: see `CheckpointModel`.
-        batch_size, device, max_batch_size: see `ContrastiveModel`.
+        options: those of `CheckpointModel`.
 
     Raises:
         ValueError: an option does not exist or cannot work here, or weights are missing or are
@@ -46,18 +45,10 @@ class Conch(CheckpointModel):
         model: str,
         revision: str | None = None,
         context_length: int | None = None,
-        precision: str = "fp32",
-        merge_with: str | None = None,
-        merge: str = "linear",
-        alpha: float | None = None,
-        density: float | None = None,
-        batch_size: int | str = DEFAULT_BATCH_SIZE,
-        device: str | None = None,
-        max_batch_size: int | None = None,
+        **options: Any,
     ) -> None:
-        asked = {"model": model, "revision": revision, "context_length": context_length}
-        specification = {name: value if name == "context_length" else str(value) for name, value in asked.items() if value is not None}
-        super().__init__(specification, precision, merge_with, merge, alpha, density, batch_size, device, max_batch_size)
+        specification = given(model=model, revision=revision, context_length=context_length)
+        super().__init__(specification, **options)
 
     @classmethod
     def load(cls, specification: dict[str, Any]) -> Loaded:
@@ -95,12 +86,6 @@ class Conch(CheckpointModel):
         if name in CHECKPOINTS and CHECKPOINTS[name].library == "conch":
             return dict(CHECKPOINTS[name].arguments) | shared
         return {"model": name} | shared
-
-    @classmethod
-    def prepared(cls, loaded: Loaded, precision: str, device: torch.device) -> torch.nn.Module:
-        # Moving a module moves its weights, which other runs may share.
-        module = copy.deepcopy(loaded.module) if loading.is_kept() else loaded.module
-        return module.to(device, input_dtype(precision))
 
     @classmethod
     def save(cls, loaded: Loaded, folder: Path) -> None:

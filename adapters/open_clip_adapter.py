@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 import json
 import logging
@@ -25,8 +24,8 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
 
 from microbench_adapters import loading
-from microbench_adapters.base import DEFAULT_BATCH_SIZE, Tensors
-from microbench_adapters.checkpoint_model import CheckpointModel, input_dtype
+from microbench_adapters.base import Tensors
+from microbench_adapters.checkpoint_model import CheckpointModel, given
 from microbench_adapters.checkpoints import CHECKPOINTS, Preprocessing
 from microbench_adapters.loading import Loaded
 
@@ -62,8 +61,7 @@ class OpenClip(CheckpointModel):
         context_length: in tokens, where it is not the configuration's.
         preprocess: settings as JSON (``{"mean": [...], "std": [...], "interpolation": "bicubic",
             "resize_mode": "shortest"}``), for weights that come without.
-        precision, merge_with, merge, alpha, density: see `CheckpointModel`.
-        batch_size, device, max_batch_size: see `ContrastiveModel`.
+        options: those of `CheckpointModel`.
 
     Raises:
         ValueError: model, tag, precision or merge do not exist, weights are missing or are not
@@ -77,18 +75,10 @@ class OpenClip(CheckpointModel):
         revision: str | None = None,
         context_length: int | None = None,
         preprocess: str | None = None,
-        precision: str = "fp32",
-        merge_with: str | None = None,
-        merge: str = "linear",
-        alpha: float | None = None,
-        density: float | None = None,
-        batch_size: int | str = DEFAULT_BATCH_SIZE,
-        device: str | None = None,
-        max_batch_size: int | None = None,
+        **options: Any,
     ) -> None:
-        asked = {"model": model, "pretrained": pretrained, "revision": revision, "context_length": context_length, "preprocess": preprocess}
-        specification = {name: value if name == "context_length" else str(value) for name, value in asked.items() if value is not None}
-        super().__init__(specification, precision, merge_with, merge, alpha, density, batch_size, device, max_batch_size)
+        specification = given(model=model, pretrained=pretrained, revision=revision, context_length=context_length, preprocess=preprocess)
+        super().__init__(specification, **options)
 
     @classmethod
     def load(cls, specification: dict[str, Any]) -> Loaded:
@@ -137,8 +127,7 @@ class OpenClip(CheckpointModel):
     @classmethod
     def prepared(cls, loaded: Loaded, precision: str, device: torch.device) -> torch.nn.Module:
         if precision not in ("fp16", "bf16"):
-            # Moving a module moves its weights, which other runs may share.
-            return (copy.deepcopy(loaded.module) if loading.is_kept() else loaded.module).to(device)
+            return super().prepared(loaded, precision, device)
         # What is cast, and which norms compute in single precision, is decided when open_clip builds a model.
         module = loaded.build(precision, device)
         module.load_state_dict(loaded.module.state_dict())
@@ -206,19 +195,19 @@ def _find(specification: dict[str, Any]) -> _Source:
     if Path(model).is_dir():
         model = f"local-dir:{model}"
     schema, name = parse_model_name(model)
-    given = _given_preprocess(specification.get("preprocess"))
+    preprocess = _given_preprocess(specification.get("preprocess"))
     if schema is None:
-        return _find_architecture(name.replace("/", "-"), pretrained, given, specification)
+        return _find_architecture(name.replace("/", "-"), pretrained, preprocess, specification)
     if pretrained is not None:
         raise ValueError(f"pretrained={pretrained}: {model} brings its own weights. Leave pretrained out, or name an architecture as model.")
     if schema == "hf-hub":
-        return _find_on_hub(model, name, given, specification)
+        return _find_on_hub(model, name, preprocess, specification)
     if specification.get("revision") is not None:
         raise ValueError(f"revision={specification['revision']}: {model} is a local folder and has none. Leave revision out.")
-    return _find_in_folder(model, Path(name), given, specification, {"folder": name})
+    return _find_in_folder(model, Path(name), preprocess, specification, {"folder": name})
 
 
-def _find_in_folder(label: str, folder: Path, given: dict[str, Any], specification: dict[str, Any], files: dict[str, Any], file: Path | None = None) -> _Source:
+def _find_in_folder(label: str, folder: Path, asked: dict[str, Any], specification: dict[str, Any], files: dict[str, Any], file: Path | None = None) -> _Source:
     """A folder in open_clip's layout, with its weights in ``file``, or in the one file that can be meant."""
     if not (folder / CONFIG_FILE).is_file():
         raise ValueError(f"model={label}: expected a folder with {CONFIG_FILE} and weights (safetensors, bin or pth); {folder} has no such file.")
@@ -228,7 +217,7 @@ def _find_in_folder(label: str, folder: Path, given: dict[str, Any], specificati
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"model={label}: {folder / CONFIG_FILE} is not open_clip's: expected JSON with model_cfg and preprocess_cfg ({type(error).__name__}: {error}).") from error
     file = file or _weights_in(folder, label)
-    preprocess = {name: value for name, value in config.get("preprocess_cfg", {}).items() if name in _PREPROCESS_SETTINGS} | given
+    preprocess = {name: value for name, value in config.get("preprocess_cfg", {}).items() if name in _PREPROCESS_SETTINGS} | asked
     if not {"mean", "std"} <= set(preprocess):
         raise ValueError(f"model={label}: {CONFIG_FILE} has no preprocess_cfg with mean and std, and open_clip would take CLIP's. {_PREPROCESS_HINT}")
     return _Source(label, f"local-dir:{folder}", file, _with_context(architecture, specification), preprocess, specification.get("context_length"), {}, files | {"weights": file.name})
@@ -247,7 +236,7 @@ def _weights_in(folder: Path, label: str) -> Path:
     return (usual or found)[0]
 
 
-def _find_on_hub(label: str, repository: str, given: dict[str, Any], specification: dict[str, Any]) -> _Source:
+def _find_on_hub(label: str, repository: str, asked: dict[str, Any], specification: dict[str, Any]) -> _Source:
     """A repository of the Hub, or its copy in the Hub's cache, as a folder."""
     revision = specification.get("revision")
     try:
@@ -258,7 +247,7 @@ def _find_on_hub(label: str, repository: str, given: dict[str, Any], specificati
     for name in _TOKENIZER_FILES:
         _try_download(repository, name, revision)
     name = label if revision is None else f"{label}@{revision}"
-    return _find_in_folder(name, config.parent, given, specification, {"repository": repository, "revision": config.parent.name}, weights)
+    return _find_in_folder(name, config.parent, asked, specification, {"repository": repository, "revision": config.parent.name}, weights)
 
 
 def _try_download(repository: str, name: str, revision: str | None) -> None:
@@ -272,7 +261,7 @@ def _try_download(repository: str, name: str, revision: str | None) -> None:
         logger.debug(f"{repository} has no {name}")
 
 
-def _find_architecture(name: str, pretrained: str | None, given: dict[str, Any], specification: dict[str, Any]) -> _Source:
+def _find_architecture(name: str, pretrained: str | None, asked: dict[str, Any], specification: dict[str, Any]) -> _Source:
     known = open_clip.list_models()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3) or known[:3]
@@ -287,12 +276,12 @@ def _find_architecture(name: str, pretrained: str | None, given: dict[str, Any],
         if revision is not None:
             raise ValueError(f"revision={revision}: {pretrained} is a local file and has none. Leave revision out.")
         weights, files = Path(pretrained), {"weights": pretrained}
-        preprocess = given if {"mean", "std"} <= set(given) else _usual_preprocess(name, tags, pretrained) | given
+        preprocess = asked if {"mean", "std"} <= set(asked) else _usual_preprocess(name, tags, pretrained) | asked
         _warn_of_activation(name, tags, pretrained)
     else:
         config = open_clip.get_pretrained_cfg(name, pretrained)
         weights, files = _download_tag(label, config, revision), {"tag": pretrained, "repository": config.get("hf_hub", "").strip("/"), "revision": revision}
-        preprocess = {setting: config[setting] for setting in _PREPROCESS_SETTINGS if setting in config} | given
+        preprocess = {setting: config[setting] for setting in _PREPROCESS_SETTINGS if setting in config} | asked
         if config.get("quick_gelu", False):
             # These weights were trained with another activation than the architecture's default.
             options["force_quick_gelu"] = True
@@ -340,12 +329,12 @@ def _given_preprocess(text: str | None) -> dict[str, Any]:
     if text is None:
         return {}
     try:
-        given = json.loads(text)
+        asked = json.loads(text)
     except ValueError as error:
         raise ValueError(f"preprocess={text}: expected a JSON object: {error}.") from error
-    if not isinstance(given, dict) or not set(given) <= set(_PREPROCESS_SETTINGS):
+    if not isinstance(asked, dict) or not set(asked) <= set(_PREPROCESS_SETTINGS):
         raise ValueError(f"preprocess={text}: expected an object with {', '.join(_PREPROCESS_SETTINGS)}.")
-    return given
+    return asked
 
 
 @contextmanager

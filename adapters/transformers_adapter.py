@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from functools import partial
 from pathlib import Path
@@ -13,8 +12,8 @@ import transformers
 from PIL.Image import Image, Resampling
 
 from microbench_adapters import loading
-from microbench_adapters.base import DEFAULT_BATCH_SIZE, Tensors
-from microbench_adapters.checkpoint_model import CheckpointModel, input_dtype
+from microbench_adapters.base import Tensors
+from microbench_adapters.checkpoint_model import CheckpointModel, given
 from microbench_adapters.checkpoints import CHECKPOINTS, Preprocessing
 from microbench_adapters.loading import Loaded
 
@@ -38,8 +37,7 @@ class TransformersClip(CheckpointModel):
         revision: commit, branch or tag of the repository.
         context_length: in tokens, where it is not the tokenizer's.
         padding: ``context`` or ``longest``, where it is not the one of the model's type.
-        precision, merge_with, merge, alpha, density: see `CheckpointModel`.
-        batch_size, device, max_batch_size: see `ContrastiveModel`.
+        options: those of `CheckpointModel`.
 
     Raises:
         ValueError: an option does not exist or cannot work here, files are missing, weights are
@@ -53,21 +51,13 @@ class TransformersClip(CheckpointModel):
         revision: str | None = None,
         context_length: int | None = None,
         padding: str | None = None,
-        precision: str = "fp32",
-        merge_with: str | None = None,
-        merge: str = "linear",
-        alpha: float | None = None,
-        density: float | None = None,
-        batch_size: int | str = DEFAULT_BATCH_SIZE,
-        device: str | None = None,
-        max_batch_size: int | None = None,
+        **options: Any,
     ) -> None:
         if padding not in (None, *PADDINGS):
             raise ValueError(f"padding={padding}: expected one of {', '.join(PADDINGS)}.")
-        asked = {"model": model, "pretrained": pretrained, "revision": revision, "context_length": context_length}
-        specification = {name: value if name == "context_length" else str(value) for name, value in asked.items() if value is not None}
+        specification = given(model=model, pretrained=pretrained, revision=revision, context_length=context_length)
         self._asked_padding = padding
-        super().__init__(specification, precision, merge_with, merge, alpha, density, batch_size, device, max_batch_size)
+        super().__init__(specification, **options)
 
     @classmethod
     def load(cls, specification: dict[str, Any]) -> Loaded:
@@ -110,12 +100,6 @@ class TransformersClip(CheckpointModel):
         if revision and not Path(name).exists():
             return {"model": repository, "revision": revision} | shared
         return {"model": name} | shared
-
-    @classmethod
-    def prepared(cls, loaded: Loaded, precision: str, device: torch.device) -> torch.nn.Module:
-        # Moving a module moves its weights, which other runs may share.
-        module = copy.deepcopy(loaded.module) if loading.is_kept() else loaded.module
-        return module.to(device, input_dtype(precision))
 
     @classmethod
     def save(cls, loaded: Loaded, folder: Path) -> None:
