@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import abc
 import collections
+import contextlib
 import hashlib
 import itertools
 import json
@@ -287,9 +288,12 @@ class ContrastiveModel(lmms):
         return key, self.preprocess(image)
 
     def _run(self, encode: Callable[[Tensors], torch.Tensor], batch: Tensors) -> np.ndarray:
-        # TensorFloat-32 would give convolutions, and they only, three digits.
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False):
-            return encode({name: values.to(self.device) for name, values in batch.items()}).double().cpu().numpy()
+        with torch.inference_mode(), _without_tf32():
+            vectors = encode({name: values.to(self.device) for name, values in batch.items()}).double().cpu().numpy()
+        if not np.isfinite(vectors).all():
+            # The best of such similarities would be the first option, whatever the image.
+            raise ValueError(f"{type(self).__name__}: {encode.__name__} gave vectors that are not finite: the weights are broken, or their precision has too small a range. Try precision=fp32.")
+        return vectors
 
     def _answer(self, choice: _Choice, logits: np.ndarray) -> str:
         letter = string.ascii_uppercase[int(logits.argmax())]
@@ -375,6 +379,18 @@ def _read_ahead(load: Callable[[_Choice], Any], jobs: Iterable[_Choice], ahead: 
             yield waiting.popleft().result()
 
 
+@contextlib.contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Single precision in full on GPUs: TensorFloat-32 has three digits, and other models of the harness switch it on."""
+    matmul = torch.backends.cuda.matmul
+    before, matmul.allow_tf32 = matmul.allow_tf32, False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        matmul.allow_tf32 = before
+
+
 def _rows(tokens: Tensors) -> list[bytes]:
     """All tokens of each text, equal for texts that are the same to the encoder."""
     arrays = [values.numpy() for values in tokens.values()]
@@ -408,8 +424,13 @@ def _device(device: str | None) -> torch.device:
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-    chosen = torch.device(device)
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device}: torch knows no such device. Use cpu, cuda or cuda:0.") from error
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={device}: this installation of torch sees no GPU. Use device=cpu.")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device={device}: there are {torch.cuda.device_count()} GPUs, numbered from 0. Start no more processes than GPUs, or use device=cpu.")
     logger.debug(f"Running on {chosen}")
     return chosen

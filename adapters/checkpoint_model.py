@@ -58,8 +58,9 @@ class CheckpointModel(ContrastiveModel):
     ) -> None:
         super().__init__(batch_size=batch_size, device=device, max_batch_size=max_batch_size)
         check_precision(precision, self.device)
-        others = _listed(merge_with)
+        others = listed(merge_with)
         _check_merge(merge, alpha, density, others)
+        _check_context(specification.get("context_length"))
         self.precision = precision
         self.input_dtype = input_dtype(precision)
         self.autocast = _autocast(precision, self.device)
@@ -171,6 +172,12 @@ class CheckpointModel(ContrastiveModel):
         return found | ({"merge": self._merged} if self._merged else {})
 
 
+def _check_context(length: Any) -> None:
+    # Start, end and one token between them.
+    if length is not None and (type(length) is not int or length < 3):
+        raise ValueError(f"context_length={length}: expected a number of tokens, at least 3.")
+
+
 def given(**arguments: Any) -> dict[str, Any]:
     """The specification of a checkpoint by the arguments that were given, text but for numbers: the harness reads ``model=1`` as one."""
     return {name: value if name == "context_length" else str(value) for name, value in arguments.items() if value is not None}
@@ -186,7 +193,12 @@ def merged(parts: Sequence[Loaded], method: str, alpha: float | None, density: f
     """
     states = {part.name: part.module.state_dict() for part in parts}
     if len(states) < len(parts):
-        raise ValueError(f"merge_with: {parts[0].name} cannot be merged with itself. Name another checkpoint.")
+        names = [part.name for part in parts]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"merge_with: {twice} cannot be merged with itself. Name another checkpoint.")
+    hashes = {name: loading.weights_sha256(state) for name, state in states.items()}
+    if len(set(hashes.values())) < len(hashes):
+        logger.warning(f"merge_with: {', '.join(states)} hold the same weights more than once.")
     merging.check_same(states)
     base, tuned = parts[0], parts[1]
     for part in (base, *parts[2:]):
@@ -200,7 +212,8 @@ def merged(parts: Sequence[Loaded], method: str, alpha: float | None, density: f
     state = merging.merge(method, states[base.name], [states[part.name] for part in parts[1:]], alpha, density)
     module = copy.deepcopy(tuned.module)
     module.load_state_dict(state)
-    settings = {"method": method, "of": [{"checkpoint": part.name, "files": part.files, "weights_sha256": loading.weights_sha256(states[part.name])} for part in parts]}
+    loading.check_finite(module, f"merge={method} of {', '.join(states)}")
+    settings = {"method": method, "of": [{"checkpoint": part.name, "files": part.files, "weights_sha256": hashes[part.name]} for part in parts]}
     if method != "soup":
         settings["alpha"] = merging.DEFAULT_ALPHA[method] if alpha is None else alpha
     if method == "ties":
@@ -239,8 +252,12 @@ def _autocast(precision: str, device: torch.device) -> Callable[[], AbstractCont
     return lambda: torch.autocast(device.type, dtype=dtype)
 
 
-def _listed(merge_with: str | None) -> list[str]:
-    """``one`` or ``[one,other]``, the form that the harness does not split at commas."""
+def listed(merge_with: str | None) -> list[str]:
+    """The names in ``merge_with``: ``one`` or ``[one,other]``, the form that the harness does not split at commas.
+
+    Raises:
+        ValueError: a name is empty.
+    """
     if merge_with is None:
         return []
     text = str(merge_with).strip()

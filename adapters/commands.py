@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import shutil
 import sys
 import tempfile
@@ -12,8 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbench_adapters import loading
-from microbench_adapters.checkpoint_model import merged
+from microbench_adapters import loading, merging
+from microbench_adapters.checkpoint_model import listed, merged
 from microbench_adapters.checkpoints import CHECKPOINTS
 from microbench_adapters.systems import ADAPTERS, adapter
 
@@ -42,13 +43,15 @@ def merge(names: Sequence[str], out: Path, method: str = "linear", alpha: float 
     if len(set(libraries.values())) > 1:
         raise ValueError(f"Checkpoints of different libraries cannot be merged: {', '.join(f'{name} ({found})' for name, found in libraries.items())}. Set --library if one was mistaken.")
     model = adapter(libraries[names[0]])
-    from microbench_adapters import merging
-
     merging.check_settings(method, alpha, density, len(names) - 1)
+    # Before anything is loaded: a folder that cannot be written costs no work.
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--out {out}: cannot be written: {error}") from error
     parts = [model.loaded_checkpoint(model.resolve(name, {"model": name})) for name in names]
     result, settings = merged(parts, method, alpha, density)
     settings["weights_sha256"] = loading.weights_sha256(result.module.state_dict())
-    out.parent.mkdir(parents=True, exist_ok=True)
     # Moved into place when whole.
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
         folder = Path(scratch) / "checkpoint"
@@ -76,7 +79,7 @@ def library_of(name: str) -> str:
                 return library
         raise ValueError(f"{name}: expected a folder with open_clip_config.json (open_clip) or config.json (transformers).")
     if folder.exists():
-        raise ValueError(f"{name}: a checkpoint file does not say its architecture. Write ARCHITECTURE:{name} for open_clip, or set --library.")
+        raise ValueError(f"{name}: a checkpoint file does not say its architecture. Write ARCHITECTURE:{name} for open_clip; for transformers save a folder with its configuration.")
     if ":" in name:
         return "open_clip"
     if name.count("/") == 1:
@@ -85,7 +88,7 @@ def library_of(name: str) -> str:
 
 
 def alphas(text: str) -> list[float]:
-    """The values of ``start:stop:step``, both ends included, or of a list ``0,0.5,1``.
+    """The values of ``start:stop:step``, with the end if a step falls on it, or of a list ``0,0.5,1``.
 
     Raises:
         ValueError: it is neither, or it has no or too many values.
@@ -130,20 +133,26 @@ def sweep(values: Sequence[float], arguments: Sequence[str], model_args: str, ou
     options = simple_parse_args_string(model_args)
     if "merge_with" not in options or "alpha" in options:
         raise ValueError(f"--model_args {model_args or '(none)'}: a sweep needs merge_with=<base> in it, and sets alpha itself.")
+    if "--predict_only" in arguments:
+        raise ValueError("--predict_only: a sweep compares scores, which such runs have none of.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError("A sweep runs in one process. Run single alphas under torchrun with lmms_eval.")
+    for value in values:
+        merging.check_settings(options.get("merge", "linear"), value, options.get("density"), len(listed(options["merge_with"])))
     rows: list[dict[str, Any]] = []
     with loading.kept_in_memory():
         for value in values:
-            folder = out / f"alpha_{value:g}"
+            folder = out / f"alpha_{value!r}"
             before = set(folder.rglob("*_results.json"))
-            with _command_line(["lmms_eval", *arguments, "--model_args", f"{model_args},alpha={value:g}", "--output_path", str(folder)]):
+            with _command_line(["lmms_eval", *arguments, "--model_args", f"{model_args},alpha={value!r}", "--output_path", str(folder)]):
                 try:
                     evaluate()
                 except SystemExit as error:
                     if error.code:
-                        raise ValueError(f"The run with alpha={value:g} failed; see above. {len(rows)} of {len(values)} are done: {out}") from error
+                        raise ValueError(f"The run with alpha={value!r} failed; see above. {len(rows)} of {len(values)} are done: {out}") from error
             written = sorted(set(folder.rglob("*_results.json")) - before)
             if not written:
-                raise ValueError(f"The run with alpha={value:g} wrote no results file to {folder}; see above.")
+                raise ValueError(f"The run with alpha={value!r} wrote no results file to {folder}; see above.")
             results = json.loads(written[-1].read_text())
             rows.append({"alpha": value, "results": str(written[-1].relative_to(out)), "groups": list(results.get("groups", {})), "figures": _figures(results)})
             (out / SWEEP_FILE).write_text(json.dumps(rows, indent=1) + "\n")
@@ -171,7 +180,7 @@ def sweep_table(rows: Sequence[dict[str, Any]]) -> str:
     lines = ["| alpha | " + " | ".join(names) + " |", "| ---: |" + " ---: |" * len(names)]
     for row in rows:
         cells = [_cell(row["figures"].get(name, {})) for name in names]
-        lines.append(f"| {row['alpha']:g} | " + " | ".join(cells) + " |")
+        lines.append(f"| {row['alpha']!r} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

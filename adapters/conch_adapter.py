@@ -69,7 +69,7 @@ class Conch(CheckpointModel):
         tokenizer = package.get_tokenizer()
         settings = {"size": architecture["vision_cfg"]["image_size"], "mean": list(package.OPENAI_DATASET_MEAN), "std": list(package.OPENAI_DATASET_STD)}
         return Loaded(
-            name=str(specification["model"]),
+            name=specification["model"] + (f"@{specification['revision']}" if "revision" in specification else ""),
             architecture=architecture,
             module=module,
             preprocess=package.transform.image_transform(settings["size"], mean=settings["mean"], std=settings["std"]),
@@ -85,6 +85,9 @@ class Conch(CheckpointModel):
         shared = {setting: like[setting] for setting in ("context_length",) if setting in like}
         if name in CHECKPOINTS and CHECKPOINTS[name].library == "conch":
             return dict(CHECKPOINTS[name].arguments) | shared
+        repository, _, revision = name.partition("@")
+        if revision and not Path(name).exists():
+            return {"model": repository, "revision": revision} | shared
         return {"model": name} | shared
 
     @classmethod

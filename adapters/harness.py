@@ -44,7 +44,7 @@ def install() -> None:
         if not hasattr(model, "texts_cut"):
             return original(*args, **kwargs)
         if call.arguments.get("response_cache") is not None:
-            call.arguments["response_cache"] = _CacheByWeights(call.arguments["response_cache"], model.record())
+            call.arguments["response_cache"] = _by_weights(call.arguments["response_cache"], model)
         results = original(*call.args, **call.kwargs)
         record = model.record() | _cut_in_all_processes(model)
         if results is not None:
@@ -53,6 +53,13 @@ def install() -> None:
 
     setattr(evaluate, _INSTALLED, True)
     evaluator.evaluate = evaluate
+
+
+def _by_weights(cache: Any, model: Any) -> Any:
+    if hasattr(cache, "_model_fingerprint_hash") and hasattr(cache, "model_fingerprint"):
+        return _CacheByWeights(cache, model.record())
+    logger.warning("This version of lmms-eval has another response cache, which might answer for other weights behind the same path: it is not used for this model.")
+    return None
 
 
 class _CacheByWeights:

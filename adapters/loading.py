@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,9 @@ def check_fits(state: Mapping[str, torch.Tensor], module: torch.nn.Module, where
         if name in state and state[name].shape != expected[name].shape
     ]:
         faults.append(f"of another shape {len(differing)} ({named(differing)})")
+    if other := [f"{name}: {state[name].dtype}, expected {expected[name].dtype}" for name in expected if name in state and state[name].is_floating_point() != expected[name].is_floating_point()]:
+        # Quantized weights, which a cast would not undo.
+        faults.append(f"of another kind of number {len(other)} ({named(other)})")
     if faults:
         raise ValueError(f"{where}: the weights are not those of this architecture. Keys: {'; '.join(faults)}. Name the architecture that the checkpoint was trained with; other image sizes, patch sizes and context lengths count as others.")
 
@@ -123,19 +127,37 @@ def check_finite(module: torch.nn.Module, where: str) -> None:
     Raises:
         ValueError: such weights, by name.
     """
-    broken = [name for name, values in module.named_parameters() if not bool(torch.isfinite(values).all())]
+    broken = [name for name, values in module.state_dict().items() if values.is_floating_point() and not bool(torch.isfinite(values).all())]
     if broken:
         raise ValueError(f"{where}: {len(broken)} weights hold values that are not finite ({named(broken)}). Training diverged, or the file is damaged.")
 
 
 def scale_and_bias(module: torch.nn.Module) -> tuple[float, float | None]:
-    """What similarities are multiplied by and what is added: ALIGN divides by a temperature, SigLIP adds a bias."""
+    """What similarities are multiplied by and what is added: ALIGN divides by a temperature, SigLIP adds a bias.
+
+    Raises:
+        ValueError: one of them is not finite.
+    """
     if hasattr(module, "logit_scale"):
         scale = float(module.logit_scale.detach().double().exp())
     else:
         scale = float(1 / module.temperature.detach().double())
-    bias = getattr(module, "logit_bias", None)
-    return scale, None if bias is None else float(bias.detach().double())
+    parameter = getattr(module, "logit_bias", None)
+    bias = None if parameter is None else float(parameter.detach().double())
+    if not math.isfinite(scale) or not math.isfinite(bias or 0.0):
+        raise ValueError(f"The model multiplies similarities by {scale} and adds {bias}: its logit_scale, temperature or logit_bias is broken.")
+    return scale, bias
+
+
+def check_vocabulary(num_tokens: int, num_known: int | None, where: str) -> None:
+    """Refuse a tokenizer that cannot be the text encoder's, which knows ``num_known`` tokens (None: not said).
+
+    Raises:
+        ValueError: the tokenizer has more tokens than the encoder knows, or less than half as many.
+    """
+    # Vocabularies are padded to round numbers, never doubled.
+    if num_known is not None and not num_known / 2 <= num_tokens <= num_known:
+        raise ValueError(f"{where}: its tokenizer has {num_tokens} tokens, its text encoder {num_known}. The tokenizer belongs to another model.")
 
 
 def read_weights(path: Path) -> dict[str, torch.Tensor]:

@@ -33,6 +33,7 @@ CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 # Of a checkpoint whose text tower is a transformers model: that tower's own configuration.
 TEXT_TOWER_FOLDER = "text_tower"
+_PREPROCESS_WORDS = {"interpolation": ("bicubic", "bilinear"), "resize_mode": ("shortest", "longest", "squash")}
 _PREPROCESS_SETTINGS = ("mean", "std", "interpolation", "resize_mode")
 _PREPROCESS_HINT = """Say how the model was trained: preprocess={"mean":[…],"std":[…],"interpolation":"bicubic","resize_mode":"shortest"}."""
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
@@ -89,6 +90,7 @@ class OpenClip(CheckpointModel):
         # open_clip saves what the module says.
         set_model_preprocess_cfg(module, settings)
         tokenizer = _tokenizer(source)
+        _check_tokenizer(tokenizer, module, source.name)
         return Loaded(
             name=source.name,
             architecture=source.architecture,
@@ -114,11 +116,11 @@ class OpenClip(CheckpointModel):
         schema, repository = parse_model_name(name)
         if schema == "hf-hub" and "@" in repository:
             model, _, revision = name.partition("@")
-            return {"model": model, "revision": revision}
+            return {"model": model, "revision": revision} | shared
         if schema or Path(name).is_dir():
-            return {"model": name}
+            return {"model": name} | shared
         if architecture in open_clip.list_models():
-            return {"model": architecture, "pretrained": tag}
+            return {"model": architecture, "pretrained": tag} | shared
         if parse_model_name(like["model"])[0] or Path(like["model"]).is_dir():
             names = ", ".join(row for row in CHECKPOINTS if CHECKPOINTS[row].library == "open_clip")
             raise ValueError(f"merge_with={name}: expected hf-hub:org/name, a folder with {CONFIG_FILE}, ARCHITECTURE:tag or ARCHITECTURE:/file of open_clip, or a model's name ({names}).")
@@ -276,7 +278,7 @@ def _find_architecture(name: str, pretrained: str | None, asked: dict[str, Any],
         if revision is not None:
             raise ValueError(f"revision={revision}: {pretrained} is a local file and has none. Leave revision out.")
         weights, files = Path(pretrained), {"weights": pretrained}
-        preprocess = asked if {"mean", "std"} <= set(asked) else _usual_preprocess(name, tags, pretrained) | asked
+        preprocess = _usual_preprocess(name, tags, pretrained, {"mean", "std"} <= set(asked)) | asked
         _warn_of_activation(name, tags, pretrained)
     else:
         config = open_clip.get_pretrained_cfg(name, pretrained)
@@ -305,11 +307,13 @@ def _download_tag(label: str, config: dict[str, Any], revision: str | None) -> P
         raise ValueError(f"{label}, revision={revision}: open_clip cannot load its weights: {type(error).__name__}: {error}") from error
 
 
-def _usual_preprocess(name: str, tags: list[str], file: str) -> dict[str, Any]:
-    """The preprocessing that all published weights of this architecture share."""
+def _usual_preprocess(name: str, tags: list[str], file: str, is_given: bool) -> dict[str, Any]:
+    """The preprocessing that all published weights of this architecture share; nothing if there is none and it ``is_given``."""
     found = [open_clip.get_pretrained_cfg(name, tag) for tag in tags]
     settings = [{setting: config[setting] for setting in _PREPROCESS_SETTINGS if setting in config} for config in found]
     if not settings or any(other != settings[0] for other in settings):
+        if is_given:
+            return {}
         reason = "published weights of it differ in theirs" if settings else "open_clip knows none for it"
         raise ValueError(f"model={name}, pretrained={file}: a checkpoint file has no preprocessing settings, and {reason}. {_PREPROCESS_HINT}")
     logger.info(f"{file}: preprocessing as for all published weights of {name}: {settings[0]}")
@@ -334,6 +338,13 @@ def _given_preprocess(text: str | None) -> dict[str, Any]:
         raise ValueError(f"preprocess={text}: expected a JSON object: {error}.") from error
     if not isinstance(asked, dict) or not set(asked) <= set(_PREPROCESS_SETTINGS):
         raise ValueError(f"preprocess={text}: expected an object with {', '.join(_PREPROCESS_SETTINGS)}.")
+    for name, value in asked.items():
+        if name in _PREPROCESS_WORDS:
+            fits = value in _PREPROCESS_WORDS[name]
+        else:
+            fits = isinstance(value, list) and len(value) == 3 and all(type(number) in (int, float) and (number > 0 or name == "mean") for number in value)
+        if not fits:
+            raise ValueError(f"preprocess: {name} is {value}; expected {' or '.join(_PREPROCESS_WORDS.get(name, ('a list of three numbers, of std above 0',)))}.")
     return asked
 
 
@@ -433,6 +444,14 @@ def _tokenizer(source: _Source) -> Any:
         except Exception as error:
             faults.append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
     raise ValueError(f"{source.name}: no tokenizer. Put tokenizer.json and tokenizer_config.json beside the weights. Tried {'; '.join(faults)}")
+
+
+def _check_tokenizer(tokenizer: Any, module: torch.nn.Module, name: str) -> None:
+    """Refuse a tokenizer that is not the text tower's; open_clip's own ones have no vocabulary to ask for."""
+    inner = getattr(tokenizer, "tokenizer", None)
+    if hasattr(inner, "get_vocab") and len(inner.get_vocab()) > len(inner.all_special_tokens):
+        known = getattr(getattr(module, "text", module), "vocab_size", None)
+        loading.check_vocabulary(max(inner.get_vocab().values()) + 1, known, name)
 
 
 def _tokenizer_sha256(tokenizer: Any) -> str:

@@ -82,7 +82,7 @@ class TransformersClip(CheckpointModel):
             preprocessing=_settings(processor.image_processor),
             tokenizer=tokenizer,
             tokenizer_sha256=_tokenizer_sha256(tokenizer),
-            context_length=specification.get("context_length") or _context_length(processor, config),
+            context_length=_context_length(processor, config, specification.get("context_length")),
             files={"model": model, "revision": getattr(config, "_commit_hash", None) or revision} | ({"weights": specification["pretrained"]} if "pretrained" in specification else {}),
         )
 
@@ -121,6 +121,13 @@ class TransformersClip(CheckpointModel):
             tuple(settings["image_std"]) if normal else None,
         )
 
+    def record(self) -> dict[str, Any]:
+        return super().record() | {"padding": self._padding}
+
+    @property
+    def _padding(self) -> str:
+        return self._asked_padding or ("context" if self.loaded.architecture["model_type"] in _PADDED_TYPES else "longest")
+
     def preprocess(self, image: Image) -> Tensors:
         return self.loaded.preprocess(image)
 
@@ -130,8 +137,7 @@ class TransformersClip(CheckpointModel):
             return _vectors(self.module.get_image_features(**inputs))
 
     def tokenize(self, texts: list[str]) -> Tensors:
-        asked = self._asked_padding or ("context" if self.loaded.architecture["model_type"] in _PADDED_TYPES else "longest")
-        padding = "max_length" if asked == "context" else "longest"
+        padding = "max_length" if self._padding == "context" else "longest"
         return dict(self.loaded.tokenizer(texts, padding=padding, max_length=self.loaded.context_length, truncation=True, return_tensors="pt"))
 
     def encode_texts(self, tokens: Tensors) -> torch.Tensor:
@@ -194,23 +200,23 @@ def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:
 
 
 def _check_tokenizer(tokenizer: Any, config: Any, model: str) -> None:
-    """Refuse a tokenizer that is not the text encoder's."""
-    known = getattr(getattr(config, "text_config", None), "vocab_size", None)
-    highest = max(tokenizer.get_vocab().values())
-    if known is not None and highest >= known:
-        raise ValueError(f"model={model}: its tokenizer has tokens up to number {highest}, its text encoder {known} of them. The tokenizer belongs to another model.")
+    """Refuse a tokenizer that is not the text encoder's; one that knows no words at all is found when it is tried."""
+    if len(tokenizer.get_vocab()) > len(tokenizer.all_special_tokens):
+        loading.check_vocabulary(max(tokenizer.get_vocab().values()) + 1, getattr(getattr(config, "text_config", None), "vocab_size", None), f"model={model}")
 
 
-def _context_length(processor: Any, config: Any) -> int:
-    """What the processor pads to, or the smaller of what the tokenizer and the position embeddings allow.
+def _context_length(processor: Any, config: Any, wanted: int | None) -> int:
+    """What is wanted, else what the processor pads to, or the smaller of what the tokenizer and the position embeddings allow.
 
     Raises:
-        ValueError: none of them says.
+        ValueError: none of them says, or more is wanted than the position embeddings allow.
     """
-    asked = _text_settings(processor).get("max_length")
+    positions = getattr(getattr(config, "text_config", None), "max_position_embeddings", None)
+    if wanted is not None and positions is not None and wanted > positions:
+        raise ValueError(f"context_length={wanted}: this model's text encoder reads at most {positions} tokens.")
+    asked = _text_settings(processor).get("max_length") if wanted is None else wanted
     if asked is not None:
         return asked
-    positions = getattr(getattr(config, "text_config", None), "max_position_embeddings", None)
     limits = [limit for limit in (processor.tokenizer.model_max_length, positions) if limit is not None and limit < _NO_LIMIT]
     if not limits:
         raise ValueError(f"{type(processor.tokenizer).__name__}: neither the tokenizer nor the configuration says how long a text may be. Set context_length.")

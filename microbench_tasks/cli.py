@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     sweep.add_argument("--model", required=True, help="as of lmms_eval: a contrastive model of this package")
     sweep.add_argument("--tasks", required=True, help="as of lmms_eval")
-    sweep.add_argument("--alpha", required=True, metavar="START:STOP:STEP", help="0:1:0.1, both ends included, or a list such as 0,0.5,1")
+    sweep.add_argument("--alpha", required=True, metavar="START:STOP:STEP", help="0:1:0.1, with the end if a step falls on it, or a list such as 0,0.5,1")
     sweep.add_argument("--model_args", required=True, help="as of lmms_eval, with merge_with=<base> and without alpha")
     sweep.add_argument("--output_path", type=Path, required=True, metavar="DIR", help="folder that gets a folder for each alpha, and sweep.json")
     sweep.set_defaults(run_command=_sweep)

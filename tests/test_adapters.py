@@ -253,6 +253,15 @@ def test_a_likelihood_without_an_image_is_refused():
     assert model.text_batches == []
 
 
+def test_vectors_that_are_not_finite_end_the_run_instead_of_answering_a():
+    class Broken(ColourModel):
+        def encode_images(self, images):
+            return super().encode_images(images) * float("nan")
+
+    with pytest.raises(ValueError, match="Broken: encode_images gave vectors that are not finite"):
+        Broken().generate_until(Task("t", DOCS).requests())
+
+
 # --- options ---
 
 

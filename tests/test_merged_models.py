@@ -266,7 +266,7 @@ def test_checkpoints_of_two_libraries_are_refused(pair, transformers_pair, tmp_p
     ("text", "expected"),
     [("0:1:0.1", [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]), ("0:1:0.3", [0, 0.3, 0.6, 0.9]), ("0.5:0.5:1", [0.5]), ("1,0,0.5", [1, 0, 0.5]), ("0.3", [0.3])],
 )
-def test_alphas_are_exact_with_both_ends(text, expected):
+def test_alphas_are_exact_and_include_the_end_if_a_step_falls_on_it(text, expected):
     assert commands.alphas(text) == expected
 
 
@@ -286,6 +286,21 @@ def test_within_a_sweep_checkpoints_are_read_once_and_stay_as_they_were(pair, mo
         together = [OpenClip(model=str(pair[1]), merge_with=str(pair[0]), alpha=alpha, device="cpu", precision=precision).record() for alpha, precision in ((0.2, "fp32"), (0.9, "bf16"), (0, "fp32"))]
     assert len(read) == 8
     assert [record["weights_sha256"] for record in together] == [record["weights_sha256"] for record in alone]
+
+
+def test_a_merge_beyond_all_range_is_refused(pair):
+    with pytest.raises(ValueError, match="merge=task_arithmetic of .*hold values that are not finite|gave vectors that are not finite"):
+        OpenClip(model=str(pair[1]), merge_with=str(pair[0]), merge="task_arithmetic", alpha=1e39, device="cpu")
+
+
+def test_a_sweep_checks_every_alpha_before_the_first_run(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="alpha=2"):
+        commands.sweep([0, 1, 2], [], "model=/a,merge_with=/b", tmp_path, lambda: pytest.fail("was run"))
+    with pytest.raises(ValueError, match="--predict_only"):
+        commands.sweep([0, 1], ["--predict_only"], "model=/a,merge_with=/b", tmp_path, lambda: pytest.fail("was run"))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ValueError, match="one process"):
+        commands.sweep([0, 1], [], "model=/a,merge_with=/b", tmp_path, lambda: pytest.fail("was run"))
 
 
 @pytest.mark.parametrize("model_args", ["", "model=/a", "merge_with=/b,alpha=0.5"])

@@ -59,6 +59,10 @@ def spoil(folder, change):
         ({"model": "ViT-B-32", "pretrained": "openai", "precision": "fp16", "device": "cpu"}, "precision=fp16: half precision needs a GPU"),
         ({"model": "ViT-B-32", "pretrained": "openai", "preprocess": "{mean"}, "preprocess={mean: expected a JSON object"),
         ({"model": "ViT-B-32", "pretrained": "openai", "preprocess": '{"size": 3}'}, "expected an object with mean, std, interpolation, resize_mode"),
+        ({"model": "ViT-B-32", "pretrained": "openai", "preprocess": '{"interpolation": "lanczos"}'}, "preprocess: interpolation is lanczos; expected bicubic or bilinear"),
+        ({"model": "ViT-B-32", "pretrained": "openai", "preprocess": '{"std": [1, 1, 0]}'}, "preprocess: std is .1, 1, 0.; expected a list of three numbers, of std above 0"),
+        ({"model": "ViT-B-32", "pretrained": "openai", "context_length": -5}, "context_length=-5: expected a number of tokens"),
+        ({"model": "ViT-B-32", "pretrained": "openai", "device": "gpu"}, "device=gpu: torch knows no such device"),
         ({"model": "ViT-B-32", "pretrained": "openai", "alpha": 0.5}, "alpha=0.5: nothing to merge with"),
     ],
 )
@@ -120,6 +124,25 @@ def test_weights_that_are_not_finite_are_refused(folder):
     spoil(folder, lambda state: state.update({"ln_final.bias": torch.full((64,), float("nan"))}))
     with pytest.raises(ValueError, match=r"1 weights hold values that are not finite \(ln_final.bias\)"):
         OpenClip(model=str(folder), device="cpu")
+
+
+def test_buffers_and_scales_that_are_not_finite_are_refused_too(tmp_path):
+    resnet = tiny_models.open_clip_resnet(tmp_path / "resnet")
+    name = next(name for name in load_file(resnet / "open_clip_model.safetensors") if name.endswith("running_mean"))
+    before = (resnet / "open_clip_model.safetensors").read_bytes()
+    spoil(resnet, lambda state: state[name].fill_(float("nan")))
+    with pytest.raises(ValueError, match=rf"not finite \({name}\)"):
+        OpenClip(model=str(resnet), device="cpu")
+    (resnet / "open_clip_model.safetensors").write_bytes(before)
+    spoil(resnet, lambda state: state["logit_scale"].fill_(1000.0))
+    with pytest.raises(ValueError, match="multiplies similarities by inf"):
+        OpenClip(model=str(resnet), device="cpu")
+
+
+def test_given_preprocessing_completes_the_architectures(folder):
+    options = {"model": "ViT-B-16-SigLIP", "pretrained": str(folder / "open_clip_model.safetensors"), "preprocess": '{"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]}'}
+    found = open_clip_adapter._find(options).preprocess
+    assert (found["mean"], found["resize_mode"]) == ([0.1, 0.2, 0.3], "squash")
 
 
 # --- a checkpoint file with an architecture ---

@@ -71,8 +71,35 @@ def test_a_tokenizer_of_another_model_is_refused(folder, tmp_path):
     small = tiny_models.transformers_align(tmp_path / "align")
     for name in ("processor_config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(folder / name, small / name)
-    with pytest.raises(ValueError, match="its tokenizer has tokens up to number 49407, its text encoder 400 of them"):
+    with pytest.raises(ValueError, match="its tokenizer has 49408 tokens, its text encoder 400. The tokenizer belongs to another model"):
         TransformersClip(model=str(small), device="cpu")
+
+
+def test_a_tokenizer_of_a_smaller_model_is_refused_too(folder, tmp_path):
+    small = tiny_models.transformers_align(tmp_path / "align")
+    for name in ("vocab.json", "merges.txt"):
+        (folder / name).unlink()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(small / name, folder / name)
+    with pytest.raises(ValueError, match="its tokenizer has .* tokens, its text encoder 49408. The tokenizer belongs to another model|knows no words"):
+        TransformersClip(model=str(folder), device="cpu")
+
+
+@pytest.mark.parametrize(("length", "message"), [(0, "at least 3"), (-5, "at least 3"), ("abc", "at least 3"), (77.0, "at least 3"), (200, "reads at most 77 tokens")])
+def test_a_context_that_cannot_be_is_refused(folder, length, message):
+    with pytest.raises(ValueError, match=f"context_length={length}: .*{message}"):
+        TransformersClip(model=str(folder), context_length=length, device="cpu")
+
+
+def test_quantized_weights_are_refused(folder, tmp_path):
+    state = transformers.CLIPModel.from_pretrained(folder).state_dict()
+    torch.save({name: (values * 20).round().to(torch.int8) if values.is_floating_point() else values for name, values in state.items()}, tmp_path / "int8.pt")
+    with pytest.raises(ValueError, match=r"of another kind of number 7\d .*torch.int8, expected torch.float32"):
+        TransformersClip(model=str(folder), pretrained=str(tmp_path / "int8.pt"), device="cpu")
+
+
+def test_padding_stands_in_the_record(folder):
+    assert [TransformersClip(model=str(folder), padding=padding, device="cpu").record()["padding"] for padding in (None, "context")] == ["longest", "context"]
 
 
 def test_missing_and_unexpected_weights_are_named(folder):

@@ -173,7 +173,7 @@ def test_the_order_of_the_rows_gives_identical_results(straight, demo_rows, tmp_
 
 
 def test_two_processes_give_identical_results(straight, demo_rows, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29531", "-m", "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse"]
     finished(run(*command, "--output_path", tmp_path, "--log_samples", data=demo_rows / "straight"))
     assert figures(tmp_path) == figures(straight)
     assert_same_answers(tmp_path, straight)
@@ -237,7 +237,7 @@ def test_a_sweep_writes_the_results_of_single_runs_and_reads_checkpoints_once(ti
     for row, line, results in zip(rows, lines, written):
         group = results["groups"]["microbench_coarse"]
         assert row["figures"]["microbench_coarse"]["acc"] == group["acc,none"]
-        assert line == f"| {row['alpha']:g} | {group['acc,none']:.4f} [{group['acc_image_ci_low,none']:.4f}, {group['acc_image_ci_high,none']:.4f}] |"
+        assert line == f"| {row['alpha']!r} | {group['acc,none']:.4f} [{group['acc_image_ci_low,none']:.4f}, {group['acc_image_ci_high,none']:.4f}] |"
     out = tmp_path / "single"
     finished(run(SCRIPTS / "lmms_eval", "--model", "open_clip", "--model_args", f"{model_args},alpha=0.5", "--tasks", "microbench_coarse", "--output_path", out, data=demo_rows / "straight"))
     assert figures(out) == {name: written[1][name] for name in figures(out)}
