@@ -11,6 +11,8 @@ import functools
 import hashlib
 import inspect
 import json
+import os
+import sys
 from typing import Any
 
 import torch
@@ -45,7 +47,11 @@ def install() -> None:
             return original(*args, **kwargs)
         if call.arguments.get("response_cache") is not None:
             call.arguments["response_cache"] = _by_weights(call.arguments["response_cache"], model)
-        results = original(*call.args, **call.kwargs)
+        try:
+            results = original(*call.args, **call.kwargs)
+        except Exception:
+            _leave_together()
+            raise
         record = model.record() | _cut_in_all_processes(model)
         if results is not None:
             results[RESULTS_KEY] = record
@@ -53,6 +59,18 @@ def install() -> None:
 
     setattr(evaluate, _INSTALLED, True)
     evaluator.evaluate = evaluate
+
+
+def _leave_together() -> None:
+    """End this process, if it is one of several, so that its launcher ends the others.
+
+    lmms-eval prints an error and waits for the other processes at the next barrier, which they
+    reach only if they fail too: a run would hang for hours over one bad image.
+    """
+    if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
+        logger.exception("This process failed; the run ends.")
+        sys.stderr.flush()
+        os._exit(1)
 
 
 def _by_weights(cache: Any, model: Any) -> Any:

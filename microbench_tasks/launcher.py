@@ -8,6 +8,9 @@ from pathlib import Path
 # Commands that neither index tasks nor load models; they start without importing torch.
 _LIGHT_COMMANDS = ("-h", "--help", "version")
 
+# Where the wrapped function of the harness is kept.
+_WRAPPED = "_microbench_wraps"
+
 
 def main() -> None:
     """Run the harness's dispatcher; exit 1 if a run failed or no task was named.
@@ -34,7 +37,7 @@ def _record_failures(failures: list[BaseException]) -> None:
     """Note the errors of single runs, which the harness prints and then forgets."""
     import lmms_eval.__main__ as harness
 
-    evaluate_one = harness.cli_evaluate_single
+    evaluate_one = getattr(harness.cli_evaluate_single, _WRAPPED, harness.cli_evaluate_single)
 
     def recording(args):
         try:
@@ -49,6 +52,8 @@ def _record_failures(failures: list[BaseException]) -> None:
                 sys.exit(1)
             raise
 
+    # Wrapped anew by every call of `main` in one process, but not around each other.
+    setattr(recording, _WRAPPED, evaluate_one)
     harness.cli_evaluate_single = recording
 
 

@@ -221,6 +221,28 @@ def test_texts_that_are_cut_stand_in_the_results_file_also_from_the_cache(tiny, 
     assert found[0]["questions_cut_alike"] > 0
 
 
+def test_one_failing_process_ends_the_whole_run(tmp_path):
+    """The other one would wait for it at a barrier for hours."""
+    program = tmp_path / "run.py"
+    program.write_text(
+        "import os\n"
+        "from microbench_adapters.systems import demo_clip\n"
+        "load = demo_clip._load\n"
+        "def failing(self, choice):\n"
+        "    if os.environ['RANK'] == '1':\n"
+        "        raise OSError('one bad image')\n"
+        "    return load(self, choice)\n"
+        "demo_clip._load = failing\n"
+        "import runpy\n"
+        "runpy.run_module('lmms_eval', run_name='__main__')\n"
+    )
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", program, "--model", "demo_clip", "--tasks", "microbench_coarse_stain"]
+    failed = run("timeout", "120", *command)
+    assert failed.returncode not in (0, 124)
+    assert "one bad image" in failed.stdout + failed.stderr
+    assert "This process failed; the run ends." in failed.stdout + failed.stderr
+
+
 # --- microbench sweep ---
 
 
