@@ -98,7 +98,7 @@ def draw(by_alpha: dict[float, dict[str, Score]], path: Path) -> None:
     for part, marker in zip(LABELS, "osD"):
         row = [by_alpha[alpha][part] for alpha in alphas]
         axes.fill_between(alphas, [100 * score.low for score in row], [100 * score.high for score in row], color=COLOURS[part], alpha=0.15, linewidth=0)
-        axes.plot(alphas, [100 * score.accuracy for score in row], marker=marker, color=COLOURS[part], label=LABELS[part])
+        axes.plot(alphas, [100 * score.accuracy for score in row], marker=marker, clip_on=False, color=COLOURS[part], label=LABELS[part])
     axes.set(xlabel="alpha: weight of the specialist against its base", ylabel="accuracy (%)", xlim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")

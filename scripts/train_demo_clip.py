@@ -330,14 +330,15 @@ def fit(
     epochs: int,
     generator: torch.Generator,
     kinds: Sequence[str] = QUESTION_KINDS,
+    learning_rate: float = LEARNING_RATE,
 ) -> None:
-    """Train ``model`` in place on the captions of ``kinds``, fine first; steps alternate between the two wordings."""
+    """Train ``model`` in place on the captions of ``kinds`` (fine first); steps alternate between the two wordings."""
     banks = [
         [build_bank(caption_key(kind, number), samples.choices, tokenizer, model.context_length) for kind in kinds]
         for number in CAPTION_SETS
     ]
     steps = epochs * -(-len(samples.images) // BATCH_SIZE)
-    optimizer = torch.optim.AdamW(parameter_groups(model), lr=LEARNING_RATE, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(parameter_groups(model), lr=learning_rate, betas=(0.9, 0.98))
     warmup = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / WARMUP_STEPS, total_iters=WARMUP_STEPS)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(1, steps - WARMUP_STEPS))
     schedule = torch.optim.lr_scheduler.SequentialLR(optimizer, [warmup, cosine], [WARMUP_STEPS])
