@@ -39,7 +39,7 @@ class Captions:
         self.images = images()
         docs = [{"image": image, "options": options} for image in range(COUNT) for options in OPTIONS]
         self.dataset = {"test": docs}
-        self.dataset_no_image = {"test": _Columns(docs)}
+        self.dataset_no_image = {"test": Columns(docs)}
 
         def choices(doc):
             return doc["options"]
@@ -64,7 +64,9 @@ class Captions:
         return [list(probabilities_of(self.images[doc["image"]], doc["options"])) for doc in self.dataset["test"]]
 
 
-class _Columns:
+class Columns:
+    """A split as ``datasets`` hands out a selection: a list per column."""
+
     def __init__(self, docs):
         self.docs = docs
 

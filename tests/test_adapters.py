@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import questions
 import torch
 from lmms_eval.api.instance import Instance
 from PIL import Image
@@ -69,7 +70,7 @@ class Task:
         self.config = SimpleNamespace(doc_to_choice=doc_to_choice, doc_to_visual=visual)
         self.name = name
         self.dataset = {"test": docs}
-        self.dataset_no_image = {"test": Columns(docs)}
+        self.dataset_no_image = {"test": questions.Columns(docs)}
 
     def doc_to_visual(self, doc):
         return self.config.doc_to_visual(doc)
@@ -84,16 +85,6 @@ class Task:
         ]
 
 
-class Columns:
-    """A split as ``datasets`` hands out a selection: a list per column."""
-
-    def __init__(self, docs):
-        self.docs = docs
-
-    def __getitem__(self, indices):
-        return {name: [self.docs[index][name] for index in indices] for name in self.docs[0]}
-
-
 def choices_with_probabilities(doc):
     return doc["choices"]
 
@@ -105,15 +96,11 @@ def doc(colour, *choices):
     return {"colour": colour, "choices": list(choices)}
 
 
-def letters(answers):
-    return [answer.split("\n")[0] for answer in answers]
-
-
 DOCS = [doc("red", "blue", "red"), doc("blue", "blue", "red", "green"), doc("red", "red", "green"), doc("green", "red", "blue", "green")]
 
 
 def test_the_answer_is_the_letter_of_the_nearest_text():
-    assert letters(ColourModel().generate_until(Task("t", DOCS).requests())) == ["B", "A", "A", "C"]
+    assert questions.letters(ColourModel().generate_until(Task("t", DOCS).requests())) == ["B", "A", "A", "C"]
 
 
 def test_the_second_line_holds_the_softmax_of_the_scaled_cosines():
@@ -140,7 +127,7 @@ def test_an_image_known_by_its_key_is_not_even_decoded():
     first, second = (Task(name, DOCS, image_key=lambda doc: doc["colour"]) for name in ("one", "two"))
     answers = model.generate_until(first.requests() + second.requests())
     assert sorted(first.decoded + second.decoded) == ["blue", "green", "red"]
-    assert letters(answers) == ["B", "A", "A", "C"] * 2
+    assert questions.letters(answers) == ["B", "A", "A", "C"] * 2
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 64])
