@@ -41,7 +41,7 @@ class Checkpoint:
     """One named model.
 
     Attributes:
-        library: the adapter that loads it, by its model name.
+        adapter: what loads it, by its model name.
         arguments: that adapter's arguments, which ``--model_args`` override.
         context_length: in tokens; what is longer is cut, and counted.
         padding: ``context`` (texts are padded to the context length) or ``longest`` (to the longest
@@ -50,7 +50,7 @@ class Checkpoint:
         source: where it is described.
     """
 
-    library: str
+    adapter: str
     arguments: Mapping[str, Any]
     context_length: int
     padding: str

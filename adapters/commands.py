@@ -39,7 +39,7 @@ def merge(names: Sequence[str], out: Path, method: str = "linear", alpha: float 
         raise ValueError(f"--out {out}: exists already. Name a folder that does not exist yet.")
     if len(names) < 2:
         raise ValueError("Expected at least two checkpoints: the base first, then what was fine-tuned from it.")
-    libraries = {name: library or library_of(name) for name in names}
+    libraries = {name: library or adapter_of(name) for name in names}
     if len(set(libraries.values())) > 1:
         raise ValueError(f"Checkpoints of different libraries cannot be merged: {', '.join(f'{name} ({found})' for name, found in libraries.items())}. Set --library if one was mistaken.")
     model = adapter(libraries[names[0]])
@@ -62,14 +62,14 @@ def merge(names: Sequence[str], out: Path, method: str = "linear", alpha: float 
     return settings
 
 
-def library_of(name: str) -> str:
+def adapter_of(name: str) -> str:
     """The adapter that loads a checkpoint of this name, judged by the name and by the files in a folder.
 
     Raises:
         ValueError: neither says.
     """
     if name in CHECKPOINTS:
-        return CHECKPOINTS[name].library
+        return CHECKPOINTS[name].adapter
     if name.startswith(("hf-hub:", "local-dir:")):
         return "open_clip"
     folder = Path(name)

@@ -83,7 +83,7 @@ class Conch(CheckpointModel):
     @classmethod
     def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:
         shared = {setting: like[setting] for setting in ("context_length",) if setting in like}
-        if name in CHECKPOINTS and CHECKPOINTS[name].library == "conch":
+        if name in CHECKPOINTS and CHECKPOINTS[name].adapter == "conch":
             return dict(CHECKPOINTS[name].arguments) | shared
         repository, _, revision = name.partition("@")
         if revision and not Path(name).exists():

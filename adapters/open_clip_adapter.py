@@ -109,8 +109,8 @@ class OpenClip(CheckpointModel):
         architecture, _, tag = name.rpartition(":")
         if name in CHECKPOINTS:
             row = CHECKPOINTS[name]
-            if row.library != "open_clip":
-                raise ValueError(f"merge_with={name}: this name stands for a checkpoint of {row.library}, whose weights have other names. Name one that open_clip loads.")
+            if row.adapter != "open_clip":
+                raise ValueError(f"merge_with={name}: this name stands for a checkpoint of {row.adapter}, whose weights have other names. Name one that open_clip loads.")
             return dict(row.arguments) | {"context_length": row.context_length}
         shared = {setting: like[setting] for setting in ("context_length", "preprocess") if setting in like}
         schema, repository = parse_model_name(name)
@@ -122,7 +122,7 @@ class OpenClip(CheckpointModel):
         if architecture in open_clip.list_models():
             return {"model": architecture, "pretrained": tag} | shared
         if parse_model_name(like["model"])[0] or Path(like["model"]).is_dir():
-            names = ", ".join(row for row in CHECKPOINTS if CHECKPOINTS[row].library == "open_clip")
+            names = ", ".join(row for row in CHECKPOINTS if CHECKPOINTS[row].adapter == "open_clip")
             raise ValueError(f"merge_with={name}: expected hf-hub:org/name, a folder with {CONFIG_FILE}, ARCHITECTURE:tag or ARCHITECTURE:/file of open_clip, or a model's name ({names}).")
         return {"model": like["model"], "pretrained": name} | shared
 

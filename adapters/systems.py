@@ -36,7 +36,7 @@ def __getattr__(name: str) -> type[CheckpointModel]:
 
 def _system(name: str, row: Checkpoint) -> type[CheckpointModel]:
     """The adapter's class with the row's values as defaults."""
-    base = adapter(row.library)
+    base = adapter(row.adapter)
     parameters = inspect.signature(base).parameters
     defaults = dict(row.arguments) | {"context_length": row.context_length} | ({"padding": row.padding} if "padding" in parameters else {})
 

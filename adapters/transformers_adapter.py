@@ -91,8 +91,8 @@ class TransformersClip(CheckpointModel):
         shared = {setting: like[setting] for setting in ("context_length",) if setting in like}
         if name in CHECKPOINTS:
             row = CHECKPOINTS[name]
-            if row.library != "transformers_clip":
-                raise ValueError(f"merge_with={name}: this name stands for a checkpoint of {row.library}, whose weights have other names. Name one that transformers loads.")
+            if row.adapter != "transformers_clip":
+                raise ValueError(f"merge_with={name}: this name stands for a checkpoint of {row.adapter}, whose weights have other names. Name one that transformers loads.")
             return dict(row.arguments) | shared
         if Path(name).is_file():
             return {setting: like[setting] for setting in ("model", "revision", "context_length") if setting in like} | {"pretrained": name}

@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("--method", default="linear", help="linear (default), soup, slerp, task_arithmetic or ties")
     merge.add_argument("--alpha", type=float, default=None, help="how much of the fine-tuned: 0 gives the base, 1 the fine-tuned (default: 0.5 for linear and slerp, 0.4 for task_arithmetic, 1 for ties)")
     merge.add_argument("--density", type=float, default=None, help="share of each fine-tuned checkpoint's changes that ties keeps (default: 0.2)")
-    merge.add_argument("--library", choices=["open_clip", "transformers_clip", "conch"], default=None, help="what loads them, where names and files do not say")
+    merge.add_argument("--library", dest="loader", choices=["open_clip", "transformers_clip", "conch"], default=None, help="what loads them, where names and files do not say")
     merge.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
     merge.set_defaults(run_command=_merge)
 
@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _merge(options: argparse.Namespace) -> None:
     from microbench_adapters import commands
 
-    settings = commands.merge(options.checkpoints, options.out, options.method, options.alpha, options.density, options.library)
+    settings = commands.merge(options.checkpoints, options.out, options.method, options.alpha, options.density, options.loader)
     print(f"{options.out}: {settings['method']} of {', '.join(part['checkpoint'] for part in settings['of'])}, weights SHA-256 {settings['weights_sha256']}")
 
 

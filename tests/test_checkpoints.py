@@ -27,7 +27,7 @@ PAPER = {
 @pytest.mark.parametrize("name", PAPER)
 def test_the_papers_systems_have_their_checkpoints(name):
     row = CHECKPOINTS[name]
-    assert (row.library, row.arguments["model"], row.context_length) == PAPER[name]
+    assert (row.adapter, row.arguments["model"], row.context_length) == PAPER[name]
     assert re.fullmatch("[0-9a-f]{40}", row.arguments.get("revision", "0" * 40))
 
 
@@ -52,7 +52,7 @@ def test_open_clips_architectures_have_the_rows_context_and_preprocessing():
 
 
 def test_open_clip_pads_to_the_context_whatever_the_model():
-    assert {row.padding for row in CHECKPOINTS.values() if row.library != "transformers_clip"} == {"context"}
+    assert {row.padding for row in CHECKPOINTS.values() if row.adapter != "transformers_clip"} == {"context"}
 
 
 def test_every_name_is_registered_with_the_harness_as_a_class_that_loads():
@@ -67,7 +67,7 @@ def test_every_name_is_registered_with_the_harness_as_a_class_that_loads():
 def test_a_named_model_takes_its_adapters_arguments_with_the_rows_as_defaults():
     for name, row in CHECKPOINTS.items():
         parameters = inspect.signature(getattr(systems, name)).parameters
-        assert set(parameters) == set(inspect.signature(systems.adapter(row.library)).parameters)
+        assert set(parameters) == set(inspect.signature(systems.adapter(row.adapter)).parameters)
         for argument, value in row.arguments.items():
             assert parameters[argument].default == value
         assert parameters["context_length"].default == row.context_length
@@ -139,6 +139,6 @@ def test_the_readme_lists_the_rows():
     for name, row in CHECKPOINTS.items():
         [line] = [line for line in lines if line.startswith(f"| `{name}` |")]
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        assert (cells[2], cells[3]) == (f"`{row.library}`", str(row.context_length))
+        assert (cells[2], cells[3]) == (f"`{row.adapter}`", str(row.context_length))
         assert cells[4] == f"[card]({row.source})"
         assert name == "demo_clip" or all(f"`{row.arguments[argument]}`" in cells[1] for argument in ("model", "pretrained") if argument in row.arguments)

@@ -240,18 +240,18 @@ def test_nothing_is_left_of_a_merge_that_failed(pair, tmp_path):
     [("plip", "transformers_clip"), ("quiltnet", "open_clip"), ("hf-hub:a/b", "open_clip"), ("ViT-B-32:openai", "open_clip"), ("vinid/plip", "transformers_clip"), ("conch", "conch")],
 )
 def test_the_library_is_told_from_the_name(name, expected):
-    assert commands.library_of(name) == expected
+    assert commands.adapter_of(name) == expected
 
 
 def test_the_library_is_told_from_the_files(pair, transformers_pair, tmp_path):
-    assert commands.library_of(str(pair[0])) == "open_clip"
-    assert commands.library_of(str(transformers_pair[0])) == "transformers_clip"
+    assert commands.adapter_of(str(pair[0])) == "open_clip"
+    assert commands.adapter_of(str(transformers_pair[0])) == "transformers_clip"
     with pytest.raises(ValueError, match="expected a folder with open_clip_config.json"):
-        commands.library_of(str(tmp_path))
+        commands.adapter_of(str(tmp_path))
     with pytest.raises(ValueError, match="a checkpoint file does not say its architecture"):
-        commands.library_of(str(pair[0] / "open_clip_config.json"))
+        commands.adapter_of(str(pair[0] / "open_clip_config.json"))
     with pytest.raises(ValueError, match="no such folder, repository or model"):
-        commands.library_of("nothing")
+        commands.adapter_of("nothing")
 
 
 def test_checkpoints_of_two_libraries_are_refused(pair, transformers_pair, tmp_path):
