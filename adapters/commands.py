@@ -142,21 +142,26 @@ def sweep(values: Sequence[float], arguments: Sequence[str], model_args: str, ou
     rows: list[dict[str, Any]] = []
     with loading.kept_in_memory():
         for value in values:
-            folder = out / f"alpha_{value!r}"
+            folder = out / f"alpha_{_written(value)}"
             before = set(folder.rglob("*_results.json"))
-            with _command_line(["lmms_eval", *arguments, "--model_args", f"{model_args},alpha={value!r}", "--output_path", str(folder)]):
+            with _command_line(["lmms_eval", *arguments, "--model_args", f"{model_args},alpha={_written(value)}", "--output_path", str(folder)]):
                 try:
                     evaluate()
                 except SystemExit as error:
                     if error.code:
-                        raise ValueError(f"The run with alpha={value!r} failed; see above. {len(rows)} of {len(values)} are done: {out}") from error
+                        raise ValueError(f"The run with alpha={_written(value)} failed; see above. {len(rows)} of {len(values)} are done: {out}") from error
             written = sorted(set(folder.rglob("*_results.json")) - before)
             if not written:
-                raise ValueError(f"The run with alpha={value!r} wrote no results file to {folder}; see above.")
+                raise ValueError(f"The run with alpha={_written(value)} wrote no results file to {folder}; see above.")
             results = json.loads(written[-1].read_text())
             rows.append({"alpha": value, "results": str(written[-1].relative_to(out)), "groups": list(results.get("groups", {})), "figures": _figures(results)})
             (out / SWEEP_FILE).write_text(json.dumps(rows, indent=1) + "\n")
     return rows
+
+
+def _written(value: float) -> str:
+    """The shortest text that is read as this very number: ``0.5``, ``1``."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
 
 @contextlib.contextmanager
@@ -180,7 +185,7 @@ def sweep_table(rows: Sequence[dict[str, Any]]) -> str:
     lines = ["| alpha | " + " | ".join(names) + " |", "| ---: |" + " ---: |" * len(names)]
     for row in rows:
         cells = [_cell(row["figures"].get(name, {})) for name in names]
-        lines.append(f"| {row['alpha']!r} | " + " | ".join(cells) + " |")
+        lines.append(f"| {_written(row['alpha'])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -270,6 +270,24 @@ def test_alphas_are_exact_and_include_the_end_if_a_step_falls_on_it(text, expect
     assert commands.alphas(text) == expected
 
 
+@pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (0.3, "0.3"), (1.0, "1"), (0.12345671, "0.12345671")])
+def test_an_alpha_is_passed_on_as_what_it_is(tmp_path, monkeypatch, value, text):
+    seen = []
+    monkeypatch.setattr("microbench_adapters.commands._figures", lambda results: results)
+
+    def evaluate():
+        import sys
+
+        seen.append(sys.argv)
+        folder = tmp_path / f"alpha_{text}"
+        folder.mkdir()
+        (folder / "1_results.json").write_text("{}")
+
+    commands.sweep([value], [], "model=/a,merge_with=/b", tmp_path, evaluate)
+    assert seen == [["lmms_eval", "--model_args", f"model=/a,merge_with=/b,alpha={text}", "--output_path", str(tmp_path / f"alpha_{text}")]]
+    assert json.loads((tmp_path / "sweep.json").read_text())[0]["alpha"] == value
+
+
 @pytest.mark.parametrize("text", ["", "0:1", "0:1:0", "1:0:0.1", "0:1:-0.1", "a", "0,nan", "0,0", "0:1:1e-9", "0:inf:1"])
 def test_alphas_that_make_no_sweep_are_refused(text):
     with pytest.raises(ValueError, match="--alpha .*: expected"):
