@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from loguru import logger
 
 from microbench_tasks.metrics.bootstrap import CONFIDENCE_LEVEL, METHODS, NUM_RESAMPLES, SEED, Interval, bootstrap_interval
 from microbench_tasks.schema import DataError
@@ -29,6 +30,9 @@ from microbench_tasks.schema import DataError
 INTERVAL_SETTING = "MICROBENCH_INTERVAL"
 
 Items = Sequence[Any]
+
+# Of failed requests, how many a warning names.
+_NAMED = 50
 
 
 class Figure(float):
@@ -96,6 +100,19 @@ def microbench_unparsed(items: Items) -> Figure:
 def microbench_unparsed_by_kind(items: Items) -> Counts:
     """How many responses are unparsed, by kind."""
     return Counts(collections.Counter(sorted(item["kind"] for item in items if item["kind"] != "parsed")), items)
+
+
+def microbench_failed(items: Items) -> int:
+    """How many requests got no response, as a server's errors outlasted all retries or a budget was used up; a warning names them.
+
+    They count as wrong. The harness keeps no failed request in its cache for tasks of ours, so that the same command asks them again.
+    """
+    failed = [item for item in items if item["failed"]]
+    if failed:
+        named = ", ".join(f"{item['image']} ({item['kind']})" for item in failed[:_NAMED])
+        more = f" and {len(failed) - _NAMED} more; with --log_samples the samples file names all" if len(failed) > _NAMED else ""
+        logger.warning(f"Micro-Bench: {len(failed)} of {len(items)} requests got no response and count as wrong: {named}{more}. With --use_cache the same command asks these again, and no other.")
+    return len(failed)
 
 
 # --- tasks that ask for boxes --------------------------------------------------------
@@ -185,6 +202,11 @@ microbench_group_acc_image_ci_high = _derived("acc")(_official(microbench_acc_im
 microbench_group_acc_all = _derived("acc")(_pooled(microbench_acc))
 microbench_group_acc_all_ci_low = _derived("acc")(_pooled(microbench_acc_ci_low))
 microbench_group_acc_all_ci_high = _derived("acc")(_pooled(microbench_acc_ci_high))
+
+
+def microbench_group_failed(figures: Sequence[int], sizes: Sequence[int], weight_by_size: bool) -> int:
+    """How many requests of all tasks got no response."""
+    return sum(figures)
 
 
 @_derived("acc")

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 
 from microbench_tasks.schema import LETTERS, MIN_OPTIONS
 
-Kind = Literal["parsed", "ambiguous", "refusal", "empty", "truncated", "unparsed"]
+Kind = Literal["parsed", "ambiguous", "refusal", "empty", "truncated", "failed", "unparsed"]
 Rule = Literal["whole_letter", "letter_with_text", "declaration", "boxed", "option_text"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -28,7 +28,7 @@ class Answer:
     ``letter`` and ``rule`` (the one that matched, of `RULES`) are None unless ``kind`` is
     ``parsed``. The other `KINDS`: ``ambiguous`` (more than one answer), ``truncated``
     (reasoning that never ends), ``empty`` (nothing but reasoning and marks), ``refusal``,
-    and ``unparsed`` (none of these, but no answer stated).
+    ``failed`` (no response: see `placeholder`) and ``unparsed`` (none of these, but no answer stated).
     """
 
     letter: str | None
@@ -39,6 +39,25 @@ class Answer:
 def lettered(options: list[str]) -> list[str]:
     """Options as the prompt writes them: ``A) first``, ``B) second``, …"""
     return [f"{letter}) {option}" for letter, option in zip(LETTERS, options)]
+
+
+# What lmms-eval's clients of servers return for a request that failed in all its tries, or that was not made as the
+# run's budget of tokens was used up; and what its async_openai makes of a message without content.
+_FAILED = re.compile(r"\[LMMS_EVAL_(?:REQUEST_FAILED|BUDGET_EXCEEDED)\b")
+_NO_CONTENT = 'Error: can only concatenate str (not "NoneType") to str'
+
+
+def placeholder(response: str) -> Literal["failed", "empty"] | None:
+    """What the harness's own text in the place of a model's stands for; None if ``response`` is the model's.
+
+    Source: ``models/chat/openai.py`` and ``models/chat/async_openai.py`` of lmms-eval 0.7.3.
+
+    >>> placeholder("[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500")
+    'failed'
+    """
+    if _FAILED.match(response):
+        return "failed"
+    return "empty" if response == _NO_CONTENT else None
 
 
 def paper_letters(response: str, options: list[str]) -> list[str]:
@@ -56,6 +75,9 @@ def paper_letters(response: str, options: list[str]) -> list[str]:
     >>> paper_letters("basophil", ["platelet", "basophil"])
     []
     """
+    if placeholder(response):
+        # An error message may begin with a letter, or quote the question.
+        return []
     letters = LETTERS[: len(options)]
     first = [letter for letter in letters if response.startswith(letter)]
     echoed = [option[0] for option in lettered(options) if option in response]
@@ -108,6 +130,9 @@ def strict_answer(response: str, options: list[str]) -> Answer:
     """
     if not MIN_OPTIONS <= len(options) <= len(LETTERS):
         raise ValueError(f"Expected {MIN_OPTIONS} to {len(LETTERS)} options, got {len(options)}: {options!r}.")
+    absent = placeholder(response)
+    if absent:
+        return Answer(None, absent, None)
     text = _answer_text(response, len(options))
     if not text:
         return Answer(None, "truncated" if text is None else "empty", None)

@@ -17,7 +17,7 @@ import numpy as np
 
 from microbench_tasks.boxes import values_of
 from microbench_tasks.detection import ChosenFormat, DetectionFormat, choose_format
-from microbench_tasks.results import score_boxes
+from microbench_tasks.results import first_response, score_boxes
 from microbench_tasks.schema import to_rgb
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def microbench_localization_doc_to_target(doc: dict[str, Any]) -> str:
 def microbench_localization_process_results(doc: dict[str, Any], results: list[str], *, detection_format: DetectionFormat) -> dict[str, Any]:
     """The items of one response; of several (``--repeats``) the first counts. See `score_boxes`."""
     model_input_size = detection_format.model_input_size((doc["width"], doc["height"]))
-    return score_boxes(doc, results[0] if results else "", detection_format.convention, model_input_size)
+    return score_boxes(doc, first_response(results), detection_format.convention, model_input_size)
 
 
 @InFormat

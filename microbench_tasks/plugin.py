@@ -46,13 +46,15 @@ def install() -> None:
     """Make every task index of this process hold our tasks, and the harness do what its YAML cannot ask for.
 
     That is: check data before a model is loaded, tell a task which model it is for, give groups
-    figures that their tasks do not have, and compare a task with a baseline of its own.
+    figures that their tasks do not have, compare a task with a baseline of its own, and go on where
+    a run with a cache was killed.
 
     Raises:
         AttributeError, TypeError: the harness is not the one known here.
     """
     from lmms_eval import baselines, evaluator_utils
     from lmms_eval.api.task import ConfigurableTask
+    from lmms_eval.caching.response_cache import ResponseCache
     from lmms_eval.tasks import TaskManager
 
     if getattr(TaskManager, _INSTALLED, False):
@@ -63,6 +65,8 @@ def install() -> None:
     _expect_parameters(ConfigurableTask._prepare_model_specific_config, "self")
     _expect_parameters(evaluator_utils.consolidate_group_results, "results", "versions", "task_dict")
     _expect_parameters(baselines.load_baseline, "baseline_arg", "task_name")
+    _expect_parameters(ResponseCache.create, "cache_root")
+    _expect_parameters(ResponseCache.execute, "lm", "reqtype", "requests")
     TaskManager.initialize_tasks = _indexing_ours(TaskManager.initialize_tasks)
     # The command line matches names before it loads the model; the Python API only loads tasks.
     TaskManager.match_tasks = _checking_result(TaskManager.match_tasks)
@@ -70,6 +74,8 @@ def install() -> None:
     ConfigurableTask._prepare_model_specific_config = _telling_the_model(ConfigurableTask._prepare_model_specific_config)
     _replace(evaluator_utils, "consolidate_group_results", _deriving_figures)
     _replace(baselines, "load_baseline", _loading_own_baseline)
+    ResponseCache.create = _recovering(ResponseCache.create)
+    ResponseCache.execute = _storing_as_it_goes(ResponseCache.execute)
     setattr(TaskManager, _INSTALLED, True)
 
 
@@ -194,3 +200,27 @@ def _loading_own_baseline(original: Callable) -> Callable:
         return original(baseline_arg, task_name)
 
     return load_baseline
+
+
+def _recovering(original: Callable) -> Callable:
+    """Let a response cache know the answers that killed runs left; ``original`` is bound to the class."""
+
+    @functools.wraps(original)
+    def create(cls, cache_root, **options):
+        from microbench_tasks import resuming
+
+        cache = original(cache_root, **options)
+        resuming.recover(cache, Path(cache._cache_root))
+        return cache
+
+    return classmethod(create)
+
+
+def _storing_as_it_goes(original: Callable) -> Callable:
+    @functools.wraps(original)
+    def execute(self, lm, reqtype, requests):
+        from microbench_tasks import resuming
+
+        return resuming.execute_in_pieces(original, self, lm, reqtype, requests)
+
+    return execute

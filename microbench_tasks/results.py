@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from microbench_tasks.answers import LETTERS, paper_letters, probabilities, strict_answer
+from microbench_tasks.answers import LETTERS, paper_letters, placeholder, probabilities, strict_answer
 from microbench_tasks.boxes import Size, parse_boxes
 from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
 from microbench_tasks.metrics.grit import grit_score
@@ -33,11 +33,11 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
 
         ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
         matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `answers.KINDS`)
-        and ``in_total``.
+        and ``in_total``. ``failed``: ``failed`` (whether the request got no response at all), ``image`` and ``kind``.
 
         ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.
     """
-    response = results[0] if results else ""
+    response = first_response(results)
     options = doc["options"]
     letters = paper_letters(response, options)
     gold = LETTERS[doc["answer_idx"]]
@@ -65,6 +65,7 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
         "acc_strict": {"score": float(strict.letter == gold), "predicted": strict.letter, "rule": strict.rule, "in_total": in_total},
         "unparsed": reading,
         "unparsed_by_kind": reading,
+        "failed": _failure(doc, response),
         "score": correct,
     }
 
@@ -95,8 +96,11 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         ``boxes_unparsed`` and ``boxes_truncated``: the ``kind`` of response, ``parsed``, ``unparsed`` or
         ``truncated`` (see `ParsedBoxes`). ``boxes_degenerate``, ``boxes_duplicate`` (both scored as they are)
         and ``boxes_dropped`` (not finite, or beyond the cap; counted as predictions): numbers of boxes.
+        ``failed``: as in `microbench_process_results`.
     """
-    found = parse_boxes(response, convention, (doc["width"], doc["height"]), model_input_size)
+    # The harness's own text may hold numbers, or quote the question.
+    said = {"failed": "no response", "empty": "", None: response}[placeholder(response)]
+    found = parse_boxes(said, convention, (doc["width"], doc["height"]), model_input_size)
     score = grit_score(found.boxes, doc["boxes"], num_extra=found.num_left_out)
     item = {
         "grit": score,
@@ -117,8 +121,19 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         "boxes_degenerate": {"count": found.num_degenerate},
         "boxes_duplicate": {"count": found.num_duplicate},
         "boxes_dropped": {"count": found.num_left_out},
+        "failed": _failure(doc, response),
         "score": score,
     }
+
+
+def first_response(results: list[Any]) -> str:
+    """The first of a document's responses; servers may send none, or null in its place, which is an empty one."""
+    return results[0] if results and isinstance(results[0], str) else ""
+
+
+def _failure(doc: dict[str, Any], response: str) -> dict[str, Any]:
+    origin = _origin(doc)
+    return {"failed": placeholder(response) == "failed", "image": origin["image"], "kind": doc.get("expression", origin["kind"])}
 
 
 def _origin(doc: dict[str, Any]) -> dict[str, str]:

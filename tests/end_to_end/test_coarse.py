@@ -11,7 +11,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from independent import KINDS, LETTERS, StandIn, protocol_prompt, protocol_score, raw_questions, raw_rows, reply
+from independent import KINDS, LETTERS, StandIn, protocol_prompt, protocol_score, raw_questions, raw_rows, reply, shown
 from lmms_eval import evaluator
 from PIL import Image
 
@@ -40,13 +40,7 @@ def test_every_prompt_is_the_protocols_and_every_image_the_rows(kind, stand_in_r
     asked = model.asked[f"microbench_coarse_{kind}"]
     assert [prompt for prompt, _ in asked] == [protocol_prompt(question) for _, question in expected]
     for (_, image), (row, _) in zip(asked, expected, strict=True):
-        raw = Image.open(io.BytesIO(row["image"]["bytes"]))
-        if raw.mode.startswith("I"):
-            values = np.asarray(raw).astype(float)
-            gray = np.rint(values * 255 / max(values.max(), 255))
-            assert np.array_equal(np.asarray(image), np.stack([gray] * 3, axis=2))
-        else:
-            assert np.array_equal(np.asarray(image), np.asarray(raw.convert("RGB")))
+        assert np.array_equal(np.asarray(image), shown(row))
 
 
 @pytest.mark.parametrize("kind", KINDS)

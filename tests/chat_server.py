@@ -1,0 +1,111 @@
+"""An OpenAI-compatible server on loopback, for the harness's own clients."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+from PIL import Image
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the server sends: an answer's text (None: null), or ``raw`` bytes with a status."""
+
+    text: str | None = None
+    status: int = 200
+    raw: bytes | None = None
+
+
+@dataclass
+class ChatServer:
+    """Answers by a function of prompt and pixels, and keeps what it was asked.
+
+    Attributes:
+        answer: from the prompt and the image, an RGB array, to a `Reply`.
+        asked: (prompt, pixels as bytes) of each request, in order.
+        answered: those that got status 200.
+        payloads: each request's body, less its image.
+        faults: requests that were not one user's turn with one PNG image and one text.
+    """
+
+    answer: object
+    asked: list = field(default_factory=list)
+    answered: list = field(default_factory=list)
+    payloads: list = field(default_factory=list)
+    faults: list = field(default_factory=list)
+    url: str = ""
+
+    def respond(self, body: bytes) -> Reply:
+        payload = json.loads(body)
+        try:
+            [message] = payload["messages"]
+            [picture] = [part for part in message["content"] if part["type"] == "image_url"]
+            [text] = [part["text"] for part in message["content"] if part["type"] == "text"]
+            assert message["role"] == "user" and len(message["content"]) == 2
+            head, data = picture["image_url"]["url"].split(",", 1)
+            assert head == "data:image/png;base64"
+            pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))))
+            assert pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8
+        except (AssertionError, ValueError, KeyError) as error:
+            self.faults.append(repr(error))
+            return Reply(status=400, raw=b"{}")
+        key = text, pixels.tobytes()
+        self.asked.append(key)
+        self.payloads.append({name: value for name, value in payload.items() if name != "messages"})
+        reply = self.answer(text, pixels)
+        if reply.status == 200 and reply.raw is None:
+            self.answered.append(key)
+        return reply
+
+
+def _body(reply: Reply) -> bytes:
+    if reply.raw is not None:
+        return reply.raw
+    message = {"role": "assistant", "content": reply.text}
+    usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+    return json.dumps({"id": "1", "object": "chat.completion", "created": 0, "model": "stand-in", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}).encode()
+
+
+@contextlib.contextmanager
+def serving(answer):
+    """A running `ChatServer`, its ``url`` the base URL for a client."""
+    server = ChatServer(answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            reply = server.respond(body) if self.path == "/v1/chat/completions" else Reply(status=404, raw=b"{}")
+            content = _body(reply)
+            # A killed client does not wait for its answer.
+            with contextlib.suppress(ConnectionError):
+                self.send_response(reply.status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                # Otherwise the client itself would try again, with pauses of seconds.
+                self.send_header("x-should-retry", "false")
+                self.end_headers()
+                self.wfile.write(content)
+
+        def log_message(self, *args):
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http.daemon_threads = True
+    thread = threading.Thread(target=http.serve_forever, daemon=True)
+    thread.start()
+    server.url = f"http://127.0.0.1:{http.server_port}/v1"
+    try:
+        yield server
+    finally:
+        http.shutdown()
+        http.server_close()
+        thread.join()

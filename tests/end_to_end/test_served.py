@@ -1,0 +1,270 @@
+"""Models behind a server, asked by the harness's own clients: prompts, pixels, failures, and runs that are killed."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import json
+import math
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import numpy as np
+import pytest
+from chat_server import Reply, serving
+from commands import SCRIPTS, results_in
+from independent import BOXES, FINE, KINDS, OUTSIDE, box_cases, box_reply, dataset_of, grit, neutral_prompt, protocol_prompt, protocol_score, raw_questions, raw_rows, reply, shown
+from lmms_eval import evaluator
+from PIL import Image
+
+TASK = "microbench_coarse_stain"
+KIND = "stain"
+
+
+@pytest.fixture(scope="module")
+def rows(demo_folder):
+    return raw_rows(demo_folder)
+
+
+def model_args(server, **options):
+    """For a client that gives up at once."""
+    return ",".join(f"{name}={value}" for name, value in ({"model": "stand-in", "base_url": server.url, "api_key": "none", "max_retries": 1, "retry_backoff_s": 0} | options).items())
+
+
+def evaluate(server, tasks, model="openai", options=None, **settings):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MICROBENCH_DATASET", "demo")
+        return evaluator.simple_evaluate(model=model, model_args=model_args(server, **(options or {})), tasks=tasks, bootstrap_iters=0, **settings)
+
+
+def answer(prompt, pixels):
+    """By prompt and the image's size, as an independent computation can tell too."""
+    image = Image.new("RGB", (pixels.shape[1], pixels.shape[0]))
+    return Reply(box_reply(prompt, image)[0] if prompt.startswith("Detect") else sized_reply(prompt, image.size))
+
+
+def sized_reply(prompt, size):
+    return reply(prompt) if size[0] % 3 else prompt.split("\n")[2][0]
+
+
+def expected_questions(rows, kind):
+    """(prompt, pixels, size, question) of every question of a kind."""
+    asked = []
+    for row, question in raw_questions(rows, kind):
+        pixels = shown(row)
+        asked.append((protocol_prompt(question), pixels, (pixels.shape[1], pixels.shape[0]), question))
+    return asked
+
+
+# --- what a server receives, and what becomes of its answers ---
+
+
+@pytest.fixture(scope="module")
+def served_run(demo_folder):
+    with serving(answer) as server:
+        results = evaluate(server, ["microbench_vqa", "microbench_localization"], options={"num_concurrent": 8})
+    return server, results
+
+
+def test_the_server_sees_the_papers_prompts_with_the_releases_pixels_and_nothing_else(served_run, rows):
+    server, _ = served_run
+    expected = collections.Counter()
+    for kind in (*KINDS, "classification"):
+        expected.update((prompt, pixels.tobytes()) for prompt, pixels, _, _ in expected_questions(rows, kind))
+    for task in BOXES:
+        for row, name, _ in box_cases(rows, task):
+            pixels = shown(row)
+            expected[neutral_prompt(name, (pixels.shape[1], pixels.shape[0])), pixels.tobytes()] += 1
+    assert server.faults == []
+    assert collections.Counter(server.asked) == expected
+
+
+def test_decoding_is_greedy_with_room_for_an_answer(served_run):
+    server, _ = served_run
+    assert {(payload["temperature"], payload["max_tokens"]) for payload in server.payloads} == {(0, 100), (0, 4096)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_coarse_accuracies_equal_the_independent_ones(kind, served_run, rows):
+    scores = [protocol_score(sized_reply(prompt, size), question) for prompt, _, size, question in expected_questions(rows, kind)]
+    assert 0.05 < np.mean(scores) < 0.95
+    assert served_run[1]["results"][f"microbench_coarse_{kind}"]["acc,none"] == pytest.approx(np.mean(scores), abs=1e-12)
+
+
+def test_the_fine_accuracy_equals_the_independent_one(served_run, rows):
+    datasets_of_questions = [dataset_of(row) for row, _ in raw_questions(rows, "classification")]
+    assert set(datasets_of_questions) == {name for names in FINE.values() for name in names}
+    scores = [
+        protocol_score(sized_reply(prompt, size), question)
+        for dataset, (prompt, _, size, question) in zip(datasets_of_questions, expected_questions(rows, "classification"), strict=True)
+        if dataset not in OUTSIDE
+    ]
+    assert served_run[1]["groups"]["microbench_fine"]["acc,none"] == pytest.approx(np.mean(scores), abs=1e-12)
+
+
+@pytest.mark.parametrize("task", BOXES)
+def test_localization_scores_equal_the_independent_ones(task, served_run, rows):
+    scores = []
+    for row, name, gold in box_cases(rows, task):
+        height, width = shown(row).shape[:2]
+        scores.append(grit(box_reply(neutral_prompt(name, (width, height)), Image.new("RGB", (width, height)))[1], gold))
+    assert served_run[1]["results"][f"microbench_localization_{task}"]["grit,none"] == pytest.approx(np.mean(scores), abs=1e-9)
+
+
+def test_the_asynchronous_client_gets_the_same_figures(served_run):
+    with serving(answer) as server:
+        results = evaluate(server, [TASK], model="async_openai", options={"num_cpus": 8})
+    assert server.faults == []
+    expected = served_run[1]["results"][TASK]
+    assert {name: value for name, value in results["results"][TASK].items() if not name.startswith("alias")} == {name: value for name, value in expected.items() if not name.startswith("alias")}
+
+
+# --- servers that fail ---
+
+# In percent of the questions, as a hash of the question decides.
+FAULTS = {"500": 5, "429": 5, "malformed": 2, "empty": 2, "long": 1}
+FAILED = ("500", "429", "malformed")
+
+
+def fault_of(key):
+    """The fault that a question meets, if any; the same each time."""
+    place = int.from_bytes(hashlib.sha256(repr(key).encode()).digest()[:4], "big") % 100
+    for name, share in FAULTS.items():
+        if place < share:
+            return name
+        place -= share
+    return None
+
+
+def faulty(prompt, pixels):
+    quoting = json.dumps({"error": {"message": f"B) failed. The answer is A. {prompt}"}}).encode()
+    return {
+        "500": Reply(status=500, raw=quoting),
+        "429": Reply(status=429, raw=quoting),
+        "malformed": Reply(raw=b'{"choices": [{"message"'),
+        "empty": Reply(""),
+        "long": Reply("lorem ipsum " * 8600),
+        None: Reply(prompt.split("\n")[2][0]),
+    }[fault_of((prompt, pixels.tobytes()))]
+
+
+@pytest.mark.parametrize(("client", "concurrency"), [("openai", "num_concurrent"), ("async_openai", "num_cpus")])
+def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks_them_again(client, concurrency, rows, demo_folder, tmp_path, monkeypatch):
+    from microbench_tasks import aggregations
+
+    said = []
+    monkeypatch.setattr(aggregations.logger, "warning", said.append)
+    expected = {kind: expected_questions(rows, kind) for kind in KINDS}
+    faults = {kind: [fault_of((prompt, pixels.tobytes())) for prompt, pixels, _, _ in expected[kind]] for kind in KINDS}
+    counts = collections.Counter(fault for found in faults.values() for fault in found)
+    assert all(counts[name] >= 5 for name in FAULTS)
+    with serving(faulty) as server:
+        results = evaluate(server, ["microbench_coarse"], model=client, options={concurrency: 8}, use_cache=str(tmp_path), log_samples=True)
+        server.asked.clear()
+        server.answer = answer
+        again = evaluate(server, ["microbench_coarse"], model=client, options={concurrency: 8}, use_cache=str(tmp_path))
+    failed = sum(counts[name] for name in FAILED)
+    group = results["groups"]["microbench_coarse"]
+    assert group["failed,none"] == failed
+    assert group["unparsed_by_kind,none"] == {"empty": counts["empty"], "failed": failed, "unparsed": counts["long"]}
+    for kind in KINDS:
+        samples = results["samples"][f"microbench_coarse_{kind}"]
+        assert [sample["failed"]["failed"] for sample in samples] == [fault in FAILED for fault in faults[kind]]
+        scores = [0.0 if fault else float(question["answer_idx"] == 0) for fault, (*_, question) in zip(faults[kind], expected[kind], strict=True)]
+        assert [sample["acc"]["acc"] for sample in samples] == scores
+        named = [sample["acc"]["image"] for sample in samples if sample["failed"]["failed"]]
+        [warning] = [text for text in said if f"({kind})" in text]
+        assert all(name in warning for name in named)
+    unanswered = collections.Counter(
+        (prompt, pixels.tobytes()) for kind in KINDS for prompt, pixels, _, _ in expected[kind] if fault_of((prompt, pixels.tobytes())) in FAILED
+    )
+    assert collections.Counter(server.asked) == unanswered
+    assert again["groups"]["microbench_coarse"]["failed,none"] == 0
+
+
+@pytest.mark.parametrize("client", ["openai", "async_openai"])
+def test_a_message_without_content_is_an_empty_answer(client, demo_folder):
+    with serving(lambda prompt, pixels: Reply(None)) as server:
+        results = evaluate(server, [TASK, "microbench_localization_glands"], model=client, limit=4)
+    assert results["results"][TASK]["unparsed_by_kind,none"] == {"empty": 4}
+    assert results["results"][TASK]["acc,none"] == 0
+    assert results["results"]["microbench_localization_glands"]["grit,none"] == 0
+
+
+def test_a_server_that_hangs_costs_its_questions_and_no_more(demo_folder, rows):
+    slow = protocol_prompt(raw_questions(rows, KIND)[1][1]), shown(raw_questions(rows, KIND)[1][0]).tobytes()
+    released = threading.Event()
+
+    def hang(prompt, pixels):
+        if (prompt, pixels.tobytes()) == slow:
+            released.wait(30)
+        return Reply("A")
+
+    with serving(hang) as server:
+        results = evaluate(server, [TASK], model="async_openai", options={"timeout": 1}, limit=4, log_samples=True)
+        released.set()
+    assert [sample["failed"]["failed"] for sample in results["samples"][TASK]] == [False, True, False, False]
+
+
+# --- runs that are killed ---
+
+
+def start(server, cache, out, **options):
+    arguments = ["--model", "openai", "--model_args", model_args(server, **options), "--tasks", TASK, "--use_cache", str(cache), "--output_path", str(out), "--log_samples"]
+    return subprocess.Popen([str(SCRIPTS / "lmms_eval"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"MICROBENCH_DATASET": "demo"})
+
+
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_a_killed_run_goes_on_where_it_was_and_ends_with_the_same_results(concurrency, rows, demo_folder, tmp_path):
+    expected = expected_questions(rows, KIND)
+    half = len(expected) // 2
+    victims = []
+    lock = threading.Lock()
+
+    def killing(prompt, pixels):
+        with lock:
+            if victims and len(server.answered) >= half:
+                os.kill(victims.pop().pid, signal.SIGKILL)
+                time.sleep(0.2)
+        return answer(prompt, pixels)
+
+    with serving(killing) as server:
+        process = start(server, tmp_path / "cache", tmp_path / "killed", num_concurrent=concurrency)
+        victims.append(process)
+        process.communicate(timeout=300)
+        assert process.returncode == -signal.SIGKILL
+        before = list(server.asked)
+        assert half <= len(before) < len(expected)
+        process = start(server, tmp_path / "cache", tmp_path / "resumed", num_concurrent=concurrency)
+        said = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, said[-3000:]
+        # Answers that had not reached the client when it died were not answers: at most one for each request in flight.
+        assert len(expected) <= len(server.asked) <= len(expected) + concurrency
+        assert set(server.asked) == {(prompt, pixels.tobytes()) for prompt, pixels, _, _ in expected}
+    with serving(answer) as server:
+        process = start(server, tmp_path / "other_cache", tmp_path / "whole", num_concurrent=concurrency)
+        said = process.communicate(timeout=300)[0]
+        assert process.returncode == 0, said[-3000:]
+    assert results_in(tmp_path / "resumed")["results"] == results_in(tmp_path / "whole")["results"]
+    assert samples(tmp_path / "resumed") == samples(tmp_path / "whole")
+
+
+def samples(folder):
+    [path] = folder.rglob(f"*_samples_{TASK}.jsonl")
+    return [{name: value for name, value in json.loads(line).items() if name not in ("token_counts",)} for line in path.read_text().splitlines()]
+
+
+def test_a_budget_of_tokens_ends_the_questions_but_not_the_run_and_the_rest_can_be_asked_later(rows, demo_folder, tmp_path):
+    count = len(raw_questions(rows, KIND))
+    with serving(answer) as server:
+        # Each reply reports 10 tokens.
+        results = evaluate(server, [TASK], options={"num_concurrent": 1}, use_cache=str(tmp_path), max_tokens=200)
+        answered = len(server.asked)
+        assert math.isclose(answered, 20, abs_tol=1)
+        assert results["results"][TASK]["failed,none"] == count - answered
+        results = evaluate(server, [TASK], options={"num_concurrent": 1}, use_cache=str(tmp_path))
+        assert len(server.asked) == count
+    assert results["results"][TASK]["failed,none"] == 0
