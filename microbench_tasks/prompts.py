@@ -20,13 +20,17 @@ INSTRUCTION = "Answer with a single letter, no extra details."
 def microbench_doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None) -> str:
     """The paper's prompt, to the letter: instruction, question and lettered options, a line each.
 
+    ``lmms_eval_specific_kwargs`` may put a ``pre_prompt`` before it and a ``post_prompt`` after it, as they are.
+
     >>> print(microbench_doc_to_text({"question": "Which cell?", "options": ["basophil", "platelet"]}))
     Answer with a single letter, no extra details.
     Question:Which cell?
     A) basophil
     B) platelet
     """
-    return "\n".join([INSTRUCTION, f"Question:{doc['question']}", *lettered(doc["options"])])
+    around = lmms_eval_specific_kwargs or {}
+    prompt = "\n".join([INSTRUCTION, f"Question:{doc['question']}", *lettered(doc["options"])])
+    return around.get("pre_prompt", "") + prompt + around.get("post_prompt", "")
 
 
 def microbench_doc_to_choice(doc: dict[str, Any]) -> list[str]:
