@@ -82,9 +82,9 @@ def test_the_server_sees_the_papers_prompts_with_the_releases_pixels_and_nothing
     assert collections.Counter(server.asked) == expected
 
 
-def test_decoding_is_greedy_with_room_for_an_answer(served_run):
+def test_decoding_is_greedy_with_the_references_room_for_an_answer(served_run):
     server, _ = served_run
-    assert {(payload["temperature"], payload["max_tokens"]) for payload in server.payloads} == {(0, 100), (0, 4096)}
+    assert {(payload["temperature"], payload["max_tokens"]) for payload in server.payloads} == {(0, 2048), (0, 4096)}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,6 +122,34 @@ def test_the_asynchronous_client_gets_the_same_figures(served_run):
     assert {name: value for name, value in results["results"][TASK].items() if not name.startswith("alias")} == {name: value for name, value in expected.items() if not name.startswith("alias")}
 
 
+# --- models that think aloud ---
+
+# What a model writes when {right} is the right letter and {wrong} another: right by the paper's rule, right by the strict one, kind of response.
+THOUGHTS = {
+    "closed": ("<think>\nIt may be {wrong}. The answer is {wrong}?\n</think>\n\n{right}", 1, 1, None),
+    "closed, opened by the chat template": ("It may be {wrong}. The answer is {wrong}.\n</think>\n{right}", 1, 1, None),
+    "closed, another tag": ("<analysis>{wrong} or {right}</analysis>{right}", 1, 1, None),
+    "closed, and a sentence": ("<think>{wrong}</think>The answer is {right}.", 0, 1, None),
+    "unclosed": ("<think>The answer is {right}. But wait", 0, 0, "truncated"),
+    "unmarked": ("Let me look. The nuclei are dark, so {wrong} is unlikely.\n\nThe answer is {right}.", 0, 1, None),
+    "unmarked, undecided": ("Let me look. It could be {right} or {wrong}.", 0, 0, "unparsed"),
+    "nothing but thoughts": ("<think>The answer is {right}.</think>", 0, 0, "empty"),
+}
+
+
+def test_thoughts_are_no_answers_in_any_form(demo_folder, rows):
+    asked = raw_questions(rows, KIND)[: len(THOUGHTS)]
+    replies = {}
+    for (row, question), (form, *_) in zip(asked, THOUGHTS.values()):
+        gold = question["answer_idx"]
+        replies[protocol_prompt(question), shown(row).tobytes()] = form.format(right="ABCDEFGH"[gold], wrong="B" if gold == 0 else "A")
+    with serving(lambda prompt, pixels: Reply(replies[prompt, pixels.tobytes()])) as server:
+        results = evaluate(server, [TASK], limit=len(THOUGHTS), log_samples=True)
+    kinds = [None if sample["unparsed"]["kind"] == "parsed" else sample["unparsed"]["kind"] for sample in results["samples"][TASK]]
+    found = [(sample["acc"]["acc"], sample["acc_strict"]["score"], kind) for sample, kind in zip(results["samples"][TASK], kinds)]
+    assert dict(zip(THOUGHTS, found, strict=True)) == {name: tuple(expected) for name, (_, *expected) in THOUGHTS.items()}
+
+
 # --- servers that fail ---
 
 # In percent of the questions, as a hash of the question decides.
@@ -157,20 +185,23 @@ def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks
 
     said = []
     monkeypatch.setattr(aggregations.logger, "warning", said.append)
-    expected = {kind: expected_questions(rows, kind) for kind in KINDS}
-    faults = {kind: [fault_of((prompt, pixels.tobytes())) for prompt, pixels, _, _ in expected[kind]] for kind in KINDS}
+    kinds = ("domain", "stain")
+    tasks = [f"microbench_coarse_{kind}" for kind in kinds]
+    expected = {kind: expected_questions(rows, kind) for kind in kinds}
+    faults = {kind: [fault_of((prompt, pixels.tobytes())) for prompt, pixels, _, _ in expected[kind]] for kind in kinds}
     counts = collections.Counter(fault for found in faults.values() for fault in found)
-    assert all(counts[name] >= 5 for name in FAULTS)
+    assert all(counts[name] >= 3 for name in FAULTS)
     with serving(faulty) as server:
-        results = evaluate(server, ["microbench_coarse"], model=client, options={concurrency: 8}, use_cache=str(tmp_path), log_samples=True)
+        results = evaluate(server, tasks, model=client, options={concurrency: 8}, use_cache=str(tmp_path), log_samples=True)
         server.asked.clear()
         server.answer = answer
-        again = evaluate(server, ["microbench_coarse"], model=client, options={concurrency: 8}, use_cache=str(tmp_path))
-    failed = sum(counts[name] for name in FAILED)
-    group = results["groups"]["microbench_coarse"]
-    assert group["failed,none"] == failed
-    assert group["unparsed_by_kind,none"] == {"empty": counts["empty"], "failed": failed, "unparsed": counts["long"]}
-    for kind in KINDS:
+        again = evaluate(server, tasks, model=client, options={concurrency: 8}, use_cache=str(tmp_path))
+    figures = [results["results"][task] for task in tasks]
+    assert sum(found["failed,none"] for found in figures) == sum(counts[name] for name in FAILED)
+    assert sum((collections.Counter(found["unparsed_by_kind,none"]) for found in figures), collections.Counter()) == collections.Counter(
+        empty=counts["empty"], failed=sum(counts[name] for name in FAILED), unparsed=counts["long"]
+    )
+    for kind in kinds:
         samples = results["samples"][f"microbench_coarse_{kind}"]
         assert [sample["failed"]["failed"] for sample in samples] == [fault in FAILED for fault in faults[kind]]
         scores = [0.0 if fault else float(question["answer_idx"] == 0) for fault, (*_, question) in zip(faults[kind], expected[kind], strict=True)]
@@ -179,10 +210,10 @@ def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks
         [warning] = [text for text in said if f"({kind})" in text]
         assert all(name in warning for name in named)
     unanswered = collections.Counter(
-        (prompt, pixels.tobytes()) for kind in KINDS for prompt, pixels, _, _ in expected[kind] if fault_of((prompt, pixels.tobytes())) in FAILED
+        (prompt, pixels.tobytes()) for kind in kinds for prompt, pixels, _, _ in expected[kind] if fault_of((prompt, pixels.tobytes())) in FAILED
     )
     assert collections.Counter(server.asked) == unanswered
-    assert again["groups"]["microbench_coarse"]["failed,none"] == 0
+    assert [again["results"][task]["failed,none"] for task in tasks] == [0, 0]
 
 
 @pytest.mark.parametrize("client", ["openai", "async_openai"])
@@ -212,15 +243,19 @@ def test_a_server_that_hangs_costs_its_questions_and_no_more(demo_folder, rows):
 # --- runs that are killed ---
 
 
+# Questions of the runs that are killed.
+COUNT = 100
+
+
 def start(server, cache, out, **options):
-    arguments = ["--model", "openai", "--model_args", model_args(server, **options), "--tasks", TASK, "--use_cache", str(cache), "--output_path", str(out), "--log_samples"]
+    arguments = ["--model", "openai", "--model_args", model_args(server, **options), "--tasks", TASK, "--limit", str(COUNT), "--use_cache", str(cache), "--output_path", str(out), "--log_samples"]
     return subprocess.Popen([str(SCRIPTS / "lmms_eval"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"MICROBENCH_DATASET": "demo"})
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
 def test_a_killed_run_goes_on_where_it_was_and_ends_with_the_same_results(concurrency, rows, demo_folder, tmp_path):
-    expected = expected_questions(rows, KIND)
-    half = len(expected) // 2
+    expected = expected_questions(rows, KIND)[:COUNT]
+    half = COUNT // 2
     victims = []
     lock = threading.Lock()
 
@@ -245,26 +280,25 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_with_the_same_results(concur
         assert len(expected) <= len(server.asked) <= len(expected) + concurrency
         assert set(server.asked) == {(prompt, pixels.tobytes()) for prompt, pixels, _, _ in expected}
     with serving(answer) as server:
-        process = start(server, tmp_path / "other_cache", tmp_path / "whole", num_concurrent=concurrency)
-        said = process.communicate(timeout=300)[0]
-        assert process.returncode == 0, said[-3000:]
-    assert results_in(tmp_path / "resumed")["results"] == results_in(tmp_path / "whole")["results"]
-    assert samples(tmp_path / "resumed") == samples(tmp_path / "whole")
+        whole = evaluate(server, [TASK], options={"num_concurrent": concurrency}, limit=COUNT, log_samples=True)
+    assert results_in(tmp_path / "resumed")["results"][TASK] == json.loads(json.dumps(whole["results"][TASK]))
+    items = [name for name in whole["samples"][TASK][0] if isinstance(whole["samples"][TASK][0][name], dict) and name != "doc"]
+    assert "acc" in items
+    assert [[sample[name] for name in items] for sample in samples(tmp_path / "resumed")] == [[sample[name] for name in items] for sample in whole["samples"][TASK]]
 
 
 def samples(folder):
     [path] = folder.rglob(f"*_samples_{TASK}.jsonl")
-    return [{name: value for name, value in json.loads(line).items() if name not in ("token_counts",)} for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_a_budget_of_tokens_ends_the_questions_but_not_the_run_and_the_rest_can_be_asked_later(rows, demo_folder, tmp_path):
-    count = len(raw_questions(rows, KIND))
+def test_a_budget_of_tokens_ends_the_questions_but_not_the_run_and_the_rest_can_be_asked_later(demo_folder, tmp_path):
     with serving(answer) as server:
         # Each reply reports 10 tokens.
-        results = evaluate(server, [TASK], options={"num_concurrent": 1}, use_cache=str(tmp_path), max_tokens=200)
+        results = evaluate(server, [TASK], options={"num_concurrent": 1}, use_cache=str(tmp_path), max_tokens=200, limit=50)
         answered = len(server.asked)
         assert math.isclose(answered, 20, abs_tol=1)
-        assert results["results"][TASK]["failed,none"] == count - answered
-        results = evaluate(server, [TASK], options={"num_concurrent": 1}, use_cache=str(tmp_path))
-        assert len(server.asked) == count
+        assert results["results"][TASK]["failed,none"] == 50 - answered
+        results = evaluate(server, [TASK], options={"num_concurrent": 1}, use_cache=str(tmp_path), limit=50)
+        assert len(server.asked) == 50
     assert results["results"][TASK]["failed,none"] == 0
