@@ -19,14 +19,9 @@ from __future__ import annotations
 
 import abc
 import collections
-import contextlib
 import hashlib
-import itertools
-import json
-import os
 import string
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +33,8 @@ from loguru import logger
 from tqdm import tqdm
 
 from microbench_adapters import harness
-from microbench_adapters.contract import checked_arguments, refusal
+from microbench_adapters.contract import PROBABILITY_DIGITS, letters_of, options_of, probability_line, refusal, significant
+from microbench_adapters.execution import batches, chosen_device, documents, positive, read_ahead, without_tf32
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -50,16 +46,12 @@ Tensors = dict[str, torch.Tensor]
 DEFAULT_BATCH_SIZE = 64
 # What messages call a model of this class.
 _KIND = "contrastive model"
-# Rounding keeps the log small; encoders in single precision agree to about six digits.
-_PROBABILITY_DIGITS = 6
 # Cut texts that a warning quotes; all of them stand in the results file.
 _QUOTED_TEXTS = 5
 # Images read ahead of the encoder, in batches: enough to keep it busy, bounded in memory.
 _BATCHES_AHEAD = 2
 # The arguments of a request for a log-likelihood that comes with an image.
 _ARGUMENTS_WITH_IMAGE = 6
-# Threads that decode and resize; the encoder's own threads do the rest.
-_READERS = 4
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,7 @@ class _Choice:
         return self.task_name, self.split, self.doc_id
 
 
-class ContrastiveModel(lmms):
+class ContrastiveModel(lmms, harness.Recorded):
     """A dual encoder behind the harness's model API.
 
     Args:
@@ -95,8 +87,8 @@ class ContrastiveModel(lmms):
 
     def __init__(self, batch_size: int | str = DEFAULT_BATCH_SIZE, device: str | None = None, max_batch_size: int | None = None) -> None:
         super().__init__()
-        self.batch_size = _positive(batch_size)
-        self.device = _device(device)
+        self.batch_size = positive(batch_size)
+        self.device = chosen_device(device)
         self.texts_cut: set[str] = set()
         self.questions_cut_alike: set[tuple[str, str, int]] = set()
         self._image_features: dict[Hashable, np.ndarray] = {}
@@ -106,19 +98,8 @@ class ContrastiveModel(lmms):
 
     @classmethod
     def create_from_arg_string(cls, arg_string: str, additional_config: dict | None = None) -> ContrastiveModel:
-        """Build the model from ``--model_args``, which win over the harness's own flags.
-
-        The harness passes its default ``--batch_size``, the integer 1 (typed on the command
-        line it is text), to every model; that means no wish.
-
-        Raises:
-            ValueError: an argument is unknown or missing.
-        """
-        options = checked_arguments(cls, arg_string)
-        flags = {name: value for name, value in (additional_config or {}).items() if value is not None}
-        if type(flags.get("batch_size")) is int and flags["batch_size"] == 1:
-            del flags["batch_size"]
-        return cls(**(flags | options))
+        """Build the model from ``--model_args``; see `options_of`."""
+        return cls(**options_of(cls, arg_string, additional_config))
 
     @abc.abstractmethod
     def preprocess(self, image: Image) -> Tensors:
@@ -149,10 +130,6 @@ class ContrastiveModel(lmms):
     def logit_bias(self) -> float | None:
         """What a model trained with the sigmoid loss adds to scaled similarities; None for the softmax loss."""
         return None
-
-    @abc.abstractmethod
-    def record(self) -> dict[str, Any]:
-        """What was loaded, for the results file: JSON values, equal in all processes of a run."""
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """Answer each request with the letter of the best of its task's choices, and with probabilities if asked.
@@ -226,17 +203,22 @@ class ContrastiveModel(lmms):
             self._note_cut_texts(unknown)
         self._note_options_cut_alike(choices, self._tokens_of)
 
-    def note_cut(self, requests: list[Instance]) -> None:
-        """Count the texts that are cut in questions whose answers are already known, as they are when they are asked."""
+    def note_asked(self, requests: list[Instance]) -> None:
+        """Count the texts that are cut, also in questions whose answers are already known."""
         choices = _choices(requests)
         texts = list(dict.fromkeys(text for choice in choices for text in choice.texts))
         if texts and self.longer_than_context(texts):
             self._note_cut_texts(texts)
             self._note_options_cut_alike(choices, dict(zip(texts, _rows(self.tokenize(texts)))))
 
+    def run_record(self) -> dict[str, Any]:
+        """The texts that were cut and the number of questions they spoil, over all processes of the run."""
+        texts, questions = harness.in_all_processes(self.texts_cut, self.questions_cut_alike)
+        return {"texts_cut": sorted(texts), "questions_cut_alike": len(questions)}
+
     def _encode_tokens(self, tokens: Tensors, rows: list[bytes], places: list[int]) -> None:
         with self._progress("Encoding texts", len(places)) as progress:
-            for batch in _batches(places, self.batch_size):
+            for batch in batches(places, self.batch_size):
                 vectors = self._run(self.encode_texts, {name: values[batch] for name, values in tokens.items()})
                 self._text_features.update(zip((rows[place] for place in batch), vectors))
                 progress.update(len(batch))
@@ -266,7 +248,7 @@ class ContrastiveModel(lmms):
         jobs += [index for index, choice in enumerate(choices) if choice.image_key is None]
         loaded: list[Hashable] = []
         with self._progress("Encoding images", len(jobs)) as progress:
-            for batch in _batches(_read_ahead(self._load, (choices[index] for index in jobs), _BATCHES_AHEAD * self.batch_size), self.batch_size):
+            for batch in batches(read_ahead(self._load, (choices[index] for index in jobs), _BATCHES_AHEAD * self.batch_size), self.batch_size):
                 new = {key: image for key, image in batch if key not in self._image_features}
                 if new:
                     self._image_features.update(zip(new, self._run(self.encode_images, _stacked(list(new.values())))))
@@ -288,7 +270,7 @@ class ContrastiveModel(lmms):
         return key, self.preprocess(image)
 
     def _run(self, encode: Callable[[Tensors], torch.Tensor], batch: Tensors) -> np.ndarray:
-        with torch.inference_mode(), _without_tf32():
+        with torch.inference_mode(), without_tf32():
             vectors = encode({name: values.to(self.device) for name, values in batch.items()}).double().cpu().numpy()
         if not np.isfinite(vectors).all():
             # The best of such similarities would be the first option, whatever the image.
@@ -318,7 +300,7 @@ def _choices(requests: list[Instance]) -> list[_Choice]:
         doc_to_visual = arguments[members[0]][2]
         doc_ids = [arguments[position][3] for position in members]
         read = _choice_reader(doc_to_visual, task_name, split)
-        choices.update(zip(members, (read(doc_id, doc) for doc_id, doc in zip(doc_ids, _documents(doc_to_visual.__self__, split, doc_ids)))))
+        choices.update(zip(members, (read(doc_id, doc) for doc_id, doc in zip(doc_ids, documents(doc_to_visual.__self__, split, doc_ids)))))
     return [choices[position] for position in range(len(requests))]
 
 
@@ -339,17 +321,11 @@ def _probability_line(logits: np.ndarray, sigmoid: bool) -> str:
     """
     if sigmoid:
         # Such probabilities are small: significant digits, not decimals.
-        shares = [float(f"{share:.{_PROBABILITY_DIGITS}g}") for share in 1 / (1 + np.exp(-logits))]
+        shares = [significant(share) for share in 1 / (1 + np.exp(-logits))]
     else:
         weights = np.exp(logits - logits.max())
-        shares = (weights / weights.sum()).round(_PROBABILITY_DIGITS).tolist()
-    return json.dumps({"probabilities": dict(zip(string.ascii_uppercase, shares))})
-
-
-def _documents(task: Any, split: str, doc_ids: list[int]) -> Iterator[dict[str, Any]]:
-    """The documents without their images, converted in one go."""
-    columns = task.dataset_no_image[split][doc_ids]
-    return (dict(zip(columns, values)) for values in zip(*columns.values()))
+        shares = (weights / weights.sum()).round(PROBABILITY_DIGITS).tolist()
+    return probability_line(shares)
 
 
 def _choice_reader(doc_to_visual: Callable, task_name: str, split: str) -> Callable[[int, dict], _Choice]:
@@ -360,35 +336,10 @@ def _choice_reader(doc_to_visual: Callable, task_name: str, split: str) -> Calla
 
     def read(doc_id: int, doc: dict[str, Any]) -> _Choice:
         texts = task.doc_to_choice(doc)
-        if not 1 <= len(texts) <= len(string.ascii_uppercase):
-            raise ValueError(f"Task {task_name}, document {doc_id}: expected 1 to {len(string.ascii_uppercase)} choices, got {len(texts)}.")
+        letters_of(texts, task_name, doc_id)
         return _Choice(task_name, split, doc_id, image_key(doc) if image_key else None, lambda: doc_to_visual(rows[doc_id]), texts, wants_probabilities)
 
     return read
-
-
-def _read_ahead(load: Callable[[_Choice], Any], jobs: Iterable[_Choice], ahead: int) -> Iterator[Any]:
-    """``map(load, jobs)`` on threads, in order, at most ``ahead`` results waiting."""
-    with ThreadPoolExecutor(max_workers=_READERS) as pool:
-        waiting: collections.deque[Future] = collections.deque()
-        for job in jobs:
-            waiting.append(pool.submit(load, job))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-@contextlib.contextmanager
-def _without_tf32() -> Iterator[None]:
-    """Single precision in full on GPUs: TensorFloat-32 has three digits, and other models of the harness switch it on."""
-    matmul = torch.backends.cuda.matmul
-    before, matmul.allow_tf32 = matmul.allow_tf32, False
-    try:
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            yield
-    finally:
-        matmul.allow_tf32 = before
 
 
 def _rows(tokens: Tensors) -> list[bytes]:
@@ -399,38 +350,3 @@ def _rows(tokens: Tensors) -> list[bytes]:
 
 def _stacked(items: list[Tensors]) -> Tensors:
     return {name: torch.stack([item[name] for item in items]) for name in items[0]}
-
-
-def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch
-
-
-def _positive(batch_size: int | str) -> int:
-    try:
-        # Through text, so that 2.5 is refused and not cut to 2.
-        size = int(str(batch_size))
-    except ValueError:
-        size = 0
-    if size < 1:
-        raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}.")
-    return size
-
-
-def _device(device: str | None) -> torch.device:
-    """The asked-for device; a bare ``cuda`` is the GPU of this process among its siblings."""
-    if device is None:
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device == "cuda":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-    try:
-        chosen = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(f"device={device}: torch knows no such device. Use cpu, cuda or cuda:0.") from error
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"device={device}: this installation of torch sees no GPU. Use device=cpu.")
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device={device}: there are {torch.cuda.device_count()} GPUs, numbered from 0. Start no more processes than GPUs, or use device=cpu.")
-    logger.debug(f"Running on {chosen}")
-    return chosen

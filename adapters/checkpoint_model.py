@@ -63,7 +63,7 @@ class CheckpointModel(ContrastiveModel):
         _check_context(specification.get("context_length"))
         self.precision = precision
         self.input_dtype = input_dtype(precision)
-        self.autocast = _autocast(precision, self.device)
+        self.autocast = autocast(precision, self.device)
         self.loaded = self.loaded_checkpoint(specification)
         self._warn_of_other_settings()
         if others:
@@ -245,7 +245,8 @@ def input_dtype(precision: str) -> torch.dtype:
     return {"fp16": torch.float16, "bf16": torch.bfloat16}.get(precision, torch.float32)
 
 
-def _autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
+def autocast(precision: str, device: torch.device) -> Callable[[], AbstractContextManager]:
+    """Makes the context that a module runs in: with amp operations are cast, else nothing is."""
     if not precision.startswith("amp"):
         return nullcontext
     dtype = torch.bfloat16 if precision == "amp_bf16" else torch.float16

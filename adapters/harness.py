@@ -1,4 +1,4 @@
-"""What a contrastive model tells the harness beyond its model API.
+"""What the models of this package tell the harness beyond its model API.
 
 lmms-eval writes no word about a loaded model into its results file, and its response cache knows
 a model by the arguments it was asked with, not by its weights. `install` closes both gaps around
@@ -7,26 +7,47 @@ the harness's own ``evaluate``.
 
 from __future__ import annotations
 
+import abc
 import functools
 import hashlib
 import inspect
 import json
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from loguru import logger
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
+
+Facts = TypeVar("Facts")
 
 # Where the results file says what was loaded.
 RESULTS_KEY = "loaded_model"
 _INSTALLED = "_microbench_records_models"
 
 
-def install() -> None:
-    """Make the harness's ``evaluate`` record contrastive models and keep their cached answers apart by weights.
+class Recorded(abc.ABC):
+    """A model whose weights decide its answers, and of which the results file says what they are."""
 
-    Called by every contrastive model; does nothing the second time. Never raises: a harness whose
+    @abc.abstractmethod
+    def record(self) -> dict[str, Any]:
+        """What was loaded, for the results file: JSON values, equal in all processes of a run."""
+
+    def run_record(self) -> dict[str, Any]:
+        """What the run found out about the model; called once, in all processes of it."""
+        return {}
+
+    def note_asked(self, requests: list[Instance]) -> None:
+        """Called with the requests of a run with a cache, whose answers may be known, before they are asked."""
+
+
+def install() -> None:
+    """Make the harness's ``evaluate`` record models of this package and keep their cached answers apart by weights.
+
+    Called by every `Recorded` model; does nothing the second time. Never raises: a harness whose
     internals moved still evaluates, and a warning says what is missing.
     """
     from lmms_eval import evaluator
@@ -43,7 +64,7 @@ def install() -> None:
     def evaluate(*args, **kwargs):
         call = inspect.signature(original).bind(*args, **kwargs)
         model = call.arguments["lm"]
-        if not hasattr(model, "texts_cut"):
+        if not isinstance(model, Recorded):
             return original(*args, **kwargs)
         if call.arguments.get("response_cache") is not None:
             call.arguments["response_cache"] = _by_weights(call.arguments["response_cache"], model)
@@ -52,7 +73,7 @@ def install() -> None:
         except Exception:
             _leave_together()
             raise
-        record = model.record() | _cut_in_all_processes(model)
+        record = model.record() | model.run_record()
         if results is not None:
             results[RESULTS_KEY] = record
         return results
@@ -93,19 +114,17 @@ class _CacheByWeights:
         # lmms-eval 0.7.3 stores a log-likelihood as text and cannot read it back.
         if request_type == "loglikelihood":
             return model.loglikelihood(requests)
-        model.note_cut(requests)
+        model.note_asked(requests)
         return self._cache.execute(model, request_type, requests)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cache, name)
 
 
-def _cut_in_all_processes(model: Any) -> dict[str, Any]:
-    """The texts that were cut and the number of questions they spoil, over all processes of the run."""
-    mine = (model.texts_cut, model.questions_cut_alike)
+def in_all_processes(*mine: set[Facts]) -> tuple[set[Facts], ...]:
+    """Each of these sets with what its likes in the other processes of the run hold."""
     parts = [mine]
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         parts = [mine] * torch.distributed.get_world_size()
         torch.distributed.all_gather_object(parts, mine)
-    texts, questions = (set().union(*sets) for sets in zip(*parts))
-    return {"texts_cut": sorted(texts), "questions_cut_alike": len(questions)}
+    return tuple(set().union(*sets) for sets in zip(*parts))

@@ -62,15 +62,10 @@ class TransformersClip(CheckpointModel):
     @classmethod
     def load(cls, specification: dict[str, Any]) -> Loaded:
         model, revision = specification["model"], specification.get("revision")
-        folder = Path(model)
-        if folder.is_dir() and revision is not None:
-            raise ValueError(f"revision={revision}: {model} is a local folder and has none. Leave revision out.")
-        if folder.is_dir() and not (folder / "config.json").is_file():
-            raise ValueError(f"model={model}: expected a folder with transformers' config.json, processor and weights; it has no config.json.")
-        config = _from_pretrained(transformers.AutoConfig, model, revision)
-        processor = _from_pretrained(transformers.AutoProcessor, model, revision, backend="pil")
+        config = configuration(model, revision)
+        processor = from_pretrained(transformers.AutoProcessor, model, revision, backend="pil")
         if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
-            raise ValueError(f"model={model}: expected a processor of images and texts, got {type(processor).__name__}. {_hint(folder)}")
+            raise ValueError(f"model={model}: expected a processor of images and texts, got {type(processor).__name__}. {_hint(Path(model))}")
         module = _module(specification, config)
         tokenizer = processor.tokenizer
         _check_tokenizer(tokenizer, config, model)
@@ -79,9 +74,9 @@ class TransformersClip(CheckpointModel):
             architecture=json.loads(config.to_json_string(use_diff=False)),
             module=module.float(),
             preprocess=partial(_preprocess, processor.image_processor),
-            preprocessing=_settings(processor.image_processor),
+            preprocessing=image_settings(processor.image_processor),
             tokenizer=tokenizer,
-            tokenizer_sha256=_tokenizer_sha256(tokenizer),
+            tokenizer_sha256=tokenizer_sha256(tokenizer),
             context_length=_context_length(processor, config, specification.get("context_length")),
             files={"model": model, "revision": getattr(config, "_commit_hash", None) or revision} | ({"weights": specification["pretrained"]} if "pretrained" in specification else {}),
         )
@@ -149,8 +144,26 @@ class TransformersClip(CheckpointModel):
         return [text for text, length in zip(texts, lengths) if length > self.loaded.context_length]
 
 
-def _from_pretrained(auto: Any, model: str, revision: str | None, **options: Any) -> Any:
-    """A configuration or a processor; code that comes with a checkpoint is never run."""
+def configuration(model: str, revision: str | None) -> Any:
+    """The configuration of a repository on the Hub or a local folder.
+
+    Raises:
+        ValueError: there is none, or a folder is given a revision.
+    """
+    folder = Path(model)
+    if folder.is_dir() and revision is not None:
+        raise ValueError(f"revision={revision}: {model} is a local folder and has none. Leave revision out.")
+    if folder.is_dir() and not (folder / "config.json").is_file():
+        raise ValueError(f"model={model}: expected a folder with transformers' config.json, processor and weights; it has no config.json.")
+    return from_pretrained(transformers.AutoConfig, model, revision)
+
+
+def from_pretrained(auto: Any, model: str, revision: str | None, **options: Any) -> Any:
+    """A configuration, a processor or a tokenizer; code that comes with a checkpoint is never run.
+
+    Raises:
+        ValueError: the class ``auto`` of transformers cannot load it.
+    """
     try:
         return auto.from_pretrained(model, revision=revision, trust_remote_code=False, **options)
     # transformers' errors for a missing file, a bad file and no network have no common class.
@@ -176,21 +189,39 @@ def _module(specification: dict[str, Any], config: Any) -> torch.nn.Module:
         loading.check_fits(state, module, f"pretrained={file}, model={model}", ignored=tied)
         module.load_state_dict(state, strict=False)
         return module
+    module, report = with_report(transformers.AutoModel, model, specification.get("revision"), config)
+    _check_dual_encoder(module, model)
+    check_complete(module, report, model)
+    return module
+
+
+def with_report(auto: Any, model: str, revision: str | None, config: Any) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """A checkpoint's module in single precision, and transformers' report for `check_complete`.
+
+    Raises:
+        ValueError: the weights cannot be read.
+    """
     try:
-        module, report = transformers.AutoModel.from_pretrained(
-            model, revision=specification.get("revision"), config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True, ignore_mismatched_sizes=True
+        return auto.from_pretrained(
+            model, revision=revision, config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True, ignore_mismatched_sizes=True
         )
     # transformers' errors for a missing file, a bad file, other shapes and no network have no common class.
     except Exception as error:
         raise ValueError(f"model={model}: transformers cannot load its weights: {type(error).__name__}: {error}") from error
-    _check_dual_encoder(module, model)
+
+
+def check_complete(module: torch.nn.Module, report: dict[str, Any], model: str) -> None:
+    """Refuse a module of which some weights are random.
+
+    Raises:
+        ValueError: weights are missing, unexpected or of another shape, by name.
+    """
     # Reported here and not raised there, where the error names none of them.
     names = {what: [name for name in report[f"{what}_keys"] if not name.endswith(_POSITIONS)] for what in ("missing", "unexpected")}
     names["of another shape"] = [f"{name}: {tuple(found)}, expected {tuple(expected)}" for name, found, expected in report["mismatched_keys"]]
     if any(names.values()):
         listed = "; ".join(f"{what} {len(found)} ({loading.named(sorted(found))})" for what, found in names.items() if found)
         raise ValueError(f"model={model}: the weights are not those of {type(module).__name__}. Keys: {listed}. Adapters (LoRA) must be merged into their base first.")
-    return module
 
 
 def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:
@@ -233,14 +264,14 @@ def _preprocess(image_processor: Any, image: Image) -> Tensors:
     return {name: values[0] for name, values in image_processor(images=[image], return_tensors="pt").items()}
 
 
-def _settings(image_processor: Any) -> dict[str, Any]:
+def image_settings(image_processor: Any) -> dict[str, Any]:
     """The image processor's settings without the names of its files and of the release that wrote them."""
     settings = json.loads(image_processor.to_json_string())
     named = {name: value for name, value in settings.items() if name not in ("_processor_class", "processor_class", "image_processor_type", "feature_extractor_type")}
     return {name: value for name, value in sorted(named.items()) if value is not None}
 
 
-def _tokenizer_sha256(tokenizer: Any) -> str:
+def tokenizer_sha256(tokenizer: Any) -> str:
     """By vocabulary, and by what becomes of texts that try spaces, case, punctuation and length."""
     probe = tokenizer(["", "A cell.", "h&e-STAINED  section\n(5 µm)", "0123456789 " * 40], truncation=False, verbose=False)
     return loading.sha256_of([sorted(tokenizer.get_vocab().items()), {name: values for name, values in sorted(probe.items())}])

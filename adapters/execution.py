@@ -1,0 +1,95 @@
+"""How every model here works through its inputs: where, in batches of which size, reading how far ahead."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import torch
+from loguru import logger
+
+Job = TypeVar("Job")
+Done = TypeVar("Done")
+
+# Threads that decode and resize; the model's own threads do the rest.
+_READERS = 4
+
+
+def positive(batch_size: int | str) -> int:
+    """A batch size as a number.
+
+    Raises:
+        ValueError: it is not a positive integer.
+    """
+    try:
+        # Through text, so that 2.5 is refused and not cut to 2.
+        size = int(str(batch_size))
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}.")
+    return size
+
+
+def chosen_device(device: str | None) -> torch.device:
+    """The asked-for device, by default a GPU if there is one; a bare ``cuda`` is the GPU of this process among its siblings.
+
+    Raises:
+        ValueError: the device is not there.
+    """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    try:
+        chosen = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device}: torch knows no such device. Use cpu, cuda or cuda:0.") from error
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device}: this installation of torch sees no GPU. Use device=cpu.")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device={device}: there are {torch.cuda.device_count()} GPUs, numbered from 0. Start no more processes than GPUs, or use device=cpu.")
+    logger.debug(f"Running on {chosen}")
+    return chosen
+
+
+def read_ahead(load: Callable[[Job], Done], jobs: Iterable[Job], ahead: int) -> Iterator[Done]:
+    """``map(load, jobs)`` on threads, in order, at most ``ahead`` results waiting."""
+    with ThreadPoolExecutor(max_workers=_READERS) as pool:
+        waiting: collections.deque[Future] = collections.deque()
+        for job in jobs:
+            waiting.append(pool.submit(load, job))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def batches(items: Iterable[Job], size: int) -> Iterator[list[Job]]:
+    """Lists of ``size`` items, the last one of what is left."""
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """Single precision in full on GPUs: TensorFloat-32 has three digits, and other models of the harness switch it on."""
+    matmul = torch.backends.cuda.matmul
+    before, matmul.allow_tf32 = matmul.allow_tf32, False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        matmul.allow_tf32 = before
+
+
+def documents(task: Any, split: str, doc_ids: list[int]) -> Iterator[dict[str, Any]]:
+    """The documents of a harness task without their images, converted in one go."""
+    columns = task.dataset_no_image[split][doc_ids]
+    return (dict(zip(columns, values)) for values in zip(*columns.values()))
