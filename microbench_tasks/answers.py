@@ -85,14 +85,13 @@ def paper_letters(response: str, options: list[str]) -> list[str]:
 
 
 def probabilities(response: str, num_options: int) -> dict[str, float] | None:
-    """The per-option probabilities on a response's second line, if a model put them there.
+    """The per-option probabilities on a response's last line, if a model put them there.
 
-    The line is a JSON object ``{"probabilities": {letter: number}}`` with exactly the
+    The line, alone where the model answered nothing, is a JSON object ``{"probabilities": {letter: number}}`` with exactly the
     question's letters; anything else gives None.
     """
-    _, _, second_line = response.partition("\n")
     try:
-        found = json.loads(second_line)["probabilities"]
+        found = json.loads(response.rpartition("\n")[2])["probabilities"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     if not isinstance(found, dict) or list(found) != list(LETTERS[:num_options]):
@@ -109,7 +108,7 @@ def strict_answer(response: str, options: list[str]) -> Answer:
     with that option's own text (``letter_with_text``) or as one option's text
     (``option_text``); within a longer one a letter that is declared (``answer is B``,
     ``Option: (B)``) or boxed (``\\boxed{B}``, ``<answer>B</answer>``) and not negated.
-    Reasoning, markdown and a second line of probabilities are taken off first; case does not
+    Reasoning, markdown and a last line of probabilities are taken off first; case does not
     count. Answers that differ, a letter and a text that disagree, a list and an echo of the
     options are ambiguous. What starts a word or a name (``H&E``, ``E. coli``, ``A cell``)
     is no letter.
@@ -172,7 +171,7 @@ _LINE_MARKS = re.compile(r"(?:[#>•+-]+ )*")
 def _answer_text(response: str, num_options: int) -> str | None:
     """What of ``response`` can state an answer, as plain text; None where its reasoning never ends."""
     if probabilities(response, num_options) is not None:
-        response = response.partition("\n")[0]
+        response = response.rpartition("\n")[0]
     said = _without_reasoning(response)
     return None if said is None else _plain(said)
 

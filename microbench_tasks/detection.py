@@ -78,21 +78,30 @@ class DetectionFormat:
         template: of the prompt; ``{class}``, ``{W}`` and ``{H}`` are filled in.
         source: where the two come from, and how sure that is.
         limits: of the model's `smart_resize`, if it resizes so.
+        template_when_empty: of the prompt for a second try, after an empty answer; None if there is none.
     """
 
     convention: str
     template: str
     source: str
     limits: PixelLimits | None = None
+    template_when_empty: str | None = None
 
     def prompt(self, class_name: str, image_size: Size) -> str:
         """The prompt for one class in an image of this width and height; it speaks of the size that the model sees."""
-        width, height = self.model_input_size(image_size)
-        return self.template.replace("{W}", str(width)).replace("{H}", str(height)).replace("{class}", class_name)
+        return self._filled(self.template, class_name, image_size)
+
+    def prompt_when_empty(self, class_name: str, image_size: Size) -> str | None:
+        """The prompt for a second try, after an empty answer; None if there is none."""
+        return None if self.template_when_empty is None else self._filled(self.template_when_empty, class_name, image_size)
 
     def model_input_size(self, image_size: Size) -> Size:
         """Width and height of the image as the model sees it: its own, unless the model resizes it."""
         return image_size if self.limits is None else smart_resize(image_size, self.limits)
+
+    def _filled(self, template: str, class_name: str, image_size: Size) -> str:
+        width, height = self.model_input_size(image_size)
+        return template.replace("{W}", str(width)).replace("{H}", str(height)).replace("{class}", class_name)
 
 
 # The format of the paper's Figure 1.
@@ -103,7 +112,10 @@ NEUTRAL_FORMAT = DetectionFormat(
     "Micro-Bench, Figure 1 (boxes as objects, in pixels); the wording is ours",
 )
 
-_PALIGEMMA = DetectionFormat("loc1024_yxyx", "detect {class}", "GitHub Ale9806/eVLLM and google-research/big_vision: code")
+# There are images in which it finds what it segments only.
+_PALIGEMMA = DetectionFormat(
+    "loc1024_yxyx", "detect {class}", "GitHub Ale9806/eVLLM and google-research/big_vision: code; the second try: eVLLM", template_when_empty="segment {class}; {class}"
+)
 _QWEN_VL = DetectionFormat("grid1000_xyxy", "Detect {class}", "GitHub Ale9806/eVLLM and QwenLM/Qwen-VL: code")
 _QWEN2_VL = DetectionFormat(
     "grid1000_xyxy",
@@ -198,7 +210,8 @@ class ChosenFormat:
         """What results files say about it."""
         chosen = self.detection_format
         limits = None if chosen.limits is None else dataclasses.astuple(chosen.limits)
-        return {"convention": chosen.convention, "prompt": chosen.template, "limits": limits, "source": chosen.source, "chosen_by": self.chosen_by}
+        prompts = {"prompt": chosen.template, "prompt_when_empty": chosen.template_when_empty}
+        return {"convention": chosen.convention, **prompts, "limits": limits, "source": chosen.source, "chosen_by": self.chosen_by}
 
 
 def choose_format(model: str | None, options: Mapping[str, Any] | None) -> ChosenFormat:
@@ -276,7 +289,9 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
     if not isinstance(prompt, str) or "{class}" not in prompt:
         raise DataError(f"{place}: prompt {prompt!r} does not say what to look for. Expected text with {{class}} in it ({{W}} and {{H}} stand for the image's size).")
     source = base.source if fields.keys() <= {"format"} else f"set by the user, from {name}"
-    return DetectionFormat(convention, prompt, source, _limits(fields.get("limits", base.limits), convention, place))
+    # What to ask after an empty answer depends on what has been asked.
+    when_empty = None if "prompt" in fields else base.template_when_empty
+    return DetectionFormat(convention, prompt, source, _limits(fields.get("limits", base.limits), convention, place), when_empty)
 
 
 def _limits(limits: Any, convention: str, place: str) -> PixelLimits | None:

@@ -103,5 +103,13 @@ def random_boxes(doc: dict[str, Any], rng: np.random.Generator, *, detection_for
     return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in values.round(4).tolist()])
 
 
+@InFormat
+def prompt_when_empty(doc: dict[str, Any], *, detection_format: DetectionFormat) -> str | None:
+    """What to ask where the prompt's answer was empty; None if nothing."""
+    return detection_format.prompt_when_empty(doc["expression"], (doc["width"], doc["height"]))
+
+
 # Lets a model that answers at random know what answers look like.
 microbench_localization_doc_to_text.random_answer = random_boxes
+# Lets a model of this package ask again.
+microbench_localization_doc_to_text.when_empty = prompt_when_empty

@@ -55,8 +55,10 @@ def test_letters_are_the_questions_own():
     assert paper_letters("C", ["one", "two"]) == []
 
 
-def test_probabilities_are_read_from_the_second_line():
-    assert probabilities('B\n{"probabilities": {"A": 0.25, "B": 0.75}}', 2) == {"A": 0.25, "B": 0.75}
+@pytest.mark.parametrize("said", ["B\n", "It is round.\n\nSo B.\n", "\n", "", 'B\n{"probabilities": {"A": 1.0, "B": 0.0}}\n'])
+def test_probabilities_are_read_from_the_last_line(said):
+    """Text that was generated may have lines of its own; of an empty answer the harness strips the line break."""
+    assert probabilities(f'{said}{{"probabilities": {{"A": 0.25, "B": 0.75}}}}', 2) == {"A": 0.25, "B": 0.75}
 
 
 @pytest.mark.parametrize(
@@ -74,10 +76,12 @@ def test_probabilities_are_read_from_the_second_line():
         'B\n{"probabilities": {"B": 0.5, "A": 0.5}}',
         'B\n{"probabilities": {"A": true, "B": 0.5}}',
         'B\n{"probabilities": null}',
+        'B\n{"probabilities": {"A": 0.25, "B": 0.75}}\nbecause',
+        'B {"probabilities": {"A": 0.25, "B": 0.75}}',
         "B\n" + "[" * 100_000,
     ],
 )
-def test_anything_else_on_the_second_line_is_no_probability(response):
+def test_anything_else_on_the_last_line_is_no_probability(response):
     assert probabilities(response, 2) is None
 
 
@@ -471,7 +475,8 @@ def test_probabilities_are_no_part_of_the_answer():
     shares = json.dumps({"probabilities": dict.fromkeys("ABCD", 0.25)})
     assert strict_answer(f"B\n{shares}", FOUR) == Answer("B", "parsed", "whole_letter")
     assert strict_answer(f"basophil\n{shares}", FOUR) == Answer("B", "parsed", "option_text")
-    assert read(f"\n{shares}", FOUR) == "empty"
+    assert read(f"\n{shares}", FOUR) == read(shares, FOUR) == "empty"
+    assert read(f"It has two lobes.\nThe answer is B.\n{shares}", FOUR) == "B"
     # Of another question, so not a model's own probabilities:
     assert read(f"B\n{shares}", CELLS) == "unparsed"
 
@@ -581,7 +586,7 @@ def test_any_text_has_one_outcome(response, options):
 @settings(max_examples=300, deadline=None)
 @given(RESPONSES, ANY_OPTIONS, st.sampled_from(["<think>The answer is A.</think>", "<reasoning>\nA\n</reasoning>\n\n", "I cannot say.</think>", "\n \t"]))
 def test_space_and_reasoning_before_a_response_change_nothing(response, options, before):
-    # Reasoning of the response's own would join the block; probabilities count on a second line only.
+    # Reasoning of the response's own would join the block; probabilities count on a last line only.
     response = response.replace("think", "").replace("probabilities", "")
     assert strict_answer(before + response, options) == strict_answer(response, options)
 

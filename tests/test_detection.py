@@ -112,6 +112,24 @@ def test_known_models_are_asked_in_their_own_words(model, prompt):
     assert format_for(model).prompt("nucleus", (640, 480)) == prompt
 
 
+def test_only_paligemma_is_asked_again_in_the_papers_words():
+    assert format_for("paligemma").prompt_when_empty("nucleus", (640, 480)) == "segment nucleus; nucleus"
+    assert {name for name, form in FORMATS.items() if form.prompt_when_empty("nucleus", (640, 480)) is not None} == {"paligemma"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "prompt"),
+    [
+        ({"format": "paligemma"}, "segment gland; gland"),
+        ({"format": "paligemma", "prompt": "detect {class}"}, None),
+        ({"convention": "loc1024_yxyx", "prompt": "detect {class}"}, None),
+    ],
+    ids=str,
+)
+def test_with_a_prompt_of_the_users_nothing_else_is_asked(fields, prompt):
+    assert format_for("paligemma", {"boxes": fields}).prompt_when_empty("gland", (775, 522)) == prompt
+
+
 def test_a_class_name_is_never_taken_for_a_place_to_fill_in():
     assert NEUTRAL_FORMAT.prompt("{W}", (640, 480)).startswith("Detect every {W} in this image. The image is 640 pixels")
 
@@ -373,7 +391,7 @@ def test_every_record_is_json_and_states_what_was_asked(name):
     chosen = choose_format("vllm", {"boxes": name})
     form = FORMATS[name]
     limits = None if form.limits is None else list(dataclasses.astuple(form.limits))
-    expected = {"convention": form.convention, "prompt": form.template, "limits": limits, "source": form.source, "chosen_by": "lmms_eval_specific_kwargs: boxes"}
+    expected = {"convention": form.convention, "prompt": form.template, "prompt_when_empty": form.template_when_empty, "limits": limits, "source": form.source, "chosen_by": "lmms_eval_specific_kwargs: boxes"}
     assert json.loads(json.dumps(chosen.record())) == expected
 
 
@@ -382,6 +400,7 @@ def test_a_record_states_what_the_user_set(use_boxes):
     assert json.loads(json.dumps(choose_format("vllm", None).record())) == {
         "convention": "pixels_xyxy_model_input",
         "prompt": "{class}?",
+        "prompt_when_empty": None,
         "limits": [3136, 12_845_056],
         "source": "set by the user, from qwen2_5_vl",
         "chosen_by": "MICROBENCH_BOXES",

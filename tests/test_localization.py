@@ -401,6 +401,12 @@ def test_a_function_for_a_model_leaves_the_original_as_it_is(name):
     assert repr(for_model) == repr(original) == f"microbench_localization_{name}"
 
 
+def test_the_prompt_for_a_second_try_is_that_of_the_chosen_format():
+    assert bound("doc_to_text", "paligemma").when_empty(doc((100, 60))) == "segment nucleus; nucleus"
+    assert bound("doc_to_text", "qwen_vl").when_empty(doc((100, 60))) is None
+    assert localization.microbench_localization_doc_to_text.when_empty(doc((100, 60))) is None
+
+
 def test_a_record_is_that_of_the_chosen_format():
     options = {"boxes": "gemini"}
     assert bound("doc_to_text", "qwen_vl", options).record() == detection.choose_format("qwen_vl", options).record()
