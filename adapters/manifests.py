@@ -16,6 +16,7 @@ def class_paths() -> dict[str, str]:
         "open_clip": "microbench_adapters.open_clip_adapter.OpenClip",
         "transformers_clip": "microbench_adapters.transformers_adapter.TransformersClip",
         **{name: f"microbench_adapters.systems.{name}" for name in CHECKPOINTS},
+        "paligemma": "microbench_adapters.paligemma_adapter.PaliGemma",
         "microbench_random": "microbench_adapters.random_adapter.RandomModel",
     }
 
