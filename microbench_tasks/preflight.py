@@ -10,17 +10,20 @@ import collections
 import contextlib
 import hashlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from microbench_tasks import aggregations, catalog, detection, documents, files, schema, source
+from microbench_tasks.notices import warn_once
 
 if TYPE_CHECKING:
     import datasets
 
 # Goes up when `schema.check_images` gets stricter: what passed before is read again.
 _IMAGE_CHECK_VERSION = 1
+_IMAGE_FORMAT = "LMMS_IMAGE_ENCODE_FORMAT"
 _passed: set[tuple[str, str]] = set()
 
 
@@ -51,8 +54,16 @@ def _check_settings(tasks: list[catalog.Task]) -> None:
     """Refuse settings that would stop the run only after the model has been loaded, or after its last answer."""
     if tasks:
         aggregations.interval_settings()
+        _report_image_format()
     if any(task.subject == "boxes" for task in tasks):
         detection.check_setting()
+
+
+def _report_image_format() -> None:
+    # Of lmms-eval, for the images that its clients send to servers: PNG unless set.
+    image_format = os.environ.get(_IMAGE_FORMAT, "PNG")
+    if image_format.upper() != "PNG":
+        warn_once(f"{_IMAGE_FORMAT}={image_format}: servers will receive images whose pixels are not those of the data. Scores of such a run compare with no other: unset it.")
 
 
 def _check_source(found: source.Source, tasks: list[catalog.Task]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microbench_tasks.answers import KINDS, RULES, Answer, lettered, paper_letters, probabilities, strict_answer
+from microbench_tasks.answers import KINDS, RULES, Answer, lettered, paper_letters, placeholder, probabilities, strict_answer
 
 OPTIONS = ["eosinophil", "basophil", "lymphocyte", "monocyte", "platelet", "erythroblast", "neutrophil"]
 
@@ -635,3 +635,23 @@ def test_a_megabyte_of_one_token_is_read_in_linear_time(token):
     start = time.process_time()
     strict_answer(response, CELLS)
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize(
+    ("response", "kind"),
+    [
+        ("[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500 - A) basophil. The answer is A.", "failed"),
+        ("[LMMS_EVAL_REQUEST_FAILED after 1 retries] ", "failed"),
+        ("[LMMS_EVAL_BUDGET_EXCEEDED]", "failed"),
+        ('Error: can only concatenate str (not "NoneType") to str', "empty"),
+    ],
+)
+def test_what_the_harness_writes_in_the_place_of_an_answer_is_none_by_either_rule(response, kind):
+    options = ["basophil", "platelet", "neutrophil", "monocyte", "Error: can only"]
+    assert paper_letters(response, options) == []
+    assert strict_answer(response, options) == Answer(None, kind, None)
+
+
+@pytest.mark.parametrize("response", ["A", "Error: can only concatenate", "see [LMMS_EVAL_REQUEST_FAILED after 5 retries]", "[LMMS_EVAL_REQUEST_FAILEDX]", ""])
+def test_a_models_own_words_are_no_placeholder(response):
+    assert placeholder(response) is None

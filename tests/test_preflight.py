@@ -233,3 +233,14 @@ def test_a_setting_is_looked_at_again_although_the_data_have_passed(tmp_path, us
     monkeypatch.setenv("MICROBENCH_BOXES", "nonsense")
     with pytest.raises(DataError, match="MICROBENCH_BOXES=nonsense"):
         preflight.check(["microbench_localization_opencell_nuclei"])
+
+
+@pytest.mark.parametrize(("image_format", "said"), [("JPEG", True), ("png", False), (None, False)])
+def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(image_format, said, tmp_path, use_source, monkeypatch, warnings):
+    monkeypatch.delenv("LMMS_IMAGE_ENCODE_FORMAT", raising=False)
+    if image_format:
+        monkeypatch.setenv("LMMS_IMAGE_ENCODE_FORMAT", image_format)
+    release.write_parquet(tmp_path, [release.row(1)])
+    use_source(tmp_path)
+    preflight.check(["microbench_coarse_domain"])
+    assert any("LMMS_IMAGE_ENCODE_FORMAT=JPEG" in text for text in warnings) is said
