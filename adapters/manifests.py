@@ -15,8 +15,8 @@ def class_paths() -> dict[str, str]:
     return {
         "open_clip": "microbench_adapters.open_clip_adapter.OpenClip",
         "transformers_clip": "microbench_adapters.transformers_adapter.TransformersClip",
-        **{name: f"microbench_adapters.systems.{name}" for name in CHECKPOINTS},
         "paligemma": "microbench_adapters.paligemma_adapter.PaliGemma",
+        **{name: f"microbench_adapters.systems.{name}" for name in CHECKPOINTS},
         "microbench_random": "microbench_adapters.random_adapter.RandomModel",
     }
 
