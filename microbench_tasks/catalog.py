@@ -1,4 +1,4 @@
-"""The 24 tasks, their datasets, groups and slices: one table, stated once.
+"""The 24 tasks, their variants, datasets, groups and slices: one table, stated once.
 
 Source: task metadata of the paper's evaluation code (GitHub ``Ale9806/eVLLM``) and the
 release. The paper lists its fine-grained tasks in an appendix only; the grouping here is
@@ -17,6 +17,7 @@ COARSE_GROUP = "microbench_coarse"
 FINE_GROUP = "microbench_fine"
 LOCALIZATION_GROUP = "microbench_localization"
 COGNITION_TASK = "microbench_cognition"
+ROBUSTNESS_TAG = "microbench_robustness"
 # What documents of the last task carry as dataset and as kind of question.
 COGNITION = "cognition"
 BOXES = "boxes"
@@ -78,30 +79,47 @@ PATHOLOGY_DATASETS = ("acevedo_et_al_2020", "hussain_et_al_2019", "jung_et_al_20
 
 @dataclass(frozen=True)
 class Task:
-    """One of the 24 tasks.
+    """One of the 24 tasks, or a variant of all coarse ones.
 
     Attributes:
         name: in the harness.
         subject: what its answers are and which documents it has.
-        kind: of question, a field of the release's ``questions``, or ``cognition`` or ``boxes``.
+        kinds: of question, fields of the release's ``questions``, or ``cognition`` or ``boxes``.
         datasets: whose rows it asks about.
+        permutation: of the options, a key of `variants.PERMUTATIONS`.
+        wording: of the prompt, a key of `prompts.WORDINGS`.
     """
 
     name: str
     subject: Subject
-    kind: str
+    kinds: tuple[str, ...]
     datasets: tuple[str, ...]
+    permutation: str = "release"
+    wording: str = "paper"
 
 
 TASKS = {
     task.name: task
     for task in (
-        *(Task(f"{COARSE_GROUP}_{kind}", "coarse", kind, CLASSIFICATION_DATASETS) for kind in COARSE_KINDS),
-        *(Task(f"{FINE_GROUP}_{name}", "fine", CLASSIFICATION_KIND, datasets) for name, datasets in _FINE.items()),
-        *(Task(f"{LOCALIZATION_GROUP}_{name}", "boxes", BOXES, datasets) for name, datasets in _LOCALIZATION.items()),
-        Task(COGNITION_TASK, "cognition", COGNITION, (COGNITION,)),
+        *(Task(f"{COARSE_GROUP}_{kind}", "coarse", (kind,), CLASSIFICATION_DATASETS) for kind in COARSE_KINDS),
+        *(Task(f"{FINE_GROUP}_{name}", "fine", (CLASSIFICATION_KIND,), datasets) for name, datasets in _FINE.items()),
+        *(Task(f"{LOCALIZATION_GROUP}_{name}", "boxes", (BOXES,), datasets) for name, datasets in _LOCALIZATION.items()),
+        Task(COGNITION_TASK, "cognition", (COGNITION,), (COGNITION,)),
     )
 }
+
+# All coarse questions with one thing changed: how much of an accuracy hangs on it. The paper has no such tasks.
+VARIANTS = {
+    task.name: task
+    for task in (
+        *(Task(f"{ROBUSTNESS_TAG}_{permutation}", "coarse", COARSE_KINDS, CLASSIFICATION_DATASETS, permutation=permutation) for permutation in ("reversed", "rotated", "shuffled")),
+        *(Task(f"{ROBUSTNESS_TAG}_reworded_{wording}", "coarse", COARSE_KINDS, CLASSIFICATION_DATASETS, wording=wording) for wording in ("letter", "expert", "last")),
+    )
+}
+ALL_TASKS = TASKS | VARIANTS
+
+# What is asked for together and has no total: a question of one variant is the question of another.
+TAGS = {ROBUSTNESS_TAG: tuple(VARIANTS)}
 
 # Each group's tasks and groups. A tree: no task is reached in two ways, which the harness refuses.
 GROUPS = {
@@ -115,7 +133,7 @@ GROUPS = {
 
 
 def tasks_named(names: list[str]) -> tuple[str, ...]:
-    """The Micro-Bench tasks behind names of tasks and groups, in order, each once.
+    """The Micro-Bench tasks behind names of tasks, groups and tags, in order, each once.
 
     Names that are not Micro-Bench's are passed over: other benchmarks run beside it.
     """
@@ -123,19 +141,23 @@ def tasks_named(names: list[str]) -> tuple[str, ...]:
 
 
 def _tasks_of(name: str) -> Iterator[str]:
-    if name in TASKS:
+    if name in ALL_TASKS:
         yield name
-    for member in GROUPS.get(name, ()):
+    for member in _members(name):
         yield from _tasks_of(member)
 
 
 def without_covered(names: list[str]) -> list[str]:
-    """``names`` less the tasks and groups that another group among them holds, which the harness would refuse."""
+    """``names`` less the tasks and groups that another group or tag among them holds, which the harness would refuse."""
     covered = {inner for name in names for inner in _members_of(name)}
     return [name for name in names if name not in covered]
 
 
+def _members(name: str) -> tuple[str, ...]:
+    return GROUPS.get(name, ()) or TAGS.get(name, ())
+
+
 def _members_of(name: str) -> Iterator[str]:
-    for member in GROUPS.get(name, ()):
+    for member in _members(name):
         yield member
         yield from _members_of(member)

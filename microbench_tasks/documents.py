@@ -2,7 +2,7 @@
 
 A document starts with ``image_key`` (the source and the row in it), ``image``, ``image_id``,
 ``dataset`` and ``kind``. One that asks a question goes on with ``question``, ``options``,
-``answer_idx`` and ``captions``; one that asks for boxes with ``expression`` (the class in words;
+``answer_idx`` and ``captions``, and ``wording`` if it is not the paper's; one that asks for boxes with ``expression`` (the class in words;
 the harness's models that segment by text read it under this name), ``width`` and ``height`` of
 the image in pixels, and the gold ``boxes``, each ``x1 y1 x2 y2``. The image column is the
 source's own memory-mapped one, seen through an index of the wanted rows.
@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, schema
+from microbench_tasks import catalog, schema, variants
 from microbench_tasks.notices import warn_once
 
 if TYPE_CHECKING:
@@ -67,20 +67,29 @@ class TaskDocuments:
 
 def __getattr__(name: str) -> TaskDocuments:
     """``<task>_docs`` for every task of the catalogue, as the tasks' YAML names them."""
-    task = catalog.TASKS.get(name.removesuffix("_docs")) if name.endswith("_docs") else None
+    task = catalog.ALL_TASKS.get(name.removesuffix("_docs")) if name.endswith("_docs") else None
     if task is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return TaskDocuments(task)
 
 
 def _questions(split: datasets.Dataset, task: catalog.Task, where: str) -> datasets.Dataset:
-    """One document per row of the task's datasets that has a question of its kind."""
+    """One document per question of the task's kinds about a row of its datasets; those about one row stand together."""
     table = split.data.table
-    schema.check_columns(table.schema, task.kind, where)
+    for kind in task.kinds:
+        schema.check_columns(table.schema, kind, where)
     names = _dataset_names(table, task, where)
-    asked = [(row, vars(question)) for row, question in schema.questions(table, task.kind, where) if names[row] in task.datasets]
-    if not asked:
-        raise _nothing_to_ask(task, names, where, f"has a {task.kind} question")
+    asked = []
+    for kind in task.kinds:
+        found = [(row, question) for row, question in schema.questions(table, kind, where) if names[row] in task.datasets]
+        if not found:
+            raise _nothing_to_ask(task, names, where, f"has a {kind} question")
+        asked += ((row, {"kind": kind} | vars(question)) for row, question in found)
+    asked.sort(key=lambda pair: pair[0])
+    if task.permutation != "release":
+        asked = [(row, fields | variants.permuted(fields, task.permutation, f"{names[row]}/{table['image_id'][row].as_py()}/{fields['kind']}")) for row, fields in asked]
+    if task.wording != "paper":
+        asked = [(row, fields | {"wording": task.wording}) for row, fields in asked]
     _report_absent(task, names, where)
     if task.subject == "fine":
         _report_rows(set(_rows_of(task, names)) - {row for row, _ in asked}, "have no question and are not asked about", task, where)
@@ -121,7 +130,7 @@ def _box_fields(table: pa.Table, row: int, dataset: str, where: str) -> Iterator
     if merged:
         width, height = schema.image_size(table, row, where)
         for expression, boxes in merged.items():
-            yield {"expression": expression, "width": width, "height": height, "boxes": boxes}
+            yield {"kind": catalog.BOXES, "expression": expression, "width": width, "height": height, "boxes": boxes}
 
 
 def _rows_of(task: catalog.Task, names: list[str]) -> list[int]:
@@ -179,12 +188,14 @@ def _dataset(split: datasets.Dataset, task: catalog.Task, names: list[str], aske
     return documents.select(order)
 
 
-_SHARED_FIELDS = ("image_key", "image_id", "dataset", "kind")
+_SHARED_FIELDS = ("image_key", "image_id", "dataset")
 _FIELD_FEATURES: dict[str, Callable[[], Any]] = {
+    "kind": lambda: _value("string"),
     "question": lambda: _value("string"),
     "options": lambda: [_value("string")],
     "answer_idx": lambda: _value("int64"),
     "captions": lambda: [_value("string")],
+    "wording": lambda: _value("string"),
     "expression": lambda: _value("string"),
     "width": lambda: _value("int64"),
     "height": lambda: _value("int64"),
@@ -213,7 +224,6 @@ def _layer(split: datasets.Dataset, task: catalog.Task, names: list[str], fields
         "image": schema.image_column(table),
         "image_id": image_ids,
         "dataset": pa.array(names, text),
-        "kind": pa.array([task.kind] * len(names), text),
     }
     types = datasets.Features(own).arrow_schema
     return pa.table(columns | {name: pa.array([values.get(name) for values in fields], types.field(name).type) for name in own})

@@ -77,5 +77,5 @@ def _check_arguments(args) -> None:
         baseline.check(Path(args.baseline), tasks)
     elif args.baseline and not args.baseline.startswith(("hf://", "http")) and args.baseline.split(":")[0] not in BASELINE_REGISTRY:
         raise DataError(f"--baseline {args.baseline}: no such file or folder.")
-    if any(catalog.TASKS[task].subject == "boxes" for task in tasks):
+    if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks):
         detection.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))

@@ -195,7 +195,7 @@ def _loading_own_baseline(original: Callable) -> Callable:
     def load_baseline(baseline_arg, task_name):
         from microbench_tasks import baseline, catalog
 
-        if task_name in catalog.TASKS and Path(baseline_arg).exists():
+        if task_name in catalog.ALL_TASKS and Path(baseline_arg).exists():
             return baseline.scores(Path(baseline_arg), task_name), None
         return original(baseline_arg, task_name)
 

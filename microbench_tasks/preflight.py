@@ -35,7 +35,7 @@ def check(names: list[str]) -> None:
     Raises:
         DataError: a setting is wrong, or the source cannot be loaded or used; says where and what was expected.
     """
-    tasks_asked = [catalog.TASKS[name] for name in catalog.tasks_named(names)]
+    tasks_asked = [catalog.ALL_TASKS[name] for name in catalog.tasks_named(names)]
     _check_settings(tasks_asked)
     by_source: dict[str, list[catalog.Task]] = collections.defaultdict(list)
     resolved: dict[str, source.Source] = {}

@@ -15,10 +15,19 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 INSTRUCTION = "Answer with a single letter, no extra details."
+# What stands before the question and after its options: the paper's, and others that ask for the same.
+WORDINGS = {
+    "paper": (INSTRUCTION, ""),
+    "letter": ("Reply only with the letter of the correct option.", ""),
+    "expert": ("You are an expert in microscopy. Look at the micrograph and choose the correct option; your reply is its letter and nothing else.", ""),
+    "last": ("", INSTRUCTION),
+}
 
 
 def microbench_doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None) -> str:
     """The paper's prompt, to the letter: instruction, question and lettered options, a line each.
+
+    A document with a ``wording`` of its own gets that instead (a key of `WORDINGS`).
 
     ``lmms_eval_specific_kwargs`` may put a ``pre_prompt`` before it and a ``post_prompt`` after it, as they are.
 
@@ -29,7 +38,10 @@ def microbench_doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[
     B) platelet
     """
     around = lmms_eval_specific_kwargs or {}
-    prompt = "\n".join([INSTRUCTION, f"Question:{doc['question']}", *lettered(doc["options"])])
+    # Of the document, not of the task: several chat models of the harness take a whole batch's messages from its first task.
+    before, after = WORDINGS[doc.get("wording", "paper")]
+    lines = [before, f"Question:{doc['question']}", *lettered(doc["options"]), after]
+    prompt = "\n".join(line for line in lines if line)
     return around.get("pre_prompt", "") + prompt + around.get("post_prompt", "")
 
 

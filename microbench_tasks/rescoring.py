@@ -20,7 +20,7 @@ from microbench_tasks import catalog, definitions
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
-from microbench_tasks.results import microbench_cognition_process_results, microbench_process_results, score_boxes
+from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     others = []
     for file in _samples_files(paths):
         match = _SAMPLES_NAME.fullmatch(file.name)
-        if match and match["task"] not in catalog.TASKS:
+        if match and match["task"] not in catalog.ALL_TASKS:
             others.append(match["task"])
         elif match and run in (None, match["run"]):
             runs[file.parent, match["run"]][match["task"]] = file
@@ -100,7 +100,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
         raise DataError(f"{listed}: samples of several runs: {names}. Name the folder or the files of one, or choose with --run.")
     [((folder, name), samples)] = runs.items()
     results = folder / f"{name}_results.json"
-    return LoggedRun(name, {task: samples[task] for task in catalog.TASKS if task in samples}, results if results.is_file() else None, tuple(others))
+    return LoggedRun(name, {task: samples[task] for task in catalog.ALL_TASKS if task in samples}, results if results.is_file() else None, tuple(others))
 
 
 def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -132,7 +132,7 @@ def rescore(run: LoggedRun) -> Rescored:
         answers[name] = [item["acc"] for item in items if "acc" in item]
         rescored.num_in_total[name] = sum(answer["in_total"] for answer in answers[name])
         rescored.notes += _notes_on_samples(run, name, samples, items)
-        if catalog.TASKS[name].subject != "boxes":
+        if catalog.ALL_TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
     groups = [group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()]
     rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in groups}
@@ -150,7 +150,7 @@ def document_scores(run: LoggedRun, task: str) -> dict[int, float]:
 
 def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The samples of one task, and what scoring them again gives."""
-    file, task = run.samples[name], catalog.TASKS[name]
+    file, task = run.samples[name], catalog.ALL_TASKS[name]
     numbered = list(_samples(file))
     asked = _num_asked(run, name)
     if asked is not None and len(numbered) != asked:
@@ -260,7 +260,7 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
     doc = _document(task, sample, run) if item is None else item | {"answer_idx": LETTERS.index(item["gold"])}
     if item is not None and sample["target"] != str(doc["answer_idx"]):
         raise DataError(f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed.")
-    process = microbench_cognition_process_results if task.subject == "cognition" else microbench_process_results
+    process = microbench_clustered_process_results if "acc_image_ci_low" in definitions.aggregations(task.name) else microbench_process_results
     return process(doc, [response])
 
 
@@ -329,7 +329,7 @@ _COLUMNS = {
 
 def as_table(rescored: Rescored) -> str:
     """The main scores as a Markdown table, with 95 % intervals in brackets; groups first."""
-    names = [name for name in (*reversed(catalog.GROUPS), *catalog.TASKS) if name in rescored.scores]
+    names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
     shown = {column: parts for column, parts in _COLUMNS.items() if any(part in rescored.scores[name] for name in names for part in parts if part)}
     header = ["name", "n", *(["chance"] if rescored.chance else []), *shown]
     rows = [[name, _size(name, rescored), *([_chance(name, rescored)] if rescored.chance else []), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
@@ -342,7 +342,7 @@ def _size(name: str, rescored: Rescored) -> str:
     """The number of samples; in brackets of how many of them a group's totals are made, if not of all."""
     tasks = catalog.tasks_named([name])
     samples = sum(rescored.num_samples[task] for task in tasks)
-    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in tasks if catalog.TASKS[task].subject != "boxes")
+    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in tasks if catalog.ALL_TASKS[task].subject != "boxes")
     return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
 
 

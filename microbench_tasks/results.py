@@ -70,7 +70,7 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
     }
 
 
-def microbench_cognition_process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
+def microbench_clustered_process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
     """As `microbench_process_results`, with what the interval over images needs, since images have several questions."""
     items = microbench_process_results(doc, results)
     clustered = items["acc_ci_low"] | {"image": items["acc"]["image"]}

@@ -10,7 +10,7 @@ import pytest
 
 from microbench_tasks import aggregations
 from microbench_tasks.metrics.bootstrap import bootstrap_interval
-from microbench_tasks.results import microbench_cognition_process_results, microbench_process_results
+from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results
 
 DOC = {"image_id": "17", "dataset": "burgess_et_al_2024_texture", "kind": "stain", "options": ["PAS", "H&E", "none of the above"], "answer_idx": 1}
 
@@ -90,7 +90,7 @@ def test_the_top_of_a_sample_has_the_number_that_the_harness_reads_in_a_baseline
 
 
 def test_cognition_items_know_their_image_for_the_interval():
-    found = microbench_cognition_process_results(DOC, ["B"])
+    found = microbench_clustered_process_results(DOC, ["B"])
     assert found["acc_image_ci_low"] == found["acc_image_ci_high"] == {"score": 1.0, "in_total": True, "image": "burgess_et_al_2024_texture/17"}
 
 
