@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, definitions
+from microbench_tasks import catalog, definitions, robustness
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
@@ -62,6 +62,7 @@ class Rescored:
             the questions that ``acc`` counts.
         letters: of each task with options, how often each letter is right (``gold``) and read by the
             strict rule (``acc_strict``; None where none is).
+        robustness: variants against each other, see `robustness.report`; empty without any.
         notes: what a reader of the scores should know, such as samples whose logged score differs.
     """
 
@@ -70,6 +71,7 @@ class Rescored:
     num_in_total: dict[str, int] = field(default_factory=dict)
     chance: dict[str, float] = field(default_factory=dict)
     letters: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+    robustness: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -125,6 +127,7 @@ def rescore(run: LoggedRun) -> Rescored:
     rescored = Rescored()
     aggregated: dict[str, dict[str, Any]] = {}
     answers: dict[str, list[dict[str, Any]]] = {}
+    by_document: dict[str, list[dict[str, Any]]] = {}
     for name in run.samples:
         samples, items = _task_items(run, name)
         aggregated[name] = {metric: aggregate([item[metric] for item in items]) for metric, aggregate in definitions.aggregations(name).items()}
@@ -134,6 +137,8 @@ def rescore(run: LoggedRun) -> Rescored:
         rescored.notes += _notes_on_samples(run, name, samples, items)
         if catalog.ALL_TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
+            by_document[name] = [item for _, item in sorted(zip(samples, items), key=lambda pair: pair[0]["doc_id"])]
+    rescored.robustness = robustness.report(by_document)
     groups = [group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()]
     rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in groups}
     pooled = {group: [answer for task in catalog.tasks_named([group]) for answer in answers[task] if answer["in_total"]] for group in groups}
@@ -328,11 +333,18 @@ _COLUMNS = {
 
 
 def as_table(rescored: Rescored) -> str:
-    """The main scores as a Markdown table, with 95 % intervals in brackets; groups first."""
+    """The main scores as a Markdown table, with 95 % intervals in brackets, groups first; below it, what variants show."""
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
     shown = {column: parts for column, parts in _COLUMNS.items() if any(part in rescored.scores[name] for name in names for part in parts if part)}
     header = ["name", "n", *(["chance"] if rescored.chance else []), *shown]
     rows = [[name, _size(name, rescored), *([_chance(name, rescored)] if rescored.chance else []), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
+    tables = [_rendered(header, rows)]
+    if rescored.robustness:
+        tables.append(robustness.as_text(rescored.robustness, _rendered))
+    return "\n\n".join(tables)
+
+
+def _rendered(header: list[str], rows: list[list[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(header, *rows)]
     lines = [header, ["-" * width for width in widths], *rows]
     return "\n".join("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths)) + " |" for line in lines)
