@@ -66,7 +66,7 @@ def test_the_release_has_22_classification_datasets_and_two_with_boxes_only():
 def test_each_classification_dataset_is_in_exactly_one_fine_task():
     found = [dataset for task in tasks("fine") for dataset in task.datasets]
     assert sorted(found) == sorted(CLASSIFICATION)
-    assert {task.kind for task in tasks("fine")} == {"classification"}
+    assert {task.kinds for task in tasks("fine")} == {("classification",)}
 
 
 def test_datasets_of_one_subject_share_a_fine_task():
@@ -82,7 +82,7 @@ def test_datasets_of_one_subject_share_a_fine_task():
 
 
 def test_each_coarse_task_asks_all_classification_datasets_its_own_kind():
-    assert [task.kind for task in tasks("coarse")] == ["domain", "subdomain", "modality", "submodality", "stain"]
+    assert [task.kinds for task in tasks("coarse")] == [("domain",), ("subdomain",), ("modality",), ("submodality",), ("stain",)]
     assert all(set(task.datasets) == CLASSIFICATION and len(task.datasets) == 22 for task in tasks("coarse"))
 
 

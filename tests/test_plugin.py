@@ -23,7 +23,7 @@ def manager():
 
 
 def test_tasks_and_group_are_indexed(manager):
-    assert set(catalog.TASKS) <= set(manager.all_subtasks)
+    assert set(catalog.ALL_TASKS) <= set(manager.all_subtasks)
     assert set(catalog.GROUPS) <= set(manager.all_groups)
 
 
@@ -35,17 +35,18 @@ def test_the_harness_own_tasks_stay_as_they_are(manager):
 
 def test_the_catalogue_and_the_yaml_name_the_same_tasks():
     files = {path.stem for path in plugin.yaml_folder().glob("*.yaml")}
-    assert files == set(catalog.TASKS) | set(catalog.GROUPS)
+    assert files == set(catalog.ALL_TASKS) | set(catalog.GROUPS)
 
 
-@pytest.mark.parametrize("name", [name for name, task in catalog.TASKS.items() if task.subject != "cognition"])
+@pytest.mark.parametrize("name", [name for name, task in catalog.ALL_TASKS.items() if task.subject != "cognition"])
 def test_a_tasks_yaml_states_only_what_differs(name):
     lines = (plugin.yaml_folder() / f"{name}.yaml").read_text().splitlines()
-    template = "_localization_template_yaml" if name.startswith("microbench_localization") else "_default_template_yaml"
+    part = name.split("_")[1]
+    template = f"_{part}_template_yaml" if part in ("localization", "robustness") else "_default_template_yaml"
     assert lines == [f"include: {template}", f"task: {name}", f"process_docs: !function microbench_tasks.documents.{name}_docs"]
 
 
-def test_the_cognition_yaml_repeats_the_templates_metrics_and_adds_its_own():
+def test_where_images_have_several_questions_the_templates_metrics_are_repeated_and_the_interval_over_images_added():
     metrics = [entry["metric"] for entry in definitions.definition("microbench_cognition")["metric_list"]]
     assert metrics == [entry["metric"] for entry in definitions.definition("microbench_coarse_stain")["metric_list"]] + ["acc_image_ci_low", "acc_image_ci_high"]
 
@@ -70,7 +71,7 @@ def test_in_a_group_a_metric_comes_before_those_whose_names_contain_it(group):
         assert not any(other in metric for other in metrics[position + 1 :])
 
 
-@pytest.mark.parametrize("name", [*catalog.TASKS, *catalog.GROUPS])
+@pytest.mark.parametrize("name", [*catalog.ALL_TASKS, *catalog.GROUPS])
 def test_every_function_that_the_yaml_names_is_there(name):
     definition = definitions.definition(name)
     dotted = [value for value in definition.values() if isinstance(value, str) and value.startswith("microbench_tasks.")]
@@ -81,7 +82,7 @@ def test_every_function_that_the_yaml_names_is_there(name):
     assert all(map(callable, definitions.aggregations(name).values()))
 
 
-@pytest.mark.parametrize("name", catalog.TASKS)
+@pytest.mark.parametrize("name", catalog.ALL_TASKS)
 def test_answers_are_not_cut_at_blank_lines_and_have_room(name):
     stated = definitions.definition(name)["generation_kwargs"]
     assert stated["until"] == []
