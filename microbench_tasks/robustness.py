@@ -36,7 +36,7 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
         (``difference_ci_low``, ``difference_ci_high``; images resampled) and ``same_option``: the
         share of them in which the strict rule reads the same option, wherever it stands; no answer
         is never the same, and ``n_paired`` alone if there is no such question. ``spread``: the largest less the smallest ``acc`` over the ``n_common``
-        questions that were asked in every way; None if there are none.
+        questions that were asked in every way; None if there are none, or a single way.
 
     Source of ``recall_std``: RStd in Zheng et al., "Large Language Models Are Not Robust Multiple Choice
     Selectors", ICLR 2024 (arXiv 2309.03882).
@@ -51,7 +51,7 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
         ways[name] |= _compared(asked[name], asked[catalog.COARSE_GROUP])
     common = set.intersection(*(set(found) for found in asked.values()))
     accuracies = [_mean([found[key]["acc"]["score"] for key in common]) for found in asked.values()]
-    return {"ways": ways, "spread": max(accuracies) - min(accuracies) if common else None, "n_common": len(common)}
+    return {"ways": ways, "spread": max(accuracies) - min(accuracies) if common and len(ways) > 1 else None, "n_common": len(common)}
 
 
 def as_text(found: Mapping[str, Any], render: Callable[[list[str], list[list[str]]], str]) -> str:
@@ -59,8 +59,11 @@ def as_text(found: Mapping[str, Any], render: Callable[[list[str], list[list[str
     compared = any("difference" in way for way in found["ways"].values())
     header = ["asked as", "n", "acc", "acc_strict", "recall_std", *(["difference", "same option"] if compared else [])]
     rows = [[name, str(way["n"]), *(_shown(way[figure]) for figure in ("acc", "acc_strict", "recall_std")), *(_shown_comparison(way) if compared else [])] for name, way in found["ways"].items()]
+    table = render(header, rows)
+    if len(rows) == 1:
+        return table
     spread = "no question was asked in every way" if found["spread"] is None else f"{found['spread']:.4f} over the {found['n_common']} questions asked in every way"
-    return f"{render(header, rows)}\nspread of acc: {spread}"
+    return f"{table}\nspread of acc: {spread}"
 
 
 def _by_question(items: Iterable[Items]) -> dict[Key, Items]:

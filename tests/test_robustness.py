@@ -205,6 +205,8 @@ def test_without_the_papers_way_variants_stand_alone():
     found = robustness.report({"microbench_robustness_reversed": two_ways()[1]})
     assert set(found["ways"]) == {"microbench_robustness_reversed"}
     assert "difference" not in found["ways"]["microbench_robustness_reversed"]
+    assert found["spread"] is None
+    assert robustness.as_text(found, lambda header, rows: "table") == "table"
 
 
 def test_without_a_variant_there_is_no_report():
