@@ -46,8 +46,8 @@ def install() -> None:
     """Make every task index of this process hold our tasks, and the harness do what its YAML cannot ask for.
 
     That is: check data before a model is loaded, tell a task which model it is for, give groups
-    figures that their tasks do not have, compare a task with a baseline of its own, and go on where
-    a run with a cache was killed.
+    figures that their tasks do not have, compare a task with a baseline of its own, go on where
+    a run with a cache was killed, and decode no image again to score an answer.
 
     Raises:
         AttributeError, TypeError: the harness is not the one known here.
@@ -63,6 +63,7 @@ def install() -> None:
     _expect_parameters(TaskManager.match_tasks, "task_list")
     _expect_parameters(TaskManager.load_task_or_group, "task_list")
     _expect_parameters(ConfigurableTask._prepare_model_specific_config, "self")
+    _expect_parameters(ConfigurableTask.doc_iterator, "rank", "limit", "world_size", "offset")
     _expect_parameters(evaluator_utils.consolidate_group_results, "results", "versions", "task_dict")
     _expect_parameters(baselines.load_baseline, "baseline_arg", "task_name")
     _expect_parameters(ResponseCache.create, "cache_root")
@@ -72,6 +73,7 @@ def install() -> None:
     TaskManager.match_tasks = _checking_result(TaskManager.match_tasks)
     TaskManager.load_task_or_group = _checking_names(TaskManager.load_task_or_group)
     ConfigurableTask._prepare_model_specific_config = _telling_the_model(ConfigurableTask._prepare_model_specific_config)
+    ConfigurableTask.doc_iterator = _leaving_images(ConfigurableTask.doc_iterator)
     _replace(evaluator_utils, "consolidate_group_results", _deriving_figures)
     _replace(baselines, "load_baseline", _loading_own_baseline)
     ResponseCache.create = _recovering(ResponseCache.create)
@@ -154,6 +156,21 @@ def _telling_the_model(original: Callable) -> Callable:
                 self.config.metadata = {**(self.config.metadata or {}), "boxes": bound.record()}
 
     return _prepare_model_specific_config
+
+
+def _leaving_images(original: Callable) -> Callable:
+    """Let answers be scored without decoding the images again, which the harness does if it is run from Python."""
+
+    @functools.wraps(original)
+    def doc_iterator(self, *, rank=0, limit=None, world_size=1, offset=0):
+        from lmms_eval.utils import create_iterator
+
+        # Functions of other packages may want the image.
+        if not getattr(self.config.process_results, "__module__", "").startswith("microbench_tasks."):
+            return original(self, rank=rank, limit=limit, world_size=world_size, offset=offset)
+        return create_iterator(enumerate(self.eval_docs_no_media), rank=int(rank), limit=int(limit) if limit else None, world_size=int(world_size), offset=offset)
+
+    return doc_iterator
 
 
 def _deriving_figures(original: Callable) -> Callable:

@@ -13,7 +13,10 @@ import pytest
 import torch
 from independent import KINDS, LETTERS, StandIn, protocol_prompt, protocol_score, raw_questions, raw_rows, reply, shown
 from lmms_eval import evaluator
+from lmms_eval.tasks import TaskManager
 from PIL import Image
+
+from microbench_tasks import plugin
 
 
 def evaluate(model, **options):
@@ -195,3 +198,39 @@ def test_with_the_same_pixels_everywhere_accuracy_drops_to_a_blind_guess(demo_ru
         task = f"microbench_coarse_{kind}"
         assert blind["results"][task]["acc_ci_low,none"] <= best_blind_guess(rows, kind), task
         assert demo_run["results"][task]["acc_ci_low,none"] > best_blind_guess(rows, kind), task
+
+
+def count_decoded(monkeypatch):
+    """The images that `datasets` decodes from here on."""
+    from datasets import Image as Feature
+
+    decoded, original = [], Feature.decode_example
+    monkeypatch.setattr(Feature, "decode_example", lambda self, *args, **options: decoded.append(1) or original(self, *args, **options))
+    return decoded
+
+
+class Blind(StandIn):
+    def generate_until(self, requests):
+        return ["A"] * len(requests)
+
+
+def test_scoring_decodes_no_image(demo_folder, monkeypatch):
+    monkeypatch.setenv("MICROBENCH_DATASET", "demo")
+    decoded = count_decoded(monkeypatch)
+    results = evaluator.simple_evaluate(model=Blind(None), tasks=["microbench_coarse_domain", "microbench_localization_glands", "microbench_cognition"], bootstrap_iters=0)
+    assert results["n-samples"]["microbench_coarse_domain"]["effective"] == 315
+    # The harness looks at the first document of a task when it makes it.
+    assert len(decoded) <= 3
+
+
+def test_functions_of_others_that_score_our_documents_still_see_the_image(demo_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("MICROBENCH_DATASET", "demo")
+    (tmp_path / "mine.yaml").write_text(
+        "include: "
+        + str(plugin.yaml_folder() / "_default_template_yaml")
+        + "\ntask: my_domain\nprocess_docs: !function microbench_tasks.documents.microbench_coarse_domain_docs\nprocess_results: !function scoring.width\n"
+        "metric_list:\n  - {metric: width, aggregation: mean, higher_is_better: true}\n"
+    )
+    (tmp_path / "scoring.py").write_text('def width(doc, results):\n    return {"width": float(doc["image"].width)}\n')
+    results = evaluator.simple_evaluate(model=Blind(None), tasks=["my_domain"], bootstrap_iters=0, limit=5, task_manager=TaskManager(include_path=str(tmp_path)))
+    assert results["results"]["my_domain"]["width,none"] > 0
