@@ -8,6 +8,8 @@ the harness's own ``evaluate``.
 from __future__ import annotations
 
 import abc
+import atexit
+import contextlib
 import functools
 import hashlib
 import inspect
@@ -52,6 +54,7 @@ def install() -> None:
     """
     from lmms_eval import evaluator
 
+    end_group_at_exit()
     original = evaluator.evaluate
     if getattr(original, _INSTALLED, False):
         return
@@ -80,6 +83,24 @@ def install() -> None:
 
     setattr(evaluate, _INSTALLED, True)
     evaluator.evaluate = evaluate
+
+
+def end_group_at_exit() -> None:
+    """End the group of processes in order when this one exits.
+
+    lmms-eval leaves that to the interpreter, under whose end threads of the group now and then still
+    run: a process aborts, and the launcher reports a finished run as failed.
+    """
+    # Registered again, it still runs once.
+    atexit.unregister(_end_group)
+    atexit.register(_end_group)
+
+
+def _end_group() -> None:
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        # Nothing of the run is left to lose.
+        with contextlib.suppress(Exception):
+            torch.distributed.destroy_process_group()
 
 
 def _leave_together() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from lmms_eval.api.model import lmms
 
+from microbench_adapters import harness
 from microbench_adapters.contract import checked_arguments, refusal
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class RandomModel(lmms):
         self.seed = seed
         # The harness exchanges the numbers of requests of several processes through it.
         self.device = torch.device("cpu")
+        harness.end_group_at_exit()
 
     @classmethod
     def create_from_arg_string(cls, arg_string: str, additional_config: dict | None = None) -> RandomModel:

@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     rescore.add_argument("paths", type=Path, nargs="+", metavar="LOGS", help="folder of a run, or its …_samples_….jsonl files")
     rescore.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder holds several: what stands before _samples_ in the files' names")
-    rescore.add_argument("--out", type=Path, default=None, metavar="FILE", help="also write all scores and letter histograms as JSON")
+    rescore.add_argument("--out", type=Path, default=None, metavar="FILE", help="also write all scores, letter histograms and what variants show as JSON")
     rescore.set_defaults(run_command=_rescore)
 
     merge = commands.add_parser(

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 PIECE = 1024
 # The folder of `Replies` in the one that --use_cache names.
 REPLIES = "microbench_replies"
+_NO_TOKENS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 _COLUMNS = "cache_key, request_type, task_name, doc_id, idx, gen_kwargs, response, created_at"
 
 
@@ -135,7 +136,7 @@ def _noting_replies(model: Any, cache: ResponseCache) -> Iterator[None]:
     client = model.client
     with Replies(Path(cache._cache_root) / REPLIES) as replies:
         if replies.known:
-            logger.info(f"Micro-Bench: {len(replies.known)} replies of the server are known from earlier runs and are not asked for again.")
+            logger.info(f"Micro-Bench: {sum(map(len, replies.known.values()))} replies of the server are known from earlier runs and are not asked for again.")
         model.client = _noting_client(client, replies)
         try:
             yield
@@ -150,32 +151,37 @@ class Replies:
         folder: holds the files of all runs; made if it is not there.
 
     Attributes:
-        known: the replies that the files hold, as JSON values by key. A line that a killed run left
-            unfinished is passed over.
+        known: the replies that the files hold and that have not been taken, as JSON values by key, in
+            the order in which they came. A line that a killed run left unfinished is passed over.
 
     Raises:
         OSError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.known: dict[str, dict[str, Any]] = {}
+        self.known: dict[str, list[dict[str, Any]]] = {}
         self._folder = folder
         self._lock = threading.Lock()
 
     def __enter__(self) -> Replies:
         self._folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self._folder.glob("*.jsonl")):
-            self.known.update(_readable(path.read_text(encoding="utf-8", errors="replace").splitlines()))
+            for key, reply in _readable(path.read_text(encoding="utf-8", errors="replace").splitlines()):
+                self.known.setdefault(key, []).append(reply)
         self._file = (self._folder / f"{uuid.uuid4().hex}.jsonl").open("a", encoding="utf-8")
         return self
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
 
+    def take(self, key: str) -> dict[str, Any] | None:
+        """The next known reply to a question, each once, so that who asks again or repeatedly asks the server; None if there is none."""
+        with self._lock:
+            return self.known[key].pop(0) if self.known.get(key) else None
+
     def note(self, key: str, reply: dict[str, Any]) -> None:
         """Add a reply; it is on disk when this returns."""
         with self._lock:
-            self.known[key] = reply
             self._file.write(json.dumps({"key": key, "reply": reply}) + "\n")
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -188,18 +194,31 @@ def _readable(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield noted["key"], noted["reply"]
 
 
-def _noting_client(client: Any, replies: Replies) -> SimpleNamespace:
-    """A client with the one method that the harness calls."""
+class _NotingClient:
+    """A client whose ``chat.completions.create`` is another; all else is the client's own."""
+
+    def __init__(self, client: Any, create: Callable[..., Any]) -> None:
+        self._client = client
+        self.chat = SimpleNamespace(completions=SimpleNamespace(create=create))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def _noting_client(client: Any, replies: Replies) -> _NotingClient:
     import openai
     from openai.types.chat import ChatCompletion
 
     def known(payload: dict[str, Any]) -> tuple[str | None, ChatCompletion | None]:
         key = _key(client, payload)
-        return key, ChatCompletion.construct(**replies.known[key]) if key in replies.known else None
+        reply = None if key is None else replies.take(key)
+        # What has been paid for costs nothing again: the harness adds usage up to its budget.
+        return key, None if reply is None else ChatCompletion.construct(**reply | ({"usage": _NO_TOKENS} if reply.get("usage") else {}))
 
     def noted(key: str | None, reply: Any) -> Any:
-        # What is no answer is asked for again.
-        if key is not None and isinstance(reply, ChatCompletion) and reply.choices and getattr(reply.choices[0], "message", None) is not None:
+        # What is no answer, or null, at which the harness's client fails, is asked for again.
+        message = getattr(reply.choices[0], "message", None) if isinstance(reply, ChatCompletion) and reply.choices else None
+        if key is not None and isinstance(getattr(message, "content", None), str):
             replies.note(key, reply.model_dump(mode="json", warnings=False))
         return reply
 
@@ -211,7 +230,7 @@ def _noting_client(client: Any, replies: Replies) -> SimpleNamespace:
         key, reply = known(payload)
         return reply or noted(key, await client.chat.completions.create(**payload))
 
-    return SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=create_async if isinstance(client, openai.AsyncOpenAI) else create)))
+    return _NotingClient(client, create_async if isinstance(client, openai.AsyncOpenAI) else create)
 
 
 def _key(client: Any, payload: dict[str, Any]) -> str | None:

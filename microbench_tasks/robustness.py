@@ -28,10 +28,10 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
 
     Returns:
         Empty without a variant. Else ``ways``: of each variant, and first of ``microbench_coarse``
-        if any of its tasks is there, ``n``, ``acc``, ``acc_strict``, ``recall`` (of each letter that is
+        (those of its tasks that are there), ``n``, ``acc``, ``acc_strict``, ``recall`` (of each letter that is
         right anywhere, the share of those questions in which the strict rule reads it) and its standard
         deviation over the letters, ``recall_std`` (from 0 to 0.5: a model that favours a position has a
-        high recall there and a low one elsewhere). A variant compared with ``microbench_coarse`` also has, over the ``n_paired``
+        high recall there and a low one elsewhere; a letter that is right nowhere is in neither). A variant compared with ``microbench_coarse`` also has, over the ``n_paired``
         questions that both asked, ``difference`` (in ``acc``) with its 95 % interval
         (``difference_ci_low``, ``difference_ci_high``; images resampled) and ``same_option``: the
         share of them in which the strict rule reads the same option, wherever it stands; no answer
@@ -57,7 +57,7 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
 def as_text(found: Mapping[str, Any], render: Callable[[list[str], list[list[str]]], str]) -> str:
     """A report for reading; ``render`` makes a table of a header and rows of texts."""
     compared = any("difference" in way for way in found["ways"].values())
-    header = ["asked as", "n", "acc", "acc_strict", "recall_std", *(["difference", "same option"] if compared else [])]
+    header = ["asked as", "n", "acc", "acc_strict", "recall_std", *(["pairs", "difference", "same option"] if compared else [])]
     rows = [[name, str(way["n"]), *(_shown(way[figure]) for figure in ("acc", "acc_strict", "recall_std")), *(_shown_comparison(way) if compared else [])] for name, way in found["ways"].items()]
     table = render(header, rows)
     if len(rows) == 1:
@@ -122,5 +122,5 @@ def _shown(value: float) -> str:
 
 def _shown_comparison(way: Mapping[str, Any]) -> list[str]:
     if "difference" not in way:
-        return ["", ""]
-    return [f"{way['difference']:+.4f} [{way['difference_ci_low']:+.4f}, {way['difference_ci_high']:+.4f}]", _shown(way["same_option"])]
+        return ["", "", ""]
+    return [str(way["n_paired"]), f"{way['difference']:+.4f} [{way['difference_ci_low']:+.4f}, {way['difference_ci_high']:+.4f}]", _shown(way["same_option"])]

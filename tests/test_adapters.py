@@ -1,6 +1,8 @@
 """Claims about the contrastive request loop."""
 
 import json
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -289,3 +291,18 @@ def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path):
 def test_a_missing_gpu_is_said_at_once():
     with pytest.raises(ValueError, match="device=cuda:0: this installation of torch sees no GPU"):
         ColourModel(device="cuda")
+
+
+def test_the_group_of_processes_is_ended_when_a_process_exits(tmp_path):
+    """`torch` warns, and processes now and then abort, where a group outlives its process's code."""
+    program = (
+        "import torch, atexit\n"
+        "from microbench_adapters import harness\n"
+        "atexit.register(lambda: print('at exit', torch.distributed.is_initialized()))\n"
+        "harness.end_group_at_exit(); harness.end_group_at_exit()\n"
+        f"torch.distributed.init_process_group('gloo', init_method='file://{tmp_path}/store', rank=0, world_size=1)\n"
+        "print('before', torch.distributed.is_initialized())\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    # The last registered runs first.
+    assert done.stdout.split("\n")[:2] == ["before True", "at exit False"], done.stderr

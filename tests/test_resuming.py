@@ -85,9 +85,9 @@ def test_a_damaged_database_of_an_earlier_run_costs_its_answers_only(tmp_path, m
 # --- the replies of a server ---
 
 
-def completion(text):
+def completion(text, **further):
     return ChatCompletion.model_validate(
-        {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}]}
+        further | {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}]}
     )
 
 
@@ -99,7 +99,8 @@ def test_replies_survive_a_line_that_was_cut_off_and_files_of_several_runs(tmp_p
         file.write(json.dumps({"key": "three", "reply": {}})[:-9])
     with resuming.Replies(tmp_path) as replies:
         assert sorted(replies.known) == ["one", "two"]
-        assert ChatCompletion.construct(**replies.known["two"]).choices[0].message.content == "two"
+        assert ChatCompletion.construct(**replies.take("two")).choices[0].message.content == "two"
+        assert replies.take("two") is None
 
 
 class Client:
@@ -118,23 +119,57 @@ class Client:
         self.chat = types.SimpleNamespace(completions=types.SimpleNamespace(create=create))
 
 
-def test_only_a_reply_with_a_message_is_noted(tmp_path):
-    empty = completion("A").model_copy(update={"choices": []})
-    client = Client([empty, "<html>", completion("B"), completion("C")])
+def contents(ask, *payloads):
+    return [ask(**payload).choices[0].message.content for payload in payloads]
+
+
+QUESTION = {"model": "m", "temperature": 0}
+
+
+def test_only_a_reply_with_text_is_noted(tmp_path):
+    unanswered = [completion("A").model_copy(update={"choices": []}), "<html>", completion(None)]
+    client = Client([*unanswered, completion("B"), completion("C")])
     with resuming.Replies(tmp_path) as replies:
         ask = resuming._noting_client(client, replies).chat.completions.create
-        assert ask(model="m", temperature=0) is empty
-        assert ask(model="m", temperature=0) == "<html>"
-        assert [ask(model="m", temperature=0).choices[0].message.content for _ in range(3)] == ["B", "B", "B"]
-    assert len(client.payloads) == 3
+        assert [ask(**QUESTION) for _ in unanswered] == unanswered
+        assert contents(ask, QUESTION) == ["B"]
+    with resuming.Replies(tmp_path) as replies:
+        assert contents(resuming._noting_client(client, replies).chat.completions.create, QUESTION) == ["B"]
+    assert len(client.payloads) == 4
+
+
+def test_whoever_asks_repeatedly_gets_as_many_answers_and_a_second_run_the_same_ones(tmp_path):
+    client = Client(completion(text) for text in "ABCD")
+    for expected in ("ABC", "ABCD"):
+        with resuming.Replies(tmp_path) as replies:
+            ask = resuming._noting_client(client, replies).chat.completions.create
+            assert "".join(contents(ask, *[QUESTION] * len(expected))) == expected
+    assert len(client.payloads) == 4
+
+
+def test_a_known_reply_costs_no_tokens(tmp_path):
+    client = Client([completion("A", usage={"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10})])
+    totals = []
+    for _ in range(2):
+        with resuming.Replies(tmp_path) as replies:
+            totals.append(resuming._noting_client(client, replies).chat.completions.create(**QUESTION).usage.total_tokens)
+    assert totals == [10, 0]
 
 
 def test_a_drawn_answer_is_drawn_anew_and_another_question_is_another(tmp_path):
-    client = Client(completion(text) for text in "ABCD")
+    client = Client(completion(text) for text in "ABCDE")
+    drawn, one, other = {"temperature": 1}, {"temperature": 0, "messages": ["x"]}, {"temperature": 0, "messages": ["y"]}
     with resuming.Replies(tmp_path) as replies:
-        ask = resuming._noting_client(client, replies).chat.completions.create
-        asked = [{"temperature": 1}, {"temperature": 1}, {"temperature": 0, "messages": ["x"]}, {"temperature": 0, "messages": ["y"]}, {"temperature": 0, "messages": ["x"]}]
-        assert [ask(**payload).choices[0].message.content for payload in asked] == ["A", "B", "C", "D", "C"]
+        assert contents(resuming._noting_client(client, replies).chat.completions.create, drawn, one, other) == ["A", "B", "C"]
+    with resuming.Replies(tmp_path) as replies:
+        assert contents(resuming._noting_client(client, replies).chat.completions.create, other, drawn, one) == ["C", "D", "B"]
+
+
+def test_all_else_is_the_clients_own(tmp_path):
+    client = Client([])
+    client.files = "files"
+    with resuming.Replies(tmp_path) as replies:
+        assert resuming._noting_client(client, replies).files == "files"
 
 
 def test_the_asynchronous_client_is_told_from_the_other():
