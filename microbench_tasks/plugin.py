@@ -74,6 +74,7 @@ def install() -> None:
     TaskManager.load_task_or_group = _checking_names(TaskManager.load_task_or_group)
     ConfigurableTask._prepare_model_specific_config = _telling_the_model(ConfigurableTask._prepare_model_specific_config)
     ConfigurableTask.doc_iterator = _leaving_images(ConfigurableTask.doc_iterator)
+    ConfigurableTask.eval_docs_no_media = property(_reading_in_batches(ConfigurableTask.eval_docs_no_media.fget))
     _replace(evaluator_utils, "consolidate_group_results", _deriving_figures)
     _replace(baselines, "load_baseline", _loading_own_baseline)
     ResponseCache.create = _recovering(ResponseCache.create)
@@ -166,11 +167,25 @@ def _leaving_images(original: Callable) -> Callable:
         from lmms_eval.utils import create_iterator
 
         # Functions of other packages may want the image.
-        if not getattr(self.config.process_results, "__module__", "").startswith("microbench_tasks."):
+        if not _is_scored_by_us(self):
             return original(self, rank=rank, limit=limit, world_size=world_size, offset=offset)
         return create_iterator(enumerate(self.eval_docs_no_media), rank=int(rank), limit=int(limit) if limit else None, world_size=int(world_size), offset=offset)
 
     return doc_iterator
+
+
+def _reading_in_batches(original: Callable) -> Callable:
+    @functools.wraps(original)
+    def eval_docs_no_media(self):
+        from microbench_tasks.documents import Reading
+
+        return Reading(original(self)) if _is_scored_by_us(self) else original(self)
+
+    return eval_docs_no_media
+
+
+def _is_scored_by_us(task: Any) -> bool:
+    return getattr(task.config.process_results, "__module__", "").startswith("microbench_tasks.")
 
 
 def _deriving_figures(original: Callable) -> Callable:

@@ -68,7 +68,7 @@ def _report_image_format() -> None:
 
 def _check_source(found: source.Source, tasks: list[catalog.Task]) -> None:
     split = source.load(found)
-    counts = {task.name: len(documents.TaskDocuments(task)(split, found.label)) for task in tasks}
+    counts = {task.name: documents.TaskDocuments(task).check(split, found.label) for task in tasks}
     _check_images_once(split, json.dumps(dict(found.identity), sort_keys=True), found.label)
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
     logger.info(f"Micro-Bench data {found.label}: {len(split)} rows, all images readable; questions: {listed}")

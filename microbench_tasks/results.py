@@ -6,6 +6,7 @@ neither document nor arguments.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from microbench_tasks.answers import LETTERS, paper_letters, placeholder, probabilities, strict_answer
@@ -42,11 +43,12 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
     letters = paper_letters(response, options)
     gold = LETTERS[doc["answer_idx"]]
     correct = float(gold in letters)
+    origin = _origin(doc)
     in_total = doc["kind"] != CLASSIFICATION_KIND or doc["dataset"] not in OUTSIDE_FINE_TOTAL
     item = {
         "acc": correct,
         "score": correct,
-        **_origin(doc),
+        **origin,
         "options": options,
         "predicted": gold if correct else next(iter(letters), None),
         "gold": gold,
@@ -55,17 +57,17 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
     }
     # The ends of the interval need the outcome alone; a name of its own keeps the harness
     # from printing the accuracy's standard error beside them.
-    outcome = {"score": correct, "in_total": in_total}
+    outcome = _shared_item(score=correct, in_total=in_total)
     strict = strict_answer(response, options)
-    reading = {"kind": strict.kind, "in_total": in_total}
+    reading = _shared_item(kind=strict.kind, in_total=in_total)
     return {
         "acc": item,
         "acc_ci_low": outcome,
         "acc_ci_high": outcome,
-        "acc_strict": {"score": float(strict.letter == gold), "predicted": strict.letter, "rule": strict.rule, "in_total": in_total},
+        "acc_strict": _shared_item(score=float(strict.letter == gold), predicted=strict.letter, rule=strict.rule, in_total=in_total),
         "unparsed": reading,
         "unparsed_by_kind": reading,
-        "failed": _failure(doc, response),
+        "failed": _failure(origin, response),
         "score": correct,
     }
 
@@ -101,11 +103,12 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
     # The harness's own text may hold numbers, or quote the question.
     said = {"failed": "no response", "empty": "", None: response}[placeholder(response)]
     found = parse_boxes(said, convention, (doc["width"], doc["height"]), model_input_size)
+    origin = _origin(doc)
     score = grit_score(found.boxes, doc["boxes"], num_extra=found.num_left_out)
     item = {
         "grit": score,
         "score": score,
-        **_origin(doc),
+        **origin,
         **{name: doc[name] for name in ("expression", "width", "height", "boxes")},
         "num_predicted": len(found.boxes) + found.num_left_out,
         "convention": convention,
@@ -121,7 +124,7 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         "boxes_degenerate": {"count": found.num_degenerate},
         "boxes_duplicate": {"count": found.num_duplicate},
         "boxes_dropped": {"count": found.num_left_out},
-        "failed": _failure(doc, response),
+        "failed": _failure(origin | {"kind": doc["expression"]}, response),
         "score": score,
     }
 
@@ -131,9 +134,14 @@ def first_response(results: list[Any]) -> str:
     return results[0] if results and isinstance(results[0], str) else ""
 
 
-def _failure(doc: dict[str, Any], response: str) -> dict[str, Any]:
-    origin = _origin(doc)
-    return {"failed": placeholder(response) == "failed", "image": origin["image"], "kind": doc.get("expression", origin["kind"])}
+@functools.lru_cache(maxsize=256)
+def _shared_item(**fields: Any) -> dict[str, Any]:
+    """One item for all answers of which it says the same; a run keeps several items per answer until its end."""
+    return fields
+
+
+def _failure(origin: dict[str, str], response: str) -> dict[str, Any]:
+    return {"failed": placeholder(response) == "failed", "image": origin["image"], "kind": origin["kind"]}
 
 
 def _origin(doc: dict[str, Any]) -> dict[str, str]:

@@ -395,3 +395,30 @@ def test_a_shuffled_split_is_asked_in_its_own_order():
     rows = [boxed(index, polygon=[("cell", [index, 0, 9, 9]), ("nucleus", [index, 2, 4, 5])]) for index in range(4)]
     found = made(release.table(rows).select([3, 1]), "microbench_localization_synthetic_cells")
     assert found["boxes"] == [[[3, 0, 9, 9]], [[3, 2, 4, 5]], [[1, 0, 9, 9]], [[1, 2, 4, 5]]]
+
+
+def test_documents_are_read_in_batches_as_datasets_reads_them(monkeypatch):
+    monkeypatch.setattr(documents.Reading, "_BATCH", 3)
+    asked = made(release.table([release.row(index) for index in range(8)])).remove_columns("image")
+    assert list(documents.Reading(asked)) == list(asked)
+    assert len(documents.Reading(asked)) == 8
+    assert documents.Reading(asked)[5] == asked[5]
+    located = box_docs([boxed(0, polygon=[("nucleus", [1, 2, 3, 4])]), boxed(1, polygon=[("nucleus", [1, 2, 5, 8])])]).remove_columns("image")
+    assert list(documents.Reading(located)) == list(located)
+
+
+def test_documents_that_are_read_share_their_texts_and_nothing_that_can_change():
+    first, second = documents.Reading(made(release.table([release.row(0), release.row(1)])).remove_columns("image"))
+    assert first["question"] is second["question"]
+    assert first["options"] == second["options"]
+    assert first["options"] is not second["options"]
+
+
+def test_checked_documents_are_handed_over_once():
+    task, split = documents.TaskDocuments(catalog.TASKS["microbench_coarse_modality"]), release.table([release.row(0), release.row(1)])
+    assert task.check(split, "here") == 2
+    other = release.table([release.row(0)])
+    assert len(task(other, "here")) == 1
+    handed_over = task(split, "here")
+    assert len(handed_over) == 2
+    assert task(split, "here") is not handed_over

@@ -250,3 +250,11 @@ def test_an_unknown_kind_of_interval_is_refused(monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "bca")
     with pytest.raises(ValueError, match="MICROBENCH_INTERVAL=bca: expected one of basic, percentile"):
         aggregations.interval_settings()
+
+
+def test_answers_share_the_items_that_say_the_same_of_them():
+    first, second, wrong = (microbench_process_results(DOC | {"image_id": image}, [letter]) for image, letter in (("one", "B"), ("two", "B"), ("two", "A")))
+    for metric in ("acc_ci_low", "acc_strict", "unparsed"):
+        assert first[metric] is second[metric]
+    assert first["acc_ci_low"] != wrong["acc_ci_low"]
+    assert first["acc"] != second["acc"]

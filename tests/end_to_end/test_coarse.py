@@ -234,3 +234,16 @@ def test_functions_of_others_that_score_our_documents_still_see_the_image(demo_f
     (tmp_path / "scoring.py").write_text('def width(doc, results):\n    return {"width": float(doc["image"].width)}\n')
     results = evaluator.simple_evaluate(model=Blind(None), tasks=["my_domain"], bootstrap_iters=0, limit=5, task_manager=TaskManager(include_path=str(tmp_path)))
     assert results["results"]["my_domain"]["width,none"] > 0
+
+
+def test_documents_are_made_once(demo_folder, monkeypatch):
+    from microbench_tasks import documents, preflight
+
+    monkeypatch.setenv("MICROBENCH_DATASET", "demo")
+    preflight._passed.clear()
+    documents._checked.clear()
+    made, original = [], documents._dataset
+    monkeypatch.setattr(documents, "_dataset", lambda split, task, *args: made.append(task.name) or original(split, task, *args))
+    evaluator.simple_evaluate(model=Blind(None), tasks=["microbench_coarse_domain", "microbench_cognition"], bootstrap_iters=0)
+    assert sorted(made) == ["microbench_coarse_domain", "microbench_cognition"]
+    assert not documents._checked
