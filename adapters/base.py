@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import abc
 import collections
-import hashlib
+import contextlib
 import string
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +34,7 @@ from tqdm import tqdm
 
 from microbench_adapters import harness
 from microbench_adapters.contract import PROBABILITY_DIGITS, letters_of, options_of, probability_line, refusal, significant
+from microbench_adapters.embeddings import Embeddings, digest
 from microbench_adapters.execution import batches, chosen_device, documents, positive, read_ahead, without_tf32
 
 if TYPE_CHECKING:
@@ -71,6 +72,16 @@ class _Choice:
         return self.task_name, self.split, self.doc_id
 
 
+@dataclass(frozen=True)
+class _Image:
+    """An image as the readers give it: its inputs, or its vector where that is kept on disk."""
+
+    key: Hashable
+    content: bytes | None
+    vector: np.ndarray | None
+    inputs: Tensors
+
+
 class ContrastiveModel(lmms, harness.Recorded):
     """A dual encoder behind the harness's model API.
 
@@ -94,6 +105,9 @@ class ContrastiveModel(lmms, harness.Recorded):
         self._image_features: dict[Hashable, np.ndarray] = {}
         self._tokens_of: dict[str, bytes] = {}
         self._text_features: dict[bytes, np.ndarray] = {}
+        # Of a model that keeps them on disk.
+        self.kept_images: Embeddings | None = None
+        self.kept_texts: Embeddings | None = None
         harness.install()
 
     @classmethod
@@ -217,10 +231,17 @@ class ContrastiveModel(lmms, harness.Recorded):
         return {"texts_cut": sorted(texts), "questions_cut_alike": len(questions)}
 
     def _encode_tokens(self, tokens: Tensors, rows: list[bytes], places: list[int]) -> None:
-        with self._progress("Encoding texts", len(places)) as progress:
-            for batch in batches(places, self.batch_size):
+        kept = self.kept_texts
+        known = {} if kept is None else {place: vector for place in places if (vector := kept.get(digest(rows[place]))) is not None}
+        self._text_features.update((rows[place], vector) for place, vector in known.items())
+        new = [place for place in places if place not in known]
+        with self._progress("Encoding texts", len(new)) as progress, _writing(kept):
+            for batch in batches(new, self.batch_size):
                 vectors = self._run(self.encode_texts, {name: values[batch] for name, values in tokens.items()})
-                self._text_features.update(zip((rows[place] for place in batch), vectors))
+                for place, vector in zip(batch, vectors):
+                    self._text_features[rows[place]] = vector
+                    if kept is not None:
+                        kept.add(digest(rows[place]), vector)
                 progress.update(len(batch))
 
     def _note_cut_texts(self, texts: list[str]) -> None:
@@ -247,27 +268,37 @@ class ContrastiveModel(lmms, harness.Recorded):
         jobs = [index for key, index in keyed.items() if key not in self._image_features]
         jobs += [index for index, choice in enumerate(choices) if choice.image_key is None]
         loaded: list[Hashable] = []
-        with self._progress("Encoding images", len(jobs)) as progress:
+        with self._progress("Encoding images", len(jobs)) as progress, _writing(self.kept_images):
             for batch in batches(read_ahead(self._load, (choices[index] for index in jobs), _BATCHES_AHEAD * self.batch_size), self.batch_size):
-                new = {key: image for key, image in batch if key not in self._image_features}
+                self._image_features.update((image.key, image.vector) for image in batch if image.vector is not None)
+                new = {image.key: image for image in batch if image.key not in self._image_features}
                 if new:
-                    self._image_features.update(zip(new, self._run(self.encode_images, _stacked(list(new.values())))))
-                loaded += [key for key, _ in batch]
+                    self._encode(list(new.values()))
+                loaded += [image.key for image in batch]
                 progress.update(len(batch))
         keys = [choice.image_key for choice in choices]
         for index, key in zip(jobs, loaded):
             keys[index] = key
         return keys
 
-    def _load(self, choice: _Choice) -> tuple[Hashable, Tensors]:
+    def _encode(self, images: list[_Image]) -> None:
+        for image, vector in zip(images, self._run(self.encode_images, _stacked([image.inputs for image in images]))):
+            self._image_features[image.key] = vector
+            if self.kept_images is not None:
+                self.kept_images.add(image.content, vector)
+
+    def _load(self, choice: _Choice) -> _Image:
         visuals = choice.load_visuals()
         if len(visuals) != 1:
             raise ValueError(f"Task {choice.task_name} shows {len(visuals)} images with one question; a contrastive model compares one image with texts.")
         image = visuals[0].convert("RGB")
-        key = choice.image_key
-        if key is None:
-            key = (image.size, hashlib.blake2b(image.tobytes(), digest_size=16).digest())
-        return key, self.preprocess(image)
+        key, content, vector = choice.image_key, None, None
+        if key is None or self.kept_images is not None:
+            content = digest(repr(image.size).encode(), image.tobytes())
+            key = content if key is None else key
+        if self.kept_images is not None:
+            vector = self.kept_images.get(content)
+        return _Image(key, content, vector, self.preprocess(image) if vector is None else {})
 
     def _run(self, encode: Callable[[Tensors], torch.Tensor], batch: Tensors) -> np.ndarray:
         with torch.inference_mode(), without_tf32():
@@ -340,6 +371,16 @@ def _choice_reader(doc_to_visual: Callable, task_name: str, split: str) -> Calla
         return _Choice(task_name, split, doc_id, image_key(doc) if image_key else None, lambda: doc_to_visual(rows[doc_id]), texts, wants_probabilities)
 
     return read
+
+
+@contextlib.contextmanager
+def _writing(kept: Embeddings | None) -> Iterator[None]:
+    """Write what is new at the end, also of a run that is stopped."""
+    try:
+        yield
+    finally:
+        if kept is not None:
+            kept.write()
 
 
 def _rows(tokens: Tensors) -> list[bytes]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import abc
 import copy
+import importlib.metadata
 import inspect
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +19,7 @@ from PIL import Image
 from microbench_adapters import loading, merging
 from microbench_adapters.base import DEFAULT_BATCH_SIZE, ContrastiveModel
 from microbench_adapters.checkpoints import Checkpoint, Preprocessing
+from microbench_adapters.embeddings import Embeddings
 from microbench_adapters.loading import Loaded
 
 # What the weights are cast to; amp keeps them and casts operations.
@@ -34,6 +37,8 @@ class CheckpointModel(ContrastiveModel):
         merge: one of `merging.METHODS`.
         alpha: how much of the checkpoint itself, against the base; see `merging.merge`.
         density: of ``merge=ties``.
+        cache_dir: folder in which embeddings are kept, so that a later run of the same model encodes
+            only images and texts that are new; by default nothing is kept.
         batch_size, device, max_batch_size: see `ContrastiveModel`.
 
     Raises:
@@ -43,6 +48,8 @@ class CheckpointModel(ContrastiveModel):
 
     # The row behind a model that has a name of its own.
     checkpoint: ClassVar[Checkpoint | None] = None
+    # Packages whose version can change what the encoders give.
+    libraries: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -52,6 +59,7 @@ class CheckpointModel(ContrastiveModel):
         merge: str = "linear",
         alpha: float | None = None,
         density: float | None = None,
+        cache_dir: str | None = None,
         batch_size: int | str = DEFAULT_BATCH_SIZE,
         device: str | None = None,
         max_batch_size: int | None = None,
@@ -75,7 +83,11 @@ class CheckpointModel(ContrastiveModel):
         self._scale, self._bias = loading.scale_and_bias(self.loaded.module)
         self._sha256 = loading.weights_sha256(self.loaded.module.state_dict())
         self.module = self.prepared(self.loaded, precision, self.device).eval()
-        self._try_out()
+        if cache_dir is not None:
+            self._keep_embeddings(str(cache_dir))
+        # A model that has filled both has been tried.
+        if not (self.kept_images and self.kept_texts):
+            self._try_out()
 
     def __init_subclass__(cls) -> None:
         """Let ``--model_args`` be checked against an adapter's own arguments and those of this class, which it passes on."""
@@ -124,6 +136,16 @@ class CheckpointModel(ContrastiveModel):
             return loaded
 
         return loading.load_once((cls.load.__func__, repr(sorted(specification.items()))), load)
+
+    def _keep_embeddings(self, cache_dir: str) -> None:
+        if not cache_dir.strip():
+            raise ValueError("cache_dir=: expected a folder.")
+        # Weights that are merged have a hash of their own; files may be anywhere.
+        identity = {name: value for name, value in self.record().items() if name not in ("checkpoint", "files", "merge")}
+        versions = {package: importlib.metadata.version(package) for package in ("torch", "torchvision", "pillow", *self.libraries)}
+        folder, identity = Path(cache_dir).expanduser(), identity | {"adapter": type(self).load.__qualname__, "versions": versions}
+        self.kept_images, self.kept_texts = (Embeddings(folder, identity, kind) for kind in ("images", "texts"))
+        logger.info(f"cache_dir={cache_dir}: {len(self.kept_images)} images and {len(self.kept_texts)} texts of this model are known")
 
     def _try_out(self) -> None:
         """Encode an image and a text, so that what cannot run fails now."""

@@ -40,6 +40,8 @@ class Conch(CheckpointModel):
         ModuleNotFoundError: the optional package is not installed; with the command that does it.
     """
 
+    libraries = ("conch-fork",)
+
     def __init__(
         self,
         model: str,

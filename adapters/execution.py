@@ -16,8 +16,8 @@ from loguru import logger
 Job = TypeVar("Job")
 Done = TypeVar("Done")
 
-# Threads that decode and resize; the model's own threads do the rest.
-_READERS = 4
+# Threads that decode and resize, no more than this process has cores; a GPU needs no more than these.
+_MOST_READERS = 16
 
 
 def positive(batch_size: int | str) -> int:
@@ -60,7 +60,7 @@ def chosen_device(device: str | None) -> torch.device:
 
 def read_ahead(load: Callable[[Job], Done], jobs: Iterable[Job], ahead: int) -> Iterator[Done]:
     """``map(load, jobs)`` on threads, in order, at most ``ahead`` results waiting."""
-    with ThreadPoolExecutor(max_workers=_READERS) as pool:
+    with ThreadPoolExecutor(max_workers=min(_MOST_READERS, _cores())) as pool:
         waiting: collections.deque[Future] = collections.deque()
         for job in jobs:
             waiting.append(pool.submit(load, job))
@@ -68,6 +68,11 @@ def read_ahead(load: Callable[[Job], Done], jobs: Iterable[Job], ahead: int) -> 
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _cores() -> int:
+    # Not every system can say which of its cores are this process's.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def batches(items: Iterable[Job], size: int) -> Iterator[list[Job]]:

@@ -69,6 +69,8 @@ class OpenClip(CheckpointModel):
             those of the architecture, or the device cannot compute in this precision.
     """
 
+    libraries = ("open_clip_torch",)
+
     def __init__(
         self,
         model: str,

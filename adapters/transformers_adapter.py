@@ -44,6 +44,8 @@ class TransformersClip(CheckpointModel):
             not those of the architecture, or the model is no dual encoder.
     """
 
+    libraries = ("transformers",)
+
     def __init__(
         self,
         model: str,
