@@ -1,0 +1,235 @@
+"""How far a contrastive run is from its encoders' limit.
+
+ViT-B/32 with random weights answers all closed questions about release-shaped images through lmms-eval.
+Beside the adapter's generation phase stand, in the same process and in turn: the bare encoders on the same
+distinct images and texts, ready as tensors, in batches of the same size; and a loop that treats every question
+by itself, timed on a sample and extrapolated to all questions. Then the same with embeddings kept on disk, and
+with the weights in bfloat16, with the share of letters that agree. `clip-benchmark` (`pip install clip-benchmark`)
+and this project's command line each run on the same weights and images as fresh processes, from start to end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import datasets
+import open_clip
+import torch
+from full_size import write
+from paper_intervals import markdown_table
+from timing import origin
+
+from microbench_adapters.open_clip_adapter import OpenClip
+from microbench_tasks import catalog, documents, source
+
+ARCHITECTURE = "ViT-B-32"
+TASKS = "microbench_vqa"
+CLIP_BENCHMARK_TASK = "microbench_coarse_domain"
+
+
+def save_model(folder: Path) -> Path:
+    """Random weights in open_clip's own layout, as one file that both programs load."""
+    torch.manual_seed(0)
+    path = folder / "random.pt"
+    torch.save(open_clip.create_model(ARCHITECTURE).state_dict(), path)
+    return path
+
+
+def adapter(weights: Path, **options: Any) -> OpenClip:
+    settings = open_clip.get_pretrained_cfg(ARCHITECTURE, "openai")
+    preprocess = json.dumps({"mean": settings["mean"], "std": settings["std"], "interpolation": "bicubic", "resize_mode": "shortest"})
+    return OpenClip(ARCHITECTURE, pretrained=str(weights), preprocess=preprocess, **options)
+
+
+class Timed:
+    """What one run of the harness asked a model, the answers, and how long the generation phase took."""
+
+    def __init__(self, model: OpenClip) -> None:
+        from lmms_eval.evaluator import simple_evaluate
+
+        generate = model.generate_until
+
+        def timed(requests):
+            self.requests = requests
+            start = time.perf_counter()
+            self.answers = generate(requests)
+            self.seconds = time.perf_counter() - start
+            return self.answers
+
+        model.generate_until = timed
+        simple_evaluate(model=model, tasks=[TASKS], bootstrap_iters=0, log_samples=False)
+
+    def letters(self) -> list[str]:
+        return [answer.split("\n")[0] for answer in self.answers]
+
+
+@contextmanager
+def counted(model: OpenClip):
+    """Collect the inputs that reach the encoders."""
+    inputs: dict[str, list[dict[str, torch.Tensor]]] = {"encode_images": [], "encode_texts": []}
+    originals = {name: getattr(model, name) for name in inputs}
+    for name, original in originals.items():
+        setattr(model, name, lambda batch, name=name, original=original: (inputs[name].append(batch), original(batch))[1])
+    try:
+        yield inputs
+    finally:
+        for name, original in originals.items():
+            setattr(model, name, original)
+
+
+def bare(model: OpenClip, inputs: dict[str, list[dict[str, torch.Tensor]]]) -> float:
+    """Seconds that the encoders alone take for what the run gave them."""
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for batch in inputs["encode_images"]:
+            model.module.encode_image(batch["pixels"])
+        for batch in inputs["encode_texts"]:
+            model.module.encode_text(batch["tokens"])
+    return time.perf_counter() - start
+
+
+def per_question(model: OpenClip, requests: list, sample: int) -> tuple[float, float]:
+    """Seconds for all questions, extrapolated from ``sample`` evenly spaced ones, and the time of the sample.
+
+    Each question decodes its image, encodes it by itself, and encodes its captions.
+    """
+    chosen = requests[:: max(1, len(requests) // sample)][:sample]
+    start = time.perf_counter()
+    with torch.inference_mode():
+        for request in chosen:
+            _, _, doc_to_visual, doc_id, _, split = request.args
+            document = doc_to_visual.__self__.dataset[split][doc_id]
+            image = model.loaded.preprocess(doc_to_visual(document)[0])[None]
+            texts = model.loaded.tokenizer(document["captions"])
+            vectors = torch.nn.functional.normalize(model.module.encode_image(image)), torch.nn.functional.normalize(model.module.encode_text(texts))
+            (vectors[0] @ vectors[1].T).argmax().item()
+    seconds = time.perf_counter() - start
+    return seconds / len(chosen) * len(requests), seconds
+
+
+def webdataset(folder: Path) -> int:
+    """The questions of one task as clip-benchmark reads them: a tar of images with a class each; the number of images."""
+    found = source.current()
+    split = source.load(found)
+    asked = documents.TaskDocuments(catalog.TASKS[CLIP_BENCHMARK_TASK])(split, found.label)
+    classes = sorted({option for options in asked["options"] for option in options})
+    (folder / "test").mkdir(parents=True)
+    (folder / "classnames.txt").write_text("\n".join(classes))
+    (folder / "zeroshot_classification_templates.txt").write_text("a micrograph of {c}")
+    (folder / "test" / "nshards.txt").write_text("1")
+    stored = asked.cast_column("image", datasets.Image(decode=False))
+    with tarfile.open(folder / "test" / "0.tar", "w") as tar:
+        for index, document in enumerate(stored):
+            label = classes.index(document["options"][document["answer_idx"]])
+            for suffix, content in (("png", document["image"]["bytes"]), ("cls", str(label).encode())):
+                entry = tarfile.TarInfo(f"{index:06d}.{suffix}")
+                entry.size = len(content)
+                tar.addfile(entry, io.BytesIO(content))
+    return len(asked)
+
+
+def process(command: list[str], environment: dict[str, str], folder: Path) -> float:
+    start = time.perf_counter()
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(command)}\n{done.stderr[-3000:]}")
+    return time.perf_counter() - start
+
+
+def against_the_encoders(weights: Path, repeats: int, sample: int) -> list[str]:
+    runs, bares = [], []
+    for _ in range(repeats):
+        model = adapter(weights)
+        with counted(model) as inputs:
+            run = Timed(model)
+        runs.append(run.seconds)
+        bares.append(bare(model, inputs))
+    ratios = [seconds / alone for seconds, alone in zip(runs, bares)]
+    images, texts = (sum(len(next(iter(batch.values()))) for batch in inputs[name]) for name in inputs)
+    looped, sampled = per_question(model, run.requests, sample)
+    seconds, alone = statistics.median(runs), statistics.median(bares)
+    rows = [
+        ["adapter, generation phase", f"{seconds:.1f}", f"{1000 * seconds / images:.0f}", f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"],
+        ["bare encoders, tensors ready", f"{alone:.1f}", f"{1000 * alone / images:.0f}", "1"],
+        ["per-question loop, extrapolated", f"{looped:.0f}", f"{1000 * looped / images:.0f}", f"{looped / alone:.1f}"],
+    ]
+    text = f"{len(run.requests):,} questions about {images:,} images with {texts:,} distinct texts; median of {repeats}, ratios of neighbours in time. The adapter is {looped / seconds:.1f} times faster than the loop, of which {sample} questions were timed ({sampled:.0f} s)."
+    return ["## Against the encoders and the loop", text, markdown_table(["", "s", "ms per image", "to the bare encoders"], rows)]
+
+
+def kept_and_cast(weights: Path, folder: Path) -> list[str]:
+    rows, reference = [], None
+    for name, options in {"fp32": {}, "cache_dir, first run": {"cache_dir": folder}, "cache_dir, second run": {"cache_dir": folder}, "precision=bf16": {"precision": "bf16"}, "precision=amp_bf16": {"precision": "amp_bf16"}}.items():
+        model = adapter(weights, **options)
+        with counted(model) as inputs:
+            run = Timed(model)
+        reference = reference or run
+        agreeing = sum(map(str.__eq__, reference.letters(), run.letters())) / len(run.answers)
+        encoded = (sum(len(next(iter(batch.values()))) for batch in batches) for batches in inputs.values())
+        rows.append([name, *map(str, encoded), f"{run.seconds:.1f}", f"{reference.seconds / run.seconds:.2f}", f"{100 * agreeing:.2f}"])
+    text = "One run each. Random weights leave the options of a question almost equally likely: letters of a trained model agree more often."
+    return ["## Kept embeddings, and less precision", text, markdown_table(["", "images encoded", "texts encoded", "s", "times as fast as fp32", "letters equal, %"], rows)]
+
+
+def end_to_end(weights: Path, folder: Path, repeats: int) -> list[str]:
+    images = webdataset(folder / "wds")
+    checkpoint = folder / "checkpoint"
+    checkpoint.mkdir()
+    OpenClip.save(adapter(weights).loaded, checkpoint)
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    theirs = [sys.executable, "-m", "clip_benchmark.cli", "eval", "--dataset", "wds/microbench", "--dataset_root", str(folder / "wds"), "--task", "zeroshot_classification"]
+    theirs += ["--model", ARCHITECTURE, "--pretrained", str(weights), "--output", "clip_benchmark.json"]
+    ours = [sys.executable, "-m", "lmms_eval", "--tasks", CLIP_BENCHMARK_TASK, "--model", "open_clip", "--model_args"]
+    commands = {
+        "clip-benchmark, --no_amp": [*theirs, "--no_amp"],
+        "lmms-eval with this adapter": [*ours, f"model=local-dir:{checkpoint}"],
+        "clip-benchmark (bfloat16 by autocast, its default)": theirs,
+        "lmms-eval with this adapter, precision=amp_bf16": [*ours, f"model=local-dir:{checkpoint},precision=amp_bf16"],
+    }
+    found: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(repeats):
+        for name, command in commands.items():
+            found[name].append(process(command, environment, folder))
+    rows = [[name, f"{statistics.median(seconds):.1f}", f"{1000 * statistics.median(seconds) / images:.0f}"] for name, seconds in found.items()]
+    text = f"Whole processes, start-up included, over {images:,} images: {CLIP_BENCHMARK_TASK} here, the same images and their classes as zero-shot classification there; median of {repeats}."
+    return ["## Against clip-benchmark", text, markdown_table(["", "s", "ms per image"], rows)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of benchmarks/full_size.py, written if it is not there")
+    parser.add_argument("--rows", type=int, default=700, help="with which it is written (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--sample", type=int, default=30, help="questions that the loop is timed on (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="also write the page to this file")
+    args = parser.parse_args()
+    os.environ["MICROBENCH_DATASET"] = str(write(args.data, args.rows))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        weights = save_model(folder)
+        parts = against_the_encoders(weights, args.repeats, args.sample)
+        parts += kept_and_cast(weights, folder / "kept")
+        parts += end_to_end(weights, folder, args.repeats)
+    command = f"python benchmarks/contrastive.py DATA --rows {args.rows} --repeats {args.repeats} --sample {args.sample}"
+    head = ["# Contrastive runs at the encoder's limit", origin(command, "open_clip_torch", "torch", "lmms-eval", "clip-benchmark"), __doc__.split("\n\n", 1)[1].strip()]
+    page = "\n\n".join(head + parts) + "\n"
+    print(page, end="")
+    if args.out:
+        args.out.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
