@@ -37,6 +37,7 @@ from microbench_tasks import catalog, documents, source
 ARCHITECTURE = "ViT-B-32"
 TASKS = "microbench_vqa"
 CLIP_BENCHMARK_TASK = "microbench_coarse_domain"
+SHARDS = 4  # clip-benchmark reads with as many workers, each of which needs a shard
 
 
 def save_model(folder: Path) -> Path:
@@ -128,15 +129,17 @@ def webdataset(folder: Path) -> int:
     (folder / "test").mkdir(parents=True)
     (folder / "classnames.txt").write_text("\n".join(classes))
     (folder / "zeroshot_classification_templates.txt").write_text("a micrograph of {c}")
-    (folder / "test" / "nshards.txt").write_text("1")
+    (folder / "test" / "nshards.txt").write_text(str(SHARDS))
     stored = asked.cast_column("image", datasets.Image(decode=False))
-    with tarfile.open(folder / "test" / "0.tar", "w") as tar:
-        for index, document in enumerate(stored):
-            label = classes.index(document["options"][document["answer_idx"]])
-            for suffix, content in (("png", document["image"]["bytes"]), ("cls", str(label).encode())):
-                entry = tarfile.TarInfo(f"{index:06d}.{suffix}")
-                entry.size = len(content)
-                tar.addfile(entry, io.BytesIO(content))
+    for shard in range(SHARDS):
+        with tarfile.open(folder / "test" / f"{shard}.tar", "w") as tar:
+            for index in range(shard, len(stored), SHARDS):
+                document = stored[index]
+                label = classes.index(document["options"][document["answer_idx"]])
+                for suffix, content in (("png", document["image"]["bytes"]), ("cls", str(label).encode())):
+                    entry = tarfile.TarInfo(f"{index:06d}.{suffix}")
+                    entry.size = len(content)
+                    tar.addfile(entry, io.BytesIO(content))
     return len(asked)
 
 

@@ -73,7 +73,7 @@ def test_ten_thousand_random_cases_agree_with_the_oracle():
 def test_clusters_of_many_boxes_are_one_exact_assignment(num_predicted, num_gold, size):
     """From scattered, over connected, to all overlapping; scipy solves the whole matrix."""
     rng = np.random.default_rng(1)
-    assert num_predicted * num_gold > grit._BLOCK_PAIRS
+    assert num_predicted * num_gold > grit._FEW_PAIRS
     predicted, gold = scattered(rng, num_predicted, size), scattered(rng, num_gold, size)
     low, high = np.maximum(predicted[:, None, :2], gold[:, :2]), np.minimum(predicted[:, None, 2:], gold[:, 2:])
     intersection = np.prod(np.maximum(high - low, 0), axis=2)

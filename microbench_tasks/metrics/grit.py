@@ -22,8 +22,11 @@ UNION_EPSILON = 1e-6
 # A power of two, so that adding and taking it off again leaves no IoU above 1.
 PAIR_BONUS = 2**-40
 
-# Pairs of boxes measured at once: arrays of 2 MB, which stay in the processor's cache.
-_BLOCK_PAIRS = 250_000
+# Pairs of boxes measured at once. Arrays of 128 kB are reused by the allocator; larger ones are fetched
+# from the operating system each time, which takes longer than the arithmetic.
+_BLOCK_PAIRS = 16_000
+# Up to so many pairs are assigned without looking for groups.
+_FEW_PAIRS = 250_000
 # From this share of overlapping pairs on, a list of them would take more memory than their groups could save.
 _CROWDED_SHARE = 1 / 25
 
@@ -101,8 +104,8 @@ def _matched_ious(predicted: np.ndarray, gold: np.ndarray) -> list[float]:
     with np.errstate(over="ignore", invalid="ignore"):
         # scipy copies a matrix that is higher than wide.
         fewer, more = sorted((predicted, gold), key=len)
-        if len(fewer) * len(more) <= _BLOCK_PAIRS:
-            return _assigned(_costs(_iou(fewer[:, None], more)))
+        if len(fewer) * len(more) <= _FEW_PAIRS:
+            return _assigned(_cost_matrix(fewer, more))
         clusters = _clusters(_overlap_matrix(fewer, more))
         return [iou for rows, columns in clusters for iou in _assigned(_cost_matrix(fewer[rows], more[columns]))]
 
@@ -138,17 +141,12 @@ def _overlap(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return in_x & (first[..., 1] < second[..., 3]) & (second[..., 1] < first[..., 3])
 
 
-def _costs(ious: np.ndarray) -> np.ndarray:
-    """What the assignment minimises: the negative IoU, which assigns as 1 - IoU does; 0 where there is none."""
-    return np.where(ious > 0, -ious - PAIR_BONUS, 0.0)
-
-
 def _cost_matrix(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """`_costs` of all pairs, shape (len(first), len(second)), without temporaries of that size."""
-    costs = np.zeros((len(first), len(second)))
+    """What the assignment minimises, shape (len(first), len(second)): the negative IoU, which assigns as 1 - IoU does; 0 where there is none."""
+    costs = np.empty((len(first), len(second)))
     for block in _blocks(*costs.shape):
-        row, column = np.nonzero(_overlap(first[block, None], second))
-        costs[block][row, column] = _costs(_iou(first[block][row], second[column]))
+        ious = _iou(first[block, None], second)
+        costs[block] = np.where(ious > 0, -ious - PAIR_BONUS, 0.0)
     return costs
 
 
