@@ -301,7 +301,8 @@ class ContrastiveModel(lmms, harness.Recorded):
         return _Image(key, content, vector, self.preprocess(image) if vector is None else {})
 
     def _run(self, encode: Callable[[Tensors], torch.Tensor], batch: Tensors) -> np.ndarray:
-        with torch.inference_mode(), without_tf32():
+        # Not inference_mode: under autocast on the CPU it makes a copy of each attention weight for each image.
+        with torch.no_grad(), without_tf32():
             vectors = encode({name: values.to(self.device) for name, values in batch.items()}).double().cpu().numpy()
         if not np.isfinite(vectors).all():
             # The best of such similarities would be the first option, whatever the image.
