@@ -27,6 +27,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="microbench", description="Helpers around Micro-Bench runs of lmms-eval.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    for add in (_add_path, _add_demo_data, _add_rescore, _add_merge, _add_sweep):
+        add(commands)
+    return parser
+
+
+def _add_path(commands: argparse._SubParsersAction) -> None:
     path = commands.add_parser(
         "path",
         help="print the folder of task definitions",
@@ -35,6 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     path.set_defaults(run_command=_print_path)
 
+
+def _add_demo_data(commands: argparse._SubParsersAction) -> None:
     demo_data = commands.add_parser(
         "demo-data",
         help="write the demo set as Parquet",
@@ -45,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     demo_data.add_argument("--seed", type=int, default=None, help="draw other micrographs (default: those of MICROBENCH_DATASET=demo)")
     demo_data.set_defaults(run_command=_write_demo_data)
 
+
+def _add_rescore(commands: argparse._SubParsersAction) -> None:
     rescore = commands.add_parser(
         "rescore",
         help="score a logged run again, without a model",
@@ -56,6 +66,8 @@ def _parser() -> argparse.ArgumentParser:
     rescore.add_argument("--out", type=Path, default=None, metavar="FILE", help="also write all scores, letter histograms and what variants show as JSON")
     rescore.set_defaults(run_command=_rescore)
 
+
+def _add_merge(commands: argparse._SubParsersAction) -> None:
     merge = commands.add_parser(
         "merge",
         help="merge checkpoints into a new one",
@@ -71,6 +83,8 @@ def _parser() -> argparse.ArgumentParser:
     merge.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
     merge.set_defaults(run_command=_merge)
 
+
+def _add_sweep(commands: argparse._SubParsersAction) -> None:
     sweep = commands.add_parser(
         "sweep",
         help="evaluate along the line between two checkpoints",
@@ -85,7 +99,6 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--model_args", required=True, help="as of lmms_eval, with merge_with=<base> and without alpha")
     sweep.add_argument("--output_path", type=Path, required=True, metavar="DIR", help="folder that gets a folder for each alpha, and sweep.json")
     sweep.set_defaults(run_command=_sweep)
-    return parser
 
 
 def _merge(options: argparse.Namespace) -> None:
@@ -123,7 +136,7 @@ def _rescore(options: argparse.Namespace) -> None:
         print(f"note: {note}")
     if options.out is not None:
         origin = {"run": run.name, "interval": interval_settings(), "metadata": {task: run.metadata(task) for task in run.samples}}
-        files.write_file(options.out, json.dumps(origin | vars(rescored), indent=1).encode())
+        files.write_file(options.out, json.dumps(origin | rescored.summary(), indent=1).encode())
 
 
 def _write_demo_data(options: argparse.Namespace) -> None:

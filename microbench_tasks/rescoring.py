@@ -50,6 +50,16 @@ class LoggedRun:
         return self.recorded().get("configs", {}).get(task, {}).get("metadata") or {}
 
 
+@dataclass(frozen=True)
+class ScoredSample:
+    """One sample of a log, scored again: its document's number, what was asked and answered, and the item of each metric (`microbench_tasks.results`)."""
+
+    doc_id: int
+    prompt: str
+    response: str
+    items: dict[str, Any]
+
+
 @dataclass
 class Rescored:
     """A run scored again.
@@ -64,6 +74,7 @@ class Rescored:
             strict rule (``acc_strict``; None where none is).
         robustness: variants against each other, see `robustness.report`; empty without any.
         notes: what a reader of the scores should know, such as samples whose logged score differs.
+        samples: of each task, in the documents' order.
     """
 
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -73,6 +84,11 @@ class Rescored:
     letters: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     robustness: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    samples: dict[str, list[ScoredSample]] = field(default_factory=dict, repr=False)
+
+    def summary(self) -> dict[str, Any]:
+        """All but the samples, as JSON values."""
+        return {name: value for name, value in vars(self).items() if name != "samples"}
 
 
 def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
@@ -127,7 +143,6 @@ def rescore(run: LoggedRun) -> Rescored:
     rescored = Rescored()
     aggregated: dict[str, dict[str, Any]] = {}
     answers: dict[str, list[dict[str, Any]]] = {}
-    by_document: dict[str, list[dict[str, Any]]] = {}
     for name in run.samples:
         samples, items = _task_items(run, name)
         aggregated[name] = {metric: aggregate([item[metric] for item in items]) for metric, aggregate in definitions.aggregations(name).items()}
@@ -135,10 +150,10 @@ def rescore(run: LoggedRun) -> Rescored:
         answers[name] = [item["acc"] for item in items if "acc" in item]
         rescored.num_in_total[name] = sum(answer["in_total"] for answer in answers[name])
         rescored.notes += _notes_on_samples(run, name, samples, items)
+        rescored.samples[name] = sorted((ScoredSample(sample["doc_id"], sample["input"], _response(sample), item) for sample, item in zip(samples, items)), key=lambda sample: sample.doc_id)
         if catalog.ALL_TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
-            by_document[name] = [item for _, item in sorted(zip(samples, items), key=lambda pair: pair[0]["doc_id"])]
-    rescored.robustness = robustness.report(by_document)
+    rescored.robustness = robustness.report({name: [sample.items for sample in samples] for name, samples in rescored.samples.items() if catalog.ALL_TASKS[name].subject != "boxes"})
     groups = [group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()]
     rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in groups}
     pooled = {group: [answer for task in catalog.tasks_named([group]) for answer in answers[task] if answer["in_total"]] for group in groups}
@@ -250,8 +265,7 @@ def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path
 
 
 def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:
-    # The harness takes white space off a response before it is scored.
-    response = (sample["filtered_resps"] or "").strip()
+    response = _response(sample)
     item = sample.get("grit" if task.subject == "boxes" else "acc")
     if item is not None and item["dataset"] not in task.datasets:
         raise DataError(f"the sample is of the dataset {item['dataset']}, which {task.name} does not ask about.")
@@ -267,6 +281,11 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
         raise DataError(f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed.")
     process = microbench_clustered_process_results if "acc_image_ci_low" in definitions.aggregations(task.name) else microbench_process_results
     return process(doc, [response])
+
+
+def _response(sample: dict[str, Any]) -> str:
+    # The harness takes white space off a response before it is scored.
+    return (sample["filtered_resps"] or "").strip()
 
 
 def _document(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:

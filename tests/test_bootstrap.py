@@ -11,7 +11,7 @@ from scipy import stats
 
 from microbench_tasks.metrics.bootstrap import Interval, bootstrap_interval
 
-TABLE1 = json.loads((Path(__file__).parents[1] / "benchmarks" / "paper_table1.json").read_text(encoding="utf-8"))
+TABLE1 = json.loads((Path(__file__).parents[1] / "microbench_tasks" / "paper_table1.json").read_text(encoding="utf-8"))
 # Standard deviation of a 2.5 % quantile of 9,999 normal draws, in theirs: sqrt(q (1 - q) / B) / density at the quantile.
 QUANTILE_NOISE = math.sqrt(0.025 * 0.975 / 9999) / stats.norm.pdf(1.959964)
 

@@ -1,0 +1,1 @@
+"""HTML pages that stand alone: tables that sort, pictures inside, nothing fetched."""
