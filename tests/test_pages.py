@@ -109,6 +109,14 @@ def test_a_cell_sorts_by_its_number_if_it_is_one(cell, number, key):
     assert float(data["data-number"]) == number if number is not None else data["data-key"] == key
 
 
+def test_a_picture_is_as_large_on_the_page_as_its_resolution_says():
+    file = io.BytesIO()
+    Image.new("RGB", (1800, 360)).save(file, "PNG", dpi=(180, 180))
+    [image] = Parsed(render("page", [Section("s", [Picture("p", file.getvalue(), alt="")])])).of("img")
+    # 10 by 2 inches of 96 CSS pixels.
+    assert (image["width"], image["height"]) == ("960", "192")
+
+
 def test_columns_of_numbers_are_set_to_the_right_even_with_gaps():
     page = Parsed(render("page", [Section("s", [Table("t", ["name", "n", "mixed"], [["a", "1", "1"], ["b", "–", "x"]])])]))
     assert ["number" == head.get("class") for head in page.of("th")] == [False, True, False]

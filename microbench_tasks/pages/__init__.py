@@ -17,8 +17,9 @@ from importlib import resources
 from typing import Literal
 
 _PNG_START = b"\x89PNG\r\n\x1a\n"
+_CSS_PIXELS_PER_METRE = 96 / 0.0254
 # Wider pictures are scrolled on a narrow screen instead of being shrunk until nothing can be read.
-_WIDE_PIXELS = 900
+_WIDE_PIXELS = 500
 _NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+)?(\.\d+)?(?<=\d)(e[-+]?\d+)?( ?%)?", re.ASCII)
 _NOTHING = ("", "-", "–", "—")
 _PARAGRAPHS = re.compile(r"\n\s*\n")
@@ -72,8 +73,14 @@ class Picture:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        return struct.unpack(">II", self.png[16:24])
+        """Width and height on the page in CSS pixels: as large as its resolution says, or a pixel each."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        resolution = self.png.find(b"pHYs", 0, self.png.find(b"IDAT"))
+        if resolution < 0:
+            return width, height
+        per_metre = struct.unpack(">I", self.png[resolution + 4 : resolution + 8])[0]
+        scale = _CSS_PIXELS_PER_METRE / per_metre if per_metre else 1
+        return round(width * scale), round(height * scale)
 
     @property
     def is_wide(self) -> bool:

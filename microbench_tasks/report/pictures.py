@@ -115,9 +115,9 @@ def interval_bars(
     if any(not 0 <= row < len(labels) for row in hollow):
         raise ValueError(f"Expected rows from 0 to {len(labels) - 1} in hollow, got {list(hollow)}.")
     figure, axes, rows = _row_axes(title, labels, xlabel)
-    for row in rows:
+    for row in rows[~np.isnan(values)]:
         reported = row in hollow
-        axes.barh(row, np.nan_to_num(values[row]), height=0.62, color="white" if reported else COLOURS[0], edgecolor=GREY if reported else COLOURS[0], hatch=HATCHES[1] if reported else None)
+        axes.barh(row, values[row], height=0.62, color="white" if reported else COLOURS[0], edgecolor=GREY if reported else COLOURS[0], hatch=HATCHES[1] if reported else None)
     axes.errorbar(values, rows, xerr=_whiskers(values, lows, highs), fmt="none", ecolor="black", elinewidth=1.1, capsize=3)
     _mark_chance(axes, rows, chance, labels)
     _percent_axis(axes, lows, highs)
@@ -144,7 +144,7 @@ def interval_points(title: str, labels: Sequence[str], series: Mapping[str, Mapp
     figure, axes, rows = _row_axes(title, labels, xlabel, extra=max(0, (len(series) - 2) * pitch))
     offsets = (np.arange(len(series)) - (len(series) - 1) / 2) * min(0.8 / max(len(series), 1), 0.26)
     columns = [[_numbers(found[name], labels, f"{name} of {run}") for name in ("values", "lows", "highs")] for run, found in series.items()]
-    _mark_chance(axes, rows, chance, labels)
+    _mark_chance(axes, rows, chance, labels, zorder=1)
     for (values, lows, highs), offset, look in zip(columns, offsets, _looks()):
         axes.errorbar(values, rows + offset, xerr=_whiskers(values, lows, highs), fmt=look["marker"], color=look["color"], markersize=5.5, elinewidth=1.3, capsize=2.5, markeredgecolor="white", markeredgewidth=0.4)
     for row in rows[:-1]:
@@ -231,7 +231,7 @@ def confusion(title: str, classes: Sequence[str], counts: Sequence[Sequence[int]
     names, table = _pooled_classes(list(classes), table)
     columns = [*names, "no answer"] if table[:, -1].any() else names
     table = table[:, : len(columns)]
-    labels, heads = [wrapped(name, 28, lines=3) for name in names], [wrapped(name, 24, lines=2) for name in columns]
+    labels, heads = [wrapped(name, 28, lines=3) for name in names], [wrapped(name, 24, lines=3) for name in columns]
     cell = 0.52
     figure = _figure(max(5.2, 3.1 + cell * len(columns)), max(3.2, 2.6 + cell * len(names)))
     axes = figure.add_subplot()
@@ -239,7 +239,7 @@ def confusion(title: str, classes: Sequence[str], counts: Sequence[Sequence[int]
     axes.imshow(shares, cmap=_white_to(COLOURS[0]), vmin=0, vmax=1, aspect="equal")
     for (row, column), count in np.ndenumerate(table):
         if count:
-            axes.text(column, row, f"{count}", ha="center", va="center", fontsize=9 if count < 10_000 else 7, color="white" if shares[row, column] > 0.55 else "black")
+            axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9 if count < 1_000 else 7, color="white" if shares[row, column] > 0.55 else "black")
         if row == column and names[row] in classes:
             axes.add_patch(_outline(column, row))
     axes.set_xticks(range(len(columns)), heads, rotation=90, fontsize=8.5)
@@ -313,8 +313,8 @@ def histograms(title: str, edges: Sequence[float], panels: Mapping[str, Mapping[
     looks = dict(zip(runs, _looks()))
     across = 1 if len(panels) == 1 else 2
     down = -(-len(panels) // across)
-    figure = _figure(WIDTH, 0.9 + 2.0 * down + 0.2 * len(runs))
-    grid = figure.subplots(down, across, squeeze=False, sharex=True).ravel()
+    figure = _figure(WIDTH, 0.9 + 2.2 * down + 0.2 * len(runs))
+    grid = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (name, found) in zip(grid, panels.items()):
         for run, counts in found.items():
             look = looks[run]
@@ -322,13 +322,11 @@ def histograms(title: str, edges: Sequence[float], panels: Mapping[str, Mapping[
             axes.stairs(values, edges, fill=True, color=look["color"], alpha=0.15)
             axes.stairs(values, edges, color=look["color"], linestyle=look["linestyle"], linewidth=1.6)
         axes.set_title(wrapped(name, 50, lines=2), fontsize=10, fontweight="normal")
-        axes.set(xlim=(edges[0], edges[-1]), ylabel=ylabel)
+        axes.set(xlim=(edges[0], edges[-1]), xlabel=xlabel, ylabel=ylabel)
         axes.grid(True, axis="y")
-        axes.tick_params(labelbottom=True)
         _plain_counts(axes)
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
-    figure.supxlabel(xlabel, fontsize=10)
     _title(figure, title)
     _legend(figure, [_line(run, color=look["color"], linestyle=look["linestyle"]) for run, look in looks.items()])
     return figure
@@ -391,7 +389,7 @@ def _row_axes(title: str, labels: Sequence[str], xlabel: str, extra: float = 0.0
     texts = [wrapped(label) for label in labels]
     heights = [max(0.36 + extra, 0.12 + _LINE_INCHES * (text.count("\n") + 1)) for text in texts]
     # All rows are as high as the highest.
-    figure = _figure(WIDTH, 1.5 + max(heights, default=0.36) * len(labels))
+    figure = _figure(WIDTH, 1.35 + max(heights, default=0.36) * len(labels))
     axes = figure.add_subplot()
     rows = np.arange(len(labels))
     axes.set_yticks(rows, texts)
@@ -421,13 +419,13 @@ def _percent_axis(axes: Axes, lows: np.ndarray, highs: np.ndarray) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
 
 
-def _mark_chance(axes: Axes, rows: np.ndarray, chance: float | Numbers | None, labels: Sequence[str]) -> None:
+def _mark_chance(axes: Axes, rows: np.ndarray, chance: float | Numbers | None, labels: Sequence[str], zorder: float = 2.5) -> None:
     if chance is None:
         return
     levels = np.full(len(labels), chance) if isinstance(chance, int | float) else _numbers(chance, labels, "levels of chance")
     # White behind black is seen on the bar and beside it.
-    axes.vlines(levels, rows - 0.4, rows + 0.4, color="white", linewidth=3.2, zorder=2.4)
-    axes.vlines(levels, rows - 0.4, rows + 0.4, color="black", linewidth=1.2, linestyle=(0, (2, 1)), zorder=2.5)
+    axes.vlines(levels, rows - 0.4, rows + 0.4, color="white", linewidth=3.2, zorder=zorder)
+    axes.vlines(levels, rows - 0.4, rows + 0.4, color="black", linewidth=1.2, linestyle=(0, (2, 1)), zorder=zorder)
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
