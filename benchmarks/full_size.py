@@ -19,14 +19,12 @@ import numpy as np
 from PIL import Image
 
 from microbench_tasks import demo
-from microbench_tasks.catalog import CLASSIFICATION_DATASETS, OUTSIDE_FINE_TOTAL
+from microbench_tasks.catalog import CLASSIFICATION_DATASETS, OUTSIDE_FINE_TOTAL, RELEASE_QUESTIONS, RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL, RELEASE_STAIN_QUESTIONS
 from microbench_tasks.schema import DATASET_OF_STAIN, release_features
 
 NUM_SHARDS = 7
-# Of the release: classification rows, those outside the fine total, and stain questions among the former.
-CLASSIFICATION_ROWS, OUTSIDE_ROWS, STAIN_QUESTIONS = 16_130, 1_486, 15_196
 BOXES_ONLY_ROWS = {"opencell": 1_105, "sirinukunwattana_et_al_2016": 80}
-NUM_ROWS = CLASSIFICATION_ROWS + sum(BOXES_ONLY_ROWS.values())
+NUM_ROWS = RELEASE_QUESTIONS + sum(BOXES_ONLY_ROWS.values())
 SIDE = 264
 _TEMPLATES_PER_DATASET = 12
 
@@ -34,7 +32,7 @@ _TEMPLATES_PER_DATASET = 12
 def sizes(num_rows: int) -> dict[str, int]:
     """Rows of each dataset, ``num_rows`` in total, in the release's proportions."""
     inside = sorted(set(CLASSIFICATION_DATASETS) - OUTSIDE_FINE_TOTAL)
-    whole = _shared(CLASSIFICATION_ROWS - OUTSIDE_ROWS, inside) | _shared(OUTSIDE_ROWS, sorted(OUTSIDE_FINE_TOTAL)) | BOXES_ONLY_ROWS
+    whole = _shared(RELEASE_QUESTIONS - RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL, inside) | _shared(RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL, sorted(OUTSIDE_FINE_TOTAL)) | BOXES_ONLY_ROWS
     ends = np.round(np.cumsum(list(whole.values())) * num_rows / NUM_ROWS).astype(int)
     return dict(zip(whole, np.diff(ends, prepend=0).tolist()))
 
@@ -50,7 +48,7 @@ def rows(num_rows: int, side: int) -> Iterator[dict]:
         templates[row["dataset"] or DATASET_OF_STAIN[row["stain"]]].append(row)
     rng = np.random.default_rng(0)
     datasets = rng.permutation(np.repeat(list(templates), [sizes(num_rows)[name] for name in templates]))
-    stains_left = round(STAIN_QUESTIONS * num_rows / NUM_ROWS)
+    stains_left = round(RELEASE_STAIN_QUESTIONS * num_rows / NUM_ROWS)
     for index, dataset in enumerate(datasets.tolist()):
         row = dict(templates[dataset][index % len(templates[dataset])])
         row |= {"image_id": str(uuid.UUID(int=index)), "image": {"bytes": _png(rng, side), "path": None}}

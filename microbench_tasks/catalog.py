@@ -58,6 +58,9 @@ CLASSIFICATION_DATASETS = tuple(sorted(name for names in _FINE.values() for name
 # Released with boxes only; the official tables leave their coarse questions out too.
 LOCALIZATION_ONLY_DATASETS = ("opencell", "sirinukunwattana_et_al_2016")
 DATASETS = (*CLASSIFICATION_DATASETS, *LOCALIZATION_ONLY_DATASETS)
+# How many questions the release asks: a fine one per image of the datasets above, as many of each coarse kind, but fewer
+# stains, and how many fine ones its totals leave out (see the next).
+RELEASE_QUESTIONS, RELEASE_STAIN_QUESTIONS, RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL = 16_130, 15_196, 1_486
 # Their classification questions are asked, but the evaluation code's fine total leaves them out. (The half widths
 # that the paper prints mostly fit a total with them: ``benchmarks/paper_intervals.md``.)
 OUTSIDE_FINE_TOTAL = frozenset(_EULENBERG_OUTSIDE)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import collections
 import functools
+import gzip
 import json
 import math
+import operator
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,15 +37,21 @@ _SCORE_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class LoggedRun:
-    """The files of one run: its name, the samples file of each task, the results file if there is one, and names of other tasks."""
+    """The files of one run: its name, the samples file of each task, the results file if there is one, and names of other tasks.
+
+    ``record`` stands for what is in ``results``, where that file has a form of its own.
+    """
 
     name: str
     samples: Mapping[str, Path]
     results: Path | None
     others: tuple[str, ...] = ()
+    record: Mapping[str, Any] | None = None
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self) -> Mapping[str, Any]:
         """The run's results file; nothing if there is none."""
+        if self.record is not None:
+            return self.record
         return {} if self.results is None else _read_results(self.results)
 
     def metadata(self, task: str) -> dict[str, Any]:
@@ -171,7 +180,7 @@ def document_scores(run: LoggedRun, task: str) -> dict[int, float]:
 def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The samples of one task, and what scoring them again gives."""
     file, task = run.samples[name], catalog.ALL_TASKS[name]
-    numbered = list(_samples(file))
+    numbered = list(logged_samples(file))
     asked = _num_asked(run, name)
     if asked is not None and len(numbered) != asked:
         raise DataError(f"{file}: holds {len(numbered)} samples, but the run asked {asked} documents ({run.results.name}). The file is not whole: copy it again, or run again.")
@@ -205,13 +214,19 @@ def _notes_on_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -
     recorded = next((found for task in run.samples if (found := run.metadata(task).get("interval"))), drawn)
     if recorded != drawn:
         return [f"intervals are drawn as {drawn}, those of the run as {recorded}: set {INTERVAL_SETTING} to draw them alike"]
-    logged = run.recorded().get("results", {})
-    pairs = ((name, metric, logged[name].get(f"{metric},none"), value) for name, figures in scores.items() if name in logged for metric, value in figures.items())
-    differing = [f"{name} {metric} ({before} in {run.results.name}, {value} now)" for name, metric, before, value in pairs if before is not None and not _are_equal(before, value)]
+    differing = differing_figures(run, scores)
     return [f"{len(differing)} figure(s) differ from the results file, such as {differing[0]}"] if differing else []
 
 
-def _are_equal(before: Any, value: Any) -> bool:
+def differing_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Each figure of the results file that is not as in ``scores``, with both values; those that it does not have are passed over."""
+    logged = run.recorded().get("results", {})
+    pairs = ((name, metric, logged[name].get(f"{metric},none"), value) for name, figures in scores.items() if name in logged for metric, value in figures.items())
+    return [f"{name} {metric} ({before} in {run.results.name}, {value} now)" for name, metric, before, value in pairs if before is not None and not are_equal(before, value)]
+
+
+def are_equal(before: Any, value: Any) -> bool:
+    """Whether two figures are the same, numbers but for rounding."""
     if isinstance(before, float) and isinstance(value, float):
         return math.isclose(before, value, rel_tol=0, abs_tol=_SCORE_TOLERANCE) or (math.isnan(before) and math.isnan(value))
     return before == value
@@ -235,16 +250,21 @@ def _letters(items: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
 # --- one sample ----------------------------------------------------------------------
 
 
-def _samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """``(line number, sample)`` of each line; every document once."""
+def logged_samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """``(line number, sample)`` of each line of a samples file, which may be compressed (``.gz``); every document once.
+
+    Raises:
+        DataError: there is none, or a line is no sample; names file and line.
+    """
     seen: dict[int, int] = {}
-    if not file.stat().st_size:
+    content = _content(file)
+    if not content:
         raise DataError(f"{file}: holds no sample.")
     # Not splitlines, which also breaks at characters that a response may hold.
-    for number, text in enumerate(file.read_bytes().rstrip(b"\n").split(b"\n"), start=1):
+    for number, text in enumerate(content.rstrip(b"\n").split(b"\n"), start=1):
         try:
             sample = json.loads(text)
-            doc_id = sample["doc_id"]
+            doc_id = operator.index(sample["doc_id"])
             if "score" in sample:
                 sample["score"] = float(sample["score"])
         except (ValueError, KeyError, TypeError) as error:
@@ -253,6 +273,15 @@ def _samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             raise DataError(f"{file}, line {number}: document {doc_id} is there already, on line {seen[doc_id]}.")
         seen[doc_id] = number
         yield number, sample
+
+
+def _content(file: Path) -> bytes:
+    if file.suffix != ".gz":
+        return file.read_bytes()
+    try:
+        return gzip.decompress(file.read_bytes())
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{file}: cannot be decompressed ({error}). Copy it again.") from error
 
 
 def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path, run: LoggedRun) -> dict[str, Any]:
@@ -274,7 +303,7 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
             if json.loads(sample["target"]) != item["boxes"]:
                 raise DataError("the gold boxes are not the target's: the log has been changed.")
             return score_boxes(item, response, item["convention"], item["model_input_size"])
-        doc, detection_format = _document(task, sample, run), _logged_format(run, task.name)
+        doc, detection_format = _document(task, sample, run), logged_format(run, task.name)
         return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size((doc["width"], doc["height"])))
     doc = _document(task, sample, run) if item is None else item | {"answer_idx": LETTERS.index(item["gold"])}
     if item is not None and sample["target"] != str(doc["answer_idx"]):
@@ -328,8 +357,8 @@ def _read_results(results: Path) -> dict[str, Any]:
         raise DataError(f"{results}: expected the harness's results as JSON, got {error}.") from error
 
 
-def _logged_format(run: LoggedRun, task: str) -> DetectionFormat:
-    """How the model was asked for boxes, as the results file records it."""
+def logged_format(run: LoggedRun, task: str) -> DetectionFormat:
+    """How the model was asked for boxes, as the results file records it; raises `DataError` where there is no results file."""
     if run.results is None:
         raise DataError(f"the run's results file ({run.name}_results.json beside the samples) is missing; it records how boxes are to be read.")
     record = run.metadata(task)["boxes"]

@@ -1,0 +1,274 @@
+"""What a run, or a submission of one, must be: whole, asked in the paper's way, of one data source and one version.
+
+Each check returns the reasons against, in words for the user; none is a reason for.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from microbench_tasks import catalog, rescoring, source
+from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
+from microbench_tasks.answers import lettered
+from microbench_tasks.prompts import INSTRUCTION, microbench_doc_to_text
+from microbench_tasks.rescoring import LoggedRun, Rescored
+from microbench_tasks.schema import DataError
+
+DataKind = Literal["release", "demo", "local"]
+
+Sample = Mapping[str, Any]
+
+_COGNITION = frozenset({catalog.COGNITION_TASK})
+
+
+@dataclass(frozen=True)
+class Examination:
+    """A run looked at as a submission.
+
+    Attributes:
+        run: without the tasks that no submission has.
+        samples: of each task as the harness logged them, in the documents' order.
+        rescored: None where the samples cannot be scored.
+        reasons: why it cannot be a submission; all of them.
+        notes: what is left out, or missing for a group.
+    """
+
+    run: LoggedRun
+    samples: Mapping[str, Sequence[Sample]]
+    rescored: Rescored | None
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def examine(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] = iter) -> Examination:
+    """Check a run in every respect; ``progress`` wraps the names of tasks while they are read."""
+    variants = [task for task in run.samples if task in catalog.VARIANTS]
+    notes = [f"left out, as they are variants of the benchmark's own tasks: {', '.join(variants)}"] if variants else []
+    notes += [f"left out, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}"] if run.others else []
+    run = dataclasses.replace(run, samples={task: file for task, file in run.samples.items() if task in catalog.TASKS})
+    if not run.samples:
+        return Examination(run, {}, None, ("the run asked variants of the benchmark's tasks only. Ask a task or a group of the benchmark itself, such as microbench_vqa.",), tuple(notes))
+    reasons = record_reasons(run) + _run_reasons(run)
+    samples: dict[str, list[Sample]] = {}
+    for task in progress(run.samples):
+        try:
+            samples[task] = [sample for _, sample in sorted(rescoring.logged_samples(run.samples[task]), key=lambda pair: pair[1]["doc_id"])]
+        except DataError as error:
+            reasons.append(str(error))
+    reasons += [reason for task, found in samples.items() for reason in sample_reasons(run, task, found)]
+    rescored, problems = _rescored(run, samples)
+    reasons += problems
+    if rescored is not None:
+        reasons += _score_reasons(run, samples, rescored) + count_reasons(kind_of_run(run), rescored)
+        notes += _missing_for_a_group(run)
+    return Examination(run, samples, rescored, tuple(dict.fromkeys(reasons)), tuple(notes))
+
+
+# --- where the data came from --------------------------------------------------------
+
+
+def kind_of(identity: Mapping[str, Any]) -> DataKind:
+    """What a data source is, by what the results file records of it: the release (on the Hub at its pinned revision, or a copy with its hashes), the demo set, or anything else."""
+    if identity.get("source") == source.DEMO:
+        return "demo"
+    whole = hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()
+    on_hub = [identity.get(name) for name in ("source", "id", "config", "revision")] == ["hub", source.HUB_ID, source.HUB_CONFIG, source.HUB_REVISION]
+    # A config for cognition, should one appear, has no pinned revision.
+    of_cognition = [identity.get(name) for name in ("source", "id", "config")] == ["hub", source.HUB_ID, catalog.COGNITION]
+    copied = identity.get("is_release") is True and identity.get("sha256") == whole
+    return "release" if on_hub or of_cognition or copied else "local"
+
+
+def kind_of_run(run: LoggedRun) -> DataKind:
+    """The kind of the source of the micrographs; of the cognition questions', where nothing else was asked."""
+    public = [task for task in run.samples if task not in _COGNITION]
+    return kind_of(run.metadata((public or list(run.samples))[0]).get("dataset") or {})
+
+
+def without_path(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """A data source's identity less where it lies on a machine."""
+    return {name: value for name, value in identity.items() if name != "path"}
+
+
+# --- what the record says ------------------------------------------------------------
+
+
+def record_reasons(run: LoggedRun) -> list[str]:
+    """Where the record of versions, intervals, data and boxes is missing, mixed, or not this package's."""
+    if run.results is None:
+        return [f"the results file {run.name}_results.json is missing beside the samples: version, data source and settings of the run are unknown."]
+    tasks = list(run.samples)
+    public = [task for task in tasks if task not in _COGNITION]
+    boxes = [task for task in tasks if catalog.TASKS[task].subject == "boxes"]
+    found = {
+        "task version (metadata.version)": _values(run, tasks, lambda metadata: metadata.get("version")),
+        "version of this package (metadata.microbench_version)": _values(run, tasks, lambda metadata: metadata.get("microbench_version")),
+        "interval settings (metadata.interval)": _values(run, tasks, lambda metadata: metadata.get("interval")),
+        "data source (metadata.dataset)": _values(run, public, lambda metadata: without_path(metadata.get("dataset") or {}) or None),
+        "data source of cognition (metadata.dataset)": _values(run, [task for task in tasks if task in _COGNITION], lambda metadata: without_path(metadata.get("dataset") or {}) or None),
+        "prompt for boxes (metadata.boxes)": _values(run, boxes, lambda metadata: metadata.get("boxes")),
+    }
+    reasons = [f"{aspect}: {problem}" for aspect, values in found.items() for problem in _one_and_known(values)]
+    return reasons + _version_reasons(run, tasks) + _interval_reasons(run, tasks)
+
+
+def _values(run: LoggedRun, tasks: Iterable[str], read: Callable[[Mapping[str, Any]], Any]) -> list[tuple[Any, list[str]]]:
+    """Each value that ``read`` finds, with the tasks of which it is on record."""
+    values: list[tuple[Any, list[str]]] = []
+    for task in tasks:
+        value = read(run.metadata(task))
+        same = next((named for known, named in values if known == value), None)
+        values.append((value, [task])) if same is None else same.append(task)
+    return values
+
+
+def _one_and_known(values: Sequence[tuple[Any, Sequence[str]]]) -> list[str]:
+    problems = [f"not on record for {', '.join(tasks)}." for value, tasks in values if value is None]
+    known = [(value, tasks) for value, tasks in values if value is not None]
+    if len(known) > 1:
+        problems.append("mixed: " + "; ".join(f"{value} for {tasks[0]}" + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "") for value, tasks in known) + ". Run all tasks in one go.")
+    return problems
+
+
+def _version_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
+    others = sorted({str(version) for task in tasks if (version := run.metadata(task).get("version")) not in (None, source.TASK_VERSION)})
+    if not others:
+        return []
+    return [f"task version {', '.join(others)}: this package asks and scores as version {source.TASK_VERSION}. Use the version of the package that made the run, or run again."]
+
+
+def _interval_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
+    drawn = interval_settings()
+    others = [settings for task in tasks if (settings := run.metadata(task).get("interval")) not in (None, drawn)]
+    return [f"intervals are drawn as {drawn}, those of the run as {others[0]}: set {INTERVAL_SETTING} to draw them alike."] if others else []
+
+
+def _run_reasons(run: LoggedRun) -> list[str]:
+    """What only the harness's own results file records."""
+    if run.results is None:
+        return []
+    recorded = run.recorded()
+    config = recorded.get("config") or {}
+    typed = config.get("resolved_cli_args") or {}
+    asked = [task for task in catalog.TASKS if task in (recorded.get("configs") or {})]
+    reasons = [f"{task}: the run asked it (configs of {run.results.name}), but its samples file is missing." for task in asked if task not in run.samples]
+    reasons += [f"{task}: has samples, but {run.results.name} does not know it." for task in run.samples if task not in asked]
+    reasons += [f"--limit {config['limit']:g}: a part of the benchmark was asked."] if config.get("limit") else []
+    reasons += [f"--offset {config['offset']}: a part of the benchmark was asked."] if config.get("offset") else []
+    reasons += ["--predict_only: the run has responses and no scores. Run it without."] if typed.get("predict_only") else []
+    reasons += ["--system_instruction: the models of the benchmark are asked without one (unknown prompt)."] if recorded.get("system_instruction") else []
+    shots = sorted({count for task in run.samples if (count := (recorded.get("n-shot") or {}).get(task))})
+    return reasons + ([f"--num_fewshot {shots[0]}: the models of the benchmark are shown no examples (unknown prompt)."] if shots else []) + _size_reasons(run)
+
+
+def _size_reasons(run: LoggedRun) -> list[str]:
+    reasons = []
+    for task in run.samples:
+        sizes = (run.recorded().get("n-samples") or {}).get(task)
+        if not sizes:
+            reasons.append(f"{task}: {run.results.name} does not say how many documents it has (n-samples).")
+        elif sizes["effective"] != sizes["original"]:
+            reasons.append(f"{task}: {sizes['effective']} of its {sizes['original']} documents were asked.")
+    return reasons
+
+
+# --- what the samples say ------------------------------------------------------------
+
+
+def sample_reasons(run: LoggedRun, task: str, samples: Sequence[Sample]) -> list[str]:
+    """Where the samples of one task are not whole, have no items, or were not asked in the known way."""
+    bare = sum(_item(task, sample) is None for sample in samples)
+    if bare:
+        return [f"{task}: {bare} of {len(samples)} samples have a response and no score (--predict_only). Run it without."]
+    gaps = [position for position, sample in enumerate(samples) if sample["doc_id"] != position]
+    reasons = [f"{task}: no sample of document {gaps[0]}, but of later ones: the log is not whole."] if gaps else []
+    try:
+        unknown = [sample["doc_id"] for sample in samples if not _is_known_prompt(run, task, sample)]
+    except (DataError, KeyError, TypeError, AttributeError) as error:
+        return [*reasons, f"{task}: its prompts cannot be checked: {type(error).__name__}: {error}"]
+    if unknown:
+        asked = "the paper's prompt around a question and its options" if catalog.TASKS[task].subject != "boxes" else "the prompt for boxes that the run records (metadata.boxes)"
+        reasons.append(f"{task}: unknown prompt in {len(unknown)} of {len(samples)} samples, such as that of document {unknown[0]}: expected {asked}, and nothing before or after.")
+    return reasons
+
+
+def _item(task: str, sample: Sample) -> Mapping[str, Any] | None:
+    return sample.get("grit" if catalog.TASKS[task].subject == "boxes" else "acc")
+
+
+def _is_known_prompt(run: LoggedRun, task: str, sample: Sample) -> bool:
+    item, prompt = _item(task, sample), sample["input"]
+    if catalog.TASKS[task].subject == "boxes":
+        asked = rescoring.logged_format(run, task)
+        size = (item["width"], item["height"])
+        as_recorded = (item["convention"], tuple(item["model_input_size"])) == (asked.convention, asked.model_input_size(size))
+        return as_recorded and prompt == asked.prompt(item["expression"], size)
+    before, after = f"{INSTRUCTION}\nQuestion:", "".join(f"\n{line}" for line in lettered(item["options"]))
+    question = prompt[len(before) : len(prompt) - len(after)]
+    return prompt == microbench_doc_to_text({"question": question, "options": item["options"]})
+
+
+def _rescored(run: LoggedRun, samples: Mapping[str, Sequence[Sample]]) -> tuple[Rescored | None, list[str]]:
+    """The run scored again; or each task's own reason why that cannot be."""
+    if samples.keys() != run.samples.keys() or any(_item(task, sample) is None for task, found in samples.items() for sample in found):
+        return None, []
+    try:
+        return rescoring.rescore(run), []
+    except DataError:
+        problems = []
+        for task, file in run.samples.items():
+            try:
+                rescoring.rescore(dataclasses.replace(run, samples={task: file}))
+            except DataError as error:
+                problems.append(str(error))
+        return None, problems
+
+
+def _score_reasons(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], rescored: Rescored) -> list[str]:
+    reasons = []
+    for task, found in samples.items():
+        changed = changed_scores(found, rescored.samples[task])
+        if changed:
+            reasons.append(f"{task}: the logged score of {len(changed)} sample(s) is not that of the response, such as document {changed[0]}.")
+    if all(run.metadata(task).get("interval") == interval_settings() for task in run.samples):
+        differing = rescoring.differing_figures(run, rescored.scores)
+        reasons += [f"{len(differing)} figure(s) of the results file are not those of the samples, such as {differing[0]}."] if differing else []
+    return reasons + failed_reasons(rescored)
+
+
+def changed_scores(samples: Sequence[Sample], rescored: Sequence[rescoring.ScoredSample]) -> list[int]:
+    """The numbers of the documents whose logged score is not that of their response; both in the documents' order."""
+    return [sample["doc_id"] for sample, again in zip(samples, rescored, strict=True) if not rescoring.are_equal(sample.get("score"), again.items["score"])]
+
+
+def failed_reasons(rescored: Rescored) -> list[str]:
+    """The tasks in which requests got no response."""
+    failed = {task: rescored.scores[task]["failed"] for task in rescored.num_samples if rescored.scores[task]["failed"]}
+    return [f"{task}: {count} request(s) got no response. Run again with --use_cache, which asks only these." for task, count in failed.items()]
+
+
+def count_reasons(kind: DataKind, rescored: Rescored) -> list[str]:
+    """Where the samples of the release are not as many as it has questions."""
+    if kind != "release":
+        return []
+    expected = {task: catalog.RELEASE_QUESTIONS for task in catalog.tasks_named([catalog.COARSE_GROUP])} | {f"{catalog.COARSE_GROUP}_stain": catalog.RELEASE_STAIN_QUESTIONS}
+    counts = collections.Counter(rescored.num_samples)
+    fine = catalog.tasks_named([catalog.FINE_GROUP])
+    if counts.keys() >= set(fine):
+        expected[catalog.FINE_GROUP] = catalog.RELEASE_QUESTIONS
+        counts[catalog.FINE_GROUP] = sum(counts[task] for task in fine)
+    return [f"{name}: {counts[name]} samples, but the release has {number} questions." for name, number in expected.items() if name in counts and counts[name] != number]
+
+
+def _missing_for_a_group(run: LoggedRun) -> list[str]:
+    groups = {group: [task for task in catalog.tasks_named([group]) if task not in run.samples] for group in catalog.GROUPS}
+    if not all(groups.values()):
+        return []
+    begun = {group: missing for group, missing in groups.items() if len(missing) < len(catalog.tasks_named([group]))}
+    group, missing = min(begun.items(), key=lambda pair: len(pair[1]))
+    return [f"no whole group was asked, so the submission has the scores of single tasks only; {group} lacks {', '.join(missing)}"] if begun else []

@@ -1,0 +1,208 @@
+"""What of a submission is written for people and for the Hugging Face Hub: the card with its ``model-index``, and ``.eval_results``.
+
+All is made of the manifest (``submission.json``) alone, so that a check can make it again. A change of
+what these texts say raises `submission.SCHEMA_VERSION`.
+
+Source: huggingface/hub-docs ``eval_results.yaml`` and ``modelcard.md``. The Hub fixes no scale: values are
+fractions from 0 to 1, and the notes say so. It has no field for intervals: they stand in the notes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from microbench_tasks import catalog, eligibility, source
+
+BENCHMARK = "Micro-Bench"
+_TITLES = {"release": f"{BENCHMARK}: ", "demo": f"DEMO DATA, not {BENCHMARK}: ", "local": f"LOCAL DATA, not the {BENCHMARK} release: "}
+_DATA = {
+    "release": f"the release `{source.HUB_ID}`, revision `{source.HUB_REVISION}`",
+    "demo": "the embedded demo set: drawn micrographs, made to try the software",
+    "local": "local data, which is not the release",
+}
+_TAGS = ["micro-bench", "lmms-eval"]
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The one figure of a task or group: ``metric`` is ``acc`` or ``grit``; ``resampled`` says what its 95 % interval resamples."""
+
+    name: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    resampled: str
+    num_samples: int
+
+
+def headlines(manifest: Mapping[str, Any]) -> Iterator[Headline]:
+    """The main figures, groups first, the largest first; a group that asks both questions and boxes has one of each."""
+    for name in (*reversed(catalog.GROUPS), *catalog.TASKS):
+        figures = manifest["scores"].get(name, {})
+        for metric, interval, resampled in (("acc", "acc_image_ci", "images"), ("acc", "acc_ci", "questions"), ("grit", "grit_ci", "images")):
+            low, high = figures.get(f"{interval}_low"), figures.get(f"{interval}_high")
+            # The first of the two intervals of acc is the better one.
+            if figures.get(metric) is not None and low is not None and not (interval == "acc_ci" and "acc_image_ci_low" in figures):
+                yield Headline(name, metric, figures[metric], low, high, resampled, _count(manifest, name, metric))
+
+
+def eval_results(manifest: Mapping[str, Any]) -> str:
+    """``.eval_results/microbench.yaml``: an entry for each task and group of the release; empty if none is.
+
+    Raises:
+        ValueError: the Hub's own library reads something else in it.
+    """
+    import yaml
+    from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml, parse_eval_result_entries
+
+    entries = [
+        EvalResultEntry(
+            dataset_id=source.HUB_ID,
+            task_id=headline.name,
+            value=headline.value,
+            dataset_revision=source.HUB_REVISION,
+            date=_day(manifest),
+            source_url=manifest["run"].get("samples_url"),
+            source_name="Answers to every question" if "samples_url" in manifest["run"] else None,
+            notes=_notes(manifest, headline),
+        )
+        for headline in _publishable(manifest)
+    ]
+    if not entries:
+        return ""
+    text = yaml.safe_dump(eval_result_entries_to_yaml(entries), sort_keys=False, allow_unicode=True, width=1000)
+    if parse_eval_result_entries(yaml.safe_load(text)) != entries:
+        raise ValueError("huggingface_hub reads other entries in .eval_results than were written into it.")
+    return text
+
+
+def card(manifest: Mapping[str, Any]) -> str:
+    """``README.md``: metadata for the Hub between two lines of dashes, then the scores and how to check them, in Markdown."""
+    return f"---\n{_metadata(manifest)}\n---\n\n{_body(manifest)}"
+
+
+def warning(manifest: Mapping[str, Any]) -> str:
+    """What scores on other data than the release must say of themselves."""
+    meaning = "They show that the software works and say nothing about microscopy." if manifest["data"]["kind"] == "demo" else "They cannot be compared with scores on the release."
+    return f"These are scores on {_DATA[manifest['data']['kind']]}. {meaning} They are no {BENCHMARK} results: no model-index and no .eval_results are written for them."
+
+
+# --- the parts of the card -----------------------------------------------------------
+
+
+def _metadata(manifest: Mapping[str, Any]) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    if manifest["data"]["kind"] != "release":
+        return ModelCardData(tags=[*_TAGS, f"{manifest['data']['kind']}-data"]).to_yaml()
+    common = {"task_type": "visual-question-answering", "dataset_type": source.HUB_ID, "dataset_name": BENCHMARK, "dataset_config": source.HUB_CONFIG, "dataset_split": source.SPLIT, "dataset_revision": source.HUB_REVISION}
+    results = [
+        EvalResult(**common, metric_type={"acc": "accuracy", "grit": "grit"}[headline.metric], metric_value=headline.value, metric_name=f"{headline.name} {headline.metric}", metric_config=headline.name, metric_args={"ci_low": headline.low, "ci_high": headline.high})
+        for headline in _publishable(manifest)
+    ]
+    named = {"model_name": manifest["model"]["name"], "eval_results": results} if results else {}
+    return ModelCardData(datasets=[source.HUB_ID], tags=_TAGS, **named).to_yaml()
+
+
+def _body(manifest: Mapping[str, Any]) -> str:
+    kind, interval = manifest["data"]["kind"], manifest["settings"]["interval"]
+    lead = f"**{warning(manifest)}**" if kind != "release" else f"Scores of {_escaped(manifest['model']['name'])} on {BENCHMARK}, with the answer to every question."
+    level = f"{interval['confidence_level'] * 100:g} % {interval['method']} bootstrap intervals ({interval['num_resamples']} resamples, seed {interval['seed']})"
+    parts = [
+        f"# {_TITLES[kind]}{_escaped(manifest['model']['name'])}",
+        lead,
+        "\n".join(_score_table(manifest)),
+        f"Scores are fractions from 0 to 1, in brackets their {level}; chance is the mean of 1 / number of options. `acc` goes by the paper's rule, `acc_strict` counts only answers that are stated, `unparsed` is the share without one.",
+        "\n".join(_setting_table(manifest)),
+        "To check every score from the answers, and every answer against the data (`MICROBENCH_DATASET`, and `MICROBENCH_COGNITION` where cognition was asked, name the run's data):\n\n"
+        f"```bash\npip install microbench-lmms\nmicrobench verify .\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _score_table(manifest: Mapping[str, Any]) -> list[str]:
+    lines = ["| | n | chance | metric | score | interval resamples | acc_strict | unparsed |", "| --- | ---: | ---: | --- | --- | --- | ---: | ---: |"]
+    for headline in headlines(manifest):
+        figures = manifest["scores"][headline.name]
+        questions = headline.metric == "acc"
+        chance = f"{manifest['chance'][headline.name]:.3f}" if questions and headline.name in manifest["chance"] else ""
+        strict, unparsed = (f"{figures[name]:.4f}" if name in figures and figures[name] is not None else "" for name in (("acc_strict", "unparsed") if questions else ("", "boxes_unparsed")))
+        score = f"{headline.value:.4f} [{headline.low:.4f}, {headline.high:.4f}]"
+        lines.append(f"| `{headline.name}`{_data_mark(manifest, headline.name)} | {headline.num_samples} | {chance} | {headline.metric} | {score} | {headline.resampled} | {strict} | {unparsed} |")
+    return lines
+
+
+def _data_mark(manifest: Mapping[str, Any], name: str) -> str:
+    """Where the data of one row are of another kind than the submission's."""
+    kinds = {_kind(manifest, task) for task in catalog.tasks_named([name])} - {manifest["data"]["kind"]}
+    return f" ({', '.join(sorted(kinds))} data)" if kinds else ""
+
+
+def _setting_table(manifest: Mapping[str, Any]) -> list[str]:
+    model, versions = manifest["model"], manifest["versions"]
+    loaded = model["loaded_model"] or {}
+    settings = {
+        "data": _DATA[manifest["data"]["kind"]],
+        "model": _escaped(model["name"]) + (f", {model['url']}" if "url" in model else ""),
+        "run with": f"`--model {_code(model['harness_model'])}`" + (f" `--model_args {_code(str(model['model_args']))}`" if model["model_args"] else ""),
+        "checkpoint": f"`{_code(str(loaded.get('checkpoint', 'unknown')))}`, weights SHA-256 `{_code(str(loaded.get('weights_sha256', 'unknown')))}`",
+        "precision": f"`{_code(model['precision'])}`",
+        "versions": f"microbench-lmms {_escaped(versions['microbench'])}, task version {versions['task']}, lmms-eval {_escaped(versions['lmms_eval'])}",
+        "seeds": ", ".join(f"{name} {'unknown' if seed is None else seed}" for name, seed in manifest["seeds"].items()),
+        "date": manifest["run"]["date"],
+    }
+    return ["| setting | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in settings.items())]
+
+
+# --- what they share -----------------------------------------------------------------
+
+
+def _publishable(manifest: Mapping[str, Any]) -> Iterator[Headline]:
+    """The headlines that may stand on the Hub as the benchmark's: all of their data are of the release."""
+    if manifest["data"]["kind"] != "release":
+        return
+    for headline in headlines(manifest):
+        # A task of the Hub has one number: groups that ask questions and boxes have none.
+        both = {"acc", "grit"} <= manifest["scores"][headline.name].keys()
+        if not both and all(_kind(manifest, task) == "release" for task in catalog.tasks_named([headline.name])):
+            yield headline
+
+
+def _kind(manifest: Mapping[str, Any], task: str) -> str:
+    return eligibility.kind_of(manifest["data"]["sources"].get(task, {}))
+
+
+def _count(manifest: Mapping[str, Any], name: str, metric: str) -> int:
+    """How many samples a figure is the mean of: groups count the questions in their totals, tasks all of theirs."""
+    asks_boxes = metric == "grit"
+    tasks = [task for task in catalog.tasks_named([name]) if (catalog.TASKS[task].subject == "boxes") == asks_boxes]
+    counts = manifest["num_in_total"] if name in catalog.GROUPS and not asks_boxes else manifest["num_samples"]
+    return sum(counts.get(task, 0) for task in tasks)
+
+
+def _notes(manifest: Mapping[str, Any], headline: Headline) -> str:
+    interval, versions = manifest["settings"]["interval"], manifest["versions"]
+    name = {"acc": "accuracy by the paper's rule", "grit": "GRIT localization score"}[headline.metric]
+    return (
+        f"{name}, a fraction from 0 to 1; {interval['confidence_level'] * 100:g} % {interval['method']} bootstrap interval [{headline.low:.4f}, {headline.high:.4f}] ({headline.resampled} resampled); "
+        f"n = {headline.num_samples}; lmms-eval, microbench-lmms {versions['microbench']}, task version {versions['task']}"
+    )
+
+
+def _day(manifest: Mapping[str, Any]) -> str | None:
+    date = manifest["run"]["date"]
+    return date[:10] if date[:1].isdigit() else None
+
+
+def _escaped(text: str) -> str:
+    return _MARKUP.sub(r"\\\1", text)
+
+
+def _code(text: str) -> str:
+    """Text for within backticks in a cell of a table."""
+    return " ".join(text.replace("`", "'").replace("|", "\\|").split())
