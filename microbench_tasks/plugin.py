@@ -39,6 +39,11 @@ def register() -> list[Any]:
     # Whatever moved in the harness, its own runs must not suffer from an installed plugin.
     except Exception as error:
         logger.warning(f"Micro-Bench could not add its tasks to this version of lmms-eval ({type(error).__name__}: {error}); {_FALLBACK}")
+    try:
+        install_logging()
+    # Nor must the tasks suffer where only the logger moved.
+    except Exception as error:
+        logger.warning(f"Micro-Bench does not know the Weights & Biases logger of this version of lmms-eval ({type(error).__name__}: {error}); tables may be missing there. Results files are whole.")
     return []
 
 
@@ -80,6 +85,26 @@ def install() -> None:
     ResponseCache.create = _recovering(ResponseCache.create)
     ResponseCache.execute = _storing_as_it_goes(ResponseCache.execute)
     setattr(TaskManager, _INSTALLED, True)
+
+
+def install_logging() -> None:
+    """Let ``--wandb_args`` log the figures, tables and samples of a run to the last one.
+
+    Raises:
+        AttributeError, ImportError, TypeError: the harness is not the one known here.
+    """
+    from lmms_eval import utils
+    from lmms_eval.loggers.wandb_logger import WandbLogger
+
+    if getattr(WandbLogger, _INSTALLED, False):
+        return
+    _expect_parameters(WandbLogger.post_init, "results")
+    _expect_parameters(WandbLogger._generate_dataset, "data", "config")
+    _expect_parameters(utils.sanitize_long_string, "s")
+    WandbLogger.post_init = _leaving_no_gaps(WandbLogger.post_init)
+    WandbLogger._generate_dataset = _making_whole_tables(WandbLogger._generate_dataset)
+    _replace(utils, "sanitize_long_string", _without_commas)
+    setattr(WandbLogger, _INSTALLED, True)
 
 
 def _expect_parameters(method: Callable, *names: str) -> None:
@@ -256,3 +281,33 @@ def _storing_as_it_goes(original: Callable) -> Callable:
         return resuming.execute_in_pieces(original, self, lm, reqtype, requests)
 
     return execute
+
+
+def _leaving_no_gaps(original: Callable) -> Callable:
+    @functools.wraps(original)
+    def post_init(self, results):
+        from microbench_tasks import wandb_logs
+
+        original(self, wandb_logs.loggable(results))
+
+    return post_init
+
+
+def _making_whole_tables(original: Callable) -> Callable:
+    @functools.wraps(original)
+    def _generate_dataset(self, data, config):
+        from microbench_tasks import wandb_logs
+
+        return wandb_logs.flattened(original(self, wandb_logs.with_arguments(data), config))
+
+    return _generate_dataset
+
+
+def _without_commas(original: Callable) -> Callable:
+    """Let a run be named after model arguments: the harness reads its name back out of a list with commas."""
+
+    @functools.wraps(original)
+    def sanitize_long_string(s, *args, **kwargs):
+        return original(s, *args, **kwargs).replace(",", " ")
+
+    return sanitize_long_string
