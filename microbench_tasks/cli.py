@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="microbench", description="Helpers around Micro-Bench runs of lmms-eval.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for add in (_add_path, _add_demo_data, _add_rescore, _add_merge, _add_sweep):
+    for add in (_add_path, _add_demo_data, _add_rescore, _add_merge, _add_sweep, _add_submit, _add_verify):
         add(commands)
     return parser
 
@@ -101,6 +101,34 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
     sweep.set_defaults(run_command=_sweep)
 
 
+def _add_submit(commands: argparse._SubParsersAction) -> None:
+    submit = commands.add_parser(
+        "submit",
+        help="write a run as a submission that others can verify",
+        description="Write a run of lmms_eval --log_samples as a folder with scores, every answer behind them, settings, a card and the Hub's formats. Nothing is uploaded.",
+        epilog='example: microbench submit ./results --model-name "My CLIP" --model-url https://huggingface.co/me/my-clip --out my_clip_submission',
+    )
+    submit.add_argument("run_folder", type=Path, metavar="RUN_DIR", help="the run's --output_path, or the folder in it that holds the samples and the results file")
+    submit.add_argument("--model-name", required=True, metavar="NAME", help="what leaderboards shall call the model")
+    submit.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
+    submit.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder holds several: what stands before _samples_ in the files' names")
+    submit.add_argument("--model-url", default=None, metavar="URL", help="where the model is described")
+    submit.add_argument("--samples-url", default=None, metavar="URL", help="where this submission will be published")
+    submit.set_defaults(run_command=_submit)
+
+
+def _add_verify(commands: argparse._SubParsersAction) -> None:
+    verify = commands.add_parser(
+        "verify",
+        help="check a submission from its answers and the data",
+        description="Compute a submission's scores again from its answers, and compare every answer with the data that MICROBENCH_DATASET (and MICROBENCH_COGNITION) names. Ends with status 1 if a check fails.",
+        epilog="examples: microbench verify my_clip_submission; MICROBENCH_DATASET=/data/uBench microbench verify my_clip_submission; microbench verify --without-data my_clip_submission",
+    )
+    verify.add_argument("submission", type=Path, metavar="SUBMISSION", help="the folder that microbench submit wrote")
+    verify.add_argument("--without-data", action="store_true", help="check only that the submission agrees with itself")
+    verify.set_defaults(run_command=_verify)
+
+
 def _merge(options: argparse.Namespace) -> None:
     from microbench_adapters import commands
 
@@ -137,6 +165,39 @@ def _rescore(options: argparse.Namespace) -> None:
     if options.out is not None:
         origin = {"run": run.name, "interval": interval_settings(), "metadata": {task: run.metadata(task) for task in run.samples}}
         files.write_file(options.out, json.dumps(origin | rescored.summary(), indent=1).encode())
+
+
+def _submit(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from microbench_tasks import hub_formats, rescoring, submission
+
+    description = submission.Description(options.model_name, options.model_url, options.samples_url)
+    run = rescoring.find_run([options.run_folder], options.run)
+    written = submission.submit(run, description, options.out, lambda tasks: tqdm(tasks, desc="reading samples", leave=False))
+    manifest = written.manifest
+    print(f"{options.out}: {manifest['model']['name']} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks")
+    print(f"digest: {manifest['digest']}")
+    for note in written.notes:
+        print(f"note: {note}")
+    print(hub_formats.how_to_publish(manifest, options.out))
+
+
+def _verify(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from microbench_tasks import submission, verification
+
+    failed = 0
+    for check in verification.verify(options.submission, with_data=not options.without_data, progress=lambda items, what: tqdm(items, desc=what, leave=False)):
+        print(check, flush=True)
+        failed += check.failed
+    if failed:
+        sys.exit(f"microbench: {options.submission} does not hold: {failed} check(s) FAILED")
+    manifest = submission.read_manifest(options.submission)
+    print(f"{manifest['model']['name']} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)")
+    if options.without_data:
+        print("ONLY WITHIN ITSELF: questions, right answers and images have not been compared with the data. Leave out --without-data to do so.")
 
 
 def _write_demo_data(options: argparse.Namespace) -> None:

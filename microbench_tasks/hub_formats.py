@@ -10,8 +10,10 @@ fractions from 0 to 1, and the notes say so. It has no field for intervals: they
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog, eligibility, source
@@ -24,6 +26,7 @@ _DATA = {
     "local": "local data, which is not the release",
 }
 _TAGS = ["micro-bench", "lmms-eval"]
+_REPOSITORY = re.compile(r"https://huggingface\.co/([\w.-]+/[\w.-]+)/?")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
 
 
@@ -47,7 +50,7 @@ def headlines(manifest: Mapping[str, Any]) -> Iterator[Headline]:
         for metric, interval, resampled in (("acc", "acc_image_ci", "images"), ("acc", "acc_ci", "questions"), ("grit", "grit_ci", "images")):
             low, high = figures.get(f"{interval}_low"), figures.get(f"{interval}_high")
             # The first of the two intervals of acc is the better one.
-            if figures.get(metric) is not None and low is not None and not (interval == "acc_ci" and "acc_image_ci_low" in figures):
+            if None not in (figures.get(metric), low, high) and not (interval == "acc_ci" and "acc_image_ci_low" in figures):
                 yield Headline(name, metric, figures[metric], low, high, resampled, _count(manifest, name, metric))
 
 
@@ -92,6 +95,26 @@ def warning(manifest: Mapping[str, Any]) -> str:
     return f"These are scores on {_DATA[manifest['data']['kind']]}. {meaning} They are no {BENCHMARK} results: no model-index and no .eval_results are written for them."
 
 
+def how_to_publish(manifest: Mapping[str, Any], folder: Path) -> str:
+    """The commands that would upload a submission, for its author to run; with the warnings that go with them."""
+    name = re.sub(r"[^\w.-]+", "-", manifest["model"]["name"]).strip("-.") or "model"
+    lines = ["Nothing has been uploaded. These commands would open pull requests:"]
+    if _publishable_names(manifest):
+        repository = _REPOSITORY.fullmatch(manifest["model"].get("url", ""))
+        model = repository[1] if repository else "ORGANIZATION/MODEL"
+        lines.append(f"  hf upload {model} {shlex.quote(str(folder / '.eval_results'))} .eval_results --create-pr   # the scores, beside the model")
+    lines.append(f"  hf upload ORGANIZATION/SUBMISSIONS {shlex.quote(str(folder))} {name} --repo-type dataset --create-pr   # the whole submission")
+    if manifest["data"]["kind"] != "release":
+        lines.append(warning(manifest))
+    elif not _publishable_names(manifest):
+        lines.append("No model-index and no .eval_results are written, as nothing that was asked is of the release.")
+    else:
+        lines.append(f"{source.HUB_ID} is not registered as a benchmark of the Hub: until it is, the scores show in the model's repository and on no leaderboard of the Hub.")
+    if catalog.COGNITION_TASK in manifest["num_samples"] and _kind(manifest, catalog.COGNITION_TASK) == "local":
+        lines.append("The samples hold the cognition questions, which are not public: ask whoever gave them to you before you publish.")
+    return "\n".join(lines)
+
+
 # --- the parts of the card -----------------------------------------------------------
 
 
@@ -119,8 +142,8 @@ def _body(manifest: Mapping[str, Any]) -> str:
         "\n".join(_score_table(manifest)),
         f"Scores are fractions from 0 to 1, in brackets their {level}; chance is the mean of 1 / number of options. `acc` goes by the paper's rule, `acc_strict` counts only answers that are stated, `unparsed` is the share without one.",
         "\n".join(_setting_table(manifest)),
-        "To check every score from the answers, and every answer against the data (`MICROBENCH_DATASET`, and `MICROBENCH_COGNITION` where cognition was asked, name the run's data):\n\n"
-        f"```bash\npip install microbench-lmms\nmicrobench verify .\n```",
+        "To check every score from the answers, and every answer against the data (`MICROBENCH_DATASET`, and `MICROBENCH_COGNITION` where cognition was asked, name the run's data):",
+        f"```bash\npip install microbench-lmms\n{'MICROBENCH_DATASET=demo ' if kind == 'demo' else ''}microbench verify .\n```",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -171,6 +194,10 @@ def _publishable(manifest: Mapping[str, Any]) -> Iterator[Headline]:
         both = {"acc", "grit"} <= manifest["scores"][headline.name].keys()
         if not both and all(_kind(manifest, task) == "release" for task in catalog.tasks_named([headline.name])):
             yield headline
+
+
+def _publishable_names(manifest: Mapping[str, Any]) -> list[str]:
+    return [headline.name for headline in _publishable(manifest)]
 
 
 def _kind(manifest: Mapping[str, Any], task: str) -> str:
