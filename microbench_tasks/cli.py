@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="microbench", description="Helpers around Micro-Bench runs of lmms-eval.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for add in (_add_path, _add_demo_data, _add_rescore, _add_merge, _add_sweep, _add_submit, _add_verify):
+    for add in (_add_path, _add_demo_data, _add_rescore, _add_merge, _add_sweep, _add_submit, _add_verify, _add_leaderboard):
         add(commands)
     return parser
 
@@ -129,6 +129,20 @@ def _add_verify(commands: argparse._SubParsersAction) -> None:
     verify.set_defaults(run_command=_verify)
 
 
+def _add_leaderboard(commands: argparse._SubParsersAction) -> None:
+    leaderboard = commands.add_parser(
+        "leaderboard",
+        help="rank submissions",
+        description="Rank submissions by coarse, fine, cognition and localization, and test who is really better: all pairs at once, on the same questions, image by image. "
+        "Submissions on other data or of another version of the tasks are ranked apart.",
+        epilog="examples: microbench leaderboard submission_1 submission_2; microbench leaderboard submissions/* --paper --out leaderboard",
+    )
+    leaderboard.add_argument("submissions", type=Path, nargs="+", metavar="SUBMISSION", help="folder that microbench submit wrote")
+    leaderboard.add_argument("--paper", action="store_true", help="show the rows of the paper's Table 1 as well, as reported and not re-run")
+    leaderboard.add_argument("--out", type=Path, default=None, metavar="DIR", help="write leaderboard.md, .csv, .json and .html there (default: print Markdown)")
+    leaderboard.set_defaults(run_command=_leaderboard)
+
+
 def _merge(options: argparse.Namespace) -> None:
     from microbench_adapters import commands
 
@@ -143,6 +157,17 @@ def _sweep(options: argparse.Namespace) -> None:
     arguments = ["--model", options.model, "--tasks", options.tasks, *options.harness_arguments]
     rows = commands.sweep(commands.alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main)
     print(commands.sweep_table(rows))
+
+
+def _leaderboard(options: argparse.Namespace) -> None:
+    from microbench_tasks import leaderboard, leaderboard_files
+
+    found = leaderboard.load(options.submissions)
+    if options.out is None:
+        print(leaderboard_files.as_markdown(found, with_paper=options.paper), end="")
+    else:
+        for path in leaderboard_files.write(found, options.out, with_paper=options.paper):
+            print(path)
 
 
 def _print_path(options: argparse.Namespace) -> None:
