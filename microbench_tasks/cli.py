@@ -27,7 +27,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="microbench", description="Helpers around Micro-Bench runs of lmms-eval.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    for add in (_add_path, _add_demo_data, _add_rescore, _add_merge, _add_sweep, _add_submit, _add_verify, _add_leaderboard):
+    for add in (_add_path, _add_demo_data, _add_rescore, _add_merge, _add_sweep, _add_submit, _add_verify, _add_leaderboard, _add_report):
         add(commands)
     return parser
 
@@ -143,6 +143,22 @@ def _add_leaderboard(commands: argparse._SubParsersAction) -> None:
     leaderboard.set_defaults(run_command=_leaderboard)
 
 
+def _add_report(commands: argparse._SubParsersAction) -> None:
+    report = commands.add_parser(
+        "report",
+        help="draw runs, and compare them",
+        description="Draw runs: accuracy by task, ability, modality, domain, pathology and scale, confusions, calibration, letters, boxes, curves along alpha, examples with their micrographs. "
+        "Several are compared. Writes one HTML page that stands alone, every picture as PNG and PDF, and every number as JSON.",
+        epilog="examples: MICROBENCH_DATASET=demo microbench report ./results --out report; microbench report results_clip results_plip submission_3 --out comparison; "
+        "microbench report ./sweep --out forgetting. Slices and examples need the data that the run was asked about (MICROBENCH_DATASET, MICROBENCH_COGNITION).",
+    )
+    report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run with logged samples (or its …_results.json), of a submission, or of microbench sweep")
+    report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; an earlier report there is replaced, anything else is left alone")
+    report.add_argument("--examples", type=int, default=4, metavar="N", help="how many right, wrong, unparsed and localized examples to show of each run (default: %(default)s)")
+    report.add_argument("--seed", type=int, default=0, help="choose other examples (default: %(default)s)")
+    report.set_defaults(run_command=_report)
+
+
 def _merge(options: argparse.Namespace) -> None:
     from microbench_adapters import commands
 
@@ -168,6 +184,17 @@ def _leaderboard(options: argparse.Namespace) -> None:
     else:
         for path in leaderboard_files.write(found, options.out, with_paper=options.paper):
             print(path)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from tqdm import tqdm
+
+    from microbench_tasks.report import writing
+
+    report = writing.write(options.runs, options.out, options.examples, options.seed, lambda items, what: tqdm(items, desc=what, leave=False))
+    for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
+        print(text)
+    print(f"{report.folder / writing.PAGE}: {report.pictures} pictures of {', '.join(report.labels)}")
 
 
 def _print_path(options: argparse.Namespace) -> None:

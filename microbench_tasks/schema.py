@@ -51,6 +51,8 @@ IMAGE_COLUMNS = ("image_id", "image", "dataset", "stain")
 QUESTION_COLUMNS = ("questions", "captions")
 # Where the instances of a class in an image are; one of the two will do.
 INSTANCE_COLUMNS = ("polygon", "bbox")
+# What a micrograph is of, how it was taken and at which scale; a copy may be without them.
+SLICE_COLUMNS = ("modality", "domain", "microns_per_pixel")
 QUESTION_FIELDS = ("question", "options", "answer", "answer_idx")
 CAPTION_FIELDS = ("options", "answer_idx")
 
@@ -222,6 +224,12 @@ def _is_text(found: pa.DataType) -> bool:
     return pa.types.is_string(found) or pa.types.is_large_string(found)
 
 
+def _is_number(found: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_floating(found) or pa.types.is_integer(found)
+
+
 def _is_list_of_text(found: pa.DataType) -> bool:
     import pyarrow as pa
 
@@ -267,6 +275,22 @@ def dataset_names(table: pa.Table, where: str) -> list[str]:
                 expected = " or ".join(map(repr, DATASET_OF_STAIN))
                 raise DataError(f"{where}: {row_name(table, row)}: column dataset is null and column stain is {stain!r}; expected a dataset name, or one of the stains {expected}.")
     return names
+
+
+def slice_values(table: pa.Table, where: str) -> dict[str, list[Any]]:
+    """Each of `SLICE_COLUMNS` that is there, row by row: text, for ``microns_per_pixel`` a number; None where a row says nothing.
+
+    Raises:
+        DataError: a column is of another type.
+    """
+    import pyarrow as pa
+
+    found = {name: table[name] for name in SLICE_COLUMNS if name in table.column_names}
+    for name, column in found.items():
+        expected = (_is_number, "numbers") if name == "microns_per_pixel" else (_is_text, "text")
+        if not pa.types.is_null(column.type):
+            _expect(where, name, column.type, *expected)
+    return {name: column.to_pylist() for name, column in found.items()}
 
 
 def questions(table: pa.Table, kind: str, where: str) -> Iterator[tuple[int, Question]]:

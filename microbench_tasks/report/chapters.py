@@ -1,0 +1,304 @@
+"""What a report says, chapter by chapter: numbers become drawings and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from microbench_tasks import catalog
+from microbench_tasks.metrics.calibration import NUM_BINS
+from microbench_tasks.pages import Cell, Gallery, Table
+from microbench_tasks.report import scores
+from microbench_tasks.report.drawings import Drawing, drawing
+from microbench_tasks.report.rows import Data
+from microbench_tasks.report.runs import Run, tasks_of
+from microbench_tasks.report.scores import Estimate
+
+BY_IMAGE = "95 % interval, images resampled"
+_SUBJECTS = {"coarse": "coarse questions", "fine": "fine questions", "cognition": "cognition questions"}
+_SCORE_AXIS = "GRIT localization score × 100, with its 95 % interval"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A section of the page before its pictures are drawn."""
+
+    title: str
+    parts: Sequence[Drawing | Table | Gallery]
+    text: str = ""
+
+
+# Of each row, of each run, its estimate.
+Estimates = Mapping[str, Mapping[str, Estimate]]
+
+
+def percent(value: float) -> str:
+    """A fraction for reading; a dash for NaN."""
+    return "–" if np.isnan(value) else f"{100 * value:.1f}"
+
+
+def part_name(*words: str) -> str:
+    """Words as a name of files."""
+    text = "-".join(words).lower()
+    return "".join(character if character.isascii() and character.isalnum() else "-" for character in text)
+
+
+# --- scores --------------------------------------------------------------------------
+
+
+def scores_chapter(runs: Sequence[Run]) -> Chapter:
+    """Accuracy of groups and tasks, and a table of every main score."""
+    totals = [name for name in (*reversed(catalog.GROUPS), catalog.COGNITION_TASK) if name not in ("microbench", "microbench_all", catalog.LOCALIZATION_GROUP)]
+    panels = [("totals", "Accuracy in all", totals)]
+    panels += [(subject, f"Accuracy by task, {_SUBJECTS[subject]}", [name for name, task in catalog.TASKS.items() if task.subject == subject]) for subject in ("coarse", "fine")]
+    panels += [("variants", "Accuracy of all coarse questions asked in other ways", list(catalog.VARIANTS))]
+    drawings = [found for name, title, names in panels if (found := _task_drawing(f"accuracy-{name}", title, names, runs))]
+    return Chapter("Scores", [*drawings, _score_table(runs)], "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options.")
+
+
+def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> Drawing | None:
+    estimates = {row: {run.label: _task_estimate(run, row) for run in runs if "acc" in run.rescored.scores.get(row, {})} for row in names}
+    estimates = {_short(row): found for row, found in estimates.items() if found}
+    chance = {_short(row): next((run.rescored.chance[row] for run in runs if row in run.rescored.chance), None) for row in names}
+    if not estimates:
+        return None
+    return estimate_drawing(name, f"{title}, {BY_IMAGE}", estimates, runs, [chance[row] for row in estimates])
+
+
+def _task_estimate(run: Run, name: str) -> Estimate:
+    """The figures of a task or group as the harness has them: by image, where images have several questions."""
+    figures = run.rescored.scores[name]
+    ends = [figures[f"acc_image_ci_{end}"] if f"acc_image_ci_{end}" in figures else figures[f"acc_ci_{end}"] for end in ("low", "high")]
+    items = [sample.items["acc"] for task in catalog.tasks_named([name]) for sample in run.rescored.samples[task] if "acc" in sample.items]
+    counted = [item for item in items if item["in_total"]] if name in catalog.GROUPS else items
+    return Estimate(float(figures["acc"]), float(ends[0]), float(ends[1]), len(counted), len({item["image"] for item in counted}))
+
+
+def _short(name: str) -> str:
+    for group in (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.LOCALIZATION_GROUP, catalog.ROBUSTNESS_TAG):
+        if name.startswith(f"{group}_"):
+            return name.removeprefix(f"{group}_").replace("_", " ")
+    return name.removeprefix("microbench_").replace("_", " ") if name != "microbench_vqa" else "coarse and fine (microbench_vqa)"
+
+
+_SCORE_COLUMNS: dict[str, Callable[[Run, str], Cell]] = {
+    "n": lambda run, name: Cell(f"{sum(run.rescored.num_samples[task] for task in catalog.tasks_named([name])):,}"),
+    "chance %": lambda run, name: _figure_cell(run.rescored.chance.get(name)),
+    "acc %": lambda run, name: _figure_cell(run.rescored.scores[name].get("acc")),
+    "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "acc_image_ci", "acc_ci"),
+    "acc_strict %": lambda run, name: _figure_cell(run.rescored.scores[name].get("acc_strict")),
+    "unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name].get("unparsed")),
+    "GRIT × 100": lambda run, name: _figure_cell(run.rescored.scores[name].get("grit")),
+    "its 95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "grit_ci"),
+    "boxes unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name].get("boxes_unparsed")),
+    "no response": lambda run, name: Cell(f"{run.rescored.scores[name].get('failed', 0):,}"),
+}
+
+
+def _score_table(runs: Sequence[Run]) -> Table:
+    names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if any(name in run.rescored.scores for run in runs)]
+    rows = [[name, run.label, *(column(run, name) for column in _SCORE_COLUMNS.values())] for name in names for run in runs if name in run.rescored.scores]
+    kept = [0, 1, *(index for index in range(2, len(rows[0])) if any(row[index].text != "–" for row in rows))]
+    header = ["task or group", "run", *_SCORE_COLUMNS]
+    note = "acc_strict counts an answer only where it can be read without luck; unparsed responses count as wrong. Intervals of accuracy resample images with all their questions."
+    return Table("Every main score", [header[index] for index in kept], [[row[index] for index in kept] for row in rows], note)
+
+
+def _figure_cell(value: float | None) -> Cell:
+    return Cell("–") if value is None else Cell(percent(value), sort=float(value), title=f"{value:.6f}")
+
+
+def _interval_cell(figures: Mapping[str, float], *names: str) -> Cell:
+    for name in names:
+        if f"{name}_low" in figures:
+            low, high = float(figures[f"{name}_low"]), float(figures[f"{name}_high"])
+            return Cell(f"{percent(low)} to {percent(high)}", sort=low)
+    return Cell("–")
+
+
+# --- slices and abilities ------------------------------------------------------------
+
+
+def slices_chapter(runs: Sequence[Run], data: Data) -> Chapter | None:
+    """Accuracy of coarse and of fine questions by what the micrographs are of."""
+    dimensions = scores.known_dimensions() | (scores.row_dimensions(data.perception) if data.perception else {})
+    parts: list[Drawing | Table] = []
+    for key in (key for key in ("pathology", "modality", "domain", "scale") if key in dimensions):
+        for subject in ("coarse", "fine"):
+            estimates = _sliced(runs, subject, dimensions[key])
+            if estimates:
+                title = f"Accuracy by {dimensions[key].name}, {_SUBJECTS[subject]}, {BY_IMAGE}"
+                parts += [estimate_drawing(f"slice-{key}-{subject}", title, estimates, runs), estimate_table(title, dimensions[key].name, estimates)]
+    if not parts:
+        return None
+    return Chapter("Slices", parts, "Questions that the totals leave out are left out here, too. A slice of few images says little: n is beside each.")
+
+
+def _sliced(runs: Sequence[Run], subject: str, dimension: scores.Dimension) -> dict[str, dict[str, Estimate]]:
+    found = {run.label: scores.sliced(scores.questions(run, subject), dimension) for run in runs}
+    return {label: by_run for label in dimension.labels if (by_run := {run: estimates[label] for run, estimates in found.items() if label in estimates})}
+
+
+def abilities_chapter(runs: Sequence[Run]) -> Chapter | None:
+    """Accuracy of fine questions by ability, as bars and as a radar."""
+    estimates = _sliced(runs, "fine", scores.known_dimensions()["ability"])
+    if not estimates:
+        return None
+    title = "Accuracy by ability, fine questions"
+    parts: list[Drawing | Table] = []
+    if len(estimates) >= 3:
+        series = {run.label: [found[run.label].value if run.label in found else None for found in estimates.values()] for run in runs if any(run.label in found for found in estimates.values())}
+        n = sum(next(iter(found.values())).n for found in estimates.values())
+        parts.append(drawing("ability-radar", "radar", _alt(title, estimates), "Intervals are in the next picture.", title=f"{title} (n = {n:,}, %)", axes=list(estimates), series=series))
+    parts += [estimate_drawing("ability", f"{title}, {BY_IMAGE}", estimates, runs), estimate_table(title, "ability", estimates)]
+    return Chapter("Abilities", parts, "What the classification datasets test, by the grouping of the paper's evaluation code.")
+
+
+def estimate_drawing(name: str, title: str, estimates: Estimates, runs: Sequence[Run], chance: Sequence[float | None] | None = None, **options: Any) -> Drawing:
+    """Bars of one run, or points of several beside each other."""
+    labels = [f"{row} ({_sizes(found.values())})" for row, found in estimates.items()]
+    options |= {"chance": list(chance)} if chance is not None and any(level is not None for level in chance) else {}
+    columns = {run.label: _columns([found.get(run.label) for found in estimates.values()]) for run in runs if any(run.label in found for found in estimates.values())}
+    if len(runs) == 1:
+        return drawing(name, "interval_bars", _alt(title, estimates), title=title, labels=labels, **columns[runs[0].label], **options)
+    return drawing(name, "interval_points", _alt(title, estimates), title=title, labels=labels, series=columns, **options)
+
+
+def _columns(estimates: Sequence[Estimate | None]) -> dict[str, list[float | None]]:
+    return {name: [None if found is None else getattr(found, attribute) for found in estimates] for name, attribute in (("values", "value"), ("lows", "low"), ("highs", "high"))}
+
+
+def _sizes(estimates: Iterable[Estimate]) -> str:
+    """Numbers of scores and of images; of several runs those that differ."""
+    return " / ".join(dict.fromkeys(f"n = {found.n:,}" + (f", {found.images:,} images" if found.images != found.n else "") for found in estimates))
+
+
+def _alt(title: str, estimates: Estimates) -> str:
+    rows = (f"{row}: " + ", ".join(f"{run} {percent(found.value)} % [{percent(found.low)}, {percent(found.high)}]" for run, found in by_run.items()) for row, by_run in estimates.items())
+    return f"{title}. {'; '.join(rows)}."
+
+
+def estimate_table(title: str, head: str, estimates: Estimates) -> Table:
+    """The numbers of a picture of estimates."""
+    rows = [
+        [row, run, f"{found.n:,}", f"{found.images:,}", *(Cell(percent(value), sort=value, title=f"{value:.6f}") for value in (found.value, found.low, found.high))]
+        for row, by_run in estimates.items()
+        for run, found in by_run.items()
+    ]
+    return Table(f"{title}: numbers", [head, "run", "n", "images", "mean %", "low %", "high %"], rows)
+
+
+# --- answers -------------------------------------------------------------------------
+
+
+def confusions_chapter(runs: Sequence[Run]) -> Chapter | None:
+    """A matrix for each task and run."""
+    parts, unfit = [], []
+    for number, run in enumerate(runs, start=1):
+        for task in tasks_of(run, "coarse", "fine", "cognition"):
+            found = scores.confusion(run.rescored.samples[task])
+            if found is None:
+                unfit.append(_short(task))
+            else:
+                parts.append(_confusion_drawing(run, number, task, found))
+    if not parts:
+        return None
+    text = "Rows are the right options, columns the answers as the strict rule reads them; numbers count questions, shades are shares of a row, outlined cells are right."
+    left_out = f" Without a matrix, as their options hardly ever come again: {', '.join(dict.fromkeys(unfit))}." if unfit else ""
+    return Chapter("Confusions", parts, text + left_out)
+
+
+def _confusion_drawing(run: Run, number: int, task: str, found: scores.Confusion) -> Drawing:
+    right = sum(row[index] for index, row in enumerate(found.counts))
+    errors = sorted(((count, gold, answered) for gold, row in zip(found.classes, found.counts) for answered, count in zip([*found.classes, scores.UNANSWERED], row) if gold != answered and count), reverse=True)
+    most = f" The most frequent error: {errors[0][1]} answered as {errors[0][2]}, {errors[0][0]} times." if errors else ""
+    alt = f"Confusion matrix of {_short(task)}, {run.label}: {right} of {found.n} on the diagonal.{most}"
+    title = f"{_subject_name(task)}: {run.label}, n = {found.n:,}"
+    return drawing(f"confusion-{number}-{part_name(task.removeprefix('microbench_'))}", "confusion", alt, title=title, classes=found.classes, counts=found.counts)
+
+
+def _subject_name(task: str) -> str:
+    subject = catalog.ALL_TASKS[task].subject
+    return _short(task) if subject == "cognition" else f"{_short(task)} ({subject})"
+
+
+def calibration_chapter(runs: Sequence[Run]) -> Chapter | None:
+    """Reliability curves and their summary, of runs whose answers have probabilities."""
+    parts: list[Drawing | Table] = []
+    rows = []
+    for subject, name in _SUBJECTS.items():
+        found = {run.label: result for run in runs if (items := scores.questions(run, subject)) and (result := scores.calibrated(items))}
+        if found:
+            parts.append(_reliability_drawing(subject, name, found))
+            rows += [_calibration_row(name, label, result) for label, result in found.items()]
+    if not parts:
+        return None
+    header = ["questions", "run", "n", "left out", "mean confidence %", "right %", f"ECE % ({NUM_BINS} bins)", "Brier score"]
+    note = "ECE: expected calibration error (Guo et al. 2017), 0 is best. Brier score (Brier 1950), summed over all options: 0 is best, 2 worst. Left out: answers without probabilities that sum to 1."
+    text = f"The answer is the option of the highest probability, and that probability is its confidence; {NUM_BINS} bins of equal width."
+    return Chapter("Calibration", [*parts, Table("Calibration in numbers", header, rows, note)], text)
+
+
+def _reliability_drawing(subject: str, name: str, found: Mapping[str, scores.Calibration]) -> Drawing:
+    bins = {label: result.bins for label, result in found.items()}
+    series = {label: {"confidence": curve.confidence.tolist(), "accuracy": curve.accuracy.tolist(), "count": curve.counts.tolist()} for label, curve in bins.items()}
+    sizes = " / ".join(dict.fromkeys(f"{result.n:,}" for result in found.values()))
+    alt = f"Reliability curves, {name}: " + "; ".join(f"{label} ECE {percent(curve.expected_calibration_error)} %, Brier score {found[label].brier:.3f}" for label, curve in bins.items())
+    edges = next(iter(bins.values())).edges.tolist()
+    return drawing(f"calibration-{subject}", "reliability", alt, title=f"Calibration, {name} (n = {sizes}, {NUM_BINS} bins)", edges=edges, series=series)
+
+
+def _calibration_row(name: str, label: str, result: scores.Calibration) -> list[Cell | str]:
+    error = result.bins.expected_calibration_error
+    figures = (_figure_cell(value) for value in (result.confidence, result.accuracy, error))
+    return [name, label, f"{result.n:,}", f"{result.left_out:,}", *figures, Cell(f"{result.brier:.4f}")]
+
+
+def letters_chapter(runs: Sequence[Run]) -> Chapter | None:
+    """How often each letter is right and is answered."""
+    panels = {run.label: found for run in runs if (found := scores.letters(run))["gold"]}
+    if not panels:
+        return None
+    alt = "How often each letter is right and answered. " + "; ".join(f"{label}: " + ", ".join(f"{letter} {count} times" for letter, count in found["read"].items()) for label, found in panels.items())
+    sizes = " / ".join(dict.fromkeys(f"{sum(found['gold'].values()):,}" for found in panels.values()))
+    picture = drawing("letters", "letters", alt, title=f"Letters: how often right, how often answered (n = {sizes} questions)", panels=panels)
+    return Chapter("Letters", [picture], "A model that prefers a position answers its letter more often than it is right. Answers as the strict rule reads them.")
+
+
+# --- boxes ---------------------------------------------------------------------------
+
+
+def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
+    """GRIT scores: means and distributions."""
+    tasks = [task for task in catalog.tasks_named([catalog.LOCALIZATION_GROUP]) if any(task in run.rescored.samples for run in runs)]
+    if not tasks:
+        return None
+    having = [run for run in runs if tasks_of(run, "boxes")]
+    estimates = {_short(task): {run.label: scores.estimate([sample.items["grit"] for sample in run.rescored.samples[task]]) for run in having if task in run.rescored.samples} for task in tasks}
+    title = f"GRIT localization score by task, {BY_IMAGE}"
+    panels = {f"{_short(task)} ({_sizes(estimates[_short(task)].values())})": {run.label: scores.grit_counts(run, task) for run in having if task in run.rescored.samples} for task in tasks}
+    n = " / ".join(dict.fromkeys(f"{sum(len(run.rescored.samples[task]) for task in tasks_of(run, 'boxes')):,}" for run in having))
+    histogram = drawing(
+        "grit-distributions",
+        "histograms",
+        f"Histograms of GRIT scores by task, {scores.GRIT_BINS} bins from 0 to 1.",
+        title=f"GRIT scores of single images and classes (n = {n})",
+        edges=np.linspace(0, 1, scores.GRIT_BINS + 1).tolist(),
+        panels=panels,
+        xlabel="GRIT score",
+        ylabel="(image, class) pairs",
+    )
+    means = estimate_drawing("grit", title, estimates, having, xlabel=_SCORE_AXIS)
+    return Chapter("Localization", [means, estimate_table(title, "task", estimates), histogram], "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class.")
+
+
+def chapters(runs: Sequence[Run], data: Data) -> Iterator[Chapter]:
+    """The chapters about runs for which there is something to say, in order."""
+    if not runs:
+        return
+    yield scores_chapter(runs)
+    found = (abilities_chapter(runs), slices_chapter(runs, data), confusions_chapter(runs), calibration_chapter(runs), letters_chapter(runs), boxes_chapter(runs))
+    yield from (chapter for chapter in found if chapter is not None)

@@ -1,0 +1,206 @@
+"""Examples to look at: the micrograph, what was asked, what was answered, and how it was read."""
+
+from __future__ import annotations
+
+import collections
+import hashlib
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from microbench_tasks import catalog
+from microbench_tasks.answers import placeholder
+from microbench_tasks.boxes import parse_boxes
+from microbench_tasks.pages import Card, Gallery, Picture
+from microbench_tasks.report.chapters import Chapter
+from microbench_tasks.report.rows import Data
+from microbench_tasks.report.runs import Run, image_of
+from microbench_tasks.report.scores import UNANSWERED, option
+from microbench_tasks.rescoring import ScoredSample
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Kind = Literal["right", "wrong", "unparsed", "boxes"]
+KINDS: tuple[Kind, ...] = ("right", "wrong", "unparsed", "boxes")
+GOLD_COLOUR, PREDICTED_COLOUR = (0, 158, 115), (230, 159, 0)
+# Of one response, so many boxes are drawn.
+MOST_BOXES = 100
+
+_TITLES = {
+    "right": "Right",
+    "wrong": "Wrong",
+    "unparsed": "Without an answer that the strict rule reads",
+    "boxes": "Boxes: gold solid and green, predicted dashed and orange",
+}
+# Of a response, so many characters are shown.
+_MOST_CHARACTERS = 2000
+# Longest side of an image as it is shown; smaller ones are enlarged by whole numbers, so that boxes can be seen.
+_MOST_PIXELS, _FEWEST_PIXELS = 480, 240
+_DASH_PIXELS = 6
+
+
+@dataclass(frozen=True)
+class Example:
+    """One sample of a run, chosen to be shown."""
+
+    kind: Kind
+    task: str
+    sample: ScoredSample
+
+
+def kind_of(sample: ScoredSample) -> Kind:
+    """What a sample is an example of."""
+    if "grit" in sample.items:
+        return "boxes"
+    if sample.items["unparsed"]["kind"] != "parsed":
+        return "unparsed"
+    return "right" if sample.items["acc"]["score"] else "wrong"
+
+
+def chosen(run: Run, number: int, seed: int) -> list[Example]:
+    """Up to ``number`` examples of each kind: of as many tasks as there are, by a hash of the seed and the question.
+
+    The choice depends on the seed and on what was asked, so that it is the same whenever the report is made.
+    """
+    found: dict[Kind, list[tuple[int, str, Example]]] = collections.defaultdict(list)
+    for task, samples in run.rescored.samples.items():
+        ranks: collections.Counter[Kind] = collections.Counter()
+        for drawn, sample in sorted(((_drawn(seed, task, sample), sample) for sample in samples), key=lambda pair: pair[0]):
+            kind = kind_of(sample)
+            found[kind].append((ranks[kind], drawn, Example(kind, task, sample)))
+            ranks[kind] += 1
+    # First the first of every task, then the second of every task, …
+    return [example for kind in KINDS for _, _, example in sorted(found[kind], key=lambda entry: entry[:2])[:number]]
+
+
+def _drawn(seed: int, task: str, sample: ScoredSample) -> str:
+    return hashlib.sha256(f"{seed} {task} {image_of(sample)} {sample.doc_id}".encode()).hexdigest()
+
+
+def gallery_chapter(runs: Sequence[Run], data: Data, number: int, seed: int, progress: Any) -> Chapter | None:
+    """Examples of every run, as far as their micrographs are at hand."""
+    examples = [(run, example) for run in runs for example in chosen(run, number, seed) if data.of_task(example.task)]
+    cards: dict[tuple[str, Kind], list[Card]] = collections.defaultdict(list)
+    for run, example in progress(examples):
+        cards[run.label, example.kind].append(_card(example, data))
+    if not cards:
+        return None
+    parts = [Gallery(f"{_TITLES[kind]}: {label}", found, _note(run, kind)) for run in runs for kind in KINDS for label, found in ((run.label, cards.get((run.label, kind))),) if found]
+    text = f"Up to {number} of each kind and run, of different tasks first, chosen by a hash with the seed {seed}. Right and wrong are so by the paper's rule, in which a first letter can be lucky."
+    return Chapter("Examples", parts, text)
+
+
+def _note(run: Run, kind: Kind) -> str:
+    count = sum(kind_of(sample) == kind for samples in run.rescored.samples.values() for sample in samples)
+    return f"{count:,} in all"
+
+
+# --- one example ---------------------------------------------------------------------
+
+
+def _card(example: Example, data: Data) -> Card:
+    image = image_of(example.sample)
+    shown = data.of_task(example.task).image(image)
+    if example.kind == "boxes":
+        item, predicted = example.sample.items["grit"], predicted_boxes(example.sample)
+        shown = with_boxes(shown, item["boxes"], predicted)
+        facts = {"GRIT score": f"{item['score']:.3f}", "boxes": f"{len(item['boxes'])} gold, {item['num_predicted']} predicted{_cut_note(len(predicted))}"}
+        alt = f"Micrograph {image} with {len(item['boxes'])} gold and {min(len(predicted), MOST_BOXES)} predicted boxes"
+    else:
+        facts, alt = _read(example.sample), f"Micrograph {image}"
+        shown = at_size(shown)
+    asked = {"asked": example.sample.prompt, "answered": _shortened(example.sample.response) or "(nothing)"}
+    return Card(example.task.removeprefix("microbench_"), asked | facts | {"image": image}, Picture("", _png(shown), alt), example.kind)
+
+
+def _read(sample: ScoredSample) -> dict[str, str]:
+    item, strict = sample.items["acc"], sample.items["acc_strict"]["predicted"]
+    kind = sample.items["unparsed"]["kind"]
+    found = {"right": _with_letter(item, item["gold"]), "read": _with_letter(item, strict) + ("" if kind == "parsed" else f" ({kind})")}
+    by_paper = f"{_with_letter(item, item['predicted'])}: {'right' if item['score'] else 'wrong'}"
+    return found | ({"by the paper's rule": by_paper} if item["predicted"] != strict else {})
+
+
+def _with_letter(item: Mapping[str, Any], letter: str | None) -> str:
+    return UNANSWERED if letter is None else f"{letter}) {option(item, letter)}"
+
+
+def _shortened(response: str) -> str:
+    return response if len(response) <= _MOST_CHARACTERS else f"{response[:_MOST_CHARACTERS]} … ({len(response):,} characters in all)"
+
+
+def _cut_note(num_predicted: int) -> str:
+    return f" (the first {MOST_BOXES} are drawn)" if num_predicted > MOST_BOXES else ""
+
+
+def predicted_boxes(sample: ScoredSample) -> np.ndarray:
+    """The boxes that a response gives, as they were scored; shape (N, 4), ``x1 y1 x2 y2`` in pixels of the image."""
+    item = sample.items["grit"]
+    if placeholder(sample.response) is not None:
+        return np.zeros((0, 4))
+    return np.asarray(parse_boxes(sample.response, item["convention"], (item["width"], item["height"]), tuple(item["model_input_size"])).boxes, dtype=np.float64).reshape(-1, 4)
+
+
+# --- images --------------------------------------------------------------------------
+
+
+def at_size(image: Image) -> Image:
+    """The image as it is shown: large ones reduced, small ones enlarged by a whole number."""
+    from PIL.Image import Resampling
+
+    longest = max(image.size)
+    if longest > _MOST_PIXELS:
+        return image.resize(tuple(max(1, round(side * _MOST_PIXELS / longest)) for side in image.size), Resampling.LANCZOS)
+    factor = math.ceil(_FEWEST_PIXELS / longest)
+    return image.resize((image.width * factor, image.height * factor), Resampling.NEAREST) if factor > 1 else image
+
+
+def with_boxes(image: Image, gold: Sequence[Sequence[float]], predicted: Sequence[Sequence[float]]) -> Image:
+    """The image as it is shown, gold boxes solid and predicted ones dashed over them, both with a dark rim.
+
+    Args:
+        image: 8-bit RGB.
+        gold, predicted: boxes ``x1 y1 x2 y2`` in pixels of ``image``; those that are not finite are left out, those outside are
+            drawn at its border. Of ``predicted`` the first `MOST_BOXES`.
+    """
+    from PIL import ImageDraw
+
+    shown = at_size(image).copy()
+    canvas = ImageDraw.Draw(shown)
+    scale = np.array([shown.width / image.width, shown.height / image.height] * 2)
+    limits = np.array([shown.width - 1, shown.height - 1] * 2)
+    for boxes, colour, dashed in ((gold, GOLD_COLOUR, False), (predicted[:MOST_BOXES], PREDICTED_COLOUR, True)):
+        for box in np.asarray(boxes, dtype=np.float64).reshape(-1, 4):
+            if np.isfinite(box).all():
+                _draw_box(canvas, np.clip(np.rint(box * scale), 0, limits).astype(int).tolist(), colour, dashed)
+    return shown
+
+
+def _draw_box(canvas: Any, box: Sequence[int], colour: tuple[int, int, int], dashed: bool) -> None:
+    x1, y1, x2, y2 = box
+    sides = [((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))]
+    pieces = [piece for side in sides for piece in (_dashes(*side) if dashed else [side])]
+    for start, end in pieces:
+        canvas.line([start, end], fill=(0, 0, 0), width=4)
+    for start, end in pieces:
+        canvas.line([start, end], fill=colour, width=2)
+
+
+def _dashes(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Every second piece of a horizontal or vertical line, the first one included."""
+    length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
+    step = [int(np.sign(end[axis] - start[axis])) for axis in (0, 1)]
+    for begun in range(0, length + 1, 2 * _DASH_PIXELS):
+        ended = min(begun + _DASH_PIXELS, length)
+        yield tuple(start[axis] + step[axis] * begun for axis in (0, 1)), tuple(start[axis] + step[axis] * ended for axis in (0, 1))
+
+
+def _png(image: Image) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "PNG", optimize=True)
+    return file.getvalue()

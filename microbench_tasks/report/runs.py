@@ -1,0 +1,162 @@
+"""What a report is made of: runs of the harness, submissions, sweeps along alpha."""
+
+from __future__ import annotations
+
+import collections
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microbench_tasks import catalog, rescoring
+from microbench_tasks.rescoring import LoggedRun, Rescored, ScoredSample
+from microbench_tasks.schema import DataError
+
+# In the folder of a submission, and of a sweep.
+_SUBMISSION_FILE = "submission.json"
+_SWEEP_FILE = "sweep.json"
+_RESULTS_SUFFIX = "_results.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, scored again.
+
+    Attributes:
+        label: what its model is called in the report, different for each run.
+        name: of the run.
+        rescored: its scores and samples.
+        sources: of each task what was recorded of its data source, None if nothing was.
+    """
+
+    label: str
+    name: str
+    rescored: Rescored
+    sources: Mapping[str, Mapping[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Runs along the line between two checkpoints, as ``microbench sweep`` left them.
+
+    Attributes:
+        label: the name of its folder.
+        alphas: ascending.
+        figures: of each alpha, of each group (or task, if there is no group) the metrics.
+        logs: of each alpha its run, None where it logged no samples.
+    """
+
+    label: str
+    alphas: tuple[float, ...]
+    figures: tuple[Mapping[str, Mapping[str, float]], ...]
+    logs: tuple[LoggedRun | None, ...]
+
+
+def read(paths: Sequence[Path], progress: Any) -> tuple[list[Run], list[Sweep]]:
+    """Every run and sweep among ``paths``; ``progress`` wraps what takes long.
+
+    Args:
+        paths: folders of a run, its results file (``…_results.json``) where a folder holds several,
+            folders of submissions or of sweeps.
+        progress: called with a sequence, gives its elements.
+
+    Raises:
+        DataError: a path is none of these, or its samples cannot be scored.
+    """
+    sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
+    found = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
+    labels = unique_labels([run.label for run in found])
+    return [Run(label, run.name, run.rescored, run.sources) for label, run in zip(labels, found)], sweeps
+
+
+def unique_labels(labels: Iterable[str]) -> list[str]:
+    """The labels, those that were there before with a number.
+
+    >>> unique_labels(["clip", "clip", "plip"])
+    ['clip', 'clip (2)', 'plip']
+    """
+    turns: collections.Counter[str] = collections.Counter()
+    found: list[str] = []
+    for label in labels:
+        turns[label] += 1
+        candidate = label if turns[label] == 1 else f"{label} ({turns[label]})"
+        while candidate in found:
+            turns[label] += 1
+            candidate = f"{label} ({turns[label]})"
+        found.append(candidate)
+    return found
+
+
+def _run(path: Path) -> Run:
+    if (path / _SUBMISSION_FILE).is_file():
+        return _submitted(path)
+    logged = _logged(path)
+    return Run(_model_name(logged), logged.name, rescoring.rescore(logged), {task: logged.metadata(task).get("dataset") for task in logged.samples})
+
+
+def _submitted(path: Path) -> Run:
+    from microbench_tasks import submission
+
+    found = submission.load(path)
+    sources = found.manifest["data"]["sources"]
+    return Run(found.manifest["model"]["name"], path.resolve().name, found.rescored, {task: sources.get(task) for task in found.rescored.samples})
+
+
+def _logged(path: Path) -> LoggedRun:
+    if path.is_file() and path.name.endswith(_RESULTS_SUFFIX):
+        return rescoring.find_run([path.parent], path.name.removesuffix(_RESULTS_SUFFIX))
+    try:
+        return rescoring.find_run([path])
+    except DataError as error:
+        several = path.is_dir() and len(list(path.rglob(f"*{_RESULTS_SUFFIX}"))) > 1
+        raise DataError(f"{error} A report takes the {_RESULTS_SUFFIX} file of one, too.") from error if several else error
+
+
+def _model_name(run: LoggedRun) -> str:
+    """The model's name as the harness was given it, with its arguments, which tell checkpoints apart."""
+    config = run.recorded().get("config", {})
+    name = str(config.get("model") or run.name)
+    arguments = config.get("model_args") or ""
+    return f"{name} ({arguments})" if arguments else name
+
+
+# --- sweeps --------------------------------------------------------------------------
+
+
+def _is_sweep(path: Path) -> bool:
+    return (path / _SWEEP_FILE).is_file()
+
+
+def _sweep(folder: Path) -> Sweep:
+    file = folder / _SWEEP_FILE
+    try:
+        rows = sorted(json.loads(file.read_bytes()), key=lambda row: row["alpha"])
+        names = rows[0]["groups"] or list(rows[0]["figures"])
+        figures = tuple({name: row["figures"][name] for name in names} for row in rows)
+        return Sweep(folder.resolve().name, tuple(float(row["alpha"]) for row in rows), figures, tuple(_log_of(folder / row["results"]) for row in rows))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{file}: expected what microbench sweep writes, got {type(error).__name__}: {error}. Run the sweep again.") from error
+
+
+def _log_of(results: Path) -> LoggedRun | None:
+    name = results.name.removesuffix(_RESULTS_SUFFIX)
+    logged = any(results.parent.glob(f"{name}_samples_*.jsonl"))
+    return rescoring.find_run([results.parent], name) if logged else None
+
+
+def tasks_of(run: Run, *subjects: str) -> list[str]:
+    """The run's tasks of some subjects, in the benchmark's order, without variants."""
+    return [task for task, stated in catalog.TASKS.items() if stated.subject in subjects and task in run.rescored.samples]
+
+
+def main_item(sample: ScoredSample) -> dict[str, Any]:
+    """The item that carries what a sample is about: of a question ``acc``, of boxes ``grit``."""
+    return sample.items["acc"] if "acc" in sample.items else sample.items["grit"]
+
+
+def image_of(sample: ScoredSample) -> str:
+    """The image of a sample, ``dataset/image_id``."""
+    return main_item(sample)["image"]

@@ -1,0 +1,206 @@
+"""A report as files: the page, the pictures, and every number that was drawn."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microbench_tasks import catalog, files, pages
+from microbench_tasks.aggregations import interval_settings
+from microbench_tasks.pages import Cell, Gallery, Picture, Table
+from microbench_tasks.report import pictures
+from microbench_tasks.report import rows as data_rows
+from microbench_tasks.report import runs as read_runs
+from microbench_tasks.report.chapters import Chapter, chapters
+from microbench_tasks.report.drawings import Drawing, finite
+from microbench_tasks.report.gallery import gallery_chapter
+from microbench_tasks.report.rows import Data
+from microbench_tasks.report.runs import Run, Sweep
+from microbench_tasks.report.sweeps import sweeps_chapter
+from microbench_tasks.schema import DataError
+
+PAGE, RECORD, PICTURES = "report.html", "report.json", "pictures"
+# What says that a folder is a report.
+_MADE_BY = "microbench report"
+_VERSION = 1
+
+# Called with a sequence and what is being done, gives its elements.
+Progress = Callable[[Sequence[Any], str], Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written.
+
+    Attributes:
+        folder: where.
+        labels: of the runs and sweeps.
+        pictures: how many were drawn.
+        left_out: what is not in the report, and what to set.
+        notes: what a reader of the scores should know.
+    """
+
+    folder: Path
+    labels: list[str]
+    pictures: int
+    left_out: list[str]
+    notes: list[str]
+
+
+def write(paths: Sequence[Path], out: Path, examples: int, seed: int, progress: Progress) -> Report:
+    """Make the report of runs, submissions and sweeps.
+
+    Args:
+        paths: see `microbench_tasks.report.runs.read`.
+        out: the folder to write, whole or not at all; an earlier report there is replaced.
+        examples: of each kind and run, how many are shown.
+        seed: of the choice of examples.
+        progress: see `Progress`.
+
+    Raises:
+        DataError: ``out`` holds something else than a report, or a path cannot be reported.
+    """
+    if examples < 0:
+        raise DataError(f"--examples {examples}: expected 0 or more.")
+    check_folder(out)
+    runs, sweeps = read_runs.read(paths, lambda found: progress(found, "Scoring runs"))
+    data = data_rows.read(runs)
+    found = _chapters(runs, sweeps, data, examples, seed, progress)
+    left_out = [_missing(text, data, examples) for text in data.missing]
+    notes = [f"{run.label}: {note}" for run in runs for note in run.rescored.notes]
+    found.append(_about(runs, left_out, notes))
+    publish(out, lambda draft: _fill(draft, runs, sweeps, found, left_out, progress))
+    return Report(out, _labels(runs, sweeps), sum(isinstance(part, Drawing) for chapter in found for part in chapter.parts), left_out, notes)
+
+
+def _chapters(runs: Sequence[Run], sweeps: Sequence[Sweep], data: Data, examples: int, seed: int, progress: Progress) -> list[Chapter]:
+    found = list(chapters(runs, data))
+    along = sweeps_chapter(sweeps, lambda logs: progress(logs, "Scoring a sweep"))
+    shown = gallery_chapter(runs, data, examples, seed, lambda chosen: progress(chosen, "Choosing examples")) if examples else None
+    return [*found, *(chapter for chapter in (along, shown) if chapter is not None)]
+
+
+def _missing(reason: str, data: Data, examples: int) -> str:
+    parts = ["slices by modality, domain and scale"] if data.perception is None and not reason.startswith(data_rows.COGNITION_IMAGES) else []
+    parts += ["examples"] if examples else []
+    return f"Left out: {' and '.join(parts)}, for want of {reason}" if parts else reason
+
+
+# --- the folder ----------------------------------------------------------------------
+
+
+def check_folder(out: Path) -> None:
+    """Raise `DataError` unless ``out`` is not there, is empty or is a report that may be replaced."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return
+    if not out.is_dir():
+        raise DataError(f"--out {out}: is a file. Name a folder.")
+    try:
+        is_report = json.loads((out / RECORD).read_bytes())["made_by"] == _MADE_BY
+    except (OSError, ValueError, KeyError, TypeError):
+        is_report = False
+    foreign = sorted(path.name for path in out.iterdir() if path.name not in (PAGE, RECORD, PICTURES))
+    foreign += sorted(f"{PICTURES}/{path.name}" for path in (out / PICTURES).glob("*") if path.suffix not in (".png", ".pdf"))
+    if not is_report or foreign:
+        held = f"holds {', '.join(foreign[:3])}, which no report has" if foreign else f"holds no {RECORD} of a report"
+        raise DataError(f"--out {out}: exists and {held}. Nothing is overwritten: name another folder.")
+
+
+def publish(out: Path, fill: Callable[[Path], None]) -> None:
+    """Write the folder whole or not at all; an earlier report is replaced when the new one is complete."""
+    if not out.exists():
+        files.publish_folder(out, fill)
+        return
+    fresh, earlier = (out.with_name(f".{out.name}-{what}-{os.getpid()}") for what in ("new", "old"))
+    files.publish_folder(fresh, fill)
+    out.rename(earlier)
+    fresh.rename(out)
+    shutil.rmtree(earlier)
+
+
+def _fill(draft: Path, runs: Sequence[Run], sweeps: Sequence[Sweep], found: Sequence[Chapter], left_out: Sequence[str], progress: Progress) -> None:
+    drawings = [part for chapter in found for part in chapter.parts if isinstance(part, Drawing)]
+    drawn = {drawing.name: pictures.save(drawing.figure(), draft / PICTURES, drawing.name) for drawing in progress(drawings, "Drawing")}
+    for number, (gallery, card) in enumerate(((part, card) for chapter in found for part in chapter.parts if isinstance(part, Gallery) for card in part.cards), start=1):
+        (draft / PICTURES).mkdir(exist_ok=True)
+        (draft / PICTURES / f"example-{number:03d}-{card.mark}.png").write_bytes(card.picture.png)
+    sections = [pages.Section(chapter.title, [_shown(part, drawn) for part in chapter.parts], chapter.text) for chapter in found]
+    (draft / PAGE).write_text(pages.render(f"Micro-Bench: {', '.join(_labels(runs, sweeps))}", sections, _facts(runs, sweeps)), encoding="utf-8")
+    (draft / RECORD).write_text(json.dumps(record(runs, found, left_out), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _shown(part: Drawing | Table | Gallery, drawn: Mapping[str, bytes]) -> pages.Part:
+    # Its title stands in the picture itself.
+    return Picture("", drawn[part.name], part.alt, part.note) if isinstance(part, Drawing) else part
+
+
+# --- what it says of itself ----------------------------------------------------------
+
+
+def record(runs: Sequence[Run], found: Sequence[Chapter], left_out: Sequence[str]) -> dict[str, Any]:
+    """Everything that is drawn or shown, as JSON values; `microbench_tasks.report.drawings.drawing_of` draws a picture again."""
+    return {
+        "made_by": _MADE_BY,
+        "version": _VERSION,
+        "unit": "fractions from 0 to 1; pictures and tables show them in percent",
+        "interval": interval_settings(),
+        "runs": [{"label": run.label, "run": run.name, "data": {task: _without_path(identity) for task, identity in run.sources.items()}, "scores": finite(run.rescored.scores), "notes": run.rescored.notes} for run in runs],
+        "left_out": list(left_out),
+        "chapters": [{"title": chapter.title, "text": chapter.text, "parts": [_recorded(part) for part in chapter.parts]} for chapter in found],
+    }
+
+
+def _recorded(part: Drawing | Table | Gallery) -> dict[str, Any]:
+    if isinstance(part, Drawing):
+        return {"picture": part.record()}
+    if isinstance(part, Table):
+        cells = [[{"text": cell.text, "sort": finite(cell.sort)} if isinstance(cell, Cell) else cell for cell in row] for row in part.rows]
+        return {"table": {"title": part.title, "header": list(part.header), "rows": cells, "note": part.note}}
+    return {"gallery": {"title": part.title, "note": part.note, "cards": [{"title": card.title, "mark": card.mark, "facts": dict(card.facts)} for card in part.cards]}}
+
+
+def _without_path(identity: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if identity is None else {name: value for name, value in identity.items() if name != "path"}
+
+
+def _about(runs: Sequence[Run], left_out: Sequence[str], notes: Sequence[str]) -> Chapter:
+    rows = [[run.label, run.name, f"{len(run.rescored.samples)}", f"{sum(run.rescored.num_samples.values()):,}", data_of(run)] for run in runs]
+    tables = [Table("Runs", ["model", "run", "tasks", "samples", "data"], rows)] if rows else []
+    text = f"Scores are computed from the logged samples. Every number in the pictures stands in {RECORD}; each picture lies in {PICTURES} as PNG and PDF."
+    return Chapter("About this report", tables, "\n\n".join([text, *left_out, *(f"Note: {note}" for note in notes)]))
+
+
+def _labels(runs: Sequence[Run], sweeps: Sequence[Sweep]) -> list[str]:
+    return [part.label for part in (*runs, *sweeps)]
+
+
+def _facts(runs: Sequence[Run], sweeps: Sequence[Sweep]) -> dict[str, str]:
+    from importlib.metadata import version
+
+    settings = interval_settings()
+    interval = f"{settings['confidence_level']:.0%} {settings['method']} bootstrap, {settings['num_resamples']:,} resamples, seed {settings['seed']}"
+    facts = {"Runs": ", ".join(run.label for run in runs)} if runs else {}
+    facts |= {"Sweeps": ", ".join(sweep.label for sweep in sweeps)} if sweeps else {}
+    facts |= {"Data": "; ".join(dict.fromkeys(data_of(run) for run in runs))} if runs else {}
+    return facts | {"Intervals": interval, "Made by": f"microbench-lmms {version('microbench-lmms')}"}
+
+
+def data_of(run: Run) -> str:
+    """What a run was asked about, in words."""
+    perception = [identity for task, identity in run.sources.items() if catalog.ALL_TASKS[task].subject != "cognition"]
+    return " and ".join(dict.fromkeys(_data_name(identity) for identity in perception or run.sources.values()))
+
+
+def _data_name(identity: Mapping[str, Any] | None) -> str:
+    if not identity:
+        return "not on record"
+    if identity.get("source") == "demo":
+        return "the demo set: drawn, says nothing about microscopy"
+    if identity.get("source") == "hub":
+        return f"{identity.get('id')}, revision {str(identity.get('revision'))[:8]}"
+    return "the release, from a folder" if identity.get("is_release") else f"a folder that is not the release (SHA-256 {str(identity.get('sha256'))[:12]})"
