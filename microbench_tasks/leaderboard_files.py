@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Goes up when the JSON file's form changes.
 JSON_VERSION = 1
 TITLE = "Micro-Bench leaderboard"
-_NOT_RERUN = "as reported, not re-run"
+_NOT_RERUN = "reported, not re-run"
 # A radar with more lines is not read by anyone.
 _MOST_LINES = 6
 _LEAST_AXES = 3
@@ -84,15 +84,15 @@ def _figures(ranking: Ranking) -> list[str]:
 
 
 def _header(ranking: Ranking) -> list[str]:
-    return ["rank", "model", "data", "n", f"{ranking.metric} [95 % interval by image]", *_figures(ranking), "versus next run"]
+    return ["rank", "model", "data", "n", f"{ranking.metric} [95 % interval]", "versus next run", *_figures(ranking)]
 
 
 def _cells(line: Line, ranking: Ranking) -> list[str]:
     if isinstance(line, Reported):
-        return ["–", line.model, f"release, {_NOT_RERUN}", "", line.as_printed, *[""] * len(_figures(ranking)), ""]
+        return ["–", line.model, _NOT_RERUN, "", line.as_printed, "", *[""] * len(_figures(ranking))]
     figures = [_percent(line.entry.figures[figure]) if figure in line.entry.figures else "" for figure in _figures(ranking)]
     score = f"{_percent(line.entry.score)} [{_percent(line.interval.low)}, {_percent(line.interval.high)}]"
-    return [line.place, line.entry.model, line.entry.data.kind, f"{len(line.entry.scores):,}", score, *figures, _against(line.versus_next)]
+    return [line.place, line.entry.model, line.entry.data.kind, f"{len(line.entry.scores):,}", score, _against(line.versus_next), *figures]
 
 
 def _percent(value: float) -> str:
@@ -124,7 +124,7 @@ def _facts_of(ranking: Ranking) -> str:
 
 def _cautions(ranking: Ranking, with_paper: bool) -> list[str]:
     reported = with_paper and paper.table1(ranking.group)
-    return [*filter(None, [ranking.caution]), *([f"Rows without a rank are the paper's, {_NOT_RERUN}: {paper.source()}. No test compares them with a run."] if reported else [])]
+    return [*filter(None, [ranking.caution]), *([f"Rows without a rank are the paper's, as {_NOT_RERUN}: {paper.source()}. No test compares them with a run."] if reported else [])]
 
 
 def how_to_read() -> list[str]:
@@ -274,17 +274,18 @@ def _section(ranking: Ranking, with_paper: bool) -> Section:
 def _html_cells(line: Line, ranking: Ranking) -> list[Cell]:
     from microbench_tasks import pages
 
-    rank, model, data, n, score, *figures, versus = _cells(line, ranking)
+    rank, model, data, n, score, versus, *figures = _cells(line, ranking)
     is_run = isinstance(line, Row)
     against = f"versus {plain(line.versus_next.model)}" if is_run and line.versus_next else ""
     return [
         pages.Cell(rank, line.rank if is_run else None),
         pages.Cell(plain(model)),
-        pages.Cell(data, title=ranking.data.shown() if is_run else paper.source()),
+        # On one line.
+        pages.Cell(data.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}"), title=ranking.data.shown() if is_run else paper.source()),
         pages.Cell(n, len(line.entry.scores) if is_run else None),
         pages.Cell(score, float(line.entry.score if is_run else line.score)),
-        *map(pages.Cell, figures),
         pages.Cell(versus, line.versus_next.difference if against else None, against),
+        *map(pages.Cell, figures),
     ]
 
 
@@ -310,7 +311,7 @@ def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
 
 def _label(line: Line, ranking: Ranking) -> str:
     if isinstance(line, Reported):
-        return f"{line.model} (paper, {_NOT_RERUN})"
+        return f"{line.model} (reported)"
     mark = "" if ranking.data.kind == "release" else f" ({ranking.data.kind} data)"
     return f"{line.place} {plain(line.entry.model)}{mark}"
 

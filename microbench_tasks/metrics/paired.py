@@ -191,7 +191,7 @@ def _not_rejected(pairs: _Pairs, critical: float) -> tuple[np.ndarray, np.ndarra
     """
     num_questions = pairs.sizes.sum()
     square = num_questions**2 - critical**2 * (pairs.sizes @ pairs.sizes)
-    if square <= 0:
+    if square <= _ROUNDING * num_questions**2:
         # So few images that none is rejected.
         return np.full_like(pairs.total, -1.0), np.full_like(pairs.total, 1.0)
     middle = pairs.total * num_questions - critical**2 * pairs.by_size
