@@ -39,9 +39,14 @@ DPI = 180
 # Of classes in a confusion matrix, how many are drawn one by one.
 MOST_CLASSES = 16
 
+# Two of them side by side are as wide as a page.
+_HALF_WIDTH = 5.4
 _LINE_INCHES = 0.19
+_CELL_INCHES = 0.44
 _LABEL_CHARACTERS = 34
 _MOST_LINES = 5
+# Up to so many answers in a bin are drawn on a linear axis.
+_LINEAR_COUNTS = 50
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -175,7 +180,7 @@ def radar(title: str, axes: Sequence[str], series: Mapping[str, Numbers]) -> Fig
         if len(series) == 1 and not np.isnan(closed).any():
             polar.fill(angles, found, color=look["color"], alpha=0.12)
     polar.set_ylim(0, 100)
-    polar.set_yticks([20, 40, 60, 80, 100], ["20", "40", "60", "80", "100 %"], color=GREY, fontsize=8.5)
+    polar.set_yticks([20, 40, 60, 80, 100], ["20", "40", "60", "80", "100 %"], color=GREY, fontsize=8.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.7})
     polar.set_rlabel_position(180 / len(axes))
     polar.set_xticks(angles, [wrapped(axis, 20) for axis in axes])
     for label, angle in zip(polar.get_xticklabels(), angles):
@@ -183,7 +188,7 @@ def radar(title: str, axes: Sequence[str], series: Mapping[str, Numbers]) -> Fig
         side = np.sin(angle)
         label.set_horizontalalignment("left" if side > 0.01 else "right" if side < -0.01 else "center")
         label.set_verticalalignment("bottom" if np.cos(angle) > 0.9 else "top" if np.cos(angle) < -0.9 else "center")
-    polar.spines["polar"].set_color("#BFBFBF")
+    polar.spines["polar"].set(color="#BFBFBF", zorder=0)
     _title(figure, title)
     _legend(figure, [_line(run, **look) for run, look in zip(series, _looks())])
     return figure
@@ -232,8 +237,7 @@ def confusion(title: str, classes: Sequence[str], counts: Sequence[Sequence[int]
     columns = [*names, "no answer"] if table[:, -1].any() else names
     table = table[:, : len(columns)]
     labels, heads = [wrapped(name, 28, lines=3) for name in names], [wrapped(name, 24, lines=3) for name in columns]
-    cell = 0.52
-    figure = _figure(max(5.2, 3.1 + cell * len(columns)), max(3.2, 2.6 + cell * len(names)))
+    figure = _figure(max(_HALF_WIDTH, 3.1 + _CELL_INCHES * len(columns)), max(3.2, 2.6 + _CELL_INCHES * len(names)))
     axes = figure.add_subplot()
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap=_white_to(COLOURS[0]), vmin=0, vmax=1, aspect="equal")
@@ -263,7 +267,7 @@ def reliability(title: str, edges: Sequence[float], series: Mapping[str, Mapping
     Raises:
         ValueError: a sequence is not as long as there are bins.
     """
-    figure = _figure(6.6, 6.6 + 0.22 * len(series))
+    figure = _figure(_HALF_WIDTH, 5.6 + 0.22 * len(series))
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     above.plot([0, 100], [0, 100], color=GREY, linestyle=":", linewidth=1.2)
     bins = range(len(edges) - 1)
@@ -276,7 +280,8 @@ def reliability(title: str, edges: Sequence[float], series: Mapping[str, Mapping
     above.set(ylabel="right (%)", xlim=(0, 100), ylim=(0, 100))
     above.grid(True)
     below.set(xlabel="confidence: the highest probability (%)", ylabel="questions")
-    below.set_yscale("symlog", linthresh=1)
+    if max(count or 0 for found in series.values() for count in found["count"]) > _LINEAR_COUNTS:
+        below.set_yscale("symlog", linthresh=1)
     _plain_counts(below)
     _title(figure, title)
     _legend(figure, [_line(run, **look) for run, look in zip(series, _looks())] + [_line("calibrated", color=GREY, linestyle=":")])
@@ -344,6 +349,8 @@ def save(figure: Figure, folder: Path, name: str) -> bytes:
     """Write ``name.png`` and ``name.pdf`` into ``folder``, which is made if need be; returns the PNG file's content."""
     folder.mkdir(parents=True, exist_ok=True)
     content = png(figure)
+    # Laid out once: it takes as long as drawing.
+    figure.set_layout_engine("none")
     (folder / f"{name}.png").write_bytes(content)
     # Without its date, the same figure is the same file.
     (folder / f"{name}.pdf").write_bytes(_written(figure, "pdf", metadata={"CreationDate": None}))
@@ -363,8 +370,8 @@ def _written(figure: Figure, kind: str, **options: Any) -> bytes:
 
 
 def wrapped(text: str, width: int = _LABEL_CHARACTERS, lines: int = _MOST_LINES) -> str:
-    """``text`` as a label: on several lines if it is long, and what cannot be printed as a question mark."""
-    printable = "".join(character if character.isprintable() else "?" for character in " ".join(text.split()))
+    """``text`` as a label: on several lines if it is long, but not at hard spaces, and what cannot be printed as a question mark."""
+    printable = "".join(character if character.isprintable() or character == HARD_SPACE else "?" for character in " ".join(text.split(None if HARD_SPACE not in text else " ")))
     return "\n".join(textwrap.wrap(printable, width, max_lines=lines, placeholder=" …", break_on_hyphens=False)) or " "
 
 

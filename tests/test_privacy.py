@@ -1,0 +1,118 @@
+"""Claims about what is taken out of records, and what is found in texts."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from microbench_tasks import privacy
+
+FOLDERS = {"the home folder": Path("/nas/people/ann"), "the current folder": Path("/nas/people/ann/work"), "the root": Path("/")}
+WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("/home/me/plip.pt", "plip.pt"),
+        ("/home/me/My Models/plip.pt", "plip.pt"),
+        ("local-dir:/work/models/plip", "local-dir:plip"),
+        ("model=ViT-B-32,pretrained=/ckpt/epochs/epoch_10.pt", "model=ViT-B-32,pretrained=epoch_10.pt"),
+        ("merge_with=[/a/base,../other/b],alpha=0.5", "merge_with=[base,b],alpha=0.5"),
+        ("model=~/plip,revision=main", "model=plip,revision=main"),
+        ("file:///home/me/plip", "plip"),
+        (r"model=C:\Users\me\plip.pt,x=1", "model=plip.pt,x=1"),
+        (r"\\server\share\plip.pt", "plip.pt"),
+        ("model=org/name,base_url=http://localhost:8000/v1", "model=org/name,base_url=http://localhost:8000/v1"),
+        ("hf-hub:org/name", "hf-hub:org/name"),
+        ("https://huggingface.co/org/name/blob/main/a.pt", "https://huggingface.co/org/name/blob/main/a.pt"),
+        ({"/home/me/a.pt": ["/home/me/b.pt", 3, None]}, {"a.pt": ["b.pt", 3, None]}),
+    ],
+)
+def test_folders_are_taken_off_and_names_and_urls_stay(before, after):
+    assert privacy.without_paths(before) == after
+
+
+@given(st.lists(WORDS, min_size=2, max_size=5), st.sampled_from(["", "model=", "local-dir:", "x=1,model=", "["]))
+def test_no_path_is_left_once_they_are_taken_off(parts, before):
+    cleaned = privacy.without_paths(before + "/" + "/".join(parts))
+    assert list(privacy.any_path(cleaned)) == []
+    assert parts[0] + "/" not in cleaned
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("model=gpt-4o,api_key=abc,timeout=3", "model=gpt-4o,api_key=(removed),timeout=3"),
+        ("token = abc", "token = (removed)"),
+        ("tokenizer=abc,max_tokens=3,keyboard=1", "tokenizer=abc,max_tokens=3,keyboard=1"),
+        ({"api_key": "abc", "model": "x"}, {"api_key": "(removed)", "model": "x"}),
+    ],
+)
+def test_values_named_as_secrets_are_removed(before, after):
+    assert privacy.without_secrets(before) == after
+
+
+@pytest.mark.parametrize(
+    ("secret", "kind"),
+    [
+        ("hf_" + "aB3" * 11, "a Hugging Face token"),
+        ("sk-proj-" + "aB3_" * 8, "an API key"),
+        ("AKIA" + "A1B2C3D4E5F6G7H8", "an AWS access key"),
+        ("ghp_" + "aB3" * 12, "a GitHub token"),
+        ("Authorization: Bearer " + "aB3" * 9, "a bearer token"),
+        ("https://ann:s3cret@example.org/x", "a user name and password in a URL"),
+        ("-----BEGIN RSA PRIVATE KEY-----", "a private key"),
+        ("eyJhbGciOiJIUzI1NiJ9." + "aB3" * 5 + "." + "aB3" * 5, "a JSON web token"),
+    ],
+)
+@pytest.mark.parametrize("around", ["{}", "B) {}", '{{"key": "{}"}}', "said\n{}\nand more", "x={},y"])
+def test_a_secret_is_found_by_its_form(secret, kind, around):
+    assert kind in privacy.secrets(around.format(secret), {})
+
+
+@pytest.mark.parametrize("text", ["hf_hub", "task-specific-and-so-on-and-on", "sk-learn", "bearer of bad news", "AKIA", "B) H&E", "https://example.org/a:b"])
+def test_words_that_resemble_secrets_are_none(text):
+    assert list(privacy.secrets(text, {})) == []
+
+
+def test_the_value_of_a_variable_that_is_named_as_a_secret_is_found_by_its_name():
+    environment = {"MY_API_KEY": "correct horse", "OPENAI_API_KEY": "none", "KEYBOARD": "microscope", "DB_PASSWORD": "12345678"}
+    assert list(privacy.secrets("the correct horse", environment)) == ["the value of the environment variable MY_API_KEY"]
+    assert list(privacy.secrets("none of the above, by microscope", environment)) == []
+    assert list(privacy.secrets("12345678", environment)) == ["the value of the environment variable DB_PASSWORD"]
+
+
+@given(st.lists(WORDS, min_size=1, max_size=4), st.sampled_from(["", " ", "saved to ", '"', "(", "x=", "\n", "file://"]), st.sampled_from(["/home", "/Users", "/tmp", "/mnt", "/nas/people/ann", "/nas/people/ann/work"]))
+def test_a_personal_path_is_found_wherever_it_stands(parts, before, root):
+    assert list(privacy.personal_paths(before + "/".join([root, *parts]), FOLDERS)) != []
+
+
+@pytest.mark.parametrize("text", [r"C:\Users\ann\a.pt", "~/models/a.pt", "/root/models", "in /root."])
+def test_homes_of_other_systems_are_found(text):
+    assert list(privacy.personal_paths(text, {})) != []
+
+
+@settings(max_examples=300)
+@given(st.lists(WORDS, min_size=2, max_size=5), st.sampled_from(["", "A) ", "The answer is ", "H&E, "]), st.sampled_from(["/", " / ", "/ ", " /"]))
+def test_slashes_between_words_are_no_path(parts, before, slash):
+    assert list(privacy.personal_paths(before + slash.join(parts), FOLDERS)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["and/or", "10 um/s", "+/- 3", "</think>", "<ref>nucleus</ref>", "H&E/PAS", "N/A", "1/2", r"\boxed{B}", r"A:\textbf{x}", "https://example.org/home/ann/x", "roots/home/ann", "/nas/people/annabel/x", "home/root", "a/root cell", "at home / tmp"],
+)
+def test_what_a_model_may_write_is_no_path(text):
+    assert list(privacy.personal_paths(text, FOLDERS)) == []
+
+
+@pytest.mark.parametrize("text", ["/opt/models/a", "model=/ckpt/a.pt", r"D:\models\a.pt", "file:///ckpt/a.pt", r"\\server\share"])
+def test_in_metadata_every_absolute_path_is_found(text):
+    assert list(privacy.any_path(text)) == ["a local path"]
+
+
+@pytest.mark.parametrize("text", ["org/name", "https://huggingface.co/org/name", "hf-hub:org/name", "image/png", "GitHub QwenLM/Qwen3-VL, evaluation/ODinW-13: code", "<ref>{class}</ref>", "2026-01-02T03:04:05Z"])
+def test_in_metadata_names_and_urls_are_no_paths(text):
+    assert list(privacy.any_path(text)) == []

@@ -1,0 +1,119 @@
+"""Runs of a few questions as the harness leaves them on disk: a results file and a samples file per task, without a model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import release
+from independent import LETTERS, neutral_prompt, protocol_prompt
+
+from microbench_tasks import catalog, rescoring, source
+from microbench_tasks.documents import TaskDocuments
+from microbench_tasks.localization import microbench_localization_process_results
+from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results
+
+NAME = "20260102_030405"
+COARSE = tuple(f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality", "submodality", "stain"))
+BOXES = "microbench_localization_opencell_nuclei"
+COGNITION = "microbench_cognition"
+NUM_IMAGES, NUM_STAINS = 4, 4
+
+
+def data(folder: Path) -> Path:
+    """Four images with coarse questions, two with boxes, and three cognition questions about two images."""
+    rows = [release.row(number) for number in range(NUM_IMAGES)]
+    rows += [release.row(10 + number, "opencell", polygon=[release.instance("nucleus", [2, 2, 9 + number, 9])]) for number in range(2)]
+    release.write_parquet(folder, rows)
+    release.write_cognition(folder / "cognition" / "test", {"a.png": [release.cognition_question(), release.cognition_question(1)], "b.png": [release.cognition_question(2)]})
+    return folder
+
+
+def right_but_for_every_third(number, doc):
+    """The right letter, or the next one; of boxes the gold ones, or none."""
+    wrong = number % 3 == 2
+    if "boxes" in doc:
+        return "[]" if wrong else json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in doc["boxes"]])
+    return LETTERS[(doc["answer_idx"] + wrong) % len(doc["options"])]
+
+
+def samples(task: str, answer=right_but_for_every_third) -> list[dict]:
+    """As the harness logs them, of the data source at hand."""
+    found = source.of_task(catalog.ALL_TASKS[task])
+    return [_sample(task, number, doc, answer(number, doc)) for number, doc in enumerate(TaskDocuments(catalog.ALL_TASKS[task])(source.load(found), found.label).remove_columns("image"))]
+
+
+def _sample(task, number, doc, response):
+    if task == BOXES:
+        items = microbench_localization_process_results.for_model("microbench_random", None)(doc, [response])
+        prompt, target = neutral_prompt(doc["expression"], (doc["width"], doc["height"])), json.dumps(doc["boxes"])
+    else:
+        score = microbench_clustered_process_results if task == COGNITION else microbench_process_results
+        items, prompt, target = score(doc, [response]), protocol_prompt(doc), str(doc["answer_idx"])
+    return {"doc_id": number, "target": target, "filtered_resps": response, "doc_hash": "0" * 64} | items | {"input": prompt}
+
+
+def write(folder: Path, logged: dict[str, list[dict]], **recorded) -> Path:
+    """A run's files; its results file holds the samples' own figures and what is ``recorded``, by default of the data source at hand."""
+    folder.mkdir(parents=True)
+    for task, found in logged.items():
+        (folder / f"{NAME}_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in found))
+    results = recorded or record(logged)
+    figures = rescoring.rescore(rescoring.find_run([folder])).scores
+    results["results"] = {name: {f"{metric},none": value for metric, value in found.items()} for name, found in figures.items()}
+    (folder / f"{NAME}_results.json").write_text(json.dumps(results))
+    return folder
+
+
+def record(logged: dict[str, list[dict]]) -> dict:
+    """What the results file says of a run on the data source at hand, but for its figures."""
+    configs = {task: {"metadata": metadata(task), "generation_kwargs": {"until": [], "max_new_tokens": 100}} for task in logged}
+    return {
+        "configs": configs,
+        "n-samples": {task: {"original": len(found), "effective": len(found)} for task, found in logged.items()},
+        "n-shot": dict.fromkeys(logged, 0),
+        "config": {
+            "model": "open_clip",
+            "model_args": "model=/home/me/clip,precision=bf16",
+            "limit": None,
+            "offset": 0,
+            "gen_kwargs": "",
+            "random_seed": 0,
+            "numpy_seed": 1234,
+            "torch_seed": 1234,
+            "fewshot_seed": 1234,
+            "resolved_cli_args": {"predict_only": False, "timezone": "Asia/Singapore"},
+        },
+        "loaded_model": {"checkpoint": "local-dir:/home/me/clip", "files": {"folder": "/home/me/clip"}, "weights_sha256": "ab" * 32, "precision": "bf16"},
+        "lmms_eval_version": "0.7.3@abc",
+        "system_instruction": None,
+        "date": NAME,
+    }
+
+
+def metadata(task: str) -> dict:
+    from microbench_tasks import cognition
+
+    module = cognition if task == COGNITION else source
+    boxes = {"boxes": microbench_localization_process_results.for_model("microbench_random", None).record()} if task == BOXES else {}
+    return module.METADATA | boxes
+
+
+def edited(path: Path, edit) -> None:
+    """Let ``edit`` change the content of a JSON file in place."""
+    content = json.loads(path.read_text())
+    edit(content)
+    path.write_text(json.dumps(content))
+
+
+def refreshed(folder: Path) -> Path:
+    """A submission with the digests of its files as they are now: what a careful forger does."""
+
+    def renew(manifest):
+        manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
+        rest = {name: value for name, value in manifest.items() if name != "digest"}
+        manifest["digest"] = hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    edited(folder / "submission.json", renew)
+    return folder
