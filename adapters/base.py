@@ -282,7 +282,7 @@ class ContrastiveModel(lmms, harness.Recorded):
         return keys
 
     def _encode(self, images: list[_Image]) -> None:
-        for image, vector in zip(images, self._run(self.encode_images, _stacked([image.inputs for image in images]))):
+        for image, vector in zip(images, self._run(self.encode_images, _stacked([image.inputs for image in images], self.device))):
             self._image_features[image.key] = vector
             if self.kept_images is not None:
                 self.kept_images.add(image.content, vector)
@@ -303,7 +303,7 @@ class ContrastiveModel(lmms, harness.Recorded):
     def _run(self, encode: Callable[[Tensors], torch.Tensor], batch: Tensors) -> np.ndarray:
         # Not inference_mode: under autocast on the CPU it makes a copy of each attention weight for each image.
         with torch.no_grad(), without_tf32():
-            vectors = encode({name: values.to(self.device) for name, values in batch.items()}).double().cpu().numpy()
+            vectors = encode({name: values.to(self.device, non_blocking=True) for name, values in batch.items()}).double().cpu().numpy()
         if not np.isfinite(vectors).all():
             # The best of such similarities would be the first option, whatever the image.
             raise ValueError(f"{type(self).__name__}: {encode.__name__} gave vectors that are not finite: the weights are broken, or their precision has too small a range. Try precision=fp32.")
@@ -390,5 +390,10 @@ def _rows(tokens: Tensors) -> list[bytes]:
     return [b"".join(array[index].tobytes() for array in arrays) for index in range(len(arrays[0]))]
 
 
-def _stacked(items: list[Tensors]) -> Tensors:
-    return {name: torch.stack([item[name] for item in items]) for name in items[0]}
+def _stacked(items: list[Tensors], device: torch.device) -> Tensors:
+    """The items as one batch; for a GPU in memory that it can read by itself."""
+    return {name: torch.stack([item[name] for item in items], out=_pinned_like(first, len(items)) if device.type == "cuda" else None) for name, first in items[0].items()}
+
+
+def _pinned_like(item: torch.Tensor, count: int) -> torch.Tensor:
+    return torch.empty((count, *item.shape), dtype=item.dtype, pin_memory=True)

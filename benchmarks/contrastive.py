@@ -4,7 +4,7 @@ ViT-B/32 with random weights answers all closed questions about release-shaped i
 Beside the adapter's generation phase stand, in the same process and in turn: the bare encoders on the same
 distinct images and texts, ready as tensors, in batches of the same size; and a loop that treats every question
 by itself, timed on a sample and extrapolated to all questions. Then the same with embeddings kept on disk, and
-with the weights in bfloat16, with the share of letters that agree. `clip-benchmark` (`pip install clip-benchmark`)
+with less precision, compiled or in integers, with the share of letters that agree: of these weights, and of the demo model on the demo set. `clip-benchmark` (`pip install clip-benchmark`)
 and this project's command line each run on the same weights and images as fresh processes, from start to end.
 """
 
@@ -31,6 +31,7 @@ from full_size import write
 from paper_intervals import markdown_table
 from timing import origin
 
+from microbench_adapters import systems
 from microbench_adapters.open_clip_adapter import OpenClip
 from microbench_tasks import catalog, documents, source
 
@@ -172,18 +173,36 @@ def against_the_encoders(weights: Path, repeats: int, sample: int) -> list[str]:
     return ["## Against the encoders and the loop", text, markdown_table(["", "s", "ms per image", "to the bare encoders"], rows)]
 
 
-def kept_and_cast(weights: Path, folder: Path) -> list[str]:
-    rows, reference = [], None
-    for name, options in {"fp32": {}, "cache_dir, first run": {"cache_dir": folder}, "cache_dir, second run": {"cache_dir": folder}, "precision=bf16": {"precision": "bf16"}, "precision=amp_bf16": {"precision": "amp_bf16"}}.items():
+VARIANTS = {"fp32": {}, "bf16": {"precision": "bf16"}, "amp_bf16": {"precision": "amp_bf16"}, "int8": {"precision": "int8"}, "fp32, compiled": {"compile": True}, "bf16, compiled": {"precision": "bf16", "compile": True}}
+
+
+def kept(weights: Path, folder: Path) -> list[str]:
+    rows, first = [], None
+    for name, options in {"no cache_dir": {}, "cache_dir, first run": {"cache_dir": folder}, "cache_dir, second run": {"cache_dir": folder}}.items():
         model = adapter(weights, **options)
         with counted(model) as inputs:
             run = Timed(model)
-        reference = reference or run
-        agreeing = sum(map(str.__eq__, reference.letters(), run.letters())) / len(run.answers)
+        first = first or run
         encoded = (sum(len(next(iter(batch.values()))) for batch in batches) for batches in inputs.values())
-        rows.append([name, *map(str, encoded), f"{run.seconds:.1f}", f"{reference.seconds / run.seconds:.2f}", f"{100 * agreeing:.2f}"])
-    text = "One run each. Random weights leave the options of a question almost equally likely: letters of a trained model agree more often."
-    return ["## Kept embeddings, and less precision", text, markdown_table(["", "images encoded", "texts encoded", "s", "times as fast as fp32", "letters equal, %"], rows)]
+        rows.append([name, *map(str, encoded), f"{run.seconds:.1f}", f"{100 * agreement(first, run):.2f}"])
+    return ["## Kept embeddings", "One run each.", markdown_table(["", "images encoded", "texts encoded", "s", "letters equal, %"], rows)]
+
+
+def agreement(one: Timed, other: Timed) -> float:
+    return sum(map(str.__eq__, one.letters(), other.letters())) / len(one.answers)
+
+
+def less_precise(weights: Path) -> list[str]:
+    random, trained = ({name: Timed(build(options)) for name, options in VARIANTS.items()} for build in (lambda options: adapter(weights, **options), demo_model))
+    rows = [[name, f"{random[name].seconds:.1f}", f"{random['fp32'].seconds / random[name].seconds:.2f}", f"{100 * agreement(random['fp32'], random[name]):.2f}", f"{100 * agreement(trained['fp32'], trained[name]):.2f}"] for name in VARIANTS]
+    text = "One run each; generation phase, without the time in which a compiled model is tried out. Random weights leave the options of a question almost equally likely: letters of a trained model, such as the demo model, agree more often."
+    return ["## Less precision, and compiled", text, markdown_table(["", "s", "times as fast as fp32", "letters equal, %", "of the demo model, %"], rows)]
+
+
+def demo_model(options: dict[str, Any]) -> OpenClip:
+    """The demo model; what it is asked is the demo set from here on."""
+    os.environ["MICROBENCH_DATASET"] = "demo"
+    return systems.demo_clip(**options)
 
 
 def end_to_end(weights: Path, folder: Path, repeats: int) -> list[str]:
@@ -224,8 +243,9 @@ def main() -> None:
         folder = Path(scratch)
         weights = save_model(folder)
         parts = against_the_encoders(weights, args.repeats, args.sample)
-        parts += kept_and_cast(weights, folder / "kept")
+        parts += kept(weights, folder / "kept")
         parts += end_to_end(weights, folder, args.repeats)
+        parts += less_precise(weights)
     command = f"python benchmarks/contrastive.py DATA --rows {args.rows} --repeats {args.repeats} --sample {args.sample}"
     head = ["# Contrastive runs at the encoder's limit", origin(command, "open_clip_torch", "torch", "lmms-eval", "clip-benchmark"), __doc__.split("\n\n", 1)[1].strip()]
     page = "\n\n".join(head + parts) + "\n"

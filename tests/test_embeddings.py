@@ -160,5 +160,5 @@ def test_another_precision_has_embeddings_of_its_own(folder, tmp_path, count_enc
     OpenClip(str(folder), cache_dir=str(tmp_path)).generate_until(requests)
     count_encoded.update(encode_images=0)
     OpenClip(str(folder), cache_dir=str(tmp_path), precision="bf16").generate_until(requests)
-    # And the blank one that every model is tried with.
-    assert count_encoded["encode_images"] == questions.COUNT + 1
+    # And the two blank ones that every model is tried with.
+    assert count_encoded["encode_images"] == questions.COUNT + 2

@@ -102,7 +102,7 @@ def test_transformers_answers_as_a_plain_loop_does_whatever_the_batch_size(trans
         questions.assert_agree(model.generate_until(task.requests()), expected)
 
 
-@pytest.mark.parametrize("precision", ["bf16", "amp_bf16"])
+@pytest.mark.parametrize("precision", ["bf16", "amp_bf16", "int8"])
 def test_lower_precision_runs_and_stays_near_or_is_refused_when_loaded(open_clip_folder, precision, task):
     exact = OpenClip(model=str(open_clip_folder), device="cpu").generate_until(task.requests())
     if open_clip_folder.parent.name.startswith("CoCa") and precision == "bf16":
@@ -112,7 +112,7 @@ def test_lower_precision_runs_and_stays_near_or_is_refused_when_loaded(open_clip
     assert_near(exact, OpenClip(model=str(open_clip_folder), precision=precision, device="cpu").generate_until(task.requests()))
 
 
-@pytest.mark.parametrize("precision", ["bf16", "amp_bf16"])
+@pytest.mark.parametrize("precision", ["bf16", "amp_bf16", "int8"])
 def test_lower_precision_of_transformers_stays_near(transformers_folder, precision, task):
     exact, rough = (TransformersClip(model=str(transformers_folder), precision=name, device="cpu").generate_until(task.requests()) for name in ("fp32", precision))
     assert_near(exact, rough)

@@ -370,6 +370,7 @@ def test_another_type_of_model_is_refused_before_its_weights_are_read(folder):
         ({}, f"model=google/paligemma-3b-mix-224, revision={paligemma_adapter.DEFAULT_REVISION}: AutoConfig cannot load it"),
         ({"revision": "bfloat16"}, "model=google/paligemma-3b-mix-224, revision=bfloat16: AutoConfig cannot load it"),
         ({"precision": "int4"}, "precision=int4: expected one of"),
+        ({"precision": "int8"}, "precision=int8: expected one of fp32, fp16, bf16, amp, amp_bf16."),
         ({"precision": "fp16"}, "precision=fp16: half precision needs a GPU"),
         ({"batch_size": 0}, "batch_size: expected a positive integer, got 0"),
         ({"device": "gpu"}, "device=gpu: torch knows no such device"),
