@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -98,9 +99,11 @@ def install_logging() -> None:
 
     if getattr(WandbLogger, _INSTALLED, False):
         return
+    _expect_parameters(WandbLogger.__init__, "kwargs")
     _expect_parameters(WandbLogger.post_init, "results")
     _expect_parameters(WandbLogger._generate_dataset, "data", "config")
     _expect_parameters(utils.sanitize_long_string, "s")
+    WandbLogger.__init__ = _in_the_first_process(WandbLogger.__init__)
     WandbLogger.post_init = _leaving_no_gaps(WandbLogger.post_init)
     WandbLogger._generate_dataset = _making_whole_tables(WandbLogger._generate_dataset)
     _replace(utils, "sanitize_long_string", _without_commas)
@@ -283,12 +286,24 @@ def _storing_as_it_goes(original: Callable) -> Callable:
     return execute
 
 
+def _in_the_first_process(original: Callable) -> Callable:
+    """Let an evaluation in several processes be one run: the harness starts one in each, and logs to the first."""
+
+    @functools.wraps(original)
+    def __init__(self, **kwargs):
+        first = os.environ.get("RANK", "0") == "0"
+        original(self, **(kwargs if first else kwargs | {"mode": "disabled"}))
+
+    return __init__
+
+
 def _leaving_no_gaps(original: Callable) -> Callable:
     @functools.wraps(original)
     def post_init(self, results):
         from microbench_tasks import wandb_logs
 
-        original(self, wandb_logs.loggable(results))
+        # Only the first process has results.
+        original(self, results if results is None else wandb_logs.loggable(results))
 
     return post_init
 

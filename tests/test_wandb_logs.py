@@ -67,6 +67,16 @@ def test_a_column_stands_for_each_field_and_none_stays_none():
     }
 
 
+@pytest.mark.parametrize(("rank", "settings"), [(None, {"project": "test", "mode": "offline"}), ("0", {"project": "test", "mode": "offline"}), ("1", {"project": "test", "mode": "disabled"})])
+def test_of_several_processes_the_first_one_alone_starts_a_run(rank, settings, monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("RANK", rank)
+    started = []
+    plugin._in_the_first_process(lambda self, **kwargs: started.append(kwargs))(None, project="test", mode="offline")
+    assert started == [settings]
+
+
 def test_a_name_made_of_model_arguments_is_read_back_as_one():
     plugin.install_logging()
     name = utils.sanitize_long_string("clip_precision=bf16,device=cuda_20260101_000000")
