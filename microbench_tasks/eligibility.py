@@ -5,7 +5,6 @@ Each check returns the reasons against, in words for the user; none is a reason 
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,6 +22,7 @@ DataKind = Literal["release", "demo", "local"]
 
 Sample = Mapping[str, Any]
 
+_FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
 _COGNITION = frozenset({catalog.COGNITION_TASK})
 
 
@@ -257,11 +257,11 @@ def count_reasons(kind: DataKind, rescored: Rescored) -> list[str]:
     if kind != "release":
         return []
     expected = {task: catalog.RELEASE_QUESTIONS for task in catalog.tasks_named([catalog.COARSE_GROUP])} | {f"{catalog.COARSE_GROUP}_stain": catalog.RELEASE_STAIN_QUESTIONS}
-    counts = collections.Counter(rescored.num_samples)
+    counts = dict(rescored.num_samples)
     fine = catalog.tasks_named([catalog.FINE_GROUP])
     if counts.keys() >= set(fine):
-        expected[catalog.FINE_GROUP] = catalog.RELEASE_QUESTIONS
-        counts[catalog.FINE_GROUP] = sum(counts[task] for task in fine)
+        expected |= {catalog.FINE_GROUP: catalog.RELEASE_QUESTIONS, _FINE_TOTAL: catalog.RELEASE_QUESTIONS - catalog.RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL}
+        counts |= {catalog.FINE_GROUP: sum(counts[task] for task in fine), _FINE_TOTAL: sum(rescored.num_in_total[task] for task in fine)}
     return [f"{name}: {counts[name]} samples, but the release has {number} questions." for name, number in expected.items() if name in counts and counts[name] != number]
 
 

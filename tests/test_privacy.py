@@ -58,7 +58,7 @@ def test_values_named_as_secrets_are_removed(before, after):
     ("secret", "kind"),
     [
         ("hf_" + "aB3" * 11, "a Hugging Face token"),
-        ("sk-proj-" + "aB3_" * 8, "an API key"),
+        ("sk-proj-" + "aB3_" * 8, "an OpenAI or similar key"),
         ("AKIA" + "A1B2C3D4E5F6G7H8", "an AWS access key"),
         ("ghp_" + "aB3" * 12, "a GitHub token"),
         ("Authorization: Bearer " + "aB3" * 9, "a bearer token"),
