@@ -8,9 +8,12 @@ the tasks, are ranked apart. Every figure is computed from the answers; those th
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,12 +29,13 @@ from microbench_tasks.schema import DataError
 
 if TYPE_CHECKING:
     from microbench_tasks.rescoring import Rescored, ScoredSample
-    from microbench_tasks.submission import Submission
 
 # What has a ranking, in the order shown.
 RANKED = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
 # What is shown beside the score, where a group has it.
 FIGURES = ("acc_strict", "unparsed", "acc_macro", "boxes_unparsed")
+# Each takes 0.6 GB while it scores a submission of the release's size.
+_MOST_PROCESSES = 4
 _DATA_KINDS: tuple[DataKind, ...] = ("release", "demo", "local")
 
 # Task, number of the document, image, and what is right: of the same data these are the same.
@@ -174,7 +178,7 @@ class Leaderboard:
 
 
 def load(folders: Sequence[Path]) -> Leaderboard:
-    """The leaderboard of the submissions in ``folders``; progress is shown on stderr.
+    """The leaderboard of the submissions in ``folders``, several read at once; progress is shown on stderr.
 
     Raises:
         DataError: a folder holds no intact submission, one is named twice, none has a whole group, or
@@ -182,18 +186,24 @@ def load(folders: Sequence[Path]) -> Leaderboard:
     """
     from tqdm import tqdm
 
-    from microbench_tasks import submission
-
     names = names_of([_name_and_digest(folder) for folder in folders], folders)
     entries: list[Entry] = []
-    notes = []
+    notes: list[str] = []
     known: dict[tuple[Question, ...], tuple[Question, ...]] = {}
-    for name, folder in zip(names, tqdm(folders, desc="submissions", disable=None if len(folders) > 1 else True)):
-        # One at a time: its answers take a hundred times the memory of its scores.
-        found = submission.load(folder)
-        entries += of_submission(name, found, known)
-        notes += [f"{name}: {note}" for note in found.rescored.notes]
+    with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1, _MOST_PROCESSES)) as processes:
+        for found, said in tqdm(processes.map(_read, names, folders), desc="reading submissions", total=len(folders), leave=False):
+            # Equal questions, most of the memory, are kept once.
+            entries += [dataclasses.replace(entry, questions=known.setdefault(entry.questions, entry.questions)) for entry in found]
+            notes += said
     return Leaderboard(tuple(rank(entries, names)), tuple(notes))
+
+
+def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
+    """The entries of one submission, and what is to be noted of it; its answers, a hundred times as large, are let go."""
+    from microbench_tasks import submission
+
+    found = submission.load(folder)
+    return entries_of(name, found.rescored, found.manifest["data"]["sources"], found.manifest["versions"]["task"]), [f"{name}: {note}" for note in found.rescored.notes]
 
 
 def _name_and_digest(folder: Path) -> tuple[str, str]:
@@ -221,12 +231,7 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
     return [f"{name} ({digest[:8]})" if count[name] > 1 else name for name, digest in submissions]
 
 
-def of_submission(name: str, found: Submission, known: dict[tuple[Question, ...], tuple[Question, ...]]) -> list[Entry]:
-    """The entries of a submission; see `entries_of`."""
-    return entries_of(name, found.rescored, found.manifest["data"]["sources"], found.manifest["versions"]["task"], known)
-
-
-def entries_of(name: str, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float, known: dict[tuple[Question, ...], tuple[Question, ...]]) -> list[Entry]:
+def entries_of(name: str, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float) -> list[Entry]:
     """An entry for each group of `RANKED` of which every task was asked.
 
     Args:
@@ -234,17 +239,15 @@ def entries_of(name: str, rescored: Rescored, sources: Mapping[str, Mapping[str,
         rescored: its answers, scored.
         sources: of each task the identity of its data, without a path.
         version: of the tasks.
-        known: questions seen so far; equal ones are kept once.
     """
-    return [_entry(name, group, rescored, sources, version, known) for group in RANKED if set(catalog.tasks_named([group])) <= rescored.samples.keys()]
+    return [_entry(name, group, rescored, sources, version) for group in RANKED if set(catalog.tasks_named([group])) <= rescored.samples.keys()]
 
 
-def _entry(name: str, group: str, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float, known: dict[tuple[Question, ...], tuple[Question, ...]]) -> Entry:
+def _entry(name: str, group: str, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float) -> Entry:
     tasks = catalog.tasks_named([group])
     answered = sorted(pair for task in tasks for sample in rescored.samples[task] if (pair := _question(task, sample)))
     if not answered:
         raise DataError(f"{name}: {group}: no question that its total counts.")
-    questions = tuple(question for question, _ in answered)
     figures = {figure: rescored.scores[group][figure] for figure in FIGURES if figure in rescored.scores[group]}
     chance = {"chance": rescored.chance[group]} if group in rescored.chance else {}
     return Entry(
@@ -252,7 +255,7 @@ def _entry(name: str, group: str, rescored: Rescored, sources: Mapping[str, Mapp
         group=group,
         data=_data([sources[task] for task in tasks]),
         version=version,
-        questions=known.setdefault(questions, questions),
+        questions=tuple(question for question, _ in answered),
         scores=np.array([score for _, score in answered]),
         figures={figure: float(value) for figure, value in (figures | chance).items()},
         by_task={task: float(rescored.scores[task]["grit" if catalog.TASKS[task].subject == "boxes" else "acc"]) for task in tasks},
