@@ -14,17 +14,24 @@ if TYPE_CHECKING:
     import pandas
 
 
-def loggable(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The results of a run without entries that hold no figure, at which the logger would end before its tables.
+# What the logger takes from the results by itself.
+_LOGGED = ("results", "groups", "configs", "config")
 
-    Those are the empty lists that the harness keeps in place of the mean, and of the error, of
-    what a sample logs beside its metrics.
+
+def loggable(results: Mapping[str, Any]) -> dict[str, Any]:
+    """The results of a run as the logger can log all of them.
+
+    Entries that hold no figure, at which it would end before its tables, are left out: the empty
+    lists that the harness keeps in place of the mean, and of the error, of what a sample logs
+    beside its metrics. What it would log in a file alone, which W&B does not keep offline (numbers
+    of samples, the model that was loaded, times), is put beside the run's settings.
 
     Args:
         results: as the harness's evaluation returns them; they stay as they are.
     """
     parts = {part: {name: _without_empty_lists(figures) for name, figures in results[part].items()} for part in ("results", "groups") if part in results}
-    return {**results, **parts}
+    records = {name: value for name, value in results.items() if name not in _LOGGED}
+    return {**results, **parts, "config": records | results.get("config", {})}
 
 
 def _without_empty_lists(figures: Mapping[str, Any]) -> dict[str, Any]:

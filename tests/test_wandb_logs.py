@@ -17,18 +17,19 @@ from microbench_tasks.aggregations import Counts, Figure
 
 def test_entries_without_a_figure_are_left_out_and_no_other():
     figures = {"alias": "a", "acc,none": Figure(0.5, [1]), "unparsed_by_kind,none": Counts({"empty": 2}, []), "failed,none": 0, "grit,none": math.nan, "score,none": [], "score_stderr,none": [], "pair,none": [1, 2]}
-    results = {"results": {"task": figures, "group": {"acc,none": 0.25}}, "groups": {"group": {"acc,none": 0.25, "score,none": []}}, "config": {"batch_sizes": []}}
+    results = {"results": {"task": figures, "group": {"acc,none": 0.25}}, "groups": {"group": {"acc,none": 0.25, "score,none": []}}, "config": {"batch_sizes": [], "date": 1}, "date": 2, "loaded_model": {"texts_cut": []}}
     before = copy.deepcopy(results)
     found = wandb_logs.loggable(results)
     assert set(figures) - set(found["results"]["task"]) == {"score,none", "score_stderr,none"}
     assert all(found["results"]["task"][name] is figures[name] for name in found["results"]["task"])
     assert found["groups"] == {"group": {"acc,none": 0.25}}
-    assert found["config"] is results["config"]
+    # The run's settings come first where names are the same.
+    assert found["config"] == {"batch_sizes": [], "date": 1, "loaded_model": {"texts_cut": []}}
     assert repr(results) == repr(before)
 
 
 def test_results_without_groups_stay_without():
-    assert wandb_logs.loggable({"results": {}}) == {"results": {}}
+    assert wandb_logs.loggable({"results": {}, "config": {}}) == {"results": {}, "config": {}}
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,14 @@ class Logged:
     Attributes:
         figures: each number that was logged: ``task/metric`` and, of a mapping, its keys.
         summary: the same of what its page would show.
+        settings: each number among those of the run, by its path.
         tables: columns and rows by key.
         name: of the run.
     """
 
     figures: dict[tuple[str, ...], float] = field(default_factory=dict)
     summary: dict[tuple[str, ...], float] = field(default_factory=dict)
+    settings: dict[tuple[str, ...], float] = field(default_factory=dict)
     tables: dict[str, list[dict]] = field(default_factory=dict)
     name: str = ""
 
@@ -61,6 +63,8 @@ def logged_in(folder):
         kind = record.WhichOneof("record_type")
         if kind == "run":
             logged.name = record.run.display_name
+        for item in record.config.update:
+            logged.settings |= {(item.key, *path): value for path, value in numbers(json.loads(item.value_json))}
         for items, target in ((record.history.item, logged.figures), (record.summary.update, logged.summary)):
             for item in items:
                 key, value = tuple(item.nested_key) or (item.key,), json.loads(item.value_json)
@@ -137,6 +141,13 @@ def test_every_number_of_the_results_file_is_logged_and_no_other(served):
     assert served.logged.summary == expected
 
 
+def test_every_other_number_of_the_results_file_is_among_the_run_s_settings(served):
+    place = {"configs": ("task_configs",), "config": ("cli_configs",)}
+    expected = {(*place.get(path[0], ("cli_configs", path[0])), *path[1:]): value for path, value in numbers(served.results) if path[0] not in ("results", "groups")}
+    assert ("cli_configs", "n-samples", "microbench_fine_pollen", "effective") in expected
+    assert {path: served.logged.settings.get(path) for path in expected} == expected
+
+
 def test_what_is_counted_by_kind_is_logged_as_numbers(served):
     by_kind = {key[1]: value for key, value in served.logged.figures.items() if key[0] == "microbench_all/unparsed_by_kind"}
     assert set(by_kind) == {"ambiguous", "refusal", "empty", "truncated", "unparsed", "failed"}
@@ -209,14 +220,7 @@ def test_a_run_is_named_after_its_model_arguments_though_they_have_commas(served
     assert served.logged.name.startswith("openai_model=x base_")
 
 
-def test_the_harness_own_command_logs_the_same(demo_folder, tmp_path):
-    done = tracked_run(tmp_path, SCRIPTS / "lmms-eval", "--model", "microbench_random", "--tasks", "microbench_coarse", "--limit", "5", "--wandb_args", "project=test,name=mine")
-    assert done.logged.figures == figures_in(done.results)
-    assert done.logged.name == "mine"
-    assert {row["Metric"] for row in done.logged.tables["evaluation/group_eval_results"]} > MACRO
-
-
-# --- the Hub, which is the harness's business ---
+# --- the harness's own command, and the Hub, which is the harness's business ---
 
 _WITH_A_STAND_IN_FOR_THE_HUB = """
 import json, pathlib, shutil, sys
@@ -241,26 +245,38 @@ tracker.EvaluationTracker.recreate_metadata_card = lambda self: calls.append(["c
 tracker.HfApi = Api
 classes = [tracker.EvaluationTracker, tracker.GeneralConfigTracker]
 before = [dict(vars(one)) for one in classes]
-from microbench_tasks import launcher
-launcher.main()
+# What the script lmms-eval runs; the plugin comes by its entry point.
+from lmms_eval.cli import dispatch
+dispatch.main()
 print("CALLS " + json.dumps({"calls": calls, "untouched": before == [dict(vars(one)) for one in classes]}))
 """
 
 
-def test_the_hub_is_sent_the_run_s_own_files_by_the_harness_s_own_code(demo_folder, tmp_path):
-    (tmp_path / "hub").mkdir()
+@pytest.fixture(scope="module")
+def pushed(demo_folder, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pushed")
+    (folder / "hub").mkdir()
     settings = "hub_results_org=org,push_results_to_hub=True,push_samples_to_hub=True,token=not-a-token"
-    command = ("--model", "microbench_random", "--model_args", "seed=1", "--tasks", "microbench_coarse", "--limit", "3", "--output_path", tmp_path / "out", "--log_samples", "--hf_hub_log_args", settings)
-    done = run(sys.executable, "-c", _WITH_A_STAND_IN_FOR_THE_HUB, tmp_path / "hub", *command)
-    assert done.returncode == 0, done.stdout + done.stderr
-    [line] = [line for line in done.stdout.splitlines() if line.startswith("CALLS ")]
+    command = (sys.executable, "-c", _WITH_A_STAND_IN_FOR_THE_HUB, folder / "hub", "--model", "microbench_random", "--model_args", "seed=1", "--tasks", "microbench_coarse", "--limit", "3")
+    return tracked_run(folder, *command, "--hf_hub_log_args", settings, "--wandb_args", "project=test,name=mine")
+
+
+def test_the_harness_own_command_logs_the_same(pushed):
+    assert pushed.logged.figures == figures_in(pushed.results)
+    assert pushed.logged.name == "mine"
+    assert {row["Metric"] for row in pushed.logged.tables["evaluation/group_eval_results"]} > MACRO
+
+
+def test_the_hub_is_sent_the_run_s_own_files_by_the_harness_s_own_code(pushed):
+    [line] = [line for line in pushed.said.splitlines() if line.startswith("CALLS ")]
     said = json.loads(line.removeprefix("CALLS "))
     assert said["untouched"]
     # One results file, and the folder anew after the samples of each of the five tasks.
     assert collections.Counter(call for call, _ in said["calls"]) == {"create_repo": 6, "upload_file": 1, "upload_folder": 5, "card": 1}
     assert {repository for _, repository in said["calls"]} == {"org/lmms-eval-results-private"}
-    assert contents(tmp_path / "hub") == contents(tmp_path / "out")
-    assert "acc_macro,none" in results_in(tmp_path / "hub")["groups"]["microbench_coarse"]
+    hub = pushed.folder.parent / "hub"
+    assert contents(hub) == contents(pushed.folder)
+    assert "acc_macro,none" in results_in(hub)["groups"]["microbench_coarse"]
 
 
 def contents(folder):
