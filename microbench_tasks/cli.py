@@ -187,10 +187,13 @@ def _leaderboard(options: argparse.Namespace) -> None:
 
 
 def _report(options: argparse.Namespace) -> None:
+    from loguru import logger
     from tqdm import tqdm
 
     from microbench_tasks.report import writing
 
+    # The harness, which loads the data, says much of its own.
+    logger.disable("lmms_eval")
     report = writing.write(options.runs, options.out, options.examples, options.seed, lambda items, what: tqdm(items, desc=what, leave=False))
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
         print(text)
@@ -226,7 +229,7 @@ def _submit(options: argparse.Namespace) -> None:
 
     description = submission.Description(options.model_name, options.model_url, options.samples_url)
     run = rescoring.find_run([options.run_folder], options.run)
-    written = submission.submit(run, description, options.out, lambda tasks: tqdm(tasks, desc="reading samples", leave=False))
+    written = submission.submit(run, description, options.out, lambda items, what: tqdm(items, desc=what, leave=False))
     manifest = written.manifest
     print(f"{options.out}: {manifest['model']['name']} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks")
     print(f"digest: {manifest['digest']}")

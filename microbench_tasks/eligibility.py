@@ -21,6 +21,8 @@ from microbench_tasks.schema import DataError
 DataKind = Literal["release", "demo", "local"]
 
 Sample = Mapping[str, Any]
+# Wraps what takes long, given with what it is.
+Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 _FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
 _COGNITION = frozenset({catalog.COGNITION_TASK})
@@ -45,8 +47,13 @@ class Examination:
     notes: tuple[str, ...]
 
 
-def examine(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] = iter) -> Examination:
-    """Check a run in every respect; ``progress`` wraps the names of tasks while they are read."""
+def silently(items: Iterable[Any], what: str) -> Iterable[Any]:
+    """No progress."""
+    return items
+
+
+def examine(run: LoggedRun, progress: Progress = silently) -> Examination:
+    """Check a run in every respect."""
     variants = [task for task in run.samples if task in catalog.VARIANTS]
     notes = [f"left out, as they are variants of the benchmark's own tasks: {', '.join(variants)}"] if variants else []
     notes += [f"left out, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}"] if run.others else []
@@ -55,13 +62,13 @@ def examine(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
         return Examination(run, {}, None, ("the run asked variants of the benchmark's tasks only. Ask a task or a group of the benchmark itself, such as microbench_vqa.",), tuple(notes))
     reasons = record_reasons(run) + _run_reasons(run)
     samples: dict[str, list[Sample]] = {}
-    for task in progress(run.samples):
+    for task in progress(run.samples, "reading samples"):
         try:
             samples[task] = [sample for _, sample in sorted(rescoring.logged_samples(run.samples[task]), key=lambda pair: pair[1]["doc_id"])]
         except DataError as error:
             reasons.append(str(error))
     reasons += [reason for task, found in samples.items() for reason in sample_reasons(run, task, found)]
-    rescored, problems = _rescored(run, samples)
+    rescored, problems = _rescored(run, samples, progress)
     reasons += problems
     if rescored is not None:
         reasons += _score_reasons(run, samples, rescored) + count_reasons(kind_of_run(run), rescored)
@@ -213,12 +220,12 @@ def _is_known_prompt(run: LoggedRun, task: str, sample: Sample) -> bool:
     return prompt == microbench_doc_to_text({"question": question, "options": item["options"]})
 
 
-def _rescored(run: LoggedRun, samples: Mapping[str, Sequence[Sample]]) -> tuple[Rescored | None, list[str]]:
+def _rescored(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progress: Progress) -> tuple[Rescored | None, list[str]]:
     """The run scored again; or each task's own reason why that cannot be."""
     if samples.keys() != run.samples.keys() or any(_item(task, sample) is None for task, found in samples.items() for sample in found):
         return None, []
     try:
-        return rescoring.rescore(run), []
+        return rescoring.rescore(run, lambda tasks: progress(tasks, "scoring samples")), []
     except DataError:
         problems = []
         for task, file in run.samples.items():

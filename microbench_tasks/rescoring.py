@@ -14,7 +14,7 @@ import math
 import operator
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,10 +140,10 @@ def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
             raise DataError(f"{path}: no such file or folder.")
 
 
-def rescore(run: LoggedRun) -> Rescored:
+def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] = iter) -> Rescored:
     """Score every sample of a run again and aggregate as the harness does.
 
-    A group is scored if all of its tasks are there.
+    A group is scored if all of its tasks are there. ``progress`` wraps the names of the tasks.
 
     Raises:
         DataError: a samples file is damaged, incomplete or does not fit its task, the results file
@@ -152,7 +152,7 @@ def rescore(run: LoggedRun) -> Rescored:
     rescored = Rescored()
     aggregated: dict[str, dict[str, Any]] = {}
     answers: dict[str, list[dict[str, Any]]] = {}
-    for name in run.samples:
+    for name in progress(run.samples):
         samples, items = _task_items(run, name)
         aggregated[name] = {metric: aggregate([item[metric] for item in items]) for metric, aggregate in definitions.aggregations(name).items()}
         rescored.num_samples[name] = len(items)

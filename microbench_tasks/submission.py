@@ -15,13 +15,13 @@ import hashlib
 import json
 import math
 import zoneinfo
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog, eligibility, files, hub_formats, privacy, rescoring
-from microbench_tasks.eligibility import Examination, Sample
+from microbench_tasks.eligibility import Examination, Progress, Sample, silently
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError, without_repeats
 
@@ -168,8 +168,8 @@ def _shortened(text: str, length: int = 300) -> str:
 # --- writing -------------------------------------------------------------------------
 
 
-def submit(run: LoggedRun, description: Description, target: Path, progress: Callable[[Iterable[str]], Iterable[str]] = iter) -> Written:
-    """Write the submission of a run as the new folder ``target``, whole or not at all.
+def submit(run: LoggedRun, description: Description, target: Path, progress: Progress = silently) -> Written:
+    """Write the submission of a run as the new folder ``target``, whole or not at all; ``progress`` wraps what takes long.
 
     Raises:
         DataError: ``target`` exists; the run cannot be a submission (all reasons are given); or a text holds a secret or a local path.

@@ -9,14 +9,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog, cognition, eligibility, rescoring, source, submission
 from microbench_tasks.answers import LETTERS
-from microbench_tasks.eligibility import Sample
+from microbench_tasks.eligibility import Progress, Sample, silently
 from microbench_tasks.prompts import microbench_doc_to_text
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 _UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError)
 # Of the problems of one check, how many are said.
 _SAID = 5
-
-Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -53,13 +51,13 @@ class Check:
         return "\n".join([f"FAILED       {self.name}", *(f"             - {problem}" for problem in [*self.problems[:_SAID], *more])])
 
 
-def verify(folder: Path, *, with_data: bool = True, progress: Progress = lambda items, _: items) -> Iterator[Check]:
+def verify(folder: Path, *, with_data: bool = True, progress: Progress = silently) -> Iterator[Check]:
     """Check a submission in every respect, one after the other.
 
     Args:
         with_data: also compare each sample with the data source that ``MICROBENCH_DATASET`` (and
             ``MICROBENCH_COGNITION``) names now.
-        progress: wraps what takes long, given with what it is.
+        progress: wraps what takes long.
 
     Raises:
         DataError: ``folder`` holds no ``submission.json`` in JSON.
@@ -76,7 +74,7 @@ def verify(folder: Path, *, with_data: bool = True, progress: Progress = lambda 
     yield Check("versions, settings and data source", tuple(eligibility.record_reasons(run) + _record_problems(manifest)))
     samples, problems = _samples(run, progress)
     yield Check("samples: all there, asked in the known way", tuple(problems))
-    yield from _score_checks(run, manifest, samples)
+    yield from _score_checks(run, manifest, samples, progress)
     yield from _text_checks(folder, manifest)
     yield from _data_checks(run, samples, progress) if with_data else [Check("the samples against the data", skipped="--without-data. Whether questions, right answers and images are the benchmark's has NOT been checked")]
 
@@ -113,14 +111,15 @@ def _samples(run: LoggedRun, progress: Progress) -> tuple[dict[str, list[Sample]
     return samples, problems
 
 
-def _score_checks(run: LoggedRun, manifest: Mapping[str, Any], samples: Mapping[str, Sequence[Sample]]) -> Iterator[Check]:
+def _score_checks(run: LoggedRun, manifest: Mapping[str, Any], samples: Mapping[str, Sequence[Sample]], progress: Progress) -> Iterator[Check]:
     name = "scores, from the samples"
     if samples.keys() != run.samples.keys():
         yield Check(name, skipped="there are samples that cannot be read")
         return
     try:
         # However many there are: their number is a check of its own.
-        rescored = rescoring.rescore(dataclasses.replace(run, record={key: value for key, value in run.record.items() if key != "n-samples"}))
+        uncounted = dataclasses.replace(run, record={key: value for key, value in run.record.items() if key != "n-samples"})
+        rescored = rescoring.rescore(uncounted, lambda tasks: progress(tasks, "scoring samples"))
     except DataError as error:
         yield Check(name, (f"the samples cannot be scored: {error}",))
         return
