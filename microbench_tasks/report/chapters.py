@@ -13,6 +13,7 @@ from microbench_tasks.metrics.calibration import NUM_BINS
 from microbench_tasks.pages import Cell, Gallery, Table
 from microbench_tasks.report import scores
 from microbench_tasks.report.drawings import Drawing, drawing
+from microbench_tasks.report.pictures import HARD_SPACE
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.report.scores import Estimate
@@ -49,14 +50,17 @@ def part_name(*words: str) -> str:
 # --- scores --------------------------------------------------------------------------
 
 
-def scores_chapter(runs: Sequence[Run]) -> Chapter:
-    """Accuracy of groups and tasks, and a table of every main score."""
-    totals = [name for name in (*reversed(catalog.GROUPS), catalog.COGNITION_TASK) if name not in ("microbench", "microbench_all", catalog.LOCALIZATION_GROUP)]
+def scores_chapter(runs: Sequence[Run]) -> Chapter | None:
+    """Accuracy of groups and tasks."""
+    totals = [catalog.COARSE_GROUP, catalog.FINE_GROUP, "microbench_vqa", catalog.COGNITION_TASK]
     panels = [("totals", "Accuracy in all", totals)]
     panels += [(subject, f"Accuracy by task, {_SUBJECTS[subject]}", [name for name, task in catalog.TASKS.items() if task.subject == subject]) for subject in ("coarse", "fine")]
     panels += [("variants", "Accuracy of all coarse questions asked in other ways", list(catalog.VARIANTS))]
     drawings = [found for name, title, names in panels if (found := _task_drawing(f"accuracy-{name}", title, names, runs))]
-    return Chapter("Scores", [*drawings, _score_table(runs)], "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options.")
+    if not drawings:
+        return None
+    table = _score_table(runs, "Scores of questions", "acc", (*reversed(catalog.GROUPS), *catalog.ALL_TASKS), _ACC_NOTE)
+    return Chapter("Scores", [*drawings, table], "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options.")
 
 
 def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> Drawing | None:
@@ -65,7 +69,7 @@ def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Ru
     chance = {_short(row): next((run.rescored.chance[row] for run in runs if row in run.rescored.chance), None) for row in names}
     if not estimates:
         return None
-    return estimate_drawing(name, f"{title}, {BY_IMAGE}", estimates, runs, [chance[row] for row in estimates])
+    return estimate_drawing(name, title, estimates, runs, [chance[row] for row in estimates], are_apart=name != "accuracy-totals")
 
 
 def _task_estimate(run: Run, name: str) -> Estimate:
@@ -84,27 +88,45 @@ def _short(name: str) -> str:
     return name.removeprefix("microbench_").replace("_", " ") if name != "microbench_vqa" else "coarse and fine (microbench_vqa)"
 
 
-_SCORE_COLUMNS: dict[str, Callable[[Run, str], Cell]] = {
-    "n": lambda run, name: Cell(f"{sum(run.rescored.num_samples[task] for task in catalog.tasks_named([name])):,}"),
-    "chance %": lambda run, name: _figure_cell(run.rescored.chance.get(name)),
-    "acc %": lambda run, name: _figure_cell(run.rescored.scores[name].get("acc")),
-    "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "acc_image_ci", "acc_ci"),
-    "acc_strict %": lambda run, name: _figure_cell(run.rescored.scores[name].get("acc_strict")),
-    "unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name].get("unparsed")),
-    "GRIT × 100": lambda run, name: _figure_cell(run.rescored.scores[name].get("grit")),
-    "its 95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "grit_ci"),
-    "boxes unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name].get("boxes_unparsed")),
-    "no response": lambda run, name: Cell(f"{run.rescored.scores[name].get('failed', 0):,}"),
+# Of the scores of questions and of boxes: the columns of their table.
+_COLUMNS: dict[str, dict[str, Callable[[Run, str], Cell]]] = {
+    "acc": {
+        "n": lambda run, name: _size_cell(run, name),
+        "chance %": lambda run, name: _figure_cell(run.rescored.chance.get(name)),
+        "acc %": lambda run, name: _figure_cell(run.rescored.scores[name]["acc"]),
+        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "acc_image_ci", "acc_ci"),
+        "acc_strict %": lambda run, name: _figure_cell(run.rescored.scores[name]["acc_strict"]),
+        "unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name]["unparsed"]),
+        "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
+    },
+    "grit": {
+        "n": lambda run, name: Cell(f"{sum(len(run.rescored.samples[task]) for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject == 'boxes'):,}"),
+        "GRIT × 100": lambda run, name: _figure_cell(run.rescored.scores[name]["grit"]),
+        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "grit_ci"),
+        "unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name]["boxes_unparsed"]),
+        "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
+    },
 }
+_ACC_NOTE = (
+    "n: in brackets how many the totals of a group count. acc_strict counts an answer only where it can be read without luck; "
+    "unparsed responses count as wrong. Intervals resample images with all their questions."
+)
 
 
-def _score_table(runs: Sequence[Run]) -> Table:
-    names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if any(name in run.rescored.scores for run in runs)]
-    rows = [[name, run.label, *(column(run, name) for column in _SCORE_COLUMNS.values())] for name in names for run in runs if name in run.rescored.scores]
-    kept = [0, 1, *(index for index in range(2, len(rows[0])) if any(row[index].text != "–" for row in rows))]
-    header = ["task or group", "run", *_SCORE_COLUMNS]
-    note = "acc_strict counts an answer only where it can be read without luck; unparsed responses count as wrong. Intervals of accuracy resample images with all their questions."
-    return Table("Every main score", [header[index] for index in kept], [[row[index] for index in kept] for row in rows], note)
+def _score_table(runs: Sequence[Run], title: str, metric: str, names: Sequence[str], note: str) -> Table:
+    """The main scores of those of ``names`` that have the metric."""
+    columns = dict(_COLUMNS[metric])
+    if not any(run.rescored.scores[name]["failed"] for name in names for run in runs if metric in run.rescored.scores.get(name, {})):
+        del columns["no response"]
+    rows = [[name, run.label, *(column(run, name) for column in columns.values())] for name in names for run in runs if metric in run.rescored.scores.get(name, {})]
+    return Table(title, ["task or group", "run", *columns], rows, note)
+
+
+def _size_cell(run: Run, name: str) -> Cell:
+    tasks = [task for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject != "boxes"]
+    samples = sum(run.rescored.num_samples[task] for task in tasks)
+    outside = samples - sum(run.rescored.num_in_total[task] for task in tasks)
+    return Cell(f"{samples:,} ({samples - outside:,})" if outside and name in catalog.GROUPS else f"{samples:,}", sort=samples)
 
 
 def _figure_cell(value: float | None) -> Cell:
@@ -127,11 +149,10 @@ def slices_chapter(runs: Sequence[Run], data: Data) -> Chapter | None:
     dimensions = scores.known_dimensions() | (scores.row_dimensions(data.perception) if data.perception else {})
     parts: list[Drawing | Table] = []
     for key in (key for key in ("pathology", "modality", "domain", "scale") if key in dimensions):
-        for subject in ("coarse", "fine"):
-            estimates = _sliced(runs, subject, dimensions[key])
-            if estimates:
-                title = f"Accuracy by {dimensions[key].name}, {_SUBJECTS[subject]}, {BY_IMAGE}"
-                parts += [estimate_drawing(f"slice-{key}-{subject}", title, estimates, runs), estimate_table(title, dimensions[key].name, estimates)]
+        found = {subject: estimates for subject in ("coarse", "fine") if (estimates := _sliced(runs, subject, dimensions[key]))}
+        title = f"Accuracy by {dimensions[key].name}"
+        parts += [estimate_drawing(f"slice-{key}-{subject}", f"{title}, {_SUBJECTS[subject]}", estimates, runs) for subject, estimates in found.items()]
+        parts += [estimate_table(title, dimensions[key].name, {_SUBJECTS[subject]: estimates for subject, estimates in found.items()})] if found else []
     if not parts:
         return None
     return Chapter("Slices", parts, "Questions that the totals leave out are left out here, too. A slice of few images says little: n is beside each.")
@@ -151,14 +172,14 @@ def abilities_chapter(runs: Sequence[Run]) -> Chapter | None:
     parts: list[Drawing | Table] = []
     if len(estimates) >= 3:
         series = {run.label: [found[run.label].value if run.label in found else None for found in estimates.values()] for run in runs if any(run.label in found for found in estimates.values())}
-        n = sum(next(iter(found.values())).n for found in estimates.values())
-        parts.append(drawing("ability-radar", "radar", _alt(title, estimates), "Intervals are in the next picture.", title=f"{title} (n = {n:,}, %)", axes=list(estimates), series=series))
-    parts += [estimate_drawing("ability", f"{title}, {BY_IMAGE}", estimates, runs), estimate_table(title, "ability", estimates)]
+        parts.append(drawing("ability-radar", "radar", _alt(title, estimates), "Intervals are in the next picture.", title=f"{title} (n = {_total(estimates)}, %)", axes=list(estimates), series=series))
+    parts += [estimate_drawing("ability", title, estimates, runs), estimate_table(title, "ability", {_SUBJECTS["fine"]: estimates})]
     return Chapter("Abilities", parts, "What the classification datasets test, by the grouping of the paper's evaluation code.")
 
 
-def estimate_drawing(name: str, title: str, estimates: Estimates, runs: Sequence[Run], chance: Sequence[float | None] | None = None, **options: Any) -> Drawing:
-    """Bars of one run, or points of several beside each other."""
+def estimate_drawing(name: str, title: str, estimates: Estimates, runs: Sequence[Run], chance: Sequence[float | None] | None = None, are_apart: bool = True, **options: Any) -> Drawing:
+    """Bars of one run, or points of several beside each other; the title says how many scores there are, if rows share none."""
+    title = f"{title}{f' (n = {_total(estimates)})' if are_apart else ''}, {BY_IMAGE}"
     labels = [f"{row} ({_sizes(found.values())})" for row, found in estimates.items()]
     options |= {"chance": list(chance)} if chance is not None and any(level is not None for level in chance) else {}
     columns = {run.label: _columns([found.get(run.label) for found in estimates.values()]) for run in runs if any(run.label in found for found in estimates.values())}
@@ -172,8 +193,18 @@ def _columns(estimates: Sequence[Estimate | None]) -> dict[str, list[float | Non
 
 
 def _sizes(estimates: Iterable[Estimate]) -> str:
-    """Numbers of scores and of images; of several runs those that differ."""
-    return " / ".join(dict.fromkeys(f"n = {found.n:,}" + (f", {found.images:,} images" if found.images != found.n else "") for found in estimates))
+    """Numbers of scores and of images, on one line; of several runs those that differ."""
+    sizes = " / ".join(dict.fromkeys(f"n = {found.n:,}" + (f", {found.images:,} images" if found.images != found.n else "") for found in estimates))
+    return sizes.replace(" ", HARD_SPACE)
+
+
+def _total(estimates: Estimates) -> str:
+    """How many scores all rows have together; of several runs those numbers that differ."""
+    totals: dict[str, int] = {}
+    for found in estimates.values():
+        for run, one in found.items():
+            totals[run] = totals.get(run, 0) + one.n
+    return " / ".join(dict.fromkeys(f"{total:,}" for total in totals.values()))
 
 
 def _alt(title: str, estimates: Estimates) -> str:
@@ -181,14 +212,15 @@ def _alt(title: str, estimates: Estimates) -> str:
     return f"{title}. {'; '.join(rows)}."
 
 
-def estimate_table(title: str, head: str, estimates: Estimates) -> Table:
-    """The numbers of a picture of estimates."""
+def estimate_table(title: str, head: str, estimates: Mapping[str, Estimates]) -> Table:
+    """The numbers of pictures of estimates, of each kind of question."""
     rows = [
-        [row, run, f"{found.n:,}", f"{found.images:,}", *(Cell(percent(value), sort=value, title=f"{value:.6f}") for value in (found.value, found.low, found.high))]
-        for row, by_run in estimates.items()
+        [kind, row, run, f"{found.n:,}", f"{found.images:,}", *(Cell(percent(value), sort=value, title=f"{value:.6f}") for value in (found.value, found.low, found.high))]
+        for kind, of_kind in estimates.items()
+        for row, by_run in of_kind.items()
         for run, found in by_run.items()
     ]
-    return Table(f"{title}: numbers", [head, "run", "n", "images", "mean %", "low %", "high %"], rows)
+    return Table(f"{title}: numbers", ["of", head, "run", "n", "images", "mean %", "low %", "high %"], rows)
 
 
 # --- answers -------------------------------------------------------------------------
@@ -197,13 +229,14 @@ def estimate_table(title: str, head: str, estimates: Estimates) -> Table:
 def confusions_chapter(runs: Sequence[Run]) -> Chapter | None:
     """A matrix for each task and run."""
     parts, unfit = [], []
-    for number, run in enumerate(runs, start=1):
-        for task in tasks_of(run, "coarse", "fine", "cognition"):
-            found = scores.confusion(run.rescored.samples[task])
-            if found is None:
-                unfit.append(_short(task))
-            else:
-                parts.append(_confusion_drawing(run, number, task, found))
+    asked = [(task, number, run) for number, run in enumerate(runs, start=1) for task in tasks_of(run, "coarse", "fine", "cognition")]
+    # The runs beside each other.
+    for task, number, run in sorted(asked, key=lambda entry: list(catalog.TASKS).index(entry[0])):
+        found = scores.confusion(run.rescored.samples[task])
+        if found is None:
+            unfit.append(_short(task))
+        else:
+            parts.append(_confusion_drawing(run, number, task, found))
     if not parts:
         return None
     text = "Rows are the right options, columns the answers as the strict rule reads them; numbers count questions, shades are shares of a row, outlined cells are right."
@@ -278,27 +311,24 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
         return None
     having = [run for run in runs if tasks_of(run, "boxes")]
     estimates = {_short(task): {run.label: scores.estimate([sample.items["grit"] for sample in run.rescored.samples[task]]) for run in having if task in run.rescored.samples} for task in tasks}
-    title = f"GRIT localization score by task, {BY_IMAGE}"
+    title = "GRIT localization score by task"
     panels = {f"{_short(task)} ({_sizes(estimates[_short(task)].values())})": {run.label: scores.grit_counts(run, task) for run in having if task in run.rescored.samples} for task in tasks}
-    n = " / ".join(dict.fromkeys(f"{sum(len(run.rescored.samples[task]) for task in tasks_of(run, 'boxes')):,}" for run in having))
     histogram = drawing(
         "grit-distributions",
         "histograms",
         f"Histograms of GRIT scores by task, {scores.GRIT_BINS} bins from 0 to 1.",
-        title=f"GRIT scores of single images and classes (n = {n})",
+        title=f"GRIT scores of single images and classes (n = {_total(estimates)})",
         edges=np.linspace(0, 1, scores.GRIT_BINS + 1).tolist(),
         panels=panels,
         xlabel="GRIT score",
         ylabel="(image, class) pairs",
     )
     means = estimate_drawing("grit", title, estimates, having, xlabel=_SCORE_AXIS)
-    return Chapter("Localization", [means, estimate_table(title, "task", estimates), histogram], "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class.")
+    table = _score_table(having, "Scores of localization", "grit", (catalog.LOCALIZATION_GROUP, *tasks), "Intervals resample images with all their classes.")
+    return Chapter("Localization", [means, table, histogram], "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class.")
 
 
 def chapters(runs: Sequence[Run], data: Data) -> Iterator[Chapter]:
     """The chapters about runs for which there is something to say, in order."""
-    if not runs:
-        return
-    yield scores_chapter(runs)
-    found = (abilities_chapter(runs), slices_chapter(runs, data), confusions_chapter(runs), calibration_chapter(runs), letters_chapter(runs), boxes_chapter(runs))
+    found = (scores_chapter(runs), abilities_chapter(runs), slices_chapter(runs, data), confusions_chapter(runs), calibration_chapter(runs), letters_chapter(runs), boxes_chapter(runs))
     yield from (chapter for chapter in found if chapter is not None)

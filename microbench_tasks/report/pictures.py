@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import io
 import itertools
+import re
 import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ GREY = "#595959"
 WIDTH = 9.0
 DPI = 180
 
+# Keeps words of a label on one line.
+HARD_SPACE = "\N{NO-BREAK SPACE}"
 # Of classes in a confusion matrix, how many are drawn one by one.
 MOST_CLASSES = 16
 
@@ -47,6 +50,7 @@ _LABEL_CHARACTERS = 34
 _MOST_LINES = 5
 # Up to so many answers in a bin are drawn on a linear axis.
 _LINEAR_COUNTS = 50
+_SPACES = re.compile(rf"[^\S{HARD_SPACE}]+")
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
@@ -371,7 +375,8 @@ def _written(figure: Figure, kind: str, **options: Any) -> bytes:
 
 def wrapped(text: str, width: int = _LABEL_CHARACTERS, lines: int = _MOST_LINES) -> str:
     """``text`` as a label: on several lines if it is long, but not at hard spaces, and what cannot be printed as a question mark."""
-    printable = "".join(character if character.isprintable() or character == HARD_SPACE else "?" for character in " ".join(text.split(None if HARD_SPACE not in text else " ")))
+    words = _SPACES.sub(" ", text).strip()
+    printable = "".join(character if character.isprintable() or character == HARD_SPACE else "?" for character in words)
     return "\n".join(textwrap.wrap(printable, width, max_lines=lines, placeholder=" …", break_on_hyphens=False)) or " "
 
 
