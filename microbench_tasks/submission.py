@@ -120,6 +120,8 @@ def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     for name, digest in named.items():
         if name not in present:
             problems.append(f"{name} is missing.")
+        elif (folder / name).is_symlink():
+            problems.append(f"{name} is a link: expected the file itself.")
         elif hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
             problems.append(f"{name} has been changed: its SHA-256 is not the one in {MANIFEST} (files).")
     return problems

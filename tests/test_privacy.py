@@ -102,7 +102,7 @@ def test_slashes_between_words_are_no_path(parts, before, slash):
 
 @pytest.mark.parametrize(
     "text",
-    ["and/or", "10 um/s", "+/- 3", "</think>", "<ref>nucleus</ref>", "H&E/PAS", "N/A", "1/2", r"\boxed{B}", r"A:\textbf{x}", "https://example.org/home/ann/x", "roots/home/ann", "/nas/people/annabel/x", "home/root", "a/root cell", "at home / tmp"],
+    ["and/or", "10 um/s", "+/- 3", "</think>", "<ref>nucleus</ref>", "H&E/PAS", "N/A", "1/2", r"\boxed{B}", r"A:\textbf{x}", "https://example.org/home/ann/x", "roots/home/ann", "/nas/people/annabel/x", "home/root", "a/root cell", "at home / tmp", "x~/y", "../~/y"],
 )
 def test_what_a_model_may_write_is_no_path(text):
     assert list(privacy.personal_paths(text, FOLDERS)) == []

@@ -130,6 +130,7 @@ def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_p
         ('{"doc_id": 0}', "line 2: document 0 is there already, on line 1"),
         ('{"doc_id": 1, "filtered_resps": "A", "acc": {"gold": "A"}}', "line 2: not a sample of microbench_coarse_modality"),
         ('{"doc_id": 1, "score": null}', "line 2: expected a sample"),
+        ('{"doc_id": [1]}', "line 2: expected a sample"),
         (json.dumps(sample(1, "A") | {"target": "1"}), "line 2: the right letter is A, but the target is option 1: the log has been changed"),
         (json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"dataset": "opencell"}}), "line 2: the sample is of the dataset opencell, which microbench_coarse_modality does not ask about"),
         ('{"doc_id": 1, "filtered_resps": ["A"], "acc": {}}', "line 2: not a sample of microbench_coarse_modality"),

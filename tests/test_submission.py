@@ -244,6 +244,7 @@ def copy(written, tmp_path):
     [
         (lambda folder: (folder / "README.md").write_text("Best model."), "README.md has been changed: its SHA-256 is not the one in submission.json"),
         (lambda folder: (folder / "README.md").unlink(), "README.md is missing"),
+        (lambda folder: (folder / "README.md").rename(folder.parent / "card") and (folder / "README.md").symlink_to(folder.parent / "card"), "README.md is a link"),
         (lambda folder: (folder / "samples" / "more.txt").write_text(""), "samples/more.txt is not of this submission"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["model"].update(name="Other")), "submission.json has been changed: its digest"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest.pop("seeds")), "'seeds' is a required property"),
