@@ -1,0 +1,150 @@
+"""From runs of the real harness to a leaderboard on the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+
+import pytest
+from commands import SCRIPTS, results_in, run
+
+MODELS = {"demo_clip": (), "microbench_random": ("--model_args", "seed=7")}
+TASKS = "microbench_coarse,microbench_cognition"
+
+
+@pytest.fixture(scope="module")
+def runs(demo_folder, tmp_path_factory):
+    """The folders of two models' runs; that of random answers has localization too."""
+    folder = tmp_path_factory.mktemp("runs")
+    for model, arguments in MODELS.items():
+        tasks = TASKS if model == "demo_clip" else f"{TASKS},microbench_localization"
+        done = run(SCRIPTS / "lmms_eval", "--model", model, *arguments, "--tasks", tasks, "--output_path", folder / model, "--log_samples")
+        assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def submissions(runs):
+    for model in MODELS:
+        done = run(SCRIPTS / "microbench", "submit", runs / model, "--model-name", f"{model} <b>", "--out", runs / f"submission_{model}")
+        assert done.returncode == 0, done.stderr
+    return [runs / f"submission_{model}" for model in MODELS]
+
+
+@pytest.fixture(scope="module")
+def written(submissions, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("leaderboard")
+    done = run(SCRIPTS / "microbench", "leaderboard", *submissions, "--paper", "--out", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(folder / f"leaderboard.{ending}") for ending in ("md", "csv", "json", "html")]
+    return folder
+
+
+def runs_of(folder):
+    return {(line["group"], line["model"]): line for line in csv.DictReader((folder / "leaderboard.csv").open(encoding="utf-8", newline="")) if line["origin"] == "run"}
+
+
+def test_scores_and_intervals_are_the_runs_own(written, runs):
+    lines = runs_of(written)
+    for model in MODELS:
+        results = results_in(runs / model)["results"]
+        for group, names in (("microbench_coarse", ("acc", "acc_image_ci_low", "acc_image_ci_high", "acc_strict")), ("microbench_cognition", ("acc", "acc_image_ci_low", "acc_image_ci_high", "acc_strict"))):
+            found = [float(lines[group, f"{model} <b>"][column]) for column in ("score", "score_low", "score_high", "acc_strict")]
+            assert found == pytest.approx([results[group][f"{name},none"] for name in names], abs=1e-12)
+    grit = results_in(runs / "microbench_random")["results"]["microbench_localization"]
+    assert float(lines["microbench_localization", "microbench_random <b>"]["score"]) == pytest.approx(grit["grit,none"], abs=1e-12)
+
+
+def test_the_difference_is_that_of_the_logged_answers_image_by_image(written, runs):
+    """The interval against the normal one, from the harness's own log."""
+    scores = {}
+    for model in MODELS:
+        for file in (runs / model).rglob("*_samples_microbench_coarse_*.jsonl"):
+            for line in file.read_text(encoding="utf-8").splitlines():
+                item = json.loads(line)["acc"]
+                scores.setdefault((item["image"], item["kind"]), {})[model] = item["score"]
+    apart = {key: found["demo_clip"] - found["microbench_random"] for key, found in scores.items()}
+    difference = math.fsum(apart.values()) / len(apart)
+    images = {}
+    for (image, _), value in apart.items():
+        images.setdefault(image, []).append(value - difference)
+    half = 1.96 * math.sqrt(sum(sum(values) ** 2 for values in images.values())) / len(apart)
+    line = runs_of(written)["microbench_coarse", "demo_clip <b>"]
+    assert float(line["difference"]) == pytest.approx(difference)
+    assert [float(line["difference_low"]), float(line["difference_high"])] == pytest.approx([difference - half, difference + half], abs=0.06 * half)
+    assert (line["rank"], line["verdict"], line["p_adjusted"]) == ("1", "better", "0.0001")
+
+
+def test_demo_data_are_marked_and_the_paper_stands_beside_them(written):
+    text = (written / "leaderboard.md").read_text(encoding="utf-8")
+    assert text.count("Demo data: drawn micrographs.") == 3
+    assert "| – | ALIGN | reported, not re-run |  | 40.7 ± 0.34 |" in text
+    assert "demo\\_clip \\<b\\>" in text or "demo_clip \\<b\\>" in text
+    assert "- demo_clip \\<b\\>: did not answer all of microbench_localization" in text
+    assert "GPT-4o" in (written / "leaderboard.html").read_text(encoding="utf-8")
+    assert [ranking["group"] for ranking in json.loads((written / "leaderboard.json").read_text(encoding="utf-8"))["rankings"]] == ["microbench_coarse", "microbench_cognition", "microbench_localization"]
+
+
+def test_without_a_folder_markdown_is_printed_in_whatever_order_the_submissions_come(submissions, written):
+    printed = [run(SCRIPTS / "microbench", "leaderboard", *folders, "--paper").stdout for folders in (submissions, submissions[::-1])]
+    assert printed[0] == printed[1] == (written / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def test_one_submission_twice_is_refused(submissions):
+    done = run(SCRIPTS / "microbench", "leaderboard", submissions[0], submissions[0])
+    assert done.returncode == 1
+    assert "is the same submission as" in done.stderr
+
+
+def test_a_changed_submission_is_refused_by_name(submissions, tmp_path):
+    changed = tmp_path / "changed"
+    shutil.copytree(submissions[0], changed)
+    file = changed / "samples" / "microbench_coarse_stain.jsonl.gz"
+    file.write_bytes(file.read_bytes()[:-1])
+    done = run(SCRIPTS / "microbench", "leaderboard", submissions[1], changed, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert f"microbench: error: {changed}" in done.stderr and "microbench_coarse_stain.jsonl.gz has been changed" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_no_submission_is_named(tmp_path):
+    done = run(SCRIPTS / "microbench", "leaderboard", tmp_path)
+    assert done.returncode == 1
+    assert f"microbench: error: {tmp_path}: holds no submission.json" in done.stderr
+
+
+def test_the_page_works_in_a_browser(written):
+    playwright = pytest.importorskip("playwright.sync_api")
+    asked, said = [], []
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto((written / "leaderboard.html").as_uri())
+        table = page.locator("table").first
+
+        def models():
+            return table.locator("tbody tr td:nth-child(2)").all_inner_texts()
+
+        by_score = models()
+        assert by_score[:3] == ["demo_clip <b>", "GPT-4o", "CogVLM"]
+        table.locator("th").nth(1).click()
+        assert models() == sorted(by_score, key=str.casefold)
+        table.locator("th").nth(4).click()
+        assert models() in (by_score, by_score[::-1])
+        table.locator("th").nth(0).click()
+        assert set(models()[:2]) == {"demo_clip <b>", "microbench_random <b>"}
+        assert page.evaluate("[...document.images].length >= 3 && [...document.images].every(image => image.complete && image.naturalWidth > 300)")
+        browser.close()
+    assert said == []
+    assert all(url.startswith(("file:", "data:")) for url in asked)
+
+
+def test_help_has_an_example():
+    done = run(SCRIPTS / "microbench", "leaderboard", "--help")
+    assert done.returncode == 0
+    assert "microbench leaderboard submissions/* --paper" in done.stdout.replace("\n", " ")

@@ -1,0 +1,447 @@
+"""Claims about rankings and their files, on plain entries and on small logs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microbench_tasks import leaderboard, leaderboard_files, paper, rescoring, source
+from microbench_tasks.leaderboard import Data, Entry, Leaderboard, entries_of, rank, ranks_of
+from microbench_tasks.metrics.bootstrap import bootstrap_interval
+from microbench_tasks.metrics.paired import Comparison, compare_models
+from microbench_tasks.results import microbench_process_results, score_boxes
+from microbench_tasks.schema import DataError
+
+COARSE = "microbench_coarse"
+DEMO = Data("demo", '[{"source": "demo", "sha256": "0123456789abcdef"}]')
+OTHER_DEMO = Data("demo", '[{"source": "demo", "sha256": "fedcba9876543210"}]')
+LOCAL = Data("local", '[{"source": "folder", "sha256": "aaaabbbbcccc"}]')
+RELEASE = Data("release", '[{"source": "hub", "revision": "3f2c5b59"}]')
+HOSTILE = ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "＝1", "a|b", "a\\|b", "a\\", "`code`", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[click](https://evil.example)", "https://evil.example", "www.evil.example", "**bold**", "_a_ ~~b~~", "two\nlines\r\n| x |", "\u202egnp.exe", "\x1b[31mred", "$\\frac{1}{0}$", '"quoted", and more', "&lt;b&gt;"]
+
+# Table 1, copied by hand: accuracy and half width as printed.
+TABLE1 = {
+    COARSE: "GPT-4o 62.68 0.35, CogVLM 52.05 0.35, QwenVLM 49.85 0.35, BiomedCLIP 47.57 0.34, ALIGN 40.7 0.34, OpenCLIP 36.34 0.33, PaliGemma 36.29 0.33, CLIP 35.41 0.34, PLIP 31.11 0.32, CONCH 27.84 0.31, QuiltNet 26.58 0.31, Random 18.34 0.27",
+    "microbench_fine": "GPT-4o 51.73 0.82, BiomedCLIP 34.65 0.75, CONCH 33.64 0.72, ALIGN 31.9 0.72, CLIP 30.09 0.71, OpenCLIP 29.36 0.69, CogVLM 28.18 0.70, QuiltNet 27.85 0.69, QwenVLM 27.81 0.70, PLIP 25.49 0.68, PaliGemma 21.29 0.64, Random 19.13 0.60",
+    "microbench_cognition": "GPT-4o 62.00 9.00, QwenVLM 41.00 10.00, CogVLM 41.00 10.00, OpenCLIP 38.33 8.33, ALIGN 31.00 9.00, CLIP 28.00 9.00, PaliGemma 25.00 8.00, BiomedCLIP 25.00 8.00, CONCH 18.00 7.00, Random 17.00 7.00, PLIP 17.00 7.00, QuiltNet 13.00 6.00",
+}
+PRINTED = {group: [tuple(entry.split()) for entry in line.split(", ")] for group, line in TABLE1.items()}
+
+
+def entry(model, scores, group=COARSE, data=DEMO, version=1.0, questions_per_image=2, right="A", tasks=("domain", "stain", "modality")):
+    scores = np.array(scores, dtype=float)
+    questions = tuple((f"{group}_{tasks[0]}", number, f"set/{number // questions_per_image:04d}", right) for number in range(len(scores)))
+    return Entry(model, group, data, version, questions, scores, {"acc_strict": scores.mean(), "unparsed": 0.125, "chance": 0.25}, {f"{group}_{task}": scores.mean() for task in tasks})
+
+
+def answers(rate, seed, number=200):
+    return np.random.default_rng(seed).random(number) < rate
+
+
+def board(entries, models=None):
+    return Leaderboard(tuple(rank(entries, models or list(dict.fromkeys(found.model for found in entries)))))
+
+
+@pytest.fixture(scope="module")
+def three():
+    """A good model, and two of which neither is known to be better."""
+    return [entry("middling", answers(0.5, 1)), entry("good", answers(0.95, 2)), entry("like it", answers(0.47, 3))]
+
+
+# --- ranks ---------------------------------------------------------------------------
+
+
+def test_models_that_are_not_known_to_differ_share_a_rank(three):
+    [ranking] = rank(three, ["good", "middling", "like it"])
+    assert [(row.entry.model, row.place) for row in ranking.rows] == [("good", "1"), ("middling", "2="), ("like it", "2=")]
+    assert [row.versus_next and row.versus_next.verdict for row in ranking.rows] == ["better", "tie", None]
+
+
+def test_a_row_has_the_mean_its_interval_by_image_and_the_comparison_with_the_next(three):
+    [ranking] = rank(three, ["good", "middling", "like it"])
+    images = np.arange(200) // 2
+    good, middling = three[1].scores, three[0].scores
+    row = ranking.rows[0]
+    assert row.entry.score == pytest.approx(good.mean())
+    assert row.interval == bootstrap_interval(good, clusters=images)
+    assert row.versus_next.difference == pytest.approx(good.mean() - middling.mean())
+    expected = compare_models([found.scores for found in three], images)
+    assert (row.versus_next.low, row.versus_next.high, row.versus_next.p) == (expected.low[1, 0], expected.high[1, 0], expected.p[1, 0])
+    assert (ranking.num_questions, ranking.num_images) == (200, 100)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_the_order_of_submissions_changes_no_file(order, three):
+    expected, found = (board([three[index] for index in indices], ["good", "middling", "like it"]) for indices in ((0, 1, 2), order))
+    for make in (leaderboard_files.as_markdown, leaderboard_files.as_csv, leaderboard_files.as_json):
+        assert make(found, with_paper=True) == make(expected, with_paper=True)
+
+
+def compared(num_models, better):
+    is_better = np.zeros((num_models, num_models), dtype=bool)
+    is_better[tuple(zip(*better))] = True
+    return Comparison(*(np.zeros((num_models, num_models)) for _ in range(4)), is_better, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("num_models", "better", "expected"),
+    [
+        (3, [(0, 1), (0, 2), (1, 2)], [1, 2, 3]),
+        (3, [(0, 2)], [1, 1, 2]),
+        # The first is better than the second and not known to be better than the third, which is not put before the second.
+        (3, [(0, 1)], [1, 2, 2]),
+        (4, [(0, 2), (0, 3), (1, 3)], [1, 1, 2, 3]),
+    ],
+)
+def test_a_rank_counts_the_better_models_and_never_falls(num_models, better, expected):
+    assert ranks_of(compared(num_models, better)) == expected
+
+
+def test_equal_models_are_named_in_the_order_of_the_alphabet_and_tied():
+    [ranking] = rank([entry("b", answers(0.5, 1)), entry("a", answers(0.5, 1))], ["a", "b"])
+    assert [(row.entry.model, row.place) for row in ranking.rows] == [("a", "1="), ("b", "1=")]
+    assert (ranking.rows[0].versus_next.difference, ranking.rows[0].versus_next.p) == (0, 1)
+
+
+def test_a_model_alone_is_first_and_compared_with_no_one():
+    [ranking] = rank([entry("alone", answers(0.5, 1))], ["alone"])
+    assert [(row.place, row.versus_next) for row in ranking.rows] == [("1", None)]
+
+
+# --- what is not ranked together -----------------------------------------------------
+
+
+def test_other_data_and_other_versions_are_ranked_apart_and_said():
+    entries = [entry("a", answers(0.5, 1)), entry("b", answers(0.5, 2), data=OTHER_DEMO), entry("c", answers(0.5, 3), version=2.0), entry("d", answers(0.5, 4), data=RELEASE)]
+    rankings = rank(entries, ["a", "b", "c", "d", "e"])
+    assert [[row.entry.model for row in ranking.rows] for ranking in rankings] == [["d"], ["a"], ["c"], ["b"]]
+    assert rankings[1].absent == {
+        "b": "other data: demo (fedcba98)",
+        "c": "other version of the tasks: 2.0",
+        "d": "other data: release (3f2c5b59)",
+        "e": "did not answer all of microbench_coarse",
+    }
+
+
+def test_a_model_without_a_group_is_not_in_its_ranking():
+    both = [entry("a", answers(0.5, 1), group=group) for group in (COARSE, "microbench_fine")]
+    coarse, fine = rank([*both, entry("b", answers(0.5, 2))], ["a", "b"])
+    assert [row.entry.model for row in coarse.rows] != [] and coarse.absent == {}
+    assert fine.absent == {"b": "did not answer all of microbench_fine"}
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (entry("b", answers(0.5, 2, number=198)), "a has document 198 of microbench_coarse_domain about set/0099 with the right answer A, and b has not"),
+        (entry("b", answers(0.5, 2), right="B"), "One of them is not whole, or was changed: check both with microbench verify"),
+    ],
+)
+def test_other_questions_on_the_same_data_are_refused(other, message):
+    with pytest.raises(DataError, match=re.escape(message)):
+        rank([entry("a", answers(0.9, 1)), other], ["a", "b"])
+
+
+def test_nothing_to_rank_is_an_error():
+    with pytest.raises(DataError, match="nothing to rank"):
+        rank([], ["a"])
+
+
+def test_a_name_that_two_submissions_have_is_told_apart_by_digest():
+    folders = [Path("one"), Path("two"), Path("three")]
+    assert leaderboard.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("plip", "3" * 64)], folders) == ["clip (11111111)", "clip (22222222)", "plip"]
+
+
+def test_a_submission_named_twice_is_refused():
+    with pytest.raises(DataError, match="two: is the same submission as one"):
+        leaderboard.names_of([("clip", "1" * 64), ("clip", "1" * 64)], [Path("one"), Path("two")])
+
+
+# --- from scored answers to entries --------------------------------------------------
+
+
+def question(number, kind, dataset="jung_et_al_2022", answer_idx=0):
+    return {"image_id": str(number), "dataset": dataset, "kind": kind, "options": ["yes", "no"], "answer_idx": answer_idx}
+
+
+def logged(folder, task, docs, responses):
+    samples = [
+        {"doc_id": number, "target": str(doc["answer_idx"]), "filtered_resps": response, "input": "?"} | microbench_process_results(doc, [response])
+        for number, (doc, response) in enumerate(zip(docs, responses))
+    ]
+    (folder / f"run_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples))
+
+
+def logged_coarse(folder, responses=("A", "B", "A")):
+    for kind in ("domain", "subdomain", "modality", "submodality", "stain"):
+        logged(folder, f"{COARSE}_{kind}", [question(number, kind) for number in range(3)], responses)
+    return rescoring.rescore(rescoring.find_run([folder]))
+
+
+def hub_sources(tasks):
+    return dict.fromkeys(tasks, {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION})
+
+
+def test_an_entry_has_the_groups_figures(tmp_path):
+    rescored = logged_coarse(tmp_path)
+    [found] = entries_of("m", rescored, hub_sources(rescored.samples), 1.0)
+    assert found.score == pytest.approx(2 / 3) == rescored.scores[COARSE]["acc"]
+    assert found.figures == {"acc_strict": pytest.approx(2 / 3), "unparsed": 0, "acc_macro": pytest.approx(2 / 3), "chance": 0.5}
+    assert found.by_task == {f"{COARSE}_{kind}": pytest.approx(2 / 3) for kind in ("domain", "subdomain", "modality", "submodality", "stain")}
+    assert len({image for _, _, image, _ in found.questions}) == 3 and len(found.questions) == 15
+
+
+def test_the_rankings_interval_is_the_groups_interval_by_image(tmp_path):
+    rescored = logged_coarse(tmp_path)
+    [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
+    interval = ranking.rows[0].interval
+    assert (interval.low, interval.high) == (rescored.scores[COARSE]["acc_image_ci_low"], rescored.scores[COARSE]["acc_image_ci_high"])
+
+
+def test_questions_outside_the_papers_total_are_not_ranked(tmp_path):
+    from microbench_tasks import catalog
+
+    for task in catalog.tasks_named([catalog.FINE_GROUP]):
+        datasets = catalog.TASKS[task].datasets
+        # Right about the first dataset of each task alone.
+        logged(tmp_path, task, [question(number, "classification", dataset) for number, dataset in enumerate(datasets)], ["A"] + ["B"] * (len(datasets) - 1))
+    rescored = rescoring.rescore(rescoring.find_run([tmp_path]))
+    [found] = entries_of("m", rescored, hub_sources(rescored.samples), 1.0)
+    # Thirteen tasks about 22 datasets, of which eulenberg's two others are outside.
+    assert len(found.scores) == 20
+    assert found.score == pytest.approx(13 / 20)
+
+
+def test_a_tag_of_boxes_is_ranked_by_grit(tmp_path):
+    from microbench_tasks import catalog
+
+    for task in catalog.tasks_named([catalog.LOCALIZATION_GROUP]):
+        doc = {"image_id": "7", "dataset": catalog.TASKS[task].datasets[0], "kind": "boxes", "expression": "nucleus", "width": 100, "height": 100, "boxes": [[0.0, 0.0, 10.0, 10.0]]}
+        response = '[{"x1": 0, "y1": 0, "x2": 10, "y2": 5}]'
+        items = score_boxes(doc, response, "pixels_xyxy", (100, 100))
+        sample = {"doc_id": 0, "target": json.dumps(doc["boxes"]), "filtered_resps": response, "input": "?"} | items
+        (tmp_path / f"run_samples_{task}.jsonl").write_text(json.dumps(sample) + "\n")
+    rescored = rescoring.rescore(rescoring.find_run([tmp_path]))
+    [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
+    assert ranking.metric == "grit"
+    # One box that covers half of the only gold box.
+    assert ranking.rows[0].entry.score == pytest.approx(0.5, abs=1e-6)
+    assert ranking.rows[0].entry.figures == {"boxes_unparsed": 0}
+
+
+def test_a_copy_of_the_release_is_the_release_and_a_changed_one_is_not(tmp_path):
+    import hashlib
+
+    rescored = logged_coarse(tmp_path)
+    whole = hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()
+    copy, changed = ({"source": "folder", "sha256": sha256, "is_release": is_release} for sha256, is_release in ((whole, True), ("0" * 64, False)))
+    on_hub, copied, other = (entries_of("m", rescored, sources, 1.0)[0].data for sources in (hub_sources(rescored.samples), dict.fromkeys(rescored.samples, copy), dict.fromkeys(rescored.samples, changed)))
+    assert on_hub == copied and on_hub.kind == "release"
+    assert other.kind == "local"
+
+
+def test_one_task_on_other_data_makes_the_group_local(tmp_path):
+    rescored = logged_coarse(tmp_path)
+    sources = hub_sources(rescored.samples) | {f"{COARSE}_stain": {"source": "folder", "sha256": "0" * 64}}
+    [found] = entries_of("m", rescored, sources, 1.0)
+    assert found.data.kind == "local"
+
+
+# --- the paper's table ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("group", PRINTED)
+def test_table_1_has_the_printed_digits(group):
+    assert [(found.model, found.accuracy, found.half_width) for found in paper.table1(group)] == PRINTED[group]
+
+
+def test_the_papers_table_has_no_localization():
+    assert paper.table1("microbench_localization") == ()
+
+
+def test_a_reported_interval_is_the_half_width_on_both_sides_digit_by_digit():
+    best = paper.table1(COARSE)[0]
+    assert (str(best.score), [str(end) for end in best.ends]) == ("0.6268", ["0.6233", "0.6303"])
+
+
+def rows_of(markdown):
+    """The cells of a Markdown page's tables by the rule of GitHub's tables: a pipe divides unless a backslash stands before it."""
+    return [[cell.strip() for cell in re.split(r"(?<!\\)(?:\\\\)*\|", line)[1:-1]] for line in markdown.splitlines() if line.startswith("| ")]
+
+
+@pytest.mark.parametrize("group", PRINTED)
+def test_reported_rows_stand_by_score_without_a_rank_in_every_file(group, three):
+    entries = [entry(found.model, found.scores, group) for found in three]
+    found = board(entries)
+    rows = [cells for cells in rows_of(leaderboard_files.as_markdown(found, with_paper=True)) if cells[2] == "reported, not re-run"]
+    assert [(cells[0], cells[1], cells[4]) for cells in rows] == [("–", model, f"{accuracy} ± {half}") for model, accuracy, half in PRINTED[group]]
+    lines = list(csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=True))))
+    assert [float(line["score"]) for line in lines] == sorted((float(line["score"]) for line in lines), reverse=True)
+    reported = [line for line in lines if line["origin"] == "reported, not re-run"]
+    assert [(line["model"], line["as_printed"], line["rank"], line["p_adjusted"]) for line in reported] == [(model, f"{accuracy} ± {half}", "", "") for model, accuracy, half in PRINTED[group]]
+    [ranking] = json.loads(leaderboard_files.as_json(found, with_paper=True))["rankings"]
+    assert [(row["model"], row["accuracy_percent"], row["half_width_percent"]) for row in ranking["reported"]["rows"]] == PRINTED[group]
+    page = leaderboard_files.as_html(found, with_paper=True)
+    assert all(f"{accuracy} ± {half}" in page for _, accuracy, half in PRINTED[group])
+
+
+def test_the_next_run_is_a_run_though_reported_rows_stand_between():
+    found = board([entry("high", answers(0.9, 1)), entry("low", answers(0.3, 2))])
+    high = next(line for line in csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=True))) if line["model"] == "high")
+    assert high["next_model"] == "low" and high["verdict"] == "better"
+
+
+def test_without_the_paper_no_file_names_its_models(three):
+    for make in (leaderboard_files.as_markdown, leaderboard_files.as_csv, leaderboard_files.as_json, leaderboard_files.as_html):
+        text = make(board(three), with_paper=False)
+        assert "GPT-4o" not in text and "not re-run" not in text
+
+
+# --- data that are not the release ---------------------------------------------------
+
+
+@pytest.mark.parametrize(("data", "caution"), [(DEMO, "not comparable with the paper's or with any on the release"), (LOCAL, "Local data, not the release (local (aaaabbbb)): these figures are not comparable with the paper's")])
+def test_demo_and_local_data_are_marked_in_every_file(data, caution):
+    found = board([entry("m", answers(0.5, 1), data=data)])
+    markdown, page = (make(found, with_paper=True) for make in (leaderboard_files.as_markdown, leaderboard_files.as_html))
+    assert caution in markdown
+    assert caution in unescaped(page)
+    assert [cells[2] for cells in rows_of(markdown) if cells[1] == "m"] == [data.kind]
+    assert [line["data"] for line in csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=False)))] == [data.kind]
+    [ranking] = json.loads(leaderboard_files.as_json(found, with_paper=True))["rankings"]
+    assert ranking["data"]["kind"] == data.kind and caution in ranking["data"]["caution"]
+
+
+def test_the_release_needs_no_caution():
+    found = board([entry("m", answers(0.5, 1), data=RELEASE)])
+    assert all("not comparable" not in make(found, with_paper=True) for make in (leaderboard_files.as_markdown, leaderboard_files.as_json, leaderboard_files.as_html))
+
+
+def test_the_picture_tells_demo_and_reported_rows_apart(three, monkeypatch):
+    from microbench_tasks.report import pictures
+
+    drawn = []
+    bars = pictures.interval_bars
+    monkeypatch.setattr(pictures, "interval_bars", lambda *given, **options: drawn.append((given, options)) or bars(*given, **options))
+    leaderboard_files.as_html(board(three), with_paper=True)
+    [((_, labels, values, lows, highs), options)] = drawn
+    assert len(labels) == 15 and labels[0] == "1 good (demo data)"
+    assert [labels[row] for row in options["hollow"]] == [f"{model} (reported)" for model, *_ in PRINTED[COARSE]]
+    gpt = labels.index("GPT-4o (reported)")
+    assert (lows[gpt], values[gpt], highs[gpt]) == (0.6233, 0.6268, 0.6303)
+    assert options["chance"] == 0.25
+
+
+# --- names of strangers --------------------------------------------------------------
+
+
+class Page(HTMLParser):
+    """The texts and tags of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.texts, self.tags = [], []
+        self.feed(text)
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+
+def unescaped(page):
+    return " ".join(Page(page).texts)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_text_in_markdown_csv_and_json(name):
+    found = board([entry(name, answers(0.9, 1)), entry("next", answers(0.5, 2))])
+    markdown = leaderboard_files.as_markdown(found, with_paper=False)
+    [header, _, first, second] = rows_of(markdown)
+    assert len(first) == len(header) == len(second)
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", first[1]) == leaderboard_files.plain(name)
+    for line in csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=False))):
+        assert line["model"][0] not in "=+-@＝"
+        assert None not in line and None not in line.values()
+    [ranking] = json.loads(leaderboard_files.as_json(found, with_paper=False))["rankings"]
+    assert ranking["rows"][0]["model"] == name
+
+
+def test_hostile_names_are_text_on_the_page():
+    found = board([entry(name, answers(0.9, seed)) for seed, name in enumerate(HOSTILE)])
+    page = Page(leaderboard_files.as_html(found, with_paper=False))
+    assert all(leaderboard_files.plain(name) in page.texts for name in HOSTILE)
+    assert not any("onerror" in attributes or attributes.get("href", "#")[0] != "#" for _, attributes in page.tags)
+    assert [tag for tag, _ in page.tags].count("script") == 1
+
+
+@pytest.mark.parametrize(("name", "rendered"), [("<b>x</b>", "&lt;b&gt;x&lt;/b&gt;"), ("[a](https://e.example)", "[a](https://e.example)"), ("a\\|b", "a\\|b"), ("*x* `y` _z_", "*x* `y` _z_"), ("demo_clip", "demo_clip")])
+def test_a_markdown_reader_sees_the_name(name, rendered):
+    markdown_it = pytest.importorskip("markdown_it")
+    page = markdown_it.MarkdownIt("commonmark").enable("table").render(leaderboard_files.as_markdown(board([entry(name, answers(0.9, 1))]), with_paper=False))
+    assert f"<td>{rendered}</td>" in page or f">{rendered}</td>" in page
+
+
+def test_a_plain_name_stays_as_it_is():
+    for name in ("org/model-1.5_B", "demo_clip", "Model v2"):
+        assert leaderboard_files.markdown_text(name) == leaderboard_files.csv_text(name) == leaderboard_files.plain(name) == name
+
+
+def test_what_turns_or_hides_text_is_made_visible():
+    assert leaderboard_files.plain("a\u202eb\u200bc\x1b[0m\nd") == "a\ufffdb\ufffdc\ufffd[0m d"
+
+
+# --- files ---------------------------------------------------------------------------
+
+
+def test_the_csv_has_all_figures_in_full(three):
+    found = board(three)
+    lines = list(csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=False))))
+    for line, row in zip(lines, found.rankings[0].rows, strict=True):
+        assert (line["model"], int(line["rank"]), float(line["score"]), float(line["score_low"]), float(line["score_high"])) == (row.entry.model, row.rank, row.entry.score, row.interval.low, row.interval.high)
+        assert (int(line["n"]), int(line["images"]), float(line["acc_strict"]), float(line["chance"])) == (200, 100, row.entry.figures["acc_strict"], 0.25)
+
+
+def test_the_json_has_every_pair(three):
+    [ranking] = json.loads(leaderboard_files.as_json(board(three), with_paper=False))["rankings"]
+    assert [(pair["models"], pair["is_different"]) for pair in ranking["pairs"]] == [(["good", "middling"], True), (["good", "like it"], True), (["middling", "like it"], False)]
+    expected = compare_models([found.scores for found in three], np.arange(200) // 2)
+    assert [pair["p_adjusted"] for pair in ranking["pairs"]] == [expected.p[1, 0], expected.p[1, 2], expected.p[0, 2]]
+
+
+def test_all_four_files_are_written(tmp_path, three):
+    written = leaderboard_files.write(board(three), tmp_path / "new" / "folder", with_paper=True)
+    assert [path.name for path in written] == ["leaderboard.md", "leaderboard.csv", "leaderboard.json", "leaderboard.html"]
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(path.name for path in written)
+
+
+def test_a_file_is_no_folder_to_write_to(tmp_path, three):
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(DataError, match="taken is a file"):
+        leaderboard_files.write(board(three), tmp_path / "taken", with_paper=False)
+    assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_what_a_submission_needs_to_be_known_for_is_said(three):
+    found = Leaderboard(tuple(rank(three, ["good", "middling", "like it"])), ("good: 2 figure(s) differ <b>",))
+    assert "- good\\: 2 figure\\(s\\) differ \\<b\\>" in leaderboard_files.as_markdown(found, with_paper=False)
+    assert json.loads(leaderboard_files.as_json(found, with_paper=False))["notes"] == ["good: 2 figure(s) differ <b>"]
+    assert "good: 2 figure(s) differ <b>" in unescaped(leaderboard_files.as_html(found, with_paper=False))
+
+
+def test_a_group_with_fewer_than_three_tasks_has_no_radar():
+    pictures = leaderboard_files.as_html(board([entry("m", answers(0.5, 1), "microbench_cognition", tasks=("all",))]), with_paper=False).count("<img ")
+    assert pictures == 1
+
+
+def test_a_zero_has_no_sign_of_its_own_but_plus(three):
+    twin = [entry("a", answers(0.5, 1)), entry("b", answers(0.5, 1))]
+    assert "-0.00" not in leaderboard_files.as_markdown(board(twin), with_paper=False)
