@@ -239,10 +239,13 @@ def _submit(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
+    from loguru import logger
     from tqdm import tqdm
 
     from microbench_tasks import submission, verification
 
+    # The harness, which loads the data, says much of its own.
+    logger.disable("lmms_eval")
     failed = 0
     for check in verification.verify(options.submission, with_data=not options.without_data, progress=lambda items, what: tqdm(items, desc=what, leave=False)):
         print(check, flush=True)
