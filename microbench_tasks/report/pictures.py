@@ -344,9 +344,9 @@ def histograms(title: str, edges: Sequence[float], panels: Mapping[str, Mapping[
 # --- files ---------------------------------------------------------------------------
 
 
-def png(figure: Figure) -> bytes:
+def png(figure: Figure, dpi: int = DPI) -> bytes:
     """The figure as a PNG file that says its resolution."""
-    return _written(figure, "png", dpi=DPI)
+    return _written(figure, "png", dpi=dpi)
 
 
 def save(figure: Figure, folder: Path, name: str) -> bytes:

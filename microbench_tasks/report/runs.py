@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from microbench_tasks.schema import DataError
 _SUBMISSION_FILE = "submission.json"
 _SWEEP_FILE = "sweep.json"
 _RESULTS_SUFFIX = "_results.json"
+# Where a checkpoint lies on a disk: a reader needs its last part alone.
+_LOCAL_FOLDER = re.compile(r"(?<![^=,:;])(~|\.{0,2})/(?!/)([^,;]*/)?(?=[^,;/])")
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ def _model_name(run: LoggedRun) -> str:
     """The model's name as the harness was given it, with its arguments, which tell checkpoints apart."""
     config = run.recorded().get("config", {})
     name = str(config.get("model") or run.name)
-    arguments = config.get("model_args") or ""
+    arguments = _LOCAL_FOLDER.sub("", str(config.get("model_args") or ""))
     return f"{name} ({arguments})" if arguments else name
 
 
