@@ -9,7 +9,7 @@ import pytest
 import tiny_runs
 from commands import SCRIPTS, run
 
-MODELS = {"demo_clip": "microbench_fine,microbench_cognition", "microbench_random": "microbench_all"}
+MODELS = {"demo_clip": "microbench_fine,microbench_cognition", "microbench_random": "microbench_localization,microbench_cognition"}
 
 
 @pytest.fixture(scope="module")
