@@ -186,10 +186,11 @@ def _draw_box(canvas: Any, box: Sequence[int], colour: tuple[int, int, int], das
     x1, y1, x2, y2 = box
     sides = [((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))]
     pieces = [piece for side in sides for piece in (_dashes(*side) if dashed else [side])]
-    for start, end in pieces:
-        canvas.line([start, end], fill=(0, 0, 0), width=4)
-    for start, end in pieces:
-        canvas.line([start, end], fill=colour, width=2)
+    for rim, fill in ((1, (0, 0, 0)), (0, colour)):
+        for start, end in pieces:
+            (left, right), (top, bottom) = (sorted(ends) for ends in zip(start, end))
+            # Two pixels wide: the edge and the pixel before it.
+            canvas.rectangle([left - 1 - rim, top - 1 - rim, right + rim, bottom + rim], fill=fill)
 
 
 def _dashes(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
