@@ -34,8 +34,8 @@ SAMPLES_FOLDER = "samples"
 MARKS = {"demo": "DEMO-DATA.txt", "local": "LOCAL-DATA.txt"}
 
 UNKNOWN = "unknown"
-# Python packages on which answers may depend, and lmms-eval's key for the version, should it record one.
-_PACKAGES = {"torch": "torch_version", "transformers": "transformers_version", "open_clip_torch": "open_clip_version"}
+# Python packages on which answers may depend. Of lmms-eval's own record of them only transformers_version has a form like this; 0.7.3 leaves it out.
+_PACKAGES = ("torch", "transformers", "open_clip_torch")
 _SEEDS = ("random", "numpy", "torch", "fewshot")
 _PRECISION_ARGUMENTS = ("precision", "dtype", "torch_dtype")
 # What of an item scoring the response again needs (see `rescoring`).
@@ -278,7 +278,7 @@ def _versions(recorded: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[
         "microbench": metadata["microbench_version"],
         "task": metadata["version"],
         "lmms_eval": UNKNOWN if not harness or harness.startswith(UNKNOWN) else harness,
-        "packages": {package: str(recorded.get(key) or UNKNOWN) for package, key in _PACKAGES.items()},
+        "packages": {package: str(recorded.get(f"{package}_version") or UNKNOWN) for package in _PACKAGES},
     }
 
 

@@ -87,7 +87,7 @@ def test_it_records_what_the_run_recorded_and_marks_the_rest_unknown(written):
         "microbench": "0.1.0",
         "task": 1.0,
         "lmms_eval": "0.7.3@abc",
-        "packages": {"torch": "unknown", "transformers": "unknown", "open_clip_torch": "unknown"},
+        "packages": {"torch": "unknown", "transformers": "4.57.0", "open_clip_torch": "unknown"},
     }
     assert manifest["seeds"] == {"random": 0, "numpy": 1234, "torch": 1234, "fewshot": 1234}
     # 3:04:05 in Singapore is eight hours ahead.

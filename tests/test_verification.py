@@ -354,8 +354,12 @@ def test_other_data_cannot_pose_as_the_release(kind, folder):
 
 def test_a_group_with_questions_and_boxes_has_no_single_number_for_the_hub(original):
     manifest = submission.read_manifest(original)
-    manifest["scores"]["microbench"] = manifest["scores"]["microbench_coarse"] | manifest["scores"][BOXES]
-    assert "task_id: microbench\n" not in hub_formats.eval_results(manifest)
+    release = manifest["data"]["sources"][COARSE[0]]
+    manifest["data"]["sources"] = dict.fromkeys(catalog.TASKS, release)
+    manifest["scores"] |= {"microbench": manifest["scores"]["microbench_coarse"] | manifest["scores"][BOXES], "microbench_vqa": manifest["scores"]["microbench_coarse"]}
+    published = hub_formats.eval_results(manifest)
+    assert "task_id: microbench_vqa\n" in published
+    assert "task_id: microbench\n" not in published
     assert [headline.metric for headline in hub_formats.headlines(manifest) if headline.name == "microbench"] == ["acc", "grit"]
 
 

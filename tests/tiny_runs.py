@@ -87,6 +87,7 @@ def record(logged: dict[str, list[dict]]) -> dict:
         },
         "loaded_model": {"checkpoint": "local-dir:/home/me/clip", "files": {"folder": "/home/me/clip"}, "weights_sha256": "ab" * 32, "precision": "bf16"},
         "lmms_eval_version": "0.7.3@abc",
+        "transformers_version": "4.57.0",
         "system_instruction": None,
         "date": NAME,
     }
