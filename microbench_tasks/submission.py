@@ -34,7 +34,7 @@ SAMPLES_FOLDER = "samples"
 MARKS = {"demo": "DEMO-DATA.txt", "local": "LOCAL-DATA.txt"}
 
 UNKNOWN = "unknown"
-# Python packages on which answers may depend. Of lmms-eval's own record of them only transformers_version has a form like this; 0.7.3 leaves it out.
+# Python packages on which answers may depend. lmms-eval has a transformers_version for its results files, but 0.7.3 does not write it.
 _PACKAGES = ("torch", "transformers", "open_clip_torch")
 _SEEDS = ("random", "numpy", "torch", "fewshot")
 _PRECISION_ARGUMENTS = ("precision", "dtype", "torch_dtype")

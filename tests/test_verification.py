@@ -369,6 +369,10 @@ def test_the_commands_to_publish_name_the_models_repository_and_open_pull_reques
     assert f"hf upload me/my-clip '{tmp_path}/my submission/.eval_results' .eval_results --create-pr" in said
     assert f"hf upload ORGANIZATION/SUBMISSIONS '{tmp_path}/my submission' My-CLIP --repo-type dataset --create-pr" in said
     assert "the cognition questions, which are not public" in said
+    # Of local micrographs nothing is for the Hub, whatever else was asked.
+    hub = {"source": "hub", "id": "jnirschl/uBench", "config": "cognition", "revision": "main"}
+    manifest["data"] = {"kind": "local", "sources": dict.fromkeys(COARSE, {"source": "folder", "sha256": "0" * 64}) | {COGNITION: hub}}
+    assert ".eval_results --create-pr" not in hub_formats.how_to_publish(manifest, tmp_path)
 
 
 def test_a_name_that_is_markup_is_shown_as_it_is(original):

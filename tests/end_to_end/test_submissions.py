@@ -8,6 +8,7 @@ import shutil
 import pytest
 import tiny_runs
 from commands import SCRIPTS, run
+from independent import OUTSIDE
 
 MODELS = {"demo_clip": "microbench_fine,microbench_cognition", "microbench_random": "microbench_localization,microbench_cognition"}
 
@@ -58,6 +59,9 @@ def test_its_scores_are_those_of_the_harness_and_its_card_says_demo(submissions,
     assert manifest["model"]["loaded_model"]["weights_sha256"] == json.loads(results.read_text())["loaded_model"]["weights_sha256"]
     assert "# DEMO DATA, not Micro-Bench: Demo demo\\_clip\n\n**These are scores on the embedded demo set" in (folder / "README.md").read_text()
     assert sorted(path.name for path in folder.iterdir()) == ["DEMO-DATA.txt", "README.md", "samples", "submission.json"]
+    datasets = [json.loads(line)["acc"]["dataset"] for path in (runs / "demo_clip").rglob("*_samples_microbench_fine_*.jsonl") for line in path.read_text().splitlines()]
+    assert f"| `microbench_fine` | {sum(dataset not in OUTSIDE for dataset in datasets)} |" in (folder / "README.md").read_text()
+    assert len(datasets) > sum(dataset not in OUTSIDE for dataset in datasets)
 
 
 def test_the_commands_say_what_they_are_for():
