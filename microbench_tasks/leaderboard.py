@@ -12,8 +12,10 @@ import dataclasses
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,7 +53,8 @@ class Data:
 
     def shown(self) -> str:
         """The kind and what tells this data from other of its kind."""
-        marks = [str(found.get("revision") or found.get("sha256") or "")[:8] for found in json.loads(self.identity)]
+        # A submission may say anything here.
+        marks = [re.sub(r"[^0-9A-Za-z]", "", str(found.get("revision") or found.get("sha256") or ""))[:8] for found in json.loads(self.identity)]
         return f"{self.kind} ({', '.join(filter(None, marks)) or 'no hash'})"
 
 
@@ -155,6 +158,8 @@ class Ranking:
     @property
     def caution(self) -> str:
         """What a reader must know of the data; nothing of the release."""
+        if self.data.kind == "local" and self.group == catalog.COGNITION_TASK:
+            return f"Local data ({self.data.shown()}): the cognition questions are not public, and nothing here shows that these are the paper's. Unless you know that they are, these figures are not comparable with the paper's or with any on other data."
         return {
             "release": "",
             "demo": "Demo data: drawn micrographs. These figures show that model, tasks and harness work together and say nothing about microscopy; they are not comparable with the paper's or with any on the release.",
@@ -190,11 +195,14 @@ def load(folders: Sequence[Path]) -> Leaderboard:
     entries: list[Entry] = []
     notes: list[str] = []
     known: dict[tuple[Question, ...], tuple[Question, ...]] = {}
-    with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1, _MOST_PROCESSES)) as processes:
-        for found, said in tqdm(processes.map(_read, names, folders), desc="reading submissions", total=len(folders), leave=False):
-            # Equal questions, most of the memory, are kept once.
-            entries += [dataclasses.replace(entry, questions=known.setdefault(entry.questions, entry.questions)) for entry in found]
-            notes += said
+    try:
+        with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1, _MOST_PROCESSES)) as processes:
+            for found, said in tqdm(processes.map(_read, names, folders), desc="reading submissions", total=len(folders), leave=False):
+                # Equal questions, most of the memory, are kept once.
+                entries += [dataclasses.replace(entry, questions=known.setdefault(entry.questions, entry.questions)) for entry in found]
+                notes += said
+    except BrokenProcessPool as error:
+        raise DataError("A process that read submissions was ended from outside, most likely for lack of memory (0.6 GB each at the release's size). Free some, and try again.") from error
     return Leaderboard(tuple(rank(entries, names)), tuple(notes))
 
 
@@ -203,7 +211,16 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
     from microbench_tasks import submission
 
     found = submission.load(folder)
-    return entries_of(name, found.rescored, found.manifest["data"]["sources"], found.manifest["versions"]["task"]), [f"{name}: {note}" for note in found.rescored.notes]
+    sources = found.manifest["data"]["sources"]
+    _check_counts(folder, found.rescored, sources)
+    return entries_of(name, found.rescored, sources, found.manifest["versions"]["task"]), [f"{name}: {note}" for note in found.rescored.notes]
+
+
+def _check_counts(folder: Path, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]]) -> None:
+    """What names the release as its data must have its numbers of questions."""
+    names_release = any(eligibility.kind_of(found) == "release" for task, found in sources.items() if task != catalog.COGNITION_TASK)
+    if problems := eligibility.count_reasons("release", rescored) if names_release else []:
+        raise DataError(f"{folder}: {' '.join(problems)} Its data are not the release, or it is not whole: microbench verify says more.")
 
 
 def _name_and_digest(folder: Path) -> tuple[str, str]:
@@ -232,7 +249,7 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
 
 
 def entries_of(name: str, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float) -> list[Entry]:
-    """An entry for each group of `RANKED` of which every task was asked.
+    """An entry for each group of `RANKED` of which every task was asked (and any question that its total counts).
 
     Args:
         name: of the model.
@@ -240,14 +257,13 @@ def entries_of(name: str, rescored: Rescored, sources: Mapping[str, Mapping[str,
         sources: of each task the identity of its data, without a path.
         version: of the tasks.
     """
-    return [_entry(name, group, rescored, sources, version) for group in RANKED if set(catalog.tasks_named([group])) <= rescored.samples.keys()]
+    asked = [group for group in RANKED if set(catalog.tasks_named([group])) <= rescored.samples.keys()]
+    answered = {group: sorted(pair for task in catalog.tasks_named([group]) for sample in rescored.samples[task] if (pair := _question(task, sample))) for group in asked}
+    return [_entry(name, group, found, rescored, sources, version) for group, found in answered.items() if found]
 
 
-def _entry(name: str, group: str, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float) -> Entry:
+def _entry(name: str, group: str, answered: Sequence[tuple[Question, float]], rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float) -> Entry:
     tasks = catalog.tasks_named([group])
-    answered = sorted(pair for task in tasks for sample in rescored.samples[task] if (pair := _question(task, sample)))
-    if not answered:
-        raise DataError(f"{name}: {group}: no question that its total counts.")
     figures = {figure: rescored.scores[group][figure] for figure in FIGURES if figure in rescored.scores[group]}
     chance = {"chance": rescored.chance[group]} if group in rescored.chance else {}
     return Entry(
@@ -358,6 +374,6 @@ def _check_same_questions(one: Entry, other: Entry) -> None:
     having, lacking = (one, other) if only in set(one.questions) else (other, one)
     task, number, image, right = only
     raise DataError(
-        f"{one.model} and {other.model} name the same data ({one.data.shown()}) for {one.group}, but {having.model} has document {number} of {task} about {image} with the right answer {right}, "
+        f"{one.model} and {other.model} name the same data ({one.data.shown()}) for {one.group}, but {having.model} has document {number} of {task} about {image!r} with the right answer {right}, "
         f"and {lacking.model} has not. One of them is not whole, or was changed: check both with microbench verify."
     )

@@ -140,7 +140,7 @@ def test_a_model_without_a_group_is_not_in_its_ranking():
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (entry("b", answers(0.5, 2, number=198)), "a has document 198 of microbench_coarse_domain about set/0099 with the right answer A, and b has not"),
+        (entry("b", answers(0.5, 2, number=198)), "a has document 198 of microbench_coarse_domain about 'set/0099' with the right answer A, and b has not"),
         (entry("b", answers(0.5, 2), right="B"), "One of them is not whole, or was changed: check both with microbench verify"),
     ],
 )
@@ -331,6 +331,16 @@ def test_demo_and_local_data_are_marked_in_every_file(data, caution):
     assert [line["data"] for line in csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=False)))] == [data.kind]
     [ranking] = json.loads(leaderboard_files.as_json(found, with_paper=True))["rankings"]
     assert ranking["data"]["kind"] == data.kind and caution in ranking["data"]["caution"]
+
+
+def test_cognition_questions_may_be_the_papers_for_all_we_know():
+    [ranking] = rank([entry("m", answers(0.5, 1), "microbench_cognition", LOCAL)], ["m"])
+    assert "nothing here shows that these are the paper's" in ranking.caution
+
+
+def test_a_hash_that_is_markup_is_not_shown_as_such():
+    hostile = Data("demo", json.dumps([{"source": "demo", "sha256": "<script>|a|"}]))
+    assert hostile.shown() == "demo (scripta)"
 
 
 def test_the_release_needs_no_caution():

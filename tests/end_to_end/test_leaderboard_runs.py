@@ -10,6 +10,8 @@ import shutil
 import pytest
 from commands import SCRIPTS, results_in, run
 
+from microbench_tasks import source, submission
+
 MODELS = {"demo_clip": (), "microbench_random": ("--model_args", "seed=7")}
 TASKS = "microbench_coarse,microbench_cognition"
 
@@ -81,7 +83,7 @@ def test_demo_data_are_marked_and_the_paper_stands_beside_them(written):
     text = (written / "leaderboard.md").read_text(encoding="utf-8")
     assert text.count("Demo data: drawn micrographs.") == 3
     assert "| – | ALIGN | reported, not re-run |  | 40.7 ± 0.34 |" in text
-    assert "demo\\_clip \\<b\\>" in text or "demo_clip \\<b\\>" in text
+    assert "| demo_clip \\<b\\> | demo |" in text
     assert "- demo_clip \\<b\\>: did not answer all of microbench_localization" in text
     assert "GPT-4o" in (written / "leaderboard.html").read_text(encoding="utf-8")
     assert [ranking["group"] for ranking in json.loads((written / "leaderboard.json").read_text(encoding="utf-8"))["rankings"]] == ["microbench_coarse", "microbench_cognition", "microbench_localization"]
@@ -107,6 +109,17 @@ def test_a_changed_submission_is_refused_by_name(submissions, tmp_path):
     assert done.returncode == 1
     assert f"microbench: error: {changed}" in done.stderr and "microbench_coarse_stain.jsonl.gz has been changed" in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_demo_answers_that_pose_as_the_releases_are_refused(submissions, tmp_path):
+    posing = tmp_path / "posing"
+    shutil.copytree(submissions[0], posing)
+    manifest = json.loads((posing / "submission.json").read_text(encoding="utf-8"))
+    manifest["data"] = {"kind": "release", "sources": dict.fromkeys(manifest["num_samples"], {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION})}
+    (posing / "submission.json").write_text(json.dumps(manifest | {"digest": submission.digest_of(manifest)}), encoding="utf-8")
+    done = run(SCRIPTS / "microbench", "leaderboard", posing)
+    assert done.returncode == 1
+    assert f"{posing}: microbench_coarse_domain: 315 samples, but the release has 16130 questions" in done.stderr
 
 
 def test_a_folder_that_is_no_submission_is_named(tmp_path):
