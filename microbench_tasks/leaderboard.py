@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 RANKED = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
 # What is shown beside the score, where a group has it.
 FIGURES = ("acc_strict", "unparsed", "acc_macro", "boxes_unparsed")
-# Each takes 0.6 GB while it scores a submission of the release's size.
+# Each takes half a gigabyte while it scores a submission of the release's size.
 _MOST_PROCESSES = 4
 _DATA_KINDS: tuple[DataKind, ...] = ("release", "demo", "local")
 
@@ -202,7 +202,7 @@ def load(folders: Sequence[Path]) -> Leaderboard:
                 entries += [dataclasses.replace(entry, questions=known.setdefault(entry.questions, entry.questions)) for entry in found]
                 notes += said
     except BrokenProcessPool as error:
-        raise DataError("A process that read submissions was ended from outside, most likely for lack of memory (0.6 GB each at the release's size). Free some, and try again.") from error
+        raise DataError("A process that read submissions was ended from outside, most likely for lack of memory (half a gigabyte each at the release's size). Free some, and try again.") from error
     return Leaderboard(tuple(rank(entries, names)), tuple(notes))
 
 

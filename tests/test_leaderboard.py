@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -162,6 +163,17 @@ def test_a_name_that_two_submissions_have_is_told_apart_by_digest():
 def test_a_submission_named_twice_is_refused():
     with pytest.raises(DataError, match="two: is the same submission as one"):
         leaderboard.names_of([("clip", "1" * 64), ("clip", "1" * 64)], [Path("one"), Path("two")])
+
+
+def killed(name, folder):
+    os._exit(9)
+
+
+def test_a_reader_that_is_killed_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(leaderboard, "_name_and_digest", lambda folder: ("m", "1" * 64))
+    monkeypatch.setattr(leaderboard, "_read", killed)
+    with pytest.raises(DataError, match="ended from outside, most likely for lack of memory"):
+        leaderboard.load([tmp_path])
 
 
 # --- from scored answers to entries --------------------------------------------------
