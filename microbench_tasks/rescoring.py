@@ -61,7 +61,7 @@ class LoggedRun:
 
 @dataclass(frozen=True)
 class ScoredSample:
-    """One sample of a log, scored again: its document's number, what was asked and answered, and the item of each metric (`microbench_tasks.results`)."""
+    """One sample of a log, scored again: its document's number, what was asked (empty if not logged) and answered, and the item of each metric (`microbench_tasks.results`)."""
 
     doc_id: int
     prompt: str
@@ -159,7 +159,7 @@ def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
         answers[name] = [item["acc"] for item in items if "acc" in item]
         rescored.num_in_total[name] = sum(answer["in_total"] for answer in answers[name])
         rescored.notes += _notes_on_samples(run, name, samples, items)
-        rescored.samples[name] = sorted((ScoredSample(sample["doc_id"], sample["input"], _response(sample), item) for sample, item in zip(samples, items)), key=lambda sample: sample.doc_id)
+        rescored.samples[name] = sorted((ScoredSample(sample["doc_id"], sample.get("input", ""), _response(sample), item) for sample, item in zip(samples, items)), key=lambda sample: sample.doc_id)
         if catalog.ALL_TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
     rescored.robustness = robustness.report({name: [sample.items for sample in samples] for name, samples in rescored.samples.items() if catalog.ALL_TASKS[name].subject != "boxes"})

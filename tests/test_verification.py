@@ -265,6 +265,12 @@ def test_samples_that_are_none_are_a_finding_and_no_crash(content, folder):
     assert "samples: all there, asked in the known way" in found
 
 
+@pytest.mark.parametrize("field", ["doc_id", "target", "filtered_resps", "score", "input", "acc"])
+def test_a_sample_without_one_of_its_fields_is_a_finding_and_no_crash(field, folder):
+    change_samples(folder, COARSE[0], lambda samples: samples[1].pop(field))
+    assert any(COARSE[0] in problem for problem in failures(tiny_runs.refreshed(folder)).values())
+
+
 def test_a_manifest_that_is_none_ends_the_check(folder):
     change_manifest(folder, lambda manifest: manifest.pop("scores"))
     schema, rest = verification.verify(folder)
