@@ -67,6 +67,9 @@ def read(paths: Sequence[Path], progress: Any) -> tuple[list[Run], list[Sweep]]:
     Raises:
         DataError: a path is none of these, or its samples cannot be scored.
     """
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise DataError(f"{', '.join(missing)}: no such file or folder.")
     sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
     found = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
     labels = unique_labels([run.label for run in found])
@@ -112,8 +115,9 @@ def _logged(path: Path) -> LoggedRun:
     try:
         return rescoring.find_run([path])
     except DataError as error:
-        several = path.is_dir() and len(list(path.rglob(f"*{_RESULTS_SUFFIX}"))) > 1
-        raise DataError(f"{error} A report takes the {_RESULTS_SUFFIX} file of one, too.") from error if several else error
+        if path.is_dir() and len(list(path.rglob(f"*{_RESULTS_SUFFIX}"))) > 1:
+            raise DataError(f"{error} A report takes the {_RESULTS_SUFFIX} file of one, too.") from error
+        raise
 
 
 def _model_name(run: LoggedRun) -> str:
