@@ -203,7 +203,7 @@ def load(folders: Sequence[Path]) -> Leaderboard:
                 notes += said
     except BrokenProcessPool as error:
         raise DataError("A process that read submissions was ended from outside, most likely for lack of memory (half a gigabyte each at the release's size). Free some, and try again.") from error
-    return Leaderboard(tuple(rank(entries, names)), tuple(notes))
+    return Leaderboard(tuple(rank(entries, names)), tuple(sorted(notes)))
 
 
 def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
@@ -212,12 +212,14 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
 
     found = submission.load(folder)
     sources = found.manifest["data"]["sources"]
-    _check_counts(folder, found.rescored, sources)
+    _check_sources(folder, found.rescored, sources)
     return entries_of(name, found.rescored, sources, found.manifest["versions"]["task"]), [f"{name}: {note}" for note in found.rescored.notes]
 
 
-def _check_counts(folder: Path, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]]) -> None:
-    """What names the release as its data must have its numbers of questions."""
+def _check_sources(folder: Path, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]]) -> None:
+    """Each task has one, and what names the release as its data has its numbers of questions."""
+    if missing := sorted(rescored.samples.keys() - sources.keys()):
+        raise DataError(f"{folder}: submission.json, data.sources: nothing about {', '.join(missing)}.")
     names_release = any(eligibility.kind_of(found) == "release" for task, found in sources.items() if task != catalog.COGNITION_TASK)
     if problems := eligibility.count_reasons("release", rescored) if names_release else []:
         raise DataError(f"{folder}: {' '.join(problems)} Its data are not the release, or it is not whole: microbench verify says more.")
@@ -237,7 +239,7 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
     """What the leaderboard calls submissions, given their models' names and their digests: a name that several have is told apart by digest.
 
     Raises:
-        DataError: two are the same.
+        DataError: two are the same, or cannot be told apart.
     """
     seen: dict[str, Path] = {}
     for (_, digest), folder in zip(submissions, folders):
@@ -245,7 +247,10 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
             raise DataError(f"{folder}: is the same submission as {seen[digest]}. Name each once.")
         seen[digest] = folder
     count = collections.Counter(name for name, _ in submissions)
-    return [f"{name} ({digest[:8]})" if count[name] > 1 else name for name, digest in submissions]
+    names = [f"{name} ({digest[:8]})" if count[name] > 1 else name for name, digest in submissions]
+    if len(set(names)) < len(names):
+        raise DataError(f"Names of models that look like others told apart by their digests: {', '.join(sorted(name for name, number in collections.Counter(names).items() if number > 1))}. Leave one out.")
+    return names
 
 
 def entries_of(name: str, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float) -> list[Entry]:
@@ -327,7 +332,7 @@ def _absent(ranked: Sequence[Entry], entries: Sequence[Entry], models: Sequence[
     """Why each model that is not ranked is not."""
     group, here = ranked[0].group, {entry.model for entry in ranked}
     elsewhere = {entry.model: entry for entry in entries if entry.group == group}
-    return {model: _reason(ranked[0], elsewhere.get(model)) for model in models if model not in here}
+    return {model: _reason(ranked[0], elsewhere.get(model)) for model in sorted(models) if model not in here}
 
 
 def _reason(ranked: Entry, other: Entry | None) -> str:

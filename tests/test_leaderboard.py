@@ -165,6 +165,16 @@ def test_a_submission_named_twice_is_refused():
         leaderboard.names_of([("clip", "1" * 64), ("clip", "1" * 64)], [Path("one"), Path("two")])
 
 
+def test_a_name_made_to_look_like_one_told_apart_is_refused():
+    with pytest.raises(DataError, match=r"told apart by their digests: clip \(11111111\)"):
+        leaderboard.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("clip (11111111)", "3" * 64)], [Path("one"), Path("two"), Path("three")])
+
+
+def test_the_order_of_absent_models_is_the_alphabets():
+    [ranking] = rank([entry("m", answers(0.5, 1))], ["z", "m", "b"])
+    assert list(ranking.absent) == ["b", "z"]
+
+
 def killed(name, folder):
     os._exit(9)
 

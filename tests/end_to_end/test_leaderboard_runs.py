@@ -111,15 +111,25 @@ def test_a_changed_submission_is_refused_by_name(submissions, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_demo_answers_that_pose_as_the_releases_are_refused(submissions, tmp_path):
+RELEASE = {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (lambda tasks: dict.fromkeys(tasks, RELEASE), "microbench_coarse_domain: 315 samples, but the release has 16130 questions"),
+        (lambda tasks: {}, "submission.json, data.sources: nothing about microbench_coarse_domain"),
+    ],
+)
+def test_demo_answers_that_pose_as_the_releases_or_come_from_nowhere_are_refused(sources, message, submissions, tmp_path):
     posing = tmp_path / "posing"
     shutil.copytree(submissions[0], posing)
     manifest = json.loads((posing / "submission.json").read_text(encoding="utf-8"))
-    manifest["data"] = {"kind": "release", "sources": dict.fromkeys(manifest["num_samples"], {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION})}
+    manifest["data"] = {"kind": "release", "sources": sources(manifest["num_samples"])}
     (posing / "submission.json").write_text(json.dumps(manifest | {"digest": submission.digest_of(manifest)}), encoding="utf-8")
     done = run(SCRIPTS / "microbench", "leaderboard", posing)
     assert done.returncode == 1
-    assert f"{posing}: microbench_coarse_domain: 315 samples, but the release has 16130 questions" in done.stderr
+    assert f"{posing}: {message}" in done.stderr
 
 
 def test_a_folder_that_is_no_submission_is_named(tmp_path):
