@@ -194,7 +194,7 @@ def _report(options: argparse.Namespace) -> None:
 
     # The harness, which loads the data, says much of its own.
     logger.disable("lmms_eval")
-    report = writing.write(options.runs, options.out, options.examples, options.seed, lambda items, what: tqdm(items, desc=what, leave=False))
+    report = writing.write(options.runs, options.out, options.examples, options.seed, lambda items, what: tqdm(items, desc=what, leave=False, disable=not items))
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
         print(text)
     print(f"{report.folder / writing.PAGE}: {report.pictures} pictures of {', '.join(report.labels)}")
