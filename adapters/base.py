@@ -211,9 +211,9 @@ class ContrastiveModel(lmms, harness.Recorded):
             rows = _rows(tokens)
             self._tokens_of.update(zip(unknown, rows))
             # The first place of every row that is not known yet.
-            places = [index for row, index in {row: index for index, row in reversed(list(enumerate(rows)))}.items() if row not in self._text_features]
-            places.sort()
-            self._encode_tokens(tokens, rows, places)
+            places = {row: index for index, row in reversed(list(enumerate(rows))) if row not in self._text_features}
+            with self._sharing(sorted(places, key=places.__getitem__), self._text_features) as mine:
+                self._encode_tokens(tokens, rows, [places[row] for row in mine])
             self._note_cut_texts(unknown)
         self._note_options_cut_alike(choices, self._tokens_of)
 
@@ -265,21 +265,38 @@ class ContrastiveModel(lmms, harness.Recorded):
     def _encode_missing_images(self, choices: list[_Choice]) -> list[Hashable]:
         """Encode what is not known yet; the key of each choice's image."""
         keyed = {choice.image_key: index for index, choice in enumerate(choices) if choice.image_key is not None}
-        jobs = [index for key, index in keyed.items() if key not in self._image_features]
-        jobs += [index for index, choice in enumerate(choices) if choice.image_key is None]
+        with self._sharing([key for key in keyed if key not in self._image_features], self._image_features) as mine:
+            self._encode_images_of([choices[keyed[key]] for key in mine])
+        unkeyed = [index for index, choice in enumerate(choices) if choice.image_key is None]
+        found = self._encode_images_of([choices[index] for index in unkeyed])
+        keys = [choice.image_key for choice in choices]
+        for index, key in zip(unkeyed, found):
+            keys[index] = key
+        return keys
+
+    def _encode_images_of(self, choices: list[_Choice]) -> list[Hashable]:
+        """Encode the images of ``choices``, but those of which others have the pixels; the key of each."""
         loaded: list[Hashable] = []
-        with self._progress("Encoding images", len(jobs)) as progress, _writing(self.kept_images):
-            for batch in batches(read_ahead(self._load, (choices[index] for index in jobs), _BATCHES_AHEAD * self.batch_size), self.batch_size):
+        with self._progress("Encoding images", len(choices)) as progress, _writing(self.kept_images):
+            for batch in batches(read_ahead(self._load, choices, _BATCHES_AHEAD * self.batch_size), self.batch_size):
                 self._image_features.update((image.key, image.vector) for image in batch if image.vector is not None)
                 new = {image.key: image for image in batch if image.key not in self._image_features}
                 if new:
                     self._encode(list(new.values()))
                 loaded += [image.key for image in batch]
                 progress.update(len(batch))
-        keys = [choice.image_key for choice in choices]
-        for index, key in zip(jobs, loaded):
-            keys[index] = key
-        return keys
+        return loaded
+
+    @contextlib.contextmanager
+    def _sharing(self, wanted: list[Hashable], features: dict[Any, np.ndarray]) -> Iterator[list[Hashable]]:
+        """Of what is wanted, what this process is to put into ``features``; then the processes of the run exchange what several want."""
+        if not self.asked_together:
+            yield wanted
+            return
+        mine, shared = harness.divided(wanted)
+        yield mine
+        found = harness.exchanged({key: features[key] for key in shared})
+        features.update((key, found[key]) for key in wanted if key not in features)
 
     def _encode(self, images: list[_Image]) -> None:
         for image, vector in zip(images, self._run(self.encode_images, _stacked([image.inputs for image in images], self.device))):

@@ -16,6 +16,7 @@ import inspect
 import json
 import os
 import sys
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
 Facts = TypeVar("Facts")
+Key = TypeVar("Key", bound=Hashable)
 
 # Where the results file says what was loaded.
 RESULTS_KEY = "loaded_model"
@@ -41,6 +43,9 @@ class Recorded(abc.ABC):
     def run_record(self) -> dict[str, Any]:
         """What the run found out about the model; called once, in all processes of it."""
         return {}
+
+    # Whether all processes of the run ask their model at the same time, so that it may exchange what it works out.
+    asked_together: bool = False
 
     def note_asked(self, requests: list[Instance]) -> None:
         """Called with the requests of a run with a cache, whose answers may be known, before they are asked."""
@@ -71,11 +76,15 @@ def install() -> None:
             return original(*args, **kwargs)
         if call.arguments.get("response_cache") is not None:
             call.arguments["response_cache"] = _by_weights(call.arguments["response_cache"], model)
+        # A cache asks a process nothing if it knows all of its answers.
+        model.asked_together = call.arguments.get("response_cache") is None and _num_processes() > 1
         try:
             results = original(*call.args, **call.kwargs)
         except Exception:
             _leave_together()
             raise
+        finally:
+            model.asked_together = False
         record = model.record() | model.run_record()
         if results is not None:
             results[RESULTS_KEY] = record
@@ -109,7 +118,7 @@ def _leave_together() -> None:
     lmms-eval prints an error and waits for the other processes at the next barrier, which they
     reach only if they fail too: a run would hang for hours over one bad image.
     """
-    if torch.distributed.is_available() and torch.distributed.is_initialized() and torch.distributed.get_world_size() > 1:
+    if _num_processes() > 1 and torch.distributed.is_available() and torch.distributed.is_initialized():
         logger.exception("This process failed; the run ends.")
         sys.stderr.flush()
         os._exit(1)
@@ -144,8 +153,46 @@ class _CacheByWeights:
 
 def in_all_processes(*mine: set[Facts]) -> tuple[set[Facts], ...]:
     """Each of these sets with what its likes in the other processes of the run hold."""
+    return tuple(set().union(*sets) for sets in zip(*_gathered(mine)))
+
+
+def divided(wanted: Sequence[Key]) -> tuple[list[Key], set[Key]]:
+    """Of what this process wants, its own part of the work, and what others want of that part.
+
+    What several processes want is given to one of them, so that all have about as much to do. Called
+    in all processes of a run at once; keys mean the same in each.
+    """
+    everyone = _gathered(list(wanted))
+    takers: dict[Key, list[int]] = {}
+    for process, keys in enumerate(everyone):
+        for key in dict.fromkeys(keys):
+            takers.setdefault(key, []).append(process)
+    work = [0] * len(everyone)
+    for processes in takers.values():
+        if len(processes) == 1:
+            work[processes[0]] += 1
+    owners = {}
+    for key, processes in takers.items():
+        owners[key] = min(processes, key=work.__getitem__)
+        work[owners[key]] += len(processes) > 1
+    rank = torch.distributed.get_rank() if len(everyone) > 1 else 0
+    mine = [key for key in dict.fromkeys(wanted) if owners[key] == rank]
+    return mine, {key for key in mine if len(takers[key]) > 1}
+
+
+def exchanged(found: Mapping[Key, Facts]) -> dict[Key, Facts]:
+    """What all processes of a run found, each giving what others want."""
+    return {key: value for part in _gathered(dict(found)) for key, value in part.items()}
+
+
+def _gathered(mine: Any) -> list[Any]:
+    """``mine`` of each process of the run, by rank."""
     parts = [mine]
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         parts = [mine] * torch.distributed.get_world_size()
         torch.distributed.all_gather_object(parts, mine)
-    return tuple(set().union(*sets) for sets in zip(*parts))
+    return parts
+
+
+def _num_processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))

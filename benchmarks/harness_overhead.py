@@ -50,7 +50,7 @@ def ask(tasks: str, limit: str) -> dict[str, float]:
 
     peak = [0.0]
     done = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(peak, done))
+    watcher = threading.Thread(target=watch_memory, args=(peak, done))
     watcher.start()
     start = time.perf_counter()
     try:
@@ -62,7 +62,7 @@ def ask(tasks: str, limit: str) -> dict[str, float]:
     return {"seconds": time.perf_counter() - start, "megabytes": peak[0], "questions": asked}
 
 
-def _watch(peak: list[float], done: threading.Event) -> None:
+def watch_memory(peak: list[float], done: threading.Event) -> None:
     while not done.wait(_SAMPLED_EVERY):
         fields = dict(line.split(":") for line in Path("/proc/self/status").read_text().splitlines())
         peak[0] = max(peak[0], int(fields["RssAnon"].split()[0]) / 1024)

@@ -12,7 +12,7 @@ import torch
 from lmms_eval.api.instance import Instance
 from PIL import Image
 
-from microbench_adapters import base
+from microbench_adapters import base, harness
 from microbench_adapters.open_clip_adapter import OpenClip
 from microbench_adapters.systems import demo_clip as DemoClip
 
@@ -306,3 +306,21 @@ def test_the_group_of_processes_is_ended_when_a_process_exits(tmp_path):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     # The last registered runs first.
     assert done.stdout.split("\n")[:2] == ["before True", "at exit False"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        # What one process alone wants stays with it; of what both want each gets half.
+        ({0: ["a", "b"], 1: ["c"]}, {0: (["a", "b"], set()), 1: (["c"], set())}),
+        ({0: ["a", "b", "c", "d"], 1: ["d", "c", "b", "a"]}, {0: (["a", "c"], {"a", "c"}), 1: (["d", "b"], {"d", "b"})}),
+        # The process with less of its own takes more of the common.
+        ({0: ["x", "y", "a", "b"], 1: ["a", "b"]}, {0: (["x", "y"], set()), 1: (["a", "b"], {"a", "b"})}),
+        ({0: [], 1: ["a"], 2: ["a"]}, {0: ([], set()), 1: (["a"], {"a"}), 2: ([], set())}),
+    ],
+)
+def test_work_that_several_processes_want_is_divided_evenly(monkeypatch, wanted, expected):
+    monkeypatch.setattr(harness, "_gathered", lambda mine: list(wanted.values()))
+    for rank, keys in wanted.items():
+        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
+        assert harness.divided(keys) == expected[rank]

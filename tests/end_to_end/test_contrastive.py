@@ -171,11 +171,36 @@ def test_the_order_of_the_rows_gives_identical_results(straight, demo_rows, tmp_
     assert shuffled["loaded_model"] == expected["loaded_model"]
 
 
-def test_two_processes_give_identical_results(straight, demo_rows, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse"]
-    finished(run(*command, "--output_path", tmp_path, "--log_samples", data=demo_rows / "straight"))
-    assert figures(tmp_path) == figures(straight)
-    assert_same_answers(tmp_path, straight)
+def test_two_processes_share_the_encoding_and_give_identical_results(straight, demo_rows, tmp_path):
+    """Tasks differ in their documents, so that both processes ask about many an image; each is encoded in one of them."""
+    program = tmp_path / "run.py"
+    program.write_text(
+        "import atexit, json, os, pathlib, sys\n"
+        "from microbench_adapters.systems import demo_clip\n"
+        "counts = {'encode_images': 0, 'encode_texts': 0}\n"
+        "def counting(name):\n"
+        "    encode = getattr(demo_clip, name)\n"
+        "    def counted(self, batch):\n"
+        "        counts[name] += len(next(iter(batch.values())))\n"
+        "        return encode(self, batch)\n"
+        "    return counted\n"
+        "for name in counts:\n"
+        "    setattr(demo_clip, name, counting(name))\n"
+        "where = pathlib.Path(sys.argv.pop()) / (os.environ.get('RANK', 'alone') + '.json')\n"
+        "atexit.register(lambda: where.write_text(json.dumps(counts)))\n"
+        "import runpy\n"
+        "runpy.run_module('lmms_eval', run_name='__main__')\n"
+    )
+    arguments = ["--model", "demo_clip", "--tasks", "microbench_coarse", "--log_samples", "--output_path"]
+    finished(run(sys.executable, program, *arguments, tmp_path / "one", tmp_path, data=demo_rows / "straight"))
+    finished(run(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", program, *arguments, tmp_path / "two", tmp_path, data=demo_rows / "straight"))
+    assert figures(tmp_path / "two") == figures(straight)
+    assert_same_answers(tmp_path / "two", straight)
+    alone, first, second = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("alone", "0", "1"))
+    for name, count in alone.items():
+        # Every process tries its model on two inputs.
+        assert (first[name] - 2) + (second[name] - 2) == count - 2
+        assert abs(first[name] - second[name]) <= 1
 
 
 def test_a_second_run_is_answered_from_the_cache_with_identical_results(straight, demo_rows, tmp_path):
