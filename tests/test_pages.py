@@ -119,7 +119,7 @@ def test_a_picture_is_as_large_on_the_page_as_its_resolution_says():
 
 def test_columns_of_numbers_are_set_to_the_right_even_with_gaps():
     page = Parsed(render("page", [Section("s", [Table("t", ["name", "n", "mixed"], [["a", "1", "1"], ["b", "–", "x"]])])]))
-    assert ["number" == head.get("class") for head in page.of("th")] == [False, True, False]
+    assert [head.get("class") == "number" for head in page.of("th")] == [False, True, False]
 
 
 def test_half_a_surrogate_pair_does_not_keep_a_page_from_being_written():

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from microbench_tasks import catalog
 from microbench_tasks.answers import placeholder
 from microbench_tasks.boxes import parse_boxes
 from microbench_tasks.pages import Card, Gallery, Picture

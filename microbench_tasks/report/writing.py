@@ -126,7 +126,8 @@ def publish(out: Path, fill: Callable[[Path], None]) -> None:
 def _fill(draft: Path, runs: Sequence[Run], sweeps: Sequence[Sweep], found: Sequence[Chapter], left_out: Sequence[str], progress: Progress) -> None:
     drawings = [part for chapter in found for part in chapter.parts if isinstance(part, Drawing)]
     drawn = {drawing.name: pictures.save(drawing.figure(), draft / PICTURES, drawing.name) for drawing in progress(drawings, "Drawing")}
-    for number, (gallery, card) in enumerate(((part, card) for chapter in found for part in chapter.parts if isinstance(part, Gallery) for card in part.cards), start=1):
+    cards = [card for chapter in found for part in chapter.parts if isinstance(part, Gallery) for card in part.cards]
+    for number, card in enumerate(cards, start=1):
         (draft / PICTURES).mkdir(exist_ok=True)
         (draft / PICTURES / f"example-{number:03d}-{card.mark}.png").write_bytes(card.picture.png)
     sections = [pages.Section(chapter.title, [_shown(part, drawn) for part in chapter.parts], chapter.text) for chapter in found]
