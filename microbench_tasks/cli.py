@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from pathlib import Path
+from typing import Any
 
 from microbench_tasks import plugin
 from microbench_tasks.schema import DataError
+
+_HELP_WIDTH = 100
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -32,22 +36,30 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _added(commands: argparse._SubParsersAction, name: str, *, description: str, examples: tuple[str, ...], **settings: Any) -> argparse.ArgumentParser:
+    """A new command, whose examples stand in its help as they are typed."""
+    epilog = "\n  ".join(("examples:" if len(examples) > 1 else "example:", *examples))
+    return commands.add_parser(name, description=textwrap.fill(description, _HELP_WIDTH), epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter, **settings)
+
+
 def _add_path(commands: argparse._SubParsersAction) -> None:
-    path = commands.add_parser(
+    path = _added(
+        commands,
         "path",
         help="print the folder of task definitions",
         description="Print the folder of task definitions, for the harness's --include_path.",
-        epilog='example: lmms-eval tasks list --include-path "$(microbench path)"',
+        examples=('lmms-eval tasks list --include-path "$(microbench path)"',),
     )
     path.set_defaults(run_command=_print_path)
 
 
 def _add_demo_data(commands: argparse._SubParsersAction) -> None:
-    demo_data = commands.add_parser(
+    demo_data = _added(
+        commands,
         "demo-data",
         help="write the demo set as Parquet",
         description="Write the demo set (drawn micrographs in the release's columns) as Parquet files.",
-        epilog="example: microbench demo-data ./demo && MICROBENCH_DATASET=./demo lmms_eval --model demo_clip --tasks microbench_coarse",
+        examples=("microbench demo-data ./demo && MICROBENCH_DATASET=./demo lmms_eval --model demo_clip --tasks microbench_coarse",),
     )
     demo_data.add_argument("folder", type=Path, metavar="DIR", help="a folder that does not exist yet")
     demo_data.add_argument("--seed", type=int, default=None, help="draw other micrographs (default: those of MICROBENCH_DATASET=demo)")
@@ -55,11 +67,12 @@ def _add_demo_data(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_rescore(commands: argparse._SubParsersAction) -> None:
-    rescore = commands.add_parser(
+    rescore = _added(
+        commands,
         "rescore",
         help="score a logged run again, without a model",
         description="Compute every score of a run again from the samples that lmms_eval --log_samples (or --predict_only) wrote.",
-        epilog="example: microbench rescore ./results --out scores.json",
+        examples=("microbench rescore ./results --out scores.json",),
     )
     rescore.add_argument("paths", type=Path, nargs="+", metavar="LOGS", help="folder of a run, or its …_samples_….jsonl files")
     rescore.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder holds several: what stands before _samples_ in the files' names")
@@ -68,12 +81,12 @@ def _add_rescore(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_merge(commands: argparse._SubParsersAction) -> None:
-    merge = commands.add_parser(
+    merge = _added(
+        commands,
         "merge",
         help="merge checkpoints into a new one",
         description="Merge contrastive checkpoints of one architecture and save the result in their library's own layout.",
-        epilog="examples: microbench merge clip plip --alpha 0.5 --out plip_merged; microbench merge --method soup ./run_1 ./run_2 ./run_3 --out soup. "
-        "Then: lmms_eval --model transformers_clip (or open_clip) --model_args model=plip_merged --tasks microbench",
+        examples=("microbench merge clip plip --alpha 0.5 --out plip_merged", "lmms_eval --model transformers_clip --model_args model=plip_merged --tasks microbench", "microbench merge --method soup ./run_1 ./run_2 ./run_3 --out soup",),
     )
     merge.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help="the base first, then what was fine-tuned from it: folders, org/name, hf-hub:org/name, ARCHITECTURE:tag or names of models")
     merge.add_argument("--method", default="linear", help="linear (default), soup, slerp, task_arithmetic or ties")
@@ -85,11 +98,12 @@ def _add_merge(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_sweep(commands: argparse._SubParsersAction) -> None:
-    sweep = commands.add_parser(
+    sweep = _added(
+        commands,
         "sweep",
         help="evaluate along the line between two checkpoints",
         description="Evaluate merges of a checkpoint with its base for several alphas, in one process, each with a results file of its own. Takes all options of lmms_eval besides.",
-        epilog="example: microbench sweep --alpha 0:1:0.1 --model plip --model_args merge_with=clip --tasks microbench_vqa --output_path sweep",
+        examples=("microbench sweep --alpha 0:1:0.1 --model plip --model_args merge_with=clip --tasks microbench_vqa --output_path sweep",),
         # --model must not pass for a short form of --model_args.
         allow_abbrev=False,
     )
@@ -102,11 +116,12 @@ def _add_sweep(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_submit(commands: argparse._SubParsersAction) -> None:
-    submit = commands.add_parser(
+    submit = _added(
+        commands,
         "submit",
         help="write a run as a submission that others can verify",
         description="Write a run of lmms_eval --log_samples as a folder with scores, every answer behind them, settings, a card and the Hub's formats. Nothing is uploaded.",
-        epilog='example: microbench submit ./results --model-name "My CLIP" --model-url https://huggingface.co/me/my-clip --out my_clip_submission',
+        examples=('microbench submit ./results --model-name "My CLIP" --model-url https://huggingface.co/me/my-clip --out my_clip_submission',),
     )
     submit.add_argument("run_folder", type=Path, metavar="RUN_DIR", help="the run's --output_path, or the folder in it that holds the samples and the results file")
     submit.add_argument("--model-name", required=True, metavar="NAME", help="what leaderboards shall call the model")
@@ -118,11 +133,12 @@ def _add_submit(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_verify(commands: argparse._SubParsersAction) -> None:
-    verify = commands.add_parser(
+    verify = _added(
+        commands,
         "verify",
         help="check a submission from its answers and the data",
         description="Compute a submission's scores again from its answers, and compare every answer with the data that MICROBENCH_DATASET (and MICROBENCH_COGNITION) names. Ends with status 1 if a check fails.",
-        epilog="examples: microbench verify my_clip_submission; MICROBENCH_DATASET=/data/uBench microbench verify my_clip_submission; microbench verify --without-data my_clip_submission",
+        examples=("MICROBENCH_DATASET=/data/uBench microbench verify my_clip_submission", "microbench verify --without-data my_clip_submission",),
     )
     verify.add_argument("submission", type=Path, metavar="SUBMISSION", help="the folder that microbench submit wrote")
     verify.add_argument("--without-data", action="store_true", help="check only that the submission agrees with itself")
@@ -130,12 +146,13 @@ def _add_verify(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_leaderboard(commands: argparse._SubParsersAction) -> None:
-    leaderboard = commands.add_parser(
+    leaderboard = _added(
+        commands,
         "leaderboard",
         help="rank submissions",
         description="Rank submissions by coarse, fine, cognition and localization, and test who is really better: all pairs at once, on the same questions, image by image. "
         "Submissions on other data or of another version of the tasks are ranked apart.",
-        epilog="examples: microbench leaderboard submission_1 submission_2; microbench leaderboard submissions/* --paper --out leaderboard",
+        examples=("microbench leaderboard submission_1 submission_2", "microbench leaderboard submissions/* --paper --out leaderboard",),
     )
     leaderboard.add_argument("submissions", type=Path, nargs="+", metavar="SUBMISSION", help="folder that microbench submit wrote")
     leaderboard.add_argument("--paper", action="store_true", help="show the rows of the paper's Table 1 as well, as reported and not re-run")
@@ -144,13 +161,14 @@ def _add_leaderboard(commands: argparse._SubParsersAction) -> None:
 
 
 def _add_report(commands: argparse._SubParsersAction) -> None:
-    report = commands.add_parser(
+    report = _added(
+        commands,
         "report",
         help="draw runs, and compare them",
         description="Draw runs: accuracy by task, ability, modality, domain, pathology and scale, confusions, calibration, letters, boxes, curves along alpha, examples with their micrographs. "
-        "Several are compared. Writes one HTML page that stands alone, every picture as PNG and PDF, and every number as JSON.",
-        epilog="examples: MICROBENCH_DATASET=demo microbench report ./results --out report; microbench report results_clip results_plip submission_3 --out comparison; "
-        "microbench report ./sweep --out forgetting. Slices and examples need the data that the run was asked about (MICROBENCH_DATASET, MICROBENCH_COGNITION).",
+        "Several are compared. Writes one HTML page that stands alone, every picture as PNG and PDF, and every number as JSON. "
+        "Slices and examples need the data that the run was asked about (MICROBENCH_DATASET, MICROBENCH_COGNITION).",
+        examples=("MICROBENCH_DATASET=demo microbench report ./results --out report", "microbench report results_clip results_plip submission_3 --out comparison", "microbench report ./sweep --out forgetting",),
     )
     report.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folder of a run with logged samples (or its …_results.json), of a submission, or of microbench sweep")
     report.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write; an earlier report there is replaced, anything else is left alone")
@@ -210,6 +228,8 @@ def _rescore(options: argparse.Namespace) -> None:
     from microbench_tasks import files, rescoring
     from microbench_tasks.aggregations import interval_settings
 
+    if options.out is not None and (options.out.is_dir() or any(parent.is_file() for parent in options.out.parents)):
+        raise DataError(f"--out {options.out}: expected a file in a folder. Name one that can be written.")
     run = rescoring.find_run(options.paths, options.run)
     rescored = rescoring.rescore(run)
     print(rescoring.as_table(rescored))

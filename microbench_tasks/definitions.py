@@ -31,6 +31,7 @@ def _read(file_name: str) -> dict[str, Any]:
     return (_read(included) if included else {}) | stated
 
 
+@functools.cache
 def aggregations(name: str) -> dict[str, Callable]:
     """The aggregation of each metric of a task, or of a group."""
     stated = definition(name)

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -56,11 +57,14 @@ def write_folder(target: Path, contents: Mapping[str, bytes]) -> Path:
 
 
 def write_file(target: Path, content: bytes) -> None:
-    """Write ``target`` in one step: readers see the old content or the new, never a part."""
+    """Write ``target`` in one step, readable as any new file: readers see the old content or the new, never a part."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}-", delete=False) as draft:
-        draft.write(content)
-    os.replace(draft.name, target)
+    draft = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def content_hashes(paths: list[Path]) -> list[str]:

@@ -268,7 +268,8 @@ def logged_samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if "score" in sample:
                 sample["score"] = float(sample["score"])
         except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{file}, line {number}: expected a sample of the harness as JSON, got {type(error).__name__}: {error}. If the run was killed while it wrote, run it again.") from error
+            fault = "no whole JSON; if the run was killed while it wrote, run it again" if isinstance(error, json.JSONDecodeError) else f"{type(error).__name__}: {error}"
+            raise DataError(f"{file}, line {number}: expected a sample of the harness with a number as doc_id, got {fault}.") from error
         if doc_id in seen:
             raise DataError(f"{file}, line {number}: document {doc_id} is there already, on line {seen[doc_id]}.")
         seen[doc_id] = number
@@ -290,11 +291,37 @@ def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         if isinstance(error, DataError):
             raise DataError(f"{file}, line {line}: {error}") from error
-        raise DataError(f"{file}, line {line}: not a sample of {task.name} as this version logs it ({type(error).__name__}: {error}).") from error
+        reason = _wrong_field(task, sample) or f"{type(error).__name__}: {error}"
+        raise DataError(f"{file}, line {line}: not a sample of {task.name} as this version logs it ({reason}).") from error
+
+
+# What the item that a sample is scored by holds, and how the harness logs the sample itself.
+_FIELDS_OF_SAMPLE = {"target": str, "filtered_resps": str, "input": str}
+_FIELDS_OF_ITEM = {"image": str, "image_id": str, "dataset": str, "kind": str}
+_FIELDS_OF_ANSWER = _FIELDS_OF_ITEM | {"options": list, "gold": str}
+_FIELDS_OF_BOXES = _FIELDS_OF_ITEM | {"expression": str, "width": int, "height": int, "boxes": list, "convention": str, "model_input_size": list}
+
+
+def _wrong_field(task: catalog.Task, sample: dict[str, Any]) -> str | None:
+    """Which field of a sample that cannot be scored is missing or not what it should be; None if that is not the reason."""
+    name, fields = ("grit", _FIELDS_OF_BOXES) if task.subject == "boxes" else ("acc", _FIELDS_OF_ANSWER)
+    item = sample.get(name)
+    if item is not None and not isinstance(item, dict):
+        return f"{name}: expected an object, got {item!r}"
+    found = [(field, sample.get(field), kind) for field, kind in _FIELDS_OF_SAMPLE.items()]
+    found += [(f"{name}.{field}", item.get(field), kind) for field, kind in fields.items()] if item is not None else []
+    for field, value, kind in found:
+        if not isinstance(value, kind):
+            return f"{field}: expected {kind.__name__}, got {value!r}"
+    if name == "acc" and item is not None and item["gold"] not in LETTERS[: len(item["options"])]:
+        return f"acc.gold: expected a letter of {len(item['options'])} options, got {item['gold']!r}"
+    return None
 
 
 def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:
     response = _response(sample)
+    if not isinstance(sample.get("input", ""), str):
+        raise TypeError("input")
     item = sample.get("grit" if task.subject == "boxes" else "acc")
     if item is not None and item["dataset"] not in task.datasets:
         raise DataError(f"the sample is of the dataset {item['dataset']}, which {task.name} does not ask about.")
@@ -352,9 +379,12 @@ def other_source(recorded: Mapping[str, Any] | None, identity: Mapping[str, Any]
 @functools.cache
 def _read_results(results: Path) -> dict[str, Any]:
     try:
-        return json.loads(results.read_bytes())
+        recorded = json.loads(results.read_bytes())
     except ValueError as error:
         raise DataError(f"{results}: expected the harness's results as JSON, got {error}.") from error
+    if not isinstance(recorded, dict) or not isinstance(recorded.get("configs"), dict) or not all(isinstance(recorded.get(name, {}), dict) for name in ("results", "n-samples", "config")):
+        raise DataError(f"{results}: expected the harness's results, with objects configs, results, n-samples and config. Copy the file again, or take it away to score the samples alone.")
+    return recorded
 
 
 def logged_format(run: LoggedRun, task: str) -> DetectionFormat:

@@ -40,11 +40,21 @@ def test_a_seed_that_is_none_is_named(tmp_path):
     assert done.stderr == "microbench: error: Expected a seed of 0 or more, got -1\n"
 
 
-@pytest.mark.parametrize("command", [[], ["path"], ["demo-data"]])
-def test_every_command_has_help_with_an_example(command):
-    done = run("microbench", *command, "--help")
-    assert done.returncode == 0
-    assert not command or "example: " in done.stdout
+@pytest.mark.parametrize("command", ["path", "demo-data", "rescore", "merge", "sweep", "submit", "verify", "leaderboard", "report"])
+def test_every_command_has_help_with_an_example_as_it_is_typed(command):
+    overview, done = (run("microbench", *arguments, "--help") for arguments in ([], [command]))
+    assert overview.returncode == done.returncode == 0
+    assert f"\n    {command} " in overview.stdout
+    examples = done.stdout[done.stdout.index("\nexample") :].splitlines()[2:]
+    assert any(f"microbench {command} " in line or "$(microbench path)" in line for line in examples)
+
+
+def test_what_rescore_cannot_write_is_named_before_it_reads(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "scores.json"):
+        done = run("microbench", "rescore", tmp_path, "--out", out)
+        assert done.returncode == 1
+        assert done.stderr == f"microbench: error: --out {out}: expected a file in a folder. Name one that can be written.\n"
 
 
 def test_no_command_is_an_error():

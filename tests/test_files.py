@@ -46,6 +46,19 @@ def test_a_file_is_replaced_in_one_step(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_a_file_is_readable_as_any_other_new_file(tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    files.write_file(tmp_path / "file", b"")
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_what_cannot_be_written_leaves_nothing(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError):
+        files.write_file(tmp_path / "folder", b"")
+    assert os.listdir(tmp_path) == ["folder"]
+
+
 def test_unchanged_files_are_hashed_once(tmp_path, monkeypatch):
     path = tmp_path / "data"
     path.write_bytes(b"abc")

@@ -125,7 +125,7 @@ def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_p
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"doc_id": 1, "acc": {"', "line 2: expected a sample of the harness as JSON"),
+        ('{"doc_id": 1, "acc": {"', "line 2: expected a sample of the harness .*, got no whole JSON"),
         ("[]", "line 2: expected a sample"),
         ('{"doc_id": 0}', "line 2: document 0 is there already, on line 1"),
         ('{"doc_id": 1, "filtered_resps": "A", "acc": {"gold": "A"}}', "line 2: not a sample of microbench_coarse_modality"),
@@ -133,13 +133,27 @@ def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_p
         ('{"doc_id": [1]}', "line 2: expected a sample"),
         (json.dumps(sample(1, "A") | {"target": "1"}), "line 2: the right letter is A, but the target is option 1: the log has been changed"),
         (json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"dataset": "opencell"}}), "line 2: the sample is of the dataset opencell, which microbench_coarse_modality does not ask about"),
-        ('{"doc_id": 1, "filtered_resps": ["A"], "acc": {}}', "line 2: not a sample of microbench_coarse_modality"),
+        ('{"doc_id": 1, "filtered_resps": ["A"], "acc": {}}', "line 2: not a sample of microbench_coarse_modality .* .target: expected str, got None"),
+        ('{"doc_id": "three"}', "line 2: expected a sample .* with a number as doc_id, got TypeError"),
+        (json.dumps(sample(1, "A") | {"input": 7}), "line 2: not a sample .*input: expected str, got 7"),
+        (json.dumps(sample(1, "A") | {"acc": "x"}), "line 2: not a sample .*acc: expected an object, got 'x'"),
+        (json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"options": 5}}), "line 2: not a sample .*acc.options: expected list, got 5"),
+        (json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"gold": "Q"}}), "line 2: not a sample .*acc.gold: expected a letter of 3 options, got 'Q'"),
     ],
 )
 def test_a_damaged_log_is_named_by_file_and_line(line, message, tmp_path):
     path = write(tmp_path, [sample(0, "A")])
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(DataError, match=f"{path}, {message}"):
+        rescored(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"configs": []}', '{"configs": {}, "n-samples": 3}'])
+def test_a_file_that_is_not_the_harness_s_results_is_named(content, tmp_path):
+    write(tmp_path, [sample(0, "A")])
+    path = tmp_path / "20260101_000000_results.json"
+    path.write_text(content)
+    with pytest.raises(DataError, match=f"{path}: expected the harness's results, with objects configs"):
         rescored(tmp_path)
 
 
