@@ -56,6 +56,9 @@ RELEASE_SHARDS = (
 # The version of prompts and scores: goes up when either changes.
 TASK_VERSION = 1.0
 
+# Packages on which questions, answers and scores may depend: results files record their versions.
+PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", "transformers", "open_clip_torch")
+
 # What an Arrow file in the random-access format starts with; a stream does not.
 _ARROW_FILE_MAGIC = b"ARROW1"
 _SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d+)-of-(?P<total>\d+)\.\w+$")
@@ -164,7 +167,8 @@ def _metadata(source: Source) -> dict[str, Any]:
 
     from microbench_tasks.aggregations import interval_settings
 
-    return {"version": TASK_VERSION, "microbench_version": version("microbench-lmms"), "dataset": dict(source.identity), "interval": interval_settings()}
+    packages = {name: version(name) for name in PACKAGES}
+    return {"version": TASK_VERSION, "microbench_version": version("microbench-lmms"), "packages": packages, "dataset": dict(source.identity), "interval": interval_settings()}
 
 
 _YAML_VALUES: dict[str, Callable[[Source], Any]] = {

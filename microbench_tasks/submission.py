@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, eligibility, files, hub_formats, privacy, rescoring
+from microbench_tasks import catalog, eligibility, files, hub_formats, privacy, rescoring, source
 from microbench_tasks.eligibility import Examination, Progress, Sample, silently
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError, without_repeats
@@ -34,8 +34,6 @@ SAMPLES_FOLDER = "samples"
 MARKS = {"demo": "DEMO-DATA.txt", "local": "LOCAL-DATA.txt"}
 
 UNKNOWN = "unknown"
-# Python packages on which answers may depend. lmms-eval has a transformers_version for its results files, but 0.7.3 does not write it.
-_PACKAGES = ("torch", "transformers", "open_clip_torch")
 _SEEDS = ("random", "numpy", "torch", "fewshot")
 _PRECISION_ARGUMENTS = ("precision", "dtype", "torch_dtype")
 # What of an item scoring the response again needs (see `rescoring`).
@@ -233,7 +231,7 @@ def _described(examination: Examination, description: Description) -> dict[str, 
         "schema_version": SCHEMA_VERSION,
         "model": _model(run, description),
         "data": {"kind": eligibility.kind_of_run(run), "sources": {task: eligibility.without_path(run.metadata(task)["dataset"]) for task in run.samples}},
-        "versions": _versions(run.recorded(), first),
+        "versions": _versions(first),
         "settings": {"interval": first["interval"], "boxes": boxes},
         "seeds": {name: (run.recorded().get("config") or {}).get(f"{name}_seed") for name in _SEEDS},
         "run": {"name": run.name, "date": _date(run.recorded())} | ({} if description.samples_url is None else {"samples_url": description.samples_url}),
@@ -271,15 +269,11 @@ def _precision(loaded: Mapping[str, Any] | None, arguments: Any) -> str:
     return str((loaded or {}).get("precision") or next((typed[name] for name in _PRECISION_ARGUMENTS if typed.get(name)), UNKNOWN))
 
 
-def _versions(recorded: Mapping[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _versions(metadata: Mapping[str, Any]) -> dict[str, Any]:
     # The run's alone: those of the machine that submits say nothing about it.
-    harness = recorded.get("lmms_eval_version")
-    return {
-        "microbench": metadata["microbench_version"],
-        "task": metadata["version"],
-        "lmms_eval": UNKNOWN if not harness or harness.startswith(UNKNOWN) else harness,
-        "packages": {package: str(recorded.get(f"{package}_version") or UNKNOWN) for package in _PACKAGES},
-    }
+    recorded = metadata.get("packages") or {}
+    packages = {name: str(recorded.get(name) or UNKNOWN) for name in source.PACKAGES}
+    return {"microbench": metadata["microbench_version"], "task": metadata["version"], "lmms_eval": packages.pop("lmms-eval"), "packages": packages}
 
 
 def _date(recorded: Mapping[str, Any]) -> str:

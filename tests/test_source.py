@@ -143,6 +143,7 @@ def test_metadata_names_version_of_tasks_and_project(use_source, demo_folder):
     use_source("demo")
     assert source.METADATA["version"] == source.TASK_VERSION
     assert source.METADATA["microbench_version"] == version("microbench-lmms")
+    assert {name: source.METADATA["packages"][name] for name in ("torch", "lmms-eval")} == {name: version(name) for name in ("torch", "lmms-eval")}
 
 
 def test_the_harness_may_empty_the_mapping_it_is_given(tmp_path, use_source):

@@ -86,8 +86,8 @@ def test_it_records_what_the_run_recorded_and_marks_the_rest_unknown(written):
     assert manifest["versions"] == {
         "microbench": "0.1.0",
         "task": 1.0,
-        "lmms_eval": "0.7.3@abc",
-        "packages": {"torch": "unknown", "transformers": "4.57.0", "open_clip_torch": "unknown"},
+        "lmms_eval": "0.7.4",
+        "packages": {"datasets": "unknown", "pillow": "unknown", "numpy": "unknown", "torch": "unknown", "torchvision": "unknown", "transformers": "4.57.0", "open_clip_torch": "unknown"},
     }
     assert manifest["seeds"] == {"random": 0, "numpy": 1234, "torch": 1234, "fewshot": 1234}
     # 3:04:05 in Singapore is eight hours ahead.

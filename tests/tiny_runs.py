@@ -66,6 +66,10 @@ def write(folder: Path, logged: dict[str, list[dict]], **recorded) -> Path:
     return folder
 
 
+# Of the machine that ran the model, as far as it said.
+PACKAGES = {"lmms-eval": "0.7.4", "transformers": "4.57.0"}
+
+
 def record(logged: dict[str, list[dict]]) -> dict:
     """What the results file says of a run on the data source at hand, but for its figures."""
     configs = {task: {"metadata": metadata(task), "generation_kwargs": {"until": [], "max_new_tokens": 100}} for task in logged}
@@ -86,8 +90,6 @@ def record(logged: dict[str, list[dict]]) -> dict:
             "resolved_cli_args": {"predict_only": False, "timezone": "Asia/Singapore"},
         },
         "loaded_model": {"checkpoint": "local-dir:/home/me/clip", "files": {"folder": "/home/me/clip"}, "weights_sha256": "ab" * 32, "precision": "bf16"},
-        "lmms_eval_version": "0.7.3@abc",
-        "transformers_version": "4.57.0",
         "system_instruction": None,
         "date": NAME,
     }
@@ -98,7 +100,7 @@ def metadata(task: str) -> dict:
 
     module = cognition if task == COGNITION else source
     boxes = {"boxes": microbench_localization_process_results.for_model("microbench_random", None).record()} if task == BOXES else {}
-    return module.METADATA | boxes
+    return module.METADATA | boxes | {"packages": PACKAGES}
 
 
 def edited(path: Path, edit) -> None:
