@@ -206,14 +206,15 @@ class ContrastiveModel(lmms, harness.Recorded):
     def _encode_missing_texts(self, choices: list[_Choice]) -> None:
         texts = dict.fromkeys(text for choice in choices for text in choice.texts)
         unknown = [text for text in texts if text not in self._tokens_of]
+        tokens = self.tokenize(unknown) if unknown else {}
+        rows = _rows(tokens)
+        self._tokens_of.update(zip(unknown, rows))
+        # The first place of every row that is not known yet.
+        places = {row: index for index, row in reversed(list(enumerate(rows))) if row not in self._text_features}
+        # Entered without a text, too: the other processes of the run wait for this one.
+        with self._sharing(sorted(places, key=places.__getitem__), self._text_features) as mine:
+            self._encode_tokens(tokens, rows, [places[row] for row in mine])
         if unknown:
-            tokens = self.tokenize(unknown)
-            rows = _rows(tokens)
-            self._tokens_of.update(zip(unknown, rows))
-            # The first place of every row that is not known yet.
-            places = {row: index for index, row in reversed(list(enumerate(rows))) if row not in self._text_features}
-            with self._sharing(sorted(places, key=places.__getitem__), self._text_features) as mine:
-                self._encode_tokens(tokens, rows, [places[row] for row in mine])
             self._note_cut_texts(unknown)
         self._note_options_cut_alike(choices, self._tokens_of)
 
@@ -404,7 +405,7 @@ def _writing(kept: Embeddings | None) -> Iterator[None]:
 def _rows(tokens: Tensors) -> list[bytes]:
     """All tokens of each text, equal for texts that are the same to the encoder."""
     arrays = [values.numpy() for values in tokens.values()]
-    return [b"".join(array[index].tobytes() for array in arrays) for index in range(len(arrays[0]))]
+    return [b"".join(array[index].tobytes() for array in arrays) for index in range(len(arrays[0]) if arrays else 0)]
 
 
 def _stacked(items: list[Tensors], device: torch.device) -> Tensors:

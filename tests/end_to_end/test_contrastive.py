@@ -245,6 +245,12 @@ def test_texts_that_are_cut_stand_in_the_results_file_also_from_the_cache(tiny, 
     assert found[0]["questions_cut_alike"] > 0
 
 
+def test_a_process_without_a_question_keeps_none_waiting(demo_rows, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse_stain", "--limit", "1"]
+    finished(run("timeout", "120", *command, "--output_path", tmp_path, data=demo_rows / "straight"))
+    assert results_of(tmp_path)["n-samples"]["microbench_coarse_stain"]["effective"] == 1
+
+
 def test_one_failing_process_ends_the_whole_run(tmp_path):
     """The other one would wait for it at a barrier for hours."""
     program = tmp_path / "run.py"
