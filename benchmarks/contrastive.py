@@ -4,7 +4,7 @@ ViT-B/32 with random weights answers all closed questions about release-shaped i
 Beside the adapter's generation phase stand, in the same process and in turn: the bare encoders on the same
 distinct images and texts, ready as tensors, in batches of the same size; and a loop that treats every question
 by itself, timed on a sample and extrapolated to all questions. Then the same with embeddings kept on disk, and
-with less precision, compiled or in integers, with the share of letters that agree: of these weights, and of the demo model on the demo set. `clip-benchmark` (`pip install clip-benchmark`)
+with less precision, compiled or in integers, with the share of letters that agree: of these weights, and of the demo model on the demo set. `clip-benchmark` (`pip install clip-benchmark "numpy<2.4"`)
 and this project's command line each run on the same weights and images as fresh processes, from start to end.
 """
 
@@ -239,19 +239,24 @@ def main() -> None:
     args = parser.parse_args()
     os.environ["MICROBENCH_DATASET"] = str(write(args.data, args.rows))
     os.environ["HF_HUB_OFFLINE"] = "1"
+    command = f"python benchmarks/contrastive.py DATA --rows {args.rows} --repeats {args.repeats} --sample {args.sample}"
+    parts = ["# Contrastive runs at the encoder's limit", origin(command, "open_clip_torch", "torch", "lmms-eval", "clip-benchmark"), __doc__.split("\n\n", 1)[1].strip()]
+    print("\n\n".join(parts))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         weights = save_model(folder)
-        parts = against_the_encoders(weights, args.repeats, args.sample)
-        parts += kept(weights, folder / "kept")
-        parts += end_to_end(weights, folder, args.repeats)
-        parts += less_precise(weights)
-    command = f"python benchmarks/contrastive.py DATA --rows {args.rows} --repeats {args.repeats} --sample {args.sample}"
-    head = ["# Contrastive runs at the encoder's limit", origin(command, "open_clip_torch", "torch", "lmms-eval", "clip-benchmark"), __doc__.split("\n\n", 1)[1].strip()]
-    page = "\n\n".join(head + parts) + "\n"
-    print(page, end="")
+        for measure in (
+            lambda: against_the_encoders(weights, args.repeats, args.sample),
+            lambda: kept(weights, folder / "kept"),
+            lambda: end_to_end(weights, folder, args.repeats),
+            lambda: less_precise(weights),
+        ):
+            found = measure()
+            # As it comes: the whole takes half an hour.
+            print("\n" + "\n\n".join(found), flush=True)
+            parts += found
     if args.out:
-        args.out.write_text(page, encoding="utf-8")
+        args.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
