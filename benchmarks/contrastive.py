@@ -71,7 +71,9 @@ class Timed:
             return self.answers
 
         model.generate_until = timed
-        simple_evaluate(model=model, tasks=[TASKS], bootstrap_iters=0, log_samples=False)
+        # As the command line sets it.
+        backend = "torchrun" if "TORCHELASTIC_RUN_ID" in os.environ else "accelerate"
+        simple_evaluate(model=model, tasks=[TASKS], bootstrap_iters=0, log_samples=False, distributed_executor_backend=backend)
 
     def letters(self) -> list[str]:
         return [answer.split("\n")[0] for answer in self.answers]

@@ -90,8 +90,11 @@ def probabilities(response: str, num_options: int) -> dict[str, float] | None:
     The line, alone where the model answered nothing, is a JSON object ``{"probabilities": {letter: number}}`` with exactly the
     question's letters; anything else gives None.
     """
+    line = response.rpartition("\n")[2]
+    if "{" not in line:
+        return None
     try:
-        found = json.loads(response.rpartition("\n")[2])["probabilities"]
+        found = json.loads(line)["probabilities"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     if not isinstance(found, dict) or list(found) != list(LETTERS[:num_options]):

@@ -153,6 +153,7 @@ def _checking_names(original: Callable) -> Callable:
     def load_task_or_group(self, task_list=None, *args, **kwargs):
         from microbench_tasks import preflight
 
+        _score_in_one_thread()
         names = [task_list] if isinstance(task_list, str) else task_list
         preflight.check([name for name in names or [] if isinstance(name, str)])
         if names and all(isinstance(name, str) for name in names):
@@ -210,6 +211,31 @@ def _reading_in_batches(original: Callable) -> Callable:
         return Reading(original(self)) if _is_scored_by_us(self) else original(self)
 
     return eval_docs_no_media
+
+
+def _score_in_one_thread() -> None:
+    """Let a run of our tasks alone be scored without the harness's threads, which wait for each other in functions that never wait by themselves.
+
+    Called when tasks are loaded: only then is the evaluator imported in whole.
+    """
+    evaluator = sys.modules.get("lmms_eval.evaluator")
+    original = getattr(evaluator, "evaluate", None)
+    # Without it a run takes longer, and that is all.
+    if original is None or getattr(original, _INSTALLED, False) or not {"task_dict", "process_docs_parallel"} <= set(inspect.signature(original).parameters):
+        return
+
+    @functools.wraps(original)
+    def evaluate(*args, **kwargs):
+        call = inspect.signature(original).bind(*args, **kwargs)
+        default = inspect.signature(original).parameters["process_docs_parallel"].default
+        wanted = call.arguments.get("process_docs_parallel", default)
+        # Another number was asked for.
+        if wanted == default and all(_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"])):
+            call.arguments["process_docs_parallel"] = 1
+        return original(*call.args, **call.kwargs)
+
+    setattr(evaluate, _INSTALLED, True)
+    evaluator.evaluate = evaluate
 
 
 def _is_scored_by_us(task: Any) -> bool:

@@ -5,6 +5,7 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml as pyyaml
@@ -193,3 +194,28 @@ def test_importing_the_packages_imports_nothing_heavy():
     modules = "microbench_tasks, microbench_tasks.plugin, microbench_tasks.source, microbench_tasks.schema, microbench_tasks.documents, microbench_tasks.demo, microbench_adapters, microbench_adapters.manifests"
     done = run(f"import sys, {modules}\nprint([name for name in ('torch', 'datasets', 'pyarrow', 'PIL', 'skimage', 'lmms_eval') if name in sys.modules])")
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("scored_by", "given", "expected"),
+    [
+        (["microbench_tasks.results"], {}, 1),
+        (["microbench_tasks.results", "microbench_tasks.localization"], {"process_docs_parallel": 4}, 1),
+        # Another number was asked for, or another benchmark's functions may wait for something.
+        (["microbench_tasks.results"], {"process_docs_parallel": 8}, 8),
+        (["microbench_tasks.results", "lmms_eval.tasks.mmt.utils"], {}, 4),
+    ],
+)
+def test_tasks_of_ours_alone_are_scored_without_threads(monkeypatch, scored_by, given, expected):
+    def evaluate(lm, task_dict, process_docs_parallel=4):
+        return process_docs_parallel
+
+    def task(module):
+        return SimpleNamespace(task=SimpleNamespace(config=SimpleNamespace(process_results=SimpleNamespace(__module__=module))))
+
+    evaluator = SimpleNamespace(evaluate=evaluate, get_task_list=lambda task_dict: [task(module) for module in task_dict])
+    monkeypatch.setitem(sys.modules, "lmms_eval.evaluator", evaluator)
+    for _ in range(2):
+        plugin._score_in_one_thread()
+    assert evaluator.evaluate("model", task_dict=scored_by, **given) == expected
+    assert evaluator.evaluate.__wrapped__ is evaluate
