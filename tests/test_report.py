@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -395,18 +397,87 @@ def test_a_copy_without_a_column_has_no_slices_by_it(run, data, monkeypatch, tmp
     assert scores.row_dimensions(data_rows.read([unrecorded]).perception).keys() == {"modality"}
 
 
-def test_an_earlier_report_is_replaced_and_anything_else_is_left_alone(briefest, tmp_path):
+def test_an_earlier_report_is_replaced(briefest, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
+    writing.write([briefest], out, 1, 0, ALL_IN_ONE)
+    (out / "report.html").unlink()
+    assert any((out / "pictures").glob("example-*"))
     writing.write([briefest], out, 0, 0, ALL_IN_ONE)
-    (out / "pictures" / "stale.png").write_bytes(b"")
-    writing.write([briefest], out, 0, 0, ALL_IN_ONE)
-    assert not (out / "pictures" / "stale.png").exists() and (out / "report.html").is_file()
+    assert (out / "report.html").is_file() and not any((out / "pictures").glob("example-*"))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
-    (out / "my notes.txt").write_text("keep")
-    with pytest.raises(DataError, match=r"exists and holds my notes.txt, which no report has. Nothing is overwritten"):
-        writing.write([briefest], out, 0, 0, ALL_IN_ONE)
-    assert (out / "my notes.txt").read_text() == "keep"
+
+
+@pytest.fixture(scope="module")
+def earlier(briefest, folder):
+    return writing.write([briefest], folder / "earlier", 0, 0, ALL_IN_ONE).folder
+
+
+def changed_record(path):
+    path.write_text(path.read_text().replace('"left_out": [', '"left_out": ["mine", ', 1))
+
+
+@pytest.mark.parametrize(
+    ("name", "add"),
+    [
+        ("my notes.txt", lambda path: path.write_text("mine")),
+        ("pictures/my_own.png", lambda path: path.write_bytes(b"mine")),
+        ("pictures/d.png", lambda path: path.mkdir()),
+        ("folder", lambda path: path.mkdir()),
+        ("pictures/link.png", lambda path: path.symlink_to("/dev/null")),
+        ("report.html", lambda path: path.write_text(path.read_text() + "my notes")),
+        ("report.json", changed_record),
+    ],
+)
+def test_a_report_with_anything_of_the_users_own_is_left_alone_and_said_before_any_work(name, add, earlier, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(earlier, out)
+    add(out / name)
+    before = sorted(out.rglob("*"))
+    with pytest.raises(DataError, match=f"exists and .*{re.escape(name)}.*Nothing is overwritten"):
+        writing.write([tmp_path / "no such run"], out, 0, 0, ALL_IN_ONE)
+    assert sorted(out.rglob("*")) == before
+
+
+def test_what_comes_while_a_report_is_drawn_is_not_deleted(briefest, earlier, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(earlier, out)
+
+    def progress(items, what):
+        (out / "mine.txt").write_text("mine")
+        return items
+
+    with pytest.raises(DataError, match="holds mine.txt"):
+        writing.write([briefest], out, 0, 0, progress)
+    assert (out / "mine.txt").read_text() == "mine"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def taken(folder):
+    (folder / "taken").write_text("mine")
+    return folder / "taken"
+
+
+def linked(folder):
+    (folder / "empty").mkdir()
+    (folder / "out").symlink_to("empty")
+    return folder / "out"
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (linked, "out: is a link"),
+        (lambda folder: Path("."), r"--out .: is the current folder, or one that holds it"),
+        (lambda folder: Path(".."), r"--out ..: is the current folder, or one that holds it"),
+        (lambda folder: Path("/proc/x/y"), "--out /proc/x/y: nothing can be written in /proc "),
+        (lambda folder: taken(folder) / "out", "nothing can be written in .*taken"),
+    ],
+)
+def test_a_folder_that_cannot_be_written_is_refused_before_any_work(out, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match=message):
+        writing.write([tmp_path / "no such run"], out(tmp_path), 0, 0, ALL_IN_ONE)
 
 
 def test_a_folder_that_is_no_report_is_refused_before_any_work(tmp_path):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, files, pages
+from microbench_tasks import catalog, files, pages, submission
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.pages import Cell, Gallery, Picture, Table
 from microbench_tasks.report import pictures
@@ -27,7 +29,7 @@ from microbench_tasks.schema import DataError
 PAGE, RECORD, PICTURES = "report.html", "report.json", "pictures"
 # What says that a folder is a report.
 _MADE_BY = "microbench report"
-_VERSION = 1
+_VERSION = 2
 
 # Called with a sequence and what is being done, gives its elements.
 Progress = Callable[[Sequence[Any], str], Any]
@@ -57,13 +59,13 @@ def write(paths: Sequence[Path], out: Path, examples: int, seed: int, progress: 
 
     Args:
         paths: see `microbench_tasks.report.runs.read`.
-        out: the folder to write, whole or not at all; an earlier report there is replaced.
+        out: the folder to write, whole or not at all; an earlier report there is replaced if every file in it is as the report wrote it.
         examples: of each kind and run, how many are shown.
         seed: of the choice of examples.
         progress: see `Progress`.
 
     Raises:
-        DataError: ``out`` holds something else than a report, or a path cannot be reported.
+        DataError: ``out`` cannot be written or holds something else than a report, or a path cannot be reported.
     """
     if examples < 0:
         raise DataError(f"--examples {examples}: expected 0 or more.")
@@ -95,20 +97,51 @@ def _missing(reason: str, data: Data, examples: int) -> str:
 
 
 def check_folder(out: Path) -> None:
-    """Raise `DataError` unless ``out`` is not there, is empty or is a report that may be replaced."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not out.is_dir():
+    """Raise `DataError` unless ``out`` can be written and is not there, is empty, or is a report of which every file is as it was written."""
+    if out.is_symlink():
+        raise DataError(f"--out {out}: is a link. Name a folder.")
+    if Path.cwd().is_relative_to(out.resolve()):
+        raise DataError(f"--out {out}: is the current folder, or one that holds it. Name another folder.")
+    if out.exists() and not out.is_dir():
         raise DataError(f"--out {out}: is a file. Name a folder.")
+    _check_writable(out)
+    if out.exists() and any(out.iterdir()) and (reason := _kept(out)):
+        raise DataError(f"--out {out}: exists and {reason}. Nothing is overwritten: name another folder.")
+
+
+def _check_writable(out: Path) -> None:
+    """By writing: what permissions say is not the whole truth."""
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
     try:
-        is_report = json.loads((out / RECORD).read_bytes())["made_by"] == _MADE_BY
-    except (OSError, ValueError, KeyError, TypeError):
-        is_report = False
-    foreign = sorted(path.name for path in out.iterdir() if path.name not in (PAGE, RECORD, PICTURES))
-    foreign += sorted(f"{PICTURES}/{path.name}" for path in (out / PICTURES).glob("*") if path.suffix not in (".png", ".pdf"))
-    if not is_report or foreign:
-        held = f"holds {', '.join(foreign[:3])}, which no report has" if foreign else f"holds no {RECORD} of a report"
-        raise DataError(f"--out {out}: exists and {held}. Nothing is overwritten: name another folder.")
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=parent):
+            pass
+    except OSError as error:
+        raise DataError(f"--out {out}: nothing can be written in {parent} ({error.strerror}). Name another folder.") from error
+
+
+def _kept(out: Path) -> str:
+    """Why a folder must not be replaced; nothing if a report wrote all of it."""
+    try:
+        made = json.loads((out / RECORD).read_bytes())
+        is_report, written = made["made_by"] == _MADE_BY, dict(made["files"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        is_report, written = False, {}
+    if not is_report:
+        return f"holds no {RECORD} of a report that names its files"
+    if made.get("digest") != submission.digest_of(made):
+        return f"its {RECORD} has been changed"
+    foreign = [name for path in sorted(out.rglob("*")) if not _is_written(path, name := path.relative_to(out).as_posix(), written)]
+    return f"holds {', '.join(foreign[:3])}{' and more' if len(foreign) > 3 else ''}, which no report wrote, or which has been changed since" if foreign else ""
+
+
+def _is_written(path: Path, name: str, written: Mapping[str, str]) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return name == PICTURES and path.is_dir() and not path.is_symlink()
+    return name == RECORD or written.get(name) == _sha256(path)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def publish(out: Path, fill: Callable[[Path], None]) -> None:
@@ -118,7 +151,13 @@ def publish(out: Path, fill: Callable[[Path], None]) -> None:
         return
     fresh, earlier = (out.with_name(f".{out.name}-{what}-{os.getpid()}") for what in ("new", "old"))
     files.publish_folder(fresh, fill)
-    out.rename(earlier)
+    try:
+        # Drawing takes minutes, in which files may have come.
+        check_folder(out)
+        out.rename(earlier)
+    except (DataError, OSError):
+        shutil.rmtree(fresh)
+        raise
     fresh.rename(out)
     shutil.rmtree(earlier)
 
@@ -132,7 +171,9 @@ def _fill(draft: Path, runs: Sequence[Run], sweeps: Sequence[Sweep], found: Sequ
         (draft / PICTURES / f"example-{number:03d}-{card.mark}.png").write_bytes(card.picture.png)
     sections = [pages.Section(chapter.title, [_shown(part, drawn) for part in chapter.parts], chapter.text) for chapter in found]
     (draft / PAGE).write_text(pages.render(f"Micro-Bench: {', '.join(_labels(runs, sweeps))}", sections, _facts(runs, sweeps)), encoding="utf-8")
-    (draft / RECORD).write_text(json.dumps(record(runs, found, left_out), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    written = {path.relative_to(draft).as_posix(): _sha256(path) for path in sorted(draft.rglob("*")) if path.is_file()}
+    content = json.loads(json.dumps(record(runs, found, left_out) | {"files": written}, allow_nan=False))
+    (draft / RECORD).write_text(json.dumps(content | {"digest": submission.digest_of(content)}, indent=1) + "\n", encoding="utf-8")
 
 
 def _shown(part: Drawing | Table | Gallery, drawn: Mapping[str, bytes]) -> pages.Part:
