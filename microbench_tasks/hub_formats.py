@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog, eligibility, source
+from microbench_tasks.markdown import markdown_code, markdown_text
 
 BENCHMARK = "Micro-Bench"
 _TITLES = {"release": f"{BENCHMARK}: ", "demo": f"DEMO DATA, not {BENCHMARK}: ", "local": f"LOCAL DATA, not the {BENCHMARK} release: "}
@@ -27,7 +28,6 @@ _DATA = {
 }
 _TAGS = ["micro-bench", "lmms-eval"]
 _REPOSITORY = re.compile(r"https://huggingface\.co/([\w.-]+/[\w.-]+)/?")
-_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|!~&])")
 
 
 @dataclass(frozen=True)
@@ -134,10 +134,10 @@ def _metadata(manifest: Mapping[str, Any]) -> str:
 
 def _body(manifest: Mapping[str, Any]) -> str:
     kind, interval = manifest["data"]["kind"], manifest["settings"]["interval"]
-    lead = f"**{warning(manifest)}**" if kind != "release" else f"Scores of {_escaped(manifest['model']['name'])} on {BENCHMARK}, with the answer to every question."
+    lead = f"**{warning(manifest)}**" if kind != "release" else f"Scores of {markdown_text(manifest['model']['name'])} on {BENCHMARK}, with the answer to every question."
     level = f"{interval['confidence_level'] * 100:g} % {interval['method']} bootstrap intervals ({interval['num_resamples']} resamples, seed {interval['seed']})"
     parts = [
-        f"# {_TITLES[kind]}{_escaped(manifest['model']['name'])}",
+        f"# {_TITLES[kind]}{markdown_text(manifest['model']['name'])}",
         lead,
         "\n".join(_score_table(manifest)),
         f"Scores are fractions from 0 to 1, in brackets their {level}; chance is the mean of 1 / number of options. `acc` goes by the paper's rule, `acc_strict` counts only answers that are stated, `unparsed` is the share without one.",
@@ -171,11 +171,11 @@ def _setting_table(manifest: Mapping[str, Any]) -> list[str]:
     loaded = model["loaded_model"] or {}
     settings = {
         "data": _DATA[manifest["data"]["kind"]],
-        "model": _escaped(model["name"]) + (f", {model['url']}" if "url" in model else ""),
-        "run with": f"`--model {_code(model['harness_model'])}`" + (f" `--model_args {_code(str(model['model_args']))}`" if model["model_args"] else ""),
-        "checkpoint": f"`{_code(str(loaded.get('checkpoint', 'unknown')))}`, weights SHA-256 `{_code(str(loaded.get('weights_sha256', 'unknown')))}`",
-        "precision": f"`{_code(model['precision'])}`",
-        "versions": f"microbench-lmms {_escaped(versions['microbench'])}, task version {versions['task']}, lmms-eval {_escaped(versions['lmms_eval'])}",
+        "model": markdown_text(model["name"]) + (f", {model['url']}" if "url" in model else ""),
+        "run with": f"`--model {markdown_code(model['harness_model'])}`" + (f" `--model_args {markdown_code(str(model['model_args']))}`" if model["model_args"] else ""),
+        "checkpoint": f"`{markdown_code(str(loaded.get('checkpoint', 'unknown')))}`, weights SHA-256 `{markdown_code(str(loaded.get('weights_sha256', 'unknown')))}`",
+        "precision": f"`{markdown_code(model['precision'])}`",
+        "versions": f"microbench-lmms {markdown_text(versions['microbench'])}, task version {versions['task']}, lmms-eval {markdown_text(versions['lmms_eval'])}",
         "seeds": ", ".join(f"{name} {'unknown' if seed is None else seed}" for name, seed in manifest["seeds"].items()),
         "date": manifest["run"]["date"],
     }
@@ -224,12 +224,3 @@ def _notes(manifest: Mapping[str, Any], headline: Headline) -> str:
 def _day(manifest: Mapping[str, Any]) -> str | None:
     date = manifest["run"]["date"]
     return date[:10] if date[:1].isdigit() else None
-
-
-def _escaped(text: str) -> str:
-    return _MARKUP.sub(r"\\\1", text)
-
-
-def _code(text: str) -> str:
-    """Text for within backticks in a cell of a table."""
-    return " ".join(text.replace("`", "'").replace("|", "\\|").split())

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import files, paper
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.leaderboard import FIGURES, Leaderboard, Ranking, Row, Versus
+from microbench_tasks.markdown import markdown_text, plain
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL
 from microbench_tasks.paper import Reported
@@ -32,9 +32,6 @@ _NOT_RERUN = "reported, not re-run"
 # A radar with more lines is not read by anyone.
 _MOST_LINES = 6
 _LEAST_AXES = 3
-# Of Unicode: controls, formats (which turn the direction of writing), surrogates, private use, unassigned, separators of lines.
-_UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-_MARKDOWN = re.compile(r"([\\`*\[\]<>(){}#!|~$&@:^=+\"']|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
 Line = Row | Reported
@@ -53,16 +50,6 @@ def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
 
 
 # --- texts of strangers --------------------------------------------------------------
-
-
-def plain(text: str) -> str:
-    """``text`` on one line, with what cannot be seen, or would turn the text around, made visible."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _UNPRINTABLE else character for character in " ".join(text.split()))
-
-
-def markdown_text(text: str) -> str:
-    """``text`` for a cell of a Markdown table: no markup, link, HTML or further cell comes of it."""
-    return _MARKDOWN.sub(r"\\\1", plain(text))
 
 
 def csv_text(text: str) -> str:

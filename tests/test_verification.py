@@ -381,12 +381,31 @@ def test_the_commands_to_publish_name_the_models_repository_and_open_pull_reques
     assert ".eval_results --create-pr" not in hub_formats.how_to_publish(manifest, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("edit", "field"),
+    [
+        (lambda manifest: manifest["seeds"].update({"0 |\n\n# Verified": 1}), "seeds"),
+        (lambda manifest: manifest["seeds"].pop("torch"), "seeds"),
+        (lambda manifest: manifest["versions"]["packages"].update({"[a](https://example.org)": "1"}), "versions.packages"),
+        (lambda manifest: manifest["scores"][COARSE[0]].update({"# acc": 1.0}), "scores.microbench_coarse_domain"),
+        (lambda manifest: manifest["scores"][COARSE[0]]["unparsed_by_kind"].update({"<b>": 1}), "scores.microbench_coarse_domain.unparsed_by_kind"),
+        (lambda manifest: manifest["scores"].update({"microbench\n": {}}), "scores"),
+        (lambda manifest: manifest["model"].update(name="GPT\n"), "model.name"),
+        (lambda manifest: manifest["model"].update(url="https://example.org/a|b"), "model.url"),
+        (lambda manifest: manifest["model"].update(url="https://example.org/\n"), "model.url"),
+    ],
+)
+def test_names_that_could_forge_a_line_of_the_card_are_none(edit, field, folder):
+    change_manifest(folder, edit)
+    assert f"submission.json, {field}: " in failures(tiny_runs.refreshed(folder))["schema of submission.json"]
+
+
 def test_a_name_that_is_markup_is_shown_as_it_is(original):
     manifest = submission.read_manifest(original)
     manifest["model"]["name"] = "<b>|`x`|</b> [a](b)"
     manifest["model"]["model_args"] = "a`b|c"
     card = hub_formats.card(manifest)
-    assert r"# Micro-Bench: \<b\>\|\`x\`\|\</b\> \[a\](b)" in card
+    assert r"# Micro-Bench: \<b\>\|\`x\`\|\</b\> \[a\]\(b\)" in card
     assert r"`--model_args a'b\|c`" in card
     assert yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))["model-index"][0]["name"] == "<b>|`x`|</b> [a](b)"
 

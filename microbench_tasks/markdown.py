@@ -1,0 +1,25 @@
+"""Texts that strangers wrote, for one line of Markdown: shown as they are, and nothing else comes of them."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Of Unicode: controls, formats (which turn the direction of writing), surrogates, private use, unassigned, separators of lines.
+_UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+_MARKUP = re.compile(r"([\\`*\[\]<>(){}#!|~$&@:^=+\"']|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
+
+
+def plain(text: str) -> str:
+    """``text`` on one line, with what cannot be seen, or would turn the text around, made visible."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _UNPRINTABLE else character for character in " ".join(text.split()))
+
+
+def markdown_text(text: str) -> str:
+    """``text`` for a line or a cell of a table: no markup, link, HTML or further cell comes of it."""
+    return _MARKUP.sub(r"\\\1", plain(text))
+
+
+def markdown_code(text: str) -> str:
+    """``text`` for within backticks in a cell of a table."""
+    return plain(text).replace("`", "'").replace("|", "\\|")
