@@ -93,9 +93,9 @@ class CheckpointModel(ContrastiveModel):
         self._scale, self._bias = loading.scale_and_bias(self.loaded.module)
         self._sha256 = loading.weights_sha256(self.loaded.module.state_dict())
         self.module = _in_best_layout(self.prepared(self.loaded, precision, self.device).eval())
+        self._compiled = compile
         if precision == INT8:
             quantize_linear(self.module, self._encode_two)
-        self._compiled = compile
         if compile:
             # For any batch size: the last one is smaller.
             self.encode_images, self.encode_texts = (torch.compile(encode, dynamic=True) for encode in (self.encode_images, self.encode_texts))
@@ -169,7 +169,8 @@ class CheckpointModel(ContrastiveModel):
             vectors = self._encode_two()
         # Libraries, devices and precisions each have errors of their own.
         except Exception as error:
-            advice = "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
+            advice = " Leave compile out to see whether the compiler is the reason." if self._compiled else ""
+            advice += "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
             raise ValueError(f"{self.loaded.name}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
         # Where the files of a tokenizer are missing, transformers makes an empty one, to which only lengths differ.
         if all(bool((values[0] == values[1]).all()) for values in self.tokenize(["light", "stain"]).values()):

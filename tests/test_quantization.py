@@ -21,7 +21,7 @@ def test_a_weight_is_rounded_to_127th_parts_of_the_largest_in_its_row():
     # Steps of 0.01 and of 1: 0.004 rounds to 0, 0.006 to 0.01; 1.6 to 2.
     linear.weight.data = torch.tensor([[1.27, 0.004], [127.0, 1.6]])
     linear.bias.data = torch.tensor([0.5, 0.0])
-    # Inputs of no step and of all steps are exact.
+    # Inputs of no step and of all 63 are exact.
     outputs = Int8Linear(linear)(torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
     assert outputs.tolist() == [pytest.approx([1.77, 127.0], abs=1e-4), pytest.approx([0.5, 2.0], abs=1e-4)]
 
@@ -36,13 +36,34 @@ def test_a_row_of_zeros_gives_the_bias():
 def test_outputs_stay_within_the_rounding_of_weights_and_inputs():
     torch.manual_seed(0)
     linear, inputs = torch.nn.Linear(64, 32), torch.randn(10, 64)
-    # Half a step of each weight times its input, and half a step of each input times its weight, and as much for where the steps begin, summed at worst.
+    # Half a step of each weight times its input, and half a step of each input times its weight or, where that was rounded up, a little more.
     weight_steps = linear.weight.abs().amax(dim=1) / 127
-    input_step = (inputs.max() - inputs.min()) / 127
-    bound = inputs.abs().sum(dim=1)[:, None] * weight_steps / 2 + linear.weight.abs().sum(dim=1) * input_step
+    input_steps = inputs.abs().amax(dim=1, keepdim=True) / 63
+    bound = inputs.abs().sum(dim=1, keepdim=True) * weight_steps / 2 + (linear.weight.abs() + weight_steps[:, None] / 2).sum(dim=1) * input_steps / 2
     difference = (Int8Linear(linear)(inputs) - linear(inputs)).abs()
     assert bool((difference <= bound).all())
     assert difference.max() > 0
+
+
+def test_a_vector_is_rounded_by_itself_whatever_else_is_in_its_batch():
+    torch.manual_seed(0)
+    layer, inputs = Int8Linear(torch.nn.Linear(64, 32)), torch.randn(10, 64)
+    inputs[3] *= 1000
+    together = layer(inputs)
+    assert all(torch.equal(layer(vector[None])[0], result) for vector, result in zip(inputs, together))
+
+
+def test_a_vector_of_zeros_gives_the_bias():
+    linear = torch.nn.Linear(3, 2)
+    assert torch.equal(Int8Linear(linear)(torch.zeros(1, 3))[0], linear.bias)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_answers_do_not_depend_on_the_batch_size(folder, batch_size):
+    requests = questions.Captions().requests()
+    found = [OpenClip(str(folder), device="cpu", precision="int8", batch_size=size).generate_until(requests) for size in (batch_size, 24)]
+    expected = [list(json.loads(answer.split("\n")[1])["probabilities"].values()) for answer in found[1]]
+    questions.assert_agree(found[0], expected)
 
 
 class Projected(torch.nn.Module):
