@@ -25,6 +25,7 @@ import numpy as np
 from microbench_tasks import catalog, eligibility, paper, source
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.eligibility import DataKind
+from microbench_tasks.markdown import as_read
 from microbench_tasks.metrics.bootstrap import Interval, bootstrap_interval
 from microbench_tasks.metrics.paired import Comparison, compare_models
 from microbench_tasks.schema import DataError
@@ -236,7 +237,7 @@ def _name_and_digest(folder: Path) -> tuple[str, str]:
 
 
 def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) -> list[str]:
-    """What the leaderboard calls submissions, given their models' names and their digests: a name that several have is told apart by digest.
+    """What the leaderboard calls submissions, given their models' names and their digests: names that read the same are told apart by digest.
 
     Raises:
         DataError: two are the same, or cannot be told apart.
@@ -246,10 +247,10 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
         if digest in seen:
             raise DataError(f"{folder}: is the same submission as {seen[digest]}. Name each once.")
         seen[digest] = folder
-    count = collections.Counter(name for name, _ in submissions)
-    names = [f"{name} ({digest[:8]})" if count[name] > 1 else name for name, digest in submissions]
-    if len(set(names)) < len(names):
-        raise DataError(f"Names of models that look like others told apart by their digests: {', '.join(sorted(name for name, number in collections.Counter(names).items() if number > 1))}. Leave one out.")
+    count = collections.Counter(as_read(name) for name, _ in submissions)
+    names = [f"{name} ({digest[:8]})" if count[as_read(name)] > 1 else name for name, digest in submissions]
+    if alike := sorted(name for name, number in collections.Counter(map(as_read, names)).items() if number > 1):
+        raise DataError(f"Names of models that look like others told apart by their digests: {', '.join(alike)}. Leave one out.")
     return names
 
 

@@ -7,12 +7,19 @@ import unicodedata
 
 # Of Unicode: controls, formats (which turn the direction of writing), surrogates, private use, unassigned, separators of lines.
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+# Of other categories, and drawn as nothing: joiners, fillers of syllables, inherent vowels, variation selectors, the blank Braille pattern.
+_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 _MARKUP = re.compile(r"([\\`*\[\]<>(){}#!|~$&@:^=+\"']|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
     """``text`` on one line, with what cannot be seen, or would turn the text around, made visible."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _UNPRINTABLE else character for character in " ".join(text.split()))
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _UNPRINTABLE or _INVISIBLE.match(character) else character for character in " ".join(text.split()))
+
+
+def as_read(text: str) -> str:
+    """What texts have in common that a reader cannot tell apart: `plain`, wide and other forms of a letter as that letter, white space as one space."""
+    return " ".join(unicodedata.normalize("NFKC", plain(text)).split())
 
 
 def markdown_text(text: str) -> str:

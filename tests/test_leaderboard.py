@@ -160,6 +160,16 @@ def test_a_name_that_two_submissions_have_is_told_apart_by_digest():
     assert leaderboard.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("plip", "3" * 64)], folders) == ["clip (11111111)", "clip (22222222)", "plip"]
 
 
+@pytest.mark.parametrize("other", ["Demo  CLIP", "Demo\u00a0CLIP", "Demo CLIP\n", "Ｄemo CLIP", "Demo\u2003CLIP", "\u3000Demo CLIP"])
+def test_names_that_read_the_same_are_told_apart_by_digest(other):
+    assert leaderboard.names_of([("Demo CLIP", "1" * 64), (other, "2" * 64)], [Path("one"), Path("two")]) == ["Demo CLIP (11111111)", f"{other} (22222222)"]
+
+
+def test_names_that_differ_in_what_cannot_be_seen_are_told_apart_by_digest():
+    names = leaderboard.names_of([("clip\u200b", "1" * 64), ("clip\ufe0f", "2" * 64)], [Path("one"), Path("two")])
+    assert [leaderboard_files.plain(name) for name in names] == ["clip\ufffd (11111111)", "clip\ufffd (22222222)"]
+
+
 def test_a_submission_named_twice_is_refused():
     with pytest.raises(DataError, match="two: is the same submission as one"):
         leaderboard.names_of([("clip", "1" * 64), ("clip", "1" * 64)], [Path("one"), Path("two")])
@@ -167,7 +177,7 @@ def test_a_submission_named_twice_is_refused():
 
 def test_a_name_made_to_look_like_one_told_apart_is_refused():
     with pytest.raises(DataError, match=r"told apart by their digests: clip \(11111111\)"):
-        leaderboard.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("clip (11111111)", "3" * 64)], [Path("one"), Path("two"), Path("three")])
+        leaderboard.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("clip  (11111111)", "3" * 64)], [Path("one"), Path("two"), Path("three")])
 
 
 def test_the_order_of_absent_models_is_the_alphabets():
@@ -443,6 +453,7 @@ def test_a_plain_name_stays_as_it_is():
 
 def test_what_turns_or_hides_text_is_made_visible():
     assert leaderboard_files.plain("a\u202eb\u200bc\x1b[0m\nd") == "a\ufffdb\ufffdc\ufffd[0m d"
+    assert leaderboard_files.plain("a\u034fb\ufe0fc\u3164d\u2800e\uffa0f\U000e0101") == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffd"
 
 
 # --- files ---------------------------------------------------------------------------
