@@ -17,6 +17,7 @@ from microbench_tasks.answers import lettered
 from microbench_tasks.prompts import INSTRUCTION, microbench_doc_to_text
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
+from microbench_tasks.source import without_path
 
 DataKind = Literal["release", "demo", "local"]
 
@@ -83,23 +84,24 @@ def kind_of(identity: Mapping[str, Any]) -> DataKind:
     """What a data source is, by what the results file records of it: the release (on the Hub at its pinned revision, or a copy with its hashes), the demo set, or anything else."""
     if identity.get("source") == source.DEMO:
         return "demo"
-    whole = hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()
-    on_hub = [identity.get(name) for name in ("source", "id", "config", "revision")] == ["hub", source.HUB_ID, source.HUB_CONFIG, source.HUB_REVISION]
+    stated = without_path(identity)
+    on_hub = {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
     # A config for cognition, should one appear, has no pinned revision.
-    of_cognition = [identity.get(name) for name in ("source", "id", "config")] == ["hub", source.HUB_ID, catalog.COGNITION]
-    copied = identity.get("is_release") is True and identity.get("sha256") == whole
-    return "release" if on_hub or of_cognition or copied else "local"
+    of_cognition = on_hub | {"config": catalog.COGNITION, "revision": stated.get("revision")}
+    copied = {"source": "folder", "sha256": release_sha256(), "is_release": True}
+    # Nothing else may be said of it: what is not known is not the release.
+    return "release" if stated in (on_hub, of_cognition, copied) else "local"
+
+
+def release_sha256() -> str:
+    """The content hash of a copy of the release."""
+    return hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()
 
 
 def kind_of_run(run: LoggedRun) -> DataKind:
     """The kind of the source of the micrographs; of the cognition questions', where nothing else was asked."""
     public = [task for task in run.samples if task not in _COGNITION]
     return kind_of(run.metadata((public or list(run.samples))[0]).get("dataset") or {})
-
-
-def without_path(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """A data source's identity less where it lies on a machine."""
-    return {name: value for name, value in identity.items() if name != "path"}
 
 
 # --- what the record says ------------------------------------------------------------

@@ -25,6 +25,7 @@ from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
 from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError
+from microbench_tasks.source import without_path
 
 if TYPE_CHECKING:
     import datasets
@@ -371,9 +372,12 @@ def _documents(task: catalog.Task, recorded: str) -> tuple[datasets.Dataset, str
 
 
 def other_source(recorded: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> str:
-    """What of a recorded data source is not as in ``identity``; nothing if it is the same, wherever it lies, or none is on record."""
-    recorded = {name: value for name, value in (recorded or {}).items() if name != "path"}
-    return ", ".join(f"{name} {value}" for name, value in recorded.items() if value != identity.get(name))
+    """What of a recorded data source is not as in ``identity``, or not there; nothing if it is the same, wherever it lies, or none is on record."""
+    stated, expected = without_path(recorded or {}), without_path(identity)
+    if not stated:
+        return ""
+    changed = [f"{name} {value}" for name, value in stated.items() if name not in expected or value != expected[name]]
+    return ", ".join(changed + [f"no {name}" for name in expected if name not in stated])
 
 
 @functools.cache

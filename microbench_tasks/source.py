@@ -149,6 +149,11 @@ def of_task(task: Task) -> Source:
     return cognition.current() if task.subject == "cognition" else current()
 
 
+def without_path(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """A data source's identity less where it lies on a machine."""
+    return {name: value for name, value in identity.items() if name != "path"}
+
+
 def __getattr__(name: str) -> Any:
     return yaml_value(name, current, __name__)
 

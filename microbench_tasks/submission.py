@@ -103,8 +103,13 @@ def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
     """Where a manifest is not as the schema says, by field."""
     found = sorted(_validator().iter_errors(manifest), key=lambda error: error.json_path)
     problems = [f"{MANIFEST}, {error.json_path.removeprefix('$.')}: {_shortened(error.message)}." for error in found]
-    unknown = [] if problems else sorted(manifest["num_samples"].keys() - catalog.TASKS.keys())
-    return problems + [f"{MANIFEST}, num_samples: {task} is no task of Micro-Bench." for task in unknown]
+    if problems:
+        return problems
+    unknown = [f"{MANIFEST}, num_samples: {task} is no task of Micro-Bench." for task in sorted(manifest["num_samples"].keys() - catalog.TASKS.keys())]
+    # One source must not have two identities.
+    sources = {task: found for task, found in manifest["data"]["sources"].items() if "is_release" in found}
+    wrong = [task for task, found in sources.items() if found["is_release"] != (found["sha256"] == eligibility.release_sha256())]
+    return unknown + [f"{MANIFEST}, data.sources.{task}: is_release is {str(sources[task]['is_release']).lower()}, which sha256 contradicts." for task in wrong]
 
 
 def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
@@ -186,7 +191,8 @@ def submit(run: LoggedRun, description: Description, target: Path, progress: Pro
     contents = {name: text.encode() for name, text in texts.items()} | {f"{SAMPLES_FOLDER}/{task}.jsonl.gz": _compressed(found) for task, found in samples.items()}
     manifest |= {"files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}}
     manifest |= {"digest": digest_of(manifest)}
-    _refuse([*schema_problems(manifest), *_leaks(manifest, texts, samples)])
+    # The schema's messages show values.
+    _refuse([*_leaks(manifest, texts, samples)] or schema_problems(manifest))
     files.write_folder(target, contents | {MANIFEST: as_text(manifest).encode()})
     return Written(target, manifest, examination.notes)
 
@@ -230,7 +236,7 @@ def _described(examination: Examination, description: Description) -> dict[str, 
     return {
         "schema_version": SCHEMA_VERSION,
         "model": _model(run, description),
-        "data": {"kind": eligibility.kind_of_run(run), "sources": {task: eligibility.without_path(run.metadata(task)["dataset"]) for task in run.samples}},
+        "data": {"kind": eligibility.kind_of_run(run), "sources": {task: source.without_path(run.metadata(task)["dataset"]) for task in run.samples}},
         "versions": _versions(first),
         "settings": {"interval": first["interval"], "boxes": boxes},
         "seeds": {name: (run.recorded().get("config") or {}).get(f"{name}_seed") for name in _SEEDS},

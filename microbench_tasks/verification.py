@@ -218,8 +218,8 @@ def _other_data(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> str
     """What of the recorded data is not as at hand; the release on the Hub and a copy with its hashes are the same."""
     if {recorded.get("config"), identity.get("config")} <= {source.HUB_CONFIG, None} and eligibility.kind_of(recorded) == eligibility.kind_of(identity) == "release":
         return ""
-    if not {"sha256", "revision"} & recorded.keys():
-        return "no revision or content hash is recorded"
+    if not recorded:
+        return "none is recorded"
     return rescoring.other_source(recorded, identity)
 
 

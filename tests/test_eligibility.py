@@ -193,6 +193,9 @@ RELEASE_SHA256 = "f5f4cb95ef3846b326d22ca5729b69bf3d6f1737956b181dbd8612c77cf4e4
     [
         (HUB, "release"),
         (HUB | {"revision": "main"}, "local"),
+        (HUB | {"note": "whatever"}, "local"),
+        ({"source": "folder", "path": "/data", "sha256": RELEASE_SHA256, "is_release": True}, "release"),
+        ({"source": "folder", "sha256": RELEASE_SHA256, "is_release": True, "note": "whatever"}, "local"),
         (HUB | {"id": "someone/uBench"}, "local"),
         (HUB | {"config": "cognition", "revision": "main"}, "release"),
         ({"source": "folder", "sha256": RELEASE_SHA256, "is_release": True}, "release"),

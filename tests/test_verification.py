@@ -156,7 +156,8 @@ def test_a_dropped_sample_is_found_although_all_else_goes_along(folder):
 def other_hash(*tasks):
     def edit(manifest):
         for task in tasks:
-            manifest["data"]["sources"][task]["sha256"] = "0" * 64
+            identity = manifest["data"]["sources"][task]
+            manifest["data"]["sources"][task] = identity | {"sha256": "0" * 64} | ({"is_release": False} if "is_release" in identity else {})
 
     return edit
 
@@ -169,16 +170,38 @@ def test_another_data_hash_is_found(renew, folder):
     change_manifest(folder, other_hash(*COARSE, BOXES))
     found = failures(renew(folder))
     assert "data.kind is release, but data.sources are local." in found["versions, settings and data source"]
-    assert f"is not what the submission is about (sha256 {'0' * 64}). Set MICROBENCH_DATASET to its data" in found[DATA]
+    assert f"is not what the submission is about (sha256 {'0' * 64}, is_release False). Set MICROBENCH_DATASET to its data" in found[DATA]
 
 
-def test_data_of_which_no_hash_is_recorded_match_none(folder):
-    def forget(manifest):
-        manifest["data"]["kind"] = "local"
-        manifest["data"]["sources"] |= dict.fromkeys((*COARSE, BOXES), {"source": "folder"})
+@pytest.mark.parametrize(
+    ("task", "edit"),
+    [
+        (BOXES, lambda identity: identity.pop("sha256")),
+        (BOXES, lambda identity: identity.pop("is_release")),
+        (BOXES, lambda identity: identity.pop("source")),
+        (BOXES, lambda identity: identity.update(note="whatever")),
+        (BOXES, lambda identity: identity.update(path="/data")),
+        (BOXES, lambda identity: identity.update(is_release=False)),
+        (BOXES, lambda identity: identity.update(sha256="0" * 64)),
+        (COGNITION, lambda identity: identity.update(is_release=False)),
+        (COGNITION, lambda identity: (identity.clear(), identity.update(source="demo", sha256="0" * 64))),
+        (COGNITION, lambda identity: (identity.clear(), identity.update(source="hub", id="jnirschl/uBench", config="cognition"))),
+    ],
+)
+def test_a_data_source_has_one_identity_with_exactly_its_own_fields(task, edit, folder):
+    """Else each way to write it down would be data of its own, with a ranking of its own."""
+    change_manifest(folder, lambda manifest: edit(manifest["data"]["sources"][task]))
+    assert "submission.json, data.sources" in failures(tiny_runs.refreshed(folder))["schema of submission.json"]
 
-    change_manifest(folder, forget)
-    assert "no revision or content hash is recorded" in failures(rewritten(folder))[DATA]
+
+def test_data_of_which_less_or_more_is_recorded_than_is_at_hand_are_others():
+    demo = {"source": "demo", "version": "1.0", "seed": 1, "sha256": "ab" * 32}
+    assert verification._other_data(demo, demo) == ""
+    assert verification._other_data({"source": "demo", "sha256": "ab" * 32}, demo) == "no version, no seed"
+    assert verification._other_data(demo | {"note": 1}, demo) == "note 1"
+    assert verification._other_data({}, demo) == "none is recorded"
+    hub = {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
+    assert verification._other_data(hub | {"note": 1}, hub) == "note 1"
 
 
 def test_another_hash_of_cognition_is_found(folder):
@@ -341,7 +364,7 @@ def test_of_the_release_the_cards_model_index_has_the_same_values(original):
 
 @pytest.mark.parametrize("kind", ["demo", "local"])
 def test_other_data_cannot_pose_as_the_release(kind, folder):
-    identity = {"source": "demo", "sha256": "0" * 64} if kind == "demo" else {"source": "folder", "sha256": "0" * 64}
+    identity = {"source": "demo", "version": "1.0", "seed": 1, "sha256": "0" * 64} if kind == "demo" else {"source": "folder", "sha256": "0" * 64, "is_release": False}
 
     def disguise(manifest):
         manifest["data"]["sources"] |= dict.fromkeys((*COARSE, BOXES), identity)
