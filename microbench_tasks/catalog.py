@@ -55,12 +55,15 @@ _LOCALIZATION = {
 # The datasets whose questions count: one classification question per image and, but for
 # missing stains, five coarse ones.
 CLASSIFICATION_DATASETS = tuple(sorted(name for names in _FINE.values() for name in names))
-# Released with boxes only; the official tables leave their coarse questions out too.
-LOCALIZATION_ONLY_DATASETS = ("opencell", "sirinukunwattana_et_al_2016")
+# Released with boxes only, with so many rows in the release; the official tables leave their coarse questions out too.
+RELEASE_ROWS_OF_BOXES = {"opencell": 1_105, "sirinukunwattana_et_al_2016": 80}
+LOCALIZATION_ONLY_DATASETS = tuple(RELEASE_ROWS_OF_BOXES)
 DATASETS = (*CLASSIFICATION_DATASETS, *LOCALIZATION_ONLY_DATASETS)
 # How many questions the release asks: a fine one per image of the datasets above, as many of each coarse kind, but fewer
 # stains, and how many fine ones its totals leave out (see the next).
 RELEASE_QUESTIONS, RELEASE_STAIN_QUESTIONS, RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL = 16_130, 15_196, 1_486
+# What the paper asks of cognition; the data are not public.
+PAPER_COGNITION_QUESTIONS, PAPER_COGNITION_IMAGES = 121, 54
 # Their classification questions are asked, but the evaluation code's fine total leaves them out. (The half widths
 # that the paper prints mostly fit a total with them: ``benchmarks/paper_intervals.md``.)
 OUTSIDE_FINE_TOTAL = frozenset(_EULENBERG_OUTSIDE)

@@ -41,6 +41,10 @@ FIGURES = ("acc_strict", "unparsed", "acc_macro", "boxes_unparsed")
 _MOST_PROCESSES = 4
 _DATA_KINDS: tuple[DataKind, ...] = ("release", "demo", "local")
 
+# Of each kind of source: what tells one data from another, in which form, and what stands beside it.
+_IDENTIFYING = {"hub": {"id": ".+", "config": ".+", "revision": "[0-9a-f]{40}"}, "folder": {"sha256": "[0-9a-f]{64}"}, source.DEMO: {"sha256": "[0-9a-f]{64}"}}
+_BESIDE = {"hub": (), "folder": ("is_release",), source.DEMO: ("version", "seed")}
+
 # Task, number of the document, image, and what is right: of the same data these are the same.
 Question = tuple[str, int, str, str]
 
@@ -158,14 +162,23 @@ class Ranking:
 
     @property
     def caution(self) -> str:
-        """What a reader must know of the data; nothing of the release."""
+        """What a reader must know of the data; nothing of what may be the release."""
         if self.data.kind == "local" and self.group == catalog.COGNITION_TASK:
-            return f"Local data ({self.data.shown()}): the cognition questions are not public, and nothing here shows that these are the paper's. Unless you know that they are, these figures are not comparable with the paper's or with any on other data."
+            asked = f"{catalog.PAPER_COGNITION_QUESTIONS} about {catalog.PAPER_COGNITION_IMAGES} images; here are {self.num_questions:,} about {self.num_images:,}"
+            return f"Local data ({self.data.shown()}): the cognition questions are not public, and nothing here shows that these are the paper's ({asked}). Unless you know that they are, these figures are not comparable with the paper's or with any on other data."
         return {
-            "release": "",
+            "release": self._caution_of_release(),
             "demo": "Demo data: drawn micrographs. These figures show that model, tasks and harness work together and say nothing about microscopy; they are not comparable with the paper's or with any on the release.",
             "local": f"Local data, not the release ({self.data.shown()}): these figures are not comparable with the paper's or with any on other data.",
         }[self.data.kind]
+
+    def _caution_of_release(self) -> str:
+        """Of boxes the release's numbers are not known but for two datasets, where a row without a box is not asked about."""
+        if self.group != catalog.LOCALIZATION_GROUP:
+            return ""
+        asked = collections.Counter(image.partition("/")[0] for image in {image for _, _, image, _ in self.rows[0].entry.questions})
+        fewer = [f"{asked[dataset]:,} of {dataset}, of which the release has {rows:,}" for dataset, rows in catalog.RELEASE_ROWS_OF_BOXES.items() if asked[dataset] != rows]
+        return f"Stated to be the release, and perhaps not so: the answers are about other numbers of images ({'; '.join(fewer)}). Unless microbench verify finds them to be the release's, these figures are not comparable with any on it." if fewer else ""
 
     def with_reported(self, reported: Sequence[paper.Reported]) -> list[Row | paper.Reported]:
         """The rows and what the paper reports, by score."""
@@ -218,12 +231,29 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
 
 
 def _check_sources(folder: Path, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]]) -> None:
-    """Each task has one, and what names the release as its data has its numbers of questions."""
+    """Each task has one that says what data it is, and what names the release as its data has its numbers of questions."""
     if missing := sorted(rescored.samples.keys() - sources.keys()):
         raise DataError(f"{folder}: submission.json, data.sources: nothing about {', '.join(missing)}.")
+    for task, found in sources.items():
+        if problem := _source_problem(found):
+            raise DataError(f"{folder}: submission.json, data.sources.{task}: {problem}.")
     names_release = any(eligibility.kind_of(found) == "release" for task, found in sources.items() if task != catalog.COGNITION_TASK)
     if problems := eligibility.count_reasons("release", rescored) if names_release else []:
         raise DataError(f"{folder}: {' '.join(problems)} Its data are not the release, or it is not whole: microbench verify says more.")
+
+
+def _source_problem(found: Mapping[str, Any]) -> str:
+    """Why a task's source does not say what data it is; nothing if it does. (What runs record of it is known: more or less is no run's.)"""
+    kind = found["source"]
+    if not isinstance(kind, str) or kind not in _IDENTIFYING:
+        return f"expected a source of {', '.join(_IDENTIFYING)}, got {kind!r:.50}"
+    if unknown := sorted(found.keys() - {"source", *_IDENTIFYING[kind], *_BESIDE[kind]}):
+        return f"no run records {unknown[0]!r:.50} of a source of {kind}"
+    for name, pattern in _IDENTIFYING[kind].items():
+        if not re.fullmatch(pattern, str(found.get(name))):
+            return f"{name}: expected {pattern}, got {found.get(name)!r:.50}"
+    is_release = found.get("sha256") == eligibility.release_sha256()
+    return "" if found.get("is_release", False) is is_release else "is_release is not what the hash says"
 
 
 def _name_and_digest(folder: Path) -> tuple[str, str]:
@@ -260,7 +290,7 @@ def entries_of(name: str, rescored: Rescored, sources: Mapping[str, Mapping[str,
     Args:
         name: of the model.
         rescored: its answers, scored.
-        sources: of each task the identity of its data, without a path.
+        sources: of each task the identity of its data.
         version: of the tasks.
     """
     asked = [group for group in RANKED if set(catalog.tasks_named([group])) <= rescored.samples.keys()]
@@ -275,7 +305,7 @@ def _entry(name: str, group: str, answered: Sequence[tuple[Question, float]], re
     return Entry(
         model=name,
         group=group,
-        data=_data([sources[task] for task in tasks]),
+        data=_data(group, [sources[task] for task in tasks]),
         version=version,
         questions=tuple(question for question, _ in answered),
         scores=np.array([score for _, score in answered]),
@@ -293,19 +323,25 @@ def _question(task: str, sample: ScoredSample) -> tuple[Question, float] | None:
     return ((task, sample.doc_id, item["image"], json.dumps([item["gold"], *item["options"]])), item["score"]) if item["in_total"] else None
 
 
-def _data(sources: Iterable[Mapping[str, Any]]) -> Data:
+def _data(group: str, sources: Iterable[Mapping[str, Any]]) -> Data:
     """What the tasks of a group were asked about, by their sources."""
     named = list(sources)
-    kinds = {eligibility.kind_of(found) for found in named}
+    kinds = {_kind(group, found) for found in named}
     identities = sorted({json.dumps(_identity(found), sort_keys=True) for found in named})
     return Data(max(kinds, key=_DATA_KINDS.index), f"[{', '.join(identities)}]")
 
 
+def _kind(group: str, found: Mapping[str, Any]) -> DataKind:
+    kind = eligibility.kind_of(found)
+    # The release has no cognition questions.
+    return "local" if kind == "release" and group == catalog.COGNITION_TASK else kind
+
+
 def _identity(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A source less its path; a copy of the release is the release."""
+    """What tells the data of a source from others; a copy of the release is the release."""
     if eligibility.kind_of(found) == "release" and found["source"] != "hub":
         return {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
-    return eligibility.without_path(found)
+    return {name: found[name] for name in ("source", *_IDENTIFYING[found["source"]])}
 
 
 # --- the ranking ---------------------------------------------------------------------

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 JSON_VERSION = 1
 TITLE = "Micro-Bench leaderboard"
 _NOT_RERUN = "reported, not re-run"
+_STATED = "Data as stated by the submissions; microbench verify compares each with the data."
 # A radar with more lines is not read by anyone.
 _MOST_LINES = 6
 _LEAST_AXES = 3
@@ -106,7 +107,7 @@ def _title(ranking: Ranking) -> str:
 def _facts_of(ranking: Ranking) -> str:
     chance = ranking.chance
     expected = "" if chance is None else f"; chance {_percent(chance)}"
-    return f"{ranking.num_questions:,} questions about {ranking.num_images:,} images, in percent{expected}."
+    return f"{ranking.num_questions:,} questions about {ranking.num_images:,} images, in percent{expected}. {_STATED}"
 
 
 def _cautions(ranking: Ranking, with_paper: bool) -> list[str]:
@@ -201,7 +202,7 @@ def as_json(found: Leaderboard, *, with_paper: bool) -> str:
 def _ranking_as_json(ranking: Ranking, with_paper: bool) -> dict[str, Any]:
     content = {
         "group": ranking.group,
-        "data": {"kind": ranking.data.kind, "sources": json.loads(ranking.data.identity), "caution": ranking.caution},
+        "data": {"kind": ranking.data.kind, "sources": json.loads(ranking.data.identity), "caution": ranking.caution, "stated": _STATED},
         "task_version": ranking.version,
         "metric": ranking.metric,
         "num_questions": ranking.num_questions,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import hashlib
 import io
 import json
 import os
@@ -283,8 +285,6 @@ def test_a_right_answer_an_option_or_an_image_changed_in_one_log_is_found_beside
 
 
 def test_a_copy_of_the_release_is_the_release_and_a_changed_one_is_not(tmp_path):
-    import hashlib
-
     rescored = logged_coarse(tmp_path)
     whole = hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()
     copy, changed = ({"source": "folder", "sha256": sha256, "is_release": is_release} for sha256, is_release in ((whole, True), ("0" * 64, False)))
@@ -298,6 +298,57 @@ def test_one_task_on_other_data_makes_the_group_local(tmp_path):
     sources = hub_sources(rescored.samples) | {f"{COARSE}_stain": {"source": "folder", "sha256": "0" * 64}}
     [found] = entries_of("m", rescored, sources, 1.0)
     assert found.data.kind == "local"
+
+
+def test_the_release_has_no_cognition_questions():
+    on_hub = {"source": "hub", "id": source.HUB_ID, "config": "cognition", "revision": "a" * 40}
+    [ranking] = rank([entry("m", answers(0.5, 1), "microbench_cognition", leaderboard._data("microbench_cognition", [on_hub]))], ["m"])
+    assert ranking.data.kind == "local"
+    assert "nothing here shows that these are the paper's (121 about 54 images; here are 200 about 100)" in ranking.caution
+
+
+DEMO_SOURCE = {"source": "demo", "version": 1, "seed": 5, "sha256": "ab" * 32}
+OTHER_FOLDER = {"source": "folder", "sha256": "0" * 64, "is_release": False}
+
+
+@pytest.mark.parametrize(("whole", "other"), [(DEMO_SOURCE, {"source": "demo", "sha256": "ab" * 32}), (DEMO_SOURCE, DEMO_SOURCE | {"seed": 6}), (OTHER_FOLDER, {"source": "folder", "sha256": "0" * 64})])
+def test_the_content_hash_alone_says_what_data_are_the_same(whole, other):
+    assert leaderboard._data(COARSE, [whole]) == leaderboard._data(COARSE, [other])
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (DEMO_SOURCE | {"note": 1}, "no run records 'note' of a source of demo"),
+        (OTHER_FOLDER | {"path": "here"}, "no run records 'path' of a source of folder"),
+        ({"source": "demo", "version": 1}, "sha256: expected [0-9a-f]{64}, got None"),
+        (DEMO_SOURCE | {"sha256": "AB" * 32}, "sha256: expected [0-9a-f]{64}, got 'ABAB"),
+        ({"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG}, "revision: expected [0-9a-f]{40}, got None"),
+        ({"source": "elsewhere", "sha256": "0" * 64}, "expected a source of hub, folder, demo, got 'elsewhere'"),
+        ({"source": ["demo"]}, "expected a source of hub, folder, demo, got ['demo']"),
+        (OTHER_FOLDER | {"is_release": True}, "is_release is not what the hash says"),
+        ({"source": "folder", "sha256": hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()}, "is_release is not what the hash says"),
+    ],
+)
+def test_a_source_that_no_run_records_is_refused_by_submission_and_task(found, message, coarse):
+    sources = dict.fromkeys(coarse.samples, DEMO_SOURCE)
+    leaderboard._check_sources(Path("posing"), coarse, sources)
+    with pytest.raises(DataError, match=re.escape(f"posing: submission.json, data.sources.{COARSE}_stain: {message}")):
+        leaderboard._check_sources(Path("posing"), coarse, sources | {f"{COARSE}_stain": found})
+
+
+@pytest.fixture(scope="module")
+def coarse(tmp_path_factory):
+    return logged_coarse(tmp_path_factory.mktemp("coarse"))
+
+
+@pytest.mark.parametrize(("cells", "glands", "said"), [(1105, 80, ""), (9, 80, "other numbers of images (9 of opencell, of which the release has 1,105)"), (1105, 81, "(81 of sirinukunwattana_et_al_2016, of which the release has 80)")])
+def test_boxes_of_other_numbers_of_images_than_the_releases_are_said(cells, glands, said):
+    images = [*(f"opencell/{number}" for number in range(cells)), *(f"sirinukunwattana_et_al_2016/{number}" for number in range(glands))]
+    questions = tuple(("microbench_localization_glands", number, image, "nucleus") for number, image in enumerate(images))
+    found = dataclasses.replace(entry("m", answers(0.5, 1, len(images)), "microbench_localization", RELEASE), questions=questions)
+    [ranking] = rank([found], ["m"])
+    assert said in ranking.caution and bool(said) == bool(ranking.caution)
 
 
 # --- the paper's table ---------------------------------------------------------------
@@ -373,6 +424,13 @@ def test_cognition_questions_may_be_the_papers_for_all_we_know():
 def test_a_hash_that_is_markup_is_not_shown_as_such():
     hostile = Data("demo", json.dumps([{"source": "demo", "sha256": "<script>|a|"}]))
     assert hostile.shown() == "demo (scripta)"
+
+
+def test_every_ranking_says_that_its_data_are_as_stated(three):
+    found = board([*three, entry("d", answers(0.5, 4), data=RELEASE)])
+    said = "Data as stated by the submissions; microbench verify compares each with the data."
+    markdown, page, record = (make(found, with_paper=False) for make in (leaderboard_files.as_markdown, leaderboard_files.as_html, leaderboard_files.as_json))
+    assert markdown.count(said) == page.count(said) == record.count(said) == len(found.rankings) == 2
 
 
 def test_the_release_needs_no_caution():
