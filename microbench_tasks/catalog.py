@@ -167,3 +167,15 @@ def _members_of(name: str) -> Iterator[str]:
     for member in _members(name):
         yield member
         yield from _members_of(member)
+
+
+def short_name(name: str) -> str:
+    """A task or group in words, for reading.
+
+    >>> short_name("microbench_fine_cell_cycle")
+    'cell cycle'
+    """
+    for group in (COARSE_GROUP, FINE_GROUP, LOCALIZATION_GROUP, ROBUSTNESS_TAG):
+        if name.startswith(f"{group}_"):
+            return name.removeprefix(f"{group}_").replace("_", " ")
+    return name.removeprefix("microbench_").replace("_", " ") if name != "microbench_vqa" else "coarse and fine (microbench_vqa)"

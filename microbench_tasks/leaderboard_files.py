@@ -11,9 +11,9 @@ import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from microbench_tasks import files, paper
+from microbench_tasks import catalog, files, pages, paper
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.leaderboard import FIGURES, Leaderboard, Ranking, Row, Versus
 from microbench_tasks.markdown import markdown_text, plain
@@ -21,9 +21,6 @@ from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL
 from microbench_tasks.paper import Reported
 from microbench_tasks.schema import DataError
-
-if TYPE_CHECKING:
-    from microbench_tasks.pages import Cell, Section
 
 # Goes up when the JSON file's form changes.
 JSON_VERSION = 1
@@ -84,7 +81,7 @@ def _cells(line: Line, ranking: Ranking) -> list[str]:
 
 
 def _percent(value: float) -> str:
-    return f"{100 * value:.2f}"
+    return pages.percent(value, decimals=2)
 
 
 def _against(versus: Versus | None) -> str:
@@ -242,26 +239,20 @@ def _pairs_as_json(ranking: Ranking) -> list[dict[str, Any]]:
 
 def as_html(found: Leaderboard, *, with_paper: bool) -> str:
     """One page that stands alone, with sortable tables and pictures."""
-    from microbench_tasks import pages
-
     sections = [_section(ranking, with_paper) for ranking in found.rankings]
     closing = "\n\n".join([*how_to_read(), *(plain(note) for note in found.notes)])
     facts = {"rankings": str(len(found.rankings)), "submissions": str(len({row.entry.model for ranking in found.rankings for row in ranking.rows})), "data": ", ".join(sorted({ranking.data.shown() for ranking in found.rankings}))}
     return pages.render(TITLE, [*sections, pages.Section("How to read this", [], closing)], facts)
 
 
-def _section(ranking: Ranking, with_paper: bool) -> Section:
-    from microbench_tasks import pages
-
+def _section(ranking: Ranking, with_paper: bool) -> pages.Section:
     lines = _lines(ranking, with_paper)
     table = pages.Table(f"{ranking.metric}, in percent", _header(ranking), [_html_cells(line, ranking) for line in lines], " ".join(f"{plain(model)} is not in this ranking: {why}." for model, why in ranking.absent.items()))
     text = "\n\n".join([*_cautions(ranking, with_paper), _facts_of(ranking)])
     return pages.Section(_title(ranking), [table, *_pictures(ranking, lines)], text)
 
 
-def _html_cells(line: Line, ranking: Ranking) -> list[Cell]:
-    from microbench_tasks import pages
-
+def _html_cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
     rank, model, data, n, score, versus, *figures = _cells(line, ranking)
     is_run = isinstance(line, Row)
     against = f"versus {plain(line.versus_next.model)}" if is_run and line.versus_next else ""
@@ -278,7 +269,6 @@ def _html_cells(line: Line, ranking: Ranking) -> list[Cell]:
 
 
 def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
-    from microbench_tasks import pages
     from microbench_tasks.report import pictures
 
     labels = [_label(line, ranking) for line in lines]
@@ -291,7 +281,7 @@ def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
     axes = list(shown[0].entry.by_task)
     if len(axes) >= _LEAST_AXES:
         series = {f"{row.place} {plain(row.entry.model)}": list(row.entry.by_task.values()) for row in shown}
-        radar = pictures.radar(f"{_title(ranking)}, by task", [_short(task, ranking.group) for task in axes], series)
+        radar = pictures.radar(f"{_title(ranking)}, by task", [catalog.short_name(task) for task in axes], series)
         note = f"The first {len(shown)} of {len(ranking.rows)} models; each task over all of its questions." if len(shown) < len(ranking.rows) else "Each task over all of its questions."
         found.append(pages.Picture("Scores by task", pictures.png(radar), f"{_title(ranking)}: {ranking.metric} of each task for {', '.join(series)}", f"{note} {ranking.caution}".strip()))
     return found
@@ -308,7 +298,3 @@ def _ends(line: Line) -> tuple[float, float, float]:
     if isinstance(line, Reported):
         return float(line.score), *map(float, line.ends)
     return line.entry.score, line.interval.low, line.interval.high
-
-
-def _short(task: str, group: str) -> str:
-    return task.removeprefix(f"{group}_").replace("_", " ")

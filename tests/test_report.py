@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -16,7 +17,7 @@ import tiny_runs
 from independent import LETTERS
 from PIL import Image
 
-from microbench_tasks import catalog, schema
+from microbench_tasks import catalog, schema, source
 from microbench_tasks.metrics.bootstrap import bootstrap_interval
 from microbench_tasks.report import chapters, gallery, pictures, runs, scores, writing
 from microbench_tasks.report import rows as data_rows
@@ -514,6 +515,39 @@ def test_labels_are_names_of_models_without_local_folders_and_never_the_same(log
     found, _ = runs.read([logged, logged], iter)
     assert [run.label for run in found] == ["open_clip (model=clip,precision=bf16)", "open_clip (model=clip,precision=bf16) (2)"]
     assert runs.unique_labels(["a", "a", "a (2)", "a"]) == ["a", "a (2)", "a (2) (2)", "a (3)"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ("model=gpt,api_key=Sup3rSecret,base_url=http://x/v1", "model=gpt,api_key=(removed),base_url=http://x/v1"),
+        ({"model": "gpt", "hf_token": "Sup3rSecret"}, "model=gpt,hf_token=(removed)"),
+        ("model=local-dir:/home/me/my models/clip,cache=~/x/y", "model=local-dir:clip,cache=y"),
+        ("model=/home/me/my models/clip", "model=clip"),
+        ("model=hf-hub:org/clip", "model=hf-hub:org/clip"),
+        ("model=\ud800x", "model=?x"),
+    ],
+)
+def test_a_label_has_no_secret_no_folder_and_nothing_that_cannot_be_written(arguments, shown, briefest, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(briefest, copy)
+    tiny_runs.edited(next(copy.glob("*_results.json")), lambda content: content["config"].update(model_args=arguments))
+    [found], _ = runs.read([copy], iter)
+    assert found.label == f"open_clip ({shown})"
+
+
+@pytest.mark.parametrize(
+    ("identity", "shown"),
+    [
+        ({"source": "folder", "sha256": "ab" * 32, "is_release": True}, "a folder that is not the release (SHA-256 abababababab)"),
+        ({"source": "folder", "sha256": hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest(), "is_release": True}, "the release, from a folder"),
+        ({"source": "demo", "sha256": "ab" * 32}, "the demo set: drawn, says nothing about microscopy"),
+        ({"source": "hub", "id": "some/thing", "revision": "0123456789"}, "some/thing, revision 01234567"),
+        (None, "not on record"),
+    ],
+)
+def test_data_are_called_what_their_hash_says(identity, shown, run):
+    assert writing.data_of(runs.Run("m", "r", run.rescored, dict.fromkeys(run.sources, identity))) == shown
 
 
 def test_a_folder_of_several_runs_needs_the_results_file_of_one(data, tmp_path):

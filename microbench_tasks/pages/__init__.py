@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+import math
 import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
@@ -148,6 +149,11 @@ def render(title: str, sections: Sequence[Section], facts: Mapping[str, str] = {
     )
     # Half a surrogate pair, which a model's answer may hold, is no text that can be written.
     return shown.encode("utf-8", "replace").decode("utf-8")
+
+
+def percent(value: float, decimals: int = 1) -> str:
+    """A fraction for reading; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{100 * value:.{decimals}f}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from microbench_tasks import catalog
 from microbench_tasks.metrics.calibration import NUM_BINS
-from microbench_tasks.pages import Cell, Gallery, Table
+from microbench_tasks.pages import Cell, Gallery, Table, percent
 from microbench_tasks.report import scores
 from microbench_tasks.report.drawings import Drawing, drawing
 from microbench_tasks.report.pictures import HARD_SPACE
@@ -34,11 +34,6 @@ class Chapter:
 
 # Of each row, of each run, its estimate.
 Estimates = Mapping[str, Mapping[str, Estimate]]
-
-
-def percent(value: float) -> str:
-    """A fraction for reading; a dash for NaN."""
-    return "–" if np.isnan(value) else f"{100 * value:.1f}"
 
 
 def part_name(*words: str) -> str:
@@ -65,8 +60,8 @@ def scores_chapter(runs: Sequence[Run]) -> Chapter | None:
 
 def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> Drawing | None:
     estimates = {row: {run.label: _task_estimate(run, row) for run in runs if "acc" in run.rescored.scores.get(row, {})} for row in names}
-    estimates = {_short(row): found for row, found in estimates.items() if found}
-    chance = {_short(row): next((run.rescored.chance[row] for run in runs if row in run.rescored.chance), None) for row in names}
+    estimates = {catalog.short_name(row): found for row, found in estimates.items() if found}
+    chance = {catalog.short_name(row): next((run.rescored.chance[row] for run in runs if row in run.rescored.chance), None) for row in names}
     if not estimates:
         return None
     return estimate_drawing(name, title, estimates, runs, [chance[row] for row in estimates], are_apart=name != "accuracy-totals")
@@ -79,13 +74,6 @@ def _task_estimate(run: Run, name: str) -> Estimate:
     items = [sample.items["acc"] for task in catalog.tasks_named([name]) for sample in run.rescored.samples[task] if "acc" in sample.items]
     counted = [item for item in items if item["in_total"]] if name in catalog.GROUPS else items
     return Estimate(float(figures["acc"]), float(ends[0]), float(ends[1]), len(counted), len({item["image"] for item in counted}))
-
-
-def _short(name: str) -> str:
-    for group in (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.LOCALIZATION_GROUP, catalog.ROBUSTNESS_TAG):
-        if name.startswith(f"{group}_"):
-            return name.removeprefix(f"{group}_").replace("_", " ")
-    return name.removeprefix("microbench_").replace("_", " ") if name != "microbench_vqa" else "coarse and fine (microbench_vqa)"
 
 
 # Of the scores of questions and of boxes: the columns of their table.
@@ -234,7 +222,7 @@ def confusions_chapter(runs: Sequence[Run]) -> Chapter | None:
     for task, number, run in sorted(asked, key=lambda entry: list(catalog.TASKS).index(entry[0])):
         found = scores.confusion(run.rescored.samples[task])
         if found is None:
-            unfit.append(_short(task))
+            unfit.append(catalog.short_name(task))
         else:
             parts.append(_confusion_drawing(run, number, task, found))
     if not parts:
@@ -248,14 +236,14 @@ def _confusion_drawing(run: Run, number: int, task: str, found: scores.Confusion
     right = sum(row[index] for index, row in enumerate(found.counts))
     errors = sorted(((count, gold, answered) for gold, row in zip(found.classes, found.counts) for answered, count in zip([*found.classes, scores.UNANSWERED], row) if gold != answered and count), reverse=True)
     most = f" The most frequent error: {errors[0][1]} answered as {errors[0][2]}, {errors[0][0]} times." if errors else ""
-    alt = f"Confusion matrix of {_short(task)}, {run.label}: {right} of {found.n} on the diagonal.{most}"
+    alt = f"Confusion matrix of {catalog.short_name(task)}, {run.label}: {right} of {found.n} on the diagonal.{most}"
     title = f"{_subject_name(task)}: {run.label}, n = {found.n:,}"
     return drawing(f"confusion-{number}-{part_name(task.removeprefix('microbench_'))}", "confusion", alt, title=title, classes=found.classes, counts=found.counts)
 
 
 def _subject_name(task: str) -> str:
     subject = catalog.ALL_TASKS[task].subject
-    return _short(task) if subject == "cognition" else f"{_short(task)} ({subject})"
+    return catalog.short_name(task) if subject == "cognition" else f"{catalog.short_name(task)} ({subject})"
 
 
 def calibration_chapter(runs: Sequence[Run]) -> Chapter | None:
@@ -310,9 +298,9 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
     if not tasks:
         return None
     having = [run for run in runs if tasks_of(run, "boxes")]
-    estimates = {_short(task): {run.label: scores.estimate([sample.items["grit"] for sample in run.rescored.samples[task]]) for run in having if task in run.rescored.samples} for task in tasks}
+    estimates = {catalog.short_name(task): {run.label: scores.estimate([sample.items["grit"] for sample in run.rescored.samples[task]]) for run in having if task in run.rescored.samples} for task in tasks}
     title = "GRIT localization score by task"
-    panels = {f"{_short(task)} ({_sizes(estimates[_short(task)].values())})": {run.label: scores.grit_counts(run, task) for run in having if task in run.rescored.samples} for task in tasks}
+    panels = {f"{catalog.short_name(task)} ({_sizes(estimates[catalog.short_name(task)].values())})": {run.label: scores.grit_counts(run, task) for run in having if task in run.rescored.samples} for task in tasks}
     histogram = drawing(
         "grit-distributions",
         "histograms",

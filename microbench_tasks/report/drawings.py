@@ -33,11 +33,6 @@ class Drawing:
     alt: str
     note: str = ""
 
-    @property
-    def title(self) -> str:
-        """What stands above the picture."""
-        return self.arguments["title"]
-
     def figure(self) -> Figure:
         """The picture."""
         return getattr(pictures, self.kind)(**self.arguments)

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, rescoring
+from microbench_tasks import catalog, privacy, rescoring, submission
 from microbench_tasks.rescoring import LoggedRun, Rescored, ScoredSample
 from microbench_tasks.schema import DataError
 
-# In the folder of a submission, and of a sweep.
-_SUBMISSION_FILE = "submission.json"
+# In the folder of a sweep.
 _SWEEP_FILE = "sweep.json"
 _RESULTS_SUFFIX = "_results.json"
-# Where a checkpoint lies on a disk: a reader needs its last part alone.
-_LOCAL_FOLDER = re.compile(r"(?<![^=,:;])(~|\.{0,2})/(?!/)([^,;]*/)?(?=[^,;/])")
+# Of arguments of a model, what stands before the next path.
+_DIVIDERS = re.compile("([,=]|:(?!//))")
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def read(paths: Sequence[Path], progress: Any) -> tuple[list[Run], list[Sweep]]:
         raise DataError(f"{', '.join(missing)}: no such file or folder.")
     sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
     found = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
-    labels = unique_labels([run.label for run in found])
+    labels = unique_labels([_writable(run.label) for run in found])
     return [Run(label, run.name, run.rescored, run.sources) for label, run in zip(labels, found)], sweeps
 
 
@@ -94,16 +93,19 @@ def unique_labels(labels: Iterable[str]) -> list[str]:
     return found
 
 
+def _writable(text: str) -> str:
+    """Half a surrogate pair, which JSON and names of folders can hold, is no text that can be written."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _run(path: Path) -> Run:
-    if (path / _SUBMISSION_FILE).is_file():
+    if (path / submission.MANIFEST).is_file():
         return _submitted(path)
     logged = _logged(path)
     return Run(_model_name(logged), logged.name, rescoring.rescore(logged), {task: logged.metadata(task).get("dataset") for task in logged.samples})
 
 
 def _submitted(path: Path) -> Run:
-    from microbench_tasks import submission
-
     found = submission.load(path)
     sources = found.manifest["data"]["sources"]
     return Run(found.manifest["model"]["name"], path.resolve().name, found.rescored, {task: sources.get(task) for task in found.rescored.samples})
@@ -124,8 +126,15 @@ def _model_name(run: LoggedRun) -> str:
     """The model's name as the harness was given it, with its arguments, which tell checkpoints apart."""
     config = run.recorded().get("config", {})
     name = str(config.get("model") or run.name)
-    arguments = _LOCAL_FOLDER.sub("", str(config.get("model_args") or ""))
+    arguments = _shown_arguments(config.get("model_args") or "")
     return f"{name} ({arguments})" if arguments else name
+
+
+def _shown_arguments(arguments: Any) -> str:
+    """Arguments as they are typed, without secrets, and of local paths the last part alone."""
+    typed = ",".join(f"{name}={value}" for name, value in arguments.items()) if isinstance(arguments, Mapping) else str(arguments)
+    # Part by part: a path may hold spaces.
+    return "".join(map(privacy.without_paths, _DIVIDERS.split(privacy.without_secrets(typed))))
 
 
 # --- sweeps --------------------------------------------------------------------------
@@ -141,7 +150,7 @@ def _sweep(folder: Path) -> Sweep:
         rows = sorted(json.loads(file.read_bytes()), key=lambda row: row["alpha"])
         names = rows[0]["groups"] or list(rows[0]["figures"])
         figures = tuple({name: row["figures"][name] for name in names} for row in rows)
-        return Sweep(folder.resolve().name, tuple(float(row["alpha"]) for row in rows), figures, tuple(_log_of(folder / row["results"]) for row in rows))
+        return Sweep(_writable(folder.resolve().name), tuple(float(row["alpha"]) for row in rows), figures, tuple(_log_of(folder / row["results"]) for row in rows))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         if isinstance(error, DataError):
             raise

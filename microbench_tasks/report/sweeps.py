@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microbench_tasks import catalog, rescoring
-from microbench_tasks.pages import Cell, Table
-from microbench_tasks.report.chapters import BY_IMAGE, Chapter, part_name, percent
+from microbench_tasks.pages import Cell, Table, percent
+from microbench_tasks.report.chapters import BY_IMAGE, Chapter, part_name
 from microbench_tasks.report.drawings import Drawing, drawing
 from microbench_tasks.report.runs import Sweep
 from microbench_tasks.report.scores import Estimate, estimate

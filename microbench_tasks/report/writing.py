@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, files, pages, submission
+from microbench_tasks import catalog, eligibility, files, pages, source, submission
 from microbench_tasks.aggregations import interval_settings
+from microbench_tasks.eligibility import Progress
 from microbench_tasks.pages import Cell, Gallery, Picture, Table
 from microbench_tasks.report import pictures
 from microbench_tasks.report import rows as data_rows
@@ -30,9 +31,6 @@ PAGE, RECORD, PICTURES = "report.html", "report.json", "pictures"
 # What says that a folder is a report.
 _MADE_BY = "microbench report"
 _VERSION = 2
-
-# Called with a sequence and what is being done, gives its elements.
-Progress = Callable[[Sequence[Any], str], Any]
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def write(paths: Sequence[Path], out: Path, examples: int, seed: int, progress: 
         out: the folder to write, whole or not at all; an earlier report there is replaced if every file in it is as the report wrote it.
         examples: of each kind and run, how many are shown.
         seed: of the choice of examples.
-        progress: see `Progress`.
+        progress: see `microbench_tasks.eligibility.Progress`.
 
     Raises:
         DataError: ``out`` cannot be written or holds something else than a report, or a path cannot be reported.
@@ -191,7 +189,7 @@ def record(runs: Sequence[Run], found: Sequence[Chapter], left_out: Sequence[str
         "version": _VERSION,
         "unit": "fractions from 0 to 1; pictures and tables show them in percent",
         "interval": interval_settings(),
-        "runs": [{"label": run.label, "run": run.name, "data": {task: _without_path(identity) for task, identity in run.sources.items()}, "scores": finite(run.rescored.scores), "notes": run.rescored.notes} for run in runs],
+        "runs": [{"label": run.label, "run": run.name, "data": {task: identity and source.without_path(identity) for task, identity in run.sources.items()}, "scores": finite(run.rescored.scores), "notes": run.rescored.notes} for run in runs],
         "left_out": list(left_out),
         "chapters": [{"title": chapter.title, "text": chapter.text, "parts": [_recorded(part) for part in chapter.parts]} for chapter in found],
     }
@@ -204,10 +202,6 @@ def _recorded(part: Drawing | Table | Gallery) -> dict[str, Any]:
         cells = [[{"text": cell.text, "sort": finite(cell.sort)} if isinstance(cell, Cell) else cell for cell in row] for row in part.rows]
         return {"table": {"title": part.title, "header": list(part.header), "rows": cells, "note": part.note}}
     return {"gallery": {"title": part.title, "note": part.note, "cards": [{"title": card.title, "mark": card.mark, "facts": dict(card.facts)} for card in part.cards]}}
-
-
-def _without_path(identity: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if identity is None else {name: value for name, value in identity.items() if name != "path"}
 
 
 def _about(runs: Sequence[Run], left_out: Sequence[str], notes: Sequence[str]) -> Chapter:
@@ -241,8 +235,9 @@ def data_of(run: Run) -> str:
 def _data_name(identity: Mapping[str, Any] | None) -> str:
     if not identity:
         return "not on record"
-    if identity.get("source") == "demo":
+    kind = eligibility.kind_of(identity)
+    if kind == "demo":
         return "the demo set: drawn, says nothing about microscopy"
     if identity.get("source") == "hub":
         return f"{identity.get('id')}, revision {str(identity.get('revision'))[:8]}"
-    return "the release, from a folder" if identity.get("is_release") else f"a folder that is not the release (SHA-256 {str(identity.get('sha256'))[:12]})"
+    return "the release, from a folder" if kind == "release" else f"a folder that is not the release (SHA-256 {str(identity.get('sha256'))[:12]})"
