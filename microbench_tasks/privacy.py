@@ -27,7 +27,10 @@ _SECRETS = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "a user name and password in a URL": re.compile(r"://[^\s/:@]+:[^\s/@]+@"),
 }
-_SECRET_WORDS = frozenset({"KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIAL", "CREDENTIALS"})
+_SECRET_WORDS = frozenset("KEY KEYS APIKEY APIKEYS TOKEN SECRET SECRETS PASSWORD PASSWORDS PASSWD PASSPHRASE PWD AUTH AUTHORIZATION BEARER COOKIE SIG SIGNATURE CREDENTIAL CREDENTIALS".split())
+_SECRET_ENDS = ("APIKEY", "TOKEN", "SECRET", "PASSWORD")
+# Variables whose name resembles a secret's.
+_NO_SECRETS = frozenset({"PWD", "SSH_AUTH_SOCK"})
 # Shorter values ("none", "1") are no secrets, and occur anywhere.
 _SHORTEST_SECRET = 8
 
@@ -46,9 +49,19 @@ _PERSONAL_PATHS = (
 )
 # In metadata no slash has another meaning.
 _ABSOLUTE = re.compile(rf"(?:file://(?:localhost)?|(?<!{_WITHIN}))/(?=[\w.@~]){_FILE}(?:/{_FILE})+/?")
-_RELATIVE = re.compile(rf"(?<![\w./-])(?:~[\w.-]*|\.{{1,2}})/(?:{_FILE}/)*{_FILE}/?")
 _WINDOWS = re.compile(r"(?<![A-Za-z])[A-Za-z]:[\\/]+(?!/)[^\s,;\"'\[\]{}()<>|=]*|\\\\[\w.$-]+\\[^\s,;\"'\[\]{}()<>|=]*")
-_ARGUMENT = re.compile(r"(?P<name>[\w-]+)(?P<equals>\s*=\s*)(?P<value>[^,]*)")
+# Of arguments, what may belong to a path, in which spaces are allowed: all but what parts arguments.
+_RUN = r"(?:[^,;\"'\[\]{}()<>|=\n]|'(?!\s*(?:[,:\]})]|$))|\([^()\n]*\)|\[[^\[\]\n]*\])"
+_START = rf"file://|(?<!{_WITHIN})/(?=[\w.@~])|(?<![\w./-])(?:~[\w.-]*|\.{{1,2}})/|(?<![A-Za-z])[A-Za-z]:[\\/]+(?!/)|\\\\(?=[\w.$-]+\\)"
+_PATH = re.compile(rf"(?:{_START}){_RUN}*", re.IGNORECASE)
+_WHOLLY_PATH = re.compile(_START, re.IGNORECASE)
+_RELATIVE = re.compile(rf"(?:(?!:){_RUN})+")
+# With one slash, all other texts may be names of repositories.
+_FILE_NAME = re.compile(r"\.(?:pth?|bin|safetensors|ckpt|onnx|gguf|h5|msgpack|npz|npy|pkl|json|ya?ml|py|txt|tar|zip)$", re.IGNORECASE)
+_URL = re.compile(r"(?!file:)(\b[A-Za-z][\w+.-]*://[^\s,;\"'<>|\[\](){}]*)", re.IGNORECASE)
+_QUERY = re.compile(r"(://[^\s,;\"'<>|?#]*)[?#][^\s,\"'<>|]+")
+_USER = re.compile(r"://[^\s/,]*@")
+_NAME = re.compile(r"(?P<name>[\w.-]+)[\"']?\s*(?:=|:(?!//))\s*")
 
 
 def without_paths(value: Any) -> Any:
@@ -64,22 +77,47 @@ def without_paths(value: Any) -> Any:
     return [without_paths(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
-def without_secrets(arguments: Any) -> Any:
-    """Arguments of a model, text or mapping, with the values of those removed that are named as keys, tokens or passwords.
+def without_secrets(value: Any) -> Any:
+    """A JSON value without what is named as a key, token or password, also within texts such as arguments, and URLs without user and query.
 
-    >>> without_secrets("model=gpt-4o,api_key=abc")
-    'model=gpt-4o,api_key=(removed)'
+    >>> without_secrets("model=gpt-4o,api_key=abc,base_url=https://ann@example.org/v1?token=abc")
+    'model=gpt-4o,api_key=(removed),base_url=https://example.org/v1?(removed)'
     """
-    if isinstance(arguments, Mapping):
-        return {name: REMOVED if _names_secret(str(name)) else value for name, value in arguments.items()}
-    return _ARGUMENT.sub(lambda found: found["name"] + found["equals"] + (REMOVED if _names_secret(found["name"]) else found["value"]), arguments)
+    if isinstance(value, Mapping):
+        return {name: REMOVED if _names_secret(str(name)) else without_secrets(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [without_secrets(entry) for entry in value]
+    return _without_named(_QUERY.sub(rf"\1?{REMOVED}", _USER.sub("://", value))) if isinstance(value, str) else value
+
+
+def _without_named(text: str) -> str:
+    parts, position = [], 0
+    for found in _NAME.finditer(text):
+        if found.start() >= position and _names_secret(found["name"]):
+            parts += [text[position : found.end()], REMOVED]
+            position = _end_of_value(text, found.end())
+    return "".join([*parts, text[position:]])
+
+
+def _end_of_value(text: str, start: int) -> int:
+    """Where the next argument starts: at a comma that is in no brackets and no quotes. Rather too late than too early."""
+    depth, quote = 0, ""
+    for position in range(start, len(text)):
+        character = text[position]
+        if character in "\"'" and quote in ("", character):
+            quote = "" if quote else character
+        elif not quote and character == "," and not depth:
+            return position
+        elif not quote and character in "([{)]}":
+            depth = max(0, depth + (1 if character in "([{" else -1))
+    return len(text)
 
 
 def secrets(text: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """What kinds of secrets ``text`` holds, by their form, or as the value of a variable of ``environment`` (by default the process's) that is named as one."""
     yield from (kind for kind, pattern in _SECRETS.items() if pattern.search(text))
     for name, value in (os.environ if environment is None else environment).items():
-        if _names_secret(name) and len(value) >= _SHORTEST_SECRET and value in text:
+        if name not in _NO_SECRETS and _names_secret(name) and len(value) >= _SHORTEST_SECRET and value in text:
             yield f"the value of the environment variable {name}"
 
 
@@ -103,23 +141,39 @@ def any_path(text: str) -> Iterator[str]:
         yield "a local path"
 
 
+def url_secrets(text: str) -> Iterator[str]:
+    """Whether a URL in ``text``, of metadata, holds a user's name, or what is named as a secret."""
+    if _USER.search(text):
+        yield "a user name in a URL"
+    if any(_names_secret(found["name"]) for query in _QUERY.finditer(text) if REMOVED not in query[0] for found in _NAME.finditer(query[0])):
+        yield "a secret in a URL"
+
+
 def user_folders() -> dict[str, Path]:
     """The folders that tell of the user of this process, for `personal_paths`."""
     return {"the home folder": Path.home(), "the current folder": Path.cwd()}
 
 
 def _cleaned(text: str) -> str:
-    if text.startswith(("/", "~/")) and "\n" not in text:
+    if _WHOLLY_PATH.match(text) and "\n" not in text:
         # The whole text is one path, whatever characters are in it.
         return _last_part(text)
-    for pattern in (_WINDOWS, _ABSOLUTE, _RELATIVE):
-        text = pattern.sub(lambda found: _last_part(found[0]), text)
-    return text
+    # Of those between URLs.
+    parts = _URL.split(text)
+    parts[::2] = [_RELATIVE.sub(_shortened, _PATH.sub(lambda found: _last_part(found[0]), part)) for part in parts[::2]]
+    return "".join(parts)
+
+
+def _shortened(found: re.Match[str]) -> str:
+    """A relative path's last part; any other text, and what may name a repository (``org/name``), as it is."""
+    slashes = found[0].rstrip("/ ").count("/")
+    return _last_part(found[0]) if slashes > 1 or (slashes and _FILE_NAME.search(found[0].rstrip())) else found[0]
 
 
 def _last_part(path: str) -> str:
-    return re.split(r"[/\\]", path.rstrip("/\\"))[-1] or REMOVED
+    return re.split(r"[/\\]", path.rstrip("/\\ "))[-1] or REMOVED
 
 
 def _names_secret(name: str) -> bool:
-    return not _SECRET_WORDS.isdisjoint(re.split(r"[_\-.]", name.upper()))
+    words = [word.upper() for word in re.split(r"[^A-Za-z0-9]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", name)]
+    return any(word in _SECRET_WORDS or word.endswith(_SECRET_ENDS) for word in words)

@@ -256,18 +256,22 @@ def as_json(figures: Mapping[str, Any]) -> dict[str, Any]:
 def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
     recorded = run.recorded()
     config, loaded = recorded.get("config") or {}, recorded.get("loaded_model")
-    arguments = privacy.without_paths(privacy.without_secrets(config.get("model_args") or ""))
+    arguments = _cleaned(config.get("model_args") or "")
     return {
         "name": description.model_name,
         **({} if description.model_url is None else {"url": description.model_url}),
         "harness_model": str(config.get("model") or recorded.get("model_source") or UNKNOWN),
         "backend": str(config.get("model_backend") or UNKNOWN),
         "model_args": arguments,
-        "loaded_model": privacy.without_paths(loaded),
+        "loaded_model": _cleaned(loaded),
         "precision": _precision(loaded, arguments),
-        "gen_kwargs": privacy.without_paths(config.get("gen_kwargs")),
-        "generation_kwargs": {task: privacy.without_paths(recorded["configs"][task].get("generation_kwargs") or {}) for task in run.samples},
+        "gen_kwargs": _cleaned(config.get("gen_kwargs")),
+        "generation_kwargs": {task: _cleaned(recorded["configs"][task].get("generation_kwargs") or {}) for task in run.samples},
     }
+
+
+def _cleaned(value: Any) -> Any:
+    return privacy.without_paths(privacy.without_secrets(value))
 
 
 def _precision(loaded: Mapping[str, Any] | None, arguments: Any) -> str:
@@ -301,7 +305,7 @@ def _leaks(manifest: Mapping[str, Any], texts: Mapping[str, str], samples: Mappi
     folders = privacy.user_folders()
 
     def found(text: str, *, metadata: bool) -> list[str]:
-        return list(dict.fromkeys([*privacy.secrets(text), *privacy.personal_paths(text, folders), *(privacy.any_path(text) if metadata else ())]))
+        return list(dict.fromkeys([*privacy.secrets(text), *privacy.personal_paths(text, folders), *([*privacy.any_path(text), *privacy.url_secrets(text)] if metadata else ())]))
 
     for field, text in _fields(manifest):
         yield from (f"{MANIFEST}, {field}: holds {kind}." for kind in found(text, metadata=True))

@@ -27,6 +27,19 @@ WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
         ("model=org/name,base_url=http://localhost:8000/v1", "model=org/name,base_url=http://localhost:8000/v1"),
         ("hf-hub:org/name", "hf-hub:org/name"),
         ("https://huggingface.co/org/name/blob/main/a.pt", "https://huggingface.co/org/name/blob/main/a.pt"),
+        ("model=x,pretrained=/srv/My Models/ann/x.pt,y=1", "model=x,pretrained=x.pt,y=1"),
+        ("pretrained=/srv/models (of ann)/O'Brien/x.pt", "pretrained=x.pt"),
+        ("{'pretrained': '/srv/My Models/x.pt', 'y': '/a b/c'}", "{'pretrained': 'x.pt', 'y': 'c'}"),
+        ("pretrained=./a/b c/d.pt,y=1", "pretrained=d.pt,y=1"),
+        ("pretrained=~ann/b c/d.pt", "pretrained=d.pt"),
+        ("pretrained=file:///home/a b/c.pt", "pretrained=c.pt"),
+        ({"pretrained": "file:///home/a, b/c.pt"}, {"pretrained": "c.pt"}),
+        (r"pretrained=C:\Users\Ann Smith\x.pt,y=1", "pretrained=x.pt,y=1"),
+        ("pretrained=checkpoints/ann.smith/secret/epoch.pt", "pretrained=epoch.pt"),
+        ("pretrained=checkpoints/ann smith/secret/epoch,y=[org/name]", "pretrained=epoch,y=[org/name]"),
+        ("local-dir:private/epoch.pt", "local-dir:epoch.pt"),
+        ("timm/vit_large_patch14_clip_224.openai", "timm/vit_large_patch14_clip_224.openai"),
+        ("until=</s>,x=a/b", "until=</s>,x=a/b"),
         ({"/home/me/a.pt": ["/home/me/b.pt", 3, None]}, {"a.pt": ["b.pt", 3, None]}),
     ],
 )
@@ -48,10 +61,35 @@ def test_no_path_is_left_once_they_are_taken_off(parts, before):
         ("token = abc", "token = (removed)"),
         ("tokenizer=abc,max_tokens=3,keyboard=1", "tokenizer=abc,max_tokens=3,keyboard=1"),
         ({"api_key": "abc", "model": "x"}, {"api_key": "(removed)", "model": "x"}),
+        ({"headers": {"X-Api-Key": "abc", "n": 1}, "parts": [{"hfToken": "abc"}, "pwd=abc", None]}, {"headers": {"X-Api-Key": "(removed)", "n": 1}, "parts": [{"hfToken": "(removed)"}, "pwd=(removed)", None]}),
+        ("api_keys=[abc,def],auth=('ann', 'abc'),size=[3,4]", "api_keys=(removed),auth=(removed),size=[3,4]"),
+        ('headers={"X-Api-Key":"a,b", "n": 1},x=1', 'headers={"X-Api-Key":(removed), "n": 1},x=1'),
+        ("Authorization=Token abc def,x=1", "Authorization=(removed),x=1"),
+        ("key: abc,x=1", "key: (removed),x=1"),
+        ("password=a)b&c=d,x=1", "password=(removed),x=1"),
+        ("base_url=https://example.org/v1?api_key=abc&token=def,x=1", "base_url=https://example.org/v1?(removed),x=1"),
+        ("base_url=https://example.org/v1?a=1,2&token=def", "base_url=https://example.org/v1?(removed),2&token=(removed)"),
+        ("base_url=http://ann@gpu.example.org:80/v1,x=1", "base_url=http://gpu.example.org:80/v1,x=1"),
+        ("base_url=http://ann:abc@gpu.example.org/v1", "base_url=http://gpu.example.org/v1"),
+        ("base_url=https://example.org/v1,device=cuda:0", "base_url=https://example.org/v1,device=cuda:0"),
     ],
 )
 def test_values_named_as_secrets_are_removed(before, after):
     assert privacy.without_secrets(before) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("https://example.org/a?apiKey=abc", ["a secret in a URL"]),
+        ("https://ann@example.org/a", ["a user name in a URL"]),
+        ("https://example.org/@ann/a?page=3", []),
+        ("https://example.org/a?(removed)", []),
+        ("write to ann@example.org", []),
+    ],
+)
+def test_users_and_secrets_in_urls_are_found(text, kinds):
+    assert list(privacy.url_secrets(text)) == kinds
 
 
 @pytest.mark.parametrize(

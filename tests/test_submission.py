@@ -192,6 +192,20 @@ def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_i
     assert not (tmp_path / "out").exists()
 
 
+def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
+    def change(results):
+        results["config"].update(model_args={"model": "x", "headers": {"api-key": "S3cret"}}, gen_kwargs="api_key=S3cret,temperature=0")
+        results["loaded_model"].update(source="https://ann:S3cret@example.org/x?token=S3cret")
+        results["configs"][COARSE[0]]["generation_kwargs"].update(auth="S3cret")
+
+    out = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").folder
+    assert "S3cret" not in (out / "submission.json").read_text() + (out / "README.md").read_text()
+    assert submission.read_manifest(out)["model"]["gen_kwargs"] == "api_key=(removed),temperature=0"
+    with pytest.raises(DataError, match="submission.json, model.url: holds a secret in a URL") as refused:
+        submitted(run, tmp_path / "again", submission.Description("x", "https://example.org/x?token=S3cret"))
+    assert "S3cret" not in str(refused.value)
+
+
 def test_the_value_of_a_secret_variable_is_refused(run, tmp_path, monkeypatch):
     monkeypatch.setenv("SOME_API_TOKEN", "My CLIP of mine")
     with pytest.raises(DataError, match="submission.json, model.name: holds the value of the environment variable SOME_API_TOKEN.") as refused:
