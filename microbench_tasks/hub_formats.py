@@ -84,6 +84,11 @@ def eval_results(manifest: Mapping[str, Any]) -> str:
     return text
 
 
+def are_for_the_hub(manifest: Mapping[str, Any]) -> bool:
+    """Whether any of the scores may stand on the Hub as the benchmark's."""
+    return any(True for _ in _publishable(manifest))
+
+
 def card(manifest: Mapping[str, Any]) -> str:
     """``README.md``: metadata for the Hub between two lines of dashes, then the scores and how to check them, in Markdown."""
     return f"---\n{_metadata(manifest)}\n---\n\n{_body(manifest)}"
@@ -99,14 +104,14 @@ def how_to_publish(manifest: Mapping[str, Any], folder: Path) -> str:
     """The commands that would upload a submission, for its author to run; with the warnings that go with them."""
     name = re.sub(r"[^\w.-]+", "-", manifest["model"]["name"]).strip("-.") or "model"
     lines = ["Nothing has been uploaded. These commands would open pull requests:"]
-    if _publishable_names(manifest):
+    if are_for_the_hub(manifest):
         repository = _REPOSITORY.fullmatch(manifest["model"].get("url", ""))
         model = repository[1] if repository else "ORGANIZATION/MODEL"
         lines.append(f"  hf upload {model} {shlex.quote(str(folder / '.eval_results'))} .eval_results --create-pr   # the scores, beside the model")
     lines.append(f"  hf upload ORGANIZATION/SUBMISSIONS {shlex.quote(str(folder))} {name} --repo-type dataset --create-pr   # the whole submission")
     if manifest["data"]["kind"] != "release":
         lines.append(warning(manifest))
-    elif not _publishable_names(manifest):
+    elif not are_for_the_hub(manifest):
         lines.append("No model-index and no .eval_results are written, as nothing that was asked is of the release.")
     else:
         lines.append(f"{source.HUB_ID} is not registered as a benchmark of the Hub: until it is, the scores show in the model's repository and on no leaderboard of the Hub.")
@@ -194,10 +199,6 @@ def _publishable(manifest: Mapping[str, Any]) -> Iterator[Headline]:
         both = {"acc", "grit"} <= manifest["scores"][headline.name].keys()
         if not both and all(_kind(manifest, task) == "release" for task in catalog.tasks_named([headline.name])):
             yield headline
-
-
-def _publishable_names(manifest: Mapping[str, Any]) -> list[str]:
-    return [headline.name for headline in _publishable(manifest)]
 
 
 def _kind(manifest: Mapping[str, Any], task: str) -> str:

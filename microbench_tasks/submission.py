@@ -113,21 +113,27 @@ def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Files that are missing, are not the named ones, or are not named."""
-    expected = {f"{SAMPLES_FOLDER}/{task}.jsonl.gz" for task in manifest["num_samples"]}
+    """Files that are missing, are not the named ones, are not named, or are none of a submission's."""
+    expected = {CARD, *(f"{SAMPLES_FOLDER}/{task}.jsonl.gz" for task in manifest["num_samples"])}
+    expected |= {MARKS[manifest["data"]["kind"]]} if manifest["data"]["kind"] in MARKS else {EVAL_RESULTS} if hub_formats.are_for_the_hub(manifest) else set()
     named = manifest["files"]
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
     problems = [f"{name} is not named in {MANIFEST} (files)." for name in sorted(expected - named.keys())]
-    # Downloads leave files of their own.
-    problems += [f"{name} is not of this submission: {MANIFEST} (files) does not name it." for name in sorted(present - named.keys() - {MANIFEST}) if not name.startswith((".git", ".cache/"))]
+    problems += [f"{name} is named in {MANIFEST} (files), but is none of this submission's." for name in sorted(named.keys() - expected)]
+    problems += [f"{name} is not of this submission: {MANIFEST} (files) does not name it." for name in sorted(present.keys() - named.keys() - {MANIFEST}) if not _is_of_a_download(name)]
+    problems += [f"{MANIFEST} is a link: expected the file itself."] if (folder / MANIFEST).is_symlink() else []
     for name, digest in named.items():
         if name not in present:
             problems.append(f"{name} is missing.")
-        elif (folder / name).is_symlink():
-            problems.append(f"{name} is a link: expected the file itself.")
-        elif hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest:
+        elif present[name].is_symlink() or not present[name].is_file():
+            problems.append(f"{name} is a link or no file: expected the file itself.")
+        elif hashlib.sha256(present[name].read_bytes()).hexdigest() != digest:
             problems.append(f"{name} has been changed: its SHA-256 is not the one in {MANIFEST} (files).")
     return problems
+
+
+def _is_of_a_download(name: str) -> bool:
+    return name in (".git", ".gitattributes") or name.startswith((".git/", ".cache/"))
 
 
 def digest_problems(manifest: Mapping[str, Any]) -> list[str]:

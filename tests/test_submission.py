@@ -150,6 +150,8 @@ def test_a_run_with_reasons_against_it_is_refused_with_all_and_nothing_is_writte
     [
         (submission.Description(" "), "model.name"),
         (submission.Description("two\nlines"), "model.name"),
+        (submission.Description("GPT\n"), "model.name"),
+        (submission.Description("GPT "), "model.name"),
         (submission.Description("x" * 201), "model.name"),
         (submission.Description("x", "ftp://example.org"), "model.url"),
         (submission.Description("x", samples_url="nowhere"), "run.samples_url"),
@@ -259,6 +261,14 @@ def copy(written, tmp_path):
         (lambda folder: (folder / "README.md").write_text("Best model."), "README.md has been changed: its SHA-256 is not the one in submission.json"),
         (lambda folder: (folder / "README.md").unlink(), "README.md is missing"),
         (lambda folder: (folder / "README.md").rename(folder.parent / "card") and (folder / "README.md").symlink_to(folder.parent / "card"), "README.md is a link"),
+        (lambda folder: (folder / "submission.json").rename(folder.parent / "manifest") and (folder / "submission.json").symlink_to(folder.parent / "manifest"), "submission.json is a link"),
+        (lambda folder: (folder / "README.md").unlink() or os.mkfifo(folder / "README.md"), "README.md is a link or no file"),
+        (lambda folder: (folder / "more").symlink_to("/nowhere"), "more is not of this submission"),
+        (lambda folder: (folder / ".gitignored").write_text(""), ".gitignored is not of this submission"),
+        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].pop("LOCAL-DATA.txt")), "LOCAL-DATA.txt is not named in"),
+        (lambda folder: (folder / "DEMO-DATA.txt").write_text("") or tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"DEMO-DATA.txt": "0" * 64})), "DEMO-DATA.txt is named in submission.json .files., but is none of"),
+        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"samples/microbench_other.jsonl.gz": "0" * 64})), "samples/microbench_other.jsonl.gz is named in"),
+        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"README.md\n": "0" * 64})), "submission.json, files: 'README.md.n' does not match"),
         (lambda folder: (folder / "samples" / "more.txt").write_text(""), "samples/more.txt is not of this submission"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["model"].update(name="Other")), "submission.json has been changed: its digest"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest.pop("seeds")), "'seeds' is a required property"),
@@ -281,7 +291,7 @@ def test_what_is_not_what_was_written_is_not_loaded(tamper, message, copy):
 
 
 def test_files_of_a_download_do_no_harm(copy):
-    for name in (".gitattributes", ".cache/huggingface/x.metadata"):
+    for name in (".gitattributes", ".git/config", ".cache/huggingface/x.metadata"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text("")
     assert submission.load(copy).manifest["model"]["name"] == "My CLIP"
