@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -27,6 +28,11 @@ Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 _FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
 _COGNITION = frozenset({catalog.COGNITION_TASK})
+# As words of an argument's name.
+_PROMPT_WORDS = frozenset({"prompt", "prompts", "system", "instruction", "instructions"})
+_HARMLESS = frozenset({"add_generation_prompt", "limit_mm_per_prompt", "num_images_per_prompt"})
+# An argument, or a key of a mapping in one.
+_ARGUMENT = re.compile(r"(?:(?:^|,)\s*(?P<argument>\w+)\s*=|[\"'](?P<key>\w+)[\"']\s*:)(?=(?P<value>[^,]*))")
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def examine(run: LoggedRun, progress: Progress = silently) -> Examination:
             samples[task] = [sample for _, sample in sorted(rescoring.logged_samples(run.samples[task]), key=lambda pair: pair[1]["doc_id"])]
         except DataError as error:
             reasons.append(str(error))
-    reasons += [reason for task, found in samples.items() for reason in sample_reasons(run, task, found)]
+    reasons += [reason for task, found in samples.items() for reason in sample_reasons(run, task, found) + _response_reasons(run, task, found)]
     rescored, problems = _rescored(run, samples, progress)
     reasons += problems
     if rescored is not None:
@@ -172,7 +178,29 @@ def _run_reasons(run: LoggedRun) -> list[str]:
     reasons += ["--predict_only: the run has responses and no scores. Run it without."] if typed.get("predict_only") else []
     reasons += ["--system_instruction: the models of the benchmark are asked without one (unknown prompt)."] if recorded.get("system_instruction") else []
     shots = sorted({count for task in run.samples if (count := (recorded.get("n-shot") or {}).get(task))})
+    reasons += [reason for option in ("model_args", "gen_kwargs") for reason in prompt_reasons(f"--{option}", config.get(option))]
     return reasons + ([f"--num_fewshot {shots[0]}: the models of the benchmark are shown no examples (unknown prompt)."] if shots else []) + _size_reasons(run)
+
+
+def prompt_reasons(option: str, arguments: Any) -> list[str]:
+    """The arguments of a model, text or mapping, by which models of the harness say more than the question, or say it otherwise: the samples do not show it."""
+    return [f"{option}: {name} changes what the model is told (unknown prompt). Run without it." for name in dict.fromkeys(_prompt_arguments(arguments))]
+
+
+def _prompt_arguments(arguments: Any) -> Iterator[str]:
+    if isinstance(arguments, str):
+        pairs: Iterable[tuple[str, Any]] = ((found["argument"] or found["key"], found["value"].strip("\"' ")) for found in _ARGUMENT.finditer(arguments))
+    elif isinstance(arguments, Mapping):
+        pairs = [(str(name), value) for name, value in arguments.items()]
+    else:
+        pairs = []
+    for name, value in pairs:
+        # A template by name is one of those that the harness comes with.
+        written = name.lower() == "chat_template" and value is not None and not re.fullmatch(r"[\w-]+", str(value))
+        if written or (name.lower() not in _HARMLESS and _PROMPT_WORDS & set(name.lower().split("_"))):
+            yield name
+        if isinstance(value, Mapping):
+            yield from _prompt_arguments(value)
 
 
 def _size_reasons(run: LoggedRun) -> list[str]:
@@ -208,6 +236,25 @@ def sample_reasons(run: LoggedRun, task: str, samples: Sequence[Sample]) -> list
 
 def _item(task: str, sample: Sample) -> Mapping[str, Any] | None:
     return sample.get("grit" if catalog.TASKS[task].subject == "boxes" else "acc")
+
+
+def _response_reasons(run: LoggedRun, task: str, samples: Sequence[Sample]) -> list[str]:
+    """Where the response that is scored is not what the model said, less its reasoning; the harness logs that only where the two differ."""
+    if not any("resps" in sample for sample in samples):
+        return []
+    from lmms_eval.api.reasoning import parse_reasoning_tags_config, strip_reasoning_tags
+
+    recorded = run.recorded()
+    typed = (recorded.get("config") or {}).get("resolved_cli_args") or {}
+    tags = parse_reasoning_tags_config(typed.get("reasoning_tags"), (recorded.get("configs", {}).get(task) or {}).get("reasoning_tags")) or []
+    changed = []
+    for sample in samples:
+        said = sample.get("resps", sample.get("filtered_resps"))
+        while isinstance(said, list) and len(said) == 1:
+            said = said[0]
+        if "resps" in sample and not (isinstance(said, str) and sample.get("filtered_resps") in (said, strip_reasoning_tags(said, tags))):
+            changed.append(sample["doc_id"])
+    return [f"{task}: what is scored (filtered_resps) of {len(changed)} sample(s) is not what the model said (resps) without its reasoning, such as document {changed[0]}."] if changed else []
 
 
 def _is_known_prompt(run: LoggedRun, task: str, sample: Sample) -> bool:

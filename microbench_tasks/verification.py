@@ -88,7 +88,7 @@ def _record_problems(manifest: Mapping[str, Any]) -> list[str]:
     kinds = {eligibility.kind_of(sources[task]) for task in public}
     if kinds - {manifest["data"]["kind"]}:
         problems.append(f"data.kind is {manifest['data']['kind']}, but data.sources are {', '.join(sorted(kinds))}.")
-    return problems
+    return problems + [reason for option in ("model_args", "gen_kwargs") for reason in eligibility.prompt_reasons(f"model.{option}", manifest["model"][option])]
 
 
 # --- samples and scores --------------------------------------------------------------

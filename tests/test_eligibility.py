@@ -83,6 +83,11 @@ PERCENTILE = {"method": "percentile", "confidence_level": 0.95, "num_resamples":
         (lambda results: results["config"]["resolved_cli_args"].update(predict_only=True), "--predict_only"),
         (lambda results: results.update(system_instruction="Think first."), "--system_instruction"),
         (lambda results: results["n-shot"].update({MODALITY: 2}), "--num_fewshot 2"),
+        (lambda results: results["config"].update(model_args="pretrained=org/x,system_prompt=You are a pathologist"), r"--model_args: system_prompt changes what the model is told \(unknown prompt\)"),
+        (lambda results: results["config"].update(model_args={"options": {"Reasoning_Prompt": "Think."}}), "--model_args: Reasoning_Prompt changes"),
+        (lambda results: results["config"].update(model_args="x={'prompt_suffix': 'Think.'}"), "--model_args: prompt_suffix changes"),
+        (lambda results: results["config"].update(model_args="chat_template={{ messages }}"), "--model_args: chat_template changes"),
+        (lambda results: results["config"].update(gen_kwargs="pre_prompt=Think."), "--gen_kwargs: pre_prompt changes"),
         (lambda results: results["configs"].update(microbench_fine_pollen={}), "microbench_fine_pollen: the run asked it"),
         (lambda results: results["configs"].pop("microbench_coarse_domain"), f"microbench_coarse_domain: has samples, but {tiny_runs.NAME}_results.json does not know it"),
         (lambda results: results["results"][MODALITY].update({"acc,none": 0.9}), rf"1 figure\(s\) of the results file are not those of the samples, such as {MODALITY} acc \(0.9 in"),
@@ -99,6 +104,33 @@ PERCENTILE = {"method": "percentile", "confidence_level": 0.95, "num_resamples":
 def test_what_the_results_file_says_against_it_is_a_reason(change, reason, run):
     found = run(("microbench_coarse_domain", MODALITY), change)
     assert any(re.search(reason, given) for given in found.reasons), found.reasons
+
+
+@pytest.mark.parametrize("arguments", ["pretrained=org/prompt-tuned,limit_mm_per_prompt={'image': 1},chat_template=chatml-llava,conv_template=vicuna_v1,max_tokens=3", {"model": "system", "chat_template": None}, "", None, ["system_prompt"]])
+def test_arguments_that_change_no_prompt_are_no_reason(arguments):
+    assert eligibility.prompt_reasons("--model_args", arguments) == []
+
+
+THOUGHT = "<think>A or B?</think>"
+
+
+@pytest.mark.parametrize(
+    ("said", "is_known"),
+    [
+        (lambda scored: f"{THOUGHT}\n{scored}", True),
+        (lambda scored: [[f"{THOUGHT}{scored}"]], True),
+        (lambda scored: f"I cannot tell. {scored}", False),
+        (lambda scored: f"{THOUGHT} I cannot tell.", False),
+        (lambda scored: [scored, "B"], False),
+        (lambda scored: None, False),
+    ],
+)
+def test_what_is_scored_must_be_what_the_model_said_without_its_reasoning(said, is_known, run):
+    def tagged(results):
+        results["config"]["resolved_cli_args"]["reasoning_tags"] = '[["<think>", "</think>"]]'
+
+    reasons = run(change=tagged, change_samples=lambda samples: last(samples, resps=said(samples[-1]["filtered_resps"]))).reasons
+    assert reasons == (() if is_known else (f"{MODALITY}: what is scored (filtered_resps) of 1 sample(s) is not what the model said (resps) without its reasoning, such as document 3.",))
 
 
 def test_a_run_without_results_file_is_none(run, logged, tmp_path):
@@ -135,7 +167,7 @@ PROMPT = "unknown prompt in 1 of 4 samples, such as that of document 3"
 )
 def test_what_the_samples_say_against_it_is_a_reason(change, reason, run):
     found = run(change_samples=change)
-    assert any(re.search(f"{MODALITY}.*{reason}|{reason}", given) for given in found.reasons), found.reasons
+    assert any(re.search(reason, given) and MODALITY in given for given in found.reasons), found.reasons
 
 
 def test_a_prompt_for_boxes_must_be_the_recorded_one(run):

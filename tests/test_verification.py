@@ -269,6 +269,11 @@ def test_options_in_another_order_are_found_by_the_data(folder):
     assert f"{COARSE[0]}: document 0: options is" in failures(folder)[DATA]
 
 
+def test_arguments_that_change_the_prompt_are_found(folder):
+    change_manifest(folder, lambda manifest: manifest["model"].update(model_args="model=x,system_prompt=Think."))
+    assert "model.model_args: system_prompt changes what the model is told" in failures(rewritten(folder))["versions, settings and data source"]
+
+
 def test_failed_requests_are_found(folder):
     change_samples(folder, COARSE[0], lambda samples: samples[2].update(filtered_resps="[LMMS_EVAL_REQUEST_FAILED after 5 retries]"))
     assert f"{COARSE[0]}: 1 request(s) got no response" in failures(rewritten(folder))["nothing is left out"]
