@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import textwrap
 from pathlib import Path
@@ -12,6 +13,8 @@ from microbench_tasks import plugin
 from microbench_tasks.schema import DataError
 
 _HELP_WIDTH = 100
+# What shells report of a program that wrote to a closed pipe: 128 and the number of the signal.
+_CLOSED_PIPE = 141
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -23,6 +26,11 @@ def main(arguments: list[str] | None = None) -> None:
     options.harness_arguments = rest
     try:
         options.run_command(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has had enough, such as head. What is left goes nowhere, or Python would complain of it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_CLOSED_PIPE)
     except (ValueError, OSError) as error:
         sys.exit(f"microbench: error: {error}")
 
@@ -196,6 +204,9 @@ def _sweep(options: argparse.Namespace) -> None:
 def _leaderboard(options: argparse.Namespace) -> None:
     from microbench_tasks import leaderboard, leaderboard_files
 
+    if options.out is not None:
+        # Before the submissions are read, which takes long.
+        leaderboard_files.check_folder(options.out)
     found = leaderboard.load(options.submissions)
     if options.out is None:
         print(leaderboard_files.as_markdown(found, with_paper=options.paper), end="")

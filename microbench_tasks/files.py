@@ -67,6 +67,19 @@ def write_file(target: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
+def unwritable(folder: Path) -> str:
+    """Why nothing can be made in a folder (or, if it is not there, in the nearest one above it); nothing if something can.
+
+    Found by trying: what permissions say is not the whole truth.
+    """
+    nearest = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
+    try:
+        with tempfile.TemporaryDirectory(prefix=".microbench-", dir=nearest):
+            return ""
+    except OSError as error:
+        return f"nothing can be written in {nearest} ({error.strerror})"
+
+
 def content_hashes(paths: list[Path]) -> list[str]:
     """SHA-256 of each file; those of files unchanged in size and in times of content and inode are remembered."""
     memory = cache_dir() / "hashes" / f"{hashlib.sha256(str(paths[0].parent).encode()).hexdigest()[:16]}.json"
@@ -75,7 +88,7 @@ def content_hashes(paths: list[Path]) -> list[str]:
     except (OSError, ValueError):
         known = {}
     stamps = {str(path): _stamp(path) for path in paths}
-    fresh = {name: known[name] if known.get(name, {}).get("stamp") == stamp else {"stamp": stamp, "sha256": _sha256(Path(name))} for name, stamp in stamps.items()}
+    fresh = {name: known[name] if known.get(name, {}).get("stamp") == stamp else {"stamp": stamp, "sha256": sha256(Path(name))} for name, stamp in stamps.items()}
     if fresh != known:
         # A cache that cannot be written costs time, not the run.
         with contextlib.suppress(OSError):
@@ -89,7 +102,8 @@ def _stamp(path: Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Of a file's content, as hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

@@ -6,14 +6,15 @@ Models' names are written by people we do not know: each form shows them as text
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, files, pages, paper
+from microbench_tasks import catalog, files, pages, paper, submission
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.leaderboard import FIGURES, Leaderboard, Ranking, Row, Versus
 from microbench_tasks.markdown import markdown_text, plain
@@ -27,6 +28,9 @@ JSON_VERSION = 1
 TITLE = "Micro-Bench leaderboard"
 _NOT_RERUN = "reported, not re-run"
 _STATED = "Data as stated by the submissions; microbench verify compares each with the data."
+# What says that a file is a leaderboard's, and which file says it.
+_MADE_BY = "microbench leaderboard"
+_RECORD = "leaderboard.json"
 # A radar with more lines is not read by anyone.
 _MOST_LINES = 6
 _LEAST_AXES = 3
@@ -35,16 +39,44 @@ _FORMULA_STARTS = ("=", "+", "-", "@")
 Line = Row | Reported
 
 
-def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
-    """Write ``leaderboard.md``, ``.csv``, ``.json`` and ``.html`` into ``folder``, each in one step; returns their paths."""
+def check_folder(folder: Path) -> None:
+    """Raise `DataError` unless the files can be written into ``folder``: those there already must be an earlier leaderboard's, unchanged."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file. Name a folder.")
-    texts = {"md": as_markdown, "csv": as_csv, "json": as_json, "html": as_html}
+    if reason := files.unwritable(folder):
+        raise DataError(f"{folder}: {reason}. Name another folder.")
+    written = _written(folder / _RECORD)
+    for path in (folder / _RECORD, *(folder / name for name in _FORMS)):
+        is_there = path.exists() or path.is_symlink()
+        if is_there and not (path.is_file() and not path.is_symlink() and path.name in written and written[path.name] in ("", files.sha256(path))):
+            raise DataError(f"{path}: is there already, and is not as an earlier leaderboard was written. Nothing is overwritten: name another folder.")
+
+
+def _written(record: Path) -> dict[str, str]:
+    """SHA-256 of each file of the leaderboard whose JSON file this is (nothing of itself, which has a digest within); of anything else no file."""
+    try:
+        found = json.loads(record.read_bytes())
+        is_whole = found["made_by"] == _MADE_BY and found["digest"] == submission.digest_of(found)
+        return {**found["files"], _RECORD: ""} if is_whole else {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
+    """Write ``leaderboard.md``, ``.csv``, ``.json`` and ``.html`` into ``folder``, each in one step; returns their paths.
+
+    Raises:
+        DataError: see `check_folder`.
+    """
+    check_folder(folder)
     # All before the first is written.
-    contents = {folder / f"leaderboard.{ending}": make(found, with_paper=with_paper).encode() for ending, make in texts.items()}
-    for path, content in contents.items():
-        files.write_file(path, content)
-    return list(contents)
+    contents = {name: make(found, with_paper=with_paper).encode() for name, make in _FORMS.items()}
+    record = json.loads(as_json(found, with_paper=with_paper)) | {"files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}}
+    # Last, as it names the others.
+    contents[_RECORD] = _as_text(record | {"digest": submission.digest_of(record)}).encode()
+    for name, content in contents.items():
+        files.write_file(folder / name, content)
+    return [folder / name for name in contents]
 
 
 # --- texts of strangers --------------------------------------------------------------
@@ -188,11 +220,16 @@ def _flat(line: Line, ranking: Ranking) -> dict[str, Any]:
 def as_json(found: Leaderboard, *, with_paper: bool) -> str:
     """Everything, all pairs too; figures are fractions, names as they were given."""
     content = {
+        "made_by": _MADE_BY,
         "version": JSON_VERSION,
         "method": {"interval": interval_settings(), "level": LEVEL, "num_resamples": NUM_RESAMPLES, "seed": SEED, "how_to_read": how_to_read()},
         "rankings": [_ranking_as_json(ranking, with_paper) for ranking in found.rankings],
         "notes": list(found.notes),
     }
+    return _as_text(content)
+
+
+def _as_text(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
@@ -298,3 +335,7 @@ def _ends(line: Line) -> tuple[float, float, float]:
     if isinstance(line, Reported):
         return float(line.score), *map(float, line.ends)
     return line.entry.score, line.interval.low, line.interval.high
+
+
+# The other files, and what makes each.
+_FORMS: dict[str, Callable[..., str]] = {"leaderboard.md": as_markdown, "leaderboard.csv": as_csv, "leaderboard.html": as_html}

@@ -19,6 +19,15 @@ def test_path_prints_the_folder_of_task_definitions():
     assert (Path(done.stdout.strip()) / "microbench_coarse.yaml").is_file()
 
 
+def test_a_reader_that_has_had_enough_ends_a_command_quietly():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as pipe:
+        done = subprocess.run([SCRIPTS / "microbench", "path"], stdout=pipe, stderr=subprocess.PIPE)
+    # 128 and SIGPIPE, 13.
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_demo_data_writes_a_folder_that_is_a_source(tmp_path, use_source):
     from microbench_tasks import source
 

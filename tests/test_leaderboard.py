@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -534,8 +535,48 @@ def test_the_json_has_every_pair(three):
 
 def test_all_four_files_are_written(tmp_path, three):
     written = leaderboard_files.write(board(three), tmp_path / "new" / "folder", with_paper=True)
-    assert [path.name for path in written] == ["leaderboard.md", "leaderboard.csv", "leaderboard.json", "leaderboard.html"]
+    assert [path.name for path in written] == ["leaderboard.md", "leaderboard.csv", "leaderboard.html", "leaderboard.json"]
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(path.name for path in written)
+
+
+@pytest.fixture(scope="module")
+def earlier(three, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("earlier")
+    leaderboard_files.write(board(three), folder, with_paper=False)
+    return folder
+
+
+def test_an_earlier_leaderboard_is_written_over_and_other_files_stay(earlier, tmp_path, three):
+    out = shutil.copytree(earlier, tmp_path / "out")
+    (out / "notes.txt").write_text("mine")
+    (out / "leaderboard.csv").unlink()
+    leaderboard_files.write(board(three), out, with_paper=True)
+    assert (out / "notes.txt").read_text() == "mine" and "GPT-4o" in (out / "leaderboard.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("leaderboard.md", lambda path: path.write_text("mine")),
+        ("leaderboard.html", lambda path: path.unlink() or path.mkdir()),
+        ("leaderboard.csv", lambda path: path.unlink() or path.symlink_to("elsewhere")),
+        ("leaderboard.json", lambda path: path.write_text(path.read_text().replace('"notes": []', '"notes": ["mine"]'))),
+        ("leaderboard.json", lambda path: path.write_text("[" * 100_000)),
+        ("leaderboard.md", lambda path: [other.unlink() for other in path.parent.iterdir()] and path.write_text("mine")),
+    ],
+)
+def test_a_file_that_no_leaderboard_wrote_is_not_written_over_and_no_other_is_written(name, damage, earlier, tmp_path, three):
+    out = shutil.copytree(earlier, tmp_path / "out")
+    damage(out / name)
+    before = {path: path.read_bytes() if path.is_file() else None for path in out.iterdir()}
+    with pytest.raises(DataError, match=f"{name}: is there already, and is not as an earlier leaderboard was written"):
+        leaderboard_files.write(board(three), out, with_paper=True)
+    assert {path: path.read_bytes() if path.is_file() else None for path in out.iterdir()} == before
+
+
+def test_a_folder_that_cannot_be_written_is_refused():
+    with pytest.raises(DataError, match="/proc/x/y: nothing can be written in /proc "):
+        leaderboard_files.check_folder(Path("/proc/x/y"))
 
 
 def test_a_file_is_no_folder_to_write_to(tmp_path, three):

@@ -560,9 +560,20 @@ def test_a_folder_of_several_runs_needs_the_results_file_of_one(data, tmp_path):
     assert found.name == "20270101_000000"
 
 
-def test_a_damaged_sweep_is_named(tmp_path):
-    (tmp_path / "sweep.json").write_text('[{"alpha": 0}]')
-    with pytest.raises(DataError, match=r"sweep.json: expected what microbench sweep writes, got KeyError: 'groups'"):
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ('[{"alpha": 0}]', "KeyError: 'groups'"),
+        ("[" * 100_000, "RecursionError"),
+        (f'[{{"alpha": 1{"0" * 400}, "groups": [], "figures": {{}}, "results": "r"}}]', "OverflowError"),
+        (f'[{{"alpha": 0, "groups": [], "figures": {{"t": {{"acc": 1{"0" * 400}}}}}, "results": "r"}}]', "OverflowError"),
+        ('[{"alpha": 0, "groups": [], "figures": {"t": {"acc": "high"}}, "results": "r"}]', "ValueError"),
+    ],
+    ids=["no group", "deep", "huge alpha", "huge accuracy", "text"],
+)
+def test_a_damaged_sweep_is_named(content, fault, tmp_path):
+    (tmp_path / "sweep.json").write_text(content)
+    with pytest.raises(DataError, match=f"sweep.json: expected what microbench sweep writes, got {fault}"):
         runs.read([tmp_path], iter)
 
 

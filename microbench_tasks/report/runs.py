@@ -45,7 +45,7 @@ class Sweep:
     Attributes:
         label: the name of its folder.
         alphas: ascending.
-        figures: of each alpha, of each group (or task, if there is no group) the metrics.
+        figures: of each alpha, of each group (or task, if there is no group) the accuracies.
         logs: of each alpha its run, None where it logged no samples.
     """
 
@@ -149,12 +149,16 @@ def _sweep(folder: Path) -> Sweep:
     try:
         rows = sorted(json.loads(file.read_bytes()), key=lambda row: row["alpha"])
         names = rows[0]["groups"] or list(rows[0]["figures"])
-        figures = tuple({name: row["figures"][name] for name in names} for row in rows)
+        figures = tuple({name: _accuracies(row["figures"][name]) for name in names} for row in rows)
         return Sweep(_writable(folder.resolve().name), tuple(float(row["alpha"]) for row in rows), figures, tuple(_log_of(folder / row["results"]) for row in rows))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{file}: expected what microbench sweep writes, got {type(error).__name__}: {error}. Run the sweep again.") from error
+
+
+def _accuracies(figures: Mapping[str, Any]) -> dict[str, float]:
+    return {metric: float(value) for metric, value in figures.items() if metric.startswith("acc")}
 
 
 def _log_of(results: Path) -> LoggedRun | None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,19 +100,10 @@ def check_folder(out: Path) -> None:
         raise DataError(f"--out {out}: is the current folder, or one that holds it. Name another folder.")
     if out.exists() and not out.is_dir():
         raise DataError(f"--out {out}: is a file. Name a folder.")
-    _check_writable(out)
+    if reason := files.unwritable(out.absolute().parent):
+        raise DataError(f"--out {out}: {reason}. Name another folder.")
     if out.exists() and any(out.iterdir()) and (reason := _kept(out)):
         raise DataError(f"--out {out}: exists and {reason}. Nothing is overwritten: name another folder.")
-
-
-def _check_writable(out: Path) -> None:
-    """By writing: what permissions say is not the whole truth."""
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=parent):
-            pass
-    except OSError as error:
-        raise DataError(f"--out {out}: nothing can be written in {parent} ({error.strerror}). Name another folder.") from error
 
 
 def _kept(out: Path) -> str:
@@ -135,11 +124,7 @@ def _kept(out: Path) -> str:
 def _is_written(path: Path, name: str, written: Mapping[str, str]) -> bool:
     if path.is_symlink() or not path.is_file():
         return name == PICTURES and path.is_dir() and not path.is_symlink()
-    return name == RECORD or written.get(name) == _sha256(path)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return name == RECORD or written.get(name) == files.sha256(path)
 
 
 def publish(out: Path, fill: Callable[[Path], None]) -> None:
@@ -169,7 +154,7 @@ def _fill(draft: Path, runs: Sequence[Run], sweeps: Sequence[Sweep], found: Sequ
         (draft / PICTURES / f"example-{number:03d}-{card.mark}.png").write_bytes(card.picture.png)
     sections = [pages.Section(chapter.title, [_shown(part, drawn) for part in chapter.parts], chapter.text) for chapter in found]
     (draft / PAGE).write_text(pages.render(f"Micro-Bench: {', '.join(_labels(runs, sweeps))}", sections, _facts(runs, sweeps)), encoding="utf-8")
-    written = {path.relative_to(draft).as_posix(): _sha256(path) for path in sorted(draft.rglob("*")) if path.is_file()}
+    written = {path.relative_to(draft).as_posix(): files.sha256(path) for path in sorted(draft.rglob("*")) if path.is_file()}
     content = json.loads(json.dumps(record(runs, found, left_out) | {"files": written}, allow_nan=False))
     (draft / RECORD).write_text(json.dumps(content | {"digest": submission.digest_of(content)}, indent=1) + "\n", encoding="utf-8")
 

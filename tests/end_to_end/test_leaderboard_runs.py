@@ -40,7 +40,7 @@ def written(submissions, tmp_path_factory):
     folder = tmp_path_factory.mktemp("leaderboard")
     done = run(SCRIPTS / "microbench", "leaderboard", *submissions, "--paper", "--out", folder)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [str(folder / f"leaderboard.{ending}") for ending in ("md", "csv", "json", "html")]
+    assert done.stdout.split() == [str(folder / f"leaderboard.{ending}") for ending in ("md", "csv", "html", "json")]
     return folder
 
 
