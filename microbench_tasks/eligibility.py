@@ -226,7 +226,7 @@ def sample_reasons(run: LoggedRun, task: str, samples: Sequence[Sample]) -> list
     reasons = [f"{task}: no sample of document {gaps[0]}, but of later ones: the log is not whole."] if gaps else []
     try:
         unknown = [sample["doc_id"] for sample in samples if not _is_known_prompt(run, task, sample)]
-    except (DataError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         return [*reasons, f"{task}: its prompts cannot be checked: {type(error).__name__}: {error}"]
     if unknown:
         asked = "the paper's prompt around a question and its options" if catalog.TASKS[task].subject != "boxes" else "the prompt for boxes that the run records (metadata.boxes)"

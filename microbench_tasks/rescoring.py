@@ -24,7 +24,7 @@ from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
 from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results, score_boxes
-from microbench_tasks.schema import DataError
+from microbench_tasks.schema import DataError, without_repeats
 from microbench_tasks.source import without_path
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>\w+)\.jsonl")
 _OWN_SOURCE = "Set MICROBENCH_DATASET (or MICROBENCH_COGNITION) to the run's own data source."
+# Of the samples of one task, in bytes; a compressed file may hold a thousand times its size.
+_LARGEST = 2**30
 # Scores closer than this are the same: the log holds them in full.
 _SCORE_TOLERANCE = 1e-9
 
@@ -264,11 +266,11 @@ def logged_samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     # Not splitlines, which also breaks at characters that a response may hold.
     for number, text in enumerate(content.rstrip(b"\n").split(b"\n"), start=1):
         try:
-            sample = json.loads(text)
-            doc_id = operator.index(sample["doc_id"])
+            sample = json.loads(text, object_pairs_hook=without_repeats)
+            doc_id = _number_of_document(sample["doc_id"])
             if "score" in sample:
                 sample["score"] = float(sample["score"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             fault = "no whole JSON; if the run was killed while it wrote, run it again" if isinstance(error, json.JSONDecodeError) else f"{type(error).__name__}: {error}"
             raise DataError(f"{file}, line {number}: expected a sample of the harness with a number as doc_id, got {fault}.") from error
         if doc_id in seen:
@@ -277,19 +279,29 @@ def logged_samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, sample
 
 
+def _number_of_document(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError(f"doc_id is {value}")
+    return operator.index(value)
+
+
 def _content(file: Path) -> bytes:
     if file.suffix != ".gz":
         return file.read_bytes()
     try:
-        return gzip.decompress(file.read_bytes())
+        with gzip.open(file) as stream:
+            content = stream.read(_LARGEST + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(f"{file}: cannot be decompressed ({error}). Copy it again.") from error
+    if len(content) > _LARGEST:
+        raise DataError(f"{file}: holds more than {_LARGEST:,} bytes when decompressed, which no task's samples do.")
+    return content
 
 
 def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path, run: LoggedRun) -> dict[str, Any]:
     try:
         return _items(task, sample, run)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         if isinstance(error, DataError):
             raise DataError(f"{file}, line {line}: {error}") from error
         reason = _wrong_field(task, sample) or f"{type(error).__name__}: {error}"
@@ -314,7 +326,7 @@ def _wrong_field(task: catalog.Task, sample: dict[str, Any]) -> str | None:
     for field, value, kind in found:
         if not isinstance(value, kind):
             return f"{field}: expected {kind.__name__}, got {value!r}"
-    if name == "acc" and item is not None and item["gold"] not in LETTERS[: len(item["options"])]:
+    if name == "acc" and item is not None and item["gold"] not in list(LETTERS[: len(item["options"])]):
         return f"acc.gold: expected a letter of {len(item['options'])} options, got {item['gold']!r}"
     return None
 
@@ -333,7 +345,7 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
             return score_boxes(item, response, item["convention"], item["model_input_size"])
         doc, detection_format = _document(task, sample, run), logged_format(run, task.name)
         return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size((doc["width"], doc["height"])))
-    doc = _document(task, sample, run) if item is None else item | {"answer_idx": LETTERS.index(item["gold"])}
+    doc = _document(task, sample, run) if item is None else item | {"answer_idx": list(LETTERS[: len(item["options"])]).index(item["gold"])}
     if item is not None and sample["target"] != str(doc["answer_idx"]):
         raise DataError(f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed.")
     process = microbench_clustered_process_results if "acc_image_ci_low" in definitions.aggregations(task.name) else microbench_process_results
@@ -384,11 +396,48 @@ def other_source(recorded: Mapping[str, Any] | None, identity: Mapping[str, Any]
 def _read_results(results: Path) -> dict[str, Any]:
     try:
         recorded = json.loads(results.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{results}: expected the harness's results as JSON, got {error}.") from error
     if not isinstance(recorded, dict) or not isinstance(recorded.get("configs"), dict) or not all(isinstance(recorded.get(name, {}), dict) for name in ("results", "n-samples", "config")):
         raise DataError(f"{results}: expected the harness's results, with objects configs, results, n-samples and config. Copy the file again, or take it away to score the samples alone.")
+    for problem in _wrong_records(recorded):
+        raise DataError(f"{results}: {problem}. Copy the file again, or take it away to score the samples alone.")
     return recorded
+
+
+_Kinds = tuple[type, ...]
+_NONE, _OBJECT, _NUMBER = type(None), (dict, type(None)), (int, float, type(None))
+# Of the harness's record, what is read here and elsewhere, and of which kinds it is.
+_KINDS: Mapping[str, _Kinds] = {"loaded_model": _OBJECT, "n-shot": _OBJECT, "date": (str, _NONE)}
+_KINDS_OF_CONFIG: Mapping[str, _Kinds] = {
+    **dict.fromkeys(("limit", "offset"), _NUMBER),
+    **dict.fromkeys(("model_args", "gen_kwargs"), (str, dict, _NONE)),
+    **dict.fromkeys(("random_seed", "numpy_seed", "torch_seed", "fewshot_seed"), (int, _NONE)),
+    "resolved_cli_args": _OBJECT,
+}
+_KINDS_OF_TASK: Mapping[str, _Kinds] = {"metadata": _OBJECT, "generation_kwargs": _OBJECT}
+_KINDS_OF_METADATA: Mapping[str, _Kinds] = {**dict.fromkeys(("dataset", "interval", "boxes", "packages"), _OBJECT), "version": _NUMBER, "microbench_version": (str, _NONE)}
+_KINDS_OF_SIZE: Mapping[str, _Kinds] = {"original": (int,), "effective": (int,)}
+
+
+def _wrong_records(recorded: Mapping[str, Any]) -> Iterator[str]:
+    """Where the record of our tasks is not of the kind that the harness writes, by field."""
+    yield from _wrong_kinds("", recorded, _KINDS)
+    yield from _wrong_kinds("config.", recorded.get("config", {}), _KINDS_OF_CONFIG)
+    for task in catalog.ALL_TASKS:
+        present = {part: recorded[part][task] for part in ("configs", "n-samples", "n-shot", "results") if task in (recorded.get(part) or {})}
+        yield from _wrong_kinds("", {f"{part}.{task}": value for part, value in present.items()}, {f"{part}.{task}": (int,) if part == "n-shot" else (dict,) for part in present})
+        yield from _wrong_kinds(f"configs.{task}.", present.get("configs", {}), _KINDS_OF_TASK)
+        yield from _wrong_kinds(f"configs.{task}.metadata.", present.get("configs", {}).get("metadata") or {}, _KINDS_OF_METADATA)
+        if "n-samples" in present:
+            yield from _wrong_kinds(f"n-samples.{task}.", dict.fromkeys(_KINDS_OF_SIZE) | present["n-samples"], _KINDS_OF_SIZE)
+
+
+def _wrong_kinds(place: str, found: Mapping[str, Any], kinds: Mapping[str, _Kinds]) -> Iterator[str]:
+    for name, allowed in kinds.items():
+        if name in found and not isinstance(found[name], allowed):
+            words = " or ".join("null" if kind is _NONE else {dict: "an object", str: "a text", int: "a number", float: "a number"}[kind] for kind in allowed if kind is not float)
+            yield f"{place}{name}: expected {words}, got {found[name]!r:.80}"
 
 
 def logged_format(run: LoggedRun, task: str) -> DetectionFormat:

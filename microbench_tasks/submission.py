@@ -22,6 +22,7 @@ from typing import Any
 
 from microbench_tasks import catalog, eligibility, files, hub_formats, privacy, rescoring, source
 from microbench_tasks.eligibility import Examination, Progress, Sample, silently
+from microbench_tasks.markdown import plain
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError, without_repeats
 
@@ -32,6 +33,9 @@ EVAL_RESULTS = ".eval_results/microbench.yaml"
 SAMPLES_FOLDER = "samples"
 # Data other than the release show in the names of the files, too.
 MARKS = {"demo": "DEMO-DATA.txt", "local": "LOCAL-DATA.txt"}
+
+# No manifest has more; beyond, readers and writers of JSON fail.
+_MOST_DIGITS, _MOST_LEVELS = 18, 64
 
 UNKNOWN = "unknown"
 _SEEDS = ("random", "numpy", "torch", "fewshot")
@@ -81,7 +85,7 @@ def load(folder: Path) -> Submission:
     manifest = read_manifest(folder)
     problems = schema_problems(manifest) or file_problems(folder, manifest) + digest_problems(manifest)
     if problems:
-        raise DataError(f"{folder}: " + " ".join(problems))
+        raise DataError(f"{folder}: " + " ".join(map(plain, problems)))
     return Submission(folder, manifest, rescoring.rescore(logged_run(folder, manifest)))
 
 
@@ -91,7 +95,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise DataError(f"{folder}: holds no {MANIFEST}. Name the folder that microbench submit wrote.")
     try:
-        manifest = json.loads(path.read_bytes(), object_pairs_hook=without_repeats, parse_constant=_refused_number)
+        manifest = json.loads(path.read_bytes(), object_pairs_hook=without_repeats, parse_constant=_refused_number, parse_int=_integer, parse_float=_finite)
+        _check_depth(manifest)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: expected JSON, got {error}.") from error
     if not isinstance(manifest, dict):
@@ -162,6 +167,28 @@ def logged_run(folder: Path, manifest: Mapping[str, Any]) -> LoggedRun:
 
 def _refused_number(name: str) -> None:
     raise ValueError(f"{name}, which is no number of JSON")
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number that is too large")
+    return number
+
+
+def _check_depth(manifest: Any) -> None:
+    """What is nested deeper than any manifest makes writers of JSON and YAML fail."""
+    level = [manifest]
+    for _ in range(_MOST_LEVELS):
+        level = [entry for value in level if isinstance(value, (dict, list)) for entry in (value.values() if isinstance(value, dict) else value)]
+    if level:
+        raise ValueError(f"more than {_MOST_LEVELS} levels of objects and lists")
 
 
 @functools.cache

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from microbench_tasks.source import Source
 
 # What samples and settings raise that are not as the harness writes them; other checks name them.
-_UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError)
+_UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 # Of the problems of one check, how many are said.
 _SAID = 5
 

@@ -8,6 +8,7 @@ import tiny_runs
 from tiny_runs import BOXES, COARSE, COGNITION
 
 from microbench_tasks import catalog, eligibility, rescoring
+from microbench_tasks.schema import DataError
 
 MODALITY = "microbench_coarse_modality"
 
@@ -104,6 +105,38 @@ PERCENTILE = {"method": "percentile", "confidence_level": 0.95, "num_resamples":
 def test_what_the_results_file_says_against_it_is_a_reason(change, reason, run):
     found = run(("microbench_coarse_domain", MODALITY), change)
     assert any(re.search(reason, given) for given in found.reasons), found.reasons
+
+
+def in_task(name, value):
+    return lambda results: results["configs"][MODALITY].update({name: value})
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (lambda results: results["config"].update(limit="abc"), "config.limit: expected a number or null, got 'abc'"),
+        (lambda results: results["config"].update(offset=[1]), "config.offset: expected a number or null"),
+        (lambda results: results["config"].update(model_args=["a"]), "config.model_args: expected a text or an object or null"),
+        (lambda results: results["config"].update(resolved_cli_args="x"), "config.resolved_cli_args: expected an object or null"),
+        (lambda results: results["config"].update(torch_seed="x"), "config.torch_seed: expected a number or null"),
+        (lambda results: results.update({"n-shot": [1]}), "n-shot: expected an object or null"),
+        (lambda results: results["n-shot"].update({MODALITY: "x"}), f"n-shot.{MODALITY}: expected a number"),
+        (lambda results: results["n-samples"].update({MODALITY: 5}), f"n-samples.{MODALITY}: expected an object"),
+        (lambda results: results["n-samples"].update({MODALITY: {"effective": 4}}), f"n-samples.{MODALITY}.original: expected a number, got None"),
+        (lambda results: results["results"].update({MODALITY: None}), f"results.{MODALITY}: expected an object"),
+        (lambda results: results["configs"].update({MODALITY: None}), f"configs.{MODALITY}: expected an object"),
+        (in_task("metadata", "x"), f"configs.{MODALITY}.metadata: expected an object or null, got 'x'"),
+        (in_task("generation_kwargs", "x"), f"configs.{MODALITY}.generation_kwargs: expected an object or null"),
+        (of_one_task("dataset", "x"), f"configs.{MODALITY}.metadata.dataset: expected an object or null"),
+        (of_one_task("packages", ["x"]), f"configs.{MODALITY}.metadata.packages: expected an object or null"),
+        (of_one_task("version", "1.0"), f"configs.{MODALITY}.metadata.version: expected a number or null"),
+        (lambda results: results.update(loaded_model="x"), "loaded_model: expected an object or null"),
+        (lambda results: results.update(date=5), "date: expected a text or null"),
+    ],
+)
+def test_a_results_file_with_another_kind_of_value_is_named_by_field(change, problem, run):
+    with pytest.raises(DataError, match=re.escape(f"{tiny_runs.NAME}_results.json: {problem}")):
+        run(change=change)
 
 
 @pytest.mark.parametrize("arguments", ["pretrained=org/prompt-tuned,limit_mm_per_prompt={'image': 1},chat_template=chatml-llava,conv_template=vicuna_v1,max_tokens=3", {"model": "system", "chat_template": None}, "", None, ["system_prompt"]])

@@ -293,6 +293,35 @@ def test_samples_that_are_none_are_a_finding_and_no_crash(content, folder):
     assert "samples: all there, asked in the known way" in found
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "problem"),
+    [
+        ('"score": 1.0}', '"score": 1' + "0" * 400 + "}", "OverflowError"),
+        ('"score": 1.0}', '"score": 1' + "0" * 5000 + "}", "ValueError"),
+        ('"doc_id": 0', '"z": ' + "[" * 100_000 + "]" * 100_000 + ', "doc_id": 0', "RecursionError"),
+        ('"doc_id": 0', '"doc_id": false', "doc_id is False"),
+        ('"doc_id": 0', '"filtered_resps": "A", "doc_id": 0', "a key is there twice"),
+        ('"gold": "', '"gold": "", "rest": "', "acc.gold: expected a letter of"),
+    ],
+)
+def test_samples_that_are_no_plain_json_are_a_finding_and_no_crash(before, after, problem, folder):
+    path = folder / "samples" / f"{COARSE[0]}.jsonl.gz"
+    first, rest = gzip.decompress(path.read_bytes()).decode().split("\n", 1)
+    # The score comes last.
+    sample = json.loads(first)
+    first = json.dumps({name: sample[name] for name in sample if name != "score"} | {"score": 1.0})
+    assert before in first
+    path.write_bytes(gzip.compress(f"{first.replace(before, after)}\n{rest}".encode()))
+    found = failures(tiny_runs.refreshed(folder), with_data=False)
+    said = found.get("samples: all there, asked in the known way", "") + found.get("scores, from the samples", "")
+    assert ", line 1: " in said and problem in said
+
+
+def test_samples_that_fill_the_memory_are_a_finding(folder, monkeypatch):
+    monkeypatch.setattr(rescoring, "_LARGEST", 1000)
+    assert "holds more than 1,000 bytes when decompressed" in failures(folder, with_data=False)["samples: all there, asked in the known way"]
+
+
 @pytest.mark.parametrize("field", ["doc_id", "target", "filtered_resps", "score", "input", "acc"])
 def test_a_sample_without_one_of_its_fields_is_a_finding_and_no_crash(field, folder):
     change_samples(folder, COARSE[0], lambda samples: samples[1].pop(field))
