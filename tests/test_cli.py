@@ -53,7 +53,8 @@ def test_a_seed_that_is_none_is_named(tmp_path):
 def test_every_command_has_help_with_an_example_as_it_is_typed(command):
     overview, done = (run("microbench", *arguments, "--help") for arguments in ([], [command]))
     assert overview.returncode == done.returncode == 0
-    assert f"\n    {command} " in overview.stdout
+    # What it does stands beside a name, or below a long one.
+    assert f"    {command}" in [f"    {line.split()[0]}" for line in overview.stdout.splitlines() if line.startswith("    ") and not line.startswith("     ")]
     examples = done.stdout[done.stdout.index("\nexample") :].splitlines()[2:]
     assert any(f"microbench {command} " in line or "$(microbench path)" in line for line in examples)
 

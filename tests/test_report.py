@@ -470,6 +470,7 @@ def linked(folder):
     [
         (linked, "out: is a link"),
         (lambda folder: Path("."), r"--out .: is the current folder, or one that holds it"),
+        (lambda folder: Path("new/.."), r"--out new/..: is the current folder, or one that holds it"),
         (lambda folder: Path(".."), r"--out ..: is the current folder, or one that holds it"),
         (lambda folder: Path("/proc/x/y"), "--out /proc/x/y: nothing can be written in /proc "),
         (lambda folder: taken(folder) / "out", "nothing can be written in .*taken"),

@@ -96,7 +96,7 @@ def check_folder(out: Path) -> None:
     """Raise `DataError` unless ``out`` can be written and is not there, is empty, or is a report of which every file is as it was written."""
     if out.is_symlink():
         raise DataError(f"--out {out}: is a link. Name a folder.")
-    if Path.cwd().is_relative_to(out.resolve()):
+    if out.name == ".." or Path.cwd().is_relative_to(out.resolve()):
         raise DataError(f"--out {out}: is the current folder, or one that holds it. Name another folder.")
     if out.exists() and not out.is_dir():
         raise DataError(f"--out {out}: is a file. Name a folder.")
