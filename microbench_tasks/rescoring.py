@@ -310,7 +310,7 @@ def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path
 
 # What the item that a sample is scored by holds, and how the harness logs the sample itself.
 _FIELDS_OF_SAMPLE = {"target": str, "filtered_resps": str, "input": str}
-_FIELDS_OF_ITEM = {"image": str, "image_id": str, "dataset": str, "kind": str}
+_FIELDS_OF_ITEM = {"image_id": str, "dataset": str, "kind": str}
 _FIELDS_OF_ANSWER = _FIELDS_OF_ITEM | {"options": list, "gold": str}
 _FIELDS_OF_BOXES = _FIELDS_OF_ITEM | {"expression": str, "width": int, "height": int, "boxes": list, "convention": str, "model_input_size": list}
 
