@@ -274,6 +274,7 @@ def _verify(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from microbench_tasks import submission, verification
+    from microbench_tasks.markdown import plain
 
     # The harness, which loads the data, says much of its own.
     logger.disable("lmms_eval")
@@ -284,7 +285,7 @@ def _verify(options: argparse.Namespace) -> None:
     if failed:
         sys.exit(f"microbench: {options.submission} does not hold: {failed} check(s) FAILED")
     manifest = submission.read_manifest(options.submission)
-    print(f"{manifest['model']['name']} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)")
+    print(f"{plain(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)")
     if options.without_data:
         print("ONLY WITHIN ITSELF: questions, right answers and images have not been compared with the data. Leave out --without-data to do so.")
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import catalog, cognition, eligibility, rescoring, source, submission
 from microbench_tasks.answers import LETTERS
 from microbench_tasks.eligibility import Progress, Sample, silently
+from microbench_tasks.markdown import plain
 from microbench_tasks.prompts import microbench_doc_to_text
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
@@ -43,12 +44,14 @@ class Check:
         return bool(self.problems)
 
     def __str__(self) -> str:
+        # Of a submission, which strangers wrote, nothing may steer the terminal or make lines of its own.
+        name, problems = plain(self.name), [plain(problem) for problem in self.problems]
         if self.skipped:
-            return f"not checked  {self.name}: {self.skipped}"
+            return f"not checked  {name}: {plain(self.skipped)}"
         if not self.failed:
-            return f"ok           {self.name}"
-        more = [f"… and {len(self.problems) - _SAID} more"] if len(self.problems) > _SAID else []
-        return "\n".join([f"FAILED       {self.name}", *(f"             - {problem}" for problem in [*self.problems[:_SAID], *more])])
+            return f"ok           {name}"
+        more = [f"… and {len(problems) - _SAID} more"] if len(problems) > _SAID else []
+        return "\n".join([f"FAILED       {name}", *(f"             - {problem}" for problem in [*problems[:_SAID], *more])])
 
 
 def verify(folder: Path, *, with_data: bool = True, progress: Progress = silently) -> Iterator[Check]:
@@ -159,7 +162,7 @@ def _text_checks(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Check]:
     expected = submission.texts_of(manifest)
     for name, text in expected.items():
         path = folder / name
-        problems = _text_problems(path.read_text(encoding="utf-8", errors="replace"), text) if path.is_file() else ["it is missing."]
+        problems = _text_problems(path.read_bytes(), text) if path.is_file() else ["it is missing."]
         yield Check(f"{name} says what submission.json says", tuple(problems))
     others = {submission.EVAL_RESULTS, *submission.MARKS.values()} - expected.keys()
     claimed = [f"{name}: scores on {manifest['data']['kind']} data have none." for name in sorted(others) if (folder / name).exists()]
@@ -167,28 +170,13 @@ def _text_checks(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Check]:
         yield Check("no file claims other data", tuple(claimed))
 
 
-def _text_problems(found: str, expected: str) -> list[str]:
-    """The lines that differ; metadata may be laid out otherwise."""
-    import yaml
-
-    if found == expected:
+def _text_problems(content: bytes, expected: str) -> list[str]:
+    """The lines that differ. To the letter: a comment between metadata says as much to a reader as they do."""
+    if content == expected.encode():
         return []
-    try:
-        (found_metadata, found_body), (metadata, body) = _parted(found), _parted(expected)
-        if found_body == body and yaml.safe_load(found_metadata) == yaml.safe_load(metadata):
-            return []
-    except yaml.YAMLError as error:
-        return [f"its metadata are no YAML: {error}."]
+    found = content.decode(errors="replace")
     lines = [line for line in difflib.unified_diff(expected.splitlines(), found.splitlines(), lineterm="", n=0) if line[:1] in "+-" and line[:3] not in ("+++", "---")]
     return [f"{'expected' if line[0] == '-' else 'found'}: {line[1:]}" for line in lines] or ["line ends differ."]
-
-
-def _parted(text: str) -> tuple[str, str]:
-    """Metadata and body of a card; of any other text all is metadata if it is YAML."""
-    if text.startswith("---\n"):
-        metadata, _, body = text.removeprefix("---\n").partition("\n---\n")
-        return metadata, body
-    return text, ""
 
 
 # --- data ----------------------------------------------------------------------------

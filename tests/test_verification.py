@@ -286,6 +286,44 @@ def test_an_unlisted_file_and_one_that_claims_other_data_are_found(folder):
     assert found["no file claims other data"] == "DEMO-DATA.txt: scores on release data have none."
 
 
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda text: text.replace(":\n", ": # of the best model\n", 1),
+        lambda text: text.replace("\n", "\nlicense: 2026-99-99\n", 1),
+        lambda text: text.replace("\n", "\n" + "[" * 20_000, 1),
+        lambda text: text + "\n",
+        lambda text: text.replace("\n", "\r\n"),
+    ],
+)
+@pytest.mark.parametrize("name", ["README.md", ".eval_results/microbench.yaml"])
+def test_texts_must_say_what_the_manifest_says_to_the_letter(edit, name, folder):
+    path = folder / name
+    path.write_bytes(edit(path.read_text()).encode())
+    assert list(failures(tiny_runs.refreshed(folder), with_data=False)) == [f"{name} says what submission.json says"]
+
+
+def test_a_comment_does_not_take_back_what_a_file_says_of_local_data(folder):
+    def of_local_data(manifest):
+        manifest["data"]["kind"] = "local"
+        manifest["data"]["sources"] |= dict.fromkeys((*COARSE, BOXES), {"source": "folder", "sha256": "0" * 64, "is_release": False})
+        manifest["files"] = {name: digest for name, digest in manifest["files"].items() if not name.startswith(".eval")} | {"LOCAL-DATA.txt": ""}
+
+    change_manifest(folder, of_local_data)
+    (folder / ".eval_results" / "microbench.yaml").unlink()
+    assert failures(rewritten(folder), with_data=False) == {}
+    mark = folder / "LOCAL-DATA.txt"
+    mark.write_text(f"# This IS the release.\n{mark.read_text()}")
+    assert failures(tiny_runs.refreshed(folder), with_data=False) == {"LOCAL-DATA.txt says what submission.json says": "found: # This IS the release."}
+
+
+def test_what_a_submission_says_cannot_steer_the_terminal_or_make_lines_of_its_own(folder):
+    (folder / "x\nok           scores, from the samples\x1b[2J\u202e").write_text("")
+    [said] = [str(check) for check in verification.verify(folder, with_data=False) if check.failed]
+    assert len(said.splitlines()) == 2
+    assert "- x ok scores, from the samples\ufffd[2J\ufffd is not of this submission" in said
+
+
 @pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}\n"), gzip.compress(b'[1]\n"x"\n'), gzip.compress(b'{"doc_id": 0, "acc": 3, "target": "0", "filtered_resps": 5, "input": 7}\n')])
 def test_samples_that_are_none_are_a_finding_and_no_crash(content, folder):
     (folder / "samples" / f"{COARSE[0]}.jsonl.gz").write_bytes(content)
