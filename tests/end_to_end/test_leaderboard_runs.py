@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import math
 import shutil
@@ -126,6 +127,14 @@ def test_demo_answers_that_pose_as_the_releases_or_come_from_nowhere_are_refused
     shutil.copytree(submissions[0], posing)
     manifest = json.loads((posing / "submission.json").read_text(encoding="utf-8"))
     manifest["data"] = {"kind": "release", "sources": sources(manifest["num_samples"])}
+    # The texts, too, say what the manifest says.
+    for name in ("DEMO-DATA.txt", "README.md"):
+        (posing / name).unlink()
+        del manifest["files"][name]
+    for name, text in submission.texts_of(manifest).items():
+        (posing / name).parent.mkdir(exist_ok=True)
+        (posing / name).write_text(text, encoding="utf-8")
+        manifest["files"][name] = hashlib.sha256(text.encode()).hexdigest()
     (posing / "submission.json").write_text(json.dumps(manifest | {"digest": submission.digest_of(manifest)}), encoding="utf-8")
     done = run(SCRIPTS / "microbench", "leaderboard", posing)
     assert done.returncode == 1
