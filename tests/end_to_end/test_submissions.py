@@ -57,7 +57,7 @@ def test_its_scores_are_those_of_the_harness_and_its_card_says_demo(submissions,
         for metric in ("acc", "acc_ci_low", "acc_strict"):
             assert manifest["scores"][name][metric] == pytest.approx(logged[name][f"{metric},none"], abs=1e-12)
     assert manifest["model"]["loaded_model"]["weights_sha256"] == json.loads(results.read_text())["loaded_model"]["weights_sha256"]
-    assert "# DEMO DATA, not Micro-Bench: Demo demo\\_clip\n\n**These are scores on the embedded demo set" in (folder / "README.md").read_text()
+    assert "# DEMO DATA, not Micro-Bench: Demo demo_clip\n\n**These are scores on the embedded demo set" in (folder / "README.md").read_text()
     assert sorted(path.name for path in folder.iterdir()) == ["DEMO-DATA.txt", "README.md", "samples", "submission.json"]
     datasets = [json.loads(line)["acc"]["dataset"] for path in (runs / "demo_clip").rglob("*_samples_microbench_fine_*.jsonl") for line in path.read_text().splitlines()]
     assert f"| `microbench_fine` | {sum(dataset not in OUTSIDE for dataset in datasets)} |" in (folder / "README.md").read_text()
