@@ -485,6 +485,7 @@ def test_the_commands_to_publish_name_the_models_repository_and_open_pull_reques
         (lambda manifest: manifest["scores"][COARSE[0]].update({"# acc": 1.0}), "scores.microbench_coarse_domain"),
         (lambda manifest: manifest["scores"][COARSE[0]]["unparsed_by_kind"].update({"<b>": 1}), "scores.microbench_coarse_domain.unparsed_by_kind"),
         (lambda manifest: manifest["scores"].update({"microbench\n": {}}), "scores"),
+        (lambda manifest: manifest["settings"]["boxes"].update({"# x": 1}), "settings.boxes"),
         (lambda manifest: manifest["model"].update(name="GPT\n"), "model.name"),
         (lambda manifest: manifest["model"].update(url="https://example.org/a|b"), "model.url"),
         (lambda manifest: manifest["model"].update(url="https://example.org/\n"), "model.url"),
