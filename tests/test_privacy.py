@@ -17,7 +17,7 @@ WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
     [
         ("/home/me/plip.pt", "plip.pt"),
         ("/home/me/My Models/plip.pt", "plip.pt"),
-        ("local-dir:/work/models/plip", "local-dir:plip"),
+        ("local-dir:/data/models/plip", "local-dir:plip"),
         ("model=ViT-B-32,pretrained=/ckpt/epochs/epoch_10.pt", "model=ViT-B-32,pretrained=epoch_10.pt"),
         ("merge_with=[/a/base,../other/b],alpha=0.5", "merge_with=[base,b],alpha=0.5"),
         ("model=~/plip,revision=main", "model=plip,revision=main"),
