@@ -324,7 +324,7 @@ def test_what_a_submission_says_cannot_steer_the_terminal_or_make_lines_of_its_o
     assert "- x ok scores, from the samples\ufffd[2J\ufffd is not of this submission" in said
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}\n"), gzip.compress(b'[1]\n"x"\n'), gzip.compress(b'{"doc_id": 0, "acc": 3, "target": "0", "filtered_resps": 5, "input": 7}\n')])
+@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b'[1]\n"x"\n', mtime=0), gzip.compress(b'{"doc_id": 0, "acc": 3, "target": "0", "filtered_resps": 5, "input": 7}\n', mtime=0)])
 def test_samples_that_are_none_are_a_finding_and_no_crash(content, folder):
     (folder / "samples" / f"{COARSE[0]}.jsonl.gz").write_bytes(content)
     found = failures(tiny_runs.refreshed(folder))
