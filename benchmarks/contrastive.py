@@ -34,13 +34,14 @@ from timing import origin
 from microbench_adapters import systems
 from microbench_adapters.open_clip_adapter import OpenClip
 from microbench_tasks import catalog, documents, source
+from microbench_tasks.catalog import RELEASE_QUESTIONS
 
 ARCHITECTURE = "ViT-B-32"
 TASKS = "microbench_vqa"
 CLIP_BENCHMARK_TASK = "microbench_coarse_domain"
 PARTS = ("encoders", "kept", "clip-benchmark", "precision")
 # Closed questions of the release: coarse ones, and one fine one of each image.
-QUESTIONS = 79_716 + CLASSIFICATION_ROWS
+QUESTIONS = 79_716 + RELEASE_QUESTIONS
 SHARDS = 4  # clip-benchmark reads with as many workers, each of which needs a shard
 
 
@@ -172,14 +173,14 @@ def against_the_encoders(weights: Path, repeats: int, sample: int) -> list[str]:
     seconds, alone = statistics.median(runs), statistics.median(map(sum, bares))
     # Of the release: images are more, texts are not.
     of_texts = statistics.median(texts_alone / sum((images_alone, texts_alone)) for images_alone, texts_alone in bares)
-    whole = seconds * ((1 - of_texts) * CLASSIFICATION_ROWS / images + of_texts)
+    whole = seconds * ((1 - of_texts) * RELEASE_QUESTIONS / images + of_texts)
     whole_loop = looped / len(run.requests) * QUESTIONS
     rows = [
         ["adapter, generation phase", f"{seconds:.1f}", f"{1000 * seconds / images:.0f}", f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"],
         ["bare encoders, tensors ready", f"{alone:.1f}", f"{1000 * alone / images:.0f}", "1"],
         ["per-question loop, extrapolated", f"{looped:.0f}", f"{1000 * looped / images:.0f}", f"{looped / alone:.1f}"],
     ]
-    text = f"{len(run.requests):,} questions about {images:,} images with {texts:,} distinct texts; median of {repeats}, ratios of neighbours in time. The adapter is {looped / seconds:.1f} times faster than the loop, of which {sample} questions were timed ({sampled:.0f} s). That implies for the {QUESTIONS:,} questions about {CLASSIFICATION_ROWS:,} images of the release {whole / 60:.0f} minutes against {whole_loop / 3600:.1f} hours, {whole_loop / whole:.1f} times less."
+    text = f"{len(run.requests):,} questions about {images:,} images with {texts:,} distinct texts; median of {repeats}, ratios of neighbours in time. The adapter is {looped / seconds:.1f} times faster than the loop, of which {sample} questions were timed ({sampled:.0f} s). That implies for the {QUESTIONS:,} questions about {RELEASE_QUESTIONS:,} images of the release {whole / 60:.0f} minutes against {whole_loop / 3600:.1f} hours, {whole_loop / whole:.1f} times less."
     return ["## Against the encoders and the loop", text, markdown_table(["", "s", "ms per image", "to the bare encoders"], rows)]
 
 
