@@ -276,7 +276,7 @@ class ContrastiveModel(lmms, harness.Recorded):
         return keys
 
     def _encode_images_of(self, choices: list[_Choice]) -> list[Hashable]:
-        """Encode the images of ``choices``, but those of which others have the pixels; the key of each."""
+        """Encode the images of ``choices``, each content once; the key of each."""
         loaded: list[Hashable] = []
         with self._progress("Encoding images", len(choices)) as progress, _writing(self.kept_images):
             for batch in batches(read_ahead(self._load, choices, _BATCHES_AHEAD * self.batch_size), self.batch_size):

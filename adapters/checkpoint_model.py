@@ -45,8 +45,7 @@ class CheckpointModel(ContrastiveModel):
         density: of ``merge=ties``.
         cache_dir: folder in which embeddings are kept, so that a later run of the same model encodes
             only images and texts that are new; by default nothing is kept.
-        compile: let ``torch.compile`` build the encoders: worth its minute or so in long runs, with
-            ``bf16`` or on a GPU.
+        compile: let ``torch.compile`` build the encoders, which takes a minute or more before the first answer.
         batch_size, device, max_batch_size: see `ContrastiveModel`.
 
     Raises:
