@@ -32,8 +32,8 @@ class Loaded:
         tokenizer_sha256: equal for tokenizers that make the same tokens of the same texts.
         context_length: in tokens.
         files: where weights and settings came from.
-        build: where the precision is decided when a module is built, what builds it, with random
-            weights, in a precision and on a device.
+        build: where the precision is decided when a module is built, what builds it, with weights
+            that mean nothing, in a precision and on a device.
     """
 
     name: str

@@ -6,8 +6,8 @@ import difflib
 import json
 import logging
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from open_clip.model import convert_to_custom_text_state_dict, get_model_preproc
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
+from torch.overrides import TorchFunctionMode
 
 from microbench_adapters import loading
 from microbench_adapters.base import Tensors
@@ -33,6 +34,8 @@ CONFIG_FILE = "open_clip_config.json"
 WEIGHTS_FILE = "open_clip_model.safetensors"
 # Of a checkpoint whose text tower is a transformers model: that tower's own configuration.
 TEXT_TOWER_FOLDER = "text_tower"
+# Read by open_clip itself, so that nothing here sees whether all weights are there.
+_NUMPY_SUFFIXES = (".npz", ".npy")
 _PREPROCESS_WORDS = {"interpolation": ("bicubic", "bilinear"), "resize_mode": ("shortest", "longest", "squash")}
 _PREPROCESS_SETTINGS = ("mean", "std", "interpolation", "resize_mode")
 _PREPROCESS_HINT = """Say how the model was trained: preprocess={"mean":[…],"std":[…],"interpolation":"bicubic","resize_mode":"shortest"}."""
@@ -369,9 +372,10 @@ def _offline_text_tower(source: _Source) -> Iterator[dict[str, Any]]:
 
 
 def _build(source: _Source, precision: str = "fp32", device: torch.device | str = "cpu") -> torch.nn.Module:
-    """The architecture with random weights."""
-    # open_clip warns that they are; they are loaded next, and checked.
-    with _offline_text_tower(source) as overrides, _without_warnings():
+    """The architecture, with weights that mean nothing."""
+    # open_clip warns that they are random; they are loaded next, and checked to be all of them.
+    initialization = nullcontext() if source.weights.suffix in _NUMPY_SUFFIXES else _WithoutInitialization()
+    with _offline_text_tower(source) as overrides, _without_warnings(), initialization:
         try:
             return open_clip.create_model(
                 source.model,
@@ -390,6 +394,18 @@ def _build(source: _Source, precision: str = "fp32", device: torch.device | str 
             raise ValueError(f"{source.name}: open_clip cannot build it: {type(error).__name__}: {error}{hint}") from error
 
 
+class _WithoutInitialization(TorchFunctionMode):
+    """Leaves weights unset that a module would fill with random numbers: of large models this takes longer than to load them."""
+
+    _FILLING = frozenset((torch.nn.init.normal_, torch.nn.init.uniform_, torch.nn.init.kaiming_uniform_, torch.Tensor.normal_, torch.Tensor.uniform_))
+
+    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+        kwargs = kwargs or {}
+        if func in self._FILLING:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
 @contextmanager
 def _without_warnings() -> Iterator[None]:
     logging.disable(logging.WARNING)
@@ -402,7 +418,7 @@ def _without_warnings() -> Iterator[None]:
 def _load_weights(module: torch.nn.Module, source: _Source) -> None:
     """Load weights that are exactly those of the architecture; open_clip's own loading resizes positions without a word."""
     where = f"{source.name}: {source.weights}"
-    if source.weights.suffix in (".npz", ".npy"):
+    if source.weights.suffix in _NUMPY_SUFFIXES:
         try:
             open_clip.load_checkpoint(module, str(source.weights))
         # numpy, missing names and other shapes each have errors of their own.

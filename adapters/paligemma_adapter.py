@@ -31,7 +31,7 @@ from tqdm import tqdm
 from microbench_adapters import harness, loading
 from microbench_adapters.checkpoint_model import autocast, check_precision, input_dtype
 from microbench_adapters.contract import letters_of, options_of, probability_line, refusal, significant
-from microbench_adapters.execution import batches, chosen_device, documents, positive, read_ahead, without_tf32
+from microbench_adapters.execution import batches, chosen_device, documents, keep_freed_memory, positive, read_ahead, without_tf32
 from microbench_adapters.transformers_adapter import check_complete, configuration, from_pretrained, image_settings, tokenizer_sha256, with_report
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ class PaliGemma(lmms, harness.Recorded):
         super().__init__()
         self.batch_size = positive(batch_size)
         self.device = chosen_device(device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         check_precision(precision, self.device)
         self.precision = precision
         self._name, self._revision = str(model), None if revision is None else str(revision)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from microbench_tasks import start_up
+
 # Commands that neither index tasks nor load models; they start without importing torch.
 _LIGHT_COMMANDS = ("-h", "--help", "version")
 
@@ -17,6 +19,7 @@ def main() -> None:
 
     The harness prints the error of a failed run and exits 0.
     """
+    start_up.begin()
     arguments = sys.argv[1:]
     failures: list[BaseException] = []
     if arguments and arguments[0] not in _LIGHT_COMMANDS:

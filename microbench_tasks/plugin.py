@@ -7,16 +7,18 @@ paths that the harness indexes.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import yaml
 from loguru import logger
 
 _INSTALLED = "_microbench_installed"
@@ -131,9 +133,32 @@ def _indexing_ours(original: Callable) -> Callable:
         if include_defaults:
             # Last, so that a folder the user includes can redefine a task of ours.
             paths.append(str(yaml_folder()))
-        return original(self, include_path=paths or None, include_defaults=include_defaults)
+        with _parsing_yaml_in_c():
+            return original(self, include_path=paths or None, include_defaults=include_defaults)
 
     return initialize_tasks
+
+
+@contextlib.contextmanager
+def _parsing_yaml_in_c() -> Iterator[None]:
+    """Let the harness read the thousands of files of its index with libyaml, where PyYAML has it, instead of in Python."""
+    if not yaml.__with_libyaml__:
+        yield
+        return
+
+    class Loader(yaml.CFullLoader):
+        pass
+
+    def full_load(stream):
+        # Looked up again for each file: the harness adds its constructor of functions between them.
+        Loader.yaml_constructors = yaml.FullLoader.yaml_constructors
+        return yaml.load(stream, Loader)
+
+    original, yaml.full_load = yaml.full_load, full_load
+    try:
+        yield
+    finally:
+        yaml.full_load = original
 
 
 def _checking_result(original: Callable) -> Callable:
@@ -151,8 +176,10 @@ def _checking_result(original: Callable) -> Callable:
 def _checking_names(original: Callable) -> Callable:
     @functools.wraps(original)
     def load_task_or_group(self, task_list=None, *args, **kwargs):
-        from microbench_tasks import preflight
+        from microbench_tasks import preflight, start_up
 
+        # The model has been loaded, and with it the last of what is imported.
+        start_up.end()
         _score_in_one_thread()
         names = [task_list] if isinstance(task_list, str) else task_list
         preflight.check([name for name in names or [] if isinstance(name, str)])

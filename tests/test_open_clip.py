@@ -1,5 +1,6 @@
 """Claims about loading with open_clip: nothing that was not meant is ever evaluated."""
 
+import dataclasses
 import json
 import shutil
 
@@ -278,3 +279,26 @@ def test_openai_weights_get_the_activation_they_were_trained_with(monkeypatch, t
     for tag, expected in (("openai", True), ("laion2b_s34b_b79k", False)):
         source = open_clip_adapter._find({"model": "ViT-B-32", "pretrained": tag})
         assert source.options.get("force_quick_gelu", False) is source.architecture.get("quick_gelu", False) is expected
+
+
+def test_weights_that_are_loaded_next_are_not_filled_with_random_numbers():
+    torch.manual_seed(0)
+    expected = torch.rand(3)
+    torch.manual_seed(0)
+    with open_clip_adapter._WithoutInitialization():
+        torch.nn.Linear(8, 8)
+        torch.nn.MultiheadAttention(8, 2)
+        torch.nn.init.normal_(torch.empty(3), std=2.0)
+        # Buffers are worked out, not loaded.
+        assert torch.zeros(2).fill_(3.0).tolist() == [3.0, 3.0]
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(("suffix", "random"), [(".safetensors", False), (".npz", True)])
+def test_weights_that_open_clip_reads_unchecked_are_filled_as_it_would(folder, suffix, random):
+    source = open_clip_adapter._find({"model": str(folder)})
+    source = dataclasses.replace(source, weights=source.weights.with_suffix(suffix))
+    torch.manual_seed(0)
+    expected = open_clip.create_model(source.model, load_weights=False).visual.transformer.resblocks[0].mlp.c_fc.weight
+    torch.manual_seed(0)
+    assert torch.equal(open_clip_adapter._build(source).visual.transformer.resblocks[0].mlp.c_fc.weight, expected) == random

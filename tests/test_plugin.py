@@ -106,6 +106,26 @@ def test_without_defaults_only_the_included_folder_is_indexed(tmp_path, manager)
     assert TaskManager(include_path=str(tmp_path), include_defaults=False).all_tasks == ["mine"]
 
 
+@pytest.mark.skipif(not pyyaml.__with_libyaml__, reason="this PyYAML was built without libyaml")
+def test_the_index_is_read_by_libyaml_and_pyyaml_left_as_it_was(tmp_path, manager, monkeypatch):
+    (tmp_path / "mine.yaml").write_text("task: mine\ndataset_path: mine\ndoc_to_text: !function utils.text\n")
+    before = pyyaml.full_load
+    with monkeypatch.context() as patch:
+        patch.setattr(pyyaml.FullLoader, "__init__", None)
+        assert TaskManager(include_path=str(tmp_path), include_defaults=False).all_tasks == ["mine"]
+    (tmp_path / "broken.yaml").write_text("task: [")
+    with pytest.raises(pyyaml.YAMLError, match="broken.yaml"):
+        TaskManager(include_path=str(tmp_path), include_defaults=False)
+    assert pyyaml.full_load is before
+
+
+def test_without_libyaml_the_index_is_the_same(tmp_path, manager, monkeypatch):
+    (tmp_path / "mine.yaml").write_text("task: mine\ndataset_path: mine\ndoc_to_text: !function utils.text\n")
+    monkeypatch.setattr(pyyaml, "__with_libyaml__", False)
+    monkeypatch.setattr(pyyaml.CFullLoader, "__init__", None)
+    assert TaskManager(include_path=str(tmp_path), include_defaults=False).all_tasks == ["mine"]
+
+
 def test_installing_twice_changes_nothing(manager):
     before = TaskManager.initialize_tasks
     plugin.install()
