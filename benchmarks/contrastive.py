@@ -4,27 +4,22 @@ ViT-B/32 with random weights answers all closed questions about release-shaped i
 Beside the adapter's generation phase stand, in the same process and in turn: the bare encoders on the same
 distinct images and texts, ready as tensors, in batches of the same size; and a loop that treats every question
 by itself, timed on a sample and extrapolated to all questions. Then the same with embeddings kept on disk, and
-with less precision, compiled or in integers, with the share of letters that agree: of these weights, and of the demo model on the demo set. `clip-benchmark` (`pip install clip-benchmark "numpy<2.4"`)
-and this project's command line each run on the same weights and images as fresh processes, from start to end.
+with less precision, compiled or in integers, with the share of letters that agree: of these weights, and of
+the demo model on the demo set.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import statistics
-import subprocess
-import sys
-import tarfile
 import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import datasets
 import open_clip
 import torch
 from full_size import write
@@ -33,16 +28,13 @@ from timing import origin
 
 from microbench_adapters import systems
 from microbench_adapters.open_clip_adapter import OpenClip
-from microbench_tasks import catalog, documents, source
 from microbench_tasks.catalog import RELEASE_QUESTIONS
 
 ARCHITECTURE = "ViT-B-32"
 TASKS = "microbench_vqa"
-CLIP_BENCHMARK_TASK = "microbench_coarse_domain"
-PARTS = ("encoders", "kept", "clip-benchmark", "precision")
+PARTS = ("encoders", "kept", "precision")
 # Closed questions of the release: coarse ones, and one fine one of each image.
 QUESTIONS = 79_716 + RELEASE_QUESTIONS
-SHARDS = 4  # clip-benchmark reads with as many workers, each of which needs a shard
 
 
 def save_model(folder: Path) -> Path:
@@ -128,37 +120,6 @@ def per_question(model: OpenClip, requests: list, sample: int) -> tuple[float, f
     return seconds / len(chosen) * len(requests), seconds
 
 
-def webdataset(folder: Path) -> int:
-    """The questions of one task as clip-benchmark reads them: a tar of images with a class each; the number of images."""
-    found = source.current()
-    split = source.load(found)
-    asked = documents.TaskDocuments(catalog.TASKS[CLIP_BENCHMARK_TASK])(split, found.label)
-    classes = sorted({option for options in asked["options"] for option in options})
-    (folder / "test").mkdir(parents=True)
-    (folder / "classnames.txt").write_text("\n".join(classes))
-    (folder / "zeroshot_classification_templates.txt").write_text("a micrograph of {c}")
-    (folder / "test" / "nshards.txt").write_text(str(SHARDS))
-    stored = asked.cast_column("image", datasets.Image(decode=False))
-    for shard in range(SHARDS):
-        with tarfile.open(folder / "test" / f"{shard}.tar", "w") as tar:
-            for index in range(shard, len(stored), SHARDS):
-                document = stored[index]
-                label = classes.index(document["options"][document["answer_idx"]])
-                for suffix, content in (("png", document["image"]["bytes"]), ("cls", str(label).encode())):
-                    entry = tarfile.TarInfo(f"{index:06d}.{suffix}")
-                    entry.size = len(content)
-                    tar.addfile(entry, io.BytesIO(content))
-    return len(asked)
-
-
-def process(command: list[str], environment: dict[str, str], folder: Path) -> float:
-    start = time.perf_counter()
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stderr[-3000:]}")
-    return time.perf_counter() - start
-
-
 def against_the_encoders(weights: Path, repeats: int, sample: int) -> list[str]:
     runs, bares = [], []
     for _ in range(repeats):
@@ -216,30 +177,6 @@ def demo_model(options: dict[str, Any]) -> OpenClip:
     return systems.demo_clip(**options)
 
 
-def end_to_end(weights: Path, folder: Path, repeats: int) -> list[str]:
-    images = webdataset(folder / "wds")
-    checkpoint = folder / "checkpoint"
-    checkpoint.mkdir()
-    OpenClip.save(adapter(weights).loaded, checkpoint)
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    theirs = [sys.executable, "-m", "clip_benchmark.cli", "eval", "--dataset", "wds/microbench", "--dataset_root", str(folder / "wds"), "--task", "zeroshot_classification"]
-    theirs += ["--model", ARCHITECTURE, "--pretrained", str(weights), "--output", "clip_benchmark.json"]
-    ours = [sys.executable, "-m", "lmms_eval", "--tasks", CLIP_BENCHMARK_TASK, "--model", "open_clip", "--model_args"]
-    commands = {
-        "clip-benchmark, --no_amp": [*theirs, "--no_amp"],
-        "lmms-eval with this adapter": [*ours, f"model=local-dir:{checkpoint}"],
-        "clip-benchmark (bfloat16 by autocast, its default)": theirs,
-        "lmms-eval with this adapter, precision=amp_bf16": [*ours, f"model=local-dir:{checkpoint},precision=amp_bf16"],
-    }
-    found: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(repeats):
-        for name, command in commands.items():
-            found[name].append(process(command, environment, folder))
-    rows = [[name, f"{statistics.median(seconds):.1f}", f"{1000 * statistics.median(seconds) / images:.0f}"] for name, seconds in found.items()]
-    text = f"Whole processes, start-up included, over {images:,} images: {CLIP_BENCHMARK_TASK} here, the same images and their classes as zero-shot classification there; median of {repeats}."
-    return ["## Against clip-benchmark", text, markdown_table(["", "s", "ms per image"], rows)]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of benchmarks/full_size.py, written if it is not there")
@@ -252,7 +189,7 @@ def main() -> None:
     os.environ["MICROBENCH_DATASET"] = str(write(args.data, args.rows))
     os.environ["HF_HUB_OFFLINE"] = "1"
     command = f"python benchmarks/contrastive.py DATA --rows {args.rows} --repeats {args.repeats} --sample {args.sample}" + (f" --parts {' '.join(args.parts)}" if args.parts else "")
-    parts = ["# Contrastive runs at the encoder's limit", origin(command, "open_clip_torch", "torch", "lmms-eval", "clip-benchmark"), __doc__.split("\n\n", 1)[1].strip()]
+    parts = ["# Contrastive runs at the encoder's limit", origin(command, "open_clip_torch", "torch", "lmms-eval"), __doc__.split("\n\n", 1)[1].strip()]
     print("\n\n".join(parts))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -260,7 +197,6 @@ def main() -> None:
         measures = {
             "encoders": lambda: against_the_encoders(weights, args.repeats, args.sample),
             "kept": lambda: kept(weights, folder / "kept"),
-            "clip-benchmark": lambda: end_to_end(weights, folder, args.repeats),
             "precision": lambda: less_precise(weights),
         }
         for part in args.parts or measures:

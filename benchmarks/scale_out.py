@@ -3,6 +3,7 @@
 ViT-B/32 with random weights answers all closed questions about release-shaped images through lmms-eval, in one
 process on one core and in two on a core each, in turn, started by torchrun. Each process says how long its
 generation phase took, how many images it encoded and its largest memory of its own (anonymous resident pages).
+The harness asks a few questions twice, so that each process has as many for every task.
 """
 
 from __future__ import annotations

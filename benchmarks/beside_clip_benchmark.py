@@ -1,0 +1,131 @@
+"""A whole run, from start to end, beside clip-benchmark.
+
+ViT-B/32 with random weights sorts release-shaped images into the classes of one task: as zero-shot classification
+by `clip-benchmark`, as questions of the task by this project's command line. Same weights, same images, batches
+of 64 in both; every run is a fresh process, and they take turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from pathlib import Path
+
+import datasets
+from contrastive import ARCHITECTURE, adapter, save_model
+from full_size import write
+from paper_intervals import markdown_table
+from timing import origin
+
+from microbench_tasks import catalog, documents, source
+
+TASK = "microbench_coarse_domain"
+SCRIPTS = Path(sys.executable).parent
+BATCH_SIZE = "64"
+SHARDS = 4  # clip-benchmark reads with as many workers, each of which needs a shard
+# What is compared, by name: is it clip-benchmark, and with which options.
+COMMANDS = {
+    "clip-benchmark, --no_amp": (True, ["--no_amp"]),
+    "lmms_eval": (False, ""),
+    "clip-benchmark (its default: bfloat16 by autocast)": (True, []),
+    "lmms_eval, precision=amp_bf16": (False, ",precision=amp_bf16"),
+    "lmms_eval, precision=bf16": (False, ",precision=bf16"),
+}
+# Each run beside the one of clip-benchmark in the same kind of numbers.
+BESIDE = {name: list(COMMANDS)[0 if position < 2 else 2] for position, name in enumerate(COMMANDS)}
+
+
+def questions() -> datasets.Dataset:
+    """Those of the task, their images as they are stored."""
+    found = source.current()
+    return documents.TaskDocuments(catalog.TASKS[TASK])(source.load(found), found.label).cast_column("image", datasets.Image(decode=False))
+
+
+def webdataset(asked: datasets.Dataset, folder: Path) -> None:
+    """Questions as clip-benchmark reads them: a tar of images with a class each."""
+    classes = sorted({option for options in asked["options"] for option in options})
+    (folder / "test").mkdir(parents=True)
+    (folder / "classnames.txt").write_text("\n".join(classes))
+    (folder / "zeroshot_classification_templates.txt").write_text("a micrograph of {c}")
+    (folder / "test" / "nshards.txt").write_text(str(SHARDS))
+    for shard in range(SHARDS):
+        with tarfile.open(folder / "test" / f"{shard}.tar", "w") as tar:
+            for index in range(shard, len(asked), SHARDS):
+                document = asked[index]
+                label = classes.index(document["options"][document["answer_idx"]])
+                for suffix, content in (("png", document["image"]["bytes"]), ("cls", str(label).encode())):
+                    entry = tarfile.TarInfo(f"{index:06d}.{suffix}")
+                    entry.size = len(content)
+                    tar.addfile(entry, io.BytesIO(content))
+
+
+def process(command: list, environment: dict[str, str], folder: Path) -> float:
+    """Seconds that a command takes from start to end."""
+    start = time.perf_counter()
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr[-3000:]}")
+    return time.perf_counter() - start
+
+
+def table(asked: datasets.Dataset, weights: Path, checkpoint: Path, folder: Path, repeats: int) -> str:
+    images = len(asked)
+    webdataset(asked, folder / "wds")
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    theirs = [sys.executable, "-m", "clip_benchmark.cli", "eval", "--dataset", "wds/microbench", "--dataset_root", folder / "wds", "--task", "zeroshot_classification"]
+    theirs += ["--model", ARCHITECTURE, "--pretrained", weights, "--batch_size", BATCH_SIZE, "--output", "clip_benchmark.json"]
+    ours = [SCRIPTS / "lmms_eval", "--model", "open_clip", "--tasks", TASK, "--limit", str(images), "--model_args"]
+    found: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    for _ in range(repeats):
+        for name, (is_theirs, options) in COMMANDS.items():
+            command = [*theirs, *options] if is_theirs else [*ours, f"model=local-dir:{checkpoint},batch_size={BATCH_SIZE}{options}"]
+            found[name].append(process(command, environment, folder))
+    rows = []
+    for name, seconds in found.items():
+        ratios = [one / other for one, other in zip(seconds, found[BESIDE[name]])]
+        median = statistics.median(seconds)
+        rows.append([name, f"{median:.1f}", f"{1000 * median / images:.1f}", f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"])
+    return f"## {images:,} images\n\nMedian of {repeats}; ratios of neighbours in time.\n\n" + markdown_table(["", "s", "ms per image", "to clip-benchmark"], rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of benchmarks/full_size.py, written if it is not there")
+    parser.add_argument("--rows", type=int, default=2800, help="with which it is written (default: %(default)s)")
+    parser.add_argument("--images", type=int, nargs="+", default=[650, 2500], help="how many are sorted (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, help="also write the page to this file")
+    args = parser.parse_args()
+    os.environ["MICROBENCH_DATASET"] = str(write(args.data, args.rows))
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    asked = questions()
+    if max(args.images) > len(asked):
+        parser.error(f"--images {max(args.images)}: {args.data} has {len(asked)} images for {TASK}; write it with more --rows.")
+    command = f"python benchmarks/beside_clip_benchmark.py DATA --rows {args.rows} --images {' '.join(map(str, args.images))} --repeats {args.repeats}"
+    parts = ["# Beside clip-benchmark", origin(f'pip install clip-benchmark "numpy<2.4" && {command}', "open_clip_torch", "torch", "lmms-eval", "clip-benchmark"), __doc__.split("\n\n", 1)[1].strip()]
+    print("\n\n".join(parts))
+    with tempfile.TemporaryDirectory() as scratch:
+        weights = save_model(Path(scratch))
+        checkpoint = Path(scratch) / "checkpoint"
+        checkpoint.mkdir()
+        model = adapter(weights)
+        model.save(model.loaded, checkpoint)
+        for images in args.images:
+            folder = Path(scratch) / str(images)
+            folder.mkdir()
+            parts.append(table(asked.select(range(images)), weights, checkpoint, folder, args.repeats))
+            # As it comes: the whole takes half an hour.
+            print(f"\n{parts[-1]}", flush=True)
+    if args.out:
+        args.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
