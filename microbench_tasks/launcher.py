@@ -19,9 +19,14 @@ def main() -> None:
 
     The harness prints the error of a failed run and exits 0.
     """
-    start_up.begin()
-    arguments = sys.argv[1:]
     failures: list[BaseException] = []
+    with start_up.of_a_command():
+        _dispatch(sys.argv[1:], failures)
+    if failures:
+        sys.exit(1)
+
+
+def _dispatch(arguments: list[str], failures: list[BaseException]) -> None:
     if arguments and arguments[0] not in _LIGHT_COMMANDS:
         from microbench_tasks import plugin
 
@@ -32,8 +37,6 @@ def main() -> None:
     from lmms_eval.cli import dispatch
 
     dispatch.main()
-    if failures:
-        sys.exit(1)
 
 
 def _record_failures(failures: list[BaseException]) -> None:
@@ -54,6 +57,9 @@ def _record_failures(failures: list[BaseException]) -> None:
             if args.tasks is None:
                 sys.exit(1)
             raise
+        finally:
+            # Of several runs, the next one's model needs the memory of this one's.
+            start_up.forget()
 
     # Wrapped anew by every call of `main` in one process, but not around each other.
     setattr(recording, _WRAPPED, evaluate_one)

@@ -179,7 +179,7 @@ def _checking_names(original: Callable) -> Callable:
         from microbench_tasks import preflight, start_up
 
         # The model has been loaded, and with it the last of what is imported.
-        start_up.end()
+        start_up.is_over()
         _score_in_one_thread()
         names = [task_list] if isinstance(task_list, str) else task_list
         preflight.check([name for name in names or [] if isinstance(name, str)])

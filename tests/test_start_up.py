@@ -1,13 +1,14 @@
 """Claims about the garbage collector while a command starts."""
 
 import gc
+import weakref
 
 import pytest
 
 from microbench_tasks import start_up
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def thresholds():
     before = gc.get_threshold()
     gc.set_threshold(123, 4, 5)
@@ -16,21 +17,39 @@ def thresholds():
     gc.set_threshold(*before)
 
 
-def test_garbage_is_collected_less_until_the_start_ends(thresholds):
-    start_up.begin()
-    start_up.begin()
-    assert gc.isenabled() and gc.get_threshold()[0] > 123
-    start_up.end()
+class Cycle:
+    def __init__(self):
+        self.itself = self
+
+
+def test_garbage_is_collected_less_until_the_start_is_over():
+    with start_up.of_a_command():
+        assert gc.isenabled() and gc.get_threshold()[0] > 123
+        start_up.is_over()
+        assert gc.get_threshold() == (123, 4, 5)
     assert gc.get_threshold() == (123, 4, 5)
 
 
-def test_what_was_there_at_the_end_is_not_looked_through_again(thresholds):
-    start_up.begin()
-    start_up.end()
-    assert gc.get_freeze_count() > 10_000
+def test_a_command_without_such_a_moment_leaves_the_collector_as_it_was():
+    with pytest.raises(KeyError), start_up.of_a_command():
+        raise KeyError
+    assert gc.get_threshold() == (123, 4, 5)
 
 
-def test_an_end_without_a_beginning_changes_nothing(thresholds):
-    start_up.end()
+def test_what_was_there_is_not_looked_through_until_its_run_is_over():
+    with start_up.of_a_command():
+        model = Cycle()
+        gone = weakref.ref(model)
+        start_up.is_over()
+        del model
+        gc.collect()
+        assert gone() is not None
+        start_up.forget()
+        gc.collect()
+        assert gone() is None
+
+
+def test_outside_of_a_command_nothing_changes():
+    start_up.is_over()
     assert gc.get_threshold() == (123, 4, 5)
     assert gc.get_freeze_count() == 0
