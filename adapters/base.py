@@ -35,7 +35,7 @@ from tqdm import tqdm
 from microbench_adapters import harness
 from microbench_adapters.contract import PROBABILITY_DIGITS, letters_of, options_of, probability_line, refusal, significant
 from microbench_adapters.embeddings import Embeddings, digest
-from microbench_adapters.execution import batches, chosen_device, documents, keep_freed_memory, positive, read_ahead, without_tf32
+from microbench_adapters.execution import batches, chosen_device, documents, positive, read_ahead, without_tf32
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -100,8 +100,6 @@ class ContrastiveModel(lmms, harness.Recorded):
         super().__init__()
         self.batch_size = positive(batch_size)
         self.device = chosen_device(device)
-        if self.device.type == "cpu":
-            keep_freed_memory()
         self.texts_cut: set[str] = set()
         self.questions_cut_alike: set[tuple[str, str, int]] = set()
         self._image_features: dict[Hashable, np.ndarray] = {}

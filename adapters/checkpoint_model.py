@@ -21,6 +21,7 @@ from microbench_adapters import loading, merging
 from microbench_adapters.base import DEFAULT_BATCH_SIZE, ContrastiveModel
 from microbench_adapters.checkpoints import Checkpoint, Preprocessing
 from microbench_adapters.embeddings import Embeddings
+from microbench_adapters.execution import keep_freed_memory
 from microbench_adapters.loading import Loaded
 from microbench_adapters.quantization import quantize_linear
 
@@ -100,6 +101,9 @@ class CheckpointModel(ContrastiveModel):
             self.encode_images, self.encode_texts = (torch.compile(encode, dynamic=True) for encode in (self.encode_images, self.encode_texts))
         if cache_dir is not None:
             self._keep_embeddings(str(cache_dir))
+        # Not before: what loading freed would stay.
+        if self.device.type == "cpu":
+            keep_freed_memory()
         # A model that has filled both has been tried.
         if not (self.kept_images and self.kept_texts):
             self._try_out()

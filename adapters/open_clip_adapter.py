@@ -395,9 +395,13 @@ def _build(source: _Source, precision: str = "fp32", device: torch.device | str 
 
 
 class _WithoutInitialization(TorchFunctionMode):
-    """Leaves weights unset that a module would fill with random numbers: of large models this takes longer than to load them."""
+    """Leaves weights unset that torch's own layers would fill with random numbers: of large models this takes longer than to load them.
 
-    _FILLING = frozenset((torch.nn.init.normal_, torch.nn.init.uniform_, torch.nn.init.kaiming_uniform_, torch.Tensor.normal_, torch.Tensor.uniform_))
+    Only whole functions of initialization are left out, not the sampling of tensors within others,
+    some of which sample until they like what they see.
+    """
+
+    _FILLING = frozenset((torch.nn.init.normal_, torch.nn.init.uniform_, torch.nn.init.kaiming_uniform_))
 
     def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
         kwargs = kwargs or {}

@@ -149,8 +149,6 @@ class PaliGemma(lmms, harness.Recorded):
         super().__init__()
         self.batch_size = positive(batch_size)
         self.device = chosen_device(device)
-        if self.device.type == "cpu":
-            keep_freed_memory()
         check_precision(precision, self.device)
         self.precision = precision
         self._name, self._revision = str(model), None if revision is None else str(revision)
@@ -164,6 +162,8 @@ class PaliGemma(lmms, harness.Recorded):
         self._letter_ids = _letter_ids(self._processor.tokenizer, self._name)
         self._autocast = autocast(precision, self.device)
         self.module = module.to(self.device, input_dtype(precision)).eval()
+        if self.device.type == "cpu":
+            keep_freed_memory()
         self._try_out()
         harness.install()
 

@@ -2,7 +2,8 @@
 
 ViT-B/32 with random weights sorts release-shaped images into the classes of one task: as zero-shot classification
 by `clip-benchmark`, as questions of the task by this project's command line. Same weights, same images, batches
-of 64 in both; every run is a fresh process, and they take turns.
+of 64 in both; every run is a fresh process, and they take turns. What is done once for new images is not timed:
+clip-benchmark's archives, and here the hash of the data and a look at every image.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """How long commands take to start, each beside what it cannot be faster than.
 
 Every figure is a fresh process, from start to end, in turn with its baseline: an interpreter that does
-nothing, the harness's own script, or an interpreter that imports the harness's evaluator.
+nothing, the harness's own script (which knows the tasks too, but in `tasks list`), or an interpreter that imports
+the harness's evaluator.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ SCRIPTS = Path(sys.executable).parent
 NOTHING = [sys.executable, "-c", "pass"]
 EVALUATOR = [sys.executable, "-c", "import lmms_eval.evaluator"]
 ONE_QUESTION = ["--model", "microbench_random", "--tasks", "microbench_coarse_stain", "--limit", "1"]
-# A command, and its baseline.
-PAIRS = {
-    "microbench path": ([SCRIPTS / "microbench", "path"], NOTHING, "an interpreter"),
-    "microbench report --help": ([SCRIPTS / "microbench", "report", "--help"], NOTHING, "an interpreter"),
-    "lmms_eval version": ([SCRIPTS / "lmms_eval", "version"], [SCRIPTS / "lmms-eval", "version"], "lmms-eval version"),
-    "lmms_eval tasks list": ([SCRIPTS / "lmms_eval", "tasks", "list"], [SCRIPTS / "lmms-eval", "tasks", "list"], "lmms-eval tasks list"),
-    f"lmms_eval {' '.join(ONE_QUESTION)}": ([SCRIPTS / "lmms_eval", *ONE_QUESTION], EVALUATOR, "import lmms_eval.evaluator"),
-}
+RUN = f"lmms_eval {' '.join(ONE_QUESTION)}"
+# What is timed, its command, and the name and command of its baseline.
+PAIRS = (
+    ("microbench path", [SCRIPTS / "microbench", "path"], "an interpreter", NOTHING),
+    ("microbench report --help", [SCRIPTS / "microbench", "report", "--help"], "an interpreter", NOTHING),
+    ("lmms_eval version", [SCRIPTS / "lmms_eval", "version"], "lmms-eval version", [SCRIPTS / "lmms-eval", "version"]),
+    ("lmms_eval tasks list", [SCRIPTS / "lmms_eval", "tasks", "list"], "lmms-eval tasks list", [SCRIPTS / "lmms-eval", "tasks", "list"]),
+    (RUN, [SCRIPTS / "lmms_eval", *ONE_QUESTION], "lmms-eval …", [SCRIPTS / "lmms-eval", *ONE_QUESTION]),
+    (RUN, [SCRIPTS / "lmms_eval", *ONE_QUESTION], "import lmms_eval.evaluator", EVALUATOR),
+)
 
 
 def seconds(command: list, environment: dict[str, str], folder: str) -> float:
@@ -44,7 +47,7 @@ def page(repeats: int, command: str) -> str:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"}
-        for name, (ours, baseline, of_what) in PAIRS.items():
+        for name, ours, of_what, baseline in PAIRS:
             # The first of each fills caches of files and of the demo set.
             pairs = [(seconds(ours, environment, folder), seconds(baseline, environment, folder)) for _ in range(repeats + 1)][1:]
             medians = [statistics.median(column) for column in zip(*pairs)]

@@ -18,7 +18,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import yaml
 from loguru import logger
 
 _INSTALLED = "_microbench_installed"
@@ -141,7 +140,9 @@ def _indexing_ours(original: Callable) -> Callable:
 
 @contextlib.contextmanager
 def _parsing_yaml_in_c() -> Iterator[None]:
-    """Let the harness read the thousands of files of its index with libyaml, where PyYAML has it, instead of in Python."""
+    """Let the harness read the many files of its index with libyaml, where PyYAML has it, instead of in Python."""
+    import yaml
+
     if not yaml.__with_libyaml__:
         yield
         return
@@ -149,12 +150,19 @@ def _parsing_yaml_in_c() -> Iterator[None]:
     class Loader(yaml.CFullLoader):
         pass
 
+    original = yaml.full_load
+
     def full_load(stream):
         # Looked up again for each file: the harness adds its constructor of functions between them.
         Loader.yaml_constructors = yaml.FullLoader.yaml_constructors
-        return yaml.load(stream, Loader)
+        try:
+            return yaml.load(stream, Loader)
+        except yaml.YAMLError:
+            # libyaml refuses a few things that the parser in Python accepts.
+            stream.seek(0)
+            return original(stream)
 
-    original, yaml.full_load = yaml.full_load, full_load
+    yaml.full_load = full_load
     try:
         yield
     finally:
@@ -178,7 +186,7 @@ def _checking_names(original: Callable) -> Callable:
     def load_task_or_group(self, task_list=None, *args, **kwargs):
         from microbench_tasks import preflight, start_up
 
-        # The model has been loaded, and with it the last of what is imported.
+        # The model has been loaded, and with it nearly all that is ever imported.
         start_up.is_over()
         _score_in_one_thread()
         names = [task_list] if isinstance(task_list, str) else task_list

@@ -1,7 +1,7 @@
 """The garbage collector while a command starts and ends.
 
-Importing the harness makes a million objects that stay. Looking through all of them for garbage, again
-and again as they become more, took a fifth of the time of a short run.
+Importing the harness makes half a million objects that stay. Looking through all of them for garbage,
+again and again as they become more, is much of the time of a short run: see benchmarks/start_up.py.
 """
 
 from __future__ import annotations

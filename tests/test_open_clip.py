@@ -13,7 +13,7 @@ import torch
 from open_clip.pretrained import download_pretrained_from_hf
 from safetensors.torch import load_file, save_file
 
-from microbench_adapters import open_clip_adapter
+from microbench_adapters import checkpoint_model, open_clip_adapter
 from microbench_adapters.open_clip_adapter import OpenClip
 
 
@@ -287,11 +287,19 @@ def test_weights_that_are_loaded_next_are_not_filled_with_random_numbers():
     torch.manual_seed(0)
     with open_clip_adapter._WithoutInitialization():
         torch.nn.Linear(8, 8)
-        torch.nn.MultiheadAttention(8, 2)
+        torch.nn.Conv2d(3, 8, 3)
+        torch.nn.Embedding(8, 8)
         torch.nn.init.normal_(torch.empty(3), std=2.0)
         # Buffers are worked out, not loaded.
         assert torch.zeros(2).fill_(3.0).tolist() == [3.0, 3.0]
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_initialization_that_samples_until_it_likes_what_it_sees_ends():
+    values = torch.full((1000,), 1e9)
+    with open_clip_adapter._WithoutInitialization():
+        torch.nn.init.trunc_normal_(values, std=0.02, a=-2.0, b=2.0)
+    assert values.abs().max() <= 2.0
 
 
 @pytest.mark.parametrize(("suffix", "random"), [(".safetensors", False), (".npz", True)])
@@ -302,3 +310,11 @@ def test_weights_that_open_clip_reads_unchecked_are_filled_as_it_would(folder, s
     expected = open_clip.create_model(source.model, load_weights=False).visual.transformer.resblocks[0].mlp.c_fc.weight
     torch.manual_seed(0)
     assert torch.equal(open_clip_adapter._build(source).visual.transformer.resblocks[0].mlp.c_fc.weight, expected) == random
+
+
+def test_memory_is_kept_for_the_encoder_once_loading_has_freed_its_own(folder, monkeypatch):
+    seen = []
+    monkeypatch.setattr(checkpoint_model, "keep_freed_memory", lambda: seen.append("kept"))
+    monkeypatch.setattr(OpenClip, "_try_out", lambda model: seen.append(f"tried, {model.device.type}"))
+    OpenClip(model=str(folder), device="cpu")
+    assert seen == ["kept", "tried, cpu"]

@@ -414,3 +414,11 @@ def test_the_published_files_load_as_what_they_hold(folder, folders):
     records = [PaliGemma(model=str(where), device="cpu").record() for where in (folder, folders["paligemma"])]
     for part in ("weights_sha256", "preprocessing", "tokenizer"):
         assert records[0][part] == records[1][part]
+
+
+def test_memory_is_kept_for_answers_once_loading_has_freed_its_own(folders, monkeypatch):
+    seen = []
+    monkeypatch.setattr(paligemma_adapter, "keep_freed_memory", lambda: seen.append("kept"))
+    monkeypatch.setattr(PaliGemma, "_try_out", lambda model: seen.append("tried"))
+    PaliGemma(model=str(folders["paligemma"]), device="cpu")
+    assert seen == ["kept", "tried"]

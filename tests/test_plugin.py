@@ -119,6 +119,12 @@ def test_the_index_is_read_by_libyaml_and_pyyaml_left_as_it_was(tmp_path, manage
     assert pyyaml.full_load is before
 
 
+def test_what_libyaml_refuses_is_read_in_python(tmp_path, manager):
+    # An emoji as a JSON writer escapes it.
+    (tmp_path / "mine.yaml").write_text('task: mine\ndataset_path: mine\ndescription: "\\ud83d\\ude00"\n')
+    assert TaskManager(include_path=str(tmp_path), include_defaults=False).all_tasks == ["mine"]
+
+
 def test_without_libyaml_the_index_is_the_same(tmp_path, manager, monkeypatch):
     (tmp_path / "mine.yaml").write_text("task: mine\ndataset_path: mine\ndoc_to_text: !function utils.text\n")
     monkeypatch.setattr(pyyaml, "__with_libyaml__", False)
