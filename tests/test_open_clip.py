@@ -295,11 +295,12 @@ def test_weights_that_are_loaded_next_are_not_filled_with_random_numbers():
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_initialization_that_samples_until_it_likes_what_it_sees_ends():
+@pytest.mark.parametrize("sample", [torch.Tensor.normal_, torch.Tensor.uniform_, torch.nn.init.trunc_normal_])
+def test_initialization_that_samples_until_it_likes_what_it_sees_is_left_alone(sample):
     values = torch.full((1000,), 1e9)
     with open_clip_adapter._WithoutInitialization():
-        torch.nn.init.trunc_normal_(values, std=0.02, a=-2.0, b=2.0)
-    assert values.abs().max() <= 2.0
+        sample(values)
+    assert values.abs().max() < 10
 
 
 @pytest.mark.parametrize(("suffix", "random"), [(".safetensors", False), (".npz", True)])
