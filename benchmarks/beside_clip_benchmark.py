@@ -12,18 +12,17 @@ import argparse
 import io
 import os
 import statistics
-import subprocess
 import sys
 import tarfile
 import tempfile
-import time
+from collections import defaultdict
 from pathlib import Path
 
 import datasets
 from contrastive import ARCHITECTURE, adapter, save_model
 from full_size import write
 from paper_intervals import markdown_table
-from timing import origin
+from timing import origin, seconds_of_process
 
 from microbench_tasks import catalog, documents, source
 
@@ -31,16 +30,11 @@ TASK = "microbench_coarse_domain"
 SCRIPTS = Path(sys.executable).parent
 BATCH_SIZE = "64"
 SHARDS = 4  # clip-benchmark reads with as many workers, each of which needs a shard
-# What is compared, by name: is it clip-benchmark, and with which options.
-COMMANDS = {
-    "clip-benchmark, --no_amp": (True, ["--no_amp"]),
-    "lmms_eval": (False, ""),
-    "clip-benchmark (its default: bfloat16 by autocast)": (True, []),
-    "lmms_eval, precision=amp_bf16": (False, ",precision=amp_bf16"),
-    "lmms_eval, precision=bf16": (False, ",precision=bf16"),
-}
-# Each run beside the one of clip-benchmark in the same kind of numbers.
-BESIDE = {name: list(COMMANDS)[0 if position < 2 else 2] for position, name in enumerate(COMMANDS)}
+# clip-benchmark in each kind of numbers: its name here, its options, and what stands beside it with which arguments of the model.
+COMPARED = (
+    ("clip-benchmark, --no_amp", ["--no_amp"], {"lmms_eval": ""}),
+    ("clip-benchmark (its default: bfloat16 by autocast)", [], {"lmms_eval, precision=amp_bf16": ",precision=amp_bf16", "lmms_eval, precision=bf16": ",precision=bf16"}),
+)
 
 
 def questions() -> datasets.Dataset:
@@ -67,15 +61,6 @@ def webdataset(asked: datasets.Dataset, folder: Path) -> None:
                     tar.addfile(entry, io.BytesIO(content))
 
 
-def process(command: list, environment: dict[str, str], folder: Path) -> float:
-    """Seconds that a command takes from start to end."""
-    start = time.perf_counter()
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr[-3000:]}")
-    return time.perf_counter() - start
-
-
 def table(asked: datasets.Dataset, weights: Path, checkpoint: Path, folder: Path, repeats: int) -> str:
     images = len(asked)
     webdataset(asked, folder / "wds")
@@ -83,16 +68,19 @@ def table(asked: datasets.Dataset, weights: Path, checkpoint: Path, folder: Path
     theirs = [sys.executable, "-m", "clip_benchmark.cli", "eval", "--dataset", "wds/microbench", "--dataset_root", folder / "wds", "--task", "zeroshot_classification"]
     theirs += ["--model", ARCHITECTURE, "--pretrained", weights, "--batch_size", BATCH_SIZE, "--output", "clip_benchmark.json"]
     ours = [SCRIPTS / "lmms_eval", "--model", "open_clip", "--tasks", TASK, "--limit", str(images), "--model_args"]
-    found: dict[str, list[float]] = {name: [] for name in COMMANDS}
+    found: dict[str, list[float]] = defaultdict(list)
     for _ in range(repeats):
-        for name, (is_theirs, options) in COMMANDS.items():
-            command = [*theirs, *options] if is_theirs else [*ours, f"model=local-dir:{checkpoint},batch_size={BATCH_SIZE}{options}"]
-            found[name].append(process(command, environment, folder))
+        for baseline, flags, beside in COMPARED:
+            found[baseline].append(seconds_of_process([*theirs, *flags], environment, folder))
+            for name, options in beside.items():
+                found[name].append(seconds_of_process([*ours, f"model=local-dir:{checkpoint},batch_size={BATCH_SIZE}{options}"], environment, folder))
     rows = []
-    for name, seconds in found.items():
-        ratios = [one / other for one, other in zip(seconds, found[BESIDE[name]])]
-        median = statistics.median(seconds)
-        rows.append([name, f"{median:.1f}", f"{1000 * median / images:.1f}", f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"])
+    for baseline, _, beside in COMPARED:
+        for name in (baseline, *beside):
+            median = statistics.median(found[name])
+            ratios = [one / other for one, other in zip(found[name], found[baseline])]
+            ratio = "1" if name == baseline else f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+            rows.append([name, f"{median:.1f}", f"{1000 * median / images:.1f}", ratio])
     return f"## {images:,} images\n\nMedian of {repeats}; ratios of neighbours in time.\n\n" + markdown_table(["", "s", "ms per image", "to clip-benchmark"], rows)
 
 

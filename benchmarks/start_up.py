@@ -10,14 +10,12 @@ from __future__ import annotations
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from paper_intervals import markdown_table
-from timing import origin, shown
+from timing import origin, seconds_of_process, shown
 
 SCRIPTS = Path(sys.executable).parent
 NOTHING = [sys.executable, "-c", "pass"]
@@ -35,21 +33,14 @@ PAIRS = (
 )
 
 
-def seconds(command: list, environment: dict[str, str], folder: str) -> float:
-    start = time.perf_counter()
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{command}\n{done.stderr[-3000:]}")
-    return time.perf_counter() - start
-
-
 def page(repeats: int, command: str) -> str:
     rows = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         environment = os.environ | {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"}
         for name, ours, of_what, baseline in PAIRS:
             # The first of each fills caches of files and of the demo set.
-            pairs = [(seconds(ours, environment, folder), seconds(baseline, environment, folder)) for _ in range(repeats + 1)][1:]
+            pairs = [(seconds_of_process(ours, environment, folder), seconds_of_process(baseline, environment, folder)) for _ in range(repeats + 1)][1:]
             medians = [statistics.median(column) for column in zip(*pairs)]
             rows.append([f"`{name}`", shown(medians[0]), f"`{of_what}`" if of_what != "an interpreter" else of_what, shown(medians[1]), f"{statistics.median(one / other for one, other in pairs):.2f}"])
     table = markdown_table(["command", "median", "baseline", "median", "ratio"], rows)

@@ -1,4 +1,4 @@
-"""Side-by-side timing of callables in one process, and pages of what it gave."""
+"""Side-by-side timing of callables in one process and of whole processes, and pages of what it gave."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import importlib.metadata
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 import tracemalloc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,15 @@ def _peak(call: Callable[[], object]) -> float:
         return tracemalloc.get_traced_memory()[1] / 1e6
     finally:
         tracemalloc.stop()
+
+
+def seconds_of_process(command: Sequence[str | Path], environment: Mapping[str, str], folder: Path) -> float:
+    """Seconds that a command takes in ``folder``, from start to end; ends this process if it fails."""
+    start = time.perf_counter()
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stderr[-3000:]}")
+    return time.perf_counter() - start
 
 
 def origin(command: str, *packages: str) -> str:
