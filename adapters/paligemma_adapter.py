@@ -32,7 +32,7 @@ from microbench_adapters import harness, loading
 from microbench_adapters.checkpoint_model import autocast, check_precision, input_dtype
 from microbench_adapters.contract import letters_of, options_of, probability_line, refusal, significant
 from microbench_adapters.execution import batches, chosen_device, documents, keep_freed_memory, positive, read_ahead, without_tf32
-from microbench_adapters.transformers_adapter import check_complete, configuration, from_pretrained, image_settings, tokenizer_sha256, with_report
+from microbench_adapters.transformers_adapter import configuration, from_pretrained, image_settings, load_module, tokenizer_sha256
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -157,8 +157,8 @@ class PaliGemma(lmms, harness.Recorded):
         config = configuration(self._name, self._revision)
         self._processor = _processor(self._name, self._revision, config)
         self._processing = threading.Lock()
-        module = _module(self._name, self._revision, config)
-        self._record = self._recorded(config, module)
+        module, files = _module(self._name, self._revision, config)
+        self._record = self._recorded(config, module, files)
         self._letter_ids = _letter_ids(self._processor.tokenizer, self._name)
         self._autocast = autocast(precision, self.device)
         self.module = module.to(self.device, input_dtype(precision)).eval()
@@ -270,11 +270,11 @@ class PaliGemma(lmms, harness.Recorded):
             advice = "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
             raise ValueError(f"model={self._name}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
 
-    def _recorded(self, config: Any, module: torch.nn.Module) -> dict[str, Any]:
+    def _recorded(self, config: Any, module: torch.nn.Module, files: dict[str, str]) -> dict[str, Any]:
         tokenizer = self._processor.tokenizer
         return {
             "checkpoint": self._name + (f"@{self._revision}" if self._revision else ""),
-            "files": {"model": self._name, "revision": getattr(config, "_commit_hash", None) or self._revision},
+            "files": {"model": self._name, "revision": getattr(config, "_commit_hash", None) or self._revision} | files,
             "architecture": json.loads(config.to_json_string(use_diff=False)),
             "weights_sha256": loading.weights_sha256(module.state_dict()),
             "preprocessing": image_settings(self._processor.image_processor),
@@ -309,19 +309,18 @@ def _processor(model: str, revision: str | None, config: Any) -> Any:
     return processor
 
 
-def _module(model: str, revision: str | None, config: Any) -> torch.nn.Module:
-    """The model with its weights, set to write the likeliest token.
+def _module(model: str, revision: str | None, config: Any) -> tuple[torch.nn.Module, dict[str, str]]:
+    """The model with its weights, set to write the likeliest token, and what the record says of where they are.
 
     Raises:
         ValueError: weights cannot be read, are not those of the architecture, or not finite.
     """
-    module, report = with_report(transformers.PaliGemmaForConditionalGeneration, model, revision, config)
-    check_complete(module, report, model)
+    module, files = load_module(transformers.PaliGemmaForConditionalGeneration, model, revision, config)
     loading.check_finite(module, f"model={model}")
     own = module.generation_config
     # Nothing else that a checkpoint may ask for: sampling, penalties, lengths.
     module.generation_config = transformers.GenerationConfig(bos_token_id=own.bos_token_id, eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id)
-    return module
+    return module, files
 
 
 def _letter_ids(tokenizer: Any, model: str) -> list[int]:
