@@ -176,6 +176,19 @@ class OpenClip(CheckpointModel):
         with self.autocast():
             return _normalized(self.module.encode_text(tokens["tokens"]))
 
+    def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
+        # Of CLIP the text tower's parts lie in the model itself.
+        tower = getattr(self.loaded.module, "text", self.loaded.module)
+        pooling = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
+        # A learnt token at the end is pooled instead.
+        if pooling not in ("argmax", "eos") or getattr(tower, "cls_emb", None) is not None:
+            return None
+        ids = tokens["tokens"]
+        if pooling == "argmax":
+            return ids.amax(dim=1)
+        end = getattr(tower, "eos_id", getattr(tower, "text_eos_id", None))
+        return torch.where((ids == end).any(dim=1), end, -1)
+
     def longer_than_context(self, texts: list[str]) -> list[str]:
         """By tokenizing with room for one token more: what fits ends in padding there and is else the same."""
         length, tokenizer = self.loaded.context_length, self.loaded.tokenizer

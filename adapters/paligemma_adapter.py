@@ -28,7 +28,7 @@ from loguru import logger
 from PIL import Image
 from tqdm import tqdm
 
-from microbench_adapters import harness, loading
+from microbench_adapters import harness, loading, smoke_test
 from microbench_adapters.checkpoint_model import autocast, check_precision, input_dtype
 from microbench_adapters.contract import letters_of, options_of, probability_line, refusal, significant
 from microbench_adapters.execution import batches, chosen_device, documents, keep_freed_memory, positive, read_ahead, without_tf32
@@ -53,6 +53,7 @@ _ABILITY = "only writes an answer to a prompt about one image. It runs tasks of 
 _ARGUMENTS_WITH_IMAGE = 6
 # One is prepared while the other is answered.
 _BATCHES_AHEAD = 2
+_PROMPTS_TO_TRY = ("detect cell", "answer en What is shown?")
 # Generation settings that change nothing where the likeliest token is written, or that other models' images have.
 _WITHOUT_EFFECT = ("top_p", "top_k", "length_penalty", "early_stopping", "image_aspect_ratio", "use_cache")
 # Those that change nothing at 1.
@@ -262,13 +263,25 @@ class PaliGemma(lmms, harness.Recorded):
         return tokens[:, given["input_ids"].shape[1] :].cpu()
 
     def _try_out(self) -> None:
-        """Ask about an image, so that what cannot run fails now."""
+        """Ask about images, so that what cannot run, or does not see or read, fails now."""
+        where = f"model={self._name}"
+        one, other, *_ = smoke_test.images()
+        inputs = self._inputs([one, other, one], [*_PROMPTS_TO_TRY[:1] * 2, _PROMPTS_TO_TRY[1]])
+        smoke_test.check_pixels([{"pixel_values": values} for values in inputs["pixel_values"][:2]], where)
+        first_step = _FirstStep(list(range(self.module.config.text_config.vocab_size)))
         try:
-            self._generate(self._inputs([Image.new("RGB", (64, 48))], ["detect cell"]), 1, _FirstStep(self._letter_ids))
+            self._generate(inputs, 1, first_step)
         # Libraries, devices and precisions each have errors of their own.
         except Exception as error:
             advice = "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
-            raise ValueError(f"model={self._name}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
+            raise ValueError(f"{where}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
+        shares = first_step.shares.numpy()
+        for row, what, part in ((1, "images", "image encoder or projector"), (2, "prompts", "language model")):
+            if not smoke_test.differ(shares[0], shares[row]):
+                raise ValueError(
+                    f"{where}: does not tell {what} apart: different {what} give the same probabilities of what is written first. "
+                    f"Its {part} is constant: weights are zero, were not trained, or belong to another model."
+                )
 
     def _recorded(self, config: Any, module: torch.nn.Module, files: dict[str, str]) -> dict[str, Any]:
         tokenizer = self._processor.tokenizer

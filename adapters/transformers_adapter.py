@@ -22,6 +22,8 @@ PADDINGS = ("context", "longest")
 # Model types whose text encoder sees its padding, and was trained with texts padded to the context
 # (transformers' documentation of SigLIP and SigLIP 2).
 _PADDED_TYPES = ("siglip", "siglip2")
+# Of a configuration from before transformers 4.32, whose CLIP pools at the token with the highest number.
+_LEGACY_END = 2
 # Beside weights that write text.
 GENERATION_FILE = "generation_config.json"
 # Checkpoints of older releases hold this buffer, which newer ones work out.
@@ -143,6 +145,17 @@ class TransformersClip(CheckpointModel):
     def encode_texts(self, tokens: Tensors) -> torch.Tensor:
         with self.autocast():
             return _vectors(self.module.get_text_features(**tokens))
+
+    def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
+        # CLIP's text model and those made after it remember the token as a number.
+        ends = (vars(part).get("eos_token_id") for part in self.loaded.module.modules())
+        end = next((number for number in ends if isinstance(number, int)), None)
+        if end is None:
+            return None
+        ids = tokens["input_ids"]
+        if end == _LEGACY_END:
+            return ids.amax(dim=1)
+        return torch.where((ids == end).any(dim=1), end, -1)
 
     def longer_than_context(self, texts: list[str]) -> list[str]:
         lengths = (len(ids) for ids in self.loaded.tokenizer(texts, truncation=False, verbose=False)["input_ids"])
