@@ -91,8 +91,9 @@ class _Evidence:
 
     @property
     def known(self) -> list[str]:
-        """Names that checkpoint and architecture share, without single numbers such as a scale."""
-        return [name for name in self.names if name in self.faults.expected and len(self.faults.expected[name]) > 0]
+        """Names that the architecture has, without single numbers such as a scale; a library may write them in another form."""
+        unexpected = set(self.faults.unexpected)
+        return [name for name, values in self.tensors.items() if name not in unexpected and values.ndim > 0]
 
 
 def holds_adapter(names: Iterable[str]) -> bool:

@@ -241,9 +241,12 @@ def difference(content: Any, other: Any) -> str:
 
 
 def _first_difference(one: State, other: State) -> str:
-    """The name of a weight in both that has other values, types or shapes."""
-    for name in one.keys() & other.keys():
-        first, second = one[name], other[name]
-        if first.shape != second.shape or first.dtype != second.dtype or not torch.equal(first, second):
-            return name
-    return ""
+    """The name of a weight in both that has another shape, or other values in the coarser of its two types."""
+    return next((name for name in one.keys() & other.keys() if not _is_same(one[name], other[name])), "")
+
+
+def _is_same(one: torch.Tensor, other: torch.Tensor) -> bool:
+    coarser = min(one.dtype, other.dtype, key=lambda dtype: dtype.itemsize)
+    if one.shape != other.shape or one.is_floating_point() != other.is_floating_point():
+        return False
+    return torch.equal(one.to(coarser), other.to(coarser))

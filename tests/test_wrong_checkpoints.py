@@ -1,0 +1,98 @@
+"""Claims about checkpoints that are subtly wrong: each is refused for its cause, or loads as what it is."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+
+import open_clip
+import pytest
+import questions
+import tiny_clip
+import tiny_paligemma
+import torch
+import wrong_checkpoints
+
+from microbench_adapters.conch_adapter import Conch
+from microbench_adapters.open_clip_adapter import OpenClip
+from microbench_adapters.paligemma_adapter import PaliGemma
+from microbench_adapters.transformers_adapter import TransformersClip
+
+ADAPTERS = {"open_clip": OpenClip, "transformers_clip": TransformersClip, "paligemma": PaliGemma, "conch": Conch}
+NUM_QUESTIONS = 6
+
+
+def conch(folder):
+    """CONCH in its package's layout; its architecture is shrunk where the package looks for it."""
+    package = pytest.importorskip("conch.open_clip_custom", reason="the optional extra conch is not installed")
+    from conch.open_clip_custom import factory
+
+    config = json.loads((factory.CFG_DIR / "conch_ViT-B-16.json").read_text())
+    torch.manual_seed(0)
+    model = package.CoCa(**{name: value for name, value in copy.deepcopy(config).items() if name != "custom_text"})
+    tiny_clip.spread(model)
+    folder.mkdir()
+    torch.save({name: values for name, values in model.state_dict().items() if not name.startswith("text_decoder.")}, folder / "pytorch_model.bin")
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_architectures(tmp_path_factory):
+    where = tmp_path_factory.mktemp("architectures")
+    (where / "tiny-vit.json").write_text(json.dumps(tiny_clip.architecture()))
+    open_clip.add_model_config(where)
+
+
+@pytest.fixture(scope="module")
+def tiny_conch(tmp_path_factory):
+    """CONCH's architecture, shrunk, where its package looks for it."""
+    factory = pytest.importorskip("conch.open_clip_custom.factory", reason="the optional extra conch is not installed")
+    where = tmp_path_factory.mktemp("conch")
+    config = json.loads((factory.CFG_DIR / "conch_ViT-B-16.json").read_text()) | {"embed_dim": 32, "embed_dim_caption": 64}
+    config["vision_cfg"] |= {"image_size": 32, "width": 64, "layers": 2, "num_heads": 2, "attn_pooler_heads": 2, "n_queries_caption": 4}
+    for tower in ("text_cfg", "multimodal_cfg"):
+        config[tower] |= {"width": 64, "heads": 2, "layers": 2}
+    (where / "conch_ViT-B-16.json").write_text(json.dumps(config))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(factory, "CFG_DIR", where)
+        yield
+
+
+@pytest.fixture(scope="module")
+def healthy(tmp_path_factory, tiny_conch):
+    """For each loading library a healthy checkpoint, its answers and the hash of its weights."""
+    where = tmp_path_factory.mktemp("healthy")
+    makers = {
+        "open_clip": wrong_checkpoints.open_clip_vit,
+        "transformers_clip": wrong_checkpoints.transformers_clip,
+        "paligemma": tiny_paligemma.save,
+        "conch": conch,
+    }
+    folders = {base: make(where / base) for base, make in makers.items()}
+    return {base: (folder, evaluated(base, {"model": str(folder)})) for base, folder in folders.items()}
+
+
+def evaluated(base, options):
+    """The hash of the weights, and for contrastive models the answers to some questions."""
+    model = ADAPTERS[base](**options, device="cpu")
+    answers = model.generate_until(questions.Captions().requests()[:NUM_QUESTIONS]) if base != "paligemma" else []
+    return model.record()["weights_sha256"], answers
+
+
+@pytest.mark.parametrize("case", wrong_checkpoints.CASES, ids=lambda case: case.name)
+def test_a_wrong_checkpoint_is_refused_for_its_cause_and_a_right_one_loads_as_what_it_is(case, healthy, tmp_path):
+    folder, expected = healthy[case.base]
+    copied = shutil.copytree(folder, tmp_path / "checkpoint")
+    options = {"model": str(copied)} | (case.make(copied) or {})
+    if case.expected is wrong_checkpoints.LOADS:
+        assert evaluated(case.base, options) == expected
+    else:
+        with pytest.raises(ValueError, match=f"(?s){case.expected}"):
+            ADAPTERS[case.base](**options, device="cpu")
+
+
+def test_the_table_has_at_least_thirty_wrong_checkpoints():
+    refused = [case for case in wrong_checkpoints.CASES if case.expected]
+    assert len(refused) >= 30
+    assert len({case.name for case in wrong_checkpoints.CASES}) == len(wrong_checkpoints.CASES)
