@@ -30,7 +30,8 @@ _AVERAGED = re.compile(r"(^|[._])(ema|swa|averaged?|shadow|teacher|momentum)($|[
 # How much of the architecture a prefixed group must hold to be taken for a model.
 _MOST_OF_A_MODEL = 0.8
 _DEEPEST_PREFIX = 5
-_CODE_ADVICE = "Nothing in a checkpoint is executed. Save the model's state_dict() alone, not the model itself or settings of the training script."
+# What git writes in the place of a file that it did not download.
+_LFS_POINTER = b"version https://git-lfs"
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,15 @@ def read_file(path: Path) -> Any:
     # Unpickling, safetensors and torch each have errors of their own.
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else ""
-        advice = f" {_CODE_ADVICE}" if "weights_only" in str(error) or "Weights only" in str(error) else ""
-        raise ValueError(f"{path}: cannot be read as a checkpoint: {type(error).__name__}: {reason}{advice}") from error
+        raise ValueError(f"{path}: cannot be read as a checkpoint: {type(error).__name__}: {reason} {_reading_advice(path, error)}") from error
+
+
+def _reading_advice(path: Path, error: Exception) -> str:
+    if "weights_only" in str(error):
+        return "Nothing in a checkpoint is executed. Save the model's state_dict() alone, not the model itself or settings of the training script."
+    if path.is_file() and path.open("rb").read(len(_LFS_POINTER)) == _LFS_POINTER:
+        return "It is a pointer of Git LFS in the place of the file: run git lfs pull."
+    return "It is cut off, damaged or no checkpoint: copy or download it again."
 
 
 def select(content: Any, adapt: Callable[[State], tuple[Faults, Adapted]], expected: int, where: str) -> Selection[Adapted]:
@@ -147,7 +155,7 @@ def _refuse_second_model(content: Any, chosen: _Candidate, others: list[_Candida
     for place in _averages(content):
         if not any(known[: len(place)] == place for known in compared):
             raise ValueError(
-                f"{where}: contains averaged weights under {'.'.join(place)} beside those under {chosen.source or 'no prefix'}, "
+                f"{where}: contains a second set of weights (averaged ones or a teacher's) under {'.'.join(place)} beside those under {chosen.source or 'no prefix'}, "
                 f"which cannot be compared with them. {advice}"
             )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -240,11 +242,11 @@ def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.
     integers = {name.rpartition(".")[2] for name, values in expected.items() if not values.is_floating_point()} | {_POSITIONS}
 
     def adapt(state: state_dicts.State) -> tuple[fitting.Faults, torch.nn.Module]:
+        options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
         try:
-            # Without a folder there is nothing that transformers could add. Reported here and not raised there, where the error names no key.
-            module, report = kind.from_pretrained(
-                None, config=config, state_dict=dict(state), dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True
-            )
+            # Without a folder there is nothing that transformers could add.
+            with _without_warnings():
+                module, report = kind.from_pretrained(None, config=config, state_dict=dict(state), **options)
         # transformers' errors for weights that it cannot convert have no common class.
         except Exception as error:
             raise ValueError(f"{where}: transformers cannot load its weights: {type(error).__name__}: {error}") from error
@@ -252,6 +254,17 @@ def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.
 
     selection = state_dicts.select(content, adapt, len(expected), where)
     return selection.adapted, selection.record
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Leave it to `fitting.refusal` to say what does not fit: with prefixes the first try seldom does."""
+    verbosity = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(verbosity)
 
 
 def _faults(report: dict[str, Any], state: state_dicts.State, expected: state_dicts.State, integers: set[str], kind: type) -> fitting.Faults:

@@ -307,7 +307,7 @@ def _average_under_another_prefix(folder):
     return as_file(folder, prefixed(state_of(folder), "model.") | prefixed(other_values(state_of(folder)), "ema_model.module."))
 
 
-@case("open_clip", "contains averaged weights under ema.* beside those under model, which cannot be compared")
+@case("open_clip", "contains a second set of weights .* under ema beside those under model, which cannot be compared")
 def _average_without_names(folder):
     return as_file(folder, {"model": state_of(folder), "ema": {"decay": 0.999, "shadow_params": list(state_of(folder).values())}})
 
@@ -411,6 +411,17 @@ def _optimizer_alone(folder):
 @case("open_clip", r"cannot be read as a checkpoint: .*Save the model's state_dict\(\) alone")
 def _pickled_module(folder):
     return as_file(folder, open_clip_module(folder))
+
+
+@case("open_clip", "cannot be read as a checkpoint: .* It is cut off, damaged or no checkpoint")
+def _half_downloaded(folder):
+    content = weights_of(folder).read_bytes()
+    weights_of(folder).write_bytes(content[: len(content) // 2])
+
+
+@case("transformers_clip", "It is a pointer of Git LFS in the place of the file: run git lfs pull")
+def _pointer_of_git(folder):
+    weights_of(folder).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
 
 
 @case("open_clip", r"The checkpoint has parts that the architecture lacks \(classifier\), such as the head of another task")
