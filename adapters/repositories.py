@@ -33,7 +33,8 @@ def _first_weights(repository: str, revision: str | None, where: str) -> Path:
         if (path := _download(repository, name, revision, where, may_lack=True)) is not None:
             return path
     raise ValueError(
-        f"{where}: no weights. Expected one of {', '.join(weight_files.TRANSFORMERS_FILES)} in the repository, or in the Hub's cache if the Hub cannot be reached."
+        f"{where}: no weights. Expected one of {', '.join(weight_files.TRANSFORMERS_FILES)} in the repository, or "
+        "in the Hub's cache if the Hub cannot be reached."
     )
 
 

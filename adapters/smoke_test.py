@@ -1,4 +1,4 @@
-"""Find out before the first question whether an encoder tells images apart, and texts: with the cause if it does not."""
+"""Check before the first question that a model tells images and texts apart, and say the cause if it does not."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ from PIL import Image
 # Goes up with what is checked: vectors kept by an earlier version were not.
 VERSION = 2
 # Of different lengths and equal ones; the last is longer than any context, so that it is cut.
-TEXTS = ("light", "stain", "cell", "a micrograph", "an image of a nucleus in brightfield microscopy", "stained tissue " * 300)
+TEXTS = (
+    "light",
+    "stain",
+    "cell",
+    "a micrograph",
+    "an image of a nucleus in brightfield microscopy",
+    "stained tissue " * 300,
+)
 # Of one length, so that a tokenizer that knows no words gives them the same tokens.
 _WORDS = TEXTS[:3]
 _SIZE = (64, 48)
-# 1 - cosine. Vectors of one image in two places of a batch differ by rounding, up to 1e-13 in single precision; of images that
-# differ, by at least 1e-8 in every untrained and shrunk model that was measured (a ResNet; others by 1e-5 and more).
-COLLAPSED = 1e-10
+# 1 - cosine. Rounding in single precision gives up to 1e-14. Images that differ were 1e-11 apart in the worst model
+# measured (the mean of two untrained, shrunk ResNets), 1e-9 in untrained ResNets, and 1e-5 or more in all others.
+COLLAPSED = 1e-13
 # Above it a model is evaluated, but with vectors so near each other rounding decides much.
 NEARLY_COLLAPSED = 1e-6
-# Of a text's vector through padding, as a share of its distance to other texts; and what rounding alone may do, by precision.
+# How far padding may move a text's vector, as a share of its distance to other texts; and what rounding may do.
 _MOST_PADDING = 0.1
 _ROUNDING, _ROUNDING_OF_HALVES = 1e-9, 1e-4
 # Trained models multiply similarities by about 100 (CLIP is limited to it) or less; a scale that was saved without its
@@ -49,7 +56,7 @@ def check_pixels(inputs: Sequence[dict[str, torch.Tensor]], where: str) -> None:
     Raises:
         ValueError: such preprocessing.
     """
-    pixels = [next(values for values in each.values() if values.is_floating_point() and values.ndim >= 3).float() for each in inputs]
+    pixels = [_pixels(each).float() for each in inputs]
     advice = "Its settings are wrong: compare mean, std, rescaling and size with those that the model was trained with."
     if not all(bool(torch.isfinite(values).all()) for values in pixels):
         raise ValueError(f"{where}: its preprocessing gives values that are not finite. {advice}")
@@ -58,7 +65,7 @@ def check_pixels(inputs: Sequence[dict[str, torch.Tensor]], where: str) -> None:
             raise ValueError(f"{where}: its preprocessing makes the same of different images. {advice}")
     largest = max(float(values.abs().max()) for values in pixels)
     if largest > _LARGEST_PIXEL:
-        logger.warning(f"{where}: its preprocessing gives values up to {largest:.0f}, where models are trained with a few units. {advice}")
+        logger.warning(f"{where}: its preprocessing gives values up to {largest:.0f}; models are trained with a few units. {advice}")
 
 
 def check_tokens(rows: Sequence[dict[str, torch.Tensor]], unknown: int | None, where: str) -> None:
@@ -77,30 +84,44 @@ def check_tokens(rows: Sequence[dict[str, torch.Tensor]], unknown: int | None, w
         raise ValueError(f"{where}: its tokenizer knows no words. {advice}")
     for (first, one), (second, other) in itertools.combinations(zip(TEXTS, rows), 2):
         if _equal(one, other):
-            raise ValueError(f"{where}: its tokenizer makes the same tokens of {first[:40]!r} and {second[:40]!r}. {advice}")
+            raise ValueError(
+                f"{where}: its tokenizer makes the same tokens of {first[:40]!r} and {second[:40]!r}. {advice}"
+            )
     ids = torch.cat([next(iter(row.values())).flatten() for row in rows[: len(_WORDS)]])
     if unknown is not None and bool((ids == unknown).any()):
-        raise ValueError(f"{where}: its tokenizer does not know {', '.join(map(repr, _WORDS))}, or some of them. Its vocabulary is not one of English: {advice}")
+        raise ValueError(
+            f"{where}: its tokenizer does not know {', '.join(map(repr, _WORDS))}, or some of them. Its vocabulary "
+            f"is not one of English: {advice}"
+        )
 
 
 def check_pooling(pooled: Sequence[torch.Tensor | None], where: str) -> None:
     """Refuse a text encoder that pools at a token which texts do not have, or at another one in each text.
 
     Args:
-        pooled: for each of `TEXTS`, tokenized alone, the number of the token at the place that is pooled, -1 if the token
-            is not there; None of encoders that do not pool at a token.
+        pooled: for each of `TEXTS`, tokenized alone, the number of the token at the place that is pooled, -1 if the
+            token is not there; None of encoders that do not pool at a token.
         where: names the checkpoint in messages.
 
     Raises:
         ValueError: such an encoder.
     """
     found = [None if token is None else int(token.flatten()[0]) for token in pooled]
-    advice = "Configuration and tokenizer do not belong together: set eos_token_id (eos_id) to the number of the token that the tokenizer puts at the end."
+    advice = (
+        "Configuration and tokenizer do not belong together: "
+        "set eos_token_id (eos_id) to the number of the token that the tokenizer puts at the end."
+    )
     if -1 in found:
         text = TEXTS[found.index(-1)]
-        raise ValueError(f"{where}: its text encoder pools at a token that {text[:40]!r} does not have once tokenized: texts are not told apart by all of their words. {advice}")
+        raise ValueError(
+            f"{where}: its text encoder pools at a token that {text[:40]!r} does not have once tokenized: texts are "
+            f"not told apart by all of their words. {advice}"
+        )
     if len(set(found)) > 1:
-        raise ValueError(f"{where}: its text encoder pools at the token with the highest number, which is another one in each text ({found[:4]}), not the end. {advice}")
+        raise ValueError(
+            f"{where}: its text encoder pools at the token with the highest number, which is another one in each "
+            f"text ({found[:4]}), not the end. {advice}"
+        )
 
 
 def check_vectors(vectors: np.ndarray, kind: str, where: str, precision: str) -> None:
@@ -116,8 +137,9 @@ def check_vectors(vectors: np.ndarray, kind: str, where: str, precision: str) ->
         ValueError: vectors are zero or the same.
     """
     advice = {
-        "images": "Its image encoder or projection is constant: weights are zero, were not trained, or belong to another model.",
-        "texts": "Its text encoder is constant, or pools at a place that does not depend on the words (see eos_token_id, padding and the tokenizer).",
+        "images": "Its image encoder or projection is constant: weights are zero, untrained, or another model's.",
+        "texts": "Its text encoder is constant, or pools at a place that does not depend on the words: "
+        "see eos_token_id, padding and the tokenizer.",
     }[kind]
     if precision != "fp32":
         advice += f" Or precision={precision} is too coarse for it: try precision=fp32."
@@ -129,7 +151,8 @@ def check_vectors(vectors: np.ndarray, kind: str, where: str, precision: str) ->
     if min(distances) <= COLLAPSED:
         raise ValueError(f"{where}: does not tell {kind} apart: different {kind} get the same vector. {advice}")
     if min(distances) < NEARLY_COLLAPSED:
-        logger.warning(f"{where}: hardly tells {kind} apart: cosines of different {kind} are up to 1 - {min(distances):.0e}. {advice}")
+        cosine = f"1 - {min(distances):.0e}"
+        logger.warning(f"{where}: hardly tells {kind} apart: cosines of different {kind} are up to {cosine}. {advice}")
 
 
 def check_padding(alone: np.ndarray, padded: np.ndarray, others: np.ndarray, precision: str, where: str) -> None:
@@ -149,7 +172,8 @@ def check_padding(alone: np.ndarray, padded: np.ndarray, others: np.ndarray, pre
     nearest = min(_distance(alone, other) for other in others)
     if change > max(_MOST_PADDING * nearest, _ROUNDING if precision == "fp32" else _ROUNDING_OF_HALVES):
         raise ValueError(
-            f"{where}: the vector of a text depends on the texts beside it, through padding (1 - cosine {change:.1e}, of different texts {nearest:.1e}). "
+            f"{where}: the vector of a text depends on the texts beside it, through padding (1 - cosine "
+            f"{change:.1e}, of different texts {nearest:.1e}). "
             f"Set padding=context, or correct the tokenizer's padding_side and pad_token."
         )
 
@@ -164,13 +188,18 @@ def check_scale(scale: float, where: str) -> None:
     if not lowest <= scale <= highest:
         raise ValueError(
             f"{where}: multiplies similarities by {scale:.3g}; trained models by {lowest:g} to {highest:g}. "
-            f"Its logit_scale (the logarithm of the factor) or temperature (its inverse) is broken or was saved in another form."
+            "Its logit_scale (the logarithm of the factor) or temperature (its inverse) is broken or was saved in "
+            "another form."
         )
 
 
 def differ(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two sets of probabilities differ by more than rounding, each as a share of itself."""
     return bool((np.abs(one - other) > 1e-4 * np.maximum(one, other)).any())
+
+
+def _pixels(inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+    return next(values for values in inputs.values() if values.is_floating_point() and values.ndim >= 3)
 
 
 def _equal(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:

@@ -86,18 +86,26 @@ def read_file(path: Path) -> Any:
     # Unpickling, safetensors and torch each have errors of their own.
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else ""
-        raise ValueError(f"{path}: cannot be read as a checkpoint: {type(error).__name__}: {reason} {_reading_advice(path, error)}") from error
+        raise ValueError(
+            f"{path}: cannot be read as a checkpoint: {type(error).__name__}: {reason} "
+            f"{_reading_advice(path, error)}"
+        ) from error
 
 
 def _reading_advice(path: Path, error: Exception) -> str:
     if "weights_only" in str(error):
-        return "Nothing in a checkpoint is executed. Save the model's state_dict() alone, not the model itself or settings of the training script."
+        return (
+            "Nothing in a checkpoint is executed. "
+            "Save the model's state_dict() alone, not the model itself or settings of the training script."
+        )
     if path.is_file() and path.open("rb").read(len(_LFS_POINTER)) == _LFS_POINTER:
         return "It is a pointer of Git LFS in the place of the file: run git lfs pull."
     return "It is cut off, damaged or no checkpoint: copy or download it again."
 
 
-def select(content: Any, adapt: Callable[[State], tuple[Faults, Adapted]], expected: int, where: str) -> Selection[Adapted]:
+def select(
+    content: Any, adapt: Callable[[State], tuple[Faults, Adapted]], expected: int, where: str
+) -> Selection[Adapted]:
     """The weights in ``content`` that are exactly those of an architecture.
 
     Args:
@@ -112,7 +120,8 @@ def select(content: Any, adapt: Callable[[State], tuple[Faults, Adapted]], expec
     dicts = list(_state_dicts(content))
     if not dicts:
         advice = fitting.advice_without_weights(content)
-        raise ValueError(f"{where}: expected the weights of a model by name (a state dict), got {type(content).__name__}. {advice}".rstrip())
+        found = type(content).__name__
+        raise ValueError(f"{where}: expected the weights of a model by name (a state dict), got {found}. {advice}".rstrip())
     tried: list[tuple[_Candidate, Faults]] = []
     fitting_ones: list[tuple[_Candidate, Adapted]] = []
     for path, state in dicts:
@@ -133,7 +142,8 @@ def select(content: Any, adapt: Callable[[State], tuple[Faults, Adapted]], expec
     left = [name for name in chosen.left if not name.startswith(copies) and not _is_training_only(name.split(".")[0])]
     if left:
         raise ValueError(
-            f"{where}: beside the weights under {chosen.source} there are {len(left)} others ({named(left)}), which would be left out. "
+            f"{where}: beside the weights under {chosen.source} there are {len(left)} others ({named(left)}), which "
+            "would be left out. "
             f"Save the model's weights alone."
         )
     return Selection(adapted, chosen.source)
@@ -148,14 +158,16 @@ def _refuse_second_model(content: Any, chosen: _Candidate, others: list[_Candida
     for other in others:
         if name := _first_difference(chosen.state, other.state):
             raise ValueError(
-                f"{where}: contains two models that differ, under {chosen.source or 'no prefix'} and under {other.source or 'no prefix'} "
+                f"{where}: contains two models that differ, under {chosen.source or 'no prefix'} and under "
+                f"{other.source or 'no prefix'} "
                 f"(for example {name}). {advice}"
             )
     compared = [candidate.place for candidate in (chosen, *others)]
     for place in _averages(content):
         if not any(known[: len(place)] == place for known in compared):
             raise ValueError(
-                f"{where}: contains a second set of weights (averaged ones or a teacher's) under {'.'.join(place)} beside those under {chosen.source or 'no prefix'}, "
+                f"{where}: contains a second set of weights (averaged ones or a teacher's) under {'.'.join(place)} "
+                f"beside those under {chosen.source or 'no prefix'}, "
                 f"which cannot be compared with them. {advice}"
             )
 
@@ -164,9 +176,7 @@ def _averages(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
     """The places of weights that are averages by their name: keys with such content, or groups of flat names."""
     if not isinstance(content, Mapping):
         return
-    for name, value in content.items():
-        if not isinstance(name, str):
-            continue
+    for name, value in _named_items(content):
         first = name.split(".")[0] if isinstance(value, torch.Tensor) else name
         if _AVERAGED.search(first) and _holds_weights(value):
             yield (*path, first)
@@ -185,12 +195,16 @@ def _state_dicts(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tup
     """Each dictionary with tensors by name, the outermost first."""
     if not isinstance(content, Mapping):
         return
-    state = {name: values for name, values in content.items() if isinstance(name, str) and isinstance(values, torch.Tensor)}
+    state = {name: values for name, values in _named_items(content) if isinstance(values, torch.Tensor)}
     if state:
         yield path, without_wrappers(state)
-    for name, value in content.items():
-        if isinstance(name, str) and isinstance(value, Mapping) and not _TRAINING_PARTS.search(name.lower()):
+    for name, value in _named_items(content):
+        if isinstance(value, Mapping) and not _TRAINING_PARTS.search(name.lower()):
             yield from _state_dicts(value, (*path, name))
+
+
+def _named_items(content: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, value) for name, value in content.items() if isinstance(name, str))
 
 
 def without_wrappers(state: State) -> State:
@@ -203,13 +217,17 @@ def _candidates(path: tuple[str, ...], state: State, expected: int) -> Iterator[
     """The state as it is, without what all names begin with, and then each group of one prefix that may be a model."""
     common = _common_prefix(state)
     depths = [".".join(common[:depth]) + "." if depth else "" for depth in range(len(common) + 1)]
-    counts = Counter(
-        ".".join(parts[:depth]) + "." for name in state for parts in [name.split(".")] for depth in range(1, min(len(parts), _DEEPEST_PREFIX + 1))
-    )
-    groups = [prefix for prefix, count in counts.items() if count >= _MOST_OF_A_MODEL * expected and prefix not in depths]
+    counts = Counter(prefix for name in state for prefix in _prefixes(name))
+    large = [prefix for prefix, count in counts.items() if count >= _MOST_OF_A_MODEL * expected]
+    groups = [prefix for prefix in large if prefix not in depths]
     for prefix in (*depths, *sorted(groups, key=lambda prefix: prefix.count("."))):
         inside = {name.removeprefix(prefix): values for name, values in state.items() if name.startswith(prefix)}
         yield _Candidate(path, prefix, inside, [name for name in state if not name.startswith(prefix)])
+
+
+def _prefixes(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:depth]) + "." for depth in range(1, min(len(parts), _DEEPEST_PREFIX + 1))]
 
 
 def _common_prefix(state: State) -> list[str]:
@@ -238,14 +256,14 @@ def _stripped(state: State) -> State:
 
 
 def difference(content: Any, other: Any) -> str:
-    """Where weights of the same names differ, or which of them only ``other`` has; empty if nowhere, or if no name is shared."""
+    """A weight of the same name that differs, or that only ``other`` has; empty if none, or if no name is shared."""
     for one, two, _ in _shared(content, other):
         if name := _first_difference(one, two):
             return name
         if further := [name for name in two if name not in one and not name.endswith("position_ids")]:
             return f"{further[0]} is only in the second"
-    with_adapter, without = (any(fitting.holds_adapter(state) for _, state in _state_dicts(each)) for each in (other, content))
-    return "the second is an adapter that is not merged" if with_adapter and not without else ""
+    adapters = [any(fitting.holds_adapter(state) for _, state in _state_dicts(each)) for each in (content, other)]
+    return "the second is an adapter that is not merged" if adapters == [False, True] else ""
 
 
 def _first_difference(one: State, other: State) -> str:

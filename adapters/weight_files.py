@@ -14,7 +14,12 @@ from microbench_adapters import state_dicts
 from microbench_adapters.loading import named
 
 # What transformers looks for in a folder, in its order.
-TRANSFORMERS_FILES = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json")
+TRANSFORMERS_FILES = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 # What PEFT, the library adapters and diffusers call an adapter; transformers applies the first by itself.
 ADAPTER_FILES = (
     "adapter_config.json",
@@ -25,18 +30,28 @@ ADAPTER_FILES = (
     "pytorch_lora_weights.bin",
 )
 _INDEX = ".index.json"
+_ZERO = "DeepSpeed's ZeRO", "run zero_to_fp32.py, which DeepSpeed writes beside them, and name the file that it makes"
 _READABLE = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 # Weights in the files of other frameworks, which cannot be compared.
 _OTHER_FRAMEWORKS = (".h5", ".msgpack", ".gguf", ".onnx", ".npz", ".npy", ".tflite")
 # What training scripts save beside weights.
-_TRAINING_STATE = ("optimizer", "scheduler", "lr_scheduler", "training_args", "rng_state", "random_states", "scaler", "trainer_state")
-# Weights that are in parts which only their training library puts together: a sign of it, and how that is done.
+_TRAINING_STATE = (
+    "optimizer",
+    "scheduler",
+    "lr_scheduler",
+    "training_args",
+    "rng_state",
+    "random_states",
+    "scaler",
+    "trainer_state",
+)
+# Weights in parts, which only their training library puts together: the parts' names, the library, how it is done.
 _IN_PARTS = (
-    ("zero_pp_rank_*", "DeepSpeed's ZeRO keeps them in parts: run zero_to_fp32.py, which DeepSpeed writes beside them, and name the file that it makes"),
-    ("global_step*", "DeepSpeed's ZeRO keeps them in parts: run zero_to_fp32.py, which DeepSpeed writes beside them, and name the file that it makes"),
-    ("*.distcp", "torch.distributed.checkpoint keeps them in parts: put them together with dcp_to_torch_save of torch.distributed.checkpoint.format_utils"),
-    ("shard-*-model-*.safetensors", "transformers' distributed checkpoint keeps them in parts: load it with the training script and save_pretrained it"),
-    ("pytorch_model_fsdp_*", "FSDP keeps them in parts: run accelerate merge-weights, and name the folder that it makes"),
+    ("zero_pp_rank_*", *_ZERO),
+    ("global_step*", *_ZERO),
+    ("*.distcp", "torch's distributed checkpoint", "use dcp_to_torch_save of torch.distributed.checkpoint.format_utils"),
+    ("shard-*-model-*.safetensors", "transformers' distributed checkpoint", "load it with the training script and save_pretrained it"),
+    ("pytorch_model_fsdp_*", "FSDP", "run accelerate merge-weights, and name the folder that it makes"),
 )
 
 
@@ -56,14 +71,17 @@ def refuse_adapters(folder: Path, where: str) -> None:
             f"merge_and_unload() of peft, then save_pretrained into a new folder."
         )
     raise ValueError(
-        f"{where}: an adapter (LoRA, PEFT) lies beside whole weights: {files}. transformers would apply it to them without a word, "
+        f"{where}: an adapter (LoRA, PEFT) lies beside whole weights: {files}. transformers would apply it to them "
+        "without a word, "
         f"also where they contain it already. If they do, or are meant without it, move these files out of the folder. "
         f"If they do not, merge them first: merge_and_unload() of peft, then save_pretrained into a new folder."
     )
 
 
 def find(folder: Path, where: str) -> list[Path]:
-    """The files of the weights that transformers loads from ``folder``: the first of `TRANSFORMERS_FILES`, or the shards that an index names.
+    """The files of the weights that transformers loads from ``folder``.
+
+    The first of `TRANSFORMERS_FILES` that is there, or the shards that it names.
 
     Raises:
         ValueError: there is none, or a shard is missing.
@@ -71,12 +89,15 @@ def find(folder: Path, where: str) -> list[Path]:
     for name in TRANSFORMERS_FILES:
         if (folder / name).is_file():
             return shards(folder / name, where) if name.endswith(_INDEX) else [folder / name]
-    for pattern, advice in _IN_PARTS:
+    for pattern, library, advice in _IN_PARTS:
         if any(folder.glob(pattern)):
-            raise ValueError(f"{where}: {folder} contains no whole weights. {advice}.")
+            raise ValueError(f"{where}: {folder} contains no whole weights. {library} keeps them in parts: {advice}.")
     variants = [path.name for path in _others(folder, []) if path.suffix in (*_READABLE, *_OTHER_FRAMEWORKS)]
     there = f" It contains {named(variants)}: rename the file that is meant." if variants else ""
-    raise ValueError(f"{where}: transformers cannot load its weights: {folder} contains none. Expected one of {', '.join(TRANSFORMERS_FILES)}.{there}")
+    raise ValueError(
+        f"{where}: transformers cannot load its weights: {folder} contains none. Expected one of "
+        f"{', '.join(TRANSFORMERS_FILES)}.{there}"
+    )
 
 
 def shards(index: Path, where: str) -> list[Path]:
@@ -88,7 +109,10 @@ def shards(index: Path, where: str) -> list[Path]:
     files = shard_names(index, where)
     missing = [name for name in files if Path(name).name != name or not (index.parent / name).is_file()]
     if missing:
-        raise ValueError(f"{where}: {index} names {len(missing)} files that are missing beside it ({named(missing)}). Copy them there.")
+        raise ValueError(
+            f"{where}: {index} names {len(missing)} files that are missing beside it ({named(missing)}). Copy them "
+            "there."
+        )
     return [index.parent / name for name in files]
 
 
@@ -107,7 +131,10 @@ def _weight_map(index: Path, where: str) -> dict[str, str]:
         if not weight_map or not all(isinstance(name, str) for name in weight_map.values()):
             raise TypeError("weight_map is not a table of file names")
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{where}: {index} is no index of shards: expected JSON with weight_map ({type(error).__name__}: {error}).") from error
+        raise ValueError(
+            f"{where}: {index} is no index of shards: expected JSON with weight_map ({type(error).__name__}: "
+            f"{error})."
+        ) from error
     return weight_map
 
 
@@ -120,15 +147,18 @@ def read(files: Sequence[Path], where: str) -> Any:
     if len(files) == 1 and not list(files[0].parent.glob(f"*{_INDEX}")):
         return state_dicts.read_file(files[0])
     parts = {path.name: state_dicts.read_file(path) for path in files}
-    indices = [index for index in files[0].parent.glob(f"*{_INDEX}") if set(_weight_map(index, where).values()) == set(parts)]
-    for index in indices:
+    for index in files[0].parent.glob(f"*{_INDEX}"):
         weight_map = _weight_map(index, where)
+        if set(weight_map.values()) != set(parts):
+            continue
         stale = [f"{key} in {name}" for name, part in parts.items() for key in part if weight_map.get(key) != name]
         absent = [f"{key} in {name}" for key, name in weight_map.items() if key not in parts[name]]
         if stale or absent:
             raise ValueError(
-                f"{where}: the shards are not those of {index}: {len(stale)} weights that it does not name ({named(stale)}), "
-                f"{len(absent)} that are missing ({named(absent)}). They belong to different saves: save the checkpoint again into an empty folder."
+                f"{where}: the shards are not those of {index}: {len(stale)} weights that it does not name "
+                f"({named(stale)}), "
+                f"{len(absent)} that are missing ({named(absent)}). They belong to different saves: save the "
+                "checkpoint again into an empty folder."
             )
     if len(parts) == 1:
         return next(iter(parts.values()))
@@ -156,19 +186,22 @@ def refuse_others(chosen: Sequence[Path], content: Any, where: str) -> None:
                 continue
             if difference := state_dicts.difference(content, other):
                 raise ValueError(
-                    f"{where}: {folder} contains weights that differ: {named(file.name for file in chosen)} and {path.name} ({difference}). "
+                    f"{where}: {folder} contains weights that differ: {named(file.name for file in chosen)} and "
+                    f"{path.name} ({difference}). "
                     f"Leave those that are meant in the folder and move the others out of it."
                 )
             if not state_dicts.share_names(content, other):
                 unread.append(path.name)
     if unread:
-        logger.warning(f"{where}: evaluated are {named(file.name for file in chosen)}. Not read, though in the same folder: {named(unread)}.")
+        evaluated = named(file.name for file in chosen)
+        logger.warning(f"{where}: evaluated are {evaluated}. Not read, though in the same folder: {named(unread)}.")
 
 
 def _others(folder: Path, chosen: Sequence[Path]) -> list[Path]:
     """The files in ``folder`` that may be weights, apart from the ``chosen`` ones and from adapters."""
     names = {path.name for path in chosen} | set(ADAPTER_FILES)
-    return [path for path in sorted(folder.iterdir()) if path.is_file() and path.name not in names and not path.name.startswith(_TRAINING_STATE)]
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name not in names]
+    return [path for path in files if not path.name.startswith(_TRAINING_STATE)]
 
 
 def refuse_quantized(config: Mapping[str, Any], where: str) -> None:
@@ -181,8 +214,10 @@ def refuse_quantized(config: Mapping[str, Any], where: str) -> None:
     for prefix, part in parts.items():
         for name in ("quantization_config", "compression_config"):
             if part.get(name):
-                method = part[name].get("quant_method", "of an unnamed method") if isinstance(part[name], Mapping) else part[name]
+                settings = part[name] if isinstance(part[name], Mapping) else {}
+                method = settings.get("quant_method", "of an unnamed method")
                 raise ValueError(
-                    f"{where}: config.json has {prefix}{name} ({method}): transformers would evaluate quantized weights. "
+                    f"{where}: config.json has {prefix}{name} ({method}): transformers would evaluate quantized "
+                    "weights. "
                     f"Save the model in floating point without it; precision=int8 quantizes contrastive models here."
                 )

@@ -33,7 +33,8 @@ def conch(folder):
     model = package.CoCa(**{name: value for name, value in copy.deepcopy(config).items() if name != "custom_text"})
     tiny_clip.spread(model)
     folder.mkdir()
-    torch.save({name: values for name, values in model.state_dict().items() if not name.startswith("text_decoder.")}, folder / "pytorch_model.bin")
+    encoders = {name: values for name, values in model.state_dict().items() if not name.startswith("text_decoder.")}
+    torch.save(encoders, folder / "pytorch_model.bin")
     return folder
 
 
@@ -49,8 +50,10 @@ def tiny_conch(tmp_path_factory):
     """CONCH's architecture, shrunk, where its package looks for it."""
     factory = pytest.importorskip("conch.open_clip_custom.factory", reason="the optional extra conch is not installed")
     where = tmp_path_factory.mktemp("conch")
-    config = json.loads((factory.CFG_DIR / "conch_ViT-B-16.json").read_text()) | {"embed_dim": 32, "embed_dim_caption": 64}
-    config["vision_cfg"] |= {"image_size": 32, "width": 64, "layers": 2, "num_heads": 2, "attn_pooler_heads": 2, "n_queries_caption": 4}
+    config = json.loads((factory.CFG_DIR / "conch_ViT-B-16.json").read_text())
+    config |= {"embed_dim": 32, "embed_dim_caption": 64}
+    config["vision_cfg"] |= {"image_size": 32, "width": 64, "layers": 2}
+    config["vision_cfg"] |= {"num_heads": 2, "attn_pooler_heads": 2, "n_queries_caption": 4}
     for tower in ("text_cfg", "multimodal_cfg"):
         config[tower] |= {"width": 64, "heads": 2, "layers": 2}
     (where / "conch_ViT-B-16.json").write_text(json.dumps(config))

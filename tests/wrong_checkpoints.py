@@ -57,7 +57,8 @@ def open_clip_vit(folder: Path) -> Path:
 def clip_config() -> transformers.CLIPConfig:
     tower = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
     text = tower | {"vocab_size": 400, "bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
-    return transformers.CLIPConfig(text_config=text, vision_config=tower | {"image_size": 32, "patch_size": 16}, projection_dim=32)
+    vision = tower | {"image_size": 32, "patch_size": 16}
+    return transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=32)
 
 
 def transformers_clip(folder: Path) -> Path:
@@ -72,7 +73,8 @@ def transformers_clip(folder: Path) -> Path:
 
 
 def weights_of(folder: Path) -> Path:
-    return next(path for name in ("open_clip_model.safetensors", "model.safetensors", "pytorch_model.bin") if (path := folder / name).exists())
+    names = ("open_clip_model.safetensors", "model.safetensors", "pytorch_model.bin")
+    return next(folder / name for name in names if (folder / name).exists())
 
 
 def state_of(folder: Path) -> dict[str, torch.Tensor]:
@@ -135,7 +137,7 @@ def _adapter_beside(folder):
     peft.LoraConfig(r=2, target_modules=["c_fc"]).save_pretrained(folder)
 
 
-@case("transformers_clip", r"an adapter \(LoRA, PEFT\) lies beside whole weights: .*adapter_config.json, .*adapter_model.safetensors")
+@case("transformers_clip", r"an adapter \(LoRA, PEFT\) lies beside whole weights: .*adapter_config.json, .*adapter_model")
 def _merged_weights_where_the_adapter_still_lies(folder):
     config = peft.LoraConfig(r=2, target_modules=["fc1"], init_lora_weights=False)
     adapted = peft.get_peft_model(transformers.CLIPModel.from_pretrained(folder), config)
@@ -145,7 +147,8 @@ def _merged_weights_where_the_adapter_still_lies(folder):
 
 @case("transformers_clip", r"contains an adapter \(LoRA, PEFT\) and no model: .*Merge it into its base first")
 def _adapter_alone(folder):
-    peft.get_peft_model(transformers.CLIPModel.from_pretrained(folder), peft.LoraConfig(r=2, target_modules=["fc1"])).save_pretrained(folder)
+    config = peft.LoraConfig(r=2, target_modules=["fc1"])
+    peft.get_peft_model(transformers.CLIPModel.from_pretrained(folder), config).save_pretrained(folder)
     (folder / "model.safetensors").unlink()
 
 
@@ -172,7 +175,8 @@ def _bin_of_the_same_content(folder):
 
 @case("open_clip", "contains weights that differ: open_clip_model.safetensors and epoch_7.pt")
 def _epoch_beside(folder):
-    torch.save({"epoch": 7, "state_dict": prefixed(other_values(state_of(folder)), "module."), "optimizer": {"state": {}}}, folder / "epoch_7.pt")
+    state = prefixed(other_values(state_of(folder)), "module.")
+    torch.save({"epoch": 7, "state_dict": state, "optimizer": {"state": {}}}, folder / "epoch_7.pt")
 
 
 @case("open_clip", LOADS)
@@ -242,7 +246,7 @@ def _shard_missing(folder):
     next(folder.glob("model-00002-*")).unlink()
 
 
-@case("transformers_clip", "the shards are not those of .*model.safetensors.index.json: .* They belong to different saves")
+@case("transformers_clip", "the shards are not those of .*model.safetensors.index.json: .* belong to different saves")
 def _shard_of_another_save(folder):
     _sharded(folder)
     first, second, *_ = sorted(folder.glob("model-*.safetensors"))
@@ -284,7 +288,8 @@ def _one_tower_compiled(folder):
 @case("open_clip", LOADS)
 def _lightning_with_a_loss(folder):
     state = prefixed(state_of(folder), "model._orig_mod.") | {"loss_fn.weight": torch.ones(3)}
-    return as_file(folder, {"state_dict": state, "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(2)}}}], "epoch": 3})
+    optimizer = {"state": {0: {"exp_avg": torch.ones(2)}}}
+    return as_file(folder, {"state_dict": state, "optimizer_states": [optimizer], "epoch": 3})
 
 
 @case("open_clip", LOADS)
@@ -304,20 +309,23 @@ def _average_that_is_the_same(folder):
 
 @case("open_clip", "contains two models that differ, under prefix model. and under prefix ema_model.module.")
 def _average_under_another_prefix(folder):
-    return as_file(folder, prefixed(state_of(folder), "model.") | prefixed(other_values(state_of(folder)), "ema_model.module."))
+    average = prefixed(other_values(state_of(folder)), "ema_model.module.")
+    return as_file(folder, prefixed(state_of(folder), "model.") | average)
 
 
 @case("open_clip", "contains a second set of weights .* under ema beside those under model, which cannot be compared")
 def _average_without_names(folder):
-    return as_file(folder, {"model": state_of(folder), "ema": {"decay": 0.999, "shadow_params": list(state_of(folder).values())}})
+    average = {"decay": 0.999, "shadow_params": list(state_of(folder).values())}
+    return as_file(folder, {"model": state_of(folder), "ema": average})
 
 
 @case("open_clip", "contains two models that differ, under prefix student. and under prefix teacher.")
 def _student_and_teacher(folder):
-    return as_file(folder, prefixed(state_of(folder), "student.") | prefixed(other_values(state_of(folder)), "teacher."))
+    teacher = prefixed(other_values(state_of(folder)), "teacher.")
+    return as_file(folder, prefixed(state_of(folder), "student.") | teacher)
 
 
-@case("open_clip", r"beside the weights under prefix model. there are 1 others \(probe.weight\), which would be left out")
+@case("open_clip", r"beside the weights under prefix model. there are 1 others \(probe.weight\), which would be left")
 def _something_beside_the_model(folder):
     return as_file(folder, prefixed(state_of(folder), "model.") | {"probe.weight": torch.ones(2, 2)})
 
@@ -338,12 +346,14 @@ def _parallel_weights_in_a_folder(folder):
 def _sharded_wrappers(folder):
     """As fully sharded training names weights: a wrapper at each block."""
     state = prefixed(state_of(folder), "_fsdp_wrapped_module.")
-    return as_file(folder, {name.replace(".layers.", ".layers._fsdp_wrapped_module."): values for name, values in state.items()})
+    wrapped = {name.replace(".layers.", ".layers._fsdp_wrapped_module."): values for name, values in state.items()}
+    return as_file(folder, wrapped)
 
 
 @case("paligemma", LOADS)
 def _deepspeed(folder):
-    save_file(prefixed(state_of(folder), "_forward_module.model.module."), weights_of(folder), metadata={"format": "pt"})
+    state = prefixed(state_of(folder), "_forward_module.model.module.")
+    save_file(state, weights_of(folder), metadata={"format": "pt"})
 
 
 @case("open_clip", LOADS)
@@ -353,7 +363,8 @@ def _deepspeed_below_stage_3(folder):
 
 @case("open_clip", "Weights are empty, as DeepSpeed's ZeRO-3 saves them in parts: run zero_to_fp32.py")
 def _deepspeed_stage_3(folder):
-    return as_file(folder, {"module": {name: values.new_empty(0) for name, values in state_of(folder).items()}, "ds_version": "0.16"})
+    empty = {name: values.new_empty(0) for name, values in state_of(folder).items()}
+    return as_file(folder, {"module": empty, "ds_version": "0.16"})
 
 
 @case("conch", LOADS)
@@ -366,7 +377,8 @@ def _parallel(folder):
 
 @case("open_clip", r"Adapters \(LoRA\) must be merged into their base first")
 def _adapter_not_merged(folder):
-    return as_file(folder, peft.get_peft_model(open_clip_module(folder), peft.LoraConfig(r=2, target_modules=["c_fc"])).state_dict())
+    config = peft.LoraConfig(r=2, target_modules=["c_fc"])
+    return as_file(folder, peft.get_peft_model(open_clip_module(folder), config).state_dict())
 
 
 @case("paligemma", r"Adapters \(LoRA\) must be merged into their base first")
@@ -424,7 +436,7 @@ def _pointer_of_git(folder):
     weights_of(folder).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
 
 
-@case("open_clip", r"The checkpoint has parts that the architecture lacks \(classifier\), such as the head of another task")
+@case("open_clip", r"The checkpoint has parts that the architecture lacks \(classifier\), such as the head of another")
 def _head_of_another_task(folder):
     module = open_clip_module(folder)
     module.classifier = torch.nn.Linear(32, 5)
@@ -451,7 +463,7 @@ def _integers_that_would_be_cast(folder):
     spoil(folder, visual_projection__weight=lambda values: (values * 100).to(torch.int8))
 
 
-@case("transformers_clip", r"config.json has quantization_config \(bitsandbytes\): transformers would evaluate quantized weights")
+@case("transformers_clip", r"config.json has quantization_config \(bitsandbytes\): transformers would evaluate quantized")
 def _quantized_when_loaded(folder):
     edit(folder / "config.json", quantization_config=transformers.BitsAndBytesConfig(load_in_8bit=True).to_dict())
 
@@ -540,7 +552,8 @@ def _padding_on_the_left(folder):
 def _vocabulary_of_another_language(folder):
     content = json.loads((folder / "tokenizer.json").read_text())
     vocabulary = content["model"]["vocab"]
-    content["model"]["vocab"] = {(word if word.startswith("[") else f"ж{number}"): number for word, number in vocabulary.items()}
+    foreign = {(word if word.startswith("[") else f"ж{number}"): number for word, number in vocabulary.items()}
+    content["model"]["vocab"] = foreign
     (folder / "tokenizer.json").write_text(json.dumps(content))
 
 
