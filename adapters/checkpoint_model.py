@@ -91,7 +91,7 @@ class CheckpointModel(ContrastiveModel):
             self._merged = None
         # Before the module is cast: they are worked out of its weights.
         self._scale, self._bias = loading.scale_and_bias(self.loaded.module)
-        smoke_test.check_scale(self._scale, self.loaded.name)
+        smoke_test.check_scale(self._scale, self._bias, self.loaded.name)
         self._sha256 = loading.weights_sha256(self.loaded.module.state_dict())
         self.module = _in_best_layout(self.prepared(self.loaded, precision, self.device).eval())
         self._compiled = compile
@@ -178,24 +178,33 @@ class CheckpointModel(ContrastiveModel):
         pixels = [self.preprocess(image) for image in smoke_test.images()]
         smoke_test.check_pixels(pixels, where)
         batch = self.tokenize(list(smoke_test.TEXTS))
-        is_padded = any(values.shape[1] != batch[name].shape[1] for name, values in rows[0].items())
+        unpadded = self.unpadded(smoke_test.TEXTS[0])
         try:
-            images = self._run(self.encode_images, {name: torch.stack([item[name] for item in pixels]) for name in pixels[0]})
+            stacked = {name: torch.stack([item[name] for item in pixels]) for name in pixels[0]}
+            images = self._run(self.encode_images, stacked)
             texts = self._run(self.encode_texts, batch)
-            alone = self._run(self.encode_texts, rows[0])[0] if is_padded else texts[0]
+            alone = texts[0] if _is_as_long(unpadded, batch) else self._run(self.encode_texts, unpadded)[0]
         # Libraries, devices and precisions each have errors of their own.
         except Exception as error:
             advice = " Leave compile out to see whether the compiler is the reason." if self._compiled else ""
             advice += "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
-            raise ValueError(f"{where}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
+            reason = f"{type(error).__name__}: {error}.{advice}"
+            raise ValueError(f"{where}: does not run with precision={self.precision} on {self.device}: {reason}") from error
         if images.shape[1] != texts.shape[1]:
-            raise ValueError(f"{where}: images and texts are encoded as vectors of different lengths, {images.shape[1]} and {texts.shape[1]}; they cannot be compared.")
+            raise ValueError(
+                f"{where}: images and texts are encoded as vectors of different lengths, {images.shape[1]} and {texts.shape[1]}; "
+                f"they cannot be compared."
+            )
         smoke_test.check_vectors(images, "images", where, self.precision)
         smoke_test.check_vectors(texts, "texts", where, self.precision)
-        smoke_test.check_padding(alone, texts[0], texts[1:], self.precision, where)
+        smoke_test.check_padding(alone, texts[0], texts[1:], self.precision, _is_as_long(rows[0], batch), where)
+
+    def unpadded(self, text: str) -> Tensors:
+        """The text encoder's inputs for one text with as little padding as its kind of model allows."""
+        return self.tokenize([text])
 
     def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
-        """The number of the token at which each text is pooled, -1 where the text does not have it; None if no token decides."""
+        """The number of the token at which each text is pooled, -1 where the text lacks it; None if no token decides."""
         return None
 
     @property
@@ -241,6 +250,10 @@ class CheckpointModel(ContrastiveModel):
             "device": self.device.type,
         }
         return found | ({"compiled": True} if self._compiled else {}) | ({"merge": self._merged} if self._merged else {})
+
+
+def _is_as_long(tokens: Tensors, others: Tensors) -> bool:
+    return all(values.shape[1] == others[name].shape[1] for name, values in tokens.items())
 
 
 def _check_context(length: Any) -> None:

@@ -69,7 +69,8 @@ class Conch(CheckpointModel):
             weight_files.refuse_others([weights], content, f"model={specification['model']}")
         # The decoder's weights are random: they belong to no model, and to no hash of one.
         module.text_decoder = None
-        selection = state_dicts.select(content, partial(_without_decoder, module), len(module.state_dict()), str(weights))
+        adapt = partial(_without_decoder, module)
+        selection = state_dicts.select(content, adapt, len(module.state_dict()), str(weights))
         module.load_state_dict(selection.adapted)
         tokenizer = package.get_tokenizer()
         settings = {"size": architecture["vision_cfg"]["image_size"], "mean": list(package.OPENAI_DATASET_MEAN), "std": list(package.OPENAI_DATASET_STD)}

@@ -93,13 +93,19 @@ _LAYER = re.compile(r"\.\d+(?=\.)")
 _LIBRARIES = (
     (re.compile(r"^(text_model|vision_model)\.(encoder|embeddings)\."), "transformers", "transformers_clip"),
     (re.compile(r"^visual\.attn_pool_contrast\."), "CONCH's package", "conch"),
-    (re.compile(r"^(visual\.(transformer|trunk|layer1)|transformer\.resblocks|text\.transformer)\."), "open_clip", "open_clip"),
+    (
+        re.compile(r"^(visual\.(transformer|trunk|layer1)|transformer\.resblocks|text\.transformer)\."),
+        "open_clip",
+        "open_clip",
+    ),
 )
 _ADAPTER_ADVICE = (
     "Adapters (LoRA) must be merged into their base first, and this checkpoint contains one that is not: "
     "merge_and_unload() of peft, then save."
 )
-_QUANTIZED_ADVICE = "The checkpoint is quantized. Save it in floating point; precision=int8 quantizes contrastive models here."
+_QUANTIZED_ADVICE = (
+    "The checkpoint is quantized. Save it in floating point; precision=int8 quantizes contrastive models here."
+)
 _ZERO_ADVICE = "run zero_to_fp32.py, which DeepSpeed writes beside it, and name the file that it makes."
 _SIZE_ADVICE = (
     "Name the architecture that the checkpoint was trained with; "
@@ -135,8 +141,9 @@ def _is_quantized(evidence: _Evidence) -> bool:
 
 
 def _is_empty(evidence: _Evidence) -> bool:
-    expected = evidence.faults.expected
-    return any(values.numel() == 0 for name, values in evidence.tensors.items() if name in expected and expected[name].numel())
+    shapes = evidence.faults.expected
+    known = [(shapes[name], values) for name, values in evidence.tensors.items() if name in shapes]
+    return any(values.numel() == 0 for shape, values in known if shape.numel())
 
 
 def _library(evidence: _Evidence) -> str:
@@ -155,12 +162,12 @@ def _one_encoder(evidence: _Evidence) -> str:
     """The advice if the checkpoint is one encoder of the two, by itself or under its name."""
     parts = dict.fromkeys(name.split(".")[0] + "." for name in evidence.faults.expected if "." in name)
     alone = [part for part in parts if all(part + name in evidence.faults.expected for name in evidence.names)]
-    known = alone[:1] or (evidence.known if evidence.faults.missing else [])
-    kinds = {"image" if _IMAGE_ENCODER.search(name.rstrip(".")) else "text" for name in known}
+    known = [part + name for part in alone[:1] for name in evidence.names] or evidence.known
+    kinds = {"image" if _IMAGE_ENCODER.search(name) else "text" for name in known if evidence.faults.missing}
     if len(kinds) != 1:
         return ""
     return (
-        f"The checkpoint contains the {kinds.pop()} encoder only. Images and texts are compared with both encoders: "
+        f"The checkpoint contains the {kinds.pop()} encoder only. Images and texts both have one: "
         f"name a checkpoint that has both."
     )
 
@@ -176,15 +183,15 @@ def _is_other_size(evidence: _Evidence) -> bool:
 
 def _surplus(evidence: _Evidence) -> str:
     return (
-        f"The checkpoint has parts that the architecture lacks ({_parts(evidence.faults.unexpected)}), such as the head of "
-        f"another task, which would be left out. Save it without them, or name the architecture that has them."
+        f"The checkpoint has parts that the architecture lacks ({_parts(evidence.faults.unexpected)}), such as "
+        f"the head of another task, which would be left out. Save it without them, or name the architecture that has them."
     )
 
 
 def _lacking(evidence: _Evidence) -> str:
     return (
-        f"The checkpoint lacks parts ({_parts(evidence.faults.missing)}), which would stay random. It was not saved whole: "
-        f"save it again, or copy them from its base if they were not trained."
+        f"The checkpoint lacks parts ({_parts(evidence.faults.missing)}), which would stay random. "
+        f"It was not saved whole: save it again, or copy them from its base if they were not trained."
     )
 
 
@@ -212,7 +219,10 @@ _CAUSES: tuple[tuple[Callable[[_Evidence], Any], Callable[[_Evidence], str]], ..
 
 # Of files without weights: keys, and what they mean.
 _WITHOUT_WEIGHTS = (
-    ({"zero_stage", "ds_config", "ds_version", "base_optimizer_state"}, f"It is a part that DeepSpeed's ZeRO saved: {_ZERO_ADVICE}"),
+    (
+        {"zero_stage", "ds_config", "ds_version", "base_optimizer_state"},
+        f"It is a part that DeepSpeed's ZeRO saved: {_ZERO_ADVICE}",
+    ),
     (
         {"optimizer", "optimizer_state_dict", "optimizer_states", "param_groups"},
         "It is the state of an optimizer, which contains no weights: name the file with the model's.",

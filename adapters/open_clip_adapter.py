@@ -41,7 +41,15 @@ _PREPROCESS_WORDS = {"interpolation": ("bicubic", "bilinear"), "resize_mode": ("
 _PREPROCESS_SETTINGS = ("mean", "std", "interpolation", "resize_mode")
 _PREPROCESS_HINT = """Say how the model was trained: preprocess={"mean":[…],"std":[…],"interpolation":"bicubic","resize_mode":"shortest"}."""
 # Of a repository: the tokenizer's, and what says that it is an adapter.
-_FURTHER_FILES = ("adapter_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
+_FURTHER_FILES = (
+    "adapter_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
 
 # open_clip asks the Hub for the configuration of a text tower even where its weights lie in the
 # checkpoint. These are BERT-base with the vocabulary of the paper on PubMedBERT (arXiv 2007.15779);
@@ -246,9 +254,15 @@ def _find_in_folder(label: str, folder: Path, asked: dict[str, Any], specificati
     if not {"mean", "std"} <= set(preprocess):
         raise ValueError(f"model={label}: {CONFIG_FILE} has no preprocess_cfg with mean and std, and open_clip would take CLIP's. {_PREPROCESS_HINT}")
     _check_preprocess(preprocess, f"model={label}, {CONFIG_FILE}")
-    context = specification.get("context_length")
     return _Source(
-        label, f"local-dir:{folder}", file, _with_context(architecture, specification), preprocess, context, {}, files | {"weights": file.name}, in_folder=True
+        name=label,
+        model=f"local-dir:{folder}",
+        weights=file,
+        architecture=_with_context(architecture, specification),
+        preprocess=preprocess,
+        context_length=specification.get("context_length"),
+        files=files | {"weights": file.name},
+        in_folder=True,
     )
 
 
@@ -374,7 +388,8 @@ def _check_preprocess(settings: dict[str, Any], where: str) -> None:
         if name in _PREPROCESS_WORDS:
             fits = value in _PREPROCESS_WORDS[name]
         else:
-            fits = isinstance(value, (list, tuple)) and len(value) == 3 and all(_is_number(number) and (number > 0 or name == "mean") for number in value)
+            is_triple = isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_is_number, value))
+            fits = is_triple and (name == "mean" or min(value) > 0)
         if not fits:
             expected = " or ".join(_PREPROCESS_WORDS.get(name, ("a list of three numbers, of std above 0",)))
             raise ValueError(f"{where}: {name} is {value}; expected {expected}.")
@@ -451,7 +466,9 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _load_weights(module: torch.nn.Module, source: _Source) -> dict[str, str]:
-    """Load weights that are exactly those of the architecture; open_clip's own loading resizes positions without a word.
+    """Load weights that are exactly those of the architecture.
+
+    open_clip's own loading resizes positions without a word.
 
     Returns:
         Where in the file they were, for the record, unless at the top.
@@ -485,7 +502,7 @@ def _load_big_vision(module: torch.nn.Module, weights: Path, where: str) -> None
         raise ValueError(f"{where}: open_clip cannot load it: {type(error).__name__}: {error}") from error
     unset = [name for name, values in module.named_parameters() if bool(values.isnan().all())]
     if unset:
-        raise ValueError(f"{where}: {len(unset)} weights of the architecture are not in the file, and would stay random ({loading.named(unset)}).")
+        raise ValueError(f"{where}: the file lacks {len(unset)} weights, which would stay random ({loading.named(unset)}).")
 
 
 def _in_todays_words(state: dict[str, torch.Tensor], module: torch.nn.Module) -> dict[str, torch.Tensor]:

@@ -32,7 +32,13 @@ from microbench_adapters import harness, loading, smoke_test
 from microbench_adapters.checkpoint_model import autocast, check_precision, input_dtype
 from microbench_adapters.contract import letters_of, options_of, probability_line, refusal, significant
 from microbench_adapters.execution import batches, chosen_device, documents, keep_freed_memory, positive, read_ahead, without_tf32
-from microbench_adapters.transformers_adapter import configuration, from_pretrained, image_settings, load_module, tokenizer_sha256
+from microbench_adapters.transformers_adapter import (
+    configuration,
+    from_pretrained,
+    image_settings,
+    load_module,
+    tokenizer_sha256,
+)
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -274,13 +280,15 @@ class PaliGemma(lmms, harness.Recorded):
         # Libraries, devices and precisions each have errors of their own.
         except Exception as error:
             advice = "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
-            raise ValueError(f"{where}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
+            reason = f"{type(error).__name__}: {error}.{advice}"
+            raise ValueError(f"{where}: does not run with precision={self.precision} on {self.device}: {reason}") from error
         shares = first_step.shares.numpy()
         for row, what, part in ((1, "images", "image encoder or projector"), (2, "prompts", "language model")):
             if not smoke_test.differ(shares[0], shares[row]):
                 raise ValueError(
-                    f"{where}: does not tell {what} apart: different {what} give the same probabilities of what is written first. "
-                    f"Its {part} is constant: weights are zero, were not trained, or belong to another model."
+                    f"{where}: does not tell {what} apart: "
+                    f"different {what} give the same probabilities of what is written first. "
+                    f"Its {part} is constant: weights are zero, untrained, or another model's."
                 )
 
     def _recorded(self, config: Any, module: torch.nn.Module, files: dict[str, str]) -> dict[str, Any]:

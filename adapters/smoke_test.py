@@ -36,6 +36,8 @@ _ROUNDING, _ROUNDING_OF_HALVES = 1e-9, 1e-4
 # Trained models multiply similarities by about 100 (CLIP is limited to it) or less; a scale that was saved without its
 # logarithm is beyond e to the power of 10.
 SCALES = (0.01, 10_000.0)
+# SigLIP's is about -10 to -20.
+LARGEST_BIAS = 1000.0
 # Normalized images have values of a few units; a processor that forgets to divide by 255 gives hundreds.
 _LARGEST_PIXEL = 20.0
 
@@ -65,7 +67,7 @@ def check_pixels(inputs: Sequence[dict[str, torch.Tensor]], where: str) -> None:
             raise ValueError(f"{where}: its preprocessing makes the same of different images. {advice}")
     largest = max(float(values.abs().max()) for values in pixels)
     if largest > _LARGEST_PIXEL:
-        logger.warning(f"{where}: its preprocessing gives values up to {largest:.0f}; models are trained with a few units. {advice}")
+        logger.warning(f"{where}: its preprocessing gives values up to {largest:.0f}, where a few are usual. {advice}")
 
 
 def check_tokens(rows: Sequence[dict[str, torch.Tensor]], unknown: int | None, where: str) -> None:
@@ -155,7 +157,9 @@ def check_vectors(vectors: np.ndarray, kind: str, where: str, precision: str) ->
         logger.warning(f"{where}: hardly tells {kind} apart: cosines of different {kind} are up to {cosine}. {advice}")
 
 
-def check_padding(alone: np.ndarray, padded: np.ndarray, others: np.ndarray, precision: str, where: str) -> None:
+def check_padding(
+    alone: np.ndarray, padded: np.ndarray, others: np.ndarray, precision: str, is_fixed: bool, where: str
+) -> None:
     """Refuse a text encoder whose vector of a text changes with the length that other texts of a batch pad it to.
 
     Args:
@@ -163,6 +167,7 @@ def check_padding(alone: np.ndarray, padded: np.ndarray, others: np.ndarray, pre
         padded: shape (D,), of the same text beside longer ones.
         others: shape (N, D), of other texts.
         precision: as the user calls it.
+        is_fixed: all texts are padded to one length. Then a warning is enough: a model may have been trained so.
         where: names the checkpoint in messages.
 
     Raises:
@@ -170,7 +175,14 @@ def check_padding(alone: np.ndarray, padded: np.ndarray, others: np.ndarray, pre
     """
     change = _distance(alone, padded)
     nearest = min(_distance(alone, other) for other in others)
-    if change > max(_MOST_PADDING * nearest, _ROUNDING if precision == "fp32" else _ROUNDING_OF_HALVES):
+    if change <= max(_MOST_PADDING * nearest, _ROUNDING if precision == "fp32" else _ROUNDING_OF_HALVES):
+        return
+    if is_fixed:
+        logger.warning(
+            f"{where}: its text encoder sees the padding of texts, which is right for models that were trained so. "
+            f"If this one was not, its tokenizer's files lack the attention mask (model_input_names)."
+        )
+    else:
         raise ValueError(
             f"{where}: the vector of a text depends on the texts beside it, through padding (1 - cosine "
             f"{change:.1e}, of different texts {nearest:.1e}). "
@@ -178,12 +190,17 @@ def check_padding(alone: np.ndarray, padded: np.ndarray, others: np.ndarray, pre
         )
 
 
-def check_scale(scale: float, where: str) -> None:
-    """Refuse a scale of similarities that no trained model has.
+def check_scale(scale: float, bias: float | None, where: str) -> None:
+    """Refuse a scale of similarities, or a bias, that no trained model has.
 
     Raises:
-        ValueError: such a scale.
+        ValueError: such a scale or bias.
     """
+    if abs(bias or 0.0) > LARGEST_BIAS:
+        raise ValueError(
+            f"{where}: adds {bias:.3g} to similarities; trained models at most a few tens. Beside it they make no difference: "
+            f"its logit_bias is broken."
+        )
     lowest, highest = SCALES
     if not lowest <= scale <= highest:
         raise ValueError(

@@ -85,22 +85,22 @@ def read_file(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     # Unpickling, safetensors and torch each have errors of their own.
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else ""
-        raise ValueError(
-            f"{path}: cannot be read as a checkpoint: {type(error).__name__}: {reason} "
-            f"{_reading_advice(path, error)}"
-        ) from error
+        advice = _reading_advice(path, error)
+        raise ValueError(f"{path}: cannot be read as a checkpoint: {type(error).__name__}: {advice}") from error
 
 
 def _reading_advice(path: Path, error: Exception) -> str:
     if "weights_only" in str(error):
+        # What follows in the library's message is how to execute it.
+        blocked = re.search(r"GLOBAL ([\w.]+)", str(error))
+        objects = f"code or Python objects{f', such as {blocked[1]}' if blocked else ''}"
         return (
-            "Nothing in a checkpoint is executed. "
-            "Save the model's state_dict() alone, not the model itself or settings of the training script."
+            f"It contains {objects}. Nothing in a checkpoint is executed. "
+            f"Save the model's state_dict() alone, not the model itself or settings of the training script."
         )
     if path.is_file() and path.open("rb").read(len(_LFS_POINTER)) == _LFS_POINTER:
         return "It is a pointer of Git LFS in the place of the file: run git lfs pull."
-    return "It is cut off, damaged or no checkpoint: copy or download it again."
+    return f"{str(error).partition(chr(10))[0]} It is cut off, damaged or no checkpoint: copy or download it again."
 
 
 def select(
@@ -120,8 +120,8 @@ def select(
     dicts = list(_state_dicts(content))
     if not dicts:
         advice = fitting.advice_without_weights(content)
-        found = type(content).__name__
-        raise ValueError(f"{where}: expected the weights of a model by name (a state dict), got {found}. {advice}".rstrip())
+        expectation = f"expected the weights of a model by name (a state dict), got {type(content).__name__}."
+        raise ValueError(f"{where}: {expectation} {advice}".rstrip())
     tried: list[tuple[_Candidate, Faults]] = []
     fitting_ones: list[tuple[_Candidate, Adapted]] = []
     for path, state in dicts:

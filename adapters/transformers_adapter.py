@@ -141,8 +141,15 @@ class TransformersClip(CheckpointModel):
             return _vectors(self.module.get_image_features(**inputs))
 
     def tokenize(self, texts: list[str]) -> Tensors:
-        padding = "max_length" if self._padding == "context" else "longest"
-        return dict(self.loaded.tokenizer(texts, padding=padding, max_length=self.loaded.context_length, truncation=True, return_tensors="pt"))
+        return self._tokens(texts, self._padding)
+
+    def unpadded(self, text: str) -> Tensors:
+        is_seen = self.loaded.architecture["model_type"] in _PADDED_TYPES
+        return self.tokenize([text]) if is_seen else self._tokens([text], "longest")
+
+    def _tokens(self, texts: list[str], padding: str) -> Tensors:
+        options = {"padding": "max_length" if padding == "context" else "longest", "max_length": self.loaded.context_length}
+        return dict(self.loaded.tokenizer(texts, **options, truncation=True, return_tensors="pt"))
 
     def encode_texts(self, tokens: Tensors) -> torch.Tensor:
         with self.autocast():
@@ -208,19 +215,24 @@ def _module(specification: dict[str, Any], config: Any) -> tuple[torch.nn.Module
     if file is None:
         return load_module(type(empty), model, specification.get("revision"), config)
     if not Path(file).is_file():
-        raise ValueError(f"pretrained={file}: no such file. With transformers it is a checkpoint file for the architecture of model={model}.")
-    module, found = module_of(type(empty), config, state_dicts.read_file(Path(file)), f"pretrained={file}, model={model}")
+        raise ValueError(
+            f"pretrained={file}: no such file. With transformers it is a checkpoint file for the architecture of model={model}."
+        )
+    content = state_dicts.read_file(Path(file))
+    module, found = module_of(type(empty), config, content, f"pretrained={file}, model={model}")
     return module, {"weights": file} | found
 
 
 def load_module(kind: type, model: str, revision: str | None, config: Any) -> tuple[torch.nn.Module, dict[str, str]]:
-    """The weights of a folder or repository as a module of the class ``kind``, and what the record says of where they are.
+    """The weights of a folder or repository as a module of the class ``kind``, and what the record says of their place.
 
     Raises:
         ValueError: weights are missing, not those of the architecture, or not the only ones; with the cause.
     """
     where = f"model={model}"
-    folder = Path(model) if Path(model).is_dir() else repositories.snapshot(model, getattr(config, "_commit_hash", None) or revision)
+    folder = Path(model)
+    if not folder.is_dir():
+        folder = repositories.snapshot(model, getattr(config, "_commit_hash", None) or revision)
     weight_files.refuse_adapters(folder, where)
     files = weight_files.find(folder, where)
     content = weight_files.read(files, where)
@@ -239,7 +251,8 @@ def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.
     """
     with torch.device("meta"):
         expected = kind(copy.deepcopy(config)).state_dict()
-    integers = {name.rpartition(".")[2] for name, values in expected.items() if not values.is_floating_point()} | {_POSITIONS}
+    buffers = [name for name, values in expected.items() if not values.is_floating_point()]
+    integers = {name.rpartition(".")[2] for name in buffers} | {_POSITIONS}
 
     def adapt(state: state_dicts.State) -> tuple[fitting.Faults, torch.nn.Module]:
         options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
@@ -249,7 +262,8 @@ def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.
                 module, report = kind.from_pretrained(None, config=config, state_dict=dict(state), **options)
         # transformers' errors for weights that it cannot convert have no common class.
         except Exception as error:
-            raise ValueError(f"{where}: transformers cannot load its weights: {type(error).__name__}: {error}") from error
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{where}: transformers cannot load its weights: {reason}") from error
         return _faults(report, state, expected, integers, kind), module
 
     selection = state_dicts.select(content, adapt, len(expected), where)
@@ -267,14 +281,19 @@ def _without_warnings() -> Iterator[None]:
         transformers.logging.set_verbosity(verbosity)
 
 
-def _faults(report: dict[str, Any], state: state_dicts.State, expected: state_dicts.State, integers: set[str], kind: type) -> fitting.Faults:
+def _faults(
+    report: dict[str, Any], state: state_dicts.State, expected: state_dicts.State, integers: set[str], kind: type
+) -> fitting.Faults:
     """What transformers reports, and numbers that it would cast without a word."""
-    missing, unexpected = ([name for name in report[f"{what}_keys"] if not name.endswith(_POSITIONS)] for what in ("missing", "unexpected"))
+    lists = (report["missing_keys"], report["unexpected_keys"])
+    missing, unexpected = ([name for name in names if not name.endswith(_POSITIONS)] for names in lists)
     return fitting.Faults(
         expected={name: values.shape for name, values in expected.items()},
         missing=missing,
         unexpected=unexpected,
-        mismatched=[f"{name}: {tuple(found)}, expected {tuple(shape)}" for name, found, shape in report["mismatched_keys"]],
+        mismatched=[
+            f"{name}: {tuple(found)}, expected {tuple(shape)}" for name, found, shape in report["mismatched_keys"]
+        ],
         other_kind=[
             f"{name}: {values.dtype}, expected {torch.float32}"
             for name, values in state.items()

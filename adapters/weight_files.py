@@ -49,8 +49,8 @@ _TRAINING_STATE = (
 _IN_PARTS = (
     ("zero_pp_rank_*", *_ZERO),
     ("global_step*", *_ZERO),
-    ("*.distcp", "torch's distributed checkpoint", "use dcp_to_torch_save of torch.distributed.checkpoint.format_utils"),
-    ("shard-*-model-*.safetensors", "transformers' distributed checkpoint", "load it with the training script and save_pretrained it"),
+    ("*.distcp", "torch's distributed checkpoint", "use torch.distributed.checkpoint.format_utils.dcp_to_torch_save"),
+    ("shard-*-model-*.safetensors", "transformers' distributed checkpoint", "load and save_pretrained it in the training script"),
     ("pytorch_model_fsdp_*", "FSDP", "run accelerate merge-weights, and name the folder that it makes"),
 )
 

@@ -198,12 +198,13 @@ def test_an_adapter_in_a_repository_is_refused(repository):
 
 def test_a_repository_without_weights_is_refused(repository):
     (repository / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="model=lab/clip, revision=a{40}: no weights. Expected one of model.safetensors, .* in the repository"):
+    with pytest.raises(ValueError, match="model=lab/clip, revision=a{40}: no weights. Expected one of model.safetensors, "):
         TransformersClip(model="lab/clip", revision=REVISION, device="cpu")
 
 
 def test_the_record_says_under_which_prefix_weights_were(folder, tmp_path):
-    torch.save({"state_dict": {f"model.{name}": values for name, values in load_file(folder / "model.safetensors").items()}}, tmp_path / "last.ckpt")
+    state = load_file(folder / "model.safetensors")
+    torch.save({"state_dict": {f"model.{name}": values for name, values in state.items()}}, tmp_path / "last.ckpt")
     found = TransformersClip(model=str(folder), pretrained=str(tmp_path / "last.ckpt"), device="cpu").record()["files"]
     assert found["taken_from"] == "state_dict, prefix model."
 

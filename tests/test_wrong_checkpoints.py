@@ -6,14 +6,17 @@ import copy
 import json
 import shutil
 
+import numpy as np
 import open_clip
 import pytest
 import questions
 import tiny_clip
+import tiny_models
 import tiny_paligemma
 import torch
 import wrong_checkpoints
 
+from microbench_adapters import smoke_test, weight_files
 from microbench_adapters.conch_adapter import Conch
 from microbench_adapters.open_clip_adapter import OpenClip
 from microbench_adapters.paligemma_adapter import PaliGemma
@@ -99,3 +102,48 @@ def test_the_table_has_at_least_thirty_wrong_checkpoints():
     refused = [case for case in wrong_checkpoints.CASES if case.expected]
     assert len(refused) >= 30
     assert len({case.name for case in wrong_checkpoints.CASES}) == len(wrong_checkpoints.CASES)
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What is warned of from here on."""
+    lines: list[str] = []
+    for module in (smoke_test, weight_files):
+        monkeypatch.setattr(module.logger, "warning", lines.append)
+    return lines
+
+
+def test_files_beside_the_weights_that_cannot_be_compared_are_named(healthy, tmp_path, said):
+    folder = shutil.copytree(healthy["open_clip"][0], tmp_path / "checkpoint")
+    (folder / "tf_model.h5").write_bytes(b"other framework")
+    (folder / "training_args.bin").write_bytes(b"no weights")
+    OpenClip.load({"model": str(folder)})
+    [line] = said
+    assert line.endswith("evaluated are open_clip_model.safetensors. Not read, though in the same folder: tf_model.h5.")
+
+
+def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, said):
+    folder = shutil.copytree(healthy["transformers_clip"][0], tmp_path / "checkpoint")
+    wrong_checkpoints.edit(folder / "processor_config.json", image_processor__do_rescale=False)
+    TransformersClip(model=str(folder), device="cpu")
+    # White's green, of which CLIP's deviation is smallest: (255 - 0.4578275) / 0.26130258 = 974.1.
+    assert [line.partition(": ")[2].partition(",")[0] for line in said] == ["its preprocessing gives values up to 974"]
+
+
+@pytest.mark.parametrize(("padding", "refused"), [("longest", True), ("context", False)])
+def test_padding_that_the_text_encoder_sees_is_refused_if_it_varies_and_else_warned_of(tmp_path, said, padding, refused):
+    folder = tiny_models.transformers_align(tmp_path / "align")
+    wrong_checkpoints.edit(folder / "tokenizer_config.json", model_input_names=["input_ids"])
+    if refused:
+        with pytest.raises(ValueError, match="depends on the texts beside it, through padding"):
+            TransformersClip(model=str(folder), padding=padding, device="cpu")
+    else:
+        TransformersClip(model=str(folder), padding=padding, device="cpu")
+        assert [("sees the padding of texts" in line) for line in said] == [True]
+
+
+def test_images_that_are_hardly_told_apart_are_warned_of(said):
+    vectors = np.array([[1.0, 0.0], [1.0, 1e-4]])
+    smoke_test.check_vectors(vectors, "images", "model", "fp32")
+    # 1 - cosine of an angle of 1e-4 is half its square.
+    assert "cosines of different images are up to 1 - 5e-09" in said[0]

@@ -137,7 +137,7 @@ def _adapter_beside(folder):
     peft.LoraConfig(r=2, target_modules=["c_fc"]).save_pretrained(folder)
 
 
-@case("transformers_clip", r"an adapter \(LoRA, PEFT\) lies beside whole weights: .*adapter_config.json, .*adapter_model")
+@case("transformers_clip", r"an adapter \(LoRA, PEFT\) lies beside whole weights: .*_config.json, .*adapter_model")
 def _merged_weights_where_the_adapter_still_lies(folder):
     config = peft.LoraConfig(r=2, target_modules=["fc1"], init_lora_weights=False)
     adapted = peft.get_peft_model(transformers.CLIPModel.from_pretrained(folder), config)
@@ -463,7 +463,7 @@ def _integers_that_would_be_cast(folder):
     spoil(folder, visual_projection__weight=lambda values: (values * 100).to(torch.int8))
 
 
-@case("transformers_clip", r"config.json has quantization_config \(bitsandbytes\): transformers would evaluate quantized")
+@case("transformers_clip", r"config.json has quantization_config \(bitsandbytes\): transformers would evaluate")
 def _quantized_when_loaded(folder):
     edit(folder / "config.json", quantization_config=transformers.BitsAndBytesConfig(load_in_8bit=True).to_dict())
 
@@ -472,6 +472,12 @@ def _quantized_when_loaded(folder):
 def _half_precision_in_the_configuration_only(folder):
     edit(folder / "config.json", dtype="float16")
     return as_file(folder, state_of(folder))
+
+
+@case("paligemma", "The checkpoint contains the image encoder only")
+def _image_encoder_of_paligemma(folder):
+    state = {name: values for name, values in state_of(folder).items() if name.startswith("vision_tower.")}
+    save_file(state, weights_of(folder), metadata={"format": "pt"})
 
 
 @case("paligemma", r"The checkpoint lacks parts \(lm_head\), which would stay random")
@@ -490,6 +496,13 @@ def _scale_without_its_logarithm(folder):
 @case("transformers_clip", "multiplies similarities by 0; trained models by")
 def _scale_that_vanishes(folder):
     spoil(folder, logit_scale=torch.tensor(-2000.0))
+
+
+@case("open_clip", r"adds 1e\+30 to similarities; trained models at most a few tens")
+def _bias_that_drowns_similarities(folder):
+    config = tiny_clip.architecture() | {"init_logit_bias": 1e30}
+    save_file(open_clip.CLIP(**config).state_dict(), weights_of(folder))
+    edit(folder / "open_clip_config.json", model_cfg=config)
 
 
 @case("open_clip", "gives images a vector of zeros. Its image encoder or projection is constant")
