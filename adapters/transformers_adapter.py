@@ -24,8 +24,9 @@ PADDINGS = ("context", "longest")
 # Model types whose text encoder sees its padding, and was trained with texts padded to the context
 # (transformers' documentation of SigLIP and SigLIP 2).
 _PADDED_TYPES = ("siglip", "siglip2")
-# Of a configuration from before transformers 4.32, whose CLIP pools at the token with the highest number.
+# In a configuration from before transformers 4.32, where these types then pool at the token with the highest number.
 _LEGACY_END = 2
+_LEGACY_TYPES = ("clip", "clipseg", "groupvit", "xclip")
 # Beside weights that write text.
 GENERATION_FILE = "generation_config.json"
 # Checkpoints of older releases hold this buffer, which newer ones work out.
@@ -162,7 +163,7 @@ class TransformersClip(CheckpointModel):
         if end is None:
             return None
         ids = tokens["input_ids"]
-        if end == _LEGACY_END:
+        if end == _LEGACY_END and self.loaded.architecture["model_type"] in _LEGACY_TYPES:
             return ids.amax(dim=1)
         return torch.where((ids == end).any(dim=1), end, -1)
 
@@ -210,7 +211,7 @@ def _module(specification: dict[str, Any], config: Any) -> tuple[torch.nn.Module
     """The model with its weights, and what the record says of where they are."""
     model, file = specification["model"], specification.get("pretrained")
     with torch.device("meta"):
-        empty = transformers.AutoModel.from_config(config)
+        empty = transformers.AutoModel.from_config(config, trust_remote_code=False)
     _check_dual_encoder(empty, model)
     if file is None:
         return load_module(type(empty), model, specification.get("revision"), config)

@@ -14,6 +14,7 @@ import tiny_clip
 import tiny_models
 import tiny_paligemma
 import torch
+import transformers
 import wrong_checkpoints
 
 from microbench_adapters import smoke_test, weight_files
@@ -147,3 +148,17 @@ def test_images_that_are_hardly_told_apart_are_warned_of(said):
     smoke_test.check_vectors(vectors, "images", "model", "fp32")
     # 1 - cosine of an angle of 1e-4 is half its square.
     assert "cosines of different images are up to 1 - 5e-09" in said[0]
+
+
+def test_an_end_token_of_number_2_is_no_legacy_where_the_library_means_it(tmp_path):
+    """MetaCLIP 2 pools at its eos_token_id whatever the number; of CLIP 2 stands for the highest number."""
+    config = wrong_checkpoints.clip_config()
+    texts = config.text_config.to_dict() | {"eos_token_id": 2, "bos_token_id": 3}
+    parts = {"text_config": texts, "vision_config": config.vision_config.to_dict()}
+    torch.manual_seed(0)
+    module = transformers.MetaClip2Model(transformers.MetaClip2Config(**parts, projection_dim=32))
+    folder = tiny_models.save_transformers(tmp_path / "metaclip", module, wrong_checkpoints.clip_processor())
+    single = json.loads((folder / "tokenizer.json").read_text())["post_processor"]["single"]
+    wrong_checkpoints.edit(folder / "tokenizer.json", post_processor__single=single[::-1])
+    model = TransformersClip(model=str(folder), device="cpu")
+    assert model.pooled_tokens(model.tokenize(["light", "stain"])).tolist() == [2, 2]

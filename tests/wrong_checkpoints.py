@@ -61,12 +61,15 @@ def clip_config() -> transformers.CLIPConfig:
     return transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=32)
 
 
-def transformers_clip(folder: Path) -> Path:
-    """CLIP with a vocabulary of few words, which loads faster than the true one."""
-    torch.manual_seed(0)
+def clip_processor() -> transformers.CLIPProcessor:
+    """With a vocabulary of few words, which loads faster than the true one."""
     images = transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    processor = transformers.CLIPProcessor(image_processor=images, tokenizer=tiny_models.word_tokenizer(77))
-    return tiny_models.save_transformers(folder, transformers.CLIPModel(clip_config()), processor)
+    return transformers.CLIPProcessor(image_processor=images, tokenizer=tiny_models.word_tokenizer(77))
+
+
+def transformers_clip(folder: Path) -> Path:
+    torch.manual_seed(0)
+    return tiny_models.save_transformers(folder, transformers.CLIPModel(clip_config()), clip_processor())
 
 
 # --- means ---
