@@ -183,8 +183,9 @@ def _is_other_size(evidence: _Evidence) -> bool:
 
 def _surplus(evidence: _Evidence) -> str:
     return (
-        f"The checkpoint has parts that the architecture lacks ({_parts(evidence.faults.unexpected)}), such as "
-        f"the head of another task, which would be left out. Save it without them, or name the architecture that has them."
+        f"The checkpoint has parts that the architecture lacks ({_parts(evidence.faults.unexpected)}), "
+        f"such as the head of another task, which would be left out. "
+        f"Save it without them, or name the architecture that has them."
     )
 
 

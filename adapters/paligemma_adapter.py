@@ -338,6 +338,11 @@ def _module(model: str, revision: str | None, config: Any) -> tuple[torch.nn.Mod
     """
     module, files = load_module(transformers.PaliGemmaForConditionalGeneration, model, revision, config)
     loading.check_finite(module, f"model={model}")
+    if config.tie_word_embeddings and module.get_output_embeddings().weight is not module.get_input_embeddings().weight:
+        logger.warning(
+            f"model={model}: its config.json ties the output matrix to the embeddings, but its weights have one of its own, "
+            f"which is evaluated. If it was trained, set tie_word_embeddings to false; else save the weights without it."
+        )
     own = module.generation_config
     # Nothing else that a checkpoint may ask for: sampling, penalties, lengths.
     module.generation_config = transformers.GenerationConfig(bos_token_id=own.bos_token_id, eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id)

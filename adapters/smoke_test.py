@@ -92,8 +92,8 @@ def check_tokens(rows: Sequence[dict[str, torch.Tensor]], unknown: int | None, w
     ids = torch.cat([next(iter(row.values())).flatten() for row in rows[: len(_WORDS)]])
     if unknown is not None and bool((ids == unknown).any()):
         raise ValueError(
-            f"{where}: its tokenizer does not know {', '.join(map(repr, _WORDS))}, or some of them. Its vocabulary "
-            f"is not one of English: {advice}"
+            f"{where}: its tokenizer does not know {', '.join(map(repr, _WORDS))}, or some of them: "
+            f"its vocabulary is not one of English. {advice}"
         )
 
 
@@ -116,13 +116,13 @@ def check_pooling(pooled: Sequence[torch.Tensor | None], where: str) -> None:
     if -1 in found:
         text = TEXTS[found.index(-1)]
         raise ValueError(
-            f"{where}: its text encoder pools at a token that {text[:40]!r} does not have once tokenized: texts are "
-            f"not told apart by all of their words. {advice}"
+            f"{where}: its text encoder pools at a token that {text[:40]!r} does not have once tokenized: "
+            f"texts are not told apart by all of their words. {advice}"
         )
     if len(set(found)) > 1:
         raise ValueError(
-            f"{where}: its text encoder pools at the token with the highest number, which is another one in each "
-            f"text ({found[:4]}), not the end. {advice}"
+            f"{where}: its text encoder pools at the token with the highest number, "
+            f"which is another one in each text ({found[:4]}), not the end. {advice}"
         )
 
 
@@ -198,8 +198,8 @@ def check_scale(scale: float, bias: float | None, where: str) -> None:
     """
     if abs(bias or 0.0) > LARGEST_BIAS:
         raise ValueError(
-            f"{where}: adds {bias:.3g} to similarities; trained models at most a few tens. Beside it they make no difference: "
-            f"its logit_bias is broken."
+            f"{where}: adds {bias:.3g} to similarities; trained models at most a few tens. "
+            f"Beside it they make no difference: its logit_bias is broken."
         )
     lowest, highest = SCALES
     if not lowest <= scale <= highest:

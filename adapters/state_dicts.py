@@ -122,31 +122,38 @@ def select(
         advice = fitting.advice_without_weights(content)
         expectation = f"expected the weights of a model by name (a state dict), got {type(content).__name__}."
         raise ValueError(f"{where}: {expectation} {advice}".rstrip())
-    tried: list[tuple[_Candidate, Faults]] = []
-    fitting_ones: list[tuple[_Candidate, Adapted]] = []
-    for path, state in dicts:
-        for candidate in _candidates(path, state, expected):
-            faults, adapted = adapt(candidate.state)
-            tried.append((candidate, faults))
-            if not faults:
-                fitting_ones.append((candidate, adapted))
-                if not candidate.left:
-                    break
-    if not fitting_ones:
-        candidate, faults = min(tried, key=lambda pair: pair[1].count)
+    tried = [found for path, state in dicts for found in _tried(path, state, adapt, expected)]
+    fits = [(candidate, adapted) for candidate, faults, adapted in tried if not faults]
+    if not fits:
+        candidate, faults, _ = min(tried, key=lambda found: found[1].count)
         raise ValueError(fitting.refusal(faults, candidate.state, where))
-    chosen, adapted = fitting_ones[0]
-    _refuse_second_model(content, chosen, [candidate for candidate, _ in fitting_ones[1:]], where)
+    chosen, adapted = fits[0]
+    others = [candidate for candidate, _ in fits[1:]]
+    _refuse_second_model(content, chosen, others, where)
+    _refuse_leftovers(chosen, others, where)
+    return Selection(adapted, chosen.source)
+
+
+def _tried(
+    path: tuple[str, ...], state: State, adapt: Callable[[State], tuple[Faults, Adapted]], expected: int
+) -> Iterator[tuple[_Candidate, Faults, Adapted]]:
+    """The candidates of one dictionary up to the first that is all of it."""
+    for candidate in _candidates(path, state, expected):
+        faults, adapted = adapt(candidate.state)
+        yield candidate, faults, adapted
+        if not faults and not candidate.left:
+            return
+
+
+def _refuse_leftovers(chosen: _Candidate, others: list[_Candidate], where: str) -> None:
     # Other models that fit, and averages, were found equal.
-    copies = tuple(candidate.prefix for candidate, _ in fitting_ones if candidate.path == chosen.path)
+    copies = tuple(candidate.prefix for candidate in (chosen, *others) if candidate.path == chosen.path)
     left = [name for name in chosen.left if not name.startswith(copies) and not _is_training_only(name.split(".")[0])]
     if left:
         raise ValueError(
-            f"{where}: beside the weights under {chosen.source} there are {len(left)} others ({named(left)}), which "
-            "would be left out. "
-            f"Save the model's weights alone."
+            f"{where}: beside the weights under {chosen.source} there are {len(left)} others ({named(left)}), "
+            f"which would be left out. Save the model's weights alone."
         )
-    return Selection(adapted, chosen.source)
 
 
 def _is_training_only(part: str) -> bool:
@@ -155,20 +162,20 @@ def _is_training_only(part: str) -> bool:
 
 def _refuse_second_model(content: Any, chosen: _Candidate, others: list[_Candidate], where: str) -> None:
     advice = "Which of them is meant cannot be known: save the one that is meant alone, and name that file."
+    ours = chosen.source or "no prefix"
     for other in others:
         if name := _first_difference(chosen.state, other.state):
+            theirs = other.source or "no prefix"
             raise ValueError(
-                f"{where}: contains two models that differ, under {chosen.source or 'no prefix'} and under "
-                f"{other.source or 'no prefix'} "
-                f"(for example {name}). {advice}"
+                f"{where}: contains two models that differ, under {ours} and under {theirs}, for example in {name}. "
+                f"{advice}"
             )
     compared = [candidate.place for candidate in (chosen, *others)]
     for place in _averages(content):
         if not any(known[: len(place)] == place for known in compared):
             raise ValueError(
                 f"{where}: contains a second set of weights (averaged ones or a teacher's) under {'.'.join(place)} "
-                f"beside those under {chosen.source or 'no prefix'}, "
-                f"which cannot be compared with them. {advice}"
+                f"beside those under {ours}, which cannot be compared with them. {advice}"
             )
 
 
@@ -177,7 +184,7 @@ def _averages(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
     if not isinstance(content, Mapping):
         return
     for name, value in _named_items(content):
-        first = name.split(".")[0] if isinstance(value, torch.Tensor) else name
+        first = _without_wrappers(name).split(".")[0] if isinstance(value, torch.Tensor) else name
         if _AVERAGED.search(first) and _holds_weights(value):
             yield (*path, first)
         elif isinstance(value, Mapping) and not _TRAINING_PARTS.search(name.lower()):
@@ -197,7 +204,7 @@ def _state_dicts(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tup
         return
     state = {name: values for name, values in _named_items(content) if isinstance(values, torch.Tensor)}
     if state:
-        yield path, without_wrappers(state)
+        yield path, _unwrapped(state)
     for name, value in _named_items(content):
         if isinstance(value, Mapping) and not _TRAINING_PARTS.search(name.lower()):
             yield from _state_dicts(value, (*path, name))
@@ -207,10 +214,14 @@ def _named_items(content: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
     return ((name, value) for name, value in content.items() if isinstance(name, str))
 
 
-def without_wrappers(state: State) -> State:
+def _unwrapped(state: State) -> State:
     """Take the names of torch's wrappers out of the weights' names, unless two would become one."""
-    names = {name: ".".join(part for part in name.split(".") if part not in _WRAPPERS) for name in state}
-    return {names[name]: values for name, values in state.items()} if len(set(names.values())) == len(state) else state
+    found = {_without_wrappers(name): values for name, values in state.items()}
+    return found if len(found) == len(state) else state
+
+
+def _without_wrappers(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
 
 
 def _candidates(path: tuple[str, ...], state: State, expected: int) -> Iterator[_Candidate]:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from loguru import logger
 
 from microbench_adapters import state_dicts
@@ -50,7 +49,7 @@ _IN_PARTS = (
     ("zero_pp_rank_*", *_ZERO),
     ("global_step*", *_ZERO),
     ("*.distcp", "torch's distributed checkpoint", "use torch.distributed.checkpoint.format_utils.dcp_to_torch_save"),
-    ("shard-*-model-*.safetensors", "transformers' distributed checkpoint", "load and save_pretrained it in the training script"),
+    ("shard-*-model-*.safetensors", "transformers' distributed checkpoint", "save_pretrained in the training script"),
     ("pytorch_model_fsdp_*", "FSDP", "run accelerate merge-weights, and name the folder that it makes"),
 )
 
@@ -67,13 +66,13 @@ def refuse_adapters(folder: Path, where: str) -> None:
     files = ", ".join(str(folder / name) for name in adapters)
     if not any(path.suffix in _READABLE for path in _others(folder, [])):
         raise ValueError(
-            f"{where}: {folder} contains an adapter (LoRA, PEFT) and no model: {files}. Merge it into its base first: "
-            f"merge_and_unload() of peft, then save_pretrained into a new folder."
+            f"{where}: {folder} contains an adapter (LoRA, PEFT) and no model: {files}. "
+            f"Merge it into its base first: merge_and_unload() of peft, then save_pretrained into a new folder."
         )
     raise ValueError(
-        f"{where}: an adapter (LoRA, PEFT) lies beside whole weights: {files}. transformers would apply it to them "
-        "without a word, "
-        f"also where they contain it already. If they do, or are meant without it, move these files out of the folder. "
+        f"{where}: an adapter (LoRA, PEFT) lies beside whole weights: {files}. "
+        f"transformers would apply it to them without a word, also where they contain it already. "
+        f"If they do, or are meant without it, move these files out of the folder. "
         f"If they do not, merge them first: merge_and_unload() of peft, then save_pretrained into a new folder."
     )
 
@@ -94,9 +93,9 @@ def find(folder: Path, where: str) -> list[Path]:
             raise ValueError(f"{where}: {folder} contains no whole weights. {library} keeps them in parts: {advice}.")
     variants = [path.name for path in _others(folder, []) if path.suffix in (*_READABLE, *_OTHER_FRAMEWORKS)]
     there = f" It contains {named(variants)}: rename the file that is meant." if variants else ""
+    expected = ", ".join(TRANSFORMERS_FILES)
     raise ValueError(
-        f"{where}: transformers cannot load its weights: {folder} contains none. Expected one of "
-        f"{', '.join(TRANSFORMERS_FILES)}.{there}"
+        f"{where}: transformers cannot load its weights: {folder} contains none. Expected one of {expected}.{there}"
     )
 
 
@@ -110,8 +109,8 @@ def shards(index: Path, where: str) -> list[Path]:
     missing = [name for name in files if Path(name).name != name or not (index.parent / name).is_file()]
     if missing:
         raise ValueError(
-            f"{where}: {index} names {len(missing)} files that are missing beside it ({named(missing)}). Copy them "
-            "there."
+            f"{where}: {index} names {len(missing)} files that are missing beside it ({named(missing)}). "
+            f"Copy them there."
         )
     return [index.parent / name for name in files]
 
@@ -131,10 +130,8 @@ def _weight_map(index: Path, where: str) -> dict[str, str]:
         if not weight_map or not all(isinstance(name, str) for name in weight_map.values()):
             raise TypeError("weight_map is not a table of file names")
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{where}: {index} is no index of shards: expected JSON with weight_map ({type(error).__name__}: "
-            f"{error})."
-        ) from error
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{where}: {index} is no index of shards, JSON with weight_map ({reason}).") from error
     return weight_map
 
 
@@ -144,25 +141,24 @@ def read(files: Sequence[Path], where: str) -> Any:
     Raises:
         ValueError: a file cannot be read, or shards contain other weights than their index says.
     """
-    if len(files) == 1 and not list(files[0].parent.glob(f"*{_INDEX}")):
-        return state_dicts.read_file(files[0])
     parts = {path.name: state_dicts.read_file(path) for path in files}
     for index in files[0].parent.glob(f"*{_INDEX}"):
         weight_map = _weight_map(index, where)
-        if set(weight_map.values()) != set(parts):
-            continue
-        stale = [f"{key} in {name}" for name, part in parts.items() for key in part if weight_map.get(key) != name]
-        absent = [f"{key} in {name}" for key, name in weight_map.items() if key not in parts[name]]
-        if stale or absent:
-            raise ValueError(
-                f"{where}: the shards are not those of {index}: {len(stale)} weights that it does not name "
-                f"({named(stale)}), "
-                f"{len(absent)} that are missing ({named(absent)}). They belong to different saves: save the "
-                "checkpoint again into an empty folder."
-            )
+        if set(weight_map.values()) == set(parts):
+            _check_shards(parts, weight_map, f"{where}: the shards are not those of {index}")
     if len(parts) == 1:
         return next(iter(parts.values()))
     return {key: values for part in parts.values() for key, values in part.items()}
+
+
+def _check_shards(parts: Mapping[str, Mapping[str, Any]], weight_map: Mapping[str, str], fault: str) -> None:
+    stale = [f"{key} in {name}" for name, part in parts.items() for key in part if weight_map.get(key) != name]
+    absent = [f"{key} in {name}" for key, name in weight_map.items() if key not in parts[name]]
+    lists = (("it does not name", stale), ("are missing", absent))
+    found = ", ".join(f"{len(keys)} weights that {what} ({named(keys)})" for what, keys in lists if keys)
+    if found:
+        advice = "They belong to different saves: save the checkpoint again into an empty folder."
+        raise ValueError(f"{fault}: {found}. {advice}")
 
 
 def refuse_others(chosen: Sequence[Path], content: Any, where: str) -> None:
@@ -173,8 +169,7 @@ def refuse_others(chosen: Sequence[Path], content: Any, where: str) -> None:
     Raises:
         ValueError: with the files and a weight that differs.
     """
-    folder = chosen[0].parent
-    unread = []
+    folder, evaluated, unread = chosen[0].parent, named(file.name for file in chosen), []
     for path in _others(folder, chosen):
         if path.suffix in _OTHER_FRAMEWORKS:
             unread.append(path.name)
@@ -186,14 +181,12 @@ def refuse_others(chosen: Sequence[Path], content: Any, where: str) -> None:
                 continue
             if difference := state_dicts.difference(content, other):
                 raise ValueError(
-                    f"{where}: {folder} contains weights that differ: {named(file.name for file in chosen)} and "
-                    f"{path.name} ({difference}). "
+                    f"{where}: {folder} contains weights that differ: {evaluated} and {path.name} ({difference}). "
                     f"Leave those that are meant in the folder and move the others out of it."
                 )
             if not state_dicts.share_names(content, other):
                 unread.append(path.name)
     if unread:
-        evaluated = named(file.name for file in chosen)
         logger.warning(f"{where}: evaluated are {evaluated}. Not read, though in the same folder: {named(unread)}.")
 
 
@@ -217,7 +210,6 @@ def refuse_quantized(config: Mapping[str, Any], where: str) -> None:
                 settings = part[name] if isinstance(part[name], Mapping) else {}
                 method = settings.get("quant_method", "of an unnamed method")
                 raise ValueError(
-                    f"{where}: config.json has {prefix}{name} ({method}): transformers would evaluate quantized "
-                    "weights. "
-                    f"Save the model in floating point without it; precision=int8 quantizes contrastive models here."
+                    f"{where}: config.json has {prefix}{name} ({method}): "
+                    f"transformers would evaluate quantized weights. Save the model in floating point without it; precision=int8 quantizes contrastive models here."
                 )

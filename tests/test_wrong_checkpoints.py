@@ -132,7 +132,7 @@ def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, said):
 
 
 @pytest.mark.parametrize(("padding", "refused"), [("longest", True), ("context", False)])
-def test_padding_that_the_text_encoder_sees_is_refused_if_it_varies_and_else_warned_of(tmp_path, said, padding, refused):
+def test_padding_that_is_seen_is_refused_if_it_varies_and_else_warned_of(tmp_path, said, padding, refused):
     folder = tiny_models.transformers_align(tmp_path / "align")
     wrong_checkpoints.edit(folder / "tokenizer_config.json", model_input_names=["input_ids"])
     if refused:

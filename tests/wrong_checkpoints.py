@@ -322,6 +322,12 @@ def _average_without_names(folder):
     return as_file(folder, {"model": state_of(folder), "ema": average})
 
 
+@case("open_clip", "contains a second set of weights .* under ema_model beside those under prefix model.")
+def _average_under_names_without_dots(folder):
+    average = {f"ema_model.{name.replace('.', '')}": values for name, values in state_of(folder).items()}
+    return as_file(folder, prefixed(prefixed(state_of(folder), "model.") | average, "_orig_mod."))
+
+
 @case("open_clip", "contains two models that differ, under prefix student. and under prefix teacher.")
 def _student_and_teacher(folder):
     teacher = prefixed(other_values(state_of(folder)), "teacher.")
