@@ -17,8 +17,8 @@ import torch
 from loguru import logger
 from PIL import Image
 
-from microbench_adapters import loading, merging
-from microbench_adapters.base import DEFAULT_BATCH_SIZE, ContrastiveModel
+from microbench_adapters import loading, merging, smoke_test
+from microbench_adapters.base import DEFAULT_BATCH_SIZE, ContrastiveModel, Tensors
 from microbench_adapters.checkpoints import Checkpoint, Preprocessing
 from microbench_adapters.embeddings import Embeddings
 from microbench_adapters.execution import keep_freed_memory
@@ -91,6 +91,7 @@ class CheckpointModel(ContrastiveModel):
             self._merged = None
         # Before the module is cast: they are worked out of its weights.
         self._scale, self._bias = loading.scale_and_bias(self.loaded.module)
+        smoke_test.check_scale(self._scale, self._bias, self.loaded.name)
         self._sha256 = loading.weights_sha256(self.loaded.module.state_dict())
         self.module = _in_best_layout(self.prepared(self.loaded, precision, self.device).eval())
         self._compiled = compile
@@ -162,24 +163,57 @@ class CheckpointModel(ContrastiveModel):
         # Weights that are merged have a hash of their own; files may be anywhere.
         identity = {name: value for name, value in self.record().items() if name not in ("checkpoint", "files", "merge")}
         versions = {package: importlib.metadata.version(package) for package in ("torch", "torchvision", "pillow", *self.libraries)}
-        folder, identity = Path(cache_dir).expanduser(), identity | {"adapter": type(self).load.__qualname__, "versions": versions}
+        further = {"adapter": type(self).load.__qualname__, "versions": versions, "smoke_test": smoke_test.VERSION}
+        folder, identity = Path(cache_dir).expanduser(), identity | further
         self.kept_images, self.kept_texts = (Embeddings(folder, identity, kind) for kind in ("images", "texts"))
         logger.info(f"cache_dir={cache_dir}: {len(self.kept_images)} images and {len(self.kept_texts)} texts of this model are known")
 
     def _try_out(self) -> None:
-        """Encode an image and a text, so that what cannot run fails now."""
+        """Encode images and texts, so that what cannot run or tells nothing apart fails now."""
+        where = self.loaded.name
+        # Each alone, as no other text of a batch may decide what becomes of it.
+        rows = [self.tokenize([text]) for text in smoke_test.TEXTS]
+        smoke_test.check_tokens(rows, self.unknown_token, where)
+        smoke_test.check_pooling([self.pooled_tokens(row) for row in rows], where)
+        pixels = [self.preprocess(image) for image in smoke_test.images()]
+        smoke_test.check_pixels(pixels, where)
+        batch = self.tokenize(list(smoke_test.TEXTS))
+        unpadded = self.unpadded(smoke_test.TEXTS[0])
         try:
-            vectors = self._encode_two()
+            stacked = {name: torch.stack([item[name] for item in pixels]) for name in pixels[0]}
+            images = self._run(self.encode_images, stacked)
+            texts = self._run(self.encode_texts, batch)
+            alone = texts[0] if _is_as_long(unpadded, batch) else self._run(self.encode_texts, unpadded)[0]
         # Libraries, devices and precisions each have errors of their own.
         except Exception as error:
             advice = " Leave compile out to see whether the compiler is the reason." if self._compiled else ""
             advice += "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
-            raise ValueError(f"{self.loaded.name}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
-        # Where the files of a tokenizer are missing, transformers makes an empty one, to which only lengths differ.
-        if all(bool((values[0] == values[1]).all()) for values in self.tokenize(["light", "stain"]).values()):
-            raise ValueError(f"{self.loaded.name}: its tokenizer knows no words. Its files seem to be missing beside the weights; a fine-tune often lacks them: copy them from its base.")
-        if vectors[0].shape != vectors[1].shape:
-            raise ValueError(f"{self.loaded.name}: images and texts are encoded as vectors of different lengths, {vectors[0].shape[1]} and {vectors[1].shape[1]}; they cannot be compared.")
+            reason = f"{type(error).__name__}: {error}.{advice}"
+            raise ValueError(f"{where}: does not run with precision={self.precision} on {self.device}: {reason}") from error
+        if images.shape[1] != texts.shape[1]:
+            raise ValueError(
+                f"{where}: images and texts are encoded as vectors of different lengths, {images.shape[1]} and {texts.shape[1]}; "
+                f"they cannot be compared."
+            )
+        smoke_test.check_vectors(images, "images", where, self.precision)
+        smoke_test.check_vectors(texts, "texts", where, self.precision)
+        smoke_test.check_padding(alone, texts[0], texts[1:], self.precision, _is_as_long(rows[0], batch), where)
+
+    def unpadded(self, text: str) -> Tensors:
+        """The text encoder's inputs for one text with as little padding as its kind of model allows."""
+        return self.tokenize([text])
+
+    def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
+        """The number of the token at which each text is pooled, -1 where the text lacks it; None if no token decides."""
+        return None
+
+    @property
+    def unknown_token(self) -> int | None:
+        """The number of the token that stands for what the tokenizer does not know."""
+        tokenizer = getattr(self.loaded.tokenizer, "tokenizer", self.loaded.tokenizer)
+        number = getattr(tokenizer, "unk_token_id", None)
+        # Some tokenizers name the token at the end as the unknown one, too.
+        return None if number == getattr(tokenizer, "eos_token_id", None) else number
 
     def _encode_two(self) -> tuple[np.ndarray, np.ndarray]:
         """The vectors of two images and of two texts; of two, as a compiler treats a batch of one by itself."""
@@ -216,6 +250,10 @@ class CheckpointModel(ContrastiveModel):
             "device": self.device.type,
         }
         return found | ({"compiled": True} if self._compiled else {}) | ({"merge": self._merged} if self._merged else {})
+
+
+def _is_as_long(tokens: Tensors, others: Tensors) -> bool:
+    return all(values.shape[1] == others[name].shape[1] for name, values in tokens.items())
 
 
 def _check_context(length: Any) -> None:

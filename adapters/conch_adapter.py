@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL.Image import Image
 
-from microbench_adapters import loading
+from microbench_adapters import fitting, loading, state_dicts, weight_files
 from microbench_adapters.base import Tensors
 from microbench_adapters.checkpoint_model import CheckpointModel, given
 from microbench_adapters.checkpoints import CHECKPOINTS, Preprocessing
@@ -62,12 +63,15 @@ class Conch(CheckpointModel):
         if not 0 < length <= longest:
             raise ValueError(f"context_length={length}: CONCH reads 1 to {longest} tokens.")
         module = package.CoCa(**copy.deepcopy({name: value for name, value in architecture.items() if name != "custom_text"}))
-        state = loading.read_weights(weights)
-        decoder = [name for name in (*module.state_dict(), *state) if name.startswith(_DECODER)]
-        loading.check_fits(state, module, str(weights), ignored=decoder)
-        module.load_state_dict(state, strict=False)
-        # Its weights are random now: they belong to no model, and to no hash of one.
+        content = state_dicts.read_file(weights)
+        if "folder" in files:
+            weight_files.refuse_adapters(weights.parent, f"model={specification['model']}")
+            weight_files.refuse_others([weights], content, f"model={specification['model']}")
+        # The decoder's weights are random: they belong to no model, and to no hash of one.
         module.text_decoder = None
+        adapt = partial(_without_decoder, module)
+        selection = state_dicts.select(content, adapt, len(module.state_dict()), str(weights))
+        module.load_state_dict(selection.adapted)
         tokenizer = package.get_tokenizer()
         settings = {"size": architecture["vision_cfg"]["image_size"], "mean": list(package.OPENAI_DATASET_MEAN), "std": list(package.OPENAI_DATASET_STD)}
         return Loaded(
@@ -79,7 +83,7 @@ class Conch(CheckpointModel):
             tokenizer=tokenizer,
             tokenizer_sha256=loading.sha256_of(sorted(tokenizer.get_vocab().items())),
             context_length=length,
-            files=files,
+            files=files | selection.record,
         )
 
     @classmethod
@@ -123,6 +127,11 @@ class Conch(CheckpointModel):
     def longer_than_context(self, texts: list[str]) -> list[str]:
         lengths = (len(ids) for ids in self.loaded.tokenizer(texts, truncation=False, verbose=False)["input_ids"])
         return [text for text, length in zip(texts, lengths) if length > self.loaded.context_length]
+
+
+def _without_decoder(module: torch.nn.Module, state: state_dicts.State) -> tuple[fitting.Faults, state_dicts.State]:
+    encoders = {name: values for name, values in state.items() if not name.startswith(_DECODER)}
+    return fitting.compare(encoders, module), encoders
 
 
 def _package() -> Any:

@@ -8,7 +8,6 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -95,32 +94,6 @@ def named(names: Iterable[str]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def check_fits(state: Mapping[str, torch.Tensor], module: torch.nn.Module, where: str, ignored: Iterable[str] = ()) -> None:
-    """Refuse weights that are not exactly those of the architecture.
-
-    Raises:
-        ValueError: keys are missing or unexpected, or shapes differ; all three are named.
-    """
-    expected = module.state_dict()
-    ignored = set(ignored)
-    faults = []
-    if missing := [name for name in expected if name not in state and name not in ignored]:
-        faults.append(f"missing {len(missing)} ({named(missing)})")
-    if unexpected := [name for name in state if name not in expected and name not in ignored]:
-        faults.append(f"unexpected {len(unexpected)} ({named(unexpected)})")
-    if differing := [
-        f"{name}: {tuple(state[name].shape)}, expected {tuple(expected[name].shape)}"
-        for name in expected
-        if name in state and state[name].shape != expected[name].shape
-    ]:
-        faults.append(f"of another shape {len(differing)} ({named(differing)})")
-    if other := [f"{name}: {state[name].dtype}, expected {expected[name].dtype}" for name in expected if name in state and state[name].is_floating_point() != expected[name].is_floating_point()]:
-        # Quantized weights, which a cast would not undo.
-        faults.append(f"of another kind of number {len(other)} ({named(other)})")
-    if faults:
-        raise ValueError(f"{where}: the weights are not those of this architecture. Keys: {'; '.join(faults)}. Name the architecture that the checkpoint was trained with; other image sizes, patch sizes and context lengths count as others.")
-
-
 def check_finite(module: torch.nn.Module, where: str) -> None:
     """Refuse weights that hold NaN or infinity: every similarity would be NaN, and every answer the first option.
 
@@ -158,33 +131,3 @@ def check_vocabulary(num_tokens: int, num_known: int | None, where: str) -> None
     # Vocabularies are padded to round numbers, never doubled.
     if num_known is not None and not num_known / 2 <= num_tokens <= num_known:
         raise ValueError(f"{where}: its tokenizer has {num_tokens} tokens, its text encoder {num_known}. The tokenizer belongs to another model.")
-
-
-def read_weights(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a checkpoint file (safetensors, or what ``torch.save`` wrote); nothing in it is executed.
-
-    Training scripts nest the weights under ``state_dict`` or ``model`` and prefix their names with
-    ``module.`` or ``_orig_mod.``; both are taken off.
-
-    Raises:
-        ValueError: the file holds no weights, or cannot be read.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            state = load_file(path)
-        else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    # Unpickling, safetensors and torch each have errors of their own.
-    except Exception as error:
-        raise ValueError(f"{path}: cannot be read as a checkpoint: {type(error).__name__}: {error}") from error
-    for nested in ("state_dict", "model_state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(nested), dict):
-            state = state[nested]
-    if not isinstance(state, dict) or not state or not all(isinstance(values, torch.Tensor) for values in state.values()):
-        raise ValueError(f"{path}: expected the weights of a model by name (a state dict), got {type(state).__name__}.")
-    for prefix in ("module.", "_orig_mod."):
-        if all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): values for name, values in state.items()}
-    return state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import math
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -24,7 +25,7 @@ from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL.Image import Image
 from torch.overrides import TorchFunctionMode
 
-from microbench_adapters import loading
+from microbench_adapters import fitting, loading, state_dicts, weight_files
 from microbench_adapters.base import Tensors
 from microbench_adapters.checkpoint_model import CheckpointModel, given
 from microbench_adapters.checkpoints import CHECKPOINTS, Preprocessing
@@ -39,7 +40,16 @@ _NUMPY_SUFFIXES = (".npz", ".npy")
 _PREPROCESS_WORDS = {"interpolation": ("bicubic", "bilinear"), "resize_mode": ("shortest", "longest", "squash")}
 _PREPROCESS_SETTINGS = ("mean", "std", "interpolation", "resize_mode")
 _PREPROCESS_HINT = """Say how the model was trained: preprocess={"mean":[…],"std":[…],"interpolation":"bicubic","resize_mode":"shortest"}."""
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt", "vocab.json", "merges.txt")
+# Of a repository: the tokenizer's, and what says that it is an adapter.
+_FURTHER_FILES = (
+    "adapter_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+)
 
 # open_clip asks the Hub for the configuration of a text tower even where its weights lie in the
 # checkpoint. These are BERT-base with the vocabulary of the paper on PubMedBERT (arXiv 2007.15779);
@@ -90,7 +100,7 @@ class OpenClip(CheckpointModel):
     def load(cls, specification: dict[str, Any]) -> Loaded:
         source = _find(specification)
         module = _build(source)
-        _load_weights(module, source)
+        taken_from = _load_weights(module, source)
         settings = get_model_preprocess_cfg(module) | source.preprocess
         # open_clip saves what the module says.
         set_model_preprocess_cfg(module, settings)
@@ -106,7 +116,7 @@ class OpenClip(CheckpointModel):
             tokenizer_sha256=_tokenizer_sha256(tokenizer),
             context_length=tokenizer.context_length,
             build=partial(_build, source),
-            files=source.files,
+            files=source.files | taken_from,
         )
 
     @classmethod
@@ -174,6 +184,19 @@ class OpenClip(CheckpointModel):
         with self.autocast():
             return _normalized(self.module.encode_text(tokens["tokens"]))
 
+    def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
+        # Of CLIP the text tower's parts lie in the model itself.
+        tower = getattr(self.loaded.module, "text", self.loaded.module)
+        pooling = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
+        # A learnt token at the end is pooled instead.
+        if pooling not in ("argmax", "eos") or getattr(tower, "cls_emb", None) is not None:
+            return None
+        ids = tokens["tokens"]
+        if pooling == "argmax":
+            return ids.amax(dim=1)
+        end = getattr(tower, "eos_id", getattr(tower, "text_eos_id", None))
+        return torch.where((ids == end).any(dim=1), end, -1)
+
     def longer_than_context(self, texts: list[str]) -> list[str]:
         """By tokenizing with room for one token more: what fits ends in padding there and is else the same."""
         length, tokenizer = self.loaded.context_length, self.loaded.tokenizer
@@ -194,6 +217,8 @@ class _Source:
     context_length: int | None
     options: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Any] = field(default_factory=dict)
+    # Whether the weights were looked for in a folder, where others may lie.
+    in_folder: bool = False
 
 
 def _find(specification: dict[str, Any]) -> _Source:
@@ -223,11 +248,22 @@ def _find_in_folder(label: str, folder: Path, asked: dict[str, Any], specificati
         architecture = config["model_cfg"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"model={label}: {folder / CONFIG_FILE} is not open_clip's: expected JSON with model_cfg and preprocess_cfg ({type(error).__name__}: {error}).") from error
+    weight_files.refuse_adapters(folder, f"model={label}")
     file = file or _weights_in(folder, label)
     preprocess = {name: value for name, value in config.get("preprocess_cfg", {}).items() if name in _PREPROCESS_SETTINGS} | asked
     if not {"mean", "std"} <= set(preprocess):
         raise ValueError(f"model={label}: {CONFIG_FILE} has no preprocess_cfg with mean and std, and open_clip would take CLIP's. {_PREPROCESS_HINT}")
-    return _Source(label, f"local-dir:{folder}", file, _with_context(architecture, specification), preprocess, specification.get("context_length"), {}, files | {"weights": file.name})
+    _check_preprocess(preprocess, f"model={label}, {CONFIG_FILE}")
+    return _Source(
+        name=label,
+        model=f"local-dir:{folder}",
+        weights=file,
+        architecture=_with_context(architecture, specification),
+        preprocess=preprocess,
+        context_length=specification.get("context_length"),
+        files=files | {"weights": file.name},
+        in_folder=True,
+    )
 
 
 def _weights_in(folder: Path, label: str) -> Path:
@@ -251,7 +287,7 @@ def _find_on_hub(label: str, repository: str, asked: dict[str, Any], specificati
         weights = Path(download_pretrained_from_hf(repository, revision=revision))
     except FileNotFoundError as error:
         raise ValueError(f"model={label}, revision={revision}: {error}") from error
-    for name in _TOKENIZER_FILES:
+    for name in _FURTHER_FILES:
         _try_download(repository, name, revision)
     name = label if revision is None else f"{label}@{revision}"
     return _find_in_folder(name, config.parent, asked, specification, {"repository": repository, "revision": config.parent.name}, weights)
@@ -343,14 +379,24 @@ def _given_preprocess(text: str | None) -> dict[str, Any]:
         raise ValueError(f"preprocess={text}: expected a JSON object: {error}.") from error
     if not isinstance(asked, dict) or not set(asked) <= set(_PREPROCESS_SETTINGS):
         raise ValueError(f"preprocess={text}: expected an object with {', '.join(_PREPROCESS_SETTINGS)}.")
-    for name, value in asked.items():
+    _check_preprocess(asked, "preprocess")
+    return asked
+
+
+def _check_preprocess(settings: dict[str, Any], where: str) -> None:
+    for name, value in settings.items():
         if name in _PREPROCESS_WORDS:
             fits = value in _PREPROCESS_WORDS[name]
         else:
-            fits = isinstance(value, list) and len(value) == 3 and all(type(number) in (int, float) and (number > 0 or name == "mean") for number in value)
+            is_triple = isinstance(value, (list, tuple)) and len(value) == 3 and all(map(_is_number, value))
+            fits = is_triple and (name == "mean" or min(value) > 0)
         if not fits:
-            raise ValueError(f"preprocess: {name} is {value}; expected {' or '.join(_PREPROCESS_WORDS.get(name, ('a list of three numbers, of std above 0',)))}.")
-    return asked
+            expected = " or ".join(_PREPROCESS_WORDS.get(name, ("a list of three numbers, of std above 0",)))
+            raise ValueError(f"{where}: {name} is {value}; expected {expected}.")
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
 
 
 @contextmanager
@@ -419,19 +465,44 @@ def _without_warnings() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def _load_weights(module: torch.nn.Module, source: _Source) -> None:
-    """Load weights that are exactly those of the architecture; open_clip's own loading resizes positions without a word."""
+def _load_weights(module: torch.nn.Module, source: _Source) -> dict[str, str]:
+    """Load weights that are exactly those of the architecture.
+
+    open_clip's own loading resizes positions without a word.
+
+    Returns:
+        Where in the file they were, for the record, unless at the top.
+    """
     where = f"{source.name}: {source.weights}"
     if source.weights.suffix in _NUMPY_SUFFIXES:
-        try:
-            open_clip.load_checkpoint(module, str(source.weights))
-        # numpy, missing names and other shapes each have errors of their own.
-        except Exception as error:
-            raise ValueError(f"{where}: open_clip cannot load it: {type(error).__name__}: {error}") from error
-        return
-    state = _in_todays_words(loading.read_weights(source.weights), module)
-    loading.check_fits(state, module, where)
-    module.load_state_dict(state, strict=True)
+        _load_big_vision(module, source.weights, where)
+        return {}
+    content = state_dicts.read_file(source.weights)
+    if source.in_folder:
+        weight_files.refuse_others([source.weights], content, source.name)
+
+    def adapt(state: state_dicts.State) -> tuple[fitting.Faults, state_dicts.State]:
+        converted = _in_todays_words(dict(state), module)
+        return fitting.compare(converted, module), converted
+
+    selection = state_dicts.select(content, adapt, len(module.state_dict()), where)
+    module.load_state_dict(selection.adapted, strict=True)
+    return selection.record
+
+
+def _load_big_vision(module: torch.nn.Module, weights: Path, where: str) -> None:
+    # open_clip copies what it finds: what it does not find stays recognizable.
+    with torch.no_grad():
+        for values in module.parameters():
+            values.fill_(math.nan)
+    try:
+        open_clip.load_checkpoint(module, str(weights))
+    # numpy, missing names and other shapes each have errors of their own.
+    except Exception as error:
+        raise ValueError(f"{where}: open_clip cannot load it: {type(error).__name__}: {error}") from error
+    unset = [name for name, values in module.named_parameters() if bool(values.isnan().all())]
+    if unset:
+        raise ValueError(f"{where}: the file lacks {len(unset)} weights, which would stay random ({loading.named(unset)}).")
 
 
 def _in_todays_words(state: dict[str, torch.Tensor], module: torch.nn.Module) -> dict[str, torch.Tensor]:

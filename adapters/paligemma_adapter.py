@@ -28,11 +28,17 @@ from loguru import logger
 from PIL import Image
 from tqdm import tqdm
 
-from microbench_adapters import harness, loading
+from microbench_adapters import harness, loading, smoke_test
 from microbench_adapters.checkpoint_model import autocast, check_precision, input_dtype
 from microbench_adapters.contract import letters_of, options_of, probability_line, refusal, significant
 from microbench_adapters.execution import batches, chosen_device, documents, keep_freed_memory, positive, read_ahead, without_tf32
-from microbench_adapters.transformers_adapter import check_complete, configuration, from_pretrained, image_settings, tokenizer_sha256, with_report
+from microbench_adapters.transformers_adapter import (
+    configuration,
+    from_pretrained,
+    image_settings,
+    load_module,
+    tokenizer_sha256,
+)
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -53,6 +59,7 @@ _ABILITY = "only writes an answer to a prompt about one image. It runs tasks of 
 _ARGUMENTS_WITH_IMAGE = 6
 # One is prepared while the other is answered.
 _BATCHES_AHEAD = 2
+_PROMPTS_TO_TRY = ("detect cell", "answer en What is shown?")
 # Generation settings that change nothing where the likeliest token is written, or that other models' images have.
 _WITHOUT_EFFECT = ("top_p", "top_k", "length_penalty", "early_stopping", "image_aspect_ratio", "use_cache")
 # Those that change nothing at 1.
@@ -157,8 +164,8 @@ class PaliGemma(lmms, harness.Recorded):
         config = configuration(self._name, self._revision)
         self._processor = _processor(self._name, self._revision, config)
         self._processing = threading.Lock()
-        module = _module(self._name, self._revision, config)
-        self._record = self._recorded(config, module)
+        module, files = _module(self._name, self._revision, config)
+        self._record = self._recorded(config, module, files)
         self._letter_ids = _letter_ids(self._processor.tokenizer, self._name)
         self._autocast = autocast(precision, self.device)
         self.module = module.to(self.device, input_dtype(precision)).eval()
@@ -262,19 +269,33 @@ class PaliGemma(lmms, harness.Recorded):
         return tokens[:, given["input_ids"].shape[1] :].cpu()
 
     def _try_out(self) -> None:
-        """Ask about an image, so that what cannot run fails now."""
+        """Ask about images, so that what cannot run, or does not see or read, fails now."""
+        where = f"model={self._name}"
+        one, other, *_ = smoke_test.images()
+        inputs = self._inputs([one, other, one], [*_PROMPTS_TO_TRY[:1] * 2, _PROMPTS_TO_TRY[1]])
+        smoke_test.check_pixels([{"pixel_values": values} for values in inputs["pixel_values"][:2]], where)
+        first_step = _FirstStep(list(range(self.module.config.text_config.vocab_size)))
         try:
-            self._generate(self._inputs([Image.new("RGB", (64, 48))], ["detect cell"]), 1, _FirstStep(self._letter_ids))
+            self._generate(inputs, 1, first_step)
         # Libraries, devices and precisions each have errors of their own.
         except Exception as error:
             advice = "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
-            raise ValueError(f"model={self._name}: does not run with precision={self.precision} on {self.device}: {type(error).__name__}: {error}.{advice}") from error
+            reason = f"{type(error).__name__}: {error}.{advice}"
+            raise ValueError(f"{where}: does not run with precision={self.precision} on {self.device}: {reason}") from error
+        shares = first_step.shares.numpy()
+        for row, what, part in ((1, "images", "image encoder or projector"), (2, "prompts", "language model")):
+            if not smoke_test.differ(shares[0], shares[row]):
+                raise ValueError(
+                    f"{where}: does not tell {what} apart: "
+                    f"different {what} give the same probabilities of what is written first. "
+                    f"Its {part} is constant: weights are zero, untrained, or another model's."
+                )
 
-    def _recorded(self, config: Any, module: torch.nn.Module) -> dict[str, Any]:
+    def _recorded(self, config: Any, module: torch.nn.Module, files: dict[str, str]) -> dict[str, Any]:
         tokenizer = self._processor.tokenizer
         return {
             "checkpoint": self._name + (f"@{self._revision}" if self._revision else ""),
-            "files": {"model": self._name, "revision": getattr(config, "_commit_hash", None) or self._revision},
+            "files": {"model": self._name, "revision": getattr(config, "_commit_hash", None) or self._revision} | files,
             "architecture": json.loads(config.to_json_string(use_diff=False)),
             "weights_sha256": loading.weights_sha256(module.state_dict()),
             "preprocessing": image_settings(self._processor.image_processor),
@@ -309,19 +330,23 @@ def _processor(model: str, revision: str | None, config: Any) -> Any:
     return processor
 
 
-def _module(model: str, revision: str | None, config: Any) -> torch.nn.Module:
-    """The model with its weights, set to write the likeliest token.
+def _module(model: str, revision: str | None, config: Any) -> tuple[torch.nn.Module, dict[str, str]]:
+    """The model with its weights, set to write the likeliest token, and what the record says of where they are.
 
     Raises:
         ValueError: weights cannot be read, are not those of the architecture, or not finite.
     """
-    module, report = with_report(transformers.PaliGemmaForConditionalGeneration, model, revision, config)
-    check_complete(module, report, model)
+    module, files = load_module(transformers.PaliGemmaForConditionalGeneration, model, revision, config)
     loading.check_finite(module, f"model={model}")
+    if config.tie_word_embeddings and module.get_output_embeddings().weight is not module.get_input_embeddings().weight:
+        logger.warning(
+            f"model={model}: its config.json ties the output matrix to the embeddings, but its weights have one of its own, "
+            f"which is evaluated. If it was trained, set tie_word_embeddings to false; else save the weights without it."
+        )
     own = module.generation_config
     # Nothing else that a checkpoint may ask for: sampling, penalties, lengths.
     module.generation_config = transformers.GenerationConfig(bos_token_id=own.bos_token_id, eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id)
-    return module
+    return module, files
 
 
 def _letter_ids(tokenizer: Any, model: str) -> list[int]:

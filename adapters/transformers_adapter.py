@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ import torch
 import transformers
 from PIL.Image import Image, Resampling
 
-from microbench_adapters import loading
+from microbench_adapters import fitting, loading, repositories, state_dicts, weight_files
 from microbench_adapters.base import Tensors
 from microbench_adapters.checkpoint_model import CheckpointModel, given
 from microbench_adapters.checkpoints import CHECKPOINTS, Preprocessing
@@ -21,6 +24,11 @@ PADDINGS = ("context", "longest")
 # Model types whose text encoder sees its padding, and was trained with texts padded to the context
 # (transformers' documentation of SigLIP and SigLIP 2).
 _PADDED_TYPES = ("siglip", "siglip2")
+# In a configuration from before transformers 4.32, where these types then pool at the token with the highest number.
+_LEGACY_END = 2
+_LEGACY_TYPES = ("clip", "clipseg", "groupvit", "xclip")
+# Beside weights that write text.
+GENERATION_FILE = "generation_config.json"
 # Checkpoints of older releases hold this buffer, which newer ones work out.
 _POSITIONS = "position_ids"
 # Without a limit of their own tokenizers report a huge one.
@@ -68,19 +76,19 @@ class TransformersClip(CheckpointModel):
         processor = from_pretrained(transformers.AutoProcessor, model, revision, backend="pil")
         if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
             raise ValueError(f"model={model}: expected a processor of images and texts, got {type(processor).__name__}. {_hint(Path(model))}")
-        module = _module(specification, config)
+        module, files = _module(specification, config)
         tokenizer = processor.tokenizer
         _check_tokenizer(tokenizer, config, model)
         return Loaded(
             name=model + (f"@{revision}" if revision else "") + (f":{specification['pretrained']}" if "pretrained" in specification else ""),
             architecture=json.loads(config.to_json_string(use_diff=False)),
-            module=module.float(),
+            module=module,
             preprocess=partial(_preprocess, processor.image_processor),
             preprocessing=image_settings(processor.image_processor),
             tokenizer=tokenizer,
             tokenizer_sha256=tokenizer_sha256(tokenizer),
             context_length=_context_length(processor, config, specification.get("context_length")),
-            files={"model": model, "revision": getattr(config, "_commit_hash", None) or revision} | ({"weights": specification["pretrained"]} if "pretrained" in specification else {}),
+            files={"model": model, "revision": getattr(config, "_commit_hash", None) or revision} | files,
         )
 
     @classmethod
@@ -134,12 +142,30 @@ class TransformersClip(CheckpointModel):
             return _vectors(self.module.get_image_features(**inputs))
 
     def tokenize(self, texts: list[str]) -> Tensors:
-        padding = "max_length" if self._padding == "context" else "longest"
-        return dict(self.loaded.tokenizer(texts, padding=padding, max_length=self.loaded.context_length, truncation=True, return_tensors="pt"))
+        return self._tokens(texts, self._padding)
+
+    def unpadded(self, text: str) -> Tensors:
+        is_seen = self.loaded.architecture["model_type"] in _PADDED_TYPES
+        return self.tokenize([text]) if is_seen else self._tokens([text], "longest")
+
+    def _tokens(self, texts: list[str], padding: str) -> Tensors:
+        options = {"padding": "max_length" if padding == "context" else "longest", "max_length": self.loaded.context_length}
+        return dict(self.loaded.tokenizer(texts, **options, truncation=True, return_tensors="pt"))
 
     def encode_texts(self, tokens: Tensors) -> torch.Tensor:
         with self.autocast():
             return _vectors(self.module.get_text_features(**tokens))
+
+    def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
+        # CLIP's text model and those made after it remember the token as a number.
+        ends = (vars(part).get("eos_token_id") for part in self.loaded.module.modules())
+        end = next((number for number in ends if isinstance(number, int)), None)
+        if end is None:
+            return None
+        ids = tokens["input_ids"]
+        if end == _LEGACY_END and self.loaded.architecture["model_type"] in _LEGACY_TYPES:
+            return ids.amax(dim=1)
+        return torch.where((ids == end).any(dim=1), end, -1)
 
     def longer_than_context(self, texts: list[str]) -> list[str]:
         lengths = (len(ids) for ids in self.loaded.tokenizer(texts, truncation=False, verbose=False)["input_ids"])
@@ -157,7 +183,9 @@ def configuration(model: str, revision: str | None) -> Any:
         raise ValueError(f"revision={revision}: {model} is a local folder and has none. Leave revision out.")
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise ValueError(f"model={model}: expected a folder with transformers' config.json, processor and weights; it has no config.json.")
-    return from_pretrained(transformers.AutoConfig, model, revision)
+    config = from_pretrained(transformers.AutoConfig, model, revision)
+    weight_files.refuse_quantized(config.to_dict(), f"model={model}")
+    return config
 
 
 def from_pretrained(auto: Any, model: str, revision: str | None, **options: Any) -> Any:
@@ -179,51 +207,101 @@ def _hint(folder: Path) -> str:
     return f"{folder} needs config.json, preprocessor_config.json and the tokenizer's files; a fine-tune often lacks the last two: copy them from its base, or name the base as model and the weights as pretrained."
 
 
-def _module(specification: dict[str, Any], config: Any) -> torch.nn.Module:
+def _module(specification: dict[str, Any], config: Any) -> tuple[torch.nn.Module, dict[str, str]]:
+    """The model with its weights, and what the record says of where they are."""
     model, file = specification["model"], specification.get("pretrained")
-    if file is not None:
-        if not Path(file).is_file():
-            raise ValueError(f"pretrained={file}: no such file. With transformers it is a checkpoint file for the architecture of model={model}.")
-        module = transformers.AutoModel.from_config(config)
-        _check_dual_encoder(module, model)
-        state = loading.read_weights(Path(file))
-        tied = [name for name in (*state, *module.state_dict()) if name.endswith(_POSITIONS)]
-        loading.check_fits(state, module, f"pretrained={file}, model={model}", ignored=tied)
-        module.load_state_dict(state, strict=False)
-        return module
-    module, report = with_report(transformers.AutoModel, model, specification.get("revision"), config)
-    _check_dual_encoder(module, model)
-    check_complete(module, report, model)
-    return module
-
-
-def with_report(auto: Any, model: str, revision: str | None, config: Any) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """A checkpoint's module in single precision, and transformers' report for `check_complete`.
-
-    Raises:
-        ValueError: the weights cannot be read.
-    """
-    try:
-        return auto.from_pretrained(
-            model, revision=revision, config=config, dtype=torch.float32, trust_remote_code=False, output_loading_info=True, ignore_mismatched_sizes=True
+    with torch.device("meta"):
+        empty = transformers.AutoModel.from_config(config, trust_remote_code=False)
+    _check_dual_encoder(empty, model)
+    if file is None:
+        return load_module(type(empty), model, specification.get("revision"), config)
+    if not Path(file).is_file():
+        raise ValueError(
+            f"pretrained={file}: no such file. With transformers it is a checkpoint file for the architecture of model={model}."
         )
-    # transformers' errors for a missing file, a bad file, other shapes and no network have no common class.
-    except Exception as error:
-        raise ValueError(f"model={model}: transformers cannot load its weights: {type(error).__name__}: {error}") from error
+    content = state_dicts.read_file(Path(file))
+    module, found = module_of(type(empty), config, content, f"pretrained={file}, model={model}")
+    return module, {"weights": file} | found
 
 
-def check_complete(module: torch.nn.Module, report: dict[str, Any], model: str) -> None:
-    """Refuse a module of which some weights are random.
+def load_module(kind: type, model: str, revision: str | None, config: Any) -> tuple[torch.nn.Module, dict[str, str]]:
+    """The weights of a folder or repository as a module of the class ``kind``, and what the record says of their place.
 
     Raises:
-        ValueError: weights are missing, unexpected or of another shape, by name.
+        ValueError: weights are missing, not those of the architecture, or not the only ones; with the cause.
     """
-    # Reported here and not raised there, where the error names none of them.
-    names = {what: [name for name in report[f"{what}_keys"] if not name.endswith(_POSITIONS)] for what in ("missing", "unexpected")}
-    names["of another shape"] = [f"{name}: {tuple(found)}, expected {tuple(expected)}" for name, found, expected in report["mismatched_keys"]]
-    if any(names.values()):
-        listed = "; ".join(f"{what} {len(found)} ({loading.named(sorted(found))})" for what, found in names.items() if found)
-        raise ValueError(f"model={model}: the weights are not those of {type(module).__name__}. Keys: {listed}. Adapters (LoRA) must be merged into their base first.")
+    where = f"model={model}"
+    folder = Path(model)
+    if not folder.is_dir():
+        folder = repositories.snapshot(model, getattr(config, "_commit_hash", None) or revision)
+    weight_files.refuse_adapters(folder, where)
+    files = weight_files.find(folder, where)
+    content = weight_files.read(files, where)
+    weight_files.refuse_others(files, content, where)
+    module, found = module_of(kind, config, content, where)
+    if (folder / GENERATION_FILE).is_file() and module.can_generate():
+        module.generation_config = from_pretrained(transformers.GenerationConfig, str(folder), None)
+    return module, {"weights": loading.named(path.name for path in files)} | found
+
+
+def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.nn.Module, dict[str, str]]:
+    """The weights in the ``content`` of a checkpoint as a module of the class ``kind``, in single precision.
+
+    Raises:
+        ValueError: they are not exactly those of the architecture; with the cause.
+    """
+    with torch.device("meta"):
+        expected = kind(copy.deepcopy(config)).state_dict()
+    buffers = [name for name, values in expected.items() if not values.is_floating_point()]
+    integers = {name.rpartition(".")[2] for name in buffers} | {_POSITIONS}
+
+    def adapt(state: state_dicts.State) -> tuple[fitting.Faults, torch.nn.Module]:
+        options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+        try:
+            # Without a folder there is nothing that transformers could add.
+            with _without_warnings():
+                module, report = kind.from_pretrained(None, config=config, state_dict=dict(state), **options)
+        # transformers' errors for weights that it cannot convert have no common class.
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{where}: transformers cannot load its weights: {reason}") from error
+        return _faults(report, state, expected, integers, kind), module
+
+    selection = state_dicts.select(content, adapt, len(expected), where)
+    return selection.adapted, selection.record
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Leave it to `fitting.refusal` to say what does not fit: with prefixes the first try seldom does."""
+    verbosity = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(verbosity)
+
+
+def _faults(
+    report: dict[str, Any], state: state_dicts.State, expected: state_dicts.State, integers: set[str], kind: type
+) -> fitting.Faults:
+    """What transformers reports, and numbers that it would cast without a word."""
+    lists = (report["missing_keys"], report["unexpected_keys"])
+    missing, unexpected = ([name for name in names if not name.endswith(_POSITIONS)] for names in lists)
+    return fitting.Faults(
+        expected={name: values.shape for name, values in expected.items()},
+        missing=missing,
+        unexpected=unexpected,
+        mismatched=[
+            f"{name}: {tuple(found)}, expected {tuple(shape)}" for name, found, shape in report["mismatched_keys"]
+        ],
+        other_kind=[
+            f"{name}: {values.dtype}, expected {torch.float32}"
+            for name, values in state.items()
+            if not fitting.is_float(values) and name.rpartition(".")[2] not in integers and name not in unexpected
+        ],
+        architecture=kind.__name__,
+    )
 
 
 def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:

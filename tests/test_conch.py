@@ -79,6 +79,14 @@ def test_answers_are_those_of_a_plain_loop(package, folder, batch_size):
     questions.assert_agree(model.generate_until(task.requests()), task.shares(plain_loop(package, folder)))
 
 
+def test_weights_are_bit_for_bit_those_that_the_package_loads_itself(package, folder):
+    model, _ = package.create_model_from_pretrained("conch_ViT-B-16", str(folder / "pytorch_model.bin"))
+    expected = {name: values for name, values in model.state_dict().items() if not name.startswith("text_decoder.")}
+    found = conch_adapter.Conch.load({"model": str(folder)}).module.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], values) for name, values in expected.items())
+
+
 def test_the_decoder_that_the_published_weights_lack_is_in_no_hash(folder):
     first, second = (conch_adapter.Conch(model=str(folder), device="cpu").record() for _ in range(2))
     assert first["weights_sha256"] == second["weights_sha256"]

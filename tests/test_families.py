@@ -49,14 +49,18 @@ def transformers_folder(request, tmp_path_factory):
     return saved(TRANSFORMERS, request.param, tmp_path_factory)
 
 
-def open_clip_loop(folder):
-    """open_clip's README: one image, its texts, softmax; with a bias, as its page on SigLIP has it, sigmoid."""
+def open_clip_modules(folder):
+    """Model, preprocessing and tokenizer as open_clip's README loads them."""
     name = f"local-dir:{folder}"
     config = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
     options = {"text_cfg": config["text_cfg"] | {"hf_model_name": str(folder / "text_tower"), "hf_model_pretrained": False}} if "hf_model_name" in config["text_cfg"] else {}
     model, _, preprocess = open_clip.create_model_and_transforms(name, **options)
-    tokenizer = open_clip.get_tokenizer(name)
-    model.eval()
+    return model.eval(), preprocess, open_clip.get_tokenizer(name)
+
+
+def open_clip_loop(folder):
+    """open_clip's README: one image, its texts, softmax; with a bias, as its page on SigLIP has it, sigmoid."""
+    model, preprocess, tokenizer = open_clip_modules(folder)
 
     def probabilities(image, texts):
         with torch.no_grad():
@@ -100,6 +104,24 @@ def test_transformers_answers_as_a_plain_loop_does_whatever_the_batch_size(trans
     for batch_size in (1, 7, 64):
         model = TransformersClip(model=str(transformers_folder), batch_size=batch_size, device="cpu")
         questions.assert_agree(model.generate_until(task.requests()), expected)
+
+
+def assert_bitwise_equal(found, expected):
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        assert found[name].dtype == values.dtype, name
+        assert torch.equal(found[name].reshape(-1).view(torch.uint8), values.reshape(-1).view(torch.uint8)), name
+
+
+def test_open_clips_weights_are_bit_for_bit_those_that_it_loads_itself(open_clip_folder):
+    expected, _, _ = open_clip_modules(open_clip_folder)
+    assert_bitwise_equal(OpenClip.load({"model": str(open_clip_folder)}).module.state_dict(), expected.state_dict())
+
+
+def test_transformers_weights_are_bit_for_bit_those_that_it_loads_itself(transformers_folder):
+    expected = transformers.AutoModel.from_pretrained(transformers_folder)
+    found = TransformersClip.load({"model": str(transformers_folder)}).module
+    assert_bitwise_equal(found.state_dict(), expected.state_dict())
 
 
 @pytest.mark.parametrize("precision", ["bf16", "amp_bf16", "int8"])

@@ -416,6 +416,25 @@ def test_the_published_files_load_as_what_they_hold(folder, folders):
         assert records[0][part] == records[1][part]
 
 
+def test_weights_are_bit_for_bit_those_that_transformers_loads_itself(folders, model, variant):
+    expected = transformers.PaliGemmaForConditionalGeneration.from_pretrained(folders[variant]).state_dict()
+    found = model.module.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], values) for name, values in expected.items())
+
+
+def test_an_output_matrix_of_its_own_is_kept_as_transformers_keeps_it_and_named(folder, monkeypatch):
+    said = []
+    monkeypatch.setattr(paligemma_adapter.logger, "warning", said.append)
+    state = load_file(folder / "model.safetensors")
+    [embedding] = [values for name, values in state.items() if name.endswith("embed_tokens.weight")]
+    save_file(state | {"language_model.lm_head.weight": embedding * 1.5}, folder / "model.safetensors", metadata={"format": "pt"})
+    found = PaliGemma(model=str(folder), device="cpu").module.state_dict()
+    assert torch.equal(found["lm_head.weight"], embedding * 1.5)
+    assert torch.equal(found["model.language_model.embed_tokens.weight"], embedding)
+    assert ["ties the output matrix to the embeddings, but its weights have one of its own" in line for line in said] == [True]
+
+
 def test_memory_is_kept_for_answers_once_loading_has_freed_its_own(folders, monkeypatch):
     seen = []
     monkeypatch.setattr(paligemma_adapter, "keep_freed_memory", lambda: seen.append("kept"))

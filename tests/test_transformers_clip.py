@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import questions
@@ -11,6 +12,8 @@ import transformers
 from safetensors.torch import load_file, save_file
 
 from microbench_adapters.transformers_adapter import TransformersClip
+
+REVISION = "a" * 40
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +172,41 @@ def test_each_type_has_its_context_and_padding(tmp_path, save, length, padded):
     model = TransformersClip(model=str(save(tmp_path / "model")), device="cpu")
     assert model.record()["context_length"] == length
     assert model.tokenize(["a cell"])["input_ids"].shape[1] == (length if padded else 4)
+
+
+@pytest.fixture
+def repository(shared_folder):
+    """A repository in the Hub's cache, in its true layout: revisions as folders."""
+    from huggingface_hub import constants
+
+    cached = Path(constants.HF_HUB_CACHE) / "models--lab--clip"
+    yield shutil.copytree(shared_folder, cached / "snapshots" / REVISION)
+    shutil.rmtree(cached)
+
+
+def test_a_repository_in_the_hubs_cache_loads_at_its_revision(repository, shared_folder):
+    found = TransformersClip(model="lab/clip", revision=REVISION, device="cpu").record()
+    assert found["files"] == {"model": "lab/clip", "revision": REVISION, "weights": "model.safetensors"}
+    assert found["weights_sha256"] == TransformersClip(model=str(shared_folder), device="cpu").record()["weights_sha256"]
+
+
+def test_an_adapter_in_a_repository_is_refused(repository):
+    (repository / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "lab/base"}')
+    with pytest.raises(ValueError, match="model=lab/clip: an adapter .* lies beside whole weights: .*adapter_config.json"):
+        TransformersClip(model="lab/clip", revision=REVISION, device="cpu")
+
+
+def test_a_repository_without_weights_is_refused(repository):
+    (repository / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="model=lab/clip, revision=a{40}: no weights. Expected one of model.safetensors, "):
+        TransformersClip(model="lab/clip", revision=REVISION, device="cpu")
+
+
+def test_the_record_says_under_which_prefix_weights_were(folder, tmp_path):
+    state = load_file(folder / "model.safetensors")
+    torch.save({"state_dict": {f"model.{name}": values for name, values in state.items()}}, tmp_path / "last.ckpt")
+    found = TransformersClip(model=str(folder), pretrained=str(tmp_path / "last.ckpt"), device="cpu").record()["files"]
+    assert found["taken_from"] == "state_dict, prefix model."
 
 
 def test_code_that_comes_with_a_checkpoint_is_not_run(folder):

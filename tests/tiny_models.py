@@ -117,7 +117,7 @@ def transformers_clip(folder, seed=0):
     torch.manual_seed(seed)
     model = transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=32))
     images = transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    return _transformers(folder, model, transformers.CLIPProcessor(image_processor=images, tokenizer=clip_tokenizer(folder)))
+    return save_transformers(folder, model, transformers.CLIPProcessor(image_processor=images, tokenizer=clip_tokenizer(folder)))
 
 
 def transformers_siglip(folder, seed=0):
@@ -127,7 +127,7 @@ def transformers_siglip(folder, seed=0):
     model = transformers.SiglipModel(config)
     images = transformers.SiglipImageProcessor(size={"height": 32, "width": 32})
     # As SigLIP's own: no attention mask.
-    return _transformers(folder, model, transformers.SiglipProcessor(image_processor=images, tokenizer=word_tokenizer(64, model_input_names=["input_ids"])))
+    return save_transformers(folder, model, transformers.SiglipProcessor(image_processor=images, tokenizer=word_tokenizer(64, model_input_names=["input_ids"])))
 
 
 def transformers_align(folder, seed=0):
@@ -141,10 +141,10 @@ def transformers_align(folder, seed=0):
     images = transformers.EfficientNetImageProcessor(
         size={"height": 72, "width": 72}, crop_size={"height": 65, "width": 65}, do_center_crop=True, do_normalize=False, include_top=False, rescale_factor=1 / 127.5, rescale_offset=True, resample=2
     )
-    return _transformers(folder, model, transformers.AlignProcessor(image_processor=images, tokenizer=word_tokenizer(512)))
+    return save_transformers(folder, model, transformers.AlignProcessor(image_processor=images, tokenizer=word_tokenizer(512)))
 
 
-def _transformers(folder: Path, model, processor):
+def save_transformers(folder: Path, model, processor):
     tiny_clip.spread(model)
     model.save_pretrained(folder)
     processor.save_pretrained(folder)

@@ -1,0 +1,239 @@
+"""Compare weights with an architecture, and say for what reason they do not fit and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from microbench_adapters.loading import named
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What does not fit; true if anything does not.
+
+    Attributes:
+        expected: the shapes of the architecture's weights, by name.
+        missing: names that the checkpoint lacks.
+        unexpected: names that the architecture lacks.
+        mismatched: descriptions of weights of another shape.
+        other_kind: descriptions of weights in integers, or in floating point of 8 bits, instead of floating point.
+        architecture: what messages call it.
+    """
+
+    expected: Mapping[str, torch.Size] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    unexpected: list[str] = field(default_factory=list)
+    mismatched: list[str] = field(default_factory=list)
+    other_kind: list[str] = field(default_factory=list)
+    architecture: str = "this architecture"
+
+    @property
+    def count(self) -> int:
+        return len(self.missing) + len(self.unexpected) + len(self.mismatched) + len(self.other_kind)
+
+    def __bool__(self) -> bool:
+        return self.count > 0
+
+
+def compare(state: Mapping[str, torch.Tensor], module: torch.nn.Module, ignored: Iterable[str] = ()) -> Faults:
+    """What of ``state`` does not fit the weights of ``module``, apart from names in ``ignored``."""
+    expected, ignored = module.state_dict(), set(ignored)
+    shared = [(name, state[name], expected[name]) for name in expected if name in state]
+    return Faults(
+        expected={name: values.shape for name, values in expected.items()},
+        missing=[name for name in expected if name not in state and name not in ignored],
+        unexpected=[name for name in state if name not in expected and name not in ignored],
+        mismatched=[
+            f"{name}: {tuple(values.shape)}, expected {tuple(right.shape)}"
+            for name, values, right in shared
+            if values.shape != right.shape
+        ],
+        # A cast would not undo quantization.
+        other_kind=[
+            f"{name}: {values.dtype}, expected {right.dtype}"
+            for name, values, right in shared
+            if is_float(values) != is_float(right)
+        ],
+    )
+
+
+def is_float(values: torch.Tensor) -> bool:
+    """Whether values stand for themselves: floating point of 8 bits needs a scale."""
+    return values.is_floating_point() and values.dtype.itemsize > 1
+
+
+def refusal(faults: Faults, state: Mapping[str, torch.Tensor], where: str) -> str:
+    """The message that names what does not fit, its cause, and what to do."""
+    lists = {
+        "missing": faults.missing,
+        "unexpected": faults.unexpected,
+        "of another shape": faults.mismatched,
+        "of another kind of number": faults.other_kind,
+    }
+    keys = "; ".join(f"{what} {len(names)} ({named(sorted(names))})" for what, names in lists.items() if names)
+    evidence = _Evidence(faults, state)
+    cause = next(cause for matches, cause in _CAUSES if matches(evidence))
+    return f"{where}: the weights are not those of {faults.architecture}. Keys: {keys}. {cause(evidence)}"
+
+
+# --- causes ---
+
+_ADAPTER = re.compile(r"lora_|\.base_layer\.|modules_to_save|\.hada_|ia3_|^base_model\.model\.|prompt_embeddings")
+_QUANTIZED = re.compile(
+    r"\.SCB$|absmax|quant_map|quant_state|qweight|qzeros|g_idx|_packed_params|weight_scale|weight_format|weight_packed"
+)
+_IMAGE_ENCODER = re.compile(r"(^|\.)(visual|vision_model|vision_tower|visual_projection)(\.|$)")
+_LAYER = re.compile(r"\.\d+(?=\.)")
+# By which parts of names a library's checkpoints are known; the library, and the model that loads them here.
+_LIBRARIES = (
+    (re.compile(r"^(text_model|vision_model)\.(encoder|embeddings)\."), "transformers", "transformers_clip"),
+    (re.compile(r"^visual\.attn_pool_contrast\."), "CONCH's package", "conch"),
+    (
+        re.compile(r"^(visual\.(transformer|trunk|layer1)|transformer\.resblocks|text\.transformer)\."),
+        "open_clip",
+        "open_clip",
+    ),
+)
+_ADAPTER_ADVICE = (
+    "Adapters (LoRA) must be merged into their base first, and this checkpoint contains one that is not: "
+    "merge_and_unload() of peft, then save."
+)
+_QUANTIZED_ADVICE = (
+    "The checkpoint is quantized. Save it in floating point; precision=int8 quantizes contrastive models here."
+)
+_ZERO_ADVICE = "run zero_to_fp32.py, which DeepSpeed writes beside it, and name the file that it makes."
+_SIZE_ADVICE = (
+    "Name the architecture that the checkpoint was trained with; "
+    "other image sizes, patch sizes and context lengths count as others."
+)
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What the cause is judged by."""
+
+    faults: Faults
+    tensors: Mapping[str, torch.Tensor]
+
+    @property
+    def names(self) -> Collection[str]:
+        return self.tensors.keys()
+
+    @property
+    def known(self) -> list[str]:
+        """Names that the architecture has, in its library's form; single numbers, such as a scale, are not counted."""
+        unexpected = set(self.faults.unexpected)
+        return [name for name, values in self.tensors.items() if name not in unexpected and values.ndim > 0]
+
+
+def holds_adapter(names: Iterable[str]) -> bool:
+    """Whether names are those of an adapter that is not merged."""
+    return any(_ADAPTER.search(name) for name in names)
+
+
+def _is_quantized(evidence: _Evidence) -> bool:
+    return bool(evidence.faults.other_kind) or any(_QUANTIZED.search(name) for name in evidence.names)
+
+
+def _is_empty(evidence: _Evidence) -> bool:
+    shapes = evidence.faults.expected
+    known = [(shapes[name], values) for name, values in evidence.tensors.items() if name in shapes]
+    return any(values.numel() == 0 for shape, values in known if shape.numel())
+
+
+def _library(evidence: _Evidence) -> str:
+    """The advice if the names are those of a library that the architecture is not of."""
+    for pattern, library, model in _LIBRARIES:
+        if _matches(pattern, evidence.names) and not _matches(pattern, evidence.faults.expected):
+            return f"The names are those of {library}. Run the checkpoint with --model {model}, or convert it."
+    return ""
+
+
+def _matches(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
+    return any(pattern.search(name) for name in names)
+
+
+def _one_encoder(evidence: _Evidence) -> str:
+    """The advice if the checkpoint is one encoder of the two, by itself or under its name."""
+    parts = dict.fromkeys(name.split(".")[0] + "." for name in evidence.faults.expected if "." in name)
+    alone = [part for part in parts if all(part + name in evidence.faults.expected for name in evidence.names)]
+    known = [part + name for part in alone[:1] for name in evidence.names] or evidence.known
+    kinds = {"image" if _IMAGE_ENCODER.search(name) else "text" for name in known if evidence.faults.missing}
+    if len(kinds) != 1:
+        return ""
+    return (
+        f"The checkpoint contains the {kinds.pop()} encoder only. Images and texts both have one: "
+        f"name a checkpoint that has both."
+    )
+
+
+def _is_other_size(evidence: _Evidence) -> bool:
+    """Whether shapes differ, or only the number of equal layers does."""
+    faults = evidence.faults
+    known, found = ({_LAYER.sub(".N", name) for name in names} for names in (faults.expected, evidence.names))
+    surplus = all(_LAYER.search(name) and _LAYER.sub(".N", name) in known for name in faults.unexpected)
+    lacking = all(_LAYER.search(name) and _LAYER.sub(".N", name) in found for name in faults.missing)
+    return bool(faults.mismatched) or (surplus and lacking)
+
+
+def _surplus(evidence: _Evidence) -> str:
+    return (
+        f"The checkpoint has parts that the architecture lacks ({_parts(evidence.faults.unexpected)}), "
+        f"such as the head of another task, which would be left out. "
+        f"Save it without them, or name the architecture that has them."
+    )
+
+
+def _lacking(evidence: _Evidence) -> str:
+    return (
+        f"The checkpoint lacks parts ({_parts(evidence.faults.missing)}), which would stay random. "
+        f"It was not saved whole: save it again, or copy them from its base if they were not trained."
+    )
+
+
+def _parts(names: Iterable[str]) -> str:
+    return named(dict.fromkeys(name.rpartition(".")[0] or name for name in sorted(names)))
+
+
+# The first that matches is said.
+_CAUSES: tuple[tuple[Callable[[_Evidence], Any], Callable[[_Evidence], str]], ...] = (
+    (lambda evidence: holds_adapter(evidence.names), lambda evidence: _ADAPTER_ADVICE),
+    (_is_quantized, lambda evidence: _QUANTIZED_ADVICE),
+    (_is_empty, lambda evidence: f"Weights are empty, as DeepSpeed's ZeRO-3 saves them in parts: {_ZERO_ADVICE}"),
+    (_library, _library),
+    (_one_encoder, _one_encoder),
+    (
+        lambda evidence: not evidence.known,
+        lambda evidence: "No name is one of the architecture's: the checkpoint is of another architecture or library. "
+        "Name the architecture that it was trained with.",
+    ),
+    (_is_other_size, lambda evidence: f"The checkpoint is of another size. {_SIZE_ADVICE}"),
+    (lambda evidence: not evidence.faults.missing, _surplus),
+    (lambda evidence: not evidence.faults.unexpected, _lacking),
+    (lambda evidence: True, lambda evidence: _SIZE_ADVICE),
+)
+
+# Of files without weights: keys, and what they mean.
+_WITHOUT_WEIGHTS = (
+    (
+        {"zero_stage", "ds_config", "ds_version", "base_optimizer_state"},
+        f"It is a part that DeepSpeed's ZeRO saved: {_ZERO_ADVICE}",
+    ),
+    (
+        {"optimizer", "optimizer_state_dict", "optimizer_states", "param_groups"},
+        "It is the state of an optimizer, which contains no weights: name the file with the model's.",
+    ),
+)
+
+
+def advice_without_weights(content: Any) -> str:
+    """What a file without weights seems to be, or nothing."""
+    if not isinstance(content, Mapping):
+        return ""
+    keys = set(content).union(*(value for value in content.values() if isinstance(value, Mapping)))
+    return next((advice for signs, advice in _WITHOUT_WEIGHTS if keys & signs), "")
