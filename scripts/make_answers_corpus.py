@@ -3,8 +3,8 @@
 The hand-written responses of ``answers_by_hand.jsonl`` come first, then those composed of ``answers_parts.json``.
 No code of the package is used: the corpus is independent of the rule that it measures.
 
-    python scripts/make_answers_corpus.py           # write the file
-    python scripts/make_answers_corpus.py --check   # exit with 1 if the file is not what this script writes
+    python scripts/make_answers_corpus.py           # write the file, and the tables of its description
+    python scripts/make_answers_corpus.py --check   # exit with 1 if they are not what this script writes
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from answers_composer import Composed, Composer
 
 DATA_DIR = Path(__file__).resolve().parents[1] / "tests" / "data"
 CORPUS = DATA_DIR / "answers_corpus.jsonl"
+CARD = DATA_DIR / "answers_corpus.md"
+SHARES = "<!-- shares -->\n"
 SEED = "answers corpus"
 
 # Style, number of responses, kind.
@@ -118,15 +121,36 @@ def corpus_text() -> str:
     return by_hand + "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
+def shares(rows: list[dict[str, Any]], field: str) -> str:
+    """Return a Markdown table that counts the rows by one field; the most frequent value comes first."""
+    counts = Counter(row[field] for row in rows if field in row)
+    lines = [f"| {field} | responses | by hand | letter stated |", "| --- | ---: | ---: | ---: |"]
+    for value, count in counts.most_common():
+        those = [row for row in rows if row.get(field) == value]
+        by_hand = sum(row["origin"] == "hand" for row in those)
+        lines.append(f"| {value} | {count} | {by_hand} | {sum(row['letter'] is not None for row in those)} |")
+    return "\n".join(lines) + "\n"
+
+
+def card_text(corpus: str) -> str:
+    """Return the description of the corpus with its tables renewed."""
+    rows = [json.loads(line) for line in corpus.splitlines()]
+    text = CARD.read_text(encoding="utf-8").partition(SHARES)[0]
+    stated = sum(row["letter"] is not None for row in rows)
+    total = f"\n{len(rows)} responses, of which {stated} state a letter and {len(rows) - stated} do not.\n\n"
+    return text + SHARES + total + "\n".join(shares(rows, field) for field in ("origin", "style", "language", "why"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="compare the file with what would be written")
+    parser.add_argument("--check", action="store_true", help="compare the files with what would be written")
     args = parser.parse_args()
-    text = corpus_text()
-    if not args.check:
-        CORPUS.write_text(text, encoding="utf-8")
-    elif CORPUS.read_text(encoding="utf-8") != text:
-        sys.exit(f"{CORPUS} is not what this script writes: run it without --check")
+    corpus = corpus_text()
+    for path, text in ((CORPUS, corpus), (CARD, card_text(corpus))):
+        if not args.check:
+            path.write_text(text, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{path} is not what this script writes: run it without --check")
 
 
 if __name__ == "__main__":
