@@ -27,6 +27,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Composed:
+    """A response with its right value; ``why`` is given where it states no letter."""
+
     case: Case
     response: str
     letter: str | None
@@ -61,6 +63,7 @@ class Composer:
         self.decks: dict[str, list[Any]] = {}
 
     def draw(self, items: Sequence[Any]) -> Any:
+        """Draw an item; none comes again before all others have come."""
         deck = self.decks.setdefault(repr(items), [])
         if not deck:
             deck.extend(items)
@@ -68,6 +71,7 @@ class Composer:
         return deck.pop()
 
     def case(self) -> Case:
+        """Draw a question, the option to be stated, and another one that is not "none of the above"."""
         name = self.draw(sorted(self.questions))
         question, scene, options = self.questions[name].values()
         stated = self.draw([(name, index) for index in range(len(options))])[1]
@@ -75,6 +79,7 @@ class Composer:
         return Case(question, scene, options, stated, self.rng.choice(others))
 
     def fill(self, template: str, case: Case) -> str:
+        """Fill a template: L, T, f stand for the stated option, X, Y, a, i for the other one, S for the scene."""
         text, _, reason, _, _ = case.options[case.stated]
         other, _, _, against, condition = case.options[case.other]
         scene = self.draw(case.scene) if "{S}" in template else ""
@@ -96,6 +101,7 @@ class Composer:
         return paragraphs(before, self.phrase(self.draw(("line", "inline")), case))
 
     def rows(self, case: Case, row: str, clause: Callable[[int], str], verdict: Callable[[int], str] = str) -> str:
+        """Write one row for each option, with its clause and verdict."""
         style = self.rng.choice((str, capitalize))
         lines = [
             replace_all(row, {
@@ -107,17 +113,22 @@ class Composer:
         return "\n".join(lines).rstrip()
 
     def option_list(self, case: Case, evidence: bool) -> str:
+        """List the options with descriptions, or with evidence for the stated one and against the others."""
+
         def clause(index: int) -> str:
             return case.options[index][1 if not evidence else 2 if index == case.stated else 3]
 
         return paragraphs(self.phrase("header", case), self.rows(case, self.draw(self.forms["rows"]), clause))
 
     def verdicts(self, case: Case, right: set[int]) -> str:
+        """List the options with verdicts; those in ``right`` are called correct."""
         words = self.rng.random() < 0.6
         yes, no = self.draw(self.forms["words" if words else "marks"])
         row = self.draw(self.forms["verdict_rows" if words else "mark_rows"])
-        rows = self.rows(case, row, lambda i: case.options[i][2 if i in right else 3], lambda i: yes if i in right else no)
-        return paragraphs(self.draw((self.phrase("header", case), "")), rows)
+        header = self.draw((self.phrase("header", case), ""))
+        return paragraphs(header, self.rows(
+            case, row, lambda i: case.options[i][2 if i in right else 3], lambda i: yes if i in right else no
+        ))  # fmt: skip
 
     def cut(self, text: str, start: int) -> str:
         """Cut inside a word, after ``start``."""

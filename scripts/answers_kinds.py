@@ -88,7 +88,7 @@ def others_rejected_after(c: Composer, case: Case) -> Composed:
 
 
 def explained_before(c: Composer, case: Case) -> Composed:
-    return stating(case, c.conclude(case, c.phrase("lead", case)))
+    return stating(case, c.conclude(case, c.phrase("lead", case) or c.fill("{F}.", case)))
 
 
 def steps(c: Composer, case: Case) -> Composed:
@@ -217,7 +217,8 @@ def echoed(c: Composer, case: Case) -> Composed:
 
 def bare_echo(c: Composer, case: Case) -> Composed:
     template = c.draw(c.forms["bare_echo"])
-    return Composed(case, replace_all(template, echo_values(case)), None, "ambiguous" if "{O}" in template else "no_answer")
+    why = "ambiguous" if "{O}" in template else "no_answer"
+    return Composed(case, replace_all(template, echo_values(case)), None, why)
 
 
 def out_of_range(c: Composer, case: Case) -> Composed:

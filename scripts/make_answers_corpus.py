@@ -27,7 +27,8 @@ SHARES = "<!-- shares -->\n"
 SEED = "answers corpus"
 
 # Style, number of responses, kind.
-ENGLISH: tuple[tuple[str, int, kinds.Kind], ...] = (
+Table = tuple[tuple[str, int, kinds.Kind], ...]
+ENGLISH: Table = (
     ("option_list", 60, kinds.concluded_list),
     ("option_list_open", 30, kinds.open_list),
     ("cut_off", 16, kinds.cut_list),
@@ -72,7 +73,7 @@ ENGLISH: tuple[tuple[str, int, kinds.Kind], ...] = (
     ("letter_trap", 14, kinds.letter_trap),
 )
 # The same for each other language.
-IN_LANGUAGE: tuple[tuple[str, int, kinds.Kind], ...] = (
+IN_LANGUAGE: Table = (
     ("sentence", 5, kinds.then_concluded("lead")),
     ("terse", 4, kinds.line_alone),
     ("explained_after", 3, kinds.line_explained),
@@ -92,7 +93,7 @@ IN_LANGUAGE: tuple[tuple[str, int, kinds.Kind], ...] = (
 )
 
 
-def compose_table(parts: dict[str, Any], table: tuple[tuple[str, int, kinds.Kind], ...], language: str) -> Iterator[dict]:
+def compose_table(parts: dict[str, Any], table: Table, language: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of one language; each kind has a seed of its own, so that others may change without it."""
     numbers: dict[str, int] = {}
     for index, (style, count, kind) in enumerate(table):
@@ -104,11 +105,10 @@ def compose_table(parts: dict[str, Any], table: tuple[tuple[str, int, kinds.Kind
             responses.setdefault((texts, composed.response), composed)
         for (texts, response), composed in responses.items():
             numbers[style] = numbers.get(style, 0) + 1
-            row = {"id": f"combined-{language}-{style}-{numbers[style]:02d}", "options": list(texts), "response": response}
-            row["letter"] = composed.letter
-            if composed.why:
-                row["why"] = composed.why
-            yield row | {"style": style, "origin": "combination", "language": language}
+            name = f"combined-{language}-{style}-{numbers[style]:02d}"
+            row = {"id": name, "options": list(texts), "response": response, "letter": composed.letter}
+            why = {"why": composed.why} if composed.why else {}
+            yield row | why | {"style": style, "origin": "combination", "language": language}
 
 
 def corpus_text() -> str:
