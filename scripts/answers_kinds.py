@@ -172,7 +172,7 @@ def eliminated(c: Composer, case: Case) -> Composed:
 def half_eliminated(c: Composer, case: Case) -> Composed:
     """Reject some options so that at least two are left."""
     others = [i for i in range(len(case.options)) if i != case.stated][:-1]
-    return Composed(case, " ".join(rejections(c, case, others)), None, "no_answer")
+    return Composed(case, " ".join(rejections(c, case, others)), None, "denied")
 
 
 def declared_nothing(name: str, why: str) -> Kind:
