@@ -40,7 +40,7 @@ def check(names: list[str]) -> None:
     by_source: dict[str, list[catalog.Task]] = collections.defaultdict(list)
     resolved: dict[str, source.Source] = {}
     for task in tasks_asked:
-        found = source.of_task(task)
+        found = source.of_task(task, download=True)
         identity = json.dumps([found.label, dict(found.identity)], sort_keys=True)
         if (identity, task.name) not in _passed:
             by_source[identity].append(task)

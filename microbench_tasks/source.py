@@ -1,7 +1,8 @@
 """Where the micrographs come from: one setting, ``MICROBENCH_DATASET``.
 
 Unset
-    The pinned release on the Hugging Face Hub, through ``datasets``.
+    The pinned release on the Hugging Face Hub: its seven shards from the Hub's own cache, downloaded
+    once, verified by their hashes, then read like a folder.
 A folder
     A Hub snapshot with its Arrow shards, a ``save_to_disk`` folder, Parquet or Arrow files.
     Arrow streams are memory-mapped where they lie; nothing is copied.
@@ -10,7 +11,7 @@ A folder
 
 The tasks' YAML names the module attributes ``DATASET_PATH``, ``DATASET_NAME``,
 ``DATASET_KWARGS`` and ``METADATA``; they are computed when asked for, so that importing
-reads nothing.
+reads nothing. What a setting names is resolved once per process, until its files change.
 """
 
 from __future__ import annotations
@@ -20,15 +21,15 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from microbench_tasks import files
-from microbench_tasks.schema import DataError
+from microbench_tasks import arrow_types, files, hub
+from microbench_tasks.schema import IMAGE, READ_COLUMNS, DataError
 
 if TYPE_CHECKING:
     import datasets
@@ -53,6 +54,10 @@ RELEASE_SHARDS = (
     "534beca2084a250d4436340c78accc9fe7cc2d6063d4884302e7e7f141edad6c",
 )
 
+# The shards' paths in the repository, and what they weigh.
+RELEASE_FILES = tuple(f"{HUB_CONFIG}/0.1.0/ubench-test-{number:05d}-of-{len(RELEASE_SHARDS):05d}.arrow" for number in range(len(RELEASE_SHARDS)))
+RELEASE_SIZE = "3.57 GB"
+
 # The version of prompts and scores: goes up when either changes.
 TASK_VERSION = 1.0
 
@@ -63,13 +68,15 @@ PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", 
 _ARROW_FILE_MAGIC = b"ARROW1"
 _SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d+)-of-(?P<total>\d+)\.\w+$")
 _PATTERN_CHARACTERS = ("*", "?", "[", "]", "::")
+# Goes up when tables are converted otherwise.
+_TABLE_VERSION = 1
 _OTHER_SPLITS = ("train", "validation", "valid", "val", "dev")
 _CHOICES = f"{SETTING} may be unset (the release on the Hub, {HUB_ID}), a folder with the release in Arrow or Parquet files or saved by save_to_disk, or {DEMO} (the embedded demo set)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """A resolved data source.
+    """A resolved data source; one object as long as the setting and the files behind it stay the same.
 
     Attributes:
         label: names it in messages.
@@ -85,20 +92,30 @@ class Source:
     identity: Mapping[str, Any]
 
 
-def current() -> Source:
+# What settings were resolved to, by label and by path, size and times of the files; and the rows of each source.
+_resolved: dict[tuple[Any, ...], Source] = {}
+_loaded: dict[Source, datasets.Dataset] = {}
+
+
+def current(download: bool = False) -> Source:
     """The source that ``MICROBENCH_DATASET`` names now.
+
+    Args:
+        download: fetch the release from the Hub if the setting is unset and the Hub's cache lacks it. Only
+            an evaluation does; for others that is an error which says how to get it.
 
     Raises:
         DataError: the setting names nothing that can be read.
     """
     setting = os.environ.get(SETTING)
-    if setting is None:
-        return _hub_source()
+    label = release_on_hub().label if setting is None else f"{SETTING}={setting}"
     try:
-        return _demo_source() if setting == DEMO else folder_source(setting, f"{SETTING}={setting}")
+        if setting is None:
+            return _hub_source(label, download)
+        return _demo_source(label) if setting == DEMO else folder_source(setting, label)
     # RuntimeError: a home folder (~) that does not exist.
     except (OSError, RuntimeError) as error:
-        raise DataError(f"{SETTING}={setting}: {str(error).rstrip('.')}. {cache_hint()}") from error
+        raise DataError(f"{label}: {str(error).rstrip('.')}. {cache_hint()}") from error
 
 
 def cache_hint() -> str:
@@ -107,11 +124,17 @@ def cache_hint() -> str:
 
 
 def load(source: Source) -> datasets.Dataset:
-    """The rows of ``source``, images still encoded, without decoding or copying them.
+    """The rows of ``source``, images still encoded, without decoding or copying them; read once per process.
 
     Raises:
         DataError: ``datasets`` cannot load it.
     """
+    if source not in _loaded:
+        _loaded[source] = _load(source)
+    return _loaded[source]
+
+
+def _load(source: Source) -> datasets.Dataset:
     import datasets
 
     kwargs = dict(source.kwargs)
@@ -138,15 +161,15 @@ def _harness_cache_dir() -> str | None:
     return resolve() if resolve else None
 
 
-def of_task(task: Task) -> Source:
-    """The source that ``task`` asks about now.
+def of_task(task: Task, download: bool = False) -> Source:
+    """The source that ``task`` asks about now; see `current` for ``download``.
 
     Raises:
         DataError: its setting names nothing that can be read.
     """
     from microbench_tasks import cognition
 
-    return cognition.current() if task.subject == "cognition" else current()
+    return (cognition.current if task.subject == "cognition" else current)(download)
 
 
 def without_path(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,12 +181,13 @@ def __getattr__(name: str) -> Any:
     return yaml_value(name, current, __name__)
 
 
-def yaml_value(name: str, resolve: Callable[[], Source], module: str) -> Any:
+def yaml_value(name: str, resolve: Callable[[bool], Source], module: str) -> Any:
     """What the tasks' YAML gets for the attribute ``name`` of ``module``, whose source ``resolve`` finds."""
     read = _YAML_VALUES.get(name)
     if read is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
-    return read(resolve())
+    # The harness asks for them to load what it is about to evaluate.
+    return read(resolve(True))
 
 
 def _metadata(source: Source) -> dict[str, Any]:
@@ -185,19 +209,39 @@ _YAML_VALUES: dict[str, Callable[[Source], Any]] = {
 }
 
 
-def _hub_source() -> Source:
-    return Source(
-        label=f"{HUB_ID} (revision {HUB_REVISION[:8]})",
-        path=HUB_ID,
-        name=HUB_CONFIG,
-        kwargs={"revision": HUB_REVISION},
-        identity={"source": "hub", "id": HUB_ID, "config": HUB_CONFIG, "revision": HUB_REVISION},
-    )
+def release_on_hub() -> hub.PinnedFiles:
+    """The release's shards, by their hashes."""
+    instead = f"To use a copy of the data instead, set {SETTING} to its folder, or to {DEMO} for the embedded demo set."
+    return hub.PinnedFiles(HUB_ID, HUB_REVISION, dict(zip(RELEASE_FILES, RELEASE_SHARDS)), RELEASE_SIZE, instead)
 
 
-def _demo_source() -> Source:
-    found = folder_source(str(demo_folder()), f"{SETTING}={DEMO}")
-    return dataclasses.replace(found, identity=demo_identity(found.identity["sha256"]))
+def release_sha256() -> str:
+    """The content hash of the release, on the Hub or of a copy."""
+    return combined_sha256(RELEASE_SHARDS)
+
+
+def combined_sha256(hashes: Iterable[str]) -> str:
+    """The content hash of several files in order."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def release_identity() -> dict[str, Any]:
+    """What results files record of the release on the Hub."""
+    return hub_identity(HUB_CONFIG, HUB_REVISION) | {"sha256": release_sha256(), "is_release": True}
+
+
+def hub_identity(config: str, revision: str) -> dict[str, Any]:
+    """What results files record of a config on the Hub, but for its content hash."""
+    return {"source": "hub", "id": HUB_ID, "config": config, "revision": revision}
+
+
+def _hub_source(label: str, download: bool) -> Source:
+    data_files = hub.local_paths(release_on_hub(), download)
+    return _source_of_files(label, data_files, lambda sha256: hub_identity(HUB_CONFIG, HUB_REVISION) | {"sha256": sha256, "is_release": sha256 == release_sha256()})
+
+
+def _demo_source(label: str) -> Source:
+    return folder_source(str(demo_folder()), label, demo_identity)
 
 
 def demo_identity(sha256: str) -> dict[str, Any]:
@@ -217,17 +261,37 @@ def demo_folder() -> Path:
     return demo.build(target)
 
 
-def folder_source(setting: str, label: str) -> Source:
-    """The source in the folder ``setting``, which messages name ``label``; raises `DataError` where it is not usable."""
+def folder_source(setting: str, label: str, identify: Callable[[str], dict[str, Any]] | None = None) -> Source:
+    """The source in the folder ``setting``, which messages name ``label``.
+
+    Args:
+        setting: the folder.
+        label: names it in messages.
+        identify: makes what results files record of the content hash; by default the folder's path with it.
+
+    Raises:
+        DataError: it is not usable.
+    """
     folder = Path(setting).expanduser()
     if not setting.strip() or not folder.exists():
         raise DataError(f"{label}: no such folder. {_CHOICES}.")
     if not folder.is_dir():
         raise DataError(f"{label}: is a file. {_CHOICES}.")
-    data_files = _data_files(folder.resolve(), label)
-    hashes = files.content_hashes(data_files)
-    digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    identity = {"source": "folder", "path": str(folder.resolve()), "sha256": digest, "is_release": tuple(hashes) == RELEASE_SHARDS}
+    folder = folder.resolve()
+    return _source_of_files(label, _data_files(folder, label), identify or (lambda sha256: {"source": "folder", "path": str(folder), "sha256": sha256, "is_release": sha256 == release_sha256()}))
+
+
+def _source_of_files(label: str, data_files: list[Path], identify: Callable[[str], dict[str, Any]]) -> Source:
+    key = (label, *((str(file), *files.stamp(file)) for file in data_files))
+    if key not in _resolved:
+        digest = combined_sha256(files.content_hashes(data_files))
+        _resolved[key] = _table_source(label, data_files, digest, identify(digest))
+    return _resolved[key]
+
+
+def _table_source(label: str, data_files: list[Path], digest: str, identity: dict[str, Any]) -> Source:
+    if not _have_plain_types(data_files):
+        data_files = [_in_plain_types(data_files, digest, label)]
     if data_files[0].suffix == ".arrow" and not any(map(_is_arrow_file, data_files)):
         view = _arrow_view(data_files, digest)
         return Source(label, str(view), None, {"load_from_disk": True}, identity)
@@ -236,6 +300,38 @@ def folder_source(setting: str, label: str) -> Source:
     builder = data_files[0].suffix.removeprefix(".")
     # Named by its content, or `datasets` would serve what it once read at these paths.
     return Source(label, builder, digest[:16], {"data_files": {SPLIT: [str(file) for file in data_files]}}, identity)
+
+
+def _have_plain_types(data_files: list[Path]) -> bool:
+    """Whether `datasets` and the checks of columns read the files as they are; errors of a torn file are left to them."""
+    import datasets
+    import pyarrow as pa
+
+    try:
+        tables = [arrow_types.read_schema(file) for file in data_files]
+    except (pa.ArrowException, OSError):
+        return True
+    read = [field for table in tables for field in table if field.name in READ_COLUMNS]
+    needless = all(arrow_types.is_plain_image(field.type) if field.name == IMAGE and arrow_types.is_image(field.type) else arrow_types.is_plain(field.type) for field in read)
+    try:
+        return needless and all(datasets.Features.from_arrow_schema(table) for table in tables)
+    # Of a type that it does not know, also in a column that nothing reads.
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def _in_plain_types(data_files: list[Path], digest: str, label: str) -> Path:
+    """A table in the user's cache with the columns that tasks read, in types that `datasets` knows; made once."""
+    import pyarrow as pa
+
+    target = files.cache_dir() / "tables" / f"{_TABLE_VERSION}-{digest[:16]}"
+    if not target.exists():
+        logger.info(f"{label}: writing the table in plain Arrow types into {target}, once")
+    try:
+        folder = files.publish_folder(target, lambda draft: arrow_types.rewrite(data_files, draft / f"{SPLIT}.arrow", READ_COLUMNS, IMAGE))
+    except (pa.ArrowException, TypeError, ValueError, KeyError) as error:
+        raise DataError(f"{label}: cannot be brought into plain Arrow types: {type(error).__name__}: {error}. Write the columns as text, numbers, lists and structs, and the image as bytes.") from error
+    return folder / f"{SPLIT}.arrow"
 
 
 def _data_files(folder: Path, label: str) -> list[Path]:
