@@ -85,10 +85,15 @@ def snapshot(repo_id: str, pattern: str, download: bool, instead: str) -> Path:
     import huggingface_hub
 
     try:
-        return Path(huggingface_hub.snapshot_download(repo_id, repo_type="dataset", allow_patterns=pattern, local_files_only=not download))
+        if download:
+            return Path(huggingface_hub.snapshot_download(repo_id, repo_type="dataset", allow_patterns=pattern))
     # As below.
     except Exception as error:
         raise DataError(f"{repo_id}: {pattern} cannot be had from the Hub: {explain(error)}. {instead}.") from error
+    try:
+        return Path(huggingface_hub.snapshot_download(repo_id, repo_type="dataset", allow_patterns=pattern, local_files_only=True))
+    except OSError as error:
+        raise DataError(f"{repo_id}: {pattern} is not in the Hub's cache ({cache_dir()}). {instead}.") from error
 
 
 def cache_dir() -> Path:

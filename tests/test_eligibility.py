@@ -248,9 +248,10 @@ def test_variants_alone_are_none_and_beside_other_tasks_are_left_out(logged, tmp
     assert found.notes[:2] == (f"left out, as they are variants of the benchmark's own tasks: {variant}", "left out, as these are not Micro-Bench's own tasks: mmmu_val")
 
 
-HUB = {"source": "hub", "id": "jnirschl/uBench", "config": "perception", "revision": "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"}
 # By sha256sum, of the SHA-256 of the release's seven shards, with line ends between.
 RELEASE_SHA256 = "f5f4cb95ef3846b326d22ca5729b69bf3d6f1737956b181dbd8612c77cf4e457"
+WISHED = {"source": "hub", "id": "jnirschl/uBench", "config": "perception", "revision": "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"}
+HUB = WISHED | {"sha256": RELEASE_SHA256, "is_release": True}
 
 
 @pytest.mark.parametrize(
@@ -262,7 +263,11 @@ RELEASE_SHA256 = "f5f4cb95ef3846b326d22ca5729b69bf3d6f1737956b181dbd8612c77cf4e4
         ({"source": "folder", "path": "/data", "sha256": RELEASE_SHA256, "is_release": True}, "release"),
         ({"source": "folder", "sha256": RELEASE_SHA256, "is_release": True, "note": "whatever"}, "local"),
         (HUB | {"id": "someone/uBench"}, "local"),
-        (HUB | {"config": "cognition", "revision": "main"}, "release"),
+        (WISHED | {"config": "cognition", "revision": "main", "sha256": "ab" * 32}, "release"),
+        (WISHED | {"config": "cognition", "revision": "main"}, "local"),
+        (WISHED, "local"),
+        (HUB | {"sha256": "ab" * 32}, "local"),
+        (HUB | {"is_release": False}, "local"),
         ({"source": "folder", "sha256": RELEASE_SHA256, "is_release": True}, "release"),
         ({"source": "folder", "sha256": RELEASE_SHA256, "is_release": False}, "local"),
         ({"source": "folder", "sha256": "ab" * 32, "is_release": True}, "local"),

@@ -115,20 +115,6 @@ def test_the_release_is_recognised_by_its_checksums(tmp_path, use_source, monkey
     assert source.current().identity["is_release"]
 
 
-def test_unset_means_the_pinned_release(monkeypatch):
-    monkeypatch.delenv("MICROBENCH_DATASET", raising=False)
-    assert source.DATASET_PATH == "jnirschl/uBench"
-    assert source.DATASET_NAME == "perception"
-    assert source.DATASET_KWARGS == {"revision": "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"}
-    assert source.METADATA["dataset"]["revision"] == "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"
-
-
-def test_without_a_network_the_hub_gives_a_message_with_the_way_out(monkeypatch):
-    monkeypatch.delenv("MICROBENCH_DATASET", raising=False)
-    with pytest.raises(DataError, match=r"jnirschl/uBench \(revision 3f2c5b59\): cannot be loaded.*MICROBENCH_DATASET may be"):
-        source.load(source.current())
-
-
 def test_demo_is_recorded_with_its_version_seed_and_hash(demo_folder, use_source):
     use_source("demo")
     identity = source.METADATA["dataset"]
