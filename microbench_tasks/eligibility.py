@@ -26,6 +26,8 @@ Sample = Mapping[str, Any]
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 _FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
+_CELL_CYCLE = f"{catalog.FINE_GROUP}_cell_cycle"
+_OUTSIDE_TOTAL = f"the part of {_CELL_CYCLE} outside the fine total"
 _COGNITION = frozenset({catalog.COGNITION_TASK})
 # As words of an argument's name.
 _PROMPT_WORDS = frozenset({"prompt", "prompts", "system", "instruction", "instructions"})
@@ -309,8 +311,11 @@ def count_reasons(kind: DataKind, rescored: Rescored) -> list[str]:
     """Where the samples of the release are not as many as it has questions."""
     if kind != "release":
         return []
-    expected = {task: catalog.RELEASE_QUESTIONS for task in catalog.tasks_named([catalog.COARSE_GROUP])} | {f"{catalog.COARSE_GROUP}_stain": catalog.RELEASE_STAIN_QUESTIONS}
+    expected = dict(catalog.RELEASE_COUNTS)
     counts = dict(rescored.num_samples)
+    if _CELL_CYCLE in counts:
+        expected |= {_OUTSIDE_TOTAL: catalog.RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL}
+        counts |= {_OUTSIDE_TOTAL: counts[_CELL_CYCLE] - rescored.num_in_total[_CELL_CYCLE]}
     fine = catalog.tasks_named([catalog.FINE_GROUP])
     if counts.keys() >= set(fine):
         expected |= {catalog.FINE_GROUP: catalog.RELEASE_QUESTIONS, _FINE_TOTAL: catalog.RELEASE_QUESTIONS - catalog.RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL}
