@@ -1,13 +1,13 @@
 """Bring Arrow tables of every writer into the few types that the rest of the package reads.
 
 Polars, DuckDB, pandas and pyarrow store the same values in different types: text as views or dictionaries, bytes
-as lists of numbers, images as structs with other fields. A table whose types `is_plain` accepts is used where it
-lies. Others are converted batch by batch, and only in the columns that are read.
+as lists of numbers, images as structs with other fields. An Arrow stream whose types `is_plain` accepts is used
+where it lies. Other files are converted, batch by batch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,10 +136,10 @@ def _as_binary(content: pa.Array) -> Iterator[pa.Array]:
     import numpy as np
     import pyarrow as pa
 
-    if pa.types.is_binary(content.type):
-        yield content
+    if pa.types.is_binary(content.type) or not len(content):
+        yield content.cast(pa.binary())
         return
-    offsets = np.frombuffer(content.buffers()[1], np.int64)[content.offset : content.offset + len(content) + 1] if len(content) else np.zeros(1, np.int64)
+    offsets = np.frombuffer(content.buffers()[1], np.int64)[content.offset : content.offset + len(content) + 1]
     values = content.buffers()[2] or pa.py_buffer(b"")
     first = 0
     while first < len(content):
@@ -207,31 +207,32 @@ def _decoded(column: pa.Array) -> pa.Array:
 
 
 def read_schema(path: Path) -> pa.Schema:
-    """Return the schema of a Parquet file, an Arrow file or an Arrow stream."""
+    """Return the schema of an Arrow file or an Arrow stream."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    if path.suffix == ".parquet":
-        return pq.read_schema(path)
     with pa.memory_map(str(path)) as mapped:
         return _open_arrow(mapped).schema
 
 
-def rewrite(paths: Iterable[Path], target: Path, columns: Iterable[str], image: str) -> None:
-    """Write the wanted columns of table files as one Arrow stream of plain types.
+def rewrite(paths: Iterable[Path], target: Path, read: Collection[str], image: str) -> None:
+    """Write table files as one Arrow stream of plain types.
+
+    Args:
+        paths: Parquet files, Arrow files or Arrow streams, in order.
+        target: the new file.
+        read: the columns that are read; others are left out where they have no plain type.
+        image: the column of images.
 
     Raises:
-        TypeError: a column cannot be brought into a plain type.
+        TypeError: a column that is read has no plain type.
         pyarrow.ArrowException: a file cannot be read, or a value does not fit.
     """
     import pyarrow as pa
 
-    wanted, writer = set(columns), None
+    writer = None
     with pa.OSFile(str(target), "wb") as sink:
         for batch in _batches(paths):
-            names = [name for name in batch.schema.names if name in wanted]
-            arrays = {name: batch.column(name) for name in names}
-            converted = {name: _one_array(image_column(pa.chunked_array([array]))) if name == image and is_image(array.type) else plain(array) for name, array in arrays.items()}
+            converted = {name: array for name in batch.schema.names if (array := _converted(batch.column(name), name, read, image)) is not None}
             made = pa.RecordBatch.from_pydict(converted)
             if writer is None:
                 plain_schema = made.schema
@@ -240,6 +241,19 @@ def rewrite(paths: Iterable[Path], target: Path, columns: Iterable[str], image: 
             writer.write_batch(made.select(plain_schema.names).cast(plain_schema))
         if writer is not None:
             writer.close()
+
+
+def _converted(array: pa.Array, name: str, read: Collection[str], image: str) -> pa.Array | None:
+    import pyarrow as pa
+
+    if name == image and is_image(array.type):
+        return _one_array(image_column(pa.chunked_array([array])))
+    try:
+        return plain(array)
+    except TypeError:
+        if name in read:
+            raise
+        return None
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
@@ -255,13 +269,22 @@ def _batches(paths: Iterable[Path]) -> Iterator[pa.RecordBatch]:
     for path in paths:
         if path.suffix == ".parquet":
             with pq.ParquetFile(path) as file:
+                yield _no_rows(file.schema_arrow)
                 yield from file.iter_batches(_BATCH_ROWS)
             continue
         with pa.memory_map(str(path)) as mapped:
             opened = _open_arrow(mapped)
+            yield _no_rows(opened.schema)
             stored = (opened.get_batch(number) for number in range(opened.num_record_batches)) if isinstance(opened, pa.ipc.RecordBatchFileReader) else opened
             for batch in stored:
                 yield from (batch.slice(start, _BATCH_ROWS) for start in range(0, len(batch), _BATCH_ROWS))
+
+
+def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
+    """Return a batch that makes the columns known also of a file without rows."""
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)
 
 
 def _open_arrow(mapped: pa.MemoryMappedFile) -> pa.ipc.RecordBatchFileReader | pa.ipc.RecordBatchStreamReader:

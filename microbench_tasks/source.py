@@ -5,7 +5,8 @@ Unset
     once, verified by their hashes, then read like a folder.
 A folder
     A Hub snapshot with its Arrow shards, a ``save_to_disk`` folder, Parquet or Arrow files.
-    Arrow streams are memory-mapped where they lie; nothing is copied.
+    Arrow streams are memory-mapped where they lie; nothing is copied. Other files, and columns of
+    types that `arrow_types` does not take for plain, are converted once.
 ``demo``
     The embedded demo set, drawn on first use into the user's cache.
 
@@ -67,7 +68,6 @@ PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", 
 # What an Arrow file in the random-access format starts with; a stream does not.
 _ARROW_FILE_MAGIC = b"ARROW1"
 _SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d+)-of-(?P<total>\d+)\.\w+$")
-_PATTERN_CHARACTERS = ("*", "?", "[", "]", "::")
 # Goes up when tables are converted otherwise.
 _TABLE_VERSION = 1
 _OTHER_SPLITS = ("train", "validation", "valid", "val", "dev")
@@ -80,14 +80,13 @@ class Source:
 
     Attributes:
         label: names it in messages.
-        path, name, kwargs: how ``datasets`` loads it (``kwargs`` may hold the harness's own
-            ``load_from_disk``).
+        path: a ``save_to_disk`` folder of Arrow streams.
+        kwargs: how the harness loads it.
         identity: what results files record: kind and revision or content hash.
     """
 
     label: str
     path: str
-    name: str | None
     kwargs: Mapping[str, Any]
     identity: Mapping[str, Any]
 
@@ -137,28 +136,15 @@ def load(source: Source) -> datasets.Dataset:
 def _load(source: Source) -> datasets.Dataset:
     import datasets
 
-    kwargs = dict(source.kwargs)
     try:
-        if kwargs.pop("load_from_disk", False):
-            loaded = datasets.load_from_disk(source.path)
-        else:
-            loaded = datasets.load_dataset(source.path, source.name, cache_dir=_harness_cache_dir(), **kwargs)
-    # Network, file system, Arrow and `datasets` each have errors of their own; all mean this.
+        loaded = datasets.load_from_disk(source.path)
+    # File system, Arrow and `datasets` each have errors of their own; all mean this.
     except Exception as error:
         # `datasets` wraps what happened in errors that do not say it.
-        cause = error.__cause__ or error
-        raise DataError(f"{source.label}: cannot be loaded: {type(cause).__name__}: {str(cause).rstrip('.')}. {_CHOICES}.") from error
+        raise _cannot_be_loaded(source.label, error.__cause__ or error) from error
     if not len(loaded[SPLIT]):
         raise DataError(f"{source.label}: holds no row.")
     return loaded[SPLIT]
-
-
-def _harness_cache_dir() -> str | None:
-    """Where the harness lets ``datasets`` keep its tables, so that they are made once."""
-    from lmms_eval.api import task
-
-    resolve = getattr(task, "_resolve_hf_datasets_cache_dir", None)
-    return resolve() if resolve else None
 
 
 def of_task(task: Task, download: bool = False) -> Source:
@@ -202,7 +188,8 @@ def _metadata(source: Source) -> dict[str, Any]:
 
 _YAML_VALUES: dict[str, Callable[[Source], Any]] = {
     "DATASET_PATH": lambda source: source.path,
-    "DATASET_NAME": lambda source: source.name,
+    # A saved folder has no configs.
+    "DATASET_NAME": lambda source: None,
     # The harness takes entries out of the mapping it is given.
     "DATASET_KWARGS": lambda source: dict(source.kwargs),
     "METADATA": _metadata,
@@ -290,48 +277,47 @@ def _source_of_files(label: str, data_files: list[Path], identify: Callable[[str
 
 
 def _table_source(label: str, data_files: list[Path], digest: str, identity: dict[str, Any]) -> Source:
-    if not _have_plain_types(data_files):
-        data_files = [_in_plain_types(data_files, digest, label)]
-    if data_files[0].suffix == ".arrow" and not any(map(_is_arrow_file, data_files)):
-        view = _arrow_view(data_files, digest)
-        return Source(label, str(view), None, {"load_from_disk": True}, identity)
-    if any(character in str(file) for file in data_files for character in _PATTERN_CHARACTERS):
-        raise DataError(f"{label}: `datasets` reads one of {' '.join(_PATTERN_CHARACTERS)} in a path as a pattern. Rename the folder or its files.")
-    builder = data_files[0].suffix.removeprefix(".")
-    # Named by its content, or `datasets` would serve what it once read at these paths.
-    return Source(label, builder, digest[:16], {"data_files": {SPLIT: [str(file) for file in data_files]}}, identity)
+    if not all(map(_can_be_mapped, data_files)):
+        data_files = [_as_stream(data_files, digest, label)]
+    return Source(label, str(_arrow_view(data_files, digest)), {"load_from_disk": True}, identity)
 
 
-def _have_plain_types(data_files: list[Path]) -> bool:
-    """Whether `datasets` and the checks of columns read the files as they are; errors of a torn file are left to them."""
+def _can_be_mapped(file: Path) -> bool:
+    """Whether `datasets` and the checks of columns read a file as it is: an Arrow stream of plain types."""
     import datasets
     import pyarrow as pa
 
-    try:
-        tables = [arrow_types.read_schema(file) for file in data_files]
-    except (pa.ArrowException, OSError):
-        return True
-    read = [field for table in tables for field in table if field.name in READ_COLUMNS]
-    needless = all(arrow_types.is_plain_image(field.type) if field.name == IMAGE and arrow_types.is_image(field.type) else arrow_types.is_plain(field.type) for field in read)
-    try:
-        return needless and all(datasets.Features.from_arrow_schema(table) for table in tables)
-    # Of a type that it does not know, also in a column that nothing reads.
-    except (ValueError, TypeError, KeyError):
+    if file.suffix != ".arrow" or _is_arrow_file(file):
         return False
+    try:
+        columns = arrow_types.read_schema(file)
+        read = [column for column in columns if column.name in READ_COLUMNS]
+        # Also of a column that nothing reads, its type must be known to `datasets`.
+        known = datasets.Features.from_arrow_schema(columns.remove_metadata())
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
+        return False
+    return bool(known) and all(arrow_types.is_plain_image(column.type) if column.name == IMAGE and arrow_types.is_image(column.type) else arrow_types.is_plain(column.type) for column in read)
 
 
-def _in_plain_types(data_files: list[Path], digest: str, label: str) -> Path:
-    """A table in the user's cache with the columns that tasks read, in types that `datasets` knows; made once."""
+def _as_stream(data_files: list[Path], digest: str, label: str) -> Path:
+    """The rows as an Arrow stream of plain types, kept where `datasets` keeps its tables; made once."""
+    import datasets
     import pyarrow as pa
 
-    target = files.cache_dir() / "tables" / f"{_TABLE_VERSION}-{digest[:16]}"
+    target = Path(datasets.config.HF_DATASETS_CACHE) / "microbench" / f"{_TABLE_VERSION}-{digest[:16]}"
     if not target.exists():
-        logger.info(f"{label}: writing the table in plain Arrow types into {target}, once")
+        logger.info(f"{label}: converting {len(data_files)} file(s) to Arrow in {target}, once (HF_DATASETS_CACHE moves it)")
     try:
         folder = files.publish_folder(target, lambda draft: arrow_types.rewrite(data_files, draft / f"{SPLIT}.arrow", READ_COLUMNS, IMAGE))
+    except OSError as error:
+        raise DataError(f"{label}: cannot be converted into {target}: {error}. Make room there, or set HF_DATASETS_CACHE to another folder.") from error
     except (pa.ArrowException, TypeError, ValueError, KeyError) as error:
-        raise DataError(f"{label}: cannot be brought into plain Arrow types: {type(error).__name__}: {error}. Write the columns as text, numbers, lists and structs, and the image as bytes.") from error
+        raise _cannot_be_loaded(label, error) from error
     return folder / f"{SPLIT}.arrow"
+
+
+def _cannot_be_loaded(label: str, error: Exception) -> DataError:
+    return DataError(f"{label}: cannot be loaded: {type(error).__name__}: {str(error).rstrip('.')}. {_CHOICES}.")
 
 
 def _data_files(folder: Path, label: str) -> list[Path]:
