@@ -81,13 +81,11 @@ class Source:
     Attributes:
         label: names it in messages.
         path: a ``save_to_disk`` folder of Arrow streams.
-        kwargs: how the harness loads it.
         identity: what results files record: kind and revision or content hash.
     """
 
     label: str
     path: str
-    kwargs: Mapping[str, Any]
     identity: Mapping[str, Any]
 
 
@@ -190,8 +188,8 @@ _YAML_VALUES: dict[str, Callable[[Source], Any]] = {
     "DATASET_PATH": lambda source: source.path,
     # A saved folder has no configs.
     "DATASET_NAME": lambda source: None,
-    # The harness takes entries out of the mapping it is given.
-    "DATASET_KWARGS": lambda source: dict(source.kwargs),
+    # A new mapping each time: the harness takes entries out of it.
+    "DATASET_KWARGS": lambda source: {"load_from_disk": True},
     "METADATA": _metadata,
 }
 
@@ -279,7 +277,7 @@ def _source_of_files(label: str, data_files: list[Path], identify: Callable[[str
 def _table_source(label: str, data_files: list[Path], digest: str, identity: dict[str, Any]) -> Source:
     if not all(map(_can_be_mapped, data_files)):
         data_files = [_as_stream(data_files, digest, label)]
-    return Source(label, str(_arrow_view(data_files, digest)), {"load_from_disk": True}, identity)
+    return Source(label, str(_arrow_view(data_files, digest)), identity)
 
 
 def _can_be_mapped(file: Path) -> bool:
