@@ -17,7 +17,7 @@ from microbench_tasks.answers import lettered
 from microbench_tasks.prompts import INSTRUCTION, microbench_doc_to_text
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
-from microbench_tasks.source import release_sha256, without_path
+from microbench_tasks.source import release_sha256, without_path  # noqa: F401 (other modules read the first from here)
 
 DataKind = Literal["release", "demo", "local"]
 
@@ -91,10 +91,8 @@ def kind_of(identity: Mapping[str, Any]) -> DataKind:
     """What a data source is, by what the results file records of it: the release (on the Hub at its pinned revision, or a copy with its hashes), the demo set, or anything else."""
     if identity.get("source") == source.DEMO:
         return "demo"
-    stated = without_path(identity)
-    copied = {"source": "folder", "sha256": release_sha256(), "is_release": True}
     # Nothing else may be said of it: what is not known is not the release.
-    return "release" if stated in (source.release_identity(), copied) or _is_cognition_on_hub(stated) else "local"
+    return "release" if source.is_release(identity) or _is_cognition_on_hub(without_path(identity)) else "local"
 
 
 def _is_cognition_on_hub(stated: Mapping[str, Any]) -> bool:

@@ -59,18 +59,28 @@ def local_paths(pinned: PinnedFiles, download: bool) -> list[Path]:
     Raises:
         DataError: a file cannot be had, or has other bytes; says why and what to do.
     """
-    missing = _missing(pinned)
-    if missing and download:
-        _download(pinned, missing)
-        missing = _missing(pinned)
-    if missing:
-        raise DataError(
-            f"{pinned.label}: {len(missing)} of {len(pinned.hashes)} files are not in the Hub's cache "
-            f"({cache_dir()}), such as {missing[0]}. {_other_commits(pinned)}{_how_to_get(pinned)}"
-        )
+    absent = missing(pinned)
+    if absent and download:
+        _download(pinned, absent)
+    check_cached(pinned)
     paths = [path for path in _cached(pinned).values() if path is not None]
     _verify(pinned, paths)
     return paths
+
+
+def missing(pinned: PinnedFiles) -> list[str]:
+    """Return the files of this very commit that are not in the Hub's cache."""
+    return [name for name, path in _cached(pinned).items() if path is None]
+
+
+def check_cached(pinned: PinnedFiles) -> None:
+    """Raise `DataError` if a file is not in the Hub's cache; says how to get it."""
+    absent = missing(pinned)
+    if absent:
+        raise DataError(
+            f"{pinned.label}: {len(absent)} of {len(pinned.hashes)} files are not in the Hub's cache "
+            f"({cache_dir()}), such as {absent[0]}. {_other_commits(pinned)}{_how_to_get(pinned)}"
+        )
 
 
 def snapshot(repo_id: str, pattern: str, download: bool, instead: str) -> Path:
@@ -196,10 +206,6 @@ def _cached(pinned: PinnedFiles) -> dict[str, Path | None]:
         for name in pinned.hashes
     }
     return {name: Path(path) if isinstance(path, str) else None for name, path in found.items()}
-
-
-def _missing(pinned: PinnedFiles) -> list[str]:
-    return [name for name, path in _cached(pinned).items() if path is None]
 
 
 def _download(pinned: PinnedFiles, names: list[str]) -> None:

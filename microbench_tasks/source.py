@@ -17,7 +17,6 @@ reads nothing. What a setting names is resolved once per process, until its file
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import os
@@ -66,6 +65,7 @@ TASK_VERSION = 1.0
 PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", "transformers", "open_clip_torch")
 
 _SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d+)-of-(?P<total>\d+)\.\w+$")
+_NOT_DOWNLOADED = ""
 _OTHER_SPLITS = ("train", "validation", "valid", "val", "dev")
 _CHOICES = f"{SETTING} may be unset (the release on the Hub, {HUB_ID}), a folder with the release in Arrow or Parquet files or saved by save_to_disk, or {DEMO} (the embedded demo set)"
 
@@ -76,7 +76,8 @@ class Source:
 
     Attributes:
         label: names it in messages.
-        path: a ``save_to_disk`` folder of Arrow streams.
+        path: a ``save_to_disk`` folder of Arrow streams; empty for the release on the Hub where it is not
+            downloaded yet, which `load` refuses.
         identity: what results files record: kind and revision or content hash.
     """
 
@@ -95,7 +96,7 @@ def current(download: bool = False) -> Source:
 
     Args:
         download: fetch the release from the Hub if the setting is unset and the Hub's cache lacks it. Only
-            an evaluation does; for others that is an error which says how to get it.
+            an evaluation does; for others `load` is an error then, which says how to get it.
 
     Raises:
         DataError: the setting names nothing that can be read.
@@ -130,6 +131,8 @@ def load(source: Source) -> datasets.Dataset:
 def _load(source: Source) -> datasets.Dataset:
     import datasets
 
+    if source.path == _NOT_DOWNLOADED:
+        hub.check_cached(release_on_hub())
     try:
         loaded = datasets.load_from_disk(source.path)
     # File system, Arrow and `datasets` each have errors of their own; all mean this.
@@ -212,12 +215,21 @@ def release_identity() -> dict[str, Any]:
     return hub_identity(HUB_CONFIG, HUB_REVISION) | {"sha256": release_sha256(), "is_release": True}
 
 
+def is_release(identity: Mapping[str, Any]) -> bool:
+    """Whether what is recorded of a source, wherever it lay, is exactly what is recorded of the release's own bytes."""
+    copied = {"source": "folder"} | _measured(release_sha256())
+    return without_path(identity) in (release_identity(), copied)
+
+
 def hub_identity(config: str, revision: str) -> dict[str, Any]:
     """What results files record of a config on the Hub, but for its content hash."""
     return {"source": "hub", "id": HUB_ID, "config": config, "revision": revision}
 
 
 def _hub_source(label: str, download: bool) -> Source:
+    if not download and hub.missing(release_on_hub()):
+        # Other bytes than the release's would be refused, so its identity is known before it is there.
+        return Source(label, _NOT_DOWNLOADED, release_identity())
     data_files = hub.local_paths(release_on_hub(), download)
     return _source_of_files(label, data_files, lambda sha256: hub_identity(HUB_CONFIG, HUB_REVISION) | _measured(sha256))
 

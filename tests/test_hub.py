@@ -16,7 +16,7 @@ import release
 from hub_server import Hub, sha256
 from huggingface_hub import constants
 
-from microbench_tasks import cognition, eligibility, files, hub, preflight, source
+from microbench_tasks import cognition, eligibility, files, hub, preflight, rescoring, source
 from microbench_tasks.schema import DataError
 
 REVISION, OTHER = source.HUB_REVISION, "0123456789abcdef0123456789abcdef01234567"
@@ -144,16 +144,20 @@ def test_what_is_resolved_is_one_object_per_process(online, monkeypatch):
 
 
 def test_only_an_evaluation_downloads(online):
-    with pytest.raises(
-        DataError,
-        match=rf"^{RESOLVED}7 of 7 files are not in the Hub's cache .*An evaluation downloads them \(3.57 GB\), or: "
-        rf"hf download jnirschl/uBench --repo-type dataset --revision {REVISION} --include .perception/\*.\. "
-        rf"{WAY_OUT}",
-    ):
-        source.current()
+    not_there = source.current()
+    assert not_there.identity == source.release_identity()
+    with pytest.raises(DataError) as error:
+        source.load(not_there)
+    assert str(error.value) == (
+        f"jnirschl/uBench (revision {REVISION[:8]}): 7 of 7 files are not in the Hub's cache ({hub.cache_dir()}), "
+        f"such as {source.RELEASE_FILES[0]}. An evaluation downloads them (3.57 GB), or: hf download jnirschl/uBench "
+        f'--repo-type dataset --revision {REVISION} --include "perception/*". {WAY_OUT}, '
+        "or to demo for the embedded demo set."
+    )
     assert not online.requests
     assert source.DATASET_KWARGS == {"load_from_disk": True}
     assert source.METADATA["dataset"] == source.release_identity()
+    assert source.current().path == source.DATASET_PATH
 
 
 def test_a_folder_of_the_repository_s_name_in_the_working_directory_is_not_taken(online, tmp_path, monkeypatch):
@@ -196,6 +200,10 @@ def test_a_copy_with_the_same_hashes_is_the_release_too(online, tmp_path, monkey
         "is_release": True,
     }
     assert eligibility.kind_of(found.identity) == "release"
+    on_hub = source.release_identity()
+    assert rescoring.other_source(on_hub, found.identity) == rescoring.other_source(found.identity, on_hub) == ""
+    assert rescoring.other_source(on_hub | {"sha256": "0" * 64}, found.identity)
+    assert rescoring.other_source(on_hub | {"note": 1}, found.identity)
 
 
 # --- what is refused --------------------------------------------------------------------

@@ -25,8 +25,7 @@ def tiny_release(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", str(folder))
         patch.setattr(source, "RELEASE_SHARDS", tuple(files.content_hashes([folder / "test-00000-of-00001.parquet"])))
-        patch.setattr(catalog, "RELEASE_QUESTIONS", tiny_runs.NUM_IMAGES)
-        patch.setattr(catalog, "RELEASE_STAIN_QUESTIONS", tiny_runs.NUM_STAINS)
+        patch.setattr(catalog, "RELEASE_COUNTS", dict.fromkeys(COARSE[:-1], tiny_runs.NUM_IMAGES) | {COARSE[-1]: tiny_runs.NUM_STAINS})
         yield folder
 
 
