@@ -215,7 +215,7 @@ SOURCE = {"source": "folder", "path": "/then", "sha256": "abc"}
 @pytest.fixture
 def same_source(monkeypatch):
     """The data of the baseline's run, now at another place."""
-    found = source.Source("here", "", None, {}, SOURCE | {"path": "/now"})
+    found = source.Source("here", "", SOURCE | {"path": "/now"})
     monkeypatch.setattr(source, "of_task", lambda task: found)
 
 
