@@ -161,29 +161,24 @@ def definition_reasons(run: LoggedRun) -> list[str]:
     """Return where the definitions that ran, or what was asked about, are not on record or not this package's own."""
     if run.results is None:
         return []
-    reasons = []
-    for field, what in {"definition": "the definition of the task that ran", "asked": "the digest of what was asked about"}.items():
-        missing = [task for task in run.samples if not _is_recorded(field, run.metadata(task).get(field))]
-        if missing:
-            reasons.append(f"{what} (metadata.{field}): not on record for {', '.join(missing)}. Run again with this version of the package.")
-    known = [task for task in run.samples if _is_recorded("definition", run.metadata(task).get("definition"))]
-    return reasons + [reason for task in known for reason in [*_redefinitions(run, task), *_setting_reasons(run, task)]]
+    definitions = {task: provenance.recorded(run.metadata(task)) for task in run.samples}
+    missing = {
+        "the definition of the task that ran (metadata.definition)": [task for task, found in definitions.items() if found is None],
+        "the digest of what was asked about (metadata.asked)": [task for task in run.samples if not _is_digest(run.metadata(task).get("asked"))],
+    }
+    reasons = [f"{what}: not on record for {', '.join(tasks)}. Run again with this version of the package." for what, tasks in missing.items() if tasks]
+    return reasons + [reason for task, found in definitions.items() if found is not None for reason in [*_redefinitions(run, task, found), *_setting_reasons(run, task, found)]]
 
 
-def _is_recorded(field: str, value: Any) -> bool:
-    if not isinstance(value, Mapping):
-        return False
-    if field == "asked":
-        return isinstance(value.get("sha256"), str) and isinstance(value.get("num_documents"), int)
-    return isinstance(value.get("fields"), Mapping) and isinstance(value.get("differs"), Mapping) and all(isinstance(entry, Mapping) for entry in value["differs"].values())
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("sha256"), str) and isinstance(value.get("num_documents"), int)
 
 
-def _redefinitions(run: LoggedRun, task: str) -> list[str]:
+def _redefinitions(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
     """Return the fields of a task's recorded definition that are not the package's own."""
-    metadata = run.metadata(task)
-    differs = dict(metadata["definition"]["differs"])
-    if metadata.get("microbench_version") == version("microbench-lmms"):
-        differs = _differs_now(task, metadata["definition"]) | differs
+    differs = dict(definition["differs"])
+    if run.metadata(task).get("microbench_version") == version("microbench-lmms"):
+        differs = _differs_now(task, definition) | differs
     return [f"{task}: {provenance.describe(field, values)} Run the benchmark's own definition: leave out --include_path, or what changes the task." for field, values in differs.items()]
 
 
@@ -195,10 +190,10 @@ def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
     return provenance.differences(recorded, own)
 
 
-def _setting_reasons(run: LoggedRun, task: str) -> list[str]:
+def _setting_reasons(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
     """Return the generation keys that were changed after the task was defined, and that no submission may set."""
     ran = (run.recorded().get("configs") or {}).get(task, {}).get("generation_kwargs")
-    defined = run.metadata(task)["definition"]["fields"].get("generation_kwargs")
+    defined = definition["fields"].get("generation_kwargs")
     if not isinstance(ran, Mapping) or not isinstance(defined, Mapping):
         return [f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of the package."]
     changed = {key: value for key, value in ran.items() if key not in defined or value != defined[key]}

@@ -144,6 +144,14 @@ def differences(ran: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, dic
     return found
 
 
+def recorded(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the record of a definition in a task's metadata, None if there is none of the right form."""
+    found = metadata.get("definition")
+    if not isinstance(found, Mapping) or not isinstance(found.get("fields"), Mapping) or not isinstance(found.get("differs"), Mapping):
+        return None
+    return found if all(isinstance(values, Mapping) for values in found["differs"].values()) else None
+
+
 def is_chat_record(definition: Mapping[str, Any]) -> bool:
     """Tell whether a record is of a task for chat models."""
     return definition["fields"].get("class") == _CLASSES[1]

@@ -18,6 +18,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from microbench_tasks import privacy
+
 _UNKNOWN = "unknown argument: it may change what the model is told or shown"
 _CUTS = "it cuts the answer, so that something else is read than the model said"
 _WAY_OUT = "Run without it, or score the run with microbench rescore instead of submitting it."
@@ -111,8 +113,8 @@ def generation_reasons(option: str, settings: Any) -> list[str]:
 
 
 def _sentence(option: str, name: str, why: str) -> str:
-    # The name may be anybody's text; values may be secrets and are not shown.
-    shown = name.encode("unicode_escape").decode("ascii")
+    # The name may be anybody's text, and a secret at a wrong place; values are never shown.
+    shown = "(removed)" if any(privacy.secrets(name)) else name.encode("unicode_escape").decode("ascii")
     return f"{option}: {shown[:80]}: {why}. {_WAY_OUT}"
 
 
@@ -154,7 +156,7 @@ def _pairs(arguments: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(arguments, str):
         parts = [part.partition("=") for part in _split(arguments)]
         # Without an equals sign the harness would have taken none of them.
-        yield from ((name.strip() if sign else f"{name} (no name=value)", value) for name, sign, value in parts)
+        yield from ((name.strip() if sign else "a part that is not name=value", value) for name, sign, value in parts)
         return
     if isinstance(arguments, Mapping):
         yield from ((str(name).strip(), value) for name, value in arguments.items())

@@ -169,7 +169,7 @@ TOKEN = "hf_" + "aB3" * 12
 @pytest.mark.parametrize(
     ("change", "change_samples", "place"),
     [
-        (lambda results: results["config"].update(model_args=f"model=x,note={TOKEN}"), lambda samples: None, r"submission.json, model.model_args: holds a Hugging Face token"),
+        (lambda results: results["config"].update(model_args=f"model=x,revision={TOKEN}"), lambda samples: None, r"submission.json, model.model_args: holds a Hugging Face token"),
         (lambda results: results["loaded_model"].update(note="in ~someone, see /home/ann"), lambda samples: None, None),
         (lambda results: results["configs"][COARSE[0]]["metadata"]["dataset"].update(note={"where": "x"}, sha256=TOKEN), lambda samples: None, r"submission.json, data.sources.microbench_coarse_domain.sha256: holds a Hugging Face token"),
         (lambda results: None, lambda samples: samples[1].update(filtered_resps=f"{samples[1]['filtered_resps']} {TOKEN}"), r"samples/microbench_coarse_domain.jsonl.gz, line 2, filtered_resps: holds a Hugging Face token"),
