@@ -80,6 +80,7 @@ _VIDEO = _words("""
 """)
 _THINKING = _words("enable_thinking_kwarg think_mode max_think_token_n")
 MODEL_ARGUMENTS = SAMPLING | _WEIGHTS | _COMPUTE | _TRANSPORT | _SCALING | _VIDEO | _THINKING
+GENERATION_KEYS = SAMPLING | _words("image_aspect_ratio api_key timeout")
 
 # Conversation templates by their name in the model's own library. A path or a text would be another prompt.
 _NAMED_TEMPLATES = _words("conv_template conv_mode")
@@ -91,8 +92,11 @@ _DEFAULTS: Mapping[str, frozenset[str]] = {
     "modality": frozenset({"image"}),
     "n": frozenset({"1"}),
 }
-# Mappings whose keys are settings of an engine, such as numbers of images or stages of compilation.
-_ENGINE_MAPPINGS = _words("limit_mm_per_prompt compilation_config speculative_config quantization_config max_memory rope_scaling")
+# Mappings whose keys are settings of an engine or of a connection, such as stages of compilation.
+_ENGINE_MAPPINGS = _words("""
+    limit_mm_per_prompt compilation_config speculative_config quantization_config max_memory rope_scaling
+    headers default_headers extra_headers
+""")
 # Mappings whose keys are judged as model arguments, or as generation keys.
 _MAPPINGS = _words("extra_body mm_processor_kwargs chat_template_kwargs model_kwargs processor_kwargs")
 _GENERATION_MAPPINGS = _words("generation_config override_generation_config generation_kwargs gen_kwargs sampling_params")
@@ -146,7 +150,7 @@ def _is_known(name: str, value: Any, *, is_generation: bool) -> bool:
         return not is_generation
     if name in _NAMED_TEMPLATES:
         return not is_generation and isinstance(value, str) and _PLAIN_NAME.fullmatch(value) is not None
-    known = SAMPLING | {"image_aspect_ratio"} if is_generation else MODEL_ARGUMENTS
+    known = GENERATION_KEYS if is_generation else MODEL_ARGUMENTS
     # A known argument has a plain value; in a mapping or list could stand anything.
     return name in known and not isinstance(value, Mapping) and not (isinstance(value, list) and any(isinstance(entry, Mapping | list) for entry in value))
 

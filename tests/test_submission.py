@@ -198,7 +198,7 @@ def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
     def change(results):
         results["config"].update(model_args={"model": "x", "headers": {"api-key": "S3cret"}}, gen_kwargs="api_key=S3cret,temperature=0")
         results["loaded_model"].update(source="https://ann:S3cret@example.org/x?token=S3cret")
-        results["configs"][COARSE[0]]["generation_kwargs"].update(auth="S3cret")
+        results["configs"][COARSE[0]]["generation_kwargs"].update(api_key="S3cret")
 
     out = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").folder
     assert "S3cret" not in (out / "submission.json").read_text() + (out / "README.md").read_text()
