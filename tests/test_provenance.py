@@ -12,14 +12,15 @@ import release
 import tiny_runs
 import yaml
 
-from microbench_tasks import catalog, eligibility, plugin, provenance, source, task_fields
+from microbench_tasks import catalog, definitions, eligibility, plugin, provenance, source, task_fields
+from microbench_tasks.recorded_values import rendered
 from microbench_tasks.rescoring import LoggedRun
 
 TASK = "microbench_coarse_domain"
 BOXES = "microbench_localization_opencell_nuclei"
 BLACK = release.png(np.zeros((24, 32, 3), dtype=np.uint8))
 # Beside the user's YAML.
-MINE = '''
+MINE = """
 from lmms_eval.api.task import ConfigurableTask
 from microbench_tasks import prompts
 
@@ -33,6 +34,9 @@ def microbench_doc_to_text(doc, options=None):
 def messages(doc, lmms_eval_specific_kwargs=None):
     return [{"role": "user", "content": [{"type": "text", "text": "Say " + "ABCDEFG"[doc["answer_idx"]]}]}]
 
+def raises(doc):
+    raise RuntimeError
+
 def black(doc):
     from PIL import Image
     return [Image.new("RGB", (8, 8))]
@@ -45,7 +49,7 @@ def target(doc, options=None):
 
 def results(doc, results):
     return {"acc": 1.0}
-'''
+"""
 
 
 class Function(str):
@@ -64,7 +68,9 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", str(tiny_runs.data(folder / "own")))
-        release.write_parquet(folder / "other", [release.row(number, image={"bytes": BLACK, "path": None}) for number in range(4)])
+        release.write_parquet(
+            folder / "other", [release.row(number, image={"bytes": BLACK, "path": None}) for number in range(4)]
+        )
         yield folder
 
 
@@ -113,15 +119,26 @@ CHANGING = {
     "fewshot_delimiter": {"fewshot_delimiter": "-"},
     "fewshot_config": {"fewshot_config": {"sampler": "default"}},
     "num_fewshot": {"num_fewshot": 2},
-    "lmms_eval_specific_kwargs": {"lmms_eval_specific_kwargs": {"default": {"pre_prompt": "Think. ", "post_prompt": ""}}},
+    "lmms_eval_specific_kwargs": {
+        "lmms_eval_specific_kwargs": {"default": {"pre_prompt": "Think. ", "post_prompt": ""}}
+    },
     "doc_to_visual": {"doc_to_visual": Function("mine.black")},
     "output_type": {"output_type": "generate_until_multi_round"},
-    "generation_kwargs": {"generation_kwargs": {"until": ["\n"], "max_new_tokens": 100, "temperature": 0, "do_sample": False}},
+    "generation_kwargs": {
+        "generation_kwargs": {"until": ["\n"], "max_new_tokens": 100, "temperature": 0, "do_sample": False}
+    },
     "model_specific_generation_kwargs": {"model_specific_generation_kwargs": {"open_clip": {"max_new_tokens": 1}}},
     "repeats": {"repeats": 3},
     "doc_to_target": {"doc_to_target": Function("mine.target")},
-    "model_specific_target_kwargs": {"doc_to_target": Function("mine.target"), "model_specific_target_kwargs": {"default": {"first": 1}}},
-    "filter_list": {"filter_list": [{"name": "none", "filter": [{"function": "regex", "regex_pattern": "([A-E])"}, {"function": "take_first"}]}]},
+    "model_specific_target_kwargs": {
+        "doc_to_target": Function("mine.target"),
+        "model_specific_target_kwargs": {"default": {"first": 1}},
+    },
+    "filter_list": {
+        "filter_list": [
+            {"name": "none", "filter": [{"function": "regex", "regex_pattern": "([A-E])"}, {"function": "take_first"}]}
+        ]
+    },
     "reasoning_tags": {"reasoning_tags": [["not ", "but "]]},
     "auto_strip_thinking": {"auto_strip_thinking": True},
     "process_results": {"process_results": Function("mine.results")},
@@ -168,7 +185,10 @@ def test_a_field_that_changes_a_run_is_recorded_warned_of_and_refused_by_name(fi
     metadata, reasons = recorded(built(with_paths(CHANGING[field], data)))
     named = NAMED.get(field, field)
     assert named in {name.partition(".")[0] for name in metadata["definition"]["differs"]}
-    assert any(reason.startswith(f"{TASK}: {named}") and "is redefined: expected " in reason and ", ran " in reason for reason in reasons), reasons
+    assert any(
+        reason.startswith(f"{TASK}: {named}") and "is redefined: expected " in reason and ", ran " in reason
+        for reason in reasons
+    ), reasons
     assert any(f"{TASK}: {named}" in warning and "NOT the benchmark's own task" in warning for warning in warnings)
 
 
@@ -188,10 +208,15 @@ def test_the_packages_own_tasks_differ_in_nothing_for_any_model(task, kind, mode
     assert reasons == []
     assert metadata["definition"]["differs"] == {}
     functions = metadata["definition"]["fields"]
-    assert functions["doc_to_text"] == {"!function": "microbench_tasks." + ("localization.microbench_localization_doc_to_text" if task == BOXES else "prompts.microbench_doc_to_text")}
+    assert functions["doc_to_text"] == {
+        "!function": "microbench_tasks."
+        + ("localization.microbench_localization_doc_to_text" if task == BOXES else "prompts.microbench_doc_to_text")
+    }
     assert functions.get("messages") == (None if kind == "simple" else [{"user": ["image", "prompt"]}])
     # As the YAML says for openai, and for all others.
-    assert functions["generation_kwargs"]["max_new_tokens"] == (4096 if task == BOXES else 2048 if model == "openai" else 100)
+    assert functions["generation_kwargs"]["max_new_tokens"] == (
+        4096 if task == BOXES else 2048 if model == "openai" else 100
+    )
 
 
 def test_a_function_of_the_right_name_from_a_file_beside_the_yaml_does_not_pass(built, tmp_path):
@@ -203,14 +228,23 @@ def test_a_function_of_the_right_name_from_a_file_beside_the_yaml_does_not_pass(
     ran = metadata["definition"]["differs"]["doc_to_text"]["ran"]
     assert ran["!function"] == "microbench_tasks.prompts.microbench_doc_to_text"
     assert ran["file"] == "microbench_tasks.prompts.py" and len(ran["sha256"]) == 64
-    assert "doc_to_text is redefined: expected microbench_tasks.prompts.microbench_doc_to_text, ran microbench_tasks.prompts.microbench_doc_to_text (microbench_tasks.prompts.py)" in reasons[0]
+    assert (
+        "doc_to_text is redefined: expected microbench_tasks.prompts.microbench_doc_to_text, ran microbench_tasks.prompts.microbench_doc_to_text (microbench_tasks.prompts.py)"
+        in reasons[0]
+    )
 
 
-@pytest.mark.parametrize("imitation", ["microbench_tasks.prompts.microbench_doc_to_text", {"!function": "microbench_tasks.prompts.microbench_doc_to_text"}])
+@pytest.mark.parametrize(
+    "imitation",
+    [
+        "microbench_tasks.prompts.microbench_doc_to_text",
+        {"!function": "microbench_tasks.prompts.microbench_doc_to_text"},
+    ],
+)
 def test_neither_a_text_nor_a_mapping_passes_for_a_function(imitation, built):
     metadata, _ = recorded(built({"doc_to_choice": imitation if isinstance(imitation, dict) else [imitation]}))
     assert "doc_to_choice" in metadata["definition"]["differs"]
-    assert provenance._rendered(imitation) != provenance._rendered(built().config.doc_to_text)
+    assert rendered(imitation) != rendered(built().config.doc_to_text)
 
 
 def test_a_function_that_python_code_put_in_the_place_of_the_packages_does_not_pass(built, monkeypatch):
@@ -231,30 +265,50 @@ def test_messages_of_a_chat_task_are_seen_as_they_are_sent(built, monkeypatch):
     from lmms_eval.api.task import ConfigurableMessagesTask
 
     turn = ConfigurableMessagesTask._build_user_turn.__func__
-    monkeypatch.setattr(ConfigurableMessagesTask, "_build_user_turn", classmethod(lambda cls, visuals, text: turn(cls, visuals, f"Think. {text}")))
+    monkeypatch.setattr(
+        ConfigurableMessagesTask,
+        "_build_user_turn",
+        classmethod(lambda cls, visuals, text: turn(cls, visuals, f"Think. {text}")),
+    )
     differs = recorded(built(kind="chat"))[0]["definition"]["differs"]
     assert differs.keys() == {"messages"}
     assert differs["messages"]["ran"][0]["user"][1]["text"].startswith("Think. Answer with a single letter")
 
 
 def test_settings_of_a_users_group_are_seen(built, tmp_path):
-    (tmp_path / "group.yaml").write_text(yaml.dump({"group": "mine", "task": [{"task": TASK, "doc_to_text": Function("mine.microbench_doc_to_text")}]}, Dumper=Dumper))
+    (tmp_path / "group.yaml").write_text(
+        yaml.dump(
+            {"group": "mine", "task": [{"task": TASK, "doc_to_text": Function("mine.microbench_doc_to_text")}]},
+            Dumper=Dumper,
+        )
+    )
     [task] = built(asked="mine").values()
     assert recorded(task)[0]["definition"]["differs"].keys() == {"doc_to_text"}
 
 
 def test_settings_for_another_model_are_no_redefinition(built):
-    changes = {"lmms_eval_specific_kwargs": {"default": {"pre_prompt": "", "post_prompt": ""}, "llava": {"pre_prompt": "Think."}}, "model_specific_generation_kwargs": {"llava": {"until": ["."]}}}
+    changes = {
+        "lmms_eval_specific_kwargs": {
+            "default": {"pre_prompt": "", "post_prompt": ""},
+            "llava": {"pre_prompt": "Think."},
+        },
+        "model_specific_generation_kwargs": {"llava": {"until": ["."]}},
+    }
     assert recorded(built(changes))[1] == []
 
 
-@pytest.mark.parametrize(("settings", "refused"), [({"max_new_tokens": 5, "temperature": 0.7}, False), ({"until": ["."]}, True), ({"pre_prompt": "B"}, True)])
+@pytest.mark.parametrize(
+    ("settings", "refused"),
+    [({"max_new_tokens": 5, "temperature": 0.7}, False), ({"until": ["."]}, True), ({"pre_prompt": "B"}, True)],
+)
 def test_what_gen_kwargs_sets_is_no_redefinition_and_is_judged_by_key(settings, refused, built):
     task = built()
     task.set_config("generation_kwargs", settings, update=True)
     metadata, reasons = recorded(task)
     assert metadata["definition"]["differs"] == {}
-    assert [reason.startswith(f"{TASK}, generation_kwargs: {next(iter(settings))}: ") for reason in reasons] == [True] * refused
+    assert [reason.startswith(f"{TASK}, generation_kwargs: {next(iter(settings))}: ") for reason in reasons] == [
+        True
+    ] * refused
 
 
 def test_predict_only_is_no_redefinition(built):
@@ -276,6 +330,53 @@ def test_data_of_a_redefined_task_are_not_said_to_be_the_packages(built, data):
     assert other["asked"]["sha256"] != own["asked"]["sha256"]
 
 
+def test_records_that_a_yaml_claims_are_dropped(built):
+    claims = {"definition": {"fields": {}, "differs": {}}, "asked": {"sha256": "0" * 64, "num_documents": 4}}
+    task = built({"metadata": claims | {"mine": "note"}, "doc_to_messages": Function("mine.raises")}, kind="chat")
+    # Also where nothing comes to measure them.
+    assert task.config.metadata == {"mine": "note"}
+    metadata, reasons = recorded(task)
+    assert metadata["asked"]["sha256"] != "0" * 64
+    assert metadata["definition"]["differs"].keys() == {"doc_to_messages", "messages"}
+    assert metadata["definition"]["fields"]["messages"] == {"error": "RuntimeError"}
+
+
+def test_documents_without_digest_leave_the_definition_on_record(built, monkeypatch):
+    from microbench_tasks import asked
+
+    monkeypatch.setattr(asked, "digest", lambda documents: 1 / 0)
+    metadata, [reason] = recorded(built())
+    assert metadata["asked"] is None and metadata["definition"]["differs"] == {}
+    assert reason.startswith("the digest of what was asked about (metadata.asked): not on record")
+
+
+@pytest.mark.parametrize(
+    ("changes", "changed"),
+    [
+        ({}, None),
+        ({"task": ["microbench_coarse_domain"]}, "task"),
+        ({"aggregate_metric_list": [{"metric": "acc", "aggregation": "mean"}]}, "aggregate_metric_list"),
+        ({"group_alias": "mine"}, None),
+    ],
+)
+def test_a_redefined_group_is_warned_of(changes, changed, warnings):
+    from lmms_eval.api.group import ConfigurableGroup
+
+    stated = definitions.definition("microbench_coarse")
+    own = {
+        "group": "microbench_coarse",
+        "task": stated["task"],
+        "aggregate_metric_list": [
+            {"metric": metric, "aggregation": function}
+            for metric, function in definitions.aggregations("microbench_coarse").items()
+        ],
+    }
+    provenance.warn_of_groups({"another": {ConfigurableGroup(own | changes): {}}})
+    assert [warning.partition(" of this group")[0] for warning in warnings] == (
+        [] if changed is None else [f"microbench_coarse: {changed}"]
+    )
+
+
 def test_a_users_own_metadata_stays(built):
     metadata, _ = recorded(built({"metadata": {"mine": "note"}}))
     assert metadata["mine"] == "note"
@@ -283,22 +384,44 @@ def test_a_users_own_metadata_stays(built):
 
 
 def test_a_token_for_private_data_is_not_recorded(built, data):
-    task = built(with_paths({"dataset_kwargs": CHANGING["dataset_kwargs"]["dataset_kwargs"] | {"token": "hf_secretsecretsecretsecret"}}, data))
+    task = built(
+        with_paths(
+            {"dataset_kwargs": CHANGING["dataset_kwargs"]["dataset_kwargs"] | {"token": "hf_secretsecretsecretsecret"}},
+            data,
+        )
+    )
     assert "hf_secret" not in json.dumps(provenance.record(TASK, task))
 
 
 def test_a_record_without_its_differences_is_compared_again(built):
     metadata, _ = recorded(built(CHANGING["filter_list"]))
     metadata["definition"]["differs"] = {}
-    run = LoggedRun("x", {TASK: Path("x")}, Path("x_results.json"), record={"configs": {TASK: {"metadata": metadata, "generation_kwargs": metadata["definition"]["fields"]["generation_kwargs"]}}})
-    assert [reason.partition(" is redefined")[0] for reason in eligibility.definition_reasons(run)] == [f"{TASK}: filter_list"]
+    run = LoggedRun(
+        "x",
+        {TASK: Path("x")},
+        Path("x_results.json"),
+        record={
+            "configs": {
+                TASK: {"metadata": metadata, "generation_kwargs": metadata["definition"]["fields"]["generation_kwargs"]}
+            }
+        },
+    )
+    assert [reason.partition(" is redefined")[0] for reason in eligibility.definition_reasons(run)] == [
+        f"{TASK}: filter_list"
+    ]
 
 
-@pytest.mark.parametrize("broken", [None, 5, {}, {"fields": {}, "differs": []}, {"fields": {}, "differs": {"doc_to_text": 1}}])
+@pytest.mark.parametrize(
+    "broken", [None, 5, {}, {"fields": {}, "differs": []}, {"fields": {}, "differs": {"doc_to_text": 1}}]
+)
 def test_without_a_record_a_run_is_no_submission(broken):
-    run = LoggedRun("x", {TASK: Path("x")}, Path("x_results.json"), record={"configs": {TASK: {"metadata": {"definition": broken}}}})
+    run = LoggedRun(
+        "x", {TASK: Path("x")}, Path("x_results.json"), record={"configs": {TASK: {"metadata": {"definition": broken}}}}
+    )
     reasons = eligibility.definition_reasons(run)
-    assert reasons[0].startswith(f"the definition of the task that ran (metadata.definition): not on record for {TASK}.")
+    assert reasons[0].startswith(
+        f"the definition of the task that ran (metadata.definition): not on record for {TASK}."
+    )
     assert reasons[1].startswith("the digest of what was asked about (metadata.asked): not on record")
 
 
@@ -306,11 +429,9 @@ def test_tasks_of_others_and_tasks_that_cannot_be_recorded_do_not_stop_a_run(bui
     said = []
     monkeypatch.setattr(provenance.logger, "warning", said.append)
     assert provenance.metadata_of({"mmmu_val": object()}) == {}
-    assert provenance.metadata_of({TASK: object()}) == {}
+    assert provenance.metadata_of({TASK: object()}) == {TASK: {"dataset": {"source": "other"}}}
     assert len(said) == 1 and said[0].startswith(f"{TASK}: its definition cannot be recorded (AttributeError")
 
 
 def test_every_task_of_the_catalogue_states_only_fields_of_the_table():
-    from microbench_tasks import definitions
-
     assert {field for task in catalog.ALL_TASKS for field in definitions.definition(task)} <= task_fields.FIELDS.keys()

@@ -15,13 +15,13 @@ from microbench_tasks import eligibility, plugin, rescoring
 from microbench_tasks.report import writing
 
 MESSAGES, DATA, FILTER = (f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality"))
-CHEAT = '''
+CHEAT = """
 from microbench_tasks.prompts import microbench_doc_to_text
 
 def messages(doc, lmms_eval_specific_kwargs=None):
     text = microbench_doc_to_text(doc) + " It is " + "ABCDEFG"[doc["answer_idx"]]
     return [{"role": "user", "content": [{"type": "image", "url": doc["image"]}, {"type": "text", "text": text}]}]
-'''
+"""
 
 
 def redefinition(task, text):
@@ -39,12 +39,37 @@ def attacked(tmp_path_factory):
     tasks.mkdir()
     (tasks / "cheat.py").write_text(CHEAT)
     (tasks / "messages.yaml").write_text(redefinition(MESSAGES, "doc_to_messages: !function cheat.messages"))
-    (tasks / "data.yaml").write_text(redefinition(DATA, f"dataset_path: {folder / 'black'}\ndataset_name: default\ndataset_kwargs: null"))
-    (tasks / "filter.yaml").write_text(redefinition(FILTER, "filter_list: [{name: none, filter: [{function: regex, regex_pattern: '([A-D])'}, {function: take_first}]}]"))
+    (tasks / "data.yaml").write_text(
+        redefinition(DATA, f"dataset_path: {folder / 'black'}\ndataset_name: default\ndataset_kwargs: null")
+    )
+    (tasks / "filter.yaml").write_text(
+        redefinition(
+            FILTER,
+            "filter_list: [{name: none, filter: [{function: regex, regex_pattern: '([A-D])'}, {function: take_first}]}]",
+        )
+    )
     # Says the answer that it is told, or what only a filter makes an answer of.
-    with serving(lambda text, pixels: Reply(text.rpartition(" It is ")[2] if " It is " in text else f"perhaps: A {pixels.max()}")) as server:
-        arguments = ["--model", "openai", "--model_args", f"model=x,base_url={server.url},api_key=none", "--tasks", ",".join((MESSAGES, DATA, FILTER, "microbench_coarse_stain"))]
-        done = run(SCRIPTS / "lmms_eval", *arguments, "--include_path", tasks, "--output_path", folder / "run", "--log_samples", data=folder / "own")
+    with serving(
+        lambda text, pixels: Reply(text.rpartition(" It is ")[2] if " It is " in text else f"perhaps: A {pixels.max()}")
+    ) as server:
+        arguments = [
+            "--model",
+            "openai",
+            "--model_args",
+            f"model=x,base_url={server.url},api_key=none",
+            "--tasks",
+            ",".join((MESSAGES, DATA, FILTER, "microbench_coarse_stain")),
+        ]
+        done = run(
+            SCRIPTS / "lmms_eval",
+            *arguments,
+            "--include_path",
+            tasks,
+            "--output_path",
+            folder / "run",
+            "--log_samples",
+            data=folder / "own",
+        )
     return done, folder / "run", server
 
 
@@ -55,7 +80,11 @@ def test_the_run_ends_well_and_warns_once_by_task_and_field(attacked):
     assert results_in(folder)["results"][MESSAGES]["acc,none"] == 1
     assert any(" It is " in text for text, _ in server.asked)
     said = done.stdout + done.stderr
-    for sentence in (f"{MESSAGES}: doc_to_messages is redefined: expected none, ran cheat.messages (cheat.py)", f"{DATA}: dataset_path is redefined", f"{FILTER}: filter_list is redefined"):
+    for sentence in (
+        f"{MESSAGES}: doc_to_messages is redefined: expected none, ran cheat.messages (cheat.py)",
+        f"{DATA}: dataset_path is redefined",
+        f"{FILTER}: filter_list is redefined",
+    ):
         assert said.count(sentence) == 1
 
 
@@ -72,13 +101,22 @@ def test_the_results_file_records_what_ran(attacked):
     # Black images are not what the other tasks asked about, and their source is not theirs.
     assert configs[DATA]["metadata"]["dataset"]["source"] == "other"
     assert configs[FILTER]["metadata"]["dataset"]["source"] == "folder"
-    assert configs[DATA]["metadata"]["asked"]["num_documents"] == configs[FILTER]["metadata"]["asked"]["num_documents"] == 4
+    assert (
+        configs[DATA]["metadata"]["asked"]["num_documents"]
+        == configs[FILTER]["metadata"]["asked"]["num_documents"]
+        == 4
+    )
 
 
 def test_submit_refuses_it_by_field(attacked):
     reasons = eligibility.examine(rescoring.find_run([attacked[1]])).reasons
     redefined = [reason.partition(" is redefined")[0] for reason in reasons if "is redefined: expected" in reason]
-    assert redefined == [f"{MESSAGES}: doc_to_messages", f"{MESSAGES}: messages", *(f"{DATA}: {field}" for field in ("dataset_kwargs", "dataset_name", "dataset_path")), f"{FILTER}: filter_list"]
+    assert redefined == [
+        f"{MESSAGES}: doc_to_messages",
+        f"{MESSAGES}: messages",
+        *(f"{DATA}: {field}" for field in ("dataset_kwargs", "dataset_name", "dataset_path")),
+        f"{FILTER}: filter_list",
+    ]
     assert not any("microbench_coarse_stain: " in reason and "redefined" in reason for reason in reasons)
 
 
