@@ -48,7 +48,7 @@ Fields = dict[str, Any]
 
 
 def remember(task: Any) -> None:
-    """Keep the settings of a new task that the harness changes in place later, and drop records that its YAML claims."""
+    """Keep the settings of a new task that the harness changes in place, and drop records that its YAML claims."""
     setattr(task, _KEPT, {field: copy.deepcopy(getattr(task.config, field, None)) for field in _CHANGED_LATER})
     if isinstance(task.config.metadata, dict):
         task.config.metadata = {name: value for name, value in task.config.metadata.items() if name not in _MEASURED}
@@ -70,17 +70,19 @@ def metadata_of(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         except Exception as error:
             made[name] = {"dataset": {"source": OTHER_DATA}}
             logger.warning(
-                f"{name}: its definition cannot be recorded ({type(error).__name__}: {error}). The run is scored, but cannot be submitted."
+                f"{name}: its definition cannot be recorded ({type(error).__name__}: {error}). "
+                "The run is scored, but cannot be submitted."
             )
         for field, values in made[name].get("definition", {}).get("differs", {}).items():
             warn_once(
-                f"{name}: {describe(field, values)} This is NOT the benchmark's own task: the results are marked, and microbench submit refuses them."
+                f"{name}: {describe(field, values)} This is NOT the benchmark's own task: "
+                "the results are marked, and microbench submit refuses them."
             )
     return made
 
 
 def warn_of_groups(task_dict: Mapping[Any, Any]) -> None:
-    """Warn of groups of this package that a user's YAML redefined; ``rescore`` and submissions compute their figures anew."""
+    """Warn of redefined groups of this package; ``rescore`` and submissions compute their figures anew."""
     for group, members in task_dict.items():
         name = getattr(group, "group_name", None)
         if name in catalog.GROUPS:
@@ -96,7 +98,8 @@ def warn_of_groups(task_dict: Mapping[Any, Any]) -> None:
             ]
             if changed:
                 warn_once(
-                    f"{name}: {', '.join(changed)} of this group is redefined. The figures that the harness prints for it are NOT the benchmark's."
+                    f"{name}: {', '.join(changed)} of this group is redefined. "
+                    "The figures that the harness prints for it are NOT the benchmark's."
                 )
         if isinstance(members, Mapping):
             warn_of_groups(members)
@@ -105,7 +108,8 @@ def warn_of_groups(task_dict: Mapping[Any, Any]) -> None:
 def describe(field: str, values: Mapping[str, Any]) -> str:
     """Return a sentence about a field that differs."""
     expected, ran = values.get("expected"), values.get("ran")
-    return f"{task_fields.plain_name(field)} is redefined: expected {as_text(expected)}, ran {as_text(ran)} (changes what is {task_fields.effect(field)})."
+    what = f"expected {as_text(expected)}, ran {as_text(ran)} (changes what is {task_fields.effect(field)})."
+    return f"{task_fields.plain_name(field)} is redefined: {what}"
 
 
 def _metadata(name: str, task: Any, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +130,8 @@ def _asked(name: str, task: Any) -> dict[str, Any] | None:
     # Documents of a user's task may be anything.
     except Exception as error:
         logger.warning(
-            f"{name}: what it asks about has no digest ({type(error).__name__}: {error}). The run is scored, but cannot be submitted."
+            f"{name}: what it asks about has no digest ({type(error).__name__}: {error}). "
+            "The run is scored, but cannot be submitted."
         )
         return None
 

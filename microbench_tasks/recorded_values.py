@@ -27,7 +27,7 @@ def as_text(value: Any, length: int = 200) -> str:
 
 
 def rendered(value: Any) -> Any:
-    """Return a value of a task's configuration as JSON; a function as ``{"!function": name}``, see `function_record`."""
+    """Return a value of a task's configuration as JSON; of a function, its record."""
     if isinstance(value, definitions.FunctionName):
         found = value.resolve()
         return {FUNCTION: str(value)} if callable(found) else rendered(found)
