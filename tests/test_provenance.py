@@ -322,8 +322,8 @@ def test_data_of_a_redefined_task_are_not_said_to_be_the_packages(built, data):
     assert own["dataset"] == dict(source.current().identity)
     # Also where the user's YAML says that they are.
     claims = {"metadata": {"dataset": dict(source.current().identity), "version": 9.0}}
-    other, _ = recorded(built(with_paths(CHANGING["dataset_kwargs"], data) | claims))
-    assert other["dataset"] == {"source": "other", "path": "parquet", "name": own["dataset"]["sha256"][:16]}
+    other, _ = recorded(built(with_paths(CHANGING["dataset_path"], data) | claims))
+    assert other["dataset"] == {"source": "other", "path": str(data / "other"), "name": "default"}
     assert eligibility.kind_of(other["dataset"]) == "local"
     assert other["version"] == source.TASK_VERSION
     assert other["asked"]["num_documents"] == own["asked"]["num_documents"] == 4
