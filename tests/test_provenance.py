@@ -311,6 +311,21 @@ def test_what_gen_kwargs_sets_is_no_redefinition_and_is_judged_by_key(settings, 
     ] * refused
 
 
+def test_requests_that_the_harness_kept_may_be_of_another_definition(built):
+    [metadata] = provenance.metadata_of({TASK: built()}, cache_requests=True).values()
+    assert metadata["definition"]["differs"] == {"cache_requests": {"expected": None, "ran": True}}
+
+
+def test_a_response_cache_tells_a_function_of_the_same_name_apart(built):
+    """The cache's key holds the configuration as text, without the addresses of functions."""
+    own, other = built(), built({"doc_to_text": Function("mine.microbench_doc_to_text")})
+    assert str(own.config.doc_to_text).split(" at ")[0] == str(other.config.doc_to_text).split(" at ")[0]
+    before = own.config.metadata
+    provenance.mark_redefined({TASK: own, "group": {TASK: other}, "mmmu_val": None})
+    assert own.config.metadata == before
+    assert len(other.config.metadata["redefined"]) == 64
+
+
 def test_predict_only_is_no_redefinition(built):
     task = built()
     task.override_metric("bypass")
