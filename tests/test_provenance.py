@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +254,27 @@ def test_a_function_that_python_code_put_in_the_place_of_the_packages_does_not_p
     original = prompts.microbench_doc_to_text
     monkeypatch.setattr(prompts, "microbench_doc_to_text", lambda doc, options=None: original(doc) + "!")
     assert "doc_to_text" in recorded(built())[0]["definition"]["differs"]
+
+
+def test_a_copy_of_a_function_with_other_globals_does_not_pass(built):
+    from microbench_tasks import prompts
+
+    original = prompts.microbench_doc_to_text
+    words = {"WORDINGS": {"paper": ("Think step by step.", "")}}
+    copied = types.FunctionType(original.__code__, vars(prompts) | words, original.__name__, original.__defaults__)
+    copied.__module__, copied.__qualname__ = original.__module__, original.__qualname__
+    task = built()
+    task.config.doc_to_text = copied
+    differs = recorded(task)[0]["definition"]["differs"]
+    assert differs.keys() == {"doc_to_text"}
+    assert differs["doc_to_text"]["ran"]["file"] == "prompts.py"
+
+
+def test_the_choice_of_a_box_format_is_recorded_by_itself_and_no_redefinition(built):
+    changes = {"lmms_eval_specific_kwargs": {"default": {"boxes": "qwen3_vl"}}}
+    metadata, reasons = recorded(built(changes, BOXES), BOXES)
+    assert reasons == []
+    assert metadata["boxes"]["chosen_by"] == "lmms_eval_specific_kwargs: boxes"
 
 
 def test_a_method_that_python_code_puts_on_the_task_is_seen(built):
