@@ -37,7 +37,7 @@ def _plain_scalars() -> tuple[Callable[[pa.DataType], bool], ...]:
     from pyarrow import types
 
     texts_and_bytes = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
-    return (*texts_and_bytes, types.is_boolean, types.is_integer, types.is_floating, types.is_null, types.is_temporal, types.is_decimal)
+    return (*texts_and_bytes, types.is_boolean, types.is_integer, types.is_floating, types.is_null, types.is_temporal)
 
 
 def is_image(stored: pa.DataType) -> bool:
@@ -64,7 +64,12 @@ def _is_content(stored: pa.DataType) -> bool:
         stored = stored.value_type
     if _is_any_list(stored):
         return pa.types.is_integer(stored.value_type)
-    return pa.types.is_binary(stored) or pa.types.is_large_binary(stored) or pa.types.is_binary_view(stored) or pa.types.is_fixed_size_binary(stored)
+    return (
+        pa.types.is_binary(stored)
+        or pa.types.is_large_binary(stored)
+        or pa.types.is_binary_view(stored)
+        or pa.types.is_fixed_size_binary(stored)
+    )
 
 
 def _is_any_list(stored: pa.DataType) -> bool:
@@ -148,7 +153,11 @@ def _as_binary(content: pa.Array) -> Iterator[pa.Array]:
         part = content.slice(first, last - first)
         valid = None if not part.null_count else pa.array(part.is_valid().to_numpy(zero_copy_only=False)).buffers()[1]
         shifted = pa.py_buffer((offsets[first : last + 1] - offsets[first]).astype(np.int32))
-        yield pa.Array.from_buffers(pa.binary(), last - first, [valid, shifted, values.slice(int(offsets[first]), int(offsets[last] - offsets[first]))])
+        yield pa.Array.from_buffers(
+            pa.binary(),
+            last - first,
+            [valid, shifted, values.slice(int(offsets[first]), int(offsets[last] - offsets[first]))],
+        )
         first = last
 
 
@@ -176,6 +185,8 @@ def plain(column: pa.Array) -> pa.Array:
         # A null among the offsets makes its list null, also where the array is a slice.
         absent = np.append(lists.is_null().to_numpy(zero_copy_only=False), False)
         return pa.LargeListArray.from_arrays(pa.array(np.asarray(lists.offsets), mask=absent), plain(lists.values))
+    if pa.types.is_decimal(stored):
+        return column.cast(pa.float64())
     if pa.types.is_string_view(stored):
         return column.cast(pa.large_string())
     if pa.types.is_binary_view(stored) or pa.types.is_fixed_size_binary(stored):
@@ -232,7 +243,11 @@ def rewrite(paths: Iterable[Path], target: Path, read: Collection[str], image: s
     writer = None
     with pa.OSFile(str(target), "wb") as sink:
         for batch in _batches(paths):
-            converted = {name: array for name in batch.schema.names if (array := _converted(batch.column(name), name, read, image)) is not None}
+            converted = {
+                name: array
+                for name in batch.schema.names
+                if (array := _converted(batch.column(name), name, read, image)) is not None
+            }
             made = pa.RecordBatch.from_pydict(converted)
             if writer is None:
                 plain_schema = made.schema
@@ -275,7 +290,11 @@ def _batches(paths: Iterable[Path]) -> Iterator[pa.RecordBatch]:
         with pa.memory_map(str(path)) as mapped:
             opened = _open_arrow(mapped)
             yield _no_rows(opened.schema)
-            stored = (opened.get_batch(number) for number in range(opened.num_record_batches)) if isinstance(opened, pa.ipc.RecordBatchFileReader) else opened
+            stored = (
+                (opened.get_batch(number) for number in range(opened.num_record_batches))
+                if isinstance(opened, pa.ipc.RecordBatchFileReader)
+                else opened
+            )
             for batch in stored:
                 yield from (batch.slice(start, _BATCH_ROWS) for start in range(0, len(batch), _BATCH_ROWS))
 
