@@ -112,13 +112,16 @@ def test_a_source_that_is_not_the_logs_is_refused(entry, message, tmp_path, use_
         rescored(tmp_path / "log")
 
 
-def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_path):
-    """MICROBENCH_DATASET is unset here: nothing may be downloaded to find out."""
+def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_path, monkeypatch):
     rescoring._documents.cache_clear()
     write(tmp_path, [{"doc_id": 0, "filtered_resps": "A", "input": PROMPT}])
     metadata = {"dataset": {"source": "folder", "path": "/somewhere", "sha256": "abc"}}
     (tmp_path / "20260101_000000_results.json").write_text(json.dumps({"configs": {"microbench_coarse_modality": {"metadata": metadata}}}))
-    with pytest.raises(DataError, match="is not the run's data source .source folder, sha256 abc."):
+    # With the release wanted, nothing may be downloaded to find out.
+    with pytest.raises(DataError, match="files are not in the Hub's cache"):
+        rescored(tmp_path)
+    monkeypatch.setenv("MICROBENCH_DATASET", str(release.write_parquet(tmp_path / "data", [release.row(0)])))
+    with pytest.raises(DataError, match="is not the run's data source .sha256 abc"):
         rescored(tmp_path)
 
 
@@ -165,7 +168,8 @@ def test_a_response_may_hold_any_line_break(tmp_path):
 
 
 def results_file(folder, task="microbench_coarse_modality", effective=2, original=2, results=None, **metadata):
-    """What of the harness's results file is read here."""
+    """What of the harness's results file is read here; by default of a task that nobody redefined."""
+    metadata = {"definition": {"fields": {}, "differs": {}}} | metadata
     path = folder / "20260101_000000_results.json"
     content = {"results": results or {}, "configs": {task: {"metadata": metadata}}, "n-samples": {task: {"effective": effective, "original": original}}, "config": {"offset": 0}}
     path.write_text(json.dumps(content))
@@ -200,6 +204,22 @@ def test_another_kind_of_interval_than_the_runs_is_said(tmp_path, monkeypatch):
     assert "set MICROBENCH_INTERVAL to draw them alike" in note
 
 
+def test_a_redefined_task_is_named_with_its_fields_in_notes_and_table(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    differs = {"doc_to_messages": {"expected": None, "ran": "x"}, "filter_list": {"expected": None, "ran": []}}
+    results_file(tmp_path, definition={"fields": {}, "differs": differs})
+    found = rescored(tmp_path)
+    assert found.notes == ["microbench_coarse_modality is NOT the benchmark's own task: its definition differs in doc_to_messages, filter_list"]
+    assert "| microbench_coarse_modality (REDEFINED) |" in rescoring.as_table(found)
+    assert found.summary()["redefined"] == {"microbench_coarse_modality": ["doc_to_messages", "filter_list"]}
+
+
+def test_a_run_of_before_without_definition_is_scored_with_a_note(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    results_file(tmp_path, definition=None)
+    assert rescored(tmp_path).notes == ["whether the tasks were the benchmark's own is not on record (metadata.definition) for microbench_coarse_modality"]
+
+
 def test_samples_of_other_tasks_are_named(tmp_path):
     write(tmp_path, [sample(0, "A")])
     write(tmp_path, [{"doc_id": 0}], "my_glands")
@@ -216,7 +236,7 @@ SOURCE = {"source": "folder", "path": "/then", "sha256": "abc"}
 def same_source(monkeypatch):
     """The data of the baseline's run, now at another place."""
     found = source.Source("here", "", SOURCE | {"path": "/now"})
-    monkeypatch.setattr(source, "of_task", lambda task: found)
+    monkeypatch.setattr(source, "of_task", lambda task, **options: found)
 
 
 def test_a_baselines_scores_are_those_of_its_responses(tmp_path, same_source):
