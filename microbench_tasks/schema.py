@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from microbench_tasks.markdown import plain, printable
+
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
@@ -71,7 +73,13 @@ _PNG_EXIF_MARKERS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 
 
 class DataError(ValueError):
-    """The data source is not what Micro-Bench needs; the message says where and what was expected."""
+    """The data source is not what Micro-Bench needs; the message says where and what was expected.
+
+    Messages quote files that strangers may have written: what does not print is made visible.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,7 @@ def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise ValueError(f"a key is there twice among {', '.join(key for key, _ in pairs)}")
+        raise ValueError(f"a key is there twice among {plain(', '.join(key for key, _ in pairs)):.300}")
     return content
 
 

@@ -1,7 +1,6 @@
 """Whether a submission holds: recomputed from its answers and from the data, so that no trust is needed.
 
-What cannot be seen so: a change of what neither answers nor data know (the model's name, its arguments)
-in all files, with new digests. A digest is no signature: compare it with one published elsewhere, or run again.
+What cannot be seen so is listed in `microbench_tasks.unprovable`.
 """
 
 from __future__ import annotations
@@ -9,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, cognition, eligibility, rescoring, source, submission
+from microbench_tasks import asked, catalog, cognition, eligibility, rescoring, source, submission, submission_samples, untrusted
 from microbench_tasks.answers import LETTERS
 from microbench_tasks.eligibility import Progress, Sample, silently
 from microbench_tasks.markdown import plain
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 # Of the problems of one check, how many are said.
 _SAID = 5
+# Of a text that is made of the manifest, in bytes.
+_LARGEST_TEXT = 2**26
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,12 @@ def _samples(run: LoggedRun, progress: Progress) -> tuple[dict[str, list[Sample]
     """The samples of each task that can be read, in the documents' order, and what is wrong with any."""
     samples, problems = {}, []
     for task in progress(run.samples, "reading samples"):
+        form_problems = submission_samples.form_problems(run.samples[task], task)
+        problems += form_problems
         try:
             found = sorted((sample for _, sample in rescoring.logged_samples(run.samples[task])), key=lambda sample: sample["doc_id"])
         except (DataError, OSError) as error:
-            problems.append(str(error))
+            problems += [] if form_problems else [str(error)]
             continue
         samples[task] = found
         stated = run.recorded()["n-samples"][task]["effective"]
@@ -162,10 +166,13 @@ def _text_checks(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Check]:
     expected = submission.texts_of(manifest)
     for name, text in expected.items():
         path = folder / name
-        problems = _text_problems(path.read_bytes(), text) if path.is_file() else ["it is missing."]
+        try:
+            problems = _text_problems(untrusted.read_regular_file(path, _LARGEST_TEXT, follow_links=False), text)
+        except DataError as error:
+            problems = [str(error)]
         yield Check(f"{name} says what submission.json says", tuple(problems))
     others = {submission.EVAL_RESULTS, *submission.MARKS.values()} - expected.keys()
-    claimed = [f"{name}: scores on {manifest['data']['kind']} data have none." for name in sorted(others) if (folder / name).exists()]
+    claimed = [f"{name}: scores on {manifest['data']['kind']} data have none." for name in sorted(others) if os.path.lexists(folder / name)]
     if claimed:
         yield Check("no file claims other data", tuple(claimed))
 
@@ -214,7 +221,11 @@ def _other_data(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> str
 def _task_problems(run: LoggedRun, task: str, found: Source, samples: Sequence[Sample], progress: Progress) -> Iterator[str]:
     from microbench_tasks.documents import Reading, TaskDocuments
 
-    documents = Reading(TaskDocuments(catalog.TASKS[task])(source.load(found), found.label).remove_columns("image"))
+    with_images = TaskDocuments(catalog.TASKS[task])(source.load(found), found.label)
+    stated, measured = run.metadata(task)["asked"], asked.digest(with_images)
+    if stated != measured:
+        yield f"{task}: the documents that were asked about, images included, have the digest {stated['sha256']}; {found.label} has {measured['sha256']}."
+    documents = Reading(with_images.remove_columns("image"))
     if len(documents) != len(samples):
         yield f"{task}: {len(samples)} samples, but {found.label} has {len(documents)} documents."
     by_number = {sample["doc_id"]: sample for sample in samples}

@@ -170,7 +170,7 @@ TOKEN = "hf_" + "aB3" * 12
     ("change", "change_samples", "place"),
     [
         (lambda results: results["config"].update(model_args=f"model=x,note={TOKEN}"), lambda samples: None, r"submission.json, model.model_args: holds a Hugging Face token"),
-        (lambda results: results["loaded_model"].update(note="in ~someone, see /home/ann"), lambda samples: None, None),
+        (lambda results: results["loaded_model"].update(preprocessing="in ~someone, see /home/ann"), lambda samples: None, None),
         (lambda results: results["configs"][COARSE[0]]["metadata"]["dataset"].update(note={"where": "x"}, sha256=TOKEN), lambda samples: None, r"submission.json, data.sources.microbench_coarse_domain.sha256: holds a Hugging Face token"),
         (lambda results: None, lambda samples: samples[1].update(filtered_resps=f"{samples[1]['filtered_resps']} {TOKEN}"), r"samples/microbench_coarse_domain.jsonl.gz, line 2, filtered_resps: holds a Hugging Face token"),
         (lambda results: None, lambda samples: samples[3]["acc"].update(image_id="/home/ann/images/4.png"), r"samples/microbench_coarse_domain.jsonl.gz, line 4, acc.image_id: holds a path of a home folder"),
@@ -186,7 +186,7 @@ def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_i
     changed = copied(run, tmp_path / "run", of_all_perception_tasks, change_samples)
     if place is None:
         # What is known to hold paths is cleaned, not refused.
-        assert submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]["note"] == "in ~someone, see ann"
+        assert submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]["preprocessing"] == "in ~someone, see ann"
         return
     with pytest.raises(DataError, match=place) as refused:
         submitted(changed, tmp_path / "out")
@@ -197,7 +197,7 @@ def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_i
 def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
     def change(results):
         results["config"].update(model_args={"model": "x", "headers": {"api-key": "S3cret"}}, gen_kwargs="api_key=S3cret,temperature=0")
-        results["loaded_model"].update(source="https://ann:S3cret@example.org/x?token=S3cret")
+        results["loaded_model"].update(padding="https://ann:S3cret@example.org/x?token=S3cret")
         results["configs"][COARSE[0]]["generation_kwargs"].update(auth="S3cret")
 
     out = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").folder
@@ -261,8 +261,8 @@ def copy(written, tmp_path):
         (lambda folder: (folder / "README.md").write_text("Best model."), "README.md has been changed: its SHA-256 is not the one in submission.json"),
         (lambda folder: (folder / "README.md").unlink(), "README.md is missing"),
         (lambda folder: (folder / "README.md").rename(folder.parent / "card") and (folder / "README.md").symlink_to(folder.parent / "card"), "README.md is a link"),
-        (lambda folder: (folder / "submission.json").rename(folder.parent / "manifest") and (folder / "submission.json").symlink_to(folder.parent / "manifest"), "submission.json is a link"),
-        (lambda folder: (folder / "README.md").unlink() or os.mkfifo(folder / "README.md"), "README.md is a link or no file"),
+        (lambda folder: (folder / "submission.json").rename(folder.parent / "manifest") and (folder / "submission.json").symlink_to(folder.parent / "manifest"), "submission.json: is a link, expected the file itself"),
+        (lambda folder: (folder / "README.md").unlink() or os.mkfifo(folder / "README.md"), "README.md is a named pipe"),
         (lambda folder: (folder / "more").symlink_to("/nowhere"), "more is not of this submission"),
         (lambda folder: (folder / ".gitignored").write_text(""), ".gitignored is not of this submission"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].pop("LOCAL-DATA.txt")), "LOCAL-DATA.txt is not named in"),

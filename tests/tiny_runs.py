@@ -9,7 +9,7 @@ from pathlib import Path
 import release
 from independent import LETTERS, neutral_prompt, protocol_prompt
 
-from microbench_tasks import catalog, rescoring, source
+from microbench_tasks import asked, catalog, rescoring, source
 from microbench_tasks.documents import TaskDocuments
 from microbench_tasks.localization import microbench_localization_process_results
 from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results
@@ -46,7 +46,7 @@ def samples(task: str, answer=right_but_for_every_third) -> list[dict]:
 
 def _sample(task, number, doc, response):
     if task == BOXES:
-        items = microbench_localization_process_results.for_model("microbench_random", None)(doc, [response])
+        items = microbench_localization_process_results.for_model("open_clip", None)(doc, [response])
         prompt, target = neutral_prompt(doc["expression"], (doc["width"], doc["height"])), json.dumps(doc["boxes"])
     else:
         score = microbench_clustered_process_results if task == COGNITION else microbench_process_results
@@ -99,8 +99,10 @@ def metadata(task: str) -> dict:
     from microbench_tasks import cognition
 
     module = cognition if task == COGNITION else source
-    boxes = {"boxes": microbench_localization_process_results.for_model("microbench_random", None).record()} if task == BOXES else {}
-    return module.METADATA | boxes | {"packages": PACKAGES}
+    boxes = {"boxes": microbench_localization_process_results.for_model("open_clip", None).record()} if task == BOXES else {}
+    found = source.of_task(catalog.ALL_TASKS[task])
+    documents = TaskDocuments(catalog.ALL_TASKS[task])(source.load(found), found.label)
+    return module.METADATA | boxes | {"packages": PACKAGES, "asked": asked.digest(documents)}
 
 
 def edited(path: Path, edit) -> None:
