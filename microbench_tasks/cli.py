@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import plugin
+from microbench_tasks import plugin, terminal
 from microbench_tasks.schema import DataError
 
 _HELP_WIDTH = 100
@@ -19,6 +19,12 @@ _CLOSED_PIPE = 141
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse and run one subcommand; bad input ends with its message and status 1."""
+    terminal.printable_logs()
+    with terminal.printable_streams():
+        _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> None:
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and options.run_command is not _sweep:
@@ -197,7 +203,8 @@ def _sweep(options: argparse.Namespace) -> None:
     from microbench_tasks import launcher
 
     arguments = ["--model", options.model, "--tasks", options.tasks, *options.harness_arguments]
-    rows = commands.sweep(commands.alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main)
+    with terminal.raw_streams():
+        rows = commands.sweep(commands.alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main)
     print(commands.sweep_table(rows))
 
 
@@ -257,12 +264,13 @@ def _submit(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from microbench_tasks import hub_formats, rescoring, submission
+    from microbench_tasks.markdown import plain
 
     description = submission.Description(options.model_name, options.model_url, options.samples_url)
     run = rescoring.find_run([options.run_folder], options.run)
     written = submission.submit(run, description, options.out, lambda items, what: tqdm(items, desc=what, leave=False))
     manifest = written.manifest
-    print(f"{options.out}: {manifest['model']['name']} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks")
+    print(f"{options.out}: {plain(manifest['model']['name'])} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks")
     print(f"digest: {manifest['digest']}")
     for note in written.notes:
         print(f"note: {note}")
@@ -273,7 +281,7 @@ def _verify(options: argparse.Namespace) -> None:
     from loguru import logger
     from tqdm import tqdm
 
-    from microbench_tasks import submission, verification
+    from microbench_tasks import submission, unprovable, verification
     from microbench_tasks.markdown import plain
 
     # The harness, which loads the data, says much of its own.
@@ -283,9 +291,12 @@ def _verify(options: argparse.Namespace) -> None:
         print(check, flush=True)
         failed += check.failed
     if failed:
-        sys.exit(f"microbench: {options.submission} does not hold: {failed} check(s) FAILED")
+        sys.exit(f"microbench: {plain(str(options.submission))} does not hold: {failed} check(s) FAILED")
     manifest = submission.read_manifest(options.submission)
     print(f"{plain(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)")
+    print("what no check can know:")
+    for line in unprovable.as_lines():
+        print(f"  - {line}")
     if options.without_data:
         print("ONLY WITHIN ITSELF: questions, right answers and images have not been compared with the data. Leave out --without-data to do so.")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import io
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -72,14 +73,18 @@ _SIDEWAYS = range(5, 9)
 _PNG_EXIF_MARKERS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 
 
+_NO_LIST_ITEM = re.compile(r"[\r\n]+(?!  - )")
+
+
 class DataError(ValueError):
     """The data source is not what Micro-Bench needs; the message says where and what was expected.
 
-    Messages quote files that strangers may have written: what does not print is made visible.
+    Messages quote files that strangers may have written: what does not print is made visible, and nothing quoted
+    makes lines of its own. Lines are those of a list (``  - reason``).
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(printable(message))
+        super().__init__(printable(_NO_LIST_ITEM.sub(" ", message)))
 
 
 @dataclass(frozen=True)
