@@ -39,6 +39,9 @@ def scores(path: Path, task: str) -> dict[int, float]:
     difference = rescoring.other_source(run.metadata(task).get("dataset"), source.of_task(catalog.ALL_TASKS[task]).identity)
     if difference:
         raise DataError(f"baseline {path}: {task} was asked on other data ({difference}); its questions cannot be paired with those of this run.")
+    fields = rescoring.redefined(run).get(task)
+    if fields:
+        logger.warning(f"Baseline {path}: {task} was NOT the benchmark's own task there: its definition differs in {', '.join(fields)}.")
     found = rescoring.document_scores(run, task)
     whole = run.recorded()["n-samples"][task]["original"]
     if len(found) < whole:

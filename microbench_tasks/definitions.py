@@ -12,11 +12,20 @@ import yaml
 from microbench_tasks.plugin import yaml_folder
 
 
+class FunctionName(str):
+    """The dotted name that a ``!function`` gives, of a function or of another attribute of a module."""
+
+    def resolve(self) -> Any:
+        """Import what the name stands for."""
+        module, _, attribute = self.rpartition(".")
+        return getattr(importlib.import_module(module), attribute)
+
+
 class _Loader(yaml.SafeLoader):
     """Leaves a ``!function`` as the name that it gives."""
 
 
-_Loader.add_constructor("!function", lambda loader, node: node.value)
+_Loader.add_constructor("!function", lambda loader, node: FunctionName(node.value))
 
 
 @functools.cache
@@ -25,6 +34,7 @@ def definition(name: str) -> dict[str, Any]:
     return _read(f"{name}.yaml")
 
 
+@functools.cache
 def _read(file_name: str) -> dict[str, Any]:
     stated = yaml.load((yaml_folder() / file_name).read_text(encoding="utf-8"), _Loader)
     included = stated.pop("include", None)
@@ -35,9 +45,4 @@ def _read(file_name: str) -> dict[str, Any]:
 def aggregations(name: str) -> dict[str, Callable]:
     """The aggregation of each metric of a task, or of a group."""
     stated = definition(name)
-    return {entry["metric"]: _function(entry["aggregation"]) for entry in stated.get("metric_list", stated.get("aggregate_metric_list"))}
-
-
-def _function(dotted: str) -> Callable:
-    module, _, attribute = dotted.rpartition(".")
-    return getattr(importlib.import_module(module), attribute)
+    return {entry["metric"]: entry["aggregation"].resolve() for entry in stated.get("metric_list", stated.get("aggregate_metric_list"))}

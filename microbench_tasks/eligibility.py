@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Literal
 
-from microbench_tasks import catalog, record_checks, rescoring, source
+from microbench_tasks import catalog, provenance, record_checks, rescoring, run_arguments, source
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import lettered
 from microbench_tasks.prompts import INSTRUCTION, microbench_doc_to_text
@@ -28,12 +28,6 @@ Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 _FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
 _COGNITION = frozenset({catalog.COGNITION_TASK})
-# As words of an argument's name.
-_PROMPT_WORDS = frozenset({"prompt", "prompts", "system", "instruction", "instructions"})
-_HARMLESS = frozenset({"add_generation_prompt", "limit_mm_per_prompt", "num_images_per_prompt"})
-# An argument, or a key of a mapping in one.
-_ARGUMENT = re.compile(r"(?:(?:^|,)\s*(?P<argument>\w+)\s*=|[\"'](?P<key>\w+)[\"']\s*:)(?=(?P<value>[^,]*))")
-
 
 @dataclass(frozen=True)
 class Examination:
@@ -67,7 +61,7 @@ def examine(run: LoggedRun, progress: Progress = silently) -> Examination:
     run = dataclasses.replace(run, samples={task: file for task, file in run.samples.items() if task in catalog.TASKS})
     if not run.samples:
         return Examination(run, {}, None, ("the run asked variants of the benchmark's tasks only. Ask a task or a group of the benchmark itself, such as microbench_vqa.",), tuple(notes))
-    reasons = record_reasons(run) + _run_reasons(run)
+    reasons = record_reasons(run) + definition_reasons(run) + _run_reasons(run)
     samples: dict[str, list[Sample]] = {}
     for task in progress(run.samples, "reading samples"):
         try:
@@ -164,6 +158,50 @@ def _interval_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
     return [f"intervals are drawn as {drawn}, those of the run as {others[0]}: set {INTERVAL_SETTING} to draw them alike."] if others else []
 
 
+def definition_reasons(run: LoggedRun) -> list[str]:
+    """Return where the definitions that ran, or what was asked about, are not on record or not this package's own."""
+    if run.results is None:
+        return []
+    definitions = {task: provenance.recorded(run.metadata(task)) for task in run.samples}
+    missing = {
+        "the definition of the task that ran (metadata.definition)": [task for task, found in definitions.items() if found is None],
+        "the digest of what was asked about (metadata.asked)": [task for task in run.samples if not _is_digest(run.metadata(task).get("asked"))],
+    }
+    reasons = [f"{what}: not on record for {', '.join(tasks)}. Run again with this version of the package." for what, tasks in missing.items() if tasks]
+    return reasons + [reason for task, found in definitions.items() if found is not None for reason in [*_redefinitions(run, task, found), *_setting_reasons(run, task, found)]]
+
+
+def _is_digest(value: Any) -> bool:
+    return isinstance(value, Mapping) and isinstance(value.get("sha256"), str) and isinstance(value.get("num_documents"), int)
+
+
+def _redefinitions(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
+    """Return the fields of a task's recorded definition that are not the package's own."""
+    differs = dict(definition["differs"])
+    if run.metadata(task).get("microbench_version") == version("microbench-lmms"):
+        differs = _differs_now(task, definition) | differs
+    return [f"{task}: {provenance.describe(field, values)} Run the benchmark's own definition: leave out --include_path, or what changes the task." for field, values in differs.items()]
+
+
+def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Compare a record with what this package defines; where the data lie depends on the machine, and is recorded by itself."""
+    model, is_chat = definition.get("model"), provenance.is_chat_record(definition)
+    own = provenance.expected(task, model if isinstance(model, str) else None, is_chat=is_chat, with_data=False)
+    recorded = {field: value for field, value in definition["fields"].items() if field not in provenance.OF_MACHINE}
+    return provenance.differences(recorded, own)
+
+
+def _setting_reasons(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
+    """Return the generation keys that were changed after the task was defined, and that no submission may set."""
+    ran = (run.recorded().get("configs") or {}).get(task, {}).get("generation_kwargs")
+    defined = definition["fields"].get("generation_kwargs")
+    if not isinstance(ran, Mapping) or not isinstance(defined, Mapping):
+        return [f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of the package."]
+    changed = {key: value for key, value in ran.items() if key not in defined or value != defined[key]}
+    changed |= {key: "removed" for key in defined if key not in ran}
+    return run_arguments.generation_reasons(f"{task}, generation_kwargs", changed)
+
+
 def _run_reasons(run: LoggedRun) -> list[str]:
     """What only the harness's own results file records."""
     if run.results is None:
@@ -184,24 +222,9 @@ def _run_reasons(run: LoggedRun) -> list[str]:
 
 
 def prompt_reasons(option: str, arguments: Any) -> list[str]:
-    """The arguments of a model, text or mapping, by which models of the harness say more than the question, or say it otherwise: the samples do not show it."""
-    return [f"{option}: {name} changes what the model is told (unknown prompt). Run without it." for name in dict.fromkeys(_prompt_arguments(arguments))]
-
-
-def _prompt_arguments(arguments: Any) -> Iterator[str]:
-    if isinstance(arguments, str):
-        pairs: Iterable[tuple[str, Any]] = ((found["argument"] or found["key"], found["value"].strip("\"' ")) for found in _ARGUMENT.finditer(arguments))
-    elif isinstance(arguments, Mapping):
-        pairs = [(str(name), value) for name, value in arguments.items()]
-    else:
-        pairs = []
-    for name, value in pairs:
-        # A template by name is one of those that the harness comes with.
-        written = name.lower() == "chat_template" and value is not None and not re.fullmatch(r"[\w-]+", str(value))
-        if written or (name.lower() not in _HARMLESS and _PROMPT_WORDS & set(name.lower().split("_"))):
-            yield name
-        if isinstance(value, Mapping):
-            yield from _prompt_arguments(value)
+    """Return the arguments of a model, or the generation keys, that no submission may set; see `microbench_tasks.run_arguments`."""
+    is_generation = option.endswith("gen_kwargs")
+    return (run_arguments.generation_reasons if is_generation else run_arguments.model_reasons)(option, arguments)
 
 
 def _size_reasons(run: LoggedRun) -> list[str]:

@@ -21,6 +21,7 @@ from typing import Any
 from loguru import logger
 
 _INSTALLED = "_microbench_installed"
+_RECORDS = "_microbench_records_definitions"
 _FALLBACK = 'use: lmms-eval --include_path "$(microbench path)" …'
 
 
@@ -189,6 +190,7 @@ def _checking_names(original: Callable) -> Callable:
         # The model has been loaded, and with it nearly all that is ever imported.
         start_up.is_over()
         _score_in_one_thread()
+        _record_definitions()
         names = [task_list] if isinstance(task_list, str) else task_list
         preflight.check([name for name in names or [] if isinstance(name, str)])
         if names and all(isinstance(name, str) for name in names):
@@ -212,7 +214,12 @@ def _telling_the_model(original: Callable) -> Callable:
 
     @functools.wraps(original)
     def _prepare_model_specific_config(self):
+        from microbench_tasks import provenance
+
         original(self)
+        provenance.remember(self)
+        # Tasks can be built without a call of load_task_or_group.
+        _record_definitions()
         for field in ("doc_to_text", "doc_to_visual", "process_results"):
             for_model = getattr(getattr(self.config, field), "for_model", None)
             if for_model is not None:
@@ -270,6 +277,36 @@ def _score_in_one_thread() -> None:
         return original(*call.args, **call.kwargs)
 
     setattr(evaluate, _INSTALLED, True)
+    evaluator.evaluate = evaluate
+
+
+def _record_definitions() -> None:
+    """Let the results say which definition of our tasks ran and what they asked about; see `microbench_tasks.provenance`.
+
+    Called when tasks are loaded: only then is the evaluator imported in whole.
+    """
+    evaluator = sys.modules.get("lmms_eval.evaluator")
+    original = getattr(evaluator, "evaluate", None)
+    # Without it a run has no definition on record, and cannot be submitted.
+    if original is None or getattr(original, _RECORDS, False) or "task_dict" not in inspect.signature(original).parameters:
+        return
+
+    @functools.wraps(original)
+    def evaluate(*args, **kwargs):
+        from microbench_tasks import provenance
+
+        call = inspect.signature(original).bind(*args, **kwargs)
+        # The first process has the results of all.
+        is_first = os.environ.get("RANK", "0") == "0"
+        tasks = {output.task_name: output.task for output in evaluator.get_task_list(call.arguments["task_dict"])} if is_first else {}
+        found = provenance.metadata_of(tasks)
+        results = original(*call.args, **call.kwargs)
+        for name, metadata in found.items():
+            if results and name in results.get("configs", {}):
+                results["configs"][name]["metadata"] = metadata
+        return results
+
+    setattr(evaluate, _RECORDS, True)
     evaluator.evaluate = evaluate
 
 

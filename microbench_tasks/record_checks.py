@@ -10,18 +10,14 @@ from microbench_tasks import catalog, detection
 if TYPE_CHECKING:
     from microbench_tasks.rescoring import LoggedRun
 
-_AGAIN = "Run again with this version of microbench-lmms, which records it."
-
-
 def asked_reasons(run: LoggedRun) -> list[str]:
-    """List where the digest of the documents asked about is not on record, or is not of as many as the run asked."""
-    records = {task: run.metadata(task).get("asked") or {} for task in run.samples}
-    missing = [task for task, record in records.items() if not {"sha256", "num_documents"} <= record.keys()]
-    reasons = [f"documents asked about (metadata.asked): not on record for {', '.join(missing)}. {_AGAIN}"] if missing else []
-    for task, record in records.items():
+    """List the tasks of which the digest of the documents asked about is of another number than the run has."""
+    reasons = []
+    for task in run.samples:
+        recorded = (run.metadata(task).get("asked") or {}).get("num_documents")
         size = (run.recorded().get("n-samples") or {}).get(task, {}).get("original")
-        if task not in missing and size not in (None, record["num_documents"]):
-            reasons.append(f"{task}: the run asked about {record['num_documents']} documents (metadata.asked), but has {size} (n-samples).")
+        if None not in (recorded, size) and size != recorded:
+            reasons.append(f"{task}: {recorded} documents were asked about (metadata.asked), but it has {size} (n-samples).")
     return reasons
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, definitions, robustness, untrusted
+from microbench_tasks import catalog, definitions, provenance, robustness, task_fields, untrusted
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
@@ -84,6 +84,7 @@ class Rescored:
         letters: of each task with options, how often each letter is right (``gold``) and read by the
             strict rule (``acc_strict``; None where none is).
         robustness: variants against each other, see `robustness.report`; empty without any.
+        redefined: of each task whose definition was not the package's own, the fields that differed.
         notes: what a reader of the scores should know, such as samples whose logged score differs.
         samples: of each task, in the documents' order.
     """
@@ -94,6 +95,7 @@ class Rescored:
     chance: dict[str, float] = field(default_factory=dict)
     letters: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     robustness: dict[str, Any] = field(default_factory=dict)
+    redefined: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     samples: dict[str, list[ScoredSample]] = field(default_factory=dict, repr=False)
 
@@ -151,7 +153,7 @@ def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
         DataError: a samples file is damaged, incomplete or does not fit its task, the results file
             or the data source; names file and line.
     """
-    rescored = Rescored()
+    rescored = Rescored(redefined=redefined(run), notes=_notes_on_definitions(run))
     aggregated: dict[str, dict[str, Any]] = {}
     answers: dict[str, list[dict[str, Any]]] = {}
     for name in progress(run.samples):
@@ -197,6 +199,19 @@ def _num_asked(run: LoggedRun, name: str) -> int | None:
     if name not in recorded.get("n-samples", {}) or recorded.get("config", {}).get("offset"):
         return None
     return int(recorded["n-samples"][name]["effective"])
+
+
+def redefined(run: LoggedRun) -> dict[str, list[str]]:
+    """Return the tasks of a run whose definition was not the package's own, each with the fields that differed."""
+    records = {task: provenance.recorded(run.metadata(task)) for task in run.samples}
+    return {task: [task_fields.plain_name(field) for field in found["differs"]] for task, found in records.items() if found and found["differs"]}
+
+
+def _notes_on_definitions(run: LoggedRun) -> list[str]:
+    notes = [f"{task} is NOT the benchmark's own task: its definition differs in {', '.join(fields)}" for task, fields in redefined(run).items()]
+    # A submission was checked before it was written.
+    unknown = [task for task in run.samples if provenance.recorded(run.metadata(task)) is None] if run.results is not None and run.record is None else []
+    return notes + ([f"whether the tasks were the benchmark's own is not on record (metadata.definition) for {', '.join(unknown)}"] if unknown else [])
 
 
 def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], items: list[dict[str, Any]]) -> list[str]:
@@ -413,7 +428,7 @@ _KINDS_OF_CONFIG: Mapping[str, _Kinds] = {
     "resolved_cli_args": _OBJECT,
 }
 _KINDS_OF_TASK: Mapping[str, _Kinds] = {"metadata": _OBJECT, "generation_kwargs": _OBJECT}
-_KINDS_OF_METADATA: Mapping[str, _Kinds] = {**dict.fromkeys(("dataset", "asked", "interval", "boxes", "packages"), _OBJECT), "version": _NUMBER, "microbench_version": (str, _NONE)}
+_KINDS_OF_METADATA: Mapping[str, _Kinds] = {**dict.fromkeys(("dataset", "interval", "boxes", "packages", "definition", "asked"), _OBJECT), "version": _NUMBER, "microbench_version": (str, _NONE)}
 _KINDS_OF_SIZE: Mapping[str, _Kinds] = {"original": (int,), "effective": (int,)}
 
 
@@ -465,11 +480,16 @@ def as_table(rescored: Rescored) -> str:
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
     shown = {column: parts for column, parts in _COLUMNS.items() if any(part in rescored.scores[name] for name in names for part in parts if part)}
     header = ["name", "n", *(["chance"] if rescored.chance else []), *shown]
-    rows = [[name, _size(name, rescored), *([_chance(name, rescored)] if rescored.chance else []), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
+    rows = [[marked_name(name, rescored), _size(name, rescored), *([_chance(name, rescored)] if rescored.chance else []), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
     tables = [_rendered(header, rows)]
     if rescored.robustness:
         tables.append(robustness.as_text(rescored.robustness, _rendered))
     return "\n\n".join(tables)
+
+
+def marked_name(name: str, rescored: Rescored) -> str:
+    """The name of a task or group; with a mark if a task of it was redefined."""
+    return f"{name} (REDEFINED)" if rescored.redefined.keys() & set(catalog.tasks_named([name])) else name
 
 
 def _rendered(header: list[str], rows: list[list[str]]) -> str:

@@ -165,7 +165,8 @@ def test_a_response_may_hold_any_line_break(tmp_path):
 
 
 def results_file(folder, task="microbench_coarse_modality", effective=2, original=2, results=None, **metadata):
-    """What of the harness's results file is read here."""
+    """What of the harness's results file is read here; by default of a task that nobody redefined."""
+    metadata = {"definition": {"fields": {}, "differs": {}}} | metadata
     path = folder / "20260101_000000_results.json"
     content = {"results": results or {}, "configs": {task: {"metadata": metadata}}, "n-samples": {task: {"effective": effective, "original": original}}, "config": {"offset": 0}}
     path.write_text(json.dumps(content))
@@ -198,6 +199,22 @@ def test_another_kind_of_interval_than_the_runs_is_said(tmp_path, monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "percentile")
     [note] = rescored(tmp_path).notes
     assert "set MICROBENCH_INTERVAL to draw them alike" in note
+
+
+def test_a_redefined_task_is_named_with_its_fields_in_notes_and_table(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    differs = {"doc_to_messages": {"expected": None, "ran": "x"}, "filter_list": {"expected": None, "ran": []}}
+    results_file(tmp_path, definition={"fields": {}, "differs": differs})
+    found = rescored(tmp_path)
+    assert found.notes == ["microbench_coarse_modality is NOT the benchmark's own task: its definition differs in doc_to_messages, filter_list"]
+    assert "| microbench_coarse_modality (REDEFINED) |" in rescoring.as_table(found)
+    assert found.summary()["redefined"] == {"microbench_coarse_modality": ["doc_to_messages", "filter_list"]}
+
+
+def test_a_run_of_before_without_definition_is_scored_with_a_note(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    results_file(tmp_path, definition=None)
+    assert rescored(tmp_path).notes == ["whether the tasks were the benchmark's own is not on record (metadata.definition) for microbench_coarse_modality"]
 
 
 def test_samples_of_other_tasks_are_named(tmp_path):

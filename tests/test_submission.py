@@ -169,7 +169,7 @@ TOKEN = "hf_" + "aB3" * 12
 @pytest.mark.parametrize(
     ("change", "change_samples", "place"),
     [
-        (lambda results: results["config"].update(model_args=f"model=x,note={TOKEN}"), lambda samples: None, r"submission.json, model.model_args: holds a Hugging Face token"),
+        (lambda results: results["config"].update(model_args=f"model=x,revision={TOKEN}"), lambda samples: None, r"submission.json, model.model_args: holds a Hugging Face token"),
         (lambda results: results["loaded_model"].update(preprocessing="in ~someone, see /home/ann"), lambda samples: None, None),
         (lambda results: results["configs"][COARSE[0]]["metadata"]["dataset"].update(note={"where": "x"}, sha256=TOKEN), lambda samples: None, r"submission.json, data.sources.microbench_coarse_domain.sha256: holds a Hugging Face token"),
         (lambda results: None, lambda samples: samples[1].update(filtered_resps=f"{samples[1]['filtered_resps']} {TOKEN}"), r"samples/microbench_coarse_domain.jsonl.gz, line 2, filtered_resps: holds a Hugging Face token"),
@@ -198,7 +198,7 @@ def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
     def change(results):
         results["config"].update(model_args={"model": "x", "headers": {"api-key": "S3cret"}}, gen_kwargs="api_key=S3cret,temperature=0")
         results["loaded_model"].update(padding="https://ann:S3cret@example.org/x?token=S3cret")
-        results["configs"][COARSE[0]]["generation_kwargs"].update(auth="S3cret")
+        results["configs"][COARSE[0]]["generation_kwargs"].update(api_key="S3cret")
 
     out = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").folder
     assert "S3cret" not in (out / "submission.json").read_text() + (out / "README.md").read_text()

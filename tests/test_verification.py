@@ -272,7 +272,7 @@ def test_options_in_another_order_are_found_by_the_data(folder):
 
 def test_arguments_that_change_the_prompt_are_found(folder):
     change_manifest(folder, lambda manifest: manifest["model"].update(model_args="model=x,system_prompt=Think."))
-    assert "model.model_args: system_prompt changes what the model is told" in failures(rewritten(folder))["versions, settings and data source"]
+    assert "model.model_args: system_prompt: unknown argument: it may change what the model is told" in failures(rewritten(folder))["versions, settings and data source"]
 
 
 def test_failed_requests_are_found(folder):

@@ -9,7 +9,7 @@ from pathlib import Path
 import release
 from independent import LETTERS, neutral_prompt, protocol_prompt
 
-from microbench_tasks import asked, catalog, rescoring, source
+from microbench_tasks import asked, catalog, provenance, rescoring, source
 from microbench_tasks.documents import TaskDocuments
 from microbench_tasks.localization import microbench_localization_process_results
 from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results
@@ -40,8 +40,7 @@ def right_but_for_every_third(number, doc):
 
 def samples(task: str, answer=right_but_for_every_third) -> list[dict]:
     """As the harness logs them, of the data source at hand."""
-    found = source.of_task(catalog.ALL_TASKS[task])
-    return [_sample(task, number, doc, answer(number, doc)) for number, doc in enumerate(TaskDocuments(catalog.ALL_TASKS[task])(source.load(found), found.label).remove_columns("image"))]
+    return [_sample(task, number, doc, answer(number, doc)) for number, doc in enumerate(_documents(task).remove_columns("image"))]
 
 
 def _sample(task, number, doc, response):
@@ -100,9 +99,17 @@ def metadata(task: str) -> dict:
 
     module = cognition if task == COGNITION else source
     boxes = {"boxes": microbench_localization_process_results.for_model("open_clip", None).record()} if task == BOXES else {}
+    return module.METADATA | boxes | {"packages": PACKAGES, "asked": asked.digest(_documents(task)), "definition": definition(task)}
+
+
+def definition(task: str) -> dict:
+    """The record of a task that nobody redefined."""
+    return {"model": "open_clip", "fields": provenance.expected(task, "open_clip", is_chat=False), "differs": {}}
+
+
+def _documents(task):
     found = source.of_task(catalog.ALL_TASKS[task])
-    documents = TaskDocuments(catalog.ALL_TASKS[task])(source.load(found), found.label)
-    return module.METADATA | boxes | {"packages": PACKAGES, "asked": asked.digest(documents)}
+    return TaskDocuments(catalog.ALL_TASKS[task])(source.load(found), found.label)
 
 
 def edited(path: Path, edit) -> None:

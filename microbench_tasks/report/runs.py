@@ -18,6 +18,8 @@ from microbench_tasks.schema import DataError
 # In the folder of a sweep.
 _SWEEP_FILE = "sweep.json"
 _RESULTS_SUFFIX = "_results.json"
+# After the label of a run or a sweep that asked another task than the benchmark's.
+_REDEFINED = " [REDEFINED TASKS]"
 # Of arguments of a model, what stands before the next path.
 _DIVIDERS = re.compile("([,=]|:(?!//))")
 
@@ -72,7 +74,8 @@ def read(paths: Sequence[Path], progress: Any) -> tuple[list[Run], list[Sweep]]:
         raise DataError(f"{', '.join(missing)}: no such file or folder.")
     sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
     found = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
-    labels = unique_labels([_writable(run.label) for run in found])
+    # In every table and picture: a redefined task is not comparable.
+    labels = unique_labels([_writable(run.label) + (_REDEFINED if run.rescored.redefined else "") for run in found])
     return [Run(label, run.name, run.rescored, run.sources) for label, run in zip(labels, found)], sweeps
 
 
@@ -151,7 +154,9 @@ def _sweep(folder: Path) -> Sweep:
         rows = sorted(json.loads(untrusted.read_regular_file(file)), key=lambda row: row["alpha"])
         names = rows[0]["groups"] or list(rows[0]["figures"])
         figures = tuple({name: _accuracies(row["figures"][name]) for name in names} for row in rows)
-        return Sweep(_writable(folder.resolve().name), tuple(float(row["alpha"]) for row in rows), figures, tuple(_log_of(folder / row["results"]) for row in rows))
+        logs = tuple(_log_of(folder / row["results"]) for row in rows)
+        mark = _REDEFINED if any(rescoring.redefined(log) for log in logs if log is not None) else ""
+        return Sweep(_writable(folder.resolve().name) + mark, tuple(float(row["alpha"]) for row in rows), figures, logs)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, DataError):
             raise

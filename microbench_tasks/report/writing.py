@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, eligibility, files, pages, source, submission, untrusted
+from microbench_tasks import catalog, eligibility, files, pages, provenance, source, submission, untrusted
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.eligibility import Progress
 from microbench_tasks.pages import Cell, Gallery, Picture, Table
@@ -190,10 +190,17 @@ def _recorded(part: Drawing | Table | Gallery) -> dict[str, Any]:
 
 
 def _about(runs: Sequence[Run], left_out: Sequence[str], notes: Sequence[str]) -> Chapter:
-    rows = [[run.label, run.name, f"{len(run.rescored.samples)}", f"{sum(run.rescored.num_samples.values()):,}", data_of(run)] for run in runs]
-    tables = [Table("Runs", ["model", "run", "tasks", "samples", "data"], rows)] if rows else []
+    # Where no task was redefined, there is nothing to say about it.
+    more = ["redefined"] if any(map(_redefined, runs)) else []
+    rows = [[run.label, run.name, f"{len(run.rescored.samples)}", f"{sum(run.rescored.num_samples.values()):,}", data_of(run), *(_redefined(run) for _ in more)] for run in runs]
+    tables = [Table("Runs", ["model", "run", "tasks", "samples", "data", *more], rows)] if rows else []
     text = f"Scores are computed from the logged samples. Every number in the pictures stands in {RECORD}; each picture lies in {PICTURES} as PNG and PDF."
     return Chapter("About this report", tables, "\n\n".join([text, *left_out, *(f"Note: {note}" for note in notes)]))
+
+
+def _redefined(run: Run) -> str:
+    """The tasks of a run that were not the benchmark's own, with the fields that differed."""
+    return "; ".join(f"{task}: {', '.join(fields)}" for task, fields in run.rescored.redefined.items())
 
 
 def _labels(runs: Sequence[Run], sweeps: Sequence[Sweep]) -> list[str]:
@@ -208,6 +215,8 @@ def _facts(runs: Sequence[Run], sweeps: Sequence[Sweep]) -> dict[str, str]:
     facts = {"Runs": ", ".join(run.label for run in runs)} if runs else {}
     facts |= {"Sweeps": ", ".join(sweep.label for sweep in sweeps)} if sweeps else {}
     facts |= {"Data": "; ".join(dict.fromkeys(data_of(run) for run in runs))} if runs else {}
+    redefined = {run.label: text for run in runs if (text := _redefined(run))}
+    facts |= {"NOT the benchmark's own": "; ".join(f"{label} ({text})" for label, text in redefined.items())} if redefined else {}
     return facts | {"Intervals": interval, "Made by": f"microbench-lmms {version('microbench-lmms')}"}
 
 
@@ -223,6 +232,8 @@ def _data_name(identity: Mapping[str, Any] | None) -> str:
     kind = eligibility.kind_of(identity)
     if kind == "demo":
         return "the demo set: drawn, says nothing about microscopy"
+    if identity.get("source") == provenance.OTHER_DATA:
+        return "other data than the benchmark's"
     if identity.get("source") == "hub":
         return f"{identity.get('id')}, revision {str(identity.get('revision'))[:8]}"
     return "the release, from a folder" if kind == "release" else f"a folder that is not the release (SHA-256 {str(identity.get('sha256'))[:12]})"
