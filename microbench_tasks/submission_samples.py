@@ -104,7 +104,7 @@ def _is_utf8(text: str) -> bool:
 def form_problems(path: Path, task: str) -> list[str]:
     """List where the samples file of a task is not in the form that `compressed` writes."""
     try:
-        content = untrusted.decompress_gzip(untrusted.read_regular_file(path, follow_links=False))
+        content = untrusted.decompress_gzip(untrusted.read_regular_file(path, follow_links=False), untrusted.LARGEST)
     except DataError as error:
         return [str(error)]
     except ValueError as error:
@@ -112,11 +112,11 @@ def form_problems(path: Path, task: str) -> list[str]:
     if not content.endswith(b"\n"):
         return [f"{path.name}: its last line has no end."]
     lines = content[:-1].split(b"\n")
-    problems = [f"{path.name}, line {number}: {problem}." for number, line in enumerate(lines, start=1) for problem in _line_problems(task, line)]
+    problems = [f"{path.name}, line {number}: {problem}." for number, line in enumerate(lines, start=1) for problem in _line_problems(task, number - 1, line)]
     return problems[:_NAMED] + ([f"{path.name}: {len(problems) - _NAMED} more like these."] if len(problems) > _NAMED else [])
 
 
-def _line_problems(task: str, line: bytes) -> Iterator[str]:
+def _line_problems(task: str, doc_id: int, line: bytes) -> Iterator[str]:
     try:
         sample = untrusted.parse_json(line)
     except ValueError as error:
@@ -125,6 +125,8 @@ def _line_problems(task: str, line: bytes) -> Iterator[str]:
     if not isinstance(sample, dict):
         yield f"expected a sample, got {type(sample).__name__}"
         return
+    if sample.get("doc_id") != doc_id:
+        yield f"expected document {doc_id}, got {sample.get('doc_id')!r:.100}"
     metric, fields = _item_of(task)
     yield from _field_problems(sample, {**_SAMPLE, metric: lambda item: isinstance(item, dict)}, "")
     if isinstance(sample.get(metric), dict):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import asked, catalog, cognition, eligibility, rescoring, source, submission, submission_samples, untrusted
+from microbench_tasks import asked, catalog, cognition, eligibility, provenance, rescoring, run_arguments, source, submission, submission_samples, untrusted
 from microbench_tasks.answers import LETTERS
 from microbench_tasks.eligibility import Progress, Sample, silently
 from microbench_tasks.markdown import plain
@@ -93,7 +93,17 @@ def _record_problems(manifest: Mapping[str, Any]) -> list[str]:
     kinds = {eligibility.kind_of(sources[task]) for task in public}
     if kinds - {manifest["data"]["kind"]}:
         problems.append(f"data.kind is {manifest['data']['kind']}, but data.sources are {', '.join(sorted(kinds))}.")
-    return problems + [reason for option in ("model_args", "gen_kwargs") for reason in eligibility.prompt_reasons(f"model.{option}", manifest["model"][option])]
+    problems += [reason for option in ("model_args", "gen_kwargs") for reason in eligibility.prompt_reasons(f"model.{option}", manifest["model"][option])]
+    return problems + [reason for task in tasks for reason in _generation_reasons(task, manifest["model"])]
+
+
+def _generation_reasons(task: str, model: Mapping[str, Any]) -> list[str]:
+    """What of the settings that answers were generated with is neither the task's own nor one that may be changed."""
+    own = provenance.expected(task, model["harness_model"], is_chat=False, with_data=False)["generation_kwargs"]
+    stated = model["generation_kwargs"].get(task, {})
+    changed = {name: value for name, value in stated.items() if name not in own or value != own[name]}
+    changed |= {name: "removed" for name in own if name not in stated}
+    return run_arguments.generation_reasons(f"model.generation_kwargs.{task}", changed)
 
 
 # --- samples and scores --------------------------------------------------------------

@@ -8,6 +8,7 @@ import pytest
 import tiny_runs
 import yaml
 from huggingface_hub.repocard_data import model_index_to_eval_results
+from forging import change_manifest, change_samples, rewritten
 from tiny_runs import BOXES, COARSE, COGNITION
 
 from microbench_tasks import catalog, files, hub_formats, rescoring, source, submission, verification
@@ -45,32 +46,6 @@ def folder(original, tmp_path):
 def failures(folder, **options):
     """What is wrong, by check."""
     return {check.name: " ".join(check.problems) for check in verification.verify(folder, **options) if check.failed}
-
-
-def change_manifest(folder, edit):
-    tiny_runs.edited(folder / "submission.json", edit)
-
-
-def change_samples(folder, task, edit):
-    path = folder / "samples" / f"{task}.jsonl.gz"
-    samples = [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-    edit(samples)
-    path.write_bytes(gzip.compress("".join(json.dumps(sample) + "\n" for sample in samples).encode(), mtime=0))
-
-
-def rewritten(folder):
-    """The scores, numbers, texts and digests of a submission made of its samples as they are now: the most that a forger can do."""
-    manifest = submission.read_manifest(folder)
-    for task in manifest["num_samples"]:
-        manifest["num_samples"][task] = len(gzip.decompress((folder / "samples" / f"{task}.jsonl.gz").read_bytes()).splitlines())
-        manifest["data"]["asked"][task]["num_documents"] = manifest["num_samples"][task]
-    again = rescoring.rescore(submission.logged_run(folder, manifest | {"scores": {}}))
-    manifest["scores"] = {name: submission.as_json(figures) for name, figures in again.scores.items()}
-    manifest |= {"chance": again.chance, "num_in_total": {task: count for task, count in again.num_in_total.items() if task != BOXES}}
-    for name, text in submission.texts_of(manifest).items():
-        (folder / name).write_text(text)
-    (folder / "submission.json").write_text(submission.as_text(manifest))
-    return tiny_runs.refreshed(folder)
 
 
 def test_an_untouched_submission_holds_in_every_respect(folder):
