@@ -7,9 +7,10 @@ import os
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from microbench_tasks import plugin, terminal
+from microbench_tasks.markdown import plain
 from microbench_tasks.schema import DataError
 
 _HELP_WIDTH = 100
@@ -41,8 +42,15 @@ def _run(arguments: list[str] | None) -> None:
         sys.exit(f"microbench: error: {error}")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes what was typed, such as names that a shell found in a folder, on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(plain(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="microbench", description="Helpers around Micro-Bench runs of lmms-eval.")
+    parser = _Parser(prog="microbench", description="Helpers around Micro-Bench runs of lmms-eval.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     for add in (_add_path, _add_demo_data, _add_rescore, _add_merge, _add_sweep, _add_submit, _add_verify, _add_leaderboard, _add_report):
@@ -232,7 +240,7 @@ def _report(options: argparse.Namespace) -> None:
     logger.disable("lmms_eval")
     report = writing.write(options.runs, options.out, options.examples, options.seed, lambda items, what: tqdm(items, desc=what, leave=False, disable=not items))
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
-        print(text)
+        print(plain(text))
     print(f"{report.folder / writing.PAGE}: {report.pictures} pictures of {', '.join(report.labels)}")
 
 
@@ -254,7 +262,7 @@ def _rescore(options: argparse.Namespace) -> None:
     if run.others:
         rescored.notes.append(f"not scored, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}")
     for note in rescored.notes:
-        print(f"note: {note}")
+        print(f"note: {plain(note)}")
     if options.out is not None:
         origin = {"run": run.name, "interval": interval_settings(), "metadata": {task: run.metadata(task) for task in run.samples}}
         files.write_file(options.out, json.dumps(origin | rescored.summary(), indent=1).encode())
@@ -264,7 +272,6 @@ def _submit(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from microbench_tasks import hub_formats, rescoring, submission
-    from microbench_tasks.markdown import plain
 
     description = submission.Description(options.model_name, options.model_url, options.samples_url)
     run = rescoring.find_run([options.run_folder], options.run)
@@ -273,7 +280,7 @@ def _submit(options: argparse.Namespace) -> None:
     print(f"{options.out}: {plain(manifest['model']['name'])} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks")
     print(f"digest: {manifest['digest']}")
     for note in written.notes:
-        print(f"note: {note}")
+        print(f"note: {plain(note)}")
     print(hub_formats.how_to_publish(manifest, options.out))
 
 
@@ -282,7 +289,6 @@ def _verify(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from microbench_tasks import submission, unprovable, verification
-    from microbench_tasks.markdown import plain
 
     # The harness, which loads the data, says much of its own.
     logger.disable("lmms_eval")

@@ -23,7 +23,7 @@ from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
 
 if TYPE_CHECKING:
-    from microbench_tasks.source import Source
+    import datasets
 
 # What samples and settings raise that are not as the harness writes them; other checks name them.
 _UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -212,7 +212,8 @@ def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progre
             if difference:
                 yield Check(name, (f"{found.label} is not what the submission is about ({difference}). Set {setting} to its data, or give --without-data to check the rest.",))
                 continue
-            problems = [problem for task in tasks if task in samples for problem in _task_problems(run, task, found, samples[task], progress)]
+            rows = source.load(found)
+            problems = [problem for task in tasks if task in samples for problem in _task_problems(run, task, rows, found.label, samples[task], progress)]
         except _UNCHECKABLE as error:
             yield Check(name, (f"{error} Set {setting} to the submission's data, or give --without-data to check the rest.",))
             continue
@@ -228,16 +229,16 @@ def _other_data(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> str
     return rescoring.other_source(recorded, identity)
 
 
-def _task_problems(run: LoggedRun, task: str, found: Source, samples: Sequence[Sample], progress: Progress) -> Iterator[str]:
+def _task_problems(run: LoggedRun, task: str, rows: datasets.Dataset, label: str, samples: Sequence[Sample], progress: Progress) -> Iterator[str]:
     from microbench_tasks.documents import Reading, TaskDocuments
 
-    with_images = TaskDocuments(catalog.TASKS[task])(source.load(found), found.label)
+    with_images = TaskDocuments(catalog.TASKS[task])(rows, label)
     stated, measured = run.metadata(task)["asked"], asked.digest(with_images)
     if stated != measured:
-        yield f"{task}: the documents that were asked about, images included, have the digest {stated['sha256']}; {found.label} has {measured['sha256']}."
+        yield f"{task}: the documents that were asked about, images included, have the digest {stated['sha256']}; {label} has {measured['sha256']}."
     documents = Reading(with_images.remove_columns("image"))
     if len(documents) != len(samples):
-        yield f"{task}: {len(samples)} samples, but {found.label} has {len(documents)} documents."
+        yield f"{task}: {len(samples)} samples, but {label} has {len(documents)} documents."
     by_number = {sample["doc_id"]: sample for sample in samples}
     for number, doc in enumerate(progress(documents, task)):
         sample = by_number.pop(number, None)
