@@ -258,7 +258,7 @@ def record_problems(record: Mapping[str, Any], model: str | None, model_args: Ma
     """
     chosen_by = record.get("chosen_by")
     if chosen_by in (SETTING, _OPTION_LABEL):
-        problems = _set_by_hand_problems(record, chosen_by)
+        problems = _pair_problems(record, model) or _set_by_hand_problems(record, chosen_by)
     else:
         # The harness tells tasks no id of a model that it did not make itself.
         is_unnamed = chosen_by == _of_model(None).chosen_by and model not in FORMAT_OF_MODEL
@@ -271,6 +271,14 @@ def _differences(record: Mapping[str, Any], expected: ChosenFormat) -> list[str]
     names = [*known, *(name for name in stated if name not in known)]
     wrong = [name for name in names if stated.get(name) != known.get(name)]
     return [f"{name} is {stated.get(name)!r:.200}, expected {known.get(name)!r:.200}" for name in wrong]
+
+
+def _pair_problems(record: Mapping[str, Any], model: str | None) -> list[str]:
+    """Tell whether the table has another convention for this very model and prompt, whatever was set."""
+    known = FORMAT_OF_MODEL.get(model)
+    if known is None or record.get("prompt") != known.template or record.get("convention") == known.convention:
+        return []
+    return [f"convention is {record.get('convention')!r:.200}, but {model} asked with this prompt writes {known.convention}"]
 
 
 def _set_by_hand_problems(record: Mapping[str, Any], chosen_by: str) -> list[str]:

@@ -39,7 +39,7 @@ LIMITS = (
     Limit("reasoning", "what a model said before its reasoning was taken off: samples hold the part that is scored"),
     Limit(
         "definition",
-        "the definition of the tasks that ran and what the model was shown beyond the recorded prompt, such as an image that was changed on the way: submit reads the run's own record, which a forger can write",
+        "the definition of the tasks that ran, and whether the model was shown the stated documents and nothing else (another image, more text): submit reads the run's own record, which a forger can write",
     ),
     Limit(
         "boxes",

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import forging
 import pytest
@@ -373,3 +374,8 @@ def test_the_definition_that_ran_is_no_part_of_a_submission(original):
     assert "definition" not in (original / "submission.json").read_text()
     assert provenance.FUNCTION not in (original / "submission.json").read_text()
     assert any(limit.name == "definition" for limit in unprovable.LIMITS)
+
+
+def test_the_documentation_lists_what_no_check_can_know_word_for_word():
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    assert "\n".join(f"- {line}" for line in unprovable.as_lines()) in readme

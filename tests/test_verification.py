@@ -410,6 +410,16 @@ def test_of_the_release_the_cards_model_index_has_the_same_values(original):
     assert "| `microbench_cognition` (local data) | 3 |" in card.content
 
 
+def test_the_card_and_the_hub_say_how_boxes_were_asked_for_and_why(original):
+    boxes = submission.read_manifest(original)["settings"]["boxes"]
+    [row] = [line for line in (original / "README.md").read_text().splitlines() if line.startswith("| boxes |")]
+    assert f"asked for with `{boxes['prompt']}`; read as `pixels_xyxy`; chosen by default: how open" in row.replace("\\", "")
+    entries = huggingface_hub.parse_eval_result_entries(yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text()))
+    [notes] = [entry.notes for entry in entries if entry.task_id == BOXES]
+    assert notes.endswith("; boxes asked for and read as pixels_xyxy (chosen by default: how open_clip writes boxes is not known)")
+    assert sum("boxes asked for" in entry.notes for entry in entries) == 1
+
+
 @pytest.mark.parametrize("kind", ["demo", "local"])
 def test_other_data_cannot_pose_as_the_release(kind, folder):
     identity = {"source": "demo", "version": "1.0", "seed": 1, "sha256": "0" * 64} if kind == "demo" else {"source": "folder", "sha256": "0" * 64, "is_release": False}
