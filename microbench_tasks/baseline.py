@@ -36,7 +36,7 @@ def scores(path: Path, task: str) -> dict[int, float]:
         raise DataError(f"baseline {path}: holds samples of {', '.join(run.samples)}, and none of {task}.")
     if run.results is None:
         raise DataError(f"baseline {path}: the results file {run.name}_results.json is not beside the samples; it records which data they are about.")
-    difference = rescoring.other_source(run.metadata(task).get("dataset"), source.of_task(catalog.ALL_TASKS[task]).identity)
+    difference = rescoring.other_source(run.metadata(task).get("dataset"), source.of_task(catalog.ALL_TASKS[task], download=True).identity)
     if difference:
         raise DataError(f"baseline {path}: {task} was asked on other data ({difference}); its questions cannot be paired with those of this run.")
     fields = rescoring.redefined(run).get(task)

@@ -4,7 +4,8 @@ They are not in the public release. Set, the setting names a folder in the layou
 evaluation code: ``cognition/<split>/*.json``, each beside the image that its ``metadata.name``
 names, with ``custom_metadata.questions`` as ``{"cognition_0": {question, options, answer}, …}``.
 Unset, they come with the data that ``MICROBENCH_DATASET`` names (the demo set and its copies have
-them), or from a config ``cognition`` of the release on the Hub, should one appear.
+them), or from a folder ``cognition`` of the release's repository on the Hub, should one appear: as
+Arrow or Parquet files, or in the layout above.
 
 The questions are kept in the user's cache as one table in the release's columns, so that all
 that follows treats them as any other question.
@@ -15,15 +16,14 @@ Source: GitHub ``Ale9806/eVLLM``; contrastive models score question and option, 
 from __future__ import annotations
 
 import collections
-import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import files, source
+from microbench_tasks import files, hub, source
 from microbench_tasks.catalog import COGNITION
 from microbench_tasks.notices import warn_once
 from microbench_tasks.schema import LETTERS, MIN_OPTIONS, DataError, caption_key, without_repeats
@@ -40,8 +40,11 @@ _LAYOUT = (
 _NOT_PUBLIC = f"The cognition questions are not in the public release. Set {SETTING} to a folder that holds them, or leave microbench_cognition (and microbench_all) out. {_LAYOUT}"
 
 
-def current() -> Source:
+def current(download: bool = False) -> Source:
     """The source of the cognition questions now.
+
+    Args:
+        download: ask the Hub where the questions would come from there; otherwise only its cache is looked at.
 
     Raises:
         DataError: there is none, or it is not in the expected layout; says what to supply.
@@ -49,7 +52,7 @@ def current() -> Source:
     setting = os.environ.get(SETTING)
     label = f"{source.SETTING}={os.environ.get(source.SETTING)}" if setting is None else f"{SETTING}={setting}"
     try:
-        return _source_beside_images() if setting is None else _folder_source(setting, label)
+        return _source_beside_images(download) if setting is None else _folder_source(setting, label)
     # RuntimeError: a home folder (~) that does not exist.
     except (OSError, RuntimeError) as error:
         raise DataError(f"{label}: {str(error).rstrip('.')}. {source.cache_hint()} {_LAYOUT}.") from error
@@ -59,15 +62,14 @@ def __getattr__(name: str) -> Any:
     return source.yaml_value(name, current, __name__)
 
 
-def _source_beside_images() -> Source:
+def _source_beside_images(download: bool) -> Source:
     """The questions that come with the images of ``MICROBENCH_DATASET``."""
     images = os.environ.get(source.SETTING)
     if images is None:
-        return _hub_source()
+        return _hub_source(download)
     label = f"{source.SETTING}={images}, {COGNITION}"
     if images == source.DEMO:
-        found = _folder_source(str(source.demo_folder()), label)
-        return dataclasses.replace(found, identity=source.demo_identity(found.identity["sha256"]))
+        return _folder_source(str(source.demo_folder()), label, source.demo_identity)
     folder = Path(images).expanduser()
     if not (folder / COGNITION).is_dir():
         problem = f"has no folder {COGNITION}" if images.strip() and folder.is_dir() else "no such folder"
@@ -75,24 +77,23 @@ def _source_beside_images() -> Source:
     return _folder_source(images, label)
 
 
-def _hub_source() -> Source:
-    """The config ``cognition`` of the release, at the revision that the Hub has now: none is known to pin."""
-    import datasets
-    from huggingface_hub import HfApi
+def _hub_source(download: bool) -> Source:
+    """The questions in the release's repository, at the commit that is there now: none is known to pin."""
+    snapshot = hub.snapshot(source.HUB_ID, f"{COGNITION}/**", download, _NOT_PUBLIC)
+    folder, label = snapshot / COGNITION, f"{source.HUB_ID}, {COGNITION} (revision {snapshot.name[:8]})"
+    if not folder.is_dir():
+        raise DataError(f"{source.HUB_ID} (revision {snapshot.name[:8]}) has no folder {COGNITION!r}. {_NOT_PUBLIC}.")
 
-    try:
-        configs = datasets.get_dataset_config_names(source.HUB_ID)
-        revision = HfApi().dataset_info(source.HUB_ID).sha if COGNITION in configs else None
-    # Network, Hub and `datasets` each have errors of their own; all mean that nothing was found.
-    except Exception as error:
-        raise DataError(f"{source.HUB_ID}: cannot be asked for a config {COGNITION!r}: {type(error).__name__}: {str(error).rstrip('.')}. {_NOT_PUBLIC}.") from error
-    if revision is None:
-        raise DataError(f"{source.HUB_ID} has the configs {', '.join(configs)}, but none called {COGNITION!r}. {_NOT_PUBLIC}.")
-    identity = {"source": "hub", "id": source.HUB_ID, "config": COGNITION, "revision": revision}
-    return Source(f"{source.HUB_ID}, config {COGNITION} (revision {revision[:8]})", source.HUB_ID, COGNITION, {"revision": revision}, identity)
+    def identify(sha256: str) -> dict[str, Any]:
+        return source.hub_identity(COGNITION, snapshot.name) | {"sha256": sha256}
+
+    if any(folder.rglob("*.json")):
+        return _folder_source(str(folder), label, identify)
+    return source.folder_source(str(folder), label, identify)
 
 
-def _folder_source(setting: str, label: str) -> Source:
+def _folder_source(setting: str, label: str, identify: Callable[[str], dict[str, Any]] | None = None) -> Source:
+    """The questions in a folder; ``identify`` makes what is recorded of the content hash, by default with the folder's path."""
     folder = Path(setting).expanduser()
     if not setting.strip() or not folder.is_dir():
         raise DataError(f"{label}: no such folder. {_LAYOUT}.")
@@ -104,8 +105,8 @@ def _folder_source(setting: str, label: str) -> Source:
     images = sorted({image for image, _, _ in asked})
     digest = hashlib.sha256("\n".join([str(_TABLE_VERSION), *files.content_hashes(documents + images)]).encode()).hexdigest()
     table = files.publish_folder(files.cache_dir() / COGNITION / digest[:16], lambda draft: _write_table(draft, asked))
-    identity = {"source": "folder", "path": str(folder.resolve()), "sha256": digest}
-    return dataclasses.replace(source.folder_source(str(table), label), identity=identity)
+    identity = identify(digest) if identify else {"source": "folder", "path": str(folder.resolve()), "sha256": digest}
+    return source.folder_source(str(table), label, lambda _: identity)
 
 
 def _json_files(folder: Path, label: str) -> list[Path]:

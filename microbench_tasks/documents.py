@@ -61,9 +61,7 @@ class TaskDocuments:
         if handed_over is not None:
             return handed_over
         if where is None:
-            from microbench_tasks import source
-
-            where = source.of_task(self.task).label
+            split, where = _resolved(self.task, split)
         if split._indices is not None:
             split = split.flatten_indices()
         read = _boxes if self.task.subject == "boxes" else _questions
@@ -77,6 +75,24 @@ class TaskDocuments:
 
     def __repr__(self) -> str:
         return f"{self.task.name}_docs"
+
+
+def _resolved(task: catalog.Task, split: datasets.Dataset) -> tuple[datasets.Dataset, str]:
+    """The rows that were loaded for the task's setting, if ``split`` is the same ones anew, and how messages name them.
+
+    The harness loads them again for each task; of one object the images are read and hashed once.
+    """
+    from microbench_tasks import source
+
+    try:
+        found = source.of_task(task)
+        loaded = source.load(found)
+    # The task was redefined to ask about other data, and the setting may name nothing.
+    except schema.DataError:
+        return split, f"the data of {task.name}"
+    if loaded._fingerprint == split._fingerprint:
+        return loaded, found.label
+    return split, f"the data of {task.name}, which are not those of {found.label}"
 
 
 class Reading(Sequence):

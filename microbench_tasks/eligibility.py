@@ -6,7 +6,6 @@ Each check returns the reasons against, in words for the user; none is a reason 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,7 +17,7 @@ from microbench_tasks.answers import lettered
 from microbench_tasks.prompts import INSTRUCTION, microbench_doc_to_text
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
-from microbench_tasks.source import without_path
+from microbench_tasks.source import release_sha256, without_path
 
 DataKind = Literal["release", "demo", "local"]
 
@@ -27,6 +26,8 @@ Sample = Mapping[str, Any]
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 _FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
+_CELL_CYCLE = f"{catalog.FINE_GROUP}_cell_cycle"
+_OUTSIDE_TOTAL = f"the part of {_CELL_CYCLE} outside the fine total"
 _COGNITION = frozenset({catalog.COGNITION_TASK})
 
 @dataclass(frozen=True)
@@ -85,17 +86,15 @@ def kind_of(identity: Mapping[str, Any]) -> DataKind:
     if identity.get("source") == source.DEMO:
         return "demo"
     stated = without_path(identity)
-    on_hub = {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
-    # A config for cognition, should one appear, has no pinned revision.
-    of_cognition = on_hub | {"config": catalog.COGNITION, "revision": stated.get("revision")}
     copied = {"source": "folder", "sha256": release_sha256(), "is_release": True}
     # Nothing else may be said of it: what is not known is not the release.
-    return "release" if stated in (on_hub, of_cognition, copied) else "local"
+    return "release" if stated in (source.release_identity(), copied) or _is_cognition_on_hub(stated) else "local"
 
 
-def release_sha256() -> str:
-    """The content hash of a copy of the release."""
-    return hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()
+def _is_cognition_on_hub(stated: Mapping[str, Any]) -> bool:
+    """Whether a source is cognition questions in the release's repository; no commit or content of them is known to pin."""
+    expected = source.hub_identity(catalog.COGNITION, str(stated.get("revision"))) | {"sha256": stated.get("sha256")}
+    return stated == expected and stated["sha256"] is not None
 
 
 def kind_of_run(run: LoggedRun) -> DataKind:
@@ -336,8 +335,11 @@ def count_reasons(kind: DataKind, rescored: Rescored) -> list[str]:
     """Where the samples of the release are not as many as it has questions."""
     if kind != "release":
         return []
-    expected = {task: catalog.RELEASE_QUESTIONS for task in catalog.tasks_named([catalog.COARSE_GROUP])} | {f"{catalog.COARSE_GROUP}_stain": catalog.RELEASE_STAIN_QUESTIONS}
+    expected = dict(catalog.RELEASE_COUNTS)
     counts = dict(rescored.num_samples)
+    if _CELL_CYCLE in counts:
+        expected |= {_OUTSIDE_TOTAL: catalog.RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL}
+        counts |= {_OUTSIDE_TOTAL: counts[_CELL_CYCLE] - rescored.num_in_total[_CELL_CYCLE]}
     fine = catalog.tasks_named([catalog.FINE_GROUP])
     if counts.keys() >= set(fine):
         expected |= {catalog.FINE_GROUP: catalog.RELEASE_QUESTIONS, _FINE_TOTAL: catalog.RELEASE_QUESTIONS - catalog.RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL}

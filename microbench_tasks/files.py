@@ -87,8 +87,8 @@ def content_hashes(paths: list[Path]) -> list[str]:
         known = json.loads(memory.read_text())
     except (OSError, ValueError):
         known = {}
-    stamps = {str(path): _stamp(path) for path in paths}
-    fresh = {name: known[name] if known.get(name, {}).get("stamp") == stamp else {"stamp": stamp, "sha256": sha256(Path(name))} for name, stamp in stamps.items()}
+    stamps = {str(path): stamp(path) for path in paths}
+    fresh = {name: known[name] if known.get(name, {}).get("stamp") == now else {"stamp": now, "sha256": sha256(Path(name))} for name, now in stamps.items()}
     if fresh != known:
         # A cache that cannot be written costs time, not the run.
         with contextlib.suppress(OSError):
@@ -96,7 +96,8 @@ def content_hashes(paths: list[Path]) -> list[str]:
     return [fresh[str(path)]["sha256"] for path in paths]
 
 
-def _stamp(path: Path) -> list[int]:
+def stamp(path: Path) -> list[int]:
+    """A file's size and times; another content has another stamp."""
     # The last cannot be set back, as copying tools do with the second.
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

@@ -42,8 +42,8 @@ _MOST_PROCESSES = 4
 _DATA_KINDS: tuple[DataKind, ...] = ("release", "demo", "local")
 
 # Of each kind of source: what tells one data from another, in which form, and what stands beside it.
-_IDENTIFYING = {"hub": {"id": ".+", "config": ".+", "revision": "[0-9a-f]{40}"}, "folder": {"sha256": "[0-9a-f]{64}"}, source.DEMO: {"sha256": "[0-9a-f]{64}"}}
-_BESIDE = {"hub": (), "folder": ("is_release",), source.DEMO: ("version", "seed")}
+_IDENTIFYING = {"hub": {"id": ".+", "config": ".+", "revision": "[0-9a-f]{40}", "sha256": "[0-9a-f]{64}"}, "folder": {"sha256": "[0-9a-f]{64}"}, source.DEMO: {"sha256": "[0-9a-f]{64}"}}
+_BESIDE = {"hub": ("is_release",), "folder": ("is_release",), source.DEMO: ("version", "seed")}
 
 # Task, number of the document, image, and what is right: of the same data these are the same.
 Question = tuple[str, int, str, str]
@@ -348,7 +348,7 @@ def _kind(group: str, found: Mapping[str, Any]) -> DataKind:
 def _identity(found: Mapping[str, Any]) -> dict[str, Any]:
     """What tells the data of a source from others; a copy of the release is the release."""
     if eligibility.kind_of(found) == "release" and found["source"] != "hub":
-        return {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
+        found = source.release_identity()
     return {name: found[name] for name in ("source", *_IDENTIFYING[found["source"]])}
 
 

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from loguru import logger
@@ -39,8 +40,9 @@ def check(names: list[str]) -> None:
     _check_settings(tasks_asked)
     by_source: dict[str, list[catalog.Task]] = collections.defaultdict(list)
     resolved: dict[str, source.Source] = {}
-    for task in tasks_asked:
-        found = source.of_task(task)
+    # Cognition first: its questions are often missing, which is better known before the release is downloaded.
+    for task in sorted(tasks_asked, key=lambda task: task.subject != "cognition"):
+        found = source.of_task(task, download=True)
         identity = json.dumps([found.label, dict(found.identity)], sort_keys=True)
         if (identity, task.name) not in _passed:
             by_source[identity].append(task)
@@ -69,9 +71,35 @@ def _report_image_format() -> None:
 def _check_source(found: source.Source, tasks: list[catalog.Task]) -> None:
     split = source.load(found)
     counts = {task.name: documents.TaskDocuments(task).check(split, found.label) for task in tasks}
+    _report_counts(split, found, counts)
     _check_images_once(split, json.dumps(dict(found.identity), sort_keys=True), found.label)
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
     logger.info(f"Micro-Bench data {found.label}: {len(split)} rows, all images readable; questions: {listed}")
+
+
+def _report_counts(split: datasets.Dataset, found: source.Source, counts: dict[str, int]) -> None:
+    """Warn of data whose numbers are not the release's, as far as those are public.
+
+    The demo set has its own numbers, and the release's bytes its numbers by themselves.
+    """
+    if found.identity.get("is_release") or found.identity["source"] == source.DEMO:
+        return
+    asked = [f"{name} has {count:,} questions, in the release {catalog.RELEASE_COUNTS[name]:,}" for name, count in counts.items() if catalog.RELEASE_COUNTS.get(name, count) != count]
+    if catalog.COGNITION_TASK in counts and counts[catalog.COGNITION_TASK] != catalog.PAPER_COGNITION_QUESTIONS:
+        asked.append(f"{catalog.COGNITION_TASK} has {counts[catalog.COGNITION_TASK]:,} questions, in the paper {catalog.PAPER_COGNITION_QUESTIONS:,}")
+    asked += _other_numbers_of_rows([name for name in counts if name not in catalog.RELEASE_COUNTS], collections.Counter(schema.dataset_names(split.data.table, found.label)))
+    if asked:
+        warn_once(f"{found.label}: not the release by its hash, and other numbers than it has: {'; '.join(asked)}. Scores on these data compare with no others.")
+
+
+def _other_numbers_of_rows(names: list[str], rows: collections.Counter[str]) -> Iterator[str]:
+    """What is known of the rows that tasks ask about, where the number of their questions is not public."""
+    for datasets_known, number in catalog.RELEASE_ROWS.items():
+        concerned = [name for name in names if set(datasets_known) & set(catalog.ALL_TASKS[name].datasets)]
+        found = sum(rows[dataset] for dataset in datasets_known)
+        if concerned and found != number:
+            listed = ", ".join(datasets_known) if len(datasets_known) <= 2 else f"all {len(datasets_known)} datasets of classification together"
+            yield f"{found:,} rows of {listed}, in the release {number:,} ({', '.join(concerned)})"
 
 
 def _check_images_once(split: datasets.Dataset, identity: str, where: str) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from microbench_tasks import arrow_types
 from microbench_tasks.markdown import plain, printable
 
 if TYPE_CHECKING:
@@ -49,13 +50,16 @@ STRING_COLUMNS = (
     "subdomain",
     "submodality",
 )
+IMAGE = "image"
 # What every task needs, and what questions need beside it; the release's other columns may be missing from a local copy.
-IMAGE_COLUMNS = ("image_id", "image", "dataset", "stain")
+IMAGE_COLUMNS = ("image_id", IMAGE, "dataset", "stain")
 QUESTION_COLUMNS = ("questions", "captions")
 # Where the instances of a class in an image are; one of the two will do.
 INSTANCE_COLUMNS = ("polygon", "bbox")
 # What a micrograph is of, how it was taken and at which scale; a copy may be without them.
 SLICE_COLUMNS = ("modality", "domain", "microns_per_pixel")
+# All that is read of a table.
+READ_COLUMNS = (*IMAGE_COLUMNS, *QUESTION_COLUMNS, *INSTANCE_COLUMNS, *SLICE_COLUMNS)
 QUESTION_FIELDS = ("question", "options", "answer", "answer_idx")
 CAPTION_FIELDS = ("options", "answer_idx")
 
@@ -202,7 +206,7 @@ def _check_image_columns(schema: pa.Schema, further: tuple[str, ...], where: str
     _expect(where, "image_id", schema.field("image_id").type, _is_text, "text")
     for name in ("dataset", "stain"):
         _expect(where, name, schema.field(name).type, lambda found: _is_text(found) or pa.types.is_null(found), "text or null")
-    _expect(where, "image", schema.field("image").type, _is_image, "an image: encoded bytes, or a struct of bytes and path")
+    _expect(where, "image", schema.field("image").type, arrow_types.is_image, "an image: encoded bytes, or a struct of bytes and path")
 
 
 def _expect(where: str, name: str, found: pa.DataType | None, fits: Callable[[pa.DataType], bool], expected: str) -> None:
@@ -247,14 +251,6 @@ def _is_list_of_text(found: pa.DataType) -> bool:
     import pyarrow as pa
 
     return (pa.types.is_list(found) or pa.types.is_large_list(found)) and _is_text(found.value_type)
-
-
-def _is_image(found: pa.DataType) -> bool:
-    import pyarrow as pa
-
-    if pa.types.is_struct(found):
-        return {field.name for field in found} >= {"bytes", "path"}
-    return pa.types.is_binary(found) or pa.types.is_large_binary(found)
 
 
 # --- rows ----------------------------------------------------------------------------
@@ -466,13 +462,7 @@ def _image_problem(stored: dict[str, Any]) -> str | None:
 
 def image_column(table: pa.Table) -> pa.ChunkedArray:
     """The images as ``struct<bytes, path>``, the storage of ``datasets.Image``, without copying them."""
-    import pyarrow as pa
-
-    column = table["image"]
-    if pa.types.is_struct(column.type):
-        return column
-    chunks = [pa.StructArray.from_arrays([chunk, pa.nulls(len(chunk), pa.string())], ["bytes", "path"]) for chunk in column.chunks]
-    return pa.chunked_array(chunks, pa.struct([("bytes", column.type), ("path", pa.string())]))
+    return arrow_types.image_column(table[IMAGE])
 
 
 def image_contents(table: pa.Table) -> Iterator[dict[str, Any]]:

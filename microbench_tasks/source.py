@@ -1,16 +1,18 @@
 """Where the micrographs come from: one setting, ``MICROBENCH_DATASET``.
 
 Unset
-    The pinned release on the Hugging Face Hub, through ``datasets``.
+    The pinned release on the Hugging Face Hub: its seven shards from the Hub's own cache, downloaded
+    once, verified by their hashes, then read like a folder.
 A folder
     A Hub snapshot with its Arrow shards, a ``save_to_disk`` folder, Parquet or Arrow files.
-    Arrow streams are memory-mapped where they lie; nothing is copied.
+    Arrow streams are memory-mapped where they lie; nothing is copied. Other files, and columns of
+    types that `arrow_types` does not take for plain, are converted once.
 ``demo``
     The embedded demo set, drawn on first use into the user's cache.
 
 The tasks' YAML names the module attributes ``DATASET_PATH``, ``DATASET_NAME``,
 ``DATASET_KWARGS`` and ``METADATA``; they are computed when asked for, so that importing
-reads nothing.
+reads nothing. What a setting names is resolved once per process, until its files change.
 """
 
 from __future__ import annotations
@@ -20,15 +22,15 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from microbench_tasks import files
-from microbench_tasks.schema import DataError
+from microbench_tasks import arrow_types, files, hub
+from microbench_tasks.schema import IMAGE, READ_COLUMNS, DataError
 
 if TYPE_CHECKING:
     import datasets
@@ -53,6 +55,10 @@ RELEASE_SHARDS = (
     "534beca2084a250d4436340c78accc9fe7cc2d6063d4884302e7e7f141edad6c",
 )
 
+# The shards' paths in the repository, and what they weigh.
+RELEASE_FILES = tuple(f"{HUB_CONFIG}/0.1.0/ubench-test-{number:05d}-of-{len(RELEASE_SHARDS):05d}.arrow" for number in range(len(RELEASE_SHARDS)))
+RELEASE_SIZE = "3.57 GB"
+
 # The version of prompts and scores: goes up when either changes.
 TASK_VERSION = 1.0
 
@@ -62,43 +68,51 @@ PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", 
 # What an Arrow file in the random-access format starts with; a stream does not.
 _ARROW_FILE_MAGIC = b"ARROW1"
 _SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d+)-of-(?P<total>\d+)\.\w+$")
-_PATTERN_CHARACTERS = ("*", "?", "[", "]", "::")
+# Goes up when tables are converted otherwise.
+_TABLE_VERSION = 1
 _OTHER_SPLITS = ("train", "validation", "valid", "val", "dev")
 _CHOICES = f"{SETTING} may be unset (the release on the Hub, {HUB_ID}), a folder with the release in Arrow or Parquet files or saved by save_to_disk, or {DEMO} (the embedded demo set)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Source:
-    """A resolved data source.
+    """A resolved data source; one object as long as the setting and the files behind it stay the same.
 
     Attributes:
         label: names it in messages.
-        path, name, kwargs: how ``datasets`` loads it (``kwargs`` may hold the harness's own
-            ``load_from_disk``).
+        path: a ``save_to_disk`` folder of Arrow streams.
         identity: what results files record: kind and revision or content hash.
     """
 
     label: str
     path: str
-    name: str | None
-    kwargs: Mapping[str, Any]
     identity: Mapping[str, Any]
 
 
-def current() -> Source:
+# What settings were resolved to, by label and by path, size and times of the files; and the rows of each source.
+_resolved: dict[tuple[Any, ...], Source] = {}
+_loaded: dict[Source, datasets.Dataset] = {}
+
+
+def current(download: bool = False) -> Source:
     """The source that ``MICROBENCH_DATASET`` names now.
+
+    Args:
+        download: fetch the release from the Hub if the setting is unset and the Hub's cache lacks it. Only
+            an evaluation does; for others that is an error which says how to get it.
 
     Raises:
         DataError: the setting names nothing that can be read.
     """
     setting = os.environ.get(SETTING)
-    if setting is None:
-        return _hub_source()
+    label = release_on_hub().label if setting is None else f"{SETTING}={setting}"
     try:
-        return _demo_source() if setting == DEMO else folder_source(setting, f"{SETTING}={setting}")
+        if setting is None:
+            return _hub_source(label, download)
+        return _demo_source(label) if setting == DEMO else folder_source(setting, label)
     # RuntimeError: a home folder (~) that does not exist.
     except (OSError, RuntimeError) as error:
-        raise DataError(f"{SETTING}={setting}: {str(error).rstrip('.')}. {cache_hint()}") from error
+        raise DataError(f"{label}: {str(error).rstrip('.')}. {cache_hint()}") from error
 
 
 def cache_hint() -> str:
@@ -107,46 +121,39 @@ def cache_hint() -> str:
 
 
 def load(source: Source) -> datasets.Dataset:
-    """The rows of ``source``, images still encoded, without decoding or copying them.
+    """The rows of ``source``, images still encoded, without decoding or copying them; read once per process.
 
     Raises:
         DataError: ``datasets`` cannot load it.
     """
+    if source not in _loaded:
+        _loaded[source] = _load(source)
+    return _loaded[source]
+
+
+def _load(source: Source) -> datasets.Dataset:
     import datasets
 
-    kwargs = dict(source.kwargs)
     try:
-        if kwargs.pop("load_from_disk", False):
-            loaded = datasets.load_from_disk(source.path)
-        else:
-            loaded = datasets.load_dataset(source.path, source.name, cache_dir=_harness_cache_dir(), **kwargs)
-    # Network, file system, Arrow and `datasets` each have errors of their own; all mean this.
+        loaded = datasets.load_from_disk(source.path)
+    # File system, Arrow and `datasets` each have errors of their own; all mean this.
     except Exception as error:
         # `datasets` wraps what happened in errors that do not say it.
-        cause = error.__cause__ or error
-        raise DataError(f"{source.label}: cannot be loaded: {type(cause).__name__}: {str(cause).rstrip('.')}. {_CHOICES}.") from error
+        raise _cannot_be_loaded(source.label, error.__cause__ or error) from error
     if not len(loaded[SPLIT]):
         raise DataError(f"{source.label}: holds no row.")
     return loaded[SPLIT]
 
 
-def _harness_cache_dir() -> str | None:
-    """Where the harness lets ``datasets`` keep its tables, so that they are made once."""
-    from lmms_eval.api import task
-
-    resolve = getattr(task, "_resolve_hf_datasets_cache_dir", None)
-    return resolve() if resolve else None
-
-
-def of_task(task: Task) -> Source:
-    """The source that ``task`` asks about now.
+def of_task(task: Task, download: bool = False) -> Source:
+    """The source that ``task`` asks about now; see `current` for ``download``.
 
     Raises:
         DataError: its setting names nothing that can be read.
     """
     from microbench_tasks import cognition
 
-    return cognition.current() if task.subject == "cognition" else current()
+    return (cognition.current if task.subject == "cognition" else current)(download)
 
 
 def without_path(identity: Mapping[str, Any]) -> dict[str, Any]:
@@ -158,12 +165,13 @@ def __getattr__(name: str) -> Any:
     return yaml_value(name, current, __name__)
 
 
-def yaml_value(name: str, resolve: Callable[[], Source], module: str) -> Any:
+def yaml_value(name: str, resolve: Callable[[bool], Source], module: str) -> Any:
     """What the tasks' YAML gets for the attribute ``name`` of ``module``, whose source ``resolve`` finds."""
     read = _YAML_VALUES.get(name)
     if read is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
-    return read(resolve())
+    # The harness asks for them to load what it is about to evaluate.
+    return read(resolve(True))
 
 
 def _metadata(source: Source) -> dict[str, Any]:
@@ -178,26 +186,47 @@ def _metadata(source: Source) -> dict[str, Any]:
 
 _YAML_VALUES: dict[str, Callable[[Source], Any]] = {
     "DATASET_PATH": lambda source: source.path,
-    "DATASET_NAME": lambda source: source.name,
-    # The harness takes entries out of the mapping it is given.
-    "DATASET_KWARGS": lambda source: dict(source.kwargs),
+    # A saved folder has no configs.
+    "DATASET_NAME": lambda source: None,
+    # A new mapping each time: the harness takes entries out of it.
+    "DATASET_KWARGS": lambda source: {"load_from_disk": True},
     "METADATA": _metadata,
 }
 
 
-def _hub_source() -> Source:
-    return Source(
-        label=f"{HUB_ID} (revision {HUB_REVISION[:8]})",
-        path=HUB_ID,
-        name=HUB_CONFIG,
-        kwargs={"revision": HUB_REVISION},
-        identity={"source": "hub", "id": HUB_ID, "config": HUB_CONFIG, "revision": HUB_REVISION},
-    )
+def release_on_hub() -> hub.PinnedFiles:
+    """The release's shards, by their hashes."""
+    instead = f"To use a copy of the data instead, set {SETTING} to its folder, or to {DEMO} for the embedded demo set."
+    return hub.PinnedFiles(HUB_ID, HUB_REVISION, dict(zip(RELEASE_FILES, RELEASE_SHARDS)), RELEASE_SIZE, instead)
 
 
-def _demo_source() -> Source:
-    found = folder_source(str(demo_folder()), f"{SETTING}={DEMO}")
-    return dataclasses.replace(found, identity=demo_identity(found.identity["sha256"]))
+def release_sha256() -> str:
+    """The content hash of the release, on the Hub or of a copy."""
+    return combined_sha256(RELEASE_SHARDS)
+
+
+def combined_sha256(hashes: Iterable[str]) -> str:
+    """The content hash of several files in order."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def release_identity() -> dict[str, Any]:
+    """What results files record of the release on the Hub."""
+    return hub_identity(HUB_CONFIG, HUB_REVISION) | {"sha256": release_sha256(), "is_release": True}
+
+
+def hub_identity(config: str, revision: str) -> dict[str, Any]:
+    """What results files record of a config on the Hub, but for its content hash."""
+    return {"source": "hub", "id": HUB_ID, "config": config, "revision": revision}
+
+
+def _hub_source(label: str, download: bool) -> Source:
+    data_files = hub.local_paths(release_on_hub(), download)
+    return _source_of_files(label, data_files, lambda sha256: hub_identity(HUB_CONFIG, HUB_REVISION) | {"sha256": sha256, "is_release": sha256 == release_sha256()})
+
+
+def _demo_source(label: str) -> Source:
+    return folder_source(str(demo_folder()), label, demo_identity)
 
 
 def demo_identity(sha256: str) -> dict[str, Any]:
@@ -217,25 +246,76 @@ def demo_folder() -> Path:
     return demo.build(target)
 
 
-def folder_source(setting: str, label: str) -> Source:
-    """The source in the folder ``setting``, which messages name ``label``; raises `DataError` where it is not usable."""
+def folder_source(setting: str, label: str, identify: Callable[[str], dict[str, Any]] | None = None) -> Source:
+    """The source in the folder ``setting``, which messages name ``label``.
+
+    Args:
+        setting: the folder.
+        label: names it in messages.
+        identify: makes what results files record of the content hash; by default the folder's path with it.
+
+    Raises:
+        DataError: it is not usable.
+    """
     folder = Path(setting).expanduser()
     if not setting.strip() or not folder.exists():
         raise DataError(f"{label}: no such folder. {_CHOICES}.")
     if not folder.is_dir():
         raise DataError(f"{label}: is a file. {_CHOICES}.")
-    data_files = _data_files(folder.resolve(), label)
-    hashes = files.content_hashes(data_files)
-    digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    identity = {"source": "folder", "path": str(folder.resolve()), "sha256": digest, "is_release": tuple(hashes) == RELEASE_SHARDS}
-    if data_files[0].suffix == ".arrow" and not any(map(_is_arrow_file, data_files)):
-        view = _arrow_view(data_files, digest)
-        return Source(label, str(view), None, {"load_from_disk": True}, identity)
-    if any(character in str(file) for file in data_files for character in _PATTERN_CHARACTERS):
-        raise DataError(f"{label}: `datasets` reads one of {' '.join(_PATTERN_CHARACTERS)} in a path as a pattern. Rename the folder or its files.")
-    builder = data_files[0].suffix.removeprefix(".")
-    # Named by its content, or `datasets` would serve what it once read at these paths.
-    return Source(label, builder, digest[:16], {"data_files": {SPLIT: [str(file) for file in data_files]}}, identity)
+    folder = folder.resolve()
+    return _source_of_files(label, _data_files(folder, label), identify or (lambda sha256: {"source": "folder", "path": str(folder), "sha256": sha256, "is_release": sha256 == release_sha256()}))
+
+
+def _source_of_files(label: str, data_files: list[Path], identify: Callable[[str], dict[str, Any]]) -> Source:
+    key = (label, *((str(file), *files.stamp(file)) for file in data_files))
+    if key not in _resolved:
+        digest = combined_sha256(files.content_hashes(data_files))
+        _resolved[key] = _table_source(label, data_files, digest, identify(digest))
+    return _resolved[key]
+
+
+def _table_source(label: str, data_files: list[Path], digest: str, identity: dict[str, Any]) -> Source:
+    if not all(map(_can_be_mapped, data_files)):
+        data_files = [_as_stream(data_files, digest, label)]
+    return Source(label, str(_arrow_view(data_files, digest)), identity)
+
+
+def _can_be_mapped(file: Path) -> bool:
+    """Whether `datasets` and the checks of columns read a file as it is: an Arrow stream of plain types."""
+    import datasets
+    import pyarrow as pa
+
+    if file.suffix != ".arrow" or _is_arrow_file(file):
+        return False
+    try:
+        columns = arrow_types.read_schema(file)
+        read = [column for column in columns if column.name in READ_COLUMNS]
+        # Also of a column that nothing reads, its type must be known to `datasets`.
+        known = datasets.Features.from_arrow_schema(columns.remove_metadata())
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
+        return False
+    return bool(known) and all(arrow_types.is_plain_image(column.type) if column.name == IMAGE and arrow_types.is_image(column.type) else arrow_types.is_plain(column.type) for column in read)
+
+
+def _as_stream(data_files: list[Path], digest: str, label: str) -> Path:
+    """The rows as an Arrow stream of plain types, kept where `datasets` keeps its tables; made once."""
+    import datasets
+    import pyarrow as pa
+
+    target = Path(datasets.config.HF_DATASETS_CACHE) / "microbench" / f"{_TABLE_VERSION}-{digest[:16]}"
+    if not target.exists():
+        logger.info(f"{label}: converting {len(data_files)} file(s) to Arrow in {target}, once (HF_DATASETS_CACHE moves it)")
+    try:
+        folder = files.publish_folder(target, lambda draft: arrow_types.rewrite(data_files, draft / f"{SPLIT}.arrow", READ_COLUMNS, IMAGE))
+    except OSError as error:
+        raise DataError(f"{label}: cannot be converted into {target}: {error}. Make room there, or set HF_DATASETS_CACHE to another folder.") from error
+    except (pa.ArrowException, TypeError, ValueError, KeyError) as error:
+        raise _cannot_be_loaded(label, error) from error
+    return folder / f"{SPLIT}.arrow"
+
+
+def _cannot_be_loaded(label: str, error: Exception) -> DataError:
+    return DataError(f"{label}: cannot be loaded: {type(error).__name__}: {str(error).rstrip('.')}. {_CHOICES}.")
 
 
 def _data_files(folder: Path, label: str) -> list[Path]:

@@ -13,7 +13,8 @@ import pytest
 import release
 from PIL import Image
 
-from microbench_tasks import asked, catalog, documents
+from microbench_tasks import asked, catalog, documents, source
+from microbench_tasks.schema import DataError
 
 ROWS = [release.row(index, ("acevedo_et_al_2020", "jung_et_al_2022")[index % 2]) for index in range(6)]
 TASK = catalog.TASKS["microbench_coarse_domain"]
@@ -106,6 +107,31 @@ def test_each_image_is_hashed_once_for_all_tasks(tmp_path, monkeypatch):
     for kind in ("domain", "stain", "modality"):
         asked.digest(documents_of(split, catalog.TASKS[f"microbench_coarse_{kind}"]))
     assert len(hashed) == 6
+
+
+def test_the_harness_s_own_loading_of_the_data_hashes_no_image_again(tmp_path, use_source, monkeypatch):
+    """As in a run: the harness loads the data for each task, and hands them to the task's `process_docs`."""
+    use_source(release.write_parquet(tmp_path / "data", ROWS))
+    hashed = []
+    monkeypatch.setattr(asked, "_image_hashes", {})
+    monkeypatch.setattr(asked, "_hash_all", lambda job: hashed.extend(job) or ["0" * 64] * len(job))
+    for kind in ("domain", "stain"):
+        loaded = datasets.load_from_disk(source.DATASET_PATH)["test"]
+        asked.digest(documents.TaskDocuments(catalog.TASKS[f"microbench_coarse_{kind}"])(loaded))
+    assert len(hashed) == 6
+
+
+def test_data_in_place_of_the_setting_s_are_what_is_asked_about(tmp_path, use_source):
+    use_source(release.write_parquet(tmp_path / "data", ROWS))
+    other = release.table([release.row(index, "jung_et_al_2022") for index in range(10, 13)])
+    made = documents.TaskDocuments(TASK)(other)
+    assert made["image_id"] == [release.row(index)["image_id"] for index in range(10, 13)]
+    broken = release.table([release.row(1, "unknown")])
+    with pytest.raises(DataError, match=rf"^the data of microbench_coarse_domain, which are not those of MICROBENCH_DATASET={tmp_path}/data: microbench_coarse_domain has nothing to ask"):
+        documents.TaskDocuments(TASK)(broken)
+    use_source(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="^the data of microbench_coarse_domain: microbench_coarse_domain has nothing to ask"):
+        documents.TaskDocuments(TASK)(broken)
 
 
 # --- documents of a user's own task -----------------------------------------------------

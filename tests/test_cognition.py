@@ -3,10 +3,8 @@
 import json
 import os
 import re
-from types import SimpleNamespace
 
 import datasets
-import huggingface_hub
 import numpy as np
 import pytest
 import release
@@ -373,7 +371,8 @@ def test_unchanged_content_is_the_same_source(written):
 
 def test_the_harness_loads_what_we_load(written):
     """The call is the one in lmms_eval/api/task.py, ConfigurableTask.download."""
-    loaded = datasets.load_dataset(path=cognition.DATASET_PATH, name=cognition.DATASET_NAME, **cognition.DATASET_KWARGS)
+    loaded = datasets.load_from_disk(dataset_path=cognition.DATASET_PATH)
+    assert cognition.DATASET_KWARGS == {"load_from_disk": True}
     assert loaded["test"]["image_id"] == ["cell.png", "cell.png", "pollen.png"]
 
 
@@ -472,46 +471,18 @@ def test_a_copy_of_the_demo_set_has_the_same_questions(demo_folder, use_source):
 # --- the Hub -------------------------------------------------------------------------
 
 
-@pytest.fixture
-def hub(monkeypatch):
-    """Stands in for the Hub's answers about the release; holds what was asked."""
-    asked = []
-
-    def answer(configs, revision="0123456789abcdef0123456789abcdef01234567"):
-        monkeypatch.setattr(datasets, "get_dataset_config_names", lambda name: asked.append(name) or configs)
-        monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda self, name: asked.append(name) or SimpleNamespace(sha=revision))
-        return asked
-
-    return answer
-
-
-def test_a_config_of_the_release_is_taken_at_the_revision_it_was_found_at(hub):
-    asked = hub(["perception", "cognition"])
-    found = cognition.current()
-    assert (found.path, found.name, found.kwargs) == ("jnirschl/uBench", "cognition", {"revision": "0123456789abcdef0123456789abcdef01234567"})
-    assert found.identity == {"source": "hub", "id": "jnirschl/uBench", "config": "cognition", "revision": "0123456789abcdef0123456789abcdef01234567"}
-    assert found.label == "jnirschl/uBench, config cognition (revision 01234567)"
-    assert set(asked) == {"jnirschl/uBench"}
-
-
-def test_a_release_without_the_config_is_an_error_that_says_what_to_supply(hub):
-    hub(["perception"])
-    with pytest.raises(DataError, match="jnirschl/uBench has the configs perception, but none called 'cognition'. The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder"):
-        cognition.current()
-
-
 def test_without_a_setting_and_a_network_the_error_says_what_to_supply():
     """The tests run with HF_HUB_OFFLINE=1."""
     with pytest.raises(DataError) as error:
         cognition.current()
     message = str(error.value)
-    assert message.startswith("jnirschl/uBench: cannot be asked for a config 'cognition': ")
+    assert message.startswith("jnirschl/uBench: cognition/** is not in the Hub's cache (")
     assert "The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder that holds them, or leave microbench_cognition (and microbench_all) out." in message
     assert "cognition/<split> of JSON files" in message and '"options": [texts]' in message
 
 
 def test_the_hub_is_not_asked_for_questions_that_lie_in_a_folder(written, monkeypatch):
-    monkeypatch.setattr(datasets, "get_dataset_config_names", lambda name: pytest.fail("asked the Hub"))
+    monkeypatch.setattr(cognition.hub, "snapshot", lambda *arguments: pytest.fail("asked the Hub"))
     assert len(docs()) == 3
 
 

@@ -243,9 +243,10 @@ def test_variants_alone_are_none_and_beside_other_tasks_are_left_out(logged, tmp
     assert found.notes[:2] == (f"left out, as they are variants of the benchmark's own tasks: {variant}", "left out, as these are not Micro-Bench's own tasks: mmmu_val")
 
 
-HUB = {"source": "hub", "id": "jnirschl/uBench", "config": "perception", "revision": "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"}
 # By sha256sum, of the SHA-256 of the release's seven shards, with line ends between.
 RELEASE_SHA256 = "f5f4cb95ef3846b326d22ca5729b69bf3d6f1737956b181dbd8612c77cf4e457"
+WISHED = {"source": "hub", "id": "jnirschl/uBench", "config": "perception", "revision": "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"}
+HUB = WISHED | {"sha256": RELEASE_SHA256, "is_release": True}
 
 
 @pytest.mark.parametrize(
@@ -257,7 +258,11 @@ RELEASE_SHA256 = "f5f4cb95ef3846b326d22ca5729b69bf3d6f1737956b181dbd8612c77cf4e4
         ({"source": "folder", "path": "/data", "sha256": RELEASE_SHA256, "is_release": True}, "release"),
         ({"source": "folder", "sha256": RELEASE_SHA256, "is_release": True, "note": "whatever"}, "local"),
         (HUB | {"id": "someone/uBench"}, "local"),
-        (HUB | {"config": "cognition", "revision": "main"}, "release"),
+        (WISHED | {"config": "cognition", "revision": "main", "sha256": "ab" * 32}, "release"),
+        (WISHED | {"config": "cognition", "revision": "main"}, "local"),
+        (WISHED, "local"),
+        (HUB | {"sha256": "ab" * 32}, "local"),
+        (HUB | {"is_release": False}, "local"),
         ({"source": "folder", "sha256": RELEASE_SHA256, "is_release": True}, "release"),
         ({"source": "folder", "sha256": RELEASE_SHA256, "is_release": False}, "local"),
         ({"source": "folder", "sha256": "ab" * 32, "is_release": True}, "local"),
@@ -275,10 +280,25 @@ def test_the_release_must_have_all_its_questions(run):
     assert found.reasons == tuple(f"{task}: 4 samples, but the release has {15_196 if task.endswith('stain') else 16_130} questions." for task in COARSE)
 
 
+@pytest.mark.parametrize(
+    ("task", "in_total", "said"),
+    [
+        ("microbench_fine_fluorescent_structures", 933, "microbench_fine_fluorescent_structures: 933 samples, but the release has 934 questions."),
+        ("microbench_fine_cell_cycle", 933 - 1_485, "the part of microbench_fine_cell_cycle outside the fine total: 1485 samples, but the release has 1486 questions."),
+    ],
+)
+def test_single_fine_tasks_are_counted_where_the_releases_number_is_known(task, in_total, said):
+    found = rescoring.Rescored(num_samples={task: 933}, num_in_total={task: in_total})
+    assert eligibility.count_reasons("release", found) == [said]
+    assert eligibility.count_reasons("local", found) == []
+
+
 def test_the_fine_tasks_of_the_release_are_counted_together():
     fine = catalog.tasks_named(["microbench_fine"])
-    # The paper's total has 14,644 of the 16,130.
-    whole = rescoring.Rescored(num_samples=dict.fromkeys(fine, 1_000) | {fine[0]: 4_130}, num_in_total=dict.fromkeys(fine, 1_000) | {fine[0]: 2_644})
+    structures, cycle = "microbench_fine_fluorescent_structures", "microbench_fine_cell_cycle"
+    # The paper's total has 14,644 of the 16,130; the others are of two datasets of the cell cycle.
+    sizes = dict.fromkeys(fine, 1_000) | {structures: 934, cycle: 16_130 - 934 - 11 * 1_000}
+    whole = rescoring.Rescored(num_samples=dict(sizes), num_in_total=sizes | {cycle: sizes[cycle] - 1_486})
     assert eligibility.count_reasons("release", whole) == []
     whole.num_samples[fine[0]] -= 1
     whole.num_in_total[fine[0]] += 1

@@ -229,7 +229,7 @@ def logged_coarse(folder, responses=("A", "B", "A")):
 
 
 def hub_sources(tasks):
-    return dict.fromkeys(tasks, {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION})
+    return dict.fromkeys(tasks, source.release_identity())
 
 
 def test_an_entry_has_the_groups_figures(tmp_path):
@@ -310,7 +310,7 @@ def test_one_task_on_other_data_makes_the_group_local(tmp_path):
 
 
 def test_the_release_has_no_cognition_questions():
-    on_hub = {"source": "hub", "id": source.HUB_ID, "config": "cognition", "revision": "a" * 40}
+    on_hub = {"source": "hub", "id": source.HUB_ID, "config": "cognition", "revision": "a" * 40, "sha256": "0" * 64}
     [ranking] = rank([entry("m", answers(0.5, 1), "microbench_cognition", leaderboard._data("microbench_cognition", [on_hub]))], ["m"])
     assert ranking.data.kind == "local"
     assert "nothing here shows that these are the paper's (121 about 54 images; here are 200 about 100)" in ranking.caution
@@ -333,6 +333,8 @@ def test_the_content_hash_alone_says_what_data_are_the_same(whole, other):
         ({"source": "demo", "version": 1}, "sha256: expected [0-9a-f]{64}, got None"),
         (DEMO_SOURCE | {"sha256": "AB" * 32}, "sha256: expected [0-9a-f]{64}, got 'ABAB"),
         ({"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG}, "revision: expected [0-9a-f]{40}, got None"),
+        ({"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}, "sha256: expected [0-9a-f]{64}, got None"),
+        (source.release_identity() | {"sha256": "0" * 64}, "is_release is not what the hash says"),
         ({"source": "elsewhere", "sha256": "0" * 64}, "expected a source of hub, folder, demo, got 'elsewhere'"),
         ({"source": ["demo"]}, "expected a source of hub, folder, demo, got ['demo']"),
         (OTHER_FOLDER | {"is_release": True}, "is_release is not what the hash says"),

@@ -36,8 +36,7 @@ def original(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", str(folder))
         patch.setattr(source, "RELEASE_SHARDS", tuple(files.content_hashes([folder / "test-00000-of-00001.parquet"])))
-        patch.setattr(catalog, "RELEASE_QUESTIONS", tiny_runs.NUM_IMAGES)
-        patch.setattr(catalog, "RELEASE_STAIN_QUESTIONS", tiny_runs.NUM_STAINS)
+        patch.setattr(catalog, "RELEASE_COUNTS", dict.fromkeys(COARSE[:-1], tiny_runs.NUM_IMAGES) | {COARSE[-1]: tiny_runs.NUM_STAINS})
         run = tiny_runs.write(folder.parent / "run", {task: tiny_runs.samples(task) for task in TASKS})
         yield submission.submit(rescoring.find_run([run]), submission.Description("My CLIP"), folder.parent / "submission").folder
 
@@ -189,7 +188,7 @@ CAUGHT = (
     Tampering("no record of the documents", manifest(lambda content: content["data"]["asked"].pop(FIRST)), SCHEMA, f"data.asked: nothing about {FIRST}", forging.with_texts),
     Tampering("documents of a task without samples", at("data", "asked", microbench_fine_pollen={"sha256": "0" * 64, "num_documents": 1}), SCHEMA, "data.asked: microbench_fine_pollen has no samples"),
     Tampering("manifest of version 1", at(schema_version=1), SCHEMA, "Submit the run again"),
-    Tampering("another revision of the release", at("data", "sources", **dict.fromkeys((*COARSE, BOXES), {"source": "hub", "id": source.HUB_ID, "config": "perception", "revision": "main"})), RECORD, "data.kind is release, but data.sources are local"),
+    Tampering("another revision of the release", at("data", "sources", **dict.fromkeys((*COARSE, BOXES), {"source": "hub", "id": source.HUB_ID, "config": "perception", "revision": "0" * 40, "sha256": "0" * 64, "is_release": False})), RECORD, "data.kind is release, but data.sources are local"),
     Tampering("a hash that is not the release's", at("data", "sources", **dict.fromkeys((*COARSE, BOXES), {"source": "folder", "sha256": "0" * 64, "is_release": True})), SCHEMA, "is_release is true, which sha256 contradicts"),
     Tampering("other cognition questions", at("data", "sources", COGNITION, sha256="0" * 64), COGNITION_DATA, "is not what the submission is about"),
     # Boxes.
@@ -327,7 +326,10 @@ def by_hand(folder):
     change_samples(folder, BOXES, ask)
 
 
-HUB = {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
+
+def on_the_hub(folder):
+    at("data", "sources", **dict.fromkeys((*COARSE, BOXES), source.release_identity()))(folder)
+
 
 UNKNOWABLE = (
     ("another name", at("model", name="GPT-9"), "model"),
@@ -344,7 +346,7 @@ UNKNOWABLE = (
     ("other packages", at("versions", "packages", torch="2.0.0"), "environment"),
     ("other seeds", at("seeds", torch=7), "environment"),
     ("a task left out", drop_task(FIRST), "selection"),
-    ("the Hub instead of a copy", at("data", "sources", **dict.fromkeys((*COARSE, BOXES), HUB)), "source"),
+    ("the Hub instead of a copy", on_the_hub, "source"),
 )
 
 

@@ -26,8 +26,7 @@ def tiny_release(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", str(folder))
         patch.setattr(source, "RELEASE_SHARDS", tuple(files.content_hashes([folder / "test-00000-of-00001.parquet"])))
-        patch.setattr(catalog, "RELEASE_QUESTIONS", tiny_runs.NUM_IMAGES)
-        patch.setattr(catalog, "RELEASE_STAIN_QUESTIONS", tiny_runs.NUM_STAINS)
+        patch.setattr(catalog, "RELEASE_COUNTS", dict.fromkeys(COARSE[:-1], tiny_runs.NUM_IMAGES) | {COARSE[-1]: tiny_runs.NUM_STAINS})
         yield folder
 
 
@@ -162,6 +161,8 @@ def test_another_data_hash_is_found(renew, folder):
         (COGNITION, lambda identity: identity.update(is_release=False)),
         (COGNITION, lambda identity: (identity.clear(), identity.update(source="demo", sha256="0" * 64))),
         (COGNITION, lambda identity: (identity.clear(), identity.update(source="hub", id="jnirschl/uBench", config="cognition"))),
+        (COGNITION, lambda identity: (identity.clear(), identity.update(source="hub", id="jnirschl/uBench", config="cognition", revision="a" * 40))),
+        (BOXES, lambda identity: (identity.clear(), identity.update(source.hub_identity(source.HUB_CONFIG, source.HUB_REVISION)))),
     ],
 )
 def test_a_data_source_has_one_identity_with_exactly_its_own_fields(task, edit, folder):
@@ -176,7 +177,7 @@ def test_data_of_which_less_or_more_is_recorded_than_is_at_hand_are_others():
     assert verification._other_data({"source": "demo", "sha256": "ab" * 32}, demo) == "no version, no seed"
     assert verification._other_data(demo | {"note": 1}, demo) == "note 1"
     assert verification._other_data({}, demo) == "none is recorded"
-    hub = {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
+    hub = source.release_identity()
     assert verification._other_data(hub | {"note": 1}, hub) == "note 1"
 
 
@@ -372,7 +373,7 @@ def test_wrong_or_missing_data_are_a_failure_that_says_what_to_set(folder, monke
 
 
 def test_the_release_on_the_hub_and_a_copy_of_it_are_the_same_data(folder):
-    hub = {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
+    hub = source.release_identity()
     change_manifest(folder, lambda manifest: manifest["data"]["sources"].update(dict.fromkeys((*COARSE, BOXES), hub)))
     assert failures(rewritten(folder)) == {}
 

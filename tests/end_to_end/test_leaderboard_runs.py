@@ -112,7 +112,7 @@ def test_a_changed_submission_is_refused_by_name(submissions, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-RELEASE = {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}
+RELEASE = source.release_identity()
 
 
 @pytest.mark.parametrize(
