@@ -278,11 +278,12 @@ def _pair_problems(record: Mapping[str, Any], model: str | None) -> list[str]:
     known = FORMAT_OF_MODEL.get(model)
     if known is None or record.get("prompt") != known.template or record.get("convention") == known.convention:
         return []
-    return [f"convention is {record.get('convention')!r:.200}, but {model} asked with this prompt writes {known.convention}"]
+    stated = record.get("convention")
+    return [f"convention is {stated!r:.200}, but {model} asked with this prompt writes {known.convention}"]
 
 
 def _set_by_hand_problems(record: Mapping[str, Any], chosen_by: str) -> list[str]:
-    """Tell whether a setting can give this record: a format of the table, or one changed in convention, prompt or limits."""
+    """Tell whether a setting can give this record: a format of the table, or one that was changed."""
     known = {NEUTRAL: NEUTRAL_FORMAT} | FORMAT_OF_MODEL
     if any(_as_json(ChosenFormat(known_format, chosen_by)) == record for known_format in known.values()):
         return []
@@ -291,12 +292,15 @@ def _set_by_hand_problems(record: Mapping[str, Any], chosen_by: str) -> list[str
     if name not in known or not source.startswith(_SET_BY_USER):
         return [f"source is {source!r:.200}, which is not what {chosen_by} records with this convention and prompt"]
     # With limits alone, the prompt for a second try stays.
-    settings = ({"format": name, "limits": record.get("limits")}, {"format": name} | {field: record.get(field) for field in ("convention", "prompt", "limits")})
+    base = {"format": name, "limits": record.get("limits")}
+    settings = (base, base | {field: record.get(field) for field in ("convention", "prompt")})
     try:
         possible = [_as_json(ChosenFormat(_named_format(setting, chosen_by), chosen_by)) for setting in settings]
     except DataError as error:
         return [str(error).rstrip(".")]
-    return [] if record in possible else [f"it is not what {chosen_by} records of a format that was changed from {name}"]
+    if record in possible:
+        return []
+    return [f"it is not what {chosen_by} records of a format that was changed from {name}"]
 
 
 def _limit_problems(record: Mapping[str, Any], model_args: Mapping[str, Any]) -> list[str]:
@@ -305,7 +309,8 @@ def _limit_problems(record: Mapping[str, Any], model_args: Mapping[str, Any]) ->
         return []
     wanted = [model_args.get(name, limit) for name, limit in zip(_LIMIT_ARGUMENTS, limits)]
     same = list(map(str, wanted)) == list(map(str, limits))
-    return [] if same else [f"limits is {limits}, but the model's arguments {' and '.join(_LIMIT_ARGUMENTS)} set {wanted}"]
+    names = " and ".join(_LIMIT_ARGUMENTS)
+    return [] if same else [f"limits is {limits}, but the model's arguments {names} set {wanted}"]
 
 
 def _as_json(chosen: ChosenFormat) -> dict[str, Any]:
@@ -363,7 +368,10 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
     if not isinstance(prompt, str) or "{class}" not in prompt:
         raise DataError(f"{place}: prompt {prompt!r} does not say what to look for. Expected text with {{class}} in it ({{W}} and {{H}} stand for the image's size).")
     if prompt == NEUTRAL_FORMAT.template and convention != NEUTRAL_FORMAT.convention:
-        raise DataError(f"{place}: convention {convention!r} does not fit the prompt, which asks for {NEUTRAL_FORMAT.convention}. Leave out the convention, or give a prompt of your own.")
+        raise DataError(
+            f"{place}: convention {convention!r} does not fit the prompt, which asks for {NEUTRAL_FORMAT.convention}. "
+            "Leave out the convention, or give a prompt of your own."
+        )
     source = base.source if fields.keys() <= {"format"} else f"{_SET_BY_USER}{name}"
     # What to ask after an empty answer depends on what has been asked.
     when_empty = None if "prompt" in fields else base.template_when_empty

@@ -191,10 +191,12 @@ def _setting_table(manifest: Mapping[str, Any]) -> list[str]:
 def _boxes(manifest: Mapping[str, Any]) -> str:
     """How boxes were asked for and read, and why so, in Markdown."""
     boxes = manifest["settings"]["boxes"]
-    again = f"; after an empty answer `{markdown_code(boxes['prompt_when_empty'])}`" if boxes["prompt_when_empty"] else ""
-    limits = "" if boxes["limits"] is None else f", of an image resized to between {boxes['limits'][0]:,} and {boxes['limits'][1]:,} pixels"
+    second, limits = boxes["prompt_when_empty"], boxes["limits"]
+    again = f"; after an empty answer `{markdown_code(second)}`" if second else ""
+    resized = f", of an image resized to between {limits[0]:,} and {limits[1]:,} pixels" if limits else ""
     return (
-        f"asked for with `{markdown_code(boxes['prompt'])}`{again}; read as `{markdown_code(boxes['convention'])}`{limits}; "
+        f"asked for with `{markdown_code(boxes['prompt'])}`{again}; "
+        f"read as `{markdown_code(boxes['convention'])}`{resized}; "
         f"chosen by {markdown_text(boxes['chosen_by'])} (source: {markdown_text(boxes['source'])})"
     )
 
@@ -228,8 +230,8 @@ def _count(manifest: Mapping[str, Any], name: str, metric: str) -> int:
 def _notes(manifest: Mapping[str, Any], headline: Headline) -> str:
     interval, versions = manifest["settings"]["interval"], manifest["versions"]
     name = {"acc": "accuracy by the paper's rule", "grit": "GRIT localization score"}[headline.metric]
-    boxes = manifest["settings"]["boxes"]
-    asked = f"; boxes asked for and read as {boxes['convention']} (chosen by {plain(boxes['chosen_by'])})" if headline.metric == "grit" and boxes else ""
+    boxes = manifest["settings"]["boxes"] if headline.metric == "grit" else None
+    asked = f"; boxes asked for and read as {boxes['convention']} (chosen by {plain(boxes['chosen_by'])})" if boxes else ""
     return (
         f"{name}, a fraction from 0 to 1; {interval['confidence_level'] * 100:g} % {interval['method']} bootstrap interval [{headline.low:.4f}, {headline.high:.4f}] ({headline.resampled} resampled); "
         f"n = {headline.num_samples}; lmms-eval, microbench-lmms {versions['microbench']}, task version {versions['task']}{asked}"

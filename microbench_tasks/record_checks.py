@@ -10,6 +10,7 @@ from microbench_tasks import catalog, detection
 if TYPE_CHECKING:
     from microbench_tasks.rescoring import LoggedRun
 
+
 def asked_reasons(run: LoggedRun) -> list[str]:
     """List the tasks of which the digest of the documents asked about is of another number than the run has."""
     reasons = []
@@ -17,7 +18,9 @@ def asked_reasons(run: LoggedRun) -> list[str]:
         recorded = (run.metadata(task).get("asked") or {}).get("num_documents")
         size = (run.recorded().get("n-samples") or {}).get(task, {}).get("original")
         if None not in (recorded, size) and size != recorded:
-            reasons.append(f"{task}: {recorded} documents were asked about (metadata.asked), but it has {size} (n-samples).")
+            reasons.append(
+                f"{task}: {recorded} documents were asked about (metadata.asked), but it has {size} (n-samples)."
+            )
     return reasons
 
 
@@ -26,7 +29,9 @@ def box_reasons(run: LoggedRun) -> list[str]:
     config = run.recorded().get("config") or {}
     model, arguments = config.get("model"), typed_arguments(config.get("model_args"))
     records = [run.metadata(task).get("boxes") for task in run.samples if catalog.TASKS[task].subject == "boxes"]
-    problems = (problem for record in records if record for problem in detection.record_problems(record, model, arguments))
+    problems = (
+        problem for record in records if record for problem in detection.record_problems(record, model, arguments)
+    )
     return [f"prompt for boxes (metadata.boxes): {problem}." for problem in dict.fromkeys(problems)]
 
 

@@ -18,12 +18,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, eligibility, files, hub_formats, privacy, rescoring, source, submission_manifest, submission_samples, untrusted
+from microbench_tasks import (
+    catalog,
+    eligibility,
+    files,
+    hub_formats,
+    privacy,
+    rescoring,
+    source,
+    submission_manifest,
+    submission_samples,
+    untrusted,
+)
 from microbench_tasks.eligibility import Examination, Progress, Sample, silently
 from microbench_tasks.markdown import plain, printable
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
-from microbench_tasks.submission_manifest import MANIFEST, SCHEMA_VERSION, UNKNOWN, digest_of, digest_problems, read_manifest, schema_problems
+from microbench_tasks.submission_manifest import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    UNKNOWN,
+    digest_of,
+    digest_problems,
+    read_manifest,
+    schema_problems,
+)
 from microbench_tasks.submission_samples import FOLDER as SAMPLES_FOLDER
 
 CARD = "README.md"
@@ -71,7 +90,8 @@ def load(folder: Path) -> Submission:
         DataError: it is not as the schema says, a file is not the one that it names, or its samples cannot be scored.
     """
     manifest = read_manifest(folder)
-    problems = schema_problems(manifest) or file_problems(folder, manifest) + digest_problems(manifest) or sample_form_problems(folder, manifest)
+    problems = schema_problems(manifest) or file_problems(folder, manifest) + digest_problems(manifest)
+    problems = problems or sample_form_problems(folder, manifest)
     if problems:
         raise DataError(f"{folder}: " + " ".join(map(plain, problems)))
     return Submission(folder, manifest, rescoring.rescore(logged_run(folder, manifest)))
@@ -84,10 +104,11 @@ def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     named = manifest["files"]
     folders = {SAMPLES_FOLDER, Path(EVAL_RESULTS).parent.as_posix()}
     present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
-    surplus = {name for name, path in present.items() if name not in named and (untrusted.other_kind(path) != untrusted.FOLDER or name not in folders)}
+    surplus = {name for name in present.keys() - named.keys() - {MANIFEST} if not _is_of_a_download(name)}
+    surplus -= {name for name in surplus & folders if untrusted.other_kind(present[name]) == untrusted.FOLDER}
     problems = [f"{name} is not named in {MANIFEST} (files)." for name in sorted(expected - named.keys())]
     problems += [f"{name} is named in {MANIFEST} (files), but is none of this submission's." for name in sorted(named.keys() - expected)]
-    problems += [f"{name} is not of this submission: {MANIFEST} (files) does not name it." for name in sorted(surplus - {MANIFEST}) if not _is_of_a_download(name)]
+    problems += [f"{name} is not of this submission: {MANIFEST} (files) does not name it." for name in sorted(surplus)]
     for name, digest in named.items():
         problems += _content_problems(name, present.get(name), digest)
     return problems
@@ -102,12 +123,15 @@ def _content_problems(name: str, path: Path | None, digest: str) -> list[str]:
         content = untrusted.read_regular_file(path, follow_links=False)
     except DataError as error:
         return [str(error)]
-    return [] if hashlib.sha256(content).hexdigest() == digest else [f"{name} has been changed: its SHA-256 is not the one in {MANIFEST} (files)."]
+    if hashlib.sha256(content).hexdigest() == digest:
+        return []
+    return [f"{name} has been changed: its SHA-256 is not the one in {MANIFEST} (files)."]
 
 
 def sample_form_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     """List where samples are not in the form that `submit` writes."""
-    return [problem for task in manifest["num_samples"] for problem in submission_samples.form_problems(folder / SAMPLES_FOLDER / f"{task}.jsonl.gz", task)]
+    paths = {task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in manifest["num_samples"]}
+    return [problem for task, path in paths.items() for problem in submission_samples.form_problems(path, task)]
 
 
 def _is_of_a_download(name: str) -> bool:
@@ -120,7 +144,10 @@ def logged_run(folder: Path, manifest: Mapping[str, Any]) -> LoggedRun:
     common = {"version": versions["task"], "microbench_version": versions["microbench"], "interval": settings["interval"], "boxes": settings["boxes"]}
     record = {
         "config": {"model": model["harness_model"], "model_args": model["model_args"]},
-        "configs": {task: {"metadata": common | {"dataset": data["sources"].get(task), "asked": data["asked"].get(task)}} for task in manifest["num_samples"]},
+        "configs": {
+            task: {"metadata": common | {"dataset": data["sources"].get(task), "asked": data["asked"].get(task)}}
+            for task in manifest["num_samples"]
+        },
         "n-samples": {task: {"original": count, "effective": count} for task, count in manifest["num_samples"].items()},
         "results": {name: {f"{metric},none": value for metric, value in figures.items()} for name, figures in manifest["scores"].items()},
     }
@@ -183,7 +210,11 @@ def _described(examination: Examination, description: Description) -> dict[str, 
     return {
         "schema_version": SCHEMA_VERSION,
         "model": _model(run, description),
-        "data": {"kind": eligibility.kind_of_run(run), "sources": {task: source.without_path(run.metadata(task)["dataset"]) for task in run.samples}, "asked": {task: _asked(run, task) for task in run.samples}},
+        "data": {
+            "kind": eligibility.kind_of_run(run),
+            "sources": {task: source.without_path(run.metadata(task)["dataset"]) for task in run.samples},
+            "asked": {task: _asked(run, task) for task in run.samples},
+        },
         "versions": _versions(first),
         "settings": {"interval": first["interval"], "boxes": boxes},
         "seeds": {name: (run.recorded().get("config") or {}).get(f"{name}_seed") for name in _SEEDS},

@@ -54,7 +54,11 @@ def digest_of(manifest: Mapping[str, Any]) -> str:
 
 def digest_problems(manifest: Mapping[str, Any]) -> list[str]:
     """Whether the manifest is not the one that its digest was made of."""
-    return [] if manifest["digest"] == digest_of(manifest) else [f"{MANIFEST} has been changed: its digest is not that of its content."]
+    return (
+        []
+        if manifest["digest"] == digest_of(manifest)
+        else [f"{MANIFEST} has been changed: its digest is not that of its content."]
+    )
 
 
 def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
@@ -81,7 +85,9 @@ def _validator() -> Any:
     import jsonschema
 
     # To JSON schema 1.0 is an integer, too.
-    checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool))
+    checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
     return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)(schema())
 
 
@@ -106,12 +112,17 @@ def _unprintable(value: Any, field: str = "") -> Iterator[str]:
 
 def _contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
     tasks = manifest["num_samples"]
-    yield from (f"num_samples: {task} is no task of Micro-Bench" for task in sorted(tasks.keys() - catalog.TASKS.keys()))
+    yield from (
+        f"num_samples: {task} is no task of Micro-Bench" for task in sorted(tasks.keys() - catalog.TASKS.keys())
+    )
     yield from _task_contradictions(manifest)
     yield from _identity_contradictions(manifest["data"]["sources"])
     yield from _date_problems(manifest["run"]["date"])
     yield from _version_problems(manifest["versions"]["microbench"])
-    stated, expected = manifest["model"]["precision"], precision_of(manifest["model"]["loaded_model"], manifest["model"]["model_args"])
+    stated, expected = (
+        manifest["model"]["precision"],
+        precision_of(manifest["model"]["loaded_model"], manifest["model"]["model_args"]),
+    )
     if stated != expected:
         yield f"model.precision: is {stated!r}, but loaded_model and model_args say {expected!r}"
     for name, figures in manifest["scores"].items():
@@ -122,11 +133,16 @@ def _contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
 def _task_contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
     """Every task has one entry in each table by task, and no other has one."""
     tasks = manifest["num_samples"]
-    tables = {"data.asked": manifest["data"]["asked"], "model.generation_kwargs": manifest["model"]["generation_kwargs"]}
+    tables = {
+        "data.asked": manifest["data"]["asked"],
+        "model.generation_kwargs": manifest["model"]["generation_kwargs"],
+    }
     for field, table in tables.items():
         yield from (f"{field}: nothing about {task}" for task in sorted(tasks.keys() - table.keys()))
         yield from (f"{field}: {task} has no samples" for task in sorted(table.keys() - tasks.keys()))
-    if manifest["settings"]["boxes"] is not None and not any(catalog.TASKS[task].subject == "boxes" for task in tasks if task in catalog.TASKS):
+    if manifest["settings"]["boxes"] is not None and not any(
+        catalog.TASKS[task].subject == "boxes" for task in tasks if task in catalog.TASKS
+    ):
         yield "settings.boxes: no task asked for boxes"
 
 
@@ -159,10 +175,14 @@ def _version_problems(version: str) -> Iterator[str]:
     if release is None or tuple(map(int, release.groups())) < _FIRST_VERSION:
         yield f"versions.microbench: microbench-lmms has no version {version}"
     elif own_release and tuple(map(int, release.groups())) > tuple(map(int, own_release.groups())):
-        yield f"versions.microbench: {version} is newer than this version, {own}. Check it with microbench-lmms {version}, if there is one"
+        advice = f"Check it with microbench-lmms {version}, if there is one"
+        yield f"versions.microbench: {version} is newer than this version, {own}. {advice}"
 
 
 def precision_of(loaded: Mapping[str, Any] | None, arguments: Any) -> str:
     """The precision of the weights as the model records it, or else as it was asked for."""
     typed = record_checks.typed_arguments(arguments)
-    return str((loaded or {}).get("precision") or next((typed[name] for name in _PRECISION_ARGUMENTS if typed.get(name)), UNKNOWN))
+    return str(
+        (loaded or {}).get("precision")
+        or next((typed[name] for name in _PRECISION_ARGUMENTS if typed.get(name)), UNKNOWN)
+    )

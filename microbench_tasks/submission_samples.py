@@ -50,7 +50,9 @@ def _are_options(value: Any) -> bool:
 
 
 def _are_boxes(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(box, list) and len(box) == 4 and all(map(_is_number, box)) for box in value)
+    return isinstance(value, list) and all(
+        isinstance(box, list) and len(box) == 4 and all(map(_is_number, box)) for box in value
+    )
 
 
 def _is_size(value: Any) -> bool:
@@ -58,9 +60,19 @@ def _is_size(value: Any) -> bool:
 
 
 # What of a sample scoring the response again needs (see `rescoring`), and which values each may have.
-_SAMPLE: Mapping[str, _Check] = {"doc_id": _is_count, "target": _is_text, "filtered_resps": _is_text_or_null, "score": _is_score, "input": _is_text}
+_SAMPLE: Mapping[str, _Check] = {
+    "doc_id": _is_count,
+    "target": _is_text,
+    "filtered_resps": _is_text_or_null,
+    "score": _is_score,
+    "input": _is_text,
+}
 _ORIGIN: Mapping[str, _Check] = {"image_id": _is_text, "dataset": _is_text, "kind": _is_text}
-_QUESTION: Mapping[str, _Check] = {**_ORIGIN, "options": _are_options, "gold": lambda value: isinstance(value, str) and len(value) == 1 and value in LETTERS}
+_QUESTION: Mapping[str, _Check] = {
+    **_ORIGIN,
+    "options": _are_options,
+    "gold": lambda value: isinstance(value, str) and len(value) == 1 and value in LETTERS,
+}
 _BOXES: Mapping[str, _Check] = {
     **_ORIGIN,
     "expression": _is_text,
@@ -84,21 +96,15 @@ def reduced(task: str, sample: Mapping[str, Any]) -> dict[str, Any]:
 
 def compressed(samples: Iterable[Mapping[str, Any]]) -> bytes:
     """Write samples as one gzip member of lines of JSON in UTF-8; the same samples give the same bytes."""
-    return gzip.compress("".join(f"{_line(sample)}\n" for sample in samples).encode("utf-8"), mtime=0)
+    return gzip.compress(b"".join(_line(sample) + b"\n" for sample in samples), mtime=0)
 
 
-def _line(sample: Mapping[str, Any]) -> str:
-    line = json.dumps(sample, ensure_ascii=False, allow_nan=False)
-    # JSON can hold halves of characters, which UTF-8 cannot.
-    return line if _is_utf8(line) else json.dumps(sample, allow_nan=False)
-
-
-def _is_utf8(text: str) -> bool:
+def _line(sample: Any) -> bytes:
     try:
-        text.encode("utf-8")
+        return json.dumps(sample, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except UnicodeEncodeError:
-        return False
-    return True
+        # JSON can hold halves of characters, which UTF-8 cannot.
+        return json.dumps(sample, allow_nan=False).encode()
 
 
 def form_problems(path: Path, task: str) -> list[str]:
@@ -112,31 +118,54 @@ def form_problems(path: Path, task: str) -> list[str]:
     if not content.endswith(b"\n"):
         return [f"{path.name}: its last line has no end."]
     lines = content[:-1].split(b"\n")
-    problems = [f"{path.name}, line {number}: {problem}." for number, line in enumerate(lines, start=1) for problem in _line_problems(task, number - 1, line)]
-    return problems[:_NAMED] + ([f"{path.name}: {len(problems) - _NAMED} more like these."] if len(problems) > _NAMED else [])
+    problems = [
+        f"{path.name}, line {number}: {problem}."
+        for number, line in enumerate(lines, start=1)
+        for problem in _line_problems(task, number - 1, line)
+    ]
+    return problems[:_NAMED] + (
+        [f"{path.name}: {len(problems) - _NAMED} more like these."] if len(problems) > _NAMED else []
+    )
 
 
 def _line_problems(task: str, doc_id: int, line: bytes) -> Iterator[str]:
     try:
-        sample = untrusted.parse_json(line)
-    except ValueError as error:
-        yield f"expected a sample as one line of JSON in UTF-8, got {error}"
+        sample = json.loads(line.decode("utf-8"))
+        # What is written as Python writes it has one meaning: no key is there twice, and every number is one.
+        is_laid_out = line == _line(sample) or line == json.dumps(sample).encode()
+        if not is_laid_out:
+            untrusted.parse_json(line)
+    except (ValueError, RecursionError):
+        yield f"expected a sample as one line of JSON in UTF-8, got {_fault(line)}"
         return
     if not isinstance(sample, dict):
         yield f"expected a sample, got {type(sample).__name__}"
         return
+    if not is_laid_out:
+        yield "it is not laid out as microbench submit does: white space, or other forms of numbers and characters"
     if sample.get("doc_id") != doc_id:
         yield f"expected document {doc_id}, got {sample.get('doc_id')!r:.100}"
     metric, fields = _item_of(task)
     yield from _field_problems(sample, {**_SAMPLE, metric: lambda item: isinstance(item, dict)}, "")
     if isinstance(sample.get(metric), dict):
         yield from _field_problems(sample[metric], fields, f"{metric}.")
-    # Either way to write what is not ASCII is JSON's own.
-    if line != _line(sample).encode() and line != json.dumps(sample).encode():
-        yield "it is not laid out as microbench submit does: white space, escapes or forms of numbers that Python's json does not write"
+
+
+def _fault(line: bytes) -> str:
+    try:
+        untrusted.parse_json(line)
+    except ValueError as error:
+        return str(error)
+    return "what JSON cannot hold"
 
 
 def _field_problems(found: Mapping[str, Any], fields: Mapping[str, _Check], prefix: str) -> Iterator[str]:
     yield from (f"{prefix}{name} is missing" for name in fields if name not in found)
-    yield from (f"{prefix}{name}: no submission holds this, so no check knows it" for name in found if name not in fields)
-    yield from (f"{prefix}{name} is {found[name]!r:.100}, which it cannot be" for name, is_right in fields.items() if name in found and not is_right(found[name]))
+    yield from (
+        f"{prefix}{name}: no submission holds this, so no check knows it" for name in found if name not in fields
+    )
+    yield from (
+        f"{prefix}{name} is {found[name]!r:.100}, which it cannot be"
+        for name, is_right in fields.items()
+        if name in found and not is_right(found[name])
+    )

@@ -44,7 +44,7 @@ class PrintableStream:
 
 @contextlib.contextmanager
 def printable_streams() -> Iterator[None]:
-    """Let nothing but printable text reach standard output and error; errors that no one expected are shown there, too."""
+    """Let nothing but printable text reach standard output and error, and show unexpected errors there, too."""
     output, error = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = PrintableStream(output, keep_returns=False), PrintableStream(error, keep_returns=True)
     try:

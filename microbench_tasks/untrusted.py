@@ -47,7 +47,11 @@ def read_regular_file(path: Path, largest: int = LARGEST, *, follow_links: bool 
     try:
         _check_regular(path, os.stat(path, follow_symlinks=follow_links), largest)
         # Should another file have taken the place since: neither waits nor follows.
-        flags = getattr(os, "O_NONBLOCK", 0) | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0)) | getattr(os, "O_BINARY", 0)
+        flags = (
+            getattr(os, "O_NONBLOCK", 0)
+            | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
+            | getattr(os, "O_BINARY", 0)
+        )
         with open(os.open(path, os.O_RDONLY | flags), "rb") as file:
             _check_regular(path, os.fstat(file.fileno()), largest)
             content = file.read(largest + 1)

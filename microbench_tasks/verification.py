@@ -14,7 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import asked, catalog, cognition, eligibility, provenance, rescoring, run_arguments, source, submission, submission_samples, untrusted
+from microbench_tasks import (
+    asked,
+    catalog,
+    cognition,
+    eligibility,
+    provenance,
+    rescoring,
+    run_arguments,
+    source,
+    submission,
+    submission_samples,
+    untrusted,
+)
 from microbench_tasks.answers import LETTERS
 from microbench_tasks.eligibility import Progress, Sample, silently
 from microbench_tasks.markdown import plain
@@ -201,6 +213,8 @@ def _text_problems(content: bytes, expected: str) -> list[str]:
 
 def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progress: Progress) -> Iterator[Check]:
     """Each sample against the document of its number in the data source at hand."""
+    from microbench_tasks.documents import TaskDocuments
+
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
     for tasks, setting in ((public, source.SETTING), ([task for task in run.samples if task not in public], cognition.SETTING)):
         if not tasks:
@@ -213,7 +227,12 @@ def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progre
                 yield Check(name, (f"{found.label} is not what the submission is about ({difference}). Set {setting} to its data, or give --without-data to check the rest.",))
                 continue
             rows = source.load(found)
-            problems = [problem for task in tasks if task in samples for problem in _task_problems(run, task, rows, found.label, samples[task], progress)]
+            documents = {task: TaskDocuments(catalog.TASKS[task])(rows, found.label) for task in tasks if task in samples}
+            problems = [
+                problem
+                for task, asked_about in documents.items()
+                for problem in _task_problems(run, task, asked_about, found.label, samples[task], progress)
+            ]
         except _UNCHECKABLE as error:
             yield Check(name, (f"{error} Set {setting} to the submission's data, or give --without-data to check the rest.",))
             continue
@@ -229,13 +248,17 @@ def _other_data(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> str
     return rescoring.other_source(recorded, identity)
 
 
-def _task_problems(run: LoggedRun, task: str, rows: datasets.Dataset, label: str, samples: Sequence[Sample], progress: Progress) -> Iterator[str]:
-    from microbench_tasks.documents import Reading, TaskDocuments
+def _task_problems(
+    run: LoggedRun, task: str, with_images: datasets.Dataset, label: str, samples: Sequence[Sample], progress: Progress
+) -> Iterator[str]:
+    from microbench_tasks.documents import Reading
 
-    with_images = TaskDocuments(catalog.TASKS[task])(rows, label)
     stated, measured = run.metadata(task)["asked"], asked.digest(with_images)
     if stated != measured:
-        yield f"{task}: the documents that were asked about, images included, have the digest {stated['sha256']}; {label} has {measured['sha256']}."
+        yield (
+            f"{task}: the documents that were asked about, images included, have the digest {stated['sha256']}; "
+            f"{label} has {measured['sha256']}."
+        )
     documents = Reading(with_images.remove_columns("image"))
     if len(documents) != len(samples):
         yield f"{task}: {len(samples)} samples, but {label} has {len(documents)} documents."

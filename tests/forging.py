@@ -34,14 +34,17 @@ def change_text(folder: Path, task: str, edit: Callable[[bytes], bytes]) -> None
 
 
 def rewritten(folder: Path) -> Path:
-    """The scores, numbers, texts and digests of a submission made of its samples as they are now: the most that a forger can do."""
+    """The scores, numbers, texts and digests made of the samples as they are now: the most that a forger can do."""
     manifest = submission.read_manifest(folder)
     for task in manifest["num_samples"]:
         manifest["num_samples"][task] = len(gzip.decompress(samples_file(folder, task).read_bytes()).splitlines())
         manifest["data"]["asked"][task]["num_documents"] = manifest["num_samples"][task]
     again = rescoring.rescore(submission.logged_run(folder, manifest | {"scores": {}}))
     manifest["scores"] = {name: submission.as_json(figures) for name, figures in again.scores.items()}
-    manifest |= {"chance": again.chance, "num_in_total": {task: count for task, count in again.num_in_total.items() if task != BOXES}}
+    manifest |= {
+        "chance": again.chance,
+        "num_in_total": {task: count for task, count in again.num_in_total.items() if task != BOXES},
+    }
     return _with_texts(folder, manifest)
 
 
