@@ -15,6 +15,8 @@ from microbench_tasks.boxes import CONVENTIONS
 from microbench_tasks.schema import MIN_OPTIONS, DataError
 
 FOLDER = "samples"
+# Larger ones are not exact in floating point.
+_LARGEST_INTEGER = 2**53
 # Of one file, how many lines are named.
 _NAMED = 5
 
@@ -30,7 +32,7 @@ def _is_text_or_null(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return abs(value) <= _LARGEST_INTEGER if type(value) is int else type(value) is float and math.isfinite(value)
 
 
 def _is_score(value: Any) -> bool:
