@@ -13,7 +13,7 @@ import pytest
 import tiny_runs
 from tiny_runs import BOXES, COARSE, COGNITION
 
-from microbench_tasks import files, rescoring, submission
+from microbench_tasks import files, rescoring, source, submission
 from microbench_tasks.schema import DataError
 
 SCHEMA = json.loads((Path(submission.__file__).parent / "submission_schema.json").read_text())
@@ -221,6 +221,30 @@ def test_slashes_in_an_answer_are_no_path(run, tmp_path):
     assert submitted(changed, tmp_path / "out").folder.is_dir()
 
 
+def test_half_a_character_in_an_answer_is_kept_as_json_writes_it_in_utf_8(run, tmp_path):
+    """JSON can hold one half of a surrogate pair; UTF-8 cannot."""
+    changed = copied(run, tmp_path / "run", change_samples=lambda samples: samples[0].update(filtered_resps=samples[0]["filtered_resps"] + " \ud83d µm"))
+    out = submitted(changed, tmp_path / "out").folder
+    content = gzip.decompress((out / "samples" / f"{COARSE[0]}.jsonl.gz").read_bytes())
+    assert r" \ud83d \u00b5m" in content.decode("utf-8")
+    assert submission.load(out).rescored.samples[COARSE[0]][0].response.endswith(" \ud83d µm")
+
+
+def test_what_other_packages_models_record_besides_is_left_out_and_the_rest_is_harmless(run, tmp_path):
+    changed = copied(run, tmp_path / "run", lambda results: results["loaded_model"].update(human_verified=True, padding="long\u202eest"))
+    loaded = submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]
+    assert "human_verified" not in loaded and loaded["padding"] == "long\ufffdest"
+
+
+def test_a_version_that_is_none_is_not_on_record(run, tmp_path):
+    def change(results):
+        for config in results["configs"].values():
+            config["metadata"]["packages"] |= {"torch": "2.4.0+cu121", "numpy": "the newest", "pillow": "11.0.0.dev0"}
+
+    packages = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").manifest["versions"]["packages"]
+    assert (packages["torch"], packages["numpy"], packages["pillow"]) == ("2.4.0+cu121", "unknown", "11.0.0.dev0")
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
@@ -299,6 +323,11 @@ def test_files_of_a_download_do_no_harm(copy):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text("")
     assert submission.load(copy).manifest["model"]["name"] == "My CLIP"
+
+
+def test_the_schema_names_the_packages_that_runs_record():
+    names = SCHEMA["properties"]["versions"]["properties"]["packages"]["propertyNames"]["enum"]
+    assert {"lmms-eval", *names} == set(source.PACKAGES)
 
 
 def test_the_layout_of_the_json_does_not_matter(copy):
