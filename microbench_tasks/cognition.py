@@ -37,6 +37,8 @@ _LAYOUT = (
     f"Expected a folder {COGNITION}/<split> of JSON files, each with metadata.name (an image file beside it) and custom_metadata.questions: "
     '{"cognition_0": {"question": text, "options": [texts], "answer": one of them}, …}'
 )
+# What settings were resolved to, by label and by path, size and times of all files beside the questions.
+_resolved: dict[tuple[Any, ...], Source] = {}
 _NOT_PUBLIC = f"The cognition questions are not in the public release. Set {SETTING} to a folder that holds them, or leave microbench_cognition (and microbench_all) out. {_LAYOUT}"
 
 
@@ -98,6 +100,14 @@ def _folder_source(setting: str, label: str, identify: Callable[[str], dict[str,
     if not setting.strip() or not folder.is_dir():
         raise DataError(f"{label}: no such folder. {_LAYOUT}.")
     documents = _json_files(folder, label)
+    key = (label, *((str(path), *files.stamp(path)) for path in sorted(documents[0].parent.iterdir()) if path.is_file()))
+    if key not in _resolved:
+        identify = identify or (lambda sha256: {"source": "folder", "path": str(folder.resolve()), "sha256": sha256})
+        _resolved[key] = _source_of_documents(documents, label, identify)
+    return _resolved[key]
+
+
+def _source_of_documents(documents: list[Path], label: str, identify: Callable[[str], dict[str, Any]]) -> Source:
     asked = [entry for document in documents for entry in _entries(document, label)]
     if not asked:
         raise DataError(f"{label}: none of {len(documents)} JSON files asks a question. {_LAYOUT}.")
@@ -105,7 +115,7 @@ def _folder_source(setting: str, label: str, identify: Callable[[str], dict[str,
     images = sorted({image for image, _, _ in asked})
     digest = hashlib.sha256("\n".join([str(_TABLE_VERSION), *files.content_hashes(documents + images)]).encode()).hexdigest()
     table = files.publish_folder(files.cache_dir() / COGNITION / digest[:16], lambda draft: _write_table(draft, asked))
-    identity = identify(digest) if identify else {"source": "folder", "path": str(folder.resolve()), "sha256": digest}
+    identity = identify(digest)
     return source.folder_source(str(table), label, lambda _: identity)
 
 

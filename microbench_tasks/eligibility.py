@@ -30,6 +30,7 @@ _CELL_CYCLE = f"{catalog.FINE_GROUP}_cell_cycle"
 _OUTSIDE_TOTAL = f"the part of {_CELL_CYCLE} outside the fine total"
 _COGNITION = frozenset({catalog.COGNITION_TASK})
 
+
 @dataclass(frozen=True)
 class Examination:
     """A run looked at as a submission.

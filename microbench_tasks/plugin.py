@@ -298,8 +298,9 @@ def _record_definitions() -> None:
         call = inspect.signature(original).bind(*args, **kwargs)
         # The first process has the results of all.
         is_first = os.environ.get("RANK", "0") == "0"
-        tasks = {output.task_name: output.task for output in evaluator.get_task_list(call.arguments["task_dict"])} if is_first else {}
-        found = provenance.metadata_of(tasks)
+        task_dict = call.arguments["task_dict"] if is_first else {}
+        found = provenance.metadata_of({output.task_name: output.task for output in evaluator.get_task_list(task_dict)})
+        provenance.warn_of_groups(task_dict)
         results = original(*call.args, **call.kwargs)
         for name, metadata in found.items():
             if results and name in results.get("configs", {}):

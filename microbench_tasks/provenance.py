@@ -19,25 +19,21 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import hashlib
-import inspect
-import sys
 import types
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
 from microbench_tasks import catalog, definitions, privacy, task_fields
 from microbench_tasks.notices import warn_once
+from microbench_tasks.recorded_values import FUNCTION, as_text, function_record, rendered
 
-FUNCTION = "!function"
 OTHER_DATA = "other"
-_PACKAGE = Path(__file__).resolve().parent
 _KEPT = "_microbench_as_defined"
 # Changed in place by the harness, after the task's YAML and its model set them.
 _CHANGED_LATER = ("dataset_kwargs", "generation_kwargs")
+_MEASURED = frozenset({"definition", "asked"})
 # Fields that decide which documents there are: with one of them redefined, the data are not the task's own.
 _OF_DATA = frozenset({"dataset_path", "dataset_name", "dataset_kwargs", "test_split", "process_docs", "class"})
 # Fields whose values depend on where the data lie.
@@ -52,14 +48,16 @@ Fields = dict[str, Any]
 
 
 def remember(task: Any) -> None:
-    """Keep those settings of a freshly built task that the harness changes in place later."""
+    """Keep the settings of a new task that the harness changes in place, and drop records that its YAML claims."""
     setattr(task, _KEPT, {field: copy.deepcopy(getattr(task.config, field, None)) for field in _CHANGED_LATER})
+    if isinstance(task.config.metadata, dict):
+        task.config.metadata = {name: value for name, value in task.config.metadata.items() if name not in _MEASURED}
 
 
 def metadata_of(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the metadata that the results file gets for each of this package's tasks among ``tasks``, and warn of redefinitions.
+    """Return what the results file gets as metadata of each of this package's tasks, and warn of redefinitions.
 
-    A task whose definition cannot be recorded is left out, with a warning: it can be scored and not submitted.
+    A task whose definition cannot be recorded can be scored and not submitted: its metadata say nothing.
     """
     own_metadata = functools.cache(definitions.FunctionName.resolve)
     made = {}
@@ -70,40 +68,72 @@ def metadata_of(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             made[name] = _metadata(name, task, own_metadata(definitions.definition(name)["metadata"]))
         # Functions of a user's task may raise anything, and the run is worth its scores without a record.
         except Exception as error:
-            logger.warning(f"{name}: its definition cannot be recorded ({type(error).__name__}: {error}). The run is scored, but cannot be submitted.")
-            continue
-        for field, values in made[name]["definition"]["differs"].items():
-            warn_once(f"{name}: {describe(field, values)} This is NOT the benchmark's own task: the results are marked, and microbench submit refuses them.")
+            made[name] = {"dataset": {"source": OTHER_DATA}}
+            logger.warning(
+                f"{name}: its definition cannot be recorded ({type(error).__name__}: {error}). "
+                "The run is scored, but cannot be submitted."
+            )
+        for field, values in made[name].get("definition", {}).get("differs", {}).items():
+            warn_once(
+                f"{name}: {describe(field, values)} This is NOT the benchmark's own task: "
+                "the results are marked, and microbench submit refuses them."
+            )
     return made
+
+
+def warn_of_groups(task_dict: Mapping[Any, Any]) -> None:
+    """Warn of redefined groups of this package; ``rescore`` and submissions compute their figures anew."""
+    for group, members in task_dict.items():
+        name = getattr(group, "group_name", None)
+        if name in catalog.GROUPS:
+            stated, config = definitions.definition(name), group.config
+            ran = {entry["metric"]: entry["aggregation"] for entry in config["aggregate_metric_list"] or ()}
+            changed = [
+                field
+                for field, differs in {
+                    "task": config["task"] != stated["task"],
+                    "aggregate_metric_list": ran != definitions.aggregations(name),
+                }.items()
+                if differs
+            ]
+            if changed:
+                warn_once(
+                    f"{name}: {', '.join(changed)} of this group is redefined. "
+                    "The figures that the harness prints for it are NOT the benchmark's."
+                )
+        if isinstance(members, Mapping):
+            warn_of_groups(members)
 
 
 def describe(field: str, values: Mapping[str, Any]) -> str:
     """Return a sentence about a field that differs."""
     expected, ran = values.get("expected"), values.get("ran")
-    return f"{task_fields.plain_name(field)} is redefined: expected {as_text(expected)}, ran {as_text(ran)} (changes what is {task_fields.effect(field)})."
-
-
-def as_text(value: Any, length: int = 200) -> str:
-    """Return a recorded value in one short line of ASCII."""
-    import json
-
-    if isinstance(value, Mapping) and FUNCTION in value:
-        name = json.dumps(str(value[FUNCTION]))[1:-1]
-        return f"{name} ({json.dumps(str(value.get('file')))[1:-1]})" if "sha256" in value else name
-    text = "none" if value is None else json.dumps(value, default=str)
-    return text if len(text) <= length else f"{text[:length]}..."
+    what = f"expected {as_text(expected)}, ran {as_text(ran)} (changes what is {task_fields.effect(field)})."
+    return f"{task_fields.plain_name(field)} is redefined: {what}"
 
 
 def _metadata(name: str, task: Any, own: Mapping[str, Any]) -> dict[str, Any]:
-    from microbench_tasks import asked
-
     stated = task.config.metadata if isinstance(task.config.metadata, dict) else {}
     definition = record(name, task)
-    metadata = {**stated, **own, "asked": asked.digest(task.eval_docs), "definition": definition}
+    metadata = {**stated, **own, "asked": _asked(name, task), "definition": definition}
     if _OF_DATA & {field.partition(".")[0] for field in definition["differs"]}:
         place = {"path": task.config.dataset_path, "name": task.config.dataset_name}
-        metadata["dataset"] = {"source": OTHER_DATA, **privacy.without_secrets(_rendered(place))}
+        metadata["dataset"] = {"source": OTHER_DATA, **privacy.without_secrets(rendered(place))}
     return metadata
+
+
+def _asked(name: str, task: Any) -> dict[str, Any] | None:
+    from microbench_tasks import asked
+
+    try:
+        return asked.digest(task.eval_docs)
+    # Documents of a user's task may be anything.
+    except Exception as error:
+        logger.warning(
+            f"{name}: what it asks about has no digest ({type(error).__name__}: {error}). "
+            "The run is scored, but cannot be submitted."
+        )
+        return None
 
 
 def record(name: str, task: Any) -> dict[str, Any]:
@@ -116,18 +146,25 @@ def record(name: str, task: Any) -> dict[str, Any]:
 
 
 def expected(name: str, model: str | None, *, is_chat: bool, with_data: bool = True) -> Fields:
-    """Return the fields of the package's own definition of a task for a model id; without the harness, and with where the data lie now if wanted."""
+    """Return the fields of the package's own definition of a task for a model id, without the harness.
+
+    ``with_data`` resolves where the data lie now.
+    """
     stated = definitions.definition(name)
-    fields = {field: value for field, value in stated.items() if task_fields.effect(field) != "nothing" and (with_data or field not in OF_MACHINE)}
+    fields = {
+        field: value
+        for field, value in stated.items()
+        if task_fields.effect(field) != "nothing" and (with_data or field not in OF_MACHINE)
+    }
     settings = fields.pop("model_specific_generation_kwargs", {})
     fields["generation_kwargs"] = fields["generation_kwargs"] | settings.get(model, settings.get("default", {}))
     options = stated.get("lmms_eval_specific_kwargs", {})
     fields["lmms_eval_specific_kwargs"] = _in_effect(options.get(model, options.get("default", {})))
     fields["metric_list"] = _metrics(fields["metric_list"])
-    rendered = {field: _rendered(value) for field, value in fields.items()}
+    own = {field: rendered(value) for field, value in fields.items()}
     if with_data:
-        rendered["dataset_kwargs"] = privacy.without_secrets(rendered["dataset_kwargs"])
-    return rendered | {"class": _CLASSES[is_chat]} | ({"messages": _MESSAGES} if is_chat else {})
+        own["dataset_kwargs"] = privacy.without_secrets(own["dataset_kwargs"])
+    return own | {"class": _CLASSES[is_chat]} | ({"messages": _MESSAGES} if is_chat else {})
 
 
 def differences(ran: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -144,10 +181,18 @@ def differences(ran: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, dic
     return found
 
 
+def _is_plain_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping) and FUNCTION not in value
+
+
 def recorded(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the record of a definition in a task's metadata, None if there is none of the right form."""
     found = metadata.get("definition")
-    if not isinstance(found, Mapping) or not isinstance(found.get("fields"), Mapping) or not isinstance(found.get("differs"), Mapping):
+    if (
+        not isinstance(found, Mapping)
+        or not isinstance(found.get("fields"), Mapping)
+        or not isinstance(found.get("differs"), Mapping)
+    ):
         return None
     return found if all(isinstance(values, Mapping) for values in found["differs"].values()) else None
 
@@ -163,33 +208,42 @@ def is_chat_record(definition: Mapping[str, Any]) -> bool:
 def _ran(task: Any) -> Fields:
     kept = getattr(task, _KEPT, {})
     overridden = sorted(name for name in vars(task) if callable(getattr(type(task), name, None)))
-    fields = _fields(task) | {field: privacy.without_secrets(_rendered(value)) for field, value in kept.items()}
+    fields = _fields(task) | {field: privacy.without_secrets(rendered(value)) for field, value in kept.items()}
     fields |= {"class": _class_name(type(task)), "overridden": overridden}
     return fields | ({"messages": _messages(task)} if _is_chat(task) else {})
 
 
 def _fields(task: Any) -> Fields:
-    """Return the fields of a task's configuration that can change a run, settings for single models as resolved for its own."""
+    """Return the fields of a configuration that can change a run, settings for single models as resolved."""
     values = {field.name: getattr(task.config, field.name) for field in dataclasses.fields(task.config)}
     values["lmms_eval_specific_kwargs"] = _in_effect(getattr(task, "lmms_eval_specific_kwargs", None) or {})
-    values["model_specific_target_kwargs"] = getattr(task, "model_specific_target_kwargs", values["model_specific_target_kwargs"])
+    values["model_specific_target_kwargs"] = getattr(
+        task, "model_specific_target_kwargs", values["model_specific_target_kwargs"]
+    )
     values["num_fewshot"] = values["num_fewshot"] or 0
     values["metric_list"] = _metrics(values["metric_list"] or [])
     # Merged into generation_kwargs.
     del values["model_specific_generation_kwargs"]
-    return {field: _rendered(value) for field, value in values.items() if task_fields.effect(field) != "nothing"}
+    return {field: rendered(value) for field, value in values.items() if task_fields.effect(field) != "nothing"}
 
 
 def _in_effect(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what stands under the name of a model, which the harness has resolved by now, and what the run records by itself."""
-    return {key: value for key, value in options.items() if not isinstance(value, Mapping) and key not in _RECORDED_OPTIONS}
+    """Leave out what stands under the name of a model, and what the run records by itself."""
+    return {
+        key: value for key, value in options.items() if not isinstance(value, Mapping) and key not in _RECORDED_OPTIONS
+    }
 
 
 def _metrics(entries: Any) -> Any:
     """Leave out which way an arrow of the harness's table points."""
     if not isinstance(entries, list):
         return entries
-    return [{key: value for key, value in entry.items() if key != "higher_is_better"} if isinstance(entry, Mapping) else entry for entry in entries]
+    return [
+        {key: value for key, value in entry.items() if key != "higher_is_better"}
+        if isinstance(entry, Mapping)
+        else entry
+        for entry in entries
+    ]
 
 
 @functools.cache
@@ -216,11 +270,13 @@ def _class_name(found: type) -> Any:
     from lmms_eval.api import task
 
     known = {name.rpartition(".")[2]: name for name in _CLASSES}
-    return next((name for short, name in known.items() if getattr(task, short) is found), None) or _function(found)
+    return next((name for short, name in known.items() if getattr(task, short) is found), None) or function_record(
+        found
+    )
 
 
 def _messages(task: Any) -> Any:
-    """Return what a chat model is sent for the first document, with a blank image: roles and parts, the task's own prompt as such."""
+    """Return roles and parts of what a chat model is sent for the first document with a blank image."""
     from PIL import Image
 
     document = dict(task.eval_docs_no_media[0]) | {"image": Image.new("RGB", (64, 64))}
@@ -236,59 +292,8 @@ def _messages(task: Any) -> Any:
         content = message["content"]
         return {str(message["role"]): [part(found) for found in (content if isinstance(content, list) else [content])]}
 
-    return [turn(message) for message in task.doc_to_messages(document)]
-
-
-# --- values --------------------------------------------------------------------------
-
-
-def _is_plain_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping) and FUNCTION not in value
-
-
-def _rendered(value: Any) -> Any:
-    """Return a value of a task's configuration as JSON."""
-    if isinstance(value, definitions.FunctionName):
-        found = value.resolve()
-        return {FUNCTION: str(value)} if callable(found) else _rendered(found)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        rendered = {str(key): _rendered(entry) for key, entry in value.items()}
-        # No mapping of a user's must look like a function of this package.
-        return {"mapping": rendered} if FUNCTION in rendered else rendered
-    if isinstance(value, list | tuple):
-        return [_rendered(entry) for entry in value]
-    return _function(value) if callable(value) else {"type": f"{type(value).__module__}.{type(value).__qualname__}", "text": repr(value)[:200]}
-
-
-def _function(value: Any) -> dict[str, Any]:
-    own = own_name(value)
-    if own is not None:
-        return {FUNCTION: own}
-    named = value if hasattr(value, "__qualname__") else type(value)
-    return {FUNCTION: f"{named.__module__}.{named.__qualname__}"} | _source_of(named)
-
-
-def own_name(value: Any) -> str | None:
-    """Return the dotted name by which a YAML of this package names a function; None if the object is not the package's own."""
-    from microbench_tasks.documents import TaskDocuments
-    from microbench_tasks.localization import InFormat
-
-    if type(value) is TaskDocuments:
-        return f"{TaskDocuments.__module__}.{value!r}" if value == TaskDocuments(catalog.ALL_TASKS.get(value.task.name)) else None
-    function = value.__wrapped__ if type(value) is InFormat else value
-    if not isinstance(function, types.FunctionType) or not Path(function.__code__.co_filename).resolve().is_relative_to(_PACKAGE):
-        return None
-    found = getattr(sys.modules.get(function.__module__), function.__qualname__, None)
-    same = found.__wrapped__ is function if type(found) is InFormat else found is value
-    return f"{function.__module__}.{function.__qualname__}" if same else None
-
-
-def _source_of(value: Any) -> dict[str, Any]:
     try:
-        file = inspect.getsourcefile(inspect.unwrap(value))
-        return {"file": Path(file).name, "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
-    # Built in, made by another function, or typed at a prompt.
-    except (OSError, TypeError, ValueError):
-        return {"file": None, "sha256": None}
+        return [turn(message) for message in task.doc_to_messages(document)]
+    # A user's function may raise anything.
+    except Exception as error:
+        return {"error": type(error).__name__}

@@ -99,16 +99,22 @@ _ENGINE_MAPPINGS = _words("""
 """)
 # Mappings whose keys are judged as model arguments, or as generation keys.
 _MAPPINGS = _words("extra_body mm_processor_kwargs chat_template_kwargs model_kwargs processor_kwargs")
-_GENERATION_MAPPINGS = _words("generation_config override_generation_config generation_kwargs gen_kwargs sampling_params")
+_GENERATION_MAPPINGS = _words(
+    "generation_config override_generation_config generation_kwargs gen_kwargs sampling_params"
+)
 
 # Where an answer ends: a list of no words cuts nothing.
-CUTTING = _words("until stop stops stop_sequences stop_strings stop_token_ids stop_words stopping_criteria eos_token_id")
+CUTTING = _words(
+    "until stop stops stop_sequences stop_strings stop_token_ids stop_words stopping_criteria eos_token_id"
+)
 _PLAIN_NAME = re.compile(r"[\w.-]+")
 
 
 def model_reasons(option: str, arguments: Any) -> list[str]:
     """Return why a run with these model arguments (text or mapping) cannot be submitted, by argument."""
-    return [_sentence(option, name, why) for name, why in dict.fromkeys(_judged(_pairs(arguments), is_generation=False))]
+    return [
+        _sentence(option, name, why) for name, why in dict.fromkeys(_judged(_pairs(arguments), is_generation=False))
+    ]
 
 
 def generation_reasons(option: str, settings: Any) -> list[str]:
@@ -152,7 +158,11 @@ def _is_known(name: str, value: Any, *, is_generation: bool) -> bool:
         return not is_generation and isinstance(value, str) and _PLAIN_NAME.fullmatch(value) is not None
     known = GENERATION_KEYS if is_generation else MODEL_ARGUMENTS
     # A known argument has a plain value; in a mapping or list could stand anything.
-    return name in known and not isinstance(value, Mapping) and not (isinstance(value, list) and any(isinstance(entry, Mapping | list) for entry in value))
+    return (
+        name in known
+        and not isinstance(value, Mapping)
+        and not (isinstance(value, list) and any(isinstance(entry, Mapping | list) for entry in value))
+    )
 
 
 def _pairs(arguments: Any) -> Iterator[tuple[str, Any]]:

@@ -29,8 +29,8 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from microbench_tasks import arrow_types, files, hub
-from microbench_tasks.schema import IMAGE, READ_COLUMNS, DataError
+from microbench_tasks import files, hub, tables
+from microbench_tasks.schema import DataError
 
 if TYPE_CHECKING:
     import datasets
@@ -42,7 +42,7 @@ DEMO = "demo"
 HUB_ID = "jnirschl/uBench"
 HUB_CONFIG = "perception"
 HUB_REVISION = "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"
-SPLIT = "test"
+SPLIT = tables.SPLIT
 
 # SHA-256 of the release's Arrow shards, in order.
 RELEASE_SHARDS = (
@@ -65,11 +65,7 @@ TASK_VERSION = 1.0
 # Packages on which questions, answers and scores may depend: results files record their versions.
 PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", "transformers", "open_clip_torch")
 
-# What an Arrow file in the random-access format starts with; a stream does not.
-_ARROW_FILE_MAGIC = b"ARROW1"
 _SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d+)-of-(?P<total>\d+)\.\w+$")
-# Goes up when tables are converted otherwise.
-_TABLE_VERSION = 1
 _OTHER_SPLITS = ("train", "validation", "valid", "val", "dev")
 _CHOICES = f"{SETTING} may be unset (the release on the Hub, {HUB_ID}), a folder with the release in Arrow or Parquet files or saved by save_to_disk, or {DEMO} (the embedded demo set)"
 
@@ -139,7 +135,8 @@ def _load(source: Source) -> datasets.Dataset:
     # File system, Arrow and `datasets` each have errors of their own; all mean this.
     except Exception as error:
         # `datasets` wraps what happened in errors that do not say it.
-        raise _cannot_be_loaded(source.label, error.__cause__ or error) from error
+        cause = error.__cause__ or error
+        raise DataError(f"{source.label}: cannot be loaded: {type(cause).__name__}: {str(cause).rstrip('.')}. {_CHOICES}.") from error
     if not len(loaded[SPLIT]):
         raise DataError(f"{source.label}: holds no row.")
     return loaded[SPLIT]
@@ -270,52 +267,12 @@ def _source_of_files(label: str, data_files: list[Path], identify: Callable[[str
     key = (label, *((str(file), *files.stamp(file)) for file in data_files))
     if key not in _resolved:
         digest = combined_sha256(files.content_hashes(data_files))
-        _resolved[key] = _table_source(label, data_files, digest, identify(digest))
+        try:
+            folder = tables.saved_folder(data_files, digest, label)
+        except tables.UnreadableError as error:
+            raise DataError(f"{label}: cannot be loaded: {error}. {_CHOICES}.") from error
+        _resolved[key] = Source(label, str(folder), identify(digest))
     return _resolved[key]
-
-
-def _table_source(label: str, data_files: list[Path], digest: str, identity: dict[str, Any]) -> Source:
-    if not all(map(_can_be_mapped, data_files)):
-        data_files = [_as_stream(data_files, digest, label)]
-    return Source(label, str(_arrow_view(data_files, digest)), identity)
-
-
-def _can_be_mapped(file: Path) -> bool:
-    """Whether `datasets` and the checks of columns read a file as it is: an Arrow stream of plain types."""
-    import datasets
-    import pyarrow as pa
-
-    if file.suffix != ".arrow" or _is_arrow_file(file):
-        return False
-    try:
-        columns = arrow_types.read_schema(file)
-        read = [column for column in columns if column.name in READ_COLUMNS]
-        # Also of a column that nothing reads, its type must be known to `datasets`.
-        known = datasets.Features.from_arrow_schema(columns.remove_metadata())
-    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
-        return False
-    return bool(known) and all(arrow_types.is_plain_image(column.type) if column.name == IMAGE and arrow_types.is_image(column.type) else arrow_types.is_plain(column.type) for column in read)
-
-
-def _as_stream(data_files: list[Path], digest: str, label: str) -> Path:
-    """The rows as an Arrow stream of plain types, kept where `datasets` keeps its tables; made once."""
-    import datasets
-    import pyarrow as pa
-
-    target = Path(datasets.config.HF_DATASETS_CACHE) / "microbench" / f"{_TABLE_VERSION}-{digest[:16]}"
-    if not target.exists():
-        logger.info(f"{label}: converting {len(data_files)} file(s) to Arrow in {target}, once (HF_DATASETS_CACHE moves it)")
-    try:
-        folder = files.publish_folder(target, lambda draft: arrow_types.rewrite(data_files, draft / f"{SPLIT}.arrow", READ_COLUMNS, IMAGE))
-    except OSError as error:
-        raise DataError(f"{label}: cannot be converted into {target}: {error}. Make room there, or set HF_DATASETS_CACHE to another folder.") from error
-    except (pa.ArrowException, TypeError, ValueError, KeyError) as error:
-        raise _cannot_be_loaded(label, error) from error
-    return folder / f"{SPLIT}.arrow"
-
-
-def _cannot_be_loaded(label: str, error: Exception) -> DataError:
-    return DataError(f"{label}: cannot be loaded: {type(error).__name__}: {str(error).rstrip('.')}. {_CHOICES}.")
 
 
 def _data_files(folder: Path, label: str) -> list[Path]:
@@ -371,22 +328,3 @@ def _check_shards(found: list[Path], label: str) -> None:
         if missing or surplus:
             wrong = [f"{what} number(s) {', '.join(map(str, numbers))}" for what, numbers in (("missing", missing), ("surplus", surplus)) if numbers]
             raise DataError(f"{label}: {name} should have {total} shards; {'; '.join(wrong)}. Download the folder again.")
-
-
-def _is_arrow_file(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(_ARROW_FILE_MAGIC)) == _ARROW_FILE_MAGIC
-
-
-def _arrow_view(data_files: list[Path], digest: str) -> Path:
-    """A ``save_to_disk`` folder that names ``data_files`` where they lie.
-
-    ``datasets.load_from_disk`` memory-maps what it names, while ``load_dataset`` would first
-    copy every byte into its cache.
-    """
-    named = hashlib.sha256("\n".join(map(str, data_files)).encode()).hexdigest()
-    state = {"_data_files": [{"filename": str(file)} for file in data_files], "_fingerprint": digest[:16], "_split": SPLIT}
-    state |= {"_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False}
-    contents = {"dataset_dict.json": {"splits": [SPLIT]}, f"{SPLIT}/state.json": state, f"{SPLIT}/dataset_info.json": {}}
-    view = files.cache_dir() / "views" / f"{digest[:16]}-{named[:16]}"
-    return files.write_folder(view, {name: json.dumps(content, indent=2).encode() for name, content in contents.items()})

@@ -13,7 +13,7 @@ HARMLESS = [
     "model=Qwen/Qwen3-VL-8B-Instruct,base_url=http://localhost:8000/v1,num_cpus=32,timeout=120,api_key=[REDACTED]",
     "model=ViT-B-32,pretrained=logs/epoch_10.pt,precision=bf16,context_length=77,device=cpu",
     "model=plip,merge_with=clip,alpha=0.5,merge=linear",
-    "model=x,override_generation_config={\"temperature\": 0},mm_processor_kwargs='{\"max_pixels\": 401408}'",
+    'model=x,override_generation_config={"temperature": 0},mm_processor_kwargs=\'{"max_pixels": 401408}\'',
     "pretrained=x,min_pixels=200704,max_pixels=401408,attn_implementation=sdpa,interleave_visuals=False,chat_template=None",
     {"model": "system", "chat_template": None, "extra_body": {"chat_template_kwargs": {"enable_thinking": False}}},
     "",
@@ -60,7 +60,10 @@ def test_an_unknown_argument_is_refused_by_name_with_the_way_out(arguments, name
     assert "Run without it" in reason
 
 
-@pytest.mark.parametrize("settings", ["max_new_tokens=12,temperature=0.5,top_p=0.9,do_sample=True,num_beams=3", {"until": [], "n": 1}, "", None])
+@pytest.mark.parametrize(
+    "settings",
+    ["max_new_tokens=12,temperature=0.5,top_p=0.9,do_sample=True,num_beams=3", {"until": [], "n": 1}, "", None],
+)
 def test_keys_that_say_how_long_and_how_greedily_a_model_answers_are_no_reason(settings):
     assert generation_reasons("--gen_kwargs", settings) == []
 
@@ -92,7 +95,10 @@ def test_no_value_and_no_secret_stands_in_a_reason():
     assert all(token not in reason and reason.isascii() and reason.isprintable() for reason in reasons)
 
 
-@pytest.mark.parametrize("text", ["a=1,b={'x': 1, 'y': [2, 3]},c=d", 'a="1,2",b=\'{"k": "v,w"}\'', "a=[1,2],b=it's,c=2", 'a=\\",b=1', "a={,b=1"])
+@pytest.mark.parametrize(
+    "text",
+    ["a=1,b={'x': 1, 'y': [2, 3]},c=d", 'a="1,2",b=\'{"k": "v,w"}\'', "a=[1,2],b=it's,c=2", 'a=\\",b=1', "a={,b=1"],
+)
 def test_arguments_are_split_as_the_harness_splits_them(text):
     from lmms_eval.utils import simple_parse_args_string
 
@@ -103,9 +109,28 @@ def test_no_argument_of_the_harness_that_is_named_after_a_prompt_is_accepted():
     """Read from the source of every model class; what the names say is another rule than the list."""
     import lmms_eval.models
 
-    words = {"prompt", "system", "instruction", "template", "message", "messages", "negative", "token", "interleave", "stops", "mcp"}
+    words = {
+        "prompt",
+        "system",
+        "instruction",
+        "template",
+        "message",
+        "messages",
+        "negative",
+        "token",
+        "interleave",
+        "stops",
+        "mcp",
+    }
     # The first two count tokens or videos. An image as tokens is what these models get anyway. A template by its name is one of the library's own.
-    accepted = {"max_think_token_n", "si_token_len", "miv_token_len", "pad_token_id", "faster_token_stride", "conv_template"}
+    accepted = {
+        "max_think_token_n",
+        "si_token_len",
+        "miv_token_len",
+        "pad_token_id",
+        "faster_token_stride",
+        "conv_template",
+    }
     found = set()
     for file in Path(lmms_eval.models.__path__[0]).glob("*/*.py"):
         for node in ast.walk(ast.parse(file.read_text())):

@@ -262,6 +262,26 @@ def test_a_torn_parquet_file_says_what_is_wrong(tmp_path, use_source):
         source.load(source.current())
 
 
+def test_a_parquet_file_that_is_torn_in_its_data_is_refused(tmp_path, use_source):
+    folder = release.write_parquet(tmp_path / "data", ROWS)
+    file = next(folder.iterdir())
+    content = file.read_bytes()
+    file.write_bytes(content[:4] + b"\xff" * 400 + content[404:])
+    use_source(folder)
+    with pytest.raises(DataError, match=f"^MICROBENCH_DATASET={folder}: cannot be loaded: "):
+        source.load(source.current())
+
+
+def test_a_disk_that_fills_up_while_files_are_converted_is_named(tmp_path, use_source, monkeypatch):
+    def fill(*arguments):
+        raise OSError(28, "No space left on device")
+
+    use_source(release.write_parquet(tmp_path / "data", [release.row(77)]))
+    monkeypatch.setattr(source.tables.arrow_types, "rewrite", fill)
+    with pytest.raises(DataError, match=rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. Make room there, or set HF_DATASETS_CACHE"):
+        source.current()
+
+
 def test_streams_and_files_of_arrow_may_be_mixed(tmp_path, use_source):
     folder = write_arrow_file(tmp_path / "data")
     table = release.table(ROWS[:1]).data.table

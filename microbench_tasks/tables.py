@@ -1,0 +1,106 @@
+"""From data files to a folder that `datasets` and the harness load: a ``save_to_disk`` folder of Arrow streams.
+
+Arrow streams of plain types (see `arrow_types`) stay where they lie and are memory-mapped there. Other files are
+converted to such a stream once, in the folder where `datasets` keeps its tables.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loguru import logger
+
+from microbench_tasks import arrow_types, files
+from microbench_tasks.schema import IMAGE, READ_COLUMNS, DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SPLIT = "test"
+# What an Arrow file in the random-access format starts with; a stream does not.
+_ARROW_FILE_MAGIC = b"ARROW1"
+# Goes up when tables are converted otherwise.
+_CONVERSION_VERSION = 1
+
+
+class UnreadableError(ValueError):
+    """A file is torn, or a column has a type that nothing reads."""
+
+
+def saved_folder(data_files: list[Path], digest: str, label: str) -> Path:
+    """Return a ``save_to_disk`` folder with the rows of ``data_files``.
+
+    Args:
+        data_files: Parquet files, Arrow files or Arrow streams, in order.
+        digest: their content hash.
+        label: names them in messages.
+
+    Raises:
+        UnreadableError: a file cannot be read.
+        DataError: the rows cannot be written where they would have to be.
+    """
+    if not all(map(_can_be_mapped, data_files)):
+        data_files = [_converted(data_files, digest, label)]
+    return _view(data_files, digest)
+
+
+def _can_be_mapped(file: Path) -> bool:
+    """Whether `datasets` and the checks of columns read a file as it is: an Arrow stream of plain types."""
+    import datasets
+    import pyarrow as pa
+
+    if file.suffix != ".arrow" or _is_random_access(file):
+        return False
+    try:
+        columns = arrow_types.read_schema(file)
+        # Also of a column that nothing reads, the type must be known to `datasets`.
+        datasets.Features.from_arrow_schema(columns.remove_metadata())
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
+        return False
+    return all(_is_plain(column) for column in columns if column.name in READ_COLUMNS)
+
+
+def _is_random_access(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(_ARROW_FILE_MAGIC)) == _ARROW_FILE_MAGIC
+
+
+def _is_plain(column: pa.Field) -> bool:
+    if column.name == IMAGE and arrow_types.is_image(column.type):
+        return arrow_types.is_plain_image(column.type)
+    return arrow_types.is_plain(column.type)
+
+
+def _converted(data_files: list[Path], digest: str, label: str) -> Path:
+    """An Arrow stream with the same rows, in plain types."""
+    import datasets
+    import pyarrow as pa
+
+    target = Path(datasets.config.HF_DATASETS_CACHE) / "microbench" / f"{_CONVERSION_VERSION}-{digest[:16]}"
+    if not target.exists():
+        logger.info(f"{label}: converting {len(data_files)} file(s) to Arrow in {target}, once (HF_DATASETS_CACHE moves it)")
+    try:
+        folder = files.publish_folder(target, lambda draft: arrow_types.rewrite(data_files, draft / f"{SPLIT}.arrow", READ_COLUMNS, IMAGE))
+    except (pa.ArrowException, OSError, TypeError, ValueError, KeyError) as error:
+        # Arrow's errors of a torn file are system errors without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise DataError(f"{label}: cannot be converted into {target}: {error}. Make room there, or set HF_DATASETS_CACHE to another folder.") from error
+        raise UnreadableError(f"{type(error).__name__}: {str(error).rstrip('.')}") from error
+    return folder / f"{SPLIT}.arrow"
+
+
+def _view(data_files: list[Path], digest: str) -> Path:
+    """A ``save_to_disk`` folder that names Arrow streams where they lie.
+
+    ``datasets.load_from_disk`` memory-maps what it names, while ``load_dataset`` would first
+    copy every byte into its cache.
+    """
+    named = hashlib.sha256("\n".join(map(str, data_files)).encode()).hexdigest()
+    state = {"_data_files": [{"filename": str(file)} for file in data_files], "_fingerprint": digest[:16], "_split": SPLIT}
+    state |= {"_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False}
+    contents = {"dataset_dict.json": {"splits": [SPLIT]}, f"{SPLIT}/state.json": state, f"{SPLIT}/dataset_info.json": {}}
+    view = files.cache_dir() / "views" / f"{digest[:16]}-{named[:16]}"
+    return files.write_folder(view, {name: json.dumps(content, indent=2).encode() for name, content in contents.items()})
