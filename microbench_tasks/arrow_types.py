@@ -37,7 +37,7 @@ def _plain_scalars() -> tuple[Callable[[pa.DataType], bool], ...]:
     from pyarrow import types
 
     texts_and_bytes = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
-    return (*texts_and_bytes, types.is_boolean, types.is_integer, types.is_floating, types.is_null, types.is_temporal, types.is_decimal)
+    return (*texts_and_bytes, types.is_boolean, types.is_integer, types.is_floating, types.is_null, types.is_temporal)
 
 
 def is_image(stored: pa.DataType) -> bool:
@@ -176,6 +176,8 @@ def plain(column: pa.Array) -> pa.Array:
         # A null among the offsets makes its list null, also where the array is a slice.
         absent = np.append(lists.is_null().to_numpy(zero_copy_only=False), False)
         return pa.LargeListArray.from_arrays(pa.array(np.asarray(lists.offsets), mask=absent), plain(lists.values))
+    if pa.types.is_decimal(stored):
+        return column.cast(pa.float64())
     if pa.types.is_string_view(stored):
         return column.cast(pa.large_string())
     if pa.types.is_binary_view(stored) or pa.types.is_fixed_size_binary(stored):

@@ -114,9 +114,12 @@ def _source_of_documents(documents: list[Path], label: str, identify: Callable[[
     _report_oddities(documents, asked, label)
     images = sorted({image for image, _, _ in asked})
     digest = hashlib.sha256("\n".join([str(_TABLE_VERSION), *files.content_hashes(documents + images)]).encode()).hexdigest()
-    table = files.publish_folder(files.cache_dir() / COGNITION / digest[:16], lambda draft: _write_table(draft, asked))
+    try:
+        table = files.publish_table(files.cache_dir() / COGNITION / f"{_TABLE_VERSION}-{digest[:16]}", f"{source.SPLIT}.parquet", lambda path: _write_table(path, asked))
+    except files.ChangedError as error:
+        raise DataError(f"{label}: {error}.") from error
     identity = identify(digest)
-    return source.folder_source(str(table), label, lambda _: identity)
+    return source.folder_source(str(table.parent), label, lambda _: identity)
 
 
 def _json_files(folder: Path, label: str) -> list[Path]:
@@ -178,7 +181,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) and value.strip() != "" and not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _write_table(folder: Path, asked: list[tuple[Path, str, dict[str, Any]]]) -> None:
+def _write_table(path: Path, asked: list[tuple[Path, str, dict[str, Any]]]) -> None:
     """One row per question, in the columns that the release has for questions."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -195,7 +198,7 @@ def _write_table(folder: Path, asked: list[tuple[Path, str, dict[str, Any]]]) ->
         ("questions", pa.struct([(COGNITION, asked_type)])),
         ("captions", pa.struct([(caption_key(COGNITION), caption_type)])),
     ]
-    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), folder / f"{source.SPLIT}.parquet")
+    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), path)
 
 
 def _row(image: Path, question: dict[str, Any]) -> dict[str, Any]:

@@ -45,6 +45,28 @@ def publish_folder(target: Path, fill: Callable[[Path], None]) -> Path:
     return target
 
 
+class ChangedError(ValueError):
+    """A file that the plugin keeps has other content than it was written with."""
+
+
+def publish_table(target: Path, name: str, write: Callable[[Path], None]) -> Path:
+    """Let ``write`` make the file ``name`` in a folder ``target``, once (see `publish_folder`), and verify it at each use.
+
+    Raises:
+        ChangedError: the file is not what was written.
+    """
+
+    def fill(draft: Path) -> None:
+        write(draft / name)
+        (draft / f"{name}.sha256").write_text(sha256(draft / name))
+
+    table = publish_folder(target, fill) / name
+    stated = table.with_name(f"{name}.sha256")
+    if not table.is_file() or not stated.is_file() or content_hashes([table]) != [stated.read_text()]:
+        raise ChangedError(f"{target} has been changed since it was written. Delete that folder and run again")
+    return table
+
+
 def write_folder(target: Path, contents: Mapping[str, bytes]) -> Path:
     """Publish a folder with the given files (relative name to content); see `publish_folder`."""
 

@@ -44,7 +44,7 @@ def saved_folder(data_files: list[Path], digest: str, label: str) -> Path:
     """
     if not all(map(_can_be_mapped, data_files)):
         data_files = [_converted(data_files, digest, label)]
-    return _view(data_files, digest)
+    return _view(data_files, digest, label)
 
 
 def _can_be_mapped(file: Path) -> bool:
@@ -83,16 +83,17 @@ def _converted(data_files: list[Path], digest: str, label: str) -> Path:
     if not target.exists():
         logger.info(f"{label}: converting {len(data_files)} file(s) to Arrow in {target}, once (HF_DATASETS_CACHE moves it)")
     try:
-        folder = files.publish_folder(target, lambda draft: arrow_types.rewrite(data_files, draft / f"{SPLIT}.arrow", READ_COLUMNS, IMAGE))
+        return files.publish_table(target, f"{SPLIT}.arrow", lambda table: arrow_types.rewrite(data_files, table, READ_COLUMNS, IMAGE))
+    except files.ChangedError as error:
+        raise DataError(f"{label}: {error}.") from error
     except (pa.ArrowException, OSError, TypeError, ValueError, KeyError) as error:
         # Arrow's errors of a torn file are system errors without a number.
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(f"{label}: cannot be converted into {target}: {error}. Make room there, or set HF_DATASETS_CACHE to another folder.") from error
         raise UnreadableError(f"{type(error).__name__}: {str(error).rstrip('.')}") from error
-    return folder / f"{SPLIT}.arrow"
 
 
-def _view(data_files: list[Path], digest: str) -> Path:
+def _view(data_files: list[Path], digest: str, label: str) -> Path:
     """A ``save_to_disk`` folder that names Arrow streams where they lie.
 
     ``datasets.load_from_disk`` memory-maps what it names, while ``load_dataset`` would first
@@ -101,6 +102,10 @@ def _view(data_files: list[Path], digest: str) -> Path:
     named = hashlib.sha256("\n".join(map(str, data_files)).encode()).hexdigest()
     state = {"_data_files": [{"filename": str(file)} for file in data_files], "_fingerprint": digest[:16], "_split": SPLIT}
     state |= {"_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False}
-    contents = {"dataset_dict.json": {"splits": [SPLIT]}, f"{SPLIT}/state.json": state, f"{SPLIT}/dataset_info.json": {}}
-    view = files.cache_dir() / "views" / f"{digest[:16]}-{named[:16]}"
-    return files.write_folder(view, {name: json.dumps(content, indent=2).encode() for name, content in contents.items()})
+    stated = {"dataset_dict.json": {"splits": [SPLIT]}, f"{SPLIT}/state.json": state, f"{SPLIT}/dataset_info.json": {}}
+    contents = {name: json.dumps(content, indent=2).encode() for name, content in stated.items()}
+    view = files.write_folder(files.cache_dir() / "views" / f"{digest[:16]}-{named[:16]}", contents)
+    # A view that was edited would name other data.
+    if any((view / name).read_bytes() != content for name, content in contents.items()):
+        raise DataError(f"{label}: {view} has been changed since it was written. Delete that folder and run again.")
+    return view

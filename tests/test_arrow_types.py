@@ -1,5 +1,7 @@
 """Claims about tables of other writers: every Arrow type that holds images, text or lists loads, with the same documents."""
 
+import decimal
+
 import datasets
 import numpy as np
 import pyarrow as pa
@@ -9,7 +11,7 @@ import release
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microbench_tasks import arrow_types, asked, catalog, documents, preflight, source
+from microbench_tasks import arrow_types, asked, catalog, documents, preflight, schema, source
 from microbench_tasks.schema import DataError
 
 ROWS = [release.row(index, "burgess_et_al_2024_contour", polygon=[release.instance("nucleus", [1, 2, 30, 20])]) for index in range(5)]
@@ -81,6 +83,7 @@ OTHERS = {
     "list views": lambda: everywhere(lambda stored: pa.list_view(stored.value_type) if pa.types.is_list(stored) else stored),
     "runs": lambda: TABLE.set_column(TABLE.column_names.index("dataset"), "dataset", pa.array(["burgess_et_al_2024_contour"] * 5, pa.run_end_encoded(pa.int32(), pa.string()))),
     "a column of nulls": lambda: TABLE.set_column(TABLE.column_names.index("stain"), "stain", pa.nulls(5)),
+    "decimal numbers": lambda: TABLE.set_column(TABLE.column_names.index("microns_per_pixel"), "microns_per_pixel", pa.array([decimal.Decimal("0.5")] * 5, pa.decimal128(5, 2))),
     "a map that nothing reads": lambda: TABLE.append_column("notes", pa.array([[("by", "me")]] * 5, pa.map_(pa.string(), pa.string()))),
 }
 FORMS = {name: lambda values=values, stored=stored: with_image(values, stored) for name, (values, stored) in IMAGES.items()} | OTHERS
@@ -117,6 +120,7 @@ def test_the_documents_are_the_same_whatever_the_types(make, form, tmp_path, use
     made = {name: documents.TaskDocuments(catalog.TASKS[name])(split, "data") for name in TASKS}
     assert {name: asked.digest(found) for name, found in made.items()} == expected
     assert made[TASKS[0]][1]["image"].size == (32, 24)
+    assert schema.slice_values(split.data.table, "data") == {"modality": ["light microscopy"] * 5, "domain": ["pathology"] * 5, "microns_per_pixel": [0.5] * 5}
 
 
 @pytest.mark.parametrize("name", ["large binary", "other order", "extra field", "large fields", "path of type null", "bytes alone", "binary"])

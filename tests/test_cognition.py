@@ -369,6 +369,21 @@ def test_unchanged_content_is_the_same_source(written):
     assert cognition.current() == first
 
 
+def test_a_kept_table_that_was_changed_is_refused(written):
+    cognition.current()
+    [table] = (files.cache_dir() / "cognition").glob(f"*-{cognition.METADATA['dataset']['sha256'][:16]}/*.parquet")
+    table.write_bytes(table.read_bytes().replace(b"Which", b"Witch"))
+    cognition._resolved.clear()
+    with pytest.raises(DataError, match=f"{table.parent} has been changed since it was written. Delete that folder and run again"):
+        cognition.current()
+    table.unlink()
+    with pytest.raises(DataError, match="has been changed"):
+        cognition.current()
+    (table.parent / "test.parquet.sha256").unlink()
+    table.parent.rmdir()
+    assert len(docs()) == 3
+
+
 def test_the_harness_loads_what_we_load(written):
     """The call is the one in lmms_eval/api/task.py, ConfigurableTask.download."""
     loaded = datasets.load_from_disk(dataset_path=cognition.DATASET_PATH)

@@ -282,6 +282,28 @@ def test_a_disk_that_fills_up_while_files_are_converted_is_named(tmp_path, use_s
         source.current()
 
 
+def test_a_converted_table_that_was_changed_is_refused(tmp_path, use_source):
+    """By its name it would stand in for the data that it was once made of."""
+    use_source(release.write_parquet(tmp_path / "data", [release.row(78)]))
+    [made] = source.load(source.current()).cache_files
+    source._resolved.clear()
+    with open(made["filename"], "r+b") as file:
+        file.seek(-20, 2)
+        file.write(b"x")
+    with pytest.raises(DataError, match=rf"^MICROBENCH_DATASET={tmp_path}/data: {os.path.dirname(made['filename'])} has been changed since it was written. Delete that folder and run again\.$"):
+        source.current()
+
+
+def test_a_view_that_was_made_to_name_other_files_is_refused(tmp_path, use_source):
+    use_source(write_arrow_shards(tmp_path / "data"))
+    view = source.current().path
+    source._resolved.clear()
+    state = json.loads(open(f"{view}/test/state.json").read())
+    open(f"{view}/test/state.json", "w").write(json.dumps(state | {"_data_files": state["_data_files"][:1]}))
+    with pytest.raises(DataError, match=f"{view} has been changed since it was written. Delete that folder and run again"):
+        source.current()
+
+
 def test_streams_and_files_of_arrow_may_be_mixed(tmp_path, use_source):
     folder = write_arrow_file(tmp_path / "data")
     table = release.table(ROWS[:1]).data.table
