@@ -99,7 +99,7 @@ def unique_labels(labels: Iterable[str]) -> list[str]:
 
 def _writable(text: str) -> str:
     """What JSON and names of folders can hold and cannot be printed, such as half a surrogate pair, made visible."""
-    return plain(text)
+    return plain(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _run(path: Path) -> Run:
