@@ -64,7 +64,12 @@ def _is_content(stored: pa.DataType) -> bool:
         stored = stored.value_type
     if _is_any_list(stored):
         return pa.types.is_integer(stored.value_type)
-    return pa.types.is_binary(stored) or pa.types.is_large_binary(stored) or pa.types.is_binary_view(stored) or pa.types.is_fixed_size_binary(stored)
+    return (
+        pa.types.is_binary(stored)
+        or pa.types.is_large_binary(stored)
+        or pa.types.is_binary_view(stored)
+        or pa.types.is_fixed_size_binary(stored)
+    )
 
 
 def _is_any_list(stored: pa.DataType) -> bool:
@@ -148,7 +153,11 @@ def _as_binary(content: pa.Array) -> Iterator[pa.Array]:
         part = content.slice(first, last - first)
         valid = None if not part.null_count else pa.array(part.is_valid().to_numpy(zero_copy_only=False)).buffers()[1]
         shifted = pa.py_buffer((offsets[first : last + 1] - offsets[first]).astype(np.int32))
-        yield pa.Array.from_buffers(pa.binary(), last - first, [valid, shifted, values.slice(int(offsets[first]), int(offsets[last] - offsets[first]))])
+        yield pa.Array.from_buffers(
+            pa.binary(),
+            last - first,
+            [valid, shifted, values.slice(int(offsets[first]), int(offsets[last] - offsets[first]))],
+        )
         first = last
 
 
@@ -234,7 +243,11 @@ def rewrite(paths: Iterable[Path], target: Path, read: Collection[str], image: s
     writer = None
     with pa.OSFile(str(target), "wb") as sink:
         for batch in _batches(paths):
-            converted = {name: array for name in batch.schema.names if (array := _converted(batch.column(name), name, read, image)) is not None}
+            converted = {
+                name: array
+                for name in batch.schema.names
+                if (array := _converted(batch.column(name), name, read, image)) is not None
+            }
             made = pa.RecordBatch.from_pydict(converted)
             if writer is None:
                 plain_schema = made.schema
@@ -277,7 +290,11 @@ def _batches(paths: Iterable[Path]) -> Iterator[pa.RecordBatch]:
         with pa.memory_map(str(path)) as mapped:
             opened = _open_arrow(mapped)
             yield _no_rows(opened.schema)
-            stored = (opened.get_batch(number) for number in range(opened.num_record_batches)) if isinstance(opened, pa.ipc.RecordBatchFileReader) else opened
+            stored = (
+                (opened.get_batch(number) for number in range(opened.num_record_batches))
+                if isinstance(opened, pa.ipc.RecordBatchFileReader)
+                else opened
+            )
             for batch in stored:
                 yield from (batch.slice(start, _BATCH_ROWS) for start in range(0, len(batch), _BATCH_ROWS))
 

@@ -62,7 +62,9 @@ def _are_shown_as_stored(documents: datasets.Dataset) -> bool:
 
     if type(documents) is not datasets.Dataset or documents.format["type"] is not None:
         return False
-    return set(documents.format["columns"]) == set(documents.column_names) and all(map(_is_plain, documents.features.values()))
+    return set(documents.format["columns"]) == set(documents.column_names) and all(
+        map(_is_plain, documents.features.values())
+    )
 
 
 def _is_plain(feature: Any) -> bool:

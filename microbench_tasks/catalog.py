@@ -62,8 +62,11 @@ DATASETS = (*CLASSIFICATION_DATASETS, *LOCALIZATION_ONLY_DATASETS)
 # How many questions the release asks: a fine one per image of the datasets above, as many of each coarse kind, but fewer
 # stains, and how many fine ones its totals leave out (see the next).
 RELEASE_QUESTIONS, RELEASE_STAIN_QUESTIONS, RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL = 16_130, 15_196, 1_486
-# The questions of single tasks in the release. Of the other fine tasks only the sum is public, and of boxes only `RELEASE_ROWS`.
-RELEASE_COUNTS = {f"{COARSE_GROUP}_{kind}": RELEASE_STAIN_QUESTIONS if kind == "stain" else RELEASE_QUESTIONS for kind in COARSE_KINDS} | {
+# The questions of single tasks in the release. Of the other fine tasks only the sum is public, and of boxes only
+# `RELEASE_ROWS`.
+RELEASE_COUNTS = {
+    **{f"{COARSE_GROUP}_{kind}": RELEASE_QUESTIONS for kind in COARSE_KINDS},
+    f"{COARSE_GROUP}_stain": RELEASE_STAIN_QUESTIONS,
     # No row of its dataset has a question about the stain, and every other row has one.
     f"{FINE_GROUP}_fluorescent_structures": RELEASE_QUESTIONS - RELEASE_STAIN_QUESTIONS,
 }

@@ -95,12 +95,16 @@ def _hub_source(download: bool) -> Source:
 
 
 def _folder_source(setting: str, label: str, identify: Callable[[str], dict[str, Any]] | None = None) -> Source:
-    """The questions in a folder; ``identify`` makes what is recorded of the content hash, by default with the folder's path."""
+    """The questions in a folder.
+
+    ``identify`` makes what is recorded of the content hash; by default the folder's path with it.
+    """
     folder = Path(setting).expanduser()
     if not setting.strip() or not folder.is_dir():
         raise DataError(f"{label}: no such folder. {_LAYOUT}.")
     documents = _json_files(folder, label)
-    key = (label, *((str(path), *files.stamp(path)) for path in sorted(documents[0].parent.iterdir()) if path.is_file()))
+    beside = sorted(path for path in documents[0].parent.iterdir() if path.is_file())
+    key = (label, *((str(path), *files.stamp(path)) for path in beside))
     if key not in _resolved:
         identify = identify or (lambda sha256: {"source": "folder", "path": str(folder.resolve()), "sha256": sha256})
         _resolved[key] = _source_of_documents(documents, label, identify)
@@ -114,8 +118,9 @@ def _source_of_documents(documents: list[Path], label: str, identify: Callable[[
     _report_oddities(documents, asked, label)
     images = sorted({image for image, _, _ in asked})
     digest = hashlib.sha256("\n".join([str(_TABLE_VERSION), *files.content_hashes(documents + images)]).encode()).hexdigest()
+    kept = files.cache_dir() / COGNITION / f"{_TABLE_VERSION}-{digest[:16]}"
     try:
-        table = files.publish_table(files.cache_dir() / COGNITION / f"{_TABLE_VERSION}-{digest[:16]}", f"{source.SPLIT}.parquet", lambda path: _write_table(path, asked))
+        table = files.publish_table(kept, f"{source.SPLIT}.parquet", lambda path: _write_table(path, asked))
     except files.ChangedError as error:
         raise DataError(f"{label}: {error}.") from error
     identity = identify(digest)

@@ -93,7 +93,7 @@ def kind_of(identity: Mapping[str, Any]) -> DataKind:
 
 
 def _is_cognition_on_hub(stated: Mapping[str, Any]) -> bool:
-    """Whether a source is cognition questions in the release's repository; no commit or content of them is known to pin."""
+    """Whether a source is cognition questions in the release's repository, of which nothing is known to pin."""
     expected = source.hub_identity(catalog.COGNITION, str(stated.get("revision"))) | {"sha256": stated.get("sha256")}
     return stated == expected and stated["sha256"] is not None
 

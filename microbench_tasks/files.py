@@ -50,7 +50,7 @@ class ChangedError(ValueError):
 
 
 def publish_table(target: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """Let ``write`` make the file ``name`` in a folder ``target``, once (see `publish_folder`), and verify it at each use.
+    """Let ``write`` make the file ``name`` in a folder ``target``, once, and verify it at each use.
 
     Raises:
         ChangedError: the file is not what was written.
@@ -110,7 +110,10 @@ def content_hashes(paths: list[Path]) -> list[str]:
     except (OSError, ValueError):
         known = {}
     stamps = {str(path): stamp(path) for path in paths}
-    fresh = {name: known[name] if known.get(name, {}).get("stamp") == now else {"stamp": now, "sha256": sha256(Path(name))} for name, now in stamps.items()}
+    fresh = {
+        name: known[name] if known.get(name, {}).get("stamp") == now else {"stamp": now, "sha256": sha256(Path(name))}
+        for name, now in stamps.items()
+    }
     if fresh != known:
         # A cache that cannot be written costs time, not the run.
         with contextlib.suppress(OSError):

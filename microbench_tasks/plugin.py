@@ -299,7 +299,8 @@ def _record_definitions() -> None:
         # The first process has the results of all.
         is_first = os.environ.get("RANK", "0") == "0"
         task_dict = call.arguments["task_dict"] if is_first else {}
-        found = provenance.metadata_of({output.task_name: output.task for output in evaluator.get_task_list(task_dict)})
+        tasks = {output.task_name: output.task for output in evaluator.get_task_list(task_dict)}
+        found = provenance.metadata_of(tasks, cache_requests=bool(call.arguments.get("cache_requests")))
         provenance.warn_of_groups(task_dict)
         results = original(*call.args, **call.kwargs)
         for name, metadata in found.items():
@@ -366,8 +367,9 @@ def _recovering(original: Callable) -> Callable:
 
     @functools.wraps(original)
     def create(cls, cache_root, **options):
-        from microbench_tasks import resuming
+        from microbench_tasks import provenance, resuming
 
+        provenance.mark_redefined(options.get("task_dict") or {})
         cache = original(cache_root, **options)
         resuming.recover(cache, Path(cache._cache_root))
         return cache

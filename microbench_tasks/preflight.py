@@ -84,12 +84,17 @@ def _report_counts(split: datasets.Dataset, found: source.Source, counts: dict[s
     """
     if found.identity.get("is_release") or found.identity["source"] == source.DEMO:
         return
-    asked = [f"{name} has {count:,} questions, in the release {catalog.RELEASE_COUNTS[name]:,}" for name, count in counts.items() if catalog.RELEASE_COUNTS.get(name, count) != count]
-    if catalog.COGNITION_TASK in counts and counts[catalog.COGNITION_TASK] != catalog.PAPER_COGNITION_QUESTIONS:
-        asked.append(f"{catalog.COGNITION_TASK} has {counts[catalog.COGNITION_TASK]:,} questions, in the paper {catalog.PAPER_COGNITION_QUESTIONS:,}")
-    asked += _other_numbers_of_rows([name for name in counts if name not in catalog.RELEASE_COUNTS], collections.Counter(schema.dataset_names(split.data.table, found.label)))
-    if asked:
-        warn_once(f"{found.label}: not the release by its hash, and other numbers than it has: {'; '.join(asked)}. Scores on these data compare with no others.")
+    known = {name: ("release", number) for name, number in catalog.RELEASE_COUNTS.items()}
+    known[catalog.COGNITION_TASK] = ("paper", catalog.PAPER_COGNITION_QUESTIONS)
+    differing = {name: known[name] for name, count in counts.items() if name in known and known[name][1] != count}
+    said = [f"{name} has {counts[name]:,} questions, in the {of} {count:,}" for name, (of, count) in differing.items()]
+    rows = collections.Counter(schema.dataset_names(split.data.table, found.label))
+    said += _other_numbers_of_rows([name for name in counts if name not in known], rows)
+    if said:
+        warn_once(
+            f"{found.label}: not the release by its hash, and other numbers than it has: {'; '.join(said)}. "
+            "Scores on these data compare with no others."
+        )
 
 
 def _other_numbers_of_rows(names: list[str], rows: collections.Counter[str]) -> Iterator[str]:
@@ -98,7 +103,9 @@ def _other_numbers_of_rows(names: list[str], rows: collections.Counter[str]) -> 
         concerned = [name for name in names if set(datasets_known) & set(catalog.ALL_TASKS[name].datasets)]
         found = sum(rows[dataset] for dataset in datasets_known)
         if concerned and found != number:
-            listed = ", ".join(datasets_known) if len(datasets_known) <= 2 else f"all {len(datasets_known)} datasets of classification together"
+            listed = ", ".join(datasets_known)
+            if datasets_known == catalog.CLASSIFICATION_DATASETS:
+                listed = f"all {len(datasets_known)} datasets of classification together"
             yield f"{found:,} rows of {listed}, in the release {number:,} ({', '.join(concerned)})"
 
 

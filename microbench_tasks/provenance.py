@@ -19,6 +19,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import hashlib
+import json
 import types
 from collections.abc import Mapping
 from typing import Any
@@ -54,8 +56,10 @@ def remember(task: Any) -> None:
         task.config.metadata = {name: value for name, value in task.config.metadata.items() if name not in _MEASURED}
 
 
-def metadata_of(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def metadata_of(tasks: Mapping[str, Any], *, cache_requests: bool = False) -> dict[str, dict[str, Any]]:
     """Return what the results file gets as metadata of each of this package's tasks, and warn of redefinitions.
+
+    ``cache_requests`` is the harness's option: requests that it kept may be those of another definition.
 
     A task whose definition cannot be recorded can be scored and not submitted: its metadata say nothing.
     """
@@ -65,7 +69,8 @@ def metadata_of(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         if name not in catalog.ALL_TASKS:
             continue
         try:
-            made[name] = _metadata(name, task, own_metadata(definitions.definition(name)["metadata"]))
+            own = own_metadata(definitions.definition(name)["metadata"])
+            made[name] = _metadata(name, task, own, {"cache_requests": True} if cache_requests else {})
         # Functions of a user's task may raise anything, and the run is worth its scores without a record.
         except Exception as error:
             made[name] = {"dataset": {"source": OTHER_DATA}}
@@ -79,6 +84,22 @@ def metadata_of(tasks: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
                 "the results are marked, and microbench submit refuses them."
             )
     return made
+
+
+def mark_redefined(task_dict: Mapping[Any, Any]) -> None:
+    """Let a response cache tell a redefined task from the package's own: its keys name functions without their files."""
+    for name, task in task_dict.items():
+        if isinstance(task, Mapping):
+            mark_redefined(task)
+        elif name in catalog.ALL_TASKS and isinstance(getattr(task.config, "metadata", None) or {}, dict):
+            try:
+                differs = json.dumps(record(name, task)["differs"], sort_keys=True)
+            # Functions of a user's task may raise anything.
+            except Exception as error:
+                differs = f"{type(error).__name__}: {error}"
+            if differs != "{}":
+                digest = hashlib.sha256(differs.encode()).hexdigest()
+                task.config.metadata = (task.config.metadata or {}) | {"redefined": digest}
 
 
 def warn_of_groups(task_dict: Mapping[Any, Any]) -> None:
@@ -112,9 +133,9 @@ def describe(field: str, values: Mapping[str, Any]) -> str:
     return f"{task_fields.plain_name(field)} is redefined: {what}"
 
 
-def _metadata(name: str, task: Any, own: Mapping[str, Any]) -> dict[str, Any]:
+def _metadata(name: str, task: Any, own: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
     stated = task.config.metadata if isinstance(task.config.metadata, dict) else {}
-    definition = record(name, task)
+    definition = record(name, task, options)
     metadata = {**stated, **own, "asked": _asked(name, task), "definition": definition}
     if _OF_DATA & {field.partition(".")[0] for field in definition["differs"]}:
         place = {"path": task.config.dataset_path, "name": task.config.dataset_name}
@@ -136,11 +157,11 @@ def _asked(name: str, task: Any) -> dict[str, Any] | None:
         return None
 
 
-def record(name: str, task: Any) -> dict[str, Any]:
-    """Return the record of the definition of a task object; see the module's documentation."""
+def record(name: str, task: Any, options: Mapping[str, Any] = types.MappingProxyType({})) -> dict[str, Any]:
+    """Return the record of the definition of a task object, with options of the run; see the module's documentation."""
     model = task.model_name if isinstance(getattr(task, "model_name", None), str) else None
     own = expected(name, model, is_chat=_is_chat(task))
-    ran = _without_bypass(_ran(task), own)
+    ran = _without_bypass(_ran(task), own) | options
     shown = {field: value for field, value in ran.items() if field in own or value != _default_fields().get(field)}
     return {"model": model, "fields": shown, "differs": differences(shown, own)}
 

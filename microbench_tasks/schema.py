@@ -206,7 +206,8 @@ def _check_image_columns(schema: pa.Schema, further: tuple[str, ...], where: str
     _expect(where, "image_id", schema.field("image_id").type, _is_text, "text")
     for name in ("dataset", "stain"):
         _expect(where, name, schema.field(name).type, lambda found: _is_text(found) or pa.types.is_null(found), "text or null")
-    _expect(where, "image", schema.field("image").type, arrow_types.is_image, "an image: encoded bytes, or a struct of bytes and path")
+    expected = "an image: encoded bytes, or a struct of bytes and path"
+    _expect(where, IMAGE, schema.field(IMAGE).type, arrow_types.is_image, expected)
 
 
 def _expect(where: str, name: str, found: pa.DataType | None, fits: Callable[[pa.DataType], bool], expected: str) -> None:

@@ -56,7 +56,7 @@ RELEASE_SHARDS = (
 )
 
 # The shards' paths in the repository, and what they weigh.
-RELEASE_FILES = tuple(f"{HUB_CONFIG}/0.1.0/ubench-test-{number:05d}-of-{len(RELEASE_SHARDS):05d}.arrow" for number in range(len(RELEASE_SHARDS)))
+RELEASE_FILES = tuple(f"{HUB_CONFIG}/0.1.0/ubench-test-{number:05d}-of-00007.arrow" for number in range(7))
 RELEASE_SIZE = "3.57 GB"
 
 # The version of prompts and scores: goes up when either changes.
@@ -219,7 +219,7 @@ def hub_identity(config: str, revision: str) -> dict[str, Any]:
 
 def _hub_source(label: str, download: bool) -> Source:
     data_files = hub.local_paths(release_on_hub(), download)
-    return _source_of_files(label, data_files, lambda sha256: hub_identity(HUB_CONFIG, HUB_REVISION) | {"sha256": sha256, "is_release": sha256 == release_sha256()})
+    return _source_of_files(label, data_files, lambda sha256: hub_identity(HUB_CONFIG, HUB_REVISION) | _measured(sha256))
 
 
 def _demo_source(label: str) -> Source:
@@ -260,7 +260,12 @@ def folder_source(setting: str, label: str, identify: Callable[[str], dict[str, 
     if not folder.is_dir():
         raise DataError(f"{label}: is a file. {_CHOICES}.")
     folder = folder.resolve()
-    return _source_of_files(label, _data_files(folder, label), identify or (lambda sha256: {"source": "folder", "path": str(folder), "sha256": sha256, "is_release": sha256 == release_sha256()}))
+    identify = identify or (lambda sha256: {"source": "folder", "path": str(folder)} | _measured(sha256))
+    return _source_of_files(label, _data_files(folder, label), identify)
+
+
+def _measured(sha256: str) -> dict[str, Any]:
+    return {"sha256": sha256, "is_release": sha256 == release_sha256()}
 
 
 def _source_of_files(label: str, data_files: list[Path], identify: Callable[[str], dict[str, Any]]) -> Source:

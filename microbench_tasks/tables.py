@@ -81,15 +81,22 @@ def _converted(data_files: list[Path], digest: str, label: str) -> Path:
 
     target = Path(datasets.config.HF_DATASETS_CACHE) / "microbench" / f"{_CONVERSION_VERSION}-{digest[:16]}"
     if not target.exists():
-        logger.info(f"{label}: converting {len(data_files)} file(s) to Arrow in {target}, once (HF_DATASETS_CACHE moves it)")
+        logger.info(
+            f"{label}: converting {len(data_files)} file(s) to Arrow in {target}, once (HF_DATASETS_CACHE moves it)"
+        )
     try:
-        return files.publish_table(target, f"{SPLIT}.arrow", lambda table: arrow_types.rewrite(data_files, table, READ_COLUMNS, IMAGE))
+        return files.publish_table(
+            target, f"{SPLIT}.arrow", lambda table: arrow_types.rewrite(data_files, table, READ_COLUMNS, IMAGE)
+        )
     except files.ChangedError as error:
         raise DataError(f"{label}: {error}.") from error
     except (pa.ArrowException, OSError, TypeError, ValueError, KeyError) as error:
         # Arrow's errors of a torn file are system errors without a number.
         if isinstance(error, OSError) and error.errno is not None:
-            raise DataError(f"{label}: cannot be converted into {target}: {error}. Make room there, or set HF_DATASETS_CACHE to another folder.") from error
+            raise DataError(
+                f"{label}: cannot be converted into {target}: {error}. Make room there, or set HF_DATASETS_CACHE to "
+                f"another folder."
+            ) from error
         raise UnreadableError(f"{type(error).__name__}: {str(error).rstrip('.')}") from error
 
 
@@ -100,7 +107,11 @@ def _view(data_files: list[Path], digest: str, label: str) -> Path:
     copy every byte into its cache.
     """
     named = hashlib.sha256("\n".join(map(str, data_files)).encode()).hexdigest()
-    state = {"_data_files": [{"filename": str(file)} for file in data_files], "_fingerprint": digest[:16], "_split": SPLIT}
+    state = {
+        "_data_files": [{"filename": str(file)} for file in data_files],
+        "_fingerprint": digest[:16],
+        "_split": SPLIT,
+    }
     state |= {"_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False}
     stated = {"dataset_dict.json": {"splits": [SPLIT]}, f"{SPLIT}/state.json": state, f"{SPLIT}/dataset_info.json": {}}
     contents = {name: json.dumps(content, indent=2).encode() for name, content in stated.items()}

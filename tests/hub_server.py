@@ -33,7 +33,8 @@ class Hub:
         commits: files of each commit.
         main: the commit that the branch ``main`` is at.
         states: the commit that it says any revision is, if not that revision's own.
-        refuse: answers ``(status, headers)`` for a kind of request (``info``, ``tree``, ``resolve`` or ``content``) and a path, None to serve it.
+        refuse: answers ``(status, headers)`` for a kind of request (``info``, ``tree``, ``resolve`` or ``content``)
+            and a path; None to serve it.
         change: makes the bytes that really arrive of a large file.
         cut_after: how many bytes of each answer arrive before the line breaks off, with how often it does.
         requests: kind, path and ``Range`` of each request.
@@ -52,6 +53,7 @@ class Hub:
     content_url: str = ""
 
     def __enter__(self) -> Hub:
+        self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": self}))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         # Of another name, as large files lie on servers that are no Hub.
@@ -62,6 +64,12 @@ class Hub:
     def __exit__(self, *_: Any) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+    def cuts(self) -> bool:
+        """Tell whether the line breaks off now."""
+        with self._lock:
+            self.num_cuts -= 1
+            return self.num_cuts >= 0
 
     def asked(self, kind: str) -> list[str]:
         return [path for asked, path, _ in self.requests if asked == kind]
@@ -106,13 +114,42 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _info(self, commit: str | None) -> None:
         if at := self._files(commit):
-            siblings = [{"rfilename": name, "blobId": sha256(content)[:40], "size": len(content), "lfs": {"sha256": sha256(content), "size": len(content), "pointerSize": 130}} for name, content in at[1].items()]
-            self._send_json({"id": self.hub.repo_id, "sha": self.hub.states or at[0], "siblings": siblings, "private": False, "tags": [], "downloads": 0, "likes": 0})
+            siblings = [
+                {
+                    "rfilename": name,
+                    "blobId": sha256(content)[:40],
+                    "size": len(content),
+                    "lfs": {"sha256": sha256(content), "size": len(content), "pointerSize": 130},
+                }
+                for name, content in at[1].items()
+            ]
+            self._send_json(
+                {
+                    "id": self.hub.repo_id,
+                    "sha": self.hub.states or at[0],
+                    "siblings": siblings,
+                    "private": False,
+                    "tags": [],
+                    "downloads": 0,
+                    "likes": 0,
+                }
+            )
 
     def _tree(self, commit: str) -> None:
         if at := self._files(commit):
             lfs = lambda content: {"oid": sha256(content), "size": len(content), "pointerSize": 130}  # noqa: E731
-            self._send_json([{"type": "file", "path": name, "size": len(content), "oid": sha256(content)[:40], "lfs": lfs(content)} for name, content in at[1].items()])
+            self._send_json(
+                [
+                    {
+                        "type": "file",
+                        "path": name,
+                        "size": len(content),
+                        "oid": sha256(content)[:40],
+                        "lfs": lfs(content),
+                    }
+                    for name, content in at[1].items()
+                ]
+            )
 
     def _resolve(self, commit: str, name: str) -> None:
         at = self._files(commit)
@@ -120,10 +157,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": at[0]})
         elif at:
             digest = sha256(at[1][name])
-            self._send(302, {"X-Repo-Commit": at[0], "X-Linked-Etag": f'"{digest}"', "X-Linked-Size": str(len(at[1][name])), "ETag": f'"{digest[:32]}"', "Location": f"{self.hub.content_url}/content/{digest}"})
+            self._send(
+                302,
+                {
+                    "X-Repo-Commit": at[0],
+                    "X-Linked-Etag": f'"{digest}"',
+                    "X-Linked-Size": str(len(at[1][name])),
+                    "ETag": f'"{digest[:32]}"',
+                    "Location": f"{self.hub.content_url}/content/{digest}",
+                },
+            )
 
     def _content(self, digest: str) -> None:
-        [content] = {content for files in self.hub.commits.values() for content in files.values() if sha256(content) == digest}
+        [content] = {
+            content for files in self.hub.commits.values() for content in files.values() if sha256(content) == digest
+        }
         content = self.hub.change(content)
         start = int(re.match(r"bytes=(\d+)-", self.headers.get("Range") or "bytes=0-")[1])
         headers = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if start else {}
@@ -139,7 +187,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command == "HEAD":
             return
-        if self.path.startswith("/content/") and self.hub.num_cuts:
-            self.hub.num_cuts -= 1
+        if self.path.startswith("/content/") and self.hub.cuts():
             body, self.close_connection = body[: self.hub.cut_after], True
         self.wfile.write(body)

@@ -45,7 +45,9 @@ def as_chunks(split, tmp_path):
 
 def as_parquet(split, tmp_path):
     split.to_parquet(tmp_path / "test.parquet")
-    return datasets.load_dataset("parquet", data_files={"test": str(tmp_path / "test.parquet")}, split="test", cache_dir=str(tmp_path / "cache"))
+    return datasets.load_dataset(
+        "parquet", data_files={"test": str(tmp_path / "test.parquet")}, split="test", cache_dir=str(tmp_path / "cache")
+    )
 
 
 def as_saved(split, tmp_path):
@@ -62,7 +64,14 @@ def test_the_form_of_the_data_does_not_matter(form, original, tmp_path):
     assert asked.digest(documents_of(form(release.table(ROWS), tmp_path))) == asked.digest(original)
 
 
-STORED = [pa.binary(), pa.large_binary(), pa.binary_view(), pa.binary(5), pa.struct([("path", pa.null()), ("bytes", pa.large_binary())]), pa.struct([("bytes", pa.binary_view())])]
+STORED = [
+    pa.binary(),
+    pa.large_binary(),
+    pa.binary_view(),
+    pa.binary(5),
+    pa.struct([("path", pa.null()), ("bytes", pa.large_binary())]),
+    pa.struct([("bytes", pa.binary_view())]),
+]
 
 
 @pytest.mark.parametrize("stored", STORED, ids=str)
@@ -72,7 +81,9 @@ def test_the_type_of_the_image_column_does_not_matter(stored):
     sliced = pa.array(values, stored)[1:]
     hashes = [content and {"sha256": hashlib.sha256(content).hexdigest()} for content in contents[1:]]
     assert asked._is_image(stored)
-    assert asked._stored_images(pa.chunked_array([sliced, sliced[:1], sliced[:0]]), range(4)) == dict(enumerate([*hashes, hashes[0]]))
+    assert asked._stored_images(pa.chunked_array([sliced, sliced[:1], sliced[:0]]), range(4)) == dict(
+        enumerate([*hashes, hashes[0]])
+    )
 
 
 @pytest.mark.parametrize(
@@ -127,10 +138,16 @@ def test_data_in_place_of_the_setting_s_are_what_is_asked_about(tmp_path, use_so
     made = documents.TaskDocuments(TASK)(other)
     assert made["image_id"] == [release.row(index)["image_id"] for index in range(10, 13)]
     broken = release.table([release.row(1, "unknown")])
-    with pytest.raises(DataError, match=rf"^the data of microbench_coarse_domain, which are not those of MICROBENCH_DATASET={tmp_path}/data: microbench_coarse_domain has nothing to ask"):
+    with pytest.raises(
+        DataError,
+        match=rf"^the data of microbench_coarse_domain, which are not those of MICROBENCH_DATASET={tmp_path}/data: "
+        rf"microbench_coarse_domain has nothing to ask",
+    ):
         documents.TaskDocuments(TASK)(broken)
     use_source(tmp_path / "nowhere")
-    with pytest.raises(DataError, match="^the data of microbench_coarse_domain: microbench_coarse_domain has nothing to ask"):
+    with pytest.raises(
+        DataError, match="^the data of microbench_coarse_domain: microbench_coarse_domain has nothing to ask"
+    ):
         documents.TaskDocuments(TASK)(broken)
 
 
@@ -145,7 +162,9 @@ def png(pixels):
 
 def images(*shades, **feature):
     contents = [{"bytes": png(np.full((4, 6, 3), shade, np.uint8)), "path": None} for shade in shades]
-    return datasets.Dataset.from_list([{"image": content} for content in contents], features=datasets.Features(image=datasets.Image(**feature)))
+    return datasets.Dataset.from_list(
+        [{"image": content} for content in contents], features=datasets.Features(image=datasets.Image(**feature))
+    )
 
 
 def blackened(batch):
@@ -186,7 +205,9 @@ def test_a_subclass_is_read_as_a_model_reads_it():
 def test_an_image_named_by_its_path_counts_by_its_content(tmp_path):
     def on_disk(name, shade):
         (tmp_path / name).write_bytes(png(np.full((4, 6, 3), shade, np.uint8)))
-        return datasets.Dataset.from_dict({"image": [str(tmp_path / name)]}, features=datasets.Features(image=datasets.Image()))
+        return datasets.Dataset.from_dict(
+            {"image": [str(tmp_path / name)]}, features=datasets.Features(image=datasets.Image())
+        )
 
     assert asked.digest(on_disk("a.png", 10)) == asked.digest(on_disk("b.png", 10)) == asked.digest(images(10))
     assert asked.digest(on_disk("c.png", 20))["sha256"] != asked.digest(images(10))["sha256"]
@@ -219,7 +240,10 @@ def test_odd_documents_have_a_digest_that_tells_their_values_apart(columns):
 
 def test_what_python_has_no_value_for_is_told_apart():
     def stored(*days):
-        return datasets.Dataset(datasets.table.InMemoryTable(pa.table({"day": pa.array(days, pa.int64()).cast(pa.timestamp("s"))})), fingerprint="x")
+        return datasets.Dataset(
+            datasets.table.InMemoryTable(pa.table({"day": pa.array(days, pa.int64()).cast(pa.timestamp("s"))})),
+            fingerprint="x",
+        )
 
     late = 10**15
     assert asked.digest(stored(1, late))["sha256"] != asked.digest(stored(1, late + 1))["sha256"]
@@ -227,12 +251,23 @@ def test_what_python_has_no_value_for_is_told_apart():
 
 
 def test_arrays_have_a_digest():
-    arrays = datasets.Dataset.from_dict({"x": np.arange(8).reshape(2, 2, 2)}, features=datasets.Features(x=datasets.Array2D((2, 2), "int64")))
+    arrays = datasets.Dataset.from_dict(
+        {"x": np.arange(8).reshape(2, 2, 2)}, features=datasets.Features(x=datasets.Array2D((2, 2), "int64"))
+    )
     assert asked.digest(arrays)["num_documents"] == 2
     assert asked.digest(arrays)["sha256"] != asked.digest(arrays.select([1, 0]))["sha256"]
 
 
-@pytest.mark.parametrize("shown", [{("a", 1): "tuple as key"}, {"value": object}, {"value": np.array([None, "text"], dtype=object)}, {"value": {1: 2, "a": 3}}], ids=["key", "class", "objects", "mixed keys"])
+@pytest.mark.parametrize(
+    "shown",
+    [
+        {("a", 1): "tuple as key"},
+        {"value": object},
+        {"value": np.array([None, "text"], dtype=object)},
+        {"value": {1: 2, "a": 3}},
+    ],
+    ids=["key", "class", "objects", "mixed keys"],
+)
 def test_a_transform_may_show_anything(shown):
     stored = images(10, 20)
     odd = stored.with_transform(lambda batch: {name: [value] * 2 for name, value in shown.items()})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import types
 from pathlib import Path
 
 import numpy as np
@@ -255,6 +256,27 @@ def test_a_function_that_python_code_put_in_the_place_of_the_packages_does_not_p
     assert "doc_to_text" in recorded(built())[0]["definition"]["differs"]
 
 
+def test_a_copy_of_a_function_with_other_globals_does_not_pass(built):
+    from microbench_tasks import prompts
+
+    original = prompts.microbench_doc_to_text
+    words = {"WORDINGS": {"paper": ("Think step by step.", "")}}
+    copied = types.FunctionType(original.__code__, vars(prompts) | words, original.__name__, original.__defaults__)
+    copied.__module__, copied.__qualname__ = original.__module__, original.__qualname__
+    task = built()
+    task.config.doc_to_text = copied
+    differs = recorded(task)[0]["definition"]["differs"]
+    assert differs.keys() == {"doc_to_text"}
+    assert differs["doc_to_text"]["ran"]["file"] == "prompts.py"
+
+
+def test_the_choice_of_a_box_format_is_recorded_by_itself_and_no_redefinition(built):
+    changes = {"lmms_eval_specific_kwargs": {"default": {"boxes": "qwen3_vl"}}}
+    metadata, reasons = recorded(built(changes, BOXES), BOXES)
+    assert reasons == []
+    assert metadata["boxes"]["chosen_by"] == "lmms_eval_specific_kwargs: boxes"
+
+
 def test_a_method_that_python_code_puts_on_the_task_is_seen(built):
     task = built()
     task.doc_to_visual = lambda doc: []
@@ -309,6 +331,21 @@ def test_what_gen_kwargs_sets_is_no_redefinition_and_is_judged_by_key(settings, 
     assert [reason.startswith(f"{TASK}, generation_kwargs: {next(iter(settings))}: ") for reason in reasons] == [
         True
     ] * refused
+
+
+def test_requests_that_the_harness_kept_may_be_of_another_definition(built):
+    [metadata] = provenance.metadata_of({TASK: built()}, cache_requests=True).values()
+    assert metadata["definition"]["differs"] == {"cache_requests": {"expected": None, "ran": True}}
+
+
+def test_a_response_cache_tells_a_function_of_the_same_name_apart(built):
+    """The cache's key holds the configuration as text, without the addresses of functions."""
+    own, other = built(), built({"doc_to_text": Function("mine.microbench_doc_to_text")})
+    assert str(own.config.doc_to_text).split(" at ")[0] == str(other.config.doc_to_text).split(" at ")[0]
+    before = own.config.metadata
+    provenance.mark_redefined({TASK: own, "group": {TASK: other}, "mmmu_val": None})
+    assert own.config.metadata == before
+    assert len(other.config.metadata["redefined"]) == 64
 
 
 def test_predict_only_is_no_redefinition(built):

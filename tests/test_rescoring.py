@@ -112,13 +112,16 @@ def test_a_source_that_is_not_the_logs_is_refused(entry, message, tmp_path, use_
         rescored(tmp_path / "log")
 
 
-def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_path):
-    """MICROBENCH_DATASET is unset here: nothing may be downloaded to find out."""
+def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_path, monkeypatch):
     rescoring._documents.cache_clear()
     write(tmp_path, [{"doc_id": 0, "filtered_resps": "A", "input": PROMPT}])
     metadata = {"dataset": {"source": "folder", "path": "/somewhere", "sha256": "abc"}}
     (tmp_path / "20260101_000000_results.json").write_text(json.dumps({"configs": {"microbench_coarse_modality": {"metadata": metadata}}}))
-    with pytest.raises(DataError, match="is not the run's data source .source folder, sha256 abc."):
+    # With the release wanted, nothing may be downloaded to find out.
+    with pytest.raises(DataError, match="files are not in the Hub's cache"):
+        rescored(tmp_path)
+    monkeypatch.setenv("MICROBENCH_DATASET", str(release.write_parquet(tmp_path / "data", [release.row(0)])))
+    with pytest.raises(DataError, match="is not the run's data source .sha256 abc"):
         rescored(tmp_path)
 
 
@@ -232,8 +235,8 @@ SOURCE = {"source": "folder", "path": "/then", "sha256": "abc"}
 @pytest.fixture
 def same_source(monkeypatch):
     """The data of the baseline's run, now at another place."""
-    found = source.Source("here", "", None, {}, SOURCE | {"path": "/now"})
-    monkeypatch.setattr(source, "of_task", lambda task: found)
+    found = source.Source("here", "", SOURCE | {"path": "/now"})
+    monkeypatch.setattr(source, "of_task", lambda task, **options: found)
 
 
 def test_a_baselines_scores_are_those_of_its_responses(tmp_path, same_source):

@@ -36,9 +36,27 @@ def evaluate(hub, tmp_path_factory):
 
     def run(name, **environment):
         kept = {key: value for key, value in os.environ.items() if key != "MICROBENCH_DATASET"}
-        command = [sys.executable, "-c", _COMMAND, ",".join(map(sha256, SHARDS.values())), "--model", "microbench_random", "--tasks", "microbench_coarse_domain", "--output_path", str(folder / name)]
-        settings = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HUB_CACHE": str(folder / "cache"), "HF_HUB_DISABLE_PROGRESS_BARS": "0"}
-        return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=kept | settings | environment), folder / name
+        command = [
+            sys.executable,
+            "-c",
+            _COMMAND,
+            ",".join(map(sha256, SHARDS.values())),
+            "--model",
+            "microbench_random",
+            "--tasks",
+            "microbench_coarse_domain",
+            "--output_path",
+            str(folder / name),
+        ]
+        settings = {
+            "HF_ENDPOINT": hub.url,
+            "HF_HUB_OFFLINE": "0",
+            "HF_HUB_CACHE": str(folder / "cache"),
+            "HF_HUB_DISABLE_PROGRESS_BARS": "0",
+        }
+        return subprocess.run(
+            command, capture_output=True, text=True, cwd=folder, env=kept | settings | environment
+        ), folder / name
 
     return run
 
@@ -50,9 +68,20 @@ def recorded(folder):
 def test_a_first_run_downloads_and_a_later_one_needs_no_network(evaluate, hub):
     first, folder = evaluate("first")
     assert first.returncode == 0, first.stderr
-    assert re.search(r"downloading 7 of 7 files, 0\.00 GB \(all: 3\.57 GB\), into .*/cache\. This happens once\. To use a copy of the data instead, set MICROBENCH_DATASET", first.stdout + first.stderr)
+    assert re.search(
+        r"downloading 7 of 7 files, 0\.00 GB \(all: 3\.57 GB\), into .*/cache\. This happens once\. To use a copy "
+        r"of the data instead, set MICROBENCH_DATASET",
+        first.stdout + first.stderr,
+    )
     assert "Fetching 7 files: 100%" in first.stderr
-    expected = {"source": "hub", "id": "jnirschl/uBench", "config": "perception", "revision": REVISION, "sha256": sha256("\n".join(map(sha256, SHARDS.values())).encode()), "is_release": True}
+    expected = {
+        "source": "hub",
+        "id": "jnirschl/uBench",
+        "config": "perception",
+        "revision": REVISION,
+        "sha256": sha256("\n".join(map(sha256, SHARDS.values())).encode()),
+        "is_release": True,
+    }
     assert recorded(folder) == expected
     assert results_in(folder)["n-samples"]["microbench_coarse_domain"]["original"] == 14
     hub.requests.clear()
@@ -64,8 +93,13 @@ def test_a_first_run_downloads_and_a_later_one_needs_no_network(evaluate, hub):
 
 
 def test_a_download_of_other_bytes_ends_the_command_before_anything_is_asked(evaluate, hub, monkeypatch, tmp_path):
-    monkeypatch.setattr(hub, "commits", {REVISION: SHARDS | {source.RELEASE_FILES[0]: OTHER_SHARDS[source.RELEASE_FILES[0]]}})
+    monkeypatch.setattr(
+        hub, "commits", {REVISION: SHARDS | {source.RELEASE_FILES[0]: OTHER_SHARDS[source.RELEASE_FILES[0]]}}
+    )
     ended, folder = evaluate("refused", HF_HUB_CACHE=str(tmp_path / "empty"))
     assert ended.returncode == 1
-    assert f"{source.RELEASE_FILES[0]} has other bytes on the Hub: SHA-256 {sha256(OTHER_SHARDS[source.RELEASE_FILES[0]])}" in ended.stderr
+    assert (
+        f"{source.RELEASE_FILES[0]} has other bytes on the Hub: SHA-256 {sha256(OTHER_SHARDS[source.RELEASE_FILES[0]])}"
+        in ended.stderr
+    )
     assert not folder.exists()
