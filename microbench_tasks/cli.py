@@ -7,9 +7,10 @@ import os
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-from microbench_tasks import plugin
+from microbench_tasks import plugin, terminal
+from microbench_tasks.markdown import plain
 from microbench_tasks.schema import DataError
 
 _HELP_WIDTH = 100
@@ -19,6 +20,12 @@ _CLOSED_PIPE = 141
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse and run one subcommand; bad input ends with its message and status 1."""
+    terminal.printable_logs()
+    with terminal.printable_streams():
+        _run(arguments)
+
+
+def _run(arguments: list[str] | None) -> None:
     parser = _parser()
     options, rest = parser.parse_known_args(arguments)
     if rest and options.run_command is not _sweep:
@@ -35,8 +42,15 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(f"microbench: error: {error}")
 
 
+class _Parser(argparse.ArgumentParser):
+    """Quotes what was typed, such as names that a shell found in a folder, on one line."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(plain(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="microbench", description="Helpers around Micro-Bench runs of lmms-eval.")
+    parser = _Parser(prog="microbench", description="Helpers around Micro-Bench runs of lmms-eval.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     for add in (_add_path, _add_demo_data, _add_rescore, _add_merge, _add_sweep, _add_submit, _add_verify, _add_leaderboard, _add_report):
@@ -197,7 +211,8 @@ def _sweep(options: argparse.Namespace) -> None:
     from microbench_tasks import launcher
 
     arguments = ["--model", options.model, "--tasks", options.tasks, *options.harness_arguments]
-    rows = commands.sweep(commands.alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main)
+    with terminal.raw_streams():
+        rows = commands.sweep(commands.alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main)
     print(commands.sweep_table(rows))
 
 
@@ -225,7 +240,7 @@ def _report(options: argparse.Namespace) -> None:
     logger.disable("lmms_eval")
     report = writing.write(options.runs, options.out, options.examples, options.seed, lambda items, what: tqdm(items, desc=what, leave=False, disable=not items))
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
-        print(text)
+        print(plain(text))
     print(f"{report.folder / writing.PAGE}: {report.pictures} pictures of {', '.join(report.labels)}")
 
 
@@ -247,7 +262,7 @@ def _rescore(options: argparse.Namespace) -> None:
     if run.others:
         rescored.notes.append(f"not scored, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}")
     for note in rescored.notes:
-        print(f"note: {note}")
+        print(f"note: {plain(note)}")
     if options.out is not None:
         origin = {"run": run.name, "interval": interval_settings(), "metadata": {task: run.metadata(task) for task in run.samples}}
         files.write_file(options.out, json.dumps(origin | rescored.summary(), indent=1).encode())
@@ -262,10 +277,10 @@ def _submit(options: argparse.Namespace) -> None:
     run = rescoring.find_run([options.run_folder], options.run)
     written = submission.submit(run, description, options.out, lambda items, what: tqdm(items, desc=what, leave=False))
     manifest = written.manifest
-    print(f"{options.out}: {manifest['model']['name']} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks")
+    print(f"{options.out}: {plain(manifest['model']['name'])} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks")
     print(f"digest: {manifest['digest']}")
     for note in written.notes:
-        print(f"note: {note}")
+        print(f"note: {plain(note)}")
     print(hub_formats.how_to_publish(manifest, options.out))
 
 
@@ -273,8 +288,7 @@ def _verify(options: argparse.Namespace) -> None:
     from loguru import logger
     from tqdm import tqdm
 
-    from microbench_tasks import submission, verification
-    from microbench_tasks.markdown import plain
+    from microbench_tasks import submission, unprovable, verification
 
     # The harness, which loads the data, says much of its own.
     logger.disable("lmms_eval")
@@ -283,9 +297,12 @@ def _verify(options: argparse.Namespace) -> None:
         print(check, flush=True)
         failed += check.failed
     if failed:
-        sys.exit(f"microbench: {options.submission} does not hold: {failed} check(s) FAILED")
+        sys.exit(f"microbench: {plain(str(options.submission))} does not hold: {failed} check(s) FAILED")
     manifest = submission.read_manifest(options.submission)
     print(f"{plain(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)")
+    print("what no check can know:")
+    for line in unprovable.as_lines():
+        print(f"  - {line}")
     if options.without_data:
         print("ONLY WITHIN ITSELF: questions, right answers and images have not been compared with the data. Leave out --without-data to do so.")
 

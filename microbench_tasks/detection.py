@@ -189,6 +189,10 @@ SETTING = "MICROBENCH_BOXES"
 # Its name among a task's lmms_eval_specific_kwargs.
 OPTION = "boxes"
 NEUTRAL = "neutral"
+# What a record says of a choice by the option, and of a format that is none of the table's.
+_OPTION_LABEL = f"lmms_eval_specific_kwargs: {OPTION}"
+_SET_BY_USER = "set by the user, from "
+_LIMIT_ARGUMENTS = ("min_pixels", "max_pixels")
 # No image is larger; beyond floating point areas have no root.
 _MOST_PIXELS = 10**15
 _FIELDS = ("format", "convention", "prompt", "limits")
@@ -227,15 +231,90 @@ def choose_format(model: str | None, options: Mapping[str, Any] | None) -> Chose
         return ChosenFormat(setting, SETTING)
     option = (options or {}).get(OPTION)
     if option is not None:
-        return ChosenFormat(_named_format(option, f"lmms_eval_specific_kwargs, {OPTION}: {option}"), f"lmms_eval_specific_kwargs: {OPTION}")
+        return ChosenFormat(_named_format(option, f"lmms_eval_specific_kwargs, {OPTION}: {option}"), _OPTION_LABEL)
+    if model not in FORMAT_OF_MODEL:
+        warn_once(
+            f"How the model {model} writes boxes is not known: it is asked for JSON objects in pixels. If it was trained to write them "
+            f"otherwise, set {SETTING} to one of {', '.join(FORMAT_OF_MODEL)}, or to a JSON object with convention and prompt."
+        )
+    return _of_model(model)
+
+
+def _of_model(model: str | None) -> ChosenFormat:
+    """The format that a model gets where nothing is set."""
     known = FORMAT_OF_MODEL.get(model)
-    if known is not None:
-        return ChosenFormat(known, f"model {model}")
-    warn_once(
-        f"How the model {model} writes boxes is not known: it is asked for JSON objects in pixels. If it was trained to write them "
-        f"otherwise, set {SETTING} to one of {', '.join(FORMAT_OF_MODEL)}, or to a JSON object with convention and prompt."
-    )
-    return ChosenFormat(NEUTRAL_FORMAT, f"default: how {model} writes boxes is not known")
+    if known is None:
+        return ChosenFormat(NEUTRAL_FORMAT, f"default: how {model} writes boxes is not known")
+    return ChosenFormat(known, f"model {model}")
+
+
+def record_problems(record: Mapping[str, Any], model: str | None, model_args: Mapping[str, Any]) -> list[str]:
+    """List where the record of a format (`ChosenFormat.record`) is none that `choose_format` gives for a model.
+
+    Args:
+        record: of a results file or a submission.
+        model: the harness's id of the model that was run.
+        model_args: that it was given.
+    """
+    chosen_by = record.get("chosen_by")
+    if chosen_by in (SETTING, _OPTION_LABEL):
+        problems = _pair_problems(record, model) or _set_by_hand_problems(record, chosen_by)
+    else:
+        # The harness tells tasks no id of a model that it did not make itself.
+        is_unnamed = chosen_by == _of_model(None).chosen_by and model not in FORMAT_OF_MODEL
+        problems = _differences(record, _of_model(None if is_unnamed else model))
+    return problems or _limit_problems(record, model_args)
+
+
+def _differences(record: Mapping[str, Any], expected: ChosenFormat) -> list[str]:
+    stated, known = dict(record), _as_json(expected)
+    names = [*known, *(name for name in stated if name not in known)]
+    wrong = [name for name in names if stated.get(name) != known.get(name)]
+    return [f"{name} is {stated.get(name)!r:.200}, expected {known.get(name)!r:.200}" for name in wrong]
+
+
+def _pair_problems(record: Mapping[str, Any], model: str | None) -> list[str]:
+    """Tell whether the table has another convention for this very model and prompt, whatever was set."""
+    known = FORMAT_OF_MODEL.get(model)
+    if known is None or record.get("prompt") != known.template or record.get("convention") == known.convention:
+        return []
+    stated = record.get("convention")
+    return [f"convention is {stated!r:.200}, but {model} asked with this prompt writes {known.convention}"]
+
+
+def _set_by_hand_problems(record: Mapping[str, Any], chosen_by: str) -> list[str]:
+    """Tell whether a setting can give this record: a format of the table, or one that was changed."""
+    known = {NEUTRAL: NEUTRAL_FORMAT} | FORMAT_OF_MODEL
+    if any(_as_json(ChosenFormat(known_format, chosen_by)) == record for known_format in known.values()):
+        return []
+    source = str(record.get("source"))
+    name = source.removeprefix(_SET_BY_USER)
+    if name not in known or not source.startswith(_SET_BY_USER):
+        return [f"source is {source!r:.200}, which is not what {chosen_by} records with this convention and prompt"]
+    # With limits alone, the prompt for a second try stays.
+    base = {"format": name, "limits": record.get("limits")}
+    settings = (base, base | {field: record.get(field) for field in ("convention", "prompt")})
+    try:
+        possible = [_as_json(ChosenFormat(_named_format(setting, chosen_by), chosen_by)) for setting in settings]
+    except DataError as error:
+        return [str(error).rstrip(".")]
+    if record in possible:
+        return []
+    return [f"it is not what {chosen_by} records of a format that was changed from {name}"]
+
+
+def _limit_problems(record: Mapping[str, Any], model_args: Mapping[str, Any]) -> list[str]:
+    limits = record.get("limits")
+    if not limits:
+        return []
+    wanted = [model_args.get(name, limit) for name, limit in zip(_LIMIT_ARGUMENTS, limits)]
+    same = list(map(str, wanted)) == list(map(str, limits))
+    names = " and ".join(_LIMIT_ARGUMENTS)
+    return [] if same else [f"limits is {limits}, but the model's arguments {names} set {wanted}"]
+
+
+def _as_json(chosen: ChosenFormat) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.record().items()}
 
 
 def check_setting() -> DetectionFormat | None:
@@ -288,7 +367,12 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
         raise DataError(f"{place}: convention {convention!r} is unknown. Expected one of {', '.join(CONVENTIONS)}.")
     if not isinstance(prompt, str) or "{class}" not in prompt:
         raise DataError(f"{place}: prompt {prompt!r} does not say what to look for. Expected text with {{class}} in it ({{W}} and {{H}} stand for the image's size).")
-    source = base.source if fields.keys() <= {"format"} else f"set by the user, from {name}"
+    if prompt == NEUTRAL_FORMAT.template and convention != NEUTRAL_FORMAT.convention:
+        raise DataError(
+            f"{place}: convention {convention!r} does not fit the prompt, which asks for {NEUTRAL_FORMAT.convention}. "
+            "Leave out the convention, or give a prompt of your own."
+        )
+    source = base.source if fields.keys() <= {"format"} else f"{_SET_BY_USER}{name}"
     # What to ask after an empty answer depends on what has been asked.
     when_empty = None if "prompt" in fields else base.template_when_empty
     return DetectionFormat(convention, prompt, source, _limits(fields.get("limits", base.limits), convention, place), when_empty)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Literal
 
-from microbench_tasks import catalog, provenance, rescoring, run_arguments, source
+from microbench_tasks import catalog, provenance, record_checks, rescoring, run_arguments, source
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import lettered
 from microbench_tasks.prompts import INSTRUCTION, microbench_doc_to_text
@@ -121,6 +121,7 @@ def record_reasons(run: LoggedRun) -> list[str]:
         "prompt for boxes (metadata.boxes)": _values(run, boxes, lambda metadata: metadata.get("boxes")),
     }
     reasons = [f"{aspect}: {problem}" for aspect, values in found.items() for problem in _one_and_known(values)]
+    reasons += record_checks.asked_reasons(run) + record_checks.box_reasons(run)
     return reasons + _version_reasons(run, tasks) + _interval_reasons(run, tasks)
 
 

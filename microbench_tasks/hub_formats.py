@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog, eligibility, source
-from microbench_tasks.markdown import markdown_code, markdown_text
+from microbench_tasks.markdown import markdown_code, markdown_text, plain
 
 BENCHMARK = "Micro-Bench"
 _TITLES = {"release": f"{BENCHMARK}: ", "demo": f"DEMO DATA, not {BENCHMARK}: ", "local": f"LOCAL DATA, not the {BENCHMARK} release: "}
@@ -183,8 +183,22 @@ def _setting_table(manifest: Mapping[str, Any]) -> list[str]:
         "versions": f"microbench-lmms {markdown_text(versions['microbench'])}, task version {versions['task']}, lmms-eval {markdown_text(versions['lmms_eval'])}",
         "seeds": ", ".join(f"{name} {'unknown' if seed is None else seed}" for name, seed in manifest["seeds"].items()),
         "date": manifest["run"]["date"],
+        **({} if manifest["settings"]["boxes"] is None else {"boxes": _boxes(manifest)}),
     }
     return ["| setting | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in settings.items())]
+
+
+def _boxes(manifest: Mapping[str, Any]) -> str:
+    """How boxes were asked for and read, and why so, in Markdown."""
+    boxes = manifest["settings"]["boxes"]
+    second, limits = boxes["prompt_when_empty"], boxes["limits"]
+    again = f"; after an empty answer `{markdown_code(second)}`" if second else ""
+    resized = f", of an image resized to between {limits[0]:,} and {limits[1]:,} pixels" if limits else ""
+    return (
+        f"asked for with `{markdown_code(boxes['prompt'])}`{again}; "
+        f"read as `{markdown_code(boxes['convention'])}`{resized}; "
+        f"chosen by {markdown_text(boxes['chosen_by'])} (source: {markdown_text(boxes['source'])})"
+    )
 
 
 # --- what they share -----------------------------------------------------------------
@@ -216,9 +230,11 @@ def _count(manifest: Mapping[str, Any], name: str, metric: str) -> int:
 def _notes(manifest: Mapping[str, Any], headline: Headline) -> str:
     interval, versions = manifest["settings"]["interval"], manifest["versions"]
     name = {"acc": "accuracy by the paper's rule", "grit": "GRIT localization score"}[headline.metric]
+    boxes = manifest["settings"]["boxes"] if headline.metric == "grit" else None
+    asked = f"; boxes asked for and read as {boxes['convention']} (chosen by {plain(boxes['chosen_by'])})" if boxes else ""
     return (
         f"{name}, a fraction from 0 to 1; {interval['confidence_level'] * 100:g} % {interval['method']} bootstrap interval [{headline.low:.4f}, {headline.high:.4f}] ({headline.resampled} resampled); "
-        f"n = {headline.num_samples}; lmms-eval, microbench-lmms {versions['microbench']}, task version {versions['task']}"
+        f"n = {headline.num_samples}; lmms-eval, microbench-lmms {versions['microbench']}, task version {versions['task']}{asked}"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from microbench_tasks import start_up
+from microbench_tasks import start_up, terminal
 
 # Commands that neither index tasks nor load models; they start without importing torch.
 _LIGHT_COMMANDS = ("-h", "--help", "version")
@@ -43,6 +43,8 @@ def _record_failures(failures: list[BaseException]) -> None:
     """Note the errors of single runs, which the harness prints and then forgets."""
     import lmms_eval.__main__ as harness
 
+    # Data sets, caches and answers of servers are quoted in messages.
+    terminal.printable_logs()
     evaluate_one = getattr(harness.cli_evaluate_single, _WRAPPED, harness.cli_evaluate_single)
 
     def recording(args):

@@ -75,6 +75,7 @@ class Entry:
         scores: of each question, from 0 to 1.
         figures: some of `FIGURES`, and ``chance``.
         by_task: the score of each task of the group, over all of its questions.
+        asked: of each task of the group, the digest of the documents that were asked about, images included.
     """
 
     model: str
@@ -85,6 +86,7 @@ class Entry:
     scores: np.ndarray
     figures: Mapping[str, float]
     by_task: Mapping[str, float]
+    asked: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -225,9 +227,15 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
     from microbench_tasks import submission
 
     found = submission.load(folder)
-    sources = found.manifest["data"]["sources"]
+    sources, boxes = found.manifest["data"]["sources"], found.manifest["settings"]["boxes"]
     _check_sources(folder, found.rescored, sources)
-    return entries_of(name, found.rescored, sources, found.manifest["versions"]["task"]), [f"{name}: {note}" for note in found.rescored.notes]
+    asked = {task: record["sha256"] for task, record in found.manifest["data"]["asked"].items()}
+    notes = list(found.rescored.notes)
+    if boxes is not None:
+        asked_with, convention, chosen_by = boxes["prompt"], boxes["convention"], boxes["chosen_by"]
+        notes.append(f"boxes were asked for with {asked_with!r} and read as {convention}, chosen by {chosen_by}")
+    entries = entries_of(name, found.rescored, sources, found.manifest["versions"]["task"], asked)
+    return entries, [f"{name}: {note}" for note in notes]
 
 
 def _check_sources(folder: Path, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]]) -> None:
@@ -284,7 +292,13 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
     return names
 
 
-def entries_of(name: str, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float) -> list[Entry]:
+def entries_of(
+    name: str,
+    rescored: Rescored,
+    sources: Mapping[str, Mapping[str, Any]],
+    version: float,
+    digests: Mapping[str, str] = {},
+) -> list[Entry]:
     """An entry for each group of `RANKED` of which every task was asked (and any question that its total counts).
 
     Args:
@@ -292,10 +306,13 @@ def entries_of(name: str, rescored: Rescored, sources: Mapping[str, Mapping[str,
         rescored: its answers, scored.
         sources: of each task the identity of its data.
         version: of the tasks.
+        digests: of each task, of the documents that were asked about.
     """
     asked = [group for group in RANKED if set(catalog.tasks_named([group])) <= rescored.samples.keys()]
     answered = {group: sorted(pair for task in catalog.tasks_named([group]) for sample in rescored.samples[task] if (pair := _question(task, sample))) for group in asked}
-    return [_entry(name, group, found, rescored, sources, version) for group, found in answered.items() if found]
+    entries = [_entry(name, group, found, rescored, sources, version) for group, found in answered.items() if found]
+    tasks = {entry.group: catalog.tasks_named([entry.group]) for entry in entries}
+    return [dataclasses.replace(entry, asked={task: digests[task] for task in tasks[entry.group] if task in digests}) for entry in entries]
 
 
 def _entry(name: str, group: str, answered: Sequence[tuple[Question, float]], rescored: Rescored, sources: Mapping[str, Mapping[str, Any]], version: float) -> Entry:
@@ -409,8 +426,20 @@ def _versus_next(position: int, ordered: Sequence[Entry], comparison: Comparison
     return Versus(ordered[position + 1].model, *numbers, bool(comparison.is_better[pair]))
 
 
+def _check_same_documents(one: Entry, other: Entry) -> None:
+    both = one.asked.keys() & other.asked.keys()
+    differing = sorted(task for task in both if one.asked[task] != other.asked[task])
+    if differing:
+        raise DataError(
+            f"{one.model} and {other.model} name the same data ({one.data.shown()}) for {one.group}, but the documents of "
+            f"{differing[0]} that they asked about, images included, have other digests. "
+            "One of them was changed: check both with microbench verify."
+        )
+
+
 def _check_same_questions(one: Entry, other: Entry) -> None:
     if one.questions == other.questions:
+        _check_same_documents(one, other)
         return
     only = min(set(one.questions) ^ set(other.questions))
     having, lacking = (one, other) if only in set(one.questions) else (other, one)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, files, pages, paper, submission
+from microbench_tasks import catalog, files, pages, paper, submission, untrusted
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.leaderboard import FIGURES, Leaderboard, Ranking, Row, Versus
 from microbench_tasks.markdown import markdown_text, plain
@@ -55,7 +55,7 @@ def check_folder(folder: Path) -> None:
 def _written(record: Path) -> dict[str, str]:
     """SHA-256 of each file of the leaderboard whose JSON file this is (nothing of itself, which has a digest within); of anything else no file."""
     try:
-        found = json.loads(record.read_bytes())
+        found = json.loads(untrusted.read_regular_file(record, follow_links=False))
         is_whole = found["made_by"] == _MADE_BY and found["digest"] == submission.digest_of(found)
         return {**found["files"], _RECORD: ""} if is_whole else {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""Texts that strangers wrote, for one line of Markdown: shown as they are, and nothing else comes of them."""
+"""Make texts that strangers wrote harmless: on a terminal, on a page, in one line of Markdown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,27 @@ _MARKUP = re.compile(r"([\\`*\[\]<>(){}#!|~$&@:^=+\"']|(?<![^\W_])_|_(?![^\W_])|
 
 def plain(text: str) -> str:
     """``text`` on one line, with what cannot be seen, or would turn the text around, made visible."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) in _UNPRINTABLE or _INVISIBLE.match(character) else character for character in " ".join(text.split()))
+    return printable(" ".join(text.split()))
+
+
+def printable(text: str) -> str:
+    """``text`` with its lines and tabs as they are, and every other character that does not print made visible.
+
+    >>> printable("\\x1b[2Jcell\\u202e")
+    '\ufffd[2Jcell\ufffd'
+    """
+    return "\n".join(_printable_line(line) for line in text.split("\n"))
+
+
+def _printable_line(line: str) -> str:
+    # Most lines need no look at each character.
+    if line.isprintable() and not _INVISIBLE.search(line):
+        return line
+    return "".join(character if character == "\t" or _is_printable(character) else "\N{REPLACEMENT CHARACTER}" for character in line)
+
+
+def _is_printable(character: str) -> bool:
+    return unicodedata.category(character) not in _UNPRINTABLE and not _INVISIBLE.match(character)
 
 
 def as_read(text: str) -> str:

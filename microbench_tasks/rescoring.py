@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import collections
 import functools
-import gzip
 import json
 import math
 import operator
+import os
 import re
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, definitions, provenance, robustness, source, task_fields
+from microbench_tasks import catalog, definitions, provenance, robustness, source, task_fields, untrusted
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
@@ -132,7 +131,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
         raise DataError(f"{listed}: samples of several runs: {names}. Name the folder or the files of one, or choose with --run.")
     [((folder, name), samples)] = runs.items()
     results = folder / f"{name}_results.json"
-    return LoggedRun(name, {task: samples[task] for task in catalog.ALL_TASKS if task in samples}, results if results.is_file() else None, tuple(others))
+    return LoggedRun(name, {task: samples[task] for task in catalog.ALL_TASKS if task in samples}, results if os.path.lexists(results) else None, tuple(others))
 
 
 def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -301,16 +300,13 @@ def _number_of_document(value: Any) -> int:
 
 
 def _content(file: Path) -> bytes:
+    content = untrusted.read_regular_file(file)
     if file.suffix != ".gz":
-        return file.read_bytes()
+        return content
     try:
-        with gzip.open(file) as stream:
-            content = stream.read(_LARGEST + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        return untrusted.decompress_gzip(content, _LARGEST)
+    except ValueError as error:
         raise DataError(f"{file}: cannot be decompressed ({error}). Copy it again.") from error
-    if len(content) > _LARGEST:
-        raise DataError(f"{file}: holds more than {_LARGEST:,} bytes when decompressed, which no task's samples do.")
-    return content
 
 
 def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path, run: LoggedRun) -> dict[str, Any]:
@@ -408,8 +404,9 @@ def other_source(recorded: Mapping[str, Any] | None, identity: Mapping[str, Any]
 
 @functools.cache
 def _read_results(results: Path) -> dict[str, Any]:
+    content = untrusted.read_regular_file(results)
     try:
-        recorded = json.loads(results.read_bytes())
+        recorded = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{results}: expected the harness's results as JSON, got {error}.") from error
     if not isinstance(recorded, dict) or not isinstance(recorded.get("configs"), dict) or not all(isinstance(recorded.get(name, {}), dict) for name in ("results", "n-samples", "config")):

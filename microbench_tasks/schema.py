@@ -10,11 +10,13 @@ from __future__ import annotations
 import functools
 import io
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import arrow_types
+from microbench_tasks.markdown import plain, printable
 
 if TYPE_CHECKING:
     import datasets
@@ -75,8 +77,18 @@ _SIDEWAYS = range(5, 9)
 _PNG_EXIF_MARKERS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 
 
+_NO_LIST_ITEM = re.compile(r"[\r\n]+(?!  - )")
+
+
 class DataError(ValueError):
-    """The data source is not what Micro-Bench needs; the message says where and what was expected."""
+    """The data source is not what Micro-Bench needs; the message says where and what was expected.
+
+    Messages quote files that strangers may have written: what does not print is made visible, and nothing quoted
+    makes lines of its own. Lines are those of a list (``  - reason``).
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(_NO_LIST_ITEM.sub(" ", message)))
 
 
 @dataclass(frozen=True)
@@ -141,7 +153,7 @@ def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise ValueError(f"a key is there twice among {', '.join(key for key, _ in pairs)}")
+        raise ValueError(f"a key is there twice among {plain(', '.join(key for key, _ in pairs)):.300}")
     return content
 
 

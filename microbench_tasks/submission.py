@@ -9,41 +9,48 @@
 from __future__ import annotations
 
 import datetime
-import functools
-import gzip
 import hashlib
 import json
 import math
 import zoneinfo
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, eligibility, files, hub_formats, privacy, rescoring, source
+from microbench_tasks import (
+    catalog,
+    eligibility,
+    files,
+    hub_formats,
+    privacy,
+    rescoring,
+    source,
+    submission_manifest,
+    submission_samples,
+    untrusted,
+)
 from microbench_tasks.eligibility import Examination, Progress, Sample, silently
-from microbench_tasks.markdown import plain
+from microbench_tasks.markdown import plain, printable
 from microbench_tasks.rescoring import LoggedRun, Rescored
-from microbench_tasks.schema import DataError, without_repeats
+from microbench_tasks.schema import DataError
+from microbench_tasks.submission_manifest import (
+    MANIFEST,
+    SCHEMA_VERSION,
+    UNKNOWN,
+    digest_of,
+    digest_problems,
+    read_manifest,
+    schema_problems,
+)
+from microbench_tasks.submission_samples import FOLDER as SAMPLES_FOLDER
 
-SCHEMA_VERSION = 1
-MANIFEST = "submission.json"
 CARD = "README.md"
 EVAL_RESULTS = ".eval_results/microbench.yaml"
-SAMPLES_FOLDER = "samples"
 # Data other than the release show in the names of the files, too.
 MARKS = {"demo": "DEMO-DATA.txt", "local": "LOCAL-DATA.txt"}
 
-# No manifest has more; beyond, readers and writers of JSON fail.
-_MOST_DIGITS, _MOST_LEVELS = 18, 64
-
-UNKNOWN = "unknown"
 _SEEDS = ("random", "numpy", "torch", "fewshot")
-_PRECISION_ARGUMENTS = ("precision", "dtype", "torch_dtype")
-# What of an item scoring the response again needs (see `rescoring`).
-_SAMPLE_FIELDS = ("doc_id", "target", "filtered_resps", "score", "input")
-_QUESTION_FIELDS = ("image_id", "dataset", "kind", "options", "gold")
-_BOXES_FIELDS = ("image_id", "dataset", "kind", "expression", "width", "height", "boxes", "convention", "model_input_size")
 
 
 @dataclass(frozen=True)
@@ -84,123 +91,68 @@ def load(folder: Path) -> Submission:
     """
     manifest = read_manifest(folder)
     problems = schema_problems(manifest) or file_problems(folder, manifest) + digest_problems(manifest)
+    problems = problems or sample_form_problems(folder, manifest)
     if problems:
         raise DataError(f"{folder}: " + " ".join(map(plain, problems)))
     return Submission(folder, manifest, rescoring.rescore(logged_run(folder, manifest)))
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """What ``submission.json`` holds; raises `DataError` where it is missing or no JSON object."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise DataError(f"{folder}: holds no {MANIFEST}. Name the folder that microbench submit wrote.")
-    try:
-        manifest = json.loads(path.read_bytes(), object_pairs_hook=without_repeats, parse_constant=_refused_number, parse_int=_integer, parse_float=_finite)
-        _check_depth(manifest)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: expected JSON, got {error}.") from error
-    if not isinstance(manifest, dict):
-        raise DataError(f"{path}: expected a JSON object, got {type(manifest).__name__}.")
-    return manifest
-
-
-def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
-    """Where a manifest is not as the schema says, by field."""
-    found = sorted(_validator().iter_errors(manifest), key=lambda error: error.json_path)
-    problems = [f"{MANIFEST}, {error.json_path.removeprefix('$.')}: {_shortened(error.message)}." for error in found]
-    if problems:
-        return problems
-    unknown = [f"{MANIFEST}, num_samples: {task} is no task of Micro-Bench." for task in sorted(manifest["num_samples"].keys() - catalog.TASKS.keys())]
-    # One source must not have two identities.
-    sources = {task: found for task, found in manifest["data"]["sources"].items() if "is_release" in found}
-    wrong = [task for task, found in sources.items() if found["is_release"] != (found["sha256"] == eligibility.release_sha256())]
-    return unknown + [f"{MANIFEST}, data.sources.{task}: is_release is {str(sources[task]['is_release']).lower()}, which sha256 contradicts." for task in wrong]
-
-
 def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """Files that are missing, are not the named ones, are not named, or are none of a submission's."""
+    """List files that are missing, are not the named ones, are not named, or are none of a submission's."""
     expected = {CARD, *(f"{SAMPLES_FOLDER}/{task}.jsonl.gz" for task in manifest["num_samples"])}
     expected |= {MARKS[manifest["data"]["kind"]]} if manifest["data"]["kind"] in MARKS else {EVAL_RESULTS} if hub_formats.are_for_the_hub(manifest) else set()
     named = manifest["files"]
-    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+    folders = {SAMPLES_FOLDER, Path(EVAL_RESULTS).parent.as_posix()}
+    present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    surplus = {name for name in present.keys() - named.keys() - {MANIFEST} if not _is_of_a_download(name)}
+    surplus -= {name for name in surplus & folders if untrusted.other_kind(present[name]) == untrusted.FOLDER}
     problems = [f"{name} is not named in {MANIFEST} (files)." for name in sorted(expected - named.keys())]
     problems += [f"{name} is named in {MANIFEST} (files), but is none of this submission's." for name in sorted(named.keys() - expected)]
-    problems += [f"{name} is not of this submission: {MANIFEST} (files) does not name it." for name in sorted(present.keys() - named.keys() - {MANIFEST}) if not _is_of_a_download(name)]
-    problems += [f"{MANIFEST} is a link: expected the file itself."] if (folder / MANIFEST).is_symlink() else []
+    problems += [f"{name} is not of this submission: {MANIFEST} (files) does not name it." for name in sorted(surplus)]
     for name, digest in named.items():
-        if name not in present:
-            problems.append(f"{name} is missing.")
-        elif present[name].is_symlink() or not present[name].is_file():
-            problems.append(f"{name} is a link or no file: expected the file itself.")
-        elif hashlib.sha256(present[name].read_bytes()).hexdigest() != digest:
-            problems.append(f"{name} has been changed: its SHA-256 is not the one in {MANIFEST} (files).")
+        problems += _content_problems(name, present.get(name), digest)
     return problems
 
 
+def _content_problems(name: str, path: Path | None, digest: str) -> list[str]:
+    if path is None:
+        return [f"{name} is missing."]
+    if kind := untrusted.other_kind(path):
+        return [f"{name} is {kind}: expected the file itself."]
+    try:
+        content = untrusted.read_regular_file(path, follow_links=False)
+    except DataError as error:
+        return [str(error)]
+    if hashlib.sha256(content).hexdigest() == digest:
+        return []
+    return [f"{name} has been changed: its SHA-256 is not the one in {MANIFEST} (files)."]
+
+
+def sample_form_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
+    """List where samples are not in the form that `submit` writes."""
+    paths = {task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in manifest["num_samples"]}
+    return [problem for task, path in paths.items() for problem in submission_samples.form_problems(path, task)]
+
+
 def _is_of_a_download(name: str) -> bool:
-    return name in (".git", ".gitattributes") or name.startswith((".git/", ".cache/"))
-
-
-def digest_problems(manifest: Mapping[str, Any]) -> list[str]:
-    """Whether the manifest is not the one that its digest was made of."""
-    return [] if manifest["digest"] == digest_of(manifest) else [f"{MANIFEST} has been changed: its digest is not that of its content."]
-
-
-def digest_of(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest's content in a form that does not depend on how the file is laid out."""
-    content = {name: value for name, value in manifest.items() if name != "digest"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return name in (".git", ".gitattributes", ".cache") or name.startswith((".git/", ".cache/"))
 
 
 def logged_run(folder: Path, manifest: Mapping[str, Any]) -> LoggedRun:
     """A submission as a run of the harness whose samples can be scored again, with the record that the manifest keeps of it."""
-    versions, settings = manifest["versions"], manifest["settings"]
+    versions, settings, data, model = manifest["versions"], manifest["settings"], manifest["data"], manifest["model"]
     common = {"version": versions["task"], "microbench_version": versions["microbench"], "interval": settings["interval"], "boxes": settings["boxes"]}
     record = {
-        "configs": {task: {"metadata": common | {"dataset": manifest["data"]["sources"].get(task)}} for task in manifest["num_samples"]},
+        "config": {"model": model["harness_model"], "model_args": model["model_args"]},
+        "configs": {
+            task: {"metadata": common | {"dataset": data["sources"].get(task), "asked": data["asked"].get(task)}}
+            for task in manifest["num_samples"]
+        },
         "n-samples": {task: {"original": count, "effective": count} for task, count in manifest["num_samples"].items()},
         "results": {name: {f"{metric},none": value for metric, value in figures.items()} for name, figures in manifest["scores"].items()},
     }
     samples = {task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in catalog.TASKS if task in manifest["num_samples"]}
     return LoggedRun(manifest["run"]["name"], samples, folder / MANIFEST, record=record)
-
-
-def _refused_number(name: str) -> None:
-    raise ValueError(f"{name}, which is no number of JSON")
-
-
-def _integer(text: str) -> int:
-    if len(text) > _MOST_DIGITS:
-        raise ValueError(f"a number of {len(text)} digits")
-    return int(text)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError("a number that is too large")
-    return number
-
-
-def _check_depth(manifest: Any) -> None:
-    """What is nested deeper than any manifest makes writers of JSON and YAML fail."""
-    level = [manifest]
-    for _ in range(_MOST_LEVELS):
-        level = [entry for value in level if isinstance(value, (dict, list)) for entry in (value.values() if isinstance(value, dict) else value)]
-    if level:
-        raise ValueError(f"more than {_MOST_LEVELS} levels of objects and lists")
-
-
-@functools.cache
-def _validator() -> Any:
-    import jsonschema
-
-    schema = json.loads(Path(__file__).with_name("submission_schema.json").read_text(encoding="utf-8"))
-    return jsonschema.Draft202012Validator(schema)
-
-
-def _shortened(text: str, length: int = 300) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"
 
 
 # --- writing -------------------------------------------------------------------------
@@ -218,10 +170,10 @@ def submit(run: LoggedRun, description: Description, target: Path, progress: Pro
     if examination.reasons:
         listed = "".join(f"\n  - {reason}" for reason in examination.reasons)
         raise DataError(f"{run.name} cannot be a submission, for {len(examination.reasons)} reason(s):{listed}")
-    samples = {task: [_reduced(task, sample) for sample in found] for task, found in examination.samples.items()}
+    samples = {task: [submission_samples.reduced(task, sample) for sample in found] for task, found in examination.samples.items()}
     manifest = _described(examination, description)
     texts = texts_of(manifest)
-    contents = {name: text.encode() for name, text in texts.items()} | {f"{SAMPLES_FOLDER}/{task}.jsonl.gz": _compressed(found) for task, found in samples.items()}
+    contents = {name: text.encode() for name, text in texts.items()} | {f"{SAMPLES_FOLDER}/{task}.jsonl.gz": submission_samples.compressed(found) for task, found in samples.items()}
     manifest |= {"files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}}
     manifest |= {"digest": digest_of(manifest)}
     # The schema's messages show values.
@@ -250,17 +202,6 @@ def _refuse(problems: Sequence[str]) -> None:
         raise DataError(f"nothing was written, for {len(problems)} reason(s):" + "".join(f"\n  - {problem}" for problem in problems))
 
 
-def _reduced(task: str, sample: Sample) -> dict[str, Any]:
-    metric, fields = ("grit", _BOXES_FIELDS) if catalog.TASKS[task].subject == "boxes" else ("acc", _QUESTION_FIELDS)
-    return {name: sample[name] for name in _SAMPLE_FIELDS} | {metric: {name: sample[metric][name] for name in fields}}
-
-
-def _compressed(samples: Iterable[Sample]) -> bytes:
-    lines = "".join(json.dumps(sample, ensure_ascii=False) + "\n" for sample in samples)
-    # JSON can hold halves of characters, which UTF-8 cannot.
-    return gzip.compress(lines.encode("utf-8", "surrogatepass"), mtime=0)
-
-
 def _described(examination: Examination, description: Description) -> dict[str, Any]:
     """The manifest, but for the files and the digest."""
     run, rescored = examination.run, examination.rescored
@@ -269,7 +210,11 @@ def _described(examination: Examination, description: Description) -> dict[str, 
     return {
         "schema_version": SCHEMA_VERSION,
         "model": _model(run, description),
-        "data": {"kind": eligibility.kind_of_run(run), "sources": {task: source.without_path(run.metadata(task)["dataset"]) for task in run.samples}},
+        "data": {
+            "kind": eligibility.kind_of_run(run),
+            "sources": {task: source.without_path(run.metadata(task)["dataset"]) for task in run.samples},
+            "asked": {task: _asked(run, task) for task in run.samples},
+        },
         "versions": _versions(first),
         "settings": {"interval": first["interval"], "boxes": boxes},
         "seeds": {name: (run.recorded().get("config") or {}).get(f"{name}_seed") for name in _SEEDS},
@@ -281,6 +226,11 @@ def _described(examination: Examination, description: Description) -> dict[str, 
     }
 
 
+def _asked(run: LoggedRun, task: str) -> dict[str, Any]:
+    record = run.metadata(task)["asked"]
+    return {"sha256": record["sha256"], "num_documents": record["num_documents"]}
+
+
 def as_json(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Figures as plain JSON values; what is no number (no question counts) is null."""
     return {metric: None if isinstance(value, float) and math.isnan(value) else dict(value) if isinstance(value, Mapping) else float(value) if isinstance(value, float) else value for metric, value in figures.items()}
@@ -290,33 +240,49 @@ def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
     recorded = run.recorded()
     config, loaded = recorded.get("config") or {}, recorded.get("loaded_model")
     arguments = _cleaned(config.get("model_args") or "")
+    # What other packages' models record besides has no meaning that a check could know.
+    known = submission_manifest.schema()["properties"]["model"]["properties"]["loaded_model"]["properties"]
+    loaded = loaded and {name: value for name, value in _cleaned(loaded).items() if name in known}
     return {
         "name": description.model_name,
         **({} if description.model_url is None else {"url": description.model_url}),
         "harness_model": str(config.get("model") or recorded.get("model_source") or UNKNOWN),
         "backend": str(config.get("model_backend") or UNKNOWN),
         "model_args": arguments,
-        "loaded_model": _cleaned(loaded),
-        "precision": _precision(loaded, arguments),
+        "loaded_model": loaded,
+        "precision": submission_manifest.precision_of(loaded, arguments),
         "gen_kwargs": _cleaned(config.get("gen_kwargs")),
         "generation_kwargs": {task: _cleaned(recorded["configs"][task].get("generation_kwargs") or {}) for task in run.samples},
     }
 
 
 def _cleaned(value: Any) -> Any:
-    return privacy.without_paths(privacy.without_secrets(value))
+    return _printable(privacy.without_paths(privacy.without_secrets(value)))
 
 
-def _precision(loaded: Mapping[str, Any] | None, arguments: Any) -> str:
-    typed = arguments if isinstance(arguments, Mapping) else dict(part.partition("=")[::2] for part in arguments.split(","))
-    return str((loaded or {}).get("precision") or next((typed[name] for name in _PRECISION_ARGUMENTS if typed.get(name)), UNKNOWN))
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {printable(str(name)): _printable(entry) for name, entry in value.items()}
+    return [_printable(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def _versions(metadata: Mapping[str, Any]) -> dict[str, Any]:
     # The run's alone: those of the machine that submits say nothing about it.
     recorded = metadata.get("packages") or {}
-    packages = {name: str(recorded.get(name) or UNKNOWN) for name in source.PACKAGES}
+    packages = {name: _version(recorded.get(name)) for name in source.PACKAGES}
     return {"microbench": metadata["microbench_version"], "task": metadata["version"], "lmms_eval": packages.pop("lmms-eval"), "packages": packages}
+
+
+def _version(recorded: Any) -> str:
+    """A version in its normal form; a text that is none says nothing."""
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return str(Version(str(recorded)))
+    except InvalidVersion:
+        return UNKNOWN
 
 
 def _date(recorded: Mapping[str, Any]) -> str:
@@ -327,7 +293,7 @@ def _date(recorded: Mapping[str, Any]) -> str:
     # ZoneInfo raises a KeyError for a name that it does not know.
     except (KeyError, TypeError, ValueError):
         return UNKNOWN
-    return started.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return started.astimezone(datetime.UTC).strftime(submission_manifest.DATE_FORM)
 
 
 # --- what must not be in it ----------------------------------------------------------

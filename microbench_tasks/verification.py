@@ -1,7 +1,6 @@
 """Whether a submission holds: recomputed from its answers and from the data, so that no trust is needed.
 
-What cannot be seen so: a change of what neither answers nor data know (the model's name, its arguments)
-in all files, with new digests. A digest is no signature: compare it with one published elsewhere, or run again.
+What cannot be seen so is listed in `microbench_tasks.unprovable`.
 """
 
 from __future__ import annotations
@@ -9,12 +8,25 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, cognition, eligibility, rescoring, source, submission
+from microbench_tasks import (
+    asked,
+    catalog,
+    cognition,
+    eligibility,
+    provenance,
+    rescoring,
+    run_arguments,
+    source,
+    submission,
+    submission_samples,
+    untrusted,
+)
 from microbench_tasks.answers import LETTERS
 from microbench_tasks.eligibility import Progress, Sample, silently
 from microbench_tasks.markdown import plain
@@ -23,12 +35,14 @@ from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
 
 if TYPE_CHECKING:
-    from microbench_tasks.source import Source
+    import datasets
 
 # What samples and settings raise that are not as the harness writes them; other checks name them.
 _UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 # Of the problems of one check, how many are said.
 _SAID = 5
+# Of a text that is made of the manifest, in bytes.
+_LARGEST_TEXT = 2**26
 
 
 @dataclass(frozen=True)
@@ -91,7 +105,17 @@ def _record_problems(manifest: Mapping[str, Any]) -> list[str]:
     kinds = {eligibility.kind_of(sources[task]) for task in public}
     if kinds - {manifest["data"]["kind"]}:
         problems.append(f"data.kind is {manifest['data']['kind']}, but data.sources are {', '.join(sorted(kinds))}.")
-    return problems + [reason for option in ("model_args", "gen_kwargs") for reason in eligibility.prompt_reasons(f"model.{option}", manifest["model"][option])]
+    problems += [reason for option in ("model_args", "gen_kwargs") for reason in eligibility.prompt_reasons(f"model.{option}", manifest["model"][option])]
+    return problems + [reason for task in tasks for reason in _generation_reasons(task, manifest["model"])]
+
+
+def _generation_reasons(task: str, model: Mapping[str, Any]) -> list[str]:
+    """What of the settings that answers were generated with is neither the task's own nor one that may be changed."""
+    own = provenance.expected(task, model["harness_model"], is_chat=False, with_data=False)["generation_kwargs"]
+    stated = model["generation_kwargs"].get(task, {})
+    changed = {name: value for name, value in stated.items() if name not in own or value != own[name]}
+    changed |= {name: "removed" for name in own if name not in stated}
+    return run_arguments.generation_reasons(f"model.generation_kwargs.{task}", changed)
 
 
 # --- samples and scores --------------------------------------------------------------
@@ -101,10 +125,12 @@ def _samples(run: LoggedRun, progress: Progress) -> tuple[dict[str, list[Sample]
     """The samples of each task that can be read, in the documents' order, and what is wrong with any."""
     samples, problems = {}, []
     for task in progress(run.samples, "reading samples"):
+        form_problems = submission_samples.form_problems(run.samples[task], task)
+        problems += form_problems
         try:
             found = sorted((sample for _, sample in rescoring.logged_samples(run.samples[task])), key=lambda sample: sample["doc_id"])
         except (DataError, OSError) as error:
-            problems.append(str(error))
+            problems += [] if form_problems else [str(error)]
             continue
         samples[task] = found
         stated = run.recorded()["n-samples"][task]["effective"]
@@ -162,10 +188,13 @@ def _text_checks(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Check]:
     expected = submission.texts_of(manifest)
     for name, text in expected.items():
         path = folder / name
-        problems = _text_problems(path.read_bytes(), text) if path.is_file() else ["it is missing."]
+        try:
+            problems = _text_problems(untrusted.read_regular_file(path, _LARGEST_TEXT, follow_links=False), text)
+        except DataError as error:
+            problems = [str(error)]
         yield Check(f"{name} says what submission.json says", tuple(problems))
     others = {submission.EVAL_RESULTS, *submission.MARKS.values()} - expected.keys()
-    claimed = [f"{name}: scores on {manifest['data']['kind']} data have none." for name in sorted(others) if (folder / name).exists()]
+    claimed = [f"{name}: scores on {manifest['data']['kind']} data have none." for name in sorted(others) if os.path.lexists(folder / name)]
     if claimed:
         yield Check("no file claims other data", tuple(claimed))
 
@@ -184,6 +213,8 @@ def _text_problems(content: bytes, expected: str) -> list[str]:
 
 def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progress: Progress) -> Iterator[Check]:
     """Each sample against the document of its number in the data source at hand."""
+    from microbench_tasks.documents import TaskDocuments
+
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
     for tasks, setting in ((public, source.SETTING), ([task for task in run.samples if task not in public], cognition.SETTING)):
         if not tasks:
@@ -195,7 +226,13 @@ def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progre
             if difference:
                 yield Check(name, (f"{found.label} is not what the submission is about ({difference}). Set {setting} to its data, or give --without-data to check the rest.",))
                 continue
-            problems = [problem for task in tasks if task in samples for problem in _task_problems(run, task, found, samples[task], progress)]
+            rows = source.load(found)
+            documents = {task: TaskDocuments(catalog.TASKS[task])(rows, found.label) for task in tasks if task in samples}
+            problems = [
+                problem
+                for task, asked_about in documents.items()
+                for problem in _task_problems(run, task, asked_about, found.label, samples[task], progress)
+            ]
         except _UNCHECKABLE as error:
             yield Check(name, (f"{error} Set {setting} to the submission's data, or give --without-data to check the rest.",))
             continue
@@ -211,12 +248,20 @@ def _other_data(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> str
     return rescoring.other_source(recorded, identity)
 
 
-def _task_problems(run: LoggedRun, task: str, found: Source, samples: Sequence[Sample], progress: Progress) -> Iterator[str]:
-    from microbench_tasks.documents import Reading, TaskDocuments
+def _task_problems(
+    run: LoggedRun, task: str, with_images: datasets.Dataset, label: str, samples: Sequence[Sample], progress: Progress
+) -> Iterator[str]:
+    from microbench_tasks.documents import Reading
 
-    documents = Reading(TaskDocuments(catalog.TASKS[task])(source.load(found), found.label).remove_columns("image"))
+    stated, measured = run.metadata(task)["asked"], asked.digest(with_images)
+    if stated != measured:
+        yield (
+            f"{task}: the documents that were asked about, images included, have the digest {stated['sha256']}; "
+            f"{label} has {measured['sha256']}."
+        )
+    documents = Reading(with_images.remove_columns("image"))
     if len(documents) != len(samples):
-        yield f"{task}: {len(samples)} samples, but {found.label} has {len(documents)} documents."
+        yield f"{task}: {len(samples)} samples, but {label} has {len(documents)} documents."
     by_number = {sample["doc_id"]: sample for sample in samples}
     for number, doc in enumerate(progress(documents, task)):
         sample = by_number.pop(number, None)

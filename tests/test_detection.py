@@ -405,3 +405,68 @@ def test_a_record_states_what_the_user_set(use_boxes):
         "source": "set by the user, from qwen2_5_vl",
         "chosen_by": "MICROBENCH_BOXES",
     }
+
+
+# --- whether a record can be true ----------------------------------------------------
+
+
+def recorded(model, options=None):
+    """A record as it is read back from a file."""
+    return json.loads(json.dumps(choose_format(model, options).record()))
+
+
+@pytest.mark.parametrize("model", [*FORMAT_OF_MODEL, "openai", "vllm", None])
+def test_the_record_of_a_run_is_true_of_its_own_model_and_of_no_other(model, warnings):
+    record = recorded(model)
+    assert detection.record_problems(record, model, {}) == []
+    for other in ("gpt4v", "paligemma", "qwen2_5_vl"):
+        if other != model:
+            # What the harness told no id of may have been any model that the table does not have.
+            assert (detection.record_problems(record, other, {}) == []) == (model is None and other == "gpt4v")
+
+
+SETTINGS = [
+    "neutral",
+    "paligemma",
+    {"format": "qwen2_5_vl", "limits": [1, 2]},
+    {"format": "qwen2_5_vl", "limits": None},
+    {"format": "paligemma", "prompt": "find {class}"},
+    {"convention": "grid1000_xyxy", "prompt": "Where is {class}?"},
+    {"format": "qwen2_5_vl", "convention": "grid1000_xyxy", "prompt": "{class}?", "limits": None},
+]
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=str)
+@pytest.mark.parametrize("by_option", [True, False])
+def test_whatever_can_be_set_makes_a_record_that_is_true(setting, by_option, use_boxes):
+    if not by_option:
+        use_boxes(setting)
+    record = recorded("vllm", {"boxes": setting} if by_option else None)
+    assert detection.record_problems(record, "vllm", {}) == []
+    for field, value in {"convention": "none", "prompt": "anything", "prompt_when_empty": "again", "source": "the paper", "limits": [6, 5], "human_verified": True}.items():
+        assert detection.record_problems(record | {field: value}, "vllm", {}) != [], field
+
+
+def test_forged_reasons_are_named():
+    record = recorded("microbench_random")
+    assert detection.record_problems(record | {"chosen_by": "model gpt-5"}, "microbench_random", {}) == ["chosen_by is 'model gpt-5', expected 'model microbench_random'"]
+    by_hand = record | {"chosen_by": "MICROBENCH_BOXES", "source": "set by the user, from neutral", "convention": "grid1000_xyxy"}
+    [problem] = detection.record_problems(by_hand, "microbench_random", {})
+    assert problem == "convention is 'grid1000_xyxy', but microbench_random asked with this prompt writes pixels_xyxy"
+    [problem] = detection.record_problems(by_hand, "vllm", {})
+    assert "does not fit the prompt, which asks for pixels_xyxy" in problem
+    by_hand = recorded("qwen_vl", {"boxes": {"convention": "pixels_xyxy", "prompt": FORMAT_OF_MODEL["qwen_vl"].template}})
+    assert detection.record_problems(by_hand, "qwen_vl", {}) == ["convention is 'pixels_xyxy', but qwen_vl asked with this prompt writes grid1000_xyxy"]
+    assert detection.record_problems(by_hand, "vllm", {}) == []
+
+
+def test_a_convention_other_than_the_neutral_prompts_own_words_is_refused_at_the_start(use_boxes):
+    use_boxes({"convention": "grid1000_xyxy", "prompt": NEUTRAL_FORMAT.template})
+    with pytest.raises(DataError, match="convention 'grid1000_xyxy' does not fit the prompt, which asks for pixels_xyxy. Leave out the convention"):
+        detection.check_setting()
+
+
+def test_limits_must_be_those_of_the_models_arguments():
+    record = recorded("qwen2_5_vl")
+    assert detection.record_problems(record, "qwen2_5_vl", {"max_pixels": "1605632"}) == []
+    assert detection.record_problems(record, "qwen2_5_vl", {"max_pixels": "5"}) == ["limits is [200704, 1605632], but the model's arguments min_pixels and max_pixels set [200704, '5']"]

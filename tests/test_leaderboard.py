@@ -153,6 +153,14 @@ def test_other_questions_on_the_same_data_are_refused(other, message):
         rank([entry("a", answers(0.9, 1)), other], ["a", "b"])
 
 
+def test_the_same_questions_about_other_images_are_refused():
+    """The digest of the documents covers their pixels; questions name images only."""
+    entries = [dataclasses.replace(entry(model, answers(0.5, 1)), asked={"microbench_coarse_domain": digest * 64}) for model, digest in (("a", "1"), ("b", "2"))]
+    with pytest.raises(DataError, match="but the documents of microbench_coarse_domain that they asked about, images included, have other digests"):
+        rank(entries, ["a", "b"])
+    assert len(rank([entries[0], dataclasses.replace(entries[1], asked=entries[0].asked)], ["a", "b"])) == 1
+
+
 def test_nothing_to_rank_is_an_error():
     with pytest.raises(DataError, match="nothing to rank"):
         rank([], ["a"])

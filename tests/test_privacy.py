@@ -99,6 +99,16 @@ def test_users_and_secrets_in_urls_are_found(text, kinds):
         ("sk-proj-" + "aB3_" * 8, "an OpenAI or similar key"),
         ("AKIA" + "A1B2C3D4E5F6G7H8", "an AWS access key"),
         ("ghp_" + "aB3" * 12, "a GitHub token"),
+        ("xoxb-" + "123456789012-" * 2 + "aB3d" * 6, "a Slack token"),
+        ("glpat-" + "aB3d" * 5, "a GitLab token"),
+        ("pypi-AgEIcHlwaS5vcmc" + "aB3d" * 10, "a PyPI token"),
+        ("gsk_" + "aB3d" * 13, "a Groq key"),
+        ("nvapi-" + "aB3_" * 16, "an NVIDIA key"),
+        ("r8_" + "aB3d" * 9 + "a", "a Replicate token"),
+        ("xai-" + "aB3d" * 20, "an xAI key"),
+        ("WANDB_API_KEY=" + "0123456789" * 4, "an older W&B key"),
+        ("wandb_v1_" + "aB3d" * 15, "a W&B key"),
+        ("AccountKey=" + "aB3/" * 21 + "ab==", "an Azure storage key"),
         ("Authorization: Bearer " + "aB3" * 9, "a bearer token"),
         ("https://ann:s3cret@example.org/x", "a user name and password in a URL"),
         ("-----BEGIN RSA PRIVATE KEY-----", "a private key"),
@@ -110,7 +120,7 @@ def test_a_secret_is_found_by_its_form(secret, kind, around):
     assert kind in privacy.secrets(around.format(secret), {})
 
 
-@pytest.mark.parametrize("text", ["hf_hub", "task-specific-and-so-on-and-on", "sk-learn", "bearer of bad news", "AKIA", "B) H&E", "https://example.org/a:b"])
+@pytest.mark.parametrize("text", ["hf_hub", "glpat", "xai-grok-4-fast", "nvapi-v1", "3d346134e6dffed41f74da64c1c173f5efd3a102", "gsk_kernel", "task-specific-and-so-on-and-on", "sk-learn", "bearer of bad news", "AKIA", "B) H&E", "https://example.org/a:b"])
 def test_words_that_resemble_secrets_are_none(text):
     assert list(privacy.secrets(text, {})) == []
 

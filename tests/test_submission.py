@@ -13,7 +13,7 @@ import pytest
 import tiny_runs
 from tiny_runs import BOXES, COARSE, COGNITION
 
-from microbench_tasks import files, rescoring, submission
+from microbench_tasks import files, rescoring, source, submission
 from microbench_tasks.schema import DataError
 
 SCHEMA = json.loads((Path(submission.__file__).parent / "submission_schema.json").read_text())
@@ -170,7 +170,7 @@ TOKEN = "hf_" + "aB3" * 12
     ("change", "change_samples", "place"),
     [
         (lambda results: results["config"].update(model_args=f"model=x,revision={TOKEN}"), lambda samples: None, r"submission.json, model.model_args: holds a Hugging Face token"),
-        (lambda results: results["loaded_model"].update(note="in ~someone, see /home/ann"), lambda samples: None, None),
+        (lambda results: results["loaded_model"].update(preprocessing="in ~someone, see /home/ann"), lambda samples: None, None),
         (lambda results: results["configs"][COARSE[0]]["metadata"]["dataset"].update(note={"where": "x"}, sha256=TOKEN), lambda samples: None, r"submission.json, data.sources.microbench_coarse_domain.sha256: holds a Hugging Face token"),
         (lambda results: None, lambda samples: samples[1].update(filtered_resps=f"{samples[1]['filtered_resps']} {TOKEN}"), r"samples/microbench_coarse_domain.jsonl.gz, line 2, filtered_resps: holds a Hugging Face token"),
         (lambda results: None, lambda samples: samples[3]["acc"].update(image_id="/home/ann/images/4.png"), r"samples/microbench_coarse_domain.jsonl.gz, line 4, acc.image_id: holds a path of a home folder"),
@@ -186,7 +186,7 @@ def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_i
     changed = copied(run, tmp_path / "run", of_all_perception_tasks, change_samples)
     if place is None:
         # What is known to hold paths is cleaned, not refused.
-        assert submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]["note"] == "in ~someone, see ann"
+        assert submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]["preprocessing"] == "in ~someone, see ann"
         return
     with pytest.raises(DataError, match=place) as refused:
         submitted(changed, tmp_path / "out")
@@ -197,7 +197,7 @@ def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_i
 def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
     def change(results):
         results["config"].update(model_args={"model": "x", "headers": {"api-key": "S3cret"}}, gen_kwargs="api_key=S3cret,temperature=0")
-        results["loaded_model"].update(source="https://ann:S3cret@example.org/x?token=S3cret")
+        results["loaded_model"].update(padding="https://ann:S3cret@example.org/x?token=S3cret")
         results["configs"][COARSE[0]]["generation_kwargs"].update(api_key="S3cret")
 
     out = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").folder
@@ -219,6 +219,30 @@ def test_the_value_of_a_secret_variable_is_refused(run, tmp_path, monkeypatch):
 def test_slashes_in_an_answer_are_no_path(run, tmp_path):
     changed = copied(run, tmp_path / "run", change_samples=lambda samples: samples[0].update(filtered_resps=samples[0]["filtered_resps"] + "\n/ or and/or H&E / PAS, at 10 um/s"))
     assert submitted(changed, tmp_path / "out").folder.is_dir()
+
+
+def test_half_a_character_in_an_answer_is_kept_as_json_writes_it_in_utf_8(run, tmp_path):
+    """JSON can hold one half of a surrogate pair; UTF-8 cannot."""
+    changed = copied(run, tmp_path / "run", change_samples=lambda samples: samples[0].update(filtered_resps=samples[0]["filtered_resps"] + " \ud83d µm"))
+    out = submitted(changed, tmp_path / "out").folder
+    content = gzip.decompress((out / "samples" / f"{COARSE[0]}.jsonl.gz").read_bytes())
+    assert r" \ud83d \u00b5m" in content.decode("utf-8")
+    assert submission.load(out).rescored.samples[COARSE[0]][0].response.endswith(" \ud83d µm")
+
+
+def test_what_other_packages_models_record_besides_is_left_out_and_the_rest_is_harmless(run, tmp_path):
+    changed = copied(run, tmp_path / "run", lambda results: results["loaded_model"].update(human_verified=True, padding="long\u202eest"))
+    loaded = submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]
+    assert "human_verified" not in loaded and loaded["padding"] == "long\ufffdest"
+
+
+def test_a_version_that_is_none_is_not_on_record(run, tmp_path):
+    def change(results):
+        for config in results["configs"].values():
+            config["metadata"]["packages"] |= {"torch": "2.4.0+cu121", "numpy": "the newest", "pillow": "11.0.0.dev0"}
+
+    packages = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").manifest["versions"]["packages"]
+    assert (packages["torch"], packages["numpy"], packages["pillow"]) == ("2.4.0+cu121", "unknown", "11.0.0.dev0")
 
 
 KILLED = """
@@ -261,8 +285,8 @@ def copy(written, tmp_path):
         (lambda folder: (folder / "README.md").write_text("Best model."), "README.md has been changed: its SHA-256 is not the one in submission.json"),
         (lambda folder: (folder / "README.md").unlink(), "README.md is missing"),
         (lambda folder: (folder / "README.md").rename(folder.parent / "card") and (folder / "README.md").symlink_to(folder.parent / "card"), "README.md is a link"),
-        (lambda folder: (folder / "submission.json").rename(folder.parent / "manifest") and (folder / "submission.json").symlink_to(folder.parent / "manifest"), "submission.json is a link"),
-        (lambda folder: (folder / "README.md").unlink() or os.mkfifo(folder / "README.md"), "README.md is a link or no file"),
+        (lambda folder: (folder / "submission.json").rename(folder.parent / "manifest") and (folder / "submission.json").symlink_to(folder.parent / "manifest"), "submission.json: is a link, expected the file itself"),
+        (lambda folder: (folder / "README.md").unlink() or os.mkfifo(folder / "README.md"), "README.md is a named pipe"),
         (lambda folder: (folder / "more").symlink_to("/nowhere"), "more is not of this submission"),
         (lambda folder: (folder / ".gitignored").write_text(""), ".gitignored is not of this submission"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].pop("LOCAL-DATA.txt")), "LOCAL-DATA.txt is not named in"),
@@ -299,6 +323,11 @@ def test_files_of_a_download_do_no_harm(copy):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text("")
     assert submission.load(copy).manifest["model"]["name"] == "My CLIP"
+
+
+def test_the_schema_names_the_packages_that_runs_record():
+    names = SCHEMA["properties"]["versions"]["properties"]["packages"]["propertyNames"]["enum"]
+    assert {"lmms-eval", *names} == set(source.PACKAGES)
 
 
 def test_the_layout_of_the_json_does_not_matter(copy):

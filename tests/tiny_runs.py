@@ -45,7 +45,7 @@ def samples(task: str, answer=right_but_for_every_third) -> list[dict]:
 
 def _sample(task, number, doc, response):
     if task == BOXES:
-        items = microbench_localization_process_results.for_model("microbench_random", None)(doc, [response])
+        items = microbench_localization_process_results.for_model("open_clip", None)(doc, [response])
         prompt, target = neutral_prompt(doc["expression"], (doc["width"], doc["height"])), json.dumps(doc["boxes"])
     else:
         score = microbench_clustered_process_results if task == COGNITION else microbench_process_results
@@ -98,7 +98,7 @@ def metadata(task: str) -> dict:
     from microbench_tasks import cognition
 
     module = cognition if task == COGNITION else source
-    boxes = {"boxes": microbench_localization_process_results.for_model("microbench_random", None).record()} if task == BOXES else {}
+    boxes = {"boxes": microbench_localization_process_results.for_model("open_clip", None).record()} if task == BOXES else {}
     return module.METADATA | boxes | {"packages": PACKAGES, "asked": asked.digest(_documents(task)), "definition": definition(task)}
 
 

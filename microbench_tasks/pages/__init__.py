@@ -17,12 +17,15 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Literal
 
+from microbench_tasks.markdown import printable
+
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _CSS_PIXELS_PER_METRE = 96 / 0.0254
 # Wider pictures are scrolled on a narrow screen instead of being shrunk until nothing can be read.
 _WIDE_PIXELS = 500
 _NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+)?(\.\d+)?(?<=\d)(e[-+]?\d+)?( ?%)?", re.ASCII)
 _NOTHING = ("", "-", "–", "—")
+_RETURN = re.compile(r"\r\n?")
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 
 Mark = Literal["", "right", "wrong", "unparsed", "boxes"]
@@ -147,8 +150,8 @@ def render(title: str, sections: Sequence[Section], facts: Mapping[str, str] = {
         style=Markup(style),
         script=Markup(script),
     )
-    # Half a surrogate pair, which a model's answer may hold, is no text that can be written.
-    return shown.encode("utf-8", "replace").decode("utf-8")
+    # Answers and names may hold what turns a text around, what cannot be seen, or half a surrogate pair.
+    return printable(_RETURN.sub("\n", shown))
 
 
 def percent(value: float, decimals: int = 1) -> str:

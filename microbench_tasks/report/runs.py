@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, privacy, rescoring, submission
+from microbench_tasks import catalog, privacy, rescoring, submission, untrusted
+from microbench_tasks.markdown import plain
 from microbench_tasks.rescoring import LoggedRun, Rescored, ScoredSample
 from microbench_tasks.schema import DataError
 
@@ -97,8 +98,8 @@ def unique_labels(labels: Iterable[str]) -> list[str]:
 
 
 def _writable(text: str) -> str:
-    """Half a surrogate pair, which JSON and names of folders can hold, is no text that can be written."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+    """What JSON and names of folders can hold and cannot be printed, such as half a surrogate pair, made visible."""
+    return plain(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _run(path: Path) -> Run:
@@ -150,7 +151,7 @@ def _is_sweep(path: Path) -> bool:
 def _sweep(folder: Path) -> Sweep:
     file = folder / _SWEEP_FILE
     try:
-        rows = sorted(json.loads(file.read_bytes()), key=lambda row: row["alpha"])
+        rows = sorted(json.loads(untrusted.read_regular_file(file)), key=lambda row: row["alpha"])
         names = rows[0]["groups"] or list(rows[0]["figures"])
         figures = tuple({name: _accuracies(row["figures"][name]) for name in names} for row in rows)
         logs = tuple(_log_of(folder / row["results"]) for row in rows)

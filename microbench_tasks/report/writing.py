@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, eligibility, files, pages, provenance, source, submission
+from microbench_tasks import catalog, eligibility, files, pages, provenance, source, submission, untrusted
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.eligibility import Progress
 from microbench_tasks.pages import Cell, Gallery, Picture, Table
@@ -109,7 +109,7 @@ def check_folder(out: Path) -> None:
 def _kept(out: Path) -> str:
     """Why a folder must not be replaced; nothing if a report wrote all of it."""
     try:
-        made = json.loads((out / RECORD).read_bytes())
+        made = json.loads(untrusted.read_regular_file(out / RECORD, follow_links=False))
         is_report, written = made["made_by"] == _MADE_BY, dict(made["files"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         is_report, written = False, {}

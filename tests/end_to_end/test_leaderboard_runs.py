@@ -113,12 +113,14 @@ def test_a_changed_submission_is_refused_by_name(submissions, tmp_path):
 
 
 RELEASE = source.release_identity()
+# Of cognition no one knows whether it is the release's.
+ON_HUB = source.hub_identity("cognition", "a" * 40) | {"sha256": "b" * 64}
 
 
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
-        (lambda tasks: dict.fromkeys(tasks, RELEASE), "microbench_coarse_domain: 315 samples, but the release has 16130 questions"),
+        (lambda tasks: {task: ON_HUB if task == "microbench_cognition" else RELEASE for task in tasks}, "microbench_coarse_domain: 315 samples, but the release has 16130 questions"),
         (lambda tasks: {}, "submission.json, data.sources: nothing about microbench_coarse_domain"),
     ],
 )
@@ -126,7 +128,7 @@ def test_demo_answers_that_pose_as_the_releases_or_come_from_nowhere_are_refused
     posing = tmp_path / "posing"
     shutil.copytree(submissions[0], posing)
     manifest = json.loads((posing / "submission.json").read_text(encoding="utf-8"))
-    manifest["data"] = {"kind": "release", "sources": sources(manifest["num_samples"])}
+    manifest["data"] |= {"kind": "release", "sources": sources(manifest["num_samples"])}
     # The texts, too, say what the manifest says.
     for name in ("DEMO-DATA.txt", "README.md"):
         (posing / name).unlink()

@@ -1,0 +1,42 @@
+"""Check what a run records of the documents it asked about and of the boxes it asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from microbench_tasks import catalog, detection
+
+if TYPE_CHECKING:
+    from microbench_tasks.rescoring import LoggedRun
+
+
+def asked_reasons(run: LoggedRun) -> list[str]:
+    """List the tasks of which the digest of the documents asked about is of another number than the run has."""
+    reasons = []
+    for task in run.samples:
+        recorded = (run.metadata(task).get("asked") or {}).get("num_documents")
+        size = (run.recorded().get("n-samples") or {}).get(task, {}).get("original")
+        if None not in (recorded, size) and size != recorded:
+            reasons.append(
+                f"{task}: {recorded} documents were asked about (metadata.asked), but it has {size} (n-samples)."
+            )
+    return reasons
+
+
+def box_reasons(run: LoggedRun) -> list[str]:
+    """List where the record of the prompt for boxes is none that the run's model and settings give."""
+    config = run.recorded().get("config") or {}
+    model, arguments = config.get("model"), typed_arguments(config.get("model_args"))
+    records = [run.metadata(task).get("boxes") for task in run.samples if catalog.TASKS[task].subject == "boxes"]
+    problems = (
+        problem for record in records if record for problem in detection.record_problems(record, model, arguments)
+    )
+    return [f"prompt for boxes (metadata.boxes): {problem}." for problem in dict.fromkeys(problems)]
+
+
+def typed_arguments(arguments: Any) -> Mapping[str, Any]:
+    """The arguments of a model by name, given as a mapping or as they are typed (``a=1,b=2``)."""
+    if isinstance(arguments, Mapping):
+        return arguments
+    return dict(part.partition("=")[::2] for part in arguments.split(",")) if isinstance(arguments, str) else {}
