@@ -51,7 +51,7 @@ _TENTATIVE = {
     "en": r"\b(?:might|may|could|possibl[ey]|perhaps|maybe|tentative(?:ly)?|leaning|speculat\w+|initially|at\ first|at\ first\ glance|for\ now|wonder"
     r"|(?:first|initial|rough|wild|quick|early)\ (?:guess|thought|impression|instinct|idea|answer|choice)|guess(?:ing)?|hunch"
     r"|(?:was|were)\ (?:going|about|tempted)\ to|first\ (?:thought|considered|assumed)|used\ to\ think|(?:I|we)\ (?:thought|assumed)|'d\ have\ said|would\ have\ said)\b",
-    "zh": r"(?<![最很极大])可能|也许|或许|说不定|似乎|一开始|起初|最初|猜|原以为|以为",
+    "zh": r"(?<!最有)(?<![最很极大])可能|也许|或许|说不定|似乎|一开始|起初|最初|猜|原以为|以为",
     "ja": r"かもしれ|可能性|最初は|はじめは|一見",
     "de": r"\b(?:vielleicht|möglicherweise|könnte|eventuell|zunächst|anfangs|womöglich)\b",
     "fr": r"\b(?:peut-être|pourrait|éventuellement|au\ début|d'abord)\b",
@@ -90,7 +90,7 @@ _REVISION = {
     "ja": r"(?:いや|待って|待てよ|訂正|実は|やはり|やっぱり|間違え)",
     "ko": r"(?:아니요?|잠깐|정정|다시)",
     "de": r"(?:moment|halt|warte|korrektur|nein|eigentlich|doch\ nicht)\b",
-    "fr": r"(?:attendez|attends|correction|non|en\ fait|pardon)\b",
+    "fr": r"(?:attendez|attends|correction|non(?=[,.!])|en\ fait|pardon)\b",
     "es": r"(?:espera|un\ momento|corrección|no,|en\ realidad|mejor\ dicho|perdón)",
     "pt": r"(?:espere|espera|correção|não,|na\ verdade|aliás)",
     "it": r"(?:aspetta|un\ momento|correzione|no,|in\ realtà|anzi)",
@@ -114,7 +114,7 @@ _TURN = re.compile(r"\b(?:but|however|yet|nevertheless|though|pero|mais|aber|mas
 _QUESTION_END = re.compile(r"[^.!\n。;]{0,120}?[?？]")
 _CLAUSE = re.compile(r"[,;:()]\s|\s-{1,2}\s|[,、]")
 _START = r"(?:\A|(?<=[.!?\n。…:;,]\s)|(?<=\n)|(?<=。)|(?<=\s-\s)|(?<=\.\.\.)|(?<=\.\.\.\s)|(?<=\)\s)|(?<=,\s))"
-REVISION = _union(_REVISION, before=r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=[-:]\s)|(?<=\.\.\.)|(?<=but\ )|(?<=,\s))")
+REVISION = _union(_REVISION, before=r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=[-:]\s)|(?<=\.\.\.)|(?<=but\ ))")
 SECOND_LOOK = re.compile(r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=\.\.\.\s)|(?<=,\ ))" + _SECOND_LOOK, re.IGNORECASE | re.VERBOSE)
 
 

@@ -26,6 +26,7 @@ class Form:
         example: a text of this form that states B, of the options platelet, basophil.
         takes: whether the value may be any, must hold a ``letter``, or must be a letter with its text (``both``).
         starts_clause: whether a clause must start where the form does.
+        closes: whether the value ends the response, so that it must not be the last item of a list.
         noun_phrase: whether the form starts with a noun phrase, which words outside it must not qualify.
     """
 
@@ -35,6 +36,7 @@ class Form:
     example: str
     takes: Literal["any", "letter", "both"] = "any"
     starts_clause: bool = False
+    closes: bool = False
     noun_phrase: bool = False
 
 
@@ -92,9 +94,10 @@ FORMS: tuple[Form, ...] = (
         starts_clause=True,
     ),
     Form("therefore", CONCLUSION, rf"\b{_THEREFORE}[,:]?\ (?:(?:it|this|that)(?:\ is|'s)\ )?{_SURELY}@{_END}", "Hence B."),
-    Form("arrow", CONCLUSION, r"[-=]>\ ?@(?=\W*\Z)", "Dark granules => B"),
-    Form("closing letter", CONCLUSION, r"(?<=[.!?])(?<!\bfig.)(?<!\bcf.)(?<!\bvs.)\ @(?=\W*\Z)", "The granules are dark. B", "letter"),
-    Form("closing colon", CONCLUSION, r":\ @(?=\W*\Z)", "It is a basophil: B", "letter"),
+    Form("arrow", CONCLUSION, r"[-=]>\ ?@(?=\W*\Z)", "Dark granules => B", closes=True),
+    Form("closing letter", CONCLUSION, r"(?<=[.!?])(?<!\bfig.)(?<!\bcf.)(?<!\bvs.)\ @(?=\W*\Z)", "The granules are dark. B", "letter", closes=True),
+    Form("closing comma", CONCLUSION, r",\ @(?=\W*\Z)", "As the rest is excluded, B) basophil.", "both", closes=True),
+    Form("closing colon", CONCLUSION, r":\ @(?=\W*\Z)", "It is a basophil: B", "letter", closes=True),
     # --- sentences ---
     Form(
         "answer is",
@@ -109,6 +112,13 @@ FORMS: tuple[Form, ...] = (
         rf"\b(?:it|this|that|which)(?:'s|\ (?:is|must\ be|should\ be|has\ to\ be|can\ only\ be|(?:appears|seems)\ to\ be))\ {_SURELY}@{_END}",
         "It's B.",
         "letter",
+    ),
+    Form(
+        "statement that is",
+        SENTENCE,
+        rf"\b(?:{_ADJECTIVE},?\ ){{1,6}}{_NOUN}\ (?:that|which)\b[^.,;:!?\n]{{1,80}}\ is:?\ {_SURELY}@{_END}",
+        "The option that fits best is B.",
+        noun_phrase=True,
     ),
     Form("named as", SENTENCE, rf"\b(?:is|'s|to\ be|shows|represents|depicts)\ {_SURELY}:?\s?@", "The cell is B) basophil.", "both"),
     Form(

@@ -21,7 +21,7 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form("de final", MARK, rf"\b(?:endgültige|finale)\ (?:Antwort|Lösung)(?:\ (?:ist|lautet))?:?\ @", "Endgültige Antwort: B"),
     Form("fr final", MARK, rf"\bréponse\ finale(?:\ est)?{_COLON}@", "Réponse finale : B"),
     Form("es final", MARK, rf"\brespuesta\ final(?:\ es)?{_COLON}@", "Respuesta final: B"),
-    Form("zh answer", SENTENCE, rf"(?:答案|正确选项|正確選項|选项|回答|结论|結論|选择)[\])]?(?:{_ZH_SURE}\s?[:=]\s?|(?:应该|应当|应|應該|應|就|很可能|最可能|显然|便)?(?:是|为|為|选|選)\s?|\s(?=[A-H]))(?:选项|選項)?\s?@", "答案是B。"),
+    Form("zh answer", SENTENCE, rf"(?:答案|正确选项|正確選項|(?<![个各每列下些有他它])选项|回答|结论|結論|选择)[\])]?(?:{_ZH_SURE}\s?[:=]\s?|(?:应该|应当|应|應該|應|就|很可能|最可能|显然|便)?(?:是|为|為|选|選)\s?|\s(?=[A-H]))(?:选项|選項)?\s?@", "答案是B。"),
     Form("zh choose", SENTENCE, r"(?:正确的是|(?:(?:故|因此|所以|应该|应|應|我|本题|综上|那么|则|最终)(?:应该|应|我)?|(?<=[,。.;:\n]))(?:选择|選擇|选|選)(?:项|項)?[:]?)\s?@", "故选B。"),
     Form("zh is correct", SENTENCE, r"@\s?(?:选项|項|选)?\s?(?:才)?(?:是|为)?\s?(?:最)?(?:正确|正確|对的|正解)(?:的|答案|选项|的答案)?(?!吗|性)", "B是正确的。"),
     Form("zh named as", SENTENCE, r"是\s?@", "最可能的细胞是B) basophil。", "both"),

@@ -11,7 +11,7 @@ from microbench_tasks.parsing.whole import WholeRule, whole
 _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
 # What may follow an answer that a response opens with.
 _OPENS = re.compile(
-    r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（]|\.\.\.|。|です|,?\s(?:because|since|as|due|given|for|and\ not|not
+    r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（]|\.\.\.|。|\s?です|,?\s(?:because|since|as|due|given|for|and\ not|not
     |rather|weil|da|denn|car|porque|pois|perché)\b|,\s(?:which|because|since|with)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -58,19 +58,19 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if value is None:
         return None
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
-    if follows is None or (len(value.letters) == 1 and _heads_a_list(text, min(value.letters), value.end, lines)):
+    if follows is None or (len(value.letters) == 1 and _heads_a_list(text, min(value.letters), value.end, lines, question)):
         return None
     has_text = value.end > 4 and not value.by_text
     return ("option_text" if value.by_text else "letter_with_text" if has_text else "whole_letter"), value.letters, value.end
 
 
-def _heads_a_list(text: str, letter: str, end: int, lines: list[Item]) -> bool:
+def _heads_a_list(text: str, letter: str, end: int, lines: list[Item], question: Question) -> bool:
     """Whether the next line about an option is about the one after ``letter``."""
     following = next((item for item in lines if item.start > 0), None)
     successor = chr(ord(letter) + 1)
     if following is None:
-        inline = next((label for label in LABEL.finditer(text, end) if label[1].isupper()), None)
-        return inline is not None and inline[1] == successor
+        inline = (question.shown(text, label) for label in LABEL.finditer(text, end))
+        return next(filter(None, inline), None) == {successor}
     return following.letter == successor and not _OTHERS.search(text, text.find("\n"), following.start)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from microbench_tasks.parsing.context import REACH, is_withdrawn
 from microbench_tasks.parsing.forms import FORMS, Form
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
+from microbench_tasks.parsing.lines import is_list_item
 from microbench_tasks.parsing.values import Question, Value
 
 
@@ -41,7 +42,7 @@ def _compiled(form: Form) -> _CompiledForm:
     value_first = not head.strip()
     pattern = re.compile(tail if value_first else head, flags)
     rest = re.compile(tail, flags) if tail.strip() and not value_first else None
-    return _CompiledForm(form, pattern, rest, value_first, _LATIN_WORD.search(form.pattern) is None)
+    return _CompiledForm(form, pattern, rest, value_first, not form.pattern.isascii() and _LATIN_WORD.search(form.pattern) is None)
 
 
 _FORMS = tuple(_compiled(form) for form in (*FORMS, *LANGUAGE_FORMS))
@@ -54,7 +55,7 @@ _CONNECTIVES = {
     *"la le bonne meilleure ma donc mi mejor opción respuesta a minha melhor mia migliore el una".split(),
     *"правильный верный мой окончательный het juiste goede correcte beste prawidłowa poprawna doğru dass que".split(),
 }
-_WORD_BEFORE = re.compile(r"([^\W\d_]+)['\"]?\s\Z")
+_WORD_BEFORE = re.compile(r"([^\W\d_]+)['\"]? \Z")
 _CLAUSE_START = re.compile(r"(?:\A|[.!?:;,>)\](\[|\n=✅☑✔*/]\s?|-\s|\d\s?|[^\x00-\x7f]\s?)[\"']?\Z")
 
 
@@ -95,6 +96,8 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
             return None
         value = question.value_at(text, end)
         if value is None:
+            return None
+        if form.closes and len(value.letters) == 1 and is_list_item(text, end, min(value.letters), value.has_text, []):
             return None
         end = value.end
         if compiled.tail:

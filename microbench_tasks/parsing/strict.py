@@ -113,7 +113,7 @@ def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
     """All that plain ``text`` states, in no order."""
     found = list(statements(text, asked))
     for box in BOXES.finditer(text):
-        content = (box[box.lastgroup] if box.lastgroup != "tag" else box["tagged"]).replace("{", " ").replace("}", " ").strip()
+        content = (box["boxed"] or box["fbox"] or "").strip("{ }") or (box["tagged"] or box["token"] or "").strip()
         if content and depth < _MAX_DEPTH and not is_withdrawn(text, box.start(), box.end()):
             found.append(Statement(box.start(), _stated(content, asked, depth + 1)[1], MARK, "boxed"))
     lines = items(text, asked)

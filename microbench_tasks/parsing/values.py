@@ -19,7 +19,7 @@ _LETTER_END = (
     r"(?![A-Za-z0-9_+\u00c0-\u024f\u0370-\u04ff]|[-&'^=~%]\w)"
     rf"(?=[^\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\Z|{_GOES_ON})"
 )
-_OPENING = re.compile(r"""[(\[{"'<]{0,4} ?(?:(?:option|choice|answer|letter|选项|選項|選択肢) ?:? ?)?[(\[{"'<]{0,3} ?""", re.IGNORECASE)
+_OPENING = re.compile(r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse|opción|opção|opzione|вариант|选项|選項|選択肢) ?:? ?)?[(\[{"'<]{0,3} ?""", re.IGNORECASE)
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
 # What may stand between a letter and its option's text, also as the next key of a JSON object.
 _GAP = re.compile(
@@ -34,13 +34,13 @@ _CLAUSE_END = re.compile(
 # A letter that a lower-case word follows starts a name (E. coli, B cell) or is an article (A cell); these words start
 # neither.
 _NAME = re.compile(
-    rf"\.? ?(?!{_GOES_ON}|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due|for|from|given|here|if|in"
-    r"|indeed|instead|is|isn't|not|of the|on|or|out of|over|rather|seems|since|so|that|the|then|therefore|this|though|to"
+    rf"\.? ?(?!{_GOES_ON}|है|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due|for|from|given|here|if|in"
+    r"|indeed|instead|is|isn't|not|of the|on|or|out of|over|richtig|korrekt|correct|right|falsch|rather|seems|since|so|that|the|then|therefore|this|though|to"
     r"|was|when|where|which|while|with|would|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y"
     r"|es|que|o|и|или|так|потому|porque|pois|e|perché|è|é)\b|[a-z]?[)\]])[^\W\d_A-Z]"
 )
 _ALSO = re.compile(
-    rf"""[\s)\]}}"'.]{{0,3}}(?:[,/&+、]|,? ?\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b(?:/or)?|和|或者?|与|と|または|か|와|과|또는)"""
+    rf"""(?: ?\([^()\n]{{1,60}}\))?[\s)\]}}"'.]{{0,3}}(?:[,/&+、]|,? ?\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b(?:/or)?|和|或者?|与|と|または|か|와|과|또는)"""
     rf""" ?(?:(?:and|or|maybe|possibly|option|choice|either) ){{0,2}}[(\["']{{0,2}}([A-H]|[a-h](?=[)\].,;"'\n]|\Z)){_LETTER_END}""",
     re.IGNORECASE,
 )
@@ -50,6 +50,7 @@ _PREDICATE = re.compile(
     r"|seems?|being|doesn't|isn't|hasn't|won't|wouldn't|ist|est|es|è|não|no|n'est)\b",
     re.IGNORECASE,
 )
+_LINE_END = re.compile(r"[^\w\n]*(?:\n|\Z)")
 _TEXT_LETTER = re.compile(r"""\s?(?:[(\[]|, |-{1,2}>? ?|: )(?:option |answer |letter |choice )?\(?([A-Ha-h])[)\]]?(?!\w)""", re.IGNORECASE)
 
 
@@ -134,6 +135,8 @@ class Question:
         letter, has_text = text[start].upper(), False
         for begin in (_GAP.match(text, start + 1).end(), start):
             named, end = self.named_at(text, begin)
+            if named and "\n" in text[start:begin] and not _LINE_END.match(text, end):
+                continue
             if letter in named:
                 has_text = True
                 break
@@ -190,7 +193,7 @@ class Question:
         return Value(letters, False, end, bool(named)), offset + label.start()
 
 
-LABEL = re.compile(r"\b([A-Ha-h])[).:\]]{1,2}\s?")
+LABEL = re.compile(r"\b([A-Ha-h])\"?[).:\]]{1,2}\s?\"?")
 _BREAK = re.compile(r"[\s,;.()\[]{0,3}")
 _LABEL_BEFORE = re.compile(r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer) )?[(\[\"']{0,2}([A-Ha-h])[)\].:\"']{0,3} ?-? ?[(\[\"']{0,2}\Z", re.IGNORECASE)
 _LETTER_BEFORE = re.compile(r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer|选项|選択肢) ?)?[(\[\"']{0,2}([A-H])\Z", re.IGNORECASE)
