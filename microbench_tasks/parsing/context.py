@@ -127,10 +127,13 @@ def sentence_before(text: str, end: int) -> str:
     return window[last.end() :] if last else window
 
 
-def is_withdrawn(text: str, start: int, end: int) -> bool:
-    """Whether the words around the statement from ``start`` to ``end`` deny it, doubt it or set a condition for it."""
+def is_withdrawn(text: str, start: int, end: int, is_list: bool = False) -> bool:
+    """Whether the words around the statement from ``start`` to ``end`` deny it, doubt it or set a condition for it.
+
+    After a list of letters nothing is looked for: a doubt about one of them leaves the others.
+    """
     sentence = sentence_before(text, start)
-    after = text[end : end + REACH]
+    after = "" if is_list else text[end : end + REACH]
     return _is_withdrawn(sentence, text[start:end][:40], after)
 
 

@@ -6,15 +6,18 @@ import re
 from dataclasses import dataclass
 
 from microbench_tasks.parsing.values import LABEL, Question
-from microbench_tasks.parsing.whole import WholeRule, whole
+from microbench_tasks.parsing.whole import WholeRule, echoes, whole
 
 _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
+# A line that starts with it states an answer and is no item of a list.
+_ANSWER_LABEL = re.compile(r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|答)", re.IGNORECASE)
 # What may follow an answer that a response opens with.
 _OPENS = re.compile(
     r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（]|\.\.\.|。|\s?です|,?\s(?:because|since|as|due|given|for|and\ not|not
     |rather|weil|da|denn|car|porque|pois|perché)\b|,\s(?:which|because|since|with)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
+_LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
 _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|。)""")
 # What a line says that comes before the discussion of the other options.
 _OTHERS = re.compile(r"\b(?:others?|remaining|rest|why|incorrect|wrong|ruled? out|not)\b", re.IGNORECASE)
@@ -41,7 +44,7 @@ def items(text: str, question: Question) -> list[Item]:
     found, start = [], 0
     for line in text.splitlines():
         begin = _BULLET.match(line).end()
-        if line[begin : begin + 80]:
+        if line[begin:] and not _ANSWER_LABEL.match(line, begin):
             value = question.value_at(line[: begin + question.longest + 60], begin)
             label = LABEL.match(line, begin)
             if value and len(value.letters) == 1:
@@ -58,7 +61,11 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if value is None:
         return None
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
-    if follows is None or (len(value.letters) == 1 and _heads_a_list(text, min(value.letters), value.end, lines, question)):
+    if follows is None or (len(value.letters) > 1 and echoes(text, question)):
+        return None
+    if ":" in follows[0] and _LABEL_WITH_COLON.search(text, follows.end(), text.find("\n") if "\n" in text else len(text)):
+        return None
+    if len(value.letters) == 1 and _heads_a_list(text, min(value.letters), value.end, lines, question):
         return None
     has_text = value.end > 4 and not value.by_text
     return ("option_text" if value.by_text else "letter_with_text" if has_text else "whole_letter"), value.letters, value.end

@@ -105,7 +105,7 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
             if tail is None:
                 return None
             end = max(end, tail.end())
-    if not _takes(form, value, text) or is_withdrawn(text, start, end):
+    if not _takes(form, value, text) or is_withdrawn(text, start, end, len(value.letters) > 1):
         return None
     return value.letters, value.by_text
 

@@ -51,7 +51,9 @@ _PREDICATE = re.compile(
     re.IGNORECASE,
 )
 _LINE_END = re.compile(r"[^\w\n]*(?:\n|\Z)")
-_TEXT_LETTER = re.compile(r"""\s?(?:[(\[]|, |-{1,2}>? ?|: )(?:option |answer |letter |choice )?\(?([A-Ha-h])[)\]]?(?!\w)""", re.IGNORECASE)
+_TEXT_LETTER = re.compile(r"""\s?(?:[(\[](?:option |answer |letter |choice )?([A-Ha-h])[)\]]|(?:, |-{1,2}>? ?|: )(?:option |answer |letter |choice )?\(?([A-H])\)?(?=\W*(?:\n|\Z)))""",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -123,8 +125,8 @@ class Question:
             if not letters:
                 continue
             label = _TEXT_LETTER.match(text, end)
-            if label and label[1].upper() in self.letters and not (text[end : end + 1] in ",-:" and _PREDICATE.match(text, label.end())):
-                named = label[1].upper()
+            named = (label[1] or label[2]).upper() if label else ""
+            if named and named in self.letters:
                 return Value(frozenset({named}) if named in letters else letters | {named}, False, label.end(), True)
             if _CLAUSE_END.match(text, end):
                 return Value(letters, True, end)
