@@ -42,17 +42,28 @@ class Item:
 def items(text: str, question: Question) -> list[Item]:
     """The lines that start with an option: its letter, its text, or both."""
     found, start = [], 0
+    read: dict[str, tuple[str, bool]] = {}
     for line in text.splitlines():
-        begin = _BULLET.match(line).end()
-        if line[begin:] and not _ANSWER_LABEL.match(line, begin):
-            value = question.value_at(line[: begin + question.longest + 60], begin)
-            label = LABEL.match(line, begin)
-            if value and len(value.letters) == 1:
-                found.append(Item(min(value.letters), start, value.by_text or value.end - begin > 3))
-            elif label and label[1].upper() in question.letters:
-                found.append(Item(label[1].upper(), start, True))
+        shown = line[: question.longest + 80]
+        if shown not in read:
+            read[shown] = _item(shown, question)
+        letter, has_text = read[shown]
+        if letter:
+            found.append(Item(letter, start, has_text))
         start += len(line) + 1
     return found
+
+
+def _item(line: str, question: Question) -> tuple[str, bool]:
+    """The option that a line starts with, and whether it has a text; no letter if there is none."""
+    begin = _BULLET.match(line).end()
+    if not line[begin:] or _ANSWER_LABEL.match(line, begin):
+        return "", False
+    value = question.value_at(line, begin)
+    if value and len(value.letters) == 1:
+        return min(value.letters), value.by_text or value.end - begin > 3
+    label = LABEL.match(line, begin)
+    return (label[1].upper(), True) if label and label[1].upper() in question.letters else ("", False)
 
 
 def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[WholeRule, frozenset[str], int] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from microbench_tasks.parsing.context import REACH, is_withdrawn
-from microbench_tasks.parsing.forms import FORMS, Form
+from microbench_tasks.parsing.forms import ADJECTIVES, DETERMINERS, FORMS, Form
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
 from microbench_tasks.parsing.lines import is_list_item
 from microbench_tasks.parsing.values import Question, Value
@@ -46,29 +46,31 @@ def _compiled(form: Form) -> _CompiledForm:
 
 
 _FORMS = tuple(_compiled(form) for form in (*FORMS, *LANGUAGE_FORMS))
-# Words that may stand before a noun phrase without a determiner, and determiners that start one.
-_DETERMINERS = {"the", "my", "our", "your", "this", "its"}
+# Words that may stand before a noun phrase without a determiner.
 _CONNECTIVES = {
     *"and but so thus then hence therefore that is now finally overall clearly i think believe say conclude means because ultimately".split(),
-    *"conclusion step question note best correct right final most".split(),
+    *"conclusion step question note".split(),
     *"die richtige korrekte beste meine endgültige wahrscheinlichste passende zutreffende also daher somit ist deshalb".split(),
     *"la le bonne meilleure ma donc mi mejor opción respuesta a minha melhor mia migliore el una".split(),
     *"правильный верный мой окончательный het juiste goede correcte beste prawidłowa poprawna doğru dass que".split(),
 }
-_WORD_BEFORE = re.compile(r"([^\W\d_]+)['\"]? \Z")
+_WORD_BEFORE = re.compile(r"([^\W\d_][\w']*)['\"]?,? \Z")
+_MAX_ADJECTIVES = 7
 _CLAUSE_START = re.compile(r"(?:\A|[.!?:;,>)\](\[|\n=✅☑✔*/]\s?|-\s|\d\s?|[^\x00-\x7f]\s?)[\"']?\Z")
 
 
 def statements(text: str, question: Question) -> Iterator[Statement]:
     """The statements of all forms in plain ``text`` that their context does not withdraw."""
     reach = 2 * REACH + 2 * question.longest
-    is_ascii = text.isascii()
+    is_ascii, lowered = text.isascii(), text.lower()
     # A model caught in a loop repeats itself to its last token: each window is read once.
     read: dict[tuple[int, str, int], tuple[frozenset[str], bool] | None] = {}
     for number, compiled in enumerate(_FORMS):
-        if is_ascii and compiled.is_foreign:
+        if (is_ascii and compiled.is_foreign) or not _contains(lowered, compiled.form.needs):
             continue
-        for match in compiled.pattern.finditer(text):
+        # The value of a form that closes a response stands within its last characters.
+        begin = max(0, len(text) - reach) if compiled.form.closes else 0
+        for match in compiled.pattern.finditer(text, begin):
             first = max(0, match.start() - reach)
             window = text[first : match.end() + reach]
             key = (number, window, match.start() - first)
@@ -77,6 +79,10 @@ def statements(text: str, question: Question) -> Iterator[Statement]:
             if stated := read[key]:
                 letters, by_text = stated
                 yield Statement(match.start(), letters, compiled.form.strength, "option_text" if by_text else "declaration")
+
+
+def _contains(text: str, words: tuple[str, ...]) -> bool:
+    return not words or any(word in text for word in words)
 
 
 def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Question) -> tuple[frozenset[str], bool] | None:
@@ -126,8 +132,12 @@ def _starts_clause(text: str, start: int) -> bool:
 
 def _is_whole_noun_phrase(text: str, start: int) -> bool:
     """Whether no other word qualifies the noun phrase at ``start`` from before."""
-    first = re.compile(r"\w+").match(text, start)
-    if first and first[0].lower() in _DETERMINERS:
-        return True
-    word = _WORD_BEFORE.search(text, max(0, start - 30), start)
-    return word is None or word[1].lower() in _CONNECTIVES
+    end = start
+    for _ in range(_MAX_ADJECTIVES):
+        word = _WORD_BEFORE.search(text, max(0, end - 30), end)
+        if word is None or word[1].lower() in _CONNECTIVES | DETERMINERS:
+            return True
+        if word[1].lower() not in ADJECTIVES:
+            return False
+        end = word.start()
+    return False

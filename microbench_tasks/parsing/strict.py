@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from microbench_tasks.parsing.context import is_withdrawn, last_revision, last_second_look
+from microbench_tasks.parsing.context import REACH, is_withdrawn, last_revision, last_second_look
 from microbench_tasks.parsing.forms import BOXES, CONCLUSION, MARK, SENTENCE
 from microbench_tasks.parsing.lines import closing_line, items, opening_line
 from microbench_tasks.parsing.plain import plain
@@ -112,10 +112,14 @@ def _stated(text: str, asked: Question, depth: int) -> tuple[Rule, frozenset[str
 def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
     """All that plain ``text`` states, in no order."""
     found = list(statements(text, asked))
+    read: dict[tuple[str, str, str], frozenset[str]] = {}
     for box in BOXES.finditer(text):
-        content = (box["boxed"] or box["fbox"] or "").strip("{ }") or (box["tagged"] or box["token"] or "").strip()
-        if content and depth < _MAX_DEPTH and not is_withdrawn(text, box.start(), box.end()):
-            found.append(Statement(box.start(), _stated(content, asked, depth + 1)[1], MARK, "boxed"))
+        content = (box["boxed"] or "").strip("{ }") or (box["tagged"] or box["token"] or "").strip()
+        key = (text[max(0, box.start() - REACH) : box.start()], content, text[box.end() : box.end() + REACH])
+        if key not in read:
+            is_read = content and depth < _MAX_DEPTH and not is_withdrawn(text, box.start(), box.end())
+            read[key] = _stated(content, asked, depth + 1)[1] if is_read else frozenset()
+        found.append(Statement(box.start(), read[key], MARK, "boxed"))
     lines = items(text, asked)
     if opening := opening_line(text, asked, lines):
         found.append(Statement(0, opening[1], CONCLUSION, opening[0]))

@@ -32,8 +32,11 @@ def verdict(text: str, question: Question) -> tuple[frozenset[str], int]:
     only where every option is judged.
     """
     correct, yes, no, end, position = set(), set(), set(), 0, 0
+    read: dict[str, tuple[str, str]] = {}
     for line in text.splitlines():
-        letter, judged = _judged(line, question)
+        if line not in read:
+            read[line] = _judged(line, question)
+        letter, judged = read[line]
         if judged:
             {"correct": correct, "yes": yes, "no": no}[judged].add(letter)
             end = position + len(line)
