@@ -77,6 +77,7 @@ _DENIED_AFTER = {
     "fr": r"[\"')\]]{0,3},?\ (?:(?:ce\ qui|mais\ ce)\ )?(?:n'est\ pas|est\ (?:fausse?|incorrecte?))\b",
     "es": r"[\"')\]]{0,3},?\ (?:(?:lo\ que|pero\ eso)\ )?(?:no\ es|es\ (?:falsa|incorrect[oa]))\b",
 }
+_CONDITION_WORDS = ("if", "unless", "provided", "assuming", "in case", "depending", "were it")
 _CONDITION_AFTER = re.compile(
     r"(?:(?!\b(?:because|since|as|for|so|but|and)\b)[^.;\n?]){0,80}?\b(?:if(?!\ (?:I|we|you|one)\b)|unless|provided|assuming|in\ case|depending|were\ it)\b",
     re.IGNORECASE | re.VERBOSE,
@@ -98,6 +99,17 @@ _REVISION = {
 }
 # What announces a second look, which may change the answer or confirm it.
 _SECOND_LOOK = r"(?:but\ |hmm+,?\ |now\ )*(?:let\ me\ (?:double-?\ ?check|check|verify|think|look)|hmm|looking\ (?:again|more\ closely)|after\ (?:looking|checking|reconsider\w+)|upon\ (?:closer|further))"
+
+
+# One of these words stands in every text with a revision, or a second look.
+_REVISION_WORDS = (
+    *"wait,hold on,actually,correct,scratch,second thought,reflection,inspection,no,oops,sorry,edit,update,let me,i stand".split(","),
+    *"i was,i made,i take,i revise,i misread,i overlooked,i misspoke,i need,i must,i have,i retract,my mistake,strike".split(","),
+    *"i'm changing,disregard,等,不,更正,纠正,其实,实际,重新,我错,且慢,いや,待,訂正,実は,やはり,やっぱり,間違,아니,잠깐,정정".split(","),
+    *"다시,moment,halt,warte,korrektur,eigentlich,doch,attend,en fait,pardon,espera,corrección,realidad,mejor dicho".split(","),
+    *"perdón,espere,correção,não,verdade,aliás,aspetta,correzione,realtà,anzi,стоп,подождите,нет,исправление,деле".split(","),
+)
+_SECOND_LOOK_WORDS = ("let me", "hmm", "looking", "after", "upon")
 
 
 def _union(words: dict[str, str], before: str = "", after: str = "") -> re.Pattern[str]:
@@ -144,12 +156,15 @@ def _is_withdrawn(sentence: str, statement: str, after: str) -> bool:
         return True
     if _TENTATIVE_BEFORE.search(clause + statement) or _TENTATIVE_BEFORE.match(said) or _TENTATIVE_BEFORE.search(said.partition(":")[0] if ":" in said else ""):
         return True
-    return bool(_AFTER.match(after) or _CONDITION_AFTER.match(after) or _QUESTION_END.match(after))
+    is_conditional = any(word in after for word in _CONDITION_WORDS) and _CONDITION_AFTER.match(after)
+    return bool(is_conditional or _AFTER.match(after) or (("?" in after or "？" in after) and _QUESTION_END.match(after)))
 
 
 def last_revision(text: str) -> int:
     """Where the last words stand that take back what was said before; 0 if there are none."""
-    position = 0
+    position, lowered = 0, text.lower()
+    if not any(word in lowered for word in _REVISION_WORDS):
+        return 0
     for found in REVISION.finditer(text):
         # `No` answers a question that the response asks itself.
         if not (found[0].lower().startswith("no") and text[: found.start()].rstrip().endswith("?")):
@@ -159,7 +174,9 @@ def last_revision(text: str) -> int:
 
 def last_second_look(text: str) -> int:
     """Where the last words stand that announce a second look at the answer; 0 if there are none."""
-    position = 0
+    position, lowered = 0, text.lower()
+    if not any(word in lowered for word in _SECOND_LOOK_WORDS):
+        return 0
     for found in SECOND_LOOK.finditer(text):
         position = found.start()
     return position

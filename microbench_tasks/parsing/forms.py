@@ -26,7 +26,7 @@ class Form:
         example: a text of this form that states B, of the options platelet, basophil.
         needs: words of which a text in this form contains one, in lower case; without it, any text is searched.
         takes: whether the value may be any, must hold a ``letter``, or must be a letter with its text (``both``).
-        starts_clause: whether a clause must start where the form does.
+        starts_clause: whether a clause must start where the form does, `ADJECTIVES` left aside.
         noun_phrase: whether the form starts with a noun, which only `ADJECTIVES` may qualify.
         closes: whether the value ends the response; the last item of a list is none.
     """
@@ -55,7 +55,6 @@ _NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "
 _LABELS = (*_NOUNS, "ans", "response", "result", "final", "correct", "determination")
 _NOUN, _LABELED = f"(?:{'|'.join(_NOUNS)})", f"(?:{'|'.join(_LABELS)})"
 _TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from)\b[^.,;:!?\n]{0,60}?)?"
-_LABEL_ADJECTIVE = r"(?:(?:final|correct|best|right|my|chosen|selected|predicted|corrected|revised|overall|most\ likely|the)[\ _])"
 _BE = r"(?:(?:is|remains|stays|becomes|(?:would|should|must|will|has\ to|can\ only)\ be|(?:appears|seems)\ to\ be)\b)"
 _IS = rf"(?:(?:\ {_BE}|'s\b)(?:\ ?[:-])?|\ ?(?:[:=]|-{{1,2}}>?|=>)(?=[\s(\[\"'A-Za-z]))"
 _SURELY = (
@@ -67,7 +66,7 @@ _THEREFORES = ("therefore", "thus", "hence", "so", "consequently", "accordingly"
 _THEREFORES += ("finally", "ultimately", "overall", "i.e.", "ergo", "also", "daher", "deshalb", "somit", "folglich", "donc")
 _THEREFORES += ("ainsi", "por tanto", "por lo tanto", "portanto", "quindi", "dunque", "entonces", "因此", "所以", "故", "综上")
 _THEREFORES += ("综上所述", "よって", "したがって", "従って", "ゆえに", "따라서", "그러므로", "следовательно", "значит")
-_THEREFORE = f"(?:{'|'.join(re.escape(word) for word in sorted(_THEREFORES, key=len, reverse=True))})"
+_THEREFORE = f"(?=[{''.join({word[0] for word in _THEREFORES})}])(?:{'|'.join(re.escape(word) for word in sorted(_THEREFORES, key=len, reverse=True))})"
 # Where a statement ends, or its reason starts.
 _END = (
     r"(?=[\s\"')\]}>]{0,4}(?:[.,;:!\n。、]|\Z|\ ?[(\[-]|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
@@ -103,8 +102,7 @@ FORMS: tuple[Form, ...] = (
     Form(
         "label",
         CONCLUSION,
-        rf"\b{_LABEL_ADJECTIVE}{{0,4}}{_LABELED}[\])]?"
-        rf"(?:\ ?(?:[:=]|-{{1,2}}>?|=>)|(?<=answer)\n|(?<=conclusion)\n|(?<=verdict)\n)\s?{_SURELY}@",
+        rf"(?<![A-Za-z0-9]){_LABELED}[\])]?(?:\ ?(?:[:=]|-{{1,2}}>?|=>)|(?<=answer)\n|(?<=conclusion)\n|(?<=verdict)\n)\s?{_SURELY}@",
         "Answer: B",
         _LABELS,
         starts_clause=True,

@@ -15,9 +15,9 @@ _PT_NOUN = r"(?:resposta|opção|alternativa|escolha|solução|conclusão|letra)
 _IT_NOUN = r"(?:risposta|opzione|alternativa|scelta|soluzione|conclusione|lettera)"
 _RU_NOUN = r"(?:ответ|вариант|вывод)"
 
-_DE_NEEDS = ("antwort", "lösung", "option", "wahl", "buchstabe", "fazit", "ergebnis", "schlussfolgerung")
-_FR_NEEDS = ("réponse", "option", "choix", "solution", "conclusion", "lettre")
-_ES_NEEDS = ("respuesta", "opción", "alternativa", "elección", "solución", "conclusión", "letra")
+_DE_NEEDS = ("antwort", "lösung", " ist ", "wahl", "buchstabe", "fazit", "ergebnis", "schlussfolgerung")
+_FR_NEEDS = ("réponse", "choix", "lettre", " est ", "serait")
+_ES_NEEDS = ("respuesta", "opción", "alternativa", "elección", "solución", "conclusión", "letra", " es ")
 _PT_NEEDS = ("resposta", "opção", "alternativa", "escolha", "solução", "conclusão", "letra")
 _IT_NEEDS = ("risposta", "opzione", "alternativa", "scelta", "soluzione", "conclusione", "lettera")
 

@@ -54,7 +54,7 @@ _CONNECTIVES = {
     *"la le bonne meilleure ma donc mi mejor opción respuesta a minha melhor mia migliore el una".split(),
     *"правильный верный мой окончательный het juiste goede correcte beste prawidłowa poprawna doğru dass que".split(),
 }
-_WORD_BEFORE = re.compile(r"([^\W\d_][\w']*)['\"]?,? \Z")
+_WORD_BEFORE = re.compile(r"([^\W\d_](?:[^\W_]|')*)(?:['\"]?,? |_)\Z")
 _MAX_ADJECTIVES = 7
 _CLAUSE_START = re.compile(r"(?:\A|[.!?:;,>)\](\[|\n=✅☑✔*/]\s?|-\s|\d\s?|[^\x00-\x7f]\s?)[\"']?\Z")
 
@@ -126,18 +126,23 @@ def _takes(form: Form, value: Value, text: str) -> bool:
 
 
 def _starts_clause(text: str, start: int) -> bool:
-    word = _WORD_BEFORE.search(text, max(0, start - 30), start)
-    return word[1].lower() in _CONNECTIVES if word else bool(_CLAUSE_START.search(text, max(0, start - 4), start))
+    word, start = _word_before_adjectives(text, start)
+    return word in _CONNECTIVES if word else bool(_CLAUSE_START.search(text, max(0, start - 4), start))
 
 
 def _is_whole_noun_phrase(text: str, start: int) -> bool:
-    """Whether no other word qualifies the noun phrase at ``start`` from before."""
-    end = start
+    """Whether no other word qualifies the noun at ``start``."""
+    word, _ = _word_before_adjectives(text, start, DETERMINERS)
+    return not word or word in _CONNECTIVES | DETERMINERS
+
+
+def _word_before_adjectives(text: str, start: int, stops: frozenset[str] = frozenset()) -> tuple[str, int]:
+    """The word before the noun at ``start`` and its adjectives, and where they start; empty where a clause starts."""
     for _ in range(_MAX_ADJECTIVES):
-        word = _WORD_BEFORE.search(text, max(0, end - 30), end)
-        if word is None or word[1].lower() in _CONNECTIVES | DETERMINERS:
-            return True
-        if word[1].lower() not in ADJECTIVES:
-            return False
-        end = word.start()
-    return False
+        word = _WORD_BEFORE.search(text, max(0, start - 30), start)
+        if word is None:
+            return "", start
+        if word[1].lower() in stops or word[1].lower() not in ADJECTIVES:
+            return word[1].lower(), start
+        start = word.start()
+    return "many", start
