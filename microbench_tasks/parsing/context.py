@@ -63,7 +63,7 @@ _TENTATIVE = {
 }
 _OTHERS_SAY = (
     r"\b(?:some|many|others|people|students?|novices|someone|somebody|textbooks?|readers?|(?:some|any|many)one|you|they|one)(?:\ \w+)?"
-    r"(?:\ (?:may|might|would|could|will|often|sometimes|usually))?\ (?:say|think|thinks|believe|argue|claim|guess|assume|conclude|answer|choose|pick|expect|mistake)\b"
+    r"(?:\ (?:may|might|would|could|will|often|sometimes|usually))?\ (?:say|think|thinks|believe|argue|claim|guess|assume|conclude|answer|choose|pick|expect|mistake)\b|\bit\ (?:is|was)\ (?:\w+\ )?(?:said|claimed|argued|assumed|believed|suggested)"
 )
 # Right after a statement.
 _DENIED_AFTER = {

@@ -27,6 +27,10 @@ _ANNOUNCES = re.compile(
     r"|go(?:ing)? through|examin\w+|look(?:ing)? at|list(?:ed)?|break down)\b|选项|選択肢|option|opci[oó]n|각",
     re.IGNORECASE,
 )
+_OPTIONS = re.compile(
+    r"\b(?:options|choices|candidates|answers|alternatives|possibilities|optionen|opciones|opções|opzioni|réponses)\b|选项|選択肢|보기",
+    re.IGNORECASE,
+)
 _ANSWERS = re.compile(r"\b(?:answer|conclu\w+|correct|best|therefore|thus|hence|verdict|diagnosis|final|choose|pick)\b", re.IGNORECASE)
 
 
@@ -116,5 +120,6 @@ def is_list_item(text: str, start: int, letter: str, has_text: bool, lines: list
         return has_text and labels[-1] == chr(ord(letter) - 1) and letter not in labels
     if letter != "A":
         return False
-    before_line = text[max(0, start - 200) : start].rstrip("\n").rpartition("\n")[2]
-    return _ANNOUNCES.search(before_line) is not None and _ANSWERS.search(before_line) is None
+    before_line = text[max(0, start - 200) : start].rstrip("\n0123456789.-*•() ").rpartition("\n")[2]
+    is_announced = _ANNOUNCES.search(before_line) is not None and _ANSWERS.search(before_line) is None
+    return is_announced or _OPTIONS.search(before_line) is not None

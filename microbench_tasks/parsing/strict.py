@@ -114,7 +114,9 @@ def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
     found = list(statements(text, asked))
     read: dict[tuple[str, str, str], frozenset[str]] = {}
     for box in BOXES.finditer(text):
-        content = (box["boxed"] or "").strip("{ }") or (box["tagged"] or box["token"] or "").strip()
+        content = (box["boxed"] or box["tagged"] or box["token"] or "").strip()
+        if "\\" not in content:
+            content = content.replace("{", " ").replace("}", " ").strip()
         key = (text[max(0, box.start() - REACH) : box.start()], content, text[box.end() : box.end() + REACH])
         if key not in read:
             is_read = content and depth < _MAX_DEPTH and not is_withdrawn(text, box.start(), box.end())
