@@ -49,7 +49,7 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form("pt not but", SENTENCE, r"não\ é\ [^.;\n]{1,40}\ mas\ (?:sim\ )?(?:a\ (?=\S))?@", "Não é A, mas B.", (" mas ",)),
     Form("it not but", SENTENCE, r"non\ è\ [^.;\n]{1,40}\ (?:ma|bensì)\ (?:la\ )?@", "Non è A, ma B.", (" ma ", "bensì")),
     Form("de not but", SENTENCE, r"\bsondern\ @", "Nicht A, sondern B.", ("sondern",)),
-    Form("fr answer", SENTENCE, rf"\b{_FR_NOUN}(?:\ (?:correcte|exacte|juste|appropriée|attendue))?(?:\ (?:est|serait|reste)(?:\ (?:donc|probablement|bien|sûrement))?\s?:?\ |{_COLON})(?:la\ |le\ |l')?@", "La réponse est B.", _FR_NEEDS, noun_phrase=True),
+    Form("fr answer", SENTENCE, rf"\b{_FR_NOUN}(?:\ (?:correcte|exacte|juste|appropriée|attendue|la\ plus\ (?:probable|vraisemblable|appropriée)))?(?:\ (?:est|serait|reste)(?:\ (?:donc|probablement|bien|sûrement))?\s?:?\ |{_COLON})(?:la\ |le\ |l')?@", "La réponse est B.", _FR_NEEDS, noun_phrase=True),
     Form("fr choose", SENTENCE, r"\bje\ (?:choisis|dirais|réponds|sélectionne|opte\ pour)\ (?:donc\ )?(?:la\ |l')?@", "Je choisis B.", ("je ",)),
     Form("fr is correct", SENTENCE, r"@\ est\ (?:donc\ )?(?:(?:la\ )?(?:bonne|meilleure)\ (?:réponse|option)|(?:la\ (?:réponse\ )?)?correcte?|exacte?|juste|la\ réponse)\b", "B est correcte.", (" est ",)),
     Form("es answer", SENTENCE, rf"\b{_ES_NOUN}(?:\ (?:correcta|adecuada|acertada|apropiada|más\ probable))?(?:\ (?:es|sería|debe\ ser)(?:\ (?:probablemente|claramente|por\ tanto))?\s?:?\ |{_COLON})(?:la\ |el\ )?@", "La respuesta es B.", _ES_NEEDS, noun_phrase=True),

@@ -17,10 +17,18 @@ _OPENS = re.compile(
     |rather|weil|da|denn|car|porque|pois|perché)\b|,\s(?:which|because|since|with)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
+# What a sentence that opens with an option says to reject it.
+_REJECTED = re.compile(
+    r"\b(?:can be|is|are|must be|has been|was|may be)\ (?:\w+\ )?(?:excluded|ruled\ out|eliminated|discarded|incorrect|wrong|false|out\b(?!\ of))"
+    r"|\bis\ not\ (?:it|correct|right|the)|\bdoes(?:n't|\ not)\ (?:fit|match|apply)|\b(?:cannot|can't)\ be\ (?:it|right|correct|the)\b",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
 _LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
+_MAX_LETTER_LINE = 12
 _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|。)""")
 # What a line says that comes before the discussion of the other options.
-_OTHERS = re.compile(r"\b(?:others?|remaining|rest|why|incorrect|wrong|ruled? out|not)\b", re.IGNORECASE)
+_OTHERS = re.compile(r"\b(?:others?|remaining|rest|why)\b", re.IGNORECASE)
 # What a line says that comes before a list of options.
 _ANNOUNCES = re.compile(
     r"\b(?:each|every|options?|choices?|candidates?|possibilit\w+|alternatives?|one by one|in turn|analy\w+|consider\w*|compar\w+|evaluat\w+"
@@ -78,12 +86,20 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
     if follows is None or (len(value.letters) > 1 and echoes(text, question)):
         return None
+    if _REJECTED.search(text, value.end, _first_end(text, value.end)):
+        return None
     if ":" in follows[0] and _LABEL_WITH_COLON.search(text, follows.end(), text.find("\n") if "\n" in text else len(text)):
         return None
     if len(value.letters) == 1 and _heads_a_list(text, min(value.letters), value.end, lines, question):
         return None
     has_text = value.end > 4 and not value.by_text
     return ("option_text" if value.by_text else "letter_with_text" if has_text else "whole_letter"), value.letters, value.end
+
+
+def _first_end(text: str, start: int) -> int:
+    """Where the first sentence after ``start`` ends."""
+    end = _SENTENCE_END.search(text, start + 3)
+    return end.start() if end else len(text)
 
 
 def _heads_a_list(text: str, letter: str, end: int, lines: list[Item], question: Question) -> bool:
@@ -105,6 +121,21 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if not letters or (len(letters) == 1 and is_list_item(text, start, min(letters), rule != "whole_letter", lines)):
         return None
     return rule, letters, start
+
+
+def single_line(text: str, question: Question, lines: list[Item]) -> tuple[WholeRule, frozenset[str], int] | None:
+    """The letter that stands alone on a line between the first and the last, if no other letter does."""
+    alone, start = {}, 0
+    for line in text.splitlines():
+        if len(line) < _MAX_LETTER_LINE and (found := whole(line, question)) and found[0] == "whole_letter":
+            alone.setdefault(found[1], start)
+        start += len(line) + 1
+    if len(alone) != 1:
+        return None
+    [(letters, start)] = alone.items()
+    if len(letters) != 1 or is_list_item(text, start, min(letters), False, lines):
+        return None
+    return "whole_letter", letters, start
 
 
 def is_list_item(text: str, start: int, letter: str, has_text: bool, lines: list[Item]) -> bool:

@@ -116,7 +116,7 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
     return value.letters, value.by_text
 
 
-_LISTED_BEFORE = re.compile(r"(?:\b(?:and|or|nor|und|oder|et|ou|y|o)|[&/+]|和|或|と)\s?[(\"']?\Z|[A-H]\)?,\s[(\"']?\Z", re.IGNORECASE)
+_LISTED_BEFORE = re.compile(r"(?:\b(?:and|or|nor|und|oder|et|ou|y|o)|[&/+]|和|或|と)\s?[(\"']?\Z|(?<![A-Za-z])[A-H]\)?,\s[(\"']?\Z", re.IGNORECASE)
 
 
 def _takes(form: Form, value: Value, text: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from microbench_tasks.parsing.context import REACH, is_withdrawn, last_revision, last_second_look
 from microbench_tasks.parsing.forms import BOXES, CONCLUSION, MARK, SENTENCE
-from microbench_tasks.parsing.lines import closing_line, items, opening_line
+from microbench_tasks.parsing.lines import closing_line, items, opening_line, single_line
 from microbench_tasks.parsing.plain import plain
 from microbench_tasks.parsing.probabilities import probabilities
 from microbench_tasks.parsing.reasoning import AnswerPart, answer_part
@@ -127,6 +127,8 @@ def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
         found.append(Statement(0, opening[1], CONCLUSION, opening[0]))
     if closing := closing_line(text, asked, lines):
         found.append(Statement(closing[2], closing[1], CONCLUSION, closing[0]))
+    if alone := single_line(text, asked, lines):
+        found.append(Statement(alone[2], alone[1], CONCLUSION, alone[0]))
     judged, end = verdict(text, asked)
     found.append(Statement(end, judged, SENTENCE, "verdict"))
     return [statement for statement in found if statement.letters]
