@@ -105,7 +105,7 @@ _SECOND_LOOK = r"(?:but\ |hmm+,?\ |now\ )*(?:let\ me\ (?:double-?\ ?check|check|
 # One of these words stands in every text with a revision, or a second look.
 _REVISION_WORDS = (
     *"wait,hold on,actually,correct,scratch,second thought,reflection,inspection,no,oops,sorry,edit,update,let me,i stand".split(","),
-    *"i was,i made,i take,i revise,i misread,i overlooked,i misspoke,i need,i must,i have,i retract,my mistake,strike".split(","),
+    *"i was,i made,i take,i revise,i misread,i overlooked,i misspoke,i need,i must,i have,i retract,my mistake,strike,nein".split(","),
     *"i'm changing,disregard,等,不,更正,纠正,其实,实际,重新,我错,且慢,いや,待,訂正,実は,やはり,やっぱり,間違,아니,잠깐,정정".split(","),
     *"다시,moment,halt,warte,korrektur,eigentlich,doch,attend,en fait,pardon,espera,corrección,realidad,mejor dicho".split(","),
     *"perdón,espere,correção,não,verdade,aliás,aspetta,correzione,realtà,anzi,стоп,подождите,нет,исправление,деле".split(","),

@@ -86,7 +86,7 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
     if follows is None or (len(value.letters) > 1 and echoes(text, question)):
         return None
-    if _REJECTED.search(text, value.end, _first_end(text, value.end)):
+    if "\n" not in follows[0] and _REJECTED.search(text, value.end, _first_end(text, follows.end())):
         return None
     if ":" in follows[0] and _LABEL_WITH_COLON.search(text, follows.end(), text.find("\n") if "\n" in text else len(text)):
         return None
@@ -98,7 +98,7 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
 
 def _first_end(text: str, start: int) -> int:
     """Where the first sentence after ``start`` ends."""
-    end = _SENTENCE_END.search(text, start + 3)
+    end = _SENTENCE_END.search(text, start)
     return end.start() if end else len(text)
 
 

@@ -23,7 +23,7 @@ _OPENING = re.compile(r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|le
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
 # What may stand between a letter and its option's text, also as the next key of a JSON object.
 _GAP = re.compile(
-    r"""["'],? ["']\w{1,20}["']: ["']|[\s)\]}"'>.:,;=]{0,6}(?:-{1,2}>? ?)?(?:(?:the|a|an) (?=\w))?[(\[{"']{0,2}""", re.IGNORECASE
+    r"""["'],? ["']\w{1,20}["']: ["']|[\s)\]}"'>.:,;=]{0,6}(?:-{1,2}>? ?)?[(\[{"']{0,2}""", re.IGNORECASE
 )
 _ARTICLE = re.compile(r"(?:an?|the|un|une|ein|eine|el|la|le|il) (?=\S)", re.IGNORECASE)
 _CLAUSE_END = re.compile(
@@ -137,7 +137,8 @@ class Question:
     def _letter_at(self, text: str, start: int) -> Value | None:
         """A letter at ``start``: itself, nothing, or a contradiction with what follows."""
         letter, has_text = text[start].upper(), False
-        for begin in (_GAP.match(text, start + 1).end(), start):
+        gap = _GAP.match(text, start + 1).end()
+        for begin in dict.fromkeys((gap, _skip(_ARTICLE, text, gap), start)):
             named, end = self.named_at(text, begin)
             if named and "\n" in text[start:begin] and not _LINE_END.match(text, end):
                 continue

@@ -39,8 +39,9 @@ def verdict(text: str, question: Question) -> tuple[frozenset[str], int]:
         letter, judged = read[line]
         if heading and not letter:
             # The verdict on an option that stands alone on the line before.
-            letter, judged = heading, _verdict_of(line, 0)
-        heading = letter if not judged else ""
+            letter, judged, heading = heading, _verdict_of(line, 0), ""
+        else:
+            heading = letter if not judged else ""
         if judged:
             {"correct": correct, "yes": yes, "no": no}[judged].add(letter)
             end = position + len(line)
