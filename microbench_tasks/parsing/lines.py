@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from microbench_tasks.parsing.values import LABEL, Question
 from microbench_tasks.parsing.whole import WholeRule, echoes, whole
 
+_ITEM_END = re.compile(r"[\"'*]{0,2}(?:[)\].:|]|\s?-{1,2}>?\s|\s?\Z)|\s?[(（]")
 _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
 # A line that starts with it states an answer and is no item of a list.
 _ANSWER_LABEL = re.compile(r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|答)", re.IGNORECASE)
@@ -36,10 +37,12 @@ _ANNOUNCES = re.compile(
     re.IGNORECASE,
 )
 _OPTIONS = re.compile(
-    r"\b(?:options|choices|candidates|answers|alternatives|possibilities|optionen|opciones|opções|opzioni|réponses)\b|选项|選択肢|보기",
+    r"\b(?:options|choices|candidates|answers|alternatives|possibilities|optionen|opciones|opções|opzioni|réponses|respuestas|risposte|respostas|antworten|antwortmöglichkeiten)\b|选项|選択肢|보기",
     re.IGNORECASE,
 )
-_ANSWERS = re.compile(r"\b(?:answer|conclu\w+|correct|best|therefore|thus|hence|verdict|diagnosis|final|choose|pick)\b", re.IGNORECASE)
+# A question that is echoed, whose options follow.
+_ASKS = re.compile(r"(?:\A|\n)question:[^\n]{0,200}\n\Z|(?:\A|\n)(?:what|which)\b[^\n]{0,200}\?\n\Z", re.IGNORECASE)
+_ANSWERS = re.compile(r"\b(?:answers?|conclu\w+|correct|best|therefore|thus|hence|so|verdict|diagnosis|final|choose|pick|choice|antwort|fazit|réponse|respuesta|resposta|risposta)\b|答|结论|結論|正解|답|ответ", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -72,8 +75,8 @@ def _item(line: str, question: Question) -> tuple[str, bool]:
     if not line[begin:] or _ANSWER_LABEL.match(line, begin):
         return "", False
     value = question.value_at(line, begin)
-    if value and len(value.letters) == 1:
-        return min(value.letters), value.by_text or value.end - begin > 3
+    if value and len(value.letters) == 1 and (value.by_text or value.has_text or _ITEM_END.match(line, value.end)):
+        return min(value.letters), value.by_text or value.has_text
     label = LABEL.match(line, begin)
     return (label[1].upper(), True) if label and label[1].upper() in question.letters else ("", False)
 
@@ -118,6 +121,9 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if start == 0:
         return None
     rule, letters = whole(text[start:], question)
+    if rule == "option_text" and lines and lines[-1].start < start and {lines[-1].letter} == letters and text.find("\n", lines[-1].start) == start - 1:
+        # The heading above names the same option: this is the start of what is said about it.
+        return None
     if not letters or (len(letters) == 1 and is_list_item(text, start, min(letters), rule != "whole_letter", lines)):
         return None
     return rule, letters, start
@@ -143,14 +149,15 @@ def is_list_item(text: str, start: int, letter: str, has_text: bool, lines: list
     before = [item for item in lines if item.start < start]
     if before:
         last = before[-1]
-        is_next = last.letter == chr(ord(letter) - 1) and last.has_text == has_text
-        return is_next and letter not in {item.letter for item in before}
+        return last.letter == chr(ord(letter) - 1) and letter not in {item.letter for item in before}
     line_start = text.rfind("\n", 0, start) + 1
     labels = [label[1].upper() for label in LABEL.finditer(text, line_start, start)]
     if labels:
         return has_text and labels[-1] == chr(ord(letter) - 1) and letter not in labels
     if letter != "A":
         return False
+    is_echo = _ASKS.search(text, max(0, start - 200), start)
     before_line = text[max(0, start - 200) : start].rstrip("\n0123456789.-*•() ").rpartition("\n")[2]
-    is_announced = _ANNOUNCES.search(before_line) is not None and _ANSWERS.search(before_line) is None
-    return is_announced or _OPTIONS.search(before_line) is not None
+    is_header = before_line.endswith(":") or _ANNOUNCES.search(before_line) is not None
+    is_announced = is_header and _ANSWERS.search(before_line) is None
+    return is_announced or is_echo is not None or _OPTIONS.search(before_line) is not None
