@@ -113,6 +113,7 @@ FORMS: tuple[Form, ...] = (
         rf"\b{_THEREFORE}(?:[,:]?\ |:\n)(?:(?:it|this|that)(?:\ is|'s)\ )?{_SURELY}@{_END}",
         "Hence B.",
         _THEREFORES,
+        "letter",
     ),
     Form("arrow line", CONCLUSION, r"(?:\A|\n)[-=]>\ ?@(?=[\"')\].]{0,3}\n)", "=> B\nIt has granules.", ("->", "=>")),
     Form("arrow", CONCLUSION, rf"[-=]>\ ?@{_AT_END}", "Dark granules => B", ("->", "=>"), closes=True),

@@ -27,6 +27,7 @@ _REJECTED = re.compile(
 _SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
 _LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
 _MAX_LETTER_LINE = 12
+_NUMBERING = "\n0123456789.-*•() "
 _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|。)""")
 # What a line says that comes before the discussion of the other options.
 _OTHERS = re.compile(r"\b(?:others?|remaining|rest|why)\b", re.IGNORECASE)
@@ -124,6 +125,9 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if rule == "option_text" and lines and lines[-1].start < start and {lines[-1].letter} == letters and text.find("\n", lines[-1].start) == start - 1:
         # The heading above names the same option: this is the start of what is said about it.
         return None
+    if text[start:] == "A" and 0 < len(lines) and lines[-1].letter != question.letters[-1]:
+        # Within a list it may be the article that starts a sentence.
+        return None
     if not letters or (len(letters) == 1 and is_list_item(text, start, min(letters), rule != "whole_letter", lines)):
         return None
     return rule, letters, start
@@ -157,7 +161,7 @@ def is_list_item(text: str, start: int, letter: str, has_text: bool, lines: list
     if letter != "A":
         return False
     is_echo = _ASKS.search(text, max(0, start - 200), start)
-    before_line = text[max(0, start - 200) : start].rstrip("\n0123456789.-*•() ").rpartition("\n")[2]
-    is_header = before_line.endswith(":") or _ANNOUNCES.search(before_line) is not None
+    before_line = text[max(0, start - 200) : start].rstrip(_NUMBERING).rpartition("\n")[2]
+    is_header = (before_line.endswith(":") and line_start > 0 and not text[line_start:start].strip(_NUMBERING)) or _ANNOUNCES.search(before_line) is not None
     is_announced = is_header and _ANSWERS.search(before_line) is None
     return is_announced or is_echo is not None or _OPTIONS.search(before_line) is not None

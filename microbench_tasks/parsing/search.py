@@ -117,11 +117,11 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
 
 
 # A label of another option, or the number of an item, right before.
-_ITEM_BEFORE = re.compile(r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?)\Z", re.VERBOSE)
+_ITEM_BEFORE = re.compile(r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?)\Z", re.IGNORECASE | re.VERBOSE)
 _BARE_LETTER = re.compile(r"[A-H](?=\W*\Z)")
 _PUNCTUATED = re.compile(r"\([A-Ha-h]\)|[A-Ha-h][\"')\]}]*[.!\"'}\]]")
 # A sentence whose subject is a letter: the next one may start alike.
-_SUBJECT = re.compile(r"(?:\A|[.!?\n]\s?)[A-H]\)?\ (?:is|does|can|has|was|would|cannot|looks)\b")
+_SUBJECT = re.compile(r"(?:\A|[.!?\n]\s?)(?:[Oo]ption\ )?[A-H]\)?\ (?:is|does|can|has|was|would|cannot|looks)\b|\bnot\ [A-H]\b")
 _LISTED_BEFORE = re.compile(r"(?:\b(?:and|or|nor|und|oder|et|ou|y|o)|[&/+]|和|或|と)\s?[(\"']?\Z|(?<![A-Za-z])[A-H]\)?,\s[(\"']?\Z", re.IGNORECASE)
 
 

@@ -101,12 +101,14 @@ def _stated(text: str, asked: Question, depth: int) -> tuple[Rule, frozenset[str
     found = [statement for statement in found if statement.start >= revised]
     if not found:
         return rule, frozenset()
-    final, looked_again = found[-1], last_second_look(text)
-    rivals = [other for other in found if other.letters != final.letters and other.start >= looked_again]
-    if any(rival.strength >= final.strength for rival in rivals) or final.start < looked_again and rivals:
-        return rule, final.letters.union(*(rival.letters for rival in rivals))
-    agreeing = {statement.rule for statement in found if statement.letters == final.letters}
-    return next(name for name in RULES if name in agreeing), final.letters
+    final, looked_again = found[-1].letters, last_second_look(text)
+    rivals = [other for other in found if other.letters != final and not other.start < looked_again <= found[-1].start]
+    since = max((rival.start for rival in rivals), default=-1)
+    strength = max(statement.strength for statement in found if statement.letters == final and statement.start >= since)
+    if any(rival.strength >= strength for rival in rivals):
+        return rule, final.union(*(rival.letters for rival in rivals))
+    agreeing = {statement.rule for statement in found if statement.letters == final}
+    return next(name for name in RULES if name in agreeing), final
 
 
 def _statements(text: str, asked: Question, depth: int) -> list[Statement]:

@@ -55,7 +55,8 @@ def _said_of_it(text: str, question: Question) -> frozenset[str]:
     said = _IT_IS.match(text)
     if said is None or text.endswith("?"):
         return frozenset()
-    return question.equal(trimmed(text[said.end() :]))
+    own = trimmed(text[said.end() :])
+    return question.equal(own) if len(own) > 1 else frozenset()
 
 
 def _text_with_letter(text: str, question: Question) -> frozenset[str]:
