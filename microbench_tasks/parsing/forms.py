@@ -134,6 +134,15 @@ FORMS: tuple[Form, ...] = (
         "I change my answer to B.",
         ("chang", "correct", "revis"),
     ),
+    Form(
+        "rather",
+        CONCLUSION,
+        rf"\b(?:actually|no|wait|rather|I\ mean|correction)[,:]\ (?:it(?:'s|\ is)\ )?@{_END}",
+        "A... no, B.",
+        ("actually", "no", "wait", "rather", "i mean", "correction"),
+        "letter",
+        starts_clause=True,
+    ),
     # --- sentences ---
     Form(
         "answer is",
@@ -209,9 +218,9 @@ FORMS: tuple[Form, ...] = (
     Form(
         "makes it",
         SENTENCE,
-        rf"\bmak(?:es|ing)\ @\ (?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:answer|option|choice|one|match|fit|diagnosis)\b",
+        rf"\bmak(?:es?|ing)\ @\ (?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:answer|option|choice|one|match|fit|diagnosis)\b",
         "That makes B the correct choice.",
-        ("makes", "making"),
+        ("make", "making"),
     ),
     Form("you should choose", SENTENCE, rf"\byou\ should\ (?:choose|select|pick)\ {_SURELY}@{_END}", "You should choose B.", ("you should",)),
     Form(
