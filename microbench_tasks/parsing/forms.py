@@ -60,7 +60,7 @@ _IS = rf"(?:(?:\ {_BE}|'s\b)(?:\ ?[:-])?|\ ?(?:[:=]|-{{1,2}}>?|=>)(?=[\s(\[\"'A-
 _SURELY = (
     r"(?:(?:(?:the\ )?(?:most\ |very\ |quite\ )?(?:likely|probably|probable)|clearly|definitely|certainly|obviously"
     r"|therefore|thus|indeed|simply|hence|surely|in\ fact|then|still|now|undoubtedly|almost\ certainly|again|actually"
-    r"|(?:the\ )?(?:option|choice|letter|answer)(?:\ (?:labell?ed|marked))?),?:?\s){0,3}"
+    r"|(?:the\ )?(?:option|choice|letter|answer)(?!\ (?:is|should|would|must|has|to|for)\b)(?:\ (?:labell?ed|marked))?),?:?\s){0,3}"
 )
 _THEREFORES = ("therefore", "thus", "hence", "so", "consequently", "accordingly", "in conclusion", "conclusion", "in summary")
 _THEREFORES += ("finally", "ultimately", "overall", "i.e.", "ergo", "also", "daher", "deshalb", "somit", "folglich", "donc")

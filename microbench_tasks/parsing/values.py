@@ -19,7 +19,11 @@ _LETTER_END = (
     r"(?![A-Za-z0-9_+\u00c0-\u024f\u0370-\u04ff]|[-&'^=~%]\w)"
     rf"(?=[^\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\Z|{_GOES_ON})"
 )
-_OPENING = re.compile(r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse|opción|opção|opzione|вариант|选项|選項|選択肢) ?:? ?)?[(\[{"'<]{0,3} ?""", re.IGNORECASE)
+_OPENING = re.compile(
+    r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse|opción|opção|opzione"""
+    r"""|вариант|选项|選項|選択肢) ?)?[(\[{"'<]{0,3} ?""",
+    re.IGNORECASE,
+)
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
 # What may stand between a letter and its option's text, also as the next key of a JSON object.
 _GAP = re.compile(
