@@ -67,6 +67,7 @@ _THEREFORES += ("finally", "ultimately", "overall", "i.e.", "ergo", "also", "dah
 _THEREFORES += ("ainsi", "por tanto", "por lo tanto", "portanto", "quindi", "dunque", "entonces", "因此", "所以", "故", "综上")
 _THEREFORES += ("综上所述", "よって", "したがって", "従って", "ゆえに", "따라서", "그러므로", "следовательно", "значит")
 _THEREFORE = f"(?=[{''.join({word[0] for word in _THEREFORES})}])(?:{'|'.join(re.escape(word) for word in sorted(_THEREFORES, key=len, reverse=True))})"
+CONCLUDES = re.compile(rf"\b{_THEREFORE}", re.IGNORECASE | re.VERBOSE)
 # Where a statement ends, or its reason starts.
 _END = (
     r"(?=[\s\"')\]}>]{0,4}(?:[.,;:!\n。、]|\Z|\ ?[(\[-]|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
