@@ -64,13 +64,13 @@ _TENTATIVE = {
 }
 _OTHERS_SAY = (
     r"\b(?:nobody|no\ one|few|some|many|others|people|students?|novices|someone|somebody|textbooks?|readers?|(?:some|any|many)one|you|they|one)(?:\ \w+)?"
-    r"(?:\ (?:may|might|would|could|will|often|sometimes|usually))?\ (?:say|think|thinks|believe|argue|claim|guess|assume|conclude|answer|choose|pick|expect|mistake)\b|\bit\ (?:is|was)\ (?:\w+\ )?(?:said|claimed|argued|assumed|believed|suggested)"
+    r"(?:\ (?:may|might|would|could|will|often|sometimes|usually))?\ (?:say|think|thinks|believe|argue|claim|guess|assume|conclude|answer|choose|pick|expect|mistake)\b|\b(?:textbook|question|user|colleague|literature|caption|article|prompt)s?\ (?:says?|claims?|states?)\b|\bit\ (?:is|was)\ (?:\w+\ )?(?:said|claimed|argued|assumed|believed|suggested)"
 )
 # Right after a statement.
 _DENIED_AFTER = {
     "en": rf"[\"')\]}}]{{0,3}}[.,;:]?\s?(?:-+\s)?(?:(?:but|however|although|though|and|yet|except\ that|no),?\s){{0,2}}(?:(?:(?:this|that|it|which|the\ latter|they|these|he)\ (?:answer\ |option\ |one\ )?)?"
     rf"{_IS_NOT}\ ?(?:right|correct|fit|the\ answer|true|it|possible|match|present|here|be\b|work|quite|apply|hold|seen)?|(?:this|that|which|it)\ (?:contradicts|fails))"
-    r"|[\"')\]}]{0,3},?\ (?:maybe|perhaps|possibly|I\ guess|tentatively|or\ so)\b|[\"')\]}]{0,3}\ (?:is|was)\ my\ first\b|[.,]\s(?:or|but)\ (?:is|could|might|would)\ (?:it|that)\b",
+    r"|[\"')\]}]{0,3},?\ (?:maybe|perhaps|possibly|I\ guess|tentatively|or\ so)\b|[\"')\]}]{0,3}\ (?:is|was)\ my\ first\b|,\ but\ I\ (?:disagree|doubt|don't)|[.,]\s(?:or|but)\ (?:is|could|might|would)\ (?:it|that)\b",
     "zh": r"[\"')\]]{0,3}\s?(?:选项)?[,]?\s?(?:是|都|就)?(?:不|错|并非|吗)",
     "ja": r"[\"')\]]{0,3}\s?(?:で(?:は|も)|じゃ|だとは|とは|が(?:誤|間違)|は(?:誤|間違|違|除外)|かも|の可能性|でしょうか|ですか|か\?)",
     "ko": r"[\"')\]]{0,3}\s?(?:이|가)\s?아[니닙]|[\"')\]]{0,3}\s?일\s?(?:수|지)",
@@ -78,6 +78,17 @@ _DENIED_AFTER = {
     "fr": r"[\"')\]]{0,3},?\ (?:(?:ce\ qui|mais\ ce)\ )?(?:n'est\ pas|est\ (?:fausse?|incorrecte?))\b",
     "es": r"[\"')\]]{0,3},?\ (?:(?:lo\ que|pero\ eso)\ )?(?:no\ es|es\ (?:falsa|incorrect[oa]))\b",
 }
+# Later in the sentence: what denies the statement as a whole.
+_DENIED_LATER = re.compile(
+    r"\b(?:that|this|it)\ (?:(?:cannot|can't)\ be|is\ not|isn't)\ (?:right|correct|true|the\ answer)|\b(?:that|this)\ is\ (?:wrong|incorrect)",
+    re.IGNORECASE | re.VERBOSE,
+)
+_REJECTIONS = ("wrong", "incorrect", "excluded", "ruled out", "impossible", "not correct", "not right", "not the answer", "eliminated")
+_DENIED_LETTER = re.compile(
+    r"(?<![\w-])([A-H])\)?\ (?:is|must\ be|can\ be|has\ to\ be|is\ therefore)\ (?:wrong|incorrect|excluded|ruled\ out|impossible|eliminated"
+    r"|not\ (?:correct|right|the\ answer))",
+    re.VERBOSE,
+)
 _CONDITION_WORDS = ("if", "unless", "provided", "assuming", "in case", "depending", "were it")
 _CONDITION_AFTER = re.compile(
     r"(?:(?!\b(?:because|since|as|for|so|but|and)\b)[^.;\n?]){0,80}?\b(?:if(?!\ (?:I|we|you|one)\b)|unless|provided|assuming|in\ case|depending|were\ it)\b",
@@ -158,7 +169,22 @@ def _is_withdrawn(sentence: str, statement: str, after: str) -> bool:
     if _TENTATIVE_BEFORE.search(clause + statement) or _TENTATIVE_BEFORE.match(said) or _TENTATIVE_BEFORE.search(said.partition(":")[0] if ":" in said else ""):
         return True
     is_conditional = any(word in after for word in _CONDITION_WORDS) and _CONDITION_AFTER.match(after)
+    rest = after[: _first_sentence(after)]
+    if _DENIED_LATER.search(rest):
+        return True
     return bool(is_conditional or _AFTER.match(after) or (("?" in after or "？" in after) and _QUESTION_END.match(after)))
+
+
+def _first_sentence(text: str) -> int:
+    end = _SENTENCE_END.search(text, 1)
+    return end.start() if end else len(text)
+
+
+def denied_letters(text: str) -> dict[str, int]:
+    """Where the last words stand that reject each letter (`so A is wrong`)."""
+    if not any(word in text for word in _REJECTIONS):
+        return {}
+    return {found[1]: found.start() for found in _DENIED_LETTER.finditer(text)}
 
 
 def last_revision(text: str) -> int:

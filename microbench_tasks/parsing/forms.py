@@ -55,7 +55,7 @@ _NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "
 _LABELS = (*_NOUNS, "ans", "response", "result", "final", "correct", "determination")
 _NOUN, _LABELED = f"(?:{'|'.join(_NOUNS)})", f"(?:{'|'.join(_LABELS)})"
 _TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from|left|remaining|shown|given)\b[^.,;:!?\n]{0,60}?)?"
-_BE = r"(?:(?:is|remains|stays|becomes|(?:would|should|must|will|has\ to|can\ only)\ be|(?:appears|seems)\ to\ be)\b)"
+_BE = r"(?:(?:is|remains|stays|becomes|(?:would|should|must|will|has\ to|can\ only)(?:\ then|\ therefore)?\ be|(?:appears|seems)\ to\ be)\b)"
 _IS = rf"(?:(?:\ {_BE}|'s\b)(?:\ ?[:-])?|\ ?(?:[:=]|-{{1,2}}>?|=>)(?=[\s(\[\"'A-Za-z]))"
 _SURELY = (
     r"(?:(?:(?:the\ )?(?:most\ |very\ |quite\ )?(?:likely|probably|probable)|clearly|definitely|certainly|obviously"
@@ -236,7 +236,7 @@ FORMS: tuple[Form, ...] = (
     Form(
         "is correct",
         SENTENCE,
-        rf"@\ (?:is|must\ be|remains)\ {_SURELY}(?:(?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{0,5}}answer\b"
+        rf"@\ (?:is|must\ be|remains|(?:appears|seems)\ to\ be)\ {_SURELY}(?:(?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{0,5}}answer\b"
         rf"|(?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:option|choice|one|match|fit|pick|selection|diagnosis|letter)\b"
         rf"|(?:the\ )?(?:most\ (?:likely|probable|appropriate)|correct|right|true)\b(?!-|\ (?:about|in|to|that|if)\b)"
         rf"(?:\ (?:option|choice|one|answer|diagnosis))?)(?!\ (?:only\ )?if\b)",

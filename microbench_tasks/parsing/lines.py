@@ -14,7 +14,7 @@ _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
 _ANSWER_LABEL = re.compile(r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|答)", re.IGNORECASE)
 # What may follow an answer that a response opens with.
 _OPENS = re.compile(
-    r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（]|\.\.\.|。|\s?です|,?\s(?:because|since|as|due|given|for|and\ not|not
+    r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（](?!\?)|\.\.\.|。|\s?です|,?\s(?:because|since|as|due|given|for|and\ not|not
     |rather|weil|da|denn|car|porque|pois|perché)\b|,\s(?:which|because|since|with)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from microbench_tasks.parsing.context import REACH, is_withdrawn, last_revision, last_second_look
+from microbench_tasks.parsing.context import REACH, denied_letters, is_withdrawn, last_revision, last_second_look
 from microbench_tasks.parsing.forms import BOXES, CONCLUSION, MARK, SENTENCE
 from microbench_tasks.parsing.lines import closing_line, items, opening_line, single_line
 from microbench_tasks.parsing.plain import plain
@@ -98,7 +98,8 @@ def _stated(text: str, asked: Question, depth: int) -> tuple[Rule, frozenset[str
         return rule, letters
     found = sorted(_statements(text, asked, depth), key=lambda statement: statement.start)
     revised = last_revision(text)
-    found = [statement for statement in found if statement.start >= revised]
+    denied = denied_letters(text)
+    found = [said for said in found if said.start >= max(revised, *(denied.get(letter, 0) for letter in said.letters))]
     if not found:
         return rule, frozenset()
     final, looked_again = found[-1].letters, last_second_look(text)

@@ -37,12 +37,15 @@ _CLAUSE_END = re.compile(
 )
 # A letter that a lower-case word follows starts a name (E. coli, B cell) or is an article (A cell); these words start
 # neither.
-_NAME = re.compile(
-    rf"\.? ?(?!{_GOES_ON}|है|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due|for|from|given|here|if|in"
-    r"|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|fits|matches|richtig|korrekt|correct|right|falsch|rather|seems|since|so|that|the|then|therefore|this|though|to"
-    r"|was|when|where|which|while|with|would|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y"
-    r"|es|que|o|и|или|так|потому|porque|pois|e|perché|è|é)\b|[a-z]?[)\]])[^\W\d_A-Z]"
+_NO_NAME = (
+    rf"{_GOES_ON}|है|[a-z]?[)\]]|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due|for|from"
+    r"|given|here|if|in|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|fits|matches|correct|right|rather"
+    r"|seems|since|so|that|the|then|therefore|this|though|to|was|when|where|which|while|with|would|richtig|korrekt|falsch"
+    r"|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y|es|que|o|и|или|так|потому|pois|e|perché"
+    r"|è|é)\b"
 )
+_NAME = re.compile(rf"\.? ?(?!{_NO_NAME})[^\W\d_A-Z]")
+_ARTICLE_OF = re.compile(rf" (?!{_NO_NAME})\w", re.IGNORECASE)
 _ALSO = re.compile(
     rf"""(?: ?\([^()\n]{{1,60}}\))?[\s)\]}}"'.]{{0,3}}(?:[,;/&+、]|,? ?\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b(?:/or)?|和|或者?|与|と|または|か|와|과|또는)"""
     rf""" ?(?:(?:and|or|maybe|possibly|option|choice|either) ){{0,2}}[(\["']{{0,2}}([A-H]|[a-h](?=[)\].,;"'\n]|\Z)){_LETTER_END}""",
@@ -153,7 +156,8 @@ class Question:
                 return Value(named | {letter}, False, end, True)
         else:
             end = start + 1
-            if _NAME.match(text, end) and not text.startswith(")", end):
+            is_article = text[start] == "a" and _ARTICLE_OF.match(text, end)
+            if is_article or (_NAME.match(text, end) and not text.startswith(")", end)):
                 return None
             if rival := self._cut_off_text(text, end):
                 return Value(rival | {letter}, False, len(text))
@@ -189,7 +193,7 @@ class Question:
 
     def value_before(self, text: str, end: int) -> tuple[Value, int] | None:
         """The value that ends at ``end``, and where it starts: a letter, a text, or a letter with its text."""
-        close = len(text[:end].rstrip(" \"')]}")) if end else 0
+        close = len(text[:end].rstrip(" \"')]},"))
         named, start = self.named_before(text, close)
         before = text[max(0, (start if named else close) - 40) : start if named else close]
         label = _LABEL_BEFORE.search(before) if named else _LETTER_BEFORE.search(before)
@@ -204,7 +208,7 @@ class Question:
 
 LABEL = re.compile(r"\b([A-Ha-h])\"?[).:\]]{1,2}\s?\"?")
 _BREAK = re.compile(r"[\s,;.()\[]{0,3}")
-_LABEL_BEFORE = re.compile(r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer) )?[(\[\"']{0,2}([A-Ha-h])[)\].:\"']{0,3} ?-? ?[(\[\"']{0,2}\Z", re.IGNORECASE)
+_LABEL_BEFORE = re.compile(r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer) )?[(\[\"']{0,2}([A-Ha-h])[)\].:,\"']{0,3} ?-? ?[(\[\"']{0,2}\Z", re.IGNORECASE)
 _LETTER_BEFORE = re.compile(r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer|选项|選択肢) ?)?[(\[\"']{0,2}([A-H])\Z", re.IGNORECASE)
 
 
