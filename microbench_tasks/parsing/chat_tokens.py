@@ -89,7 +89,8 @@ _BARE_ROLE = re.compile(r"\s*(?:assistant|model)[ \t]*(?:\n|:[ \t]*(?=\S))|\s*AS
 # --- channels ------------------------------------------------------------------------
 
 _CHANNEL = re.compile(
-    r"(?:<\|(?:start|begin)\|>assistant)?(?:<\|channel\|>\s?(?P<name>\w*)[^<>]{0,80}(?:<\|constrain\|>[^<>]{0,20})?<\|message\|>"
+    r"(?:<\|(?:start|begin)\|>assistant)?(?:<\|channel\|>\s?(?P<name>\w*)[^<>]{0,80}"
+    r"(?:<\|constrain\|>[^<>]{0,20})?<\|message\|>"
     r"|(?P<think><\|think\|>)|(?P<content><\|content\|>))"
 )
 _CHANNEL_OPENED_BY_TEMPLATE = re.compile(r"\s*(?P<name>analysis|commentary|final)<\|message\|>")

@@ -60,7 +60,8 @@ _IS = rf"(?:(?:\ {_BE}|'s\b)(?:\ ?[:-])?|\ ?(?:[:=]|-{{1,2}}>?|=>)(?=[\s(\[\"'A-
 _SURELY = (
     r"(?:(?:(?:the\ )?(?:most\ |very\ |quite\ )?(?:likely|probably|probable)|clearly|definitely|certainly|obviously"
     r"|therefore|thus|indeed|simply|hence|surely|in\ fact|then|still|now|undoubtedly|almost\ certainly|again|actually"
-    r"|(?:the\ )?(?:option|choice|letter|answer)(?!\ (?:is|should|would|must|has|to|for)\b)(?:\ (?:labell?ed|marked))?),?:?\s){0,3}"
+    r"|(?:the\ )?(?:option|choice|letter|answer)(?!\ (?:is|should|would|must|has|to|for)\b)(?:\ (?:labell?ed"
+    r"|marked))?),?:?\s){0,3}"
 )
 _THEREFORES = ("therefore", "thus", "hence", "so", "consequently", "accordingly", "in conclusion", "conclusion", "in summary")
 _THEREFORES += ("finally", "ultimately", "overall", "i.e.", "ergo", "also", "daher", "deshalb", "somit", "folglich", "donc")
@@ -75,7 +76,8 @@ _END = (
 )
 _AT_END = r"(?=\W*\Z)"
 _CHOOSE = (
-    r"(?:choose|chose|select(?:ed)?|pick(?:ed)?|go(?:ing)?\ (?:with|for)|say|answer|vote\ for|opt\ for|settle\ on|conclude"
+    r"(?:choose|chose|select(?:ed)?|pick(?:ed)?|go(?:ing)?\ (?:with|for)|say|answer|vote\ for|opt\ for|settle\ on"
+    r"|conclude"
     r"|meant?|stick\ with|decide\ (?:on|for)|think|believe)"
 )
 
@@ -103,7 +105,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         "label",
         CONCLUSION,
-        rf"(?<![A-Za-z0-9]){_LABELED}[\])]?(?:\ ?(?:[:=]|-{{1,2}}>?|=>)|(?<=answer)\n|(?<=conclusion)\n|(?<=verdict)\n)\s?{_SURELY}@",
+        rf"(?<![A-Za-z0-9]){_LABELED}[\])]?(?:\ ?(?:[:=]|-{{1,2}}>?|=>)|(?<=answer)\n|(?<=conclusion)\n|"
+        rf"(?<=verdict)\n)\s?{_SURELY}@",
         "Answer: B",
         _LABELS,
         starts_clause=True,
@@ -171,7 +174,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         "it is",
         SENTENCE,
-        rf"\b(?:it|this|that|which)(?:'s|\ (?:(?:is|must\ be|should\ be|has\ to\ be|can\ only\ be|(?:appears|seems)\ to\ be)\b))"
+        rf"\b(?:it|this|that|which)(?:'s|\ (?:(?:is|must\ be|should\ be|has\ to\ be|can\ only\ be|(?:appears"
+        rf"|seems)\ to\ be)\b))"
         rf"\ {_SURELY}@{_END}",
         "It's B.",
         takes="letter",
@@ -219,11 +223,18 @@ FORMS: tuple[Form, ...] = (
     Form(
         "makes it",
         SENTENCE,
-        rf"\bmak(?:es?|ing)\ @\ (?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:answer|option|choice|one|match|fit|diagnosis)\b",
+        rf"\bmak(?:es?|ing)\ @\ (?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:answer|option|choice|one|match|fit"
+        rf"|diagnosis)\b",
         "That makes B the correct choice.",
         ("make", "making"),
     ),
-    Form("you should choose", SENTENCE, rf"\byou\ should\ (?:choose|select|pick)\ {_SURELY}@{_END}", "You should choose B.", ("you should",)),
+    Form(
+        "you should choose",
+        SENTENCE,
+        rf"\byou\ should\ (?:choose|select|pick)\ {_SURELY}@{_END}",
+        "You should choose B.",
+        ("you should",),
+    ),
     Form(
         "corresponds to both",
         SENTENCE,
@@ -232,12 +243,20 @@ FORMS: tuple[Form, ...] = (
         ("correspond", "match", "fits", "consistent", "point", "typical"),
         "both",
     ),
-    Form("let us choose", SENTENCE, rf"\blet(?:'s|\ us)\ (?:go\ with|choose|pick)\ {_SURELY}@{_END}", "Let's go with B.", ("let",)),
+    Form(
+        "let us choose",
+        SENTENCE,
+        rf"\blet(?:'s|\ us)\ (?:go\ with|choose|pick)\ {_SURELY}@{_END}",
+        "Let's go with B.",
+        ("let",),
+    ),
     Form(
         "is correct",
         SENTENCE,
-        rf"@\ (?:is|must\ be|remains|(?:appears|seems)\ to\ be)\ {_SURELY}(?:(?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{0,5}}answer\b"
-        rf"|(?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:option|choice|one|match|fit|pick|selection|diagnosis|letter)\b"
+        rf"@\ (?:is|must\ be|remains|(?:appears|seems)\ to\ be)\ {_SURELY}(?:(?:the|my|our)\ "
+        rf"(?:{_ADJECTIVE},?\ ){{0,5}}answer\b"
+        rf"|(?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:option|choice|one|match|fit|pick|selection|diagnosis"
+        rf"|letter)\b"
         rf"|(?:the\ )?(?:most\ (?:likely|probable|appropriate)|correct|right|true)\b(?!-|\ (?:about|in|to|that|if)\b)"
         rf"(?:\ (?:option|choice|one|answer|diagnosis))?)(?!\ (?:only\ )?if\b)",
         "B is the correct answer.",
@@ -255,16 +274,25 @@ FORMS: tuple[Form, ...] = (
     Form(
         "remains",
         SENTENCE,
-        rf"\b(?:leav(?:es|ing)|left\ with|remain(?:s|ing)\ (?:is|option\ is)|only\ possibility\ is)\ (?:us\ with\ |only\ )*"
+        rf"\b(?:leav(?:es|ing)|left\ with|remain(?:s|ing)\ (?:is|option\ is)|only\ possibility\ is)\ (?:us\ with\ "
+        rf"|only\ )*"
         rf"{_SURELY}@{_END}",
         "That leaves B.",
         ("leav", "left with", "remain", "only possibility"),
     ),
-    Form("only remains", SENTENCE, r"\bonly\ @\ (?:remains|is\ left|fits|is\ possible)", "Only B remains.", ("only",), "letter"),
+    Form(
+        "only remains",
+        SENTENCE,
+        r"\bonly\ @\ (?:remains|is\ left|fits|is\ possible)",
+        "Only B remains.",
+        ("only",),
+        "letter",
+    ),
     Form(
         "corresponds to",
         SENTENCE,
-        r"\b(?:corresponds?\ to|match(?:es)?|fits|points?\ to|leads?\ to|consistent\ with|indicates?|supports?|is)\ (?:the\ )?"
+        r"\b(?:corresponds?\ to|match(?:es)?|fits|points?\ to|leads?\ to|consistent\ with|indicates?|supports?|is)\ "
+        r"(?:the\ )?"
         rf"(?:option|answer|choice)\ @{_END}",
         "This corresponds to option B.",
         ("option", "answer", "choice"),
@@ -281,7 +309,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         "classified as",
         SENTENCE,
-        rf"\b(?:classif(?:y|ied)|identif(?:y|ied)|recogni[sz]ed?|labell?ed)\ (?:(?:this|it|the\ \w+(?:\ \w+)?)\ )?as\ @{_END}",
+        rf"\b(?:classif(?:y|ied)|identif(?:y|ied)|recogni[sz]ed?|labell?ed)\ (?:(?:this|it|the\ \w+"
+        rf"(?:\ \w+)?)\ )?as\ @{_END}",
         "I classify it as B.",
         ("classif", "identif", "recogni", "label"),
         "letter",
@@ -289,7 +318,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         "with an adverb",
         SENTENCE,
-        r"\b(?:probably|most\ likely|likely|clearly|definitely|certainly|surely|yes|no\ doubt|obviously),?\ (?:it(?:'s|\ is)\ )?@"
+        r"\b(?:probably|most\ likely|likely|clearly|definitely|certainly|surely|yes|no\ doubt|obviously),?\ (?:it"
+        r"(?:'s|\ is)\ )?@"
         r"(?=[\"')\].!]{0,4}(?:\n|\Z|\ [A-Z]))",
         "Most likely B.",
         ("likely", "probably", "clearly", "definitely", "certainly", "surely", "yes", "no doubt", "obviously"),

@@ -20,8 +20,10 @@ _OPENS = re.compile(
 )
 # What a sentence that opens with an option says to reject it.
 _REJECTED = re.compile(
-    r"\b(?:can be|is|are|must be|has been|was|may be)\ (?:\w+\ )?(?:excluded|ruled\ out|eliminated|discarded|incorrect|wrong|false|out\b(?!\ of))"
-    r"|\bis\ not\ (?:it|correct|right|the)|\bdoes(?:n't|\ not)\ (?:fit|match|apply)|\b(?:cannot|can't)\ be\ (?:it|right|correct|the)\b",
+    r"\b(?:can be|is|are|must be|has been|was|may be)\ (?:\w+\ )?(?:excluded|ruled\ out|eliminated|discarded"
+    r"|incorrect|wrong|false|out\b(?!\ of))"
+    r"|\bis\ not\ (?:it|correct|right|the)|\bdoes(?:n't|\ not)\ (?:fit|match|apply)|\b(?:cannot|can't)\ be\ (?:it"
+    r"|right|correct|the)\b",
     re.IGNORECASE | re.VERBOSE,
 )
 _NO = re.compile(r"\W{0,2}(?:incorrect|wrong|no|false|not|nein|falsch|faux|non)\b(?!\ (?:other|nucle|granul))|[✗✘❌✖×]", re.IGNORECASE | re.VERBOSE)
@@ -34,12 +36,14 @@ _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|�
 _OTHERS = re.compile(r"\b(?:others?|remaining|rest|why)\b", re.IGNORECASE)
 # What a line says that comes before a list of options.
 _ANNOUNCES = re.compile(
-    r"\b(?:each|every|options?|choices?|candidates?|possibilit\w+|alternatives?|one by one|in turn|analy\w+|consider\w*|compar\w+|evaluat\w+"
+    r"\b(?:each|every|options?|choices?|candidates?|possibilit\w+|alternatives?|one by one|in turn|analy\w+"
+    r"|consider\w*|compar\w+|evaluat\w+"
     r"|go(?:ing)? through|examin\w+|look(?:ing)? at|list(?:ed)?|break down)\b|选项|選択肢|option|opci[oó]n|각",
     re.IGNORECASE,
 )
 _OPTIONS = re.compile(
-    r"\b(?:options|choices|candidates|answers|alternatives|possibilities|optionen|opciones|opções|opzioni|réponses|respuestas|risposte|respostas|antworten|antwortmöglichkeiten)\b|选项|選択肢|보기",
+    r"\b(?:options|choices|candidates|answers|alternatives|possibilities|optionen|opciones|opções|opzioni|réponses"
+    r"|respuestas|risposte|respostas|antworten|antwortmöglichkeiten)\b|选项|選択肢|보기",
     re.IGNORECASE,
 )
 # A question that is echoed, whose options follow.

@@ -19,7 +19,8 @@ _TYPOGRAPHY = str.maketrans(
     | dict.fromkeys("\u00ad\u200b\ufe0f\ufeff")
 )
 _LATEX_COMMAND = re.compile(
-    r"\\(?:(?:text|math)(?:bf|it|rm|sf|tt|normal|bb|cal|up)?|operatorname\*?|mbox|hbox|bm|boldsymbol|underline|emph)(?= ?\{)"
+    r"\\(?:(?:text|math)(?:bf|it|rm|sf|tt|normal|bb|cal|up)?|operatorname\*?|mbox|hbox|bm|boldsymbol|underline|emph)"
+    r"(?= ?\{)"
     r"|\\(?:rm|bf|it|sf|tt|large|Large|displaystyle|left|right)(?![A-Za-z]) ?"
 )
 _LATEX_SPACE = re.compile(r"\\(?:q?quad(?![A-Za-z])|[,;:! ])")

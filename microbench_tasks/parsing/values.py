@@ -38,10 +38,14 @@ _CLAUSE_END = re.compile(
 # A letter that a lower-case word follows starts a name (E. coli, B cell) or is an article (A cell); these words start
 # neither.
 _NO_NAME = (
-    rf"{_GOES_ON}|है|[a-z]?[)\]]|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due|for|from"
-    r"|given|here|if|in|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|fits|matches|correct|right|rather"
-    r"|seems|since|so|that|the|then|therefore|this|though|to|was|when|where|which|while|with|would|richtig|korrekt|falsch"
-    r"|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y|es|que|o|и|или|так|потому|pois|e|perché"
+    rf"{_GOES_ON}|है|[a-z]?[)\]]|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due"
+    rf"|for|from"
+    r"|given|here|if|in|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|fits|matches|correct|right"
+    r"|rather"
+    r"|seems|since|so|that|the|then|therefore|this|though|to|was|when|where|which|while|with|would|richtig|korrekt"
+    r"|falsch"
+    r"|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y|es|que|o|и|или|так|потому|pois|e"
+    r"|perché"
     r"|è|é)\b"
 )
 _NAME = re.compile(rf"\.? ?(?!{_NO_NAME})[^\W\d_A-Z]")
@@ -53,7 +57,8 @@ _ALSO = re.compile(
 )
 # What begins a new clause about the next letter instead of a list (`The answer is A, B is wrong`).
 _PREDICATE = re.compile(
-    r"[)\]]?\.? (?:is|are|was|has|have|had|does|do|did|would|could|should|might|may|can|cannot|can't|shows?|lacks?|looks?|fits?"
+    r"[)\]]?\.? (?:is|are|was|has|have|had|does|do|did|would|could|should|might|may|can|cannot|can't|shows?|lacks?"
+    r"|looks?|fits?"
     r"|seems?|being|doesn't|isn't|hasn't|won't|wouldn't|ist|est|es|è|não|no|n'est)\b",
     re.IGNORECASE,
 )

@@ -43,7 +43,8 @@ def whole(text: str, question: Question) -> tuple[WholeRule, frozenset[str]]:
 
 # A response of one sentence that says what is seen (`This is a basophil.`): in longer ones it is but an observation.
 _IT_IS = re.compile(
-    r"(?:it|this|that|these|(?:the|this)\ (?:\w+\ ){1,4}?(?:(?:shown|seen|depicted|in\ (?:the|this)\ (?:image|picture|figure))\ )?)\ ?"
+    r"(?:it|this|that|these|(?:the|this)\ (?:\w+\ ){1,4}?(?:(?:shown|seen|depicted|in\ (?:the|this)\ (?:image|picture"
+    r"|figure))\ )?)\ ?"
     r"(?:is|are)\ (?:(?:most\ likely|likely|probably|clearly)\ )?(?:in\ )?(?:an?\ |the\ )?",
     re.IGNORECASE | re.VERBOSE,
 )
