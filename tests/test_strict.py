@@ -17,7 +17,7 @@ from microbench_tasks.parsing.strict import Answer, strict_answer
 
 CASES = json.loads((Path(__file__).parent / "data" / "strict_cases.json").read_text(encoding="utf-8"))
 CELLS = ["platelet", "basophil", "eosinophil", "none of the above"]
-ITEMS = "A) Platelet - small fragments.\nB) Basophil - dark granules.\nC) Eosinophil - orange granules.\nD) None of the above."
+ITEMS = "A) Platelet - small.\nB) Basophil - dark granules.\nC) Eosinophil - orange granules.\nD) None of the above."
 
 
 def letter(response, options=CELLS):
@@ -54,7 +54,7 @@ def test_forms_stand_in_the_order_of_their_strength():
 
 
 @pytest.mark.parametrize("end", ["", "\n\nTherefore, the answer is B.", "\n\n\\boxed{B}", "\n\nConclusion: B", "\n\nB"])
-@pytest.mark.parametrize("header", ["Let's analyze each option:\n\n", "Analysis of each option:\n", "Options:\n", "Answer choices:\n"])
+@pytest.mark.parametrize("header", ["Let's analyze each option:\n\n", "Analysis of each option:\n", "Answer choices:\n"])
 def test_a_list_under_a_header_states_nothing_until_its_conclusion(header, end):
     assert letter(header + ITEMS + end) == ("B" if end else None)
 
@@ -134,7 +134,8 @@ def test_the_part_that_is_read_may_be_given():
 
 # --- time ---
 
-REPEATED = ["A\n", "A) basophil\n", "1. A) x\n", "B is correct. ", "Wait, ", "-> A", "so B ", "[[A]]", "'answer': 'A'", "答案是A。"]
+REPEATED = ["A\n", "A) basophil\n", "1. A) x\n", "B is correct. ", "Wait, ", "-> A", "so B ", "[[A]]", "答案是A。"]
+REPEATED += ["'answer': 'A'"]
 REPEATED += ["<answer>A</answer>", "A) basophil: correct\n", "<|im_end|>", "analysis", "if ", "~~", "<b>", "is A) basophil "]
 
 

@@ -84,10 +84,15 @@ _OTHERS_SAY = (
 )
 # Right after a statement.
 _DENIED_AFTER = {
-    "en": rf"[\"')\]}}]{{0,3}}[.,;:]?\s?(?:-+\s)?(?:(?:but|however|although|though|and|yet|except\ that|no),?\s){{0,2}}(?:(?:(?:this|that|it|which|the\ latter|they|these|he)\ (?:answer\ |option\ |one\ )?)?"
+    "en": rf"[\"')\]}}]{{0,3}}[.,;:]?\s?(?:-+\s)?"
+    r"(?:(?:but|however|although|though|and|yet|except\ that|no),?\s){0,2}(?:"
+    r"(?:(?:this|that|it|which|the\ latter|they|these|he)\ (?:answer\ |option\ |one\ )?)?"
     rf"{_IS_NOT}\ ?(?:right|correct|fit|the\ answer|true|it|possible|match|present|here|be\b|work|quite|apply|hold"
-    rf"|seen)?|(?:this|that|which|it)\ (?:contradicts|fails))"
-    r"|[\"')\]}]{0,3},?\ (?:maybe|perhaps|possibly|I\ guess|tentatively|or\ so)\b|[\"')\]}]{0,3}\ (?:is|was)\ my\ first\b|,\ but\ I\ (?:disagree|doubt|don't)|[.,]\s(?:or|but)\ (?:is|could|might|would)\ (?:it|that)\b",
+    r"|seen)?|(?:this|that|which|it)\ (?:contradicts|fails))"
+    r"|[\"')\]}]{0,3},?\ (?:maybe|perhaps|possibly|I\ guess|tentatively|or\ so)\b"
+    r"|[\"')\]}]{0,3}\ (?:is|was)\ my\ first\b"
+    r"|,\ but\ I\ (?:disagree|doubt|don't)"
+    r"|[.,]\s(?:or|but)\ (?:is|could|might|would)\ (?:it|that)\b",
     "zh": r"[\"')\]]{0,3}\s?(?:选项)?[,]?\s?(?:是|都|就)?(?:不|错|并非|吗)",
     "ja": r"[\"')\]]{0,3}\s?(?:で(?:は|も)|じゃ|だとは|とは|が(?:誤|間違)|は(?:誤|間違|違|除外)|かも|の可能性|でしょうか|ですか|か\?)",
     "ko": r"[\"')\]]{0,3}\s?(?:이|가)\s?아[니닙]|[\"')\]]{0,3}\s?일\s?(?:수|지)",
@@ -101,7 +106,7 @@ _DENIED_LATER = re.compile(
     r"|this)\ is\ (?:wrong|incorrect)",
     re.IGNORECASE | re.VERBOSE,
 )
-_REJECTIONS = ("wrong", "incorrect", "excluded", "ruled out", "impossible", "not correct", "not right", "not the answer", "eliminated")
+_REJECTIONS = ("wrong", "incorrect", "excluded", "ruled out", "impossible", "eliminated", "not ")
 _DENIED_LETTER = re.compile(
     r"(?<![\w-])([A-H])\)?\ (?:is|must\ be|can\ be|has\ to\ be|is\ therefore)\ (?:wrong|incorrect|excluded|ruled\ out"
     r"|impossible|eliminated"
@@ -134,22 +139,29 @@ _REVISION = {
     "ru": r"(?:стоп|подождите|нет,|исправление|на\ самом\ деле)",
 }
 # What announces a second look, which may change the answer or confirm it.
-_SECOND_LOOK = r"(?:but\ |hmm+,?\ |now\ )*(?:let\ me\ (?:double-?\ ?check|check|verify|think|look)|hmm|looking\ (?:again|more\ closely)|after\ (?:looking|checking|reconsider\w+)|upon\ (?:closer|further))"
+_SECOND_LOOK = (
+    r"(?:but\ |hmm+,?\ |now\ )*(?:let\ me\ (?:double-?\ ?check|check|verify|think|look)|hmm|looking\ (?:again"
+    r"|more\ closely)|after\ (?:looking|checking|reconsider\w+)|upon\ (?:closer|further))"
+)
 
 
 # One of these words stands in every text with a revision, or a second look.
 _REVISION_WORDS = (
-    *"wait,hold on,actually,correct,scratch,second thought,reflection,inspection,no,oops,sorry,edit,update,let me,i stand".split(","),
-    *"i was,i made,i take,i revise,i misread,i overlooked,i misspoke,i need,i must,i have,i retract,my mistake,strike,nein".split(","),
-    *"i'm changing,disregard,等,不,更正,纠正,其实,实际,重新,我错,且慢,いや,待,訂正,実は,やはり,やっぱり,間違,아니,잠깐,정정".split(","),
-    *"다시,moment,halt,warte,korrektur,eigentlich,doch,attend,en fait,pardon,espera,corrección,realidad,mejor dicho".split(","),
-    *"perdón,espere,correção,não,verdade,aliás,aspetta,correzione,realtà,anzi,стоп,подождите,нет,исправление,деле".split(","),
+    *("wait", "hold on", "actually", "correct", "scratch", "second thought", "reflection", "inspection", "no"),
+    *("oops", "sorry", "edit", "update", "let me", "i stand", "i was", "i made", "i take", "i revise", "i misread"),
+    *("i overlooked", "i misspoke", "i need", "i must", "i have", "i retract", "my mistake", "strike", "nein"),
+    *("i'm changing", "disregard", "等", "不", "更正", "纠正", "其实", "实际", "重新", "我错", "且慢", "いや", "待", "訂正", "実は"),
+    *("やはり", "やっぱり", "間違", "아니", "잠깐", "정정", "다시", "moment", "halt", "warte", "korrektur", "eigentlich", "doch"),
+    *("attend", "en fait", "pardon", "espera", "corrección", "realidad", "mejor dicho", "perdón", "espere"),
+    *("correção", "não", "verdade", "aliás", "aspetta", "correzione", "realtà", "anzi", "стоп", "подождите", "нет"),
+    *("исправление", "деле"),
 )
 _SECOND_LOOK_WORDS = ("let me", "hmm", "looking", "after", "upon")
 
 
 def _union(words: dict[str, str], before: str = "", after: str = "") -> re.Pattern[str]:
-    return re.compile(before + "(?:" + "|".join(f"(?:{pattern})" for pattern in words.values()) + ")" + after, re.IGNORECASE | re.VERBOSE)
+    union = "|".join(f"(?:{pattern})" for pattern in words.values())
+    return re.compile(f"{before}(?:{union}){after}", re.IGNORECASE | re.VERBOSE)
 
 
 _DENIED_BEFORE = _union(_DENIED, after=r"(?:(?!\b(?:so|but|then|hence|therefore)\b|[,;]|:\s).)*\Z")
@@ -158,12 +170,21 @@ _TENTATIVE_BEFORE = _union(_TENTATIVE)
 _OTHERS_BEFORE = re.compile(_OTHERS_SAY, re.IGNORECASE | re.VERBOSE)
 _AFTER = _union(_DENIED_AFTER)
 _SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)[.!?]+[\"')\]]{0,2}(?:\s|\Z)|[。！？]|\n|;\s")
-_TURN = re.compile(r"\b(?:but|however|yet|nevertheless|though|pero|mais|aber|mas|ma|но)\b|但|而是|しかし|でも|하지만", re.IGNORECASE)
+_TURN = re.compile(
+    r"\b(?:but|however|yet|nevertheless|though|pero|mais|aber|mas|ma|но)\b|但|而是|しかし|でも|하지만",
+    re.IGNORECASE,
+)
 _QUESTION_END = re.compile(r"[^.!\n。;]{0,120}?[?？]")
 _CLAUSE = re.compile(r"[,;:()]\s|\s-{1,2}\s|[,、]")
-_START = r"(?:\A|(?<=[.!?\n。…:;,]\s)|(?<=\n)|(?<=。)|(?<=\s-\s)|(?<=\.\.\.)|(?<=\.\.\.\s)|(?<=\)\s)|(?<=,\s))"
-REVISION = _union(_REVISION, before=r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=[-:]\s)|(?<=\.\.\.)|(?<=but\ )|(?<=\ )(?-i:(?=(?:Wait|Actually|Correction|No|Hmm)\b)))")
-SECOND_LOOK = re.compile(r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=\.\.\.\s)|(?<=,\ ))" + _SECOND_LOOK, re.IGNORECASE | re.VERBOSE)
+# A revision starts a sentence, or with a capital one that no full stop precedes.
+REVISION = _union(
+    _REVISION,
+    before=r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=[-:]\s)|(?<=\.\.\.)|(?<=but\ )"
+    r"|(?<=\ )(?-i:(?=(?:Wait|Actually|Correction|No|Hmm)\b)))",
+)
+SECOND_LOOK = re.compile(
+    r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=\.\.\.\s)|(?<=,\ ))" + _SECOND_LOOK, re.IGNORECASE | re.VERBOSE
+)
 
 
 def sentence_before(text: str, end: int) -> str:
@@ -190,13 +211,15 @@ def _is_withdrawn(sentence: str, statement: str, after: str) -> bool:
     clause = _CLAUSE.split(said)[-1]
     if _DENIED_BEFORE.search(said) or _CONDITION_BEFORE.search(said) or _OTHERS_BEFORE.search(said):
         return True
-    if _TENTATIVE_BEFORE.search(clause + statement) or _TENTATIVE_BEFORE.match(said) or _TENTATIVE_BEFORE.search(said.partition(":")[0] if ":" in said else ""):
+    label = said.partition(":")[0] if ":" in said else ""
+    if any(_TENTATIVE_BEFORE.search(part) for part in (clause + statement, label)) or _TENTATIVE_BEFORE.match(said):
         return True
     is_conditional = any(word in after for word in _CONDITION_WORDS) and _CONDITION_AFTER.match(after)
     rest = after[: _first_sentence(after)]
     if _DENIED_LATER.search(rest):
         return True
-    return bool(is_conditional or _AFTER.match(after) or (("?" in after or "？" in after) and _QUESTION_END.match(after)))
+    is_asked = ("?" in after or "？" in after) and _QUESTION_END.match(after)
+    return bool(is_conditional or is_asked or _AFTER.match(after))
 
 
 def _first_sentence(text: str) -> int:

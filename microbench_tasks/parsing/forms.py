@@ -7,11 +7,24 @@ stronger one replaces an earlier one.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
-from microbench_tasks.parsing.words import ADJECTIVE, AT_END, CHOOSE, END, IS, LABELED, LABELS, NOUN, NOUNS, SURELY, THEREFORE, THEREFORES, TO_WHAT
+from microbench_tasks.parsing.words import (
+    ADJECTIVE,
+    AT_END,
+    CHOOSE,
+    END,
+    IS,
+    LABELED,
+    LABELS,
+    NOUN,
+    NOUNS,
+    SURELY,
+    THEREFORE,
+    THEREFORES,
+    TO_WHAT,
+)
 
 # Strengths. The whole response as an answer needs none: nothing else is there.
 SENTENCE, CONCLUSION, MARK = 1, 2, 3
@@ -45,14 +58,14 @@ class Form:
 
 
 FORMS: tuple[Form, ...] = (
-    # --- marks: the place that a prompt or a format keeps for the answer; see also `BOXES` ---
+    # --- marks: the place that a prompt or a format keeps for the answer; see also `BOXES` in `strict` ---
     Form("double brackets", MARK, r"\[\[@\ ?\]\]", "[[B]]", ("[[",)),
     Form("open answer tag", MARK, rf"<(?:final_?)?answer>\s?@{AT_END}", "<answer>B", ("answer>",)),
     Form(
         "key of an object",
         MARK,
-        r"""["'](?:(?:final|correct|best|my|selected|chosen|predicted|the)?[\ _]?(?:answer|option|choice|letter|prediction
-        |selection|response|label)(?:[\ _](?:letter|choice|option|key))?)["']\s?[:=]\s?[\[{]?\s?
+        r"""["'](?:(?:final|correct|best|my|selected|chosen|predicted|the)?[\ _]?(?:answer|option|choice|letter
+        |prediction|selection|response|label)(?:[\ _](?:letter|choice|option|key))?)["']\s?[:=]\s?[\[{]?\s?
         (?:["']\w{1,10}["']\s?:\s?)?(?=["'])@""",
         '{"answer": "B"}',
         ("answer", "option", "choice", "letter", "prediction", "selection", "response", "label"),
@@ -156,7 +169,8 @@ FORMS: tuple[Form, ...] = (
         rf"\b(?:I|we)(?:'d|'ll|'m|'ve|\ (?:am|would|will|have|must|can|do|should))?"
         rf"(?:\ (?:therefore|thus|then|still|now|hereby))?\ {CHOOSE}\ (?:that\ )?(?:it(?:'s|\ is)\ )?{SURELY}@{END}",
         "I would go with B.",
-        tuple("choose chose select pick go say answer vote opt settle conclude mean stick decide think believe".split()),
+        ("choose", "chose", "select", "pick", "go", "say", "answer", "vote", "opt", "settle", "conclude", "mean")
+        + ("stick", "decide", "think", "believe"),
     ),
     Form(
         "based on",
@@ -223,7 +237,8 @@ FORMS: tuple[Form, ...] = (
         rf"|(?:the\ )?(?:most\ (?:likely|probable|appropriate)|correct|right|true)\b(?!-|\ (?:about|in|to|that|if)\b)"
         rf"(?:\ (?:option|choice|one|answer|diagnosis))?)(?!\ (?:only\ )?if\b)",
         "B is the correct answer.",
-        ("correct", "right", "true", "answer", "option", "choice", "match", "fit", "pick", "diagnosis", "likely", "probable"),
+        ("correct", "right", "true", "answer", "option", "choice", "match", "fit", "pick", "diagnosis", "likely")
+        + ("probable", "appropriate"),
     ),
     Form(
         "fits best",
@@ -289,13 +304,4 @@ FORMS: tuple[Form, ...] = (
         "letter",
         starts_clause=True,
     ),
-)
-# Places whose whole content is read: boxes in LaTeX, tags, and GLM's box tokens.
-_BRACES = r"(?:[^{}]++|\{(?:[^{}]++|\{[^{}]*+\})*+\})*+"
-BOXES = re.compile(
-    rf"\\(?:boxed|f(?:rame)?box) ?\{{(?P<boxed>{_BRACES})\}}"
-    r"|<(?P<tag>(?:final_?)?answer|conclusion|choice|option|output|solution)>"
-    r"(?P<tagged>[^<>]*+(?:<\|?\w+\|?>[^<>]*+</?\|?\w+\|?>[^<>]*+)?)</(?P=tag)>"
-    r"|<\|begin_of_(?:box|solution)\|>(?P<token>[^<>]*+)<\|end_of_(?:box|solution)\|>",
-    re.IGNORECASE,
 )

@@ -20,8 +20,8 @@ _LETTER_END = (
     rf"(?=[^\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\Z|{_GOES_ON})"
 )
 _OPENING = re.compile(
-    r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse|opción|opção|opzione"""
-    r"""|вариант|选项|選項|選択肢) ?)?[(\[{"'<]{0,3} ?""",
+    r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse"""
+    r"""|opción|opção|opzione|вариант|选项|選項|選択肢) ?)?[(\[{"'<]{0,3} ?""",
     re.IGNORECASE,
 )
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
@@ -31,7 +31,8 @@ _GAP = re.compile(
 )
 _ARTICLE = re.compile(r"(?:an?|the|un|une|ein|eine|el|la|le|il) (?=\S)", re.IGNORECASE)
 _CLAUSE_END = re.compile(
-    r"""["')\]}*]{0,3}(?:[\n.,;:!?)\]}"']|\Z| ?[(（\[]| (?:-|because|since|as|due|based|given|which|and|but|so|rather|not|in this"""
+    r"""["')\]}*]{0,3}(?:[\n.,;:!?)\]}"']|\Z| ?[(（\[]"""
+    r"""| (?:-|because|since|as|due|based|given|which|and|but|so|rather|not|in this"""
     r"""|is the|is my|is correct|is right|です|par|car|porque|weil|da|denn)\b| ?(?:です|で|だ|。|입니다|이다)| ?-{1,2}>? )""",
     re.IGNORECASE,
 )
@@ -51,19 +52,21 @@ _NO_NAME = (
 _NAME = re.compile(rf"\.? ?(?!{_NO_NAME})[^\W\d_A-Z]")
 _ARTICLE_OF = re.compile(rf" (?!{_NO_NAME})\w", re.IGNORECASE)
 _ALSO = re.compile(
-    rf"""(?: ?\([^()\n]{{1,60}}\))?[\s)\]}}"'.]{{0,3}}(?:[,;/&+、]|,? ?\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b(?:/or)?|和|或者?|与|と|または|か|와|과|또는)"""
-    rf""" ?(?:(?:and|or|maybe|possibly|option|choice|either) ){{0,2}}[(\["']{{0,2}}([A-H]|[a-h](?=[)\].,;"'\n]|\Z)){_LETTER_END}""",
+    r"""(?: ?\([^()\n]{1,60}\))?[\s)\]}"'.]{0,3}(?:[,;/&+、]|,? ?\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b(?:/or)?"""
+    r"""|和|或者?|与|と|または|か|와|과|또는) ?(?:(?:and|or|maybe|possibly|option|choice|either) ){0,2}[(\["']{0,2}"""
+    rf"""([A-H]|[a-h](?=[)\].,;"'\n]|\Z)){_LETTER_END}""",
     re.IGNORECASE,
 )
 # What begins a new clause about the next letter instead of a list (`The answer is A, B is wrong`).
 _PREDICATE = re.compile(
     r"[)\]]?\.? (?:is|are|was|has|have|had|does|do|did|would|could|should|might|may|can|cannot|can't|shows?|lacks?"
-    r"|looks?|fits?"
-    r"|seems?|being|doesn't|isn't|hasn't|won't|wouldn't|ist|est|es|è|não|no|n'est)\b",
+    r"|looks?|fits?|seems?|being|doesn't|isn't|hasn't|won't|wouldn't|ist|est|es|è|não|no|n'est)\b",
     re.IGNORECASE,
 )
 _LINE_END = re.compile(r"[^\w\n]*(?:\n|\Z)")
-_TEXT_LETTER = re.compile(r"""\s?(?:[(\[](?:option |answer |letter |choice )?([A-Ha-h])[)\]]|(?:, |-{1,2}>? ?|: )(?:option |answer |letter |choice )?\(?([A-H])\)?(?=\W*(?:\n|\Z)))""",
+_TEXT_LETTER = re.compile(
+    r"\s?(?:[(\[](?:option |answer |letter |choice )?([A-Ha-h])[)\]]"
+    r"|(?:, |-{1,2}>? ?|: )(?:option |answer |letter |choice )?\(?([A-H])\)?(?=\W*(?:\n|\Z)))",
     re.IGNORECASE,
 )
 
@@ -184,7 +187,8 @@ class Question:
         """The next letter of a list (``B or C``) or of an echo of the options that goes on from ``letter``."""
         also = _ALSO.match(text, end)
         if also:
-            return frozenset() if ("," in also[0] or ";" in also[0]) and _PREDICATE.match(text, also.end()) else frozenset({also[1].upper()})
+            is_clause = ("," in also[0] or ";" in also[0]) and _PREDICATE.match(text, also.end())
+            return frozenset() if is_clause else frozenset({also[1].upper()})
         label = LABEL.match(text, _BREAK.match(text, end).end())
         shown = self.shown(text, label) if label else frozenset()
         # On lines of their own the options are echoed only in their order; explanations start anywhere.
@@ -194,7 +198,8 @@ class Question:
     def shown(self, text: str, label: re.Match[str]) -> frozenset[str]:
         """The letter of a label that stands before its own option's text."""
         letter = label[1].upper()
-        return frozenset({letter}) if letter in self.texts and letter in self.named_at(text, label.end())[0] else frozenset()
+        is_shown = letter in self.texts and letter in self.named_at(text, label.end())[0]
+        return frozenset({letter}) if is_shown else frozenset()
 
     def value_before(self, text: str, end: int) -> tuple[Value, int] | None:
         """The value that ends at ``end``, and where it starts: a letter, a text, or a letter with its text."""
@@ -213,8 +218,14 @@ class Question:
 
 LABEL = re.compile(r"\b([A-Ha-h])\"?[).:\]]{1,2}\s?\"?")
 _BREAK = re.compile(r"[\s,;.()\[]{0,3}")
-_LABEL_BEFORE = re.compile(r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer) )?[(\[\"']{0,2}([A-Ha-h])[)\].:,\"']{0,3} ?-? ?[(\[\"']{0,2}\Z", re.IGNORECASE)
-_LETTER_BEFORE = re.compile(r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer|选项|選択肢) ?)?[(\[\"']{0,2}([A-H])\Z", re.IGNORECASE)
+_LABEL_BEFORE = re.compile(
+    r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer) )?[(\[\"']{0,2}([A-Ha-h])[)\].:,\"']{0,3} ?-? ?[(\[\"']{0,2}\Z",
+    re.IGNORECASE,
+)
+_LETTER_BEFORE = re.compile(
+    r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer|选项|選択肢) ?)?[(\[\"']{0,2}([A-H])\Z",
+    re.IGNORECASE,
+)
 
 
 def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:

@@ -25,7 +25,10 @@ _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*|]\s?)?")
 _MARK_FIRST = re.compile(r"(?:(?P<good>[✓✔✅☑])|(?P<bad>[✗✘❌✖×]))\s?")
 _MARK_LAST = re.compile(r"(?:(?P<good>[✓✔✅☑○◯])|(?P<bad>[✗✘❌✖×☒]))\W*\Z")
 _SEPARATOR = re.compile(r"[\s:,;.>\-=\"')\]|]*")
-_CORRECT_LAST = re.compile(r"(?:<-|<=|←|-|\()\s?(?:this\ is\ )?(?:the\ )?correct(?:\ (?:answer|option|choice|one))?\W*\Z", re.IGNORECASE | re.VERBOSE)
+_CORRECT_LAST = re.compile(
+    r"(?:<-|<=|←|-|\()\s?(?:this\ is\ )?(?:the\ )?correct(?:\ (?:answer|option|choice|one))?\W*\Z",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def verdict(text: str, question: Question) -> tuple[frozenset[str], int]:

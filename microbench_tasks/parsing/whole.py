@@ -17,7 +17,9 @@ _SEPARATOR = re.compile(r"\n|[,;/]| and | or ")
 def _item(num_options: int) -> re.Pattern[str]:
     """A letter of the question where a text starts, bracketed or not, up to its option's text."""
     return re.compile(
-        rf"""(?:\d{{1,2}}[.)] )?(?:(?:option|choice|answer|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:[-=]\s?(?=\s|\Z|(?<=[-=] )))?""",
+        rf"""(?:\d{{1,2}}[.)] )?(?:(?:option|choice|answer"""
+        rf"""|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:[-=]\s?(?=\s"""
+        rf"""|\Z|(?<=[-=] )))?""",
         re.IGNORECASE,
     )
 

@@ -17,7 +17,10 @@ NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "p
 LABELS = (*NOUNS, "ans", "response", "result", "final", "correct", "determination")
 NOUN, LABELED = f"(?:{'|'.join(NOUNS)})", f"(?:{'|'.join(LABELS)})"
 TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from|left|remaining|shown|given)\b[^.,;:!?\n]{0,60}?)?"
-BE = r"(?:(?:is|remains|stays|becomes|(?:would|should|must|will|has\ to|can\ only)(?:\ then|\ therefore)?\ be|(?:appears|seems)\ to\ be)\b)"
+BE = (
+    r"(?:(?:is|remains|stays|becomes|(?:would|should|must|will|has\ to|can\ only)(?:\ then|\ therefore)?\ be|"
+    r"(?:appears|seems)\ to\ be)\b)"
+)
 IS = rf"(?:(?:\ {BE}|'s\b)(?:\ ?[:-])?|\ ?(?:[:=]|-{{1,2}}>?|=>)(?=[\s(\[\"'A-Za-z]))"
 SURELY = (
     r"(?:(?:(?:the\ )?(?:most\ |very\ |quite\ )?(?:likely|probably|probable)|clearly|definitely|certainly|obviously"
@@ -25,20 +28,24 @@ SURELY = (
     r"|(?:the\ )?(?:option|choice|letter|answer)(?!\ (?:is|should|would|must|has|to|for)\b)(?:\ (?:labell?ed"
     r"|marked))?),?:?\s){0,3}"
 )
-THEREFORES = ("therefore", "thus", "hence", "so", "consequently", "accordingly", "in conclusion", "conclusion", "in summary")
-THEREFORES += ("finally", "ultimately", "overall", "i.e.", "ergo", "also", "daher", "deshalb", "somit", "folglich", "donc")
-THEREFORES += ("ainsi", "por tanto", "por lo tanto", "portanto", "quindi", "dunque", "entonces", "因此", "所以", "故", "综上")
-THEREFORES += ("综上所述", "よって", "したがって", "従って", "ゆえに", "따라서", "그러므로", "следовательно", "значит")
-THEREFORE = f"(?=[{''.join({word[0] for word in THEREFORES})}])(?:{'|'.join(re.escape(word) for word in sorted(THEREFORES, key=len, reverse=True))})"
+THEREFORES = (
+    *("therefore", "thus", "hence", "so", "consequently", "accordingly", "in conclusion", "conclusion", "in summary"),
+    *("finally", "ultimately", "overall", "i.e.", "ergo", "also", "daher", "deshalb", "somit", "folglich", "donc"),
+    *("ainsi", "por tanto", "por lo tanto", "portanto", "quindi", "dunque", "entonces", "因此", "所以", "故", "综上", "综上所述"),
+    *("よって", "したがって", "従って", "ゆえに", "따라서", "그러므로", "следовательно", "значит"),
+)
+_LONGEST_FIRST = "|".join(re.escape(word) for word in sorted(THEREFORES, key=len, reverse=True))
+# The set of first letters makes the search fast.
+THEREFORE = f"(?=[{''.join(sorted({word[0] for word in THEREFORES}))}])(?:{_LONGEST_FIRST})"
 CONCLUDES = re.compile(rf"\b{THEREFORE}", re.IGNORECASE | re.VERBOSE)
 # Where a statement ends, or its reason starts.
 END = (
-    r"(?=[\s\"')\]}>]{0,4}(?:[.,;:!\n。、]|\Z|\ ?[(\[-]|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
+    r"(?=[\s\"')\]}>]{0,4}(?:[.,;:!\n。、]|\Z|\ ?[(\[-]"
+    r"|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
     r"|not|rather|weil|da|denn|car|porque|pois|perché)\b))"
 )
 AT_END = r"(?=\W*\Z)"
 CHOOSE = (
     r"(?:choose|chose|select(?:ed)?|pick(?:ed)?|go(?:ing)?\ (?:with|for)|say|answer|vote\ for|opt\ for|settle\ on"
-    r"|conclude"
-    r"|meant?|stick\ with|decide\ (?:on|for)|think|believe)"
+    r"|conclude|meant?|stick\ with|decide\ (?:on|for)|think|believe)"
 )
