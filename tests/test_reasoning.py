@@ -55,7 +55,7 @@ def test_every_tag_is_taken_off_closed_unclosed_and_without_an_opening(opening, 
         ("B<eos>", "B", "end_token"),
         ("B<｜end▁of▁sentence｜>", "B", "end_token"),
         ("</s>B", "B", "end_token"),
-        ("B<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nA", "B", "end_token other_turn role_token"),
+        ("B<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>", "B", "end_token other_turn role_token"),
         # Roles and prompts in a template's own tokens:
         ("<|im_start|>assistant\nB<|im_end|>", "B", "end_token role_token"),
         ("<|start_header_id|>assistant<|end_header_id|>\n\nB<|eot_id|>", "B", "end_token role_token"),
@@ -64,7 +64,7 @@ def test_every_tag_is_taken_off_closed_unclosed_and_without_an_opening(opening, 
         ("<s>[INST] A? [/INST] B</s>", "B", "end_token other_turn role_token special_token"),
         ("B [/INST]", "B", "role_token"),
         ("assistant\nB", "B", "role_token"),
-        ("<|START_THINKING|>A<|END_THINKING|><|START_TEXT|>B<|END_RESPONSE|>", "B", "end_token reasoning special_token"),
+        ("<|START_THINKING|>A<|END_THINKING|><|START_TEXT|>B", "B", "reasoning special_token"),
         ("<s> A</s> B", "B", "struck_text"),
         ("<s>B</s>", "B", "end_token special_token"),
         # Nothing to take off; the response stays as it is, space included:
@@ -102,8 +102,8 @@ def test_a_last_line_of_probabilities_is_kept(response):
 
 
 FRAGMENTS = st.sampled_from(
-    [*(tag for pair in TAGS for tag in pair), "B", " ", "\n", "analysis", "assistantfinal", "<|channel|>final<|message|>"]
-    + ["<|im_end|>", "</s>", "<s>"]
+    [*(tag for pair in TAGS for tag in pair), "B", " ", "\n", "analysis", "assistantfinal"]
+    + ["<|channel|>final<|message|>", "<|im_end|>", "</s>", "<s>"]
     + ["<|im_start|>user", "<|im_start|>assistant", "[INST]", "[/INST]", '"', "`", " tags", "<", "|", "[", SHARES]
 )
 
@@ -117,10 +117,10 @@ def test_any_text_has_an_answer_part(response):
     assert part.text.count("B") <= response.count("B")
 
 
-TOKENS = ["<think>", "</think>", "<think></think>", "<think ", "<|im_end|>", "<|assistant|>", "[/INST]", "<", "[", "<s>"]
+TOKENS = ["<think>", "</think>", "<think></think>", "<think ", "<|im_end|>", "<|assistant|>", "[/INST]", "<", "["]
 
 
-@pytest.mark.parametrize("token", [*TOKENS, "<s>a</s> ", "<|channel|>", "analysis"])
+@pytest.mark.parametrize("token", [*TOKENS, "<s>", "<s>a</s> ", "<|channel|>", "analysis"])
 def test_reasoning_is_taken_off_in_linear_time(token):
     """It takes a fraction of a second; in quadratic time it would take minutes."""
     response = token * (200_000 // len(token))

@@ -7,9 +7,7 @@ stronger one replaces an earlier one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE, Form
 from microbench_tasks.parsing.words import (
     ADJECTIVE,
     AT_END,
@@ -25,37 +23,6 @@ from microbench_tasks.parsing.words import (
     THEREFORES,
     TO_WHAT,
 )
-
-# Strengths. The whole response as an answer needs none: nothing else is there.
-SENTENCE, CONCLUSION, MARK = 1, 2, 3
-
-
-@dataclass(frozen=True)
-class Form:
-    """One way to state an answer.
-
-    Attributes:
-        name: what the form is called.
-        strength: `SENTENCE`, `CONCLUSION` or `MARK`.
-        pattern: where ``@`` stands first, the value is looked for before the rest, else after what comes first.
-        example: a text of this form that states B, of the options platelet, basophil.
-        needs: words of which a text in this form contains one, in lower case; without it, any text is searched.
-        takes: whether the value may be any, must hold a ``letter``, or must be a letter with its text (``both``).
-        starts_clause: whether a clause must start where the form does, `ADJECTIVES` left aside.
-        noun_phrase: whether the form starts with a noun, which only `ADJECTIVES` may qualify.
-        closes: whether the value ends the response; the last item of a list is none.
-    """
-
-    name: str
-    strength: int
-    pattern: str
-    example: str
-    needs: tuple[str, ...] = ()
-    takes: Literal["any", "letter", "both"] = "any"
-    starts_clause: bool = False
-    noun_phrase: bool = False
-    closes: bool = False
-
 
 FORMS: tuple[Form, ...] = (
     # --- marks: the place that a prompt or a format keeps for the answer; see also `BOXES` in `strict` ---

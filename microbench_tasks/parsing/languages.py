@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from microbench_tasks.parsing.forms import CONCLUSION, MARK, SENTENCE, Form
+from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE, Form
 
 _COLON = r"\s?(?:[:=]|-{1,2}>?)\s?"
 _ZH_SURE = r"(?:应该|应当|应|應該|應|就|很可能|最可能|大概率|显然|便)?(?:是|为|為|选|選)?"

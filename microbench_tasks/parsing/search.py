@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from microbench_tasks.parsing.context import REACH, is_withdrawn, sentence_before
-from microbench_tasks.parsing.forms import CONCLUSION, FORMS, SENTENCE, Form
+from microbench_tasks.parsing.form import CONCLUSION, SENTENCE, Form
+from microbench_tasks.parsing.forms import FORMS
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
 from microbench_tasks.parsing.lines import is_list_item
 from microbench_tasks.parsing.values import Question, Value

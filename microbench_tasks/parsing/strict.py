@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from microbench_tasks.parsing.context import REACH, denied_letters, is_withdrawn, last_revision, last_second_look
-from microbench_tasks.parsing.forms import CONCLUSION, MARK, SENTENCE
+from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE
 from microbench_tasks.parsing.lines import closing_line, items, opening_line, single_line
 from microbench_tasks.parsing.plain import plain
 from microbench_tasks.parsing.probabilities import probabilities
