@@ -1,7 +1,8 @@
 """Claims about the strict rule: which responses state an answer, by kind, and that it takes linear time.
 
 The table in ``data/strict_cases.json`` was written for the rule: per kind the letter (null: none is stated) and the
-responses, all to one question unless the kind has its own options. Claims that hold for any question are in ``test_answers.py``.
+responses, all to one question unless the kind has its own options. Claims that hold for any question are in
+``test_answers.py``.
 """
 
 import json
