@@ -26,7 +26,7 @@ _DENIED = {
     r"|(?:wrong|incorrect|false|other|remaining|another|alternative|first|second|third|next|given|following|possible"
     r"|available|all)\ (?:answers?|options?|choices?|candidates?)"
     r"|options|choices|candidates|possibilities|alternatives|distractors?)\b|n't\b",
-    "en label": r"\b(?:incorrect|wrong|false|no)\s?:?\Z",
+    "en label": r"\b(?:incorrect|wrong|false|no|panel|figure|fig|lane|row|column)\s?:?\Z",
     "zh": r"不(?!难|同)|并非|没有|排除|错误|否认|未必|候选",
     "ja": r"除外|誤り|間違|候補",
     "de": r"\b(?:nicht|keine?|kaum|weder|falsche?|ausgeschlossen)\b",
@@ -49,7 +49,7 @@ _CONDITIONAL = {
     r"|the\ format|the\ template))",
     "zh": r"如果|若|假如|假设|否则|要是|倘若|除非|是否",
     "ja": r"もし|場合|なら(?!ず|ない)|であれば|とすれば|かどうか",
-    "de": r"\b(?:wenn|falls|sofern|ob|angenommen|wäre(?!\ (?:daher|also))(?=[^.]*(?:dann|,))|sonst)\b",
+    "de": r"\bnicht,\ dass\b|\b(?:wenn|falls|sofern|ob|angenommen|wäre(?!\ (?:daher|also))(?=[^.]*(?:dann|,))|sonst)\b",
     "fr": r"(?:^|\b(?:que|et|mais),?\ )si\b|\bs'il\b|\bsinon\b|\bà\ supposer\b",
     "es": r"(?:^|,\ )si\b(?!,)|\bsupon(?:ga|iendo)\b|\bde\ lo\ contrario\b",
     "pt": r"^se\b(?=[^.]*\bresposta\b)|\bcaso\ contrário\b",
@@ -65,7 +65,7 @@ _TENTATIVE = {
     r"|(?:was|were)\ (?:going|about|tempted)\ to|first\ (?:thought|considered|assumed)|used\ to\ think|(?:I|we)\ "
     r"(?:thought|assumed)|'d\ have\ said|would\ have\ said)\b",
     "zh": r"(?<!最有)(?<![最很极大])可能|也许|或许|说不定|似乎|一开始|起初|最初|猜|原以为|以为",
-    "ja": r"かもしれ|可能性|最初は|はじめは|一見",
+    "ja": r"かもしれ|可能性(?!が(?:最も)?高)|最初は|はじめは|一見",
     "de": r"\b(?:vielleicht|möglicherweise|könnte|eventuell|zunächst|anfangs|womöglich)\b",
     "fr": r"\b(?:peut-être|pourrait|éventuellement|au\ début|d'abord)\b",
     "es": r"\b(?:quizás?|tal\ vez|podría|posiblemente|a\ lo\ mejor|al\ principio)\b",

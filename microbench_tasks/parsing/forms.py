@@ -57,7 +57,7 @@ FORMS: tuple[Form, ...] = (
     Form(
         "therefore",
         CONCLUSION,
-        rf"\b{THEREFORE}(?:[,:]?\ |:\n)(?:(?:it|this|that)(?:\ is|'s)\ )?{SURELY}@{END}",
+        rf"\b{THEREFORE}(?:[,:]?\ |:\n|(?<=[^\x00-\x7f])[,、:]?)(?:(?:it|this|that)(?:\ is|'s)\ )?{SURELY}@{END}",
         "Hence B.",
         THEREFORES,
         "letter",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE, Form
+from microbench_tasks.parsing.form import MARK, SENTENCE, Form
+from microbench_tasks.parsing.words import END
 
 _COLON = r"\s?(?:[:=]|-{1,2}>?)\s?"
 _ZH_SURE = r"(?:应该|应当|应|應該|應|就|很可能|最可能|大概率|显然|便)?(?:是|为|為|选|選)?"
-_JA_NOUN = r"(?:答え|答|正解|回答|解答|(?:正しい|適切な|最適な|近い|私の)選択肢|結論|正答|(?:適切な|正しい|近い|最適な)(?:もの|の))"
+_JA_NOUN = (
+    r"(?:(?:(?:可能性が)?(?:最も)?高い|適した)(?:もの|の)|答え|答|正解|回答|解答|結論|正答"
+    r"|(?:正しい|適切な|最適な|近い|私の)選択肢|(?:適切な|正しい|近い|最適な)(?:もの|の))"
+)
 _KO_NOUN = r"(?:정답|답변|답|결론|선택지|선택|보기)"
 _DE_NOUN = r"(?:Antwort(?:möglichkeit)?|Lösung|Option|Wahl|Auswahl|Buchstabe|Fazit|Ergebnis|Schlussfolgerung)"
 _FR_NOUN = r"(?:réponse|option|choix|solution|conclusion|lettre)"
@@ -37,19 +41,19 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
         "zh answer",
         SENTENCE,
         rf"(?:答案|(?:正确|正確|最佳|最可能的?|最合适的?|最适合的?)(?:选项|選項)|回答|结论|結論|选择)(?:[\])]\s?|{_ZH_SURE}[\])]?\s?[:=]\s?|[\])]?"
-        rf"(?:应该|应当|应|應該|應|就|很可能|最可能|显然|便)?(?:是|为|為|选|選)\s?|\s(?=[A-H]))(?:选项|選項)?\s?@",
+        rf"(?:应该|应当|应|應該|應|就|很可能|最可能|显然|便)?(?:是|为|為|选|選)\s?|\s?(?=[A-H](?![A-Za-z])))(?:选项|選項)?\s?@",
         "答案是B。",
     ),
     Form(
         "zh choose",
         SENTENCE,
-        r"(?:正确的是|(?:(?:故|因此|所以|应该|应|應|我|本题|综上|那么|则|最终)(?:应该|应|我)?|(?<=[,。.;:\n])|\A)(?:选择|選擇|选|選)(?!项|項)[:]?)\s?@",
+        r"(?:正确的是|正确的选项是|应(?:该)?(?:为|是)|(?:(?:故|因此|所以|应该|应|應|我|本题|综上|那么|则|最终)(?:应该|应|我)?|(?<=[,。.;:\n])|\A)(?:选择|選擇|选|選)(?!项|項)[:]?)\s?@",
         "故选B。",
     ),
     Form(
         "zh is correct",
         SENTENCE,
-        r"@\s?(?:选项|項|选)?\s?(?:才)?(?:是|为)?\s?(?:最)?(?:正确|正確|对的|正解)(?:的|答案|选项|的答案)?(?!吗|性)",
+        r"@\s?(?:选项|項|项|选)?\s?(?:才)?(?:是|为)?\s?(?:最)?(?:正确|正確|对的|正解)(?:的|答案|选项|的答案)?(?!吗|性)",
         "B是正确的。",
     ),
     Form("zh named as", SENTENCE, r"是\s?@", "最可能的细胞是B) basophil。", takes="both"),
@@ -58,6 +62,7 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form("ko not but", SENTENCE, r"(?:이|가)\s?아니라\s?@", "A가 아니라 B입니다."),
     Form("ja answer", SENTENCE, rf"{_JA_NOUN}[\])]?\s?(?:としては|は|:|=)\s?(?:おそらく|たぶん)?\s?@", "答えはBです。"),
     Form("ja is correct", SENTENCE, r"@\s?(?:です)?が(?:正解|正しい|最も適切|適切|答え|最適)", "Bが正解です。"),
+    Form("ja choose", SENTENCE, r"@\s?(?:を選|だと(?:思|考)|と(?:考え|思|判断))", "Bを選びます。", takes="letter"),
     Form("ko answer", SENTENCE, rf"{_KO_NOUN}\s?(?:은|는|:|=)\s?@", "정답은 B입니다."),
     Form("ko is correct", SENTENCE, r"@\s?(?:이|가)\s?(?:정답|맞|옳)", "B가 정답입니다."),
     Form(
@@ -252,4 +257,17 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form("vi answer", SENTENCE, rf"đáp\ án(?:\ đúng)?(?:\ là\ |{_COLON}|\ )@", "Đáp án đúng là B.", ("đáp",)),
     Form("ar answer", SENTENCE, rf"الإجابة(?:\ الصحيحة)?(?:\ هي\ |{_COLON})@", "الإجابة الصحيحة هي B."),
     Form("hi answer", SENTENCE, rf"उत्तर(?:{_COLON}|\ )@", "सही उत्तर B है।"),
+    Form("de it is", SENTENCE, rf"\bes\ ist\ (?:die\ )?@{END}", "Es ist B.", ("es ist",), "letter"),
+    Form("de would choose", SENTENCE, r"\bich\ würde\ @\ (?:wählen|nehmen|sagen)", "Ich würde B wählen.", ("würde",), "letter"),
+    Form(
+        "fr it is",
+        SENTENCE,
+        rf"\b(?:c'est|il\ s'agit\ de)\ (?:donc\ )?(?:l'option\ |la\ réponse\ |la\ )?@{END}",
+        "C'est B.",
+        ("c'est", "il s'agit"),
+        "letter",
+    ),
+    Form("es it is", SENTENCE, rf"\b(?:es|se\ trata\ de)\ (?:la\ )?@{END}", "Es la B.", ("es ", "se trata"), "letter"),
+    Form("pt it is", SENTENCE, rf"\bé\ (?:a\ (?=\S))?@{END}", "É a B.", ("é ",), "letter"),
+    Form("it it is", SENTENCE, rf"\bè\ (?:la\ )?@{END}", "È la B.", ("è ",), "letter"),
 )

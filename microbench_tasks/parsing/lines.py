@@ -16,7 +16,7 @@ _ANSWER_LABEL = re.compile(r"(?:the |final |my )?(?:answer|letter|antwort|répon
 _OPENS = re.compile(
     r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（](?!\?)|\.\.\.|。|\s?です
     |,?\s(?:because|since|as|due|given|for|and\ not|not|rather|weil|da|denn|car|porque|pois|perché)\b
-    |,\s(?:which|because|since|with)\b)""",
+    |,\s(?:which|because|since|with)\b|,\s?(?:因为|由于)|:(?=[^\x00-\x7f]))""",
     re.IGNORECASE | re.VERBOSE,
 )
 # What a sentence that opens with an option says to reject it.
@@ -102,6 +102,9 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
         return None
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
     if follows is None or (len(value.letters) > 1 and echoes(text, question)):
+        return None
+    if ":" in follows[0] and value.letters == {"A"} and not (value.has_text or value.by_text):
+        # `A:` may stand for the word, and `Option A:` starts a list.
         return None
     sentence_end = value.end if "\n" in follows[0] else _first_end(text, follows.end())
     if _NO.match(text, follows.end()) or _REJECTED.search(text, value.end, sentence_end):

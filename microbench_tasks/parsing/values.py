@@ -47,7 +47,7 @@ _NO_NAME = (
     r"|falsch"
     r"|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y|es|que|o|и|или|так|потому|pois|e"
     r"|perché"
-    r"|è|é)\b"
+    r"|è|é|die|der|das|wählen|nehmen)\b"
 )
 _NAME = re.compile(rf"\.? ?(?!{_NO_NAME})[^\W\d_A-Z]")
 _ARTICLE_OF = re.compile(rf" (?!{_NO_NAME})\w", re.IGNORECASE)
@@ -223,7 +223,7 @@ _LABEL_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _LETTER_BEFORE = re.compile(
-    r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer|选项|選択肢) ?)?[(\[\"']{0,2}([A-H])\Z",
+    r"(?<![A-Za-z0-9_'&-])[(\[\"']?(?:(?:option|choice|answer|选项|選択肢) ?)?[(\[\"']{0,2}([A-H])\Z",
     re.IGNORECASE,
 )
 

@@ -16,10 +16,11 @@ _SEPARATOR = re.compile(r"\n|[,;/]| and | or ")
 @functools.cache
 def _item(num_options: int) -> re.Pattern[str]:
     """A letter of the question where a text starts, bracketed or not, up to its option's text."""
+    last = chr(64 + num_options)
     return re.compile(
-        rf"""(?:\d{{1,2}}[.)] )?(?:(?:option|choice|answer"""
-        rf"""|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:[-=]\s?(?=\s"""
-        rf"""|\Z|(?<=[-=] )))?""",
+        r"""(?:\d{1,2}[.)] )?(?:(?:option|choice|answer|letter|antwort|opción|opção|opzione|réponse|вариант) |(?:选项|選択肢|答案) ?)?"""
+        rf"""[(\[{{"'<]{{0,3}} ?([A-{last}])(?![A-Za-z0-9_\u00c0-\u024f\u0370-\u04ff])(?:选项|项|です|だ)?"""
+        r"""[\s)\]}"'>.:,]{0,6}(?:[-=]\s?(?=\s|\Z|(?<=[-=] )))?""",
         re.IGNORECASE,
     )
 

@@ -30,6 +30,7 @@ SURELY = (
 )
 THEREFORES = (
     *("therefore", "thus", "hence", "so", "consequently", "accordingly", "in conclusion", "conclusion", "in summary"),
+    *("en conclusión", "en conclusion", "em conclusão", "in conclusione", "zusammenfassend"),
     *("finally", "ultimately", "overall", "i.e.", "ergo", "also", "daher", "deshalb", "somit", "folglich", "donc"),
     *("ainsi", "por tanto", "por lo tanto", "portanto", "quindi", "dunque", "entonces", "因此", "所以", "故", "综上", "综上所述"),
     *("よって", "したがって", "従って", "ゆえに", "따라서", "그러므로", "следовательно", "значит"),
@@ -41,7 +42,7 @@ CONCLUDES = re.compile(rf"\b{THEREFORE}", re.IGNORECASE | re.VERBOSE)
 # Where a statement ends, or its reason starts.
 END = (
     r"(?=[\s\"')\]}>]{0,4}(?:[.,;:!\n。、]|\Z|\ ?[(\[-]"
-    r"|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
+    r"|です|である|だ|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
     r"|not|rather|weil|da|denn|car|porque|pois|perché)\b))"
 )
 AT_END = r"(?=\W*\Z)"
