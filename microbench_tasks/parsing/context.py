@@ -187,6 +187,14 @@ SECOND_LOOK = re.compile(
 )
 
 
+def contains_any(text: str, words: tuple[str, ...]) -> bool:
+    """Whether one of the words stands in a text; a loop, since it runs for every form and response."""
+    for word in words:
+        if word in text:
+            return True
+    return False
+
+
 def sentence_before(text: str, end: int) -> str:
     """The part of a sentence that leads to ``end``, as far back as it can matter."""
     window = text[max(0, end - REACH) : end]
@@ -214,7 +222,7 @@ def _is_withdrawn(sentence: str, statement: str, after: str) -> bool:
     label = said.partition(":")[0] if ":" in said else ""
     if any(_TENTATIVE_BEFORE.search(part) for part in (clause + statement, label)) or _TENTATIVE_BEFORE.match(said):
         return True
-    is_conditional = any(word in after for word in _CONDITION_WORDS) and _CONDITION_AFTER.match(after)
+    is_conditional = contains_any(after, _CONDITION_WORDS) and _CONDITION_AFTER.match(after)
     rest = after[: _first_sentence(after)]
     if _DENIED_LATER.search(rest):
         return True
@@ -229,7 +237,7 @@ def _first_sentence(text: str) -> int:
 
 def denied_letters(text: str) -> dict[str, int]:
     """Where the last words stand that reject each letter (`so A is wrong`)."""
-    if not any(word in text for word in _REJECTIONS):
+    if not contains_any(text, _REJECTIONS):
         return {}
     return {found[1]: found.start() for found in _DENIED_LETTER.finditer(text)}
 
@@ -237,7 +245,7 @@ def denied_letters(text: str) -> dict[str, int]:
 def last_revision(text: str) -> int:
     """Where the last words stand that take back what was said before; 0 if there are none."""
     position, lowered = 0, text.lower()
-    if not any(word in lowered for word in _REVISION_WORDS):
+    if not contains_any(lowered, _REVISION_WORDS):
         return 0
     for found in REVISION.finditer(text):
         # `No` answers a question that the response asks itself.
@@ -249,7 +257,7 @@ def last_revision(text: str) -> int:
 def last_second_look(text: str) -> int:
     """Where the last words stand that announce a second look at the answer; 0 if there are none."""
     position, lowered = 0, text.lower()
-    if not any(word in lowered for word in _SECOND_LOOK_WORDS):
+    if not contains_any(lowered, _SECOND_LOOK_WORDS):
         return 0
     for found in SECOND_LOOK.finditer(text):
         position = found.start()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from microbench_tasks.parsing.context import REACH, is_withdrawn, sentence_before
+from microbench_tasks.parsing.context import REACH, contains_any, is_withdrawn, sentence_before
 from microbench_tasks.parsing.form import CONCLUSION, SENTENCE, Form
 from microbench_tasks.parsing.forms import FORMS
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
@@ -71,7 +71,7 @@ def statements(text: str, question: Question) -> Iterator[Statement]:
     # A model caught in a loop repeats itself to its last token: each window is read once.
     read: dict[tuple[int, str, int], Statement | None] = {}
     for number, compiled in enumerate(_FORMS):
-        if (is_ascii and compiled.is_foreign) or not _contains(lowered, compiled.form.needs):
+        if (is_ascii and compiled.is_foreign) or not contains_any(lowered, compiled.form.needs or ("",)):
             continue
         # The value of a form that closes a response stands within its last characters.
         begin = max(0, len(text) - reach) if compiled.form.closes else 0
@@ -83,10 +83,6 @@ def statements(text: str, question: Question) -> Iterator[Statement]:
                 read[key] = _read(compiled, window, match.start() - first, match.end() - first, question)
             if stated := read[key]:
                 yield dataclasses.replace(stated, start=match.start())
-
-
-def _contains(text: str, words: tuple[str, ...]) -> bool:
-    return not words or any(word in text for word in words)
 
 
 def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Question) -> Statement | None:

@@ -92,6 +92,7 @@ class Question:
         self.texts = dict(zip(LETTERS, map(_option_text, options)))
         self.longest = max(map(len, self.texts.values()))
         self._folded = {letter: own.casefold() for letter, own in self.texts.items()}
+        self._initials = frozenset(own[:1].casefold() for own in self.texts.values() if own)
 
     def equal(self, text: str) -> frozenset[str]:
         """The letters whose option is ``text``; case tells options apart only where it has to."""
@@ -101,6 +102,8 @@ class Question:
 
     def named_at(self, text: str, start: int) -> tuple[frozenset[str], int]:
         """The letters of the longest option text that stands at ``start``, and where it ends."""
+        if text[start : start + 1].casefold() not in self._initials:
+            return frozenset(), start
         ends = {}
         for letter, own in self._folded.items():
             end = start + len(self.texts[letter])
