@@ -70,6 +70,7 @@ def install() -> None:
     _expect_parameters(TaskManager.match_tasks, "task_list")
     _expect_parameters(TaskManager.load_task_or_group, "task_list")
     _expect_parameters(ConfigurableTask._prepare_model_specific_config, "self")
+    _expect_parameters(ConfigurableTask.process_results, "doc", "results")
     _expect_parameters(ConfigurableTask.doc_iterator, "rank", "limit", "world_size", "offset")
     _expect_parameters(evaluator_utils.consolidate_group_results, "results", "versions", "task_dict")
     _expect_parameters(baselines.load_baseline, "baseline_arg", "task_name")
@@ -80,6 +81,7 @@ def install() -> None:
     TaskManager.match_tasks = _checking_result(TaskManager.match_tasks)
     TaskManager.load_task_or_group = _checking_names(TaskManager.load_task_or_group)
     ConfigurableTask._prepare_model_specific_config = _telling_the_model(ConfigurableTask._prepare_model_specific_config)
+    ConfigurableTask.process_results = _telling_the_prompt(ConfigurableTask.process_results)
     ConfigurableTask.doc_iterator = _leaving_images(ConfigurableTask.doc_iterator)
     ConfigurableTask.eval_docs_no_media = property(_reading_in_batches(ConfigurableTask.eval_docs_no_media.fget))
     _replace(evaluator_utils, "consolidate_group_results", _deriving_figures)
@@ -188,7 +190,7 @@ def _checking_names(original: Callable) -> Callable:
 
         # The model has been loaded, and with it nearly all that is ever imported.
         start_up.is_over()
-        _score_in_one_thread()
+        _guard_evaluations()
         names = [task_list] if isinstance(task_list, str) else task_list
         preflight.check([name for name in names or [] if isinstance(name, str)])
         if names and all(isinstance(name, str) for name in names):
@@ -223,6 +225,18 @@ def _telling_the_model(original: Callable) -> Callable:
     return _prepare_model_specific_config
 
 
+def _telling_the_prompt(original: Callable) -> Callable:
+    """Let what scores our tasks know what the model was asked, since some models give the prompt back before their answer."""
+
+    @functools.wraps(original)
+    def process_results(self, doc, results, *args, **kwargs):
+        if not _is_scored_by_us(self):
+            return original(self, doc, results, *args, **kwargs)
+        return self.config.process_results(doc, results, prompt=self.doc_to_text(doc))
+
+    return process_results
+
+
 def _leaving_images(original: Callable) -> Callable:
     """Let answers be scored without decoding the images again, which the harness does if it is run from Python."""
 
@@ -248,26 +262,33 @@ def _reading_in_batches(original: Callable) -> Callable:
     return eval_docs_no_media
 
 
-def _score_in_one_thread() -> None:
-    """Let a run of our tasks alone be scored without the harness's threads, which wait for each other in functions that never wait by themselves.
+def _guard_evaluations() -> None:
+    """Guard the model while it answers our tasks, and score a run of them alone in one thread.
 
-    Called when tasks are loaded: only then is the evaluator imported in whole.
+    The harness's threads would wait for each other in functions that never wait by themselves. Called when tasks are
+    loaded: only then is the evaluator imported in whole.
     """
     evaluator = sys.modules.get("lmms_eval.evaluator")
     original = getattr(evaluator, "evaluate", None)
-    # Without it a run takes longer, and that is all.
-    if original is None or getattr(original, _INSTALLED, False) or not {"task_dict", "process_docs_parallel"} <= set(inspect.signature(original).parameters):
+    if original is None or getattr(original, _INSTALLED, False):
+        return
+    signature = inspect.signature(original)
+    if not {"lm", "task_dict"} <= signature.parameters.keys():
+        logger.warning("Micro-Bench does not know how this version of lmms-eval runs models: a request that failed may count as an answer.")
         return
 
     @functools.wraps(original)
     def evaluate(*args, **kwargs):
-        call = inspect.signature(original).bind(*args, **kwargs)
-        default = inspect.signature(original).parameters["process_docs_parallel"].default
-        wanted = call.arguments.get("process_docs_parallel", default)
-        # Another number was asked for.
-        if wanted == default and all(_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"])):
-            call.arguments["process_docs_parallel"] = 1
-        return original(*call.args, **call.kwargs)
+        from microbench_tasks import model_guard
+
+        call = signature.bind(*args, **kwargs)
+        ours = [_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"])]
+        threads = signature.parameters.get("process_docs_parallel")
+        # Where another number was asked for, it stays.
+        if threads is not None and all(ours) and call.arguments.get(threads.name, threads.default) == threads.default:
+            call.arguments[threads.name] = 1
+        with model_guard.guarding(call.arguments["lm"]) if any(ours) else contextlib.nullcontext():
+            return original(*call.args, **call.kwargs)
 
     setattr(evaluate, _INSTALLED, True)
     evaluator.evaluate = evaluate

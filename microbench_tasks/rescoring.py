@@ -332,8 +332,8 @@ def _wrong_field(task: catalog.Task, sample: dict[str, Any]) -> str | None:
 
 
 def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:
-    response = _response(sample)
-    if not isinstance(sample.get("input", ""), str):
+    response, prompt = _response(sample), sample.get("input", "")
+    if not isinstance(prompt, str):
         raise TypeError("input")
     item = sample.get("grit" if task.subject == "boxes" else "acc")
     if item is not None and item["dataset"] not in task.datasets:
@@ -342,14 +342,14 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
         if item is not None:
             if json.loads(sample["target"]) != item["boxes"]:
                 raise DataError("the gold boxes are not the target's: the log has been changed.")
-            return score_boxes(item, response, item["convention"], item["model_input_size"])
+            return score_boxes(item, response, item["convention"], item["model_input_size"], prompt)
         doc, detection_format = _document(task, sample, run), logged_format(run, task.name)
-        return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size((doc["width"], doc["height"])))
+        return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size((doc["width"], doc["height"])), prompt)
     doc = _document(task, sample, run) if item is None else item | {"answer_idx": list(LETTERS[: len(item["options"])]).index(item["gold"])}
     if item is not None and sample["target"] != str(doc["answer_idx"]):
         raise DataError(f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed.")
     process = microbench_clustered_process_results if "acc_image_ci_low" in definitions.aggregations(task.name) else microbench_process_results
-    return process(doc, [response])
+    return process(doc, [response], prompt)
 
 
 def _response(sample: dict[str, Any]) -> str:
