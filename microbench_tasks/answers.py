@@ -7,12 +7,13 @@ and the strict one (`strict_answer`), which reads an answer only where one is st
 from __future__ import annotations
 
 import functools
-import json
 import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from microbench_tasks.parsing.probabilities import probabilities
+from microbench_tasks.parsing.reasoning import answer_part
 from microbench_tasks.schema import LETTERS, MIN_OPTIONS
 
 Kind = Literal["parsed", "ambiguous", "refusal", "empty", "truncated", "failed", "unparsed"]
@@ -84,26 +85,6 @@ def paper_letters(response: str, options: list[str]) -> list[str]:
     return list(dict.fromkeys(first + echoed))
 
 
-def probabilities(response: str, num_options: int) -> dict[str, float] | None:
-    """The per-option probabilities on a response's last line, if a model put them there.
-
-    The line, alone where the model answered nothing, is a JSON object ``{"probabilities": {letter: number}}`` with exactly the
-    question's letters; anything else gives None.
-    """
-    line = response.rpartition("\n")[2]
-    if "{" not in line:
-        return None
-    try:
-        found = json.loads(line)["probabilities"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
-    if not isinstance(found, dict) or list(found) != list(LETTERS[:num_options]):
-        return None
-    if not all(type(value) in (int, float) and 0 <= value <= 1 for value in found.values()):
-        return None
-    return found
-
-
 def strict_answer(response: str, options: list[str]) -> Answer:
     """The one answer that ``response`` states, by `RULES` that never guess.
 
@@ -152,8 +133,6 @@ def strict_answer(response: str, options: list[str]) -> Answer:
 
 # --- the strict rule: what is left to read -------------------------------------------
 
-# ``◁think▷`` is Kimi's spelling.
-_REASONING_TAG = re.compile(r"[<◁](/?)(think|thinking|thoughts?|reason|reasoning|reflection|analysis|scratchpad)\s*[>▷]", re.IGNORECASE)
 # In pieces, since to sort the accents of one long run takes quadratic time; without the Arabic
 # ligatures for whole phrases, which grow eighteenfold.
 _NOT_ASCII = re.compile(r".?[^\x00-\x7f\ufdf0-\ufdff]{1,64}")
@@ -175,24 +154,8 @@ def _answer_text(response: str, num_options: int) -> str | None:
     """What of ``response`` can state an answer, as plain text; None where its reasoning never ends."""
     if probabilities(response, num_options) is not None:
         response = response.rpartition("\n")[0]
-    said = _without_reasoning(response)
-    return None if said is None else _plain(said)
-
-
-def _without_reasoning(response: str) -> str | None:
-    """``response`` less its reasoning blocks; None where one is never closed."""
-    kept, start, inside = [], 0, None
-    for tag in _REASONING_TAG.finditer(response):
-        closing, name = tag[1], tag[2].lower()
-        if not closing and inside is None:
-            kept.append(response[start : tag.start()])
-            inside = name
-        elif closing and inside in (None, name):
-            if inside is None:
-                # The template of the model opened the block: all so far was reasoning.
-                kept.clear()
-            inside, start = None, tag.end()
-    return None if inside else "\n".join([*kept, response[start:]])
+    part = answer_part(response)
+    return None if part.truncated else _plain(part.text)
 
 
 def _plain(text: str) -> str:
