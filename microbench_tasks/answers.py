@@ -12,6 +12,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from microbench_tasks.parsing.failures import placeholder
 from microbench_tasks.parsing.probabilities import probabilities
 from microbench_tasks.parsing.reasoning import answer_part
 from microbench_tasks.schema import LETTERS, MIN_OPTIONS
@@ -40,25 +41,6 @@ class Answer:
 def lettered(options: list[str]) -> list[str]:
     """Options as the prompt writes them: ``A) first``, ``B) second``, …"""
     return [f"{letter}) {option}" for letter, option in zip(LETTERS, options)]
-
-
-# What lmms-eval's clients of servers return for a request that failed in all its tries, or that was not made as the
-# run's budget of tokens was used up; and what its async_openai makes of a message without content.
-_FAILED = re.compile(r"\[LMMS_EVAL_(?:REQUEST_FAILED|BUDGET_EXCEEDED)\b")
-_NO_CONTENT = 'Error: can only concatenate str (not "NoneType") to str'
-
-
-def placeholder(response: str) -> Literal["failed", "empty"] | None:
-    """What the harness's own text in the place of a model's stands for; None if ``response`` is the model's.
-
-    Source: ``models/chat/openai.py`` and ``models/chat/async_openai.py`` of lmms-eval 0.7.3.
-
-    >>> placeholder("[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500")
-    'failed'
-    """
-    if _FAILED.match(response):
-        return "failed"
-    return "empty" if response == _NO_CONTENT else None
 
 
 def paper_letters(response: str, options: list[str]) -> list[str]:

@@ -46,7 +46,7 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
         ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.
     """
     options = doc["options"]
-    parsed = parse_answer(first_response(results), options, microbench_doc_to_text(doc) if prompt is None else prompt)
+    parsed = parse_answer(first_response(results), options, _own_prompt(doc) if prompt is None else prompt)
     letters = parsed.paper_letters
     gold = LETTERS[doc["answer_idx"]]
     correct = float(gold in letters)
@@ -134,6 +134,11 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         "failed": _failure(origin | {"kind": doc["expression"]}, parsed.said),
         "score": score,
     }
+
+
+def _own_prompt(doc: dict[str, Any]) -> str:
+    # What a log holds of a document lacks its question.
+    return microbench_doc_to_text(doc) if "question" in doc else ""
 
 
 @functools.lru_cache(maxsize=256)

@@ -54,7 +54,7 @@ RELEASE_SHARDS = (
 )
 
 # The version of prompts and scores: goes up when either changes.
-TASK_VERSION = 1.0
+TASK_VERSION = 2.0
 
 # Packages on which questions, answers and scores may depend: results files record their versions.
 PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", "transformers", "open_clip_torch")

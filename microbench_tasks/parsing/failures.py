@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-# A request that failed in all its tries, or was not made as the run's budget of tokens was used up; also what the
-# classes that draw pictures write. `microbench_tasks.model_guard` marks failures with the first.
-_FAILED = re.compile(r"\[(?:LMMS_EVAL_[A-Z_]+|GENERATION_FAILED|ERROR)\b[^\]]*\]")
+# A request that failed in all its tries, or was not made as the run's budget of tokens was used up, and marks of the
+# same form; also what classes that make videos write. `microbench_tasks.model_guard` marks failures so too.
+_FAILED = re.compile(r"\[(?:LMMS_EVAL_[A-Z_]*(?:FAILED|EXCEEDED|ERROR|TIMEOUT|ABORTED|SKIPPED)|GENERATION_FAILED)\b")
 # What Gemini's client writes where the service withheld an answer.
 _WITHHELD = re.compile(r"\[SAFETY_BLOCKED:[^\]]*\]?\s*\Z")
 # What async_openai makes of a message whose content is no text: Python's own words for adding it to one.
