@@ -21,6 +21,7 @@ from typing import Any
 from loguru import logger
 
 _INSTALLED = "_microbench_installed"
+_GUARDS = "_microbench_guards"
 _FALLBACK = 'use: lmms-eval --include_path "$(microbench path)" …'
 
 
@@ -188,9 +189,10 @@ def _checking_names(original: Callable) -> Callable:
     def load_task_or_group(self, task_list=None, *args, **kwargs):
         from microbench_tasks import preflight, start_up
 
+        _guard_models()
         # The model has been loaded, and with it nearly all that is ever imported.
         start_up.is_over()
-        _guard_evaluations()
+        _score_in_one_thread()
         names = [task_list] if isinstance(task_list, str) else task_list
         preflight.check([name for name in names or [] if isinstance(name, str)])
         if names and all(isinstance(name, str) for name in names):
@@ -262,18 +264,41 @@ def _reading_in_batches(original: Callable) -> Callable:
     return eval_docs_no_media
 
 
-def _guard_evaluations() -> None:
-    """Guard the model while it answers our tasks, and score a run of them alone in one thread.
+def _score_in_one_thread() -> None:
+    """Let a run of our tasks alone be scored without the harness's threads, which wait for each other in functions that never wait by themselves.
 
-    The harness's threads would wait for each other in functions that never wait by themselves. Called when tasks are
-    loaded: only then is the evaluator imported in whole.
+    Called when tasks are loaded: only then is the evaluator imported in whole.
     """
     evaluator = sys.modules.get("lmms_eval.evaluator")
     original = getattr(evaluator, "evaluate", None)
-    if original is None or getattr(original, _INSTALLED, False):
+    # Without it a run takes longer, and that is all.
+    if original is None or getattr(original, _INSTALLED, False) or not {"task_dict", "process_docs_parallel"} <= set(inspect.signature(original).parameters):
         return
-    signature = inspect.signature(original)
-    if not {"lm", "task_dict"} <= signature.parameters.keys():
+
+    @functools.wraps(original)
+    def evaluate(*args, **kwargs):
+        call = inspect.signature(original).bind(*args, **kwargs)
+        default = inspect.signature(original).parameters["process_docs_parallel"].default
+        wanted = call.arguments.get("process_docs_parallel", default)
+        # Another number was asked for.
+        if wanted == default and all(_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"])):
+            call.arguments["process_docs_parallel"] = 1
+        return original(*call.args, **call.kwargs)
+
+    setattr(evaluate, _INSTALLED, True)
+    evaluator.evaluate = evaluate
+
+
+def _guard_models() -> None:
+    """Guard the model while it answers our tasks; see `microbench_tasks.model_guard`.
+
+    Called when tasks are loaded: only then is the evaluator imported in whole.
+    """
+    evaluator = sys.modules.get("lmms_eval.evaluator")
+    original = getattr(evaluator, "evaluate", None)
+    if original is None or getattr(original, _GUARDS, False):
+        return
+    if not {"lm", "task_dict"} <= set(inspect.signature(original).parameters):
         logger.warning("Micro-Bench does not know how this version of lmms-eval runs models: a request that failed may count as an answer.")
         return
 
@@ -281,16 +306,12 @@ def _guard_evaluations() -> None:
     def evaluate(*args, **kwargs):
         from microbench_tasks import model_guard
 
-        call = signature.bind(*args, **kwargs)
-        ours = [_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"])]
-        threads = signature.parameters.get("process_docs_parallel")
-        # Where another number was asked for, it stays.
-        if threads is not None and all(ours) and call.arguments.get(threads.name, threads.default) == threads.default:
-            call.arguments[threads.name] = 1
-        with model_guard.guarding(call.arguments["lm"]) if any(ours) else contextlib.nullcontext():
-            return original(*call.args, **call.kwargs)
+        call = inspect.signature(original).bind(*args, **kwargs)
+        is_ours = any(_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"]))
+        with model_guard.guarding(call.arguments["lm"]) if is_ours else contextlib.nullcontext():
+            return original(*args, **kwargs)
 
-    setattr(evaluate, _INSTALLED, True)
+    setattr(evaluate, _GUARDS, True)
     evaluator.evaluate = evaluate
 
 

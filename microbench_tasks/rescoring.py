@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, definitions, robustness
+from microbench_tasks import catalog, definitions, reading_changes, robustness
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
 from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError, without_repeats
-from microbench_tasks.source import without_path
+from microbench_tasks.source import TASK_VERSION, without_path
 
 if TYPE_CHECKING:
     import datasets
@@ -84,11 +84,13 @@ class Rescored:
             the questions that ``acc`` counts.
         letters: of each task with options, how often each letter is right (``gold``) and read by the
             strict rule (``acc_strict``; None where none is).
+        version: of prompts and scores by which the responses were read now.
         robustness: variants against each other, see `robustness.report`; empty without any.
         notes: what a reader of the scores should know, such as samples whose logged score differs.
         samples: of each task, in the documents' order.
     """
 
+    version: float = TASK_VERSION
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     num_samples: dict[str, int] = field(default_factory=dict)
     num_in_total: dict[str, int] = field(default_factory=dict)
@@ -202,8 +204,16 @@ def _num_asked(run: LoggedRun, name: str) -> int | None:
 
 def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], items: list[dict[str, Any]]) -> list[str]:
     notes = []
+    version = run.metadata(name).get("version")
+    is_older = version not in (None, TASK_VERSION)
+    if is_older:
+        moved = ", ".join(f"{metric} {count}" for metric, count in reading_changes.changes(samples, items).items())
+        notes.append(f"{name}: scored by version {version} when it ran, read by version {TASK_VERSION} now; samples that moved: {moved or 'none'}")
+    beside = reading_changes.taken_off([item["failed"] for item in items])
+    if beside:
+        notes.append(f"{name}: taken off before the answer was read, {beside}")
     changed = [sample["doc_id"] for sample, item in zip(samples, items) if "score" in sample and abs(sample["score"] - item["score"]) > _SCORE_TOLERANCE]
-    if changed:
+    if changed and not is_older:
         notes.append(f"{name}: the logged score of {len(changed)} sample(s) differs, such as document {changed[0]}")
     whole = run.recorded().get("n-samples", {}).get(name, {}).get("original")
     if whole is not None and whole != len(items):
