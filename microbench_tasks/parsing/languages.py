@@ -1,0 +1,64 @@
+"""The forms of `microbench_tasks.parsing.forms` in other languages; same columns, same order of strength."""
+
+from __future__ import annotations
+
+from microbench_tasks.parsing.forms import CONCLUSION, MARK, SENTENCE, Form
+
+_COLON = r"\s?(?:[:=]|-{1,2}>?)\s?"
+_ZH_SURE = r"(?:应该|应当|应|應該|應|就|很可能|最可能|大概率|显然|便)?(?:是|为|為|选|選)?"
+_JA_NOUN = r"(?:答え|答|正解|回答|解答|選択肢|結論|正答)"
+_KO_NOUN = r"(?:정답|답변|답|결론|선택지|선택|보기)"
+_DE_NOUN = r"(?:Antwort(?:möglichkeit)?|Lösung|Option|Wahl|Auswahl|Buchstabe|Fazit|Ergebnis|Schlussfolgerung)"
+_FR_NOUN = r"(?:réponse|option|choix|solution|conclusion|lettre)"
+_ES_NOUN = r"(?:respuesta|opción|alternativa|elección|solución|conclusión|letra)"
+_PT_NOUN = r"(?:resposta|opção|alternativa|escolha|solução|conclusão|letra)"
+_IT_NOUN = r"(?:risposta|opzione|alternativa|scelta|soluzione|conclusione|lettera)"
+_RU_NOUN = r"(?:ответ|вариант|вывод)"
+
+_DE_NEEDS = ("antwort", "lösung", " ist ", "wahl", "buchstabe", "fazit", "ergebnis", "schlussfolgerung")
+_FR_NEEDS = ("réponse", "choix", "lettre", " est ", "serait")
+_ES_NEEDS = ("respuesta", "opción", "alternativa", "elección", "solución", "conclusión", "letra", " es ")
+_PT_NEEDS = ("resposta", "opção", "alternativa", "escolha", "solução", "conclusão", "letra")
+_IT_NEEDS = ("risposta", "opzione", "alternativa", "scelta", "soluzione", "conclusione", "lettera")
+
+LANGUAGE_FORMS: tuple[Form, ...] = (
+    Form("zh final", MARK, rf"最终(?:的)?(?:答案|选择|结论)[\])]?(?:{_ZH_SURE}{_COLON}|{_ZH_SURE}\s?)@", "最终答案：B"),
+    Form("ja final", MARK, r"最終(?:的な)?(?:答え|回答|解答)[\])]?\s?(?:は|:|=)\s?@", "最終的な答え：B"),
+    Form("de final", MARK, rf"\b(?:endgültige|finale)\ (?:Antwort|Lösung)(?:\ (?:ist|lautet))?:?\ @", "Endgültige Antwort: B", ("endgültige", "finale")),
+    Form("fr final", MARK, rf"\bréponse\ finale(?:\ est)?{_COLON}@", "Réponse finale : B", ("réponse finale",)),
+    Form("es final", MARK, rf"\brespuesta\ final(?:\ es)?{_COLON}@", "Respuesta final: B", ("respuesta final",)),
+    Form("zh answer", SENTENCE, rf"(?:答案|正确选项|正確選項|(?<![个各每列下些有他它])选项|回答|结论|結論|选择)[\])]?(?:{_ZH_SURE}\s?[:=]\s?|(?:应该|应当|应|應該|應|就|很可能|最可能|显然|便)?(?:是|为|為|选|選)\s?|\s(?=[A-H]))(?:选项|選項)?\s?@", "答案是B。"),
+    Form("zh choose", SENTENCE, r"(?:正确的是|(?:(?:故|因此|所以|应该|应|應|我|本题|综上|那么|则|最终)(?:应该|应|我)?|(?<=[,。.;:\n]))(?:选择|選擇|选|選)(?:项|項)?[:]?)\s?@", "故选B。"),
+    Form("zh is correct", SENTENCE, r"@\s?(?:选项|項|选)?\s?(?:才)?(?:是|为)?\s?(?:最)?(?:正确|正確|对的|正解)(?:的|答案|选项|的答案)?(?!吗|性)", "B是正确的。"),
+    Form("zh named as", SENTENCE, r"是\s?@", "最可能的细胞是B) basophil。", takes="both"),
+    Form("ja answer", SENTENCE, rf"{_JA_NOUN}[\])]?\s?(?:としては|は|:|=)\s?(?:おそらく|たぶん)?\s?@", "答えはBです。"),
+    Form("ja is correct", SENTENCE, r"@\s?(?:です)?が(?:正解|正しい|最も適切|適切|答え|最適)", "Bが正解です。"),
+    Form("ko answer", SENTENCE, rf"{_KO_NOUN}\s?(?:은|는|:|=)\s?@", "정답은 B입니다."),
+    Form("ko is correct", SENTENCE, r"@\s?(?:이|가)\s?(?:정답|맞|옳)", "B가 정답입니다."),
+    Form("de answer", SENTENCE, rf"\b{_DE_NOUN}(?:\ (?:ist|lautet|wäre|bleibt)(?:\ (?:daher|also|somit|wahrscheinlich|vermutlich|eindeutig))?:?\ |{_COLON})(?:die\ )?@", "Die Antwort ist B.", _DE_NEEDS, noun_phrase=True),
+    Form("de right is", SENTENCE, r"\b(?:richtig|korrekt|ist\ (?:daher\ |also\ )?(?:die\ )?(?:richtige\ |korrekte\ )?(?:Antwort|Option)|(?:lautet|ist)\ die\ (?:richtige\ |korrekte\ )?Antwort)\ (?:ist\ )?@", "Richtig ist B.", ("richtig", "korrekt", "antwort", "option")),
+    Form("de choose", SENTENCE, r"\bich\ (?:wähle|nehme|entscheide\ mich\ für|würde\ sagen|antworte(?:\ mit)?)\ (?:die\ )?@", "Ich wähle B.", ("ich ",)),
+    Form("de is correct", SENTENCE, r"@\ ist\ (?:eindeutig\ |die\ )?(?:richtig|korrekt|zutreffend)(?:e\ (?:Antwort|Option|Wahl))?\b|@\ ist\ die\ Antwort\b", "B ist richtig.", (" ist ",)),
+    Form("de ist richtig", SENTENCE, r"\bist\ @\ (?:richtig|korrekt|zutreffend|die\ richtige\ Antwort)", "Daher ist B richtig.", ("ist ",)),
+    Form("de not but", SENTENCE, r"\bsondern\ @", "Nicht A, sondern B.", ("sondern",)),
+    Form("fr answer", SENTENCE, rf"\b{_FR_NOUN}(?:\ (?:correcte|exacte|juste|appropriée|attendue))?(?:\ (?:est|serait|reste)(?:\ (?:donc|probablement|bien|sûrement))?\s?:?\ |{_COLON})(?:la\ |le\ |l')?@", "La réponse est B.", _FR_NEEDS, noun_phrase=True),
+    Form("fr choose", SENTENCE, r"\bje\ (?:choisis|dirais|réponds|sélectionne|opte\ pour)\ (?:donc\ )?(?:la\ |l')?@", "Je choisis B.", ("je ",)),
+    Form("fr is correct", SENTENCE, r"@\ est\ (?:donc\ )?(?:(?:la\ )?(?:bonne|meilleure)\ (?:réponse|option)|(?:la\ (?:réponse\ )?)?correcte?|exacte?|juste|la\ réponse)\b", "B est correcte.", (" est ",)),
+    Form("es answer", SENTENCE, rf"\b{_ES_NOUN}(?:\ (?:correcta|adecuada|acertada|apropiada|más\ probable))?(?:\ (?:es|sería|debe\ ser)(?:\ (?:probablemente|claramente|por\ tanto))?\s?:?\ |{_COLON})(?:la\ |el\ )?@", "La respuesta es B.", _ES_NEEDS, noun_phrase=True),
+    Form("es choose", SENTENCE, r"\b(?:elijo|escojo|selecciono|opto\ por|yo\ diría|me\ quedo\ con)\ (?:la\ )?@", "Elijo la opción B.", ("elijo", "escojo", "selecciono", "opto", "diría", "quedo")),
+    Form("es is correct", SENTENCE, r"@\ es\ (?:la\ )?(?:correcta|respuesta|opción\ correcta|acertada|respuesta\ correcta)\b", "La opción B es la correcta.", (" es ",)),
+    Form("pt answer", SENTENCE, rf"\b{_PT_NOUN}(?:\ (?:correta|certa|adequada|mais\ provável))?(?:\ (?:é|seria|deve\ ser)(?:\ (?:provavelmente|claramente|portanto))?\s?:?\ |{_COLON})(?:a\ (?=\S)|o\ )?@", "A resposta é B.", _PT_NEEDS, noun_phrase=True),
+    Form("pt is correct", SENTENCE, r"@\ (?:é\ a\ (?:correta|certa|resposta)|está\ correta|é\ correta)\b", "A opção B está correta.", (" é ", "está")),
+    Form("pt choose", SENTENCE, r"\b(?:escolho|seleciono|opto\ por|eu\ diria)\ (?:a\ (?=\S))?@", "Escolho a opção B.", ("escolho", "seleciono", "opto", "diria")),
+    Form("it answer", SENTENCE, rf"\b{_IT_NOUN}(?:\ (?:corretta|giusta|esatta|più\ probabile))?(?:\ (?:è|sarebbe)(?:\ (?:quindi|probabilmente|chiaramente))?\s?:?\ |{_COLON})(?:la\ |il\ )?@", "La risposta è B.", _IT_NEEDS, noun_phrase=True),
+    Form("it is correct", SENTENCE, r"@\ è\ (?:la\ )?(?:corretta|risposta|giusta|quella\ (?:corretta|giusta))\b", "B è corretta.", (" è ",)),
+    Form("it choose", SENTENCE, r"\b(?:scelgo|direi|seleziono|opto\ per)\ (?:la\ )?@", "Scelgo B.", ("scelgo", "direi", "seleziono", "opto")),
+    Form("ru answer", SENTENCE, rf"\b{_RU_NOUN}(?:{_COLON}|\ (?:это\ )?)@", "Ответ: B", noun_phrase=True),
+    Form("ru choose", SENTENCE, r"\b(?:выбираю|выберу)\ (?:вариант\ |ответ\ )?@", "Я выбираю B."),
+    Form("nl answer", SENTENCE, rf"\b(?:antwoord|optie)(?:\ (?:is|luidt)\ |{_COLON})(?:dus\ )?@", "Het juiste antwoord is B.", ("antwoord", "optie"), noun_phrase=True),
+    Form("pl answer", SENTENCE, rf"\bodpowied[źz](?:\ (?:to|brzmi)\ |{_COLON})@", "Prawidłowa odpowiedź to B.", ("odpowied",), noun_phrase=True),
+    Form("tr answer", SENTENCE, rf"\b(?:cevap|yanıt)(?:{_COLON}|\ )@", "Doğru cevap B.", ("cevap", "yanıt"), noun_phrase=True),
+    Form("vi answer", SENTENCE, rf"đáp\ án(?:\ đúng)?(?:\ là\ |{_COLON}|\ )@", "Đáp án đúng là B.", ("đáp",)),
+    Form("ar answer", SENTENCE, rf"الإجابة(?:\ الصحيحة)?(?:\ هي\ |{_COLON})@", "الإجابة الصحيحة هي B."),
+    Form("hi answer", SENTENCE, rf"उत्तर(?:{_COLON}|\ )@", "सही उत्तर B है।"),
+)

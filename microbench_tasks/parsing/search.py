@@ -1,0 +1,148 @@
+"""Search a text for the forms of statements."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from microbench_tasks.parsing.context import REACH, is_withdrawn
+from microbench_tasks.parsing.forms import ADJECTIVES, DETERMINERS, FORMS, Form
+from microbench_tasks.parsing.languages import LANGUAGE_FORMS
+from microbench_tasks.parsing.lines import is_list_item
+from microbench_tasks.parsing.values import Question, Value
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What one place in a response states: the letters (several contradict one another), and how strongly."""
+
+    start: int
+    letters: frozenset[str]
+    strength: int
+    rule: str
+
+
+@dataclass(frozen=True)
+class _CompiledForm:
+    form: Form
+    pattern: re.Pattern[str]
+    tail: re.Pattern[str] | None
+    value_first: bool
+    is_foreign: bool
+
+
+# A pattern without one is of another script, and cannot match in ASCII.
+_LATIN_WORD = re.compile(r"[A-Za-z]{3}")
+
+
+def _compiled(form: Form) -> _CompiledForm:
+    head, _, tail = form.pattern.partition("@")
+    flags = re.IGNORECASE | re.VERBOSE
+    value_first = not head.strip()
+    pattern = re.compile(tail if value_first else head, flags)
+    rest = re.compile(tail, flags) if tail.strip() and not value_first else None
+    return _CompiledForm(form, pattern, rest, value_first, not form.pattern.isascii() and _LATIN_WORD.search(form.pattern) is None)
+
+
+_FORMS = tuple(_compiled(form) for form in (*FORMS, *LANGUAGE_FORMS))
+# Words that may stand before a noun phrase without a determiner.
+_CONNECTIVES = {
+    *"and but so thus then hence therefore that is now finally overall clearly i think believe say conclude means because ultimately".split(),
+    *"conclusion step question note".split(),
+    *"die richtige korrekte beste meine endgültige wahrscheinlichste passende zutreffende also daher somit ist deshalb".split(),
+    *"la le bonne meilleure ma donc mi mejor opción respuesta a minha melhor mia migliore el una".split(),
+    *"правильный верный мой окончательный het juiste goede correcte beste prawidłowa poprawna doğru dass que".split(),
+}
+_WORD_BEFORE = re.compile(r"([^\W\d_](?:[^\W_]|')*)(?:['\"]?,? |_)\Z")
+_MAX_ADJECTIVES = 7
+_CLAUSE_START = re.compile(r"(?:\A|[.!?:;,>)\](\[|\n=✅☑✔*/]\s?|-\s|\d\s?|[^\x00-\x7f]\s?)[\"']?\Z")
+
+
+def statements(text: str, question: Question) -> Iterator[Statement]:
+    """The statements of all forms in plain ``text`` that their context does not withdraw."""
+    reach = 2 * REACH + 2 * question.longest
+    is_ascii, lowered = text.isascii(), text.lower()
+    # A model caught in a loop repeats itself to its last token: each window is read once.
+    read: dict[tuple[int, str, int], tuple[frozenset[str], bool] | None] = {}
+    for number, compiled in enumerate(_FORMS):
+        if (is_ascii and compiled.is_foreign) or not _contains(lowered, compiled.form.needs):
+            continue
+        # The value of a form that closes a response stands within its last characters.
+        begin = max(0, len(text) - reach) if compiled.form.closes else 0
+        for match in compiled.pattern.finditer(text, begin):
+            first = max(0, match.start() - reach)
+            window = text[first : match.end() + reach]
+            key = (number, window, match.start() - first)
+            if key not in read:
+                read[key] = _read(compiled, window, match.start() - first, match.end() - first, question)
+            if stated := read[key]:
+                letters, by_text = stated
+                yield Statement(match.start(), letters, compiled.form.strength, "option_text" if by_text else "declaration")
+
+
+def _contains(text: str, words: tuple[str, ...]) -> bool:
+    return not words or any(word in text for word in words)
+
+
+def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Question) -> tuple[frozenset[str], bool] | None:
+    """What the form that matches from ``start`` to ``end`` states, and whether by an option's text alone."""
+    form = compiled.form
+    if compiled.value_first:
+        placed = question.value_before(text, start)
+        if placed is None:
+            return None
+        value, start = placed
+        if _LISTED_BEFORE.search(text, max(0, start - 20), start):
+            return None
+    else:
+        if form.starts_clause and not _starts_clause(text, start):
+            return None
+        if form.noun_phrase and not _is_whole_noun_phrase(text, start):
+            return None
+        value = question.value_at(text, end)
+        if value is None:
+            return None
+        if form.closes and len(value.letters) == 1 and is_list_item(text, end, min(value.letters), value.has_text, []):
+            return None
+        end = value.end
+        if compiled.tail:
+            tail = compiled.tail.match(text, end)
+            if tail is None:
+                return None
+            end = max(end, tail.end())
+    if not _takes(form, value, text) or is_withdrawn(text, start, end, len(value.letters) > 1):
+        return None
+    return value.letters, value.by_text
+
+
+_LISTED_BEFORE = re.compile(r"(?:\b(?:and|or|nor|und|oder|et|ou|y|o)|[&/+]|和|或|と)\s?[(\"']?\Z|[A-H]\)?,\s[(\"']?\Z", re.IGNORECASE)
+
+
+def _takes(form: Form, value: Value, text: str) -> bool:
+    if form.takes == "any":
+        return True
+    return not value.by_text and (form.takes == "letter" or value.has_text)
+
+
+def _starts_clause(text: str, start: int) -> bool:
+    word, start = _word_before_adjectives(text, start)
+    return word in _CONNECTIVES if word else bool(_CLAUSE_START.search(text, max(0, start - 4), start))
+
+
+def _is_whole_noun_phrase(text: str, start: int) -> bool:
+    """Whether no other word qualifies the noun at ``start``."""
+    word, _ = _word_before_adjectives(text, start, DETERMINERS)
+    return not word or word in _CONNECTIVES | DETERMINERS
+
+
+def _word_before_adjectives(text: str, start: int, stops: frozenset[str] = frozenset()) -> tuple[str, int]:
+    """The word before the noun at ``start`` and its adjectives, and where they start; empty where a clause starts."""
+    for _ in range(_MAX_ADJECTIVES):
+        word = _WORD_BEFORE.search(text, max(0, start - 30), start)
+        if word is None:
+            return "", start
+        if word[1].lower() in stops or word[1].lower() not in ADJECTIVES:
+            return word[1].lower(), start
+        start = word.start()
+    return "many", start

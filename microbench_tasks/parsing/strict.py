@@ -1,0 +1,130 @@
+"""The strict rule: the one option that a response states as its answer, or why there is none.
+
+The forms in `microbench_tasks.parsing.forms` find statements. `microbench_tasks.parsing.context` drops those that are
+denied, doubted, conditional or taken back. Of those left the last must be stronger than all that differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from microbench_tasks.parsing.context import REACH, is_withdrawn, last_revision, last_second_look
+from microbench_tasks.parsing.forms import BOXES, CONCLUSION, MARK, SENTENCE
+from microbench_tasks.parsing.lines import closing_line, items, opening_line
+from microbench_tasks.parsing.plain import plain
+from microbench_tasks.parsing.probabilities import probabilities
+from microbench_tasks.parsing.reasoning import AnswerPart, answer_part
+from microbench_tasks.parsing.refusals import is_refusal
+from microbench_tasks.parsing.search import Statement, statements
+from microbench_tasks.parsing.values import Question, question
+from microbench_tasks.parsing.verdicts import verdict
+from microbench_tasks.parsing.whole import echoes, whole
+from microbench_tasks.schema import LETTERS, MIN_OPTIONS
+
+Kind = Literal["parsed", "ambiguous", "refusal", "empty", "truncated", "failed", "unparsed"]
+Rule = Literal["declaration", "boxed", "whole_letter", "letter_with_text", "option_text", "verdict"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+# In the order in which they are named where several agree.
+RULES: tuple[Rule, ...] = get_args(Rule)
+_MAX_DEPTH = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the strict rule reads in a response.
+
+    ``letter`` and ``rule`` (the one that matched, of `RULES`) are None unless ``kind`` is
+    ``parsed``. The other `KINDS`: ``ambiguous`` (more than one answer), ``truncated``
+    (reasoning that never ends), ``empty`` (nothing but reasoning and marks), ``refusal``,
+    ``failed`` (no response) and ``unparsed`` (none of these, but no answer stated).
+    """
+
+    letter: str | None
+    kind: Kind
+    rule: Rule | None
+
+
+def strict_answer(response: str, options: list[str], part: AnswerPart | None = None) -> Answer:
+    """The one answer that ``response`` states, by `RULES` that never guess.
+
+    A letter counts where it is stated as the answer: as the whole response, as its first or last line, in a box or an
+    answer tag, under a label (``Answer: B``), in a sentence (``The answer is B``, in fourteen languages), or as the only
+    option that a list of judged options calls correct. An option's own text counts in the same places. Case does not
+    count. Lists, headers and echoes of the options state nothing. What is denied, conditional, tentative, asked, quoted
+    or taken back is no answer. A later and stronger statement replaces an earlier one; statements that differ
+    otherwise, and a letter and a text that disagree, are ambiguous. What starts a word or a name (``H&E``, ``E. coli``,
+    ``A cell``) is no letter.
+
+    Args:
+        response: the model's text, of any length; reading takes linear time.
+        options: the question's 2 to 8 options, in the order of their letters.
+        part: what `answer_part` makes of the response, where it is known.
+
+    Raises:
+        ValueError: fewer than 2 or more than 8 options.
+
+    Source: this package's own rule; `microbench_tasks.answers.paper_letters` is the paper's.
+
+    >>> strict_answer("The answer is **B**. A is too small.", ["platelet", "basophil"])
+    Answer(letter='B', kind='parsed', rule='declaration')
+    >>> strict_answer("A or B", ["platelet", "basophil"])
+    Answer(letter=None, kind='ambiguous', rule=None)
+    """
+    if not MIN_OPTIONS <= len(options) <= len(LETTERS):
+        raise ValueError(f"Expected {MIN_OPTIONS} to {len(LETTERS)} options, got {len(options)}: {options!r}.")
+    part = part or answer_part(response)
+    if part.truncated:
+        return Answer(None, "truncated", None)
+    said = part.text
+    if probabilities(said, len(options)) is not None:
+        said = said.rpartition("\n")[0]
+    text = plain(said)
+    if not text:
+        return Answer(None, "empty", None)
+    asked = question(tuple(options))
+    rule, letters = _stated(text, asked, 0)
+    if len(letters) == 1:
+        return Answer(min(letters), "parsed", rule)
+    if letters or echoes(text, asked):
+        return Answer(None, "ambiguous", None)
+    return Answer(None, "refusal" if is_refusal(text) else "unparsed", None)
+
+
+def _stated(text: str, asked: Question, depth: int) -> tuple[Rule, frozenset[str]]:
+    """The letters that plain ``text`` states, and by which rule: none, the answer, or a contradiction."""
+    rule, letters = whole(text, asked)
+    if letters:
+        return rule, letters
+    found = sorted(_statements(text, asked, depth), key=lambda statement: statement.start)
+    revised = last_revision(text)
+    found = [statement for statement in found if statement.start >= revised]
+    if not found:
+        return rule, frozenset()
+    final, looked_again = found[-1], last_second_look(text)
+    rivals = [other for other in found if other.letters != final.letters and other.start >= looked_again]
+    if any(rival.strength >= final.strength for rival in rivals) or final.start < looked_again and rivals:
+        return rule, final.letters.union(*(rival.letters for rival in rivals))
+    agreeing = {statement.rule for statement in found if statement.letters == final.letters}
+    return next(name for name in RULES if name in agreeing), final.letters
+
+
+def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
+    """All that plain ``text`` states, in no order."""
+    found = list(statements(text, asked))
+    read: dict[tuple[str, str, str], frozenset[str]] = {}
+    for box in BOXES.finditer(text):
+        content = (box["boxed"] or "").strip("{ }") or (box["tagged"] or box["token"] or "").strip()
+        key = (text[max(0, box.start() - REACH) : box.start()], content, text[box.end() : box.end() + REACH])
+        if key not in read:
+            is_read = content and depth < _MAX_DEPTH and not is_withdrawn(text, box.start(), box.end())
+            read[key] = _stated(content, asked, depth + 1)[1] if is_read else frozenset()
+        found.append(Statement(box.start(), read[key], MARK, "boxed"))
+    lines = items(text, asked)
+    if opening := opening_line(text, asked, lines):
+        found.append(Statement(0, opening[1], CONCLUSION, opening[0]))
+    if closing := closing_line(text, asked, lines):
+        found.append(Statement(closing[2], closing[1], CONCLUSION, closing[0]))
+    judged, end = verdict(text, asked)
+    found.append(Statement(end, judged, SENTENCE, "verdict"))
+    return [statement for statement in found if statement.letters]

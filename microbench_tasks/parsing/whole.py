@@ -1,0 +1,61 @@
+"""Responses that are nothing but an answer, and responses that only echo the options."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import Literal
+
+from microbench_tasks.parsing.plain import trimmed
+from microbench_tasks.parsing.values import LABEL, Question
+
+WholeRule = Literal["whole_letter", "letter_with_text", "option_text"]
+_SEPARATOR = re.compile(r"\n|[,;/]| and | or ")
+_LETTER_AFTER = re.compile(r"\s?[(\[](?:option )?([A-Ha-h])[)\]]")
+
+
+@functools.cache
+def _item(num_options: int) -> re.Pattern[str]:
+    """A letter of the question where a text starts, bracketed or not, up to its option's text."""
+    return re.compile(
+        rf"""(?:(?:option|choice|answer|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:-\s?(?=\s|\Z|(?<=- )))?""",
+        re.IGNORECASE,
+    )
+
+
+def whole(text: str, question: Question) -> tuple[WholeRule, frozenset[str]]:
+    """The letters if ``text`` is nothing but a letter, a letter with a text, a text, or a list of letters."""
+    as_text = question.equal(trimmed(text))
+    item = _item(len(question.letters)).match(text)
+    if item is None:
+        return ("letter_with_text", both) if (both := _text_with_letter(text, question)) else ("option_text", as_text)
+    letter, rest = item[1].upper(), trimmed(text[item.end() :])
+    if not rest:
+        return "whole_letter", as_text | {letter}
+    named = question.equal(rest) or (question.equal(rest[1:-1]) if rest[0] + rest[-1] == "()" else frozenset())
+    if named:
+        return "letter_with_text", as_text | ({letter} if letter in named else named | {letter})
+    listed = frozenset(re.findall(r"\w+", text.upper())) - {"AND", "OR"}
+    if as_text or not listed <= set(question.letters):
+        return "option_text", as_text
+    return "whole_letter", listed if len(listed) > 1 else frozenset()
+
+
+def _text_with_letter(text: str, question: Question) -> frozenset[str]:
+    """The letters of a text that is an option's own text with a letter behind it."""
+    named, end = question.named_at(text, 0)
+    letter = _LETTER_AFTER.match(text, end) if named else None
+    if letter is None or trimmed(text[letter.end() :]) or letter[1].upper() not in question.letters:
+        return frozenset()
+    return frozenset({letter[1].upper()}) if letter[1].upper() in named else named | {letter[1].upper()}
+
+
+def echoes(text: str, question: Question) -> bool:
+    """Whether ``text`` shows two or more options, by letter and text or as a list of texts."""
+    reach = 1 + question.longest
+    labels = {(label[0], text[label.end() : label.end() + reach]) for label in LABEL.finditer(text)}
+    shown: frozenset[str] = frozenset()
+    for label, after in labels:
+        shown |= question.named_at(after, 0)[0] & {label[0].upper()}
+    pieces = {trimmed(piece).casefold() for piece in _SEPARATOR.split(text)} - {""}
+    return len(shown) > 1 or (len(pieces) > 1 and pieces <= {own.casefold() for own in question.texts.values()})
