@@ -32,10 +32,11 @@ def without_prompt(text: str, prompt: str) -> str | None:
     >>> without_prompt("USER: Which cell? A) one B) two ASSISTANT: B", "Which cell?\\nA) one\\nB) two")
     'B'
     """
-    wanted = "".join(prompt.split())
-    # A class's name alone may begin an answer.
-    if len(prompt.split()) < 2:
+    words = prompt.split(None, 2)
+    # A class's name alone may begin an answer. Most responses do not have even the prompt's first word.
+    if len(words) < 2 or words[0] not in text:
         return None
+    wanted = "".join(prompt.split())
     for opening in _opening(prompt).finditer(text, 0, _LONGEST_HEAD + len(prompt)):
         if opening.start() > _LONGEST_HEAD:
             break
