@@ -249,8 +249,6 @@ def test_a_declaration_stands_in_any_company(response):
 @pytest.mark.parametrize(
     "response",
     [
-        "The answer is A. No, the answer is B.",
-        r"The answer is A. \boxed{B}",
         r"\boxed{A} or \boxed{B}",
         r"\boxed{A, B}",
         "The answer is A or B.",
@@ -325,22 +323,14 @@ def test_what_is_denied_or_asked_is_no_answer(response):
 @pytest.mark.parametrize(
     "response",
     [
-        "B is the correct answer.",
-        "It is B.",
-        "B\n\nThe cell has dark granules.",
-        "B) It has dark granules.",
-        "This is a basophil.",
-        "The answer is basophil.",
-        r"\boxed{basophil}",
+        "The cell in the middle of the smear is a basophil. It has granules.",
         "BB",
         "B B",
         "B2",
         "B-cell",
         "B?",
-        "B ✅",
         "🅱",
         "not B",
-        "~~A~~ B",
         "...",
         "The answer is",
         r"\boxed{",
@@ -373,13 +363,14 @@ def test_a_letter_that_starts_a_word_or_a_name_is_no_answer(lead, name):
         # Texts that start with a letter:
         (ORGANISMS, "C. elegans", "A"),
         (ORGANISMS, "Answer: A) C. elegans", "A"),
-        (ORGANISMS, "The answer is C. elegans", "ambiguous"),
-        (ORGANISMS, "Answer: E. coli", "ambiguous"),
+        (ORGANISMS, "The answer is C. elegans", "A"),
+        (ORGANISMS, "Answer: E. coli", "D"),
         (ORGANISMS, "B cell", "B"),
         (ORGANISMS, "The answer is B cell.", "B"),
-        (["B cell", "T cell"], "The answer is B cell.", "ambiguous"),
+        (["B cell", "T cell"], "The answer is B cell.", "A"),
+        (["B cell", "T cell"], "The answer is B (B cell).", "ambiguous"),
         (["B cell", "T cell"], "The answer is B cells.", "unparsed"),
-        (ORGANISMS, "The answer is A549 cell", "unparsed"),
+        (ORGANISMS, "The answer is A549 cell", "C"),
         # Texts that are letters:
         (BASES, "A", "ambiguous"),
         (BASES, "B", "B"),
@@ -401,7 +392,7 @@ def test_a_letter_that_starts_a_word_or_a_name_is_no_answer(lead, name):
         (STAINS, "Answer: A) H&E", "A"),
         (STAINS, "Answer: A) PAS", "ambiguous"),
         (STAINS, "Answer: D, not H&E", "D"),
-        (["H&E", *"bcdefgh"], "The answer is H&E", "unparsed"),
+        (["H&E", *"bcdefgh"], "The answer is H&E", "A"),
         (["GalT–EGFP", "H2B-mCherry"], "GalT-EGFP", "A"),
         (["snake_case", "**"], "snake_case", "A"),
         (["snake_case", "**"], "B) **", "B"),
@@ -477,8 +468,9 @@ def test_probabilities_are_no_part_of_the_answer():
     assert strict_answer(f"basophil\n{shares}", FOUR) == Answer("B", "parsed", "option_text")
     assert read(f"\n{shares}", FOUR) == read(shares, FOUR) == "empty"
     assert read(f"It has two lobes.\nThe answer is B.\n{shares}", FOUR) == "B"
-    # Of another question, so not a model's own probabilities:
-    assert read(f"B\n{shares}", CELLS) == "unparsed"
+    # Of another question, so not a model's own probabilities, but text after an answer:
+    assert read(f"B\n{shares}", CELLS) == "B"
+    assert read(f"It is round.\n{shares}", CELLS) == "unparsed"
 
 
 @pytest.mark.parametrize("response", ["", " ", "\n\t\n", "\u3000", "\u200b", "****", "``` ```"])
@@ -619,10 +611,18 @@ def test_text_around_a_stated_answer_changes_nothing(letter, phrasing, around, p
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from("ABCDEFGH"), st.sampled_from("ABCDEFGH"), st.sampled_from(CLEAN[8:]), st.sampled_from(CLEAN[8:-1]))
-def test_two_statements_agree_or_are_ambiguous(first, second, one, other):
+def test_of_two_statements_the_second_counts_only_if_it_is_stronger(first, second, one, other):
+    """By the table: a box, an answer tag and a final answer are marks; a label is a conclusion; the rest are sentences."""
     text = dict(zip("ABCDEFGH", CELLS))
     response = "\n\n".join([one.format(letter=first, text=text[first]), other.format(letter=second, text=text[second])])
-    assert read(response) == (first if first == second else "ambiguous")
+    replaces = strength(other) > strength(one)
+    assert read(response) == (second if first == second or replaces else "ambiguous")
+
+
+def strength(phrasing):
+    if any(mark in phrasing for mark in ("boxed", "<answer>", "Final answer")):
+        return 3
+    return 2 if phrasing.startswith(("Answer:", "My choice:")) else 1
 
 
 REPEATED = ["B", " ", "\n", "A) ", "a)", "*", "_", "a_", "(", "{", "# ", "not ", "I can't ", "answer ", "answer is ", "The answer is A. ", "choice:A ", r"\boxed{", r"\boxed{A} ", "<think", "<think></think>", "<answer>", "\u0301\u0316", "\ufdfa", "é", "→", '{"probabilities": ']

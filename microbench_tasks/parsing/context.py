@@ -21,6 +21,7 @@ _DENIED = {
     r"|reject(?:ed|ing|s)?|eliminat(?:ed|ing|es?)|exclud(?:ed|ing|es?)|discard(?:ed|ing|s)?|rul(?:ed|ing|es?)\ out|dismiss(?:ed|ing|es)?"
     r"|(?:wrong|incorrect|false|other|remaining|another|alternative|first|second|third|next|given|following|possible|available|all)\ (?:answers?|options?|choices?|candidates?)"
     r"|options|choices|candidates|possibilities|alternatives|distractors?)\b|n't\b",
+    "en label": r"\b(?:incorrect|wrong|false|no)\s?:?\Z",
     "zh": r"不(?!难|同)|并非|没有|排除|错误|否认|未必|候选",
     "ja": r"除外|誤り|間違|候補",
     "de": r"\b(?:nicht|keine?|kaum|weder|falsche?|ausgeschlossen)\b",
@@ -63,7 +64,7 @@ _TENTATIVE = {
 }
 _OTHERS_SAY = (
     r"\b(?:some|many|others|people|students?|novices|someone|somebody|textbooks?|readers?|(?:some|any|many)one|you|they|one)(?:\ \w+)?"
-    r"(?:\ (?:may|might|would|could|will|often|sometimes|usually))?\ (?:say|think|thinks|believe|argue|claim|guess|assume|conclude|answer|choose|pick|expect|mistake)\b"
+    r"(?:\ (?:may|might|would|could|will|often|sometimes|usually))?\ (?:say|think|thinks|believe|argue|claim|guess|assume|conclude|answer|choose|pick|expect|mistake)\b|\bit\ (?:is|was)\ (?:\w+\ )?(?:said|claimed|argued|assumed|believed|suggested)"
 )
 # Right after a statement.
 _DENIED_AFTER = {
@@ -85,7 +86,7 @@ _CONDITION_AFTER = re.compile(
 # What takes back all that was said before.
 _REVISION = {
     "en": r"(?:(?:but|hmm+|oh|ah|oops|no|sorry|okay|ok|uh|well|yet|and|however)[,.!]*\ )*(?:wait|hold\ on|actually|correction|scratch\ that|on\ second\ thoughts?|on\ reflection"
-    r"|on\ closer\ inspection|no(?=[,.!]|\ -)|oops|sorry|edit\b|update\b|let\ me\ (?:correct|reconsider|rethink|revise|re-?evaluate|redo)|I\ (?:stand\ corrected|was\ wrong|made\ a\ mistake|take\ (?:that|it)\ back|correct\ myself"
+    r"|on\ closer\ inspection|no(?=[,.!]|\ -)|oops|sorry|edit\b|update\b|let\ me\ (?:correct|reconsider|rethink|revise|re-?evaluate|redo|start\ over|re-?examine|(?:think|look)(?:\ about\ (?:it|this))?\ again)|I\ (?:stand\ corrected|was\ wrong|made\ a\ mistake|take\ (?:that|it)\ back|correct\ myself"
     r"|revise|misread|overlooked|misspoke|need\ to\ correct|must\ correct|have\ to\ correct|retract)|my\ mistake|strike\ that|I'm\ changing)\b|(?:please\ )?disregard\ (?:that|this|my)",
     "zh": r"(?:等等|等一下|不对|不,|更正|纠正|实际上|其实|重新|我错了|且慢)",
     "ja": r"(?:いや|待って|待てよ|訂正|実は|やはり|やっぱり|間違え)",
@@ -104,7 +105,7 @@ _SECOND_LOOK = r"(?:but\ |hmm+,?\ |now\ )*(?:let\ me\ (?:double-?\ ?check|check|
 # One of these words stands in every text with a revision, or a second look.
 _REVISION_WORDS = (
     *"wait,hold on,actually,correct,scratch,second thought,reflection,inspection,no,oops,sorry,edit,update,let me,i stand".split(","),
-    *"i was,i made,i take,i revise,i misread,i overlooked,i misspoke,i need,i must,i have,i retract,my mistake,strike".split(","),
+    *"i was,i made,i take,i revise,i misread,i overlooked,i misspoke,i need,i must,i have,i retract,my mistake,strike,nein".split(","),
     *"i'm changing,disregard,等,不,更正,纠正,其实,实际,重新,我错,且慢,いや,待,訂正,実は,やはり,やっぱり,間違,아니,잠깐,정정".split(","),
     *"다시,moment,halt,warte,korrektur,eigentlich,doch,attend,en fait,pardon,espera,corrección,realidad,mejor dicho".split(","),
     *"perdón,espere,correção,não,verdade,aliás,aspetta,correzione,realtà,anzi,стоп,подождите,нет,исправление,деле".split(","),
@@ -126,7 +127,7 @@ _TURN = re.compile(r"\b(?:but|however|yet|nevertheless|though|pero|mais|aber|mas
 _QUESTION_END = re.compile(r"[^.!\n。;]{0,120}?[?？]")
 _CLAUSE = re.compile(r"[,;:()]\s|\s-{1,2}\s|[,、]")
 _START = r"(?:\A|(?<=[.!?\n。…:;,]\s)|(?<=\n)|(?<=。)|(?<=\s-\s)|(?<=\.\.\.)|(?<=\.\.\.\s)|(?<=\)\s)|(?<=,\s))"
-REVISION = _union(_REVISION, before=r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=[-:]\s)|(?<=\.\.\.)|(?<=but\ ))")
+REVISION = _union(_REVISION, before=r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=[-:]\s)|(?<=\.\.\.)|(?<=but\ )|(?<=\ )(?-i:(?=(?:Wait|Actually|Correction|No|Hmm)\b)))")
 SECOND_LOOK = re.compile(r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=\.\.\.\s)|(?<=,\ ))" + _SECOND_LOOK, re.IGNORECASE | re.VERBOSE)
 
 

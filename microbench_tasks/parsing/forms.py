@@ -47,14 +47,14 @@ DETERMINERS = frozenset("the my our your this its".split())
 ADJECTIVES = DETERMINERS | frozenset(
     """correct right best final most more likely probable appropriate accurate suitable fitting single only actual true
     proper chosen selected overall preferred corrected revised closest model's expected predicted definitive ultimate
-    matching own""".split()
+    matching own supported fitted suited""".split()
 )
 _ADJECTIVE = f"(?:{'|'.join(sorted(ADJECTIVES))})"
 _NOUNS = ("answer", "option", "choice", "selection", "letter", "pick", "match", "fit", "statement", "alternative")
 _NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision")
 _LABELS = (*_NOUNS, "ans", "response", "result", "final", "correct", "determination")
 _NOUN, _LABELED = f"(?:{'|'.join(_NOUNS)})", f"(?:{'|'.join(_LABELS)})"
-_TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from)\b[^.,;:!?\n]{0,60}?)?"
+_TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from|left|remaining|shown|given)\b[^.,;:!?\n]{0,60}?)?"
 _BE = r"(?:(?:is|remains|stays|becomes|(?:would|should|must|will|has\ to|can\ only)\ be|(?:appears|seems)\ to\ be)\b)"
 _IS = rf"(?:(?:\ {_BE}|'s\b)(?:\ ?[:-])?|\ ?(?:[:=]|-{{1,2}}>?|=>)(?=[\s(\[\"'A-Za-z]))"
 _SURELY = (
@@ -110,10 +110,12 @@ FORMS: tuple[Form, ...] = (
     Form(
         "therefore",
         CONCLUSION,
-        rf"\b{_THEREFORE}[,:]?\ (?:(?:it|this|that)(?:\ is|'s)\ )?{_SURELY}@{_END}",
+        rf"\b{_THEREFORE}(?:[,:]?\ |:\n)(?:(?:it|this|that)(?:\ is|'s)\ )?{_SURELY}@{_END}",
         "Hence B.",
         _THEREFORES,
+        "letter",
     ),
+    Form("arrow line", CONCLUSION, r"(?:\A|\n)[-=]>\ ?@(?=[\"')\].]{0,3}\n)", "=> B\nIt has granules.", ("->", "=>")),
     Form("arrow", CONCLUSION, rf"[-=]>\ ?@{_AT_END}", "Dark granules => B", ("->", "=>"), closes=True),
     Form(
         "closing letter",
@@ -179,6 +181,47 @@ FORMS: tuple[Form, ...] = (
         "I would go with B.",
         tuple("choose chose select pick go say answer vote opt settle conclude mean stick decide think believe".split()),
     ),
+    Form(
+        "based on",
+        SENTENCE,
+        rf"\b(?:based\ on|given|considering|in\ view\ of)\ [^.,;:!?\n]{{1,80}},\ @{_END}",
+        "Based on the image, B.",
+        ("based on", "given", "considering", "in view of"),
+        "letter",
+        starts_clause=True,
+    ),
+    Form(
+        "correct one is",
+        SENTENCE,
+        rf"\b(?:correct|right|best|matching|most\ likely)\ one(?:\ here)?{_IS}\s?{_SURELY}@",
+        "The correct one is B.",
+        (" one",),
+        noun_phrase=True,
+    ),
+    Form(
+        "going with",
+        SENTENCE,
+        rf"\b(?:going\ with|choosing|picking|selecting)\ {_SURELY}@{_END}",
+        "Going with B.",
+        ("going with", "choosing", "picking", "selecting"),
+        starts_clause=True,
+    ),
+    Form(
+        "makes it",
+        SENTENCE,
+        rf"\bmak(?:es|ing)\ @\ (?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:answer|option|choice|one|match|fit|diagnosis)\b",
+        "That makes B the correct choice.",
+        ("makes", "making"),
+    ),
+    Form("you should choose", SENTENCE, rf"\byou\ should\ (?:choose|select|pick)\ {_SURELY}@{_END}", "You should choose B.", ("you should",)),
+    Form(
+        "corresponds to both",
+        SENTENCE,
+        rf"\b(?:corresponds\ to|matches|fits|consistent\ with|points\ to|typical\ (?:of|for))\ @{_AT_END}",
+        "This is most consistent with B) basophil.",
+        ("correspond", "match", "fits", "consistent", "point", "typical"),
+        "both",
+    ),
     Form("let us choose", SENTENCE, rf"\blet(?:'s|\ us)\ (?:go\ with|choose|pick)\ {_SURELY}@{_END}", "Let's go with B.", ("let",)),
     Form(
         "is correct",
@@ -211,7 +254,7 @@ FORMS: tuple[Form, ...] = (
     Form(
         "corresponds to",
         SENTENCE,
-        r"\b(?:corresponds?\ to|match(?:es)?|points?\ to|leads?\ to|consistent\ with|indicates?|supports?|is)\ (?:the\ )?"
+        r"\b(?:corresponds?\ to|match(?:es)?|fits|points?\ to|leads?\ to|consistent\ with|indicates?|supports?|is)\ (?:the\ )?"
         rf"(?:option|answer|choice)\ @{_END}",
         "This corresponds to option B.",
         ("option", "answer", "choice"),

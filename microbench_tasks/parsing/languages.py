@@ -6,7 +6,7 @@ from microbench_tasks.parsing.forms import CONCLUSION, MARK, SENTENCE, Form
 
 _COLON = r"\s?(?:[:=]|-{1,2}>?)\s?"
 _ZH_SURE = r"(?:应该|应当|应|應該|應|就|很可能|最可能|大概率|显然|便)?(?:是|为|為|选|選)?"
-_JA_NOUN = r"(?:答え|答|正解|回答|解答|選択肢|結論|正答)"
+_JA_NOUN = r"(?:答え|答|正解|回答|解答|(?:正しい|適切な|最適な|近い|私の)選択肢|結論|正答|(?:適切な|正しい|近い|最適な)(?:もの|の))"
 _KO_NOUN = r"(?:정답|답변|답|결론|선택지|선택|보기)"
 _DE_NOUN = r"(?:Antwort(?:möglichkeit)?|Lösung|Option|Wahl|Auswahl|Buchstabe|Fazit|Ergebnis|Schlussfolgerung)"
 _FR_NOUN = r"(?:réponse|option|choix|solution|conclusion|lettre)"
@@ -27,10 +27,13 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form("de final", MARK, rf"\b(?:endgültige|finale)\ (?:Antwort|Lösung)(?:\ (?:ist|lautet))?:?\ @", "Endgültige Antwort: B", ("endgültige", "finale")),
     Form("fr final", MARK, rf"\bréponse\ finale(?:\ est)?{_COLON}@", "Réponse finale : B", ("réponse finale",)),
     Form("es final", MARK, rf"\brespuesta\ final(?:\ es)?{_COLON}@", "Respuesta final: B", ("respuesta final",)),
-    Form("zh answer", SENTENCE, rf"(?:答案|正确选项|正確選項|(?<![个各每列下些有他它])选项|回答|结论|結論|选择)[\])]?(?:{_ZH_SURE}\s?[:=]\s?|(?:应该|应当|应|應該|應|就|很可能|最可能|显然|便)?(?:是|为|為|选|選)\s?|\s(?=[A-H]))(?:选项|選項)?\s?@", "答案是B。"),
-    Form("zh choose", SENTENCE, r"(?:正确的是|(?:(?:故|因此|所以|应该|应|應|我|本题|综上|那么|则|最终)(?:应该|应|我)?|(?<=[,。.;:\n]))(?:选择|選擇|选|選)(?:项|項)?[:]?)\s?@", "故选B。"),
+    Form("zh answer", SENTENCE, rf"(?:答案|(?:正确|正確|最佳|最可能的?|最合适的?|最适合的?)(?:选项|選項)|回答|结论|結論|选择)(?:[\])]\s?|{_ZH_SURE}[\])]?\s?[:=]\s?|[\])]?(?:应该|应当|应|應該|應|就|很可能|最可能|显然|便)?(?:是|为|為|选|選)\s?|\s(?=[A-H]))(?:选项|選項)?\s?@", "答案是B。"),
+    Form("zh choose", SENTENCE, r"(?:正确的是|(?:(?:故|因此|所以|应该|应|應|我|本题|综上|那么|则|最终)(?:应该|应|我)?|(?<=[,。.;:\n])|\A)(?:选择|選擇|选|選)(?!项|項)[:]?)\s?@", "故选B。"),
     Form("zh is correct", SENTENCE, r"@\s?(?:选项|項|选)?\s?(?:才)?(?:是|为)?\s?(?:最)?(?:正确|正確|对的|正解)(?:的|答案|选项|的答案)?(?!吗|性)", "B是正确的。"),
     Form("zh named as", SENTENCE, r"是\s?@", "最可能的细胞是B) basophil。", takes="both"),
+    Form("zh not but", SENTENCE, r"(?:而是|而应(?:该)?是)\s?@", "答案不是A，而是B。"),
+    Form("ja not but", SENTENCE, r"では?なく(?:て)?[,、]?\s?@", "Aではなく、Bです。"),
+    Form("ko not but", SENTENCE, r"(?:이|가)\s?아니라\s?@", "A가 아니라 B입니다."),
     Form("ja answer", SENTENCE, rf"{_JA_NOUN}[\])]?\s?(?:としては|は|:|=)\s?(?:おそらく|たぶん)?\s?@", "答えはBです。"),
     Form("ja is correct", SENTENCE, r"@\s?(?:です)?が(?:正解|正しい|最も適切|適切|答え|最適)", "Bが正解です。"),
     Form("ko answer", SENTENCE, rf"{_KO_NOUN}\s?(?:은|는|:|=)\s?@", "정답은 B입니다."),
@@ -40,8 +43,13 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form("de choose", SENTENCE, r"\bich\ (?:wähle|nehme|entscheide\ mich\ für|würde\ sagen|antworte(?:\ mit)?)\ (?:die\ )?@", "Ich wähle B.", ("ich ",)),
     Form("de is correct", SENTENCE, r"@\ ist\ (?:eindeutig\ |die\ )?(?:richtig|korrekt|zutreffend)(?:e\ (?:Antwort|Option|Wahl))?\b|@\ ist\ die\ Antwort\b", "B ist richtig.", (" ist ",)),
     Form("de ist richtig", SENTENCE, r"\bist\ @\ (?:richtig|korrekt|zutreffend|die\ richtige\ Antwort)", "Daher ist B richtig.", ("ist ",)),
+    Form("de that is", SENTENCE, r"\b(?:Antwort|Lösung|Option)\ @\ ist(?=\W*(?:\n|\Z|,|\.))", "… dass die Antwort B ist.", ("antwort", "lösung")),
+    Form("fr not but", SENTENCE, r"n'est\ pas\ [^.;\n]{1,40}\ mais\ (?:la\ )?@", "La réponse n'est pas A mais B.", (" mais ",)),
+    Form("es not but", SENTENCE, r"no\ es\ [^.;\n]{1,40}\ sino\ (?:la\ )?@", "No es A, sino B.", (" sino ",)),
+    Form("pt not but", SENTENCE, r"não\ é\ [^.;\n]{1,40}\ mas\ (?:sim\ )?(?:a\ (?=\S))?@", "Não é A, mas B.", (" mas ",)),
+    Form("it not but", SENTENCE, r"non\ è\ [^.;\n]{1,40}\ (?:ma|bensì)\ (?:la\ )?@", "Non è A, ma B.", (" ma ", "bensì")),
     Form("de not but", SENTENCE, r"\bsondern\ @", "Nicht A, sondern B.", ("sondern",)),
-    Form("fr answer", SENTENCE, rf"\b{_FR_NOUN}(?:\ (?:correcte|exacte|juste|appropriée|attendue))?(?:\ (?:est|serait|reste)(?:\ (?:donc|probablement|bien|sûrement))?\s?:?\ |{_COLON})(?:la\ |le\ |l')?@", "La réponse est B.", _FR_NEEDS, noun_phrase=True),
+    Form("fr answer", SENTENCE, rf"\b{_FR_NOUN}(?:\ (?:correcte|exacte|juste|appropriée|attendue|la\ plus\ (?:probable|vraisemblable|appropriée)))?(?:\ (?:est|serait|reste)(?:\ (?:donc|probablement|bien|sûrement))?\s?:?\ |{_COLON})(?:la\ |le\ |l')?@", "La réponse est B.", _FR_NEEDS, noun_phrase=True),
     Form("fr choose", SENTENCE, r"\bje\ (?:choisis|dirais|réponds|sélectionne|opte\ pour)\ (?:donc\ )?(?:la\ |l')?@", "Je choisis B.", ("je ",)),
     Form("fr is correct", SENTENCE, r"@\ est\ (?:donc\ )?(?:(?:la\ )?(?:bonne|meilleure)\ (?:réponse|option)|(?:la\ (?:réponse\ )?)?correcte?|exacte?|juste|la\ réponse)\b", "B est correcte.", (" est ",)),
     Form("es answer", SENTENCE, rf"\b{_ES_NOUN}(?:\ (?:correcta|adecuada|acertada|apropiada|más\ probable))?(?:\ (?:es|sería|debe\ ser)(?:\ (?:probablemente|claramente|por\ tanto))?\s?:?\ |{_COLON})(?:la\ |el\ )?@", "La respuesta es B.", _ES_NEEDS, noun_phrase=True),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from microbench_tasks.parsing.values import LABEL, Question
 from microbench_tasks.parsing.whole import WholeRule, echoes, whole
 
+_ITEM_END = re.compile(r"[\"'*]{0,2}(?:[)\].:|]|\s?-{1,2}>?\s|\s?\Z)|\s?[(（]")
 _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
 # A line that starts with it states an answer and is no item of a list.
 _ANSWER_LABEL = re.compile(r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|答)", re.IGNORECASE)
@@ -17,17 +18,32 @@ _OPENS = re.compile(
     |rather|weil|da|denn|car|porque|pois|perché)\b|,\s(?:which|because|since|with)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
+# What a sentence that opens with an option says to reject it.
+_REJECTED = re.compile(
+    r"\b(?:can be|is|are|must be|has been|was|may be)\ (?:\w+\ )?(?:excluded|ruled\ out|eliminated|discarded|incorrect|wrong|false|out\b(?!\ of))"
+    r"|\bis\ not\ (?:it|correct|right|the)|\bdoes(?:n't|\ not)\ (?:fit|match|apply)|\b(?:cannot|can't)\ be\ (?:it|right|correct|the)\b",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
 _LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
+_MAX_LETTER_LINE = 12
+_NUMBERING = "\n0123456789.-*•() "
 _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|。)""")
 # What a line says that comes before the discussion of the other options.
-_OTHERS = re.compile(r"\b(?:others?|remaining|rest|why|incorrect|wrong|ruled? out|not)\b", re.IGNORECASE)
+_OTHERS = re.compile(r"\b(?:others?|remaining|rest|why)\b", re.IGNORECASE)
 # What a line says that comes before a list of options.
 _ANNOUNCES = re.compile(
     r"\b(?:each|every|options?|choices?|candidates?|possibilit\w+|alternatives?|one by one|in turn|analy\w+|consider\w*|compar\w+|evaluat\w+"
     r"|go(?:ing)? through|examin\w+|look(?:ing)? at|list(?:ed)?|break down)\b|选项|選択肢|option|opci[oó]n|각",
     re.IGNORECASE,
 )
-_ANSWERS = re.compile(r"\b(?:answer|conclu\w+|correct|best|therefore|thus|hence|verdict|diagnosis|final|choose|pick)\b", re.IGNORECASE)
+_OPTIONS = re.compile(
+    r"\b(?:options|choices|candidates|answers|alternatives|possibilities|optionen|opciones|opções|opzioni|réponses|respuestas|risposte|respostas|antworten|antwortmöglichkeiten)\b|选项|選択肢|보기",
+    re.IGNORECASE,
+)
+# A question that is echoed, whose options follow.
+_ASKS = re.compile(r"(?:\A|\n)question:[^\n]{0,200}\n\Z|(?:\A|\n)(?:what|which)\b[^\n]{0,200}\?\n\Z", re.IGNORECASE)
+_ANSWERS = re.compile(r"\b(?:answers?|conclu\w+|correct|best|therefore|thus|hence|so|verdict|diagnosis|final|choose|pick|choice|antwort|fazit|réponse|respuesta|resposta|risposta)\b|答|结论|結論|正解|답|ответ", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -60,8 +76,8 @@ def _item(line: str, question: Question) -> tuple[str, bool]:
     if not line[begin:] or _ANSWER_LABEL.match(line, begin):
         return "", False
     value = question.value_at(line, begin)
-    if value and len(value.letters) == 1:
-        return min(value.letters), value.by_text or value.end - begin > 3
+    if value and len(value.letters) == 1 and (value.by_text or value.has_text or _ITEM_END.match(line, value.end)):
+        return min(value.letters), value.by_text or value.has_text
     label = LABEL.match(line, begin)
     return (label[1].upper(), True) if label and label[1].upper() in question.letters else ("", False)
 
@@ -74,12 +90,20 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
     if follows is None or (len(value.letters) > 1 and echoes(text, question)):
         return None
+    if "\n" not in follows[0] and _REJECTED.search(text, value.end, _first_end(text, follows.end())):
+        return None
     if ":" in follows[0] and _LABEL_WITH_COLON.search(text, follows.end(), text.find("\n") if "\n" in text else len(text)):
         return None
     if len(value.letters) == 1 and _heads_a_list(text, min(value.letters), value.end, lines, question):
         return None
     has_text = value.end > 4 and not value.by_text
     return ("option_text" if value.by_text else "letter_with_text" if has_text else "whole_letter"), value.letters, value.end
+
+
+def _first_end(text: str, start: int) -> int:
+    """Where the first sentence after ``start`` ends."""
+    end = _SENTENCE_END.search(text, start)
+    return end.start() if end else len(text)
 
 
 def _heads_a_list(text: str, letter: str, end: int, lines: list[Item], question: Question) -> bool:
@@ -98,9 +122,30 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if start == 0:
         return None
     rule, letters = whole(text[start:], question)
+    if rule == "option_text" and lines and lines[-1].start < start and {lines[-1].letter} == letters and text.find("\n", lines[-1].start) == start - 1:
+        # The heading above names the same option: this is the start of what is said about it.
+        return None
+    if text[start:] == "A" and 0 < len(lines) and lines[-1].letter != question.letters[-1]:
+        # Within a list it may be the article that starts a sentence.
+        return None
     if not letters or (len(letters) == 1 and is_list_item(text, start, min(letters), rule != "whole_letter", lines)):
         return None
     return rule, letters, start
+
+
+def single_line(text: str, question: Question, lines: list[Item]) -> tuple[WholeRule, frozenset[str], int] | None:
+    """The letter that stands alone on a line between the first and the last, if no other letter does."""
+    alone, start = {}, 0
+    for line in text.splitlines():
+        if len(line) < _MAX_LETTER_LINE and (found := whole(line, question)) and found[0] == "whole_letter":
+            alone.setdefault(found[1], start)
+        start += len(line) + 1
+    if len(alone) != 1:
+        return None
+    [(letters, start)] = alone.items()
+    if len(letters) != 1 or is_list_item(text, start, min(letters), False, lines):
+        return None
+    return "whole_letter", letters, start
 
 
 def is_list_item(text: str, start: int, letter: str, has_text: bool, lines: list[Item]) -> bool:
@@ -108,13 +153,15 @@ def is_list_item(text: str, start: int, letter: str, has_text: bool, lines: list
     before = [item for item in lines if item.start < start]
     if before:
         last = before[-1]
-        is_next = last.letter == chr(ord(letter) - 1) and last.has_text == has_text
-        return is_next and letter not in {item.letter for item in before}
+        return last.letter == chr(ord(letter) - 1) and letter not in {item.letter for item in before}
     line_start = text.rfind("\n", 0, start) + 1
     labels = [label[1].upper() for label in LABEL.finditer(text, line_start, start)]
     if labels:
         return has_text and labels[-1] == chr(ord(letter) - 1) and letter not in labels
     if letter != "A":
         return False
-    before_line = text[max(0, start - 200) : start].rstrip("\n").rpartition("\n")[2]
-    return _ANNOUNCES.search(before_line) is not None and _ANSWERS.search(before_line) is None
+    is_echo = _ASKS.search(text, max(0, start - 200), start)
+    before_line = text[max(0, start - 200) : start].rstrip(_NUMBERING).rpartition("\n")[2]
+    is_header = (before_line.endswith(":") and line_start > 0 and not text[line_start:start].strip(_NUMBERING)) or _ANNOUNCES.search(before_line) is not None
+    is_announced = is_header and _ANSWERS.search(before_line) is None
+    return is_announced or is_echo is not None or _OPTIONS.search(before_line) is not None

@@ -103,7 +103,7 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
         value = question.value_at(text, end)
         if value is None:
             return None
-        if form.closes and len(value.letters) == 1 and is_list_item(text, end, min(value.letters), value.has_text, []):
+        if form.closes and not _closes(text, start, end, value):
             return None
         end = value.end
         if compiled.tail:
@@ -116,13 +116,32 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
     return value.letters, value.by_text
 
 
-_LISTED_BEFORE = re.compile(r"(?:\b(?:and|or|nor|und|oder|et|ou|y|o)|[&/+]|和|或|と)\s?[(\"']?\Z|[A-H]\)?,\s[(\"']?\Z", re.IGNORECASE)
+# A label of another option, or the number of an item, right before.
+_ITEM_BEFORE = re.compile(r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?)\Z", re.IGNORECASE | re.VERBOSE)
+_BARE_LETTER = re.compile(r"[A-H](?=\W*\Z)")
+_PUNCTUATED = re.compile(r"\([A-Ha-h]\)|[A-Ha-h][\"')\]}]*[.!\"'}\]]")
+# A sentence whose subject is a letter: the next one may start alike.
+_SUBJECT = re.compile(r"(?:\A|[.!?\n]\s?)(?:[Oo]ption\ )?[A-H]\)?\ (?:is|does|can|has|was|would|cannot|looks)\b|\bnot\ [A-H]\b")
+_LISTED_BEFORE = re.compile(r"(?:\b(?:and|or|nor|und|oder|et|ou|y|o)|[&/+]|和|或|と)\s?[(\"']?\Z|(?<![A-Za-z])[A-H]\)?,\s[(\"']?\Z", re.IGNORECASE)
 
 
 def _takes(form: Form, value: Value, text: str) -> bool:
     if form.takes == "any":
         return True
     return not value.by_text and (form.takes == "letter" or value.has_text)
+
+
+def _closes(text: str, start: int, end: int, value: Value) -> bool:
+    """Whether a value at the end of a text is an answer rather than the last item of a list or a word that was cut off."""
+    if _ITEM_BEFORE.search(text, max(0, start - 60), start):
+        return False
+    is_arrow = text[start : start + 3].lstrip("\n")[:2] in ("->", "=>")
+    is_bare = not value.by_text and not value.has_text
+    if is_bare and not is_arrow and not _PUNCTUATED.search(text, end):
+        label = _BARE_LETTER.search(text, end)
+        if label is None or label[0] == "A" or _SUBJECT.search(text, max(0, start - REACH), start):
+            return False
+    return len(value.letters) > 1 or not is_list_item(text, end, min(value.letters), value.has_text, [])
 
 
 def _starts_clause(text: str, start: int) -> bool:

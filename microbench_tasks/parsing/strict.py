@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from microbench_tasks.parsing.context import REACH, is_withdrawn, last_revision, last_second_look
 from microbench_tasks.parsing.forms import BOXES, CONCLUSION, MARK, SENTENCE
-from microbench_tasks.parsing.lines import closing_line, items, opening_line
+from microbench_tasks.parsing.lines import closing_line, items, opening_line, single_line
 from microbench_tasks.parsing.plain import plain
 from microbench_tasks.parsing.probabilities import probabilities
 from microbench_tasks.parsing.reasoning import AnswerPart, answer_part
@@ -101,12 +101,14 @@ def _stated(text: str, asked: Question, depth: int) -> tuple[Rule, frozenset[str
     found = [statement for statement in found if statement.start >= revised]
     if not found:
         return rule, frozenset()
-    final, looked_again = found[-1], last_second_look(text)
-    rivals = [other for other in found if other.letters != final.letters and other.start >= looked_again]
-    if any(rival.strength >= final.strength for rival in rivals) or final.start < looked_again and rivals:
-        return rule, final.letters.union(*(rival.letters for rival in rivals))
-    agreeing = {statement.rule for statement in found if statement.letters == final.letters}
-    return next(name for name in RULES if name in agreeing), final.letters
+    final, looked_again = found[-1].letters, last_second_look(text)
+    rivals = [other for other in found if other.letters != final and not other.start < looked_again <= found[-1].start]
+    since = max((rival.start for rival in rivals), default=-1)
+    strength = max(statement.strength for statement in found if statement.letters == final and statement.start >= since)
+    if any(rival.strength >= strength for rival in rivals):
+        return rule, final.union(*(rival.letters for rival in rivals))
+    agreeing = {statement.rule for statement in found if statement.letters == final}
+    return next(name for name in RULES if name in agreeing), final
 
 
 def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
@@ -114,7 +116,9 @@ def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
     found = list(statements(text, asked))
     read: dict[tuple[str, str, str], frozenset[str]] = {}
     for box in BOXES.finditer(text):
-        content = (box["boxed"] or "").strip("{ }") or (box["tagged"] or box["token"] or "").strip()
+        content = (box["boxed"] or box["tagged"] or box["token"] or "").strip()
+        if "\\" not in content:
+            content = content.replace("{", " ").replace("}", " ").strip()
         key = (text[max(0, box.start() - REACH) : box.start()], content, text[box.end() : box.end() + REACH])
         if key not in read:
             is_read = content and depth < _MAX_DEPTH and not is_withdrawn(text, box.start(), box.end())
@@ -125,6 +129,8 @@ def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
         found.append(Statement(0, opening[1], CONCLUSION, opening[0]))
     if closing := closing_line(text, asked, lines):
         found.append(Statement(closing[2], closing[1], CONCLUSION, closing[0]))
+    if alone := single_line(text, asked, lines):
+        found.append(Statement(alone[2], alone[1], CONCLUSION, alone[0]))
     judged, end = verdict(text, asked)
     found.append(Statement(end, judged, SENTENCE, "verdict"))
     return [statement for statement in found if statement.letters]

@@ -23,7 +23,7 @@ _OPENING = re.compile(r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|le
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
 # What may stand between a letter and its option's text, also as the next key of a JSON object.
 _GAP = re.compile(
-    r"""["'],? ["']\w{1,20}["']: ["']|[\s)\]}"'>.:,;=]{0,6}(?:-{1,2}>? ?)?(?:(?:the|a|an) (?=\w))?[(\[{"']{0,2}""", re.IGNORECASE
+    r"""["'],? ["']\w{1,20}["']: ["']|[\s)\]}"'>.:,;=]{0,6}(?:-{1,2}>? ?)?[(\[{"']{0,2}""", re.IGNORECASE
 )
 _ARTICLE = re.compile(r"(?:an?|the|un|une|ein|eine|el|la|le|il) (?=\S)", re.IGNORECASE)
 _CLAUSE_END = re.compile(
@@ -35,7 +35,7 @@ _CLAUSE_END = re.compile(
 # neither.
 _NAME = re.compile(
     rf"\.? ?(?!{_GOES_ON}|है|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due|for|from|given|here|if|in"
-    r"|indeed|instead|is|isn't|not|of the|on|or|out of|over|richtig|korrekt|correct|right|falsch|rather|seems|since|so|that|the|then|therefore|this|though|to"
+    r"|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|richtig|korrekt|correct|right|falsch|rather|seems|since|so|that|the|then|therefore|this|though|to"
     r"|was|when|where|which|while|with|would|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y"
     r"|es|que|o|и|или|так|потому|porque|pois|e|perché|è|é)\b|[a-z]?[)\]])[^\W\d_A-Z]"
 )
@@ -114,7 +114,7 @@ class Question:
         letter = _LETTER.match(text, start)
         if letter is None or letter[1].upper() not in self.letters:
             return by_text
-        if by_text and by_text.end - start > 1:
+        if by_text and (by_text.end - start > 1 or len(by_text.letters) > 1):
             return by_text
         return self._letter_at(text, start)
 
@@ -129,13 +129,16 @@ class Question:
             if named and named in self.letters:
                 return Value(frozenset({named}) if named in letters else letters | {named}, False, label.end(), True)
             if _CLAUSE_END.match(text, end):
-                return Value(letters, True, end)
+                # A capital may be the article or a letter.
+                is_letter = begin > start and text[start] in self.letters and text[start + 1] == " "
+                return Value(letters | {text[start]}, False, end) if is_letter else Value(letters, True, end)
         return None
 
     def _letter_at(self, text: str, start: int) -> Value | None:
         """A letter at ``start``: itself, nothing, or a contradiction with what follows."""
         letter, has_text = text[start].upper(), False
-        for begin in (_GAP.match(text, start + 1).end(), start):
+        gap = _GAP.match(text, start + 1).end()
+        for begin in dict.fromkeys((gap, _skip(_ARTICLE, text, gap), start)):
             named, end = self.named_at(text, begin)
             if named and "\n" in text[start:begin] and not _LINE_END.match(text, end):
                 continue

@@ -18,7 +18,7 @@ _LETTER_AFTER = re.compile(r"\s?[(\[](?:option )?([A-Ha-h])[)\]]")
 def _item(num_options: int) -> re.Pattern[str]:
     """A letter of the question where a text starts, bracketed or not, up to its option's text."""
     return re.compile(
-        rf"""(?:(?:option|choice|answer|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:-\s?(?=\s|\Z|(?<=- )))?""",
+        rf"""(?:\d{{1,2}}[.)] )?(?:(?:option|choice|answer|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:-\s?(?=\s|\Z|(?<=- )))?""",
         re.IGNORECASE,
     )
 
@@ -28,7 +28,8 @@ def whole(text: str, question: Question) -> tuple[WholeRule, frozenset[str]]:
     as_text = question.equal(trimmed(text))
     item = _item(len(question.letters)).match(text)
     if item is None:
-        return ("letter_with_text", both) if (both := _text_with_letter(text, question)) else ("option_text", as_text)
+        both = _text_with_letter(text, question)
+        return ("letter_with_text", both) if both else ("option_text", as_text or _said_of_it(text, question))
     letter, rest = item[1].upper(), trimmed(text[item.end() :])
     if not rest:
         return "whole_letter", as_text | {letter}
@@ -39,6 +40,23 @@ def whole(text: str, question: Question) -> tuple[WholeRule, frozenset[str]]:
     if as_text or not listed <= set(question.letters):
         return "option_text", as_text
     return "whole_letter", listed if len(listed) > 1 else frozenset()
+
+
+# A response of one sentence that says what is seen (`This is a basophil.`): in longer ones it is but an observation.
+_IT_IS = re.compile(
+    r"(?:it|this|that|these|(?:the|this)\ (?:\w+\ ){1,4}?(?:(?:shown|seen|depicted|in\ (?:the|this)\ (?:image|picture|figure))\ )?)\ ?"
+    r"(?:is|are)\ (?:(?:most\ likely|likely|probably|clearly)\ )?(?:in\ )?(?:an?\ |the\ )?",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def _said_of_it(text: str, question: Question) -> frozenset[str]:
+    """The letters of the option text that a response of one sentence says the object to be."""
+    said = _IT_IS.match(text)
+    if said is None or text.endswith("?"):
+        return frozenset()
+    own = trimmed(text[said.end() :])
+    return question.equal(own) if len(own) > 1 else frozenset()
 
 
 def _text_with_letter(text: str, question: Question) -> frozenset[str]:
