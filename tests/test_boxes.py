@@ -137,7 +137,7 @@ def test_reasoning_without_an_answer_is_unparsed(convention):
     assert (found.status, len(found.boxes)) == ("unparsed", 0)
 
 
-@pytest.mark.parametrize("text", ["[]", "[ ]", "[[]]", "{}", '{"boxes": []}', '{"boxes": null}', "null", "None.", "none", "```json\n[]\n```", "```json\nnull\n```", '{"masks": [], "boxes": [], "scores": []}', "<box></box>", "No nucleus here: []"])
+@pytest.mark.parametrize("text", ["[]", "[ ]", "[[]]", "{}", '{"boxes": []}', '{"boxes": null}', "null", "None.", "none", "```json\n[]\n```", "```json\nnull\n```", '{"masks": [], "boxes": [], "scores": []}', "<box></box>", "No nucleus here: []", '{"x": 0, "y": 0, "width": 512, "height": 512, "boxes": []}', '{"image": {"x": 0, "y": 0, "width": 512, "height": 512}, "boxes": null}'])
 def test_an_explicit_none_is_parsed_as_zero_boxes(text):
     found = read(text)
     assert (found.status, found.boxes.shape) == ("parsed", (0, 4))

@@ -68,6 +68,8 @@ class _Group:
     pairs: tuple[tuple[float, float], ...] = ()
     points: dict[str, tuple[float, float]] | None = None
     num_inner: int = 0
+    # Whether it says of its boxes that there are none.
+    says_none: bool = False
     is_empty: bool = True
     # Nothing but numbers, separators and labels.
     is_pure: bool = True
@@ -165,8 +167,7 @@ class NumbersReader:
     def _on_word(self, token: re.Match) -> None:
         self._on_other(token)
         word, key = token["word"].casefold(), self._taken_key(token.start())
-        if word in _NULLS and key is not None and key.is_box and not key.is_other:
-            self.says_none = True
+        self._note_none(word in _NULLS and key is not None and key.is_box and not key.is_other, is_keyed=True)
         self.groups[-1].has_words = True
 
     def _on_cut(self, token: re.Match) -> None:
@@ -222,7 +223,7 @@ class NumbersReader:
             closed = self.groups.pop()
             self.num_open[closed.bracket] -= 1
         if closed.is_empty:
-            self.says_none |= closed.takes_lists and bracket != "("
+            self._note_none(closed.takes_lists and bracket != "(", is_keyed=bool(closed.name))
         elif bracket == "{":
             self._end_object(closed)
         elif bracket == "(" and closed.is_pure and len(closed.numbers) == 2:
@@ -237,14 +238,19 @@ class NumbersReader:
             self.boxes.append(closed.pairs[0] + closed.pairs[1])
 
     def _end_object(self, closed: _Group) -> None:
-        """Read the keys of an object, unless its values were boxes themselves: then it is a record of those."""
-        is_record = len(self.boxes) > closed.num_boxes
+        """Read the keys of an object, unless its values were boxes, or none: then it is a record of those."""
+        is_record = len(self.boxes) > closed.num_boxes or closed.says_none
         corners = corners_of(closed.fields, closed.points or {}) if closed.takes_objects and not is_record else None
         if corners is not None:
             self._end_points()
             self.boxes.append(corners)
         elif closed.fields.keys() >= {"x", "y"}:
             self._note_pair(closed, (closed.fields["x"], closed.fields["y"]))
+
+    def _note_none(self, says_none: bool, *, is_keyed: bool) -> None:
+        self.says_none |= says_none
+        if self.groups and is_keyed:
+            self.groups[-1].says_none |= says_none
 
     def _note_pair(self, closed: _Group, pair: tuple[float, float]) -> None:
         """Let what a point stands in know it."""
