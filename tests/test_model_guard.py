@@ -160,7 +160,21 @@ class RetryingModel(Model):
         return answers
 
 
-CLASSES = [StaleModel, QuietStaleModel, EmptyModel, QuietEmptyModel, EchoingModel, OtherLoggerModel, RetryingModel]
+class BlindModel(Model):
+    """Reads no documents, so that it does not show which request it is about."""
+
+    def generate_until(self, requests):
+        answers = []
+        for request in requests:
+            try:
+                response = self.generate([request.args[3]])[0]
+            except Exception as error:
+                logger.error(f"Error {error} in generating")
+            answers.append(response)
+        return answers
+
+
+CLASSES = [StaleModel, QuietStaleModel, EmptyModel, QuietEmptyModel, EchoingModel, OtherLoggerModel, RetryingModel, BlindModel]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
@@ -178,7 +192,7 @@ def test_a_model_without_failures_is_called_once_and_its_answers_stay(kind):
     assert model.calls == [[doc_id] for doc_id in range(len(ANSWERS))]
 
 
-@pytest.mark.parametrize("kind", [StaleModel, QuietStaleModel])
+@pytest.mark.parametrize("kind", [StaleModel, QuietStaleModel, BlindModel])
 @pytest.mark.parametrize("broken", [(0,), (0, 1), tuple(range(len(ANSWERS)))])
 def test_a_model_that_raises_at_its_first_failure_answers_the_rest(kind, broken):
     answers = guarded(kind(broken))
@@ -269,6 +283,25 @@ def test_counts_beside_an_answer_stay_and_other_benchmarks_answers_too():
 
     assert guarded(Counting(), requests(doc_ids=[0])) == [("B \ufffd", {"output_tokens": 3})]
     assert guarded(Listing(), requests("other_benchmark", [0])) == [["one round", "another"]]
+
+
+def test_a_request_that_is_made_several_times_gets_as_many_answers():
+    class Counting(Model):
+        def one(self, docs):
+            self.calls.append(docs)
+            return [f"answer {len(self.calls)}"]
+
+    [request] = requests(doc_ids=[0])
+    assert guarded(Counting(), [request] * 3) == ["answer 1", "answer 2", "answer 3"]
+
+
+@pytest.mark.parametrize("kind", [StaleModel, EmptyModel])
+def test_requests_of_other_benchmarks_beside_ours_come_as_they_did(kind):
+    asked = requests(doc_ids=[0, 1]) + requests("other_benchmark", range(2, 6)) + requests(doc_ids=[5, 6])
+    answers = guarded(kind(), asked)
+    unguarded = kind().generate_until(asked)
+    assert answers[2:6] == unguarded[2:6]
+    assert [placeholder(answer) == "failed" for answer in answers] == [False, False, False, False, False, False, True, False]
 
 
 def completion(content, **further):
