@@ -76,11 +76,11 @@ def _literals(tokens: tuple[str, ...]) -> str:
 
 
 _TOKEN = re.compile(
-    rf"(?=[<\[])(?:(?P<end>{_literals(_ENDS)})"
+    rf"(?=<[/|｜a-z]|\[[/|A-Z])(?:(?P<end>{_literals(_ENDS)})"
     rf"|(?P<model>{_role_pattern(_MODEL)}|\[/INST\])|(?P<other>{_role_pattern(_OTHER)}|\[INST\]))",
     re.IGNORECASE,
 )
-_SPECIAL_TOKEN = re.compile(rf"(?=[<\[])(?:{_literals(_SPECIAL)})")
+_SPECIAL_TOKEN = re.compile(rf"(?=<[|｜a-z]|\[P)(?:{_literals(_SPECIAL)})")
 # Text struck through in HTML, not the tokens that begin and end a text.
 _STRUCK = re.compile(r"(?<=\S )<s>[^<\n]{1,200}</s>|<s>[^<\n]{1,200}</s>(?= ?[^\s<])")
 # The role's name where the tokens around it were dropped when the text was decoded.

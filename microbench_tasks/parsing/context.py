@@ -35,7 +35,7 @@ _DENIED = {
 # In the sentence before a statement, back to a `but`.
 _CONDITIONAL = {
     "en": r"\b(?:if(?!\ (?:I|we|you|one)\ (?:had|have|were|must|look|looks|consider|am)\b|\ (?:forced|asked|pressed))|unless|assum(?:e|ing)"
-    r"|suppos(?:e|ing)|provided|in\ case|whether|imagine|hypothetically|otherwise|depends?|depending|let's\ say|say,"
+    r"|suppos(?:e|ing)|provided|in\ case|whether|imagine|hypothetically|otherwise|depends?|depending|let's\ say|say,|(?<!.)say\ the"
     r"|when(?:ever)?(?!\ (?:we|you|I|one)\ (?:look|compare|consider|examine|zoom)|\ (?:looking|comparing|considering|viewed|examin))"
     r"|(?:had|were|should)\ (?:the|it|there|this|these|its|they)\b|(?:e\.g\.|for\ example|such\ as|in\ the\ form|the\ format|the\ template))",
     "zh": r"如果|若|假如|假设|否则|要是|倘若|除非|是否",
@@ -63,14 +63,14 @@ _TENTATIVE = {
     "ko": r"아마도?|처음에는",
 }
 _OTHERS_SAY = (
-    r"\b(?:some|many|others|people|students?|novices|someone|somebody|textbooks?|readers?|(?:some|any|many)one|you|they|one)(?:\ \w+)?"
+    r"\b(?:nobody|no\ one|few|some|many|others|people|students?|novices|someone|somebody|textbooks?|readers?|(?:some|any|many)one|you|they|one)(?:\ \w+)?"
     r"(?:\ (?:may|might|would|could|will|often|sometimes|usually))?\ (?:say|think|thinks|believe|argue|claim|guess|assume|conclude|answer|choose|pick|expect|mistake)\b|\bit\ (?:is|was)\ (?:\w+\ )?(?:said|claimed|argued|assumed|believed|suggested)"
 )
 # Right after a statement.
 _DENIED_AFTER = {
     "en": rf"[\"')\]}}]{{0,3}}[.,;:]?\s?(?:-+\s)?(?:(?:but|however|although|though|and|yet|except\ that|no),?\s){{0,2}}(?:(?:(?:this|that|it|which|the\ latter|they|these|he)\ (?:answer\ |option\ |one\ )?)?"
     rf"{_IS_NOT}\ ?(?:right|correct|fit|the\ answer|true|it|possible|match|present|here|be\b|work|quite|apply|hold|seen)?|(?:this|that|which|it)\ (?:contradicts|fails))"
-    r"|[\"')\]}]{0,3},?\ (?:maybe|perhaps|possibly|I\ guess|tentatively|or\ so)\b|[\"')\]}]{0,3}\ (?:is|was)\ my\ first\b",
+    r"|[\"')\]}]{0,3},?\ (?:maybe|perhaps|possibly|I\ guess|tentatively|or\ so)\b|[\"')\]}]{0,3}\ (?:is|was)\ my\ first\b|[.,]\s(?:or|but)\ (?:is|could|might|would)\ (?:it|that)\b",
     "zh": r"[\"')\]]{0,3}\s?(?:选项)?[,]?\s?(?:是|都|就)?(?:不|错|并非|吗)",
     "ja": r"[\"')\]]{0,3}\s?(?:で(?:は|も)|じゃ|だとは|とは|が(?:誤|間違)|は(?:誤|間違|違|除外)|かも|の可能性|でしょうか|ですか|か\?)",
     "ko": r"[\"')\]]{0,3}\s?(?:이|가)\s?아[니닙]|[\"')\]]{0,3}\s?일\s?(?:수|지)",
@@ -122,7 +122,7 @@ _CONDITION_BEFORE = _union(_CONDITIONAL)
 _TENTATIVE_BEFORE = _union(_TENTATIVE)
 _OTHERS_BEFORE = re.compile(_OTHERS_SAY, re.IGNORECASE | re.VERBOSE)
 _AFTER = _union(_DENIED_AFTER)
-_SENTENCE_END = re.compile(r"[.!?]+[\"')\]]{0,2}(?:\s|\Z)|[。！？]|\n|;\s")
+_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)[.!?]+[\"')\]]{0,2}(?:\s|\Z)|[。！？]|\n|;\s")
 _TURN = re.compile(r"\b(?:but|however|yet|nevertheless|though|pero|mais|aber|mas|ma|но)\b|但|而是|しかし|でも|하지만", re.IGNORECASE)
 _QUESTION_END = re.compile(r"[^.!\n。;]{0,120}?[?？]")
 _CLAUSE = re.compile(r"[,;:()]\s|\s-{1,2}\s|[,、]")

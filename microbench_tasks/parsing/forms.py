@@ -60,13 +60,14 @@ _IS = rf"(?:(?:\ {_BE}|'s\b)(?:\ ?[:-])?|\ ?(?:[:=]|-{{1,2}}>?|=>)(?=[\s(\[\"'A-
 _SURELY = (
     r"(?:(?:(?:the\ )?(?:most\ |very\ |quite\ )?(?:likely|probably|probable)|clearly|definitely|certainly|obviously"
     r"|therefore|thus|indeed|simply|hence|surely|in\ fact|then|still|now|undoubtedly|almost\ certainly|again|actually"
-    r"|(?:the\ )?(?:option|choice|letter|answer)(?:\ (?:labell?ed|marked))?),?:?\s){0,3}"
+    r"|(?:the\ )?(?:option|choice|letter|answer)(?!\ (?:is|should|would|must|has|to|for)\b)(?:\ (?:labell?ed|marked))?),?:?\s){0,3}"
 )
 _THEREFORES = ("therefore", "thus", "hence", "so", "consequently", "accordingly", "in conclusion", "conclusion", "in summary")
 _THEREFORES += ("finally", "ultimately", "overall", "i.e.", "ergo", "also", "daher", "deshalb", "somit", "folglich", "donc")
 _THEREFORES += ("ainsi", "por tanto", "por lo tanto", "portanto", "quindi", "dunque", "entonces", "因此", "所以", "故", "综上")
 _THEREFORES += ("综上所述", "よって", "したがって", "従って", "ゆえに", "따라서", "그러므로", "следовательно", "значит")
 _THEREFORE = f"(?=[{''.join({word[0] for word in _THEREFORES})}])(?:{'|'.join(re.escape(word) for word in sorted(_THEREFORES, key=len, reverse=True))})"
+CONCLUDES = re.compile(rf"\b{_THEREFORE}", re.IGNORECASE | re.VERBOSE)
 # Where a statement ends, or its reason starts.
 _END = (
     r"(?=[\s\"')\]}>]{0,4}(?:[.,;:!\n。、]|\Z|\ ?[(\[-]|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
@@ -133,6 +134,15 @@ FORMS: tuple[Form, ...] = (
         rf"\b(?:chang|correct|revis)(?:e|ed|ing)\ (?:my\ answer|it|that|this)\ (?:to|as)\ {_SURELY}@{_END}",
         "I change my answer to B.",
         ("chang", "correct", "revis"),
+    ),
+    Form(
+        "rather",
+        CONCLUSION,
+        rf"\b(?:actually|no|wait|rather|I\ mean|correction)[,:]\ (?:it(?:'s|\ is)\ )?@{_END}",
+        "A... no, B.",
+        ("actually", "no", "wait", "rather", "i mean", "correction"),
+        "letter",
+        starts_clause=True,
     ),
     # --- sentences ---
     Form(
@@ -209,9 +219,9 @@ FORMS: tuple[Form, ...] = (
     Form(
         "makes it",
         SENTENCE,
-        rf"\bmak(?:es|ing)\ @\ (?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:answer|option|choice|one|match|fit|diagnosis)\b",
+        rf"\bmak(?:es?|ing)\ @\ (?:the|my|our)\ (?:{_ADJECTIVE},?\ ){{1,5}}(?:answer|option|choice|one|match|fit|diagnosis)\b",
         "That makes B the correct choice.",
-        ("makes", "making"),
+        ("make", "making"),
     ),
     Form("you should choose", SENTENCE, rf"\byou\ should\ (?:choose|select|pick)\ {_SURELY}@{_END}", "You should choose B.", ("you should",)),
     Form(

@@ -24,6 +24,7 @@ _REJECTED = re.compile(
     r"|\bis\ not\ (?:it|correct|right|the)|\bdoes(?:n't|\ not)\ (?:fit|match|apply)|\b(?:cannot|can't)\ be\ (?:it|right|correct|the)\b",
     re.IGNORECASE | re.VERBOSE,
 )
+_NO = re.compile(r"\W{0,2}(?:incorrect|wrong|no|false|not|nein|falsch|faux|non)\b(?!\ (?:other|nucle|granul))|[✗✘❌✖×]", re.IGNORECASE | re.VERBOSE)
 _SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
 _LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
 _MAX_LETTER_LINE = 12
@@ -90,7 +91,7 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
     if follows is None or (len(value.letters) > 1 and echoes(text, question)):
         return None
-    if "\n" not in follows[0] and _REJECTED.search(text, value.end, _first_end(text, follows.end())):
+    if _NO.match(text, follows.end()) or "\n" not in follows[0] and _REJECTED.search(text, value.end, _first_end(text, follows.end())):
         return None
     if ":" in follows[0] and _LABEL_WITH_COLON.search(text, follows.end(), text.find("\n") if "\n" in text else len(text)):
         return None

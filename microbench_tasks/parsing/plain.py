@@ -42,7 +42,9 @@ def plain(text: str) -> str:
     if "\\" in text:
         text = _LATEX_SPACE.sub(" ", _LATEX_COMMAND.sub("", text))
     if "<" in text or "~~" in text:
-        text = _HTML_INLINE.sub("", _HTML_BLOCK.sub("\n", _STRUCK.sub("", text)))
+        text = _HTML_BLOCK.sub("\n", _STRUCK.sub("", text))
+        # A lone <B> is a letter.
+        text = _HTML_INLINE.sub("", text) if "</" in text else text
     lines = (" ".join(line.split()) for line in _MARKS.sub("", text).splitlines())
     unmarked = (line[_LINE_MARKS.match(line).end() :] for line in lines)
     return "\n".join(line for line in unmarked if line)

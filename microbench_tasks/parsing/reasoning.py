@@ -95,7 +95,7 @@ def _tag_pattern(tag: str) -> str:
 
 
 _TAG = re.compile(
-    r"(?=[<◁\[])(?:"
+    r"(?=<[\s/|a-z]|◁|\[/?T)(?:"
     + "|".join(
         f"(?P<open_{number}>{_tag_pattern(opening)})|(?P<close_{number}>{_tag_pattern(closing)})"
         for number, (opening, closing) in enumerate(TAGS)

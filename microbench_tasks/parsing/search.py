@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from microbench_tasks.parsing.context import REACH, is_withdrawn
-from microbench_tasks.parsing.forms import ADJECTIVES, DETERMINERS, FORMS, Form
+from microbench_tasks.parsing.context import REACH, is_withdrawn, sentence_before
+from microbench_tasks.parsing.forms import ADJECTIVES, CONCLUDES, CONCLUSION, DETERMINERS, FORMS, SENTENCE, Form
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
 from microbench_tasks.parsing.lines import is_list_item
 from microbench_tasks.parsing.values import Question, Value
@@ -64,7 +65,7 @@ def statements(text: str, question: Question) -> Iterator[Statement]:
     reach = 2 * REACH + 2 * question.longest
     is_ascii, lowered = text.isascii(), text.lower()
     # A model caught in a loop repeats itself to its last token: each window is read once.
-    read: dict[tuple[int, str, int], tuple[frozenset[str], bool] | None] = {}
+    read: dict[tuple[int, str, int], Statement | None] = {}
     for number, compiled in enumerate(_FORMS):
         if (is_ascii and compiled.is_foreign) or not _contains(lowered, compiled.form.needs):
             continue
@@ -77,16 +78,15 @@ def statements(text: str, question: Question) -> Iterator[Statement]:
             if key not in read:
                 read[key] = _read(compiled, window, match.start() - first, match.end() - first, question)
             if stated := read[key]:
-                letters, by_text = stated
-                yield Statement(match.start(), letters, compiled.form.strength, "option_text" if by_text else "declaration")
+                yield dataclasses.replace(stated, start=match.start())
 
 
 def _contains(text: str, words: tuple[str, ...]) -> bool:
     return not words or any(word in text for word in words)
 
 
-def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Question) -> tuple[frozenset[str], bool] | None:
-    """What the form that matches from ``start`` to ``end`` states, and whether by an option's text alone."""
+def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Question) -> Statement | None:
+    """What the form that matches from ``start`` to ``end`` states; a sentence that draws a conclusion is one."""
     form = compiled.form
     if compiled.value_first:
         placed = question.value_before(text, start)
@@ -113,7 +113,9 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
             end = max(end, tail.end())
     if not _takes(form, value, text) or is_withdrawn(text, start, end, len(value.letters) > 1):
         return None
-    return value.letters, value.by_text
+    concludes = form.strength == SENTENCE and CONCLUDES.search(sentence_before(text, start))
+    strength = CONCLUSION if concludes else form.strength
+    return Statement(start, value.letters, strength, "option_text" if value.by_text else "declaration")
 
 
 # A label of another option, or the number of an item, right before.

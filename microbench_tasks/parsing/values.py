@@ -19,7 +19,11 @@ _LETTER_END = (
     r"(?![A-Za-z0-9_+\u00c0-\u024f\u0370-\u04ff]|[-&'^=~%]\w)"
     rf"(?=[^\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\Z|{_GOES_ON})"
 )
-_OPENING = re.compile(r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse|opción|opção|opzione|вариант|选项|選項|選択肢) ?:? ?)?[(\[{"'<]{0,3} ?""", re.IGNORECASE)
+_OPENING = re.compile(
+    r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse|opción|opção|opzione"""
+    r"""|вариант|选项|選項|選択肢) ?)?[(\[{"'<]{0,3} ?""",
+    re.IGNORECASE,
+)
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
 # What may stand between a letter and its option's text, also as the next key of a JSON object.
 _GAP = re.compile(
@@ -35,12 +39,12 @@ _CLAUSE_END = re.compile(
 # neither.
 _NAME = re.compile(
     rf"\.? ?(?!{_GOES_ON}|है|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due|for|from|given|here|if|in"
-    r"|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|richtig|korrekt|correct|right|falsch|rather|seems|since|so|that|the|then|therefore|this|though|to"
+    r"|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|fits|matches|richtig|korrekt|correct|right|falsch|rather|seems|since|so|that|the|then|therefore|this|though|to"
     r"|was|when|where|which|while|with|would|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y"
     r"|es|que|o|и|или|так|потому|porque|pois|e|perché|è|é)\b|[a-z]?[)\]])[^\W\d_A-Z]"
 )
 _ALSO = re.compile(
-    rf"""(?: ?\([^()\n]{{1,60}}\))?[\s)\]}}"'.]{{0,3}}(?:[,/&+、]|,? ?\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b(?:/or)?|和|或者?|与|と|または|か|와|과|또는)"""
+    rf"""(?: ?\([^()\n]{{1,60}}\))?[\s)\]}}"'.]{{0,3}}(?:[,;/&+、]|,? ?\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b(?:/or)?|和|或者?|与|と|または|か|와|과|또는)"""
     rf""" ?(?:(?:and|or|maybe|possibly|option|choice|either) ){{0,2}}[(\["']{{0,2}}([A-H]|[a-h](?=[)\].,;"'\n]|\Z)){_LETTER_END}""",
     re.IGNORECASE,
 )
@@ -171,7 +175,7 @@ class Question:
         """The next letter of a list (``B or C``) or of an echo of the options that goes on from ``letter``."""
         also = _ALSO.match(text, end)
         if also:
-            return frozenset() if "," in also[0] and _PREDICATE.match(text, also.end()) else frozenset({also[1].upper()})
+            return frozenset() if ("," in also[0] or ";" in also[0]) and _PREDICATE.match(text, also.end()) else frozenset({also[1].upper()})
         label = LABEL.match(text, _BREAK.match(text, end).end())
         shown = self.shown(text, label) if label else frozenset()
         # On lines of their own the options are echoed only in their order; explanations start anywhere.

@@ -11,14 +11,13 @@ from microbench_tasks.parsing.values import LABEL, Question
 
 WholeRule = Literal["whole_letter", "letter_with_text", "option_text"]
 _SEPARATOR = re.compile(r"\n|[,;/]| and | or ")
-_LETTER_AFTER = re.compile(r"\s?[(\[](?:option )?([A-Ha-h])[)\]]")
 
 
 @functools.cache
 def _item(num_options: int) -> re.Pattern[str]:
     """A letter of the question where a text starts, bracketed or not, up to its option's text."""
     return re.compile(
-        rf"""(?:\d{{1,2}}[.)] )?(?:(?:option|choice|answer|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:-\s?(?=\s|\Z|(?<=- )))?""",
+        rf"""(?:\d{{1,2}}[.)] )?(?:(?:option|choice|answer|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:[-=]\s?(?=\s|\Z|(?<=[-=] )))?""",
         re.IGNORECASE,
     )
 
@@ -61,11 +60,9 @@ def _said_of_it(text: str, question: Question) -> frozenset[str]:
 
 def _text_with_letter(text: str, question: Question) -> frozenset[str]:
     """The letters of a text that is an option's own text with a letter behind it."""
-    named, end = question.named_at(text, 0)
-    letter = _LETTER_AFTER.match(text, end) if named else None
-    if letter is None or trimmed(text[letter.end() :]) or letter[1].upper() not in question.letters:
-        return frozenset()
-    return frozenset({letter[1].upper()}) if letter[1].upper() in named else named | {letter[1].upper()}
+    value = question.value_at(text, 0)
+    is_all = value is not None and value.has_text and not trimmed(text[value.end :]).strip(")]} ")
+    return value.letters if is_all else frozenset()
 
 
 def echoes(text: str, question: Question) -> bool:
