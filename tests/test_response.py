@@ -43,6 +43,15 @@ ECHOES = [
     "<bos><start_of_turn>user\n{prompt}<end_of_turn>\n<start_of_turn>model\nB<end_of_turn>",
     "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n{prompt}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nB<|eot_id|>",
     "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n<think>\nIs it A?\n</think>\n\nB",
+    "<|user|>\n{prompt}<|end|>\n<|assistant|>\nB<|end|>",
+    "<|User|>: {prompt}\n\n<|Assistant|>: B",
+    "[gMASK]<sop><|user|>\n{prompt}<|assistant|>\nB",
+    "<用户>{prompt}<AI>B",
+    "User:<image>{prompt}<end_of_utterance>\nAssistant: B",
+    "Question: {prompt} Answer: B",
+    "Question: {prompt}\nShort answer: B",
+    "### Instruction:\n{prompt}\n\n### Response:\nB",
+    "Below is an instruction that describes a task. Write a response that completes it.\n\n### Instruction:\n{prompt}\n\n### Response:B",
     # Twice: by the client and by the model.
     "USER: {prompt} ASSISTANT: {prompt} B",
 ]

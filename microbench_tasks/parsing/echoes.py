@@ -10,9 +10,9 @@ _LONGEST_HEAD = 2_000
 # Words of the prompt that are looked for first.
 _NUM_OPENING_WORDS = 4
 
-_SPECIAL = r"<[^<>\s]{1,40}+>|\[/?INST\]|<</?SYS>>"
+_SPECIAL = r"<[^<>\s]{1,40}+>(?:\s?:)?|\[/?INST\]|<</?SYS>>|\[gMASK\]"
 _ASKER = r"(?:\#{2,3}\s*+)?(?:user|human|question|instruction)\b\s*+:?"
-_PREAMBLE = r"(?:system\b\s*+:?|You\ are\ an?\b|A\ chat\ between\b)"
+_PREAMBLE = r"(?:system\b\s*+:?|You\ are\ an?\b|A\ chat\ between\b|Below\ is\ an\ instruction\b)"
 # What a chat template writes before the question: marks and roles, or a system message that an asker's mark ends.
 _HEAD = re.compile(
     rf"(?:\s++|{_SPECIAL}|{_ASKER})*+"
@@ -20,8 +20,15 @@ _HEAD = re.compile(
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 # What it writes between question and answer. Not every tag: an answer may be one.
-_TURN = r"</?s>|\[/INST\]|<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|end|endoftext|assistant|end_of_text|eom_id)\|>|<(?:start|end)_of_turn>|<[be]os>"
-_TAIL = re.compile(rf"(?:\s++|{_TURN}|(?:\#{{2,3}}\s*+)?(?:assistant|model|gpt|bot)(?:[ \t]*+:|(?=\s*\n|\s*<[|/]|<start_of_turn>)))*+", re.IGNORECASE | re.VERBOSE)
+_TURN = (
+    r"</?s>|\[/INST\]|<AI>|<(?:start|end)_of_turn>|<end_of_utterance>|<[be]os>"
+    r"|<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|end|endoftext|end_of_text|eom_id)\|>|<\|assistant\|>(?:\s?:)?"
+)
+_ANSWERER = r"(?:assistant|model|gpt|bot)(?:[ \t]*+:|(?=\s*\n|\s*<[|/]|<start_of_turn>))"
+_TAIL = re.compile(rf"(?:\s++|{_TURN}|\#{{2,3}}\s*+response:|(?:\#{{2,3}}\s*+)?{_ANSWERER})*+", re.IGNORECASE | re.VERBOSE)
+# A template that announces the question announces the answer too.
+_QUESTION = re.compile(r"\bquestion\s*:\s*\Z", re.IGNORECASE)
+_ANSWER = re.compile(r"\s*(?:short )?answer\s*:\s*", re.IGNORECASE)
 
 
 def without_prompt(text: str, prompt: str) -> str | None:
@@ -46,7 +53,8 @@ def without_prompt(text: str, prompt: str) -> str | None:
         # A prompt of one line that goes on in the middle of a word is not the prompt.
         if "\n" not in prompt and text[end - 1].isalnum() and text[end : end + 1].isalnum():
             continue
-        return text[_TAIL.match(text, end).end() :]
+        tail = _ANSWER.match(text, end) if _QUESTION.search(text, 0, opening.start()) else None
+        return text[(tail or _TAIL.match(text, end)).end() :]
     return None
 
 
