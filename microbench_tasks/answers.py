@@ -12,7 +12,19 @@ from microbench_tasks.parsing.probabilities import probabilities
 from microbench_tasks.parsing.strict import KINDS, RULES, Answer, Kind, Rule
 from microbench_tasks.schema import LETTERS
 
-__all__ = ["KINDS", "LETTERS", "RULES", "Answer", "Kind", "Rule", "lettered", "paper_letters", "placeholder", "probabilities", "strict_answer"]
+__all__ = [
+    "KINDS",
+    "LETTERS",
+    "RULES",
+    "Answer",
+    "Kind",
+    "Rule",
+    "lettered",
+    "paper_letters",
+    "placeholder",
+    "probabilities",
+    "strict_answer",
+]
 
 
 def lettered(options: list[str]) -> list[str]:

@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from microbench_tasks.parsing.reasoning import TAGS, AnswerPart, answer_part
 
+FINAL = "<|start|>assistant<|channel|>final<|message|>"
+
 
 @pytest.mark.parametrize(("opening", "closing"), TAGS)
 def test_every_tag_is_taken_off_closed_unclosed_and_without_an_opening(opening, closing):
@@ -36,8 +38,8 @@ def test_every_tag_is_taken_off_closed_unclosed_and_without_an_opening(opening, 
         ("Answer: B. No `<think>` block is needed.", None, ""),
         ("<think>I close with `</think>` later. A</think>B", "B", "reasoning"),
         # The channels of gpt-oss, and what a decoder leaves of them without special tokens:
-        ("<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>", "B", "channel end_token"),
-        ("analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B", "B", "channel"),
+        (f"<|channel|>analysis<|message|>A?<|end|>{FINAL}B<|return|>", "B", "channel end_token"),
+        (f"analysis<|message|>A?<|end|>{FINAL}B", "B", "channel"),
         ("<|channel|>final<|message|>B<|end|>", "B", "channel end_token"),
         ("analysisWe need a letter. A?assistantfinalB", "B", "channel"),
         ("assistantfinalB", "B", "channel"),
@@ -53,7 +55,7 @@ def test_every_tag_is_taken_off_closed_unclosed_and_without_an_opening(opening, 
         ("B<eos>", "B", "end_token"),
         ("B<｜end▁of▁sentence｜>", "B", "end_token"),
         ("</s>B", "B", "end_token"),
-        ("B<|im_end|>\n<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\nA", "B", "end_token other_turn role_token"),
+        ("B<|im_end|>\n<|im_start|>user\nWhy?<|im_end|>", "B", "end_token other_turn role_token"),
         # Roles and prompts in a template's own tokens:
         ("<|im_start|>assistant\nB<|im_end|>", "B", "end_token role_token"),
         ("<|start_header_id|>assistant<|end_header_id|>\n\nB<|eot_id|>", "B", "end_token role_token"),
@@ -62,7 +64,7 @@ def test_every_tag_is_taken_off_closed_unclosed_and_without_an_opening(opening, 
         ("<s>[INST] A? [/INST] B</s>", "B", "end_token other_turn role_token special_token"),
         ("B [/INST]", "B", "role_token"),
         ("assistant\nB", "B", "role_token"),
-        ("<|START_THINKING|>A<|END_THINKING|><|START_RESPONSE|>B<|END_RESPONSE|>", "B", "end_token reasoning special_token"),
+        ("<|START_THINKING|>A<|END_THINKING|><|START_TEXT|>B", "B", "reasoning special_token"),
         ("<s> A</s> B", "B", "struck_text"),
         ("<s>B</s>", "B", "end_token special_token"),
         # Nothing to take off; the response stays as it is, space included:
@@ -77,7 +79,14 @@ def test_what_stands_beside_the_answer_is_taken_off(response, text, removed):
 
 @pytest.mark.parametrize(
     "response",
-    ["<|channel|>analysis<|message|>It is A", "analysisIt is A", "<|think|>It is A", "◁think▷ it may lie at [10,10,50,50] or", "[THINK]It is A", "<think>A</thinking>B"],
+    [
+        "<|channel|>analysis<|message|>It is A",
+        "analysisIt is A",
+        "<|think|>It is A",
+        "◁think▷ it may lie at [10,10,50,50] or",
+        "[THINK]It is A",
+        "<think>A</thinking>B",
+    ],
 )
 def test_what_never_comes_to_an_answer_is_truncated(response):
     part = answer_part(response)
@@ -93,7 +102,8 @@ def test_a_last_line_of_probabilities_is_kept(response):
 
 
 FRAGMENTS = st.sampled_from(
-    [*(tag for pair in TAGS for tag in pair), "B", " ", "\n", "analysis", "assistantfinal", "<|channel|>final<|message|>", "<|im_end|>", "</s>", "<s>"]
+    [*(tag for pair in TAGS for tag in pair), "B", " ", "\n", "analysis", "assistantfinal"]
+    + ["<|channel|>final<|message|>", "<|im_end|>", "</s>", "<s>"]
     + ["<|im_start|>user", "<|im_start|>assistant", "[INST]", "[/INST]", '"', "`", " tags", "<", "|", "[", SHARES]
 )
 
@@ -107,7 +117,10 @@ def test_any_text_has_an_answer_part(response):
     assert part.text.count("B") <= response.count("B")
 
 
-@pytest.mark.parametrize("token", ["<think>", "</think>", "<think></think>", "<|im_end|>", "<|assistant|>", "[/INST]", "<", "[", "<s>", "<s>a</s> ", "<|channel|>", "analysis", "<think "])
+TOKENS = ["<think>", "</think>", "<think></think>", "<think ", "<|im_end|>", "<|assistant|>", "[/INST]", "<", "["]
+
+
+@pytest.mark.parametrize("token", [*TOKENS, "<s>", "<s>a</s> ", "<|channel|>", "analysis"])
 def test_reasoning_is_taken_off_in_linear_time(token):
     """It takes a fraction of a second; in quadratic time it would take minutes."""
     response = token * (200_000 // len(token))

@@ -1,7 +1,8 @@
 """Claims about the strict rule: which responses state an answer, by kind, and that it takes linear time.
 
 The table in ``data/strict_cases.json`` was written for the rule: per kind the letter (null: none is stated) and the
-responses, all to one question. Claims that hold for any question are in ``test_answers.py``.
+responses, all to one question unless the kind has its own options. Claims that hold for any question are in
+``test_answers.py``.
 """
 
 import json
@@ -10,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from microbench_tasks.parsing.forms import CONCLUSION, FORMS, MARK, SENTENCE
+from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE
+from microbench_tasks.parsing.forms import FORMS
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
 from microbench_tasks.parsing.reasoning import AnswerPart
 from microbench_tasks.parsing.strict import Answer, strict_answer
 
 CASES = json.loads((Path(__file__).parent / "data" / "strict_cases.json").read_text(encoding="utf-8"))
 CELLS = ["platelet", "basophil", "eosinophil", "none of the above"]
-ITEMS = "A) Platelet - small fragments.\nB) Basophil - dark granules.\nC) Eosinophil - orange granules.\nD) None of the above."
+ITEMS = "A) Platelet - small.\nB) Basophil - dark granules.\nC) Eosinophil - orange granules.\nD) None of the above."
 
 
 def letter(response, options=CELLS):
@@ -27,7 +29,8 @@ def letter(response, options=CELLS):
 @pytest.mark.parametrize("kind", CASES)
 def test_responses_of_a_kind_state_the_letter_or_none(kind):
     case = CASES[kind]
-    read = {response: letter(response) for response in case["responses"]}
+    options = case.get("options", CELLS)
+    read = {response: letter(response, options) for response in case["responses"]}
     assert read == dict.fromkeys(case["responses"], case["letter"])
 
 
@@ -54,7 +57,7 @@ def test_forms_stand_in_the_order_of_their_strength():
 
 
 @pytest.mark.parametrize("end", ["", "\n\nTherefore, the answer is B.", "\n\n\\boxed{B}", "\n\nConclusion: B", "\n\nB"])
-@pytest.mark.parametrize("header", ["Let's analyze each option:\n\n", "Analysis of each option:\n", "Options:\n", "Answer choices:\n"])
+@pytest.mark.parametrize("header", ["Let's analyze each option:\n\n", "Analysis of each option:\n", "Options:\n"])
 def test_a_list_under_a_header_states_nothing_until_its_conclusion(header, end):
     assert letter(header + ITEMS + end) == ("B" if end else None)
 
@@ -134,8 +137,9 @@ def test_the_part_that_is_read_may_be_given():
 
 # --- time ---
 
-REPEATED = ["A\n", "A) basophil\n", "1. A) x\n", "B is correct. ", "Wait, ", "-> A", "so B ", "[[A]]", "'answer': 'A'", "答案是A。"]
-REPEATED += ["<answer>A</answer>", "A) basophil: correct\n", "<|im_end|>", "analysis", "if ", "~~", "<b>", "is A) basophil "]
+REPEATED = ["A\n", "A) basophil\n", "1. A) x\n", "B is correct. ", "Wait, ", "-> A", "so B ", "[[A]]", "答案是A。"]
+REPEATED += ["'answer': 'A'"]
+REPEATED += ["<answer>A</answer>", "A) basophil: correct\n", "<|im_end|>", "if ", "~~", "<b>", "is A) basophil "]
 
 
 @pytest.mark.parametrize("token", REPEATED)

@@ -89,7 +89,8 @@ _BARE_ROLE = re.compile(r"\s*(?:assistant|model)[ \t]*(?:\n|:[ \t]*(?=\S))|\s*AS
 # --- channels ------------------------------------------------------------------------
 
 _CHANNEL = re.compile(
-    r"(?:<\|(?:start|begin)\|>assistant)?(?:<\|channel\|>\s?(?P<name>\w*)[^<>]{0,80}(?:<\|constrain\|>[^<>]{0,20})?<\|message\|>"
+    r"(?:<\|(?:start|begin)\|>assistant)?(?:<\|channel\|>\s?(?P<name>\w*)[^<>]{0,80}"
+    r"(?:<\|constrain\|>[^<>]{0,20})?<\|message\|>"
     r"|(?P<think><\|think\|>)|(?P<content><\|content\|>))"
 )
 _CHANNEL_OPENED_BY_TEMPLATE = re.compile(r"\s*(?P<name>analysis|commentary|final)<\|message\|>")
@@ -108,7 +109,7 @@ def final_channel(text: str, removed: set[str]) -> tuple[str, bool]:
     headers = [*([opened] if opened else []), *(_CHANNEL.finditer(text) if "<|" in text else ())]
     if headers:
         removed.add("channel")
-        finals = [header for header in headers if header.groupdict().get("content") or header.groupdict().get("name") == "final"]
+        finals = [header for header in headers if _is_final(header.groupdict())]
         return (text[finals[-1].end() :], False) if finals else ("", True)
     if _BARE_SWITCH in text:
         removed.add("channel")
@@ -120,6 +121,10 @@ def final_channel(text: str, removed: set[str]) -> tuple[str, bool]:
         removed.add("channel")
         return text[final.end() :], False
     return text, False
+
+
+def _is_final(header: dict[str, str | None]) -> bool:
+    return header["name"] == "final" or header.get("content") is not None
 
 
 # --- turns ---------------------------------------------------------------------------
@@ -142,7 +147,7 @@ def first_answer_turn(text: str, removed: set[str]) -> str:
     if num_special:
         removed.add("special_token")
     turns = _turns(text)
-    removed.update({"end": "end_token", "model": "role_token", "other": "role_token"}[turn.opened_by] for turn in turns[1:])
+    removed.update("end_token" if turn.opened_by == "end" else "role_token" for turn in turns[1:])
     answer = _answer_turn(turns)
     if any(turn is not answer and turn.text.strip() for turn in turns):
         removed.add("other_turn")

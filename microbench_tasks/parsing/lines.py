@@ -14,17 +14,23 @@ _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
 _ANSWER_LABEL = re.compile(r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|答)", re.IGNORECASE)
 # What may follow an answer that a response opens with.
 _OPENS = re.compile(
-    r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（]|\.\.\.|。|\s?です|,?\s(?:because|since|as|due|given|for|and\ not|not
-    |rather|weil|da|denn|car|porque|pois|perché)\b|,\s(?:which|because|since|with)\b)""",
+    r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（](?!\?)|\.\.\.|。|\s?です
+    |,?\s(?:because|since|as|due|given|for|and\ not|not|rather|weil|da|denn|car|porque|pois|perché)\b
+    |,\s(?:which|because|since|with)\b)""",
     re.IGNORECASE | re.VERBOSE,
 )
 # What a sentence that opens with an option says to reject it.
 _REJECTED = re.compile(
-    r"\b(?:can be|is|are|must be|has been|was|may be)\ (?:\w+\ )?(?:excluded|ruled\ out|eliminated|discarded|incorrect|wrong|false|out\b(?!\ of))"
-    r"|\bis\ not\ (?:it|correct|right|the)|\bdoes(?:n't|\ not)\ (?:fit|match|apply)|\b(?:cannot|can't)\ be\ (?:it|right|correct|the)\b",
+    r"\b(?:can\ be|is|are|must\ be|has\ been|was|may\ be)\ (?:\w+\ )?(?:excluded|ruled\ out|eliminated|discarded"
+    r"|incorrect|wrong|false|out\b(?!\ of))"
+    r"|\bis\ not\ (?:it|correct|right|the)|\bdoes(?:n't|\ not)\ (?:fit|match|apply)|\b(?:cannot|can't)\ be\ (?:it"
+    r"|right|correct|the)\b",
     re.IGNORECASE | re.VERBOSE,
 )
-_NO = re.compile(r"\W{0,2}(?:incorrect|wrong|no|false|not|nein|falsch|faux|non)\b(?!\ (?:other|nucle|granul))|[✗✘❌✖×]", re.IGNORECASE | re.VERBOSE)
+_NO = re.compile(
+    r"\W{0,2}(?:incorrect|wrong|no|false|not|nein|falsch|faux|non)\b(?!\ (?:other|nucle|granul))|[✗✘❌✖×]",
+    re.IGNORECASE | re.VERBOSE,
+)
 _SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
 _LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
 _MAX_LETTER_LINE = 12
@@ -34,17 +40,23 @@ _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|�
 _OTHERS = re.compile(r"\b(?:others?|remaining|rest|why)\b", re.IGNORECASE)
 # What a line says that comes before a list of options.
 _ANNOUNCES = re.compile(
-    r"\b(?:each|every|options?|choices?|candidates?|possibilit\w+|alternatives?|one by one|in turn|analy\w+|consider\w*|compar\w+|evaluat\w+"
+    r"\b(?:each|every|options?|choices?|candidates?|possibilit\w+|alternatives?|one by one|in turn|analy\w+"
+    r"|consider\w*|compar\w+|evaluat\w+"
     r"|go(?:ing)? through|examin\w+|look(?:ing)? at|list(?:ed)?|break down)\b|选项|選択肢|option|opci[oó]n|각",
     re.IGNORECASE,
 )
 _OPTIONS = re.compile(
-    r"\b(?:options|choices|candidates|answers|alternatives|possibilities|optionen|opciones|opções|opzioni|réponses|respuestas|risposte|respostas|antworten|antwortmöglichkeiten)\b|选项|選択肢|보기",
+    r"\b(?:options|choices|candidates|answers|alternatives|possibilities|optionen|opciones|opções|opzioni|réponses"
+    r"|respuestas|risposte|respostas|antworten|antwortmöglichkeiten)\b|选项|選択肢|보기",
     re.IGNORECASE,
 )
 # A question that is echoed, whose options follow.
 _ASKS = re.compile(r"(?:\A|\n)question:[^\n]{0,200}\n\Z|(?:\A|\n)(?:what|which)\b[^\n]{0,200}\?\n\Z", re.IGNORECASE)
-_ANSWERS = re.compile(r"\b(?:answers?|conclu\w+|correct|best|therefore|thus|hence|so|verdict|diagnosis|final|choose|pick|choice|antwort|fazit|réponse|respuesta|resposta|risposta)\b|答|结论|結論|正解|답|ответ", re.IGNORECASE)
+_ANSWERS = re.compile(
+    r"\b(?:answers?|conclu\w+|correct|best|therefore|thus|hence|so|verdict|diagnosis|final|choose|pick|choice|antwort"
+    r"|fazit|réponse|respuesta|resposta|risposta)\b|答|结论|結論|正解|답|ответ",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -91,14 +103,17 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
     if follows is None or (len(value.letters) > 1 and echoes(text, question)):
         return None
-    if _NO.match(text, follows.end()) or "\n" not in follows[0] and _REJECTED.search(text, value.end, _first_end(text, follows.end())):
+    sentence_end = value.end if "\n" in follows[0] else _first_end(text, follows.end())
+    if _NO.match(text, follows.end()) or _REJECTED.search(text, value.end, sentence_end):
         return None
-    if ":" in follows[0] and _LABEL_WITH_COLON.search(text, follows.end(), text.find("\n") if "\n" in text else len(text)):
+    line_end = len(text.partition("\n")[0])
+    if ":" in follows[0] and _LABEL_WITH_COLON.search(text, follows.end(), line_end):
         return None
     if len(value.letters) == 1 and _heads_a_list(text, min(value.letters), value.end, lines, question):
         return None
     has_text = value.end > 4 and not value.by_text
-    return ("option_text" if value.by_text else "letter_with_text" if has_text else "whole_letter"), value.letters, value.end
+    rule: WholeRule = "letter_with_text" if has_text else "whole_letter"
+    return "option_text" if value.by_text else rule, value.letters, value.end
 
 
 def _first_end(text: str, start: int) -> int:
@@ -123,7 +138,8 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if start == 0:
         return None
     rule, letters = whole(text[start:], question)
-    if rule == "option_text" and lines and lines[-1].start < start and {lines[-1].letter} == letters and text.find("\n", lines[-1].start) == start - 1:
+    is_below = bool(lines) and text.find("\n", lines[-1].start) == start - 1
+    if rule == "option_text" and is_below and letters == {lines[-1].letter}:
         # The heading above names the same option: this is the start of what is said about it.
         return None
     if text[start:] == "A" and 0 < len(lines) and lines[-1].letter != question.letters[-1]:
@@ -163,6 +179,7 @@ def is_list_item(text: str, start: int, letter: str, has_text: bool, lines: list
         return False
     is_echo = _ASKS.search(text, max(0, start - 200), start)
     before_line = text[max(0, start - 200) : start].rstrip(_NUMBERING).rpartition("\n")[2]
-    is_header = (before_line.endswith(":") and line_start > 0 and not text[line_start:start].strip(_NUMBERING)) or _ANNOUNCES.search(before_line) is not None
+    starts_line = line_start > 0 and not text[line_start:start].strip(_NUMBERING)
+    is_header = (starts_line and before_line.endswith(":")) or _ANNOUNCES.search(before_line) is not None
     is_announced = is_header and _ANSWERS.search(before_line) is None
     return is_announced or is_echo is not None or _OPTIONS.search(before_line) is not None

@@ -19,12 +19,16 @@ _TYPOGRAPHY = str.maketrans(
     | dict.fromkeys("\u00ad\u200b\ufe0f\ufeff")
 )
 _LATEX_COMMAND = re.compile(
-    r"\\(?:(?:text|math)(?:bf|it|rm|sf|tt|normal|bb|cal|up)?|operatorname\*?|mbox|hbox|bm|boldsymbol|underline|emph)(?= ?\{)"
+    r"\\(?:(?:text|math)(?:bf|it|rm|sf|tt|normal|bb|cal|up)?|operatorname\*?|mbox|hbox|bm|boldsymbol|underline|emph)"
+    r"(?= ?\{)"
     r"|\\(?:rm|bf|it|sf|tt|large|Large|displaystyle|left|right)(?![A-Za-z]) ?"
 )
 _LATEX_SPACE = re.compile(r"\\(?:q?quad(?![A-Za-z])|[,;:! ])")
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~|<(del|strike)>[^<\n]{1,200}</\1>", re.IGNORECASE)
-_HTML_BLOCK = re.compile(r"</?(?:p|div|li|ul|ol|br|hr|h[1-6]|tr|table|center|details|summary|section)\s?/?>", re.IGNORECASE)
+_HTML_BLOCK = re.compile(
+    r"</?(?:p|div|li|ul|ol|br|hr|h[1-6]|tr|table|center|details|summary|section)\s?/?>",
+    re.IGNORECASE,
+)
 _HTML_INLINE = re.compile(r"</?(?:b|i|u|em|strong|span|code|pre|mark|small|sub|sup|tt|td|th)\s?>", re.IGNORECASE)
 # Emphasis, code and mathematics; an underscore inside a word belongs to the word.
 _MARKS = re.compile(r"[*`$]+|(?<![^\W_])_+|_+(?![^\W_])|\\[()\[\]]")

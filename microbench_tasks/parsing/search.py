@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from microbench_tasks.parsing.context import REACH, is_withdrawn, sentence_before
-from microbench_tasks.parsing.forms import ADJECTIVES, CONCLUDES, CONCLUSION, DETERMINERS, FORMS, SENTENCE, Form
+from microbench_tasks.parsing.form import CONCLUSION, SENTENCE, Form
+from microbench_tasks.parsing.forms import FORMS
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
 from microbench_tasks.parsing.lines import is_list_item
 from microbench_tasks.parsing.values import Question, Value
+from microbench_tasks.parsing.words import ADJECTIVES, CONCLUDES, DETERMINERS
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,17 @@ def _compiled(form: Form) -> _CompiledForm:
     value_first = not head.strip()
     pattern = re.compile(tail if value_first else head, flags)
     rest = re.compile(tail, flags) if tail.strip() and not value_first else None
-    return _CompiledForm(form, pattern, rest, value_first, not form.pattern.isascii() and _LATIN_WORD.search(form.pattern) is None)
+    is_foreign = not form.pattern.isascii() and _LATIN_WORD.search(form.pattern) is None
+    return _CompiledForm(form, pattern, rest, value_first, is_foreign)
 
 
 _FORMS = tuple(_compiled(form) for form in (*FORMS, *LANGUAGE_FORMS))
 # Words that may stand before a noun phrase without a determiner.
 _CONNECTIVES = {
-    *"and but so thus then hence therefore that is now finally overall clearly i think believe say conclude means because ultimately".split(),
-    *"conclusion step question note".split(),
-    *"die richtige korrekte beste meine endgültige wahrscheinlichste passende zutreffende also daher somit ist deshalb".split(),
+    *"and but so thus then hence therefore that is now finally overall clearly ultimately because conclusion".split(),
+    *"i think believe say conclude means step question note".split(),
+    *"die richtige korrekte beste meine endgültige wahrscheinlichste passende zutreffende".split(),
+    *"also daher somit ist deshalb".split(),
     *"la le bonne meilleure ma donc mi mejor opción respuesta a minha melhor mia migliore el una".split(),
     *"правильный верный мой окончательный het juiste goede correcte beste prawidłowa poprawna doğru dass que".split(),
 }
@@ -119,12 +123,20 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
 
 
 # A label of another option, or the number of an item, right before.
-_ITEM_BEFORE = re.compile(r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?)\Z", re.IGNORECASE | re.VERBOSE)
+_ITEM_BEFORE = re.compile(
+    r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?)\Z",
+    re.IGNORECASE | re.VERBOSE,
+)
 _BARE_LETTER = re.compile(r"[A-H](?=\W*\Z)")
 _PUNCTUATED = re.compile(r"\([A-Ha-h]\)|[A-Ha-h][\"')\]}]*[.!\"'}\]]")
 # A sentence whose subject is a letter: the next one may start alike.
-_SUBJECT = re.compile(r"(?:\A|[.!?\n]\s?)(?:[Oo]ption\ )?[A-H]\)?\ (?:is|does|can|has|was|would|cannot|looks)\b|\bnot\ [A-H]\b")
-_LISTED_BEFORE = re.compile(r"(?:\b(?:and|or|nor|und|oder|et|ou|y|o)|[&/+]|和|或|と)\s?[(\"']?\Z|(?<![A-Za-z])[A-H]\)?,\s[(\"']?\Z", re.IGNORECASE)
+_SUBJECT = re.compile(
+    r"(?:\A|[.!?\n]\s?)(?:[Oo]ption\ )?[A-H]\)?\ (?:is|does|can|has|was|would|cannot|looks)\b|\bnot\ [A-H]\b"
+)
+_LISTED_BEFORE = re.compile(
+    r"(?:\b(?:and|or|nor|und|oder|et|ou|y|o)|[&/+]|和|或|と)\s?[(\"']?\Z|(?<![A-Za-z])[A-H]\)?,\s[(\"']?\Z",
+    re.IGNORECASE,
+)
 
 
 def _takes(form: Form, value: Value, text: str) -> bool:
@@ -134,7 +146,7 @@ def _takes(form: Form, value: Value, text: str) -> bool:
 
 
 def _closes(text: str, start: int, end: int, value: Value) -> bool:
-    """Whether a value at the end of a text is an answer rather than the last item of a list or a word that was cut off."""
+    """Whether a value at the end of a text is an answer, not the last item of a list or a word that was cut off."""
     if _ITEM_BEFORE.search(text, max(0, start - 60), start):
         return False
     is_arrow = text[start : start + 3].lstrip("\n")[:2] in ("->", "=>")

@@ -6,11 +6,12 @@ denied, doubted, conditional or taken back. Of those left the last must be stron
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from microbench_tasks.parsing.context import REACH, is_withdrawn, last_revision, last_second_look
-from microbench_tasks.parsing.forms import BOXES, CONCLUSION, MARK, SENTENCE
+from microbench_tasks.parsing.context import REACH, denied_letters, is_withdrawn, last_revision, last_second_look
+from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE
 from microbench_tasks.parsing.lines import closing_line, items, opening_line, single_line
 from microbench_tasks.parsing.plain import plain
 from microbench_tasks.parsing.probabilities import probabilities
@@ -27,6 +28,15 @@ Rule = Literal["declaration", "boxed", "whole_letter", "letter_with_text", "opti
 KINDS: tuple[Kind, ...] = get_args(Kind)
 # In the order in which they are named where several agree.
 RULES: tuple[Rule, ...] = get_args(Rule)
+# Places whose whole content is read: boxes in LaTeX, tags, and GLM's box tokens.
+_BRACES = r"(?:[^{}]++|\{(?:[^{}]++|\{[^{}]*+\})*+\})*+"
+BOXES = re.compile(
+    rf"\\(?:boxed|f(?:rame)?box) ?\{{(?P<boxed>{_BRACES})\}}"
+    r"|<(?P<tag>(?:final_?)?answer|conclusion|choice|option|output|solution)>"
+    r"(?P<tagged>[^<>]*+(?:<\|?\w+\|?>[^<>]*+</?\|?\w+\|?>[^<>]*+)?)</(?P=tag)>"
+    r"|<\|begin_of_(?:box|solution)\|>(?P<token>[^<>]*+)<\|end_of_(?:box|solution)\|>",
+    re.IGNORECASE,
+)
 _MAX_DEPTH = 3
 
 
@@ -49,7 +59,7 @@ def strict_answer(response: str, options: list[str], part: AnswerPart | None = N
     """The one answer that ``response`` states, by `RULES` that never guess.
 
     A letter counts where it is stated as the answer: as the whole response, as its first or last line, in a box or an
-    answer tag, under a label (``Answer: B``), in a sentence (``The answer is B``, in fourteen languages), or as the only
+    answer tag, under a label (``Answer: B``), in a sentence (``The answer is B``, in many languages), or as the only
     option that a list of judged options calls correct. An option's own text counts in the same places. Case does not
     count. Lists, headers and echoes of the options state nothing. What is denied, conditional, tentative, asked, quoted
     or taken back is no answer. A later and stronger statement replaces an earlier one; statements that differ
@@ -98,7 +108,8 @@ def _stated(text: str, asked: Question, depth: int) -> tuple[Rule, frozenset[str
         return rule, letters
     found = sorted(_statements(text, asked, depth), key=lambda statement: statement.start)
     revised = last_revision(text)
-    found = [statement for statement in found if statement.start >= revised]
+    denied = denied_letters(text)
+    found = [said for said in found if said.start >= max(revised, *(denied.get(letter, 0) for letter in said.letters))]
     if not found:
         return rule, frozenset()
     final, looked_again = found[-1].letters, last_second_look(text)

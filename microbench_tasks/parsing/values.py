@@ -20,8 +20,8 @@ _LETTER_END = (
     rf"(?=[^\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\Z|{_GOES_ON})"
 )
 _OPENING = re.compile(
-    r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse|opción|opção|opzione"""
-    r"""|вариант|选项|選項|選択肢) ?)?[(\[{"'<]{0,3} ?""",
+    r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse"""
+    r"""|opción|opção|opzione|вариант|选项|選項|選択肢) ?)?[(\[{"'<]{0,3} ?""",
     re.IGNORECASE,
 )
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
@@ -31,31 +31,42 @@ _GAP = re.compile(
 )
 _ARTICLE = re.compile(r"(?:an?|the|un|une|ein|eine|el|la|le|il) (?=\S)", re.IGNORECASE)
 _CLAUSE_END = re.compile(
-    r"""["')\]}*]{0,3}(?:[\n.,;:!?)\]}"']|\Z| ?[(（\[]| (?:-|because|since|as|due|based|given|which|and|but|so|rather|not|in this"""
+    r"""["')\]}*]{0,3}(?:[\n.,;:!?)\]}"']|\Z| ?[(（\[]"""
+    r"""| (?:-|because|since|as|due|based|given|which|and|but|so|rather|not|in this"""
     r"""|is the|is my|is correct|is right|です|par|car|porque|weil|da|denn)\b| ?(?:です|で|だ|。|입니다|이다)| ?-{1,2}>? )""",
     re.IGNORECASE,
 )
 # A letter that a lower-case word follows starts a name (E. coli, B cell) or is an article (A cell); these words start
 # neither.
-_NAME = re.compile(
-    rf"\.? ?(?!{_GOES_ON}|है|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due|for|from|given|here|if|in"
-    r"|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|fits|matches|richtig|korrekt|correct|right|falsch|rather|seems|since|so|that|the|then|therefore|this|though|to"
-    r"|was|when|where|which|while|with|would|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y"
-    r"|es|que|o|и|или|так|потому|porque|pois|e|perché|è|é)\b|[a-z]?[)\]])[^\W\d_A-Z]"
+_NO_NAME = (
+    rf"{_GOES_ON}|है|[a-z]?[)\]]|(?:according|although|among|and|as|at|based|because|but|by|can|cannot|clearly|due"
+    rf"|for|from"
+    r"|given|here|if|in|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|fits|matches|correct|right"
+    r"|rather"
+    r"|seems|since|so|that|the|then|therefore|this|though|to|was|when|where|which|while|with|would|richtig|korrekt"
+    r"|falsch"
+    r"|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y|es|que|o|и|или|так|потому|pois|e"
+    r"|perché"
+    r"|è|é)\b"
 )
+_NAME = re.compile(rf"\.? ?(?!{_NO_NAME})[^\W\d_A-Z]")
+_ARTICLE_OF = re.compile(rf" (?!{_NO_NAME})\w", re.IGNORECASE)
 _ALSO = re.compile(
-    rf"""(?: ?\([^()\n]{{1,60}}\))?[\s)\]}}"'.]{{0,3}}(?:[,;/&+、]|,? ?\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b(?:/or)?|和|或者?|与|と|または|か|와|과|또는)"""
-    rf""" ?(?:(?:and|or|maybe|possibly|option|choice|either) ){{0,2}}[(\["']{{0,2}}([A-H]|[a-h](?=[)\].,;"'\n]|\Z)){_LETTER_END}""",
+    r"""(?: ?\([^()\n]{1,60}\))?[\s)\]}"'.]{0,3}(?:[,;/&+、]|,? ?\b(?:and|or|und|oder|et|ou|y|o|e|и|или)\b(?:/or)?"""
+    r"""|和|或者?|与|と|または|か|와|과|또는) ?(?:(?:and|or|maybe|possibly|option|choice|either) ){0,2}[(\["']{0,2}"""
+    rf"""([A-H]|[a-h](?=[)\].,;"'\n]|\Z)){_LETTER_END}""",
     re.IGNORECASE,
 )
 # What begins a new clause about the next letter instead of a list (`The answer is A, B is wrong`).
 _PREDICATE = re.compile(
-    r"[)\]]?\.? (?:is|are|was|has|have|had|does|do|did|would|could|should|might|may|can|cannot|can't|shows?|lacks?|looks?|fits?"
-    r"|seems?|being|doesn't|isn't|hasn't|won't|wouldn't|ist|est|es|è|não|no|n'est)\b",
+    r"[)\]]?\.? (?:is|are|was|has|have|had|does|do|did|would|could|should|might|may|can|cannot|can't|shows?|lacks?"
+    r"|looks?|fits?|seems?|being|doesn't|isn't|hasn't|won't|wouldn't|ist|est|es|è|não|no|n'est)\b",
     re.IGNORECASE,
 )
 _LINE_END = re.compile(r"[^\w\n]*(?:\n|\Z)")
-_TEXT_LETTER = re.compile(r"""\s?(?:[(\[](?:option |answer |letter |choice )?([A-Ha-h])[)\]]|(?:, |-{1,2}>? ?|: )(?:option |answer |letter |choice )?\(?([A-H])\)?(?=\W*(?:\n|\Z)))""",
+_TEXT_LETTER = re.compile(
+    r"\s?(?:[(\[](?:option |answer |letter |choice )?([A-Ha-h])[)\]]"
+    r"|(?:, |-{1,2}>? ?|: )(?:option |answer |letter |choice )?\(?([A-H])\)?(?=\W*(?:\n|\Z)))",
     re.IGNORECASE,
 )
 
@@ -153,7 +164,8 @@ class Question:
                 return Value(named | {letter}, False, end, True)
         else:
             end = start + 1
-            if _NAME.match(text, end) and not text.startswith(")", end):
+            is_article = text[start] == "a" and _ARTICLE_OF.match(text, end)
+            if is_article or (_NAME.match(text, end) and not text.startswith(")", end)):
                 return None
             if rival := self._cut_off_text(text, end):
                 return Value(rival | {letter}, False, len(text))
@@ -175,7 +187,8 @@ class Question:
         """The next letter of a list (``B or C``) or of an echo of the options that goes on from ``letter``."""
         also = _ALSO.match(text, end)
         if also:
-            return frozenset() if ("," in also[0] or ";" in also[0]) and _PREDICATE.match(text, also.end()) else frozenset({also[1].upper()})
+            is_clause = ("," in also[0] or ";" in also[0]) and _PREDICATE.match(text, also.end())
+            return frozenset() if is_clause else frozenset({also[1].upper()})
         label = LABEL.match(text, _BREAK.match(text, end).end())
         shown = self.shown(text, label) if label else frozenset()
         # On lines of their own the options are echoed only in their order; explanations start anywhere.
@@ -185,11 +198,12 @@ class Question:
     def shown(self, text: str, label: re.Match[str]) -> frozenset[str]:
         """The letter of a label that stands before its own option's text."""
         letter = label[1].upper()
-        return frozenset({letter}) if letter in self.texts and letter in self.named_at(text, label.end())[0] else frozenset()
+        is_shown = letter in self.texts and letter in self.named_at(text, label.end())[0]
+        return frozenset({letter}) if is_shown else frozenset()
 
     def value_before(self, text: str, end: int) -> tuple[Value, int] | None:
         """The value that ends at ``end``, and where it starts: a letter, a text, or a letter with its text."""
-        close = len(text[:end].rstrip(" \"')]}")) if end else 0
+        close = len(text[:end].rstrip(" \"')]},"))
         named, start = self.named_before(text, close)
         before = text[max(0, (start if named else close) - 40) : start if named else close]
         label = _LABEL_BEFORE.search(before) if named else _LETTER_BEFORE.search(before)
@@ -204,8 +218,14 @@ class Question:
 
 LABEL = re.compile(r"\b([A-Ha-h])\"?[).:\]]{1,2}\s?\"?")
 _BREAK = re.compile(r"[\s,;.()\[]{0,3}")
-_LABEL_BEFORE = re.compile(r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer) )?[(\[\"']{0,2}([A-Ha-h])[)\].:\"']{0,3} ?-? ?[(\[\"']{0,2}\Z", re.IGNORECASE)
-_LETTER_BEFORE = re.compile(r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer|选项|選択肢) ?)?[(\[\"']{0,2}([A-H])\Z", re.IGNORECASE)
+_LABEL_BEFORE = re.compile(
+    r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer) )?[(\[\"']{0,2}([A-Ha-h])[)\].:,\"']{0,3} ?-? ?[(\[\"']{0,2}\Z",
+    re.IGNORECASE,
+)
+_LETTER_BEFORE = re.compile(
+    r"(?<![\w'&-])[(\[\"']?(?:(?:option|choice|answer|选项|選択肢) ?)?[(\[\"']{0,2}([A-H])\Z",
+    re.IGNORECASE,
+)
 
 
 def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:

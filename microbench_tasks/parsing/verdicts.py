@@ -8,14 +8,16 @@ from microbench_tasks.parsing.values import Question
 
 _GOES_ON = r"(?=\W*\Z|\s?[.,;:!|)(\-✓]|\ (?:because|since|as|answer|option|choice|one|here)\b|[、。])"
 _CORRECT = re.compile(
-    rf"(?:(?:this|it|that)\ is\ )?(?:(?:the|a)\ )?(?:correct|right|richtig|korrekt|correcte|correct[ao]|certa|corretta|giusta|正确|正確|正しい|正解|맞음)"
+    rf"(?:(?:this|it|that)\ is\ )?(?:(?:the|a)\ )?(?:correct|right|richtig|korrekt|correcte|correct[ao]|certa"
+    rf"|corretta|giusta|正确|正確|正しい|正解|맞음)"
     rf"(?:\ (?:answer|option|choice|one))?{_GOES_ON}",
     re.IGNORECASE | re.VERBOSE,
 )
 # Weaker: a feature may be true of several options, so all options must be judged.
 _YES = re.compile(rf"[✓✔✅☑○◯]|(?:yes|true|ja|vrai|oui|sí|verdadero|对|是|はい){_GOES_ON}", re.IGNORECASE | re.VERBOSE)
 _NO = re.compile(
-    r"(?:(?:this|it|that)\ is\ )?(?:no|not|false|incorrect|wrong|does\ not|doesn't|falsch|nein|faux|fausse|incorrect\w*|non|falso|errada|错误|错"
+    r"(?:(?:this|it|that)\ is\ )?(?:no|not|false|incorrect|wrong|does\ not|doesn't|falsch|nein|faux|fausse"
+    r"|incorrect\w*|non|falso|errada|错误|错"
     r"|不正确|不对|否|誤り|いいえ|아니)\b|[✗✘❌✖×☒]",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -23,7 +25,10 @@ _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*|]\s?)?")
 _MARK_FIRST = re.compile(r"(?:(?P<good>[✓✔✅☑])|(?P<bad>[✗✘❌✖×]))\s?")
 _MARK_LAST = re.compile(r"(?:(?P<good>[✓✔✅☑○◯])|(?P<bad>[✗✘❌✖×☒]))\W*\Z")
 _SEPARATOR = re.compile(r"[\s:,;.>\-=\"')\]|]*")
-_CORRECT_LAST = re.compile(r"(?:<-|<=|←|-|\()\s?(?:this\ is\ )?(?:the\ )?correct(?:\ (?:answer|option|choice|one))?\W*\Z", re.IGNORECASE | re.VERBOSE)
+_CORRECT_LAST = re.compile(
+    r"(?:<-|<=|←|-|\()\s?(?:this\ is\ )?(?:the\ )?correct(?:\ (?:answer|option|choice|one))?\W*\Z",
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 def verdict(text: str, question: Question) -> tuple[frozenset[str], int]:

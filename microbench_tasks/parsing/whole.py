@@ -17,7 +17,9 @@ _SEPARATOR = re.compile(r"\n|[,;/]| and | or ")
 def _item(num_options: int) -> re.Pattern[str]:
     """A letter of the question where a text starts, bracketed or not, up to its option's text."""
     return re.compile(
-        rf"""(?:\d{{1,2}}[.)] )?(?:(?:option|choice|answer|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:[-=]\s?(?=\s|\Z|(?<=[-=] )))?""",
+        rf"""(?:\d{{1,2}}[.)] )?(?:(?:option|choice|answer"""
+        rf"""|letter) )?[(\[{{"'<]{{0,3}} ?([A-{chr(64 + num_options)}])(?!\w)[\s)\]}}"'>.:,]{{0,6}}(?:[-=]\s?(?=\s"""
+        rf"""|\Z|(?<=[-=] )))?""",
         re.IGNORECASE,
     )
 
@@ -43,7 +45,8 @@ def whole(text: str, question: Question) -> tuple[WholeRule, frozenset[str]]:
 
 # A response of one sentence that says what is seen (`This is a basophil.`): in longer ones it is but an observation.
 _IT_IS = re.compile(
-    r"(?:it|this|that|these|(?:the|this)\ (?:\w+\ ){1,4}?(?:(?:shown|seen|depicted|in\ (?:the|this)\ (?:image|picture|figure))\ )?)\ ?"
+    r"(?:it|this|that|these|(?:the|this)\ (?:\w+\ ){1,4}?(?:(?:shown|seen|depicted|in\ (?:the|this)\ (?:image|picture"
+    r"|figure))\ )?)\ ?"
     r"(?:is|are)\ (?:(?:most\ likely|likely|probably|clearly)\ )?(?:in\ )?(?:an?\ |the\ )?",
     re.IGNORECASE | re.VERBOSE,
 )

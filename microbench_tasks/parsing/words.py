@@ -1,0 +1,51 @@
+"""Words and phrases that the forms of statements are made of, as pieces of regular expressions in verbose mode."""
+
+from __future__ import annotations
+
+import re
+
+# What may qualify an answer. Other words, such as `eliminated`, `other` or `first`, make it another thing.
+DETERMINERS = frozenset("the my our your this its".split())
+ADJECTIVES = DETERMINERS | frozenset(
+    """correct right best final most more likely probable appropriate accurate suitable fitting single only actual true
+    proper chosen selected overall preferred corrected revised closest model's expected predicted definitive ultimate
+    matching own supported fitted suited""".split()
+)
+ADJECTIVE = f"(?:{'|'.join(sorted(ADJECTIVES))})"
+NOUNS = ("answer", "option", "choice", "selection", "letter", "pick", "match", "fit", "statement", "alternative")
+NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision")
+LABELS = (*NOUNS, "ans", "response", "result", "final", "correct", "determination")
+NOUN, LABELED = f"(?:{'|'.join(NOUNS)})", f"(?:{'|'.join(LABELS)})"
+TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from|left|remaining|shown|given)\b[^.,;:!?\n]{0,60}?)?"
+BE = (
+    r"(?:(?:is|remains|stays|becomes|(?:would|should|must|will|has\ to|can\ only)(?:\ then|\ therefore)?\ be|"
+    r"(?:appears|seems)\ to\ be)\b)"
+)
+IS = rf"(?:(?:\ {BE}|'s\b)(?:\ ?[:-])?|\ ?(?:[:=]|-{{1,2}}>?|=>)(?=[\s(\[\"'A-Za-z]))"
+SURELY = (
+    r"(?:(?:(?:the\ )?(?:most\ |very\ |quite\ )?(?:likely|probably|probable)|clearly|definitely|certainly|obviously"
+    r"|therefore|thus|indeed|simply|hence|surely|in\ fact|then|still|now|undoubtedly|almost\ certainly|again|actually"
+    r"|(?:the\ )?(?:option|choice|letter|answer)(?!\ (?:is|should|would|must|has|to|for)\b)(?:\ (?:labell?ed"
+    r"|marked))?),?:?\s){0,3}"
+)
+THEREFORES = (
+    *("therefore", "thus", "hence", "so", "consequently", "accordingly", "in conclusion", "conclusion", "in summary"),
+    *("finally", "ultimately", "overall", "i.e.", "ergo", "also", "daher", "deshalb", "somit", "folglich", "donc"),
+    *("ainsi", "por tanto", "por lo tanto", "portanto", "quindi", "dunque", "entonces", "因此", "所以", "故", "综上", "综上所述"),
+    *("よって", "したがって", "従って", "ゆえに", "따라서", "그러므로", "следовательно", "значит"),
+)
+_LONGEST_FIRST = "|".join(re.escape(word) for word in sorted(THEREFORES, key=len, reverse=True))
+# The set of first letters makes the search fast.
+THEREFORE = f"(?=[{''.join(sorted({word[0] for word in THEREFORES}))}])(?:{_LONGEST_FIRST})"
+CONCLUDES = re.compile(rf"\b{THEREFORE}", re.IGNORECASE | re.VERBOSE)
+# Where a statement ends, or its reason starts.
+END = (
+    r"(?=[\s\"')\]}>]{0,4}(?:[.,;:!\n。、]|\Z|\ ?[(\[-]"
+    r"|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
+    r"|not|rather|weil|da|denn|car|porque|pois|perché)\b))"
+)
+AT_END = r"(?=\W*\Z)"
+CHOOSE = (
+    r"(?:choose|chose|select(?:ed)?|pick(?:ed)?|go(?:ing)?\ (?:with|for)|say|answer|vote\ for|opt\ for|settle\ on"
+    r"|conclude|meant?|stick\ with|decide\ (?:on|for)|think|believe)"
+)
