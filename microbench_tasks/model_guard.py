@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +40,7 @@ def guarding(model: Any) -> Iterator[None]:
         if is_served:
             model.client = plain_client(client)
     except AttributeError:
-        # A class that lets nothing be set is taken as it is; its responses are still read as text when they are scored.
+        # A class that lets nothing be set is taken as it is; its responses are read as text when they are scored.
         is_served = False
     try:
         yield
@@ -60,7 +60,8 @@ def _generate(model: Any, original: Callable[[list[Instance]], list[Any]], reque
         responses = original(requests)
     else:
         responses = WatchedModel(model, original).responses(requests, ours)
-    return [_as_text(response) if is_ours else _storable(response) for response, is_ours in zip(responses, ours, strict=True)]
+    pairs = zip(responses, ours, strict=True)
+    return [_as_text(response) if is_ours else _storable(response) for response, is_ours in pairs]
 
 
 def _marks_failures(kind: type) -> bool:
@@ -81,13 +82,14 @@ def _as_text(response: Any) -> Any:
 
     if isinstance(response, GenerationResult):
         return GenerationResult(text=text_of(response.text), token_counts=response.token_counts)
-    if isinstance(response, (tuple, list)) and len(response) == 2 and isinstance(response[1], (TokenCounts, dict)) and _is_counts(response[1]):
+    is_pair = isinstance(response, (tuple, list)) and len(response) == 2
+    if is_pair and (isinstance(response[1], TokenCounts) or _is_counts(response[1])):
         return text_of(response[0]), response[1]
     return text_of(response)
 
 
 def _is_counts(value: Any) -> bool:
-    return not isinstance(value, Mapping) or value.keys() <= {"input_tokens", "output_tokens", "reasoning_tokens"}
+    return isinstance(value, dict) and value.keys() <= {"input_tokens", "output_tokens", "reasoning_tokens"}
 
 
 def _storable(response: Any) -> Any:

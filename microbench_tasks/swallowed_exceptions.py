@@ -98,8 +98,8 @@ class WatchedModel:
                 remaining = [place for place in remaining if keys[place] not in marks]
         answers = dict(zip(remaining, found, strict=True))
         places = {keys[place]: place for place in remaining if keys[place] is not None}
-        doubtful = self._judge(watch, {key: answers[place] for key, place in places.items()}, marks) if answers else []
-        for key in doubtful:
+        by_key = {key: answers[place] for key, place in places.items()}
+        for key in self._judge(watch, by_key, marks) if by_key else ():
             again = self._ask_alone(requests[places[key]], marks)
             answers |= {place: again for place in remaining if keys[place] == key}
         return [failure_mark(marks[key]) if key in marks else answers[place] for place, key in enumerate(keys)]
@@ -114,14 +114,16 @@ class WatchedModel:
             elif event.is_error:
                 doubtful |= dict.fromkeys(candidates)
             else:
-                doubtful |= dict.fromkeys(key for key in candidates if _is_empty(answers[key]) or _repeats(key, answers, watch.order))
+                suspects = (key for key in candidates if _is_empty(answers[key]) or _repeats(key, answers, watch.order))
+                doubtful |= dict.fromkeys(suspects)
         return [key for key in doubtful if key not in marks]
 
     def _each_alone(self, requests: list[Instance]) -> list[Any]:
         """Ask one by one: a class that reads no documents does not show which request failed."""
         marks: dict[_Key, str] = {}
         answers = [self._ask_alone(request, marks) for request in requests]
-        return [failure_mark(marks[key]) if (key := _key(request)) in marks else answer for request, answer in zip(requests, answers)]
+        keys = map(_key, requests)
+        return [failure_mark(marks[key]) if key in marks else answer for key, answer in zip(keys, answers)]
 
     def _ask_alone(self, request: Instance, marks: dict[_Key, str]) -> Any:
         try:
@@ -144,7 +146,9 @@ class WatchedModel:
                     raise
                 asked = {_key(request) for request in requests}
                 marks = {key: event.reason for event in watch.events for key in event.candidates if key in asked}
-                raise _Stopped(marks or {key: watch.events[-1].reason for key in asked if len(asked) == 1}, error) from error
+                if not marks and len(asked) == 1:
+                    marks = dict.fromkeys(asked, watch.events[-1].reason)
+                raise _Stopped(marks, error) from error
 
 
 class _Stopped(Exception):
@@ -204,7 +208,12 @@ def _watching(model: Any, watch: _Watch) -> Iterator[None]:
             note(record.pathname, record.levelno, record.thread or 0)
 
     handler = Handler()
-    sink = logger.add(lambda message: note(message.record["file"].path, message.record["level"].no, message.record["thread"].id), level=0, format="{message}", catch=True)
+
+    def write(message: Any) -> None:
+        record = message.record
+        note(record["file"].path, record["level"].no, record["thread"].id)
+
+    sink = logger.add(write, level=0, format="{message}", catch=True)
     logging.getLogger().addHandler(handler)
     tasks, hook = model.task_dict, getattr(model, "cache_hook", None)
     model.task_dict = _NotedDocuments(tasks, watch.note_read)

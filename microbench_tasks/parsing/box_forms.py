@@ -56,10 +56,24 @@ _CORNER_KEYS = (
     ("x0", "y0", "x1", "y1"),
 )
 _START_KEYS = (("x", "y"), ("x1", "y1"), ("xmin", "ymin"), ("left", "top"))
-_CENTRE_KEYS = (("cx", "cy"), ("xc", "yc"), ("xcenter", "ycenter"), ("centerx", "centery"), ("xcentre", "ycentre"), ("centrex", "centrey"))
+_CENTRE_KEYS = (
+    ("cx", "cy"),
+    ("xc", "yc"),
+    ("xcenter", "ycenter"),
+    ("centerx", "centery"),
+    ("xcentre", "ycentre"),
+    ("centrex", "centrey"),
+)
 _EXTENT_KEYS = (("w", "h"), ("width", "height"))
 # Two opposite corners, each a point of its own.
-_POINT_KEYS = (("topleft", "bottomright"), ("upperleft", "lowerright"), ("lefttop", "rightbottom"), ("min", "max"), ("start", "end"), ("p1", "p2"))
+_POINT_KEYS = (
+    ("topleft", "bottomright"),
+    ("upperleft", "lowerright"),
+    ("lefttop", "rightbottom"),
+    ("min", "max"),
+    ("start", "end"),
+    ("p1", "p2"),
+)
 
 
 def corners_of(values: Mapping[str, float], points: Mapping[str, tuple[float, float]]) -> Corners | None:
@@ -87,18 +101,23 @@ _STATED_ORDERS: tuple[tuple[re.Pattern[str], Order], ...] = (
     (re.compile("xxyy"), "xxyy"),
     (re.compile("xyxy|ltrb|tlbr"), "xyxy"),
 )
-_BOX = re.compile("box|coord|rectangle|bounds|location|region|object|detection|instance|prediction|annotation|result|answer|^rect$|^[0-9]+$")
+_BOX = re.compile(
+    "box|coord|rectangle|bounds|location|region|object|detection|instance|prediction|annotation|result|answer"
+    "|^rect$|^[0-9]+$"
+)
 # What four numbers are otherwise, by the end of the key ("box_scores", "imageSize") …
 _OTHER_END = re.compile(
-    "(?:score|conf|confidence|prob|probability|probabilitie|logit|size|shape|point|cent(?:er|re|roid)|polygon|quad|quadrilateral|segmentation|mask)s?(?:2d)?$"
+    "(?:score|conf|confidence|prob|probability|probabilitie|logit|size|shape|point|cent(?:er|re|roid)"
+    "|polygon|quad|quadrilateral|segmentation|mask)s?(?:2d)?$"
 )
 # … or by its last word. Any other word may be a class's name, as in {"nucleus": [10, 20, 30, 40]}.
 _OTHER_WORDS = frozenset(
-    "angle area aspect bgr caption category channel class color colour comment count crop date description dim dimension distance distribution "
-    "embedding explanation extent feature file format frame histogram id idx image img index indice info intensity label margin max mean "
-    "measurement median meta metadata min name note number offset option original padding page path percentile photo picture pixel quantile "
-    "range rank ratio reason resolution rgb rgba rotation scale seed source stat statistic std step text threshold time timestamp total type "
-    "unit url value variance vector version view weight window".split()
+    "angle area aspect bgr caption category channel class color colour comment count crop date description dim "
+    "dimension distance distribution embedding explanation extent feature file format frame histogram id idx image "
+    "img index indice info intensity label margin max mean measurement median meta metadata min name note number "
+    "offset option original padding page path percentile photo picture pixel quantile range rank ratio reason "
+    "resolution rgb rgba rotation scale seed source stat statistic std step text threshold time timestamp total "
+    "type unit url value variance vector version view weight window".split()
 )
 
 
@@ -122,7 +141,7 @@ class Key:
 
     @classmethod
     def of(cls, text: str, end: int, *, is_strict: bool) -> Key:
-        """The key that is written as ``text``; a strict one is an object's, another is a word before a colon in prose."""
+        """The key that is written as ``text``: an object's if strict, else a word before a colon in prose."""
         name = re.sub("[^a-z0-9]+", "", text.casefold())
         order = next((order for pattern, order in _STATED_ORDERS if pattern.search(name)), None)
         words = re.findall(r"[^\W\d_]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", text))

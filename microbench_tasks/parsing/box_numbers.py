@@ -31,7 +31,13 @@ _INSIDE = re.compile(
     re.VERBOSE,
 )
 
-_BOX_TAGS = {"<box>": "</box>", "<bbox>": "</bbox>", "<|box_start|>": "<|box_end|>", "<|det|>": "<|/det|>", "<|begin_of_box|>": "<|end_of_box|>"}
+_BOX_TAGS = {
+    "<box>": "</box>",
+    "<bbox>": "</bbox>",
+    "<|box_start|>": "<|box_end|>",
+    "<|det|>": "<|/det|>",
+    "<|begin_of_box|>": "<|end_of_box|>",
+}
 _CLOSING_TAGS = frozenset(_BOX_TAGS.values())
 _TAGGED = "<box>"
 _OPENING = {"]": "[", ")": "(", "}": "{"}
@@ -39,7 +45,10 @@ _OPENING = {"]": "[", ")": "(", "}": "{"}
 _NULLS = ("null", "none")
 # A box in a string: four numbers, in brackets or not, or two points.
 _POINT = rf"\(\s*+{_DECIMAL}\s*+,\s*+{_DECIMAL}\s*+\)"
-_STRING_OF_NUMBERS = re.compile(rf"\s*+(?:[\[(<]{{0,2}}\s*+{_DECIMAL}(?:[\s,;]++{_DECIMAL}){{3}}\s*+[\])>]{{0,2}}|\[?\s*+{_POINT}\s*+,?\s*+{_POINT}\s*+\]?)\s*+")
+_STRING_OF_NUMBERS = re.compile(
+    rf"\s*+(?:[\[(<]{{0,2}}\s*+{_DECIMAL}(?:[\s,;]++{_DECIMAL}){{3}}\s*+[\])>]{{0,2}}"
+    rf"|\[?\s*+{_POINT}\s*+,?\s*+{_POINT}\s*+\]?)\s*+"
+)
 
 
 @dataclass(slots=True)
@@ -156,7 +165,8 @@ class NumbersReader:
 
     def _on_bare_key(self, token: re.Match) -> None:
         self._on_other(token)
-        self.key = Key.of(token["bare_key"], token.end(), is_strict=bool(self.groups) and self.groups[-1].bracket == "{")
+        in_object = bool(self.groups) and self.groups[-1].bracket == "{"
+        self.key = Key.of(token["bare_key"], token.end(), is_strict=in_object)
 
     def _on_number(self, token: re.Match) -> None:
         self._add_number(float(token["number"]), token)
@@ -297,7 +307,8 @@ class NumbersReader:
 
     def _add_lists(self, lists: list[list[float]], order: Order) -> None:
         """Add the lists of four numbers, or of four and a score."""
-        self.boxes += [ordered(values[:4], order) for values in lists if len(values) == 4 or (len(values) == 5 and 0 <= values[4] <= 1)]
+        scored = (values for values in lists if len(values) == 4 or (len(values) == 5 and 0 <= values[4] <= 1))
+        self.boxes += [ordered(values[:4], order) for values in scored]
 
     def _add_point(self, group: _Group, end: int) -> None:
         between = self.text[self.points_end : group.start]

@@ -7,8 +7,11 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Parts that hold what a model thought, by their type; their text stands under the type's own name, or under one of these.
-_THOUGHTS = frozenset({"thinking", "reasoning", "reasoning_content", "reasoning_text", "redacted_thinking", "thought", "thoughts", "think", "analysis", "summary_text"})
+# Parts that hold what a model thought, by their type.
+_THOUGHTS = frozenset(
+    "thinking reasoning reasoning_content reasoning_text redacted_thinking thought thoughts think analysis "
+    "summary_text".split()
+)
 _TEXTS = frozenset({"text", "output_text", "input_text", "refusal"})
 _TEXT_FIELDS = ("text", "content", "refusal", "value", "output_text")
 _THOUGHT_FIELDS = ("thinking", "reasoning", "reasoning_content", "thought", "text", "content", "summary", "data")
@@ -63,9 +66,14 @@ def logged_parts(text: str) -> str:
             parts = parse(text)
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             continue
-        if isinstance(parts, list) and all(isinstance(part, dict) and part.get("type") in _THOUGHTS | _TEXTS for part in parts):
+        if isinstance(parts, list) and all(_is_part(part) for part in parts):
             return text_of(parts)
     return text
+
+
+def _is_part(value: Any) -> bool:
+    kind = value.get("type") if isinstance(value, dict) else None
+    return isinstance(kind, str) and kind in _THOUGHTS | _TEXTS
 
 
 def _pieces(content: Any, depth: int) -> Iterator[str]:

@@ -22,10 +22,13 @@ _HEAD = re.compile(
 # What it writes between question and answer. Not every tag: an answer may be one.
 _TURN = (
     r"</?s>|\[/INST\]|<AI>|<(?:start|end)_of_turn>|<end_of_utterance>|<[be]os>"
-    r"|<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|end|endoftext|end_of_text|eom_id)\|>|<\|assistant\|>(?:\s?:)?"
+    r"|<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|end|endoftext|end_of_text|eom_id)\|>"
+    r"|<\|assistant\|>(?:\s?:)?"
 )
 _ANSWERER = r"(?:assistant|model|gpt|bot)(?:[ \t]*+:|(?=\s*\n|\s*<[|/]|<start_of_turn>))"
-_TAIL = re.compile(rf"(?:\s++|{_TURN}|\#{{2,3}}\s*+response:|(?:\#{{2,3}}\s*+)?{_ANSWERER})*+", re.IGNORECASE | re.VERBOSE)
+_TAIL = re.compile(
+    rf"(?:\s++|{_TURN}|\#{{2,3}}\s*+response:|(?:\#{{2,3}}\s*+)?{_ANSWERER})*+", re.IGNORECASE | re.VERBOSE
+)
 # A template that announces the question announces the answer too.
 _QUESTION = re.compile(r"\bquestion\s*:\s*\Z", re.IGNORECASE)
 _ANSWER = re.compile(r"\s*(?:short )?answer\s*:\s*", re.IGNORECASE)

@@ -8,11 +8,16 @@ from typing import Literal
 # A request that failed in all its tries, or was not made as the run's budget of tokens was used up, and marks of the
 # same form; what classes that make videos write; the words of Python and of the package openai for an exception.
 # `microbench_tasks.model_guard` marks failures in the first form too.
-_FAILED = re.compile(r"\[(?:LMMS_EVAL_[A-Z_]*(?:FAILED|EXCEEDED|ERROR|TIMEOUT|ABORTED|SKIPPED)|GENERATION_FAILED)\b|Traceback \(most recent call last\):|Error code: [1-5][0-9]{2} - ")
+_FAILED = re.compile(
+    r"\[(?:LMMS_EVAL_[A-Z_]*(?:FAILED|EXCEEDED|ERROR|TIMEOUT|ABORTED|SKIPPED)|GENERATION_FAILED)\b"
+    r"|Traceback \(most recent call last\):|Error code: [1-5][0-9]{2} - "
+)
 # What Gemini's client writes where the service withheld an answer.
 _WITHHELD = re.compile(r"\[SAFETY_BLOCKED:[^\]]*\]?\s*\Z")
 # What async_openai makes of a message whose content is no text: Python's own words for adding it to one.
-_NO_TEXT = re.compile(r"(?:Error: )?(?:can only concatenate str \(not \"(?P<kind>[\w.]+)\"\) to str|must be str, not (?P<older>[\w.]+))\Z")
+_NO_TEXT = re.compile(
+    r"(?:Error: )?(?:can only concatenate str \(not \"(?P<kind>[\w.]+)\"\) to str|must be str, not (?P<older>[\w.]+))\Z"
+)
 
 
 def failure_mark(reason: str) -> str:

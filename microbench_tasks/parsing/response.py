@@ -100,11 +100,14 @@ def parse_answer(response: str, options: list[str], prompt: str = "") -> ParsedR
     return ParsedResponse(said, tuple(paper_letters(said.text, options)), strict_answer(said.text, options), shares)
 
 
-def parse_box_answer(response: str, convention: str, image_size: Size, model_input_size: Size | None = None, prompt: str = "") -> ParsedResponse:
+def parse_box_answer(
+    response: str, convention: str, image_size: Size, model_input_size: Size | None = None, prompt: str = ""
+) -> ParsedResponse:
     """Read the boxes of a response in a convention, a key of `boxes.CONVENTIONS`."""
     said = answer_text(response, prompt)
     if said.status in ("failed", "truncated"):
-        return ParsedResponse(said, boxes=ParsedBoxes(np.empty((0, 4)), "truncated" if said.status == "truncated" else "unparsed"))
+        status = "truncated" if said.status == "truncated" else "unparsed"
+        return ParsedResponse(said, boxes=ParsedBoxes(np.empty((0, 4)), status))
     return ParsedResponse(said, boxes=parse_boxes(said.text, convention, image_size, model_input_size))
 
 
