@@ -629,12 +629,12 @@ REPEATED = ["B", " ", "\n", "A) ", "a)", "*", "_", "a_", "(", "{", "# ", "not ",
 
 
 @pytest.mark.parametrize("token", REPEATED)
-def test_a_megabyte_of_one_token_is_read_in_linear_time(token):
-    """It takes half a second; in quadratic time it would take minutes."""
-    response = "Answer" + token * (1_000_000 // len(token.encode()))
+def test_many_kilobytes_of_one_token_are_read_in_linear_time(token):
+    """A second is enough; in quadratic time it would take a minute."""
+    response = "Answer" + token * (300_000 // len(token.encode()))
     start = time.process_time()
     strict_answer(response, CELLS)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 3
 
 
 @pytest.mark.parametrize(

@@ -138,8 +138,9 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if start == 0:
         return None
     rule, letters = whole(text[start:], question)
-    is_below = bool(lines) and text.find("\n", lines[-1].start) == start - 1
-    if rule == "option_text" and is_below and letters == {lines[-1].letter}:
+    above = [item for item in lines if item.start < start]
+    is_below = bool(above) and text.find("\n", above[-1].start) == start - 1
+    if is_below and letters == {above[-1].letter}:
         # The heading above names the same option: this is the start of what is said about it.
         return None
     if text[start:] == "A" and 0 < len(lines) and lines[-1].letter != question.letters[-1]:

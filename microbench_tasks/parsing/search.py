@@ -131,7 +131,8 @@ _BARE_LETTER = re.compile(r"[A-H](?=\W*\Z)")
 _PUNCTUATED = re.compile(r"\([A-Ha-h]\)|[A-Ha-h][\"')\]}]*[.!\"'}\]]")
 # A sentence whose subject is a letter: the next one may start alike.
 _SUBJECT = re.compile(
-    r"(?:\A|[.!?\n]\s?)(?:[Oo]ption\ )?[A-H]\)?\ (?:is|does|can|has|was|would|cannot|looks)\b|\bnot\ [A-H]\b"
+    r"(?:\A|[.!?\n]\s?)(?:[Oo]ption\ )?[A-H]\)?\ (?:is|does|can|has|was|would|cannot|looks|ist|scheidet|est|es|è|é)\b"
+    r"|\b(?:not|nicht|pas|no)\ [A-H]\b"
 )
 _LISTED_BEFORE = re.compile(
     r"(?:\b(?:and|or|nor|und|oder|et|ou|y|o)|[&/+]|和|或|と)\s?[(\"']?\Z|(?<![A-Za-z])[A-H]\)?,\s[(\"']?\Z",
@@ -142,7 +143,9 @@ _LISTED_BEFORE = re.compile(
 def _takes(form: Form, value: Value, text: str) -> bool:
     if form.takes == "any":
         return True
-    return not value.by_text and (form.takes == "letter" or value.has_text)
+    # A small `a` at the end may be the article of a text that is cut off.
+    is_article = text[value.end - 1 : value.end] == "a" and value.end == len(text)
+    return not value.by_text and (value.has_text or (form.takes == "letter" and not is_article))
 
 
 def _closes(text: str, start: int, end: int, value: Value) -> bool:
