@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 from loguru import logger
 
+from microbench_tasks import reading_changes
 from microbench_tasks.metrics.bootstrap import CONFIDENCE_LEVEL, METHODS, NUM_RESAMPLES, SEED, Interval, bootstrap_interval
 from microbench_tasks.schema import DataError
 
@@ -33,6 +34,8 @@ Items = Sequence[Any]
 
 # Of failed requests, how many a warning names.
 _NAMED = 50
+# Of kinds of question or classes, how many a line of the log names.
+_NAMED_KINDS = 5
 
 
 class Figure(float):
@@ -106,13 +109,23 @@ def microbench_failed(items: Items) -> int:
     """How many requests got no response, as a server's errors outlasted all retries or a budget was used up; a warning names them.
 
     They count as wrong. The harness keeps no failed request in its cache for tasks of ours, so that the same command asks them again.
+    What stood beside the answers of the others (prompts, reasoning, tokens of a template) is counted in a line of the log.
     """
+    beside = reading_changes.taken_off(items)
+    if beside:
+        logger.info(f"Micro-Bench ({_asked_about(items)}): taken off before the answer was read, {beside}.")
     failed = [item for item in items if item["failed"]]
     if failed:
         named = ", ".join(f"{item['image']} ({item['kind']})" for item in failed[:_NAMED])
         more = f" and {len(failed) - _NAMED} more; with --log_samples the samples file names all" if len(failed) > _NAMED else ""
         logger.warning(f"Micro-Bench: {len(failed)} of {len(items)} requests got no response and count as wrong: {named}{more}. With --use_cache the same command asks these again, and no other.")
     return len(failed)
+
+
+def _asked_about(items: Items) -> str:
+    """The kinds of question, or classes of boxes, and the dataset if there is one only."""
+    kinds, datasets = (sorted({item[name] for item in items}) for name in ("kind", "dataset"))
+    return ", ".join([*kinds[:_NAMED_KINDS], *(["…"] if len(kinds) > _NAMED_KINDS else []), *(datasets if len(datasets) == 1 else [])])
 
 
 # --- tasks that ask for boxes --------------------------------------------------------

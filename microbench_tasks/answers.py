@@ -6,10 +6,8 @@ and the strict one (`strict_answer`), which reads an answer only where one is st
 
 from __future__ import annotations
 
-import re
-from typing import Literal
-
 from microbench_tasks.parsing import strict
+from microbench_tasks.parsing.failures import placeholder
 from microbench_tasks.parsing.probabilities import probabilities
 from microbench_tasks.parsing.strict import KINDS, RULES, Answer, Kind, Rule
 from microbench_tasks.schema import LETTERS
@@ -34,25 +32,6 @@ def lettered(options: list[str]) -> list[str]:
     return [f"{letter}) {option}" for letter, option in zip(LETTERS, options)]
 
 
-# What lmms-eval's clients of servers return for a request that failed in all its tries, or that was not made as the
-# run's budget of tokens was used up; and what its async_openai makes of a message without content.
-_FAILED = re.compile(r"\[LMMS_EVAL_(?:REQUEST_FAILED|BUDGET_EXCEEDED)\b")
-_NO_CONTENT = 'Error: can only concatenate str (not "NoneType") to str'
-
-
-def placeholder(response: str) -> Literal["failed", "empty"] | None:
-    """What the harness's own text in the place of a model's stands for; None if ``response`` is the model's.
-
-    Source: ``models/chat/openai.py`` and ``models/chat/async_openai.py`` of lmms-eval 0.7.3.
-
-    >>> placeholder("[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500")
-    'failed'
-    """
-    if _FAILED.match(response):
-        return "failed"
-    return "empty" if response == _NO_CONTENT else None
-
-
 def paper_letters(response: str, options: list[str]) -> list[str]:
     """The letters that the paper's rule would call right for ``response``, were they the answer's.
 
@@ -60,8 +39,12 @@ def paper_letters(response: str, options: list[str]) -> list[str]:
     option (``B) basophil``) occurs in it; case counts. So ``The answer is B`` gives no letter
     and ``Cannot tell`` gives C. An echo of all options gives them all.
 
-    Deviation: the published code has letters up to G although it prompts with H; here every
-    letter of the question counts. Source: GitHub ``Ale9806/eVLLM``.
+    What reaches the rule is the text of `microbench_tasks.parsing.response.answer_text`: the response without an echo
+    of the prompt, reasoning, chat tokens and surrounding white space.
+
+    Two deviations from the published code: it has letters up to G although it prompts with H, and here every letter
+    of the question counts; it deletes ``nan`` inside responses, so that an option with ``malignancy`` is not found,
+    and here the response stays as it is. Source: GitHub ``Ale9806/eVLLM``.
 
     >>> paper_letters("B) basophil", ["platelet", "basophil"])
     ['B']

@@ -1,4 +1,4 @@
-"""From a response to boxes in pixels, by a named convention. Imports nothing of ours.
+"""From a response to boxes in pixels, by a named convention.
 
 Three stages are kept apart: this module extracts and converts boxes exactly as written; what
 is degenerate or doubled is counted, not repaired; `microbench_tasks.metrics.grit` scores. The
@@ -9,22 +9,22 @@ Each reader goes over the response once, in time linear in its length.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+
+from microbench_tasks.parsing import box_tokens
+from microbench_tasks.parsing.box_forms import Corners, Extraction, Status
+from microbench_tasks.parsing.box_numbers import NumbersReader
+from microbench_tasks.parsing.reasoning import answer_part
 
 # More boxes than any micrograph has instances: a model that repeats itself until its token limit.
 MAX_BOXES = 10_000
 
 Size = tuple[float, float]
-Corners = tuple[float, ...]
-Status = Literal["parsed", "truncated", "unparsed"]
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,9 @@ class ParsedBoxes:
 def parse_boxes(text: str, convention: str, image_size: Size, model_input_size: Size | None = None, *, max_boxes: int = MAX_BOXES) -> ParsedBoxes:
     """Read the boxes of a response.
 
-    Only what follows the last ``</think>`` counts, and of that only the last ``<answer>`` if
-    there is one; with an unclosed ``<think>`` there is no answer. Labels are ignored. Four
-    numbers in prose, points, boxes with a score and quadrilaterals are no boxes.
+    Only the answer counts (`answer_part`), and of that only the last ``<answer>`` if there is one; reasoning that
+    never ends is a truncated response without boxes. Labels and scores are ignored. A key that states an order
+    (``bbox_xywh``) is obeyed. Four numbers in prose, points and quadrilaterals are no boxes.
 
     Args:
         text: the response; any text will do.
@@ -185,17 +185,6 @@ def _scale(rule: Convention, image_size: Size, model_input_size: Size | None) ->
 
 # --- extract -------------------------------------------------------------------------
 
-
-@dataclass(frozen=True)
-class _Extraction:
-    """Boxes ``x1 y1 x2 y2`` as written, and what the response says as a whole."""
-
-    boxes: list[Corners]
-    status: Status
-
-
-_UNPARSED = _Extraction([], "unparsed")
-
 # Full-width forms of ASCII and other characters that stand for plain punctuation; backslashes
 # only escape (Markdown's \_, LaTeX's \[).
 _PLAIN = str.maketrans(
@@ -203,377 +192,24 @@ _PLAIN = str.maketrans(
     | dict(zip("、【】“”‘’\N{MINUS SIGN}", ",[]\"\"''-"))
     | {"\\": None, "\N{ZERO WIDTH SPACE}": None, "\N{ZERO WIDTH NO-BREAK SPACE}": None}
 )
-_REASONING = re.compile(r"<(/?)think(?:ing)?>", re.IGNORECASE)
 _ANSWER = re.compile(r"<answer>((?:(?!</?answer>).)*+)", re.IGNORECASE | re.DOTALL)
 _NONE = re.compile(r"\W*+(?:json\b\W*+)?(?:none|null)\W*+", re.IGNORECASE)
 
 
-def _extracted(text: str, rule: Convention) -> _Extraction:
-    answer = _answer(text.translate(_PLAIN))
-    if answer is None or rule.grammar is None:
-        return _UNPARSED
+def _extracted(text: str, rule: Convention) -> Extraction:
+    part = answer_part(text.translate(_PLAIN))
+    if part.truncated:
+        return Extraction([], "truncated")
+    answer = (_ANSWER.findall(part.text) or [part.text])[-1]
+    if rule.grammar is None:
+        return Extraction([], "unparsed")
     if _NONE.fullmatch(answer) or (rule.silence_is_none and not answer.strip()):
-        return _Extraction([], "parsed")
+        return Extraction([], "parsed")
     if rule.grammar == "paligemma":
-        return _paligemma_boxes(answer, rule.order)
+        return box_tokens.paligemma_boxes(answer, rule.order)
     if rule.grammar == "florence":
-        return _token_boxes(answer, _FLORENCE_TOKEN, 4)
+        return box_tokens.token_boxes(answer, box_tokens.FLORENCE_TOKEN, 4)
     if rule.grammar == "kosmos":
-        cells = _token_boxes(answer, _KOSMOS_TOKEN, 2)
-        return _Extraction([_half_cells(*map(int, pair)) for pair in cells.boxes], cells.status)
-    return _NumbersReader(answer, rule.order).read()
-
-
-def _answer(text: str) -> str | None:
-    """The part of a response that counts; None if its reasoning never ends."""
-    tags = list(_REASONING.finditer(text))
-    if tags:
-        if not tags[-1][1]:
-            return None
-        text = text[tags[-1].end() :]
-    return (_ANSWER.findall(text) or [text])[-1]
-
-
-def _corners(values: Iterable[float], order: str) -> Corners:
-    """Four values in the given order as ``x1 y1 x2 y2``."""
-    first, second, third, fourth = values
-    return (second, first, fourth, third) if order == "yxyx" else (first, second, third, fourth)
-
-
-def _status(num_boxes: int, is_truncated: bool, says_none: bool = False) -> Status:
-    if is_truncated:
-        return "truncated"
-    return "parsed" if num_boxes or says_none else "unparsed"
-
-
-# --- tokens --------------------------------------------------------------------------
-
-_PALIGEMMA_TOKEN = re.compile(r"<loc([0-9]{4})>")
-_FLORENCE_TOKEN = re.compile(r"<loc_([0-9]{1,4})>")
-_KOSMOS_TOKEN = re.compile(r"<patch_index_([0-9]{1,4})>")
-_CUT_TOKEN = re.compile(r"<[a-z_]*+[0-9]*+\s*+\Z")
-_KOSMOS_SIDE = 32
-
-
-def _paligemma_boxes(text: str, order: str) -> _Extraction:
-    """One box per part between semicolons: its first four tokens; fewer are no box.
-
-    Source: GitHub ``Ale9806/eVLLM``, which raises where fewer than four are left.
-    """
-    parts = [_PALIGEMMA_TOKEN.findall(part)[:4] for part in text.split(";")]
-    boxes = [_corners(map(float, part), order) for part in parts if len(part) == 4]
-    return _Extraction(boxes, _status(len(boxes), 0 < len(parts[-1]) < 4 or _is_cut(text)))
-
-
-def _token_boxes(text: str, token: re.Pattern, size: int) -> _Extraction:
-    """Groups of ``size`` consecutive tokens; whatever stands between two tokens ends a group."""
-    groups, group, end = [], [], 0
-    for match in token.finditer(text):
-        if text[end : match.start()].strip():
-            group = []
-        group.append(float(match[1]))
-        end = match.end()
-        if len(group) == size:
-            groups.append(tuple(group))
-            group = []
-    breaks_off = bool(group) and not text[end:].strip()
-    return _Extraction(groups, _status(len(groups), breaks_off or _is_cut(text)))
-
-
-def _is_cut(text: str) -> bool:
-    """Whether ``text`` ends inside a token."""
-    return _CUT_TOKEN.match(text, max(0, text.rfind("<"))) is not None
-
-
-def _half_cells(upper_left: int, lower_right: int) -> Corners:
-    """The box between the centres of two cells of Kosmos-2's grid, in half cells.
-
-    Cells in one row or column have no box between their centres: theirs spans both in full.
-    """
-    y1, x1 = divmod(upper_left, _KOSMOS_SIDE)
-    y2, x2 = divmod(lower_right, _KOSMOS_SIDE)
-    if x1 == x2 or y1 == y2:
-        return 2 * x1, 2 * y1, 2 * x2 + 2, 2 * y2 + 2
-    return 2 * x1 + 1, 2 * y1 + 1, 2 * x2 + 1, 2 * y2 + 1
-
-
-# --- numbers -------------------------------------------------------------------------
-
-_DECIMAL = r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?"
-_NUMBER = rf"(?:{_DECIMAL}|[-+]?(?i:nan|inf(?:inity)?)\b)"
-_TAG = r"(?P<tag></?+[A-Za-z|][^<>\n]*+>)"
-_ANGLED = rf"(?P<angled><\s*+{_DECIMAL}(?:[\s,]++{_DECIMAL}){{3}}\s*+>)"
-# Outside brackets only what can start a box is looked at; inside, everything counts. A string
-# must end on its line or with the text, and an apostrophe inside a word neither starts nor ends one.
-_OUTSIDE = re.compile(
-    rf"""{_TAG}|{_ANGLED}|(?P<open>[\[({{])
-    |(?<!\w)(?P<key>(?P<quote>["'])[^"'\n\[\](){{}}<>]*+(?P=quote))\s*+:
-    |\b(?P<bare_key>[^\W\d]\w*+)\s*+:""",
-    re.VERBOSE,
-)
-_INSIDE = re.compile(
-    rf"""{_TAG}|{_ANGLED}|(?P<open>[\[({{])|(?P<close>[\])}}])
-    |(?P<comment>//[^\n]*+|\#[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)|(?P<fence>```)
-    |(?<!\w)(?P<key>"[^"\n]*+"|'[^'\n]*+')\s*+:|(?P<bare_key>[^\W\d]\w*+)\s*+:
-    |(?P<number>{_NUMBER})|(?P<quote>["'])\s*+(?P<quoted_number>{_NUMBER})\s*+(?P=quote)
-    |(?<!\w)(?P<string>"[^"\n]*+(?:"|\Z)|'[^'\n]*+(?:'(?!\w)|\Z))
-    |(?P<word>[^\W\d]\w*+)|(?P<cut>;)|(?P<other>[^\s,])""",
-    re.VERBOSE,
-)
-
-_BOX_TAGS = {"<box>": "</box>", "<bbox>": "</bbox>", "<|box_start|>": "<|box_end|>", "<|det|>": "<|/det|>", "<|begin_of_box|>": "<|end_of_box|>"}
-_CLOSING_TAGS = frozenset(_BOX_TAGS.values())
-_TAGGED = "<box>"
-_OPENING = {"]": "[", ")": "(", "}": "{"}
-
-# Keys whose four numbers are a box, unless they end on something else ("box_scores").
-_BOX_KEY = re.compile("box|coord|rectangle|bounds|location|region|object|detection|instance|prediction|annotation|result|answer|^rect$|^[0-9]+$")
-_OTHER_KEY = re.compile(
-    "(?:score|conf|confidence|prob|probability|probabilitie|logit|size|shape|point|cent(?:er|re|roid)|polygon|quad|quadrilateral|segmentation|mask)s?(?:2d)?$"
-)
-_NULLS = ("null", "none")
-
-_CORNER_KEYS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"), ("left", "top", "right", "bottom"), ("x0", "y0", "x1", "y1"))
-_START_KEYS = (("x", "y"), ("x1", "y1"), ("xmin", "ymin"), ("left", "top"))
-_EXTENT_KEYS = (("w", "h"), ("width", "height"))
-
-
-@dataclass(frozen=True)
-class _Key:
-    """A key and whether its value can be a box; its name is lower-case letters and digits."""
-
-    name: str
-    end: int
-    is_other: bool
-    takes_lists: bool
-
-    @classmethod
-    def of(cls, text: str, end: int, *, is_strict: bool) -> _Key:
-        """A strict key must speak of boxes; words before a colon in prose must only not speak of something else."""
-        name = re.sub("[^a-z0-9]+", "", text.casefold())
-        is_other = _OTHER_KEY.search(name) is not None
-        return cls(name, end, is_other, not is_other and (not is_strict or _BOX_KEY.search(name) is not None))
-
-
-def _keyed_corners(fields: dict[str, float]) -> Corners | None:
-    """The box that an object's keys name; width and height count only where a key says so."""
-    for names in _CORNER_KEYS:
-        if all(name in fields for name in names):
-            return tuple(fields[name] for name in names)
-    for x, y in _START_KEYS:
-        for width, height in _EXTENT_KEYS:
-            if all(name in fields for name in (x, y, width, height)):
-                return fields[x], fields[y], fields[x] + fields[width], fields[y] + fields[height]
-    return None
-
-
-@dataclass(slots=True)
-class _Group:
-    """What stands between two brackets, or between two tags of a box.
-
-    ``takes_lists`` and ``takes_objects`` say whether its key lets four numbers, and an object
-    with corners by name, be a box.
-    """
-
-    bracket: str
-    start: int
-    takes_lists: bool
-    takes_objects: bool
-    numbers: list[float] = field(default_factory=list)
-    cuts: list[int] = field(default_factory=list)
-    fields: dict[str, float] = field(default_factory=dict)
-    is_empty: bool = True
-    # Nothing but numbers and separators.
-    is_pure: bool = True
-    has_words: bool = False
-
-    def parts(self) -> list[list[float]]:
-        """The numbers between semicolons."""
-        bounds = [0, *self.cuts, len(self.numbers)]
-        return [self.numbers[start:end] for start, end in itertools.pairwise(bounds)]
-
-    def breaks_off(self) -> bool:
-        """Whether a text that ends inside this group is cut short; a bracket in prose is just left open."""
-        if self.bracket == "(":
-            return self.is_pure and bool(self.numbers)
-        return self.bracket == "{" or not self.has_words
-
-
-_ROOT = _Group(bracket="", start=0, takes_lists=True, takes_objects=True)
-
-
-class _NumbersReader:
-    """Reads JSON and what resembles it, bracketed lists, pairs of points and tagged boxes.
-
-    A box is found when its own bracket closes, so it does not matter what is missing around
-    it: outer brackets, or the rest of a list. Numbers outside brackets are prose.
-    """
-
-    def __init__(self, text: str, order: str):
-        self.text = text
-        self.order = order
-        self.boxes: list[Corners] = []
-        self.says_none = False
-        self.groups: list[_Group] = []
-        self.num_open: Counter[str] = Counter()
-        # Points joined by commas: two, as in (x1,y1),(x2,y2), are a box, more are a polygon.
-        self.points: list[_Group] = []
-        self.points_end = 0
-        self.key: _Key | None = None
-        self.number_end = -1
-
-    def read(self) -> _Extraction:
-        end = 0
-        while token := (_INSIDE if self.groups else _OUTSIDE).search(self.text, end):
-            end = token.end()
-            # The methods below are named after the groups of the two patterns.
-            getattr(self, f"_on_{token.lastgroup}")(token)
-        breaks_off = any(group.breaks_off() for group in self.groups)
-        breaks_off |= bool(self.points) and self.text[self.points_end :].strip() == ","
-        self._end_points()
-        for group in self.groups:
-            if group.bracket == "[" and group.is_pure and group.takes_lists:
-                self._add_lists(group.parts()[:-1])
-        return _Extraction(self.boxes, _status(len(self.boxes), breaks_off, self.says_none))
-
-    # What a token does.
-
-    def _on_open(self, token: re.Match) -> None:
-        self._open(token["open"], token)
-
-    def _on_close(self, token: re.Match) -> None:
-        self._close(_OPENING[token["close"]], token.end())
-
-    def _on_tag(self, token: re.Match) -> None:
-        tag = token["tag"].casefold()
-        if tag in _BOX_TAGS:
-            self._open(_TAGGED, token)
-        elif tag in _CLOSING_TAGS:
-            self._close(_TAGGED, token.end())
-        else:
-            self._on_other(token)
-
-    def _on_angled(self, token: re.Match) -> None:
-        takes_lists, _ = self._takes(token.start())
-        if takes_lists:
-            self._end_points()
-            self._add_lists([[float(number) for number in re.findall(_DECIMAL, token["angled"])]])
-        self._on_other(token)
-
-    def _on_key(self, token: re.Match) -> None:
-        self._on_other(token)
-        self.key = _Key.of(token["key"], token.end(), is_strict=True)
-
-    def _on_bare_key(self, token: re.Match) -> None:
-        self._on_other(token)
-        self.key = _Key.of(token["bare_key"], token.end(), is_strict=bool(self.groups) and self.groups[-1].bracket == "{")
-
-    def _on_number(self, token: re.Match) -> None:
-        self._add_number(float(token["number"]), token)
-
-    def _on_quoted_number(self, token: re.Match) -> None:
-        self._add_number(float(token["quoted_number"]), token)
-
-    def _on_word(self, token: re.Match) -> None:
-        self._on_other(token)
-        word, key = token["word"].casefold(), self._taken_key(token.start())
-        if word in _NULLS and key is not None and key.takes_lists:
-            self.says_none = True
-        self.groups[-1].has_words = True
-
-    def _on_cut(self, token: re.Match) -> None:
-        """Semicolons part the boxes of a list; in round brackets they part clauses."""
-        group = self.groups[-1]
-        group.is_pure &= group.bracket != "("
-        group.cuts.append(len(group.numbers))
-
-    def _on_fence(self, token: re.Match) -> None:
-        """The end of a code block ends whatever its author left open."""
-        self.groups.clear()
-        self.num_open.clear()
-
-    def _on_comment(self, token: re.Match) -> None:
-        """A comment says nothing."""
-
-    def _on_string(self, token: re.Match) -> None:
-        self._on_other(token)
-
-    def _on_other(self, token: re.Match) -> None:
-        if self.groups:
-            self.groups[-1].is_empty = self.groups[-1].is_pure = False
-
-    # Brackets.
-
-    def _open(self, bracket: str, token: re.Match) -> None:
-        takes_lists, takes_objects = self._takes(token.start())
-        self._on_other(token)
-        self.groups.append(_Group(bracket, token.start(), takes_lists, takes_objects))
-        self.num_open[bracket] += 1
-
-    def _close(self, bracket: str, end: int) -> None:
-        """Close the innermost ``bracket`` and drop what was left open inside it; a stray one closes nothing."""
-        if not self.num_open[bracket]:
-            if self.groups:
-                self.groups[-1].is_pure = False
-            return
-        closed = None
-        while closed is None or closed.bracket != bracket:
-            closed = self.groups.pop()
-            self.num_open[closed.bracket] -= 1
-        if closed.is_empty:
-            self.says_none |= closed.takes_lists and bracket != "("
-        elif bracket == "{":
-            corners = _keyed_corners(closed.fields) if closed.takes_objects else None
-            if corners is not None:
-                self._end_points()
-                self.boxes.append(corners)
-        elif closed.is_pure and bracket == "(" and len(closed.numbers) == 2:
-            self._add_point(closed, end)
-        elif closed.is_pure and closed.takes_lists:
-            self._end_points()
-            self._add_lists(closed.parts())
-
-    def _takes(self, start: int) -> tuple[bool, bool]:
-        """Whether lists and objects that start here can be boxes: as their key says, else as what they stand in."""
-        parent = self.groups[-1] if self.groups else _ROOT
-        key = self._taken_key(start)
-        if key is None:
-            # Lists in a list are boxes under any key that does not speak of something else: {"nuclei": [[…], […]]}.
-            return parent.takes_lists or (parent.bracket == "[" and parent.takes_objects), parent.takes_objects
-        return key.takes_lists, key.takes_lists or (parent.takes_objects and not key.is_other)
-
-    def _taken_key(self, start: int) -> _Key | None:
-        """The key whose value starts at ``start``, if one does; a key has one value."""
-        key, self.key = self.key, None
-        return key if key is not None and not self.text[key.end : start].strip() else None
-
-    # What brackets hold.
-
-    def _add_number(self, number: float, token: re.Match) -> None:
-        group, key = self.groups[-1], self._taken_key(token.start())
-        group.is_empty = False
-        if group.bracket == "{":
-            if key is not None:
-                group.fields[key.name] = number
-        else:
-            # Numbers without anything between them, as in 100-200, are one expression.
-            group.is_pure &= token.start() != self.number_end
-            group.numbers.append(number)
-        self.number_end = token.end()
-
-    def _add_lists(self, lists: list[list[float]]) -> None:
-        self.boxes += [_corners(values, self.order) for values in lists if len(values) == 4]
-
-    def _add_point(self, group: _Group, end: int) -> None:
-        between = self.text[self.points_end : group.start]
-        is_tagged = bool(self.groups) and self.groups[-1].bracket == _TAGGED
-        # With a space after the comma it is a list of points, except between the tags of a box.
-        if (between.strip() if is_tagged else between) != ",":
-            self._end_points()
-        self.points.append(group)
-        self.points_end = end
-
-    def _end_points(self) -> None:
-        points, self.points = self.points, []
-        if len(points) == 2 and points[0].takes_lists:
-            self._add_lists([points[0].numbers + points[1].numbers])
+        cells = box_tokens.token_boxes(answer, box_tokens.KOSMOS_TOKEN, 2)
+        return Extraction([box_tokens.half_cells(*map(int, pair)) for pair in cells.boxes], cells.status)
+    return NumbersReader(answer, rule.order).read()

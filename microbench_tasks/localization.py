@@ -17,7 +17,8 @@ import numpy as np
 
 from microbench_tasks.boxes import values_of
 from microbench_tasks.detection import ChosenFormat, DetectionFormat, choose_format
-from microbench_tasks.results import first_response, score_boxes
+from microbench_tasks.parsing.response import first_response
+from microbench_tasks.results import score_boxes
 from microbench_tasks.schema import to_rgb
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class InFormat:
     def chosen(self) -> ChosenFormat:
         return self._chosen or choose_format(None, None)
 
-    def __call__(self, doc: dict[str, Any], *further: Any) -> Any:
-        return self._function(doc, *further, detection_format=self.chosen.detection_format)
+    def __call__(self, doc: dict[str, Any], *further: Any, **options: Any) -> Any:
+        return self._function(doc, *further, detection_format=self.chosen.detection_format, **options)
 
     def __repr__(self) -> str:
         return self._function.__name__
@@ -83,10 +84,16 @@ def microbench_localization_doc_to_target(doc: dict[str, Any]) -> str:
 
 
 @InFormat
-def microbench_localization_process_results(doc: dict[str, Any], results: list[str], *, detection_format: DetectionFormat) -> dict[str, Any]:
-    """The items of one response; of several (``--repeats``) the first counts. See `score_boxes`."""
-    model_input_size = detection_format.model_input_size((doc["width"], doc["height"]))
-    return score_boxes(doc, first_response(results), detection_format.convention, model_input_size)
+def microbench_localization_process_results(
+    doc: dict[str, Any], results: list[Any], *, detection_format: DetectionFormat, prompt: str | None = None
+) -> dict[str, Any]:
+    """The items of one response; of several (``--repeats``) the first counts. See `score_boxes`.
+
+    ``prompt`` is what the model was asked, to the letter; None for the format's own.
+    """
+    size = (doc["width"], doc["height"])
+    asked = detection_format.prompt(doc["expression"], size) if prompt is None else prompt
+    return score_boxes(doc, first_response(results), detection_format.convention, detection_format.model_input_size(size), asked)
 
 
 @InFormat

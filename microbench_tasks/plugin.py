@@ -22,6 +22,7 @@ from loguru import logger
 
 _INSTALLED = "_microbench_installed"
 _RECORDS = "_microbench_records_definitions"
+_GUARDS = "_microbench_guards"
 _FALLBACK = 'use: lmms-eval --include_path "$(microbench path)" …'
 
 
@@ -71,6 +72,7 @@ def install() -> None:
     _expect_parameters(TaskManager.match_tasks, "task_list")
     _expect_parameters(TaskManager.load_task_or_group, "task_list")
     _expect_parameters(ConfigurableTask._prepare_model_specific_config, "self")
+    _expect_parameters(ConfigurableTask.process_results, "doc", "results")
     _expect_parameters(ConfigurableTask.doc_iterator, "rank", "limit", "world_size", "offset")
     _expect_parameters(evaluator_utils.consolidate_group_results, "results", "versions", "task_dict")
     _expect_parameters(baselines.load_baseline, "baseline_arg", "task_name")
@@ -81,6 +83,7 @@ def install() -> None:
     TaskManager.match_tasks = _checking_result(TaskManager.match_tasks)
     TaskManager.load_task_or_group = _checking_names(TaskManager.load_task_or_group)
     ConfigurableTask._prepare_model_specific_config = _telling_the_model(ConfigurableTask._prepare_model_specific_config)
+    ConfigurableTask.process_results = _telling_the_prompt(ConfigurableTask.process_results)
     ConfigurableTask.doc_iterator = _leaving_images(ConfigurableTask.doc_iterator)
     ConfigurableTask.eval_docs_no_media = property(_reading_in_batches(ConfigurableTask.eval_docs_no_media.fget))
     _replace(evaluator_utils, "consolidate_group_results", _deriving_figures)
@@ -187,6 +190,7 @@ def _checking_names(original: Callable) -> Callable:
     def load_task_or_group(self, task_list=None, *args, **kwargs):
         from microbench_tasks import preflight, start_up
 
+        _guard_models()
         # The model has been loaded, and with it nearly all that is ever imported.
         start_up.is_over()
         _score_in_one_thread()
@@ -228,6 +232,18 @@ def _telling_the_model(original: Callable) -> Callable:
                 self.config.metadata = {**(self.config.metadata or {}), "boxes": bound.record()}
 
     return _prepare_model_specific_config
+
+
+def _telling_the_prompt(original: Callable) -> Callable:
+    """Let what scores our tasks know what the model was asked, since some models give the prompt back before their answer."""
+
+    @functools.wraps(original)
+    def process_results(self, doc, results, *args, **kwargs):
+        if not _is_scored_by_us(self):
+            return original(self, doc, results, *args, **kwargs)
+        return self.config.process_results(doc, results, prompt=self.doc_to_text(doc))
+
+    return process_results
 
 
 def _leaving_images(original: Callable) -> Callable:
@@ -309,6 +325,32 @@ def _record_definitions() -> None:
         return results
 
     setattr(evaluate, _RECORDS, True)
+    evaluator.evaluate = evaluate
+
+
+def _guard_models() -> None:
+    """Guard the model while it answers our tasks; see `microbench_tasks.model_guard`.
+
+    Called when tasks are loaded: only then is the evaluator imported in whole.
+    """
+    evaluator = sys.modules.get("lmms_eval.evaluator")
+    original = getattr(evaluator, "evaluate", None)
+    if original is None or getattr(original, _GUARDS, False):
+        return
+    if not {"lm", "task_dict"} <= set(inspect.signature(original).parameters):
+        logger.warning("Micro-Bench does not know how this version of lmms-eval runs models: a request that failed may count as an answer.")
+        return
+
+    @functools.wraps(original)
+    def evaluate(*args, **kwargs):
+        from microbench_tasks import model_guard
+
+        call = inspect.signature(original).bind(*args, **kwargs)
+        is_ours = any(_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"]))
+        with model_guard.guarding(call.arguments["lm"]) if is_ours else contextlib.nullcontext():
+            return original(*args, **kwargs)
+
+    setattr(evaluate, _GUARDS, True)
     evaluator.evaluate = evaluate
 
 

@@ -18,13 +18,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, definitions, provenance, robustness, source, task_fields, untrusted
+from microbench_tasks import catalog, definitions, provenance, reading_changes, robustness, source, task_fields, untrusted
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
 from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError, without_repeats
-from microbench_tasks.source import without_path
+from microbench_tasks.source import TASK_VERSION, without_path
 
 if TYPE_CHECKING:
     import datasets
@@ -83,12 +83,14 @@ class Rescored:
             the questions that ``acc`` counts.
         letters: of each task with options, how often each letter is right (``gold``) and read by the
             strict rule (``acc_strict``; None where none is).
+        version: of prompts and scores by which the responses were read now.
         robustness: variants against each other, see `robustness.report`; empty without any.
         redefined: of each task whose definition was not the package's own, the fields that differed.
         notes: what a reader of the scores should know, such as samples whose logged score differs.
         samples: of each task, in the documents' order.
     """
 
+    version: float = TASK_VERSION
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     num_samples: dict[str, int] = field(default_factory=dict)
     num_in_total: dict[str, int] = field(default_factory=dict)
@@ -216,8 +218,16 @@ def _notes_on_definitions(run: LoggedRun) -> list[str]:
 
 def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], items: list[dict[str, Any]]) -> list[str]:
     notes = []
+    version = run.metadata(name).get("version")
+    is_older = version not in (None, TASK_VERSION)
+    if is_older:
+        moved = ", ".join(f"{metric} {count}" for metric, count in reading_changes.changes(samples, items).items())
+        notes.append(f"{name}: scored by version {version} when it ran, read by version {TASK_VERSION} now; samples that moved: {moved or 'none'}")
+    beside = reading_changes.taken_off([item["failed"] for item in items])
+    if beside:
+        notes.append(f"{name}: taken off before the answer was read, {beside}")
     changed = [sample["doc_id"] for sample, item in zip(samples, items) if "score" in sample and abs(sample["score"] - item["score"]) > _SCORE_TOLERANCE]
-    if changed:
+    if changed and not is_older:
         notes.append(f"{name}: the logged score of {len(changed)} sample(s) differs, such as document {changed[0]}")
     whole = run.recorded().get("n-samples", {}).get(name, {}).get("original")
     if whole is not None and whole != len(items):
@@ -343,8 +353,8 @@ def _wrong_field(task: catalog.Task, sample: dict[str, Any]) -> str | None:
 
 
 def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:
-    response = _response(sample)
-    if not isinstance(sample.get("input", ""), str):
+    response, prompt = _response(sample), sample.get("input", "")
+    if not isinstance(prompt, str):
         raise TypeError("input")
     item = sample.get("grit" if task.subject == "boxes" else "acc")
     if item is not None and item["dataset"] not in task.datasets:
@@ -353,14 +363,14 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
         if item is not None:
             if json.loads(sample["target"]) != item["boxes"]:
                 raise DataError("the gold boxes are not the target's: the log has been changed.")
-            return score_boxes(item, response, item["convention"], item["model_input_size"])
+            return score_boxes(item, response, item["convention"], item["model_input_size"], prompt)
         doc, detection_format = _document(task, sample, run), logged_format(run, task.name)
-        return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size((doc["width"], doc["height"])))
+        return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size((doc["width"], doc["height"])), prompt)
     doc = _document(task, sample, run) if item is None else item | {"answer_idx": list(LETTERS[: len(item["options"])]).index(item["gold"])}
     if item is not None and sample["target"] != str(doc["answer_idx"]):
         raise DataError(f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed.")
     process = microbench_clustered_process_results if "acc_image_ci_low" in definitions.aggregations(task.name) else microbench_process_results
-    return process(doc, [response])
+    return process(doc, [response], prompt)
 
 
 def _response(sample: dict[str, Any]) -> str:

@@ -9,19 +9,25 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from microbench_tasks.answers import LETTERS, paper_letters, placeholder, probabilities, strict_answer
-from microbench_tasks.boxes import Size, parse_boxes
+from microbench_tasks.answers import LETTERS
+from microbench_tasks.boxes import Size
 from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
 from microbench_tasks.metrics.grit import grit_score
+from microbench_tasks.parsing.response import AnswerText, first_response, parse_answer, parse_box_answer
+from microbench_tasks.prompts import microbench_doc_to_text
 from microbench_tasks.schema import CLASSIFICATION_KIND
 
 
-def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
+def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: str | None = None) -> dict[str, Any]:
     """Score one response to one question, by the paper's rule and by the strict one.
+
+    Both rules read the same text: the response without an echo of the prompt, reasoning, chat tokens and surrounding
+    white space (`microbench_tasks.parsing.response`).
 
     Args:
         doc: a document (see `microbench_tasks.documents`).
         results: the response, in a list of one; of several (``--repeats``) the first counts.
+        prompt: what the model was asked, to the letter; None for the task's own prompt with nothing around it.
 
     Returns:
         Per metric of the tasks' YAML the item it aggregates.
@@ -34,13 +40,14 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
 
         ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
         matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `answers.KINDS`)
-        and ``in_total``. ``failed``: ``failed`` (whether the request got no response at all), ``image`` and ``kind``.
+        and ``in_total``. ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
+        and ``taken_off`` (kinds of what stood beside the answer: ``prompt`` and those of `answer_part`).
 
         ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.
     """
-    response = first_response(results)
     options = doc["options"]
-    letters = paper_letters(response, options)
+    parsed = parse_answer(first_response(results), options, _own_prompt(doc) if prompt is None else prompt)
+    letters = parsed.paper_letters
     gold = LETTERS[doc["answer_idx"]]
     correct = float(gold in letters)
     origin = _origin(doc)
@@ -52,13 +59,13 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
         "options": options,
         "predicted": gold if correct else next(iter(letters), None),
         "gold": gold,
-        "probabilities": probabilities(response, len(options)),
+        "probabilities": parsed.probabilities,
         "in_total": in_total,
     }
     # The ends of the interval need the outcome alone; a name of its own keeps the harness
     # from printing the accuracy's standard error beside them.
     outcome = _shared_item(score=correct, in_total=in_total)
-    strict = strict_answer(response, options)
+    strict = parsed.strict
     reading = _shared_item(kind=strict.kind, in_total=in_total)
     return {
         "acc": item,
@@ -67,19 +74,19 @@ def microbench_process_results(doc: dict[str, Any], results: list[str]) -> dict[
         "acc_strict": _shared_item(score=float(strict.letter == gold), predicted=strict.letter, rule=strict.rule, in_total=in_total),
         "unparsed": reading,
         "unparsed_by_kind": reading,
-        "failed": _failure(origin, response),
+        "failed": _failure(origin, parsed.said),
         "score": correct,
     }
 
 
-def microbench_clustered_process_results(doc: dict[str, Any], results: list[str]) -> dict[str, Any]:
+def microbench_clustered_process_results(doc: dict[str, Any], results: list[Any], prompt: str | None = None) -> dict[str, Any]:
     """As `microbench_process_results`, with what the interval over images needs, since images have several questions."""
-    items = microbench_process_results(doc, results)
+    items = microbench_process_results(doc, results, prompt)
     clustered = items["acc_ci_low"] | {"image": items["acc"]["image"]}
     return items | {"acc_image_ci_low": clustered, "acc_image_ci_high": clustered}
 
 
-def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input_size: Size) -> dict[str, Any]:
+def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input_size: Size, prompt: str = "") -> dict[str, Any]:
     """Score the boxes that one response gives for one class in one image.
 
     Args:
@@ -87,6 +94,7 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         response: the model's text.
         convention: how to read it, a key of `boxes.CONVENTIONS`.
         model_input_size: width and height of the image as the model saw it.
+        prompt: what the model was asked, to the letter; empty if that is not known.
 
     Returns:
         Per metric of the tasks' YAML the item it aggregates.
@@ -100,9 +108,8 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         and ``boxes_dropped`` (not finite, or beyond the cap; counted as predictions): numbers of boxes.
         ``failed``: as in `microbench_process_results`.
     """
-    # The harness's own text may hold numbers, or quote the question.
-    said = {"failed": "no response", "empty": "", None: response}[placeholder(response)]
-    found = parse_boxes(said, convention, (doc["width"], doc["height"]), model_input_size)
+    parsed = parse_box_answer(response, convention, (doc["width"], doc["height"]), model_input_size, prompt)
+    found = parsed.boxes
     origin = _origin(doc)
     score = grit_score(found.boxes, doc["boxes"], num_extra=found.num_left_out)
     item = {
@@ -124,14 +131,14 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         "boxes_degenerate": {"count": found.num_degenerate},
         "boxes_duplicate": {"count": found.num_duplicate},
         "boxes_dropped": {"count": found.num_left_out},
-        "failed": _failure(origin | {"kind": doc["expression"]}, response),
+        "failed": _failure(origin | {"kind": doc["expression"]}, parsed.said),
         "score": score,
     }
 
 
-def first_response(results: list[Any]) -> str:
-    """The first of a document's responses; servers may send none, or null in its place, which is an empty one."""
-    return results[0] if results and isinstance(results[0], str) else ""
+def _own_prompt(doc: dict[str, Any]) -> str:
+    # What a log holds of a document lacks its question.
+    return microbench_doc_to_text(doc) if "question" in doc else ""
 
 
 @functools.lru_cache(maxsize=256)
@@ -140,8 +147,8 @@ def _shared_item(**fields: Any) -> dict[str, Any]:
     return fields
 
 
-def _failure(origin: dict[str, str], response: str) -> dict[str, Any]:
-    return {"failed": placeholder(response) == "failed", "image": origin["image"], "kind": origin["kind"]}
+def _failure(origin: dict[str, str], said: AnswerText) -> dict[str, Any]:
+    return {"failed": said.status == "failed", **{name: origin[name] for name in ("image", "dataset", "kind")}, "taken_off": list(said.taken_off)}
 
 
 def _origin(doc: dict[str, Any]) -> dict[str, str]:

@@ -19,13 +19,14 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.answers import placeholder
+from microbench_tasks.model_guard import innermost, plain_client, with_create
+from microbench_tasks.parsing.contents import text_of
+from microbench_tasks.parsing.failures import placeholder
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -124,7 +125,7 @@ def _is_served(model: Any) -> bool:
         import openai
     except ImportError:
         return False
-    return isinstance(getattr(model, "client", None), (openai.OpenAI, openai.AsyncOpenAI))
+    return isinstance(innermost(getattr(model, "client", None)), (openai.OpenAI, openai.AsyncOpenAI))
 
 
 @contextlib.contextmanager
@@ -137,7 +138,7 @@ def _noting_replies(model: Any, cache: ResponseCache) -> Iterator[None]:
     with Replies(Path(cache._cache_root) / REPLIES) as replies:
         if replies.known:
             logger.info(f"Micro-Bench: {sum(map(len, replies.known.values()))} replies of the server are known from earlier runs and are not asked for again.")
-        model.client = _noting_client(client, replies)
+        model.client = plain_client(_noting_client(innermost(client), replies))
         try:
             yield
         finally:
@@ -182,7 +183,8 @@ class Replies:
     def note(self, key: str, reply: dict[str, Any]) -> None:
         """Add a reply; it is on disk when this returns."""
         with self._lock:
-            self._file.write(json.dumps({"key": key, "reply": reply}) + "\n")
+            # Escaped, the file takes characters that UTF-8 does not.
+            self._file.write(json.dumps({"key": key, "reply": reply}, default=repr) + "\n")
             self._file.flush()
             os.fsync(self._file.fileno())
 
@@ -194,18 +196,7 @@ def _readable(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             yield noted["key"], noted["reply"]
 
 
-class _NotingClient:
-    """A client whose ``chat.completions.create`` is another; all else is the client's own."""
-
-    def __init__(self, client: Any, create: Callable[..., Any]) -> None:
-        self._client = client
-        self.chat = SimpleNamespace(completions=SimpleNamespace(create=create))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-
-def _noting_client(client: Any, replies: Replies) -> _NotingClient:
+def _noting_client(client: Any, replies: Replies) -> Any:
     import openai
     from openai.types.chat import ChatCompletion
 
@@ -216,10 +207,12 @@ def _noting_client(client: Any, replies: Replies) -> _NotingClient:
         return key, None if reply is None else ChatCompletion.construct(**reply | ({"usage": _NO_TOKENS} if reply.get("usage") else {}))
 
     def noted(key: str | None, reply: Any) -> Any:
-        # What is no answer, or null, at which the harness's client fails, is asked for again.
+        # What is no answer, or null, is asked for again.
         message = getattr(reply.choices[0], "message", None) if isinstance(reply, ChatCompletion) and reply.choices else None
-        if key is not None and isinstance(getattr(message, "content", None), str):
-            replies.note(key, reply.model_dump(mode="json", warnings=False))
+        content = getattr(message, "content", None)
+        if key is not None and content is not None:
+            message.content = text_of(content)
+            replies.note(key, reply.model_dump(warnings=False))
         return reply
 
     def create(**payload: Any) -> Any:
@@ -230,7 +223,7 @@ def _noting_client(client: Any, replies: Replies) -> _NotingClient:
         key, reply = known(payload)
         return reply or noted(key, await client.chat.completions.create(**payload))
 
-    return _NotingClient(client, create_async if isinstance(client, openai.AsyncOpenAI) else create)
+    return with_create(client, create_async if isinstance(client, openai.AsyncOpenAI) else create)
 
 
 def _key(client: Any, payload: dict[str, Any]) -> str | None:

@@ -59,7 +59,7 @@ RELEASE_FILES = tuple(f"{HUB_CONFIG}/0.1.0/ubench-test-{number:05d}-of-00007.arr
 RELEASE_SIZE = "3.57 GB"
 
 # The version of prompts and scores: goes up when either changes.
-TASK_VERSION = 1.0
+TASK_VERSION = 2.0
 
 # Packages on which questions, answers and scores may depend: results files record their versions.
 PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", "transformers", "open_clip_torch")

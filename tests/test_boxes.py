@@ -97,7 +97,13 @@ def test_numbers_never_choose_the_unit(text, convention):
         ("<think>[1,2,3,4]</think>[5,6,7,8]", [[5, 6, 7, 8]]),
         # The chat template may have opened the block.
         ("maybe [1,2,3,4]\n</think>\n[5,6,7,8]", [[5, 6, 7, 8]]),
-        ("<think>a</think>[1,2,3,4]<think>b</think>[5,6,7,8]", [[5, 6, 7, 8]]),
+        # What is said between two thoughts is said.
+        ("<think>a</think>[1,2,3,4]<think>b</think>[5,6,7,8]", [[1, 2, 3, 4], [5, 6, 7, 8]]),
+        ("<thought>maybe [1,2,3,4]</thought>[5,6,7,8]", [[5, 6, 7, 8]]),
+        ("[THINK]maybe [1,2,3,4][/THINK][5,6,7,8]", [[5, 6, 7, 8]]),
+        ("◁think▷maybe [1,2,3,4]◁/think▷[5,6,7,8]", [[5, 6, 7, 8]]),
+        ("<seed:think>[1,2,3,4]</seed:think>[5,6,7,8]", [[5, 6, 7, 8]]),
+        ("<|channel|>analysis<|message|>[1,2,3,4]<|end|><|start|>assistant<|channel|>final<|message|>[5,6,7,8]<|return|>", [[5, 6, 7, 8]]),
         ("<thinking>[1,2,3,4]</thinking>[5,6,7,8]", [[5, 6, 7, 8]]),
         ("[1,2,3,4] so <answer>[5,6,7,8]</answer> and [9,9,9,9]", [[5, 6, 7, 8]]),
         ("<answer>[1,2,3,4]</answer><answer>[5,6,7,8]", [[5, 6, 7, 8]]),
@@ -107,14 +113,31 @@ def test_only_the_answer_counts(text, expected):
     assert boxes_of(text) == expected
 
 
-@pytest.mark.parametrize("text", ["<think>[1,2,3,4]", "<think>a</think>[1,2,3,4]<think>", "<think>[1,2,3,4]</think>"])
-@pytest.mark.parametrize("convention", ["grid1000_xyxy", "norm1_xyxy"])
-def test_reasoning_without_an_answer_is_unparsed(text, convention):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<think>[1,2,3,4]",
+        "<think>a</think>[1,2,3,4]<think>",
+        "◁think▷ it may lie at [10,10,50,50] or",
+        "<thought>[1,2,3,4]",
+        "[THINK][1,2,3,4]",
+        "<seed:think>[1,2,3,4] and",
+        "<|channel|>analysis<|message|>[1,2,3,4]",
+    ],
+)
+@pytest.mark.parametrize("convention", ["grid1000_xyxy", "norm1_xyxy", "loc1024_yxyx"])
+def test_reasoning_that_never_ends_is_truncated_and_no_box(text, convention):
     found = read(text, convention)
+    assert (found.status, len(found.boxes)) == ("truncated", 0)
+
+
+@pytest.mark.parametrize("convention", ["grid1000_xyxy", "norm1_xyxy"])
+def test_reasoning_without_an_answer_is_unparsed(convention):
+    found = read("<think>[1,2,3,4]</think>", convention)
     assert (found.status, len(found.boxes)) == ("unparsed", 0)
 
 
-@pytest.mark.parametrize("text", ["[]", "[ ]", "[[]]", "{}", '{"boxes": []}', '{"boxes": null}', "null", "None.", "none", "```json\n[]\n```", "```json\nnull\n```", '{"masks": [], "boxes": [], "scores": []}', "<box></box>", "No nucleus here: []"])
+@pytest.mark.parametrize("text", ["[]", "[ ]", "[[]]", "{}", '{"boxes": []}', '{"boxes": null}', "null", "None.", "none", "```json\n[]\n```", "```json\nnull\n```", '{"masks": [], "boxes": [], "scores": []}', "<box></box>", "No nucleus here: []", '{"x": 0, "y": 0, "width": 512, "height": 512, "boxes": []}', '{"image": {"x": 0, "y": 0, "width": 512, "height": 512}, "boxes": null}'])
 def test_an_explicit_none_is_parsed_as_zero_boxes(text):
     found = read(text)
     assert (found.status, found.boxes.shape) == ("parsed", (0, 4))
@@ -142,11 +165,17 @@ def test_only_paligemmas_silence_means_none(text, convention, status):
         "(10, 20), (30, 40)",
         "points: (10,20),(30,40),(50,60)",
         "polygon: (10,20),(30,40)",
-        "[[10, 20], [30, 40]]",
         "[[10, 20], [30, 20], [30, 40], [10, 40]]",
+        "[[10, 20], [30, 40], [50, 60]]",
+        '{"points": [[10, 20], [30, 40]]}',
+        '{"polygon": [[10, 20], [30, 40]]}',
+        "[[10, 20], [30, 40], 0.9]",
+        "[(1, 2), (3, 4), (5, 6)]",
         "(10,20),(30,20),(30,40),(10,40)",
         "<quad>(10,20),(30,20),(30,40),(10,40)</quad>",
-        "[10, 20, 30, 40, 0.9]",
+        "[10, 20, 30, 40, 50]",
+        "[10, 20, 30, 40, -0.5]",
+        "[10, 20, 30, 40, 0.9, 0.8]",
         "[10, 20, 30, 20, 30, 40, 10, 40]",
         "[x1, y1, x2, y2]",
         "[10-20, 30, 40]",
@@ -165,6 +194,21 @@ def test_only_paligemmas_silence_means_none(text, convention, status):
         '{"image_size": {"x": 0, "y": 0, "width": 512, "height": 512}}',
         '{"label": "cell [1, 2, 3, 4]"}',
         '{"label": "(1,2),(3,4)", "point_2d": [5, 6]}',
+        '{"image": {"x": 0, "y": 0, "width": 512, "height": 512}}',
+        '{"image": {"origin": [0, 0, 512, 512]}}',
+        '{"meta": {"bounds_of_view": {"range": [0, 0, 512, 512]}}}',
+        '{"color": [10, 20, 30, 40]}',
+        '{"class_ids": [1, 2, 3, 4]}',
+        '{"imageSize": [0, 0, 512, 512]}',
+        '{"nucleus_count": [1, 2, 3, 4]}',
+        '{"rgba": "10, 20, 30, 40"}',
+        '{"description": "10, 20, 30, 40"}',
+        '["10, 20, 30"]',
+        '{"bbox": "10, 20, 30, 40, 50"}',
+        '{"bbox": "about 10, 20, 30, 40"}',
+        '{"nucleus": "at [10, 20]"}',
+        '["nucleus", 10, 20, 30]',
+        '{"top_left": [10, 20], "size": [30, 40]}',
         '{"x": 10, "y": 20}',
         '{"x1": 10, "y1": 20, "x2": 30}',
         '{"x1": 10, "y1": 20, "x2": "right", "y2": 40}',
@@ -255,6 +299,96 @@ def test_boxes_are_found_among_anything_in_order(text, expected):
 def test_what_resembles_json_is_read(text):
     found = read(text)
     assert (found.boxes.tolist(), found.status) == ([[1, 20, 300, 400]], "parsed")
+
+
+# One box of each form, x1 = 10, y1 = 20, x2 = 30, y2 = 40; of the order that the key states where it states one.
+FORMS = [
+    '{"nucleus": [10, 20, 30, 40]}',
+    '{"cell nucleus": [10, 20, 30, 40]}',
+    '{"nucleus_1": [10, 20, 30, 40]}',
+    '{"細胞核": [10, 20, 30, 40]}',
+    "{nucleus: [10, 20, 30, 40]}",
+    '{"nucleus": {"x1": 10, "y1": 20, "x2": 30, "y2": 40}}',
+    '{"nucleus": [[10, 20], [30, 40]]}',
+    '{"nucleus": "10, 20, 30, 40"}',
+    '{"detections": {"nucleus": [10, 20, 30, 40]}}',
+    '{"xyxy": [10, 20, 30, 40]}',
+    '{"bbox_xyxy": [10, 20, 30, 40]}',
+    '{"ltrb": [10, 20, 30, 40]}',
+    '{"bbox_xywh": [10, 20, 20, 20]}',
+    '{"xywh": [10, 20, 20, 20]}',
+    '{"bboxXYWH": [10, 20, 20, 20]}',
+    '{"box_xywh": "10, 20, 20, 20"}',
+    '{"ltwh": [10, 20, 20, 20]}',
+    '{"tlwh": [10, 20, 20, 20]}',
+    "bbox_xywh: [10, 20, 20, 20]",
+    '{"bboxes_xywh": [[10, 20, 20, 20]]}',
+    '{"boxes_xywh": {"nucleus": [[10, 20, 20, 20]]}}',
+    '{"bbox_cxcywh": [20, 30, 20, 20]}',
+    '{"center_xywh": [20, 30, 20, 20]}',
+    '{"bbox_yxyx": [20, 10, 40, 30]}',
+    '{"bbox_xxyy": [10, 30, 20, 40]}',
+    '{"cx": 20, "cy": 30, "w": 20, "h": 20}',
+    '{"x_center": 20, "y_center": 30, "width": 20, "height": 20}',
+    '{"min_x": 10, "min_y": 20, "max_x": 30, "max_y": 40}',
+    '{"top_left": [10, 20], "bottom_right": [30, 40]}',
+    '{"topLeft": {"x": 10, "y": 20}, "bottomRight": {"x": 30, "y": 40}}',
+    '{"min": [10, 20], "max": [30, 40], "label": "nucleus"}',
+    '[10, 20, 30, 40, "nucleus"]',
+    '["nucleus", 10, 20, 30, 40]',
+    '[[10, 20, 30, 40, "nucleus"]]',
+    '["nucleus", [10, 20, 30, 40]]',
+    "[10, 20, 30, 40, 'nucleus', 0.93]",
+    "[10, 20, 30, 40, 0.93]",
+    "[[10, 20, 30, 40, 1.0]]",
+    '{"bbox": [10, 20, 30, 40, 0.93], "label": "nucleus"}',
+    '{"bbox": "10, 20, 30, 40"}',
+    '{"bbox": "[10, 20, 30, 40]"}',
+    '{"bbox": "10 20 30 40"}',
+    '{"bbox": "(10,20),(30,40)"}',
+    '{"boxes": ["10, 20, 30, 40"]}',
+    '["10,20,30,40"]',
+    "[[10, 20], [30, 40]]",
+    "[[[10, 20], [30, 40]]]",
+    '{"bbox": [[10, 20], [30, 40]]}',
+    "[(10, 20), (30, 40)]",
+    '{"image": {"width": 512, "height": 512, "x": 0, "y": 0}, "boxes": [[10, 20, 30, 40]]}',
+    '{"image_size": [512, 512], "nucleus": [10, 20, 30, 40]}',
+    '{"width": 512, "height": 512, "x": 0, "y": 0, "boxes": [[10, 20, 30, 40]]}',
+    '{"picture": {"x": 0, "y": 0, "w": 512, "h": 512, "objects": [{"bbox": [10, 20, 30, 40]}]}}',
+    '{"bbox": [10, 20, 30, 40], "x1": 10, "y1": 20, "x2": 30, "y2": 40}',
+    '{"label": "nucleus", "score": 0.9, "color": [255, 0, 0, 1], "bbox": [10, 20, 30, 40]}',
+]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_forms_that_models_use_are_one_box(text):
+    found = read(text, "pixels_xyxy")
+    assert (found.boxes.tolist(), found.status) == ([[10, 20, 30, 40]], "parsed")
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_a_form_that_is_cut_off_gives_no_other_box(text):
+    for end in range(len(text)):
+        found = read(text[:end], "pixels_xyxy").boxes.tolist()
+        assert found in ([], [[10, 20, 30, 40]])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # The convention's order holds where no key states one: y first.
+        ('{"nucleus": [20, 10, 40, 30]}', [[10, 20, 30, 40]]),
+        ('{"box_2d": [20, 10, 40, 30]}', [[10, 20, 30, 40]]),
+        ('{"bbox_xyxy": [10, 20, 30, 40]}', [[10, 20, 30, 40]]),
+        ('{"bbox_xywh": [10, 20, 20, 20]}', [[10, 20, 30, 40]]),
+        ("[[20, 10], [40, 30]]", [[10, 20, 30, 40]]),
+        ('{"top_left": {"x": 10, "y": 20}, "bottom_right": {"x": 30, "y": 40}}', [[10, 20, 30, 40]]),
+        ('{"box": "20, 10, 40, 30"}', [[10, 20, 30, 40]]),
+    ],
+)
+def test_a_stated_order_beats_the_conventions(text, expected):
+    assert boxes_of(text, "grid1000_yxyx") == expected
 
 
 def test_keys_beat_the_conventions_order():

@@ -58,6 +58,29 @@ def test_scores_come_from_the_responses_and_not_from_the_logged_scores(tmp_path)
     assert found.notes == ["microbench_coarse_modality: the logged score of 1 sample(s) differs, such as document 1"]
 
 
+def test_a_log_of_another_version_is_read_anew_and_what_moved_is_counted(tmp_path):
+    """Version 1.0 read a list of the options under a header as A, a bold letter before an explanation not at all, and an echo by its options."""
+    responses = ["Let's analyze each option:\nA) light - thin.\nB) electron - grainy.", "**B**\n\nThe contrast is electron-like.", f"{PROMPT} C", "B"]
+    samples = [sample(number, response, gold=1) for number, response in enumerate(responses)]
+    before = [(1.0, 0.0, "A"), (0.0, 0.0, None), (1.0, 0.0, "C"), (1.0, 1.0, "B")]
+    for logged, (paper, strict, letter) in zip(samples, before, strict=True):
+        logged["acc"] |= {"acc": paper, "score": paper}
+        logged["score"] = paper
+        logged["acc_strict"] = logged["acc_strict"] | {"score": strict, "predicted": letter}
+        logged["unparsed"] = logged["unparsed"] | {"kind": "parsed" if letter else "unparsed"}
+        del logged["failed"]["taken_off"]
+    write(tmp_path, samples)
+    results = {"configs": {"microbench_coarse_modality": {"metadata": {"version": 1.0}}}, "results": {}, "n-samples": {}, "config": {}}
+    (tmp_path / "20260101_000000_results.json").write_text(json.dumps(results))
+    found = rescored(tmp_path)
+    assert found.version == 2.0 and found.summary()["version"] == 2.0
+    # The right letter is B: the paper's rule finds it in the list of the first response and in the fourth, the strict one in the second and the fourth.
+    assert (found.scores["microbench_coarse_modality"]["acc"], found.scores["microbench_coarse_modality"]["acc_strict"]) == (0.5, 0.5)
+    assert "microbench_coarse_modality: scored by version 1.0 when it ran, read by version 2.0 now; samples that moved: acc 1 (0 up, 1 down), acc_strict 1 (1 up, 0 down), kind of response 2" in found.notes
+    assert "microbench_coarse_modality: taken off before the answer was read, 1 of 4 responses: prompt 1" in found.notes
+    assert not any("logged score" in note for note in found.notes)
+
+
 def test_boxes_are_read_by_the_logged_convention(tmp_path):
     asked = {"image_id": "7", "dataset": "opencell", "kind": "boxes", "expression": "nucleus", "width": 200, "height": 100, "boxes": [[20.0, 10.0, 40.0, 30.0]]}
     scaled = microbench_localization_process_results.for_model("qwen3_vl", None)

@@ -12,7 +12,7 @@ from lmms_eval import evaluator
 from lmms_eval.api.instance import GenerationResult
 from openai.types.chat import ChatCompletion
 
-from microbench_tasks import resuming
+from microbench_tasks import model_guard, resuming
 
 TASK = "microbench_coarse_domain"
 COUNT = 60
@@ -136,6 +136,21 @@ def test_only_a_reply_with_text_is_noted(tmp_path):
     with resuming.Replies(tmp_path) as replies:
         assert contents(resuming._noting_client(client, replies).chat.completions.create, QUESTION) == ["B"]
     assert len(client.payloads) == 4
+
+
+def test_content_that_is_no_text_is_noted_as_text_and_old_notes_are_made_safe(tmp_path):
+    parts = completion("").model_copy(deep=True)
+    parts.choices[0].message.content = [{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}]
+    half = completion("")
+    half.choices[0].message.content = "B \ud83d"
+    with resuming.Replies(tmp_path) as replies:
+        ask = resuming._noting_client(Client([parts]), replies).chat.completions.create
+        assert contents(ask, QUESTION) == ["<think>A?</think>\nB"]
+        # As a version before wrote it.
+        replies.note(resuming._key(Client([]), QUESTION | {"messages": ["half"]}), half.model_dump(mode="python"))
+    with resuming.Replies(tmp_path) as replies:
+        known = model_guard.plain_client(resuming._noting_client(Client([]), replies))
+        assert contents(known.chat.completions.create, QUESTION, QUESTION | {"messages": ["half"]}) == ["<think>A?</think>\nB", "B \ufffd"]
 
 
 def test_whoever_asks_repeatedly_gets_as_many_answers_and_a_second_run_the_same_ones(tmp_path):

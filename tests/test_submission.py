@@ -85,7 +85,7 @@ def test_it_records_what_the_run_recorded_and_marks_the_rest_unknown(written):
     assert manifest["model"]["precision"] == "bf16"
     assert manifest["versions"] == {
         "microbench": "0.1.0",
-        "task": 1.0,
+        "task": 2.0,
         "lmms_eval": "0.7.4",
         "packages": {"datasets": "unknown", "pillow": "unknown", "numpy": "unknown", "torch": "unknown", "torchvision": "unknown", "transformers": "4.57.0", "open_clip_torch": "unknown"},
     }

@@ -1,6 +1,6 @@
 """Separate a response's answer from its reasoning.
 
-`TAGS` is the one list of reasoning tags: letters, boxes and the tasks' YAML all use it.
+`TAGS` is the one list of reasoning tags, for letters and boxes alike. The tasks' YAML has none: responses are logged whole.
 """
 
 from __future__ import annotations
@@ -38,8 +38,6 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("<unused94>", "<unused95>"),  # MedGemma
     ("<|channel>thought", "<channel|>"),  # Gemma 4
 )
-# The same pairs in the form that lmms-eval expects under `reasoning_tags`.
-HARNESS_TAGS: list[list[str]] = [list(pair) for pair in TAGS]
 
 
 @dataclass(frozen=True)

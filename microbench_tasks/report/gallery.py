@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from microbench_tasks.answers import placeholder
-from microbench_tasks.boxes import parse_boxes
 from microbench_tasks.pages import Card, Gallery, Picture
+from microbench_tasks.parsing.response import parse_box_answer
 from microbench_tasks.report.chapters import Chapter
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, image_of
@@ -141,9 +140,8 @@ def _cut_note(num_predicted: int) -> str:
 def predicted_boxes(sample: ScoredSample) -> np.ndarray:
     """The boxes that a response gives, as they were scored; shape (N, 4), ``x1 y1 x2 y2`` in pixels of the image."""
     item = sample.items["grit"]
-    if placeholder(sample.response) is not None:
-        return np.zeros((0, 4))
-    return np.asarray(parse_boxes(sample.response, item["convention"], (item["width"], item["height"]), tuple(item["model_input_size"])).boxes, dtype=np.float64).reshape(-1, 4)
+    parsed = parse_box_answer(sample.response, item["convention"], (item["width"], item["height"]), tuple(item["model_input_size"]), sample.prompt)
+    return np.asarray(parsed.boxes.boxes, dtype=np.float64).reshape(-1, 4)
 
 
 # --- images --------------------------------------------------------------------------

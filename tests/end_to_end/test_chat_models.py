@@ -92,3 +92,42 @@ def test_an_image_for_boxes_comes_at_the_size_the_model_sees_so_that_no_later_st
         assert inputs["image_grid_thw"].tolist() == [[1, 32, 32]]
         assert sample["grit"]["model_input_size"] == [448, 448]
         assert sample["filtered_resps"][0] == answer
+
+
+# What the class's decoder may give: the strict rule's letter, its kind, and what is taken off.
+DECODED = {
+    "A": ("A", "parsed", []),
+    "B<|im_end|>": ("B", "parsed", ["end_token"]),
+    "<think>The answer is A.</think>B": ("B", "parsed", ["reasoning"]),
+    "<think>The answer is A": (None, "truncated", ["reasoning"]),
+    "<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>": ("B", "parsed", ["channel", "end_token"]),
+    "B \ud83d": ("B", "parsed", []),
+    "": (None, "empty", []),
+}
+
+
+def test_what_the_chat_class_decodes_is_read_right_and_stored(folder, demo_folder, tmp_path, monkeypatch):
+    remaining = list(DECODED)
+    monkeypatch.setattr(transformers.Qwen2_5_VLProcessor, "batch_decode", lambda self, *args, **kwargs: [remaining.pop()])
+    monkeypatch.setenv("MICROBENCH_DATASET", "demo")
+
+    def evaluate():
+        return evaluator.simple_evaluate(
+            model="qwen2_5_vl",
+            model_args=f"pretrained={folder},device=cpu,device_map=cpu",
+            tasks=["microbench_coarse_domain"],
+            limit=len(DECODED),
+            gen_kwargs="max_new_tokens=1",
+            bootstrap_iters=0,
+            log_samples=True,
+            use_cache=str(tmp_path),
+        )["samples"]["microbench_coarse_domain"]
+
+    samples = evaluate()
+    expected = {said.replace("\ud83d", "\ufffd"): read for said, read in DECODED.items()}
+    read = {sample["filtered_resps"][0]: (sample["acc_strict"]["predicted"], sample["unparsed"]["kind"], sample["failed"]["taken_off"]) for sample in samples}
+    assert (read, remaining) == (expected, [])
+    # Again, only the empty answer is asked for.
+    remaining.append("A")
+    assert sorted(sample["filtered_resps"][0] for sample in evaluate()) == sorted([*(expected.keys() - {""}), "A"])
+    assert remaining == []

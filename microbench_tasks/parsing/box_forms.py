@@ -1,0 +1,151 @@
+"""How four numbers are a box: the order of their values, and the keys that name them. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Corners = tuple[float, ...]
+Status = Literal["parsed", "truncated", "unparsed"]
+# ``cxcywh`` is the centre with width and height, ``xywh`` the corner with them.
+Order = Literal["xyxy", "yxyx", "xxyy", "xywh", "cxcywh"]
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """Boxes ``x1 y1 x2 y2`` as written, and what the response says as a whole."""
+
+    boxes: list[Corners]
+    status: Status
+
+
+def status_of(num_boxes: int, is_truncated: bool, says_none: bool = False) -> Status:
+    """The status of a response with so many boxes, that breaks off or says that there is none."""
+    if is_truncated:
+        return "truncated"
+    return "parsed" if num_boxes or says_none else "unparsed"
+
+
+def ordered(values: Iterable[float], order: Order) -> Corners:
+    """Four values in the given order as ``x1 y1 x2 y2``.
+
+    >>> ordered([10, 20, 5, 6], "xywh")
+    (10, 20, 15, 26)
+    """
+    first, second, third, fourth = values
+    if order == "yxyx":
+        return second, first, fourth, third
+    if order == "xxyy":
+        return first, third, second, fourth
+    if order == "xywh":
+        return first, second, first + third, second + fourth
+    if order == "cxcywh":
+        return first - third / 2, second - fourth / 2, first + third / 2, second + fourth / 2
+    return first, second, third, fourth
+
+
+# --- keys that name a value ----------------------------------------------------------
+
+_CORNER_KEYS = (
+    ("x1", "y1", "x2", "y2"),
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("minx", "miny", "maxx", "maxy"),
+    ("left", "top", "right", "bottom"),
+    ("x0", "y0", "x1", "y1"),
+)
+_START_KEYS = (("x", "y"), ("x1", "y1"), ("xmin", "ymin"), ("left", "top"))
+_CENTRE_KEYS = (
+    ("cx", "cy"),
+    ("xc", "yc"),
+    ("xcenter", "ycenter"),
+    ("centerx", "centery"),
+    ("xcentre", "ycentre"),
+    ("centrex", "centrey"),
+)
+_EXTENT_KEYS = (("w", "h"), ("width", "height"))
+# Two opposite corners, each a point of its own.
+_POINT_KEYS = (
+    ("topleft", "bottomright"),
+    ("upperleft", "lowerright"),
+    ("lefttop", "rightbottom"),
+    ("min", "max"),
+    ("start", "end"),
+    ("p1", "p2"),
+)
+
+
+def corners_of(values: Mapping[str, float], points: Mapping[str, tuple[float, float]]) -> Corners | None:
+    """The box that an object's keys name, if they do; width and height count only where a key says so."""
+    for names in _CORNER_KEYS:
+        if all(name in values for name in names):
+            return tuple(values[name] for name in names)
+    for starts, order in ((_START_KEYS, "xywh"), (_CENTRE_KEYS, "cxcywh")):
+        for names in ((*start, *extent) for start in starts for extent in _EXTENT_KEYS):
+            if all(name in values for name in names):
+                return ordered((values[name] for name in names), order)
+    for first, last in _POINT_KEYS:
+        if first in points and last in points:
+            return (*points[first], *points[last])
+    return None
+
+
+# --- keys that name a list or an object ----------------------------------------------
+
+# An order that a key states. DeepSORT and its successors call corners ``tlbr`` and give x first.
+_STATED_ORDERS: tuple[tuple[re.Pattern[str], Order], ...] = (
+    (re.compile("cxcywh|xcycwh|cxywh|cent(?:er|re)xywh"), "cxcywh"),
+    (re.compile("xywh|ltwh|tlwh"), "xywh"),
+    (re.compile("yxyx"), "yxyx"),
+    (re.compile("xxyy"), "xxyy"),
+    (re.compile("xyxy|ltrb|tlbr"), "xyxy"),
+)
+_BOX = re.compile(
+    "box|coord|rectangle|bounds|location|region|object|detection|instance|prediction|annotation|result|answer"
+    "|^rect$|^[0-9]+$"
+)
+# What four numbers are otherwise, by the end of the key ("box_scores", "imageSize") …
+_OTHER_END = re.compile(
+    "(?:score|conf|confidence|prob|probability|probabilitie|logit|size|shape|point|cent(?:er|re|roid)"
+    "|polygon|quad|quadrilateral|segmentation|mask)s?(?:2d)?$"
+)
+# … or by its last word. Any other word may be a class's name, as in {"nucleus": [10, 20, 30, 40]}.
+_OTHER_WORDS = frozenset(
+    "angle area aspect bgr caption category channel class color colour comment count crop date description dim "
+    "dimension distance distribution embedding explanation extent feature file format frame histogram id idx image "
+    "img index indice info intensity label margin max mean measurement median meta metadata min name note number "
+    "offset option original padding page path percentile photo picture pixel quantile range rank ratio reason "
+    "resolution rgb rgba rotation scale seed source stat statistic std step text threshold time timestamp total "
+    "type unit url value variance vector version view weight window".split()
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key and what its value can be.
+
+    Args:
+        name: in lower-case letters and digits.
+        end: where it ends in the text.
+        is_box: whether it speaks of boxes.
+        is_other: whether it speaks of something else.
+        order: of four numbers, if it states one.
+    """
+
+    name: str
+    end: int
+    is_box: bool
+    is_other: bool
+    order: Order | None
+
+    @classmethod
+    def of(cls, text: str, end: int, *, is_strict: bool) -> Key:
+        """The key that is written as ``text``: an object's if strict, else a word before a colon in prose."""
+        name = re.sub("[^a-z0-9]+", "", text.casefold())
+        order = next((order for pattern, order in _STATED_ORDERS if pattern.search(name)), None)
+        words = re.findall(r"[^\W\d_]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", text))
+        last = words[-1].casefold() if words else ""
+        is_word = is_strict and not _OTHER_WORDS.isdisjoint((last, last.removesuffix("s")))
+        is_other = order is None and (is_word or _OTHER_END.search(name) is not None)
+        return cls(name, end, order is not None or _BOX.search(name) is not None, is_other, order)

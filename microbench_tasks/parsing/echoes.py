@@ -1,0 +1,79 @@
+"""Take a prompt off that comes back before the answer. Imports nothing of ours."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+# So much may stand before an echoed prompt: a template's marks and a system message.
+_LONGEST_HEAD = 2_000
+# Words of the prompt that are looked for first.
+_NUM_OPENING_WORDS = 4
+
+_SPECIAL = r"<[^<>\s]{1,40}+>(?:\s?:)?|\[/?INST\]|<</?SYS>>|\[gMASK\]"
+_ASKER = r"(?:\#{2,3}\s*+)?(?:user|human|question|instruction)\b\s*+:?"
+_PREAMBLE = r"(?:system\b\s*+:?|You\ are\ an?\b|A\ chat\ between\b|Below\ is\ an\ instruction\b)"
+# What a chat template writes before the question: marks and roles, or a system message that an asker's mark ends.
+_HEAD = re.compile(
+    rf"(?:\s++|{_SPECIAL}|{_ASKER})*+"
+    rf"(?:{_PREAMBLE}.*(?:{_SPECIAL}|{_ASKER}))?(?:\s++|{_SPECIAL}|{_ASKER})*+",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+# What it writes between question and answer. Not every tag: an answer may be one.
+_TURN = (
+    r"</?s>|\[/INST\]|<AI>|<(?:start|end)_of_turn>|<end_of_utterance>|<[be]os>"
+    r"|<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|end|endoftext|end_of_text|eom_id)\|>"
+    r"|<\|assistant\|>(?:\s?:)?"
+)
+_ANSWERER = r"(?:assistant|model|gpt|bot)(?:[ \t]*+:|(?=\s*\n|\s*<[|/]|<start_of_turn>))"
+_TAIL = re.compile(
+    rf"(?:\s++|{_TURN}|\#{{2,3}}\s*+response:|(?:\#{{2,3}}\s*+)?{_ANSWERER})*+", re.IGNORECASE | re.VERBOSE
+)
+# A template that announces the question announces the answer too.
+_QUESTION = re.compile(r"\bquestion\s*:\s*\Z", re.IGNORECASE)
+_ANSWER = re.compile(r"\s*(?:short )?answer\s*:\s*", re.IGNORECASE)
+
+
+def without_prompt(text: str, prompt: str) -> str | None:
+    """Take the prompt off that ``text`` begins with, bare or in a chat template; None if it does not begin so.
+
+    Only the whole prompt counts, to the letter but for white space. An answer that quotes a part of it stays.
+
+    >>> without_prompt("USER: Which cell? A) one B) two ASSISTANT: B", "Which cell?\\nA) one\\nB) two")
+    'B'
+    """
+    words = prompt.split(None, 2)
+    # A class's name alone may begin an answer. Most responses do not have even the prompt's first word.
+    if len(words) < 2 or words[0] not in text:
+        return None
+    wanted = "".join(prompt.split())
+    for opening in _opening(prompt).finditer(text, 0, _LONGEST_HEAD + len(prompt)):
+        if opening.start() > _LONGEST_HEAD:
+            break
+        end = _end_of_echo(text, opening.start(), wanted)
+        if end is None or not _HEAD.fullmatch(text, 0, opening.start()):
+            continue
+        # A prompt of one line that goes on in the middle of a word is not the prompt.
+        if "\n" not in prompt and text[end - 1].isalnum() and text[end : end + 1].isalnum():
+            continue
+        tail = _ANSWER.match(text, end) if _QUESTION.search(text, 0, opening.start()) else None
+        return text[(tail or _TAIL.match(text, end)).end() :]
+    return None
+
+
+@functools.lru_cache(maxsize=256)
+def _opening(prompt: str) -> re.Pattern[str]:
+    """A pattern of the prompt's first words, whatever white space parts them."""
+    return re.compile(r"\s*".join(map(re.escape, prompt.split(None, _NUM_OPENING_WORDS)[:_NUM_OPENING_WORDS])))
+
+
+def _end_of_echo(text: str, start: int, wanted: str) -> int | None:
+    """Where ``wanted``, a text without white space, ends that stands at ``start``; None if another text does."""
+    place = start
+    for character in wanted:
+        while place < len(text) and text[place].isspace():
+            place += 1
+        if place == len(text) or text[place] != character:
+            return None
+        place += 1
+    return place
