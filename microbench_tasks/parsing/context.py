@@ -25,7 +25,8 @@ _DENIED = {
     r"|dismiss(?:ed|ing|es)?"
     r"|(?:wrong|incorrect|false|other|remaining|another|alternative|first|second|third|next|given|following|possible"
     r"|available|all)\ (?:answers?|options?|choices?|candidates?)"
-    r"|options|choices|candidates|possibilities|alternatives|distractors?)\b|n't\b",
+    r"|(?:options|choices|candidates|possibilities|alternatives|distractors?)"
+    r"(?=\ (?:are|were|include|for|to\ consider|like)\b|\s?:?\s?\Z))\b|n't\b",
     "en label": r"\b(?:incorrect|wrong|false|no|panel|figure|fig|lane|row|column)\s?:?\Z",
     "zh": r"不(?!难|同)|并非|没有|排除|错误|否认|未必|候选",
     "ja": r"除外|誤り|間違|候補",

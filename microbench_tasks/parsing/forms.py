@@ -67,7 +67,7 @@ FORMS: tuple[Form, ...] = (
     Form(
         "closing letter",
         CONCLUSION,
-        rf"(?<=[.!?])(?<!\bfig.)(?<!\bcf.)(?<!\bvs.)\ @{AT_END}",
+        rf"(?<=[.!?])(?<!\bfig.)(?<!\bcf.)(?<!\bvs.)(?<!\be\.g.)\ @{AT_END}",
         "The granules are dark. B",
         takes="letter",
         closes=True,
