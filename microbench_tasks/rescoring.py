@@ -19,13 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, definitions, robustness, source
+from microbench_tasks import catalog, definitions, robustness
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
 from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError, without_repeats
-from microbench_tasks.source import without_path
+from microbench_tasks.source import is_release, without_path
 
 if TYPE_CHECKING:
     import datasets
@@ -386,7 +386,7 @@ def _documents(task: catalog.Task, recorded: str) -> tuple[datasets.Dataset, str
 def other_source(recorded: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> str:
     """What of a recorded data source is not as in ``identity``, or not there; nothing if it is the same, wherever it lies, or none is on record."""
     stated, expected = without_path(recorded or {}), without_path(identity)
-    if not stated or (source.is_release(stated) and source.is_release(expected)):
+    if not stated or (is_release(stated) and is_release(expected)):
         return ""
     changed = [f"{name} {value}" for name, value in stated.items() if name not in expected or value != expected[name]]
     return ", ".join(changed + [f"no {name}" for name in expected if name not in stated])
