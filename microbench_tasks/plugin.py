@@ -22,8 +22,8 @@ from loguru import logger
 
 _INSTALLED = "_microbench_installed"
 _RECORDS = "_microbench_records_definitions"
-_GUARDS = "_microbench_guards"
 _FALLBACK = 'use: lmms-eval --include_path "$(microbench path)" …'
+_GUARDS = "_microbench_guards"
 
 
 def yaml_folder() -> Path:
@@ -271,31 +271,6 @@ def _reading_in_batches(original: Callable) -> Callable:
     return eval_docs_no_media
 
 
-def _score_in_one_thread() -> None:
-    """Let a run of our tasks alone be scored without the harness's threads, which wait for each other in functions that never wait by themselves.
-
-    Called when tasks are loaded: only then is the evaluator imported in whole.
-    """
-    evaluator = sys.modules.get("lmms_eval.evaluator")
-    original = getattr(evaluator, "evaluate", None)
-    # Without it a run takes longer, and that is all.
-    if original is None or getattr(original, _INSTALLED, False) or not {"task_dict", "process_docs_parallel"} <= set(inspect.signature(original).parameters):
-        return
-
-    @functools.wraps(original)
-    def evaluate(*args, **kwargs):
-        call = inspect.signature(original).bind(*args, **kwargs)
-        default = inspect.signature(original).parameters["process_docs_parallel"].default
-        wanted = call.arguments.get("process_docs_parallel", default)
-        # Another number was asked for.
-        if wanted == default and all(_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"])):
-            call.arguments["process_docs_parallel"] = 1
-        return original(*call.args, **call.kwargs)
-
-    setattr(evaluate, _INSTALLED, True)
-    evaluator.evaluate = evaluate
-
-
 def _record_definitions() -> None:
     """Let the results say which definition of our tasks ran and what they asked about; see `microbench_tasks.provenance`.
 
@@ -351,6 +326,31 @@ def _guard_models() -> None:
             return original(*args, **kwargs)
 
     setattr(evaluate, _GUARDS, True)
+    evaluator.evaluate = evaluate
+
+
+def _score_in_one_thread() -> None:
+    """Let a run of our tasks alone be scored without the harness's threads, which wait for each other in functions that never wait by themselves.
+
+    Called when tasks are loaded: only then is the evaluator imported in whole.
+    """
+    evaluator = sys.modules.get("lmms_eval.evaluator")
+    original = getattr(evaluator, "evaluate", None)
+    # Without it a run takes longer, and that is all.
+    if original is None or getattr(original, _INSTALLED, False) or not {"task_dict", "process_docs_parallel"} <= set(inspect.signature(original).parameters):
+        return
+
+    @functools.wraps(original)
+    def evaluate(*args, **kwargs):
+        call = inspect.signature(original).bind(*args, **kwargs)
+        default = inspect.signature(original).parameters["process_docs_parallel"].default
+        wanted = call.arguments.get("process_docs_parallel", default)
+        # Another number was asked for.
+        if wanted == default and all(_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"])):
+            call.arguments["process_docs_parallel"] = 1
+        return original(*call.args, **call.kwargs)
+
+    setattr(evaluate, _INSTALLED, True)
     evaluator.evaluate = evaluate
 
 

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, definitions, provenance, reading_changes, robustness, source, task_fields, untrusted
+from microbench_tasks import catalog, definitions, provenance, robustness, source, task_fields, untrusted
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
+from microbench_tasks.reading_changes import changes, taken_off
 from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError, without_repeats
 from microbench_tasks.source import TASK_VERSION, without_path
@@ -221,9 +222,9 @@ def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], 
     version = run.metadata(name).get("version")
     is_older = version not in (None, TASK_VERSION)
     if is_older:
-        moved = ", ".join(f"{metric} {count}" for metric, count in reading_changes.changes(samples, items).items())
+        moved = ", ".join(f"{metric} {count}" for metric, count in changes(samples, items).items())
         notes.append(f"{name}: scored by version {version} when it ran, read by version {TASK_VERSION} now; samples that moved: {moved or 'none'}")
-    beside = reading_changes.taken_off([item["failed"] for item in items])
+    beside = taken_off([item["failed"] for item in items])
     if beside:
         notes.append(f"{name}: taken off before the answer was read, {beside}")
     changed = [sample["doc_id"] for sample, item in zip(samples, items) if "score" in sample and abs(sample["score"] - item["score"]) > _SCORE_TOLERANCE]
