@@ -151,7 +151,7 @@ def render(title: str, sections: Sequence[Section], facts: Mapping[str, str] = {
         script=Markup(script),
     )
     # Answers and names may hold what turns a text around, what cannot be seen, or half a surrogate pair.
-    return printable(_RETURN.sub("\n", shown))
+    return printable(_RETURN.sub("\n", shown.encode("utf-8", "replace").decode("utf-8")))
 
 
 def percent(value: float, decimals: int = 1) -> str:
