@@ -19,7 +19,8 @@ _IS_NOT = (
 # In the clause before a statement.
 _DENIED = {
     "en": r"\b(?:not|never|cannot|neither|nor|hardly|unlikely|I\ doubt|without|instead\ of|rather\ than|except"
-    r"|no\ longer|least"
+    r"|no\ longer|least|doubts?|doubtful|(?:second|third|next|2nd|3rd)-?\ ?best|runner-?\ ?up|worst|poorest|weakest"
+    r"|back-?up|fall-?back|(?:second|third|next|less)\ (?:most\ )?(?:likely|probable|suitable)"
     r"|(?:wrong|incorrect|false|mistaken|misleading|a\ mistake|tempting)\ (?:to|that)"
     r"|reject(?:ed|ing|s)?|eliminat(?:ed|ing|es?)|exclud(?:ed|ing|es?)|discard(?:ed|ing|s)?|rul(?:ed|ing|es?)\ out"
     r"|dismiss(?:ed|ing|es)?"
@@ -27,16 +28,54 @@ _DENIED = {
     r"|available|all)\ (?:answers?|options?|choices?|candidates?)"
     r"|(?:options|choices|candidates|possibilities|alternatives|distractors?)"
     r"(?=\ (?:are|were|include|for|to\ consider|like)\b|\s?:?\s?\Z))\b|n't\b",
-    "en label": r"\b(?:incorrect|wrong|false|no|panel|figure|fig|lane|row|column)\s?:?\Z",
-    "zh": r"不(?!难|同)|并非|没有|排除|错误|否认|未必|候选",
+    "en label": r"\b(?:incorrect|wrong|false|no|(?:panel|figure|fig|lane|row|column|table|chapter|step|well"
+    r"|page)(?:\.?\ ?\d{1,3})?)\s?:?\Z",
+    "zh": r"不(?!难|同)|并非|没有|排除|错误|否认|未必|候选|第二|其次",
     "ja": r"除外|誤り|間違|候補",
-    "de": r"\b(?:nicht|keine?|kaum|weder|falsche?|ausgeschlossen)\b",
-    "fr": r"\bn'est\b|\b(?:pas|jamais|ni|fausse|incorrecte|exclue?)\b",
-    "es": r"\b(?:no|nunca|ni|tampoco|incorrecta|descart\w+)\b",
-    "pt": r"\b(?:não|nunca|nem|incorreta|errada)\b",
-    "it": r"\b(?:non|mai|né|errata|sbagliata)\b",
+    "de": r"\b(?:nicht|keine?|kaum|weder|falsche?|ausgeschlossen|zweit\w+|schlecht\w+|unwahrscheinlich\w+)\b",
+    "fr": r"\bn'est\b|\b(?:pas|jamais|ni|fausse|incorrecte|exclue?|deuxième|seconde|pire|moins\ \w+)\b",
+    "es": r"\b(?:no|nunca|ni|tampoco|incorrecta|descart\w+|segund[ao]|peor|menos\ \w+)\b",
+    "pt": r"\b(?:não|nunca|nem|incorreta|errada|segund[ao]|pior|menos\ \w+)\b",
+    "it": r"\b(?:non|mai|né|errata|sbagliata|second[ao]|peggiore?|meno\ \w+)\b",
     "ru": r"\b(?:не|ни|неправильный|неверный)\b",
     "ko": r"아니|틀린|제외",
+}
+# Negations that deny no answer: of a doubt, and of what a response is not meant to be.
+_HARMLESS = {
+    "en": r"\b(?:there\ (?:is|can\ be)\ )?(?:no|little|without(?:\ any|\ a)?|beyond(?:\ any|\ a)?|not\ in|not)"
+    r"\ (?:real\ |reasonable\ |reason\ to\ )?(?:doubt|question)\b"
+    r"|\bnot?\ (?:wonder|surprise|coincidence|surprising(?:ly)?|(?:hard|difficult)\ to\ (?:see|say|tell)|only\b|a\ stretch)"
+    r"|\b(?:not|cannot)\ (?:be\ |possible\ to\ be\ )(?:certain|sure)\b"
+    r"|\b(?:not|cannot)\ (?:replace|substitute|constitute|provide|offer|amount\ to|serve\ as)\b"
+    r"|\bnot\ (?:be\ )?(?:(?:intended|meant|given|to\ be\ (?:used|taken|understood))\ (?:as|for|to)\b"
+    r"|(?:used|taken|understood|relied)\ (?:as|for|on)\b|for\ (?:\w+\ )?use\b"
+    r"|(?:an?\ |any\ )?(?:(?!correct|right)\w+\ ){0,2}(?:advice|diagnosis|diagnoses|opinion|substitute|replacement"
+    r"|consultation|pathologist|physician|doctor|expert|guarantee)\b)",
+    "zh": r"毫无疑问|没有疑问|无疑|不是(?:医疗|医学|诊断|专业)\w*|不(?:构成|能代替|能替代)",
+    "ja": r"間違いな[いく]|(?:診断|医学的助言|医療アドバイス)では(?:ありません|ない)",
+    "de": r"\b(?:kein(?:en|erlei)?\ Zweifel|(?:keine|nicht\ als)\ (?:\w+\ )?(?:Diagnose|Beratung|Empfehlung))\b",
+    "fr": r"\b(?:sans\ (?:aucun\ )?doute|(?:pas\ de|aucun)\ doute|n'est\ pas\ un\ (?:avis|diagnostic))\b",
+    "es": r"\b(?:no\ hay\ (?:ninguna\ )?duda|no\ es\ un\ (?:consejo|diagnóstico))\b",
+    "pt": r"\b(?:não\ há\ dúvida|não\ é\ um\ (?:conselho|diagnóstico))\b",
+    "it": r"\b(?:non\ c'è\ dubbio|non\ è\ una\ diagnosi)\b",
+    "ru": r"\b(?:без\ сомнения|нет\ сомнений)\b",
+}
+# Right after a statement: another letter is denied (`B, not A`).
+_OTHER_DENIED = (
+    r"[\"')\]}]{0,3},?\ ?[(]?(?:(?:and|und|et|y|e|en|och|og|i|а)\ )?(?:(?:not|nicht|pas|non|no|não|niet|inte|ikke|nie|не)\ "
+    r"(?:die\ |la\ |l'|a\ (?=[A-H]))?|不是\s?)[(\"']?(?-i:[A-H])(?![\w'&-])[)\"']{0,2}"
+)
+# Before a statement that is only a form: a template, an example or an instruction that is quoted.
+_FORMAT = {
+    "en": r"^\W*(?:(?:the|your|my|a|an|required|expected|requested|desired|output|answer|response|reply|sample|example)"
+    r"\ )*(?:format|template|example|sample|placeholder)(?:\ (?:output|answer|response|reply|format))?(?:\ (?:is|was))?"
+    r"\s?(?:[:=]|\Z)"
+    r"|^\W*(?:expected|required|desired|example|sample)\ (?:output|response|reply)\s?(?:[:=]|\Z)"
+    r"|\b(?:sample|example|dummy|placeholder|mock|hypothetical)\Z|\b(?:sample|example|dummy|mock)\ (?=answer)"
+    r"|\b(?:should|must|shall|please|to)\ (?:look|read|reply|respond|be\ written|be\ formatted)\ (?:exactly\ )?(?:like|as)\b|^\W*reply\ like\b|\bof\ the\ form\b"
+    r"|\b(?:must|should|to)\ (?:read|write|say|reply|respond|answer|output)(?:\ with)?:?\ [\"'][^\"']{0,30}\Z",
+    "other": r"^\W*\w{0,8}(?:format|formato|vorlage|beispiel|exemple|ejemplo|exemplo|esempio|plantilla)\s?(?:[:=]|\Z)"
+    r"|格式|例如|示例|書式|形式",
 }
 # In the sentence before a statement, back to a `but`.
 _CONDITIONAL = {
@@ -65,7 +104,7 @@ _TENTATIVE = {
     r"(?:ing)?|hunch"
     r"|(?:was|were)\ (?:going|about|tempted)\ to|first\ (?:thought|considered|assumed)|used\ to\ think|(?:I|we)\ "
     r"(?:thought|assumed)|'d\ have\ said|would\ have\ said)\b",
-    "zh": r"(?<!最有)(?<![最很极大])可能|也许|或许|说不定|似乎|一开始|起初|最初|猜|原以为|以为",
+    "zh": r"(?<!最有)(?<![最很极大])可能(?!性最)|也许|或许|说不定|似乎|一开始|起初|最初|猜|原以为|以为",
     "ja": r"かもしれ|可能性(?!が(?:最も)?高)|最初は|はじめは|一見",
     "de": r"\b(?:vielleicht|möglicherweise|könnte|eventuell|zunächst|anfangs|womöglich)\b",
     "fr": r"\b(?:peut-être|pourrait|éventuellement|au\ début|d'abord)\b",
@@ -166,6 +205,9 @@ def _union(words: dict[str, str], before: str = "", after: str = "") -> re.Patte
 
 
 _DENIED_BEFORE = _union(_DENIED, after=r"(?:(?!\b(?:so|but|then|hence|therefore)\b|[,;]|:\s).)*\Z")
+_HARMLESS_WORDS = _union(_HARMLESS)
+_OTHER_DENIED_AFTER = re.compile(_OTHER_DENIED, re.IGNORECASE | re.VERBOSE)
+_FORMAT_BEFORE = _union(_FORMAT)
 _CONDITION_BEFORE = _union(_CONDITIONAL)
 _TENTATIVE_BEFORE = _union(_TENTATIVE)
 _OTHERS_BEFORE = re.compile(_OTHERS_SAY, re.IGNORECASE | re.VERBOSE)
@@ -216,7 +258,10 @@ def is_withdrawn(text: str, start: int, end: int, is_list: bool = False) -> bool
 
 
 def _is_withdrawn(sentence: str, statement: str, after: str) -> bool:
-    said = _TURN.split(sentence)[-1]
+    if _FORMAT_BEFORE.search(sentence):
+        return True
+    said = _TURN.split(_HARMLESS_WORDS.sub("", sentence))[-1]
+    after = _HARMLESS_WORDS.sub("", _OTHER_DENIED_AFTER.sub("", after, count=1))
     clause = _CLAUSE.split(said)[-1]
     if _DENIED_BEFORE.search(said) or _CONDITION_BEFORE.search(said) or _OTHERS_BEFORE.search(said):
         return True

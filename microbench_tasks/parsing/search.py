@@ -59,7 +59,7 @@ _CONNECTIVES = {
     *"la le bonne meilleure ma donc mi mejor opción respuesta a minha melhor mia migliore el una".split(),
     *"правильный верный мой окончательный het juiste goede correcte beste prawidłowa poprawna doğru dass que".split(),
 }
-_WORD_BEFORE = re.compile(r"([^\W\d_](?:[^\W_]|')*)(?:['\"]?,? |_)\Z")
+_WORD_BEFORE = re.compile(r"([^\W\d_](?:[^\W_]|'|-(?=\w))*)(?:['\"]?,? |_)\Z")
 _MAX_ADJECTIVES = 7
 _CLAUSE_START = re.compile(r"(?:\A|[.!?:;,>)\](\[|\n=✅☑✔*/]\s?|-\s|\d\s?|[^\x00-\x7f]\s?)[\"']?\Z")
 
@@ -168,13 +168,17 @@ def _is_whole_noun_phrase(text: str, start: int) -> bool:
     return not word or word in _CONNECTIVES | DETERMINERS
 
 
+def _is_adjective(word: str) -> bool:
+    return word in ADJECTIVES or ("-" in word and ADJECTIVES.issuperset(word.split("-")))
+
+
 def _word_before_adjectives(text: str, start: int, stops: frozenset[str] = frozenset()) -> tuple[str, int]:
     """The word before the noun at ``start`` and its adjectives, and where they start; empty where a clause starts."""
     for _ in range(_MAX_ADJECTIVES):
         word = _WORD_BEFORE.search(text, max(0, start - 30), start)
         if word is None:
             return "", start
-        if word[1].lower() in stops or word[1].lower() not in ADJECTIVES:
+        if word[1].lower() in stops or not _is_adjective(word[1].lower()):
             return word[1].lower(), start
         start = word.start()
     return "many", start
