@@ -39,6 +39,8 @@ _DENIED = {
     "it": r"\b(?:non|mai|né|errata|sbagliata|second[ao]|peggiore?|meno\ \w+)\b",
     "ru": r"\b(?:не|ни|неправильный|неверный)\b",
     "ko": r"아니|틀린|제외",
+    "others": r"\b(?:inte|ikke|fel|felaktig\w*|forkert\w*|feil|není|nie|nem|nu\ este|tidak|bukan|salah|niet|geen|onjuiste?"
+    r"|hibás|väärä|ei|δεν|λάθος)\b|ไม่|không|sai\b|לא",
 }
 # Negations that deny no answer: of a doubt, and of what a response is not meant to be.
 _HARMLESS = {
@@ -113,6 +115,7 @@ _TENTATIVE = {
     "it": r"\b(?:forse|potrebbe|possibilmente|inizialmente)\b",
     "ru": r"\b(?:возможно|может\ быть|мог(?:ла|ло)?|сначала)\b",
     "ko": r"아마도?|처음에는",
+    "others": r"\b(?:kanske|måske|kanskje|ehkä|možná|może|mungkin|misschien|belki|poate|talán|ίσως|можливо)\b|có\ thể|อาจ",
 }
 _OTHERS_SAY = (
     r"\b(?:nobody|no\ one|few|some|many|others|people|students?|novices|someone|somebody|textbooks?|readers?|(?:some"
@@ -136,6 +139,7 @@ _DENIED_AFTER = {
     "zh": r"[\"')\]]{0,3}\s?(?:选项)?[,]?\s?(?:是|都|就)?(?:不|错|并非|吗)",
     "ja": r"[\"')\]]{0,3}\s?(?:で(?:は|も)|じゃ|だとは|とは|が(?:誤|間違)|は(?:誤|間違|違|除外)|かも|の可能性|でしょうか|ですか|か\?)",
     "ko": r"[\"')\]]{0,3}\s?(?:이|가)\s?아[니닙]|[\"')\]]{0,3}\s?일\s?(?:수|지)",
+    "others": r"[\"')\]]{0,3}\ (?:değil|नहीं|inte\b|ikke\b|ei\ ole)",
     "de": r"[\"')\]]{0,3},?\ (?:(?:was|aber\ das)\ )?(?:ist|passt)?\ ?(?:aber\ )?(?:nicht|falsch)\b",
     "fr": r"[\"')\]]{0,3},?\ (?:(?:ce\ qui|mais\ ce)\ )?(?:n'est\ pas|est\ (?:fausse?|incorrecte?))\b",
     "es": r"[\"')\]]{0,3},?\ (?:(?:lo\ que|pero\ eso)\ )?(?:no\ es|es\ (?:falsa|incorrect[oa]))\b",

@@ -7,15 +7,20 @@ from dataclasses import dataclass
 
 from microbench_tasks.parsing.values import LABEL, Question
 from microbench_tasks.parsing.whole import WholeRule, echoes, whole
+from microbench_tasks.parsing.words import NUMBERED
 
 _ITEM_END = re.compile(r"[\"'*]{0,2}(?:[)\].:|]|\s?-{1,2}>?\s|\s?\Z)|\s?[(（]")
 _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
 # A line that starts with it states an answer and is no item of a list.
-_ANSWER_LABEL = re.compile(r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|答)", re.IGNORECASE)
+_ANSWER_LABEL = re.compile(
+    r"(?:the |final |my )?(?:answer|letter|antwort|réponse|lettre|respuesta|letra|resposta|risposta|lettera|答)",
+    re.IGNORECASE,
+)
 # What may follow an answer that a response opens with.
 _OPENS = re.compile(
     r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（](?!\?)|\.\.\.|。|\s?です
-    |,?\s(?:because|since|as|due|given|for|and\ not|not|rather|weil|da|denn|car|porque|pois|perché)\b
+    |,?\s(?:because|since|as|due|given|for|and\ not|not|rather|instead\ of|weil|da|denn|car|porque|pois|perché)\b
+    |,\s(?:nicht|pas|no|non|não|niet|inte|ikke|nie|не)\s[A-H]\b
     |,\s(?:which|because|since|with)\b|,\s?(?:因为|由于)|:(?=[^\x00-\x7f]))""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -33,6 +38,7 @@ _NO = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
 _LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
+_NUMBERED_LINE = re.compile(rf"^{NUMBERED}", re.IGNORECASE | re.MULTILINE)
 _MAX_LETTER_LINE = 12
 _NUMBERING = "\n0123456789.-*•() "
 _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|。)""")
@@ -148,6 +154,9 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
         return None
     if text[start:] == "A" and 0 < len(lines) and lines[-1].letter != question.letters[-1]:
         # Within a list it may be the article that starts a sentence.
+        return None
+    if _NUMBERED_LINE.match(text, start) and _NUMBERED_LINE.search(text, 0, start):
+        # One of the answers to several questions.
         return None
     if not letters or (len(letters) == 1 and is_list_item(text, start, min(letters), rule != "whole_letter", lines)):
         return None

@@ -12,6 +12,7 @@ from microbench_tasks.parsing.form import CONCLUSION, SENTENCE, Form
 from microbench_tasks.parsing.forms import FORMS
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
 from microbench_tasks.parsing.lines import is_list_item
+from microbench_tasks.parsing.more_languages import MORE_FORMS, QUALIFIERS
 from microbench_tasks.parsing.values import Question, Value
 from microbench_tasks.parsing.words import ADJECTIVES, CONCLUDES, DETERMINERS
 
@@ -49,9 +50,9 @@ def _compiled(form: Form) -> _CompiledForm:
     return _CompiledForm(form, pattern, rest, value_first, is_foreign)
 
 
-_FORMS = tuple(_compiled(form) for form in (*FORMS, *LANGUAGE_FORMS))
+_FORMS = tuple(_compiled(form) for form in (*FORMS, *LANGUAGE_FORMS, *MORE_FORMS))
 # Words that may stand before a noun phrase without a determiner.
-_CONNECTIVES = {
+_CONNECTIVES = QUALIFIERS | {
     *"and but so thus then hence therefore that is now finally overall clearly ultimately because conclusion".split(),
     *"i think believe say conclude means step question note".split(),
     *"die richtige korrekte beste meine endgültige wahrscheinlichste passende zutreffende".split(),
@@ -120,7 +121,7 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
 
 # A label of another option, or the number of an item, right before.
 _ITEM_BEFORE = re.compile(
-    r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?)\Z",
+    r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?|\n\W?(?:Q|question|no|item|\#)\.?\ ?\d{1,3})\Z",
     re.IGNORECASE | re.VERBOSE,
 )
 _BARE_LETTER = re.compile(r"[A-H](?=\W*\Z)")

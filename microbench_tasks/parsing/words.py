@@ -49,6 +49,20 @@ END = (
     r"|not|rather|instead\ of|over|weil|da|denn|car|porque|pois|perché)\b))"
 )
 AT_END = r"(?=\W*\Z)"
+# The number of the question before an answer (`Q1: B`); not in verbose mode.
+NUMBERED = (
+    r"(?:(?:q|question|no|nr|frage|aufgabe|antwort zu|answer(?: to question)?|zu(?: frage)?|ad|re|item|task|exercise"
+    r"|pregunta|pergunta|domanda|вопрос|问题|题|第|問|#|a)\.? ?\d{1,3} ?(?:题|問)?[.:)=\-]{1,2} ?|\(\d{1,3}\) ?)"
+)
+# What an option is called before its letter (`option B`, `la lettre B`); not in verbose mode.
+OPTION_NOUNS = (
+    *("option", "choice", "answer", "letter", "antwort", "buchstabe", "möglichkeit", "réponse", "lettre", "proposition"),
+    *("choix", "opción", "letra", "alternativa", "respuesta", "inciso", "opção", "resposta", "item", "opzione", "lettera"),
+    *("risposta", "вариант", "ответ", "буква", "варіант", "відповідь", "optie", "antwoord", "alternativ", "svar"),
+    *("vaihtoehto", "odpowiedź", "opcja", "litera", "možnost", "varianta", "pilihan", "opsi", "seçenek", "đáp án"),
+)
+OPTION_NOUN = f"(?:{'|'.join(sorted(OPTION_NOUNS, key=len, reverse=True))})"
+OPTION_DETERMINER = r"(?:(?:the|die|der|la|le|el|il|a|o|lo|het|de) |l')"
 # How sure a response is, where no verb follows (`Probably B - dark granules`).
 ADVERBS = (
     *("most likely", "most probably", "very likely", "likely", "probably", "presumably", "almost certainly", "clearly"),
