@@ -28,7 +28,7 @@ _DENIED = {
     r"|available|all)\ (?:answers?|options?|choices?|candidates?)"
     r"|(?:options|choices|candidates|possibilities|alternatives|distractors?)"
     r"(?=\ (?:are|were|include|for|to\ consider|like)\b|\s?:?\s?\Z))\b|n't\b",
-    "en label": r"\b(?:incorrect|wrong|false|no|(?:panel|figure|fig|lane|row|column|table|chapter|step|well"
+    "en label": r"\b(?:incorrect|wrong|false|no|(?:second|third)(?:\ place)?|(?:panel|figure|fig|lane|row|column|table|chapter|step|well"
     r"|page)(?:\.?\ ?\d{1,3})?)\s?:?\Z",
     "zh": r"不(?!难|同)|并非|没有|排除|错误|否认|未必|候选|第二|其次",
     "ja": r"除外|誤り|間違|候補",
@@ -40,18 +40,19 @@ _DENIED = {
     "ru": r"\b(?:не|ни|неправильный|неверный)\b",
     "ko": r"아니|틀린|제외",
     "others": r"\b(?:inte|ikke|fel|felaktig\w*|forkert\w*|feil|není|nie|nem|nu\ este|tidak|bukan|salah|niet|geen|onjuiste?"
-    r"|hibás|väärä|ei|δεν|λάθος)\b|ไม่|không|sai\b|לא",
+    r"|hibás|väärä|ei|неправильна|невірна|хибна|nesprávn\w+|chybná|yanlış|greșit\w*|δεν|λάθος)\b|ไม่|không|sai\b|לא",
 }
 # Negations that deny no answer: of a doubt, and of what a response is not meant to be.
 _HARMLESS = {
     "en": r"\b(?:there\ (?:is|can\ be)\ )?(?:no|little|without(?:\ any|\ a)?|beyond(?:\ any|\ a)?|not\ in|not)"
     r"\ (?:real\ |reasonable\ |reason\ to\ )?(?:doubt|question)\b"
     r"|\bnot?\ (?:wonder|surprise|coincidence|surprising(?:ly)?|(?:hard|difficult)\ to\ (?:see|say|tell)|only\b|a\ stretch)"
-    r"|\b(?:not|cannot)\ (?:be\ |possible\ to\ be\ )(?:certain|sure)\b"
+    r"|\b(?:not|cannot)\ (?:be\ |possible\ to\ be\ )(?:certain|sure)\b(?!\ (?:that|whether|if|it|the)\b)"
     r"|\b(?:not|cannot)\ (?:replace|substitute|constitute|provide|offer|amount\ to|serve\ as)\b"
     r"|\bnot\ (?:be\ )?(?:(?:intended|meant|given|to\ be\ (?:used|taken|understood))\ (?:as|for|to)\b"
     r"|(?:used|taken|understood|relied)\ (?:as|for|on)\b|for\ (?:\w+\ )?use\b"
-    r"|(?:an?\ |any\ )?(?:(?!correct|right)\w+\ ){0,2}(?:advice|diagnosis|diagnoses|opinion|substitute|replacement"
+    r"|(?:an?\ |any\ )?(?:(?:medical|clinical|professional|formal|definitive|definite|official|final|expert|legal|health|human"
+    r"|certified|trained|qualified|complete|confirmed)\ ){0,2}(?:advice|diagnosis|diagnoses|opinion|substitute|replacement"
     r"|consultation|pathologist|physician|doctor|expert|guarantee)\b)",
     "zh": r"毫无疑问|没有疑问|无疑|不是(?:医疗|医学|诊断|专业)\w*|不(?:构成|能代替|能替代)",
     "ja": r"間違いな[いく]|(?:診断|医学的助言|医療アドバイス)では(?:ありません|ない)",
@@ -64,17 +65,18 @@ _HARMLESS = {
 }
 # Right after a statement: another letter is denied (`B, not A`).
 _OTHER_DENIED = (
-    r"[\"')\]}]{0,3},?\ ?[(]?(?:(?:and|und|et|y|e|en|och|og|i|а)\ )?(?:(?:not|nicht|pas|non|no|não|niet|inte|ikke|nie|не)\ "
+    r"[\"')\]}]{0,3},?\ ?[(]?(?:(?:and|und|et|y|e|en|och|og|i|а)\ )?(?:(?:not|nicht|pas|non|não|niet|inte|ikke|nie|не)\ "
     r"(?:die\ |la\ |l'|a\ (?=[A-H]))?|不是\s?)[(\"']?(?-i:[A-H])(?![\w'&-])[)\"']{0,2}"
 )
 # Before a statement that is only a form: a template, an example or an instruction that is quoted.
 _FORMAT = {
     "en": r"^\W*(?:(?:the|your|my|a|an|required|expected|requested|desired|output|answer|response|reply|sample|example)"
     r"\ )*(?:format|template|example|sample|placeholder)(?:\ (?:output|answer|response|reply|format))?(?:\ (?:is|was))?"
-    r"\s?(?:[:=]|\Z)"
+    r"(?:\s?[:=]|\W*(?:answer\W*)?\Z)"
     r"|^\W*(?:expected|required|desired|example|sample)\ (?:output|response|reply)\s?(?:[:=]|\Z)"
     r"|\b(?:sample|example|dummy|placeholder|mock|hypothetical)\Z|\b(?:sample|example|dummy|mock)\ (?=answer)"
     r"|\b(?:should|must|shall|please|to)\ (?:look|read|reply|respond|be\ written|be\ formatted)\ (?:exactly\ )?(?:like|as)\b|^\W*reply\ like\b|\bof\ the\ form\b"
+    r"|\b(?:asked|told|instructed|prompted)\b[^.:]{0,40}[\"'][^\"']{0,30}\Z"
     r"|\b(?:must|should|to)\ (?:read|write|say|reply|respond|answer|output)(?:\ with)?:?\ [\"'][^\"']{0,30}\Z",
     "other": r"^\W*\w{0,8}(?:format|formato|vorlage|beispiel|exemple|ejemplo|exemplo|esempio|plantilla)\s?(?:[:=]|\Z)"
     r"|格式|例如|示例|書式|形式",
@@ -216,7 +218,7 @@ _CONDITION_BEFORE = _union(_CONDITIONAL)
 _TENTATIVE_BEFORE = _union(_TENTATIVE)
 _OTHERS_BEFORE = re.compile(_OTHERS_SAY, re.IGNORECASE | re.VERBOSE)
 _AFTER = _union(_DENIED_AFTER)
-_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)[.!?]+[\"')\]]{0,2}(?:\s|\Z)|[。！？]|\n|;\s")
+_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)(?<!\b[Ff]ig)[.!?]+[\"')\]]{0,2}(?:\s|\Z)|[。！？]|\n|;\s")
 _TURN = re.compile(
     r"\b(?:but|however|yet|nevertheless|though|pero|mais|aber|mas|ma|но)\b|但|而是|しかし|でも|하지만",
     re.IGNORECASE,
@@ -278,6 +280,12 @@ def _is_withdrawn(sentence: str, statement: str, after: str) -> bool:
         return True
     is_asked = ("?" in after or "？" in after) and _QUESTION_END.match(after)
     return bool(is_conditional or is_asked or _AFTER.match(after))
+
+
+def denies_nothing(text: str, start: int, end: int) -> bool:
+    """Whether the negation from ``start`` to ``end`` belongs to a phrase that denies no answer."""
+    phrase = _HARMLESS_WORDS.search(text, start, start + REACH)
+    return phrase is not None and phrase.start() < end
 
 
 def _first_sentence(text: str) -> int:

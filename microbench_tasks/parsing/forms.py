@@ -59,7 +59,7 @@ FORMS: tuple[Form, ...] = (
     Form(
         "therefore",
         CONCLUSION,
-        rf"\b{THEREFORE}(?:\ -{{1,2}}\ |[,:]?\ |:\n|(?<=[^\x00-\x7f])[,、:]?)(?:(?:it|this|that)(?:\ is|'s)\ )?{SURELY}@{END}",
+        rf"\b(?<!but\ ){THEREFORE}(?:\ -{{1,2}}\ |[,:]?\ |:\n|(?<=[^\x00-\x7f])[,、:]?)(?:(?:it|this|that)(?:\ is|'s)\ )?{SURELY}@{END}",
         "Hence B.",
         THEREFORES,
         "letter",
@@ -129,7 +129,7 @@ FORMS: tuple[Form, ...] = (
         "would be",
         SENTENCE,
         rf"(?<!,\ )\b(?:it|this|that|which)(?:\ would|\ will|'d)\ (?:then\ |therefore\ )?(?:be|have\ to\ be)\ {SURELY}@"
-        r"(?=[\"')\].!]{0,4}(?:\n|\Z|\ [A-Z]))",
+        r"(?=[\"')\].!]{0,4}(?:\n|\Z|\ (?-i:[A-Z])))",
         "That would be option B.",
         (" would", " will", "'d "),
         "letter",
@@ -299,7 +299,7 @@ FORMS: tuple[Form, ...] = (
     Form(
         "with an adverb",
         SENTENCE,
-        rf"\b{ADVERB}[,:]?\ (?:it(?:'s|\ is)\ )?@(?:{END}|(?=\ [A-Z]))",
+        rf"\b{ADVERB}[,:]?\ (?:it(?:'s|\ is)\ )?@(?:{END}|(?=\ (?-i:[A-Z])))",
         "Most likely B.",
         ADVERBS,
         "letter",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,7 +42,8 @@ _LATIN_WORD = re.compile(r"[A-Za-z]{3}")
 
 
 def _compiled(form: Form) -> _CompiledForm:
-    head, _, tail = form.pattern.partition("@")
+    # As `plain` writes texts, such as Thai vowels.
+    head, _, tail = unicodedata.normalize("NFKC", form.pattern).partition("@")
     flags = re.IGNORECASE | re.VERBOSE
     value_first = not head.strip()
     pattern = re.compile(tail if value_first else head, flags)

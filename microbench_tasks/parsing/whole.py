@@ -19,7 +19,7 @@ def _item(num_options: int) -> re.Pattern[str]:
     """A letter of the question where a text starts, bracketed or not, up to its option's text."""
     last = chr(64 + num_options)
     return re.compile(
-        rf"""(?:{NUMBERED}|(?:\d{{1,2}}[.)] ?)?(?:{OPTION_DETERMINER}?{OPTION_NOUN} |(?:选项|選択肢|答案) ?)?)"""
+        rf"""[✅✔☑]{{0,2}} ?(?:{NUMBERED}|(?:\d{{1,2}}[.)] ?)?(?:{OPTION_DETERMINER}?{OPTION_NOUN} |(?:选项|選択肢|答案) ?)?)"""
         rf"""[(\[{{"'<]{{0,3}} ?([A-{last}])(?![A-Za-z0-9_\u00c0-\u024f\u0370-\u04ff])(?:选项|项|です|だ)?"""
         r"""[\s)\]}"'>.:,]{0,6}(?:[-=]\s?(?=\s|\Z|(?<=[-=] )))?""",
         re.IGNORECASE,
