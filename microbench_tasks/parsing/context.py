@@ -85,7 +85,8 @@ _FORMAT = {
 _CONDITIONAL = {
     "en": r"\b(?:if(?!\ (?:I|we|you|one)\ (?:had|have|were|must|look|looks|consider|am)\b|\ (?:forced|asked|pressed))"
     r"|unless|assum(?:e|ing)"
-    r"|suppos(?:e|ing)|provided|in\ case|whether|imagine|hypothetically|otherwise|depends?|depending|let's\ say|say,|"
+    r"|suppos(?:e|ing)|(?:^|[,(]\ ?)provided|in\ (?:the\ )?(?:case|event)|(?:under|on|with)\ the\ (?:assumption|condition"
+    r"|premise)|conditional\ on|as\ long\ as|contingent|granting|presum(?:e|ing)|once\ (?:we|you|I)\ know|whether|imagine|hypothetically|otherwise|depends?|depending|let's\ say|say,|"
     r"(?<!.)say\ the"
     r"|when(?:ever)?(?!\ (?:we|you|I|one)\ (?:look|compare|consider|examine|zoom)|\ (?:looking|comparing|considering"
     r"|viewed|examin))"
@@ -159,10 +160,12 @@ _DENIED_LETTER = re.compile(
     r"|not\ (?:correct|right|the\ answer))",
     re.VERBOSE,
 )
-_CONDITION_WORDS = ("if", "unless", "provided", "assuming", "in case", "depending", "were it")
+_CONDITION_WORDS = ("if", "unless", "provided", "assuming", "in case", "depending", "were it", "event", "condition")
+_CONDITION_WORDS += ("as long as", "assumption")
 _CONDITION_AFTER = re.compile(
     r"(?:(?!\b(?:because|since|as|for|so|but|and)\b)[^.;\n?]){0,80}?\b(?:if(?!\ (?:I|we|you|one)\b)|unless|provided"
-    r"|assuming|in\ case|depending|were\ it)\b",
+    r"|assuming|in\ case|depending|were\ it|in\ the\ event|on\ (?:the\ )?condition|conditional"
+    r"|as\ long\ as|under\ the\ assumption)\b",
     re.IGNORECASE | re.VERBOSE,
 )
 # What takes back all that was said before.

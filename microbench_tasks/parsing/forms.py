@@ -172,7 +172,7 @@ FORMS: tuple[Form, ...] = (
         rf"\b(?:I|we)(?:'d|'ll|'m|'ve|\ (?:am|would|will|have|must|can|do|should))?"
         rf"(?:\ (?:therefore|thus|then|still|now|hereby))?\ {CHOOSE}\ (?:that\ )?(?:it(?:'s|\ is)\ )?{SURELY}@{END}",
         "I would go with B.",
-        ("choose", "chose", "select", "pick", "go", "say", "answer", "vote", "opt", "settle", "conclude", "mean")
+        ("choose", "chose", "select", "pick", "go", "say", "answer", "respond", "reply", "vote", "opt", "settle", "conclude", "mean")
         + ("stick", "decide", "think", "believe"),
     ),
     Form(

@@ -14,7 +14,7 @@ _ITEM_END = re.compile(r"[\"'*]{0,2}(?:[)\].:|]|\s?-{1,2}>?\s|\s?\Z)|\s?[(（]")
 _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
 # A line that starts with it states an answer and is no item of a list.
 _ANSWER_LABEL = re.compile(
-    r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|resposta|risposta|答)",
+    r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|resposta|risposta|答)(?! ?[A-H]\b)",
     re.IGNORECASE,
 )
 # What may follow an answer that a response opens with.

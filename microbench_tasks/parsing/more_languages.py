@@ -5,6 +5,7 @@ Each row of `_ROWS` gives the words of one language; `MORE_FORMS` is made of the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from microbench_tasks.parsing.form import SENTENCE, Form
@@ -123,8 +124,25 @@ _ROWS = (
     ),
     _Language("tl", r"sagot", r"ay", "Ang tamang sagot ay B.", "ang tamang"),
     _Language("he", r"התשובה", r"היא", "התשובה הנכונה היא B.", after=r"הנכונה"),
-    _Language("nl", r"antwoord", r"is", "Het antwoord is B.", "het juiste goede mijn dat", choose=(r"ik\ kies(?:\ voor)?", "Ik kies B."), it_is=(r"het\ is", "Het is B.")),
-    _Language("pl", r"odpowied[źz]", r"to|jest|brzmi", "Odpowiedź to B.", "prawidłowa poprawna właściwa moja najlepsza że", after=r"prawidłowa|poprawna", choose=(r"wybieram", "Wybieram B."), it_is=(r"to\ jest", "To jest B.")),
+    _Language(
+        "nl",
+        r"antwoord",
+        r"is",
+        "Het antwoord is B.",
+        "het juiste goede mijn dat",
+        choose=(r"ik\ kies(?:\ voor)?", "Ik kies B."),
+        it_is=(r"het\ is", "Het is B."),
+    ),
+    _Language(
+        "pl",
+        r"odpowied[źz]",
+        r"to|jest|brzmi",
+        "Odpowiedź to B.",
+        "prawidłowa poprawna właściwa moja najlepsza że",
+        after=r"prawidłowa|poprawna",
+        choose=(r"wybieram", "Wybieram B."),
+        it_is=(r"to\ jest", "To jest B."),
+    ),
 )
 # Thai is written without spaces.
 _THAI = Form("th answer", SENTENCE, rf"คำตอบ(?:ที่ถูกต้อง|ที่ถูก)?(?:\s?คือ\s?|{_COLON})(?:ข้อ\s?)?@", "คำตอบคือ B")
@@ -132,16 +150,21 @@ _THAI = Form("th answer", SENTENCE, rf"คำตอบ(?:ที่ถูกต�
 QUALIFIERS = frozenset(word for row in _ROWS for word in row.before.split())
 
 
+def _stems(words: str) -> tuple[str, ...]:
+    """How the alternatives of a pattern begin."""
+    return tuple(re.findall(r"(?:^|\|)([^\W\d_]+)", words))
+
+
 def _forms(row: _Language) -> list[Form]:
     after = rf"(?:\ (?:{row.after}))?" if row.after else ""
     pattern = rf"\b(?:{row.nouns}){after}(?:\ (?:{row.verbs}):?\ |{_COLON})(?:(?:la|a|den|det|de)\ )?@"
-    forms = [Form(f"{row.code} answer", SENTENCE, pattern, row.example, noun_phrase=True)]
+    forms = [Form(f"{row.code} answer", SENTENCE, pattern, row.example, _stems(row.nouns), noun_phrase=True)]
     if row.choose:
         verb, example = row.choose
-        forms.append(Form(f"{row.code} choose", SENTENCE, rf"\b(?:{verb})\ (?:(?:la|de|det)\ )?@", example))
+        forms.append(Form(f"{row.code} choose", SENTENCE, rf"\b(?:{verb})\ (?:(?:la|de|det)\ )?@", example, _stems(verb)))
     if row.it_is:
         verb, example = row.it_is
-        forms.append(Form(f"{row.code} it is", SENTENCE, rf"\b(?:{verb})\ @{END}", example, takes="letter"))
+        forms.append(Form(f"{row.code} it is", SENTENCE, rf"\b(?:{verb})\ @{END}", example, _stems(verb), "letter"))
     return forms
 
 

@@ -13,8 +13,8 @@ ADJECTIVES = DETERMINERS | frozenset(
 ) | {"one-letter", "single-letter", "one-word"}
 ADJECTIVE = f"(?:{'|'.join(sorted(ADJECTIVES))})"
 NOUNS = ("answer", "option", "choice", "selection", "letter", "pick", "match", "fit", "statement", "alternative")
-NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision")
-LABELS = (*NOUNS, "ans", "response", "result", "final", "correct", "determination")
+NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision", "response", "reply")
+LABELS = (*NOUNS, "ans", "result", "final", "correct", "determination")
 NOUN, LABELED = f"(?:{'|'.join(NOUNS)})", f"(?:{'|'.join(LABELS)})"
 TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from|left|remaining|shown|given)\b[^.,;:!?\n]{0,60}?)?"
 BE = (
@@ -74,6 +74,6 @@ ADVERBS = (
 )
 ADVERB = f"(?:{'|'.join(re.escape(word) for word in sorted(set(ADVERBS), key=len, reverse=True))})"
 CHOOSE = (
-    r"(?:choose|chose|select(?:ed)?|pick(?:ed)?|go(?:ing)?\ (?:with|for)|say|answer|vote\ for|opt\ for|settle\ on"
+    r"(?:choose|chose|select(?:ed)?|pick(?:ed)?|go(?:ing)?\ (?:with|for)|say|(?:answer|respond|reply)(?:\ with)?|vote\ for|opt\ for|settle\ on"
     r"|conclude|meant?|stick\ with|decide\ (?:on|for)|think|believe)"
 )
