@@ -59,7 +59,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         "therefore",
         CONCLUSION,
-        rf"\b(?<!but\ ){THEREFORE}(?:\ -{{1,2}}\ |[,:]?\ |:\n|(?<=[^\x00-\x7f])[,、:]?)(?:(?:it|this|that)(?:\ is|'s)\ )?{SURELY}@{END}",
+        rf"\b(?<!but\ ){THEREFORE}(?:\ -{{1,2}}\ |[,:]?\ |:\n|(?<=[^\x00-\x7f])[,、:]?)(?:(?:it|this|that)(?:\ is"
+        rf"|'s)\ )?{SURELY}@{END}",
         "Hence B.",
         THEREFORES,
         "letter",
@@ -119,7 +120,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         "it is",
         SENTENCE,
-        rf"\b(?:it|this|that|which)(?:'s|\ (?:(?:is|must\ be|should\ be|has\ to\ be|can\ only\ be|looks\ like|(?:appears"
+        rf"\b(?:it|this|that|which)(?:'s|\ (?:(?:is|must\ be|should\ be|has\ to\ be|can\ only\ be|looks\ like"
+        rf"|(?:appears"
         rf"|seems)\ to\ be)\b))"
         rf"\ {SURELY}@{END}",
         "It's B.",
@@ -172,8 +174,8 @@ FORMS: tuple[Form, ...] = (
         rf"\b(?:I|we)(?:'d|'ll|'m|'ve|\ (?:am|would|will|have|must|can|do|should))?"
         rf"(?:\ (?:therefore|thus|then|still|now|hereby))?\ {CHOOSE}\ (?:that\ )?(?:it(?:'s|\ is)\ )?{SURELY}@{END}",
         "I would go with B.",
-        ("choose", "chose", "select", "pick", "go", "say", "answer", "respond", "reply", "vote", "opt", "settle", "conclude", "mean")
-        + ("stick", "decide", "think", "believe"),
+        ("choose", "chose", "select", "pick", "go", "say", "answer", "respond", "reply", "vote", "opt", "settle")
+        + ("conclude", "mean", "stick", "decide", "think", "believe"),
     ),
     Form(
         "based on",

@@ -103,7 +103,14 @@ _ROWS = (
     ),
     _Language("ca", r"resposta|opció", r"és", "La resposta correcta és la B.", "millor meva", after="correcta"),
     _Language("hu", r"válasz|megoldás", r"az?", "A helyes válasz a B.", "helyes legjobb hogy"),
-    _Language("el", r"απάντηση", r"είναι", "Η σωστή απάντηση είναι B.", "σωστή η ότι", choose=(r"επιλέγω", "Επιλέγω B.")),
+    _Language(
+        "el",
+        r"απάντηση",
+        r"είναι",
+        "Η σωστή απάντηση είναι B.",
+        "σωστή η ότι",
+        choose=(r"επιλέγω", "Επιλέγω B."),
+    ),
     _Language(
         "id, ms",
         r"jawaban(?:nya)?|jawapan(?:nya)?|pilihan",
@@ -161,7 +168,8 @@ def _forms(row: _Language) -> list[Form]:
     forms = [Form(f"{row.code} answer", SENTENCE, pattern, row.example, _stems(row.nouns), noun_phrase=True)]
     if row.choose:
         verb, example = row.choose
-        forms.append(Form(f"{row.code} choose", SENTENCE, rf"\b(?:{verb})\ (?:(?:la|de|det)\ )?@", example, _stems(verb)))
+        pattern = rf"\b(?:{verb})\ (?:(?:la|de|det)\ )?@"
+        forms.append(Form(f"{row.code} choose", SENTENCE, pattern, example, _stems(verb)))
     if row.it_is:
         verb, example = row.it_is
         forms.append(Form(f"{row.code} it is", SENTENCE, rf"\b(?:{verb})\ @{END}", example, _stems(verb), "letter"))

@@ -123,7 +123,8 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
 
 # A label of another option, or the number of an item, right before.
 _ITEM_BEFORE = re.compile(
-    r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?|\n\W?(?:Q|question|no|item|\#)\.?\ ?\d{1,3})\Z",
+    r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?|\n\W?(?:Q|question|no|item"
+    r"|\#)\.?\ ?\d{1,3})\Z",
     re.IGNORECASE | re.VERBOSE,
 )
 _BARE_LETTER = re.compile(r"[A-H](?=\W*\Z)")

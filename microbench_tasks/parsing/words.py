@@ -13,7 +13,8 @@ ADJECTIVES = DETERMINERS | frozenset(
 ) | {"one-letter", "single-letter", "one-word"}
 ADJECTIVE = f"(?:{'|'.join(sorted(ADJECTIVES))})"
 NOUNS = ("answer", "option", "choice", "selection", "letter", "pick", "match", "fit", "statement", "alternative")
-NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision", "response", "reply")
+NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision")
+NOUNS += ("response", "reply")
 LABELS = (*NOUNS, "ans", "result", "final", "correct", "determination")
 NOUN, LABELED = f"(?:{'|'.join(NOUNS)})", f"(?:{'|'.join(LABELS)})"
 TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from|left|remaining|shown|given)\b[^.,;:!?\n]{0,60}?)?"
@@ -24,7 +25,8 @@ BE = (
 IS = rf"(?:(?:\ {BE}|'s\b)(?:\ ?[:-])?|\ ?(?:[:=]|-{{1,2}}>?|=>)(?=[\s(\[\"'A-Za-z]))"
 SURELY = (
     r"(?:(?:(?:the\ )?(?:most\ |very\ |quite\ )?(?:likely|probably|probable)|clearly|definitely|certainly|obviously"
-    r"|therefore|thus|indeed|simply|hence|surely|in\ fact|then|still|now|undoubtedly|(?:without|beyond)\ (?:a\ |any\ )?doubt|no\ doubt|almost\ certainly|again|actually"
+    r"|therefore|thus|indeed|simply|hence|surely|in\ fact|then|still|now|undoubtedly|(?:without|beyond)\ (?:a\ "
+    r"|any\ )?doubt|no\ doubt|almost\ certainly|again|actually"
     r"|(?:the\ )?(?:option|choice|letter|answer)(?!\ (?:is|should|would|must|has|to|for)\b)(?:\ (?:labell?ed"
     r"|marked))?),?:?\s){0,3}"
 )
@@ -56,9 +58,10 @@ NUMBERED = (
 )
 # What an option is called before its letter (`option B`, `la lettre B`); not in verbose mode.
 OPTION_NOUNS = (
-    *("option", "choice", "answer", "letter", "antwort", "buchstabe", "möglichkeit", "réponse", "lettre", "proposition"),
-    *("choix", "opción", "letra", "alternativa", "respuesta", "inciso", "opção", "resposta", "item", "opzione", "lettera"),
-    *("risposta", "вариант", "ответ", "буква", "варіант", "відповідь", "optie", "antwoord", "alternativ", "svar"),
+    *("option", "choice", "answer", "letter", "antwort", "buchstabe", "möglichkeit", "réponse", "lettre"),
+    *("proposition", "choix", "opción", "letra", "alternativa", "respuesta", "inciso", "opção", "resposta", "item"),
+    *("opzione", "lettera", "risposta", "вариант", "ответ", "буква", "варіант", "відповідь", "optie", "antwoord"),
+    *("alternativ", "svar"),
     *("vaihtoehto", "odpowiedź", "opcja", "litera", "možnost", "varianta", "pilihan", "opsi", "seçenek", "đáp án"),
 )
 OPTION_NOUN = f"(?:{'|'.join(sorted(OPTION_NOUNS, key=len, reverse=True))})"
@@ -74,6 +77,7 @@ ADVERBS = (
 )
 ADVERB = f"(?:{'|'.join(re.escape(word) for word in sorted(set(ADVERBS), key=len, reverse=True))})"
 CHOOSE = (
-    r"(?:choose|chose|select(?:ed)?|pick(?:ed)?|go(?:ing)?\ (?:with|for)|say|(?:answer|respond|reply)(?:\ with)?|vote\ for|opt\ for|settle\ on"
+    r"(?:choose|chose|select(?:ed)?|pick(?:ed)?|go(?:ing)?\ (?:with|for)|say|(?:answer|respond|reply)(?:\ with)?"
+    r"|vote\ for|opt\ for|settle\ on"
     r"|conclude|meant?|stick\ with|decide\ (?:on|for)|think|believe)"
 )
