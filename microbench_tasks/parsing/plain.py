@@ -17,9 +17,9 @@ _TYPOGRAPHY = str.maketrans(
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
     | {"→": "->", "⇒": "=>", **dict.fromkeys("➡👉☞⟶⮕▶", "->"), "∴": "so ", "…": "..."}
     | dict.fromkeys("\u00ad\u200b\u20e3\ufe0f\ufeff\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
-    # Letters in coloured squares and circles, as emoji.
-    | {chr(first + number): letter for first in (0x1F150, 0x1F170) for number, letter in enumerate("ABCDEFGH")}
 )
+# Letters in boxes: they stand for words.
+_FIRST_BOXED, _LAST_BOXED = "\U0001f130", "\U0001f1ff"
 # Symbols that judge what they mark; all other symbols around a line are ornaments.
 _JUDGING = frozenset("✓✔✅☑○◯✗✘❌✖×☒🚫⛔👎🙅❎❓❔⚠🛑🤷")
 _LATEX_COMMAND = re.compile(
@@ -59,7 +59,8 @@ def plain(text: str) -> str:
 
 
 def _is_ornament(character: str) -> bool:
-    return character >= "\u2190" and unicodedata.category(character) == "So" and character not in _JUDGING
+    is_symbol = character >= "\u2190" and unicodedata.category(character) == "So"
+    return is_symbol and character not in _JUDGING and not _FIRST_BOXED <= character <= _LAST_BOXED
 
 
 def _without_ornaments(line: str) -> str:

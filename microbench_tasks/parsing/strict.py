@@ -95,9 +95,9 @@ def strict_answer(response: str, options: list[str], part: AnswerPart | None = N
     if not text:
         return Answer(None, "empty", None)
     asked = question(tuple(options))
-    for end in new_turns(text):
+    for end in new_turns(said):
         # What answers a question of the model's own is no answer to this one.
-        rule, letters = _stated(text[:end], asked, 0)
+        rule, letters = _stated(plain(said[:end]), asked, 0)
         if len(letters) == 1:
             return Answer(min(letters), "parsed", rule)
     rule, letters = _stated(text, asked, 0)
