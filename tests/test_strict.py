@@ -14,6 +14,7 @@ import pytest
 from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE
 from microbench_tasks.parsing.forms import FORMS
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
+from microbench_tasks.parsing.more_languages import MORE_FORMS
 from microbench_tasks.parsing.reasoning import AnswerPart
 from microbench_tasks.parsing.strict import Answer, strict_answer
 
@@ -37,12 +38,12 @@ def test_responses_of_a_kind_state_the_letter_or_none(kind):
 # --- the table of forms ---
 
 
-@pytest.mark.parametrize("form", [*FORMS, *LANGUAGE_FORMS], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [*FORMS, *LANGUAGE_FORMS, *MORE_FORMS], ids=lambda form: form.name)
 def test_a_forms_example_states_b(form):
     assert letter(form.example, ["platelet", "basophil"]) == "B"
 
 
-@pytest.mark.parametrize("form", [*FORMS, *LANGUAGE_FORMS], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [*FORMS, *LANGUAGE_FORMS, *MORE_FORMS], ids=lambda form: form.name)
 def test_a_form_is_searched_where_the_words_that_it_needs_stand(form):
     assert not form.needs or any(word in form.example.lower() for word in form.needs)
 

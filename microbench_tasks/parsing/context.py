@@ -1,163 +1,33 @@
 """What around a statement takes it back: denials, conditions, doubts, questions, quotations and revisions.
 
-Each table lists words by language; one pattern is made of each.
+The words are in `microbench_tasks.parsing.context_words`; one pattern is made of each table.
 """
 
 from __future__ import annotations
 
 import re
 
+from microbench_tasks.parsing.context_words import (
+    CONDITIONAL,
+    CONDITION_AFTER,
+    CONDITION_WORDS,
+    DENIED,
+    DENIED_AFTER,
+    DENIED_LATER,
+    DENIED_LETTER,
+    FORMAT,
+    HARMLESS,
+    OTHERS_SAY,
+    OTHER_DENIED,
+    REJECTIONS,
+    REVISION,
+    REVISION_WORDS,
+    SECOND_LOOK,
+    SECOND_LOOK_WORDS,
+    TENTATIVE,
+)
+
 REACH = 160
-_IS_NOT = (
-    r"(?:(?:is|are|was|seems|looks|does|do|can|could|would|fits?)(?:\ (?:also|clearly|definitely|actually|really"
-    r"|certainly|simply|just))?\ "
-    r"(?:not|never|wrong|incorrect|false|unlikely|impossible|mistaken|(?:be\ )?(?:ruled\ out|excluded|eliminated"
-    r"|discarded|rejected|mistaken|wrong|incorrect))"
-    r"|(?:is|does|do|can|could|would|was|wo)n't|cannot|can't|has\ to\ be\ (?:ruled\ out|excluded))"
-)
-
-# In the clause before a statement.
-_DENIED = {
-    "en": r"\b(?:not|never|cannot|neither|nor|hardly|unlikely|I\ doubt|without|instead\ of|rather\ than|except"
-    r"|no\ longer|least"
-    r"|(?:wrong|incorrect|false|mistaken|misleading|a\ mistake|tempting)\ (?:to|that)"
-    r"|reject(?:ed|ing|s)?|eliminat(?:ed|ing|es?)|exclud(?:ed|ing|es?)|discard(?:ed|ing|s)?|rul(?:ed|ing|es?)\ out"
-    r"|dismiss(?:ed|ing|es)?"
-    r"|(?:wrong|incorrect|false|other|remaining|another|alternative|first|second|third|next|given|following|possible"
-    r"|available|all)\ (?:answers?|options?|choices?|candidates?)"
-    r"|(?:options|choices|candidates|possibilities|alternatives|distractors?)"
-    r"(?=\ (?:are|were|include|for|to\ consider|like)\b|\s?:?\s?\Z))\b|n't\b",
-    "en label": r"\b(?:incorrect|wrong|false|no|panel|figure|fig|lane|row|column)\s?:?\Z",
-    "zh": r"不(?!难|同)|并非|没有|排除|错误|否认|未必|候选",
-    "ja": r"除外|誤り|間違|候補",
-    "de": r"\b(?:nicht|keine?|kaum|weder|falsche?|ausgeschlossen)\b",
-    "fr": r"\bn'est\b|\b(?:pas|jamais|ni|fausse|incorrecte|exclue?)\b",
-    "es": r"\b(?:no|nunca|ni|tampoco|incorrecta|descart\w+)\b",
-    "pt": r"\b(?:não|nunca|nem|incorreta|errada)\b",
-    "it": r"\b(?:non|mai|né|errata|sbagliata)\b",
-    "ru": r"\b(?:не|ни|неправильный|неверный)\b",
-    "ko": r"아니|틀린|제외",
-}
-# In the sentence before a statement, back to a `but`.
-_CONDITIONAL = {
-    "en": r"\b(?:if(?!\ (?:I|we|you|one)\ (?:had|have|were|must|look|looks|consider|am)\b|\ (?:forced|asked|pressed))"
-    r"|unless|assum(?:e|ing)"
-    r"|suppos(?:e|ing)|provided|in\ case|whether|imagine|hypothetically|otherwise|depends?|depending|let's\ say|say,|"
-    r"(?<!.)say\ the"
-    r"|when(?:ever)?(?!\ (?:we|you|I|one)\ (?:look|compare|consider|examine|zoom)|\ (?:looking|comparing|considering"
-    r"|viewed|examin))"
-    r"|(?:had|were|should)\ (?:the|it|there|this|these|its|they)\b|(?:e\.g\.|for\ example|such\ as|in\ the\ form"
-    r"|the\ format|the\ template))",
-    "zh": r"如果|若|假如|假设|否则|要是|倘若|除非|是否",
-    "ja": r"もし|場合|なら(?!ず|ない)|であれば|とすれば|かどうか",
-    "de": r"\bnicht,\ dass\b|\b(?:wenn|falls|sofern|ob|angenommen|wäre(?!\ (?:daher|also))(?=[^.]*(?:dann|,))|sonst)\b",
-    "fr": r"(?:^|\b(?:que|et|mais),?\ )si\b|\bs'il\b|\bsinon\b|\bà\ supposer\b",
-    "es": r"(?:^|,\ )si\b(?!,)|\bsupon(?:ga|iendo)\b|\bde\ lo\ contrario\b",
-    "pt": r"^se\b(?=[^.]*\bresposta\b)|\bcaso\ contrário\b",
-    "it": r"^se\b(?=[^.]*\brisposta\b)|\baltrimenti\b",
-    "ru": r"\bесли\b|\bиначе\b",
-    "ko": r"만약|만일",
-}
-_TENTATIVE = {
-    "en": r"\b(?:might|may|could|possibl[ey]|perhaps|maybe|tentative(?:ly)?|leaning|speculat\w+|initially|at\ first"
-    r"|at\ first\ glance|for\ now|wonder"
-    r"|(?:first|initial|rough|wild|quick|early)\ (?:guess|thought|impression|instinct|idea|answer|choice)|guess"
-    r"(?:ing)?|hunch"
-    r"|(?:was|were)\ (?:going|about|tempted)\ to|first\ (?:thought|considered|assumed)|used\ to\ think|(?:I|we)\ "
-    r"(?:thought|assumed)|'d\ have\ said|would\ have\ said)\b",
-    "zh": r"(?<!最有)(?<![最很极大])可能|也许|或许|说不定|似乎|一开始|起初|最初|猜|原以为|以为",
-    "ja": r"かもしれ|可能性(?!が(?:最も)?高)|最初は|はじめは|一見",
-    "de": r"\b(?:vielleicht|möglicherweise|könnte|eventuell|zunächst|anfangs|womöglich)\b",
-    "fr": r"\b(?:peut-être|pourrait|éventuellement|au\ début|d'abord)\b",
-    "es": r"\b(?:quizás?|tal\ vez|podría|posiblemente|a\ lo\ mejor|al\ principio)\b",
-    "pt": r"\b(?:talvez|poderia|pode\ ser|possivelmente|inicialmente)\b",
-    "it": r"\b(?:forse|potrebbe|possibilmente|inizialmente)\b",
-    "ru": r"\b(?:возможно|может\ быть|мог(?:ла|ло)?|сначала)\b",
-    "ko": r"아마도?|처음에는",
-}
-_OTHERS_SAY = (
-    r"\b(?:nobody|no\ one|few|some|many|others|people|students?|novices|someone|somebody|textbooks?|readers?|(?:some"
-    r"|any|many)one|you|they|one)(?:\ \w+)?"
-    r"(?:\ (?:may|might|would|could|will|often|sometimes|usually))?\ (?:say|think|thinks|believe|argue|claim|guess"
-    r"|assume|conclude|answer|choose|pick|expect|mistake)\b|\b(?:textbook|question|user|colleague|literature|caption"
-    r"|article|prompt)s?\ (?:says?|claims?|states?)\b|\bit\ (?:is|was)\ (?:\w+\ )?(?:said|claimed|argued|assumed"
-    r"|believed|suggested)"
-)
-# Right after a statement.
-_DENIED_AFTER = {
-    "en": rf"[\"')\]}}]{{0,3}}[.,;:]?\s?(?:-+\s)?"
-    r"(?:(?:but|however|although|though|and|yet|except\ that|no),?\s){0,2}(?:"
-    r"(?:(?:this|that|it|which|the\ latter|they|these|he)\ (?:answer\ |option\ |one\ )?)?"
-    rf"{_IS_NOT}\ ?(?:right|correct|fit|the\ answer|true|it|possible|match|present|here|be\b|work|quite|apply|hold"
-    r"|seen)?|(?:this|that|which|it)\ (?:contradicts|fails))"
-    r"|[\"')\]}]{0,3},?\ (?:maybe|perhaps|possibly|I\ guess|tentatively|or\ so)\b"
-    r"|[\"')\]}]{0,3}\ (?:is|was)\ my\ first\b"
-    r"|,\ but\ I\ (?:disagree|doubt|don't)"
-    r"|[.,]\s(?:or|but)\ (?:is|could|might|would)\ (?:it|that)\b",
-    "zh": r"[\"')\]]{0,3}\s?(?:选项)?[,]?\s?(?:是|都|就)?(?:不|错|并非|吗)",
-    "ja": r"[\"')\]]{0,3}\s?(?:で(?:は|も)|じゃ|だとは|とは|が(?:誤|間違)|は(?:誤|間違|違|除外)|かも|の可能性|でしょうか|ですか|か\?)",
-    "ko": r"[\"')\]]{0,3}\s?(?:이|가)\s?아[니닙]|[\"')\]]{0,3}\s?일\s?(?:수|지)",
-    "de": r"[\"')\]]{0,3},?\ (?:(?:was|aber\ das)\ )?(?:ist|passt)?\ ?(?:aber\ )?(?:nicht|falsch)\b",
-    "fr": r"[\"')\]]{0,3},?\ (?:(?:ce\ qui|mais\ ce)\ )?(?:n'est\ pas|est\ (?:fausse?|incorrecte?))\b",
-    "es": r"[\"')\]]{0,3},?\ (?:(?:lo\ que|pero\ eso)\ )?(?:no\ es|es\ (?:falsa|incorrect[oa]))\b",
-}
-# Later in the sentence: what denies the statement as a whole.
-_DENIED_LATER = re.compile(
-    r"\b(?:that|this|it)\ (?:(?:cannot|can't)\ be|is\ not|isn't)\ (?:right|correct|true|the\ answer)|\b(?:that"
-    r"|this)\ is\ (?:wrong|incorrect)",
-    re.IGNORECASE | re.VERBOSE,
-)
-_REJECTIONS = ("wrong", "incorrect", "excluded", "ruled out", "impossible", "eliminated", "not ")
-_DENIED_LETTER = re.compile(
-    r"(?<![\w-])([A-H])\)?\ (?:is|must\ be|can\ be|has\ to\ be|is\ therefore)\ (?:wrong|incorrect|excluded|ruled\ out"
-    r"|impossible|eliminated"
-    r"|not\ (?:correct|right|the\ answer))",
-    re.VERBOSE,
-)
-_CONDITION_WORDS = ("if", "unless", "provided", "assuming", "in case", "depending", "were it")
-_CONDITION_AFTER = re.compile(
-    r"(?:(?!\b(?:because|since|as|for|so|but|and)\b)[^.;\n?]){0,80}?\b(?:if(?!\ (?:I|we|you|one)\b)|unless|provided"
-    r"|assuming|in\ case|depending|were\ it)\b",
-    re.IGNORECASE | re.VERBOSE,
-)
-# What takes back all that was said before.
-_REVISION = {
-    "en": r"(?:(?:but|hmm+|oh|ah|oops|no|sorry|okay|ok|uh|well|yet|and|however)[,.!]*\ )*(?:wait|hold\ on|actually"
-    r"|correction|scratch\ that|on\ second\ thoughts?|on\ reflection"
-    r"|on\ closer\ inspection|no(?=[,.!]|\ -)|oops|sorry|edit\b|update\b|let\ me\ (?:correct|reconsider|rethink"
-    r"|revise|re-?evaluate|redo|start\ over|re-?examine|(?:think|look)(?:\ about\ (?:it|this))?\ again)|I\ "
-    r"(?:stand\ corrected|was\ wrong|made\ a\ mistake|take\ (?:that|it)\ back|correct\ myself"
-    r"|revise|misread|overlooked|misspoke|need\ to\ correct|must\ correct|have\ to\ correct|retract)|my\ mistake"
-    r"|strike\ that|I'm\ changing)\b|(?:please\ )?disregard\ (?:that|this|my)",
-    "zh": r"(?:等等|等一下|不对|不,|更正|纠正|实际上|其实|重新|我错了|且慢)",
-    "ja": r"(?:いや|待って|待てよ|訂正|実は|やはり|やっぱり|間違え)",
-    "ko": r"(?:아니요?|잠깐|정정|다시)",
-    "de": r"(?:moment|halt|warte|korrektur|nein|eigentlich|doch\ nicht)\b",
-    "fr": r"(?:attendez|attends|correction|non(?=[,.!])|en\ fait|pardon)\b",
-    "es": r"(?:espera|un\ momento|corrección|no,|en\ realidad|mejor\ dicho|perdón)",
-    "pt": r"(?:espere|espera|correção|não,|na\ verdade|aliás)",
-    "it": r"(?:aspetta|un\ momento|correzione|no,|in\ realtà|anzi)",
-    "ru": r"(?:стоп|подождите|нет,|исправление|на\ самом\ деле)",
-}
-# What announces a second look, which may change the answer or confirm it.
-_SECOND_LOOK = (
-    r"(?:but\ |hmm+,?\ |now\ )*(?:let\ me\ (?:double-?\ ?check|check|verify|think|look)|hmm|looking\ (?:again"
-    r"|more\ closely)|after\ (?:looking|checking|reconsider\w+)|upon\ (?:closer|further))"
-)
-
-
-# One of these words stands in every text with a revision, or a second look.
-_REVISION_WORDS = (
-    *("wait", "hold on", "actually", "correct", "scratch", "second thought", "reflection", "inspection", "no"),
-    *("oops", "sorry", "edit", "update", "let me", "i stand", "i was", "i made", "i take", "i revise", "i misread"),
-    *("i overlooked", "i misspoke", "i need", "i must", "i have", "i retract", "my mistake", "strike", "nein"),
-    *("i'm changing", "disregard", "等", "不", "更正", "纠正", "其实", "实际", "重新", "我错", "且慢", "いや", "待", "訂正", "実は"),
-    *("やはり", "やっぱり", "間違", "아니", "잠깐", "정정", "다시", "moment", "halt", "warte", "korrektur", "eigentlich", "doch"),
-    *("attend", "en fait", "pardon", "espera", "corrección", "realidad", "mejor dicho", "perdón", "espere"),
-    *("correção", "não", "verdade", "aliás", "aspetta", "correzione", "realtà", "anzi", "стоп", "подождите", "нет"),
-    *("исправление", "деле"),
-)
-_SECOND_LOOK_WORDS = ("let me", "hmm", "looking", "after", "upon")
 
 
 def _union(words: dict[str, str], before: str = "", after: str = "") -> re.Pattern[str]:
@@ -165,12 +35,16 @@ def _union(words: dict[str, str], before: str = "", after: str = "") -> re.Patte
     return re.compile(f"{before}(?:{union}){after}", re.IGNORECASE | re.VERBOSE)
 
 
-_DENIED_BEFORE = _union(_DENIED, after=r"(?:(?!\b(?:so|but|then|hence|therefore)\b|[,;]|:\s).)*\Z")
-_CONDITION_BEFORE = _union(_CONDITIONAL)
-_TENTATIVE_BEFORE = _union(_TENTATIVE)
-_OTHERS_BEFORE = re.compile(_OTHERS_SAY, re.IGNORECASE | re.VERBOSE)
-_AFTER = _union(_DENIED_AFTER)
-_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)[.!?]+[\"')\]]{0,2}(?:\s|\Z)|[。！？]|\n|;\s")
+_DENIED_BEFORE = _union(DENIED, after=r"(?:(?!\b(?:so|but|then|hence|therefore)\b|[,;]|:\s).)*\Z")
+_HARMLESS_WORDS = _union(HARMLESS)
+_OTHER_DENIED_AFTER = re.compile(OTHER_DENIED, re.IGNORECASE | re.VERBOSE)
+_FORMAT_BEFORE = _union(FORMAT)
+_CONDITION_BEFORE = _union(CONDITIONAL)
+_TENTATIVE_BEFORE = _union(TENTATIVE)
+_OTHERS_BEFORE = re.compile(OTHERS_SAY, re.IGNORECASE | re.VERBOSE)
+_AFTER = _union(DENIED_AFTER)
+_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)(?<!\b[Ff]ig)[.!?]+[\"')\]]{0,2}(?:\s|\Z)|[。！？]"
+r"|\n|;\s")
 _TURN = re.compile(
     r"\b(?:but|however|yet|nevertheless|though|pero|mais|aber|mas|ma|но)\b|但|而是|しかし|でも|하지만",
     re.IGNORECASE,
@@ -178,13 +52,13 @@ _TURN = re.compile(
 _QUESTION_END = re.compile(r"[^.!\n。;]{0,120}?[?？]")
 _CLAUSE = re.compile(r"[,;:()]\s|\s-{1,2}\s|[,、]")
 # A revision starts a sentence, or with a capital one that no full stop precedes.
-REVISION = _union(
-    _REVISION,
+_REVISIONS = _union(
+    REVISION,
     before=r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=[-:]\s)|(?<=\.\.\.)|(?<=but\ )"
     r"|(?<=\ )(?-i:(?=(?:Wait|Actually|Correction|No|Hmm)\b)))",
 )
-SECOND_LOOK = re.compile(
-    r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=\.\.\.\s)|(?<=,\ ))" + _SECOND_LOOK, re.IGNORECASE | re.VERBOSE
+_SECOND_LOOKS = re.compile(
+    r"(?:\A|(?<=[.!\n]\s)|(?<=\n)|(?<=。)|(?<=\.\.\.\s)|(?<=,\ ))" + SECOND_LOOK, re.IGNORECASE | re.VERBOSE
 )
 
 
@@ -216,19 +90,28 @@ def is_withdrawn(text: str, start: int, end: int, is_list: bool = False) -> bool
 
 
 def _is_withdrawn(sentence: str, statement: str, after: str) -> bool:
-    said = _TURN.split(sentence)[-1]
+    if _FORMAT_BEFORE.search(sentence):
+        return True
+    said = _TURN.split(_HARMLESS_WORDS.sub("", sentence))[-1]
+    after = _HARMLESS_WORDS.sub("", _OTHER_DENIED_AFTER.sub("", after, count=1))
     clause = _CLAUSE.split(said)[-1]
     if _DENIED_BEFORE.search(said) or _CONDITION_BEFORE.search(said) or _OTHERS_BEFORE.search(said):
         return True
     label = said.partition(":")[0] if ":" in said else ""
     if any(_TENTATIVE_BEFORE.search(part) for part in (clause + statement, label)) or _TENTATIVE_BEFORE.match(said):
         return True
-    is_conditional = contains_any(after, _CONDITION_WORDS) and _CONDITION_AFTER.match(after)
+    is_conditional = contains_any(after, CONDITION_WORDS) and CONDITION_AFTER.match(after)
     rest = after[: _first_sentence(after)]
-    if _DENIED_LATER.search(rest):
+    if DENIED_LATER.search(rest):
         return True
     is_asked = ("?" in after or "？" in after) and _QUESTION_END.match(after)
     return bool(is_conditional or is_asked or _AFTER.match(after))
+
+
+def denies_nothing(text: str, start: int, end: int) -> bool:
+    """Whether the negation from ``start`` to ``end`` belongs to a phrase that denies no answer."""
+    phrase = _HARMLESS_WORDS.search(text, start, start + REACH)
+    return phrase is not None and phrase.start() < end
 
 
 def _first_sentence(text: str) -> int:
@@ -238,17 +121,17 @@ def _first_sentence(text: str) -> int:
 
 def denied_letters(text: str) -> dict[str, int]:
     """Where the last words stand that reject each letter (`so A is wrong`)."""
-    if not contains_any(text, _REJECTIONS):
+    if not contains_any(text, REJECTIONS):
         return {}
-    return {found[1]: found.start() for found in _DENIED_LETTER.finditer(text)}
+    return {found[1]: found.start() for found in DENIED_LETTER.finditer(text)}
 
 
 def last_revision(text: str) -> int:
     """Where the last words stand that take back what was said before; 0 if there are none."""
     position, lowered = 0, text.lower()
-    if not contains_any(lowered, _REVISION_WORDS):
+    if not contains_any(lowered, REVISION_WORDS):
         return 0
-    for found in REVISION.finditer(text):
+    for found in _REVISIONS.finditer(text):
         # `No` answers a question that the response asks itself.
         if not (found[0].lower().startswith("no") and text[: found.start()].rstrip().endswith("?")):
             position = found.start()
@@ -258,8 +141,8 @@ def last_revision(text: str) -> int:
 def last_second_look(text: str) -> int:
     """Where the last words stand that announce a second look at the answer; 0 if there are none."""
     position, lowered = 0, text.lower()
-    if not contains_any(lowered, _SECOND_LOOK_WORDS):
+    if not contains_any(lowered, SECOND_LOOK_WORDS):
         return 0
-    for found in SECOND_LOOK.finditer(text):
+    for found in _SECOND_LOOKS.finditer(text):
         position = found.start()
     return position

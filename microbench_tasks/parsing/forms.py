@@ -10,6 +10,8 @@ from __future__ import annotations
 from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE, Form
 from microbench_tasks.parsing.words import (
     ADJECTIVE,
+    ADVERB,
+    ADVERBS,
     AT_END,
     CHOOSE,
     END,
@@ -57,7 +59,8 @@ FORMS: tuple[Form, ...] = (
     Form(
         "therefore",
         CONCLUSION,
-        rf"\b{THEREFORE}(?:[,:]?\ |:\n|(?<=[^\x00-\x7f])[,、:]?)(?:(?:it|this|that)(?:\ is|'s)\ )?{SURELY}@{END}",
+        rf"\b(?<!but\ ){THEREFORE}(?:\ -{{1,2}}\ |[,:]?\ |:\n|(?<=[^\x00-\x7f])[,、:]?)(?:(?:it|this|that)(?:\ is"
+        rf"|'s)\ )?{SURELY}@{END}",
         "Hence B.",
         THEREFORES,
         "letter",
@@ -117,11 +120,46 @@ FORMS: tuple[Form, ...] = (
     Form(
         "it is",
         SENTENCE,
-        rf"\b(?:it|this|that|which)(?:'s|\ (?:(?:is|must\ be|should\ be|has\ to\ be|can\ only\ be|(?:appears"
+        rf"\b(?:it|this|that|which)(?:'s|\ (?:(?:is|must\ be|should\ be|has\ to\ be|can\ only\ be|looks\ like"
+        rf"|(?:appears"
         rf"|seems)\ to\ be)\b))"
         rf"\ {SURELY}@{END}",
         "It's B.",
         takes="letter",
+    ),
+    Form(
+        "would be",
+        SENTENCE,
+        rf"(?<!,\ )\b(?:it|this|that|which)(?:\ would|\ will|'d)\ (?:then\ |therefore\ )?(?:be|have\ to\ be)\ {SURELY}@"
+        r"(?=[\"')\].!]{0,4}(?:\n|\Z|\ (?-i:[A-Z])))",
+        "That would be option B.",
+        (" would", " will", "'d "),
+        "letter",
+        starts_clause=True,
+    ),
+    Form(
+        "not but",
+        SENTENCE,
+        rf"\b(?:not|neither)\ (?!only\b)[^.;:!?\n]{{1,60}}?,?\ but(?:\ rather)?\ @{END}",
+        "Not A but B.",
+        (" but ",),
+        "letter",
+        starts_clause=True,
+    ),
+    Form(
+        "nothing but",
+        SENTENCE,
+        rf"\b(?:(?:cannot|can't|can\ not|could\ not|couldn't)\ be\ anything|(?:can\ be|is)\ nothing)\ (?:but|except"
+        rf"|(?:other|else)\ than)\ {SURELY}@{END}",
+        "It cannot be anything but B.",
+        ("anything", "nothing"),
+    ),
+    Form(
+        "none other than",
+        SENTENCE,
+        rf"\b(?:is\ (?:none|nothing)\ (?:other|else)|no\ other(?:\ (?:answer|option|choice))?)\ than\ {SURELY}@{END}",
+        "The answer is none other than B.",
+        (" other ",),
     ),
     Form(
         "named as",
@@ -136,8 +174,8 @@ FORMS: tuple[Form, ...] = (
         rf"\b(?:I|we)(?:'d|'ll|'m|'ve|\ (?:am|would|will|have|must|can|do|should))?"
         rf"(?:\ (?:therefore|thus|then|still|now|hereby))?\ {CHOOSE}\ (?:that\ )?(?:it(?:'s|\ is)\ )?{SURELY}@{END}",
         "I would go with B.",
-        ("choose", "chose", "select", "pick", "go", "say", "answer", "vote", "opt", "settle", "conclude", "mean")
-        + ("stick", "decide", "think", "believe"),
+        ("choose", "chose", "select", "pick", "go", "say", "answer", "respond", "reply", "vote", "opt", "settle")
+        + ("conclude", "mean", "stick", "decide", "think", "believe"),
     ),
     Form(
         "based on",
@@ -263,11 +301,9 @@ FORMS: tuple[Form, ...] = (
     Form(
         "with an adverb",
         SENTENCE,
-        r"\b(?:probably|most\ likely|likely|clearly|definitely|certainly|surely|yes|no\ doubt|obviously),?\ (?:it"
-        r"(?:'s|\ is)\ )?@"
-        r"(?=[\"')\].!]{0,4}(?:\n|\Z|\ [A-Z]))",
+        rf"\b{ADVERB}[,:]?\ (?:it(?:'s|\ is)\ )?@(?:{END}|(?=\ (?-i:[A-Z])))",
         "Most likely B.",
-        ("likely", "probably", "clearly", "definitely", "certainly", "surely", "yes", "no doubt", "obviously"),
+        ADVERBS,
         "letter",
         starts_clause=True,
     ),

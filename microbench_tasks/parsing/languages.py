@@ -47,7 +47,8 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form(
         "zh choose",
         SENTENCE,
-        r"(?:正确的是|正确的选项是|应(?:该)?(?:为|是)|(?:(?:故|因此|所以|应该|应|應|我|本题|综上|那么|则|最终)(?:应该|应|我)?|(?<=[,。.;:\n])|\A)(?:选择|選擇|选|選)(?!项|項)[:]?)\s?@",
+        r"(?:正确的是|(?:最可能|最有可能|可能性最大|可能性最高)的?(?:选项|答案)?是|正确的选项是|应(?:该)?(?:为|是)|(?:(?:故|因此|所以|应该|应|應|我|本题|综上|那么|则"
+        r"|最终)(?:应该|应|我)?|(?<=[,。.;:\n])|\A)(?:选择|選擇|选|選)(?!项|項)[:]?)\s?@",
         "故选B。",
     ),
     Form(
@@ -114,22 +115,22 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form(
         "fr not but",
         SENTENCE,
-        r"n'est\ pas\ [^.;\n]{1,40}\ mais\ (?:la\ )?@",
+        r"\b(?:n'est\ )?pas\ [^.;\n]{1,40}\ mais\ (?:la\ )?@",
         "La réponse n'est pas A mais B.",
         (" mais ",),
     ),
-    Form("es not but", SENTENCE, r"no\ es\ [^.;\n]{1,40}\ sino\ (?:la\ )?@", "No es A, sino B.", (" sino ",)),
+    Form("es not but", SENTENCE, r"\bno\ [^.;\n]{1,40}\ sino\ (?:la\ )?@", "No es A, sino B.", (" sino ",)),
     Form(
         "pt not but",
         SENTENCE,
-        r"não\ é\ [^.;\n]{1,40}\ mas\ (?:sim\ )?(?:a\ (?=\S))?@",
+        r"\bnão\ [^.;\n]{1,40}\ mas\ (?:sim\ )?(?:a\ (?=\S))?@",
         "Não é A, mas B.",
         (" mas ",),
     ),
     Form(
         "it not but",
         SENTENCE,
-        r"non\ è\ [^.;\n]{1,40}\ (?:ma|bensì)\ (?:la\ )?@",
+        r"\bnon\ [^.;\n]{1,40}\ (?:ma|bensì)\ (?:la\ )?@",
         "Non è A, ma B.",
         (" ma ", "bensì"),
     ),
@@ -258,7 +259,14 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form("ar answer", SENTENCE, rf"الإجابة(?:\ الصحيحة)?(?:\ هي\ |{_COLON})@", "الإجابة الصحيحة هي B."),
     Form("hi answer", SENTENCE, rf"उत्तर(?:{_COLON}|\ )@", "सही उत्तर B है।"),
     Form("de it is", SENTENCE, rf"\bes\ ist\ (?:die\ )?@{END}", "Es ist B.", ("es ist",), "letter"),
-    Form("de would choose", SENTENCE, r"\bich\ würde\ @\ (?:wählen|nehmen|sagen)", "Ich würde B wählen.", ("würde",), "letter"),
+    Form(
+        "de would choose",
+        SENTENCE,
+        r"\bich\ würde\ @\ (?:wählen|nehmen|sagen)",
+        "Ich würde B wählen.",
+        ("würde",),
+        "letter",
+    ),
     Form(
         "fr it is",
         SENTENCE,

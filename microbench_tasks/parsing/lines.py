@@ -5,17 +5,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from microbench_tasks.parsing.context import denies_nothing
 from microbench_tasks.parsing.values import LABEL, Question
 from microbench_tasks.parsing.whole import WholeRule, echoes, whole
+from microbench_tasks.parsing.words import ADVERB, NUMBERED
 
 _ITEM_END = re.compile(r"[\"'*]{0,2}(?:[)\].:|]|\s?-{1,2}>?\s|\s?\Z)|\s?[(（]")
 _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
 # A line that starts with it states an answer and is no item of a list.
-_ANSWER_LABEL = re.compile(r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|答)", re.IGNORECASE)
+_ANSWER_LABEL = re.compile(
+    r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|resposta|risposta|答)(?! ?[A-H]\b)",
+    re.IGNORECASE,
+)
 # What may follow an answer that a response opens with.
 _OPENS = re.compile(
-    r"""["')\]}]{0,3}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{1,2}>?\s|\s?[(（](?!\?)|\.\.\.|。|\s?です
-    |,?\s(?:because|since|as|due|given|for|and\ not|not|rather|weil|da|denn|car|porque|pois|perché)\b
+    rf"""["')\]}}]{{0,3}}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{{1,2}}>?\s|\s?[(（](?!\?)|\.\.\.|。|\s?です
+    |,?\s(?:because|since|as|due|given|for|and\ not|not|rather|instead\ of|weil|da|denn|car|porque|pois|perché)\b
+    |,\s(?:nicht|pas|non|não|niet|inte|ikke|nie|не)\s[A-H]\b
+    |(?:,\s|\s(?=[^,.;:\n]{{1,30}}\W*\Z))(?:{ADVERB}|I\ (?:think|believe)|for\ sure)\b(?!\W{{0,3}}(?-i:[A-H])\b)
     |,\s(?:which|because|since|with)\b|,\s?(?:因为|由于)|:(?=[^\x00-\x7f]))""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -33,6 +40,9 @@ _NO = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
 _LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
+_NUMBERED_LINE = re.compile(rf"^{NUMBERED}", re.IGNORECASE | re.MULTILINE)
+# What may stand before an answer that a response opens with.
+_PREFIX = re.compile(rf"[✅✔☑]? ?{NUMBERED}?", re.IGNORECASE)
 _MAX_LETTER_LINE = 12
 _NUMBERING = "\n0123456789.-*•() "
 _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|。)""")
@@ -97,7 +107,7 @@ def _item(line: str, question: Question) -> tuple[str, bool]:
 
 def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[WholeRule, frozenset[str], int] | None:
     """The answer that a response opens with: by which rule, which letters, and where it ends."""
-    value = question.value_at(text, 0)
+    value = question.value_at(text, _PREFIX.match(text).end())
     if value is None:
         return None
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
@@ -107,7 +117,7 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
         # `A:` may stand for the word, and `Option A:` starts a list.
         return None
     sentence_end = value.end if "\n" in follows[0] else _first_end(text, follows.end())
-    if _NO.match(text, follows.end()) or _REJECTED.search(text, value.end, sentence_end):
+    if _is_rejected(text, follows.end()) or _REJECTED.search(text, value.end, sentence_end):
         return None
     line_end = len(text.partition("\n")[0])
     if ":" in follows[0] and _LABEL_WITH_COLON.search(text, follows.end(), line_end):
@@ -117,6 +127,12 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     has_text = value.end > 4 and not value.by_text
     rule: WholeRule = "letter_with_text" if has_text else "whole_letter"
     return "option_text" if value.by_text else rule, value.letters, value.end
+
+
+def _is_rejected(text: str, start: int) -> bool:
+    """Whether the words at ``start`` say no, and mean the answer by it."""
+    no = _NO.match(text, start)
+    return no is not None and not denies_nothing(text, no.start(), no.end())
 
 
 def _first_end(text: str, start: int) -> int:
@@ -148,6 +164,9 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
         return None
     if text[start:] == "A" and 0 < len(lines) and lines[-1].letter != question.letters[-1]:
         # Within a list it may be the article that starts a sentence.
+        return None
+    if _NUMBERED_LINE.match(text, start) and _NUMBERED_LINE.search(text, 0, start):
+        # One of the answers to several questions.
         return None
     if not letters or (len(letters) == 1 and is_list_item(text, start, min(letters), rule != "whole_letter", lines)):
         return None

@@ -15,9 +15,13 @@ _TYPOGRAPHY = str.maketrans(
     | dict.fromkeys("【「『〔〖", "[")
     | dict.fromkeys("】」』〕〗", "]")
     | dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212", "-")
-    | {"→": "->", "⇒": "=>", "➡": "->", "∴": "so ", "…": "..."}
-    | dict.fromkeys("\u00ad\u200b\ufe0f\ufeff")
+    | {"→": "->", "⇒": "=>", **dict.fromkeys("➡👉☞⟶⮕▶", "->"), "∴": "so ", "…": "..."}
+    | dict.fromkeys("\u00ad\u200b\u20e3\ufe0f\ufeff\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 )
+# Letters in boxes: they stand for words.
+_FIRST_BOXED, _LAST_BOXED = "\U0001f130", "\U0001f1ff"
+# Symbols that judge what they mark; all other symbols around a line are ornaments.
+_JUDGING = frozenset("✓✔✅☑○◯✗✘❌✖×☒🚫⛔👎🙅❎❓❔⚠🛑🤷")
 _LATEX_COMMAND = re.compile(
     r"\\(?:(?:text|math)(?:bf|it|rm|sf|tt|normal|bb|cal|up)?|operatorname\*?|mbox|hbox|bm|boldsymbol|underline|emph)"
     r"(?= ?\{)"
@@ -50,8 +54,23 @@ def plain(text: str) -> str:
         # A lone <B> is a letter.
         text = _HTML_INLINE.sub("", text) if "</" in text else text
     lines = (" ".join(line.split()) for line in _MARKS.sub("", text).splitlines())
-    unmarked = (line[_LINE_MARKS.match(line).end() :] for line in lines)
+    unmarked = (_without_ornaments(line[_LINE_MARKS.match(line).end() :]) for line in lines)
     return "\n".join(line for line in unmarked if line)
+
+
+def _is_ornament(character: str) -> bool:
+    is_symbol = character >= "\u2190" and unicodedata.category(character) == "So"
+    return is_symbol and character not in _JUDGING and not _FIRST_BOXED <= character <= _LAST_BOXED
+
+
+def _without_ornaments(line: str) -> str:
+    """A line without the emoji and other symbols at its ends."""
+    start, end = 0, len(line)
+    while start < end and _is_ornament(line[start]):
+        start += 1
+    while start < end and _is_ornament(line[end - 1]):
+        end -= 1
+    return line[start:end].strip() if (start, end) != (0, len(line)) else line
 
 
 def trimmed(text: str) -> str:

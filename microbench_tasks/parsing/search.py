@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from microbench_tasks.parsing.form import CONCLUSION, SENTENCE, Form
 from microbench_tasks.parsing.forms import FORMS
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
 from microbench_tasks.parsing.lines import is_list_item
+from microbench_tasks.parsing.more_languages import MORE_FORMS, QUALIFIERS
 from microbench_tasks.parsing.values import Question, Value
 from microbench_tasks.parsing.words import ADJECTIVES, CONCLUDES, DETERMINERS
 
@@ -40,7 +42,8 @@ _LATIN_WORD = re.compile(r"[A-Za-z]{3}")
 
 
 def _compiled(form: Form) -> _CompiledForm:
-    head, _, tail = form.pattern.partition("@")
+    # As `plain` writes texts, such as Thai vowels.
+    head, _, tail = unicodedata.normalize("NFKC", form.pattern).partition("@")
     flags = re.IGNORECASE | re.VERBOSE
     value_first = not head.strip()
     pattern = re.compile(tail if value_first else head, flags)
@@ -49,9 +52,9 @@ def _compiled(form: Form) -> _CompiledForm:
     return _CompiledForm(form, pattern, rest, value_first, is_foreign)
 
 
-_FORMS = tuple(_compiled(form) for form in (*FORMS, *LANGUAGE_FORMS))
+_FORMS = tuple(_compiled(form) for form in (*FORMS, *LANGUAGE_FORMS, *MORE_FORMS))
 # Words that may stand before a noun phrase without a determiner.
-_CONNECTIVES = {
+_CONNECTIVES = QUALIFIERS | {
     *"and but so thus then hence therefore that is now finally overall clearly ultimately because conclusion".split(),
     *"i think believe say conclude means step question note".split(),
     *"die richtige korrekte beste meine endgültige wahrscheinlichste passende zutreffende".split(),
@@ -59,7 +62,7 @@ _CONNECTIVES = {
     *"la le bonne meilleure ma donc mi mejor opción respuesta a minha melhor mia migliore el una".split(),
     *"правильный верный мой окончательный het juiste goede correcte beste prawidłowa poprawna doğru dass que".split(),
 }
-_WORD_BEFORE = re.compile(r"([^\W\d_](?:[^\W_]|')*)(?:['\"]?,? |_)\Z")
+_WORD_BEFORE = re.compile(r"([^\W\d_](?:[^\W_]|'|-(?=\w))*)(?:['\"]?,? |_)\Z")
 _MAX_ADJECTIVES = 7
 _CLAUSE_START = re.compile(r"(?:\A|[.!?:;,>)\](\[|\n=✅☑✔*/]\s?|-\s|\d\s?|[^\x00-\x7f]\s?)[\"']?\Z")
 
@@ -120,7 +123,8 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
 
 # A label of another option, or the number of an item, right before.
 _ITEM_BEFORE = re.compile(
-    r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?)\Z",
+    r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?|\n\W?(?:Q|question|no|item"
+    r"|\#)\.?\ ?\d{1,3})\Z",
     re.IGNORECASE | re.VERBOSE,
 )
 _BARE_LETTER = re.compile(r"[A-H](?=\W*\Z)")
@@ -168,13 +172,17 @@ def _is_whole_noun_phrase(text: str, start: int) -> bool:
     return not word or word in _CONNECTIVES | DETERMINERS
 
 
+def _is_adjective(word: str) -> bool:
+    return word in ADJECTIVES or ("-" in word and ADJECTIVES.issuperset(word.split("-")))
+
+
 def _word_before_adjectives(text: str, start: int, stops: frozenset[str] = frozenset()) -> tuple[str, int]:
     """The word before the noun at ``start`` and its adjectives, and where they start; empty where a clause starts."""
     for _ in range(_MAX_ADJECTIVES):
         word = _WORD_BEFORE.search(text, max(0, start - 30), start)
         if word is None:
             return "", start
-        if word[1].lower() in stops or word[1].lower() not in ADJECTIVES:
+        if word[1].lower() in stops or not _is_adjective(word[1].lower()):
             return word[1].lower(), start
         start = word.start()
     return "many", start

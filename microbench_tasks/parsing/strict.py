@@ -18,6 +18,8 @@ from microbench_tasks.parsing.probabilities import probabilities
 from microbench_tasks.parsing.reasoning import AnswerPart, answer_part
 from microbench_tasks.parsing.refusals import is_refusal
 from microbench_tasks.parsing.search import Statement, statements
+from microbench_tasks.parsing.tables import table_answer
+from microbench_tasks.parsing.turns import new_turns
 from microbench_tasks.parsing.values import Question, question
 from microbench_tasks.parsing.verdicts import verdict
 from microbench_tasks.parsing.whole import echoes, whole
@@ -93,6 +95,11 @@ def strict_answer(response: str, options: list[str], part: AnswerPart | None = N
     if not text:
         return Answer(None, "empty", None)
     asked = question(tuple(options))
+    for end in new_turns(said):
+        # What answers a question of the model's own is no answer to this one.
+        rule, letters = _stated(plain(said[:end]), asked, 0)
+        if len(letters) == 1:
+            return Answer(min(letters), "parsed", rule)
     rule, letters = _stated(text, asked, 0)
     if len(letters) == 1:
         return Answer(min(letters), "parsed", rule)
@@ -142,6 +149,8 @@ def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
         found.append(Statement(closing[2], closing[1], CONCLUSION, closing[0]))
     if alone := single_line(text, asked, lines):
         found.append(Statement(alone[2], alone[1], CONCLUSION, alone[0]))
+    tabled, start = table_answer(text, asked)
+    found.append(Statement(start, tabled, CONCLUSION, "declaration"))
     judged, end = verdict(text, asked)
     found.append(Statement(end, judged, SENTENCE, "verdict"))
     return [statement for statement in found if statement.letters]

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from microbench_tasks.parsing.plain import plain, trimmed
+from microbench_tasks.parsing.words import OPTION_DETERMINER, OPTION_NOUN
 from microbench_tasks.schema import LETTERS
 
 # Words of scripts without spaces that go on with the sentence after a letter; others make a name (A型, B细胞).
@@ -20,8 +21,7 @@ _LETTER_END = (
     rf"(?=[^\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\Z|{_GOES_ON})"
 )
 _OPENING = re.compile(
-    r"""[(\[{"'<]{0,4} ?(?:(?:the )?(?:option|choice|answer|letter|die option|antwort|l'option|la réponse"""
-    r"""|opción|opção|opzione|вариант|选项|選項|選択肢) ?)?[(\[{"'<]{0,3} ?""",
+    rf"""[✅✔☑]? ?[(\[{{"'<]{{0,4}} ?(?:(?:{OPTION_DETERMINER}?{OPTION_NOUN}|选项|選項|選択肢|ข้อ) ?)?[(\[{{"'<]{{0,3}} ?""",
     re.IGNORECASE,
 )
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
@@ -43,7 +43,8 @@ _NO_NAME = (
     rf"|for|from"
     r"|given|here|if|in|indeed|instead|is|isn't|not|of the|on|or|out of|over|remains|left|fits|matches|correct|right"
     r"|rather"
-    r"|seems|since|so|that|the|then|therefore|this|though|to|was|when|where|which|while|with|would|richtig|korrekt"
+    r"|seems|since|so|that|the|then|therefore|this|though|to|was|when|where|which|while|with|without|would"
+    r"|definitely|probably|richtig|korrekt"
     r"|falsch"
     r"|als|car|da|denn|et|est|ist|mais|nicht|oder|ou|parce|porque|pero|und|weil|y|es|que|o|и|или|так|потому|pois|e"
     r"|perché"

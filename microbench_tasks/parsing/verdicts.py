@@ -70,7 +70,8 @@ def _judged(line: str, question: Question) -> tuple[str, str]:
     said = line[value.end :]
     if line.startswith("|"):
         cells = [cell.strip() for cell in line.strip("| ").split("|")]
-        said = cells[-1] if len(cells) > 1 else ""
+        judging = [cell for cell in cells[1:] if len(cell.split()) < 3 and _verdict_of(cell, 0)]
+        said = (judging or cells)[-1] if len(cells) > 1 else ""
     start = _SEPARATOR.match(said).end()
     if _CORRECT_LAST.search(said) and not _NO.match(said, start):
         return letter, "correct"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from microbench_tasks.parsing.plain import trimmed
 from microbench_tasks.parsing.values import LABEL, Question
+from microbench_tasks.parsing.words import NUMBERED, OPTION_DETERMINER, OPTION_NOUN
 
 WholeRule = Literal["whole_letter", "letter_with_text", "option_text"]
 _SEPARATOR = re.compile(r"\n|[,;/]| and | or ")
@@ -18,7 +19,7 @@ def _item(num_options: int) -> re.Pattern[str]:
     """A letter of the question where a text starts, bracketed or not, up to its option's text."""
     last = chr(64 + num_options)
     return re.compile(
-        r"""(?:\d{1,2}[.)] )?(?:(?:option|choice|answer|letter|antwort|opción|opção|opzione|réponse|вариант) |(?:选项|選択肢|答案) ?)?"""
+        rf"""[✅✔☑]{{0,2}} ?(?:{NUMBERED}|(?:\d{{1,2}}[.)] ?)?(?:{OPTION_DETERMINER}?{OPTION_NOUN} |(?:选项|選択肢|答案) ?)?)"""
         rf"""[(\[{{"'<]{{0,3}} ?([A-{last}])(?![A-Za-z0-9_\u00c0-\u024f\u0370-\u04ff])(?:选项|项|です|だ)?"""
         r"""[\s)\]}"'>.:,]{0,6}(?:[-=]\s?(?=\s|\Z|(?<=[-=] )))?""",
         re.IGNORECASE,
