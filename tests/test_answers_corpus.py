@@ -1,4 +1,4 @@
-"""Claims about the strict rule, measured on two corpora of responses with right values.
+"""Claims about the strict rule, measured on three corpora of responses with right values.
 
 ``answers_corpus.md`` and ``answers_heldout.md`` say who wrote the corpora, and how.
 """
@@ -16,7 +16,7 @@ from microbench_tasks.answers import strict_answer
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(__file__).parent / "data"
-CORPORA = ["answers_corpus.jsonl", "answers_heldout.jsonl"]
+CORPORA = ["answers_corpus.jsonl", "answers_heldout.jsonl", "answers_fresh.jsonl"]
 MIN_READ = 0.98
 
 
