@@ -49,7 +49,7 @@ _SPECIAL = (
     "<|START_RESPONSE|>",
     "<|START_TEXT|>",
 )
-_MODEL = "assistant|model|chatbot|gpt|bot"
+_MODEL = "assistant|model|chatbot|gpt|bot|ai"
 _OTHER = "user|system|human|tool|developer|observation|ipython|environment"
 # How templates open a turn; ROLE is the role's name.
 _ROLE_FORMS = (
