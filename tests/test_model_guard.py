@@ -222,6 +222,20 @@ def test_a_try_that_succeeds_later_is_an_answer():
     assert guarded(Recovering(broken=())) == ANSWERS
 
 
+def test_a_run_that_starts_while_an_exception_is_handled_has_no_failures_of_its_own():
+    class Chatty(Model):
+        def one(self, docs):
+            logger.error("A word about every request.")
+            return super().generate(docs)
+
+    try:
+        raise RuntimeError("the first try of the run")
+    except RuntimeError:
+        model = Chatty(broken=())
+        assert guarded(model) == ANSWERS
+    assert len(model.calls) == len(ANSWERS)
+
+
 def test_an_empty_answer_without_an_exception_is_no_failure():
     class Silent(EmptyModel):
         def generate(self, doc_ids):
