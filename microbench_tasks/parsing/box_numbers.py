@@ -307,8 +307,9 @@ class NumbersReader:
 
     def _add_lists(self, lists: list[list[float]], order: Order, *, may_be_scored: bool = False) -> None:
         """Add the lists of four numbers; of four and a score where a key or a label says that they are a box."""
-        boxes = (values for values in lists if len(values) == 4 or (may_be_scored and len(values) == 5 and 0 <= values[4] <= 1))
-        self.boxes += [ordered(values[:4], order) for values in boxes]
+        for values in lists:
+            if len(values) == 4 or (may_be_scored and len(values) == 5 and 0 <= values[4] <= 1):
+                self.boxes.append(ordered(values[:4], order))
 
     def _add_point(self, group: _Group, end: int) -> None:
         between = self.text[self.points_end : group.start]

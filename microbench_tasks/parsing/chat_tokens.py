@@ -101,7 +101,7 @@ _BARE_SWITCH = "assistantfinal"
 
 
 def final_channel(text: str, removed: set[str]) -> tuple[str, bool]:
-    """Keep the first final channel of gpt-oss (and what Solar calls content) that is not blank; say whether there is none.
+    """Keep gpt-oss's first final channel (Solar: content) that is not blank, and say whether there is none.
 
     Text without channels is returned as it is.
     """

@@ -17,7 +17,10 @@ _THOUGHTS = frozenset(
 )
 _TEXTS = frozenset({"text", "output_text", "input_text", "refusal"})
 # ``parts`` is Gemini's; a whole message, completion or output stands in the last ones.
-_TEXT_FIELDS = ("text", "content", "refusal", "value", "output_text", "parts", "generated_text", "outputs", "choices", "message")
+_TEXT_FIELDS = (
+    *("text", "content", "refusal", "value", "output_text"),
+    *("parts", "generated_text", "outputs", "choices", "message"),
+)
 _THOUGHT_FIELDS = ("thinking", "reasoning", "reasoning_content", "thought", "text", "content", "summary", "data")
 _TAGS = ("<think>", "</think>")
 # Parts of what others said: results of tools, and sources.
@@ -33,7 +36,8 @@ def text_of(content: Any) -> str:
         content: a string, bytes, None, a number, a mapping or an object with text in it, or a list of such parts.
 
     Returns:
-        The mark of a failure for an exception or a report of an error. Text that any file takes: characters that UTF-8 has no code for are replaced.
+        Text that any file takes: characters that UTF-8 has no code for are replaced. For an exception or a report of
+        an error, the mark of a failure.
 
     >>> text_of([{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}])
     '<think>A?</think>\\nB'

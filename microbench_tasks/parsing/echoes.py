@@ -12,8 +12,8 @@ _NUM_OPENING_WORDS = 4
 
 _SPECIAL = r"<[^<>\s]{1,40}+>(?:\s?:)?|\[/?INST\]|<</?SYS>>|\[gMASK\]|\[\|\w{1,20}+\|\]|\[Round\ \d++\]"
 _ASKER = (
-    r"(?:\#{2,3}\s*+|\*\*)?(?:(?:(?:GPT4\ Correct\ )?user|human|question|instruction)\b\s*+:?|(?:q|prompt|input|query|问)\s*+[:：])"
-    r"(?:\*\*)?"
+    r"(?:\#{2,3}\s*+|\*\*)?(?:(?:(?:GPT4\ Correct\ )?user|human|question|instruction)\b\s*+:?"
+    r"|(?:q|prompt|input|query|问)\s*+[:：])(?:\*\*)?"
 )
 _PREAMBLE = r"(?:system\b\s*+:?|You\ are\ an?\b|A\ chat\ between\b|Below\ is\ an\ instruction\b)"
 # What a chat template writes before the question: marks and roles, or a system message that an asker's mark ends.
@@ -25,7 +25,8 @@ _HEAD = re.compile(
 _HEAD_TOKENS = re.compile(rf"(?:\s++|{_SPECIAL}|{_ASKER})*+", re.IGNORECASE | re.VERBOSE)
 # What it writes between question and answer. Not every tag: an answer may be one.
 _TURN = (
-    r"</?s>|\[/INST\]|<(?:AI|bot)>(?:\s?:)?|\[\|(?:AI|assistant)\|\]|<(?:start|end)_of_turn>|<end_of_utterance>|<[be]os>"
+    r"</?s>|\[/INST\]|<(?:AI|bot)>(?:\s?:)?|\[\|(?:AI|assistant)\|\]"
+    r"|<(?:start|end)_of_turn>|<end_of_utterance>|<[be]os>"
     r"|<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|end|end_of_turn|endoftext|end_of_text|eom_id)\|>"
     r"|<\|assistant\|>(?:\s?:)?"
 )
