@@ -31,7 +31,6 @@ _ERROR = logging.ERROR
 _Key = tuple[str, str, Any]
 
 
-
 @dataclass
 class _Event:
     """A message that a class logged while it handled an exception, and whose request it may be about: empty for any."""
@@ -54,6 +53,8 @@ class _Watch:
     read: dict[_Key, None] = field(default_factory=dict)
     order: list[_Key] = field(default_factory=list)
     events: list[_Event] = field(default_factory=list)
+    # The exception that is being handled where the run was started, such as that of a first try of it.
+    outer: BaseException | None = field(default_factory=lambda: sys.exc_info()[1])
 
     def note_read(self, key: _Key) -> None:
         self.read.pop(key, None)
@@ -65,7 +66,7 @@ class _Watch:
 
     def note_message(self, level: int) -> None:
         error = sys.exc_info()[1]
-        if error is not None:
+        if error is not None and error is not self.outer:
             candidates = tuple(self.read)[-self.batch_size :] or tuple(self.order[-1:])
             self.events.append(_Event(candidates, level >= _ERROR, f"{type(error).__name__}: {error}"))
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,24 @@ def test_each_familys_documented_answer_is_read_as_written(case):
     assert found.boxes.shape == (len(case["expected"]), 4)
     np.testing.assert_allclose(found.boxes, np.reshape(case["expected"], (-1, 4)), rtol=0, atol=1e-6)
     assert found.status == case["status"]
+
+
+def test_of_the_held_out_responses_no_box_is_invented_and_nearly_all_are_read():
+    """They were written without a look at the parser, and their values too; see the file for both."""
+    lines = (Path(__file__).parent / "data" / "boxes_heldout.jsonl").read_text(encoding="utf-8").splitlines()
+    cases = [json.loads(line) for line in lines]
+    # Its last box is written in full, and the object around it is cut off: such a box is kept here.
+    cut_after_a_box = "held-box-085"
+    num_exact, invented = 0, []
+    for case in cases:
+        found = parse_boxes(case["response"], case.get("convention", "pixels_xyxy"), (512, 512))
+        boxes = [tuple(box) for box in found.boxes.tolist()]
+        expected = [tuple(map(float, box)) for box in case["boxes"]]
+        num_exact += (boxes, found.status) == (expected, case["status"])
+        if Counter(boxes) - Counter(expected):
+            invented.append(case["id"])
+    assert invented == [cut_after_a_box]
+    assert len(cases) >= 100 and num_exact >= 0.95 * len(cases)
 
 
 def test_every_convention_has_a_case():
@@ -174,6 +193,8 @@ def test_only_paligemmas_silence_means_none(text, convention, status):
         "(10,20),(30,20),(30,40),(10,40)",
         "<quad>(10,20),(30,20),(30,40),(10,40)</quad>",
         "[10, 20, 30, 40, 50]",
+        "[10, 20, 30, 40, 0.9]",
+        "[[10, 20, 30, 40, 1.0]]",
         "[10, 20, 30, 40, -0.5]",
         "[10, 20, 30, 40, 0.9, 0.8]",
         "[10, 20, 30, 20, 30, 40, 10, 40]",
@@ -199,6 +220,10 @@ def test_only_paligemmas_silence_means_none(text, convention, status):
         '{"meta": {"bounds_of_view": {"range": [0, 0, 512, 512]}}}',
         '{"color": [10, 20, 30, 40]}',
         '{"class_ids": [1, 2, 3, 4]}',
+        '{"widths": [1, 2, 3, 4]}',
+        '{"rows": [1, 2, 3, 4], "radius": [5, 6, 7, 8]}',
+        '{"x": [1, 2, 3, 4], "y": [5, 6, 7, 8]}',
+        '{"previous": [1, 2, 3, 4], "thinking": [5, 6, 7, 8]}',
         '{"imageSize": [0, 0, 512, 512]}',
         '{"nucleus_count": [1, 2, 3, 4]}',
         '{"rgba": "10, 20, 30, 40"}',
@@ -339,8 +364,6 @@ FORMS = [
     '[[10, 20, 30, 40, "nucleus"]]',
     '["nucleus", [10, 20, 30, 40]]',
     "[10, 20, 30, 40, 'nucleus', 0.93]",
-    "[10, 20, 30, 40, 0.93]",
-    "[[10, 20, 30, 40, 1.0]]",
     '{"bbox": [10, 20, 30, 40, 0.93], "label": "nucleus"}',
     '{"bbox": "10, 20, 30, 40"}',
     '{"bbox": "[10, 20, 30, 40]"}',
@@ -539,8 +562,8 @@ def test_cutting_an_answer_only_takes_boxes_from_its_end(cut, case):
 @pytest.mark.parametrize("piece", ["[", "{", "[}", "(", "<", "<loc", "<loc_", "<loc0001>", "<|", "1", "-", "1e", '"', "'x", '\\"', " ", "\n", "/*", "#", "a:", '"a":', "(1,2),", "[1;", "<think>", "<answer>", "</think>", "none ", "\u2028"])
 def test_a_hundred_kilobytes_of_anything_are_read_in_linear_time(prefix, piece):
     text = prefix + (piece * 100_000)[:100_000]
-    start = time.perf_counter()
+    start = time.process_time()
     for convention in ("pixels_xyxy", "loc1024_yxyx", "bin1000_center_xyxy"):
         read(text, convention)
     # About 0.3 s at worst; any quadratic step would take minutes.
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5

@@ -16,7 +16,7 @@ from lmms_eval.api.model import lmms
 from loguru import logger
 
 from microbench_tasks.model_guard import guarding, plain_client
-from microbench_tasks.parsing.failures import placeholder
+from microbench_tasks.parsing.failures import failure_mark, placeholder
 
 TASK = "microbench_coarse_domain"
 # Question 3 and 5 of eight cannot be answered.
@@ -222,6 +222,20 @@ def test_a_try_that_succeeds_later_is_an_answer():
     assert guarded(Recovering(broken=())) == ANSWERS
 
 
+def test_a_run_that_starts_while_an_exception_is_handled_has_no_failures_of_its_own():
+    class Chatty(Model):
+        def one(self, docs):
+            logger.error("A word about every request.")
+            return super().generate(docs)
+
+    try:
+        raise RuntimeError("the first try of the run")
+    except RuntimeError:
+        model = Chatty(broken=())
+        assert guarded(model) == ANSWERS
+    assert len(model.calls) == len(ANSWERS)
+
+
 def test_an_empty_answer_without_an_exception_is_no_failure():
     class Silent(EmptyModel):
         def generate(self, doc_ids):
@@ -257,6 +271,20 @@ def test_an_exception_of_the_model_itself_ends_the_run_as_before():
         ([{"type": "image_url", "image_url": {"url": "x"}}], ""),
         (["B", None], "B"),
         ([], ""),
+        (b"B", "B"),
+        ({"text": "", "content": "B"}, "B"),
+        # Whole contents, messages and completions:
+        ({"role": "model", "parts": [{"text": "A?", "thought": True}, {"text": "B"}]}, "<think>A?</think>\nB"),
+        ({"choices": [{"message": {"role": "assistant", "content": "B"}}]}, "B"),
+        (types.SimpleNamespace(choices=[types.SimpleNamespace(message=types.SimpleNamespace(content="B"))]), "B"),
+        ([{"generated_text": "B"}], "B"),
+        # What tools and sources say is not the model's answer:
+        ([{"type": "tool_result", "content": [{"type": "text", "text": "A"}]}, {"type": "text", "text": "B"}], "B"),
+        ([{"type": "text", "text": "B"}, {"type": "citation", "text": "A"}], "B"),
+        # Errors in the place of an answer:
+        (RuntimeError("E is down"), failure_mark("RuntimeError: E is down")),
+        ({"object": "error", "message": "E is down", "code": 404}, failure_mark("{'object': 'error', 'message': 'E is down', 'code': 404}")),
+        ({"error": {"message": "E is down"}}, failure_mark("{'message': 'E is down'}")),
         # A thought that closes its own tag is still a thought.
         ([{"type": "thinking", "thinking": "A</think>A"}, {"type": "text", "text": "B"}], "<think>AA</think>\nB"),
     ],

@@ -52,6 +52,16 @@ ECHOES = [
     "Question: {prompt}\nShort answer: B",
     "### Instruction:\n{prompt}\n\n### Response:\nB",
     "Below is an instruction that describes a task. Write a response that completes it.\n\n### Instruction:\n{prompt}\n\n### Response:B",
+    "GPT4 Correct User: {prompt}<|end_of_turn|>GPT4 Correct Assistant: B",
+    "[|Human|]{prompt}[|AI|]B",
+    "<human>: {prompt}\n<bot>: B",
+    "Human: {prompt}\nAI: B",
+    "Q: {prompt}\nA: B",
+    "Prompt: {prompt}\nResponse: B",
+    "**Question:** {prompt}\n\n**Answer:** B",
+    "[Round 1]\n\n问：{prompt}\n\n答：B",
+    # The places of an image, each a token.
+    f"{'<image>' * 1500}\n{{prompt}}\nB",
     # Twice: by the client and by the model.
     "USER: {prompt} ASSISTANT: {prompt} B",
 ]

@@ -112,12 +112,13 @@ _OTHER_END = re.compile(
 )
 # … or by its last word. Any other word may be a class's name, as in {"nucleus": [10, 20, 30, 40]}.
 _OTHER_WORDS = frozenset(
-    "angle area aspect bgr caption category channel class color colour comment count crop date description dim "
-    "dimension distance distribution embedding explanation extent feature file format frame histogram id idx image "
-    "img index indice info intensity label margin max mean measurement median meta metadata min name note number "
-    "offset option original padding page path percentile photo picture pixel quantile range rank ratio reason "
-    "resolution rgb rgba rotation scale seed source stat statistic std step text threshold time timestamp total "
-    "type unit url value variance vector version view weight window".split()
+    "angle area aspect bgr caption category channel class color colour column comment count crop date depth "
+    "description diameter dim dimension distance distribution embedding explanation extent feature file format frame "
+    "h height histogram id idx image img index indice info intensity label length margin max mean measurement median "
+    "meta metadata min name note number offset option original padding page path percentile photo picture pixel "
+    "previous quantile radius range rank ratio reason reasoning resolution rgb rgba rotation row scale seed "
+    "source stat statistic std step text thinking thought threshold time timestamp total type unit url value variance "
+    "vector version view w weight width window x y".split()
 )
 
 

@@ -242,7 +242,7 @@ class NumbersReader:
             self._note_pair(closed, ordered([*closed.numbers, 0, 0], closed.order)[:2])
         elif closed.takes_lists and closed.is_pure:
             self._end_points()
-            self._add_lists(closed.parts(), closed.order)
+            self._add_lists(closed.parts(), closed.order, may_be_scored=closed.has_labels or bool(closed.name))
         elif closed.takes_lists and closed.is_pair_of_points():
             self._end_points()
             self.boxes.append(closed.pairs[0] + closed.pairs[1])
@@ -305,10 +305,11 @@ class NumbersReader:
             group.numbers.append(number)
         self.number_end = token.end()
 
-    def _add_lists(self, lists: list[list[float]], order: Order) -> None:
-        """Add the lists of four numbers, or of four and a score."""
-        scored = (values for values in lists if len(values) == 4 or (len(values) == 5 and 0 <= values[4] <= 1))
-        self.boxes += [ordered(values[:4], order) for values in scored]
+    def _add_lists(self, lists: list[list[float]], order: Order, *, may_be_scored: bool = False) -> None:
+        """Add the lists of four numbers; of four and a score where a key or a label says that they are a box."""
+        for values in lists:
+            if len(values) == 4 or (may_be_scored and len(values) == 5 and 0 <= values[4] <= 1):
+                self.boxes.append(ordered(values[:4], order))
 
     def _add_point(self, group: _Group, end: int) -> None:
         between = self.text[self.points_end : group.start]

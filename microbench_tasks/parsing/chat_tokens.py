@@ -49,7 +49,7 @@ _SPECIAL = (
     "<|START_RESPONSE|>",
     "<|START_TEXT|>",
 )
-_MODEL = "assistant|model|chatbot|gpt|bot"
+_MODEL = "assistant|model|chatbot|gpt|bot|ai"
 _OTHER = "user|system|human|tool|developer|observation|ipython|environment"
 # How templates open a turn; ROLE is the role's name.
 _ROLE_FORMS = (
@@ -101,7 +101,7 @@ _BARE_SWITCH = "assistantfinal"
 
 
 def final_channel(text: str, removed: set[str]) -> tuple[str, bool]:
-    """Keep the final channel of gpt-oss (and what Solar calls content) up to its end, and say whether it is missing.
+    """Keep gpt-oss's first final channel (Solar: content) that is not blank, and say whether there is none.
 
     Text without channels is returned as it is.
     """
@@ -109,11 +109,12 @@ def final_channel(text: str, removed: set[str]) -> tuple[str, bool]:
     headers = [*([opened] if opened else []), *(_CHANNEL.finditer(text) if "<|" in text else ())]
     if headers:
         removed.add("channel")
-        finals = [header for header in headers if _is_final(header.groupdict())]
-        return (text[finals[-1].end() :], False) if finals else ("", True)
+        ends = [*(header.start() for header in headers[1:]), len(text)]
+        finals = [text[header.end() : end] for header, end in zip(headers, ends) if _is_final(header.groupdict())]
+        return (next(filter(str.strip, finals), ""), not finals)
     if _BARE_SWITCH in text:
         removed.add("channel")
-        return text.rpartition(_BARE_SWITCH)[2], False
+        return text.split(_BARE_SWITCH, 2)[1], False
     if analysis := _BARE_ANALYSIS.match(text):
         removed.add("channel")
         return text[: analysis.start()], True

@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import re
 
-# So much may stand before an echoed prompt: a template's marks and a system message.
+# So much may stand before an echoed prompt, after the tokens of an image: a template's marks and a system message.
 _LONGEST_HEAD = 2_000
 # Words of the prompt that are looked for first.
 _NUM_OPENING_WORDS = 4
 
-_SPECIAL = r"<[^<>\s]{1,40}+>(?:\s?:)?|\[/?INST\]|<</?SYS>>|\[gMASK\]"
-_ASKER = r"(?:\#{2,3}\s*+)?(?:user|human|question|instruction)\b\s*+:?"
+_SPECIAL = r"<[^<>\s]{1,40}+>(?:\s?:)?|\[/?INST\]|<</?SYS>>|\[gMASK\]|\[\|\w{1,20}+\|\]|\[Round\ \d++\]"
+_ASKER = (
+    r"(?:\#{2,3}\s*+|\*\*)?(?:(?:(?:GPT4\ Correct\ )?user|human|question|instruction)\b\s*+:?"
+    r"|(?:q|prompt|input|query|问)\s*+[:：])(?:\*\*)?"
+)
 _PREAMBLE = r"(?:system\b\s*+:?|You\ are\ an?\b|A\ chat\ between\b|Below\ is\ an\ instruction\b)"
 # What a chat template writes before the question: marks and roles, or a system message that an asker's mark ends.
 _HEAD = re.compile(
@@ -19,19 +22,21 @@ _HEAD = re.compile(
     rf"(?:{_PREAMBLE}.*(?:{_SPECIAL}|{_ASKER}))?(?:\s++|{_SPECIAL}|{_ASKER})*+",
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
+_HEAD_TOKENS = re.compile(rf"(?:\s++|{_SPECIAL}|{_ASKER})*+", re.IGNORECASE | re.VERBOSE)
 # What it writes between question and answer. Not every tag: an answer may be one.
 _TURN = (
-    r"</?s>|\[/INST\]|<AI>|<(?:start|end)_of_turn>|<end_of_utterance>|<[be]os>"
-    r"|<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|end|endoftext|end_of_text|eom_id)\|>"
+    r"</?s>|\[/INST\]|<(?:AI|bot)>(?:\s?:)?|\[\|(?:AI|assistant)\|\]"
+    r"|<(?:start|end)_of_turn>|<end_of_utterance>|<[be]os>"
+    r"|<\|(?:im_start|im_end|eot_id|start_header_id|end_header_id|end|end_of_turn|endoftext|end_of_text|eom_id)\|>"
     r"|<\|assistant\|>(?:\s?:)?"
 )
-_ANSWERER = r"(?:assistant|model|gpt|bot)(?:[ \t]*+:|(?=\s*\n|\s*<[|/]|<start_of_turn>))"
+_ANSWERER = r"(?:(?:GPT4\ Correct\ )?assistant|model|gpt|bot|ai)(?:[ \t]*+:|(?=\s*\n|\s*<[|/]|<start_of_turn>))"
 _TAIL = re.compile(
     rf"(?:\s++|{_TURN}|\#{{2,3}}\s*+response:|(?:\#{{2,3}}\s*+)?{_ANSWERER})*+", re.IGNORECASE | re.VERBOSE
 )
 # A template that announces the question announces the answer too.
-_QUESTION = re.compile(r"\bquestion\s*:\s*\Z", re.IGNORECASE)
-_ANSWER = re.compile(r"\s*(?:short )?answer\s*:\s*", re.IGNORECASE)
+_QUESTION = re.compile(r"(?:\b(?:question|q|prompt|input|query)|问)\s*[:：](?:\*\*)?\s*\Z", re.IGNORECASE)
+_ANSWER = re.compile(r"\s*(?:\*\*)?(?:(?:short )?answer|a|response|output|答)\s*[:：](?:\*\*)?\s*", re.IGNORECASE)
 
 
 def without_prompt(text: str, prompt: str) -> str | None:
@@ -47,8 +52,9 @@ def without_prompt(text: str, prompt: str) -> str | None:
     if len(words) < 2 or words[0] not in text:
         return None
     wanted = "".join(prompt.split())
-    for opening in _opening(prompt).finditer(text, 0, _LONGEST_HEAD + len(prompt)):
-        if opening.start() > _LONGEST_HEAD:
+    longest_head = _HEAD_TOKENS.match(text).end() + _LONGEST_HEAD
+    for opening in _opening(prompt).finditer(text, 0, longest_head + len(prompt)):
+        if opening.start() > longest_head:
             break
         end = _end_of_echo(text, opening.start(), wanted)
         if end is None or not _HEAD.fullmatch(text, 0, opening.start()):

@@ -22,6 +22,13 @@ _NAMES = (
     "reflection",
     "analysis",
     "scratchpad",
+    "thought_process",
+    "thinking_process",
+    "reasoning_process",
+    "reasoning_content",
+    "chain_of_thought",
+    "cot",
+    "inner_monologue",
     "seed:think",
     "longcat_think",
     "mm:think",
@@ -33,6 +40,7 @@ TAGS: tuple[tuple[str, str], ...] = (
     ("◁think▷", "◁/think▷"),  # Kimi
     ("[THINK]", "[/THINK]"),  # Mistral
     ("<|begin_of_thought|>", "<|end_of_thought|>"),  # OpenThinker, LLaMA-o1
+    ("<|begin_of_thinking|>", "<|end_of_thinking|>"),
     ("<|START_THINKING|>", "<|END_THINKING|>"),  # Cohere
     ("<|inner_prefix|>", "<|inner_suffix|>"),  # Apertus
     ("<unused94>", "<unused95>"),  # MedGemma
