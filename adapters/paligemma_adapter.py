@@ -286,7 +286,7 @@ class PaliGemma(lmms, harness.Recorded):
         for row, what, part in ((1, "images", "image encoder or projector"), (2, "prompts", "language model")):
             if not smoke_test.differ(shares[0], shares[row]):
                 raise ValueError(
-                    f"{where}: does not tell {what} apart: "
+                    f"{where}: does not distinguish {what}: "
                     f"different {what} give the same probabilities of what is written first. "
                     f"Its {part} is constant: weights are zero, untrained, or another model's."
                 )

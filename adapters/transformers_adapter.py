@@ -204,7 +204,7 @@ def from_pretrained(auto: Any, model: str, revision: str | None, **options: Any)
 def _hint(folder: Path) -> str:
     if not folder.is_dir():
         return "Expected a repository on the Hub, or a local folder."
-    return f"{folder} needs config.json, preprocessor_config.json and the tokenizer's files; a fine-tune often lacks the last two: copy them from its base, or name the base as model and the weights as pretrained."
+    return f"{folder} needs config.json, preprocessor_config.json and the tokenizer's files; fine-tuned checkpoints often lack the last two. Copy them from the base model, or name the base as model and the weights as pretrained."
 
 
 def _module(specification: dict[str, Any], config: Any) -> tuple[torch.nn.Module, dict[str, str]]:

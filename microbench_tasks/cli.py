@@ -43,7 +43,7 @@ def _run(arguments: list[str] | None) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Quotes what was typed, such as names that a shell found in a folder, on one line."""
+    """Parse arguments; show what was typed on one printable line in errors."""
 
     def error(self, message: str) -> NoReturn:
         super().error(plain(message))
@@ -297,7 +297,7 @@ def _verify(options: argparse.Namespace) -> None:
         print(check, flush=True)
         failed += check.failed
     if failed:
-        sys.exit(f"microbench: {plain(str(options.submission))} does not hold: {failed} check(s) FAILED")
+        sys.exit(f"microbench: {plain(str(options.submission))} verification failed: {failed} check(s) FAILED")
     manifest = submission.read_manifest(options.submission)
     print(f"{plain(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)")
     print("what no check can know:")

@@ -302,7 +302,7 @@ def test_a_run_with_something_else_than_files_is_refused_at_once(name, make, cop
     name(run).unlink()
     make(name(run))
     text, status = said("rescore", run)
-    assert status and ("expected the file itself" in text), text
+    assert status and ("expected a regular file" in text), text
 
 
 @pytest.mark.parametrize(("command", "name"), [("leaderboard", "leaderboard.json"), ("report", "report.json")])
@@ -318,5 +318,5 @@ def test_a_compressed_bomb_in_a_folder_of_runs_is_not_read(copies, said, monkeyp
     monkeypatch.setattr(rescoring, "_LARGEST", 1000)
     packed = copies[1] / "samples" / f"{FIRST}.jsonl.gz"
     assert len(gzip.decompress(packed.read_bytes())) > 1000
-    with pytest.raises(DataError, match="holds more than 1,000 bytes"):
+    with pytest.raises(DataError, match="contains more than 1,000 bytes"):
         list(rescoring.logged_samples(packed))

@@ -56,7 +56,7 @@ def test_arguments_that_change_no_prompt_are_no_reason(arguments):
 def test_an_unknown_argument_is_refused_by_name_with_the_way_out(arguments, name):
     [reason] = model_reasons("--model_args", arguments)
     assert reason.startswith(f"--model_args: {name}: ")
-    assert "unknown argument: it may change what the model is told or shown" in reason or "it cuts the answer" in reason
+    assert "unknown argument: it may change the prompt or the image" in reason or "it cuts the answer" in reason
     assert "Run without it" in reason
 
 

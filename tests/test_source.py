@@ -249,7 +249,7 @@ def test_a_split_without_rows_is_refused(tmp_path, use_source):
     with pa.OSFile(str(folder / "test.arrow"), "wb") as sink, pa.ipc.new_stream(sink, release.table(ROWS).data.table.schema) as writer:
         writer.write_table(release.table(ROWS).data.table.slice(0, 0))
     use_source(folder)
-    with pytest.raises(DataError, match=f"MICROBENCH_DATASET={folder}: holds no row"):
+    with pytest.raises(DataError, match=f"MICROBENCH_DATASET={folder}: contains no rows"):
         source.load(source.current())
 
 
@@ -278,7 +278,7 @@ def test_a_disk_that_fills_up_while_files_are_converted_is_named(tmp_path, use_s
 
     use_source(release.write_parquet(tmp_path / "data", [release.row(77)]))
     monkeypatch.setattr(source.tables.arrow_types, "rewrite", fill)
-    with pytest.raises(DataError, match=rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. Make room there, or set HF_DATASETS_CACHE"):
+    with pytest.raises(DataError, match=rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. Free some space there, or set HF_DATASETS_CACHE"):
         source.current()
 
 

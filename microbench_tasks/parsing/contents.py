@@ -1,4 +1,4 @@
-"""Turn what a client returns as the content of a message into plain text. Imports nothing of ours."""
+"""Convert the content of a client's message to plain text. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# Parts that hold what a model thought, by their type.
+# Types of parts that contain reasoning.
 _THOUGHTS = frozenset(
     "thinking reasoning reasoning_content reasoning_text redacted_thinking thought thoughts think analysis "
     "summary_text".split()
@@ -16,18 +16,18 @@ _TEXTS = frozenset({"text", "output_text", "input_text", "refusal"})
 _TEXT_FIELDS = ("text", "content", "refusal", "value", "output_text")
 _THOUGHT_FIELDS = ("thinking", "reasoning", "reasoning_content", "thought", "text", "content", "summary", "data")
 _TAGS = ("<think>", "</think>")
-# Deeper nesting than any client's; beyond it a part holds no text.
+# Nesting below this depth is ignored; no client nests so deeply.
 _DEEPEST = 20
 
 
 def text_of(content: Any) -> str:
-    """Join the texts of a message's content; what the model thought comes in ``<think>`` tags.
+    """Join the texts of a message's content, with reasoning in ``<think>`` tags.
 
     Args:
         content: a string, None, a number, a mapping or an object with text in it, or a list of such parts.
 
     Returns:
-        Text that any file takes: characters that UTF-8 has no code for are replaced.
+        Text that can be stored as UTF-8: surrogates are replaced.
 
     >>> text_of([{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}])
     '<think>A?</think>\\nB'
@@ -36,14 +36,14 @@ def text_of(content: Any) -> str:
         return without_surrogates(content)
     text = ""
     for piece in _pieces(content, _DEEPEST):
-        # Parts are whole blocks; without a space between them the last word of one would grow into the next.
+        # Parts are whole blocks. A line break keeps their words apart.
         glue = "" if not text or not piece or text[-1].isspace() or piece[0].isspace() else "\n"
         text += glue + piece
     return without_surrogates(text)
 
 
 def without_surrogates(text: str) -> str:
-    """Replace halves of characters, which neither JSON files nor databases can hold.
+    """Replace unpaired surrogates, which neither UTF-8 files nor databases can store.
 
     >>> without_surrogates("B \\ud83d")
     'B \ufffd'
@@ -54,7 +54,7 @@ def without_surrogates(text: str) -> str:
 
 
 def logged_parts(text: str) -> str:
-    """The text of a content that the harness logged as Python or JSON writes a list of parts; other text as it is.
+    """Return the text of content that was logged as a Python or JSON list of parts; return other text unchanged.
 
     >>> logged_parts("[{'type': 'text', 'text': 'B'}]")
     'B'
@@ -89,7 +89,7 @@ def _pieces(content: Any, depth: int) -> Iterator[str]:
 
 
 def _pieces_of_part(part: Any, depth: int) -> Iterator[str]:
-    """The text of one part: a mapping, or an object of a client's package."""
+    """Yield the text of one part: a mapping, or an object of a client's package."""
     kind = _field(part, "type")
     is_thought = (isinstance(kind, str) and kind.lower() in _THOUGHTS) or _field(part, "thought") is True
     named = (_field(part, name) for name in (_THOUGHT_FIELDS if is_thought else _TEXT_FIELDS))
