@@ -137,7 +137,7 @@ def _json_files(folder: Path, label: str) -> list[Path]:
             raise DataError(f"{label}: holds several splits: {', '.join(split.name for split in splits)}, and none called {source.SPLIT}. Name the folder of one.")
         found = sorted(splits[0].glob("*.json")) if splits else []
     if not found:
-        raise DataError(f"{label}: holds no JSON file. {_LAYOUT}.")
+        raise DataError(f"{label}: contains no JSON files. {_LAYOUT}.")
     return found
 
 

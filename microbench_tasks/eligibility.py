@@ -190,7 +190,7 @@ def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _setting_reasons(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
-    """Return the generation keys that were changed after the task was defined, and that no submission may set."""
+    """Return the generation keys that were changed after the task was defined and that no submission may set."""
     ran = (run.recorded().get("configs") or {}).get(task, {}).get("generation_kwargs")
     defined = definition["fields"].get("generation_kwargs")
     if not isinstance(ran, Mapping) or not isinstance(defined, Mapping):

@@ -308,7 +308,7 @@ def _data_files(folder: Path, label: str) -> list[Path]:
         if found and all(_names_split(file, _OTHER_SPLITS) for file in found):
             raise DataError(f"{label}: holds other splits only ({found[0].name}, …). Expected files of the split {SPLIT!r}.")
     if not found:
-        raise DataError(f"{label}: holds no .arrow or .parquet file. {_CHOICES}.")
+        raise DataError(f"{label}: contains no .arrow or .parquet files. {_CHOICES}.")
     if len({file.suffix for file in found}) > 1:
         raise DataError(f"{label}: holds both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it.")
     unreadable = [str(file) for file in found if not file.is_file()]

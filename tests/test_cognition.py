@@ -149,7 +149,7 @@ def test_several_splits_without_the_benchmarks_are_refused_unless_one_is_named(w
     assert docs()["image_id"] == ["other.png"]
 
 
-@pytest.mark.parametrize(("name", "said"), [("missing", "no such folder"), ("file", "no such folder"), ("empty", "holds no JSON file")])
+@pytest.mark.parametrize(("name", "said"), [("missing", "no such folder"), ("file", "no such folder"), ("empty", "contains no JSON files")])
 def test_a_folder_without_questions_is_refused_with_the_layout(name, said, tmp_path, use_cognition):
     (tmp_path / "file").write_text("{}")
     (tmp_path / "empty").mkdir()

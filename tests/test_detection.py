@@ -416,7 +416,7 @@ def recorded(model, options=None):
 
 
 @pytest.mark.parametrize("model", [*FORMAT_OF_MODEL, "openai", "vllm", None])
-def test_the_record_of_a_run_is_true_of_its_own_model_and_of_no_other(model, warnings):
+def test_the_record_of_a_run_is_accepted_for_its_own_model_only(model, warnings):
     record = recorded(model)
     assert detection.record_problems(record, model, {}) == []
     for other in ("gpt4v", "paligemma", "qwen2_5_vl"):
@@ -438,7 +438,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 @pytest.mark.parametrize("by_option", [True, False])
-def test_whatever_can_be_set_makes_a_record_that_is_true(setting, by_option, use_boxes):
+def test_every_setting_produces_a_consistent_record(setting, by_option, use_boxes):
     if not by_option:
         use_boxes(setting)
     record = recorded("vllm", {"boxes": setting} if by_option else None)

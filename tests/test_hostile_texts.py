@@ -226,7 +226,7 @@ def test_an_unknown_argument_is_harmless(said):
     assert status == 2 and "unrecognized arguments" in text and is_harmless(text), ascii(text)
 
 
-def test_an_error_that_no_one_expected_is_shown_harmless(monkeypatch, said):
+def test_unexpected_errors_are_printed_safely(monkeypatch, said):
     def broken(options):
         raise KeyError("x") from RuntimeError(HOSTILE)
 
@@ -251,7 +251,7 @@ def test_what_is_logged_is_harmless_and_keeps_its_own_colors():
     assert before.startswith("\x1b[32m") and is_harmless(shown)
 
 
-def test_progress_bars_return_and_nothing_else_passes(monkeypatch):
+def test_only_progress_bars_may_use_carriage_returns(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     with terminal.printable_streams():
@@ -282,12 +282,12 @@ def test_a_terminal_of_another_encoding_is_no_error(monkeypatch):
     ],
     ids=["plain", "markdown", "code", "printable", "page"],
 )
-def test_no_form_of_a_text_keeps_what_does_not_print(shown):
+def test_every_way_to_show_text_replaces_unprintable_characters(shown):
     assert is_harmless(shown(HOSTILE))
 
 
 @pytest.mark.parametrize("text", ["naïve 10 µm, α-tubulin", "細胞\u3000核", "a\tb\nc", "3\u00a0000", "\U0001f52c"])
-def test_what_prints_stays_as_it_is(text):
+def test_printable_text_is_unchanged(text):
     assert printable(text) == text
 
 

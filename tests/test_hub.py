@@ -134,7 +134,7 @@ def test_the_second_run_asks_the_hub_for_nothing(offline, online, monkeypatch):
     assert not online.requests
 
 
-def test_what_is_resolved_is_one_object_per_process(online, monkeypatch):
+def test_a_source_is_resolved_once_per_process(online, monkeypatch):
     found = resolve()
     monkeypatch.setattr(
         files, "content_hashes", lambda paths: list(map(sha256, SHARDS.values())) if paths else pytest.fail()
@@ -413,7 +413,7 @@ def test_cognition_questions_of_the_repository_are_recorded_as_measured(online, 
     assert cognition.current().identity == found.identity
 
 
-def test_other_pixels_in_a_cognition_image_are_another_identity(online, tmp_path):
+def test_a_changed_cognition_image_changes_the_identity(online, tmp_path):
     made = cognition_files(tmp_path)
     identities = []
     for number, shade in enumerate(

@@ -199,7 +199,7 @@ def test_a_model_that_raises_at_its_first_failure_answers_the_rest(kind, broken)
     assert [placeholder(answer) == "failed" for answer in answers] == [doc_id in broken for doc_id in range(len(ANSWERS))]
 
 
-def test_of_a_batch_that_failed_each_request_is_asked_alone():
+def test_each_request_of_a_failed_batch_is_repeated_alone():
     class Batches(EmptyModel):
         batch_size = 3
 
@@ -222,7 +222,7 @@ def test_a_try_that_succeeds_later_is_an_answer():
     assert guarded(Recovering(broken=())) == ANSWERS
 
 
-def test_an_empty_answer_without_an_exception_is_no_failure():
+def test_an_empty_answer_without_an_exception_is_not_a_failure():
     class Silent(EmptyModel):
         def generate(self, doc_ids):
             return [""] * len(doc_ids)

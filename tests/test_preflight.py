@@ -253,7 +253,7 @@ def numbers(warnings):
     return [text.split("its numbers differ, too: ")[1] for text in warnings if "is not the release (its hash differs)" in text]
 
 
-def test_data_with_other_numbers_than_the_release_are_said_to_be_by_task(tmp_path, use_source, warnings):
+def test_a_task_whose_number_of_questions_differs_from_the_release_is_warned_of(tmp_path, use_source, warnings):
     """Public are: 16,130 rows of classification, 934 of them without a stain question; 1,105 and 80 of the two with boxes only."""
     rows = [release.row(0), boxed(1, "opencell"), boxed(2, "nirschl_unpub_fluorescence")]
     use_source(release.write_parquet(tmp_path / "data", rows))

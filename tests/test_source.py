@@ -151,7 +151,7 @@ def test_a_file_is_refused(tmp_path, use_source):
 
 def test_an_empty_folder_is_refused(tmp_path, use_source):
     use_source(tmp_path)
-    with pytest.raises(DataError, match=r"holds no \.arrow or \.parquet file"):
+    with pytest.raises(DataError, match=r"contains no \.arrow or \.parquet files"):
         source.current()
 
 

@@ -236,7 +236,7 @@ def test_what_other_packages_models_record_besides_is_left_out_and_the_rest_is_h
     assert "human_verified" not in loaded and loaded["padding"] == "long\ufffdest"
 
 
-def test_a_version_that_is_none_is_not_on_record(run, tmp_path):
+def test_an_invalid_version_is_recorded_as_unknown(run, tmp_path):
     def change(results):
         for config in results["configs"].values():
             config["metadata"]["packages"] |= {"torch": "2.4.0+cu121", "numpy": "the newest", "pillow": "11.0.0.dev0"}

@@ -150,7 +150,7 @@ def test_images_that_are_hardly_told_apart_are_warned_of(said):
     assert "cosines of different images are up to 1 - 5e-09" in said[0]
 
 
-def test_an_end_token_of_number_2_is_no_legacy_where_the_library_means_it(tmp_path):
+def test_an_end_token_with_number_2_is_used_where_the_library_uses_it(tmp_path):
     """MetaCLIP 2 pools at its eos_token_id whatever the number; of CLIP 2 stands for the highest number."""
     config = wrong_checkpoints.clip_config()
     texts = config.text_config.to_dict() | {"eos_token_id": 2, "bos_token_id": 3}

@@ -18,7 +18,7 @@ from microbench_tasks.schema import DataError
 # In the folder of a sweep.
 _SWEEP_FILE = "sweep.json"
 _RESULTS_SUFFIX = "_results.json"
-# After the label of a run or a sweep that asked another task than the benchmark's.
+# Marks the label of a run or sweep with redefined tasks.
 _REDEFINED = " [REDEFINED TASKS]"
 # Of arguments of a model, what stands before the next path.
 _DIVIDERS = re.compile("([,=]|:(?!//))")

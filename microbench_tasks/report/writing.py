@@ -190,7 +190,7 @@ def _recorded(part: Drawing | Table | Gallery) -> dict[str, Any]:
 
 
 def _about(runs: Sequence[Run], left_out: Sequence[str], notes: Sequence[str]) -> Chapter:
-    # Where no task was redefined, there is nothing to say about it.
+    # The column is shown only if a task was redefined.
     more = ["redefined"] if any(map(_redefined, runs)) else []
     rows = [[run.label, run.name, f"{len(run.rescored.samples)}", f"{sum(run.rescored.num_samples.values()):,}", data_of(run), *(_redefined(run) for _ in more)] for run in runs]
     tables = [Table("Runs", ["model", "run", "tasks", "samples", "data", *more], rows)] if rows else []
@@ -199,7 +199,7 @@ def _about(runs: Sequence[Run], left_out: Sequence[str], notes: Sequence[str]) -
 
 
 def _redefined(run: Run) -> str:
-    """The tasks of a run that were not the benchmark's own, with the fields that differed."""
+    """Name the redefined tasks of a run, with the fields that differ."""
     return "; ".join(f"{task}: {', '.join(fields)}" for task, fields in run.rescored.redefined.items())
 
 
