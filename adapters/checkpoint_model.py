@@ -282,7 +282,7 @@ def merged(parts: Sequence[Loaded], method: str, alpha: float | None, density: f
         raise ValueError(f"merge_with: {twice} cannot be merged with itself. Name another checkpoint.")
     hashes = {name: loading.weights_sha256(state) for name, state in states.items()}
     if len(set(hashes.values())) < len(hashes):
-        logger.warning(f"merge_with: {', '.join(states)} hold the same weights more than once.")
+        logger.warning(f"merge_with: {', '.join(states)} contain the same weights more than once.")
     merging.check_same(states)
     base, tuned = parts[0], parts[1]
     for part in (base, *parts[2:]):

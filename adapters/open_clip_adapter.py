@@ -274,7 +274,7 @@ def _weights_in(folder: Path, label: str) -> Path:
     # One checkpoint in two formats is one checkpoint.
     if not usual and len({path.stem for path in found}) > 1:
         raise ValueError(
-            f"model={label}: {folder} holds several checkpoints ({loading.named(path.name for path in found)}). Call the one meant {WEIGHTS_FILE}, or name an architecture as model and the file as pretrained."
+            f"model={label}: {folder} contains several checkpoints ({loading.named(path.name for path in found)}). Call the one meant {WEIGHTS_FILE}, or name an architecture as model and the file as pretrained."
         )
     return (usual or found)[0]
 

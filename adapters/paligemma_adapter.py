@@ -374,7 +374,7 @@ def _questions(requests: list[Instance]) -> list[_Question]:
     for index, request in enumerate(requests):
         prompt, settings, *_ = request.args
         if "<image>" in prompt:
-            raise ValueError(f"Task {request.task_name}: its prompts hold <image>, which {_KIND}'s processor takes for the place of an image. The image is shown before the prompt: leave it out.")
+            raise ValueError(f"Task {request.task_name}: its prompts contain <image>, which {_KIND}'s processor takes for the place of an image. The image is shown before the prompt: leave it out.")
         questions.append(_Question(request, prompt, letters.get(index, ""), *_checked_settings(settings, request.task_name)))
     return questions
 

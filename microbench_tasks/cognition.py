@@ -134,7 +134,7 @@ def _json_files(folder: Path, label: str) -> list[Path]:
     if not found:
         splits = sorted({path.parent for path in root.glob("*/*.json")})
         if len(splits) > 1:
-            raise DataError(f"{label}: holds several splits: {', '.join(split.name for split in splits)}, and none called {source.SPLIT}. Name the folder of one.")
+            raise DataError(f"{label}: contains several splits: {', '.join(split.name for split in splits)}, and none called {source.SPLIT}. Name the folder of one.")
         found = sorted(splits[0].glob("*.json")) if splits else []
     if not found:
         raise DataError(f"{label}: contains no JSON files. {_LAYOUT}.")

@@ -306,11 +306,11 @@ def _data_files(folder: Path, label: str) -> list[Path]:
         found = sorted(file for file in root.rglob("*") if file.suffix in (".arrow", ".parquet") and not file.is_dir() and not file.name.startswith("cache-"))
         found = [file for file in found if _names_split(file, (SPLIT,))] or found
         if found and all(_names_split(file, _OTHER_SPLITS) for file in found):
-            raise DataError(f"{label}: holds other splits only ({found[0].name}, …). Expected files of the split {SPLIT!r}.")
+            raise DataError(f"{label}: contains other splits only ({found[0].name}, …). Expected files of the split {SPLIT!r}.")
     if not found:
         raise DataError(f"{label}: contains no .arrow or .parquet files. {_CHOICES}.")
     if len({file.suffix for file in found}) > 1:
-        raise DataError(f"{label}: holds both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it.")
+        raise DataError(f"{label}: contains both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it.")
     unreadable = [str(file) for file in found if not file.is_file()]
     if unreadable:
         raise DataError(f"{label}: missing file(s) {', '.join(unreadable)}. Download the folder again.")
@@ -339,7 +339,7 @@ def _check_shards(found: list[Path], label: str) -> None:
             shards.setdefault((match["stem"], int(match["total"])), set()).add(int(match["index"]))
     if len(shards) > 1:
         sets = ", ".join(f"{stem} (of {total})" for stem, total in sorted(shards))
-        raise DataError(f"{label}: holds several sets of shards: {sets}. Expected one: point {SETTING} at its folder.")
+        raise DataError(f"{label}: contains several sets of shards: {sets}. Expected one: point {SETTING} at its folder.")
     for (stem, total), indices in shards.items():
         name, missing, surplus = Path(stem).name, sorted(set(range(total)) - indices), sorted(indices - set(range(total)))
         if missing or surplus:

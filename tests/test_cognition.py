@@ -143,7 +143,7 @@ def test_of_several_splits_the_benchmarks_is_taken(written, tmp_path):
 def test_several_splits_without_the_benchmarks_are_refused_unless_one_is_named(written, tmp_path, use_cognition):
     written.rename(tmp_path / "cognition" / "validation")
     release.write_cognition(tmp_path / "cognition" / "dev", {"other.png": [release.cognition_question()]})
-    with pytest.raises(DataError, match=f"MICROBENCH_COGNITION={tmp_path}: holds several splits: dev, validation, and none called test. Name the folder of one."):
+    with pytest.raises(DataError, match=f"MICROBENCH_COGNITION={tmp_path}: contains several splits: dev, validation, and none called test. Name the folder of one."):
         cognition.current()
     use_cognition(tmp_path / "cognition" / "dev")
     assert docs()["image_id"] == ["other.png"]

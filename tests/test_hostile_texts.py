@@ -1,4 +1,4 @@
-"""Claims about texts that strangers wrote: whatever a command reads, nothing of it steers a terminal or a page."""
+"""Claims about untrusted texts: nothing that a command reads can control a terminal or a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of the harness that swallow exceptions, or return other things than text."""
+"""Claims about models of the harness that swallow exceptions or return something other than text."""
 
 from __future__ import annotations
 

@@ -271,7 +271,7 @@ class Shown:
 
 
 def test_a_prompt_with_the_images_place_in_it_is_refused(model):
-    with pytest.raises(ValueError, match="Task t: its prompts hold <image>"):
+    with pytest.raises(ValueError, match="Task t: its prompts contain <image>"):
         asked(model, Task("t", lambda number: "<image> detect cell"))
 
 
@@ -314,7 +314,7 @@ PROJECTION = "multi_modal_projector.linear.weight"
     [
         (lambda state: state.update({"lora_A.weight": state.pop(PROJECTION)}), rf"Keys: missing 1 \(model.{PROJECTION}\); unexpected 1 \(.*lora_A.weight\)"),
         (lambda state: state.update({PROJECTION: torch.ones(3, 3)}), rf"of another shape 1 \(model.{PROJECTION}: \(3, 3\), expected \(64, 32\)\)"),
-        (lambda state: state[PROJECTION].fill_(float("nan")), rf"1 weights hold values that are not finite \(model.{PROJECTION}\)"),
+        (lambda state: state[PROJECTION].fill_(float("nan")), rf"1 weights contain values that are not finite \(model.{PROJECTION}\)"),
     ],
     ids=["missing and unexpected", "shape", "not finite"],
 )

@@ -176,7 +176,7 @@ def test_shards_spread_over_two_folders_are_refused(tmp_path, use_source):
 def test_files_of_other_splits_only_are_refused(name, tmp_path, use_source):
     release.table(ROWS).to_parquet(tmp_path / name)
     use_source(tmp_path)
-    with pytest.raises(DataError, match=f"holds other splits only .{name}"):
+    with pytest.raises(DataError, match=f"contains other splits only .{name}"):
         source.current()
 
 
@@ -239,7 +239,7 @@ def test_two_copies_of_the_data_are_refused(tmp_path, use_source):
     for name in ("one", "two"):
         release.write_parquet(tmp_path / name, ROWS)
     use_source(tmp_path)
-    with pytest.raises(DataError, match="holds several sets of shards: .*/one/test .of 1., .*/two/test .of 1.. Expected one"):
+    with pytest.raises(DataError, match="contains several sets of shards: .*/one/test .of 1., .*/two/test .of 1.. Expected one"):
         source.current()
 
 

@@ -1,4 +1,4 @@
-"""Claims about forgeries whose figures, texts and digests all match: each is caught, or listed as what no check can know."""
+"""Claims about forgeries whose figures, texts and digests all match: each is caught, or listed as unprovable."""
 
 from __future__ import annotations
 

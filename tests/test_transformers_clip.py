@@ -122,7 +122,7 @@ def test_weights_of_another_shape_are_refused_by_name(folder):
 
 def test_weights_that_are_not_finite_are_refused(folder):
     spoil(folder, lambda state: state.update({"visual_projection.weight": torch.full((32, 64), float("inf"))}))
-    with pytest.raises(ValueError, match=r"1 weights hold values that are not finite \(visual_projection.weight\)"):
+    with pytest.raises(ValueError, match=r"1 weights contain values that are not finite \(visual_projection.weight\)"):
         TransformersClip(model=str(folder), device="cpu")
 
 

@@ -1,4 +1,4 @@
-"""Claims about checkpoints that are subtly wrong: each is refused for its cause, or loads as what it is."""
+"""Claims about subtly wrong checkpoints: each is refused with its cause; right ones in unusual forms load correctly."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _kept(out: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         is_report, written = False, {}
     if not is_report:
-        return f"holds no {RECORD} of a report that names its files"
+        return f"contains no {RECORD} of a report that names its files"
     if made.get("digest") != submission.digest_of(made):
         return f"its {RECORD} has been changed"
     foreign = [name for path in sorted(out.rglob("*")) if not _is_written(path, name := path.relative_to(out).as_posix(), written)]

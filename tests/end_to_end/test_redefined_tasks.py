@@ -1,4 +1,4 @@
-"""A user's YAML that redefines three tasks of the package: what the run, its files and every command on them say."""
+"""Claims about a user's YAML that redefines three tasks: what the run, its files and all commands report."""
 
 from __future__ import annotations
 
