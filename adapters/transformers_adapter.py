@@ -307,7 +307,7 @@ def _faults(
 def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:
     lacking = [name for name in ("get_image_features", "get_text_features") if not hasattr(module, name)]
     if lacking or not (hasattr(module, "logit_scale") or hasattr(module, "temperature")):
-        raise ValueError(f"model={model}: {type(module).__name__} is no image-text dual encoder ({', '.join(lacking) or 'it has neither logit_scale nor temperature'}). Generative models run under the harness's own names.")
+        raise ValueError(f"model={model}: {type(module).__name__} is not an image-text dual encoder ({', '.join(lacking) or 'it has neither logit_scale nor temperature'}). Generative models run under the harness's own names.")
 
 
 def _check_tokenizer(tokenizer: Any, config: Any, model: str) -> None:

@@ -95,7 +95,7 @@ def _hub_source(download: bool) -> Source:
 
 
 def _folder_source(setting: str, label: str, identify: Callable[[str], dict[str, Any]] | None = None) -> Source:
-    """The questions in a folder.
+    """Resolve a folder with questions.
 
     ``identify`` turns the content hash into the record; by default with the folder's path.
     """

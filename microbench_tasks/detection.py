@@ -358,7 +358,7 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
     name = fields.get("format", NEUTRAL)
     known = {NEUTRAL: NEUTRAL_FORMAT} | FORMAT_OF_MODEL
     if not isinstance(name, str) or name not in known:
-        raise DataError(f"{place}: {name!r} is no format. Expected one of {', '.join(known)}, or a JSON object with convention and prompt.")
+        raise DataError(f"{place}: {name!r} is not a format. Expected one of {', '.join(known)}, or a JSON object with convention and prompt.")
     base = known[name]
     if "convention" in fields and "prompt" not in fields:
         raise DataError(f"{place}: a convention without a prompt. Models write what the prompt asks for: give both.")

@@ -498,7 +498,7 @@ def as_table(rescored: Rescored) -> str:
 
 
 def marked_name(name: str, rescored: Rescored) -> str:
-    """The name of a task or group; with a mark if a task of it was redefined."""
+    """Return the name of a task or group, marked if one of its tasks was redefined."""
     return f"{name} (REDEFINED)" if rescored.redefined.keys() & set(catalog.tasks_named([name])) else name
 
 

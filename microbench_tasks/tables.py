@@ -27,7 +27,7 @@ _CONVERSION_VERSION = 1
 
 
 class UnreadableError(ValueError):
-    """A file is damaged, or a column has a type that cannot be read."""
+    """Report that a file is damaged or that a column has a type that cannot be read."""
 
 
 def saved_folder(data_files: list[Path], digest: str, label: str) -> Path:

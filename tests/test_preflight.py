@@ -204,8 +204,8 @@ def test_data_without_questions_stop_questions_but_not_localization(tmp_path, us
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("nonsense", "'nonsense' is no format"),
-        ('{"format": ["gemini"]}', r"\['gemini'\] is no format"),
+        ("nonsense", "'nonsense' is not a format"),
+        ('{"format": ["gemini"]}', r"\['gemini'\] is not a format"),
         ("{}", "expected a format to start from"),
         ('{"format": "gemini", "limits": [1, 2]}', r"limits \[1, 2\]: boxes of the convention grid1000_yxyx do not refer"),
     ],

@@ -129,7 +129,7 @@ def test_weights_that_are_not_finite_are_refused(folder):
 def test_a_model_that_only_sees_or_only_reads_is_refused(folder):
     config = transformers.CLIPVisionConfig(hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16)
     transformers.CLIPVisionModel(config).save_pretrained(folder)
-    with pytest.raises(ValueError, match="CLIPVisionModel is no image-text dual encoder .get_image_features, get_text_features."):
+    with pytest.raises(ValueError, match="CLIPVisionModel is not an image-text dual encoder .get_image_features, get_text_features."):
         TransformersClip(model=str(folder), device="cpu")
 
 

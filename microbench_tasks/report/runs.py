@@ -98,7 +98,7 @@ def unique_labels(labels: Iterable[str]) -> list[str]:
 
 
 def _writable(text: str) -> str:
-    """What JSON and names of folders can hold and cannot be printed, such as half a surrogate pair, made visible."""
+    """Replace characters that cannot be printed or encoded, such as unpaired surrogates."""
     return plain(text.encode("utf-8", "replace").decode("utf-8"))
 
 
