@@ -169,9 +169,9 @@ class CheckpointModel(ContrastiveModel):
         logger.info(f"cache_dir={cache_dir}: {len(self.kept_images)} images and {len(self.kept_texts)} texts of this model are known")
 
     def _try_out(self) -> None:
-        """Encode images and texts, so that what cannot run or tells nothing apart fails now."""
+        """Encode test images and texts, so that a model that cannot run or distinguish them fails now."""
         where = self.loaded.name
-        # Each alone, as no other text of a batch may decide what becomes of it.
+        # Each text alone: its tokens must not depend on the rest of a batch.
         rows = [self.tokenize([text]) for text in smoke_test.TEXTS]
         smoke_test.check_tokens(rows, self.unknown_token, where)
         smoke_test.check_pooling([self.pooled_tokens(row) for row in rows], where)
@@ -200,19 +200,19 @@ class CheckpointModel(ContrastiveModel):
         smoke_test.check_padding(alone, texts[0], texts[1:], self.precision, _is_as_long(rows[0], batch), where)
 
     def unpadded(self, text: str) -> Tensors:
-        """The text encoder's inputs for one text with as little padding as its kind of model allows."""
+        """Return the text encoder's inputs for one text with the least padding that the model allows."""
         return self.tokenize([text])
 
     def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
-        """The number of the token at which each text is pooled, -1 where the text lacks it; None if no token decides."""
+        """Return the number of the token at which each text is pooled, -1 if the text lacks it; None if no token decides."""
         return None
 
     @property
     def unknown_token(self) -> int | None:
-        """The number of the token that stands for what the tokenizer does not know."""
+        """Return the number of the token for unknown words."""
         tokenizer = getattr(self.loaded.tokenizer, "tokenizer", self.loaded.tokenizer)
         number = getattr(tokenizer, "unk_token_id", None)
-        # Some tokenizers name the token at the end as the unknown one, too.
+        # Some tokenizers use the end token for unknown words, too.
         return None if number == getattr(tokenizer, "eos_token_id", None) else number
 
     def _encode_two(self) -> tuple[np.ndarray, np.ndarray]:
@@ -282,7 +282,7 @@ def merged(parts: Sequence[Loaded], method: str, alpha: float | None, density: f
         raise ValueError(f"merge_with: {twice} cannot be merged with itself. Name another checkpoint.")
     hashes = {name: loading.weights_sha256(state) for name, state in states.items()}
     if len(set(hashes.values())) < len(hashes):
-        logger.warning(f"merge_with: {', '.join(states)} hold the same weights more than once.")
+        logger.warning(f"merge_with: {', '.join(states)} contain the same weights more than once.")
     merging.check_same(states)
     base, tuned = parts[0], parts[1]
     for part in (base, *parts[2:]):

@@ -1,4 +1,4 @@
-"""Compare weights with an architecture, and say for what reason they do not fit and what to do."""
+"""Compare weights with an architecture, and explain why they do not fit and what to do."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from microbench_adapters.loading import named
 
 @dataclass(frozen=True)
 class Faults:
-    """What does not fit; true if anything does not.
+    """List the differences between a checkpoint and an architecture; true if there are any.
 
     Attributes:
         expected: the shapes of the architecture's weights, by name.
         missing: names that the checkpoint lacks.
         unexpected: names that the architecture lacks.
         mismatched: descriptions of weights of another shape.
-        other_kind: descriptions of weights in integers, or in floating point of 8 bits, instead of floating point.
+        other_kind: descriptions of weights stored as integers or 8-bit floating point instead of floating point.
         architecture: what messages call it.
     """
 
@@ -41,7 +41,7 @@ class Faults:
 
 
 def compare(state: Mapping[str, torch.Tensor], module: torch.nn.Module, ignored: Iterable[str] = ()) -> Faults:
-    """What of ``state`` does not fit the weights of ``module``, apart from names in ``ignored``."""
+    """Compare ``state`` with the weights of ``module``, apart from names in ``ignored``."""
     expected, ignored = module.state_dict(), set(ignored)
     shared = [(name, state[name], expected[name]) for name in expected if name in state]
     return Faults(
@@ -63,17 +63,17 @@ def compare(state: Mapping[str, torch.Tensor], module: torch.nn.Module, ignored:
 
 
 def is_float(values: torch.Tensor) -> bool:
-    """Whether values stand for themselves: floating point of 8 bits needs a scale."""
+    """Tell whether values are plain floating point. 8-bit floating point is not: it needs a scale."""
     return values.is_floating_point() and values.dtype.itemsize > 1
 
 
 def refusal(faults: Faults, state: Mapping[str, torch.Tensor], where: str) -> str:
-    """The message that names what does not fit, its cause, and what to do."""
+    """Write the error message: what does not fit, its cause, and what to do."""
     lists = {
         "missing": faults.missing,
         "unexpected": faults.unexpected,
         "of another shape": faults.mismatched,
-        "of another kind of number": faults.other_kind,
+        "of another number type": faults.other_kind,
     }
     keys = "; ".join(f"{what} {len(names)} ({named(sorted(names))})" for what, names in lists.items() if names)
     evidence = _Evidence(faults, state)
@@ -89,7 +89,7 @@ _QUANTIZED = re.compile(
 )
 _IMAGE_ENCODER = re.compile(r"(^|\.)(visual|vision_model|vision_tower|visual_projection)(\.|$)")
 _LAYER = re.compile(r"\.\d+(?=\.)")
-# By which parts of names a library's checkpoints are known; the library, and the model that loads them here.
+# Pattern of weight names, the library that writes them, and the model of this package that loads them.
 _LIBRARIES = (
     (re.compile(r"^(text_model|vision_model)\.(encoder|embeddings)\."), "transformers", "transformers_clip"),
     (re.compile(r"^visual\.attn_pool_contrast\."), "CONCH's package", "conch"),
@@ -100,8 +100,8 @@ _LIBRARIES = (
     ),
 )
 _ADAPTER_ADVICE = (
-    "Adapters (LoRA) must be merged into their base first, and this checkpoint contains one that is not: "
-    "merge_and_unload() of peft, then save."
+    "The checkpoint contains an adapter (LoRA) that is not merged into its base model. "
+    "Merge it first: call merge_and_unload() of peft, then save the model."
 )
 _QUANTIZED_ADVICE = (
     "The checkpoint is quantized. Save it in floating point; precision=int8 quantizes contrastive models here."
@@ -115,7 +115,7 @@ _SIZE_ADVICE = (
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What the cause is judged by."""
+    """Hold the facts from which the cause is inferred."""
 
     faults: Faults
     tensors: Mapping[str, torch.Tensor]
@@ -126,13 +126,13 @@ class _Evidence:
 
     @property
     def known(self) -> list[str]:
-        """Names that the architecture has, in its library's form; single numbers, such as a scale, are not counted."""
+        """List the names that the architecture has, too, without those of scalars such as a scale."""
         unexpected = set(self.faults.unexpected)
         return [name for name, values in self.tensors.items() if name not in unexpected and values.ndim > 0]
 
 
 def holds_adapter(names: Iterable[str]) -> bool:
-    """Whether names are those of an adapter that is not merged."""
+    """Tell whether the names include those of an adapter that is not merged."""
     return any(_ADAPTER.search(name) for name in names)
 
 
@@ -147,7 +147,7 @@ def _is_empty(evidence: _Evidence) -> bool:
 
 
 def _library(evidence: _Evidence) -> str:
-    """The advice if the names are those of a library that the architecture is not of."""
+    """Return the advice if the names are those of another library, else an empty text."""
     for pattern, library, model in _LIBRARIES:
         if _matches(pattern, evidence.names) and not _matches(pattern, evidence.faults.expected):
             return f"The names are those of {library}. Run the checkpoint with --model {model}, or convert it."
@@ -159,7 +159,7 @@ def _matches(pattern: re.Pattern[str], names: Iterable[str]) -> bool:
 
 
 def _one_encoder(evidence: _Evidence) -> str:
-    """The advice if the checkpoint is one encoder of the two, by itself or under its name."""
+    """Return the advice if the checkpoint contains one encoder only, with or without its prefix, else an empty text."""
     parts = dict.fromkeys(name.split(".")[0] + "." for name in evidence.faults.expected if "." in name)
     alone = [part for part in parts if all(part + name in evidence.faults.expected for name in evidence.names)]
     known = [part + name for part in alone[:1] for name in evidence.names] or evidence.known
@@ -173,7 +173,7 @@ def _one_encoder(evidence: _Evidence) -> str:
 
 
 def _is_other_size(evidence: _Evidence) -> bool:
-    """Whether shapes differ, or only the number of equal layers does."""
+    """Tell whether shapes differ, or the only difference is the number of layers."""
     faults = evidence.faults
     known, found = ({_LAYER.sub(".N", name) for name in names} for names in (faults.expected, evidence.names))
     surplus = all(_LAYER.search(name) and _LAYER.sub(".N", name) in known for name in faults.unexpected)
@@ -192,7 +192,7 @@ def _surplus(evidence: _Evidence) -> str:
 def _lacking(evidence: _Evidence) -> str:
     return (
         f"The checkpoint lacks parts ({_parts(evidence.faults.missing)}), which would stay random. "
-        f"It was not saved whole: save it again, or copy them from its base if they were not trained."
+        f"It was saved incompletely: save it again, or copy the parts from its base model if they were not trained."
     )
 
 
@@ -200,7 +200,7 @@ def _parts(names: Iterable[str]) -> str:
     return named(dict.fromkeys(name.rpartition(".")[0] or name for name in sorted(names)))
 
 
-# The first that matches is said.
+# The first cause that matches is reported.
 _CAUSES: tuple[tuple[Callable[[_Evidence], Any], Callable[[_Evidence], str]], ...] = (
     (lambda evidence: holds_adapter(evidence.names), lambda evidence: _ADAPTER_ADVICE),
     (_is_quantized, lambda evidence: _QUANTIZED_ADVICE),
@@ -209,7 +209,7 @@ _CAUSES: tuple[tuple[Callable[[_Evidence], Any], Callable[[_Evidence], str]], ..
     (_one_encoder, _one_encoder),
     (
         lambda evidence: not evidence.known,
-        lambda evidence: "No name is one of the architecture's: the checkpoint is of another architecture or library. "
+        lambda evidence: "None of its weight names is one of the architecture: it belongs to another model or library. "
         "Name the architecture that it was trained with.",
     ),
     (_is_other_size, lambda evidence: f"The checkpoint is of another size. {_SIZE_ADVICE}"),
@@ -218,11 +218,11 @@ _CAUSES: tuple[tuple[Callable[[_Evidence], Any], Callable[[_Evidence], str]], ..
     (lambda evidence: True, lambda evidence: _SIZE_ADVICE),
 )
 
-# Of files without weights: keys, and what they mean.
+# Keys of files without weights, and what such a file is.
 _WITHOUT_WEIGHTS = (
     (
         {"zero_stage", "ds_config", "ds_version", "base_optimizer_state"},
-        f"It is a part that DeepSpeed's ZeRO saved: {_ZERO_ADVICE}",
+        f"It is one part of a checkpoint that DeepSpeed's ZeRO saved: {_ZERO_ADVICE}",
     ),
     (
         {"optimizer", "optimizer_state_dict", "optimizer_states", "param_groups"},
@@ -232,7 +232,7 @@ _WITHOUT_WEIGHTS = (
 
 
 def advice_without_weights(content: Any) -> str:
-    """What a file without weights seems to be, or nothing."""
+    """Describe what a file without weights seems to be; empty if that is not known."""
     if not isinstance(content, Mapping):
         return ""
     keys = set(content).union(*(value for value in content.values() if isinstance(value, Mapping)))

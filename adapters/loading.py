@@ -102,7 +102,7 @@ def check_finite(module: torch.nn.Module, where: str) -> None:
     """
     broken = [name for name, values in module.state_dict().items() if values.is_floating_point() and not bool(torch.isfinite(values).all())]
     if broken:
-        raise ValueError(f"{where}: {len(broken)} weights hold values that are not finite ({named(broken)}). Training diverged, or the file is damaged.")
+        raise ValueError(f"{where}: {len(broken)} weights contain values that are not finite ({named(broken)}). Training diverged, or the file is damaged.")
 
 
 def scale_and_bias(module: torch.nn.Module) -> tuple[float, float | None]:

@@ -40,7 +40,7 @@ _NUMPY_SUFFIXES = (".npz", ".npy")
 _PREPROCESS_WORDS = {"interpolation": ("bicubic", "bilinear"), "resize_mode": ("shortest", "longest", "squash")}
 _PREPROCESS_SETTINGS = ("mean", "std", "interpolation", "resize_mode")
 _PREPROCESS_HINT = """Say how the model was trained: preprocess={"mean":[…],"std":[…],"interpolation":"bicubic","resize_mode":"shortest"}."""
-# Of a repository: the tokenizer's, and what says that it is an adapter.
+# Optional files of a repository: those of the tokenizer, and the sign of an adapter.
 _FURTHER_FILES = (
     "adapter_config.json",
     "tokenizer.json",
@@ -185,10 +185,10 @@ class OpenClip(CheckpointModel):
             return _normalized(self.module.encode_text(tokens["tokens"]))
 
     def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
-        # Of CLIP the text tower's parts lie in the model itself.
+        # In CLIP the parts of the text tower are attributes of the model itself.
         tower = getattr(self.loaded.module, "text", self.loaded.module)
         pooling = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
-        # A learnt token at the end is pooled instead.
+        # Such towers pool at an additional learned token.
         if pooling not in ("argmax", "eos") or getattr(tower, "cls_emb", None) is not None:
             return None
         ids = tokens["tokens"]
@@ -217,7 +217,7 @@ class _Source:
     context_length: int | None
     options: dict[str, Any] = field(default_factory=dict)
     files: dict[str, Any] = field(default_factory=dict)
-    # Whether the weights were looked for in a folder, where others may lie.
+    # Whether the weights come from a folder, which may contain others.
     in_folder: bool = False
 
 
@@ -274,7 +274,7 @@ def _weights_in(folder: Path, label: str) -> Path:
     # One checkpoint in two formats is one checkpoint.
     if not usual and len({path.stem for path in found}) > 1:
         raise ValueError(
-            f"model={label}: {folder} holds several checkpoints ({loading.named(path.name for path in found)}). Call the one meant {WEIGHTS_FILE}, or name an architecture as model and the file as pretrained."
+            f"model={label}: {folder} contains several checkpoints ({loading.named(path.name for path in found)}). Call the one meant {WEIGHTS_FILE}, or name an architecture as model and the file as pretrained."
         )
     return (usual or found)[0]
 
@@ -468,10 +468,10 @@ def _without_warnings() -> Iterator[None]:
 def _load_weights(module: torch.nn.Module, source: _Source) -> dict[str, str]:
     """Load weights that are exactly those of the architecture.
 
-    open_clip's own loading resizes positions without a word.
+    open_clip's own loading resizes position embeddings silently.
 
     Returns:
-        Where in the file they were, for the record, unless at the top.
+        The record of keys and prefix under which they were in the file; empty without them.
     """
     where = f"{source.name}: {source.weights}"
     if source.weights.suffix in _NUMPY_SUFFIXES:
@@ -491,7 +491,7 @@ def _load_weights(module: torch.nn.Module, source: _Source) -> dict[str, str]:
 
 
 def _load_big_vision(module: torch.nn.Module, weights: Path, where: str) -> None:
-    # open_clip copies what it finds: what it does not find stays recognizable.
+    # open_clip copies only what it finds; weights that it does not find remain NaN.
     with torch.no_grad():
         for values in module.parameters():
             values.fill_(math.nan)

@@ -269,7 +269,7 @@ class PaliGemma(lmms, harness.Recorded):
         return tokens[:, given["input_ids"].shape[1] :].cpu()
 
     def _try_out(self) -> None:
-        """Ask about images, so that what cannot run, or does not see or read, fails now."""
+        """Ask about test images, so that a model that cannot run, or ignores image or prompt, fails now."""
         where = f"model={self._name}"
         one, other, *_ = smoke_test.images()
         inputs = self._inputs([one, other, one], [*_PROMPTS_TO_TRY[:1] * 2, _PROMPTS_TO_TRY[1]])
@@ -286,8 +286,8 @@ class PaliGemma(lmms, harness.Recorded):
         for row, what, part in ((1, "images", "image encoder or projector"), (2, "prompts", "language model")):
             if not smoke_test.differ(shares[0], shares[row]):
                 raise ValueError(
-                    f"{where}: does not tell {what} apart: "
-                    f"different {what} give the same probabilities of what is written first. "
+                    f"{where}: does not distinguish {what}: "
+                    f"different {what} give the same probabilities of the first token. "
                     f"Its {part} is constant: weights are zero, untrained, or another model's."
                 )
 
@@ -331,7 +331,7 @@ def _processor(model: str, revision: str | None, config: Any) -> Any:
 
 
 def _module(model: str, revision: str | None, config: Any) -> tuple[torch.nn.Module, dict[str, str]]:
-    """The model with its weights, set to write the likeliest token, and what the record says of where they are.
+    """Return the model with its weights, set to greedy decoding, and the record of the weight files.
 
     Raises:
         ValueError: weights cannot be read, are not those of the architecture, or not finite.
@@ -340,8 +340,8 @@ def _module(model: str, revision: str | None, config: Any) -> tuple[torch.nn.Mod
     loading.check_finite(module, f"model={model}")
     if config.tie_word_embeddings and module.get_output_embeddings().weight is not module.get_input_embeddings().weight:
         logger.warning(
-            f"model={model}: its config.json ties the output matrix to the embeddings, but its weights have one of its own, "
-            f"which is evaluated. If it was trained, set tie_word_embeddings to false; else save the weights without it."
+            f"model={model}: its config.json ties the output matrix to the embeddings, but the weights contain a separate "
+            f"output matrix, which is evaluated. If it was trained, set tie_word_embeddings to false; otherwise save the weights without it."
         )
     own = module.generation_config
     # Nothing else that a checkpoint may ask for: sampling, penalties, lengths.
@@ -374,7 +374,7 @@ def _questions(requests: list[Instance]) -> list[_Question]:
     for index, request in enumerate(requests):
         prompt, settings, *_ = request.args
         if "<image>" in prompt:
-            raise ValueError(f"Task {request.task_name}: its prompts hold <image>, which {_KIND}'s processor takes for the place of an image. The image is shown before the prompt: leave it out.")
+            raise ValueError(f"Task {request.task_name}: its prompts contain <image>, which {_KIND}'s processor takes for the place of an image. The image is shown before the prompt: leave it out.")
         questions.append(_Question(request, prompt, letters.get(index, ""), *_checked_settings(settings, request.task_name)))
     return questions
 

@@ -1,4 +1,4 @@
-"""Files of a repository on the Hugging Face Hub, as a folder in its cache."""
+"""Download the files of a repository on the Hugging Face Hub into a folder of its cache."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from microbench_adapters import weight_files
 
-# What decides how weights are read or used, where a repository has it.
+# Optional files that decide how weights are read or used.
 _FURTHER_FILES = ("adapter_config.json", "generation_config.json")
 
 
 def snapshot(repository: str, revision: str | None) -> Path:
-    """The folder with the weights that transformers would load, downloaded unless they are in the cache.
+    """Return the folder with the weights that transformers would load; download what is not cached.
 
-    Unlike transformers' own loading it asks nobody to convert weights to another format.
+    Unlike transformers' own loading, this does not ask the Hub to convert weights to another format.
 
     Raises:
         ValueError: the repository has no weights, or they cannot be read.
@@ -33,8 +33,8 @@ def _first_weights(repository: str, revision: str | None, where: str) -> Path:
         if (path := _download(repository, name, revision, where, may_lack=True)) is not None:
             return path
     raise ValueError(
-        f"{where}: no weights. Expected one of {', '.join(weight_files.TRANSFORMERS_FILES)} in the repository, or "
-        "in the Hub's cache if the Hub cannot be reached."
+        f"{where}: contains no weights. Expected one of {', '.join(weight_files.TRANSFORMERS_FILES)} in the "
+        "repository, or in the Hub's cache if the Hub cannot be reached."
     )
 
 

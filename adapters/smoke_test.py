@@ -1,4 +1,4 @@
-"""Check before the first question that a model tells images and texts apart, and say the cause if it does not."""
+"""Check before the first question that a model distinguishes images and texts, and report the cause if it does not."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 from loguru import logger
 from PIL import Image
 
-# Goes up with what is checked: vectors kept by an earlier version were not.
+# Goes up when the checks change: cached vectors of an earlier version were not checked by them.
 VERSION = 2
-# Of different lengths and equal ones; the last is longer than any context, so that it is cut.
+# Texts of equal and of different lengths. The last is longer than any context, so it is cut.
 TEXTS = (
     "light",
     "stain",
@@ -22,15 +22,15 @@ TEXTS = (
     "an image of a nucleus in brightfield microscopy",
     "stained tissue " * 300,
 )
-# Of one length, so that a tokenizer that knows no words gives them the same tokens.
+# Words of one length: a tokenizer without a vocabulary gives them the same tokens.
 _WORDS = TEXTS[:3]
 _SIZE = (64, 48)
 # 1 - cosine. Rounding in single precision gives up to 1e-14. Images that differ were 1e-11 apart in the worst model
 # measured (the mean of two untrained, shrunk ResNets), 1e-9 in untrained ResNets, and 1e-5 or more in all others.
 COLLAPSED = 1e-13
-# Above it a model is evaluated, but with vectors so near each other rounding decides much.
+# Up to this distance a model is evaluated with a warning: rounding can decide between such similar vectors.
 NEARLY_COLLAPSED = 1e-6
-# How far padding may move a text's vector, as a share of its distance to other texts; and what rounding may do.
+# Largest accepted change of a text's vector by padding, as a share of its distance to other texts; and by rounding.
 _MOST_PADDING = 0.1
 _ROUNDING, _ROUNDING_OF_HALVES = 1e-9, 1e-4
 # Trained models multiply similarities by about 100 (CLIP is limited to it) or less; a scale that was saved without its
@@ -43,7 +43,7 @@ _LARGEST_PIXEL = 20.0
 
 
 def images() -> list[Image.Image]:
-    """Three images that differ everywhere: a gradient, stripes, and noise."""
+    """Draw three images that differ everywhere: a gradient, stripes, and noise."""
     width, height = _SIZE
     y, x = np.mgrid[:height, :width]
     gradient = np.stack([4 * x, 5 * y, 255 - 4 * x], axis=-1)
@@ -53,7 +53,7 @@ def images() -> list[Image.Image]:
 
 
 def check_pixels(inputs: Sequence[dict[str, torch.Tensor]], where: str) -> None:
-    """Refuse preprocessing that gives the same of different images, or values that are not finite; warn of huge ones.
+    """Refuse preprocessing that makes different images equal or values not finite; warn of very large values.
 
     Raises:
         ValueError: such preprocessing.
@@ -61,48 +61,53 @@ def check_pixels(inputs: Sequence[dict[str, torch.Tensor]], where: str) -> None:
     pixels = [_pixels(each).float() for each in inputs]
     advice = "Its settings are wrong: compare mean, std, rescaling and size with those that the model was trained with."
     if not all(bool(torch.isfinite(values).all()) for values in pixels):
-        raise ValueError(f"{where}: its preprocessing gives values that are not finite. {advice}")
+        raise ValueError(f"{where}: its preprocessing returns values that are not finite. {advice}")
     for one, other in itertools.combinations(pixels, 2):
         if one.shape == other.shape and bool(torch.allclose(one, other, rtol=1e-4, atol=1e-6)):
-            raise ValueError(f"{where}: its preprocessing makes the same of different images. {advice}")
+            raise ValueError(f"{where}: its preprocessing turns different images into the same values. {advice}")
     largest = max(float(values.abs().max()) for values in pixels)
     if largest > _LARGEST_PIXEL:
-        logger.warning(f"{where}: its preprocessing gives values up to {largest:.0f}, where a few are usual. {advice}")
+        logger.warning(
+            f"{where}: its preprocessing returns values up to {largest:.0f}, expected at most a few units. {advice}"
+        )
 
 
 def check_tokens(rows: Sequence[dict[str, torch.Tensor]], unknown: int | None, where: str) -> None:
-    """Refuse a tokenizer that makes the same tokens of different texts.
+    """Refuse a tokenizer that gives different texts the same tokens.
 
     Args:
-        rows: of each of `TEXTS`, tokenized alone.
+        rows: the tokens of each of `TEXTS`, tokenized alone.
         unknown: the number of the token for unknown words, if there is one.
         where: names the checkpoint in messages.
 
     Raises:
         ValueError: such a tokenizer.
     """
-    advice = "Its files seem to be missing beside the weights; a fine-tune often lacks them: copy them from its base."
+    advice = (
+        "Its files seem to be missing beside the weights. "
+        "Copy them from the base model: fine-tuned checkpoints often lack them."
+    )
     if _equal(rows[0], rows[1]):
-        raise ValueError(f"{where}: its tokenizer knows no words. {advice}")
+        raise ValueError(f"{where}: its tokenizer has no vocabulary: words of one length get the same tokens. {advice}")
     for (first, one), (second, other) in itertools.combinations(zip(TEXTS, rows), 2):
         if _equal(one, other):
             raise ValueError(
-                f"{where}: its tokenizer makes the same tokens of {first[:40]!r} and {second[:40]!r}. {advice}"
+                f"{where}: its tokenizer gives {first[:40]!r} and {second[:40]!r} the same tokens. {advice}"
             )
     ids = torch.cat([next(iter(row.values())).flatten() for row in rows[: len(_WORDS)]])
     if unknown is not None and bool((ids == unknown).any()):
         raise ValueError(
             f"{where}: its tokenizer does not know {', '.join(map(repr, _WORDS))}, or some of them: "
-            f"its vocabulary is not one of English. {advice}"
+            f"its vocabulary is not English. {advice}"
         )
 
 
 def check_pooling(pooled: Sequence[torch.Tensor | None], where: str) -> None:
-    """Refuse a text encoder that pools at a token which texts do not have, or at another one in each text.
+    """Refuse a text encoder that pools at a token that texts lack, or at a different token in each text.
 
     Args:
-        pooled: for each of `TEXTS`, tokenized alone, the number of the token at the place that is pooled, -1 if the
-            token is not there; None of encoders that do not pool at a token.
+        pooled: for each of `TEXTS`, tokenized alone, the number of the token that is pooled, or -1 if the text lacks
+            it; None for encoders that do not pool at a token.
         where: names the checkpoint in messages.
 
     Raises:
@@ -110,28 +115,28 @@ def check_pooling(pooled: Sequence[torch.Tensor | None], where: str) -> None:
     """
     found = [None if token is None else int(token.flatten()[0]) for token in pooled]
     advice = (
-        "Configuration and tokenizer do not belong together: "
+        "Configuration and tokenizer do not match: "
         "set eos_token_id (eos_id) to the number of the token that the tokenizer puts at the end."
     )
     if -1 in found:
         text = TEXTS[found.index(-1)]
         raise ValueError(
             f"{where}: its text encoder pools at a token that {text[:40]!r} does not have once tokenized: "
-            f"texts are not told apart by all of their words. {advice}"
+            f"its vector does not depend on all words of the text. {advice}"
         )
     if len(set(found)) > 1:
         raise ValueError(
             f"{where}: its text encoder pools at the token with the highest number, "
-            f"which is another one in each text ({found[:4]}), not the end. {advice}"
+            f"which differs between texts ({found[:4]}), so it is not the end token. {advice}"
         )
 
 
 def check_vectors(vectors: np.ndarray, kind: str, where: str, precision: str) -> None:
-    """Refuse an encoder that gives different inputs one vector; warn if they nearly are one.
+    """Refuse an encoder that gives different inputs the same vector; warn if the vectors are nearly the same.
 
     Args:
         vectors: shape (N, D), of inputs that differ.
-        kind: what the inputs are, in the plural.
+        kind: ``images`` or ``texts``.
         where: names the checkpoint in messages.
         precision: as the user calls it.
 
@@ -141,33 +146,35 @@ def check_vectors(vectors: np.ndarray, kind: str, where: str, precision: str) ->
     advice = {
         "images": "Its image encoder or projection is constant: weights are zero, untrained, or another model's.",
         "texts": "Its text encoder is constant, or pools at a place that does not depend on the words: "
-        "see eos_token_id, padding and the tokenizer.",
+        "check eos_token_id, padding and the tokenizer.",
     }[kind]
     if precision != "fp32":
-        advice += f" Or precision={precision} is too coarse for it: try precision=fp32."
+        advice += f" Or precision={precision} is too coarse for this model: try precision=fp32."
     lengths = np.linalg.norm(vectors, axis=1)
     if bool((lengths < 0.5).any()):
         raise ValueError(f"{where}: gives {kind} a vector of zeros. {advice}")
     unit = vectors / lengths[:, None]
     distances = [0.5 * float(((one - other) ** 2).sum()) for one, other in itertools.combinations(unit, 2)]
     if min(distances) <= COLLAPSED:
-        raise ValueError(f"{where}: does not tell {kind} apart: different {kind} get the same vector. {advice}")
+        raise ValueError(f"{where}: does not distinguish {kind}: different {kind} get the same vector. {advice}")
     if min(distances) < NEARLY_COLLAPSED:
         cosine = f"1 - {min(distances):.0e}"
-        logger.warning(f"{where}: hardly tells {kind} apart: cosines of different {kind} are up to {cosine}. {advice}")
+        logger.warning(
+            f"{where}: hardly distinguishes {kind}: cosines of different {kind} are up to {cosine}. {advice}"
+        )
 
 
 def check_padding(
     alone: np.ndarray, padded: np.ndarray, others: np.ndarray, precision: str, is_fixed: bool, where: str
 ) -> None:
-    """Refuse a text encoder whose vector of a text changes with the length that other texts of a batch pad it to.
+    """Refuse a text encoder whose vectors depend on padding, and so on the other texts of a batch.
 
     Args:
-        alone: shape (D,), of a text by itself.
-        padded: shape (D,), of the same text beside longer ones.
-        others: shape (N, D), of other texts.
+        alone: shape (D,), the vector of a text encoded alone.
+        padded: shape (D,), the vector of the same text in a batch with longer ones.
+        others: shape (N, D), the vectors of other texts.
         precision: as the user calls it.
-        is_fixed: all texts are padded to one length. Then a warning is enough: a model may have been trained so.
+        is_fixed: whether all texts are padded to one length. Then only a warning is given: some models are trained so.
         where: names the checkpoint in messages.
 
     Raises:
@@ -179,7 +186,7 @@ def check_padding(
         return
     if is_fixed:
         logger.warning(
-            f"{where}: its text encoder sees the padding of texts, which is right for models that were trained so. "
+            f"{where}: its text encoder reads the padding of texts. That is right for models that were trained so. "
             f"If this one was not, its tokenizer's files lack the attention mask (model_input_names)."
         )
     else:
@@ -198,20 +205,20 @@ def check_scale(scale: float, bias: float | None, where: str) -> None:
     """
     if abs(bias or 0.0) > LARGEST_BIAS:
         raise ValueError(
-            f"{where}: adds {bias:.3g} to similarities; trained models at most a few tens. "
-            f"Beside it they make no difference: its logit_bias is broken."
+            f"{where}: adds {bias:.3g} to similarities; trained models add at most a few tens. "
+            f"With such a bias the similarities have no effect: its logit_bias is broken."
         )
     lowest, highest = SCALES
     if not lowest <= scale <= highest:
         raise ValueError(
-            f"{where}: multiplies similarities by {scale:.3g}; trained models by {lowest:g} to {highest:g}. "
+            f"{where}: multiplies similarities by {scale:.3g}; trained models multiply by {lowest:g} to {highest:g}. "
             "Its logit_scale (the logarithm of the factor) or temperature (its inverse) is broken or was saved in "
             "another form."
         )
 
 
 def differ(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two sets of probabilities differ by more than rounding, each as a share of itself."""
+    """Tell whether two sets of probabilities differ by more than rounding, relative to their size."""
     return bool((np.abs(one - other) > 1e-4 * np.maximum(one, other)).any())
 
 

@@ -1,4 +1,4 @@
-"""Find a model's weights in what a training script saved: nested, prefixed, and averaged copies beside them."""
+"""Find a model's weights in a training checkpoint: nested, prefixed, or stored with averaged copies."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from microbench_adapters.loading import named
 State = dict[str, torch.Tensor]
 Adapted = TypeVar("Adapted")
 
-# Names that torch's wrappers put anywhere into a weight's name; no model has them of its own.
+# Parts that torch's wrappers add to weight names; no model uses them itself.
 _WRAPPERS = frozenset(("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"))
-# Parts of a training checkpoint that are no weights of the model.
+# Keys of a training checkpoint that are not model weights.
 _TRAINING_PARTS = re.compile(r"optim|sched|scaler|rng|param_groups|grad")
-# Of flat checkpoints: what training adds beside the model, by the first part of its name.
+# In flat checkpoints: the first part of names that training adds beside the model.
 _TRAINING_ONLY = re.compile(r"((.*_)?(loss|losses|loss_fn|criterion|metric|metrics)|n_averaged|num_updates)")
 # A second set of weights, averaged over the steps of training.
 _AVERAGED = re.compile(r"(^|[._])(ema|swa|averaged?|shadow|teacher|momentum)($|[._])", re.IGNORECASE)
-# How much of the architecture a prefixed group must hold to be taken for a model.
+# Share of the architecture that a group with one prefix must contain to count as a model.
 _MOST_OF_A_MODEL = 0.8
 _DEEPEST_PREFIX = 5
 # What git writes in the place of a file that it did not download.
@@ -36,11 +36,11 @@ _LFS_POINTER = b"version https://git-lfs"
 
 @dataclass(frozen=True)
 class Selection(Generic[Adapted]):
-    """The weights that fit.
+    """Hold the weights that fit.
 
     Attributes:
         adapted: what the loader made of them.
-        source: where in the file they were, empty if at the top and without a prefix.
+        source: keys and prefix under which they were in the file; empty if there were none.
     """
 
     adapted: Adapted
@@ -48,13 +48,13 @@ class Selection(Generic[Adapted]):
 
     @property
     def record(self) -> dict[str, str]:
-        """What the results file says of ``source``."""
+        """Return the entry of the results file about ``source``."""
         return {"taken_from": self.source} if self.source else {}
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Weights of one prefix in one dictionary of a checkpoint; ``left`` are the names of the others in it."""
+    """Hold the weights of one prefix in one dictionary of a checkpoint; ``left`` lists its other names."""
 
     path: tuple[str, ...]
     prefix: str
@@ -72,7 +72,7 @@ class _Candidate:
 
 
 def read_file(path: Path) -> Any:
-    """What a checkpoint file contains (safetensors, or what ``torch.save`` wrote); nothing in it is executed.
+    """Read a checkpoint file (safetensors, or written by ``torch.save``) without executing anything in it.
 
     Raises:
         ValueError: the file cannot be read.
@@ -91,7 +91,7 @@ def read_file(path: Path) -> Any:
 
 def _reading_advice(path: Path, error: Exception) -> str:
     if "weights_only" in str(error):
-        # What follows in the library's message is how to execute it.
+        # The rest of the library's message explains how to execute it.
         blocked = re.search(r"GLOBAL ([\w.]+)", str(error))
         objects = f"code or Python objects{f', such as {blocked[1]}' if blocked else ''}"
         return (
@@ -99,18 +99,18 @@ def _reading_advice(path: Path, error: Exception) -> str:
             f"Save the model's state_dict() alone, not the model itself or settings of the training script."
         )
     if path.is_file() and path.open("rb").read(len(_LFS_POINTER)) == _LFS_POINTER:
-        return "It is a pointer of Git LFS in the place of the file: run git lfs pull."
-    return f"{str(error).partition(chr(10))[0]} It is cut off, damaged or no checkpoint: copy or download it again."
+        return "It is a Git LFS pointer, not the file itself: run git lfs pull."
+    return f"{str(error).partition(chr(10))[0]} It is cut off, damaged, or not a checkpoint: copy or download it again."
 
 
 def select(
     content: Any, adapt: Callable[[State], tuple[Faults, Adapted]], expected: int, where: str
 ) -> Selection[Adapted]:
-    """The weights in ``content`` that are exactly those of an architecture.
+    """Select the weights in ``content`` that match an architecture exactly.
 
     Args:
-        content: of a checkpoint file.
-        adapt: makes of a state dict what is loaded, and says what does not fit.
+        content: what a checkpoint file contains.
+        adapt: converts a state dict to what is loaded, and returns what does not fit.
         expected: the number of weights of the architecture.
         where: names the checkpoint in messages.
 
@@ -137,7 +137,7 @@ def select(
 def _tried(
     path: tuple[str, ...], state: State, adapt: Callable[[State], tuple[Faults, Adapted]], expected: int
 ) -> Iterator[tuple[_Candidate, Faults, Adapted]]:
-    """The candidates of one dictionary up to the first that is all of it."""
+    """Try the candidates of one dictionary, up to the first that fits and leaves nothing out."""
     for candidate in _candidates(path, state, expected):
         faults, adapted = adapt(candidate.state)
         yield candidate, faults, adapted
@@ -146,13 +146,13 @@ def _tried(
 
 
 def _refuse_leftovers(chosen: _Candidate, others: list[_Candidate], where: str) -> None:
-    # Other models that fit, and averages, were found equal.
+    # Other models that fit, and averaged weights, are equal to the chosen ones: `_refuse_second_model` ran before.
     copies = tuple(candidate.prefix for candidate in (chosen, *others) if candidate.path == chosen.path)
     left = [name for name in chosen.left if not name.startswith(copies) and not _is_training_only(name.split(".")[0])]
     if left:
         raise ValueError(
             f"{where}: beside the weights under {chosen.source} there are {len(left)} others ({named(left)}), "
-            f"which would be left out. Save the model's weights alone."
+            f"which would be left out. Save only the model's weights."
         )
 
 
@@ -161,7 +161,7 @@ def _is_training_only(part: str) -> bool:
 
 
 def _refuse_second_model(content: Any, chosen: _Candidate, others: list[_Candidate], where: str) -> None:
-    advice = "Which of them is meant cannot be known: save the one that is meant alone, and name that file."
+    advice = "Save only the one that you mean in a file, and name that file."
     ours = chosen.source or "no prefix"
     for other in others:
         if name := _first_difference(chosen.state, other.state):
@@ -180,7 +180,7 @@ def _refuse_second_model(content: Any, chosen: _Candidate, others: list[_Candida
 
 
 def _averages(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """The places of weights that are averages by their name: keys with such content, or groups of flat names."""
+    """Yield where weights lie that are averages by their name: keys of dictionaries, or first parts of flat names."""
     if not isinstance(content, Mapping):
         return
     for name, value in _named_items(content):
@@ -199,7 +199,7 @@ def _holds_weights(value: Any) -> bool:
 
 
 def _state_dicts(content: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], State]]:
-    """Each dictionary with tensors by name, the outermost first."""
+    """Yield each dictionary of tensors with its path, the outermost first."""
     if not isinstance(content, Mapping):
         return
     state = {name: values for name, values in _named_items(content) if isinstance(values, torch.Tensor)}
@@ -215,7 +215,7 @@ def _named_items(content: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _unwrapped(state: State) -> State:
-    """Take the names of torch's wrappers out of the weights' names, unless two would become one."""
+    """Remove the parts of torch's wrappers from weight names, unless two names would become equal."""
     found = {_without_wrappers(name): values for name, values in state.items()}
     return found if len(found) == len(state) else state
 
@@ -225,7 +225,7 @@ def _without_wrappers(name: str) -> str:
 
 
 def _candidates(path: tuple[str, ...], state: State, expected: int) -> Iterator[_Candidate]:
-    """The state as it is, without what all names begin with, and then each group of one prefix that may be a model."""
+    """Yield the state as it is, without shared prefixes, and each group of one prefix that may be a model."""
     common = _common_prefix(state)
     depths = [".".join(common[:depth]) + "." if depth else "" for depth in range(len(common) + 1)]
     counts = Counter(prefix for name in state for prefix in _prefixes(name))
@@ -247,12 +247,12 @@ def _common_prefix(state: State) -> list[str]:
 
 
 def share_names(content: Any, other: Any) -> bool:
-    """Whether weights of both have a name in common; single numbers, such as a scale, are not counted."""
+    """Tell whether weights of both have a name in common; scalars, such as a scale, are not counted."""
     return bool(_shared(content, other))
 
 
 def _shared(content: Any, other: Any) -> list[tuple[State, State, set[str]]]:
-    """Pairs of state dicts of both that have names in common, without their common prefixes."""
+    """Pair state dicts of both that have names in common, without their common prefixes."""
     pairs = []
     for (_, one), (_, two) in itertools.product(_state_dicts(content), _state_dicts(other)):
         one, two = _stripped(one), _stripped(two)
@@ -267,7 +267,7 @@ def _stripped(state: State) -> State:
 
 
 def difference(content: Any, other: Any) -> str:
-    """A weight of the same name that differs, or that only ``other`` has; empty if none, or if no name is shared."""
+    """Name a weight that differs or that only ``other`` has; empty if all are equal or no name is shared."""
     for one, two, _ in _shared(content, other):
         if name := _first_difference(one, two):
             return name
@@ -278,7 +278,7 @@ def difference(content: Any, other: Any) -> str:
 
 
 def _first_difference(one: State, other: State) -> str:
-    """The name of a weight in both that has another shape, or other values in the coarser of its two types."""
+    """Name a weight in both that differs in shape, or in values after a cast to the coarser of the two types."""
     return next((name for name in one.keys() & other.keys() if not _is_same(one[name], other[name])), "")
 
 

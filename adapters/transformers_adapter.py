@@ -24,7 +24,7 @@ PADDINGS = ("context", "longest")
 # Model types whose text encoder sees its padding, and was trained with texts padded to the context
 # (transformers' documentation of SigLIP and SigLIP 2).
 _PADDED_TYPES = ("siglip", "siglip2")
-# In a configuration from before transformers 4.32, where these types then pool at the token with the highest number.
+# eos_token_id in configurations from before transformers 4.32, with which these types pool at the highest token number.
 _LEGACY_END = 2
 _LEGACY_TYPES = ("clip", "clipseg", "groupvit", "xclip")
 # Beside weights that write text.
@@ -157,7 +157,7 @@ class TransformersClip(CheckpointModel):
             return _vectors(self.module.get_text_features(**tokens))
 
     def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
-        # CLIP's text model and those made after it remember the token as a number.
+        # CLIP's text model and its descendants keep the number of the end token.
         ends = (vars(part).get("eos_token_id") for part in self.loaded.module.modules())
         end = next((number for number in ends if isinstance(number, int)), None)
         if end is None:
@@ -204,11 +204,11 @@ def from_pretrained(auto: Any, model: str, revision: str | None, **options: Any)
 def _hint(folder: Path) -> str:
     if not folder.is_dir():
         return "Expected a repository on the Hub, or a local folder."
-    return f"{folder} needs config.json, preprocessor_config.json and the tokenizer's files; a fine-tune often lacks the last two: copy them from its base, or name the base as model and the weights as pretrained."
+    return f"{folder} needs config.json, preprocessor_config.json and the tokenizer's files; fine-tuned checkpoints often lack the last two. Copy them from the base model, or name the base as model and the weights as pretrained."
 
 
 def _module(specification: dict[str, Any], config: Any) -> tuple[torch.nn.Module, dict[str, str]]:
-    """The model with its weights, and what the record says of where they are."""
+    """Return the model with its weights, and the record of the weight files."""
     model, file = specification["model"], specification.get("pretrained")
     with torch.device("meta"):
         empty = transformers.AutoModel.from_config(config, trust_remote_code=False)
@@ -217,7 +217,7 @@ def _module(specification: dict[str, Any], config: Any) -> tuple[torch.nn.Module
         return load_module(type(empty), model, specification.get("revision"), config)
     if not Path(file).is_file():
         raise ValueError(
-            f"pretrained={file}: no such file. With transformers it is a checkpoint file for the architecture of model={model}."
+            f"pretrained={file}: no such file. Name a checkpoint file with weights for the architecture of model={model}."
         )
     content = state_dicts.read_file(Path(file))
     module, found = module_of(type(empty), config, content, f"pretrained={file}, model={model}")
@@ -225,7 +225,7 @@ def _module(specification: dict[str, Any], config: Any) -> tuple[torch.nn.Module
 
 
 def load_module(kind: type, model: str, revision: str | None, config: Any) -> tuple[torch.nn.Module, dict[str, str]]:
-    """The weights of a folder or repository as a module of the class ``kind``, and what the record says of their place.
+    """Load the weights of a folder or repository into a module of the class ``kind``; return the record of the files, too.
 
     Raises:
         ValueError: weights are missing, not those of the architecture, or not the only ones; with the cause.
@@ -245,7 +245,7 @@ def load_module(kind: type, model: str, revision: str | None, config: Any) -> tu
 
 
 def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.nn.Module, dict[str, str]]:
-    """The weights in the ``content`` of a checkpoint as a module of the class ``kind``, in single precision.
+    """Load the weights in the ``content`` of a checkpoint into a module of the class ``kind``, in single precision.
 
     Raises:
         ValueError: they are not exactly those of the architecture; with the cause.
@@ -258,7 +258,7 @@ def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.
     def adapt(state: state_dicts.State) -> tuple[fitting.Faults, torch.nn.Module]:
         options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
         try:
-            # Without a folder there is nothing that transformers could add.
+            # Without a folder transformers cannot add anything, such as an adapter.
             with _without_warnings():
                 module, report = kind.from_pretrained(None, config=config, state_dict=dict(state), **options)
         # transformers' errors for weights that it cannot convert have no common class.
@@ -273,7 +273,7 @@ def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Leave it to `fitting.refusal` to say what does not fit: with prefixes the first try seldom does."""
+    """Silence transformers: `fitting.refusal` reports what does not fit, and first tries with a prefix often do not."""
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     try:
@@ -285,7 +285,7 @@ def _without_warnings() -> Iterator[None]:
 def _faults(
     report: dict[str, Any], state: state_dicts.State, expected: state_dicts.State, integers: set[str], kind: type
 ) -> fitting.Faults:
-    """What transformers reports, and numbers that it would cast without a word."""
+    """Collect what transformers reports, and weights that it would cast silently."""
     lists = (report["missing_keys"], report["unexpected_keys"])
     missing, unexpected = ([name for name in names if not name.endswith(_POSITIONS)] for names in lists)
     return fitting.Faults(
@@ -307,7 +307,7 @@ def _faults(
 def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:
     lacking = [name for name in ("get_image_features", "get_text_features") if not hasattr(module, name)]
     if lacking or not (hasattr(module, "logit_scale") or hasattr(module, "temperature")):
-        raise ValueError(f"model={model}: {type(module).__name__} is no image-text dual encoder ({', '.join(lacking) or 'it has neither logit_scale nor temperature'}). Generative models run under the harness's own names.")
+        raise ValueError(f"model={model}: {type(module).__name__} is not an image-text dual encoder ({', '.join(lacking) or 'it has neither logit_scale nor temperature'}). Generative models run under the harness's own names.")
 
 
 def _check_tokenizer(tokenizer: Any, config: Any, model: str) -> None:

@@ -1,4 +1,4 @@
-"""Find the one set of weights in a folder, and refuse a folder that holds others beside it."""
+"""Find the weights in a folder, and refuse a folder that contains more than one set of weights."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRANSFORMERS_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-# What PEFT, the library adapters and diffusers call an adapter; transformers applies the first by itself.
+# File names of adapters in PEFT, the library adapters and diffusers. transformers applies the first by itself.
 ADAPTER_FILES = (
     "adapter_config.json",
     "adapter_model.safetensors",
@@ -31,7 +31,7 @@ ADAPTER_FILES = (
 _INDEX = ".index.json"
 _ZERO = "DeepSpeed's ZeRO", "run zero_to_fp32.py, which DeepSpeed writes beside them, and name the file that it makes"
 _READABLE = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
-# Weights in the files of other frameworks, which cannot be compared.
+# Weight files of other frameworks, which cannot be compared.
 _OTHER_FRAMEWORKS = (".h5", ".msgpack", ".gguf", ".onnx", ".npz", ".npy", ".tflite")
 # What training scripts save beside weights.
 _TRAINING_STATE = (
@@ -44,7 +44,7 @@ _TRAINING_STATE = (
     "scaler",
     "trainer_state",
 )
-# Weights in parts, which only their training library puts together: the parts' names, the library, how it is done.
+# Weights saved in parts, which only the training library can join: name pattern, library, how to join them.
 _IN_PARTS = (
     ("zero_pp_rank_*", *_ZERO),
     ("global_step*", *_ZERO),
@@ -55,7 +55,7 @@ _IN_PARTS = (
 
 
 def refuse_adapters(folder: Path, where: str) -> None:
-    """Refuse a folder with an adapter: whether the weights contain it cannot be seen, and transformers would apply it.
+    """Refuse a folder with an adapter: transformers would apply it, even to weights that already contain it.
 
     Raises:
         ValueError: with the adapter's files.
@@ -67,20 +67,21 @@ def refuse_adapters(folder: Path, where: str) -> None:
     if not any(path.suffix in _READABLE for path in _others(folder, [])):
         raise ValueError(
             f"{where}: {folder} contains an adapter (LoRA, PEFT) and no model: {files}. "
-            f"Merge it into its base first: merge_and_unload() of peft, then save_pretrained into a new folder."
+            f"Merge it into its base model first: "
+            f"call merge_and_unload() of peft, then save_pretrained into a new folder."
         )
     raise ValueError(
-        f"{where}: an adapter (LoRA, PEFT) lies beside whole weights: {files}. "
-        f"transformers would apply it to them without a word, also where they contain it already. "
-        f"If they do, or are meant without it, move these files out of the folder. "
-        f"If they do not, merge them first: merge_and_unload() of peft, then save_pretrained into a new folder."
+        f"{where}: the folder contains an adapter (LoRA, PEFT) beside the full weights: {files}. "
+        f"transformers would apply it silently, even to weights that already contain it. "
+        f"If the weights already contain it, or are to be evaluated without it, move these files out of the folder. "
+        f"Otherwise merge it first: call merge_and_unload() of peft, then save_pretrained into a new folder."
     )
 
 
 def find(folder: Path, where: str) -> list[Path]:
-    """The files of the weights that transformers loads from ``folder``.
+    """Return the weight files that transformers loads from ``folder``.
 
-    The first of `TRANSFORMERS_FILES` that is there, or the shards that it names.
+    They are the first of `TRANSFORMERS_FILES` that exists, or the shards that it names.
 
     Raises:
         ValueError: there is none, or a shard is missing.
@@ -90,9 +91,11 @@ def find(folder: Path, where: str) -> list[Path]:
             return shards(folder / name, where) if name.endswith(_INDEX) else [folder / name]
     for pattern, library, advice in _IN_PARTS:
         if any(folder.glob(pattern)):
-            raise ValueError(f"{where}: {folder} contains no whole weights. {library} keeps them in parts: {advice}.")
+            raise ValueError(
+                f"{where}: {folder} contains no complete weights. {library} saves them in parts: {advice}."
+            )
     variants = [path.name for path in _others(folder, []) if path.suffix in (*_READABLE, *_OTHER_FRAMEWORKS)]
-    there = f" It contains {named(variants)}: rename the file that is meant." if variants else ""
+    there = f" It contains {named(variants)}: rename the file that you mean." if variants else ""
     expected = ", ".join(TRANSFORMERS_FILES)
     raise ValueError(
         f"{where}: transformers cannot load its weights: {folder} contains none. Expected one of {expected}.{there}"
@@ -100,7 +103,7 @@ def find(folder: Path, where: str) -> list[Path]:
 
 
 def shards(index: Path, where: str) -> list[Path]:
-    """The files that an index names.
+    """Return the files that an index names.
 
     Raises:
         ValueError: the index cannot be read, or names a file that is missing.
@@ -116,7 +119,7 @@ def shards(index: Path, where: str) -> list[Path]:
 
 
 def shard_names(index: Path, where: str) -> list[str]:
-    """The names of the files that an index names.
+    """Return the names of the files that an index names.
 
     Raises:
         ValueError: the index cannot be read.
@@ -131,21 +134,23 @@ def _weight_map(index: Path, where: str) -> dict[str, str]:
             raise TypeError("weight_map is not a table of file names")
     except (ValueError, KeyError, TypeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise ValueError(f"{where}: {index} is no index of shards, JSON with weight_map ({reason}).") from error
+        raise ValueError(
+            f"{where}: {index} cannot be read. Expected an index of shards, JSON with weight_map ({reason})."
+        ) from error
     return weight_map
 
 
 def read(files: Sequence[Path], where: str) -> Any:
-    """What the file contains, or the shards together.
+    """Read the file, or the shards together.
 
     Raises:
-        ValueError: a file cannot be read, or shards contain other weights than their index says.
+        ValueError: a file cannot be read, or the weights in the shards are not those that the index names.
     """
     parts = {path.name: state_dicts.read_file(path) for path in files}
     for index in files[0].parent.glob(f"*{_INDEX}"):
         weight_map = _weight_map(index, where)
         if set(weight_map.values()) == set(parts):
-            _check_shards(parts, weight_map, f"{where}: the shards are not those of {index}")
+            _check_shards(parts, weight_map, f"{where}: the shards do not match {index}")
     if len(parts) == 1:
         return next(iter(parts.values()))
     return {key: values for part in parts.values() for key, values in part.items()}
@@ -154,7 +159,7 @@ def read(files: Sequence[Path], where: str) -> Any:
 def _check_shards(parts: Mapping[str, Mapping[str, Any]], weight_map: Mapping[str, str], fault: str) -> None:
     stale = [f"{key} in {name}" for name, part in parts.items() for key in part if weight_map.get(key) != name]
     absent = [f"{key} in {name}" for key, name in weight_map.items() if key not in parts[name]]
-    lists = (("it does not name", stale), ("are missing", absent))
+    lists = (("the index does not name there", stale), ("are missing", absent))
     found = ", ".join(f"{len(keys)} weights that {what} ({named(keys)})" for what, keys in lists if keys)
     if found:
         advice = "They belong to different saves: save the checkpoint again into an empty folder."
@@ -162,9 +167,14 @@ def _check_shards(parts: Mapping[str, Mapping[str, Any]], weight_map: Mapping[st
 
 
 def refuse_others(chosen: Sequence[Path], content: Any, where: str) -> None:
-    """Refuse weights of the same names but other values beside the ``chosen`` files, whose content is ``content``.
+    """Refuse other files in the folder whose weights have the same names but different values.
 
     Equal content in another format is accepted. Files that cannot be compared are named in a warning.
+
+    Args:
+        chosen: the files that are evaluated.
+        content: what they contain.
+        where: names the checkpoint in messages.
 
     Raises:
         ValueError: with the files and a weight that differs.
@@ -182,23 +192,26 @@ def refuse_others(chosen: Sequence[Path], content: Any, where: str) -> None:
             if difference := state_dicts.difference(content, other):
                 raise ValueError(
                     f"{where}: {folder} contains weights that differ: {evaluated} and {path.name} ({difference}). "
-                    f"Leave those that are meant in the folder and move the others out of it."
+                    f"Leave the weights that you mean in the folder, and move the other files out of it."
                 )
             if not state_dicts.share_names(content, other):
                 unread.append(path.name)
     if unread:
-        logger.warning(f"{where}: evaluated are {evaluated}. Not read, though in the same folder: {named(unread)}.")
+        logger.warning(
+            f"{where}: {evaluated} will be evaluated. "
+            f"These files in the same folder were not read: {named(unread)}."
+        )
 
 
 def _others(folder: Path, chosen: Sequence[Path]) -> list[Path]:
-    """The files in ``folder`` that may be weights, apart from the ``chosen`` ones and from adapters."""
+    """List the files in ``folder`` that may be weights, without the ``chosen`` ones and adapters."""
     names = {path.name for path in chosen} | set(ADAPTER_FILES)
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name not in names]
     return [path for path in files if not path.name.startswith(_TRAINING_STATE)]
 
 
 def refuse_quantized(config: Mapping[str, Any], where: str) -> None:
-    """Refuse a configuration by which a library would quantize the weights, or take them for quantized.
+    """Refuse a configuration with which a library would quantize the weights or treat them as quantized.
 
     Raises:
         ValueError: with the setting.
@@ -211,5 +224,6 @@ def refuse_quantized(config: Mapping[str, Any], where: str) -> None:
                 method = settings.get("quant_method", "of an unnamed method")
                 raise ValueError(
                     f"{where}: config.json has {prefix}{name} ({method}): "
-                    f"transformers would evaluate quantized weights. Save the model in floating point without it; precision=int8 quantizes contrastive models here."
+                    f"transformers would evaluate quantized weights. Save the model in floating point without it. "
+                    f"To quantize a contrastive model here, give precision=int8."
                 )

@@ -34,7 +34,7 @@ Items = Sequence[Any]
 
 # Of failed requests, how many a warning names.
 _NAMED = 50
-# Of kinds of question or classes, how many a line of the log names.
+# How many kinds of question or classes a log line names.
 _NAMED_KINDS = 5
 
 
@@ -109,11 +109,11 @@ def microbench_failed(items: Items) -> int:
     """How many requests got no response, as a server's errors outlasted all retries or a budget was used up; a warning names them.
 
     They count as wrong. The harness keeps no failed request in its cache for tasks of ours, so that the same command asks them again.
-    What stood beside the answers of the others (prompts, reasoning, tokens of a template) is counted in a line of the log.
+    Text removed from the other responses (prompts, reasoning, chat tokens) is counted in a log line.
     """
     beside = reading_changes.taken_off(items)
     if beside:
-        logger.info(f"Micro-Bench ({_asked_about(items)}): taken off before the answer was read, {beside}.")
+        logger.info(f"Micro-Bench ({_asked_about(items)}): removed before the answer was read: {beside}.")
     failed = [item for item in items if item["failed"]]
     if failed:
         named = ", ".join(f"{item['image']} ({item['kind']})" for item in failed[:_NAMED])
@@ -123,7 +123,7 @@ def microbench_failed(items: Items) -> int:
 
 
 def _asked_about(items: Items) -> str:
-    """The kinds of question, or classes of boxes, and the dataset if there is one only."""
+    """Name the kinds of question, or classes of boxes, and the dataset if there is only one."""
     kinds, datasets = (sorted({item[name] for item in items}) for name in ("kind", "dataset"))
     return ", ".join([*kinds[:_NAMED_KINDS], *(["…"] if len(kinds) > _NAMED_KINDS else []), *(datasets if len(datasets) == 1 else [])])
 

@@ -1,4 +1,4 @@
-"""From a response to a letter, by a named rule.
+"""Read the letter that a response states, by a named rule.
 
 Two rules, never mixed: the paper's (`paper_letters`), which reproduces published figures,
 and the strict one (`strict_answer`), which reads an answer only where one is stated.
@@ -61,9 +61,9 @@ def paper_letters(response: str, options: list[str]) -> list[str]:
 
 
 def strict_answer(response: str, options: list[str]) -> Answer:
-    """The one answer that ``response`` states; see `microbench_tasks.parsing.strict.strict_answer`.
+    """Return the one answer that ``response`` states; see `microbench_tasks.parsing.strict.strict_answer`.
 
-    What the harness writes in the place of a response is no answer: see `placeholder`.
+    Texts that the harness writes instead of a response are not answers: see `placeholder`.
 
     >>> strict_answer("The answer is **B**. A is too small.", ["platelet", "basophil"])
     Answer(letter='B', kind='parsed', rule='declaration')

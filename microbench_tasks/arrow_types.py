@@ -1,8 +1,8 @@
-"""Bring Arrow tables of every writer into the few types that the rest of the package reads.
+"""Convert Arrow tables of any writer to the few types that the rest of the package reads.
 
 Polars, DuckDB, pandas and pyarrow store the same values in different types: text as views or dictionaries, bytes
 as lists of numbers, images as structs with other fields. An Arrow stream whose types `is_plain` accepts is used
-where it lies. Other files are converted, batch by batch.
+in place. Other files are converted, batch by batch.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 256
-# Of 32-bit offsets.
+# The most bytes that 32-bit offsets can address.
 _MAX_BYTES = (1 << 31) - 1
 
 
@@ -41,7 +41,7 @@ def _plain_scalars() -> tuple[Callable[[pa.DataType], bool], ...]:
 
 
 def is_image(stored: pa.DataType) -> bool:
-    """Tell whether a type can hold encoded images: bytes in any form, or a struct with a field ``bytes`` of them."""
+    """Tell whether a type can contain encoded images: bytes in any form, or a struct with a field ``bytes`` of them."""
     import pyarrow as pa
 
     if pa.types.is_struct(stored):
@@ -101,7 +101,7 @@ def _image_chunks(chunk: pa.Array) -> Iterator[pa.StructArray]:
 
     fields = {"bytes": chunk}
     if pa.types.is_struct(chunk.type):
-        # The fields with the struct's own nulls in them.
+        # Flattened fields are null where the struct is.
         fields = dict(zip((field.name for field in chunk.type), chunk.flatten()))
     path = fields.get("path")
     paths = pa.nulls(len(chunk), pa.string()) if path is None else _decoded(path).cast(pa.string())
@@ -127,7 +127,7 @@ def _as_bytes(content: pa.Array) -> pa.Array:
     if pa.types.is_binary(content.type) or pa.types.is_large_binary(content.type):
         return content
     if _is_any_list(content.type):
-        # `ValueError` and `ArrowInvalid` where a number is no byte.
+        # Raises `ValueError` or `ArrowInvalid` for numbers outside 0 to 255.
         lists = _as_large_list(content, pa.uint8())
         offsets = np.asarray(lists.offsets)
         values = pa.py_buffer(np.ascontiguousarray(lists.values.to_numpy(zero_copy_only=False)).tobytes())
@@ -137,7 +137,7 @@ def _as_bytes(content: pa.Array) -> pa.Array:
 
 
 def _as_binary(content: pa.Array) -> Iterator[pa.Array]:
-    """Yield ``content`` as arrays of 32-bit offsets, as many as it takes, over the same bytes."""
+    """Split ``content`` into arrays with 32-bit offsets, without copying the bytes."""
     import numpy as np
     import pyarrow as pa
 
@@ -182,7 +182,7 @@ def plain(column: pa.Array) -> pa.Array:
         return pa.StructArray.from_arrays(fields, [field.name for field in stored], mask=column.is_null())
     if _is_any_list(stored):
         lists = _as_large_list(column, stored.value_type)
-        # A null among the offsets makes its list null, also where the array is a slice.
+        # A null offset makes the list null; this also works for slices.
         absent = np.append(lists.is_null().to_numpy(zero_copy_only=False), False)
         return pa.LargeListArray.from_arrays(pa.array(np.asarray(lists.offsets), mask=absent), plain(lists.values))
     if pa.types.is_decimal(stored):
@@ -191,7 +191,7 @@ def plain(column: pa.Array) -> pa.Array:
         return column.cast(pa.large_string())
     if pa.types.is_binary_view(stored) or pa.types.is_fixed_size_binary(stored):
         return column.cast(pa.large_binary())
-    raise TypeError(f"no column of type {stored} is read")
+    raise TypeError(f"columns of type {stored} cannot be read")
 
 
 def _as_large_list(column: pa.Array, value_type: pa.DataType) -> pa.LargeListArray:
@@ -200,12 +200,12 @@ def _as_large_list(column: pa.Array, value_type: pa.DataType) -> pa.LargeListArr
     wanted = pa.large_list(value_type)
     if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
         return column.cast(wanted)
-    # pyarrow's cast of list views in a struct, and of fixed-size lists with nulls, gives wrong offsets.
+    # pyarrow's cast returns wrong offsets for list views in a struct and for fixed-size lists with nulls.
     return pa.array(column.to_pylist(), wanted)
 
 
 def _decoded(column: pa.Array) -> pa.Array:
-    """Return the values themselves of a column that names them by index or run."""
+    """Decode dictionary and run-end encoding."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -252,7 +252,7 @@ def rewrite(paths: Iterable[Path], target: Path, read: Collection[str], image: s
             if writer is None:
                 plain_schema = made.schema
                 writer = pa.ipc.new_stream(sink, plain_schema)
-            # Another file may have its columns in another order, or a text that is no view.
+            # Another file may have another order of columns, or other plain types.
             writer.write_batch(made.select(plain_schema.names).cast(plain_schema))
         if writer is not None:
             writer.close()
@@ -300,7 +300,7 @@ def _batches(paths: Iterable[Path]) -> Iterator[pa.RecordBatch]:
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:
-    """Return a batch that makes the columns known also of a file without rows."""
+    """Return an empty batch, so that the columns are known even for a file without rows."""
     import pyarrow as pa
 
     return pa.RecordBatch.from_arrays([pa.array([], field.type) for field in schema], schema=schema)

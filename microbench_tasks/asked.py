@@ -1,16 +1,16 @@
-"""Digest of the documents that a task asks about, pixels included.
+"""Compute a digest of the documents that a task asks about, images included.
 
-Two runs with equal digests asked the same questions about the same images in the same order, wherever
-the data lay and in whichever form they were stored. The digest is a SHA-256 over one line of JSON per
+Two runs with equal digests asked the same questions about the same images in the same order, whatever
+the place and the format of their data. The digest is a SHA-256 over one line of JSON per
 document. It covers every column but ``image_key``, which depends on the machine.
 
-- A stored image counts by the SHA-256 of its encoded bytes. One that is only named by a path counts by the
-  content of that local file, and by the path itself if there is no such file. Nothing is downloaded.
-- Other stored values count as JSON; bytes by their SHA-256; dates, decimals and the like by type and text;
-  what Python cannot represent by its Arrow form.
-- Documents that are not shown as they are stored (a transform, a format, ``Image(mode="L")``, a subclass of
-  ``datasets.Dataset``) are read row by row as a model reads them, and decoded images count by mode, size and pixels.
-- If that fails, the stored values and a description of the features count, so that the digest equals no other.
+- A stored image enters as the SHA-256 of its encoded bytes. An image given by a path enters as the SHA-256 of
+  that local file, or as the path itself if there is no such file. Nothing is downloaded.
+- Other stored values enter as JSON; bytes as their SHA-256; dates, decimals and the like as type and text;
+  values that Python cannot represent in their Arrow form.
+- Documents that are changed on reading (a transform, a format, ``Image(mode="L")``, a subclass of
+  ``datasets.Dataset``) are read row by row as a model reads them. Decoded images enter as mode, size and pixels.
+- If reading fails, the error, the stored values and a description of the features enter instead.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _MACHINE_COLUMNS = frozenset({"image_key"})
 _BATCH = 1000
 _HASHES_PER_JOB = 32
 
-# SHA-256 of images by where they lie in memory. The buffer is kept so that the address cannot come to mean another one;
-# of a memory-mapped file that costs nothing.
+# SHA-256 of images by memory address and size. Keeping the buffer prevents reuse of its address; for a memory-mapped
+# file this costs nothing.
 _image_hashes: dict[tuple[int, int], tuple[pa.Buffer, str]] = {}
 
 
@@ -68,7 +68,7 @@ def _are_shown_as_stored(documents: datasets.Dataset) -> bool:
 
 
 def _is_plain(feature: Any) -> bool:
-    """Tell whether a column is shown as it is stored, or as the image that its stored bytes are."""
+    """Tell whether reading returns a column as stored, or as the image in its stored bytes."""
     import datasets
 
     if isinstance(feature, datasets.Image):
@@ -104,7 +104,7 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 
     try:
         return column.to_pylist()
-    # Python has no such value: a date beyond the year 9999, a part of a microsecond.
+    # Python cannot represent the value: a date after the year 9999, a fraction of a microsecond.
     except (ValueError, OverflowError, NotImplementedError):
         rows = (pa.record_batch([column.slice(row, 1).combine_chunks()], ["value"]) for row in range(len(column)))
         return [{"type": str(column.type), "value": row.serialize().to_pybytes()} for row in rows]
@@ -122,7 +122,7 @@ def _is_image(stored: pa.DataType) -> bool:
 
 
 def _stored_images(column: pa.ChunkedArray, rows: Iterable[int]) -> dict[int, dict[str, str] | None]:
-    """Return how each wanted row's image counts."""
+    """Return the entry of each wanted row's image in the digest."""
     wanted = set(map(int, rows))
     contents: dict[int, pa.Buffer] = {}
     counted: dict[int, dict[str, str] | None] = {}
@@ -149,7 +149,7 @@ def _image_parts(chunk: pa.Array) -> tuple[pa.Array, pa.Array | None]:
 
 
 def _contents(stored: pa.Array) -> Iterator[pa.Buffer | None]:
-    """Yield the bytes of each row where they lie in memory: a scalar of Arrow would be a copy."""
+    """Yield the bytes of each row without a copy, which an Arrow scalar would make."""
     import numpy as np
     import pyarrow as pa
 
@@ -169,13 +169,13 @@ def _image_of_path(path: Any) -> dict[str, str] | None:
         return None
     try:
         return {"sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
-    # No local file (a web address, a member of an archive), or no path at all.
+    # Not a local file (a web address, a member of an archive), or not a path.
     except (OSError, ValueError, TypeError):
         return {"path": str(path)}
 
 
 def _hashes(buffers: list[pa.Buffer]) -> list[str]:
-    """Return the SHA-256 of each buffer, computed once per process and place in memory."""
+    """Return the SHA-256 of each buffer, computed once per process and memory address."""
     keys = [(buffer.address, buffer.size) for buffer in buffers]
     fresh = list({key: buffer for key, buffer in zip(keys, buffers) if key not in _image_hashes}.items())
     jobs = [fresh[start : start + _HASHES_PER_JOB] for start in range(0, len(fresh), _HASHES_PER_JOB)]
@@ -195,7 +195,7 @@ def _line(document: dict[str, Any]) -> str:
 
 
 def _encode(value: Any) -> Any:
-    """Encode what JSON has no form for."""
+    """Encode values that JSON cannot represent."""
     import numpy as np
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""From a response to boxes in pixels, by a named convention.
+"""Read boxes in pixels from a response, by a named convention.
 
 Three stages are kept apart: this module extracts and converts boxes exactly as written; what
 is degenerate or doubled is counted, not repaired; `microbench_tasks.metrics.grit` scores. The

@@ -43,7 +43,7 @@ def _run(arguments: list[str] | None) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Quotes what was typed, such as names that a shell found in a folder, on one line."""
+    """Parse arguments; show what was typed on one printable line in errors."""
 
     def error(self, message: str) -> NoReturn:
         super().error(plain(message))
@@ -97,7 +97,7 @@ def _add_rescore(commands: argparse._SubParsersAction) -> None:
         examples=("microbench rescore ./results --out scores.json",),
     )
     rescore.add_argument("paths", type=Path, nargs="+", metavar="LOGS", help="folder of a run, or its …_samples_….jsonl files")
-    rescore.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder holds several: what stands before _samples_ in the files' names")
+    rescore.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder contains several: what stands before _samples_ in the files' names")
     rescore.add_argument("--out", type=Path, default=None, metavar="FILE", help="also write all scores, letter histograms and what variants show as JSON")
     rescore.set_defaults(run_command=_rescore)
 
@@ -148,7 +148,7 @@ def _add_submit(commands: argparse._SubParsersAction) -> None:
     submit.add_argument("run_folder", type=Path, metavar="RUN_DIR", help="the run's --output_path, or the folder in it that holds the samples and the results file")
     submit.add_argument("--model-name", required=True, metavar="NAME", help="what leaderboards shall call the model")
     submit.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
-    submit.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder holds several: what stands before _samples_ in the files' names")
+    submit.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder contains several: what stands before _samples_ in the files' names")
     submit.add_argument("--model-url", default=None, metavar="URL", help="where the model is described")
     submit.add_argument("--samples-url", default=None, metavar="URL", help="where this submission will be published")
     submit.set_defaults(run_command=_submit)
@@ -297,7 +297,7 @@ def _verify(options: argparse.Namespace) -> None:
         print(check, flush=True)
         failed += check.failed
     if failed:
-        sys.exit(f"microbench: {plain(str(options.submission))} does not hold: {failed} check(s) FAILED")
+        sys.exit(f"microbench: {plain(str(options.submission))} verification failed: {failed} check(s) FAILED")
     manifest = submission.read_manifest(options.submission)
     print(f"{plain(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)")
     print("what no check can know:")

@@ -80,7 +80,7 @@ def _source_beside_images(download: bool) -> Source:
 
 
 def _hub_source(download: bool) -> Source:
-    """The questions in the release's repository, at the commit that is there now: none is known to pin."""
+    """Return the questions in the release's repository at its latest commit: no commit with questions is known yet."""
     snapshot = hub.snapshot(source.HUB_ID, f"{COGNITION}/**", download, _NOT_PUBLIC)
     folder, label = snapshot / COGNITION, f"{source.HUB_ID}, {COGNITION} (revision {snapshot.name[:8]})"
     if not folder.is_dir():
@@ -95,9 +95,9 @@ def _hub_source(download: bool) -> Source:
 
 
 def _folder_source(setting: str, label: str, identify: Callable[[str], dict[str, Any]] | None = None) -> Source:
-    """The questions in a folder.
+    """Resolve a folder with questions.
 
-    ``identify`` makes what is recorded of the content hash; by default the folder's path with it.
+    ``identify`` turns the content hash into the record; by default with the folder's path.
     """
     folder = Path(setting).expanduser()
     if not setting.strip() or not folder.is_dir():
@@ -134,10 +134,10 @@ def _json_files(folder: Path, label: str) -> list[Path]:
     if not found:
         splits = sorted({path.parent for path in root.glob("*/*.json")})
         if len(splits) > 1:
-            raise DataError(f"{label}: holds several splits: {', '.join(split.name for split in splits)}, and none called {source.SPLIT}. Name the folder of one.")
+            raise DataError(f"{label}: contains several splits: {', '.join(split.name for split in splits)}, and none called {source.SPLIT}. Name the folder of one.")
         found = sorted(splits[0].glob("*.json")) if splits else []
     if not found:
-        raise DataError(f"{label}: holds no JSON file. {_LAYOUT}.")
+        raise DataError(f"{label}: contains no JSON files. {_LAYOUT}.")
     return found
 
 

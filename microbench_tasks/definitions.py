@@ -13,7 +13,7 @@ from microbench_tasks.plugin import yaml_folder
 
 
 class FunctionName(str):
-    """The dotted name that a ``!function`` gives, of a function or of another attribute of a module."""
+    """Hold the dotted name after ``!function``: a function or another attribute of a module."""
 
     def resolve(self) -> Any:
         """Import what the name stands for."""

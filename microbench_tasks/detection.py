@@ -189,7 +189,7 @@ SETTING = "MICROBENCH_BOXES"
 # Its name among a task's lmms_eval_specific_kwargs.
 OPTION = "boxes"
 NEUTRAL = "neutral"
-# What a record says of a choice by the option, and of a format that is none of the table's.
+# How a record names a choice by the option, and a format that is not in the table.
 _OPTION_LABEL = f"lmms_eval_specific_kwargs: {OPTION}"
 _SET_BY_USER = "set by the user, from "
 _LIMIT_ARGUMENTS = ("min_pixels", "max_pixels")
@@ -241,7 +241,7 @@ def choose_format(model: str | None, options: Mapping[str, Any] | None) -> Chose
 
 
 def _of_model(model: str | None) -> ChosenFormat:
-    """The format that a model gets where nothing is set."""
+    """Return the format that a model gets if the user sets none."""
     known = FORMAT_OF_MODEL.get(model)
     if known is None:
         return ChosenFormat(NEUTRAL_FORMAT, f"default: how {model} writes boxes is not known")
@@ -249,18 +249,18 @@ def _of_model(model: str | None) -> ChosenFormat:
 
 
 def record_problems(record: Mapping[str, Any], model: str | None, model_args: Mapping[str, Any]) -> list[str]:
-    """List where the record of a format (`ChosenFormat.record`) is none that `choose_format` gives for a model.
+    """List where the record of a format (`ChosenFormat.record`) is not what `choose_format` returns for a model.
 
     Args:
         record: of a results file or a submission.
         model: the harness's id of the model that was run.
-        model_args: that it was given.
+        model_args: the arguments that it was given.
     """
     chosen_by = record.get("chosen_by")
     if chosen_by in (SETTING, _OPTION_LABEL):
         problems = _pair_problems(record, model) or _set_by_hand_problems(record, chosen_by)
     else:
-        # The harness tells tasks no id of a model that it did not make itself.
+        # A task gets no model id if the harness did not create the model itself.
         is_unnamed = chosen_by == _of_model(None).chosen_by and model not in FORMAT_OF_MODEL
         problems = _differences(record, _of_model(None if is_unnamed else model))
     return problems or _limit_problems(record, model_args)
@@ -274,7 +274,7 @@ def _differences(record: Mapping[str, Any], expected: ChosenFormat) -> list[str]
 
 
 def _pair_problems(record: Mapping[str, Any], model: str | None) -> list[str]:
-    """Tell whether the table has another convention for this very model and prompt, whatever was set."""
+    """Report a convention that contradicts the table's entry for this model and prompt."""
     known = FORMAT_OF_MODEL.get(model)
     if known is None or record.get("prompt") != known.template or record.get("convention") == known.convention:
         return []
@@ -283,7 +283,7 @@ def _pair_problems(record: Mapping[str, Any], model: str | None) -> list[str]:
 
 
 def _set_by_hand_problems(record: Mapping[str, Any], chosen_by: str) -> list[str]:
-    """Tell whether a setting can give this record: a format of the table, or one that was changed."""
+    """Report a record that no setting can produce: neither a format of the table nor a changed one."""
     known = {NEUTRAL: NEUTRAL_FORMAT} | FORMAT_OF_MODEL
     if any(_as_json(ChosenFormat(known_format, chosen_by)) == record for known_format in known.values()):
         return []
@@ -300,7 +300,7 @@ def _set_by_hand_problems(record: Mapping[str, Any], chosen_by: str) -> list[str
         return [str(error).rstrip(".")]
     if record in possible:
         return []
-    return [f"it is not what {chosen_by} records of a format that was changed from {name}"]
+    return [f"it differs from what {chosen_by} records for a format that was changed from {name}"]
 
 
 def _limit_problems(record: Mapping[str, Any], model_args: Mapping[str, Any]) -> list[str]:
@@ -358,7 +358,7 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
     name = fields.get("format", NEUTRAL)
     known = {NEUTRAL: NEUTRAL_FORMAT} | FORMAT_OF_MODEL
     if not isinstance(name, str) or name not in known:
-        raise DataError(f"{place}: {name!r} is no format. Expected one of {', '.join(known)}, or a JSON object with convention and prompt.")
+        raise DataError(f"{place}: {name!r} is not a format. Expected one of {', '.join(known)}, or a JSON object with convention and prompt.")
     base = known[name]
     if "convention" in fields and "prompt" not in fields:
         raise DataError(f"{place}: a convention without a prompt. Models write what the prompt asks for: give both.")

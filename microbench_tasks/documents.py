@@ -78,16 +78,16 @@ class TaskDocuments:
 
 
 def _resolved(task: catalog.Task, split: datasets.Dataset) -> tuple[datasets.Dataset, str]:
-    """The rows that were loaded for the task's setting, if ``split`` is the same ones anew, and how messages name them.
+    """Return the rows already loaded for the task's setting if ``split`` has the same rows, and their name in messages.
 
-    The harness loads them again for each task; of one object the images are read and hashed once.
+    The harness loads the rows again for each task. Reusing one object, images are read and hashed only once.
     """
     from microbench_tasks import source
 
     try:
         found = source.of_task(task)
         loaded = source.load(found)
-    # The task was redefined to ask about other data, and the setting may name nothing.
+    # The task was redefined to ask about other data, and the setting may be invalid.
     except schema.DataError:
         return split, f"the data of {task.name}"
     if loaded._fingerprint == split._fingerprint:

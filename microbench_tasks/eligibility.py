@@ -91,7 +91,7 @@ def kind_of(identity: Mapping[str, Any]) -> DataKind:
 
 
 def _is_cognition_on_hub(stated: Mapping[str, Any]) -> bool:
-    """Whether a source is cognition questions in the release's repository, of which nothing is known to pin."""
+    """Tell whether a source is the cognition questions in the release's repository, which have no pinned revision."""
     expected = source.hub_identity(catalog.COGNITION, str(stated.get("revision"))) | {"sha256": stated.get("sha256")}
     return stated == expected and stated["sha256"] is not None
 
@@ -157,7 +157,7 @@ def _interval_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
 
 
 def definition_reasons(run: LoggedRun) -> list[str]:
-    """Return where the definitions that ran, or what was asked about, are not on record or not this package's own."""
+    """Return the tasks whose definition or documents are not on record, or whose definition is not this package's own."""
     if run.results is None:
         return []
     definitions = {task: provenance.recorded(run.metadata(task)) for task in run.samples}
@@ -182,7 +182,7 @@ def _redefinitions(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> 
 
 
 def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
-    """Compare a record with what this package defines; where the data lie depends on the machine, and is recorded by itself."""
+    """Compare a record with this package's definition, without fields that depend on the machine."""
     model, is_chat = definition.get("model"), provenance.is_chat_record(definition)
     own = provenance.expected(task, model if isinstance(model, str) else None, is_chat=is_chat, with_data=False)
     recorded = {field: value for field, value in definition["fields"].items() if field not in provenance.OF_MACHINE}
@@ -190,7 +190,7 @@ def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _setting_reasons(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
-    """Return the generation keys that were changed after the task was defined, and that no submission may set."""
+    """Return the generation keys that were changed after the task was defined and that no submission may set."""
     ran = (run.recorded().get("configs") or {}).get(task, {}).get("generation_kwargs")
     defined = definition["fields"].get("generation_kwargs")
     if not isinstance(ran, Mapping) or not isinstance(defined, Mapping):

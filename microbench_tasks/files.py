@@ -46,11 +46,11 @@ def publish_folder(target: Path, fill: Callable[[Path], None]) -> Path:
 
 
 class ChangedError(ValueError):
-    """A file that the plugin keeps has other content than it was written with."""
+    """Report a cached file whose content has changed since it was written."""
 
 
 def publish_table(target: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """Let ``write`` make the file ``name`` in a folder ``target``, once, and verify it at each use.
+    """Write the file ``name`` in the folder ``target`` once, with ``write``, and verify it at each use.
 
     Raises:
         ChangedError: the file is not what was written.
@@ -122,7 +122,7 @@ def content_hashes(paths: list[Path]) -> list[str]:
 
 
 def stamp(path: Path) -> list[int]:
-    """A file's size and times; another content has another stamp."""
+    """Return a file's size and times, which change with its content."""
     # The last cannot be set back, as copying tools do with the second.
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]

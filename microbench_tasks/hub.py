@@ -1,8 +1,8 @@
-"""Pinned files of a dataset repository on the Hugging Face Hub: found in the Hub's cache, or downloaded, and verified.
+"""Find pinned files of a Hugging Face dataset repository in the Hub's cache, or download them, and verify them.
 
-A file counts only with the commit and the SHA-256 that it is pinned to. Nothing in the working directory,
-no other commit in a cache and no other bytes can stand in for it. ``HF_ENDPOINT``, ``HF_HUB_OFFLINE``,
-``HF_HOME`` and the rest of huggingface_hub's settings hold.
+A file is accepted only with the commit and the SHA-256 that it is pinned to. Files in the working directory,
+other commits in the cache and other bytes are never used instead. The settings of huggingface_hub apply
+(``HF_ENDPOINT``, ``HF_HUB_OFFLINE``, ``HF_HOME`` and others).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _AGAIN = "Run the same command again: files that have arrived are kept, and only
 
 @dataclass(frozen=True)
 class PinnedFiles:
-    """Files of one commit of a dataset repository.
+    """Name files of one commit of a dataset repository.
 
     Attributes:
-        repo_id: of the repository.
+        repo_id: the repository, ``owner/name``.
         revision: the commit, 40 hexadecimal digits.
         hashes: SHA-256 by the file's path in the repository, in order.
-        size: of all files, in words.
-        instead: what the user can do without the Hub, as a sentence for messages.
+        size: of all files together, as text for messages.
+        instead: a sentence for messages: what the user can do without the Hub.
     """
 
     repo_id: str
@@ -50,14 +50,14 @@ class PinnedFiles:
 
 
 def local_paths(pinned: PinnedFiles, download: bool) -> list[Path]:
-    """Return where the files lie in the Hub's cache, verified by their hashes and in order.
+    """Return the paths of the files in the Hub's cache, verified by their hashes, in order.
 
     Args:
         pinned: the files.
         download: fetch those that are not in the cache; otherwise they are an error.
 
     Raises:
-        DataError: a file cannot be had, or has other bytes; says why and what to do.
+        DataError: a file cannot be obtained, or has other bytes; says why and what to do.
     """
     absent = missing(pinned)
     if absent and download:
@@ -69,12 +69,12 @@ def local_paths(pinned: PinnedFiles, download: bool) -> list[Path]:
 
 
 def missing(pinned: PinnedFiles) -> list[str]:
-    """Return the files of this very commit that are not in the Hub's cache."""
+    """Return the files of this commit that are not in the Hub's cache."""
     return [name for name, path in _cached(pinned).items() if path is None]
 
 
 def check_cached(pinned: PinnedFiles) -> None:
-    """Raise `DataError` if a file is not in the Hub's cache; says how to get it."""
+    """Raise `DataError`, with how to get them, if files are not in the Hub's cache."""
     absent = missing(pinned)
     if absent:
         raise DataError(
@@ -84,25 +84,27 @@ def check_cached(pinned: PinnedFiles) -> None:
 
 
 def snapshot(repo_id: str, pattern: str, download: bool, instead: str) -> Path:
-    """Return the folder, named by its commit, that the files of a repository's present state lie in.
+    """Return the folder of a repository's latest commit, which is also the folder's name.
 
     Args:
         repo_id: a dataset repository.
-        pattern: which files are wanted; where none is there, the folder may not exist.
-        download: ask the Hub for the present state and fetch it; otherwise take what the Hub's cache last saw.
+        pattern: which files are wanted; if there are none, the folder may not exist.
+        download: ask the Hub for the latest commit and fetch it; otherwise take the latest one in the Hub's cache.
         instead: what the user can do without the Hub.
 
     Raises:
-        DataError: the Hub cannot be asked, or the cache has never seen the repository; says what to do.
+        DataError: the Hub cannot be reached, or the cache does not have the repository; says what to do.
     """
     import huggingface_hub
 
     try:
         if download:
             return Path(huggingface_hub.snapshot_download(repo_id, repo_type="dataset", allow_patterns=pattern))
-    # As below.
+    # Network, Hub and file system each have errors of their own.
     except Exception as error:
-        raise DataError(f"{repo_id}: {pattern} cannot be had from the Hub: {explain(error)}. {instead}.") from error
+        raise DataError(
+            f"{repo_id}: {pattern} cannot be downloaded from the Hub: {explain(error)}. {instead}."
+        ) from error
     try:
         return Path(
             huggingface_hub.snapshot_download(
@@ -121,7 +123,7 @@ def cache_dir() -> Path:
 
 
 def explain(error: Exception) -> str:
-    """Say what an error of huggingface_hub means and what to do, as sentences without a final full stop."""
+    """Explain an error of huggingface_hub and what to do, as sentences without a final full stop."""
     cause = (
         error.__cause__
         if type(error).__name__ in ("LocalEntryNotFoundError", "IncompleteSnapshotError")
@@ -136,12 +138,12 @@ def explain(error: Exception) -> str:
     said = (str(cause).strip().splitlines() or [""])[0].rstrip(".")[:200]
     return (
         f"{type(cause).__name__}: {said} (asked: {constants.ENDPOINT}). Check the network, the proxy and "
-        f"HF_ENDPOINT; HF_HUB_DOWNLOAD_TIMEOUT=60 waits longer on a slow line. {_AGAIN}"
+        f"HF_ENDPOINT; on a slow connection set HF_HUB_DOWNLOAD_TIMEOUT=60. {_AGAIN}"
     )
 
 
 def _explanations() -> list[tuple[Callable[[Exception], bool], str]]:
-    """Pair tests of an error with what it means; the first that fits counts."""
+    """Pair tests of an error with explanations; the first test that matches counts."""
     from huggingface_hub import errors
 
     def has_type(*types: type) -> Callable[[Exception], bool]:
@@ -173,30 +175,30 @@ def _explanations() -> list[tuple[Callable[[Exception], bool], str]]:
         ),
         (
             has_status(401),
-            f"the Hub did not accept who asks (401): the repository is private or not there, or the token is wrong. "
+            f"the Hub rejected the login (401): the repository is private or does not exist, or the token is wrong. "
             f"Check HF_TOKEN, or {_LOGIN}",
         ),
         (has_status(403), f"the Hub refused access (403). Check the rights of your token, or {_LOGIN}"),
         (has_status(404), "the repository was not found (404). Check HF_ENDPOINT"),
         (
             has_status(429),
-            f"the Hub limits how much is asked (429). Wait some minutes, or {_LOGIN} for a higher limit. {_AGAIN}",
+            f"the Hub limits the number of requests (429). Wait some minutes, or {_LOGIN} for a higher limit. {_AGAIN}",
         ),
-        (has_status(500, 502, 503, 504), f"the Hub does not work at present (server error). {_AGAIN} later"),
+        (has_status(500, 502, 503, 504), f"the Hub has a server error. {_AGAIN} later"),
         (
             has_number(errno.ENOSPC, errno.EDQUOT),
-            f"the disk is full ({cache_dir()}). Make room, or set HF_HOME to a folder on a larger disk. {_AGAIN}",
+            f"the disk is full ({cache_dir()}). Free some space, or set HF_HOME to a folder on a larger disk. {_AGAIN}",
         ),
         (
             has_number(errno.EACCES, errno.EPERM, errno.EROFS),
-            f"the Hub's cache ({cache_dir()}) cannot be written. Set HF_HOME to a folder of yours",
+            f"the Hub's cache ({cache_dir()}) cannot be written. Set HF_HOME to a folder that you can write",
         ),
         (lambda error: "Consistency check failed" in str(error), f"a file was cut off on the way. {_AGAIN}"),
     ]
 
 
 def _cached(pinned: PinnedFiles) -> dict[str, Path | None]:
-    """Return where each file of this very commit lies in the cache, None if it is not there."""
+    """Return the path in the cache of each file of this commit, None if it is missing."""
     import huggingface_hub
 
     found = {
@@ -209,7 +211,7 @@ def _cached(pinned: PinnedFiles) -> dict[str, Path | None]:
 
 
 def _download(pinned: PinnedFiles, names: list[str]) -> None:
-    """Fetch files into the Hub's cache, after saying what it costs and checking that it can succeed."""
+    """Fetch files into the Hub's cache, after logging their size and checking that the download can succeed."""
     import huggingface_hub
 
     try:
@@ -220,7 +222,7 @@ def _download(pinned: PinnedFiles, names: list[str]) -> None:
         logger.info(
             f"Micro-Bench data {pinned.label}: downloading {len(names)} of {len(pinned.hashes)} files, "
             f"{num_bytes / 1e9:.2f} GB (all: {pinned.size}), into {cache_dir()}. This happens once. {pinned.instead} "
-            f"A download that breaks off is continued by the next run."
+            f"If the download breaks off, the next run continues it."
         )
         huggingface_hub.snapshot_download(
             pinned.repo_id, repo_type="dataset", revision=pinned.revision, allow_patterns=names
@@ -238,13 +240,13 @@ def _refuse_offline() -> None:
     import datasets
     from huggingface_hub import errors
 
-    # A user who keeps only `datasets` off the network expects no download of data either.
+    # A user who sets only `datasets` offline expects no download of data either.
     if datasets.config.HF_HUB_OFFLINE:
         raise errors.OfflineModeIsEnabled
 
 
 def _checked_size(pinned: PinnedFiles, names: list[str], info: DatasetInfo) -> int:
-    """Return the bytes of the named files; refuse what the Hub itself says are other files than the pinned ones."""
+    """Return the size of the named files in bytes; refuse files that the Hub lists with other hashes."""
     if info.sha != pinned.revision:
         raise DataError(
             f"{pinned.label}: the Hub answers with another commit, {info.sha}. Check HF_ENDPOINT. {pinned.instead}"
@@ -273,26 +275,26 @@ def _check_space(pinned: PinnedFiles, num_bytes: int) -> None:
     if num_bytes > free:
         raise DataError(
             f"{pinned.label}: the download needs {num_bytes / 1e9:.2f} GB, and the disk of {cache_dir()} has "
-            f"{free / 1e9:.2f} GB free. Make room, or set HF_HOME to a folder on a larger disk. {pinned.instead}"
+            f"{free / 1e9:.2f} GB free. Free some space, or set HF_HOME to a folder on a larger disk. {pinned.instead}"
         )
 
 
 def _verify(pinned: PinnedFiles, paths: list[Path]) -> None:
-    """Refuse files whose bytes are not the pinned ones."""
+    """Refuse files whose hash is not the pinned one."""
     for (name, expected), path, found in zip(pinned.hashes.items(), paths, files.content_hashes(paths)):
         if found != expected:
             raise DataError(
                 f"{pinned.label}: {name} has other bytes than the release: SHA-256 {found}, expected {expected}. It "
-                f"was damaged on the way or in the cache. Delete the file and run again: {path.resolve()}"
+                f"was damaged during the download or in the cache. Delete the file and run again: {path.resolve()}"
             )
 
 
 def _other_commits(pinned: PinnedFiles) -> str:
-    """Name the commits of the repository that the cache holds and that are not taken."""
+    """Name the other commits of the repository in the cache, which are not used."""
     snapshots = cache_dir() / f"datasets--{pinned.repo_id.replace('/', '--')}" / "snapshots"
     others = sorted(folder.name for folder in snapshots.glob("*") if folder.name != pinned.revision)
     return (
-        f"The cache holds another state of the repository, which is not the release and is not taken: commit "
+        f"The cache contains another commit of the repository, which is not the release and is not used: "
         f"{', '.join(others)}. "
         if others
         else ""

@@ -189,7 +189,7 @@ def _setting_table(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _boxes(manifest: Mapping[str, Any]) -> str:
-    """How boxes were asked for and read, and why so, in Markdown."""
+    """Describe in Markdown how boxes were asked for and read, and what chose that."""
     boxes = manifest["settings"]["boxes"]
     second, limits = boxes["prompt_when_empty"], boxes["limits"]
     again = f"; after an empty answer `{markdown_code(second)}`" if second else ""

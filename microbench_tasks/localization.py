@@ -87,9 +87,9 @@ def microbench_localization_doc_to_target(doc: dict[str, Any]) -> str:
 def microbench_localization_process_results(
     doc: dict[str, Any], results: list[Any], *, detection_format: DetectionFormat, prompt: str | None = None
 ) -> dict[str, Any]:
-    """The items of one response; of several (``--repeats``) the first counts. See `score_boxes`.
+    """Return the items of the first response (``--repeats`` gives several). See `score_boxes`.
 
-    ``prompt`` is what the model was asked, to the letter; None for the format's own.
+    ``prompt`` is the exact prompt of the model; None for the format's own.
     """
     size = (doc["width"], doc["height"])
     asked = detection_format.prompt(doc["expression"], size) if prompt is None else prompt

@@ -1,4 +1,4 @@
-"""Make texts that strangers wrote harmless: on a terminal, on a page, in one line of Markdown."""
+"""Make untrusted text harmless on a terminal, on a page, or in one line of Markdown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def plain(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` with its lines and tabs as they are, and every other character that does not print made visible.
+    """Replace unprintable characters in ``text``, except line breaks and tabs.
 
     >>> printable("\\x1b[2Jcell\\u202e")
     '\ufffd[2Jcell\ufffd'
@@ -27,7 +27,7 @@ def printable(text: str) -> str:
 
 
 def _printable_line(line: str) -> str:
-    # Most lines need no look at each character.
+    # A fast path for most lines.
     if line.isprintable() and not _INVISIBLE.search(line):
         return line
     return "".join(character if character == "\t" or _is_printable(character) else "\N{REPLACEMENT CHARACTER}" for character in line)

@@ -1,10 +1,10 @@
 """Guard a model's calls: every response is text that can be stored, and a request that failed is marked as failed.
 
-Classes of lmms-eval return what a server sends as it is, and many swallow exceptions: they then return an empty
-string, the prompt, or the variable that holds the answer before. `guarding` keeps the exception where it arises:
+Classes of lmms-eval return what a server sends unchanged, and many swallow exceptions. They then return an empty
+string, the prompt, or the previous answer, which is still in the variable. `guarding` records the failure instead:
 
 - A client of the package openai (or one with the same methods) gets replies whose content is text.
-- A class that writes the harness's own mark for failed requests (``openai``, ``async_openai``, ``gemini``) is believed.
+- A class that writes the harness's own mark for failed requests (``openai``, ``async_openai``, ``gemini``) is trusted.
 - All other classes are watched while they answer (`microbench_tasks.swallowed_exceptions`).
 """
 
@@ -24,7 +24,7 @@ from microbench_tasks.swallowed_exceptions import WatchedModel, source_of
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
-# How the source of a class shows that it marks failed requests by itself.
+# A class whose source contains this text marks failed requests by itself.
 _OWN_MARK = "LMMS_EVAL_REQUEST_FAILED"
 
 
@@ -40,7 +40,7 @@ def guarding(model: Any) -> Iterator[None]:
         if is_served:
             model.client = plain_client(client)
     except AttributeError:
-        # A class that lets nothing be set is taken as it is; its responses are read as text when they are scored.
+        # A class without settable attributes is left unchanged; its responses become text when they are scored.
         is_served = False
     try:
         yield
@@ -54,7 +54,7 @@ def guarding(model: Any) -> Iterator[None]:
 
 
 def _generate(model: Any, original: Callable[[list[Instance]], list[Any]], requests: list[Instance]) -> list[Any]:
-    """What ``original`` returns, as text that can be stored, and marked where the request failed."""
+    """Call ``original``; return responses as text that can be stored, with a mark for each request that failed."""
     ours = [bool(catalog.tasks_named([request.task_name])) for request in requests]
     if not any(ours) or _marks_failures(type(model)) or _is_ours(type(model)):
         responses = original(requests)
@@ -69,7 +69,7 @@ def _marks_failures(kind: type) -> bool:
 
 
 def _is_ours(kind: type) -> bool:
-    """Whether a class of this project, which swallows nothing, answers."""
+    """Tell whether the class is of this project, whose classes swallow no exceptions."""
     return kind.__module__.partition(".")[0] == "microbench_adapters"
 
 
@@ -77,7 +77,7 @@ def _is_ours(kind: type) -> bool:
 
 
 def _as_text(response: Any) -> Any:
-    """A response with text alone; what else it carries, such as counts of tokens, stays."""
+    """Convert the content of a response to text; keep its other parts, such as token counts."""
     from lmms_eval.api.instance import GenerationResult, TokenCounts
 
     if isinstance(response, GenerationResult):
@@ -93,7 +93,7 @@ def _is_counts(value: Any) -> bool:
 
 
 def _storable(response: Any) -> Any:
-    """The response of another benchmark's task as it is, but for characters that no file can hold."""
+    """Return the response to another benchmark's task with only surrogates replaced, which no file can contain."""
     from lmms_eval.api.instance import GenerationResult
 
     if isinstance(response, GenerationResult) and isinstance(response.text, str):
@@ -102,7 +102,7 @@ def _storable(response: Any) -> Any:
 
 
 class _PlainClient:
-    """A client whose ``chat.completions.create`` is another; all else is the client's own."""
+    """Wrap a client with another ``chat.completions.create``; pass on everything else."""
 
     def __init__(self, client: Any, create: Callable[..., Any]) -> None:
         self.wrapped = client
@@ -113,19 +113,19 @@ class _PlainClient:
 
 
 def with_create(client: Any, create: Callable[..., Any]) -> Any:
-    """The client with another ``chat.completions.create``."""
+    """Return the client with another ``chat.completions.create``."""
     return _PlainClient(client, create)
 
 
 def innermost(client: Any) -> Any:
-    """The client that others were made of by `with_create`."""
+    """Return the original client inside those that `with_create` made."""
     while isinstance(client, _PlainClient):
         client = client.wrapped
     return client
 
 
 def plain_client(client: Any) -> Any:
-    """A client, synchronous or not, in whose replies the content of a message is text."""
+    """Wrap a synchronous or asynchronous client so that the content of its messages is text."""
 
     def create(*arguments: Any, **payload: Any) -> Any:
         reply = client.chat.completions.create(*arguments, **payload)

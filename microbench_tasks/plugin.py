@@ -235,7 +235,7 @@ def _telling_the_model(original: Callable) -> Callable:
 
 
 def _telling_the_prompt(original: Callable) -> Callable:
-    """Let what scores our tasks know what the model was asked, since some models give the prompt back before their answer."""
+    """Pass the prompt to the scoring of our tasks, since some models return the prompt before their answer."""
 
     @functools.wraps(original)
     def process_results(self, doc, results, *args, **kwargs):
@@ -272,13 +272,13 @@ def _reading_in_batches(original: Callable) -> Callable:
 
 
 def _record_definitions() -> None:
-    """Let the results say which definition of our tasks ran and what they asked about; see `microbench_tasks.provenance`.
+    """Record in the results which definition of our tasks ran and what they asked; see `microbench_tasks.provenance`.
 
-    Called when tasks are loaded: only then is the evaluator imported in whole.
+    Called when tasks are loaded: only then is the evaluator fully imported.
     """
     evaluator = sys.modules.get("lmms_eval.evaluator")
     original = getattr(evaluator, "evaluate", None)
-    # Without it a run has no definition on record, and cannot be submitted.
+    # Without this function a run has no record of its definition, and cannot be submitted.
     if original is None or getattr(original, _RECORDS, False) or "task_dict" not in inspect.signature(original).parameters:
         return
 
@@ -306,14 +306,14 @@ def _record_definitions() -> None:
 def _guard_models() -> None:
     """Guard the model while it answers our tasks; see `microbench_tasks.model_guard`.
 
-    Called when tasks are loaded: only then is the evaluator imported in whole.
+    Called when tasks are loaded: only then is the evaluator fully imported.
     """
     evaluator = sys.modules.get("lmms_eval.evaluator")
     original = getattr(evaluator, "evaluate", None)
     if original is None or getattr(original, _GUARDS, False):
         return
     if not {"lm", "task_dict"} <= set(inspect.signature(original).parameters):
-        logger.warning("Micro-Bench does not know how this version of lmms-eval runs models: a request that failed may count as an answer.")
+        logger.warning("Micro-Bench does not support this version of lmms-eval: failed requests may count as answers. Install a supported version.")
         return
 
     @functools.wraps(original)

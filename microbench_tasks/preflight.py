@@ -78,9 +78,9 @@ def _check_source(found: source.Source, tasks: list[catalog.Task]) -> None:
 
 
 def _report_counts(split: datasets.Dataset, found: source.Source, counts: dict[str, int]) -> None:
-    """Warn of data whose numbers are not the release's, as far as those are public.
+    """Warn of data whose numbers of questions or rows differ from the release's public numbers.
 
-    The demo set has its own numbers, and the release's bytes its numbers by themselves.
+    The demo set, which has its own numbers, and the release itself are not checked.
     """
     if found.identity.get("is_release") or found.identity["source"] == source.DEMO:
         return
@@ -92,13 +92,13 @@ def _report_counts(split: datasets.Dataset, found: source.Source, counts: dict[s
     said += _other_numbers_of_rows([name for name in counts if name not in known], rows)
     if said:
         warn_once(
-            f"{found.label}: not the release by its hash, and other numbers than it has: {'; '.join(said)}. "
-            "Scores on these data compare with no others."
+            f"{found.label}: is not the release (its hash differs), and its numbers differ, too: {'; '.join(said)}. "
+            "Scores on these data cannot be compared with scores on the release."
         )
 
 
 def _other_numbers_of_rows(names: list[str], rows: collections.Counter[str]) -> Iterator[str]:
-    """What is known of the rows that tasks ask about, where the number of their questions is not public."""
+    """Yield wrong numbers of rows, for tasks whose number of questions is not public."""
     for datasets_known, number in catalog.RELEASE_ROWS.items():
         concerned = [name for name in names if set(datasets_known) & set(catalog.ALL_TASKS[name].datasets)]
         found = sum(rows[dataset] for dataset in datasets_known)

@@ -1,13 +1,14 @@
 """Record the definition of a task as it ran, and compare it with the package's own.
 
-The record is made from the task object that the harness built, so that a user's YAML (``--include_path``), a Python
-class, a setting of a group and a change from Python are all seen. It stands in the results file as
+The record is made from the task object that the harness built, so it
+includes the effect of a user's YAML (``--include_path``), a Python class, a group setting and a change from Python.
+The results file contains it as
 ``configs.<task>.metadata.definition``:
 
-- ``model``: the model id that settings for single models were chosen by;
-- ``fields``: every field that can change a run (`microbench_tasks.task_fields`) and is not at the harness's default;
-- ``differs``: the fields that are not as in the package's own definition for that model, each with ``expected`` and
-  ``ran``. Keys of a mapping count one by one (``generation_kwargs.until``).
+- ``model``: the model id by which settings for single models were chosen;
+- ``fields``: every field that can change a run (`microbench_tasks.task_fields`) and differs from the harness's default;
+- ``differs``: the fields that differ from the package's own definition for that model, each with ``expected`` and
+  ``ran``. Keys of a mapping are listed one by one (``generation_kwargs.until``).
 
 A function is recorded as ``{"!function": name}`` if it is this package's own object of that name, else with the file
 that it comes from and the SHA-256 of that file. What ``--gen_kwargs`` sets is not part of the definition; the harness
@@ -33,35 +34,35 @@ from microbench_tasks.recorded_values import FUNCTION, as_text, function_record,
 
 OTHER_DATA = "other"
 _KEPT = "_microbench_as_defined"
-# Changed in place by the harness, after the task's YAML and its model set them.
+# Fields that the harness changes in place after the YAML and the model have set them.
 _CHANGED_LATER = ("dataset_kwargs", "generation_kwargs")
 _MEASURED = frozenset({"definition", "asked"})
-# Fields that decide which documents there are: with one of them redefined, the data are not the task's own.
+# Fields that select the documents. If one of them is redefined, the data are not the task's own.
 _OF_DATA = frozenset({"dataset_path", "dataset_name", "dataset_kwargs", "test_split", "process_docs", "class"})
 # Fields whose values depend on where the data lie.
 OF_MACHINE = frozenset({"dataset_path", "dataset_name", "dataset_kwargs"})
-# The option of boxes is a choice that the run records by itself (metadata.boxes).
+# The run records the choice of a box format separately (metadata.boxes).
 _RECORDED_OPTIONS = frozenset({"boxes"})
 _CLASSES = ("lmms_eval.api.task.ConfigurableTask", "lmms_eval.api.task.ConfigurableMessagesTask")
-# What a chat model is sent: one turn of the user with the image and the task's prompt.
+# The messages for a chat model: one user turn with the image and the task's prompt.
 _MESSAGES = [{"user": ["image", "prompt"]}]
 
 Fields = dict[str, Any]
 
 
 def remember(task: Any) -> None:
-    """Keep the settings of a new task that the harness changes in place, and drop records that its YAML claims."""
+    """Save the settings of a new task that the harness will change in place, and drop records from its YAML."""
     setattr(task, _KEPT, {field: copy.deepcopy(getattr(task.config, field, None)) for field in _CHANGED_LATER})
     if isinstance(task.config.metadata, dict):
         task.config.metadata = {name: value for name, value in task.config.metadata.items() if name not in _MEASURED}
 
 
 def metadata_of(tasks: Mapping[str, Any], *, cache_requests: bool = False) -> dict[str, dict[str, Any]]:
-    """Return what the results file gets as metadata of each of this package's tasks, and warn of redefinitions.
+    """Return the metadata of each of this package's tasks for the results file, and warn of redefinitions.
 
-    ``cache_requests`` is the harness's option: requests that it kept may be those of another definition.
+    ``cache_requests`` is the harness's option: cached requests may come from another definition.
 
-    A task whose definition cannot be recorded can be scored and not submitted: its metadata say nothing.
+    A task whose definition cannot be recorded is scored, but cannot be submitted.
     """
     own_metadata = functools.cache(definitions.FunctionName.resolve)
     made = {}
@@ -71,7 +72,7 @@ def metadata_of(tasks: Mapping[str, Any], *, cache_requests: bool = False) -> di
         try:
             own = own_metadata(definitions.definition(name)["metadata"])
             made[name] = _metadata(name, task, own, {"cache_requests": True} if cache_requests else {})
-        # Functions of a user's task may raise anything, and the run is worth its scores without a record.
+        # Functions of a user's task may raise anything; the run is still scored, without a record.
         except Exception as error:
             made[name] = {"dataset": {"source": OTHER_DATA}}
             logger.warning(
@@ -87,7 +88,7 @@ def metadata_of(tasks: Mapping[str, Any], *, cache_requests: bool = False) -> di
 
 
 def mark_redefined(task_dict: Mapping[Any, Any]) -> None:
-    """Let a response cache tell a redefined task from the package's own: its keys name functions without their files."""
+    """Mark redefined tasks for a response cache, whose keys name functions without their files."""
     for name, task in task_dict.items():
         if isinstance(task, Mapping):
             mark_redefined(task)
@@ -151,7 +152,7 @@ def _asked(name: str, task: Any) -> dict[str, Any] | None:
     # Documents of a user's task may be anything.
     except Exception as error:
         logger.warning(
-            f"{name}: what it asks about has no digest ({type(error).__name__}: {error}). "
+            f"{name}: the digest of its documents cannot be computed ({type(error).__name__}: {error}). "
             "The run is scored, but cannot be submitted."
         )
         return None
@@ -189,7 +190,7 @@ def expected(name: str, model: str | None, *, is_chat: bool, with_data: bool = T
 
 
 def differences(ran: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the fields of two definitions that are not equal, with the expected value and the one that ran."""
+    """Return the fields in which two definitions differ, with the expected value and the one that ran."""
     found: dict[str, dict[str, Any]] = {}
     for field in sorted(ran.keys() | own.keys()):
         before, after = own.get(field), ran.get(field)
@@ -207,7 +208,7 @@ def _is_plain_mapping(value: Any) -> bool:
 
 
 def recorded(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the record of a definition in a task's metadata, None if there is none of the right form."""
+    """Return the record of a definition in a task's metadata, None if it is missing or malformed."""
     found = metadata.get("definition")
     if (
         not isinstance(found, Mapping)
@@ -219,7 +220,7 @@ def recorded(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def is_chat_record(definition: Mapping[str, Any]) -> bool:
-    """Tell whether a record is of a task for chat models."""
+    """Tell whether a recorded task is for chat models."""
     return definition["fields"].get("class") == _CLASSES[1]
 
 
@@ -249,14 +250,14 @@ def _fields(task: Any) -> Fields:
 
 
 def _in_effect(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what stands under the name of a model, and what the run records by itself."""
+    """Leave out options for single models, and options that the run records separately."""
     return {
         key: value for key, value in options.items() if not isinstance(value, Mapping) and key not in _RECORDED_OPTIONS
     }
 
 
 def _metrics(entries: Any) -> Any:
-    """Leave out which way an arrow of the harness's table points."""
+    """Leave out ``higher_is_better``, which only changes an arrow in the harness's table."""
     if not isinstance(entries, list):
         return entries
     return [
@@ -275,7 +276,7 @@ def _default_fields() -> Fields:
 
 
 def _without_bypass(ran: Fields, own: Fields) -> Fields:
-    """Undo what ``--predict_only`` sets: no metric is computed, and the run records that option."""
+    """Undo the changes by ``--predict_only``, which the run records separately."""
     if ran["process_results"] is None and ran["metric_list"] == [{"metric": "bypass"}]:
         return ran | {field: own[field] for field in ("process_results", "metric_list")}
     return ran
@@ -297,7 +298,7 @@ def _class_name(found: type) -> Any:
 
 
 def _messages(task: Any) -> Any:
-    """Return roles and parts of what a chat model is sent for the first document with a blank image."""
+    """Return roles and parts of the messages to a chat model for the first document, with a blank image."""
     from PIL import Image
 
     document = dict(task.eval_docs_no_media[0]) | {"image": Image.new("RGB", (64, 64))}

@@ -1,4 +1,4 @@
-"""How a log reads now against how it was read when it was made: counts of what moved, and of what is taken off."""
+"""Compare logged scores with new ones: count what changed, and what is removed before answers are read."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 Sample = Mapping[str, Any]
 Items = Mapping[str, Any]
 
-# Scores closer than this are the same: logs hold them in full.
+# Scores closer than this are equal: logs store them in full precision.
 _TOLERANCE = 1e-9
-# By metric, the field that is its score.
+# The field with the score of each metric.
 _SCORES = {"acc": "acc", "acc_strict": "score", "grit": "grit"}
-# By metric, the field that names a kind of response.
+# The field with the kind of response of each metric.
 _KINDS = {"unparsed": "kind", "boxes_unparsed": "kind", "failed": "failed"}
 _NAMES = {"unparsed": "kind of response", "boxes_unparsed": "kind of response", "failed": "failed or not"}
 
 
 def changes(samples: Sequence[Sample], items: Sequence[Items]) -> dict[str, str]:
-    """By metric how many logged scores and kinds are others now, in words; metrics without a change are left out.
+    """Describe, by metric, how many logged scores and kinds have changed; leave out metrics without a change.
 
     Args:
         samples: of one task, as logged.
-        items: what scoring each of them again gives.
+        items: the result of scoring each of them again.
 
     >>> changes([{"acc": {"acc": 0.0}}], [{"acc": {"acc": 1.0}}])
     {'acc': '1 (1 up, 0 down)'}
@@ -42,7 +42,7 @@ def changes(samples: Sequence[Sample], items: Sequence[Items]) -> dict[str, str]
 
 
 def _pairs(metric: str, field: str, samples: Sequence[Sample], items: Sequence[Items]) -> Iterable[tuple[Any, Any]]:
-    """The logged and the new value of a field, where the log has it."""
+    """Yield the logged and the new value of a field for each sample that has it."""
     for sample, item in zip(samples, items, strict=True):
         logged = sample.get(metric)
         if metric in item and isinstance(logged, Mapping) and type(logged.get(field)) in (int, float, bool, str):
@@ -50,7 +50,7 @@ def _pairs(metric: str, field: str, samples: Sequence[Sample], items: Sequence[I
 
 
 def taken_off(failures: Sequence[Items]) -> str:
-    """How many responses had something beside the answer, and of which kind, in words; empty if none had.
+    """Describe how many responses had text beside the answer removed, by kind; empty if none had.
 
     Args:
         failures: the items of the metric ``failed``.

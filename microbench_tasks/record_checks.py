@@ -1,4 +1,4 @@
-"""Check what a run records of the documents it asked about and of the boxes it asked for."""
+"""Check a run's records of the documents it asked about and of the prompt for boxes."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ if TYPE_CHECKING:
 
 
 def asked_reasons(run: LoggedRun) -> list[str]:
-    """List the tasks of which the digest of the documents asked about is of another number than the run has."""
+    """List the tasks whose recorded digest covers another number of documents than the run has."""
     reasons = []
     for task in run.samples:
         recorded = (run.metadata(task).get("asked") or {}).get("num_documents")
         size = (run.recorded().get("n-samples") or {}).get(task, {}).get("original")
         if None not in (recorded, size) and size != recorded:
             reasons.append(
-                f"{task}: {recorded} documents were asked about (metadata.asked), but it has {size} (n-samples)."
+                f"{task}: metadata.asked says {recorded} documents, but n-samples says {size}. "
+                "Submit the unchanged files of the run."
             )
     return reasons
 
 
 def box_reasons(run: LoggedRun) -> list[str]:
-    """List where the record of the prompt for boxes is none that the run's model and settings give."""
+    """List where the recorded prompt for boxes does not follow from the run's model and settings."""
     config = run.recorded().get("config") or {}
     model, arguments = config.get("model"), typed_arguments(config.get("model_args"))
     records = [run.metadata(task).get("boxes") for task in run.samples if catalog.TASKS[task].subject == "boxes"]
@@ -36,7 +37,7 @@ def box_reasons(run: LoggedRun) -> list[str]:
 
 
 def typed_arguments(arguments: Any) -> Mapping[str, Any]:
-    """The arguments of a model by name, given as a mapping or as they are typed (``a=1,b=2``)."""
+    """Return the arguments of a model by name, from a mapping or from text (``a=1,b=2``)."""
     if isinstance(arguments, Mapping):
         return arguments
     return dict(part.partition("=")[::2] for part in arguments.split(",")) if isinstance(arguments, str) else {}

@@ -1,4 +1,4 @@
-"""Values of a task's configuration as JSON: functions by the object that they are, not by the name that they give."""
+"""Convert values of a task's configuration to JSON; identify functions as objects, not by the name that they claim."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def as_text(value: Any, length: int = 200) -> str:
-    """Return a recorded value in one short line of ASCII."""
+    """Return a recorded value as one short line of ASCII."""
     if isinstance(value, Mapping) and FUNCTION in value:
         name = json.dumps(str(value[FUNCTION]))[1:-1]
         return f"{name} ({json.dumps(str(value.get('file')))[1:-1]})" if "sha256" in value else name
@@ -35,7 +35,7 @@ def rendered(value: Any) -> Any:
         return value
     if isinstance(value, Mapping):
         entries = {str(key): rendered(entry) for key, entry in value.items()}
-        # No mapping of a user's must look like a function of this package.
+        # A user's mapping must not look like the record of a function.
         return {"mapping": entries} if FUNCTION in entries else entries
     if isinstance(value, list | tuple):
         return [rendered(entry) for entry in value]
@@ -80,6 +80,6 @@ def _source_of(value: Any) -> dict[str, Any]:
     try:
         file = inspect.getsourcefile(inspect.unwrap(value))
         return {"file": Path(file).name, "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
-    # Built in, made by another function, or typed at a prompt.
+    # Built in, made at run time, or typed at a prompt.
     except (OSError, TypeError, ValueError):
         return {"file": None, "sha256": None}

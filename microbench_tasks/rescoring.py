@@ -223,10 +223,10 @@ def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], 
     is_older = version not in (None, TASK_VERSION)
     if is_older:
         moved = ", ".join(f"{metric} {count}" for metric, count in changes(samples, items).items())
-        notes.append(f"{name}: scored by version {version} when it ran, read by version {TASK_VERSION} now; samples that moved: {moved or 'none'}")
+        notes.append(f"{name}: scored by version {version} in the run, by version {TASK_VERSION} now; samples whose score changed: {moved or 'none'}")
     beside = taken_off([item["failed"] for item in items])
     if beside:
-        notes.append(f"{name}: taken off before the answer was read, {beside}")
+        notes.append(f"{name}: removed before the answer was read: {beside}")
     changed = [sample["doc_id"] for sample, item in zip(samples, items) if "score" in sample and abs(sample["score"] - item["score"]) > _SCORE_TOLERANCE]
     if changed and not is_older:
         notes.append(f"{name}: the logged score of {len(changed)} sample(s) differs, such as document {changed[0]}")
@@ -287,7 +287,7 @@ def logged_samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     seen: dict[int, int] = {}
     content = _content(file)
     if not content:
-        raise DataError(f"{file}: holds no sample.")
+        raise DataError(f"{file}: contains no samples.")
     # Not splitlines, which also breaks at characters that a response may hold.
     for number, text in enumerate(content.rstrip(b"\n").split(b"\n"), start=1):
         try:
@@ -498,7 +498,7 @@ def as_table(rescored: Rescored) -> str:
 
 
 def marked_name(name: str, rescored: Rescored) -> str:
-    """The name of a task or group; with a mark if a task of it was redefined."""
+    """Return the name of a task or group, marked if one of its tasks was redefined."""
     return f"{name} (REDEFINED)" if rescored.redefined.keys() & set(catalog.tasks_named([name])) else name
 
 

@@ -27,7 +27,7 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
     Args:
         doc: a document (see `microbench_tasks.documents`).
         results: the response, in a list of one; of several (``--repeats``) the first counts.
-        prompt: what the model was asked, to the letter; None for the task's own prompt with nothing around it.
+        prompt: the exact prompt of the model; None for the task's own prompt.
 
     Returns:
         Per metric of the tasks' YAML the item it aggregates.
@@ -41,7 +41,7 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
         ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
         matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `answers.KINDS`)
         and ``in_total``. ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
-        and ``taken_off`` (kinds of what stood beside the answer: ``prompt`` and those of `answer_part`).
+        and ``taken_off`` (kinds of removed text: ``prompt`` and those of `answer_part`).
 
         ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.
     """
@@ -94,7 +94,7 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         response: the model's text.
         convention: how to read it, a key of `boxes.CONVENTIONS`.
         model_input_size: width and height of the image as the model saw it.
-        prompt: what the model was asked, to the letter; empty if that is not known.
+        prompt: the exact prompt of the model; empty if it is not known.
 
     Returns:
         Per metric of the tasks' YAML the item it aggregates.
@@ -137,7 +137,7 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
 
 
 def _own_prompt(doc: dict[str, Any]) -> str:
-    # What a log holds of a document lacks its question.
+    # Documents in a log lack the question.
     return microbench_doc_to_text(doc) if "question" in doc else ""
 
 

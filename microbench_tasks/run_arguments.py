@@ -1,12 +1,12 @@
-"""Which model arguments and generation keys a submitted run may set: an allow-list.
+"""Check model arguments and generation keys of a submitted run against an allow-list.
 
-Classes of lmms-eval take arguments that add to the prompt, reorder it, or cut the answer, and no log shows them. So
-an argument is accepted only if it stands here: it says which weights are evaluated, how and where they are computed,
-how a request travels, how an image is scaled for the encoder, or how long and how greedily the model answers. All of
-them are recorded in the submission. Every other argument is refused by name.
+Some arguments of lmms-eval's classes add to the prompt, reorder it, or cut the answer, and no log shows it. An
+argument is accepted only if it is listed here: it selects the weights, how and where they are computed, how a
+request is sent, how an image is scaled for the encoder, or the length and sampling of the answer. All accepted
+arguments are recorded in the submission. Every other argument is refused by name.
 
-Decided by reading the model classes of lmms-eval 0.7.3. Not accepted on purpose, for example: ``tokenizer`` and
-``processor`` (they bring a chat template), ``interleave_visuals`` and ``image_first`` (they move the image),
+The list comes from reading the model classes of lmms-eval 0.7.3. Left out on purpose are, for example, ``tokenizer``
+and ``processor`` (they bring a chat template), ``interleave_visuals`` and ``image_first`` (they move the image),
 ``disable_thinking`` (``mistral3_vl`` adds a sentence), ``truncate_context`` (cuts the prompt).
 """
 
@@ -20,8 +20,8 @@ from typing import Any
 
 from microbench_tasks import privacy
 
-_UNKNOWN = "unknown argument: it may change what the model is told or shown"
-_CUTS = "it cuts the answer, so that something else is read than the model said"
+_UNKNOWN = "unknown argument: it may change the prompt or the image that the model gets"
+_CUTS = "it cuts the answer, so only a part of what the model said is scored"
 _WAY_OUT = "Run without it, or score the run with microbench rescore instead of submitting it."
 
 
@@ -29,7 +29,7 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# How long and how greedily a model answers.
+# Length and sampling of an answer.
 SAMPLING = _words("""
     max_new_tokens max_tokens max_completion_tokens max_length min_new_tokens min_tokens min_length
     temperature top_p top_k min_p typical_p do_sample seed num_beams num_beam_groups diversity_penalty length_penalty
@@ -37,14 +37,15 @@ SAMPLING = _words("""
     use_cache cache_implementation reasoning_effort thinking_budget enable_thinking
 """)
 
-# Which weights. The checkpoint's own tokenizer and processor come with them.
+# Selection of the weights, with the checkpoint's own tokenizer and processor.
 _WEIGHTS = _words("""
     model pretrained model_version model_name model_path model_base base_model model_id_name model_type revision
-    code_revision variant subfolder load_format config_format download_dir cache_dir vision_model language_model vision_tower
+    code_revision variant subfolder load_format config_format download_dir cache_dir vision_model language_model
+    vision_tower
     pretrained_llm pretrained_vit pretrained_llama_model pretrained_llama_proj_model projection_path peft_model
     merge_with merge alpha density
 """)
-# How and where they are computed.
+# Precision, device and engine.
 _COMPUTE = _words("""
     device device_map dtype torch_dtype precision weight_type half compile low_cpu_mem_usage trust_remote_code
     attn_implementation attn_backend use_flash_attention_2 use_flash_attn load_in_4bit load_in_8bit tie_weights
@@ -56,7 +57,7 @@ _COMPUTE = _words("""
     compile_prefilling reduce_generation_overhead infer_auto_device_map skip_mm_profiling tokenizer_mode
     disable_mm_preprocessor_cache mm_processor_cache_gb pad_token_id
 """)
-# How a request travels, and where files are kept.
+# Connection to a server, and folders for files.
 _TRANSPORT = _words("""
     base_url api_url api_key host port timeout request_timeout max_retries max_retry retry_backoff_s num_concurrent
     num_cpus azure_openai httpx_trust_env vertexai project location work_dir tmp_folder metrics_output_path
@@ -71,7 +72,7 @@ _SCALING = _words("""
     do_image_splitting max_soft_tokens mm_spatial_pool_stride mm_spatial_pool_mode mm_spatial_pool_out_channels
     mm_resampler_type mm_resampler_location patch_size downsample_ratio preprocess padding resolution is_qwen3_vl
 """)
-# Of video and sound, which no task of this package has.
+# Settings for video and sound, which no task of this package has.
 _VIDEO = _words("""
     fps video_fps target_fps max_frames_num max_num_frames num_frames nframes max_frame_num max_frames num_frame
     num_frm video_max_frames fixed_num_frames num_video_frames num_segments video_decode_backend video_force_sample
@@ -84,7 +85,7 @@ GENERATION_KEYS = SAMPLING | _words("image_aspect_ratio api_key timeout")
 
 # Conversation templates by their name in the model's own library. A path or a text would be another prompt.
 _NAMED_TEMPLATES = _words("conv_template conv_mode")
-# Accepted with the value that the classes have anyway.
+# Accepted only with the default value of the classes.
 _DEFAULTS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(("chat_template", "system_prompt", "reasoning_prompt"), frozenset({"", "none"})),
     **dict.fromkeys(("interleave_visuals", "truncate_context"), frozenset({"false"})),
@@ -103,7 +104,7 @@ _GENERATION_MAPPINGS = _words(
     "generation_config override_generation_config generation_kwargs gen_kwargs sampling_params"
 )
 
-# Where an answer ends: a list of no words cuts nothing.
+# Keys that end an answer; an empty list is harmless.
 CUTTING = _words(
     "until stop stops stop_sequences stop_strings stop_token_ids stop_words stopping_criteria eos_token_id"
 )
@@ -123,7 +124,7 @@ def generation_reasons(option: str, settings: Any) -> list[str]:
 
 
 def _sentence(option: str, name: str, why: str) -> str:
-    # The name may be anybody's text, and a secret at a wrong place; values are never shown.
+    # The name may be any text, even a misplaced secret. Values are never shown.
     shown = "(removed)" if any(privacy.secrets(name)) else name.encode("unicode_escape").decode("ascii")
     return f"{option}: {shown[:80]}: {why}. {_WAY_OUT}"
 
@@ -157,7 +158,7 @@ def _is_known(name: str, value: Any, *, is_generation: bool) -> bool:
     if name in _NAMED_TEMPLATES:
         return not is_generation and isinstance(value, str) and _PLAIN_NAME.fullmatch(value) is not None
     known = GENERATION_KEYS if is_generation else MODEL_ARGUMENTS
-    # A known argument has a plain value; in a mapping or list could stand anything.
+    # A known argument must have a plain value: a mapping or nested list could contain anything.
     return (
         name in known
         and not isinstance(value, Mapping)
@@ -169,7 +170,7 @@ def _pairs(arguments: Any) -> Iterator[tuple[str, Any]]:
     """Yield ``(name, value)`` of arguments as the harness reads them."""
     if isinstance(arguments, str):
         parts = [part.partition("=") for part in _split(arguments)]
-        # Without an equals sign the harness would have taken none of them.
+        # The harness would have rejected a part without an equals sign.
         yield from ((name.strip() if sign else "a part that is not name=value", value) for name, sign, value in parts)
         return
     if isinstance(arguments, Mapping):
@@ -193,7 +194,7 @@ def _split(text: str) -> list[str]:
 
 
 def _parsed(value: Any) -> Any:
-    """Return a text that is a JSON or Python mapping or list as such."""
+    """Parse a text that is a mapping or list in JSON or Python; return other values unchanged."""
     if not isinstance(value, str):
         return value
     text = value.strip().strip("'\"").strip()
@@ -204,5 +205,5 @@ def _parsed(value: Any) -> Any:
             return read(text)
         except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
             continue
-    # What looks like a mapping may be read more leniently by the class that gets it.
+    # The model's class may still read it as a mapping, so it is treated as one.
     return {"unreadable": text} if text[0] == "{" else text

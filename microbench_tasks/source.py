@@ -54,7 +54,7 @@ RELEASE_SHARDS = (
     "534beca2084a250d4436340c78accc9fe7cc2d6063d4884302e7e7f141edad6c",
 )
 
-# The shards' paths in the repository, and what they weigh.
+# The shards' paths in the repository, and their total size.
 RELEASE_FILES = tuple(f"{HUB_CONFIG}/0.1.0/ubench-test-{number:05d}-of-00007.arrow" for number in range(7))
 RELEASE_SIZE = "3.57 GB"
 
@@ -72,7 +72,7 @@ _CHOICES = f"{SETTING} may be unset (the release on the Hub, {HUB_ID}), a folder
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """A resolved data source; one object as long as the setting and the files behind it stay the same.
+    """Describe a resolved data source; the same object is returned until the setting or its files change.
 
     Attributes:
         label: names it in messages.
@@ -118,7 +118,7 @@ def cache_hint() -> str:
 
 
 def load(source: Source) -> datasets.Dataset:
-    """The rows of ``source``, images still encoded, without decoding or copying them; read once per process.
+    """Return the rows of ``source``, images still encoded, without decoding or copying them; read once per process.
 
     Raises:
         DataError: ``datasets`` cannot load it.
@@ -141,12 +141,12 @@ def _load(source: Source) -> datasets.Dataset:
         cause = error.__cause__ or error
         raise DataError(f"{source.label}: cannot be loaded: {type(cause).__name__}: {str(cause).rstrip('.')}. {_CHOICES}.") from error
     if not len(loaded[SPLIT]):
-        raise DataError(f"{source.label}: holds no row.")
+        raise DataError(f"{source.label}: contains no rows.")
     return loaded[SPLIT]
 
 
 def of_task(task: Task, download: bool = False) -> Source:
-    """The source that ``task`` asks about now; see `current` for ``download``.
+    """Return the source that ``task`` asks about now; see `current` for ``download``.
 
     Raises:
         DataError: its setting names nothing that can be read.
@@ -195,40 +195,40 @@ _YAML_VALUES: dict[str, Callable[[Source], Any]] = {
 
 
 def release_on_hub() -> hub.PinnedFiles:
-    """The release's shards, by their hashes."""
+    """Return the release's shards with their hashes."""
     instead = f"To use a copy of the data instead, set {SETTING} to its folder, or to {DEMO} for the embedded demo set."
     return hub.PinnedFiles(HUB_ID, HUB_REVISION, dict(zip(RELEASE_FILES, RELEASE_SHARDS)), RELEASE_SIZE, instead)
 
 
 def release_sha256() -> str:
-    """The content hash of the release, on the Hub or of a copy."""
+    """Return the content hash of the release, which copies share."""
     return combined_sha256(RELEASE_SHARDS)
 
 
 def combined_sha256(hashes: Iterable[str]) -> str:
-    """The content hash of several files in order."""
+    """Return the content hash of several files in order."""
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 def release_identity() -> dict[str, Any]:
-    """What results files record of the release on the Hub."""
+    """Return the record of the release on the Hub for results files."""
     return hub_identity(HUB_CONFIG, HUB_REVISION) | {"sha256": release_sha256(), "is_release": True}
 
 
 def is_release(identity: Mapping[str, Any]) -> bool:
-    """Whether what is recorded of a source, wherever it lay, is exactly what is recorded of the release's own bytes."""
+    """Tell whether the record of a source is that of the release, on the Hub or in a folder."""
     copied = {"source": "folder"} | _measured(release_sha256())
     return without_path(identity) in (release_identity(), copied)
 
 
 def hub_identity(config: str, revision: str) -> dict[str, Any]:
-    """What results files record of a config on the Hub, but for its content hash."""
+    """Return the record of a config on the Hub for results files, without its content hash."""
     return {"source": "hub", "id": HUB_ID, "config": config, "revision": revision}
 
 
 def _hub_source(label: str, download: bool) -> Source:
     if not download and hub.missing(release_on_hub()):
-        # Other bytes than the release's would be refused, so its identity is known before it is there.
+        # Only the release's own bytes are accepted, so its identity is known before the download.
         return Source(label, _NOT_DOWNLOADED, release_identity())
     data_files = hub.local_paths(release_on_hub(), download)
     return _source_of_files(label, data_files, lambda sha256: hub_identity(HUB_CONFIG, HUB_REVISION) | _measured(sha256))
@@ -256,12 +256,12 @@ def demo_folder() -> Path:
 
 
 def folder_source(setting: str, label: str, identify: Callable[[str], dict[str, Any]] | None = None) -> Source:
-    """The source in the folder ``setting``, which messages name ``label``.
+    """Resolve the folder ``setting``.
 
     Args:
         setting: the folder.
         label: names it in messages.
-        identify: makes what results files record of the content hash; by default the folder's path with it.
+        identify: turns the content hash into the record for results files; by default with the folder's path.
 
     Raises:
         DataError: it is not usable.
@@ -306,11 +306,11 @@ def _data_files(folder: Path, label: str) -> list[Path]:
         found = sorted(file for file in root.rglob("*") if file.suffix in (".arrow", ".parquet") and not file.is_dir() and not file.name.startswith("cache-"))
         found = [file for file in found if _names_split(file, (SPLIT,))] or found
         if found and all(_names_split(file, _OTHER_SPLITS) for file in found):
-            raise DataError(f"{label}: holds other splits only ({found[0].name}, …). Expected files of the split {SPLIT!r}.")
+            raise DataError(f"{label}: contains other splits only ({found[0].name}, …). Expected files of the split {SPLIT!r}.")
     if not found:
-        raise DataError(f"{label}: holds no .arrow or .parquet file. {_CHOICES}.")
+        raise DataError(f"{label}: contains no .arrow or .parquet files. {_CHOICES}.")
     if len({file.suffix for file in found}) > 1:
-        raise DataError(f"{label}: holds both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it.")
+        raise DataError(f"{label}: contains both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it.")
     unreadable = [str(file) for file in found if not file.is_file()]
     if unreadable:
         raise DataError(f"{label}: missing file(s) {', '.join(unreadable)}. Download the folder again.")
@@ -339,7 +339,7 @@ def _check_shards(found: list[Path], label: str) -> None:
             shards.setdefault((match["stem"], int(match["total"])), set()).add(int(match["index"]))
     if len(shards) > 1:
         sets = ", ".join(f"{stem} (of {total})" for stem, total in sorted(shards))
-        raise DataError(f"{label}: holds several sets of shards: {sets}. Expected one: point {SETTING} at its folder.")
+        raise DataError(f"{label}: contains several sets of shards: {sets}. Expected one: point {SETTING} at its folder.")
     for (stem, total), indices in shards.items():
         name, missing, surplus = Path(stem).name, sorted(set(range(total)) - indices), sorted(indices - set(range(total)))
         if missing or surplus:

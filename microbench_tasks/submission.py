@@ -98,7 +98,7 @@ def load(folder: Path) -> Submission:
 
 
 def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """List files that are missing, are not the named ones, are not named, or are none of a submission's."""
+    """List files that are missing, changed, not named in the manifest, or not part of a submission."""
     expected = {CARD, *(f"{SAMPLES_FOLDER}/{task}.jsonl.gz" for task in manifest["num_samples"])}
     expected |= {MARKS[manifest["data"]["kind"]]} if manifest["data"]["kind"] in MARKS else {EVAL_RESULTS} if hub_formats.are_for_the_hub(manifest) else set()
     named = manifest["files"]
@@ -107,8 +107,8 @@ def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     surplus = {name for name in present.keys() - named.keys() - {MANIFEST} if not _is_of_a_download(name)}
     surplus -= {name for name in surplus & folders if untrusted.other_kind(present[name]) == untrusted.FOLDER}
     problems = [f"{name} is not named in {MANIFEST} (files)." for name in sorted(expected - named.keys())]
-    problems += [f"{name} is named in {MANIFEST} (files), but is none of this submission's." for name in sorted(named.keys() - expected)]
-    problems += [f"{name} is not of this submission: {MANIFEST} (files) does not name it." for name in sorted(surplus)]
+    problems += [f"{name} is named in {MANIFEST} (files), but does not belong to this submission." for name in sorted(named.keys() - expected)]
+    problems += [f"{name} does not belong to this submission: {MANIFEST} (files) does not name it." for name in sorted(surplus)]
     for name, digest in named.items():
         problems += _content_problems(name, present.get(name), digest)
     return problems
@@ -118,7 +118,7 @@ def _content_problems(name: str, path: Path | None, digest: str) -> list[str]:
     if path is None:
         return [f"{name} is missing."]
     if kind := untrusted.other_kind(path):
-        return [f"{name} is {kind}: expected the file itself."]
+        return [f"{name} is {kind}, expected a regular file."]
     try:
         content = untrusted.read_regular_file(path, follow_links=False)
     except DataError as error:
@@ -129,7 +129,7 @@ def _content_problems(name: str, path: Path | None, digest: str) -> list[str]:
 
 
 def sample_form_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
-    """List where samples are not in the form that `submit` writes."""
+    """List the samples that are not in the form that `submit` writes."""
     paths = {task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in manifest["num_samples"]}
     return [problem for task, path in paths.items() for problem in submission_samples.form_problems(path, task)]
 
@@ -240,7 +240,7 @@ def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
     recorded = run.recorded()
     config, loaded = recorded.get("config") or {}, recorded.get("loaded_model")
     arguments = _cleaned(config.get("model_args") or "")
-    # What other packages' models record besides has no meaning that a check could know.
+    # Checks do not know the other fields that models of other packages record.
     known = submission_manifest.schema()["properties"]["model"]["properties"]["loaded_model"]["properties"]
     loaded = loaded and {name: value for name, value in _cleaned(loaded).items() if name in known}
     return {
@@ -276,7 +276,7 @@ def _versions(metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _version(recorded: Any) -> str:
-    """A version in its normal form; a text that is none says nothing."""
+    """Return a version in its normal form; ``unknown`` for a text that is not a version."""
     from packaging.version import InvalidVersion, Version
 
     try:

@@ -19,7 +19,7 @@ SCHEMA_VERSION = 2
 MANIFEST = "submission.json"
 UNKNOWN = "unknown"
 DATE_FORM = "%Y-%m-%dT%H:%M:%SZ"
-# The benchmark was published on this day (arXiv 2407.01791); no run is older.
+# The day on which the benchmark was published (arXiv 2407.01791): no run can be older.
 FIRST_DAY = datetime.datetime(2024, 7, 1, tzinfo=datetime.UTC)
 # Clocks and time zones go wrong.
 _CLOCK_ERROR = datetime.timedelta(days=1)
@@ -32,10 +32,10 @@ _RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read ``submission.json``; raise `DataError` where it is missing or no JSON object."""
+    """Read ``submission.json``; raise `DataError` if it is missing or not a JSON object."""
     path = folder / MANIFEST
     if not path.exists() and not path.is_symlink():
-        raise DataError(f"{folder}: holds no {MANIFEST}. Name the folder that microbench submit wrote.")
+        raise DataError(f"{folder}: contains no {MANIFEST}. Name the folder that microbench submit wrote.")
     content = untrusted.read_regular_file(path, _LARGEST, follow_links=False)
     try:
         manifest = untrusted.parse_json(content)
@@ -47,13 +47,13 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def digest_of(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 of a manifest's content in a form that does not depend on how the file is laid out."""
+    """Return the SHA-256 of a manifest's content, whatever the layout of the file."""
     content = {name: value for name, value in manifest.items() if name != "digest"}
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def digest_problems(manifest: Mapping[str, Any]) -> list[str]:
-    """Whether the manifest is not the one that its digest was made of."""
+    """Report a manifest whose content does not match its digest."""
     return (
         []
         if manifest["digest"] == digest_of(manifest)
@@ -62,11 +62,11 @@ def digest_problems(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
-    """List where a manifest is not as the schema says, or contradicts itself, by field."""
+    """List the fields in which a manifest violates the schema or contradicts itself."""
     if manifest.get("schema_version") == 1:
         return [
             f"{MANIFEST}, schema_version: 1 has no record of the documents that were asked about (data.asked). "
-            "Submit the run again with this version of microbench; a run without that record must be run again."
+            "Run microbench submit again with this version; if the run has no such record, repeat the run."
         ]
     errors = sorted(_validator().iter_errors(manifest), key=lambda error: error.json_path)
     problems = [f"{error.json_path.removeprefix('$.')}: {_shortened(error.message)}" for error in errors]
@@ -76,7 +76,7 @@ def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
 
 @functools.cache
 def schema() -> dict[str, Any]:
-    """The JSON schema of the manifest."""
+    """Read the JSON schema of the manifest."""
     return json.loads(Path(__file__).with_name("submission_schema.json").read_text(encoding="utf-8"))
 
 
@@ -84,7 +84,7 @@ def schema() -> dict[str, Any]:
 def _validator() -> Any:
     import jsonschema
 
-    # To JSON schema 1.0 is an integer, too.
+    # JSON schema counts 1.0 as an integer, too.
     checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
@@ -96,14 +96,14 @@ def _shortened(text: str) -> str:
 
 
 def _unprintable(value: Any, field: str = "") -> Iterator[str]:
-    """Name each field with a character that cannot be seen, or that turns a text around."""
+    """Name each field with an invisible character or one that changes the direction of text."""
     if isinstance(value, str):
         if printable(value) != value:
-            yield f"{field}: holds a character that does not print: {_shortened(ascii(value))}"
+            yield f"{field}: contains a character that does not print: {_shortened(ascii(value))}"
     elif isinstance(value, Mapping):
         for key, entry in value.items():
             if printable(key) != key:
-                yield f"{field}: a key holds a character that does not print: {_shortened(ascii(key))}"
+                yield f"{field}: a key contains a character that does not print: {_shortened(ascii(key))}"
             yield from _unprintable(entry, f"{field}.{key}" if field else key)
     elif isinstance(value, list):
         for position, entry in enumerate(value):
@@ -113,7 +113,7 @@ def _unprintable(value: Any, field: str = "") -> Iterator[str]:
 def _contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
     tasks = manifest["num_samples"]
     yield from (
-        f"num_samples: {task} is no task of Micro-Bench" for task in sorted(tasks.keys() - catalog.TASKS.keys())
+        f"num_samples: {task} is not a task of Micro-Bench" for task in sorted(tasks.keys() - catalog.TASKS.keys())
     )
     yield from _task_contradictions(manifest)
     yield from _identity_contradictions(manifest["data"]["sources"])
@@ -127,18 +127,18 @@ def _contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"model.precision: is {stated!r}, but loaded_model and model_args say {expected!r}"
     for name, figures in manifest["scores"].items():
         kinds = sorted(figures.get("unparsed_by_kind", {}).keys() - set(answers.KINDS))
-        yield from (f"scores.{name}.unparsed_by_kind: {kind} is no kind of answer" for kind in kinds)
+        yield from (f"scores.{name}.unparsed_by_kind: {kind} is not a kind of answer" for kind in kinds)
 
 
 def _task_contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Every task has one entry in each table by task, and no other has one."""
+    """List tasks without an entry in a table by task, and entries of other tasks."""
     tasks = manifest["num_samples"]
     tables = {
         "data.asked": manifest["data"]["asked"],
         "model.generation_kwargs": manifest["model"]["generation_kwargs"],
     }
     for field, table in tables.items():
-        yield from (f"{field}: nothing about {task}" for task in sorted(tasks.keys() - table.keys()))
+        yield from (f"{field}: {task} is missing" for task in sorted(tasks.keys() - table.keys()))
         yield from (f"{field}: {task} has no samples" for task in sorted(table.keys() - tasks.keys()))
     if manifest["settings"]["boxes"] is not None and not any(
         catalog.TASKS[task].subject == "boxes" for task in tasks if task in catalog.TASKS
@@ -159,7 +159,7 @@ def _date_problems(date: str) -> Iterator[str]:
     try:
         started = datetime.datetime.strptime(date, DATE_FORM).replace(tzinfo=datetime.UTC)
     except ValueError:
-        yield f"run.date: there is no {date}"
+        yield f"run.date: {date} does not exist"
         return
     if started < FIRST_DAY:
         yield f"run.date: {date} is before the benchmark was published ({FIRST_DAY.date()})"
@@ -180,7 +180,7 @@ def _version_problems(version: str) -> Iterator[str]:
 
 
 def precision_of(loaded: Mapping[str, Any] | None, arguments: Any) -> str:
-    """The precision of the weights as the model records it, or else as it was asked for."""
+    """Return the precision of the weights as the model records it, or else as it was requested."""
     typed = record_checks.typed_arguments(arguments)
     return str(
         (loaded or {}).get("precision")

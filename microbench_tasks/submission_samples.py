@@ -1,4 +1,4 @@
-"""The samples of a submission in the one form that ``microbench submit`` writes and every reader accepts."""
+"""Write and check the samples of a submission in the one form that ``microbench submit`` writes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from microbench_tasks.boxes import CONVENTIONS
 from microbench_tasks.schema import MIN_OPTIONS, DataError
 
 FOLDER = "samples"
-# Larger ones are not exact in floating point.
+# Larger integers are not exact in floating point.
 _LARGEST_INTEGER = 2**53
-# Of one file, how many lines are named.
+# How many problems of one file are reported.
 _NAMED = 5
 
 _Check = Callable[[Any], bool]
@@ -61,7 +61,7 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_side, value))
 
 
-# What of a sample scoring the response again needs (see `rescoring`), and which values each may have.
+# The fields of a sample that scoring the response again needs (see `rescoring`), each with a check of its value.
 _SAMPLE: Mapping[str, _Check] = {
     "doc_id": _is_count,
     "target": _is_text,
@@ -91,7 +91,7 @@ def _item_of(task: str) -> tuple[str, Mapping[str, _Check]]:
 
 
 def reduced(task: str, sample: Mapping[str, Any]) -> dict[str, Any]:
-    """What a submission holds of a sample as the harness logged it."""
+    """Return the fields of a logged sample that a submission contains."""
     metric, fields = _item_of(task)
     return {name: sample[name] for name in _SAMPLE} | {metric: {name: sample[metric][name] for name in fields}}
 
@@ -105,12 +105,12 @@ def _line(sample: Any) -> bytes:
     try:
         return json.dumps(sample, ensure_ascii=False, allow_nan=False).encode("utf-8")
     except UnicodeEncodeError:
-        # JSON can hold halves of characters, which UTF-8 cannot.
+        # JSON can contain surrogates, which UTF-8 cannot encode.
         return json.dumps(sample, allow_nan=False).encode()
 
 
 def form_problems(path: Path, task: str) -> list[str]:
-    """List where the samples file of a task is not in the form that `compressed` writes."""
+    """List the lines of a task's samples file that are not in the form that `compressed` writes."""
     try:
         content = untrusted.decompress_gzip(untrusted.read_regular_file(path, follow_links=False), untrusted.LARGEST)
     except DataError as error:
@@ -118,7 +118,7 @@ def form_problems(path: Path, task: str) -> list[str]:
     except ValueError as error:
         return [f"{path.name}: cannot be decompressed ({error})."]
     if not content.endswith(b"\n"):
-        return [f"{path.name}: its last line has no end."]
+        return [f"{path.name}: its last line does not end with a line break."]
     lines = content[:-1].split(b"\n")
     problems = [
         f"{path.name}, line {number}: {problem}."
@@ -133,7 +133,7 @@ def form_problems(path: Path, task: str) -> list[str]:
 def _line_problems(task: str, doc_id: int, line: bytes) -> Iterator[str]:
     try:
         sample = json.loads(line.decode("utf-8"))
-        # What is written as Python writes it has one meaning: no key is there twice, and every number is one.
+        # JSON that Python would write in the same way has one meaning only: no repeated keys, no invalid numbers.
         is_laid_out = line == _line(sample) or line == json.dumps(sample).encode()
         if not is_laid_out:
             untrusted.parse_json(line)
@@ -144,7 +144,7 @@ def _line_problems(task: str, doc_id: int, line: bytes) -> Iterator[str]:
         yield f"expected a sample, got {type(sample).__name__}"
         return
     if not is_laid_out:
-        yield "it is not laid out as microbench submit does: white space, or other forms of numbers and characters"
+        yield "its layout is not that of microbench submit: other white space, numbers or escapes"
     if sample.get("doc_id") != doc_id:
         yield f"expected document {doc_id}, got {sample.get('doc_id')!r:.100}"
     metric, fields = _item_of(task)
@@ -158,16 +158,16 @@ def _fault(line: bytes) -> str:
         untrusted.parse_json(line)
     except ValueError as error:
         return str(error)
-    return "what JSON cannot hold"
+    return "a value that JSON cannot represent"
 
 
 def _field_problems(found: Mapping[str, Any], fields: Mapping[str, _Check], prefix: str) -> Iterator[str]:
     yield from (f"{prefix}{name} is missing" for name in fields if name not in found)
     yield from (
-        f"{prefix}{name}: no submission holds this, so no check knows it" for name in found if name not in fields
+        f"{prefix}{name}: unknown field. Leave it out: no check covers it" for name in found if name not in fields
     )
     yield from (
-        f"{prefix}{name} is {found[name]!r:.100}, which it cannot be"
+        f"{prefix}{name} is {found[name]!r:.100}, which is not a valid value"
         for name, is_right in fields.items()
         if name in found and not is_right(found[name])
     )

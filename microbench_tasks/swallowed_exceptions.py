@@ -1,8 +1,8 @@
 """Find the requests whose exceptions a class of lmms-eval swallowed.
 
 A message that the class logs while it handles an exception marks the request whose document it read last. In doubt (a
-batch, or a message below the level of errors) the request is asked again, alone. Not covered is a class that swallows
-an exception and logs nothing; `tests/test_model_guard.py` lists those of the installed harness.
+batch, or a message below the error level) the request is repeated alone. A class that swallows an exception without
+logging is not covered; `tests/test_model_guard.py` lists those of the installed harness.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _Key = tuple[str, str, Any]
 
 @dataclass
 class _Event:
-    """A message that a class logged while it handled an exception, and whose request it may be about: empty for any."""
+    """Record a message logged during an exception, with the requests that it may concern; none means any request."""
 
     candidates: tuple[_Key, ...]
     is_error: bool
@@ -42,11 +42,13 @@ class _Event:
 
 @dataclass
 class _Watch:
-    """What a class reads and logs while it generates.
+    """Record what a class reads and logs while it generates.
 
     Attributes:
-        read: the documents that it read since it last finished some, in order, each once.
-        order: all documents that it read, in order.
+        batch_size: of the model.
+        read: documents read since the last finished answer, in order, each once.
+        order: all documents in the order of reading.
+        events: messages logged during exceptions.
     """
 
     batch_size: int
@@ -72,17 +74,17 @@ class _Watch:
 
 
 class WatchedModel:
-    """A model that is watched while it answers, and what becomes of requests whose exceptions it swallows."""
+    """Watch a model while it answers, and mark the requests whose exceptions it swallowed."""
 
     def __init__(self, model: Any, original: Callable[[list[Instance]], list[Any]]) -> None:
         self._model = model
         self._original = original
 
     def responses(self, requests: list[Instance], ours: Sequence[bool]) -> list[Any]:
-        """What the model returns; a mark of failure for those of ``ours`` that failed. Others come as they are."""
+        """Return the model's responses, with a failure mark for those of ``ours`` that failed; others are unchanged."""
         keys = [_key(request) if is_ours else None for request, is_ours in zip(requests, ours, strict=True)]
         marks: dict[_Key, str] = {}
-        # By position, since a request may stand there several times.
+        # By position, since the same request may occur several times.
         remaining = list(range(len(requests)))
         found: list[Any] = []
         while remaining:
@@ -90,7 +92,7 @@ class WatchedModel:
                 watch, found = self._call([requests[place] for place in remaining])
                 break
             except _Stopped as stopped:
-                # A class whose first request fails has no answer before it to return, and raises.
+                # If its first request fails, such a class has no previous answer to return, and raises.
                 if not stopped.marks and all(ours):
                     return self._each_alone(requests)
                 if stopped.marks.keys().isdisjoint(keys):
@@ -106,7 +108,7 @@ class WatchedModel:
         return [failure_mark(marks[key]) if key in marks else answers[place] for place, key in enumerate(keys)]
 
     def _judge(self, watch: _Watch, answers: Mapping[_Key, Any], marks: dict[_Key, str]) -> list[_Key]:
-        """Add to ``marks`` what certainly failed; return what must be asked again to know."""
+        """Add certain failures to ``marks``; return the doubtful requests, which must be repeated."""
         doubtful: dict[_Key, None] = {}
         for event in watch.events:
             candidates = [key for key in event.candidates if key in answers] if event.candidates else list(answers)
@@ -120,7 +122,7 @@ class WatchedModel:
         return [key for key in doubtful if key not in marks]
 
     def _each_alone(self, requests: list[Instance]) -> list[Any]:
-        """Ask one by one: a class that reads no documents does not show which request failed."""
+        """Repeat the requests one by one, for a class that does not show which of them failed."""
         marks: dict[_Key, str] = {}
         answers = [self._ask_alone(request, marks) for request in requests]
         keys = map(_key, requests)
@@ -153,7 +155,7 @@ class WatchedModel:
 
 
 class _Stopped(Exception):
-    """A class raised since a request failed before which it had no answer."""
+    """Report that a class raised because a request failed before it had any answer."""
 
     def __init__(self, marks: dict[_Key, str], error: UnboundLocalError) -> None:
         super().__init__(marks)
@@ -176,7 +178,7 @@ def _is_empty(response: Any) -> bool:
 
 
 def _repeats(key: _Key, answers: Mapping[_Key, Any], order: Sequence[_Key]) -> bool:
-    """Whether a response is that of the document that was read before its own."""
+    """Tell whether a response equals that to the document read just before."""
     place = order.index(key) if key in order else 0
     before = answers.get(order[place - 1]) if place else None
     return before is not None and getattr(before, "text", before) == getattr(answers[key], "text", answers[key])
@@ -184,7 +186,7 @@ def _repeats(key: _Key, answers: Mapping[_Key, Any], order: Sequence[_Key]) -> b
 
 @functools.cache
 def source_of(kind: type) -> str:
-    """The source of a class; empty if there is none."""
+    """Return the source code of a class; empty if it is not available."""
     try:
         return inspect.getsource(kind)
     except (OSError, TypeError):
@@ -196,7 +198,7 @@ def source_of(kind: type) -> str:
 
 @contextlib.contextmanager
 def _watching(model: Any, watch: _Watch) -> Iterator[None]:
-    """Let ``watch`` know the documents that the model reads, what it finishes, and what it logs of exceptions."""
+    """Report to ``watch`` what the model reads, when it finishes some, and what it logs during exceptions."""
     thread = threading.get_ident()
     sources = frozenset(inspect.getsourcefile(kind) or "" for kind in type(model).__mro__ if source_of(kind))
 
@@ -229,7 +231,7 @@ def _watching(model: Any, watch: _Watch) -> Iterator[None]:
 
 
 class _NotedDocuments:
-    """``task_dict[task][split][doc_id]`` of a model, which says what is read."""
+    """Wrap a model's ``task_dict[task][split][doc_id]`` and report what is read."""
 
     def __init__(self, mapping: Any, note: Callable[[_Key], None], path: tuple[Any, ...] = ()) -> None:
         self._mapping = mapping
@@ -257,7 +259,7 @@ class _NotedDocuments:
 
 
 class _NotedHook:
-    """A model's hook for answers that are ready, which says so."""
+    """Wrap a model's hook for finished answers and report each call."""
 
     def __init__(self, hook: Any, note: Callable[[], None]) -> None:
         self._hook = hook

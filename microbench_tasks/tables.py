@@ -1,4 +1,4 @@
-"""From data files to a folder that `datasets` and the harness load: a ``save_to_disk`` folder of Arrow streams.
+"""Turn data files into a folder that `datasets` and the harness load: a ``save_to_disk`` folder of Arrow streams.
 
 Arrow streams of plain types (see `arrow_types`) stay where they lie and are memory-mapped there. Other files are
 converted to such a stream once, in the folder where `datasets` keeps its tables.
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 SPLIT = "test"
 # What an Arrow file in the random-access format starts with; a stream does not.
 _ARROW_FILE_MAGIC = b"ARROW1"
-# Goes up when tables are converted otherwise.
+# Goes up when the conversion changes.
 _CONVERSION_VERSION = 1
 
 
 class UnreadableError(ValueError):
-    """A file is torn, or a column has a type that nothing reads."""
+    """Report that a file is damaged or that a column has a type that cannot be read."""
 
 
 def saved_folder(data_files: list[Path], digest: str, label: str) -> Path:
@@ -35,12 +35,12 @@ def saved_folder(data_files: list[Path], digest: str, label: str) -> Path:
 
     Args:
         data_files: Parquet files, Arrow files or Arrow streams, in order.
-        digest: their content hash.
-        label: names them in messages.
+        digest: the hash of their content.
+        label: their name in messages.
 
     Raises:
         UnreadableError: a file cannot be read.
-        DataError: the rows cannot be written where they would have to be.
+        DataError: the converted rows cannot be written.
     """
     if not all(map(_can_be_mapped, data_files)):
         data_files = [_converted(data_files, digest, label)]
@@ -48,7 +48,7 @@ def saved_folder(data_files: list[Path], digest: str, label: str) -> Path:
 
 
 def _can_be_mapped(file: Path) -> bool:
-    """Whether `datasets` and the checks of columns read a file as it is: an Arrow stream of plain types."""
+    """Tell whether a file can be read as it is: an Arrow stream of plain types."""
     import datasets
     import pyarrow as pa
 
@@ -56,7 +56,7 @@ def _can_be_mapped(file: Path) -> bool:
         return False
     try:
         columns = arrow_types.read_schema(file)
-        # Also of a column that nothing reads, the type must be known to `datasets`.
+        # `datasets` must know the types of all columns, even of those that are not read.
         datasets.Features.from_arrow_schema(columns.remove_metadata())
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
         return False
@@ -75,7 +75,7 @@ def _is_plain(column: pa.Field) -> bool:
 
 
 def _converted(data_files: list[Path], digest: str, label: str) -> Path:
-    """An Arrow stream with the same rows, in plain types."""
+    """Write an Arrow stream with the same rows in plain types, once, and return its path."""
     import datasets
     import pyarrow as pa
 
@@ -91,17 +91,17 @@ def _converted(data_files: list[Path], digest: str, label: str) -> Path:
     except files.ChangedError as error:
         raise DataError(f"{label}: {error}.") from error
     except (pa.ArrowException, OSError, TypeError, ValueError, KeyError) as error:
-        # Arrow's errors of a torn file are system errors without a number.
+        # Arrow reports a damaged file as a system error without a number.
         if isinstance(error, OSError) and error.errno is not None:
             raise DataError(
-                f"{label}: cannot be converted into {target}: {error}. Make room there, or set HF_DATASETS_CACHE to "
-                f"another folder."
+                f"{label}: cannot be converted into {target}: {error}. Free some space there, or set "
+                f"HF_DATASETS_CACHE to another folder."
             ) from error
         raise UnreadableError(f"{type(error).__name__}: {str(error).rstrip('.')}") from error
 
 
 def _view(data_files: list[Path], digest: str, label: str) -> Path:
-    """A ``save_to_disk`` folder that names Arrow streams where they lie.
+    """Write a ``save_to_disk`` folder that refers to Arrow streams in their own place.
 
     ``datasets.load_from_disk`` memory-maps what it names, while ``load_dataset`` would first
     copy every byte into its cache.

@@ -1,11 +1,11 @@
-"""Every field of a task's YAML in lmms-eval, and what a run changes if the field is redefined.
+"""List every field of a task's YAML in lmms-eval with its effect on a run.
 
 The table is an allow-list: only fields of effect ``nothing`` may differ from the package's own definition in a
 submission. A field that is not in the table counts as changing what is asked.
 
-A field is of effect ``nothing`` only if lmms-eval never reads it to build requests, to show images, to filter
-responses or to score them (checked in version 0.7.3). Fields that take effect together with another field only,
-such as ``target_delimiter`` with ``multiple_choice``, count by what they change then.
+A field has the effect ``nothing`` only if lmms-eval never reads it to build requests, to show images, to filter
+responses or to score them (checked in version 0.7.3). Some fields have an effect only together with another field,
+such as ``target_delimiter`` with ``multiple_choice``: the table states that effect.
 """
 
 from __future__ import annotations

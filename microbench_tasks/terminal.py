@@ -1,4 +1,4 @@
-"""Keep what strangers wrote from steering the terminal: the one place where texts of a command leave the process."""
+"""Keep untrusted text from controlling the terminal: all output of a command passes through here."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from microbench_tasks.markdown import printable
 
 
 class PrintableStream:
-    """A text stream that shows what does not print as a replacement character.
+    """Replace unprintable characters in a text stream.
 
-    Line ends and tabs are kept; carriage returns, too, where progress bars are drawn.
+    Line ends and tabs are kept; carriage returns only if ``keep_returns``, for progress bars.
     """
 
     def __init__(self, stream: TextIO, *, keep_returns: bool) -> None:
@@ -31,7 +31,7 @@ class PrintableStream:
             self.write(line)
 
     def isatty(self) -> bool:
-        # Whoever asks wants to know whether escape codes are understood, and none passes.
+        # Callers ask this to decide whether to write escape codes, which would be replaced.
         return False
 
     def _encodable(self, text: str) -> str:
@@ -44,13 +44,13 @@ class PrintableStream:
 
 @contextlib.contextmanager
 def printable_streams() -> Iterator[None]:
-    """Let nothing but printable text reach standard output and error, and show unexpected errors there, too."""
+    """Let only printable text reach standard output and error, tracebacks included."""
     output, error = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = PrintableStream(output, keep_returns=False), PrintableStream(error, keep_returns=True)
     try:
         yield
     except SystemExit as leaving:
-        # Python would write the message itself, to the stream as it was.
+        # Python would write the message itself, to the original stream.
         if isinstance(leaving.code, str):
             raise SystemExit(printable(leaving.code)) from None
         raise
@@ -73,7 +73,7 @@ def raw_streams() -> Iterator[None]:
 
 
 def printable_logs() -> None:
-    """Let the logger's messages be printable text, whatever they quote; its colors stay."""
+    """Make the logger's messages printable; its colors stay."""
     from loguru import logger
 
     logger.configure(patcher=lambda record: record.update(message=printable(record["message"])))

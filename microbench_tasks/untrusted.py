@@ -1,4 +1,4 @@
-"""Read files that strangers may have written: without waiting, of a bounded size, and in one form only."""
+"""Read untrusted files safely: only regular files, of a limited size, in one unambiguous form."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from microbench_tasks.schema import DataError, without_repeats
 
-# Of one file, in bytes: the answers to the largest task take a tenth of it.
+# Largest size of one file in bytes: ten times that of the answers to the largest task.
 LARGEST = 2**30
 _MOST_DIGITS = 18
 _MOST_LEVELS = 64
@@ -33,12 +33,12 @@ _GZIP_WINDOW = 31
 
 
 def read_regular_file(path: Path, largest: int = LARGEST, *, follow_links: bool = True) -> bytes:
-    """Read a file that may lie in a stranger's folder.
+    """Read a file from an untrusted folder.
 
-    Nothing but a regular file is opened: to open a named pipe waits for a writer, and to open a device may act on it.
+    Only regular files are opened: opening a named pipe waits for a writer, and opening a device may act on it.
 
     Args:
-        largest: number of bytes from which on a file is refused, unread.
+        largest: most bytes; a larger file is refused before it is read.
         follow_links: whether a link to a regular file is read, too.
 
     Raises:
@@ -46,7 +46,7 @@ def read_regular_file(path: Path, largest: int = LARGEST, *, follow_links: bool 
     """
     try:
         _check_regular(path, os.stat(path, follow_symlinks=follow_links), largest)
-        # Should another file have taken the place since: neither waits nor follows.
+        # The file may have been replaced since the check: do not wait for a pipe, and do not follow a link.
         flags = (
             getattr(os, "O_NONBLOCK", 0)
             | (0 if follow_links else getattr(os, "O_NOFOLLOW", 0))
@@ -64,13 +64,13 @@ def read_regular_file(path: Path, largest: int = LARGEST, *, follow_links: bool 
 
 
 def other_kind(path: Path) -> str:
-    """What lies at ``path`` itself where that is no regular file, such as ``a link``; empty if it is one."""
+    """Name what lies at ``path`` if it is not a regular file, such as ``a link``; return an empty text if it is."""
     return _kind(os.lstat(path).st_mode)
 
 
 def _check_regular(path: Path, status: os.stat_result, largest: int) -> None:
     if kind := _kind(status.st_mode):
-        raise DataError(f"{path}: is {kind}, expected the file itself.")
+        raise DataError(f"{path}: is {kind}, expected a regular file.")
     if status.st_size > largest:
         raise DataError(f"{path}: is larger than {largest:,} bytes ({status.st_size:,}).")
 
@@ -78,7 +78,7 @@ def _check_regular(path: Path, status: os.stat_result, largest: int) -> None:
 def _kind(mode: int) -> str:
     if stat.S_ISREG(mode):
         return ""
-    return next((kind for is_it, kind in _KINDS.items() if is_it(mode)), "no regular file")
+    return next((kind for is_it, kind in _KINDS.items() if is_it(mode)), "not a regular file")
 
 
 def decompress_gzip(content: bytes, largest: int = LARGEST) -> bytes:
@@ -90,26 +90,26 @@ def decompress_gzip(content: bytes, largest: int = LARGEST) -> bytes:
     if content[:2] != _PLAIN_GZIP[:2]:
         raise ValueError("not a gzip file")
     if content[: len(_PLAIN_GZIP)] != _PLAIN_GZIP:
-        raise ValueError("its gzip header holds a file name, a time, a comment or another field")
+        raise ValueError("its gzip header contains a file name, a time, a comment or another field")
     decompressor = zlib.decompressobj(_GZIP_WINDOW)
     try:
         text = decompressor.decompress(content, largest + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from error
     if len(text) > largest:
-        raise ValueError(f"holds more than {largest:,} bytes when decompressed, which no task's samples do")
+        raise ValueError(f"contains more than {largest:,} bytes when decompressed, more than any task's samples")
     if not decompressor.eof:
         raise ValueError("Compressed file ended before the end-of-stream marker was reached")
     if decompressor.unused_data:
-        raise ValueError("there are bytes after the end of its one gzip member")
+        raise ValueError("there are bytes after the end of the gzip data")
     return text
 
 
 def parse_json(content: bytes) -> Any:
-    """Parse JSON in UTF-8 that has one meaning to every reader.
+    """Parse JSON in UTF-8 that every reader understands in the same way.
 
     Raises:
-        ValueError: it starts with a byte order mark or is not UTF-8; a key is there twice; a number is NaN, infinite
+        ValueError: it starts with a byte order mark or is not UTF-8; a key is repeated; a number is NaN, infinite
             or of very many digits; or it is nested deeper than any file of ours.
     """
     if content.startswith(b"\xef\xbb\xbf"):
@@ -123,13 +123,13 @@ def parse_json(content: bytes) -> Any:
             parse_float=_parse_finite,
         )
     except RecursionError as error:
-        raise ValueError("objects and lists within each other without end") from error
+        raise ValueError("objects and lists nested too deeply") from error
     _check_depth(parsed)
     return parsed
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name}, which is no number of JSON")
+    raise ValueError(f"{name}, which is not a JSON number")
 
 
 def _parse_integer(text: str) -> int:
@@ -146,7 +146,7 @@ def _parse_finite(text: str) -> float:
 
 
 def _check_depth(parsed: Any) -> None:
-    """Refuse what makes writers of JSON and YAML fail."""
+    """Refuse nesting so deep that writers of JSON and YAML fail."""
     level = [parsed]
     for _ in range(_MOST_LEVELS):
         containers = (value for value in level if isinstance(value, (dict, list)))

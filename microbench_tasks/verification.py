@@ -1,6 +1,6 @@
-"""Whether a submission holds: recomputed from its answers and from the data, so that no trust is needed.
+"""Verify a submission: recompute everything from its answers and from the data.
 
-What cannot be seen so is listed in `microbench_tasks.unprovable`.
+What this cannot show is listed in `microbench_tasks.unprovable`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 # Of the problems of one check, how many are said.
 _SAID = 5
-# Of a text that is made of the manifest, in bytes.
+# Largest size in bytes of a text that is made from the manifest.
 _LARGEST_TEXT = 2**26
 
 
@@ -77,7 +77,7 @@ def verify(folder: Path, *, with_data: bool = True, progress: Progress = silentl
         progress: wraps what takes long.
 
     Raises:
-        DataError: ``folder`` holds no ``submission.json`` in JSON.
+        DataError: ``folder`` contains no ``submission.json`` in JSON.
     """
     manifest = submission.read_manifest(folder)
     schema = Check("schema of submission.json", tuple(submission.schema_problems(manifest)))
@@ -110,7 +110,7 @@ def _record_problems(manifest: Mapping[str, Any]) -> list[str]:
 
 
 def _generation_reasons(task: str, model: Mapping[str, Any]) -> list[str]:
-    """What of the settings that answers were generated with is neither the task's own nor one that may be changed."""
+    """Return the generation settings that differ from the task's own and that no submission may change."""
     own = provenance.expected(task, model["harness_model"], is_chat=False, with_data=False)["generation_kwargs"]
     stated = model["generation_kwargs"].get(task, {})
     changed = {name: value for name, value in stated.items() if name not in own or value != own[name]}

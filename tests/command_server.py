@@ -1,4 +1,4 @@
-"""Runs Python scripts in forks of one process that has imported the large libraries, which takes most of a short run.
+"""Run Python scripts in forks of one process that has already imported the large libraries.
 
 Reads one JSON object a line: ``argv``, ``environment``, ``folder``, and the files ``stdout`` and ``stderr``.
 Answers each with the exit status, as `subprocess` counts it. Nothing of this project, and of the harness

@@ -1,4 +1,4 @@
-"""What a careful forger does to a submission: any change, and then every figure, text and digest made to match."""
+"""Forge a submission: change anything, then make every figure, text and digest match."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for the Hugging Face Hub on loopback: what huggingface_hub asks of it for a dataset repository.
+"""Serve a stand-in for the Hugging Face Hub on loopback: the requests of huggingface_hub for a dataset repository.
 
 Answers as the Hub does: the repository's state and tree at a commit, ``resolve`` with the commit and the file's
 SHA-256 in headers and a redirect to where large files lie, and parts of files by ``Range``. Large files of the

@@ -1,4 +1,4 @@
-"""Claims about tables of other writers: every Arrow type that holds images, text or lists gives the same documents."""
+"""Claims about tables of other writers: every Arrow type for images, text or lists gives the same documents."""
 
 import decimal
 

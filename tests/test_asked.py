@@ -238,7 +238,7 @@ def test_odd_documents_have_a_digest_that_tells_their_values_apart(columns):
         assert asked.digest(swapped)["sha256"] != asked.digest(whole)["sha256"]
 
 
-def test_what_python_has_no_value_for_is_told_apart():
+def test_values_that_python_cannot_represent_have_different_digests():
     def stored(*days):
         return datasets.Dataset(
             datasets.table.InMemoryTable(pa.table({"day": pa.array(days, pa.int64()).cast(pa.timestamp("s"))})),

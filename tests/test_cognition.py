@@ -143,13 +143,13 @@ def test_of_several_splits_the_benchmarks_is_taken(written, tmp_path):
 def test_several_splits_without_the_benchmarks_are_refused_unless_one_is_named(written, tmp_path, use_cognition):
     written.rename(tmp_path / "cognition" / "validation")
     release.write_cognition(tmp_path / "cognition" / "dev", {"other.png": [release.cognition_question()]})
-    with pytest.raises(DataError, match=f"MICROBENCH_COGNITION={tmp_path}: holds several splits: dev, validation, and none called test. Name the folder of one."):
+    with pytest.raises(DataError, match=f"MICROBENCH_COGNITION={tmp_path}: contains several splits: dev, validation, and none called test. Name the folder of one."):
         cognition.current()
     use_cognition(tmp_path / "cognition" / "dev")
     assert docs()["image_id"] == ["other.png"]
 
 
-@pytest.mark.parametrize(("name", "said"), [("missing", "no such folder"), ("file", "no such folder"), ("empty", "holds no JSON file")])
+@pytest.mark.parametrize(("name", "said"), [("missing", "no such folder"), ("file", "no such folder"), ("empty", "contains no JSON files")])
 def test_a_folder_without_questions_is_refused_with_the_layout(name, said, tmp_path, use_cognition):
     (tmp_path / "file").write_text("{}")
     (tmp_path / "empty").mkdir()

@@ -291,15 +291,15 @@ INCOMPLETE = "expected a format to start from, or both convention and prompt: mo
 # Any that would do, were the convention another.
 LIMITS = [3_136, 12_845_056]
 MALFORMED = [
-    ("", r"'' is no format\. Expected one of neutral, .*paligemma.*, or a JSON object with convention and prompt\."),
-    ("a_model_of_tomorrow", "'a_model_of_tomorrow' is no format"),
-    ("Neutral", "'Neutral' is no format"),
-    ({"format": "a_model_of_tomorrow"}, "'a_model_of_tomorrow' is no format"),
-    ({"format": None}, "None is no format"),
-    ({"format": 3}, "3 is no format"),
-    ({"format": ["gemini"]}, r"\['gemini'\] is no format"),
-    ({"format": {"name": "gemini"}}, r"\{'name': 'gemini'\} is no format"),
-    ({"format": []}, r"\[\] is no format"),
+    ("", r"'' is not a format\. Expected one of neutral, .*paligemma.*, or a JSON object with convention and prompt\."),
+    ("a_model_of_tomorrow", "'a_model_of_tomorrow' is not a format"),
+    ("Neutral", "'Neutral' is not a format"),
+    ({"format": "a_model_of_tomorrow"}, "'a_model_of_tomorrow' is not a format"),
+    ({"format": None}, "None is not a format"),
+    ({"format": 3}, "3 is not a format"),
+    ({"format": ["gemini"]}, r"\['gemini'\] is not a format"),
+    ({"format": {"name": "gemini"}}, r"\{'name': 'gemini'\} is not a format"),
+    ({"format": []}, r"\[\] is not a format"),
     ({}, INCOMPLETE),
     ({"convention": "norm1_xyxy"}, INCOMPLETE),
     ({"prompt": "Where is the {class}?"}, INCOMPLETE),
@@ -349,14 +349,14 @@ def test_a_malformed_option_is_refused_by_name(value, said):
 
 @pytest.mark.parametrize("value", [["gemini"], [], [OWN], 3, 0, True, False])
 def test_an_option_that_is_neither_a_name_nor_a_mapping_is_refused_by_name(value):
-    with pytest.raises(DataError, match=rf"^lmms_eval_specific_kwargs, boxes: {re.escape(str(value))}: {re.escape(str(value))} is no format\. Expected one of neutral, "):
+    with pytest.raises(DataError, match=rf"^lmms_eval_specific_kwargs, boxes: {re.escape(str(value))}: {re.escape(str(value))} is not a format\. Expected one of neutral, "):
         choose_format("qwen_vl", {"boxes": value})
 
 
 @pytest.mark.parametrize("text", ['["gemini"]', "[]", "3", "null", "true", '"gemini"'])
 def test_a_setting_of_other_json_than_an_object_is_refused_by_name(text, use_boxes):
     use_boxes(text)
-    with pytest.raises(DataError, match=rf"^MICROBENCH_BOXES={re.escape(text)}: '{re.escape(text)}' is no format\. Expected one of neutral, "):
+    with pytest.raises(DataError, match=rf"^MICROBENCH_BOXES={re.escape(text)}: '{re.escape(text)}' is not a format\. Expected one of neutral, "):
         choose_format("qwen_vl", None)
 
 
@@ -378,7 +378,7 @@ def test_the_setting_can_be_checked_without_a_model(use_boxes, warnings):
     use_boxes("gemini")
     assert detection.check_setting() == FORMAT_OF_MODEL["gemini"]
     use_boxes("nonsense")
-    with pytest.raises(DataError, match="^MICROBENCH_BOXES=nonsense: 'nonsense' is no format"):
+    with pytest.raises(DataError, match="^MICROBENCH_BOXES=nonsense: 'nonsense' is not a format"):
         detection.check_setting()
     assert warnings == []
 
@@ -416,7 +416,7 @@ def recorded(model, options=None):
 
 
 @pytest.mark.parametrize("model", [*FORMAT_OF_MODEL, "openai", "vllm", None])
-def test_the_record_of_a_run_is_true_of_its_own_model_and_of_no_other(model, warnings):
+def test_the_record_of_a_run_is_accepted_for_its_own_model_only(model, warnings):
     record = recorded(model)
     assert detection.record_problems(record, model, {}) == []
     for other in ("gpt4v", "paligemma", "qwen2_5_vl"):
@@ -438,7 +438,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=str)
 @pytest.mark.parametrize("by_option", [True, False])
-def test_whatever_can_be_set_makes_a_record_that_is_true(setting, by_option, use_boxes):
+def test_every_setting_produces_a_consistent_record(setting, by_option, use_boxes):
     if not by_option:
         use_boxes(setting)
     record = recorded("vllm", {"boxes": setting} if by_option else None)

@@ -84,7 +84,7 @@ PERCENTILE = {"method": "percentile", "confidence_level": 0.95, "num_resamples":
         (lambda results: results["config"]["resolved_cli_args"].update(predict_only=True), "--predict_only"),
         (lambda results: results.update(system_instruction="Think first."), "--system_instruction"),
         (lambda results: results["n-shot"].update({MODALITY: 2}), "--num_fewshot 2"),
-        (lambda results: results["config"].update(model_args="pretrained=org/x,system_prompt=You are a pathologist"), "--model_args: system_prompt: unknown argument: it may change what the model is told or shown"),
+        (lambda results: results["config"].update(model_args="pretrained=org/x,system_prompt=You are a pathologist"), "--model_args: system_prompt: unknown argument: it may change the prompt or the image"),
         (lambda results: results["config"].update(model_args={"options": {"Reasoning_Prompt": "Think."}}), "--model_args: options: unknown argument"),
         (lambda results: results["config"].update(model_args="x={'prompt_suffix': 'Think.'}"), "--model_args: x: unknown argument"),
         (lambda results: results["config"].update(model_args="chat_template={{ messages }}"), "--model_args: chat_template: unknown argument"),

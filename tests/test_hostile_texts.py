@@ -1,4 +1,4 @@
-"""Claims about texts that strangers wrote: whatever a command reads, nothing of it steers a terminal or a page."""
+"""Claims about untrusted texts: nothing that a command reads can control a terminal or a page."""
 
 from __future__ import annotations
 
@@ -226,7 +226,7 @@ def test_an_unknown_argument_is_harmless(said):
     assert status == 2 and "unrecognized arguments" in text and is_harmless(text), ascii(text)
 
 
-def test_an_error_that_no_one_expected_is_shown_harmless(monkeypatch, said):
+def test_unexpected_errors_are_printed_safely(monkeypatch, said):
     def broken(options):
         raise KeyError("x") from RuntimeError(HOSTILE)
 
@@ -251,7 +251,7 @@ def test_what_is_logged_is_harmless_and_keeps_its_own_colors():
     assert before.startswith("\x1b[32m") and is_harmless(shown)
 
 
-def test_progress_bars_return_and_nothing_else_passes(monkeypatch):
+def test_only_progress_bars_may_use_carriage_returns(monkeypatch):
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     with terminal.printable_streams():
@@ -282,12 +282,12 @@ def test_a_terminal_of_another_encoding_is_no_error(monkeypatch):
     ],
     ids=["plain", "markdown", "code", "printable", "page"],
 )
-def test_no_form_of_a_text_keeps_what_does_not_print(shown):
+def test_every_way_to_show_text_replaces_unprintable_characters(shown):
     assert is_harmless(shown(HOSTILE))
 
 
 @pytest.mark.parametrize("text", ["naïve 10 µm, α-tubulin", "細胞\u3000核", "a\tb\nc", "3\u00a0000", "\U0001f52c"])
-def test_what_prints_stays_as_it_is(text):
+def test_printable_text_is_unchanged(text):
     assert printable(text) == text
 
 
@@ -302,7 +302,7 @@ def test_a_run_with_something_else_than_files_is_refused_at_once(name, make, cop
     name(run).unlink()
     make(name(run))
     text, status = said("rescore", run)
-    assert status and ("expected the file itself" in text), text
+    assert status and ("expected a regular file" in text), text
 
 
 @pytest.mark.parametrize(("command", "name"), [("leaderboard", "leaderboard.json"), ("report", "report.json")])
@@ -318,5 +318,5 @@ def test_a_compressed_bomb_in_a_folder_of_runs_is_not_read(copies, said, monkeyp
     monkeypatch.setattr(rescoring, "_LARGEST", 1000)
     packed = copies[1] / "samples" / f"{FIRST}.jsonl.gz"
     assert len(gzip.decompress(packed.read_bytes())) > 1000
-    with pytest.raises(DataError, match="holds more than 1,000 bytes"):
+    with pytest.raises(DataError, match="contains more than 1,000 bytes"):
         list(rescoring.logged_samples(packed))

@@ -120,7 +120,7 @@ def test_what_a_download_costs_is_said_before_it_starts(online, monkeypatch):
     assert message == (
         f"Micro-Bench data jnirschl/uBench (revision {REVISION[:8]}): downloading 7 of 7 files, {gigabytes:.2f} GB "
         f"(all: 3.57 GB), into {hub.cache_dir()}. This happens once. "
-        f"{WAY_OUT}, or to demo for the embedded demo set. A download that breaks off is continued by the next run."
+        f"{WAY_OUT}, or to demo for the embedded demo set. If the download breaks off, the next run continues it."
     )
 
 
@@ -134,7 +134,7 @@ def test_the_second_run_asks_the_hub_for_nothing(offline, online, monkeypatch):
     assert not online.requests
 
 
-def test_what_is_resolved_is_one_object_per_process(online, monkeypatch):
+def test_a_source_is_resolved_once_per_process(online, monkeypatch):
     found = resolve()
     monkeypatch.setattr(
         files, "content_hashes", lambda paths: list(map(sha256, SHARDS.values())) if paths else pytest.fail()
@@ -229,7 +229,7 @@ def test_another_commit_in_the_cache_is_named_and_not_taken(offline, online, mon
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
     message = refused()
     assert (
-        f"The cache holds another state of the repository, which is not the release and is not taken: commit {OTHER}."
+        f"The cache contains another commit of the repository, which is not the release and is not used: {OTHER}."
         in message
     )
     assert ("the repository has no such commit (404)" in message) is not offline
@@ -313,11 +313,11 @@ STATUSES = {
     ),
     "wrong token": (
         (401, {}),
-        r"the Hub did not accept who asks \(401\).*Check HF_TOKEN, or log in with `hf auth login`",
+        r"the Hub rejected the login \(401\).*Check HF_TOKEN, or log in with `hf auth login`",
     ),
     "invalid credentials": (
         (401, {"X-Error-Message": "Invalid credentials in Authorization header"}),
-        r"the Hub did not accept who asks \(401\)",
+        r"the Hub rejected the login \(401\)",
     ),
     "gated": (
         (403, {"X-Error-Code": "GatedRepo"}),
@@ -325,8 +325,8 @@ STATUSES = {
         r"then log in",
     ),
     "forbidden": ((403, {}), r"the Hub refused access \(403\)"),
-    "too many requests": ((429, {"Retry-After": "1"}), r"the Hub limits how much is asked \(429\). Wait some minutes"),
-    "server error": ((503, {}), r"the Hub does not work at present \(server error\)"),
+    "too many requests": ((429, {"Retry-After": "1"}), r"the Hub limits the number of requests \(429\). Wait some minutes"),
+    "server error": ((503, {}), r"the Hub has a server error"),
 }
 
 
@@ -368,7 +368,7 @@ def test_a_hub_that_answers_with_another_commit_is_refused(online):
 def test_a_disk_that_is_too_small_is_refused_before_the_download(online, monkeypatch):
     monkeypatch.setattr(hub.shutil, "disk_usage", lambda path: types.SimpleNamespace(free=10))
     assert re.search(
-        r"the download needs 0.00 GB, and the disk of .*/hub has 0.00 GB free. Make room, or set HF_HOME", refused()
+        r"the download needs 0.00 GB, and the disk of .*/hub has 0.00 GB free. Free some space, or set HF_HOME", refused()
     )
     assert not online.asked("content")
 
@@ -376,7 +376,7 @@ def test_a_disk_that_is_too_small_is_refused_before_the_download(online, monkeyp
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (errno.ENOSPC, r"the disk is full \(.*/hub\). Make room, or set HF_HOME"),
+        (errno.ENOSPC, r"the disk is full \(.*/hub\). Free some space, or set HF_HOME"),
         (errno.EROFS, r"the Hub's cache \(.*/hub\) cannot be written. Set HF_HOME"),
     ],
 )
@@ -413,7 +413,7 @@ def test_cognition_questions_of_the_repository_are_recorded_as_measured(online, 
     assert cognition.current().identity == found.identity
 
 
-def test_other_pixels_in_a_cognition_image_are_another_identity(online, tmp_path):
+def test_a_changed_cognition_image_changes_the_identity(online, tmp_path):
     made = cognition_files(tmp_path)
     identities = []
     for number, shade in enumerate(

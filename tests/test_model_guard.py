@@ -1,4 +1,4 @@
-"""Models of the harness that swallow exceptions, or return other things than text."""
+"""Claims about models of the harness that swallow exceptions or return something other than text."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_a_model_that_raises_at_its_first_failure_answers_the_rest(kind, broken)
     assert [placeholder(answer) == "failed" for answer in answers] == [doc_id in broken for doc_id in range(len(ANSWERS))]
 
 
-def test_of_a_batch_that_failed_each_request_is_asked_alone():
+def test_each_request_of_a_failed_batch_is_repeated_alone():
     class Batches(EmptyModel):
         batch_size = 3
 

@@ -87,7 +87,7 @@ def test_a_folder_without_weights_is_refused(folder):
 def test_a_folder_with_several_checkpoints_is_refused(folder):
     (folder / "open_clip_model.safetensors").rename(folder / "epoch_1.safetensors")
     shutil.copy(folder / "epoch_1.safetensors", folder / "epoch_2.safetensors")
-    with pytest.raises(ValueError, match="holds several checkpoints .epoch_1.safetensors, epoch_2.safetensors"):
+    with pytest.raises(ValueError, match="contains several checkpoints .epoch_1.safetensors, epoch_2.safetensors"):
         OpenClip(model=str(folder), device="cpu")
 
 
@@ -124,7 +124,7 @@ def test_positions_of_another_length_which_open_clip_would_resize_are_refused(fo
 
 def test_weights_that_are_not_finite_are_refused(folder):
     spoil(folder, lambda state: state.update({"ln_final.bias": torch.full((64,), float("nan"))}))
-    with pytest.raises(ValueError, match=r"1 weights hold values that are not finite \(ln_final.bias\)"):
+    with pytest.raises(ValueError, match=r"1 weights contain values that are not finite \(ln_final.bias\)"):
         OpenClip(model=str(folder), device="cpu")
 
 

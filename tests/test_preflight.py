@@ -204,8 +204,8 @@ def test_data_without_questions_stop_questions_but_not_localization(tmp_path, us
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        ("nonsense", "'nonsense' is no format"),
-        ('{"format": ["gemini"]}', r"\['gemini'\] is no format"),
+        ("nonsense", "'nonsense' is not a format"),
+        ('{"format": ["gemini"]}', r"\['gemini'\] is not a format"),
         ("{}", "expected a format to start from"),
         ('{"format": "gemini", "limits": [1, 2]}', r"limits \[1, 2\]: boxes of the convention grid1000_yxyx do not refer"),
     ],
@@ -250,10 +250,10 @@ def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(im
 
 
 def numbers(warnings):
-    return [text.split("other numbers than it has: ")[1] for text in warnings if "not the release by its hash" in text]
+    return [text.split("its numbers differ, too: ")[1] for text in warnings if "is not the release (its hash differs)" in text]
 
 
-def test_data_with_other_numbers_than_the_release_are_said_to_be_by_task(tmp_path, use_source, warnings):
+def test_a_task_whose_number_of_questions_differs_from_the_release_is_warned_of(tmp_path, use_source, warnings):
     """Public are: 16,130 rows of classification, 934 of them without a stain question; 1,105 and 80 of the two with boxes only."""
     rows = [release.row(0), boxed(1, "opencell"), boxed(2, "nirschl_unpub_fluorescence")]
     use_source(release.write_parquet(tmp_path / "data", rows))
@@ -262,7 +262,7 @@ def test_data_with_other_numbers_than_the_release_are_said_to_be_by_task(tmp_pat
         "microbench_coarse_domain has 2 questions, in the release 16,130; microbench_coarse_stain has 2 questions, in the release 15,196; "
         "microbench_fine_fluorescent_structures has 1 questions, in the release 934; "
         "2 rows of all 22 datasets of classification together, in the release 16,130 (microbench_fine_white_blood_cell); "
-        "1 rows of opencell, in the release 1,105 (microbench_localization_opencell_nuclei). Scores on these data compare with no others."
+        "1 rows of opencell, in the release 1,105 (microbench_localization_opencell_nuclei). Scores on these data cannot be compared with scores on the release."
     ]
 
 
@@ -274,13 +274,13 @@ def test_a_single_fine_task_with_fewer_rows_is_found_although_its_own_number_is_
     assert numbers(warnings) == []
     use_source(release.write_parquet(tmp_path / "less", rows[1:]))
     preflight.check(["microbench_fine_pap_smear"])
-    assert numbers(warnings) == ["2 rows of all 22 datasets of classification together, in the release 3 (microbench_fine_pap_smear). Scores on these data compare with no others."]
+    assert numbers(warnings) == ["2 rows of all 22 datasets of classification together, in the release 3 (microbench_fine_pap_smear). Scores on these data cannot be compared with scores on the release."]
 
 
 def test_cognition_questions_are_counted_against_the_papers(tmp_path, use_cognition, warnings):
     use_cognition(release.write_cognition(tmp_path / "questions", {"cell.png": [release.cognition_question()]}))
     preflight.check(["microbench_cognition"])
-    assert numbers(warnings) == ["microbench_cognition has 1 questions, in the paper 121. Scores on these data compare with no others."]
+    assert numbers(warnings) == ["microbench_cognition has 1 questions, in the paper 121. Scores on these data cannot be compared with scores on the release."]
 
 
 def test_the_demo_set_has_numbers_of_its_own(demo_folder, use_source, warnings):

@@ -182,7 +182,7 @@ def test_the_table_has_every_field_of_the_harness_and_every_one_is_redefined_her
 
 
 @pytest.mark.parametrize("field", CHANGING)
-def test_a_field_that_changes_a_run_is_recorded_warned_of_and_refused_by_name(field, built, data, warnings):
+def test_a_redefined_field_is_recorded_warned_of_and_refused_by_name(field, built, data, warnings):
     metadata, reasons = recorded(built(with_paths(CHANGING[field], data)))
     named = NAMED.get(field, field)
     assert named in {name.partition(".")[0] for name in metadata["definition"]["differs"]}
@@ -194,7 +194,7 @@ def test_a_field_that_changes_a_run_is_recorded_warned_of_and_refused_by_name(fi
 
 
 @pytest.mark.parametrize("field", HARMLESS)
-def test_a_harmless_field_is_no_reason(field, built, warnings):
+def test_a_harmless_field_is_accepted(field, built, warnings):
     metadata, reasons = recorded(built(HARMLESS[field]))
     assert reasons == []
     assert metadata["definition"]["differs"] == {}

@@ -92,7 +92,7 @@ def test_what_stands_beside_the_answer_is_taken_off(response, text, removed):
         "<think>A</thinking>B",
     ],
 )
-def test_what_never_comes_to_an_answer_is_truncated(response):
+def test_reasoning_that_never_ends_is_truncated(response):
     part = answer_part(response)
     assert (part.text, part.truncated) == ("", True)
 

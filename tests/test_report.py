@@ -484,7 +484,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_work(out, message
 
 def test_a_folder_that_is_no_report_is_refused_before_any_work(tmp_path):
     (tmp_path / "report.json").write_text('{"made_by": "someone else"}')
-    with pytest.raises(DataError, match="holds no report.json of a report"):
+    with pytest.raises(DataError, match="contains no report.json of a report"):
         writing.write([tmp_path / "no such run"], tmp_path, 0, 0, ALL_IN_ONE)
 
 

@@ -76,8 +76,8 @@ def test_a_log_of_another_version_is_read_anew_and_what_moved_is_counted(tmp_pat
     assert found.version == 2.0 and found.summary()["version"] == 2.0
     # The right letter is B: the paper's rule finds it in the list of the first response and in the fourth, the strict one in the second and the fourth.
     assert (found.scores["microbench_coarse_modality"]["acc"], found.scores["microbench_coarse_modality"]["acc_strict"]) == (0.5, 0.5)
-    assert "microbench_coarse_modality: scored by version 1.0 when it ran, read by version 2.0 now; samples that moved: acc 1 (0 up, 1 down), acc_strict 1 (1 up, 0 down), kind of response 2" in found.notes
-    assert "microbench_coarse_modality: taken off before the answer was read, 1 of 4 responses: prompt 1" in found.notes
+    assert "microbench_coarse_modality: scored by version 1.0 in the run, by version 2.0 now; samples whose score changed: acc 1 (0 up, 1 down), acc_strict 1 (1 up, 0 down), kind of response 2" in found.notes
+    assert "microbench_coarse_modality: removed before the answer was read: 1 of 4 responses: prompt 1" in found.notes
     assert not any("logged score" in note for note in found.notes)
 
 
@@ -141,7 +141,7 @@ def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_p
     metadata = {"dataset": {"source": "folder", "path": "/somewhere", "sha256": "abc"}}
     (tmp_path / "20260101_000000_results.json").write_text(json.dumps({"configs": {"microbench_coarse_modality": {"metadata": metadata}}}))
     # With the release wanted, nothing may be downloaded to find out.
-    with pytest.raises(DataError, match="files are not in the Hub's cache"):
+    with pytest.raises(DataError, match="is not the run's data source .source folder"):
         rescored(tmp_path)
     monkeypatch.setenv("MICROBENCH_DATASET", str(release.write_parquet(tmp_path / "data", [release.row(0)])))
     with pytest.raises(DataError, match="is not the run's data source .sha256 abc"):
@@ -237,7 +237,7 @@ def test_a_redefined_task_is_named_with_its_fields_in_notes_and_table(tmp_path):
     assert found.summary()["redefined"] == {"microbench_coarse_modality": ["doc_to_messages", "filter_list"]}
 
 
-def test_a_run_of_before_without_definition_is_scored_with_a_note(tmp_path):
+def test_an_older_run_without_a_definition_is_scored_with_a_note(tmp_path):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     results_file(tmp_path, definition=None)
     assert rescored(tmp_path).notes == ["whether the tasks were the benchmark's own is not on record (metadata.definition) for microbench_coarse_modality"]
@@ -298,7 +298,7 @@ def test_a_baseline_of_a_part_says_how_much_is_compared(tmp_path, same_source, m
 
 def test_an_empty_log_is_named(tmp_path):
     path = write(tmp_path, [])
-    with pytest.raises(DataError, match=f"{path}: holds no sample"):
+    with pytest.raises(DataError, match=f"{path}: contains no samples"):
         rescored(path)
 
 

@@ -1,4 +1,4 @@
-"""The one reading of a response: what of it is scored, and what is taken off before."""
+"""Claims about reading a response: which part is scored, and what is removed first."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_boxes_after_an_echo_are_read(form):
         PROMPT.replace("basophil", "basophils") + "\nB",
     ],
 )
-def test_what_only_quotes_the_prompt_stays(response):
+def test_a_response_that_only_quotes_the_prompt_is_unchanged(response):
     said = answer_text(response, PROMPT)
     assert (said.text, said.taken_off) == (response.strip(), ())
 
@@ -176,12 +176,12 @@ def test_what_is_scored_and_what_is_taken_off(response, text, status, taken_off)
 
 
 @pytest.mark.parametrize("text", ['[{"type": "box", "text": "B"}]', "[{'type': 'text', 'text': __import__('os')}]", '[{"bbox_2d": [1, 2, 3, 4]}]', "[{" * 5_000 + "}]" * 5_000, "[{}]x"])
-def test_what_is_no_list_of_parts_stays(text):
+def test_text_that_is_not_a_list_of_parts_is_unchanged(text):
     assert logged_parts(text) == text
 
 
 @pytest.mark.parametrize("response", ["Error: the image shows B", "Error: B) basophil", "[LMMS_EVAL] B", "An error occurred. B", "[ERROR] B"])
-def test_a_models_own_words_are_no_failure(response):
+def test_text_of_the_model_is_not_a_failure(response):
     assert placeholder(response) is None
 
 

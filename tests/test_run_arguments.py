@@ -22,7 +22,7 @@ HARMLESS = [
 
 
 @pytest.mark.parametrize("arguments", HARMLESS)
-def test_arguments_that_change_no_prompt_are_no_reason(arguments):
+def test_arguments_that_change_no_prompt_are_accepted(arguments):
     assert model_reasons("--model_args", arguments) == []
 
 
@@ -56,7 +56,7 @@ def test_arguments_that_change_no_prompt_are_no_reason(arguments):
 def test_an_unknown_argument_is_refused_by_name_with_the_way_out(arguments, name):
     [reason] = model_reasons("--model_args", arguments)
     assert reason.startswith(f"--model_args: {name}: ")
-    assert "unknown argument: it may change what the model is told or shown" in reason or "it cuts the answer" in reason
+    assert "unknown argument: it may change the prompt or the image" in reason or "it cuts the answer" in reason
     assert "Run without it" in reason
 
 
@@ -64,7 +64,7 @@ def test_an_unknown_argument_is_refused_by_name_with_the_way_out(arguments, name
     "settings",
     ["max_new_tokens=12,temperature=0.5,top_p=0.9,do_sample=True,num_beams=3", {"until": [], "n": 1}, "", None],
 )
-def test_keys_that_say_how_long_and_how_greedily_a_model_answers_are_no_reason(settings):
+def test_keys_for_length_and_sampling_of_an_answer_are_accepted(settings):
     assert generation_reasons("--gen_kwargs", settings) == []
 
 
@@ -88,7 +88,7 @@ def test_other_generation_keys_are_refused_by_name(settings, name, why):
     assert reason.startswith(f"--gen_kwargs: {name}: {why}")
 
 
-def test_no_value_and_no_secret_stands_in_a_reason():
+def test_reasons_contain_no_values_and_no_secrets():
     token = "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH"
     reasons = model_reasons("--model_args", f"system_prompt={token},{token}=1,\x1b[31mname=2")
     assert len(reasons) == 3

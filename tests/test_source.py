@@ -151,7 +151,7 @@ def test_a_file_is_refused(tmp_path, use_source):
 
 def test_an_empty_folder_is_refused(tmp_path, use_source):
     use_source(tmp_path)
-    with pytest.raises(DataError, match=r"holds no \.arrow or \.parquet file"):
+    with pytest.raises(DataError, match=r"contains no \.arrow or \.parquet files"):
         source.current()
 
 
@@ -176,7 +176,7 @@ def test_shards_spread_over_two_folders_are_refused(tmp_path, use_source):
 def test_files_of_other_splits_only_are_refused(name, tmp_path, use_source):
     release.table(ROWS).to_parquet(tmp_path / name)
     use_source(tmp_path)
-    with pytest.raises(DataError, match=f"holds other splits only .{name}"):
+    with pytest.raises(DataError, match=f"contains other splits only .{name}"):
         source.current()
 
 
@@ -239,7 +239,7 @@ def test_two_copies_of_the_data_are_refused(tmp_path, use_source):
     for name in ("one", "two"):
         release.write_parquet(tmp_path / name, ROWS)
     use_source(tmp_path)
-    with pytest.raises(DataError, match="holds several sets of shards: .*/one/test .of 1., .*/two/test .of 1.. Expected one"):
+    with pytest.raises(DataError, match="contains several sets of shards: .*/one/test .of 1., .*/two/test .of 1.. Expected one"):
         source.current()
 
 
@@ -249,7 +249,7 @@ def test_a_split_without_rows_is_refused(tmp_path, use_source):
     with pa.OSFile(str(folder / "test.arrow"), "wb") as sink, pa.ipc.new_stream(sink, release.table(ROWS).data.table.schema) as writer:
         writer.write_table(release.table(ROWS).data.table.slice(0, 0))
     use_source(folder)
-    with pytest.raises(DataError, match=f"MICROBENCH_DATASET={folder}: holds no row"):
+    with pytest.raises(DataError, match=f"MICROBENCH_DATASET={folder}: contains no rows"):
         source.load(source.current())
 
 
@@ -278,7 +278,7 @@ def test_a_disk_that_fills_up_while_files_are_converted_is_named(tmp_path, use_s
 
     use_source(release.write_parquet(tmp_path / "data", [release.row(77)]))
     monkeypatch.setattr(source.tables.arrow_types, "rewrite", fill)
-    with pytest.raises(DataError, match=rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. Make room there, or set HF_DATASETS_CACHE"):
+    with pytest.raises(DataError, match=rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. Free some space there, or set HF_DATASETS_CACHE"):
         source.current()
 
 

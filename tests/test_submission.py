@@ -236,7 +236,7 @@ def test_what_other_packages_models_record_besides_is_left_out_and_the_rest_is_h
     assert "human_verified" not in loaded and loaded["padding"] == "long\ufffdest"
 
 
-def test_a_version_that_is_none_is_not_on_record(run, tmp_path):
+def test_an_invalid_version_is_recorded_as_unknown(run, tmp_path):
     def change(results):
         for config in results["configs"].values():
             config["metadata"]["packages"] |= {"torch": "2.4.0+cu121", "numpy": "the newest", "pillow": "11.0.0.dev0"}
@@ -285,30 +285,30 @@ def copy(written, tmp_path):
         (lambda folder: (folder / "README.md").write_text("Best model."), "README.md has been changed: its SHA-256 is not the one in submission.json"),
         (lambda folder: (folder / "README.md").unlink(), "README.md is missing"),
         (lambda folder: (folder / "README.md").rename(folder.parent / "card") and (folder / "README.md").symlink_to(folder.parent / "card"), "README.md is a link"),
-        (lambda folder: (folder / "submission.json").rename(folder.parent / "manifest") and (folder / "submission.json").symlink_to(folder.parent / "manifest"), "submission.json: is a link, expected the file itself"),
+        (lambda folder: (folder / "submission.json").rename(folder.parent / "manifest") and (folder / "submission.json").symlink_to(folder.parent / "manifest"), "submission.json: is a link, expected a regular file"),
         (lambda folder: (folder / "README.md").unlink() or os.mkfifo(folder / "README.md"), "README.md is a named pipe"),
-        (lambda folder: (folder / "more").symlink_to("/nowhere"), "more is not of this submission"),
-        (lambda folder: (folder / ".gitignored").write_text(""), ".gitignored is not of this submission"),
+        (lambda folder: (folder / "more").symlink_to("/nowhere"), "more does not belong to this submission"),
+        (lambda folder: (folder / ".gitignored").write_text(""), ".gitignored does not belong to this submission"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].pop("LOCAL-DATA.txt")), "LOCAL-DATA.txt is not named in"),
-        (lambda folder: (folder / "DEMO-DATA.txt").write_text("") or tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"DEMO-DATA.txt": "0" * 64})), "DEMO-DATA.txt is named in submission.json .files., but is none of"),
+        (lambda folder: (folder / "DEMO-DATA.txt").write_text("") or tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"DEMO-DATA.txt": "0" * 64})), "DEMO-DATA.txt is named in submission.json .files., but does not belong to"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"samples/microbench_other.jsonl.gz": "0" * 64})), "samples/microbench_other.jsonl.gz is named in"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"README.md\n": "0" * 64})), "submission.json, files: 'README.md.n' does not match"),
-        (lambda folder: (folder / "samples" / "more.txt").write_text(""), "samples/more.txt is not of this submission"),
+        (lambda folder: (folder / "samples" / "more.txt").write_text(""), "samples/more.txt does not belong to this submission"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["model"].update(name="Other")), "submission.json has been changed: its digest"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest.pop("seeds")), "'seeds' is a required property"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["data"].update(kind="best")), "submission.json, data.kind: 'best' is not one of"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"../x": "0" * 64})), "submission.json, files: '../x' does not match"),
         (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].pop("samples/microbench_cognition.jsonl.gz")), "samples/microbench_cognition.jsonl.gz is not named"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["num_samples"].update(microbench_other=1)), "microbench_other is no task of Micro-Bench"),
+        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["num_samples"].update(microbench_other=1)), "microbench_other is not a task of Micro-Bench"),
         (lambda folder: (folder / "submission.json").write_text("{"), "submission.json: expected JSON"),
         (lambda folder: (folder / "submission.json").write_text('{"model": 1, "model": 2}'), "a key is there twice"),
-        (lambda folder: (folder / "submission.json").write_text('{"chance": NaN}'), "NaN, which is no number of JSON"),
+        (lambda folder: (folder / "submission.json").write_text('{"chance": NaN}'), "NaN, which is not a JSON number"),
         (lambda folder: (folder / "submission.json").write_text('{"chance": 1e999}'), "got a number that is too large"),
         (lambda folder: (folder / "submission.json").write_text(f'{{"chance": {"9" * 400}}}'), "got a number of 400 digits"),
         (lambda folder: (folder / "submission.json").write_text("[" * 900 + "]" * 900), "got more than 64 levels"),
         (lambda folder: (folder / "submission.json").write_text("[" * 200_000), "submission.json: expected JSON"),
         (lambda folder: (folder / "submission.json").write_text("[]"), "expected a JSON object, got list"),
-        (lambda folder: (folder / "submission.json").unlink(), "holds no submission.json"),
+        (lambda folder: (folder / "submission.json").unlink(), "contains no submission.json"),
         (lambda folder: tiny_runs.refreshed(folder) and (folder / "samples" / f"{COGNITION}.jsonl.gz").write_bytes(b"\x1f\x8b") and tiny_runs.refreshed(folder), "cannot be decompressed"),
     ],
 )

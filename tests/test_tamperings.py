@@ -1,4 +1,4 @@
-"""Claims about forgeries whose figures, texts and digests all match: each is caught, or listed as what no check can know."""
+"""Claims about forgeries whose figures, texts and digests all match: each is caught, or listed as unprovable."""
 
 from __future__ import annotations
 
@@ -222,14 +222,14 @@ CAUGHT = (
         "other number of documents",
         at("data", "asked", FIRST, num_documents=3),
         RECORD,
-        "3 documents were asked about",
+        "metadata.asked says 3 documents",
         forging.with_texts,
     ),
     Tampering(
         "no record of the documents",
         manifest(lambda content: content["data"]["asked"].pop(FIRST)),
         SCHEMA,
-        f"data.asked: nothing about {FIRST}",
+        f"data.asked: {FIRST} is missing",
         forging.with_texts,
     ),
     Tampering(
@@ -238,7 +238,7 @@ CAUGHT = (
         SCHEMA,
         "data.asked: microbench_fine_pollen has no samples",
     ),
-    Tampering("manifest of version 1", at(schema_version=1), SCHEMA, "Submit the run again"),
+    Tampering("manifest of version 1", at(schema_version=1), SCHEMA, "Run microbench submit again"),
     Tampering(
         "another revision of the release",
         at(
@@ -341,9 +341,9 @@ CAUGHT = (
     ),
     # Dates, versions, numbers.
     Tampering(
-        "a date that does not exist", at("run", date="2099-99-99T99:99:99Z"), SCHEMA, "run.date: there is no 2099-99-99"
+        "a date that does not exist", at("run", date="2099-99-99T99:99:99Z"), SCHEMA, "run.date: 2099-99-99T99:99:99Z does not exist"
     ),
-    Tampering("30 February", at("run", date="2026-02-30T00:00:00Z"), SCHEMA, "run.date: there is no 2026-02-30"),
+    Tampering("30 February", at("run", date="2026-02-30T00:00:00Z"), SCHEMA, "run.date: 2026-02-30T00:00:00Z does not exist"),
     Tampering(
         "a date in the future",
         at("run", date="2099-01-01T00:00:00Z"),
@@ -432,38 +432,38 @@ CAUGHT = (
         "human_verified in a sample",
         samples(lambda found: found[0].update(human_verified=True)),
         SAMPLES,
-        "human_verified: no submission holds this",
+        "human_verified: unknown field",
     ),
     Tampering(
         "predicted other than the response says",
         samples(lambda found: found[2]["acc"].update(predicted=found[2]["acc"]["gold"])),
         SAMPLES,
-        "acc.predicted: no submission holds this",
+        "acc.predicted: unknown field",
     ),
     Tampering(
         "an empty folder",
         lambda folder: (folder / "human_verified").mkdir(),
         FILES,
-        "human_verified is not of this submission",
+        "human_verified does not belong to this submission",
     ),
     # Characters.
     Tampering(
         "a name that turns around",
         at("model", name="CLIP \u202egnp"),
         SCHEMA,
-        r"model.name: holds a character that does not print: 'CLIP \u202egnp'",
+        r"model.name: contains a character that does not print: 'CLIP \u202egnp'",
     ),
     Tampering(
         "an argument that cannot be seen",
         at("model", model_args="model=clip,\u200bprecision=bf16"),
         SCHEMA,
-        r"model.model_args: holds a character that does not print",
+        r"model.model_args: contains a character that does not print",
     ),
     Tampering(
         "a key that cannot be seen",
         at("model", "loaded_model", files={"fold\u200ber": "clip"}),
         SCHEMA,
-        "model.loaded_model.files: a key holds a character",
+        "model.loaded_model.files: a key contains a character",
     ),
     Tampering(
         "an address that is a script",
@@ -485,24 +485,24 @@ CAUGHT = (
         f"model.generation_kwargs.{FIRST}: until: it cuts the answer",
     ),
     # The form of files.
-    Tampering("a gzip header with a file name", gzipped(with_file_name), SAMPLES, "gzip header holds a file name"),
+    Tampering("a gzip header with a file name", gzipped(with_file_name), SAMPLES, "gzip header contains a file name"),
     Tampering(
         "a gzip header with a time",
         gzipped(lambda content: gzip.compress(content, mtime=1)),
         SAMPLES,
-        "gzip header holds a file name, a time",
+        "gzip header contains a file name, a time",
     ),
     Tampering(
         "two gzip members",
         gzipped(lambda content: gzip.compress(content, mtime=0) + gzip.compress(b"", mtime=0)),
         SAMPLES,
-        "bytes after the end of its one gzip member",
+        "bytes after the end of the gzip data",
     ),
     Tampering(
         "bytes after the gzip member",
         gzipped(lambda content: gzip.compress(content, mtime=0) + b"human verified"),
         SAMPLES,
-        "bytes after the end of its one gzip member",
+        "bytes after the end of the gzip data",
     ),
     Tampering(
         "a byte order mark in samples",
@@ -520,7 +520,7 @@ CAUGHT = (
         "line ends of Windows",
         text(lambda content: content.replace(b"\n", b"\r\n")),
         SAMPLES,
-        "line 1: it is not laid out as microbench submit does",
+        "line 1: its layout is not that of microbench submit",
     ),
     Tampering(
         "an empty line",
@@ -528,12 +528,12 @@ CAUGHT = (
         SAMPLES,
         "line 2: expected a sample as one line of JSON",
     ),
-    Tampering("no last line end", text(lambda content: content.rstrip(b"\n")), SAMPLES, "its last line has no end"),
+    Tampering("no last line end", text(lambda content: content.rstrip(b"\n")), SAMPLES, "its last line does not end with a line break"),
     Tampering(
         "white space within a sample",
         text(lambda content: content.replace(b'"doc_id": 0', b'"doc_id":     0')),
         SAMPLES,
-        "line 1: it is not laid out",
+        "line 1: its layout is not that of microbench submit",
     ),
     Tampering(
         "a key twice in a sample",
@@ -545,13 +545,13 @@ CAUGHT = (
         "a score that is no number",
         text(lambda content: content.replace(b'"score": 1.0', b'"score": NaN', 1)),
         SAMPLES,
-        "NaN, which is no number of JSON",
+        "NaN, which is not a JSON number",
     ),
     Tampering(
         "a score that is a truth value",
         samples(lambda found: found[0].update(score=True)),
         SAMPLES,
-        "score is True, which it cannot be",
+        "score is True, which is not a valid value",
     ),
     Tampering(
         "lines in another order", samples(lambda found: found.reverse()), SAMPLES, "line 1: expected document 0, got 3"
@@ -579,7 +579,7 @@ CAUGHT = (
     ),
     # What is no file.
     Tampering(
-        "a named pipe as samples", replaced(os.mkfifo), SAMPLES, "is a named pipe, expected the file itself", no_renewal
+        "a named pipe as samples", replaced(os.mkfifo), SAMPLES, "is a named pipe, expected a regular file", no_renewal
     ),
     Tampering(
         "a device as samples",
@@ -640,7 +640,7 @@ CAUGHT = (
         "a kind of answer of one's own",
         at("scores", FIRST, unparsed_by_kind={"human": 1}),
         SCHEMA,
-        "unparsed_by_kind: human is no kind of answer",
+        "unparsed_by_kind: human is not a kind of answer",
         forging.with_texts,
     ),
     Tampering(
@@ -700,7 +700,7 @@ def test_samples_that_fill_the_memory_are_refused_before_they_do(folder, monkeyp
     monkeypatch.setattr(rescoring, "_LARGEST", 2**20)
     gzipped(lambda content: gzip.compress(content + b"\n" * 2**27, mtime=0))(folder)
     assert samples_file(folder, FIRST).stat().st_size < 2**20
-    assert "holds more than 1,048,576 bytes when decompressed" in failures(folder)[SAMPLES]
+    assert "contains more than 1,048,576 bytes when decompressed" in failures(folder)[SAMPLES]
 
 
 def all_right(found):

@@ -60,13 +60,13 @@ def test_a_revision_of_a_local_folder_is_refused(folder):
 
 @pytest.mark.parametrize(
     ("files", "message"),
-    [(["processor_config.json"], "AutoProcessor cannot load it: .*"), (["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json"], "its tokenizer knows no words. ")],
+    [(["processor_config.json"], "AutoProcessor cannot load it: .*"), (["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json"], "its tokenizer has no vocabulary. ")],
     ids=["preprocessing", "tokenizer"],
 )
 def test_a_fine_tune_without_a_processor_is_refused_with_the_way_out(folder, files, message):
     for name in files:
         (folder / name).unlink()
-    with pytest.raises(ValueError, match=f"(?s){message}.*a fine-tune often lacks .*: copy them from its base"):
+    with pytest.raises(ValueError, match=f"(?s){message}.*Copy them from the base model"):
         TransformersClip(model=str(folder), device="cpu")
 
 
@@ -97,7 +97,7 @@ def test_a_context_that_cannot_be_is_refused(folder, length, message):
 def test_quantized_weights_are_refused(folder, tmp_path):
     state = transformers.CLIPModel.from_pretrained(folder).state_dict()
     torch.save({name: (values * 20).round().to(torch.int8) if values.is_floating_point() else values for name, values in state.items()}, tmp_path / "int8.pt")
-    with pytest.raises(ValueError, match=r"of another kind of number 7\d .*torch.int8, expected torch.float32"):
+    with pytest.raises(ValueError, match=r"of another number type 7\d .*torch.int8, expected torch.float32"):
         TransformersClip(model=str(folder), pretrained=str(tmp_path / "int8.pt"), device="cpu")
 
 
@@ -110,7 +110,7 @@ def test_missing_and_unexpected_weights_are_named(folder):
         state["lora_A.weight"] = state.pop("visual_projection.weight")
 
     spoil(folder, change)
-    with pytest.raises(ValueError, match=r"Keys: missing 1 \(visual_projection.weight\); unexpected 1 \(lora_A.weight\). Adapters \(LoRA\) must be merged"):
+    with pytest.raises(ValueError, match=r"Keys: missing 1 \(visual_projection.weight\); unexpected 1 \(lora_A.weight\). The checkpoint contains an adapter \(LoRA\) that is not merged"):
         TransformersClip(model=str(folder), device="cpu")
 
 
@@ -122,14 +122,14 @@ def test_weights_of_another_shape_are_refused_by_name(folder):
 
 def test_weights_that_are_not_finite_are_refused(folder):
     spoil(folder, lambda state: state.update({"visual_projection.weight": torch.full((32, 64), float("inf"))}))
-    with pytest.raises(ValueError, match=r"1 weights hold values that are not finite \(visual_projection.weight\)"):
+    with pytest.raises(ValueError, match=r"1 weights contain values that are not finite \(visual_projection.weight\)"):
         TransformersClip(model=str(folder), device="cpu")
 
 
 def test_a_model_that_only_sees_or_only_reads_is_refused(folder):
     config = transformers.CLIPVisionConfig(hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16)
     transformers.CLIPVisionModel(config).save_pretrained(folder)
-    with pytest.raises(ValueError, match="CLIPVisionModel is no image-text dual encoder .get_image_features, get_text_features."):
+    with pytest.raises(ValueError, match="CLIPVisionModel is not an image-text dual encoder .get_image_features, get_text_features."):
         TransformersClip(model=str(folder), device="cpu")
 
 
@@ -192,13 +192,13 @@ def test_a_repository_in_the_hubs_cache_loads_at_its_revision(repository, shared
 
 def test_an_adapter_in_a_repository_is_refused(repository):
     (repository / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "lab/base"}')
-    with pytest.raises(ValueError, match="model=lab/clip: an adapter .* lies beside whole weights: .*adapter_config.json"):
+    with pytest.raises(ValueError, match="model=lab/clip: the folder contains an adapter .* beside the full weights: .*adapter_config.json"):
         TransformersClip(model="lab/clip", revision=REVISION, device="cpu")
 
 
 def test_a_repository_without_weights_is_refused(repository):
     (repository / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="model=lab/clip, revision=a{40}: no weights. Expected one of model.safetensors, "):
+    with pytest.raises(ValueError, match="model=lab/clip, revision=a{40}: contains no weights. Expected one of model.safetensors, "):
         TransformersClip(model="lab/clip", revision=REVISION, device="cpu")
 
 

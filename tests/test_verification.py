@@ -248,7 +248,7 @@ def test_options_in_another_order_are_found_by_the_data(folder):
 
 def test_arguments_that_change_the_prompt_are_found(folder):
     change_manifest(folder, lambda manifest: manifest["model"].update(model_args="model=x,system_prompt=Think."))
-    assert "model.model_args: system_prompt: unknown argument: it may change what the model is told" in failures(rewritten(folder))["versions, settings and data source"]
+    assert "model.model_args: system_prompt: unknown argument: it may change the prompt or the image" in failures(rewritten(folder))["versions, settings and data source"]
 
 
 def test_failed_requests_are_found(folder):
@@ -259,7 +259,7 @@ def test_failed_requests_are_found(folder):
 def test_an_unlisted_file_and_one_that_claims_other_data_are_found(folder):
     (folder / "DEMO-DATA.txt").write_text("demo")
     found = failures(folder)
-    assert "DEMO-DATA.txt is not of this submission" in found["files and their SHA-256"]
+    assert "DEMO-DATA.txt does not belong to this submission" in found["files and their SHA-256"]
     assert found["no file claims other data"] == "DEMO-DATA.txt: scores on release data have none."
 
 
@@ -298,7 +298,7 @@ def test_what_a_submission_says_cannot_steer_the_terminal_or_make_lines_of_its_o
     (folder / "x\nok           scores, from the samples\x1b[2J\u202e").write_text("")
     [said] = [str(check) for check in verification.verify(folder, with_data=False) if check.failed]
     assert len(said.splitlines()) == 2
-    assert "- x ok scores, from the samples\ufffd[2J\ufffd is not of this submission" in said
+    assert "- x ok scores, from the samples\ufffd[2J\ufffd does not belong to this submission" in said
 
 
 @pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b'[1]\n"x"\n', mtime=0), gzip.compress(b'{"doc_id": 0, "acc": 3, "target": "0", "filtered_resps": 5, "input": 7}\n', mtime=0)])
@@ -313,10 +313,10 @@ def test_samples_that_are_none_are_a_finding_and_no_crash(content, folder):
     [
         ('"score": 1.0}', '"score": 1' + "0" * 400 + "}", "score is 100000"),
         ('"score": 1.0}', '"score": 1' + "0" * 5000 + "}", "a number of 5001 digits"),
-        ('"doc_id": 0', '"z": ' + "[" * 100_000 + "]" * 100_000 + ', "doc_id": 0', "within each other without end"),
-        ('"doc_id": 0', '"doc_id": false', "doc_id is False, which it cannot be"),
+        ('"doc_id": 0', '"z": ' + "[" * 100_000 + "]" * 100_000 + ', "doc_id": 0', "objects and lists nested too deeply"),
+        ('"doc_id": 0', '"doc_id": false', "doc_id is False, which is not a valid value"),
         ('"doc_id": 0', '"filtered_resps": "A", "doc_id": 0', "a key is there twice"),
-        ('"gold": "', '"gold": "", "rest": "', "acc.gold is '', which it cannot be"),
+        ('"gold": "', '"gold": "", "rest": "', "acc.gold is '', which is not a valid value"),
     ],
 )
 def test_samples_that_are_no_plain_json_are_a_finding_and_no_crash(before, after, problem, folder):
@@ -334,7 +334,7 @@ def test_samples_that_are_no_plain_json_are_a_finding_and_no_crash(before, after
 
 def test_samples_that_fill_the_memory_are_a_finding(folder, monkeypatch):
     monkeypatch.setattr(rescoring, "_LARGEST", 1000)
-    assert "holds more than 1,000 bytes when decompressed" in failures(folder, with_data=False)["samples: all there, asked in the known way"]
+    assert "contains more than 1,000 bytes when decompressed" in failures(folder, with_data=False)["samples: all there, asked in the known way"]
 
 
 @pytest.mark.parametrize("field", ["doc_id", "target", "filtered_resps", "score", "input", "acc"])
@@ -349,7 +349,7 @@ def test_a_manifest_that_is_none_ends_the_check(folder):
     assert "'scores' is a required property" in schema.problems[0]
     assert str(rest) == "not checked  all the rest: submission.json is not as the schema says"
     (folder / "submission.json").unlink()
-    with pytest.raises(DataError, match="holds no submission.json"):
+    with pytest.raises(DataError, match="contains no submission.json"):
         next(verification.verify(folder))
 
 

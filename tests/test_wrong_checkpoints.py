@@ -1,4 +1,4 @@
-"""Claims about checkpoints that are subtly wrong: each is refused for its cause, or loads as what it is."""
+"""Claims about subtly wrong checkpoints: each is refused with its cause; right ones in unusual forms load correctly."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_files_beside_the_weights_that_cannot_be_compared_are_named(healthy, tmp
     (folder / "training_args.bin").write_bytes(b"no weights")
     OpenClip.load({"model": str(folder)})
     [line] = said
-    assert line.endswith("evaluated are open_clip_model.safetensors. Not read, though in the same folder: tf_model.h5.")
+    assert line.endswith("open_clip_model.safetensors will be evaluated. These files in the same folder were not read: tf_model.h5.")
 
 
 def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, said):
@@ -128,7 +128,7 @@ def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, said):
     wrong_checkpoints.edit(folder / "processor_config.json", image_processor__do_rescale=False)
     TransformersClip(model=str(folder), device="cpu")
     # White's green, of which CLIP's deviation is smallest: (255 - 0.4578275) / 0.26130258 = 974.1.
-    assert [line.partition(": ")[2].partition(",")[0] for line in said] == ["its preprocessing gives values up to 974"]
+    assert [line.partition(": ")[2].partition(",")[0] for line in said] == ["its preprocessing returns values up to 974"]
 
 
 @pytest.mark.parametrize(("padding", "refused"), [("longest", True), ("context", False)])
@@ -140,7 +140,7 @@ def test_padding_that_is_seen_is_refused_if_it_varies_and_else_warned_of(tmp_pat
             TransformersClip(model=str(folder), padding=padding, device="cpu")
     else:
         TransformersClip(model=str(folder), padding=padding, device="cpu")
-        assert [("sees the padding of texts" in line) for line in said] == [True]
+        assert [("reads the padding of texts" in line) for line in said] == [True]
 
 
 def test_images_that_are_hardly_told_apart_are_warned_of(said):
@@ -150,7 +150,7 @@ def test_images_that_are_hardly_told_apart_are_warned_of(said):
     assert "cosines of different images are up to 1 - 5e-09" in said[0]
 
 
-def test_an_end_token_of_number_2_is_no_legacy_where_the_library_means_it(tmp_path):
+def test_an_end_token_with_number_2_is_used_where_the_library_uses_it(tmp_path):
     """MetaCLIP 2 pools at its eos_token_id whatever the number; of CLIP 2 stands for the highest number."""
     config = wrong_checkpoints.clip_config()
     texts = config.text_config.to_dict() | {"eos_token_id": 2, "bos_token_id": 3}

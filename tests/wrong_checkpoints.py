@@ -135,12 +135,12 @@ def zeros(values):
 # --- what lies beside the weights ---
 
 
-@case("open_clip", r"an adapter \(LoRA, PEFT\) lies beside whole weights: .*adapter_config.json.*merge_and_unload")
+@case("open_clip", r"the folder contains an adapter \(LoRA, PEFT\) beside the full weights: .*adapter_config.json.*merge_and_unload")
 def _adapter_beside(folder):
     peft.LoraConfig(r=2, target_modules=["c_fc"]).save_pretrained(folder)
 
 
-@case("transformers_clip", r"an adapter \(LoRA, PEFT\) lies beside whole weights: .*_config.json, .*adapter_model")
+@case("transformers_clip", r"the folder contains an adapter \(LoRA, PEFT\) beside the full weights: .*_config.json, .*adapter_model")
 def _merged_weights_where_the_adapter_still_lies(folder):
     config = peft.LoraConfig(r=2, target_modules=["fc1"], init_lora_weights=False)
     adapted = peft.get_peft_model(transformers.CLIPModel.from_pretrained(folder), config)
@@ -148,14 +148,14 @@ def _merged_weights_where_the_adapter_still_lies(folder):
     adapted.merge_and_unload().save_pretrained(folder)
 
 
-@case("transformers_clip", r"contains an adapter \(LoRA, PEFT\) and no model: .*Merge it into its base first")
+@case("transformers_clip", r"contains an adapter \(LoRA, PEFT\) and no model: .*Merge it into its base model first")
 def _adapter_alone(folder):
     config = peft.LoraConfig(r=2, target_modules=["fc1"])
     peft.get_peft_model(transformers.CLIPModel.from_pretrained(folder), config).save_pretrained(folder)
     (folder / "model.safetensors").unlink()
 
 
-@case("paligemma", r"an adapter \(LoRA, PEFT\) lies beside whole weights: .*adapter_config.json")
+@case("paligemma", r"the folder contains an adapter \(LoRA, PEFT\) beside the full weights: .*adapter_config.json")
 def _adapter_config_alone_beside(folder):
     peft.LoraConfig(r=2, target_modules=["q_proj"]).save_pretrained(folder)
 
@@ -249,7 +249,7 @@ def _shard_missing(folder):
     next(folder.glob("model-00002-*")).unlink()
 
 
-@case("transformers_clip", "the shards are not those of .*model.safetensors.index.json: .* belong to different saves")
+@case("transformers_clip", "the shards do not match .*model.safetensors.index.json: .* belong to different saves")
 def _shard_of_another_save(folder):
     _sharded(folder)
     first, second, *_ = sorted(folder.glob("model-*.safetensors"))
@@ -262,7 +262,7 @@ def _stale_shard(folder):
     save_file(other_values(load_file(next(folder.glob("model-00001-*")))), folder / "model-00009-of-00009.safetensors")
 
 
-@case("transformers_clip", "keeps them in parts: run zero_to_fp32.py")
+@case("transformers_clip", "saves them in parts: run zero_to_fp32.py")
 def _parts_of_deepspeed(folder):
     weights_of(folder).unlink()
     (folder / "global_step100").mkdir()
@@ -384,13 +384,13 @@ def _parallel(folder):
 # --- other weights than the architecture's ---
 
 
-@case("open_clip", r"Adapters \(LoRA\) must be merged into their base first")
+@case("open_clip", r"contains an adapter \(LoRA\) that is not merged into its base model")
 def _adapter_not_merged(folder):
     config = peft.LoraConfig(r=2, target_modules=["c_fc"])
     return as_file(folder, peft.get_peft_model(open_clip_module(folder), config).state_dict())
 
 
-@case("paligemma", r"Adapters \(LoRA\) must be merged into their base first")
+@case("paligemma", r"contains an adapter \(LoRA\) that is not merged into its base model")
 def _adapter_of_paligemma_not_merged(folder):
     module = transformers.PaliGemmaForConditionalGeneration.from_pretrained(folder)
     state = peft.get_peft_model(module, peft.LoraConfig(r=2, target_modules=["o_proj"])).state_dict()
@@ -434,13 +434,13 @@ def _pickled_module(folder):
     return as_file(folder, open_clip_module(folder))
 
 
-@case("open_clip", "cannot be read as a checkpoint: .* It is cut off, damaged or no checkpoint")
+@case("open_clip", "cannot be read as a checkpoint: .* It is cut off, damaged, or not a checkpoint")
 def _half_downloaded(folder):
     content = weights_of(folder).read_bytes()
     weights_of(folder).write_bytes(content[: len(content) // 2])
 
 
-@case("transformers_clip", "It is a pointer of Git LFS in the place of the file: run git lfs pull")
+@case("transformers_clip", "It is a Git LFS pointer, not the file itself: run git lfs pull")
 def _pointer_of_git(folder):
     weights_of(folder).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
 
@@ -497,17 +497,17 @@ def _untied_head_that_was_not_saved(folder):
 # --- weights that fit and tell nothing apart ---
 
 
-@case("open_clip", "multiplies similarities by 2.69e[+]43; trained models by 0.01 to 10000. .*logit_scale")
+@case("open_clip", "multiplies similarities by 2.69e[+]43; trained models multiply by 0.01 to 10000. .*logit_scale")
 def _scale_without_its_logarithm(folder):
     spoil(folder, logit_scale=torch.tensor(100.0))
 
 
-@case("transformers_clip", "multiplies similarities by 0; trained models by")
+@case("transformers_clip", "multiplies similarities by 0; trained models multiply by")
 def _scale_that_vanishes(folder):
     spoil(folder, logit_scale=torch.tensor(-2000.0))
 
 
-@case("open_clip", r"adds 1e\+30 to similarities; trained models at most a few tens")
+@case("open_clip", r"adds 1e\+30 to similarities; trained models add at most a few tens")
 def _bias_that_drowns_similarities(folder):
     config = tiny_clip.architecture() | {"init_logit_bias": 1e30}
     save_file(open_clip.CLIP(**config).state_dict(), weights_of(folder))
@@ -519,17 +519,17 @@ def _projection_of_zeros(folder):
     spoil(folder, visual__proj=zeros)
 
 
-@case("open_clip", "does not tell images apart")
+@case("open_clip", "does not distinguish images")
 def _blind(folder):
     spoil(folder, visual__conv1__weight=zeros)
 
 
-@case("open_clip", "does not tell texts apart")
+@case("open_clip", "does not distinguish texts")
 def _all_words_alike(folder):
     spoil(folder, token_embedding__weight=lambda values: values[:1].expand(len(values), -1).contiguous())
 
 
-@case("open_clip", "pools at the token with the highest number, which is another one in each text")
+@case("open_clip", "pools at the token with the highest number, which differs between texts")
 def _tokenizer_whose_end_is_not_the_highest_number(folder):
     config = tiny_clip.architecture()
     config["text_cfg"] |= {"vocab_size": 400, "hf_tokenizer_name": str(folder)}
@@ -549,13 +549,13 @@ def _end_token_that_no_text_has(folder):
     edit(folder / "config.json", text_config__eos_token_id=399)
 
 
-@case("transformers_clip", "does not tell texts apart: different texts get the same vector")
+@case("transformers_clip", "does not distinguish texts: different texts get the same vector")
 def _end_token_that_is_the_start(folder):
     single = json.loads((folder / "tokenizer.json").read_text())["post_processor"]["single"]
     edit(folder / "tokenizer.json", post_processor__single=single[::-1])
 
 
-@case("transformers_clip", "pools at the token with the highest number, which is another one in each text")
+@case("transformers_clip", "pools at the token with the highest number, which differs between texts")
 def _end_token_of_an_old_configuration(folder):
     edit(folder / "config.json", text_config__eos_token_id=2)
 
@@ -570,7 +570,7 @@ def _padding_on_the_left(folder):
     edit(folder / "tokenizer_config.json", padding_side="left")
 
 
-@case("transformers_clip", "its tokenizer knows no words")
+@case("transformers_clip", "its tokenizer has no vocabulary")
 def _vocabulary_of_another_language(folder):
     content = json.loads((folder / "tokenizer.json").read_text())
     vocabulary = content["model"]["vocab"]
@@ -579,26 +579,26 @@ def _vocabulary_of_another_language(folder):
     (folder / "tokenizer.json").write_text(json.dumps(content))
 
 
-@case("transformers_clip", "does not tell images apart")
+@case("transformers_clip", "does not distinguish images")
 def _patches_of_zeros(folder):
     spoil(folder, vision_model__embeddings__patch_embedding__weight=zeros)
 
 
-@case("transformers_clip", "its preprocessing makes the same of different images")
+@case("transformers_clip", "its preprocessing turns different images into the same values")
 def _pixels_times_zero(folder):
     edit(folder / "processor_config.json", image_processor__rescale_factor=0.0)
 
 
-@case("transformers_clip", "its preprocessing gives values that are not finite")
+@case("transformers_clip", "its preprocessing returns values that are not finite")
 def _deviation_of_zero_in_the_processor(folder):
     edit(folder / "processor_config.json", image_processor__image_std=[0.0, 0.5, 0.5])
 
 
-@case("paligemma", "does not tell images apart: different images give the same probabilities")
+@case("paligemma", "does not distinguish images: different images give the same probabilities")
 def _projector_of_zeros(folder):
     spoil(folder, multi_modal_projector__linear__weight=zeros)
 
 
-@case("paligemma", "its preprocessing makes the same of different images")
+@case("paligemma", "its preprocessing turns different images into the same values")
 def _pixels_times_zero_in_paligemma(folder):
     edit(folder / "processor_config.json", image_processor__rescale_factor=0.0)

@@ -1,4 +1,2 @@
-"""Reading model responses: what of a response is its answer, and which option that answer states.
-
-This package imports nothing of ours but the letters of options.
+"""Read model responses: find the part that is the answer, and the option or boxes that it states.
 """

@@ -1,4 +1,4 @@
-"""How four numbers are a box: the order of their values, and the keys that name them. Imports nothing of ours."""
+"""Interpret four numbers as a box: the order of the values, and the keys that name them. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ Order = Literal["xyxy", "yxyx", "xxyy", "xywh", "cxcywh"]
 
 @dataclass(frozen=True)
 class Extraction:
-    """Boxes ``x1 y1 x2 y2`` as written, and what the response says as a whole."""
+    """Hold boxes ``x1 y1 x2 y2`` as written, and the status of the whole response."""
 
     boxes: list[Corners]
     status: Status
 
 
 def status_of(num_boxes: int, is_truncated: bool, says_none: bool = False) -> Status:
-    """The status of a response with so many boxes, that breaks off or says that there is none."""
+    """Return the status of a response from its number of boxes, whether it breaks off, and whether it says "none"."""
     if is_truncated:
         return "truncated"
     return "parsed" if num_boxes or says_none else "unparsed"
 
 
 def ordered(values: Iterable[float], order: Order) -> Corners:
-    """Four values in the given order as ``x1 y1 x2 y2``.
+    """Convert four values in the given order to ``x1 y1 x2 y2``.
 
     >>> ordered([10, 20, 5, 6], "xywh")
     (10, 20, 15, 26)
@@ -77,7 +77,7 @@ _POINT_KEYS = (
 
 
 def corners_of(values: Mapping[str, float], points: Mapping[str, tuple[float, float]]) -> Corners | None:
-    """The box that an object's keys name, if they do; width and height count only where a key says so."""
+    """Return the box that an object's keys name, None if they name none. Width and height need keys of their own."""
     for names in _CORNER_KEYS:
         if all(name in values for name in names):
             return tuple(values[name] for name in names)
@@ -93,7 +93,7 @@ def corners_of(values: Mapping[str, float], points: Mapping[str, tuple[float, fl
 
 # --- keys that name a list or an object ----------------------------------------------
 
-# An order that a key states. DeepSORT and its successors call corners ``tlbr`` and give x first.
+# Orders that keys state. In DeepSORT and its successors ``tlbr`` means corners with x first.
 _STATED_ORDERS: tuple[tuple[re.Pattern[str], Order], ...] = (
     (re.compile("cxcywh|xcycwh|cxywh|cent(?:er|re)xywh"), "cxcywh"),
     (re.compile("xywh|ltwh|tlwh"), "xywh"),
@@ -105,12 +105,12 @@ _BOX = re.compile(
     "box|coord|rectangle|bounds|location|region|object|detection|instance|prediction|annotation|result|answer"
     "|^rect$|^[0-9]+$"
 )
-# What four numbers are otherwise, by the end of the key ("box_scores", "imageSize") …
+# Ends of keys whose four numbers are not a box ("box_scores", "imageSize") …
 _OTHER_END = re.compile(
     "(?:score|conf|confidence|prob|probability|probabilitie|logit|size|shape|point|cent(?:er|re|roid)"
     "|polygon|quad|quadrilateral|segmentation|mask)s?(?:2d)?$"
 )
-# … or by its last word. Any other word may be a class's name, as in {"nucleus": [10, 20, 30, 40]}.
+# … and last words of such keys. Any other word may be a class name, as in {"nucleus": [10, 20, 30, 40]}.
 _OTHER_WORDS = frozenset(
     "angle area aspect bgr caption category channel class color colour column comment count crop date depth "
     "description diameter dim dimension distance distribution embedding explanation extent feature file format frame "
@@ -124,14 +124,14 @@ _OTHER_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Key:
-    """A key and what its value can be.
+    """Describe a key and what its value can be.
 
     Args:
-        name: in lower-case letters and digits.
+        name: the key in lower-case letters and digits.
         end: where it ends in the text.
-        is_box: whether it speaks of boxes.
-        is_other: whether it speaks of something else.
-        order: of four numbers, if it states one.
+        is_box: whether the name suggests boxes.
+        is_other: whether the name suggests something else.
+        order: the order of four numbers, if the name states one.
     """
 
     name: str
@@ -142,7 +142,7 @@ class Key:
 
     @classmethod
     def of(cls, text: str, end: int, *, is_strict: bool) -> Key:
-        """The key that is written as ``text``: an object's if strict, else a word before a colon in prose."""
+        """Classify a key. It is an object's key if strict, else any word before a colon in prose."""
         name = re.sub("[^a-z0-9]+", "", text.casefold())
         order = next((order for pattern, order in _STATED_ORDERS if pattern.search(name)), None)
         words = re.findall(r"[^\W\d_]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", text))

@@ -1,4 +1,4 @@
-"""Boxes that models write as numbers: JSON and what resembles it, bracketed lists, pairs of points, tagged boxes."""
+"""Read boxes that models write as numbers: JSON or similar, bracketed lists, pairs of points, tagged boxes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _DECIMAL = r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?"
 _NUMBER = rf"(?:{_DECIMAL}|[-+]?(?i:nan|inf(?:inity)?)\b)"
 _TAG = r"(?P<tag></?+[A-Za-z|][^<>\n]*+>)"
 _ANGLED = rf"(?P<angled><\s*+{_DECIMAL}(?:[\s,]++{_DECIMAL}){{3}}\s*+>)"
-# Outside brackets only what can start a box is looked at; inside, everything counts. A string
-# must end on its line or with the text, and an apostrophe inside a word neither starts nor ends one.
+# Outside brackets only the beginnings of boxes are matched; inside, every token is. A string must end on its line
+# or with the text. An apostrophe inside a word is not a quotation mark.
 _OUTSIDE = re.compile(
     rf"""{_TAG}|{_ANGLED}|(?P<open>[\[({{])
     |(?<!\w)(?P<key>(?P<quote>["'])[^"'\n\[\](){{}}<>]*+(?P=quote))\s*+:
@@ -43,7 +43,7 @@ _TAGGED = "<box>"
 _OPENING = {"]": "[", ")": "(", "}": "{"}
 
 _NULLS = ("null", "none")
-# A box in a string: four numbers, in brackets or not, or two points.
+# A box in a string: four numbers, with or without brackets, or two points.
 _POINT = rf"\(\s*+{_DECIMAL}\s*+,\s*+{_DECIMAL}\s*+\)"
 _STRING_OF_NUMBERS = re.compile(
     rf"\s*+(?:[\[(<]{{0,2}}\s*+{_DECIMAL}(?:[\s,;]++{_DECIMAL}){{3}}\s*+[\])>]{{0,2}}"
@@ -53,13 +53,13 @@ _STRING_OF_NUMBERS = re.compile(
 
 @dataclass(slots=True)
 class _Group:
-    """What stands between two brackets, or between two tags of a box.
+    """Collect the content between two brackets, or between two tags of a box.
 
     Args:
-        takes_lists: whether its key lets four numbers be a box.
-        takes_objects: whether it lets an object with corners by name be one.
-        order: of four numbers.
-        name: of the key whose value it is, if it has one.
+        takes_lists: whether four numbers in it can be a box, according to its key.
+        takes_objects: whether an object with named corners in it can be a box.
+        order: the order of four numbers.
+        name: the name of its key; empty without one.
         num_boxes: how many boxes were found before it.
     """
 
@@ -77,35 +77,35 @@ class _Group:
     pairs: tuple[tuple[float, float], ...] = ()
     points: dict[str, tuple[float, float]] | None = None
     num_inner: int = 0
-    # Whether it says of its boxes that there are none.
+    # Whether it says that there are no boxes.
     says_none: bool = False
     is_empty: bool = True
-    # Nothing but numbers, separators and labels.
+    # Only numbers, separators and labels.
     is_pure: bool = True
     has_labels: bool = False
     has_words: bool = False
 
     def parts(self) -> list[list[float]]:
-        """The numbers between semicolons."""
+        """Return the numbers, split at semicolons."""
         bounds = [0, *self.cuts, len(self.numbers)]
         return [self.numbers[start:end] for start, end in itertools.pairwise(bounds)]
 
     def is_pair_of_points(self) -> bool:
-        """Whether it is two lists of two numbers and nothing else."""
+        """Tell whether it contains two lists of two numbers and nothing else."""
         return len(self.pairs) == self.num_inner == 2 and not (self.numbers or self.has_labels or self.has_words)
 
     def breaks_off(self) -> bool:
-        """Whether a text that ends inside this group is cut short; a bracket in prose is just left open."""
+        """Tell whether a text that ends inside this group is cut off. A bracket in prose may just be left open."""
         if self.bracket == "(":
             return self.is_pure and bool(self.numbers)
         return self.bracket == "{" or not self.has_words
 
 
 class NumbersReader:
-    """Reads JSON and what resembles it, bracketed lists, pairs of points and tagged boxes.
+    """Read JSON or similar, bracketed lists, pairs of points and tagged boxes.
 
-    A box is found when its own bracket closes, so it does not matter what is missing around
-    it: outer brackets, or the rest of a list. Numbers outside brackets are prose.
+    A box is found when its own bracket closes. So outer brackets or the rest of a list may be missing. Numbers
+    outside brackets are prose.
     """
 
     def __init__(self, text: str, order: Order):
@@ -181,21 +181,21 @@ class NumbersReader:
         self.groups[-1].has_words = True
 
     def _on_cut(self, token: re.Match) -> None:
-        """Semicolons part the boxes of a list; in round brackets they part clauses."""
+        """Split the boxes of a list at a semicolon; in round brackets it separates clauses."""
         group = self.groups[-1]
         group.is_pure &= group.bracket != "("
         group.cuts.append(len(group.numbers))
 
     def _on_fence(self, token: re.Match) -> None:
-        """The end of a code block ends whatever its author left open."""
+        """Close everything at the end of a code block."""
         self.groups.clear()
         self.num_open.clear()
 
     def _on_comment(self, token: re.Match) -> None:
-        """A comment says nothing."""
+        """Ignore a comment."""
 
     def _on_string(self, token: re.Match) -> None:
-        """A string is a label, or holds the numbers of a box itself."""
+        """Read a string as a label, or as the numbers of a box."""
         group, content = self.groups[-1], token["string"][1:-1]
         is_closed = len(token["string"]) > 1 and token["string"][-1] == token["string"][0]
         if is_closed and _STRING_OF_NUMBERS.fullmatch(content):
@@ -248,7 +248,7 @@ class NumbersReader:
             self.boxes.append(closed.pairs[0] + closed.pairs[1])
 
     def _end_object(self, closed: _Group) -> None:
-        """Read the keys of an object, unless its values were boxes, or none: then it is a record of those."""
+        """Read an object with named corners, unless it is a record of boxes that were read already, or of none."""
         is_record = len(self.boxes) > closed.num_boxes or closed.says_none
         corners = corners_of(closed.fields, closed.points or {}) if closed.takes_objects and not is_record else None
         if corners is not None:
@@ -263,12 +263,12 @@ class NumbersReader:
             self.groups[-1].says_none |= says_none
 
     def _note_pair(self, closed: _Group, pair: tuple[float, float]) -> None:
-        """Let what a point stands in know it."""
+        """Add a point to the group that contains it."""
         if not self.groups:
             return
         parent = self.groups[-1]
         if parent.bracket != "{":
-            # More than two are no corners, however many.
+            # Three are kept at most: more than two points are not corners.
             parent.pairs = (*parent.pairs[:2], pair)
         elif parent.points is None:
             parent.points = {closed.name: pair}
@@ -276,22 +276,22 @@ class NumbersReader:
             parent.points[closed.name] = pair
 
     def _value(self, start: int, bracket: str) -> _Group:
-        """An empty group that starts here; whether it can hold boxes its key says, else what it stands in."""
+        """Return a new group. Its key, or without one its parent, decides whether it can contain boxes."""
         parent = self.groups[-1] if self.groups else self.root
         key = self._taken_key(start)
         if key is None:
-            # Lists in a list are boxes under any key that does not speak of something else: {"nuclei": [[…], […]]}.
+            # Lists in a list are boxes unless their key suggests something else: {"nuclei": [[…], […]]}.
             takes_lists = parent.takes_lists or (parent.bracket == "[" and parent.takes_objects)
             return _Group(bracket, start, takes_lists, parent.takes_objects, parent.order, num_boxes=len(self.boxes))
         takes = not key.is_other and (key.is_box or parent.takes_objects)
         return _Group(bracket, start, takes, takes, key.order or parent.order, key.name, len(self.boxes))
 
     def _taken_key(self, start: int) -> Key | None:
-        """The key whose value starts at ``start``, if one does; a key has one value."""
+        """Return and clear the key whose value starts at ``start``, None if there is none."""
         key, self.key = self.key, None
         return key if key is not None and not self.text[key.end : start].strip() else None
 
-    # What brackets hold.
+    # The content of brackets.
 
     def _add_number(self, number: float, token: re.Match) -> None:
         group, key = self.groups[-1], self._taken_key(token.start())
@@ -300,7 +300,7 @@ class NumbersReader:
             if key is not None:
                 group.fields[key.name] = number
         else:
-            # Numbers without anything between them, as in 100-200, are one expression.
+            # Adjacent numbers, as in 100-200, are one expression.
             group.is_pure &= token.start() != self.number_end
             group.numbers.append(number)
         self.number_end = token.end()

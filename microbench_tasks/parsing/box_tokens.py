@@ -1,4 +1,4 @@
-"""Boxes that models write as location tokens. Imports nothing of ours but the forms of boxes."""
+"""Read boxes that models write as location tokens. Imports only `box_forms`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KOSMOS_SIDE = 32
 
 
 def paligemma_boxes(text: str, order: Order) -> Extraction:
-    """One box per part between semicolons: its first four tokens; fewer are no box.
+    """Read one box per part between semicolons: its first four tokens. Fewer tokens are ignored.
 
     Source: GitHub ``Ale9806/eVLLM``, which raises where fewer than four are left.
     """
@@ -24,7 +24,7 @@ def paligemma_boxes(text: str, order: Order) -> Extraction:
 
 
 def token_boxes(text: str, token: re.Pattern, size: int) -> Extraction:
-    """Groups of ``size`` consecutive tokens; whatever stands between two tokens ends a group."""
+    """Collect groups of ``size`` consecutive tokens; any text between two tokens ends a group."""
     groups, group, end = [], [], 0
     for match in token.finditer(text):
         if text[end : match.start()].strip():
@@ -39,14 +39,14 @@ def token_boxes(text: str, token: re.Pattern, size: int) -> Extraction:
 
 
 def _is_cut(text: str) -> bool:
-    """Whether ``text`` ends inside a token."""
+    """Tell whether ``text`` ends inside a token."""
     return _CUT_TOKEN.match(text, max(0, text.rfind("<"))) is not None
 
 
 def half_cells(upper_left: int, lower_right: int) -> Corners:
-    """The box between the centres of two cells of Kosmos-2's grid, in half cells.
+    """Return the box between the centres of two cells of Kosmos-2's grid, in units of half a cell.
 
-    Cells in one row or column have no box between their centres: theirs spans both in full.
+    For cells in one row or column that box would be empty, so the box spans both cells in full.
     """
     y1, x1 = divmod(upper_left, _KOSMOS_SIDE)
     y2, x2 = divmod(lower_right, _KOSMOS_SIDE)

@@ -1,4 +1,4 @@
-"""Chat tokens in a response: the channels of gpt-oss, ends of turns and names of roles."""
+"""Remove chat tokens from a response: channels of gpt-oss, ends of turns and names of roles."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ENDS = (
     "<eod>",
     "<eot>",
 )
-# Tokens that mean nothing in an answer.
+# Tokens without a meaning in an answer.
 _SPECIAL = (
     "<s>",
     "<bos>",
@@ -81,9 +81,9 @@ _TOKEN = re.compile(
     re.IGNORECASE,
 )
 _SPECIAL_TOKEN = re.compile(rf"(?=<[|｜a-z]|\[P)(?:{_literals(_SPECIAL)})")
-# Text struck through in HTML, not the tokens that begin and end a text.
+# Struck-through text in HTML, as opposed to the tokens <s> and </s> at the ends of a text.
 _STRUCK = re.compile(r"(?<=\S )<s>[^<\n]{1,200}</s>|<s>[^<\n]{1,200}</s>(?= ?[^\s<])")
-# The role's name where the tokens around it were dropped when the text was decoded.
+# A role's name whose surrounding tokens were dropped in decoding.
 _BARE_ROLE = re.compile(r"\s*(?:assistant|model)[ \t]*(?:\n|:[ \t]*(?=\S))|\s*ASSISTANT:\s*|\s*thought\n")
 
 # --- channels ------------------------------------------------------------------------
@@ -94,7 +94,7 @@ _CHANNEL = re.compile(
     r"|(?P<think><\|think\|>)|(?P<content><\|content\|>))"
 )
 _CHANNEL_OPENED_BY_TEMPLATE = re.compile(r"\s*(?P<name>analysis|commentary|final)<\|message\|>")
-# The same without its special tokens. Capitals do not follow the words `analysis` and `final` otherwise.
+# The same without special tokens: in prose no capital directly follows the words `analysis` and `final`.
 _BARE_ANALYSIS = re.compile(r"\s*(?:analysis|commentary)(?=[A-Z\"'(])")
 _BARE_FINAL = re.compile(r"\s*final(?=[A-Z(\\*\"]|$)")
 _BARE_SWITCH = "assistantfinal"
@@ -132,9 +132,9 @@ def _is_final(header: dict[str, str | None]) -> bool:
 
 
 def first_answer_turn(text: str, removed: set[str]) -> str:
-    """Keep the model's first turn that is not blank, without chat tokens.
+    """Return the model's first turn that is not blank, without chat tokens.
 
-    Text before the first token is the model's, unless the model's turn is opened after it: then it is a prompt.
+    Text before the first token is the model's, unless a token then opens the model's turn: in that case it is a prompt.
     """
     if bare := _BARE_ROLE.match(text):
         removed.add("role_token")
@@ -172,12 +172,12 @@ def _turns(text: str) -> list[_Turn]:
 
 
 def _answer_turn(turns: list[_Turn]) -> _Turn:
-    """The first of the model's turns that is not blank; else the first text of unknown role; else the first turn."""
+    """Return the model's first turn that is not blank, else the first text of unknown role, else the first turn."""
     for number, turn in enumerate(turns):
         if turn.role != "model" or not turn.text.strip():
             continue
         following = turns[number + 1] if number + 1 < len(turns) else None
-        # Without an end of a turn between them, what stands before the model's opening is the prompt.
+        # Text directly before the opening of the model's turn, without an end of a turn between, is the prompt.
         if following is None or following.opened_by != "model" or not following.text.strip():
             return turn
     return next((turn for turn in turns if turn.role == "unknown" and turn.text.strip()), turns[0])

@@ -30,7 +30,7 @@ _DEEPEST = 20
 
 
 def text_of(content: Any) -> str:
-    """Join the texts of a message's content; what the model thought comes in ``<think>`` tags.
+    """Join the texts of a message's content, with reasoning in ``<think>`` tags.
 
     Args:
         content: a string, bytes, None, a number, a mapping or an object with text in it, or a list of such parts.
@@ -48,7 +48,7 @@ def text_of(content: Any) -> str:
         return without_surrogates(failure_mark(error))
     text = ""
     for piece in _pieces(content, _DEEPEST):
-        # Parts are whole blocks; without a space between them the last word of one would grow into the next.
+        # Parts are whole blocks. A line break keeps their words apart.
         glue = "" if not text or not piece or text[-1].isspace() or piece[0].isspace() else "\n"
         text += glue + piece
     return without_surrogates(text)
@@ -63,7 +63,7 @@ def _error_in(content: Any) -> str:
 
 
 def without_surrogates(text: str) -> str:
-    """Replace halves of characters, which neither JSON files nor databases can hold.
+    """Replace unpaired surrogates, which neither UTF-8 files nor databases can store.
 
     >>> without_surrogates("B \\ud83d")
     'B \ufffd'
@@ -74,7 +74,7 @@ def without_surrogates(text: str) -> str:
 
 
 def logged_parts(text: str) -> str:
-    """The text of a content that the harness logged as Python or JSON writes a list of parts; other text as it is.
+    """Return the text of content that was logged as a Python or JSON list of parts; return other text unchanged.
 
     >>> logged_parts("[{'type': 'text', 'text': 'B'}]")
     'B'
@@ -111,7 +111,7 @@ def _pieces(content: Any, depth: int) -> Iterator[str]:
 
 
 def _pieces_of_part(part: Any, depth: int) -> Iterator[str]:
-    """The text of one part: a mapping, or an object of a client's package."""
+    """Yield the text of one part: a mapping, or an object of a client's package."""
     kind = _field(part, "type")
     if isinstance(kind, str) and _NOT_SAID.search(kind):
         return

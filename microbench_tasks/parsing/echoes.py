@@ -1,4 +1,4 @@
-"""Take a prompt off that comes back before the answer. Imports nothing of ours."""
+"""Remove a prompt that a model repeats before its answer. Imports nothing of ours."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 # So much may stand before an echoed prompt, after the tokens of an image: a template's marks and a system message.
 _LONGEST_HEAD = 2_000
-# Words of the prompt that are looked for first.
+# How many words of the prompt are searched for first.
 _NUM_OPENING_WORDS = 4
 
 _SPECIAL = r"<[^<>\s]{1,40}+>(?:\s?:)?|\[/?INST\]|<</?SYS>>|\[gMASK\]|\[\|\w{1,20}+\|\]|\[Round\ \d++\]"
@@ -16,7 +16,7 @@ _ASKER = (
     r"|(?:q|prompt|input|query|问)\s*+[:：])(?:\*\*)?"
 )
 _PREAMBLE = r"(?:system\b\s*+:?|You\ are\ an?\b|A\ chat\ between\b|Below\ is\ an\ instruction\b)"
-# What a chat template writes before the question: marks and roles, or a system message that an asker's mark ends.
+# Text of a chat template before the question: tokens and roles, or a system message that ends with such a token.
 _HEAD = re.compile(
     rf"(?:\s++|{_SPECIAL}|{_ASKER})*+"
     rf"(?:{_PREAMBLE}.*(?:{_SPECIAL}|{_ASKER}))?(?:\s++|{_SPECIAL}|{_ASKER})*+",
@@ -40,15 +40,15 @@ _ANSWER = re.compile(r"\s*(?:\*\*)?(?:(?:short )?answer|a|response|output|答)\s
 
 
 def without_prompt(text: str, prompt: str) -> str | None:
-    """Take the prompt off that ``text`` begins with, bare or in a chat template; None if it does not begin so.
+    """Remove the prompt, bare or in a chat template, from the beginning of ``text``; None if it is not there.
 
-    Only the whole prompt counts, to the letter but for white space. An answer that quotes a part of it stays.
+    Only the whole prompt, exact except for white space, is removed. An answer that quotes a part of it is unchanged.
 
     >>> without_prompt("USER: Which cell? A) one B) two ASSISTANT: B", "Which cell?\\nA) one\\nB) two")
     'B'
     """
     words = prompt.split(None, 2)
-    # A class's name alone may begin an answer. Most responses do not have even the prompt's first word.
+    # A prompt of one word may be the beginning of an answer. Most responses lack even the prompt's first word.
     if len(words) < 2 or words[0] not in text:
         return None
     wanted = "".join(prompt.split())
@@ -59,7 +59,7 @@ def without_prompt(text: str, prompt: str) -> str | None:
         end = _end_of_echo(text, opening.start(), wanted)
         if end is None or not _HEAD.fullmatch(text, 0, opening.start()):
             continue
-        # A prompt of one line that goes on in the middle of a word is not the prompt.
+        # If the text continues in the middle of a word, a one-line prompt did not end here.
         if "\n" not in prompt and text[end - 1].isalnum() and text[end : end + 1].isalnum():
             continue
         tail = _ANSWER.match(text, end) if _QUESTION.search(text, 0, opening.start()) else None
@@ -69,12 +69,12 @@ def without_prompt(text: str, prompt: str) -> str | None:
 
 @functools.lru_cache(maxsize=256)
 def _opening(prompt: str) -> re.Pattern[str]:
-    """A pattern of the prompt's first words, whatever white space parts them."""
+    """Compile a pattern of the prompt's first words, with any white space between them."""
     return re.compile(r"\s*".join(map(re.escape, prompt.split(None, _NUM_OPENING_WORDS)[:_NUM_OPENING_WORDS])))
 
 
 def _end_of_echo(text: str, start: int, wanted: str) -> int | None:
-    """Where ``wanted``, a text without white space, ends that stands at ``start``; None if another text does."""
+    """Match ``wanted``, a text without white space, at ``start``; return where it ends, None if it does not match."""
     place = start
     for character in wanted:
         while place < len(text) and text[place].isspace():

@@ -1,14 +1,14 @@
-"""Plain text of responses and options: compatibility characters folded, markup removed, spaces single."""
+"""Reduce responses and options to plain text: fold compatibility characters, remove markup and extra spaces."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-# In pieces, since sorting the accents of one long run takes quadratic time; without the Arabic
-# ligatures for whole phrases, which grow eighteenfold.
+# Short pieces, since NFKC takes quadratic time for long runs of accents. Arabic ligatures of whole phrases are left
+# out, since NFKC makes them 18 times as long.
 _NOT_ASCII = re.compile(r".?[^\x00-\x7f\ufdf0-\ufdff]{1,64}")
-# Quotation marks, brackets, hyphens, dashes and arrows that NFKC keeps apart, and characters that do not show.
+# Quotation marks, brackets, hyphens, dashes and arrows that NFKC does not unify, and invisible characters.
 _TYPOGRAPHY = str.maketrans(
     dict.fromkeys("‘’", "'")
     | dict.fromkeys("“”„«»", '"')
@@ -74,5 +74,5 @@ def _without_ornaments(line: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """``text`` without the punctuation and check marks around it."""
+    """Strip punctuation and check marks from both ends of ``text``."""
     return text.strip(" \n.,;:!\"'✅✔☑👍🔬")

@@ -1,4 +1,4 @@
-"""Per-option probabilities, which contrastive models write on a response's last line."""
+"""Read per-option probabilities, which contrastive models write on a response's last line."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from microbench_tasks.schema import LETTERS
 
 
 def probabilities(response: str, num_options: int) -> dict[str, float] | None:
-    """The per-option probabilities on a response's last line, if a model put them there.
+    """Return the per-option probabilities on a response's last line, None if there are none.
 
-    The line, alone where the model answered nothing, is a JSON object
-    ``{"probabilities": {letter: number}}`` with exactly the question's letters; anything else gives None.
+    The line is a JSON object ``{"probabilities": {letter: number}}`` with exactly the question's letters. It may be the
+    only line.
     """
     line = response.rpartition("\n")[2]
     if "{" not in line:
@@ -28,6 +28,6 @@ def probabilities(response: str, num_options: int) -> dict[str, float] | None:
 
 
 def split_probabilities(response: str) -> tuple[str, str]:
-    """Split a last line of probabilities, whatever its letters, off a response; together the parts are the response."""
+    """Split a response into its text and a last line of probabilities of any letters; either may be empty."""
     text, line_break, line = response.rpartition("\n")
     return (text, line_break + line) if line.startswith('{"probabilities": {') else (response, "")

@@ -1,6 +1,7 @@
 """Separate a response's answer from its reasoning.
 
-`TAGS` is the one list of reasoning tags, for letters and boxes alike. The tasks' YAML has none: responses are logged whole.
+`TAGS` is the only list of reasoning tags, for letters and for boxes. The tasks' YAML has none, so that responses are
+logged in full.
 """
 
 from __future__ import annotations
@@ -50,13 +51,13 @@ TAGS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True)
 class AnswerPart:
-    """What of a response can state an answer.
+    """Hold the part of a response that can state an answer.
 
     Attributes:
         text: the response without reasoning, chat tokens and what follows the model's own turn. A last line of
             probabilities is kept. Equal to the response if nothing was removed, else without surrounding space.
-        truncated: whether the reasoning never ends; ``text`` is then what stands before it.
-        removed: kinds of what was taken off, each once, in alphabetical order: ``channel`` (other channels of
+        truncated: whether the reasoning never ends; ``text`` is then the text before it.
+        removed: the kinds of text that were removed, each once, in alphabetical order: ``channel`` (other channels of
             gpt-oss), ``end_token``, ``other_turn`` (text of a turn that is not the model's first answer),
             ``reasoning``, ``role_token``, ``special_token`` and ``struck_text``.
     """
@@ -67,7 +68,7 @@ class AnswerPart:
 
 
 def answer_part(text: str) -> AnswerPart:
-    """Take reasoning and chat tokens off a response, in linear time.
+    """Remove reasoning and chat tokens from a response, in linear time.
 
     A block that is never closed makes the response truncated. A closing tag without an opening one means that the
     chat template opened the block: all before it is reasoning. A tag that the text only mentions, such as
@@ -93,7 +94,7 @@ def answer_part(text: str) -> AnswerPart:
 
 
 def _tag_pattern(tag: str) -> str:
-    """A tag as models vary it: in any case, with spaces and attributes; in brackets exactly."""
+    """Return a pattern for a tag in any case, with spaces and attributes; tags in square brackets match exactly."""
     if tag.startswith("["):
         return f"(?-i:{re.escape(tag)})"
     if name := re.fullmatch(r"<(/?)([\w:]+)>", tag):
@@ -111,14 +112,14 @@ _TAG = re.compile(
     + ")",
     re.IGNORECASE,
 )
-# What IBM's Granite writes in the place of tags.
+# IBM's Granite writes these phrases instead of tags.
 _PHRASES = re.compile(r"\s*Here is my thought process:.*?Here is my response:", re.DOTALL)
 _NAMED_AS_TAG = re.compile(r" (?:tags?|tokens?|blocks?|markers?)\b|[,;)]|\.(?!\.)")
 _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "「": "」"}
 
 
 def _without_reasoning(text: str, removed: set[str]) -> tuple[str, bool]:
-    """Remove the reasoning blocks of a text, and say whether one is never closed."""
+    """Remove the reasoning blocks of a text; return whether one is never closed, too."""
     if phrases := _PHRASES.match(text):
         removed.add("reasoning")
         text = text[phrases.end() :]
@@ -145,7 +146,7 @@ def _without_reasoning(text: str, removed: set[str]) -> tuple[str, bool]:
 
 
 def _is_mention(text: str, start: int, end: int) -> bool:
-    """Whether the tag at ``start`` is quoted, or named as a tag in the middle of a line."""
+    """Tell whether the tag at ``start`` is quoted, or named as a tag in the middle of a line."""
     before, after = text[start - 1 : start], text[end : end + 1]
     if before in _QUOTES and after == _QUOTES[before]:
         return not text[start - 2 : start - 1].isalnum()

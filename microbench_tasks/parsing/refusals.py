@@ -21,5 +21,5 @@ _REFUSAL = re.compile(
 
 
 def is_refusal(text: str) -> bool:
-    """Whether a response without an answer declines to give one."""
+    """Tell whether a response without an answer declines to give one."""
     return _REFUSAL.search(text) is not None

@@ -1,7 +1,7 @@
-"""The one reading of a response: what of it is scored, and what that says.
+"""Read a response: find the part that is scored, and parse it.
 
-A run, the scoring of its log again, the report and the submission all read responses here, so that they agree. What a
-client returns as no text at all is made text before (`microbench_tasks.model_guard`, `contents.text_of`).
+Runs, rescoring, reports and submissions all read responses here, so that they agree. Content other than text is
+converted before (`microbench_tasks.model_guard`, `contents.text_of`).
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from microbench_tasks.parsing.reasoning import answer_part
 
 Status = Literal["answered", "empty", "truncated", "failed"]
 PROMPT = "prompt"
-# An echo of an echo: a template around a prompt that the client had put before.
+# A client may put the prompt before an answer that already repeats it.
 _MOST_ECHOES = 3
 
 
 @dataclass(frozen=True)
 class AnswerText:
-    """The part of one response that is scored.
+    """Hold the part of one response that is scored.
 
     Args:
-        text: without the prompt, reasoning and marks of a template; empty unless ``status`` is ``answered``.
-        status: ``answered``; ``empty`` (nothing was said, or nothing but thoughts), ``truncated`` (its reasoning
+        text: the response without prompt, reasoning and chat tokens; empty unless ``status`` is ``answered``.
+        status: ``answered``; ``empty`` (no text, or only reasoning), ``truncated`` (its reasoning
             never ends) or ``failed`` (the request got no response).
-        taken_off: the kinds of what stood beside the answer, each once: ``prompt`` and those of `answer_part`.
+        taken_off: the kinds of text that were removed, each once: ``prompt`` and those of `answer_part`.
     """
 
     text: str
@@ -43,14 +43,14 @@ class AnswerText:
 
 @dataclass(frozen=True)
 class ParsedResponse:
-    """What one response says.
+    """Hold what one response says.
 
     Args:
         said: the text that both rules read.
-        paper_letters: the letters that the paper's rule would call right; none of a box answer.
-        strict: what the strict rule reads; None of a box answer.
-        probabilities: of the options, if the model gave them.
-        boxes: None of an answer to a question.
+        paper_letters: the letters that the paper's rule would accept; empty for box answers.
+        strict: the answer by the strict rule; None for box answers.
+        probabilities: per option, if the model gave them.
+        boxes: the boxes; None for answers to questions.
     """
 
     said: AnswerText
@@ -61,19 +61,19 @@ class ParsedResponse:
 
 
 def first_response(results: Sequence[Any]) -> str:
-    """The first of a document's responses as text, whatever a client returned; none is an empty one."""
+    """Return the first of a document's responses as text; an empty text if there is none."""
     return text_of(results[0]) if results else ""
 
 
 def answer_text(response: str, prompt: str = "") -> AnswerText:
     """Find the part of a response that is scored.
 
-    In this order: the harness's own texts are told from a model's, the prompt is taken off where the response begins
-    with it, then reasoning and marks of a template (`answer_part`) and white space at both ends.
+    The harness's own texts are recognized first. Then the prompt at the beginning is removed, reasoning and chat tokens
+    (`answer_part`), and white space at both ends.
 
     Args:
-        response: the text as logged; any text will do.
-        prompt: what was asked, to the letter; empty if that is not known.
+        response: the text as logged.
+        prompt: the exact prompt; empty if it is not known.
 
     >>> answer_text("<think>A?</think>B<|im_end|>").text
     'B'
@@ -84,7 +84,7 @@ def answer_text(response: str, prompt: str = "") -> AnswerText:
     text, echoed = _without_echoes(logged_parts(response.strip()), prompt)
     part = answer_part(text)
     taken_off = tuple(dict.fromkeys([*([PROMPT] if echoed else []), *part.removed]))
-    # Halves of characters that were replaced (`contents.without_surrogates`) state nothing.
+    # Replaced surrogates (`contents.without_surrogates`) mean nothing.
     said = part.text.strip().strip("\ufffd").strip()
     if part.truncated:
         return AnswerText("", "truncated", taken_off)
@@ -112,7 +112,7 @@ def parse_box_answer(
 
 
 def _without_echoes(text: str, prompt: str) -> tuple[str, bool]:
-    """``text`` less the prompts that it begins with, and whether there were any."""
+    """Remove the prompts at the beginning of ``text``; return whether there were any, too."""
     for number in range(_MOST_ECHOES):
         rest = without_prompt(text, prompt) if prompt else None
         if rest is None:

@@ -18,7 +18,7 @@ from microbench_tasks.schema import DataError
 # In the folder of a sweep.
 _SWEEP_FILE = "sweep.json"
 _RESULTS_SUFFIX = "_results.json"
-# After the label of a run or a sweep that asked another task than the benchmark's.
+# Marks the label of a run or sweep with redefined tasks.
 _REDEFINED = " [REDEFINED TASKS]"
 # Of arguments of a model, what stands before the next path.
 _DIVIDERS = re.compile("([,=]|:(?!//))")
@@ -98,7 +98,7 @@ def unique_labels(labels: Iterable[str]) -> list[str]:
 
 
 def _writable(text: str) -> str:
-    """What JSON and names of folders can hold and cannot be printed, such as half a surrogate pair, made visible."""
+    """Replace characters that cannot be printed or encoded, such as unpaired surrogates."""
     return plain(text.encode("utf-8", "replace").decode("utf-8"))
 
 

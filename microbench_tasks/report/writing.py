@@ -114,7 +114,7 @@ def _kept(out: Path) -> str:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         is_report, written = False, {}
     if not is_report:
-        return f"holds no {RECORD} of a report that names its files"
+        return f"contains no {RECORD} of a report that names its files"
     if made.get("digest") != submission.digest_of(made):
         return f"its {RECORD} has been changed"
     foreign = [name for path in sorted(out.rglob("*")) if not _is_written(path, name := path.relative_to(out).as_posix(), written)]
@@ -190,7 +190,7 @@ def _recorded(part: Drawing | Table | Gallery) -> dict[str, Any]:
 
 
 def _about(runs: Sequence[Run], left_out: Sequence[str], notes: Sequence[str]) -> Chapter:
-    # Where no task was redefined, there is nothing to say about it.
+    # The column is shown only if a task was redefined.
     more = ["redefined"] if any(map(_redefined, runs)) else []
     rows = [[run.label, run.name, f"{len(run.rescored.samples)}", f"{sum(run.rescored.num_samples.values()):,}", data_of(run), *(_redefined(run) for _ in more)] for run in runs]
     tables = [Table("Runs", ["model", "run", "tasks", "samples", "data", *more], rows)] if rows else []
@@ -199,7 +199,7 @@ def _about(runs: Sequence[Run], left_out: Sequence[str], notes: Sequence[str]) -
 
 
 def _redefined(run: Run) -> str:
-    """The tasks of a run that were not the benchmark's own, with the fields that differed."""
+    """Name the redefined tasks of a run, with the fields that differ."""
     return "; ".join(f"{task}: {', '.join(fields)}" for task, fields in run.rescored.redefined.items())
 
 

@@ -1,4 +1,4 @@
-"""Everything that clients of the harness return, against a count made here: nothing is lost, misread or asked twice."""
+"""Claims about what clients of the harness return: nothing is lost, misread or asked twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The path that users take who set nothing: the real command line, the Hub's own client, a stand-in for the Hub."""
+"""Claims about runs without any setting: the real command line and Hub client against a stand-in for the Hub."""
 
 import os
 import re

@@ -146,7 +146,7 @@ def test_demo_answers_that_pose_as_the_releases_or_come_from_nowhere_are_refused
 def test_a_folder_that_is_no_submission_is_named(tmp_path):
     done = run(SCRIPTS / "microbench", "leaderboard", tmp_path)
     assert done.returncode == 1
-    assert f"microbench: error: {tmp_path}: holds no submission.json" in done.stderr
+    assert f"microbench: error: {tmp_path}: contains no submission.json" in done.stderr
 
 
 def test_the_page_works_in_a_browser(written):

@@ -1,4 +1,4 @@
-"""A user's YAML that redefines three tasks of the package: what the run, its files and every command on them say."""
+"""Claims about a user's YAML that redefines three tasks: what the run, its files and all commands report."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_submit_refuses_it_by_field(attacked):
     assert not any("microbench_coarse_stain: " in reason and "redefined" in reason for reason in reasons)
 
 
-def test_rescore_and_report_say_so(attacked, tmp_path):
+def test_rescore_and_report_mark_the_task_as_redefined(attacked, tmp_path):
     rescored = rescoring.rescore(rescoring.find_run([attacked[1]]))
     table = rescoring.as_table(rescored)
     assert f"{MESSAGES} (REDEFINED)" in table and "microbench_coarse_stain (" not in table

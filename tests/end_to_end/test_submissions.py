@@ -83,7 +83,7 @@ def test_other_data_fail_and_without_data_the_submission_is_checked_within_itsel
     done = run(SCRIPTS / "microbench", "verify", folder, data=data)
     assert done.returncode == 1
     assert f"FAILED       the samples against the data (MICROBENCH_DATASET)\n             - MICROBENCH_DATASET={data} is not what the submission is about (source demo" in done.stdout
-    assert f"{folder} does not hold: 2 check(s) FAILED" in done.stderr
+    assert f"{folder} verification failed: 2 check(s) FAILED" in done.stderr
     alone = run(SCRIPTS / "microbench", "verify", folder, "--without-data", data=data)
     assert alone.returncode == 0
     assert alone.stdout.splitlines()[-1].startswith("ONLY WITHIN ITSELF: questions, right answers and images have not been compared with the data.")
