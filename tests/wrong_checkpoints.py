@@ -7,6 +7,7 @@ from ``model=<the folder>``. Its decorator says what must come of it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -438,6 +439,13 @@ def _pickled_module(folder):
 def _half_downloaded(folder):
     content = weights_of(folder).read_bytes()
     weights_of(folder).write_bytes(content[: len(content) // 2])
+
+
+@case("open_clip", r"expected weights \(safetensors, bin or pth\) beside open_clip_config.json")
+def _named_pipe(folder):
+    weights = weights_of(folder)
+    weights.unlink()
+    os.mkfifo(weights)
 
 
 @case("transformers_clip", "It is a pointer of Git LFS in the place of the file: run git lfs pull")
