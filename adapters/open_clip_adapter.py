@@ -510,9 +510,7 @@ def _in_todays_words(state: dict[str, torch.Tensor], module: torch.nn.Module) ->
     state = convert_state_dict(module, state)
     if "positional_embedding" in state and not hasattr(module, "positional_embedding"):
         state = convert_to_custom_text_state_dict(state)
-    for name, expected in module.state_dict().items():
-        if name in ("logit_scale", "logit_bias") and name in state and state[name].numel() == 1:
-            state[name] = state[name].reshape(expected.shape)
+    state = fitting.with_single_numbers(state, module.state_dict())
     # A buffer that transformers works out since 4.31.
     positions = "text.transformer.embeddings.position_ids"
     if positions not in module.state_dict():
