@@ -265,8 +265,8 @@ def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.
         try:
             # Without a folder there is nothing that transformers could add.
             with _without_warnings():
-                given = fitting.with_single_numbers(state, expected)
-                module, report = kind.from_pretrained(None, config=config, state_dict=given, **options)
+                weights = fitting.with_single_numbers(state, expected)
+                module, report = kind.from_pretrained(None, config=config, state_dict=weights, **options)
         # transformers' errors for weights that it cannot convert have no common class.
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"

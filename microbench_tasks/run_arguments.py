@@ -122,13 +122,13 @@ _PLAIN_NAME = re.compile(r"[\w.-]+")
 def model_reasons(option: str, arguments: Any) -> list[str]:
     """Return why a run with these model arguments (text or mapping) cannot be submitted, by argument."""
     return [
-        _sentence(option, name, why) for name, why in dict.fromkeys(_judged(_pairs(arguments), is_generation=False))
+        _sentence(option, name, why) for name, why in dict.fromkeys(_judged(pairs(arguments), is_generation=False))
     ]
 
 
 def generation_reasons(option: str, settings: Any) -> list[str]:
     """Return why a run with these generation keys (text or mapping) cannot be submitted, by key."""
-    return [_sentence(option, name, why) for name, why in dict.fromkeys(_judged(_pairs(settings), is_generation=True))]
+    return [_sentence(option, name, why) for name, why in dict.fromkeys(_judged(pairs(settings), is_generation=True))]
 
 
 def _sentence(option: str, name: str, why: str) -> str:
@@ -137,9 +137,9 @@ def _sentence(option: str, name: str, why: str) -> str:
     return f"{option}: {shown[:80]}: {why}. {_WAY_OUT}"
 
 
-def _judged(pairs: Iterable[tuple[str, Any]], *, is_generation: bool, place: str = "") -> Iterator[tuple[str, str]]:
+def _judged(given: Iterable[tuple[str, Any]], *, is_generation: bool, place: str = "") -> Iterator[tuple[str, str]]:
     """Yield ``(name, why)`` of each argument that is not known to be harmless."""
-    for name, value in pairs:
+    for name, value in given:
         value = _parsed(value)
         full = f"{place}{name}"
         if (None if value is None else str(value).lower()) in _DEFAULTS.get(name, ()):
@@ -155,7 +155,7 @@ def _judged(pairs: Iterable[tuple[str, Any]], *, is_generation: bool, place: str
 
 def _nested(full: str, value: Any, *, is_generation: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
-        yield from _judged(_pairs(value), is_generation=is_generation, place=f"{full}.")
+        yield from _judged(pairs(value), is_generation=is_generation, place=f"{full}.")
     elif value not in (None, ""):
         yield full, _UNKNOWN
 
@@ -174,7 +174,7 @@ def _is_known(name: str, value: Any, *, is_generation: bool) -> bool:
     )
 
 
-def _pairs(arguments: Any) -> Iterator[tuple[str, Any]]:
+def pairs(arguments: Any) -> Iterator[tuple[str, Any]]:
     """Yield ``(name, value)`` of arguments as the harness reads them."""
     if isinstance(arguments, str):
         parts = [part.partition("=") for part in _split(arguments)]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from microbench_tasks import run_arguments
+from microbench_tasks import record_checks, run_arguments
 from microbench_tasks.run_arguments import generation_reasons, model_reasons
 
 HARMLESS = [
@@ -104,6 +104,12 @@ def test_other_generation_keys_are_refused_by_name(settings, name, why):
     assert reason.startswith(f"--gen_kwargs: {name}: {why}")
 
 
+def test_an_argument_within_a_mapping_is_none_of_the_model():
+    """What precision and limits of boxes are read from."""
+    typed = record_checks.typed_arguments("model=x,mm_processor_kwargs={'size': 1,max_pixels=2},precision=bf16")
+    assert typed == {"model": "x", "mm_processor_kwargs": "{'size': 1,max_pixels=2}", "precision": "bf16"}
+
+
 def test_no_value_and_no_secret_stands_in_a_reason():
     token = "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH"
     reasons = model_reasons("--model_args", f"system_prompt={token},{token}=1,\x1b[31mname=2")
@@ -118,7 +124,7 @@ def test_no_value_and_no_secret_stands_in_a_reason():
 def test_arguments_are_split_as_the_harness_splits_them(text):
     from lmms_eval.utils import simple_parse_args_string
 
-    assert [name for name, _ in run_arguments._pairs(text)] == list(simple_parse_args_string(text))
+    assert [name for name, _ in run_arguments.pairs(text)] == list(simple_parse_args_string(text))
 
 
 def test_no_argument_of_the_harness_that_is_named_after_a_prompt_is_accepted():
