@@ -65,7 +65,7 @@ def compare(state: Mapping[str, torch.Tensor], module: torch.nn.Module, ignored:
 def with_single_numbers(
     state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
 ) -> dict[str, torch.Tensor]:
-    """``state`` with its single numbers, such as a scale, in the shape that is expected: some trainers give them an axis."""
+    """``state`` with its single numbers, such as a scale, in the expected shape: some trainers add an axis."""
     return {
         name: values.reshape(expected[name].shape)
         if name in expected and values.numel() == expected[name].numel() == 1

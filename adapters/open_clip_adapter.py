@@ -267,7 +267,8 @@ def _find_in_folder(label: str, folder: Path, asked: dict[str, Any], specificati
 
 
 def _weights_in(folder: Path, label: str) -> Path:
-    found = [path for pattern in ("*.safetensors", "*.bin", "*.pth", "*.pt") for path in sorted(folder.glob(pattern)) if path.is_file()]
+    patterns = ("*.safetensors", "*.bin", "*.pth", "*.pt")
+    found = [path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()]
     usual = [path for path in found if path.stem in ("open_clip_model", "open_clip_pytorch_model")]
     if not found:
         raise ValueError(f"model={label}: expected weights (safetensors, bin or pth) beside {CONFIG_FILE}; {folder} has none.")

@@ -100,7 +100,9 @@ def mark_changed_data(made: Mapping[str, dict[str, Any]]) -> None:
             now = None
         if metadata["dataset"].get("source") != OTHER_DATA and metadata["dataset"] != now:
             metadata["dataset"] = {"source": OTHER_DATA}
-            warn_once(f"{name}: its data were changed while the run went on. The run is scored, but cannot be submitted.")
+            warn_once(
+                f"{name}: its data were changed while the run went on. The run is scored, but cannot be submitted."
+            )
 
 
 def mark_redefined(task_dict: Mapping[Any, Any]) -> None:
