@@ -62,6 +62,18 @@ def compare(state: Mapping[str, torch.Tensor], module: torch.nn.Module, ignored:
     )
 
 
+def with_single_numbers(
+    state: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """``state`` with its single numbers, such as a scale, in the expected shape: some trainers add an axis."""
+    return {
+        name: values.reshape(expected[name].shape)
+        if name in expected and values.numel() == expected[name].numel() == 1
+        else values
+        for name, values in state.items()
+    }
+
+
 def is_float(values: torch.Tensor) -> bool:
     """Tell whether values are plain floating point. 8-bit floating point is not: it needs a scale."""
     return values.is_floating_point() and values.dtype.itemsize > 1
@@ -99,9 +111,9 @@ _LIBRARIES = (
         "open_clip",
     ),
 )
-_ADAPTER_ADVICE = (
-    "The checkpoint contains an adapter (LoRA) that is not merged into its base model. "
-    "Merge it first: call merge_and_unload() of peft, then save the model."
+ADAPTER_ADVICE = (
+    "Adapters (LoRA) must be merged into their base first, and this checkpoint contains one that is not: "
+    "merge_and_unload() of peft, then save."
 )
 _QUANTIZED_ADVICE = (
     "The checkpoint is quantized. Save it in floating point; precision=int8 quantizes contrastive models here."
@@ -202,7 +214,7 @@ def _parts(names: Iterable[str]) -> str:
 
 # The first cause that matches is reported.
 _CAUSES: tuple[tuple[Callable[[_Evidence], Any], Callable[[_Evidence], str]], ...] = (
-    (lambda evidence: holds_adapter(evidence.names), lambda evidence: _ADAPTER_ADVICE),
+    (lambda evidence: holds_adapter(evidence.names), lambda evidence: ADAPTER_ADVICE),
     (_is_quantized, lambda evidence: _QUANTIZED_ADVICE),
     (_is_empty, lambda evidence: f"Weights are empty, as DeepSpeed's ZeRO-3 saves them in parts: {_ZERO_ADVICE}"),
     (_library, _library),

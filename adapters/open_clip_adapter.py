@@ -267,7 +267,8 @@ def _find_in_folder(label: str, folder: Path, asked: dict[str, Any], specificati
 
 
 def _weights_in(folder: Path, label: str) -> Path:
-    found = [path for pattern in ("*.safetensors", "*.bin", "*.pth", "*.pt") for path in sorted(folder.glob(pattern))]
+    patterns = ("*.safetensors", "*.bin", "*.pth", "*.pt")
+    found = [path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()]
     usual = [path for path in found if path.stem in ("open_clip_model", "open_clip_pytorch_model")]
     if not found:
         raise ValueError(f"model={label}: expected weights (safetensors, bin or pth) beside {CONFIG_FILE}; {folder} has none.")
@@ -510,9 +511,7 @@ def _in_todays_words(state: dict[str, torch.Tensor], module: torch.nn.Module) ->
     state = convert_state_dict(module, state)
     if "positional_embedding" in state and not hasattr(module, "positional_embedding"):
         state = convert_to_custom_text_state_dict(state)
-    for name, expected in module.state_dict().items():
-        if name in ("logit_scale", "logit_bias") and name in state and state[name].numel() == 1:
-            state[name] = state[name].reshape(expected.shape)
+    state = fitting.with_single_numbers(state, module.state_dict())
     # A buffer that transformers works out since 4.31.
     positions = "text.transformer.embeddings.position_ids"
     if positions not in module.state_dict():

@@ -131,6 +131,7 @@ def select(
     others = [candidate for candidate, _ in fits[1:]]
     _refuse_second_model(content, chosen, others, where)
     _refuse_leftovers(chosen, others, where)
+    _refuse_parts_elsewhere(content, chosen, where)
     return Selection(adapted, chosen.source)
 
 
@@ -154,6 +155,24 @@ def _refuse_leftovers(chosen: _Candidate, others: list[_Candidate], where: str) 
             f"{where}: beside the weights under {chosen.source} there are {len(left)} others ({named(left)}), "
             f"which would be left out. Save only the model's weights."
         )
+
+
+def _refuse_parts_elsewhere(content: Any, chosen: _Candidate, where: str) -> None:
+    """Refuse an adapter, or some of the weights with other values, in another dictionary than the chosen one."""
+    ours = chosen.source or "no prefix"
+    for path, state in _state_dicts(content):
+        place = ".".join(path) or "no name"
+        if path != chosen.path and fitting.holds_adapter(state):
+            raise ValueError(
+                f"{where}: beside the weights under {ours} there is an adapter under {place}, which would be left out. "
+                f"{fitting.ADAPTER_ADVICE}"
+            )
+        differing = (name for one, two, _ in _shared(chosen.state, state) if (name := _first_difference(one, two)))
+        if path != chosen.path and (name := next(differing, "")):
+            raise ValueError(
+                f"{where}: under {place} there are other values of weights under {ours}, for example of {name}, "
+                f"which would be left out. Save the model's weights alone."
+            )
 
 
 def _is_training_only(part: str) -> bool:

@@ -157,11 +157,16 @@ class TransformersClip(CheckpointModel):
             return _vectors(self.module.get_text_features(**tokens))
 
     def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
-        # CLIP's text model and its descendants keep the number of the end token.
-        ends = (vars(part).get("eos_token_id") for part in self.loaded.module.modules())
-        end = next((number for number in ends if isinstance(number, int)), None)
-        if end is None:
+        # CLIP's text model and those made after it remember the token.
+        ends = [vars(part)["eos_token_id"] for part in self.loaded.module.modules() if "eos_token_id" in vars(part)]
+        if not ends:
             return None
+        end = ends[0]
+        if not isinstance(end, int):
+            raise ValueError(
+                f"{self.loaded.name}: its config.json gives eos_token_id as {end!r}. Expected the number of the token "
+                f"that the tokenizer puts at the end: there its text encoder pools."
+            )
         ids = tokens["input_ids"]
         if end == _LEGACY_END and self.loaded.architecture["model_type"] in _LEGACY_TYPES:
             return ids.amax(dim=1)
@@ -260,7 +265,8 @@ def module_of(kind: type, config: Any, content: Any, where: str) -> tuple[torch.
         try:
             # Without a folder transformers cannot add anything, such as an adapter.
             with _without_warnings():
-                module, report = kind.from_pretrained(None, config=config, state_dict=dict(state), **options)
+                weights = fitting.with_single_numbers(state, expected)
+                module, report = kind.from_pretrained(None, config=config, state_dict=weights, **options)
         # transformers' errors for weights that it cannot convert have no common class.
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"

@@ -23,6 +23,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from microbench_tasks import untrusted
+
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
@@ -168,8 +170,8 @@ def _image_of_path(path: Any) -> dict[str, str] | None:
     if path is None:
         return None
     try:
-        return {"sha256": hashlib.sha256(Path(path).read_bytes()).hexdigest()}
-    # Not a local file (a web address, a member of an archive), or not a path.
+        return {"sha256": hashlib.sha256(untrusted.read_regular_file(Path(path))).hexdigest()}
+    # No local file (a web address, a member of an archive, a named pipe), or no path at all.
     except (OSError, ValueError, TypeError):
         return {"path": str(path)}
 

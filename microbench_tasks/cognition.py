@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import files, hub, source
+from microbench_tasks import files, hub, source, untrusted
 from microbench_tasks.catalog import COGNITION
 from microbench_tasks.notices import warn_once
 from microbench_tasks.schema import LETTERS, MIN_OPTIONS, DataError, caption_key, without_repeats
@@ -145,7 +145,7 @@ def _entries(document: Path, label: str) -> Iterator[tuple[Path, str, dict[str, 
     """``(image, key, question)`` for each question of one JSON file."""
     place = f"{label}: {document.name}"
     try:
-        content = json.loads(document.read_text(encoding="utf-8"), object_pairs_hook=without_repeats)
+        content = json.loads(untrusted.read_regular_file(document).decode("utf-8"), object_pairs_hook=without_repeats)
         image, questions = document.parent / content["metadata"]["name"], content["custom_metadata"]["questions"].items()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{place}: {type(error).__name__}: {error}. {_LAYOUT}.") from error

@@ -294,6 +294,7 @@ def _record_definitions() -> None:
         found = provenance.metadata_of(tasks, cache_requests=bool(call.arguments.get("cache_requests")))
         provenance.warn_of_groups(task_dict)
         results = original(*call.args, **call.kwargs)
+        provenance.mark_changed_data(found)
         for name, metadata in found.items():
             if results and name in results.get("configs", {}):
                 results["configs"][name]["metadata"] = metadata

@@ -28,9 +28,10 @@ from typing import Any
 
 from loguru import logger
 
-from microbench_tasks import catalog, definitions, privacy, task_fields
+from microbench_tasks import catalog, definitions, privacy, source, task_fields
 from microbench_tasks.notices import warn_once
 from microbench_tasks.recorded_values import FUNCTION, as_text, function_record, rendered
+from microbench_tasks.schema import DataError
 
 OTHER_DATA = "other"
 _KEPT = "_microbench_as_defined"
@@ -85,6 +86,24 @@ def metadata_of(tasks: Mapping[str, Any], *, cache_requests: bool = False) -> di
                 "the results are marked, and microbench submit refuses them."
             )
     return made
+
+
+def mark_changed_data(made: Mapping[str, dict[str, Any]]) -> None:
+    """Let the metadata of a finished run say so if the files of its data are others than when it started.
+
+    They are mapped into memory, so that a model may have been shown the one or the other.
+    """
+    for name, metadata in made.items():
+        try:
+            now = dict(source.of_task(catalog.ALL_TASKS[name]).identity)
+        # Files may be gone, or torn.
+        except (DataError, OSError):
+            now = None
+        if metadata["dataset"].get("source") != OTHER_DATA and metadata["dataset"] != now:
+            metadata["dataset"] = {"source": OTHER_DATA}
+            warn_once(
+                f"{name}: its data were changed while the run went on. The run is scored, but cannot be submitted."
+            )
 
 
 def mark_redefined(task_dict: Mapping[Any, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, detection
+from microbench_tasks import catalog, detection, run_arguments
 
 if TYPE_CHECKING:
     from microbench_tasks.rescoring import LoggedRun
@@ -37,7 +37,5 @@ def box_reasons(run: LoggedRun) -> list[str]:
 
 
 def typed_arguments(arguments: Any) -> Mapping[str, Any]:
-    """Return the arguments of a model by name, from a mapping or from text (``a=1,b=2``)."""
-    if isinstance(arguments, Mapping):
-        return arguments
-    return dict(part.partition("=")[::2] for part in arguments.split(",")) if isinstance(arguments, str) else {}
+    """The arguments of a model by name, given as a mapping or as they are typed (``a=1,b=2``)."""
+    return dict(run_arguments.pairs(arguments))

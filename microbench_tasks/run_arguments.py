@@ -5,9 +5,11 @@ argument is accepted only if it is listed here: it selects the weights, how and 
 request is sent, how an image is scaled for the encoder, or the length and sampling of the answer. All accepted
 arguments are recorded in the submission. Every other argument is refused by name.
 
-The list comes from reading the model classes of lmms-eval 0.7.3. Left out on purpose are, for example, ``tokenizer``
-and ``processor`` (they bring a chat template), ``interleave_visuals`` and ``image_first`` (they move the image),
-``disable_thinking`` (``mistral3_vl`` adds a sentence), ``truncate_context`` (cuts the prompt).
+Decided by reading the model classes of lmms-eval 0.7.3. Not accepted on purpose, for example: ``tokenizer`` and
+``processor`` (they bring a chat template), ``interleave_visuals`` and ``image_first`` (they move the image),
+``disable_thinking`` (``mistral3_vl`` adds a sentence), ``think_mode`` (``uni_moe_2_omni`` adds a system prompt),
+``truncate_context`` (cuts the prompt), ``system_prompt`` even without a text (it takes away the one that
+``qwen2_5_vl`` and others send by default).
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ _COMPUTE = _words("""
     enable_chunked_prefill chunked_prefill_size enable_expert_parallel distributed_executor_backend
     disable_custom_all_reduce disable_log_stats worker_count worker_gpus num_processes threads parallel
     compile_prefilling reduce_generation_overhead infer_auto_device_map skip_mm_profiling tokenizer_mode
-    disable_mm_preprocessor_cache mm_processor_cache_gb pad_token_id
+    disable_mm_preprocessor_cache mm_processor_cache_gb mm_encoder_tp_mode async_scheduling disable_log_requests
+    pad_token_id
 """)
 # Connection to a server, and folders for files.
 _TRANSPORT = _words("""
@@ -79,19 +82,25 @@ _VIDEO = _words("""
     force_sample use_custom_video_loader miv_token_len add_faster_video faster_token_stride use_audio_in_video
     load_audio_in_video audio_length init_audio init_tts pass_video_url
 """)
-_THINKING = _words("enable_thinking_kwarg think_mode max_think_token_n")
+_THINKING = _words("enable_thinking_kwarg max_think_token_n")
 MODEL_ARGUMENTS = SAMPLING | _WEIGHTS | _COMPUTE | _TRANSPORT | _SCALING | _VIDEO | _THINKING
 GENERATION_KEYS = SAMPLING | _words("image_aspect_ratio api_key timeout")
 
 # Conversation templates by their name in the model's own library. A path or a text would be another prompt.
 _NAMED_TEMPLATES = _words("conv_template conv_mode")
-# Accepted only with the default value of the classes.
-_DEFAULTS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(("chat_template", "system_prompt", "reasoning_prompt"), frozenset({"", "none"})),
-    **dict.fromkeys(("interleave_visuals", "truncate_context"), frozenset({"false"})),
+# Accepted with the value that every class has anyway. None is that of a call from Python: typed, it is a text like any
+# other, which would be added to the prompt or cut the answer ("None of the above").
+_DEFAULTS: Mapping[str, frozenset[str | None]] = {
+    "chat_template": frozenset({None}),
+    "reasoning_prompt": frozenset({"", None}),
+    **dict.fromkeys(
+        ("interleave", "interleave_visuals", "truncate_context", "disable_thinking", "think_mode"), frozenset({"false"})
+    ),
     **dict.fromkeys(("add_generation_prompt", "truncation"), frozenset({"true"})),
+    **dict.fromkeys(("n", "num_return_sequences"), frozenset({"1"})),
     "modality": frozenset({"image"}),
-    "n": frozenset({"1"}),
+    # Whose settings of sampling vLLM starts from: the checkpoint's, or its own.
+    "generation_config": frozenset({"auto", "vllm"}),
 }
 # Mappings whose keys are settings of an engine or of a connection, such as stages of compilation.
 _ENGINE_MAPPINGS = _words("""
@@ -114,13 +123,13 @@ _PLAIN_NAME = re.compile(r"[\w.-]+")
 def model_reasons(option: str, arguments: Any) -> list[str]:
     """Return why a run with these model arguments (text or mapping) cannot be submitted, by argument."""
     return [
-        _sentence(option, name, why) for name, why in dict.fromkeys(_judged(_pairs(arguments), is_generation=False))
+        _sentence(option, name, why) for name, why in dict.fromkeys(_judged(pairs(arguments), is_generation=False))
     ]
 
 
 def generation_reasons(option: str, settings: Any) -> list[str]:
     """Return why a run with these generation keys (text or mapping) cannot be submitted, by key."""
-    return [_sentence(option, name, why) for name, why in dict.fromkeys(_judged(_pairs(settings), is_generation=True))]
+    return [_sentence(option, name, why) for name, why in dict.fromkeys(_judged(pairs(settings), is_generation=True))]
 
 
 def _sentence(option: str, name: str, why: str) -> str:
@@ -129,13 +138,15 @@ def _sentence(option: str, name: str, why: str) -> str:
     return f"{option}: {shown[:80]}: {why}. {_WAY_OUT}"
 
 
-def _judged(pairs: Iterable[tuple[str, Any]], *, is_generation: bool, place: str = "") -> Iterator[tuple[str, str]]:
+def _judged(given: Iterable[tuple[str, Any]], *, is_generation: bool, place: str = "") -> Iterator[tuple[str, str]]:
     """Yield ``(name, why)`` of each argument that is not known to be harmless."""
-    for name, value in pairs:
+    for name, value in given:
         value = _parsed(value)
         full = f"{place}{name}"
+        if (None if value is None else str(value).lower()) in _DEFAULTS.get(name, ()):
+            continue
         if name in CUTTING:
-            if value not in (None, [], "", "None"):
+            if value not in (None, [], ""):
                 yield full, _CUTS
         elif name in _GENERATION_MAPPINGS or name in _MAPPINGS:
             yield from _nested(full, value, is_generation=name in _GENERATION_MAPPINGS)
@@ -145,14 +156,12 @@ def _judged(pairs: Iterable[tuple[str, Any]], *, is_generation: bool, place: str
 
 def _nested(full: str, value: Any, *, is_generation: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
-        yield from _judged(_pairs(value), is_generation=is_generation, place=f"{full}.")
-    elif value not in (None, "", "None"):
+        yield from _judged(pairs(value), is_generation=is_generation, place=f"{full}.")
+    elif value not in (None, ""):
         yield full, _UNKNOWN
 
 
 def _is_known(name: str, value: Any, *, is_generation: bool) -> bool:
-    if str(value).lower() in _DEFAULTS.get(name, ()):
-        return True
     if name in _ENGINE_MAPPINGS:
         return not is_generation
     if name in _NAMED_TEMPLATES:
@@ -166,7 +175,7 @@ def _is_known(name: str, value: Any, *, is_generation: bool) -> bool:
     )
 
 
-def _pairs(arguments: Any) -> Iterator[tuple[str, Any]]:
+def pairs(arguments: Any) -> Iterator[tuple[str, Any]]:
     """Yield ``(name, value)`` of arguments as the harness reads them."""
     if isinstance(arguments, str):
         parts = [part.partition("=") for part in _split(arguments)]

@@ -5,6 +5,7 @@ import decimal
 import hashlib
 import io
 import json
+import os
 
 import datasets
 import numpy as np
@@ -165,6 +166,16 @@ def images(*shades, **feature):
     return datasets.Dataset.from_list(
         [{"image": content} for content in contents], features=datasets.Features(image=datasets.Image(**feature))
     )
+
+
+def test_what_is_no_file_counts_by_its_path_and_is_not_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    feature = datasets.Features(image=datasets.Image())
+    digests = [
+        asked.digest(datasets.Dataset.from_list([{"image": {"bytes": None, "path": str(path)}}], features=feature))
+        for path in (tmp_path / "pipe", "/dev/zero", tmp_path / "missing")
+    ]
+    assert len({digest["sha256"] for digest in digests}) == 3
 
 
 def blackened(batch):

@@ -232,6 +232,12 @@ def test_a_malformed_file_is_named_with_its_field(change, said, written):
         cognition.current()
 
 
+def test_a_named_pipe_is_refused_without_waiting_for_its_writer(written):
+    os.mkfifo(written / "pipe.json")
+    with pytest.raises(DataError, match=r"MICROBENCH_COGNITION=.*: pipe\.json: .*pipe\.json: is a named pipe"):
+        cognition.current()
+
+
 @pytest.mark.parametrize("content", [b"", b'{"metadata": ', b"[]", b"null", b"\xff\xfe\x00"], ids=["empty", "cut off", "a list", "null", "no text"])
 def test_a_file_that_is_no_such_json_is_named_with_the_layout(content, written):
     (written / "cell.json").write_bytes(content)

@@ -367,6 +367,24 @@ def test_data_of_a_redefined_task_are_not_said_to_be_the_packages(built, data):
     assert other["asked"]["sha256"] != own["asked"]["sha256"]
 
 
+def test_data_that_change_while_a_run_goes_on_are_no_longer_said_to_be_those_of_its_start(built, data, monkeypatch):
+    folder = data / "changing"
+    monkeypatch.setenv("MICROBENCH_DATASET", str(release.write_parquet(folder, [release.row(0)])))
+    made = {TASK: {"dataset": dict(source.current().identity)}, BOXES: {"dataset": {"source": "other", "path": "x"}}}
+    before = json.loads(json.dumps(made))
+    provenance.mark_changed_data(made)
+    assert made == before
+    release.write_parquet(folder, [release.row(1)])
+    provenance.mark_changed_data(made)
+    assert made == before | {TASK: {"dataset": {"source": "other"}}}
+    assert eligibility.kind_of(made[TASK]["dataset"]) == "local"
+    made = {TASK: before[TASK]}
+    for file in folder.iterdir():
+        file.unlink()
+    provenance.mark_changed_data(made)
+    assert made == {TASK: {"dataset": {"source": "other"}}}
+
+
 def test_records_that_a_yaml_claims_are_dropped(built):
     claims = {"definition": {"fields": {}, "differs": {}}, "asked": {"sha256": "0" * 64, "num_documents": 4}}
     task = built({"metadata": claims | {"mine": "note"}, "doc_to_messages": Function("mine.raises")}, kind="chat")

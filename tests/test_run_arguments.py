@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from microbench_tasks import run_arguments
+from microbench_tasks import record_checks, run_arguments
 from microbench_tasks.run_arguments import generation_reasons, model_reasons
 
 HARMLESS = [
@@ -14,7 +14,9 @@ HARMLESS = [
     "model=ViT-B-32,pretrained=logs/epoch_10.pt,precision=bf16,context_length=77,device=cpu",
     "model=plip,merge_with=clip,alpha=0.5,merge=linear",
     'model=x,override_generation_config={"temperature": 0},mm_processor_kwargs=\'{"max_pixels": 401408}\'',
-    "pretrained=x,min_pixels=200704,max_pixels=401408,attn_implementation=sdpa,interleave_visuals=False,chat_template=None",
+    "pretrained=x,min_pixels=200704,max_pixels=401408,attn_implementation=sdpa,interleave_visuals=False,reasoning_prompt=",
+    "model=x,generation_config=vllm,async_scheduling=True,mm_encoder_tp_mode=data,disable_log_requests=True",
+    "model_version=gemini-2.5-pro,interleave=False,timeout=120,think_mode=False,disable_thinking=False",
     {"model": "system", "chat_template": None, "extra_body": {"chat_template_kwargs": {"enable_thinking": False}}},
     "",
     None,
@@ -30,6 +32,18 @@ def test_arguments_that_change_no_prompt_are_accepted(arguments):
     ("arguments", "name"),
     [
         ("pretrained=x,system_prompt=You are a pathologist", "system_prompt"),
+        # Without a text, too: classes for Qwen and Gemma send one of their own unless told otherwise.
+        ("pretrained=x,system_prompt=", "system_prompt"),
+        ({"pretrained": "x", "system_prompt": None}, "system_prompt"),
+        # A system prompt of the class's own (uni_moe_2_omni).
+        ("pretrained=x,think_mode=True", "think_mode"),
+        ("model_version=gemini-2.5-pro,interleave=True", "interleave"),
+        # vLLM takes a text for the template itself.
+        ({"model": "x", "chat_template": ""}, "chat_template"),
+        # Typed, it is the text "None".
+        ("model=x,chat_template=None", "chat_template"),
+        ("pretrained=x,reasoning_prompt=None", "reasoning_prompt"),
+        ("model=x,generation_config=./mine", "generation_config"),
         ("pretrained=x,reasoning_prompt=Think.", "reasoning_prompt"),
         ("pretrained=x,Reasoning_Prompt=Think.", "Reasoning_Prompt"),
         ("model=x,chat_template={{ messages }}", "chat_template"),
@@ -73,6 +87,8 @@ def test_keys_for_length_and_sampling_of_an_answer_are_accepted(settings):
     [
         ({"until": ["\n"]}, "until", "it cuts the answer"),
         ("until=Question", "until", "it cuts the answer"),
+        # Before "None of the above".
+        ("until=None", "until", "it cuts the answer"),
         ({"stop": "B"}, "stop", "it cuts the answer"),
         ("pre_prompt=Think.", "pre_prompt", "unknown"),
         ({"guided_choice": ["A", "B"]}, "guided_choice", "unknown"),
@@ -88,7 +104,13 @@ def test_other_generation_keys_are_refused_by_name(settings, name, why):
     assert reason.startswith(f"--gen_kwargs: {name}: {why}")
 
 
-def test_reasons_contain_no_values_and_no_secrets():
+def test_an_argument_within_a_mapping_is_none_of_the_model():
+    """What precision and limits of boxes are read from."""
+    typed = record_checks.typed_arguments("model=x,mm_processor_kwargs={'size': 1,max_pixels=2},precision=bf16")
+    assert typed == {"model": "x", "mm_processor_kwargs": "{'size': 1,max_pixels=2}", "precision": "bf16"}
+
+
+def test_no_value_and_no_secret_stands_in_a_reason():
     token = "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH"
     reasons = model_reasons("--model_args", f"system_prompt={token},{token}=1,\x1b[31mname=2")
     assert len(reasons) == 3
@@ -102,7 +124,7 @@ def test_reasons_contain_no_values_and_no_secrets():
 def test_arguments_are_split_as_the_harness_splits_them(text):
     from lmms_eval.utils import simple_parse_args_string
 
-    assert [name for name, _ in run_arguments._pairs(text)] == list(simple_parse_args_string(text))
+    assert [name for name, _ in run_arguments.pairs(text)] == list(simple_parse_args_string(text))
 
 
 def test_no_argument_of_the_harness_that_is_named_after_a_prompt_is_accepted():

@@ -7,6 +7,7 @@ from ``model=<the folder>``. Its decorator says what must come of it.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -316,6 +317,31 @@ def _average_under_another_prefix(folder):
     return as_file(folder, prefixed(state_of(folder), "model.") | average)
 
 
+@case("open_clip", "beside the weights under model there is an adapter under lora, which would be left out. Adapters")
+def _adapter_under_another_name(folder):
+    state = state_of(folder)
+    name = next(name for name in state if name.endswith("mlp.c_fc.weight")).removesuffix("weight")
+    adapter = {f"{name}lora_A.weight": torch.ones(2, 64), f"{name}lora_B.weight": torch.ones(64, 2)}
+    return as_file(folder, {"model": state, "lora": adapter})
+
+
+@case("open_clip", "under tuned there are other values of weights under model, for example of ")
+def _some_weights_tuned(folder):
+    tuned = dict(list(other_values(state_of(folder)).items())[:5])
+    return as_file(folder, {"model": state_of(folder), "tuned": prefixed(tuned, "module.")})
+
+
+@case("open_clip", LOADS)
+def _some_weights_twice_and_the_head_of_training(folder):
+    some = dict(list(state_of(folder).items())[:5])
+    return as_file(folder, {"model": state_of(folder), "frozen": some, "head": {"weight": torch.ones(3, 64)}})
+
+
+@case("transformers_clip", LOADS)
+def _scale_with_an_axis(folder):
+    spoil(folder, logit_scale=lambda scale: scale.reshape(1))
+
+
 @case("open_clip", "contains a second set of weights .* under ema beside those under model, which cannot be compared")
 def _average_without_names(folder):
     average = {"decay": 0.999, "shadow_params": list(state_of(folder).values())}
@@ -440,7 +466,14 @@ def _half_downloaded(folder):
     weights_of(folder).write_bytes(content[: len(content) // 2])
 
 
-@case("transformers_clip", "It is a Git LFS pointer, not the file itself: run git lfs pull")
+@case("open_clip", r"expected weights \(safetensors, bin or pth\) beside open_clip_config.json")
+def _named_pipe(folder):
+    weights = weights_of(folder)
+    weights.unlink()
+    os.mkfifo(weights)
+
+
+@case("transformers_clip", "It is a pointer of Git LFS in the place of the file: run git lfs pull")
 def _pointer_of_git(folder):
     weights_of(folder).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
 
@@ -549,7 +582,12 @@ def _end_token_that_no_text_has(folder):
     edit(folder / "config.json", text_config__eos_token_id=399)
 
 
-@case("transformers_clip", "does not distinguish texts: different texts get the same vector")
+@case("transformers_clip", "its config.json gives eos_token_id as None. Expected the number of the token")
+def _no_end_token(folder):
+    edit(folder / "config.json", text_config__eos_token_id=None)
+
+
+@case("transformers_clip", "does not tell texts apart: different texts get the same vector")
 def _end_token_that_is_the_start(folder):
     single = json.loads((folder / "tokenizer.json").read_text())["post_processor"]["single"]
     edit(folder / "tokenizer.json", post_processor__single=single[::-1])
