@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -230,15 +232,25 @@ def _leaderboard(options: argparse.Namespace) -> None:
             print(path)
 
 
-def _report(options: argparse.Namespace) -> None:
+@contextlib.contextmanager
+def _quiet_harness() -> Iterator[None]:
+    """Silence the messages of the harness, which loads the data."""
     from loguru import logger
+
+    logger.disable("lmms_eval")
+    try:
+        yield
+    finally:
+        logger.enable("lmms_eval")
+
+
+def _report(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from microbench_tasks.report import writing
 
-    # The harness, which loads the data, says much of its own.
-    logger.disable("lmms_eval")
-    report = writing.write(options.runs, options.out, options.examples, options.seed, lambda items, what: tqdm(items, desc=what, leave=False, disable=not items))
+    with _quiet_harness():
+        report = writing.write(options.runs, options.out, options.examples, options.seed, lambda items, what: tqdm(items, desc=what, leave=False, disable=not items))
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
         print(plain(text))
     print(f"{report.folder / writing.PAGE}: {report.pictures} pictures of {', '.join(report.labels)}")
@@ -285,17 +297,15 @@ def _submit(options: argparse.Namespace) -> None:
 
 
 def _verify(options: argparse.Namespace) -> None:
-    from loguru import logger
     from tqdm import tqdm
 
     from microbench_tasks import submission, unprovable, verification
 
-    # The harness, which loads the data, says much of its own.
-    logger.disable("lmms_eval")
     failed = 0
-    for check in verification.verify(options.submission, with_data=not options.without_data, progress=lambda items, what: tqdm(items, desc=what, leave=False)):
-        print(check, flush=True)
-        failed += check.failed
+    with _quiet_harness():
+        for check in verification.verify(options.submission, with_data=not options.without_data, progress=lambda items, what: tqdm(items, desc=what, leave=False)):
+            print(check, flush=True)
+            failed += check.failed
     if failed:
         sys.exit(f"microbench: {plain(str(options.submission))} verification failed: {failed} check(s) FAILED")
     manifest = submission.read_manifest(options.submission)

@@ -345,9 +345,9 @@ def _wrong_field(task: catalog.Task, sample: dict[str, Any]) -> str | None:
         return f"{name}: expected an object, got {item!r}"
     found = [(field, sample.get(field), kind) for field, kind in _FIELDS_OF_SAMPLE.items()]
     found += [(f"{name}.{field}", item.get(field), kind) for field, kind in fields.items()] if item is not None else []
-    for field, value, kind in found:
+    for place, value, kind in found:
         if not isinstance(value, kind):
-            return f"{field}: expected {kind.__name__}, got {value!r}"
+            return f"{place}: expected {kind.__name__}, got {value!r}"
     if name == "acc" and item is not None and item["gold"] not in list(LETTERS[: len(item["options"])]):
         return f"acc.gold: expected a letter of {len(item['options'])} options, got {item['gold']!r}"
     return None

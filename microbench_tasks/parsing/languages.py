@@ -31,7 +31,7 @@ LANGUAGE_FORMS: tuple[Form, ...] = (
     Form(
         "de final",
         MARK,
-        rf"\b(?:endgültige|finale)\ (?:Antwort|Lösung)(?:\ (?:ist|lautet))?:?\ @",
+        r"\b(?:endgültige|finale)\ (?:Antwort|Lösung)(?:\ (?:ist|lautet))?:?\ @",
         "Endgültige Antwort: B",
         ("endgültige", "finale"),
     ),
