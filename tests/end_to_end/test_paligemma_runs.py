@@ -72,7 +72,7 @@ def test_questions_are_asked_in_the_protocols_words_and_answered_as_by_transform
     for sample, (row, question) in zip(found, pairs, strict=True):
         image, prompt = Image.fromarray(shown(row)), protocol_prompt(question)
         text, item = plain.text(image, prompt), sample["acc"]
-        assert sample["filtered_resps"].rpartition("\n")[0] == text.lstrip()
+        assert sample["filtered_resps"].rpartition("\n")[0].lstrip() == text.lstrip()
         shares = plain.shares(image, prompt, LETTERS[: len(question["options"])])
         assert list(item["probabilities"].values()) == pytest.approx(shares, abs=1e-5)
         assert item["acc"] == protocol_score(text.strip(), question)
