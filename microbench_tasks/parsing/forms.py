@@ -20,6 +20,7 @@ from microbench_tasks.parsing.words import (
     LABELS,
     NOUN,
     NOUNS,
+    NO_OBJECT,
     SURELY,
     THEREFORE,
     THEREFORES,
@@ -93,6 +94,7 @@ FORMS: tuple[Form, ...] = (
         "letter",
         starts_clause=True,
     ),
+    Form("first of several", CONCLUSION, r"\b1st\ (?:choice|pick)(?:\ is|:)\ @", "1st choice: B", ("1st ",)),
     # --- sentences ---
     Form(
         "answer is",
@@ -240,7 +242,7 @@ FORMS: tuple[Form, ...] = (
         rf"|(?:the|my|our)\ (?:{ADJECTIVE},?\ ){{1,5}}(?:option|choice|one|match|fit|pick|selection|diagnosis"
         rf"|letter)\b"
         rf"|(?:the\ )?(?:most\ (?:likely|probable|appropriate)|correct|right|true)\b(?!-|\ (?:about|in|to|that|if)\b)"
-        rf"(?:\ (?:option|choice|one|answer|diagnosis))?)(?!\ (?:only\ )?if\b)",
+        rf"(?:\ (?:option|choice|one|answer|diagnosis))?{NO_OBJECT})(?!\ (?:only\ )?if\b)",
         "B is the correct answer.",
         ("correct", "right", "true", "answer", "option", "choice", "match", "fit", "pick", "diagnosis", "likely")
         + ("probable", "appropriate"),

@@ -16,7 +16,11 @@ NOUNS = ("answer", "option", "choice", "selection", "letter", "pick", "match", "
 NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision")
 NOUNS += ("response", "reply")
 LABELS = (*NOUNS, "ans", "result", "final", "correct", "determination")
-NOUN, LABELED = f"(?:{'|'.join(NOUNS)})", f"(?:{'|'.join(LABELS)})"
+# A bare `alternative` is another option; only one of these makes it the answer.
+_CHOSEN = ("correct", "right", "best", "appropriate", "likely", "probable", "suitable", "chosen", "selected", "true")
+_ALTERNATIVE = "(?:" + "|".join(rf"(?<={word}\ )" for word in _CHOSEN) + ")alternative"
+NOUN = f"(?:{'|'.join(NOUNS)})".replace("alternative", _ALTERNATIVE)
+LABELED = f"(?:{'|'.join(LABELS)})".replace("alternative", _ALTERNATIVE)
 TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from|left|remaining|shown|given)\b[^.,;:!?\n]{0,60}?)?"
 BE = (
     r"(?:(?:is|remains|stays|becomes|(?:would|should|must|will|has\ to|can\ only)(?:\ then|\ therefore)?\ be|"
@@ -49,6 +53,23 @@ END = (
     r"(?=[\s\"')\]}>]{0,4}(?:[.,;:!\n。、]|\Z|\ ?[(\[-]"
     r"|です|である|だ|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
     r"|not|rather|instead\ of|over|weil|da|denn|car|porque|pois|perché)\b))"
+)
+# Labels of other things than the answer, by their last words (`Blood type: B`).
+OTHER_LABELS = re.compile(
+    r"\b(?:alternative|confidence|certainty|uncertainty|probability|likelihood|difficulty|quality|score|rating|ranking"
+    r"|rank|grade|level|stage|severity|priority|importance|relevance|category\ of\ \w+|blood\ (?:type|group)|group|vitamin"
+    r"|hepatitis|influenza|stain|staining|magnification|objective|scale|channel|plane|view|region|area|position"
+    r"|section|appendix|plate|batch|slide|sample|specimen|patient|subject|case|source|reference|model|author"
+    r"|initials?|name|arm|cohort|plan|part|exhibit|note|distractor|decoy|trap|opposite|control|image|picture|photo"
+    r"|left|right\ (?:side|panel)|top|bottom|unit|units|symbol|element|receptor|protein|antigen|subtype|serotype|strain)"
+    r"\Z",
+    re.IGNORECASE | re.VERBOSE,
+)
+# After `is correct`: no word that it qualifies (`is the correct size`, `is right next to`).
+NO_OBJECT = (
+    r"(?!\ (?!(?:because|since|as|for|here|and|given|based|so|with|but|due|on|from|in|by|according|over|rather|not"
+    r"|while|whereas|although|though|among|of|is|are|then|therefore|when|considering|judging|option|choice|one|answer"
+    r"|diagnosis|match|fit|pick|selection|letter|classification|alternative|response|overall|after|I|we)\b)\w)"
 )
 AT_END = r"(?=\W*\Z)"
 # The number of the question before an answer (`Q1: B`); not in verbose mode.
