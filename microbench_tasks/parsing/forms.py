@@ -20,6 +20,7 @@ from microbench_tasks.parsing.words import (
     LABELS,
     NOUN,
     NOUNS,
+    NO_FORM,
     NO_OBJECT,
     SURELY,
     THEREFORE,
@@ -88,9 +89,10 @@ FORMS: tuple[Form, ...] = (
     Form(
         "rather",
         CONCLUSION,
-        rf"\b(?:actually|no|wait|rather|I\ mean|correction)[,:]\ (?:it(?:'s|\ is)\ )?@{END}",
+        rf"\b(?:actually|no|wait|rather|I\ mean|correction|(?:just\ )?kidding"
+        rf"|nope|sorry)[,:]\ (?:it(?:'s|\ is)\ )?@{END}",
         "A... no, B.",
-        ("actually", "no", "wait", "rather", "i mean", "correction"),
+        ("actually", "no", "wait", "rather", "i mean", "correction", "kidding", "nope", "sorry"),
         "letter",
         starts_clause=True,
     ),
@@ -242,7 +244,8 @@ FORMS: tuple[Form, ...] = (
         rf"|(?:the|my|our)\ (?:{ADJECTIVE},?\ ){{1,5}}(?:option|choice|one|match|fit|pick|selection|diagnosis"
         rf"|letter)\b"
         rf"|(?:the\ )?(?:most\ (?:likely|probable|appropriate)|correct|right|true)\b(?!-|\ (?:about|in|to|that|if)\b)"
-        rf"(?:\ (?:option|choice|one|answer|diagnosis))?{NO_OBJECT})(?!\ (?:only\ )?if\b)",
+        rf"(?:\ (?:option|choice|one|answer|diagnosis|match|fit|pick|selection|letter|alternative"
+        rf"|classification|response))?{NO_OBJECT}){NO_FORM}(?!\ (?:only\ )?if\b)",
         "B is the correct answer.",
         ("correct", "right", "true", "answer", "option", "choice", "match", "fit", "pick", "diagnosis", "likely")
         + ("probable", "appropriate"),

@@ -35,7 +35,8 @@ _REJECTED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _NO = re.compile(
-    r"\W{0,2}(?:incorrect|wrong|(?:just\ )?kidding|no|false|not|nein|falsch|faux|non)\b(?!\ (?:other|nucle|granul))|[✗✘❌✖×]",
+    r"\W{0,2}(?:incorrect|wrong|(?:just\ )?(?:kidding|joking)|no|false|not|nein"
+    r"|falsch|faux|non)\b(?!\ (?:other|nucle|granul))|[✗✘❌✖×]",
     re.IGNORECASE | re.VERBOSE,
 )
 _SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
@@ -46,13 +47,15 @@ _NUMBERED_LINE = re.compile(rf"^{NUMBERED}", re.IGNORECASE | re.MULTILINE)
 _PREFIX = re.compile(rf"[✅✔☑]? ?{NUMBERED}?", re.IGNORECASE)
 # The question or the case that an answer is to, where several have one each.
 _CASE = re.compile(
-    r"(?:\A|[\n.,;]\s?|(?<=[A-H] ))(?:(?:the )?(?:answer|ans)\.?(?: (?:to|for))? ?)?"
-    r"(?P<case>(?:for (?:the )?[^:.\n]{1,40}|(?:(?:q|question|part|item|no|task|image|figure|panel|问题|第)\.? ?)?\(?\d{1,2}题?"
-    r"|(?:the )?(?:left|right|top|bottom|upper|lower|first|second|third)(?: (?:question|part|image|panel|cell))?))"
+    r"(?:\A|[\n.,;:]\s?|(?<=[A-H] )(?:and )?)(?:(?:the )?(?:answer|ans)\.?(?: (?:to|for))? ?)?(?P<case>"
+    r"(?:for|in) (?:the )?[^:.\n]{1,40}"
+    r"|(?:(?:q|question|part|item|no|task|image|figure|panel|cell|case|问题|第)\.? ?)?\(?\d{1,2}题?"
+    r"|(?:panel|cell|case|part) \(?[a-h]|i{1,3}|iv"
+    r"|(?:the )?(?:left|right|top|bottom|upper|lower|first|second|third)(?: (?:question|part|image|panel|cell))?)"
     r" ?[:.)=]{1,2}\s?",
     re.IGNORECASE,
 )
-_CASE_END = re.compile(r"""[)\]"']{0,2}\s?(?:[.,;\n]|\Z)|\s(?=\(?(?:\d|[Qq]))""")
+_CASE_END = re.compile(r"""[)\]"']{0,2}\s?(?:[.,;\n]|\Z)|\s(?=\(?(?:\d|[Qq]|and \d))""")
 _MAX_LETTER_LINE = 12
 _NUMBERING = "\n0123456789.-*•() "
 _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|。)""")
@@ -156,7 +159,7 @@ def _heads_a_list(text: str, letter: str, end: int, lines: list[Item], question:
     following = next((item for item in lines if item.start > 0), None)
     successor = chr(ord(letter) + 1)
     if following is None:
-        if any(label[1] == successor for label in _SENTENCE_LABEL.finditer(text, end)):
+        if any(label[1] == successor or letter == "A" for label in _SENTENCE_LABEL.finditer(text, end)):
             return True
         inline = (question.shown(text, label) for label in LABEL.finditer(text, end))
         return next(filter(None, inline), None) == {successor}

@@ -125,7 +125,10 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
     return Statement(start, value.letters, strength, "option_text" if value.by_text else "declaration")
 
 
-_RELATIVE = re.compile(r"\b(?:that|which|whose|who|to)\b.*", re.IGNORECASE)
+_RELATIVE = re.compile(
+    r"\b(?:(?:that|which|whose|who)\b.*|to (?:exclude|reject|avoid|eliminate|rule out|dismiss|discard)\b)",
+    re.IGNORECASE,
+)
 # A label of another option, or the number of an item, right before.
 _ITEM_BEFORE = re.compile(
     r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?|\n\W?(?:Q|question|no|item"

@@ -56,21 +56,25 @@ END = (
 )
 # Labels of other things than the answer, by their last words (`Blood type: B`).
 OTHER_LABELS = re.compile(
-    r"\b(?:alternative|confidence|certainty|uncertainty|probability|likelihood|difficulty|quality|score|rating|ranking"
-    r"|rank|grade|level|stage|severity|priority|importance|relevance|category\ of\ \w+|blood\ (?:type|group)|group|vitamin"
+    r"\A\W*(?!(?:for|in|on|to|of|at|with|from|by|what)\b)(?:[\w'-]+\ ){0,3}"
+    r"(?:alternative|confidence|certainty|uncertainty|probability|likelihood|difficulty|quality|score|rating|ranking"
+    r"|rank|grade|level|stage|severity|priority|importance|relevance|blood\ (?:type|group)|group|vitamin"
     r"|hepatitis|influenza|stain|staining|magnification|objective|scale|channel|plane|view|region|area|position"
     r"|section|appendix|plate|batch|slide|sample|specimen|patient|subject|case|source|reference|model|author"
-    r"|initials?|name|arm|cohort|plan|part|exhibit|note|distractor|decoy|trap|opposite|control|image|picture|photo"
-    r"|left|right\ (?:side|panel)|top|bottom|unit|units|symbol|element|receptor|protein|antigen|subtype|serotype|strain)"
+    r"|initials?|arm|cohort|plan|part|exhibit|distractor|decoy|trap|opposite|control|image|picture|photo"
+    r"|top|bottom|unit|units|symbol|filter|bucket"
+    r"|signed|factor|key|HLA|drug|receptor|protein|antigen|subtype|serotype|strain)"
     r"\Z",
     re.IGNORECASE | re.VERBOSE,
 )
 # After `is correct`: no word that it qualifies (`is the correct size`, `is right next to`).
 NO_OBJECT = (
-    r"(?!\ (?!(?:because|since|as|for|here|and|given|based|so|with|but|due|on|from|in|by|according|over|rather|not"
-    r"|while|whereas|although|though|among|of|is|are|then|therefore|when|considering|judging|option|choice|one|answer"
-    r"|diagnosis|match|fit|pick|selection|letter|classification|alternative|response|overall|after|I|we)\b)\w)"
+    r"(?!\ (?!(?:because|since|as|here|and|given|based|so|with|but|due|on|from|in|by|according|over|rather|not|while"
+    r"|for\ (?:this|these|the\ (?:following|image|picture|question|cell|given)|two|three|several)|whereas|although"
+    r"|though|among|of\ the\ \w+\ (?:options|choices)"
+    r"|is|are|then|therefore|when|considering|judging|overall|after|I|we)\b)\w)"
 )
+NO_FORM = r"(?!\ (?:format|sheet|label|key|control|slot|field|box|template|number)\b)"
 AT_END = r"(?=\W*\Z)"
 # The number of the question before an answer (`Q1: B`); not in verbose mode.
 NUMBERED = (
