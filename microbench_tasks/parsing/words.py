@@ -54,16 +54,17 @@ END = (
     r"|です|である|だ|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
     r"|not|rather|instead\ of|over|weil|da|denn|car|porque|pois|perché)\b))"
 )
-# Labels of other things than the answer, by their last words (`Blood type: B`).
+# Labels of other things than the answer, by their last words (`Blood type: B`). What a question may ask for, such as
+# the stain, is none.
 OTHER_LABELS = re.compile(
     r"\A\W*(?!(?:for|in|on|to|of|at|with|from|by|what)\b)(?:[\w'-]+\ ){0,3}"
     r"(?:alternative|confidence|certainty|uncertainty|probability|likelihood|difficulty|quality|score|rating|ranking"
-    r"|rank|grade|level|stage|severity|priority|importance|relevance|blood\ (?:type|group)|group|vitamin"
-    r"|hepatitis|influenza|stain|staining|magnification|objective|scale|channel|plane|view|region|area|position"
-    r"|section|appendix|plate|batch|slide|sample|specimen|patient|subject|case|source|reference|model|author"
+    r"|rank|grade|level|severity|priority|importance|relevance|blood\ (?:type|group)|group|vitamin"
+    r"|hepatitis|influenza|magnification|objective|scale|channel|area|position"
+    r"|section|appendix|plate|batch|slide|sample|patient|subject|case|source|reference|model|author"
     r"|initials?|arm|cohort|plan|part|exhibit|distractor|decoy|trap|opposite|control|image|picture|photo"
     r"|top|bottom|unit|units|symbol|filter|bucket"
-    r"|signed|factor|key|HLA|drug|receptor|protein|antigen|subtype|serotype|strain)"
+    r"|signed|factor|key|HLA|drug|serotype)"
     r"\Z",
     re.IGNORECASE | re.VERBOSE,
 )
