@@ -42,9 +42,15 @@ _FORMAT_BEFORE = _union(FORMAT)
 _CONDITION_BEFORE = _union(CONDITIONAL)
 _TENTATIVE_BEFORE = _union(TENTATIVE)
 _OTHERS_BEFORE = re.compile(OTHERS_SAY, re.IGNORECASE | re.VERBOSE)
+_REJECTS = re.compile(
+    r"\b(?:is|are|was|seems|looks) (?:wrong|incorrect|false|mistaken|unlikely|out)\b"
+    r"|\b(?:fails?|contradicts?|conflicts?|disagrees?|avoid)\b",
+    re.IGNORECASE,
+)
 _AFTER = _union(DENIED_AFTER)
-_SENTENCE_END = re.compile(r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)(?<!\b[Ff]ig)[.!?]+[\"')\]]{0,2}(?:\s|\Z)|[。！？]"
-r"|\n|;\s")
+_SENTENCE_END = re.compile(
+    r"(?<!\be\.g)(?<!\bi\.e)(?<!\bvs)(?<!\bcf)(?<!\bal)(?<!\b[Ff]ig)[.!?]+[\"')\]]{0,2}(?:\s|\Z)|[。！？]|\n|;\s"
+)
 _TURN = re.compile(
     r"\b(?:but|however|yet|nevertheless|though|pero|mais|aber|mas|ma|но)\b|但|而是|しかし|でも|하지만",
     re.IGNORECASE,
@@ -106,6 +112,12 @@ def _is_withdrawn(sentence: str, statement: str, after: str) -> bool:
         return True
     is_asked = ("?" in after or "？" in after) and _QUESTION_END.match(after)
     return bool(is_conditional or is_asked or _AFTER.match(after))
+
+
+def clause_denies(clause: str) -> bool:
+    """Whether a relative clause makes an answer another thing (`the option that I can exclude`)."""
+    said = _HARMLESS_WORDS.sub("", clause)
+    return bool(_REJECTS.search(said) or _DENIED_BEFORE.search(said) or _OTHERS_BEFORE.search(said))
 
 
 def denies_nothing(text: str, start: int, end: int) -> bool:

@@ -22,8 +22,11 @@ DENIED = {
     r"|back-?up|fall-?back|(?:second|third|next|less)\ (?:most\ )?(?:likely|probable|suitable)"
     r"|(?:wrong|incorrect|false|mistaken|misleading|a\ mistake|tempting)\ (?:to|that)"
     r"|reject(?:ed|ing|s)?|eliminat(?:ed|ing|es?)|exclud(?:ed|ing|es?)|discard(?:ed|ing|s)?|rul(?:ed|ing|es?)\ out"
+    r"|(?:opposite|reverse|contrary|negation|inverse|antonym|half|part)\ (?:of|to)"
+    r"|letter\ (?:before|after|following|preceding|next\ to)"
     r"|dismiss(?:ed|ing|es)?"
-    r"|(?:wrong|incorrect|false|other|remaining|another|alternative|first|second|third|next|given|following|possible"
+    r"|(?:wrong|incorrect|false|other|remaining|another|alternative|first|second|third|[2-9](?:nd|rd|th)|next|given"
+    r"|following|possible"
     r"|available|all)\ (?:answers?|options?|choices?|candidates?)"
     r"|(?:options|choices|candidates|possibilities|alternatives|distractors?)"
     r"(?=\ (?:are|were|include|for|to\ consider|like)\b|\s?:?\s?\Z))\b|n't\b",
@@ -49,6 +52,7 @@ HARMLESS = {
     r"\ (?:real\ |reasonable\ |reason\ to\ )?(?:doubt|question)\b"
     r"|\bnot?\ (?:wonder|surprise|coincidence|surprising(?:ly)?|(?:hard|difficult)\ to\ (?:see|say|tell)|only\b"
     r"|a\ stretch)"
+    r"|\b(?:cannot|can't|can\ not)\ be\ (?:excluded|ruled\ out|eliminated|rejected|dismissed|discarded)\b"
     r"|\b(?:not|cannot)\ (?:be\ |possible\ to\ be\ )(?:certain|sure)\b(?!\ (?:that|whether|if|it|the)\b)"
     r"|\b(?:not|cannot)\ (?:replace|substitute|constitute|provide|offer|amount\ to|serve\ as)\b"
     r"|\bnot\ (?:be\ )?(?:(?:intended|meant|given|to\ be\ (?:used|taken|understood))\ (?:as|for|to)\b"
@@ -129,6 +133,19 @@ TENTATIVE = {
     "others": r"\b(?:kanske|måske|kanskje|ehkä|možná|może|mungkin|misschien|belki|poate|talán|ίσως|можливо)\b"
     r"|có\ thể|อาจ",
 }
+_SOURCE = (
+    r"(?:textbooks?|books?|key(?=[,:]|\ (?:says?|said|claims|states|gives)\b|\ the\b)|answer\ key|reports?|legend"
+    r"|captions?|literature|articles?|papers?|prompt|internet|wikipedia)"
+)
+_PERSON = (
+    r"(?:someone|somebody|people|others|students?|users?|colleagues?|teachers?|experts?|friends?|authors?|reviewers?"
+    r"|professors?|doctors?|pathologists?|physicians?|scientists?|researchers?|AI|(?:AI|language)\ models?"
+    r"|(?:chat)?gpt(?:-\w+)?|label)"
+)
+_CLAIM = r"(?:say|said|claim|suggest|hold|state|argue|think|thought|believe|assert|insist|answer|report)(?:s|d|ed)?"
+_DETERMINER = r"(?:(?:an?|the|my|your|some|most|many|this|that)\ )"
+# What may argue or claim so in a response's own name.
+_OWN = r"(?:I|we|analysis|reasoning|evidence|image|picture|morphology|everything)"
 OTHERS_SAY = (
     r"\b(?:nobody|no\ one|few|some|many|others|people|students?|novices|someone|somebody|textbooks?|readers?|(?:some"
     r"|any|many)one|you|they|one)(?:\ \w+)?"
@@ -136,6 +153,16 @@ OTHERS_SAY = (
     r"|assume|conclude|answer|choose|pick|expect|mistake)\b|\b(?:textbook|question|user|colleague|literature|caption"
     r"|article|prompt)s?\ (?:says?|claims?|states?)\b|\bit\ (?:is|was)\ (?:\w+\ )?(?:said|claimed|argued|assumed"
     r"|believed|suggested)"
+    rf"|\b(?:{_SOURCE}|{_PERSON})(?:\ (?!(?:I|we)\b)\w+)?\ {_CLAIM}\b|\bet\ al\.?\ {_CLAIM}\b"
+    rf"|\b(?!{_OWN}\ )[\w.-]+\ (?:claim(?:s|ed)|argue[sd]|alleges?|insist(?:s|ed)|thinks|believes)\b"
+    r"|\b(?:he|she|they)\ (?:says?|said|thinks?|thought|claims?|believes?)\b"
+    r"|\b(?:reportedly|allegedly|supposedly|purportedly|rumou?r)\b"
+    rf"|\b(?:according\ to|in)\ {_DETERMINER}?(?:\w+\ )?{_SOURCE}\b"
+    rf"|\baccording\ to\ {_DETERMINER}?(?:\w+\ )?{_PERSON}\b"
+    r"|\b(?:laut|selon|d'après|según|segundo|secondo)\ (?:\w+\ |l')?(?:lehrbuch|buch|manuel|livre|libro|livro|manuale?"
+    r"|legende|légende|leyenda)|\b(?:jemand|manche|viele|quelqu'un|certains|alguien|algunos|alguém|qualcuno)\b"
+    r"|(?:有人|有些人|很多人|别人|他们?|她|同学|老师|网友|用户|教科书|课本|医生|专家)(?:都|也|会|可能)?"
+    r"(?:说|认为|觉得|称|以为|表示|声称)|据说|根据(?:教科书|课本|答案)|(?:教科書|誰か|友人)(?:によ|は|が)"
 )
 # Right after a statement.
 DENIED_AFTER = {
@@ -148,6 +175,9 @@ DENIED_AFTER = {
     r"|[\"')\]}]{0,3}\ (?:is|was)\ my\ first\b"
     r"|,\ but\ I\ (?:disagree|doubt|don't)"
     r"|[.,]\s(?:or|but)\ (?:is|could|might|would)\ (?:it|that)\b",
+    "en verb": r"[\"')\]]{0,3}\ (?:would|could|might|may|can|will|should|must)[\ -]\w",
+    "en joke": r"[\"')\]]{0,3}[.,;:]?\s?(?:-+\s)?\(?(?:(?:just\ )?(?:kidding|joking)|jk|/s)\b"
+    r"|,\ (?:sorry|oops|nope|nah|no),\s",
     "zh": r"[\"')\]]{0,3}\s?(?:选项)?[,]?\s?(?:是|都|就)?(?:不|错|并非|吗)",
     "ja": r"[\"')\]]{0,3}\s?(?:で(?:は|も)|じゃ|だとは|とは|が(?:誤|間違)|は(?:誤|間違|違|除外)|かも|の可能性|でしょうか|ですか|か\?)",
     "ko": r"[\"')\]]{0,3}\s?(?:이|가)\s?아[니닙]|[\"')\]]{0,3}\s?일\s?(?:수|지)",
@@ -185,7 +215,8 @@ REVISION = {
     r"|revise|re-?evaluate|redo|start\ over|re-?examine|(?:think|look)(?:\ about\ (?:it|this))?\ again)|I\ "
     r"(?:stand\ corrected|was\ wrong|made\ a\ mistake|take\ (?:that|it)\ back|correct\ myself"
     r"|revise|misread|overlooked|misspoke|need\ to\ correct|must\ correct|have\ to\ correct|retract)|my\ mistake"
-    r"|strike\ that|I'm\ changing)\b|(?:please\ )?disregard\ (?:that|this|my)",
+    r"|strike\ that|I'm\ changing|(?:just\ )?(?:kidding|joking)|jk|nope"
+    r"|nah)\b|(?:please\ )?disregard\ (?:that|this|my)",
     "zh": r"(?:等等|等一下|不对|不,|更正|纠正|实际上|其实|重新|我错了|且慢)",
     "ja": r"(?:いや|待って|待てよ|訂正|実は|やはり|やっぱり|間違え)",
     "ko": r"(?:아니요?|잠깐|정정|다시)",
@@ -208,7 +239,8 @@ REVISION_WORDS = (
     *("wait", "hold on", "actually", "correct", "scratch", "second thought", "reflection", "inspection", "no"),
     *("oops", "sorry", "edit", "update", "let me", "i stand", "i was", "i made", "i take", "i revise", "i misread"),
     *("i overlooked", "i misspoke", "i need", "i must", "i have", "i retract", "my mistake", "strike", "nein"),
-    *("i'm changing", "disregard", "等", "不", "更正", "纠正", "其实", "实际", "重新", "我错", "且慢", "いや", "待", "訂正", "実は"),
+    *("i'm changing", "disregard", "kidding", "joking", "jk", "nah"),
+    *("等", "不", "更正", "纠正", "其实", "实际", "重新", "我错", "且慢", "いや", "待", "訂正", "実は"),
     *("やはり", "やっぱり", "間違", "아니", "잠깐", "정정", "다시", "moment", "halt", "warte", "korrektur", "eigentlich", "doch"),
     *("attend", "en fait", "pardon", "espera", "corrección", "realidad", "mejor dicho", "perdón", "espere"),
     *("correção", "não", "verdade", "aliás", "aspetta", "correzione", "realtà", "anzi", "стоп", "подождите", "нет"),

@@ -20,6 +20,8 @@ from microbench_tasks.parsing.words import (
     LABELS,
     NOUN,
     NOUNS,
+    NO_FORM,
+    NO_OBJECT,
     SURELY,
     THEREFORE,
     THEREFORES,
@@ -87,12 +89,14 @@ FORMS: tuple[Form, ...] = (
     Form(
         "rather",
         CONCLUSION,
-        rf"\b(?:actually|no|wait|rather|I\ mean|correction)[,:]\ (?:it(?:'s|\ is)\ )?@{END}",
+        rf"\b(?:actually|no|wait|rather|I\ mean|correction|(?:just\ )?kidding"
+        rf"|nope|sorry)[,:]\ (?:it(?:'s|\ is)\ )?@{END}",
         "A... no, B.",
-        ("actually", "no", "wait", "rather", "i mean", "correction"),
+        ("actually", "no", "wait", "rather", "i mean", "correction", "kidding", "nope", "sorry"),
         "letter",
         starts_clause=True,
     ),
+    Form("first of several", CONCLUSION, r"\b1st\ (?:choice|pick)(?:\ is|:)\ @", "1st choice: B", ("1st ",)),
     # --- sentences ---
     Form(
         "answer is",
@@ -240,7 +244,8 @@ FORMS: tuple[Form, ...] = (
         rf"|(?:the|my|our)\ (?:{ADJECTIVE},?\ ){{1,5}}(?:option|choice|one|match|fit|pick|selection|diagnosis"
         rf"|letter)\b"
         rf"|(?:the\ )?(?:most\ (?:likely|probable|appropriate)|correct|right|true)\b(?!-|\ (?:about|in|to|that|if)\b)"
-        rf"(?:\ (?:option|choice|one|answer|diagnosis))?)(?!\ (?:only\ )?if\b)",
+        rf"(?:\ (?:option|choice|one|answer|diagnosis|match|fit|pick|selection|letter|alternative"
+        rf"|classification|response))?{NO_OBJECT}){NO_FORM}(?!\ (?:only\ )?if\b)",
         "B is the correct answer.",
         ("correct", "right", "true", "answer", "option", "choice", "match", "fit", "pick", "diagnosis", "likely")
         + ("probable", "appropriate"),

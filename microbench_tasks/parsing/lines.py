@@ -35,14 +35,27 @@ _REJECTED = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _NO = re.compile(
-    r"\W{0,2}(?:incorrect|wrong|no|false|not|nein|falsch|faux|non)\b(?!\ (?:other|nucle|granul))|[✗✘❌✖×]",
+    r"\W{0,2}(?:incorrect|wrong|(?:just\ )?(?:kidding|joking)|no|false|not|nein"
+    r"|falsch|faux|non)\b(?!\ (?:other|nucle|granul))|[✗✘❌✖×]",
     re.IGNORECASE | re.VERBOSE,
 )
 _SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
 _LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
+_SENTENCE_LABEL = re.compile(r"(?<=[.!?]\s)([B-H])[.)]\s(?=[A-Z])")
 _NUMBERED_LINE = re.compile(rf"^{NUMBERED}", re.IGNORECASE | re.MULTILINE)
 # What may stand before an answer that a response opens with.
 _PREFIX = re.compile(rf"[✅✔☑]? ?{NUMBERED}?", re.IGNORECASE)
+# The question or the case that an answer is to, where several have one each.
+_CASE = re.compile(
+    r"(?:\A|[\n.,;:]\s?|(?<=[A-H] )(?:and )?)(?:(?:the )?(?:answer|ans)\.?(?: (?:to|for))? ?)?(?P<case>"
+    r"(?:for|in) (?:the )?[^:.\n]{1,40}"
+    r"|(?:(?:q|question|part|item|no|task|image|figure|panel|cell|case|问题|第)\.? ?)?\(?\d{1,2}题?"
+    r"|(?:panel|cell|case|part) \(?[a-h]|i{1,3}|iv"
+    r"|(?:the )?(?:left|right|top|bottom|upper|lower|first|second|third)(?: (?:question|part|image|panel|cell))?)"
+    r" ?[:.)=]{1,2}\s?",
+    re.IGNORECASE,
+)
+_CASE_END = re.compile(r"""[)\]"']{0,2}\s?(?:[.,;\n]|\Z)|\s(?=\(?(?:\d|[Qq]|and \d))""")
 _MAX_LETTER_LINE = 12
 _NUMBERING = "\n0123456789.-*•() "
 _OPENS_BY_TEXT = re.compile(r"""["')\]]{0,3}(?:\s?\n|\.\s|\s-{1,2}\s|\s?[(（]|。)""")
@@ -146,6 +159,8 @@ def _heads_a_list(text: str, letter: str, end: int, lines: list[Item], question:
     following = next((item for item in lines if item.start > 0), None)
     successor = chr(ord(letter) + 1)
     if following is None:
+        if any(label[1] == successor or letter == "A" for label in _SENTENCE_LABEL.finditer(text, end)):
+            return True
         inline = (question.shown(text, label) for label in LABEL.finditer(text, end))
         return next(filter(None, inline), None) == {successor}
     return following.letter == successor and not _OTHERS.search(text, text.find("\n"), following.start)
@@ -186,6 +201,20 @@ def single_line(text: str, question: Question, lines: list[Item]) -> tuple[Whole
     if len(letters) != 1 or is_list_item(text, start, min(letters), False, lines):
         return None
     return "whole_letter", letters, start
+
+
+def answers_apart(text: str, question: Question) -> frozenset[str]:
+    """The letters of a text that ends with different answers to several questions or cases; empty if it does not."""
+    answers: dict[str, frozenset[str]] = {}
+    end = 0
+    for case in _CASE.finditer(text):
+        value = question.value_at(text, case.end())
+        if value and _CASE_END.match(text, value.end):
+            answers[case["case"].lower()] = value.letters
+            end = value.end
+    letters = frozenset().union(*answers.values())
+    is_apart = len(answers) > 1 and len(letters) > 1 and not text[end:].strip(" .)]\"'\n")
+    return letters if is_apart else frozenset()
 
 
 def is_list_item(text: str, start: int, letter: str, has_text: bool, lines: list[Item]) -> bool:

@@ -8,14 +8,14 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from microbench_tasks.parsing.context import REACH, contains_any, is_withdrawn, sentence_before
+from microbench_tasks.parsing.context import REACH, clause_denies, contains_any, is_withdrawn, sentence_before
 from microbench_tasks.parsing.form import CONCLUSION, SENTENCE, Form
 from microbench_tasks.parsing.forms import FORMS
 from microbench_tasks.parsing.languages import LANGUAGE_FORMS
 from microbench_tasks.parsing.lines import is_list_item
 from microbench_tasks.parsing.more_languages import MORE_FORMS, QUALIFIERS
 from microbench_tasks.parsing.values import Question, Value
-from microbench_tasks.parsing.words import ADJECTIVES, CONCLUDES, DETERMINERS
+from microbench_tasks.parsing.words import ADJECTIVES, CONCLUDES, DETERMINERS, OTHER_LABELS
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,7 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
         if placed is None:
             return None
         value, start = placed
+        value_start = start
         if _LISTED_BEFORE.search(text, max(0, start - 20), start):
             return None
     else:
@@ -103,7 +104,7 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
             return None
         if form.noun_phrase and not _is_whole_noun_phrase(text, start):
             return None
-        value = question.value_at(text, end)
+        value, value_start = question.value_at(text, end), end
         if value is None:
             return None
         if form.closes and not _closes(text, start, end, value):
@@ -114,6 +115,9 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
             if tail is None:
                 return None
             end = max(end, tail.end())
+    relative = _RELATIVE.search(text, start, value_start) if form.noun_phrase else None
+    if relative and clause_denies(relative[0]):
+        return None
     if not _takes(form, value, text) or is_withdrawn(text, start, end, len(value.letters) > 1):
         return None
     concludes = form.strength == SENTENCE and CONCLUDES.search(sentence_before(text, start))
@@ -121,6 +125,10 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
     return Statement(start, value.letters, strength, "option_text" if value.by_text else "declaration")
 
 
+_RELATIVE = re.compile(
+    r"\b(?:(?:that|which|whose|who)\b.*|to (?:exclude|reject|avoid|eliminate|rule out|dismiss|discard)\b)",
+    re.IGNORECASE,
+)
 # A label of another option, or the number of an item, right before.
 _ITEM_BEFORE = re.compile(
     r"(?:(?:\A|[\n(])(?:option\ )?[A-Ha-h][)\]]?|(?:\A|\n)\d{1,2}[.)](?:\ [A-H])?\ ?|\n\W?(?:Q|question|no|item"
@@ -151,6 +159,8 @@ def _takes(form: Form, value: Value, text: str) -> bool:
 def _closes(text: str, start: int, end: int, value: Value) -> bool:
     """Whether a value at the end of a text is an answer, not the last item of a list or a word that was cut off."""
     if _ITEM_BEFORE.search(text, max(0, start - 60), start):
+        return False
+    if text.startswith(":", start) and not value.has_text and OTHER_LABELS.search(sentence_before(text, start)):
         return False
     is_arrow = text[start : start + 3].lstrip("\n")[:2] in ("->", "=>")
     is_bare = not value.by_text and not value.has_text

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from microbench_tasks.parsing.context import REACH, denied_letters, is_withdrawn, last_revision, last_second_look
 from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE
-from microbench_tasks.parsing.lines import closing_line, items, opening_line, single_line
+from microbench_tasks.parsing.lines import answers_apart, closing_line, items, opening_line, single_line
 from microbench_tasks.parsing.plain import plain
 from microbench_tasks.parsing.probabilities import probabilities
 from microbench_tasks.parsing.reasoning import AnswerPart, answer_part
@@ -95,6 +95,8 @@ def strict_answer(response: str, options: list[str], part: AnswerPart | None = N
     if not text:
         return Answer(None, "empty", None)
     asked = question(tuple(options))
+    if answers_apart(text, asked):
+        return Answer(None, "ambiguous", None)
     for end in new_turns(said):
         # What answers a question of the model's own is no answer to this one.
         rule, letters = _stated(plain(said[:end]), asked, 0)

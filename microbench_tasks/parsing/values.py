@@ -162,6 +162,9 @@ class Question:
             if named and "\n" in text[start:begin] and not _LINE_END.match(text, end):
                 continue
             if letter in named:
+                if text[start:begin] == "a " and not _CLAUSE_END.match(text, end):
+                    # The article of a text that goes on (`a platelet or a basophil`).
+                    return None
                 has_text = True
                 break
             if named and (begin == start or self._is_own(text, start + 1, begin, end)):

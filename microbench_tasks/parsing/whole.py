@@ -54,12 +54,15 @@ _IT_IS = re.compile(
 )
 
 
+_NOT_ANOTHER = re.compile(r",? (?:and )?not (?:an? |the )?[^,.;:\n]{1,60}\.?\Z", re.IGNORECASE)
+
+
 def _said_of_it(text: str, question: Question) -> frozenset[str]:
     """The letters of the option text that a response of one sentence says the object to be."""
     said = _IT_IS.match(text)
     if said is None or text.endswith("?"):
         return frozenset()
-    own = trimmed(text[said.end() :])
+    own = trimmed(_NOT_ANOTHER.sub("", text[said.end() :]))
     return question.equal(own) if len(own) > 1 else frozenset()
 
 

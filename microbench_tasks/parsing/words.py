@@ -16,7 +16,11 @@ NOUNS = ("answer", "option", "choice", "selection", "letter", "pick", "match", "
 NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision")
 NOUNS += ("response", "reply")
 LABELS = (*NOUNS, "ans", "result", "final", "correct", "determination")
-NOUN, LABELED = f"(?:{'|'.join(NOUNS)})", f"(?:{'|'.join(LABELS)})"
+# A bare `alternative` is another option; only one of these makes it the answer.
+_CHOSEN = ("correct", "right", "best", "appropriate", "likely", "probable", "suitable", "chosen", "selected", "true")
+_ALTERNATIVE = "(?:" + "|".join(rf"(?<={word}\ )" for word in _CHOSEN) + ")alternative"
+NOUN = f"(?:{'|'.join(NOUNS)})".replace("alternative", _ALTERNATIVE)
+LABELED = f"(?:{'|'.join(LABELS)})".replace("alternative", _ALTERNATIVE)
 TO_WHAT = r"(?:\ (?:to|for|of|in|here|that|which|among|based|from|left|remaining|shown|given)\b[^.,;:!?\n]{0,60}?)?"
 BE = (
     r"(?:(?:is|remains|stays|becomes|(?:would|should|must|will|has\ to|can\ only)(?:\ then|\ therefore)?\ be|"
@@ -50,6 +54,28 @@ END = (
     r"|です|である|だ|\ (?:because|since|as|due|given|for|based|here|in\ this|with|and\ not"
     r"|not|rather|instead\ of|over|weil|da|denn|car|porque|pois|perché)\b))"
 )
+# Labels of other things than the answer, by their last words (`Blood type: B`). What a question may ask for, such as
+# the stain, is none.
+OTHER_LABELS = re.compile(
+    r"\A\W*(?!(?:for|in|on|to|of|at|with|from|by|what)\b)(?:[\w'-]+\ ){0,3}"
+    r"(?:alternative|confidence|certainty|uncertainty|probability|likelihood|difficulty|quality|score|rating|ranking"
+    r"|rank|grade|level|severity|priority|importance|relevance|blood\ (?:type|group)|group|vitamin"
+    r"|hepatitis|influenza|magnification|objective|scale|channel|area|position"
+    r"|section|appendix|plate|batch|slide|sample|patient|subject|case|source|reference|model|author"
+    r"|initials?|arm|cohort|plan|part|exhibit|distractor|decoy|trap|opposite|control|image|picture|photo"
+    r"|top|bottom|unit|units|symbol|filter|bucket"
+    r"|signed|factor|key|HLA|drug|serotype)"
+    r"\Z",
+    re.IGNORECASE | re.VERBOSE,
+)
+# After `is correct`: no word that it qualifies (`is the correct size`, `is right next to`).
+NO_OBJECT = (
+    r"(?!\ (?!(?:because|since|as|here|and|given|based|so|with|but|due|on|from|in|by|according|over|rather|not|while"
+    r"|for\ (?:this|these|the\ (?:following|image|picture|question|cell|given)|two|three|several)|whereas|although"
+    r"|though|among|of\ the\ \w+\ (?:options|choices)"
+    r"|is|are|then|therefore|when|considering|judging|overall|after|I|we)\b)\w)"
+)
+NO_FORM = r"(?!\ (?:format|sheet|label|key|control|slot|field|box|template|number)\b)"
 AT_END = r"(?=\W*\Z)"
 # The number of the question before an answer (`Q1: B`); not in verbose mode.
 NUMBERED = (
