@@ -112,8 +112,8 @@ _LIBRARIES = (
     ),
 )
 ADAPTER_ADVICE = (
-    "Adapters (LoRA) must be merged into their base first, and this checkpoint contains one that is not: "
-    "merge_and_unload() of peft, then save."
+    "The checkpoint contains an adapter (LoRA) that is not merged into its base model. "
+    "Merge it first: call merge_and_unload() of peft, then save the model."
 )
 _QUANTIZED_ADVICE = (
     "The checkpoint is quantized. Save it in floating point; precision=int8 quantizes contrastive models here."

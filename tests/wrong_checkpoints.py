@@ -317,7 +317,7 @@ def _average_under_another_prefix(folder):
     return as_file(folder, prefixed(state_of(folder), "model.") | average)
 
 
-@case("open_clip", "beside the weights under model there is an adapter under lora, which would be left out. Adapters")
+@case("open_clip", "beside the weights under model there is an adapter under lora, which would be left out. The checkpoint contains an adapter")
 def _adapter_under_another_name(folder):
     state = state_of(folder)
     name = next(name for name in state if name.endswith("mlp.c_fc.weight")).removesuffix("weight")
@@ -473,7 +473,7 @@ def _named_pipe(folder):
     os.mkfifo(weights)
 
 
-@case("transformers_clip", "It is a pointer of Git LFS in the place of the file: run git lfs pull")
+@case("transformers_clip", "It is a Git LFS pointer, not the file itself: run git lfs pull")
 def _pointer_of_git(folder):
     weights_of(folder).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
 
@@ -587,7 +587,7 @@ def _no_end_token(folder):
     edit(folder / "config.json", text_config__eos_token_id=None)
 
 
-@case("transformers_clip", "does not tell texts apart: different texts get the same vector")
+@case("transformers_clip", "does not distinguish texts: different texts get the same vector")
 def _end_token_that_is_the_start(folder):
     single = json.loads((folder / "tokenizer.json").read_text())["post_processor"]["single"]
     edit(folder / "tokenizer.json", post_processor__single=single[::-1])
