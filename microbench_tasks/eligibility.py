@@ -17,7 +17,7 @@ from microbench_tasks.answers import lettered
 from microbench_tasks.prompts import INSTRUCTION, microbench_doc_to_text
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
-from microbench_tasks.source import release_sha256, without_path  # noqa: F401 (other modules read the first from here)
+from microbench_tasks.source import without_path
 
 DataKind = Literal["release", "demo", "local"]
 

@@ -260,7 +260,7 @@ def _source_problem(found: Mapping[str, Any]) -> str:
     for name, pattern in _IDENTIFYING[kind].items():
         if not re.fullmatch(pattern, str(found.get(name))):
             return f"{name}: expected {pattern}, got {found.get(name)!r:.50}"
-    is_release = found.get("sha256") == eligibility.release_sha256()
+    is_release = found.get("sha256") == source.release_sha256()
     return "" if found.get("is_release", False) is is_release else "is_release is not what the hash says"
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import answers, catalog, eligibility, record_checks, untrusted
+from microbench_tasks import answers, catalog, record_checks, source, untrusted
 from microbench_tasks.markdown import printable
 from microbench_tasks.schema import DataError
 
@@ -149,7 +149,7 @@ def _task_contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
 def _identity_contradictions(sources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     # One source must not have two identities.
     for task, identity in sources.items():
-        if "is_release" in identity and identity["is_release"] != (identity["sha256"] == eligibility.release_sha256()):
+        if "is_release" in identity and identity["is_release"] != (identity["sha256"] == source.release_sha256()):
             yield f"data.sources.{task}: is_release is {str(identity['is_release']).lower()}, which sha256 contradicts"
 
 
