@@ -8,6 +8,7 @@ import tiny_runs
 from tiny_runs import BOXES, COARSE, COGNITION
 
 from microbench_tasks import catalog, eligibility, rescoring
+from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.schema import DataError
 
 MODALITY = "microbench_coarse_modality"
@@ -69,7 +70,8 @@ def of_one_task(name, value):
 
 
 DEMO = {"source": "demo", "version": "1.0", "seed": 1, "sha256": "ab" * 32}
-PERCENTILE = {"method": "percentile", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
+OLDER = {"method": "basic", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
+PERCENTILE = interval_settings() | {"paper": OLDER | {"method": "percentile"}}
 
 
 @pytest.mark.parametrize(
@@ -97,6 +99,7 @@ PERCENTILE = {"method": "percentile", "confidence_level": 0.95, "num_resamples":
         (of_every_task("version", None), "task version .*: not on record for microbench_coarse_domain, microbench_coarse_modality"),
         (of_one_task("microbench_version", "9.9"), "version of this package .*: mixed: .* 9.9 for microbench_coarse_modality"),
         (of_one_task("interval", PERCENTILE), "interval settings .*: mixed"),
+        (of_every_task("interval", OLDER), "the record of an earlier version, whose intervals were all bootstrap intervals. Run again"),
         (of_every_task("interval", PERCENTILE), "those of the run as .*percentile.*: set MICROBENCH_INTERVAL"),
         (of_one_task("dataset", DEMO), "data source .*: mixed"),
         (of_every_task("dataset", None), "data source .*: not on record"),
