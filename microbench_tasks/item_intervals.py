@@ -31,12 +31,15 @@ def dataset_of(item: Item) -> str:
 
 def count(items: Sequence[Item]) -> dict[str, int]:
     """Count questions (of boxes: images and classes asked for), images and datasets."""
-    images = {image_of(item) for item in items}
-    return {"questions": len(items), "images": len(images), "datasets": len({dataset_of({"image": image}) for image in images})}
+    images, datasets = ({label(item) for item in items} for label in (image_of, dataset_of))
+    return {"questions": len(items), "images": len(images), "datasets": len(datasets)}
 
 
 def paper_interval(items: Sequence[Item], settings: Mapping[str, Any]) -> Interval:
-    """Bootstrap interval of the mean score as in the paper, each question by itself; ``settings`` of `bootstrap_interval`."""
+    """Bootstrap interval of the mean score as in the paper, each question by itself.
+
+    ``settings`` are those of `bootstrap.bootstrap_interval`.
+    """
     return _paper_interval(_scores(items).tobytes(), tuple(settings.items()))
 
 
