@@ -31,7 +31,7 @@ LABELS = {"coarse": "coarse questions, all images", "pathology": "fine questions
 
 READING = """What the paper finds with PLIP and QuiltNet, here with drawings: fine-tuned on pathology alone, a model forgets what the rest of microscopy looks
 like, and interpolating its weights with those of its base, (1 - alpha) * base + alpha * specialist, without any training, brings most of it back while the speciality stays.
-alpha 0 is `demo_clip`, alpha 1 the specialist. Accuracy with its 95 % interval, the answers about an image kept together.
+alpha 0 is `demo_clip`, alpha 1 the specialist. Accuracy with its 95 % interval, answers about an image kept together.
 The demo set is drawn: the figures show that forgetting and merging are measured, and say nothing about microscopy."""
 
 

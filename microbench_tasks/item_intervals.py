@@ -45,12 +45,16 @@ def paper_interval(items: Sequence[Item], settings: Mapping[str, Any]) -> Interv
 
 def accuracy_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
     """The interval of the mean of scores that are right or wrong; see `intervals.accuracy_interval`."""
-    return _clustered_interval(intervals.accuracy_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes())
+    return _clustered_interval(
+        intervals.accuracy_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
+    )
 
 
 def score_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
     """The interval of the mean of scores between 0 and 1, such as GRIT; see `intervals.score_interval`."""
-    return _clustered_interval(intervals.score_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes())
+    return _clustered_interval(
+        intervals.score_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
+    )
 
 
 def macro_interval(tasks: Sequence[Sequence[Item]], cluster: Cluster = image_of) -> Interval:

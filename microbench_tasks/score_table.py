@@ -23,7 +23,7 @@ _ENDS = ("low", "high")
 
 
 def as_text(rescored: Rescored) -> str:
-    """Render the main scores with their intervals, groups first, what the intervals are about, and what variants show."""
+    """Render the main scores with their intervals, groups first, what those are about, and what variants show."""
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
     columns = [_names_column(names, rescored), *_count_columns(names, rescored), *_score_columns(names, rescored)]
     header, *rows = zip(*columns)

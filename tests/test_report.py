@@ -334,7 +334,9 @@ def test_the_accuracies_of_a_run_are_the_harness_own(written, logged):
     for row, task in enumerate(("modality", "stain")):
         figures = results[f"microbench_coarse_{task}"]
         assert coarse["labels"][row].replace("\N{NO-BREAK SPACE}", " ") == f"{task} (n = 6)"
-        assert [coarse["series"][label][column][row] for column in ("values", "lows", "highs")] == [figures[f"{metric},none"] for metric in ("acc", "acc_image_ci_low", "acc_image_ci_high")]
+        assert [coarse["series"][label][column][row] for column in ("values", "lows", "highs")] == [
+            figures[f"{metric},none"] for metric in ("acc", "acc_image_ci_low", "acc_image_ci_high")
+        ]
 
 
 def test_hostile_answers_are_shown_as_text(written):

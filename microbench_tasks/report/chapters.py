@@ -60,9 +60,9 @@ def scores_chapter(runs: Sequence[Run]) -> Chapter | None:
 
 
 _SCORES_TEXT = (
-    "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options. Dotted lines mark the majority answer: "
-    "always giving, of the options offered, the one that is most often right in the task. It needs no image, so a score below it is no sign "
-    "that a model looks at the images."
+    "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options. "
+    "Dotted lines mark the majority answer: always giving, of the options offered, the one that is most often right "
+    "in the task. It needs no image, so a score below it is no sign that a model looks at the images."
 )
 
 
@@ -71,7 +71,10 @@ def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Ru
     estimates = {catalog.short_name(row): found for row, found in estimates.items() if found}
     if not estimates:
         return None
-    levels = {level: [_level(runs, level, row) for row in names if catalog.short_name(row) in estimates] for level in ("chance", "majority")}
+    levels = {
+        level: [_level(runs, level, row) for row in names if catalog.short_name(row) in estimates]
+        for level in ("chance", "majority")
+    }
     return estimate_drawing(name, title, estimates, runs, levels, are_apart=name != "accuracy-totals")
 
 
@@ -200,7 +203,9 @@ def estimate_drawing(
     """Bars of one run, or points of several beside each other; the title says how many scores there are, if rows share none."""
     title = f"{title}{f' (n = {_total(estimates)})' if are_apart else ''}, {BY_IMAGE}"
     labels = [f"{row} ({_sizes(found.values())})" for row, found in estimates.items()]
-    options |= {level: list(of_rows) for level, of_rows in levels.items() if any(found is not None for found in of_rows)}
+    options |= {
+        level: list(of_rows) for level, of_rows in levels.items() if any(found is not None for found in of_rows)
+    }
     columns = {run.label: _columns([found.get(run.label) for found in estimates.values()]) for run in runs if any(run.label in found for found in estimates.values())}
     if len(runs) == 1:
         return drawing(name, "interval_bars", _alt(title, estimates), title=title, labels=labels, **columns[runs[0].label], **options)
@@ -329,7 +334,12 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
     if not tasks:
         return None
     having = [run for run in runs if tasks_of(run, "boxes")]
-    estimates = {catalog.short_name(task): {run.label: _grit_estimate(run, task) for run in having if task in run.rescored.samples} for task in tasks}
+    estimates = {
+        catalog.short_name(task): {
+            run.label: _grit_estimate(run, task) for run in having if task in run.rescored.samples
+        }
+        for task in tasks
+    }
     title = "GRIT localization score by task"
     panels = {f"{catalog.short_name(task)} ({_sizes(estimates[catalog.short_name(task)].values())})": {run.label: scores.grit_counts(run, task) for run in having if task in run.rescored.samples} for task in tasks}
     histogram = drawing(
@@ -343,12 +353,16 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
         ylabel="(image, class) pairs",
     )
     means = estimate_drawing("grit", title, estimates, having, xlabel=_SCORE_AXIS)
-    table = _score_table(having, "Scores of localization", "grit", (catalog.LOCALIZATION_GROUP, *tasks), _NEW_DATASETS_NOTE)
+    table = _score_table(
+        having, "Scores of localization", "grit", (catalog.LOCALIZATION_GROUP, *tasks), _NEW_DATASETS_NOTE
+    )
     return Chapter("Localization", [means, table, histogram], "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class.")
 
 
 def _grit_estimate(run: Run, task: str) -> Estimate:
-    return scores.estimate([sample.items["grit"] for sample in run.rescored.samples[task]], item_intervals.score_interval)
+    return scores.estimate(
+        [sample.items["grit"] for sample in run.rescored.samples[task]], item_intervals.score_interval
+    )
 
 
 def chapters(runs: Sequence[Run], data: Data) -> Iterator[Chapter]:

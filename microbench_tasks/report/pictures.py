@@ -124,7 +124,9 @@ def interval_bars(
         ValueError: the sequences are not as long as ``labels``, a number is not from 0 to 1, or an index of
             ``hollow`` is no row.
     """
-    values, lows, highs = (_fractions(column, labels, name) for column, name in ((values, "values"), (lows, "lows"), (highs, "highs")))
+    values, lows, highs = (
+        _fractions(column, labels, name) for column, name in ((values, "values"), (lows, "lows"), (highs, "highs"))
+    )
     if any(not 0 <= row < len(labels) for row in hollow):
         raise ValueError(f"Expected rows from 0 to {len(labels) - 1} in hollow, got {list(hollow)}.")
     figure, axes, rows = _row_axes(title, labels, xlabel)
@@ -164,14 +166,24 @@ def interval_points(
     pitch = 0.16
     figure, axes, rows = _row_axes(title, labels, xlabel, extra=max(0, (len(series) - 2) * pitch))
     offsets = (np.arange(len(series)) - (len(series) - 1) / 2) * min(0.8 / max(len(series), 1), 0.26)
-    columns = [[_fractions(found[name], labels, f"{name} of {run}") for name in ("values", "lows", "highs")] for run, found in series.items()]
+    columns = [
+        [_fractions(found[name], labels, f"{name} of {run}") for name in ("values", "lows", "highs")]
+        for run, found in series.items()
+    ]
     levels = _mark_levels(axes, rows, labels, (chance, majority), zorder=1)
     for (values, lows, highs), offset, look in zip(columns, offsets, _looks()):
         axes.errorbar(values, rows + offset, xerr=_whiskers(values, lows, highs), fmt=look["marker"], color=look["color"], markersize=5.5, elinewidth=1.3, capsize=2.5, markeredgecolor="white", markeredgewidth=0.4)
     for row in rows[:-1]:
         axes.axhline(row + 0.5, color="#E6E6E6", linewidth=0.8, zorder=0)
     _percent_axis(axes)
-    _legend(figure, [_line(run, marker=look["marker"], color=look["color"], linestyle="none") for run, look in zip(series, _looks())] + levels)
+    _legend(
+        figure,
+        [
+            _line(run, marker=look["marker"], color=look["color"], linestyle="none")
+            for run, look in zip(series, _looks())
+        ]
+        + levels,
+    )
     return figure
 
 
@@ -220,7 +232,9 @@ def curves(title: str, xlabel: str, xs: Sequence[float], series: Mapping[str, Ma
     figure = _figure(WIDTH * 0.86, 4.6 + 0.2 * len(series))
     axes = figure.add_subplot()
     for (name, found), look in zip(series.items(), _looks()):
-        values, lows, highs = (100 * _fractions(found[column], xs, f"{column} of {name}") for column in ("values", "lows", "highs"))
+        values, lows, highs = (
+            100 * _fractions(found[column], xs, f"{column} of {name}") for column in ("values", "lows", "highs")
+        )
         axes.fill_between(xs, lows, highs, color=look["color"], alpha=0.14, linewidth=0)
         axes.plot(xs, values, **look, linewidth=1.8, markersize=6, clip_on=False)
     axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -452,13 +466,19 @@ def _percent_axis(axes: Axes) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
 
 
-def _mark_levels(axes: Axes, rows: np.ndarray, labels: Sequence[str], levels: Sequence[float | Numbers | None], zorder: float = 2.5) -> list[Any]:
+def _mark_levels(
+    axes: Axes, rows: np.ndarray, labels: Sequence[str], levels: Sequence[float | Numbers | None], zorder: float = 2.5
+) -> list[Any]:
     """Mark the levels of `LEVELS`, in its order, in each row; return their entries in the legend."""
     handles = []
     for (name, dashes), level in zip(LEVELS.items(), levels, strict=True):
         if level is None:
             continue
-        positions = np.full(len(labels), level) if isinstance(level, int | float) else _fractions(level, labels, f"levels of {name}")
+        positions = (
+            np.full(len(labels), level)
+            if isinstance(level, int | float)
+            else _fractions(level, labels, f"levels of {name}")
+        )
         # White behind black is seen on the bar and beside it.
         axes.vlines(positions, rows - 0.4, rows + 0.4, color="white", linewidth=3.2, zorder=zorder)
         axes.vlines(positions, rows - 0.4, rows + 0.4, color="black", linewidth=1.4, linestyle=dashes, zorder=zorder)

@@ -158,7 +158,10 @@ def _sweep(folder: Path) -> Sweep:
         figures = tuple({name: _accuracies(row["figures"][name]) for name in names} for row in rows)
         logs = tuple(_log_of(folder / row["results"]) for row in rows)
         if any(map(_is_older, [folder / row["results"] for row in rows])):
-            raise DataError(f"{file}: the sweep is of an earlier version, whose intervals were all bootstrap intervals. Run microbench sweep again.")
+            raise DataError(
+                f"{file}: the sweep is of an earlier version, whose intervals were all bootstrap intervals. "
+                "Run microbench sweep again."
+            )
         mark = _REDEFINED if any(rescoring.redefined(log) for log in logs if log is not None) else ""
         return Sweep(_writable(folder.resolve().name) + mark, tuple(float(row["alpha"]) for row in rows), figures, logs)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
@@ -174,7 +177,10 @@ def _accuracies(figures: Mapping[str, Any]) -> dict[str, float]:
 def _is_older(results: Path) -> bool:
     """Tell whether a results file records the intervals of an earlier version; they reach beyond 100 %."""
     run = LoggedRun("", {}, results if results.exists() else None)
-    return any(rescoring.is_older_record(run.metadata(task).get("interval") or {}) for task in run.recorded().get("configs", {}))
+    return any(
+        rescoring.is_older_record(run.metadata(task).get("interval") or {})
+        for task in run.recorded().get("configs", {})
+    )
 
 
 def _log_of(results: Path) -> LoggedRun | None:

@@ -31,7 +31,7 @@ _QUESTIONS_PER_CLASS = 2
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean score with its 95 % interval, an image's scores kept together; fractions. ``n`` scores of ``images`` images."""
+    """A mean score with its 95 % interval by image, as fractions, over ``n`` scores of ``images`` images."""
 
     value: float
     low: float
@@ -40,11 +40,18 @@ class Estimate:
     images: int
 
 
-def estimate(items: Sequence[Item], interval: Callable[[Sequence[Item]], Interval] = item_intervals.accuracy_interval) -> Estimate:
-    """The mean ``score`` of items that carry their ``image``; NaN without any. ``interval`` is that of answers, right or wrong."""
+def estimate(
+    items: Sequence[Item], interval: Callable[[Sequence[Item]], Interval] = item_intervals.accuracy_interval
+) -> Estimate:
+    """The mean ``score`` of items that carry their ``image``; NaN without any.
+
+    ``interval`` is by default that of answers, right or wrong.
+    """
     scores = [item["score"] for item in items]
     ends, counts = interval(items), item_intervals.count(items)
-    return Estimate(math.fsum(scores) / len(scores) if scores else math.nan, ends.low, ends.high, len(scores), counts["images"])
+    return Estimate(
+        math.fsum(scores) / len(scores) if scores else math.nan, ends.low, ends.high, len(scores), counts["images"]
+    )
 
 
 def questions(run: Run, subject: str) -> list[Item]:

@@ -175,9 +175,21 @@ def record(runs: Sequence[Run], found: Sequence[Chapter], left_out: Sequence[str
         "version": _VERSION,
         "unit": "fractions from 0 to 1; pictures and tables show them in percent",
         "interval": interval_settings(),
-        "runs": [{"label": run.label, "run": run.name, "data": {task: identity and source.without_path(identity) for task, identity in run.sources.items()}, **_figures(run), "notes": run.rescored.notes} for run in runs],
+        "runs": [
+            {
+                "label": run.label,
+                "run": run.name,
+                "data": {task: identity and source.without_path(identity) for task, identity in run.sources.items()},
+                **_figures(run),
+                "notes": run.rescored.notes,
+            }
+            for run in runs
+        ],
         "left_out": list(left_out),
-        "chapters": [{"title": chapter.title, "text": chapter.text, "parts": [_recorded(part) for part in chapter.parts]} for chapter in found],
+        "chapters": [
+            {"title": chapter.title, "text": chapter.text, "parts": [_recorded(part) for part in chapter.parts]}
+            for chapter in found
+        ],
     }
 
 

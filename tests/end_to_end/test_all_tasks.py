@@ -334,7 +334,11 @@ def cells(line):
 def test_the_page_on_what_to_quote_shows_what_its_command_prints(clip_run):
     """By column: the page leaves some out."""
     page = (Path(__file__).parents[2] / "docs" / "what-to-quote.md").read_text()
-    printed = [cells(line) for line in command(SCRIPTS / "microbench", "rescore", clip_run, "--new-datasets").splitlines() if line.startswith("|")]
+    printed = [
+        cells(line)
+        for line in command(SCRIPTS / "microbench", "rescore", clip_run, "--new-datasets").splitlines()
+        if line.startswith("|")
+    ]
     by_name = {row[0]: dict(zip(printed[0], row)) for row in printed[2:]}
     shown = [cells(line) for line in page.splitlines() if line.startswith(("| name |", "| microbench_"))]
     assert len(shown) == 3
