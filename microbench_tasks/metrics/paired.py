@@ -242,7 +242,10 @@ def _measure(scores: PairedScores, tail: float) -> tuple[np.ndarray, ...]:
         moments = difference_moments(scores.sums[:, model, None] - scores.sums[:, model + 1 :], scores.sizes)
         limits = difference_limits(moments, tail)
         columns.append((moments.difference, *limits, moments.standard_error, moments.ahead + moments.behind))
-    return tuple(map(np.concatenate, zip(*columns))) if columns else tuple(np.empty(0) for _ in range(5))
+    if not columns:
+        return tuple(np.empty(0) for _ in range(5))
+    # Rounded, so that the order in which numbers were added leaves no trace.
+    return tuple(np.round(np.concatenate(parts), 13) for parts in zip(*columns))
 
 
 def _smallest_found(standard_error: np.ndarray, scores: PairedScores, tail: float) -> np.ndarray:
