@@ -31,8 +31,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from microbench_tasks.metrics.bootstrap import CONFIDENCE_LEVEL, NUM_RESAMPLES, SEED
+from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.difference_limits import difference_limits, difference_moments
+from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
 from microbench_tasks.metrics.max_statistics import PairStatistics, max_statistics
 from microbench_tasks.metrics.paired_scores import PairedScores
 from microbench_tasks.metrics.sign_flips import sign_flip_p
