@@ -185,7 +185,7 @@ def _add_leaderboard(commands: argparse._SubParsersAction) -> None:
     )
     leaderboard.add_argument("submissions", type=Path, nargs="+", metavar="SUBMISSION", help="folder that microbench submit wrote")
     leaderboard.add_argument("--paper", action="store_true", help="show the rows of the paper's Table 1 as well, as reported and not re-run")
-    leaderboard.add_argument("--out", type=Path, default=None, metavar="DIR", help="write leaderboard.md, .csv, .json and .html there (default: print Markdown)")
+    leaderboard.add_argument("--out", type=Path, default=None, metavar="DIR", help="write leaderboard.md, .html, .json, .csv and leaderboard-pairs.csv there (default: print Markdown)")
     leaderboard.set_defaults(run_command=_leaderboard)
 
 
@@ -224,16 +224,16 @@ def _sweep(options: argparse.Namespace) -> None:
 
 
 def _leaderboard(options: argparse.Namespace) -> None:
-    from microbench_tasks import leaderboard, leaderboard_files
+    from microbench_tasks.leaderboard import files, ranking, text
 
     if options.out is not None:
         # Before the submissions are read, which takes long.
-        leaderboard_files.check_folder(options.out)
-    found = leaderboard.load(options.submissions)
+        files.check_folder(options.out)
+    found = ranking.load(options.submissions)
     if options.out is None:
-        print(leaderboard_files.as_markdown(found, with_paper=options.paper), end="")
+        print(text.as_markdown(found, with_paper=options.paper), end="")
     else:
-        for path in leaderboard_files.write(found, options.out, with_paper=options.paper):
+        for path in files.write(found, options.out, with_paper=options.paper):
             print(path)
 
 
