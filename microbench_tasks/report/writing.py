@@ -14,7 +14,7 @@ from microbench_tasks import catalog, eligibility, files, pages, provenance, sou
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.eligibility import Progress
 from microbench_tasks.pages import Cell, Gallery, Picture, Table
-from microbench_tasks.report import calibration, chapters, pictures
+from microbench_tasks.report import calibration, chapters, pictures, sensitivity
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report import runs as read_runs
 from microbench_tasks.report.chapters import Chapter
@@ -83,6 +83,7 @@ def _chapters(runs: Sequence[Run], sweeps: Sequence[Sweep], data: Data, examples
         chapters.slices_chapter(runs, data),
         chapters.confusions_chapter(runs),
         calibration.calibration_chapter(runs),
+        sensitivity.sensitivity_chapter(runs),
         chapters.letters_chapter(runs),
         chapters.boxes_chapter(runs),
     )
