@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,28 @@ from microbench_tasks.metrics.permutation import (
 Key = tuple[str, str, int]
 # What one sample was scored as (see `results.microbench_process_results`).
 Items = dict[str, Any]
-_Asked = Mapping[Key, Items]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The questions of one way of asking, a column for each of their properties.
+
+    Attributes:
+        rows: of each question its row.
+        scores, strict_scores: by the paper's rule and by the strict one.
+        letters: of the right options.
+        answers: texts of the options that the strict rule reads, None without an answer.
+        options: their texts.
+        strata: kind and number of options. Letters may be permuted among questions of one stratum.
+    """
+
+    rows: dict[Key, int]
+    scores: list[float]
+    strict_scores: list[float]
+    letters: list[str]
+    answers: list[str | None]
+    options: list[Sequence[str]]
+    strata: list[tuple[str, int]]
 
 
 def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
@@ -72,15 +94,16 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
     if not variants:
         return {}
     coarse = [task for task in catalog.tasks_named([catalog.COARSE_GROUP]) if task in items]
-    asked = {name: _by_question(items[name]) for name in variants}
+    asked = {name: _way(items[name]) for name in variants}
     if coarse:
-        asked = {catalog.COARSE_GROUP: _by_question(item for task in coarse for item in items[task])} | asked
-    ways = {name: _alone(list(questions.values())) for name, questions in asked.items()}
+        asked = {catalog.COARSE_GROUP: _way(item for task in coarse for item in items[task])} | asked
+    ways = {name: _alone(way) for name, way in asked.items()}
     _adjust(ways, "recall_std")
-    compared = {name: _pairs(asked[name], asked[catalog.COARSE_GROUP]) for name in variants} if coarse else {}
-    num_compared = sum(bool(pairs) for pairs in compared.values())
-    for name, pairs in compared.items():
-        ways[name] |= _compared(pairs, num_compared)
+    original = asked[catalog.COARSE_GROUP] if coarse else None
+    common = {name: [key for key in asked[name].rows if key in original.rows] for name in variants} if original else {}
+    num_compared = sum(map(bool, common.values()))
+    for name, questions in common.items():
+        ways[name] |= _compared(asked[name], original, questions, num_compared)
     for figure in ("difference", "same_option"):
         _adjust(ways, figure)
     settings = {
@@ -92,65 +115,65 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
     return {"ways": ways} | _spread(list(asked.values())) | {"settings": settings}
 
 
-def _by_question(items: Iterable[Items]) -> dict[Key, Items]:
+def _way(items: Iterable[Items]) -> _Way:
     turns: collections.Counter[tuple[str, str]] = collections.Counter()
-    found = {}
+    found = _Way({}, [], [], [], [], [], [])
     for item in items:
-        question = (item["acc"]["image"], item["acc"]["kind"])
-        found[*question, turns[question]] = item
+        acc, strict = item["acc"], item["acc_strict"]
+        question, options, letter = (acc["image"], acc["kind"]), acc["options"], strict["predicted"]
+        found.rows[*question, turns[question]] = len(found.scores)
         turns[question] += 1
+        found.scores.append(acc["score"])
+        found.strict_scores.append(strict["score"])
+        found.letters.append(acc["gold"])
+        found.answers.append(None if letter is None else options[LETTERS.index(letter)])
+        found.options.append(options)
+        found.strata.append((acc["kind"], len(options)))
     return found
 
 
-def _alone(items: Sequence[Items]) -> dict[str, Any]:
-    scores, letters = [item["acc_strict"]["score"] for item in items], [item["acc"]["gold"] for item in items]
+def _alone(way: _Way) -> dict[str, Any]:
     hits: dict[str, list[float]] = collections.defaultdict(list)
-    for letter, score in zip(letters, scores):
+    for letter, score in zip(way.letters, way.strict_scores):
         hits[letter].append(score)
     return {
-        "n": len(items),
-        "acc": _mean([item["acc"]["score"] for item in items]),
-        "acc_strict": _mean(scores),
+        "n": len(way.scores),
+        "acc": _mean(way.scores),
+        "acc_strict": _mean(way.strict_scores),
         "recall": {letter: _mean(hits[letter]) for letter in sorted(hits)},
-    } | _tested("recall_std", recall_std_test(scores, letters, _strata(items)))
+    } | _tested("recall_std", recall_std_test(way.strict_scores, _codes(way.letters), _codes(way.strata)))
 
 
-def _pairs(variant: _Asked, coarse: _Asked) -> list[tuple[Items, Items]]:
-    """The items of questions that were asked in both ways."""
-    return [(item, coarse[key]) for key, item in variant.items() if key in coarse]
-
-
-def _compared(pairs: Sequence[tuple[Items, Items]], num_compared: int) -> dict[str, Any]:
-    if not pairs:
+def _compared(variant: _Way, original: _Way, common: Sequence[Key], num_compared: int) -> dict[str, Any]:
+    """Compare a variant with the original on the questions that both asked."""
+    if not common:
         return {"n_paired": 0}
-    variant, original = zip(*pairs)
-    scores, others = (np.array([item["acc"]["score"] for item in items]) for items in (variant, original))
-    images = _codes(item["acc"]["image"] for item in variant)
+    here, there = ([way.rows[key] for key in common] for way in (variant, original))
+    scores, others = np.array(variant.scores)[here], np.array(original.scores)[there]
+    images = _codes([key[0] for key in common])
     paired = compare_pair(scores, others, images)
     # Bonferroni's: as variants share the original answers, the chance that any leaves out the truth is a little less.
     simultaneous = 1 - (1 - CONFIDENCE_LEVEL) / num_compared
-    figures: dict[str, Any] = {"n_paired": len(pairs), "n_images": paired.num_clusters, "difference": paired.difference}
+    figures: dict[str, Any] = {"n_paired": len(common), "n_images": paired.num_clusters, "difference": paired.difference}
     for name, level in (("difference_ci", CONFIDENCE_LEVEL), ("difference_simultaneous_ci", simultaneous)):
         interval = difference_interval(scores - others, images, confidence_level=level)
         figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
-    same = agreement_test(*np.transpose([_places(*pair) for pair in pairs]), _strata(variant))
+    # Where in the variant's options the answers to original and variant stand; of equal texts the first stands for all.
+    options = [variant.options[row] for row in here]
+    places = (
+        np.array([-1 if text is None else offered.index(text) for text, offered in zip(answers, options)])
+        for answers in ([original.answers[row] for row in there], [variant.answers[row] for row in here])
+    )
+    same = agreement_test(*places, _codes([variant.strata[row] for row in here]))
     return figures | {"difference_p": paired.p} | _tested("same_option", same)
 
 
-def _places(item: Items, original: Items) -> tuple[int, int]:
-    """Where in the variant's options the answers to the original and to the variant stand; -1 without an answer."""
-    options = item["acc"]["options"]
-    answers = (_option(original), _option(item))
-    # Of options with equal texts the first stands for all.
-    return tuple(-1 if answer is None else options.index(answer) for answer in answers)
-
-
-def _spread(asked: Sequence[_Asked]) -> dict[str, Any]:
-    common = sorted(set.intersection(*(set(questions) for questions in asked)))
+def _spread(asked: Sequence[_Way]) -> dict[str, Any]:
+    common = sorted(set.intersection(*(set(way.rows) for way in asked)))
     if not common or len(asked) == 1:
         return {"spread": None, "n_common": len(common)}
-    scores = [[questions[key]["acc"]["score"] for key in common] for questions in asked]
-    return _tested("spread", spread_test(scores, _codes(key[0] for key in common))) | {"n_common": len(common)}
+    scores = [np.array(way.scores)[[way.rows[key] for key in common]] for way in asked]
+    return _tested("spread", spread_test(scores, _codes([key[0] for key in common]))) | {"n_common": len(common)}
 
 
 def _tested(name: str, test: PermutationTest) -> dict[str, float]:
@@ -164,18 +187,10 @@ def _adjust(ways: Mapping[str, dict[str, Any]], figure: str) -> None:
         way[f"{figure}_p_adjusted"] = float(p)
 
 
-def _strata(items: Sequence[Items]) -> np.ndarray:
-    """Questions of one kind and number of options, whose letters may be permuted."""
-    return _codes(f"{item['acc']['kind']} {len(item['acc']['options'])}" for item in items)
-
-
-def _codes(labels: Iterable[str]) -> np.ndarray:
-    return np.unique(list(labels), return_inverse=True)[1]
-
-
-def _option(item: Items) -> str | None:
-    letter = item["acc_strict"]["predicted"]
-    return None if letter is None else item["acc"]["options"][LETTERS.index(letter)]
+def _codes(labels: Sequence[Any]) -> np.ndarray:
+    """Whole numbers in place of labels, in the labels' order."""
+    numbers = {label: number for number, label in enumerate(sorted(set(labels)))}
+    return np.array([numbers[label] for label in labels])
 
 
 def _mean(values: Sequence[float]) -> float:

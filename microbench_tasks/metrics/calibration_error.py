@@ -92,7 +92,7 @@ def debiased_calibration_error(
     images = np.unique(clusters, return_inverse=True)[1].ravel()
     if len(images) == 0 or images.max() == 0:
         return DebiasedError(math.nan, math.nan, math.nan, 0)
-    cells = _per_image_and_bin(confidence, is_right, images, _equal_mass_bins(confidence, num_bins))
+    cells = _per_image_and_bin(confidence, is_right, images, equal_mass_bins(confidence, num_bins))
     if not cells.counts.size:
         return DebiasedError(math.nan, math.nan, math.nan, 0)
     sums, sizes, counts = cells.sums, cells.sizes, cells.counts
@@ -115,8 +115,12 @@ class _Cells:
         return self.sizes.sum(axis=0)
 
 
-def _equal_mass_bins(confidence: np.ndarray, num_bins: int) -> np.ndarray:
-    """The bin of each answer; answers of equal confidence share the bin in which their middle rank falls."""
+def equal_mass_bins(confidence: np.ndarray, num_bins: int) -> np.ndarray:
+    """Return the bin of each answer, from 0; bins have about as many answers.
+
+    Answers of equal confidence share the bin in which their middle rank falls. Fewer than ``num_bins`` bins are made
+    where one would have less than `MIN_ANSWERS_PER_BIN` answers.
+    """
     num_bins = max(1, min(num_bins, len(confidence) // MIN_ANSWERS_PER_BIN))
     ascending = np.sort(confidence)
     first, last = (np.searchsorted(ascending, confidence, side=side) for side in ("left", "right"))
