@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shutil
 from html.parser import HTMLParser
@@ -19,7 +20,7 @@ from PIL import Image
 
 from microbench_tasks import catalog, rescoring, schema, source
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, accuracy_interval
-from microbench_tasks.report import chapters, gallery, pictures, runs, scores, writing
+from microbench_tasks.report import calibration, chapters, gallery, pictures, runs, scores, writing
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report.drawings import drawing_of
 from microbench_tasks.report.sweeps import part_curves
@@ -195,23 +196,77 @@ def test_the_letters_of_all_questions_are_counted(run):
 
 
 def test_calibration_is_that_of_the_logged_probabilities(run):
-    found = scores.calibrated(scores.questions(run, "coarse"))
-    responses = [sample.response for task in ("microbench_coarse_modality", "microbench_coarse_stain") for sample in run.rescored.samples[task]]
-    given = [response for response in responses if "probabilities" in response]
-    assert (found.n, found.left_out) == (len(given), len(responses) - len(given)) == (6, 6)
+    items = scores.questions(run, "coarse")
+    found = calibration.calibrated(items)
+    tasks = ("microbench_coarse_modality", "microbench_coarse_stain")
+    responses = [sample.response for task in tasks for sample in run.rescored.samples[task]]
+    stated = [response for response in responses if "probabilities" in response]
+    assert calibration.given(items) == calibration.Given(answers=12, missing=6, unusable=0)
+    assert found.n == len(stated) == len(responses) - 6 == 6
     # Documents 0, 2 and 4 of both tasks have probabilities: 4 alone is wrong, and all say 0.9.
-    assert found.accuracy == pytest.approx(4 / 6)
+    assert found.forecasts.is_right.mean() == pytest.approx(4 / 6)
     assert found.bins.expected_calibration_error == pytest.approx(0.9 - 4 / 6)
     # Four options: 0.1^2 + 3 * (0.1 / 3)^2 where right, 0.9^2 + (1 - 0.1 / 3)^2 + 2 * (0.1 / 3)^2 where wrong.
     rest = 0.1 / 3
-    assert found.brier == pytest.approx((4 * (0.1**2 + 3 * rest**2) + 2 * (0.9**2 + (1 - rest) ** 2 + 2 * rest**2)) / 6)
+    brier = (4 * (0.1**2 + 3 * rest**2) + 2 * (0.9**2 + (1 - rest) ** 2 + 2 * rest**2)) / 6
+    assert found.forecasts.brier_score == pytest.approx(brier)
+    # Equal probabilities of four options: 1 - 1/4.
+    assert found.forecasts.brier_skill == pytest.approx(1 - brier / 0.75)
 
 
-def test_probabilities_that_do_not_sum_to_one_are_left_out_of_calibration():
-    items = [{"probabilities": {"A": 0.5, "B": 0.5}, "gold": "A"}, {"probabilities": {"A": 0.5, "B": 0.1}, "gold": "A"}, {"probabilities": None, "gold": "A"}]
-    found = scores.calibrated(items)
-    assert (found.n, found.left_out) == (1, 2)
-    assert scores.calibrated(items[1:]) is None
+def item_with(*probabilities, gold="A", image="1"):
+    stated = dict(zip(LETTERS, probabilities)) if probabilities else None
+    return {"probabilities": stated, "gold": gold, "image": image}
+
+
+def test_all_answers_count_in_calibration_but_those_without_usable_probabilities():
+    items = [item_with(0.5, 0.1), item_with(0.02, 0.18, image="2"), item_with(), item_with(0.0, 0.0)]
+    found = calibration.calibrated(items)
+    assert calibration.given(items) == calibration.Given(answers=4, missing=1, unusable=1)
+    # 0.5 and 0.9 of their sums, of which the second is wrong.
+    assert found.forecasts.confidence == pytest.approx([5 / 6, 0.9])
+    assert found.forecasts.mass == pytest.approx([0.6, 0.2])
+    assert found.forecasts.is_right.tolist() == [1, 0]
+    assert calibration.calibrated(items[2:]) is None
+    assert calibration.given(items[2:]).reason() == (
+        "1 of 2 answers have no probabilities, 1 have unusable ones (all 0 or not finite)"
+    )
+
+
+def test_the_calibration_tables_say_how_many_answers_count_and_what_they_summed_to(written):
+    _, record = written
+    tables = {table["title"]: table for table in parts_of(record, "table")}
+    masses, numbers = (tables[name] for name in ("Probabilities as the model gave them", "Calibration in numbers"))
+    texts = [cell if isinstance(cell, str) else cell["text"] for cell in masses["rows"][0]]
+    assert texts[0] == "coarse questions"
+    assert dict(zip(masses["header"][2:], texts[2:])) == {
+        "answers": "12",
+        "without": "6",
+        "unusable": "0",
+        "used": "6",
+        "ties": "0",
+        "mean sum": "1.0000",
+        "sum below 0.5 %": "0.0",
+    }
+    texts = [cell if isinstance(cell, str) else cell["text"] for cell in numbers["rows"][0]]
+    shown = dict(zip(numbers["header"], texts))
+    assert (shown["n"], shown["right %"], shown["ECE % (15 bins)"]) == ("6", "66.7", "23.3")
+    # All six say 0.9: the mean of |X / 6 - 0.9| with X binomial.
+    chances = [math.comb(6, right) * 0.9**right * 0.1 ** (6 - right) for right in range(7)]
+    expected = sum(abs(right / 6 - 0.9) * chance for right, chance in enumerate(chances))
+    assert float(shown["if calibrated: mean %"]) == pytest.approx(100 * expected, abs=1.5)
+
+
+def test_without_probabilities_there_is_no_calibration_and_the_report_says_why(data, tmp_path):
+    task = "microbench_coarse_stain"
+    silent = tiny_runs.write(tmp_path / "run", {task: tiny_runs.samples(task)})
+    report = writing.write([silent], tmp_path / "out", 0, 0, ALL_IN_ONE)
+    record = json.loads((report.folder / "report.json").read_text())
+    titles = [chapter["title"] for chapter in record["chapters"]]
+    assert "Calibration" not in titles
+    [reason] = [text for text in report.left_out if "calibration" in text]
+    assert reason.endswith("coarse questions: 6 of 6 answers have no probabilities.")
+    assert reason in record["chapters"][titles.index("About this report")]["text"]
 
 
 def test_grit_scores_are_binned_from_zero_to_one(run):
