@@ -24,6 +24,7 @@ _INSTALLED = "_microbench_installed"
 _RECORDS = "_microbench_records_definitions"
 _FALLBACK = 'use: lmms-eval --include_path "$(microbench path)" …'
 _GUARDS = "_microbench_guards"
+_KEEPS = "_microbench_keeps_results"
 
 
 def yaml_folder() -> Path:
@@ -61,7 +62,7 @@ def install() -> None:
     Raises:
         AttributeError, TypeError: the harness is not the one known here.
     """
-    from lmms_eval import baselines, evaluator_utils
+    from lmms_eval import baselines, evaluator_utils, utils
     from lmms_eval.api.task import ConfigurableTask
     from lmms_eval.caching.response_cache import ResponseCache
     from lmms_eval.tasks import TaskManager
@@ -76,6 +77,7 @@ def install() -> None:
     _expect_parameters(ConfigurableTask.doc_iterator, "rank", "limit", "world_size", "offset")
     _expect_parameters(evaluator_utils.consolidate_group_results, "results", "versions", "task_dict")
     _expect_parameters(baselines.load_baseline, "baseline_arg", "task_name")
+    _expect_parameters(utils.make_table, "result_dict", "column")
     _expect_parameters(ResponseCache.create, "cache_root")
     _expect_parameters(ResponseCache.execute, "lm", "reqtype", "requests")
     TaskManager.initialize_tasks = _indexing_ours(TaskManager.initialize_tasks)
@@ -88,6 +90,7 @@ def install() -> None:
     ConfigurableTask.eval_docs_no_media = property(_reading_in_batches(ConfigurableTask.eval_docs_no_media.fget))
     _replace(evaluator_utils, "consolidate_group_results", _deriving_figures)
     _replace(baselines, "load_baseline", _loading_own_baseline)
+    _replace(utils, "make_table", _showing_comparisons)
     ResponseCache.create = _recovering(ResponseCache.create)
     ResponseCache.execute = _storing_as_it_goes(ResponseCache.execute)
     setattr(TaskManager, _INSTALLED, True)
@@ -195,6 +198,7 @@ def _checking_names(original: Callable) -> Callable:
         start_up.is_over()
         _score_in_one_thread()
         _record_definitions()
+        _keep_results()
         names = [task_list] if isinstance(task_list, str) else task_list
         preflight.check([name for name in names or [] if isinstance(name, str)])
         if names and all(isinstance(name, str) for name in names):
@@ -392,17 +396,55 @@ def _derived_figures(entries: Iterable[dict[str, Any]], of_tasks: list[dict[str,
 
 
 def _loading_own_baseline(original: Callable) -> Callable:
-    """Let ``--baseline`` name a run of ours, whose scores are computed from its responses, task by task."""
+    """Compare tasks and groups of ours by the clustered paired test, which leaves the harness nothing to compare."""
 
     @functools.wraps(original)
     def load_baseline(baseline_arg, task_name):
         from microbench_tasks import baseline, catalog
 
-        if task_name in catalog.ALL_TASKS and Path(baseline_arg).exists():
-            return baseline.scores(Path(baseline_arg), task_name), None
-        return original(baseline_arg, task_name)
+        if not catalog.tasks_named([task_name]):
+            return original(baseline_arg, task_name)
+        baseline.compare(Path(baseline_arg), task_name)
+        return {}, None
 
     return load_baseline
+
+
+def _keep_results() -> None:
+    """Keep the results of the last run for its comparison with ``--baseline``, which the harness makes afterwards.
+
+    Called when tasks are loaded: only then is the evaluator fully imported.
+    """
+    evaluator = sys.modules.get("lmms_eval.evaluator")
+    original = getattr(evaluator, "evaluate", None)
+    # Without it, runs are not compared with a baseline, and that is all.
+    if original is None or getattr(original, _KEEPS, False):
+        return
+
+    @functools.wraps(original)
+    def evaluate(*args, **kwargs):
+        from microbench_tasks import baseline
+
+        # A run in the same process does not need the samples of the one before.
+        baseline.finish(None)
+        results = original(*args, **kwargs)
+        baseline.finish(results)
+        return results
+
+    setattr(evaluate, _KEEPS, True)
+    evaluator.evaluate = evaluate
+
+
+def _showing_comparisons(original: Callable) -> Callable:
+    """Let the table show a comparison in the row of its metric alone, with the difference that was found."""
+
+    @functools.wraps(original)
+    def make_table(result_dict, column="results", *args, **kwargs):
+        from microbench_tasks import baseline
+
+        return original(baseline.in_table(result_dict, column), column, *args, **kwargs)
+
+    return make_table
 
 
 def _recovering(original: Callable) -> Callable:

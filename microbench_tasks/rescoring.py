@@ -178,10 +178,10 @@ def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
     return rescored
 
 
-def document_scores(run: LoggedRun, task: str) -> dict[int, float]:
-    """The score of each document of one task of a run, computed from its response; raises as `rescore` does."""
+def document_items(run: LoggedRun, task: str) -> dict[int, dict[str, Any]]:
+    """Return the items of each document of one task of a run, computed from its response; raise as `rescore` does."""
     samples, items = _task_items(run, task)
-    return {sample["doc_id"]: item["score"] for sample, item in zip(samples, items)}
+    return {sample["doc_id"]: item for sample, item in zip(samples, items)}
 
 
 def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
