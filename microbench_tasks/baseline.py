@@ -8,6 +8,7 @@ on the questions that their ``acc`` counts. Other benchmarks keep the harness's 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,30 +47,31 @@ def finish(results: Mapping[str, Any] | None) -> None:
     _finished = None if results is None else Comparer(results)
 
 
-def compare(path: Path, name: str) -> None:
-    """Compare a task or group of the last run with the run at ``path``; raise as `Comparer.add` does."""
+def compare(named: str | Path, name: str) -> None:
+    """Compare a task or group of the last run with the run ``named``; raise as `Comparer.add` does."""
     if _finished is not None:
-        _finished.add(path, name)
+        _finished.add(named, name)
 
 
-def check(path: Path, tasks: Sequence[str]) -> None:
+def check(named: str | Path, tasks: Sequence[str]) -> None:
     """Refuse a baseline that could not be compared.
 
     Args:
-        path: folder of a run, or a samples file in it.
+        named: folder of a run, or a samples file in it, as the user typed it.
         tasks: the Micro-Bench tasks that the new run will ask.
 
     Raises:
         DataError: it is not one run, lacks a task, is about other data, or its log is damaged.
     """
     for task in tasks:
-        documents(path, task)
+        documents(named, task)
 
 
-def documents(path: Path, task: str) -> Documents:
-    """Score the documents of ``task`` in the run at ``path`` from their responses; raise as `check` does."""
+def documents(named: str | Path, task: str) -> Documents:
+    """Score the documents of ``task`` in the run ``named`` from their responses; raise as `check` does."""
+    path = Path(named)
     if not path.exists():
-        raise DataError(f"--baseline {path}: no such file or folder. Name the folder of a run on this machine.")
+        raise DataError(f"--baseline {named}: no such file or folder. Name the folder of a run on this machine.")
     run = rescoring.find_run([path])
     if task not in run.samples:
         raise DataError(f"baseline {path}: contains samples of {', '.join(run.samples)}, and none of {task}.")
@@ -118,9 +120,9 @@ class Comparer:
 
     def __init__(self, results: Mapping[str, Any]) -> None:
         self._results = results
-        self._baselines: dict[tuple[Path, str], Documents] = {}
+        self._baselines: dict[str, Documents] = {}
 
-    def add(self, path: Path, name: str) -> PairedComparison | None:
+    def add(self, named: str | Path, name: str) -> PairedComparison | None:
         """Add the ``paired_…`` figures of a task or group; return None where they cannot be computed.
 
         Those of the harness's own comparison (name, score of the baseline, both ends of the interval of the difference,
@@ -137,25 +139,25 @@ class Comparer:
             logger.warning(f"[Baseline] {name} is not compared: the run has no samples of {', '.join(absent)}.")
             return None
         metric = _metric(tasks)
-        pairs = [pair for task in tasks if _metric([task]) == metric for pair in self._pairs(path, task)]
+        pairs = [pair for task in tasks if _metric([task]) == metric for pair in self._pairs(named, task)]
         if name in catalog.GROUPS:
             pairs = [pair for pair in pairs if pair[0].in_total]
         if not pairs:
-            logger.warning(f"[Baseline] {name} is not compared: {path} and this run have no document in common.")
+            logger.warning(f"[Baseline] {name} is not compared: {named} and this run have no document in common.")
             return None
         scores = [[document.score for document in model] for model in zip(*pairs)]
         compared = compare_pair(*scores, [document.image for document, _ in pairs])
-        figures = _figures(metric, _name(path), scores, compared)
+        figures = _figures(metric, _name(Path(named)), scores, compared)
         for table in ("results", "groups"):
             if name in self._results.get(table, {}):
                 self._results[table][name].update(figures)
         logger.info(f"[Baseline] {name}: {_sentence(figures)}")
         return compared
 
-    def _pairs(self, path: Path, task: str) -> Iterator[tuple[Document, Document]]:
-        if (path, task) not in self._baselines:
-            self._baselines[path, task] = documents(path, task)
-        before = self._baselines[path, task]
+    def _pairs(self, named: str | Path, task: str) -> Iterator[tuple[Document, Document]]:
+        if task not in self._baselines:
+            self._baselines[task] = documents(named, task)
+        before = self._baselines[task]
         for sample in self._results["samples"][task]:
             document = _document(sample)
             if document is None:
@@ -174,7 +176,7 @@ def _name(path: Path) -> str:
 
     The harness's own name of a folder is empty behind a slash, and ends at a dot.
     """
-    return (path if path.is_dir() else path.parent).resolve().name
+    return (path.parent if path.is_file() else path).resolve().name
 
 
 def _figures(metric: str, name: str, scores: Sequence[Sequence[float]], compared: PairedComparison) -> dict[str, Any]:
@@ -187,8 +189,9 @@ def _figures(metric: str, name: str, scores: Sequence[Sequence[float]], compared
         "paired_ci_lower": _PERCENT * compared.low,
         "paired_ci_upper": _PERCENT * compared.high,
         "paired_pvalue": compared.p,
-        "paired_standard_error": _PERCENT * compared.standard_error,
-        "paired_correlation": compared.correlation,
+        # Not defined for one image, or where a model is always right or always wrong.
+        "paired_standard_error": None if math.isnan(compared.standard_error) else _PERCENT * compared.standard_error,
+        "paired_correlation": None if math.isnan(compared.correlation) else compared.correlation,
         "paired_num_documents": len(baseline),
         "paired_num_images": compared.num_clusters,
         "paired_num_discordant": compared.num_discordant,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from microbench_tasks import start_up, terminal
 
@@ -100,6 +99,6 @@ def _check_baseline(args, tasks: Sequence[str]) -> None:
     is_remote = args.baseline.startswith(("hf://", "http")) or args.baseline.split(":")[0] in BASELINE_REGISTRY
     if asks_others and is_remote:
         return
-    baseline.check(Path(args.baseline), tasks)
+    baseline.check(args.baseline, tasks)
     if not args.log_samples:
         raise DataError("--baseline compares samples, which the harness keeps with --log_samples only: add it.")

@@ -404,7 +404,7 @@ def _loading_own_baseline(original: Callable) -> Callable:
 
         if not catalog.tasks_named([task_name]):
             return original(baseline_arg, task_name)
-        baseline.compare(Path(baseline_arg), task_name)
+        baseline.compare(baseline_arg, task_name)
         return {}, None
 
     return load_baseline
