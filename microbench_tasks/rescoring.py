@@ -23,7 +23,7 @@ from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
 from microbench_tasks.reading_changes import changes, taken_off
-from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results, score_boxes
+from microbench_tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError, without_repeats
 from microbench_tasks.source import TASK_VERSION, without_path
 
@@ -370,8 +370,7 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
     doc = _document(task, sample, run) if item is None else item | {"answer_idx": list(LETTERS[: len(item["options"])]).index(item["gold"])}
     if item is not None and sample["target"] != str(doc["answer_idx"]):
         raise DataError(f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed.")
-    process = microbench_clustered_process_results if "acc_image_ci_low" in definitions.aggregations(task.name) else microbench_process_results
-    return process(doc, [response], prompt)
+    return microbench_process_results(doc, [response], prompt)
 
 
 def _response(sample: dict[str, Any]) -> str:

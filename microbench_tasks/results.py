@@ -40,7 +40,8 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
 
         ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
         matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `answers.KINDS`)
-        and ``in_total``. ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
+        and ``in_total``. ``acc_image_ci_low``, ``acc_image_ci_high`` and ``counts``: ``score``, ``image`` and
+        ``in_total``. ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
         and ``taken_off`` (kinds of removed text: ``prompt`` and those of `answer_part`).
 
         ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.
@@ -65,25 +66,23 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
     # The ends of the interval need the outcome alone; a name of its own keeps the harness
     # from printing the accuracy's standard error beside them.
     outcome = _shared_item(score=correct, in_total=in_total)
+    # One for all that also need the image.
+    clustered = {"score": correct, "in_total": in_total, "image": origin["image"]}
     strict = parsed.strict
     reading = _shared_item(kind=strict.kind, in_total=in_total)
     return {
         "acc": item,
         "acc_ci_low": outcome,
         "acc_ci_high": outcome,
+        "acc_image_ci_low": clustered,
+        "acc_image_ci_high": clustered,
+        "counts": clustered,
         "acc_strict": _shared_item(score=float(strict.letter == gold), predicted=strict.letter, rule=strict.rule, in_total=in_total),
         "unparsed": reading,
         "unparsed_by_kind": reading,
         "failed": _failure(origin, parsed.said),
         "score": correct,
     }
-
-
-def microbench_clustered_process_results(doc: dict[str, Any], results: list[Any], prompt: str | None = None) -> dict[str, Any]:
-    """As `microbench_process_results`, with what the interval over images needs, since images have several questions."""
-    items = microbench_process_results(doc, results, prompt)
-    clustered = items["acc_ci_low"] | {"image": items["acc"]["image"]}
-    return items | {"acc_image_ci_low": clustered, "acc_image_ci_high": clustered}
 
 
 def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input_size: Size, prompt: str = "") -> dict[str, Any]:
@@ -101,7 +100,8 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
 
         ``grit``: ``grit`` and ``score`` (the GRIT localization score, 0 to 1), ``image``,
         ``image_id``, ``dataset``, ``kind``, ``expression``, ``width``, ``height``, ``boxes`` (gold),
-        ``num_predicted``, ``convention`` and ``model_input_size``.
+        ``num_predicted``, ``convention`` and ``model_input_size``. ``grit_ci_low``, ``grit_ci_high`` and
+        ``boxes_counts``: ``score`` and ``image``.
 
         ``boxes_unparsed`` and ``boxes_truncated``: the ``kind`` of response, ``parsed``, ``unparsed`` or
         ``truncated`` (see `ParsedBoxes`). ``boxes_degenerate``, ``boxes_duplicate`` (both scored as they are)
@@ -126,6 +126,7 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         "grit": item,
         "grit_ci_low": scored,
         "grit_ci_high": scored,
+        "boxes_counts": scored,
         "boxes_unparsed": {"kind": found.status},
         "boxes_truncated": {"kind": found.status},
         "boxes_degenerate": {"count": found.num_degenerate},
