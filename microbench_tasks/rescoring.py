@@ -22,6 +22,7 @@ from microbench_tasks import catalog, definitions, provenance, robustness, sourc
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
+from microbench_tasks.metrics.majority import majority_accuracy
 from microbench_tasks.reading_changes import changes, taken_off
 from microbench_tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError, without_repeats
@@ -82,6 +83,9 @@ class Rescored:
         num_in_total: of each task, how many of them the totals of groups count.
         chance: of each task and group that asks questions, the mean of 1 / number of options, over
             the questions that ``acc`` counts.
+        majority: of the same, the accuracy of always giving, of the options offered, the one that is most often
+            right in the task and kind of question; over the same questions.
+        new_datasets: of each task and group, intervals by dataset; empty unless asked for (`new_datasets.intervals`).
         letters: of each task with options, how often each letter is right (``gold``) and read by the
             strict rule (``acc_strict``; None where none is).
         version: of prompts and scores by which the responses were read now.
@@ -96,6 +100,8 @@ class Rescored:
     num_samples: dict[str, int] = field(default_factory=dict)
     num_in_total: dict[str, int] = field(default_factory=dict)
     chance: dict[str, float] = field(default_factory=dict)
+    majority: dict[str, float] = field(default_factory=dict)
+    new_datasets: dict[str, dict[str, float]] = field(default_factory=dict)
     letters: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     robustness: dict[str, Any] = field(default_factory=dict)
     redefined: dict[str, list[str]] = field(default_factory=dict)
@@ -172,10 +178,28 @@ def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
     rescored.robustness = robustness.report({name: [sample.items for sample in samples] for name, samples in rescored.samples.items() if catalog.ALL_TASKS[name].subject != "boxes"})
     groups = [group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()]
     rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in groups}
-    pooled = {group: [answer for task in catalog.tasks_named([group]) for answer in answers[task] if answer["in_total"]] for group in groups}
-    rescored.chance = {name: math.fsum(1 / len(answer["options"]) for answer in found) / len(found) for name, found in (answers | pooled).items() if found}
+    rescored.chance, rescored.majority = _without_sight(answers, groups)
     rescored.notes += _notes_on_figures(run, rescored.scores)
     return rescored
+
+
+def _without_sight(answers: Mapping[str, Sequence[Mapping[str, Any]]], groups: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
+    """Chance and majority accuracy of each task and group with questions, given the ``acc`` items of each task."""
+    counted = {task: [(task, answer) for answer in found] for task, found in answers.items()}
+    counted |= {group: [pair for task in catalog.tasks_named([group]) for pair in counted[task] if pair[1]["in_total"]] for group in groups}
+    asked = {name: found for name, found in counted.items() if found}
+    chance = {name: math.fsum(1 / len(answer["options"]) for _, answer in found) / len(found) for name, found in asked.items()}
+    majority = {}
+    for name, found in asked.items():
+        kinds = [(task, answer["kind"]) for task, answer in found]
+        options, right = [answer["options"] for _, answer in found], [_right_option(answer) for _, answer in found]
+        majority[name] = majority_accuracy(kinds, options, right)
+    return chance, majority
+
+
+def _right_option(answer: Mapping[str, Any]) -> str:
+    """Return the text of the option that is right, of an ``acc`` item."""
+    return answer["options"][LETTERS.index(answer["gold"])]
 
 
 def document_items(run: LoggedRun, task: str) -> dict[int, dict[str, Any]]:
@@ -238,12 +262,29 @@ def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], 
 
 def _notes_on_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Where the results file says otherwise: by another kind of interval, by an edit, or by another version."""
-    drawn = interval_settings()
-    recorded = next((found for task in run.samples if (found := run.metadata(task).get("interval"))), drawn)
-    if recorded != drawn:
-        return [f"intervals are drawn as {drawn}, those of the run as {recorded}: set {INTERVAL_SETTING} to draw them alike"]
+    computed = interval_settings()
+    recorded = next((found for task in run.samples if (found := run.metadata(task).get("interval"))), computed)
+    if is_older_record(recorded):
+        return [
+            f"the run is of an earlier version, whose intervals were all bootstrap intervals ({recorded}); here acc_ci is computed "
+            f"as {computed['paper']}, every other interval as {computed['quoted']}"
+        ]
+    notes = []
+    if recorded.get("paper") != computed["paper"]:
+        notes.append(
+            f"acc_ci is computed as {computed['paper']}, that of the run as {recorded.get('paper')}: set {INTERVAL_SETTING} to compute it alike"
+        )
+    if recorded.get("quoted") != computed["quoted"]:
+        notes.append(f"intervals other than acc_ci are computed as {computed['quoted']}, those of the run as {recorded.get('quoted')}")
+    if notes:
+        return notes
     differing = differing_figures(run, scores)
     return [f"{len(differing)} figure(s) differ from the results file, such as {differing[0]}"] if differing else []
+
+
+def is_older_record(recorded: Mapping[str, Any]) -> bool:
+    """Tell whether a record of `interval_settings` is of a version in which every interval was a bootstrap interval."""
+    return "method" in recorded
 
 
 def differing_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -468,60 +509,3 @@ def logged_format(run: LoggedRun, task: str) -> DetectionFormat:
     record = run.metadata(task)["boxes"]
     limits = None if record["limits"] is None else PixelLimits(*record["limits"])
     return DetectionFormat(record["convention"], record["prompt"], record["source"], limits)
-
-
-# --- what is shown -------------------------------------------------------------------
-
-_COLUMNS = {
-    "acc": ("acc", "acc_ci_low", "acc_ci_high"),
-    "by image": (None, "acc_image_ci_low", "acc_image_ci_high"),
-    "acc_strict": ("acc_strict", None, None),
-    "unparsed": ("unparsed", None, None),
-    "acc_macro": ("acc_macro", "acc_macro_ci_low", "acc_macro_ci_high"),
-    "acc_all": ("acc_all", "acc_all_ci_low", "acc_all_ci_high"),
-    "grit": ("grit", "grit_ci_low", "grit_ci_high"),
-    "boxes_unparsed": ("boxes_unparsed", None, None),
-}
-
-
-def as_table(rescored: Rescored) -> str:
-    """The main scores as a Markdown table, with 95 % intervals in brackets, groups first; below it, what variants show."""
-    names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
-    shown = {column: parts for column, parts in _COLUMNS.items() if any(part in rescored.scores[name] for name in names for part in parts if part)}
-    header = ["name", "n", *(["chance"] if rescored.chance else []), *shown]
-    rows = [[marked_name(name, rescored), _size(name, rescored), *([_chance(name, rescored)] if rescored.chance else []), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
-    tables = [_rendered(header, rows)]
-    if rescored.robustness:
-        tables.append(robustness.as_text(rescored.robustness, _rendered))
-    return "\n\n".join(tables)
-
-
-def marked_name(name: str, rescored: Rescored) -> str:
-    """Return the name of a task or group, marked if one of its tasks was redefined."""
-    return f"{name} (REDEFINED)" if rescored.redefined.keys() & set(catalog.tasks_named([name])) else name
-
-
-def _rendered(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
-    lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths)) + " |" for line in lines)
-
-
-def _size(name: str, rescored: Rescored) -> str:
-    """The number of samples; in brackets of how many of them a group's totals are made, if not of all."""
-    tasks = catalog.tasks_named([name])
-    samples = sum(rescored.num_samples[task] for task in tasks)
-    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in tasks if catalog.ALL_TASKS[task].subject != "boxes")
-    return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
-
-
-def _chance(name: str, rescored: Rescored) -> str:
-    return f"{rescored.chance[name]:.3f}" if name in rescored.chance else ""
-
-
-def _cell(scores: Mapping[str, Any], parts: tuple[str | None, str | None, str | None]) -> str:
-    value, low, high = (scores.get(part) for part in parts)
-    shown = [] if value is None else [f"{value:.4f}"]
-    if low is not None:
-        shown.append(f"[{low:.4f}, {high:.4f}]")
-    return " ".join(shown)

@@ -5,7 +5,7 @@ import json
 import pytest
 import release
 
-from microbench_tasks import baseline, rescoring, source
+from microbench_tasks import baseline, rescoring, score_table, source
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.localization import microbench_localization_process_results
 from microbench_tasks.results import microbench_process_results
@@ -233,7 +233,7 @@ def test_a_redefined_task_is_named_with_its_fields_in_notes_and_table(tmp_path):
     results_file(tmp_path, definition={"fields": {}, "differs": differs})
     found = rescored(tmp_path)
     assert found.notes == ["microbench_coarse_modality is NOT the benchmark's own task: its definition differs in doc_to_messages, filter_list"]
-    assert "| microbench_coarse_modality (REDEFINED) |" in rescoring.as_table(found)
+    assert "| microbench_coarse_modality (REDEFINED) |" in score_table.as_text(found)
     assert found.summary()["redefined"] == {"microbench_coarse_modality": ["doc_to_messages", "filter_list"]}
 
 
@@ -319,6 +319,6 @@ def test_a_folder_without_samples_says_how_to_get_them(tmp_path):
 
 def test_the_table_shows_scores_with_their_intervals(tmp_path):
     write(tmp_path, [sample(0, "A"), sample(1, "A")])
-    table = rescoring.as_table(rescored(tmp_path)).splitlines()
+    table = score_table.as_text(rescored(tmp_path)).splitlines()
     assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["name", "n", "chance", "acc", "acc_strict", "unparsed"]
     assert [cell.strip() for cell in table[2].split("|")[1:-1]] == ["microbench_coarse_modality", "2", "0.333", "1.0000 [1.0000, 1.0000]", "1.0000", "0.0000"]

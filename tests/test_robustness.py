@@ -7,7 +7,7 @@ import pytest
 import release
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks import baseline, catalog, documents, plugin, prompts, rescoring, robustness, source, variants
+from microbench_tasks import baseline, catalog, documents, plugin, prompts, rescoring, robustness, score_table, source, variants
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.results import microbench_process_results
 from microbench_tasks.schema import DataError
@@ -249,7 +249,7 @@ def test_a_variants_log_can_be_scored_again(items, tmp_path, use_source):
     assert found.scores[VARIANT]["acc"] == 0
     assert {"acc_image_ci_low", "acc_image_ci_high"} <= found.scores[VARIANT].keys()
     assert found.robustness["ways"][VARIANT]["n"] == 10
-    assert VARIANT in rescoring.as_table(found)
+    assert VARIANT in score_table.as_text(found)
 
 
 def test_a_variant_can_be_a_baseline(tmp_path, use_source):
