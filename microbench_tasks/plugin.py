@@ -288,7 +288,7 @@ def _record_definitions() -> None:
 
     @functools.wraps(original)
     def evaluate(*args, **kwargs):
-        from microbench_tasks import provenance
+        from microbench_tasks import provenance, repeats
 
         call = inspect.signature(original).bind(*args, **kwargs)
         # The first process has the results of all.
@@ -297,6 +297,7 @@ def _record_definitions() -> None:
         tasks = {output.task_name: output.task for output in evaluator.get_task_list(task_dict)}
         found = provenance.metadata_of(tasks, cache_requests=bool(call.arguments.get("cache_requests")))
         provenance.warn_of_groups(task_dict)
+        repeats.warn_of_greedy({name: tasks[name] for name in found})
         results = original(*call.args, **call.kwargs)
         provenance.mark_changed_data(found)
         for name, metadata in found.items():
