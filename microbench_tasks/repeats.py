@@ -9,13 +9,18 @@ over all answers, and ``answers`` lists what each answer was read as and scored.
 
 from __future__ import annotations
 
+import collections
+import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
 from microbench_tasks.parsing.contents import text_of
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
 
 Item = Mapping[str, Any]
 Items = dict[str, Any]
@@ -36,6 +41,54 @@ _OF_ANSWER: Mapping[str, tuple[str, ...]] = {
 }
 # The fields that hold a score; the harness reads those of the main metrics by their names.
 _SCORES = ("score", "acc", "grit")
+
+
+# --- requests ------------------------------------------------------------------------
+
+
+def rounds(keys: Sequence[Hashable | None]) -> list[list[int]]:
+    """Return the places of keys in rounds: each key is once in a round, however often it occurs; None is in the first.
+
+    >>> rounds(["a", "a", "b", None, None])
+    [[0, 2, 3, 4], [1]]
+    """
+    found: list[list[int]] = []
+    for place, number in enumerate(_turns(keys)):
+        if number == len(found):
+            found.append([])
+        found[number].append(place)
+    return found
+
+
+def numbered(requests: Sequence[Instance]) -> list[Instance]:
+    """Return requests of which each has an index of its own among those for the same document.
+
+    The harness repeats one object, and its response cache keeps one answer for each index: from the second run on, all
+    answers to a question would be one.
+    """
+    keys = map(question_of, requests)
+    return [_with_index(request, number) for request, number in zip(requests, _turns(keys), strict=True)]
+
+
+def question_of(request: Instance) -> Hashable:
+    """Return what tells a request from those for other documents, and from those that only even out processes."""
+    return request.task_name, request.doc_id, "__padding_only__" in request.metadata
+
+
+def _turns(keys: Iterable[Hashable | None]) -> Iterator[int]:
+    """Yield how often each key has occurred before; 0 for None."""
+    occurred: collections.Counter[Hashable] = collections.Counter()
+    for key in keys:
+        yield occurred[key]
+        occurred[key] += key is not None
+
+
+def _with_index(request: Instance, index: int) -> Instance:
+    if request.idx == index:
+        return request
+    copied = copy.copy(request)
+    copied.idx = index
+    return copied
 
 
 # --- responses -----------------------------------------------------------------------

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from microbench_tasks import catalog
+from microbench_tasks import catalog, repeats
 from microbench_tasks.model_guard import innermost, plain_client, with_create
 from microbench_tasks.parsing.contents import text_of
 from microbench_tasks.parsing.failures import placeholder
@@ -52,10 +52,11 @@ def execute_in_pieces(execute: Callable[..., list], cache: ResponseCache, model:
     others = sorted(set(range(len(requests))) - set(ours))
     if others:
         _put(responses, others, execute(cache, model, request_type, [requests[place] for place in others]))
+    mine = dict(zip(ours, repeats.numbered([requests[place] for place in ours])))
     size = len(ours) if _is_served(model) else PIECE
     with _noting_replies(model, cache):
         for places in _pieces(ours, size):
-            piece = [requests[place] for place in places]
+            piece = [mine[place] for place in places]
             answering = _Answering(model)
             found = execute(cache, answering, request_type, piece)
             _put(responses, places, [answering.failures[id(request)] if response is None else response for request, response in zip(piece, found)])

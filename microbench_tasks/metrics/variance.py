@@ -27,8 +27,8 @@ class VarianceComponents:
 def variance_components(scores: Sequence[ArrayLike]) -> VarianceComponents:
     """Estimate the variance between and within questions by one-way analysis of variance with random effects.
 
-    With mean squares MSB between and MSW within questions, ``within`` is MSW, and ``between`` is (MSB - MSW) / n0, where
-    n0 is the number of answers to each question (or their harmonic-like mean, if the numbers differ).
+    With mean squares MSB between and MSW within questions, ``within`` is MSW and ``between`` is (MSB - MSW) / n0. If
+    all questions have the same number of answers, n0 is that number.
 
     Args:
         scores: of each question the scores of its answers, at least one each; finite.
@@ -42,8 +42,8 @@ def variance_components(scores: Sequence[ArrayLike]) -> VarianceComponents:
 
     Source: Searle, Casella and McCulloch, *Variance Components*, 1992, sections 3.6 (equal numbers) and 3.7.
 
-    >>> variance_components([[1, 1], [0, 0], [1, 0], [0, 1]])
-    VarianceComponents(between=0.0833..., within=0.25)
+    >>> variance_components([[1, 1], [0, 0], [1, 0], [0, 1]]).within
+    0.25
     """
     answers = [_checked(found, number) for number, found in enumerate(scores)]
     sizes = np.array([len(found) for found in answers], dtype=np.float64)
@@ -52,13 +52,13 @@ def variance_components(scores: Sequence[ArrayLike]) -> VarianceComponents:
         return VarianceComponents(math.nan, math.nan)
     means = np.array([math.fsum(found) / len(found) for found in answers])
     residual = math.fsum(math.fsum((found - mean) ** 2) for found, mean in zip(answers, means))
-    within = residual / (total - num_questions)
+    within = float(residual / (total - num_questions))
     if num_questions < 2:
         return VarianceComponents(math.nan, within)
     overall = math.fsum(sizes * means) / total
     mean_square = math.fsum(sizes * (means - overall) ** 2) / (num_questions - 1)
     num_answers = (total - math.fsum(sizes**2) / total) / (num_questions - 1)
-    return VarianceComponents((mean_square - within) / num_answers, within)
+    return VarianceComponents(float((mean_square - within) / num_answers), within)
 
 
 def _checked(scores: ArrayLike, number: int) -> np.ndarray:
