@@ -5,7 +5,7 @@ the items they were made of, so that a group pools questions instead of averagin
 
 The harness computes for a group only what its tasks have too. A group's further figures are
 made of those of the task metric that their function names in ``derived_from``
-(`microbench_tasks.plugin` sees to it).
+(`microbench_tasks.patches.scoring` sees to it).
 
 Intervals are basic bootstrap intervals, as the paper's; ``MICROBENCH_INTERVAL=percentile`` makes
 them percentile intervals. Results files record which.
