@@ -1,5 +1,7 @@
 """Run one evaluation for every target of a patch, with that target broken; prints a JSON object a case.
 
+Usage: broken_harness.py rename|obscure|all
+
 Each case is a fork of one process that has imported the harness and this package's demo model, without patches.
 The harness itself works on with a broken target: `rename` lets it call the target by another name, and `obscure`
 gives the target a signature without names.
@@ -22,11 +24,11 @@ from pathlib import Path
 
 from loguru import logger
 
-LIMIT = "3"
+LIMIT = "2"
 TASK = "microbench_coarse"
 
 
-def main() -> None:
+def main(how: str) -> None:
     from microbench_tasks import patches
 
     install, patches.install = patches.install, lambda: None
@@ -34,19 +36,26 @@ def main() -> None:
         importlib.import_module(module)
     patches.install = install
     _remember_the_harness_index()
-    for case in cases():
-        print(json.dumps(case | _in_a_fork(case)), flush=True)
+    for case in cases(how):
+        found = _in_a_fork(case)
+        # What the first run imports late, the others need not import again.
+        for name in found.pop("imported"):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        print(json.dumps(case | found), flush=True)
 
 
-def cases() -> list[dict[str, str]]:
-    """Return the intact harness, and each way to break each target."""
+def cases(how: str) -> list[dict[str, str]]:
+    """Return the intact harness, and each target broken in this way, or in all ways."""
     from microbench_tasks.patches.table import PATCHES
 
     ways = [way for patch in PATCHES if patch.elsewhere in ("", "microbench_tasks.launcher") for way in patch.ways]
     targets = {target.path: target for way in ways for target in (way.target, *way.uses)}
+    # A constructor has no other name.
     renamed = [{"path": path, "how": "rename"} for path in targets if not path.endswith("__init__")]
     obscured = [{"path": path, "how": "obscure"} for path, target in targets.items() if target.parameters]
-    return [{"path": "", "how": "intact"}, *renamed, *obscured]
+    chosen = [case for case in (*renamed, *obscured) if how in (case["how"], "all")]
+    return [{"path": "", "how": "intact"}, *chosen]
 
 
 def _in_a_fork(case: dict[str, str]) -> dict:
@@ -60,12 +69,13 @@ def _in_a_fork(case: dict[str, str]) -> dict:
             except SystemExit as left:
                 status = left.code or 0
             finally:
-                sys.stdout.flush()
+                (Path(folder) / "imported").write_text(json.dumps(sorted(sys.modules)))
                 os._exit(status)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         found = [json.loads(path.read_text())["results"][TASK] for path in Path(folder).rglob("*_results.json")]
         said = (Path(folder) / "warnings").read_text() if (Path(folder) / "warnings").exists() else ""
-        return {"status": status, "figures": found, "warnings": json.loads(said or "[]")}
+        imported = json.loads((Path(folder) / "imported").read_text()) if case["how"] == "intact" else []
+        return {"status": status, "figures": found, "warnings": json.loads(said or "[]"), "imported": imported}
 
 
 def _run(case: dict[str, str], folder: Path) -> None:
@@ -172,4 +182,4 @@ def _calling(code: types.CodeType, name: str, moved: str) -> types.CodeType:
 BREAKS = {"rename": rename, "obscure": obscure}
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
