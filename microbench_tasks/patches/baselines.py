@@ -1,20 +1,46 @@
-"""Let ``--baseline`` name a run of ours, whose scores are computed from its responses, task by task."""
+"""Compare tasks and groups of ours with ``--baseline``; see `microbench_tasks.baseline`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 
-def load_our_baseline(original: Callable) -> Callable:
-    """Load the scores of a task of ours from the run that ``--baseline`` names."""
+def compare_our_tasks(original: Callable) -> Callable:
+    """Compare tasks and groups of ours by the clustered paired test, which leaves the harness nothing to compare."""
 
     def load_baseline(baseline_arg: str, task_name: str, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import baseline, catalog
 
-        if task_name in catalog.ALL_TASKS and Path(baseline_arg).exists():
-            return baseline.scores(Path(baseline_arg), task_name), None
-        return original(baseline_arg, task_name, *args, **kwargs)
+        if not catalog.tasks_named([task_name]):
+            return original(baseline_arg, task_name, *args, **kwargs)
+        baseline.compare(baseline_arg, task_name)
+        return {}, None
 
     return load_baseline
+
+
+def keep_results(original: Callable) -> Callable:
+    """Keep the results of the last run for its comparison with ``--baseline``, which the harness makes afterwards."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import baseline
+
+        # A run in the same process does not need the samples of the one before.
+        baseline.finish(None)
+        results = original(*args, **kwargs)
+        baseline.finish(results)
+        return results
+
+    return evaluate
+
+
+def show_in_table(original: Callable) -> Callable:
+    """Let the table show a comparison in the row of its metric alone, with the difference that was found."""
+
+    def make_table(result_dict: Any, column: str = "results", *args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import baseline
+
+        return original(baseline.in_table(result_dict, column), column, *args, **kwargs)
+
+    return make_table

@@ -60,3 +60,20 @@ def record_in_results(original: Callable) -> Callable:
         return results
 
     return evaluate
+
+
+def warn_of_greedy_repeats(original: Callable) -> Callable:
+    """Warn where ``--repeats`` asks a question several times of a model that answers alike each time."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from lmms_eval import evaluator
+
+        from microbench_tasks import catalog, repeats
+
+        outputs = evaluator.get_task_list(bind(original, args, kwargs).arguments["task_dict"])
+        # The first process speaks for all.
+        if os.environ.get("RANK", "0") == "0":
+            repeats.warn_of_greedy({found.task_name: found.task for found in outputs if found.task_name in catalog.ALL_TASKS})
+        return original(*args, **kwargs)
+
+    return evaluate

@@ -116,9 +116,15 @@ PATCHES: tuple[Patch, ...] = (
     ),
     Patch(
         name="baselines of our tasks",
-        ways=(_way("lmms_eval.baselines:load_baseline", "baseline_arg task_name", baselines.load_our_baseline),),
+        ways=(_way("lmms_eval.baselines:load_baseline", "baseline_arg task_name", baselines.compare_our_tasks),),
         why="The harness pairs documents by number and reads one file for all tasks.",
         lost="--baseline compares no task with an earlier run of ours; microbench leaderboard compares runs.",
+    ),
+    Patch(
+        name="baselines in the table",
+        ways=(_way("lmms_eval.utils:make_table", "result_dict column", baselines.show_in_table),),
+        why="The harness prints a comparison in the rows of all metrics.",
+        lost="The printed table shows no comparison with --baseline; the results file contains it.",
     ),
     Patch(
         name="cached answers to redefined tasks",
@@ -157,6 +163,18 @@ PATCHES: tuple[Patch, ...] = (
         ways=(_way(_EVALUATE, "task_dict cache_requests", definitions.record_in_results, _TASK_LIST),),
         why="The harness records a task's YAML, and neither its functions nor its data.",
         lost="Results do not say which definition of a task ran; such a run cannot be submitted.",
+    ),
+    Patch(
+        name="results for the baseline",
+        ways=(_way(_EVALUATE, "", baselines.keep_results),),
+        why="The harness makes the comparison without the results of the run.",
+        lost="--baseline compares no task with an earlier run of ours; microbench leaderboard compares runs.",
+    ),
+    Patch(
+        name="warning of equal repeats",
+        ways=(_way(_EVALUATE, "task_dict", definitions.warn_of_greedy_repeats, _TASK_LIST),),
+        why="The harness repeats questions of models that answer alike each time.",
+        lost="--repeats with greedy decoding is not warned of.",
     ),
     Patch(
         name="W&B: one run for all processes",
