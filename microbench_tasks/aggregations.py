@@ -5,7 +5,7 @@ the items they were made of, so that a group pools questions instead of averagin
 
 The harness computes for a group only what its tasks have too. A group's further figures are
 made of those of the task metric that their function names in ``derived_from``
-(`microbench_tasks.plugin` sees to it).
+(`microbench_tasks.patches.scoring` sees to it).
 
 ``acc_ci_*`` reproduces the paper's interval: a basic bootstrap of questions (``MICROBENCH_INTERVAL=percentile``:
 a percentile bootstrap). The intervals to quote are the others, ``acc_image_ci_*``, ``acc_macro_ci_*``,

@@ -2,7 +2,7 @@
 
 How a model is asked and read depends on the model, which the harness tells neither the
 functions that make prompts nor those that score. So what the YAML names here has a method
-``for_model``, and `microbench_tasks.plugin` puts what that returns in its place when the harness
+``for_model``, and `microbench_tasks.patches` puts what that returns in its place when the harness
 makes a task for a model. Unbound, models are asked for the neutral format.
 """
 
