@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lmms_eval import utils
 
-from microbench_tasks import baseline, catalog, plugin
+from microbench_tasks import baseline, catalog, patches
 from microbench_tasks.baseline import Document
 from microbench_tasks.schema import DataError
 
@@ -126,7 +126,7 @@ def rows(table):
 
 
 def test_the_table_shows_the_comparison_in_the_row_of_its_metric_alone(earlier):
-    plugin.install()
+    patches.install()
     run = results({TASK: run_of()}) | {"n-shot": {TASK: 0}}
     baseline.Comparer(run).add(RUN, TASK)
     found = {row["Metric"]: row for row in rows(utils.make_table(run))}
@@ -140,7 +140,7 @@ def test_the_table_shows_the_comparison_in_the_row_of_its_metric_alone(earlier):
 
 
 def test_the_table_of_other_benchmarks_is_the_harnesss_own():
-    plugin.install()
+    patches.install()
     paired = {"baseline": "b", "baseline_score": 50.0, "ci_lower": 1.0, "ci_upper": 19.0, "pvalue": 0.01}
     figures = {"alias": "videomme", "score,none": 60.0} | {f"paired_{name}": value for name, value in paired.items()}
     run = {"results": {"videomme": dict(figures)}, "n-shot": {}, "higher_is_better": {}}
@@ -149,7 +149,7 @@ def test_the_table_of_other_benchmarks_is_the_harnesss_own():
 
 
 def test_the_harness_itself_compares_other_benchmarks(tmp_path):
-    plugin.install()
+    patches.install()
     log = tmp_path / "samples.jsonl"
     log.write_text('{"doc_id": 3, "score": 0.5}\n')
     from lmms_eval import baselines
