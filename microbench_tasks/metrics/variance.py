@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class VarianceComponents:
     within: float
 
 
-def variance_components(scores: Sequence[ArrayLike]) -> VarianceComponents:
+def variance_components(scores: Sequence[Sequence[float]]) -> VarianceComponents:
     """Estimate the variance between and within questions by one-way analysis of variance with random effects.
 
     With mean squares MSB between and MSW within questions, ``within`` is MSW and ``between`` is (MSB - MSW) / n0. If
@@ -45,24 +45,30 @@ def variance_components(scores: Sequence[ArrayLike]) -> VarianceComponents:
     >>> variance_components([[1, 1], [0, 0], [1, 0], [0, 1]]).within
     0.25
     """
-    answers = [_checked(found, number) for number, found in enumerate(scores)]
-    sizes = np.array([len(found) for found in answers], dtype=np.float64)
-    total, num_questions = sizes.sum(), len(answers)
-    if total == num_questions:
+    sizes = np.fromiter(map(len, scores), dtype=np.int64)
+    answers = _checked(scores, sizes)
+    num_answers, num_questions = len(answers), len(sizes)
+    if num_answers == num_questions:
         return VarianceComponents(math.nan, math.nan)
-    means = np.array([math.fsum(found) / len(found) for found in answers])
-    residual = math.fsum(math.fsum((found - mean) ** 2) for found, mean in zip(answers, means))
-    within = float(residual / (total - num_questions))
+    means = np.add.reduceat(answers, np.cumsum(sizes) - sizes) / sizes
+    # fsum's results do not depend on the order of questions.
+    within = math.fsum((answers - np.repeat(means, sizes)) ** 2) / (num_answers - num_questions)
     if num_questions < 2:
         return VarianceComponents(math.nan, within)
-    overall = math.fsum(sizes * means) / total
+    overall = math.fsum(sizes * means) / num_answers
     mean_square = math.fsum(sizes * (means - overall) ** 2) / (num_questions - 1)
-    num_answers = (total - math.fsum(sizes**2) / total) / (num_questions - 1)
-    return VarianceComponents(float((mean_square - within) / num_answers), within)
+    answers_each = (num_answers - math.fsum(sizes**2) / num_answers) / (num_questions - 1)
+    return VarianceComponents((mean_square - within) / answers_each, within)
 
 
-def _checked(scores: ArrayLike, number: int) -> np.ndarray:
-    found = np.asarray(scores, dtype=np.float64)
-    if found.ndim != 1 or not found.size or not np.isfinite(found).all():
-        raise ValueError(f"Expected finite scores of at least one answer to question {number}, got {found.tolist()}.")
-    return found
+def _checked(scores: Sequence[Sequence[float]], sizes: np.ndarray) -> np.ndarray:
+    """Return all scores in one array, shape (answers,)."""
+    wrong = np.flatnonzero(sizes == 0)
+    answers = np.fromiter(itertools.chain.from_iterable(scores), dtype=np.float64)
+    if not len(wrong):
+        wrong = np.repeat(np.arange(len(sizes)), sizes)[~np.isfinite(answers)]
+    if len(wrong):
+        raise ValueError(
+            f"Expected finite scores of at least one answer to question {wrong[0]}, got {scores[wrong[0]]}."
+        )
+    return answers
