@@ -323,8 +323,13 @@ def _guard_models() -> None:
 
         call = inspect.signature(original).bind(*args, **kwargs)
         is_ours = any(_is_scored_by_us(output.task) for output in evaluator.get_task_list(call.arguments["task_dict"]))
-        with model_guard.guarding(call.arguments["lm"]) if is_ours else contextlib.nullcontext():
+        if not is_ours:
             return original(*args, **kwargs)
+        with model_guard.guarding(call.arguments["lm"], call.arguments.get("response_cache")) as session:
+            results = original(*args, **kwargs)
+            if results is not None and session is not None:
+                results[model_guard.RESULTS_KEY] = session.record()
+            return results
 
     setattr(evaluate, _GUARDS, True)
     evaluator.evaluate = evaluate
