@@ -151,9 +151,13 @@ def _version_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
 
 
 def _interval_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
-    drawn = interval_settings()
-    others = [settings for task in tasks if (settings := run.metadata(task).get("interval")) not in (None, drawn)]
-    return [f"intervals are drawn as {drawn}, those of the run as {others[0]}: set {INTERVAL_SETTING} to draw them alike."] if others else []
+    computed = interval_settings()
+    others = [settings for task in tasks if (settings := run.metadata(task).get("interval")) not in (None, computed)]
+    if not others:
+        return []
+    if rescoring.is_older_record(others[0]):
+        return [f"interval settings (metadata.interval): {others[0]} is the record of an earlier version, whose intervals were all bootstrap intervals. Run again with this version of the package."]
+    return [f"intervals are computed as {computed}, those of the run as {others[0]}: set {INTERVAL_SETTING} to compute them alike."]
 
 
 def definition_reasons(run: LoggedRun) -> list[str]:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microbench_tasks import catalog, eligibility, paper, source
-from microbench_tasks.aggregations import interval_settings
+from microbench_tasks.aggregations import bootstrap_settings
 from microbench_tasks.eligibility import DataKind
 from microbench_tasks.markdown import as_read
 from microbench_tasks.metrics.bootstrap import Interval, bootstrap_interval
@@ -403,7 +403,7 @@ def _ranking(entries: Sequence[Entry], absent: Mapping[str, str]) -> Ranking:
     comparison = compare_models(np.stack([entry.scores for entry in ordered]), images)
     ranks = ranks_of(comparison)
     rows = tuple(
-        Row(place, ranks.count(place) > 1, entry, bootstrap_interval(entry.scores, clusters=images, **interval_settings()), _versus_next(position, ordered, comparison))
+        Row(place, ranks.count(place) > 1, entry, bootstrap_interval(entry.scores, clusters=images, **bootstrap_settings()), _versus_next(position, ordered, comparison))
         for position, (place, entry) in enumerate(zip(ranks, ordered))
     )
     first = ordered[0]

@@ -146,7 +146,7 @@ def _cautions(ranking: Ranking, with_paper: bool) -> list[str]:
 
 def how_to_read() -> list[str]:
     """What the ranks and numbers mean, in a few sentences."""
-    interval = interval_settings()
+    interval = interval_settings()["paper"]
     return [
         "Every figure is computed from the answers in the submissions, not copied from their tables; whether the answers belong to the data is what microbench verify checks.",
         f"Intervals of scores: 95 % bootstrap ({interval['method']}, {interval['num_resamples']:,} resamples, seed {interval['seed']}), images resampled with all their questions.",

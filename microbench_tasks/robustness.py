@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from microbench_tasks import catalog
-from microbench_tasks.aggregations import interval_settings
+from microbench_tasks.aggregations import bootstrap_settings
 from microbench_tasks.answers import LETTERS
 from microbench_tasks.metrics.bootstrap import bootstrap_interval
 
@@ -96,7 +96,7 @@ def _compared(variant: Mapping[Key, Items], coarse: Mapping[Key, Items]) -> dict
         return {"n_paired": 0}
     differences = [item["acc"]["score"] - other["acc"]["score"] for _, item, other in pairs]
     images = np.unique([image for image, _, _ in pairs], return_inverse=True)[1]
-    interval = bootstrap_interval(differences, clusters=images, **interval_settings())
+    interval = bootstrap_interval(differences, clusters=images, **bootstrap_settings())
     same = [_option(item) is not None and _option(item) == _option(other) for _, item, other in pairs]
     return {
         "n_paired": len(pairs),

@@ -5,7 +5,7 @@ import json
 import pytest
 import release
 
-from microbench_tasks import baseline, rescoring, source
+from microbench_tasks import baseline, rescoring, score_table, source
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.localization import microbench_localization_process_results
 from microbench_tasks.results import microbench_process_results
@@ -233,7 +233,7 @@ def test_a_redefined_task_is_named_with_its_fields_in_notes_and_table(tmp_path):
     results_file(tmp_path, definition={"fields": {}, "differs": differs})
     found = rescored(tmp_path)
     assert found.notes == ["microbench_coarse_modality is NOT the benchmark's own task: its definition differs in doc_to_messages, filter_list"]
-    assert "| microbench_coarse_modality (REDEFINED) |" in rescoring.as_table(found)
+    assert "| microbench_coarse_modality (REDEFINED) |" in score_table.as_text(found)
     assert found.summary()["redefined"] == {"microbench_coarse_modality": ["doc_to_messages", "filter_list"]}
 
 
@@ -265,22 +265,23 @@ def same_source(monkeypatch):
 def test_a_baselines_scores_are_those_of_its_responses(tmp_path, same_source):
     write(tmp_path, [sample(0, "A") | {"score": 0.0}, sample(1, "B")])
     results_file(tmp_path, dataset=SOURCE)
-    assert baseline.scores(tmp_path, "microbench_coarse_modality") == {0: 1.0, 1: 0.0}
+    documents = baseline.documents(tmp_path, "microbench_coarse_modality")
+    assert {number: document.score for number, document in documents.items()} == {0: 1.0, 1: 0.0}
 
 
 def test_a_baseline_on_other_data_is_refused(tmp_path, same_source):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     results_file(tmp_path, dataset=SOURCE | {"sha256": "def"})
     with pytest.raises(DataError, match="microbench_coarse_modality was asked on other data .sha256 def."):
-        baseline.scores(tmp_path, "microbench_coarse_modality")
+        baseline.documents(tmp_path, "microbench_coarse_modality")
 
 
 def test_a_baseline_without_the_task_or_the_results_file_is_refused(tmp_path, same_source):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     with pytest.raises(DataError, match="20260101_000000_results.json is not beside the samples"):
-        baseline.scores(tmp_path, "microbench_coarse_modality")
+        baseline.documents(tmp_path, "microbench_coarse_modality")
     results_file(tmp_path, dataset=SOURCE)
-    with pytest.raises(DataError, match="holds samples of microbench_coarse_modality, and none of microbench_coarse_stain"):
+    with pytest.raises(DataError, match="contains samples of microbench_coarse_modality, and none of microbench_coarse_stain"):
         baseline.check(tmp_path, ["microbench_coarse_modality", "microbench_coarse_stain"])
 
 
@@ -289,7 +290,7 @@ def test_a_baseline_of_a_part_says_how_much_is_compared(tmp_path, same_source, m
     monkeypatch.setattr(baseline.logger, "warning", said.append)
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     results_file(tmp_path, original=10, dataset=SOURCE)
-    baseline.scores(tmp_path, "microbench_coarse_modality")
+    baseline.documents(tmp_path, "microbench_coarse_modality")
     assert said == [f"Baseline {tmp_path}: microbench_coarse_modality has 2 of 10 documents; only these are compared."]
 
 
@@ -318,6 +319,6 @@ def test_a_folder_without_samples_says_how_to_get_them(tmp_path):
 
 def test_the_table_shows_scores_with_their_intervals(tmp_path):
     write(tmp_path, [sample(0, "A"), sample(1, "A")])
-    table = rescoring.as_table(rescored(tmp_path)).splitlines()
+    table = score_table.as_text(rescored(tmp_path)).splitlines()
     assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["name", "n", "chance", "acc", "acc_strict", "unparsed"]
     assert [cell.strip() for cell in table[2].split("|")[1:-1]] == ["microbench_coarse_modality", "2", "0.333", "1.0000 [1.0000, 1.0000]", "1.0000", "0.0000"]

@@ -8,14 +8,14 @@ of scores that are resampled together: clusters of equal sum and size are alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL, Interval
+
 METHODS = ("basic", "percentile")
-CONFIDENCE_LEVEL = 0.95
 # The paper's evaluation uses scipy.stats.bootstrap with its default number of resamples.
 NUM_RESAMPLES = 9999
 SEED = 42
@@ -24,14 +24,6 @@ SEED = 42
 _BLOCK_DRAWS = 4_000_000
 # From this share of distinct clusters on, drawing their indices is faster than drawing their counts.
 _DISTINCT_SHARE = 1 / 8
-
-
-@dataclass(frozen=True)
-class Interval:
-    """The two ends of a confidence interval."""
-
-    low: float
-    high: float
 
 
 def bootstrap_interval(

@@ -28,6 +28,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from microbench_tasks.metrics.bootstrap import CONFIDENCE_LEVEL, NUM_RESAMPLES, SEED
+from microbench_tasks.metrics.difference_limits import difference_limits
+from microbench_tasks.metrics.sign_flips import sign_flip_p
 
 # Chance that any two equal models are called different: what the simultaneous intervals leave out.
 LEVEL = round(1 - CONFIDENCE_LEVEL, 12)
@@ -57,6 +59,31 @@ class Comparison:
     p: np.ndarray
     is_better: np.ndarray
     critical: float
+
+
+@dataclass(frozen=True)
+class PairedComparison:
+    """Comparison of two models on the same questions. It depends on these two models alone.
+
+    Attributes:
+        difference: mean score of the first model less that of the second, weighted if weights were given.
+        low, high: confidence interval of the difference, within -1 to 1.
+        p: of the exact paired permutation test over clusters, two-sided, not adjusted for other comparisons.
+        standard_error: of the difference, paired and clustered; NaN for a single cluster.
+        correlation: Pearson correlation of the two models' scores over questions; NaN if one of them is constant.
+        num_discordant: clusters whose summed scores differ; the test rests on these alone.
+        num_clusters, num_questions: that both models answered.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    standard_error: float
+    correlation: float
+    num_discordant: int
+    num_clusters: int
+    num_questions: int
 
 
 @dataclass(frozen=True)
@@ -106,14 +133,94 @@ def compare_models(scores: ArrayLike, clusters: ArrayLike, *, level: float = LEV
     np.float64(1.0)
     """
     values, images = _checked(scores, clusters, level, num_resamples)
-    sums, sizes = _per_image(values, images)
+    sums, sizes = _per_image(values, images), np.bincount(images).astype(np.float64)
     # Models in an order of their own, so that rounding does not depend on the order they come in.
     order = sorted(range(len(values)), key=lambda model: sums[:, model].tobytes())
     pairs = _measured(sums[:, order], sizes)
     return _reordered(_reduced(pairs, level, _largest(pairs, num_resamples, np.random.default_rng(seed))), order)
 
 
+def compare_pair(
+    first: ArrayLike,
+    second: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    confidence_level: float = CONFIDENCE_LEVEL,
+) -> PairedComparison:
+    """Compare two models that answered the same questions.
+
+    Args:
+        first, second: shape (n,), from 0 to 1: scores of the two models on the same questions, at least one.
+        clusters: shape (n,), labels: which image each question is about. The answers about one image depend on each other.
+        weights: shape (n,), above 0: of the questions in the mean. By default all are equal.
+        confidence_level: of the interval, between 0 and 1, both excluded.
+
+    The test and the interval do not always agree: the test is exact if the models are exchangeable, and the
+    interval allows for images that were not asked about. A verdict should follow the test.
+
+    Raises:
+        ValueError: an argument is out of range, or shapes differ.
+
+    Source: for the test `microbench_tasks.metrics.sign_flips`, for the interval `microbench_tasks.metrics.difference_limits`;
+    Miller, "Adding error bars to evals", arXiv 2411.00640, 2024 (paired and clustered standard errors).
+
+    >>> compare_pair([1, 1, 1, 0], [1, 0, 1, 0], ["a", "a", "b", "b"]).difference
+    0.25
+    """
+    values, images = _checked_scores([first, second], clusters)
+    if not 0 < confidence_level < 1:
+        raise ValueError(f"Expected a confidence level between 0 and 1, got {confidence_level}.")
+    shares = _checked_weights(weights, values.shape[1])
+    one, other = values
+    apart, sizes = _per_image(np.stack([shares * (one - other), shares]), images).T
+    # Clusters in the order of their content, so that their names cannot change a rounding error.
+    order = np.lexsort((sizes, apart))
+    apart, sizes = apart[order], sizes[order]
+    total, num_clusters = math.fsum(sizes), len(sizes)
+    difference = math.fsum(apart) / total
+    low, high = difference_limits(apart[:, None], sizes, (1 - confidence_level) / 2)
+    squares = math.fsum((apart - difference * sizes) ** 2)
+    return PairedComparison(
+        difference=difference,
+        low=float(low[0]),
+        high=float(high[0]),
+        p=sign_flip_p(apart),
+        standard_error=math.sqrt(squares * num_clusters / (num_clusters - 1)) / total if num_clusters > 1 else math.nan,
+        correlation=_correlation(one, other, shares),
+        num_discordant=int(np.count_nonzero(apart)),
+        num_clusters=num_clusters,
+        num_questions=values.shape[1],
+    )
+
+
+def _correlation(one: np.ndarray, other: np.ndarray, shares: np.ndarray) -> float:
+    order = np.lexsort((shares, other, one))
+    one, other, shares = one[order], other[order], shares[order] / shares.sum()
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return math.nan
+    one, other = one - shares @ one, other - shares @ other
+    return float((shares * one) @ other / math.sqrt((shares @ one**2) * (shares @ other**2)))
+
+
+def _checked_weights(weights: ArrayLike | None, num_questions: int) -> np.ndarray:
+    if weights is None:
+        return np.ones(num_questions)
+    values = np.asarray(weights, dtype=np.float64)
+    if values.shape != (num_questions,) or not (np.isfinite(values) & (values > 0)).all():
+        raise ValueError(f"Expected a weight above 0 for each question, shape {(num_questions,)}; got shape {values.shape}.")
+    return values
+
+
 def _checked(scores: ArrayLike, clusters: ArrayLike, level: float, num_resamples: int) -> tuple[np.ndarray, np.ndarray]:
+    if not 0 < level < 1:
+        raise ValueError(f"Expected a level between 0 and 1, got {level}.")
+    if num_resamples + 1 < 1 / level:
+        raise ValueError(f"Expected at least {math.ceil(1 / level) - 1} resamples for a level of {level:g}, got {num_resamples}.")
+    return _checked_scores(scores, clusters)
+
+
+def _checked_scores(scores: ArrayLike, clusters: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 2 or not values.size:
         raise ValueError(f"Expected scores of shape (models, questions), at least one of each; got shape {values.shape}.")
@@ -121,18 +228,13 @@ def _checked(scores: ArrayLike, clusters: ArrayLike, level: float, num_resamples
         raise ValueError(f"Expected scores from 0 to 1, got {np.count_nonzero(~((values >= 0) & (values <= 1)))} others.")
     if np.shape(clusters) != values.shape[1:]:
         raise ValueError(f"Expected a label for each question in clusters, shape {values.shape[1:]}; got shape {np.shape(clusters)}.")
-    if not 0 < level < 1:
-        raise ValueError(f"Expected a level between 0 and 1, got {level}.")
-    if num_resamples + 1 < 1 / level:
-        raise ValueError(f"Expected at least {math.ceil(1 / level) - 1} resamples for a level of {level:g}, got {num_resamples}.")
     return values, np.unique(clusters, return_inverse=True)[1].ravel()
 
 
-def _per_image(values: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of each model's scores on each image, shape (m, k), and numbers of questions, shape (m,)."""
+def _per_image(values: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Sums of each row's values over each image, shape (m, rows)."""
     # Added in the order of their size, not in the questions'.
-    sums = [np.bincount(images[order], weights=row[order]) for row in values for order in [np.lexsort((row, images))]]
-    return np.column_stack(sums), np.bincount(images).astype(np.float64)
+    return np.column_stack([np.bincount(images[order], weights=row[order]) for row in values for order in [np.lexsort((row, images))]])
 
 
 def _measured(sums: np.ndarray, sizes: np.ndarray) -> _Pairs:
