@@ -21,8 +21,11 @@ def guard_model(original: Callable) -> Callable:
         call = bind(original, args, kwargs).arguments
         if not any(is_scored_by_us(output.task) for output in evaluator.get_task_list(call["task_dict"])):
             return original(*args, **kwargs)
-        with model_guard.guarding(call["lm"]):
-            return original(*args, **kwargs)
+        with model_guard.guarding(call["lm"], call.get("response_cache")) as session:
+            results = original(*args, **kwargs)
+            if results is not None and session is not None:
+                results[model_guard.RESULTS_KEY] = session.record()
+            return results
 
     return evaluate
 
