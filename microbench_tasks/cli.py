@@ -100,7 +100,11 @@ def _add_rescore(commands: argparse._SubParsersAction) -> None:
     )
     rescore.add_argument("paths", type=Path, nargs="+", metavar="LOGS", help="folder of a run, or its …_samples_….jsonl files")
     rescore.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder contains several: what stands before _samples_ in the files' names")
-    rescore.add_argument("--new-datasets", action="store_true", help="also show intervals for new datasets: each dataset counts as one observation, instead of each image")
+    rescore.add_argument(
+        "--new-datasets",
+        action="store_true",
+        help="also show intervals for new datasets: each dataset counts as one observation, instead of each image",
+    )
     rescore.add_argument("--out", type=Path, default=None, metavar="FILE", help="also write all scores, letter histograms and what variants show as JSON")
     rescore.set_defaults(run_command=_rescore)
 
@@ -181,7 +185,7 @@ def _add_leaderboard(commands: argparse._SubParsersAction) -> None:
     )
     leaderboard.add_argument("submissions", type=Path, nargs="+", metavar="SUBMISSION", help="folder that microbench submit wrote")
     leaderboard.add_argument("--paper", action="store_true", help="show the rows of the paper's Table 1 as well, as reported and not re-run")
-    leaderboard.add_argument("--out", type=Path, default=None, metavar="DIR", help="write leaderboard.md, .csv, .json and .html there (default: print Markdown)")
+    leaderboard.add_argument("--out", type=Path, default=None, metavar="DIR", help="write leaderboard.md, .html, .json, .csv and leaderboard-pairs.csv there (default: print Markdown)")
     leaderboard.set_defaults(run_command=_leaderboard)
 
 
@@ -220,16 +224,16 @@ def _sweep(options: argparse.Namespace) -> None:
 
 
 def _leaderboard(options: argparse.Namespace) -> None:
-    from microbench_tasks import leaderboard, leaderboard_files
+    from microbench_tasks.leaderboard import files, ranking, text
 
     if options.out is not None:
         # Before the submissions are read, which takes long.
-        leaderboard_files.check_folder(options.out)
-    found = leaderboard.load(options.submissions)
+        files.check_folder(options.out)
+    found = ranking.load(options.submissions)
     if options.out is None:
-        print(leaderboard_files.as_markdown(found, with_paper=options.paper), end="")
+        print(text.as_markdown(found, with_paper=options.paper), end="")
     else:
-        for path in leaderboard_files.write(found, options.out, with_paper=options.paper):
+        for path in files.write(found, options.out, with_paper=options.paper):
             print(path)
 
 

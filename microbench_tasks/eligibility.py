@@ -156,8 +156,14 @@ def _interval_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
     if not others:
         return []
     if rescoring.is_older_record(others[0]):
-        return [f"interval settings (metadata.interval): {others[0]} is the record of an earlier version, whose intervals were all bootstrap intervals. Run again with this version of the package."]
-    return [f"intervals are computed as {computed}, those of the run as {others[0]}: set {INTERVAL_SETTING} to compute them alike."]
+        return [
+            f"interval settings (metadata.interval): {others[0]} is the record of an earlier version, whose intervals "
+            "were all bootstrap intervals. Run again with this version of the package."
+        ]
+    return [
+        f"intervals are computed as {computed}, those of the run as {others[0]}: "
+        f"set {INTERVAL_SETTING} to compute them alike."
+    ]
 
 
 def definition_reasons(run: LoggedRun) -> list[str]:

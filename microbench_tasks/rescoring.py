@@ -190,12 +190,19 @@ def _aggregated(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     return {metric: definitions.aggregations(name)[metric](values) for metric, values in found.items() if values}
 
 
-def _without_sight(answers: Mapping[str, Sequence[Mapping[str, Any]]], groups: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
+def _without_sight(
+    answers: Mapping[str, Sequence[Mapping[str, Any]]], groups: Iterable[str]
+) -> tuple[dict[str, float], dict[str, float]]:
     """Chance and majority accuracy of each task and group with questions, given the ``acc`` items of each task."""
     counted = {task: [(task, answer) for answer in found] for task, found in answers.items()}
-    counted |= {group: [pair for task in catalog.tasks_named([group]) for pair in counted[task] if pair[1]["in_total"]] for group in groups}
+    counted |= {
+        group: [pair for task in catalog.tasks_named([group]) for pair in counted[task] if pair[1]["in_total"]]
+        for group in groups
+    }
     asked = {name: found for name, found in counted.items() if found}
-    chance = {name: math.fsum(1 / len(answer["options"]) for _, answer in found) / len(found) for name, found in asked.items()}
+    chance = {
+        name: math.fsum(1 / len(answer["options"]) for _, answer in found) / len(found) for name, found in asked.items()
+    }
     majority = {}
     for name, found in asked.items():
         kinds = [(task, answer["kind"]) for task, answer in found]
@@ -289,22 +296,31 @@ def _notes_on_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -
     """Where the results file says otherwise: by another kind of interval, by an edit, or by another version."""
     computed = interval_settings()
     recorded = next((found for task in run.samples if (found := run.metadata(task).get("interval"))), computed)
-    if is_older_record(recorded):
-        return [
-            f"the run is of an earlier version, whose intervals were all bootstrap intervals ({recorded}); here acc_ci is computed "
-            f"as {computed['paper']}, every other interval as {computed['quoted']}"
-        ]
+    is_older = is_older_record(recorded)
+    paper, quoted = (recorded, None) if is_older else (recorded.get("paper"), recorded.get("quoted"))
     notes = []
-    if recorded.get("paper") != computed["paper"]:
+    if paper != computed["paper"]:
+        how = f"acc_ci is computed as {computed['paper']}, that of the run as {paper}"
+        notes.append(f"{how}: set {INTERVAL_SETTING} to compute it alike")
+    if is_older:
         notes.append(
-            f"acc_ci is computed as {computed['paper']}, that of the run as {recorded.get('paper')}: set {INTERVAL_SETTING} to compute it alike"
+            "the run is of an earlier version, whose intervals were all bootstrap intervals: "
+            f"every interval but acc_ci is computed anew ({computed['quoted']})"
         )
-    if recorded.get("quoted") != computed["quoted"]:
-        notes.append(f"intervals other than acc_ci are computed as {computed['quoted']}, those of the run as {recorded.get('quoted')}")
-    if notes:
-        return notes
-    differing = differing_figures(run, scores)
-    return [f"{len(differing)} figure(s) differ from the results file, such as {differing[0]}"] if differing else []
+    elif quoted != computed["quoted"]:
+        notes.append(f"intervals other than acc_ci are computed as {computed['quoted']}, those of the run as {quoted}")
+    incomparable = [] if paper == computed["paper"] else ["acc_ci_low", "acc_ci_high"]
+    if quoted != computed["quoted"]:
+        metrics = {metric for figures in scores.values() for metric in figures}
+        incomparable += [metric for metric in metrics if "_ci_" in metric and not metric.startswith("acc_ci_")]
+    comparable = {
+        name: {metric: value for metric, value in figures.items() if metric not in incomparable}
+        for name, figures in scores.items()
+    }
+    differing = differing_figures(run, comparable)
+    if differing:
+        notes.append(f"{len(differing)} figure(s) differ from the results file, such as {differing[0]}")
+    return notes
 
 
 def is_older_record(recorded: Mapping[str, Any]) -> bool:

@@ -42,7 +42,9 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
         ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
         matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `answers.KINDS`)
         and ``in_total``. ``acc_image_ci_low``, ``acc_image_ci_high`` and ``counts``: ``score``, ``image`` and
-        ``in_total``. ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
+        ``in_total``.
+
+        ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
         and ``taken_off`` (kinds of removed text: ``prompt`` and those of `answer_part`).
 
         ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.

@@ -23,7 +23,7 @@ _ENDS = ("low", "high")
 
 
 def as_text(rescored: Rescored) -> str:
-    """The main scores with their intervals in brackets, groups first; below, what intervals are about and what variants show."""
+    """Render the main scores with their intervals, groups first, what those are about, and what variants show."""
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
     columns = [
         _names_column(names, rescored),
@@ -90,9 +90,10 @@ def _about(rescored: Rescored) -> list[str]:
     if rescored.new_datasets:
         lines.append(f"New datasets: {ABOUT_DATASETS}")
         alone = new_datasets.without_intervals(rescored)
-        lines += [f"No interval for new datasets, as a single dataset is asked about: {', '.join(alone)}."] if alone else []
+        if alone:
+            lines.append(f"No interval for new datasets, as a single dataset is asked about: {', '.join(alone)}.")
     if any({"repeats", "boxes_repeats"} & rescored.scores[name].keys() for name in rescored.scores):
-        lines.append("Between questions, within: variance of the scores of different questions, and of the answers to one.")
+        lines.append("Between questions, within: variance of the scores of different questions, and of answers to one.")
     return lines
 
 
@@ -106,7 +107,8 @@ def _size(name: str, rescored: Rescored) -> str:
     """The number of samples; in brackets of how many of them a group's totals are made, if not of all."""
     tasks = catalog.tasks_named([name])
     samples = sum(rescored.num_samples[task] for task in tasks)
-    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in tasks if catalog.ALL_TASKS[task].subject != "boxes")
+    asking = [task for task in tasks if catalog.ALL_TASKS[task].subject != "boxes"]
+    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in asking)
     return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
 
 

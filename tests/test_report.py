@@ -18,7 +18,7 @@ from independent import LETTERS
 from PIL import Image
 
 from microbench_tasks import catalog, schema, source
-from microbench_tasks.metrics.bootstrap import bootstrap_interval
+from microbench_tasks.metrics.intervals import accuracy_interval
 from microbench_tasks.report import chapters, gallery, pictures, runs, scores, writing
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report.drawings import drawing_of
@@ -136,7 +136,7 @@ def test_slices_are_the_means_and_intervals_of_the_raw_rows(run, rows, key, colu
     assert found.keys() == expected.keys()
     for label, pairs in expected.items():
         images, right = zip(*pairs)
-        interval = bootstrap_interval(right, clusters=images)
+        interval = accuracy_interval(right, images)
         assert found[label] == scores.Estimate(pytest.approx(np.mean(right)), interval.low, interval.high, len(right), len(set(images)))
 
 
@@ -334,7 +334,9 @@ def test_the_accuracies_of_a_run_are_the_harness_own(written, logged):
     for row, task in enumerate(("modality", "stain")):
         figures = results[f"microbench_coarse_{task}"]
         assert coarse["labels"][row].replace("\N{NO-BREAK SPACE}", " ") == f"{task} (n = 6)"
-        assert [coarse["series"][label][column][row] for column in ("values", "lows", "highs")] == [figures[f"{metric},none"] for metric in ("acc", "acc_ci_low", "acc_ci_high")]
+        assert [coarse["series"][label][column][row] for column in ("values", "lows", "highs")] == [
+            figures[f"{metric},none"] for metric in ("acc", "acc_image_ci_low", "acc_image_ci_high")
+        ]
 
 
 def test_hostile_answers_are_shown_as_text(written):
@@ -359,7 +361,7 @@ def test_titles_say_how_many_questions_and_which_interval(written):
     _, record = written
     titles = [picture["arguments"]["title"] for picture in parts_of(record, "picture")]
     assert all("n = " in title or title.startswith("Accuracy in all") for title in titles)
-    assert sum("95 % interval, images resampled" in title for title in titles) > 8
+    assert sum("95 % interval by image" in title for title in titles) > 8
 
 
 def test_the_same_run_gives_the_same_files(briefest, tmp_path):

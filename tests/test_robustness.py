@@ -7,7 +7,18 @@ import pytest
 import release
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks import baseline, catalog, documents, plugin, prompts, rescoring, robustness, score_table, source, variants
+from microbench_tasks import (
+    baseline,
+    catalog,
+    documents,
+    plugin,
+    prompts,
+    rescoring,
+    robustness,
+    score_table,
+    source,
+    variants,
+)
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.results import microbench_process_results
 from microbench_tasks.schema import DataError

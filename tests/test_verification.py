@@ -380,7 +380,7 @@ def test_the_release_on_the_hub_and_a_copy_of_it_are_the_same_data(folder):
 
 def test_other_intervals_are_found_and_what_to_set_is_said(folder, monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "percentile")
-    assert "set MICROBENCH_INTERVAL to draw them alike" in failures(folder)["versions, settings and data source"]
+    assert "set MICROBENCH_INTERVAL to compute them alike" in failures(folder)["versions, settings and data source"]
 
 
 # --- what the Hub reads --------------------------------------------------------------
@@ -396,8 +396,15 @@ def test_of_the_release_the_hub_reads_each_score_once_as_a_fraction_with_its_int
         scores = manifest["scores"][entry.task_id]
         assert (entry.dataset_id, entry.dataset_revision, entry.date) == ("jnirschl/uBench", source.HUB_REVISION, "2026-01-01")
         assert entry.value == scores[metric] and 0 <= entry.value <= 1
-        low, high = (scores[f"{'acc_image_ci' if entry.task_id == 'microbench_coarse' else f'{metric}_ci'}_{end}"] for end in ("low", "high"))
-        assert f"a fraction from 0 to 1; 95 % basic bootstrap interval [{low:.4f}, {high:.4f}]" in entry.notes
+        low, high = (
+            scores[f"{'grit_ci' if entry.task_id == BOXES else 'acc_image_ci'}_{end}"] for end in ("low", "high")
+        )
+        assert 0 <= low <= entry.value <= high <= 1
+        assert (
+            f"a fraction from 0 to 1; 95 % interval [{low:.4f}, {high:.4f}] (exact, clustered by image)" in entry.notes
+        )
+        counts = scores["boxes_counts" if entry.task_id == BOXES else "counts"]
+        assert f"n = {counts['questions']}, {counts['images']} images, {counts['datasets']} datasets" in entry.notes
         assert entry.source_url == "https://huggingface.co/datasets/me/submissions"
 
 

@@ -12,63 +12,113 @@ and Donner, "Construction of confidence limits about effect measures", Statistic
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
 # Weight, in clusters, of the variance of independent clusters against the measured variance.
-_PRIOR_CLUSTERS = 2
+_PRIOR_CLUSTERS = 1
+# Differences smaller than this share of a cluster are the rounding errors of sums.
+_ROUNDING = 1e-9
 
 
-def difference_limits(differences: ArrayLike, sizes: ArrayLike, tail: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits of the mean differences of several pairs, each of shape (P,), within -1 to 1.
+@dataclass(frozen=True)
+class DifferenceMoments:
+    """What limits and standard errors need of P pairs of models; attributes have the shape (P,).
+
+    Attributes:
+        first, second: shares by which the first and the second model is ahead.
+        variance_first, variance_second, covariance: of these shares, cluster-robust.
+        ahead, behind: numbers of clusters on which the first model is ahead or behind.
+        effective: number of clusters of equal size with the same variance (Kish), one for all pairs.
+        num_clusters: one for all pairs.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    variance_first: np.ndarray
+    variance_second: np.ndarray
+    covariance: np.ndarray
+    ahead: np.ndarray
+    behind: np.ndarray
+    effective: float
+    num_clusters: int
+
+    @property
+    def difference(self) -> np.ndarray:
+        """Mean difference of each pair."""
+        return self.first - self.second
+
+    @property
+    def standard_error(self) -> np.ndarray:
+        """Paired and clustered standard error of each difference; NaN for a single cluster."""
+        return np.sqrt(np.maximum(self.variance_first + self.variance_second - 2 * self.covariance, 0.0))
+
+
+def difference_moments(differences: ArrayLike, sizes: ArrayLike) -> DifferenceMoments:
+    """Measure several pairs of models.
 
     Args:
         differences: shape (m, P): of each cluster and pair the sum of the (weighted) differences.
         sizes: shape (m,), above 0: of each cluster the sum of its weights; no difference is larger.
-        tail: chance that a difference is outside its limits on one side, above 0 and below 0.5.
+    """
+    sizes = np.asarray(sizes, dtype=np.float64)
+    apart, share = np.asarray(differences, dtype=np.float64) / sizes.sum(), sizes / sizes.sum()
+    absolute = np.abs(apart)
+    effective, num_clusters = 1 / float(share @ share), len(share)
+    first, second = (absolute.sum(axis=0) + apart.sum(axis=0)) / 2, (absolute.sum(axis=0) - apart.sum(axis=0)) / 2
+    squares, signed = np.einsum("ij,ij->j", apart, apart), np.einsum("ij,ij->j", apart, absolute)
+    by_size, absolute_by_size = share @ apart, share @ absolute
+    inflation = num_clusters / (num_clusters - 1) if num_clusters > 1 else np.nan
+    # A cluster adds to one of the two shares only, so that the products of both are 0.
+    first_by_size, second_by_size = (absolute_by_size + by_size) / 2, (absolute_by_size - by_size) / 2
+    variances = (
+        inflation * np.maximum((squares + sign * signed) / 2 - 2 * part * part_by_size + part**2 / effective, 0.0)
+        for sign, part, part_by_size in ((1, first, first_by_size), (-1, second, second_by_size))
+    )
+    covariance = inflation * (first * second / effective - first * second_by_size - second * first_by_size)
+    least = _ROUNDING * share[:, None]
+    ahead, behind = np.count_nonzero(apart > least, axis=0), np.count_nonzero(apart < -least, axis=0)
+    return DifferenceMoments(first, second, *variances, covariance, ahead, behind, effective, num_clusters)
+
+
+def difference_limits(moments: DifferenceMoments, tail: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper limits of the mean differences, each of shape (P,), within -1 to 1.
+
+    Args:
+        moments: of the pairs.
+        tail: chance that a difference is beyond its limit on one side, from 0 to 0.5.
 
     Source: see the module.
     """
-    apart, weights = np.asarray(differences, dtype=np.float64), np.asarray(sizes, dtype=np.float64)
-    num_clusters, total = len(weights), weights.sum()
-    if num_clusters < 2:
-        return np.full(apart.shape[1], -1.0), np.full(apart.shape[1], 1.0)
-    share = weights / total
-    ahead, behind = np.maximum(apart, 0.0) / total, np.maximum(-apart, 0.0) / total
-    first, second = ahead.sum(axis=0), behind.sum(axis=0)
-    inflation = num_clusters / (num_clusters - 1)
-    off_first, off_second = ahead - share[:, None] * first, behind - share[:, None] * second
-    variance_first, variance_second = (inflation * np.sum(off**2, axis=0) for off in (off_first, off_second))
-    covariance = inflation * np.sum(off_first * off_second, axis=0)
-    scale = np.sqrt(variance_first * variance_second)
-    correlation = np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0)
-    effective = 1 / np.sum(share**2)
-    full = share[:, None] * (1 - 1e-9)
-    low_first, high_first = _share_limits(first, variance_first, _informative(ahead, full), effective, num_clusters, tail)
-    low_second, high_second = _share_limits(second, variance_second, _informative(behind, full), effective, num_clusters, tail)
-    difference = first - second
-    low = difference - _recovered(first - low_first, high_second - second, correlation)
-    high = difference + _recovered(high_first - first, second - low_second, correlation)
+    first, second, num_clusters = moments.first, moments.second, moments.num_clusters
+    if num_clusters < 2 or tail <= 0:
+        return np.full_like(first, -1.0), np.full_like(first, 1.0)
+    scale = np.sqrt(moments.variance_first * moments.variance_second)
+    correlation = np.divide(moments.covariance, scale, out=np.zeros_like(scale), where=scale > 0)
+    low_first, high_first = _share_limits(first, moments.variance_first, moments.ahead, moments, tail)
+    low_second, high_second = _share_limits(second, moments.variance_second, moments.behind, moments, tail)
+    low = first - second - _recovered(first - low_first, high_second - second, correlation)
+    high = first - second + _recovered(high_first - first, second - low_second, correlation)
     return np.maximum(low, -1.0), np.minimum(high, 1.0)
 
 
-def _informative(parts: np.ndarray, full: np.ndarray) -> np.ndarray:
-    """Number of clusters with any part, or with less than all of it, whichever is smaller."""
-    return np.minimum(np.count_nonzero(parts > 0, axis=0), np.count_nonzero(parts < full, axis=0))
-
-
 def _share_limits(
-    shares: np.ndarray, variances: np.ndarray, informative: np.ndarray, effective: float, num_clusters: int, tail: float
+    shares: np.ndarray, variances: np.ndarray, num_with: np.ndarray, moments: DifferenceMoments, tail: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Limits of shares with measured variances, by quantiles of beta distributions."""
-    binomial = shares * (1 - shares)
-    stable = (informative * variances + _PRIOR_CLUSTERS * binomial / effective) / (informative + _PRIOR_CLUSTERS)
-    number = np.divide(binomial, stable, out=np.full_like(shares, effective), where=stable > 0)
-    number = number * (stats.norm.isf(tail) / stats.t.isf(tail, num_clusters - 1)) ** 2
+    informative = np.minimum(num_with, moments.num_clusters - num_with)
+    binomial = np.maximum(shares * (1 - shares), 0.0)
+    stable = (informative * variances + _PRIOR_CLUSTERS * binomial / moments.effective) / (informative + _PRIOR_CLUSTERS)
+    number = np.divide(binomial, stable, out=np.full_like(shares, moments.effective), where=stable > 0)
+    number = number * (stats.norm.isf(tail) / stats.t.isf(tail, moments.num_clusters - 1)) ** 2
+    is_some, is_less = shares > 0, shares < 1 - _ROUNDING
+    low, high = np.zeros_like(shares), np.ones_like(shares)
     right, wrong = shares * number, (1 - shares) * number
-    low = np.where(right > 0, special.betaincinv(np.maximum(right, 1e-300), wrong + 1, tail), 0.0)
-    high = np.where(wrong > 0, special.betaincinv(right + 1, np.maximum(wrong, 1e-300), 1 - tail), 1.0)
+    low[is_some] = special.betaincinv(right[is_some], wrong[is_some] + 1, tail)
+    high[is_less] = special.betainccinv(right[is_less] + 1, wrong[is_less], tail)
     return low, high
 
 

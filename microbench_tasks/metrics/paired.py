@@ -1,64 +1,47 @@
-"""Who is better: all pairs of several models compared at once on the questions that all of them answered.
+"""Paired comparison of models on the questions that all of them answered: one pair, or all pairs of a ranking at once.
 
-The unit is the image (cluster): the answers about one image depend on each other. Of each pair the sums of
-the differences within each image are multiplied by random signs, the same signs for all pairs: a
-wild bootstrap with the hypothesis of no difference imposed, which keeps how pairs depend on each other. For
-a single pair it is the exact paired permutation test, and with one 0/1 question per image the exact McNemar
-test. The largest statistic of all pairs in each draw is what a statistic must beat (single-step
-max-T), so that the chance of calling any two equal models different is at most the level, whatever
-is looked at afterwards: the neighbours of a ranking, or the best against the rest.
+The unit is the image (cluster): the answers about one image depend on each other. For each pair the
+differences within an image are added up, and the test multiplies these sums by random signs. For one pair this is the
+exact paired permutation test, and with one 0/1 question per image it is McNemar's exact test.
 
-Why signs and not images drawn with replacement, which is measured in ``benchmarks/comparison.py``: among
-few images resampled pairs scatter less than true ones do and too many equal models are called different,
-and studentized resamples of two models that differ on a handful of images have no spread, which hides
-every other pair's difference behind theirs.
+Among many pairs the p-values are adjusted: the largest statistic of all pairs in each draw is what a statistic must
+beat (single-step max-T). So the chance of calling any two exchangeable models different is at most the level,
+whatever is looked at afterwards: the neighbours of a ranking, or the best against the rest.
 
-Source: Westfall and Young, *Resampling-Based Multiple Testing*, 1993 (max-T); Romano and Wolf, "Exact and
-approximate stepdown methods for multiple hypothesis testing", JASA 100, 2005 (bootstrap null distributions of
-maxima); Liu, "Bootstrap procedures under some non-i.i.d. models", Annals of Statistics 16, 1988 (wild
-bootstrap); Efron and Tibshirani, *An Introduction to the Bootstrap*, chapters 8 (clusters) and 15 (permutations).
+Two limits of the test, both measured in ``benchmarks/comparison.py``. "Exact" holds for exchangeable models: models of
+equal accuracy whose differences are skewed, on few images, are called different more often. And it is about new
+images of the same datasets, not about new datasets.
+
+Why signs and not images drawn with replacement: among few images resampled pairs scatter less than true ones do, and
+too many equal models are called different.
+
+Source: `microbench_tasks.metrics.sign_flips`, `microbench_tasks.metrics.max_statistics` and
+`microbench_tasks.metrics.difference_limits`; Miller, "Adding error bars to evals", arXiv 2411.00640, 2024 (paired and
+clustered standard errors of language models); Efron and Tibshirani, *An Introduction to the Bootstrap*, chapters 8
+(clusters) and 15 (permutations).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import stats
 
-from microbench_tasks.metrics.bootstrap import CONFIDENCE_LEVEL, NUM_RESAMPLES, SEED
-from microbench_tasks.metrics.difference_limits import difference_limits
+from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
+from microbench_tasks.metrics.difference_limits import difference_limits, difference_moments
+from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
+from microbench_tasks.metrics.max_statistics import PairStatistics, max_statistics
+from microbench_tasks.metrics.paired_scores import PairedScores
 from microbench_tasks.metrics.sign_flips import sign_flip_p
 
 # Chance that any two equal models are called different: what the simultaneous intervals leave out.
 LEVEL = round(1 - CONFIDENCE_LEVEL, 12)
-
-# Numbers drawn at once: some 32 MB, and twice that on the way.
-_BLOCK_NUMBERS = 4_000_000
-# Statistics that differ by less than this share are equal: another order of adding may be between them.
-_ROUNDING = 1e-9
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """All pairs of k models; the arrays have the shape (k, k), where [i, j] is about model i against model j.
-
-    Attributes:
-        difference: mean score of i less that of j.
-        low, high: the differences' simultaneous confidence intervals, within -1 to 1: all of them hold
-            at once at the confidence level. An interval leaves 0 out exactly where the pair differs.
-        p: adjusted for all pairs, from 1 / (resamples + 1) to 1; 1 where two models score alike on each image.
-        is_better: whether i is better than j, ``p`` at most the level.
-        critical: what the statistic of a pair, about as many standard errors as its difference has, must exceed.
-    """
-
-    difference: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    p: np.ndarray
-    is_better: np.ndarray
-    critical: float
+# The smallest difference that a ranking can find is found this often.
+POWER = 0.8
 
 
 @dataclass(frozen=True)
@@ -68,10 +51,10 @@ class PairedComparison:
     Attributes:
         difference: mean score of the first model less that of the second, weighted if weights were given.
         low, high: confidence interval of the difference, within -1 to 1.
-        p: of the exact paired permutation test over clusters, two-sided, not adjusted for other comparisons.
-        standard_error: of the difference, paired and clustered; NaN for a single cluster.
+        p: of the exact paired permutation test over images, two-sided, not adjusted for other comparisons.
+        standard_error: of the difference, paired and clustered; NaN for a single image.
         correlation: Pearson correlation of the two models' scores over questions; NaN if one of them is constant.
-        num_discordant: clusters whose summed scores differ; the test rests on these alone.
+        num_discordant: images on which the sums of the models' scores differ; the test rests on these alone.
         num_clusters, num_questions: that both models answered.
     """
 
@@ -87,57 +70,34 @@ class PairedComparison:
 
 
 @dataclass(frozen=True)
-class _Pairs:
-    """What the test needs of P pairs (i < j), each of shape (P,), and of the images, of shape (m,) and (m, k).
+class Comparison:
+    """All pairs of k models; the arrays have the shape (k, k), where [i, j] is about model i against model j.
 
     Attributes:
-        first, second: indices of the models.
-        total: sum of the differences; squares: sum over images of their squared sums; by_size: sum of
-            images' sums times their numbers of questions.
-        sizes: questions about each image.
-        sums: of each model's scores on each image.
+        difference: mean score of i less that of j, weighted if weights were given.
+        low, high: simultaneous confidence intervals of the differences, within -1 to 1.
+        p: adjusted for all pairs; 1 where two models have the same sum on each image.
+        is_better: whether i is better than j: ``p`` at most the level, and a difference above 0.
+        pair_p: of each pair alone, exact; it does not depend on the other models.
+        standard_error, correlation, num_discordant: as of `PairedComparison`.
+        smallest: the smallest true difference that is found with a chance of `POWER` at the adjusted level, from 0 to
+            1; 1 where there are too few images to find any.
+        critical: what the statistic of a pair must exceed; it has about as many standard errors as the difference.
+        num_resamples: patterns of signs that p was computed from; 0 if it is exact.
     """
 
-    first: np.ndarray
-    second: np.ndarray
-    total: np.ndarray
-    squares: np.ndarray
-    by_size: np.ndarray
-    sizes: np.ndarray
-    sums: np.ndarray
-
-    def statistics(self, totals: np.ndarray) -> np.ndarray:
-        """|total| / sqrt(squares), shape (…, P), of totals of models, shape (…, k); 0 where two score alike on each image."""
-        scale = np.divide(1.0, np.sqrt(self.squares), out=np.zeros_like(self.squares), where=self.squares > 0)
-        return np.abs(totals[..., self.first] - totals[..., self.second]) * scale
-
-
-def compare_models(scores: ArrayLike, clusters: ArrayLike, *, level: float = LEVEL, num_resamples: int = NUM_RESAMPLES, seed: int = SEED) -> Comparison:
-    """Compare all pairs of models that answered the same questions, adjusted for their number.
-
-    Args:
-        scores: shape (k, n), from 0 to 1: of k models on the same n questions, at least one of each.
-        clusters: shape (n,), labels: which image each question is about.
-        level: of a false difference anywhere among the pairs, between 0 and 1, both excluded.
-        num_resamples: at least 1 / ``level`` - 1, or no difference could be found.
-        seed: of the draws. The same seed gives the same figures to the last bit, in whatever order
-            models and questions come.
-
-    Raises:
-        ValueError: an argument is out of range, or labels are not as many as questions.
-
-    Source: see the module. The intervals are those differences that the same statistic does not reject, in
-    closed form (a quadratic inequality, as Wilson's interval of a share is).
-
-    >>> compare_models([[1, 1, 1, 0], [1, 1, 1, 0]], ["a", "a", "b", "b"]).p[0, 1]
-    np.float64(1.0)
-    """
-    values, images = _checked(scores, clusters, level, num_resamples)
-    sums, sizes = _per_image(values, images), np.bincount(images).astype(np.float64)
-    # Models in an order of their own, so that rounding does not depend on the order they come in.
-    order = sorted(range(len(values)), key=lambda model: sums[:, model].tobytes())
-    pairs = _measured(sums[:, order], sizes)
-    return _reordered(_reduced(pairs, level, _largest(pairs, num_resamples, np.random.default_rng(seed))), order)
+    difference: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    p: np.ndarray
+    is_better: np.ndarray
+    pair_p: np.ndarray
+    standard_error: np.ndarray
+    correlation: np.ndarray
+    num_discordant: np.ndarray
+    smallest: np.ndarray
+    critical: float
+    num_resamples: int
 
 
 def compare_pair(
@@ -150,129 +110,102 @@ def compare_pair(
 ) -> PairedComparison:
     """Compare two models that answered the same questions.
 
+    The test and the interval may disagree. The test is exact for exchangeable models. The interval
+    also allows for images on which the models differ and that were not asked about, and is wider where few images
+    differ. The verdict is the test's.
+
     Args:
         first, second: shape (n,), from 0 to 1: scores of the two models on the same questions, at least one.
-        clusters: shape (n,), labels: which image each question is about. The answers about one image depend on each other.
+        clusters: shape (n,), labels: which image each question is about.
         weights: shape (n,), above 0: of the questions in the mean. By default all are equal.
         confidence_level: of the interval, between 0 and 1, both excluded.
-
-    The test and the interval do not always agree: the test is exact if the models are exchangeable, and the
-    interval allows for images that were not asked about. A verdict should follow the test.
 
     Raises:
         ValueError: an argument is out of range, or shapes differ.
 
-    Source: for the test `microbench_tasks.metrics.sign_flips`, for the interval `microbench_tasks.metrics.difference_limits`;
-    Miller, "Adding error bars to evals", arXiv 2411.00640, 2024 (paired and clustered standard errors).
+    Source: see the module.
 
     >>> compare_pair([1, 1, 1, 0], [1, 0, 1, 0], ["a", "a", "b", "b"]).difference
     0.25
     """
-    values, images = _checked_scores([first, second], clusters)
     if not 0 < confidence_level < 1:
         raise ValueError(f"Expected a confidence level between 0 and 1, got {confidence_level}.")
-    shares = _checked_weights(weights, values.shape[1])
-    one, other = values
-    apart, sizes = _per_image(np.stack([shares * (one - other), shares]), images).T
-    # Clusters in the order of their content, so that their names cannot change a rounding error.
-    order = np.lexsort((sizes, apart))
-    apart, sizes = apart[order], sizes[order]
-    total, num_clusters = math.fsum(sizes), len(sizes)
-    difference = math.fsum(apart) / total
-    low, high = difference_limits(apart[:, None], sizes, (1 - confidence_level) / 2)
-    squares = math.fsum((apart - difference * sizes) ** 2)
+    scores = PairedScores.of([first, second], clusters, weights)
+    found = _reordered(_compare(scores, round(1 - confidence_level, 12), NUM_RESAMPLES, SEED), scores.order)
     return PairedComparison(
-        difference=difference,
-        low=float(low[0]),
-        high=float(high[0]),
-        p=sign_flip_p(apart),
-        standard_error=math.sqrt(squares * num_clusters / (num_clusters - 1)) / total if num_clusters > 1 else math.nan,
-        correlation=_correlation(one, other, shares),
-        num_discordant=int(np.count_nonzero(apart)),
-        num_clusters=num_clusters,
-        num_questions=values.shape[1],
+        difference=float(found.difference[0, 1]),
+        low=float(found.low[0, 1]),
+        high=float(found.high[0, 1]),
+        p=float(found.p[0, 1]),
+        standard_error=float(found.standard_error[0, 1]),
+        correlation=float(found.correlation[0, 1]),
+        num_discordant=int(found.num_discordant[0, 1]),
+        num_clusters=len(scores.sizes),
+        num_questions=len(np.asarray(first)),
     )
 
 
-def _correlation(one: np.ndarray, other: np.ndarray, shares: np.ndarray) -> float:
-    order = np.lexsort((shares, other, one))
-    one, other, shares = one[order], other[order], shares[order] / shares.sum()
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return math.nan
-    one, other = one - shares @ one, other - shares @ other
-    return float((shares * one) @ other / math.sqrt((shares @ one**2) * (shares @ other**2)))
+def compare_models(
+    scores: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    weights: ArrayLike | None = None,
+    level: float = LEVEL,
+    num_resamples: int = NUM_RESAMPLES,
+    seed: int = SEED,
+) -> Comparison:
+    """Compare all pairs of models that answered the same questions, adjusted for their number.
 
+    Two models get the exact p-value of `compare_pair`. More models get p-values from random signs, and
+    more signs are drawn while a p-value is near the level (`max_statistics`). The simultaneous intervals are those of
+    `compare_pair` at the level that the critical value of the test has for one pair. The verdict is the test's: an
+    interval may contain 0 although the models differ, or leave it out although they do not, where few images differ.
 
-def _checked_weights(weights: ArrayLike | None, num_questions: int) -> np.ndarray:
-    if weights is None:
-        return np.ones(num_questions)
-    values = np.asarray(weights, dtype=np.float64)
-    if values.shape != (num_questions,) or not (np.isfinite(values) & (values > 0)).all():
-        raise ValueError(f"Expected a weight above 0 for each question, shape {(num_questions,)}; got shape {values.shape}.")
-    return values
+    Args:
+        scores: shape (k, n), from 0 to 1: of k models on the same n questions, at least one of each.
+        clusters: shape (n,), labels: which image each question is about.
+        weights: shape (n,), above 0: of the questions in the mean. By default all are equal.
+        level: of a false difference anywhere among the pairs, between 0 and 1, both excluded.
+        num_resamples: at least 1 / ``level`` - 1, or no difference could be found.
+        seed: of the draws. The same seed gives the same figures, in whatever order models, images and
+            questions come, and whatever the names of the images are.
 
+    Raises:
+        ValueError: an argument is out of range, or shapes differ.
 
-def _checked(scores: ArrayLike, clusters: ArrayLike, level: float, num_resamples: int) -> tuple[np.ndarray, np.ndarray]:
+    Source: see the module.
+
+    >>> compare_models([[1, 1, 1, 0], [1, 1, 1, 0]], ["a", "a", "b", "b"]).p[0, 1]
+    np.float64(1.0)
+    """
     if not 0 < level < 1:
         raise ValueError(f"Expected a level between 0 and 1, got {level}.")
     if num_resamples + 1 < 1 / level:
-        raise ValueError(f"Expected at least {math.ceil(1 / level) - 1} resamples for a level of {level:g}, got {num_resamples}.")
-    return _checked_scores(scores, clusters)
+        least = math.ceil(1 / level) - 1
+        raise ValueError(f"Expected at least {least} resamples for a level of {level:g}, got {num_resamples}.")
+    paired = PairedScores.of(scores, clusters, weights)
+    return _reordered(_compare(paired, level, num_resamples, seed), paired.order)
 
 
-def _checked_scores(scores: ArrayLike, clusters: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    values = np.asarray(scores, dtype=np.float64)
-    if values.ndim != 2 or not values.size:
-        raise ValueError(f"Expected scores of shape (models, questions), at least one of each; got shape {values.shape}.")
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError(f"Expected scores from 0 to 1, got {np.count_nonzero(~((values >= 0) & (values <= 1)))} others.")
-    if np.shape(clusters) != values.shape[1:]:
-        raise ValueError(f"Expected a label for each question in clusters, shape {values.shape[1:]}; got shape {np.shape(clusters)}.")
-    return values, np.unique(clusters, return_inverse=True)[1].ravel()
-
-
-def _per_image(values: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Sums of each row's values over each image, shape (m, rows)."""
-    # Added in the order of their size, not in the questions'.
-    return np.column_stack([np.bincount(images[order], weights=row[order]) for row in values for order in [np.lexsort((row, images))]])
-
-
-def _measured(sums: np.ndarray, sizes: np.ndarray) -> _Pairs:
-    first, second = np.triu_indices(sums.shape[1], 1)
-    total, squares, by_size = (np.empty(len(first)) for _ in range(3))
-    for model in range(sums.shape[1] - 1):
-        of_model = first == model
-        differences = sums[:, model, None] - sums[:, model + 1 :]
-        total[of_model], squares[of_model], by_size[of_model] = differences.sum(axis=0), (differences**2).sum(axis=0), sizes @ differences
-    return _Pairs(first, second, total, squares, by_size, sizes, sums)
-
-
-def _largest(pairs: _Pairs, num_resamples: int, rng: np.random.Generator) -> np.ndarray:
-    """The largest statistic of all pairs in each draw of signs, shape (num_resamples,)."""
-    num_images, num_bytes = len(pairs.sizes), math.ceil(len(pairs.sizes) / 8)
-    step = max(1, _BLOCK_NUMBERS // max(num_images, len(pairs.first)))
-    blocks = []
-    for start in range(0, num_resamples, step):
-        size = min(step, num_resamples - start)
-        bits = np.unpackbits(rng.integers(256, size=(size, num_bytes), dtype=np.uint8), axis=1, count=num_images)
-        blocks.append(pairs.statistics((1.0 - 2.0 * bits) @ pairs.sums).max(axis=1, initial=0.0))
-    return np.sort(np.concatenate(blocks))
-
-
-def _reduced(pairs: _Pairs, level: float, largest: np.ndarray) -> Comparison:
-    num_models = pairs.sums.shape[1]
-    found = pairs.statistics(pairs.sums.sum(axis=0))
-    num_as_large = len(largest) - np.searchsorted(largest, found * (1 - _ROUNDING))
-    p = (1 + num_as_large) / (len(largest) + 1)
-    # Larger than this have p at most the level.
-    critical = largest[-math.floor(level * (len(largest) + 1) * (1 + _ROUNDING))]
-    low, high = _not_rejected(pairs, critical)
-    difference = pairs.total / pairs.sizes.sum()
-    is_different = found * (1 - _ROUNDING) > critical
+def _compare(scores: PairedScores, level: float, num_resamples: int, seed: int) -> Comparison:
+    num_models, num_images = scores.sums.shape[1], len(scores.sizes)
+    first, second = np.triu_indices(num_models, 1)
+    pair_p = np.array([sign_flip_p(scores.whole[:, i] - scores.whole[:, j]) for i, j in zip(first, second)])
+    if num_models <= 2:
+        p, num_draws, critical, tail = pair_p, 0, float(stats.norm.isf(level / 2)), level / 2
+        can_differ = 2.0 ** (1 - num_images) <= level
+    else:
+        pairs = PairStatistics(scores.whole)
+        null = max_statistics(pairs, level=level, num_resamples=num_resamples, seed=seed)
+        p, num_draws, critical = null.p(pairs.observed()), 0 if null.is_exact else len(null.largest), null.critical(level)
+        tail = _tail_of_one_pair(critical, num_images, level)
+        can_differ = tail > 0
+    difference, low, high, standard_error, num_discordant = _measure(scores, tail)
+    smallest = _smallest_found(standard_error, scores, tail if can_differ else 0.0)
 
     def square(upper: np.ndarray, lower: np.ndarray, diagonal: float) -> np.ndarray:
         matrix = np.full((num_models, num_models), diagonal, dtype=upper.dtype)
-        matrix[pairs.first, pairs.second], matrix[pairs.second, pairs.first] = upper, lower
+        matrix[first, second], matrix[second, first] = upper, lower
         return matrix
 
     return Comparison(
@@ -280,29 +213,57 @@ def _reduced(pairs: _Pairs, level: float, largest: np.ndarray) -> Comparison:
         low=square(low, -high, 0.0),
         high=square(high, -low, 0.0),
         p=square(p, p, 1.0),
-        is_better=square(is_different & (difference > 0), is_different & (difference < 0), False),
-        critical=float(critical),
+        is_better=square((p <= level) & (difference > 0), (p <= level) & (difference < 0), False),
+        pair_p=square(pair_p, pair_p, 1.0),
+        standard_error=square(standard_error, standard_error, 0.0),
+        correlation=scores.correlation,
+        num_discordant=square(num_discordant, num_discordant, 0),
+        smallest=square(smallest, smallest, 0.0),
+        critical=critical,
+        num_resamples=num_draws,
     )
 
 
-def _not_rejected(pairs: _Pairs, critical: float) -> tuple[np.ndarray, np.ndarray]:
-    """The ends of the differences that are not rejected, each of shape (P,).
+def _tail_of_one_pair(critical: float, num_images: int, level: float) -> float:
+    """The one-sided level at which one pair has the critical value of all pairs.
 
-    With d an image's sum of differences and s its size, a difference x is not rejected if
-    |sum(d - x s)| <= critical * sqrt(sum((d - x s)^2)): a quadratic inequality in x.
+    The statistic T, with sums of squares about 0, is a function of Student's t with deviations from the mean.
     """
-    num_questions = pairs.sizes.sum()
-    square = num_questions**2 - critical**2 * (pairs.sizes @ pairs.sizes)
-    if square <= _ROUNDING * num_questions**2:
-        # So few images that none is rejected.
-        return np.full_like(pairs.total, -1.0), np.full_like(pairs.total, 1.0)
-    middle = pairs.total * num_questions - critical**2 * pairs.by_size
-    constant = pairs.total**2 - critical**2 * pairs.squares
-    half = np.sqrt(np.maximum(middle**2 - square * constant, 0.0))
-    return np.maximum((middle - half) / square, -1.0), np.minimum((middle + half) / square, 1.0)
+    if critical**2 >= num_images * (1 - 1e-9):
+        return 0.0
+    student = critical * math.sqrt((num_images - 1) / (num_images - critical**2))
+    return min(level / 2, float(stats.t.sf(student, num_images - 1)))
 
 
-def _reordered(found: Comparison, order: list[int]) -> Comparison:
+def _measure(scores: PairedScores, tail: float) -> tuple[np.ndarray, ...]:
+    """Differences, their limits, standard errors and numbers of discordant images, each of shape (P,)."""
+    columns = []
+    # One model against all later ones at a time, to save memory.
+    for model in range(scores.sums.shape[1] - 1):
+        moments = difference_moments(scores.sums[:, model, None] - scores.sums[:, model + 1 :], scores.sizes)
+        limits = difference_limits(moments, tail)
+        columns.append((moments.difference, *limits, moments.standard_error, moments.ahead + moments.behind))
+    if not columns:
+        return tuple(np.empty(0) for _ in range(5))
+    # Rounded, so that the order in which numbers were added leaves no trace.
+    return tuple(np.round(np.concatenate(parts), 13) for parts in zip(*columns))
+
+
+def _smallest_found(standard_error: np.ndarray, scores: PairedScores, tail: float) -> np.ndarray:
+    """The smallest true difference that is found with a chance of `POWER`, shape (P,).
+
+    It is q standard errors, q = critical value + normal quantile of the power. A true difference of d needs questions
+    on which only one model is right, at least d of all, and then has a standard error of at least
+    sqrt(d (1 - d) / n); so it is at least q^2 / (n + q^2).
+    """
+    if tail <= 0:
+        return np.ones_like(standard_error)
+    errors = float(stats.t.isf(tail, len(scores.sizes) - 1) + stats.norm.ppf(POWER))
+    return np.minimum(1.0, np.maximum(errors * standard_error, errors**2 / (scores.effective_questions + errors**2)))
+
+
+def _reordered(found: Comparison, order: np.ndarray) -> Comparison:
     """``found``, whose model i is model ``order[i]``, in the models' own order."""
     back = np.ix_(np.argsort(order), np.argsort(order))
-    return Comparison(**{name: value if name == "critical" else value[back] for name, value in vars(found).items()})
+    matrices = {name: value[back] for name, value in vars(found).items() if isinstance(value, np.ndarray)}
+    return dataclasses.replace(found, **matrices)

@@ -336,3 +336,25 @@ def test_a_model_of_the_harness_is_asked_and_read_in_its_familys_way(demo_folder
     assert all(image.width % 28 == image.height % 28 == 0 and image.width * image.height >= 200_704 for _, image in asked)
     assert results["groups"]["microbench_localization"]["grit,none"] == pytest.approx(1, abs=1e-6)
     assert results["configs"]["microbench_localization_glands"]["metadata"]["boxes"]["chosen_by"] == "model qwen2_5_vl"
+
+
+def cells(line):
+    return [cell.strip(" `") for cell in line.split("|")[1:-1]]
+
+
+def test_the_page_on_what_to_quote_shows_what_its_command_prints(clip_run):
+    """By column: the page leaves some out."""
+    page = (Path(__file__).parents[2] / "docs" / "what-to-quote.md").read_text()
+    printed = [
+        cells(line)
+        for line in command(SCRIPTS / "microbench", "rescore", clip_run, "--new-datasets").splitlines()
+        if line.startswith("|")
+    ]
+    by_name = {row[0]: dict(zip(printed[0], row)) for row in printed[2:]}
+    shown = [cells(line) for line in page.splitlines() if line.startswith(("| name |", "| microbench_"))]
+    assert len(shown) == 3
+    for row in shown[1:]:
+        assert dict(zip(shown[0], row)).items() <= by_name[row[0]].items()
+    coarse = dict(zip(shown[0], shown[1]))
+    assert "98.3 %" in page and coarse["acc"] == "0.9832 [0.9686, 0.9922]" and "(95 % interval 96.9 to 99.2 %" in page
+    assert coarse["acc, new datasets"] == "[0.9160, 0.9994]" and "interval is 91.6 to 99.9 %" in page

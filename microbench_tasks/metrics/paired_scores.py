@@ -1,0 +1,120 @@
+"""Scores of several models on the same questions, checked, weighted and added up by image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# Tests round the sum of an image to this share of a question. Scores of 0 and 1 and means of up to six answers stay exact.
+UNITS_PER_QUESTION = 360
+
+
+@dataclass(frozen=True)
+class PairedScores:
+    """Scores of k models on n questions about m images, models and images in the order of their content.
+
+    So nothing that is computed from them depends on the order of models, questions and images, or on names.
+
+    Attributes:
+        order: shape (k,): which of the given models each one is.
+        sums: shape (m, k): of each image and model the weighted sum of scores; weights have the mean 1.
+        whole: the same in units of 1 / `UNITS_PER_QUESTION`, or of their greatest common divisor.
+        sizes: shape (m,): of each image the sum of the weights of its questions.
+        correlation: shape (k, k): Pearson correlation of scores over questions; NaN where a model's are constant.
+        effective_questions: number of equally weighted questions with the same variance (Kish).
+    """
+
+    order: np.ndarray
+    sums: np.ndarray
+    whole: np.ndarray
+    sizes: np.ndarray
+    correlation: np.ndarray
+    effective_questions: float
+
+    @classmethod
+    def of(cls, scores: ArrayLike, clusters: ArrayLike, weights: ArrayLike | None) -> PairedScores:
+        """Check scores, shape (k, n), labels of images and weights, each of shape (n,), and add them up.
+
+        Raises:
+            ValueError: shapes differ, a score is not from 0 to 1, or a weight is not above 0.
+        """
+        values, images, weight = _checked(scores, clusters, weights)
+        weight = weight * (weight.size / weight.sum())
+        sums, sizes = _added_up(values * weight, images), _added_up(weight[None], images)[:, 0]
+        whole = np.rint(sums * UNITS_PER_QUESTION).astype(np.int64)
+        whole //= max(1, int(np.gcd.reduce(whole, axis=None)))
+        order, by_content = _content_order(whole, sizes)
+        return cls(
+            order=order,
+            sums=sums[by_content][:, order],
+            whole=whole[by_content][:, order],
+            sizes=sizes[by_content],
+            correlation=_correlation(values[order], weight),
+            effective_questions=float(weight.sum() ** 2 / (weight @ weight)),
+        )
+
+
+def _checked(scores: ArrayLike, clusters: ArrayLike, weights: ArrayLike | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 2 or not values.size:
+        raise ValueError(
+            f"Expected scores of shape (models, questions), at least one of each; got shape {values.shape}."
+        )
+    if not ((values >= 0) & (values <= 1)).all():
+        number = np.count_nonzero(~((values >= 0) & (values <= 1)))
+        raise ValueError(f"Expected scores from 0 to 1, got {number} others.")
+    for name, of_questions in (("clusters", clusters), ("weights", weights)):
+        if of_questions is not None and np.shape(of_questions) != values.shape[1:]:
+            expected = f"Expected one entry for each question in {name}, shape {values.shape[1:]}"
+            raise ValueError(f"{expected}; got shape {np.shape(of_questions)}.")
+    weight = np.ones(values.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
+    if not (np.isfinite(weight) & (weight > 0)).all():
+        raise ValueError(f"Expected weights above 0, got {np.count_nonzero(~(np.isfinite(weight) & (weight > 0)))} others.")
+    return values, np.unique(clusters, return_inverse=True)[1].ravel(), weight
+
+
+def _added_up(values: np.ndarray, images: np.ndarray) -> np.ndarray:
+    """Sums of each row's values over each image, shape (m, rows), added in the order of the values' size."""
+    rows = []
+    for row in values:
+        order = np.lexsort((row, images))
+        rows.append(np.bincount(images[order], weights=row[order]))
+    return np.column_stack(rows)
+
+
+def _content_order(whole: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orders of models and of images that depend on their scores alone.
+
+    Models are first told apart by their own scores, and, if some are alike, by whose scores they have them beside.
+    """
+    num_models = whole.shape[1]
+    classes = np.unique(sizes, return_inverse=True)[1]
+    colors = np.zeros(num_models, dtype=np.int64)
+    for _ in range(3):
+        keys = [np.stack([classes, row])[:, np.lexsort((row, classes))].tobytes() for row in whole.T]
+        ranks = {key: rank for rank, key in enumerate(sorted(set(keys)))}
+        colors = np.array([ranks[key] for key in keys])
+        if len(ranks) == num_models:
+            break
+        within = np.lexsort((whole, np.broadcast_to(colors, whole.shape)), axis=1)
+        classes = _ranks_of_rows(np.column_stack([classes, np.take_along_axis(whole, within, axis=1)]))
+    models = np.argsort(colors, kind="stable")
+    return models, np.argsort(_ranks_of_rows(np.column_stack([classes, whole[:, models]])), kind="stable")
+
+
+def _ranks_of_rows(rows: np.ndarray) -> np.ndarray:
+    """The same number for equal rows, from an order of all rows."""
+    packed = np.ascontiguousarray(rows, dtype=np.int64)
+    return np.unique(packed.view(np.dtype((np.void, packed.itemsize * packed.shape[1]))).ravel(), return_inverse=True)[1].ravel()
+
+
+def _correlation(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    share = weight / weight.sum()
+    centred = (values - (values @ share)[:, None]) * np.sqrt(share)
+    covariance = centred @ centred.T
+    scale = np.sqrt(np.diag(covariance))
+    scale[np.ptp(values, axis=1) == 0] = np.nan
+    # Rounded, so that the order in which products were added leaves no trace.
+    return np.clip(np.round(covariance / scale / scale[:, None], 12), -1.0, 1.0)
