@@ -25,7 +25,12 @@ _ENDS = ("low", "high")
 def as_text(rescored: Rescored) -> str:
     """Render the main scores with their intervals, groups first, what those are about, and what variants show."""
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
-    columns = [_names_column(names, rescored), *_count_columns(names, rescored), *_score_columns(names, rescored)]
+    columns = [
+        _names_column(names, rescored),
+        *_count_columns(names, rescored),
+        *_score_columns(names, rescored),
+        *_repeat_columns(names, rescored),
+    ]
     header, *rows = zip(*columns)
     parts = [_rendered(list(header), [list(row) for row in rows]), "\n".join(_about(rescored))]
     if rescored.robustness:
@@ -62,6 +67,23 @@ def _score_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
     return columns
 
 
+def _repeat_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
+    """How often questions were asked, and the variance of their scores; nothing if all were asked once."""
+    metrics = ("repeats", "boxes_repeats")
+    spreads = [[rescored.scores[name][metric] for metric in metrics if metric in rescored.scores[name]] for name in names]
+    if not any(spreads):
+        return []
+    figures = {"answers": "answers", "between questions": "variance_between", "within": "variance_within"}
+    return [
+        [column, *(" and ".join(_number(found[figure]) for found in of_name) for of_name in spreads)]
+        for column, figure in figures.items()
+    ]
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
 def _about(rescored: Rescored) -> list[str]:
     """What the intervals of the table are about."""
     lines = [f"In brackets: {100 * CONFIDENCE_LEVEL:g} % intervals. {ABOUT_IMAGES}"]
@@ -70,6 +92,8 @@ def _about(rescored: Rescored) -> list[str]:
         alone = new_datasets.without_intervals(rescored)
         if alone:
             lines.append(f"No interval for new datasets, as a single dataset is asked about: {', '.join(alone)}.")
+    if any({"repeats", "boxes_repeats"} & rescored.scores[name].keys() for name in rescored.scores):
+        lines.append("Between questions, within: variance of the scores of different questions, and of answers to one.")
     return lines
 
 

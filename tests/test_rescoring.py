@@ -289,22 +289,23 @@ def same_source(monkeypatch):
 def test_a_baselines_scores_are_those_of_its_responses(tmp_path, same_source):
     write(tmp_path, [sample(0, "A") | {"score": 0.0}, sample(1, "B")])
     results_file(tmp_path, dataset=SOURCE)
-    assert baseline.scores(tmp_path, "microbench_coarse_modality") == {0: 1.0, 1: 0.0}
+    documents = baseline.documents(tmp_path, "microbench_coarse_modality")
+    assert {number: document.score for number, document in documents.items()} == {0: 1.0, 1: 0.0}
 
 
 def test_a_baseline_on_other_data_is_refused(tmp_path, same_source):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     results_file(tmp_path, dataset=SOURCE | {"sha256": "def"})
     with pytest.raises(DataError, match="microbench_coarse_modality was asked on other data .sha256 def."):
-        baseline.scores(tmp_path, "microbench_coarse_modality")
+        baseline.documents(tmp_path, "microbench_coarse_modality")
 
 
 def test_a_baseline_without_the_task_or_the_results_file_is_refused(tmp_path, same_source):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     with pytest.raises(DataError, match="20260101_000000_results.json is not beside the samples"):
-        baseline.scores(tmp_path, "microbench_coarse_modality")
+        baseline.documents(tmp_path, "microbench_coarse_modality")
     results_file(tmp_path, dataset=SOURCE)
-    with pytest.raises(DataError, match="holds samples of microbench_coarse_modality, and none of microbench_coarse_stain"):
+    with pytest.raises(DataError, match="contains samples of microbench_coarse_modality, and none of microbench_coarse_stain"):
         baseline.check(tmp_path, ["microbench_coarse_modality", "microbench_coarse_stain"])
 
 
@@ -313,7 +314,7 @@ def test_a_baseline_of_a_part_says_how_much_is_compared(tmp_path, same_source, m
     monkeypatch.setattr(baseline.logger, "warning", said.append)
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     results_file(tmp_path, original=10, dataset=SOURCE)
-    baseline.scores(tmp_path, "microbench_coarse_modality")
+    baseline.documents(tmp_path, "microbench_coarse_modality")
     assert said == [f"Baseline {tmp_path}: microbench_coarse_modality has 2 of 10 documents; only these are compared."]
 
 

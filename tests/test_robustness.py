@@ -341,4 +341,4 @@ def test_a_variants_log_can_be_scored_again(items, tmp_path, use_source):
 
 def test_a_variant_can_be_a_baseline(tmp_path, use_source):
     run = logged(tmp_path, use_source, items=True)
-    assert baseline.scores(run, VARIANT) == {number: 0.0 for number in range(10)}
+    assert {number: document.score for number, document in baseline.documents(run, VARIANT).items()} == dict.fromkeys(range(10), 0.0)
