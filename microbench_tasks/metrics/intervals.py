@@ -233,13 +233,19 @@ def _correlations(table: _Table) -> np.ndarray:
 
 
 def _beta_interval(mean: float, effective_number: float, degrees: float, confidence_level: float) -> Interval:
-    """Clopper-Pearson limits at a number of answers that need not be whole, widened for few degrees of freedom."""
+    low, high = _beta_limits(*map(np.asarray, (mean, effective_number, degrees)), confidence_level)
+    return Interval(float(low), float(high))
+
+
+def _beta_limits(
+    mean: np.ndarray, effective_number: np.ndarray, degrees: np.ndarray, confidence_level: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Clopper-Pearson limits at numbers of answers that need not be whole, fewer for few degrees of freedom."""
     tail = (1 - confidence_level) / 2
-    if degrees <= 0:
-        return Interval(0.0, 1.0)
-    number = effective_number * (special.ndtri(tail) / special.stdtrit(degrees, tail)) ** 2
+    has_degrees = degrees > 0
+    widening = special.stdtrit(np.where(has_degrees, degrees, 1), tail) / special.ndtri(tail)
+    number = np.where(has_degrees, effective_number / widening**2, 0.0)
     right, wrong = mean * number, (1 - mean) * number
-    return Interval(
-        low=float(special.betaincinv(right, wrong + 1, tail)) if right > 0 else 0.0,
-        high=float(special.betaincinv(right + 1, wrong, 1 - tail)) if wrong > 0 else 1.0,
-    )
+    low = np.where(right > 0, special.betaincinv(right, wrong + 1, tail), 0.0)
+    high = np.where(wrong > 0, special.betaincinv(right + 1, wrong, 1 - tail), 1.0)
+    return low, high
