@@ -65,7 +65,9 @@ MODELS: dict[str, tuple[Callable[[int, np.random.Generator], np.ndarray], Callab
 }
 
 
-def simulated(size: Size, model: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def simulated(
+    size: Size, model: str, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Confidences, true probabilities, outcomes and images."""
     image = np.repeat(np.arange(size.images), size.questions)
     stated, truth = MODELS[model]
@@ -140,12 +142,22 @@ row as the command says; the Monte Carlo error of a coverage of 95 is {error:.1f
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How far calibration figures are from the truth, on simulated answers.")
+    parser = argparse.ArgumentParser(
+        description="How far calibration figures are from the truth, on simulated answers."
+    )
     parser.add_argument("--data-sets", type=int, default=1_000, help="simulated for each row (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
-    head = ["model", "images x questions", "true RMS error", "mean ECE", "bias of the square, 1e-4", "coverage", "width"]
+    head = [
+        "model",
+        "images x questions",
+        "true RMS error",
+        "mean ECE",
+        "bias of the square, 1e-4",
+        "coverage",
+        "width",
+    ]
     null_head = ["answers", "mean ECE", "null mean", "95 % point of the ECE", "null 95 % point"]
     sections = [
         "# Calibration",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 from paper_intervals import markdown_table
 from scipy import stats
-from timing import origin, shown, side_by_side
+from timing import origin
 
 from microbench_tasks import catalog, robustness
 from microbench_tasks.answers import LETTERS
@@ -30,6 +31,7 @@ SHARED = 0.6
 OWN_IMAGE_SHARE = 0.3
 PREFERENCE = 0.4
 RATES = (0.2, 0.6, 0.95)
+RATE = 0.6
 # Of six variants, what they add to the accuracy of the original.
 EFFECTS = (-0.1, -0.05, -0.02, 0.0, 0.02, 0.05)
 # Options of the five kinds of coarse questions; the last one is never right and keeps its place.
@@ -50,7 +52,7 @@ class Setting:
         return f"{self.images:,} x {self.kinds}"
 
 
-SETTINGS = (Setting(8, 2), Setting(54, 2), Setting(315, 5), Setting(1_500, 5))
+SMALL, LARGE = (Setting(8, 2), Setting(54, 2)), (Setting(315, 5), Setting(600, 5))
 
 
 def looking(setting: Setting, rates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -66,8 +68,7 @@ def looking(setting: Setting, rates: np.ndarray, rng: np.random.Generator) -> np
 def run(setting: Setting, rates: np.ndarray | None, rng: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
     """The items of a run of all ways by task; ``rates`` of the ways, or None for a model that guesses."""
     is_right = None if rates is None else looking(setting, rates, rng)
-    numbers = [np.array(NUM_OPTIONS[: setting.kinds])] * setting.images
-    counts = np.stack(numbers)
+    counts = np.tile(NUM_OPTIONS[: setting.kinds], (setting.images, 1))
     original = (rng.random(counts.shape) * (counts - 1)).astype(int)
     tasks: dict[str, list[dict[str, Any]]] = {}
     for way, name in enumerate(("", *catalog.VARIANTS)):
@@ -103,9 +104,7 @@ def _summaries(setting: Setting, rates: np.ndarray | None, data_sets: int, seed:
         ways = list(found["ways"].values())
         variants = ways[1:]
         singles = [(way["difference_ci_low"], way["difference_ci_high"]) for way in variants]
-        together = [
-            (way["difference_simultaneous_ci_low"], way["difference_simultaneous_ci_high"]) for way in variants
-        ]
+        together = [(way["difference_simultaneous_ci_low"], way["difference_simultaneous_ci_high"]) for way in variants]
         yield {
             "recall p": np.mean([way["recall_std_p"] <= LEVEL for way in ways]),
             "recall p, any of 7": any(way["recall_std_p_adjusted"] <= LEVEL for way in ways),
@@ -127,11 +126,33 @@ def _summaries(setting: Setting, rates: np.ndarray | None, data_sets: int, seed:
         }
 
 
-def rows(cases: list[tuple[str, Setting, np.ndarray | None]], figures: tuple[str, ...], data_sets: int, seed: int) -> Iterator[list[str]]:
-    """A row for each case: figures in percent, averaged over the data sets."""
-    for name, setting, rates in cases:
-        found = list(_summaries(setting, rates, data_sets, seed))
-        yield [setting.shown(), name, *(f"{100 * np.mean([one[figure] for one in found]):.1f}" for figure in figures)]
+@dataclass(frozen=True)
+class Row:
+    """Data sets of one setting and kind of model, each summarized."""
+
+    setting: Setting
+    name: str
+    summaries: list[dict[str, float]]
+
+    def shown(self, figures: tuple[str, ...]) -> list[str]:
+        """The figures in percent, averaged over the data sets."""
+        means = (np.mean([summary[figure] for summary in self.summaries]) for figure in figures)
+        return [self.setting.shown(), f"{len(self.summaries)}", self.name, *(f"{100 * mean:.1f}" for mean in means)]
+
+
+def simulated(effects: np.ndarray | None, data_sets: int, seed: int) -> list[Row]:
+    """Rows of all settings: of few images several accuracies, of many one; a guessing model without ``effects``."""
+    found = []
+    for setting, number in [*((one, data_sets) for one in SMALL), *((one, data_sets // 3) for one in LARGE)]:
+        for rate in (RATE,) if effects is None or setting in LARGE else RATES:
+            rates = None if effects is None else np.clip(rate + effects, 0.01, 0.99)
+            name = "guesses" if rates is None else f"{100 * rate:g}"
+            found.append(Row(setting, name, list(_summaries(setting, rates, number, seed))))
+    return found
+
+
+def table(rows: list[Row], figures: tuple[str, ...]) -> str:
+    return markdown_table(["images x kinds", "data sets", "accuracy", *figures], [row.shown(figures) for row in rows])
 
 
 EQUAL = (
@@ -158,50 +179,55 @@ INTERVALS = ("one interval", "all single intervals", "all simultaneous", "width"
 
 
 def sections(data_sets: int, seed: int) -> Iterator[str]:
-    num_ways = 1 + len(catalog.VARIANTS)
-    equal = [(f"{100 * rate:g}", setting, np.full(num_ways, rate)) for setting in SETTINGS for rate in RATES]
-    yield (
-        "## No preference, no effect\n\nAll ways have one true accuracy, and any letter is as good as another. `p` and `any`: how many of "
-        f"100 are at most {100 * LEVEL:g} %; the others are means.\n\n"
-        + markdown_table(["images x kinds", "accuracy", *EQUAL], rows(equal, EQUAL, data_sets, seed))
-    )
-    guessing = [("guess", setting, None) for setting in SETTINGS]
-    yield (
-        f"## A model that guesses, and likes A\n\nIt says A in {100 * PREFERENCE:g} % of the questions and any letter in the others. The same "
-        "option is then picked by chance alone; that it has a preference should be found (`recall p`).\n\n"
-        + markdown_table(["images x kinds", "model", *GUESSING], rows(guessing, GUESSING, data_sets, seed))
-    )
     effects = np.array([0.0, *EFFECTS])
-    apart = [(f"{100 * rate:g}", s, np.clip(rate + effects, 0.01, 0.99)) for s in SETTINGS for rate in RATES]
+    equal, apart = (simulated(added, data_sets, seed) for added in (np.zeros_like(effects), effects))
+    yield (
+        "## No preference, no effect\n\nAll ways have one true accuracy, and any letter is as good as another. `p` and "
+        f"`any`: how many of 100 are at most {100 * LEVEL:g} %; the others are means.\n\n" + table(equal, EQUAL)
+    )
+    yield (
+        f"## A model that guesses, and likes A\n\nIt says A in {100 * PREFERENCE:g} % of the questions and any letter in the "
+        "others. The same option is then picked by chance alone; that it has a preference should be found "
+        "(`recall p`).\n\n" + table(simulated(None, data_sets, seed), GUESSING)
+    )
+    added = ", ".join(f"{100 * effect:+g}" for effect in EFFECTS)
     yield (
         "## Intervals of differences\n\nCoverage in percent: first without an effect, then where the variants add "
-        f"{', '.join(f'{100 * effect:+g}' for effect in EFFECTS)} points (within 1 to 99 %). `one interval`: a given one of the "
-        "six; `all single`: all six of them at once; `all simultaneous`: those that are printed.\n\n"
-        + markdown_table(["images x kinds", "accuracy", *INTERVALS], rows(equal, INTERVALS, data_sets, seed))
-        + "\n\n"
-        + markdown_table(["images x kinds", "accuracy", *INTERVALS], rows(apart, INTERVALS, data_sets, seed))
+        f"{added} points (within 1 to 99 %). `one interval`: a given one of the six; `all single`: all six of them at "
+        f"once; `all simultaneous`: those that are printed.\n\n{table(equal, INTERVALS)}\n\n{table(apart, INTERVALS)}"
     )
-    items = run(Setting(RELEASE_IMAGES, 5), np.full(num_ways, 0.5), np.random.default_rng(seed))
-    timing = side_by_side({"all": lambda: robustness.report(items)}, repeats=1)["all"]
+    items = run(Setting(RELEASE_IMAGES, 5), np.full(len(effects), RATE), np.random.default_rng(seed))
+    start = time.process_time()
+    robustness.report(items)
     yield (
-        "## Speed\n\n"
-        f"All statistics of seven ways of {5 * RELEASE_IMAGES:,} questions, the release's number: {shown(timing.seconds)}."
+        f"## Speed\n\nAll statistics of seven ways of {5 * RELEASE_IMAGES:,} questions, the release's number: "
+        f"{time.process_time() - start:.1f} s of processor time."
     )
 
 
-READING = """`robustness.report` on simulated answers; the script describes how they are drawn. All figures in percent, of
-{data_sets:,} data sets a row; the Monte Carlo error of 5 and of 95 is {error:.1f} points."""
+READING = """`robustness.report` on simulated answers; the script describes how they are drawn. All figures in percent. The Monte Carlo
+error of 5 and of 95 is {error:.1f} points of {data_sets:,} data sets, and less where ways or variants are averaged."""
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="False positives, null values and intervals of variants, on simulated answers.")
-    parser.add_argument("--data-sets", type=int, default=500, help="simulated for each row (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description="False positives, null values and intervals of variants, on simulated answers."
+    )
+    parser.add_argument(
+        "--data-sets",
+        type=int,
+        default=300,
+        help="simulated for each row of few images, a third of them of many (default: %(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
     command = f"python benchmarks/variants.py --data-sets {args.data_sets} --seed {args.seed}"
     reading = READING.format(data_sets=args.data_sets, error=100 * math.sqrt(0.95 * 0.05 / args.data_sets))
-    text = "\n\n".join(["# Variants", origin(command, "numpy", "scipy"), reading, *sections(args.data_sets, args.seed)]) + "\n"
+    text = (
+        "\n\n".join(["# Variants", origin(command, "numpy", "scipy"), reading, *sections(args.data_sets, args.seed)])
+        + "\n"
+    )
     print(text, end="")
     if args.out:
         args.out.write_text(text, encoding="utf-8")

@@ -154,7 +154,11 @@ def _compared(variant: _Way, original: _Way, common: Sequence[Key], num_compared
     paired = compare_pair(scores, others, images)
     # Bonferroni's: as variants share the original answers, the chance that any leaves out the truth is a little less.
     simultaneous = 1 - (1 - CONFIDENCE_LEVEL) / num_compared
-    figures: dict[str, Any] = {"n_paired": len(common), "n_images": paired.num_clusters, "difference": paired.difference}
+    figures: dict[str, Any] = {
+        "n_paired": len(common),
+        "n_images": paired.num_clusters,
+        "difference": paired.difference,
+    }
     for name, level in (("difference_ci", CONFIDENCE_LEVEL), ("difference_simultaneous_ci", simultaneous)):
         interval = difference_interval(scores - others, images, confidence_level=level)
         figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}

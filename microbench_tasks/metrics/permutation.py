@@ -45,7 +45,12 @@ class PermutationTest:
 
 
 def recall_std_test(
-    scores: ArrayLike, letters: ArrayLike, strata: ArrayLike, *, num_permutations: int = NUM_PERMUTATIONS, seed: int = SEED
+    scores: ArrayLike,
+    letters: ArrayLike,
+    strata: ArrayLike,
+    *,
+    num_permutations: int = NUM_PERMUTATIONS,
+    seed: int = SEED,
 ) -> PermutationTest:
     """Test whether being right depends on the letter of the right option.
 
@@ -88,7 +93,12 @@ def recall_std_test(
 
 
 def agreement_test(
-    first: ArrayLike, second: ArrayLike, strata: ArrayLike, *, num_permutations: int = NUM_PERMUTATIONS, seed: int = SEED
+    first: ArrayLike,
+    second: ArrayLike,
+    strata: ArrayLike,
+    *,
+    num_permutations: int = NUM_PERMUTATIONS,
+    seed: int = SEED,
 ) -> PermutationTest:
     """Test whether two answers to the same questions agree more often than independent ones.
 
@@ -155,10 +165,14 @@ def spread_test(
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 2 or not values.size or not np.isfinite(values).all():
-        raise ValueError(f"Expected finite scores of shape (ways, questions), at least one of each; got {values.shape}.")
+        raise ValueError(
+            f"Expected finite scores of shape (ways, questions), at least one of each; got {values.shape}."
+        )
     image = _codes("clusters", clusters, values.shape[1:])
     num_ways, num_questions = values.shape
-    sums = np.column_stack([np.bincount(image[order], weights=row[order]) for row in values for order in [np.argsort(row)]])
+    sums = np.column_stack(
+        [np.bincount(image[order], weights=row[order]) for row in values for order in [np.argsort(row)]]
+    )
     # What no permutation changes: the order of the ways, and images on which they are equal.
     sums = np.sort(sums, axis=1)
     unequal = sums[np.ptp(sums, axis=1) > _ROUNDING]
@@ -167,7 +181,9 @@ def spread_test(
     if len(unequal) >= _LIMIT_CLUSTERS:
         sigma = math.sqrt(unequal.var(axis=1, ddof=1).sum()) / num_questions
         p = float(stats.studentized_range.sf(observed / sigma, num_ways, np.inf))
-        return PermutationTest(observed, sigma * _mean_normal_range(num_ways), min(max(p, 1 / (num_permutations + 1)), 1.0))
+        return PermutationTest(
+            observed, sigma * _mean_normal_range(num_ways), min(max(p, 1 / (num_permutations + 1)), 1.0)
+        )
     rng = np.random.default_rng(seed)
     drawn = (rng.permuted(unequal, axis=1).sum(axis=0) for _ in range(num_permutations))
     return _tested(observed, np.array([np.ptp(totals) for totals in drawn]) / num_questions)
