@@ -12,7 +12,7 @@ from microbench_tasks import (
     baseline,
     catalog,
     documents,
-    plugin,
+    patches,
     prompts,
     rescoring,
     robustness,
@@ -152,7 +152,7 @@ def test_the_prompt_says_the_same_in_other_words():
 
 def test_the_harness_finds_them_by_tag_and_no_group_has_them(use_source):
     use_source("demo")
-    plugin.install()
+    patches.install()
     manager = TaskManager()
     assert set(manager.match_tasks(["microbench_robustness_*"])) == set(catalog.VARIANTS)
     assert set(manager.task_index["microbench_robustness"]["task"]) == set(catalog.VARIANTS)
