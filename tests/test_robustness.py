@@ -7,7 +7,7 @@ import pytest
 import release
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks import baseline, catalog, documents, plugin, prompts, rescoring, robustness, score_table, source, variants
+from microbench_tasks import baseline, catalog, documents, patches, prompts, rescoring, robustness, score_table, source, variants
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.results import microbench_process_results
 from microbench_tasks.schema import DataError
@@ -138,7 +138,7 @@ def test_the_prompt_says_the_same_in_other_words():
 
 def test_the_harness_finds_them_by_tag_and_no_group_has_them(use_source):
     use_source("demo")
-    plugin.install()
+    patches.install()
     manager = TaskManager()
     assert set(manager.match_tasks(["microbench_robustness_*"])) == set(catalog.VARIANTS)
     assert set(manager.task_index["microbench_robustness"]["task"]) == set(catalog.VARIANTS)
