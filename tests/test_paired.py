@@ -488,3 +488,11 @@ def test_figures_are_plain_numbers_once_listed():
     found = compare_models(*models_about_images(2, 10, seed=16))
     json.dumps({name: getattr(found, name).tolist() for name in FIGURES} | {"critical": found.critical})
     json.dumps(vars(compare_pair([1, 1, 0, 1], [0, 1, 1, 1], [1, 1, 2, 3])))
+
+
+def test_an_interval_is_hardly_wider_where_one_model_is_ahead_on_all_images():
+    """315 images of five questions; the normal interval is the oracle."""
+    rng = np.random.default_rng(17)
+    images = np.repeat(np.arange(315), 5)
+    found = compare_pair(rng.random(1575) < 0.98, rng.random(1575) < 0.18, images)
+    assert 1 < (found.high - found.low) / (2 * 1.96 * found.standard_error) < 1.15
