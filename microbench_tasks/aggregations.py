@@ -5,7 +5,7 @@ the items they were made of, so that a group pools questions instead of averagin
 
 The harness computes for a group only what its tasks have too. A group's further figures are
 made of those of the task metric that their function names in ``derived_from``
-(`microbench_tasks.plugin` sees to it).
+(`microbench_tasks.patches.scoring` sees to it).
 
 ``acc_ci_*`` reproduces the paper's interval: a basic bootstrap of questions (``MICROBENCH_INTERVAL=percentile``:
 a percentile bootstrap). The intervals to quote are the others, ``acc_image_ci_*``, ``acc_macro_ci_*``,
@@ -27,6 +27,9 @@ from loguru import logger
 from microbench_tasks import item_intervals, reading_changes
 from microbench_tasks.metrics.bootstrap import METHODS, NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
+from microbench_tasks.metrics.variance import variance_components
+from microbench_tasks.notices import warn_once
+from microbench_tasks.repeats import each_answer
 from microbench_tasks.schema import DataError
 
 INTERVAL_SETTING = "MICROBENCH_INTERVAL"
@@ -57,15 +60,15 @@ class Figure(float):
 
 
 class Counts(dict):
-    """How often each of several things occurs among items (``made_of``); what never does is left out."""
+    """Several figures of items (``made_of``), such as how often each of several things occurs among them."""
 
     made_of: Items
 
-    def __init__(self, counts: Mapping[str, int], made_of: Items) -> None:
+    def __init__(self, counts: Mapping[str, Any], made_of: Items) -> None:
         super().__init__(counts)
         self.made_of = made_of
 
-    def __reduce__(self) -> tuple[type, tuple[dict[str, int]]]:
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
         """Copies and pickles are plain mappings."""
         return dict, (dict(self),)
 
@@ -105,12 +108,39 @@ def microbench_counts(items: Items) -> Counts:
 
 def microbench_unparsed(items: Items) -> Figure:
     """The share of responses in which the strict rule reads no answer; they count as wrong."""
-    return Figure(_mean([item["kind"] != "parsed" for item in items]), items)
+    return Figure(_mean([answer["kind"] != "parsed" for answer in each_answer(items)]), items)
 
 
 def microbench_unparsed_by_kind(items: Items) -> Counts:
     """How many responses are unparsed, by kind."""
-    return Counts(collections.Counter(sorted(item["kind"] for item in items if item["kind"] != "parsed")), items)
+    kinds = sorted(answer["kind"] for answer in each_answer(items))
+    return Counts(collections.Counter(kind for kind in kinds if kind != "parsed"), items)
+
+
+def microbench_repeats(items: Items) -> Counts:
+    """Where questions were answered several times: the number of answers to each, and the variance of their scores.
+
+    ``variance_between`` is that of the questions' expected scores, ``variance_within`` the mean variance of the answers
+    to one question. Both are unbiased (`microbench_tasks.metrics.variance`), and rounded to six decimals.
+    """
+    if all(item["num_distinct"] == 1 for item in items):
+        warn_once(
+            "Micro-Bench: in some task, all answers to each question are the same text, although questions were asked "
+            "several times: decoding is greedy, or the model, its server or a cache gave one answer for all. "
+            "variance_within of that task is 0 and was not measured."
+        )
+    found = variance_components([item["scores"] for item in items])
+    numbers = sorted({len(item["scores"]) for item in items})
+    figures = {
+        "answers": numbers[0] if len(numbers) == 1 else numbers,
+        "variance_between": _rounded(found.between),
+        "variance_within": _rounded(found.within),
+    }
+    return Counts(figures, items)
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)
 
 
 def microbench_failed(items: Items) -> int:
@@ -119,14 +149,15 @@ def microbench_failed(items: Items) -> int:
     They count as wrong. The harness keeps no failed request in its cache for tasks of ours, so that the same command asks them again.
     Text removed from the other responses (prompts, reasoning, chat tokens) is counted in a log line.
     """
-    beside = reading_changes.taken_off(items)
+    answers = each_answer(items)
+    beside = reading_changes.taken_off(answers)
     if beside:
         logger.info(f"Micro-Bench ({_asked_about(items)}): removed before the answer was read: {beside}.")
-    failed = [item for item in items if item["failed"]]
+    failed = [answer for answer in answers if answer["failed"]]
     if failed:
         named = ", ".join(f"{item['image']} ({item['kind']})" for item in failed[:_NAMED])
         more = f" and {len(failed) - _NAMED} more; with --log_samples the samples file names all" if len(failed) > _NAMED else ""
-        logger.warning(f"Micro-Bench: {len(failed)} of {len(items)} requests got no response and count as wrong: {named}{more}. With --use_cache the same command asks these again, and no other.")
+        logger.warning(f"Micro-Bench: {len(failed)} of {len(answers)} requests got no response and count as wrong: {named}{more}. With --use_cache the same command asks these again, and no other.")
     return len(failed)
 
 
@@ -156,17 +187,17 @@ def microbench_grit_ci_high(items: Items) -> Figure:
 
 def microbench_boxes_unparsed(items: Items) -> Figure:
     """The share of responses that hold no box and do not say that there is none; they count as no prediction."""
-    return Figure(_mean([item["kind"] == "unparsed" for item in items]), items)
+    return Figure(_mean([answer["kind"] == "unparsed" for answer in each_answer(items)]), items)
 
 
 def microbench_boxes_truncated(items: Items) -> Figure:
     """The share of responses that break off; the boxes before that count."""
-    return Figure(_mean([item["kind"] == "truncated" for item in items]), items)
+    return Figure(_mean([answer["kind"] == "truncated" for answer in each_answer(items)]), items)
 
 
 def microbench_number_of_boxes(items: Items) -> int:
     """How many predicted boxes, over all responses, something is true of."""
-    return sum(item["count"] for item in items)
+    return sum(answer["count"] for answer in each_answer(items))
 
 
 # --- groups --------------------------------------------------------------------------
@@ -206,12 +237,14 @@ microbench_group_acc_ci_high = _official(microbench_acc_ci_high)
 microbench_group_acc_image_ci_low = _official(microbench_acc_image_ci_low)
 microbench_group_acc_image_ci_high = _official(microbench_acc_image_ci_high)
 microbench_group_counts = _official(microbench_counts)
+microbench_group_repeats = _official(microbench_repeats)
 microbench_group_unparsed = _official(microbench_unparsed)
 microbench_group_unparsed_by_kind = _official(microbench_unparsed_by_kind)
 microbench_group_grit = _pooled(microbench_grit)
 microbench_group_grit_ci_low = _pooled(microbench_grit_ci_low)
 microbench_group_grit_ci_high = _pooled(microbench_grit_ci_high)
 microbench_group_boxes_counts = _pooled(microbench_counts)
+microbench_group_boxes_repeats = _pooled(microbench_repeats)
 microbench_group_boxes_unparsed = _pooled(microbench_boxes_unparsed)
 microbench_group_boxes_truncated = _pooled(microbench_boxes_truncated)
 

@@ -100,7 +100,11 @@ def _add_rescore(commands: argparse._SubParsersAction) -> None:
     )
     rescore.add_argument("paths", type=Path, nargs="+", metavar="LOGS", help="folder of a run, or its …_samples_….jsonl files")
     rescore.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder contains several: what stands before _samples_ in the files' names")
-    rescore.add_argument("--new-datasets", action="store_true", help="also show intervals for new datasets: each dataset counts as one observation, instead of each image")
+    rescore.add_argument(
+        "--new-datasets",
+        action="store_true",
+        help="also show intervals for new datasets: each dataset counts as one observation, instead of each image",
+    )
     rescore.add_argument("--out", type=Path, default=None, metavar="FILE", help="also write all scores, letter histograms and what variants show as JSON")
     rescore.set_defaults(run_command=_rescore)
 

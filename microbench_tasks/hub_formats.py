@@ -33,7 +33,7 @@ _REPOSITORY = re.compile(r"https://huggingface\.co/([\w.-]+/[\w.-]+)/?")
 
 @dataclass(frozen=True)
 class Headline:
-    """The one figure of a task or group: ``metric`` is ``acc`` or ``grit``; with its 95 % interval and what it is about."""
+    """The one figure of a task or group, ``acc`` or ``grit``, with its 95 % interval and the number of observations."""
 
     name: str
     metric: str
@@ -160,25 +160,44 @@ def _body(manifest: Mapping[str, Any]) -> str:
 def _how_to_read(manifest: Mapping[str, Any]) -> str:
     quoted, paper = manifest["settings"]["interval"]["quoted"], manifest["settings"]["interval"]["paper"]
     return (
-        f"Scores are fractions from 0 to 1, in brackets their {quoted['confidence_level'] * 100:g} % intervals ({quoted['method']}). {ABOUT_IMAGES} "
-        "n: questions, or pairs of an image and a class where boxes are asked for. Chance: the mean of 1 / number of options. "
-        "Majority: the accuracy of always giving, of the options offered, the one that is most often right in the task; it needs no image. "
-        "`acc` goes by the paper's rule, `acc_strict` counts only answers that are stated, `unparsed` is the share without one. "
-        f"The paper's intervals ({paper['method']} bootstrap, {paper['num_resamples']} resamples, seed {paper['seed']}) are in submission.json, under `acc_ci_low` and `acc_ci_high`."
+        f"Scores are fractions from 0 to 1, in brackets their {quoted['confidence_level'] * 100:g} % intervals "
+        f"({quoted['method']}). {ABOUT_IMAGES} "
+        "n: questions, or pairs of an image and a class where boxes are asked for. "
+        "Chance: the mean of 1 / number of options. "
+        "Majority: the accuracy of always giving, of the options offered, the one that is most often right in the task; "
+        "it needs no image. "
+        "`acc` goes by the paper's rule, `acc_strict` counts only answers that are stated, "
+        "`unparsed` is the share without one. "
+        f"The paper's intervals ({paper['method']} bootstrap, {paper['num_resamples']} resamples, seed {paper['seed']}) "
+        "are in submission.json, under `acc_ci_low` and `acc_ci_high`."
     )
 
 
 def _score_table(manifest: Mapping[str, Any]) -> list[str]:
     header = ["", "n", "images", "datasets", "chance", "majority", "metric", "score", "acc_strict", "unparsed"]
-    lines = [f"| {' | '.join(header)} |".replace("|  |", "| |"), "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- | ---: | ---: |"]
+    lines = [
+        f"| {' | '.join(header)} |".replace("|  |", "| |"),
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- | ---: | ---: |",
+    ]
     for headline in headlines(manifest):
         figures = manifest["scores"][headline.name]
         questions = headline.metric == "acc"
-        levels = [f"{manifest[level][headline.name]:.3f}" if questions and headline.name in manifest[level] else "" for level in ("chance", "majority")]
+        levels = [
+            f"{manifest[level][headline.name]:.3f}" if questions and headline.name in manifest[level] else ""
+            for level in ("chance", "majority")
+        ]
         strict, unparsed = (f"{figures[name]:.4f}" if name in figures and figures[name] is not None else "" for name in (("acc_strict", "unparsed") if questions else ("", "boxes_unparsed")))
         score = f"{headline.value:.4f} [{headline.low:.4f}, {headline.high:.4f}]"
         counts = [str(count) for count in (headline.questions, headline.images, headline.datasets)]
-        cells = [f"`{headline.name}`{_data_mark(manifest, headline.name)}", *counts, *levels, headline.metric, score, strict, unparsed]
+        cells = [
+            f"`{headline.name}`{_data_mark(manifest, headline.name)}",
+            *counts,
+            *levels,
+            headline.metric,
+            score,
+            strict,
+            unparsed,
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -243,8 +262,10 @@ def _notes(manifest: Mapping[str, Any], headline: Headline) -> str:
     boxes = manifest["settings"]["boxes"] if headline.metric == "grit" else None
     asked = f"; boxes asked for and read as {boxes['convention']} (chosen by {plain(boxes['chosen_by'])})" if boxes else ""
     return (
-        f"{name}, a fraction from 0 to 1; {quoted['confidence_level'] * 100:g} % interval [{headline.low:.4f}, {headline.high:.4f}] ({quoted['method']}); "
-        f"n = {headline.questions}, {headline.images} images, {headline.datasets} datasets; lmms-eval, microbench-lmms {versions['microbench']}, task version {versions['task']}{asked}"
+        f"{name}, a fraction from 0 to 1; {quoted['confidence_level'] * 100:g} % interval "
+        f"[{headline.low:.4f}, {headline.high:.4f}] ({quoted['method']}); "
+        f"n = {headline.questions}, {headline.images} images, {headline.datasets} datasets; "
+        f"lmms-eval, microbench-lmms {versions['microbench']}, task version {versions['task']}{asked}"
     )
 
 

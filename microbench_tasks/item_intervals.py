@@ -31,23 +31,30 @@ def dataset_of(item: Item) -> str:
 
 def count(items: Sequence[Item]) -> dict[str, int]:
     """Count questions (of boxes: images and classes asked for), images and datasets."""
-    images = {image_of(item) for item in items}
-    return {"questions": len(items), "images": len(images), "datasets": len({dataset_of({"image": image}) for image in images})}
+    images, datasets = ({label(item) for item in items} for label in (image_of, dataset_of))
+    return {"questions": len(items), "images": len(images), "datasets": len(datasets)}
 
 
 def paper_interval(items: Sequence[Item], settings: Mapping[str, Any]) -> Interval:
-    """Bootstrap interval of the mean score as in the paper, each question by itself; ``settings`` of `bootstrap_interval`."""
+    """Bootstrap interval of the mean score as in the paper, each question by itself.
+
+    ``settings`` are those of `bootstrap.bootstrap_interval`.
+    """
     return _paper_interval(_scores(items).tobytes(), tuple(settings.items()))
 
 
 def accuracy_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
     """The interval of the mean of scores that are right or wrong; see `intervals.accuracy_interval`."""
-    return _clustered_interval(intervals.accuracy_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes())
+    return _clustered_interval(
+        intervals.accuracy_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
+    )
 
 
 def score_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
     """The interval of the mean of scores between 0 and 1, such as GRIT; see `intervals.score_interval`."""
-    return _clustered_interval(intervals.score_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes())
+    return _clustered_interval(
+        intervals.score_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
+    )
 
 
 def macro_interval(tasks: Sequence[Sequence[Item]], cluster: Cluster = image_of) -> Interval:

@@ -24,6 +24,7 @@ from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
 from microbench_tasks.metrics.majority import majority_accuracy
 from microbench_tasks.reading_changes import changes, taken_off
+from microbench_tasks.repeats import num_answers
 from microbench_tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError, without_repeats
 from microbench_tasks.source import TASK_VERSION, without_path
@@ -167,28 +168,41 @@ def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
     answers: dict[str, list[dict[str, Any]]] = {}
     for name in progress(run.samples):
         samples, items = _task_items(run, name)
-        aggregated[name] = {metric: aggregate([item[metric] for item in items]) for metric, aggregate in definitions.aggregations(name).items()}
+        aggregated[name] = _aggregated(name, items)
         rescored.num_samples[name] = len(items)
         answers[name] = [item["acc"] for item in items if "acc" in item]
         rescored.num_in_total[name] = sum(answer["in_total"] for answer in answers[name])
         rescored.notes += _notes_on_samples(run, name, samples, items)
-        rescored.samples[name] = sorted((ScoredSample(sample["doc_id"], sample.get("input", ""), _response(sample), item) for sample, item in zip(samples, items)), key=lambda sample: sample.doc_id)
+        rescored.samples[name] = sorted((ScoredSample(sample["doc_id"], sample.get("input", ""), _responses(sample)[0], item) for sample, item in zip(samples, items)), key=lambda sample: sample.doc_id)
         if catalog.ALL_TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
     rescored.robustness = robustness.report({name: [sample.items for sample in samples] for name, samples in rescored.samples.items() if catalog.ALL_TASKS[name].subject != "boxes"})
     groups = [group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()]
     rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in groups}
     rescored.chance, rescored.majority = _without_sight(answers, groups)
-    rescored.notes += _notes_on_figures(run, rescored.scores)
+    rescored.notes += [*_notes_on_repeats(rescored.samples), *_notes_on_figures(run, rescored.scores)]
     return rescored
 
 
-def _without_sight(answers: Mapping[str, Sequence[Mapping[str, Any]]], groups: Iterable[str]) -> tuple[dict[str, float], dict[str, float]]:
+def _aggregated(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the figures of a task. Some metrics are only there if questions were asked several times."""
+    found = {metric: [item[metric] for item in items if metric in item] for metric in definitions.aggregations(name)}
+    return {metric: definitions.aggregations(name)[metric](values) for metric, values in found.items() if values}
+
+
+def _without_sight(
+    answers: Mapping[str, Sequence[Mapping[str, Any]]], groups: Iterable[str]
+) -> tuple[dict[str, float], dict[str, float]]:
     """Chance and majority accuracy of each task and group with questions, given the ``acc`` items of each task."""
     counted = {task: [(task, answer) for answer in found] for task, found in answers.items()}
-    counted |= {group: [pair for task in catalog.tasks_named([group]) for pair in counted[task] if pair[1]["in_total"]] for group in groups}
+    counted |= {
+        group: [pair for task in catalog.tasks_named([group]) for pair in counted[task] if pair[1]["in_total"]]
+        for group in groups
+    }
     asked = {name: found for name, found in counted.items() if found}
-    chance = {name: math.fsum(1 / len(answer["options"]) for _, answer in found) / len(found) for name, found in asked.items()}
+    chance = {
+        name: math.fsum(1 / len(answer["options"]) for _, answer in found) / len(found) for name, found in asked.items()
+    }
     majority = {}
     for name, found in asked.items():
         kinds = [(task, answer["kind"]) for task, answer in found]
@@ -202,10 +216,10 @@ def _right_option(answer: Mapping[str, Any]) -> str:
     return answer["options"][LETTERS.index(answer["gold"])]
 
 
-def document_scores(run: LoggedRun, task: str) -> dict[int, float]:
-    """The score of each document of one task of a run, computed from its response; raises as `rescore` does."""
+def document_items(run: LoggedRun, task: str) -> dict[int, dict[str, Any]]:
+    """Return the items of each document of one task of a run, computed from its response; raise as `rescore` does."""
     samples, items = _task_items(run, task)
-    return {sample["doc_id"]: item["score"] for sample, item in zip(samples, items)}
+    return {sample["doc_id"]: item for sample, item in zip(samples, items)}
 
 
 def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -216,6 +230,12 @@ def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[d
     if asked is not None and len(numbered) != asked:
         raise DataError(f"{file}: holds {len(numbered)} samples, but the run asked {asked} documents ({run.results.name}). The file is not whole: copy it again, or run again.")
     items = [_scored(task, line, sample, file=file, run=run) for line, sample in numbered]
+    for (line, _), item in zip(numbered, items):
+        if num_answers(item) != num_answers(items[0]):
+            raise DataError(
+                f"{file}, line {line}: expected {num_answers(items[0])} answer(s) as on the first line, "
+                f"got {num_answers(item)}. The file is not as the harness wrote it: copy it again."
+            )
     return [sample for _, sample in numbered], items
 
 
@@ -260,26 +280,47 @@ def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], 
     return notes
 
 
+def _notes_on_repeats(samples: Mapping[str, Sequence[ScoredSample]]) -> list[str]:
+    numbers: dict[int, list[str]] = {}
+    for task, found in samples.items():
+        numbers.setdefault(num_answers(found[0].items), []).append(task)
+    return [
+        f"{', '.join(tasks)}: {number} answers to each question (--repeats). Scores are means over all of them; "
+        "letters, options and probabilities are those of the first"
+        for number, tasks in numbers.items()
+        if number > 1
+    ]
+
+
 def _notes_on_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Where the results file says otherwise: by another kind of interval, by an edit, or by another version."""
     computed = interval_settings()
     recorded = next((found for task in run.samples if (found := run.metadata(task).get("interval"))), computed)
-    if is_older_record(recorded):
-        return [
-            f"the run is of an earlier version, whose intervals were all bootstrap intervals ({recorded}); here acc_ci is computed "
-            f"as {computed['paper']}, every other interval as {computed['quoted']}"
-        ]
+    is_older = is_older_record(recorded)
+    paper, quoted = (recorded, None) if is_older else (recorded.get("paper"), recorded.get("quoted"))
     notes = []
-    if recorded.get("paper") != computed["paper"]:
+    if paper != computed["paper"]:
+        how = f"acc_ci is computed as {computed['paper']}, that of the run as {paper}"
+        notes.append(f"{how}: set {INTERVAL_SETTING} to compute it alike")
+    if is_older:
         notes.append(
-            f"acc_ci is computed as {computed['paper']}, that of the run as {recorded.get('paper')}: set {INTERVAL_SETTING} to compute it alike"
+            "the run is of an earlier version, whose intervals were all bootstrap intervals: "
+            f"every interval but acc_ci is computed anew ({computed['quoted']})"
         )
-    if recorded.get("quoted") != computed["quoted"]:
-        notes.append(f"intervals other than acc_ci are computed as {computed['quoted']}, those of the run as {recorded.get('quoted')}")
-    if notes:
-        return notes
-    differing = differing_figures(run, scores)
-    return [f"{len(differing)} figure(s) differ from the results file, such as {differing[0]}"] if differing else []
+    elif quoted != computed["quoted"]:
+        notes.append(f"intervals other than acc_ci are computed as {computed['quoted']}, those of the run as {quoted}")
+    incomparable = [] if paper == computed["paper"] else ["acc_ci_low", "acc_ci_high"]
+    if quoted != computed["quoted"]:
+        metrics = {metric for figures in scores.values() for metric in figures}
+        incomparable += [metric for metric in metrics if "_ci_" in metric and not metric.startswith("acc_ci_")]
+    comparable = {
+        name: {metric: value for metric, value in figures.items() if metric not in incomparable}
+        for name, figures in scores.items()
+    }
+    differing = differing_figures(run, comparable)
+    if differing:
+        notes.append(f"{len(differing)} figure(s) differ from the results file, such as {differing[0]}")
+    return notes
 
 
 def is_older_record(recorded: Mapping[str, Any]) -> bool:
@@ -372,7 +413,7 @@ def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path
 
 
 # What the item that a sample is scored by holds, and how the harness logs the sample itself.
-_FIELDS_OF_SAMPLE = {"target": str, "filtered_resps": str, "input": str}
+_FIELDS_OF_SAMPLE = {"target": str, "filtered_resps": (str, list), "input": str}
 _FIELDS_OF_ITEM = {"image_id": str, "dataset": str, "kind": str}
 _FIELDS_OF_ANSWER = _FIELDS_OF_ITEM | {"options": list, "gold": str}
 _FIELDS_OF_BOXES = _FIELDS_OF_ITEM | {"expression": str, "width": int, "height": int, "boxes": list, "convention": str, "model_input_size": list}
@@ -388,14 +429,16 @@ def _wrong_field(task: catalog.Task, sample: dict[str, Any]) -> str | None:
     found += [(f"{name}.{field}", item.get(field), kind) for field, kind in fields.items()] if item is not None else []
     for place, value, kind in found:
         if not isinstance(value, kind):
-            return f"{place}: expected {kind.__name__}, got {value!r}"
+            expected = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+            return f"{place}: expected {expected}, got {value!r}"
     if name == "acc" and item is not None and item["gold"] not in list(LETTERS[: len(item["options"])]):
         return f"acc.gold: expected a letter of {len(item['options'])} options, got {item['gold']!r}"
     return None
 
 
 def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:
-    response, prompt = _response(sample), sample.get("input", "")
+    responses, prompt = _responses(sample), sample.get("input", "")
+    response = responses if len(responses) > 1 else responses[0]
     if not isinstance(prompt, str):
         raise TypeError("input")
     item = sample.get("grit" if task.subject == "boxes" else "acc")
@@ -414,9 +457,13 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
     return microbench_process_results(doc, [response], prompt)
 
 
-def _response(sample: dict[str, Any]) -> str:
+def _responses(sample: Mapping[str, Any]) -> list[str]:
+    """Return the responses of a sample: one, or all of those that ``--repeats`` asked for."""
+    logged = sample["filtered_resps"]
+    if isinstance(logged, list) and not (len(logged) > 1 and all(isinstance(response, str) for response in logged)):
+        raise TypeError("filtered_resps")
     # The harness takes white space off a response before it is scored.
-    return (sample["filtered_resps"] or "").strip()
+    return [(response or "").strip() for response in (logged if isinstance(logged, list) else [logged])]
 
 
 def _document(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:

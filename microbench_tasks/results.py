@@ -1,4 +1,4 @@
-"""From one response to the items that the harness logs and aggregates.
+"""From the responses to one document to the items that the harness logs and aggregates.
 
 Items carry what scoring the same response again needs, since the harness keeps items but
 neither document nor arguments.
@@ -13,24 +13,25 @@ from microbench_tasks.answers import LETTERS
 from microbench_tasks.boxes import Size
 from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
 from microbench_tasks.metrics.grit import grit_score
-from microbench_tasks.parsing.response import AnswerText, first_response, parse_answer, parse_box_answer
+from microbench_tasks.parsing.response import AnswerText, parse_answer, parse_box_answer
 from microbench_tasks.prompts import microbench_doc_to_text
+from microbench_tasks.repeats import all_responses, combined
 from microbench_tasks.schema import CLASSIFICATION_KIND
 
 
 def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: str | None = None) -> dict[str, Any]:
-    """Score one response to one question, by the paper's rule and by the strict one.
+    """Score the responses to one question, each by the paper's rule and by the strict one.
 
     Both rules read the same text: the response without an echo of the prompt, reasoning, chat tokens and surrounding
     white space (`microbench_tasks.parsing.response`).
 
     Args:
         doc: a document (see `microbench_tasks.documents`).
-        results: the response, in a list of one; of several (``--repeats``) the first counts.
+        results: the response, or the list of several (``--repeats``), in a list of one.
         prompt: the exact prompt of the model; None for the task's own prompt.
 
     Returns:
-        Per metric of the tasks' YAML the item it aggregates.
+        Per metric of the tasks' YAML the item it aggregates; of several responses see `microbench_tasks.repeats`.
 
         ``acc``: ``acc`` and ``score`` (0 or 1; the harness's clustered error reads the first, its
         paired test the second), ``image`` (dataset and image id: the cluster), ``image_id``,
@@ -41,13 +42,21 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
         ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
         matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `answers.KINDS`)
         and ``in_total``. ``acc_image_ci_low``, ``acc_image_ci_high`` and ``counts``: ``score``, ``image`` and
-        ``in_total``. ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
+        ``in_total``.
+
+        ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
         and ``taken_off`` (kinds of removed text: ``prompt`` and those of `answer_part`).
 
         ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.
     """
+    responses = all_responses(results)
+    asked = _own_prompt(doc) if prompt is None else prompt
+    return combined([_score_answer(doc, response, asked) for response in responses], responses)
+
+
+def _score_answer(doc: dict[str, Any], response: str, prompt: str) -> dict[str, Any]:
     options = doc["options"]
-    parsed = parse_answer(first_response(results), options, _own_prompt(doc) if prompt is None else prompt)
+    parsed = parse_answer(response, options, prompt)
     letters = parsed.paper_letters
     gold = LETTERS[doc["answer_idx"]]
     correct = float(gold in letters)
@@ -85,18 +94,20 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
     }
 
 
-def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input_size: Size, prompt: str = "") -> dict[str, Any]:
-    """Score the boxes that one response gives for one class in one image.
+def score_boxes(
+    doc: dict[str, Any], response: Any, convention: str, model_input_size: Size, prompt: str = ""
+) -> dict[str, Any]:
+    """Score the boxes that a response gives for one class in one image.
 
     Args:
         doc: a document (see `microbench_tasks.documents`).
-        response: the model's text.
+        response: the model's text, or the list of several (``--repeats``).
         convention: how to read it, a key of `boxes.CONVENTIONS`.
         model_input_size: width and height of the image as the model saw it.
         prompt: the exact prompt of the model; empty if it is not known.
 
     Returns:
-        Per metric of the tasks' YAML the item it aggregates.
+        Per metric of the tasks' YAML the item it aggregates; of several responses see `microbench_tasks.repeats`.
 
         ``grit``: ``grit`` and ``score`` (the GRIT localization score, 0 to 1), ``image``,
         ``image_id``, ``dataset``, ``kind``, ``expression``, ``width``, ``height``, ``boxes`` (gold),
@@ -108,6 +119,14 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         and ``boxes_dropped`` (not finite, or beyond the cap; counted as predictions): numbers of boxes.
         ``failed``: as in `microbench_process_results`.
     """
+    responses = all_responses([response])
+    scored = [_score_box_answer(doc, text, convention, model_input_size, prompt) for text in responses]
+    return combined(scored, responses)
+
+
+def _score_box_answer(
+    doc: dict[str, Any], response: str, convention: str, model_input_size: Size, prompt: str
+) -> dict[str, Any]:
     parsed = parse_box_answer(response, convention, (doc["width"], doc["height"]), model_input_size, prompt)
     found = parsed.boxes
     origin = _origin(doc)

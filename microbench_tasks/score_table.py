@@ -23,9 +23,14 @@ _ENDS = ("low", "high")
 
 
 def as_text(rescored: Rescored) -> str:
-    """The main scores with their intervals in brackets, groups first; below, what intervals are about and what variants show."""
+    """Render the main scores with their intervals, groups first, what those are about, and what variants show."""
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
-    columns = [_names_column(names, rescored), *_count_columns(names, rescored), *_score_columns(names, rescored)]
+    columns = [
+        _names_column(names, rescored),
+        *_count_columns(names, rescored),
+        *_score_columns(names, rescored),
+        *_repeat_columns(names, rescored),
+    ]
     header, *rows = zip(*columns)
     parts = [_rendered(list(header), [list(row) for row in rows]), "\n".join(_about(rescored))]
     if rescored.robustness:
@@ -62,13 +67,33 @@ def _score_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
     return columns
 
 
+def _repeat_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
+    """How often questions were asked, and the variance of their scores; nothing if all were asked once."""
+    metrics = ("repeats", "boxes_repeats")
+    spreads = [[rescored.scores[name][metric] for metric in metrics if metric in rescored.scores[name]] for name in names]
+    if not any(spreads):
+        return []
+    figures = {"answers": "answers", "between questions": "variance_between", "within": "variance_within"}
+    return [
+        [column, *(" and ".join(_number(found[figure]) for found in of_name) for of_name in spreads)]
+        for column, figure in figures.items()
+    ]
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
 def _about(rescored: Rescored) -> list[str]:
     """What the intervals of the table are about."""
     lines = [f"In brackets: {100 * CONFIDENCE_LEVEL:g} % intervals. {ABOUT_IMAGES}"]
     if rescored.new_datasets:
         lines.append(f"New datasets: {ABOUT_DATASETS}")
         alone = new_datasets.without_intervals(rescored)
-        lines += [f"No interval for new datasets, as a single dataset is asked about: {', '.join(alone)}."] if alone else []
+        if alone:
+            lines.append(f"No interval for new datasets, as a single dataset is asked about: {', '.join(alone)}.")
+    if any({"repeats", "boxes_repeats"} & rescored.scores[name].keys() for name in rescored.scores):
+        lines.append("Between questions, within: variance of the scores of different questions, and of answers to one.")
     return lines
 
 
@@ -82,7 +107,8 @@ def _size(name: str, rescored: Rescored) -> str:
     """The number of samples; in brackets of how many of them a group's totals are made, if not of all."""
     tasks = catalog.tasks_named([name])
     samples = sum(rescored.num_samples[task] for task in tasks)
-    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in tasks if catalog.ALL_TASKS[task].subject != "boxes")
+    asking = [task for task in tasks if catalog.ALL_TASKS[task].subject != "boxes"]
+    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in asking)
     return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
 
 

@@ -19,7 +19,10 @@ SCHEMA_VERSION = 3
 # Of earlier versions, what a manifest lacks.
 _OLDER_VERSIONS = {
     1: "has no record of the documents that were asked about (data.asked)",
-    2: "has bootstrap intervals for all scores, and neither the majority answer (majority) nor the numbers of images and datasets (counts)",
+    2: (
+        "has bootstrap intervals for all scores, and neither the majority answer (majority) "
+        "nor the numbers of images and datasets (counts)"
+    ),
 }
 MANIFEST = "submission.json"
 UNKNOWN = "unknown"
@@ -71,8 +74,9 @@ def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
     version = manifest.get("schema_version")
     if type(version) is int and version in _OLDER_VERSIONS:
         return [
-            f"{MANIFEST}, schema_version: {version} {_OLDER_VERSIONS[version]}. Run microbench submit again with this version "
-            "on the folder of the run. If it refuses the run as one of an earlier version, repeat the run."
+            f"{MANIFEST}, schema_version: {version} {_OLDER_VERSIONS[version]}. "
+            "Run microbench submit again with this version on the folder of the run. "
+            "If it refuses the run as one of an earlier version, repeat the run."
         ]
     errors = sorted(_validator().iter_errors(manifest), key=lambda error: error.json_path)
     problems = [f"{error.json_path.removeprefix('$.')}: {_shortened(error.message)}" for error in errors]

@@ -194,13 +194,16 @@ def test_a_groups_interval_is_that_of_its_pooled_questions(metric):
 
 @pytest.mark.parametrize("end", ["low", "high"])
 def test_the_interval_of_all_questions_is_the_one_to_quote(end):
-    tasks = [figure("acc", items([1.0, 1.0, 0.0])), figure("acc", items([0.0, 0.0], [7, 7], in_total=False) + items([1.0]))]
+    tasks = [
+        figure("acc", items([1.0, 1.0, 0.0])),
+        figure("acc", items([0.0, 0.0], [7, 7], in_total=False) + items([1.0])),
+    ]
     everything = items([1.0, 1.0, 0.0]) + items([0.0, 0.0], [7, 7]) + items([1.0])
     assert of_group(f"acc_all_ci_{end}", tasks) == figure(f"acc_image_ci_{end}", everything)
 
 
 def test_images_that_several_tasks_ask_about_are_kept_together():
-    """Two tasks with the same answers about the same 400 images are worth one, but for the few answers that an interval adds."""
+    """Two tasks with the same answers about the same 400 images are worth one, but for what an interval adds."""
     scores = [1.0] * 280 + [0.0] * 120
     twice, once = ([figure("acc_image_ci_low", items(scores))] * number for number in (2, 1))
     for metric in ("acc_image_ci_low", "acc_image_ci_high", "acc_macro_ci_low", "acc_macro_ci_high"):
@@ -216,18 +219,31 @@ def test_the_interval_of_a_mean_of_tasks_is_that_of_independent_means():
     assert 0.65 - of_group("acc_macro_ci_low", tasks) == pytest.approx(half, rel=0.08)
 
 
-@pytest.mark.parametrize(("scores", "low", "high"), [([1.0] * 12, 0.025 ** (1 / 12), 1), ([0.0] * 12, 0, 1 - 0.025 ** (1 / 12))])
+@pytest.mark.parametrize(
+    ("scores", "low", "high"), [([1.0] * 12, 0.025 ** (1 / 12), 1), ([0.0] * 12, 0, 1 - 0.025 ** (1 / 12))]
+)
 def test_answers_all_right_or_all_wrong_have_the_exact_interval(scores, low, high):
-    """All of n right: the lowest accuracy p at which that happens 25 times in 1,000, p ** n = 0.025 (Clopper and Pearson 1934)."""
+    """All of n right happens 25 times in 1,000 at an accuracy p with p ** n = 0.025 (Clopper and Pearson 1934)."""
     entries = items(scores)
-    assert (figure("acc_image_ci_low", entries), figure("acc_image_ci_high", entries)) == (pytest.approx(low), pytest.approx(high))
+    assert (figure("acc_image_ci_low", entries), figure("acc_image_ci_high", entries)) == (
+        pytest.approx(low),
+        pytest.approx(high),
+    )
 
 
 def test_the_interval_of_the_paper_and_the_one_to_quote_stand_beside_each_other():
-    """With all of 12 right the bootstrap has nothing else to draw: a point. The exact interval starts at 0.025 ** (1 / 12) = 0.735."""
+    """All of 12 right: a bootstrap gives a point, the exact interval starts at 0.025 ** (1 / 12) = 0.735."""
     found = [scored("B", image_id=str(number)) for number in range(12)]
-    figures = {metric: figure(metric, [entry[metric] for entry in found]) for metric in ("acc_ci_low", "acc_ci_high", "acc_image_ci_low", "acc_image_ci_high")}
-    assert figures == {"acc_ci_low": 1, "acc_ci_high": 1, "acc_image_ci_low": pytest.approx(0.735, abs=0.001), "acc_image_ci_high": 1}
+    figures = {
+        metric: figure(metric, [entry[metric] for entry in found])
+        for metric in ("acc_ci_low", "acc_ci_high", "acc_image_ci_low", "acc_image_ci_high")
+    }
+    assert figures == {
+        "acc_ci_low": 1,
+        "acc_ci_high": 1,
+        "acc_image_ci_low": pytest.approx(0.735, abs=0.001),
+        "acc_image_ci_high": 1,
+    }
 
 
 def test_shares_of_right_answers_have_an_interval_too():

@@ -48,7 +48,11 @@ def _sample(task, number, doc, response):
         items = microbench_localization_process_results.for_model("open_clip", None)(doc, [response])
         prompt, target = neutral_prompt(doc["expression"], (doc["width"], doc["height"])), json.dumps(doc["boxes"])
     else:
-        items, prompt, target = microbench_process_results(doc, [response]), protocol_prompt(doc), str(doc["answer_idx"])
+        items, prompt, target = (
+            microbench_process_results(doc, [response]),
+            protocol_prompt(doc),
+            str(doc["answer_idx"]),
+        )
     return {"doc_id": number, "target": target, "filtered_resps": response, "doc_hash": "0" * 64} | items | {"input": prompt}
 
 

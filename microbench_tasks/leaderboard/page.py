@@ -101,6 +101,7 @@ def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
         lows,
         highs,
         chance=ranking.level("chance"),
+        majority=ranking.level("majority"),
         hollow=hollow,
         xlabel=f"{ranking.metric} (%) with its 95 % interval",
     )

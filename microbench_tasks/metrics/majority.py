@@ -22,7 +22,7 @@ def majority_accuracy(
         right_answers: shape (n,), the text of the right option of each question.
 
     Returns:
-        From 0 to 1; NaN without a question. Of options that are right equally often, the first in the alphabet is given.
+        From 0 to 1; NaN without a question. Of options that are right equally often, the alphabet's first is given.
 
     Raises:
         ValueError: the arguments are not equally long.

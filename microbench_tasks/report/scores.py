@@ -10,11 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from microbench_tasks import catalog
-from microbench_tasks.aggregations import interval_settings
+from microbench_tasks import catalog, item_intervals
 from microbench_tasks.answers import LETTERS
-from microbench_tasks.metrics import calibration
-from microbench_tasks.metrics.bootstrap import bootstrap_interval
+from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.report.rows import Rows
 from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.rescoring import ScoredSample
@@ -32,7 +30,7 @@ _QUESTIONS_PER_CLASS = 2
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean score with its interval, images resampled with all their questions; fractions. ``n`` scores of ``images`` images."""
+    """A mean score with its 95 % interval by image, as fractions, over ``n`` scores of ``images`` images."""
 
     value: float
     low: float
@@ -41,12 +39,18 @@ class Estimate:
     images: int
 
 
-def estimate(items: Sequence[Item]) -> Estimate:
-    """The mean ``score`` of items that carry their ``image``; NaN without any."""
+def estimate(
+    items: Sequence[Item], interval: Callable[[Sequence[Item]], Interval] = item_intervals.accuracy_interval
+) -> Estimate:
+    """The mean ``score`` of items that carry their ``image``; NaN without any.
+
+    ``interval`` is by default that of answers, right or wrong.
+    """
     scores = [item["score"] for item in items]
-    images = np.unique([item["image"] for item in items], return_inverse=True)[1] if items else np.zeros(0, dtype=int)
-    interval = bootstrap_interval(scores, clusters=images, **interval_settings())
-    return Estimate(math.fsum(scores) / len(scores) if scores else math.nan, interval.low, interval.high, len(scores), len(set(images.tolist())))
+    ends, counts = interval(items), item_intervals.count(items)
+    return Estimate(
+        math.fsum(scores) / len(scores) if scores else math.nan, ends.low, ends.high, len(scores), counts["images"]
+    )
 
 
 def questions(run: Run, subject: str) -> list[Item]:
@@ -151,33 +155,6 @@ def letters(run: Run) -> dict[str, dict[str, int]]:
         for column, name in (("gold", "gold"), ("read", "acc_strict")):
             found[column].update(run.rescored.letters[task][name])
     return {column: {UNANSWERED if letter == "None" else letter: count for letter, count in sorted(counts.items())} for column, counts in found.items()}
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Calibration of the answers that have probabilities: the option of the highest one counts as the answer.
-
-    ``left_out`` answers of the same run have none, or some that do not sum to 1.
-    """
-
-    bins: calibration.Reliability
-    brier: float
-    confidence: float
-    accuracy: float
-    n: int
-    left_out: int
-
-
-def calibrated(items: Sequence[Item], num_bins: int = calibration.NUM_BINS) -> Calibration | None:
-    """The calibration of ``acc`` items; None without probabilities."""
-    given = [(list(item["probabilities"].values()), LETTERS.index(item["gold"])) for item in items if item["probabilities"] is not None]
-    usable = [(values, right) for values, right in given if calibration.sum_to_one(values)]
-    if not usable:
-        return None
-    confidence = [max(values) for values, _ in usable]
-    is_right = [float(values.index(max(values)) == right) for values, right in usable]
-    brier = calibration.brier_score(*zip(*usable))
-    return Calibration(calibration.reliability(confidence, is_right, num_bins), brier, float(np.mean(confidence)), float(np.mean(is_right)), len(usable), len(items) - len(usable))
 
 
 # --- boxes ---------------------------------------------------------------------------
