@@ -221,7 +221,8 @@ def others_rows(options: Options) -> Iterator[list[str]]:
     answers = DEMO.answers(rates, AGREEMENT, rng)
     for num_models in (2, 5, 12, 50):
         found = compare_models(answers[:num_models], images)
-        yield [str(num_models), f"{found.pair_p[0, 1]:.6f}", f"{found.p[0, 1]:.4f}", f"{100 * found.smallest[0, 1]:.2f}"]
+        figures = (f"{found.pair_p[0, 1]:.6f}", f"{found.p[0, 1]:.4f}", f"{100 * found.smallest[0, 1]:.2f}")
+        yield [str(num_models), *figures]
 
 
 # --- the page ------------------------------------------------------------------------
@@ -256,34 +257,35 @@ def sections(options: Options, before: Path | None) -> Iterator[str]:
     head += ["covered", "width", "covered before", "width before"]
     yield (
         "## False positives and coverage\n\n"
-        f"`any different`: how many of 100 data sets of equal models have any pair called different; {100 * LEVEL:g} are "
-        "allowed. `covered`: how many have all intervals of all pairs right; 95 are promised. `width`: mean width in "
-        "points. `before`: the intervals of version 1, which inverted the test's statistic. `shared`: share of the "
+        f"`any different`: how many of 100 data sets of equal models have any pair called different; {100 * LEVEL:g} "
+        "are allowed. `covered`: how many have all intervals of all pairs right; 95 are promised. `width`: mean width "
+        "in points. `before`: the intervals of version 1, which inverted the test's statistic. `shared`: share of the "
         f"variance that all models have in common. Monte Carlo standard error {noise(options.data_sets)} of "
         f"{options.data_sets:,} data sets, {noise(options.few)} of {options.few:,}.\n\n"
         + markdown_table(head, rows_of_cells(options))
     )
     yield (
-        '## Skewed differences\n\n"Exact" holds for exchangeable models. Here two models have the same accuracy and are '
-        "not exchangeable: on 80 of 100 images the first is behind by one question of five, on 20 ahead by four. Few "
-        f"images tell little about the rare ones. {options.data_sets:,} data sets a row.\n\n"
+        '## Skewed differences\n\n"Exact" holds for exchangeable models. Here two models have the same accuracy and '
+        "are not exchangeable: on 80 of 100 images the first is behind by one question of five, on 20 ahead by four. "
+        f"Few images tell little about the rare ones. {options.data_sets:,} data sets a row.\n\n"
         + markdown_table(["images", "called different", "interval covers"], skewed_rows(options))
     )
     yield (
-        "## Wrong ranks\n\nTwelve models in three families of four, true accuracies of 40 to 60 %. The rank should be one "
-        f"more than the number of models that are better. In percent of {options.few:,} leaderboards, and of their "
+        "## Wrong ranks\n\nTwelve models in three families of four, true accuracies of 40 to 60 %. The rank should be "
+        f"one more than the number of models that are better. In percent of {options.few:,} leaderboards, and of their "
         "rows.\n\n" + markdown_table(["part", "leaderboards, before", "rows, before", "now"], rank_rows(options))
     )
     yield (
         "## The smallest difference\n\n`smallest`: the median over pairs of what `compare_models` says can be found "
-        f"{100 * POWER:g} times in 100, in points, for equal models. `found`: how often in 100 a model that is better by "
-        f"that is called better than a given other one, {options.few:,} data sets ({options.few // 5:,} of fine).\n\n"
+        f"{100 * POWER:g} times in 100, in points, for equal models. `found`: how often in 100 a model that is better "
+        f"by that is called better than a given other one; {options.few:,} data sets, {options.few // 5:,} of fine.\n\n"
         + markdown_table(["part", "models", "smallest", "found"], power_rows(options))
     )
     yield (
         f"## Stability\n\n{NUM_BOARDS} leaderboards of five models (cognition) that were chosen because an adjusted "
-        f"p-value is within 0.003 of {LEVEL:g}. `changed`: in how many any verdict is another in one of 30 runs. `range`: "
-        "the largest range of a p-value.\n\n" + markdown_table(["runs", "changed", "range"], stability_rows(options))
+        f"p-value is within 0.003 of {LEVEL:g}. `changed`: in how many any verdict is another in one of 30 runs. "
+        "`range`: the largest range of a p-value.\n\n"
+        + markdown_table(["runs", "changed", "range"], stability_rows(options))
     )
     yield (
         "## Other submissions\n\nOne pair among more and more models (demo, coarse).\n\n"
@@ -299,17 +301,22 @@ def noise(data_sets: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    of_rows = (("--data-sets", 2_000, "simulated for each row that decides"), ("--few", 300, "simulated for each other row"))
-    for name, default, said in (*of_rows, ("--resamples", 499, "of each data set"), ("--seed", SEED, "of all draws")):
+    numbers = (
+        ("--data-sets", 2_000, "simulated for each row that decides"),
+        ("--few", 300, "simulated for each other row"),
+        ("--resamples", 499, "of each data set"),
+        ("--seed", SEED, "of all draws"),
+    )
+    for name, default, said in numbers:
         parser.add_argument(name, type=int, default=default, help=f"{said} (default: %(default)s)")
-    parser.add_argument("--before", type=Path, metavar="FILE", help="time the compare_models of another paired.py as well")
+    parser.add_argument("--before", type=Path, metavar="FILE", help="time compare_models of another paired.py as well")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
     options = Options(args.data_sets, args.few, args.resamples, args.seed)
     settings = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in vars(options).items())
     reading = (
-        "`compare_models` and `compare_pair` of `microbench_tasks/metrics/paired.py`, by which the leaderboard ranks, at a "
-        f"level of {100 * LEVEL:g} %, on simulated answers (`simulated_models.py`)."
+        "`compare_models` and `compare_pair` of `microbench_tasks/metrics/paired.py`, by which the leaderboard ranks, "
+        f"at a level of {100 * LEVEL:g} %, on simulated answers (`simulated_models.py`)."
     )
     parts = ["# Comparing models", origin(f"python benchmarks/comparison.py {settings}", "numpy", "scipy"), reading]
     for section in sections(options, args.before):

@@ -19,7 +19,7 @@ OWN_IMAGE_SHARE = 0.3
 
 @dataclass(frozen=True)
 class Setting:
-    """A part of the benchmark: its name, and of how many images how many questions are asked, ``{questions: images}``."""
+    """A part of the benchmark: its name, and how many images have how many questions, ``{questions: images}``."""
 
     name: str
     images: dict[int, int]

@@ -282,6 +282,22 @@ def test_questions_outside_the_papers_total_are_not_ranked(tmp_path):
     # Thirteen tasks about 22 datasets, of which eulenberg's two others are outside.
     assert len(found.scores) == 20
     assert found.score == pytest.approx(13 / 20)
+    assert len(found.outside) == 2 and len(found.strict) == 20
+
+
+def test_intervals_of_other_metrics_are_the_groups_own(tmp_path):
+    from microbench_tasks import catalog
+
+    for task in catalog.tasks_named([catalog.FINE_GROUP]):
+        questions = [question(number, "classification", dataset) for dataset in catalog.TASKS[task].datasets for number in range(3)]
+        logged(tmp_path, task, questions, ["A", "B", "A, I think"] * (len(questions) // 3))
+    rescored = rescoring.rescore(rescoring.find_run([tmp_path]))
+    [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
+    expected, intervals = rescored.scores[catalog.FINE_GROUP], ranking.rows[0].intervals
+    for metric, names in (("acc", "acc_image_ci"), ("acc_macro", "acc_macro_ci")):
+        ends = (intervals[metric].low, intervals[metric].high)
+        assert ends == pytest.approx((expected[f"{names}_low"], expected[f"{names}_high"]), abs=1e-12)
+    assert ranking.rows[0].entry.strict.mean() == pytest.approx(expected["acc_strict"])
 
 
 def test_a_tag_of_boxes_is_ranked_by_grit(tmp_path):

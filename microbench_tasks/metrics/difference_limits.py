@@ -83,7 +83,8 @@ def difference_moments(differences: ArrayLike, sizes: ArrayLike) -> DifferenceMo
     )
     covariance = inflation * (first * second / effective - first * second_by_size - second * first_by_size)
     least, most = _ROUNDING * share[:, None], (1 - _ROUNDING) * share[:, None]
-    numbers = (np.count_nonzero(found, axis=0) for found in (apart > least, apart < -least, apart > most, apart < -most))
+    conditions = (apart > least, apart < -least, apart > most, apart < -most)
+    numbers = (np.count_nonzero(condition, axis=0) for condition in conditions)
     return DifferenceMoments(first, second, *variances, covariance, *numbers, effective, num_clusters)
 
 
