@@ -102,7 +102,7 @@ def microbench_acc_image_ci_high(items: Items) -> Figure:
 
 
 def microbench_counts(items: Items) -> Counts:
-    """How many questions, images and datasets the score is about."""
+    """Count the questions, images and datasets that the score is about."""
     return Counts(item_intervals.count(items), items)
 
 

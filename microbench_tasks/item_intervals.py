@@ -20,12 +20,12 @@ Cluster = Callable[[Item], str]
 
 
 def image_of(item: Item) -> str:
-    """The image that an item is about."""
+    """Return the image that an item is about."""
     return item["image"]
 
 
 def dataset_of(item: Item) -> str:
-    """The dataset that an item's image is from."""
+    """Return the dataset that an item's image is from."""
     return item["image"].partition("/")[0]
 
 
@@ -36,7 +36,7 @@ def count(items: Sequence[Item]) -> dict[str, int]:
 
 
 def paper_interval(items: Sequence[Item], settings: Mapping[str, Any]) -> Interval:
-    """Bootstrap interval of the mean score as in the paper, each question by itself.
+    """Compute the bootstrap interval of the mean score as in the paper, each question by itself.
 
     ``settings`` are those of `bootstrap.bootstrap_interval`.
     """
@@ -44,21 +44,21 @@ def paper_interval(items: Sequence[Item], settings: Mapping[str, Any]) -> Interv
 
 
 def accuracy_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
-    """The interval of the mean of scores that are right or wrong; see `intervals.accuracy_interval`."""
+    """Compute the interval of an accuracy; see `intervals.accuracy_interval`."""
     return _clustered_interval(
         intervals.accuracy_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
     )
 
 
 def score_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
-    """The interval of the mean of scores between 0 and 1, such as GRIT; see `intervals.score_interval`."""
+    """Compute the interval of the mean of scores such as GRIT; see `intervals.score_interval`."""
     return _clustered_interval(
         intervals.score_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
     )
 
 
 def macro_interval(tasks: Sequence[Sequence[Item]], cluster: Cluster = image_of) -> Interval:
-    """The interval of the unweighted mean of the tasks' means; see `intervals.macro_interval`."""
+    """Compute the interval of the unweighted mean of the tasks' accuracies; see `intervals.macro_interval`."""
     items = [item for task in tasks for item in task]
     groups = np.repeat(np.arange(len(tasks)), [len(task) for task in tasks])
     return _macro_interval(_scores(items).tobytes(), groups.tobytes(), _codes(map(cluster, items)).tobytes())

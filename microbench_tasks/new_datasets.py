@@ -1,4 +1,4 @@
-"""Intervals for new datasets: each dataset is one cluster, instead of each image.
+"""Compute intervals for new datasets: each dataset is one cluster, instead of each image.
 
 Most coarse questions have one right answer for a whole dataset, so that a model is right or wrong on all of it.
 Whoever asks how a model does on a dataset that is not in the benchmark needs these intervals.

@@ -193,7 +193,7 @@ def _aggregated(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]
 def _without_sight(
     answers: Mapping[str, Sequence[Mapping[str, Any]]], groups: Iterable[str]
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Chance and majority accuracy of each task and group with questions, given the ``acc`` items of each task."""
+    """Compute chance and majority accuracy of each task and group with questions from the ``acc`` items of each task."""
     counted = {task: [(task, answer) for answer in found] for task, found in answers.items()}
     counted |= {
         group: [pair for task in catalog.tasks_named([group]) for pair in counted[task] if pair[1]["in_total"]]

@@ -1,4 +1,4 @@
-"""The scores of a run as a table for reading."""
+"""Render the scores of a run as a table for reading."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _number(value: Any) -> str:
 
 
 def _about(rescored: Rescored) -> list[str]:
-    """What the intervals of the table are about."""
+    """Say what the intervals of the table are about."""
     lines = [f"In brackets: {100 * CONFIDENCE_LEVEL:g} % intervals. {ABOUT_IMAGES}"]
     if rescored.new_datasets:
         lines.append(f"New datasets: {ABOUT_DATASETS}")
@@ -113,7 +113,7 @@ def _size(name: str, rescored: Rescored) -> str:
 
 
 def _counted(scores: Mapping[str, Any], what: str) -> str:
-    """How many images or datasets the scores are about; where boxes and questions are asked, of each."""
+    """Show how many images or datasets the scores are about; where boxes and questions are asked, of each."""
     counts = [scores[metric][what] for metric in ("counts", "boxes_counts") if metric in scores]
     return " and ".join(map(str, counts))
 

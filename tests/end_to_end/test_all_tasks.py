@@ -6,6 +6,7 @@ import collections
 import io
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -356,5 +357,9 @@ def test_the_page_on_what_to_quote_shows_what_its_command_prints(clip_run):
     for row in shown[1:]:
         assert dict(zip(shown[0], row)).items() <= by_name[row[0]].items()
     coarse = dict(zip(shown[0], shown[1]))
-    assert "98.3 %" in page and coarse["acc"] == "0.9832 [0.9686, 0.9922]" and "(95 % interval 96.9 to 99.2 %" in page
-    assert coarse["acc, new datasets"] == "[0.9160, 0.9994]" and "interval is 91.6 to 99.9 %" in page
+    # The sentence has the row's figures in percent.
+    acc, low, high = (float(number) for number in re.findall(r"[.\d]+", coarse["acc"]))
+    assert f"answered {100 * acc:.1f} % of the coarse" in page and f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %" in page
+    low, high = (float(number) for number in re.findall(r"[.\d]+", coarse["acc, new datasets"]))
+    assert f"the interval is {100 * low:.1f} to {100 * high:.1f} %" in page
+    assert f"Chance is {100 * float(coarse['chance']):.1f} %" in page and f"reaches {100 * float(coarse['majority']):.1f} %" in page
