@@ -692,6 +692,14 @@ def test_numbers_levels_and_what_can_be_found_stand_beside_a_ranking(three):
             assert said in (unescaped(page) if make is as_html else page)
 
 
+def test_one_pair_has_one_smallest_difference_and_few_images_have_none():
+    two = [entry("a", answers(0.9, 1)), entry("b", answers(0.5, 2))]
+    few = [dataclasses.replace(found, questions=found.questions[:4], scores=found.scores[:4]) for found in two]
+    assert "points (median" not in as_markdown(board(two), with_paper=False)
+    # Two images have p = 1/2 at least.
+    assert "too few images here to find a difference" in as_markdown(board(few), with_paper=False)
+
+
 def test_the_papers_half_width_is_cut_at_all_right():
     assert [str(end) for end in paper.Reported("m", "98.5", "2.0").ends] == ["0.965", "1"]
 
