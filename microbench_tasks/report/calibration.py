@@ -11,6 +11,7 @@ from microbench_tasks.answers import LETTERS
 from microbench_tasks.metrics import calibration
 from microbench_tasks.metrics.calibration import NUM_BINS, Forecasts, NullError, Reliability
 from microbench_tasks.metrics.calibration_error import DebiasedError, debiased_calibration_error
+from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.pages import Cell, Table, percent, percent_cell
 from microbench_tasks.report import scores
 from microbench_tasks.report.chapters import Chapter
@@ -24,18 +25,18 @@ _SUBJECTS = ("coarse", "fine", "cognition")
 
 _TEXT = (
     "Probabilities are divided by their sum over the options of a question. The option of the highest one counts as the "
-    "answer (of equally probable ones the first), and its probability as the confidence."
+    "answer (of equally probable ones the first). Its probability is the confidence."
 )
 _NOTE = (
-    f"ECE: expected calibration error in {NUM_BINS} bins of equal width (Guo et al. 2017); it is above 0 even for a calibrated "
-    "model. If calibrated: its mean, and the value that 95 % of such models stay below, where outcomes are drawn from the stated "
-    "probabilities. RMS error: root mean square calibration error without that bias (after Kumar et al. 2019), with an interval "
-    "about new images of the same datasets; an interval that begins at 0 does not contradict calibration. Brier score (Brier "
-    "1950), summed over all options: 0 is best, 2 worst. Skill: 100 is perfect, 0 as good as equal probabilities for all options."
+    f"ECE: expected calibration error in {NUM_BINS} bins of equal width (Guo et al. 2017), above 0 even for a calibrated "
+    "model. If calibrated: its mean, and the value that 95 % of such models stay below; outcomes are drawn from the "
+    "stated probabilities. RMS error: root mean square calibration error without that bias (after Kumar et al. 2019). "
+    "An interval that begins at 0 does not contradict calibration. Brier score (Brier 1950), summed over all options: 0 "
+    "is best, 2 worst. Skill: 100 is perfect, 0 as good as equal probabilities for all options. " + ABOUT_IMAGES
 )
 _MASS_NOTE = (
-    "Sum: of the probabilities of a question's options as the model gave them. Unusable: probabilities that are all 0 or not "
-    "finite. Ties: several options with the highest probability."
+    "Sum: of the probabilities of a question's options as the model gave them. Unusable: probabilities that are all 0 "
+    "or not finite. Ties: several options with the highest probability."
 )
 
 
@@ -169,7 +170,8 @@ def _reliability_drawing(subject: str, name: str, found: Mapping[str, Calibratio
     }
     sizes = " / ".join(dict.fromkeys(f"{result.n:,}" for result in found.values()))
     said = (
-        f"{label} ECE {percent(result.bins.expected_calibration_error)} %, Brier score {result.forecasts.brier_score:.3f}"
+        f"{label} ECE {percent(result.bins.expected_calibration_error)} %, "
+        f"Brier score {result.forecasts.brier_score:.3f}"
         for label, result in found.items()
     )
     return drawing(
