@@ -24,14 +24,14 @@ LOW_MASS = 0.5
 _SUBJECTS = ("coarse", "fine", "cognition")
 
 _TEXT = (
-    "Probabilities are divided by their sum over the options of a question. The option of the highest one counts as the "
-    "answer (of equally probable ones the first). Its probability is the confidence."
+    "Probabilities are divided by their sum over the options of a question. The option of the highest one counts as "
+    "the answer (of equally probable ones the first). Its probability is the confidence."
 )
 _NOTE = (
-    f"ECE: expected calibration error in {NUM_BINS} bins of equal width (Guo et al. 2017), above 0 even for a calibrated "
-    "model. If calibrated: its mean, and the value that 95 % of such models stay below; outcomes are drawn from the "
-    "stated probabilities. RMS error: root mean square calibration error without that bias (after Kumar et al. 2019). "
-    "An interval that begins at 0 does not contradict calibration. Brier score (Brier 1950), summed over all options: 0 "
+    f"ECE: expected calibration error in {NUM_BINS} bins of equal width (Guo et al. 2017), above 0 even for a "
+    "calibrated model. If calibrated: its mean, and the value that 95 % of such models stay below; outcomes are drawn from the "
+    "stated probabilities. RMS error: root mean square calibration error without that bias (after Kumar et al. "
+    "2019). An interval that begins at 0 does not contradict calibration. Brier score (Brier 1950), summed over all options: 0 "
     "is best, 2 worst. Skill: 100 is perfect, 0 as good as equal probabilities for all options. " + ABOUT_IMAGES
 )
 _MASS_NOTE = (
