@@ -29,10 +29,11 @@ _TEXT = (
 )
 _NOTE = (
     f"ECE: expected calibration error in {NUM_BINS} bins of equal width (Guo et al. 2017), above 0 even for a "
-    "calibrated model. If calibrated: its mean, and the value that 95 % of such models stay below; outcomes are drawn from the "
-    "stated probabilities. RMS error: root mean square calibration error without that bias (after Kumar et al. "
-    "2019). An interval that begins at 0 does not contradict calibration. Brier score (Brier 1950), summed over all options: 0 "
-    "is best, 2 worst. Skill: 100 is perfect, 0 as good as equal probabilities for all options. " + ABOUT_IMAGES
+    "calibrated model. If calibrated: its mean, and the value that 95 % of such models stay below; outcomes are drawn "
+    "from the stated probabilities. RMS error: root mean square calibration error without that bias (after Kumar et "
+    "al. 2019). An interval that begins at 0 does not contradict calibration. Brier score (Brier 1950), summed over "
+    "all options: 0 is best, 2 worst. Skill: 100 is perfect, 0 as good as equal probabilities for all options. "
+    + ABOUT_IMAGES
 )
 _MASS_NOTE = (
     "Sum: of the probabilities of a question's options as the model gave them. Unusable: probabilities that are all 0 "
