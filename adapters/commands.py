@@ -190,8 +190,8 @@ def sweep_table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _cell(figures: dict[str, float]) -> str:
-    # By image, where questions share images: those depend on each other.
-    kind = "acc_image_ci" if "acc_image_ci_low" in figures else "acc_ci"
-    if f"{kind}_low" not in figures:
-        return f"{figures['acc']:.4f}" if "acc" in figures else ""
-    return f"{figures['acc']:.4f} [{figures[f'{kind}_low']:.4f}, {figures[f'{kind}_high']:.4f}]"
+    if "acc" not in figures:
+        return ""
+    ends = [figures.get(f"acc_image_ci_{end}") for end in ("low", "high")]
+    interval = "" if None in ends else f" [{ends[0]:.4f}, {ends[1]:.4f}]"
+    return f"{figures['acc']:.4f}{interval}"

@@ -21,7 +21,7 @@ import numpy as np
 from paper_intervals import markdown_table, page
 
 from microbench_tasks.catalog import COARSE_GROUP, FINE_GROUP, PATHOLOGY_DATASETS
-from microbench_tasks.metrics.bootstrap import bootstrap_interval
+from microbench_tasks.metrics.intervals import accuracy_interval
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPTS = Path(sys.executable).parent
@@ -31,7 +31,7 @@ LABELS = {"coarse": "coarse questions, all images", "pathology": "fine questions
 
 READING = """What the paper finds with PLIP and QuiltNet, here with drawings: fine-tuned on pathology alone, a model forgets what the rest of microscopy looks
 like, and interpolating its weights with those of its base, (1 - alpha) * base + alpha * specialist, without any training, brings most of it back while the speciality stays.
-alpha 0 is `demo_clip`, alpha 1 the specialist. Accuracy with its 95 % basic bootstrap interval, images resampled with all their questions.
+alpha 0 is `demo_clip`, alpha 1 the specialist. Accuracy with its 95 % interval, answers about an image kept together.
 The demo set is drawn: the figures show that forgetting and merging are measured, and say nothing about microscopy."""
 
 
@@ -74,7 +74,7 @@ def scores(folder: Path) -> dict[str, Score]:
     found = {}
     for part, pairs in answers.items():
         images, right = zip(*pairs)
-        interval = bootstrap_interval(right, clusters=images)
+        interval = accuracy_interval(right, images)
         found[part] = Score(float(np.mean(right)), interval.low, interval.high, len(right))
     return found
 

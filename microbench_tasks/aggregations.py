@@ -5,10 +5,11 @@ the items they were made of, so that a group pools questions instead of averagin
 
 The harness computes for a group only what its tasks have too. A group's further figures are
 made of those of the task metric that their function names in ``derived_from``
-(`microbench_tasks.plugin` sees to it).
+(`microbench_tasks.patches.scoring` sees to it).
 
-Intervals are basic bootstrap intervals, as the paper's; ``MICROBENCH_INTERVAL=percentile`` makes
-them percentile intervals. Results files record which.
+``acc_ci_*`` reproduces the paper's interval: a basic bootstrap of questions (``MICROBENCH_INTERVAL=percentile``:
+a percentile bootstrap). The intervals to quote are the others, ``acc_image_ci_*``, ``acc_macro_ci_*``,
+``acc_all_ci_*`` and ``grit_ci_*``, of `microbench_tasks.metrics.intervals`. Results files record both methods.
 """
 
 from __future__ import annotations
@@ -21,14 +22,19 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from loguru import logger
 
-from microbench_tasks import reading_changes
-from microbench_tasks.metrics.bootstrap import CONFIDENCE_LEVEL, METHODS, NUM_RESAMPLES, SEED, Interval, bootstrap_interval
+from microbench_tasks import item_intervals, reading_changes
+from microbench_tasks.metrics.bootstrap import METHODS, NUM_RESAMPLES, SEED
+from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
+from microbench_tasks.metrics.variance import variance_components
+from microbench_tasks.notices import warn_once
+from microbench_tasks.repeats import each_answer
 from microbench_tasks.schema import DataError
 
 INTERVAL_SETTING = "MICROBENCH_INTERVAL"
+# What results files call the method of the intervals to quote.
+QUOTED_METHOD = "exact, clustered by image"
 
 Items = Sequence[Any]
 
@@ -54,15 +60,15 @@ class Figure(float):
 
 
 class Counts(dict):
-    """How often each of several things occurs among items (``made_of``); what never does is left out."""
+    """Several figures of items (``made_of``), such as how often each of several things occurs among them."""
 
     made_of: Items
 
-    def __init__(self, counts: Mapping[str, int], made_of: Items) -> None:
+    def __init__(self, counts: Mapping[str, Any], made_of: Items) -> None:
         super().__init__(counts)
         self.made_of = made_of
 
-    def __reduce__(self) -> tuple[type, tuple[dict[str, int]]]:
+    def __reduce__(self) -> tuple[type, tuple[dict[str, Any]]]:
         """Copies and pickles are plain mappings."""
         return dict, (dict(self),)
 
@@ -76,33 +82,65 @@ def microbench_acc(items: Items) -> Figure:
 
 
 def microbench_acc_ci_low(items: Items) -> Figure:
-    """Lower end of the accuracy's 95 % bootstrap interval, questions resampled as in the paper."""
-    return Figure(_interval(items).low, items)
+    """Lower end of the paper's 95 % bootstrap interval of the accuracy, each question by itself."""
+    return Figure(item_intervals.paper_interval(items, bootstrap_settings()).low, items)
 
 
 def microbench_acc_ci_high(items: Items) -> Figure:
-    """Upper end of the accuracy's 95 % bootstrap interval, questions resampled as in the paper."""
-    return Figure(_interval(items).high, items)
+    """Upper end of the paper's 95 % bootstrap interval of the accuracy, each question by itself."""
+    return Figure(item_intervals.paper_interval(items, bootstrap_settings()).high, items)
 
 
 def microbench_acc_image_ci_low(items: Items) -> Figure:
-    """Lower end of the accuracy's 95 % bootstrap interval, images resampled with all their questions."""
-    return Figure(_interval(items, by_image=True).low, items)
+    """Lower end of the accuracy's 95 % interval, the answers about an image kept together."""
+    return Figure(item_intervals.accuracy_interval(items).low, items)
 
 
 def microbench_acc_image_ci_high(items: Items) -> Figure:
-    """Upper end of the accuracy's 95 % bootstrap interval, images resampled with all their questions."""
-    return Figure(_interval(items, by_image=True).high, items)
+    """Upper end of the accuracy's 95 % interval, the answers about an image kept together."""
+    return Figure(item_intervals.accuracy_interval(items).high, items)
+
+
+def microbench_counts(items: Items) -> Counts:
+    """How many questions, images and datasets the score is about."""
+    return Counts(item_intervals.count(items), items)
 
 
 def microbench_unparsed(items: Items) -> Figure:
     """The share of responses in which the strict rule reads no answer; they count as wrong."""
-    return Figure(_mean([item["kind"] != "parsed" for item in items]), items)
+    return Figure(_mean([answer["kind"] != "parsed" for answer in each_answer(items)]), items)
 
 
 def microbench_unparsed_by_kind(items: Items) -> Counts:
     """How many responses are unparsed, by kind."""
-    return Counts(collections.Counter(sorted(item["kind"] for item in items if item["kind"] != "parsed")), items)
+    kinds = sorted(answer["kind"] for answer in each_answer(items))
+    return Counts(collections.Counter(kind for kind in kinds if kind != "parsed"), items)
+
+
+def microbench_repeats(items: Items) -> Counts:
+    """Where questions were answered several times: the number of answers to each, and the variance of their scores.
+
+    ``variance_between`` is that of the questions' expected scores, ``variance_within`` the mean variance of the answers
+    to one question. Both are unbiased (`microbench_tasks.metrics.variance`), and rounded to six decimals.
+    """
+    if all(item["num_distinct"] == 1 for item in items):
+        warn_once(
+            "Micro-Bench: in some task, all answers to each question are the same text, although questions were asked "
+            "several times: decoding is greedy, or the model, its server or a cache gave one answer for all. "
+            "variance_within of that task is 0 and was not measured."
+        )
+    found = variance_components([item["scores"] for item in items])
+    numbers = sorted({len(item["scores"]) for item in items})
+    figures = {
+        "answers": numbers[0] if len(numbers) == 1 else numbers,
+        "variance_between": _rounded(found.between),
+        "variance_within": _rounded(found.within),
+    }
+    return Counts(figures, items)
+
+
+def _rounded(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)
 
 
 def microbench_failed(items: Items) -> int:
@@ -111,14 +149,15 @@ def microbench_failed(items: Items) -> int:
     They count as wrong. The harness keeps no failed request in its cache for tasks of ours, so that the same command asks them again.
     Text removed from the other responses (prompts, reasoning, chat tokens) is counted in a log line.
     """
-    beside = reading_changes.taken_off(items)
+    answers = each_answer(items)
+    beside = reading_changes.taken_off(answers)
     if beside:
         logger.info(f"Micro-Bench ({_asked_about(items)}): removed before the answer was read: {beside}.")
-    failed = [item for item in items if item["failed"]]
+    failed = [answer for answer in answers if answer["failed"]]
     if failed:
         named = ", ".join(f"{item['image']} ({item['kind']})" for item in failed[:_NAMED])
         more = f" and {len(failed) - _NAMED} more; with --log_samples the samples file names all" if len(failed) > _NAMED else ""
-        logger.warning(f"Micro-Bench: {len(failed)} of {len(items)} requests got no response and count as wrong: {named}{more}. With --use_cache the same command asks these again, and no other.")
+        logger.warning(f"Micro-Bench: {len(failed)} of {len(answers)} requests got no response and count as wrong: {named}{more}. With --use_cache the same command asks these again, and no other.")
     return len(failed)
 
 
@@ -137,28 +176,28 @@ def microbench_grit(items: Items) -> Figure:
 
 
 def microbench_grit_ci_low(items: Items) -> Figure:
-    """Lower end of the score's 95 % bootstrap interval, images resampled with all their classes."""
-    return Figure(_interval(items, by_image=True).low, items)
+    """Lower end of the score's 95 % interval, the classes of an image kept together."""
+    return Figure(item_intervals.score_interval(items).low, items)
 
 
 def microbench_grit_ci_high(items: Items) -> Figure:
-    """Upper end of the score's 95 % bootstrap interval, images resampled with all their classes."""
-    return Figure(_interval(items, by_image=True).high, items)
+    """Upper end of the score's 95 % interval, the classes of an image kept together."""
+    return Figure(item_intervals.score_interval(items).high, items)
 
 
 def microbench_boxes_unparsed(items: Items) -> Figure:
     """The share of responses that hold no box and do not say that there is none; they count as no prediction."""
-    return Figure(_mean([item["kind"] == "unparsed" for item in items]), items)
+    return Figure(_mean([answer["kind"] == "unparsed" for answer in each_answer(items)]), items)
 
 
 def microbench_boxes_truncated(items: Items) -> Figure:
     """The share of responses that break off; the boxes before that count."""
-    return Figure(_mean([item["kind"] == "truncated" for item in items]), items)
+    return Figure(_mean([answer["kind"] == "truncated" for answer in each_answer(items)]), items)
 
 
 def microbench_number_of_boxes(items: Items) -> int:
     """How many predicted boxes, over all responses, something is true of."""
-    return sum(item["count"] for item in items)
+    return sum(answer["count"] for answer in each_answer(items))
 
 
 # --- groups --------------------------------------------------------------------------
@@ -195,11 +234,17 @@ def _derived(from_metric: str) -> Callable[[GroupAggregation], GroupAggregation]
 microbench_group_acc = _official(microbench_acc)
 microbench_group_acc_ci_low = _official(microbench_acc_ci_low)
 microbench_group_acc_ci_high = _official(microbench_acc_ci_high)
+microbench_group_acc_image_ci_low = _official(microbench_acc_image_ci_low)
+microbench_group_acc_image_ci_high = _official(microbench_acc_image_ci_high)
+microbench_group_counts = _official(microbench_counts)
+microbench_group_repeats = _official(microbench_repeats)
 microbench_group_unparsed = _official(microbench_unparsed)
 microbench_group_unparsed_by_kind = _official(microbench_unparsed_by_kind)
 microbench_group_grit = _pooled(microbench_grit)
 microbench_group_grit_ci_low = _pooled(microbench_grit_ci_low)
 microbench_group_grit_ci_high = _pooled(microbench_grit_ci_high)
+microbench_group_boxes_counts = _pooled(microbench_counts)
+microbench_group_boxes_repeats = _pooled(microbench_repeats)
 microbench_group_boxes_unparsed = _pooled(microbench_boxes_unparsed)
 microbench_group_boxes_truncated = _pooled(microbench_boxes_truncated)
 
@@ -209,12 +254,10 @@ def microbench_group_number_of_boxes(figures: Sequence[int], sizes: Sequence[int
     return sum(figures)
 
 
-microbench_group_acc_image_ci_low = _derived("acc")(_official(microbench_acc_image_ci_low))
-microbench_group_acc_image_ci_high = _derived("acc")(_official(microbench_acc_image_ci_high))
 # Over all questions, those outside the paper's totals too.
 microbench_group_acc_all = _derived("acc")(_pooled(microbench_acc))
-microbench_group_acc_all_ci_low = _derived("acc")(_pooled(microbench_acc_ci_low))
-microbench_group_acc_all_ci_high = _derived("acc")(_pooled(microbench_acc_ci_high))
+microbench_group_acc_all_ci_low = _derived("acc")(_pooled(microbench_acc_image_ci_low))
+microbench_group_acc_all_ci_high = _derived("acc")(_pooled(microbench_acc_image_ci_high))
 
 
 def microbench_group_failed(figures: Sequence[int], sizes: Sequence[int], weight_by_size: bool) -> int:
@@ -230,25 +273,32 @@ def microbench_group_acc_macro(figures: Sequence[Figure], sizes: Sequence[int], 
 
 @_derived("acc")
 def microbench_group_acc_macro_ci_low(figures: Sequence[Figure], sizes: Sequence[int], weight_by_size: bool) -> float:
-    """Lower end of the interval of `microbench_group_acc_macro`, images resampled with all their questions."""
-    return _macro_interval(figures).low
+    """Lower end of the interval of `microbench_group_acc_macro`, the answers about an image kept together."""
+    return item_intervals.macro_interval([figure.made_of for figure in figures]).low
 
 
 @_derived("acc")
 def microbench_group_acc_macro_ci_high(figures: Sequence[Figure], sizes: Sequence[int], weight_by_size: bool) -> float:
-    """Upper end of the interval of `microbench_group_acc_macro`, images resampled with all their questions."""
-    return _macro_interval(figures).high
+    """Upper end of the interval of `microbench_group_acc_macro`, the answers about an image kept together."""
+    return item_intervals.macro_interval([figure.made_of for figure in figures]).high
 
 
 # --- what they share -----------------------------------------------------------------
 
 
 def interval_settings() -> dict[str, Any]:
-    """How intervals are drawn in this run, as results files record it.
+    """Return how intervals are computed in this run, as results files record it.
+
+    ``paper`` is of ``acc_ci_*`` alone, ``quoted`` of every other interval.
 
     Raises:
         DataError: ``MICROBENCH_INTERVAL`` names no method.
     """
+    return {"paper": bootstrap_settings(), "quoted": {"method": QUOTED_METHOD, "confidence_level": CONFIDENCE_LEVEL}}
+
+
+def bootstrap_settings() -> dict[str, Any]:
+    """Return the options of `bootstrap_interval` in this run; raises as `interval_settings` does."""
     method = os.environ.get(INTERVAL_SETTING, METHODS[0])
     if method not in METHODS:
         raise DataError(f"{INTERVAL_SETTING}={method}: expected one of {', '.join(METHODS)}.")
@@ -271,22 +321,3 @@ def _mean_score(items: Items) -> Figure:
 def _mean(values: Sequence[float]) -> float:
     # fsum's result does not depend on the order, which several processes change.
     return math.fsum(values) / len(values) if len(values) else math.nan
-
-
-def _macro_interval(figures: Sequence[Figure]) -> Interval:
-    tasks = np.repeat(np.arange(len(figures)), [len(figure.made_of) for figure in figures])
-    return _interval(_pool(figures), by_image=True, groups=tasks)
-
-
-def _interval(items: Items, *, by_image: bool = False, groups: np.ndarray | None = None) -> Interval:
-    """The interval of the mean score; asked for one end and then the other, it is drawn once."""
-    scores = np.array([item["score"] for item in items], dtype=np.float64)
-    images = np.unique([item["image"] for item in items], return_inverse=True)[1] if by_image else None
-    columns = (None if column is None else column.tobytes() for column in (scores, images, groups))
-    return _drawn(*columns, tuple(interval_settings().items()))
-
-
-@functools.lru_cache(maxsize=16)
-def _drawn(scores: bytes, images: bytes | None, groups: bytes | None, settings: tuple[tuple[str, Any], ...]) -> Interval:
-    clusters, groups = (None if labels is None else np.frombuffer(labels, dtype=np.int64) for labels in (images, groups))
-    return bootstrap_interval(np.frombuffer(scores), clusters=clusters, groups=groups, **dict(settings))

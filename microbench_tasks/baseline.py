@@ -1,49 +1,239 @@
-"""An earlier run as the baseline of a new one: the harness's ``--baseline``, held to the same questions.
+"""Compare a run with an earlier one: the harness's ``--baseline``, by the clustered paired test.
 
-The harness pairs documents by number alone, reads one file for every task, and finds out after
-the run what is wrong with it.
+The harness pairs documents by number alone, reads one file for every task, and tests by question as if the questions
+about one image were independent. For tasks of this package, the earlier run must be about the same data, each task is
+paired with its own samples, and the unit of the test is the image (`metrics.paired.compare_pair`). Groups are compared
+on the questions that their ``acc`` counts. Other benchmarks keep the harness's comparison.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from loguru import logger
 
 from microbench_tasks import catalog, rescoring, source
+from microbench_tasks.metrics.paired import PairedComparison, compare_pair
 from microbench_tasks.schema import DataError
 
+# The tasks' one filter, whose name the harness appends to those of metrics.
+_FILTER = "none"
+# How the harness's table states scores, whatever the scale of the task.
+_PERCENT = 100.0
 
-def check(path: Path, tasks: Sequence[str]) -> None:
+
+@dataclass(frozen=True)
+class Document:
+    """Hold what the comparison needs of one document: score, image, and whether the totals of groups count it."""
+
+    score: float
+    image: str
+    in_total: bool
+
+
+Documents = Mapping[int, Document]
+
+# Of the run that the harness evaluated last: its comparison comes after, in a call that does not get the results.
+_finished: Comparer | None = None
+
+
+def finish(results: Mapping[str, Any] | None) -> None:
+    """Let `compare` know the results of a run; None forgets them."""
+    global _finished
+    _finished = None if results is None else Comparer(results)
+
+
+def compare(named: str | Path, name: str) -> None:
+    """Compare a task or group of the last run with the run ``named``; raise as `Comparer.add` does."""
+    if _finished is not None:
+        _finished.add(named, name)
+
+
+def check(named: str | Path, tasks: Sequence[str]) -> None:
     """Refuse a baseline that could not be compared.
 
     Args:
-        path: folder of a run, or a samples file in it.
+        named: folder of a run, or a samples file in it, as the user typed it.
         tasks: the Micro-Bench tasks that the new run will ask.
 
     Raises:
         DataError: it is not one run, lacks a task, is about other data, or its log is damaged.
     """
     for task in tasks:
-        scores(path, task)
+        documents(named, task)
 
 
-def scores(path: Path, task: str) -> dict[int, float]:
-    """The score of each document of ``task`` in the run at ``path``, computed from its response; raises as `check` does."""
+def documents(named: str | Path, task: str) -> Documents:
+    """Score the documents of ``task`` in the run ``named`` from their responses; raise as `check` does."""
+    path = Path(named)
+    if not path.exists():
+        raise DataError(f"--baseline {named}: no such file or folder. Name the folder of a run on this machine.")
     run = rescoring.find_run([path])
     if task not in run.samples:
-        raise DataError(f"baseline {path}: holds samples of {', '.join(run.samples)}, and none of {task}.")
+        raise DataError(f"baseline {path}: contains samples of {', '.join(run.samples)}, and none of {task}.")
     if run.results is None:
-        raise DataError(f"baseline {path}: the results file {run.name}_results.json is not beside the samples; it records which data they are about.")
-    difference = rescoring.other_source(run.metadata(task).get("dataset"), source.of_task(catalog.ALL_TASKS[task]).identity)
+        raise DataError(
+            f"baseline {path}: the results file {run.name}_results.json is not beside the samples; "
+            "it records which data they are about."
+        )
+    difference = rescoring.other_source(
+        run.metadata(task).get("dataset"), source.of_task(catalog.ALL_TASKS[task]).identity
+    )
     if difference:
-        raise DataError(f"baseline {path}: {task} was asked on other data ({difference}); its questions cannot be paired with those of this run.")
+        raise DataError(
+            f"baseline {path}: {task} was asked on other data ({difference}); "
+            "its questions cannot be paired with those of this run."
+        )
     fields = rescoring.redefined(run).get(task)
     if fields:
-        logger.warning(f"Baseline {path}: {task} was NOT the benchmark's own task there: its definition differs in {', '.join(fields)}.")
-    found = rescoring.document_scores(run, task)
+        logger.warning(
+            f"Baseline {path}: {task} was NOT the benchmark's own task there: "
+            f"its definition differs in {', '.join(fields)}."
+        )
+    scored = {number: _document(items) for number, items in rescoring.document_items(run, task).items()}
     whole = run.recorded()["n-samples"][task]["original"]
-    if len(found) < whole:
-        logger.warning(f"Baseline {path}: {task} has {len(found)} of {whole} documents; only these are compared.")
-    return found
+    if len(scored) < whole:
+        logger.warning(
+            f"Baseline {path}: {task} has {len(scored)} of {whole} documents; only these are compared."
+        )
+    return scored
+
+
+def _document(items: Mapping[str, Any]) -> Document | None:
+    """Return what a sample's items say of its document; None without items (``--predict_only``)."""
+    item = items.get("acc", items.get("grit"))
+    if not isinstance(item, Mapping):
+        return None
+    return Document(float(item["score"]), item["image"], item.get("in_total", True))
+
+
+class Comparer:
+    """Compare the tasks and groups of a finished run with an earlier run, and add the outcome to its figures.
+
+    Args:
+        results: what the harness's ``evaluate`` returned, with samples. `add` writes into it.
+    """
+
+    def __init__(self, results: Mapping[str, Any]) -> None:
+        self._results = results
+        self._baselines: dict[str, Documents] = {}
+
+    def add(self, named: str | Path, name: str) -> PairedComparison | None:
+        """Add the ``paired_…`` figures of a task or group; return None where they cannot be computed.
+
+        Those of the harness's own comparison (name, score of the baseline, both ends of the interval of the difference,
+        p; percentages, except p) and, as it has none: the metric that is compared, the difference, its standard error,
+        the correlation of the two models, and the numbers of documents, images and discordant images.
+
+        Raises:
+            DataError: as `check`; or a task of the run has no scores in the samples.
+        """
+        tasks = catalog.tasks_named([name])
+        samples = self._results.get("samples") or {}
+        absent = [task for task in tasks if task not in samples]
+        if absent:
+            logger.warning(f"[Baseline] {name} is not compared: the run has no samples of {', '.join(absent)}.")
+            return None
+        metric = _metric(tasks)
+        pairs = [pair for task in tasks if _metric([task]) == metric for pair in self._pairs(named, task)]
+        if name in catalog.GROUPS:
+            pairs = [pair for pair in pairs if pair[0].in_total]
+        if not pairs:
+            logger.warning(f"[Baseline] {name} is not compared: {named} and this run have no document in common.")
+            return None
+        scores = [[document.score for document in model] for model in zip(*pairs)]
+        compared = compare_pair(*scores, [document.image for document, _ in pairs])
+        figures = _figures(metric, _name(Path(named)), scores, compared)
+        for table in ("results", "groups"):
+            if name in self._results.get(table, {}):
+                self._results[table][name].update(figures)
+        logger.info(f"[Baseline] {name}: {_sentence(figures)}")
+        return compared
+
+    def _pairs(self, named: str | Path, task: str) -> Iterator[tuple[Document, Document]]:
+        if task not in self._baselines:
+            self._baselines[task] = documents(named, task)
+        before = self._baselines[task]
+        for sample in self._results["samples"][task]:
+            document = _document(sample)
+            if document is None:
+                raise DataError(f"{task} has no scores to compare (--predict_only).")
+            if sample["doc_id"] in before:
+                yield document, before[sample["doc_id"]]
+
+
+def _metric(tasks: Sequence[str]) -> str:
+    """Return the metric that is compared: ``acc`` of tasks that ask questions, ``grit`` where all ask for boxes."""
+    return "grit" if all(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) else "acc"
+
+
+def _name(path: Path) -> str:
+    """Return what the table calls the baseline: the run's folder.
+
+    The harness's own name of a folder is empty behind a slash, and ends at a dot.
+    """
+    return (path.parent if path.is_file() else path).resolve().name
+
+
+def _figures(metric: str, name: str, scores: Sequence[Sequence[float]], compared: PairedComparison) -> dict[str, Any]:
+    baseline = scores[1]
+    return {
+        "paired_baseline": name,
+        "paired_metric": metric,
+        "paired_baseline_score": _PERCENT * sum(baseline) / len(baseline),
+        "paired_difference": _PERCENT * compared.difference,
+        "paired_ci_lower": _PERCENT * compared.low,
+        "paired_ci_upper": _PERCENT * compared.high,
+        "paired_pvalue": compared.p,
+        # Not defined for one image, or where a model is always right or always wrong.
+        "paired_standard_error": None if math.isnan(compared.standard_error) else _PERCENT * compared.standard_error,
+        "paired_correlation": None if math.isnan(compared.correlation) else compared.correlation,
+        "paired_num_documents": len(baseline),
+        "paired_num_images": compared.num_clusters,
+        "paired_num_discordant": compared.num_discordant,
+    }
+
+
+def _sentence(figures: Mapping[str, Any]) -> str:
+    return (
+        f"{figures['paired_metric']} {figures['paired_difference']:+.2f} percentage points "
+        f"[{figures['paired_ci_lower']:+.2f}, {figures['paired_ci_upper']:+.2f}], p={figures['paired_pvalue']:.4f}, "
+        f"{figures['paired_num_documents']} documents about {figures['paired_num_images']} images, "
+        f"{figures['paired_num_discordant']} of them discordant"
+    )
+
+
+def in_table(results: Mapping[str, Any], column: str) -> dict[str, Any]:
+    """Return results as the harness's table must get them to show a comparison in the row of its metric alone.
+
+    The table repeats a task's comparison in the row of every metric, and takes the baseline's percentage from the
+    metric's own value for the difference. So the row that was compared is shown as an entry of its own, whose
+    baseline is as far from its value as the difference that was found.
+    """
+    shown: dict[str, Any] = {}
+    for name, figures in results[column].items():
+        metric = f"{figures.get('paired_metric')},{_FILTER}"
+        if metric not in figures:
+            shown[name] = figures
+            continue
+        paired = {key: value for key, value in figures.items() if key.startswith("paired_")}
+        paired["paired_baseline_score"] = figures[metric] - figures["paired_difference"]
+        rest = {key: value for key, value in figures.items() if key not in paired}
+        alias = {"alias": figures.get("alias", name)}
+        compared = {key: rest.pop(key) for key in list(rest) if key.partition(",")[0] in _columns(metric)}
+        shown |= {name: alias | compared | paired, f"{name} (other metrics)": alias | rest}
+    whole = dict(results) | {column: shown}
+    for kept in ("n-shot", "higher_is_better"):
+        known = results.get(kept, {})
+        whole[kept] = known | {f"{name} (other metrics)": known[name] for name in results[column] if name in known}
+    return whole
+
+
+def _columns(metric: str) -> frozenset[str]:
+    """Return the names of a metric's value and of its standard errors."""
+    name = metric.partition(",")[0]
+    return frozenset({name, f"{name}_stderr", f"{name}_stderr_clt", f"{name}_stderr_clustered"})

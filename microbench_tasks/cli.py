@@ -96,10 +96,15 @@ def _add_rescore(commands: argparse._SubParsersAction) -> None:
         "rescore",
         help="score a logged run again, without a model",
         description="Compute every score of a run again from the samples that lmms_eval --log_samples (or --predict_only) wrote.",
-        examples=("microbench rescore ./results --out scores.json",),
+        examples=("microbench rescore ./results --out scores.json", "microbench rescore ./results --new-datasets"),
     )
     rescore.add_argument("paths", type=Path, nargs="+", metavar="LOGS", help="folder of a run, or its …_samples_….jsonl files")
     rescore.add_argument("--run", default=None, metavar="NAME", help="which run, if the folder contains several: what stands before _samples_ in the files' names")
+    rescore.add_argument(
+        "--new-datasets",
+        action="store_true",
+        help="also show intervals for new datasets: each dataset counts as one observation, instead of each image",
+    )
     rescore.add_argument("--out", type=Path, default=None, metavar="FILE", help="also write all scores, letter histograms and what variants show as JSON")
     rescore.set_defaults(run_command=_rescore)
 
@@ -180,7 +185,7 @@ def _add_leaderboard(commands: argparse._SubParsersAction) -> None:
     )
     leaderboard.add_argument("submissions", type=Path, nargs="+", metavar="SUBMISSION", help="folder that microbench submit wrote")
     leaderboard.add_argument("--paper", action="store_true", help="show the rows of the paper's Table 1 as well, as reported and not re-run")
-    leaderboard.add_argument("--out", type=Path, default=None, metavar="DIR", help="write leaderboard.md, .csv, .json and .html there (default: print Markdown)")
+    leaderboard.add_argument("--out", type=Path, default=None, metavar="DIR", help="write leaderboard.md, .html, .json, .csv and leaderboard-pairs.csv there (default: print Markdown)")
     leaderboard.set_defaults(run_command=_leaderboard)
 
 
@@ -219,16 +224,16 @@ def _sweep(options: argparse.Namespace) -> None:
 
 
 def _leaderboard(options: argparse.Namespace) -> None:
-    from microbench_tasks import leaderboard, leaderboard_files
+    from microbench_tasks.leaderboard import files, ranking, text
 
     if options.out is not None:
         # Before the submissions are read, which takes long.
-        leaderboard_files.check_folder(options.out)
-    found = leaderboard.load(options.submissions)
+        files.check_folder(options.out)
+    found = ranking.load(options.submissions)
     if options.out is None:
-        print(leaderboard_files.as_markdown(found, with_paper=options.paper), end="")
+        print(text.as_markdown(found, with_paper=options.paper), end="")
     else:
-        for path in leaderboard_files.write(found, options.out, with_paper=options.paper):
+        for path in files.write(found, options.out, with_paper=options.paper):
             print(path)
 
 
@@ -263,14 +268,18 @@ def _print_path(options: argparse.Namespace) -> None:
 def _rescore(options: argparse.Namespace) -> None:
     import json
 
-    from microbench_tasks import files, rescoring
+    from microbench_tasks import files, new_datasets, rescoring, score_table
     from microbench_tasks.aggregations import interval_settings
 
     if options.out is not None and (options.out.is_dir() or any(parent.is_file() for parent in options.out.parents)):
         raise DataError(f"--out {options.out}: expected a file in a folder. Name one that can be written.")
     run = rescoring.find_run(options.paths, options.run)
     rescored = rescoring.rescore(run)
-    print(rescoring.as_table(rescored))
+    if options.new_datasets:
+        rescored.new_datasets = new_datasets.intervals(rescored)
+        if not rescored.new_datasets:
+            rescored.notes.append("no interval for new datasets: every task asks about a single dataset")
+    print(score_table.as_text(rescored))
     if run.others:
         rescored.notes.append(f"not scored, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}")
     for note in rescored.notes:

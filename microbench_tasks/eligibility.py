@@ -151,9 +151,19 @@ def _version_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
 
 
 def _interval_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
-    drawn = interval_settings()
-    others = [settings for task in tasks if (settings := run.metadata(task).get("interval")) not in (None, drawn)]
-    return [f"intervals are drawn as {drawn}, those of the run as {others[0]}: set {INTERVAL_SETTING} to draw them alike."] if others else []
+    computed = interval_settings()
+    others = [settings for task in tasks if (settings := run.metadata(task).get("interval")) not in (None, computed)]
+    if not others:
+        return []
+    if rescoring.is_older_record(others[0]):
+        return [
+            f"interval settings (metadata.interval): {others[0]} is the record of an earlier version, whose intervals "
+            "were all bootstrap intervals. Run again with this version of the package."
+        ]
+    return [
+        f"intervals are computed as {computed}, those of the run as {others[0]}: "
+        f"set {INTERVAL_SETTING} to compute them alike."
+    ]
 
 
 def definition_reasons(run: LoggedRun) -> list[str]:
@@ -214,9 +224,20 @@ def _run_reasons(run: LoggedRun) -> list[str]:
     reasons += [f"--offset {config['offset']}: a part of the benchmark was asked."] if config.get("offset") else []
     reasons += ["--predict_only: the run has responses and no scores. Run it without."] if typed.get("predict_only") else []
     reasons += ["--system_instruction: the models of the benchmark are asked without one (unknown prompt)."] if recorded.get("system_instruction") else []
+    repeats = sorted({count for task in run.samples if (count := _repeats(recorded, task)) > 1})
+    reasons += [
+        f"--repeats {count}: a submission has one answer to each question. Run again without --repeats."
+        for count in repeats
+    ]
     shots = sorted({count for task in run.samples if (count := (recorded.get("n-shot") or {}).get(task))})
     reasons += [reason for option in ("model_args", "gen_kwargs") for reason in prompt_reasons(f"--{option}", config.get(option))]
     return reasons + ([f"--num_fewshot {shots[0]}: the models of the benchmark are shown no examples (unknown prompt)."] if shots else []) + _size_reasons(run)
+
+
+def _repeats(recorded: Mapping[str, Any], task: str) -> int:
+    """Return how often a run asked each question of a task."""
+    count = (recorded["configs"].get(task) or {}).get("repeats", 1)
+    return count if isinstance(count, int) else 1
 
 
 def prompt_reasons(option: str, arguments: Any) -> list[str]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from microbench_tasks import catalog, eligibility, source
 from microbench_tasks.markdown import markdown_code, markdown_text, plain
+from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 
 BENCHMARK = "Micro-Bench"
 _TITLES = {"release": f"{BENCHMARK}: ", "demo": f"DEMO DATA, not {BENCHMARK}: ", "local": f"LOCAL DATA, not the {BENCHMARK} release: "}
@@ -32,26 +33,30 @@ _REPOSITORY = re.compile(r"https://huggingface\.co/([\w.-]+/[\w.-]+)/?")
 
 @dataclass(frozen=True)
 class Headline:
-    """The one figure of a task or group: ``metric`` is ``acc`` or ``grit``; ``resampled`` says what its 95 % interval resamples."""
+    """The one figure of a task or group, ``acc`` or ``grit``, with its 95 % interval and the number of observations."""
 
     name: str
     metric: str
     value: float
     low: float
     high: float
-    resampled: str
-    num_samples: int
+    questions: int
+    images: int
+    datasets: int
+
+
+# Of each headline, what its interval and its counts are called.
+_HEADLINES = (("acc", "acc_image_ci", "counts"), ("grit", "grit_ci", "boxes_counts"))
 
 
 def headlines(manifest: Mapping[str, Any]) -> Iterator[Headline]:
     """The main figures, groups first, the largest first; a group that asks both questions and boxes has one of each."""
     for name in (*reversed(catalog.GROUPS), *catalog.TASKS):
         figures = manifest["scores"].get(name, {})
-        for metric, interval, resampled in (("acc", "acc_image_ci", "images"), ("acc", "acc_ci", "questions"), ("grit", "grit_ci", "images")):
+        for metric, interval, counts in _HEADLINES:
             low, high = figures.get(f"{interval}_low"), figures.get(f"{interval}_high")
-            # The first of the two intervals of acc is the better one.
-            if None not in (figures.get(metric), low, high) and not (interval == "acc_ci" and "acc_image_ci_low" in figures):
-                yield Headline(name, metric, figures[metric], low, high, resampled, _count(manifest, name, metric))
+            if None not in (figures.get(metric), low, high) and counts in figures:
+                yield Headline(name, metric, figures[metric], low, high, **figures[counts])
 
 
 def eval_results(manifest: Mapping[str, Any]) -> str:
@@ -138,14 +143,13 @@ def _metadata(manifest: Mapping[str, Any]) -> str:
 
 
 def _body(manifest: Mapping[str, Any]) -> str:
-    kind, interval = manifest["data"]["kind"], manifest["settings"]["interval"]
+    kind = manifest["data"]["kind"]
     lead = f"**{warning(manifest)}**" if kind != "release" else f"Scores of {markdown_text(manifest['model']['name'])} on {BENCHMARK}, with the answer to every question."
-    level = f"{interval['confidence_level'] * 100:g} % {interval['method']} bootstrap intervals ({interval['num_resamples']} resamples, seed {interval['seed']})"
     parts = [
         f"# {_TITLES[kind]}{markdown_text(manifest['model']['name'])}",
         lead,
         "\n".join(_score_table(manifest)),
-        f"Scores are fractions from 0 to 1, in brackets their {level}; chance is the mean of 1 / number of options. `acc` goes by the paper's rule, `acc_strict` counts only answers that are stated, `unparsed` is the share without one.",
+        _how_to_read(manifest),
         "\n".join(_setting_table(manifest)),
         "To check every score from the answers, and every answer against the data (`MICROBENCH_DATASET`, and `MICROBENCH_COGNITION` where cognition was asked, name the run's data):",
         f"```bash\npip install microbench-lmms\n{'MICROBENCH_DATASET=demo ' if kind == 'demo' else ''}microbench verify .\n```",
@@ -153,15 +157,48 @@ def _body(manifest: Mapping[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _how_to_read(manifest: Mapping[str, Any]) -> str:
+    quoted, paper = manifest["settings"]["interval"]["quoted"], manifest["settings"]["interval"]["paper"]
+    return (
+        f"Scores are fractions from 0 to 1, in brackets their {quoted['confidence_level'] * 100:g} % intervals "
+        f"({quoted['method']}). {ABOUT_IMAGES} "
+        "n: questions, or pairs of an image and a class where boxes are asked for. "
+        "Chance: the mean of 1 / number of options. "
+        "Majority: the accuracy of always giving, of the options offered, the one that is most often right in the task; "
+        "it needs no image. "
+        "`acc` goes by the paper's rule, `acc_strict` counts only answers that are stated, "
+        "`unparsed` is the share without one. "
+        f"The paper's intervals ({paper['method']} bootstrap, {paper['num_resamples']} resamples, seed {paper['seed']}) "
+        "are in submission.json, under `acc_ci_low` and `acc_ci_high`."
+    )
+
+
 def _score_table(manifest: Mapping[str, Any]) -> list[str]:
-    lines = ["| | n | chance | metric | score | interval resamples | acc_strict | unparsed |", "| --- | ---: | ---: | --- | --- | --- | ---: | ---: |"]
+    header = ["", "n", "images", "datasets", "chance", "majority", "metric", "score", "acc_strict", "unparsed"]
+    lines = [
+        f"| {' | '.join(header)} |".replace("|  |", "| |"),
+        "| --- | ---: | ---: | ---: | ---: | ---: | --- | --- | ---: | ---: |",
+    ]
     for headline in headlines(manifest):
         figures = manifest["scores"][headline.name]
         questions = headline.metric == "acc"
-        chance = f"{manifest['chance'][headline.name]:.3f}" if questions and headline.name in manifest["chance"] else ""
+        levels = [
+            f"{manifest[level][headline.name]:.3f}" if questions and headline.name in manifest[level] else ""
+            for level in ("chance", "majority")
+        ]
         strict, unparsed = (f"{figures[name]:.4f}" if name in figures and figures[name] is not None else "" for name in (("acc_strict", "unparsed") if questions else ("", "boxes_unparsed")))
         score = f"{headline.value:.4f} [{headline.low:.4f}, {headline.high:.4f}]"
-        lines.append(f"| `{headline.name}`{_data_mark(manifest, headline.name)} | {headline.num_samples} | {chance} | {headline.metric} | {score} | {headline.resampled} | {strict} | {unparsed} |")
+        counts = [str(count) for count in (headline.questions, headline.images, headline.datasets)]
+        cells = [
+            f"`{headline.name}`{_data_mark(manifest, headline.name)}",
+            *counts,
+            *levels,
+            headline.metric,
+            score,
+            strict,
+            unparsed,
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
@@ -219,22 +256,16 @@ def _kind(manifest: Mapping[str, Any], task: str) -> str:
     return eligibility.kind_of(manifest["data"]["sources"].get(task, {}))
 
 
-def _count(manifest: Mapping[str, Any], name: str, metric: str) -> int:
-    """How many samples a figure is the mean of: groups count the questions in their totals, tasks all of theirs."""
-    asks_boxes = metric == "grit"
-    tasks = [task for task in catalog.tasks_named([name]) if (catalog.TASKS[task].subject == "boxes") == asks_boxes]
-    counts = manifest["num_in_total"] if name in catalog.GROUPS and not asks_boxes else manifest["num_samples"]
-    return sum(counts.get(task, 0) for task in tasks)
-
-
 def _notes(manifest: Mapping[str, Any], headline: Headline) -> str:
-    interval, versions = manifest["settings"]["interval"], manifest["versions"]
+    quoted, versions = manifest["settings"]["interval"]["quoted"], manifest["versions"]
     name = {"acc": "accuracy by the paper's rule", "grit": "GRIT localization score"}[headline.metric]
     boxes = manifest["settings"]["boxes"] if headline.metric == "grit" else None
     asked = f"; boxes asked for and read as {boxes['convention']} (chosen by {plain(boxes['chosen_by'])})" if boxes else ""
     return (
-        f"{name}, a fraction from 0 to 1; {interval['confidence_level'] * 100:g} % {interval['method']} bootstrap interval [{headline.low:.4f}, {headline.high:.4f}] ({headline.resampled} resampled); "
-        f"n = {headline.num_samples}; lmms-eval, microbench-lmms {versions['microbench']}, task version {versions['task']}{asked}"
+        f"{name}, a fraction from 0 to 1; {quoted['confidence_level'] * 100:g} % interval "
+        f"[{headline.low:.4f}, {headline.high:.4f}] ({quoted['method']}); "
+        f"n = {headline.questions}, {headline.images} images, {headline.datasets} datasets; "
+        f"lmms-eval, microbench-lmms {versions['microbench']}, task version {versions['task']}{asked}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from collections.abc import Sequence
 
 from microbench_tasks import start_up, terminal
 
@@ -75,18 +75,30 @@ def _check_arguments(args) -> None:
         DataError: the baseline cannot be compared, or boxes would be read at another scale than
             the model's arguments set.
     """
-    from lmms_eval.baselines import BASELINE_REGISTRY
     from lmms_eval.utils import simple_parse_args_string
 
-    from microbench_tasks import baseline, catalog, detection
-    from microbench_tasks.schema import DataError
+    from microbench_tasks import catalog, detection
 
     tasks = catalog.tasks_named((args.tasks or "").split(","))
     if not tasks:
         return
-    if args.baseline and Path(args.baseline).exists():
-        baseline.check(Path(args.baseline), tasks)
-    elif args.baseline and not args.baseline.startswith(("hf://", "http")) and args.baseline.split(":")[0] not in BASELINE_REGISTRY:
-        raise DataError(f"--baseline {args.baseline}: no such file or folder.")
+    if args.baseline:
+        _check_baseline(args, tasks)
     if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks):
         detection.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
+
+
+def _check_baseline(args, tasks: Sequence[str]) -> None:
+    """Refuse a baseline that tasks of ours cannot be compared with, unless it is one for the other benchmarks of the run."""
+    from lmms_eval.baselines import BASELINE_REGISTRY
+
+    from microbench_tasks import baseline, catalog
+    from microbench_tasks.schema import DataError
+
+    asks_others = not all(catalog.tasks_named([name]) for name in args.tasks.split(","))
+    is_remote = args.baseline.startswith(("hf://", "http")) or args.baseline.split(":")[0] in BASELINE_REGISTRY
+    if asks_others and is_remote:
+        return
+    baseline.check(args.baseline, tasks)
+    if not args.log_samples:
+        raise DataError("--baseline compares samples, which the harness keeps with --log_samples only: add it.")

@@ -2,7 +2,7 @@
 
 How a model is asked and read depends on the model, which the harness tells neither the
 functions that make prompts nor those that score. So what the YAML names here has a method
-``for_model``, and `microbench_tasks.plugin` puts what that returns in its place when the harness
+``for_model``, and `microbench_tasks.patches` puts what that returns in its place when the harness
 makes a task for a model. Unbound, models are asked for the neutral format.
 """
 
@@ -17,7 +17,6 @@ import numpy as np
 
 from microbench_tasks.boxes import values_of
 from microbench_tasks.detection import ChosenFormat, DetectionFormat, choose_format
-from microbench_tasks.parsing.response import first_response
 from microbench_tasks.results import score_boxes
 from microbench_tasks.schema import to_rgb
 
@@ -87,13 +86,14 @@ def microbench_localization_doc_to_target(doc: dict[str, Any]) -> str:
 def microbench_localization_process_results(
     doc: dict[str, Any], results: list[Any], *, detection_format: DetectionFormat, prompt: str | None = None
 ) -> dict[str, Any]:
-    """Return the items of the first response (``--repeats`` gives several). See `score_boxes`.
+    """Return the items of the responses to a document. See `score_boxes`.
 
     ``prompt`` is the exact prompt of the model; None for the format's own.
     """
     size = (doc["width"], doc["height"])
     asked = detection_format.prompt(doc["expression"], size) if prompt is None else prompt
-    return score_boxes(doc, first_response(results), detection_format.convention, detection_format.model_input_size(size), asked)
+    response = results[0] if results else ""
+    return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size(size), asked)
 
 
 @InFormat

@@ -30,9 +30,9 @@ class Reported:
 
     @property
     def ends(self) -> tuple[Decimal, Decimal]:
-        """The accuracy less and plus the half width, as fractions."""
+        """The accuracy less and plus the half width, as fractions, cut at 0 and 1."""
         half = Decimal(self.half_width).scaleb(-2)
-        return self.score - half, self.score + half
+        return max(self.score - half, Decimal(0)), min(self.score + half, Decimal(1))
 
     @property
     def as_printed(self) -> str:

@@ -11,8 +11,8 @@ The results file contains it as
   ``ran``. Keys of a mapping are listed one by one (``generation_kwargs.until``).
 
 A function is recorded as ``{"!function": name}`` if it is this package's own object of that name, else with the file
-that it comes from and the SHA-256 of that file. What ``--gen_kwargs`` sets is not part of the definition; the harness
-records it as ``generation_kwargs``.
+that it comes from and the SHA-256 of that file. What ``--gen_kwargs`` and ``--repeats`` set is not part of the
+definition; the harness records it as ``generation_kwargs`` and ``repeats``.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from microbench_tasks.schema import DataError
 
 OTHER_DATA = "other"
 _KEPT = "_microbench_as_defined"
-# Fields that the harness changes in place after the YAML and the model have set them.
-_CHANGED_LATER = ("dataset_kwargs", "generation_kwargs")
+# Fields that the harness changes after the YAML and the model have set them.
+_CHANGED_LATER = ("dataset_kwargs", "generation_kwargs", "repeats")
 _MEASURED = frozenset({"definition", "asked"})
 # Fields that select the documents. If one of them is redefined, the data are not the task's own.
 _OF_DATA = frozenset({"dataset_path", "dataset_name", "dataset_kwargs", "test_split", "process_docs", "class"})

@@ -22,8 +22,10 @@ from microbench_tasks import catalog, definitions, provenance, robustness, sourc
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
+from microbench_tasks.metrics.majority import majority_accuracy
 from microbench_tasks.reading_changes import changes, taken_off
-from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results, score_boxes
+from microbench_tasks.repeats import num_answers
+from microbench_tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError, without_repeats
 from microbench_tasks.source import TASK_VERSION, without_path
 
@@ -82,6 +84,9 @@ class Rescored:
         num_in_total: of each task, how many of them the totals of groups count.
         chance: of each task and group that asks questions, the mean of 1 / number of options, over
             the questions that ``acc`` counts.
+        majority: of the same, the accuracy of always giving, of the options offered, the one that is most often
+            right in the task and kind of question; over the same questions.
+        new_datasets: of each task and group, intervals by dataset; empty unless asked for (`new_datasets.intervals`).
         letters: of each task with options, how often each letter is right (``gold``) and read by the
             strict rule (``acc_strict``; None where none is).
         version: of prompts and scores by which the responses were read now.
@@ -96,6 +101,8 @@ class Rescored:
     num_samples: dict[str, int] = field(default_factory=dict)
     num_in_total: dict[str, int] = field(default_factory=dict)
     chance: dict[str, float] = field(default_factory=dict)
+    majority: dict[str, float] = field(default_factory=dict)
+    new_datasets: dict[str, dict[str, float]] = field(default_factory=dict)
     letters: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     robustness: dict[str, Any] = field(default_factory=dict)
     redefined: dict[str, list[str]] = field(default_factory=dict)
@@ -161,27 +168,58 @@ def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
     answers: dict[str, list[dict[str, Any]]] = {}
     for name in progress(run.samples):
         samples, items = _task_items(run, name)
-        aggregated[name] = {metric: aggregate([item[metric] for item in items]) for metric, aggregate in definitions.aggregations(name).items()}
+        aggregated[name] = _aggregated(name, items)
         rescored.num_samples[name] = len(items)
         answers[name] = [item["acc"] for item in items if "acc" in item]
         rescored.num_in_total[name] = sum(answer["in_total"] for answer in answers[name])
         rescored.notes += _notes_on_samples(run, name, samples, items)
-        rescored.samples[name] = sorted((ScoredSample(sample["doc_id"], sample.get("input", ""), _response(sample), item) for sample, item in zip(samples, items)), key=lambda sample: sample.doc_id)
+        rescored.samples[name] = sorted((ScoredSample(sample["doc_id"], sample.get("input", ""), _responses(sample)[0], item) for sample, item in zip(samples, items)), key=lambda sample: sample.doc_id)
         if catalog.ALL_TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
     rescored.robustness = robustness.report({name: [sample.items for sample in samples] for name, samples in rescored.samples.items() if catalog.ALL_TASKS[name].subject != "boxes"})
     groups = [group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()]
     rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in groups}
-    pooled = {group: [answer for task in catalog.tasks_named([group]) for answer in answers[task] if answer["in_total"]] for group in groups}
-    rescored.chance = {name: math.fsum(1 / len(answer["options"]) for answer in found) / len(found) for name, found in (answers | pooled).items() if found}
-    rescored.notes += _notes_on_figures(run, rescored.scores)
+    rescored.chance, rescored.majority = _without_sight(answers, groups)
+    rescored.notes += [*_notes_on_repeats(rescored.samples), *_notes_on_figures(run, rescored.scores)]
     return rescored
 
 
-def document_scores(run: LoggedRun, task: str) -> dict[int, float]:
-    """The score of each document of one task of a run, computed from its response; raises as `rescore` does."""
+def _aggregated(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the figures of a task. Some metrics are only there if questions were asked several times."""
+    found = {metric: [item[metric] for item in items if metric in item] for metric in definitions.aggregations(name)}
+    return {metric: definitions.aggregations(name)[metric](values) for metric, values in found.items() if values}
+
+
+def _without_sight(
+    answers: Mapping[str, Sequence[Mapping[str, Any]]], groups: Iterable[str]
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Chance and majority accuracy of each task and group with questions, given the ``acc`` items of each task."""
+    counted = {task: [(task, answer) for answer in found] for task, found in answers.items()}
+    counted |= {
+        group: [pair for task in catalog.tasks_named([group]) for pair in counted[task] if pair[1]["in_total"]]
+        for group in groups
+    }
+    asked = {name: found for name, found in counted.items() if found}
+    chance = {
+        name: math.fsum(1 / len(answer["options"]) for _, answer in found) / len(found) for name, found in asked.items()
+    }
+    majority = {}
+    for name, found in asked.items():
+        kinds = [(task, answer["kind"]) for task, answer in found]
+        options, right = [answer["options"] for _, answer in found], [_right_option(answer) for _, answer in found]
+        majority[name] = majority_accuracy(kinds, options, right)
+    return chance, majority
+
+
+def _right_option(answer: Mapping[str, Any]) -> str:
+    """Return the text of the option that is right, of an ``acc`` item."""
+    return answer["options"][LETTERS.index(answer["gold"])]
+
+
+def document_items(run: LoggedRun, task: str) -> dict[int, dict[str, Any]]:
+    """Return the items of each document of one task of a run, computed from its response; raise as `rescore` does."""
     samples, items = _task_items(run, task)
-    return {sample["doc_id"]: item["score"] for sample, item in zip(samples, items)}
+    return {sample["doc_id"]: item for sample, item in zip(samples, items)}
 
 
 def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -192,6 +230,12 @@ def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[d
     if asked is not None and len(numbered) != asked:
         raise DataError(f"{file}: holds {len(numbered)} samples, but the run asked {asked} documents ({run.results.name}). The file is not whole: copy it again, or run again.")
     items = [_scored(task, line, sample, file=file, run=run) for line, sample in numbered]
+    for (line, _), item in zip(numbered, items):
+        if num_answers(item) != num_answers(items[0]):
+            raise DataError(
+                f"{file}, line {line}: expected {num_answers(items[0])} answer(s) as on the first line, "
+                f"got {num_answers(item)}. The file is not as the harness wrote it: copy it again."
+            )
     return [sample for _, sample in numbered], items
 
 
@@ -236,14 +280,52 @@ def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], 
     return notes
 
 
+def _notes_on_repeats(samples: Mapping[str, Sequence[ScoredSample]]) -> list[str]:
+    numbers: dict[int, list[str]] = {}
+    for task, found in samples.items():
+        numbers.setdefault(num_answers(found[0].items), []).append(task)
+    return [
+        f"{', '.join(tasks)}: {number} answers to each question (--repeats). Scores are means over all of them; "
+        "letters, options and probabilities are those of the first"
+        for number, tasks in numbers.items()
+        if number > 1
+    ]
+
+
 def _notes_on_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Where the results file says otherwise: by another kind of interval, by an edit, or by another version."""
-    drawn = interval_settings()
-    recorded = next((found for task in run.samples if (found := run.metadata(task).get("interval"))), drawn)
-    if recorded != drawn:
-        return [f"intervals are drawn as {drawn}, those of the run as {recorded}: set {INTERVAL_SETTING} to draw them alike"]
-    differing = differing_figures(run, scores)
-    return [f"{len(differing)} figure(s) differ from the results file, such as {differing[0]}"] if differing else []
+    computed = interval_settings()
+    recorded = next((found for task in run.samples if (found := run.metadata(task).get("interval"))), computed)
+    is_older = is_older_record(recorded)
+    paper, quoted = (recorded, None) if is_older else (recorded.get("paper"), recorded.get("quoted"))
+    notes = []
+    if paper != computed["paper"]:
+        how = f"acc_ci is computed as {computed['paper']}, that of the run as {paper}"
+        notes.append(f"{how}: set {INTERVAL_SETTING} to compute it alike")
+    if is_older:
+        notes.append(
+            "the run is of an earlier version, whose intervals were all bootstrap intervals: "
+            f"every interval but acc_ci is computed anew ({computed['quoted']})"
+        )
+    elif quoted != computed["quoted"]:
+        notes.append(f"intervals other than acc_ci are computed as {computed['quoted']}, those of the run as {quoted}")
+    incomparable = [] if paper == computed["paper"] else ["acc_ci_low", "acc_ci_high"]
+    if quoted != computed["quoted"]:
+        metrics = {metric for figures in scores.values() for metric in figures}
+        incomparable += [metric for metric in metrics if "_ci_" in metric and not metric.startswith("acc_ci_")]
+    comparable = {
+        name: {metric: value for metric, value in figures.items() if metric not in incomparable}
+        for name, figures in scores.items()
+    }
+    differing = differing_figures(run, comparable)
+    if differing:
+        notes.append(f"{len(differing)} figure(s) differ from the results file, such as {differing[0]}")
+    return notes
+
+
+def is_older_record(recorded: Mapping[str, Any]) -> bool:
+    """Tell whether a record of `interval_settings` is of a version in which every interval was a bootstrap interval."""
+    return "method" in recorded
 
 
 def differing_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -331,7 +413,7 @@ def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path
 
 
 # What the item that a sample is scored by holds, and how the harness logs the sample itself.
-_FIELDS_OF_SAMPLE = {"target": str, "filtered_resps": str, "input": str}
+_FIELDS_OF_SAMPLE = {"target": str, "filtered_resps": (str, list), "input": str}
 _FIELDS_OF_ITEM = {"image_id": str, "dataset": str, "kind": str}
 _FIELDS_OF_ANSWER = _FIELDS_OF_ITEM | {"options": list, "gold": str}
 _FIELDS_OF_BOXES = _FIELDS_OF_ITEM | {"expression": str, "width": int, "height": int, "boxes": list, "convention": str, "model_input_size": list}
@@ -347,14 +429,16 @@ def _wrong_field(task: catalog.Task, sample: dict[str, Any]) -> str | None:
     found += [(f"{name}.{field}", item.get(field), kind) for field, kind in fields.items()] if item is not None else []
     for place, value, kind in found:
         if not isinstance(value, kind):
-            return f"{place}: expected {kind.__name__}, got {value!r}"
+            expected = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+            return f"{place}: expected {expected}, got {value!r}"
     if name == "acc" and item is not None and item["gold"] not in list(LETTERS[: len(item["options"])]):
         return f"acc.gold: expected a letter of {len(item['options'])} options, got {item['gold']!r}"
     return None
 
 
 def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:
-    response, prompt = _response(sample), sample.get("input", "")
+    responses, prompt = _responses(sample), sample.get("input", "")
+    response = responses if len(responses) > 1 else responses[0]
     if not isinstance(prompt, str):
         raise TypeError("input")
     item = sample.get("grit" if task.subject == "boxes" else "acc")
@@ -370,13 +454,16 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
     doc = _document(task, sample, run) if item is None else item | {"answer_idx": list(LETTERS[: len(item["options"])]).index(item["gold"])}
     if item is not None and sample["target"] != str(doc["answer_idx"]):
         raise DataError(f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed.")
-    process = microbench_clustered_process_results if "acc_image_ci_low" in definitions.aggregations(task.name) else microbench_process_results
-    return process(doc, [response], prompt)
+    return microbench_process_results(doc, [response], prompt)
 
 
-def _response(sample: dict[str, Any]) -> str:
+def _responses(sample: Mapping[str, Any]) -> list[str]:
+    """Return the responses of a sample: one, or all of those that ``--repeats`` asked for."""
+    logged = sample["filtered_resps"]
+    if isinstance(logged, list) and not (len(logged) > 1 and all(isinstance(response, str) for response in logged)):
+        raise TypeError("filtered_resps")
     # The harness takes white space off a response before it is scored.
-    return (sample["filtered_resps"] or "").strip()
+    return [(response or "").strip() for response in (logged if isinstance(logged, list) else [logged])]
 
 
 def _document(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[str, Any]:
@@ -469,60 +556,3 @@ def logged_format(run: LoggedRun, task: str) -> DetectionFormat:
     record = run.metadata(task)["boxes"]
     limits = None if record["limits"] is None else PixelLimits(*record["limits"])
     return DetectionFormat(record["convention"], record["prompt"], record["source"], limits)
-
-
-# --- what is shown -------------------------------------------------------------------
-
-_COLUMNS = {
-    "acc": ("acc", "acc_ci_low", "acc_ci_high"),
-    "by image": (None, "acc_image_ci_low", "acc_image_ci_high"),
-    "acc_strict": ("acc_strict", None, None),
-    "unparsed": ("unparsed", None, None),
-    "acc_macro": ("acc_macro", "acc_macro_ci_low", "acc_macro_ci_high"),
-    "acc_all": ("acc_all", "acc_all_ci_low", "acc_all_ci_high"),
-    "grit": ("grit", "grit_ci_low", "grit_ci_high"),
-    "boxes_unparsed": ("boxes_unparsed", None, None),
-}
-
-
-def as_table(rescored: Rescored) -> str:
-    """The main scores as a Markdown table, with 95 % intervals in brackets, groups first; below it, what variants show."""
-    names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
-    shown = {column: parts for column, parts in _COLUMNS.items() if any(part in rescored.scores[name] for name in names for part in parts if part)}
-    header = ["name", "n", *(["chance"] if rescored.chance else []), *shown]
-    rows = [[marked_name(name, rescored), _size(name, rescored), *([_chance(name, rescored)] if rescored.chance else []), *(_cell(rescored.scores[name], parts) for parts in shown.values())] for name in names]
-    tables = [_rendered(header, rows)]
-    if rescored.robustness:
-        tables.append(robustness.as_text(rescored.robustness, _rendered))
-    return "\n\n".join(tables)
-
-
-def marked_name(name: str, rescored: Rescored) -> str:
-    """Return the name of a task or group, marked if one of its tasks was redefined."""
-    return f"{name} (REDEFINED)" if rescored.redefined.keys() & set(catalog.tasks_named([name])) else name
-
-
-def _rendered(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
-    lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths)) + " |" for line in lines)
-
-
-def _size(name: str, rescored: Rescored) -> str:
-    """The number of samples; in brackets of how many of them a group's totals are made, if not of all."""
-    tasks = catalog.tasks_named([name])
-    samples = sum(rescored.num_samples[task] for task in tasks)
-    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in tasks if catalog.ALL_TASKS[task].subject != "boxes")
-    return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
-
-
-def _chance(name: str, rescored: Rescored) -> str:
-    return f"{rescored.chance[name]:.3f}" if name in rescored.chance else ""
-
-
-def _cell(scores: Mapping[str, Any], parts: tuple[str | None, str | None, str | None]) -> str:
-    value, low, high = (scores.get(part) for part in parts)
-    shown = [] if value is None else [f"{value:.4f}"]
-    if low is not None:
-        shown.append(f"[{low:.4f}, {high:.4f}]")
-    return " ".join(shown)

@@ -1,4 +1,4 @@
-"""From one response to the items that the harness logs and aggregates.
+"""From the responses to one document to the items that the harness logs and aggregates.
 
 Items carry what scoring the same response again needs, since the harness keeps items but
 neither document nor arguments.
@@ -13,24 +13,25 @@ from microbench_tasks.answers import LETTERS
 from microbench_tasks.boxes import Size
 from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
 from microbench_tasks.metrics.grit import grit_score
-from microbench_tasks.parsing.response import AnswerText, first_response, parse_answer, parse_box_answer
+from microbench_tasks.parsing.response import AnswerText, parse_answer, parse_box_answer
 from microbench_tasks.prompts import microbench_doc_to_text
+from microbench_tasks.repeats import all_responses, combined
 from microbench_tasks.schema import CLASSIFICATION_KIND
 
 
 def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: str | None = None) -> dict[str, Any]:
-    """Score one response to one question, by the paper's rule and by the strict one.
+    """Score the responses to one question, each by the paper's rule and by the strict one.
 
     Both rules read the same text: the response without an echo of the prompt, reasoning, chat tokens and surrounding
     white space (`microbench_tasks.parsing.response`).
 
     Args:
         doc: a document (see `microbench_tasks.documents`).
-        results: the response, in a list of one; of several (``--repeats``) the first counts.
+        results: the response, or the list of several (``--repeats``), in a list of one.
         prompt: the exact prompt of the model; None for the task's own prompt.
 
     Returns:
-        Per metric of the tasks' YAML the item it aggregates.
+        Per metric of the tasks' YAML the item it aggregates; of several responses see `microbench_tasks.repeats`.
 
         ``acc``: ``acc`` and ``score`` (0 or 1; the harness's clustered error reads the first, its
         paired test the second), ``image`` (dataset and image id: the cluster), ``image_id``,
@@ -40,13 +41,22 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
 
         ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
         matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `answers.KINDS`)
-        and ``in_total``. ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
+        and ``in_total``. ``acc_image_ci_low``, ``acc_image_ci_high`` and ``counts``: ``score``, ``image`` and
+        ``in_total``.
+
+        ``failed``: ``failed`` (whether the request got no response at all), ``image``, ``dataset``, ``kind``
         and ``taken_off`` (kinds of removed text: ``prompt`` and those of `answer_part`).
 
         ``score``, which no metric is named after, is what the harness's ``--baseline`` looks for in a log.
     """
+    responses = all_responses(results)
+    asked = _own_prompt(doc) if prompt is None else prompt
+    return combined([_score_answer(doc, response, asked) for response in responses], responses)
+
+
+def _score_answer(doc: dict[str, Any], response: str, prompt: str) -> dict[str, Any]:
     options = doc["options"]
-    parsed = parse_answer(first_response(results), options, _own_prompt(doc) if prompt is None else prompt)
+    parsed = parse_answer(response, options, prompt)
     letters = parsed.paper_letters
     gold = LETTERS[doc["answer_idx"]]
     correct = float(gold in letters)
@@ -65,12 +75,17 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
     # The ends of the interval need the outcome alone; a name of its own keeps the harness
     # from printing the accuracy's standard error beside them.
     outcome = _shared_item(score=correct, in_total=in_total)
+    # One for all that also need the image.
+    clustered = {"score": correct, "in_total": in_total, "image": origin["image"]}
     strict = parsed.strict
     reading = _shared_item(kind=strict.kind, in_total=in_total)
     return {
         "acc": item,
         "acc_ci_low": outcome,
         "acc_ci_high": outcome,
+        "acc_image_ci_low": clustered,
+        "acc_image_ci_high": clustered,
+        "counts": clustered,
         "acc_strict": _shared_item(score=float(strict.letter == gold), predicted=strict.letter, rule=strict.rule, in_total=in_total),
         "unparsed": reading,
         "unparsed_by_kind": reading,
@@ -79,35 +94,39 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
     }
 
 
-def microbench_clustered_process_results(doc: dict[str, Any], results: list[Any], prompt: str | None = None) -> dict[str, Any]:
-    """As `microbench_process_results`, with what the interval over images needs, since images have several questions."""
-    items = microbench_process_results(doc, results, prompt)
-    clustered = items["acc_ci_low"] | {"image": items["acc"]["image"]}
-    return items | {"acc_image_ci_low": clustered, "acc_image_ci_high": clustered}
-
-
-def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input_size: Size, prompt: str = "") -> dict[str, Any]:
-    """Score the boxes that one response gives for one class in one image.
+def score_boxes(
+    doc: dict[str, Any], response: Any, convention: str, model_input_size: Size, prompt: str = ""
+) -> dict[str, Any]:
+    """Score the boxes that a response gives for one class in one image.
 
     Args:
         doc: a document (see `microbench_tasks.documents`).
-        response: the model's text.
+        response: the model's text, or the list of several (``--repeats``).
         convention: how to read it, a key of `boxes.CONVENTIONS`.
         model_input_size: width and height of the image as the model saw it.
         prompt: the exact prompt of the model; empty if it is not known.
 
     Returns:
-        Per metric of the tasks' YAML the item it aggregates.
+        Per metric of the tasks' YAML the item it aggregates; of several responses see `microbench_tasks.repeats`.
 
         ``grit``: ``grit`` and ``score`` (the GRIT localization score, 0 to 1), ``image``,
         ``image_id``, ``dataset``, ``kind``, ``expression``, ``width``, ``height``, ``boxes`` (gold),
-        ``num_predicted``, ``convention`` and ``model_input_size``.
+        ``num_predicted``, ``convention`` and ``model_input_size``. ``grit_ci_low``, ``grit_ci_high`` and
+        ``boxes_counts``: ``score`` and ``image``.
 
         ``boxes_unparsed`` and ``boxes_truncated``: the ``kind`` of response, ``parsed``, ``unparsed`` or
         ``truncated`` (see `ParsedBoxes`). ``boxes_degenerate``, ``boxes_duplicate`` (both scored as they are)
         and ``boxes_dropped`` (not finite, or beyond the cap; counted as predictions): numbers of boxes.
         ``failed``: as in `microbench_process_results`.
     """
+    responses = all_responses([response])
+    scored = [_score_box_answer(doc, text, convention, model_input_size, prompt) for text in responses]
+    return combined(scored, responses)
+
+
+def _score_box_answer(
+    doc: dict[str, Any], response: str, convention: str, model_input_size: Size, prompt: str
+) -> dict[str, Any]:
     parsed = parse_box_answer(response, convention, (doc["width"], doc["height"]), model_input_size, prompt)
     found = parsed.boxes
     origin = _origin(doc)
@@ -126,6 +145,7 @@ def score_boxes(doc: dict[str, Any], response: str, convention: str, model_input
         "grit": item,
         "grit_ci_low": scored,
         "grit_ci_high": scored,
+        "boxes_counts": scored,
         "boxes_unparsed": {"kind": found.status},
         "boxes_truncated": {"kind": found.status},
         "boxes_degenerate": {"count": found.num_degenerate},

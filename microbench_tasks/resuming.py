@@ -1,32 +1,26 @@
-"""Makes a run with ``--use_cache`` go on where an earlier one was killed.
+"""Make a run with ``--use_cache`` go on where an earlier one was killed.
 
-lmms-eval 0.7.3 writes answers to its cache when the last one has come, reads only caches of runs
-that ended, and keeps the message of a failed request as if it were an answer. For the tasks of
-this package, `execute_in_pieces` stores answers as they come and no failure among them, and
-`recover` reads what killed runs left. A server's replies are noted one by one (`Replies`), each
-before the next question is asked in its place.
+lmms-eval 0.7.3 writes answers to its cache when the last one has come, reads only caches of runs that ended, and keeps
+the message of a failed request as if it were an answer. For the tasks of this package, `execute_in_pieces` stores
+answers as they come and no failure among them, and `recover` reads what killed runs left. The replies of a server are
+kept one by one by `microbench_tasks.served`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
-import os
 import sqlite3
-import threading
-import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from microbench_tasks import catalog
-from microbench_tasks.model_guard import innermost, plain_client, with_create
-from microbench_tasks.parsing.contents import text_of
+from microbench_tasks import catalog, repeats
 from microbench_tasks.parsing.failures import placeholder
+from microbench_tasks.served import clients
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -34,9 +28,6 @@ if TYPE_CHECKING:
 
 # Requests after which answers are stored: a few minutes' work for a model of some billion weights.
 PIECE = 1024
-# The folder of `Replies` in the one that --use_cache names.
-REPLIES = "microbench_replies"
-_NO_TOKENS = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 _COLUMNS = "cache_key, request_type, task_name, doc_id, idx, gen_kwargs, response, created_at"
 
 
@@ -52,13 +43,14 @@ def execute_in_pieces(execute: Callable[..., list], cache: ResponseCache, model:
     others = sorted(set(range(len(requests))) - set(ours))
     if others:
         _put(responses, others, execute(cache, model, request_type, [requests[place] for place in others]))
-    size = len(ours) if _is_served(model) else PIECE
-    with _noting_replies(model, cache):
-        for places in _pieces(ours, size):
-            piece = [requests[place] for place in places]
-            answering = _Answering(model)
-            found = execute(cache, answering, request_type, piece)
-            _put(responses, places, [answering.failures[id(request)] if response is None else response for request, response in zip(piece, found)])
+    mine = dict(zip(ours, repeats.numbered([requests[place] for place in ours])))
+    # The replies of a server are kept one by one: see `microbench_tasks.served`.
+    size = len(ours) if clients.is_client(getattr(model, "client", None)) else PIECE
+    for places in _pieces(ours, size):
+        piece = [mine[place] for place in places]
+        answering = _Answering(model)
+        found = execute(cache, answering, request_type, piece)
+        _put(responses, places, [answering.failures[id(request)] if response is None else response for request, response in zip(piece, found)])
     return responses
 
 
@@ -114,121 +106,3 @@ def recover(cache: ResponseCache, cache_root: Path) -> None:
     cache.db.commit()
     if count:
         logger.info(f"Micro-Bench: {count} answers recovered from runs that did not end.")
-
-
-# --- served models -------------------------------------------------------------------
-
-
-def _is_served(model: Any) -> bool:
-    """Whether the model asks a server through a client of the package openai."""
-    try:
-        import openai
-    except ImportError:
-        return False
-    return isinstance(innermost(getattr(model, "client", None)), (openai.OpenAI, openai.AsyncOpenAI))
-
-
-@contextlib.contextmanager
-def _noting_replies(model: Any, cache: ResponseCache) -> Iterator[None]:
-    """While inside, a served model's client notes each reply, and answers from the notes what has been answered before."""
-    if not _is_served(model):
-        yield
-        return
-    client = model.client
-    with Replies(Path(cache._cache_root) / REPLIES) as replies:
-        if replies.known:
-            logger.info(f"Micro-Bench: {sum(map(len, replies.known.values()))} replies of the server are known from earlier runs and are not asked for again.")
-        model.client = plain_client(_noting_client(innermost(client), replies))
-        try:
-            yield
-        finally:
-            model.client = client
-
-
-class Replies:
-    """The replies of a server, by a hash of what was asked: JSON lines in a file per run, flushed to disk one by one.
-
-    Args:
-        folder: holds the files of all runs; made if it is not there.
-
-    Attributes:
-        known: the replies that the files hold and that have not been taken, as JSON values by key, in
-            the order in which they came. A line that a killed run left unfinished is passed over.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.known: dict[str, list[dict[str, Any]]] = {}
-        self._folder = folder
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Replies:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self._folder.glob("*.jsonl")):
-            for key, reply in _readable(path.read_text(encoding="utf-8", errors="replace").splitlines()):
-                self.known.setdefault(key, []).append(reply)
-        self._file = (self._folder / f"{uuid.uuid4().hex}.jsonl").open("a", encoding="utf-8")
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._file.close()
-
-    def take(self, key: str) -> dict[str, Any] | None:
-        """The next known reply to a question, each once, so that who asks again or repeatedly asks the server; None if there is none."""
-        with self._lock:
-            return self.known[key].pop(0) if self.known.get(key) else None
-
-    def note(self, key: str, reply: dict[str, Any]) -> None:
-        """Add a reply; it is on disk when this returns."""
-        with self._lock:
-            # Escaped, the file takes characters that UTF-8 does not.
-            self._file.write(json.dumps({"key": key, "reply": reply}, default=repr) + "\n")
-            self._file.flush()
-            os.fsync(self._file.fileno())
-
-
-def _readable(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for line in lines:
-        with contextlib.suppress(ValueError, KeyError, TypeError):
-            noted = json.loads(line)
-            yield noted["key"], noted["reply"]
-
-
-def _noting_client(client: Any, replies: Replies) -> Any:
-    import openai
-    from openai.types.chat import ChatCompletion
-
-    def known(payload: dict[str, Any]) -> tuple[str | None, ChatCompletion | None]:
-        key = _key(client, payload)
-        reply = None if key is None else replies.take(key)
-        # What has been paid for costs nothing again: the harness adds usage up to its budget.
-        return key, None if reply is None else ChatCompletion.construct(**reply | ({"usage": _NO_TOKENS} if reply.get("usage") else {}))
-
-    def noted(key: str | None, reply: Any) -> Any:
-        # What is no answer, or null, is asked for again.
-        message = getattr(reply.choices[0], "message", None) if isinstance(reply, ChatCompletion) and reply.choices else None
-        content = getattr(message, "content", None)
-        if key is not None and content is not None:
-            message.content = text_of(content)
-            replies.note(key, reply.model_dump(warnings=False))
-        return reply
-
-    def create(**payload: Any) -> Any:
-        key, reply = known(payload)
-        return reply or noted(key, client.chat.completions.create(**payload))
-
-    async def create_async(**payload: Any) -> Any:
-        key, reply = known(payload)
-        return reply or noted(key, await client.chat.completions.create(**payload))
-
-    return with_create(client, create_async if isinstance(client, openai.AsyncOpenAI) else create)
-
-
-def _key(client: Any, payload: dict[str, Any]) -> str | None:
-    """A hash of the question, its image and the server; None where the answer is drawn at random."""
-    if payload.get("temperature"):
-        return None
-    asked = json.dumps([str(client.base_url), payload], sort_keys=True, default=repr)
-    return hashlib.sha256(asked.encode()).hexdigest()

@@ -222,6 +222,7 @@ def _described(examination: Examination, description: Description) -> dict[str, 
         "num_samples": dict(rescored.num_samples),
         "num_in_total": {task: count for task, count in rescored.num_in_total.items() if catalog.TASKS[task].subject != "boxes"},
         "chance": dict(rescored.chance),
+        "majority": dict(rescored.majority),
         "scores": {name: as_json(figures) for name, figures in rescored.scores.items()},
     }
 

@@ -15,7 +15,15 @@ from microbench_tasks import answers, catalog, record_checks, source, untrusted
 from microbench_tasks.markdown import printable
 from microbench_tasks.schema import DataError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+# Of earlier versions, what a manifest lacks.
+_OLDER_VERSIONS = {
+    1: "has no record of the documents that were asked about (data.asked)",
+    2: (
+        "has bootstrap intervals for all scores, and neither the majority answer (majority) "
+        "nor the numbers of images and datasets (counts)"
+    ),
+}
 MANIFEST = "submission.json"
 UNKNOWN = "unknown"
 DATE_FORM = "%Y-%m-%dT%H:%M:%SZ"
@@ -63,10 +71,12 @@ def digest_problems(manifest: Mapping[str, Any]) -> list[str]:
 
 def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
     """List the fields in which a manifest violates the schema or contradicts itself."""
-    if manifest.get("schema_version") == 1:
+    version = manifest.get("schema_version")
+    if type(version) is int and version in _OLDER_VERSIONS:
         return [
-            f"{MANIFEST}, schema_version: 1 has no record of the documents that were asked about (data.asked). "
-            "Run microbench submit again with this version; if the run has no such record, repeat the run."
+            f"{MANIFEST}, schema_version: {version} {_OLDER_VERSIONS[version]}. "
+            "Run microbench submit again with this version on the folder of the run. "
+            "If it refuses the run as one of an earlier version, repeat the run."
         ]
     errors = sorted(_validator().iter_errors(manifest), key=lambda error: error.json_path)
     problems = [f"{error.json_path.removeprefix('$.')}: {_shortened(error.message)}" for error in errors]

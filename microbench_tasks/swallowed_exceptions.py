@@ -22,6 +22,7 @@ from loguru import logger
 
 from microbench_tasks.parsing.contents import text_of
 from microbench_tasks.parsing.failures import failure_mark
+from microbench_tasks.repeats import question_of, rounds
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -81,10 +82,22 @@ class WatchedModel:
         self._original = original
 
     def responses(self, requests: list[Instance], ours: Sequence[bool]) -> list[Any]:
-        """Return the model's responses, with a failure mark for those of ``ours`` that failed; others are unchanged."""
+        """Return the model's responses, with a failure mark for those of ``ours`` that failed; others are unchanged.
+
+        Questions that occur several times (``--repeats``) are asked in rounds, each once in a round: the document that
+        was read tells which of the requests failed.
+        """
+        found: list[Any] = [None] * len(requests)
+        questions = [question_of(request) if is_ours else None for request, is_ours in zip(requests, ours, strict=True)]
+        for places in rounds(questions):
+            asked = [requests[place] for place in places]
+            for place, response in zip(places, self._round(asked, [ours[place] for place in places]), strict=True):
+                found[place] = response
+        return found
+
+    def _round(self, requests: list[Instance], ours: Sequence[bool]) -> list[Any]:
         keys = [_key(request) if is_ours else None for request, is_ours in zip(requests, ours, strict=True)]
         marks: dict[_Key, str] = {}
-        # By position, since the same request may occur several times.
         remaining = list(range(len(requests)))
         found: list[Any] = []
         while remaining:

@@ -163,6 +163,7 @@ def _score_problems(manifest: Mapping[str, Any], samples: Mapping[str, Sequence[
     questions = {task: count for task, count in rescored.num_in_total.items() if catalog.TASKS[task].subject != "boxes"}
     yield from _differences("num_in_total", manifest["num_in_total"], questions)
     yield from _differences("chance", manifest["chance"], rescored.chance)
+    yield from _differences("majority", manifest["majority"], rescored.majority)
     for task, found in samples.items():
         changed = eligibility.changed_scores(found, rescored.samples[task])
         if changed:

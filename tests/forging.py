@@ -43,6 +43,7 @@ def rewritten(folder: Path) -> Path:
     manifest["scores"] = {name: submission.as_json(figures) for name, figures in again.scores.items()}
     manifest |= {
         "chance": again.chance,
+        "majority": again.majority,
         "num_in_total": {task: count for task, count in again.num_in_total.items() if task != BOXES},
     }
     return _with_texts(folder, manifest)

@@ -8,6 +8,7 @@ import tiny_runs
 from tiny_runs import BOXES, COARSE, COGNITION
 
 from microbench_tasks import catalog, eligibility, rescoring
+from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.schema import DataError
 
 MODALITY = "microbench_coarse_modality"
@@ -69,7 +70,8 @@ def of_one_task(name, value):
 
 
 DEMO = {"source": "demo", "version": "1.0", "seed": 1, "sha256": "ab" * 32}
-PERCENTILE = {"method": "percentile", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
+OLDER = {"method": "basic", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
+PERCENTILE = interval_settings() | {"paper": OLDER | {"method": "percentile"}}
 
 
 @pytest.mark.parametrize(
@@ -78,25 +80,71 @@ PERCENTILE = {"method": "percentile", "confidence_level": 0.95, "num_resamples":
         (lambda results: results["config"].update(limit=2), "--limit 2: a part"),
         (lambda results: results["config"].update(limit=0.5), "--limit 0.5: a part"),
         (lambda results: results["config"].update(offset=3), "--offset 3: a part"),
-        (lambda results: results["n-samples"][MODALITY].update(original=9), f"{MODALITY}: 4 of its 9 documents were asked"),
-        (lambda results: results["n-samples"][MODALITY].update(original=5, effective=5), "holds 4 samples, but the run asked 5 documents"),
-        (lambda results: results["n-samples"].clear(), f"{MODALITY}: {tiny_runs.NAME}_results.json does not say how many documents"),
+        (
+            lambda results: results["n-samples"][MODALITY].update(original=9),
+            f"{MODALITY}: 4 of its 9 documents were asked",
+        ),
+        (
+            lambda results: results["n-samples"][MODALITY].update(original=5, effective=5),
+            "holds 4 samples, but the run asked 5 documents",
+        ),
+        (
+            lambda results: results["n-samples"].clear(),
+            f"{MODALITY}: {tiny_runs.NAME}_results.json does not say how many documents",
+        ),
         (lambda results: results["config"]["resolved_cli_args"].update(predict_only=True), "--predict_only"),
         (lambda results: results.update(system_instruction="Think first."), "--system_instruction"),
         (lambda results: results["n-shot"].update({MODALITY: 2}), "--num_fewshot 2"),
-        (lambda results: results["config"].update(model_args="pretrained=org/x,system_prompt=You are a pathologist"), "--model_args: system_prompt: unknown argument: it may change the prompt or the image"),
-        (lambda results: results["config"].update(model_args={"options": {"Reasoning_Prompt": "Think."}}), "--model_args: options: unknown argument"),
-        (lambda results: results["config"].update(model_args="x={'prompt_suffix': 'Think.'}"), "--model_args: x: unknown argument"),
-        (lambda results: results["config"].update(model_args="chat_template={{ messages }}"), "--model_args: chat_template: unknown argument"),
-        (lambda results: results["config"].update(gen_kwargs="pre_prompt=Think."), "--gen_kwargs: pre_prompt: unknown argument"),
-        (lambda results: results["configs"].update(microbench_fine_pollen={}), "microbench_fine_pollen: the run asked it"),
-        (lambda results: results["configs"].pop("microbench_coarse_domain"), f"microbench_coarse_domain: has samples, but {tiny_runs.NAME}_results.json does not know it"),
-        (lambda results: results["results"][MODALITY].update({"acc,none": 0.9}), rf"1 figure\(s\) of the results file are not those of the samples, such as {MODALITY} acc \(0.9 in"),
+        (
+            lambda results: results["config"].update(model_args="pretrained=org/x,system_prompt=You are a pathologist"),
+            "--model_args: system_prompt: unknown argument: it may change the prompt or the image",
+        ),
+        (
+            lambda results: results["config"].update(model_args={"options": {"Reasoning_Prompt": "Think."}}),
+            "--model_args: options: unknown argument",
+        ),
+        (
+            lambda results: results["config"].update(model_args="x={'prompt_suffix': 'Think.'}"),
+            "--model_args: x: unknown argument",
+        ),
+        (
+            lambda results: results["config"].update(model_args="chat_template={{ messages }}"),
+            "--model_args: chat_template: unknown argument",
+        ),
+        (
+            lambda results: results["config"].update(gen_kwargs="pre_prompt=Think."),
+            "--gen_kwargs: pre_prompt: unknown argument",
+        ),
+        (
+            lambda results: results["configs"].update(microbench_fine_pollen={}),
+            "microbench_fine_pollen: the run asked it",
+        ),
+        (
+            lambda results: results["configs"].pop("microbench_coarse_domain"),
+            f"microbench_coarse_domain: has samples, but {tiny_runs.NAME}_results.json does not know it",
+        ),
+        (
+            lambda results: results["results"][MODALITY].update({"acc,none": 0.9}),
+            rf"1 figure\(s\) of the results file are not those of the samples, such as {MODALITY} acc \(0.9 in",
+        ),
         (of_every_task("version", 0.5), "task version 0.5: this package asks and scores as version 2.0"),
-        (of_one_task("version", 1.0), r"task version \(metadata.version\): mixed: 2.0 for microbench_coarse_domain; 1.0 for microbench_coarse_modality. Run all tasks in one go"),
-        (of_every_task("version", None), "task version .*: not on record for microbench_coarse_domain, microbench_coarse_modality"),
-        (of_one_task("microbench_version", "9.9"), "version of this package .*: mixed: .* 9.9 for microbench_coarse_modality"),
+        (
+            of_one_task("version", 1.0),
+            r"task version \(metadata.version\): mixed: 2.0 for microbench_coarse_domain; 1.0 for microbench_coarse_modality. Run all tasks in one go",
+        ),
+        (
+            of_every_task("version", None),
+            "task version .*: not on record for microbench_coarse_domain, microbench_coarse_modality",
+        ),
+        (
+            of_one_task("microbench_version", "9.9"),
+            "version of this package .*: mixed: .* 9.9 for microbench_coarse_modality",
+        ),
         (of_one_task("interval", PERCENTILE), "interval settings .*: mixed"),
+        (
+            of_every_task("interval", OLDER),
+            "the record of an earlier version, whose intervals were all bootstrap intervals. Run again",
+        ),
         (of_every_task("interval", PERCENTILE), "those of the run as .*percentile.*: set MICROBENCH_INTERVAL"),
         (of_one_task("dataset", DEMO), "data source .*: mixed"),
         (of_every_task("dataset", None), "data source .*: not on record"),

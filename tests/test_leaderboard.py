@@ -15,11 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from microbench_tasks import leaderboard, leaderboard_files, paper, rescoring, source
-from microbench_tasks.leaderboard import Data, Entry, Leaderboard, entries_of, rank, ranks_of
-from microbench_tasks.metrics.bootstrap import bootstrap_interval
-from microbench_tasks.metrics.paired import Comparison, compare_models
+from microbench_tasks import paper, rescoring, source
+from microbench_tasks.leaderboard import data as identity
+from microbench_tasks.leaderboard import entries as submitted
+from microbench_tasks.leaderboard import files, ranking as rankings, tables
+from microbench_tasks.leaderboard.data import Data
+from microbench_tasks.leaderboard.entries import Entry, entries_of
+from microbench_tasks.leaderboard.page import as_html
+from microbench_tasks.leaderboard.ranking import Leaderboard, Versus, rank, ranks_of
+from microbench_tasks.leaderboard.records import as_csv, as_json, csv_text, pairs_as_csv
+from microbench_tasks.leaderboard.text import as_markdown
+from microbench_tasks.markdown import markdown_text, plain
+from microbench_tasks.metrics.intervals import ABOUT_IMAGES, accuracy_interval, macro_interval
+from microbench_tasks.metrics.paired import compare_models, compare_pair
 from microbench_tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.schema import DataError
 
@@ -42,7 +52,7 @@ PRINTED = {group: [tuple(entry.split()) for entry in line.split(", ")] for group
 def entry(model, scores, group=COARSE, data=DEMO, version=1.0, questions_per_image=2, right="A", tasks=("domain", "stain", "modality")):
     scores = np.array(scores, dtype=float)
     questions = tuple((f"{group}_{tasks[0]}", number, f"set/{number // questions_per_image:04d}", right) for number in range(len(scores)))
-    return Entry(model, group, data, version, questions, scores, {"acc_strict": scores.mean(), "unparsed": 0.125, "chance": 0.25}, {f"{group}_{task}": scores.mean() for task in tasks})
+    return Entry(model, group, data, version, questions, scores, {"acc_strict": scores.mean(), "unparsed": 0.125, "chance": 0.25, "majority": 0.375}, {f"{group}_{task}": scores.mean() for task in tasks})
 
 
 def answers(rate, seed, number=200):
@@ -74,7 +84,7 @@ def test_a_row_has_the_mean_its_interval_by_image_and_the_comparison_with_the_ne
     good, middling = three[1].scores, three[0].scores
     row = ranking.rows[0]
     assert row.entry.score == pytest.approx(good.mean())
-    assert row.interval == bootstrap_interval(good, clusters=images)
+    assert row.interval == accuracy_interval(good, images)
     assert row.versus_next.difference == pytest.approx(good.mean() - middling.mean())
     expected = compare_models([found.scores for found in three], images)
     assert (row.versus_next.low, row.versus_next.high, row.versus_next.p) == (expected.low[1, 0], expected.high[1, 0], expected.p[1, 0])
@@ -84,28 +94,40 @@ def test_a_row_has_the_mean_its_interval_by_image_and_the_comparison_with_the_ne
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_order_of_submissions_changes_no_file(order, three):
     expected, found = (board([three[index] for index in indices], ["good", "middling", "like it"]) for indices in ((0, 1, 2), order))
-    for make in (leaderboard_files.as_markdown, leaderboard_files.as_csv, leaderboard_files.as_json):
+    for make in (as_markdown, as_csv, as_json):
         assert make(found, with_paper=True) == make(expected, with_paper=True)
 
 
-def compared(num_models, better):
-    is_better = np.zeros((num_models, num_models), dtype=bool)
-    is_better[tuple(zip(*better))] = True
-    return Comparison(*(np.zeros((num_models, num_models)) for _ in range(4)), is_better, 2.0)
+def right_about(*ranges):
+    """Answers to 100 questions, one about each image: right within the ranges."""
+    return np.array([any(start <= number < end for start, end in ranges) for number in range(100)])
 
 
-@pytest.mark.parametrize(
-    ("num_models", "better", "expected"),
-    [
-        (3, [(0, 1), (0, 2), (1, 2)], [1, 2, 3]),
-        (3, [(0, 2)], [1, 1, 2]),
-        # The first is better than the second and not known to be better than the third, which is not put before the second.
-        (3, [(0, 1)], [1, 2, 2]),
-        (4, [(0, 2), (0, 3), (1, 3)], [1, 1, 2, 3]),
-    ],
-)
-def test_a_rank_counts_the_better_models_and_never_falls(num_models, better, expected):
-    assert ranks_of(compared(num_models, better)) == expected
+# A is better than B: right alone on 14 questions, B on none. C differs from A on 50 and 35 questions, from B on 36 and 35.
+INTRANSITIVE = {"A": right_about((0, 60)), "B": right_about((0, 46)), "C": right_about((0, 10), (60, 95))}
+
+
+def test_a_rank_is_one_more_than_the_number_of_models_that_are_better():
+    [ranking] = rank([entry(model, scores, questions_per_image=1) for model, scores in INTRANSITIVE.items()], list("ABC"))
+    # McNemar's exact tests: A against B 2 / 2^14, A against C of 85 at least 50, B against C of 71 at least 36.
+    assert ranking.comparison.pair_p[0, 1] == pytest.approx(2 / 2**14)
+    assert ranking.comparison.pair_p[0, 2] == pytest.approx(stats.binomtest(50, 85).pvalue)
+    assert [(row.entry.model, row.place) for row in ranking.rows] == [("A", "1="), ("B", "2"), ("C", "1=")]
+    assert [ranking.versus(*pair).verdict for pair in ((0, 1), (0, 2), (1, 2), (1, 0))] == ["better", "tie", "tie", "worse"]
+
+
+def test_a_rank_below_that_of_a_lower_score_is_said():
+    found = board([entry(model, scores, questions_per_image=1) for model, scores in INTRANSITIVE.items()])
+    ordered = board([entry(model, scores, questions_per_image=1) for model, scores in INTRANSITIVE.items() if model != "C"])
+    said = "A model ranks below one of a lower score here"
+    for make in (as_markdown, as_html):
+        assert said in make(found, with_paper=False) and said not in make(ordered, with_paper=False)
+
+
+def test_ranks_count_better_models():
+    """Each model is right on 20 images more than the next: all are told apart but for the last two, which are alike."""
+    scores = [np.arange(100) < number for number in (90, 70, 50, 50)]
+    assert ranks_of(compare_models(scores, np.arange(100))) == [1, 2, 3, 3]
 
 
 def test_equal_models_are_named_in_the_order_of_the_alphabet_and_tied():
@@ -168,27 +190,27 @@ def test_nothing_to_rank_is_an_error():
 
 def test_a_name_that_two_submissions_have_is_told_apart_by_digest():
     folders = [Path("one"), Path("two"), Path("three")]
-    assert leaderboard.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("plip", "3" * 64)], folders) == ["clip (11111111)", "clip (22222222)", "plip"]
+    assert submitted.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("plip", "3" * 64)], folders) == ["clip (11111111)", "clip (22222222)", "plip"]
 
 
 @pytest.mark.parametrize("other", ["Demo  CLIP", "Demo\u00a0CLIP", "Demo CLIP\n", "Ｄemo CLIP", "Demo\u2003CLIP", "\u3000Demo CLIP"])
 def test_names_that_read_the_same_are_told_apart_by_digest(other):
-    assert leaderboard.names_of([("Demo CLIP", "1" * 64), (other, "2" * 64)], [Path("one"), Path("two")]) == ["Demo CLIP (11111111)", f"{other} (22222222)"]
+    assert submitted.names_of([("Demo CLIP", "1" * 64), (other, "2" * 64)], [Path("one"), Path("two")]) == ["Demo CLIP (11111111)", f"{other} (22222222)"]
 
 
 def test_names_that_differ_in_what_cannot_be_seen_are_told_apart_by_digest():
-    names = leaderboard.names_of([("clip\u200b", "1" * 64), ("clip\ufe0f", "2" * 64)], [Path("one"), Path("two")])
-    assert [leaderboard_files.plain(name) for name in names] == ["clip\ufffd (11111111)", "clip\ufffd (22222222)"]
+    names = submitted.names_of([("clip\u200b", "1" * 64), ("clip\ufe0f", "2" * 64)], [Path("one"), Path("two")])
+    assert [plain(name) for name in names] == ["clip\ufffd (11111111)", "clip\ufffd (22222222)"]
 
 
 def test_a_submission_named_twice_is_refused():
     with pytest.raises(DataError, match="two: is the same submission as one"):
-        leaderboard.names_of([("clip", "1" * 64), ("clip", "1" * 64)], [Path("one"), Path("two")])
+        submitted.names_of([("clip", "1" * 64), ("clip", "1" * 64)], [Path("one"), Path("two")])
 
 
 def test_a_name_made_to_look_like_one_told_apart_is_refused():
     with pytest.raises(DataError, match=r"told apart by their digests: clip \(11111111\)"):
-        leaderboard.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("clip  (11111111)", "3" * 64)], [Path("one"), Path("two"), Path("three")])
+        submitted.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("clip  (11111111)", "3" * 64)], [Path("one"), Path("two"), Path("three")])
 
 
 def test_the_order_of_absent_models_is_the_alphabets():
@@ -201,10 +223,10 @@ def killed(name, folder):
 
 
 def test_a_reader_that_is_killed_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr(leaderboard, "_name_and_digest", lambda folder: ("m", "1" * 64))
-    monkeypatch.setattr(leaderboard, "_read", killed)
+    monkeypatch.setattr(submitted, "_name_and_digest", lambda folder: ("m", "1" * 64))
+    monkeypatch.setattr(submitted, "_read", killed)
     with pytest.raises(DataError, match="ended from outside, most likely for lack of memory"):
-        leaderboard.load([tmp_path])
+        rankings.load([tmp_path])
 
 
 # --- from scored answers to entries --------------------------------------------------
@@ -236,7 +258,7 @@ def test_an_entry_has_the_groups_figures(tmp_path):
     rescored = logged_coarse(tmp_path)
     [found] = entries_of("m", rescored, hub_sources(rescored.samples), 1.0)
     assert found.score == pytest.approx(2 / 3) == rescored.scores[COARSE]["acc"]
-    assert found.figures == {"acc_strict": pytest.approx(2 / 3), "unparsed": 0, "acc_macro": pytest.approx(2 / 3), "chance": 0.5}
+    assert found.figures == {"acc_strict": pytest.approx(2 / 3), "unparsed": 0, "acc_macro": pytest.approx(2 / 3), "chance": 0.5, "majority": 1.0}
     assert found.by_task == {f"{COARSE}_{kind}": pytest.approx(2 / 3) for kind in ("domain", "subdomain", "modality", "submodality", "stain")}
     assert len({image for _, _, image, _ in found.questions}) == 3 and len(found.questions) == 15
 
@@ -311,7 +333,7 @@ def test_one_task_on_other_data_makes_the_group_local(tmp_path):
 
 def test_the_release_has_no_cognition_questions():
     on_hub = {"source": "hub", "id": source.HUB_ID, "config": "cognition", "revision": "a" * 40, "sha256": "0" * 64}
-    [ranking] = rank([entry("m", answers(0.5, 1), "microbench_cognition", leaderboard._data("microbench_cognition", [on_hub]))], ["m"])
+    [ranking] = rank([entry("m", answers(0.5, 1), "microbench_cognition", identity.data_of("microbench_cognition", [on_hub]))], ["m"])
     assert ranking.data.kind == "local"
     assert "nothing here shows that these are the paper's (121 about 54 images; here are 200 about 100)" in ranking.caution
 
@@ -322,7 +344,7 @@ OTHER_FOLDER = {"source": "folder", "sha256": "0" * 64, "is_release": False}
 
 @pytest.mark.parametrize(("whole", "other"), [(DEMO_SOURCE, {"source": "demo", "sha256": "ab" * 32}), (DEMO_SOURCE, DEMO_SOURCE | {"seed": 6}), (OTHER_FOLDER, {"source": "folder", "sha256": "0" * 64})])
 def test_the_content_hash_alone_says_what_data_are_the_same(whole, other):
-    assert leaderboard._data(COARSE, [whole]) == leaderboard._data(COARSE, [other])
+    assert identity.data_of(COARSE, [whole]) == identity.data_of(COARSE, [other])
 
 
 @pytest.mark.parametrize(
@@ -343,9 +365,9 @@ def test_the_content_hash_alone_says_what_data_are_the_same(whole, other):
 )
 def test_a_source_that_no_run_records_is_refused_by_submission_and_task(found, message, coarse):
     sources = dict.fromkeys(coarse.samples, DEMO_SOURCE)
-    leaderboard._check_sources(Path("posing"), coarse, sources)
+    identity.check_sources(Path("posing"), coarse, sources)
     with pytest.raises(DataError, match=re.escape(f"posing: submission.json, data.sources.{COARSE}_stain: {message}")):
-        leaderboard._check_sources(Path("posing"), coarse, sources | {f"{COARSE}_stain": found})
+        identity.check_sources(Path("posing"), coarse, sources | {f"{COARSE}_stain": found})
 
 
 @pytest.fixture(scope="module")
@@ -388,26 +410,26 @@ def rows_of(markdown):
 def test_reported_rows_stand_by_score_without_a_rank_in_every_file(group, three):
     entries = [entry(found.model, found.scores, group) for found in three]
     found = board(entries)
-    rows = [cells for cells in rows_of(leaderboard_files.as_markdown(found, with_paper=True)) if cells[2] == "reported, not re-run"]
+    rows = [cells for cells in rows_of(as_markdown(found, with_paper=True)) if cells[2] == "reported, not re-run"]
     assert [(cells[0], cells[1], cells[4]) for cells in rows] == [("–", model, f"{accuracy} ± {half}") for model, accuracy, half in PRINTED[group]]
-    lines = list(csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=True))))
+    lines = list(csv.DictReader(io.StringIO(as_csv(found, with_paper=True))))
     assert [float(line["score"]) for line in lines] == sorted((float(line["score"]) for line in lines), reverse=True)
     reported = [line for line in lines if line["origin"] == "reported, not re-run"]
     assert [(line["model"], line["as_printed"], line["rank"], line["p_adjusted"]) for line in reported] == [(model, f"{accuracy} ± {half}", "", "") for model, accuracy, half in PRINTED[group]]
-    [ranking] = json.loads(leaderboard_files.as_json(found, with_paper=True))["rankings"]
+    [ranking] = json.loads(as_json(found, with_paper=True))["rankings"]
     assert [(row["model"], row["accuracy_percent"], row["half_width_percent"]) for row in ranking["reported"]["rows"]] == PRINTED[group]
-    page = leaderboard_files.as_html(found, with_paper=True)
+    page = as_html(found, with_paper=True)
     assert all(f"{accuracy} ± {half}" in page for _, accuracy, half in PRINTED[group])
 
 
 def test_the_next_run_is_a_run_though_reported_rows_stand_between():
     found = board([entry("high", answers(0.9, 1)), entry("low", answers(0.3, 2))])
-    high = next(line for line in csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=True))) if line["model"] == "high")
+    high = next(line for line in csv.DictReader(io.StringIO(as_csv(found, with_paper=True))) if line["model"] == "high")
     assert high["next_model"] == "low" and high["verdict"] == "better"
 
 
 def test_without_the_paper_no_file_names_its_models(three):
-    for make in (leaderboard_files.as_markdown, leaderboard_files.as_csv, leaderboard_files.as_json, leaderboard_files.as_html):
+    for make in (as_markdown, as_csv, as_json, as_html):
         text = make(board(three), with_paper=False)
         assert "GPT-4o" not in text and "not re-run" not in text
 
@@ -418,12 +440,12 @@ def test_without_the_paper_no_file_names_its_models(three):
 @pytest.mark.parametrize(("data", "caution"), [(DEMO, "not comparable with the paper's or with any on the release"), (LOCAL, "Local data, not the release (local (aaaabbbb)): these figures are not comparable with the paper's")])
 def test_demo_and_local_data_are_marked_in_every_file(data, caution):
     found = board([entry("m", answers(0.5, 1), data=data)])
-    markdown, page = (make(found, with_paper=True) for make in (leaderboard_files.as_markdown, leaderboard_files.as_html))
+    markdown, page = (make(found, with_paper=True) for make in (as_markdown, as_html))
     assert caution in markdown
     assert caution in unescaped(page)
     assert [cells[2] for cells in rows_of(markdown) if cells[1] == "m"] == [data.kind]
-    assert [line["data"] for line in csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=False)))] == [data.kind]
-    [ranking] = json.loads(leaderboard_files.as_json(found, with_paper=True))["rankings"]
+    assert [line["data"] for line in csv.DictReader(io.StringIO(as_csv(found, with_paper=False)))] == [data.kind]
+    [ranking] = json.loads(as_json(found, with_paper=True))["rankings"]
     assert ranking["data"]["kind"] == data.kind and caution in ranking["data"]["caution"]
 
 
@@ -440,13 +462,13 @@ def test_a_hash_that_is_markup_is_not_shown_as_such():
 def test_every_ranking_says_that_its_data_are_as_stated(three):
     found = board([*three, entry("d", answers(0.5, 4), data=RELEASE)])
     said = "Data as stated by the submissions; microbench verify compares each with the data."
-    markdown, page, record = (make(found, with_paper=False) for make in (leaderboard_files.as_markdown, leaderboard_files.as_html, leaderboard_files.as_json))
+    markdown, page, record = (make(found, with_paper=False) for make in (as_markdown, as_html, as_json))
     assert markdown.count(said) == page.count(said) == record.count(said) == len(found.rankings) == 2
 
 
 def test_the_release_needs_no_caution():
     found = board([entry("m", answers(0.5, 1), data=RELEASE)])
-    assert all("not comparable" not in make(found, with_paper=True) for make in (leaderboard_files.as_markdown, leaderboard_files.as_json, leaderboard_files.as_html))
+    assert all("not comparable" not in make(found, with_paper=True) for make in (as_markdown, as_json, as_html))
 
 
 def test_the_picture_tells_demo_and_reported_rows_apart(three, monkeypatch):
@@ -455,13 +477,13 @@ def test_the_picture_tells_demo_and_reported_rows_apart(three, monkeypatch):
     drawn = []
     bars = pictures.interval_bars
     monkeypatch.setattr(pictures, "interval_bars", lambda *given, **options: drawn.append((given, options)) or bars(*given, **options))
-    leaderboard_files.as_html(board(three), with_paper=True)
+    as_html(board(three), with_paper=True)
     [((_, labels, values, lows, highs), options)] = drawn
     assert len(labels) == 15 and labels[0] == "1 good (demo data)"
     assert [labels[row] for row in options["hollow"]] == [f"{model} (reported)" for model, *_ in PRINTED[COARSE]]
     gpt = labels.index("GPT-4o (reported)")
     assert (lows[gpt], values[gpt], highs[gpt]) == (0.6233, 0.6268, 0.6303)
-    assert options["chance"] == 0.25
+    assert (options["chance"], options["majority"]) == (0.25, 0.375)
 
 
 # --- names of strangers --------------------------------------------------------------
@@ -489,21 +511,23 @@ def unescaped(page):
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_text_in_markdown_csv_and_json(name):
     found = board([entry(name, answers(0.9, 1)), entry("next", answers(0.5, 2))])
-    markdown = leaderboard_files.as_markdown(found, with_paper=False)
-    [header, _, first, second] = rows_of(markdown)
+    markdown = as_markdown(found, with_paper=False)
+    [header, _, first, second, *pairs] = rows_of(markdown)
     assert len(first) == len(header) == len(second)
-    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", first[1]) == leaderboard_files.plain(name)
-    for line in csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=False))):
-        assert line["model"][0] not in "=+-@＝"
-        assert None not in line and None not in line.values()
-    [ranking] = json.loads(leaderboard_files.as_json(found, with_paper=False))["rankings"]
+    assert [len(cells) for cells in pairs] == [3] * 4
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", first[1]) == plain(name)
+    for make in (as_csv, pairs_as_csv):
+        for line in csv.DictReader(io.StringIO(make(found, with_paper=False))):
+            assert line["model"][0] not in "=+-@＝"
+            assert None not in line and None not in line.values()
+    [ranking] = json.loads(as_json(found, with_paper=False))["rankings"]
     assert ranking["rows"][0]["model"] == name
 
 
 def test_hostile_names_are_text_on_the_page():
     found = board([entry(name, answers(0.9, seed)) for seed, name in enumerate(HOSTILE)])
-    page = Page(leaderboard_files.as_html(found, with_paper=False))
-    assert all(leaderboard_files.plain(name) in page.texts for name in HOSTILE)
+    page = Page(as_html(found, with_paper=False))
+    assert all(plain(name) in page.texts for name in HOSTILE)
     assert not any("onerror" in attributes or not attributes.get("href", "#").startswith(("#", "data:")) for _, attributes in page.tags)
     assert [tag for tag, _ in page.tags].count("script") == 1
 
@@ -511,18 +535,18 @@ def test_hostile_names_are_text_on_the_page():
 @pytest.mark.parametrize(("name", "rendered"), [("<b>x</b>", "&lt;b&gt;x&lt;/b&gt;"), ("[a](https://e.example)", "[a](https://e.example)"), ("a\\|b", "a\\|b"), ("*x* `y` _z_", "*x* `y` _z_"), ("demo_clip", "demo_clip")])
 def test_a_markdown_reader_sees_the_name(name, rendered):
     markdown_it = pytest.importorskip("markdown_it")
-    page = markdown_it.MarkdownIt("commonmark").enable("table").render(leaderboard_files.as_markdown(board([entry(name, answers(0.9, 1))]), with_paper=False))
+    page = markdown_it.MarkdownIt("commonmark").enable("table").render(as_markdown(board([entry(name, answers(0.9, 1))]), with_paper=False))
     assert f"<td>{rendered}</td>" in page or f">{rendered}</td>" in page
 
 
 def test_a_plain_name_stays_as_it_is():
     for name in ("org/model-1.5_B", "demo_clip", "Model v2"):
-        assert leaderboard_files.markdown_text(name) == leaderboard_files.csv_text(name) == leaderboard_files.plain(name) == name
+        assert markdown_text(name) == csv_text(name) == plain(name) == name
 
 
 def test_what_turns_or_hides_text_is_made_visible():
-    assert leaderboard_files.plain("a\u202eb\u200bc\x1b[0m\nd") == "a\ufffdb\ufffdc\ufffd[0m d"
-    assert leaderboard_files.plain("a\u034fb\ufe0fc\u3164d\u2800e\uffa0f\U000e0101") == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffd"
+    assert plain("a\u202eb\u200bc\x1b[0m\nd") == "a\ufffdb\ufffdc\ufffd[0m d"
+    assert plain("a\u034fb\ufe0fc\u3164d\u2800e\uffa0f\U000e0101") == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffd"
 
 
 # --- files ---------------------------------------------------------------------------
@@ -530,29 +554,135 @@ def test_what_turns_or_hides_text_is_made_visible():
 
 def test_the_csv_has_all_figures_in_full(three):
     found = board(three)
-    lines = list(csv.DictReader(io.StringIO(leaderboard_files.as_csv(found, with_paper=False))))
+    lines = list(csv.DictReader(io.StringIO(as_csv(found, with_paper=False))))
     for line, row in zip(lines, found.rankings[0].rows, strict=True):
         assert (line["model"], int(line["rank"]), float(line["score"]), float(line["score_low"]), float(line["score_high"])) == (row.entry.model, row.rank, row.entry.score, row.interval.low, row.interval.high)
         assert (int(line["n"]), int(line["images"]), float(line["acc_strict"]), float(line["chance"])) == (200, 100, row.entry.figures["acc_strict"], 0.25)
 
 
-def test_the_json_has_every_pair(three):
-    [ranking] = json.loads(leaderboard_files.as_json(board(three), with_paper=False))["rankings"]
-    assert [(pair["models"], pair["is_different"]) for pair in ranking["pairs"]] == [(["good", "middling"], True), (["good", "like it"], True), (["middling", "like it"], False)]
-    expected = compare_models([found.scores for found in three], np.arange(200) // 2)
-    assert [pair["p_adjusted"] for pair in ranking["pairs"]] == [expected.p[1, 0], expected.p[1, 2], expected.p[0, 2]]
+def test_json_and_csv_have_every_pair(three):
+    found = board(three)
+    [ranking] = json.loads(as_json(found, with_paper=False))["rankings"]
+    pairs = ranking["pairs"]
+    lines = list(csv.DictReader(io.StringIO(pairs_as_csv(found, with_paper=True))))
+    assert [(pair["model"], pair["against"], pair["verdict"]) for pair in pairs] == [
+        ("good", "middling", "better"),
+        ("good", "like it", "better"),
+        ("middling", "like it", "tie"),
+    ]
+    images, (middling, good, like_it) = np.arange(200) // 2, [found.scores for found in three]
+    expected = compare_models([middling, good, like_it], images)
+    assert [pair["p_adjusted"] for pair in pairs] == [expected.p[1, 0], expected.p[1, 2], expected.p[0, 2]]
+    for pair, line, models in zip(pairs, lines, [(good, middling), (good, like_it), (middling, like_it)], strict=True):
+        alone = compare_pair(*models, images)
+        figures = (alone.difference, alone.p, alone.standard_error, alone.num_discordant, alone.num_clusters)
+        names = ("difference", "p", "standard_error", "discordant_images", "images")
+        assert tuple(pair[name] for name in names) == pytest.approx(figures)
+        assert tuple(float(line[name]) for name in names) == pytest.approx(figures)
+        assert pair["correlation"] == pytest.approx(np.corrcoef(*models)[0, 1])
+        assert pair["difference_low"] < alone.low and alone.high < pair["difference_high"]
 
 
-def test_all_four_files_are_written(tmp_path, three):
-    written = leaderboard_files.write(board(three), tmp_path / "new" / "folder", with_paper=True)
-    assert [path.name for path in written] == ["leaderboard.md", "leaderboard.csv", "leaderboard.html", "leaderboard.json"]
-    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(path.name for path in written)
+def test_a_correlation_that_does_not_exist_is_left_out():
+    found = board([entry("always right", [1] * 40), entry("half", [0, 1] * 20)])
+    [ranking] = json.loads(as_json(found, with_paper=False))["rankings"]
+    assert ranking["pairs"][0]["correlation"] is None
+    assert next(csv.DictReader(io.StringIO(pairs_as_csv(found, with_paper=False))))["correlation"] == ""
+
+
+def test_pages_show_all_pairs_of_up_to_twelve_models():
+    entries = [entry(f"m{number:02d}", answers(0.5, number, 60)) for number in range(13)]
+    few, many = board(entries[:12]), board(entries)
+    assert "All pairs by acc" in as_markdown(few, with_paper=False) and "All pairs by acc" in as_html(few, with_paper=False)
+    assert "All pairs by acc" not in as_markdown(many, with_paper=False) + as_html(many, with_paper=False)
+    assert len(json.loads(as_json(many, with_paper=False))["rankings"][0]["pairs"]) == 13 * 12 / 2
+
+
+def test_the_square_of_pairs_has_verdict_and_difference():
+    found = board([entry(model, scores, questions_per_image=1) for model, scores in INTRANSITIVE.items()])
+    square = [cells for cells in rows_of(as_markdown(found, with_paper=False)) if len(cells) == 4][2:]
+    assert square == [
+        ["1 A", "", "better +14.00", "tie +15.00"],
+        ["2 B", "worse -14.00", "", "tie +1.00"],
+        ["3 C", "tie -15.00", "tie -1.00", ""],
+    ]
+
+
+# --- what stands beside the scores ---------------------------------------------------
+
+
+def two_metrics(model, seed):
+    """Answers to three tasks of 60, 30 and 10 questions about 50 images, and to 20 questions outside the total."""
+    rng = np.random.default_rng(seed)
+    sizes = {"domain": 60, "stain": 30, "modality": 10}
+    questions = tuple(sorted((f"{COARSE}_{task}", number, f"set{number % 2}/{number % 50:03d}", "A") for task, size in sizes.items() for number in range(size)))
+    outside = tuple((f"{COARSE}_stain", number, f"set0/{number:03d}", "A") for number in range(100, 120))
+    scores, strict, others = rng.random(100) < 0.6, rng.random(100) < 0.4, rng.random(20) < 0.5
+    return Entry(model, COARSE, DEMO, 1.0, questions, scores.astype(float), {"acc_macro": 0.5, "acc_strict": strict.mean()}, {}, strict=strict.astype(float), outside=outside, outside_scores=others.astype(float))
+
+
+def test_strict_and_macro_accuracies_are_compared_as_well():
+    entries = [two_metrics(model, seed) for seed, model in enumerate("abc")]
+    [ranking] = rank(entries, list("abc"))
+    assert list(ranking.comparisons) == ["acc", "acc_strict", "acc_macro"]
+    one, other = (row.entry for row in ranking.rows[:2])
+    assert ranking.versus(0, 1, "acc_strict").difference == pytest.approx(one.strict.mean() - other.strict.mean())
+
+    def macro(found):
+        tasks = np.array([task for task, _, _, _ in found.questions + found.outside])
+        scores = np.hstack([found.scores, found.outside_scores])
+        return np.mean([scores[tasks == task].mean() for task in np.unique(tasks)])
+
+    assert ranking.versus(0, 1, "acc_macro").difference == pytest.approx(macro(one) - macro(other))
+    tasks, _, images, _ = zip(*one.questions + one.outside)
+    scores = np.hstack([one.scores, one.outside_scores])
+    assert ranking.rows[0].intervals["acc_macro"] == macro_interval(scores, np.unique(tasks, return_inverse=True)[1], images)
+    metrics = [line["metric"] for line in csv.DictReader(io.StringIO(pairs_as_csv(Leaderboard((ranking,)), with_paper=False)))]
+    assert metrics == ["acc"] * 3 + ["acc_strict"] * 3 + ["acc_macro"] * 3
+
+
+def test_ranks_go_by_the_main_metric_alone():
+    scores = [entry("a", answers(0.9, 1)), entry("b", answers(0.5, 2))]
+    swapped = [dataclasses.replace(found, strict=other.scores) for found, other in zip(scores, scores[::-1])]
+    [ranking] = rank(swapped, ["a", "b"])
+    assert [(row.entry.model, row.rank) for row in ranking.rows] == [("a", 1), ("b", 2)]
+    assert ranking.versus(0, 1, "acc_strict").verdict == "worse"
+
+
+def test_questions_outside_the_total_must_be_the_same_too():
+    one, other = two_metrics("a", 1), two_metrics("b", 2)
+    changed = dataclasses.replace(other, outside=(*other.outside[:-1], (f"{COARSE}_stain", 119, "set0/119", "B")))
+    with pytest.raises(DataError, match="document 119 of microbench_coarse_stain"):
+        rank([one, changed], ["a", "b"])
+
+
+def test_numbers_levels_and_what_can_be_found_stand_beside_a_ranking(three):
+    entries = [dataclasses.replace(found, figures={"chance": 0.25, "majority": 0.4}) for found in three]
+    found = board(entries)
+    [ranking] = found.rankings
+    of_pairs = ranking.comparison.smallest[np.triu_indices(3, 1)]
+    smallest = f"finds 80 times in 100: {100 * np.median(of_pairs):.2f} points (median over its pairs; {100 * of_pairs.min():.2f} to {100 * of_pairs.max():.2f})"
+    for make in (as_markdown, as_html):
+        page = make(found, with_paper=False)
+        for said in ("200 questions about 100 images of 1 dataset", "chance 25.00, majority answer 40.00", smallest, ABOUT_IMAGES):
+            assert said in (unescaped(page) if make is as_html else page)
+
+
+def test_the_papers_half_width_is_cut_at_all_right():
+    assert [str(end) for end in paper.Reported("m", "98.5", "2.0").ends] == ["0.965", "1"]
+
+
+def test_files_are_written_for_readers_and_programs(tmp_path, three):
+    written = files.write(board(three), tmp_path / "new" / "folder", with_paper=True)
+    names = ["leaderboard.md", "leaderboard.csv", "leaderboard-pairs.csv", "leaderboard.html", "leaderboard.json"]
+    assert [path.name for path in written] == names
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(names)
 
 
 @pytest.fixture(scope="module")
 def earlier(three, tmp_path_factory):
     folder = tmp_path_factory.mktemp("earlier")
-    leaderboard_files.write(board(three), folder, with_paper=False)
+    files.write(board(three), folder, with_paper=False)
     return folder
 
 
@@ -560,7 +690,7 @@ def test_an_earlier_leaderboard_is_written_over_and_other_files_stay(earlier, tm
     out = shutil.copytree(earlier, tmp_path / "out")
     (out / "notes.txt").write_text("mine")
     (out / "leaderboard.csv").unlink()
-    leaderboard_files.write(board(three), out, with_paper=True)
+    files.write(board(three), out, with_paper=True)
     assert (out / "notes.txt").read_text() == "mine" and "GPT-4o" in (out / "leaderboard.csv").read_text()
 
 
@@ -580,34 +710,34 @@ def test_a_file_that_no_leaderboard_wrote_is_not_written_over_and_no_other_is_wr
     damage(out / name)
     before = {path: path.read_bytes() if path.is_file() else None for path in out.iterdir()}
     with pytest.raises(DataError, match=f"{name}: is there already, and is not as an earlier leaderboard was written"):
-        leaderboard_files.write(board(three), out, with_paper=True)
+        files.write(board(three), out, with_paper=True)
     assert {path: path.read_bytes() if path.is_file() else None for path in out.iterdir()} == before
 
 
 def test_a_folder_that_cannot_be_written_is_refused():
     with pytest.raises(DataError, match="/proc/x/y: nothing can be written in /proc "):
-        leaderboard_files.check_folder(Path("/proc/x/y"))
+        files.check_folder(Path("/proc/x/y"))
 
 
 def test_a_file_is_no_folder_to_write_to(tmp_path, three):
     (tmp_path / "taken").write_text("mine")
     with pytest.raises(DataError, match="taken is a file"):
-        leaderboard_files.write(board(three), tmp_path / "taken", with_paper=False)
+        files.write(board(three), tmp_path / "taken", with_paper=False)
     assert (tmp_path / "taken").read_text() == "mine"
 
 
 def test_what_a_submission_needs_to_be_known_for_is_said(three):
     found = Leaderboard(tuple(rank(three, ["good", "middling", "like it"])), ("good: 2 figure(s) differ <b>",))
-    assert "- good\\: 2 figure\\(s\\) differ \\<b\\>" in leaderboard_files.as_markdown(found, with_paper=False)
-    assert json.loads(leaderboard_files.as_json(found, with_paper=False))["notes"] == ["good: 2 figure(s) differ <b>"]
-    assert "good: 2 figure(s) differ <b>" in unescaped(leaderboard_files.as_html(found, with_paper=False))
+    assert "- good\\: 2 figure\\(s\\) differ \\<b\\>" in as_markdown(found, with_paper=False)
+    assert json.loads(as_json(found, with_paper=False))["notes"] == ["good: 2 figure(s) differ <b>"]
+    assert "good: 2 figure(s) differ <b>" in unescaped(as_html(found, with_paper=False))
 
 
 def test_a_group_with_fewer_than_three_tasks_has_no_radar():
-    pictures = leaderboard_files.as_html(board([entry("m", answers(0.5, 1), "microbench_cognition", tasks=("all",))]), with_paper=False).count("<img ")
+    pictures = as_html(board([entry("m", answers(0.5, 1), "microbench_cognition", tasks=("all",))]), with_paper=False).count("<img ")
     assert pictures == 1
 
 
 @pytest.mark.parametrize(("low", "shown"), [(-1e-15, "+0.00"), (-0.00004, "+0.00"), (-0.00006, "-0.01"), (0.00006, "+0.01")])
 def test_what_rounds_to_nothing_has_no_minus(low, shown):
-    assert f"[{shown}, +20.00]" in leaderboard_files._against(leaderboard.Versus("next", 0.1, low, 0.2, 0.06, is_better=False))
+    assert f"[{shown}, +20.00]" in tables.against(Versus("next", 0.1, low, 0.2, 0.06, verdict="tie"))

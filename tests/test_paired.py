@@ -1,4 +1,4 @@
-"""Claims about comparing models; scipy, closed forms and plain loops are the oracles."""
+"""Claims about comparing models; scipy, closed forms, enumerations and plain loops are the oracles."""
 
 import itertools
 import json
@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from microbench_tasks.metrics.paired import LEVEL, compare_models
+from microbench_tasks.metrics import max_statistics
+from microbench_tasks.metrics.paired import LEVEL, POWER, compare_models, compare_pair
+from microbench_tasks.metrics.sign_flips import SMALLEST_P, sign_flip_p
 
-# Five standard deviations of a p-value that 9,999 draws estimate, at most.
-P_NOISE = 5 * math.sqrt(0.25 / 9999)
+FIGURES = ("difference", "low", "high", "p", "is_better", "pair_p", "standard_error", "correlation", "num_discordant", "smallest")
 
 
 def noise(p):
@@ -37,6 +38,10 @@ def by_image(scores, images):
     return np.array([[row[images == image].sum() for image in np.unique(images)] for row in scores])
 
 
+def by_image_fast(scores, images):
+    return np.array([np.bincount(images, weights=row) for row in scores])
+
+
 def plain_largest(scores, images, draw, num_resamples):
     """The largest statistic of all pairs in each resample, by loops; ``draw`` makes weights of images."""
     sums = by_image(scores, images)
@@ -58,22 +63,185 @@ def plain_p(scores, images, largest):
     return pairs, [(1 + np.count_nonzero(largest >= value - 1e-9)) / (1 + len(largest)) for value in observed]
 
 
-@pytest.mark.parametrize(("only_first", "only_second"), [(30, 12), (9, 1), (25, 20), (5, 0), (400, 330)])
-def test_two_models_on_independent_questions_have_the_exact_mcnemar_p(only_first, only_second):
+# --- the test of one pair ----------------------------------------------------------------
+
+
+def enumerated_p(differences):
+    """The share of all patterns of signs whose sum is as far from 0, by fractions of whole numbers."""
+    sums = [abs(sum(sign * size for sign, size in zip(signs, differences))) for signs in itertools.product((-1, 1), repeat=len(differences))]
+    return sum(value >= abs(sum(differences)) for value in sums) / len(sums)
+
+
+@pytest.mark.parametrize(("only_first", "only_second"), [(30, 12), (9, 1), (25, 20), (5, 0), (40, 3), (400, 330), (8100, 7900)])
+def test_with_one_question_an_image_p_is_mcnemars_exact_one(only_first, only_second):
     scores = discordant(only_first, only_second)
     exact = stats.binomtest(only_first, only_first + only_second).pvalue
-    found = compare_models(scores, np.arange(len(scores[0])))
-    assert found.p[0, 1] == pytest.approx(exact, abs=noise(exact))
-    assert found.difference[0, 1] == pytest.approx((only_first - only_second) / len(scores[0]))
+    found = compare_pair(*scores, np.arange(len(scores[0])))
+    assert found.p == pytest.approx(exact, abs=1e-12)
+    assert found.difference == pytest.approx((only_first - only_second) / len(scores[0]))
+    assert (found.num_discordant, found.num_clusters, found.num_questions) == (only_first + only_second, len(scores[0]), len(scores[0]))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_p_is_the_share_of_all_patterns_of_signs(seed):
+    rng = np.random.default_rng(seed)
+    differences = rng.integers(-6, 7, size=rng.integers(1, 13)).tolist()
+    assert sign_flip_p(differences) == pytest.approx(enumerated_p(differences), abs=1e-12)
 
 
 @pytest.mark.parametrize("values", ["0/1", "many"])
-def test_two_models_about_images_have_the_p_of_scipys_paired_permutations(values):
-    scores, images = models_about_images(2, 40, seed=1, rates=[0.0, 0.1], values=values)
-    sums = by_image(scores, images)
-    exact = stats.permutation_test(tuple(sums), lambda x, y, axis: np.sum(x - y, axis=axis), permutation_type="samples", n_resamples=40_000, vectorized=True, rng=np.random.default_rng(0)).pvalue
+def test_p_is_that_of_scipys_permutation_of_pairs(values):
+    scores, images = models_about_images(2, 15, seed=3, rates=[0.0, 0.3], values=values)
+    exact = stats.permutation_test(
+        tuple(by_image(scores, images)),
+        lambda x, y, axis: np.sum(x - y, axis=axis),
+        permutation_type="samples",
+        n_resamples=np.inf,
+        vectorized=True,
+    ).pvalue
     assert 0.005 < exact < 0.5
-    assert compare_models(scores, images).p[0, 1] == pytest.approx(exact, abs=1.5 * noise(exact))
+    # Other scores than 0 and 1 are rounded to a fine grid before the test.
+    assert compare_pair(*scores, images).p == pytest.approx(exact, abs=1e-9 if values == "0/1" else 0.002)
+
+
+def test_many_images_have_the_normal_p():
+    scores, images = models_about_images(2, 16_000, seed=5, rates=[0.0, 0.008])
+    apart = np.subtract(*by_image_fast(scores, images))
+    normal = 2 * stats.norm.sf(abs(apart.sum()) / np.linalg.norm(apart))
+    assert 0.001 < normal < 0.2
+    assert compare_pair(*scores, images).p == pytest.approx(normal, rel=0.02)
+
+
+def test_means_of_repeated_answers_are_compared_exactly():
+    first, second = [2 / 3, 1, 1 / 3, 1, 2 / 3, 1, 0.5], [1 / 3, 0, 0, 1 / 3, 1, 0.5, 0]
+    whole = [round(6 * (one - other)) for one, other in zip(first, second)]
+    assert compare_pair(first, second, range(7)).p == pytest.approx(enumerated_p(whole), abs=1e-12)
+
+
+@pytest.mark.parametrize("num_images", [1, 2, 4])
+def test_a_handful_of_images_proves_nothing(num_images):
+    """With m images in a model's favour one pattern of signs is as extreme on each side: p = 2 / 2^m, 0.125 of four."""
+    found = compare_models([[1.0] * num_images, [0.0] * num_images], np.arange(num_images))
+    assert found.p[0, 1] == pytest.approx(2 / 2**num_images)
+    assert not found.is_better.any()
+    assert found.smallest[0, 1] == 1
+
+
+def test_six_images_are_enough():
+    found = compare_models([[1.0] * 6, [0.0] * 6], np.arange(6))
+    assert found.p[0, 1] == pytest.approx(2 / 64)
+    assert found.is_better[0, 1] and not found.is_better[1, 0]
+
+
+def test_a_p_too_small_to_compute_is_reported_as_the_smallest():
+    assert compare_pair([1.0] * 100, [0.0] * 100, np.arange(100)).p == SMALLEST_P
+
+
+def test_differences_that_are_not_whole_numbers_are_refused():
+    with pytest.raises(ValueError, match=r"whole differences of shape \(m,\), got shape \(2,\) of float64"):
+        sign_flip_p([0.5, 1.0])
+
+
+# --- figures beside the test -------------------------------------------------------------
+
+
+def test_the_standard_error_is_the_paired_clustered_one():
+    """Three images of 2, 1 and 1 questions with differences 1 + 0, -1 and 1: mean 1/4, deviations 1/2, -5/4, 3/4."""
+    found = compare_pair([1, 1, 0, 1], [0, 1, 1, 0], ["a", "a", "b", "c"])
+    assert found.difference == pytest.approx(1 / 4)
+    assert found.standard_error == pytest.approx(math.sqrt((1 / 4 + 25 / 16 + 9 / 16) * 3 / 2) / 4)
+    assert found.num_discordant == 3
+
+
+def test_the_correlation_is_pearsons_over_questions():
+    scores, images = models_about_images(2, 80, seed=5, values="many")
+    assert compare_pair(*scores, images).correlation == pytest.approx(stats.pearsonr(*scores).statistic)
+    assert math.isnan(compare_pair([1, 1, 1], [0, 1, 0], [1, 2, 3]).correlation)
+
+
+def test_of_one_question_an_image_the_standard_error_is_that_of_a_mean():
+    scores = np.array(discordant(30, 12))
+    found = compare_pair(*scores, np.arange(scores.shape[1]))
+    assert found.standard_error == pytest.approx(stats.sem(scores[0] - scores[1]))
+
+
+def test_of_many_questions_the_interval_is_the_normal_one():
+    scores, images = models_about_images(2, 4000, seed=7, rates=[0, 0.05])
+    found = compare_pair(*scores[::-1], images)
+    expected = [found.difference + sign * 1.96 * found.standard_error for sign in (-1, 1)]
+    assert (found.low, found.high) == pytest.approx(expected, abs=0.05 * found.standard_error)
+
+
+def test_models_that_never_differ_have_the_interval_that_no_discordant_image_leaves():
+    """Of 50 images none on which the first is ahead: Clopper and Pearson's upper limit 1 - 0.025^(1/50), by t of 49."""
+    images = 50 * (stats.norm.isf(0.025) / stats.t.isf(0.025, 49)) ** 2
+    limit = 1 - 0.025 ** (1 / images)
+    found = compare_pair([1, 0] * 25, [1, 0] * 25, np.arange(50))
+    assert (found.low, found.high) == pytest.approx((-limit, limit))
+
+
+@pytest.mark.parametrize("scores", [([1.0] * 9, [0.0] * 9), ([1.0] * 9, [1.0] * 9), ([1.0], [0.0])])
+def test_intervals_stay_within_their_range_and_never_collapse(scores):
+    found = compare_pair(*scores, np.arange(len(scores[0])))
+    assert -1 <= found.low <= found.difference <= found.high <= 1
+    assert found.low < found.high
+
+
+@pytest.mark.parametrize(("num_models", "num_sets"), [(2, 250), (5, 120)])
+def test_nineteen_of_twenty_data_sets_have_all_intervals_right(num_models, num_sets):
+    """About 30 images, most of them right for all models."""
+    num_right, rates = 0, np.linspace(0.8, 0.98, num_models)
+    for seed in range(num_sets):
+        rng = np.random.default_rng([seed, num_models])
+        images = np.repeat(np.arange(30), rng.integers(1, 4, size=30))
+        luck = 0.5 * rng.random(30)[images] + 0.5 * rng.random((num_models, images.size))
+        # The mean of two uniform numbers has a triangular distribution.
+        found = compare_models((luck < stats.triang.ppf(rates, 0.5)[:, None]).astype(float), images, num_resamples=199, max_resamples=199)
+        true = rates[:, None] - rates
+        num_right += ((found.low <= true) & (true <= found.high)).all()
+    assert num_right >= stats.binom.ppf(0.001, num_sets, 0.95)
+
+
+def test_the_smallest_difference_is_critical_value_and_power_times_the_standard_error():
+    scores, images = models_about_images(2, 300, seed=8)
+    found = compare_models(scores, images)
+    errors = stats.t.isf(0.025, 299) + stats.norm.ppf(POWER)
+    assert found.smallest[0, 1] == pytest.approx(errors * found.standard_error[0, 1])
+
+
+def test_models_that_never_differ_need_a_difference_of_the_binomial_error():
+    """d = q sqrt(d (1 - d) / n) has the solution q^2 / (n + q^2)."""
+    found = compare_models([[1, 0] * 50] * 2, np.arange(100))
+    square = (stats.t.isf(0.025, 99) + stats.norm.ppf(POWER)) ** 2
+    assert found.smallest[0, 1] == pytest.approx(square / (100 + square))
+
+
+# --- weights -----------------------------------------------------------------------------
+
+
+def test_weights_make_the_difference_of_macro_means():
+    scores, images = models_about_images(2, 60, seed=9, rates=[0, 0.1])
+    tasks = np.random.default_rng(10).choice(3, size=images.size, p=[0.7, 0.2, 0.1])
+    macro = [np.mean([row[tasks == task].mean() for task in range(3)]) for row in scores]
+    found = compare_pair(*scores, images, weights=1 / np.bincount(tasks)[tasks])
+    assert found.difference == pytest.approx(macro[0] - macro[1])
+
+
+def test_weighted_differences_are_tested_by_all_patterns_of_signs():
+    """Two tasks of 9 and 3 questions, weights 1 and 3: the images' differences are whole."""
+    first, second = [1, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 0], [0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0]
+    weights = [1] * 9 + [3] * 3
+    expected = enumerated_p([weight * (one - other) for weight, one, other in zip(weights, first, second)])
+    assert compare_pair(first, second, range(12), weights=weights).p == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("num_models", [2, 4])
+def test_equal_weights_of_any_size_change_nothing(num_models):
+    scores, images = models_about_images(num_models, 40, seed=11)
+    assert same(compare_models(scores, images, weights=np.full(images.size, 0.25)), compare_models(scores, images))
+
+
+# --- all pairs ---------------------------------------------------------------------------
 
 
 def test_all_pairs_have_the_p_of_a_plain_loop_over_images():
@@ -99,56 +267,59 @@ def test_with_many_images_drawing_images_with_replacement_gives_the_same():
         assert found.p[pair] == pytest.approx(p, abs=0.04)
 
 
-@pytest.mark.parametrize("num_models", [2, 5, 12])
+@pytest.mark.parametrize("num_models", [3, 5, 12])
 def test_of_independent_models_the_critical_value_is_tukeys(num_models):
-    """All pairs of k independent normal means: the studentized range over sqrt(2); for two models 1.96."""
+    """All pairs of k independent normal means: the studentized range over sqrt(2)."""
     scores = np.random.default_rng(6).random((num_models, 3000))
     tukey = stats.studentized_range.ppf(0.95, num_models, np.inf) / math.sqrt(2)
     assert compare_models(scores, np.arange(3000)).critical == pytest.approx(tukey, abs=0.07)
 
 
-def test_of_many_questions_the_interval_is_the_normal_one():
-    scores, images = models_about_images(2, 4000, seed=7, rates=[0, 0.05])
+def test_of_few_images_all_patterns_of_signs_are_counted():
+    """Three models about ten images: p is the share of 2^10 patterns in which any pair's statistic is as large."""
+    scores, images = models_about_images(3, 10, seed=12, rates=[0, 0.2, 0.4])
+    signs = iter(itertools.product((-1, 1), repeat=10))
+    largest = plain_largest(scores, images, lambda number: (np.array(next(signs)), 0), 2**10)
     found = compare_models(scores, images)
-    sizes, apart = np.bincount(images), by_image(scores, images)[1] - by_image(scores, images)[0]
-    difference = apart.sum() / sizes.sum()
-    error = math.sqrt(np.sum((apart - difference * sizes) ** 2)) / sizes.sum()
-    assert found.difference[1, 0] == pytest.approx(difference)
-    assert (found.low[1, 0], found.high[1, 0]) == pytest.approx((difference - 1.96 * error, difference + 1.96 * error), abs=0.04 * error)
-
-
-def test_an_end_of_an_interval_is_just_not_rejected():
-    """Taken off one model's scores, a difference inside the interval is no difference, and one outside is."""
-    scores, images = models_about_images(3, 60, seed=8, rates=[0, 0.15, 0.3])
-    scores = 0.4 * scores + 0.3
-    found = compare_models(scores, images)
-
-    def statistic(one, other, removed):
-        apart = by_image(scores, images)[one] - by_image(scores, images)[other] - removed * np.bincount(images)
-        return abs(apart.sum()) / np.linalg.norm(apart)
-
-    for one, other in itertools.permutations(range(3), 2):
-        for end in (found.low[one, other], found.high[one, other]):
-            assert statistic(one, other, end) == pytest.approx(found.critical)
-        assert statistic(one, other, found.difference[one, other]) == pytest.approx(0, abs=1e-9)
+    assert found.num_resamples == 0
+    sums = by_image(scores, images)
+    for one, other in itertools.combinations(range(3), 2):
+        apart = sums[one] - sums[other]
+        statistic = abs(apart.sum()) / np.linalg.norm(apart)
+        assert found.p[one, other] == pytest.approx(np.mean(largest >= statistic - 1e-9))
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_interval_p_and_verdict_say_the_same(seed):
+def test_the_verdict_is_the_adjusted_ps(seed):
     found = compare_models(*models_about_images(6, 80, seed=seed, rates=[0, 0.03, 0.06, 0.1, 0.15, 0.2]))
-    upper = np.triu_indices(6, 1)
-    is_different = (found.is_better | found.is_better.T)[upper]
-    assert is_different.any() and not is_different.all()
-    assert (is_different == (found.p[upper] <= LEVEL)).all()
-    assert (is_different == ((found.low[upper] > 1e-12) | (found.high[upper] < -1e-12))).all()
+    assert found.is_better.any() and not (found.is_better | found.is_better.T)[np.triu_indices(6, 1)].all()
+    assert (found.is_better == ((found.p <= LEVEL) & (found.difference > 0))).all()
     assert (found.low <= found.difference).all() and (found.difference <= found.high).all()
+
+
+def test_a_pairs_own_figures_do_not_depend_on_other_models():
+    scores, images = models_about_images(7, 90, seed=13, rates=np.linspace(0, 0.3, 7))
+    alone, among = compare_pair(scores[2], scores[5], images), compare_models(scores, images)
+    assert among.pair_p[2, 5] == alone.p < among.p[2, 5]
+    assert among.standard_error[2, 5] == alone.standard_error
+    assert among.num_discordant[2, 5] == alone.num_discordant
+    assert among.correlation[2, 5] == pytest.approx(alone.correlation)
+    assert among.low[2, 5] < alone.low < alone.high < among.high[2, 5]
+
+
+def test_two_models_have_the_figures_of_their_pair():
+    scores, images = models_about_images(2, 90, seed=14, rates=[0, 0.1])
+    pair, both = compare_pair(*scores, images), compare_models(scores, images)
+    assert (pair.p, pair.low, pair.high, pair.difference) == (both.p[0, 1], both.low[0, 1], both.high[0, 1], both.difference[0, 1])
+    assert both.num_resamples == 0
 
 
 def test_the_two_views_of_a_pair_agree():
     found = compare_models(*models_about_images(5, 50, seed=9, rates=[0, 0.1, 0.2, 0.3, 0.4]))
     assert (found.difference == -found.difference.T).all()
     assert (found.low == -found.high.T).all()
-    assert (found.p == found.p.T).all()
+    for name in ("p", "pair_p", "standard_error", "correlation", "num_discordant", "smallest"):
+        assert (getattr(found, name) == getattr(found, name).T).all()
     assert not (found.is_better & found.is_better.T).any()
     assert (found.difference[found.is_better] > 0).all()
 
@@ -161,9 +332,10 @@ def test_of_equal_models_any_two_are_called_different_in_5_of_100_data_sets_at_m
     num_sets, adjusted, chosen = 250, 0, 0
     for seed in range(num_sets):
         scores, images = models_about_images(5, 54, seed=1000 + seed)
-        adjusted += compare_models(scores, images, num_resamples=399, seed=seed).is_better.any()
+        found = compare_models(scores, images, num_resamples=399, max_resamples=399, seed=seed)
+        adjusted += found.is_better.any()
         order = np.argsort(scores.sum(axis=1))
-        chosen += compare_models(scores[order[[0, -1]]], images, num_resamples=399, seed=seed).is_better.any()
+        chosen += compare_pair(*scores[order[[0, -1]]], images).p <= LEVEL
     assert adjusted <= stats.binom.ppf(0.999, num_sets, LEVEL)
     assert chosen > stats.binom.ppf(0.999, num_sets, LEVEL)
 
@@ -191,21 +363,6 @@ def test_a_nearly_equal_pair_hides_no_other_pairs_difference():
     assert beside.p[0, 1] == 1
 
 
-@pytest.mark.parametrize("num_images", [1, 2, 4])
-def test_a_handful_of_images_proves_nothing(num_images):
-    """With m images in a model's favour half of the 2^m signs are as extreme on each side: p = 2 / 2^m, 0.125 of four."""
-    found = compare_models([[1.0] * num_images, [0.0] * num_images], np.arange(num_images))
-    assert found.p[0, 1] == pytest.approx(2 / 2**num_images, abs=P_NOISE)
-    assert (found.low[0, 1], found.high[0, 1]) == (-1, 1)
-    assert not found.is_better.any()
-
-
-def test_the_smallest_p_is_one_over_all_draws_and_the_observed():
-    found = compare_models([[1.0] * 100, [0.0] * 100], np.arange(100), num_resamples=999)
-    assert found.p[0, 1] == 1 / 1000
-    assert found.is_better[0, 1] and not found.is_better[1, 0]
-
-
 def test_a_single_model_has_no_one_to_compare_with():
     found = compare_models([[0.0, 1.0]], [1, 2])
     assert found.p.shape == (1, 1) and not found.is_better.any()
@@ -215,27 +372,84 @@ def test_a_single_model_has_no_one_to_compare_with():
 
 
 def same(found, expected):
-    return all(np.array_equal(getattr(found, name), getattr(expected, name)) for name in ("difference", "low", "high", "p", "is_better", "critical"))
+    return all(np.array_equal(getattr(found, name), getattr(expected, name), equal_nan=True) for name in FIGURES)
 
 
 @pytest.mark.parametrize("values", ["0/1", "many"])
-def test_order_of_models_and_questions_changes_nothing_to_the_last_bit(values):
+def test_order_of_models_and_questions_and_names_of_images_change_nothing_to_the_last_bit(values):
     scores, images = models_about_images(6, 70, seed=11, rates=[0, 0, 0.05, 0.1, 0.1, 0.2], values=values)
     scores[1] = scores[0]
     expected = compare_models(scores, images)
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        models, questions = rng.permutation(6), rng.permutation(images.size)
-        found = compare_models(scores[models][:, questions], images[questions])
-        for name in ("difference", "low", "high", "p", "is_better"):
+        models, questions, names = rng.permutation(6), rng.permutation(images.size), rng.permutation(70)
+        found = compare_models(scores[models][:, questions], [f"image {name}" for name in names[images[questions]]])
+        for name in FIGURES:
             assert np.array_equal(getattr(found, name), getattr(expected, name)[np.ix_(models, models)]), name
         assert found.critical == expected.critical
 
 
-def test_images_may_have_any_names_in_the_same_order():
-    scores, images = models_about_images(3, 50, seed=12, rates=[0, 0.1, 0.2])
-    names = np.array([f"image {image:03d}" for image in images])
-    assert same(compare_models(scores, names), compare_models(scores, images))
+def test_models_that_are_alike_but_for_the_images_are_ordered_by_those():
+    """Each model is right on one of the first three images, and these differ in what a fourth model does there."""
+    scores = np.zeros((4, 40))
+    scores[[0, 1, 2], [0, 1, 2]] = 1
+    scores[3] = np.linspace(0, 1, 40)
+    scores[:3, 20:] = np.arange(20) % 2
+    expected = compare_models(scores, np.arange(40))
+    models, images = [2, 3, 0, 1], np.random.default_rng(0).permutation(40)
+    found = compare_models(scores[models][:, images], np.arange(40))
+    for name in FIGURES:
+        assert np.array_equal(getattr(found, name), getattr(expected, name)[np.ix_(models, models)]), name
+
+
+def test_the_order_of_two_models_turns_the_signs_only():
+    scores, images = models_about_images(2, 50, seed=12, rates=[0, 0.1], values="many")
+    one, other = compare_pair(*scores, images), compare_pair(*scores[::-1], images)
+    assert (one.difference, one.low, one.high, one.p) == (-other.difference, -other.high, -other.low, other.p)
+
+
+def near_the_level():
+    """Three models about 200 images, of which the first two may be alike."""
+    scores, images = models_about_images(3, 200, seed=26, rates=[0, 0.06, 0.2])
+    return scores, images
+
+
+def test_more_signs_are_drawn_where_a_p_is_near_the_level():
+    scores, images = near_the_level()
+    p = compare_models(scores, images).p[0, 1]
+    found = compare_models(scores, images, level=round(p, 3))
+    assert found.num_resamples >= 4 * 9999
+    far = compare_models(scores, images, level=round(p, 3) / 3)
+    assert far.num_resamples == 9999
+
+
+def test_the_seed_moves_p_within_its_noise_only():
+    scores, images = near_the_level()
+    one, other = (compare_models(scores, images, seed=seed) for seed in (1, 2))
+    assert not np.array_equal(one.p, other.p)
+    assert np.abs(one.p - other.p).max() < 2 * noise(0.5)
+    assert np.array_equal(one.pair_p, other.pair_p)
+
+
+def test_blocks_of_draws_are_all_used(monkeypatch):
+    """In small blocks other signs are drawn: p-values agree within noise, so none is left out or drawn twice."""
+    scores, images = models_about_images(3, 50, seed=15, rates=[0, 0.05, 0.1])
+    expected = compare_models(scores, images)
+    monkeypatch.setattr(max_statistics, "_BLOCK_NUMBERS", 50 * 7)
+    found = compare_models(scores, images)
+    assert found.p == pytest.approx(expected.p, abs=2 * noise(0.5))
+    assert found.num_resamples == expected.num_resamples
+
+
+def test_the_smallest_adjusted_p_of_draws_is_one_over_all_and_the_observed():
+    found = compare_models([[1.0] * 100, [0.0] * 100, [0.0] * 100], np.arange(100), num_resamples=999)
+    assert found.p[0, 1] == 1 / 1000
+    assert found.is_better[0, 1] and not found.is_better[1, 0]
+
+
+def test_nineteen_resamples_are_enough_for_a_level_of_one_in_twenty():
+    found = compare_models([[1.0] * 50, [0.0] * 50, [0.0] * 50], np.arange(50), num_resamples=19, max_resamples=19)
+    assert found.is_better[0, 1] and found.p[0, 1] == 1 / 20
 
 
 def test_asking_each_question_twice_about_the_same_image_adds_nothing():
@@ -246,22 +460,6 @@ def test_asking_each_question_twice_about_the_same_image_adds_nothing():
         assert getattr(twice, name) == pytest.approx(getattr(once, name))
 
 
-def test_the_seed_decides():
-    scores, images = models_about_images(3, 50, seed=14, rates=[0, 0.05, 0.1])
-    assert same(compare_models(scores, images, seed=1), compare_models(scores, images, seed=1))
-    assert not same(compare_models(scores, images, seed=1), compare_models(scores, images, seed=2))
-
-
-def test_blocks_of_draws_are_all_used(monkeypatch):
-    """In small blocks other signs are drawn: the p-values agree within their noise, and so none is left out or drawn twice."""
-    scores, images = models_about_images(3, 50, seed=15, rates=[0, 0.05, 0.1])
-    expected = compare_models(scores, images)
-    monkeypatch.setattr("microbench_tasks.metrics.paired._BLOCK_NUMBERS", 50 * 7)
-    found = compare_models(scores, images)
-    assert found.p == pytest.approx(expected.p, abs=2 * P_NOISE)
-    assert (found.difference == expected.difference).all()
-
-
 @pytest.mark.parametrize(
     ("scores", "clusters", "options", "message"),
     [
@@ -270,6 +468,8 @@ def test_blocks_of_draws_are_all_used(monkeypatch):
         ([[0.0, math.nan]], [1, 2], {}, "scores from 0 to 1, got 1 others"),
         ([[0.0, 1.5]], [1, 2], {}, "scores from 0 to 1, got 1 others"),
         ([[0.0, 1.0]], [1], {}, r"clusters, shape \(2,\); got shape \(1,\)"),
+        ([[0.0, 1.0]], [1, 2], {"weights": [1]}, r"weights, shape \(2,\); got shape \(1,\)"),
+        ([[0.0, 1.0]], [1, 2], {"weights": [1, 0]}, "weights above 0, got 1 others"),
         ([[0.0, 1.0]], [1, 2], {"level": 5}, "between 0 and 1, got 5"),
         ([[0.0, 1.0]], [1, 2], {"num_resamples": 18}, "at least 19 resamples for a level of 0.05, got 18"),
     ],
@@ -279,11 +479,12 @@ def test_bad_arguments_are_refused(scores, clusters, options, message):
         compare_models(scores, clusters, **options)
 
 
-def test_nineteen_resamples_are_enough_for_a_level_of_one_in_twenty():
-    found = compare_models([[1.0] * 50, [0.0] * 50], np.arange(50), num_resamples=19)
-    assert found.is_better[0, 1] and found.p[0, 1] == 1 / 20
+def test_a_pair_refuses_a_level_that_is_none():
+    with pytest.raises(ValueError, match="confidence level between 0 and 1, got 95"):
+        compare_pair([1], [0], [1], confidence_level=95)
 
 
 def test_figures_are_plain_numbers_once_listed():
     found = compare_models(*models_about_images(2, 10, seed=16))
-    json.dumps({name: getattr(found, name).tolist() for name in ("difference", "low", "high", "p", "is_better")} | {"critical": found.critical})
+    json.dumps({name: getattr(found, name).tolist() for name in FIGURES} | {"critical": found.critical})
+    json.dumps(vars(compare_pair([1, 1, 0, 1], [0, 1, 1, 1], [1, 1, 2, 3])))

@@ -26,14 +26,35 @@ def drawn(kind, name=LONG):
     labels = [name, "short", "no value"]
     bins = list(np.linspace(0, 1, 5))
     return {
-        "interval_bars": lambda: pictures.interval_bars(name, labels, [0.5, 1.0, None], [0.4, 0.9, None], [0.6, 1.1, None], chance=0.25, hollow=[1]),
-        "interval_points": lambda: pictures.interval_points(name, labels, {run: estimates(3) for run in [*RUNS, name]}, chance=[0.2, None, 0.5]),
-        "radar": lambda: pictures.radar(name, [name, "left", name, "right"], {run: [0.2, 0.9, None, 1.0] for run in [*RUNS, name]}),
+        "interval_bars": lambda: pictures.interval_bars(
+            name, labels, [0.5, 1.0, None], [0.4, 0.9, None], [0.6, 1.0, None], chance=0.25, majority=0.5, hollow=[1]
+        ),
+        "interval_points": lambda: pictures.interval_points(
+            name, labels, {run: estimates(3) for run in [*RUNS, name]}, chance=[0.2, None, 0.5]
+        ),
+        "radar": lambda: pictures.radar(
+            name, [name, "left", name, "right"], {run: [0.2, 0.9, None, 1.0] for run in [*RUNS, name]}
+        ),
         "curves": lambda: pictures.curves(name, "alpha", [0, 0.5, 1], {run: estimates(3) for run in [*RUNS, name]}),
         "confusion": lambda: pictures.confusion(name, labels, [[5, 0, 1, 2], [0, 12345, 0, 0], [0, 0, 0, 0]]),
-        "reliability": lambda: pictures.reliability(name, bins, {run: {"confidence": [None, 0.3, 0.6, 0.9], "accuracy": [None, 0.2, 0.6, 1.0], "count": [0, 3, 40, 900]} for run in [*RUNS, name]}),
-        "letters": lambda: pictures.letters(name, {run: {"gold": {"A": 3, "B": 1}, "read": {"A": 2, "no answer": 2}} for run in [*RUNS, name]}),
-        "histograms": lambda: pictures.histograms(name, bins, {panel: {run: [1, 0, 5, 2] for run in RUNS} for panel in (name, "two", "three")}, "score", "images"),
+        "reliability": lambda: pictures.reliability(
+            name,
+            bins,
+            {
+                run: {"confidence": [None, 0.3, 0.6, 0.9], "accuracy": [None, 0.2, 0.6, 1.0], "count": [0, 3, 40, 900]}
+                for run in [*RUNS, name]
+            },
+        ),
+        "letters": lambda: pictures.letters(
+            name, {run: {"gold": {"A": 3, "B": 1}, "read": {"A": 2, "no answer": 2}} for run in [*RUNS, name]}
+        ),
+        "histograms": lambda: pictures.histograms(
+            name,
+            bins,
+            {panel: {run: [1, 0, 5, 2] for run in RUNS} for panel in (name, "two", "three")},
+            "score",
+            "images",
+        ),
     }[kind]()
 
 
@@ -104,13 +125,13 @@ def test_colours_are_okabe_and_itos():
 
 
 def test_bars_are_as_long_as_their_values_and_whiskers_end_at_their_intervals():
-    figure = pictures.interval_bars("t", ["a", "b"], [0.25, 0.75], [0.125, 0.5], [0.5, 1.25])
+    figure = pictures.interval_bars("t", ["a", "b"], [0.25, 0.75], [0.125, 0.5], [0.5, 1.0])
     axes = figure.axes[0]
     assert [bar.get_width() for bar in axes.patches] == [0.25, 0.75]
     [container] = [found for found in axes.containers if hasattr(found, "has_xerr")]
-    assert lines_of(container) == [(0.125, 0.5), (0.5, 1.25)]
+    assert lines_of(container) == [(0.125, 0.5), (0.5, 1.0)]
     left, right = axes.get_xlim()
-    assert left <= 0 and right > 1.25
+    assert left <= 0 and right >= 1
     top, bottom = (bar.get_y() for bar in axes.patches)
     assert axes.get_ylim()[0] > axes.get_ylim()[1] and top < bottom
 
@@ -136,6 +157,27 @@ def test_chance_is_marked_in_every_row(chance, expected):
     axes = pictures.interval_bars("t", ["a", "b"], [0.5, 0.5], [0.4, 0.4], [0.6, 0.6], chance=chance).axes[0]
     marks = axes.collections[-1].get_segments()
     assert [float(mark[0, 0]) for mark in marks] == expected
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda **levels: pictures.interval_bars("t", ["a", "b"], [0.5, 0.5], [0.4, 0.4], [0.6, 0.6], **levels),
+        lambda **levels: pictures.interval_points("t", ["a", "b"], {"run": estimates(2)}, **levels),
+    ],
+)
+def test_chance_and_the_majority_answer_are_marked_with_lines_that_differ(draw):
+    figure = draw(chance=0.2, majority=[0.4, None])
+    drawn = [lines for lines in figure.axes[0].collections if lines.get_segments() and lines.get_linewidth()[0] < 2]
+    # Errorbars have solid lines.
+    dashed = [lines for lines in drawn if lines.get_linestyle()[0][1]]
+    # A row without a level has an empty mark.
+    assert [[float(mark[0, 0]) for mark in lines.get_segments() if len(mark)] for lines in dashed] == [
+        [0.2, 0.2],
+        [0.4],
+    ]
+    assert dashed[0].get_linestyle() != dashed[1].get_linestyle()
+    assert {"chance", "majority answer"} <= {text.get_text() for text in figure.legends[0].get_texts()}
 
 
 def test_points_of_runs_stand_at_their_values_apart_from_each_other():
@@ -241,13 +283,32 @@ def test_the_users_settings_change_no_picture_and_stay_as_they_are():
     ("draw", "message"),
     [
         (lambda: pictures.interval_bars("t", ["a"], [0.5, 0.5], [0.4], [0.6]), r"Expected 1 values, got shape \(2,\)"),
-        (lambda: pictures.interval_bars("t", ["a"], [0.5], [0.4], [0.6], hollow=[1]), r"rows from 0 to 0 in hollow, got \[1\]"),
-        (lambda: pictures.interval_bars("t", ["a"], [0.5], [0.4], [0.6], chance=[0.1, 0.2]), "Expected 1 levels of chance"),
+        (
+            lambda: pictures.interval_bars("t", ["a"], [0.5], [0.4], [0.6], hollow=[1]),
+            r"rows from 0 to 0 in hollow, got \[1\]",
+        ),
+        (
+            lambda: pictures.interval_bars("t", ["a"], [0.5], [0.4], [0.6], chance=[0.1, 0.2]),
+            "Expected 1 levels of chance",
+        ),
+        (
+            lambda: pictures.interval_bars("t", ["a"], [0.5], [0.4], [1.02]),
+            "Expected fractions from 0 to 1 in highs, got 1.02",
+        ),
+        (
+            lambda: pictures.interval_points("t", ["a"], {"run": {"values": [0.5], "lows": [-0.01], "highs": [1]}}),
+            "Expected fractions from 0 to 1 in lows of run, got -0.01",
+        ),
         (lambda: pictures.interval_points("t", ["a"], {"run": estimates(2)}), "Expected 1 values of run"),
         (lambda: pictures.radar("t", ["a", "b"], {"run": [0, 1]}), "at least 3 axes, got 2"),
         (lambda: pictures.radar("t", ["a", "b", "c"], {"run": [0, 1]}), "Expected 3 values of run"),
         (lambda: pictures.confusion("t", ["a", "b"], [[1, 2], [3, 4]]), r"shape \(2, 3\) for 2 classes, got \(2, 2\)"),
-        (lambda: pictures.reliability("t", [0, 1], {"run": {"confidence": [0.5, 0.5], "accuracy": [1], "count": [1]}}), "Expected 1 confidence of run"),
+        (
+            lambda: pictures.reliability(
+                "t", [0, 1], {"run": {"confidence": [0.5, 0.5], "accuracy": [1], "count": [1]}}
+            ),
+            "Expected 1 confidence of run",
+        ),
         (lambda: pictures.histograms("t", [0, 1], {"task": {"run": [1, 2]}}, "x", "y"), "Expected 1 counts of run"),
         (lambda: pictures.curves("t", "alpha", [0, 1], {"run": estimates(3)}), "Expected 2 values of run"),
     ],

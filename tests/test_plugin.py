@@ -47,9 +47,12 @@ def test_a_tasks_yaml_states_only_what_differs(name):
     assert lines == [f"include: {template}", f"task: {name}", f"process_docs: !function microbench_tasks.documents.{name}_docs"]
 
 
-def test_where_images_have_several_questions_the_templates_metrics_are_repeated_and_the_interval_over_images_added():
-    metrics = [entry["metric"] for entry in definitions.definition("microbench_cognition")["metric_list"]]
-    assert metrics == [entry["metric"] for entry in definitions.definition("microbench_coarse_stain")["metric_list"]] + ["acc_image_ci_low", "acc_image_ci_high"]
+@pytest.mark.parametrize("name", [*catalog.ALL_TASKS, *catalog.GROUPS])
+def test_every_task_and_group_has_the_interval_to_quote_and_the_counts_that_belong_to_it(name):
+    subjects = {catalog.ALL_TASKS[task].subject == "boxes" for task in catalog.tasks_named([name])}
+    expected = {"acc_image_ci_low", "acc_image_ci_high", "counts"} if False in subjects else set()
+    expected |= {"grit_ci_low", "grit_ci_high", "boxes_counts"} if True in subjects else set()
+    assert expected <= definitions.aggregations(name).keys()
 
 
 @pytest.mark.parametrize("group", catalog.GROUPS)

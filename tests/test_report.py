@@ -18,8 +18,8 @@ import tiny_runs
 from independent import LETTERS
 from PIL import Image
 
-from microbench_tasks import catalog, schema, source
-from microbench_tasks.metrics.bootstrap import bootstrap_interval
+from microbench_tasks import catalog, rescoring, schema, source
+from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, accuracy_interval
 from microbench_tasks.report import calibration, chapters, gallery, pictures, runs, scores, writing
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report.drawings import drawing_of
@@ -137,7 +137,7 @@ def test_slices_are_the_means_and_intervals_of_the_raw_rows(run, rows, key, colu
     assert found.keys() == expected.keys()
     for label, pairs in expected.items():
         images, right = zip(*pairs)
-        interval = bootstrap_interval(right, clusters=images)
+        interval = accuracy_interval(right, images)
         assert found[label] == scores.Estimate(pytest.approx(np.mean(right)), interval.low, interval.high, len(right), len(set(images)))
 
 
@@ -389,7 +389,9 @@ def test_the_accuracies_of_a_run_are_the_harness_own(written, logged):
     for row, task in enumerate(("modality", "stain")):
         figures = results[f"microbench_coarse_{task}"]
         assert coarse["labels"][row].replace("\N{NO-BREAK SPACE}", " ") == f"{task} (n = 6)"
-        assert [coarse["series"][label][column][row] for column in ("values", "lows", "highs")] == [figures[f"{metric},none"] for metric in ("acc", "acc_ci_low", "acc_ci_high")]
+        assert [coarse["series"][label][column][row] for column in ("values", "lows", "highs")] == [
+            figures[f"{metric},none"] for metric in ("acc", "acc_image_ci_low", "acc_image_ci_high")
+        ]
 
 
 def test_hostile_answers_are_shown_as_text(written):
@@ -414,7 +416,7 @@ def test_titles_say_how_many_questions_and_which_interval(written):
     _, record = written
     titles = [picture["arguments"]["title"] for picture in parts_of(record, "picture")]
     assert all("n = " in title or title.startswith("Accuracy in all") for title in titles)
-    assert sum("95 % interval, images resampled" in title for title in titles) > 8
+    assert sum("95 % interval by image" in title for title in titles) > 8
 
 
 def test_the_same_run_gives_the_same_files(briefest, tmp_path):
@@ -673,6 +675,64 @@ def test_a_sweep_without_samples_has_the_curves_of_its_table(sweep, tmp_path):
         path.unlink()
     report = writing.write([sweep], tmp_path / "out", 4, 0, ALL_IN_ONE)
     assert report.pictures == 1
+
+
+def test_a_sweep_of_an_earlier_version_is_refused_as_its_intervals_go_beyond_100_percent(sweep):
+    older = {"method": "basic", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
+    results = next(sweep.rglob("*_results.json"))
+    tiny_runs.edited(results, lambda content: content["configs"][TASKS[0]]["metadata"].update(interval=older))
+    rescoring._read_results.cache_clear()
+    with pytest.raises(DataError, match="sweep.json: the sweep is of an earlier version.* Run microbench sweep again"):
+        runs.read([sweep], iter)
+
+
+def table_of(record, title):
+    """Of a table's rows the texts by column."""
+    [table] = [table for table in parts_of(record, "table") if table["title"] == title]
+    texts = [[cell["text"] if isinstance(cell, dict) else cell for cell in row] for row in table["rows"]]
+    return [dict(zip(table["header"], row)) for row in texts], table["note"]
+
+
+def test_beside_a_score_stand_what_it_is_about_and_what_a_model_without_sight_reaches(written):
+    _, record = written
+    rows, note = table_of(record, "Scores of questions")
+    [modality] = [row for row in rows if row["task or group"] == TASKS[0] and row["run"] == record["runs"][0]["label"]]
+    # Six images of two datasets.
+    assert (modality["n"], modality["images"], modality["datasets"]) == ("6", "6", "2")
+    levels = [record["runs"][0][level][TASKS[0]] for level in ("chance", "majority")]
+    assert [modality["chance %"], modality["majority %"]] == [f"{100 * level:.1f}" for level in levels]
+    assert levels[0] <= levels[1] < 1
+    assert ABOUT_DATASETS in note
+
+
+def test_intervals_for_new_datasets_stand_where_there_are_several(written):
+    _, record = written
+    rows, note = table_of(record, "Scores of questions")
+    shown = {row["task or group"]: row["new datasets"] for row in rows}
+    # Coarse questions are about two datasets, pollen and cognition about one.
+    assert re.fullmatch(r"\d+\.\d to \d+\.\d", shown["microbench_coarse_modality"])
+    assert shown["microbench_fine_pollen"] == shown[tiny_runs.COGNITION] == "–"
+    assert "Where a single dataset is asked about (–), there is none." in note
+    assert "microbench_coarse_modality" in record["runs"][0]["new_datasets"]
+
+
+def test_a_report_says_once_what_its_intervals_are_about(written):
+    report, _ = written
+    page = Parsed((report.folder / "report.html").read_text())
+    assert " ".join(page.text).count(ABOUT_IMAGES) == 1
+
+
+def test_no_interval_of_a_report_goes_beyond_0_to_100_percent(written):
+    """Answers all right and all wrong are among them."""
+    _, record = written
+    ends = []
+    for arguments in (picture["arguments"] for picture in parts_of(record, "picture")):
+        columns = [arguments, *(arguments.get("series") or {}).values()] if "labels" in arguments else []
+        ends += [end for column in columns for name in ("lows", "highs") for end in column.get(name, []) if end is not None]
+    assert len(ends) > 50 and min(ends) == 0 and max(ends) == 1
+    shown = [text for table in parts_of(record, "table") for row in table["rows"] for cell in row if isinstance(cell, dict) for text in [cell["text"]]]
+    intervals = [text.split(" to ") for text in shown if re.fullmatch(r"-?[\d.]+ to -?[\d.]+", text)]
+    assert len(intervals) > 10 and all(0 <= float(low) <= float(high) <= 100 for low, high in intervals)
 
 
 def test_every_chapter_of_a_run_is_there(written):

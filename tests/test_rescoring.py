@@ -5,8 +5,9 @@ import json
 import pytest
 import release
 
-from microbench_tasks import baseline, rescoring, source
+from microbench_tasks import baseline, cli, new_datasets, rescoring, score_table, source
 from microbench_tasks.aggregations import interval_settings
+from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.localization import microbench_localization_process_results
 from microbench_tasks.results import microbench_process_results
 from microbench_tasks.schema import DataError
@@ -224,7 +225,30 @@ def test_another_kind_of_interval_than_the_runs_is_said(tmp_path, monkeypatch):
     assert rescored(tmp_path).notes == []
     monkeypatch.setenv("MICROBENCH_INTERVAL", "percentile")
     [note] = rescored(tmp_path).notes
-    assert "set MICROBENCH_INTERVAL to draw them alike" in note
+    assert "set MICROBENCH_INTERVAL to compute it alike" in note and note.startswith(
+        "acc_ci is computed as {'method': 'percentile'"
+    )
+
+
+def test_a_log_of_a_version_with_other_intervals_is_scored_and_what_else_differs_is_said(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    older = {"method": "basic", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
+    task = "microbench_coarse_modality"
+    # Of two answers, one right: the bootstrap of then ends beyond 0 to 1, and the accuracy has been edited.
+    figures = {"acc,none": 0.75, "acc_image_ci_low,none": -0.5, "acc_image_ci_high,none": 1.5}
+    results_file(tmp_path, interval=older, results={task: figures})
+    earlier, edited = rescored(tmp_path).notes
+    assert earlier.startswith("the run is of an earlier version, whose intervals were all bootstrap intervals")
+    assert edited == (
+        f"1 figure(s) differ from the results file, such as {task} acc (0.75 in 20260101_000000_results.json, 0.5 now)"
+    )
+
+
+def test_an_unknown_method_of_the_intervals_to_quote_is_said(tmp_path):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    results_file(tmp_path, interval=interval_settings() | {"quoted": {"method": "newer", "confidence_level": 0.95}})
+    [note] = rescored(tmp_path).notes
+    assert note.startswith("intervals other than acc_ci are computed as") and "'newer'" in note
 
 
 def test_a_redefined_task_is_named_with_its_fields_in_notes_and_table(tmp_path):
@@ -233,7 +257,7 @@ def test_a_redefined_task_is_named_with_its_fields_in_notes_and_table(tmp_path):
     results_file(tmp_path, definition={"fields": {}, "differs": differs})
     found = rescored(tmp_path)
     assert found.notes == ["microbench_coarse_modality is NOT the benchmark's own task: its definition differs in doc_to_messages, filter_list"]
-    assert "| microbench_coarse_modality (REDEFINED) |" in rescoring.as_table(found)
+    assert "| microbench_coarse_modality (REDEFINED) |" in score_table.as_text(found)
     assert found.summary()["redefined"] == {"microbench_coarse_modality": ["doc_to_messages", "filter_list"]}
 
 
@@ -265,22 +289,23 @@ def same_source(monkeypatch):
 def test_a_baselines_scores_are_those_of_its_responses(tmp_path, same_source):
     write(tmp_path, [sample(0, "A") | {"score": 0.0}, sample(1, "B")])
     results_file(tmp_path, dataset=SOURCE)
-    assert baseline.scores(tmp_path, "microbench_coarse_modality") == {0: 1.0, 1: 0.0}
+    documents = baseline.documents(tmp_path, "microbench_coarse_modality")
+    assert {number: document.score for number, document in documents.items()} == {0: 1.0, 1: 0.0}
 
 
 def test_a_baseline_on_other_data_is_refused(tmp_path, same_source):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     results_file(tmp_path, dataset=SOURCE | {"sha256": "def"})
     with pytest.raises(DataError, match="microbench_coarse_modality was asked on other data .sha256 def."):
-        baseline.scores(tmp_path, "microbench_coarse_modality")
+        baseline.documents(tmp_path, "microbench_coarse_modality")
 
 
 def test_a_baseline_without_the_task_or_the_results_file_is_refused(tmp_path, same_source):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     with pytest.raises(DataError, match="20260101_000000_results.json is not beside the samples"):
-        baseline.scores(tmp_path, "microbench_coarse_modality")
+        baseline.documents(tmp_path, "microbench_coarse_modality")
     results_file(tmp_path, dataset=SOURCE)
-    with pytest.raises(DataError, match="holds samples of microbench_coarse_modality, and none of microbench_coarse_stain"):
+    with pytest.raises(DataError, match="contains samples of microbench_coarse_modality, and none of microbench_coarse_stain"):
         baseline.check(tmp_path, ["microbench_coarse_modality", "microbench_coarse_stain"])
 
 
@@ -289,7 +314,7 @@ def test_a_baseline_of_a_part_says_how_much_is_compared(tmp_path, same_source, m
     monkeypatch.setattr(baseline.logger, "warning", said.append)
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     results_file(tmp_path, original=10, dataset=SOURCE)
-    baseline.scores(tmp_path, "microbench_coarse_modality")
+    baseline.documents(tmp_path, "microbench_coarse_modality")
     assert said == [f"Baseline {tmp_path}: microbench_coarse_modality has 2 of 10 documents; only these are compared."]
 
 
@@ -318,6 +343,80 @@ def test_a_folder_without_samples_says_how_to_get_them(tmp_path):
 
 def test_the_table_shows_scores_with_their_intervals(tmp_path):
     write(tmp_path, [sample(0, "A"), sample(1, "A")])
-    table = rescoring.as_table(rescored(tmp_path)).splitlines()
-    assert [cell.strip() for cell in table[0].split("|")[1:-1]] == ["name", "n", "chance", "acc", "acc_strict", "unparsed"]
-    assert [cell.strip() for cell in table[2].split("|")[1:-1]] == ["microbench_coarse_modality", "2", "0.333", "1.0000 [1.0000, 1.0000]", "1.0000", "0.0000"]
+    table = score_table.as_text(rescored(tmp_path)).splitlines()
+    assert [cell.strip() for cell in table[0].split("|")[1:-1]] == [
+        "name",
+        "n",
+        "images",
+        "datasets",
+        "chance",
+        "majority",
+        "acc",
+        "acc_strict",
+        "unparsed",
+    ]
+    assert [cell.strip() for cell in table[2].split("|")[1:-1]] == [
+        "microbench_coarse_modality",
+        "2",
+        "2",
+        "1",
+        "0.333",
+        "1.000",
+        "1.0000 [0.1581, 1.0000]",
+        "1.0000",
+        "0.0000",
+    ]
+    # Clopper and Pearson: both of two are right 25 times in 1,000 at an accuracy of 0.025 ** (1 / 2) = 0.1581.
+    assert table[4] == f"In brackets: 95 % intervals. {ABOUT_IMAGES}"
+
+
+def test_the_majority_answer_is_the_offered_one_that_is_most_often_right(tmp_path):
+    """Right are light, light and electron; where light is not offered, electron comes next."""
+    samples = [sample(0, "A"), sample(1, "A"), sample(2, "A", gold=1), sample(3, "A", gold=1)]
+    without = doc(3) | {"options": ["electron", "none of the above"]}
+    samples[3] |= {"target": "0"} | microbench_process_results(without, ["A"])
+    samples.append(sample(4, "A"))
+    write(tmp_path, samples)
+    # Light is right in 0, 1 and 4, electron in 2 and 3: light is given to 0, 1, 2 and 4, electron to 3; 2 is wrong.
+    assert rescored(tmp_path).majority == {"microbench_coarse_modality": 4 / 5}
+
+
+def test_the_majority_answer_is_chosen_for_each_task_of_a_group(tmp_path):
+    for number, task in enumerate(["domain", "subdomain", "modality", "submodality", "stain"]):
+        write(
+            tmp_path,
+            [sample(0, "A", gold=number % 2), sample(1, "A", gold=number % 2), sample(2, "A", gold=0)],
+            f"microbench_coarse_{task}",
+        )
+    # Even tasks: three of three; odd ones: two of three.
+    assert rescored(tmp_path).majority["microbench_coarse"] == (3 * 3 + 2 * 2) / 15
+
+
+def test_a_log_of_several_datasets_has_intervals_for_new_datasets(tmp_path):
+    datasets = ("acevedo_et_al_2020", "icpr2020_pollen", "wu_et_al_2023")
+    # Of one dataset all answers are right, of the others none: three datasets are as much as three answers.
+    samples = [
+        sample(number, "A")
+        | microbench_process_results(doc(number) | {"dataset": datasets[number // 20]}, ["A" if number < 20 else "B"])
+        for number in range(60)
+    ]
+    for number, logged in enumerate(samples):
+        logged["filtered_resps"] = "A" if number < 20 else "B"
+    write(tmp_path, samples)
+    found = rescored(tmp_path)
+    [ends] = new_datasets.intervals(found).values()
+    by_image = found.scores["microbench_coarse_modality"]
+    assert by_image["acc"] == pytest.approx(1 / 3)
+    assert by_image["acc_image_ci_high"] - by_image["acc_image_ci_low"] < 0.3
+    # One of three by Clopper and Pearson is 0.008 to 0.906: with three clusters nothing narrower can be had.
+    assert ends["acc_dataset_ci_low"] <= 0.0085 and ends["acc_dataset_ci_high"] >= 0.905
+    found.new_datasets = new_datasets.intervals(found)
+    assert f"New datasets: {ABOUT_DATASETS}" in score_table.as_text(found)
+    assert found.summary()["new_datasets"] == {"microbench_coarse_modality": ends}
+
+
+def test_over_a_single_dataset_there_is_no_interval_for_new_ones(tmp_path, capsys):
+    write(tmp_path, [sample(0, "A"), sample(1, "B")])
+    assert new_datasets.intervals(rescored(tmp_path)) == {}
+    cli.main(["rescore", str(tmp_path), "--new-datasets"])
+    assert "note: no interval for new datasets: every task asks about a single dataset" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from microbench_tasks.answers import Answer
 from microbench_tasks.parsing.contents import logged_parts, text_of
 from microbench_tasks.parsing.echoes import without_prompt
 from microbench_tasks.parsing.failures import failure_mark, placeholder
-from microbench_tasks.parsing.response import answer_text, first_response, parse_answer, parse_box_answer
+from microbench_tasks.parsing.response import answer_text, parse_answer, parse_box_answer
 from microbench_tasks.prompts import microbench_doc_to_text
 from microbench_tasks.results import microbench_process_results, score_boxes
 
@@ -183,10 +183,6 @@ def test_text_that_is_not_a_list_of_parts_is_unchanged(text):
 @pytest.mark.parametrize("response", ["Error: the image shows B", "Error: B) basophil", "[LMMS_EVAL] B", "An error occurred. B", "[ERROR] B"])
 def test_text_of_the_model_is_not_a_failure(response):
     assert placeholder(response) is None
-
-
-def test_the_first_of_several_responses_is_read():
-    assert [first_response(results) for results in (["A", "B"], [None], [], [[{"type": "text", "text": "B"}]])] == ["A", "", "", "B"]
 
 
 def test_boxes_and_letters_agree_on_what_failed_or_never_ended():

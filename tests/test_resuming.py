@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import types
-
-import openai
 import pytest
 from independent import StandIn, reply
 from lmms_eval import evaluator
 from lmms_eval.api.instance import GenerationResult
-from openai.types.chat import ChatCompletion
 
-from microbench_tasks import model_guard, resuming
+from microbench_tasks import resuming
 
 TASK = "microbench_coarse_domain"
 COUNT = 60
@@ -80,116 +75,3 @@ def test_a_damaged_database_of_an_earlier_run_costs_its_answers_only(tmp_path, m
     assert len(model.asked[TASK]) == COUNT
     [warning] = said
     assert str(damaged) in warning
-
-
-# --- the replies of a server ---
-
-
-def completion(text, **further):
-    return ChatCompletion.model_validate(
-        further | {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}]}
-    )
-
-
-def test_replies_survive_a_line_that_was_cut_off_and_files_of_several_runs(tmp_path):
-    for key in ("one", "two"):
-        with resuming.Replies(tmp_path) as replies:
-            replies.note(key, completion(key).model_dump(mode="json"))
-    with (tmp_path / "cut.jsonl").open("w") as file:
-        file.write(json.dumps({"key": "three", "reply": {}})[:-9])
-    with resuming.Replies(tmp_path) as replies:
-        assert sorted(replies.known) == ["one", "two"]
-        assert ChatCompletion.construct(**replies.take("two")).choices[0].message.content == "two"
-        assert replies.take("two") is None
-
-
-class Client:
-    """Counts what it is asked; has the methods that the harness calls."""
-
-    base_url = "http://127.0.0.1:1/v1"
-
-    def __init__(self, answers):
-        self.payloads = []
-        remaining = iter(answers)
-
-        def create(**payload):
-            self.payloads.append(payload)
-            return next(remaining)
-
-        self.chat = types.SimpleNamespace(completions=types.SimpleNamespace(create=create))
-
-
-def contents(ask, *payloads):
-    return [ask(**payload).choices[0].message.content for payload in payloads]
-
-
-QUESTION = {"model": "m", "temperature": 0}
-
-
-def test_only_a_reply_with_text_is_noted(tmp_path):
-    unanswered = [completion("A").model_copy(update={"choices": []}), "<html>", completion(None)]
-    client = Client([*unanswered, completion("B"), completion("C")])
-    with resuming.Replies(tmp_path) as replies:
-        ask = resuming._noting_client(client, replies).chat.completions.create
-        assert [ask(**QUESTION) for _ in unanswered] == unanswered
-        assert contents(ask, QUESTION) == ["B"]
-    with resuming.Replies(tmp_path) as replies:
-        assert contents(resuming._noting_client(client, replies).chat.completions.create, QUESTION) == ["B"]
-    assert len(client.payloads) == 4
-
-
-def test_content_that_is_no_text_is_noted_as_text_and_old_notes_are_made_safe(tmp_path):
-    parts = completion("").model_copy(deep=True)
-    parts.choices[0].message.content = [{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}]
-    half = completion("")
-    half.choices[0].message.content = "B \ud83d"
-    with resuming.Replies(tmp_path) as replies:
-        ask = resuming._noting_client(Client([parts]), replies).chat.completions.create
-        assert contents(ask, QUESTION) == ["<think>A?</think>\nB"]
-        # As a version before wrote it.
-        replies.note(resuming._key(Client([]), QUESTION | {"messages": ["half"]}), half.model_dump(mode="python"))
-    with resuming.Replies(tmp_path) as replies:
-        known = model_guard.plain_client(resuming._noting_client(Client([]), replies))
-        assert contents(known.chat.completions.create, QUESTION, QUESTION | {"messages": ["half"]}) == ["<think>A?</think>\nB", "B \ufffd"]
-
-
-def test_whoever_asks_repeatedly_gets_as_many_answers_and_a_second_run_the_same_ones(tmp_path):
-    client = Client(completion(text) for text in "ABCD")
-    for expected in ("ABC", "ABCD"):
-        with resuming.Replies(tmp_path) as replies:
-            ask = resuming._noting_client(client, replies).chat.completions.create
-            assert "".join(contents(ask, *[QUESTION] * len(expected))) == expected
-    assert len(client.payloads) == 4
-
-
-def test_a_known_reply_costs_no_tokens(tmp_path):
-    client = Client([completion("A", usage={"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10})])
-    totals = []
-    for _ in range(2):
-        with resuming.Replies(tmp_path) as replies:
-            totals.append(resuming._noting_client(client, replies).chat.completions.create(**QUESTION).usage.total_tokens)
-    assert totals == [10, 0]
-
-
-def test_a_drawn_answer_is_drawn_anew_and_another_question_is_another(tmp_path):
-    client = Client(completion(text) for text in "ABCDE")
-    drawn, one, other = {"temperature": 1}, {"temperature": 0, "messages": ["x"]}, {"temperature": 0, "messages": ["y"]}
-    with resuming.Replies(tmp_path) as replies:
-        assert contents(resuming._noting_client(client, replies).chat.completions.create, drawn, one, other) == ["A", "B", "C"]
-    with resuming.Replies(tmp_path) as replies:
-        assert contents(resuming._noting_client(client, replies).chat.completions.create, other, drawn, one) == ["C", "D", "B"]
-
-
-def test_all_else_is_the_clients_own(tmp_path):
-    client = Client([])
-    client.files = "files"
-    with resuming.Replies(tmp_path) as replies:
-        assert resuming._noting_client(client, replies).files == "files"
-
-
-def test_the_asynchronous_client_is_told_from_the_other():
-    class Model:
-        client = openai.AsyncOpenAI(api_key="none", base_url="http://127.0.0.1:1/v1")
-
-    assert resuming._is_served(Model())
-    assert not resuming._is_served(StandIn(None))

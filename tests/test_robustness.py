@@ -8,10 +8,21 @@ import pytest
 import release
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks import baseline, catalog, documents, plugin, prompts, rescoring, robustness, source, variants
+from microbench_tasks import (
+    baseline,
+    catalog,
+    documents,
+    plugin,
+    prompts,
+    rescoring,
+    robustness,
+    score_table,
+    source,
+    variants,
+)
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.metrics.intervals import difference_interval
-from microbench_tasks.results import microbench_clustered_process_results
+from microbench_tasks.results import microbench_process_results
 from microbench_tasks.schema import DataError
 
 KINDS = ("domain", "subdomain", "modality", "submodality", "stain")
@@ -155,7 +166,7 @@ def test_the_harness_finds_them_by_tag_and_no_group_has_them(use_source):
 
 def scored(options, gold, response, image="1", kind="modality"):
     doc = {"image_id": image, "dataset": "acevedo_et_al_2020", "kind": kind, "options": options, "answer_idx": options.index(gold)}
-    return microbench_clustered_process_results(doc, [response])
+    return microbench_process_results(doc, [response])
 
 
 def two_ways():
@@ -308,7 +319,7 @@ def logged(folder, use_source, items):
     lines = []
     for doc_id, doc in enumerate(documents.TaskDocuments(catalog.VARIANTS[VARIANT])(source.load(source.current()))):
         line = {"doc_id": doc_id, "target": str(doc["answer_idx"]), "filtered_resps": "A", "input": prompts.microbench_doc_to_text(doc)}
-        lines.append(line | (microbench_clustered_process_results(doc, ["A"]) if items else {}))
+        lines.append(line | (microbench_process_results(doc, ["A"]) if items else {}))
     run = folder / "run"
     run.mkdir()
     # The harness writes what several processes answered in any order.
@@ -325,9 +336,9 @@ def test_a_variants_log_can_be_scored_again(items, tmp_path, use_source):
     assert found.scores[VARIANT]["acc"] == 0
     assert {"acc_image_ci_low", "acc_image_ci_high"} <= found.scores[VARIANT].keys()
     assert found.robustness["ways"][VARIANT]["n"] == 10
-    assert VARIANT in rescoring.as_table(found)
+    assert VARIANT in score_table.as_text(found)
 
 
 def test_a_variant_can_be_a_baseline(tmp_path, use_source):
     run = logged(tmp_path, use_source, items=True)
-    assert baseline.scores(run, VARIANT) == {number: 0.0 for number in range(10)}
+    assert {number: document.score for number, document in baseline.documents(run, VARIANT).items()} == dict.fromkeys(range(10), 0.0)

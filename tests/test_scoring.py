@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from microbench_tasks import aggregations
-from microbench_tasks.metrics.bootstrap import bootstrap_interval
-from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results
+from microbench_tasks.metrics import intervals
+from microbench_tasks.results import microbench_process_results
 
 DOC = {"image_id": "17", "dataset": "burgess_et_al_2024_texture", "kind": "stain", "options": ["PAS", "H&E", "none of the above"], "answer_idx": 1}
 
@@ -89,9 +89,10 @@ def test_the_top_of_a_sample_has_the_number_that_the_harness_reads_in_a_baseline
     assert (scored("B")["score"], scored("A")["score"]) == (1.0, 0.0)
 
 
-def test_cognition_items_know_their_image_for_the_interval():
-    found = microbench_clustered_process_results(DOC, ["B"])
-    assert found["acc_image_ci_low"] == found["acc_image_ci_high"] == {"score": 1.0, "in_total": True, "image": "burgess_et_al_2024_texture/17"}
+def test_what_the_interval_by_image_and_the_counts_need_is_kept_once_for_each_answer():
+    found = microbench_process_results(DOC, ["B"])
+    assert found["counts"] == {"score": 1.0, "in_total": True, "image": "burgess_et_al_2024_texture/17"}
+    assert found["counts"] is found["acc_image_ci_low"] is found["acc_image_ci_high"]
 
 
 # --- tasks ---
@@ -149,7 +150,7 @@ def test_answers_about_one_image_that_agree_widen_the_interval_by_image():
 def test_the_score_of_boxes_has_an_interval_by_image():
     scores = np.random.default_rng(0).random(50)
     entries = items(np.repeat(scores, 2).tolist(), np.repeat(np.arange(50), 2).tolist())
-    expected = bootstrap_interval(scores)
+    expected = intervals.score_interval(np.repeat(scores, 2), np.repeat(np.arange(50), 2))
     assert figure("grit", entries) == pytest.approx(scores.mean())
     assert figure("grit_ci_low", entries) == pytest.approx(expected.low)
     assert figure("grit_ci_high", entries) == pytest.approx(expected.high)
@@ -189,16 +190,24 @@ def test_a_groups_interval_is_that_of_its_pooled_questions(metric):
     parts = (scores[:10], scores[10:35], scores[35:])
     pooled = of_group(metric, [figure(metric, items(part)) for part in parts])
     assert pooled == figure(metric, items(scores))
-    assert pooled == of_group(metric.replace("acc", "acc_all"), [figure("acc", items(part)) for part in parts])
 
 
-def test_images_that_several_tasks_ask_about_are_resampled_whole():
-    """Two tasks with the same answers about the same 100 images are worth one."""
-    scores = [1.0] * 70 + [0.0] * 30
-    twice = [figure("acc", items(scores)), figure("acc", items(scores))]
-    once = [figure("acc", items(scores))]
+@pytest.mark.parametrize("end", ["low", "high"])
+def test_the_interval_of_all_questions_is_the_one_to_quote(end):
+    tasks = [
+        figure("acc", items([1.0, 1.0, 0.0])),
+        figure("acc", items([0.0, 0.0], [7, 7], in_total=False) + items([1.0])),
+    ]
+    everything = items([1.0, 1.0, 0.0]) + items([0.0, 0.0], [7, 7]) + items([1.0])
+    assert of_group(f"acc_all_ci_{end}", tasks) == figure(f"acc_image_ci_{end}", everything)
+
+
+def test_images_that_several_tasks_ask_about_are_kept_together():
+    """Two tasks with the same answers about the same 400 images are worth one, but for what an interval adds."""
+    scores = [1.0] * 280 + [0.0] * 120
+    twice, once = ([figure("acc_image_ci_low", items(scores))] * number for number in (2, 1))
     for metric in ("acc_image_ci_low", "acc_image_ci_high", "acc_macro_ci_low", "acc_macro_ci_high"):
-        assert of_group(metric, twice) == pytest.approx(of_group(metric, once))
+        assert of_group(metric, twice) == pytest.approx(of_group(metric, once), abs=0.003)
 
 
 def test_the_interval_of_a_mean_of_tasks_is_that_of_independent_means():
@@ -206,8 +215,53 @@ def test_the_interval_of_a_mean_of_tasks_is_that_of_independent_means():
     tasks = [figure("acc", items([1.0, 0.0] * 200, range(400))), figure("acc", items([1.0] * 80 + [0.0] * 20, range(400, 500)))]
     half = 1.96 * math.sqrt((0.25 / 400 + 0.16 / 100) / 4)
     assert of_group("acc_macro", tasks) == pytest.approx(0.65)
-    assert of_group("acc_macro_ci_high", tasks) - 0.65 == pytest.approx(half, rel=0.06)
-    assert 0.65 - of_group("acc_macro_ci_low", tasks) == pytest.approx(half, rel=0.06)
+    assert of_group("acc_macro_ci_high", tasks) - 0.65 == pytest.approx(half, rel=0.08)
+    assert 0.65 - of_group("acc_macro_ci_low", tasks) == pytest.approx(half, rel=0.08)
+
+
+@pytest.mark.parametrize(
+    ("scores", "low", "high"), [([1.0] * 12, 0.025 ** (1 / 12), 1), ([0.0] * 12, 0, 1 - 0.025 ** (1 / 12))]
+)
+def test_answers_all_right_or_all_wrong_have_the_exact_interval(scores, low, high):
+    """All of n right happens 25 times in 1,000 at an accuracy p with p ** n = 0.025 (Clopper and Pearson 1934)."""
+    entries = items(scores)
+    assert (figure("acc_image_ci_low", entries), figure("acc_image_ci_high", entries)) == (
+        pytest.approx(low),
+        pytest.approx(high),
+    )
+
+
+def test_the_interval_of_the_paper_and_the_one_to_quote_stand_beside_each_other():
+    """All of 12 right: a bootstrap gives a point, the exact interval starts at 0.025 ** (1 / 12) = 0.735."""
+    found = [scored("B", image_id=str(number)) for number in range(12)]
+    figures = {
+        metric: figure(metric, [entry[metric] for entry in found])
+        for metric in ("acc_ci_low", "acc_ci_high", "acc_image_ci_low", "acc_image_ci_high")
+    }
+    assert figures == {
+        "acc_ci_low": 1,
+        "acc_ci_high": 1,
+        "acc_image_ci_low": pytest.approx(0.735, abs=0.001),
+        "acc_image_ci_high": 1,
+    }
+
+
+def test_shares_of_right_answers_have_an_interval_too():
+    """Answers given several times are scored as the share of right ones."""
+    entries = items([0.25, 0.5, 1.0, 0.75] * 20)
+    assert 0 < figure("acc_image_ci_low", entries) < 0.625 < figure("acc_image_ci_high", entries) < 1
+
+
+def test_questions_images_and_datasets_are_counted():
+    entries = items([1.0] * 5, [1, 1, 2, 3, 3])
+    entries[4] |= {"image": "other/3"}
+    assert figure("counts", entries) == {"questions": 5, "images": 4, "datasets": 2}
+    assert figure("counts", []) == {"questions": 0, "images": 0, "datasets": 0}
+
+
+def test_a_group_counts_what_its_accuracy_is_the_mean_of_each_image_once():
+    tasks = [figure("counts", items([1.0] * 3)), figure("counts", items([0.0] * 4) + items([1.0], [9], in_total=False))]
+    assert of_group("counts", tasks) == {"questions": 7, "images": 4, "datasets": 1}
 
 
 def test_a_group_counts_unparsed_answers_and_boxes_over_all_tasks():
@@ -243,7 +297,18 @@ def test_intervals_are_basic_unless_the_environment_asks_for_percentiles(monkeyp
     # One is the other, mirrored at the mean.
     assert basic == pytest.approx((0.4 - percentile[1], 0.4 - percentile[0]))
     assert basic != pytest.approx(percentile)
-    assert aggregations.interval_settings() == {"method": "percentile", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
+    assert aggregations.interval_settings() == {
+        "paper": {"method": "percentile", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42},
+        "quoted": {"method": "exact, clustered by image", "confidence_level": 0.95},
+    }
+
+
+def test_the_setting_changes_the_papers_interval_alone(monkeypatch):
+    entries = items([1.0] * 6 + [0.0] * 24)
+    ends = [f"acc_image_ci_{end}" for end in ("low", "high")]
+    before = [figure(end, entries) for end in ends]
+    monkeypatch.setenv("MICROBENCH_INTERVAL", "percentile")
+    assert [figure(end, entries) for end in ends] == before
 
 
 def test_an_unknown_kind_of_interval_is_refused(monkeypatch):

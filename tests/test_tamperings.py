@@ -191,6 +191,7 @@ def drop_task(task):
                 content["num_samples"],
                 content["num_in_total"],
                 content["chance"],
+                content["majority"],
                 content["scores"],
                 content["data"]["sources"],
                 content["data"]["asked"],
@@ -200,6 +201,7 @@ def drop_task(task):
             content["files"].pop(f"samples/{task}.jsonl.gz")
             content["scores"].pop("microbench_coarse", None)
             content["chance"].pop("microbench_coarse", None)
+            content["majority"].pop("microbench_coarse", None)
 
         change_manifest(folder, forget)
 
@@ -239,6 +241,12 @@ CAUGHT = (
         "data.asked: microbench_fine_pollen has no samples",
     ),
     Tampering("manifest of version 1", at(schema_version=1), SCHEMA, "Run microbench submit again"),
+    Tampering(
+        "manifest of version 2",
+        at(schema_version=2),
+        SCHEMA,
+        "2 has bootstrap intervals for all scores, and neither the majority answer",
+    ),
     Tampering(
         "another revision of the release",
         at(
@@ -341,9 +349,14 @@ CAUGHT = (
     ),
     # Dates, versions, numbers.
     Tampering(
-        "a date that does not exist", at("run", date="2099-99-99T99:99:99Z"), SCHEMA, "run.date: 2099-99-99T99:99:99Z does not exist"
+        "a date that does not exist",
+        at("run", date="2099-99-99T99:99:99Z"),
+        SCHEMA,
+        "run.date: 2099-99-99T99:99:99Z does not exist",
     ),
-    Tampering("30 February", at("run", date="2026-02-30T00:00:00Z"), SCHEMA, "run.date: 2026-02-30T00:00:00Z does not exist"),
+    Tampering(
+        "30 February", at("run", date="2026-02-30T00:00:00Z"), SCHEMA, "run.date: 2026-02-30T00:00:00Z does not exist"
+    ),
     Tampering(
         "a date in the future",
         at("run", date="2099-01-01T00:00:00Z"),
@@ -383,7 +396,24 @@ CAUGHT = (
         RECORD,
         "task version 99.5: this package asks and scores as version",
     ),
-    Tampering("an interval drawn otherwise", at("settings", "interval", seed=7), RECORD, "intervals are drawn as"),
+    Tampering(
+        "a paper's interval of another seed",
+        at("settings", "interval", "paper", seed=7),
+        RECORD,
+        "intervals are computed as",
+    ),
+    Tampering(
+        "an interval of another method",
+        at("settings", "interval", "quoted", method="mine"),
+        RECORD,
+        "intervals are computed as",
+    ),
+    Tampering(
+        "a level of one's own",
+        at("settings", "interval", "quoted", confidence_level=0.5),
+        RECORD,
+        "intervals are computed as",
+    ),
     Tampering(
         "a number of samples that is no whole one",
         at("num_samples", **{FIRST: 4.0}),
@@ -528,7 +558,12 @@ CAUGHT = (
         SAMPLES,
         "line 2: expected a sample as one line of JSON",
     ),
-    Tampering("no last line end", text(lambda content: content.rstrip(b"\n")), SAMPLES, "its last line does not end with a line break"),
+    Tampering(
+        "no last line end",
+        text(lambda content: content.rstrip(b"\n")),
+        SAMPLES,
+        "its last line does not end with a line break",
+    ),
     Tampering(
         "white space within a sample",
         text(lambda content: content.replace(b'"doc_id": 0', b'"doc_id":     0')),
@@ -626,6 +661,27 @@ CAUGHT = (
         at("scores", FIRST, acc_ci_low=0.74),
         SCORES,
         f"scores.{FIRST}.acc_ci_low is 0.74",
+        forging.with_texts,
+    ),
+    Tampering(
+        "a narrower interval to quote",
+        at("scores", FIRST, acc_image_ci_low=0.74),
+        SCORES,
+        f"scores.{FIRST}.acc_image_ci_low is 0.74",
+        forging.with_texts,
+    ),
+    Tampering(
+        "more images",
+        at("scores", FIRST, "counts", images=400),
+        SCORES,
+        f"scores.{FIRST}.counts is",
+        forging.with_texts,
+    ),
+    Tampering(
+        "a lower majority answer",
+        at("majority", **{FIRST: 0.01}),
+        SCORES,
+        f"majority.{FIRST} is 0.01",
         forging.with_texts,
     ),
     Tampering("a lower chance", at("chance", **{FIRST: 0.01}), SCORES, f"chance.{FIRST} is 0.01", forging.with_texts),
@@ -780,6 +836,7 @@ def test_every_field_is_checked_or_listed():
         "num_samples",
         "num_in_total",
         "chance",
+        "majority",
         "scores",
         "files",
     }

@@ -12,6 +12,7 @@ from forging import change_manifest, change_samples, rewritten
 from tiny_runs import BOXES, COARSE, COGNITION
 
 from microbench_tasks import catalog, files, hub_formats, rescoring, source, submission, verification
+from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.schema import DataError
 
 TASKS = (*COARSE, BOXES, COGNITION)
@@ -380,7 +381,7 @@ def test_the_release_on_the_hub_and_a_copy_of_it_are_the_same_data(folder):
 
 def test_other_intervals_are_found_and_what_to_set_is_said(folder, monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "percentile")
-    assert "set MICROBENCH_INTERVAL to draw them alike" in failures(folder)["versions, settings and data source"]
+    assert "set MICROBENCH_INTERVAL to compute them alike" in failures(folder)["versions, settings and data source"]
 
 
 # --- what the Hub reads --------------------------------------------------------------
@@ -396,8 +397,15 @@ def test_of_the_release_the_hub_reads_each_score_once_as_a_fraction_with_its_int
         scores = manifest["scores"][entry.task_id]
         assert (entry.dataset_id, entry.dataset_revision, entry.date) == ("jnirschl/uBench", source.HUB_REVISION, "2026-01-01")
         assert entry.value == scores[metric] and 0 <= entry.value <= 1
-        low, high = (scores[f"{'acc_image_ci' if entry.task_id == 'microbench_coarse' else f'{metric}_ci'}_{end}"] for end in ("low", "high"))
-        assert f"a fraction from 0 to 1; 95 % basic bootstrap interval [{low:.4f}, {high:.4f}]" in entry.notes
+        low, high = (
+            scores[f"{'grit_ci' if entry.task_id == BOXES else 'acc_image_ci'}_{end}"] for end in ("low", "high")
+        )
+        assert 0 <= low <= entry.value <= high <= 1
+        assert (
+            f"a fraction from 0 to 1; 95 % interval [{low:.4f}, {high:.4f}] (exact, clustered by image)" in entry.notes
+        )
+        counts = scores["boxes_counts" if entry.task_id == BOXES else "counts"]
+        assert f"n = {counts['questions']}, {counts['images']} images, {counts['datasets']} datasets" in entry.notes
         assert entry.source_url == "https://huggingface.co/datasets/me/submissions"
 
 
@@ -408,7 +416,16 @@ def test_of_the_release_the_cards_model_index_has_the_same_values(original):
     entries = huggingface_hub.parse_eval_result_entries(yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text()))
     assert [(result.metric_config, result.metric_value) for result in results] == [(entry.task_id, entry.value) for entry in entries]
     assert {(result.dataset_type, result.dataset_config, result.dataset_split, result.dataset_revision) for result in results} == {("jnirschl/uBench", "perception", "test", source.HUB_REVISION)}
-    assert "| `microbench_cognition` (local data) | 3 |" in card.content
+    assert "| `microbench_cognition` (local data) | 3 | 2 | 1 |" in card.content
+
+
+def test_the_card_says_what_intervals_are_about_and_what_a_model_without_sight_reaches(original):
+    card, manifest = (original / "README.md").read_text(), submission.read_manifest(original)
+    assert card.count(ABOUT_IMAGES) == 1
+    figures, name = manifest["scores"][COARSE[0]], COARSE[0]
+    levels = f"{manifest['chance'][name]:.3f} | {manifest['majority'][name]:.3f}"
+    ends = f"[{figures['acc_image_ci_low']:.4f}, {figures['acc_image_ci_high']:.4f}]"
+    assert f"| `{name}` | 4 | 4 | 1 | {levels} | acc | {figures['acc']:.4f} {ends} |" in card
 
 
 def test_the_card_and_the_hub_say_how_boxes_were_asked_for_and_why(original):

@@ -12,7 +12,7 @@ from independent import LETTERS, neutral_prompt, protocol_prompt
 from microbench_tasks import asked, catalog, provenance, rescoring, source
 from microbench_tasks.documents import TaskDocuments
 from microbench_tasks.localization import microbench_localization_process_results
-from microbench_tasks.results import microbench_clustered_process_results, microbench_process_results
+from microbench_tasks.results import microbench_process_results
 
 NAME = "20260102_030405"
 COARSE = tuple(f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality", "submodality", "stain"))
@@ -48,8 +48,11 @@ def _sample(task, number, doc, response):
         items = microbench_localization_process_results.for_model("open_clip", None)(doc, [response])
         prompt, target = neutral_prompt(doc["expression"], (doc["width"], doc["height"])), json.dumps(doc["boxes"])
     else:
-        score = microbench_clustered_process_results if task == COGNITION else microbench_process_results
-        items, prompt, target = score(doc, [response]), protocol_prompt(doc), str(doc["answer_idx"])
+        items, prompt, target = (
+            microbench_process_results(doc, [response]),
+            protocol_prompt(doc),
+            str(doc["answer_idx"]),
+        )
     return {"doc_id": number, "target": target, "filtered_resps": response, "doc_hash": "0" * 64} | items | {"input": prompt}
 
 

@@ -6,15 +6,14 @@ converted before (`microbench_tasks.model_guard`, `contents.text_of`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from microbench_tasks.answers import Answer, paper_letters, probabilities, strict_answer
 from microbench_tasks.boxes import ParsedBoxes, Size, parse_boxes
-from microbench_tasks.parsing.contents import logged_parts, text_of
+from microbench_tasks.parsing.contents import logged_parts
 from microbench_tasks.parsing.echoes import without_prompt
 from microbench_tasks.parsing.failures import placeholder
 from microbench_tasks.parsing.reasoning import answer_part
@@ -58,11 +57,6 @@ class ParsedResponse:
     strict: Answer | None = None
     probabilities: dict[str, float] | None = None
     boxes: ParsedBoxes | None = None
-
-
-def first_response(results: Sequence[Any]) -> str:
-    """Return the first of a document's responses as text; an empty text if there is none."""
-    return text_of(results[0]) if results else ""
 
 
 def answer_text(response: str, prompt: str = "") -> AnswerText:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from microbench_tasks import catalog
+from microbench_tasks import catalog, item_intervals
+from microbench_tasks.metrics.intervals import ABOUT_DATASETS
 from microbench_tasks.pages import Cell, Gallery, Table, percent
 from microbench_tasks.report import scores
 from microbench_tasks.report.drawings import Drawing, drawing
@@ -17,7 +18,7 @@ from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.report.scores import Estimate
 
-BY_IMAGE = "95 % interval, images resampled"
+BY_IMAGE = "95 % interval by image"
 _SUBJECTS = {"coarse": "coarse questions", "fine": "fine questions", "cognition": "cognition questions"}
 _SCORE_AXIS = "GRIT localization score × 100, with its 95 % interval"
 
@@ -54,49 +55,70 @@ def scores_chapter(runs: Sequence[Run]) -> Chapter | None:
     if not drawings:
         return None
     table = _score_table(runs, "Scores of questions", "acc", (*reversed(catalog.GROUPS), *catalog.ALL_TASKS), _ACC_NOTE)
-    return Chapter("Scores", [*drawings, table], "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options.")
+    return Chapter("Scores", [*drawings, table], _SCORES_TEXT)
+
+
+_SCORES_TEXT = (
+    "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options. "
+    "Dotted lines mark the majority answer: always giving, of the options offered, the one that is most often right "
+    "in the task. It needs no image, so a score below it is no sign that a model looks at the images."
+)
 
 
 def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> Drawing | None:
     estimates = {row: {run.label: _task_estimate(run, row) for run in runs if "acc" in run.rescored.scores.get(row, {})} for row in names}
     estimates = {catalog.short_name(row): found for row, found in estimates.items() if found}
-    chance = {catalog.short_name(row): next((run.rescored.chance[row] for run in runs if row in run.rescored.chance), None) for row in names}
     if not estimates:
         return None
-    return estimate_drawing(name, title, estimates, runs, [chance[row] for row in estimates], are_apart=name != "accuracy-totals")
+    levels = {
+        level: [_level(runs, level, row) for row in names if catalog.short_name(row) in estimates]
+        for level in ("chance", "majority")
+    }
+    return estimate_drawing(name, title, estimates, runs, levels, are_apart=name != "accuracy-totals")
+
+
+def _level(runs: Sequence[Run], level: str, name: str) -> float | None:
+    """Chance or the majority answer of a task or group, which is the same for all runs on the same data."""
+    return next((levels[name] for run in runs if name in (levels := getattr(run.rescored, level))), None)
 
 
 def _task_estimate(run: Run, name: str) -> Estimate:
-    """The figures of a task or group as the harness has them: by image, where images have several questions."""
+    """The figures of a task or group as the harness has them."""
     figures = run.rescored.scores[name]
-    ends = [figures[f"acc_image_ci_{end}"] if f"acc_image_ci_{end}" in figures else figures[f"acc_ci_{end}"] for end in ("low", "high")]
-    items = [sample.items["acc"] for task in catalog.tasks_named([name]) for sample in run.rescored.samples[task] if "acc" in sample.items]
-    counted = [item for item in items if item["in_total"]] if name in catalog.GROUPS else items
-    return Estimate(float(figures["acc"]), float(ends[0]), float(ends[1]), len(counted), len({item["image"] for item in counted}))
+    low, high = (float(figures[f"acc_image_ci_{end}"]) for end in ("low", "high"))
+    return Estimate(float(figures["acc"]), low, high, figures["counts"]["questions"], figures["counts"]["images"])
 
 
 # Of the scores of questions and of boxes: the columns of their table.
 _COLUMNS: dict[str, dict[str, Callable[[Run, str], Cell]]] = {
     "acc": {
         "n": lambda run, name: _size_cell(run, name),
+        "images": lambda run, name: _count_cell(run, name, "counts", "images"),
+        "datasets": lambda run, name: _count_cell(run, name, "counts", "datasets"),
         "chance %": lambda run, name: _figure_cell(run.rescored.chance.get(name)),
+        "majority %": lambda run, name: _figure_cell(run.rescored.majority.get(name)),
         "acc %": lambda run, name: _figure_cell(run.rescored.scores[name]["acc"]),
-        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "acc_image_ci", "acc_ci"),
+        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "acc_image_ci"),
+        "new datasets": lambda run, name: _interval_cell(run.rescored.new_datasets.get(name, {}), "acc_dataset_ci"),
         "acc_strict %": lambda run, name: _figure_cell(run.rescored.scores[name]["acc_strict"]),
         "unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name]["unparsed"]),
         "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
     },
     "grit": {
-        "n": lambda run, name: Cell(f"{sum(len(run.rescored.samples[task]) for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject == 'boxes'):,}"),
+        "n": lambda run, name: _count_cell(run, name, "boxes_counts", "questions"),
+        "images": lambda run, name: _count_cell(run, name, "boxes_counts", "images"),
+        "datasets": lambda run, name: _count_cell(run, name, "boxes_counts", "datasets"),
         "GRIT × 100": lambda run, name: _figure_cell(run.rescored.scores[name]["grit"]),
         "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "grit_ci"),
+        "new datasets": lambda run, name: _interval_cell(run.rescored.new_datasets.get(name, {}), "grit_dataset_ci"),
         "unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name]["boxes_unparsed"]),
         "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
     },
 }
+_NEW_DATASETS_NOTE = f"New datasets: {ABOUT_DATASETS} Where a single dataset is asked about (–), there is none."
 _ACC_NOTE = (
     "n: in brackets how many the totals of a group count. acc_strict counts an answer only where it can be read without luck; "
-    "unparsed responses count as wrong. Intervals resample images with all their questions."
+    f"unparsed responses count as wrong. {_NEW_DATASETS_NOTE}"
 )
 
 
@@ -116,16 +138,20 @@ def _size_cell(run: Run, name: str) -> Cell:
     return Cell(f"{samples:,} ({samples - outside:,})" if outside and name in catalog.GROUPS else f"{samples:,}", sort=samples)
 
 
+def _count_cell(run: Run, name: str, counts: str, what: str) -> Cell:
+    number = run.rescored.scores[name][counts][what]
+    return Cell(f"{number:,}", sort=number)
+
+
 def _figure_cell(value: float | None) -> Cell:
     return Cell("–") if value is None else Cell(percent(value), sort=float(value), title=f"{value:.6f}")
 
 
-def _interval_cell(figures: Mapping[str, float], *names: str) -> Cell:
-    for name in names:
-        if f"{name}_low" in figures:
-            low, high = float(figures[f"{name}_low"]), float(figures[f"{name}_high"])
-            return Cell(f"{percent(low)} to {percent(high)}", sort=low)
-    return Cell("–")
+def _interval_cell(figures: Mapping[str, float], name: str) -> Cell:
+    if f"{name}_low" not in figures:
+        return Cell("–")
+    low, high = float(figures[f"{name}_low"]), float(figures[f"{name}_high"])
+    return Cell(f"{percent(low)} to {percent(high)}", sort=low)
 
 
 # --- slices and abilities ------------------------------------------------------------
@@ -164,11 +190,21 @@ def abilities_chapter(runs: Sequence[Run]) -> Chapter | None:
     return Chapter("Abilities", parts, "What the classification datasets test, by the grouping of the paper's evaluation code.")
 
 
-def estimate_drawing(name: str, title: str, estimates: Estimates, runs: Sequence[Run], chance: Sequence[float | None] | None = None, are_apart: bool = True, **options: Any) -> Drawing:
+def estimate_drawing(
+    name: str,
+    title: str,
+    estimates: Estimates,
+    runs: Sequence[Run],
+    levels: Mapping[str, Sequence[float | None]] = {},
+    are_apart: bool = True,
+    **options: Any,
+) -> Drawing:
     """Bars of one run, or points of several beside each other; the title says how many scores there are, if rows share none."""
     title = f"{title}{f' (n = {_total(estimates)})' if are_apart else ''}, {BY_IMAGE}"
     labels = [f"{row} ({_sizes(found.values())})" for row, found in estimates.items()]
-    options |= {"chance": list(chance)} if chance is not None and any(level is not None for level in chance) else {}
+    options |= {
+        level: list(of_rows) for level, of_rows in levels.items() if any(found is not None for found in of_rows)
+    }
     columns = {run.label: _columns([found.get(run.label) for found in estimates.values()]) for run in runs if any(run.label in found for found in estimates.values())}
     if len(runs) == 1:
         return drawing(name, "interval_bars", _alt(title, estimates), title=title, labels=labels, **columns[runs[0].label], **options)
@@ -265,7 +301,12 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
     if not tasks:
         return None
     having = [run for run in runs if tasks_of(run, "boxes")]
-    estimates = {catalog.short_name(task): {run.label: scores.estimate([sample.items["grit"] for sample in run.rescored.samples[task]]) for run in having if task in run.rescored.samples} for task in tasks}
+    estimates = {
+        catalog.short_name(task): {
+            run.label: _grit_estimate(run, task) for run in having if task in run.rescored.samples
+        }
+        for task in tasks
+    }
     title = "GRIT localization score by task"
     panels = {f"{catalog.short_name(task)} ({_sizes(estimates[catalog.short_name(task)].values())})": {run.label: scores.grit_counts(run, task) for run in having if task in run.rescored.samples} for task in tasks}
     histogram = drawing(
@@ -279,5 +320,13 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
         ylabel="(image, class) pairs",
     )
     means = estimate_drawing("grit", title, estimates, having, xlabel=_SCORE_AXIS)
-    table = _score_table(having, "Scores of localization", "grit", (catalog.LOCALIZATION_GROUP, *tasks), "Intervals resample images with all their classes.")
+    table = _score_table(
+        having, "Scores of localization", "grit", (catalog.LOCALIZATION_GROUP, *tasks), _NEW_DATASETS_NOTE
+    )
     return Chapter("Localization", [means, table, histogram], "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class.")
+
+
+def _grit_estimate(run: Run, task: str) -> Estimate:
+    return scores.estimate(
+        [sample.items["grit"] for sample in run.rescored.samples[task]], item_intervals.score_interval
+    )

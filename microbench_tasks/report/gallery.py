@@ -14,6 +14,7 @@ import numpy as np
 
 from microbench_tasks.pages import Card, Gallery, Picture
 from microbench_tasks.parsing.response import parse_box_answer
+from microbench_tasks.repeats import each_answer
 from microbench_tasks.report.chapters import Chapter
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, image_of
@@ -58,7 +59,12 @@ def kind_of(sample: ScoredSample) -> Kind:
         return "boxes"
     if sample.items["unparsed"]["kind"] != "parsed":
         return "unparsed"
-    return "right" if sample.items["acc"]["score"] else "wrong"
+    return "right" if _is_right(sample.items["acc"]) else "wrong"
+
+
+def _is_right(item: Mapping[str, Any]) -> bool:
+    """Tell whether the answer that is shown, the first of several, is right by the paper's rule."""
+    return item["predicted"] == item["gold"]
 
 
 def chosen(run: Run, number: int, seed: int) -> list[Example]:
@@ -108,7 +114,8 @@ def _card(example: Example, data: Data) -> Card:
     if example.kind == "boxes":
         item, predicted = example.sample.items["grit"], predicted_boxes(example.sample)
         shown = with_boxes(shown, item["boxes"], predicted)
-        facts = {"GRIT score": f"{item['score']:.3f}", "boxes": f"{len(item['boxes'])} gold, {item['num_predicted']} predicted{_cut_note(len(predicted))}"}
+        [shown_answer, *_] = each_answer([item])
+        facts = {"GRIT score": f"{shown_answer['score']:.3f}", "boxes": f"{len(item['boxes'])} gold, {item['num_predicted']} predicted{_cut_note(len(predicted))}"}
         alt = f"Micrograph {image} with {len(item['boxes'])} gold and {min(len(predicted), MOST_BOXES)} predicted boxes"
     else:
         facts, alt = _read(example.sample), f"Micrograph {image}"
@@ -121,7 +128,7 @@ def _read(sample: ScoredSample) -> dict[str, str]:
     item, strict = sample.items["acc"], sample.items["acc_strict"]["predicted"]
     kind = sample.items["unparsed"]["kind"]
     found = {"right": _with_letter(item, item["gold"]), "read": _with_letter(item, strict) + ("" if kind == "parsed" else f" ({kind})")}
-    by_paper = f"{_with_letter(item, item['predicted'])}: {'right' if item['score'] else 'wrong'}"
+    by_paper = f"{_with_letter(item, item['predicted'])}: {'right' if _is_right(item) else 'wrong'}"
     return found | ({"by the paper's rule": by_paper} if item["predicted"] != strict else {})
 
 

@@ -5,7 +5,7 @@ and a marker, hatch or line style of its own. No function touches pyplot or leav
 and the user's own matplotlib settings change nothing, so that the same numbers give the same files.
 
 All arguments are what JSON can hold: sequences, mappings, numbers and texts; None stands for a number that there is not.
-Values, ends of intervals and chance levels are fractions from 0 to 1 and are drawn in percent; intervals may reach beyond.
+Values, ends of intervals and levels are fractions from 0 to 1 and are drawn in percent; nothing lies beyond.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "+++", "ooo")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 GREY = "#595959"
+# Of the levels that a model reaches without looking: dashes of their lines.
+LEVELS = {"chance": (0, (3, 1)), "majority answer": (0, (0.9, 0.9))}
 # Inches, and pixels per inch.
 WIDTH = 9.0
 DPI = 180
@@ -104,6 +106,7 @@ def interval_bars(
     highs: Numbers,
     *,
     chance: float | Numbers | None = None,
+    majority: float | Numbers | None = None,
     hollow: Sequence[int] = (),
     xlabel: str = "accuracy (%) with its 95 % interval",
 ) -> Figure:
@@ -113,14 +116,17 @@ def interval_bars(
         title: of the picture.
         labels: of the rows, from the top; long ones are wrapped.
         values, lows, highs: of each row; None for a row without a value or interval.
-        chance: a level for all rows, or one for each: marked by a line across its bar.
+        chance, majority: a level for all rows, or one for each: marked by lines across its bar.
         hollow: indices of rows that are reported by others and were not run: drawn hatched and unfilled.
         xlabel: of the axis.
 
     Raises:
-        ValueError: the sequences are not as long as ``labels``, or an index of ``hollow`` is no row.
+        ValueError: the sequences are not as long as ``labels``, a number is not from 0 to 1, or an index of
+            ``hollow`` is no row.
     """
-    values, lows, highs = (_numbers(column, labels, name) for column, name in ((values, "values"), (lows, "lows"), (highs, "highs")))
+    values, lows, highs = (
+        _fractions(column, labels, name) for column, name in ((values, "values"), (lows, "lows"), (highs, "highs"))
+    )
     if any(not 0 <= row < len(labels) for row in hollow):
         raise ValueError(f"Expected rows from 0 to {len(labels) - 1} in hollow, got {list(hollow)}.")
     figure, axes, rows = _row_axes(title, labels, xlabel)
@@ -128,38 +134,56 @@ def interval_bars(
         reported = row in hollow
         axes.barh(row, values[row], height=0.62, color="white" if reported else COLOURS[0], edgecolor=GREY if reported else COLOURS[0], hatch=HATCHES[1] if reported else None)
     axes.errorbar(values, rows, xerr=_whiskers(values, lows, highs), fmt="none", ecolor="black", elinewidth=1.1, capsize=3)
-    _mark_chance(axes, rows, chance, labels)
-    _percent_axis(axes, lows, highs)
+    levels = _mark_levels(axes, rows, labels, (chance, majority))
+    _percent_axis(axes)
     _print_numbers(axes, rows, [_with_interval(*row) for row in zip(values, lows, highs)])
     handles = [_patch("run here", facecolor=COLOURS[0])] + [_patch("reported, not run here", facecolor="white", edgecolor=GREY, hatch=HATCHES[1])] if hollow else []
-    _legend(figure, handles + ([_chance_line()] if chance is not None else []))
+    _legend(figure, handles + levels)
     return figure
 
 
 @_picture
-def interval_points(title: str, labels: Sequence[str], series: Mapping[str, Mapping[str, Numbers]], *, chance: float | Numbers | None = None, xlabel: str = "accuracy (%) with its 95 % interval") -> Figure:
+def interval_points(
+    title: str,
+    labels: Sequence[str],
+    series: Mapping[str, Mapping[str, Numbers]],
+    *,
+    chance: float | Numbers | None = None,
+    majority: float | Numbers | None = None,
+    xlabel: str = "accuracy (%) with its 95 % interval",
+) -> Figure:
     """Several runs beside each other: in each row a point with its interval for every run.
 
     Args:
         title: of the picture.
         labels: of the rows, from the top.
         series: of each run ``values``, ``lows`` and ``highs`` as in `interval_bars`.
-        chance, xlabel: as in `interval_bars`.
+        chance, majority, xlabel: as in `interval_bars`.
 
     Raises:
-        ValueError: a sequence is not as long as ``labels``.
+        ValueError: a sequence is not as long as ``labels``, or a number is not from 0 to 1.
     """
     pitch = 0.16
     figure, axes, rows = _row_axes(title, labels, xlabel, extra=max(0, (len(series) - 2) * pitch))
     offsets = (np.arange(len(series)) - (len(series) - 1) / 2) * min(0.8 / max(len(series), 1), 0.26)
-    columns = [[_numbers(found[name], labels, f"{name} of {run}") for name in ("values", "lows", "highs")] for run, found in series.items()]
-    _mark_chance(axes, rows, chance, labels, zorder=1)
+    columns = [
+        [_fractions(found[name], labels, f"{name} of {run}") for name in ("values", "lows", "highs")]
+        for run, found in series.items()
+    ]
+    levels = _mark_levels(axes, rows, labels, (chance, majority), zorder=1)
     for (values, lows, highs), offset, look in zip(columns, offsets, _looks()):
         axes.errorbar(values, rows + offset, xerr=_whiskers(values, lows, highs), fmt=look["marker"], color=look["color"], markersize=5.5, elinewidth=1.3, capsize=2.5, markeredgecolor="white", markeredgewidth=0.4)
     for row in rows[:-1]:
         axes.axhline(row + 0.5, color="#E6E6E6", linewidth=0.8, zorder=0)
-    _percent_axis(axes, *(np.concatenate([column[end] for column in columns]) for end in (1, 2)))
-    _legend(figure, [_line(run, marker=look["marker"], color=look["color"], linestyle="none") for run, look in zip(series, _looks())] + ([_chance_line()] if chance is not None else []))
+    _percent_axis(axes)
+    _legend(
+        figure,
+        [
+            _line(run, marker=look["marker"], color=look["color"], linestyle="none")
+            for run, look in zip(series, _looks())
+        ]
+        + levels,
+    )
     return figure
 
 
@@ -168,7 +192,7 @@ def radar(title: str, axes: Sequence[str], series: Mapping[str, Numbers]) -> Fig
     """One closed line per run over at least three axes, each from 0 % in the centre to 100 %; a missing value leaves a gap.
 
     Raises:
-        ValueError: there are fewer than three axes, or a run has not a value for each.
+        ValueError: there are fewer than three axes, a run has not a value for each, or one is not from 0 to 1.
     """
     if len(axes) < 3:
         raise ValueError(f"Expected at least 3 axes, got {len(axes)}.")
@@ -178,7 +202,7 @@ def radar(title: str, axes: Sequence[str], series: Mapping[str, Numbers]) -> Fig
     polar.set_theta_offset(np.pi / 2)
     polar.set_theta_direction(-1)
     for (run, values), look in zip(series.items(), _looks()):
-        found = 100 * _numbers(values, axes, f"values of {run}").clip(0, 1)
+        found = 100 * _fractions(values, axes, f"values of {run}")
         closed = np.append(found, found[0])
         polar.plot(np.append(angles, angles[0]), closed, **look, linewidth=1.8, markersize=5.5, clip_on=False)
         if len(series) == 1 and not np.isnan(closed).any():
@@ -203,12 +227,14 @@ def curves(title: str, xlabel: str, xs: Sequence[float], series: Mapping[str, Ma
     """Values over ``xs``, each series with its interval as a band; ``series`` as in `interval_points`.
 
     Raises:
-        ValueError: a sequence is not as long as ``xs``.
+        ValueError: a sequence is not as long as ``xs``, or a number is not from 0 to 1.
     """
     figure = _figure(WIDTH * 0.86, 4.6 + 0.2 * len(series))
     axes = figure.add_subplot()
     for (name, found), look in zip(series.items(), _looks()):
-        values, lows, highs = (100 * _numbers(found[column], xs, f"{column} of {name}") for column in ("values", "lows", "highs"))
+        values, lows, highs = (
+            100 * _fractions(found[column], xs, f"{column} of {name}") for column in ("values", "lows", "highs")
+        )
         axes.fill_between(xs, lows, highs, color=look["color"], alpha=0.14, linewidth=0)
         axes.plot(xs, values, **look, linewidth=1.8, markersize=6, clip_on=False)
     axes.set(xlabel=xlabel, ylabel=ylabel)
@@ -387,6 +413,14 @@ def _numbers(values: Numbers, per: Sequence[Any], name: str) -> np.ndarray:
     return found
 
 
+def _fractions(values: Numbers, per: Sequence[Any], name: str) -> np.ndarray:
+    found = _numbers(values, per, name)
+    outside = found[(found < 0) | (found > 1)]
+    if outside.size:
+        raise ValueError(f"Expected fractions from 0 to 1 in {name}, got {outside[0]:g}.")
+    return found
+
+
 def _figure(width: float, height: float) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -423,21 +457,33 @@ def _whiskers(values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> np.nda
     return np.nan_to_num(np.clip([values - lows, highs - values], 0, None))
 
 
-def _percent_axis(axes: Axes, lows: np.ndarray, highs: np.ndarray) -> None:
+def _percent_axis(axes: Axes) -> None:
     from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-    axes.set_xlim(min(0, np.nanmin(lows, initial=0)) - 0.002, max(1, np.nanmax(highs, initial=1)) + 0.01)
+    # Room for a bar's outline, and for half a marker.
+    axes.set_xlim(-0.002, 1.01)
     axes.xaxis.set_major_locator(MultipleLocator(0.2))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
 
 
-def _mark_chance(axes: Axes, rows: np.ndarray, chance: float | Numbers | None, labels: Sequence[str], zorder: float = 2.5) -> None:
-    if chance is None:
-        return
-    levels = np.full(len(labels), chance) if isinstance(chance, int | float) else _numbers(chance, labels, "levels of chance")
-    # White behind black is seen on the bar and beside it.
-    axes.vlines(levels, rows - 0.4, rows + 0.4, color="white", linewidth=3.2, zorder=zorder)
-    axes.vlines(levels, rows - 0.4, rows + 0.4, color="black", linewidth=1.2, linestyle=(0, (2, 1)), zorder=zorder)
+def _mark_levels(
+    axes: Axes, rows: np.ndarray, labels: Sequence[str], levels: Sequence[float | Numbers | None], zorder: float = 2.5
+) -> list[Any]:
+    """Mark the levels of `LEVELS`, in its order, in each row; return their entries in the legend."""
+    handles = []
+    for (name, dashes), level in zip(LEVELS.items(), levels, strict=True):
+        if level is None:
+            continue
+        positions = (
+            np.full(len(labels), level)
+            if isinstance(level, int | float)
+            else _fractions(level, labels, f"levels of {name}")
+        )
+        # White behind black is seen on the bar and beside it.
+        axes.vlines(positions, rows - 0.4, rows + 0.4, color="white", linewidth=3.2, zorder=zorder)
+        axes.vlines(positions, rows - 0.4, rows + 0.4, color="black", linewidth=1.4, linestyle=dashes, zorder=zorder)
+        handles.append(_line(name, color="black", linewidth=1.4, linestyle=dashes))
+    return handles
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
@@ -486,10 +532,6 @@ def _patch(label: str, **look: Any) -> Any:
     from matplotlib.patches import Patch
 
     return Patch(label=label, **look)
-
-
-def _chance_line() -> Any:
-    return _line("chance", color="black", linewidth=1.2, linestyle=(0, (2, 1)))
 
 
 def _pale(colour: str) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, privacy, rescoring, submission, untrusted
+from microbench_tasks import catalog, new_datasets, privacy, rescoring, submission, untrusted
 from microbench_tasks.markdown import plain
 from microbench_tasks.rescoring import LoggedRun, Rescored, ScoredSample
 from microbench_tasks.schema import DataError
@@ -74,6 +74,8 @@ def read(paths: Sequence[Path], progress: Any) -> tuple[list[Run], list[Sweep]]:
         raise DataError(f"{', '.join(missing)}: no such file or folder.")
     sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
     found = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
+    for run in found:
+        run.rescored.new_datasets = new_datasets.intervals(run.rescored)
     # In every table and picture: a redefined task is not comparable.
     labels = unique_labels([_writable(run.label) + (_REDEFINED if run.rescored.redefined else "") for run in found])
     return [Run(label, run.name, run.rescored, run.sources) for label, run in zip(labels, found)], sweeps
@@ -155,6 +157,11 @@ def _sweep(folder: Path) -> Sweep:
         names = rows[0]["groups"] or list(rows[0]["figures"])
         figures = tuple({name: _accuracies(row["figures"][name]) for name in names} for row in rows)
         logs = tuple(_log_of(folder / row["results"]) for row in rows)
+        if any(map(_is_older, [folder / row["results"] for row in rows])):
+            raise DataError(
+                f"{file}: the sweep is of an earlier version, whose intervals were all bootstrap intervals. "
+                "Run microbench sweep again."
+            )
         mark = _REDEFINED if any(rescoring.redefined(log) for log in logs if log is not None) else ""
         return Sweep(_writable(folder.resolve().name) + mark, tuple(float(row["alpha"]) for row in rows), figures, logs)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
@@ -165,6 +172,15 @@ def _sweep(folder: Path) -> Sweep:
 
 def _accuracies(figures: Mapping[str, Any]) -> dict[str, float]:
     return {metric: float(value) for metric, value in figures.items() if metric.startswith("acc")}
+
+
+def _is_older(results: Path) -> bool:
+    """Tell whether a results file records the intervals of an earlier version; they reach beyond 100 %."""
+    run = LoggedRun("", {}, results if results.exists() else None)
+    return any(
+        rescoring.is_older_record(run.metadata(task).get("interval") or {})
+        for task in run.recorded().get("configs", {})
+    )
 
 
 def _log_of(results: Path) -> LoggedRun | None:

@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from microbench_tasks import catalog
-from microbench_tasks.aggregations import interval_settings
+from microbench_tasks import catalog, item_intervals
 from microbench_tasks.answers import LETTERS
-from microbench_tasks.metrics.bootstrap import bootstrap_interval
+from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.report.rows import Rows
 from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.rescoring import ScoredSample
@@ -31,7 +30,7 @@ _QUESTIONS_PER_CLASS = 2
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean score with its interval, images resampled with all their questions; fractions. ``n`` scores of ``images`` images."""
+    """A mean score with its 95 % interval by image, as fractions, over ``n`` scores of ``images`` images."""
 
     value: float
     low: float
@@ -40,12 +39,18 @@ class Estimate:
     images: int
 
 
-def estimate(items: Sequence[Item]) -> Estimate:
-    """The mean ``score`` of items that carry their ``image``; NaN without any."""
+def estimate(
+    items: Sequence[Item], interval: Callable[[Sequence[Item]], Interval] = item_intervals.accuracy_interval
+) -> Estimate:
+    """The mean ``score`` of items that carry their ``image``; NaN without any.
+
+    ``interval`` is by default that of answers, right or wrong.
+    """
     scores = [item["score"] for item in items]
-    images = np.unique([item["image"] for item in items], return_inverse=True)[1] if items else np.zeros(0, dtype=int)
-    interval = bootstrap_interval(scores, clusters=images, **interval_settings())
-    return Estimate(math.fsum(scores) / len(scores) if scores else math.nan, interval.low, interval.high, len(scores), len(set(images.tolist())))
+    ends, counts = interval(items), item_intervals.count(items)
+    return Estimate(
+        math.fsum(scores) / len(scores) if scores else math.nan, ends.low, ends.high, len(scores), counts["images"]
+    )
 
 
 def questions(run: Run, subject: str) -> list[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,16 +38,15 @@ def sweeps_chapter(sweeps: Sequence[Sweep], progress: Any) -> Chapter | None:
 
 
 def group_curves(sweep: Sweep) -> dict[str, list[Estimate | None]]:
-    """Accuracy of each group (or task) with its interval by image, or by question where there is none by image."""
+    """Accuracy of each group (or task) with its interval; sweeps of earlier versions have none for single tasks."""
     names = [name for name in sweep.figures[0] if "acc" in sweep.figures[0][name]]
     return {name: [_recorded(figures.get(name, {})) for figures in sweep.figures] for name in names}
 
 
 def _recorded(figures: Mapping[str, float]) -> Estimate | None:
-    kind = "acc_image_ci" if "acc_image_ci_low" in figures else "acc_ci"
     if "acc" not in figures:
         return None
-    low, high = (figures.get(f"{kind}_{end}", float("nan")) for end in ("low", "high"))
+    low, high = (figures.get(f"acc_image_ci_{end}", math.nan) for end in ("low", "high"))
     # How many questions there were is not in the table of a sweep.
     return Estimate(figures["acc"], low, high, 0, 0)
 

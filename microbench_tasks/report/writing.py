@@ -13,6 +13,7 @@ from typing import Any
 from microbench_tasks import catalog, eligibility, files, pages, provenance, source, submission, untrusted
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.eligibility import Progress
+from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.pages import Cell, Gallery, Picture, Table
 from microbench_tasks.report import calibration, chapters, pictures, sensitivity
 from microbench_tasks.report import rows as data_rows
@@ -28,7 +29,7 @@ from microbench_tasks.schema import DataError
 PAGE, RECORD, PICTURES = "report.html", "report.json", "pictures"
 # What says that a folder is a report.
 _MADE_BY = "microbench report"
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -183,10 +184,26 @@ def record(runs: Sequence[Run], found: Sequence[Chapter], left_out: Sequence[str
         "version": _VERSION,
         "unit": "fractions from 0 to 1; pictures and tables show them in percent",
         "interval": interval_settings(),
-        "runs": [{"label": run.label, "run": run.name, "data": {task: identity and source.without_path(identity) for task, identity in run.sources.items()}, "scores": finite(run.rescored.scores), "notes": run.rescored.notes} for run in runs],
+        "runs": [
+            {
+                "label": run.label,
+                "run": run.name,
+                "data": {task: identity and source.without_path(identity) for task, identity in run.sources.items()},
+                **_figures(run),
+                "notes": run.rescored.notes,
+            }
+            for run in runs
+        ],
         "left_out": list(left_out),
-        "chapters": [{"title": chapter.title, "text": chapter.text, "parts": [_recorded(part) for part in chapter.parts]} for chapter in found],
+        "chapters": [
+            {"title": chapter.title, "text": chapter.text, "parts": [_recorded(part) for part in chapter.parts]}
+            for chapter in found
+        ],
     }
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    return {name: finite(getattr(run.rescored, name)) for name in ("scores", "chance", "majority", "new_datasets")}
 
 
 def _recorded(part: Drawing | Table | Gallery) -> dict[str, Any]:
@@ -219,8 +236,8 @@ def _labels(runs: Sequence[Run], sweeps: Sequence[Sweep]) -> list[str]:
 def _facts(runs: Sequence[Run], sweeps: Sequence[Sweep]) -> dict[str, str]:
     from importlib.metadata import version
 
-    settings = interval_settings()
-    interval = f"{settings['confidence_level']:.0%} {settings['method']} bootstrap, {settings['num_resamples']:,} resamples, seed {settings['seed']}"
+    quoted = interval_settings()["quoted"]
+    interval = f"{100 * quoted['confidence_level']:g} %, {quoted['method']}. {ABOUT_IMAGES}"
     facts = {"Runs": ", ".join(run.label for run in runs)} if runs else {}
     facts |= {"Sweeps": ", ".join(sweep.label for sweep in sweeps)} if sweeps else {}
     facts |= {"Data": "; ".join(dict.fromkeys(data_of(run) for run in runs))} if runs else {}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import io
 import json
 import math
+import re
 import sys
 from pathlib import Path
 
@@ -198,29 +200,39 @@ def test_limit_scores_the_first_documents_of_each_task(random_run, tmp_path):
         assert [json.loads(line)["score"] for line in few.read_text().splitlines()] == [json.loads(line)["score"] for line in many.read_text().splitlines()[:3]]
 
 
-def test_of_repeated_answers_the_first_counts_and_a_baseline_is_compared_task_by_task(random_run, tmp_path):
+def test_a_baseline_is_compared_task_by_task_and_group_by_group(random_run, tmp_path):
     said = command(
-        *(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--model_args", "seed=1", "--tasks", "microbench_coarse_stain,microbench_localization_glands"),
-        *("--repeats", "3", "--output_path", tmp_path, "--log_samples", "--baseline", random_run),
+        *(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--model_args", "seed=1", "--tasks", "microbench_coarse,microbench_localization_glands"),
+        *("--output_path", tmp_path, "--log_samples", "--baseline", random_run),
     )
     figures, before = results_in(tmp_path)["results"], results_in(random_run)["results"]
-    for task, metric in (("microbench_coarse_stain", "acc"), ("microbench_localization_glands", "grit")):
-        [log], [baseline] = (list(folder.rglob(f"*_samples_{task}.jsonl")) for folder in (tmp_path, random_run))
-        scores, old = ([json.loads(line)["score"] for line in path.read_text().splitlines()] for path in (log, baseline))
-        assert figures[task][f"{metric},none"] == pytest.approx(np.mean(scores))
-        assert figures[task]["paired_baseline_score"] == pytest.approx(100 * before[task][f"{metric},none"])
-        from scipy import stats
-
-        assert figures[task]["paired_pvalue"] == pytest.approx(stats.ttest_rel(scores, old).pvalue)
+    for name, metric in (("microbench_coarse", "acc"), ("microbench_coarse_stain", "acc"), ("microbench_localization_glands", "grit")):
+        found, value, old = figures[name], figures[name][f"{metric},none"], before[name][f"{metric},none"]
+        assert found["paired_baseline_score"] == pytest.approx(100 * old)
+        assert found["paired_difference"] == pytest.approx(100 * (value - old))
+        assert found["paired_ci_lower"] < found["paired_difference"] < found["paired_ci_upper"]
+        assert f"{found['paired_difference']:+.1f}%" in said
     assert "Failed" not in said
-    [log] = tmp_path.rglob("*_samples_microbench_coarse_stain.jsonl")
-    assert all(len(set(LETTERS) & set(json.loads(line)["filtered_resps"])) == 1 for line in log.read_text().splitlines())
+    # An independent test of the pooled questions: random signs of the images.
+    sums = collections.defaultdict(float)
+    for folder, sign in ((tmp_path, 1), (random_run, -1)):
+        for log in folder.rglob("*_samples_microbench_coarse_*.jsonl"):
+            for line in log.read_text().splitlines():
+                item = json.loads(line)["acc"]
+                sums[item["image"]] += sign * item["score"]
+    apart = np.array(list(sums.values()))
+    signs = np.random.default_rng(0).choice([-1, 1], size=(20_000, len(apart)))
+    expected = np.mean(np.abs(signs @ apart) >= abs(apart.sum()))
+    # Four standard errors of 20,000 draws.
+    assert figures["microbench_coarse"]["paired_pvalue"] == pytest.approx(expected, abs=4 * 0.5 / 20_000**0.5)
+    assert figures["microbench_coarse"]["paired_num_images"] == len(apart)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--tasks", "microbench_fine_pollen", "--baseline", "/no/such/run"], "--baseline /no/such/run: no such file or folder"),
+        (["--tasks", "microbench_fine_pollen", "--baseline", "hf://user/repo"], "--baseline hf://user/repo: no such file or folder"),
         (["--model_args", "max_pixels=401408", "--tasks", "microbench_localization"], '{"format": "qwen2_5_vl", "limits": [200704, 401408]}'),
     ],
 )
@@ -325,3 +337,29 @@ def test_a_model_of_the_harness_is_asked_and_read_in_its_familys_way(demo_folder
     assert all(image.width % 28 == image.height % 28 == 0 and image.width * image.height >= 200_704 for _, image in asked)
     assert results["groups"]["microbench_localization"]["grit,none"] == pytest.approx(1, abs=1e-6)
     assert results["configs"]["microbench_localization_glands"]["metadata"]["boxes"]["chosen_by"] == "model qwen2_5_vl"
+
+
+def cells(line):
+    return [cell.strip(" `") for cell in line.split("|")[1:-1]]
+
+
+def test_the_page_on_what_to_quote_shows_what_its_command_prints(clip_run):
+    """By column: the page leaves some out."""
+    page = (Path(__file__).parents[2] / "docs" / "what-to-quote.md").read_text()
+    printed = [
+        cells(line)
+        for line in command(SCRIPTS / "microbench", "rescore", clip_run, "--new-datasets").splitlines()
+        if line.startswith("|")
+    ]
+    by_name = {row[0]: dict(zip(printed[0], row)) for row in printed[2:]}
+    shown = [cells(line) for line in page.splitlines() if line.startswith(("| name |", "| microbench_"))]
+    assert len(shown) == 3
+    for row in shown[1:]:
+        assert dict(zip(shown[0], row)).items() <= by_name[row[0]].items()
+    coarse = dict(zip(shown[0], shown[1]))
+    # The sentence has the row's figures in percent.
+    acc, low, high = (float(number) for number in re.findall(r"[.\d]+", coarse["acc"]))
+    assert f"answered {100 * acc:.1f} % of the coarse" in page and f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %" in page
+    low, high = (float(number) for number in re.findall(r"[.\d]+", coarse["acc, new datasets"]))
+    assert f"the interval is {100 * low:.1f} to {100 * high:.1f} %" in page
+    assert f"Chance is {100 * float(coarse['chance']):.1f} %" in page and f"reaches {100 * float(coarse['majority']):.1f} %" in page

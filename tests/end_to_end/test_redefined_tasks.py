@@ -11,7 +11,7 @@ import tiny_runs
 from chat_server import Reply, serving
 from commands import SCRIPTS, results_in, run
 
-from microbench_tasks import eligibility, plugin, rescoring
+from microbench_tasks import eligibility, plugin, rescoring, score_table
 from microbench_tasks.report import writing
 
 MESSAGES, DATA, FILTER = (f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality"))
@@ -122,7 +122,7 @@ def test_submit_refuses_it_by_field(attacked):
 
 def test_rescore_and_report_mark_the_task_as_redefined(attacked, tmp_path):
     rescored = rescoring.rescore(rescoring.find_run([attacked[1]]))
-    table = rescoring.as_table(rescored)
+    table = score_table.as_text(rescored)
     assert f"{MESSAGES} (REDEFINED)" in table and "microbench_coarse_stain (" not in table
     assert f"{FILTER} is NOT the benchmark's own task: its definition differs in filter_list" in rescored.notes
     writing.write([attacked[1]], tmp_path / "report", 0, 0, lambda items, what: items)

@@ -62,7 +62,9 @@ def test_figures_of_tasks_are_those_of_the_harness_with_a_submission_as_with_a_r
     series = pictures(record)["accuracy-fine"]["series"]
     for label, folder in zip(("submitted clip", "microbench_random"), runs):
         figures = results_in(folder)["results"]["microbench_fine_pollen"]
-        assert [series[label][column] for column in ("values", "lows", "highs")] == [[pytest.approx(figures[f"{name},none"])] for name in ("acc", "acc_ci_low", "acc_ci_high")]
+        assert [series[label][column] for column in ("values", "lows", "highs")] == [
+            [pytest.approx(figures[f"{name},none"])] for name in ("acc", "acc_image_ci_low", "acc_image_ci_high")
+        ]
 
 
 def test_slices_are_those_of_the_demo_sets_own_rows(record, runs, demo_folder):

@@ -1,0 +1,242 @@
+"""Read submissions as entries of a leaderboard: of each model and group its questions, their scores, and the data."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from microbench_tasks import catalog
+from microbench_tasks.leaderboard.data import Data, check_sources, data_of
+from microbench_tasks.markdown import as_read
+from microbench_tasks.schema import DataError
+
+if TYPE_CHECKING:
+    from microbench_tasks.rescoring import Rescored, ScoredSample
+
+# What has a ranking, in the order shown.
+RANKED = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
+# What is shown beside the score, where a group has it.
+FIGURES = ("acc_strict", "unparsed", "acc_macro", "boxes_unparsed")
+# Each takes half a gigabyte while it scores a submission of the release's size.
+_MOST_PROCESSES = 4
+
+# Task, number of the document, image, and what is right: of the same data these are the same.
+Question = tuple[str, int, str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One model's answers to the questions of one group.
+
+    Attributes:
+        model: its name on the leaderboard.
+        group: a group or task of `RANKED`.
+        data, version: of what was asked; only equal ones are compared.
+        questions: in ascending order, each once: those that the group's total counts.
+        scores: of each question, from 0 to 1.
+        figures: some of `FIGURES`, ``chance`` and ``majority``.
+        by_task: the score of each task of the group, over all of its questions.
+        asked: of each task of the group, the digest of the documents that were asked about, images included.
+        strict: of each question, the score by the strict rule; None for boxes.
+        outside, outside_scores: the same as ``questions`` and ``scores``, of questions that the total leaves out and
+            the tasks' own scores, and so ``acc_macro``, count.
+    """
+
+    model: str
+    group: str
+    data: Data
+    version: float
+    questions: tuple[Question, ...]
+    scores: np.ndarray
+    figures: Mapping[str, float]
+    by_task: Mapping[str, float]
+    asked: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    strict: np.ndarray | None = None
+    outside: tuple[Question, ...] = ()
+    outside_scores: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
+
+    @property
+    def score(self) -> float:
+        """The mean: ``acc`` as the group's total has it, or ``grit``."""
+        return math.fsum(self.scores) / len(self.scores)
+
+
+# --- from submissions ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Submissions:
+    """What several submissions hold: their entries, the models' names on the leaderboard, and notes on single ones."""
+
+    entries: list[Entry]
+    models: list[str]
+    notes: list[str]
+
+
+def read(folders: Sequence[Path]) -> Submissions:
+    """Read the submissions in ``folders``, several at once; progress is shown on stderr.
+
+    Raises:
+        DataError: a folder holds no intact submission, or one is named twice.
+    """
+    from tqdm import tqdm
+
+    names = names_of([_name_and_digest(folder) for folder in folders], folders)
+    entries: list[Entry] = []
+    notes: list[str] = []
+    known: dict[tuple[Question, ...], tuple[Question, ...]] = {}
+    try:
+        with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1, _MOST_PROCESSES)) as processes:
+            answers = processes.map(_read, names, folders)
+            for found, said in tqdm(answers, desc="reading submissions", total=len(folders), leave=False):
+                # Equal questions, most of the memory, are kept once.
+                entries += [_sharing_questions(entry, known) for entry in found]
+                notes += said
+    except BrokenProcessPool as error:
+        raise DataError(
+            "A process that read submissions was ended from outside, most likely for lack of memory "
+            "(half a gigabyte each at the release's size). Free some, and try again."
+        ) from error
+    return Submissions(entries, names, sorted(notes))
+
+
+def _sharing_questions(entry: Entry, known: dict[tuple[Question, ...], tuple[Question, ...]]) -> Entry:
+    questions, outside = (known.setdefault(found, found) for found in (entry.questions, entry.outside))
+    return dataclasses.replace(entry, questions=questions, outside=outside)
+
+
+def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
+    """Read the entries and notes of one submission. Its answers, a hundred times as large, are let go."""
+    from microbench_tasks import submission
+
+    found = submission.load(folder)
+    sources, boxes = found.manifest["data"]["sources"], found.manifest["settings"]["boxes"]
+    check_sources(folder, found.rescored, sources)
+    asked = {task: record["sha256"] for task, record in found.manifest["data"]["asked"].items()}
+    notes = list(found.rescored.notes)
+    if boxes is not None:
+        asked_with, convention, chosen_by = boxes["prompt"], boxes["convention"], boxes["chosen_by"]
+        notes.append(f"boxes were asked for with {asked_with!r} and read as {convention}, chosen by {chosen_by}")
+    entries = entries_of(name, found.rescored, sources, found.manifest["versions"]["task"], asked)
+    return entries, [f"{name}: {note}" for note in notes]
+
+
+def _name_and_digest(folder: Path) -> tuple[str, str]:
+    """Read before the answers are, so that a wrong folder is found in seconds."""
+    from microbench_tasks import submission
+
+    manifest = submission.read_manifest(folder)
+    if problems := submission.schema_problems(manifest):
+        raise DataError(f"{folder}: " + " ".join(problems))
+    return manifest["model"]["name"], manifest["digest"]
+
+
+def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) -> list[str]:
+    """Name submissions, given their models' names and their digests: names that read the same get their digest added.
+
+    Raises:
+        DataError: two are the same, or cannot be told apart.
+    """
+    seen: dict[str, Path] = {}
+    for (_, digest), folder in zip(submissions, folders):
+        if digest in seen:
+            raise DataError(f"{folder}: is the same submission as {seen[digest]}. Name each once.")
+        seen[digest] = folder
+    count = collections.Counter(as_read(name) for name, _ in submissions)
+    names = [f"{name} ({digest[:8]})" if count[as_read(name)] > 1 else name for name, digest in submissions]
+    if alike := sorted(name for name, number in collections.Counter(map(as_read, names)).items() if number > 1):
+        raise DataError(
+            f"Names of models that look like others told apart by their digests: {', '.join(alike)}. Leave one out."
+        )
+    return names
+
+
+def entries_of(
+    name: str,
+    rescored: Rescored,
+    sources: Mapping[str, Mapping[str, Any]],
+    version: float,
+    digests: Mapping[str, str] = {},
+) -> list[Entry]:
+    """Make an entry for each group of `RANKED` of which every task and any question of the total was asked.
+
+    Args:
+        name: of the model.
+        rescored: its answers, scored.
+        sources: of each task the identity of its data.
+        version: of the tasks.
+        digests: of each task, of the documents that were asked about.
+    """
+    asked = [group for group in RANKED if set(catalog.tasks_named([group])) <= rescored.samples.keys()]
+    entries = []
+    for group in asked:
+        tasks = catalog.tasks_named([group])
+        answers = sorted(_answer(task, sample) for task in tasks for sample in rescored.samples[task])
+        if any(answer.in_total for answer in answers):
+            data = data_of(group, [sources[task] for task in tasks])
+            task_digests = {task: digests[task] for task in tasks if task in digests}
+            entries.append(_entry(name, group, answers, rescored, data, version, task_digests))
+    return entries
+
+
+class _Answer(NamedTuple):
+    """A question with the answer's scores, and whether the group's total counts it."""
+
+    question: Question
+    score: float
+    strict: float | None
+    in_total: bool
+
+
+def _answer(task: str, sample: ScoredSample) -> _Answer:
+    if "grit" in sample.items:
+        item = sample.items["grit"]
+        question = (task, sample.doc_id, item["image"], json.dumps([item["expression"], item["boxes"]]))
+        return _Answer(question, item["score"], None, True)
+    item = sample.items["acc"]
+    question = (task, sample.doc_id, item["image"], json.dumps([item["gold"], *item["options"]]))
+    return _Answer(question, item["score"], sample.items["acc_strict"]["score"], item["in_total"])
+
+
+def _entry(
+    name: str,
+    group: str,
+    answers: Sequence[_Answer],
+    rescored: Rescored,
+    data: Data,
+    version: float,
+    digests: Mapping[str, str],
+) -> Entry:
+    counted, outside = ([answer for answer in answers if answer.in_total is in_total] for in_total in (True, False))
+    figures = {figure: rescored.scores[group][figure] for figure in FIGURES if figure in rescored.scores[group]}
+    for level, by_group in (("chance", rescored.chance), ("majority", rescored.majority)):
+        figures |= {level: by_group[group]} if group in by_group else {}
+    return Entry(
+        model=name,
+        group=group,
+        data=data,
+        version=version,
+        questions=tuple(answer.question for answer in counted),
+        scores=np.array([answer.score for answer in counted]),
+        figures={figure: float(value) for figure, value in figures.items()},
+        by_task={task: _task_score(task, rescored) for task in catalog.tasks_named([group])},
+        asked=digests,
+        strict=None if counted[0].strict is None else np.array([answer.strict for answer in counted]),
+        outside=tuple(answer.question for answer in outside),
+        outside_scores=np.array([answer.score for answer in outside]),
+    )
+
+
+def _task_score(task: str, rescored: Rescored) -> float:
+    return float(rescored.scores[task]["grit" if catalog.TASKS[task].subject == "boxes" else "acc"])

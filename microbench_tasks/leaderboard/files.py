@@ -1,0 +1,82 @@
+"""Write a leaderboard into a folder: Markdown and HTML for readers, JSON and CSV for programs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from microbench_tasks import files, submission, untrusted
+from microbench_tasks.leaderboard import records
+from microbench_tasks.leaderboard.page import as_html
+from microbench_tasks.leaderboard.ranking import Leaderboard
+from microbench_tasks.leaderboard.text import as_markdown
+from microbench_tasks.schema import DataError
+
+# What says that a folder's files are a leaderboard's.
+_RECORD = "leaderboard.json"
+# The other files, and what makes each.
+_FORMS: dict[str, Callable[..., str]] = {
+    "leaderboard.md": as_markdown,
+    "leaderboard.csv": records.as_csv,
+    "leaderboard-pairs.csv": records.pairs_as_csv,
+    "leaderboard.html": as_html,
+}
+
+
+def check_folder(folder: Path) -> None:
+    """Raise `DataError` unless the files can be written into ``folder``.
+
+    Files of these names that are there already must be an earlier leaderboard's, unchanged.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder} is a file. Name a folder.")
+    if reason := files.unwritable(folder):
+        raise DataError(f"{folder}: {reason}. Name another folder.")
+    written = _written(folder / _RECORD)
+    for path in (folder / _RECORD, *(folder / name for name in _FORMS)):
+        if (path.exists() or path.is_symlink()) and not _is_as_written(path, written):
+            raise DataError(
+                f"{path}: is there already, and is not as an earlier leaderboard was written. "
+                "Nothing is overwritten: name another folder."
+            )
+
+
+def _is_as_written(path: Path, written: Mapping[str, str]) -> bool:
+    is_ours = path.is_file() and not path.is_symlink() and path.name in written
+    return is_ours and written[path.name] in ("", files.sha256(path))
+
+
+def _written(record: Path) -> dict[str, str]:
+    """Read the SHA-256 of each file of an earlier leaderboard from its JSON file, whose own is empty.
+
+    Anything else than a leaderboard's JSON file names no file.
+    """
+    try:
+        found = json.loads(untrusted.read_regular_file(record, follow_links=False))
+        is_whole = found["made_by"] == records.MADE_BY and found["digest"] == submission.digest_of(found)
+        return {**found["files"], _RECORD: ""} if is_whole else {}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+
+
+def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
+    """Write the leaderboard as Markdown, HTML, JSON and two CSV files into ``folder``, each in one step.
+
+    Returns:
+        Their paths.
+
+    Raises:
+        DataError: see `check_folder`.
+    """
+    check_folder(folder)
+    # All before the first is written.
+    contents = {name: make(found, with_paper=with_paper).encode() for name, make in _FORMS.items()}
+    record = json.loads(records.as_json(found, with_paper=with_paper))
+    record["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    # Last, as it names the others.
+    contents[_RECORD] = records.as_text(record | {"digest": submission.digest_of(record)}).encode()
+    for name, content in contents.items():
+        files.write_file(folder / name, content)
+    return [folder / name for name in contents]

@@ -1,0 +1,67 @@
+"""Metrics by which the models of a ranking are compared: the scores, their weights and their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from microbench_tasks import catalog
+from microbench_tasks.leaderboard.entries import Entry, Question
+from microbench_tasks.metrics.intervals import Interval, accuracy_interval, macro_interval, score_interval
+from microbench_tasks.metrics.paired import Comparison, compare_models
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Scores of several models, shape (k, n), by one metric, and the image and the task of each question.
+
+    Attributes:
+        interval_of: given scores and images, the interval of the mean; None for the mean of the tasks' means.
+    """
+
+    scores: np.ndarray
+    images: np.ndarray
+    tasks: np.ndarray
+    interval_of: Callable[[np.ndarray, np.ndarray], Interval] | None
+
+    def interval(self, model: int) -> Interval:
+        """Compute the 95 % interval of a model's mean, by image."""
+        if self.interval_of is None:
+            return macro_interval(self.scores[model], self.tasks, self.images)
+        return self.interval_of(self.scores[model], self.images)
+
+    def compare(self) -> Comparison:
+        """Compare all pairs of models."""
+        weights = 1 / np.bincount(self.tasks)[self.tasks] if self.interval_of is None else None
+        return compare_models(self.scores, self.images, weights=weights)
+
+
+def measures(entries: Sequence[Entry]) -> dict[str, Measure]:
+    """List the metrics by which all models of a ranking can be compared; the one that ranks them first.
+
+    Args:
+        entries: with the same questions.
+    """
+    first = entries[0]
+    images, tasks = _labels(first.questions)
+    scores = np.stack([entry.scores for entry in entries])
+    if first.group == catalog.LOCALIZATION_GROUP:
+        return {"grit": Measure(scores, images, tasks, score_interval)}
+    found = {"acc": Measure(scores, images, tasks, accuracy_interval)}
+    if all(entry.strict is not None for entry in entries):
+        strict = np.stack([entry.strict for entry in entries])
+        found["acc_strict"] = Measure(strict, images, tasks, accuracy_interval)
+    if all("acc_macro" in entry.figures for entry in entries):
+        everything = np.hstack([scores, np.stack([entry.outside_scores for entry in entries])])
+        found["acc_macro"] = Measure(everything, *_labels(first.questions + first.outside), None)
+    return found
+
+
+def _labels(questions: Sequence[Question]) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the image and of the task of each question."""
+    return tuple(
+        np.unique(names, return_inverse=True)[1].ravel()
+        for names in ([image for _, _, image, _ in questions], [task for task, _, _, _ in questions])
+    )

@@ -1,0 +1,133 @@
+"""A leaderboard as one HTML page with sortable tables and pictures. Names are shown as text, never as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from microbench_tasks import catalog, pages, paper
+from microbench_tasks.leaderboard import tables
+from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking, Row
+from microbench_tasks.leaderboard.tables import Line
+from microbench_tasks.markdown import plain
+from microbench_tasks.paper import Reported
+
+# A radar with more lines is not read by anyone.
+_MOST_LINES = 6
+_LEAST_AXES = 3
+
+
+def as_html(found: Leaderboard, *, with_paper: bool) -> str:
+    """Write one page that stands alone: it fetches nothing."""
+    sections = [_section(ranking, with_paper) for ranking in found.rankings]
+    closing = "\n\n".join([*tables.how_to_read(), *(plain(note) for note in found.notes)])
+    models = {row.entry.model for ranking in found.rankings for row in ranking.rows}
+    facts = {
+        "rankings": str(len(found.rankings)),
+        "submissions": str(len(models)),
+        "data": ", ".join(sorted({ranking.data.shown() for ranking in found.rankings})),
+    }
+    return pages.render(tables.TITLE, [*sections, pages.Section("How to read this", [], closing)], facts)
+
+
+def _section(ranking: Ranking, with_paper: bool) -> pages.Section:
+    lines = tables.lines_of(ranking, with_paper)
+    absent = " ".join(f"{plain(model)} is not in this ranking: {why}." for model, why in ranking.absent.items())
+    rows = [_cells(line, ranking) for line in lines]
+    blocks = [pages.Table(f"{ranking.metric}, in percent", tables.header_of(ranking), rows, absent)]
+    if tables.has_pairs_shown(ranking):
+        blocks += [_square(ranking), _pairs(ranking)]
+    text = "\n\n".join([*tables.cautions_of(ranking, with_paper), *tables.facts_of(ranking)])
+    return pages.Section(tables.title_of(ranking), [*blocks, *_pictures(ranking, lines)], text)
+
+
+def _cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
+    rank, model, data, n, score, versus, *figures = tables.cells_of(line, ranking)
+    is_run = isinstance(line, Row)
+    against = f"versus {plain(line.versus_next.model)}" if is_run and line.versus_next else ""
+    # On one line.
+    data = data.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
+    return [
+        pages.Cell(rank, line.rank if is_run else None),
+        pages.Cell(plain(model)),
+        pages.Cell(data, title=ranking.data.shown() if is_run else paper.source()),
+        pages.Cell(n, len(line.entry.scores) if is_run else None),
+        pages.Cell(score, float(line.entry.score if is_run else line.score)),
+        pages.Cell(versus, line.versus_next.difference if against else None, against),
+        *(_figure_cell(figure) for figure in figures),
+    ]
+
+
+def _figure_cell(text: str) -> pages.Cell:
+    """A share with or without an interval, sorted by the share."""
+    return pages.Cell(text, float(text.split()[0]) if text else None)
+
+
+def _square(ranking: Ranking) -> pages.Table:
+    header, rows = tables.matrix_of(ranking)
+    note = "The model of a row against that of a column, whose number stands before its name on the left."
+    cells = [[plain(name), *others] for name, *others in rows]
+    return pages.Table(f"All pairs by {ranking.metric}, in points", header, cells, note)
+
+
+def _pairs(ranking: Ranking) -> pages.Table:
+    rows = [_pair_cells(ranking, *pair) for pair in tables.pairs_of(ranking)]
+    note = (
+        "Differences, intervals and standard errors in points. Intervals and the adjusted p are for all pairs of a "
+        "metric at once; a pair's own p, standard error, correlation and images depend on the two models alone."
+    )
+    return pages.Table("Pairs in full", tables.PAIRS_HEADER, rows, note)
+
+
+def _pair_cells(ranking: Ranking, metric: str, one: int, other: int) -> list[pages.Cell | str]:
+    name, model, against, difference, *others = tables.pair_cells(ranking, metric, one, other)
+    versus = ranking.versus(one, other, metric)
+    return [name, plain(model), plain(against), pages.Cell(difference, versus.difference), *others]
+
+
+# --- pictures ------------------------------------------------------------------------
+
+
+def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
+    from microbench_tasks.report import pictures
+
+    title, labels = tables.title_of(ranking), [_label(line, ranking) for line in lines]
+    values, lows, highs = zip(*map(_ends, lines))
+    hollow = [position for position, line in enumerate(lines) if isinstance(line, Reported)]
+    bars = pictures.interval_bars(
+        title,
+        labels,
+        values,
+        lows,
+        highs,
+        chance=ranking.level("chance"),
+        majority=ranking.level("majority"),
+        hollow=hollow,
+        xlabel=f"{ranking.metric} (%) with its 95 % interval",
+    )
+    said = "; ".join(f"{label} {tables.percent(value)}" for label, value in zip(labels, values))
+    found = [pages.Picture("Scores with their intervals", pictures.png(bars), f"{title}: {said}", ranking.caution)]
+    shown = ranking.rows[:_MOST_LINES]
+    axes = list(shown[0].entry.by_task)
+    if len(axes) >= _LEAST_AXES:
+        series = {f"{row.place} {plain(row.entry.model)}": list(row.entry.by_task.values()) for row in shown}
+        radar = pictures.radar(f"{title}, by task", [catalog.short_name(task) for task in axes], series)
+        note = "Each task over all of its questions."
+        if len(shown) < len(ranking.rows):
+            note = f"The first {len(shown)} of {len(ranking.rows)} models; each task over all of its questions."
+        alt = f"{title}: {ranking.metric} of each task for {', '.join(series)}"
+        found.append(pages.Picture("Scores by task", pictures.png(radar), alt, f"{note} {ranking.caution}".strip()))
+    return found
+
+
+def _label(line: Line, ranking: Ranking) -> str:
+    if isinstance(line, Reported):
+        return f"{line.model} (reported)"
+    mark = "" if ranking.data.kind == "release" else f" ({ranking.data.kind} data)"
+    return f"{line.place} {plain(line.entry.model)}{mark}"
+
+
+def _ends(line: Line) -> tuple[float, float, float]:
+    if isinstance(line, Reported):
+        return float(line.score), *map(float, line.ends)
+    return line.entry.score, line.interval.low, line.interval.high

@@ -1,0 +1,279 @@
+"""Rank models that answered the same questions, and say which differences are more than chance."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from microbench_tasks import paper
+from microbench_tasks.leaderboard import cautions
+from microbench_tasks.leaderboard import entries as submitted
+from microbench_tasks.leaderboard.data import DATA_KINDS, Data
+from microbench_tasks.leaderboard.entries import RANKED, Entry
+from microbench_tasks.leaderboard.measures import measures
+from microbench_tasks.metrics.intervals import Interval
+from microbench_tasks.metrics.paired import Comparison
+from microbench_tasks.schema import DataError
+
+
+@dataclass(frozen=True)
+class Versus:
+    """One model against another, of all pairs of a ranking.
+
+    Attributes:
+        model: the other one's name.
+        difference, low, high: with the simultaneous 95 % interval.
+        p: adjusted for all pairs.
+        verdict: ``better``, ``worse``, or ``tie`` if the difference may be chance.
+    """
+
+    model: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model's place in a ranking.
+
+    Attributes:
+        rank: one more than the number of models that are better.
+        is_tied: whether another model has the same rank.
+        entry: what the model answered.
+        intervals: of each metric of the ranking; the ranking's own metric first.
+        versus_next: against the model of the next row; None in the last one.
+    """
+
+    rank: int
+    is_tied: bool
+    entry: Entry
+    intervals: Mapping[str, Interval]
+    versus_next: Versus | None
+
+    @property
+    def place(self) -> str:
+        """The rank as shown, with ``=`` where it is shared."""
+        return f"{self.rank}{'=' if self.is_tied else ''}"
+
+    @property
+    def interval(self) -> Interval:
+        """Of the score by which the models are ranked."""
+        return next(iter(self.intervals.values()))
+
+
+@dataclass(frozen=True)
+class SmallestDifference:
+    """The smallest true difference that is found four times in five: median, least and most over a ranking's pairs."""
+
+    median: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Models that answered the same questions, best first.
+
+    Attributes:
+        group, data, version: what was asked.
+        rows: by score.
+        comparisons: of each metric all pairs, in the order of the rows; the metric of the ranking first.
+        num_images, num_datasets: that the questions are about.
+        absent: of each model that is not in it, why.
+    """
+
+    group: str
+    data: Data
+    version: float
+    rows: tuple[Row, ...]
+    comparisons: Mapping[str, Comparison]
+    num_images: int
+    num_datasets: int
+    absent: Mapping[str, str]
+
+    @property
+    def num_questions(self) -> int:
+        """Answered by every model."""
+        return len(self.rows[0].entry.questions)
+
+    @property
+    def metric(self) -> str:
+        """The metric that the models are ranked by."""
+        return next(iter(self.comparisons))
+
+    @property
+    def comparison(self) -> Comparison:
+        """All pairs by the metric that the models are ranked by."""
+        return self.comparisons[self.metric]
+
+    @property
+    def is_intransitive(self) -> bool:
+        """Whether a model ranks below one of a lower score."""
+        ranks = [row.rank for row in self.rows]
+        return ranks != sorted(ranks)
+
+    def level(self, name: str) -> float | None:
+        """What answers without an image reach, ``chance`` or ``majority``; None where no options are given."""
+        return self.rows[0].entry.figures.get(name)
+
+    def versus(self, one: int, other: int, metric: str | None = None) -> Versus:
+        """Compare the models of two rows."""
+        found = self.comparisons[metric or self.metric]
+        figures = (found.difference, found.low, found.high, found.p)
+        difference, low, high, p = (float(values[one, other]) for values in figures)
+        verdict = "better" if found.is_better[one, other] else "worse" if found.is_better[other, one] else "tie"
+        return Versus(self.rows[other].entry.model, difference, low, high, p, verdict)
+
+    def smallest_difference(self, metric: str | None = None) -> SmallestDifference | None:
+        """What the comparison of a metric can find; None for a single model."""
+        if len(self.rows) < 2:
+            return None
+        of_pairs = self.comparisons[metric or self.metric].smallest[np.triu_indices(len(self.rows), 1)]
+        return SmallestDifference(float(np.median(of_pairs)), float(of_pairs.min()), float(of_pairs.max()))
+
+    @property
+    def caution(self) -> str:
+        """What a reader must know of the data; nothing of what may be the release."""
+        return cautions.caution(self.group, self.data, [image for _, _, image, _ in self.rows[0].entry.questions])
+
+    def with_reported(self, reported: Sequence[paper.Reported]) -> list[Row | paper.Reported]:
+        """The rows and what the paper reports, by score."""
+        lines = [*self.rows, *reported]
+        return sorted(lines, key=lambda line: -float(line.entry.score if isinstance(line, Row) else line.score))
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """All rankings of some submissions, and what a reader should know of single ones."""
+
+    rankings: tuple[Ranking, ...]
+    notes: tuple[str, ...] = ()
+
+
+def load(folders: Sequence[Path]) -> Leaderboard:
+    """Make the leaderboard of the submissions in ``folders``; progress is shown on stderr.
+
+    Raises:
+        DataError: a folder holds no intact submission, one is named twice, none has a whole group, or
+            submissions on the same data were not asked the same questions.
+    """
+    found = submitted.read(folders)
+    return Leaderboard(tuple(rank(found.entries, found.models)), tuple(found.notes))
+
+
+def rank(entries: Sequence[Entry], models: Sequence[str]) -> list[Ranking]:
+    """Rank the models of each group, data and version; groups in the order of `RANKED`, the release's data first.
+
+    Args:
+        entries: at most one of each model and group.
+        models: all that were submitted, also those without an entry.
+
+    Raises:
+        DataError: there is no entry, or models on the same data were not asked the same questions.
+    """
+    if not entries:
+        raise DataError(f"No submission answers all tasks of any of {', '.join(RANKED)}: there is nothing to rank.")
+    together: dict[tuple[int, int, str, float], list[Entry]] = collections.defaultdict(list)
+    for entry in entries:
+        kind, identity = DATA_KINDS.index(entry.data.kind), entry.data.identity
+        together[RANKED.index(entry.group), kind, identity, entry.version].append(entry)
+    return [_ranking(together[key], _absent(together[key], entries, models)) for key in sorted(together)]
+
+
+def _absent(ranked: Sequence[Entry], entries: Sequence[Entry], models: Sequence[str]) -> dict[str, str]:
+    """Why each model that is not ranked is not."""
+    group, here = ranked[0].group, {entry.model for entry in ranked}
+    elsewhere = {entry.model: entry for entry in entries if entry.group == group}
+    return {model: _reason(ranked[0], elsewhere.get(model)) for model in sorted(models) if model not in here}
+
+
+def _reason(ranked: Entry, other: Entry | None) -> str:
+    if other is None:
+        return f"did not answer all of {ranked.group}"
+    if other.data != ranked.data:
+        return f"other data: {other.data.shown()}"
+    return f"other version of the tasks: {other.version}"
+
+
+# --- one ranking ---------------------------------------------------------------------
+
+
+def _ranking(entries: Sequence[Entry], absent: Mapping[str, str]) -> Ranking:
+    ordered = sorted(entries, key=lambda entry: (-entry.score, entry.model))
+    for entry in ordered[1:]:
+        _check_same_questions(ordered[0], entry)
+    by_metric = measures(ordered)
+    comparisons = {metric: measure.compare() for metric, measure in by_metric.items()}
+    ranks = ranks_of(next(iter(comparisons.values())))
+    first, images = ordered[0], {image for _, _, image, _ in ordered[0].questions}
+    found = Ranking(
+        group=first.group,
+        data=first.data,
+        version=first.version,
+        rows=tuple(
+            Row(
+                rank=place,
+                is_tied=ranks.count(place) > 1,
+                entry=entry,
+                intervals={metric: measure.interval(index) for metric, measure in by_metric.items()},
+                versus_next=None,
+            )
+            for index, (place, entry) in enumerate(zip(ranks, ordered))
+        ),
+        comparisons=comparisons,
+        num_images=len(images),
+        num_datasets=len({image.partition("/")[0] for image in images}),
+        absent=absent,
+    )
+    next_ones = [found.versus(index, index + 1) for index in range(len(ordered) - 1)]
+    rows = (dataclasses.replace(row, versus_next=versus) for row, versus in zip(found.rows, [*next_ones, None]))
+    return dataclasses.replace(found, rows=tuple(rows))
+
+
+def ranks_of(comparison: Comparison) -> list[int]:
+    """Count for each model those that are better, and one more.
+
+    A model may rank below one of a lower score: a third model may be better than the first of the two and, as it
+    agrees with the second on fewer questions, not known to be better than that one.
+    """
+    return (1 + comparison.is_better.sum(axis=0)).tolist()
+
+
+# --- the same questions --------------------------------------------------------------
+
+
+def _check_same_questions(one: Entry, other: Entry) -> None:
+    asked = [set(entry.questions + entry.outside) for entry in (one, other)]
+    if one.questions == other.questions and one.outside == other.outside:
+        _check_same_documents(one, other)
+        return
+    only = min(asked[0] ^ asked[1])
+    having, lacking = (one, other) if only in asked[0] else (other, one)
+    task, number, image, right = only
+    raise DataError(
+        f"{_same_data(one, other)}, but {having.model} has document {number} of {task} about {image!r} with the right "
+        f"answer {right}, and {lacking.model} has not. One of them is not whole, or was changed: check both with "
+        "microbench verify."
+    )
+
+
+def _check_same_documents(one: Entry, other: Entry) -> None:
+    both = one.asked.keys() & other.asked.keys()
+    differing = sorted(task for task in both if one.asked[task] != other.asked[task])
+    if differing:
+        raise DataError(
+            f"{_same_data(one, other)}, but the documents of {differing[0]} that they asked about, images included, "
+            "have other digests. One of them was changed: check both with microbench verify."
+        )
+
+
+def _same_data(one: Entry, other: Entry) -> str:
+    return f"{one.model} and {other.model} name the same data ({one.data.shown()}) for {one.group}"

@@ -1,0 +1,188 @@
+"""A leaderboard for programs: CSV of rows, CSV of all pairs, JSON of everything. Figures are fractions, in full."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from microbench_tasks import paper
+from microbench_tasks.aggregations import interval_settings
+from microbench_tasks.leaderboard.entries import FIGURES
+from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
+from microbench_tasks.leaderboard.tables import NOT_RERUN, STATED, Line, how_to_read, lines_of, pairs_of
+from microbench_tasks.markdown import plain
+from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
+from microbench_tasks.metrics.paired import LEVEL, POWER
+from microbench_tasks.paper import Reported
+
+# Goes up when the JSON file's form changes.
+JSON_VERSION = 2
+# What says that a file is a leaderboard's.
+MADE_BY = "microbench leaderboard"
+_FORMULA_STARTS = ("=", "+", "-", "@")
+
+_OF_RANKING = ("group", "data", "data_identity", "task_version", "metric")
+_ROW_COLUMNS = (
+    *("group", "data", "data_identity", "task_version", "origin", "rank", "is_tied", "model"),
+    *("n", "images", "datasets", "metric", "score", "score_low", "score_high", "as_printed"),
+    *(*FIGURES, "acc_strict_low", "acc_strict_high", "acc_macro_low", "acc_macro_high", "chance", "majority"),
+    *("next_model", "difference", "difference_low", "difference_high", "p_adjusted", "verdict"),
+)
+_PAIR_COLUMNS = (
+    *(*_OF_RANKING, "model", "against", "difference", "difference_low", "difference_high", "verdict", "p_adjusted"),
+    *("p", "standard_error", "correlation", "discordant_images", "images", "smallest_difference"),
+)
+_NAMES = ("model", "next_model", "against")
+
+
+def csv_text(text: str) -> str:
+    """``text`` for a spreadsheet, which takes none of it for a formula."""
+    shown = plain(text)
+    # Wide forms of these signs are read as the signs.
+    return f"'{shown}" if unicodedata.normalize("NFKC", shown).lstrip().startswith(_FORMULA_STARTS) else shown
+
+
+def as_csv(found: Leaderboard, *, with_paper: bool) -> str:
+    """Write one line for each row of each ranking."""
+    rankings = found.rankings
+    return _csv(_ROW_COLUMNS, (_row(line, ranking) for ranking in rankings for line in lines_of(ranking, with_paper)))
+
+
+def pairs_as_csv(found: Leaderboard, *, with_paper: bool) -> str:
+    """Write one line for each pair of runs by each metric; the paper's rows are in no pair."""
+    asked = [(_asked(ranking), ranking) for ranking in found.rankings]
+    return _csv(_PAIR_COLUMNS, (of | _pair(ranking, *pair) for of, ranking in asked for pair in pairs_of(ranking)))
+
+
+def _csv(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    for line in lines:
+        writer.writerow({name: csv_text(value) if name in _NAMES else value for name, value in line.items()})
+    return file.getvalue()
+
+
+def _asked(ranking: Ranking) -> dict[str, Any]:
+    figures = (ranking.group, ranking.data.kind, ranking.data.identity, ranking.version, ranking.metric)
+    return dict(zip(_OF_RANKING, figures))
+
+
+def _row(line: Line, ranking: Ranking) -> dict[str, Any]:
+    if isinstance(line, Reported):
+        low, high = line.ends
+        found = {"group": ranking.group, "data": "release", "metric": ranking.metric, "origin": NOT_RERUN}
+        found |= {"model": line.model}
+        return found | {"score": line.score, "score_low": low, "score_high": high, "as_printed": line.as_printed}
+    entry = line.entry
+    found = _asked(ranking) | {"origin": "run", "rank": line.rank, "is_tied": line.is_tied, "model": entry.model}
+    found |= {"n": len(entry.scores), "images": ranking.num_images, "datasets": ranking.num_datasets}
+    found |= {"score": entry.score, "score_low": line.interval.low, "score_high": line.interval.high, **entry.figures}
+    for metric, interval in line.intervals.items():
+        if metric != ranking.metric:
+            found |= {f"{metric}_low": interval.low, f"{metric}_high": interval.high}
+    if versus := line.versus_next:
+        found |= {"next_model": versus.model, "difference": versus.difference, "difference_low": versus.low}
+        found |= {"difference_high": versus.high, "p_adjusted": versus.p, "verdict": versus.verdict}
+    return found
+
+
+def _pair(ranking: Ranking, metric: str, one: int, other: int) -> dict[str, Any]:
+    versus, comparison = ranking.versus(one, other, metric), ranking.comparisons[metric]
+    return {
+        "metric": metric,
+        "model": ranking.rows[one].entry.model,
+        "against": versus.model,
+        "difference": versus.difference,
+        "difference_low": versus.low,
+        "difference_high": versus.high,
+        "verdict": versus.verdict,
+        "p_adjusted": versus.p,
+        "p": _number(comparison.pair_p[one, other]),
+        "standard_error": _number(comparison.standard_error[one, other]),
+        "correlation": _number(comparison.correlation[one, other]),
+        "discordant_images": int(comparison.num_discordant[one, other]),
+        "images": ranking.num_images,
+        "smallest_difference": _number(comparison.smallest[one, other]),
+    }
+
+
+def _number(value: float) -> float | None:
+    """As JSON has it: nothing where there is no number."""
+    return None if math.isnan(value) else float(value)
+
+
+# --- JSON ----------------------------------------------------------------------------
+
+
+def as_json(found: Leaderboard, *, with_paper: bool) -> str:
+    """Write everything, all pairs too; names are as they were given."""
+    method = {
+        "interval": interval_settings()["quoted"],
+        "level": LEVEL,
+        "power": POWER,
+        "num_resamples": NUM_RESAMPLES,
+        "seed": SEED,
+        "how_to_read": how_to_read(),
+    }
+    content = {
+        "made_by": MADE_BY,
+        "version": JSON_VERSION,
+        "method": method,
+        "rankings": [_ranking(ranking, with_paper) for ranking in found.rankings],
+        "notes": list(found.notes),
+    }
+    return as_text(content)
+
+
+def as_text(content: Mapping[str, Any]) -> str:
+    """Write JSON as the leaderboard's file has it."""
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _ranking(ranking: Ranking, with_paper: bool) -> dict[str, Any]:
+    sources, data = json.loads(ranking.data.identity), ranking.data
+    content = {
+        "group": ranking.group,
+        "data": {"kind": data.kind, "sources": sources, "caution": ranking.caution, "stated": STATED},
+        "task_version": ranking.version,
+        "metric": ranking.metric,
+        "num_questions": ranking.num_questions,
+        "num_images": ranking.num_images,
+        "num_datasets": ranking.num_datasets,
+        "rows": [
+            {name: value for name, value in _row(row, ranking).items() if name not in _SAID_ONCE}
+            | {"by_task": dict(row.entry.by_task)}
+            for row in ranking.rows
+        ],
+        "comparisons": {metric: _comparison(ranking, metric) for metric in ranking.comparisons},
+        "pairs": [_pair(ranking, *pair) for pair in pairs_of(ranking)],
+        "absent": dict(ranking.absent),
+    }
+    if with_paper:
+        rows = [
+            {"model": entry.model, "accuracy_percent": entry.accuracy, "half_width_percent": entry.half_width}
+            for entry in paper.table1(ranking.group)
+        ]
+        content["reported"] = {"source": paper.source(), "status": NOT_RERUN, "rows": rows}
+    return content
+
+
+# Said once of a whole ranking in the JSON file.
+_SAID_ONCE = frozenset({*_OF_RANKING, "images", "datasets", "origin"})
+
+
+def _comparison(ranking: Ranking, metric: str) -> dict[str, Any]:
+    """What all pairs by one metric have in common; 0 resamples are an exact test."""
+    comparison, smallest = ranking.comparisons[metric], ranking.smallest_difference(metric)
+    return {
+        "critical_value": comparison.critical,
+        "num_resamples": comparison.num_resamples,
+        "smallest_difference": None if smallest is None else dataclasses.asdict(smallest),
+    }

@@ -1,0 +1,222 @@
+"""What the tables of a leaderboard say, in whatever form they are written."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+from microbench_tasks import pages, paper
+from microbench_tasks.leaderboard.entries import FIGURES
+from microbench_tasks.leaderboard.ranking import Ranking, Row, Versus
+from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
+from microbench_tasks.metrics.intervals import ABOUT_IMAGES, Interval
+from microbench_tasks.metrics.paired import LEVEL, POWER
+from microbench_tasks.paper import Reported
+
+TITLE = "Micro-Bench leaderboard"
+NOT_RERUN = "reported, not re-run"
+STATED = "Data as stated by the submissions; microbench verify compares each with the data."
+# Pairs of more models are in the JSON and CSV files only.
+MOST_MODELS_PAIRED = 12
+# The smallest p-value that is shown: what 9,999 draws can reach.
+_SMALLEST_SHOWN = 1e-4
+
+Line = Row | Reported
+
+
+def lines_of(ranking: Ranking, with_paper: bool) -> list[Line]:
+    """The rows of a ranking, and the paper's among them if they are wanted, by score."""
+    return ranking.with_reported(paper.table1(ranking.group) if with_paper else ())
+
+
+def title_of(ranking: Ranking) -> str:
+    """The group, the data and the version of the tasks."""
+    return f"{ranking.group}, {ranking.data.shown()}, tasks version {ranking.version}"
+
+
+def header_of(ranking: Ranking) -> list[str]:
+    """The columns of `cells_of`."""
+    return ["rank", "model", "data", "n", f"{ranking.metric} [95 % interval]", "versus next run", *_figures(ranking)]
+
+
+def cells_of(line: Line, ranking: Ranking) -> list[str]:
+    """One line of a ranking, in percent."""
+    if isinstance(line, Reported):
+        return ["–", line.model, NOT_RERUN, "", line.as_printed, "", *[""] * len(_figures(ranking))]
+    figures = [_figure(figure, line) for figure in _figures(ranking)]
+    score = with_interval(line.entry.score, line.interval)
+    number = f"{len(line.entry.scores):,}"
+    return [line.place, line.entry.model, line.entry.data.kind, number, score, against(line.versus_next), *figures]
+
+
+def _figures(ranking: Ranking) -> list[str]:
+    return [figure for figure in FIGURES if any(figure in row.entry.figures for row in ranking.rows)]
+
+
+def _figure(name: str, row: Row) -> str:
+    if name not in row.entry.figures:
+        return ""
+    value = row.entry.figures[name]
+    return with_interval(value, row.intervals[name]) if name in row.intervals else percent(value)
+
+
+def percent(value: float) -> str:
+    """A share in percent with two decimals."""
+    return pages.percent(value, decimals=2)
+
+
+def with_interval(value: float, interval: Interval) -> str:
+    """A share with its interval, in percent."""
+    return f"{percent(value)} [{percent(interval.low)}, {percent(interval.high)}]"
+
+
+def against(versus: Versus | None) -> str:
+    """A comparison in a cell: difference in points with its interval, adjusted p and verdict."""
+    if versus is None:
+        return ""
+    return f"{points(versus.difference)} {points_interval(versus)}, {p_value(versus.p)}, {versus.verdict}"
+
+
+def points(difference: float) -> str:
+    """A difference in percentage points with its sign."""
+    # Adding 0 takes the sign off a zero.
+    return f"{round(100 * difference, 2) + 0:+.2f}"
+
+
+def points_interval(versus: Versus) -> str:
+    """The interval of a difference in percentage points."""
+    return f"[{points(versus.low)}, {points(versus.high)}]"
+
+
+def p_value(p: float) -> str:
+    """A p-value as text."""
+    return f"p ≤ {_SMALLEST_SHOWN:.4f}" if p <= _SMALLEST_SHOWN else f"p = {p:.4f}"
+
+
+# --- what stands around a table ------------------------------------------------------
+
+
+def facts_of(ranking: Ranking) -> list[str]:
+    """How much was asked, what answers without an image reach, and what this ranking can find; a sentence each."""
+    asked = f"{_number(ranking.num_questions, 'question')} about {_number(ranking.num_images, 'image')}"
+    found = [f"{asked} of {_number(ranking.num_datasets, 'dataset')}; figures are in percent. {ABOUT_IMAGES}"]
+    levels = [(ranking.level("chance"), "chance"), (ranking.level("majority"), "majority answer")]
+    if known := [f"{name} {percent(value)}" for value, name in levels if value is not None]:
+        found.append(f"Without an image: {', '.join(known)}.")
+    if (smallest := ranking.smallest_difference()) is not None:
+        found.append(
+            f"The smallest true difference that this ranking finds {100 * POWER:g} times in 100: "
+            f"{percent(smallest.median)} points (median over its pairs; {percent(smallest.least)} to "
+            f"{percent(smallest.most)})."
+        )
+    if ranking.is_intransitive:
+        found.append(
+            "A model ranks below one of a lower score here: another model is better than the first, and not known to "
+            "be better than the second. The pairs show which."
+        )
+    return [*found, STATED]
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def cautions_of(ranking: Ranking, with_paper: bool) -> list[str]:
+    """What a reader must know before the figures."""
+    cautions = [ranking.caution] if ranking.caution else []
+    if with_paper and paper.table1(ranking.group):
+        cautions.append(
+            f"Rows without a rank are the paper's, as {NOT_RERUN}: {paper.source()}. Their intervals are the printed "
+            "half widths. No test compares them with a run."
+        )
+    return cautions
+
+
+def how_to_read() -> list[str]:
+    """What the ranks and numbers mean, in a few sentences."""
+    return [
+        "Every figure is computed from the answers in the submissions, not copied from their tables; whether the "
+        "answers belong to the data is what microbench verify checks.",
+        "Intervals of scores are 95 % intervals by image: all answers about an image are kept together. "
+        f"{ABOUT_IMAGES}",
+        "All pairs of a ranking are compared at once on their common questions, image by image: random signs of the "
+        f"images, largest statistic of all pairs, {NUM_RESAMPLES:,} draws, more where a p-value is near {LEVEL:g}, "
+        f"seed {SEED}; exact for two models. Of rankings of equal models at most {100 * LEVEL:g} % have any pair "
+        "called different, whichever pair is looked at. p-values are adjusted and the differences' intervals simultaneous.",
+        "The verdict (better, worse, tie) is the test's. An interval also allows for images that were not asked about. "
+        "Where few images tell two models apart, it may contain 0 although the verdict is better.",
+        "A rank is one more than the number of models that are better by this test. Models with the same rank (=) are "
+        "not all equal: each is not known to be worse than the same number of others. A tie is no proof of equality.",
+        "A pair's own p does not depend on other submissions. Use it only for a comparison that was planned before the "
+        "scores were seen.",
+        "The smallest difference is the critical value and the normal quantile of the power, added, times the paired "
+        "standard error of a pair; it is at least what a pair without a difference so far would need.",
+    ]
+
+
+# --- pairs ---------------------------------------------------------------------------
+
+
+def matrix_of(ranking: Ranking) -> tuple[list[str], list[list[str]]]:
+    """Make header and cells of a square of all pairs: verdict and difference of a row's model against a column's."""
+    numbers = range(len(ranking.rows))
+    header = ["model", *(str(number + 1) for number in numbers)]
+    rows = [
+        [f"{one + 1} {ranking.rows[one].entry.model}", *(_square_cell(ranking, one, other) for other in numbers)]
+        for one in numbers
+    ]
+    return header, rows
+
+
+def _square_cell(ranking: Ranking, one: int, other: int) -> str:
+    if one == other:
+        return ""
+    versus = ranking.versus(one, other)
+    return f"{versus.verdict} {points(versus.difference)}"
+
+
+PAIRS_HEADER = (
+    "metric",
+    "model",
+    "against",
+    "difference [95 % interval]",
+    "verdict",
+    "adjusted p",
+    "own p",
+    "paired SE",
+    "correlation",
+    "discordant images",
+)
+
+
+def pairs_of(ranking: Ranking) -> list[tuple[str, int, int]]:
+    """All pairs by all metrics: the metric, and the positions of two rows, the higher one first."""
+    pairs = list(itertools.combinations(range(len(ranking.rows)), 2))
+    return [(metric, *pair) for metric in ranking.comparisons for pair in pairs]
+
+
+def pair_cells(ranking: Ranking, metric: str, one: int, other: int) -> list[str]:
+    """One pair under `PAIRS_HEADER`; names are as given."""
+    versus, comparison = ranking.versus(one, other, metric), ranking.comparisons[metric]
+    correlation = comparison.correlation[one, other]
+    return [
+        metric,
+        ranking.rows[one].entry.model,
+        versus.model,
+        f"{points(versus.difference)} {points_interval(versus)}",
+        versus.verdict,
+        _bare_p(versus.p),
+        _bare_p(float(comparison.pair_p[one, other])),
+        percent(float(comparison.standard_error[one, other])),
+        "" if math.isnan(correlation) else f"{correlation:.2f}",
+        f"{comparison.num_discordant[one, other]:,}",
+    ]
+
+
+def _bare_p(p: float) -> str:
+    return p_value(p).removeprefix("p ").removeprefix("= ")
+
+
+def has_pairs_shown(ranking: Ranking) -> bool:
+    """Whether all pairs are few enough for a page."""
+    return 2 <= len(ranking.rows) <= MOST_MODELS_PAIRED

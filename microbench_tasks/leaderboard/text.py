@@ -1,0 +1,49 @@
+"""A leaderboard as a Markdown page. Models' names are written by strangers and are shown as text, never as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from microbench_tasks.leaderboard import tables
+from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
+from microbench_tasks.markdown import markdown_text
+
+# Columns of words; all others are of numbers.
+_LEFT = ("model", "data")
+
+
+def as_markdown(found: Leaderboard, *, with_paper: bool) -> str:
+    """Write the leaderboard as a Markdown page."""
+    parts = [f"# {tables.TITLE}"]
+    for ranking in found.rankings:
+        parts += _section(ranking, with_paper)
+    if found.notes:
+        parts.append("## Notes\n\n" + _listed(map(markdown_text, found.notes)))
+    parts.append("## How to read this\n\n" + _listed(tables.how_to_read()))
+    return "\n\n".join(parts) + "\n"
+
+
+def _section(ranking: Ranking, with_paper: bool) -> list[str]:
+    parts = [f"## {tables.title_of(ranking)}"]
+    parts += [f"**{caution}**" for caution in tables.cautions_of(ranking, with_paper)]
+    parts.append(" ".join(tables.facts_of(ranking)))
+    rows = [tables.cells_of(line, ranking) for line in tables.lines_of(ranking, with_paper)]
+    parts.append(_table(tables.header_of(ranking), rows))
+    if tables.has_pairs_shown(ranking):
+        parts.append(f"All pairs by {ranking.metric}, the model of a row against that of a column, in points:")
+        parts.append(_table(*tables.matrix_of(ranking)))
+    if ranking.absent:
+        reasons = (f"{markdown_text(model)}: {why}" for model, why in ranking.absent.items())
+        parts.append("Not in this ranking:\n\n" + _listed(reasons))
+    return parts
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    name = header.index("model")
+    shown = [[*cells[:name], markdown_text(cells[name]), *cells[name + 1 :]] for cells in rows]
+    marks = ["---" if column in _LEFT else "---:" for column in header]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, marks, *shown))
+
+
+def _listed(texts: Iterable[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts)

@@ -1,0 +1,65 @@
+"""Intervals for new datasets: each dataset is one cluster, instead of each image.
+
+Most coarse questions have one right answer for a whole dataset, so that a model is right or wrong on all of it.
+Whoever asks how a model does on a dataset that is not in the benchmark needs these intervals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from microbench_tasks import catalog, item_intervals
+from microbench_tasks.item_intervals import dataset_of
+from microbench_tasks.metrics.intervals import Interval
+from microbench_tasks.rescoring import Rescored
+
+Items = Sequence[Mapping[str, Any]]
+
+
+def intervals(rescored: Rescored) -> dict[str, dict[str, float]]:
+    """Compute ``acc_dataset_ci_*``, ``acc_macro_dataset_ci_*``, ``acc_all_dataset_ci_*`` and ``grit_dataset_ci_*``.
+
+    Returns:
+        Of each task and group, the two ends of each interval that it has. There is none over a single dataset.
+    """
+    return {name: found for name in rescored.scores if (found := _ends(_intervals(rescored, name)))}
+
+
+def without_intervals(rescored: Rescored) -> list[str]:
+    """List the tasks and groups that ask about a single dataset and so have no interval for new ones."""
+    return [name for name in rescored.scores if not _intervals(rescored, name)]
+
+
+def _intervals(rescored: Rescored, name: str) -> dict[str, Interval]:
+    tasks = catalog.tasks_named([name])
+    answers = [_items(rescored, task, "acc") for task in tasks if catalog.ALL_TASKS[task].subject != "boxes"]
+    everything = [item for task in answers for item in task]
+    counted = [item for item in everything if item["in_total"]] if name in catalog.GROUPS else everything
+    boxes = [item for task in tasks for item in _items(rescored, task, "grit")]
+    found = {}
+    if _has_several(counted):
+        found["acc"] = item_intervals.accuracy_interval(counted, dataset_of)
+    if "acc_macro" in rescored.scores[name] and _has_several(everything):
+        found["acc_macro"] = item_intervals.macro_interval(answers, dataset_of)
+    if "acc_all" in rescored.scores[name] and _has_several(everything):
+        found["acc_all"] = item_intervals.accuracy_interval(everything, dataset_of)
+    if _has_several(boxes):
+        found["grit"] = item_intervals.score_interval(boxes, dataset_of)
+    return found
+
+
+def _items(rescored: Rescored, task: str, metric: str) -> Items:
+    return [sample.items[metric] for sample in rescored.samples[task] if metric in sample.items]
+
+
+def _has_several(items: Items) -> bool:
+    return len({dataset_of(item) for item in items}) > 1
+
+
+def _ends(found: Mapping[str, Interval]) -> dict[str, float]:
+    return {
+        f"{metric}_dataset_ci_{end}": value
+        for metric, interval in found.items()
+        for end, value in (("low", interval.low), ("high", interval.high))
+    }

@@ -1,0 +1,66 @@
+"""Guard models while they answer, and keep their answers as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from microbench_tasks.patches.ours import is_scored_by_us
+from microbench_tasks.patches.patch import bind
+
+
+def guard_model(original: Callable) -> Callable:
+    """Guard the model while it answers our tasks; see `microbench_tasks.model_guard`."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from lmms_eval import evaluator
+
+        from microbench_tasks import model_guard
+
+        call = bind(original, args, kwargs).arguments
+        if not any(is_scored_by_us(output.task) for output in evaluator.get_task_list(call["task_dict"])):
+            return original(*args, **kwargs)
+        with model_guard.guarding(call["lm"], call.get("response_cache")) as session:
+            results = original(*args, **kwargs)
+            if results is not None and session is not None:
+                results[model_guard.RESULTS_KEY] = session.record()
+            return results
+
+    return evaluate
+
+
+def part_redefined(original: Callable) -> Callable:
+    """Keep the cached answers to redefined tasks apart from those to our own."""
+
+    def create(cls: type, *args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import provenance
+
+        provenance.mark_redefined(bind(original, (cls, *args), kwargs).arguments["task_dict"] or {})
+        return original(cls, *args, **kwargs)
+
+    return create
+
+
+def recover_answers(original: Callable) -> Callable:
+    """Let a response cache contain the answers that killed runs left."""
+
+    def create(cls: type, *args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import resuming
+
+        cache = original(cls, *args, **kwargs)
+        resuming.recover(cache, Path(cache._cache_root))
+        return cache
+
+    return create
+
+
+def store_as_they_come(original: Callable) -> Callable:
+    """Store answers in pieces instead of after the last one."""
+
+    def execute(self: Any, lm: Any, reqtype: str, requests: Any) -> Any:
+        from microbench_tasks import resuming
+
+        return resuming.execute_in_pieces(original, self, lm, reqtype, requests)
+
+    return execute

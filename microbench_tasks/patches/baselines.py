@@ -1,0 +1,46 @@
+"""Compare tasks and groups of ours with ``--baseline``; see `microbench_tasks.baseline`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def compare_our_tasks(original: Callable) -> Callable:
+    """Compare tasks and groups of ours by the clustered paired test, which leaves the harness nothing to compare."""
+
+    def load_baseline(baseline_arg: str, task_name: str, *args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import baseline, catalog
+
+        if not catalog.tasks_named([task_name]):
+            return original(baseline_arg, task_name, *args, **kwargs)
+        baseline.compare(baseline_arg, task_name)
+        return {}, None
+
+    return load_baseline
+
+
+def keep_results(original: Callable) -> Callable:
+    """Keep the results of the last run for its comparison with ``--baseline``, which the harness makes afterwards."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import baseline
+
+        # A run in the same process does not need the samples of the one before.
+        baseline.finish(None)
+        results = original(*args, **kwargs)
+        baseline.finish(results)
+        return results
+
+    return evaluate
+
+
+def show_in_table(original: Callable) -> Callable:
+    """Let the table show a comparison in the row of its metric alone, with the difference that was found."""
+
+    def make_table(result_dict: Any, column: str = "results", *args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import baseline
+
+        return original(baseline.in_table(result_dict, column), column, *args, **kwargs)
+
+    return make_table

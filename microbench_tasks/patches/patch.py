@@ -1,0 +1,124 @@
+"""A change to the harness's insides, and how one is installed without regard to the others."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from loguru import logger
+
+from microbench_tasks.patches.targets import Finding, Fit, Target
+
+Wrap = Callable[[Callable], Callable]
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Replace ``target`` with ``wrap(target)``; the wrapper also relies on ``uses``, which stay as they are."""
+
+    target: Target
+    wrap: Wrap | None
+    uses: tuple[Target, ...] = ()
+
+    def findings(self, *, import_all: bool = False) -> Iterator[tuple[Target, Finding]]:
+        for target in (self.target, *self.uses):
+            yield target, target.examine(import_all=import_all)
+
+
+@dataclass(frozen=True)
+class Patch:
+    """Describe one change to the harness.
+
+    Attributes:
+        name: unique, in a few words.
+        ways: replacements of which one is enough; the first that fits is installed.
+        why: what the harness does without the patch.
+        lost: what a run lacks without the patch, as a sentence for users.
+        since: the first version of lmms-eval with which it was tried.
+        upstream: address of an issue of the harness about the same need.
+        elsewhere: module that makes the change by itself; `Installer` leaves such a patch alone.
+    """
+
+    name: str
+    ways: tuple[Replacement, ...]
+    why: str
+    lost: str
+    since: str = "0.7.3"
+    upstream: str = ""
+    elsewhere: str = ""
+
+
+class Installer:
+    """Install patches one by one, each once; those of modules that are being imported follow later.
+
+    A function that a patch replaced installs first what is still outstanding, since the harness says nowhere that its
+    evaluator has been imported.
+    """
+
+    def __init__(self, patches: Iterable[Patch]) -> None:
+        self._outstanding = [patch for patch in patches if not patch.elsewhere]
+        self.installed: list[str] = []
+
+    def install(self) -> None:
+        """Install what fits; warn once of all that does not. Never raises: the harness's own runs must go on."""
+        outstanding, self._outstanding = self._outstanding, []
+        lost = []
+        for patch in outstanding:
+            try:
+                problems = self._install(patch)
+            # The harness may fail in any way while it is looked at.
+            except Exception as error:
+                problems = f"{type(error).__name__}: {error}"
+            if problems:
+                lost.append(f"{patch.name} ({problems}): {patch.lost}")
+        if lost:
+            logger.warning(
+                f"Micro-Bench: lmms-eval {harness_version()} differs from the versions that were tried. "
+                "Its tasks run, but without:\n- " + "\n- ".join(lost)
+            )
+
+    def _install(self, patch: Patch) -> str:
+        """Install one patch, or keep it for later; return what is wrong with the harness, if anything."""
+        problems = []
+        for way in patch.ways:
+            findings = dict(way.findings())
+            if any(finding.fit is Fit.NOT_IMPORTED for finding in findings.values()):
+                self._outstanding.append(patch)
+                return ""
+            wrong = [f"{target.path} {found.detail}" for target, found in findings.items() if found.fit is not Fit.OK]
+            if not wrong:
+                way.target.replace(functools.partial(self._wrap, way.wrap))
+                self.installed.append(patch.name)
+                return ""
+            problems += wrong
+        return "; ".join(problems)
+
+    def _wrap(self, wrap: Wrap, original: Callable) -> Callable:
+        wrapped = wrap(original)
+
+        @functools.wraps(original)
+        def replaced(*args: Any, **kwargs: Any) -> Any:
+            if self._outstanding:
+                self.install()
+            return wrapped(*args, **kwargs)
+
+        return replaced
+
+
+def bind(function: Callable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+    """Return a call's arguments by name, defaults included."""
+    call = inspect.signature(function).bind(*args, **kwargs)
+    call.apply_defaults()
+    return call
+
+
+def harness_version() -> str:
+    """Return the version of the installed lmms-eval."""
+    try:
+        return version("lmms-eval")
+    except PackageNotFoundError:
+        return "of an unknown version"

@@ -1,0 +1,108 @@
+"""Find functions of the harness by name and compare their parameters with those that a patch relies on."""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+# Modules that are never imported for a patch. The evaluator imports the models, and with them the entry point that
+# installs the patches, before it defines anything.
+_NOT_IMPORTED_BY_US = frozenset({"lmms_eval.evaluator", "lmms_eval.__main__"})
+
+
+class Fit(enum.Enum):
+    """Tell whether a target is as the patch expects it."""
+
+    OK = "ok"
+    MISSING = "missing"
+    OTHER_SIGNATURE = "other signature"
+    NOT_IMPORTED = "not imported yet"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Record how a target fits; ``detail`` says what is missing, in words."""
+
+    fit: Fit
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Name a function, method, property or table of the harness.
+
+    Attributes:
+        path: ``package.module:name`` or ``package.module:Class.name``.
+        parameters: names that its signature must contain.
+    """
+
+    path: str
+    parameters: tuple[str, ...] = field(default=())
+
+    def examine(self, *, import_all: bool = False) -> Finding:
+        """Compare the target with the installed harness; ``import_all`` also imports what patches wait for."""
+        try:
+            owner, name = self._owner(import_all=import_all)
+            value = inspect.getattr_static(owner, name)
+        except _NotImported:
+            return Finding(Fit.NOT_IMPORTED)
+        except ImportError as error:
+            return Finding(Fit.MISSING, f"{type(error).__name__}: {error}")
+        except AttributeError:
+            return Finding(Fit.MISSING, f"no {self.path.partition(':')[2]} in {self._module}")
+        known = _parameters(value) if self.parameters else set()
+        missing = sorted(set(self.parameters) - known)
+        return Finding(Fit.OTHER_SIGNATURE, f"takes no {', '.join(missing)}") if missing else Finding(Fit.OK)
+
+    def replace(self, wrap: Callable[[Callable], Callable]) -> None:
+        """Put ``wrap(original)`` in the place of the target, and wherever the harness imported it to by name."""
+        owner, name = self._owner(import_all=False)
+        original = inspect.getattr_static(owner, name)
+        if isinstance(original, property):
+            setattr(owner, name, property(wrap(original.fget)))
+        elif isinstance(original, (classmethod, staticmethod)):
+            setattr(owner, name, type(original)(wrap(original.__func__)))
+        else:
+            wrapped = wrap(original)
+            setattr(owner, name, wrapped)
+            for module in _importers(original, name) if isinstance(owner, ModuleType) else ():
+                setattr(module, name, wrapped)
+
+    @property
+    def _module(self) -> str:
+        return self.path.partition(":")[0]
+
+    def _owner(self, *, import_all: bool) -> tuple[Any, str]:
+        if self._module in _NOT_IMPORTED_BY_US and not import_all:
+            owner: Any = sys.modules.get(self._module)
+            if owner is None or getattr(owner.__spec__, "_initializing", False):
+                raise _NotImported
+        else:
+            owner = importlib.import_module(self._module)
+        *outer, name = self.path.partition(":")[2].split(".")
+        for part in outer:
+            owner = getattr(owner, part)
+        return owner, name
+
+
+class _NotImported(Exception):
+    """Report a module that the harness has not finished to import."""
+
+
+def _parameters(value: Any) -> set[str]:
+    function = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+    try:
+        return set(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return set()
+
+
+def _importers(original: Callable, name: str) -> list[ModuleType]:
+    loaded = [module for path, module in list(sys.modules.items()) if path.partition(".")[0] == "lmms_eval"]
+    return [module for module in loaded if vars(module).get(name) is original]

@@ -1,0 +1,206 @@
+"""Several answers to each question (``--repeats N``): keep all, score each, and combine their items.
+
+The harness asks a request N times, but its default filter keeps the first response only. The tasks' own filter
+(`keep_all_responses`) hands all of them to the scoring.
+
+The items of a question with several answers are those of its first answer, with two changes: each score is the mean
+over all answers, and ``answers`` lists what each answer was read as and scored.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import math
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from loguru import logger
+
+from microbench_tasks.parsing.contents import text_of
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
+
+Item = Mapping[str, Any]
+Items = dict[str, Any]
+
+# What an item says of one answer, by metric.
+_OF_ANSWER: Mapping[str, tuple[str, ...]] = {
+    "acc": ("score", "predicted", "probabilities"),
+    "acc_strict": ("score", "predicted", "rule"),
+    "unparsed": ("kind",),
+    "unparsed_by_kind": ("kind",),
+    "failed": ("failed", "taken_off"),
+    "grit": ("score", "num_predicted"),
+    "boxes_unparsed": ("kind",),
+    "boxes_truncated": ("kind",),
+    "boxes_degenerate": ("count",),
+    "boxes_duplicate": ("count",),
+    "boxes_dropped": ("count",),
+}
+# The fields that hold a score; the harness reads those of the main metrics by their names.
+_SCORES = ("score", "acc", "grit")
+
+
+# --- requests ------------------------------------------------------------------------
+
+
+def rounds(keys: Sequence[Hashable | None]) -> list[list[int]]:
+    """Return the places of keys in rounds: each key is once in a round, however often it occurs; None is in the first.
+
+    >>> rounds(["a", "a", "b", None, None])
+    [[0, 2, 3, 4], [1]]
+    """
+    found: list[list[int]] = []
+    for place, number in enumerate(_turns(keys)):
+        if number == len(found):
+            found.append([])
+        found[number].append(place)
+    return found
+
+
+def numbered(requests: Sequence[Instance]) -> list[Instance]:
+    """Return requests of which each has an index of its own among those for the same document.
+
+    The harness repeats one object, and its response cache keeps one answer for each index: from the second run on, all
+    answers to a question would be one.
+    """
+    keys = map(question_of, requests)
+    return [_with_index(request, number) for request, number in zip(requests, _turns(keys), strict=True)]
+
+
+def question_of(request: Instance) -> Hashable:
+    """Return what tells a request from those for other documents, and from those that only even out processes."""
+    return request.task_name, request.doc_id, "__padding_only__" in request.metadata
+
+
+def _turns(keys: Iterable[Hashable | None]) -> Iterator[int]:
+    """Yield how often each key has occurred before; 0 for None."""
+    occurred: collections.Counter[Hashable] = collections.Counter()
+    for key in keys:
+        yield occurred[key]
+        occurred[key] += key is not None
+
+
+def _with_index(request: Instance, index: int) -> Instance:
+    if request.idx == index:
+        return request
+    copied = copy.copy(request)
+    copied.idx = index
+    return copied
+
+
+# --- responses -----------------------------------------------------------------------
+
+
+class _KeepAll:
+    """A filter of the harness."""
+
+    def apply(self, resps: Iterable[Sequence[Any]], docs: Any) -> list[Any]:
+        """Return the response of each request, or the list of its responses where requests were repeated."""
+        found = list(resps)
+        most = max(map(len, found), default=1)
+        # A run that stops early has less for some; what never came is empty, as with the harness's own filter.
+        padded = [[*responses, *[""] * (max(most, 1) - len(responses))] for responses in found]
+        return padded if most > 1 else [responses[0] for responses in padded]
+
+
+def keep_all_responses() -> _KeepAll:
+    """Make the filter that the tasks' YAML names."""
+    return _KeepAll()
+
+
+def all_responses(results: Sequence[Any]) -> list[str]:
+    """Return the responses to a document as texts, at least one.
+
+    Args:
+        results: what the harness passes to the scoring: a response, or the list of several, in a list of one.
+
+    >>> all_responses(["A"]), all_responses([["A", "B"]]), all_responses([])
+    (['A'], ['A', 'B'], [''])
+    """
+    found = results[0] if results else ""
+    is_repeated = isinstance(found, list) and len(found) > 1 and all(isinstance(entry, str) for entry in found)
+    return [text_of(entry) for entry in (found if is_repeated else [found])]
+
+
+# --- items ---------------------------------------------------------------------------
+
+
+def combined(answers: Sequence[Items], responses: Sequence[str]) -> Items:
+    """Combine the items of all answers to one question; those of a single answer stay as they are.
+
+    Adds an item for the metric ``repeats`` (of boxes: ``boxes_repeats``): ``scores``, ``num_distinct`` (how many
+    of the responses differ), ``image`` and, of questions, ``in_total``.
+    """
+    if len(answers) == 1:
+        return answers[0]
+    first = answers[0]
+    found = {
+        metric: _combined_item(metric, [items[metric] for items in answers]) for metric in first if metric != "score"
+    }
+    scores = [items["score"] for items in answers]
+    main = first.get("acc") or first["grit"]
+    spread = {
+        "scores": scores,
+        "num_distinct": len(set(responses)),
+        **{name: main[name] for name in ("image", "in_total") if name in main},
+    }
+    return found | {"repeats" if "acc" in first else "boxes_repeats": spread, "score": _mean(scores)}
+
+
+def _combined_item(metric: str, items: Sequence[Item]) -> Items:
+    scores = {name: _mean([item[name] for item in items]) for name in _SCORES if name in items[0]}
+    fields = _OF_ANSWER.get(metric, ())
+    answers = [{name: item[name] for name in fields} for item in items]
+    return {**items[0], **scores, **({"answers": answers} if fields else {})}
+
+
+def each_answer(items: Iterable[Item]) -> list[Item]:
+    """Return an item for each answer; an item of a single answer is its own.
+
+    >>> each_answer([{"kind": "parsed"}, {"kind": "parsed", "answers": [{"kind": "parsed"}, {"kind": "refused"}]}])
+    [{'kind': 'parsed'}, {'kind': 'parsed'}, {'kind': 'refused'}]
+    """
+    return [answer for item in items for answer in _answers(item)]
+
+
+def _answers(item: Item) -> list[Item]:
+    if "answers" not in item:
+        return [item]
+    shared = {name: value for name, value in item.items() if name != "answers"}
+    return [shared | answer for answer in item["answers"]]
+
+
+def num_answers(items: Items) -> int:
+    """Return how many answers the items of one question are about."""
+    main = items.get("acc") or items["grit"]
+    return len(main.get("answers", [main]))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+# --- decoding ------------------------------------------------------------------------
+
+
+def warn_of_greedy(tasks: Mapping[str, Any]) -> None:
+    """Warn of tasks that are asked several times although decoding draws nothing at random.
+
+    Args:
+        tasks: by name, the harness's task objects as they will run.
+    """
+    from lmms_eval.caching.response_cache import is_deterministic
+
+    greedy: dict[int, list[str]] = {}
+    for name, task in tasks.items():
+        if task.config.repeats > 1 and is_deterministic("generate_until", task.config.generation_kwargs):
+            greedy.setdefault(task.config.repeats, []).append(name)
+    for number, names in greedy.items():
+        logger.warning(
+            f"--repeats {number}: {', '.join(names)} will be answered without sampling (temperature 0), so that all "
+            f"{number} answers to a question are alike and only cost time. "
+            "Sample with --gen_kwargs temperature=0.7,do_sample=true, or leave --repeats out."
+        )
