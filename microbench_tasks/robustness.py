@@ -12,7 +12,7 @@ import numpy as np
 
 from microbench_tasks import catalog
 from microbench_tasks.answers import LETTERS
-from microbench_tasks.metrics.intervals import ABOUT_IMAGES, CONFIDENCE_LEVEL, difference_interval
+from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL, difference_interval
 from microbench_tasks.metrics.paired import compare_pair
 from microbench_tasks.metrics.permutation import (
     NUM_PERMUTATIONS,
@@ -58,6 +58,8 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
     ``*_null`` is the mean of a figure by chance alone, ``*_p`` the chance of one at least as large, and
     ``*_p_adjusted`` that p-value adjusted for all rows of the table that have one (Holm).
     `microbench_tasks.metrics.permutation` has the tests.
+
+    Of several answers to a question (``--repeats``), scores are their means, and ``same_option`` is about the first.
 
     Args:
         items: of each task the items of each of its documents, in the documents' order.
@@ -217,7 +219,7 @@ def notes(found: Mapping[str, Any]) -> list[str]:
     if num_compared:
         lines += [
             f"difference: in acc, with intervals that hold for all {num_compared} variants at once "
-            f"({found['settings']['confidence_level']:.0%}). {ABOUT_IMAGES}",
+            f"({found['settings']['confidence_level']:.0%}).",
             "same option: the same option is read as in microbench_coarse. By chance: if the letter read did not "
             "depend on the question.",
         ]
