@@ -1,18 +1,28 @@
-"""What the order of the options and the wording of the instruction do to one run's answers."""
+"""Prompt sensitivity: compare a run's answers to variants of the coarse questions with each other."""
 
 from __future__ import annotations
 
 import collections
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from microbench_tasks import catalog
-from microbench_tasks.aggregations import bootstrap_settings
 from microbench_tasks.answers import LETTERS
-from microbench_tasks.metrics.bootstrap import bootstrap_interval
+from microbench_tasks.metrics.intervals import ABOUT_IMAGES, CONFIDENCE_LEVEL, difference_interval
+from microbench_tasks.metrics.paired import compare_pair
+from microbench_tasks.metrics.permutation import (
+    NUM_PERMUTATIONS,
+    SEED,
+    PermutationTest,
+    agreement_test,
+    holm,
+    recall_std_test,
+    spread_test,
+)
 
 # A question: dataset and image, kind, and which of several equal ones.
 Key = tuple[str, str, int]
@@ -20,23 +30,62 @@ Key = tuple[str, str, int]
 Items = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Way:
+    """The questions of one way of asking, a column for each of their properties.
+
+    Attributes:
+        rows: of each question its row.
+        scores, strict_scores: by the paper's rule and by the strict one.
+        letters: of the right options.
+        answers: texts of the options that the strict rule reads, None without an answer.
+        options: their texts.
+        strata: kind and number of options. Letters may be permuted among questions of one stratum.
+    """
+
+    rows: dict[Key, int]
+    scores: list[float]
+    strict_scores: list[float]
+    letters: list[str]
+    answers: list[str | None]
+    options: list[Sequence[str]]
+    strata: list[tuple[str, int]]
+
+
 def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
-    """Variants of a run against each other and against the paper's way of asking.
+    """Compare variants of a run with each other and with the paper's way of asking.
+
+    ``*_null`` is what a figure would be by chance alone, ``*_p`` the chance of one at least as far from it, and ``*_p_adjusted``
+    that p-value adjusted for all rows of the table that have one (Holm). `microbench_tasks.metrics.permutation` has the tests.
 
     Args:
         items: of each task the items of each of its documents, in the documents' order.
 
     Returns:
-        Empty without a variant. Else ``ways``: of each variant, and first of ``microbench_coarse``
-        (those of its tasks that are there), ``n``, ``acc``, ``acc_strict``, ``recall`` (of each letter that is
-        right anywhere, the share of those questions in which the strict rule reads it) and its standard
-        deviation over the letters, ``recall_std`` (from 0 to 0.5: a model that favours a position has a
-        high recall there and a low one elsewhere; a letter that is right nowhere is in neither). A variant compared with ``microbench_coarse`` also has, over the ``n_paired``
-        questions that both asked, ``difference`` (in ``acc``) with its 95 % interval
-        (``difference_ci_low``, ``difference_ci_high``; images resampled) and ``same_option``: the
-        share of them in which the strict rule reads the same option, wherever it stands; no answer
-        is never the same, and ``n_paired`` alone if there is no such question. ``spread``: the largest less the smallest ``acc`` over the ``n_common``
-        questions that were asked in every way; None if there are none, or a single way.
+        Empty without a variant. Else:
+
+        ``ways``: of each variant, and first of ``microbench_coarse`` (those of its tasks that are there), ``n``, ``acc``,
+        ``acc_strict``, ``recall`` (of each letter that is right anywhere, the share of those questions in which the strict rule
+        reads it) and its standard deviation over the letters, ``recall_std``, from 0 to 0.5. A model that favors a position has
+        a high recall there and a low one elsewhere; a letter that is right nowhere is in neither.
+        ``recall_std_null`` and its p: letters permuted among questions of one kind and number of options.
+
+        A variant compared with ``microbench_coarse`` also has, over the ``n_paired`` questions about ``n_images`` images that both asked:
+
+        - ``difference`` in ``acc``, with its 95 % interval (``difference_ci_low``, ``_high``, clustered by image), the interval
+          that holds for all variants at once (``difference_simultaneous_ci_low``, ``_high``), and ``difference_p`` of the paired
+          sign-flip test by image;
+        - ``same_option``: the share in which the strict rule reads the same option, wherever it stands; no answer is never the
+          same. ``same_option_null`` and its p: the letters read in the variant permuted among questions of one kind and number
+          of options, so that a model that favors a position but does not read the question has the null value.
+
+        ``n_paired`` alone if there is no such question.
+
+        ``spread``: the largest less the smallest ``acc`` over the ``n_common`` questions that were asked in every way, with
+        ``spread_null`` and ``spread_p`` (ways permuted within images); None if there are none, or a single way.
+
+        ``settings``: ``num_permutations``, ``seed``, ``confidence_level``, and ``num_compared``, the variants that
+        simultaneous intervals hold for.
 
     Source of ``recall_std``: RStd in Zheng et al., "Large Language Models Are Not Robust Multiple Choice
     Selectors", ICLR 2024 (arXiv 2309.03882).
@@ -45,82 +94,192 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
     if not variants:
         return {}
     coarse = [task for task in catalog.tasks_named([catalog.COARSE_GROUP]) if task in items]
-    asked = ({catalog.COARSE_GROUP: _by_question(item for task in coarse for item in items[task])} if coarse else {}) | {name: _by_question(items[name]) for name in variants}
-    ways = {name: _alone(list(found.values())) for name, found in asked.items()}
-    for name in variants if coarse else ():
-        ways[name] |= _compared(asked[name], asked[catalog.COARSE_GROUP])
-    common = set.intersection(*(set(found) for found in asked.values()))
-    accuracies = [_mean([found[key]["acc"]["score"] for key in common]) for found in asked.values()]
-    return {"ways": ways, "spread": max(accuracies) - min(accuracies) if common and len(ways) > 1 else None, "n_common": len(common)}
+    asked = {name: _way(items[name]) for name in variants}
+    if coarse:
+        asked = {catalog.COARSE_GROUP: _way(item for task in coarse for item in items[task])} | asked
+    ways = {name: _alone(way) for name, way in asked.items()}
+    _adjust(ways, "recall_std")
+    original = asked[catalog.COARSE_GROUP] if coarse else None
+    common = {name: [key for key in asked[name].rows if key in original.rows] for name in variants} if original else {}
+    num_compared = sum(map(bool, common.values()))
+    for name, questions in common.items():
+        ways[name] |= _compared(asked[name], original, questions, num_compared)
+    for figure in ("difference", "same_option"):
+        _adjust(ways, figure)
+    settings = {
+        "num_permutations": NUM_PERMUTATIONS,
+        "seed": SEED,
+        "confidence_level": CONFIDENCE_LEVEL,
+        "num_compared": num_compared,
+    }
+    return {"ways": ways} | _spread(list(asked.values())) | {"settings": settings}
 
 
-def as_text(found: Mapping[str, Any], render: Callable[[list[str], list[list[str]]], str]) -> str:
-    """A report for reading; ``render`` makes a table of a header and rows of texts."""
-    compared = any("difference" in way for way in found["ways"].values())
-    header = ["asked as", "n", "acc", "acc_strict", "recall_std", *(["pairs", "difference", "same option"] if compared else [])]
-    rows = [[name, str(way["n"]), *(_shown(way[figure]) for figure in ("acc", "acc_strict", "recall_std")), *(_shown_comparison(way) if compared else [])] for name, way in found["ways"].items()]
-    table = render(header, rows)
-    if len(rows) == 1:
-        return table
-    spread = "no question was asked in every way" if found["spread"] is None else f"{found['spread']:.4f} over the {found['n_common']} questions asked in every way"
-    return f"{table}\nspread of acc: {spread}"
-
-
-def _by_question(items: Iterable[Items]) -> dict[Key, Items]:
+def _way(items: Iterable[Items]) -> _Way:
     turns: collections.Counter[tuple[str, str]] = collections.Counter()
-    found = {}
+    found = _Way({}, [], [], [], [], [], [])
     for item in items:
-        question = (item["acc"]["image"], item["acc"]["kind"])
-        found[*question, turns[question]] = item
+        acc, strict = item["acc"], item["acc_strict"]
+        question, options, letter = (acc["image"], acc["kind"]), acc["options"], strict["predicted"]
+        found.rows[*question, turns[question]] = len(found.scores)
         turns[question] += 1
+        found.scores.append(acc["score"])
+        found.strict_scores.append(strict["score"])
+        found.letters.append(acc["gold"])
+        found.answers.append(None if letter is None else options[LETTERS.index(letter)])
+        found.options.append(options)
+        found.strata.append((acc["kind"], len(options)))
     return found
 
 
-def _alone(items: Sequence[Items]) -> dict[str, Any]:
+def _alone(way: _Way) -> dict[str, Any]:
     hits: dict[str, list[float]] = collections.defaultdict(list)
-    for item in items:
-        hits[item["acc"]["gold"]].append(item["acc_strict"]["score"])
-    recall = {letter: _mean(hits[letter]) for letter in sorted(hits)}
+    for letter, score in zip(way.letters, way.strict_scores):
+        hits[letter].append(score)
     return {
-        "n": len(items),
-        "acc": _mean([item["acc"]["score"] for item in items]),
-        "acc_strict": _mean([item["acc_strict"]["score"] for item in items]),
-        "recall": recall,
-        "recall_std": float(np.std(list(recall.values()))),
-    }
+        "n": len(way.scores),
+        "acc": _mean(way.scores),
+        "acc_strict": _mean(way.strict_scores),
+        "recall": {letter: _mean(hits[letter]) for letter in sorted(hits)},
+    } | _tested("recall_std", recall_std_test(way.strict_scores, _codes(way.letters), _codes(way.strata)))
 
 
-def _compared(variant: Mapping[Key, Items], coarse: Mapping[Key, Items]) -> dict[str, Any]:
-    pairs = [(key[0], item, coarse[key]) for key, item in variant.items() if key in coarse]
-    if not pairs:
+def _compared(variant: _Way, original: _Way, common: Sequence[Key], num_compared: int) -> dict[str, Any]:
+    """Compare a variant with the original on the questions that both asked."""
+    if not common:
         return {"n_paired": 0}
-    differences = [item["acc"]["score"] - other["acc"]["score"] for _, item, other in pairs]
-    images = np.unique([image for image, _, _ in pairs], return_inverse=True)[1]
-    interval = bootstrap_interval(differences, clusters=images, **bootstrap_settings())
-    same = [_option(item) is not None and _option(item) == _option(other) for _, item, other in pairs]
-    return {
-        "n_paired": len(pairs),
-        "difference": _mean(differences),
-        "difference_ci_low": interval.low,
-        "difference_ci_high": interval.high,
-        "same_option": _mean(same),
+    here, there = ([way.rows[key] for key in common] for way in (variant, original))
+    scores, others = np.array(variant.scores)[here], np.array(original.scores)[there]
+    images = _codes([key[0] for key in common])
+    paired = compare_pair(scores, others, images)
+    # Bonferroni's: as variants share the original answers, the chance that any leaves out the truth is a little less.
+    simultaneous = 1 - (1 - CONFIDENCE_LEVEL) / num_compared
+    figures: dict[str, Any] = {
+        "n_paired": len(common),
+        "n_images": paired.num_clusters,
+        "difference": paired.difference,
     }
+    for name, level in (("difference_ci", CONFIDENCE_LEVEL), ("difference_simultaneous_ci", simultaneous)):
+        interval = difference_interval(scores - others, images, confidence_level=level)
+        figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
+    # Where in the variant's options the answers to original and variant stand; of equal texts the first stands for all.
+    options = [variant.options[row] for row in here]
+    places = (
+        np.array([-1 if text is None else offered.index(text) for text, offered in zip(answers, options)])
+        for answers in ([original.answers[row] for row in there], [variant.answers[row] for row in here])
+    )
+    same = agreement_test(*places, _codes([variant.strata[row] for row in here]))
+    return figures | {"difference_p": paired.p} | _tested("same_option", same)
 
 
-def _option(item: Items) -> str | None:
-    letter = item["acc_strict"]["predicted"]
-    return None if letter is None else item["acc"]["options"][LETTERS.index(letter)]
+def _spread(asked: Sequence[_Way]) -> dict[str, Any]:
+    common = sorted(set.intersection(*(set(way.rows) for way in asked)))
+    if not common or len(asked) == 1:
+        return {"spread": None, "n_common": len(common)}
+    scores = [np.array(way.scores)[[way.rows[key] for key in common]] for way in asked]
+    return _tested("spread", spread_test(scores, _codes([key[0] for key in common]))) | {"n_common": len(common)}
+
+
+def _tested(name: str, test: PermutationTest) -> dict[str, float]:
+    return {name: test.observed, f"{name}_null": test.expected, f"{name}_p": test.p}
+
+
+def _adjust(ways: Mapping[str, dict[str, Any]], figure: str) -> None:
+    """Add the p-values of a figure adjusted for all ways that have one."""
+    having = [way for way in ways.values() if f"{figure}_p" in way]
+    for way, p in zip(having, holm([way[f"{figure}_p"] for way in having])):
+        way[f"{figure}_p_adjusted"] = float(p)
+
+
+def _codes(labels: Sequence[Any]) -> np.ndarray:
+    """Whole numbers in place of labels, in the labels' order."""
+    numbers = {label: number for number, label in enumerate(sorted(set(labels)))}
+    return np.array([numbers[label] for label in labels])
 
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else math.nan
 
 
+# --- for reading ---------------------------------------------------------------------
+
+
+def notes(found: Mapping[str, Any]) -> list[str]:
+    """Explain the columns of `alone_rows` and `compared_rows`, a sentence or two each."""
+    lines = [
+        "recall_std: unevenness of recall over letters. By chance: if being right did not depend on the letter.",
+        "p: chance of a figure this far from chance, adjusted for all rows of its table (Holm).",
+    ]
+    num_compared = found["settings"]["num_compared"]
+    if num_compared:
+        lines += [
+            f"difference: in acc, with intervals that hold for all {num_compared} variants at once "
+            f"({found['settings']['confidence_level']:.0%}). {ABOUT_IMAGES}",
+            "same option: the same option is read as in microbench_coarse. By chance: if the letter read did not depend "
+            "on the question.",
+        ]
+    return lines
+
+
+def alone_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of each way by itself, as texts."""
+    header = ["asked as", "n", "acc", "acc_strict", "recall_std", "by chance", "p"]
+    figures = ("acc", "acc_strict", "recall_std", "recall_std_null")
+    rows = [
+        [name, str(way["n"]), *(_shown(way[figure]) for figure in figures), p_shown(way["recall_std_p_adjusted"])]
+        for name, way in found["ways"].items()
+    ]
+    return header, rows
+
+
+def compared_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the table of variants against the original, as texts; no row if nothing is compared."""
+    header = ["variant", "pairs", "images", "difference in acc", "p", "same option", "by chance", "p"]
+    rows = [
+        [
+            name,
+            str(way["n_paired"]),
+            str(way["n_images"]),
+            f"{way['difference']:+.4f} [{way['difference_simultaneous_ci_low']:+.4f}, "
+            f"{way['difference_simultaneous_ci_high']:+.4f}]",
+            p_shown(way["difference_p_adjusted"]),
+            _shown(way["same_option"]),
+            _shown(way["same_option_null"]),
+            p_shown(way["same_option_p_adjusted"]),
+        ]
+        for name, way in found["ways"].items()
+        if "difference" in way
+    ]
+    return header, rows
+
+
+def spread_text(found: Mapping[str, Any]) -> str:
+    """Say how far apart the ways are; nothing of a single way."""
+    if len(found["ways"]) == 1:
+        return ""
+    if found["spread"] is None:
+        return "spread of acc: no question was asked in every way"
+    return (
+        f"spread of acc: {_shown(found['spread'])} over the {found['n_common']} questions asked in every way "
+        f"(by chance {_shown(found['spread_null'])}, p {p_shown(found['spread_p'])})"
+    )
+
+
+def as_text(found: Mapping[str, Any], render: Callable[[list[str], list[list[str]]], str]) -> str:
+    """Show a report as text; ``render`` makes a table of a header and rows of texts."""
+    header, rows = compared_rows(found)
+    tables = [render(*alone_rows(found)), *([render(header, rows)] if rows else [])]
+    return "\n\n".join([*tables, "\n".join(line for line in (spread_text(found), *notes(found)) if line)])
+
+
+def p_shown(p: float) -> str:
+    """A p-value to three decimals.
+
+    >>> p_shown(0.0004), p_shown(0.25)
+    ('< 0.001', '0.250')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def _shown(value: float) -> str:
     return f"{value:.4f}"
-
-
-def _shown_comparison(way: Mapping[str, Any]) -> list[str]:
-    if "difference" not in way:
-        return ["", "", ""]
-    return [str(way["n_paired"]), f"{way['difference']:+.4f} [{way['difference_ci_low']:+.4f}, {way['difference_ci_high']:+.4f}]", _shown(way["same_option"])]

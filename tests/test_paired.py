@@ -196,7 +196,7 @@ def test_nineteen_of_twenty_data_sets_have_all_intervals_right(num_models, num_s
         images = np.repeat(np.arange(30), rng.integers(1, 4, size=30))
         luck = 0.5 * rng.random(30)[images] + 0.5 * rng.random((num_models, images.size))
         # The mean of two uniform numbers has a triangular distribution.
-        found = compare_models((luck < stats.triang.ppf(rates, 0.5)[:, None]).astype(float), images, num_resamples=199)
+        found = compare_models((luck < stats.triang.ppf(rates, 0.5)[:, None]).astype(float), images, num_resamples=199, max_resamples=199)
         true = rates[:, None] - rates
         num_right += ((found.low <= true) & (true <= found.high)).all()
     assert num_right >= stats.binom.ppf(0.001, num_sets, 0.95)
@@ -332,9 +332,10 @@ def test_of_equal_models_any_two_are_called_different_in_5_of_100_data_sets_at_m
     num_sets, adjusted, chosen = 250, 0, 0
     for seed in range(num_sets):
         scores, images = models_about_images(5, 54, seed=1000 + seed)
-        adjusted += compare_models(scores, images, num_resamples=399, seed=seed).is_better.any()
+        found = compare_models(scores, images, num_resamples=399, max_resamples=399, seed=seed)
+        adjusted += found.is_better.any()
         order = np.argsort(scores.sum(axis=1))
-        chosen += compare_models(scores[order[[0, -1]]], images, num_resamples=399, seed=seed).is_better.any()
+        chosen += compare_pair(*scores[order[[0, -1]]], images).p <= LEVEL
     assert adjusted <= stats.binom.ppf(0.999, num_sets, LEVEL)
     assert chosen > stats.binom.ppf(0.999, num_sets, LEVEL)
 
@@ -446,9 +447,8 @@ def test_the_smallest_adjusted_p_of_draws_is_one_over_all_and_the_observed():
     assert found.is_better[0, 1] and not found.is_better[1, 0]
 
 
-def test_nineteen_resamples_are_enough_for_a_level_of_one_in_twenty(monkeypatch):
-    monkeypatch.setattr(max_statistics, "_MOST_DRAWS", 19)
-    found = compare_models([[1.0] * 50, [0.0] * 50, [0.0] * 50], np.arange(50), num_resamples=19)
+def test_nineteen_resamples_are_enough_for_a_level_of_one_in_twenty():
+    found = compare_models([[1.0] * 50, [0.0] * 50, [0.0] * 50], np.arange(50), num_resamples=19, max_resamples=19)
     assert found.is_better[0, 1] and found.p[0, 1] == 1 / 20
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shutil
 from html.parser import HTMLParser
@@ -17,9 +18,9 @@ import tiny_runs
 from independent import LETTERS
 from PIL import Image
 
-from microbench_tasks import catalog, schema, source
-from microbench_tasks.metrics.intervals import accuracy_interval
-from microbench_tasks.report import chapters, gallery, pictures, runs, scores, writing
+from microbench_tasks import catalog, rescoring, schema, source
+from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, accuracy_interval
+from microbench_tasks.report import calibration, chapters, gallery, pictures, runs, scores, writing
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report.drawings import drawing_of
 from microbench_tasks.report.sweeps import part_curves
@@ -195,23 +196,77 @@ def test_the_letters_of_all_questions_are_counted(run):
 
 
 def test_calibration_is_that_of_the_logged_probabilities(run):
-    found = scores.calibrated(scores.questions(run, "coarse"))
-    responses = [sample.response for task in ("microbench_coarse_modality", "microbench_coarse_stain") for sample in run.rescored.samples[task]]
-    given = [response for response in responses if "probabilities" in response]
-    assert (found.n, found.left_out) == (len(given), len(responses) - len(given)) == (6, 6)
+    items = scores.questions(run, "coarse")
+    found = calibration.calibrated(items)
+    tasks = ("microbench_coarse_modality", "microbench_coarse_stain")
+    responses = [sample.response for task in tasks for sample in run.rescored.samples[task]]
+    stated = [response for response in responses if "probabilities" in response]
+    assert calibration.given(items) == calibration.Given(answers=12, missing=6, unusable=0)
+    assert found.n == len(stated) == len(responses) - 6 == 6
     # Documents 0, 2 and 4 of both tasks have probabilities: 4 alone is wrong, and all say 0.9.
-    assert found.accuracy == pytest.approx(4 / 6)
+    assert found.forecasts.is_right.mean() == pytest.approx(4 / 6)
     assert found.bins.expected_calibration_error == pytest.approx(0.9 - 4 / 6)
     # Four options: 0.1^2 + 3 * (0.1 / 3)^2 where right, 0.9^2 + (1 - 0.1 / 3)^2 + 2 * (0.1 / 3)^2 where wrong.
     rest = 0.1 / 3
-    assert found.brier == pytest.approx((4 * (0.1**2 + 3 * rest**2) + 2 * (0.9**2 + (1 - rest) ** 2 + 2 * rest**2)) / 6)
+    brier = (4 * (0.1**2 + 3 * rest**2) + 2 * (0.9**2 + (1 - rest) ** 2 + 2 * rest**2)) / 6
+    assert found.forecasts.brier_score == pytest.approx(brier)
+    # Equal probabilities of four options: 1 - 1/4.
+    assert found.forecasts.brier_skill == pytest.approx(1 - brier / 0.75)
 
 
-def test_probabilities_that_do_not_sum_to_one_are_left_out_of_calibration():
-    items = [{"probabilities": {"A": 0.5, "B": 0.5}, "gold": "A"}, {"probabilities": {"A": 0.5, "B": 0.1}, "gold": "A"}, {"probabilities": None, "gold": "A"}]
-    found = scores.calibrated(items)
-    assert (found.n, found.left_out) == (1, 2)
-    assert scores.calibrated(items[1:]) is None
+def item_with(*probabilities, gold="A", image="1"):
+    stated = dict(zip(LETTERS, probabilities)) if probabilities else None
+    return {"probabilities": stated, "gold": gold, "image": image}
+
+
+def test_all_answers_count_in_calibration_but_those_without_usable_probabilities():
+    items = [item_with(0.5, 0.1), item_with(0.02, 0.18, image="2"), item_with(), item_with(0.0, 0.0)]
+    found = calibration.calibrated(items)
+    assert calibration.given(items) == calibration.Given(answers=4, missing=1, unusable=1)
+    # 0.5 and 0.9 of their sums, of which the second is wrong.
+    assert found.forecasts.confidence == pytest.approx([5 / 6, 0.9])
+    assert found.forecasts.mass == pytest.approx([0.6, 0.2])
+    assert found.forecasts.is_right.tolist() == [1, 0]
+    assert calibration.calibrated(items[2:]) is None
+    assert calibration.given(items[2:]).reason() == (
+        "1 of 2 answers have no probabilities, 1 have unusable ones (all 0 or not finite)"
+    )
+
+
+def test_the_calibration_tables_say_how_many_answers_count_and_what_they_summed_to(written):
+    _, record = written
+    tables = {table["title"]: table for table in parts_of(record, "table")}
+    masses, numbers = (tables[name] for name in ("Probabilities as the model gave them", "Calibration in numbers"))
+    texts = [cell if isinstance(cell, str) else cell["text"] for cell in masses["rows"][0]]
+    assert texts[0] == "coarse questions"
+    assert dict(zip(masses["header"][2:], texts[2:])) == {
+        "answers": "12",
+        "without": "6",
+        "unusable": "0",
+        "used": "6",
+        "ties": "0",
+        "mean sum": "1.0000",
+        "sum below 0.5 %": "0.0",
+    }
+    texts = [cell if isinstance(cell, str) else cell["text"] for cell in numbers["rows"][0]]
+    shown = dict(zip(numbers["header"], texts))
+    assert (shown["n"], shown["right %"], shown["ECE % (15 bins)"]) == ("6", "66.7", "23.3")
+    # All six say 0.9: the mean of |X / 6 - 0.9| with X binomial.
+    chances = [math.comb(6, right) * 0.9**right * 0.1 ** (6 - right) for right in range(7)]
+    expected = sum(abs(right / 6 - 0.9) * chance for right, chance in enumerate(chances))
+    assert float(shown["if calibrated: mean %"]) == pytest.approx(100 * expected, abs=1.5)
+
+
+def test_without_probabilities_there_is_no_calibration_and_the_report_says_why(data, tmp_path):
+    task = "microbench_coarse_stain"
+    silent = tiny_runs.write(tmp_path / "run", {task: tiny_runs.samples(task)})
+    report = writing.write([silent], tmp_path / "out", 0, 0, ALL_IN_ONE)
+    record = json.loads((report.folder / "report.json").read_text())
+    titles = [chapter["title"] for chapter in record["chapters"]]
+    assert "Calibration" not in titles
+    [reason] = [text for text in report.left_out if "calibration" in text]
+    assert reason.endswith("coarse questions: 6 of 6 answers have no probabilities.")
+    assert reason in record["chapters"][titles.index("About this report")]["text"]
 
 
 def test_grit_scores_are_binned_from_zero_to_one(run):
@@ -620,6 +675,64 @@ def test_a_sweep_without_samples_has_the_curves_of_its_table(sweep, tmp_path):
         path.unlink()
     report = writing.write([sweep], tmp_path / "out", 4, 0, ALL_IN_ONE)
     assert report.pictures == 1
+
+
+def test_a_sweep_of_an_earlier_version_is_refused_as_its_intervals_go_beyond_100_percent(sweep):
+    older = {"method": "basic", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
+    results = next(sweep.rglob("*_results.json"))
+    tiny_runs.edited(results, lambda content: content["configs"][TASKS[0]]["metadata"].update(interval=older))
+    rescoring._read_results.cache_clear()
+    with pytest.raises(DataError, match="sweep.json: the sweep is of an earlier version.* Run microbench sweep again"):
+        runs.read([sweep], iter)
+
+
+def table_of(record, title):
+    """Of a table's rows the texts by column."""
+    [table] = [table for table in parts_of(record, "table") if table["title"] == title]
+    texts = [[cell["text"] if isinstance(cell, dict) else cell for cell in row] for row in table["rows"]]
+    return [dict(zip(table["header"], row)) for row in texts], table["note"]
+
+
+def test_beside_a_score_stand_what_it_is_about_and_what_a_model_without_sight_reaches(written):
+    _, record = written
+    rows, note = table_of(record, "Scores of questions")
+    [modality] = [row for row in rows if row["task or group"] == TASKS[0] and row["run"] == record["runs"][0]["label"]]
+    # Six images of two datasets.
+    assert (modality["n"], modality["images"], modality["datasets"]) == ("6", "6", "2")
+    levels = [record["runs"][0][level][TASKS[0]] for level in ("chance", "majority")]
+    assert [modality["chance %"], modality["majority %"]] == [f"{100 * level:.1f}" for level in levels]
+    assert levels[0] <= levels[1] < 1
+    assert ABOUT_DATASETS in note
+
+
+def test_intervals_for_new_datasets_stand_where_there_are_several(written):
+    _, record = written
+    rows, note = table_of(record, "Scores of questions")
+    shown = {row["task or group"]: row["new datasets"] for row in rows}
+    # Coarse questions are about two datasets, pollen and cognition about one.
+    assert re.fullmatch(r"\d+\.\d to \d+\.\d", shown["microbench_coarse_modality"])
+    assert shown["microbench_fine_pollen"] == shown[tiny_runs.COGNITION] == "–"
+    assert "Where a single dataset is asked about (–), there is none." in note
+    assert "microbench_coarse_modality" in record["runs"][0]["new_datasets"]
+
+
+def test_a_report_says_once_what_its_intervals_are_about(written):
+    report, _ = written
+    page = Parsed((report.folder / "report.html").read_text())
+    assert " ".join(page.text).count(ABOUT_IMAGES) == 1
+
+
+def test_no_interval_of_a_report_goes_beyond_0_to_100_percent(written):
+    """Answers all right and all wrong are among them."""
+    _, record = written
+    ends = []
+    for arguments in (picture["arguments"] for picture in parts_of(record, "picture")):
+        columns = [arguments, *(arguments.get("series") or {}).values()] if "labels" in arguments else []
+        ends += [end for column in columns for name in ("lows", "highs") for end in column.get(name, []) if end is not None]
+    assert len(ends) > 50 and min(ends) == 0 and max(ends) == 1
+    shown = [text for table in parts_of(record, "table") for row in table["rows"] for cell in row if isinstance(cell, dict) for text in [cell["text"]]]
+    intervals = [text.split(" to ") for text in shown if re.fullmatch(r"-?[\d.]+ to -?[\d.]+", text)]
+    assert len(intervals) > 10 and all(0 <= float(low) <= float(high) <= 100 for low, high in intervals)
 
 
 def test_every_chapter_of_a_run_is_there(written):

@@ -2,6 +2,7 @@
 
 import collections
 import json
+import math
 
 import pytest
 import release
@@ -11,7 +12,7 @@ from microbench_tasks import (
     baseline,
     catalog,
     documents,
-    plugin,
+    patches,
     prompts,
     rescoring,
     robustness,
@@ -20,12 +21,14 @@ from microbench_tasks import (
     variants,
 )
 from microbench_tasks.aggregations import interval_settings
+from microbench_tasks.metrics.intervals import difference_interval
 from microbench_tasks.results import microbench_process_results
 from microbench_tasks.schema import DataError
 
 KINDS = ("domain", "subdomain", "modality", "submodality", "stain")
 PERMUTED = ("reversed", "rotated", "shuffled")
 NONE = "none of the above"
+VARIANT = "microbench_robustness_reversed"
 
 
 # --- the order of the options --------------------------------------------------------
@@ -149,7 +152,7 @@ def test_the_prompt_says_the_same_in_other_words():
 
 def test_the_harness_finds_them_by_tag_and_no_group_has_them(use_source):
     use_source("demo")
-    plugin.install()
+    patches.install()
     manager = TaskManager()
     assert set(manager.match_tasks(["microbench_robustness_*"])) == set(catalog.VARIANTS)
     assert set(manager.task_index["microbench_robustness"]["task"]) == set(catalog.VARIANTS)
@@ -175,26 +178,85 @@ def two_ways():
 
 def test_the_report_is_the_one_worked_out_by_hand():
     coarse, variant = two_ways()
-    found = robustness.report({"microbench_coarse_modality": coarse, "microbench_robustness_reversed": variant})
+    found = robustness.report({"microbench_coarse_modality": coarse, VARIANT: variant})
+    original, way = found["ways"]["microbench_coarse"], found["ways"][VARIANT]
     # Right in the release's order: the first and third of four. A is right twice and read twice, B twice and never.
-    assert found["ways"]["microbench_coarse"] == {"n": 4, "acc": 0.5, "acc_strict": 0.5, "recall": {"A": 1.0, "B": 0.0}, "recall_std": 0.5}
-    way = found["ways"]["microbench_robustness_reversed"]
+    expected = {"n": 4, "acc": 0.5, "acc_strict": 0.5, "recall": {"A": 1.0, "B": 0.0}, "recall_std": 0.5}
+    assert {name: original[name] for name in expected} == expected
     # Right in reverse: the second and third. A is right for q: one of two; B is right for p: one of two.
-    assert {name: way[name] for name in ("n", "acc", "acc_strict", "recall", "recall_std", "n_paired")} == {"n": 4, "acc": 0.5, "acc_strict": 0.5, "recall": {"A": 0.5, "B": 0.5}, "recall_std": 0.0, "n_paired": 4}
+    expected = {"n": 4, "acc": 0.5, "acc_strict": 0.5, "recall": {"A": 0.5, "B": 0.5}, "recall_std": 0.0}
+    assert {name: way[name] for name in expected} == expected
     # Differences -1, 1, 0, 0. The same option twice over: p by A and by B, the third. "none" is no answer in either.
-    assert (way["difference"], way["same_option"]) == (0.0, 0.25)
+    assert (way["n_paired"], way["n_images"], way["difference"], way["same_option"]) == (4, 4, 0.0, 0.25)
     assert way["difference_ci_low"] < 0 < way["difference_ci_high"]
     assert (found["spread"], found["n_common"]) == (0.0, 4)
 
 
-def test_the_interval_is_that_of_paired_differences():
-    """Where a model gets everything right in one order and everything wrong in the other, no resampling matters."""
-    coarse = [scored(["p", "q"], "p", "A", image=str(number)) for number in range(5)]
-    variant = [scored(["q", "p"], "p", "A", image=str(number)) for number in range(5)]
-    found = robustness.report({"microbench_coarse_modality": coarse, "microbench_robustness_reversed": variant})
-    way = found["ways"]["microbench_robustness_reversed"]
-    assert (way["difference"], way["difference_ci_low"], way["difference_ci_high"], way["same_option"]) == (-1, -1, -1, 0)
+def test_null_values_are_those_worked_out_by_hand():
+    coarse, variant = two_ways()
+    found = robustness.report({"microbench_coarse_modality": coarse, VARIANT: variant})
+    original, way = found["ways"]["microbench_coarse"], found["ways"][VARIANT]
+    # Two right answers among four questions, two of them about A: recalls (1, 0), (0, 1), or 4 times of 6 (1/2, 1/2).
+    assert original["recall_std_null"] == pytest.approx(0.5 * 2 / 6, abs=0.03)
+    assert original["recall_std_p"] == pytest.approx(2 / 6, abs=0.05)
+    # The original's p, p, p stand at B in reverse, which is read once in four answers: 3 * 1/4 of 4 questions.
+    assert way["same_option_null"] == pytest.approx(3 / 16)
+    assert way["same_option_p"] == pytest.approx(3 / 4, abs=0.05)
+    # Ways differ on two images, once each way: spreads 2/4 or 0 by even chance.
+    assert found["spread_null"] == pytest.approx(0.25, abs=0.03)
+    # Signs of -1 and 1: at least as far from 0 as 0 in all of them.
+    assert (way["difference_p"], found["spread_p"]) == (1, 1)
+
+
+def test_a_variant_that_is_always_wrong_is_found():
+    coarse = [scored(["p", "q"], "p", "A", image=str(number)) for number in range(8)]
+    variant = [scored(["q", "p"], "p", "A", image=str(number)) for number in range(8)]
+    found = robustness.report({"microbench_coarse_modality": coarse, VARIANT: variant})
+    way = found["ways"][VARIANT]
+    # 2 of 2^8 patterns of signs.
+    assert (way["difference"], way["difference_p"]) == (-1, pytest.approx(2 / 2**8))
+    assert way["difference_ci_low"] == -1 and way["difference_ci_high"] < 0
+    # Always A: another option each time, as by chance.
+    assert (way["same_option"], way["same_option_null"], way["same_option_p"]) == (0, 0, 1)
     assert found["spread"] == 1
+    # Ways differ on each of 8 images: spreads |X - (8 - X)| / 8 with X heads of 8 coins.
+    expected = sum(math.comb(8, heads) * abs(2 * heads - 8) / 8 for heads in range(9)) / 2**8
+    assert found["spread_null"] == pytest.approx(expected, abs=0.03)
+
+
+def test_p_values_and_intervals_hold_for_all_variants_at_once():
+    coarse = [scored(["p", "q"], "p", "AB"[number == 0], image=str(number)) for number in range(8)]
+    variants = {
+        name: [scored(["q", "p"], "p", "BA"[number < wrong], image=str(number)) for number in range(8)]
+        for name, wrong in zip(catalog.VARIANTS, (8, 1, 1, 1, 1, 1))
+    }
+    found = robustness.report({"microbench_coarse_modality": coarse} | variants)
+    ways = [found["ways"][name] for name in catalog.VARIANTS]
+    # Seven differences of one sign in the first: 2 / 2^7; none elsewhere. Holm: times 6, and 1.
+    assert [way["difference_p"] for way in ways] == [pytest.approx(2 / 2**7), 1, 1, 1, 1, 1]
+    assert [way["difference_p_adjusted"] for way in ways] == [pytest.approx(6 * 2 / 2**7), 1, 1, 1, 1, 1]
+    assert found["settings"]["num_compared"] == 6
+    differences = [-1] * 7 + [0]
+    expected = difference_interval(sorted(differences), range(8), confidence_level=1 - 0.05 / 6)
+    simultaneous = [ways[0][f"difference_simultaneous_ci_{end}"] for end in ("low", "high")]
+    assert simultaneous == pytest.approx([expected.low, expected.high])
+    assert ways[0]["difference_ci_high"] < ways[0]["difference_simultaneous_ci_high"]
+
+
+def test_answers_about_one_image_count_as_one_observation():
+    """Five questions about one image, all of them worse in the variant, are no evidence."""
+    kinds = ("domain", "subdomain", "modality", "submodality", "stain")
+    coarse = {f"microbench_coarse_{kind}": [scored(["p", "q"], "p", "A", kind=kind)] for kind in kinds}
+    found = robustness.report(coarse | {VARIANT: [scored(["q", "p"], "p", "A", kind=kind) for kind in kinds]})
+    way = found["ways"][VARIANT]
+    assert (way["n_paired"], way["n_images"], way["difference_p"], found["spread_p"]) == (5, 1, 1, 1)
+    assert (way["difference_ci_low"], way["difference_ci_high"]) == (-1, 1)
+
+
+def test_equal_options_are_the_same_option():
+    coarse = [scored(["p", "p", "q"], "q", "B", image="1")]
+    found = robustness.report({"microbench_coarse_modality": coarse, VARIANT: [scored(["q", "p", "p"], "q", "C", image="1")]})
+    assert found["ways"][VARIANT]["same_option"] == 1
 
 
 def test_only_questions_that_both_asked_are_compared():
@@ -217,7 +279,24 @@ def test_without_the_papers_way_variants_stand_alone():
     assert set(found["ways"]) == {"microbench_robustness_reversed"}
     assert "difference" not in found["ways"]["microbench_robustness_reversed"]
     assert found["spread"] is None
-    assert robustness.as_text(found, lambda header, rows: "table") == "table"
+    text = robustness.as_text(found, lambda header, rows: "table")
+    assert text.startswith("table\n\nrecall_std:")
+    assert "difference" not in text and "spread" not in text
+
+
+def test_the_text_shows_null_values_and_p_beside_the_figures():
+    coarse, variant = two_ways()
+    found = robustness.report({"microbench_coarse_modality": coarse, VARIANT: variant})
+    tables = []
+    text = robustness.as_text(found, lambda header, rows: tables.append([dict(zip(header, row)) for row in rows]) or "")
+    way = found["ways"][VARIANT]
+    [compared] = tables[1]
+    assert (compared["pairs"], compared["images"], compared["same option"]) == ("4", "4", "0.2500")
+    assert compared["difference in acc"].startswith("+0.0000 [-0.")
+    assert compared["by chance"] == f"{way['same_option_null']:.4f}"
+    assert tables[0][1]["p"] == f"{way['recall_std_p_adjusted']:.3f}"
+    assert f"spread of acc: 0.0000 over the 4 questions asked in every way (by chance {found['spread_null']:.4f}, p 1.000)" in text
+    assert "new images of the same datasets" in text
 
 
 def test_without_a_variant_there_is_no_report():
@@ -233,9 +312,6 @@ def test_ways_without_a_common_question_have_no_spread(tmp_path):
 
 
 # --- logs ----------------------------------------------------------------------------
-
-VARIANT = "microbench_robustness_reversed"
-
 
 def logged(folder, use_source, items):
     """A log of the variant about two rows, answered A throughout, with its items or without."""

@@ -12,6 +12,7 @@ from forging import change_manifest, change_samples, rewritten
 from tiny_runs import BOXES, COARSE, COGNITION
 
 from microbench_tasks import catalog, files, hub_formats, rescoring, source, submission, verification
+from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.schema import DataError
 
 TASKS = (*COARSE, BOXES, COGNITION)
@@ -415,7 +416,16 @@ def test_of_the_release_the_cards_model_index_has_the_same_values(original):
     entries = huggingface_hub.parse_eval_result_entries(yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text()))
     assert [(result.metric_config, result.metric_value) for result in results] == [(entry.task_id, entry.value) for entry in entries]
     assert {(result.dataset_type, result.dataset_config, result.dataset_split, result.dataset_revision) for result in results} == {("jnirschl/uBench", "perception", "test", source.HUB_REVISION)}
-    assert "| `microbench_cognition` (local data) | 3 |" in card.content
+    assert "| `microbench_cognition` (local data) | 3 | 2 | 1 |" in card.content
+
+
+def test_the_card_says_what_intervals_are_about_and_what_a_model_without_sight_reaches(original):
+    card, manifest = (original / "README.md").read_text(), submission.read_manifest(original)
+    assert card.count(ABOUT_IMAGES) == 1
+    figures, name = manifest["scores"][COARSE[0]], COARSE[0]
+    levels = f"{manifest['chance'][name]:.3f} | {manifest['majority'][name]:.3f}"
+    ends = f"[{figures['acc_image_ci_low']:.4f}, {figures['acc_image_ci_high']:.4f}]"
+    assert f"| `{name}` | 4 | 4 | 1 | {levels} | acc | {figures['acc']:.4f} {ends} |" in card
 
 
 def test_the_card_and_the_hub_say_how_boxes_were_asked_for_and_why(original):

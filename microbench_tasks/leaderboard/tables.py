@@ -137,11 +137,12 @@ def how_to_read() -> list[str]:
     return [
         "Every figure is computed from the answers in the submissions, not copied from their tables; whether the "
         "answers belong to the data is what microbench verify checks.",
-        f"Intervals of scores are 95 % intervals by image: all answers about an image are kept together. {ABOUT_IMAGES}",
+        "Intervals of scores are 95 % intervals by image: all answers about an image are kept together. "
+        f"{ABOUT_IMAGES}",
         "All pairs of a ranking are compared at once on their common questions, image by image: random signs of the "
         f"images, largest statistic of all pairs, {NUM_RESAMPLES:,} draws, more where a p-value is near {LEVEL:g}, "
-        f"seed {SEED}; exact for two models. Of rankings of equal models at most {100 * LEVEL:g} % have any pair called "
-        "different, whichever pair is looked at. p-values are adjusted and the differences' intervals simultaneous.",
+        f"seed {SEED}; exact for two models. Of rankings of equal models at most {100 * LEVEL:g} % have any pair "
+        "called different, whichever pair is looked at. p-values are adjusted and the differences' intervals simultaneous.",
         "The verdict (better, worse, tie) is the test's. An interval also allows for images that were not asked about. "
         "Where few images tell two models apart, it may contain 0 although the verdict is better.",
         "A rank is one more than the number of models that are better by this test. Models with the same rank (=) are "

@@ -22,8 +22,8 @@ _BLOCK_NUMBERS = 4_000_000
 _ROUNDING = 1e-9
 # An adjusted p-value within this many standard errors of the level is near: more signs are drawn.
 _NEAR = 4
-# Draws, at most, and multiplications for them, at most, where a p-value is near the level.
-_MOST_DRAWS, _MOST_WORK = 1_000_000, 40_000_000_000
+# Multiplications for all draws, at most, where a p-value is near the level.
+_MOST_WORK = 40_000_000_000
 # Whole numbers up to here are exact in single precision.
 _EXACT_SINGLE = 2**24
 
@@ -78,18 +78,20 @@ class PairStatistics:
         return self.of(self.sums.sum(axis=0).astype(np.float64))
 
 
-def max_statistics(pairs: PairStatistics, *, level: float, num_resamples: int, seed: int) -> MaxStatistics:
+def max_statistics(
+    pairs: PairStatistics, *, level: float, num_resamples: int, max_resamples: int, seed: int
+) -> MaxStatistics:
     """Draw ``num_resamples`` patterns of signs, and more while an adjusted p-value is near the level.
 
     The number of draws is doubled until every adjusted p-value is at least four standard errors away from
-    ``level``, or a million patterns or 4e10 multiplications are reached. All patterns are
-    enumerated instead if there are no more than ``num_resamples``.
+    ``level``, or ``max_resamples`` patterns or 4e10 multiplications are reached. All patterns are enumerated
+    instead if there are no more than ``num_resamples``.
     """
     num_images, num_models = pairs.sums.shape
     if 2 ** max(0, num_images - 1) <= num_resamples:
         return MaxStatistics(np.sort(_largest(pairs, _all_bits(num_images))), is_exact=True)
     rng, observed = np.random.default_rng(seed), pairs.observed()
-    most = min(_MOST_DRAWS, _MOST_WORK // (num_images * num_models))
+    most = min(max_resamples, _MOST_WORK // (num_images * num_models))
     found = np.sort(_drawn(pairs, num_resamples, rng))
     while len(found) < most and _is_near(MaxStatistics(found, is_exact=False).p(observed), level, len(found)):
         found = np.sort(np.concatenate([found, _drawn(pairs, min(len(found), most - len(found)), rng)]))

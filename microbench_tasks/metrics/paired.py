@@ -36,12 +36,14 @@ from microbench_tasks.metrics.difference_limits import difference_limits, differ
 from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
 from microbench_tasks.metrics.max_statistics import PairStatistics, max_statistics
 from microbench_tasks.metrics.paired_scores import PairedScores
-from microbench_tasks.metrics.sign_flips import sign_flip_p
+from microbench_tasks.metrics.sign_flips import sign_flip_p_of_pairs
 
 # Chance that any two equal models are called different: what the simultaneous intervals leave out.
 LEVEL = round(1 - CONFIDENCE_LEVEL, 12)
 # The smallest difference that a ranking can find is found this often.
 POWER = 0.8
+# Random signs drawn, at most, where an adjusted p-value is near the level.
+MAX_RESAMPLES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,8 @@ def compare_pair(
     if not 0 < confidence_level < 1:
         raise ValueError(f"Expected a confidence level between 0 and 1, got {confidence_level}.")
     scores = PairedScores.of([first, second], clusters, weights)
-    found = _reordered(_compare(scores, round(1 - confidence_level, 12), NUM_RESAMPLES, SEED), scores.order)
+    level = round(1 - confidence_level, 12)
+    found = _reordered(_compare(scores, level, NUM_RESAMPLES, MAX_RESAMPLES, SEED), scores.order)
     return PairedComparison(
         difference=float(found.difference[0, 1]),
         low=float(found.low[0, 1]),
@@ -152,6 +155,7 @@ def compare_models(
     weights: ArrayLike | None = None,
     level: float = LEVEL,
     num_resamples: int = NUM_RESAMPLES,
+    max_resamples: int = MAX_RESAMPLES,
     seed: int = SEED,
 ) -> Comparison:
     """Compare all pairs of models that answered the same questions, adjusted for their number.
@@ -167,6 +171,7 @@ def compare_models(
         weights: shape (n,), above 0: of the questions in the mean. By default all are equal.
         level: of a false difference anywhere among the pairs, between 0 and 1, both excluded.
         num_resamples: at least 1 / ``level`` - 1, or no difference could be found.
+        max_resamples: drawn, at most, where an adjusted p-value is near the level.
         seed: of the draws. The same seed gives the same figures, in whatever order models, images and
             questions come, and whatever the names of the images are.
 
@@ -184,20 +189,27 @@ def compare_models(
         least = math.ceil(1 / level) - 1
         raise ValueError(f"Expected at least {least} resamples for a level of {level:g}, got {num_resamples}.")
     paired = PairedScores.of(scores, clusters, weights)
-    return _reordered(_compare(paired, level, num_resamples, seed), paired.order)
+    return _reordered(_compare(paired, level, num_resamples, max_resamples, seed), paired.order)
 
 
-def _compare(scores: PairedScores, level: float, num_resamples: int, seed: int) -> Comparison:
+def _compare(
+    scores: PairedScores, level: float, num_resamples: int, max_resamples: int, seed: int
+) -> Comparison:
     num_models, num_images = scores.sums.shape[1], len(scores.sizes)
     first, second = np.triu_indices(num_models, 1)
-    pair_p = np.array([sign_flip_p(scores.whole[:, i] - scores.whole[:, j]) for i, j in zip(first, second)])
+    # One model against all later ones at a time, to save memory.
+    against = (scores.whole[:, one, None] - scores.whole[:, one + 1 :] for one in range(num_models - 1))
+    pair_p = np.concatenate([np.empty(0), *map(sign_flip_p_of_pairs, against)])
     if num_models <= 2:
         p, num_draws, critical, tail = pair_p, 0, float(stats.norm.isf(level / 2)), level / 2
         can_differ = 2.0 ** (1 - num_images) <= level
     else:
         pairs = PairStatistics(scores.whole)
-        null = max_statistics(pairs, level=level, num_resamples=num_resamples, seed=seed)
-        p, num_draws, critical = null.p(pairs.observed()), 0 if null.is_exact else len(null.largest), null.critical(level)
+        null = max_statistics(
+            pairs, level=level, num_resamples=num_resamples, max_resamples=max_resamples, seed=seed
+        )
+        p, critical = null.p(pairs.observed()), null.critical(level)
+        num_draws = 0 if null.is_exact else len(null.largest)
         tail = _tail_of_one_pair(critical, num_images, level)
         can_differ = tail > 0
     difference, low, high, standard_error, num_discordant = _measure(scores, tail)

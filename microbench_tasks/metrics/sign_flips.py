@@ -24,6 +24,10 @@ SMALLEST_P = 1e-12
 _REACH = math.sqrt(-2 * math.log(SMALLEST_P / 2))
 # Smaller products of cosines count as 0.
 _VANISHED = 1e-15
+# Up to this size, differences are counted by size for many pairs at once.
+_LARGEST_COUNTED = 16
+# Numbers computed at once for many pairs: some 32 MB.
+_BLOCK_NUMBERS = 4_000_000
 
 
 def sign_flip_p(differences: ArrayLike) -> float:
@@ -47,14 +51,44 @@ def sign_flip_p(differences: ArrayLike) -> float:
     values = np.asarray(differences)
     if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
         raise ValueError(f"Expected whole differences of shape (m,), got shape {values.shape} of {values.dtype}.")
-    total = abs(int(values.sum()))
-    sizes, counts = _distinct(np.abs(values).astype(np.int64))
-    deviation = math.sqrt(sum(count * size**2 for size, count in zip(sizes.tolist(), counts.tolist())))
-    if total == 0:
-        return 1.0
-    if total >= _REACH * deviation:
-        return SMALLEST_P
-    return min(1.0, max(SMALLEST_P, round(_tail(sizes, counts, total, deviation), 13)))
+    return float(sign_flip_p_of_pairs(values[:, None])[0])
+
+
+def sign_flip_p_of_pairs(differences: np.ndarray) -> np.ndarray:
+    """`sign_flip_p` of each column of whole differences, shape (m, P)."""
+    sizes, totals = np.abs(differences), np.abs(differences.sum(axis=0))
+    largest = int(sizes.max(initial=0))
+    if largest <= _LARGEST_COUNTED:
+        counts = [np.count_nonzero(sizes == size, axis=0) for size in range(1, largest + 1)]
+        p = _tails_of_small(np.array(counts, dtype=np.int64).reshape(largest, len(totals)).T, totals)
+    else:
+        p = np.array([_tail(*_distinct(column), int(total)) for column, total in zip(sizes.T, totals)])
+    return np.where(totals == 0, 1.0, np.clip(np.round(p, 13), SMALLEST_P, 1.0))
+
+
+def _tails_of_small(counts: np.ndarray, totals: np.ndarray) -> np.ndarray:
+    """Probabilities of sums as far from 0 as ``totals``; ``counts``: shape (P, largest), of the sizes 1, 2, ….
+
+    One period serves all pairs; the products of cosines are sums of logarithms.
+    """
+    sizes = np.arange(1, counts.shape[1] + 1)
+    deviations = np.sqrt(counts @ sizes**2)
+    is_far = totals >= _REACH * deviations
+    farthest = np.minimum(counts @ sizes, np.ceil(_REACH * deviations))
+    reach = max(1, int(np.max(np.where(is_far, 0, farthest), initial=0)))
+    period, frequencies = 2 * reach + 1, np.arange(1, reach + 1)
+    # The period is odd, so that no cosine is 0.
+    cosines = np.cos(2 * np.pi / period * (sizes[:, None] * frequencies % period))
+    logarithms, is_negative = np.log(np.abs(cosines)), (cosines < 0).astype(np.float64)
+    angles = np.pi / period * frequencies
+    step, tails = max(1, _BLOCK_NUMBERS // reach), []
+    for start in range(0, len(totals), step):
+        block, width = counts[start : start + step], 2 * totals[start : start + step] - 1
+        signs = 1 - 2 * ((block @ is_negative) % 2)
+        waves = np.sin(width[:, None] * angles) / np.sin(angles)
+        inside = width + 2 * np.sum(signs * np.exp(block @ logarithms) * waves, axis=1)
+        tails.append(1 - inside / period)
+    return np.where(is_far, 0.0, np.concatenate(tails)) if tails else np.empty(0)
 
 
 def _distinct(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -69,15 +103,18 @@ def _distinct(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return distinct[distinct > 0], counts[distinct > 0]
 
 
-def _tail(sizes: np.ndarray, counts: np.ndarray, total: int, deviation: float) -> float:
-    divisor = int(np.gcd.reduce(sizes))
-    sizes, total, deviation = sizes // divisor, total // divisor, deviation / divisor
+def _tail(sizes: np.ndarray, counts: np.ndarray, total: int) -> float:
+    """The same of one pair with differences of any size."""
+    divisor = int(np.gcd.reduce(sizes, initial=0)) or 1
+    sizes, total = sizes // divisor, total // divisor
+    deviation = math.sqrt(sum(count * size**2 for size, count in zip(sizes.tolist(), counts.tolist())))
+    if total >= _REACH * deviation:
+        return 0.0
     # The sum is at most the sizes' sum, and hardly ever beyond the reach.
-    farthest = max(total, min(int(sizes @ counts), math.ceil(_REACH * deviation)))
-    period = 2 * farthest + 1
-    frequencies = np.arange(1, farthest + 1)
+    reach = min(int(sizes @ counts), math.ceil(_REACH * deviation))
+    period, frequencies = 2 * reach + 1, np.arange(1, reach + 1)
     cosines = np.cos(2 * np.pi / period * np.arange(period))
-    values = np.ones(farthest)
+    values = np.ones(reach)
     # Frequent sizes first, as their factors vanish soonest.
     for index in np.lexsort((-sizes, -counts)):
         values = values * cosines[frequencies * sizes[index] % period] ** counts[index]
@@ -85,4 +122,4 @@ def _tail(sizes: np.ndarray, counts: np.ndarray, total: int, deviation: float) -
         frequencies, values = frequencies[is_left], values[is_left]
     # One less the probabilities of all sums nearer to 0 than the observed one.
     angles, width = np.pi / period * frequencies, 2 * total - 1
-    return float(1.0 - (width + 2 * np.sum(values * np.sin(width * angles) / np.sin(angles))) / period)
+    return float(1 - (width + 2 * np.sum(values * np.sin(width * angles) / np.sin(angles))) / period)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from microbench_tasks import catalog, item_intervals
-from microbench_tasks.metrics.calibration import NUM_BINS
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
 from microbench_tasks.pages import Cell, Gallery, Table, percent
 from microbench_tasks.report import scores
@@ -282,38 +281,6 @@ def _subject_name(task: str) -> str:
     return catalog.short_name(task) if subject == "cognition" else f"{catalog.short_name(task)} ({subject})"
 
 
-def calibration_chapter(runs: Sequence[Run]) -> Chapter | None:
-    """Reliability curves and their summary, of runs whose answers have probabilities."""
-    parts: list[Drawing | Table] = []
-    rows = []
-    for subject, name in _SUBJECTS.items():
-        found = {run.label: result for run in runs if (items := scores.questions(run, subject)) and (result := scores.calibrated(items))}
-        if found:
-            parts.append(_reliability_drawing(subject, name, found))
-            rows += [_calibration_row(name, label, result) for label, result in found.items()]
-    if not parts:
-        return None
-    header = ["questions", "run", "n", "left out", "mean confidence %", "right %", f"ECE % ({NUM_BINS} bins)", "Brier score"]
-    note = "ECE: expected calibration error (Guo et al. 2017), 0 is best. Brier score (Brier 1950), summed over all options: 0 is best, 2 worst. Left out: answers without probabilities that sum to 1."
-    text = f"The answer is the option of the highest probability, and that probability is its confidence; {NUM_BINS} bins of equal width."
-    return Chapter("Calibration", [*parts, Table("Calibration in numbers", header, rows, note)], text)
-
-
-def _reliability_drawing(subject: str, name: str, found: Mapping[str, scores.Calibration]) -> Drawing:
-    bins = {label: result.bins for label, result in found.items()}
-    series = {label: {"confidence": curve.confidence.tolist(), "accuracy": curve.accuracy.tolist(), "count": curve.counts.tolist()} for label, curve in bins.items()}
-    sizes = " / ".join(dict.fromkeys(f"{result.n:,}" for result in found.values()))
-    alt = f"Reliability curves, {name}: " + "; ".join(f"{label} ECE {percent(curve.expected_calibration_error)} %, Brier score {found[label].brier:.3f}" for label, curve in bins.items())
-    edges = next(iter(bins.values())).edges.tolist()
-    return drawing(f"calibration-{subject}", "reliability", alt, title=f"Calibration, {name} (n = {sizes}, {NUM_BINS} bins)", edges=edges, series=series)
-
-
-def _calibration_row(name: str, label: str, result: scores.Calibration) -> list[Cell | str]:
-    error = result.bins.expected_calibration_error
-    figures = (_figure_cell(value) for value in (result.confidence, result.accuracy, error))
-    return [name, label, f"{result.n:,}", f"{result.left_out:,}", *figures, Cell(f"{result.brier:.4f}")]
-
-
 def letters_chapter(runs: Sequence[Run]) -> Chapter | None:
     """How often each letter is right and is answered."""
     panels = {run.label: found for run in runs if (found := scores.letters(run))["gold"]}
@@ -363,9 +330,3 @@ def _grit_estimate(run: Run, task: str) -> Estimate:
     return scores.estimate(
         [sample.items["grit"] for sample in run.rescored.samples[task]], item_intervals.score_interval
     )
-
-
-def chapters(runs: Sequence[Run], data: Data) -> Iterator[Chapter]:
-    """The chapters about runs for which there is something to say, in order."""
-    found = (scores_chapter(runs), abilities_chapter(runs), slices_chapter(runs, data), confusions_chapter(runs), calibration_chapter(runs), letters_chapter(runs), boxes_chapter(runs))
-    yield from (chapter for chapter in found if chapter is not None)

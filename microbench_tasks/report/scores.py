@@ -12,7 +12,6 @@ import numpy as np
 
 from microbench_tasks import catalog, item_intervals
 from microbench_tasks.answers import LETTERS
-from microbench_tasks.metrics import calibration
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.report.rows import Rows
 from microbench_tasks.report.runs import Run, tasks_of
@@ -156,33 +155,6 @@ def letters(run: Run) -> dict[str, dict[str, int]]:
         for column, name in (("gold", "gold"), ("read", "acc_strict")):
             found[column].update(run.rescored.letters[task][name])
     return {column: {UNANSWERED if letter == "None" else letter: count for letter, count in sorted(counts.items())} for column, counts in found.items()}
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Calibration of the answers that have probabilities: the option of the highest one counts as the answer.
-
-    ``left_out`` answers of the same run have none, or some that do not sum to 1.
-    """
-
-    bins: calibration.Reliability
-    brier: float
-    confidence: float
-    accuracy: float
-    n: int
-    left_out: int
-
-
-def calibrated(items: Sequence[Item], num_bins: int = calibration.NUM_BINS) -> Calibration | None:
-    """The calibration of ``acc`` items; None without probabilities."""
-    given = [(list(item["probabilities"].values()), LETTERS.index(item["gold"])) for item in items if item["probabilities"] is not None]
-    usable = [(values, right) for values, right in given if calibration.sum_to_one(values)]
-    if not usable:
-        return None
-    confidence = [max(values) for values, _ in usable]
-    is_right = [float(values.index(max(values)) == right) for values, right in usable]
-    brier = calibration.brier_score(*zip(*usable))
-    return Calibration(calibration.reliability(confidence, is_right, num_bins), brier, float(np.mean(confidence)), float(np.mean(is_right)), len(usable), len(items) - len(usable))
 
 
 # --- boxes ---------------------------------------------------------------------------

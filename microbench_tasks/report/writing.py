@@ -15,10 +15,10 @@ from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.eligibility import Progress
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.pages import Cell, Gallery, Picture, Table
-from microbench_tasks.report import pictures
+from microbench_tasks.report import calibration, chapters, pictures, sensitivity
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report import runs as read_runs
-from microbench_tasks.report.chapters import Chapter, chapters
+from microbench_tasks.report.chapters import Chapter
 from microbench_tasks.report.drawings import Drawing, finite
 from microbench_tasks.report.gallery import gallery_chapter
 from microbench_tasks.report.rows import Data
@@ -70,7 +70,7 @@ def write(paths: Sequence[Path], out: Path, examples: int, seed: int, progress: 
     runs, sweeps = read_runs.read(paths, lambda found: progress(found, "Scoring runs"))
     data = data_rows.read(runs)
     found = _chapters(runs, sweeps, data, examples, seed, progress)
-    left_out = [_missing(text, data, examples) for text in data.missing]
+    left_out = [*(_missing(text, data, examples) for text in data.missing), *calibration.left_out(runs)]
     notes = [f"{run.label}: {note}" for run in runs for note in run.rescored.notes]
     found.append(_about(runs, left_out, notes))
     publish(out, lambda draft: _fill(draft, runs, sweeps, found, left_out, progress))
@@ -78,10 +78,19 @@ def write(paths: Sequence[Path], out: Path, examples: int, seed: int, progress: 
 
 
 def _chapters(runs: Sequence[Run], sweeps: Sequence[Sweep], data: Data, examples: int, seed: int, progress: Progress) -> list[Chapter]:
-    found = list(chapters(runs, data))
+    found = (
+        chapters.scores_chapter(runs),
+        chapters.abilities_chapter(runs),
+        chapters.slices_chapter(runs, data),
+        chapters.confusions_chapter(runs),
+        calibration.calibration_chapter(runs),
+        sensitivity.sensitivity_chapter(runs),
+        chapters.letters_chapter(runs),
+        chapters.boxes_chapter(runs),
+    )
     along = sweeps_chapter(sweeps, lambda logs: progress(logs, "Scoring a sweep"))
     shown = gallery_chapter(runs, data, examples, seed, lambda chosen: progress(chosen, "Choosing examples")) if examples else None
-    return [*found, *(chapter for chapter in (along, shown) if chapter is not None)]
+    return [chapter for chapter in (*found, along, shown) if chapter is not None]
 
 
 def _missing(reason: str, data: Data, examples: int) -> str:

@@ -1,0 +1,294 @@
+"""Simulated data sets of known truth for the coverage of intervals: what is asked about which images, and how answers depend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+Rng = np.random.Generator
+Draw = Callable[[int, Rng], "Batch"]
+
+RATES = (0.005, 0.02, 0.05, 0.1, 0.3, 0.5, 0.8, 0.95, 0.995)
+CORRELATIONS = (0.0, 0.1, 0.3, 0.6, 0.95)
+IMAGES = (8, 12, 20, 54, 100, 315, 1_000, 5_000, 20_000)
+# The share of images with 1 to 6 questions each.
+QUESTIONS = {
+    "2 questions": (0, 1),
+    "5 questions": (0, 0, 0, 0, 1),
+    "6 questions": (0, 0, 0, 0, 0, 1),
+    "1 to 6 questions": (1, 1, 1, 1, 1, 1),
+    "1 question, one in 8: 6": (7, 0, 0, 0, 0, 1),
+}
+NUM_DECODINGS = 5
+GRIT_IMAGES = (8, 20, 54, 80, 315, 1_105)
+DIFFERENCE_IMAGES = (8, 20, 54, 100, 315, 1_000, 5_000, 20_000)
+# Chances that the first model alone, and the second model alone, is right.
+DISCORDANT = ((0, 0), (0.005, 0), (0.02, 0), (0.1, 0), (0.6, 0), (0.9, 0), (0.02, 0.02), (0.05, 0.01), (0.2, 0.05), (0.45, 0.45))
+DATASETS = (8, 12, 23, 25)
+MACRO_SIZES = {
+    "2 tasks of 5": (5,) * 2,
+    "24 tasks of 5": (5,) * 24,
+    "tasks of 120, 60, 30, 15, 5": (120, 60, 30, 15, 5),
+    "8 tasks of 30": (30,) * 8,
+    "tasks of 5 and 16,000": (5, 16_000),
+    "24 tasks, 5 to 1,000": (5,) * 6 + (12,) * 6 + (50,) * 6 + (1_000,) * 6,
+    "a task of 5 among 24 of 1,000": (5,) + (1_000,) * 23,
+}
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B data sets: sums of scores of each cluster, shape (B, m), their sizes, shape (m,), sums of squared scores, shape (B,)."""
+
+    sums: np.ndarray
+    sizes: np.ndarray
+    squares: np.ndarray
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One simulated situation.
+
+    Attributes:
+        design: the row of the table; details: the rest of what defines the cell.
+        truth: what the interval should contain.
+        draw: data sets as a `Batch`.
+        is_difference: whether scores are (1 + difference) / 2.
+        is_binary: whether each score is 0 or 1, so that the paper's interval of them is known without resampling.
+    """
+
+    design: str
+    details: str
+    truth: float
+    draw: Draw
+    is_difference: bool = False
+    is_binary: bool = False
+
+
+@dataclass(frozen=True)
+class MacroCell:
+    """Tasks of known accuracies; ``draw`` gives answers, their tasks and their images."""
+
+    design: str
+    details: str
+    truth: float
+    draw: Callable[[Rng], tuple[np.ndarray, np.ndarray, np.ndarray]]
+
+
+def image_sizes(images: int, shares: tuple[int, ...]) -> np.ndarray:
+    cumulative = np.round(np.cumsum(shares) / sum(shares) * images).astype(int)
+    return np.repeat(np.arange(len(shares)) + 1, np.diff(cumulative, prepend=0))
+
+
+def image_rates(rate: float, correlation: float, form: str, shape: tuple[int, int], rng: Rng) -> np.ndarray:
+    """Each image's own chance of a right answer; two answers about one image have the correlation."""
+    if correlation == 0:
+        return np.full(shape, rate)
+    if form == "beta":
+        return rng.beta(rate * (1 - correlation) / correlation, (1 - rate) * (1 - correlation) / correlation, shape)
+    return np.where(rng.random(shape) < correlation, rng.random(shape) < rate, rate)
+
+
+def binary_batch(sizes: np.ndarray, rate: float, correlation: float, form: str) -> Draw:
+    """Right answers about each image, drawn from their exact distribution for each number of questions."""
+    cumulative = {size: np.cumsum(right_answers(size, rate, correlation, form))[:-1] for size in np.unique(sizes).tolist()}
+
+    def draw(number: int, rng: Rng) -> Batch:
+        sums = np.empty((number, len(sizes)))
+        for size, steps in cumulative.items():
+            is_size = sizes == size
+            sums[:, is_size] = np.searchsorted(steps, rng.random((number, np.count_nonzero(is_size))), side="right")
+        return Batch(sums, sizes, sums.sum(axis=1))
+
+    return draw
+
+
+def right_answers(size: int, rate: float, correlation: float, form: str) -> np.ndarray:
+    """Probabilities of 0 to ``size`` right answers about one image."""
+    right = np.arange(size + 1)
+    if correlation == 0:
+        return stats.binom.pmf(right, size, rate)
+    if form == "beta":
+        spread = (1 - correlation) / correlation
+        return stats.betabinom.pmf(right, size, rate * spread, (1 - rate) * spread)
+    independent = (1 - correlation) * stats.binom.pmf(right, size, rate)
+    return independent + correlation * ((right == 0) * (1 - rate) + (right == size) * rate)
+
+
+def dataset_batch(sizes: np.ndarray, rate: float, correlation: float, form: str) -> Draw:
+    def draw(number: int, rng: Rng) -> Batch:
+        sums = rng.binomial(sizes, image_rates(rate, correlation, form, (number, len(sizes)), rng)).astype(float)
+        return Batch(sums, sizes, sums.sum(axis=1))
+
+    return draw
+
+
+def accuracy_cells() -> Iterator[Cell]:
+    for images in IMAGES:
+        for label, shares in QUESTIONS.items():
+            sizes = image_sizes(images, shares)
+            # The largest designs take longest and are closest to normal theory.
+            is_large = images >= 5_000
+            for correlation in CORRELATIONS[2::2] if is_large else CORRELATIONS:
+                for form in ("beta",) if correlation == 0 else ("beta", "all or none"):
+                    for rate in RATES[::4] if is_large else RATES:
+                        details = f"accuracy {rate:g}, correlation {correlation:g}, {form}"
+                        draw = binary_batch(sizes, rate, correlation, form)
+                        yield Cell(f"{images:,} images, {label}", details, rate, draw, is_binary=True)
+
+
+def dataset_sizes(datasets: int, spread: float) -> np.ndarray:
+    return np.round(200 * np.exp(spread * stats.norm.ppf((np.arange(datasets) + 0.5) / datasets))).astype(int)
+
+
+def dataset_cells() -> Iterator[Cell]:
+    for datasets in DATASETS:
+        for spread in (0, 1, 2):
+            sizes = dataset_sizes(datasets, spread)
+            design = f"{datasets} datasets of {sizes.min():,} to {sizes.max():,} questions"
+            for correlation in (0.02, 0.2, 0.6, 0.95):
+                for form in ("beta", "all or none"):
+                    for rate in (0.05, 0.3, 0.5, 0.8, 0.95):
+                        details = f"accuracy {rate:g}, correlation {correlation:g}, {form}"
+                        yield Cell(design, details, rate, dataset_batch(sizes, rate, correlation, form), is_binary=True)
+
+
+def scores_batch(sizes: np.ndarray, scores: Callable[[tuple[int, int], Rng], np.ndarray], shared: float) -> Draw:
+    """Scores of each question, which with probability ``shared`` are the image's own."""
+    starts, image = np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes)
+
+    def draw(number: int, rng: Rng) -> Batch:
+        values = scores((number, len(image)), rng)
+        if shared:
+            of_image = scores((number, len(sizes)), rng)
+            is_shared = rng.random((number, len(sizes))) < shared
+            values = np.where(is_shared[:, image], of_image[:, image], values)
+        return Batch(np.add.reduceat(values, starts, axis=1), sizes, (values**2).sum(axis=1))
+
+    return draw
+
+
+def decoding_cells() -> Iterator[Cell]:
+    """Shares of right ones of several decodings of a question, whose chances are beta distributed or all alike."""
+    for images in (8, 20, 54, 315, 1_000):
+        for label in ("1 question", "1 to 6 questions"):
+            sizes = image_sizes(images, QUESTIONS.get(label, (1,)))
+            for rate in (0.02, 0.1, 0.5, 0.9, 0.995):
+                for certainty in (0.0, 0.5, 0.95):
+
+                    def scores(shape: tuple[int, int], rng: Rng, rate: float = rate, certainty: float = certainty) -> np.ndarray:
+                        return rng.binomial(NUM_DECODINGS, image_rates(rate, certainty, "beta", shape, rng)) / NUM_DECODINGS
+
+                    for shared in (0.0,) if label == "1 question" else (0.0, 0.6):
+                        details = f"accuracy {rate:g}, correlation of decodings {certainty:g}, shared {shared:g}"
+                        yield Cell(f"{images:,} images, {label}", details, rate, scores_batch(sizes, scores, shared))
+
+
+def grit_distributions() -> dict[str, tuple[float, Callable[[tuple[int, int], Rng], np.ndarray]]]:
+    """Mean and draws of scores, by name."""
+
+    def spiked(chance: float, spike: float, a: float, b: float) -> Callable[[tuple[int, int], Rng], np.ndarray]:
+        return lambda shape, rng: np.where(rng.random(shape) < chance, spike, rng.beta(a, b, shape))
+
+    return {
+        "0 or 1, mean 0.5": (0.5, lambda shape, rng: (rng.random(shape) < 0.5).astype(float)),
+        "0 or 1, mean 0.05": (0.05, lambda shape, rng: (rng.random(shape) < 0.05).astype(float)),
+        "90 % are 0": (0.05, spiked(0.9, 0.0, 2, 2)),
+        "90 % are 1": (0.95, spiked(0.9, 1.0, 2, 2)),
+        "uniform": (0.5, lambda shape, rng: rng.random(shape)),
+        "beta(0.3, 3)": (1 / 11, lambda shape, rng: rng.beta(0.3, 3, shape)),
+        "beta(3, 0.3)": (10 / 11, lambda shape, rng: rng.beta(3, 0.3, shape)),
+        "40 % are 0, the rest beta(4, 2)": (0.4, spiked(0.4, 0.0, 4, 2)),
+        "2 % are 1, the rest beta(1, 50)": (0.02 + 0.98 / 51, spiked(0.02, 1.0, 1, 50)),
+    }
+
+
+def grit_cells() -> Iterator[Cell]:
+    for name, (mean, scores) in grit_distributions().items():
+        for images in GRIT_IMAGES:
+            for label in ("1 question", "1 question, one in 8: 6"):
+                sizes = image_sizes(images, QUESTIONS.get(label, (1,)))
+                for shared in (0.0,) if label == "1 question" else (0.0, 0.6):
+                    details = f"{images:,} images, {label}, shared {shared:g}"
+                    yield Cell(name, details, mean, scores_batch(sizes, scores, shared))
+
+
+def difference_cells() -> Iterator[Cell]:
+    for images in DIFFERENCE_IMAGES:
+        for label in ("1 question", "1 to 6 questions", "1 question, one in 8: 6"):
+            sizes = image_sizes(images, QUESTIONS.get(label, (1,)))
+            if sizes.sum() > 20_000:
+                continue
+            for first, second in DISCORDANT:
+
+                def scores(shape: tuple[int, int], rng: Rng, first: float = first, second: float = second) -> np.ndarray:
+                    uniform = rng.random(shape)
+                    return np.where(uniform < first, 1.0, np.where(uniform > 1 - second, 0.0, 0.5))
+
+                for shared in (0.0,) if label == "1 question" else (0.0, 0.6, 0.95):
+                    details = f"first alone right {first:g}, second {second:g}, shared {shared:g}"
+                    draw = scores_batch(sizes, scores, shared)
+                    yield Cell(f"{images:,} images, {label}", details, first - second, draw, is_difference=True)
+
+
+def task_rates(name: str, tasks: int) -> np.ndarray:
+    unlike = {
+        "0.3 to 0.95": np.linspace(0.3, 0.95, tasks),
+        "one 0.7, the rest 0.99": np.where(np.arange(tasks) == 0, 0.7, 0.99),
+        "0.01 and 0.99 in turn": np.where(np.arange(tasks) % 2, 0.99, 0.01),
+    }
+    return unlike[name] if name in unlike else np.full(tasks, float(name))
+
+
+MACRO_RATES = ("0.02", "0.5", "0.9", "0.98", "0.3 to 0.95", "one 0.7, the rest 0.99", "0.01 and 0.99 in turn")
+
+
+def own_image_cells() -> Iterator[MacroCell]:
+    for label, sizes in MACRO_SIZES.items():
+        for name in MACRO_RATES:
+            rates, tasks = task_rates(name, len(sizes)), np.repeat(np.arange(len(sizes)), sizes)
+
+            def draw(rng: Rng, rates: np.ndarray = rates, tasks: np.ndarray = tasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+                return (rng.random(len(tasks)) < rates[tasks]).astype(float), tasks, np.arange(len(tasks))
+
+            yield MacroCell(f"own images: {label}", f"accuracies {name}", float(rates.mean()), draw)
+
+
+def asked_patterns(images: int, tasks: int) -> dict[str, np.ndarray]:
+    """Which tasks ask about which image, shape (images, tasks)."""
+    some = np.random.default_rng([images, tasks]).random((images, tasks)) < 0.5
+    # No task is empty.
+    some[:2] = True
+    lengths = np.maximum(images // (1 + np.arange(tasks) % 4), 2)
+    return {
+        "all shared": np.ones((images, tasks), dtype=bool),
+        "half of them shared": some,
+        "nested": np.arange(images)[:, None] < lengths,
+    }
+
+
+def shared_image_cells() -> Iterator[MacroCell]:
+    for images, tasks in ((8, 2), (8, 24), (20, 8), (60, 2), (60, 8), (60, 24), (315, 5), (1_000, 5)):
+        for pattern, asked in asked_patterns(images, tasks).items():
+            of_image, of_task = np.nonzero(asked)
+            for name in MACRO_RATES[1:6]:
+                for correlation in (0.0, 0.3, 0.95):
+                    rates = task_rates(name, tasks)
+
+                    def draw(
+                        rng: Rng,
+                        rates: np.ndarray = rates,
+                        image: np.ndarray = of_image,
+                        task: np.ndarray = of_task,
+                        correlation: float = correlation,
+                        images: int = images,
+                    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+                        is_shared = rng.random(len(image)) < correlation**0.5
+                        uniform = np.where(is_shared, rng.random(images)[image], rng.random(len(image)))
+                        return (uniform < rates[task]).astype(float), task, image
+
+                    details = f"accuracies {name}, correlation {correlation:g}"
+                    yield MacroCell(f"{images:,} images, {tasks} tasks, {pattern}", details, float(rates.mean()), draw)

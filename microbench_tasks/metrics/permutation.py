@@ -1,0 +1,251 @@
+"""Permutation tests of one model's answers: position preference, agreement of two ways of asking, spread of several.
+
+Each test says what a statistic would be without the effect, given everything else that was observed: its mean over all
+permutations (the null value), and the share of permutations with a statistic at least as large (p).
+
+Permuting labels within a stratum changes only the table of how often which labels meet, whose margins stay. So random
+tables with these margins are drawn instead of permutations, at a cost that does not depend on the number of questions.
+
+Source: Good, *Permutation, Parametric and Bootstrap Tests of Hypotheses*, 2005 (restricted permutations); Patefield,
+"Algorithm AS 159: An efficient method of generating random r x c tables", Applied Statistics 30, 1981
+(`scipy.stats.random_table`); Phipson and Smyth, "Permutation p-values should never be zero", Statistical Applications
+in Genetics and Molecular Biology 9, 2010; Holm, "A simple sequentially rejective multiple test procedure", Scandinavian
+Journal of Statistics 6, 1979.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import integrate, stats
+
+NUM_PERMUTATIONS = 1_999
+SEED = 42
+
+# From so many clusters with an effect on, the limit of the permutations' distribution is as good as drawing from it.
+_LIMIT_CLUSTERS = 500
+# Statistics that differ by less than this are equal: another order of adding may be between them.
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """A statistic, its mean under the null hypothesis, and the one-sided p-value of a statistic at least as large."""
+
+    observed: float
+    expected: float
+    p: float
+
+
+# --- position preference -------------------------------------------------------------
+
+
+def recall_std_test(
+    scores: ArrayLike,
+    letters: ArrayLike,
+    strata: ArrayLike,
+    *,
+    num_permutations: int = NUM_PERMUTATIONS,
+    seed: int = SEED,
+) -> PermutationTest:
+    """Test whether being right depends on the letter of the right option.
+
+    The statistic is the standard deviation over the letters of their recall, the mean score where the letter is right. Under
+    the null hypothesis a model of the same accuracy in each stratum is right at any letter equally often. Letters are permuted
+    within strata: since the position of the right option was drawn independently of the image, this holds whatever
+    answers about one image have in common.
+
+    Args:
+        scores: shape (n,), finite: 0 or 1, or the mean score of several decodings; at least one.
+        letters: shape (n,), labels: the letter of each question's right option.
+        strata: shape (n,), labels: questions with the same label are exchangeable, such as those of one kind and number
+            of options.
+        num_permutations: at least 1.
+        seed: of the draws. The result does not depend on the order of the questions.
+
+    Raises:
+        ValueError: an argument is out of range, or shapes differ.
+
+    Source: for the statistic, Zheng et al., "Large Language Models Are Not Robust Multiple Choice Selectors", ICLR 2024
+    (arXiv 2309.03882), RStd; for the test, the module.
+
+    >>> recall_std_test([1, 1, 0, 0], ["A", "A", "B", "B"], [0, 0, 0, 0]).observed
+    0.5
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"Expected finite scores of shape (n,), at least one; got shape {values.shape}.")
+    stratum, letter = _codes("strata", strata, values.shape), _codes("letters", letters, values.shape)
+    distinct, value = np.unique(values, return_inverse=True)
+    counts = np.bincount(letter)
+    sums = np.zeros((num_permutations, len(counts)))
+    for tables in _random_tables(stratum, letter, value, num_permutations, seed):
+        sums += tables @ distinct
+    observed = float(np.std(np.bincount(letter[np.argsort(values)], weights=np.sort(values)) / counts))
+    return _tested(observed, np.std(sums / counts, axis=1))
+
+
+# --- agreement -----------------------------------------------------------------------
+
+
+def agreement_test(
+    first: ArrayLike,
+    second: ArrayLike,
+    strata: ArrayLike,
+    *,
+    num_permutations: int = NUM_PERMUTATIONS,
+    seed: int = SEED,
+) -> PermutationTest:
+    """Test whether two answers to the same questions agree more often than independent ones.
+
+    Under the null hypothesis the second answer does not depend on the first, beyond how often each label occurs in a stratum.
+    The null value is exact: as often as label a is first and b second in a stratum, they meet in proportion.
+
+    Args:
+        first, second: shape (n,), whole numbers: labels of the answers, negative without an answer, which never agrees.
+        strata, num_permutations, seed: as in `recall_std_test`.
+
+    Raises:
+        ValueError: an argument is out of range, or shapes differ.
+
+    >>> agreement_test([0, 0, 1, 1], [0, 0, 1, 1], [0, 0, 0, 0]).expected
+    0.5
+    """
+    labels = [np.asarray(answers) for answers in (first, second)]
+    shape = labels[0].shape
+    if len(shape) != 1 or not labels[0].size or any(not np.issubdtype(found.dtype, np.integer) for found in labels):
+        raise ValueError(f"Expected whole labels of shape (n,), at least one; got shape {shape} of {labels[0].dtype}.")
+    if labels[1].shape != shape:
+        raise ValueError(f"Expected answers of one shape, got {shape} and {labels[1].shape}.")
+    stratum = _codes("strata", strata, shape)
+    # The label 0 is no answer.
+    one, other = (np.where(found < 0, 0, found + 1) for found in labels)
+    agreeing, expected = np.zeros(num_permutations), 0.0
+    for number in range(stratum.max() + 1):
+        inside = stratum == number
+        answered = [np.bincount(found[inside], minlength=max(one.max(), other.max()) + 1)[1:] for found in (one, other)]
+        expected += float(answered[0] @ answered[1] / np.count_nonzero(inside))
+    for tables in _random_tables(stratum, one, other, num_permutations, seed):
+        agreeing += np.trace(tables[:, 1:, 1:], axis1=1, axis2=2)
+    observed = float(np.mean((one == other) & (one > 0)))
+    return replace(_tested(observed, agreeing / len(one)), expected=expected / len(one))
+
+
+# --- spread --------------------------------------------------------------------------
+
+
+def spread_test(
+    scores: ArrayLike, clusters: ArrayLike, *, num_permutations: int = NUM_PERMUTATIONS, seed: int = SEED
+) -> PermutationTest:
+    """Test whether the mean scores of several ways of asking differ.
+
+    The statistic is the largest mean less the smallest. Under the null hypothesis the ways are exchangeable within an
+    image: its scores are permuted among the ways, those of all its questions together.
+
+    From `_LIMIT_CLUSTERS` images with unequal ways on, the limit is used instead of draws: totals of exchangeable ways are
+    normal with equal variances and covariances, so that their range over sigma is the studentized range with known sigma.
+
+    Args:
+        scores: shape (ways, n), finite; at least one of each.
+        clusters: shape (n,), labels: which image each question is about.
+        num_permutations: at least 1.
+        seed: of the draws. The result depends on neither order nor names.
+
+    Raises:
+        ValueError: an argument is out of range, or shapes differ.
+
+    Source: Hoeffding, "A combinatorial central limit theorem", Annals of Mathematical Statistics 22, 1951.
+
+    >>> spread_test([[1, 1], [0, 0]], ["a", "b"]).observed
+    1.0
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    if values.ndim != 2 or not values.size or not np.isfinite(values).all():
+        raise ValueError(
+            f"Expected finite scores of shape (ways, questions), at least one of each; got {values.shape}."
+        )
+    image = _codes("clusters", clusters, values.shape[1:])
+    num_ways, num_questions = values.shape
+    sums = np.column_stack(
+        [np.bincount(image[order], weights=row[order]) for row in values for order in [np.argsort(row)]]
+    )
+    # What no permutation changes: the order of the ways, and images on which they are equal.
+    sums = np.sort(sums, axis=1)
+    unequal = sums[np.ptp(sums, axis=1) > _ROUNDING]
+    unequal = unequal[np.lexsort(unequal.T)]
+    observed = float(np.ptp(np.sort(values, axis=1).sum(axis=1)) / num_questions)
+    if len(unequal) >= _LIMIT_CLUSTERS:
+        sigma = math.sqrt(unequal.var(axis=1, ddof=1).sum()) / num_questions
+        p = float(stats.studentized_range.sf(observed / sigma, num_ways, np.inf))
+        return PermutationTest(
+            observed, sigma * _mean_normal_range(num_ways), min(max(p, 1 / (num_permutations + 1)), 1.0)
+        )
+    rng = np.random.default_rng(seed)
+    drawn = (rng.permuted(unequal, axis=1).sum(axis=0) for _ in range(num_permutations))
+    return _tested(observed, np.array([np.ptp(totals) for totals in drawn]) / num_questions)
+
+
+def _mean_normal_range(count: int) -> float:
+    """The mean range of independent standard normal numbers (Tippett 1925)."""
+    return float(integrate.quad(lambda x: 1 - stats.norm.cdf(x) ** count - stats.norm.sf(x) ** count, -10, 10)[0])
+
+
+# --- several tests -------------------------------------------------------------------
+
+
+def holm(p: ArrayLike) -> np.ndarray:
+    """Adjust p-values of several tests, so that the chance of any false rejection stays at the level (Holm 1979).
+
+    Args:
+        p: shape (k,), from 0 to 1; whatever the tests have in common.
+
+    Raises:
+        ValueError: ``p`` has another shape or range.
+
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    values = np.asarray(p, dtype=np.float64)
+    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"Expected p-values from 0 to 1 of shape (k,), got shape {values.shape}.")
+    order = np.argsort(values)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1.0)
+    return adjusted
+
+
+def _codes(name: str, labels: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    if np.shape(labels) != shape:
+        raise ValueError(f"Expected a label for each question in {name}, shape {shape}; got shape {np.shape(labels)}.")
+    return np.unique(labels, return_inverse=True)[1].ravel()
+
+
+def _random_tables(
+    stratum: np.ndarray, rows: np.ndarray, columns: np.ndarray, num_permutations: int, seed: int
+) -> Iterator[np.ndarray]:
+    """Of each stratum random tables of how often labels meet, shape (permutations, labels, labels)."""
+    if num_permutations < 1:
+        raise ValueError(f"Expected at least one permutation, got {num_permutations}.")
+    rng = np.random.default_rng(seed)
+    for number in range(stratum.max() + 1):
+        inside = stratum == number
+        margins = [np.bincount(labels[inside], minlength=labels.max() + 1) for labels in (rows, columns)]
+        present = [np.flatnonzero(margin) for margin in margins]
+        # A single label on one side meets all others as often as they occur.
+        tables = np.outer(*margins) // np.count_nonzero(inside)
+        if min(map(len, present)) > 1:
+            tables = np.zeros((num_permutations, *tables.shape), dtype=tables.dtype)
+            # Labels that do not occur are left out: with them scipy 1.17 returns tables of other margins.
+            totals = [margin[labels] for margin, labels in zip(margins, present)]
+            drawn = stats.random_table.rvs(*totals, size=num_permutations, random_state=rng)
+            tables[np.ix_(range(num_permutations), *present)] = drawn
+        yield np.broadcast_to(tables, (num_permutations, *tables.shape[-2:]))
+
+
+def _tested(observed: float, drawn: np.ndarray) -> PermutationTest:
+    num_as_large = np.count_nonzero(drawn >= observed - _ROUNDING)
+    return PermutationTest(observed, float(drawn.mean()), float((1 + num_as_large) / (1 + len(drawn))))

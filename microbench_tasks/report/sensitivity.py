@@ -1,0 +1,63 @@
+"""Prompt sensitivity chapter: variants of the coarse questions by themselves and against the paper's way of asking."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from microbench_tasks import robustness
+from microbench_tasks.pages import Cell, Table, percent, percent_cell
+from microbench_tasks.report.chapters import Chapter
+from microbench_tasks.report.runs import Run
+
+_ALONE = ("run", "asked as", "n", "acc %", "acc_strict %", "recall_std %", "by chance %", "p")
+_COMPARED = (
+    "run",
+    "variant",
+    "pairs",
+    "images",
+    "difference (points)",
+    "interval of all at once",
+    "p",
+    "same option %",
+    "by chance %",
+    "p (same option)",
+)
+
+
+def sensitivity_chapter(runs: Sequence[Run]) -> Chapter | None:
+    """List what order and wording of the questions change; None if no run asked variants."""
+    reports = {run.label: run.rescored.robustness for run in runs if run.rescored.robustness}
+    if not reports:
+        return None
+    ways = [(label, name, way) for label, found in reports.items() for name, way in found["ways"].items()]
+    compared = [(label, name, way) for label, name, way in ways if "difference" in way]
+    tables = [Table("Each way of asking", _ALONE, [[label, name, *_alone(way)] for label, name, way in ways])]
+    if compared:
+        rows = [[label, name, *_compared(way)] for label, name, way in compared]
+        tables.append(Table("Variants against microbench_coarse", _COMPARED, rows))
+    spreads = [f"{label}: {text}." for label, found in reports.items() if (text := robustness.spread_text(found))]
+    # Of runs with different variants each has sentences of its own.
+    notes = dict.fromkeys(note for found in reports.values() for note in robustness.notes(found))
+    return Chapter("Prompt sensitivity", tables, "\n\n".join([*spreads, *notes]))
+
+
+def _alone(way: Mapping[str, Any]) -> list[Cell]:
+    figures = (way[name] for name in ("acc", "acc_strict", "recall_std", "recall_std_null"))
+    return [Cell(f"{way['n']:,}"), *map(percent_cell, figures), _p_cell(way["recall_std_p_adjusted"])]
+
+
+def _compared(way: Mapping[str, Any]) -> list[Cell]:
+    low, high = (way[f"difference_simultaneous_ci_{end}"] for end in ("low", "high"))
+    return [
+        *(Cell(f"{way[name]:,}") for name in ("n_paired", "n_images")),
+        percent_cell(way["difference"]),
+        Cell(f"{percent(low)} to {percent(high)}", sort=low),
+        _p_cell(way["difference_p_adjusted"]),
+        *(percent_cell(way[name]) for name in ("same_option", "same_option_null")),
+        _p_cell(way["same_option_p_adjusted"]),
+    ]
+
+
+def _p_cell(p: float) -> Cell:
+    return Cell(robustness.p_shown(p), sort=p, title=f"{p:.6f}")
