@@ -3,7 +3,8 @@
 Classes of lmms-eval return what a server sends unchanged, and many swallow exceptions. They then return an empty
 string, the prompt, or the previous answer, which is still in the variable. `guarding` records the failure instead:
 
-- A client of the package openai (or one with the same methods) gets replies whose content is text.
+- A client of the package openai (or one with the same methods) gets replies whose content is text, and asks through
+  `microbench_tasks.served`, which knows which faults end a run.
 - A class that writes the harness's own mark for failed requests (``openai``, ``async_openai``, ``gemini``) is trusted.
 - All other classes are watched while they answer (`microbench_tasks.swallowed_exceptions`).
 """
@@ -13,12 +14,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+import shutil
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog
+from loguru import logger
+
+from microbench_tasks import catalog, files, unanswered
 from microbench_tasks.parsing.contents import text_of
+from microbench_tasks.parsing.failures import failure_mark, placeholder
+from microbench_tasks.served import clients
+from microbench_tasks.served.replies import MAX_ANSWER_CHARS
+from microbench_tasks.served.session import Session
 from microbench_tasks.swallowed_exceptions import WatchedModel, source_of
 
 if TYPE_CHECKING:
@@ -26,42 +35,134 @@ if TYPE_CHECKING:
 
 # A class whose source contains this text marks failed requests by itself.
 _OWN_MARK = "LMMS_EVAL_REQUEST_FAILED"
+# Where the results file says how a server was asked.
+RESULTS_KEY = "served_model"
+# The folder, in the user's cache, of answers to runs that have not ended.
+_UNFINISHED = "unfinished_runs"
 
 
 @contextlib.contextmanager
-def guarding(model: Any) -> Iterator[None]:
-    """Guard ``model.generate_until`` for requests of this package's tasks; restores the model at the end."""
+def guarding(model: Any, response_cache: Any = None) -> Iterator[Session | None]:
+    """Guard ``model.generate_until`` for requests of this package's tasks; restores the model at the end.
+
+    Args:
+        model: any model of the harness.
+        response_cache: that of ``--use_cache``, if the run has one.
+
+    Yields:
+        The session with the server, for a model that asks one through a client that is known here.
+    """
+    unanswered.start()
     original = model.generate_until
     own = vars(model).get("generate_until")
     client = getattr(model, "client", None)
-    is_served = callable(getattr(getattr(getattr(client, "chat", None), "completions", None), "create", None))
+    is_served = clients.is_client(client)
+    with _session(model, response_cache) if is_served else contextlib.nullcontext() as session:
+        try:
+            model.generate_until = functools.partial(_generate, model, original, session)
+            if is_served:
+                model.client = plain_client(client)
+        except AttributeError:
+            # A class without settable attributes is left unchanged; its responses become text when they are scored.
+            is_served = False
+        try:
+            yield session
+        finally:
+            if own is not None:
+                model.generate_until = own
+            else:
+                vars(model).pop("generate_until", None)
+            if is_served:
+                model.client = client
+
+
+@contextlib.contextmanager
+def _session(model: Any, response_cache: Any) -> Iterator[Session | None]:
+    """Open a session that keeps answers where ``--use_cache`` says, or else in a folder of this run alone.
+
+    The latter is removed at the end, unless there is a question to ask again.
+    """
+    root = getattr(response_cache, "_cache_root", None)
+    folder = Path(root) if root else files.cache_dir() / _UNFINISHED / uuid.uuid4().hex
     try:
-        model.generate_until = functools.partial(_generate, model, original)
-        if is_served:
-            model.client = plain_client(client)
-    except AttributeError:
-        # A class without settable attributes is left unchanged; its responses become text when they are scored.
-        is_served = False
+        session = Session(model, folder, is_asked_for=bool(root))
+    except OSError as error:
+        if root:
+            raise
+        logger.warning(f"{folder}: answers cannot be kept until the run ends ({error}).")
+        yield None
+        return
+    unanswered.keep_answers_in(folder)
+    is_over = False
     try:
-        yield
+        yield session
+        is_over = not unanswered.record().failed
     finally:
-        if own is not None:
-            model.generate_until = own
-        else:
-            vars(model).pop("generate_until", None)
-        if is_served:
-            model.client = client
+        session.close()
+        _count_hits(response_cache, session)
+        if not root and (is_over or not session.progress.counts.answered):
+            unanswered.keep_answers_in(None)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _generate(model: Any, original: Callable[[list[Instance]], list[Any]], requests: list[Instance]) -> list[Any]:
+def _count_hits(response_cache: Any, session: Session) -> None:
+    """Let the harness's statistics count as hits what came from the log of replies, and log the whole."""
+    from_log = session.progress.counts.from_disk
+    hits, misses = (getattr(response_cache, name, None) for name in ("_hits", "_misses"))
+    if isinstance(hits, int) and isinstance(misses, int):
+        session.progress.note_from_disk(hits)
+        response_cache._hits, response_cache._misses = hits + from_log, misses - from_log
+    logger.info(f"Micro-Bench: {session.progress.line()}.")
+
+
+def _generate(
+    model: Any,
+    original: Callable[[list[Instance]], list[Any]],
+    session: Session | None,
+    requests: list[Instance],
+) -> list[Any]:
     """Call ``original``; return responses as text that can be stored, with a mark for each request that failed."""
     ours = [bool(catalog.tasks_named([request.task_name])) for request in requests]
-    if not any(ours) or _marks_failures(type(model)) or _is_ours(type(model)):
-        responses = original(requests)
+    if session is None or not any(ours):
+        responses = _responses(model, original, requests, ours)
     else:
-        responses = WatchedModel(model, original).responses(requests, ours)
+        responses = _asked_apart(model, original, session, requests, ours)
     pairs = zip(responses, ours, strict=True)
-    return [_as_text(response) if is_ours else _storable(response) for response, is_ours in pairs]
+    converted = [_as_text(response) if is_ours else _storable(response) for response, is_ours in pairs]
+    for request, response, is_ours in zip(requests, converted, ours, strict=True):
+        if is_ours:
+            unanswered.note(request.task_name, failure_in(response))
+    return converted
+
+
+def _asked_apart(
+    model: Any,
+    original: Callable[[list[Instance]], list[Any]],
+    session: Session,
+    requests: list[Instance],
+    ours: Sequence[bool],
+) -> list[Any]:
+    """Ask the requests of this package's tasks through the session, and other benchmarks' as the harness does."""
+    mine = [request for request, is_ours in zip(requests, ours, strict=True) if is_ours]
+    with session.asking(len(mine)):
+        answers = iter(_responses(model, original, mine, [True] * len(mine)))
+    others = [request for request, is_ours in zip(requests, ours, strict=True) if not is_ours]
+    other_answers = iter(original(others) if others else ())
+    return [next(answers if is_ours else other_answers) for is_ours in ours]
+
+
+def _responses(
+    model: Any, original: Callable[[list[Instance]], list[Any]], requests: list[Instance], ours: Sequence[bool]
+) -> list[Any]:
+    if not any(ours) or _marks_failures(type(model)) or _is_ours(type(model)):
+        return original(requests)
+    return WatchedModel(model, original).responses(requests, ours)
+
+
+def failure_in(response: Any) -> str | None:
+    """Return the mark of a failure that a response is, on one line; None for an answer."""
+    text = getattr(response, "text", response[0] if isinstance(response, tuple) else response)
+    return text if isinstance(text, str) and placeholder(text) == "failed" else None
 
 
 def _marks_failures(kind: type) -> bool:
@@ -81,11 +182,18 @@ def _as_text(response: Any) -> Any:
     from lmms_eval.api.instance import GenerationResult, TokenCounts
 
     if isinstance(response, GenerationResult):
-        return GenerationResult(text=text_of(response.text), token_counts=response.token_counts)
+        return GenerationResult(text=_limited(text_of(response.text)), token_counts=response.token_counts)
     is_pair = isinstance(response, (tuple, list)) and len(response) == 2
     if is_pair and (isinstance(response[1], TokenCounts) or _is_counts(response[1])):
-        return text_of(response[0]), response[1]
-    return text_of(response)
+        return _limited(text_of(response[0])), response[1]
+    return _limited(text_of(response))
+
+
+def _limited(text: str) -> str:
+    """Return the text, or the mark of a failure for one that is too long to be an answer."""
+    if len(text) <= MAX_ANSWER_CHARS:
+        return text
+    return failure_mark(f"the answer has {len(text):,} characters, more than {MAX_ANSWER_CHARS:,}")
 
 
 def _is_counts(value: Any) -> bool:
@@ -101,29 +209,6 @@ def _storable(response: Any) -> Any:
     return text_of(response) if isinstance(response, str) else response
 
 
-class _PlainClient:
-    """Wrap a client with another ``chat.completions.create``; pass on everything else."""
-
-    def __init__(self, client: Any, create: Callable[..., Any]) -> None:
-        self.wrapped = client
-        self.chat = SimpleNamespace(completions=SimpleNamespace(create=create))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.wrapped, name)
-
-
-def with_create(client: Any, create: Callable[..., Any]) -> Any:
-    """Return the client with another ``chat.completions.create``."""
-    return _PlainClient(client, create)
-
-
-def innermost(client: Any) -> Any:
-    """Return the original client inside those that `with_create` made."""
-    while isinstance(client, _PlainClient):
-        client = client.wrapped
-    return client
-
-
 def plain_client(client: Any) -> Any:
     """Wrap a synchronous or asynchronous client so that the content of its messages is text."""
 
@@ -131,7 +216,7 @@ def plain_client(client: Any) -> Any:
         reply = client.chat.completions.create(*arguments, **payload)
         return _plain_later(reply) if inspect.isawaitable(reply) else _plain(reply)
 
-    return with_create(client, create)
+    return clients.with_create(client, create)
 
 
 async def _plain_later(reply: Any) -> Any:

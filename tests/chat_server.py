@@ -6,7 +6,9 @@ import base64
 import contextlib
 import io
 import json
+import socket
 import threading
+import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -16,11 +18,20 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server sends: an answer's text (None: null), or ``raw`` bytes with a status."""
+    """What the server sends: an answer's text (None: null), or ``raw`` bytes with a status.
 
-    text: str | None = None
+    Attributes:
+        headers: further headers; ``x-should-retry`` is ``false`` unless it is among them.
+        hangs_up: whether the connection is closed instead.
+        chunk_s: seconds between single bytes of the body.
+    """
+
+    text: object = None
     status: int = 200
     raw: bytes | None = None
+    headers: tuple = ()
+    hangs_up: bool = False
+    chunk_s: float = 0.0
 
 
 @dataclass
@@ -41,6 +52,8 @@ class ChatServer:
     payloads: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     url: str = ""
+    # Ends the server before its time: new connections are refused.
+    close: object = None
 
     def respond(self, body: bytes) -> Reply:
         payload = json.loads(body)
@@ -74,8 +87,8 @@ def _body(reply: Reply) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(answer):
-    """A running `ChatServer`, its ``url`` the base URL for a client."""
+def serving(answer, port=0):
+    """A running `ChatServer`, its ``url`` the base URL for a client; ``port`` 0 takes any free one."""
     server = ChatServer(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -87,25 +100,43 @@ def serving(answer):
             content = _body(reply)
             # A killed client does not wait for its answer.
             with contextlib.suppress(ConnectionError):
+                if reply.hangs_up:
+                    self.close_connection = True
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    return
                 self.send_response(reply.status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(content)))
-                # Otherwise the client itself would try again, with pauses of seconds.
-                self.send_header("x-should-retry", "false")
+                # Without the last of them, a question would be asked again, with pauses of seconds.
+                defaults = {
+                    "Content-Type": "application/json",
+                    "Content-Length": len(content),
+                    "x-should-retry": "false",
+                }
+                for name, value in (defaults | dict(reply.headers)).items():
+                    self.send_header(name, str(value))
                 self.end_headers()
-                self.wfile.write(content)
+                if not reply.chunk_s:
+                    self.wfile.write(content)
+                    return
+                for place in range(len(content)):
+                    self.wfile.write(content[place : place + 1])
+                    time.sleep(reply.chunk_s)
 
         def log_message(self, *args):
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     http.daemon_threads = True
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     server.url = f"http://127.0.0.1:{http.server_port}/v1"
+
+    def close():
+        http.shutdown()
+        http.server_close()
+
+    server.close = close
     try:
         yield server
     finally:
-        http.shutdown()
-        http.server_close()
+        close()
         thread.join()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import types
+import contextlib
+import sqlite3
 
-import openai
 import pytest
 from independent import StandIn, reply
 from lmms_eval import evaluator
 from lmms_eval.api.instance import GenerationResult
-from openai.types.chat import ChatCompletion
 
-from microbench_tasks import model_guard, resuming
+from microbench_tasks import resuming
+from microbench_tasks.patches import answering as answering_patches
 
 TASK = "microbench_coarse_domain"
 COUNT = 60
@@ -38,8 +37,9 @@ def small_pieces(monkeypatch, demo_folder):
     monkeypatch.setattr(resuming, "PIECE", PIECE)
 
 
-def evaluate(model, cache):
-    return evaluator.simple_evaluate(model=model, tasks=[TASK], limit=COUNT, use_cache=str(cache), bootstrap_iters=0)
+def evaluate(model, cache, **settings):
+    settings = {"tasks": [TASK], "limit": COUNT, "use_cache": str(cache), "bootstrap_iters": 0} | settings
+    return evaluator.simple_evaluate(model=model, **settings)
 
 
 def test_a_run_that_stops_keeps_every_whole_piece_and_the_next_asks_the_rest_only(tmp_path):
@@ -69,127 +69,80 @@ def test_failures_are_scored_as_such_and_asked_again(failure, tmp_path):
     assert results["results"][TASK]["unparsed,none"] == 0
 
 
-def test_a_damaged_database_of_an_earlier_run_costs_its_answers_only(tmp_path, monkeypatch):
+# --- damaged caches ---
+
+
+def answering(letter="A"):
+    return StandIn(lambda prompt, image: letter)
+
+
+@pytest.fixture
+def warnings(monkeypatch):
     said = []
     monkeypatch.setattr(resuming.logger, "warning", said.append)
+    return said
+
+
+def test_a_damaged_database_of_an_earlier_run_is_renamed_and_costs_its_answers_only(tmp_path, warnings):
     damaged = tmp_path / "runs" / "earlier" / "rank_0.db"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"no database, but long enough for SQLite to read a header that it does not know" * 20)
-    model = StandIn(lambda prompt, image: "A")
+    model = answering()
     evaluate(model, tmp_path)
     assert len(model.asked[TASK]) == COUNT
-    [warning] = said
-    assert str(damaged) in warning
+    [warning] = warnings
+    assert str(damaged) in warning and "rank_0.db.damaged" in warning
+    assert not damaged.exists()
 
 
-# --- the replies of a server ---
+def test_a_damaged_cache_is_renamed_and_the_next_run_has_a_whole_one(tmp_path, warnings):
+    (tmp_path / "cache.db").write_bytes(b"no database, but long enough for SQLite to read a header" * 40)
+    model = answering()
+    evaluate(model, tmp_path)
+    evaluate(model, tmp_path)
+    assert len(model.asked[TASK]) == COUNT
+    assert len(warnings) == 1 and (tmp_path / "cache.db.damaged").exists()
 
 
-def completion(text, **further):
-    return ChatCompletion.model_validate(
-        further | {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}]}
-    )
+# What stands in the place of an answer's JSON.
+DAMAGE = ["no JSON", '"cut off', "", "null", "5", '{"a": 1}', "[]", b"\xff\xfe", b'"B \xff"', "[" * 100_000]
 
 
-def test_replies_survive_a_line_that_was_cut_off_and_files_of_several_runs(tmp_path):
-    for key in ("one", "two"):
-        with resuming.Replies(tmp_path) as replies:
-            replies.note(key, completion(key).model_dump(mode="json"))
-    with (tmp_path / "cut.jsonl").open("w") as file:
-        file.write(json.dumps({"key": "three", "reply": {}})[:-9])
-    with resuming.Replies(tmp_path) as replies:
-        assert sorted(replies.known) == ["one", "two"]
-        assert ChatCompletion.construct(**replies.take("two")).choices[0].message.content == "two"
-        assert replies.take("two") is None
+def test_damaged_answers_are_named_and_asked_again_and_no_others(tmp_path, warnings):
+    model = answering("A")
+    evaluate(model, tmp_path)
+    with contextlib.closing(sqlite3.connect(tmp_path / "cache.db")) as database, database:
+        for doc_id, damage in enumerate(DAMAGE):
+            database.execute("UPDATE responses SET response = ? WHERE doc_id = ?", (damage, doc_id))
+    model.answer = lambda prompt, image: "B"
+    results = evaluate(model, tmp_path, log_samples=True)
+    said = [sample["resps"][0][0] for sample in results["samples"][TASK]]
+    assert said == ["B"] * len(DAMAGE) + ["A"] * (COUNT - len(DAMAGE))
+    [warning] = warnings
+    assert f"{len(DAMAGE)} damaged answer(s)" in warning and f"{TASK} document 0" in warning
+    evaluate(model, tmp_path)
+    assert len(model.asked[TASK]) == COUNT + len(DAMAGE)
 
 
-class Client:
-    """Counts what it is asked; has the methods that the harness calls."""
-
-    base_url = "http://127.0.0.1:1/v1"
-
-    def __init__(self, answers):
-        self.payloads = []
-        remaining = iter(answers)
-
-        def create(**payload):
-            self.payloads.append(payload)
-            return next(remaining)
-
-        self.chat = types.SimpleNamespace(completions=types.SimpleNamespace(create=create))
+def test_a_run_whose_answers_cannot_be_merged_ends_with_its_results_and_the_next_finds_them(tmp_path, monkeypatch):
+    stale = tmp_path / "runs" / "stale"
+    stale.mkdir(parents=True)
+    (stale / ".ready").touch()
+    (stale / "rank_0.audit.jsonl").write_bytes(b"\xff\xfe\n5\n")
+    said = []
+    monkeypatch.setattr(answering_patches.logger, "warning", said.append)
+    model = answering()
+    assert evaluate(model, tmp_path)["results"][TASK]["failed,none"] == 0
+    evaluate(model, tmp_path)
+    assert len(model.asked[TASK]) == COUNT
+    assert all("cannot be merged" in warning for warning in said) and len(said) == 2
 
 
-def contents(ask, *payloads):
-    return [ask(**payload).choices[0].message.content for payload in payloads]
-
-
-QUESTION = {"model": "m", "temperature": 0}
-
-
-def test_only_a_reply_with_text_is_noted(tmp_path):
-    unanswered = [completion("A").model_copy(update={"choices": []}), "<html>", completion(None)]
-    client = Client([*unanswered, completion("B"), completion("C")])
-    with resuming.Replies(tmp_path) as replies:
-        ask = resuming._noting_client(client, replies).chat.completions.create
-        assert [ask(**QUESTION) for _ in unanswered] == unanswered
-        assert contents(ask, QUESTION) == ["B"]
-    with resuming.Replies(tmp_path) as replies:
-        assert contents(resuming._noting_client(client, replies).chat.completions.create, QUESTION) == ["B"]
-    assert len(client.payloads) == 4
-
-
-def test_content_that_is_no_text_is_noted_as_text_and_old_notes_are_made_safe(tmp_path):
-    parts = completion("").model_copy(deep=True)
-    parts.choices[0].message.content = [{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}]
-    half = completion("")
-    half.choices[0].message.content = "B \ud83d"
-    with resuming.Replies(tmp_path) as replies:
-        ask = resuming._noting_client(Client([parts]), replies).chat.completions.create
-        assert contents(ask, QUESTION) == ["<think>A?</think>\nB"]
-        # As a version before wrote it.
-        replies.note(resuming._key(Client([]), QUESTION | {"messages": ["half"]}), half.model_dump(mode="python"))
-    with resuming.Replies(tmp_path) as replies:
-        known = model_guard.plain_client(resuming._noting_client(Client([]), replies))
-        assert contents(known.chat.completions.create, QUESTION, QUESTION | {"messages": ["half"]}) == ["<think>A?</think>\nB", "B \ufffd"]
-
-
-def test_whoever_asks_repeatedly_gets_as_many_answers_and_a_second_run_the_same_ones(tmp_path):
-    client = Client(completion(text) for text in "ABCD")
-    for expected in ("ABC", "ABCD"):
-        with resuming.Replies(tmp_path) as replies:
-            ask = resuming._noting_client(client, replies).chat.completions.create
-            assert "".join(contents(ask, *[QUESTION] * len(expected))) == expected
-    assert len(client.payloads) == 4
-
-
-def test_a_known_reply_costs_no_tokens(tmp_path):
-    client = Client([completion("A", usage={"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10})])
-    totals = []
-    for _ in range(2):
-        with resuming.Replies(tmp_path) as replies:
-            totals.append(resuming._noting_client(client, replies).chat.completions.create(**QUESTION).usage.total_tokens)
-    assert totals == [10, 0]
-
-
-def test_a_drawn_answer_is_drawn_anew_and_another_question_is_another(tmp_path):
-    client = Client(completion(text) for text in "ABCDE")
-    drawn, one, other = {"temperature": 1}, {"temperature": 0, "messages": ["x"]}, {"temperature": 0, "messages": ["y"]}
-    with resuming.Replies(tmp_path) as replies:
-        assert contents(resuming._noting_client(client, replies).chat.completions.create, drawn, one, other) == ["A", "B", "C"]
-    with resuming.Replies(tmp_path) as replies:
-        assert contents(resuming._noting_client(client, replies).chat.completions.create, other, drawn, one) == ["C", "D", "B"]
-
-
-def test_all_else_is_the_clients_own(tmp_path):
-    client = Client([])
-    client.files = "files"
-    with resuming.Replies(tmp_path) as replies:
-        assert resuming._noting_client(client, replies).files == "files"
-
-
-def test_the_asynchronous_client_is_told_from_the_other():
-    class Model:
-        client = openai.AsyncOpenAI(api_key="none", base_url="http://127.0.0.1:1/v1")
-
-    assert resuming._is_served(Model())
-    assert not resuming._is_served(StandIn(None))
+def test_a_database_of_the_same_run_identifier_may_be_damaged(tmp_path, monkeypatch, warnings):
+    monkeypatch.setenv("SLURM_JOB_ID", "7")
+    own = tmp_path / "runs" / "7" / "rank_0.db"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(b"no database, but long enough for SQLite to read a header that it does not know" * 20)
+    model = answering()
+    evaluate(model, tmp_path)
+    assert len(model.asked[TASK]) == COUNT and len(warnings) == 1

@@ -144,6 +144,18 @@ PATCHES: tuple[Patch, ...] = (
         upstream=f"{_ISSUES}/852",
     ),
     Patch(
+        name="damaged answers in the cache",
+        ways=(_way(f"{_CACHE}.create", "cache_root", answering.repair_databases),),
+        why="The harness's cache hands out damaged text as an answer, and cannot be opened with a damaged database.",
+        lost="With --use_cache, damage to its files may end every later run.",
+    ),
+    Patch(
+        name="end of a run with a damaged cache",
+        ways=(_way(f"{_CACHE}._merge_run_to_root", "self", answering.finish_without_merging),),
+        why="The harness merges answers into its cache after the last one, and loses the run if that fails.",
+        lost="With --use_cache, damage to files of earlier runs may end a run after its last answer.",
+    ),
+    Patch(
         name="answers stored as they come",
         ways=(_way(f"{_CACHE}.execute", "lm reqtype requests", answering.store_as_they_come),),
         why="The harness's cache stores answers after the last one, and failures as if they were answers.",

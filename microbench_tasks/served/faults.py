@@ -1,0 +1,135 @@
+"""Say what an exception of a client means for the question and for the run. Imports nothing of the harness."""
+
+from __future__ import annotations
+
+import email.utils
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal
+
+# What is to blame: the way to the server, the server for the moment, or this one question.
+Blame = Literal["access", "server", "question"]
+
+_ACCESS = {
+    401: "the server refuses the key. Set OPENAI_API_KEY, or --model_args api_key=KEY",
+    402: "the server asks for payment. Check the account of the key",
+    403: "the key has no access. Check the key, and whether it may use this model",
+    404: "the server does not know the model or the address. Check --model_args model=NAME,base_url=URL (URLs of most "
+    "servers end in /v1)",
+    405: "the address does not take questions. Check --model_args base_url=URL (URLs of most servers end in /v1)",
+}
+REFUSED_QUESTION = "the server refuses the question. Check that the model takes images, and its limit of tokens"
+_UNREACHABLE = "the server cannot be reached. Check that it runs, and --model_args base_url=URL"
+# Statuses below 500 that speak of the moment, not of the question.
+_PASSING = frozenset({408, 409, 425, 429})
+_MESSAGE_CHARS = 160
+
+
+class MalformedReplyError(ValueError):
+    """Report a reply that is no answer although its status says so."""
+
+
+class SlowReplyError(TimeoutError):
+    """Report a reply that was still incomplete when its time was over."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What a failed request means.
+
+    Attributes:
+        blame: whom it concerns.
+        reason: one line, with what to do about it.
+        status: the HTTP status, if there was one.
+        pause_s: how long the server asks all requests to wait.
+        is_final: whether the same question would fail again.
+        is_slow: whether it took as long as a request may take.
+    """
+
+    blame: Blame
+    reason: str
+    status: int | None = None
+    pause_s: float | None = None
+    is_final: bool = False
+    is_slow: bool = False
+
+
+def fault_of(error: Exception, now: float | None = None) -> Fault:
+    """Classify an exception of a client (of the package openai, or with the same attributes).
+
+    Args:
+        error: what the client raised.
+        now: seconds since the epoch, for a ``Retry-After`` that is a date.
+
+    >>> fault_of(TimeoutError("no reply")).blame
+    'server'
+    """
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int) and not isinstance(status, bool):
+        return _of_status(status, error, time.time() if now is None else now)
+    said = _message(error)
+    if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
+        return Fault("server", f"no whole reply in time ({said})", is_slow=True)
+    if _is_unreachable(error):
+        return Fault("server", f"{_UNREACHABLE} ({said})")
+    return Fault("server", said)
+
+
+def _of_status(status: int, error: Exception, now: float) -> Fault:
+    said = f"HTTP {status}: {_message(error)}"
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    is_final = headers.get("x-should-retry") == "false"
+    if status in _ACCESS:
+        return Fault("access", f"{_ACCESS[status]} ({said})", status, is_final=True)
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return Fault("question", said, status, is_final=True)
+    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return Fault("server", said, status, retry_after(headers, now), is_final)
+    return Fault("question", f"{REFUSED_QUESTION} ({said})", status, is_final=True)
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds that ``Retry-After`` (a number or a date) asks to wait; None without a usable one.
+
+    >>> retry_after({"retry-after": "7"}, now=0)
+    7.0
+    """
+    value = headers.get("retry-after-ms")
+    scale = 1000 if value is not None else 1
+    value = headers.get("retry-after") if value is None else value
+    if value is None:
+        return None
+    try:
+        seconds = float(value) / scale
+    except ValueError:
+        try:
+            seconds = email.utils.parsedate_to_datetime(value).timestamp() - now
+        except (TypeError, ValueError, OverflowError):
+            return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
+
+
+def _is_unreachable(error: Exception) -> bool:
+    return any(type(cause).__name__ == "ConnectError" or isinstance(cause, OSError) for cause in _causes(error))
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    causes: list[BaseException] = []
+    while error is not None and len(causes) < 10:
+        causes.append(error)
+        error = error.__cause__
+    return causes
+
+
+def _message(error: Exception) -> str:
+    """Return what the server or the innermost cause says, on one line."""
+    body: Any = getattr(error, "body", None)
+    said = body.get("message") if isinstance(body, Mapping) else None
+    if not isinstance(said, str) or not said.strip():
+        cause = _causes(error)[-1]
+        said = str(cause) or type(cause).__name__
+    line = " ".join(said.split())
+    return line if len(line) <= _MESSAGE_CHARS else f"{line[:_MESSAGE_CHARS]}…"

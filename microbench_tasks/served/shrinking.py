@@ -1,0 +1,63 @@
+"""Make the images of a question smaller, for a server that refused it as too large."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import os
+from collections.abc import Mapping
+from typing import Any
+
+SETTING = "MICROBENCH_SHRINK_IMAGES"
+_VALUE = "once"
+_HEAD = "data:image/"
+ADVICE = f"the image is too large for the server. {SETTING}={_VALUE} sends such an image once more at half its size"
+
+
+def is_wanted() -> bool:
+    """Read the setting.
+
+    Raises:
+        ValueError: it has a value other than ``once``.
+    """
+    value = os.environ.get(SETTING, "")
+    if value not in ("", _VALUE):
+        raise ValueError(f"{SETTING}={value}: expected {_VALUE}, or unset it.")
+    return value == _VALUE
+
+
+def shrunk(payload: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the question with each of its images at half its width and height; None if it has no such image."""
+    changed = 0
+
+    def part(content: Any) -> Any:
+        nonlocal changed
+        url = content.get("image_url", {}).get("url", "") if isinstance(content, Mapping) else ""
+        smaller = _half(url) if isinstance(url, str) and url.startswith(_HEAD) else None
+        if smaller is None:
+            return content
+        changed += 1
+        return content | {"image_url": content["image_url"] | {"url": smaller}}
+
+    def turn(message: Any) -> Any:
+        content = message.get("content") if isinstance(message, Mapping) else None
+        return message | {"content": [part(item) for item in content]} if isinstance(content, list) else message
+
+    messages = [turn(message) for message in payload.get("messages") or ()]
+    return {**payload, "messages": messages} if changed else None
+
+
+def _half(url: str) -> str | None:
+    from PIL import Image
+
+    head, _, data = url.partition(",")
+    try:
+        image = Image.open(io.BytesIO(base64.b64decode(data)))
+        width, height = image.size
+        half = image.resize((max(width // 2, 1), max(height // 2, 1)), Image.Resampling.LANCZOS)
+    except (binascii.Error, OSError):
+        return None
+    buffer = io.BytesIO()
+    half.save(buffer, format=image.format)
+    return f"{head},{base64.b64encode(buffer.getvalue()).decode()}"
