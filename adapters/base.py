@@ -23,7 +23,7 @@ import contextlib
 import string
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -95,6 +95,8 @@ class ContrastiveModel(lmms, harness.Recorded):
     """
 
     is_simple = True
+    # Only tasks with ``doc_to_choice`` are answered: others may leave out the rest before weights are loaded.
+    needs_choices: ClassVar[bool] = True
 
     def __init__(self, batch_size: int | str = DEFAULT_BATCH_SIZE, device: str | None = None, max_batch_size: int | None = None) -> None:
         super().__init__()

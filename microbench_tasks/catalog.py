@@ -164,7 +164,7 @@ def tasks_named(names: list[str]) -> tuple[str, ...]:
 def _tasks_of(name: str) -> Iterator[str]:
     if name in ALL_TASKS:
         yield name
-    for member in _members(name):
+    for member in members(name):
         yield from _tasks_of(member)
 
 
@@ -174,12 +174,13 @@ def without_covered(names: list[str]) -> list[str]:
     return [name for name in names if name not in covered]
 
 
-def _members(name: str) -> tuple[str, ...]:
+def members(name: str) -> tuple[str, ...]:
+    """Return the tasks and groups that a group or tag directly contains; none for a task."""
     return GROUPS.get(name, ()) or TAGS.get(name, ())
 
 
 def _members_of(name: str) -> Iterator[str]:
-    for member in _members(name):
+    for member in members(name):
         yield member
         yield from _members_of(member)
 

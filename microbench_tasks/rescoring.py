@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, definitions, provenance, robustness, source, task_fields, untrusted
+from microbench_tasks import ability, catalog, definitions, provenance, robustness, source, task_fields, untrusted
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
@@ -255,7 +255,9 @@ def redefined(run: LoggedRun) -> dict[str, list[str]]:
 
 
 def _notes_on_definitions(run: LoggedRun) -> list[str]:
-    notes = [f"{task} is NOT the benchmark's own task: its definition differs in {', '.join(fields)}" for task, fields in redefined(run).items()]
+    left_out = run.recorded().get(ability.RESULTS_KEY)
+    notes = [f"left out, as the model cannot answer them: {', '.join(left_out)}"] if isinstance(left_out, dict) else []
+    notes += [f"{task} is NOT the benchmark's own task: its definition differs in {', '.join(fields)}" for task, fields in redefined(run).items()]
     # A submission was checked before it was written.
     unknown = [task for task in run.samples if provenance.recorded(run.metadata(task)) is None] if run.results is not None and run.record is None else []
     return notes + ([f"whether the tasks were the benchmark's own is not on record (metadata.definition) for {', '.join(unknown)}"] if unknown else [])

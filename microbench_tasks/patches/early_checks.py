@@ -10,14 +10,61 @@ from loguru import logger
 from microbench_tasks.patches.patch import bind
 
 
+def refuse_unanswerable(original: Callable) -> Callable:
+    """Refuse, or name, the tasks that the model cannot answer when ``match_tasks`` is called: before it is loaded."""
+
+    def match_tasks(self: Any, *args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import ability
+
+        # The harness insists on getting the names that it asked for.
+        names = original(self, *args, **kwargs)
+        ability.start()
+        ability.answerable(names, self.model_name)
+        return names
+
+    return match_tasks
+
+
+def leave_out_loaded(original: Callable) -> Callable:
+    """Leave out the tasks that the model cannot answer where tasks are loaded."""
+
+    def load_task_or_group(*args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import ability
+
+        call = bind(original, args, kwargs)
+        asked = call.arguments["task_list"]
+        names = _names(asked)
+        if names and (isinstance(asked, str) or len(names) == len(asked)):
+            call.arguments["task_list"] = ability.answerable(names, call.arguments["self"].model_name)
+        return original(*call.args, **call.kwargs)
+
+    return load_task_or_group
+
+
+def record_left_out(original: Callable) -> Callable:
+    """Name in the results the tasks that were left out."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import ability
+
+        results = original(*args, **kwargs)
+        left_out = ability.record()
+        ability.start()
+        if results is not None and left_out:
+            results[ability.RESULTS_KEY] = left_out
+        return results
+
+    return evaluate
+
+
 def check_matched(original: Callable) -> Callable:
     """Check the data of all tasks that ``match_tasks`` returns, which the command line calls before it loads a model."""
 
-    def match_tasks(*args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks import preflight
+    def match_tasks(self: Any, *args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import ability, preflight
 
-        names = original(*args, **kwargs)
-        preflight.check(names)
+        names = original(self, *args, **kwargs)
+        preflight.check(ability.answerable(names, getattr(self, "model_name", None)))
         return names
 
     return match_tasks

@@ -45,6 +45,18 @@ PATCHES: tuple[Patch, ...] = (
         upstream=f"{_ISSUES}/102",
     ),
     Patch(
+        name="refusal of tasks that the model cannot answer",
+        ways=(_way(f"{_TASKS}.match_tasks", "self task_list", early_checks.refuse_unanswerable),),
+        why="The harness does not ask what a model can do.",
+        lost="A contrastive model that is asked for boxes is refused only after it has been loaded.",
+    ),
+    Patch(
+        name="tasks left out, in the results",
+        ways=(_way(_EVALUATE, "task_dict", early_checks.record_left_out),),
+        why="The harness records only tasks that ran.",
+        lost="Results do not name the tasks that were left out.",
+    ),
+    Patch(
         name="check of data before the model",
         ways=(_way(f"{_TASKS}.match_tasks", "task_list", early_checks.check_matched),),
         why="The harness reads data after it has loaded the model.",
@@ -61,6 +73,12 @@ PATCHES: tuple[Patch, ...] = (
         ways=(_way(f"{_TASKS}.load_task_or_group", "task_list", early_checks.drop_covered),),
         why="The harness refuses a task that two groups of a command contain.",
         lost="A group and a larger one that contains it cannot be asked in one command.",
+    ),
+    Patch(
+        name="tasks that the model cannot answer",
+        ways=(_way(f"{_TASKS}.load_task_or_group", "self task_list", early_checks.leave_out_loaded),),
+        why="The harness asks every model everything.",
+        lost="A contrastive model that is asked for a group with boxes ends with an error.",
     ),
     Patch(
         name="garbage collection after the start",

@@ -266,12 +266,35 @@ def test_a_task_of_ones_own_can_set_the_box_format(demo_folder, tmp_path):
     assert first["input"].startswith("Locate every instance that belongs to the following categories: 'gland'.")
 
 
-def test_a_contrastive_model_refuses_localization_before_encoding(demo_folder):
-    done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench")
-    assert done.returncode == 1
+def test_a_contrastive_model_runs_the_rest_of_a_group_with_localization(demo_folder, tmp_path):
+    asked = ("--tasks", "microbench", "--limit", "2", "--output_path", tmp_path, "--log_samples")
+    said = command(SCRIPTS / "lmms_eval", "--model", "demo_clip", *asked)
     names = [f"microbench_localization_{task}" for task in BOXES]
-    assert f"{', '.join(names)}: asked for free text, but a contrastive model only chooses" in done.stdout + done.stderr
-    assert "Encoding" not in done.stdout + done.stderr
+    assert said.count("Left out") == 1 and f"Left out, as they ask for boxes: {', '.join(names)}" in said
+    # Before the model, whose texts are encoded as soon as it is asked.
+    assert said.index("Left out") < said.index("Micro-Bench data")
+    assert "writes boxes" not in said
+    results = results_in(tmp_path)
+    assert list(results["microbench_left_out"]) == names
+    assert {"microbench_coarse_stain", "microbench_fine_pollen"} <= results["results"].keys()
+    assert results["results"].keys().isdisjoint(names)
+    assert "left out" in run(SCRIPTS / "microbench", "rescore", tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("tasks", "instead"),
+    [
+        ("microbench_localization", "microbench_vqa"),
+        ("microbench_localization_glands,microbench_coarse_stain", "microbench_coarse_stain"),
+    ],
+)
+def test_a_contrastive_model_that_is_asked_for_boxes_by_name_is_refused_before_it_is_loaded(tasks, instead, demo_folder):
+    done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", tasks)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    name = tasks.split(",")[0]
+    assert f"{name}: asks for boxes, and demo_clip only chooses among given texts. Instead: --tasks {instead}" in said
+    assert "Micro-Bench data" not in said
 
 
 # --- other kinds of models ---
