@@ -26,7 +26,7 @@ TOLERANCE = 1e-9
 # Numbers drawn at once: 32 MB.
 BLOCK = 4_000_000
 # Scores in all data sets of a cell in doubt: large cells get fewer further data sets.
-MORE_SCORES = 50_000_000
+MORE_SCORES = 20_000_000
 
 INDEPENDENT_SIZES = (12, 30, 54, 121, 500, 2_000, 14_644, 80_000)
 INDEPENDENT_RATES = np.arange(5, 1_000, 5) / 1_000
@@ -259,10 +259,13 @@ def main() -> None:
     args = parser.parse_args()
     simulation = Simulation(args.data_sets, args.more, args.seed)
     command = f"python benchmarks/coverage.py --data-sets {args.data_sets} --more {args.more} --seed {args.seed}"
-    text = page("Coverage of the intervals", command, reading(simulation), sections(simulation))
-    print(text, end="")
-    if args.out:
-        args.out.write_text(text, encoding="utf-8")
+    done: list[str] = []
+    for section in sections(simulation):
+        done.append(section)
+        # Written after each section: the whole page takes a while.
+        if args.out:
+            args.out.write_text(page("Coverage of the intervals", command, reading(simulation), done), encoding="utf-8")
+    print(page("Coverage of the intervals", command, reading(simulation), done), end="")
 
 
 if __name__ == "__main__":
