@@ -26,7 +26,7 @@ TOLERANCE = 1e-9
 # Numbers drawn at once: 32 MB.
 BLOCK = 4_000_000
 # Scores in all data sets of a cell in doubt: large cells get fewer further data sets.
-MORE_SCORES = 50_000_000
+MORE_SCORES = 20_000_000
 
 INDEPENDENT_SIZES = (12, 30, 54, 121, 500, 2_000, 14_644, 80_000)
 INDEPENDENT_RATES = np.arange(5, 1_000, 5) / 1_000
@@ -53,26 +53,25 @@ class Simulation:
     more: int
     seed: int
 
-    def results(self, many: Iterable[cells.Cell | cells.MacroCell]) -> list[Result]:
+    def results(self, many: Iterable[cells.Cell]) -> list[Result]:
         return [self._result(index, cell) for index, cell in enumerate(many)]
 
-    def _result(self, index: int, cell: cells.Cell | cells.MacroCell) -> Result:
-        measure: Callable = macro_result if isinstance(cell, cells.MacroCell) else batch_result
-        first = measure(cell, self.data_sets, np.random.default_rng([self.seed, index]))
+    def _result(self, index: int, cell: cells.Cell) -> Result:
+        first = batch_result(cell, self.data_sets, np.random.default_rng([self.seed, index]))
         if first.coverage >= DOUBTFUL:
             return first
         # Drawn anew: the lowest of many first results is low by chance, too.
         number = min(self.more, max(self.data_sets, MORE_SCORES // cell.num_scores))
-        return measure(cell, number, np.random.default_rng([self.seed, index, 1]))
+        return batch_result(cell, number, np.random.default_rng([self.seed, index, 1]))
 
 
 def batch_result(cell: cells.Cell, number: int, rng: np.random.Generator) -> Result:
-    held, width, paper, block = 0, 0.0, np.zeros(2), None
+    held, width, paper, is_checked = 0, 0.0, np.zeros(2), False
     for size in blocks(number, cell):
         batch = cell.draw(size, rng)
-        if block is None:
+        if not is_checked:
             check_against_public_function(cell, batch)
-            block = batch
+            is_checked = True
         low, high = batch_limits(cell, batch)
         held += int(contains(low, high, cell.truth).sum())
         width += float((high - low).sum())
@@ -89,9 +88,11 @@ def blocks(number: int, cell: cells.Cell) -> Iterator[int]:
 
 
 def batch_limits(cell: cells.Cell, batch: cells.Batch) -> tuple[np.ndarray, np.ndarray]:
-    """The intervals of many data sets at once: the module's own steps, which take a data set as a group."""
+    """The intervals of many data sets at once: the module's own steps, which take any number of data sets."""
     sizes = np.broadcast_to(batch.sizes.astype(float), batch.sums.shape)
     table = intervals._Table(batch.sums, sizes, batch.squares, is_single=False)
+    if cell.is_macro:
+        return intervals._macro_limits(table, CONFIDENCE_LEVEL)
     prior = intervals._PRIOR_DIFFERENCES if cell.is_difference else intervals._PRIOR_CLUSTERS
     effective = intervals._effective_numbers(table, prior)
     degrees = np.asarray(len(batch.sizes) - 1)
@@ -101,16 +102,20 @@ def batch_limits(cell: cells.Cell, batch: cells.Batch) -> tuple[np.ndarray, np.n
 
 def check_against_public_function(cell: cells.Cell, batch: cells.Batch) -> None:
     """Compare a batch's first interval with that of the public function, which takes single answers."""
-    if not cell.is_binary:
+    if not (cell.is_binary or cell.is_macro):
         return
     low, high = batch_limits(cell, batch)
-    right = batch.sums[0].astype(int)
-    image = np.arange(len(right))
-    answers = np.concatenate([np.ones(right.sum()), np.zeros((batch.sizes - right).sum())])
-    labels = np.concatenate([np.repeat(image, right), np.repeat(image, batch.sizes - right)])
-    expected = intervals.accuracy_interval(answers, labels)
+    right = np.atleast_2d(batch.sums[0]).astype(int).ravel()
+    wrong = np.atleast_2d(batch.sizes).astype(int).ravel() - right
+    tasks, images = (labels.ravel() for labels in np.indices(np.atleast_2d(batch.sizes).shape))
+    answers = np.repeat([1.0, 0.0], [right.sum(), wrong.sum()])
+    of_answers = [np.concatenate([np.repeat(labels, right), np.repeat(labels, wrong)]) for labels in (tasks, images)]
+    if cell.is_macro:
+        expected = intervals.macro_interval(answers, *of_answers)
+    else:
+        expected = intervals.accuracy_interval(answers, of_answers[1])
     if not np.allclose([low[0], high[0]], [expected.low, expected.high], atol=1e-9):
-        raise AssertionError(f"The batch gives {low[0]} to {high[0]}, accuracy_interval {expected}, in {cell}.")
+        raise AssertionError(f"The batch gives {low[0]} to {high[0]}, the public function {expected}, in {cell}.")
 
 
 def paper_held(batch: cells.Batch, truth: float) -> np.ndarray:
@@ -124,15 +129,6 @@ def paper_held(batch: cells.Batch, truth: float) -> np.ndarray:
     low, high = np.where(right == 0, 0, low), np.where(right == number, number, high)
     basic = contains((2 * right - high) / number, (2 * right - low) / number, truth)
     return np.array([basic.sum(), contains(low / number, high / number, truth).sum()])
-
-
-def macro_result(cell: cells.MacroCell, number: int, rng: np.random.Generator) -> Result:
-    held, width = 0, 0.0
-    for _ in range(number):
-        interval = intervals.macro_interval(*cell.draw(rng))
-        held += bool(contains(interval.low, interval.high, cell.truth))
-        width += interval.high - interval.low
-    return Result(cell.design, cell.details, held / number, width / number)
 
 
 def contains(low: np.ndarray | float, high: np.ndarray | float, truth: float) -> np.ndarray:
@@ -190,7 +186,7 @@ def listed(results: list[Result]) -> str:
     return f"{count}\n\n" + markdown_table(["", "cell", "coverage", "mean width"], rows)
 
 
-FAMILIES: dict[str, tuple[str, Callable[[], Iterator[cells.Cell | cells.MacroCell]]]] = {
+FAMILIES: dict[str, tuple[str, Callable[[], Iterator[cells.Cell]]]] = {
     "Several questions about each image (`accuracy_interval`)": (
         "`beta`: images differ in difficulty, with beta distributed chances. `all or none`: some images are all right or all "
         "wrong, and the rest independent. The paper's intervals resample questions as if they were independent.",
@@ -263,10 +259,13 @@ def main() -> None:
     args = parser.parse_args()
     simulation = Simulation(args.data_sets, args.more, args.seed)
     command = f"python benchmarks/coverage.py --data-sets {args.data_sets} --more {args.more} --seed {args.seed}"
-    text = page("Coverage of the intervals", command, reading(simulation), sections(simulation))
-    print(text, end="")
-    if args.out:
-        args.out.write_text(text, encoding="utf-8")
+    done: list[str] = []
+    for section in sections(simulation):
+        done.append(section)
+        # Written after each section: the whole page takes a while.
+        if args.out:
+            args.out.write_text(page("Coverage of the intervals", command, reading(simulation), done), encoding="utf-8")
+    print(page("Coverage of the intervals", command, reading(simulation), done), end="")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,10 @@ MACRO_SIZES = {
 
 @dataclass(frozen=True)
 class Batch:
-    """B data sets: sums of scores of each cluster, shape (B, m), their sizes, shape (m,), sums of squared scores, shape (B,)."""
+    """B data sets: sums of scores of each cluster, their sizes, and sums of squared scores.
+
+    Shapes are (B, m), (m,) and (B,); with G tasks (B, G, m), (G, m) and (B, G).
+    """
 
     sums: np.ndarray
     sizes: np.ndarray
@@ -59,6 +62,7 @@ class Cell:
         draw: data sets as a `Batch`.
         is_difference: whether scores are (1 + difference) / 2.
         is_binary: whether each score is 0 or 1, so that the paper's interval of them is known without resampling.
+        is_macro: whether the truth is the mean of several tasks' accuracies.
     """
 
     design: str
@@ -68,17 +72,7 @@ class Cell:
     draw: Draw
     is_difference: bool = False
     is_binary: bool = False
-
-
-@dataclass(frozen=True)
-class MacroCell:
-    """Tasks of known accuracies; ``draw`` gives answers, their tasks and their images."""
-
-    design: str
-    details: str
-    truth: float
-    num_scores: int
-    draw: Callable[[Rng], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    is_macro: bool = False
 
 
 def image_sizes(images: int, shares: tuple[int, ...]) -> np.ndarray:
@@ -252,75 +246,78 @@ def task_rates(name: str, tasks: int) -> np.ndarray:
     return unlike[name] if name in unlike else np.full(tasks, float(name))
 
 
-SHARED_RATES = ("0.5", "0.98", "0.3 to 0.95")
+SHARED_RATES = ("0.5", "0.98", "0.3 to 0.95", "one 0.7, the rest 0.99")
 MACRO_RATES = ("0.02", "0.5", "0.9", "0.98", "0.3 to 0.95", "one 0.7, the rest 0.99", "0.01 and 0.99 in turn")
 
 
-def own_image_cells() -> Iterator[MacroCell]:
+def own_image_cells() -> Iterator[Cell]:
     for label, sizes in MACRO_SIZES.items():
+        asked = np.repeat(np.eye(len(sizes), dtype=bool), sizes, axis=1)
         # The largest take longest.
         for name in MACRO_RATES if sum(sizes) < 5_000 else MACRO_RATES[4:5]:
-            rates, tasks = task_rates(name, len(sizes)), np.repeat(np.arange(len(sizes)), sizes)
-
-            def draw(rng: Rng, rates: np.ndarray = rates, tasks: np.ndarray = tasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-                return (rng.random(len(tasks)) < rates[tasks]).astype(float), tasks, np.arange(len(tasks))
-
-            yield MacroCell(f"own images: {label}", f"accuracies {name}", float(rates.mean()), len(tasks), draw)
+            yield macro_cell(label, asked, name, 0.0)
 
 
 def asked_patterns(images: int, tasks: int) -> dict[str, np.ndarray]:
-    """Which tasks ask about which image, shape (images, tasks)."""
-    some = np.random.default_rng([images, tasks]).random((images, tasks)) < 0.5
+    """Which tasks ask about which image, shape (tasks, images)."""
+    some = np.random.default_rng([images, tasks]).random((tasks, images)) < 0.5
     # No task is empty.
-    some[:2] = True
+    some[:, :2] = True
     lengths = np.maximum(images // (1 + np.arange(tasks) % 4), 2)
     return {
-        "all shared": np.ones((images, tasks), dtype=bool),
+        "all shared": np.ones((tasks, images), dtype=bool),
         "half of them shared": some,
-        "nested": np.arange(images)[:, None] < lengths,
+        "nested": np.arange(images) < lengths[:, None],
     }
 
 
-def shared_image_cells() -> Iterator[MacroCell]:
-    for images, tasks in ((8, 2), (8, 24), (20, 8), (60, 8), (315, 5)):
+def shared_image_cells() -> Iterator[Cell]:
+    for images, tasks in ((8, 2), (8, 24), (20, 8), (60, 8), (60, 24), (315, 5), (1_000, 5)):
         for pattern, asked in asked_patterns(images, tasks).items():
             for name in SHARED_RATES:
-                for correlation in (0.3, 0.95):
-                    yield shared_image_cell(f"{images:,} images, {tasks} tasks, {pattern}", asked, name, correlation)
+                for correlation in (0.0, 0.3, 0.95):
+                    yield macro_cell(f"{images:,} images, {tasks} tasks, {pattern}", asked, name, correlation)
     # As many as the release's coarse questions.
-    yield shared_image_cell("16,130 images, 5 tasks, all shared", np.ones((16_130, 5), dtype=bool), "0.3 to 0.95", 0.3)
+    asked = np.ones((5, 16_130), dtype=bool)
+    yield macro_cell("16,130 images, 5 tasks, all shared", asked, "0.3 to 0.95", 0.3)
 
 
-def shared_image_cell(design: str, asked: np.ndarray, name: str, correlation: float) -> MacroCell:
-    rates = task_rates(name, asked.shape[1])
-    image, task = np.nonzero(asked)
+def macro_cell(design: str, asked: np.ndarray, name: str, correlation: float) -> Cell:
+    """One question of each task about the images that it asks about, shape (tasks, images)."""
+    rates = task_rates(name, len(asked))
 
-    def draw(rng: Rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        is_shared = rng.random(len(image)) < correlation**0.5
-        uniform = np.where(is_shared, rng.random(len(asked))[image], rng.random(len(image)))
-        return (uniform < rates[task]).astype(float), task, image
+    def draw(number: int, rng: Rng) -> Batch:
+        shape = (number, *asked.shape)
+        uniform = rng.random(shape, dtype=np.float32)
+        if correlation:
+            is_shared = rng.random(shape, dtype=np.float32) < correlation**0.5
+            uniform = np.where(is_shared, rng.random((number, 1, asked.shape[1]), dtype=np.float32), uniform)
+        sums = ((uniform < rates[:, None]) & asked).astype(float)
+        return Batch(sums, asked.astype(float), sums.sum(axis=-1))
 
-    return MacroCell(design, f"accuracies {name}, correlation {correlation:g}", float(rates.mean()), len(task), draw)
+    details = f"accuracies {name}, correlation {correlation:g}"
+    return Cell(design, details, float(rates.mean()), asked.size, draw, is_macro=True)
 
 
-def dataset_macro_cells() -> Iterator[MacroCell]:
+def dataset_macro_cells() -> Iterator[Cell]:
     """Tasks that all ask about the same datasets, whose difficulty they share."""
-    for datasets, tasks in ((8, 5), (23, 5)):
+    for datasets, tasks in ((8, 5), (12, 24), (23, 5)):
         for spread in (0, 1):
             sizes = np.maximum(dataset_sizes(datasets, spread) // 10, 1)
-            for name in ("0.5", "0.98", "0.3 to 0.95"):
+            for name in SHARED_RATES:
                 for correlation in (0.1, 0.6):
-                    design = f"{datasets} datasets of {sizes.min()} to {sizes.max()} images, {tasks} tasks"
-                    yield dataset_macro_cell(design, sizes, task_rates(name, tasks), f"accuracies {name}", correlation)
+                    yield dataset_macro_cell(sizes, tasks, name, correlation)
 
 
-def dataset_macro_cell(design: str, sizes: np.ndarray, rates: np.ndarray, details: str, correlation: float) -> MacroCell:
-    of_image = np.repeat(np.arange(len(sizes)), sizes)
-    task, dataset = np.repeat(np.arange(len(rates)), len(of_image)), np.tile(of_image, len(rates))
+def dataset_macro_cell(sizes: np.ndarray, tasks: int, name: str, correlation: float) -> Cell:
+    rates = task_rates(name, tasks)
 
-    def draw(rng: Rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        is_shared = rng.random(len(task)) < correlation**0.5
-        uniform = np.where(is_shared, rng.random(len(sizes))[dataset], rng.random(len(task)))
-        return (uniform < rates[task]).astype(float), task, dataset
+    def draw(number: int, rng: Rng) -> Batch:
+        shared = rng.binomial(sizes, correlation**0.5, (number, tasks, len(sizes)))
+        is_easy = rng.random((number, 1, len(sizes))) < rates[:, None]
+        sums = shared * is_easy + rng.binomial(sizes - shared, rates[:, None])
+        return Batch(sums.astype(float), np.tile(sizes.astype(float), (tasks, 1)), sums.sum(axis=-1))
 
-    return MacroCell(design, f"{details}, correlation {correlation:g}", float(rates.mean()), len(task), draw)
+    design = f"{len(sizes)} datasets of {sizes.min()} to {sizes.max()} images, {tasks} tasks"
+    details = f"accuracies {name}, correlation {correlation:g}"
+    return Cell(design, details, float(rates.mean()), tasks * len(sizes), draw, is_macro=True)

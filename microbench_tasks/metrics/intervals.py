@@ -22,6 +22,8 @@ ABOUT_DATASETS = "The interval is about new datasets like these: it counts each 
 _PRIOR_CLUSTERS = 4
 # Of differences: in effect one cluster of +1 and one of -1.
 _PRIOR_DIFFERENCES = 2
+# Residuals below this share of what they could be are rounding.
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class _Table:
-    """Scores added up by group and cluster.
+    """Scores added up by group and cluster; axes before the last two are of several data sets.
 
     Attributes:
-        sums, sizes: of the scores of each group in each cluster, shape (G, m).
-        squares: sum of the squared scores of each group, shape (G,).
+        sums, sizes: of the scores of each group in each cluster, shape (…, G, m).
+        squares: sum of the squared scores of each group, shape (…, G).
         is_single: whether each score is 0 or 1 and has a cluster of its own.
     """
 
@@ -49,16 +51,20 @@ class _Table:
 
     @property
     def num_scores(self) -> np.ndarray:
-        return self.sizes.sum(axis=1)
+        return self.sizes.sum(axis=-1)
 
     @property
     def means(self) -> np.ndarray:
-        return self.sums.sum(axis=1) / self.num_scores
+        return self.sums.sum(axis=-1) / self.num_scores
 
     @property
     def residuals(self) -> np.ndarray:
-        """How much the sums exceed what the group's mean expects, shape (G, m)."""
-        return self.sums - self.sizes * self.means[:, None]
+        """How much the sums exceed what the group's mean expects, shape (…, G, m)."""
+        return self.sums - self.sizes * self.means[..., None]
+
+    @property
+    def clusters_of_group(self) -> np.ndarray:
+        return np.count_nonzero(self.sizes, axis=-1)
 
 
 def accuracy_interval(
@@ -139,18 +145,8 @@ def macro_interval(
     values = _checked(scores, 0.0, confidence_level, groups=groups, clusters=clusters)
     if not values.size:
         return Interval(np.nan, np.nan)
-    table = _tabulated(values, clusters, groups)
-    num_groups, num_clusters = table.sums.shape
-    effective = _effective_numbers(table, _PRIOR_CLUSTERS)
-    # One right and one wrong answer are added: a small group that is all right has a variance, too.
-    smoothed = (table.means * effective + 1) / (effective + 2)
-    errors = np.sqrt(smoothed * (1 - smoothed) / effective)
-    shares = _correlations(table) * np.outer(errors, errors) / num_groups**2
-    variance, center = shares.sum(), smoothed.mean()
-    clusters_of_group = np.count_nonzero(table.sizes, axis=1)
-    satterthwaite = variance**2 / (shares.sum(axis=1) ** 2 / np.maximum(clusters_of_group - 1, 1)).sum()
-    degrees = satterthwaite if num_clusters > 1 else 0.0
-    return _beta_interval(table.means.mean(), center * (1 - center) / variance, degrees, confidence_level)
+    low, high = _macro_limits(_tabulated(values, clusters, groups), confidence_level)
+    return Interval(float(low), float(high))
 
 
 def _checked(scores: ArrayLike, lowest: float, confidence_level: float, **labels: ArrayLike) -> np.ndarray:
@@ -201,35 +197,58 @@ def _codes(labels: ArrayLike) -> tuple[np.ndarray, int]:
 
 
 def _effective_numbers(table: _Table, prior: float) -> np.ndarray:
-    """How many independent 0/1 scores tell as much about each group's mean as its clusters do, shape (G,).
+    """How many independent 0/1 scores tell as much about each group's mean as its clusters do, shape (…, G).
 
     The cluster-robust variance is weighed with the largest possible one, that of clusters of scores that are all 0 or all 1.
     Only clusters that are not entirely 0, and not entirely 1, tell about the variance, a large one more than a small one.
     """
-    sums, sizes, means, numbers = table.sums, table.sizes, table.means, table.num_scores
+    means, numbers, num_clusters = table.means, table.num_scores, table.clusters_of_group
     spread = means * (1 - means)
-    weights = sizes**2
-    total_weight = weights.sum(axis=1)
-    num_clusters = np.count_nonzero(sizes, axis=1)
-    robust = num_clusters / np.maximum(num_clusters - 1, 1) * (table.residuals**2).sum(axis=1) / numbers**2
+    weights = table.sizes**2
+    total_weight = weights.sum(axis=-1)
+    squared_residuals = (table.residuals**2).sum(axis=-1)
+    robust = num_clusters / np.maximum(num_clusters - 1, 1) * squared_residuals / numbers**2
     independent = (table.squares - numbers * means**2) / numbers**2
     kish = numbers**2 / total_weight
-    scarcer = np.minimum((weights * (sums > 0)).sum(axis=1), (weights * (sums < sizes)).sum(axis=1))
-    informative = scarcer * total_weight / (weights**2).sum(axis=1)
+    with_right = (weights * (table.sums > 0)).sum(axis=-1)
+    with_wrong = (weights * (table.sums < table.sizes)).sum(axis=-1)
+    informative = np.minimum(with_right, with_wrong) * total_weight / (weights**2).sum(axis=-1)
     variance = (informative * np.maximum(robust, independent) + prior * spread / kish) / (informative + prior)
     return np.divide(spread, variance, out=kish.copy(), where=spread > 0)
 
 
+def _macro_limits(table: _Table, confidence_level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Limits of the mean over the groups of their means, each of shape (…)."""
+    means, effective = table.means, _effective_numbers(table, _PRIOR_CLUSTERS)
+    num_groups = means.shape[-1]
+    # One right and one wrong answer are added: a small group that is all right has a variance, too.
+    smoothed = (means * effective + 1) / (effective + 2)
+    errors = np.sqrt(smoothed * (1 - smoothed) / effective) / num_groups
+    shares = (_correlations(table) * errors[..., :, None] * errors[..., None, :]).sum(axis=-1)
+    variance, center = shares.sum(axis=-1), smoothed.mean(axis=-1)
+    satterthwaite = variance**2 / (shares**2 / np.maximum(table.clusters_of_group - 1, 1)).sum(axis=-1)
+    degrees = satterthwaite if table.sums.shape[-1] > 1 else np.zeros_like(satterthwaite)
+    return _beta_limits(means.mean(axis=-1), center * (1 - center) / variance, degrees, confidence_level)
+
+
 def _correlations(table: _Table) -> np.ndarray:
-    """Correlations of the groups' means, shape (G, G), from 0 to 1: the largest possible where residuals do not tell."""
-    residuals, sizes = table.residuals, table.sizes
-    products = residuals @ residuals.T
-    scale = np.sqrt(np.outer(np.diag(products), np.diag(products)))
-    overlap = sizes @ sizes.T
-    largest = overlap / np.sqrt(np.outer(np.diag(overlap), np.diag(overlap)))
-    correlations = np.clip(np.divide(products, scale, out=largest, where=scale > 0), 0.0, 1.0)
-    np.fill_diagonal(correlations, 1.0)
-    return correlations
+    """Correlations of the groups' means, shape (…, G, G), from 0 to 1.
+
+    They are the largest possible where residuals do not tell, as the answers of a group are all alike.
+    """
+    products, scale = _products(table.residuals)
+    overlap, overlap_scale = _products(table.sizes)
+    largest = np.broadcast_to(overlap / overlap_scale, products.shape).copy()
+    is_told = scale > _ROUNDING * overlap_scale
+    correlations = np.clip(np.divide(products, scale, out=largest, where=is_told), 0.0, 1.0)
+    return np.where(np.eye(products.shape[-1], dtype=bool), 1.0, correlations)
+
+
+def _products(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Products of all pairs of rows, and of the rows' lengths, each of shape (…, G, G)."""
+    products = rows @ np.swapaxes(rows, -1, -2)
+    lengths = np.sqrt(np.diagonal(products, axis1=-2, axis2=-1))
+    return products, lengths[..., :, None] * lengths[..., None, :]
 
 
 def _beta_interval(mean: float, effective_number: float, degrees: float, confidence_level: float) -> Interval:
