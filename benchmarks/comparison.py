@@ -1,14 +1,9 @@
-"""How often equal models are called different, and how small a difference between models is found, on simulated answers.
-
-An answer is right if a normal number is below a threshold, which the model's true accuracy sets. The number
-adds up, in shares of its variance: what all models share, ``agreement``, half of it the question's difficulty
-and half the image's; of the rest ``OWN_IMAGE_SHARE`` the model's own luck with the image, which all its answers about it
-have; and noise of each answer. So any two models agree alike, and a model's answers about one image go together.
-"""
+"""How well models are told apart: false positives, coverage, ranks, power and stability on simulated answers."""
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,235 +12,318 @@ from pathlib import Path
 import numpy as np
 from paper_intervals import markdown_table
 from scipy import stats
+from simulated_models import COARSE, COGNITION, DEMO, FIFTY, FINE, LARGER, SINGLE, TINY, Setting
 from timing import origin, shown, side_by_side
 
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
-from microbench_tasks.metrics.paired import LEVEL, Comparison, compare_models
+from microbench_tasks.metrics.paired import LEVEL, MAX_RESAMPLES, POWER, Comparison, compare_models, compare_pair
 
-OWN_IMAGE_SHARE = 0.3
-AGREEMENTS = (0.1, 0.6, 0.95)
-NUM_MODELS = (2, 5, 12)
-# Of all models but the better one; a release's questions are answered about as well by the paper's better models.
-RATE = 0.5
-DIFFERENCE = 0.01
-POWER = 0.8
-# Compared at once in the speed section.
+# Shares of the variance that all models have in common, and numbers of models.
+AGREEMENT, AGREEMENTS = 0.6, (0.1, 0.6, 0.95)
+NUM_MODELS = (2, 5, 12, 30)
+# Of equal models, and of models that are nearly always right.
+EQUAL, HIGH = 0.5, (0.9, 0.99)
+# From so many models or images on, a data set takes long.
+_MANY, _MANY_IMAGES = 30, 200
+# Leaderboards with a p-value near the level, whose verdicts are watched.
+NUM_BOARDS = 8
+# Compared at once in the section on speed.
 MANY_MODELS, MANY_IMAGES, MANY_QUESTIONS = 50, 16_130, 5
 
 
 @dataclass(frozen=True)
-class Setting:
-    """A part of the benchmark: its name, and of how many images how many questions are asked, ``{questions: images}``."""
-
-    name: str
-    images: dict[int, int]
-
-    def sizes(self) -> np.ndarray:
-        """Questions about each image."""
-        return np.repeat(list(self.images), list(self.images.values()))
-
-    def shown(self) -> str:
-        return f"{self.name}: {self.sizes().sum():,} questions, {self.sizes().size:,} images"
-
-    def answers(self, rates: np.ndarray, agreement: float, rng: np.random.Generator) -> np.ndarray:
-        """0/1 answers of models of true accuracies ``rates``, shape (models, questions)."""
-        image = self.labels()
-        shape, num_images = (len(rates), len(image)), len(self.sizes())
-        # Of shared difficulty half is the question's and half the image's, whose number all its questions get.
-        common = math.sqrt(agreement / 2) * (rng.standard_normal(len(image)) + rng.standard_normal(num_images)[image])
-        own = math.sqrt(OWN_IMAGE_SHARE) * rng.standard_normal((shape[0], num_images))[:, image] + math.sqrt(1 - OWN_IMAGE_SHARE) * rng.standard_normal(shape)
-        return (common + math.sqrt(1 - agreement) * own < stats.norm.ppf(rates)[:, None]).astype(float)
-
-    def labels(self) -> np.ndarray:
-        """The image of each question."""
-        return np.repeat(np.arange(len(self.sizes())), self.sizes())
-
-
-COGNITION = Setting("cognition", {3: 13, 2: 41})
-DEMO = Setting("demo, coarse", {5: 289, 4: 26})
-FINE = Setting("fine", {1: 14_644})
-COARSE = Setting("coarse", {5: 15_196, 4: 934})
-
-
-# --- other ways to the null distribution, with the same largest statistic -------------
-
-
-def by_signs(answers: np.ndarray, images: np.ndarray, resamples: int, seed: int) -> bool:
-    """Whether ours calls any pair different."""
-    return bool(compare_models(answers, images, num_resamples=resamples, seed=seed).is_better.any())
-
-
-def by_resampling(answers: np.ndarray, images: np.ndarray, resamples: int, seed: int, *, studentized: bool) -> bool:
-    """Whether images drawn with replacement call any pair different.
-
-    The largest of |resampled - observed difference| over the observed standard error, or over each resample's own.
-    """
-    sizes = np.bincount(images).astype(float)
-    sums = np.column_stack([np.bincount(images, weights=row) for row in answers])
-    first, second = np.triu_indices(sums.shape[1], 1)
-    apart = sums[:, first] - sums[:, second]
-    observed = apart.sum(axis=0) / sizes.sum()
-    counts = np.random.default_rng(seed).multinomial(len(sizes), np.full(len(sizes), 1 / len(sizes)), resamples).astype(float)
-    drawn = (counts @ apart) / (counts @ sizes)[:, None]
-    error = np.sqrt(((apart - observed * sizes[:, None]) ** 2).sum(axis=0)) / sizes.sum()
-    scale = np.broadcast_to(error, drawn.shape)
-    if studentized:
-        squares = counts @ apart**2 - 2 * drawn * (counts @ (apart * sizes[:, None])) + drawn**2 * (counts @ sizes**2)[:, None]
-        scale = np.sqrt(np.maximum(squares, 0)) / (counts @ sizes)[:, None]
-    largest = _ratios(np.abs(drawn - observed), scale).max(axis=1)
-    return bool((1 + np.count_nonzero(largest >= _ratios(np.abs(observed), error).max() * (1 - 1e-9))) / (resamples + 1) <= LEVEL)
-
-
-def _ratios(distances: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """0 where nothing moved; without a limit where something did and the scale is 0."""
-    is_still, has_none = distances < 1e-12, scale < 1e-12
-    return np.where(is_still, 0.0, np.divide(distances, scale, out=np.full_like(distances, np.inf), where=~has_none))
-
-
-WAYS: dict[str, Callable[[np.ndarray, np.ndarray, int, int], bool]] = {
-    "signs (ours)": by_signs,
-    "images drawn, observed errors": lambda *given: by_resampling(*given, studentized=False),
-    "images drawn, studentized": lambda *given: by_resampling(*given, studentized=True),
-}
-ONLY_OURS = {name: way for name, way in WAYS.items() if way is by_signs}
-
-
-# --- what is measured -----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """How many data sets a row, the resamples of each, and the seed."""
+class Options:
+    """Numbers of simulated data sets, of their resamples, and the seed."""
 
     data_sets: int
+    few: int
     resamples: int
     seed: int
 
-    def generator(self, setting: Setting, *values: float) -> np.random.Generator:
-        """Of a row's own."""
-        return np.random.default_rng([self.seed, len(setting.sizes()), *(round(1_000 * value) for value in values)])
+    def generator(self, *values: float) -> np.random.Generator:
+        """Of one row."""
+        return np.random.default_rng([self.seed, *(round(1_000 * value) for value in values)])
 
-    def false_positives(self, setting: Setting, agreement: float, num_models: int, ways: dict[str, Callable]) -> dict[str, float]:
-        """The share of data sets of equal models in which each way calls any two different."""
-        rng, images = self.generator(setting, agreement, num_models), setting.labels()
-        found = dict.fromkeys(ways, 0)
-        for index in range(self.data_sets):
-            answers = setting.answers(np.full(num_models, RATE), agreement, rng)
-            for name, way in ways.items():
-                found[name] += way(answers, images, self.resamples, self.seed + index)
-        return {name: count / self.data_sets for name, count in found.items()}
-
-    def power(self, setting: Setting, agreement: float, num_models: int) -> Power:
-        """Of one model that is better by `DIFFERENCE` against one of the others, which are equal."""
-        rng, images = self.generator(setting, agreement, num_models, DIFFERENCE), setting.labels()
-        rates = np.full(num_models, RATE - DIFFERENCE / 2)
-        rates[0] += DIFFERENCE
-        found: list[Comparison] = []
-        same = []
-        for index in range(self.data_sets):
-            answers = setting.answers(rates, agreement, rng)
-            same.append(np.mean(answers[0] == answers[1]))
-            found.append(compare_models(answers, images, num_resamples=self.resamples, seed=self.seed + index))
-        spread = float(np.std([comparison.difference[0, 1] for comparison in found]))
-        critical = float(np.mean([comparison.critical for comparison in found]))
-        return Power(float(np.mean(same)), float(np.mean([comparison.is_better[0, 1] for comparison in found])), (critical + stats.norm.ppf(POWER)) * spread)
+    def compare(self, answers: np.ndarray, images: np.ndarray) -> Comparison:
+        """With few draws and no more near the level, to save time."""
+        return compare_models(answers, images, num_resamples=self.resamples, max_resamples=self.resamples)
 
 
-@dataclass(frozen=True)
-class Power:
-    """The share of questions on which two models are both right or both wrong, how often the better one is found, and the smallest difference found with power `POWER`."""
-
-    same: float
-    power: float
-    smallest: float
+def percent(count: float, total: float) -> str:
+    return f"{100 * count / total:.1f}"
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.1f}"
+def upper(matrix: np.ndarray) -> np.ndarray:
+    return matrix[np.triu_indices(len(matrix), 1)]
 
 
-def error_rows(simulation: Simulation, setting: Setting, ways: dict[str, Callable]) -> Iterator[list[str]]:
-    """A row for each kind of models, and the mean of all."""
-    shares = []
-    for agreement in AGREEMENTS:
+# --- false positives and coverage ----------------------------------------------------
+
+
+def inverted_statistic(answers: np.ndarray, images: np.ndarray, critical: float) -> tuple[np.ndarray, np.ndarray]:
+    """The intervals that version 1 printed: differences x with |sum(d - x s)| <= critical * sqrt(sum((d - x s)^2))."""
+    sizes = np.bincount(images).astype(float)
+    sums = np.column_stack([np.bincount(images, weights=row) for row in answers])
+    first, second = np.triu_indices(len(answers), 1)
+    apart = sums[:, first] - sums[:, second]
+    square = sizes.sum() ** 2 - critical**2 * (sizes @ sizes)
+    if square <= 1e-9 * sizes.sum() ** 2:
+        return np.full(len(first), -1.0), np.full(len(first), 1.0)
+    middle = apart.sum(axis=0) * sizes.sum() - critical**2 * (sizes @ apart)
+    constant = apart.sum(axis=0) ** 2 - critical**2 * (apart**2).sum(axis=0)
+    half = np.sqrt(np.maximum(middle**2 - square * constant, 0.0))
+    return np.maximum((middle - half) / square, -1.0), np.minimum((middle + half) / square, 1.0)
+
+
+def cell(options: Options, setting: Setting, rates: np.ndarray, agreement: float, data_sets: int) -> list[str]:
+    """Of the data sets in percent: any pair called different, all intervals right, the same before; and mean widths."""
+    rng, images = options.generator(len(setting.sizes()), len(rates), rates[-1], agreement), setting.labels()
+    true = upper(rates[:, None] - rates)
+    num_different = num_right = num_right_before = 0
+    widths, widths_before = [], []
+    for _ in range(data_sets):
+        answers = setting.answers(rates, agreement, rng)
+        found = options.compare(answers, images)
+        before = inverted_statistic(answers, images, found.critical)
+        low, high = upper(found.low), upper(found.high)
+        num_different += found.is_better.any()
+        num_right += bool(((low <= true) & (true <= high)).all())
+        # Ends at the truth are right: two models alike on all images have [0, 0].
+        num_right_before += bool(((before[0] <= true + 1e-12) & (true - 1e-12 <= before[1])).all())
+        widths.append(np.mean(high - low))
+        widths_before.append(np.mean(before[1] - before[0]))
+    is_equal = np.ptp(rates) == 0
+    return [
+        f"{data_sets:,}",
+        percent(num_different, data_sets) if is_equal else "",
+        percent(num_right, data_sets),
+        f"{100 * np.mean(widths):.1f}",
+        percent(num_right_before, data_sets),
+        f"{100 * np.mean(widths_before):.1f}",
+    ]
+
+
+def rows_of_cells(options: Options) -> Iterator[list[str]]:
+    for setting in (TINY, SINGLE, COGNITION, FIFTY, DEMO, LARGER):
+        is_quick = len(setting.sizes()) < _MANY_IMAGES
         for num_models in NUM_MODELS:
-            shares.append(list(simulation.false_positives(setting, agreement, num_models, ways).values()))
-            yield [setting.shown(), f"{agreement:g}", str(num_models), *map(percent, shares[-1])]
-    yield [setting.shown(), "all", "all", *map(percent, np.mean(shares, axis=0))]
+            equal, high = np.full(num_models, EQUAL), np.linspace(*HIGH, num_models)
+            for agreement in AGREEMENTS if setting is COGNITION and num_models < _MANY else (AGREEMENT,):
+                is_decisive = is_quick and (num_models < 12 or setting is COGNITION and num_models < _MANY)
+                yield row_of_cell(options, setting, equal, agreement, options.data_sets if is_decisive else options.few)
+            if num_models != 12:
+                is_decisive = is_quick and (num_models < _MANY or setting is TINY)
+                yield row_of_cell(options, setting, high, AGREEMENT, options.data_sets if is_decisive else options.few)
+    for setting in (FINE, COARSE):
+        for num_models in (2, 12):
+            yield row_of_cell(options, setting, np.full(num_models, EQUAL), AGREEMENT, options.few // 3)
 
 
-def power_rows(simulation: Simulation) -> Iterator[list[str]]:
-    for setting in (COARSE, FINE, COGNITION):
-        for agreement in AGREEMENTS:
-            for num_models in (NUM_MODELS[0], NUM_MODELS[-1]):
-                found = simulation.power(setting, agreement, num_models)
-                yield [setting.shown(), percent(found.same), str(num_models), percent(found.power), f"{100 * found.smallest:.2f}"]
+def row_of_cell(options: Options, setting: Setting, rates: np.ndarray, agreement: float, data_sets: int) -> list[str]:
+    accuracy = "50" if np.ptp(rates) == 0 else "90 to 99"
+    figures = cell(options, setting, rates, agreement, data_sets)
+    return [setting.shown(), str(len(rates)), accuracy, f"{agreement:g}", *figures]
 
 
-def speed_section() -> str:
-    rng = np.random.default_rng(SEED)
+def skewed_rows(options: Options) -> Iterator[list[str]]:
+    """Differences of an image of -1 with a chance of 0.8 and of 4 with a chance of 0.2, mean 0; 5 questions each."""
+    for num_images in (8, 20, 50, 200, 1_000):
+        rng, images = options.generator(num_images, 5), np.repeat(np.arange(num_images), 5)
+        num_different = num_right = 0
+        for _ in range(options.data_sets):
+            is_ahead = rng.random(num_images) < 0.2
+            first = np.where(is_ahead, 4, 0)[:, None] > np.arange(5)
+            second = np.where(is_ahead, 0, 1)[:, None] > np.arange(5)
+            found = compare_pair(first.ravel(), second.ravel(), images)
+            num_different += found.p <= LEVEL
+            num_right += found.low <= 0 <= found.high
+        yield [f"{num_images:,}", percent(num_different, options.data_sets), percent(num_right, options.data_sets)]
+
+
+# --- ranks, power, stability ---------------------------------------------------------
+
+
+def rank_rows(options: Options) -> Iterator[list[str]]:
+    """Twelve models in three families; the rank of version 1 never fell from one row to the next."""
+    families = np.repeat(np.arange(3), 4)
+    for setting in (COGNITION, Setting("single", {1: 400}), DEMO):
+        rng, images, num_models = options.generator(len(setting.sizes()), 12), setting.labels(), len(families)
+        num_boards, num_rows = 0, 0
+        for _ in range(options.few):
+            rates = rng.uniform(0.4, 0.6, num_models)
+            answers = setting.answers(rates, 0.3, rng, families, 0.6)
+            answers = answers[np.argsort(-answers.sum(axis=1), kind="stable")]
+            ranks = 1 + options.compare(answers, images).is_better.sum(axis=0)
+            num_wrong = np.count_nonzero(np.maximum.accumulate(ranks) != ranks)
+            num_boards, num_rows = num_boards + (num_wrong > 0), num_rows + num_wrong
+        yield [setting.shown(), percent(num_boards, options.few), percent(num_rows, options.few * num_models), "0.0"]
+
+
+def power_rows(options: Options) -> Iterator[list[str]]:
+    """The median smallest difference of equal models, and how often a difference of that size is found."""
+    for setting in (COGNITION, FIFTY, DEMO, FINE):
+        for num_models in (2, 12):
+            rng, images = options.generator(len(setting.sizes()), num_models, POWER), setting.labels()
+            data_sets = options.few // 5 if setting is FINE else options.few
+            equal = np.full(num_models, EQUAL)
+            pilots = [options.compare(setting.answers(equal, AGREEMENT, rng), images) for _ in range(20)]
+            smallest = float(np.median([np.median(upper(found.smallest)) for found in pilots]))
+            rates = equal - smallest / 2
+            rates[0] += smallest
+            found = [options.compare(setting.answers(rates, AGREEMENT, rng), images) for _ in range(data_sets)]
+            num_found = sum(comparison.is_better[0, 1] for comparison in found)
+            yield [setting.shown(), str(num_models), f"{100 * smallest:.2f}", percent(num_found, data_sets)]
+
+
+def near_level(setting: Setting, num_models: int, number: int, seed: int) -> list[np.ndarray]:
+    """Answers of models of which some pair has an adjusted p-value near the level, by another seed's draws."""
+    rng, found = np.random.default_rng(seed), []
+    while len(found) < number:
+        answers = setting.answers(rng.uniform(0.4, 0.6, num_models), AGREEMENT, rng)
+        p = compare_models(answers, setting.labels(), max_resamples=NUM_RESAMPLES, seed=seed).p
+        if (np.abs(p - LEVEL) < 0.003).any():
+            found.append(answers)
+    return found
+
+
+def stability_rows(options: Options) -> Iterator[list[str]]:
+    images, seeds = COGNITION.labels(), range(30)
+    boards = near_level(COGNITION, 5, NUM_BOARDS, options.seed + 1)
+
+    def unstable(change: Callable[[np.ndarray, int], Comparison]) -> tuple[str, str]:
+        """How many of the leaderboards have another verdict in any of the runs, and the largest range of a p-value."""
+        num_unstable, ranges = 0, []
+        for answers in boards:
+            found = [change(answers, run) for run in seeds]
+            num_unstable += any((one.is_better != found[0].is_better).any() for one in found)
+            ranges.append(np.ptp([one.p for one in found], axis=0).max())
+        return f"{num_unstable} of {len(boards)}", f"{max(ranges):.4f}"
+
+    def reordered(answers: np.ndarray, run: int) -> Comparison:
+        rng = np.random.default_rng(run)
+        models, questions = rng.permutation(len(answers)), rng.permutation(answers.shape[1])
+        names = rng.permutation(images.max() + 1)[images[questions]]
+        found = compare_models(answers[models][:, questions], names)
+        back = np.ix_(np.argsort(models), np.argsort(models))
+        return Comparison(**{name: value[back] if np.ndim(value) else value for name, value in vars(found).items()})
+
+    few = unstable(lambda answers, run: compare_models(answers, images, max_resamples=NUM_RESAMPLES, seed=run))
+    yield [f"30 seeds, {NUM_RESAMPLES:,} draws and no more", *few]
+    more = unstable(lambda answers, run: compare_models(answers, images, seed=run))
+    yield [f"30 seeds, up to {MAX_RESAMPLES:,} draws near the level (ours)", *more]
+    yield ["30 orders of models and questions and names of images (ours)", *unstable(reordered)]
+
+
+def others_rows(options: Options) -> Iterator[list[str]]:
+    """One pair among more and more models."""
+    rng, images = options.generator(50), DEMO.labels()
+    rates = np.concatenate([[0.53, 0.5], rng.uniform(0.4, 0.6, 48)])
+    answers = DEMO.answers(rates, AGREEMENT, rng)
+    for num_models in (2, 5, 12, 50):
+        found = compare_models(answers[:num_models], images)
+        figures = (f"{found.pair_p[0, 1]:.6f}", f"{found.p[0, 1]:.4f}", f"{100 * found.smallest[0, 1]:.2f}")
+        yield [str(num_models), *figures]
+
+
+# --- the page ------------------------------------------------------------------------
+
+
+def speed_section(options: Options, before: Path | None) -> str:
     many = Setting("many", {MANY_QUESTIONS: MANY_IMAGES})
-    answers, images = many.answers(np.linspace(0.2, 0.6, MANY_MODELS), AGREEMENTS[1], rng), many.labels()
-    [timing] = side_by_side({"ours": lambda: compare_models(answers, images)}, repeats=5).values()
+    rates, images = np.linspace(0.2, 0.6, MANY_MODELS), many.labels()
+    answers = many.answers(rates, AGREEMENT, options.generator(MANY_MODELS))
+    calls = {
+        "ours": lambda: compare_models(answers, images),
+        "ours, no more draws": lambda: compare_models(answers, images, max_resamples=NUM_RESAMPLES),
+    }
+    if before is not None:
+        spec = importlib.util.spec_from_file_location("paired_before", before)
+        module = importlib.util.module_from_spec(spec)
+        # Dataclasses look their module up.
+        importlib.sys.modules[spec.name] = module
+        spec.loader.exec_module(module)
+        calls["before"] = lambda: module.compare_models(answers, images)
+    rows = [[name, shown(timing.seconds), f"{timing.megabytes:.0f}"] for name, timing in side_by_side(calls, 3).items()]
     return (
-        f"## Speed\n\n{MANY_MODELS} models ({MANY_MODELS * (MANY_MODELS - 1) // 2:,} pairs), {MANY_IMAGES:,} images with {MANY_QUESTIONS} questions each, {NUM_RESAMPLES:,} resamples: "
-        f"{shown(timing.seconds)} and {timing.megabytes:.0f} MB beside the answers' own {answers.nbytes / 1e6:.0f} MB."
+        f"## Speed\n\n{MANY_MODELS} models ({math.comb(MANY_MODELS, 2):,} pairs), {MANY_IMAGES:,} images with "
+        f"{MANY_QUESTIONS} questions each, in turn in one process; {NUM_RESAMPLES:,} draws at first, "
+        f"{compare_models(answers, images).num_resamples:,} in the end. Memory beside the answers' own "
+        f"{answers.nbytes / 1e6:.0f} MB.\n\n" + markdown_table(["", "seconds", "MB"], rows)
     )
 
 
-def sections(small: Simulation, large: Simulation) -> Iterator[str]:
-    head = ["part", "shared variance", "models"]
+def sections(options: Options, before: Path | None) -> Iterator[str]:
+    head = ["part", "models", "accuracy", "shared", "data sets", "any different"]
+    head += ["covered", "width", "covered before", "width before"]
     yield (
-        "## Equal models, few images\n\n"
-        f"How many of 100 data sets have any pair called different: {pooled_noise(LEVEL, small)}. All three ways compare with the largest statistic of all pairs.\n\n"
-        + markdown_table([*head, *WAYS], error_rows(small, COGNITION, WAYS))
-        + "\n\nImages drawn with replacement scatter too little where they are few. Studentized, models that differ on a handful of images have resamples without any spread, "
-        "and these hide all other pairs. Signs have neither fault."
+        "## False positives and coverage\n\n"
+        f"`any different`: how many of 100 data sets of equal models have any pair called different; {100 * LEVEL:g} "
+        "are allowed. `covered`: how many have all intervals of all pairs right; 95 are promised. `width`: mean width "
+        "in points. `before`: the intervals of version 1, which inverted the test's statistic. `shared`: share of the "
+        f"variance that all models have in common. Monte Carlo standard error {noise(options.data_sets)} of "
+        f"{options.data_sets:,} data sets, {noise(options.few)} of {options.few:,}.\n\n"
+        + markdown_table(head, rows_of_cells(options))
     )
     yield (
-        "## Equal models, more images\n\n"
-        f"The demo set's size: {pooled_noise(LEVEL, small)}. The release's: {pooled_noise(LEVEL, large)}.\n\n"
-        + markdown_table([*head, *ONLY_OURS], [row for setting, simulation in ((DEMO, small), (FINE, large), (COARSE, large)) for row in error_rows(simulation, setting, ONLY_OURS)])
+        '## Skewed differences\n\n"Exact" holds for exchangeable models. Here two models have the same accuracy and '
+        "are not exchangeable: on 80 of 100 images the first is behind by one question of five, on 20 ahead by four. "
+        f"Few images tell little about the rare ones. {options.data_sets:,} data sets a row.\n\n"
+        + markdown_table(["images", "called different", "interval covers"], skewed_rows(options))
     )
     yield (
-        f"## A true difference of {100 * DIFFERENCE:g} %\n\n"
-        f"One model's true accuracy is {100 * (RATE + DIFFERENCE / 2):g} %, that of all others {100 * (RATE - DIFFERENCE / 2):g} %. `agree`: questions on which two models are both right or both wrong, in percent. "
-        f"`found`: how often in 100 the better model is called better than a given other one; {noise(POWER, large)} at {100 * POWER:g}. "
-        f"`smallest`: the difference, in percent, that is found {100 * POWER:g} times in 100, from the differences' spread over the data sets and normal theory.\n\n"
-        + markdown_table(["part", "agree", "models", "found", "smallest"], power_rows(large))
+        "## Wrong ranks\n\nTwelve models in three families of four, true accuracies of 40 to 60 %. The rank should be "
+        f"one more than the number of models that are better. In percent of {options.few:,} leaderboards, and of their "
+        "rows.\n\n" + markdown_table(["part", "leaderboards, before", "rows, before", "now"], rank_rows(options))
     )
-    yield speed_section()
+    yield (
+        "## The smallest difference\n\n`smallest`: the median over pairs of what `compare_models` says can be found "
+        f"{100 * POWER:g} times in 100, in points, for equal models. `found`: how often in 100 a model that is better "
+        f"by that is called better than a given other one; {options.few:,} data sets, {options.few // 5:,} of fine.\n\n"
+        + markdown_table(["part", "models", "smallest", "found"], power_rows(options))
+    )
+    yield (
+        f"## Stability\n\n{NUM_BOARDS} leaderboards of five models (cognition) that were chosen because an adjusted "
+        f"p-value is within 0.003 of {LEVEL:g}. `changed`: in how many any verdict is another in one of 30 runs. "
+        "`range`: the largest range of a p-value.\n\n"
+        + markdown_table(["runs", "changed", "range"], stability_rows(options))
+    )
+    yield (
+        "## Other submissions\n\nOne pair among more and more models (demo, coarse).\n\n"
+        + markdown_table(["models", "own p", "adjusted p", "smallest difference"], others_rows(options))
+    )
+    yield speed_section(options, before)
 
 
-def noise(share: float, simulation: Simulation) -> str:
-    error = math.sqrt(share * (1 - share) / simulation.data_sets)
-    return f"{simulation.data_sets:,} data sets a row with {simulation.resamples:,} resamples each, Monte Carlo standard error {100 * error:.1f} points"
-
-
-def pooled_noise(share: float, simulation: Simulation) -> str:
-    """Of rows `all`."""
-    error = math.sqrt(share * (1 - share) / simulation.data_sets / len(AGREEMENTS) / len(NUM_MODELS))
-    return f"{noise(share, simulation)}, {100 * error:.1f} in the row `all`"
-
-
-READING = f"""`compare_models` of `microbench_tasks/metrics/paired.py`, by which the leaderboard ranks, at a level of {100 * LEVEL:g} %, on simulated answers (described in the script; all equal models have a true
-accuracy of {100 * RATE:g} %). `shared variance`: how much of what makes an answer right or wrong all models share. The leaderboard draws {NUM_RESAMPLES:,} resamples, which finds a little more than fewer do."""
+def noise(data_sets: int) -> str:
+    """Of a share of the level."""
+    return f"{100 * math.sqrt(LEVEL * (1 - LEVEL) / data_sets):.1f} points"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="How often equal models are called different, and how small a difference is found, on simulated answers.")
-    parser.add_argument("--data-sets", type=int, default=2_000, help="simulated for each row of the size of cognition and the demo set (default: %(default)s)")
-    parser.add_argument("--release-data-sets", type=int, default=300, help="simulated for each row of the release's size and of power (default: %(default)s)")
-    parser.add_argument("--resamples", type=int, default=499, help="of each data set (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
+    parser = argparse.ArgumentParser(description=__doc__)
+    numbers = (
+        ("--data-sets", 2_000, "simulated for each row that decides"),
+        ("--few", 300, "simulated for each other row"),
+        ("--resamples", 499, "of each data set"),
+        ("--seed", SEED, "of all draws"),
+    )
+    for name, default, said in numbers:
+        parser.add_argument(name, type=int, default=default, help=f"{said} (default: %(default)s)")
+    parser.add_argument("--before", type=Path, metavar="FILE", help="time compare_models of another paired.py as well")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
-    command = f"python benchmarks/comparison.py --data-sets {args.data_sets} --release-data-sets {args.release_data_sets} --resamples {args.resamples} --seed {args.seed}"
-    small, large = (Simulation(data_sets, args.resamples, args.seed) for data_sets in (args.data_sets, args.release_data_sets))
-    text = "\n\n".join(["# Comparing models", origin(command, "numpy", "scipy"), READING, *sections(small, large)]) + "\n"
-    print(text, end="")
-    if args.out:
-        args.out.write_text(text, encoding="utf-8")
+    options = Options(args.data_sets, args.few, args.resamples, args.seed)
+    settings = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in vars(options).items())
+    reading = (
+        "`compare_models` and `compare_pair` of `microbench_tasks/metrics/paired.py`, by which the leaderboard ranks, "
+        f"at a level of {100 * LEVEL:g} %, on simulated answers (`simulated_models.py`)."
+    )
+    parts = ["# Comparing models", origin(f"python benchmarks/comparison.py {settings}", "numpy", "scipy"), reading]
+    for section in sections(options, args.before):
+        parts.append(section)
+        print(section, flush=True)
+        if args.out:
+            args.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

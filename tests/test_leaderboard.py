@@ -103,25 +103,30 @@ def right_about(*ranges):
     return np.array([any(start <= number < end for start, end in ranges) for number in range(100)])
 
 
-# A is better than B: right alone on 14 questions, B on none. C differs from A on 50 and 35 questions, from B on 36 and 35.
+# A is better than B: it alone is right on 14 questions, and B alone on none.
+# A and C differ on 50 and 35, B and C on 36 and 35.
 INTRANSITIVE = {"A": right_about((0, 60)), "B": right_about((0, 46)), "C": right_about((0, 10), (60, 95))}
 
 
+def intransitive(models):
+    return [entry(model, INTRANSITIVE[model], questions_per_image=1) for model in models]
+
+
 def test_a_rank_is_one_more_than_the_number_of_models_that_are_better():
-    [ranking] = rank([entry(model, scores, questions_per_image=1) for model, scores in INTRANSITIVE.items()], list("ABC"))
+    [ranking] = rank(intransitive("ABC"), list("ABC"))
     # McNemar's exact tests: A against B 2 / 2^14, A against C of 85 at least 50, B against C of 71 at least 36.
     assert ranking.comparison.pair_p[0, 1] == pytest.approx(2 / 2**14)
     assert ranking.comparison.pair_p[0, 2] == pytest.approx(stats.binomtest(50, 85).pvalue)
     assert [(row.entry.model, row.place) for row in ranking.rows] == [("A", "1="), ("B", "2"), ("C", "1=")]
-    assert [ranking.versus(*pair).verdict for pair in ((0, 1), (0, 2), (1, 2), (1, 0))] == ["better", "tie", "tie", "worse"]
+    verdicts = [ranking.versus(*pair).verdict for pair in ((0, 1), (0, 2), (1, 2), (1, 0))]
+    assert verdicts == ["better", "tie", "tie", "worse"]
 
 
 def test_a_rank_below_that_of_a_lower_score_is_said():
-    found = board([entry(model, scores, questions_per_image=1) for model, scores in INTRANSITIVE.items()])
-    ordered = board([entry(model, scores, questions_per_image=1) for model, scores in INTRANSITIVE.items() if model != "C"])
+    found, ordered = board(intransitive("ABC")), board(intransitive("AB"))
     said = "A model ranks below one of a lower score here"
-    for make in (as_markdown, as_html):
-        assert said in make(found, with_paper=False) and said not in make(ordered, with_paper=False)
+    assert said in as_markdown(found, with_paper=False) and said in as_html(found, with_paper=False)
+    assert said not in as_markdown(ordered, with_paper=False)
 
 
 def test_ranks_count_better_models():
@@ -282,6 +287,23 @@ def test_questions_outside_the_papers_total_are_not_ranked(tmp_path):
     # Thirteen tasks about 22 datasets, of which eulenberg's two others are outside.
     assert len(found.scores) == 20
     assert found.score == pytest.approx(13 / 20)
+    assert len(found.outside) == 2 and len(found.strict) == 20
+
+
+def test_intervals_of_other_metrics_are_the_groups_own(tmp_path):
+    from microbench_tasks import catalog
+
+    for task in catalog.tasks_named([catalog.FINE_GROUP]):
+        datasets = catalog.TASKS[task].datasets
+        questions = [question(number, "classification", dataset) for dataset in datasets for number in range(3)]
+        logged(tmp_path, task, questions, ["A", "B", "A, I think"] * (len(questions) // 3))
+    rescored = rescoring.rescore(rescoring.find_run([tmp_path]))
+    [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
+    expected, intervals = rescored.scores[catalog.FINE_GROUP], ranking.rows[0].intervals
+    for metric, names in (("acc", "acc_image_ci"), ("acc_macro", "acc_macro_ci")):
+        ends = (intervals[metric].low, intervals[metric].high)
+        assert ends == pytest.approx((expected[f"{names}_low"], expected[f"{names}_high"]), abs=1e-12)
+    assert ranking.rows[0].entry.strict.mean() == pytest.approx(expected["acc_strict"])
 
 
 def test_a_tag_of_boxes_is_ranked_by_grit(tmp_path):
@@ -593,13 +615,13 @@ def test_a_correlation_that_does_not_exist_is_left_out():
 def test_pages_show_all_pairs_of_up_to_twelve_models():
     entries = [entry(f"m{number:02d}", answers(0.5, number, 60)) for number in range(13)]
     few, many = board(entries[:12]), board(entries)
-    assert "All pairs by acc" in as_markdown(few, with_paper=False) and "All pairs by acc" in as_html(few, with_paper=False)
-    assert "All pairs by acc" not in as_markdown(many, with_paper=False) + as_html(many, with_paper=False)
+    assert "All pairs by acc" in as_markdown(few, with_paper=False)
+    assert "All pairs by acc" not in as_markdown(many, with_paper=False)
     assert len(json.loads(as_json(many, with_paper=False))["rankings"][0]["pairs"]) == 13 * 12 / 2
 
 
 def test_the_square_of_pairs_has_verdict_and_difference():
-    found = board([entry(model, scores, questions_per_image=1) for model, scores in INTRANSITIVE.items()])
+    found = board(intransitive("ABC"))
     square = [cells for cells in rows_of(as_markdown(found, with_paper=False)) if len(cells) == 4][2:]
     assert square == [
         ["1 A", "", "better +14.00", "tie +15.00"],
@@ -615,10 +637,23 @@ def two_metrics(model, seed):
     """Answers to three tasks of 60, 30 and 10 questions about 50 images, and to 20 questions outside the total."""
     rng = np.random.default_rng(seed)
     sizes = {"domain": 60, "stain": 30, "modality": 10}
-    questions = tuple(sorted((f"{COARSE}_{task}", number, f"set{number % 2}/{number % 50:03d}", "A") for task, size in sizes.items() for number in range(size)))
+    numbers = [(task, number) for task, size in sizes.items() for number in range(size)]
+    asked = [(f"{COARSE}_{task}", number, f"set{number % 2}/{number % 50:03d}", "A") for task, number in numbers]
     outside = tuple((f"{COARSE}_stain", number, f"set0/{number:03d}", "A") for number in range(100, 120))
     scores, strict, others = rng.random(100) < 0.6, rng.random(100) < 0.4, rng.random(20) < 0.5
-    return Entry(model, COARSE, DEMO, 1.0, questions, scores.astype(float), {"acc_macro": 0.5, "acc_strict": strict.mean()}, {}, strict=strict.astype(float), outside=outside, outside_scores=others.astype(float))
+    return Entry(
+        model=model,
+        group=COARSE,
+        data=DEMO,
+        version=1.0,
+        questions=tuple(sorted(asked)),
+        scores=scores.astype(float),
+        figures={"acc_macro": 0.5, "acc_strict": strict.mean()},
+        by_task={},
+        strict=strict.astype(float),
+        outside=outside,
+        outside_scores=others.astype(float),
+    )
 
 
 def test_strict_and_macro_accuracies_are_compared_as_well():
@@ -636,9 +671,9 @@ def test_strict_and_macro_accuracies_are_compared_as_well():
     assert ranking.versus(0, 1, "acc_macro").difference == pytest.approx(macro(one) - macro(other))
     tasks, _, images, _ = zip(*one.questions + one.outside)
     scores = np.hstack([one.scores, one.outside_scores])
-    assert ranking.rows[0].intervals["acc_macro"] == macro_interval(scores, np.unique(tasks, return_inverse=True)[1], images)
-    metrics = [line["metric"] for line in csv.DictReader(io.StringIO(pairs_as_csv(Leaderboard((ranking,)), with_paper=False)))]
-    assert metrics == ["acc"] * 3 + ["acc_strict"] * 3 + ["acc_macro"] * 3
+    assert ranking.rows[0].intervals["acc_macro"] == macro_interval(scores, tasks, images)
+    lines = csv.DictReader(io.StringIO(pairs_as_csv(Leaderboard((ranking,)), with_paper=False)))
+    assert [line["metric"] for line in lines] == ["acc"] * 3 + ["acc_strict"] * 3 + ["acc_macro"] * 3
 
 
 def test_ranks_go_by_the_main_metric_alone():
@@ -656,16 +691,34 @@ def test_questions_outside_the_total_must_be_the_same_too():
         rank([one, changed], ["a", "b"])
 
 
+def test_the_page_has_the_square_and_every_pair_in_full(three):
+    page = as_html(board(three), with_paper=False)
+    text = unescaped(page)
+    assert "All pairs by acc, in points" in text and "Pairs in full" in text
+    for said in ("better +", "worse -", "paired SE", "discordant images", "own p"):
+        assert said in text
+
+
 def test_numbers_levels_and_what_can_be_found_stand_beside_a_ranking(three):
     entries = [dataclasses.replace(found, figures={"chance": 0.25, "majority": 0.4}) for found in three]
     found = board(entries)
     [ranking] = found.rankings
     of_pairs = ranking.comparison.smallest[np.triu_indices(3, 1)]
-    smallest = f"finds 80 times in 100: {100 * np.median(of_pairs):.2f} points (median over its pairs; {100 * of_pairs.min():.2f} to {100 * of_pairs.max():.2f})"
+    median, least, most = (f"{100 * found(of_pairs):.2f}" for found in (np.median, np.min, np.max))
+    smallest = f"finds 80 times in 100: {median} points (median over its pairs; {least} to {most})"
     for make in (as_markdown, as_html):
         page = make(found, with_paper=False)
-        for said in ("200 questions about 100 images of 1 dataset", "chance 25.00, majority answer 40.00", smallest, ABOUT_IMAGES):
+        numbers, levels = "200 questions about 100 images of 1 dataset", "chance 25.00, majority answer 40.00"
+        for said in (numbers, levels, smallest, ABOUT_IMAGES):
             assert said in (unescaped(page) if make is as_html else page)
+
+
+def test_one_pair_has_one_smallest_difference_and_few_images_have_none():
+    two = [entry("a", answers(0.9, 1)), entry("b", answers(0.5, 2))]
+    few = [dataclasses.replace(found, questions=found.questions[:4], scores=found.scores[:4]) for found in two]
+    assert "points (median" not in as_markdown(board(two), with_paper=False)
+    # Two images have p = 1/2 at least.
+    assert "too few images here to find a difference" in as_markdown(board(few), with_paper=False)
 
 
 def test_the_papers_half_width_is_cut_at_all_right():

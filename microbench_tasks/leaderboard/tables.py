@@ -7,7 +7,7 @@ import math
 
 from microbench_tasks import pages, paper
 from microbench_tasks.leaderboard.entries import FIGURES
-from microbench_tasks.leaderboard.ranking import Ranking, Row, Versus
+from microbench_tasks.leaderboard.ranking import Ranking, Row, SmallestDifference, Versus
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES, Interval
 from microbench_tasks.metrics.paired import LEVEL, POWER
@@ -104,17 +104,22 @@ def facts_of(ranking: Ranking) -> list[str]:
     if known := [f"{name} {percent(value)}" for value, name in levels if value is not None]:
         found.append(f"Without an image: {', '.join(known)}.")
     if (smallest := ranking.smallest_difference()) is not None:
-        found.append(
-            f"The smallest true difference that this ranking finds {100 * POWER:g} times in 100: "
-            f"{percent(smallest.median)} points (median over its pairs; {percent(smallest.least)} to "
-            f"{percent(smallest.most)})."
-        )
+        found.append(_what_can_be_found(smallest))
     if ranking.is_intransitive:
         found.append(
             "A model ranks below one of a lower score here: another model is better than the first, and not known to "
             "be better than the second. The pairs show which."
         )
     return [*found, STATED]
+
+
+def _what_can_be_found(smallest: SmallestDifference) -> str:
+    if smallest.median >= 1:
+        return "There are too few images here to find a difference between most of the models, however large it is."
+    sizes = f"{percent(smallest.median)} points"
+    if smallest.least < smallest.most:
+        sizes += f" (median over its pairs; {percent(smallest.least)} to {percent(smallest.most)})"
+    return f"The smallest true difference that this ranking finds {100 * POWER:g} times in 100: {sizes}."
 
 
 def _number(count: int, noun: str) -> str:
@@ -142,7 +147,8 @@ def how_to_read() -> list[str]:
         "All pairs of a ranking are compared at once on their common questions, image by image: random signs of the "
         f"images, largest statistic of all pairs, {NUM_RESAMPLES:,} draws, more where a p-value is near {LEVEL:g}, "
         f"seed {SEED}; exact for two models. Of rankings of equal models at most {100 * LEVEL:g} % have any pair "
-        "called different, whichever pair is looked at. p-values are adjusted and the differences' intervals simultaneous.",
+        "called different, whichever pair is looked at. p-values are adjusted for that, and the differences' intervals "
+        "are simultaneous.",
         "The verdict (better, worse, tie) is the test's. An interval also allows for images that were not asked about. "
         "Where few images tell two models apart, it may contain 0 although the verdict is better.",
         "A rank is one more than the number of models that are better by this test. Models with the same rank (=) are "

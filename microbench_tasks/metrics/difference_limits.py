@@ -32,6 +32,7 @@ class DifferenceMoments:
         first, second: shares by which the first and the second model is ahead.
         variance_first, variance_second, covariance: of these shares, cluster-robust.
         ahead, behind: numbers of clusters on which the first model is ahead or behind.
+        all_ahead, all_behind: numbers of clusters on which it is so by all that is possible.
         effective: number of clusters of equal size with the same variance (Kish), one for all pairs.
         num_clusters: one for all pairs.
     """
@@ -43,6 +44,8 @@ class DifferenceMoments:
     covariance: np.ndarray
     ahead: np.ndarray
     behind: np.ndarray
+    all_ahead: np.ndarray
+    all_behind: np.ndarray
     effective: float
     num_clusters: int
 
@@ -79,9 +82,10 @@ def difference_moments(differences: ArrayLike, sizes: ArrayLike) -> DifferenceMo
         for sign, part, part_by_size in ((1, first, first_by_size), (-1, second, second_by_size))
     )
     covariance = inflation * (first * second / effective - first * second_by_size - second * first_by_size)
-    least = _ROUNDING * share[:, None]
-    ahead, behind = np.count_nonzero(apart > least, axis=0), np.count_nonzero(apart < -least, axis=0)
-    return DifferenceMoments(first, second, *variances, covariance, ahead, behind, effective, num_clusters)
+    least, most = _ROUNDING * share[:, None], (1 - _ROUNDING) * share[:, None]
+    conditions = (apart > least, apart < -least, apart > most, apart < -most)
+    numbers = (np.count_nonzero(condition, axis=0) for condition in conditions)
+    return DifferenceMoments(first, second, *variances, covariance, *numbers, effective, num_clusters)
 
 
 def difference_limits(moments: DifferenceMoments, tail: float) -> tuple[np.ndarray, np.ndarray]:
@@ -98,20 +102,23 @@ def difference_limits(moments: DifferenceMoments, tail: float) -> tuple[np.ndarr
         return np.full_like(first, -1.0), np.full_like(first, 1.0)
     scale = np.sqrt(moments.variance_first * moments.variance_second)
     correlation = np.divide(moments.covariance, scale, out=np.zeros_like(scale), where=scale > 0)
-    low_first, high_first = _share_limits(first, moments.variance_first, moments.ahead, moments, tail)
-    low_second, high_second = _share_limits(second, moments.variance_second, moments.behind, moments, tail)
+    # Clusters that say how much a share varies: those with any of it, or those without all of it.
+    informative_first = np.minimum(moments.ahead, num_clusters - moments.all_ahead)
+    informative_second = np.minimum(moments.behind, num_clusters - moments.all_behind)
+    low_first, high_first = _share_limits(first, moments.variance_first, informative_first, moments, tail)
+    low_second, high_second = _share_limits(second, moments.variance_second, informative_second, moments, tail)
     low = first - second - _recovered(first - low_first, high_second - second, correlation)
     high = first - second + _recovered(high_first - first, second - low_second, correlation)
     return np.maximum(low, -1.0), np.minimum(high, 1.0)
 
 
 def _share_limits(
-    shares: np.ndarray, variances: np.ndarray, num_with: np.ndarray, moments: DifferenceMoments, tail: float
+    shares: np.ndarray, variances: np.ndarray, informative: np.ndarray, moments: DifferenceMoments, tail: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Limits of shares with measured variances, by quantiles of beta distributions."""
-    informative = np.minimum(num_with, moments.num_clusters - num_with)
     binomial = np.maximum(shares * (1 - shares), 0.0)
-    stable = (informative * variances + _PRIOR_CLUSTERS * binomial / moments.effective) / (informative + _PRIOR_CLUSTERS)
+    prior = _PRIOR_CLUSTERS * binomial / moments.effective
+    stable = (informative * variances + prior) / (informative + _PRIOR_CLUSTERS)
     number = np.divide(binomial, stable, out=np.full_like(shares, moments.effective), where=stable > 0)
     number = number * (stats.norm.isf(tail) / stats.t.isf(tail, moments.num_clusters - 1)) ** 2
     is_some, is_less = shares > 0, shares < 1 - _ROUNDING

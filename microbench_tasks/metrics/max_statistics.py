@@ -70,7 +70,7 @@ class PairStatistics:
         self._scale = np.divide(1.0, np.sqrt(np.maximum(squares, 0.0)), out=np.zeros_like(squares), where=squares > 0.5)
 
     def of(self, totals: np.ndarray) -> np.ndarray:
-        """Statistics, shape (…, P), of signed sums of models, shape (…, k); 0 where two models have equal scores."""
+        """Compute statistics, shape (…, P), of signed sums of models, shape (…, k); 0 where two have equal scores."""
         return np.abs(totals[..., self.first] - totals[..., self.second]) * self._scale
 
     def observed(self) -> np.ndarray:

