@@ -60,10 +60,10 @@ def install() -> None:
     from lmms_eval import evaluator
 
     end_group_at_exit()
-    original = evaluator.evaluate
+    original = getattr(evaluator, "evaluate", None)
     if getattr(original, _INSTALLED, False):
         return
-    missing = {"lm", "response_cache"} - set(inspect.signature(original).parameters)
+    missing = {"lm", "response_cache"} - (set() if original is None else set(inspect.signature(original).parameters))
     if missing:
         logger.warning(f"This version of lmms-eval evaluates without {', '.join(sorted(missing))}: its results file will not say which weights were loaded.")
         return

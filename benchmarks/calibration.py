@@ -1,8 +1,8 @@
 """How far the calibration figures are from the truth, on simulated confidences and outcomes.
 
-An outcome is right if a normal number is below a threshold, which the true probability of its confidence sets. A share of
-the number's variance belongs to the image, so that answers about one image go together and are still
-right as often as the true probability says.
+An outcome is right if a normal number is below a threshold, which the true probability of its confidence sets. A share
+of the number's variance belongs to the image, so that answers about one image go together and are still right as often
+as the true probability says.
 """
 
 from __future__ import annotations
@@ -137,8 +137,8 @@ def speed_section(seed: int) -> str:
     return f"## Speed, {len(confidence):,} answers\n\n{markdown_table(['what', 'time', 'memory'], rows)}"
 
 
-READING = """Confidences, true probabilities and outcomes are drawn; the script describes how. All figures in percent, of data sets a
-row as the command says; the Monte Carlo error of a coverage of 95 is {error:.1f} points."""
+READING = """Confidences, true probabilities and outcomes are drawn; the script describes how. All figures in percent,
+of as many data sets a row as the command says; the Monte Carlo error of a coverage of 95 is {error:.1f} points."""
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ TARGET, DOUBTFUL = 0.94, 0.945
 TOLERANCE = 1e-9
 # Numbers drawn at once: 32 MB.
 BLOCK = 4_000_000
+# Scores in all data sets of a cell in doubt: large cells get fewer further data sets.
+MORE_SCORES = 50_000_000
 
 INDEPENDENT_SIZES = (12, 30, 54, 121, 500, 2_000, 14_644, 80_000)
 INDEPENDENT_RATES = np.arange(5, 1_000, 5) / 1_000
@@ -60,7 +62,8 @@ class Simulation:
         if first.coverage >= DOUBTFUL:
             return first
         # Drawn anew: the lowest of many first results is low by chance, too.
-        return measure(cell, self.more, np.random.default_rng([self.seed, index, 1]))
+        number = min(self.more, max(self.data_sets, MORE_SCORES // cell.num_scores))
+        return measure(cell, number, np.random.default_rng([self.seed, index, 1]))
 
 
 def batch_result(cell: cells.Cell, number: int, rng: np.random.Generator) -> Result:
@@ -80,7 +83,7 @@ def batch_result(cell: cells.Cell, number: int, rng: np.random.Generator) -> Res
 
 
 def blocks(number: int, cell: cells.Cell) -> Iterator[int]:
-    step = max(1, BLOCK // cell.draw(1, np.random.default_rng(0)).sizes.sum())
+    step = max(1, BLOCK // cell.num_scores)
     for start in range(0, number, step):
         yield min(step, number - start)
 
@@ -212,6 +215,10 @@ FAMILIES: dict[str, tuple[str, Callable[[], Iterator[cells.Cell | cells.MacroCel
         cells.difference_cells,
     ),
     "Mean of several tasks, each with images of its own (`macro_interval`)": ("One question about each image.", cells.own_image_cells),
+    "Mean of several tasks, datasets instead of images (`macro_interval`)": (
+        "Each task asks about every image, and answers about one dataset depend on each other.",
+        cells.dataset_macro_cells,
+    ),
     "Mean of several tasks that share images (`macro_interval`)": (
         "`half of them shared`: each task asks about a random half of the images, so that nearly all patterns of tasks occur. "
         "`nested`: tasks ask about all images, the first half, third or quarter.",
@@ -231,7 +238,7 @@ def sections(simulation: Simulation) -> Iterator[str]:
     for title, (about, family) in FAMILIES.items():
         start = time.perf_counter()
         results = simulation.results(family())
-        print(f"{title}: {len(results):,} cells in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+        print(f"{title}: {len(results):,} cells, {sum(result.coverage < TARGET for result in results)} low, in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
         yield f"## {title}\n\n{about}\n\n{summary(results)}\n\n{listed(results)}"
 
 
@@ -240,7 +247,8 @@ def reading(simulation: Simulation) -> str:
     return (
         f"How many of 100 nominal {100 * CONFIDENCE_LEVEL:g} % intervals contain the truth. A cell is one situation: sizes, accuracy and "
         f"dependence. Each has {simulation.data_sets:,} simulated data sets (Monte Carlo standard error {first:.1f} points). Cells "
-        f"below {100 * DOUBTFUL:g} are simulated again with {simulation.more:,} new ones (error {more:.2f}), and that result counts. "
+        f"below {100 * DOUBTFUL:g} are simulated again with {simulation.more:,} new ones (error {more:.2f}; fewer, but at least "
+        f"{simulation.data_sets:,}, where that is more than {MORE_SCORES // 1_000_000} million scores), and that result counts. "
         f"A row is the lowest of its cells. **Bold**: below {100 * TARGET:g}; each such cell of our intervals is listed. `mean width` is the mean over "
         "cells, in units of the score. `docs/statistics.md` has the formulas, and why some cells stay below."
     )
@@ -249,7 +257,7 @@ def reading(simulation: Simulation) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-sets", type=int, default=2_000, help="simulated for each cell (default: %(default)s)")
-    parser.add_argument("--more", type=int, default=20_000, help="of cells in doubt (default: %(default)s)")
+    parser.add_argument("--more", type=int, default=10_000, help="of cells in doubt (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()

@@ -11,12 +11,12 @@ from scipy import stats
 Rng = np.random.Generator
 Draw = Callable[[int, Rng], "Batch"]
 
-RATES = (0.005, 0.02, 0.05, 0.1, 0.3, 0.5, 0.8, 0.95, 0.995)
-CORRELATIONS = (0.0, 0.1, 0.3, 0.6, 0.95)
-IMAGES = (8, 12, 20, 54, 100, 315, 1_000, 5_000, 20_000)
+RATES = (0.005, 0.02, 0.05, 0.5, 0.8, 0.995)
+CORRELATIONS = (0.0, 0.3, 0.95)
+IMAGES = (8, 20, 54, 315, 1_000)
+MANY_IMAGES = 20_000
 # The share of images with 1 to 6 questions each.
 QUESTIONS = {
-    "2 questions": (0, 1),
     "5 questions": (0, 0, 0, 0, 1),
     "6 questions": (0, 0, 0, 0, 0, 1),
     "1 to 6 questions": (1, 1, 1, 1, 1, 1),
@@ -24,7 +24,7 @@ QUESTIONS = {
 }
 NUM_DECODINGS = 5
 GRIT_IMAGES = (8, 20, 54, 80, 315, 1_105)
-DIFFERENCE_IMAGES = (8, 20, 54, 100, 315, 1_000, 5_000, 20_000)
+DIFFERENCE_IMAGES = (8, 20, 54, 100, 315, 1_000, 20_000)
 # Chances that the first model alone, and the second model alone, is right.
 DISCORDANT = ((0, 0), (0.005, 0), (0.02, 0), (0.1, 0), (0.6, 0), (0.9, 0), (0.02, 0.02), (0.05, 0.01), (0.2, 0.05), (0.45, 0.45))
 DATASETS = (8, 12, 23, 25)
@@ -33,9 +33,9 @@ MACRO_SIZES = {
     "24 tasks of 5": (5,) * 24,
     "tasks of 120, 60, 30, 15, 5": (120, 60, 30, 15, 5),
     "8 tasks of 30": (30,) * 8,
+    "24 tasks, 5 to 200": (5,) * 6 + (12,) * 6 + (50,) * 6 + (200,) * 6,
     "tasks of 5 and 16,000": (5, 16_000),
-    "24 tasks, 5 to 1,000": (5,) * 6 + (12,) * 6 + (50,) * 6 + (1_000,) * 6,
-    "a task of 5 among 24 of 1,000": (5,) + (1_000,) * 23,
+    "a task of 5 among 8 of 1,000": (5,) + (1_000,) * 7,
 }
 
 
@@ -55,6 +55,7 @@ class Cell:
     Attributes:
         design: the row of the table; details: the rest of what defines the cell.
         truth: what the interval should contain.
+        num_scores: of one data set, on which its cost depends.
         draw: data sets as a `Batch`.
         is_difference: whether scores are (1 + difference) / 2.
         is_binary: whether each score is 0 or 1, so that the paper's interval of them is known without resampling.
@@ -63,6 +64,7 @@ class Cell:
     design: str
     details: str
     truth: float
+    num_scores: int
     draw: Draw
     is_difference: bool = False
     is_binary: bool = False
@@ -75,6 +77,7 @@ class MacroCell:
     design: str
     details: str
     truth: float
+    num_scores: int
     draw: Callable[[Rng], tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
@@ -130,14 +133,18 @@ def accuracy_cells() -> Iterator[Cell]:
     for images in IMAGES:
         for label, shares in QUESTIONS.items():
             sizes = image_sizes(images, shares)
-            # The largest designs take longest and are closest to normal theory.
-            is_large = images >= 5_000
-            for correlation in CORRELATIONS[2::2] if is_large else CORRELATIONS:
+            for correlation in CORRELATIONS:
                 for form in ("beta",) if correlation == 0 else ("beta", "all or none"):
-                    for rate in RATES[::4] if is_large else RATES:
+                    for rate in RATES:
                         details = f"accuracy {rate:g}, correlation {correlation:g}, {form}"
                         draw = binary_batch(sizes, rate, correlation, form)
-                        yield Cell(f"{images:,} images, {label}", details, rate, draw, is_binary=True)
+                        yield Cell(f"{images:,} images, {label}", details, rate, sizes.sum(), draw, is_binary=True)
+    sizes = image_sizes(MANY_IMAGES, QUESTIONS["1 to 6 questions"])
+    for rate in (0.005, 0.5, 0.995):
+        for correlation in (0.0, 0.95):
+            details = f"accuracy {rate:g}, correlation {correlation:g}, beta"
+            draw = binary_batch(sizes, rate, correlation, "beta")
+            yield Cell(f"{MANY_IMAGES:,} images, 1 to 6 questions", details, rate, sizes.sum(), draw, is_binary=True)
 
 
 def dataset_sizes(datasets: int, spread: float) -> np.ndarray:
@@ -151,9 +158,11 @@ def dataset_cells() -> Iterator[Cell]:
             design = f"{datasets} datasets of {sizes.min():,} to {sizes.max():,} questions"
             for correlation in (0.02, 0.2, 0.6, 0.95):
                 for form in ("beta", "all or none"):
-                    for rate in (0.05, 0.3, 0.5, 0.8, 0.95):
+                    for rate in (0.05, 0.5, 0.8):
                         details = f"accuracy {rate:g}, correlation {correlation:g}, {form}"
-                        yield Cell(design, details, rate, dataset_batch(sizes, rate, correlation, form), is_binary=True)
+                        draw = dataset_batch(sizes, rate, correlation, form)
+                        # The cost of a data set is that of its datasets.
+                        yield Cell(design, details, rate, datasets, draw, is_binary=True)
 
 
 def scores_batch(sizes: np.ndarray, scores: Callable[[tuple[int, int], Rng], np.ndarray], shared: float) -> Draw:
@@ -173,10 +182,10 @@ def scores_batch(sizes: np.ndarray, scores: Callable[[tuple[int, int], Rng], np.
 
 def decoding_cells() -> Iterator[Cell]:
     """Shares of right ones of several decodings of a question, whose chances are beta distributed or all alike."""
-    for images in (8, 20, 54, 315, 1_000):
+    for images in (8, 54, 315):
         for label in ("1 question", "1 to 6 questions"):
             sizes = image_sizes(images, QUESTIONS.get(label, (1,)))
-            for rate in (0.02, 0.1, 0.5, 0.9, 0.995):
+            for rate in (0.02, 0.1, 0.5, 0.995):
                 for certainty in (0.0, 0.5, 0.95):
 
                     def scores(shape: tuple[int, int], rng: Rng, rate: float = rate, certainty: float = certainty) -> np.ndarray:
@@ -184,7 +193,7 @@ def decoding_cells() -> Iterator[Cell]:
 
                     for shared in (0.0,) if label == "1 question" else (0.0, 0.6):
                         details = f"accuracy {rate:g}, correlation of decodings {certainty:g}, shared {shared:g}"
-                        yield Cell(f"{images:,} images, {label}", details, rate, scores_batch(sizes, scores, shared))
+                        yield Cell(f"{images:,} images, {label}", details, rate, sizes.sum(), scores_batch(sizes, scores, shared))
 
 
 def grit_distributions() -> dict[str, tuple[float, Callable[[tuple[int, int], Rng], np.ndarray]]]:
@@ -213,7 +222,7 @@ def grit_cells() -> Iterator[Cell]:
                 sizes = image_sizes(images, QUESTIONS.get(label, (1,)))
                 for shared in (0.0,) if label == "1 question" else (0.0, 0.6):
                     details = f"{images:,} images, {label}, shared {shared:g}"
-                    yield Cell(name, details, mean, scores_batch(sizes, scores, shared))
+                    yield Cell(name, details, mean, sizes.sum(), scores_batch(sizes, scores, shared))
 
 
 def difference_cells() -> Iterator[Cell]:
@@ -228,10 +237,10 @@ def difference_cells() -> Iterator[Cell]:
                     uniform = rng.random(shape)
                     return np.where(uniform < first, 1.0, np.where(uniform > 1 - second, 0.0, 0.5))
 
-                for shared in (0.0,) if label == "1 question" else (0.0, 0.6, 0.95):
+                for shared in (0.0,) if label == "1 question" else (0.0, 0.95):
                     details = f"first alone right {first:g}, second {second:g}, shared {shared:g}"
                     draw = scores_batch(sizes, scores, shared)
-                    yield Cell(f"{images:,} images, {label}", details, first - second, draw, is_difference=True)
+                    yield Cell(f"{images:,} images, {label}", details, first - second, sizes.sum(), draw, is_difference=True)
 
 
 def task_rates(name: str, tasks: int) -> np.ndarray:
@@ -243,18 +252,20 @@ def task_rates(name: str, tasks: int) -> np.ndarray:
     return unlike[name] if name in unlike else np.full(tasks, float(name))
 
 
+SHARED_RATES = ("0.5", "0.98", "0.3 to 0.95")
 MACRO_RATES = ("0.02", "0.5", "0.9", "0.98", "0.3 to 0.95", "one 0.7, the rest 0.99", "0.01 and 0.99 in turn")
 
 
 def own_image_cells() -> Iterator[MacroCell]:
     for label, sizes in MACRO_SIZES.items():
-        for name in MACRO_RATES:
+        # The largest take longest.
+        for name in MACRO_RATES if sum(sizes) < 5_000 else MACRO_RATES[4:5]:
             rates, tasks = task_rates(name, len(sizes)), np.repeat(np.arange(len(sizes)), sizes)
 
             def draw(rng: Rng, rates: np.ndarray = rates, tasks: np.ndarray = tasks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 return (rng.random(len(tasks)) < rates[tasks]).astype(float), tasks, np.arange(len(tasks))
 
-            yield MacroCell(f"own images: {label}", f"accuracies {name}", float(rates.mean()), draw)
+            yield MacroCell(f"own images: {label}", f"accuracies {name}", float(rates.mean()), len(tasks), draw)
 
 
 def asked_patterns(images: int, tasks: int) -> dict[str, np.ndarray]:
@@ -271,24 +282,45 @@ def asked_patterns(images: int, tasks: int) -> dict[str, np.ndarray]:
 
 
 def shared_image_cells() -> Iterator[MacroCell]:
-    for images, tasks in ((8, 2), (8, 24), (20, 8), (60, 2), (60, 8), (60, 24), (315, 5), (1_000, 5)):
+    for images, tasks in ((8, 2), (8, 24), (20, 8), (60, 8), (315, 5)):
         for pattern, asked in asked_patterns(images, tasks).items():
-            of_image, of_task = np.nonzero(asked)
-            for name in MACRO_RATES[1:6]:
-                for correlation in (0.0, 0.3, 0.95):
-                    rates = task_rates(name, tasks)
+            for name in SHARED_RATES:
+                for correlation in (0.3, 0.95):
+                    yield shared_image_cell(f"{images:,} images, {tasks} tasks, {pattern}", asked, name, correlation)
+    # As many as the release's coarse questions.
+    yield shared_image_cell("16,130 images, 5 tasks, all shared", np.ones((16_130, 5), dtype=bool), "0.3 to 0.95", 0.3)
 
-                    def draw(
-                        rng: Rng,
-                        rates: np.ndarray = rates,
-                        image: np.ndarray = of_image,
-                        task: np.ndarray = of_task,
-                        correlation: float = correlation,
-                        images: int = images,
-                    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-                        is_shared = rng.random(len(image)) < correlation**0.5
-                        uniform = np.where(is_shared, rng.random(images)[image], rng.random(len(image)))
-                        return (uniform < rates[task]).astype(float), task, image
 
-                    details = f"accuracies {name}, correlation {correlation:g}"
-                    yield MacroCell(f"{images:,} images, {tasks} tasks, {pattern}", details, float(rates.mean()), draw)
+def shared_image_cell(design: str, asked: np.ndarray, name: str, correlation: float) -> MacroCell:
+    rates = task_rates(name, asked.shape[1])
+    image, task = np.nonzero(asked)
+
+    def draw(rng: Rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        is_shared = rng.random(len(image)) < correlation**0.5
+        uniform = np.where(is_shared, rng.random(len(asked))[image], rng.random(len(image)))
+        return (uniform < rates[task]).astype(float), task, image
+
+    return MacroCell(design, f"accuracies {name}, correlation {correlation:g}", float(rates.mean()), len(task), draw)
+
+
+def dataset_macro_cells() -> Iterator[MacroCell]:
+    """Tasks that all ask about the same datasets, whose difficulty they share."""
+    for datasets, tasks in ((8, 5), (23, 5)):
+        for spread in (0, 1):
+            sizes = np.maximum(dataset_sizes(datasets, spread) // 10, 1)
+            for name in ("0.5", "0.98", "0.3 to 0.95"):
+                for correlation in (0.1, 0.6):
+                    design = f"{datasets} datasets of {sizes.min()} to {sizes.max()} images, {tasks} tasks"
+                    yield dataset_macro_cell(design, sizes, task_rates(name, tasks), f"accuracies {name}", correlation)
+
+
+def dataset_macro_cell(design: str, sizes: np.ndarray, rates: np.ndarray, details: str, correlation: float) -> MacroCell:
+    of_image = np.repeat(np.arange(len(sizes)), sizes)
+    task, dataset = np.repeat(np.arange(len(rates)), len(of_image)), np.tile(of_image, len(rates))
+
+    def draw(rng: Rng) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        is_shared = rng.random(len(task)) < correlation**0.5
+        uniform = np.where(is_shared, rng.random(len(sizes))[dataset], rng.random(len(task)))
+        return (uniform < rates[task]).astype(float), task, dataset
+
+    return MacroCell(design, f"{details}, correlation {correlation:g}", float(rates.mean()), len(task), draw)

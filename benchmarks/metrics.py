@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,16 @@ from microbench_tasks.answers import paper_letters, strict_answer
 from microbench_tasks.boxes import parse_boxes
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, bootstrap_interval
 from microbench_tasks.metrics.grit import grit_score
+from microbench_tasks.metrics.intervals import accuracy_interval, macro_interval, score_interval
 
 NUM_ANSWERS = 79_716
 ACCURACY = 0.6268
+# The release: images that five coarse tasks ask about, and questions of each of the other 19 tasks.
+COARSE_IMAGES, COARSE_TASKS = 16_130, 5
+FINE_SIZES = (4_000, 3_000, 2_000, 1_500, 1_200, 900, 700, 500, 300, 200, 144, 100, 60, 40)
+LOCALIZATION_SIZES = (600, 300, 150, 55)
+COGNITION = 121
+NUM_DATASETS = 23
 SCIPY_SEEDS = 10
 # Resamples that scipy draws at once; all of them together would take 6 GB.
 SCIPY_BATCH = 100
@@ -37,9 +45,14 @@ def scipy_interval(scores: np.ndarray, seed: int) -> tuple[float, float]:
 
 def bootstrap_section(repeats: int) -> str:
     scores = (np.arange(NUM_ANSWERS) < round(ACCURACY * NUM_ANSWERS)).astype(float)
-    timings = side_by_side({"scipy.stats.bootstrap": lambda: scipy_interval(scores, 0), "bootstrap_interval": lambda: bootstrap_interval(scores)}, repeats)
+    calls = {
+        "scipy.stats.bootstrap": lambda: scipy_interval(scores, 0),
+        "bootstrap_interval": lambda: bootstrap_interval(scores),
+        "accuracy_interval": lambda: accuracy_interval(scores, range(NUM_ANSWERS)),
+    }
+    timings = side_by_side(calls, repeats)
     rows = [[name, shown(timing.seconds), f"{timing.megabytes:.1f} MB"] for name, timing in timings.items()]
-    plain, ours = timings.values()
+    plain, ours, _ = timings.values()
     drawn = [scipy_interval(scores, seed) for seed in range(SCIPY_SEEDS)]
     found = bootstrap_interval(scores)
     ends = [f"{name} {100 * value:.3f} (scipy, {SCIPY_SEEDS} seeds: {100 * min(of):.3f} to {100 * max(of):.3f})" for name, value, of in zip(("lower", "upper"), (found.low, found.high), zip(*drawn))]
@@ -48,6 +61,81 @@ def bootstrap_section(repeats: int) -> str:
             f"## 95 % interval of {NUM_ANSWERS:,} answers, {NUM_RESAMPLES:,} resamples",
             markdown_table(["", "time", "memory"], rows),
             f"Ratio: {plain.seconds / ours.seconds:,.0f}. Ends in percent: {'; '.join(ends)}.",
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """Scores of a run at the release's size, with each question's task, image and dataset."""
+
+    scores: np.ndarray
+    tasks: np.ndarray
+    images: list[str]
+    datasets: np.ndarray
+
+    def only(self, chosen: np.ndarray) -> Run:
+        images = [image for image, is_chosen in zip(self.images, chosen.tolist()) if is_chosen]
+        return Run(self.scores[chosen], self.tasks[chosen], images, self.datasets[chosen])
+
+    def means(self) -> list[Run]:
+        """Return the questions of each task."""
+        return [self.only(self.tasks == task) for task in np.unique(self.tasks)]
+
+
+def release_run() -> tuple[Run, Run, Run, Run]:
+    """Answers to coarse, fine and cognition questions, and localization scores."""
+    rng = np.random.default_rng(0)
+
+    def run(sizes: tuple[int, ...], first_task: int) -> Run:
+        tasks = np.repeat(np.arange(len(sizes)), sizes) + first_task
+        index = np.concatenate([np.arange(size) for size in sizes])
+        images = [f"dataset_{number % NUM_DATASETS}/train/image_{number:06d}.png" for number in index.tolist()]
+        return Run((rng.random(len(tasks)) < ACCURACY).astype(float), tasks, images, index % NUM_DATASETS)
+
+    coarse = run((COARSE_IMAGES,) * COARSE_TASKS, 0)
+    # As many as the release: some images lack a question.
+    coarse = coarse.only(rng.permutation(len(coarse.scores)) < NUM_ANSWERS)
+    fine = run(FINE_SIZES, COARSE_TASKS)
+    boxes = run(LOCALIZATION_SIZES, COARSE_TASKS + len(FINE_SIZES))
+    boxes = replace(boxes, scores=rng.beta(0.5, 1, len(boxes.scores)))
+    return coarse, fine, run((COGNITION,), COARSE_TASKS + len(FINE_SIZES) + len(LOCALIZATION_SIZES)), boxes
+
+
+def all_intervals(coarse: Run, fine: Run, cognition: Run, boxes: Run) -> int:
+    """Compute what a run prints: of every task by image, of every group by image and by dataset, and macro means."""
+    computed = 0
+    for group in (coarse, fine, cognition):
+        for run in (*group.means(), group):
+            accuracy_interval(run.scores, run.images)
+            computed += 1
+        accuracy_interval(group.scores, group.datasets)
+        macro_interval(group.scores, group.tasks, group.images)
+        macro_interval(group.scores, group.tasks, group.datasets)
+        computed += 3
+    for run in (*boxes.means(), boxes):
+        score_interval(run.scores, run.images)
+        computed += 1
+    return computed
+
+
+def intervals_section(repeats: int) -> str:
+    runs = release_run()
+    coarse = runs[0]
+    calls = {
+        "all intervals of a run": lambda: all_intervals(*runs),
+        "of these: all coarse answers by image": lambda: accuracy_interval(coarse.scores, coarse.images),
+        "of these: the macro mean of the coarse tasks": lambda: macro_interval(coarse.scores, coarse.tasks, coarse.images),
+        "for comparison: `numpy.unique` of the coarse image names": lambda: np.unique(coarse.images),
+    }
+    timings = side_by_side(calls, repeats)
+    rows = [[name, shown(timing.seconds), f"{timing.megabytes:.1f} MB"] for name, timing in timings.items()]
+    tasks = sum(len(np.unique(run.tasks)) for run in runs)
+    return "\n\n".join(
+        [
+            f"## Intervals that cover, {len(coarse.scores):,} coarse and {sum(FINE_SIZES):,} fine questions, {tasks} tasks",
+            f"{all_intervals(*runs)} intervals: of tasks and groups, by image and by dataset, and macro means.",
+            markdown_table(["", "time", "memory"], rows),
         ]
     )
 
@@ -99,7 +187,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="of which the median counts (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
-    sections = [section(args.repeats) for section in (bootstrap_section, grit_section, parsing_section)]
+    sections = [section(args.repeats) for section in (bootstrap_section, intervals_section, grit_section, parsing_section)]
     text = "\n\n".join(["# Speed of the metrics", origin(f"python benchmarks/metrics.py --repeats {args.repeats}", "numpy", "scipy"), *sections]) + "\n"
     print(text, end="")
     if args.out:

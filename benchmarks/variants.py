@@ -1,10 +1,10 @@
 """False positives, null values and intervals of the statistics of variants, on simulated answers.
 
-Each question has a right option at a random position and is asked in seven ways: the original, three other orders of the
-options and three other wordings. An answer is right if a normal number is below a threshold, which the way's true accuracy
-sets. The number adds up what all ways share, half of it the question's difficulty and half the image's; of the rest
-``OWN_IMAGE_SHARE`` the way's own luck with the image; and noise. A wrong answer is any other option. A model that guesses
-instead picks letters without looking, A as often as ``PREFERENCE`` says.
+Each question has a right option at a random position and is asked in seven ways: the original, three other orders of
+the options and three other wordings. An answer is right if a normal number is below a threshold, which the way's true
+accuracy sets. The number adds up what all ways share, half of it the question's difficulty and half the image's; of the
+rest ``OWN_IMAGE_SHARE`` the way's own luck with the image; and noise. A wrong answer is any other option. A model that
+guesses instead picks letters without looking, A as often as ``PREFERENCE`` says.
 """
 
 from __future__ import annotations
@@ -186,8 +186,8 @@ def sections(data_sets: int, seed: int) -> Iterator[str]:
         f"`any`: how many of 100 are at most {100 * LEVEL:g} %; the others are means.\n\n" + table(equal, EQUAL)
     )
     yield (
-        f"## A model that guesses, and likes A\n\nIt says A in {100 * PREFERENCE:g} % of the questions and any letter in the "
-        "others. The same option is then picked by chance alone; that it has a preference should be found "
+        f"## A model that guesses, and likes A\n\nIt says A in {100 * PREFERENCE:g} % of the questions and any letter "
+        "in the others. The same option is then picked by chance alone; that it has a preference should be found "
         "(`recall p`).\n\n" + table(simulated(None, data_sets, seed), GUESSING)
     )
     added = ", ".join(f"{100 * effect:+g}" for effect in EFFECTS)
@@ -205,8 +205,9 @@ def sections(data_sets: int, seed: int) -> Iterator[str]:
     )
 
 
-READING = """`robustness.report` on simulated answers; the script describes how they are drawn. All figures in percent. The Monte Carlo
-error of 5 and of 95 is {error:.1f} points of {data_sets:,} data sets, and less where ways or variants are averaged."""
+READING = """`robustness.report` on simulated answers; the script describes how they are drawn. All figures in
+percent. The Monte Carlo error of 5 and of 95 is {error:.1f} points of {data_sets:,} data sets, and less where ways or
+variants are averaged."""
 
 
 def main() -> None:

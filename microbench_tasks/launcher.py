@@ -2,94 +2,148 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 from microbench_tasks import start_up, terminal
 
 # Commands that neither index tasks nor load models; they start without importing torch.
 _LIGHT_COMMANDS = ("-h", "--help", "version")
 
-# Where the wrapped function of the harness is kept.
-_WRAPPED = "_microbench_wraps"
+_current: Command | None = None
 
 
 def main() -> None:
-    """Run the harness's dispatcher; exit 1 if a run failed or no task was named.
+    """Run the harness's dispatcher, and exit with a status that is true.
 
-    The harness prints the error of a failed run and exits 0.
+    0: everything was asked, answered, scored and saved. 1: something was not, or no task was named. 130 and 143: the
+    run was interrupted by Ctrl-C or SIGTERM. The harness prints the error of a failed run and exits 0.
     """
-    failures: list[BaseException] = []
-    with start_up.of_a_command():
-        _dispatch(sys.argv[1:], failures)
-    if failures:
-        sys.exit(1)
+    from microbench_tasks import ends
+
+    global _current
+    _current = Command(sys.argv[1:])
+    try:
+        with start_up.of_a_command(), ends.catching_sigterm():
+            _dispatch(_current)
+    except KeyboardInterrupt:
+        _current.say(f"Interrupted by Ctrl-C. {_current.how_to_go_on()}")
+        sys.exit(ends.INTERRUPTED_STATUS)
+    except ends.Terminated:
+        _current.say(f"Ended by SIGTERM. {_current.how_to_go_on()}")
+        raise
+    finally:
+        command, _current = _current, None
+    if command.problems:
+        command.say("This command is not complete:\n" + "\n".join(f"- {problem}" for problem in command.problems))
+        sys.exit(ends.FAILED_STATUS)
 
 
-def _dispatch(arguments: list[str], failures: list[BaseException]) -> None:
+def current() -> Command | None:
+    """Return the command of this process; None if another script started it."""
+    return _current
+
+
+class Command:
+    """Watch the runs of one command, which are several if ``--config`` lists them.
+
+    Attributes:
+        problems: what was not asked, answered, scored or saved, as sentences.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = [part for part in arguments if part != "eval"] if arguments[:1] == ["eval"] else list(arguments)
+        self.problems: list[str] = []
+
+    def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
+        """Run one evaluation of the harness, and note how it ends."""
+        from microbench_tasks import ends, saving
+
+        saving.forget_problems()
+        try:
+            _check_arguments(args)
+            results, samples = evaluate_one(args)
+            failed = ends.failed_requests(results, self._arguments) if results else ""
+            self.problems += [failed] if failed else []
+            return results, samples
+        except Exception as error:
+            self.problems.append(f"A run failed. {type(error).__name__}: {error}")
+            raise
+        except SystemExit as leaving:
+            # Leaving early is how the harness ends `--tasks list`, but also a run without tasks.
+            if args.tasks is None and not leaving.code:
+                sys.exit(ends.FAILED_STATUS)
+            raise
+        finally:
+            self.problems += saving.problems
+            # Of several runs, the next one's model needs the memory of this one's.
+            start_up.forget()
+
+    def how_to_go_on(self) -> str:
+        """Return what is kept of an interrupted command, and how to go on."""
+        from microbench_tasks import ends
+
+        return ends.how_to_go_on(self._arguments)
+
+    def say(self, text: str) -> None:
+        """Print to the standard error, from the first process alone."""
+        if os.environ.get("RANK", "0") == "0":
+            sys.stdout.flush()
+            print(f"Micro-Bench: {text}", file=sys.stderr)
+
+
+def _dispatch(command: Command) -> None:
+    arguments = sys.argv[1:]
     if arguments and arguments[0] not in _LIGHT_COMMANDS:
         from microbench_tasks import plugin
 
         plugin.register()
         if arguments[0] == "eval" or arguments[0].startswith("-"):
-            _record_failures(failures)
+            _prepare_evaluation()
 
     from lmms_eval.cli import dispatch
 
     dispatch.main()
 
 
-def _record_failures(failures: list[BaseException]) -> None:
-    """Note the errors of single runs, which the harness prints and then forgets."""
-    import lmms_eval.__main__ as harness
+def _prepare_evaluation() -> None:
+    import lmms_eval.__main__  # noqa: F401  What is patched in it waits for its import.
+
+    from microbench_tasks import patches
 
     # Data sets, caches and answers of servers are quoted in messages.
     terminal.printable_logs()
-    evaluate_one = getattr(harness.cli_evaluate_single, _WRAPPED, harness.cli_evaluate_single)
-
-    def recording(args):
-        try:
-            _check_arguments(args)
-            return evaluate_one(args)
-        except Exception as error:
-            failures.append(error)
-            raise
-        except SystemExit:
-            # Leaving early is how the harness ends `--tasks list`, but also a run without tasks.
-            if args.tasks is None:
-                sys.exit(1)
-            raise
-        finally:
-            # Of several runs, the next one's model needs the memory of this one's.
-            start_up.forget()
-
-    # Wrapped anew by every call of `main` in one process, but not around each other.
-    setattr(recording, _WRAPPED, evaluate_one)
-    harness.cli_evaluate_single = recording
+    patches.install()
 
 
-def _check_arguments(args) -> None:
+def _check_arguments(args: Any) -> None:
     """Refuse before a model is loaded what the harness would find out after the run, or never.
 
     Raises:
-        DataError: the baseline cannot be compared, or boxes would be read at another scale than
-            the model's arguments set.
+        DataError: the baseline cannot be compared, a folder cannot be written, or boxes would be read at another scale
+            than the model's arguments set.
     """
     from lmms_eval.utils import simple_parse_args_string
 
-    from microbench_tasks import catalog, detection
+    from microbench_tasks import catalog, detection, saving
 
     tasks = catalog.tasks_named((args.tasks or "").split(","))
     if not tasks:
         return
+    if args.use_cache:
+        root = Path(args.use_cache)
+        saving.prepare_folder(root.absolute().parent if root.suffix == ".db" else root, "--use_cache")
     if args.baseline:
         _check_baseline(args, tasks)
     if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks):
         detection.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
 
 
-def _check_baseline(args, tasks: Sequence[str]) -> None:
-    """Refuse a baseline that tasks of ours cannot be compared with, unless it is one for the other benchmarks of the run."""
+def _check_baseline(args: Any, tasks: Sequence[str]) -> None:
+    """Refuse a baseline that tasks of ours cannot be compared with, unless it is one for other benchmarks of the run."""
     from lmms_eval.baselines import BASELINE_REGISTRY
 
     from microbench_tasks import baseline, catalog

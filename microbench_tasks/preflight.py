@@ -10,6 +10,7 @@ import collections
 import contextlib
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _IMAGE_CHECK_VERSION = 1
 _IMAGE_FORMAT = "LMMS_IMAGE_ENCODE_FORMAT"
 _passed: set[tuple[str, str]] = set()
+_num_questions: dict[str, int] = {}
 
 
 def check(names: list[str]) -> None:
@@ -52,6 +54,17 @@ def check(names: list[str]) -> None:
         _passed.update((identity, task.name) for task in tasks)
 
 
+def num_questions(names: list[str], limit: float | None = None) -> int:
+    """Return how many questions the Micro-Bench tasks among ``names`` ask, as the last check counted them.
+
+    ``limit`` is the harness's: a share of each task below 1, else a number of questions.
+    """
+    numbers = [_num_questions.get(name, 0) for name in catalog.tasks_named(names)]
+    if limit is None or limit < 0:
+        return sum(numbers)
+    return sum(math.ceil(number * limit) if limit < 1 else min(number, int(limit)) for number in numbers)
+
+
 def _check_settings(tasks: list[catalog.Task]) -> None:
     """Refuse settings that would stop the run only after the model has been loaded, or after its last answer."""
     if tasks:
@@ -71,6 +84,7 @@ def _report_image_format() -> None:
 def _check_source(found: source.Source, tasks: list[catalog.Task]) -> None:
     split = source.load(found)
     counts = {task.name: documents.TaskDocuments(task).check(split, found.label) for task in tasks}
+    _num_questions.update(counts)
     _report_counts(split, found, counts)
     _check_images_once(split, json.dumps(dict(found.identity), sort_keys=True), found.label)
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())

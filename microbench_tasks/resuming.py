@@ -86,7 +86,7 @@ def _is_failure(text: Any) -> bool:
     return text is None or (isinstance(text, str) and placeholder(text) is not None)
 
 
-# --- what killed runs left -----------------------------------------------------------
+# --- what earlier runs left ----------------------------------------------------------
 
 
 def recover(cache: ResponseCache, cache_root: Path) -> None:
@@ -99,10 +99,79 @@ def recover(cache: ResponseCache, cache_root: Path) -> None:
         # A run that still writes, or a damaged file, costs its answers, not this run.
         try:
             with contextlib.closing(sqlite3.connect(path, timeout=30)) as left:
-                rows = [row for row in left.execute(f"SELECT {_COLUMNS} FROM responses") if catalog.tasks_named([row[2]])]
-            count += cache.db.executemany(f"INSERT OR IGNORE INTO responses ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows).rowcount
+                rows = list(_our_rows(left))
+            command = f"INSERT OR IGNORE INTO responses ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            count += cache.db.executemany(command, [row for row in rows if _is_stored_text(row[6])]).rowcount
         except sqlite3.Error as error:
-            logger.warning(f"{path}: answers of an earlier run cannot be read ({error}); they are asked for again.")
+            logger.warning(f"{path}: answers of an earlier run cannot be read ({error}). They are asked for again.")
     cache.db.commit()
     if count:
-        logger.info(f"Micro-Bench: {count} answers recovered from runs that did not end.")
+        logger.info(f"Micro-Bench: {count:,} answers recovered from runs that did not end.")
+
+
+def repair(cache_root: Path) -> None:
+    """Take out of the databases under ``cache_root`` what would give wrong answers, or end every later run.
+
+    The harness hands out a damaged answer as if the model had said it, and fails at the end of a run whose databases
+    it cannot read. Answers that are taken out are named, and asked for again.
+    """
+    for path in (cache_root / "cache.db", *sorted(cache_root.glob("runs/*/rank_*.db"))):
+        if not path.exists() or (path.parent / ".merged").exists():
+            continue
+        try:
+            with contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
+                _drop_damaged_rows(database, path)
+        except sqlite3.OperationalError as error:
+            # Another run is writing, or the file is of another version: it is as it should be.
+            logger.debug(f"{path}: not examined ({error}).")
+        except sqlite3.DatabaseError as error:
+            _set_aside(path, error)
+
+
+def _drop_damaged_rows(database: sqlite3.Connection, path: Path) -> None:
+    damaged = [row for row in _our_rows(database) if not _is_stored_text(row[6])]
+    if not damaged:
+        return
+    with database:
+        database.executemany("DELETE FROM responses WHERE cache_key = ?", [row[:1] for row in damaged])
+    named = ", ".join(f"{row[2]} document {row[3]}" for row in damaged[:5]) + (", …" if len(damaged) > 5 else "")
+    logger.warning(f"{path}: {len(damaged):,} damaged answer(s) left out ({named}). Their questions are asked again.")
+
+
+def _set_aside(path: Path, error: sqlite3.DatabaseError) -> None:
+    aside = path.with_name(f"{path.name}.damaged")
+    try:
+        for suffix in ("", "-wal", "-shm"):
+            beside = path.with_name(path.name + suffix)
+            if beside.exists():
+                beside.replace(aside.with_name(aside.name + suffix))
+    except OSError as failed:
+        logger.warning(f"{path}: damaged ({error}), and cannot be renamed ({failed}).")
+        return
+    logger.warning(f"{path}: damaged ({error}), and renamed to {aside.name}. Its answers are asked for again.")
+
+
+def _our_rows(database: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
+    # As bytes, since damaged text cannot be decoded.
+    database.text_factory = bytes
+    for row in database.execute(f"SELECT {_COLUMNS} FROM responses"):
+        readable = tuple(map(_decoded, row))
+        if catalog.tasks_named([str(readable[2])]):
+            yield readable
+
+
+def _decoded(value: Any) -> Any:
+    """Return the text of bytes; None where they are none."""
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_stored_text(response: Any) -> bool:
+    """Tell whether this is an answer as the harness stores it: JSON of a text, or of a text with its token counts."""
+    try:
+        stored = json.loads(response)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return isinstance(stored[0] if isinstance(stored, list) and stored else stored, str)

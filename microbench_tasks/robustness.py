@@ -12,7 +12,7 @@ import numpy as np
 
 from microbench_tasks import catalog
 from microbench_tasks.answers import LETTERS
-from microbench_tasks.metrics.intervals import ABOUT_IMAGES, CONFIDENCE_LEVEL, difference_interval
+from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL, difference_interval
 from microbench_tasks.metrics.paired import compare_pair
 from microbench_tasks.metrics.permutation import (
     NUM_PERMUTATIONS,
@@ -55,8 +55,11 @@ class _Way:
 def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
     """Compare variants of a run with each other and with the paper's way of asking.
 
-    ``*_null`` is what a figure would be by chance alone, ``*_p`` the chance of one at least as far from it, and ``*_p_adjusted``
-    that p-value adjusted for all rows of the table that have one (Holm). `microbench_tasks.metrics.permutation` has the tests.
+    ``*_null`` is the mean of a figure by chance alone, ``*_p`` the chance of one at least as large, and
+    ``*_p_adjusted`` that p-value adjusted for all rows of the table that have one (Holm).
+    `microbench_tasks.metrics.permutation` has the tests.
+
+    Of several answers to a question (``--repeats``), scores are their means, and ``same_option`` is about the first.
 
     Args:
         items: of each task the items of each of its documents, in the documents' order.
@@ -64,25 +67,27 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
     Returns:
         Empty without a variant. Else:
 
-        ``ways``: of each variant, and first of ``microbench_coarse`` (those of its tasks that are there), ``n``, ``acc``,
-        ``acc_strict``, ``recall`` (of each letter that is right anywhere, the share of those questions in which the strict rule
-        reads it) and its standard deviation over the letters, ``recall_std``, from 0 to 0.5. A model that favors a position has
-        a high recall there and a low one elsewhere; a letter that is right nowhere is in neither.
-        ``recall_std_null`` and its p: letters permuted among questions of one kind and number of options.
+        ``ways``: of each variant, and first of ``microbench_coarse`` (those of its tasks that are there), ``n``,
+        ``acc``, ``acc_strict``, ``recall`` (of each letter that is right anywhere, the share of those questions in
+        which the strict rule reads it) and its standard deviation over the letters, ``recall_std``, from 0 to 0.5. A
+        model that favors a position has a high recall there and a low one elsewhere; a letter that is right nowhere is
+        in neither. ``recall_std_null`` and its p: letters permuted among questions of one kind and number of options.
 
-        A variant compared with ``microbench_coarse`` also has, over the ``n_paired`` questions about ``n_images`` images that both asked:
+        A variant compared with ``microbench_coarse`` also has, over the ``n_paired`` questions about ``n_images``
+        images that both asked:
 
-        - ``difference`` in ``acc``, with its 95 % interval (``difference_ci_low``, ``_high``, clustered by image), the interval
-          that holds for all variants at once (``difference_simultaneous_ci_low``, ``_high``), and ``difference_p`` of the paired
-          sign-flip test by image;
-        - ``same_option``: the share in which the strict rule reads the same option, wherever it stands; no answer is never the
-          same. ``same_option_null`` and its p: the letters read in the variant permuted among questions of one kind and number
-          of options, so that a model that favors a position but does not read the question has the null value.
+        - ``difference`` in ``acc``, with its 95 % interval (``difference_ci_low``, ``_high``, clustered by image), the
+          interval that holds for all variants at once (``difference_simultaneous_ci_low``, ``_high``), and
+          ``difference_p`` of the paired sign-flip test by image;
+        - ``same_option``: the share in which the strict rule reads the same option, wherever it stands; no answer is
+          never the same. ``same_option_null`` and its p: the letters read in the variant permuted among questions of
+          one kind and number of options, so that a model that favors a position but does not read the question has the
+          null value.
 
         ``n_paired`` alone if there is no such question.
 
-        ``spread``: the largest less the smallest ``acc`` over the ``n_common`` questions that were asked in every way, with
-        ``spread_null`` and ``spread_p`` (ways permuted within images); None if there are none, or a single way.
+        ``spread``: the largest less the smallest ``acc`` over the ``n_common`` questions that were asked in every way,
+        with ``spread_null`` and ``spread_p`` (ways permuted within images); None if there are none, or a single way.
 
         ``settings``: ``num_permutations``, ``seed``, ``confidence_level``, and ``num_compared``, the variants that
         simultaneous intervals hold for.
@@ -208,15 +213,15 @@ def notes(found: Mapping[str, Any]) -> list[str]:
     """Explain the columns of `alone_rows` and `compared_rows`, a sentence or two each."""
     lines = [
         "recall_std: unevenness of recall over letters. By chance: if being right did not depend on the letter.",
-        "p: chance of a figure this far from chance, adjusted for all rows of its table (Holm).",
+        "p: how often chance alone gives a figure this large, adjusted for all rows of its table (Holm).",
     ]
     num_compared = found["settings"]["num_compared"]
     if num_compared:
         lines += [
             f"difference: in acc, with intervals that hold for all {num_compared} variants at once "
-            f"({found['settings']['confidence_level']:.0%}). {ABOUT_IMAGES}",
-            "same option: the same option is read as in microbench_coarse. By chance: if the letter read did not depend "
-            "on the question.",
+            f"({found['settings']['confidence_level']:.0%}).",
+            "same option: the same option is read as in microbench_coarse. By chance: if the letter read did not "
+            "depend on the question.",
         ]
     return lines
 

@@ -49,7 +49,7 @@ def cases(how: str) -> list[dict[str, str]]:
     """Return the intact harness, and each target broken in this way, or in all ways."""
     from microbench_tasks.patches.table import PATCHES
 
-    ways = [way for patch in PATCHES if patch.elsewhere in ("", "microbench_tasks.launcher") for way in patch.ways]
+    ways = [way for patch in PATCHES if not patch.elsewhere for way in patch.ways]
     targets = {target.path: target for way in ways for target in (way.target, *way.uses)}
     # A constructor has no other name.
     renamed = [{"path": path, "how": "rename"} for path in targets if not path.endswith("__init__")]

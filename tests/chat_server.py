@@ -52,6 +52,8 @@ class ChatServer:
     payloads: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     url: str = ""
+    # Ends the server before its time: new connections are refused.
+    close: object = None
 
     def respond(self, body: bytes) -> Reply:
         payload = json.loads(body)
@@ -85,8 +87,8 @@ def _body(reply: Reply) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(answer):
-    """A running `ChatServer`, its ``url`` the base URL for a client."""
+def serving(answer, port=0):
+    """A running `ChatServer`, its ``url`` the base URL for a client; ``port`` 0 takes any free one."""
     server = ChatServer(answer)
 
     class Handler(BaseHTTPRequestHandler):
@@ -122,14 +124,19 @@ def serving(answer):
         def log_message(self, *args):
             pass
 
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     http.daemon_threads = True
     thread = threading.Thread(target=http.serve_forever, daemon=True)
     thread.start()
     server.url = f"http://127.0.0.1:{http.server_port}/v1"
+
+    def close():
+        http.shutdown()
+        http.server_close()
+
+    server.close = close
     try:
         yield server
     finally:
-        http.shutdown()
-        http.server_close()
+        close()
         thread.join()

@@ -7,11 +7,14 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import lmms_eval
 import pytest
 import yaml as pyyaml
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks import catalog, definitions, plugin, preflight
+from microbench_tasks import catalog, definitions, patches, plugin, preflight
+from microbench_tasks.patches import definitions as definition_patches
+from microbench_tasks.patches import early_checks, scoring
 from microbench_tasks.schema import DataError
 
 PLAIN_INDEX = inspect.unwrap(TaskManager.initialize_tasks)
@@ -19,7 +22,7 @@ PLAIN_INDEX = inspect.unwrap(TaskManager.initialize_tasks)
 
 @pytest.fixture(scope="module")
 def manager():
-    plugin.install()
+    patches.install()
     return TaskManager()
 
 
@@ -137,7 +140,7 @@ def test_without_libyaml_the_index_is_the_same(tmp_path, manager, monkeypatch):
 
 def test_installing_twice_changes_nothing(manager):
     before = TaskManager.initialize_tasks
-    plugin.install()
+    patches.install()
     assert TaskManager.initialize_tasks is before
 
 
@@ -153,19 +156,6 @@ def test_names_are_matched_and_their_data_checked_before_a_model_is_made(manager
 
 def run(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-
-
-def test_a_harness_whose_internals_moved_keeps_working_with_a_warning():
-    done = run(
-        "import lmms_eval.tasks as tasks\n"
-        "def initialize_tasks(self, folders=None): return {}\n"
-        "tasks.TaskManager.initialize_tasks = initialize_tasks\n"
-        "import lmms_eval.models as models\n"
-        "print('demo_clip' in models.list_available_models(), tasks.TaskManager.initialize_tasks is initialize_tasks)\n"
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "True True"
-    assert 'use: lmms-eval --include_path "$(microbench path)"' in done.stdout + done.stderr
 
 
 def test_a_harness_without_the_known_registry_loses_our_models_only(monkeypatch):
@@ -185,11 +175,9 @@ def test_importing_the_harness_models_is_enough():
     assert done.stdout.splitlines()[-1] == "True", done.stderr
 
 
-def test_a_group_asked_for_beside_a_larger_one_runs_within_it(manager, monkeypatch):
+def test_a_group_asked_for_beside_a_larger_one_runs_within_it(manager):
     asked = []
-    monkeypatch.setattr(preflight, "check", lambda names: None)
-    # What the plugin has wrapped, unwrapped and stood in for.
-    wrapped = plugin._checking_names(lambda self, task_list, *arguments: asked.extend(task_list))
+    wrapped = early_checks.drop_covered(lambda self, task_list: asked.extend(task_list))
     wrapped(manager, ["microbench_coarse", "mmmu_val", "microbench_vqa", "microbench_fine_pollen"])
     assert asked == ["mmmu_val", "microbench_vqa"]
 
@@ -212,7 +200,7 @@ def test_a_task_is_told_its_model_and_its_options():
     class Task:
         config, model_name, lmms_eval_specific_kwargs = Config(), "qwen3_vl", {"boxes": "neutral"}
 
-    plugin._telling_the_model(lambda self: None)(Task)
+    definition_patches.bind_to_model(lambda self: None)(Task)
     assert told == [("qwen3_vl", {"boxes": "neutral"})]
     assert isinstance(Task.config.doc_to_text, Bound)
     assert Task.config.process_results is print
@@ -220,7 +208,7 @@ def test_a_task_is_told_its_model_and_its_options():
 
 
 def test_importing_the_packages_imports_nothing_heavy():
-    modules = "microbench_tasks, microbench_tasks.plugin, microbench_tasks.source, microbench_tasks.schema, microbench_tasks.documents, microbench_tasks.demo, microbench_adapters, microbench_adapters.manifests"
+    modules = "microbench_tasks, microbench_tasks.plugin, microbench_tasks.patches.table, microbench_tasks.source, microbench_tasks.schema, microbench_tasks.documents, microbench_tasks.demo, microbench_adapters, microbench_adapters.manifests"
     done = run(f"import sys, {modules}\nprint([name for name in ('torch', 'datasets', 'pyarrow', 'PIL', 'skimage', 'lmms_eval') if name in sys.modules])")
     assert done.stdout.strip() == "[]", done.stderr
 
@@ -244,7 +232,5 @@ def test_tasks_of_ours_alone_are_scored_without_threads(monkeypatch, scored_by, 
 
     evaluator = SimpleNamespace(evaluate=evaluate, get_task_list=lambda task_dict: [task(module) for module in task_dict])
     monkeypatch.setitem(sys.modules, "lmms_eval.evaluator", evaluator)
-    for _ in range(2):
-        plugin._score_in_one_thread()
-    assert evaluator.evaluate("model", task_dict=scored_by, **given) == expected
-    assert evaluator.evaluate.__wrapped__ is evaluate
+    monkeypatch.setattr(lmms_eval, "evaluator", evaluator, raising=False)
+    assert scoring.score_in_one_thread(evaluate)("model", task_dict=scored_by, **given) == expected

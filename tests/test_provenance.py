@@ -13,7 +13,7 @@ import release
 import tiny_runs
 import yaml
 
-from microbench_tasks import catalog, definitions, eligibility, plugin, provenance, source, task_fields
+from microbench_tasks import catalog, definitions, eligibility, patches, plugin, provenance, source, task_fields
 from microbench_tasks.recorded_values import rendered
 from microbench_tasks.rescoring import LoggedRun
 
@@ -82,7 +82,7 @@ def built(data, tmp_path):
     def build(changes=None, task=TASK, kind="simple", model="open_clip", asked=None):
         from lmms_eval.tasks import TaskManager
 
-        plugin.install()
+        patches.install()
         written = {"include": str(plugin.yaml_folder() / f"{task}.yaml"), "task": task} | (changes or {})
         (tmp_path / "mine.py").write_text(MINE)
         (tmp_path / "mine.yaml").write_text(yaml.dump(written, Dumper=Dumper))

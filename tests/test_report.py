@@ -233,6 +233,15 @@ def test_all_answers_count_in_calibration_but_those_without_usable_probabilities
     )
 
 
+def test_each_of_several_answers_to_a_question_counts_in_calibration():
+    answers = [{"probabilities": {"A": 0.8, "B": 0.2}}, {"probabilities": {"A": 0.1, "B": 0.3}}]
+    repeated = item_with(0.8, 0.2) | {"answers": answers}
+    found = calibration.calibrated([repeated])
+    assert calibration.given([repeated]).answers == 2
+    assert found.forecasts.confidence == pytest.approx([0.8, 0.75])
+    assert found.forecasts.is_right.tolist() == [1, 0]
+
+
 def test_the_calibration_tables_say_how_many_answers_count_and_what_they_summed_to(written):
     _, record = written
     tables = {table["title"]: table for table in parts_of(record, "table")}

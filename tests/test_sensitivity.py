@@ -38,10 +38,10 @@ def test_tables_show_figures_with_null_values_and_p(run):
     assert shown["interval of all at once"].startswith("-100.0 to -")
 
 
-def test_the_text_says_the_spread_and_what_the_intervals_are_about(run):
+def test_the_text_says_the_spread_and_what_the_intervals_hold_for(run):
     text = sensitivity.sensitivity_chapter([run]).text
     assert "model: spread of acc: 1.0000 over the 10 questions asked in every way (by chance" in text
-    assert "new images of the same datasets" in text
+    assert "intervals that hold for all 1 variants at once" in text
 
 
 def test_runs_without_variants_have_no_chapter():

@@ -4,12 +4,11 @@ import gc
 import sys
 import weakref
 
-import lmms_eval.__main__ as harness
 import pytest
 from lmms_eval.cli import dispatch
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks import launcher, plugin, start_up
+from microbench_tasks import launcher, patches, start_up
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +60,7 @@ def test_outside_of_a_command_nothing_changes(set_before):
 
 
 def test_a_command_starts_so_until_its_tasks_are_loaded(set_before, monkeypatch):
-    plugin.install()
+    patches.install()
     seen = []
 
     def load_a_task():
@@ -83,11 +82,10 @@ def test_what_a_run_leaves_is_collected_when_it_is_over(monkeypatch):
         model = Cycle()
         left.append(weakref.ref(model))
         start_up.is_over()
+        return None, None
 
-    monkeypatch.setattr(harness, "cli_evaluate_single", run)
     monkeypatch.setattr(launcher, "_check_arguments", lambda args: None)
-    monkeypatch.setattr(sys, "argv", ["lmms_eval", "--tasks", "one"])
-    monkeypatch.setattr(dispatch, "main", lambda: (harness.cli_evaluate_single(None), gc.collect(), left.append(gc.get_freeze_count())))
-    launcher.main()
+    launcher.Command([]).run(run, None)
+    gc.collect()
     assert left[0]() is None
-    assert left[1] == 0
+    assert gc.get_freeze_count() == 0

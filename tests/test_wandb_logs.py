@@ -11,7 +11,8 @@ import pandas
 import pytest
 from lmms_eval import utils
 
-from microbench_tasks import plugin, wandb_logs
+from microbench_tasks import patches, wandb_logs
+from microbench_tasks.patches import weights_and_biases
 from microbench_tasks.aggregations import Counts, Figure
 
 
@@ -74,26 +75,11 @@ def test_of_several_processes_the_first_one_alone_starts_a_run(rank, settings, m
     if rank is not None:
         monkeypatch.setenv("RANK", rank)
     started = []
-    plugin._in_the_first_process(lambda self, **kwargs: started.append(kwargs))(None, project="test", mode="offline")
+    weights_and_biases.start_once(lambda self, **kwargs: started.append(kwargs))(None, project="test", mode="offline")
     assert started == [settings]
 
 
 def test_a_name_made_of_model_arguments_is_read_back_as_one():
-    plugin.install_logging()
+    patches.install()
     name = utils.sanitize_long_string("clip_precision=bf16,device=cuda_20260101_000000")
     assert utils.simple_parse_args_string(f"project=test,name={name}") == {"project": "test", "name": name}
-
-
-def test_a_harness_whose_logger_moved_keeps_its_tasks_with_a_warning():
-    code = (
-        "from lmms_eval.loggers.wandb_logger import WandbLogger\n"
-        "del WandbLogger._generate_dataset\n"
-        "before = dict(vars(WandbLogger))\n"
-        "import lmms_eval.models\n"
-        "from lmms_eval.tasks import TaskManager\n"
-        "print('microbench_coarse' in TaskManager().all_tasks, before == dict(vars(WandbLogger)))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "True True"
-    assert "Micro-Bench does not know the Weights & Biases logger" in done.stdout + done.stderr

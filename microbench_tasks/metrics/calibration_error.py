@@ -7,15 +7,15 @@ residual itself, whatever answers about one image have in common. The debiased e
 
     E^2 = sum over b of n_b / n * mean of d_i d_j over pairs (i, j) of different images in b,
 
-which is the root mean square (L2) calibration error of Kumar et al. with their correction made exact for
-confidences that vary within a bin and for images with several questions. The square is unbiased and may be negative; the
-root is then 0. The absolute (L1) error of Guo et al. has no unbiased estimator; L2 is never below L1.
+which is the root mean square (L2) calibration error of Kumar et al. with their correction made exact for confidences
+that vary within a bin and for images with several questions. The square is unbiased and may be negative; the root is
+then 0. The absolute (L1) error of Guo et al. has no unbiased estimator; L2 is never below L1.
 
-The interval inverts the distribution of the plug-in square. Mean residuals D (a vector over bins) are taken as
-normal with their covariance clustered by image. Under a true error E in the direction u in which D points,
-the plug-in square is E^2 + 2 E a + q, where a and q are the draws' projection on u and squared length. Those E for which the
-observed square is in neither tail of 2.5 % are in the interval: so it holds 0 exactly where the data do not
-contradict calibration, and a resampling of the estimate, which fails there, is not needed.
+The interval inverts the distribution of the plug-in square. Mean residuals D (a vector over bins) are taken as normal
+with their covariance clustered by image. Under a true error E in the direction u in which D points, the plug-in square
+is E^2 + 2 E a + q, where a and q are the draws' projection on u and squared length. Those E for which the observed
+square is in neither tail of 2.5 % are in the interval: so it holds 0 exactly where the data do not contradict
+calibration, and a resampling of the estimate, which fails there, is not needed.
 
 Source: Kumar, Liang and Ma, "Verified Uncertainty Calibration", NeurIPS 2019 (arXiv 1909.10155), definition 2.3 and
 section 5; Bröcker, "Estimating reliability and resolution of probability forecasts through decomposition of the
@@ -103,7 +103,7 @@ def debiased_calibration_error(
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """Of each image in each bin the sum of residuals, the answers and the right ones; arrays of shape (images, bins)."""
+    """Of each image in each bin the sum of residuals, the answers and the right ones, each of shape (images, bins)."""
 
     sums: np.ndarray
     sizes: np.ndarray

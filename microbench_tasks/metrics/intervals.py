@@ -149,7 +149,7 @@ def macro_interval(
     variance, center = shares.sum(), smoothed.mean()
     clusters_of_group = np.count_nonzero(table.sizes, axis=1)
     satterthwaite = variance**2 / (shares.sum(axis=1) ** 2 / np.maximum(clusters_of_group - 1, 1)).sum()
-    degrees = min(satterthwaite, num_clusters - 1)
+    degrees = satterthwaite if num_clusters > 1 else 0.0
     return _beta_interval(table.means.mean(), center * (1 - center) / variance, degrees, confidence_level)
 
 
@@ -187,7 +187,7 @@ def _tabulated(values: np.ndarray, clusters: ArrayLike, groups: ArrayLike | None
     order = np.argsort(values, kind="stable")
     sums = np.bincount(cell[order], weights=values[order], minlength=num_groups * num_clusters).reshape(shape)
     sizes = np.bincount(cell, minlength=num_groups * num_clusters).reshape(shape).astype(np.float64)
-    by_size = np.lexsort(np.vstack([sums, sizes]))
+    by_size = np.lexsort((sums.sum(axis=0), sizes.sum(axis=0)))
     squares = np.bincount(group[order], weights=values[order] ** 2)
     is_single = num_clusters == len(values) and bool(((values == 0) | (values == 1)).all())
     return _Table(sums[:, by_size], sizes[:, by_size], squares, is_single)

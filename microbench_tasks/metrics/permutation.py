@@ -54,10 +54,10 @@ def recall_std_test(
 ) -> PermutationTest:
     """Test whether being right depends on the letter of the right option.
 
-    The statistic is the standard deviation over the letters of their recall, the mean score where the letter is right. Under
-    the null hypothesis a model of the same accuracy in each stratum is right at any letter equally often. Letters are permuted
-    within strata: since the position of the right option was drawn independently of the image, this holds whatever
-    answers about one image have in common.
+    The statistic is the standard deviation over the letters of their recall, the mean score where the letter is right.
+    Under the null hypothesis a model of the same accuracy in each stratum is right at any letter equally often. Letters
+    are permuted within strata: since the position of the right option was drawn independently of the image, this holds
+    whatever answers about one image have in common.
 
     Args:
         scores: shape (n,), finite: 0 or 1, or the mean score of several decodings; at least one.
@@ -102,8 +102,8 @@ def agreement_test(
 ) -> PermutationTest:
     """Test whether two answers to the same questions agree more often than independent ones.
 
-    Under the null hypothesis the second answer does not depend on the first, beyond how often each label occurs in a stratum.
-    The null value is exact: as often as label a is first and b second in a stratum, they meet in proportion.
+    Under the null hypothesis the second answer does not depend on the first, beyond how often each label occurs in a
+    stratum. The null value is exact: as often as label a is first and b second in a stratum, they meet in proportion.
 
     Args:
         first, second: shape (n,), whole numbers: labels of the answers, negative without an answer, which never agrees.
@@ -146,8 +146,9 @@ def spread_test(
     The statistic is the largest mean less the smallest. Under the null hypothesis the ways are exchangeable within an
     image: its scores are permuted among the ways, those of all its questions together.
 
-    From `_LIMIT_CLUSTERS` images with unequal ways on, the limit is used instead of draws: totals of exchangeable ways are
-    normal with equal variances and covariances, so that their range over sigma is the studentized range with known sigma.
+    From `_LIMIT_CLUSTERS` images with unequal ways on, the limit is used instead of draws: totals of exchangeable ways
+    are normal with equal variances and covariances, so that their range over sigma is the studentized range with known
+    sigma.
 
     Args:
         scores: shape (ways, n), finite; at least one of each.

@@ -159,9 +159,11 @@ def percent(value: float, decimals: int = 1) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.{decimals}f}"
 
 
-def percent_cell(value: float) -> Cell:
-    """A fraction as a cell: in percent, sorted by the fraction itself, in full under the mouse; a dash for NaN."""
-    return Cell(percent(value), sort=value, title="" if math.isnan(value) else f"{value:.6f}")
+def percent_cell(value: float | None) -> Cell:
+    """A fraction as a cell: in percent, sorted by the fraction, in full under the mouse; a dash for None and NaN."""
+    if value is None or math.isnan(value):
+        return Cell("–")
+    return Cell(percent(value), sort=float(value), title=f"{value:.6f}")
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,23 @@ missing patches give is lost, and one warning says what that is.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+import importlib.util
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from microbench_tasks.patches.patch import Installer, Patch
-from microbench_tasks.patches.targets import Finding, Target
+from microbench_tasks.patches.patch import Installer, Patch, harness_version
+from microbench_tasks.patches.targets import Finding, Fit, Target
 
 
 @dataclass(frozen=True)
 class Row:
-    """One target of a patch, and how it fits the installed harness."""
+    """One target of a patch, how it fits the harness, and to which of the patch's ways it belongs."""
 
     patch: Patch
     target: Target
     finding: Finding
+    way: int
 
 
 @functools.cache
@@ -41,6 +44,35 @@ def examine() -> Iterator[Row]:
     from microbench_tasks.patches.table import PATCHES
 
     for patch in PATCHES:
-        for way in patch.ways:
+        for number, way in enumerate(patch.ways):
             for target, finding in way.findings(import_all=True):
-                yield Row(patch, target, finding)
+                yield Row(patch, target, finding, number)
+
+
+def lost(rows: Iterable[Row]) -> list[Patch]:
+    """Return the patches none of whose ways fits the harness."""
+    fits: dict[str, dict[int, bool]] = {}
+    by_name = {}
+    for row in rows:
+        ways = fits.setdefault(row.patch.name, {})
+        ways[row.way] = ways.get(row.way, True) and row.finding.fit is Fit.OK
+        by_name[row.patch.name] = row.patch
+    return [by_name[name] for name, ways in fits.items() if not any(ways.values())]
+
+
+def as_table(rows: Iterable[Row]) -> str:
+    """Return the rows as text, target by target, and what is lost."""
+    rows = list(rows)
+    width = max(len(row.target.path) for row in rows)
+    lines = [f"lmms-eval {harness_version()} in {_harness_folder()}", ""]
+    for row in rows:
+        detail = f" ({row.finding.detail})" if row.finding.detail else ""
+        lines.append(f"{row.finding.fit.value:<16} {row.target.path:<{width}} {row.patch.name}{detail}")
+    missing = lost(rows)
+    lines += ["", f"{len(missing)} of {len({row.patch.name for row in rows})} patches are lost."]
+    return "\n".join([*lines, *(f"- {patch.name}: {patch.lost}" for patch in missing)])
+
+
+def _harness_folder() -> str:
+    spec = importlib.util.find_spec("lmms_eval")
+    return "no folder" if spec is None or spec.origin is None else str(Path(spec.origin).parent)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from microbench_tasks.patches.ours import is_scored_by_us
 from microbench_tasks.patches.patch import bind
 
@@ -40,6 +42,36 @@ def part_redefined(original: Callable) -> Callable:
         return original(cls, *args, **kwargs)
 
     return create
+
+
+def repair_databases(original: Callable) -> Callable:
+    """Take damaged answers out of a cache before it is opened."""
+
+    def create(cls: type, *args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import resuming
+
+        root = Path(bind(original, (cls, *args), kwargs).arguments["cache_root"])
+        resuming.repair(root.parent if root.suffix == ".db" else root)
+        return original(cls, *args, **kwargs)
+
+    return create
+
+
+def finish_without_merging(original: Callable) -> Callable:
+    """Let a run end well whose answers cannot be merged into the cache: they stay where the next run finds them."""
+
+    def _merge_run_to_root(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(self, *args, **kwargs)
+        # Damaged files of other runs raise whatever they are damaged to.
+        except Exception as error:
+            logger.warning(
+                f"{self._cache_root}: the answers of this run cannot be merged into the cache "
+                f"({type(error).__name__}: {error}). They stay in {self._run_dir}, where the next run finds them."
+            )
+            return None
+
+    return _merge_run_to_root
 
 
 def recover_answers(original: Callable) -> Callable:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from microbench_tasks.patches import (
     answering,
     baselines,
+    command_line,
     definitions,
     early_checks,
+    output,
     scoring,
     task_index,
+    unanswered_scores,
     weights_and_biases,
 )
 from microbench_tasks.patches.patch import Patch, Replacement, Wrap
@@ -21,6 +24,7 @@ _CACHE = "lmms_eval.caching.response_cache:ResponseCache"
 _EVALUATE = "lmms_eval.evaluator:evaluate"
 _WANDB = "lmms_eval.loggers.wandb_logger:WandbLogger"
 _TASK_LIST = Target("lmms_eval.evaluator:get_task_list", ("task_dict",))
+_TRACKER = "lmms_eval.loggers.evaluation_tracker:EvaluationTracker"
 _DATABASE = Target(f"{_CACHE}.__init__", ("db_path",))
 
 
@@ -140,6 +144,18 @@ PATCHES: tuple[Patch, ...] = (
         upstream=f"{_ISSUES}/852",
     ),
     Patch(
+        name="damaged answers in the cache",
+        ways=(_way(f"{_CACHE}.create", "cache_root", answering.repair_databases),),
+        why="The harness's cache hands out damaged text as an answer, and cannot be opened with a damaged database.",
+        lost="With --use_cache, damage to its files may end every later run.",
+    ),
+    Patch(
+        name="end of a run with a damaged cache",
+        ways=(_way(f"{_CACHE}._merge_run_to_root", "self", answering.finish_without_merging),),
+        why="The harness merges answers into its cache after the last one, and loses the run if that fails.",
+        lost="With --use_cache, damage to files of earlier runs may end a run after its last answer.",
+    ),
+    Patch(
         name="answers stored as they come",
         ways=(_way(f"{_CACHE}.execute", "lm reqtype requests", answering.store_as_they_come),),
         why="The harness's cache stores answers after the last one, and failures as if they were answers.",
@@ -163,6 +179,55 @@ PATCHES: tuple[Patch, ...] = (
         ways=(_way(_EVALUATE, "task_dict cache_requests", definitions.record_in_results, _TASK_LIST),),
         why="The harness records a task's YAML, and neither its functions nor its data.",
         lost="Results do not say which definition of a task ran; such a run cannot be submitted.",
+    ),
+    Patch(
+        name="no score without an answer",
+        ways=(_way(_EVALUATE, "", unanswered_scores.drop),),
+        why="The harness scores failed requests as wrong answers.",
+        lost="A task without any answer gets a score of 0.",
+    ),
+    Patch(
+        name="output folder before the model",
+        ways=(_way(f"{_TRACKER}.__init__", "output_path", output.prepare_folder),),
+        why="The harness finds out after the run that nothing can be written.",
+        lost="An output folder that cannot be written is found only at the end of the run.",
+    ),
+    Patch(
+        name="room for the output",
+        ways=(
+            _way(
+                "lmms_eval.evaluator:simple_evaluate",
+                "tasks evaluation_tracker limit log_samples predict_only",
+                output.check_room,
+            ),
+        ),
+        why="The harness finds out after the run that the disk is full.",
+        lost="A disk without room for the run is found only at the end of the run.",
+    ),
+    Patch(
+        name="a folder for every model",
+        ways=(
+            _way(
+                "lmms_eval.loggers.evaluation_tracker:GeneralConfigTracker.log_experiment_args",
+                "model_source",
+                output.name_folder,
+                Target("lmms_eval.utils:sanitize_model_name", ("model_name",)),
+            ),
+        ),
+        why="The harness names the folder after one of a few model arguments.",
+        lost="Results of models without such an argument lie in --output_path itself.",
+    ),
+    Patch(
+        name="whole results files",
+        ways=(_way(f"{_TRACKER}.save_results_aggregated", "results samples datetime_str", output.save_results),),
+        why="The harness names files by the second, writes into place and swallows errors.",
+        lost="Two runs may write one file, and a results file that could not be written is not noticed.",
+    ),
+    Patch(
+        name="whole samples files",
+        ways=(_way(f"{_TRACKER}.save_results_samples", "task_name samples", output.save_samples),),
+        why="The harness appends to files in place and swallows errors.",
+        lost="A samples file that could not be written, or only in part, is not noticed.",
     ),
     Patch(
         name="results for the baseline",
@@ -202,10 +267,9 @@ PATCHES: tuple[Patch, ...] = (
     ),
     Patch(
         name="exit status",
-        ways=(_way("lmms_eval.__main__:cli_evaluate_single", "args", None),),
+        ways=(_way("lmms_eval.__main__:cli_evaluate_single", "args", command_line.watch_run),),
         why="The harness prints the error of a failed run and exits with status 0.",
         lost="lmms_eval exits with status 0 even if a run failed, and finds bad arguments late.",
-        elsewhere="microbench_tasks.launcher",
     ),
     Patch(
         name="models of this package",

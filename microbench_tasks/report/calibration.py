@@ -12,6 +12,7 @@ from microbench_tasks.metrics import calibration
 from microbench_tasks.metrics.calibration import NUM_BINS, Forecasts, NullError, Reliability
 from microbench_tasks.metrics.calibration_error import DebiasedError, debiased_calibration_error
 from microbench_tasks.pages import Cell, Table, percent, percent_cell
+from microbench_tasks.repeats import each_answer
 from microbench_tasks.report import scores
 from microbench_tasks.report.chapters import Chapter
 from microbench_tasks.report.drawings import Drawing, drawing
@@ -23,19 +24,19 @@ LOW_MASS = 0.5
 _SUBJECTS = ("coarse", "fine", "cognition")
 
 _TEXT = (
-    "Probabilities are divided by their sum over the options of a question. The option of the highest one counts as the "
-    "answer (of equally probable ones the first), and its probability as the confidence."
+    "Probabilities are divided by their sum over the options of a question. The option of the highest one counts as "
+    "the answer (of equally probable ones the first). Its probability is the confidence."
 )
 _NOTE = (
-    f"ECE: expected calibration error in {NUM_BINS} bins of equal width (Guo et al. 2017); it is above 0 even for a calibrated "
-    "model. If calibrated: its mean, and the value that 95 % of such models stay below, where outcomes are drawn from the stated "
-    "probabilities. RMS error: root mean square calibration error without that bias (after Kumar et al. 2019), with an interval "
-    "about new images of the same datasets; an interval that begins at 0 does not contradict calibration. Brier score (Brier "
-    "1950), summed over all options: 0 is best, 2 worst. Skill: 100 is perfect, 0 as good as equal probabilities for all options."
+    f"ECE: expected calibration error in {NUM_BINS} bins of equal width (Guo et al. 2017), above 0 even for a "
+    "calibrated model. If calibrated: its mean, and the value that 95 % of such models stay below; outcomes are drawn "
+    "from the stated probabilities. RMS error: root mean square calibration error without that bias (after Kumar et "
+    "al. 2019). An interval that begins at 0 does not contradict calibration. Brier score (Brier 1950), summed over "
+    "all options: 0 is best, 2 worst. Skill: 100 is perfect, 0 as good as equal probabilities for all options."
 )
 _MASS_NOTE = (
-    "Sum: of the probabilities of a question's options as the model gave them. Unusable: probabilities that are all 0 or not "
-    "finite. Ties: several options with the highest probability."
+    "Sum: of the probabilities of a question's options as the model gave them. Unusable: probabilities that are all 0 "
+    "or not finite. Ties: several options with the highest probability."
 )
 
 
@@ -79,18 +80,20 @@ class Given:
 
 
 def given(items: Sequence[Item]) -> Given:
-    """Count ``acc`` items by whether their probabilities can be used."""
-    stated = [item["probabilities"] for item in items if item["probabilities"] is not None]
+    """Count the answers of ``acc`` items by whether their probabilities can be used."""
+    answers = each_answer(items)
+    stated = [answer["probabilities"] for answer in answers if answer["probabilities"] is not None]
     unusable = sum(not calibration.is_usable(list(shares.values())) for shares in stated)
-    return Given(len(items), len(items) - len(stated), unusable)
+    return Given(len(answers), len(answers) - len(stated), unusable)
 
 
 def calibrated(items: Sequence[Item]) -> Calibration | None:
-    """Compute the calibration of the ``acc`` items whose probabilities are usable; None if none are."""
+    """Compute the calibration of all answers of ``acc`` items with usable probabilities; None if there are none."""
+    stated = [answer for answer in each_answer(items) if answer["probabilities"] is not None]
     usable = [
-        (list(item["probabilities"].values()), LETTERS.index(item["gold"]), item["image"])
-        for item in items
-        if item["probabilities"] is not None and calibration.is_usable(list(item["probabilities"].values()))
+        (list(answer["probabilities"].values()), LETTERS.index(answer["gold"]), answer["image"])
+        for answer in stated
+        if calibration.is_usable(list(answer["probabilities"].values()))
     ]
     if not usable:
         return None
@@ -169,7 +172,8 @@ def _reliability_drawing(subject: str, name: str, found: Mapping[str, Calibratio
     }
     sizes = " / ".join(dict.fromkeys(f"{result.n:,}" for result in found.values()))
     said = (
-        f"{label} ECE {percent(result.bins.expected_calibration_error)} %, Brier score {result.forecasts.brier_score:.3f}"
+        f"{label} ECE {percent(result.bins.expected_calibration_error)} %, "
+        f"Brier score {result.forecasts.brier_score:.3f}"
         for label, result in found.items()
     )
     return drawing(

@@ -10,7 +10,7 @@ import numpy as np
 
 from microbench_tasks import catalog, item_intervals
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
-from microbench_tasks.pages import Cell, Gallery, Table, percent
+from microbench_tasks.pages import Cell, Gallery, Table, percent, percent_cell
 from microbench_tasks.report import scores
 from microbench_tasks.report.drawings import Drawing, drawing
 from microbench_tasks.report.pictures import HARD_SPACE
@@ -95,23 +95,23 @@ _COLUMNS: dict[str, dict[str, Callable[[Run, str], Cell]]] = {
         "n": lambda run, name: _size_cell(run, name),
         "images": lambda run, name: _count_cell(run, name, "counts", "images"),
         "datasets": lambda run, name: _count_cell(run, name, "counts", "datasets"),
-        "chance %": lambda run, name: _figure_cell(run.rescored.chance.get(name)),
-        "majority %": lambda run, name: _figure_cell(run.rescored.majority.get(name)),
-        "acc %": lambda run, name: _figure_cell(run.rescored.scores[name]["acc"]),
+        "chance %": lambda run, name: percent_cell(run.rescored.chance.get(name)),
+        "majority %": lambda run, name: percent_cell(run.rescored.majority.get(name)),
+        "acc %": lambda run, name: percent_cell(run.rescored.scores[name]["acc"]),
         "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "acc_image_ci"),
         "new datasets": lambda run, name: _interval_cell(run.rescored.new_datasets.get(name, {}), "acc_dataset_ci"),
-        "acc_strict %": lambda run, name: _figure_cell(run.rescored.scores[name]["acc_strict"]),
-        "unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name]["unparsed"]),
+        "acc_strict %": lambda run, name: percent_cell(run.rescored.scores[name]["acc_strict"]),
+        "unparsed %": lambda run, name: percent_cell(run.rescored.scores[name]["unparsed"]),
         "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
     },
     "grit": {
         "n": lambda run, name: _count_cell(run, name, "boxes_counts", "questions"),
         "images": lambda run, name: _count_cell(run, name, "boxes_counts", "images"),
         "datasets": lambda run, name: _count_cell(run, name, "boxes_counts", "datasets"),
-        "GRIT × 100": lambda run, name: _figure_cell(run.rescored.scores[name]["grit"]),
+        "GRIT × 100": lambda run, name: percent_cell(run.rescored.scores[name]["grit"]),
         "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "grit_ci"),
         "new datasets": lambda run, name: _interval_cell(run.rescored.new_datasets.get(name, {}), "grit_dataset_ci"),
-        "unparsed %": lambda run, name: _figure_cell(run.rescored.scores[name]["boxes_unparsed"]),
+        "unparsed %": lambda run, name: percent_cell(run.rescored.scores[name]["boxes_unparsed"]),
         "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
     },
 }
@@ -141,10 +141,6 @@ def _size_cell(run: Run, name: str) -> Cell:
 def _count_cell(run: Run, name: str, counts: str, what: str) -> Cell:
     number = run.rescored.scores[name][counts][what]
     return Cell(f"{number:,}", sort=number)
-
-
-def _figure_cell(value: float | None) -> Cell:
-    return Cell("–") if value is None else Cell(percent(value), sort=float(value), title=f"{value:.6f}")
 
 
 def _interval_cell(figures: Mapping[str, float], name: str) -> Cell:

@@ -1,0 +1,159 @@
+"""Say truly how a run ended: what has no answer, what was not saved, what is kept, and how to go on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import signal
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from microbench_tasks import catalog
+
+FAILED_STATUS = 1
+INTERRUPTED_STATUS = 128 + signal.SIGINT
+TERMINATED_STATUS = 128 + signal.SIGTERM
+
+_USE_CACHE = "--use_cache"
+# Figures that say how a task was answered, and not how well.
+_KEPT_FIGURES = ("failed", "unparsed_by_kind", "counts", "boxes_counts")
+_NAMED_TASKS = 5
+
+
+class Terminated(SystemExit):
+    """End the process as SIGTERM does, but after clean-up."""
+
+    def __init__(self) -> None:
+        super().__init__(TERMINATED_STATUS)
+
+
+@contextlib.contextmanager
+def catching_sigterm() -> Iterator[None]:
+    """Raise `Terminated` at the first SIGTERM; at a second one the process ends at once."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# --- what a run did not do -----------------------------------------------------------
+
+
+def drop_unanswered_scores(results: MutableMapping[str, Any]) -> list[str]:
+    """Take the scores of tasks without any answer out of a run's results, and of groups with such a task.
+
+    Returns:
+        The tasks without any answer.
+    """
+    figures = results.get("results", {})
+    numbers = {name: number for name, number in _num_failed(results).items() if number}
+    asked = {name: _num_asked(results, name) for name in numbers}
+    unanswered = [name for name, number in numbers.items() if number >= asked[name]]
+    groups = [name for name in catalog.GROUPS if set(catalog.tasks_named([name])) & set(unanswered)]
+    for part in (figures, results.get("groups", {})):
+        for name in (*unanswered, *groups):
+            if name in part:
+                part[name] = {metric: value for metric, value in part[name].items() if _is_kept(metric)}
+    return unanswered
+
+
+def _is_kept(metric: str) -> bool:
+    name, comma, _ = metric.partition(",")
+    return not comma or name.removesuffix("_stderr") in _KEPT_FIGURES
+
+
+def _num_failed(results: Mapping[str, Any]) -> dict[str, int]:
+    figures = results.get("results", {})
+    return {name: int(figures[name].get("failed,none", 0)) for name in catalog.ALL_TASKS if name in figures}
+
+
+def _num_asked(results: Mapping[str, Any], task: str) -> int:
+    samples = results.get("samples", {}).get(task)
+    # The harness's number does not know of an offset.
+    return len(samples) if samples else int(results["n-samples"][task]["effective"])
+
+
+def failed_requests(results: Mapping[str, Any], arguments: Sequence[str]) -> str:
+    """Return how many requests failed and the command that asks only those; empty if none did.
+
+    Args:
+        results: of the run, as the harness returns them.
+        arguments: of the command, without the program.
+    """
+    numbers = {name: number for name, number in _num_failed(results).items() if number}
+    if not numbers:
+        return ""
+    total = sum(numbers.values())
+    listed = _listed(f"{name} {number:,}" for name, number in numbers.items())
+    said = f"{total:,} request(s) got no answer and count as wrong ({listed})."
+    if option_value(arguments, _USE_CACHE):
+        return f"{said} This asks only those:\n  {command(arguments)}"
+    return f"{said} The answers of this run were not kept. {_with_cache(arguments)}"
+
+
+def _listed(parts: Iterable[str]) -> str:
+    named = list(parts)
+    return ", ".join(named[:_NAMED_TASKS] + (["…"] if len(named) > _NAMED_TASKS else []))
+
+
+# --- how to go on --------------------------------------------------------------------
+
+
+def how_to_go_on(arguments: Sequence[str]) -> str:
+    """Return what an interrupted run keeps, and the command that goes on."""
+    folder = option_value(arguments, _USE_CACHE)
+    if folder is None:
+        return f"None of its answers are kept. {_with_cache(arguments)}"
+    return f"{kept_answers(Path(folder)):,} answers are kept in {folder}. This asks only the others:\n  {command(arguments)}"
+
+
+def _with_cache(arguments: Sequence[str]) -> str:
+    return (
+        "This asks again and keeps answers as they come, so that the next time only those that lack are asked:\n  "
+        + command([*arguments, _USE_CACHE, "answers"])
+    )
+
+
+def kept_answers(folder: Path) -> int:
+    """Count the answers in a folder of ``--use_cache``, those of runs that did not end included."""
+    databases = [folder / "cache.db", *folder.glob("runs/*/rank_*.db")]
+    return sum(_num_rows(path) for path in databases if not (path.parent / ".merged").exists())
+
+
+def _num_rows(path: Path) -> int:
+    if not path.is_file():
+        return 0
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
+            return database.execute("SELECT COUNT(*) FROM responses").fetchone()[0]
+    except sqlite3.Error:
+        return 0
+
+
+def command(arguments: Sequence[str]) -> str:
+    """Return the command with the settings of this package, as a shell takes it; values of secrets are left out."""
+    from microbench_tasks import privacy
+
+    settings = [f"{name}={shlex.quote(value)}" for name, value in sorted(os.environ.items()) if name.startswith("MICROBENCH_")]
+    return " ".join([*settings, "lmms_eval", *(shlex.quote(privacy.without_secrets(part)) for part in arguments)])
+
+
+def option_value(arguments: Sequence[str], option: str) -> str | None:
+    """Return the value of an option of the command line, the last one if it is repeated."""
+    value = None
+    for position, part in enumerate(arguments):
+        if part == option and position + 1 < len(arguments):
+            value = arguments[position + 1]
+        elif part.startswith(f"{option}="):
+            value = part.partition("=")[2]
+    return value

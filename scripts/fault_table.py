@@ -1,0 +1,424 @@
+"""Break the work of runs for real, and write down how each ends: `docs/faults.md`.
+
+Usage: fault_table.py [--only WORD] [--out docs/faults.md]
+
+Needs root on Linux, since some faults are mounts of small file systems. Models are the package's demo model and a
+server on loopback; every command runs in a fork of this process, which has imported the harness before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import contextlib
+import dataclasses
+import importlib
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+TASK = "microbench_coarse_stain"
+NUM_QUESTIONS = 289
+NUM_KILLS = 20
+CONCURRENT = 4
+_LONGEST_MESSAGE = 400
+# The harness's log, with its colours.
+_LOG_LINE = re.compile(r"\x1b\[|^\d{4}-\d\d-\d\d ")
+
+
+@dataclasses.dataclass
+class Row:
+    """One line of the table."""
+
+    fault: str
+    status: str
+    message: str
+    on_disk: str
+    second: str = "-"
+
+
+@dataclasses.dataclass
+class Done:
+    """A finished command: its exit status as a shell shows it, what it printed, and how many seconds it took."""
+
+    status: int
+    said: str
+
+    @property
+    def message(self) -> str:
+        """What this package said last, on one line."""
+        found = re.findall(r"(?:^|\n)(?:Micro-Bench: |microbench[^:\n]*: )(.*(?:\n[- ] .*)*)", self.said)
+        lines = " ".join(found[-1].split()) if found else "(nothing)"
+        return lines if len(lines) <= _LONGEST_MESSAGE else f"{lines[:_LONGEST_MESSAGE]}…"
+
+
+class Started:
+    """A command in a fork of this process."""
+
+    def __init__(self, arguments: Sequence[object], folder: Path, **settings: str) -> None:
+        self._log = folder / f"log-{time.monotonic_ns()}"
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._become([str(part) for part in arguments], settings)
+
+    def _become(self, arguments: list[str], settings: dict[str, str]) -> None:
+        status = 1
+        try:
+            log = os.open(self._log, os.O_CREAT | os.O_WRONLY)
+            os.dup2(log, 1)
+            os.dup2(log, 2)
+            sys.stdout = sys.stderr = open(1, "w", closefd=False)
+            os.environ |= {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"} | settings
+            sys.argv = arguments
+            module = "microbench_tasks.launcher" if arguments[0] == "lmms_eval" else "microbench_tasks.cli"
+            importlib.import_module(module).main()
+            status = 0
+        except SystemExit as left:
+            if isinstance(left.code, str):
+                print(left.code)
+            status = left.code if isinstance(left.code, int) else int(left.code is not None)
+        except BaseException:
+            importlib.import_module("traceback").print_exc()
+        finally:
+            with contextlib.suppress(OSError):
+                sys.stdout.flush()
+            os._exit(status)
+
+    def wait(self) -> Done:
+        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        said = self._log.read_text(errors="replace").replace("\r", "\n")
+        return Done(128 - status if status < 0 else status, said)
+
+
+# --- what is left ----------------------------------------------------------------------
+
+
+def contents(folder: Path) -> str:
+    """Describe the files of runs in a folder: which are whole, and what else there is."""
+    if not folder.is_dir():
+        return "no folder"
+    names = [path for path in folder.rglob("*") if path.is_file()]
+    results = [path for path in names if path.name.endswith("_results.json")]
+    samples = [path for path in names if "_samples_" in path.name and not path.name.startswith(".")]
+    others = [path for path in names if path not in results and path not in samples]
+    torn = [path.name for path in (*results, *samples) if not _is_whole(path)]
+    said = f"{len(results)} results, {len(samples)} samples files"
+    said += f", TORN: {', '.join(torn)}" if torn else ", all whole" if results or samples else ""
+    return said + (f"; {len(others)} other files" if others else "")
+
+
+def _is_whole(path: Path) -> bool:
+    text = path.read_text(errors="replace")
+    try:
+        return bool([json.loads(line) for line in (text.splitlines() if path.suffix == ".jsonl" else [text])])
+    except ValueError:
+        return False
+
+
+@contextlib.contextmanager
+def tmpfs(folder: Path, size: str = "16m") -> Iterator[Path]:
+    """Mount a small file system in memory."""
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder: Path) -> None:
+    """Leave no room on the file system of a folder."""
+    with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1 << 12))
+
+
+# --- runs ------------------------------------------------------------------------------
+
+
+def demo_run(folder: Path, out: Path, *options: object, model: str = "demo_clip", **settings: str) -> Started:
+    """Start a short run of a model without a server."""
+    command = ["lmms_eval", "--model", model, "--tasks", TASK, "--output_path", out, "--log_samples", *options]
+    return Started(command, folder, **settings)
+
+
+class Server:
+    """A server on loopback; ``before_answer`` is called with the number of each question of the current run."""
+
+    def __init__(self) -> None:
+        from chat_server import Reply, serving
+
+        self._reply = Reply
+        self._lock = threading.Lock()
+        self.asked: collections.Counter = collections.Counter()
+        self.number = 0
+        self.before_answer: Callable[[int], object] = lambda number: None
+        self._context = serving(self._answer)
+        self.url = self._context.__enter__().url
+
+    def _answer(self, prompt: str, pixels: object) -> object:
+        with self._lock:
+            self.number += 1
+            number = self.number
+            self.asked[prompt, pixels.tobytes()] += 1
+        return self.before_answer(number) or self._reply("A")
+
+    def failing(self) -> object:
+        return self._reply(status=500, raw=b"{}")
+
+    def run(self, folder: Path, out: Path, *options: object, on: Callable[[int, int], object] | None = None) -> Done:
+        """Run a command on this server; ``on`` gets its process id and the number of each question."""
+        self.number = 0
+        ready = threading.Event()
+        model_args = f"model=stand-in,base_url={self.url},api_key=none,max_retries=1,retry_backoff_s=0"
+        model_args += f",num_concurrent={CONCURRENT}"
+        command = ["lmms_eval", "--model", "openai", "--model_args", model_args, "--tasks", TASK]
+
+        def before_answer(number: int) -> object:
+            ready.wait()
+            return on(started.pid, number) if on else None
+
+        self.before_answer = before_answer
+        started = Started([*command, "--output_path", out, "--log_samples", *options], folder)
+        ready.set()
+        return started.wait()
+
+
+# --- rows ------------------------------------------------------------------------------
+
+
+def output_is_a_file(folder: Path) -> Iterator[Row]:
+    (folder / "out").write_text("")
+    done = demo_run(folder, folder / "out").wait()
+    yield Row("`--output_path` is a file", str(done.status), done.message, "the file, as it was", _asked_nothing(done))
+
+
+def output_is_read_only(folder: Path) -> Iterator[Row]:
+    with tmpfs(folder / "mount") as mount:
+        subprocess.run(["mount", "-o", "remount,ro", mount], check=True)
+        done = demo_run(folder, mount / "out").wait()
+    yield Row("on a read-only file system", str(done.status), done.message, "nothing", _asked_nothing(done))
+
+
+def output_cannot_be_written(folder: Path) -> Iterator[Row]:
+    out = folder / "out"
+    out.mkdir()
+    subprocess.run(["chattr", "+i", out], check=True)
+    try:
+        done = demo_run(folder, out).wait()
+        yield Row("folder that nobody may change", str(done.status), done.message, contents(out), _asked_nothing(done))
+    finally:
+        subprocess.run(["chattr", "-i", out], check=True)
+
+
+def output_is_full(folder: Path) -> Iterator[Row]:
+    with tmpfs(folder / "mount", "1m") as mount:
+        fill(mount)
+        done = demo_run(folder, mount / "out").wait()
+        yield Row("disk full before the run", str(done.status), done.message, contents(mount / "out"), _asked_nothing(done))
+    with tmpfs(folder / "mount", "1m") as mount:
+        done = demo_run(folder, mount / "out").wait()
+        yield Row("disk too small for the run", str(done.status), done.message, contents(mount / "out"), _asked_nothing(done))
+
+
+def _asked_nothing(done: Done) -> str:
+    return "all; no model was loaded" if "Running generate_until" not in done.said else "A MODEL WAS LOADED"
+
+
+def output_breaks_during_the_run(folder: Path) -> Iterator[Row]:
+    server = Server()
+    faults = {
+        "disk full half-way": fill,
+        "read-only half-way": lambda mount: subprocess.run(["mount", "-o", "remount,ro", mount], check=True),
+        "folder removed half-way": lambda mount: shutil.rmtree(mount / "out"),
+    }
+    for name, fault in faults.items():
+        with tmpfs(folder / "mount") as mount:
+            cache = folder / f"cache {name}"
+
+            def on(pid: int, number: int, mount: Path = mount, fault: Callable = fault) -> None:
+                if number == NUM_QUESTIONS // 2:
+                    fault(mount)
+
+            done = server.run(folder, mount / "out", "--use_cache", cache, on=on)
+            copies = re.findall(r"A copy is in (\S+)", done.message)
+            left = contents(mount / "out") + (f"; copies in {Path(copies[0]).parent}" if copies else "")
+            before = server.asked.total()
+            again = server.run(folder, folder / "elsewhere", "--use_cache", cache)
+            second = f"{server.asked.total() - before} questions; exit {again.status}"
+            for copy in copies:
+                Path(copy).unlink(missing_ok=True)
+        yield Row(name, str(done.status), done.message, left, second)
+
+
+def runs_at_once(folder: Path) -> Iterator[Row]:
+    for number in (2, 8):
+        out = folder / f"out{number}"
+        models = ["demo_clip", "microbench_random"]
+        started = [demo_run(folder, out, model=models[place % 2]) for place in range(number)]
+        done = [one.wait() for one in started]
+        seconds = collections.Counter(path.name[:15] for path in out.rglob("*_results.json"))
+        pairs = sum(
+            path.with_name(path.name.replace("_results.json", f"_samples_{TASK}.jsonl")).is_file()
+            for path in out.rglob("*_results.json")
+        )
+        left = f"{contents(out)}; {pairs} complete runs, up to {max(seconds.values())} of one second"
+        statuses = ", ".join(sorted({str(one.status) for one in done}))
+        yield Row(f"{number} runs at once, one folder", statuses, "-", left)
+
+
+def signals(folder: Path) -> Iterator[Row]:
+    server = Server()
+    for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")):
+        for options in ((), ("--use_cache", folder / f"cache {name}")):
+            out = folder / f"out {name} {len(options)}"
+
+            def on(pid: int, question: int, number: int = number) -> None:
+                if question == NUM_QUESTIONS // 2:
+                    os.kill(pid, number)
+
+            done = server.run(folder, out, *options, on=on)
+            before = server.asked.total()
+            again = server.run(folder, out, *options)
+            second = f"{server.asked.total() - before} of {NUM_QUESTIONS} questions; exit {again.status}"
+            how = f"{name} after {NUM_QUESTIONS // 2} questions, {'with' if options else 'without'} `--use_cache`"
+            yield Row(how, str(done.status), done.message, contents(out), second)
+
+
+def kills(folder: Path) -> Iterator[Row]:
+    server, rng = Server(), random.Random(0)
+    out, cache = folder / "out", folder / "cache"
+    statuses: collections.Counter[int] = collections.Counter()
+    for _ in range(NUM_KILLS):
+        last = rng.randint(1, 2 * NUM_QUESTIONS // NUM_KILLS)
+
+        def on(pid: int, number: int, last: int = last) -> None:
+            if number == last:
+                os.kill(pid, signal.SIGKILL)
+
+        statuses[server.run(folder, out, "--use_cache", cache, on=on).status] += 1
+    asked = server.asked.total()
+    done = server.run(folder, out, "--use_cache", cache)
+    twice = server.asked.total() - NUM_QUESTIONS
+    said = ", ".join(f"{status} ({count} times)" for status, count in sorted(statuses.items()))
+    second = f"{server.asked.total() - asked} questions, exit {done.status}; in all runs {twice} were asked twice"
+    second += f" (at most {CONCURRENT} are in flight at a kill)"
+    yield Row(f"SIGKILL at {NUM_KILLS} random points", said, "-", contents(out), second)
+
+
+def failures(folder: Path) -> Iterator[Row]:
+    server = Server()
+    for cache in ((), ("--use_cache", folder / "cache")):
+        failing = {number for number in range(1, NUM_QUESTIONS + 1) if number % 10 == 0}
+        out = folder / f"out {len(cache)}"
+        done = server.run(folder, out, *cache, on=lambda pid, number: server.failing() if number in failing else None)
+        before = server.asked.total()
+        again = server.run(folder, out, *cache)
+        second = f"{server.asked.total() - before} questions; exit {again.status}"
+        how = f"status 500 for {len(failing)} of {NUM_QUESTIONS} questions, {'with' if cache else 'without'} `--use_cache`"
+        yield Row(how, str(done.status), done.message, contents(out), second)
+    out = folder / "out none"
+    done = server.run(folder, out, on=lambda pid, number: server.failing())
+    scored = re.search(r"\|acc +\|", done.said)
+    yield Row("status 500 for all questions", str(done.status), done.message, f"{contents(out)}; {'A SCORE' if scored else 'no score'} in the table")
+
+
+def full_disks_of_commands(folder: Path) -> Iterator[Row]:
+    out = folder / "run"
+    demo_run(folder, out).wait()
+    submission = folder / "submission"
+    Started(["microbench", "submit", out, "--model-name", "Demo", "--out", submission], folder).wait()
+    commands = {
+        "submit": ["submit", out, "--model-name", "Demo", "--out"],
+        "leaderboard": ["leaderboard", submission, "--out"],
+        "report": ["report", out, "--out"],
+        "merge": ["merge", "demo_clip", "demo_clip", "--alpha", "0.5", "--out"],
+    }
+    for name, command in commands.items():
+        with tmpfs(folder / "mount", "256k") as mount:
+            done = Started(["microbench", *command, mount / "out"], folder).wait()
+            left = ", ".join(sorted(path.name for path in mount.rglob("*"))) or "nothing"
+        again = Started(["microbench", *command, folder / f"again {name}"], folder).wait()
+        yield Row(f"disk full in `microbench {name}`", str(done.status), done.message, left, f"elsewhere: exit {again.status}")
+    with tmpfs(folder / "mount", "64k") as mount:
+        fill(mount)
+        done = demo_run(folder, folder / "cached", XDG_CACHE_HOME=str(mount)).wait()
+    yield Row("disk full in the cache of the package", str(done.status), done.message, contents(folder / "cached"))
+    with tmpfs(folder / "mount", "64k") as mount:
+        fill(mount)
+        done = demo_run(folder, folder / "with cache", "--use_cache", mount / "cache").wait()
+    yield Row("disk full in `--use_cache`", str(done.status), done.message, contents(folder / "with cache"), _asked_nothing(done))
+
+
+ROWS = (
+    output_is_a_file,
+    output_cannot_be_written,
+    output_is_read_only,
+    output_is_full,
+    output_breaks_during_the_run,
+    runs_at_once,
+    signals,
+    kills,
+    failures,
+    full_disks_of_commands,
+)
+
+
+def _as_markdown(rows: Sequence[Row], folder: Path) -> str:
+    lines = ["| fault | exit status | message | on disk | a second run asks |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        cells = (str(cell).replace("|", "\\|").replace(str(folder), "…") for cell in dataclasses.astuple(row))
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+_HEAD = f"""# What faults leave of a run
+
+Written by `scripts/fault_table.py`, which breaks each run for real: on small file systems in memory, by signals, and
+with a server on loopback. The task is `{TASK}` of the demo set, {NUM_QUESTIONS} questions, with `--log_samples`; the
+model is `demo_clip`, or `openai` ({CONCURRENT} requests at a time) where questions are counted. A file is whole if every
+line of it is JSON. "…" stands for the folder of the test.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="run the rows whose function's name contains this word")
+    parser.add_argument("--out", type=Path, help="the page to write; printed if left out")
+    options = parser.parse_args()
+    # Which caches are there decides nothing that is measured here, but the first run fills them.
+    modules = "lmms_eval.__main__ microbench_adapters.open_clip_adapter microbench_tasks.launcher openai chat_server"
+    for module in modules.split():
+        importlib.import_module(module)
+    rows = []
+    with tempfile.TemporaryDirectory() as name:
+        for function in ROWS:
+            if options.only in function.__name__:
+                folder = Path(name) / function.__name__
+                folder.mkdir()
+                for row in function(folder):
+                    rows.append(row)
+                    print(_as_markdown([row], folder).splitlines()[-1], file=sys.stderr, flush=True)
+        page = f"{_HEAD}\n{_as_markdown(rows, Path(name))}\n"
+    if options.out:
+        options.out.parent.mkdir(exist_ok=True)
+        options.out.write_text(page)
+    else:
+        print(page)
+
+
+if __name__ == "__main__":
+    main()
