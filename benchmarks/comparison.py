@@ -23,8 +23,8 @@ AGREEMENT, AGREEMENTS = 0.6, (0.1, 0.6, 0.95)
 NUM_MODELS = (2, 5, 12, 30)
 # Of equal models, and of models that are nearly always right.
 EQUAL, HIGH = 0.5, (0.9, 0.99)
-# From so many models or images on, a data set takes long.
-_MANY, _MANY_IMAGES = 30, 200
+# From so many models on, a data set takes long.
+_MANY = 30
 # Leaderboards with a p-value near the level, whose verdicts are watched.
 NUM_BOARDS = 8
 # Compared at once in the section on speed.
@@ -105,14 +105,14 @@ def cell(options: Options, setting: Setting, rates: np.ndarray, agreement: float
 
 def rows_of_cells(options: Options) -> Iterator[list[str]]:
     for setting in (TINY, SINGLE, COGNITION, FIFTY, DEMO, LARGER):
-        is_quick = len(setting.sizes()) < _MANY_IMAGES
+        is_small = setting in (TINY, SINGLE, COGNITION)
         for num_models in NUM_MODELS:
             equal, high = np.full(num_models, EQUAL), np.linspace(*HIGH, num_models)
             for agreement in AGREEMENTS if setting is COGNITION and num_models < _MANY else (AGREEMENT,):
-                is_decisive = is_quick and (num_models < 12 or setting is COGNITION and num_models < _MANY)
+                is_decisive = is_small and (num_models < 12 or setting is COGNITION and num_models < _MANY)
                 yield row_of_cell(options, setting, equal, agreement, options.data_sets if is_decisive else options.few)
             if num_models != 12:
-                is_decisive = is_quick and (num_models < _MANY or setting is TINY)
+                is_decisive = is_small and (num_models < _MANY or setting is TINY)
                 yield row_of_cell(options, setting, high, AGREEMENT, options.data_sets if is_decisive else options.few)
     for setting in (FINE, COARSE):
         for num_models in (2, 12):
@@ -284,7 +284,7 @@ def sections(options: Options, before: Path | None) -> Iterator[str]:
     yield (
         f"## Stability\n\n{NUM_BOARDS} leaderboards of five models (cognition) that were chosen because an adjusted "
         f"p-value is within 0.003 of {LEVEL:g}. `changed`: in how many any verdict is another in one of 30 runs. "
-        "`range`: the largest range of a p-value.\n\n"
+        "`range`: the largest range of any p-value, near the level or not.\n\n"
         + markdown_table(["runs", "changed", "range"], stability_rows(options))
     )
     yield (
