@@ -219,7 +219,7 @@ def notes(found: Mapping[str, Any]) -> list[str]:
     if num_compared:
         lines += [
             f"difference: in acc, with intervals that hold for all {num_compared} variants at once "
-            f"({found['settings']['confidence_level']:.0%}).",
+            f"({100 * found['settings']['confidence_level']:g} %).",
             "same option: the same option is read as in microbench_coarse. By chance: if the letter read did not "
             "depend on the question.",
         ]
