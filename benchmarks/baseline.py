@@ -123,17 +123,20 @@ def sections(data_sets: int, seed: int) -> Iterator[str]:
     rows = [row for setting in (SINGLE, COGNITION, DEMO) for row in false_positive_rows(setting, data_sets, seed)]
     yield (
         "## Two equal models\n\n"
-        f"How many of 100 data sets call them different (5 are allowed), and in how many the interval of the difference "
-        f"contains 0. `t-test`: the harness's, by question. {_noise(LEVEL, data_sets)}\n\n" + markdown_table(head, rows)
+        "How many of 100 data sets call them different (5 are allowed), and in how many the interval of the "
+        "difference contains 0. `t-test`: the harness's, by question. "
+        f"{_noise(LEVEL, data_sets)}\n\n{markdown_table(head, rows)}"
     )
-    head = ["part", "decoding draws", "accuracy", "answers", "holds it", "width", "each answer alone", "between", "within"]
+    intervals = ["holds it", "width", "each answer alone"]
+    head = ["part", "decoding draws", "accuracy", "answers", *intervals, "between", "within"]
     rows = [row for setting in (COGNITION, DEMO) for row in coverage_rows(setting, data_sets, seed)]
     yield (
         "## Questions that are answered several times\n\n"
-        "How many of 100 intervals hold the true accuracy, over new images and new answers: `accuracy_interval` of each "
-        "question's mean score, clustered by image, with its mean width in percent; and of all answers as if each were to "
-        "a question about an image of its own. `between`, `within`: mean of the variance components, true values in "
-        f"brackets, of the first {_NUM_OF_COMPONENTS} data sets. {_noise(CONFIDENCE_LEVEL, data_sets)}\n\n" + markdown_table(head, rows)
+        "How many of 100 intervals hold the true accuracy, over new images and new answers: `accuracy_interval` of "
+        "each question's mean score, clustered by image, with its mean width in percent; and of all answers as if "
+        "each were to a question about an image of its own. `between`, `within`: mean of the variance components, "
+        f"true values in brackets, of the first {_NUM_OF_COMPONENTS} data sets. "
+        f"{_noise(CONFIDENCE_LEVEL, data_sets)}\n\n{markdown_table(head, rows)}"
     )
 
 
@@ -154,7 +157,8 @@ def main() -> None:
     args = parser.parse_args()
     command = f"python benchmarks/baseline.py --data-sets {args.data_sets} --seed {args.seed}"
     title = "# Baselines and repeated answers"
-    text = "\n\n".join([title, origin(command, "numpy", "scipy"), READING, *sections(args.data_sets, args.seed)]) + "\n"
+    parts = [title, origin(command, "numpy", "scipy"), READING, *sections(args.data_sets, args.seed)]
+    text = "\n\n".join(parts) + "\n"
     print(text, end="")
     if args.out:
         args.out.write_text(text, encoding="utf-8")

@@ -94,20 +94,17 @@ def documents(named: str | Path, task: str) -> Documents:
             f"Baseline {path}: {task} was NOT the benchmark's own task there: "
             f"its definition differs in {', '.join(fields)}."
         )
-    scored = {number: _document(items) for number, items in rescoring.document_items(run, task).items()}
+    scored = {number: _document(task, items) for number, items in rescoring.document_items(run, task).items()}
     whole = run.recorded()["n-samples"][task]["original"]
     if len(scored) < whole:
-        logger.warning(
-            f"Baseline {path}: {task} has {len(scored)} of {whole} documents; only these are compared."
-        )
+        logger.warning(f"Baseline {path}: {task} has {len(scored)} of {whole} documents; only these are compared.")
     return scored
 
 
-def _document(items: Mapping[str, Any]) -> Document | None:
-    """Return what a sample's items say of its document; None without items (``--predict_only``)."""
+def _document(task: str, items: Mapping[str, Any]) -> Document:
     item = items.get("acc", items.get("grit"))
-    if not isinstance(item, Mapping):
-        return None
+    if item is None:
+        raise DataError(f"{task} has no scores to compare (--predict_only).")
     return Document(float(item["score"]), item["image"], item.get("in_total", True))
 
 
@@ -159,9 +156,7 @@ class Comparer:
             self._baselines[task] = documents(named, task)
         before = self._baselines[task]
         for sample in self._results["samples"][task]:
-            document = _document(sample)
-            if document is None:
-                raise DataError(f"{task} has no scores to compare (--predict_only).")
+            document = _document(task, sample)
             if sample["doc_id"] in before:
                 yield document, before[sample["doc_id"]]
 

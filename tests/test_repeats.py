@@ -7,11 +7,11 @@ import random
 
 import numpy as np
 import pytest
+from independent import StandIn
 from lmms_eval import evaluator
 from lmms_eval.api.instance import Instance
 from lmms_eval.filters import build_filter_ensemble
 from lmms_eval.loggers import EvaluationTracker
-from independent import StandIn
 
 from microbench_tasks import aggregations, eligibility, repeats, rescoring, score_table
 from microbench_tasks.metrics.variance import variance_components
