@@ -1,6 +1,6 @@
 """Run one evaluation for every target of a patch, with that target broken; prints a JSON object a case.
 
-Usage: broken_harness.py rename|obscure|all [PART OF A TARGET'S PATH]
+Usage: broken_harness.py rename|obscure|all [PART OF A TARGET'S PATH …]
 
 Each case is a fork of one process that has imported the harness and this package's demo model, without patches.
 The harness itself works on with a broken target: `rename` lets it call the target by another name, and `obscure`
@@ -28,7 +28,7 @@ LIMIT = "2"
 TASK = "microbench_coarse"
 
 
-def main(how: str, part: str = "") -> None:
+def main(how: str, *chosen: str) -> None:
     from microbench_tasks import patches
 
     install, patches.install = patches.install, lambda: None
@@ -36,7 +36,7 @@ def main(how: str, part: str = "") -> None:
         importlib.import_module(module)
     patches.install = install
     _remember_the_harness_index()
-    for case in cases(how, part):
+    for case in cases(how, *chosen):
         found = _in_a_fork(case)
         # What the first run imports late, the others need not import again.
         for name in found.pop("imported"):
@@ -45,10 +45,10 @@ def main(how: str, part: str = "") -> None:
         print(json.dumps(case | found), flush=True)
 
 
-def cases(how: str, part: str = "") -> list[dict[str, str]]:
+def cases(how: str, *chosen: str) -> list[dict[str, str]]:
     """Return the intact harness, and each target broken in this way, or in all ways.
 
-    ``part`` of a target's path chooses some.
+    Parts of the targets' paths choose some.
     """
     from microbench_tasks.patches.table import PATCHES
 
@@ -57,8 +57,9 @@ def cases(how: str, part: str = "") -> list[dict[str, str]]:
     # A constructor has no other name.
     renamed = [{"path": path, "how": "rename"} for path in targets if not path.endswith("__init__")]
     obscured = [{"path": path, "how": "obscure"} for path, target in targets.items() if target.parameters]
-    chosen = [case for case in (*renamed, *obscured) if how in (case["how"], "all")]
-    return [{"path": "", "how": "intact"}, *(case for case in chosen if part in case["path"])]
+    broken = [case for case in (*renamed, *obscured) if how in (case["how"], "all")]
+    parts = chosen or ("",)
+    return [{"path": "", "how": "intact"}, *(case for case in broken if any(part in case["path"] for part in parts))]
 
 
 def _in_a_fork(case: dict[str, str]) -> dict:
