@@ -18,6 +18,7 @@ from microbench_tasks.prompts import INSTRUCTION, microbench_doc_to_text
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
 from microbench_tasks.source import without_path
+from microbench_tasks.served import shrinking
 
 DataKind = Literal["release", "demo", "local"]
 
@@ -229,6 +230,9 @@ def _run_reasons(run: LoggedRun) -> list[str]:
         f"--repeats {count}: a submission has one answer to each question. Run again without --repeats."
         for count in repeats
     ]
+    served = recorded.get(shrinking.RESULTS_KEY)
+    if isinstance(served, dict) and served.get("shrinks_images"):
+        reasons.append(f"{shrinking.SETTING}: images that the server refused were shown at half their size. Run without.")
     shots = sorted({count for task in run.samples if (count := (recorded.get("n-shot") or {}).get(task))})
     reasons += [reason for option in ("model_args", "gen_kwargs") for reason in prompt_reasons(f"--{option}", config.get(option))]
     return reasons + ([f"--num_fewshot {shots[0]}: the models of the benchmark are shown no examples (unknown prompt)."] if shots else []) + _size_reasons(run)

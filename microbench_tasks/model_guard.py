@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 # A class whose source contains this text marks failed requests by itself.
 _OWN_MARK = "LMMS_EVAL_REQUEST_FAILED"
-# Where the results file says how a server was asked.
-RESULTS_KEY = "served_model"
 # The folder, in the user's cache, of answers to runs that have not ended.
 _UNFINISHED = "unfinished_runs"
 
@@ -92,6 +90,9 @@ def _session(model: Any, response_cache: Any) -> Iterator[Session | None]:
         logger.warning(f"{folder}: answers cannot be kept until the run ends ({error}).")
         yield None
         return
+    if session.shrinks_images and hasattr(response_cache, "_model_fingerprint_hash"):
+        # A run that does not want smaller images does not take answers about them.
+        response_cache._model_fingerprint_hash += "-shrunk"
     unanswered.keep_answers_in(folder)
     is_over = False
     try:

@@ -41,7 +41,7 @@ class ChatServer:
     Attributes:
         answer: from the prompt and the image, an RGB array, to a `Reply`.
         asked: (prompt, pixels as bytes) of each request, in order.
-        answered: those that got status 200.
+        answered: those that got an answer.
         payloads: each request's body, less its image.
         faults: requests that were not one user's turn with one PNG image and one text.
     """
@@ -73,7 +73,7 @@ class ChatServer:
         self.asked.append(key)
         self.payloads.append({name: value for name, value in payload.items() if name != "messages"})
         reply = self.answer(text, pixels)
-        if reply.status == 200 and reply.raw is None:
+        if reply.status == 200 and reply.text is not None and not reply.hangs_up and not reply.chunk_s:
             self.answered.append(key)
         return reply
 

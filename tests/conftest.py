@@ -13,7 +13,7 @@ from pathlib import Path
 _CACHES = tempfile.mkdtemp(prefix="microbench-tests-")
 atexit.register(shutil.rmtree, _CACHES, ignore_errors=True)
 os.environ |= {"HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": _CACHES, "HF_HOME": f"{_CACHES}/huggingface", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
-for setting in ("DATASET", "COGNITION", "BOXES", "INTERVAL"):
+for setting in ("DATASET", "COGNITION", "BOXES", "INTERVAL", "SHRINK_IMAGES"):
     os.environ.pop(f"MICROBENCH_{setting}", None)
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -19,6 +19,7 @@ def guard_model(original: Callable) -> Callable:
         from lmms_eval import evaluator
 
         from microbench_tasks import model_guard
+        from microbench_tasks.served import shrinking
 
         call = bind(original, args, kwargs).arguments
         if not any(is_scored_by_us(output.task) for output in evaluator.get_task_list(call["task_dict"])):
@@ -26,7 +27,7 @@ def guard_model(original: Callable) -> Callable:
         with model_guard.guarding(call["lm"], call.get("response_cache")) as session:
             results = original(*args, **kwargs)
             if results is not None and session is not None:
-                results[model_guard.RESULTS_KEY] = session.record()
+                results[shrinking.RESULTS_KEY] = session.record()
             return results
 
     return evaluate

@@ -84,8 +84,8 @@ async def send_async(client: Any, payload: dict[str, Any]) -> dict[str, Any]:
         async with asyncio.timeout(limit), reader.create(**payload) as response:
             async for chunk in response.iter_bytes():
                 _take(chunk, body, started, limit)
-    except TimeoutError as error:
-        raise SlowReplyError(f"no whole reply after {limit:.0f} s") from error
+    except TimeoutError:
+        raise SlowReplyError(f"no whole reply after {limit:.0f} s") from None
     return read_reply(bytes(body))
 
 

@@ -70,6 +70,8 @@ def fault_of(error: Exception, now: float | None = None) -> Fault:
     status = getattr(error, "status_code", None)
     if isinstance(status, int) and not isinstance(status, bool):
         return _of_status(status, error, time.time() if now is None else now)
+    if isinstance(error, SlowReplyError):
+        return Fault("server", str(error), is_slow=True)
     said = _message(error)
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
         return Fault("server", f"no whole reply in time ({said})", is_slow=True)

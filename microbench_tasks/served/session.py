@@ -56,13 +56,13 @@ class Session:
     def __init__(self, model: Any, folder: Path, *, is_asked_for: bool = True) -> None:
         self._model = model
         self._is_asked_for = is_asked_for
-        self._shrinks = shrinking.is_wanted()
+        self.shrinks_images = shrinking.is_wanted()
         self._tries = max(1, _number(model, "max_retries", _TRIES))
         self._pause_s = max(0.0, _number(model, "retry_backoff_s", _PAUSE_S))
         self._gate = gate.Gate(max(gate.LIMIT, self._tries), self._pause_s)
         self.progress = Progress()
         self.folder = folder
-        self._log = reply_log.ReplyLog(folder / reply_log.FOLDER, takes_shrunk=self._shrinks)
+        self._log = reply_log.ReplyLog(folder / reply_log.FOLDER, takes_shrunk=self.shrinks_images)
         if self._log.num_known:
             logger.info(f"Micro-Bench: {self._log.num_known:,} replies of earlier runs are known from {folder}.")
 
@@ -70,9 +70,9 @@ class Session:
         """Close the files."""
         self._log.close()
 
-    def record(self) -> dict[str, int]:
-        """Return the numbers of the run for the results file."""
-        return dataclasses.asdict(self.progress.counts)
+    def record(self) -> dict[str, int | bool]:
+        """Return the numbers of the run, and whether images may be made smaller, for the results file."""
+        return dataclasses.asdict(self.progress.counts) | {"shrinks_images": self.shrinks_images}
 
     @contextlib.contextmanager
     def asking(self, num_questions: int) -> Iterator[None]:
@@ -150,7 +150,7 @@ class Session:
             return known | ({"usage": replies.NO_TOKENS} if known["usage"] else {})
         result, is_shrunk = (yield from self._tried(payload)), False
         if isinstance(result, faults.Fault) and result.status == _TOO_LARGE:
-            smaller = shrinking.shrunk(payload) if self._shrinks else None
+            smaller = shrinking.shrunk(payload) if self.shrinks_images else None
             if smaller is not None:
                 result, is_shrunk = (yield from self._tried(smaller)), True
         if isinstance(result, faults.Fault):
@@ -201,7 +201,7 @@ class Session:
     def _advice(self, fault: faults.Fault) -> str:
         if fault.status != _TOO_LARGE:
             return fault.reason
-        advice = "it is too large for the server even at half its size" if self._shrinks else shrinking.ADVICE
+        advice = "it is too large for the server even at half its size" if self.shrinks_images else shrinking.ADVICE
         warn_once(f"{fault.reason}: {advice}")
         return f"{fault.reason}: {advice}"
 

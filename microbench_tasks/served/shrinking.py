@@ -11,6 +11,8 @@ from typing import Any
 
 SETTING = "MICROBENCH_SHRINK_IMAGES"
 _VALUE = "once"
+# Where the results file says how a server was asked, and whether images may have been made smaller.
+RESULTS_KEY = "served_model"
 _HEAD = "data:image/"
 ADVICE = f"the image is too large for the server. {SETTING}={_VALUE} sends such an image once more at half its size"
 

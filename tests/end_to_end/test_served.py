@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import itertools
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +21,11 @@ from chat_server import Reply, serving
 from commands import SCRIPTS, results_in
 from independent import BOXES, FINE, KINDS, OUTSIDE, box_cases, box_reply, dataset_of, grit, neutral_prompt, protocol_prompt, protocol_score, raw_questions, raw_rows, reply, shown
 from lmms_eval import evaluator
+from loguru import logger
 from PIL import Image
+
+from microbench_tasks import model_guard
+from microbench_tasks.served.gate import ServerStoppedError
 
 TASK = "microbench_coarse_stain"
 KIND = "stain"
@@ -238,6 +245,85 @@ def test_a_server_that_hangs_costs_its_questions_and_no_more(demo_folder, rows):
         results = evaluate(server, [TASK], model="async_openai", options={"timeout": 1}, limit=4, log_samples=True)
         released.set()
     assert [sample["failed"]["failed"] for sample in results["samples"][TASK]] == [False, True, False, False]
+
+
+# --- servers that do not answer ---
+
+# With it, the client itself would ask again; the server's own count shows that it does not.
+AGAIN = (("x-should-retry", "true"),)
+
+
+def refusal(status):
+    return Reply(status=status, raw=json.dumps({"error": {"message": "said the server"}}).encode(), headers=AGAIN)
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch, demo_folder):
+    """Keep answers of runs without --use_cache in a folder of the test."""
+    monkeypatch.setattr(model_guard, "_UNFINISHED", str(tmp_path / "unfinished"))
+    return tmp_path / "unfinished"
+
+
+@pytest.mark.parametrize(
+    ("client", "reply", "requests", "reason"),
+    [
+        ("openai", refusal(401), 1, "api_key=KEY"),
+        ("openai", refusal(403), 1, "may use this model"),
+        ("async_openai", refusal(404), 1, "model=NAME"),
+        ("openai", refusal(400), 3, "takes images"),
+        ("openai", refusal(500), 8, "HTTP 500: said the server"),
+        ("async_openai", Reply(hangs_up=True), 8, "disconnected"),
+        ("openai", Reply(raw=b"<html><title>Sign in</title></html>"), 8, "web page (Sign in)"),
+    ],
+)
+def test_a_server_that_never_answers_ends_the_run_after_few_requests_with_the_reason(
+    client, reply, requests, reason, own_cache
+):
+    with serving(lambda prompt, pixels: reply) as server:
+        with pytest.raises(ServerStoppedError, match=re.escape(reason)):
+            evaluate(server, [TASK], model=client, options={"max_retries": 5})
+    assert len(server.asked) == requests
+    # There is nothing to keep.
+    assert list(own_cache.glob("*")) == []
+
+
+@pytest.mark.parametrize("is_named", [True, False])
+def test_a_server_that_dies_half_way_keeps_its_answers_and_only_the_rest_is_asked_again(is_named, own_cache, tmp_path):
+    count, half = 40, 20
+    said = []
+    sink = logger.add(lambda message: said.append(message.record["message"]), level="INFO")
+    settings = {"options": {"num_concurrent": 4, "max_retries": 2}, "limit": count}
+    cache = {"use_cache": str(tmp_path / "cache")} if is_named else {}
+    with serving(lambda prompt, pixels: answer(prompt, pixels) if len(server.answered) < half else refusal(503)) as server:
+        with pytest.raises(ServerStoppedError) as stopped:
+            evaluate(server, [TASK], **settings, **cache)
+        folder = Path(re.search(r"--use_cache (\S+) asks", str(stopped.value))[1])
+        assert is_named == (folder == tmp_path / "cache")
+        answered = collections.Counter(server.answered)
+        # As many as were under way when the first of them was counted may be answered as well.
+        assert half <= sum(answered.values()) < half + 4
+        server.asked.clear()
+        server.answer = answer
+        results = evaluate(server, [TASK], use_cache=str(folder), **settings)
+    logger.remove(sink)
+    assert not answered & collections.Counter(server.asked)
+    assert len(server.asked) == count - sum(answered.values())
+    assert results["results"][TASK]["failed,none"] == 0
+    known = sum(answered.values())
+    assert results["served_model"]["from_disk"] == known
+    assert any(f"ResponseCache stats: {known} hits, {count - known} misses" in message for message in said)
+    assert any(f"{known} answers from disk, {count - known} questions asked" in message for message in said)
+
+
+def test_retry_after_is_obeyed_and_costs_no_answer(own_cache):
+    busy = Reply(status=429, raw=b"{}", headers=(("Retry-After", "0.2"), *AGAIN))
+    numbers = itertools.count()
+    with serving(lambda prompt, pixels: busy if next(numbers) % 4 == 2 else answer(prompt, pixels)) as server:
+        results = evaluate(server, [TASK], options={"num_concurrent": 4}, limit=12)
+    assert results["results"][TASK]["failed,none"] == 0
+    assert len(server.answered) == 12
+    # All is saved, so that nothing is kept beside it.
+    assert list(own_cache.glob("*")) == []
 
 
 # --- runs that are killed ---

@@ -1,0 +1,218 @@
+"""Every command that README.md and the help texts show, run in the order of reading, or with the reason why not.
+
+Checkpoints to download are replaced by tiny ones, served models by a loopback server, and the release by the demo set.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import tiny_clip
+import tiny_models
+import torch
+from chat_server import Reply, serving
+from commands import SCRIPTS, run
+from safetensors.torch import load_file
+
+from microbench_tasks import cli
+
+README = Path(__file__).parents[2] / "README.md"
+FEW = "--limit 1"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command as it is shown: where, and the text."""
+
+    where: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a command is run: with other words in it, and more at its end."""
+
+    words: dict[str, str] = field(default_factory=dict)
+    further: str = ""
+
+
+@dataclass(frozen=True)
+class Cannot:
+    """Why a command is not run."""
+
+    reason: str
+
+
+_CLIP = {"--model plip --model_args merge_with=clip": "--model transformers_clip --model_args model=my_plip,merge_with=base"}
+_DOWNLOAD = Cannot("downloads a model")
+# By the beginning of the command.
+TREATMENTS = {
+    "python3.11 -m venv": Cannot("makes the environment that the tests run in"),
+    "pip install": Cannot("makes the environment that the tests run in"),
+    "python -m pytest": Cannot("runs this test"),
+    "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_coarse": Run(further=FEW),
+    "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_vqa": Run(),
+    "microbench rescore": Run(),
+    "MICROBENCH_BOXES=qwen3_vl lmms_eval --model vllm": Cannot("needs a GPU, and downloads a model"),
+    'MICROBENCH_BOXES=\'{"convention"': Cannot("is not whole"),
+    'MICROBENCH_BOXES=\'{"format"': Cannot("is not whole"),
+    "MICROBENCH_DATASET=demo lmms_eval --model microbench_random --tasks microbench_coarse": Run(further=FEW),
+    "lmms_eval --model open_clip": Run({"ViT-B-32": "tiny"}, FEW),
+    "lmms_eval --model transformers_clip --model_args model=./my_plip": Run(further=FEW),
+    "lmms_eval --model transformers_clip --model_args model=vinid/plip": Run({"vinid/plip": "./base"}, FEW),
+    "lmms_eval --model transformers_clip --model_args model=plip_merged": Run(further=FEW),
+    "lmms_eval --model plip": Run(_CLIP, FEW),
+    "lmms_eval --model quiltnet": _DOWNLOAD,
+    "microbench sweep": Run(_CLIP | {"0:1:0.1": "0,1"}, FEW),
+    "microbench merge clip plip": Run({"clip plip": "base my_plip"}),
+    "microbench merge --method soup": Run({"./run_1": "base", "./run_2": "my_plip", "./run_3": "my_plip"}),
+    "lmms_eval --model paligemma": _DOWNLOAD,
+    "vllm serve": Cannot("needs a GPU, and downloads a model"),
+    "python -m sglang": Cannot("needs a GPU, and downloads a model"),
+    "llama-server": Cannot("is another project's server"),
+    "export OPENAI_API_KEY": Cannot("is set for the next command"),
+    "MICROBENCH_BOXES=qwen3_vl lmms_eval --model async_openai": Run({"http://localhost:8000/v1": "{url}"}, FEW),
+    "microbench submit": Run(),
+    "MICROBENCH_DATASET=demo microbench verify": Run(),
+    "MICROBENCH_DATASET=/data/uBench microbench verify": Run({"/data/uBench": "demo"}),
+    "microbench verify": Run(),
+    "MICROBENCH_DATASET=demo lmms_eval --model microbench_random --tasks microbench_vqa": Run(),
+    "microbench leaderboard demo_clip_submission": Run(),
+    "microbench leaderboard submission_1": Run(
+        {"submission_1": "demo_clip_submission", "submission_2": "guessing_submission"}
+    ),
+    "microbench leaderboard submissions/*": Run({"submissions/*": "demo_clip_submission guessing_submission"}),
+    "MICROBENCH_DATASET=demo microbench report": Run(),
+    "microbench report results_clip": Run(
+        {"results_clip": "results", "results_plip": "guessing", "submission_3": "guessing_submission"}
+    ),
+    "microbench report ./sweep": Run(),
+    "WANDB_MODE=offline": Cannot("tests/end_to_end/test_wandb.py runs it"),
+    "lmms-eval --model demo_clip": Cannot("downloads another benchmark"),
+    "python -m lmms_eval": Cannot("tests/end_to_end/test_command_line.py starts the harness in this way"),
+    "torchrun": Cannot("tests/end_to_end/test_contrastive.py starts two processes in this way"),
+    "export HF_HOME": Cannot("needs a cluster"),
+    "srun torchrun": Cannot("needs a cluster"),
+    "lmms-eval tasks list": Cannot("tests/end_to_end/test_command_line.py lists the tasks in this way"),
+    "microbench demo-data": Run({" && MICROBENCH_DATASET=./demo lmms_eval": " && true"}),
+}
+
+
+def in_readme():
+    """The commands of the code blocks, and those of the text that write a folder."""
+    text = README.read_text(encoding="utf-8").replace("\\\n", " ")
+    for block, inline in re.findall(r"```bash\n(.*?)```|`(MICROBENCH_DATASET=demo lmms_eval [^`]*--output_path[^`]*)`", text, re.DOTALL):
+        for line in (inline or block).splitlines():
+            if line.strip() and not line.startswith("#"):
+                yield Shown("README.md", " ".join(line.split()))
+
+
+def in_help():
+    """The examples of each command's help."""
+    listed = help_of()
+    for name in re.findall(r"^    ([a-z-]+)\b", listed, re.MULTILINE):
+        examples = help_of(name).partition("\nexample")[2].splitlines()[1:]
+        for line in examples:
+            if line.strip():
+                yield Shown(f"microbench {name} --help", " ".join(line.split()))
+
+
+def help_of(*command):
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
+        cli.main([*command, "--help"])
+    return said.getvalue()
+
+
+SHOWN = list(dict.fromkeys([*in_readme(), *in_help()]))
+
+
+def treatment(shown):
+    [found] = [TREATMENTS[start] for start in sorted(TREATMENTS, key=len) if shown.text.startswith(start)][-1:] or [None]
+    return found
+
+
+def test_each_command_is_run_or_has_a_reason_and_each_reason_has_a_command():
+    assert [shown for shown in SHOWN if treatment(shown) is None] == []
+    used = {id(treatment(shown)) for shown in SHOWN}
+    assert [start for start, found in TREATMENTS.items() if id(found) not in used] == []
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, demo_folder):
+    """Where the reader works, with checkpoints in the place of those that the commands name."""
+    folder = tmp_path_factory.mktemp("reader")
+    tiny_clip.save(folder / "tiny", seed=3)
+    (folder / "logs").mkdir()
+    weights = load_file(folder / "tiny" / "open_clip_model.safetensors")
+    torch.save({"epoch": 10, "state_dict": {f"module.{name}": value for name, value in weights.items()}}, folder / "logs" / "epoch_10.pt")
+    (folder / "tiny" / "open_clip_model.safetensors").unlink()
+    for seed, name in enumerate(("base", "my_plip")):
+        tiny_models.transformers_clip(folder / name, seed)
+    torch.save(load_file(folder / "my_plip" / "model.safetensors"), folder / "my_plip.pt")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outcomes(folder):
+    """The finished process of each command that can run, in the order of reading."""
+    done = {}
+    place = os.getcwd()
+    os.chdir(folder)
+    try:
+        with serving(lambda prompt, pixels: Reply("A")) as server:
+            os.environ["OPENAI_API_KEY"] = "none"
+            for shown in SHOWN:
+                if isinstance(treatment(shown), Run):
+                    done[shown] = finished(shown, treatment(shown), server.url)
+    finally:
+        os.environ.pop("OPENAI_API_KEY", None)
+        os.chdir(place)
+    return done
+
+
+def finished(shown, how, url):
+    """Run a command; what its help shows may be written once more."""
+    text = shown.text
+    for word, other in how.words.items():
+        assert word in text
+        text = text.replace(word, other.format(url=url))
+    words = shlex.split(f"{text} {how.further}".partition(" && ")[0])
+    settings = {}
+    while "=" in words[0]:
+        name, _, value = words.pop(0).partition("=")
+        settings[name] = value
+    if "--out" in words and shown.where != "README.md":
+        shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
+    data = settings.pop("MICROBENCH_DATASET", "demo")
+    return run(SCRIPTS / words[0], *words[1:], data=data, **settings)
+
+
+RUNNING = [shown for shown in SHOWN if isinstance(treatment(shown), Run)]
+
+
+@pytest.mark.parametrize("shown", RUNNING, ids=[f"{shown.where}: {shown.text[:70]}" for shown in RUNNING])
+def test_a_command_works_as_it_is_shown(shown, outcomes):
+    done = outcomes[shown]
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
+def test_every_reason_names_a_test_that_exists():
+    for found in TREATMENTS.values():
+        named = re.findall(r"tests/\S+\.py", found.reason) if isinstance(found, Cannot) else []
+        assert all((README.parent / path).is_file() for path in named)
+
+
+if __name__ == "__main__":
+    for command in SHOWN:
+        found = treatment(command)
+        sys.stdout.write(f"{command.where}: {command.text}\n    {found}\n")
