@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from paper_intervals import markdown_table
-from scipy import stats
 from simulated_models import COARSE, COGNITION, DEMO, FIFTY, FINE, LARGER, SINGLE, TINY, Setting
 from timing import origin, shown, side_by_side
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commands import SCRIPTS, results_in, run
-from independent import BOXES, FINE, LETTERS, OUTSIDE, StandIn, box_cases, box_reply, dataset_of, grit, neutral_prompt, protocol_prompt, protocol_score, raw_questions, raw_rows, reply
+from independent import BOXES, FINE, OUTSIDE, StandIn, box_cases, box_reply, dataset_of, grit, neutral_prompt, protocol_prompt, protocol_score, raw_questions, raw_rows, reply
 from lmms_eval import evaluator
 from PIL import Image
 
