@@ -81,7 +81,7 @@ def scores(folder: Path) -> dict[str, Score]:
 
 def samples(folder: Path) -> Iterator[tuple[str, dict]]:
     """Every logged sample of the closed questions, with its task's name."""
-    for path in sorted(folder.glob("*_samples_*.jsonl")):
+    for path in sorted(folder.rglob("*_samples_*.jsonl")):
         task = path.stem.partition("_samples_")[2]
         if task.startswith((COARSE_GROUP, FINE_GROUP)):
             for line in path.read_text().splitlines():

@@ -12,7 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from microbench_tasks import catalog
+from microbench_tasks import catalog, unanswered
+from microbench_tasks.served import reply_log
 
 FAILED_STATUS = 1
 INTERRUPTED_STATUS = 128 + signal.SIGINT
@@ -93,12 +94,11 @@ def failed_requests(results: Mapping[str, Any], arguments: Sequence[str]) -> str
     numbers = {name: number for name, number in _num_failed(results).items() if number}
     if not numbers:
         return ""
-    total = sum(numbers.values())
     listed = _listed(f"{name} {number:,}" for name, number in numbers.items())
-    said = f"{total:,} request(s) got no answer and count as wrong ({listed})."
-    if option_value(arguments, _USE_CACHE):
-        return f"{said} This asks only those:\n  {command(arguments)}"
-    return f"{said} The answers of this run were not kept. {_with_cache(arguments)}"
+    said = f"{sum(numbers.values()):,} request(s) got no answer and count as wrong ({listed})."
+    if _answers_folder(arguments) is None:
+        return f"{said} The answers of this run were not kept. {_with_cache(arguments)}"
+    return f"{said} This asks only those:\n  {_going_on(arguments)}"
 
 
 def _listed(parts: Iterable[str]) -> str:
@@ -111,23 +111,34 @@ def _listed(parts: Iterable[str]) -> str:
 
 def how_to_go_on(arguments: Sequence[str]) -> str:
     """Return what an interrupted run keeps, and the command that goes on."""
-    folder = option_value(arguments, _USE_CACHE)
+    folder = _answers_folder(arguments)
     if folder is None:
-        return f"None of its answers are kept. {_with_cache(arguments)}"
-    return f"{kept_answers(Path(folder)):,} answers are kept in {folder}. This asks only the others:\n  {command(arguments)}"
+        return f"No answers are kept. {_with_cache(arguments)}"
+    return f"{kept_answers(folder):,} answers are kept in {folder}. This asks only the others:\n  {_going_on(arguments)}"
+
+
+def _answers_folder(arguments: Sequence[str]) -> Path | None:
+    """Return the folder with the answers of the last run: that of ``--use_cache``, or one that servers' answers have."""
+    named = option_value(arguments, _USE_CACHE)
+    return Path(named) if named else unanswered.record().answers_in
+
+
+def _going_on(arguments: Sequence[str]) -> str:
+    is_named = option_value(arguments, _USE_CACHE) is not None
+    return command(arguments if is_named else [*arguments, _USE_CACHE, str(_answers_folder(arguments))])
 
 
 def _with_cache(arguments: Sequence[str]) -> str:
-    return (
-        "This asks again and keeps answers as they come, so that the next time only those that lack are asked:\n  "
-        + command([*arguments, _USE_CACHE, "answers"])
-    )
+    again = command([*arguments, _USE_CACHE, "answers"])
+    return f"This asks all again, and keeps answers as they come for the next time:\n  {again}"
 
 
 def kept_answers(folder: Path) -> int:
     """Count the answers in a folder of ``--use_cache``, those of runs that did not end included."""
     databases = [folder / "cache.db", *folder.glob("runs/*/rank_*.db")]
-    return sum(_num_rows(path) for path in databases if not (path.parent / ".merged").exists())
+    stored = sum(_num_rows(path) for path in databases if not (path.parent / ".merged").exists())
+    # A server's answers are in its log first, and stay there.
+    return max(stored, sum(path.read_bytes().count(b"\n") for path in (folder / reply_log.FOLDER).glob("*.jsonl")))
 
 
 def _num_rows(path: Path) -> int:

@@ -35,8 +35,6 @@ NUM_QUESTIONS = 289
 NUM_KILLS = 20
 CONCURRENT = 4
 _LONGEST_MESSAGE = 400
-# The harness's log, with its colours.
-_LOG_LINE = re.compile(r"\x1b\[|^\d{4}-\d\d-\d\d ")
 
 
 @dataclasses.dataclass

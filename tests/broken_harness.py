@@ -1,6 +1,6 @@
 """Run one evaluation for every target of a patch, with that target broken; prints a JSON object a case.
 
-Usage: broken_harness.py rename|obscure|all
+Usage: broken_harness.py rename|obscure|all [PART OF A TARGET'S PATH …]
 
 Each case is a fork of one process that has imported the harness and this package's demo model, without patches.
 The harness itself works on with a broken target: `rename` lets it call the target by another name, and `obscure`
@@ -28,7 +28,7 @@ LIMIT = "2"
 TASK = "microbench_coarse"
 
 
-def main(how: str) -> None:
+def main(how: str, *chosen: str) -> None:
     from microbench_tasks import patches
 
     install, patches.install = patches.install, lambda: None
@@ -36,7 +36,7 @@ def main(how: str) -> None:
         importlib.import_module(module)
     patches.install = install
     _remember_the_harness_index()
-    for case in cases(how):
+    for case in cases(how, *chosen):
         found = _in_a_fork(case)
         # What the first run imports late, the others need not import again.
         for name in found.pop("imported"):
@@ -45,8 +45,11 @@ def main(how: str) -> None:
         print(json.dumps(case | found), flush=True)
 
 
-def cases(how: str) -> list[dict[str, str]]:
-    """Return the intact harness, and each target broken in this way, or in all ways."""
+def cases(how: str, *chosen: str) -> list[dict[str, str]]:
+    """Return the intact harness, and each target broken in this way, or in all ways.
+
+    Parts of the targets' paths choose some.
+    """
     from microbench_tasks.patches.table import PATCHES
 
     ways = [way for patch in PATCHES if not patch.elsewhere for way in patch.ways]
@@ -54,8 +57,9 @@ def cases(how: str) -> list[dict[str, str]]:
     # A constructor has no other name.
     renamed = [{"path": path, "how": "rename"} for path in targets if not path.endswith("__init__")]
     obscured = [{"path": path, "how": "obscure"} for path, target in targets.items() if target.parameters]
-    chosen = [case for case in (*renamed, *obscured) if how in (case["how"], "all")]
-    return [{"path": "", "how": "intact"}, *chosen]
+    broken = [case for case in (*renamed, *obscured) if how in (case["how"], "all")]
+    parts = chosen or ("",)
+    return [{"path": "", "how": "intact"}, *(case for case in broken if any(part in case["path"] for part in parts))]
 
 
 def _in_a_fork(case: dict[str, str]) -> dict:
@@ -124,9 +128,8 @@ def rename(path: str) -> None:
     """Give the target another name, and let the harness's functions call it by that."""
     owner, name = _place(path)
     moved = f"{name}_moved"
-    holders = [owner, *_subclasses(owner)] if isinstance(owner, type) else _modules()
     real = inspect.getattr_static(owner, name)
-    for holder in holders:
+    for holder in _family(owner, name) if isinstance(owner, type) else _modules():
         if name in vars(holder) and (isinstance(owner, type) or vars(holder)[name] is real):
             setattr(holder, moved, vars(holder)[name])
             delattr(holder, name)
@@ -145,7 +148,7 @@ def obscure(path: str) -> None:
         return original(*positional, **named)
 
     replacement = type(real)(moved) if isinstance(real, (classmethod, staticmethod)) else moved
-    for holder in [owner] if isinstance(owner, type) else _modules():
+    for holder in owner.__mro__ if isinstance(owner, type) else _modules():
         if vars(holder).get(name) is real:
             setattr(holder, name, replacement)
 
@@ -160,6 +163,12 @@ def _modules() -> list[types.ModuleType]:
     return [module for path, module in list(sys.modules.items()) if path.partition(".")[0] == "lmms_eval"]
 
 
+def _family(owner: type, name: str) -> list[type]:
+    """Return the first class that defines a method, and all classes below it."""
+    [*_, first] = (above for above in owner.__mro__ if name in vars(above))
+    return [first, *_subclasses(first)]
+
+
 def _subclasses(owner: type) -> list[type]:
     return [below for child in owner.__subclasses__() for below in (child, *_subclasses(child))]
 
@@ -168,7 +177,11 @@ def _functions(holder: type | types.ModuleType) -> Iterator[types.FunctionType]:
     for value in list(vars(holder).values()):
         if isinstance(value, type) and value.__module__ == getattr(holder, "__name__", ""):
             yield from _functions(value)
-        value = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+        # Objects that load themselves when they are asked for an attribute are left alone.
+        if isinstance(value, (classmethod, staticmethod)):
+            value = value.__func__
+        elif isinstance(value, property):
+            value = value.fget
         while isinstance(value, types.FunctionType):
             yield value
             value = getattr(value, "__wrapped__", None)
