@@ -44,7 +44,8 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
         )
     left_out = tuple(task for task in catalog.ALL_TASKS if task in without)
     if left_out != _left_out:
-        logger.warning(f"{_named(model)} only chooses among given texts. Left out, as they ask for boxes: {', '.join(left_out)}")
+        listed = ", ".join(left_out)
+        logger.warning(f"{_named(model)} only chooses among given texts. Left out, as they ask for boxes: {listed}")
     _left_out = left_out
     return kept
 

@@ -31,8 +31,10 @@ PIECE = 1024
 _COLUMNS = "cache_key, request_type, task_name, doc_id, idx, gen_kwargs, response, created_at"
 
 
-def execute_in_pieces(execute: Callable[..., list], cache: ResponseCache, model: Any, request_type: str, requests: list[Instance]) -> list:
-    """What ``execute``, the cache's own, returns for all requests; answers to tasks of ours are stored every `PIECE` requests.
+def execute_in_pieces(
+    execute: Callable[..., list], cache: ResponseCache, model: Any, request_type: str, requests: list[Instance]
+) -> list:
+    """Return what ``execute``, the cache's own, returns; answers to tasks of ours are stored every `PIECE` requests.
 
     Requests that failed are not stored: the next run with the same cache asks them again.
     """
@@ -50,7 +52,9 @@ def execute_in_pieces(execute: Callable[..., list], cache: ResponseCache, model:
         piece = [mine[place] for place in places]
         answering = _Answering(model)
         found = execute(cache, answering, request_type, piece)
-        _put(responses, places, [answering.failures[id(request)] if response is None else response for request, response in zip(piece, found)])
+        pairs = zip(piece, found, strict=True)
+        answers = [answering.failures[id(asked)] if response is None else response for asked, response in pairs]
+        _put(responses, places, answers)
     return responses
 
 
@@ -75,7 +79,8 @@ class _Answering:
     def generate_until(self, requests: list[Instance]) -> list[Any]:
         responses = self._model.generate_until(requests)
         failed = [_is_failure(getattr(response, "text", response)) for response in responses]
-        self.failures.update((id(request), response) for request, response, fails in zip(requests, responses, failed) if fails)
+        answers = zip(requests, responses, failed, strict=True)
+        self.failures.update((id(request), response) for request, response, fails in answers if fails)
         return [None if fails else response for response, fails in zip(responses, failed)]
 
     def __getattr__(self, name: str) -> Any:

@@ -83,7 +83,9 @@ def _body(reply: Reply) -> bytes:
         return reply.raw
     message = {"role": "assistant", "content": reply.text}
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
-    return json.dumps({"id": "1", "object": "chat.completion", "created": 0, "model": "stand-in", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": usage}).encode()
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    head = {"id": "1", "object": "chat.completion", "created": 0, "model": "stand-in"}
+    return json.dumps(head | {"choices": [choice], "usage": usage}).encode()
 
 
 @contextlib.contextmanager

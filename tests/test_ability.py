@@ -51,7 +51,11 @@ def test_the_largest_groups_without_boxes_remain_and_one_line_names_the_rest(nam
         (["microbench_localization"], "microbench_localization", "microbench_vqa"),
         ([BOXES[0], BOXES[1]], f"{BOXES[0]}, {BOXES[1]}", "microbench_vqa"),
         (["microbench_fine", BOXES[0]], BOXES[0], "microbench_fine"),
-        (["microbench_all", "microbench_localization"], "microbench_localization", "microbench_vqa,microbench_cognition"),
+        (
+            ["microbench_all", "microbench_localization"],
+            "microbench_localization",
+            "microbench_vqa,microbench_cognition",
+        ),
     ],
 )
 def test_what_was_asked_for_by_name_is_refused_with_what_to_type(names, refused, instead, said):

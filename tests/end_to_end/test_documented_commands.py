@@ -52,7 +52,9 @@ class Cannot:
     reason: str
 
 
-_CLIP = {"--model plip --model_args merge_with=clip": "--model transformers_clip --model_args model=my_plip,merge_with=base"}
+_CLIP = {
+    "--model plip --model_args merge_with=clip": "--model transformers_clip --model_args model=my_plip,merge_with=base"
+}
 _DOWNLOAD = Cannot("downloads a model")
 # By the beginning of the command.
 TREATMENTS = {
@@ -110,7 +112,8 @@ TREATMENTS = {
 def in_readme():
     """The commands of the code blocks, and those of the text that write a folder."""
     text = README.read_text(encoding="utf-8").replace("\\\n", " ")
-    for block, inline in re.findall(r"```bash\n(.*?)```|`(MICROBENCH_DATASET=demo lmms_eval [^`]*--output_path[^`]*)`", text, re.DOTALL):
+    pattern = r"```bash\n(.*?)```|`(MICROBENCH_DATASET=demo lmms_eval [^`]*--output_path[^`]*)`"
+    for block, inline in re.findall(pattern, text, re.DOTALL):
         for line in (inline or block).splitlines():
             if line.strip() and not line.startswith("#"):
                 yield Shown("README.md", " ".join(line.split()))
@@ -137,8 +140,9 @@ SHOWN = list(dict.fromkeys([*in_readme(), *in_help()]))
 
 
 def treatment(shown):
-    [found] = [TREATMENTS[start] for start in sorted(TREATMENTS, key=len) if shown.text.startswith(start)][-1:] or [None]
-    return found
+    """What is done with a command: the entry with the longest beginning; None if there is none."""
+    fitting = [start for start in TREATMENTS if shown.text.startswith(start)]
+    return TREATMENTS[max(fitting, key=len)] if fitting else None
 
 
 def test_each_command_is_run_or_has_a_reason_and_each_reason_has_a_command():
@@ -154,7 +158,8 @@ def folder(tmp_path_factory, demo_folder):
     tiny_clip.save(folder / "tiny", seed=3)
     (folder / "logs").mkdir()
     weights = load_file(folder / "tiny" / "open_clip_model.safetensors")
-    torch.save({"epoch": 10, "state_dict": {f"module.{name}": value for name, value in weights.items()}}, folder / "logs" / "epoch_10.pt")
+    trained = {f"module.{name}": value for name, value in weights.items()}
+    torch.save({"epoch": 10, "state_dict": trained}, folder / "logs" / "epoch_10.pt")
     (folder / "tiny" / "open_clip_model.safetensors").unlink()
     for seed, name in enumerate(("base", "my_plip")):
         tiny_models.transformers_clip(folder / name, seed)
