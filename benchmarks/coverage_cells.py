@@ -1,4 +1,4 @@
-"""Simulated data sets of known truth for the coverage of intervals: what is asked about which images, and how answers depend."""
+"""Simulated data sets of known truth: what is asked about which images, and how answers depend on each other."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from scipy import stats
 
 Rng = np.random.Generator
 Draw = Callable[[int, Rng], "Batch"]
+Scores = Callable[[tuple[int, int], Rng], np.ndarray]
 
 RATES = (0.005, 0.02, 0.05, 0.5, 0.8, 0.995)
 CORRELATIONS = (0.0, 0.3, 0.95)
@@ -26,7 +27,10 @@ NUM_DECODINGS = 5
 GRIT_IMAGES = (8, 20, 54, 80, 315, 1_105)
 DIFFERENCE_IMAGES = (8, 20, 54, 100, 315, 1_000, 20_000)
 # Chances that the first model alone, and the second model alone, is right.
-DISCORDANT = ((0, 0), (0.005, 0), (0.02, 0), (0.1, 0), (0.6, 0), (0.9, 0), (0.02, 0.02), (0.05, 0.01), (0.2, 0.05), (0.45, 0.45))
+DISCORDANT = (
+    *((first, 0) for first in (0, 0.005, 0.02, 0.1, 0.6, 0.9)),
+    *((0.02, 0.02), (0.05, 0.01), (0.2, 0.05), (0.45, 0.45)),
+)
 DATASETS = (8, 12, 23, 25)
 MACRO_SIZES = {
     "2 tasks of 5": (5,) * 2,
@@ -91,7 +95,9 @@ def image_rates(rate: float, correlation: float, form: str, shape: tuple[int, in
 
 def binary_batch(sizes: np.ndarray, rate: float, correlation: float, form: str) -> Draw:
     """Right answers about each image, drawn from their exact distribution for each number of questions."""
-    cumulative = {size: np.cumsum(right_answers(size, rate, correlation, form))[:-1] for size in np.unique(sizes).tolist()}
+    cumulative = {
+        size: np.cumsum(right_answers(size, rate, correlation, form))[:-1] for size in np.unique(sizes).tolist()
+    }
 
     def draw(number: int, rng: Rng) -> Batch:
         sums = np.empty((number, len(sizes)))
@@ -159,7 +165,7 @@ def dataset_cells() -> Iterator[Cell]:
                         yield Cell(design, details, rate, datasets, draw, is_binary=True)
 
 
-def scores_batch(sizes: np.ndarray, scores: Callable[[tuple[int, int], Rng], np.ndarray], shared: float) -> Draw:
+def scores_batch(sizes: np.ndarray, scores: Scores, shared: float) -> Draw:
     """Scores of each question, which with probability ``shared`` are the image's own."""
     starts, image = np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes)
 
@@ -181,19 +187,24 @@ def decoding_cells() -> Iterator[Cell]:
             sizes = image_sizes(images, QUESTIONS.get(label, (1,)))
             for rate in (0.02, 0.1, 0.5, 0.995):
                 for certainty in (0.0, 0.5, 0.95):
-
-                    def scores(shape: tuple[int, int], rng: Rng, rate: float = rate, certainty: float = certainty) -> np.ndarray:
-                        return rng.binomial(NUM_DECODINGS, image_rates(rate, certainty, "beta", shape, rng)) / NUM_DECODINGS
-
+                    scores = decoded_scores(rate, certainty)
                     for shared in (0.0,) if label == "1 question" else (0.0, 0.6):
                         details = f"accuracy {rate:g}, correlation of decodings {certainty:g}, shared {shared:g}"
-                        yield Cell(f"{images:,} images, {label}", details, rate, sizes.sum(), scores_batch(sizes, scores, shared))
+                        draw = scores_batch(sizes, scores, shared)
+                        yield Cell(f"{images:,} images, {label}", details, rate, sizes.sum(), draw)
 
 
-def grit_distributions() -> dict[str, tuple[float, Callable[[tuple[int, int], Rng], np.ndarray]]]:
+def decoded_scores(rate: float, certainty: float) -> Scores:
+    def scores(shape: tuple[int, int], rng: Rng) -> np.ndarray:
+        return rng.binomial(NUM_DECODINGS, image_rates(rate, certainty, "beta", shape, rng)) / NUM_DECODINGS
+
+    return scores
+
+
+def grit_distributions() -> dict[str, tuple[float, Scores]]:
     """Mean and draws of scores, by name."""
 
-    def spiked(chance: float, spike: float, a: float, b: float) -> Callable[[tuple[int, int], Rng], np.ndarray]:
+    def spiked(chance: float, spike: float, a: float, b: float) -> Scores:
         return lambda shape, rng: np.where(rng.random(shape) < chance, spike, rng.beta(a, b, shape))
 
     return {
@@ -226,15 +237,22 @@ def difference_cells() -> Iterator[Cell]:
             if sizes.sum() > 20_000:
                 continue
             for first, second in DISCORDANT:
-
-                def scores(shape: tuple[int, int], rng: Rng, first: float = first, second: float = second) -> np.ndarray:
-                    uniform = rng.random(shape)
-                    return np.where(uniform < first, 1.0, np.where(uniform > 1 - second, 0.0, 0.5))
-
+                scores = stretched_differences(first, second)
                 for shared in (0.0,) if label == "1 question" else (0.0, 0.95):
                     details = f"first alone right {first:g}, second {second:g}, shared {shared:g}"
                     draw = scores_batch(sizes, scores, shared)
-                    yield Cell(f"{images:,} images, {label}", details, first - second, sizes.sum(), draw, is_difference=True)
+                    design = f"{images:,} images, {label}"
+                    yield Cell(design, details, first - second, sizes.sum(), draw, is_difference=True)
+
+
+def stretched_differences(first: float, second: float) -> Scores:
+    """(1 + difference) / 2 of each question."""
+
+    def scores(shape: tuple[int, int], rng: Rng) -> np.ndarray:
+        uniform = rng.random(shape)
+        return np.where(uniform < first, 1.0, np.where(uniform > 1 - second, 0.0, 0.5))
+
+    return scores
 
 
 def task_rates(name: str, tasks: int) -> np.ndarray:

@@ -125,7 +125,9 @@ def intervals_section(repeats: int) -> str:
     calls = {
         "all intervals of a run": lambda: all_intervals(*runs),
         "of these: all coarse answers by image": lambda: accuracy_interval(coarse.scores, coarse.images),
-        "of these: the macro mean of the coarse tasks": lambda: macro_interval(coarse.scores, coarse.tasks, coarse.images),
+        "of these: the macro mean of the coarse tasks": lambda: macro_interval(
+            coarse.scores, coarse.tasks, coarse.images
+        ),
         "for comparison: `numpy.unique` of the coarse image names": lambda: np.unique(coarse.images),
     }
     timings = side_by_side(calls, repeats)
@@ -133,7 +135,7 @@ def intervals_section(repeats: int) -> str:
     tasks = sum(len(np.unique(run.tasks)) for run in runs)
     return "\n\n".join(
         [
-            f"## Intervals that cover, {len(coarse.scores):,} coarse and {sum(FINE_SIZES):,} fine questions, {tasks} tasks",
+            f"## Intervals that cover: {len(coarse.scores):,} coarse and {sum(FINE_SIZES):,} fine questions, {tasks} tasks",
             f"{all_intervals(*runs)} intervals: of tasks and groups, by image and by dataset, and macro means.",
             markdown_table(["", "time", "memory"], rows),
         ]

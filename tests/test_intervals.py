@@ -53,7 +53,8 @@ def plain_effective_number(scores: Sequence[float], clusters: Sequence[object], 
     if mean in (0, 1):
         return kish
     # Linearized variance of a ratio of two sums, with the usual factor for few clusters.
-    robust = sum((sum(image) - mean * len(image)) ** 2 for image in images) / n**2 * len(images) / max(len(images) - 1, 1)
+    squares = sum((sum(image) - mean * len(image)) ** 2 for image in images)
+    robust = squares / n**2 * len(images) / max(len(images) - 1, 1)
     independent = sum((score - mean) ** 2 for score in scores) / n**2
     typical = sum(len(image) ** 4 for image in images) / sum(len(image) ** 2 for image in images)
     with_right = sum(len(image) ** 2 for image in images if any(score > 0 for score in image)) / typical
@@ -82,15 +83,18 @@ def plain_macro_interval(scores: Sequence[float], groups: Sequence[object], clus
         error[name], center = math.sqrt(q * (1 - q) / effective), center + q / len(names)
         size[name] = {image: of_images.count(image) for image in images}
         residual[name] = {
-            image: sum(score - mean[name] for score, group, of in rows if (group, of) == (name, image)) for image in images
+            image: sum(score - mean[name] for score, group, of in rows if (group, of) == (name, image))
+            for image in images
         }
 
     def product(table: dict, first: object, second: object) -> float:
         return sum(table[first][image] * table[second][image] for image in images)
 
     def share(first: object, second: object) -> float:
-        table = residual if product(residual, first, first) > 1e-12 and product(residual, second, second) > 1e-12 else size
-        correlation = product(table, first, second) / math.sqrt(product(table, first, first) * product(table, second, second))
+        is_told = min(product(residual, name, name) for name in (first, second)) > 1e-12
+        table = residual if is_told else size
+        lengths = math.sqrt(product(table, first, first) * product(table, second, second))
+        correlation = product(table, first, second) / lengths
         correlation = 1 if first == second else min(max(correlation, 0), 1)
         return correlation * error[first] * error[second] / len(names) ** 2
 
@@ -257,7 +261,9 @@ INTERVALS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], Interval]] =
 @pytest.mark.parametrize("name", INTERVALS)
 @settings(max_examples=60, deadline=None)
 @given(rows=answers, binary=st.booleans(), seed=st.integers(0, 100))
-def test_range_order_names_and_mirror_image(name: str, rows: list[tuple[int, int, int]], binary: bool, seed: int) -> None:
+def test_range_order_names_and_mirror_image(
+    name: str, rows: list[tuple[int, int, int]], binary: bool, seed: int
+) -> None:
     scores, groups, clusters = (np.array(column) for column in zip(*rows))
     scores = (scores > 2).astype(float) if binary else scores / 5
     interval_of = INTERVALS[name]

@@ -1,8 +1,8 @@
 """Confidence intervals of accuracies, macro means, continuous scores and differences, clustered by image.
 
-Each interval is Clopper and Pearson's, at an effective number of answers. That number is what independent answers would need
-to have the variance that the clusters show. ``docs/statistics.md`` has the formulas and their sources,
-``benchmarks/coverage.md`` has how often they contain the truth.
+Each interval is Clopper and Pearson's, at an effective number of answers: so many independent answers would have the
+variance that the clusters show. ``docs/statistics.md`` has the formulas and their sources, ``benchmarks/coverage.md``
+has how often they contain the truth.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ CONFIDENCE_LEVEL = 0.95
 ABOUT_IMAGES = "The interval is about new images of the same datasets: it says nothing about other datasets."
 ABOUT_DATASETS = "The interval is about new datasets like these: it counts each dataset as one observation."
 
-# Clusters of the largest possible variance that are added to those that were seen; benchmarks/coverage.md shows why so many.
+# Clusters of the largest possible variance that are added to those that were seen. Chosen by simulation: with fewer,
+# few informative images are trusted too much (docs/statistics.md).
 _PRIOR_CLUSTERS = 4
 # Of differences: in effect one cluster of +1 and one of -1.
 _PRIOR_DIFFERENCES = 2
@@ -81,7 +82,8 @@ def accuracy_interval(
         confidence_level: between 0 and 1, both excluded.
 
     Returns:
-        The interval, within 0 to 1. Its ends are 0 and 1 with a single cluster of several questions, and NaN without a score.
+        The interval, within 0 to 1. Its ends are 0 and 1 with a single cluster of several questions, and NaN
+        without a score.
 
     Raises:
         ValueError: an argument is out of range, or labels are not as many as scores.
@@ -199,8 +201,9 @@ def _codes(labels: ArrayLike) -> tuple[np.ndarray, int]:
 def _effective_numbers(table: _Table, prior: float) -> np.ndarray:
     """How many independent 0/1 scores tell as much about each group's mean as its clusters do, shape (…, G).
 
-    The cluster-robust variance is weighed with the largest possible one, that of clusters of scores that are all 0 or all 1.
-    Only clusters that are not entirely 0, and not entirely 1, tell about the variance, a large one more than a small one.
+    The cluster-robust variance is weighed with the largest possible one, that of clusters which are all 0 or all 1.
+    Its weight is the number of clusters that are not entirely 0, or not entirely 1, whichever is smaller. Large
+    clusters count more than small ones.
     """
     means, numbers, num_clusters = table.means, table.num_scores, table.clusters_of_group
     spread = means * (1 - means)
