@@ -41,7 +41,9 @@ def _run(arguments: list[str] | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_CLOSED_PIPE)
     except (ValueError, OSError) as error:
-        sys.exit(f"microbench: error: {error}")
+        # A disk that is full names no file.
+        out = getattr(options, "out", None) if isinstance(error, OSError) and error.filename is None else None
+        sys.exit(f"microbench: error: {'' if out is None else f'--out {out}: '}{error}")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -63,6 +63,13 @@ class Done:
         return lines if len(lines) <= _LONGEST_MESSAGE else f"{lines[:_LONGEST_MESSAGE]}…"
 
 
+    @property
+    def going_on(self) -> list[str]:
+        """The option of the command that it printed, by which that asks only what has no answer."""
+        found = re.findall(r"--use_cache (\S+)\s*$", self.said)
+        return ["--use_cache", *found[-1:]] if found else []
+
+
 class Started:
     """A command in a fork of this process."""
 
@@ -281,19 +288,19 @@ def runs_at_once(folder: Path) -> Iterator[Row]:
 def signals(folder: Path) -> Iterator[Row]:
     server = Server()
     for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")):
-        for options in ((), ("--use_cache", folder / f"cache {name}")):
-            out = folder / f"out {name} {len(options)}"
+        for options in ((), ("--use_cache", folder / f"cache_{name}")):
+            out = folder / f"out_{name}_{len(options)}"
 
             def on(pid: int, question: int, number: int = number) -> None:
                 if question == NUM_QUESTIONS // 2:
                     os.kill(pid, number)
 
             done = server.run(folder, out, *options, on=on)
-            before = server.asked.total()
-            again = server.run(folder, out, *options)
+            left, before = contents(out), server.asked.total()
+            again = server.run(folder, out, *(options or done.going_on))
             second = f"{server.asked.total() - before} of {NUM_QUESTIONS} questions; exit {again.status}"
             how = f"{name} after {NUM_QUESTIONS // 2} questions, {'with' if options else 'without'} `--use_cache`"
-            yield Row(how, str(done.status), done.message, contents(out), second)
+            yield Row(how, str(done.status), done.message, left, second)
 
 
 def kills(folder: Path) -> Iterator[Row]:
@@ -321,13 +328,13 @@ def failures(folder: Path) -> Iterator[Row]:
     server = Server()
     for cache in ((), ("--use_cache", folder / "cache")):
         failing = {number for number in range(1, NUM_QUESTIONS + 1) if number % 10 == 0}
-        out = folder / f"out {len(cache)}"
+        out = folder / f"out_{len(cache)}"
         done = server.run(folder, out, *cache, on=lambda pid, number: server.failing() if number in failing else None)
-        before = server.asked.total()
-        again = server.run(folder, out, *cache)
+        left, before = contents(out), server.asked.total()
+        again = server.run(folder, out, *(cache or done.going_on))
         second = f"{server.asked.total() - before} questions; exit {again.status}"
         how = f"status 500 for {len(failing)} of {NUM_QUESTIONS} questions, {'with' if cache else 'without'} `--use_cache`"
-        yield Row(how, str(done.status), done.message, contents(out), second)
+        yield Row(how, str(done.status), done.message, left, second)
     out = folder / "out none"
     done = server.run(folder, out, on=lambda pid, number: server.failing())
     scored = re.search(r"\|acc +\|", done.said)
@@ -336,7 +343,8 @@ def failures(folder: Path) -> Iterator[Row]:
 
 def full_disks_of_commands(folder: Path) -> Iterator[Row]:
     out = folder / "run"
-    demo_run(folder, out).wait()
+    # Leaderboards rank those who answered all tasks of a group.
+    demo_run(folder, out, "--tasks", "microbench_coarse").wait()
     submission = folder / "submission"
     Started(["microbench", "submit", out, "--model-name", "Demo", "--out", submission], folder).wait()
     commands = {
@@ -346,9 +354,11 @@ def full_disks_of_commands(folder: Path) -> Iterator[Row]:
         "merge": ["merge", "demo_clip", "demo_clip", "--alpha", "0.5", "--out"],
     }
     for name, command in commands.items():
-        with tmpfs(folder / "mount", "256k") as mount:
+        with tmpfs(folder / "mount", "64k") as mount:
+            fill(mount)
+            (mount / "filler").rename(mount / ".filler")
             done = Started(["microbench", *command, mount / "out"], folder).wait()
-            left = ", ".join(sorted(path.name for path in mount.rglob("*"))) or "nothing"
+            left = ", ".join(sorted(path.name for path in mount.rglob("*") if path.name != ".filler")) or "nothing"
         again = Started(["microbench", *command, folder / f"again {name}"], folder).wait()
         yield Row(f"disk full in `microbench {name}`", str(done.status), done.message, left, f"elsewhere: exit {again.status}")
     with tmpfs(folder / "mount", "64k") as mount:

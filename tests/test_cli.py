@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from microbench_tasks import cli
+
 SCRIPTS = Path(sys.executable).parent
 
 
@@ -96,3 +98,12 @@ def test_power_knows_the_tasks(demo_folder):
     assert done.returncode == 0, done.stderr
     assert "microbench_coarse_stain:" in done.stdout
     assert "Sample size:" in done.stdout
+
+
+def test_a_full_disk_is_reported_with_the_folder_that_was_written(monkeypatch):
+    def write(options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "_submit", write)
+    with pytest.raises(SystemExit, match=r"^microbench: error: --out my_folder: \[Errno 28\] No space left on device$"):
+        cli.main(["submit", "run", "--model-name", "m", "--out", "my_folder"])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import inspect
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
 
 from loguru import logger
@@ -117,8 +118,11 @@ def bind(function: Callable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> i
 
 
 def harness_version() -> str:
-    """Return the version of the installed lmms-eval."""
+    """Return the version of the lmms-eval that Python imports, if it is the installed one."""
+    found = importlib.util.find_spec("lmms_eval")
     try:
-        return version("lmms-eval")
+        installed = distribution("lmms-eval")
     except PackageNotFoundError:
         return "of an unknown version"
+    is_installed = found is not None and found.origin == str(installed.locate_file("lmms_eval/__init__.py"))
+    return installed.version if is_installed else "of an unknown version"
