@@ -164,7 +164,7 @@ def _how_to_read(manifest: Mapping[str, Any]) -> str:
         f"({quoted['method']}). {ABOUT_IMAGES} "
         "n: questions, or pairs of an image and a class where boxes are asked for. "
         "Chance: the mean of 1 / number of options. "
-        "Majority: the accuracy of always giving, of the options offered, the one that is most often right in the task; "
+        "Majority: the accuracy of always giving the option, or the letter, that is most often right in the task; "
         "it needs no image. "
         "`acc` goes by the paper's rule, `acc_strict` counts only answers that are stated, "
         "`unparsed` is the share without one. "

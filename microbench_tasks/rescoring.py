@@ -84,8 +84,8 @@ class Rescored:
         num_in_total: of each task, how many of them the totals of groups count.
         chance: of each task and group that asks questions, the mean of 1 / number of options, over
             the questions that ``acc`` counts.
-        majority: of the same, the accuracy of always giving, of the options offered, the one that is most often
-            right in the task and kind of question; over the same questions.
+        majority: of the same, the accuracy of the best constant answer to each kind of question of a task, over the
+            same questions (`microbench_tasks.metrics.majority`).
         new_datasets: of each task and group, intervals by dataset; empty unless asked for (`new_datasets.intervals`).
         letters: of each task with options, how often each letter is right (``gold``) and read by the
             strict rule (``acc_strict``; None where none is).

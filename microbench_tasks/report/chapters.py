@@ -60,8 +60,8 @@ def scores_chapter(runs: Sequence[Run]) -> Chapter | None:
 
 _SCORES_TEXT = (
     "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options. "
-    "Dotted lines mark the majority answer: always giving, of the options offered, the one that is most often right "
-    "in the task. It needs no image, so a score below it is no sign that a model looks at the images."
+    "Dotted lines mark the majority answer: always giving the option, or the letter, that is most often right in the "
+    "task. It needs no image, so a score below it is no sign that a model looks at the images."
 )
 
 
