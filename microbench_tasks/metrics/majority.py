@@ -13,8 +13,8 @@ def majority_accuracy(
 ) -> float:
     """Compute the accuracy of the best constant answer to each kind of question, without an image.
 
-    A constant answer is either an option's text (of the options offered, the one that is most often right) or a letter
-    (always the same place among the options). Of each kind the better of the two counts.
+    A constant answer is either an option's text, which is wrong where it is not offered, or a letter: always the same
+    place among the options. Of each kind the best one counts.
 
     A score below it is no sign that a model looks at the images. Chance, the mean of 1 / number of options, is lower
     wherever some answers are right more often than others.
@@ -25,7 +25,7 @@ def majority_accuracy(
         right_answers: shape (n,), the text of the right option of each question.
 
     Returns:
-        From 0 to 1; NaN without a question. Of texts that are right equally often, the alphabet's first is given.
+        From 0 to 1; NaN without a question.
 
     Raises:
         ValueError: the arguments are not equally long, or a right answer is not among its options.
@@ -41,16 +41,8 @@ def majority_accuracy(
         raise ValueError(f"Expected a kind, options and a right answer for each question, got {numbers}.")
     if not len(kinds):
         return np.nan
-    by_kind: dict[Hashable, list[tuple[Sequence[str], str]]] = collections.defaultdict(list)
+    # Of each kind how often each text, and each place, is right.
+    counts: dict[Hashable, collections.Counter[str | int]] = collections.defaultdict(collections.Counter)
     for kind, offered, right in zip(kinds, options, right_answers):
-        by_kind[kind].append((offered, right))
-    return sum(max(_right_by_text(asked), _right_by_place(asked)) for asked in by_kind.values()) / len(kinds)
-
-
-def _right_by_text(asked: Sequence[tuple[Sequence[str], str]]) -> int:
-    counts = collections.Counter(right for _, right in asked)
-    return sum(right == min(offered, key=lambda text: (-counts[text], text)) for offered, right in asked)
-
-
-def _right_by_place(asked: Sequence[tuple[Sequence[str], str]]) -> int:
-    return max(collections.Counter(list(offered).index(right) for offered, right in asked).values())
+        counts[kind].update((right, list(offered).index(right)))
+    return sum(max(of_kind.values()) for of_kind in counts.values()) / len(kinds)
