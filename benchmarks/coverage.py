@@ -249,10 +249,10 @@ def reading(simulation: Simulation) -> str:
     first, more = (100 * math.sqrt(0.95 * 0.05 / number) for number in (simulation.data_sets, simulation.more))
     return (
         f"How many of 100 nominal {100 * CONFIDENCE_LEVEL:g} % intervals contain the truth. A cell is one situation: "
-        f"sizes, accuracy and dependence. Each has {simulation.data_sets:,} simulated data sets (Monte Carlo standard error "
-        f"{first:.1f} points). Cells below {100 * DOUBTFUL:g} are simulated again with {simulation.more:,} new ones "
-        f"(error {more:.2f}; fewer, but at least {simulation.data_sets:,}, where that is more than {MORE_SCORES // 1_000_000} "
-        "million scores), and that result counts. A row is the lowest of its cells. "
+        f"sizes, accuracy and dependence. Each has {simulation.data_sets:,} simulated data sets (Monte Carlo standard "
+        f"error {first:.1f} points). Cells below {100 * DOUBTFUL:g} are simulated again with "
+        f"{simulation.more:,} new ones (error {more:.2f}; fewer, but at least {simulation.data_sets:,}, "
+        f"where that is more than {MORE_SCORES // 1_000_000} million scores), and that result counts. A row is the lowest of its cells. "
         f"**Bold**: below {100 * TARGET:g}; each such cell of our intervals is listed. `mean width` is the mean over "
         "cells, in units of the score. `docs/statistics.md` has the formulas, and why some cells stay below."
     )
