@@ -81,6 +81,8 @@ class Started:
 
     def _become(self, arguments: list[str], settings: dict[str, str]) -> None:
         status = 1
+        # A shell lets what it runs in the background ignore Ctrl-C.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             log = os.open(self._log, os.O_CREAT | os.O_WRONLY)
             os.dup2(log, 1)
@@ -351,7 +353,7 @@ def full_disks_of_commands(folder: Path) -> Iterator[Row]:
         "submit": ["submit", out, "--model-name", "Demo", "--out"],
         "leaderboard": ["leaderboard", submission, "--out"],
         "report": ["report", out, "--out"],
-        "merge": ["merge", "demo_clip", "demo_clip", "--alpha", "0.5", "--out"],
+        "merge": ["merge", "demo_clip", _other_checkpoint(folder), "--alpha", "0.5", "--out"],
     }
     for name, command in commands.items():
         with tmpfs(folder / "mount", "64k") as mount:
@@ -369,6 +371,17 @@ def full_disks_of_commands(folder: Path) -> Iterator[Row]:
         fill(mount)
         done = demo_run(folder, folder / "with cache", "--use_cache", mount / "cache").wait()
     yield Row("disk full in `--use_cache`", str(done.status), done.message, contents(folder / "with cache"), _asked_nothing(done))
+
+
+def _other_checkpoint(folder: Path) -> Path:
+    """Write the demo model with other weights."""
+    from safetensors.torch import load_file, save_file
+
+    other = folder / "other_clip"
+    shutil.copytree(ROOT / "adapters" / "demo_clip", other, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in other.glob("*.safetensors"):
+        save_file({name: value * 1.01 for name, value in load_file(path).items()}, path)
+    return other
 
 
 ROWS = (
