@@ -67,7 +67,7 @@ TREATMENTS = {
     'MICROBENCH_BOXES=\'{"convention"': Cannot("is not whole"),
     'MICROBENCH_BOXES=\'{"format"': Cannot("is not whole"),
     "MICROBENCH_DATASET=demo lmms_eval --model microbench_random --tasks microbench_coarse": Run(further=FEW),
-    "lmms_eval --model open_clip": Cannot("takes 600 MB of weights; tests/test_open_clip.py loads a tiny file of the kind"),
+    "lmms_eval --model open_clip": Cannot("takes 600 MB of weights, which tests/test_open_clip.py loads tiny"),
     "lmms_eval --model transformers_clip --model_args model=./my_plip": Run(further=FEW),
     "lmms_eval --model transformers_clip --model_args model=vinid/plip": Run({"vinid/plip": "./base"}, FEW),
     "lmms_eval --model transformers_clip --model_args model=plip_merged": Run(further=FEW),
@@ -75,7 +75,7 @@ TREATMENTS = {
     "lmms_eval --model quiltnet": _DOWNLOAD,
     "microbench sweep": Run(_CLIP | {"0:1:0.1": "0,1"}, FEW),
     "microbench merge clip plip": Run({"clip plip": "base my_plip"}),
-    "microbench merge --method soup": Run({"./run_1": "base", "./run_2": "my_plip", "./run_3": "my_plip"}),
+    "microbench merge --method soup": Run({"./run_1": "base", "./run_2": "my_plip", "./run_3": "third"}),
     "lmms_eval --model paligemma": _DOWNLOAD,
     "vllm serve": Cannot("needs a GPU, and downloads a model"),
     "python -m sglang": Cannot("needs a GPU, and downloads a model"),
@@ -154,7 +154,7 @@ def test_each_command_is_run_or_has_a_reason_and_each_reason_has_a_command():
 def folder(tmp_path_factory, demo_folder):
     """Where the reader works, with checkpoints in the place of those that the commands name."""
     folder = tmp_path_factory.mktemp("reader")
-    for seed, name in enumerate(("base", "my_plip")):
+    for seed, name in enumerate(("base", "my_plip", "third")):
         tiny_models.transformers_clip(folder / name, seed)
     torch.save(load_file(folder / "my_plip" / "model.safetensors"), folder / "my_plip.pt")
     return folder
