@@ -234,7 +234,7 @@ def killed(name, folder):
 def test_a_reader_that_is_killed_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(submitted, "_name_and_digest", lambda folder: ("m", "1" * 64))
     monkeypatch.setattr(submitted, "_read", killed)
-    with pytest.raises(DataError, match="ended from outside, most likely for lack of memory"):
+    with pytest.raises(DataError, match="was killed, most likely for lack of memory"):
         rankings.load([tmp_path])
 
 
@@ -404,7 +404,14 @@ def coarse(tmp_path_factory):
     return logged_coarse(tmp_path_factory.mktemp("coarse"))
 
 
-@pytest.mark.parametrize(("cells", "glands", "said"), [(1105, 80, ""), (9, 80, "other numbers of images (9 of opencell, of which the release has 1,105)"), (1105, 81, "(81 of sirinukunwattana_et_al_2016, of which the release has 80)")])
+@pytest.mark.parametrize(
+    ("cells", "glands", "said"),
+    [
+        (1105, 80, ""),
+        (9, 80, "numbers of images differ from it (9 of opencell, of which the release has 1,105)"),
+        (1105, 81, "(81 of sirinukunwattana_et_al_2016, of which the release has 80)"),
+    ],
+)
 def test_boxes_of_other_numbers_of_images_than_the_releases_are_said(cells, glands, said):
     images = [*(f"opencell/{number}" for number in range(cells)), *(f"sirinukunwattana_et_al_2016/{number}" for number in range(glands))]
     questions = tuple(("microbench_localization_glands", number, image, "nucleus") for number, image in enumerate(images))
