@@ -1,8 +1,8 @@
-"""False positives of ``--baseline``, and intervals of questions that are answered several times, on simulated answers.
+"""Simulate false positives of ``--baseline``, and the coverage of intervals for questions with repeated answers.
 
-Repeated answers: an answer is right if a normal number is below a threshold, which the true accuracy sets. The number
-adds up, in shares of its variance: what the image's questions share, what the question's answers share, and what
-decoding draws anew for each answer.
+Model of repeated answers: an answer is right if a normal variable is below a threshold, set by the true accuracy. The
+variable is the sum of three independent parts: one for the image, one for the question, and one for each answer, which
+stands for decoding. `Decoding` gives their shares of the variance.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ SINGLE = Setting("one question about each image", {1: 121})
 AGREEMENTS = (0.1, 0.6, 0.95)
 RATES = (0.2, 0.5, 0.9, 0.97)
 NUM_ANSWERS = (1, 3, 8)
-# Data sets whose variance components are averaged.
+# Number of data sets over which variance components are averaged.
 _NUM_OF_COMPONENTS = 100
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """Shares of the variance behind an answer: of the image, of the question, and of decoding (the rest)."""
+    """Hold the shares of variance of the image and of the question; the rest is that of decoding."""
 
     name: str
     image: float
@@ -70,7 +70,7 @@ def percent(share: float) -> str:
 
 
 def false_positive_rows(setting: Setting, data_sets: int, seed: int) -> Iterator[list[str]]:
-    """How often two equal models are called different, and how often the interval holds 0, for each agreement."""
+    """Measure, for each agreement, how often two equal models are called different and how often intervals cover 0."""
     images = setting.labels()
     for agreement in AGREEMENTS:
         rng = np.random.default_rng([seed, round(100 * agreement)])
@@ -88,7 +88,7 @@ def false_positive_rows(setting: Setting, data_sets: int, seed: int) -> Iterator
 
 
 def coverage_rows(setting: Setting, data_sets: int, seed: int) -> Iterator[list[str]]:
-    """How often intervals of repeated answers hold the true accuracy, and what the variance components come to."""
+    """Measure the coverage of intervals for repeated answers, and the mean estimates of variance components."""
     images = setting.labels()
     for place, decoding in enumerate(DECODINGS):
         for rate in RATES:
@@ -106,7 +106,7 @@ def coverage_rows(setting: Setting, data_sets: int, seed: int) -> Iterator[list[
 
 
 def _share_of_clopper_pearson(answers: list[np.ndarray], rate: float) -> float:
-    """How often the exact interval of independent answers holds ``rate``."""
+    """Return the coverage of ``rate`` by the exact interval of independent answers."""
     right, size = np.array([found.sum() for found in answers]), answers[0].size
     tails = stats.binom.cdf(right, size, rate), stats.binom.sf(right - 1, size, rate)
     return float(np.mean(np.minimum(*tails) >= LEVEL / 2))
@@ -145,8 +145,10 @@ def _noise(share: float, data_sets: int) -> str:
     return f"{data_sets:,} data sets a row; Monte Carlo standard error {error:.1f} points at {100 * share:g}."
 
 
-READING = """What `--baseline` prints for tasks of this package (`metrics.paired.compare_pair`, clustered by image) beside the
-harness's own test, and the interval of a run with `--repeats`."""
+READING = (
+    "What `--baseline` prints for tasks of this package (`metrics.paired.compare_pair`, clustered by image) beside "
+    "the\nharness's own test, and the interval of a run with `--repeats`."
+)
 
 
 def main() -> None:

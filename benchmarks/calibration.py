@@ -1,8 +1,8 @@
-"""How far the calibration figures are from the truth, on simulated confidences and outcomes.
+"""Measure bias and coverage of the calibration estimates on simulated confidences and outcomes.
 
-An outcome is right if a normal number is below a threshold, which the true probability of its confidence sets. A share
-of the number's variance belongs to the image, so that answers about one image go together and are still right as often
-as the true probability says.
+An outcome is right if a normal variable is below a threshold, set by the true probability. A share of the variable's
+variance belongs to the image: answers about one image are correlated, and the probability of a right answer stays the
+true one.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from timing import origin, shown, side_by_side
 from microbench_tasks.metrics.calibration import NUM_BINS, SEED, null_calibration_error, reliability
 from microbench_tasks.metrics.calibration_error import debiased_calibration_error, equal_mass_bins
 
-# Six options: no confidence is lower.
+# The lowest possible confidence with six options.
 LOWEST = 1 / 6
 
 
 @dataclass(frozen=True)
 class Size:
-    """Images, questions about each, and the share of variance that belongs to the image."""
+    """Hold the number of images, of questions about each, and the share of variance that belongs to the image."""
 
     images: int
     questions: int
@@ -53,7 +53,7 @@ def _spread_out(num: int, rng: np.random.Generator) -> np.ndarray:
     return LOWEST + (1 - LOWEST) * rng.beta(1.2, 1.2, num)
 
 
-# Of each kind of model its confidences, and the true probability of a confidence.
+# For each kind of model: a generator of confidences, and the true probability for a confidence.
 MODELS: dict[str, tuple[Callable[[int, np.random.Generator], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
     "calibrated": (_spread_out, lambda confidence: confidence),
     "calibrated, sure": (lambda num, rng: 1 - 0.2 * rng.beta(1, 3, num), lambda confidence: confidence),
@@ -68,7 +68,7 @@ MODELS: dict[str, tuple[Callable[[int, np.random.Generator], np.ndarray], Callab
 def simulated(
     size: Size, model: str, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Confidences, true probabilities, outcomes and images."""
+    """Simulate confidences, true probabilities, outcomes and images."""
     image = np.repeat(np.arange(size.images), size.questions)
     stated, truth = MODELS[model]
     confidence = stated(len(image), rng)
@@ -79,14 +79,14 @@ def simulated(
 
 
 def true_error(confidence: np.ndarray, probability: np.ndarray) -> float:
-    """The root mean square error of the bins, were every answer asked infinitely often."""
+    """Compute the root mean square calibration error of the bins from the true probabilities."""
     bins = equal_mass_bins(confidence, NUM_BINS)
     counts = np.bincount(bins)
     return math.sqrt(np.average((np.bincount(bins, weights=probability - confidence) / counts) ** 2, weights=counts))
 
 
 def error_rows(data_sets: int, seed: int) -> Iterator[list[str]]:
-    """Of each model and size: truth, mean of the plug-in ECE, bias of the square, and how the interval does."""
+    """Yield for each model and size: true error, mean plug-in ECE, bias of the square, and coverage of the interval."""
     for model in MODELS:
         for size in SIZES:
             rng = np.random.default_rng(seed)
@@ -112,7 +112,7 @@ def error_rows(data_sets: int, seed: int) -> Iterator[list[str]]:
 
 
 def null_rows(data_sets: int, seed: int) -> Iterator[list[str]]:
-    """Plug-in ECE of a calibrated model against the null value of one data set."""
+    """Compare the plug-in ECE of a calibrated model with the null value of one data set."""
     for num in (14, 121, 1_549, 14_644):
         rng = np.random.default_rng(seed)
         confidence = _spread_out(num, rng)
@@ -125,7 +125,7 @@ def null_rows(data_sets: int, seed: int) -> Iterator[list[str]]:
 
 
 def speed_section(seed: int) -> str:
-    """Seconds at the size of the release's coarse questions."""
+    """Time the functions at the size of the release's coarse questions."""
     confidence, _, outcome, image = simulated(Size(15_943, 5, 0.3), "5 points too sure", np.random.default_rng(seed))
     calls = {
         "plug-in ECE": lambda: reliability(confidence, outcome),
@@ -143,7 +143,7 @@ of as many data sets a row as the command says; the Monte Carlo error of a cover
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description="How far calibration figures are from the truth, on simulated answers."
+        description="Measure bias and coverage of the calibration estimates on simulated answers."
     )
     parser.add_argument("--data-sets", type=int, default=1_000, help="simulated for each row (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="default: %(default)s")

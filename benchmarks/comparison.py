@@ -1,4 +1,4 @@
-"""How well models are told apart: false positives, coverage, ranks, power and stability on simulated answers."""
+"""Measure false positives, coverage, ranks, power and stability of model comparisons on simulated answers."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from microbench_tasks.metrics.paired import LEVEL, MAX_RESAMPLES, POWER, Compari
 # Shares of the variance that all models have in common, and numbers of models.
 AGREEMENT, AGREEMENTS = 0.6, (0.1, 0.6, 0.95)
 NUM_MODELS = (2, 5, 12, 30)
-# Of equal models, and of models that are nearly always right.
+# True accuracies of equal models, and of models that are nearly always right.
 EQUAL, HIGH = 0.5, (0.9, 0.99)
-# From so many models on, a data set takes long.
+# With at least this many models, a data set takes long.
 _MANY = 30
-# Leaderboards with a p-value near the level, whose verdicts are watched.
+# Number of leaderboards with a p-value near the level, on which the stability of verdicts is measured.
 NUM_BOARDS = 8
-# Compared at once in the section on speed.
+# Size of the comparison that is timed.
 MANY_MODELS, MANY_IMAGES, MANY_QUESTIONS = 50, 16_130, 5
 
 
 @dataclass(frozen=True)
 class Options:
-    """Numbers of simulated data sets, of their resamples, and the seed."""
+    """Hold the numbers of simulated data sets and of resamples, and the seed."""
 
     data_sets: int
     few: int
@@ -40,11 +40,11 @@ class Options:
     seed: int
 
     def generator(self, *values: float) -> np.random.Generator:
-        """Of one row."""
+        """Return the random generator of one row, seeded by its parameters."""
         return np.random.default_rng([self.seed, *(round(1_000 * value) for value in values)])
 
     def compare(self, answers: np.ndarray, images: np.ndarray) -> Comparison:
-        """With few draws and no more near the level, to save time."""
+        """Compare models with few draws, and without further draws near the level, to save time."""
         return compare_models(answers, images, num_resamples=self.resamples, max_resamples=self.resamples)
 
 
@@ -60,7 +60,7 @@ def upper(matrix: np.ndarray) -> np.ndarray:
 
 
 def inverted_statistic(answers: np.ndarray, images: np.ndarray, critical: float) -> tuple[np.ndarray, np.ndarray]:
-    """The intervals that version 1 printed: differences x with |sum(d - x s)| <= critical * sqrt(sum((d - x s)^2))."""
+    """Compute the intervals of version 1: all x with |sum(d - x s)| <= critical * sqrt(sum((d - x s)^2))."""
     sizes = np.bincount(images).astype(float)
     sums = np.column_stack([np.bincount(images, weights=row) for row in answers])
     first, second = np.triu_indices(len(answers), 1)
@@ -75,7 +75,7 @@ def inverted_statistic(answers: np.ndarray, images: np.ndarray, critical: float)
 
 
 def cell(options: Options, setting: Setting, rates: np.ndarray, agreement: float, data_sets: int) -> list[str]:
-    """Of the data sets in percent: any pair called different, all intervals right, the same before; and mean widths."""
+    """Return the share of data sets with any pair called different, and coverage and width, now and in version 1."""
     rng, images = options.generator(len(setting.sizes()), len(rates), rates[-1], agreement), setting.labels()
     true = upper(rates[:, None] - rates)
     num_different = num_right = num_right_before = 0
@@ -87,7 +87,7 @@ def cell(options: Options, setting: Setting, rates: np.ndarray, agreement: float
         low, high = upper(found.low), upper(found.high)
         num_different += found.is_better.any()
         num_right += bool(((low <= true) & (true <= high)).all())
-        # Ends at the truth are right: two models alike on all images have [0, 0].
+        # An end that equals the truth covers it: two models that are equal on all images have [0, 0].
         num_right_before += bool(((before[0] <= true + 1e-12) & (true - 1e-12 <= before[1])).all())
         widths.append(np.mean(high - low))
         widths_before.append(np.mean(before[1] - before[0]))
@@ -125,7 +125,7 @@ def row_of_cell(options: Options, setting: Setting, rates: np.ndarray, agreement
 
 
 def skewed_rows(options: Options) -> Iterator[list[str]]:
-    """Differences of an image of -1 with a chance of 0.8 and of 4 with a chance of 0.2, mean 0; 5 questions each."""
+    """Simulate skewed differences with mean 0: -1 with probability 0.8 and 4 with 0.2 per image of 5 questions."""
     for num_images in (8, 20, 50, 200, 1_000):
         rng, images = options.generator(num_images, 5), np.repeat(np.arange(num_images), 5)
         num_different = num_right = 0
@@ -143,7 +143,7 @@ def skewed_rows(options: Options) -> Iterator[list[str]]:
 
 
 def rank_rows(options: Options) -> Iterator[list[str]]:
-    """Twelve models in three families; the rank of version 1 never fell from one row to the next."""
+    """Rank twelve models in three families, and compare with version 1, whose ranks followed the order of scores."""
     families = np.repeat(np.arange(3), 4)
     for setting in (COGNITION, Setting("single", {1: 400}), DEMO):
         rng, images, num_models = options.generator(len(setting.sizes()), 12), setting.labels(), len(families)
@@ -159,7 +159,7 @@ def rank_rows(options: Options) -> Iterator[list[str]]:
 
 
 def power_rows(options: Options) -> Iterator[list[str]]:
-    """The median smallest difference of equal models, and how often a difference of that size is found."""
+    """Yield the median smallest detectable difference, and how often a difference of that size is detected."""
     for setting in (COGNITION, FIFTY, DEMO, FINE):
         for num_models in (2, 12):
             rng, images = options.generator(len(setting.sizes()), num_models, POWER), setting.labels()
@@ -175,7 +175,7 @@ def power_rows(options: Options) -> Iterator[list[str]]:
 
 
 def near_level(setting: Setting, num_models: int, number: int, seed: int) -> list[np.ndarray]:
-    """Answers of models of which some pair has an adjusted p-value near the level, by another seed's draws."""
+    """Draw data sets in which some pair of models has an adjusted p-value near the level, by another seed."""
     rng, found = np.random.default_rng(seed), []
     while len(found) < number:
         answers = setting.answers(rng.uniform(0.4, 0.6, num_models), AGREEMENT, rng)
@@ -190,7 +190,7 @@ def stability_rows(options: Options) -> Iterator[list[str]]:
     boards = near_level(COGNITION, 5, NUM_BOARDS, options.seed + 1)
 
     def unstable(change: Callable[[np.ndarray, int], Comparison]) -> tuple[str, str]:
-        """How many of the leaderboards have another verdict in any of the runs, and the largest range of a p-value."""
+        """Return how many leaderboards have verdicts that vary between runs, and the largest range of a p-value."""
         num_unstable, ranges = 0, []
         for answers in boards:
             found = [change(answers, run) for run in seeds]
@@ -214,7 +214,7 @@ def stability_rows(options: Options) -> Iterator[list[str]]:
 
 
 def others_rows(options: Options) -> Iterator[list[str]]:
-    """One pair among more and more models."""
+    """Compare one pair of models within leaderboards of increasing size."""
     rng, images = options.generator(50), DEMO.labels()
     rates = np.concatenate([[0.53, 0.5], rng.uniform(0.4, 0.6, 48)])
     answers = DEMO.answers(rates, AGREEMENT, rng)
@@ -238,7 +238,7 @@ def speed_section(options: Options, before: Path | None) -> str:
     if before is not None:
         spec = importlib.util.spec_from_file_location("paired_before", before)
         module = importlib.util.module_from_spec(spec)
-        # Dataclasses look their module up.
+        # Dataclasses look up their module in sys.modules.
         importlib.sys.modules[spec.name] = module
         spec.loader.exec_module(module)
         calls["before"] = lambda: module.compare_models(answers, images)
@@ -294,7 +294,7 @@ def sections(options: Options, before: Path | None) -> Iterator[str]:
 
 
 def noise(data_sets: int) -> str:
-    """Of a share of the level."""
+    """Format the Monte Carlo standard error of a share that equals the level."""
     return f"{100 * math.sqrt(LEVEL * (1 - LEVEL) / data_sets):.1f} points"
 
 

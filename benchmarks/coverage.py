@@ -1,4 +1,4 @@
-"""How often nominal 95 % intervals contain the truth, and how wide they are, on simulated answers."""
+"""Measure coverage and width of the nominal 95 % intervals on simulated answers."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from microbench_tasks.metrics import intervals
 from microbench_tasks.metrics.bootstrap import SEED
 from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
 
-# Less than this is shown in bold and listed.
+# Coverage below this is shown in bold and listed.
 TARGET = 0.94
-# Less than this is simulated again with more data sets, whose result counts.
+# A cell with a coverage below this is simulated again with more data sets, and that result counts.
 DOUBTFUL = 0.945
-# An end of an interval that equals the true mean contains it, whatever the rounding.
+# An end of an interval that equals the true mean up to this covers it.
 TOLERANCE = 1e-9
-# Numbers drawn at once: 32 MB.
+# Random numbers per block, to limit memory to 32 MB.
 BLOCK = 4_000_000
-# Scores in all data sets of a cell in doubt: large cells get fewer further data sets.
+# Limit of the scores in all further data sets of a cell: large cells get fewer further data sets.
 MORE_SCORES = 20_000_000
 
 INDEPENDENT_SIZES = (12, 30, 54, 121, 500, 2_000, 14_644, 80_000)
@@ -38,7 +38,7 @@ NEGLIGIBLE = 1e-12
 
 @dataclass(frozen=True)
 class Result:
-    """Share of intervals that contain the truth, and their mean width; ``paper``: shares of the paper's ones."""
+    """Hold coverage and mean width of the intervals of a cell; ``paper`` is the coverage of the paper's intervals."""
 
     design: str
     details: str
@@ -49,7 +49,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Simulation:
-    """How many data sets a cell has, and how many where the first result is doubtful."""
+    """Hold the number of data sets of a cell, and of further ones if the first result is doubtful."""
 
     data_sets: int
     more: int
@@ -62,7 +62,7 @@ class Simulation:
         first = batch_result(cell, self.data_sets, np.random.default_rng([self.seed, index]))
         if first.coverage >= DOUBTFUL:
             return first
-        # Drawn anew: the lowest of many first results is low by chance, too.
+        # New data sets only: cells are selected for a low first result, which biases it.
         number = min(self.more, max(self.data_sets, MORE_SCORES // cell.num_scores))
         return batch_result(cell, number, np.random.default_rng([self.seed, index, 1]))
 
@@ -90,7 +90,7 @@ def blocks(number: int, cell: cells.Cell) -> Iterator[int]:
 
 
 def batch_limits(cell: cells.Cell, batch: cells.Batch) -> tuple[np.ndarray, np.ndarray]:
-    """The intervals of many data sets at once: the module's own steps, which take any number of data sets."""
+    """Compute the intervals of many data sets at once, with the private functions of `intervals`."""
     sizes = np.broadcast_to(batch.sizes.astype(float), batch.sums.shape)
     table = intervals._Table(batch.sums, sizes, batch.squares, is_single=False)
     if cell.is_macro:
@@ -103,7 +103,7 @@ def batch_limits(cell: cells.Cell, batch: cells.Batch) -> tuple[np.ndarray, np.n
 
 
 def check_against_public_function(cell: cells.Cell, batch: cells.Batch) -> None:
-    """Compare a batch's first interval with that of the public function, which takes single answers."""
+    """Check that the first interval of a batch equals that of the public function."""
     if not (cell.is_binary or cell.is_macro):
         return
     low, high = batch_limits(cell, batch)
@@ -121,9 +121,9 @@ def check_against_public_function(cell: cells.Cell, batch: cells.Batch) -> None:
 
 
 def paper_held(batch: cells.Batch, truth: float) -> np.ndarray:
-    """How many basic and percentile bootstrap intervals of independent questions contain the truth.
+    """Count the basic and percentile bootstrap intervals of independent questions that contain the truth.
 
-    Resampled numbers of right answers are binomial: their quantiles are known without resampling.
+    Resampled numbers of right answers are binomial, so that their quantiles are computed without resampling.
     """
     number = batch.sizes.sum()
     right = batch.sums.sum(axis=1)
@@ -138,7 +138,7 @@ def contains(low: np.ndarray | float, high: np.ndarray | float, truth: float) ->
 
 
 def exact_result(n: int, rate: float) -> Result:
-    """Independent questions, without simulation: each number of right answers, weighed by its probability.
+    """Compute the exact coverage for independent questions, summing over all numbers of right answers.
 
     The true mean is missed where the high end lies below it or the low end above. In counts of right answers the
     percentile interval's ends are the quantiles of the resamples; a basic interval's end lies below
@@ -166,7 +166,7 @@ def percent(share: float) -> str:
 
 
 def summary(results: list[Result]) -> str:
-    """One row a design: its lowest coverage and where that is."""
+    """Render one row for each design: its lowest coverage and the cell that has it."""
     has_paper = results[0].paper is not None
     head = ["", "cells", "lowest", "where", "mean width"]
     head += ["basic, lowest", "percentile, lowest"] if has_paper else []
@@ -252,7 +252,8 @@ def reading(simulation: Simulation) -> str:
         f"sizes, accuracy and dependence. Each has {simulation.data_sets:,} simulated data sets (Monte Carlo standard "
         f"error {first:.1f} points). Cells below {100 * DOUBTFUL:g} are simulated again with "
         f"{simulation.more:,} new ones (error {more:.2f}; fewer, but at least {simulation.data_sets:,}, "
-        f"where that is more than {MORE_SCORES // 1_000_000} million scores), and that result counts. A row is the lowest of its cells. "
+        f"where that is more than {MORE_SCORES // 1_000_000} million scores), and that result counts. "
+        "A row is the lowest of its cells. "
         f"**Bold**: below {100 * TARGET:g}; each such cell of our intervals is listed. `mean width` is the mean over "
         "cells, in units of the score. `docs/statistics.md` has the formulas, and why some cells stay below."
     )

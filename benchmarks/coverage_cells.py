@@ -1,4 +1,4 @@
-"""Simulated data sets of known truth: what is asked about which images, and how answers depend on each other."""
+"""Define simulated data sets with a known truth: questions per image, accuracy, and dependence between answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QUESTIONS = {
 NUM_DECODINGS = 5
 GRIT_IMAGES = (8, 20, 54, 80, 315, 1_105)
 DIFFERENCE_IMAGES = (8, 20, 54, 100, 315, 1_000, 20_000)
-# Chances that the first model alone, and the second model alone, is right.
+# Probabilities that only the first model, and only the second model, is right.
 DISCORDANT = (
     *((first, 0) for first in (0, 0.005, 0.02, 0.1, 0.6, 0.9)),
     *((0.02, 0.02), (0.05, 0.01), (0.2, 0.05), (0.45, 0.45)),
@@ -45,7 +45,7 @@ MACRO_SIZES = {
 
 @dataclass(frozen=True)
 class Batch:
-    """B data sets: sums of scores of each cluster, their sizes, and sums of squared scores.
+    """Hold B data sets: sums of the scores of each cluster, sizes of clusters, and sums of squared scores.
 
     Shapes are (B, m), (m,) and (B,); with G tasks (B, G, m), (G, m) and (B, G).
     """
@@ -57,15 +57,16 @@ class Batch:
 
 @dataclass(frozen=True)
 class Cell:
-    """One simulated situation.
+    """Describe one simulated situation.
 
     Attributes:
-        design: the row of the table; details: the rest of what defines the cell.
-        truth: what the interval should contain.
-        num_scores: of one data set, on which its cost depends.
-        draw: data sets as a `Batch`.
+        design: row of the table.
+        details: all other parameters, as text.
+        truth: the value that the interval should contain.
+        num_scores: number of scores in a data set, which determines its cost.
+        draw: draws data sets as a `Batch`.
         is_difference: whether scores are (1 + difference) / 2.
-        is_binary: whether each score is 0 or 1, so that the paper's interval of them is known without resampling.
+        is_binary: whether every score is 0 or 1, so that the paper's interval is computed without resampling.
         is_macro: whether the truth is the mean of several tasks' accuracies.
     """
 
@@ -85,7 +86,7 @@ def image_sizes(images: int, shares: tuple[int, ...]) -> np.ndarray:
 
 
 def image_rates(rate: float, correlation: float, form: str, shape: tuple[int, int], rng: Rng) -> np.ndarray:
-    """Each image's own chance of a right answer; two answers about one image have the correlation."""
+    """Draw each image's probability of a right answer, so that answers about one image have the correlation."""
     if correlation == 0:
         return np.full(shape, rate)
     if form == "beta":
@@ -94,7 +95,7 @@ def image_rates(rate: float, correlation: float, form: str, shape: tuple[int, in
 
 
 def binary_batch(sizes: np.ndarray, rate: float, correlation: float, form: str) -> Draw:
-    """Right answers about each image, drawn from their exact distribution for each number of questions."""
+    """Draw numbers of right answers about each image from their exact distribution."""
     cumulative = {
         size: np.cumsum(right_answers(size, rate, correlation, form))[:-1] for size in np.unique(sizes).tolist()
     }
@@ -110,7 +111,7 @@ def binary_batch(sizes: np.ndarray, rate: float, correlation: float, form: str) 
 
 
 def right_answers(size: int, rate: float, correlation: float, form: str) -> np.ndarray:
-    """Probabilities of 0 to ``size`` right answers about one image."""
+    """Compute the probabilities of 0 to ``size`` right answers about one image."""
     right = np.arange(size + 1)
     if correlation == 0:
         return stats.binom.pmf(right, size, rate)
@@ -161,12 +162,12 @@ def dataset_cells() -> Iterator[Cell]:
                     for rate in (0.05, 0.5, 0.8):
                         details = f"accuracy {rate:g}, correlation {correlation:g}, {form}"
                         draw = dataset_batch(sizes, rate, correlation, form)
-                        # The cost of a data set is that of its datasets.
+                        # A dataset is drawn as one binomial number, so that the cost depends on the number of datasets.
                         yield Cell(design, details, rate, datasets, draw, is_binary=True)
 
 
 def scores_batch(sizes: np.ndarray, scores: Scores, shared: float) -> Draw:
-    """Scores of each question, which with probability ``shared`` are the image's own."""
+    """Draw a score for each question; with probability ``shared`` it is that of the image."""
     starts, image = np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes)
 
     def draw(number: int, rng: Rng) -> Batch:
@@ -181,7 +182,7 @@ def scores_batch(sizes: np.ndarray, scores: Scores, shared: float) -> Draw:
 
 
 def decoding_cells() -> Iterator[Cell]:
-    """Shares of right ones of several decodings of a question, whose chances are beta distributed or all alike."""
+    """Yield cells of several decodings per question, whose probabilities are beta distributed or all equal."""
     for images in (8, 54, 315):
         for label in ("1 question", "1 to 6 questions"):
             sizes = image_sizes(images, QUESTIONS.get(label, (1,)))
@@ -202,7 +203,7 @@ def decoded_scores(rate: float, certainty: float) -> Scores:
 
 
 def grit_distributions() -> dict[str, tuple[float, Scores]]:
-    """Mean and draws of scores, by name."""
+    """Return mean and generator of each distribution of scores, by name."""
 
     def spiked(chance: float, spike: float, a: float, b: float) -> Scores:
         return lambda shape, rng: np.where(rng.random(shape) < chance, spike, rng.beta(a, b, shape))
@@ -246,7 +247,7 @@ def difference_cells() -> Iterator[Cell]:
 
 
 def stretched_differences(first: float, second: float) -> Scores:
-    """(1 + difference) / 2 of each question."""
+    """Draw (1 + difference) / 2 for each question."""
 
     def scores(shape: tuple[int, int], rng: Rng) -> np.ndarray:
         uniform = rng.random(shape)
@@ -271,13 +272,13 @@ MACRO_RATES = ("0.02", "0.5", "0.9", "0.98", "0.3 to 0.95", "one 0.7, the rest 0
 def own_image_cells() -> Iterator[Cell]:
     for label, sizes in MACRO_SIZES.items():
         asked = np.repeat(np.eye(len(sizes), dtype=bool), sizes, axis=1)
-        # The largest take longest.
+        # The largest cells take longest: only one set of accuracies for them.
         for name in MACRO_RATES if sum(sizes) < 5_000 else MACRO_RATES[4:5]:
             yield macro_cell(label, asked, name, 0.0)
 
 
 def asked_patterns(images: int, tasks: int) -> dict[str, np.ndarray]:
-    """Which tasks ask about which image, shape (tasks, images)."""
+    """Return patterns of which tasks ask about which images, shape (tasks, images)."""
     some = np.random.default_rng([images, tasks]).random((tasks, images)) < 0.5
     # No task is empty.
     some[:, :2] = True
@@ -295,13 +296,13 @@ def shared_image_cells() -> Iterator[Cell]:
             for name in SHARED_RATES:
                 for correlation in (0.0, 0.3, 0.95):
                     yield macro_cell(f"{images:,} images, {tasks} tasks, {pattern}", asked, name, correlation)
-    # As many as the release's coarse questions.
+    # The number of the release's coarse questions.
     asked = np.ones((5, 16_130), dtype=bool)
     yield macro_cell("16,130 images, 5 tasks, all shared", asked, "0.3 to 0.95", 0.3)
 
 
 def macro_cell(design: str, asked: np.ndarray, name: str, correlation: float) -> Cell:
-    """One question of each task about the images that it asks about, shape (tasks, images)."""
+    """Build a cell in which each task asks one question about each image of ``asked``, shape (tasks, images)."""
     rates = task_rates(name, len(asked))
 
     def draw(number: int, rng: Rng) -> Batch:
@@ -318,7 +319,7 @@ def macro_cell(design: str, asked: np.ndarray, name: str, correlation: float) ->
 
 
 def dataset_macro_cells() -> Iterator[Cell]:
-    """Tasks that all ask about the same datasets, whose difficulty they share."""
+    """Yield cells of tasks that all ask about the same datasets and share their difficulty."""
     for datasets, tasks in ((8, 5), (12, 24), (23, 5)):
         for spread in (0, 1):
             sizes = np.maximum(dataset_sizes(datasets, spread) // 10, 1)

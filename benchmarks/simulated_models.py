@@ -1,9 +1,13 @@
-"""Simulated 0/1 answers of several models to questions about images, with known true accuracies.
+"""Simulate 0/1 answers of several models to questions about images, with known true accuracies.
 
-An answer is right if a normal number is below a threshold, which the model's true accuracy sets. The number adds up,
-in shares of its variance: what all models share, ``agreement``, half of it the question's difficulty and half the
-image's; of the rest `OWN_IMAGE_SHARE` the model's own luck with the image, which all its answers about it have; and
-noise of each answer. So any two models agree alike, and a model's answers about one image go together.
+An answer is right if a normal variable is below a threshold, set by the model's true accuracy. The variance of the
+variable has these parts:
+
+- ``agreement`` is shared by all models: half is the difficulty of the question, half that of the image;
+- `OWN_IMAGE_SHARE` of the rest is the model's own effect for the image, which all its answers about the image share;
+- what is left is independent noise for each answer.
+
+So all pairs of models agree equally often, and a model's answers about one image are correlated.
 """
 
 from __future__ import annotations
@@ -19,21 +23,21 @@ OWN_IMAGE_SHARE = 0.3
 
 @dataclass(frozen=True)
 class Setting:
-    """A part of the benchmark: its name, and how many images have how many questions, ``{questions: images}``."""
+    """Describe a part of the benchmark: its name, and its numbers of questions per image, ``{questions: images}``."""
 
     name: str
     images: dict[int, int]
 
     def sizes(self) -> np.ndarray:
-        """Questions about each image."""
+        """Return the number of questions about each image."""
         return np.repeat(list(self.images), list(self.images.values()))
 
     def shown(self) -> str:
-        """The name with the numbers of questions and images."""
+        """Return the name with the numbers of questions and images."""
         return f"{self.name}: {self.sizes().sum():,} questions, {self.sizes().size:,} images"
 
     def labels(self) -> np.ndarray:
-        """The image of each question."""
+        """Return the image of each question."""
         return np.repeat(np.arange(len(self.sizes())), self.sizes())
 
     def answers(

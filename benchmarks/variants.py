@@ -1,10 +1,10 @@
-"""False positives, null values and intervals of the statistics of variants, on simulated answers.
+"""Measure false positives, null values and coverage of the prompt sensitivity statistics on simulated answers.
 
 Each question has a right option at a random position and is asked in seven ways: the original, three other orders of
-the options and three other wordings. An answer is right if a normal number is below a threshold, which the way's true
-accuracy sets. The number adds up what all ways share, half of it the question's difficulty and half the image's; of the
-rest ``OWN_IMAGE_SHARE`` the way's own luck with the image; and noise. A wrong answer is any other option. A model that
-guesses instead picks letters without looking, A as often as ``PREFERENCE`` says.
+the options and three other wordings. An answer is right if a normal variable is below a threshold, set by the true
+accuracy of the way. The variance of the variable has a part that all ways share, half of it for the question and half
+for the image. ``OWN_IMAGE_SHARE`` of the rest belongs to the way and the image, and what is left is noise. A wrong
+answer is any other option. A guessing model picks letters at random, A with the probability ``PREFERENCE``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ OWN_IMAGE_SHARE = 0.3
 PREFERENCE = 0.4
 RATES = (0.2, 0.6, 0.95)
 RATE = 0.6
-# Of six variants, what they add to the accuracy of the original.
+# Differences of the six variants' true accuracies to that of the original.
 EFFECTS = (-0.1, -0.05, -0.02, 0.0, 0.02, 0.05)
 # Options of the five kinds of coarse questions; the last one is never right and keeps its place.
 NUM_OPTIONS = (6, 6, 4, 6, 6)
@@ -43,7 +43,7 @@ RELEASE_IMAGES = 15_943
 
 @dataclass(frozen=True)
 class Setting:
-    """So many images, each with one question of each of so many kinds."""
+    """Hold a number of images and of kinds of questions; each image has one question of each kind."""
 
     images: int
     kinds: int
@@ -56,7 +56,7 @@ SMALL, LARGE = (Setting(8, 2), Setting(54, 2)), (Setting(315, 5), Setting(600, 5
 
 
 def looking(setting: Setting, rates: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Whether answers are right, shape (ways, images, kinds)."""
+    """Draw whether answers are right, shape (ways, images, kinds)."""
     shape = (len(rates), setting.images, setting.kinds)
     difficulty = rng.standard_normal(shape[1:]) + rng.standard_normal((setting.images, 1))
     luck = math.sqrt(OWN_IMAGE_SHARE) * rng.standard_normal((*shape[:2], 1))
@@ -66,13 +66,13 @@ def looking(setting: Setting, rates: np.ndarray, rng: np.random.Generator) -> np
 
 
 def run(setting: Setting, rates: np.ndarray | None, rng: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
-    """The items of a run of all ways by task; ``rates`` of the ways, or None for a model that guesses."""
+    """Simulate a run and return its items by task; ``rates`` are the ways' accuracies, None for a guessing model."""
     is_right = None if rates is None else looking(setting, rates, rng)
     counts = np.tile(NUM_OPTIONS[: setting.kinds], (setting.images, 1))
     original = (rng.random(counts.shape) * (counts - 1)).astype(int)
     tasks: dict[str, list[dict[str, Any]]] = {}
     for way, name in enumerate(("", *catalog.VARIANTS)):
-        # Orders that move the right option, and wordings that leave it where it was.
+        # Other orders move the right option; other wordings do not.
         shift = rng.integers(1, counts - 1) if 1 <= way <= NUM_PERMUTED else np.zeros_like(counts)
         gold = (original + shift) % (counts - 1)
         if is_right is None:
@@ -96,7 +96,7 @@ def _item(image: int, kind: str, count: int, shift: int, gold: int, read: int) -
 
 
 def _summaries(setting: Setting, rates: np.ndarray | None, data_sets: int, seed: int) -> Iterator[dict[str, float]]:
-    """Of each data set what the tables average."""
+    """Yield, for each data set, the statistics that the tables average."""
     rng = np.random.default_rng(seed)
     truth = np.zeros(len(catalog.VARIANTS)) if rates is None else rates[1:] - rates[0]
     for _ in range(data_sets):
@@ -128,20 +128,20 @@ def _summaries(setting: Setting, rates: np.ndarray | None, data_sets: int, seed:
 
 @dataclass(frozen=True)
 class Row:
-    """Data sets of one setting and kind of model, each summarized."""
+    """Hold the summaries of all data sets of one setting and kind of model."""
 
     setting: Setting
     name: str
     summaries: list[dict[str, float]]
 
     def shown(self, figures: tuple[str, ...]) -> list[str]:
-        """The figures in percent, averaged over the data sets."""
+        """Return the cells of the table: statistics in percent, averaged over the data sets."""
         means = (np.mean([summary[figure] for summary in self.summaries]) for figure in figures)
         return [self.setting.shown(), f"{len(self.summaries)}", self.name, *(f"{100 * mean:.1f}" for mean in means)]
 
 
 def simulated(effects: np.ndarray | None, data_sets: int, seed: int) -> list[Row]:
-    """Rows of all settings: of few images several accuracies, of many one; a guessing model without ``effects``."""
+    """Simulate the rows of all settings; without ``effects``, the model guesses."""
     found = []
     for setting, number in [*((one, data_sets) for one in SMALL), *((one, data_sets // 3) for one in LARGE)]:
         for rate in (RATE,) if effects is None or setting in LARGE else RATES:

@@ -1,7 +1,7 @@
 """Leave out the tasks that a model cannot answer, before it is loaded.
 
-A class of models that only chooses among given texts says so with an attribute ``needs_choices``, which is true. It
-cannot answer tasks without choices: those that ask for boxes.
+A model class that can only choose among given texts has a true attribute ``needs_choices``. It cannot answer tasks
+without choices, which are those that ask for boxes.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from loguru import logger
 from microbench_tasks import catalog
 from microbench_tasks.schema import DataError
 
-# Where the results file names the tasks that were left out.
+# Key of the results file with the tasks that were left out.
 RESULTS_KEY = "microbench_left_out"
 _REASON = "asks for boxes, and the model only chooses among given texts"
 _left_out: tuple[str, ...] = ()
 
 
 def answerable(names: Sequence[str], model: Any) -> list[str]:
-    """Return the names of tasks and groups that remain for a model; say in one line what is left out of groups.
+    """Return the tasks and groups that a model can answer; log which tasks of groups are left out.
 
     Args:
-        names: tasks, groups and tags, those of other benchmarks too.
-        model: the id of a model, its class, or a model; None where it is not known.
+        names: tasks, groups and tags, also of other benchmarks.
+        model: a model's id, its class, or a model; None if it is unknown.
 
     Raises:
-        DataError: a task that the model cannot answer, or a group of nothing else, was asked for by its name.
+        DataError: ``names`` contains a task that the model cannot answer, or a group with only such tasks.
     """
     global _left_out
     without = {task for task in catalog.tasks_named(list(names)) if catalog.ALL_TASKS[task].subject == "boxes"}
@@ -51,7 +51,7 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
 
 
 def _parts(name: str, without: set[str]) -> Iterator[str]:
-    """Yield the name if it stands for no task of ``without``, else the largest of its parts that do not."""
+    """Yield the name if it contains no task of ``without``, else the largest of its members that contain none."""
     tasks = catalog.tasks_named([name])
     if without.isdisjoint(tasks):
         yield name
@@ -61,7 +61,7 @@ def _parts(name: str, without: set[str]) -> Iterator[str]:
 
 
 def needs_choices(model: Any) -> bool:
-    """Tell whether the model's class says that it answers only tasks with choices; loads no weights."""
+    """Tell whether the model's class declares ``needs_choices``; loads no weights."""
     kind = _class_of(model) if isinstance(model, str) else model
     return bool(getattr(kind, "needs_choices", False))
 
@@ -72,11 +72,11 @@ def _class_of(model_id: str) -> type | None:
     try:
         manifest = models.get_model_manifest(model_id)
         paths = {manifest.simple_class_path, manifest.chat_class_path} - {None}
-        # Classes of the harness declare nothing, and may take long to import.
+        # Classes of the harness never declare it, and may take long to import.
         if all(path.startswith("lmms_eval.") for path in paths):
             return None
         return models.get_model(model_id)
-    # Whatever is wrong with the model's id or module, the harness says it when it loads the model.
+    # The harness reports any problem with the model's id or module when it loads the model.
     except Exception:
         return None
 
@@ -86,7 +86,7 @@ def _named(model: Any) -> str:
 
 
 def start() -> None:
-    """Forget what the run before left out."""
+    """Reset the record before a run."""
     global _left_out
     _left_out = ()
 

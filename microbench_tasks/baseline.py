@@ -1,9 +1,9 @@
-"""Compare a run with an earlier one: the harness's ``--baseline``, by the clustered paired test.
+"""Compare a run with an earlier one: the harness's ``--baseline``, with a clustered paired test.
 
-The harness pairs documents by number alone, reads one file for every task, and tests by question as if the questions
-about one image were independent. For tasks of this package, the earlier run must be about the same data, each task is
-paired with its own samples, and the unit of the test is the image (`metrics.paired.compare_pair`). Groups are compared
-on the questions that their ``acc`` counts. Other benchmarks keep the harness's comparison.
+The harness pairs documents by number alone, reads one file for all tasks, and tests as if questions about one image
+were independent. For tasks of this package, the earlier run must be about the same data, each task is paired with its
+own samples, and the unit of the test is the image (`metrics.paired.compare_pair`). Groups are compared on the
+questions that count in their ``acc``. Other benchmarks keep the harness's comparison.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from microbench_tasks import catalog, rescoring, source
 from microbench_tasks.metrics.paired import PairedComparison, compare_pair
 from microbench_tasks.schema import DataError
 
-# The tasks' one filter, whose name the harness appends to those of metrics.
+# Name of the tasks' only filter, which the harness appends to names of metrics.
 _FILTER = "none"
-# How the harness's table states scores, whatever the scale of the task.
+# The harness's table shows the comparison in percent.
 _PERCENT = 100.0
 
 
 @dataclass(frozen=True)
 class Document:
-    """Hold what the comparison needs of one document: score, image, and whether the totals of groups count it."""
+    """Hold the score and the image of one document, and whether it counts in the totals of groups."""
 
     score: float
     image: str
@@ -37,38 +37,38 @@ class Document:
 
 Documents = Mapping[int, Document]
 
-# Of the run that the harness evaluated last: its comparison comes after, in a call that does not get the results.
+# The last run: the harness compares it afterwards, in a call that does not get its results.
 _finished: Comparer | None = None
 
 
 def finish(results: Mapping[str, Any] | None) -> None:
-    """Let `compare` know the results of a run; None forgets them."""
+    """Set the results of the run that `compare` uses; None discards them."""
     global _finished
     _finished = None if results is None else Comparer(results)
 
 
 def compare(named: str | Path, name: str) -> None:
-    """Compare a task or group of the last run with the run ``named``; raise as `Comparer.add` does."""
+    """Compare a task or group of the last run with the run ``named``; see `Comparer.add`."""
     if _finished is not None:
         _finished.add(named, name)
 
 
 def check(named: str | Path, tasks: Sequence[str]) -> None:
-    """Refuse a baseline that could not be compared.
+    """Check that a baseline can be compared with a new run, before that run starts.
 
     Args:
         named: folder of a run, or a samples file in it, as the user typed it.
-        tasks: the Micro-Bench tasks that the new run will ask.
+        tasks: the Micro-Bench tasks of the new run.
 
     Raises:
-        DataError: it is not one run, lacks a task, is about other data, or its log is damaged.
+        DataError: the baseline is not a single run, lacks a task, is about other data, or has damaged samples.
     """
     for task in tasks:
         documents(named, task)
 
 
 def documents(named: str | Path, task: str) -> Documents:
-    """Score the documents of ``task`` in the run ``named`` from their responses; raise as `check` does."""
+    """Score the documents of ``task`` in the run ``named`` from their responses; raise DataError as in `check`."""
     path = Path(named)
     if not path.exists():
         raise DataError(f"--baseline {named}: no such file or folder. Name the folder of a run on this machine.")
@@ -77,16 +77,16 @@ def documents(named: str | Path, task: str) -> Documents:
         raise DataError(f"baseline {path}: contains samples of {', '.join(run.samples)}, and none of {task}.")
     if run.results is None:
         raise DataError(
-            f"baseline {path}: the results file {run.name}_results.json is not beside the samples; "
-            "it records which data they are about."
+            f"baseline {path}: {run.name}_results.json is missing from the folder of the samples. "
+            "It records their data: copy it there."
         )
     difference = rescoring.other_source(
         run.metadata(task).get("dataset"), source.of_task(catalog.ALL_TASKS[task]).identity
     )
     if difference:
         raise DataError(
-            f"baseline {path}: {task} was asked on other data ({difference}); "
-            "its questions cannot be paired with those of this run."
+            f"baseline {path}: {task} was asked on other data ({difference}), so that its questions cannot be paired "
+            "with those of this run. Name a run on the same data."
         )
     fields = rescoring.redefined(run).get(task)
     if fields:
@@ -109,10 +109,10 @@ def _document(task: str, items: Mapping[str, Any]) -> Document:
 
 
 class Comparer:
-    """Compare the tasks and groups of a finished run with an earlier run, and add the outcome to its figures.
+    """Compare the tasks and groups of a finished run with an earlier run, and add the comparison to its results.
 
     Args:
-        results: what the harness's ``evaluate`` returned, with samples. `add` writes into it.
+        results: what the harness's ``evaluate`` returned, with samples. `add` modifies it.
     """
 
     def __init__(self, results: Mapping[str, Any]) -> None:
@@ -120,14 +120,14 @@ class Comparer:
         self._baselines: dict[str, Documents] = {}
 
     def add(self, named: str | Path, name: str) -> PairedComparison | None:
-        """Add the ``paired_…`` figures of a task or group; return None where they cannot be computed.
+        """Add the ``paired_…`` values of a task or group; return None if they cannot be computed.
 
-        Those of the harness's own comparison (name, score of the baseline, both ends of the interval of the difference,
-        p; percentages, except p) and, as it has none: the metric that is compared, the difference, its standard error,
-        the correlation of the two models, and the numbers of documents, images and discordant images.
+        They include those of the harness's own comparison: name and score of the baseline, interval of the difference,
+        and p-value. Added are the metric, the difference, its standard error, the correlation of the two models, and
+        the numbers of documents, images and discordant images. Scores and differences are in percent.
 
         Raises:
-            DataError: as `check`; or a task of the run has no scores in the samples.
+            DataError: as in `check`, or a task of the run has no scores in the samples.
         """
         tasks = catalog.tasks_named([name])
         samples = self._results.get("samples") or {}
@@ -162,14 +162,14 @@ class Comparer:
 
 
 def _metric(tasks: Sequence[str]) -> str:
-    """Return the metric that is compared: ``acc`` of tasks that ask questions, ``grit`` where all ask for boxes."""
+    """Return the metric to compare: ``grit`` if all tasks ask for boxes, else ``acc``."""
     return "grit" if all(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) else "acc"
 
 
 def _name(path: Path) -> str:
-    """Return what the table calls the baseline: the run's folder.
+    """Return the name of the baseline in the table: that of the run's folder.
 
-    The harness's own name of a folder is empty behind a slash, and ends at a dot.
+    The harness's own name is empty for a path with a trailing slash, and is cut off at a dot.
     """
     return (path.parent if path.is_file() else path).resolve().name
 
@@ -184,7 +184,7 @@ def _figures(metric: str, name: str, scores: Sequence[Sequence[float]], compared
         "paired_ci_lower": _PERCENT * compared.low,
         "paired_ci_upper": _PERCENT * compared.high,
         "paired_pvalue": compared.p,
-        # Not defined for one image, or where a model is always right or always wrong.
+        # Undefined for a single image, or if a model is always right or always wrong.
         "paired_standard_error": None if math.isnan(compared.standard_error) else _PERCENT * compared.standard_error,
         "paired_correlation": None if math.isnan(compared.correlation) else compared.correlation,
         "paired_num_documents": len(baseline),
@@ -203,11 +203,11 @@ def _sentence(figures: Mapping[str, Any]) -> str:
 
 
 def in_table(results: Mapping[str, Any], column: str) -> dict[str, Any]:
-    """Return results as the harness's table must get them to show a comparison in the row of its metric alone.
+    """Rearrange results so that the harness's table shows a comparison only in the row of its metric.
 
-    The table repeats a task's comparison in the row of every metric, and takes the baseline's percentage from the
-    metric's own value for the difference. So the row that was compared is shown as an entry of its own, whose
-    baseline is as far from its value as the difference that was found.
+    The table repeats a task's comparison in the row of every metric, and computes the difference from the metric's own
+    value and the baseline's score. So the compared metric becomes an entry of its own, with a baseline score that
+    gives the difference of the test.
     """
     shown: dict[str, Any] = {}
     for name, figures in results[column].items():

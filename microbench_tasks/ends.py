@@ -1,4 +1,4 @@
-"""Say truly how a run ended: what has no answer, what was not saved, what is kept, and how to go on."""
+"""Report how a run ended: unanswered questions, stored answers, and the command that resumes it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INTERRUPTED_STATUS = 128 + signal.SIGINT
 TERMINATED_STATUS = 128 + signal.SIGTERM
 
 _USE_CACHE = "--use_cache"
-# Figures that say how a task was answered, and not how well.
+# Figures about how a task was answered, not about how well; they stay in the results without a score.
 _KEPT_FIGURES = ("failed", "unparsed_by_kind", "counts", "boxes_counts")
 _NAMED_TASKS = 5
 
@@ -51,7 +51,7 @@ def catching_sigterm() -> Iterator[None]:
 
 
 def drop_unanswered_scores(results: MutableMapping[str, Any]) -> list[str]:
-    """Take the scores of tasks without any answer out of a run's results, and of groups with such a task.
+    """Remove the scores of tasks without any answer, and of groups with such a task, from a run's results.
 
     Returns:
         The tasks without any answer.
@@ -80,12 +80,12 @@ def _num_failed(results: Mapping[str, Any]) -> dict[str, int]:
 
 def _num_asked(results: Mapping[str, Any], task: str) -> int:
     samples = results.get("samples", {}).get(task)
-    # The harness's number does not know of an offset.
+    # The harness's number ignores --offset.
     return len(samples) if samples else int(results["n-samples"][task]["effective"])
 
 
 def failed_requests(results: Mapping[str, Any], arguments: Sequence[str]) -> str:
-    """Return how many requests failed and the command that asks only those; empty if none did.
+    """Return the number of failed requests and the command that asks only those; empty if none failed.
 
     Args:
         results: of the run, as the harness returns them.
@@ -98,7 +98,7 @@ def failed_requests(results: Mapping[str, Any], arguments: Sequence[str]) -> str
     said = f"{sum(numbers.values()):,} request(s) got no answer and count as wrong ({listed})."
     if _answers_folder(arguments) is None:
         return f"{said} The answers of this run were not kept. {_with_cache(arguments)}"
-    return f"{said} This asks only those:\n  {_going_on(arguments)}"
+    return f"{said} This asks only those:\n  {_resume_command(arguments)}"
 
 
 def _listed(parts: Iterable[str]) -> str:
@@ -110,34 +110,35 @@ def _listed(parts: Iterable[str]) -> str:
 
 
 def how_to_go_on(arguments: Sequence[str]) -> str:
-    """Return what an interrupted run keeps, and the command that goes on."""
+    """Return how many answers of an interrupted run are stored, and the command that resumes it."""
     folder = _answers_folder(arguments)
     if folder is None:
         return f"No answers are kept. {_with_cache(arguments)}"
-    return f"{kept_answers(folder):,} answers are kept in {folder}. This asks only the others:\n  {_going_on(arguments)}"
+    kept = f"{kept_answers(folder):,} answers are kept in {folder}."
+    return f"{kept} This asks only the others:\n  {_resume_command(arguments)}"
 
 
 def _answers_folder(arguments: Sequence[str]) -> Path | None:
-    """Return the folder with the answers of the last run: that of ``--use_cache``, or one that servers' answers have."""
+    """Return the folder with the answers of the last run: that of ``--use_cache``, or the default one for servers."""
     named = option_value(arguments, _USE_CACHE)
     return Path(named) if named else unanswered.record().answers_in
 
 
-def _going_on(arguments: Sequence[str]) -> str:
+def _resume_command(arguments: Sequence[str]) -> str:
     is_named = option_value(arguments, _USE_CACHE) is not None
     return command(arguments if is_named else [*arguments, _USE_CACHE, str(_answers_folder(arguments))])
 
 
 def _with_cache(arguments: Sequence[str]) -> str:
     again = command([*arguments, _USE_CACHE, "answers"])
-    return f"This asks all again, and keeps answers as they come for the next time:\n  {again}"
+    return f"This asks all again, and keeps each answer at once, so that a further run can resume:\n  {again}"
 
 
 def kept_answers(folder: Path) -> int:
-    """Count the answers in a folder of ``--use_cache``, those of runs that did not end included."""
+    """Count the answers in a folder of ``--use_cache``, including those of runs that did not finish."""
     databases = [folder / "cache.db", *folder.glob("runs/*/rank_*.db")]
     stored = sum(_num_rows(path) for path in databases if not (path.parent / ".merged").exists())
-    # A server's answers are in its log first, and stay there.
+    # Answers of a server are in its log and, later, in a database too: they must not be counted twice.
     return max(stored, sum(path.read_bytes().count(b"\n") for path in (folder / reply_log.FOLDER).glob("*.jsonl")))
 
 
@@ -152,15 +153,16 @@ def _num_rows(path: Path) -> int:
 
 
 def command(arguments: Sequence[str]) -> str:
-    """Return the command with the settings of this package, as a shell takes it; values of secrets are left out."""
+    """Return a shell command with this package's environment variables; secrets are left out."""
     from microbench_tasks import privacy
 
-    settings = [f"{name}={shlex.quote(value)}" for name, value in sorted(os.environ.items()) if name.startswith("MICROBENCH_")]
+    ours = {name: value for name, value in sorted(os.environ.items()) if name.startswith("MICROBENCH_")}
+    settings = [f"{name}={shlex.quote(value)}" for name, value in ours.items()]
     return " ".join([*settings, "lmms_eval", *(shlex.quote(privacy.without_secrets(part)) for part in arguments)])
 
 
 def option_value(arguments: Sequence[str], option: str) -> str | None:
-    """Return the value of an option of the command line, the last one if it is repeated."""
+    """Return the value of a command-line option, the last one if the option is repeated."""
     value = None
     for position, part in enumerate(arguments):
         if part == option and position + 1 < len(arguments):

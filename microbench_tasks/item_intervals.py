@@ -1,4 +1,4 @@
-"""Confidence intervals of the mean score of items: what each of them takes as a cluster.
+"""Confidence intervals of the mean score of items, clustered by image or by dataset.
 
 Items are those of `microbench_tasks.results` with ``score`` (from 0 to 1) and ``image`` (dataset and image id).
 """
@@ -15,7 +15,7 @@ from microbench_tasks.metrics import bootstrap, intervals
 from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL, Interval
 
 Item = Mapping[str, Any]
-# Of an item, the cluster that it belongs to.
+# Returns the cluster of an item.
 Cluster = Callable[[Item], str]
 
 
@@ -30,15 +30,15 @@ def dataset_of(item: Item) -> str:
 
 
 def count(items: Sequence[Item]) -> dict[str, int]:
-    """Count questions (of boxes: images and classes asked for), images and datasets."""
+    """Count questions (for boxes: pairs of an image and a class), images and datasets."""
     images, datasets = ({label(item) for item in items} for label in (image_of, dataset_of))
     return {"questions": len(items), "images": len(images), "datasets": len(datasets)}
 
 
 def paper_interval(items: Sequence[Item], settings: Mapping[str, Any]) -> Interval:
-    """Compute the bootstrap interval of the mean score as in the paper, each question by itself.
+    """Compute the bootstrap interval of the mean score as in the paper, with questions as independent units.
 
-    ``settings`` are those of `bootstrap.bootstrap_interval`.
+    ``settings`` are keyword arguments of `bootstrap.bootstrap_interval`.
     """
     return _paper_interval(_scores(items).tobytes(), tuple(settings.items()))
 
@@ -74,7 +74,7 @@ def _codes(labels: Iterable[str]) -> np.ndarray:
     return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
 
 
-# The harness asks for one end and then for the other: each interval is computed once.
+# Cached, since the harness asks for the two ends of an interval in separate calls.
 
 
 @functools.lru_cache(maxsize=16)

@@ -131,8 +131,8 @@ def _generate(
     pairs = zip(responses, ours, strict=True)
     converted = [_as_text(response) if is_ours else _storable(response) for response, is_ours in pairs]
     for request, response, is_ours in zip(requests, converted, ours, strict=True):
-        if is_ours:
-            unanswered.note(request.task_name, failure_in(response))
+        if is_ours and failure_in(response) is not None:
+            unanswered.note_failure(request.task_name)
     return converted
 
 

@@ -1,7 +1,7 @@
-"""Compute intervals for new datasets: each dataset is one cluster, instead of each image.
+"""Confidence intervals that generalize to new datasets: clusters are datasets instead of images.
 
-Most coarse questions have one right answer for a whole dataset, so that a model is right or wrong on all of it.
-Whoever asks how a model does on a dataset that is not in the benchmark needs these intervals.
+Most coarse questions have the same right answer for a whole dataset, so that a model is right or wrong on all of it.
+These intervals answer how a model will perform on a dataset that is not in the benchmark.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ def intervals(rescored: Rescored) -> dict[str, dict[str, float]]:
     """Compute ``acc_dataset_ci_*``, ``acc_macro_dataset_ci_*``, ``acc_all_dataset_ci_*`` and ``grit_dataset_ci_*``.
 
     Returns:
-        Of each task and group, the two ends of each interval that it has. There is none over a single dataset.
+        For each task and group, the two ends of each interval. There is no interval for a single dataset.
     """
     return {name: found for name in rescored.scores if (found := _ends(_intervals(rescored, name)))}
 
 
 def without_intervals(rescored: Rescored) -> list[str]:
-    """List the tasks and groups that ask about a single dataset and so have no interval for new ones."""
+    """List the tasks and groups without these intervals, since they are about a single dataset."""
     return [name for name in rescored.scores if not _intervals(rescored, name)]
 
 

@@ -1,10 +1,10 @@
-"""Several answers to each question (``--repeats N``): keep all, score each, and combine their items.
+"""Support several answers to each question (``--repeats N``): keep all responses, score each, combine their items.
 
-The harness asks a request N times, but its default filter keeps the first response only. The tasks' own filter
-(`keep_all_responses`) hands all of them to the scoring.
+The harness asks a request N times, but its default filter keeps only the first response. The tasks' own filter
+(`keep_all_responses`) passes all responses to the scoring.
 
 The items of a question with several answers are those of its first answer, with two changes: each score is the mean
-over all answers, and ``answers`` lists what each answer was read as and scored.
+over all answers, and ``answers`` lists how each answer was parsed and scored.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Item = Mapping[str, Any]
 Items = dict[str, Any]
 
-# What an item says of one answer, by metric.
+# For each metric, the fields of an item that belong to a single answer.
 _OF_ANSWER: Mapping[str, tuple[str, ...]] = {
     "acc": ("score", "predicted", "probabilities"),
     "acc_strict": ("score", "predicted", "rule"),
@@ -39,7 +39,7 @@ _OF_ANSWER: Mapping[str, tuple[str, ...]] = {
     "boxes_duplicate": ("count",),
     "boxes_dropped": ("count",),
 }
-# The fields that hold a score; the harness reads those of the main metrics by their names.
+# Fields with a score; the harness reads ``acc`` and ``grit`` by name.
 _SCORES = ("score", "acc", "grit")
 
 
@@ -47,35 +47,35 @@ _SCORES = ("score", "acc", "grit")
 
 
 def rounds(keys: Sequence[Hashable | None]) -> list[list[int]]:
-    """Return the places of keys in rounds: each key is once in a round, however often it occurs; None is in the first.
+    """Split the positions of keys into rounds, so that each key occurs once in a round; None is in the first round.
 
     >>> rounds(["a", "a", "b", None, None])
     [[0, 2, 3, 4], [1]]
     """
-    found: list[list[int]] = []
-    for place, number in enumerate(_turns(keys)):
-        if number == len(found):
-            found.append([])
-        found[number].append(place)
-    return found
+    positions_of_rounds: list[list[int]] = []
+    for position, number in enumerate(_occurrences(keys)):
+        if number == len(positions_of_rounds):
+            positions_of_rounds.append([])
+        positions_of_rounds[number].append(position)
+    return positions_of_rounds
 
 
-def numbered(requests: Sequence[Instance]) -> list[Instance]:
-    """Return requests of which each has an index of its own among those for the same document.
+def with_distinct_indices(requests: Sequence[Instance]) -> list[Instance]:
+    """Return the requests with a distinct index for each repetition of a document.
 
-    The harness repeats one object, and its response cache keeps one answer for each index: from the second run on, all
-    answers to a question would be one.
+    The harness repeats one object, and its response cache stores one answer for each index. Without distinct indices,
+    a second run would get the same cached answer for all repetitions.
     """
     keys = map(question_of, requests)
-    return [_with_index(request, number) for request, number in zip(requests, _turns(keys), strict=True)]
+    return [_with_index(request, number) for request, number in zip(requests, _occurrences(keys), strict=True)]
 
 
 def question_of(request: Instance) -> Hashable:
-    """Return what tells a request from those for other documents, and from those that only even out processes."""
+    """Return a key that is equal for repetitions of one question; padding requests of the harness have their own."""
     return request.task_name, request.doc_id, "__padding_only__" in request.metadata
 
 
-def _turns(keys: Iterable[Hashable | None]) -> Iterator[int]:
+def _occurrences(keys: Iterable[Hashable | None]) -> Iterator[int]:
     """Yield how often each key has occurred before; 0 for None."""
     occurred: collections.Counter[Hashable] = collections.Counter()
     for key in keys:
@@ -95,19 +95,19 @@ def _with_index(request: Instance, index: int) -> Instance:
 
 
 class _KeepAll:
-    """A filter of the harness."""
+    """Keep all responses of a request; implements the filter interface of the harness."""
 
     def apply(self, resps: Iterable[Sequence[Any]], docs: Any) -> list[Any]:
         """Return the response of each request, or the list of its responses where requests were repeated."""
         found = list(resps)
         most = max(map(len, found), default=1)
-        # A run that stops early has less for some; what never came is empty, as with the harness's own filter.
+        # A run that stops early has fewer responses for some requests: the rest is empty, as with the harness's filter.
         padded = [[*responses, *[""] * (max(most, 1) - len(responses))] for responses in found]
         return padded if most > 1 else [responses[0] for responses in padded]
 
 
 def keep_all_responses() -> _KeepAll:
-    """Make the filter that the tasks' YAML names."""
+    """Build the filter that the tasks' YAML names."""
     return _KeepAll()
 
 
@@ -115,7 +115,7 @@ def all_responses(results: Sequence[Any]) -> list[str]:
     """Return the responses to a document as texts, at least one.
 
     Args:
-        results: what the harness passes to the scoring: a response, or the list of several, in a list of one.
+        results: what the harness passes to the scoring: a list with one element, a response or a list of responses.
 
     >>> all_responses(["A"]), all_responses([["A", "B"]]), all_responses([])
     (['A'], ['A', 'B'], [''])
@@ -128,11 +128,11 @@ def all_responses(results: Sequence[Any]) -> list[str]:
 # --- items ---------------------------------------------------------------------------
 
 
-def combined(answers: Sequence[Items], responses: Sequence[str]) -> Items:
-    """Combine the items of all answers to one question; those of a single answer stay as they are.
+def combine_items(answers: Sequence[Items], responses: Sequence[str]) -> Items:
+    """Combine the items of all answers to one question; return those of a single answer unchanged.
 
-    Adds an item for the metric ``repeats`` (of boxes: ``boxes_repeats``): ``scores``, ``num_distinct`` (how many
-    of the responses differ), ``image`` and, of questions, ``in_total``.
+    Adds an item for the metric ``repeats`` (for boxes: ``boxes_repeats``): ``scores``, ``num_distinct`` (number of
+    distinct responses), ``image`` and, for questions, ``in_total``.
     """
     if len(answers) == 1:
         return answers[0]
@@ -158,7 +158,7 @@ def _combined_item(metric: str, items: Sequence[Item]) -> Items:
 
 
 def each_answer(items: Iterable[Item]) -> list[Item]:
-    """Return an item for each answer; an item of a single answer is its own.
+    """Return one item per answer; an item without ``answers`` is returned unchanged.
 
     >>> each_answer([{"kind": "parsed"}, {"kind": "parsed", "answers": [{"kind": "parsed"}, {"kind": "refused"}]}])
     [{'kind': 'parsed'}, {'kind': 'parsed'}, {'kind': 'refused'}]
@@ -174,7 +174,7 @@ def _answers(item: Item) -> list[Item]:
 
 
 def num_answers(items: Items) -> int:
-    """Return how many answers the items of one question are about."""
+    """Return the number of answers to the question of these items."""
     main = items.get("acc") or items["grit"]
     return len(main.get("answers", [main]))
 
@@ -187,10 +187,10 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def warn_of_greedy(tasks: Mapping[str, Any]) -> None:
-    """Warn of tasks that are asked several times although decoding draws nothing at random.
+    """Warn about tasks that are repeated although decoding is greedy.
 
     Args:
-        tasks: by name, the harness's task objects as they will run.
+        tasks: task objects of the harness, by name.
     """
     from lmms_eval.caching.response_cache import is_deterministic
 
@@ -201,6 +201,6 @@ def warn_of_greedy(tasks: Mapping[str, Any]) -> None:
     for number, names in greedy.items():
         logger.warning(
             f"--repeats {number}: {', '.join(names)} will be answered without sampling (temperature 0), so that all "
-            f"{number} answers to a question are alike and only cost time. "
+            f"{number} answers to a question are the same. "
             "Sample with --gen_kwargs temperature=0.7,do_sample=true, or leave --repeats out."
         )

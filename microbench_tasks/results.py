@@ -15,7 +15,7 @@ from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
 from microbench_tasks.metrics.grit import grit_score
 from microbench_tasks.parsing.response import AnswerText, parse_answer, parse_box_answer
 from microbench_tasks.prompts import microbench_doc_to_text
-from microbench_tasks.repeats import all_responses, combined
+from microbench_tasks.repeats import all_responses, combine_items
 from microbench_tasks.schema import CLASSIFICATION_KIND
 
 
@@ -51,7 +51,7 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
     """
     responses = all_responses(results)
     asked = _own_prompt(doc) if prompt is None else prompt
-    return combined([_score_answer(doc, response, asked) for response in responses], responses)
+    return combine_items([_score_answer(doc, response, asked) for response in responses], responses)
 
 
 def _score_answer(doc: dict[str, Any], response: str, prompt: str) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def score_boxes(
     """
     responses = all_responses([response])
     scored = [_score_box_answer(doc, text, convention, model_input_size, prompt) for text in responses]
-    return combined(scored, responses)
+    return combine_items(scored, responses)
 
 
 def _score_box_answer(

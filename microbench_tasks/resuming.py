@@ -45,7 +45,7 @@ def execute_in_pieces(
     others = sorted(set(range(len(requests))) - set(ours))
     if others:
         _put(responses, others, execute(cache, model, request_type, [requests[place] for place in others]))
-    mine = dict(zip(ours, repeats.numbered([requests[place] for place in ours])))
+    mine = dict(zip(ours, repeats.with_distinct_indices([requests[place] for place in ours])))
     # The replies of a server are kept one by one: see `microbench_tasks.served`.
     size = len(ours) if clients.is_client(getattr(model, "client", None)) else PIECE
     for places in _pieces(ours, size):

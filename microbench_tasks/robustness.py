@@ -26,20 +26,20 @@ from microbench_tasks.metrics.permutation import (
 
 # A question: dataset and image, kind, and which of several equal ones.
 Key = tuple[str, str, int]
-# What one sample was scored as (see `results.microbench_process_results`).
+# Scored items of one sample (see `results.microbench_process_results`).
 Items = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class _Way:
-    """The questions of one way of asking, a column for each of their properties.
+    """Hold the questions of one way of asking (prompt variant), with one column for each property.
 
     Attributes:
-        rows: of each question its row.
-        scores, strict_scores: by the paper's rule and by the strict one.
-        letters: of the right options.
-        answers: texts of the options that the strict rule reads, None without an answer.
-        options: their texts.
+        rows: row of each question in the columns.
+        scores, strict_scores: by the paper's rule and by the strict rule.
+        letters: letters of the right options.
+        answers: texts of the options that the strict rule reads; None if it reads none.
+        options: texts of all options.
         strata: kind and number of options. Letters may be permuted among questions of one stratum.
     """
 
@@ -55,42 +55,46 @@ class _Way:
 def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
     """Compare variants of a run with each other and with the paper's way of asking.
 
-    ``*_null`` is the mean of a figure by chance alone, ``*_p`` the chance of one at least as large, and
-    ``*_p_adjusted`` that p-value adjusted for all rows of the table that have one (Holm).
-    `microbench_tasks.metrics.permutation` has the tests.
+    ``*_null`` is the mean of a statistic under the null hypothesis, and ``*_p`` its p-value. ``*_p_adjusted`` is that
+    p-value adjusted for all ways of asking that have one (Holm). The tests are in
+    `microbench_tasks.metrics.permutation`.
 
-    Of several answers to a question (``--repeats``), scores are their means, and ``same_option`` is about the first.
+    With several answers to a question (``--repeats``), scores are their means, and ``same_option`` uses the first one.
 
     Args:
-        items: of each task the items of each of its documents, in the documents' order.
+        items: for each task, the items of each of its documents, in the documents' order.
 
     Returns:
-        Empty without a variant. Else:
+        An empty dictionary if the run has no variant. Otherwise:
 
-        ``ways``: of each variant, and first of ``microbench_coarse`` (those of its tasks that are there), ``n``,
-        ``acc``, ``acc_strict``, ``recall`` (of each letter that is right anywhere, the share of those questions in
-        which the strict rule reads it) and its standard deviation over the letters, ``recall_std``, from 0 to 0.5. A
-        model that favors a position has a high recall there and a low one elsewhere; a letter that is right nowhere is
-        in neither. ``recall_std_null`` and its p: letters permuted among questions of one kind and number of options.
+        ``ways``: an entry for ``microbench_coarse`` (its tasks in the run), and one for each variant, with:
 
-        A variant compared with ``microbench_coarse`` also has, over the ``n_paired`` questions about ``n_images``
-        images that both asked:
+        - ``n``, ``acc``, ``acc_strict``;
+        - ``recall``: for each letter, the accuracy by the strict rule on questions whose right option has this letter.
+          Letters without such a question are left out. A model with a position bias has a high recall for one letter
+          and a low recall for the others;
+        - ``recall_std``: standard deviation of ``recall`` over the letters, from 0 to 0.5. Its null hypothesis
+          permutes the letters among questions of one kind and number of options.
+
+        A variant that is compared with ``microbench_coarse`` also has, over the ``n_paired`` questions about
+        ``n_images`` images that both asked:
 
         - ``difference`` in ``acc``, with its 95 % interval (``difference_ci_low``, ``_high``, clustered by image), the
-          interval that holds for all variants at once (``difference_simultaneous_ci_low``, ``_high``), and
+          simultaneous interval over all variants (``difference_simultaneous_ci_low``, ``_high``), and
           ``difference_p`` of the paired sign-flip test by image;
-        - ``same_option``: the share in which the strict rule reads the same option, wherever it stands; no answer is
-          never the same. ``same_option_null`` and its p: the letters read in the variant permuted among questions of
-          one kind and number of options, so that a model that favors a position but does not read the question has the
-          null value.
+        - ``same_option``: the share of questions in which the strict rule reads the same option, at any position. A
+          missing answer is never the same. Its null hypothesis permutes the letters that are read in the variant,
+          among questions of one kind and number of options. A model that has a position bias but ignores the question
+          has the null value.
 
-        ``n_paired`` alone if there is no such question.
+        If there is no such question, a variant has only ``n_paired``.
 
-        ``spread``: the largest less the smallest ``acc`` over the ``n_common`` questions that were asked in every way,
-        with ``spread_null`` and ``spread_p`` (ways permuted within images); None if there are none, or a single way.
+        ``spread``: the largest ``acc`` minus the smallest, over the ``n_common`` questions that were asked in every
+        way, with ``spread_null`` and ``spread_p`` (ways permuted within images). None if there are no such questions
+        or only one way.
 
-        ``settings``: ``num_permutations``, ``seed``, ``confidence_level``, and ``num_compared``, the variants that
-        simultaneous intervals hold for.
+        ``settings``: ``num_permutations``, ``seed``, ``confidence_level``, and ``num_compared``, the number of
+        variants in the simultaneous intervals.
 
     Source of ``recall_std``: RStd in Zheng et al., "Large Language Models Are Not Robust Multiple Choice
     Selectors", ICLR 2024 (arXiv 2309.03882).
@@ -157,7 +161,7 @@ def _compared(variant: _Way, original: _Way, common: Sequence[Key], num_compared
     scores, others = np.array(variant.scores)[here], np.array(original.scores)[there]
     images = _codes([key[0] for key in common])
     paired = compare_pair(scores, others, images)
-    # Bonferroni's: as variants share the original answers, the chance that any leaves out the truth is a little less.
+    # Bonferroni: slightly conservative, since all variants are compared with the same original answers.
     simultaneous = 1 - (1 - CONFIDENCE_LEVEL) / num_compared
     figures: dict[str, Any] = {
         "n_paired": len(common),
@@ -167,7 +171,8 @@ def _compared(variant: _Way, original: _Way, common: Sequence[Key], num_compared
     for name, level in (("difference_ci", CONFIDENCE_LEVEL), ("difference_simultaneous_ci", simultaneous)):
         interval = difference_interval(scores - others, images, confidence_level=level)
         figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
-    # Where in the variant's options the answers to original and variant stand; of equal texts the first stands for all.
+    # Positions, among the variant's options, of the answers to the original and to the variant. If several options
+    # have the same text, the first position is used.
     options = [variant.options[row] for row in here]
     places = (
         np.array([-1 if text is None else offered.index(text) for text, offered in zip(answers, options)])
@@ -197,7 +202,7 @@ def _adjust(ways: Mapping[str, dict[str, Any]], figure: str) -> None:
 
 
 def _codes(labels: Sequence[Any]) -> np.ndarray:
-    """Whole numbers in place of labels, in the labels' order."""
+    """Replace labels by integers, in the sort order of the labels."""
     numbers = {label: number for number, label in enumerate(sorted(set(labels)))}
     return np.array([numbers[label] for label in labels])
 
@@ -206,7 +211,7 @@ def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else math.nan
 
 
-# --- for reading ---------------------------------------------------------------------
+# --- tables --------------------------------------------------------------------------
 
 
 def notes(found: Mapping[str, Any]) -> list[str]:
@@ -227,7 +232,7 @@ def notes(found: Mapping[str, Any]) -> list[str]:
 
 
 def alone_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of each way by itself, as texts."""
+    """Return header and rows of the table with one row per way of asking, as texts."""
     header = ["asked as", "n", "acc", "acc_strict", "recall_std", "by chance", "p"]
     figures = ("acc", "acc_strict", "recall_std", "recall_std_null")
     rows = [
@@ -238,7 +243,7 @@ def alone_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def compared_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table of variants against the original, as texts; no row if nothing is compared."""
+    """Return header and rows of the table of variants against the original, as texts; no rows if none is compared."""
     header = ["variant", "pairs", "images", "difference in acc", "p", "same option", "by chance", "p"]
     rows = [
         [
@@ -259,7 +264,7 @@ def compared_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]
 
 
 def spread_text(found: Mapping[str, Any]) -> str:
-    """Say how far apart the ways are; nothing of a single way."""
+    """Describe the spread of ``acc`` over the ways of asking; return an empty text for a single way."""
     if len(found["ways"]) == 1:
         return ""
     if found["spread"] is None:
@@ -271,14 +276,14 @@ def spread_text(found: Mapping[str, Any]) -> str:
 
 
 def as_text(found: Mapping[str, Any], render: Callable[[list[str], list[list[str]]], str]) -> str:
-    """Show a report as text; ``render`` makes a table of a header and rows of texts."""
+    """Render a report as text; ``render`` formats a table, given its header and rows."""
     header, rows = compared_rows(found)
     tables = [render(*alone_rows(found)), *([render(header, rows)] if rows else [])]
     return "\n\n".join([*tables, "\n".join(line for line in (spread_text(found), *notes(found)) if line)])
 
 
 def p_shown(p: float) -> str:
-    """A p-value to three decimals.
+    """Format a p-value with three decimals.
 
     >>> p_shown(0.0004), p_shown(0.25)
     ('< 0.001', '0.250')

@@ -1,7 +1,7 @@
-"""Save a run's files whole or not at all, under names of its own; keep a second copy where that fails.
+"""Save a run's files atomically under unique names; if the output folder fails, save a copy elsewhere.
 
-The harness writes into place, swallows the error of a failed write, and names files by the second. So it writes into
-a folder of this module instead (`Draft`), from which finished files are moved to the output folder.
+The harness writes files in place, swallows the error of a failed write, and names files by the second. So this module
+lets it write to a temporary folder, and publishes finished files in the output folder.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from microbench_tasks import files
 from microbench_tasks.schema import DataError
 
 _RESULTS = "_results.json"
-# Of a samples file, per question: twice what a short answer with probabilities takes.
+# Estimated size of a samples file per question: twice that of a short answer with probabilities.
 _BYTES_PER_QUESTION = 4096
-# Of the results file.
+# Estimated size of the results file.
 _BYTES_OF_RESULTS = 1 << 20
 _PROBE_BYTES = 1 << 16
 
-# What could not be saved since `forget_problems`, as sentences.
+# Sentences about files that could not be saved since `forget_problems`.
 problems: list[str] = []
 
 
 def forget_problems() -> None:
-    """Start anew, for the next run of this process."""
+    """Clear `problems` before the next run of this process."""
     problems.clear()
 
 
@@ -43,10 +43,10 @@ def forget_problems() -> None:
 
 
 def prepare_folder(folder: Path, option: str = "--output_path") -> None:
-    """Create the folder for a run's files, and write in it for trial.
+    """Create the folder for a run's files, and test that it is writable.
 
     Raises:
-        DataError: it is a file, or nothing can be written in it; names the option.
+        DataError: it is a file, or not writable; the message names the option.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,17 +58,17 @@ def prepare_folder(folder: Path, option: str = "--output_path") -> None:
 
 
 def check_room(folder: Path, num_questions: int) -> None:
-    """Refuse a folder without room for the samples of so many questions, as an estimate.
+    """Check that the disk has enough free space for the samples of ``num_questions`` questions, as an estimate.
 
     Raises:
-        DataError: there is less room.
+        DataError: there is less free space.
     """
     needed = _BYTES_OF_RESULTS + num_questions * _BYTES_PER_QUESTION
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise DataError(
-            f"--output_path {folder}: has {_megabytes(free)} free, and this run needs about {_megabytes(needed)}. "
-            "Make room or name another folder."
+            f"--output_path {folder}: the disk has {_megabytes(free)} free, but this run needs about "
+            f"{_megabytes(needed)}. Free disk space or name another folder."
         )
 
 
@@ -96,15 +96,15 @@ def _text(error: OSError) -> str:
 
 
 class Unwritten(Exception):
-    """Report that the harness did not write a file in whole."""
+    """Report that the harness did not write a complete file."""
 
 
 def save_results(tracker: Any, write: Callable[[], None], results: Any) -> None:
-    """Let the harness write the results file with ``write``, and publish it under a name that no other run has."""
+    """Let the harness write the results file with ``write``, and publish it under a name that no other run uses."""
 
     def publish(draft: Path, folder: Path) -> Path:
         target = _publish_as_new(draft, folder)
-        # Samples files are named after it.
+        # The names of samples files start with the date of the results file.
         tracker.date_id = target.name.removesuffix(_RESULTS)
         return target
 
@@ -159,10 +159,10 @@ def _report(problem: str) -> None:
 def _drafted(
     tracker: Any, write: Callable[[], None], is_whole: Callable[[Path], bool], content: Sequence[Any]
 ) -> Iterator[tuple[Path, Path]]:
-    """Yield the file that the harness wrote, and its place below the output folder.
+    """Yield the file that the harness wrote, and its folder relative to the output folder.
 
     Raises:
-        Unwritten: the harness wrote it nowhere in whole.
+        Unwritten: the harness could not write a complete file anywhere.
     """
     wanted = tracker.output_path
     reasons = []
@@ -191,7 +191,7 @@ def _drafted(
 
 @contextlib.contextmanager
 def _silent(tracker: Any) -> Iterator[None]:
-    """Keep the harness from logging the names of drafts; what it pushes to the Hub it may say."""
+    """Keep the harness from logging the names of temporary files, unless it also pushes files to the Hub."""
     name = type(tracker).__module__
     if tracker.push_results_to_hub or tracker.push_samples_to_hub:
         yield
@@ -213,7 +213,7 @@ def _why_unwritten(folder: Path, content: Sequence[Any]) -> str:
             json.dumps(part, default=str, ensure_ascii=False).encode()
         except (TypeError, ValueError) as error:
             return f"{type(error).__name__}: {error}"
-    return "the harness wrote a part of it"
+    return "the harness wrote only a part of it"
 
 
 def _is_json(path: Path) -> bool:
@@ -233,7 +233,7 @@ def _num_lines(path: Path) -> int:
 
 
 def _copy_beside(source: Path, target: Path) -> Path:
-    """Copy ``source``, onto the disk, to a hidden name beside ``target``."""
+    """Copy ``source`` to a hidden file beside ``target``, and flush it to disk."""
     target.parent.mkdir(parents=True, exist_ok=True)
     copy = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
     try:
@@ -248,7 +248,7 @@ def _copy_beside(source: Path, target: Path) -> Path:
 
 
 def _publish_as_new(source: Path, folder: Path) -> Path:
-    """Publish a results file; if its name is taken, a number is added to its date."""
+    """Publish a results file; if its name is taken, add a number to its date."""
     date = source.name.removesuffix(_RESULTS)
     copy = _copy_beside(source, folder / source.name)
     try:
@@ -263,11 +263,11 @@ def _publish_as_new(source: Path, folder: Path) -> Path:
 
 
 def _rename_to_new(source: Path, target: Path) -> None:
-    """Let ``target`` name the file ``source``; raises FileExistsError rather than replace one."""
+    """Rename or hard-link ``source`` to ``target``; raise FileExistsError if ``target`` exists."""
     try:
         os.link(source, target)
     except OSError as error:
-        # Some file systems have no second names.
+        # Some file systems have no hard links.
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
         target.open("xb").close()

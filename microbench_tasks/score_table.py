@@ -1,4 +1,4 @@
-"""Render the scores of a run as a table for reading."""
+"""Render the scores of a run as a text table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from microbench_tasks import catalog, new_datasets, robustness
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, CONFIDENCE_LEVEL
 from microbench_tasks.rescoring import Rescored
 
-# Of each column its score and what the names of the ends of its interval start with.
+# For each column, the metric and the prefix of its interval's ends.
 _COLUMNS: Mapping[str, tuple[str, str | None]] = {
     "acc": ("acc", "acc_image_ci"),
     "acc_strict": ("acc_strict", None),
@@ -23,7 +23,7 @@ _ENDS = ("low", "high")
 
 
 def as_text(rescored: Rescored) -> str:
-    """Render the main scores with their intervals, groups first, what those are about, and what variants show."""
+    """Render the main scores with their intervals, groups first, notes on the intervals, and prompt sensitivity."""
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
     columns = [
         _names_column(names, rescored),
@@ -68,9 +68,10 @@ def _score_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
 
 
 def _repeat_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
-    """How often questions were asked, and the variance of their scores; nothing if all were asked once."""
+    """Return columns with the number of answers per question and their variances; none if all were asked once."""
     metrics = ("repeats", "boxes_repeats")
-    spreads = [[rescored.scores[name][metric] for metric in metrics if metric in rescored.scores[name]] for name in names]
+    all_scores = (rescored.scores[name] for name in names)
+    spreads = [[scores[metric] for metric in metrics if metric in scores] for scores in all_scores]
     if not any(spreads):
         return []
     figures = {"answers": "answers", "between questions": "variance_between", "within": "variance_within"}
@@ -85,7 +86,7 @@ def _number(value: Any) -> str:
 
 
 def _about(rescored: Rescored) -> list[str]:
-    """Say what the intervals of the table are about."""
+    """Explain what the intervals of the table generalize to."""
     lines = [f"In brackets: {100 * CONFIDENCE_LEVEL:g} % intervals. {ABOUT_IMAGES}"]
     if rescored.new_datasets:
         lines.append(f"New datasets: {ABOUT_DATASETS}")
@@ -104,7 +105,7 @@ def _rendered(header: list[str], rows: list[list[str]]) -> str:
 
 
 def _size(name: str, rescored: Rescored) -> str:
-    """The number of samples; in brackets of how many of them a group's totals are made, if not of all."""
+    """Show the number of samples; for a group also, in brackets, how many count in its totals if not all do."""
     tasks = catalog.tasks_named([name])
     samples = sum(rescored.num_samples[task] for task in tasks)
     asking = [task for task in tasks if catalog.ALL_TASKS[task].subject != "boxes"]
@@ -113,7 +114,7 @@ def _size(name: str, rescored: Rescored) -> str:
 
 
 def _counted(scores: Mapping[str, Any], what: str) -> str:
-    """Show how many images or datasets the scores are about; where boxes and questions are asked, of each."""
+    """Show the number of images or datasets, separately for questions and boxes if a group asks both."""
     counts = [scores[metric][what] for metric in ("counts", "boxes_counts") if metric in scores]
     return " and ".join(map(str, counts))
 

@@ -1,4 +1,4 @@
-"""Record which questions of a run have no answer, for whoever ends the run: exit status, scores, how to go on.
+"""Count the requests of a run that got no answer, for its exit status and its last message.
 
 `microbench_tasks.model_guard` fills the record while a model answers.
 """
@@ -13,19 +13,15 @@ from pathlib import Path
 
 @dataclass
 class Unanswered:
-    """What a run could not answer.
+    """Count requests without an answer.
 
     Attributes:
-        asked: requests per task.
-        failed: those without an answer per task.
-        reasons: how often each reason was given.
-        answers_in: the folder that, as ``--use_cache FOLDER``, lets the same command ask only the failed ones; None
-            where answers were not kept.
+        failed: requests without an answer, per task.
+        answers_in: folder of the stored answers: with ``--use_cache FOLDER``, the same command asks only the failed
+            requests. None if answers were not stored.
     """
 
-    asked: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
     answers_in: Path | None = None
 
 
@@ -34,23 +30,20 @@ _lock = threading.Lock()
 
 
 def start() -> None:
-    """Forget the run before."""
+    """Reset the record before a run."""
     global _record
     with _lock:
         _record = Unanswered()
 
 
-def note(task: str, failure: str | None) -> None:
-    """Count a request of ``task``, and the reason if it failed."""
+def note_failure(task: str) -> None:
+    """Count a request of ``task`` that got no answer."""
     with _lock:
-        _record.asked[task] += 1
-        if failure is not None:
-            _record.failed[task] += 1
-            _record.reasons[failure] += 1
+        _record.failed[task] += 1
 
 
 def keep_answers_in(folder: Path | None) -> None:
-    """Note where the answers of the run are."""
+    """Set the folder where the answers of the run are stored."""
     _record.answers_in = folder
 
 

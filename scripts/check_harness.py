@@ -1,9 +1,9 @@
-"""Show what of this package a version of lmms-eval would take away: every target of a patch, as it is there.
+"""Check which patches fit a version of lmms-eval: print every function that a patch replaces, and whether it fits.
 
 Usage: check_harness.py [FOLDER]
 
-FOLDER holds a package ``lmms_eval``, such as a checkout of the harness; without it the installed one is compared. Its
-dependencies are those that are installed here. Exits with status 1 if a patch is lost.
+FOLDER contains a package ``lmms_eval``, such as a checkout of the harness. Without FOLDER, the installed package is
+checked. Dependencies of lmms-eval are taken from this environment. Exits with status 1 if a patch cannot be installed.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ from pathlib import Path
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", nargs="?", type=Path, help="holds a package lmms_eval; the installed one if left out")
+    parser.add_argument(
+        "folder", nargs="?", type=Path, help="contains a package lmms_eval (default: the installed package)"
+    )
     folder = parser.parse_args().folder
     if folder is not None:
         if not (folder / "lmms_eval" / "__init__.py").is_file():
-            parser.error(f"{folder}: contains no package lmms_eval.")
+            parser.error(f"{folder}: contains no package lmms_eval. Name the folder of a checkout.")
         sys.path.insert(0, str(folder.absolute()))
 
     from microbench_tasks import patches
 
-    # What is compared must be the harness as it is.
+    # Importing the harness would install the patches; the check needs the harness without them.
     patches.install = lambda: None
     rows = list(patches.examine())
     print(patches.as_table(rows))
-    return 1 if patches.lost(rows) else 0
+    return 1 if patches.lost_patches(rows) else 0
 
 
 if __name__ == "__main__":

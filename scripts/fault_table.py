@@ -1,9 +1,9 @@
-"""Break the work of runs for real, and write down how each ends: `docs/faults.md`.
+"""Inject faults into real runs, and write a table of how each run ends: `docs/faults.md`.
 
 Usage: fault_table.py [--only WORD] [--out docs/faults.md]
 
-Needs root on Linux, since some faults are mounts of small file systems. Models are the package's demo model and a
-server on loopback; every command runs in a fork of this process, which has imported the harness before.
+Needs root on Linux, since some faults mount small file systems. The models are the package's demo model and a server
+on loopback. Every command runs in a fork of this process, which has already imported the harness.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _LONGEST_MESSAGE = 400
 
 @dataclasses.dataclass
 class Row:
-    """One line of the table."""
+    """Hold one line of the table."""
 
     fault: str
     status: str
@@ -50,28 +50,27 @@ class Row:
 
 @dataclasses.dataclass
 class Done:
-    """A finished command: its exit status as a shell shows it, what it printed, and how many seconds it took."""
+    """Hold a finished command: its exit status as a shell reports it, and its output."""
 
     status: int
     said: str
 
     @property
     def message(self) -> str:
-        """What this package said last, on one line."""
+        """Return the last message of this package, on one line."""
         found = re.findall(r"(?:^|\n)(?:Micro-Bench: |microbench[^:\n]*: )(.*(?:\n[- ] .*)*)", self.said)
         lines = " ".join(found[-1].split()) if found else "(nothing)"
         return lines if len(lines) <= _LONGEST_MESSAGE else f"{lines[:_LONGEST_MESSAGE]}…"
 
-
     @property
     def going_on(self) -> list[str]:
-        """The option of the command that it printed, by which that asks only what has no answer."""
+        """Return the option ``--use_cache`` of the printed command that resumes the run; empty if there is none."""
         found = re.findall(r"--use_cache (\S+)\s*$", self.said)
         return ["--use_cache", *found[-1:]] if found else []
 
 
 class Started:
-    """A command in a fork of this process."""
+    """Start a command in a fork of this process."""
 
     def __init__(self, arguments: Sequence[object], folder: Path, **settings: str) -> None:
         self._log = folder / f"log-{time.monotonic_ns()}"
@@ -81,7 +80,7 @@ class Started:
 
     def _become(self, arguments: list[str], settings: dict[str, str]) -> None:
         status = 1
-        # A shell lets what it runs in the background ignore Ctrl-C.
+        # A shell makes background processes ignore SIGINT: restore its default handler.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             log = os.open(self._log, os.O_CREAT | os.O_WRONLY)
@@ -114,7 +113,7 @@ class Started:
 
 
 def contents(folder: Path) -> str:
-    """Describe the files of runs in a folder: which are whole, and what else there is."""
+    """Describe the files in an output folder: whether results and samples are complete, and how many others exist."""
     if not folder.is_dir():
         return "no folder"
     names = [path for path in folder.rglob("*") if path.is_file()]
@@ -147,7 +146,7 @@ def tmpfs(folder: Path, size: str = "16m") -> Iterator[Path]:
 
 
 def fill(folder: Path) -> None:
-    """Leave no room on the file system of a folder."""
+    """Fill the file system of a folder."""
     with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
         while True:
             file.write(bytes(1 << 12))
@@ -157,7 +156,7 @@ def fill(folder: Path) -> None:
 
 
 def demo_run(folder: Path, out: Path, *options: object, model: str = "demo_clip", **settings: str) -> Started:
-    """Start a short run of a model without a server."""
+    """Start a short run of a model that needs no server."""
     command = ["lmms_eval", "--model", model, "--tasks", TASK, "--output_path", out, "--log_samples", *options]
     return Started(command, folder, **settings)
 
@@ -235,10 +234,12 @@ def output_is_full(folder: Path) -> Iterator[Row]:
     with tmpfs(folder / "mount", "1m") as mount:
         fill(mount)
         done = demo_run(folder, mount / "out").wait()
-        yield Row("disk full before the run", str(done.status), done.message, contents(mount / "out"), _asked_nothing(done))
+        left = contents(mount / "out")
+        yield Row("disk full before the run", str(done.status), done.message, left, _asked_nothing(done))
     with tmpfs(folder / "mount", "1m") as mount:
         done = demo_run(folder, mount / "out").wait()
-        yield Row("disk too small for the run", str(done.status), done.message, contents(mount / "out"), _asked_nothing(done))
+        left = contents(mount / "out")
+        yield Row("disk too small for the run", str(done.status), done.message, left, _asked_nothing(done))
 
 
 def _asked_nothing(done: Done) -> str:
@@ -335,12 +336,14 @@ def failures(folder: Path) -> Iterator[Row]:
         left, before = contents(out), server.asked.total()
         again = server.run(folder, out, *(cache or done.going_on))
         second = f"{server.asked.total() - before} questions; exit {again.status}"
-        how = f"status 500 for {len(failing)} of {NUM_QUESTIONS} questions, {'with' if cache else 'without'} `--use_cache`"
-        yield Row(how, str(done.status), done.message, left, second)
+        option = f"{'with' if cache else 'without'} `--use_cache`"
+        fault = f"status 500 for {len(failing)} of {NUM_QUESTIONS} questions, {option}"
+        yield Row(fault, str(done.status), done.message, left, second)
     out = folder / "out none"
     done = server.run(folder, out, on=lambda pid, number: server.failing())
     scored = re.search(r"\|acc +\|", done.said)
-    yield Row("status 500 for all questions", str(done.status), done.message, f"{contents(out)}; {'A SCORE' if scored else 'no score'} in the table")
+    left = f"{contents(out)}; {'A SCORE' if scored else 'no score'} in the table"
+    yield Row("status 500 for all questions", str(done.status), done.message, left)
 
 
 def full_disks_of_commands(folder: Path) -> Iterator[Row]:
@@ -362,7 +365,8 @@ def full_disks_of_commands(folder: Path) -> Iterator[Row]:
             done = Started(["microbench", *command, mount / "out"], folder).wait()
             left = ", ".join(sorted(path.name for path in mount.rglob("*") if path.name != ".filler")) or "nothing"
         again = Started(["microbench", *command, folder / f"again {name}"], folder).wait()
-        yield Row(f"disk full in `microbench {name}`", str(done.status), done.message, left, f"elsewhere: exit {again.status}")
+        second = f"elsewhere: exit {again.status}"
+        yield Row(f"disk full in `microbench {name}`", str(done.status), done.message, left, second)
     with tmpfs(folder / "mount", "64k") as mount:
         fill(mount)
         done = demo_run(folder, folder / "cached", XDG_CACHE_HOME=str(mount)).wait()
@@ -370,7 +374,8 @@ def full_disks_of_commands(folder: Path) -> Iterator[Row]:
     with tmpfs(folder / "mount", "64k") as mount:
         fill(mount)
         done = demo_run(folder, folder / "with cache", "--use_cache", mount / "cache").wait()
-    yield Row("disk full in `--use_cache`", str(done.status), done.message, contents(folder / "with cache"), _asked_nothing(done))
+    left = contents(folder / "with cache")
+    yield Row("disk full in `--use_cache`", str(done.status), done.message, left, _asked_nothing(done))
 
 
 def _other_checkpoint(folder: Path) -> Path:
@@ -417,10 +422,10 @@ line of it is JSON. "…" stands for the folder of the test.
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="", help="run the rows whose function's name contains this word")
-    parser.add_argument("--out", type=Path, help="the page to write; printed if left out")
+    parser.add_argument("--only", default="", help="run only the functions of `ROWS` whose name contains this word")
+    parser.add_argument("--out", type=Path, help="file to write the page to (default: print it)")
     options = parser.parse_args()
-    # Which caches are there decides nothing that is measured here, but the first run fills them.
+    # Import everything before the first fork, so that all runs start equally fast.
     modules = "lmms_eval.__main__ microbench_adapters.open_clip_adapter microbench_tasks.launcher openai chat_server"
     for module in modules.split():
         importlib.import_module(module)

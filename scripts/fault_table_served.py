@@ -1,6 +1,7 @@
-"""Run evaluations against a loopback server with faults, and write what happened as a table.
+"""Run evaluations against a faulty server on loopback, and write the outcomes as a table.
 
-Each row is two real commands with one ``--use_cache``: the first meets the fault, the second a server that works.
+Each row runs two commands with the same ``--use_cache``: the first against the faulty server, the second against a
+server that works.
 
     python scripts/fault_table_served.py --out docs/faults-served.md
 """
@@ -39,15 +40,15 @@ _MESSAGE = re.compile(r"ServerStoppedError: (.+)")
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the table.
+    """Describe the fault of one row of the table.
 
     Attributes:
         name: what is wrong with the server.
-        reply: what it sends to the request of this number (from 0), given the right answer's text.
+        reply: returns the server's reply, given the number of the request (from 0) and the text of the right answer.
         options: further model arguments.
-        model: the class of the harness.
-        dies_after: requests after which the server goes away for good.
-        kills_after: requests after which the client is killed.
+        model: model class of the harness.
+        dies_after: number of requests after which the server stops.
+        kills_after: number of requests after which the client is killed.
     """
 
     name: str
@@ -103,7 +104,7 @@ FAULTS = [
 
 @dataclass
 class Outcome:
-    """What a command did: exit status, message, seconds, and all of its output."""
+    """Hold the outcome of a command: exit status, message, seconds, and complete output."""
 
     status: int
     message: str
@@ -162,7 +163,7 @@ def _finished(command: list[str]) -> tuple[int, str]:
 
 
 def run(fault: Fault, folder: Path) -> dict[str, Any]:
-    """Run both commands of a row, and return what is shown of them."""
+    """Run both commands of a row, and return the cells of the table."""
     runs = _Run(fault, folder)
     with serving(runs.answer) as server:
         port = int(server.url.split(":")[2].split("/")[0])
@@ -194,7 +195,7 @@ def run(fault: Fault, folder: Path) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _refusing_after(server: ChatServer, number: int | None) -> Iterator[None]:
-    """Close the server's port once so many requests have come, as a server that dies does."""
+    """Close the server's port after a number of requests, as if the server had crashed."""
     if not number:
         yield
         return

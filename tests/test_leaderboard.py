@@ -172,7 +172,10 @@ def test_a_model_without_a_group_is_not_in_its_ranking():
     ("other", "message"),
     [
         (entry("b", answers(0.5, 2, number=198)), "a has document 198 of microbench_coarse_domain about 'set/0099' with the right answer A, and b has not"),
-        (entry("b", answers(0.5, 2), right="B"), "One of them is not whole, or was changed: check both with microbench verify"),
+        (
+            entry("b", answers(0.5, 2), right="B"),
+            "One of them is incomplete or was changed. Check both with microbench verify",
+        ),
     ],
 )
 def test_other_questions_on_the_same_data_are_refused(other, message):
@@ -183,7 +186,8 @@ def test_other_questions_on_the_same_data_are_refused(other, message):
 def test_the_same_questions_about_other_images_are_refused():
     """The digest of the documents covers their pixels; questions name images only."""
     entries = [dataclasses.replace(entry(model, answers(0.5, 1)), asked={"microbench_coarse_domain": digest * 64}) for model, digest in (("a", "1"), ("b", "2"))]
-    with pytest.raises(DataError, match="but the documents of microbench_coarse_domain that they asked about, images included, have other digests"):
+    differ = "but the digests of their documents of microbench_coarse_domain, images included, differ"
+    with pytest.raises(DataError, match=differ):
         rank(entries, ["a", "b"])
     assert len(rank([entries[0], dataclasses.replace(entries[1], asked=entries[0].asked)], ["a", "b"])) == 1
 
@@ -214,7 +218,7 @@ def test_a_submission_named_twice_is_refused():
 
 
 def test_a_name_made_to_look_like_one_told_apart_is_refused():
-    with pytest.raises(DataError, match=r"told apart by their digests: clip \(11111111\)"):
+    with pytest.raises(DataError, match=r"look alike even with the submissions' digests added: clip \(11111111\)"):
         submitted.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("clip  (11111111)", "3" * 64)], [Path("one"), Path("two"), Path("three")])
 
 
@@ -230,7 +234,7 @@ def killed(name, folder):
 def test_a_reader_that_is_killed_says_so(monkeypatch, tmp_path):
     monkeypatch.setattr(submitted, "_name_and_digest", lambda folder: ("m", "1" * 64))
     monkeypatch.setattr(submitted, "_read", killed)
-    with pytest.raises(DataError, match="ended from outside, most likely for lack of memory"):
+    with pytest.raises(DataError, match="was killed, most likely for lack of memory"):
         rankings.load([tmp_path])
 
 
@@ -372,17 +376,20 @@ def test_the_content_hash_alone_says_what_data_are_the_same(whole, other):
 @pytest.mark.parametrize(
     ("found", "message"),
     [
-        (DEMO_SOURCE | {"note": 1}, "no run records 'note' of a source of demo"),
-        (OTHER_FOLDER | {"path": "here"}, "no run records 'path' of a source of folder"),
+        (DEMO_SOURCE | {"note": 1}, "unknown field 'note' for a source of demo"),
+        (OTHER_FOLDER | {"path": "here"}, "unknown field 'path' for a source of folder"),
         ({"source": "demo", "version": 1}, "sha256: expected [0-9a-f]{64}, got None"),
         (DEMO_SOURCE | {"sha256": "AB" * 32}, "sha256: expected [0-9a-f]{64}, got 'ABAB"),
         ({"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG}, "revision: expected [0-9a-f]{40}, got None"),
         ({"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}, "sha256: expected [0-9a-f]{64}, got None"),
-        (source.release_identity() | {"sha256": "0" * 64}, "is_release is not what the hash says"),
+        (source.release_identity() | {"sha256": "0" * 64}, "is_release contradicts the hash"),
         ({"source": "elsewhere", "sha256": "0" * 64}, "expected a source of hub, folder, demo, got 'elsewhere'"),
         ({"source": ["demo"]}, "expected a source of hub, folder, demo, got ['demo']"),
-        (OTHER_FOLDER | {"is_release": True}, "is_release is not what the hash says"),
-        ({"source": "folder", "sha256": hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()}, "is_release is not what the hash says"),
+        (OTHER_FOLDER | {"is_release": True}, "is_release contradicts the hash"),
+        (
+            {"source": "folder", "sha256": hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()},
+            "is_release contradicts the hash",
+        ),
     ],
 )
 def test_a_source_that_no_run_records_is_refused_by_submission_and_task(found, message, coarse):
@@ -397,7 +404,14 @@ def coarse(tmp_path_factory):
     return logged_coarse(tmp_path_factory.mktemp("coarse"))
 
 
-@pytest.mark.parametrize(("cells", "glands", "said"), [(1105, 80, ""), (9, 80, "other numbers of images (9 of opencell, of which the release has 1,105)"), (1105, 81, "(81 of sirinukunwattana_et_al_2016, of which the release has 80)")])
+@pytest.mark.parametrize(
+    ("cells", "glands", "said"),
+    [
+        (1105, 80, ""),
+        (9, 80, "numbers of images differ from it (9 of opencell, of which the release has 1,105)"),
+        (1105, 81, "(81 of sirinukunwattana_et_al_2016, of which the release has 80)"),
+    ],
+)
 def test_boxes_of_other_numbers_of_images_than_the_releases_are_said(cells, glands, said):
     images = [*(f"opencell/{number}" for number in range(cells)), *(f"sirinukunwattana_et_al_2016/{number}" for number in range(glands))]
     questions = tuple(("microbench_localization_glands", number, image, "nucleus") for number, image in enumerate(images))
@@ -762,7 +776,7 @@ def test_a_file_that_no_leaderboard_wrote_is_not_written_over_and_no_other_is_wr
     out = shutil.copytree(earlier, tmp_path / "out")
     damage(out / name)
     before = {path: path.read_bytes() if path.is_file() else None for path in out.iterdir()}
-    with pytest.raises(DataError, match=f"{name}: is there already, and is not as an earlier leaderboard was written"):
+    with pytest.raises(DataError, match=f"{name}: exists, and is not an unchanged file of an earlier leaderboard"):
         files.write(board(three), out, with_paper=True)
     assert {path: path.read_bytes() if path.is_file() else None for path in out.iterdir()} == before
 

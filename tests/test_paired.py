@@ -144,7 +144,7 @@ def test_a_p_too_small_to_compute_is_reported_as_the_smallest():
 
 
 def test_differences_that_are_not_whole_numbers_are_refused():
-    with pytest.raises(ValueError, match=r"whole differences of shape \(m,\), got shape \(2,\) of float64"):
+    with pytest.raises(ValueError, match=r"integer differences of shape \(m,\), got shape \(2,\) of float64"):
         sign_flip_p([0.5, 1.0])
 
 

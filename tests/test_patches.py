@@ -120,7 +120,7 @@ def test_what_the_harness_still_imports_is_patched_at_the_next_call_of_anything_
 def test_every_target_is_in_the_supported_harness():
     rows = list(patches.examine())
     assert {row.target.path: row.finding for row in rows if row.finding.fit is not Fit.OK} == {}
-    assert patches.lost(rows) == []
+    assert patches.lost_patches(rows) == []
 
 
 def test_the_table_says_what_and_why_of_every_patch():
@@ -139,8 +139,9 @@ def test_a_checkout_of_the_harness_is_compared_target_by_target(tmp_path):
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
     lines = {" ".join(line.split()) for line in done.stdout.splitlines()}
-    assert "other signature lmms_eval.baselines:load_baseline baselines of our tasks (takes no baseline_arg, task_name)" in lines
-    assert f"{len(PATCHES)} of {len(PATCHES)} patches are lost." in lines
+    changed = "other signature lmms_eval.baselines:load_baseline baselines of our tasks"
+    assert f"{changed} (takes no baseline_arg, task_name)" in lines
+    assert f"{len(PATCHES)} of {len(PATCHES)} patches cannot be installed." in lines
     assert f"- figures of groups: {next(found.lost for found in PATCHES if found.name == 'figures of groups')}" in lines
 
 
@@ -178,4 +179,5 @@ def test_without_a_target_the_tasks_run_with_their_figures_and_a_warning_says_wh
     ]
     assert len(found["warnings"]) == (1 if lost else 0)
     assert all(sentence in found["warnings"][0] for sentence in lost)
-    assert all(sentence in lost for sentence in {each.lost for each in PATCHES} if lost and sentence in found["warnings"][0])
+    named = {each.lost for each in PATCHES if lost and each.lost in found["warnings"][0]}
+    assert named <= set(lost)

@@ -143,7 +143,7 @@ def asked(doc_id):
 
 def test_each_of_several_equal_requests_has_an_index_of_its_own():
     first, second = asked(0), asked(1)
-    found = repeats.numbered([first, first, second, first])
+    found = repeats.with_distinct_indices([first, first, second, first])
     assert [request.idx for request in found] == [0, 1, 0, 2]
     assert found[0] is first and first.idx == 0
 

@@ -197,11 +197,11 @@ def test_the_letters_of_all_questions_are_counted(run):
 
 def test_calibration_is_that_of_the_logged_probabilities(run):
     items = scores.questions(run, "coarse")
-    found = calibration.calibrated(items)
+    found = calibration.measure_calibration(items)
     tasks = ("microbench_coarse_modality", "microbench_coarse_stain")
     responses = [sample.response for task in tasks for sample in run.rescored.samples[task]]
     stated = [response for response in responses if "probabilities" in response]
-    assert calibration.given(items) == calibration.Given(answers=12, missing=6, unusable=0)
+    assert calibration.count_probabilities(items) == calibration.ProbabilityCounts(answers=12, missing=6, unusable=0)
     assert found.n == len(stated) == len(responses) - 6 == 6
     # Documents 0, 2 and 4 of both tasks have probabilities: 4 alone is wrong, and all say 0.9.
     assert found.forecasts.is_right.mean() == pytest.approx(4 / 6)
@@ -221,14 +221,14 @@ def item_with(*probabilities, gold="A", image="1"):
 
 def test_all_answers_count_in_calibration_but_those_without_usable_probabilities():
     items = [item_with(0.5, 0.1), item_with(0.02, 0.18, image="2"), item_with(), item_with(0.0, 0.0)]
-    found = calibration.calibrated(items)
-    assert calibration.given(items) == calibration.Given(answers=4, missing=1, unusable=1)
+    found = calibration.measure_calibration(items)
+    assert calibration.count_probabilities(items) == calibration.ProbabilityCounts(answers=4, missing=1, unusable=1)
     # 0.5 and 0.9 of their sums, of which the second is wrong.
     assert found.forecasts.confidence == pytest.approx([5 / 6, 0.9])
     assert found.forecasts.mass == pytest.approx([0.6, 0.2])
     assert found.forecasts.is_right.tolist() == [1, 0]
-    assert calibration.calibrated(items[2:]) is None
-    assert calibration.given(items[2:]).reason() == (
+    assert calibration.measure_calibration(items[2:]) is None
+    assert calibration.count_probabilities(items[2:]).reason() == (
         "1 of 2 answers have no probabilities, 1 have unusable ones (all 0 or not finite)"
     )
 
@@ -236,8 +236,8 @@ def test_all_answers_count_in_calibration_but_those_without_usable_probabilities
 def test_each_of_several_answers_to_a_question_counts_in_calibration():
     answers = [{"probabilities": {"A": 0.8, "B": 0.2}}, {"probabilities": {"A": 0.1, "B": 0.3}}]
     repeated = item_with(0.8, 0.2) | {"answers": answers}
-    found = calibration.calibrated([repeated])
-    assert calibration.given([repeated]).answers == 2
+    found = calibration.measure_calibration([repeated])
+    assert calibration.count_probabilities([repeated]).answers == 2
     assert found.forecasts.confidence == pytest.approx([0.8, 0.75])
     assert found.forecasts.is_right.tolist() == [1, 0]
 

@@ -302,7 +302,7 @@ def test_a_baseline_on_other_data_is_refused(tmp_path, same_source):
 
 def test_a_baseline_without_the_task_or_the_results_file_is_refused(tmp_path, same_source):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
-    with pytest.raises(DataError, match="20260101_000000_results.json is not beside the samples"):
+    with pytest.raises(DataError, match="20260101_000000_results.json is missing from the folder of the samples"):
         baseline.documents(tmp_path, "microbench_coarse_modality")
     results_file(tmp_path, dataset=SOURCE)
     with pytest.raises(DataError, match="contains samples of microbench_coarse_modality, and none of microbench_coarse_stain"):

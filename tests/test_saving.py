@@ -116,5 +116,5 @@ def test_a_disk_without_room_is_refused(tmp_path, monkeypatch):
     """1,000 questions take 4 MB and the results file 1 MB."""
     monkeypatch.setattr(saving.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 5_000_000}))
     saving.check_room(tmp_path, 900)
-    with pytest.raises(DataError, match=r"has 5\.0 MB free, and this run needs about 5\.1 MB"):
+    with pytest.raises(DataError, match=r"has 5\.0 MB free, but this run needs about 5\.1 MB"):
         saving.check_room(tmp_path, 1000)

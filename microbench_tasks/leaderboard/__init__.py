@@ -1,5 +1,5 @@
-"""Rank submissions: `entries` reads them, `ranking` compares the models, `files` writes what is found.
+"""Rank submissions: `entries` reads them, `ranking` compares the models, `files` writes the leaderboard.
 
-Only answers to the same questions are compared: submissions on other data, or of another version of
-the tasks, are ranked apart. Every figure is computed from the answers; those that a submission states are not read.
+Only answers to the same questions are compared. Submissions on different data, or of different versions of the tasks,
+get separate rankings. Every score is computed from the answers; scores stated in a submission are ignored.
 """

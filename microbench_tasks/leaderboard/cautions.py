@@ -1,4 +1,4 @@
-"""What a reader of a ranking must know of its data."""
+"""Warn readers of a ranking whose scores are not comparable with others because of its data."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _OF_DEMO = (
 
 
 def caution(group: str, data: Data, images: Sequence[str]) -> str:
-    """Say why figures on these data are not comparable with others; nothing of what may be the release.
+    """Say why scores on these data are not comparable with others; return an empty text for the release.
 
     Args:
         group: a group or task of the leaderboard.
-        data: that it was asked about.
+        data: the data of its questions.
         images: dataset and image id of each question.
     """
     if data.kind == "demo":
@@ -40,7 +40,7 @@ def caution(group: str, data: Data, images: Sequence[str]) -> str:
 
 
 def _of_release_boxes(images: Sequence[str]) -> str:
-    """The release's numbers of boxes are known of two datasets only, where rows without a box are not asked about."""
+    """Warn if a dataset has another number of images than the release; only the datasets of the catalog are checked."""
     asked = collections.Counter(image.partition("/")[0] for image in set(images))
     fewer = [
         f"{asked[dataset]:,} of {dataset}, of which the release has {rows:,}"
@@ -50,7 +50,7 @@ def _of_release_boxes(images: Sequence[str]) -> str:
     if not fewer:
         return ""
     return (
-        "Stated to be the release, and perhaps not so: the answers are about other numbers of images "
-        f"({'; '.join(fewer)}). Unless microbench verify finds them to be the release's, these figures are not "
-        "comparable with any on it."
+        "These submissions state the release as their data, but their numbers of images differ from it "
+        f"({'; '.join(fewer)}). Check them with microbench verify. Unless it confirms the release, these figures are "
+        "not comparable with any on the release."
     )

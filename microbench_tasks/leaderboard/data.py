@@ -1,4 +1,4 @@
-"""Identity of the data that a submission's answers are about, as its manifest states it."""
+"""Identify the data of a submission from its manifest: release, demo or local data, with their hashes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from microbench_tasks.schema import DataError
 if TYPE_CHECKING:
     from microbench_tasks.rescoring import Rescored
 
-# In the order shown.
+# In the order in which they are shown.
 DATA_KINDS: tuple[DataKind, ...] = ("release", "demo", "local")
 
-# Of each kind of source: what tells one data from another, in which form, and what stands beside it.
+# For each kind of source: the fields that identify the data, with their patterns, and the other fields it may have.
 _SHA256 = "[0-9a-f]{64}"
 _IDENTIFYING = {
     "hub": {"id": ".+", "config": ".+", "revision": "[0-9a-f]{40}", "sha256": _SHA256},
@@ -31,23 +31,23 @@ _BESIDE = {"hub": ("is_release",), "folder": ("is_release",), source.DEMO: ("ver
 
 @dataclass(frozen=True, order=True)
 class Data:
-    """The data of a group: its kind, and its identity as JSON (revision or content hash)."""
+    """Identify the data of a group: its kind, and its identity as JSON (revision or content hash)."""
 
     kind: DataKind
     identity: str
 
     def shown(self) -> str:
-        """The kind and what tells this data from other of its kind."""
-        # A submission may say anything here.
+        """Return the kind with the first digits of the revision or hash."""
+        # Not validated: a submission may contain any text here.
         hashes = [str(found.get("revision") or found.get("sha256") or "") for found in json.loads(self.identity)]
         marks = [re.sub(r"[^0-9A-Za-z]", "", digest)[:8] for digest in hashes]
         return f"{self.kind} ({', '.join(filter(None, marks)) or 'no hash'})"
 
 
 def check_sources(folder: Path, rescored: Rescored, sources: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise `DataError` unless every task has a source, and what names the release has its numbers of questions."""
+    """Raise `DataError` unless every task has a source, and sources of the release have its numbers of questions."""
     if missing := sorted(rescored.samples.keys() - sources.keys()):
-        raise DataError(f"{folder}: submission.json, data.sources: nothing about {', '.join(missing)}.")
+        raise DataError(f"{folder}: submission.json, data.sources: expected an entry for {', '.join(missing)}.")
     for task, found in sources.items():
         if problem := _source_problem(found):
             raise DataError(f"{folder}: submission.json, data.sources.{task}: {problem}.")
@@ -55,27 +55,27 @@ def check_sources(folder: Path, rescored: Rescored, sources: Mapping[str, Mappin
     names_release = any(eligibility.kind_of(found) == "release" for found in public)
     if problems := eligibility.count_reasons("release", rescored) if names_release else []:
         raise DataError(
-            f"{folder}: {' '.join(problems)} Its data are not the release, or it is not whole: "
-            "microbench verify says more."
+            f"{folder}: {' '.join(problems)} Its data are not the release, or the submission is incomplete. "
+            "Check it with microbench verify."
         )
 
 
 def _source_problem(found: Mapping[str, Any]) -> str:
-    """Say why a task's source does not identify its data; nothing if it does. Runs record no other fields."""
+    """Say why a task's source does not identify its data, or return an empty text if it does."""
     kind = found["source"]
     if not isinstance(kind, str) or kind not in _IDENTIFYING:
         return f"expected a source of {', '.join(_IDENTIFYING)}, got {kind!r:.50}"
     if unknown := sorted(found.keys() - {"source", *_IDENTIFYING[kind], *_BESIDE[kind]}):
-        return f"no run records {unknown[0]!r:.50} of a source of {kind}"
+        return f"unknown field {unknown[0]!r:.50} for a source of {kind}"
     for name, pattern in _IDENTIFYING[kind].items():
         if not re.fullmatch(pattern, str(found.get(name))):
             return f"{name}: expected {pattern}, got {found.get(name)!r:.50}"
     is_release = found.get("sha256") == source.release_sha256()
-    return "" if found.get("is_release", False) is is_release else "is_release is not what the hash says"
+    return "" if found.get("is_release", False) is is_release else "is_release contradicts the hash"
 
 
 def data_of(group: str, sources: Iterable[Mapping[str, Any]]) -> Data:
-    """What the tasks of a group were asked about, by their sources."""
+    """Return the data of a group, given the sources of its tasks."""
     named = list(sources)
     kinds = {_kind(group, found) for found in named}
     identities = sorted({json.dumps(_identity(found), sort_keys=True) for found in named})
@@ -89,7 +89,7 @@ def _kind(group: str, found: Mapping[str, Any]) -> DataKind:
 
 
 def _identity(found: Mapping[str, Any]) -> dict[str, Any]:
-    """What tells the data of a source from others; a copy of the release is the release."""
+    """Return the fields that identify the data of a source; a local copy of the release counts as the release."""
     if eligibility.kind_of(found) == "release" and found["source"] != "hub":
         found = source.release_identity()
     return {name: found[name] for name in ("source", *_IDENTIFYING[found["source"]])}

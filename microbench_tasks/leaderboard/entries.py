@@ -1,4 +1,4 @@
-"""Read submissions as entries of a leaderboard: of each model and group its questions, their scores, and the data."""
+"""Read submissions as leaderboard entries: questions, scores and data of one model in one group."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from microbench_tasks.schema import DataError
 if TYPE_CHECKING:
     from microbench_tasks.rescoring import Rescored, ScoredSample
 
-# What has a ranking, in the order shown.
+# Groups and tasks with a ranking, in the order shown.
 RANKED = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
-# What is shown beside the score, where a group has it.
+# Metrics that are shown beside the score, if a group has them.
 FIGURES = ("acc_strict", "unparsed", "acc_macro", "boxes_unparsed")
-# Each takes half a gigabyte while it scores a submission of the release's size.
+# Each process needs half a gigabyte while it scores a submission of the release's size.
 _MOST_PROCESSES = 4
 
-# Task, number of the document, image, and what is right: of the same data these are the same.
+# Task, document number, image, and gold answer with options. These are equal for equal data.
 Question = tuple[str, int, str, str]
 
 
@@ -42,15 +42,15 @@ class Entry:
     Attributes:
         model: its name on the leaderboard.
         group: a group or task of `RANKED`.
-        data, version: of what was asked; only equal ones are compared.
-        questions: in ascending order, each once: those that the group's total counts.
-        scores: of each question, from 0 to 1.
+        data, version: of the questions; only entries with equal data and version are compared.
+        questions: the questions that count in the group's total, in ascending order without duplicates.
+        scores: score of each question, from 0 to 1.
         figures: some of `FIGURES`, ``chance`` and ``majority``.
-        by_task: the score of each task of the group, over all of its questions.
-        asked: of each task of the group, the digest of the documents that were asked about, images included.
-        strict: of each question, the score by the strict rule; None for boxes.
-        outside, outside_scores: the same as ``questions`` and ``scores``, of questions that the total leaves out and
-            the tasks' own scores, and so ``acc_macro``, count.
+        by_task: score of each task of the group, over all of its questions.
+        asked: for each task of the group, the digest of its documents, images included.
+        strict: score of each question by the strict rule; None for boxes.
+        outside, outside_scores: like ``questions`` and ``scores``, for questions that do not count in the group's
+            total, but in the scores of tasks and so in ``acc_macro``.
     """
 
     model: str
@@ -68,7 +68,7 @@ class Entry:
 
     @property
     def score(self) -> float:
-        """The mean: ``acc`` as the group's total has it, or ``grit``."""
+        """Return the mean score: ``acc`` over the group's total, or ``grit``."""
         return math.fsum(self.scores) / len(self.scores)
 
 
@@ -77,7 +77,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Submissions:
-    """What several submissions hold: their entries, the models' names on the leaderboard, and notes on single ones."""
+    """Hold the entries of several submissions, the names of their models, and notes on single submissions."""
 
     entries: list[Entry]
     models: list[str]
@@ -85,10 +85,10 @@ class Submissions:
 
 
 def read(folders: Sequence[Path]) -> Submissions:
-    """Read the submissions in ``folders``, several at once; progress is shown on stderr.
+    """Read the submissions in ``folders`` in parallel; show progress on stderr.
 
     Raises:
-        DataError: a folder holds no intact submission, or one is named twice.
+        DataError: a folder contains no intact submission, or a submission is named twice.
     """
     from tqdm import tqdm
 
@@ -99,14 +99,14 @@ def read(folders: Sequence[Path]) -> Submissions:
     try:
         with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1, _MOST_PROCESSES)) as processes:
             answers = processes.map(_read, names, folders)
-            for found, said in tqdm(answers, desc="reading submissions", total=len(folders), leave=False):
-                # Equal questions, most of the memory, are kept once.
-                entries += [_sharing_questions(entry, known) for entry in found]
-                notes += said
+            for new_entries, new_notes in tqdm(answers, desc="reading submissions", total=len(folders), leave=False):
+                # Questions take most of the memory: equal ones are stored once.
+                entries += [_sharing_questions(entry, known) for entry in new_entries]
+                notes += new_notes
     except BrokenProcessPool as error:
         raise DataError(
-            "A process that read submissions was ended from outside, most likely for lack of memory "
-            "(half a gigabyte each at the release's size). Free some, and try again."
+            "A process that read submissions was killed, most likely for lack of memory "
+            "(half a gigabyte per process at the release's size). Free memory and try again."
         ) from error
     return Submissions(entries, names, sorted(notes))
 
@@ -117,7 +117,7 @@ def _sharing_questions(entry: Entry, known: dict[tuple[Question, ...], tuple[Que
 
 
 def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
-    """Read the entries and notes of one submission. Its answers, a hundred times as large, are let go."""
+    """Read the entries and notes of one submission, without its answers, which are a hundred times as large."""
     from microbench_tasks import submission
 
     found = submission.load(folder)
@@ -133,7 +133,7 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
 
 
 def _name_and_digest(folder: Path) -> tuple[str, str]:
-    """Read before the answers are, so that a wrong folder is found in seconds."""
+    """Read only the manifest, so that a wrong folder is reported before the answers of all others are read."""
     from microbench_tasks import submission
 
     manifest = submission.read_manifest(folder)
@@ -143,21 +143,26 @@ def _name_and_digest(folder: Path) -> tuple[str, str]:
 
 
 def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) -> list[str]:
-    """Name submissions, given their models' names and their digests: names that read the same get their digest added.
+    """Return a unique name for each submission: names that look alike get the submission's digest added.
+
+    Args:
+        submissions: name of the model and digest of each.
+        folders: of the submissions, for messages.
 
     Raises:
-        DataError: two are the same, or cannot be told apart.
+        DataError: two submissions are the same, or their names look alike even with digests.
     """
     seen: dict[str, Path] = {}
     for (_, digest), folder in zip(submissions, folders):
         if digest in seen:
-            raise DataError(f"{folder}: is the same submission as {seen[digest]}. Name each once.")
+            raise DataError(f"{folder}: is the same submission as {seen[digest]}. Name each submission once.")
         seen[digest] = folder
     count = collections.Counter(as_read(name) for name, _ in submissions)
     names = [f"{name} ({digest[:8]})" if count[as_read(name)] > 1 else name for name, digest in submissions]
     if alike := sorted(name for name, number in collections.Counter(map(as_read, names)).items() if number > 1):
         raise DataError(
-            f"Names of models that look like others told apart by their digests: {', '.join(alike)}. Leave one out."
+            f"Names of models look alike even with the submissions' digests added: {', '.join(alike)}. "
+            "Leave one of them out."
         )
     return names
 
@@ -169,14 +174,16 @@ def entries_of(
     version: float,
     digests: Mapping[str, str] = {},
 ) -> list[Entry]:
-    """Make an entry for each group of `RANKED` of which every task and any question of the total was asked.
+    """Build an entry for each group of `RANKED` that was asked completely.
+
+    A group needs all of its tasks, and at least one question that counts in its total.
 
     Args:
         name: of the model.
         rescored: its answers, scored.
-        sources: of each task the identity of its data.
+        sources: for each task, the identity of its data.
         version: of the tasks.
-        digests: of each task, of the documents that were asked about.
+        digests: for each task, the digest of its documents.
     """
     asked = [group for group in RANKED if set(catalog.tasks_named([group])) <= rescored.samples.keys()]
     entries = []
@@ -191,7 +198,7 @@ def entries_of(
 
 
 class _Answer(NamedTuple):
-    """A question with the answer's scores, and whether the group's total counts it."""
+    """Hold a question, the scores of its answer, and whether it counts in the group's total."""
 
     question: Question
     score: float

@@ -14,9 +14,9 @@ from microbench_tasks.leaderboard.ranking import Leaderboard
 from microbench_tasks.leaderboard.text import as_markdown
 from microbench_tasks.schema import DataError
 
-# What says that a folder's files are a leaderboard's.
+# Lists the hashes of the other files, so that an unchanged earlier leaderboard is recognized.
 _RECORD = "leaderboard.json"
-# The other files, and what makes each.
+# The other files, with the function that renders each.
 _FORMS: dict[str, Callable[..., str]] = {
     "leaderboard.md": as_markdown,
     "leaderboard.csv": records.as_csv,
@@ -28,7 +28,7 @@ _FORMS: dict[str, Callable[..., str]] = {
 def check_folder(folder: Path) -> None:
     """Raise `DataError` unless the files can be written into ``folder``.
 
-    Files of these names that are there already must be an earlier leaderboard's, unchanged.
+    Existing files of these names are overwritten only if they are an unchanged earlier leaderboard.
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file. Name a folder.")
@@ -38,8 +38,8 @@ def check_folder(folder: Path) -> None:
     for path in (folder / _RECORD, *(folder / name for name in _FORMS)):
         if (path.exists() or path.is_symlink()) and not _is_as_written(path, written):
             raise DataError(
-                f"{path}: is there already, and is not as an earlier leaderboard was written. "
-                "Nothing is overwritten: name another folder."
+                f"{path}: exists, and is not an unchanged file of an earlier leaderboard. "
+                "It is not overwritten: name another folder."
             )
 
 
@@ -49,9 +49,9 @@ def _is_as_written(path: Path, written: Mapping[str, str]) -> bool:
 
 
 def _written(record: Path) -> dict[str, str]:
-    """Read the SHA-256 of each file of an earlier leaderboard from its JSON file, whose own is empty.
+    """Read the SHA-256 of each file of an earlier leaderboard from its JSON file; empty for the JSON file itself.
 
-    Anything else than a leaderboard's JSON file names no file.
+    Returns an empty dictionary if ``record`` is not an intact JSON file of a leaderboard.
     """
     try:
         found = json.loads(untrusted.read_regular_file(record, follow_links=False))
@@ -62,20 +62,20 @@ def _written(record: Path) -> dict[str, str]:
 
 
 def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
-    """Write the leaderboard as Markdown, HTML, JSON and two CSV files into ``folder``, each in one step.
+    """Write the leaderboard as Markdown, HTML, JSON and two CSV files into ``folder``, each atomically.
 
     Returns:
-        Their paths.
+        The paths of the files.
 
     Raises:
         DataError: see `check_folder`.
     """
     check_folder(folder)
-    # All before the first is written.
+    # All files are rendered before the first is written: an error leaves an earlier leaderboard intact.
     contents = {name: make(found, with_paper=with_paper).encode() for name, make in _FORMS.items()}
     record = json.loads(records.as_json(found, with_paper=with_paper))
     record["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    # Last, as it names the others.
+    # Written last, since it contains the hashes of the others.
     contents[_RECORD] = records.as_text(record | {"digest": submission.digest_of(record)}).encode()
     for name, content in contents.items():
         files.write_file(folder / name, content)

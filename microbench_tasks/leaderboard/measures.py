@@ -1,4 +1,4 @@
-"""Metrics by which the models of a ranking are compared: the scores, their weights and their intervals."""
+"""Compare the models of a ranking by each metric: scores, weights and confidence intervals."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from microbench_tasks.metrics.paired import Comparison, compare_models
 
 @dataclass(frozen=True)
 class Measure:
-    """Scores of several models, shape (k, n), by one metric, and the image and the task of each question.
+    """Hold the scores of several models by one metric.
 
     Attributes:
-        interval_of: given scores and images, the interval of the mean; None for the mean of the tasks' means.
+        scores: shape (k, n), of k models on n questions.
+        images, tasks: shape (n,), labels of each question.
+        interval_of: computes the interval of a mean from scores and images; None for a macro mean over tasks.
     """
 
     scores: np.ndarray
@@ -39,10 +41,10 @@ class Measure:
 
 
 def measures(entries: Sequence[Entry]) -> dict[str, Measure]:
-    """List the metrics by which all models of a ranking can be compared; the one that ranks them first.
+    """Return the metrics by which all models of a ranking can be compared; the first one ranks the models.
 
     Args:
-        entries: with the same questions.
+        entries: of all models, with the same questions.
     """
     first = entries[0]
     images, tasks = _labels(first.questions)
@@ -60,7 +62,7 @@ def measures(entries: Sequence[Entry]) -> dict[str, Measure]:
 
 
 def _labels(questions: Sequence[Question]) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the image and of the task of each question."""
+    """Return the image and the task of each question as integer labels."""
     return tuple(
         np.unique(names, return_inverse=True)[1].ravel()
         for names in ([image for _, _, image, _ in questions], [task for task, _, _, _ in questions])

@@ -1,4 +1,4 @@
-"""A leaderboard as one HTML page with sortable tables and pictures. Names are shown as text, never as markup."""
+"""Render a leaderboard as one HTML page with sortable tables and plots. Names of models are escaped."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from microbench_tasks.leaderboard.tables import Line
 from microbench_tasks.markdown import plain
 from microbench_tasks.paper import Reported
 
-# A radar with more lines is not read by anyone.
+# A radar chart with more lines is not readable.
 _MOST_LINES = 6
 _LEAST_AXES = 3
 
 
 def as_html(found: Leaderboard, *, with_paper: bool) -> str:
-    """Write one page that stands alone: it fetches nothing."""
+    """Render one self-contained page, which loads no other resources."""
     sections = [_section(ranking, with_paper) for ranking in found.rankings]
     closing = "\n\n".join([*tables.how_to_read(), *(plain(note) for note in found.notes)])
     models = {row.entry.model for ranking in found.rankings for row in ranking.rows}
@@ -45,7 +45,7 @@ def _cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
     rank, model, data, n, score, versus, *figures = tables.cells_of(line, ranking)
     is_run = isinstance(line, Row)
     against = f"versus {plain(line.versus_next.model)}" if is_run and line.versus_next else ""
-    # On one line.
+    # Keep the data on one line.
     data = data.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
     return [
         pages.Cell(rank, line.rank if is_run else None),
@@ -59,7 +59,7 @@ def _cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
 
 
 def _figure_cell(text: str) -> pages.Cell:
-    """A share with or without an interval, sorted by the share."""
+    """Return a cell with a share, with or without its interval, that sorts by the share."""
     return pages.Cell(text, float(text.split()[0]) if text else None)
 
 

@@ -1,4 +1,4 @@
-"""Rank models that answered the same questions, and say which differences are more than chance."""
+"""Rank models that answered the same questions, and test all differences for significance."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from microbench_tasks.schema import DataError
 
 @dataclass(frozen=True)
 class Versus:
-    """One model against another, of all pairs of a ranking.
+    """Compare one model of a ranking with another.
 
     Attributes:
-        model: the other one's name.
-        difference, low, high: with the simultaneous 95 % interval.
-        p: adjusted for all pairs.
-        verdict: ``better``, ``worse``, or ``tie`` if the difference may be chance.
+        model: name of the other model.
+        difference, low, high: difference of the scores with its simultaneous 95 % interval.
+        p: p-value adjusted for all pairs.
+        verdict: ``better``, ``worse``, or ``tie`` if the difference is not significant.
     """
 
     model: str
@@ -42,14 +42,14 @@ class Versus:
 
 @dataclass(frozen=True)
 class Row:
-    """A model's place in a ranking.
+    """Hold the rank of one model.
 
     Attributes:
-        rank: one more than the number of models that are better.
+        rank: one more than the number of models that are significantly better.
         is_tied: whether another model has the same rank.
-        entry: what the model answered.
-        intervals: of each metric of the ranking; the ranking's own metric first.
-        versus_next: against the model of the next row; None in the last one.
+        entry: the model's answers.
+        intervals: for each metric; the metric that ranks the models is the first.
+        versus_next: comparison with the model of the next row; None in the last row.
     """
 
     rank: int
@@ -60,18 +60,18 @@ class Row:
 
     @property
     def place(self) -> str:
-        """The rank as shown, with ``=`` where it is shared."""
+        """Return the rank as shown, with ``=`` if several models share it."""
         return f"{self.rank}{'=' if self.is_tied else ''}"
 
     @property
     def interval(self) -> Interval:
-        """Of the score by which the models are ranked."""
+        """Return the interval of the score that ranks the models."""
         return next(iter(self.intervals.values()))
 
 
 @dataclass(frozen=True)
 class SmallestDifference:
-    """The smallest true difference that is found four times in five: median, least and most over a ranking's pairs."""
+    """Hold the smallest difference detected with 80 % power: median, minimum and maximum over a ranking's pairs."""
 
     median: float
     least: float
@@ -83,11 +83,11 @@ class Ranking:
     """Models that answered the same questions, best first.
 
     Attributes:
-        group, data, version: what was asked.
-        rows: by score.
-        comparisons: of each metric all pairs, in the order of the rows; the metric of the ranking first.
-        num_images, num_datasets: that the questions are about.
-        absent: of each model that is not in it, why.
+        group, data, version: of the questions.
+        rows: in descending order of the score.
+        comparisons: for each metric, all pairs in the order of the rows; the metric that ranks them is the first.
+        num_images, num_datasets: of the questions.
+        absent: for each model that is not in the ranking, the reason.
     """
 
     group: str
@@ -101,27 +101,27 @@ class Ranking:
 
     @property
     def num_questions(self) -> int:
-        """Answered by every model."""
+        """Return the number of questions; every model answered all of them."""
         return len(self.rows[0].entry.questions)
 
     @property
     def metric(self) -> str:
-        """The metric that the models are ranked by."""
+        """Return the metric that ranks the models."""
         return next(iter(self.comparisons))
 
     @property
     def comparison(self) -> Comparison:
-        """All pairs by the metric that the models are ranked by."""
+        """Return the comparison of all pairs by the metric that ranks the models."""
         return self.comparisons[self.metric]
 
     @property
     def is_intransitive(self) -> bool:
-        """Whether a model ranks below one of a lower score."""
+        """Tell whether a model ranks below a model with a lower score."""
         ranks = [row.rank for row in self.rows]
         return ranks != sorted(ranks)
 
     def level(self, name: str) -> float | None:
-        """What answers without an image reach, ``chance`` or ``majority``; None where no options are given."""
+        """Return the score of answers without an image, ``chance`` or ``majority``; None for tasks without options."""
         return self.rows[0].entry.figures.get(name)
 
     def versus(self, one: int, other: int, metric: str | None = None) -> Versus:
@@ -133,7 +133,7 @@ class Ranking:
         return Versus(self.rows[other].entry.model, difference, low, high, p, verdict)
 
     def smallest_difference(self, metric: str | None = None) -> SmallestDifference | None:
-        """What the comparison of a metric can find; None for a single model."""
+        """Return the smallest differences that the comparison of a metric can detect; None for a single model."""
         if len(self.rows) < 2:
             return None
         of_pairs = self.comparisons[metric or self.metric].smallest[np.triu_indices(len(self.rows), 1)]
@@ -141,28 +141,28 @@ class Ranking:
 
     @property
     def caution(self) -> str:
-        """What a reader must know of the data; nothing of what may be the release."""
+        """Return why the scores are not comparable with others; empty for the release. See `cautions.caution`."""
         return cautions.caution(self.group, self.data, [image for _, _, image, _ in self.rows[0].entry.questions])
 
     def with_reported(self, reported: Sequence[paper.Reported]) -> list[Row | paper.Reported]:
-        """The rows and what the paper reports, by score."""
+        """Return the rows and the paper's reported results, in descending order of the score."""
         lines = [*self.rows, *reported]
         return sorted(lines, key=lambda line: -float(line.entry.score if isinstance(line, Row) else line.score))
 
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """All rankings of some submissions, and what a reader should know of single ones."""
+    """Hold all rankings of some submissions, and notes on single submissions."""
 
     rankings: tuple[Ranking, ...]
     notes: tuple[str, ...] = ()
 
 
 def load(folders: Sequence[Path]) -> Leaderboard:
-    """Make the leaderboard of the submissions in ``folders``; progress is shown on stderr.
+    """Build the leaderboard of the submissions in ``folders``; show progress on stderr.
 
     Raises:
-        DataError: a folder holds no intact submission, one is named twice, none has a whole group, or
+        DataError: a folder contains no intact submission, one is named twice, none has a complete group, or
             submissions on the same data were not asked the same questions.
     """
     found = submitted.read(folders)
@@ -173,8 +173,8 @@ def rank(entries: Sequence[Entry], models: Sequence[str]) -> list[Ranking]:
     """Rank the models of each group, data and version; groups in the order of `RANKED`, the release's data first.
 
     Args:
-        entries: at most one of each model and group.
-        models: all that were submitted, also those without an entry.
+        entries: at most one for each model and group.
+        models: names of all submitted models, including those without an entry.
 
     Raises:
         DataError: there is no entry, or models on the same data were not asked the same questions.
@@ -189,7 +189,7 @@ def rank(entries: Sequence[Entry], models: Sequence[str]) -> list[Ranking]:
 
 
 def _absent(ranked: Sequence[Entry], entries: Sequence[Entry], models: Sequence[str]) -> dict[str, str]:
-    """Why each model that is not ranked is not."""
+    """Return, for each model that is not in the ranking, the reason."""
     group, here = ranked[0].group, {entry.model for entry in ranked}
     elsewhere = {entry.model: entry for entry in entries if entry.group == group}
     return {model: _reason(ranked[0], elsewhere.get(model)) for model in sorted(models) if model not in here}
@@ -239,10 +239,10 @@ def _ranking(entries: Sequence[Entry], absent: Mapping[str, str]) -> Ranking:
 
 
 def ranks_of(comparison: Comparison) -> list[int]:
-    """Count for each model those that are better, and one more.
+    """Return the rank of each model: one more than the number of models that are significantly better.
 
-    A model may rank below one of a lower score: a third model may be better than the first of the two and, as it
-    agrees with the second on fewer questions, not known to be better than that one.
+    A model may rank below a model with a lower score. A third model may be significantly better than the first, but
+    not than the second: they agree on fewer questions, so that their difference has a larger standard error.
     """
     return (1 + comparison.is_better.sum(axis=0)).tolist()
 
@@ -260,7 +260,7 @@ def _check_same_questions(one: Entry, other: Entry) -> None:
     task, number, image, right = only
     raise DataError(
         f"{_same_data(one, other)}, but {having.model} has document {number} of {task} about {image!r} with the right "
-        f"answer {right}, and {lacking.model} has not. One of them is not whole, or was changed: check both with "
+        f"answer {right}, and {lacking.model} has not. One of them is incomplete or was changed. Check both with "
         "microbench verify."
     )
 
@@ -270,8 +270,8 @@ def _check_same_documents(one: Entry, other: Entry) -> None:
     differing = sorted(task for task in both if one.asked[task] != other.asked[task])
     if differing:
         raise DataError(
-            f"{_same_data(one, other)}, but the documents of {differing[0]} that they asked about, images included, "
-            "have other digests. One of them was changed: check both with microbench verify."
+            f"{_same_data(one, other)}, but the digests of their documents of {differing[0]}, images included, differ. "
+            "One of them was changed. Check both with microbench verify."
         )
 
 

@@ -1,4 +1,4 @@
-"""A leaderboard for programs: CSV of rows, CSV of all pairs, JSON of everything. Figures are fractions, in full."""
+"""Render a leaderboard for programs: CSV of rows, CSV of all pairs, JSON of everything. Scores are not rounded."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
 from microbench_tasks.paper import Reported
 
-# Goes up when the JSON file's form changes.
+# Increment it when the format of the JSON file changes.
 JSON_VERSION = 2
-# What says that a file is a leaderboard's.
+# Identifies the JSON file of a leaderboard.
 MADE_BY = "microbench leaderboard"
 _FORMULA_STARTS = ("=", "+", "-", "@")
 
@@ -42,9 +42,9 @@ _NAMES = ("model", "next_model", "against")
 
 
 def csv_text(text: str) -> str:
-    """``text`` for a spreadsheet, which takes none of it for a formula."""
+    """Escape text so that no spreadsheet reads it as a formula."""
     shown = plain(text)
-    # Wide forms of these signs are read as the signs.
+    # Spreadsheets also accept full-width forms of these characters.
     return f"'{shown}" if unicodedata.normalize("NFKC", shown).lstrip().startswith(_FORMULA_STARTS) else shown
 
 
@@ -114,7 +114,7 @@ def _pair(ranking: Ranking, metric: str, one: int, other: int) -> dict[str, Any]
 
 
 def _number(value: float) -> float | None:
-    """As JSON has it: nothing where there is no number."""
+    """Return a number for JSON, which has no NaN: None instead."""
     return None if math.isnan(value) else float(value)
 
 
@@ -122,7 +122,7 @@ def _number(value: float) -> float | None:
 
 
 def as_json(found: Leaderboard, *, with_paper: bool) -> str:
-    """Write everything, all pairs too; names are as they were given."""
+    """Render everything, including all pairs; names of models are not escaped."""
     method = {
         "interval": interval_settings()["quoted"],
         "level": LEVEL,
@@ -142,7 +142,7 @@ def as_json(found: Leaderboard, *, with_paper: bool) -> str:
 
 
 def as_text(content: Mapping[str, Any]) -> str:
-    """Write JSON as the leaderboard's file has it."""
+    """Render JSON in the form of the leaderboard's file."""
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
@@ -157,7 +157,7 @@ def _ranking(ranking: Ranking, with_paper: bool) -> dict[str, Any]:
         "num_images": ranking.num_images,
         "num_datasets": ranking.num_datasets,
         "rows": [
-            {name: value for name, value in _row(row, ranking).items() if name not in _SAID_ONCE}
+            {name: value for name, value in _row(row, ranking).items() if name not in _RANKING_FIELDS}
             | {"by_task": dict(row.entry.by_task)}
             for row in ranking.rows
         ],
@@ -174,12 +174,12 @@ def _ranking(ranking: Ranking, with_paper: bool) -> dict[str, Any]:
     return content
 
 
-# Said once of a whole ranking in the JSON file.
-_SAID_ONCE = frozenset({*_OF_RANKING, "images", "datasets", "origin"})
+# Fields that the JSON file has once for a whole ranking.
+_RANKING_FIELDS = frozenset({*_OF_RANKING, "images", "datasets", "origin"})
 
 
 def _comparison(ranking: Ranking, metric: str) -> dict[str, Any]:
-    """What all pairs by one metric have in common; 0 resamples are an exact test."""
+    """Return what all pairs by one metric have in common; ``num_resamples`` is 0 for an exact test."""
     comparison, smallest = ranking.comparisons[metric], ranking.smallest_difference(metric)
     return {
         "critical_value": comparison.critical,

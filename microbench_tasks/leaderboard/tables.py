@@ -1,4 +1,4 @@
-"""What the tables of a leaderboard say, in whatever form they are written."""
+"""Format the tables and explanations of a leaderboard, for Markdown and HTML alike."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from microbench_tasks.paper import Reported
 TITLE = "Micro-Bench leaderboard"
 NOT_RERUN = "reported, not re-run"
 STATED = "Data as stated by the submissions; microbench verify compares each with the data."
-# Pairs of more models are in the JSON and CSV files only.
+# With more models, the pairs are only in the JSON and CSV files.
 MOST_MODELS_PAIRED = 12
-# The smallest p-value that is shown: what 9,999 draws can reach.
+# The smallest p-value that is shown: the smallest that 9,999 draws can give.
 _SMALLEST_SHOWN = 1e-4
 
 Line = Row | Reported
 
 
 def lines_of(ranking: Ranking, with_paper: bool) -> list[Line]:
-    """The rows of a ranking, and the paper's among them if they are wanted, by score."""
+    """Return the rows of a ranking in descending order of the score, with the paper's rows if ``with_paper``."""
     return ranking.with_reported(paper.table1(ranking.group) if with_paper else ())
 
 
 def title_of(ranking: Ranking) -> str:
-    """The group, the data and the version of the tasks."""
+    """Return a title: the group, the data and the version of the tasks."""
     return f"{ranking.group}, {ranking.data.shown()}, tasks version {ranking.version}"
 
 
 def header_of(ranking: Ranking) -> list[str]:
-    """The columns of `cells_of`."""
+    """Return the column headers of `cells_of`."""
     return ["rank", "model", "data", "n", f"{ranking.metric} [95 % interval]", "versus next run", *_figures(ranking)]
 
 
 def cells_of(line: Line, ranking: Ranking) -> list[str]:
-    """One line of a ranking, in percent."""
+    """Return the cells of one line of a ranking, in percent."""
     if isinstance(line, Reported):
         return ["–", line.model, NOT_RERUN, "", line.as_printed, "", *[""] * len(_figures(ranking))]
     figures = [_figure(figure, line) for figure in _figures(ranking)]
@@ -61,43 +61,43 @@ def _figure(name: str, row: Row) -> str:
 
 
 def percent(value: float) -> str:
-    """A share in percent with two decimals."""
+    """Format a share in percent with two decimals."""
     return pages.percent(value, decimals=2)
 
 
 def with_interval(value: float, interval: Interval) -> str:
-    """A share with its interval, in percent."""
+    """Format a share with its interval, in percent."""
     return f"{percent(value)} [{percent(interval.low)}, {percent(interval.high)}]"
 
 
 def against(versus: Versus | None) -> str:
-    """A comparison in a cell: difference in points with its interval, adjusted p and verdict."""
+    """Format a comparison: difference in percentage points with its interval, adjusted p-value and verdict."""
     if versus is None:
         return ""
     return f"{points(versus.difference)} {points_interval(versus)}, {p_value(versus.p)}, {versus.verdict}"
 
 
 def points(difference: float) -> str:
-    """A difference in percentage points with its sign."""
-    # Adding 0 takes the sign off a zero.
+    """Format a difference in percentage points with its sign."""
+    # Adding 0 turns -0.0 into 0.0.
     return f"{round(100 * difference, 2) + 0:+.2f}"
 
 
 def points_interval(versus: Versus) -> str:
-    """The interval of a difference in percentage points."""
+    """Format the interval of a difference in percentage points."""
     return f"[{points(versus.low)}, {points(versus.high)}]"
 
 
 def p_value(p: float) -> str:
-    """A p-value as text."""
+    """Format a p-value."""
     return f"p ≤ {_SMALLEST_SHOWN:.4f}" if p <= _SMALLEST_SHOWN else f"p = {p:.4f}"
 
 
-# --- what stands around a table ------------------------------------------------------
+# --- text around a table -------------------------------------------------------------
 
 
 def facts_of(ranking: Ranking) -> list[str]:
-    """How much was asked, what answers without an image reach, and what this ranking can find; a sentence each."""
+    """Describe a ranking: numbers of questions and images, scores without an image, and its statistical power."""
     asked = f"{_number(ranking.num_questions, 'question')} about {_number(ranking.num_images, 'image')}"
     found = [f"{asked} of {_number(ranking.num_datasets, 'dataset')}; figures are in percent. {ABOUT_IMAGES}"]
     levels = [(ranking.level("chance"), "chance"), (ranking.level("majority"), "majority answer")]
@@ -127,7 +127,7 @@ def _number(count: int, noun: str) -> str:
 
 
 def cautions_of(ranking: Ranking, with_paper: bool) -> list[str]:
-    """What a reader must know before the figures."""
+    """List the warnings that are shown before the scores."""
     cautions = [ranking.caution] if ranking.caution else []
     if with_paper and paper.table1(ranking.group):
         cautions.append(
@@ -138,7 +138,7 @@ def cautions_of(ranking: Ranking, with_paper: bool) -> list[str]:
 
 
 def how_to_read() -> list[str]:
-    """What the ranks and numbers mean, in a few sentences."""
+    """Explain the ranks, intervals and p-values."""
     return [
         "Every figure is computed from the answers in the submissions, not copied from their tables; whether the "
         "answers belong to the data is what microbench verify checks.",
@@ -164,7 +164,7 @@ def how_to_read() -> list[str]:
 
 
 def matrix_of(ranking: Ranking) -> tuple[list[str], list[list[str]]]:
-    """Make header and cells of a square of all pairs: verdict and difference of a row's model against a column's."""
+    """Return header and rows of the matrix of all pairs: verdict and difference of the row's model to the column's."""
     numbers = range(len(ranking.rows))
     header = ["model", *(str(number + 1) for number in numbers)]
     rows = [
@@ -196,13 +196,13 @@ PAIRS_HEADER = (
 
 
 def pairs_of(ranking: Ranking) -> list[tuple[str, int, int]]:
-    """All pairs by all metrics: the metric, and the positions of two rows, the higher one first."""
+    """List all pairs by all metrics: the metric, and the positions of two rows, the better one first."""
     pairs = list(itertools.combinations(range(len(ranking.rows)), 2))
     return [(metric, *pair) for metric in ranking.comparisons for pair in pairs]
 
 
 def pair_cells(ranking: Ranking, metric: str, one: int, other: int) -> list[str]:
-    """One pair under `PAIRS_HEADER`; names are as given."""
+    """Return the cells of one pair, with the columns of `PAIRS_HEADER`; names of models are not escaped."""
     versus, comparison = ranking.versus(one, other, metric), ranking.comparisons[metric]
     correlation = comparison.correlation[one, other]
     return [
@@ -224,5 +224,5 @@ def _bare_p(p: float) -> str:
 
 
 def has_pairs_shown(ranking: Ranking) -> bool:
-    """Whether all pairs are few enough for a page."""
+    """Tell whether a page shows the pairs: not for a single model, nor for more than `MOST_MODELS_PAIRED`."""
     return 2 <= len(ranking.rows) <= MOST_MODELS_PAIRED

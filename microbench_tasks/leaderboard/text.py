@@ -1,4 +1,4 @@
-"""A leaderboard as a Markdown page. Models' names are written by strangers and are shown as text, never as markup."""
+"""Render a leaderboard as a Markdown page. Names of models come from untrusted files and are escaped."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from microbench_tasks.leaderboard import tables
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
 from microbench_tasks.markdown import markdown_text
 
-# Columns of words; all others are of numbers.
+# Columns with text are aligned left, those with numbers right.
 _LEFT = ("model", "data")
 
 
 def as_markdown(found: Leaderboard, *, with_paper: bool) -> str:
-    """Write the leaderboard as a Markdown page."""
+    """Render the leaderboard as a Markdown page."""
     parts = [f"# {tables.TITLE}"]
     for ranking in found.rankings:
         parts += _section(ranking, with_paper)

@@ -1,10 +1,11 @@
-"""The paper's bootstrap confidence interval of a mean, drawn as counts.
+"""Bootstrap confidence interval of a mean, as in the paper.
 
-It treats scores as independent and reproduces what the paper prints. The intervals to quote are in ``intervals.py``.
+It treats scores as independent and reproduces the intervals that the paper prints. The intervals to quote are in
+``intervals.py``.
 
-Resampling n scores with replacement and adding them up draws how often each distinct score
-occurs: a multinomial draw, for 0/1 scores a binomial one. Drawing those counts directly
-gives the same distribution at a cost that does not depend on n.
+The sum of n scores that are resampled with replacement depends only on how often each distinct score is drawn. These
+counts are multinomial, for 0/1 scores binomial. Drawing the counts directly gives the same distribution at a cost
+that does not depend on n.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ METHODS = ("basic", "percentile")
 NUM_RESAMPLES = 9999
 SEED = 42
 
-# Numbers drawn at once: some 50 MB.
+# Random numbers per block, to limit memory to about 50 MB.
 _BLOCK_DRAWS = 4_000_000
-# From this share of distinct scores on, drawing their indices is faster than drawing their counts.
+# Above this share of distinct scores, drawing indices is faster than drawing counts.
 _DISTINCT_SHARE = 1 / 8
 
 
@@ -41,12 +42,12 @@ def bootstrap_interval(
         scores: shape (n,), finite.
         method: ``basic`` (as in the paper: the percentile interval mirrored at the observed
             mean, so its ends can lie outside the range of the scores) or ``percentile``.
-        confidence_level: between 0 and 1, both excluded.
+        confidence_level: above 0 and below 1.
         num_resamples: at least 1.
-        seed: of the draws; the same seed gives the same interval, in whatever order the scores come.
+        seed: of the draws. The interval does not depend on the order of the scores.
 
     Returns:
-        The interval; NaN at both ends without a score.
+        The interval; both ends are NaN for empty ``scores``.
 
     Raises:
         ValueError: an argument is out of range, or ``scores`` is not a finite vector.
@@ -89,7 +90,7 @@ def _checked(scores: ArrayLike, method: str, confidence_level: float, num_resamp
 def _resampled_means(
     distinct: np.ndarray, counts: np.ndarray, num_resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Means of resamples of the distinct scores, each of which occurs as often as counted, shape (num_resamples,)."""
+    """Draw means of resamples, shape (num_resamples,), of scores given as distinct values with their counts."""
     num_scores = counts.sum()
     if len(distinct) == 1:
         return np.full(num_resamples, distinct[0])

@@ -17,23 +17,23 @@ NUM_BINS = 15
 NUM_NULL_DRAWS = 1_000
 SEED = 42
 
-# Numbers drawn at once: some 16 MB.
+# Random numbers per block, to limit memory to about 16 MB.
 _BLOCK_NUMBERS = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class Forecasts:
-    """Probabilities of the options of n questions, each question's divided by their sum; arrays of shape (n,).
+    """Hold normalized option probabilities of n questions, compared with the outcomes; arrays of shape (n,).
 
     Attributes:
-        mass: the sum of a question's probabilities as they were given; 1 or less for those of single tokens,
-            up to the number of options for those of independent yes/no answers.
-        confidence: the highest probability after the division.
-        is_right: 1.0 where the option of the highest probability is right, 0.0 elsewhere. Of several
-            options with the highest probability the first one counts as the answer.
+        mass: sum of a question's probabilities before normalization. It is at most 1 for probabilities of single
+            tokens, and at most the number of options for those of independent yes/no answers.
+        confidence: the highest probability after normalization.
+        is_right: 1.0 if the option with the highest probability is right, else 0.0. If several options have the
+            highest probability, the first one counts as the answer.
         is_tied: whether several options have the highest probability.
         brier: squared distance of the probabilities from the outcome, summed over the options, 0 to 2.
-        num_options: how many options there are.
+        num_options: number of options.
     """
 
     mass: np.ndarray
@@ -45,7 +45,7 @@ class Forecasts:
 
     @property
     def brier_score(self) -> float:
-        """The mean of ``brier``, from 0 (certain and right) to 2 (certain and wrong); NaN without a question.
+        """Return the mean of ``brier``, from 0 (certain and right) to 2 (certain and wrong); NaN without questions.
 
         Source: Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather Review 78
         (1950), equation 2: summed over all classes.
@@ -54,11 +54,11 @@ class Forecasts:
 
     @property
     def brier_skill(self) -> float:
-        """Brier skill score against equal probabilities for all options; NaN without a question.
+        """Return the Brier skill score relative to equal probabilities for all options; NaN without questions.
 
         1 is perfect, 0 as good as the reference, negative worse. Equal probabilities of K options have a Brier
         score of 1 - 1 / K. Both scores are averaged over the questions before they are compared, so that
-        questions with 2 options and questions with 8 are weighed alike.
+        questions with 2 options and with 8 options have equal weights.
 
         Source: Murphy, "A new vector partition of the probability score", Journal of Applied Meteorology 12 (1973).
         """
@@ -68,7 +68,7 @@ class Forecasts:
 
 
 def is_usable(probabilities: Sequence[float]) -> bool:
-    """Whether probabilities of one question can be divided by their sum: finite, none negative, one positive.
+    """Tell whether the probabilities of one question can be normalized: finite, not negative, not all 0.
 
     >>> is_usable([0.2, 0.0]), is_usable([0.0, 0.0])
     (True, False)
@@ -77,15 +77,15 @@ def is_usable(probabilities: Sequence[float]) -> bool:
 
 
 def forecasts(probabilities: Sequence[Sequence[float]], right: ArrayLike) -> Forecasts:
-    """Normalize the probabilities of questions over their options, and compare them with the outcomes.
+    """Normalize the probabilities of each question over its options, and compare them with the outcome.
 
     Args:
-        probabilities: of each question one for each of its options, of which there may be any number; finite, not
+        probabilities: for each question, one value per option, of which there may be any number; finite, not
             negative, not all 0. They need not sum to 1.
-        right: of each question the index of its right option.
+        right: for each question, the index of its right option.
 
     Raises:
-        ValueError: there are not as many of both, an index is no option, or probabilities are not usable.
+        ValueError: the lengths differ, an index is out of range, or probabilities cannot be normalized.
 
     >>> found = forecasts([[0.2, 0.1, 0.1], [0.5, 0.5]], [1, 0])
     >>> found.confidence.tolist(), found.is_right.tolist(), found.is_tied.tolist()
@@ -97,8 +97,7 @@ def forecasts(probabilities: Sequence[Sequence[float]], right: ArrayLike) -> For
     for number, values in enumerate(probabilities):
         if not is_usable(values):
             raise ValueError(
-                f"Expected finite probabilities of the options, none negative and not all 0, "
-                f"in question {number}, got {list(values)}."
+                f"Expected finite probabilities of at least 0, not all 0, in question {number}, got {list(values)}."
             )
     num_options = np.array([len(values) for values in probabilities], dtype=np.int64)
     for number in np.flatnonzero((right < 0) | (right >= num_options))[:1]:
@@ -110,11 +109,11 @@ def forecasts(probabilities: Sequence[Sequence[float]], right: ArrayLike) -> For
 
 
 def _compared(probabilities: Sequence[Sequence[float]], right: np.ndarray, num_options: np.ndarray) -> Forecasts:
-    # Options that a question lacks have no probability; the first column is always an option.
+    # Questions with fewer options are padded with zeros.
     table = np.zeros((len(right), max(num_options, default=1)))
     table[np.arange(table.shape[1]) < num_options[:, None]] = np.concatenate([np.zeros(0), *probabilities])
     mass = table.sum(axis=1)
-    # Subnormal numbers lose digits when they are divided.
+    # Dividing by the maximum first keeps the precision of subnormal numbers.
     table /= table.max(axis=1, keepdims=True)
     table /= table.sum(axis=1, keepdims=True)
     confidence = table.max(axis=1)
@@ -134,13 +133,13 @@ def _compared(probabilities: Sequence[Sequence[float]], right: np.ndarray, num_o
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Answers binned by confidence; arrays of shape (bins,), and ``edges`` of (bins + 1,).
+    """Hold answers binned by confidence; arrays of shape (bins,), and ``edges`` of shape (bins + 1,).
 
     Attributes:
-        edges: equal widths from 0 to 1; a bin holds its upper end, the first also 0.
-        counts: number of answers.
-        confidence: their mean confidence, NaN in an empty bin.
-        accuracy: the share of them that is right, NaN in an empty bin.
+        edges: equally spaced from 0 to 1. A bin includes its upper edge, and the first bin also includes 0.
+        counts: number of answers in each bin.
+        confidence: mean confidence in each bin, NaN in an empty bin.
+        accuracy: share of right answers in each bin, NaN in an empty bin.
     """
 
     edges: np.ndarray
@@ -150,10 +149,10 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean distance of a bin's accuracy from its confidence, weighted by its answers, 0 to 1; NaN without any.
+        """Return the ECE: mean |accuracy - confidence| of the bins, weighted by their answers; NaN without answers.
 
-        It is above 0 even for a calibrated model, since a bin of few answers is never exactly as often right as it
-        says: see `null_calibration_error`.
+        It is above 0 even for a calibrated model, since the accuracy of a bin with few answers deviates from its
+        confidence by chance: see `null_calibration_error`.
 
         Source: Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017
         (arXiv 1706.04599), equation 5.
@@ -192,7 +191,7 @@ def reliability(confidence: ArrayLike, is_right: ArrayLike, num_bins: int = NUM_
 
 @dataclass(frozen=True)
 class NullError:
-    """Plug-in ECE of a model whose probabilities are right: its mean and the value that 95 % of draws stay below."""
+    """Hold the plug-in ECE of a perfectly calibrated model: its mean and its 95 % quantile."""
 
     mean: float
     upper: float
@@ -201,19 +200,19 @@ class NullError:
 def null_calibration_error(
     confidence: ArrayLike, num_bins: int = NUM_BINS, *, num_draws: int = NUM_NULL_DRAWS, seed: int = SEED
 ) -> NullError:
-    """Simulate the plug-in ECE that answers of these confidences have if every confidence is right.
+    """Simulate the plug-in ECE of a perfectly calibrated model with these confidences.
 
-    Outcomes are drawn from the confidences, independently of each other. The result does not depend on the
-    answers' order.
+    Outcomes are drawn from the confidences, independently of each other. The result does not depend on the order of
+    the answers.
 
     Args:
         confidence: shape (n,), from 0 to 1.
         num_bins: at least 1.
-        num_draws: of all outcomes, at least 1.
+        num_draws: simulated data sets, at least 1.
         seed: of the draws.
 
     Returns:
-        NaN twice without an answer.
+        Mean and 95 % quantile; both are NaN for empty ``confidence``.
 
     Raises:
         ValueError: a shape or a value is out of range.
@@ -243,23 +242,25 @@ def null_calibration_error(
 
 
 def _equal_width_bins(confidence: np.ndarray, num_bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """The bin of each answer and the edges of all bins."""
+    """Return the bin of each answer, and the edges of all bins."""
     if num_bins < 1:
         raise ValueError(f"Expected at least one bin, got {num_bins}.")
     edges = np.linspace(0, 1, num_bins + 1)
-    # A confidence on an edge is in the bin below it, as (m - 1) / M < p <= m / M.
+    # As in Guo et al. 2017, bin m of M contains (m - 1) / M < p <= m / M.
     return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, num_bins - 1), edges
 
 
 def checked_answers(confidence: ArrayLike, is_right: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as vectors of one length; raise ValueError if a shape or a value is out of range."""
+    """Return both as vectors of equal length; raise ValueError for an unexpected shape or value."""
     confidence, is_right = np.asarray(confidence, dtype=np.float64), np.asarray(is_right, dtype=np.float64)
     if confidence.ndim != 1 or confidence.shape != is_right.shape:
         raise ValueError(
             f"Expected confidence and is_right of one shape (n,), got {confidence.shape} and {is_right.shape}."
         )
     if not ((confidence >= 0) & (confidence <= 1)).all():
-        raise ValueError("Expected confidence from 0 to 1.")
+        number = np.count_nonzero(~((confidence >= 0) & (confidence <= 1)))
+        raise ValueError(f"Expected confidence from 0 to 1, got {number} other values.")
     if not np.isin(is_right, (0, 1)).all():
-        raise ValueError("Expected is_right to be 0 or 1.")
+        number = np.count_nonzero(~np.isin(is_right, (0, 1)))
+        raise ValueError(f"Expected is_right to be 0 or 1, got {number} other values.")
     return confidence, is_right

@@ -1,9 +1,9 @@
 """Debiased calibration error with an interval clustered by image.
 
-Answers are binned by confidence, each bin with about as many answers. In bin b, with residuals d = outcome -
-confidence, the plug-in square of the mean residual is too large by the variance of that mean. The mean
-product of residuals of two answers about *different images* has no such bias: its expectation is the squared mean
-residual itself, whatever answers about one image have in common. The debiased error is the root of the bins' mean,
+Answers are binned by confidence, with about equally many answers per bin. In bin b, with residuals d = outcome -
+confidence, the plug-in square of the mean residual is too large by the variance of that mean. The mean product of
+the residuals of two answers about *different images* has no such bias: its expectation is the squared mean residual,
+even if answers about one image are correlated. The debiased error is the root of the mean over bins,
 
     E^2 = sum over b of n_b / n * mean of d_i d_j over pairs (i, j) of different images in b,
 
@@ -11,11 +11,11 @@ which is the root mean square (L2) calibration error of Kumar et al. with their 
 that vary within a bin and for images with several questions. The square is unbiased and may be negative; the root is
 then 0. The absolute (L1) error of Guo et al. has no unbiased estimator; L2 is never below L1.
 
-The interval inverts the distribution of the plug-in square. Mean residuals D (a vector over bins) are taken as normal
-with their covariance clustered by image. Under a true error E in the direction u in which D points, the plug-in square
-is E^2 + 2 E a + q, where a and q are the draws' projection on u and squared length. Those E for which the observed
-square is in neither tail of 2.5 % are in the interval: so it holds 0 exactly where the data do not contradict
-calibration, and a resampling of the estimate, which fails there, is not needed.
+The interval inverts the distribution of the plug-in square. The vector D of the bins' mean residuals is taken as
+normal, with a covariance clustered by image. Let u be the direction of D. For a true error E in the direction u, the
+plug-in square is E^2 + 2 E a + q, where a and q are the projection of a random draw on u and its squared length. The
+interval contains those E for which the observed square is in neither tail of 2.5 %. So it contains 0 if and only if
+the data do not contradict calibration. Bootstrap intervals of the estimate fail in that case.
 
 Source: Kumar, Liang and Ma, "Verified Uncertainty Calibration", NeurIPS 2019 (arXiv 1909.10155), definition 2.3 and
 section 5; Bröcker, "Estimating reliability and resolution of probability forecasts through decomposition of the
@@ -32,25 +32,26 @@ from numpy.typing import ArrayLike
 
 from microbench_tasks.metrics.calibration import NUM_BINS, SEED, checked_answers
 
-# Answers in a bin: the interval takes a bin's mean as normal.
+# Minimum of answers in a bin, since the interval assumes normal means of bins.
 MIN_ANSWERS_PER_BIN = 20
 NUM_DRAWS = 9_999
 # As all intervals of the package.
 CONFIDENCE_LEVEL = 0.95
 
-# Pseudo-images of the largest variance that are added to a bin's variance, and right and wrong answers to its rate.
+# Shrinkage: pseudo-images of the largest possible variance that are added to the variance of a bin, and right and
+# wrong pseudo-answers that are added to its rate of right answers.
 _PRIOR_IMAGES = 4
 _PRIOR_ANSWERS = 2
 
 
 @dataclass(frozen=True)
 class DebiasedError:
-    """Root mean square calibration error.
+    """Hold the root mean square calibration error with its interval.
 
     Attributes:
-        square: unbiased estimate of the squared error; may be negative. NaN where all answers are about one image.
+        square: unbiased estimate of the squared error; may be negative. NaN if all answers are about one image.
         low, high: ends of the error's 95 % interval, within 0 to 1.
-        num_bins: bins of about equally many answers that were used.
+        num_bins: number of bins, which have about equally many answers.
     """
 
     square: float
@@ -60,20 +61,20 @@ class DebiasedError:
 
     @property
     def value(self) -> float:
-        """The error, 0 to 1; 0 where the estimate of its square is negative."""
+        """Return the error, 0 to 1; it is 0 if the estimate of its square is negative."""
         return math.sqrt(max(self.square, 0.0)) if not math.isnan(self.square) else math.nan
 
 
 def debiased_calibration_error(
     confidence: ArrayLike, is_right: ArrayLike, clusters: ArrayLike, *, num_bins: int = NUM_BINS, seed: int = SEED
 ) -> DebiasedError:
-    """Estimate the root mean square calibration error without the bias of few answers per bin.
+    """Estimate the root mean square calibration error without the bias of bins with few answers.
 
     Args:
         confidence: shape (n,), from 0 to 1: the probability that the model gives its own answer.
         is_right: shape (n,), 0 or 1.
         clusters: shape (n,), labels: the image of each answer.
-        num_bins: the most bins; fewer where a bin would have less than `MIN_ANSWERS_PER_BIN` answers.
+        num_bins: maximum number of bins; fewer are used if one would have less than `MIN_ANSWERS_PER_BIN` answers.
         seed: of the interval's draws. The result depends on neither the answers' order nor the labels' names.
 
     Raises:
@@ -103,7 +104,10 @@ def debiased_calibration_error(
 
 @dataclass(frozen=True, eq=False)
 class _Cells:
-    """Of each image in each bin the sum of residuals, the answers and the right ones, each of shape (images, bins)."""
+    """Hold, for each image and bin, the sum of residuals, the number of answers and of right answers.
+
+    Arrays have the shape (images, bins).
+    """
 
     sums: np.ndarray
     sizes: np.ndarray
@@ -111,15 +115,15 @@ class _Cells:
 
     @property
     def counts(self) -> np.ndarray:
-        """Answers of each bin, shape (bins,)."""
+        """Return the number of answers in each bin, shape (bins,)."""
         return self.sizes.sum(axis=0)
 
 
 def equal_mass_bins(confidence: np.ndarray, num_bins: int) -> np.ndarray:
-    """Return the bin of each answer, from 0; bins have about as many answers.
+    """Return the bin of each answer, from 0; bins have about equally many answers.
 
-    Answers of equal confidence share the bin in which their middle rank falls. Fewer than ``num_bins`` bins are made
-    where one would have less than `MIN_ANSWERS_PER_BIN` answers.
+    Answers of equal confidence share the bin of their middle rank. Fewer than ``num_bins`` bins are used if one would
+    have less than `MIN_ANSWERS_PER_BIN` answers.
     """
     num_bins = max(1, min(num_bins, len(confidence) // MIN_ANSWERS_PER_BIN))
     ascending = np.sort(confidence)
@@ -128,11 +132,11 @@ def equal_mass_bins(confidence: np.ndarray, num_bins: int) -> np.ndarray:
 
 
 def _per_image_and_bin(confidence: np.ndarray, is_right: np.ndarray, images: np.ndarray, bins: np.ndarray) -> _Cells:
-    """Sum up images within bins; bins with answers about a single image are left out.
+    """Sum up the answers about each image in each bin; leave out bins with answers about a single image.
 
-    Such a bin says nothing about the variation between images.
+    Such a bin gives no information about the variation between images.
     """
-    # Added and listed in an order of their own, so that rounding depends on neither order nor names.
+    # Sorted by content, so that rounding depends neither on the order of answers nor on names of images.
     order = np.lexsort((is_right, confidence, bins, images))
     shape = (images.max() + 1, bins.max() + 1)
     labels = np.ravel_multi_index((images, bins), shape)[order]
@@ -146,14 +150,15 @@ def _per_image_and_bin(confidence: np.ndarray, is_right: np.ndarray, images: np.
 
 
 def _interval(cells: _Cells, rng: np.random.Generator) -> tuple[float, float]:
-    """The ends of the error's interval; see the module."""
+    """Compute the ends of the error's interval; see the module's docstring."""
     shares, means = cells.counts / cells.counts.sum(), cells.sums.sum(axis=0) / cells.counts
     drawn = _drawn_errors(_covariance(cells), len(cells.sums) - 1, rng)
     square = float(shares @ means**2)
     lengths = drawn**2 @ shares
     along = drawn @ (shares * means) / math.sqrt(square) if square else np.zeros(len(drawn))
     tail = (1 - CONFIDENCE_LEVEL) / 2
-    # A square below what chance gives must not shrink the interval to nothing.
+    # If the observed square is smaller than its median under calibration, the upper end uses that median instead:
+    # otherwise the interval could shrink to a point.
     low, high = (
         float(np.quantile(_solved(plug_in, along, lengths), share))
         for plug_in, share in ((square, tail), (max(square, float(np.median(lengths))), 1 - tail))
@@ -162,27 +167,28 @@ def _interval(cells: _Cells, rng: np.random.Generator) -> tuple[float, float]:
 
 
 def _solved(square: float, along: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Of each draw the error E with E^2 + 2 E ``along`` + ``lengths`` = ``square``; negative where there is none."""
+    """Solve E^2 + 2 E ``along`` + ``lengths`` = ``square`` for E, for each draw; -1 if there is no solution."""
     discriminant = along**2 - lengths + square
     return np.where(discriminant >= 0, np.sqrt(np.maximum(discriminant, 0)) - along, -1.0)
 
 
 def _covariance(cells: _Cells) -> np.ndarray:
-    """Covariance of the bins' mean residuals, clustered by image, shape (bins, bins).
+    """Estimate the covariance of the bins' mean residuals, clustered by image, shape (bins, bins).
 
-    Where hardly an image is right, or wrong, the observed variance is too small: pseudo-images are added.
+    In a bin with very few right or very few wrong images, the observed variance is too small. So it is shrunk towards
+    that of pseudo-images.
     """
     sizes, counts, num_images = cells.sizes, cells.counts, (cells.sizes > 0).sum(axis=0)
     scores = (cells.sums - sizes * cells.sums.sum(axis=0) / counts) / counts * np.sqrt(num_images / (num_images - 1))
     observed = scores.T @ scores
-    # The number of images if answers about an image are all alike (Kish 1965).
+    # Effective number of images if all answers about an image are equal (Kish 1965).
     effective = counts**2 / (sizes**2).sum(axis=0)
     rate = cells.right.sum(axis=0) / counts
     rate = (rate * effective + _PRIOR_ANSWERS) / (effective + 2 * _PRIOR_ANSWERS)
     informative = np.minimum((cells.right > 0).sum(axis=0), (cells.right < sizes).sum(axis=0))
     shrunk = informative * observed.diagonal() + _PRIOR_IMAGES * rate * (1 - rate) / effective
     variance = np.maximum(shrunk / (informative + _PRIOR_IMAGES), rate * (1 - rate) / counts)
-    # Of a bin without any variance, the scale of its covariances, which are 0, does not matter.
+    # A bin without variance has covariances of 0, so that any finite scale is correct.
     scale = np.sqrt(variance / np.where(observed.diagonal() > 0, observed.diagonal(), np.inf))
     found = observed * np.outer(scale, scale)
     found[np.diag_indices_from(found)] = variance
@@ -190,7 +196,7 @@ def _covariance(cells: _Cells) -> np.ndarray:
 
 
 def _drawn_errors(covariance: np.ndarray, degrees: int, rng: np.random.Generator) -> np.ndarray:
-    """Errors of the bins' means, shape (draws, bins): multivariate t, as the covariance is itself estimated."""
+    """Draw errors of the bins' means, shape (draws, bins), as multivariate t, since the covariance is estimated."""
     values, vectors = np.linalg.eigh(covariance)
     normal = rng.standard_normal((NUM_DRAWS, len(values))) * np.sqrt(np.maximum(values, 0)) @ vectors.T
     return normal / np.sqrt(rng.chisquare(degrees, NUM_DRAWS) / degrees)[:, None]

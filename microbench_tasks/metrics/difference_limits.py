@@ -1,9 +1,9 @@
-"""Confidence limits of differences of two models that cover for few and for rarely differing images.
+"""Confidence limits of the difference of two models, for few images and for models that rarely differ.
 
-The difference is P - M: P is what images add on which the first model is ahead, M what images add on which the second
-is ahead, each a share from 0 to 1. Each gets limits of the kind of Clopper and Pearson's with an effective number of
-clusters, and both are combined by the method of variance estimates recovery (MOVER) with their correlation. So two
-models that never differ still have an interval of positive width: they may differ on images that were not asked about.
+The difference is P - M. P is the contribution of images on which the first model is ahead, M that of images on which
+the second is ahead; each is a share from 0 to 1. Both get Clopper-Pearson limits with an effective number of clusters.
+The method of variance estimates recovery (MOVER) combines these limits, using the correlation of P and M. Two models
+that never differ still have an interval of positive width: they may differ on images that were not asked about.
 
 Source: Clopper and Pearson, Biometrika 26, 1934; Korn and Graubard, "Confidence intervals for proportions with small
 expected number of positive counts estimated from survey data", Survey Methodology 24, 1998 (effective numbers); Zou
@@ -18,23 +18,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special, stats
 
-# Weight, in clusters, of the variance of independent clusters against the measured variance.
+# Weight, as a number of clusters, of the variance under independence relative to the measured variance.
 _PRIOR_CLUSTERS = 1
-# Differences smaller than this share of a cluster are the rounding errors of sums.
+# Differences below this share of a cluster count as 0: they are rounding errors of sums.
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
 class DifferenceMoments:
-    """What limits and standard errors need of P pairs of models; attributes have the shape (P,).
+    """Hold the statistics of P pairs of models that limits and standard errors need; arrays of shape (P,).
 
     Attributes:
         first, second: shares by which the first and the second model is ahead.
         variance_first, variance_second, covariance: of these shares, cluster-robust.
         ahead, behind: numbers of clusters on which the first model is ahead or behind.
-        all_ahead, all_behind: numbers of clusters on which it is so by all that is possible.
-        effective: number of clusters of equal size with the same variance (Kish), one for all pairs.
-        num_clusters: one for all pairs.
+        all_ahead, all_behind: numbers of clusters on which it is ahead or behind by 1 on every question.
+        effective: effective number of clusters (Kish), a single number for all pairs.
+        num_clusters: a single number for all pairs.
     """
 
     first: np.ndarray
@@ -51,21 +51,21 @@ class DifferenceMoments:
 
     @property
     def difference(self) -> np.ndarray:
-        """Mean difference of each pair."""
+        """Return the mean difference of each pair."""
         return self.first - self.second
 
     @property
     def standard_error(self) -> np.ndarray:
-        """Paired and clustered standard error of each difference; NaN for a single cluster."""
+        """Return the paired and clustered standard error of each difference; NaN for a single cluster."""
         return np.sqrt(np.maximum(self.variance_first + self.variance_second - 2 * self.covariance, 0.0))
 
 
 def difference_moments(differences: ArrayLike, sizes: ArrayLike) -> DifferenceMoments:
-    """Measure several pairs of models.
+    """Compute the statistics of several pairs of models.
 
     Args:
-        differences: shape (m, P): of each cluster and pair the sum of the (weighted) differences.
-        sizes: shape (m,), above 0: of each cluster the sum of its weights; no difference is larger.
+        differences: shape (m, P): sum of the (weighted) differences for each cluster and pair.
+        sizes: shape (m,), above 0: sum of the weights of each cluster, an upper bound of its differences.
     """
     sizes = np.asarray(sizes, dtype=np.float64)
     apart, share = np.asarray(differences, dtype=np.float64) / sizes.sum(), sizes / sizes.sum()
@@ -75,7 +75,7 @@ def difference_moments(differences: ArrayLike, sizes: ArrayLike) -> DifferenceMo
     squares, signed = np.einsum("ij,ij->j", apart, apart), np.einsum("ij,ij->j", apart, absolute)
     by_size, absolute_by_size = share @ apart, share @ absolute
     inflation = num_clusters / (num_clusters - 1) if num_clusters > 1 else np.nan
-    # A cluster adds to one of the two shares only, so that the products of both are 0.
+    # Each cluster contributes to only one of the two shares, so that their products are 0.
     first_by_size, second_by_size = (absolute_by_size + by_size) / 2, (absolute_by_size - by_size) / 2
     variances = (
         inflation * np.maximum((squares + sign * signed) / 2 - 2 * part * part_by_size + part**2 / effective, 0.0)
@@ -89,20 +89,20 @@ def difference_moments(differences: ArrayLike, sizes: ArrayLike) -> DifferenceMo
 
 
 def difference_limits(moments: DifferenceMoments, tail: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits of the mean differences, each of shape (P,), within -1 to 1.
+    """Compute lower and upper limits of the mean differences, each of shape (P,), within -1 to 1.
 
     Args:
         moments: of the pairs.
-        tail: chance that a difference is beyond its limit on one side, from 0 to 0.5.
+        tail: one-sided error probability of a limit, from 0 to 0.5.
 
-    Source: see the module.
+    Source: see the module's docstring.
     """
     first, second, num_clusters = moments.first, moments.second, moments.num_clusters
     if num_clusters < 2 or tail <= 0:
         return np.full_like(first, -1.0), np.full_like(first, 1.0)
     scale = np.sqrt(moments.variance_first * moments.variance_second)
     correlation = np.divide(moments.covariance, scale, out=np.zeros_like(scale), where=scale > 0)
-    # Clusters that say how much a share varies: those with any of it, or those without all of it.
+    # The measured variance of a share is reliable only if many clusters are above 0 and many are below the maximum.
     informative_first = np.minimum(moments.ahead, num_clusters - moments.all_ahead)
     informative_second = np.minimum(moments.behind, num_clusters - moments.all_behind)
     low_first, high_first = _share_limits(first, moments.variance_first, informative_first, moments, tail)
@@ -115,7 +115,7 @@ def difference_limits(moments: DifferenceMoments, tail: float) -> tuple[np.ndarr
 def _share_limits(
     shares: np.ndarray, variances: np.ndarray, informative: np.ndarray, moments: DifferenceMoments, tail: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of shares with measured variances, by quantiles of beta distributions."""
+    """Compute Clopper-Pearson limits of shares at the effective numbers that their variances imply."""
     binomial = np.maximum(shares * (1 - shares), 0.0)
     prior = _PRIOR_CLUSTERS * binomial / moments.effective
     stable = (informative * variances + prior) / (informative + _PRIOR_CLUSTERS)

@@ -1,8 +1,8 @@
 """Confidence intervals of accuracies, macro means, continuous scores and differences, clustered by image.
 
-Each interval is Clopper and Pearson's, at an effective number of answers: so many independent answers would have the
-variance that the clusters show. ``docs/statistics.md`` has the formulas and their sources, ``benchmarks/coverage.md``
-has how often they contain the truth.
+Each is the Clopper-Pearson interval at an effective number of answers: that many independent answers would have the
+variance that is estimated from the clusters. ``docs/statistics.md`` has the formulas with their sources,
+``benchmarks/coverage.md`` the measured coverage.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ CONFIDENCE_LEVEL = 0.95
 ABOUT_IMAGES = "The interval is about new images of the same datasets: it says nothing about other datasets."
 ABOUT_DATASETS = "The interval is about new datasets like these: it counts each dataset as one observation."
 
-# Clusters of the largest possible variance that are added to those that were seen. Chosen by simulation: with fewer,
-# few informative images are trusted too much (docs/statistics.md).
+# Pseudo-clusters of the largest possible variance that are added to the observed clusters. Chosen by simulation: with
+# fewer, the coverage is too low if few images are informative (docs/statistics.md).
 _PRIOR_CLUSTERS = 4
-# Of differences: in effect one cluster of +1 and one of -1.
+# The same for differences: in effect one cluster of +1 and one of -1.
 _PRIOR_DIFFERENCES = 2
-# Residuals below this share of what they could be are rounding.
+# Residuals below this share of their maximum are rounding errors.
 _ROUNDING = 1e-12
 
 
@@ -37,12 +37,12 @@ class Interval:
 
 @dataclass(frozen=True)
 class _Table:
-    """Scores added up by group and cluster; axes before the last two are of several data sets.
+    """Hold scores summed by group and cluster; leading axes, if any, are separate data sets.
 
     Attributes:
-        sums, sizes: of the scores of each group in each cluster, shape (…, G, m).
+        sums, sizes: sum and number of the scores of each group in each cluster, shape (…, G, m).
         squares: sum of the squared scores of each group, shape (…, G).
-        is_single: whether each score is 0 or 1 and has a cluster of its own.
+        is_single: whether every score is 0 or 1 and every cluster has one score.
     """
 
     sums: np.ndarray
@@ -60,7 +60,7 @@ class _Table:
 
     @property
     def residuals(self) -> np.ndarray:
-        """How much the sums exceed what the group's mean expects, shape (…, G, m)."""
+        """Return the sums less their expectation under the group's mean, shape (…, G, m)."""
         return self.sums - self.sizes * self.means[..., None]
 
     @property
@@ -73,25 +73,25 @@ def accuracy_interval(
 ) -> Interval:
     """Compute the interval of an accuracy.
 
-    It is Clopper and Pearson's exact interval where each question has a cluster of its own, and the same
-    at the effective number of questions where several share one.
+    If each question has its own cluster, it is the exact Clopper-Pearson interval. If questions share clusters, it is
+    the Clopper-Pearson interval at the effective number of questions.
 
     Args:
-        scores: shape (n,), from 0 to 1: whether each answer is right, or the share of right ones of several decodings.
+        scores: shape (n,), from 0 to 1: 1 for a right answer, 0 for a wrong one, or the mean over several decodings.
         clusters: shape (n,), labels: the image (or the dataset) of each question.
-        confidence_level: between 0 and 1, both excluded.
+        confidence_level: above 0 and below 1.
 
     Returns:
-        The interval, within 0 to 1. Its ends are 0 and 1 with a single cluster of several questions, and NaN
-        without a score.
+        The interval, within 0 to 1. It is [0, 1] for a single cluster of several questions. Both ends are NaN for
+        empty ``scores``.
 
     Raises:
-        ValueError: an argument is out of range, or labels are not as many as scores.
+        ValueError: an argument is out of range, or the numbers of labels and scores differ.
 
     Source: Clopper and Pearson 1934; Korn and Graubard 1998; see ``docs/statistics.md``.
 
-    >>> accuracy_interval([0, 0], ["a", "b"])
-    Interval(low=0.0, high=0.8418861169915808)
+    >>> round(accuracy_interval([0, 0], ["a", "b"]).high, 6)
+    0.841886
     """
     values = _checked(scores, 0.0, confidence_level, clusters=clusters)
     return _mean_interval(values, clusters, _PRIOR_CLUSTERS, confidence_level)
@@ -115,7 +115,7 @@ def difference_interval(
         clusters, confidence_level: as in `accuracy_interval`.
 
     Returns:
-        The interval, within -1 to 1. It has a width where all differences are 0: about 5.5 / m with m clusters.
+        The interval, within -1 to 1. If all differences are 0, its width is about 5.5 / m for m clusters.
 
     >>> difference_interval([0, 0, 0], ["a", "b", "c"]).high < 1
     True
@@ -137,7 +137,7 @@ def macro_interval(
         groups: shape (n,), labels: the task of each question.
 
     Returns:
-        The interval, within 0 to 1; NaN at both ends without a score.
+        The interval, within 0 to 1; both ends are NaN for empty ``scores``.
 
     Source: Satterthwaite 1946 for the degrees of freedom; see ``docs/statistics.md``.
 
@@ -181,7 +181,7 @@ def _tabulated(values: np.ndarray, clusters: ArrayLike, groups: ArrayLike | None
     cluster, num_clusters = _codes(clusters)
     group, num_groups = _codes(groups) if groups is not None else (np.zeros(len(values), dtype=int), 1)
     cell, shape = group * num_clusters + cluster, (num_groups, num_clusters)
-    # Scores and then clusters are added in the order of their size: rounding does not depend on their own order.
+    # Sorted by size before they are summed, so that rounding does not depend on the order of scores and clusters.
     order = np.argsort(values, kind="stable")
     sums = np.bincount(cell[order], weights=values[order], minlength=num_groups * num_clusters).reshape(shape)
     sizes = np.bincount(cell, minlength=num_groups * num_clusters).reshape(shape).astype(np.float64)
@@ -192,18 +192,18 @@ def _tabulated(values: np.ndarray, clusters: ArrayLike, groups: ArrayLike | None
 
 
 def _codes(labels: ArrayLike) -> tuple[np.ndarray, int]:
-    """A whole number from 0 on for each label, shape (n,), and how many labels differ."""
+    """Return an integer from 0 for each label, shape (n,), and the number of distinct labels."""
     names = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
     codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
     return np.fromiter(map(codes.__getitem__, names), dtype=np.int64, count=len(names)), len(codes)
 
 
 def _effective_numbers(table: _Table, prior: float) -> np.ndarray:
-    """How many independent 0/1 scores tell as much about each group's mean as its clusters do, shape (…, G).
+    """Compute the effective number of independent 0/1 scores for each group's mean, shape (…, G).
 
-    The cluster-robust variance is weighed with the largest possible one, that of clusters which are all 0 or all 1.
-    Its weight is the number of clusters that are not entirely 0, or not entirely 1, whichever is smaller. Large
-    clusters count more than small ones.
+    The variance is a weighted mean of the cluster-robust variance and the largest possible one, that of clusters which
+    are all 0 or all 1. The weight of the former is the number of clusters that are not entirely 0, or not entirely 1,
+    whichever is smaller. Large clusters count more than small ones.
     """
     means, numbers, num_clusters = table.means, table.num_scores, table.clusters_of_group
     spread = means * (1 - means)
@@ -221,10 +221,10 @@ def _effective_numbers(table: _Table, prior: float) -> np.ndarray:
 
 
 def _macro_limits(table: _Table, confidence_level: float) -> tuple[np.ndarray, np.ndarray]:
-    """Limits of the mean over the groups of their means, each of shape (…)."""
+    """Compute the limits of the unweighted mean of the groups' means, each of shape (…)."""
     means, effective = table.means, _effective_numbers(table, _PRIOR_CLUSTERS)
     num_groups = means.shape[-1]
-    # One right and one wrong answer are added: a small group that is all right has a variance, too.
+    # One right and one wrong pseudo-answer: without them, a small group of right answers alone would have no variance.
     smoothed = (means * effective + 1) / (effective + 2)
     errors = np.sqrt(smoothed * (1 - smoothed) / effective) / num_groups
     shares = (_correlations(table) * errors[..., :, None] * errors[..., None, :]).sum(axis=-1)
@@ -235,20 +235,20 @@ def _macro_limits(table: _Table, confidence_level: float) -> tuple[np.ndarray, n
 
 
 def _correlations(table: _Table) -> np.ndarray:
-    """Correlations of the groups' means, shape (…, G, G), from 0 to 1.
+    """Estimate the correlations of the groups' means, shape (…, G, G), from 0 to 1.
 
-    They are the largest possible where residuals do not tell, as the answers of a group are all alike.
+    If all answers of a group are equal, the residuals give no information: the largest possible correlation is used.
     """
     products, scale = _products(table.residuals)
     overlap, overlap_scale = _products(table.sizes)
     largest = np.broadcast_to(overlap / overlap_scale, products.shape).copy()
-    is_told = scale > _ROUNDING * overlap_scale
-    correlations = np.clip(np.divide(products, scale, out=largest, where=is_told), 0.0, 1.0)
+    is_estimable = scale > _ROUNDING * overlap_scale
+    correlations = np.clip(np.divide(products, scale, out=largest, where=is_estimable), 0.0, 1.0)
     return np.where(np.eye(products.shape[-1], dtype=bool), 1.0, correlations)
 
 
 def _products(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Products of all pairs of rows, and of the rows' lengths, each of shape (…, G, G)."""
+    """Return the dot products of all pairs of rows, and the products of their norms, each of shape (…, G, G)."""
     products = rows @ np.swapaxes(rows, -1, -2)
     lengths = np.sqrt(np.diagonal(products, axis1=-2, axis2=-1))
     return products, lengths[..., :, None] * lengths[..., None, :]
@@ -262,7 +262,7 @@ def _beta_interval(mean: float, effective_number: float, degrees: float, confide
 def _beta_limits(
     mean: np.ndarray, effective_number: np.ndarray, degrees: np.ndarray, confidence_level: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Clopper-Pearson limits at numbers of answers that need not be whole, fewer for few degrees of freedom."""
+    """Compute Clopper-Pearson limits at effective numbers of answers, reduced for few degrees of freedom."""
     tail = (1 - confidence_level) / 2
     has_degrees = degrees > 0
     widening = special.stdtrit(np.where(has_degrees, degrees, 1), tail) / special.ndtri(tail)

@@ -1,4 +1,4 @@
-"""Majority answer: the accuracy of a model that never looks at an image, but knows which answers are frequent."""
+"""Majority baseline: the accuracy of a model that ignores the images, but knows which answers are frequent."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ def majority_accuracy(
 ) -> float:
     """Compute the accuracy of the best constant answer to each kind of question, without an image.
 
-    A constant answer is either an option's text, which is wrong where it is not offered, or a letter: always the same
-    place among the options. Of each kind the best one counts.
+    A constant answer is either the text of an option or a letter. A text is wrong for questions that do not offer it.
+    A letter is always the same position among the options. For each kind, the best constant answer counts.
 
-    A score below it is no sign that a model looks at the images. Chance, the mean of 1 / number of options, is lower
-    wherever some answers are right more often than others.
+    A score below this baseline is no evidence that a model uses the images. Chance, the mean of 1 / number of options,
+    is lower than the baseline if some answers are right more often than others.
 
     Args:
-        kinds: shape (n,), the kind of each question; how often an answer is right is counted for each kind by itself.
-        options: of each question the texts of its options, in the order in which they are asked.
+        kinds: shape (n,), the kind of each question; the best answer is chosen for each kind separately.
+        options: for each question, the texts of its options, in the order in which they are asked.
         right_answers: shape (n,), the text of the right option of each question.
 
     Returns:
-        From 0 to 1; NaN without a question.
+        From 0 to 1; NaN without questions.
 
     Raises:
-        ValueError: the arguments are not equally long, or a right answer is not among its options.
+        ValueError: the arguments have different lengths, or a right answer is not among its options.
 
-    Two of three stains are right with H&E, and the one domain with biology:
+    The constant answers H&E and biology are right for two of three stains and for the only domain:
 
     >>> stains, domains = ["H&E", "PAS"], ["biology", "pathology"]
     >>> majority_accuracy(["stain"] * 3 + ["domain"], [stains] * 3 + [domains], ["H&E", "PAS", "H&E", "biology"])
@@ -41,7 +41,7 @@ def majority_accuracy(
         raise ValueError(f"Expected a kind, options and a right answer for each question, got {numbers}.")
     if not len(kinds):
         return np.nan
-    # Of each kind how often each text, and each place, is right.
+    # For each kind, how often each text and each position is right.
     counts: dict[Hashable, collections.Counter[str | int]] = collections.defaultdict(collections.Counter)
     for kind, offered, right in zip(kinds, options, right_answers):
         counts[kind].update((right, list(offered).index(right)))

@@ -1,7 +1,7 @@
 """Null distribution of the largest statistic of all pairs of models (single-step max-T), by random signs of clusters.
 
-Every draw multiplies the scores of each cluster by one sign, the same for all models. This imposes the hypothesis of
-no difference and keeps how the pairs depend on each other. For few clusters all patterns of signs are enumerated.
+Every draw multiplies the scores of each cluster by one sign, the same for all models. This imposes the null hypothesis
+of no difference and keeps the dependence between pairs. For few clusters, all patterns of signs are enumerated.
 
 Source: Westfall and Young, *Resampling-Based Multiple Testing*, 1993 (max-T); Romano and Wolf, "Exact and approximate
 stepdown methods for multiple hypothesis testing", JASA 100, 2005; Liu, "Bootstrap procedures under some non-i.i.d.
@@ -16,53 +16,53 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Numbers drawn at once: some 16 MB, and a few times that on the way.
+# Random numbers per block: about 16 MB, and several times that for intermediate results.
 _BLOCK_NUMBERS = 4_000_000
-# Statistics that differ by less than this share are equal.
+# Statistics with a smaller relative difference count as equal.
 _ROUNDING = 1e-9
-# An adjusted p-value within this many standard errors of the level is near: more signs are drawn.
+# If an adjusted p-value is within this many standard errors of the level, more signs are drawn.
 _NEAR = 4
-# Multiplications for all draws, at most, where a p-value is near the level.
+# Limit of the multiplications for all draws.
 _MOST_WORK = 40_000_000_000
-# Whole numbers up to here are exact in single precision.
+# Integers below this are exact in single precision.
 _EXACT_SINGLE = 2**24
 
 
 @dataclass(frozen=True)
 class MaxStatistics:
-    """The largest statistics of all drawn patterns of signs, in ascending order, and how p-values come from them.
+    """Hold the null distribution of the largest statistic, and compute p-values from it.
 
     Attributes:
-        largest: of each draw.
-        is_exact: whether these are all patterns, instead of random ones.
+        largest: the largest statistic of each pattern of signs, in ascending order.
+        is_exact: whether all patterns were enumerated, instead of drawn at random.
     """
 
     largest: np.ndarray
     is_exact: bool
 
     def p(self, statistics: np.ndarray) -> np.ndarray:
-        """Adjusted p-values. Of random signs the observed pattern counts as one more draw."""
+        """Compute adjusted p-values; with random signs, the observed pattern counts as one more draw."""
         num_as_large = len(self.largest) - np.searchsorted(self.largest, statistics * (1 - _ROUNDING))
         extra = 0 if self.is_exact else 1
         return (num_as_large + extra) / (len(self.largest) + extra)
 
     def critical(self, level: float) -> float:
-        """What a statistic must exceed for an adjusted p-value of at most ``level``."""
+        """Return the value that a statistic must exceed for an adjusted p-value of at most ``level``."""
         extra = 0 if self.is_exact else 1
         allowed = math.floor(level * (len(self.largest) + extra) * (1 + _ROUNDING)) - extra
         return float(self.largest[-1 - allowed])
 
 
 class PairStatistics:
-    """|sum of differences| / root of their sum of squares, of all pairs of models.
+    """Compute the statistics of all pairs of models: |sum of differences| / root of their sum of squares.
 
     Args:
-        sums: shape (m, k), whole numbers: of each cluster and model.
+        sums: shape (m, k), integers: sum of the scores for each cluster and model.
     """
 
     def __init__(self, sums: np.ndarray) -> None:
         self.first, self.second = np.triu_indices(sums.shape[1], 1)
-        # Where all models have the same score, no sign matters.
+        # Clusters on which all models have the same score do not change any statistic.
         self.sums = sums[np.ptp(sums, axis=1) > 0]
         of_models = self.sums.astype(np.float64)
         products = of_models.T @ of_models
@@ -70,11 +70,11 @@ class PairStatistics:
         self._scale = np.divide(1.0, np.sqrt(np.maximum(squares, 0.0)), out=np.zeros_like(squares), where=squares > 0.5)
 
     def of(self, totals: np.ndarray) -> np.ndarray:
-        """Compute statistics, shape (…, P), of signed sums of models, shape (…, k); 0 where two have equal scores."""
+        """Compute the statistics, shape (…, P), of signed sums of models, shape (…, k); 0 for two equal models."""
         return np.abs(totals[..., self.first] - totals[..., self.second]) * self._scale
 
     def observed(self) -> np.ndarray:
-        """Statistics of the scores as they are, shape (P,)."""
+        """Compute the statistics of the observed scores, shape (P,)."""
         return self.of(self.sums.sum(axis=0).astype(np.float64))
 
 
@@ -83,9 +83,9 @@ def max_statistics(
 ) -> MaxStatistics:
     """Draw ``num_resamples`` patterns of signs, and more while an adjusted p-value is near the level.
 
-    The number of draws is doubled until every adjusted p-value is at least four standard errors away from
-    ``level``, or ``max_resamples`` patterns or 4e10 multiplications are reached. All patterns are enumerated
-    instead if there are no more than ``num_resamples``.
+    The number of draws is doubled until every adjusted p-value is at least `_NEAR` standard errors away from
+    ``level``, or until ``max_resamples`` draws or `_MOST_WORK` multiplications are reached. If there are at most
+    ``num_resamples`` patterns, all are enumerated instead.
     """
     num_images, num_models = pairs.sums.shape
     if 2 ** max(0, num_images - 1) <= num_resamples:
@@ -115,13 +115,13 @@ def _drawn(pairs: PairStatistics, number: int, rng: np.random.Generator) -> np.n
 
 
 def _all_bits(num_images: int) -> np.ndarray:
-    """All patterns of signs of which the first is positive: a pattern and its opposite have the same statistics."""
+    """Enumerate the patterns of signs with a positive first sign: opposite patterns have the same statistics."""
     patterns = np.arange(2 ** max(0, num_images - 1))
     return (patterns[:, None] >> np.arange(num_images) & 1).astype(np.uint8)
 
 
 def _largest(pairs: PairStatistics, bits: np.ndarray) -> np.ndarray:
-    """The largest statistic of each pattern: a cluster's sign is negative where its bit is 1."""
+    """Compute the largest statistic of each pattern; a bit of 1 is a negative sign of its cluster."""
     dtype = np.float32 if pairs.sums.sum() < _EXACT_SINGLE else np.float64
     negative = (bits.astype(dtype) @ pairs.sums.astype(dtype)).astype(np.float64)
     return pairs.of(pairs.sums.sum(axis=0) - 2 * negative).max(axis=1, initial=0.0)

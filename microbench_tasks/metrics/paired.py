@@ -1,19 +1,21 @@
 """Paired comparison of models on the questions that all of them answered: one pair, or all pairs of a ranking at once.
 
-The unit is the image (cluster): the answers about one image depend on each other. For each pair the
-differences within an image are added up, and the test multiplies these sums by random signs. For one pair this is the
-exact paired permutation test, and with one 0/1 question per image it is McNemar's exact test.
+The unit is the image (cluster), since answers about one image depend on each other. For each pair, the differences
+within an image are added up, and the test multiplies these sums by random signs. For one pair this is the exact paired
+permutation test. With one 0/1 question per image it is McNemar's exact test.
 
-Among many pairs the p-values are adjusted: the largest statistic of all pairs in each draw is what a statistic must
-beat (single-step max-T). So the chance of calling any two exchangeable models different is at most the level,
-whatever is looked at afterwards: the neighbours of a ranking, or the best against the rest.
+For several pairs, the p-values are adjusted: a statistic is compared with the largest statistic of all pairs in each
+draw (single-step max-T). So the probability of calling any two exchangeable models different is at most the level,
+even if pairs are selected afterwards, such as the neighbours in a ranking or the best model against the rest.
 
-Two limits of the test, both measured in ``benchmarks/comparison.py``. "Exact" holds for exchangeable models: models of
-equal accuracy whose differences are skewed, on few images, are called different more often. And it is about new
-images of the same datasets, not about new datasets.
+The test has two limits, both measured in ``benchmarks/comparison.py``:
 
-Why signs and not images drawn with replacement: among few images resampled pairs scatter less than true ones do, and
-too many equal models are called different.
+- It is exact for exchangeable models only. On few images, models of equal accuracy with skewed differences are called
+  different more often.
+- It is about new images of the same datasets, not about new datasets.
+
+The test uses random signs instead of a bootstrap of images: with few images, bootstrap differences vary too little,
+and too many equal models are called different.
 
 Source: `microbench_tasks.metrics.sign_flips`, `microbench_tasks.metrics.max_statistics` and
 `microbench_tasks.metrics.difference_limits`; Miller, "Adding error bars to evals", arXiv 2411.00640, 2024 (paired and
@@ -38,26 +40,26 @@ from microbench_tasks.metrics.max_statistics import PairStatistics, max_statisti
 from microbench_tasks.metrics.paired_scores import PairedScores
 from microbench_tasks.metrics.sign_flips import sign_flip_p_of_pairs
 
-# Chance that any two equal models are called different: what the simultaneous intervals leave out.
+# Family-wise error rate: the probability that any two equal models are called different.
 LEVEL = round(1 - CONFIDENCE_LEVEL, 12)
-# The smallest difference that a ranking can find is found this often.
+# Power at which the smallest detectable difference is stated.
 POWER = 0.8
-# Random signs drawn, at most, where an adjusted p-value is near the level.
+# Maximum number of random sign patterns, drawn if an adjusted p-value is near the level.
 MAX_RESAMPLES = 1_000_000
 
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Comparison of two models on the same questions. It depends on these two models alone.
+    """Hold the comparison of two models on the same questions. It depends on these two models alone.
 
     Attributes:
-        difference: mean score of the first model less that of the second, weighted if weights were given.
+        difference: mean score of the first model minus that of the second, weighted if weights were given.
         low, high: confidence interval of the difference, within -1 to 1.
         p: of the exact paired permutation test over images, two-sided, not adjusted for other comparisons.
         standard_error: of the difference, paired and clustered; NaN for a single image.
         correlation: Pearson correlation of the two models' scores over questions; NaN if one of them is constant.
-        num_discordant: images on which the sums of the models' scores differ; the test rests on these alone.
-        num_clusters, num_questions: that both models answered.
+        num_discordant: number of images on which the models' sums of scores differ; only these affect the test.
+        num_clusters, num_questions: numbers of images and questions that both models answered.
     """
 
     difference: float
@@ -73,19 +75,19 @@ class PairedComparison:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All pairs of k models; the arrays have the shape (k, k), where [i, j] is about model i against model j.
+    """Hold the comparison of all pairs of k models; arrays of shape (k, k), where [i, j] compares model i with j.
 
     Attributes:
-        difference: mean score of i less that of j, weighted if weights were given.
+        difference: mean score of i minus that of j, weighted if weights were given.
         low, high: simultaneous confidence intervals of the differences, within -1 to 1.
-        p: adjusted for all pairs; 1 where two models have the same sum on each image.
-        is_better: whether i is better than j: ``p`` at most the level, and a difference above 0.
-        pair_p: of each pair alone, exact; it does not depend on the other models.
-        standard_error, correlation, num_discordant: as of `PairedComparison`.
-        smallest: the smallest true difference that is found with a chance of `POWER` at the adjusted level, from 0 to
-            1; 1 where there are too few images to find any.
-        critical: what the statistic of a pair must exceed; it has about as many standard errors as the difference.
-        num_resamples: patterns of signs that p was computed from; 0 if it is exact.
+        p: adjusted for all pairs; 1 if two models have the same sum on each image.
+        is_better: whether i is significantly better than j: ``p`` at most the level, and a difference above 0.
+        pair_p: exact p-value of each pair alone; it does not depend on the other models.
+        standard_error, correlation, num_discordant: as in `PairedComparison`.
+        smallest: the smallest true difference that is detected with the power `POWER` at the adjusted level, from 0
+            to 1; 1 if there are too few images to detect any.
+        critical: critical value of a pair's statistic, which is about difference / standard error.
+        num_resamples: number of sign patterns from which p was computed; 0 if p is exact.
     """
 
     difference: np.ndarray
@@ -112,20 +114,19 @@ def compare_pair(
 ) -> PairedComparison:
     """Compare two models that answered the same questions.
 
-    The test and the interval may disagree. The test is exact for exchangeable models. The interval
-    also allows for images on which the models differ and that were not asked about, and is wider where few images
-    differ. The verdict is the test's.
+    The test and the interval may disagree; the test decides. The test is exact for exchangeable models. The interval
+    also allows for differences on images that were not asked about, so that it is wider if few images differ.
 
     Args:
         first, second: shape (n,), from 0 to 1: scores of the two models on the same questions, at least one.
         clusters: shape (n,), labels: which image each question is about.
-        weights: shape (n,), above 0: of the questions in the mean. By default all are equal.
-        confidence_level: of the interval, between 0 and 1, both excluded.
+        weights: shape (n,), above 0: weights of the questions in the mean. By default all are equal.
+        confidence_level: of the interval, above 0 and below 1.
 
     Raises:
         ValueError: an argument is out of range, or shapes differ.
 
-    Source: see the module.
+    Source: see the module's docstring.
 
     >>> compare_pair([1, 1, 1, 0], [1, 0, 1, 0], ["a", "a", "b", "b"]).difference
     0.25
@@ -162,23 +163,23 @@ def compare_models(
 
     Two models get the exact p-value of `compare_pair`. More models get p-values from random signs, and
     more signs are drawn while a p-value is near the level (`max_statistics`). The simultaneous intervals are those of
-    `compare_pair` at the level that the critical value of the test has for one pair. The verdict is the test's: an
-    interval may contain 0 although the models differ, or leave it out although they do not, where few images differ.
+    `compare_pair` at the level that corresponds to the critical value of the test. If few images differ, test and
+    interval may disagree on whether the difference is 0; the test decides.
 
     Args:
         scores: shape (k, n), from 0 to 1: of k models on the same n questions, at least one of each.
         clusters: shape (n,), labels: which image each question is about.
-        weights: shape (n,), above 0: of the questions in the mean. By default all are equal.
-        level: of a false difference anywhere among the pairs, between 0 and 1, both excluded.
-        num_resamples: at least 1 / ``level`` - 1, or no difference could be found.
-        max_resamples: drawn, at most, where an adjusted p-value is near the level.
-        seed: of the draws. The same seed gives the same figures, in whatever order models, images and
-            questions come, and whatever the names of the images are.
+        weights: shape (n,), above 0: weights of the questions in the mean. By default all are equal.
+        level: family-wise error rate over all pairs, above 0 and below 1.
+        num_resamples: at least 1 / ``level`` - 1; with fewer, no difference could be significant.
+        max_resamples: maximum number of draws if an adjusted p-value is near the level.
+        seed: of the draws. The result does not depend on the order of models, images and questions, nor on the names
+            of images.
 
     Raises:
         ValueError: an argument is out of range, or shapes differ.
 
-    Source: see the module.
+    Source: see the module's docstring.
 
     >>> compare_models([[1, 1, 1, 0], [1, 1, 1, 0]], ["a", "a", "b", "b"]).p[0, 1]
     np.float64(1.0)
@@ -237,9 +238,10 @@ def _compare(
 
 
 def _tail_of_one_pair(critical: float, num_images: int, level: float) -> float:
-    """The one-sided level at which one pair has the critical value of all pairs.
+    """Return the one-sided level of a single pair at the critical value of all pairs.
 
-    The statistic T, with sums of squares about 0, is a function of Student's t with deviations from the mean.
+    The statistic T uses the sum of squares about 0. It is a monotonic function of Student's t, which uses deviations
+    from the mean.
     """
     if critical**2 >= num_images * (1 - 1e-9):
         return 0.0
@@ -248,7 +250,7 @@ def _tail_of_one_pair(critical: float, num_images: int, level: float) -> float:
 
 
 def _measure(scores: PairedScores, tail: float) -> tuple[np.ndarray, ...]:
-    """Differences, their limits, standard errors and numbers of discordant images, each of shape (P,)."""
+    """Compute differences, limits, standard errors and numbers of discordant images, each of shape (P,)."""
     columns = []
     # One model against all later ones at a time, to save memory.
     for model in range(scores.sums.shape[1] - 1):
@@ -257,16 +259,16 @@ def _measure(scores: PairedScores, tail: float) -> tuple[np.ndarray, ...]:
         columns.append((moments.difference, *limits, moments.standard_error, moments.ahead + moments.behind))
     if not columns:
         return tuple(np.empty(0) for _ in range(5))
-    # Rounded, so that the order in which numbers were added leaves no trace.
+    # Rounded, so that the result does not depend on the order of summation.
     return tuple(np.round(np.concatenate(parts), 13) for parts in zip(*columns))
 
 
 def _smallest_found(standard_error: np.ndarray, scores: PairedScores, tail: float) -> np.ndarray:
-    """The smallest true difference that is found with a chance of `POWER`, shape (P,).
+    """Compute the smallest true difference that is detected with the power `POWER`, shape (P,).
 
-    It is q standard errors, q = critical value + normal quantile of the power. A true difference of d needs questions
-    on which only one model is right, at least d of all, and then has a standard error of at least
-    sqrt(d (1 - d) / n); so it is at least q^2 / (n + q^2).
+    It is q standard errors, where q = critical value + normal quantile of the power. For a true difference of d, only
+    one model is right on a share of at least d of the questions. Its standard error is then at least
+    sqrt(d (1 - d) / n), so that d is at least q^2 / (n + q^2).
     """
     if tail <= 0:
         return np.ones_like(standard_error)
@@ -275,7 +277,7 @@ def _smallest_found(standard_error: np.ndarray, scores: PairedScores, tail: floa
 
 
 def _reordered(found: Comparison, order: np.ndarray) -> Comparison:
-    """``found``, whose model i is model ``order[i]``, in the models' own order."""
+    """Return a comparison in the caller's order of models; model i of ``found`` is the caller's ``order[i]``."""
     back = np.ix_(np.argsort(order), np.argsort(order))
     matrices = {name: value[back] for name, value in vars(found).items() if isinstance(value, np.ndarray)}
     return dataclasses.replace(found, **matrices)

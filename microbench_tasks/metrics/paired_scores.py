@@ -1,4 +1,4 @@
-"""Scores of several models on the same questions, checked, weighted and added up by image."""
+"""Validate the scores of several models on the same questions, weight them, and add them up by image."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Tests round the sum of an image to this share of a question. 0/1 scores and means of up to six answers stay exact.
+# Tests round the sum of an image to multiples of 1 / 360. So 0/1 scores and means of up to six answers stay exact.
 UNITS_PER_QUESTION = 360
 
 
 @dataclass(frozen=True)
 class PairedScores:
-    """Scores of k models on n questions about m images, models and images in the order of their content.
+    """Hold the scores of k models on n questions about m images, in a canonical order of models and images.
 
-    So nothing that is computed from them depends on the order of models, questions and images, or on names.
+    The order depends on the scores alone. So results do not depend on the order of models, questions and images in
+    the input, nor on names.
 
     Attributes:
-        order: shape (k,): which of the given models each one is.
-        sums: shape (m, k): of each image and model the weighted sum of scores; weights have the mean 1.
-        whole: the same in units of 1 / `UNITS_PER_QUESTION`, or of their greatest common divisor.
-        sizes: shape (m,): of each image the sum of the weights of its questions.
-        correlation: shape (k, k): Pearson correlation of scores over questions; NaN where a model's are constant.
-        effective_questions: number of equally weighted questions with the same variance (Kish).
+        order: shape (k,): index of each model in the input.
+        sums: shape (m, k): weighted sum of scores for each image and model; weights have the mean 1.
+        whole: ``sums`` as integers, in units of 1 / `UNITS_PER_QUESTION` or a multiple of it.
+        sizes: shape (m,): sum of the weights of each image's questions.
+        correlation: shape (k, k): Pearson correlation of scores over questions; NaN for constant scores.
+        effective_questions: effective number of equally weighted questions (Kish).
     """
 
     order: np.ndarray
@@ -35,7 +36,7 @@ class PairedScores:
 
     @classmethod
     def of(cls, scores: ArrayLike, clusters: ArrayLike, weights: ArrayLike | None) -> PairedScores:
-        """Check scores, shape (k, n), labels of images and weights, each of shape (n,), and add them up.
+        """Validate scores, shape (k, n), labels of images and weights, each of shape (n,), and add them up by image.
 
         Raises:
             ValueError: shapes differ, a score is not from 0 to 1, or a weight is not above 0.
@@ -79,7 +80,7 @@ def _checked(
 
 
 def _added_up(values: np.ndarray, images: np.ndarray) -> np.ndarray:
-    """Sums of each row's values over each image, shape (m, rows), added in the order of the values' size."""
+    """Sum each row's values over each image, shape (m, rows), in ascending order for reproducible rounding."""
     rows = []
     for row in values:
         order = np.lexsort((row, images))
@@ -88,9 +89,9 @@ def _added_up(values: np.ndarray, images: np.ndarray) -> np.ndarray:
 
 
 def _content_order(whole: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Orders of models and of images that depend on their scores alone.
+    """Return canonical orders of models and of images, which depend on the scores alone.
 
-    Models are first told apart by their own scores, and, if some are alike, by whose scores they have them beside.
+    Models are sorted by their own scores. Ties are broken by the scores that other models have on the same images.
     """
     num_models = whole.shape[1]
     classes = np.unique(sizes, return_inverse=True)[1]
@@ -108,7 +109,7 @@ def _content_order(whole: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np
 
 
 def _ranks_of_rows(rows: np.ndarray) -> np.ndarray:
-    """Number rows by their place in some order of the distinct rows."""
+    """Return the rank of each row among the sorted distinct rows."""
     packed = np.ascontiguousarray(rows, dtype=np.int64)
     as_bytes = packed.view(np.dtype((np.void, packed.itemsize * packed.shape[1])))
     return np.unique(as_bytes.ravel(), return_inverse=True)[1].ravel()
@@ -120,5 +121,5 @@ def _correlation(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
     covariance = centred @ centred.T
     scale = np.sqrt(np.diag(covariance))
     scale[np.ptp(values, axis=1) == 0] = np.nan
-    # Rounded, so that the order in which products were added leaves no trace.
+    # Rounded, so that the result does not depend on the order of summation.
     return np.clip(np.round(covariance / scale / scale[:, None], 12), -1.0, 1.0)

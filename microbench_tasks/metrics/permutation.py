@@ -1,10 +1,10 @@
-"""Permutation tests of one model's answers: position preference, agreement of two ways of asking, spread of several.
+"""Permutation tests of one model's answers: position bias, agreement of two prompt variants, spread of several.
 
-Each test says what a statistic would be without the effect, given everything else that was observed: its mean over all
-permutations (the null value), and the share of permutations with a statistic at least as large (p).
+Each test computes the mean of a statistic over all permutations (the null value), and the share of permutations with a
+statistic at least as large (p).
 
-Permuting labels within a stratum changes only the table of how often which labels meet, whose margins stay. So random
-tables with these margins are drawn instead of permutations, at a cost that does not depend on the number of questions.
+Permuting labels within a stratum changes the contingency table of the labels, but not its margins. So random tables
+with these margins are drawn instead of permutations, at a cost that does not depend on the number of questions.
 
 Source: Good, *Permutation, Parametric and Bootstrap Tests of Hypotheses*, 2005 (restricted permutations); Patefield,
 "Algorithm AS 159: An efficient method of generating random r x c tables", Applied Statistics 30, 1981
@@ -26,22 +26,22 @@ from scipy import integrate, stats
 NUM_PERMUTATIONS = 1_999
 SEED = 42
 
-# From so many clusters with an effect on, the limit of the permutations' distribution is as good as drawing from it.
+# With at least this many informative clusters, the asymptotic distribution is as accurate as random permutations.
 _LIMIT_CLUSTERS = 500
-# Statistics that differ by less than this are equal: another order of adding may be between them.
+# Statistics that differ by less than this count as equal: the difference is a rounding error.
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """A statistic, its mean under the null hypothesis, and the one-sided p-value of a statistic at least as large."""
+    """Hold a statistic, its mean under the null hypothesis, and its one-sided p-value (large values)."""
 
     observed: float
     expected: float
     p: float
 
 
-# --- position preference -------------------------------------------------------------
+# --- position bias -------------------------------------------------------------------
 
 
 def recall_std_test(
@@ -52,12 +52,12 @@ def recall_std_test(
     num_permutations: int = NUM_PERMUTATIONS,
     seed: int = SEED,
 ) -> PermutationTest:
-    """Test whether being right depends on the letter of the right option.
+    """Test whether the accuracy depends on the letter of the right option.
 
-    The statistic is the standard deviation over the letters of their recall, the mean score where the letter is right.
-    Under the null hypothesis a model of the same accuracy in each stratum is right at any letter equally often. Letters
-    are permuted within strata: since the position of the right option was drawn independently of the image, this holds
-    whatever answers about one image have in common.
+    The statistic is the standard deviation of the recall over the letters. The recall of a letter is the mean score of
+    the questions whose right option has this letter. Under the null hypothesis, the accuracy within a stratum is the
+    same for all letters. Letters are permuted within strata. This is valid even if answers about one image are
+    correlated, since the position of the right option was drawn independently of the image.
 
     Args:
         scores: shape (n,), finite: 0 or 1, or the mean score of several decodings; at least one.
@@ -71,7 +71,7 @@ def recall_std_test(
         ValueError: an argument is out of range, or shapes differ.
 
     Source: for the statistic, Zheng et al., "Large Language Models Are Not Robust Multiple Choice Selectors", ICLR 2024
-    (arXiv 2309.03882), RStd; for the test, the module.
+    (arXiv 2309.03882), RStd; for the test, the module's docstring.
 
     >>> recall_std_test([1, 1, 0, 0], ["A", "A", "B", "B"], [0, 0, 0, 0]).observed
     0.5
@@ -100,13 +100,13 @@ def agreement_test(
     num_permutations: int = NUM_PERMUTATIONS,
     seed: int = SEED,
 ) -> PermutationTest:
-    """Test whether two answers to the same questions agree more often than independent ones.
+    """Test whether two answers to the same questions agree more often than independent answers would.
 
-    Under the null hypothesis the second answer does not depend on the first, beyond how often each label occurs in a
-    stratum. The null value is exact: as often as label a is first and b second in a stratum, they meet in proportion.
+    Under the null hypothesis, the two answers are independent within each stratum, given how often each label occurs.
+    The null value is exact, computed from these frequencies.
 
     Args:
-        first, second: shape (n,), whole numbers: labels of the answers, negative without an answer, which never agrees.
+        first, second: shape (n,), integers: labels of the answers. Negative for no answer, which never agrees.
         strata, num_permutations, seed: as in `recall_std_test`.
 
     Raises:
@@ -122,7 +122,7 @@ def agreement_test(
     if labels[1].shape != shape:
         raise ValueError(f"Expected answers of one shape, got {shape} and {labels[1].shape}.")
     stratum = _codes("strata", strata, shape)
-    # The label 0 is no answer.
+    # Label 0 stands for no answer.
     one, other = (np.where(found < 0, 0, found + 1) for found in labels)
     agreeing, expected = np.zeros(num_permutations), 0.0
     for number in range(stratum.max() + 1):
@@ -141,20 +141,20 @@ def agreement_test(
 def spread_test(
     scores: ArrayLike, clusters: ArrayLike, *, num_permutations: int = NUM_PERMUTATIONS, seed: int = SEED
 ) -> PermutationTest:
-    """Test whether the mean scores of several ways of asking differ.
+    """Test whether the mean scores of several ways of asking (prompt variants) differ.
 
-    The statistic is the largest mean less the smallest. Under the null hypothesis the ways are exchangeable within an
-    image: its scores are permuted among the ways, those of all its questions together.
+    The statistic is the largest mean minus the smallest. Under the null hypothesis, the ways are exchangeable within
+    an image: the scores of all its questions together are permuted among the ways.
 
-    From `_LIMIT_CLUSTERS` images with unequal ways on, the limit is used instead of draws: totals of exchangeable ways
-    are normal with equal variances and covariances, so that their range over sigma is the studentized range with known
-    sigma.
+    With at least `_LIMIT_CLUSTERS` images on which ways differ, the asymptotic distribution replaces random draws. The
+    totals of exchangeable ways are then normal with equal variances and covariances. So their range divided by sigma
+    follows the studentized range distribution with known sigma.
 
     Args:
         scores: shape (ways, n), finite; at least one of each.
         clusters: shape (n,), labels: which image each question is about.
         num_permutations: at least 1.
-        seed: of the draws. The result depends on neither order nor names.
+        seed: of the draws. The result does not depend on the order of ways and questions, nor on names of images.
 
     Raises:
         ValueError: an argument is out of range, or shapes differ.
@@ -174,7 +174,7 @@ def spread_test(
     sums = np.column_stack(
         [np.bincount(image[order], weights=row[order]) for row in values for order in [np.argsort(row)]]
     )
-    # What no permutation changes: the order of the ways, and images on which they are equal.
+    # Sorting the ways within an image, and dropping images on which they are equal, leaves the distribution unchanged.
     sums = np.sort(sums, axis=1)
     unequal = sums[np.ptp(sums, axis=1) > _ROUNDING]
     unequal = unequal[np.lexsort(unequal.T)]
@@ -191,7 +191,7 @@ def spread_test(
 
 
 def _mean_normal_range(count: int) -> float:
-    """The mean range of independent standard normal numbers (Tippett 1925)."""
+    """Compute the expected range of ``count`` independent standard normal numbers (Tippett 1925)."""
     return float(integrate.quad(lambda x: 1 - stats.norm.cdf(x) ** count - stats.norm.sf(x) ** count, -10, 10)[0])
 
 
@@ -199,10 +199,10 @@ def _mean_normal_range(count: int) -> float:
 
 
 def holm(p: ArrayLike) -> np.ndarray:
-    """Adjust p-values of several tests, so that the chance of any false rejection stays at the level (Holm 1979).
+    """Adjust p-values of several tests to control the family-wise error rate (Holm 1979).
 
     Args:
-        p: shape (k,), from 0 to 1; whatever the tests have in common.
+        p: shape (k,), from 0 to 1; the tests may depend on each other in any way.
 
     Raises:
         ValueError: ``p`` has another shape or range.
@@ -228,7 +228,7 @@ def _codes(name: str, labels: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
 def _random_tables(
     stratum: np.ndarray, rows: np.ndarray, columns: np.ndarray, num_permutations: int, seed: int
 ) -> Iterator[np.ndarray]:
-    """Of each stratum random tables of how often labels meet, shape (permutations, labels, labels)."""
+    """Yield, for each stratum, random contingency tables of the labels, shape (permutations, labels, labels)."""
     if num_permutations < 1:
         raise ValueError(f"Expected at least one permutation, got {num_permutations}.")
     rng = np.random.default_rng(seed)
@@ -236,11 +236,11 @@ def _random_tables(
         inside = stratum == number
         margins = [np.bincount(labels[inside], minlength=labels.max() + 1) for labels in (rows, columns)]
         present = [np.flatnonzero(margin) for margin in margins]
-        # A single label on one side meets all others as often as they occur.
+        # If one side has a single label, the table is determined by the margins.
         tables = np.outer(*margins) // np.count_nonzero(inside)
         if min(map(len, present)) > 1:
             tables = np.zeros((num_permutations, *tables.shape), dtype=tables.dtype)
-            # Labels that do not occur are left out: with them scipy 1.17 returns tables of other margins.
+            # Labels that do not occur are left out: with margins of 0, scipy 1.17 returns tables with wrong margins.
             totals = [margin[labels] for margin, labels in zip(margins, present)]
             drawn = stats.random_table.rvs(*totals, size=num_permutations, random_state=rng)
             tables[np.ix_(range(num_permutations), *present)] = drawn

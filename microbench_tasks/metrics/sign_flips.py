@@ -4,8 +4,8 @@ If two models are exchangeable, the difference of each cluster is as likely to b
 of the other clusters. The p-value is the share of all 2^m patterns of signs whose sum is at least as far from 0 as
 the observed sum. It does not depend on a seed, on names or on order.
 
-The characteristic function of a sum of independent +-d_j is the product of cos(d_j t). The sum of whole numbers lives
-on a lattice, where a finite Fourier sum inverts this function exactly.
+The characteristic function of a sum of independent +-d_j is the product of cos(d_j t). Since the sum is an integer, a
+finite Fourier sum inverts this function exactly.
 
 Source: Pagano and Tritchler, "On obtaining permutation distributions in polynomial time", JASA 78, 1983; Hoeffding,
 "Probability inequalities for sums of bounded random variables", JASA 58, 1963 (bound of the tails that are cut).
@@ -18,44 +18,44 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Smaller p-values are reported as this one. The Fourier sum is accurate to about a hundredth of it.
+# Smaller p-values are rounded up to this. The Fourier sum is accurate to about a hundredth of it.
 SMALLEST_P = 1e-12
 # Standard deviations beyond which a sum has a probability below SMALLEST_P (Hoeffding: 2 exp(-t^2 / 2)).
 _REACH = math.sqrt(-2 * math.log(SMALLEST_P / 2))
 # Smaller products of cosines count as 0.
 _VANISHED = 1e-15
-# Up to this size, differences are counted by size for many pairs at once.
+# Up to this absolute value, differences of many pairs are tabulated and tested at once.
 _LARGEST_COUNTED = 16
-# Numbers computed at once for many pairs: some 32 MB.
+# Numbers per block for many pairs, to limit memory to about 32 MB.
 _BLOCK_NUMBERS = 4_000_000
 
 
 def sign_flip_p(differences: ArrayLike) -> float:
-    """Two-sided p-value of the sum of whole differences under independent random signs.
+    """Compute the two-sided p-value of the sum of integer differences under independent random signs.
 
     Args:
-        differences: shape (m,), whole numbers: one of each cluster. For one 0/1 question in each cluster
-            the test is McNemar's exact test.
+        differences: shape (m,), integers: one for each cluster. With one 0/1 question per cluster, the test is
+            McNemar's exact test.
 
     Returns:
         From `SMALLEST_P` to 1. It is 1 if all differences are 0.
 
     Raises:
-        ValueError: ``differences`` is not a vector of whole numbers.
+        ValueError: ``differences`` is not a vector of integers.
 
-    Source: see the module.
+    Source: see the module's docstring.
 
     >>> sign_flip_p([1, 1, 1, 1, 1, -1])
     0.21875
     """
     values = np.asarray(differences)
     if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
-        raise ValueError(f"Expected whole differences of shape (m,), got shape {values.shape} of {values.dtype}.")
+        raise ValueError(f"Expected integer differences of shape (m,), got shape {values.shape} of {values.dtype}.")
     return float(sign_flip_p_of_pairs(values[:, None])[0])
 
 
 def sign_flip_p_of_pairs(differences: np.ndarray) -> np.ndarray:
-    """`sign_flip_p` of each column of whole differences, shape (m, P)."""
+    """Compute `sign_flip_p` of each column of integer differences, shape (m, P)."""
     sizes, totals = np.abs(differences), np.abs(differences.sum(axis=0))
     largest = int(sizes.max(initial=0))
     if largest <= _LARGEST_COUNTED:
@@ -67,9 +67,13 @@ def sign_flip_p_of_pairs(differences: np.ndarray) -> np.ndarray:
 
 
 def _tails_of_small(counts: np.ndarray, totals: np.ndarray) -> np.ndarray:
-    """Probabilities of sums as far from 0 as ``totals``; ``counts``: shape (P, largest), of the sizes 1, 2, ….
+    """Compute two-sided tail probabilities of ``totals`` for many pairs with small differences.
 
-    One period serves all pairs; the products of cosines are sums of logarithms.
+    All pairs share one period, and the products of cosines are computed as sums of logarithms.
+
+    Args:
+        counts: shape (P, largest): how many differences have the absolute values 1, 2, ….
+        totals: shape (P,): absolute values of the observed sums.
     """
     sizes = np.arange(1, counts.shape[1] + 1)
     deviations = np.sqrt(counts @ sizes**2)
@@ -92,7 +96,7 @@ def _tails_of_small(counts: np.ndarray, totals: np.ndarray) -> np.ndarray:
 
 
 def _distinct(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct sizes above 0, in ascending order, with their counts."""
+    """Return the distinct sizes above 0, in ascending order, with their counts."""
     if sizes.size and sizes.max() <= 10 * sizes.size:
         # Faster than sorting where numbers are small.
         counts = np.bincount(sizes)
@@ -104,7 +108,7 @@ def _distinct(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _tail(sizes: np.ndarray, counts: np.ndarray, total: int) -> float:
-    """The same of one pair with differences of any size."""
+    """Compute the two-sided tail probability of one pair with differences of any size."""
     divisor = int(np.gcd.reduce(sizes, initial=0)) or 1
     sizes, total = sizes // divisor, total // divisor
     deviation = math.sqrt(sum(count * size**2 for size, count in zip(sizes.tolist(), counts.tolist())))
@@ -120,6 +124,6 @@ def _tail(sizes: np.ndarray, counts: np.ndarray, total: int) -> float:
         values = values * cosines[frequencies * sizes[index] % period] ** counts[index]
         is_left = np.abs(values) > _VANISHED
         frequencies, values = frequencies[is_left], values[is_left]
-    # One less the probabilities of all sums nearer to 0 than the observed one.
+    # 1 minus the probabilities of all sums that are closer to 0 than the observed one.
     angles, width = np.pi / period * frequencies, 2 * total - 1
     return float(1 - (width + 2 * np.sum(values * np.sin(width * angles) / np.sin(angles))) / period)

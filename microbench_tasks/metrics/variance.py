@@ -1,4 +1,4 @@
-"""Variance components of repeated answers: between questions and within a question. Pure functions of arrays."""
+"""Variance components of repeated answers: between questions and within a question."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class VarianceComponents:
     """Hold the two sources of the variance of a score, in squared units of the score.
 
     Attributes:
-        between: variance of the questions' expected scores. The estimate is unbiased, so it may come out below 0 where
-            the questions do not differ.
-        within: mean variance of the scores of one question, which decoding at random causes.
+        between: variance of the questions' expected scores. The estimate is unbiased, so it may be below 0 if the
+            questions hardly differ.
+        within: mean variance of the scores of one question, caused by sampling during decoding.
     """
 
     between: float
@@ -31,11 +31,11 @@ def variance_components(scores: Sequence[Sequence[float]]) -> VarianceComponents
     all questions have the same number of answers, n0 is that number.
 
     Args:
-        scores: of each question the scores of its answers, at least one each; finite.
+        scores: for each question, the scores of its answers, at least one each; finite.
 
     Returns:
-        Unbiased estimates. NaN for ``within`` if no question has two answers, and for ``between`` if that is so or
-        there are not two questions.
+        Unbiased estimates. Both are NaN if no question has two answers. ``between`` is also NaN for fewer than two
+        questions.
 
     Raises:
         ValueError: a question has no answer, or a score is not finite.
@@ -51,7 +51,7 @@ def variance_components(scores: Sequence[Sequence[float]]) -> VarianceComponents
     if num_answers == num_questions:
         return VarianceComponents(math.nan, math.nan)
     means = np.add.reduceat(answers, np.cumsum(sizes) - sizes) / sizes
-    # fsum's results do not depend on the order of questions.
+    # fsum is exact, so that the result does not depend on the order of questions.
     within = math.fsum((answers - np.repeat(means, sizes)) ** 2) / (num_answers - num_questions)
     if num_questions < 2:
         return VarianceComponents(math.nan, within)
@@ -62,7 +62,7 @@ def variance_components(scores: Sequence[Sequence[float]]) -> VarianceComponents
 
 
 def _checked(scores: Sequence[Sequence[float]], sizes: np.ndarray) -> np.ndarray:
-    """Return all scores in one array, shape (answers,)."""
+    """Return all scores in one array, shape (answers,), after validating them."""
     wrong = np.flatnonzero(sizes == 0)
     answers = np.fromiter(itertools.chain.from_iterable(scores), dtype=np.float64)
     if not len(wrong):

@@ -1,7 +1,8 @@
-"""Changes to the harness's insides: one table, each installed by itself, none needed by the others.
+"""Patch internals of lmms-eval, the harness, where it has no hook for what the tasks need.
 
-`table` lists them, `targets` finds what they replace, `patch` installs them. Of a harness that differs, only what the
-missing patches give is lost, and one warning says what that is.
+`table` lists the patches, `targets` finds what they replace, `patch` installs them. Patches are independent of each
+other. In a version of the harness that differs, only those that do not fit are left out. One warning then says what a
+run lacks without them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from microbench_tasks.patches.targets import Finding, Fit, Target
 
 @dataclass(frozen=True)
 class Row:
-    """One target of a patch, how it fits the harness, and to which of the patch's ways it belongs."""
+    """Record how one target of a patch fits the harness; ``way`` is the index of the target's way in `Patch.ways`."""
 
     patch: Patch
     target: Target
@@ -49,8 +50,8 @@ def examine() -> Iterator[Row]:
                 yield Row(patch, target, finding, number)
 
 
-def lost(rows: Iterable[Row]) -> list[Patch]:
-    """Return the patches none of whose ways fits the harness."""
+def lost_patches(rows: Iterable[Row]) -> list[Patch]:
+    """Return the patches that cannot be installed: none of their ways fits the harness."""
     fits: dict[str, dict[int, bool]] = {}
     by_name = {}
     for row in rows:
@@ -61,15 +62,15 @@ def lost(rows: Iterable[Row]) -> list[Patch]:
 
 
 def as_table(rows: Iterable[Row]) -> str:
-    """Return the rows as text, target by target, and what is lost."""
+    """Render a line for each target, and a summary of what a run lacks."""
     rows = list(rows)
     width = max(len(row.target.path) for row in rows)
     lines = [f"lmms-eval {harness_version()} in {_harness_folder()}", ""]
     for row in rows:
         detail = f" ({row.finding.detail})" if row.finding.detail else ""
         lines.append(f"{row.finding.fit.value:<16} {row.target.path:<{width}} {row.patch.name}{detail}")
-    missing = lost(rows)
-    lines += ["", f"{len(missing)} of {len({row.patch.name for row in rows})} patches are lost."]
+    missing = lost_patches(rows)
+    lines += ["", f"{len(missing)} of {len({row.patch.name for row in rows})} patches cannot be installed."]
     return "\n".join([*lines, *(f"- {patch.name}: {patch.lost}" for patch in missing)])
 
 

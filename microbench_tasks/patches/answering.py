@@ -1,4 +1,4 @@
-"""Guard models while they answer, and keep their answers as they come."""
+"""Patch how models are asked: guard them, and store each answer in the response cache as soon as it arrives."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def guard_model(original: Callable) -> Callable:
     return evaluate
 
 
-def part_redefined(original: Callable) -> Callable:
-    """Keep the cached answers to redefined tasks apart from those to our own."""
+def separate_redefined(original: Callable) -> Callable:
+    """Store answers to redefined tasks under cache keys other than those of the benchmark's own tasks."""
 
     def create(cls: type, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import provenance
@@ -46,7 +46,7 @@ def part_redefined(original: Callable) -> Callable:
 
 
 def repair_databases(original: Callable) -> Callable:
-    """Take damaged answers out of a cache before it is opened."""
+    """Remove damaged answers from a cache before it is opened."""
 
     def create(cls: type, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import resuming
@@ -59,12 +59,12 @@ def repair_databases(original: Callable) -> Callable:
 
 
 def finish_without_merging(original: Callable) -> Callable:
-    """Let a run end well whose answers cannot be merged into the cache: they stay where the next run finds them."""
+    """Let a run finish even if its answers cannot be merged into the cache; the next run finds them in its folder."""
 
     def _merge_run_to_root(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(self, *args, **kwargs)
-        # Damaged files of other runs raise whatever they are damaged to.
+        # Damaged files of other runs may raise any exception.
         except Exception as error:
             logger.warning(
                 f"{self._cache_root}: the answers of this run cannot be merged into the cache "
@@ -76,7 +76,7 @@ def finish_without_merging(original: Callable) -> Callable:
 
 
 def recover_answers(original: Callable) -> Callable:
-    """Let a response cache contain the answers that killed runs left."""
+    """Add the answers of killed runs to a response cache when it is opened."""
 
     def create(cls: type, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import resuming
@@ -88,8 +88,8 @@ def recover_answers(original: Callable) -> Callable:
     return create
 
 
-def store_as_they_come(original: Callable) -> Callable:
-    """Store answers in pieces instead of after the last one."""
+def store_incrementally(original: Callable) -> Callable:
+    """Store answers in batches, instead of all at once after the last one."""
 
     def execute(self: Any, lm: Any, reqtype: str, requests: Any) -> Any:
         from microbench_tasks import resuming

@@ -1,4 +1,4 @@
-"""Compare tasks and groups of ours with ``--baseline``; see `microbench_tasks.baseline`."""
+"""Patch ``--baseline`` for our tasks and groups; see `microbench_tasks.baseline`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def compare_our_tasks(original: Callable) -> Callable:
-    """Compare tasks and groups of ours by the clustered paired test, which leaves the harness nothing to compare."""
+    """Compare our tasks and groups by the clustered paired test; the harness gets an empty baseline for them."""
 
     def load_baseline(baseline_arg: str, task_name: str, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import baseline, catalog
@@ -21,7 +21,7 @@ def compare_our_tasks(original: Callable) -> Callable:
 
 
 def keep_results(original: Callable) -> Callable:
-    """Keep the results of the last run for its comparison with ``--baseline``, which the harness makes afterwards."""
+    """Keep the results of the last run: the harness compares it with ``--baseline`` afterwards, without them."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import baseline
@@ -36,7 +36,7 @@ def keep_results(original: Callable) -> Callable:
 
 
 def show_in_table(original: Callable) -> Callable:
-    """Let the table show a comparison in the row of its metric alone, with the difference that was found."""
+    """Show a comparison only in the table row of its own metric, with the difference that the test reports."""
 
     def make_table(result_dict: Any, column: str = "results", *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import baseline

@@ -1,4 +1,4 @@
-"""Let the script ``lmms_eval`` watch each run of a command: refusals before the model, and how the run ends."""
+"""Let the script ``lmms_eval`` check each run before its model is loaded, and set the exit status when it ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def watch_run(original: Callable) -> Callable:
-    """Hand each run to the launcher, if it started this process."""
+    """Pass each run to the launcher, if the launcher started this process."""
 
     def cli_evaluate_single(args: Any) -> Any:
         from microbench_tasks import launcher

@@ -10,7 +10,7 @@ from microbench_tasks.patches.patch import bind
 
 
 def bind_to_model(original: Callable) -> Callable:
-    """Give functions of a task's YAML with a method ``for_model`` the model's id and the task's options for it."""
+    """Replace each function of a task that has a method ``for_model`` by what that method returns for the model."""
 
     def _prepare_model_specific_config(self: Any) -> None:
         original(self)
@@ -26,7 +26,7 @@ def bind_to_model(original: Callable) -> Callable:
 
 
 def remember_as_built(original: Callable) -> Callable:
-    """Keep the values of a task that the harness changes or drops before the run."""
+    """Remember the fields of a task that the harness changes or drops before the run."""
 
     def _prepare_model_specific_config(self: Any) -> None:
         from microbench_tasks import provenance
@@ -38,7 +38,7 @@ def remember_as_built(original: Callable) -> Callable:
 
 
 def record_in_results(original: Callable) -> Callable:
-    """Put the definition of each task of ours and what it asked into the results of ``evaluate``."""
+    """Add to the results of ``evaluate`` the definition of each of our tasks and the data that it was asked about."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from lmms_eval import evaluator
@@ -46,15 +46,15 @@ def record_in_results(original: Callable) -> Callable:
         from microbench_tasks import provenance
 
         call = bind(original, args, kwargs)
-        # The first process has the results of all.
+        # Only the first process gets results; they are those of all processes.
         is_first = os.environ.get("RANK", "0") == "0"
         task_dict = call.arguments["task_dict"] if is_first else {}
         tasks = {output.task_name: output.task for output in evaluator.get_task_list(task_dict)}
-        found = provenance.metadata_of(tasks, cache_requests=bool(call.arguments["cache_requests"]))
+        metadata_by_task = provenance.metadata_of(tasks, cache_requests=bool(call.arguments["cache_requests"]))
         provenance.warn_of_groups(task_dict)
         results = original(*args, **kwargs)
-        provenance.mark_changed_data(found)
-        for name, metadata in found.items():
+        provenance.mark_changed_data(metadata_by_task)
+        for name, metadata in metadata_by_task.items():
             if results and name in results.get("configs", {}):
                 results["configs"][name]["metadata"] = metadata
         return results
@@ -63,7 +63,7 @@ def record_in_results(original: Callable) -> Callable:
 
 
 def warn_of_greedy_repeats(original: Callable) -> Callable:
-    """Warn where ``--repeats`` asks a question several times of a model that answers alike each time."""
+    """Warn if ``--repeats`` is used with greedy decoding, which gives the same answer every time."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from lmms_eval import evaluator
@@ -71,9 +71,10 @@ def warn_of_greedy_repeats(original: Callable) -> Callable:
         from microbench_tasks import catalog, repeats
 
         outputs = evaluator.get_task_list(bind(original, args, kwargs).arguments["task_dict"])
-        # The first process speaks for all.
+        # One warning is enough: only the first process logs it.
         if os.environ.get("RANK", "0") == "0":
-            repeats.warn_of_greedy({found.task_name: found.task for found in outputs if found.task_name in catalog.ALL_TASKS})
+            ours = (output for output in outputs if output.task_name in catalog.ALL_TASKS)
+            repeats.warn_of_greedy({output.task_name: output.task for output in ours})
         return original(*args, **kwargs)
 
     return evaluate

@@ -1,4 +1,4 @@
-"""Check data and names when the harness matches or loads tasks."""
+"""Check data and task names before the model is loaded: when the harness matches or loads tasks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from microbench_tasks.patches.patch import bind
 
 
 def refuse_unanswerable(original: Callable) -> Callable:
-    """Refuse, or name, the tasks that the model cannot answer when ``match_tasks`` is called: before it is loaded."""
+    """Refuse, or log, tasks that the model cannot answer when ``match_tasks`` is called, before the model is loaded."""
 
     def match_tasks(self: Any, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import ability
 
-        # The harness insists on getting the names that it asked for.
+        # The harness requires the names that it asked for, so that none can be left out here.
         names = original(self, *args, **kwargs)
         ability.start()
         ability.answerable(names, self.model_name)
@@ -25,8 +25,8 @@ def refuse_unanswerable(original: Callable) -> Callable:
     return match_tasks
 
 
-def leave_out_loaded(original: Callable) -> Callable:
-    """Leave out the tasks that the model cannot answer where tasks are loaded."""
+def skip_unanswerable(original: Callable) -> Callable:
+    """Leave out the tasks that the model cannot answer when tasks are loaded."""
 
     def load_task_or_group(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import ability
@@ -42,7 +42,7 @@ def leave_out_loaded(original: Callable) -> Callable:
 
 
 def record_left_out(original: Callable) -> Callable:
-    """Name in the results the tasks that were left out."""
+    """List the tasks that were left out in the results."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import ability
@@ -58,7 +58,7 @@ def record_left_out(original: Callable) -> Callable:
 
 
 def check_matched(original: Callable) -> Callable:
-    """Check the data of all tasks that ``match_tasks`` returns, which the command line calls before it loads a model."""
+    """Check the data of all tasks that ``match_tasks`` returns; the command line calls it before it loads a model."""
 
     def match_tasks(self: Any, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import ability, preflight
@@ -71,7 +71,7 @@ def check_matched(original: Callable) -> Callable:
 
 
 def check_loaded(original: Callable) -> Callable:
-    """Check the data of tasks before ``load_task_or_group`` loads them: the Python API matches no names."""
+    """Check data before ``load_task_or_group`` loads tasks: the Python API does not call ``match_tasks``."""
 
     def load_task_or_group(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import preflight
@@ -83,7 +83,7 @@ def check_loaded(original: Callable) -> Callable:
 
 
 def drop_covered(original: Callable) -> Callable:
-    """Leave out names whose tasks belong to a larger group of the same call: the harness refuses a task named twice."""
+    """Leave out names that a larger group of the same call contains: the harness refuses a task that is named twice."""
 
     def load_task_or_group(*args: Any, **kwargs: Any) -> Any:
         call = bind(original, args, kwargs)
@@ -97,7 +97,7 @@ def drop_covered(original: Callable) -> Callable:
 
 
 def end_start_up(original: Callable) -> Callable:
-    """Collect garbage as usual from here on: the model has been loaded, and with it nearly all that is imported."""
+    """Restore normal garbage collection: the model and nearly all imports have been loaded by now."""
 
     def load_task_or_group(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import start_up
@@ -119,5 +119,5 @@ def _without_covered(names: list[str]) -> list[str]:
     kept = catalog.without_covered(names)
     if len(kept) < len(names):
         left_out = ", ".join(name for name in names if name not in kept)
-        logger.info(f"{left_out}: run and reported as part of a larger group that was asked for too")
+        logger.info(f"{left_out}: run and reported as part of a larger group in the same command")
     return kept

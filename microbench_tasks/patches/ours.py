@@ -1,4 +1,4 @@
-"""Tell tasks that this package scores from all others."""
+"""Recognize the tasks that this package scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Save results and samples by `microbench_tasks.saving`."""
+"""Patch how results and samples are saved; see `microbench_tasks.saving`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from microbench_tasks.patches.patch import bind
 
 
 def prepare_folder(original: Callable) -> Callable:
-    """Create and try the output folder when the tracker is made, which is before the model is loaded."""
+    """Create the output folder and test writing to it when the tracker is built, before the model is loaded."""
 
     def __init__(*args: Any, **kwargs: Any) -> None:
         from microbench_tasks import saving
@@ -24,7 +24,7 @@ def prepare_folder(original: Callable) -> Callable:
 
 
 def check_room(original: Callable) -> Callable:
-    """Compare the room in the output folder with the size of the run before the model is loaded."""
+    """Check, before the model is loaded, that the output folder has enough free disk space for the run."""
 
     def simple_evaluate(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import preflight, saving
@@ -42,7 +42,7 @@ def check_room(original: Callable) -> Callable:
 
 
 def name_folder(original: Callable) -> Callable:
-    """Give every model a folder: the harness finds no name in the arguments of some, and writes beside the folders."""
+    """Give every model a folder: for some model arguments the harness finds no name and writes to the parent folder."""
 
     def log_experiment_args(self: Any, *args: Any, **kwargs: Any) -> None:
         from lmms_eval.utils import sanitize_model_name
@@ -55,7 +55,7 @@ def name_folder(original: Callable) -> Callable:
 
 
 def save_results(original: Callable) -> Callable:
-    """Write the results file whole, under a name that no other run has."""
+    """Write the results file atomically, under a name that no other run uses."""
 
     def save_results_aggregated(self: Any, *args: Any, **kwargs: Any) -> None:
         from microbench_tasks import saving
@@ -69,7 +69,7 @@ def save_results(original: Callable) -> Callable:
 
 
 def save_samples(original: Callable) -> Callable:
-    """Write the samples file of a task whole."""
+    """Write the samples file of a task atomically."""
 
     def save_results_samples(self: Any, *args: Any, **kwargs: Any) -> None:
         from microbench_tasks import saving
@@ -80,7 +80,7 @@ def save_samples(original: Callable) -> Callable:
         samples = call.arguments["samples"]
 
         def write() -> None:
-            # The harness takes parts out of the samples while it writes; a second try needs them.
+            # The harness removes fields from the samples while it writes; a second attempt needs them.
             call.arguments["samples"] = [dict(sample) for sample in samples]
             original(*call.args, **call.kwargs)
 

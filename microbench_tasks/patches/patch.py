@@ -1,4 +1,4 @@
-"""A change to the harness's insides, and how one is installed without regard to the others."""
+"""Describe a patch of the harness, and install each patch independently of the others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Wrap = Callable[[Callable], Callable]
 
 @dataclass(frozen=True)
 class Replacement:
-    """Replace ``target`` with ``wrap(target)``; the wrapper also relies on ``uses``, which stay as they are."""
+    """Replace ``target`` with ``wrap(target)``; the wrapper also calls ``uses``, which are not replaced."""
 
     target: Target
     wrap: Wrap | None
@@ -32,16 +32,16 @@ class Replacement:
 
 @dataclass(frozen=True)
 class Patch:
-    """Describe one change to the harness.
+    """Describe one patch of the harness.
 
     Attributes:
         name: unique, in a few words.
-        ways: replacements of which one is enough; the first that fits is installed.
+        ways: alternative replacements; the first that fits is installed.
         why: what the harness does without the patch.
         lost: what a run lacks without the patch, as a sentence for users.
-        since: the first version of lmms-eval with which it was tried.
-        upstream: address of an issue of the harness about the same need.
-        elsewhere: module that makes the change by itself; `Installer` leaves such a patch alone.
+        since: the first version of lmms-eval that it was tested with.
+        upstream: URL of an issue of the harness about the same need.
+        elsewhere: module that makes the change itself; `Installer` skips such a patch.
     """
 
     name: str
@@ -54,10 +54,10 @@ class Patch:
 
 
 class Installer:
-    """Install patches one by one, each once; those of modules that are being imported follow later.
+    """Install each patch once; patches of modules that are still being imported wait.
 
-    A function that a patch replaced installs first what is still outstanding, since the harness says nowhere that its
-    evaluator has been imported.
+    The harness has no hook for "the evaluator has been imported". So every replaced function first installs the
+    patches that wait, whenever it is called.
     """
 
     def __init__(self, patches: Iterable[Patch]) -> None:
@@ -65,25 +65,28 @@ class Installer:
         self.installed: list[str] = []
 
     def install(self) -> None:
-        """Install what fits; warn once of all that does not. Never raises: the harness's own runs must go on."""
+        """Install the patches that fit, and warn once of those that do not fit.
+
+        Never raises: runs of other benchmarks must go on.
+        """
         outstanding, self._outstanding = self._outstanding, []
         lost = []
         for patch in outstanding:
             try:
                 problems = self._install(patch)
-            # The harness may fail in any way while it is looked at.
+            # Importing or inspecting the harness may raise any exception.
             except Exception as error:
                 problems = f"{type(error).__name__}: {error}"
             if problems:
                 lost.append(f"{patch.name} ({problems}): {patch.lost}")
         if lost:
             logger.warning(
-                f"Micro-Bench: lmms-eval {harness_version()} differs from the versions that were tried. "
-                "Its tasks run, but without:\n- " + "\n- ".join(lost)
+                f"Micro-Bench: lmms-eval {harness_version()} differs from the versions that were tested. "
+                "The tasks run, but these patches could not be installed:\n- " + "\n- ".join(lost)
             )
 
     def _install(self, patch: Patch) -> str:
-        """Install one patch, or keep it for later; return what is wrong with the harness, if anything."""
+        """Install one patch, or keep it for later; return what does not fit, or an empty text."""
         problems = []
         for way in patch.ways:
             findings = dict(way.findings())
@@ -119,10 +122,10 @@ def bind(function: Callable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> i
 
 def harness_version() -> str:
     """Return the version of the lmms-eval that Python imports, if it is the installed one."""
-    found = importlib.util.find_spec("lmms_eval")
+    imported = importlib.util.find_spec("lmms_eval")
     try:
         installed = distribution("lmms-eval")
     except PackageNotFoundError:
         return "of an unknown version"
-    is_installed = found is not None and found.origin == str(installed.locate_file("lmms_eval/__init__.py"))
+    is_installed = imported is not None and imported.origin == str(installed.locate_file("lmms_eval/__init__.py"))
     return installed.version if is_installed else "of an unknown version"

@@ -1,4 +1,4 @@
-"""Score our tasks with their prompt, without decoding images again and without threads; give groups more figures."""
+"""Patch the scoring of our tasks: pass the prompt, skip images and threads, and add metrics of groups."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def pass_prompt(original: Callable) -> Callable:
     return process_results
 
 
-def leave_images(original: Callable) -> Callable:
-    """Score without decoding the images again, which the harness does if it is run from Python."""
+def score_without_images(original: Callable) -> Callable:
+    """Score without decoding the images again, as the harness does when it is called from Python."""
 
     def doc_iterator(self: Any, **kwargs: Any) -> Any:
         from lmms_eval.utils import create_iterator
 
-        # Functions of other packages may want the image.
+        # Scoring functions of other packages may need the image.
         if not is_scored_by_us(self):
             return original(self, **kwargs)
         shard = bind(original, (self,), kwargs).arguments
@@ -51,7 +51,7 @@ def read_in_batches(original: Callable) -> Callable:
 
 
 def score_in_one_thread(original: Callable) -> Callable:
-    """Score a run of our tasks alone without threads, which wait for each other in functions that never wait."""
+    """Score without threads if all tasks are ours: threads only slow down functions that do no I/O."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from lmms_eval import evaluator
@@ -59,7 +59,7 @@ def score_in_one_thread(original: Callable) -> Callable:
         call = bind(original, args, kwargs)
         default = inspect.signature(original).parameters["process_docs_parallel"].default
         tasks = [output.task for output in evaluator.get_task_list(call.arguments["task_dict"])]
-        # Any other number was asked for.
+        # A number other than the default is the user's choice.
         if call.arguments["process_docs_parallel"] == default and all(map(is_scored_by_us, tasks)):
             call.arguments["process_docs_parallel"] = 1
         return original(*call.args, **call.kwargs)
@@ -68,7 +68,7 @@ def score_in_one_thread(original: Callable) -> Callable:
 
 
 def derive_group_figures(original: Callable) -> Callable:
-    """Give groups the figures whose aggregation names, as ``derived_from``, the metric of the tasks to make them of."""
+    """Add group metrics that are computed from another metric of the tasks, the aggregation's ``derived_from``."""
 
     def consolidate_group_results(results: Any, versions: Any, task_dict: Any, *args: Any, **kwargs: Any) -> Any:
         consolidated = original(results, versions, task_dict, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""The table of patches: each change to the harness's insides, why it is made, and what a run lacks without it."""
+"""List all patches of the harness, with the reason for each and what a run lacks without it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _way(path: str, parameters: str, wrap: Wrap | None, *uses: Target) -> Replac
     return Replacement(Target(path, tuple(parameters.split())), wrap, uses)
 
 
-# Of several patches of one function the last one is outermost.
+# If several patches wrap one function, the last one is outermost.
 PATCHES: tuple[Patch, ...] = (
     Patch(
         name="index of tasks",
@@ -40,14 +40,14 @@ PATCHES: tuple[Patch, ...] = (
             _way(f"{_TASKS}.initialize_tasks", "include_path include_defaults", task_index.include_our_folder),
             _way(f"{_TASKS}.__init__", "include_path include_defaults", task_index.include_our_folder),
         ),
-        why="The harness has an entry point for models, and none for tasks.",
+        why="The harness has an entry point for models, but none for tasks.",
         lost='Tasks are not known by name; use: lmms-eval --include_path "$(microbench path)" …',
         upstream=f"{_ISSUES}/102",
     ),
     Patch(
         name="refusal of tasks that the model cannot answer",
         ways=(_way(f"{_TASKS}.match_tasks", "self task_list", early_checks.refuse_unanswerable),),
-        why="The harness does not ask what a model can do.",
+        why="The harness does not check what a model can do.",
         lost="A contrastive model that is asked for boxes is refused only after it has been loaded.",
     ),
     Patch(
@@ -65,44 +65,44 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         name="check of data from Python",
         ways=(_way(f"{_TASKS}.load_task_or_group", "task_list", early_checks.check_loaded),),
-        why="The harness's Python API matches no names.",
-        lost="simple_evaluate, called from Python, finds unusable data only by an exception of the harness.",
+        why="The harness's Python API does not call match_tasks.",
+        lost="simple_evaluate, called from Python, reports unusable data only by an exception of the harness.",
     ),
     Patch(
         name="groups within groups",
         ways=(_way(f"{_TASKS}.load_task_or_group", "task_list", early_checks.drop_covered),),
         why="The harness refuses a task that two groups of a command contain.",
-        lost="A group and a larger one that contains it cannot be asked in one command.",
+        lost="One command cannot ask a group together with a larger group that contains it.",
     ),
     Patch(
         name="tasks that the model cannot answer",
-        ways=(_way(f"{_TASKS}.load_task_or_group", "self task_list", early_checks.leave_out_loaded),),
-        why="The harness asks every model everything.",
-        lost="A contrastive model that is asked for a group with boxes ends with an error.",
+        ways=(_way(f"{_TASKS}.load_task_or_group", "self task_list", early_checks.skip_unanswerable),),
+        why="The harness asks every model all tasks of a group.",
+        lost="A run of a contrastive model on a group with tasks that ask for boxes fails.",
     ),
     Patch(
         name="garbage collection after the start",
         ways=(_way(f"{_TASKS}.load_task_or_group", "task_list", early_checks.end_start_up),),
-        why="Objects that imports made would be looked through again and again.",
-        lost="Garbage is collected rarely during the whole run, which may take more memory.",
+        why="During imports, garbage collection would scan the same objects again and again; it is relaxed until then.",
+        lost="Garbage is collected rarely during the whole run, which may need more memory.",
     ),
     Patch(
         name="prompts of the model's box format",
         ways=(_way(f"{_TASK}._prepare_model_specific_config", "self", definitions.bind_to_model),),
-        why="Functions that YAML names are not told which model asks.",
+        why="Functions named in a task's YAML do not get the model's name.",
         lost="Tasks that ask for boxes (microbench_localization_…) fail.",
     ),
     Patch(
         name="definitions as they were built",
         ways=(_way(f"{_TASK}._prepare_model_specific_config", "self", definitions.remember_as_built),),
         why="The harness changes and drops fields of a task before the run.",
-        lost="Some redefinitions of tasks are not noticed.",
+        lost="Some redefinitions of tasks are not detected.",
     ),
     Patch(
         name="prompt of the answer that is scored",
         ways=(_way(f"{_TASK}.process_results", "doc results", scoring.pass_prompt),),
-        why="Some models return the prompt before their answer, and scoring is not given the prompt.",
-        lost="Of a model that repeats its prompt, the options in it may be read as its answer.",
+        why="Some models return the prompt before their answer, and scoring does not get the prompt.",
+        lost="If a model repeats its prompt, the options in the prompt may be read as its answer.",
     ),
     Patch(
         name="scoring without images",
@@ -110,7 +110,7 @@ PATCHES: tuple[Patch, ...] = (
             _way(
                 f"{_TASK}.doc_iterator",
                 "rank limit world_size offset",
-                scoring.leave_images,
+                scoring.score_without_images,
                 Target(f"{_TASK}.eval_docs_no_media"),
                 Target("lmms_eval.utils:create_iterator", ("rank", "world_size", "limit", "offset")),
             ),
@@ -134,13 +134,13 @@ PATCHES: tuple[Patch, ...] = (
             ),
         ),
         why="The harness gives groups only metrics that their tasks have.",
-        lost="Groups have acc, and not acc_macro, acc_all and the intervals by image; microbench rescore prints them.",
+        lost="Groups have acc, but not acc_macro, acc_all and intervals by image; microbench rescore prints them.",
     ),
     Patch(
         name="baselines of our tasks",
         ways=(_way("lmms_eval.baselines:load_baseline", "baseline_arg task_name", baselines.compare_our_tasks),),
         why="The harness pairs documents by number and reads one file for all tasks.",
-        lost="--baseline compares no task with an earlier run of ours; microbench leaderboard compares runs.",
+        lost="--baseline does not compare Micro-Bench tasks; microbench leaderboard compares runs.",
     ),
     Patch(
         name="baselines in the table",
@@ -150,32 +150,32 @@ PATCHES: tuple[Patch, ...] = (
     ),
     Patch(
         name="cached answers to redefined tasks",
-        ways=(_way(f"{_CACHE}.create", "cache_root task_dict", answering.part_redefined),),
-        why="The harness's cache names functions without their files.",
+        ways=(_way(f"{_CACHE}.create", "cache_root task_dict", answering.separate_redefined),),
+        why="The cache keys of the harness contain names of functions, but not their files.",
         lost="With --use_cache a redefined task may get answers to the benchmark's own task.",
     ),
     Patch(
         name="answers of killed runs",
         ways=(_way(f"{_CACHE}.create", "cache_root", answering.recover_answers, _DATABASE),),
-        why="The harness's cache reads only answers of runs that ended.",
-        lost="--use_cache asks everything again that a killed run had asked.",
+        why="The harness's cache reads only answers of runs that finished.",
+        lost="With --use_cache, all questions of a killed run are asked again.",
         upstream=f"{_ISSUES}/852",
     ),
     Patch(
         name="damaged answers in the cache",
         ways=(_way(f"{_CACHE}.create", "cache_root", answering.repair_databases),),
-        why="The harness's cache hands out damaged text as an answer, and cannot be opened with a damaged database.",
+        why="The harness's cache returns damaged text as an answer, and fails to open a damaged database.",
         lost="With --use_cache, damage to its files may end every later run.",
     ),
     Patch(
         name="end of a run with a damaged cache",
         ways=(_way(f"{_CACHE}._merge_run_to_root", "self", answering.finish_without_merging),),
-        why="The harness merges answers into its cache after the last one, and loses the run if that fails.",
-        lost="With --use_cache, damage to files of earlier runs may end a run after its last answer.",
+        why="The harness merges answers into its cache after the last one, and the run fails if that fails.",
+        lost="With --use_cache, damaged files of earlier runs may make a run fail after its last answer.",
     ),
     Patch(
         name="answers stored as they come",
-        ways=(_way(f"{_CACHE}.execute", "lm reqtype requests", answering.store_as_they_come),),
+        ways=(_way(f"{_CACHE}.execute", "lm reqtype requests", answering.store_incrementally),),
         why="The harness's cache stores answers after the last one, and failures as if they were answers.",
         lost="With --use_cache, a killed run leaves no answers, and failed requests are not asked again.",
         upstream=f"{_ISSUES}/852",
@@ -183,19 +183,19 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         name="failed requests",
         ways=(_way(_EVALUATE, "lm task_dict", answering.guard_model, _TASK_LIST),),
-        why="Classes of the harness swallow exceptions and answer with other text.",
+        why="Model classes of the harness swallow exceptions and return placeholder text as the answer.",
         lost="Failed requests may count as answers.",
     ),
     Patch(
         name="scoring in one thread",
         ways=(_way(_EVALUATE, "task_dict process_docs_parallel", scoring.score_in_one_thread, _TASK_LIST),),
-        why="The harness scores in threads, which only wait for each other in functions that never wait.",
+        why="The harness scores in threads, which slow down functions that do no I/O.",
         lost="Scoring takes longer.",
     ),
     Patch(
         name="definitions in the results",
         ways=(_way(_EVALUATE, "task_dict cache_requests", definitions.record_in_results, _TASK_LIST),),
-        why="The harness records a task's YAML, and neither its functions nor its data.",
+        why="The harness records a task's YAML, but not its functions and its data.",
         lost="Results do not say which definition of a task ran; such a run cannot be submitted.",
     ),
     Patch(
@@ -207,11 +207,11 @@ PATCHES: tuple[Patch, ...] = (
     Patch(
         name="output folder before the model",
         ways=(_way(f"{_TRACKER}.__init__", "output_path", output.prepare_folder),),
-        why="The harness finds out after the run that nothing can be written.",
-        lost="An output folder that cannot be written is found only at the end of the run.",
+        why="The harness notices only after the run that the output folder is not writable.",
+        lost="An output folder that is not writable is noticed only at the end of the run.",
     ),
     Patch(
-        name="room for the output",
+        name="disk space for the output",
         ways=(
             _way(
                 "lmms_eval.evaluator:simple_evaluate",
@@ -219,8 +219,8 @@ PATCHES: tuple[Patch, ...] = (
                 output.check_room,
             ),
         ),
-        why="The harness finds out after the run that the disk is full.",
-        lost="A disk without room for the run is found only at the end of the run.",
+        why="The harness notices only after the run that the disk is full.",
+        lost="A full disk is noticed only at the end of the run.",
     ),
     Patch(
         name="a folder for every model",
@@ -232,81 +232,81 @@ PATCHES: tuple[Patch, ...] = (
                 Target("lmms_eval.utils:sanitize_model_name", ("model_name",)),
             ),
         ),
-        why="The harness names the folder after one of a few model arguments.",
-        lost="Results of models without such an argument lie in --output_path itself.",
+        why="The harness takes the name of the folder from one of a few model arguments.",
+        lost="Results of models without such an argument are written to --output_path itself.",
     ),
     Patch(
-        name="whole results files",
+        name="atomic results files",
         ways=(_way(f"{_TRACKER}.save_results_aggregated", "results samples datetime_str", output.save_results),),
-        why="The harness names files by the second, writes into place and swallows errors.",
-        lost="Two runs may write one file, and a results file that could not be written is not noticed.",
+        why="The harness names files by the second, writes in place and swallows errors.",
+        lost="Two runs may write to one file, and a failed write of the results file is not noticed.",
     ),
     Patch(
-        name="whole samples files",
+        name="atomic samples files",
         ways=(_way(f"{_TRACKER}.save_results_samples", "task_name samples", output.save_samples),),
         why="The harness appends to files in place and swallows errors.",
-        lost="A samples file that could not be written, or only in part, is not noticed.",
+        lost="A missing or incomplete samples file is not noticed.",
     ),
     Patch(
         name="results for the baseline",
         ways=(_way(_EVALUATE, "", baselines.keep_results),),
         why="The harness makes the comparison without the results of the run.",
-        lost="--baseline compares no task with an earlier run of ours; microbench leaderboard compares runs.",
+        lost="--baseline does not compare Micro-Bench tasks; microbench leaderboard compares runs.",
     ),
     Patch(
         name="warning of equal repeats",
         ways=(_way(_EVALUATE, "task_dict", definitions.warn_of_greedy_repeats, _TASK_LIST),),
-        why="The harness repeats questions of models that answer alike each time.",
-        lost="--repeats with greedy decoding is not warned of.",
+        why="The harness repeats questions even with greedy decoding, which gives the same answer every time.",
+        lost="There is no warning of --repeats with greedy decoding.",
     ),
     Patch(
         name="W&B: one run for all processes",
         ways=(_way(f"{_WANDB}.__init__", "kwargs", weights_and_biases.start_once),),
-        why="The harness starts a run in each process.",
-        lost="With several processes, --wandb_args starts as many runs.",
+        why="The harness starts a W&B run in each process.",
+        lost="With several processes, --wandb_args starts several W&B runs.",
     ),
     Patch(
-        name="W&B: all figures",
-        ways=(_way(f"{_WANDB}.post_init", "results", weights_and_biases.leave_no_gaps),),
-        why="The harness's logger stops at entries without a figure.",
-        lost="--wandb_args logs no tables of figures. Results files are whole.",
+        name="W&B: all metrics",
+        ways=(_way(f"{_WANDB}.post_init", "results", weights_and_biases.drop_unloggable),),
+        why="The harness's logger fails on entries without a value.",
+        lost="--wandb_args logs no tables of metrics. Results files are complete.",
     ),
     Patch(
         name="W&B: tables of samples",
-        ways=(_way(f"{_WANDB}._generate_dataset", "data config", weights_and_biases.make_whole_tables),),
-        why="The harness's logger expects samples as they were before they were written.",
-        lost="--wandb_log_samples logs no samples. Samples files are whole.",
+        ways=(_way(f"{_WANDB}._generate_dataset", "data config", weights_and_biases.flatten_tables),),
+        why="The harness's logger expects fields of samples that are removed when samples are written.",
+        lost="--wandb_log_samples logs no samples. Samples files are complete.",
     ),
     Patch(
         name="W&B: names with model arguments",
         ways=(_way("lmms_eval.utils:sanitize_long_string", "s", weights_and_biases.name_without_commas),),
-        why="The harness reads the name of a run back out of a list with commas.",
+        why="The harness parses the name of a run from a list that is separated by commas.",
         lost="--wandb_args needs name=… where --model_args has several arguments.",
     ),
     Patch(
         name="exit status",
         ways=(_way("lmms_eval.__main__:cli_evaluate_single", "args", command_line.watch_run),),
         why="The harness prints the error of a failed run and exits with status 0.",
-        lost="lmms_eval exits with status 0 even if a run failed, and finds bad arguments late.",
+        lost="lmms_eval exits with status 0 even if a run failed, and reports bad arguments late.",
     ),
     Patch(
         name="models of this package",
         ways=(_way("lmms_eval.models.registry_v2:ModelManifest", "model_id simple_class_path", None),),
-        why="The harness learns of models through this class.",
-        lost="The models of this package are not known by name.",
+        why="Models are registered with the harness through this class.",
+        lost="The models of this package are not found by name.",
         elsewhere="microbench_adapters.manifests",
     ),
     Patch(
         name="list of models",
         ways=(_way("lmms_eval.models:AVAILABLE_SIMPLE_MODELS", "", None),),
-        why="The command lmms_eval models lists no model of another package.",
-        lost="lmms_eval models does not list the models of this package; they run all the same.",
+        why="The command lmms_eval models does not list models of other packages.",
+        lost="lmms_eval models does not list the models of this package; they can still be run.",
         elsewhere="microbench_adapters.manifests",
     ),
     Patch(
         name="weights in the results",
         ways=(_way(_EVALUATE, "lm response_cache", None),),
-        why="The harness records a model's arguments, and not what it loaded; its cache tells weights by arguments.",
+        why="The harness records a model's arguments, but not the weights; its cache tells models apart by arguments.",
         lost="Results of contrastive models do not say which weights were loaded.",
         elsewhere="microbench_adapters.harness",
     ),

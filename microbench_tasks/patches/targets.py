@@ -1,4 +1,4 @@
-"""Find functions of the harness by name and compare their parameters with those that a patch relies on."""
+"""Find functions of the harness by name, and check that they have the parameters that a patch relies on."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-# Modules that are never imported for a patch. The evaluator imports the models, and with them the entry point that
-# installs the patches, before it defines anything.
+# Modules that are never imported for a patch. The evaluator imports the models before it defines anything, and the
+# models load the entry point that installs the patches: importing the evaluator from there would be circular.
 _NOT_IMPORTED_BY_US = frozenset({"lmms_eval.evaluator", "lmms_eval.__main__"})
 
 
@@ -46,7 +46,7 @@ class Target:
     parameters: tuple[str, ...] = field(default=())
 
     def examine(self, *, import_all: bool = False) -> Finding:
-        """Compare the target with the installed harness; ``import_all`` also imports what patches wait for."""
+        """Compare the target with the installed harness; ``import_all`` also imports `_NOT_IMPORTED_BY_US`."""
         try:
             owner, name = self._owner(import_all=import_all)
             value = inspect.getattr_static(owner, name)
@@ -61,7 +61,7 @@ class Target:
         return Finding(Fit.OTHER_SIGNATURE, f"takes no {', '.join(missing)}") if missing else Finding(Fit.OK)
 
     def replace(self, wrap: Callable[[Callable], Callable]) -> None:
-        """Put ``wrap(original)`` in the place of the target, and wherever the harness imported it to by name."""
+        """Replace the target with ``wrap(original)``, also in modules of the harness that imported it by name."""
         owner, name = self._owner(import_all=False)
         original = inspect.getattr_static(owner, name)
         if isinstance(original, property):
@@ -92,7 +92,7 @@ class Target:
 
 
 class _NotImported(Exception):
-    """Report a module that the harness has not finished to import."""
+    """Report a module that the harness has not finished importing."""
 
 
 def _parameters(value: Any) -> set[str]:

@@ -10,7 +10,7 @@ from microbench_tasks.patches.patch import bind
 
 
 def include_our_folder(original: Callable) -> Callable:
-    """Wrap a function with the parameters ``include_path`` and ``include_defaults``."""
+    """Append the folder of our tasks to the argument ``include_path`` of a function of the harness."""
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks.plugin import yaml_folder
@@ -19,7 +19,7 @@ def include_our_folder(original: Callable) -> Callable:
         included = call.arguments["include_path"]
         paths = [included] if isinstance(included, str) else list(included or [])
         if call.arguments["include_defaults"]:
-            # Last, so that a folder the user includes can redefine a task of ours.
+            # Last, so that a folder that the user includes can redefine one of our tasks.
             paths.append(str(yaml_folder()))
         call.arguments["include_path"] = paths or None
         with _parsing_yaml_in_c():
@@ -30,7 +30,7 @@ def include_our_folder(original: Callable) -> Callable:
 
 @contextlib.contextmanager
 def _parsing_yaml_in_c() -> Iterator[None]:
-    """Let the harness read the many files of its index with libyaml, where PyYAML has it, instead of in Python."""
+    """Parse the many YAML files of the harness's index with libyaml, if PyYAML was built with it: it is faster."""
     import yaml
 
     if not yaml.__with_libyaml__:
@@ -43,12 +43,12 @@ def _parsing_yaml_in_c() -> Iterator[None]:
     original = yaml.full_load
 
     def full_load(stream: Any) -> Any:
-        # Looked up again for each file: the harness adds its constructor of functions between them.
+        # Looked up for each file: the harness adds its constructor for ``!function`` between two files.
         Loader.yaml_constructors = yaml.FullLoader.yaml_constructors
         try:
             return yaml.load(stream, Loader)
         except yaml.YAMLError:
-            # libyaml refuses a few things that the parser in Python accepts.
+            # libyaml rejects some input that the pure Python parser accepts.
             stream.seek(0)
             return original(stream)
 

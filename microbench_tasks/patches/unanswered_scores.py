@@ -1,4 +1,4 @@
-"""Print no score of a task that got no answer; see `microbench_tasks.ends`."""
+"""Remove scores of tasks that got no answer; see `microbench_tasks.ends`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from loguru import logger
 
 
 def drop(original: Callable) -> Callable:
-    """Take scores that rest on no answer out of the results of ``evaluate``."""
+    """Remove the scores of tasks without any answer from the results of ``evaluate``."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import ends
@@ -17,7 +17,10 @@ def drop(original: Callable) -> Callable:
         results = original(*args, **kwargs)
         unanswered = ends.drop_unanswered_scores(results) if results else []
         if unanswered:
-            logger.error(f"Micro-Bench: not one answer to {', '.join(unanswered)}; no score is given for them and their groups.")
+            logger.error(
+                f"Micro-Bench: no question of {', '.join(unanswered)} was answered. "
+                "These tasks and the groups that contain them get no score."
+            )
         return results
 
     return evaluate

@@ -1,4 +1,4 @@
-"""Let ``--wandb_args`` log the figures, tables and samples of a run to the last one; see `microbench_tasks.wandb_logs`."""
+"""Let ``--wandb_args`` log all metrics, tables and samples of a run; see `microbench_tasks.wandb_logs`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def start_once(original: Callable) -> Callable:
-    """Let an evaluation in several processes be one run: the harness starts one in each, and logs to the first."""
+    """Start one W&B run per evaluation: the harness starts one in each process, but logs only to the first."""
 
     def __init__(self: Any, **kwargs: Any) -> None:
         first = os.environ.get("RANK", "0") == "0"
@@ -17,8 +17,8 @@ def start_once(original: Callable) -> Callable:
     return __init__
 
 
-def leave_no_gaps(original: Callable) -> Callable:
-    """Give the logger results without the entries at which it stops."""
+def drop_unloggable(original: Callable) -> Callable:
+    """Remove the entries without a value from the results, since the logger fails on them."""
 
     def post_init(self: Any, results: Any, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import wandb_logs
@@ -29,8 +29,8 @@ def leave_no_gaps(original: Callable) -> Callable:
     return post_init
 
 
-def make_whole_tables(original: Callable) -> Callable:
-    """Make tables of samples whose columns have one type."""
+def flatten_tables(original: Callable) -> Callable:
+    """Build tables of samples with one type per column."""
 
     def _generate_dataset(self: Any, data: Any, config: Any, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import wandb_logs
@@ -41,7 +41,7 @@ def make_whole_tables(original: Callable) -> Callable:
 
 
 def name_without_commas(original: Callable) -> Callable:
-    """Name runs after model arguments: the harness reads the name back out of a list with commas."""
+    """Replace commas in names of runs: the harness parses the name from a list that is separated by commas."""
 
     def sanitize_long_string(s: str, *args: Any, **kwargs: Any) -> str:
         return original(s, *args, **kwargs).replace(",", " ")

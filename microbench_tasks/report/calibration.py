@@ -1,4 +1,4 @@
-"""Calibration chapter: reliability curves, calibration errors and Brier scores of answers with probabilities."""
+"""Calibration chapter of the report: reliability curves, calibration errors and Brier scores."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from microbench_tasks.report.drawings import Drawing, drawing
 from microbench_tasks.report.runs import Run
 from microbench_tasks.report.scores import Item
 
-# A question whose options have less than this in all: the model would rather have said something else.
+# Below this sum of the options' probabilities, the model would more likely have answered something else.
 LOW_MASS = 0.5
 _SUBJECTS = ("coarse", "fine", "cognition")
 
@@ -42,11 +42,11 @@ _MASS_NOTE = (
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """Calibration of answers with usable probabilities.
+    """Hold the calibration of all answers with usable probabilities.
 
     Attributes:
         forecasts: the probabilities and outcomes.
-        bins: by confidence, with the plug-in ECE.
+        bins: answers binned by confidence, with the plug-in ECE.
         null: the plug-in ECE of a calibrated model.
         error: the debiased error with its interval, clustered by image.
     """
@@ -62,8 +62,8 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Given:
-    """How many answers there are, and of how many the probabilities are missing or cannot be normalized."""
+class ProbabilityCounts:
+    """Count answers, and those whose probabilities are missing or cannot be normalized."""
 
     answers: int
     missing: int
@@ -74,20 +74,20 @@ class Given:
         return self.answers - self.missing - self.unusable
 
     def reason(self) -> str:
-        """Say why no answer can be used."""
+        """Say why no answer has usable probabilities."""
         missing = f"{self.missing:,} of {self.answers:,} answers have no probabilities"
         return f"{missing}, {self.unusable:,} have unusable ones (all 0 or not finite)" if self.unusable else missing
 
 
-def given(items: Sequence[Item]) -> Given:
-    """Count the answers of ``acc`` items by whether their probabilities can be used."""
+def count_probabilities(items: Sequence[Item]) -> ProbabilityCounts:
+    """Count the answers of ``acc`` items by whether their probabilities are usable."""
     answers = each_answer(items)
     stated = [answer["probabilities"] for answer in answers if answer["probabilities"] is not None]
     unusable = sum(not calibration.is_usable(list(shares.values())) for shares in stated)
-    return Given(len(answers), len(answers) - len(stated), unusable)
+    return ProbabilityCounts(len(answers), len(answers) - len(stated), unusable)
 
 
-def calibrated(items: Sequence[Item]) -> Calibration | None:
+def measure_calibration(items: Sequence[Item]) -> Calibration | None:
     """Compute the calibration of all answers of ``acc`` items with usable probabilities; None if there are none."""
     stated = [answer for answer in each_answer(items) if answer["probabilities"] is not None]
     usable = [
@@ -111,17 +111,18 @@ def calibrated(items: Sequence[Item]) -> Calibration | None:
 
 
 def calibration_chapter(runs: Sequence[Run]) -> Chapter | None:
-    """Draw reliability curves and list their numbers; None if no answer of any run has usable probabilities."""
+    """Build the chapter with reliability curves and tables; None if no answer has usable probabilities."""
     parts: list[Drawing | Table] = []
     figures, masses = [], []
     for subject in _SUBJECTS:
         name = f"{subject} questions"
         items = {run.label: found for run in runs if (found := scores.questions(run, subject))}
-        found = {label: result for label, of_run in items.items() if (result := calibrated(of_run))}
+        found = {label: result for label, of_run in items.items() if (result := measure_calibration(of_run))}
         if found:
             parts.append(_reliability_drawing(subject, name, found))
             figures += [[name, label, *_figure_cells(result)] for label, result in found.items()]
-            masses += [[name, label, *_mass_cells(result, given(items[label]))] for label, result in found.items()]
+            counts = {label: count_probabilities(items[label]) for label in found}
+            masses += [[name, label, *_mass_cells(result, counts[label])] for label, result in found.items()]
     if not parts:
         return None
     header = [f"ECE % ({NUM_BINS} bins)", "if calibrated: mean %", "95 % below %", "RMS error %", "95 % interval"]
@@ -138,17 +139,18 @@ def calibration_chapter(runs: Sequence[Run]) -> Chapter | None:
 
 
 def left_out(runs: Sequence[Run]) -> list[str]:
-    """Say why there is no calibration chapter; nothing if there is one, or if no run asks questions."""
-    counts = [given(items) for run in runs for subject in _SUBJECTS if (items := scores.questions(run, subject))]
+    """Say why there is no calibration chapter; return an empty list if there is one, or if no run asks questions."""
+    items = [scores.questions(run, subject) for run in runs for subject in _SUBJECTS]
+    counts = [count_probabilities(of_run) for of_run in items if of_run]
     if not counts or any(count.usable for count in counts):
         return []
     return [f"Left out: calibration. {reason}" for reason in _without(runs)]
 
 
 def _without(runs: Sequence[Run]) -> list[str]:
-    """Of each run and kind of questions without a usable answer the reason."""
+    """Return the reason for each run and kind of questions without usable probabilities."""
     counts = {
-        (run.label, subject): given(items)
+        (run.label, subject): count_probabilities(items)
         for run in runs
         for subject in _SUBJECTS
         if (items := scores.questions(run, subject))
@@ -204,7 +206,7 @@ def _figure_cells(result: Calibration) -> list[Cell]:
 _MASS_HEADER = ("answers", "without", "unusable", "used", "ties", "mean sum", f"sum below {LOW_MASS:g} %")
 
 
-def _mass_cells(result: Calibration, counts: Given) -> list[Cell]:
+def _mass_cells(result: Calibration, counts: ProbabilityCounts) -> list[Cell]:
     found = result.forecasts
     numbers = (counts.answers, counts.missing, counts.unusable, counts.usable, int(found.is_tied.sum()))
     low = percent_cell(float(np.mean(found.mass < LOW_MASS)))

@@ -1,4 +1,4 @@
-"""Prompt sensitivity chapter: variants of the coarse questions by themselves and against the paper's way of asking."""
+"""Prompt sensitivity chapter of the report: variants of the coarse questions, alone and against the paper's prompt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COMPARED = (
 
 
 def sensitivity_chapter(runs: Sequence[Run]) -> Chapter | None:
-    """List what order and wording of the questions change; None if no run asked variants."""
+    """Build the chapter on effects of the options' order and the wording; None if no run asked variants."""
     reports = {run.label: run.rescored.robustness for run in runs if run.rescored.robustness}
     if not reports:
         return None
@@ -37,7 +37,7 @@ def sensitivity_chapter(runs: Sequence[Run]) -> Chapter | None:
         rows = [[label, name, *_compared(way)] for label, name, way in compared]
         tables.append(Table("Variants against microbench_coarse", _COMPARED, rows))
     spreads = [f"{label}: {text}." for label, found in reports.items() if (text := robustness.spread_text(found))]
-    # Of runs with different variants each has sentences of its own.
+    # Without duplicates: runs with the same variants have the same notes.
     notes = dict.fromkeys(note for found in reports.values() for note in robustness.notes(found))
     return Chapter("Prompt sensitivity", tables, "\n\n".join([*spreads, *notes]))
 

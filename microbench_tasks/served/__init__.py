@@ -1,1 +1,1 @@
-"""Models behind a server: which faults end a run, what is asked again, and how replies are kept."""
+"""Evaluate models behind a server: classify errors, retry, stop runs that cannot succeed, and log replies."""

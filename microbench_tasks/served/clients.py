@@ -1,4 +1,4 @@
-"""Clients of the package openai, or with the same methods: recognize them, replace how they ask, read whole replies."""
+"""Wrap clients of the package openai, or with the same methods, and send single requests without their retries."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 from microbench_tasks.served.faults import MalformedReplyError, SlowReplyError
 from microbench_tasks.served.replies import MAX_REPLY_BYTES, plain_reply, read_reply
 
-# As the package openai allows for a pause between two bytes; here for a whole reply.
+# The read timeout of the package openai (between two bytes); here it limits a complete reply.
 _REPLY_SECONDS = 600.0
 
 
 class _WrappedClient:
-    """A client with another ``chat.completions.create``; everything else is passed on."""
+    """Replace ``chat.completions.create`` of a client; delegate everything else."""
 
     def __init__(self, client: Any, create: Callable[..., Any]) -> None:
         self.wrapped = client
@@ -29,53 +29,53 @@ class _WrappedClient:
 
 
 def with_create(client: Any, create: Callable[..., Any]) -> Any:
-    """Return the client with another ``chat.completions.create``."""
+    """Return the client with ``create`` as its ``chat.completions.create``."""
     return _WrappedClient(client, create)
 
 
 def innermost(client: Any) -> Any:
-    """Return the original client inside those that `with_create` made."""
+    """Return the original client inside the wrappers of `with_create`."""
     while isinstance(client, _WrappedClient):
         client = client.wrapped
     return client
 
 
 def is_client(client: Any) -> bool:
-    """Tell whether this is a client of the package openai, or one with its method for chats."""
+    """Tell whether an object is a client of the package openai, or has its ``chat.completions.create``."""
     return callable(getattr(getattr(getattr(client, "chat", None), "completions", None), "create", None))
 
 
 def is_asynchronous(client: Any) -> bool:
-    """Tell whether the client's answers must be awaited."""
+    """Tell whether the client's replies must be awaited."""
     return inspect.iscoroutinefunction(inspect.unwrap(client.chat.completions.create))
 
 
 def base_url(client: Any) -> str:
-    """Return the address of the server; empty if the client has none."""
+    """Return the URL of the server; empty if the client has none."""
     return str(getattr(client, "base_url", "") or "")
 
 
 def send(client: Any, payload: dict[str, Any]) -> dict[str, Any]:
-    """Ask once, without the client's own further tries, and return the plain reply.
+    """Send one request, without the client's own retries, and return the plain reply.
 
     Raises:
-        MalformedReplyError: the reply is no answer, or larger than `MAX_REPLY_BYTES`.
-        SlowReplyError: it was not whole after the client's time limit.
+        MalformedReplyError: the reply contains no answer, or is larger than `MAX_REPLY_BYTES`.
+        SlowReplyError: the reply was incomplete after the client's timeout.
         Exception: whatever else the client raises.
     """
-    client, reader = _once(client)
+    client, reader = _without_retries(client)
     if reader is None:
         return plain_reply(client.chat.completions.create(**payload))
     started, body = time.monotonic(), bytearray()
     with reader.create(**payload) as response:
         for chunk in response.iter_bytes():
-            _take(chunk, body, started, _time_limit(client))
+            _append_chunk(chunk, body, started, _time_limit(client))
     return read_reply(bytes(body))
 
 
 async def send_async(client: Any, payload: dict[str, Any]) -> dict[str, Any]:
-    """Do the same as `send` with an asynchronous client."""
-    client, reader = _once(client)
+    """Send one request with an asynchronous client; see `send`."""
+    client, reader = _without_retries(client)
     if reader is None:
         return plain_reply(await client.chat.completions.create(**payload))
     started, body = time.monotonic(), bytearray()
@@ -83,14 +83,14 @@ async def send_async(client: Any, payload: dict[str, Any]) -> dict[str, Any]:
     try:
         async with asyncio.timeout(limit), reader.create(**payload) as response:
             async for chunk in response.iter_bytes():
-                _take(chunk, body, started, limit)
+                _append_chunk(chunk, body, started, limit)
     except TimeoutError:
         raise SlowReplyError(f"no whole reply after {limit:.0f} s") from None
     return read_reply(bytes(body))
 
 
-def _once(client: Any) -> tuple[Any, Any]:
-    """Return the client without further tries of its own, and its method for replies as bytes, if it has them."""
+def _without_retries(client: Any) -> tuple[Any, Any]:
+    """Return the client without its own retries, and its interface for replies as raw bytes, or None."""
     if hasattr(client, "with_options"):
         with contextlib.suppress(TypeError):
             client = client.with_options(max_retries=0)
@@ -103,7 +103,7 @@ def _time_limit(client: Any) -> float:
     return float(seconds) if isinstance(seconds, (int, float)) and seconds > 0 else _REPLY_SECONDS
 
 
-def _take(chunk: bytes, body: bytearray, started: float, limit: float) -> None:
+def _append_chunk(chunk: bytes, body: bytearray, started: float, limit: float) -> None:
     body += chunk
     if len(body) > MAX_REPLY_BYTES:
         raise MalformedReplyError(f"the reply is larger than {MAX_REPLY_BYTES >> 20} MB")

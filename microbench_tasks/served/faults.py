@@ -1,4 +1,4 @@
-"""Say what an exception of a client means for the question and for the run. Imports nothing of the harness."""
+"""Classify exceptions of clients: what they mean for the question and for the run. Imports nothing of the harness."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
 
-# What is to blame: the way to the server, the server for the moment, or this one question.
+# What caused the failure: access to the server, a temporary problem of the server, or this one question.
 Blame = Literal["access", "server", "question"]
 
 _ACCESS = {
@@ -23,30 +23,30 @@ _ACCESS = {
 }
 REFUSED_QUESTION = "the server refuses the question. Check that the model takes images, and its limit of tokens"
 _UNREACHABLE = "the server cannot be reached. Check that it runs, and --model_args base_url=URL"
-# Statuses below 500 that speak of the moment, not of the question.
-_PASSING = frozenset({408, 409, 425, 429})
+# Statuses below 500 that report a temporary problem of the server.
+_TEMPORARY = frozenset({408, 409, 425, 429})
 _MESSAGE_CHARS = 160
 
 
 class MalformedReplyError(ValueError):
-    """Report a reply that is no answer although its status says so."""
+    """Report a reply that contains no answer although its HTTP status is a success."""
 
 
 class SlowReplyError(TimeoutError):
-    """Report a reply that was still incomplete when its time was over."""
+    """Report a reply that was still incomplete at its timeout."""
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What a failed request means.
+    """Describe a failed request.
 
     Attributes:
-        blame: whom it concerns.
-        reason: one line, with what to do about it.
+        blame: what caused the failure.
+        reason: one line, with what the user can do about it.
         status: the HTTP status, if there was one.
-        pause_s: how long the server asks all requests to wait.
-        is_final: whether the same question would fail again.
-        is_slow: whether it took as long as a request may take.
+        pause_s: how long the server asks clients to wait before the next request.
+        is_final: whether a retry of the same question would fail again.
+        is_slow: whether the request ran into its timeout.
     """
 
     blame: Blame
@@ -88,7 +88,7 @@ def _of_status(status: int, error: Exception, now: float) -> Fault:
         return Fault("access", f"{_ACCESS[status]} ({said})", status, is_final=True)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return Fault("question", said, status, is_final=True)
-    if status in _PASSING or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status in _TEMPORARY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Fault("server", said, status, retry_after(headers, now), is_final)
     return Fault("question", f"{REFUSED_QUESTION} ({said})", status, is_final=True)
 

@@ -1,4 +1,4 @@
-"""Let requests to a server pass, one alone when in doubt, and end the run when nothing gets through."""
+"""Circuit breaker for requests to a server: one request at a time after failures, and a stop after too many."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from microbench_tasks.served.faults import Fault
 
 # Failures in a row that end a run. With pauses of 1, 2, 4, 8, 8, … seconds that takes 39 s.
 LIMIT = 8
-# An access refused to a server that has answered before, or a whole time limit used up, counts as several.
+# A timeout, or an access error of a server that has answered before, counts as this many failures.
 _HEAVY = 3
-# Refused questions in a row that end a run of a server that has answered others.
+# Refused questions in a row that end a run if the server has answered other questions.
 QUESTION_LIMIT = 100
-# Failures in a row after which one request at a time is let through.
+# Failures in a row after which only one request at a time may be sent.
 _CLOSES_AFTER = 2
 LONGEST_PAUSE_S = 8.0
 # The longest ``Retry-After`` that a run waits for.
 LONGEST_WAIT_S = 600.0
-# How often a request that waits looks again.
-_LOOK_AGAIN_S = 0.1
+# Polling interval of waiting requests.
+_POLL_S = 0.1
 
 
 class ServerStoppedError(RuntimeError):
@@ -31,7 +31,7 @@ class ServerStoppedError(RuntimeError):
 
 
 class StopAsking(BaseException):  # noqa: N818 - an exit, like KeyboardInterrupt
-    """Leave a class of the harness, which swallows every exception of the type Exception."""
+    """End the run from inside a model class of the harness, which swallows every `Exception`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -40,17 +40,22 @@ class StopAsking(BaseException):  # noqa: N818 - an exit, like KeyboardInterrupt
 
 @dataclass(frozen=True)
 class Ticket:
-    """Allow one request: whether it goes alone, and how many failures there had been before it."""
+    """Permit one request.
+
+    Attributes:
+        is_trial: whether no other request may be sent until this one ends.
+        incident: number of incidents before this request.
+    """
 
     is_trial: bool
     incident: int
 
 
 class Gate:
-    """Count failures in a row, and decide who may ask when.
+    """Count failures in a row, and decide when the next request may be sent.
 
-    The first request goes alone: the others wait until it is answered. Failures of requests that were under way
-    together count as one. No method waits; `enter` says how long to.
+    The first request is sent alone; the others wait until it is answered. Failures of concurrent requests count as
+    one incident. No method blocks: `enter` returns how long the caller should wait.
 
     Args:
         limit: failures in a row that end the run.
@@ -74,7 +79,7 @@ class Gate:
         self.stopped: str | None = None
 
     def enter(self) -> Ticket | float:
-        """Return a ticket for one request, or the seconds after which to ask again.
+        """Return a ticket for one request, or the seconds to wait before the next call.
 
         Raises:
             StopAsking: the run has ended.
@@ -84,20 +89,20 @@ class Gate:
                 raise StopAsking(self.stopped)
             remaining = self._closed_until - self._clock()
             if remaining > 0:
-                return min(remaining, _LOOK_AGAIN_S)
+                return min(remaining, _POLL_S)
             if self._one_at_a_time:
                 if self._has_trial:
-                    return _LOOK_AGAIN_S
+                    return _POLL_S
                 self._has_trial = True
             return Ticket(self._one_at_a_time, self._incident)
 
     def leave(self, ticket: Ticket) -> None:
-        """Take back a ticket whose request was neither answered nor failed, as it was interrupted."""
+        """Take back the ticket of an interrupted request, which was neither answered nor failed."""
         with self._lock:
             self._has_trial = self._has_trial and not ticket.is_trial
 
     def note_answer(self, ticket: Ticket) -> None:
-        """Note that the request was answered."""
+        """Record that the request was answered."""
         with self._lock:
             self._has_trial = self._has_trial and not ticket.is_trial
             self._has_answered = True
@@ -105,10 +110,10 @@ class Gate:
             self._streak = self._refused_questions = 0
 
     def note_failure(self, ticket: Ticket, fault: Fault) -> None:
-        """Note that the request failed.
+        """Record that the request failed.
 
         Raises:
-            StopAsking: it was one too many.
+            StopAsking: the limit of failures is reached, or the run has already ended.
         """
         with self._lock:
             self._has_trial = self._has_trial and not ticket.is_trial

@@ -1,4 +1,4 @@
-"""Say how far a run that asks a server is: answers from disk, questions asked, rate, and what is left."""
+"""Report the progress of a run against a server: answers from disk, questions asked, rate, and remaining work."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _REPORT_EVERY_S = 60.0
 
 @dataclass
 class Counts:
-    """Numbers of questions of a run, and what they took.
+    """Count the questions, requests and tokens of a run.
 
     Attributes:
-        from_disk: answered by an earlier run.
-        answered: answered by the server.
-        failed: left without an answer.
-        requests: sent to the server, repeated ones too.
-        tokens: of questions and answers, as the server counted them.
-        shrunk: answered about an image that was made smaller.
+        from_disk: questions that an earlier run had answered.
+        answered: questions that the server answered.
+        failed: questions without an answer.
+        requests: requests sent to the server, retries included.
+        tokens: tokens of questions and answers, as counted by the server.
+        shrunk: questions that were answered about a downscaled image.
     """
 
     from_disk: int = 0
@@ -36,7 +36,7 @@ class Counts:
 
 
 class Progress:
-    """Count what becomes of the questions, and log it now and then.
+    """Count answered and failed questions, and log them at intervals.
 
     Args:
         clock: seconds, for tests.
@@ -51,7 +51,7 @@ class Progress:
         self._next_report = 0.0
 
     def add_questions(self, number: int) -> None:
-        """Note that so many questions are going to be asked."""
+        """Add to the number of questions that will be asked."""
         with self._lock:
             self._total += number
             if self._started is None:
@@ -64,7 +64,7 @@ class Progress:
             self.counts.requests += 1
 
     def note_from_disk(self, number: int = 1) -> None:
-        """Count answers that an earlier run had got."""
+        """Count answers of an earlier run."""
         with self._lock:
             self.counts.from_disk += number
 
@@ -89,7 +89,7 @@ class Progress:
         logger.info(f"Micro-Bench: {self.line()}")
 
     def line(self) -> str:
-        """Return one line: answers from disk, asked, failed, rate, and what is left in time and tokens."""
+        """Return one line: answers from disk, questions asked and failed, rate, tokens, and what is left."""
         counts = self.counts
         asked = counts.answered + counts.failed
         seconds = self._clock() - self._started if self._started is not None else 0.0

@@ -1,4 +1,4 @@
-"""Read what a server sent as one reply: the text of its answer and the tokens it took, or nothing."""
+"""Parse the reply of a server: the text of its answer and the number of tokens."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from microbench_tasks.parsing.contents import text_of
 from microbench_tasks.parsing.failures import placeholder
 from microbench_tasks.served.faults import MalformedReplyError
 
-# Ten times the longest answers of models that think aloud.
+# Ten times the longest answers of reasoning models.
 MAX_ANSWER_CHARS = 1_000_000
-# Enough for such an answer in escaped characters, with its tokens' probabilities.
+# Enough for such an answer with escaped characters and token probabilities.
 MAX_REPLY_BYTES = 64 * 2**20
 _TITLE = re.compile(r"<title>\s*(.{0,80}?)\s*</title>", re.IGNORECASE | re.DOTALL)
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
@@ -21,10 +21,10 @@ NO_TOKENS = dict.fromkeys(_COUNTS, 0)
 
 
 def read_reply(body: bytes) -> dict[str, Any]:
-    """Read a reply's body; see `plain_reply`.
+    """Parse the body of a reply; see `plain_reply`.
 
     Raises:
-        MalformedReplyError: it is not the JSON of an answer; says what it is.
+        MalformedReplyError: the body is not the JSON of an answer; the message says what it is.
     """
     text = body.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     if text.startswith("<"):
@@ -40,13 +40,13 @@ def read_reply(body: bytes) -> dict[str, Any]:
 
 
 def plain_reply(reply: Any) -> dict[str, Any]:
-    """Return the parts of a reply that the harness uses, as JSON values that any file can store.
+    """Return the parts of a reply that the harness uses, as JSON values.
 
     Args:
         reply: a completion of the package openai, or the same as mappings and lists.
 
     Raises:
-        MalformedReplyError: it has no message, its answer is an error, or longer than `MAX_ANSWER_CHARS`.
+        MalformedReplyError: the reply has no message, or its answer is an error or longer than `MAX_ANSWER_CHARS`.
     """
     choices = _field(reply, "choices")
     choice = choices[0] if isinstance(choices, (list, tuple)) and choices else None
@@ -77,21 +77,21 @@ def plain_reply(reply: Any) -> dict[str, Any]:
 
 
 def has_answer(reply: Mapping[str, Any]) -> bool:
-    """Tell whether a plain reply has a content, be it an empty text; null is asked again."""
+    """Tell whether a plain reply has a content. An empty text is an answer; null is none, and is asked again."""
     return reply["choices"][0]["message"]["content"] is not None
 
 
 def completion(reply: Mapping[str, Any]) -> Any:
-    """Make a completion of the package openai from a plain reply; null becomes an empty text."""
+    """Build a completion of the package openai from a plain reply; null becomes an empty text."""
     from openai.types.chat import ChatCompletion
 
-    made = ChatCompletion.construct(**reply)
-    made.choices[0].message.content = made.choices[0].message.content or ""
-    return made
+    built = ChatCompletion.construct(**reply)
+    built.choices[0].message.content = built.choices[0].message.content or ""
+    return built
 
 
 def failed_reply(mark: str) -> dict[str, Any]:
-    """Make a reply whose answer is the mark of a failure, so that classes of the harness pass it on as it is."""
+    """Build a reply whose answer is a failure mark, which model classes of the harness pass on unchanged."""
     message = {"role": "assistant", "content": mark}
     choice = {"index": 0, "finish_reason": "stop", "message": message}
     return {"id": "", "object": "chat.completion", "created": 0, "model": "", "choices": [choice], "usage": NO_TOKENS}

@@ -1,4 +1,4 @@
-"""Keep the replies of a server on disk, one by one, so that no later run asks for them again."""
+"""Log the replies of a server to disk one by one, so that later runs do not ask for them again."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from loguru import logger
 
 from microbench_tasks.served import replies
 
-# The folder of the logs in the one that --use_cache names.
+# Name of the folder with the logs, inside the folder of --use_cache.
 FOLDER = "microbench_replies"
 _SHRUNK = "shrunk"
 
 
 class ReplyLog:
-    """Replies by a hash of what was asked: JSON lines, a file for each run, each line on disk before it is used.
+    """Write-ahead log of replies, keyed by a hash of the request: one file of JSON lines for each run.
 
-    Lines that cannot be read are named in a warning and left out: their questions are asked again.
+    Damaged lines are listed in a warning and skipped: their questions are asked again.
 
     Args:
-        folder: contains the files of all runs; made if missing.
-        takes_shrunk: whether answers to images that were made smaller count.
+        folder: contains the files of all runs; created if missing.
+        takes_shrunk: whether to use answers about downscaled images.
 
     Attributes:
-        num_known: replies that the files contain.
+        num_known: number of replies in the files of earlier runs.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder is not writable.
     """
 
     def __init__(self, folder: Path, *, takes_shrunk: bool = False) -> None:
@@ -56,15 +56,15 @@ class ReplyLog:
                 self._path.unlink()
 
     def pop(self, key: str) -> dict[str, Any] | None:
-        """Return the next known reply to a question, each once; None if there is no more."""
+        """Remove and return the next known reply to a question; None if there is none left."""
         with self._lock:
             return self._known[key].pop(0) if self._known.get(key) else None
 
     def append(self, key: str, reply: Mapping[str, Any], *, is_shrunk: bool = False) -> None:
-        """Add a plain reply; it is on disk when this returns.
+        """Append a plain reply, and flush it to disk before returning.
 
         Raises:
-            OSError: it cannot be written; says where.
+            OSError: the file cannot be written.
         """
         line = json.dumps({"key": key, "reply": reply} | ({_SHRUNK: True} if is_shrunk else {})) + "\n"
         with self._lock:
@@ -75,7 +75,7 @@ class ReplyLog:
     def _read(self, path: Path) -> None:
         damaged = []
         try:
-            # In bytes, since a damaged line may contain anything.
+            # As bytes, since a damaged line may not be valid UTF-8.
             lines = path.read_bytes().split(b"\n")
         except OSError as error:
             logger.warning(f"{path}: answers of an earlier run cannot be read ({error}). They are asked for again.")
@@ -84,7 +84,7 @@ class ReplyLog:
             if not line.strip():
                 continue
             try:
-                key, reply, is_shrunk = _noted(line)
+                key, reply, is_shrunk = _parse_line(line)
             except (ValueError, KeyError, TypeError, RecursionError):
                 damaged.append(number)
                 continue
@@ -97,17 +97,17 @@ class ReplyLog:
             )
 
 
-def _noted(line: bytes) -> tuple[str, dict[str, Any], bool]:
-    noted = json.loads(line.decode("utf-8"))
-    key = noted["key"]
-    reply = replies.plain_reply(noted["reply"])
+def _parse_line(line: bytes) -> tuple[str, dict[str, Any], bool]:
+    entry = json.loads(line.decode("utf-8"))
+    key = entry["key"]
+    reply = replies.plain_reply(entry["reply"])
     if not isinstance(key, str) or not replies.has_answer(reply):
         raise TypeError("no reply")
-    return key, reply, noted.get(_SHRUNK) is True
+    return key, reply, entry.get(_SHRUNK) is True
 
 
 def key_of(base_url: str, payload: Mapping[str, Any]) -> str | None:
-    """Return a hash of the question, its image and the server; None where the answer is drawn at random."""
+    """Return a hash of the question, its image and the server; None if the answer is sampled (temperature above 0)."""
     if payload.get("temperature"):
         return None
     asked = json.dumps([base_url, payload], sort_keys=True, default=repr)

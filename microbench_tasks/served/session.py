@@ -1,4 +1,4 @@
-"""Ask a server the questions of one run: known answers from disk, faults as `gate` and `faults` decide."""
+"""Ask a server the questions of one run: reuse logged replies, and retry or stop as `faults` and `gate` decide."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.served import clients, faults, gate, replies, reply_log, shrinking
 from microbench_tasks.served.progress import Progress
 
-# Tries of a question, and the first pause between them, where the model's class has no option for them.
+# Attempts for each question and the first pause between them, if the model class has no options for them.
 _TRIES = 5
 _PAUSE_S = 1.0
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -35,22 +35,22 @@ class _Send:
     payload: dict[str, Any]
 
 
-# What a question needs next; a reply, an exception, or nothing comes back.
+# Yields the next step for a question. It is sent back a reply, an exception, or None after a pause.
 _Steps = Generator["_Wait | _Send", "dict[str, Any] | Exception | None", dict[str, Any]]
 
 
 class Session:
-    """The questions of one run to one server.
+    """Ask one server the questions of one run.
 
     Args:
-        model: a model of the harness with a client of the package openai; its ``max_retries`` is how often a question
-            is asked, its ``retry_backoff_s`` the first pause.
-        folder: where replies are kept; contains those of earlier runs.
-        is_asked_for: whether the user named the folder; a run that cannot write to it then ends.
+        model: a model of the harness with a client of the package openai. Its ``max_retries`` is the number of
+            attempts for each question, its ``retry_backoff_s`` the first pause between them.
+        folder: where replies are logged; contains those of earlier runs.
+        is_asked_for: whether the user named the folder. If so, a run that cannot write to it ends.
 
     Raises:
-        OSError: the folder cannot be written.
-        ValueError: the setting for too large images is wrong.
+        OSError: the folder is not writable.
+        ValueError: the setting ``MICROBENCH_SHRINK_IMAGES`` has an unknown value.
     """
 
     def __init__(self, model: Any, folder: Path, *, is_asked_for: bool = True) -> None:
@@ -64,22 +64,22 @@ class Session:
         self.folder = folder
         self._log = reply_log.ReplyLog(folder / reply_log.FOLDER, takes_shrunk=self.shrinks_images)
         if self._log.num_known:
-            logger.info(f"Micro-Bench: {self._log.num_known:,} replies of earlier runs are known from {folder}.")
+            logger.info(f"Micro-Bench: read {self._log.num_known:,} replies of earlier runs from {folder}.")
 
     def close(self) -> None:
         """Close the files."""
         self._log.close()
 
     def record(self) -> dict[str, int | bool]:
-        """Return the numbers of the run, and whether images may be made smaller, for the results file."""
+        """Return the counts of the run, and whether images may be downscaled, for the results file."""
         return dataclasses.asdict(self.progress.counts) | {"shrinks_images": self.shrinks_images}
 
     @contextlib.contextmanager
     def asking(self, num_questions: int) -> Iterator[None]:
-        """Let the model ask through this session.
+        """Route the model's requests through this session.
 
         Raises:
-            ServerStoppedError: the server does not answer; says why.
+            ServerStoppedError: the server does not answer; the message says why.
         """
         self.progress.add_questions(num_questions)
         client = self._model.client
@@ -98,7 +98,7 @@ class Session:
         return " ".join(lines)
 
     def how_to_go_on(self) -> str:
-        """Return a sentence on where the answers are and how to ask only the rest."""
+        """Return a sentence that says where the answers are stored and how to ask only the remaining questions."""
         if not self.progress.counts.answered and not self._log.num_known:
             return "There is no answer yet."
         return f"The answers are kept: the same command with --use_cache {self.folder} asks only for the rest."
@@ -141,12 +141,12 @@ class Session:
         return clients.with_create(client, create_async if clients.is_asynchronous(client) else create)
 
     def _steps(self, client: Any, payload: dict[str, Any]) -> _Steps:
-        """Yield what to do for one question; return its plain reply, or one with the mark of a failure."""
+        """Yield the steps for one question; return its plain reply, or a reply with a failure mark."""
         key = reply_log.key_of(clients.base_url(client), payload)
         known = None if key is None else self._log.pop(key)
         if known is not None:
             self.progress.note_from_disk()
-            # What has been paid for costs nothing again: the harness adds usage up to its budget.
+            # The harness adds up usage against its token budget: a logged reply must not be counted again.
             return known | ({"usage": replies.NO_TOKENS} if known["usage"] else {})
         result, is_shrunk = (yield from self._tried(payload)), False
         if isinstance(result, faults.Fault) and result.status == _TOO_LARGE:
@@ -156,7 +156,7 @@ class Session:
         if isinstance(result, faults.Fault):
             self.progress.note_failure()
             return replies.failed_reply(failure_mark(self._advice(result)))
-        # Null is no answer: it is asked for again.
+        # Null is no answer, so that the next run asks again.
         if key is not None and replies.has_answer(result):
             self._keep(key, result, is_shrunk)
         self.progress.note_answer(result["usage"], is_shrunk=is_shrunk)
@@ -168,10 +168,10 @@ class Session:
         except OSError as error:
             if self._is_asked_for:
                 self._gate.stop(f"Answers cannot be written to {self.folder} ({error})")
-            warn_once(f"{self.folder}: answers cannot be kept ({error}). A run that stops must ask them again.")
+            warn_once(f"{self.folder}: answers cannot be stored ({error}). If this run stops, they are asked again.")
 
     def _tried(self, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any] | faults.Fault]:
-        """Ask a question until it is answered, or has been asked often enough."""
+        """Ask a question until it is answered or its attempts are used up."""
         tries = 0
         while True:
             ticket = yield from self._entered()
@@ -186,7 +186,7 @@ class Session:
                 return result
             fault = faults.fault_of(result)
             self._gate.note_failure(ticket, fault)
-            # A server that says when to come back has not failed to answer.
+            # A reply with Retry-After is no failed attempt.
             tries += fault.pause_s is None
             if fault.is_final or tries >= self._tries:
                 return fault

@@ -1,4 +1,4 @@
-"""Make the images of a question smaller, for a server that refused it as too large."""
+"""Downscale the images of a question after a server refused it as too large (HTTP 413)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 SETTING = "MICROBENCH_SHRINK_IMAGES"
 _VALUE = "once"
-# Where the results file says how a server was asked, and whether images may have been made smaller.
+# Key of the results file: request counts of the run, and whether images may have been downscaled.
 RESULTS_KEY = "served_model"
 _HEAD = "data:image/"
 ADVICE = f"the image is too large for the server. {SETTING}={_VALUE} sends such an image once more at half its size"
@@ -25,12 +25,12 @@ def is_wanted() -> bool:
     """
     value = os.environ.get(SETTING, "")
     if value not in ("", _VALUE):
-        raise ValueError(f"{SETTING}={value}: expected {_VALUE}, or unset it.")
+        raise ValueError(f"{SETTING}={value}: expected {_VALUE}. Set {SETTING}={_VALUE}, or unset it.")
     return value == _VALUE
 
 
 def shrunk(payload: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the question with each of its images at half its width and height; None if it has no such image."""
+    """Return the question with each image at half its width and height; None if no image can be downscaled."""
     changed = 0
 
     def part(content: Any) -> Any:

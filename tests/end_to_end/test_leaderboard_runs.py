@@ -124,7 +124,7 @@ ON_HUB = source.hub_identity("cognition", "a" * 40) | {"sha256": "b" * 64}
     ("sources", "message"),
     [
         (lambda tasks: {task: ON_HUB if task == "microbench_cognition" else RELEASE for task in tasks}, "microbench_coarse_domain: 315 samples, but the release has 16130 questions"),
-        (lambda tasks: {}, "submission.json, data.sources: nothing about microbench_coarse_domain"),
+        (lambda tasks: {}, "submission.json, data.sources: expected an entry for microbench_coarse_domain"),
     ],
 )
 def test_demo_answers_that_pose_as_the_releases_or_come_from_nowhere_are_refused(sources, message, submissions, tmp_path):
