@@ -114,7 +114,10 @@ def how_to_go_on(arguments: Sequence[str]) -> str:
     folder = _answers_folder(arguments)
     if folder is None:
         return f"No answers are kept. {_with_cache(arguments)}"
-    return f"{kept_answers(folder):,} answers are kept in {folder}. This asks only the others:\n  {_going_on(arguments)}"
+    kept = kept_answers(folder)
+    if not kept:
+        return f"No answers are kept in {folder} yet. This asks all again:\n  {_going_on(arguments)}"
+    return f"{kept:,} answers are kept in {folder}. This asks only the others:\n  {_going_on(arguments)}"
 
 
 def _answers_folder(arguments: Sequence[str]) -> Path | None:
