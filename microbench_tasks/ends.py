@@ -114,8 +114,10 @@ def how_to_go_on(arguments: Sequence[str]) -> str:
     folder = _answers_folder(arguments)
     if folder is None:
         return f"No answers are kept. {_with_cache(arguments)}"
-    kept = f"{kept_answers(folder):,} answers are kept in {folder}."
-    return f"{kept} This asks only the others:\n  {_resume_command(arguments)}"
+    kept = kept_answers(folder)
+    if not kept:
+        return f"No answers are kept in {folder} yet. This asks all again:\n  {_resume_command(arguments)}"
+    return f"{kept:,} answers are kept in {folder}. This asks only the others:\n  {_resume_command(arguments)}"
 
 
 def _answers_folder(arguments: Sequence[str]) -> Path | None:

@@ -107,6 +107,13 @@ def test_the_exit_status_is_true_and_the_reason_is_said(monkeypatch, capsys, run
     assert said in capsys.readouterr().err
 
 
+def test_a_run_that_was_interrupted_before_its_first_answer_asks_all_again(tmp_path):
+    arguments = [*ARGUMENTS, "--use_cache", str(tmp_path)]
+    said, command = ends.how_to_go_on(arguments).splitlines()
+    assert said == f"No answers are kept in {tmp_path} yet. This asks all again:"
+    assert shlex.split(command)[1:] == ["lmms_eval", *arguments]
+
+
 def test_only_the_first_process_speaks(monkeypatch, capsys):
     monkeypatch.setenv("RANK", "1")
     assert end_of(monkeypatch, interrupt) == 130

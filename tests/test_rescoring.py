@@ -5,7 +5,7 @@ import json
 import pytest
 import release
 
-from microbench_tasks import baseline, cli, new_datasets, rescoring, score_table, source
+from microbench_tasks import baseline, catalog, cli, new_datasets, rescoring, score_table, source
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.localization import microbench_localization_process_results
@@ -370,14 +370,26 @@ def test_the_table_shows_scores_with_their_intervals(tmp_path):
     assert table[4] == f"In brackets: 95 % intervals. {ABOUT_IMAGES}"
 
 
-def test_the_majority_answer_is_the_offered_one_that_is_most_often_right(tmp_path):
-    """Right are light, light and electron; where light is not offered, electron comes next."""
+def test_the_table_says_what_the_number_in_parentheses_is(tmp_path):
+    """The group's accuracy leaves out one of its 13 questions."""
+    for task in catalog.tasks_named(["microbench_fine"]):
+        # Of cell cycle's, the second one is left out.
+        dataset = catalog.ALL_TASKS[task].datasets[task == "microbench_fine_cell_cycle"]
+        results = microbench_process_results(doc(0) | {"kind": "classification", "dataset": dataset}, ["A"])
+        write(tmp_path, [sample(0, "A") | results], task)
+    table = score_table.as_text(rescored(tmp_path)).splitlines()
+    assert [row.split("|")[2].strip() for row in table if row.startswith("| microbench_fine ")] == ["13 (12)"]
+    assert [line for line in table if line.startswith("In parentheses: n without")]
+
+
+def test_the_majority_answer_is_an_option_or_a_letter(tmp_path):
+    """Where light is not offered, its letter may be right."""
     samples = [sample(0, "A"), sample(1, "A"), sample(2, "A", gold=1), sample(3, "A", gold=1)]
     without = doc(3) | {"options": ["electron", "none of the above"]}
     samples[3] |= {"target": "0"} | microbench_process_results(without, ["A"])
     samples.append(sample(4, "A"))
     write(tmp_path, samples)
-    # Light is right in 0, 1 and 4, electron in 2 and 3: light is given to 0, 1, 2 and 4, electron to 3; 2 is wrong.
+    # Light is right in 0, 1 and 4. The letter A is right there and in 3, where it stands for electron.
     assert rescored(tmp_path).majority == {"microbench_coarse_modality": 4 / 5}
 
 
