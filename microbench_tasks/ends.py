@@ -7,12 +7,13 @@ import os
 import shlex
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from microbench_tasks import catalog, unanswered
+from microbench_tasks import catalog, memory, unanswered
 from microbench_tasks.served import reply_log
 
 FAILED_STATUS = 1
@@ -117,6 +118,15 @@ def how_to_go_on(arguments: Sequence[str]) -> str:
     return f"{kept_answers(folder):,} answers are kept in {folder}. This asks only the others:\n  {_going_on(arguments)}"
 
 
+def after_failure(error: BaseException, arguments: Sequence[str]) -> str:
+    """Return why a run failed and what helps, as sentences."""
+    said = f"{type(error).__name__}: {error}"
+    if not isinstance(error, memory.OutOfMemoryError):
+        return said
+    again = how_to_go_on(memory.with_smaller_batches(arguments, error))
+    return f"{error}. {memory.advice(error)} {again}"
+
+
 def _answers_folder(arguments: Sequence[str]) -> Path | None:
     """Return the folder with the answers of the last run: that of ``--use_cache``, or one that servers' answers have."""
     named = option_value(arguments, _USE_CACHE)
@@ -156,7 +166,20 @@ def command(arguments: Sequence[str]) -> str:
     from microbench_tasks import privacy
 
     settings = [f"{name}={shlex.quote(value)}" for name, value in sorted(os.environ.items()) if name.startswith("MICROBENCH_")]
-    return " ".join([*settings, "lmms_eval", *(shlex.quote(privacy.without_secrets(part)) for part in arguments)])
+    return " ".join([*settings, *_program(), *(shlex.quote(privacy.without_secrets(part)) for part in arguments)])
+
+
+def _program() -> list[str]:
+    num_processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    if num_processes == "1" or "TORCHELASTIC_RUN_ID" not in os.environ:
+        return ["lmms_eval"]
+    return ["torchrun", "--nproc_per_node", num_processes, "--no-python", "lmms_eval"]
+
+
+def arguments_of_run() -> list[str]:
+    """Return the arguments of this process's command, without the program and its subcommand."""
+    arguments = sys.argv[1:]
+    return arguments[1:] if arguments[:1] == ["eval"] else arguments
 
 
 def option_value(arguments: Sequence[str], option: str) -> str | None:
