@@ -21,8 +21,6 @@ INTERRUPTED_STATUS = 128 + signal.SIGINT
 TERMINATED_STATUS = 128 + signal.SIGTERM
 
 _USE_CACHE = "--use_cache"
-# Figures that say how a task was answered, and not how well.
-_KEPT_FIGURES = ("failed", "unparsed_by_kind", "counts", "boxes_counts")
 _NAMED_TASKS = 5
 
 
@@ -60,18 +58,19 @@ def drop_unanswered_scores(results: MutableMapping[str, Any]) -> list[str]:
     figures = results.get("results", {})
     numbers = {name: number for name, number in _num_failed(results).items() if number}
     asked = {name: _num_asked(results, name) for name in numbers}
-    unanswered = [name for name, number in numbers.items() if number >= asked[name]]
-    groups = [name for name in catalog.GROUPS if set(catalog.tasks_named([name])) & set(unanswered)]
+    without = [name for name, number in numbers.items() if number >= asked[name]]
+    groups = [name for name in catalog.GROUPS if set(catalog.tasks_named([name])) & set(without)]
     for part in (figures, results.get("groups", {})):
-        for name in (*unanswered, *groups):
+        for name in (*without, *groups):
             if name in part:
-                part[name] = {metric: value for metric, value in part[name].items() if _is_kept(metric)}
-    return unanswered
+                part[name] = _without_scores(part[name])
+    return without
 
 
-def _is_kept(metric: str) -> bool:
-    name, comma, _ = metric.partition(",")
-    return not comma or name.removesuffix("_stderr") in _KEPT_FIGURES
+def _without_scores(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a task, whose figures the harness names ``metric,filter``, without its scores."""
+    kept = unanswered.without_scores({entry.partition(",")[0]: None for entry in figures if "," in entry})
+    return {entry: value for entry, value in figures.items() if "," not in entry or entry.partition(",")[0] in kept}
 
 
 def _num_failed(results: Mapping[str, Any]) -> dict[str, int]:
@@ -82,7 +81,11 @@ def _num_failed(results: Mapping[str, Any]) -> dict[str, int]:
 def _num_asked(results: Mapping[str, Any], task: str) -> int:
     samples = results.get("samples", {}).get(task)
     # The harness's number does not know of an offset.
-    return len(samples) if samples else int(results["n-samples"][task]["effective"])
+    questions = len(samples) if samples else int(results["n-samples"][task]["effective"])
+    figures = results["results"][task]
+    repeats = figures.get("repeats,none") or figures.get("boxes_repeats,none")
+    answers = repeats["answers"] if repeats else 1
+    return questions * (answers if isinstance(answers, int) else max(answers))
 
 
 def failed_requests(results: Mapping[str, Any], arguments: Sequence[str]) -> str:
