@@ -60,7 +60,7 @@ class Command:
 
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
         """Run one evaluation of the harness, and note how it ends."""
-        from microbench_tasks import ends, saving
+        from microbench_tasks import ends, processes, saving
 
         saving.forget_problems()
         try:
@@ -70,7 +70,8 @@ class Command:
             self.problems += [failed] if failed else []
             return results, samples
         except Exception as error:
-            self.problems.append(f"A run failed. {type(error).__name__}: {error}")
+            self.problems.append(f"A run failed. {ends.after_failure(error, self._arguments)}")
+            processes.leave_after(error)
             raise
         except SystemExit as leaving:
             # Leaving early is how the harness ends `--tasks list`, but also a run without tasks.

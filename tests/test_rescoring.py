@@ -9,6 +9,9 @@ from microbench_tasks import baseline, catalog, cli, new_datasets, rescoring, sc
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.localization import microbench_localization_process_results
+from microbench_tasks.parsing.failures import failure_mark
+from microbench_tasks.report import chapters
+from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.results import microbench_process_results
 from microbench_tasks.schema import DataError
 
@@ -339,6 +342,24 @@ def test_a_folder_without_samples_says_how_to_get_them(tmp_path):
     write(tmp_path, [sample(0, "A")], "mmmu_val")
     with pytest.raises(DataError, match="no samples file .*--log_samples"):
         rescoring.find_run([tmp_path])
+
+
+def test_a_task_without_any_answer_has_no_score_and_nor_has_its_group(tmp_path):
+    failed = failure_mark("server down")
+    for task in catalog.tasks_named(["microbench_coarse"]):
+        write(tmp_path, [sample(0, failed), sample(1, failed if task == "microbench_coarse_stain" else "A")], task)
+    found = rescored(tmp_path)
+    assert found.unanswered == ["microbench_coarse_stain"]
+    for name in ("microbench_coarse_stain", "microbench_coarse"):
+        assert found.scores[name].keys() == {"failed", "unparsed_by_kind", "counts"}
+    # One of two: a failed request counts as wrong.
+    assert found.scores["microbench_coarse_domain"]["acc"] == 0.5
+    [row] = [line for line in score_table.as_text(found).splitlines() if line.startswith("| microbench_coarse_stain ")]
+    assert [cell.strip() for cell in row.split("|")[-4:-1]] == ["", "", ""]
+    assert any(note.startswith("not one answer to microbench_coarse_stain") for note in found.notes)
+    run = Run("label", "name", found, {})
+    assert "microbench_coarse_stain" not in tasks_of(run, "coarse")
+    assert "microbench_coarse_stain" not in str(chapters.scores_chapter([run]))
 
 
 def test_the_table_shows_scores_with_their_intervals(tmp_path):
