@@ -381,7 +381,7 @@ def test_the_release_on_the_hub_and_a_copy_of_it_are_the_same_data(folder):
 
 def test_other_intervals_are_found_and_what_to_set_is_said(folder, monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "percentile")
-    assert "set MICROBENCH_INTERVAL to compute them alike" in failures(folder)["versions, settings and data source"]
+    assert "Set MICROBENCH_INTERVAL=basic." in failures(folder)["versions, settings and data source"]
 
 
 # --- what the Hub reads --------------------------------------------------------------
