@@ -129,7 +129,7 @@ def _check_arguments(args: Any) -> None:
     """
     from lmms_eval.utils import simple_parse_args_string
 
-    from microbench_tasks import catalog, detection, saving
+    from microbench_tasks import ability, catalog, detection, saving
 
     tasks = catalog.tasks_named((args.tasks or "").split(","))
     if not tasks:
@@ -139,7 +139,8 @@ def _check_arguments(args: Any) -> None:
         saving.prepare_folder(root.absolute().parent if root.suffix == ".db" else root, "--use_cache")
     if args.baseline:
         _check_baseline(args, tasks)
-    if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks):
+    # A model that only chooses among texts is not asked for boxes.
+    if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) and not ability.needs_choices(args.model):
         detection.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
 
 
