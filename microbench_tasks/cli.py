@@ -41,9 +41,17 @@ def _run(arguments: list[str] | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_CLOSED_PIPE)
     except (ValueError, OSError) as error:
-        # A disk that is full names no file.
-        out = getattr(options, "out", None) if isinstance(error, OSError) and error.filename is None else None
-        sys.exit(f"microbench: error: {'' if out is None else f'--out {out}: '}{error}")
+        sys.exit(f"microbench: error: {_reason(error, getattr(options, 'out', None))}")
+
+
+def _reason(error: Exception, out: Path | None) -> str:
+    """Say that ``--out`` cannot be written, where an error is about it or a file that is made in its place."""
+    if not isinstance(error, OSError) or error.strerror is None or out is None:
+        return str(error)
+    # A disk that is full names no file.
+    if error.filename is not None and Path(os.fsdecode(error.filename)).absolute().parent != out.absolute().parent:
+        return str(error)
+    return f"--out {out}: cannot be written ({error.strerror}). Name another place."
 
 
 class _Parser(argparse.ArgumentParser):
