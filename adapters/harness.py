@@ -15,7 +15,6 @@ import hashlib
 import inspect
 import json
 import os
-import sys
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,9 +79,6 @@ def install() -> None:
         model.asked_together = call.arguments.get("response_cache") is None and _num_processes() > 1
         try:
             results = original(*call.args, **call.kwargs)
-        except Exception:
-            _leave_together()
-            raise
         finally:
             model.asked_together = False
         record = model.record() | model.run_record()
@@ -110,18 +106,6 @@ def _end_group() -> None:
         # Nothing of the run is left to lose.
         with contextlib.suppress(Exception):
             torch.distributed.destroy_process_group()
-
-
-def _leave_together() -> None:
-    """End this process, if it is one of several, so that its launcher ends the others.
-
-    lmms-eval prints an error and waits for the other processes at the next barrier, which they
-    reach only if they fail too: a run would hang for hours over one bad image.
-    """
-    if _num_processes() > 1 and torch.distributed.is_available() and torch.distributed.is_initialized():
-        logger.exception("This process failed; the run ends.")
-        sys.stderr.flush()
-        os._exit(1)
 
 
 def _by_weights(cache: Any, model: Any) -> Any:

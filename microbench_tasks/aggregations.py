@@ -34,7 +34,7 @@ from microbench_tasks.schema import DataError
 
 INTERVAL_SETTING = "MICROBENCH_INTERVAL"
 # What results files call the method of the intervals to quote.
-QUOTED_METHOD = "exact, clustered by image"
+QUOTED_METHOD = "Clopper-Pearson, clustered by image"
 
 Items = Sequence[Any]
 

@@ -194,9 +194,14 @@ def _figures(metric: str, name: str, scores: Sequence[Sequence[float]], compared
 
 
 def _sentence(figures: Mapping[str, Any]) -> str:
+    # Rounded before the sign is written: no -0.00.
+    difference, low, high = (
+        round(figures[name], 2) + 0.0 for name in ("paired_difference", "paired_ci_lower", "paired_ci_upper")
+    )
+    p = figures["paired_pvalue"]
     return (
-        f"{figures['paired_metric']} {figures['paired_difference']:+.2f} percentage points "
-        f"[{figures['paired_ci_lower']:+.2f}, {figures['paired_ci_upper']:+.2f}], p={figures['paired_pvalue']:.4f}, "
+        f"{figures['paired_metric']} {difference:+.2f} percentage points [{low:+.2f}, {high:+.2f}], "
+        f"{'p < 0.0001' if p < 0.0001 else f'p = {p:.4f}'}, "
         f"{figures['paired_num_documents']} documents about {figures['paired_num_images']} images, "
         f"{figures['paired_num_discordant']} of them discordant"
     )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from microbench_tasks import catalog, provenance, record_checks, rescoring, run_arguments, source
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import lettered
+from microbench_tasks.metrics.bootstrap import METHODS
 from microbench_tasks.prompts import INSTRUCTION, microbench_doc_to_text
 from microbench_tasks.rescoring import LoggedRun, Rescored
 from microbench_tasks.schema import DataError
@@ -161,10 +162,13 @@ def _interval_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
             f"interval settings (metadata.interval): {others[0]} is the record of an earlier version, whose intervals "
             "were all bootstrap intervals. Run again with this version of the package."
         ]
-    return [
-        f"intervals are computed as {computed}, those of the run as {others[0]}: "
-        f"set {INTERVAL_SETTING} to compute them alike."
-    ]
+    paper = others[0].get("paper")
+    if others[0].get("quoted") == computed["quoted"] and paper in [computed["paper"] | {"method": name} for name in METHODS]:
+        return [
+            f"acc_ci_* are {paper['method']} bootstrap intervals in the run and "
+            f"{computed['paper']['method']} ones here. Set {INTERVAL_SETTING}={paper['method']}."
+        ]
+    return [f"interval settings (metadata.interval): expected {computed}, got {others[0]}. Run again with this version."]
 
 
 def definition_reasons(run: LoggedRun) -> list[str]:

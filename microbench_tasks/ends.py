@@ -7,12 +7,13 @@ import os
 import shlex
 import signal
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from microbench_tasks import catalog, unanswered
+from microbench_tasks import catalog, memory, unanswered
 from microbench_tasks.served import reply_log
 
 FAILED_STATUS = 1
@@ -20,8 +21,6 @@ INTERRUPTED_STATUS = 128 + signal.SIGINT
 TERMINATED_STATUS = 128 + signal.SIGTERM
 
 _USE_CACHE = "--use_cache"
-# Figures about how a task was answered, not about how well; they stay in the results without a score.
-_KEPT_FIGURES = ("failed", "unparsed_by_kind", "counts", "boxes_counts")
 _NAMED_TASKS = 5
 
 
@@ -59,18 +58,19 @@ def drop_unanswered_scores(results: MutableMapping[str, Any]) -> list[str]:
     figures = results.get("results", {})
     numbers = {name: number for name, number in _num_failed(results).items() if number}
     asked = {name: _num_asked(results, name) for name in numbers}
-    unanswered = [name for name, number in numbers.items() if number >= asked[name]]
-    groups = [name for name in catalog.GROUPS if set(catalog.tasks_named([name])) & set(unanswered)]
+    without = [name for name, number in numbers.items() if number >= asked[name]]
+    groups = [name for name in catalog.GROUPS if set(catalog.tasks_named([name])) & set(without)]
     for part in (figures, results.get("groups", {})):
-        for name in (*unanswered, *groups):
+        for name in (*without, *groups):
             if name in part:
-                part[name] = {metric: value for metric, value in part[name].items() if _is_kept(metric)}
-    return unanswered
+                part[name] = _without_scores(part[name])
+    return without
 
 
-def _is_kept(metric: str) -> bool:
-    name, comma, _ = metric.partition(",")
-    return not comma or name.removesuffix("_stderr") in _KEPT_FIGURES
+def _without_scores(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the entries of a task, whose figures the harness names ``metric,filter``, without its scores."""
+    kept = unanswered.without_scores({entry.partition(",")[0]: None for entry in figures if "," in entry})
+    return {entry: value for entry, value in figures.items() if "," not in entry or entry.partition(",")[0] in kept}
 
 
 def _num_failed(results: Mapping[str, Any]) -> dict[str, int]:
@@ -81,7 +81,11 @@ def _num_failed(results: Mapping[str, Any]) -> dict[str, int]:
 def _num_asked(results: Mapping[str, Any], task: str) -> int:
     samples = results.get("samples", {}).get(task)
     # The harness's number ignores --offset.
-    return len(samples) if samples else int(results["n-samples"][task]["effective"])
+    questions = len(samples) if samples else int(results["n-samples"][task]["effective"])
+    figures = results["results"][task]
+    repeats = figures.get("repeats,none") or figures.get("boxes_repeats,none")
+    answers = repeats["answers"] if repeats else 1
+    return questions * (answers if isinstance(answers, int) else max(answers))
 
 
 def failed_requests(results: Mapping[str, Any], arguments: Sequence[str]) -> str:
@@ -114,8 +118,19 @@ def how_to_go_on(arguments: Sequence[str]) -> str:
     folder = _answers_folder(arguments)
     if folder is None:
         return f"No answers are kept. {_with_cache(arguments)}"
-    kept = f"{kept_answers(folder):,} answers are kept in {folder}."
-    return f"{kept} This asks only the others:\n  {_resume_command(arguments)}"
+    kept = kept_answers(folder)
+    if not kept:
+        return f"No answers are kept in {folder} yet. This asks all again:\n  {_resume_command(arguments)}"
+    return f"{kept:,} answers are kept in {folder}. This asks only the others:\n  {_resume_command(arguments)}"
+
+
+def after_failure(error: BaseException, arguments: Sequence[str]) -> str:
+    """Return why a run failed and what helps, as sentences."""
+    said = f"{type(error).__name__}: {error}"
+    if not isinstance(error, memory.OutOfMemoryError):
+        return said
+    again = how_to_go_on(memory.with_smaller_batches(arguments, error))
+    return f"{error}. {memory.advice(error)} {again}"
 
 
 def _answers_folder(arguments: Sequence[str]) -> Path | None:
@@ -158,7 +173,20 @@ def command(arguments: Sequence[str]) -> str:
 
     ours = {name: value for name, value in sorted(os.environ.items()) if name.startswith("MICROBENCH_")}
     settings = [f"{name}={shlex.quote(value)}" for name, value in ours.items()]
-    return " ".join([*settings, "lmms_eval", *(shlex.quote(privacy.without_secrets(part)) for part in arguments)])
+    return " ".join([*settings, *_program(), *(shlex.quote(privacy.without_secrets(part)) for part in arguments)])
+
+
+def _program() -> list[str]:
+    num_processes = os.environ.get("LOCAL_WORLD_SIZE", "1")
+    if num_processes == "1" or "TORCHELASTIC_RUN_ID" not in os.environ:
+        return ["lmms_eval"]
+    return ["torchrun", "--nproc_per_node", num_processes, "--no-python", "lmms_eval"]
+
+
+def arguments_of_run() -> list[str]:
+    """Return the arguments of this process's command, without the program and its subcommand."""
+    arguments = sys.argv[1:]
+    return arguments[1:] if arguments[:1] == ["eval"] else arguments
 
 
 def option_value(arguments: Sequence[str], option: str) -> str | None:

@@ -80,13 +80,28 @@ def write_folder(target: Path, contents: Mapping[str, bytes]) -> Path:
 
 def write_file(target: Path, content: bytes) -> None:
     """Write ``target`` in one step, readable as any new file: readers see the old content or the new, never a part."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.with_name(f".{target.name}-{uuid.uuid4().hex}")
+    write_files({target: content})
+
+
+def write_files(contents: Mapping[Path, bytes]) -> None:
+    """Write each file in one step, and none unless there is room for all; what fails leaves nothing, nor a new folder."""
+    above = {folder for target in contents for folder in target.parents}
+    created = sorted((folder for folder in above if not folder.exists()), reverse=True)
+    drafts = {target.with_name(f".{target.name}-{uuid.uuid4().hex}"): target for target in contents}
     try:
-        draft.write_bytes(content)
-        os.replace(draft, target)
-    finally:
-        draft.unlink(missing_ok=True)
+        for draft, target in drafts.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(contents[target])
+        for draft, target in drafts.items():
+            os.replace(draft, target)
+    except BaseException:
+        for draft in drafts:
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+        for folder in created:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def unwritable(folder: Path) -> str:

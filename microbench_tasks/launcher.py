@@ -62,7 +62,7 @@ class Command:
 
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
         """Run one evaluation of the harness, and record how it ends."""
-        from microbench_tasks import ends, saving
+        from microbench_tasks import ends, processes, saving
 
         saving.forget_problems()
         try:
@@ -72,7 +72,8 @@ class Command:
             self.problems += [failed] if failed else []
             return results, samples
         except Exception as error:
-            self.problems.append(f"A run failed. {type(error).__name__}: {error}")
+            self.problems.append(f"A run failed. {ends.after_failure(error, self._arguments)}")
+            processes.leave_after(error)
             raise
         except SystemExit as leaving:
             # The harness exits early after `--tasks list`, but also if a run has no tasks.

@@ -7,6 +7,8 @@ string, the prompt, or the previous answer, which is still in the variable. `gua
   `microbench_tasks.served`, which knows which faults end a run.
 - A class that writes the harness's own mark for failed requests (``openai``, ``async_openai``, ``gemini``) is trusted.
 - All other classes are watched while they answer (`microbench_tasks.swallowed_exceptions`).
+- A class with another client of its own ends the run, too, when its server does not answer
+  (`microbench_tasks.served.other_clients`).
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from loguru import logger
 from microbench_tasks import catalog, files, unanswered
 from microbench_tasks.parsing.contents import text_of
 from microbench_tasks.parsing.failures import failure_mark, placeholder
-from microbench_tasks.served import clients
+from microbench_tasks.served import clients, other_clients
 from microbench_tasks.served.replies import MAX_ANSWER_CHARS
 from microbench_tasks.served.session import Session
 from microbench_tasks.swallowed_exceptions import WatchedModel, source_of
@@ -55,9 +57,10 @@ def guarding(model: Any, response_cache: Any = None) -> Iterator[Session | None]
     own = vars(model).get("generate_until")
     client = getattr(model, "client", None)
     is_served = clients.is_client(client)
+    other = other_clients.OtherServer(model) if other_clients.is_known(model) else None
     with _session(model, response_cache) if is_served else contextlib.nullcontext() as session:
         try:
-            model.generate_until = functools.partial(_generate, model, original, session)
+            model.generate_until = functools.partial(_generate, model, original, session, other)
             if is_served:
                 model.client = plain_client(client)
         except AttributeError:
@@ -120,12 +123,14 @@ def _generate(
     model: Any,
     original: Callable[[list[Instance]], list[Any]],
     session: Session | None,
+    other: other_clients.OtherServer | None,
     requests: list[Instance],
 ) -> list[Any]:
     """Call ``original``, and return responses as storable text, with a failure mark for each failed request."""
     ours = [bool(catalog.tasks_named([request.task_name])) for request in requests]
     if session is None or not any(ours):
-        responses = _responses(model, original, requests, ours)
+        with contextlib.nullcontext() if other is None else other.asking():
+            responses = _responses(model, original, requests, ours, other)
     else:
         responses = _asked_apart(model, original, session, requests, ours)
     pairs = zip(responses, ours, strict=True)
@@ -153,11 +158,15 @@ def _asked_apart(
 
 
 def _responses(
-    model: Any, original: Callable[[list[Instance]], list[Any]], requests: list[Instance], ours: Sequence[bool]
+    model: Any,
+    original: Callable[[list[Instance]], list[Any]],
+    requests: list[Instance],
+    ours: Sequence[bool],
+    other: other_clients.OtherServer | None = None,
 ) -> list[Any]:
     if not any(ours) or _marks_failures(type(model)) or _is_ours(type(model)):
         return original(requests)
-    return WatchedModel(model, original).responses(requests, ours)
+    return WatchedModel(model, original, other).responses(requests, ours)
 
 
 def failure_in(response: Any) -> str | None:

@@ -18,7 +18,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import ability, catalog, definitions, provenance, robustness, source, task_fields, untrusted
+from microbench_tasks import (
+    ability,
+    catalog,
+    definitions,
+    provenance,
+    robustness,
+    source,
+    task_fields,
+    unanswered,
+    untrusted,
+)
 from microbench_tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.answers import LETTERS, lettered
 from microbench_tasks.detection import DetectionFormat, PixelLimits
@@ -91,6 +101,7 @@ class Rescored:
             strict rule (``acc_strict``; None where none is).
         version: of prompts and scores by which the responses were read now.
         robustness: variants against each other, see `robustness.report`; empty without any.
+        unanswered: the tasks without any answer, which have no scores.
         redefined: of each task whose definition was not the package's own, the fields that differed.
         notes: what a reader of the scores should know, such as samples whose logged score differs.
         samples: of each task, in the documents' order.
@@ -105,6 +116,7 @@ class Rescored:
     new_datasets: dict[str, dict[str, float]] = field(default_factory=dict)
     letters: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
     robustness: dict[str, Any] = field(default_factory=dict)
+    unanswered: list[str] = field(default_factory=list)
     redefined: dict[str, list[str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     samples: dict[str, list[ScoredSample]] = field(default_factory=dict, repr=False)
@@ -176,12 +188,32 @@ def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
         rescored.samples[name] = sorted((ScoredSample(sample["doc_id"], sample.get("input", ""), _responses(sample)[0], item) for sample, item in zip(samples, items)), key=lambda sample: sample.doc_id)
         if catalog.ALL_TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
-    rescored.robustness = robustness.report({name: [sample.items for sample in samples] for name, samples in rescored.samples.items() if catalog.ALL_TASKS[name].subject != "boxes"})
     groups = [group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()]
     rescored.scores = aggregated | {group: _group_scores(group, aggregated) for group in groups}
+    _drop_scores_without_answers(rescored)
+    rescored.robustness = robustness.report(
+        {
+            name: [sample.items for sample in samples]
+            for name, samples in rescored.samples.items()
+            if catalog.ALL_TASKS[name].subject != "boxes" and name not in rescored.unanswered
+        }
+    )
     rescored.chance, rescored.majority = _without_sight(answers, groups)
     rescored.notes += [*_notes_on_repeats(rescored.samples), *_notes_on_figures(run, rescored.scores)]
     return rescored
+
+
+def _drop_scores_without_answers(rescored: Rescored) -> None:
+    """Take the scores of tasks without any answer, and of groups with such a task, out of ``rescored``."""
+    for name, samples in rescored.samples.items():
+        if samples and rescored.scores[name]["failed"] == len(samples) * num_answers(samples[0].items):
+            rescored.unanswered.append(name)
+    for name in rescored.scores:
+        if set(catalog.tasks_named([name])) & set(rescored.unanswered):
+            rescored.scores[name] = unanswered.without_scores(rescored.scores[name])
+    if rescored.unanswered:
+        named = ", ".join(rescored.unanswered)
+        rescored.notes.append(f"not one answer to {named}; no score is given for them and their groups")
 
 
 def _aggregated(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from loguru import logger
 
 from microbench_tasks import catalog, repeats
 from microbench_tasks.parsing.failures import placeholder
-from microbench_tasks.served import clients
+from microbench_tasks.served import clients, other_clients
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # Number of requests per batch: takes a model with a few billion weights some minutes.
 PIECE = 1024
+# Batch size for model classes with their own client of a server: answers cost money and arrive one by one.
+_SLOW_PIECE = 32
 _COLUMNS = "cache_key, request_type, task_name, doc_id, idx, gen_kwargs, response, created_at"
 
 
@@ -46,8 +48,7 @@ def execute_in_pieces(
     if others:
         _put(responses, others, execute(cache, model, request_type, [requests[place] for place in others]))
     mine = dict(zip(ours, repeats.with_distinct_indices([requests[place] for place in ours])))
-    # The replies of a server are stored one by one: see `microbench_tasks.served`.
-    size = len(ours) if clients.is_client(getattr(model, "client", None)) else PIECE
+    size = _piece_size(model, len(ours))
     for places in _pieces(ours, size):
         piece = [mine[place] for place in places]
         answering = _Answering(model)
@@ -56,6 +57,13 @@ def execute_in_pieces(
         answers = [answering.failures[id(asked)] if response is None else response for asked, response in pairs]
         _put(responses, places, answers)
     return responses
+
+
+def _piece_size(model: Any, num_requests: int) -> int:
+    # The replies of a server are kept one by one: see `microbench_tasks.served`.
+    if clients.is_client(getattr(model, "client", None)):
+        return num_requests
+    return _SLOW_PIECE if other_clients.is_known(model) else PIECE
 
 
 def _put(responses: list[Any], places: list[int], found: list[Any]) -> None:

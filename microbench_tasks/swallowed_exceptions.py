@@ -27,6 +27,8 @@ from microbench_tasks.repeats import question_of, rounds
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
+    from microbench_tasks.served.other_clients import OtherServer
+
 _ERROR = logging.ERROR
 # What identifies a request: task, split and number of its document.
 _Key = tuple[str, str, Any]
@@ -49,6 +51,7 @@ class _Watch:
         batch_size: of the model.
         read: documents read since the last finished answer, in order, each once.
         order: all documents in the order of reading.
+        server: that the class asks, if it is one of `microbench_tasks.served.other_clients`.
         events: messages logged during exceptions.
     """
 
@@ -56,10 +59,14 @@ class _Watch:
     read: dict[_Key, None] = field(default_factory=dict)
     order: list[_Key] = field(default_factory=list)
     events: list[_Event] = field(default_factory=list)
+    server: OtherServer | None = None
+    # Events and documents at the last look at what the server answered.
+    seen: tuple[int, int] = (0, 0)
     # The exception that is being handled where the run was started, such as that of a first try of it.
     outer: BaseException | None = field(default_factory=lambda: sys.exc_info()[1])
 
     def note_read(self, key: _Key) -> None:
+        self._note_answer()
         self.read.pop(key, None)
         self.read[key] = None
         self.order.append(key)
@@ -67,17 +74,36 @@ class _Watch:
     def note_finished(self) -> None:
         self.read.clear()
 
+    def _note_answer(self) -> None:
+        """Take what was read since the last look, without an error, for answered; classes of a server read one by one."""
+        events, documents = self.seen
+        if self.server is not None and len(self.order) > documents:
+            if not any(event.is_error for event in self.events[events:]):
+                self.server.note_answer()
+        self.seen = len(self.events), len(self.order)
+
     def note_message(self, level: int) -> None:
         error = sys.exc_info()[1]
         if error is not None and error is not self.outer:
             candidates = tuple(self.read)[-self.batch_size :] or tuple(self.order[-1:])
             self.events.append(_Event(candidates, level >= _ERROR, f"{type(error).__name__}: {error}"))
+            if self.server is not None:
+                self.server.note_failure(error)
 
 
 class WatchedModel:
-    """Watch a model while it answers, and mark the requests whose exceptions it swallowed."""
+    """Watch a model while it answers, and mark the requests whose exceptions it swallowed.
 
-    def __init__(self, model: Any, original: Callable[[list[Instance]], list[Any]]) -> None:
+    Args:
+        model: whose class swallows them.
+        original: its ``generate_until``.
+        server: that it asks, if failures of it may end the run.
+    """
+
+    def __init__(
+        self, model: Any, original: Callable[[list[Instance]], list[Any]], server: OtherServer | None = None
+    ) -> None:
+        self._server = server
         self._model = model
         self._original = original
 
@@ -153,7 +179,7 @@ class WatchedModel:
         return answer
 
     def _call(self, requests: list[Instance]) -> tuple[_Watch, list[Any]]:
-        watch = _Watch(_batch_size(self._model))
+        watch = _Watch(_batch_size(self._model), server=self._server)
         with _watching(self._model, watch):
             try:
                 return watch, self._original(requests)

@@ -406,7 +406,7 @@ ROWS = (
 def _as_markdown(rows: Sequence[Row], folder: Path) -> str:
     lines = ["| fault | exit status | message | on disk | a second run asks |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
-        cells = (str(cell).replace("|", "\\|").replace(str(folder), "…") for cell in dataclasses.astuple(row))
+        cells = (str(cell).replace("|", "\\|").replace(str(folder), "…").replace(str(Path.home()), "~") for cell in dataclasses.astuple(row))
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -63,6 +63,14 @@ def test_a_task_without_any_answer_loses_its_score_and_its_groups_theirs():
     assert found["results"]["microbench_coarse"] == found["groups"]["microbench_coarse"] == {"alias": "microbench_coarse", "failed,none": 19}
 
 
+def test_of_questions_asked_several_times_one_answer_is_enough_for_a_score():
+    found = results(microbench_coarse_stain=10)
+    found["results"]["microbench_coarse_stain"]["repeats,none"] = {"answers": 3}
+    assert ends.drop_unanswered_scores(found) == []
+    found["results"]["microbench_coarse_stain"]["failed,none"] = 30
+    assert ends.drop_unanswered_scores(found) == ["microbench_coarse_stain"]
+
+
 def test_kept_answers_are_counted_in_the_cache_and_in_runs_that_did_not_end(tmp_path):
     for name, number in (("cache.db", 2), ("runs/killed/rank_0.db", 3), ("runs/merged/rank_0.db", 2)):
         path = tmp_path / name
@@ -105,6 +113,13 @@ def interrupt():
 def test_the_exit_status_is_true_and_the_reason_is_said(monkeypatch, capsys, run, status, said):
     assert end_of(monkeypatch, run) == status
     assert said in capsys.readouterr().err
+
+
+def test_a_run_that_was_interrupted_before_its_first_answer_asks_all_again(tmp_path):
+    arguments = [*ARGUMENTS, "--use_cache", str(tmp_path)]
+    said, command = ends.how_to_go_on(arguments).splitlines()
+    assert said == f"No answers are kept in {tmp_path} yet. This asks all again:"
+    assert shlex.split(command)[1:] == ["lmms_eval", *arguments]
 
 
 def test_only_the_first_process_speaks(monkeypatch, capsys):

@@ -83,3 +83,17 @@ def test_a_cache_that_cannot_be_written_costs_no_run(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setattr(files, "cache_dir", lambda: tmp_path / "file")
     assert len(files.content_hashes([tmp_path / "data"])) == 1
+
+
+def test_of_several_files_none_is_written_unless_all_are(tmp_path):
+    folder = tmp_path / "new" / "newer"
+    with pytest.raises(OSError, match="File name too long"):
+        files.write_files({folder / "first": b"1", folder / ("x" * 300): b"2"})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_what_was_there(tmp_path):
+    (tmp_path / "first").write_bytes(b"before")
+    with pytest.raises(OSError, match="File name too long"):
+        files.write_files({tmp_path / "first": b"1", tmp_path / ("x" * 300): b"2"})
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"before"]

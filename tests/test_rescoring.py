@@ -5,10 +5,13 @@ import json
 import pytest
 import release
 
-from microbench_tasks import baseline, cli, new_datasets, rescoring, score_table, source
+from microbench_tasks import baseline, catalog, cli, new_datasets, rescoring, score_table, source
 from microbench_tasks.aggregations import interval_settings
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.localization import microbench_localization_process_results
+from microbench_tasks.parsing.failures import failure_mark
+from microbench_tasks.report import chapters
+from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.results import microbench_process_results
 from microbench_tasks.schema import DataError
 
@@ -341,6 +344,24 @@ def test_a_folder_without_samples_says_how_to_get_them(tmp_path):
         rescoring.find_run([tmp_path])
 
 
+def test_a_task_without_any_answer_has_no_score_and_nor_has_its_group(tmp_path):
+    failed = failure_mark("server down")
+    for task in catalog.tasks_named(["microbench_coarse"]):
+        write(tmp_path, [sample(0, failed), sample(1, failed if task == "microbench_coarse_stain" else "A")], task)
+    found = rescored(tmp_path)
+    assert found.unanswered == ["microbench_coarse_stain"]
+    for name in ("microbench_coarse_stain", "microbench_coarse"):
+        assert found.scores[name].keys() == {"failed", "unparsed_by_kind", "counts"}
+    # One of two: a failed request counts as wrong.
+    assert found.scores["microbench_coarse_domain"]["acc"] == 0.5
+    [row] = [line for line in score_table.as_text(found).splitlines() if line.startswith("| microbench_coarse_stain ")]
+    assert [cell.strip() for cell in row.split("|")[-4:-1]] == ["", "", ""]
+    assert any(note.startswith("not one answer to microbench_coarse_stain") for note in found.notes)
+    run = Run("label", "name", found, {})
+    assert "microbench_coarse_stain" not in tasks_of(run, "coarse")
+    assert "microbench_coarse_stain" not in str(chapters.scores_chapter([run]))
+
+
 def test_the_table_shows_scores_with_their_intervals(tmp_path):
     write(tmp_path, [sample(0, "A"), sample(1, "A")])
     table = score_table.as_text(rescored(tmp_path)).splitlines()
@@ -370,14 +391,26 @@ def test_the_table_shows_scores_with_their_intervals(tmp_path):
     assert table[4] == f"In brackets: 95 % intervals. {ABOUT_IMAGES}"
 
 
-def test_the_majority_answer_is_the_offered_one_that_is_most_often_right(tmp_path):
-    """Right are light, light and electron; where light is not offered, electron comes next."""
+def test_the_table_says_what_the_number_in_parentheses_is(tmp_path):
+    """The group's accuracy leaves out one of its 13 questions."""
+    for task in catalog.tasks_named(["microbench_fine"]):
+        # Of cell cycle's, the second one is left out.
+        dataset = catalog.ALL_TASKS[task].datasets[task == "microbench_fine_cell_cycle"]
+        results = microbench_process_results(doc(0) | {"kind": "classification", "dataset": dataset}, ["A"])
+        write(tmp_path, [sample(0, "A") | results], task)
+    table = score_table.as_text(rescored(tmp_path)).splitlines()
+    assert [row.split("|")[2].strip() for row in table if row.startswith("| microbench_fine ")] == ["13 (12)"]
+    assert [line for line in table if line.startswith("In parentheses: n without")]
+
+
+def test_the_majority_answer_is_an_option_or_a_letter(tmp_path):
+    """Where light is not offered, its letter may be right."""
     samples = [sample(0, "A"), sample(1, "A"), sample(2, "A", gold=1), sample(3, "A", gold=1)]
     without = doc(3) | {"options": ["electron", "none of the above"]}
     samples[3] |= {"target": "0"} | microbench_process_results(without, ["A"])
     samples.append(sample(4, "A"))
     write(tmp_path, samples)
-    # Light is right in 0, 1 and 4, electron in 2 and 3: light is given to 0, 1, 2 and 4, electron to 3; 2 is wrong.
+    # Light is right in 0, 1 and 4. The letter A is right there and in 3, where it stands for electron.
     assert rescored(tmp_path).majority == {"microbench_coarse_modality": 4 / 5}
 
 

@@ -299,7 +299,7 @@ def test_intervals_are_basic_unless_the_environment_asks_for_percentiles(monkeyp
     assert basic != pytest.approx(percentile)
     assert aggregations.interval_settings() == {
         "paper": {"method": "percentile", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42},
-        "quoted": {"method": "exact, clustered by image", "confidence_level": 0.95},
+        "quoted": {"method": "Clopper-Pearson, clustered by image", "confidence_level": 0.95},
     }
 
 

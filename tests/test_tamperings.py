@@ -400,19 +400,19 @@ CAUGHT = (
         "a paper's interval of another seed",
         at("settings", "interval", "paper", seed=7),
         RECORD,
-        "intervals are computed as",
+        "interval settings (metadata.interval): expected",
     ),
     Tampering(
         "an interval of another method",
         at("settings", "interval", "quoted", method="mine"),
         RECORD,
-        "intervals are computed as",
+        "interval settings (metadata.interval): expected",
     ),
     Tampering(
         "a level of one's own",
         at("settings", "interval", "quoted", confidence_level=0.5),
         RECORD,
-        "intervals are computed as",
+        "interval settings (metadata.interval): expected",
     ),
     Tampering(
         "a number of samples that is no whole one",

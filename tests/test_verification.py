@@ -381,7 +381,7 @@ def test_the_release_on_the_hub_and_a_copy_of_it_are_the_same_data(folder):
 
 def test_other_intervals_are_found_and_what_to_set_is_said(folder, monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "percentile")
-    assert "set MICROBENCH_INTERVAL to compute them alike" in failures(folder)["versions, settings and data source"]
+    assert "Set MICROBENCH_INTERVAL=basic." in failures(folder)["versions, settings and data source"]
 
 
 # --- what the Hub reads --------------------------------------------------------------
@@ -402,7 +402,7 @@ def test_of_the_release_the_hub_reads_each_score_once_as_a_fraction_with_its_int
         )
         assert 0 <= low <= entry.value <= high <= 1
         assert (
-            f"a fraction from 0 to 1; 95 % interval [{low:.4f}, {high:.4f}] (exact, clustered by image)" in entry.notes
+            f"a fraction from 0 to 1; 95 % interval [{low:.4f}, {high:.4f}] (Clopper-Pearson, clustered by image)" in entry.notes
         )
         counts = scores["boxes_counts" if entry.task_id == BOXES else "counts"]
         assert f"n = {counts['questions']}, {counts['images']} images, {counts['datasets']} datasets" in entry.notes

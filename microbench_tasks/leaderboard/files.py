@@ -62,7 +62,7 @@ def _written(record: Path) -> dict[str, str]:
 
 
 def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
-    """Write the leaderboard as Markdown, HTML, JSON and two CSV files into ``folder``, each atomically.
+    """Write the leaderboard as Markdown, HTML, JSON and two CSV files into ``folder``; none if one fails.
 
     Returns:
         The paths of the files.
@@ -75,8 +75,6 @@ def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
     contents = {name: make(found, with_paper=with_paper).encode() for name, make in _FORMS.items()}
     record = json.loads(records.as_json(found, with_paper=with_paper))
     record["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    # Written last, since it contains the hashes of the others.
     contents[_RECORD] = records.as_text(record | {"digest": submission.digest_of(record)}).encode()
-    for name, content in contents.items():
-        files.write_file(folder / name, content)
+    files.write_files({folder / name: content for name, content in contents.items()})
     return [folder / name for name in contents]

@@ -10,6 +10,7 @@ from microbench_tasks.patches import (
     early_checks,
     output,
     scoring,
+    several_processes,
     task_index,
     unanswered_scores,
     weights_and_biases,
@@ -187,6 +188,12 @@ PATCHES: tuple[Patch, ...] = (
         lost="Failed requests may count as answers.",
     ),
     Patch(
+        name="memory that ran out",
+        ways=(_way(_EVALUATE, "lm", several_processes.explain_memory),),
+        why="Messages of memory that ran out do not say which batch size it was.",
+        lost="If memory runs out, the message does not name the batch size.",
+    ),
+    Patch(
         name="scoring in one thread",
         ways=(_way(_EVALUATE, "task_dict process_docs_parallel", scoring.score_in_one_thread, _TASK_LIST),),
         why="The harness scores in threads, which slow down functions that do no I/O.",
@@ -221,6 +228,12 @@ PATCHES: tuple[Patch, ...] = (
         ),
         why="The harness notices only after the run that the disk is full.",
         lost="A full disk is noticed only at the end of the run.",
+    ),
+    Patch(
+        name="end of all processes",
+        ways=(_way("lmms_eval.evaluator:simple_evaluate", "model tasks", several_processes.end_together),),
+        why="The harness waits for hours for a process that has failed or died.",
+        lost="Of several processes, one that fails or is killed may leave the others waiting.",
     ),
     Patch(
         name="a folder for every model",

@@ -293,18 +293,18 @@ def letters_chapter(runs: Sequence[Run]) -> Chapter | None:
 
 def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
     """GRIT scores: means and distributions."""
-    tasks = [task for task in catalog.tasks_named([catalog.LOCALIZATION_GROUP]) if any(task in run.rescored.samples for run in runs)]
+    tasks = list(dict.fromkeys(task for run in runs for task in tasks_of(run, "boxes")))
     if not tasks:
         return None
     having = [run for run in runs if tasks_of(run, "boxes")]
     estimates = {
         catalog.short_name(task): {
-            run.label: _grit_estimate(run, task) for run in having if task in run.rescored.samples
+            run.label: _grit_estimate(run, task) for run in having if task in tasks_of(run, "boxes")
         }
         for task in tasks
     }
     title = "GRIT localization score by task"
-    panels = {f"{catalog.short_name(task)} ({_sizes(estimates[catalog.short_name(task)].values())})": {run.label: scores.grit_counts(run, task) for run in having if task in run.rescored.samples} for task in tasks}
+    panels = {f"{catalog.short_name(task)} ({_sizes(estimates[catalog.short_name(task)].values())})": {run.label: scores.grit_counts(run, task) for run in having if task in tasks_of(run, "boxes")} for task in tasks}
     histogram = drawing(
         "grit-distributions",
         "histograms",

@@ -190,8 +190,9 @@ def _log_of(results: Path) -> LoggedRun | None:
 
 
 def tasks_of(run: Run, *subjects: str) -> list[str]:
-    """The run's tasks of some subjects, in the benchmark's order, without variants."""
-    return [task for task, stated in catalog.TASKS.items() if stated.subject in subjects and task in run.rescored.samples]
+    """Return the run's tasks of some subjects that have any answer, in the benchmark's order, without variants."""
+    scored = run.rescored.samples.keys() - set(run.rescored.unanswered)
+    return [task for task, stated in catalog.TASKS.items() if stated.subject in subjects and task in scored]
 
 
 def main_item(sample: ScoredSample) -> dict[str, Any]:

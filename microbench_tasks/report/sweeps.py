@@ -58,7 +58,7 @@ def part_curves(sweep: Sweep, progress: Any) -> dict[str, list[Estimate | None]]
 
 
 def _parts(rescored: Rescored) -> dict[str, Estimate | None]:
-    items = [(task, sample.items["acc"]) for task, samples in rescored.samples.items() if task in catalog.TASKS for sample in samples if "acc" in sample.items]
+    items = [(task, sample.items["acc"]) for task, samples in rescored.samples.items() if task in catalog.TASKS and task not in rescored.unanswered for sample in samples if "acc" in sample.items]
     found = {name: [item for task, item in items if is_in(task, item)] for name, is_in in PARTS.items()}
     return {name: estimate(members) if members else None for name, members in found.items()}
 

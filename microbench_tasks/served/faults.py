@@ -72,7 +72,7 @@ def fault_of(error: Exception, now: float | None = None) -> Fault:
         return _of_status(status, error, time.time() if now is None else now)
     if isinstance(error, SlowReplyError):
         return Fault("server", str(error), is_slow=True)
-    said = _message(error)
+    said = said_by(error)
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
         return Fault("server", f"no whole reply in time ({said})", is_slow=True)
     if _is_unreachable(error):
@@ -81,7 +81,7 @@ def fault_of(error: Exception, now: float | None = None) -> Fault:
 
 
 def _of_status(status: int, error: Exception, now: float) -> Fault:
-    said = f"HTTP {status}: {_message(error)}"
+    said = f"HTTP {status}: {said_by(error)}"
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     is_final = headers.get("x-should-retry") == "false"
     if status in _ACCESS:
@@ -126,7 +126,7 @@ def _causes(error: BaseException | None) -> list[BaseException]:
     return causes
 
 
-def _message(error: Exception) -> str:
+def said_by(error: Exception) -> str:
     """Return what the server or the innermost cause says, on one line."""
     body: Any = getattr(error, "body", None)
     said = body.get("message") if isinstance(body, Mapping) else None

@@ -96,6 +96,11 @@ class Gate:
                 self._has_trial = True
             return Ticket(self._one_at_a_time, self._incident)
 
+    def ticket(self) -> Ticket:
+        """Return a ticket for a request of a class that asks by itself, one question after the other."""
+        with self._lock:
+            return Ticket(is_trial=False, incident=self._incident)
+
     def leave(self, ticket: Ticket) -> None:
         """Take back the ticket of an interrupted request, which was neither answered nor failed."""
         with self._lock:

@@ -6,7 +6,6 @@ import collections
 import io
 import json
 import math
-import re
 import sys
 from pathlib import Path
 
@@ -366,12 +365,14 @@ def cells(line):
     return [cell.strip(" `") for cell in line.split("|")[1:-1]]
 
 
-def test_the_page_on_what_to_quote_shows_what_its_command_prints(clip_run):
+def test_the_page_on_what_to_quote_shows_what_its_command_prints(clip_run, tmp_path):
     """By column: the page leaves some out."""
     page = (Path(__file__).parents[2] / "docs" / "what-to-quote.md").read_text()
     printed = [
         cells(line)
-        for line in command(SCRIPTS / "microbench", "rescore", clip_run, "--new-datasets").splitlines()
+        for line in command(
+            SCRIPTS / "microbench", "rescore", clip_run, "--new-datasets", "--out", tmp_path / "scores.json"
+        ).splitlines()
         if line.startswith("|")
     ]
     by_name = {row[0]: dict(zip(printed[0], row)) for row in printed[2:]}
@@ -379,10 +380,11 @@ def test_the_page_on_what_to_quote_shows_what_its_command_prints(clip_run):
     assert len(shown) == 3
     for row in shown[1:]:
         assert dict(zip(shown[0], row)).items() <= by_name[row[0]].items()
-    coarse = dict(zip(shown[0], shown[1]))
-    # The sentence has the row's figures in percent.
-    acc, low, high = (float(number) for number in re.findall(r"[.\d]+", coarse["acc"]))
-    assert f"answered {100 * acc:.1f} % of the coarse" in page and f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %" in page
-    low, high = (float(number) for number in re.findall(r"[.\d]+", coarse["acc, new datasets"]))
-    assert f"the interval is {100 * low:.1f} to {100 * high:.1f} %" in page
-    assert f"Chance is {100 * float(coarse['chance']):.1f} %" in page and f"reaches {100 * float(coarse['majority']):.1f} %" in page
+    # The sentence has the row's figures in percent, rounded once: from the file, as the report's are.
+    written = json.loads((tmp_path / "scores.json").read_text())
+    part = {name: written[name][shown[1][0]] for name in ("scores", "new_datasets", "chance", "majority")}
+    acc, low, high = (100 * part["scores"][name] for name in ("acc", "acc_image_ci_low", "acc_image_ci_high"))
+    assert f"answered {acc:.1f} % of the coarse" in page and f"(95 % interval {low:.1f} to {high:.1f} %" in page
+    low, high = (100 * part["new_datasets"][f"acc_dataset_ci_{end}"] for end in ("low", "high"))
+    assert f"the interval is {low:.1f} to {high:.1f} %" in page
+    assert f"Chance is {100 * part['chance']:.1f} %" in page and f"reaches {100 * part['majority']:.1f} %" in page

@@ -272,7 +272,7 @@ def test_one_failing_process_ends_the_whole_run(tmp_path):
     failed = run("timeout", "120", *command)
     assert failed.returncode not in (0, 124)
     assert "one bad image" in failed.stdout + failed.stderr
-    assert "This process failed; the run ends." in failed.stdout + failed.stderr
+    assert "Process 2 of 2 failed, and the run ends. OSError: one bad image" in failed.stdout + failed.stderr
 
 
 # --- microbench sweep ---
