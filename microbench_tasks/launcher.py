@@ -1,4 +1,4 @@
-"""The script ``lmms_eval``: the harness's own command line, with early refusals and an honest exit status."""
+"""The script ``lmms_eval``: the harness's command line, with early checks and a nonzero exit status for failed runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _current: Command | None = None
 
 
 def main() -> None:
-    """Run the harness's dispatcher, and exit with a status that is true.
+    """Run the harness's dispatcher, and exit with a nonzero status if a run failed.
 
-    0: everything was asked, answered, scored and saved. 1: something was not, or no task was named. 130 and 143: the
-    run was interrupted by Ctrl-C or SIGTERM. The harness prints the error of a failed run and exits 0.
+    - 0: all questions were asked, answered and scored, and all files were saved.
+    - 1: one of these failed, or no task was named. The harness alone exits with 0.
+    - 130, 143: the run was interrupted by Ctrl-C or SIGTERM.
     """
     from microbench_tasks import ends
 
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def current() -> Command | None:
-    """Return the command of this process; None if another script started it."""
+    """Return the command of this process; None if another script started the process."""
     return _current
 
 
@@ -55,11 +56,12 @@ class Command:
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        self._arguments = [part for part in arguments if part != "eval"] if arguments[:1] == ["eval"] else list(arguments)
+        is_eval = arguments[:1] == ["eval"]
+        self._arguments = [part for part in arguments if part != "eval"] if is_eval else list(arguments)
         self.problems: list[str] = []
 
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
-        """Run one evaluation of the harness, and note how it ends."""
+        """Run one evaluation of the harness, and record how it ends."""
         from microbench_tasks import ends, processes, saving
 
         saving.forget_problems()
@@ -74,23 +76,23 @@ class Command:
             processes.leave_after(error)
             raise
         except SystemExit as leaving:
-            # Leaving early is how the harness ends `--tasks list`, but also a run without tasks.
+            # The harness exits early after `--tasks list`, but also if a run has no tasks.
             if args.tasks is None and not leaving.code:
                 sys.exit(ends.FAILED_STATUS)
             raise
         finally:
             self.problems += saving.problems
-            # Of several runs, the next one's model needs the memory of this one's.
+            # The model of the next run needs this memory.
             start_up.forget()
 
     def how_to_go_on(self) -> str:
-        """Return what is kept of an interrupted command, and how to go on."""
+        """Return how many answers of an interrupted command are stored, and how to resume it."""
         from microbench_tasks import ends
 
         return ends.how_to_go_on(self._arguments)
 
     def say(self, text: str) -> None:
-        """Print to the standard error, from the first process alone."""
+        """Print to stderr, only in the first process."""
         if os.environ.get("RANK", "0") == "0":
             sys.stdout.flush()
             print(f"Micro-Bench: {text}", file=sys.stderr)
@@ -115,13 +117,13 @@ def _prepare_evaluation() -> None:
 
     from microbench_tasks import patches
 
-    # Data sets, caches and answers of servers are quoted in messages.
+    # Messages may quote untrusted text: names of data, caches, and replies of servers.
     terminal.printable_logs()
     patches.install()
 
 
 def _check_arguments(args: Any) -> None:
-    """Refuse before a model is loaded what the harness would find out after the run, or never.
+    """Check arguments before a model is loaded that the harness would reject only after the run, or never.
 
     Raises:
         DataError: the baseline cannot be compared, a folder cannot be written, or boxes would be read at another scale
@@ -145,7 +147,7 @@ def _check_arguments(args: Any) -> None:
 
 
 def _check_baseline(args: Any, tasks: Sequence[str]) -> None:
-    """Refuse a baseline that tasks of ours cannot be compared with, unless it is one for other benchmarks of the run."""
+    """Refuse a baseline that our tasks cannot be compared with, unless other benchmarks of the run use it."""
     from lmms_eval.baselines import BASELINE_REGISTRY
 
     from microbench_tasks import baseline, catalog
@@ -157,4 +159,4 @@ def _check_baseline(args: Any, tasks: Sequence[str]) -> None:
         return
     baseline.check(args.baseline, tasks)
     if not args.log_samples:
-        raise DataError("--baseline compares samples, which the harness keeps with --log_samples only: add it.")
+        raise DataError("--baseline compares samples, which are saved only with --log_samples. Add --log_samples.")

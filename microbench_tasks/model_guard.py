@@ -35,9 +35,9 @@ from microbench_tasks.swallowed_exceptions import WatchedModel, source_of
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
-# A class whose source contains this text marks failed requests by itself.
+# A class whose source contains this text marks failed requests itself.
 _OWN_MARK = "LMMS_EVAL_REQUEST_FAILED"
-# The folder, in the user's cache, of answers to runs that have not ended.
+# Folder in the user's cache with the answers of unfinished runs.
 _UNFINISHED = "unfinished_runs"
 
 
@@ -79,7 +79,7 @@ def guarding(model: Any, response_cache: Any = None) -> Iterator[Session | None]
 
 @contextlib.contextmanager
 def _session(model: Any, response_cache: Any) -> Iterator[Session | None]:
-    """Open a session that keeps answers where ``--use_cache`` says, or else in a folder of this run alone.
+    """Open a session that stores answers in the folder of ``--use_cache``, or else in a temporary folder.
 
     The latter is removed at the end, unless there is a question to ask again.
     """
@@ -94,7 +94,7 @@ def _session(model: Any, response_cache: Any) -> Iterator[Session | None]:
         yield None
         return
     if session.shrinks_images and hasattr(response_cache, "_model_fingerprint_hash"):
-        # A run that does not want smaller images does not take answers about them.
+        # Answers about downscaled images must not be reused by a run without this setting.
         response_cache._model_fingerprint_hash += "-shrunk"
     unanswered.keep_answers_in(folder)
     is_over = False
@@ -110,7 +110,7 @@ def _session(model: Any, response_cache: Any) -> Iterator[Session | None]:
 
 
 def _count_hits(response_cache: Any, session: Session) -> None:
-    """Let the harness's statistics count as hits what came from the log of replies, and log the whole."""
+    """Count answers from the reply log as cache hits in the harness's statistics, and log the progress."""
     from_log = session.progress.counts.from_disk
     hits, misses = (getattr(response_cache, name, None) for name in ("_hits", "_misses"))
     if isinstance(hits, int) and isinstance(misses, int):
@@ -126,7 +126,7 @@ def _generate(
     other: other_clients.OtherServer | None,
     requests: list[Instance],
 ) -> list[Any]:
-    """Call ``original``; return responses as text that can be stored, with a mark for each request that failed."""
+    """Call ``original``, and return responses as storable text, with a failure mark for each failed request."""
     ours = [bool(catalog.tasks_named([request.task_name])) for request in requests]
     if session is None or not any(ours):
         with contextlib.nullcontext() if other is None else other.asking():
@@ -148,7 +148,7 @@ def _asked_apart(
     requests: list[Instance],
     ours: Sequence[bool],
 ) -> list[Any]:
-    """Ask the requests of this package's tasks through the session, and other benchmarks' as the harness does."""
+    """Send requests of this package's tasks through the session, and those of other benchmarks as usual."""
     mine = [request for request, is_ours in zip(requests, ours, strict=True) if is_ours]
     with session.asking(len(mine)):
         answers = iter(_responses(model, original, mine, [True] * len(mine)))
@@ -170,7 +170,7 @@ def _responses(
 
 
 def failure_in(response: Any) -> str | None:
-    """Return the mark of a failure that a response is, on one line; None for an answer."""
+    """Return the failure mark in a response, on one line; None if the response is an answer."""
     text = getattr(response, "text", response[0] if isinstance(response, tuple) else response)
     return text if isinstance(text, str) and placeholder(text) == "failed" else None
 
@@ -180,7 +180,7 @@ def _marks_failures(kind: type) -> bool:
 
 
 def _is_ours(kind: type) -> bool:
-    """Tell whether the class is of this project, whose classes swallow no exceptions."""
+    """Tell whether the class belongs to this project; such classes do not swallow exceptions."""
     return kind.__module__.partition(".")[0] == "microbench_adapters"
 
 
@@ -200,7 +200,7 @@ def _as_text(response: Any) -> Any:
 
 
 def _limited(text: str) -> str:
-    """Return the text, or the mark of a failure for one that is too long to be an answer."""
+    """Return the text, or a failure mark if it is too long to be an answer."""
     if len(text) <= MAX_ANSWER_CHARS:
         return text
     return failure_mark(f"the answer has {len(text):,} characters, more than {MAX_ANSWER_CHARS:,}")
@@ -211,7 +211,7 @@ def _is_counts(value: Any) -> bool:
 
 
 def _storable(response: Any) -> Any:
-    """Return the response to another benchmark's task with only surrogates replaced, which no file can contain."""
+    """Return the response to another benchmark's task; only surrogates are replaced, since UTF-8 cannot encode them."""
     from lmms_eval.api.instance import GenerationResult
 
     if isinstance(response, GenerationResult) and isinstance(response.text, str):

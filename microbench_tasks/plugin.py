@@ -1,4 +1,4 @@
-"""The entry point by which the harness comes to know the tasks, with nothing else set."""
+"""Entry point that registers the tasks with the harness; users need no further setting."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def yaml_folder() -> Path:
 
 
 def register() -> list[Any]:
-    """Install the patches of the harness; entry point of the group ``lmms_eval.models``, without a model of its own.
+    """Install the patches of the harness, and return no models (entry point of the group ``lmms_eval.models``).
 
-    Called whenever the harness loads its models, which every evaluation does. Never raises.
+    The harness calls it when it loads its models, which every evaluation does. Never raises.
     """
     from microbench_tasks import patches
 

@@ -1,9 +1,9 @@
-"""Make a run with ``--use_cache`` go on where an earlier one was killed.
+"""Resume a killed run with ``--use_cache``.
 
-lmms-eval 0.7.3 writes answers to its cache when the last one has come, reads only caches of runs that ended, and keeps
-the message of a failed request as if it were an answer. For the tasks of this package, `execute_in_pieces` stores
-answers as they come and no failure among them, and `recover` reads what killed runs left. The replies of a server are
-kept one by one by `microbench_tasks.served`.
+lmms-eval 0.7.3 writes answers to its cache only after the last one, reads only caches of runs that finished, and
+stores the message of a failed request as an answer. For the tasks of this package, `execute_in_pieces` stores answers
+in batches, without failed requests, and `recover` reads the answers of killed runs. `microbench_tasks.served` stores
+the replies of a server one by one.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
     from lmms_eval.caching.response_cache import ResponseCache
 
-# Requests after which answers are stored: a few minutes' work for a model of some billion weights.
+# Number of requests per batch: takes a model with a few billion weights some minutes.
 PIECE = 1024
-# Of a class that asks a server by itself: answers cost money, and come one by one.
+# Batch size for model classes with their own client of a server: answers cost money and arrive one by one.
 _SLOW_PIECE = 32
 _COLUMNS = "cache_key, request_type, task_name, doc_id, idx, gen_kwargs, response, created_at"
 
@@ -36,9 +36,9 @@ _COLUMNS = "cache_key, request_type, task_name, doc_id, idx, gen_kwargs, respons
 def execute_in_pieces(
     execute: Callable[..., list], cache: ResponseCache, model: Any, request_type: str, requests: list[Instance]
 ) -> list:
-    """Return what ``execute``, the cache's own, returns; answers to tasks of ours are stored every `PIECE` requests.
+    """Run the cache's own ``execute`` in batches, so that answers to our tasks are stored every `PIECE` requests.
 
-    Requests that failed are not stored: the next run with the same cache asks them again.
+    Failed requests are not stored: the next run with the same cache asks them again.
     """
     ours = [place for place, request in enumerate(requests) if catalog.tasks_named([request.task_name])]
     if request_type != "generate_until" or not ours:
@@ -78,7 +78,7 @@ def _pieces(places: list[int], size: int) -> Iterator[list[int]]:
 
 
 class _Answering:
-    """A model whose failures the cache does not see: it gets None, which it does not store."""
+    """Wrap a model so that failed requests give None, which the cache does not store."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -103,13 +103,13 @@ def _is_failure(text: Any) -> bool:
 
 
 def recover(cache: ResponseCache, cache_root: Path) -> None:
-    """Copy the answers to tasks of ours that unfinished runs left under ``cache_root`` into the run's own database."""
+    """Copy answers to our tasks from unfinished runs under ``cache_root`` to the database of this run."""
     own = Path(cache.db_path)
     count = 0
     for path in sorted({*own.parents[1].glob("*/rank_*.db"), *cache_root.glob("runs/*/rank_*.db")} - {own}):
         if (path.parent / ".merged").exists():
             continue
-        # A run that still writes, or a damaged file, costs its answers, not this run.
+        # If another run still writes to the file, or it is damaged, only its answers are skipped.
         try:
             with contextlib.closing(sqlite3.connect(path, timeout=30)) as left:
                 rows = list(_our_rows(left))
@@ -135,7 +135,7 @@ def repair(cache_root: Path) -> None:
             with contextlib.closing(sqlite3.connect(path, timeout=5)) as database:
                 _drop_damaged_rows(database, path)
         except sqlite3.OperationalError as error:
-            # Another run is writing, or the file is of another version: it is as it should be.
+            # Another run is writing, or the file has another version: neither is damage.
             logger.debug(f"{path}: not examined ({error}).")
         except sqlite3.DatabaseError as error:
             _set_aside(path, error)
@@ -174,7 +174,7 @@ def _our_rows(database: sqlite3.Connection) -> Iterator[tuple[Any, ...]]:
 
 
 def _decoded(value: Any) -> Any:
-    """Return the text of bytes; None where they are none."""
+    """Decode bytes as text; None if they are not valid UTF-8."""
     try:
         return value.decode() if isinstance(value, bytes) else value
     except UnicodeDecodeError:
@@ -182,7 +182,7 @@ def _decoded(value: Any) -> Any:
 
 
 def _is_stored_text(response: Any) -> bool:
-    """Tell whether this is an answer as the harness stores it: JSON of a text, or of a text with its token counts."""
+    """Tell whether a value has the form of a stored answer: JSON of a text, or of a text with its token counts."""
     try:
         stored = json.loads(response)
     except (TypeError, ValueError, RecursionError):
