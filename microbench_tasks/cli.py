@@ -33,6 +33,7 @@ def _run(arguments: list[str] | None) -> None:
     if rest and options.run_command is not _sweep:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.harness_arguments = rest
+    problem = ""
     try:
         options.run_command(options)
         sys.stdout.flush()
@@ -43,7 +44,10 @@ def _run(arguments: list[str] | None) -> None:
     except (ValueError, OSError) as error:
         # A disk that is full names no file.
         out = getattr(options, "out", None) if isinstance(error, OSError) and error.filename is None else None
-        sys.exit(f"microbench: error: {'' if out is None else f'--out {out}: '}{error}")
+        problem = f"microbench: error: {'' if out is None else f'--out {out}: '}{error}"
+    # Progress bars that the exception kept open are gone with it, and do not share the line.
+    if problem:
+        sys.exit(problem)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -374,8 +374,8 @@ def full_disks_of_commands(folder: Path) -> Iterator[Row]:
 
 
 def _other_checkpoint(folder: Path) -> Path:
-    """Write the demo model with other weights."""
-    from safetensors.torch import load_file, save_file
+    """Write the demo model with other weights, without torch: its threads do not survive the forks."""
+    from safetensors.numpy import load_file, save_file
 
     other = folder / "other_clip"
     shutil.copytree(ROOT / "adapters" / "demo_clip", other, ignore=shutil.ignore_patterns("__pycache__"))
