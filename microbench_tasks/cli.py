@@ -33,6 +33,7 @@ def _run(arguments: list[str] | None) -> None:
     if rest and options.run_command is not _sweep:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     options.harness_arguments = rest
+    problem = ""
     try:
         options.run_command(options)
         sys.stdout.flush()
@@ -41,7 +42,10 @@ def _run(arguments: list[str] | None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_CLOSED_PIPE)
     except (ValueError, OSError) as error:
-        sys.exit(f"microbench: error: {_reason(error, getattr(options, 'out', None))}")
+        problem = f"microbench: error: {_reason(error, getattr(options, 'out', None))}"
+    # Progress bars that the exception kept open are gone with it, and do not share the line.
+    if problem:
+        sys.exit(problem)
 
 
 def _reason(error: Exception, out: Path | None) -> str:

@@ -58,8 +58,16 @@ class Done:
     @property
     def message(self) -> str:
         """Return the last message of this package, on one line."""
+        return self._said(-1)
+
+    @property
+    def first(self) -> str:
+        """Return the first message of this package, on one line."""
+        return self._said(0)
+
+    def _said(self, place: int) -> str:
         found = re.findall(r"(?:^|\n)(?:Micro-Bench: |microbench[^:\n]*: )(.*(?:\n[- ] .*)*)", self.said)
-        lines = " ".join(found[-1].split()) if found else "(nothing)"
+        lines = " ".join(found[place].split()) if found else "(nothing)"
         return lines if len(lines) <= _LONGEST_MESSAGE else f"{lines[:_LONGEST_MESSAGE]}…"
 
     @property
@@ -327,6 +335,54 @@ def kills(folder: Path) -> Iterator[Row]:
     yield Row(f"SIGKILL at {NUM_KILLS} random points", said, "-", contents(out), second)
 
 
+def several_processes(folder: Path) -> Iterator[Row]:
+    program = folder / "run.py"
+    program.write_text(_PROGRAM)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    faults = {
+        "answering": "SIGKILL of one of two processes while it answers",
+        "gathering": "SIGKILL of one of two processes while results are gathered",
+        "memory": "memory runs out in one of two processes",
+    }
+    for fault, name in faults.items():
+        out, cache = folder / f"out {fault}", folder / "cache"
+        arguments = ["--model", "demo_clip", "--tasks", TASK, "--limit", "20", "--output_path", out, "--log_samples"]
+        started = time.monotonic()
+        finished = subprocess.run(
+            [*launcher, program, *arguments, "--use_cache", cache],
+            env=os.environ | {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1", "FAULT": fault},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        done, seconds = Done(finished.returncode, finished.stdout), time.monotonic() - started
+        again = Started(["lmms_eval", *arguments, "--use_cache", cache], folder).wait()
+        second = f"exit {again.status}, in one process"
+        yield Row(name, f"{done.status}, {seconds:.0f} s after the start", done.first, contents(out), second)
+
+
+# Two processes, of which the second meets a fault.
+_PROGRAM = """
+import os, runpy, signal, sys
+import torch
+from microbench_adapters import base
+
+def die(*args, **kwargs):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def run_out(*args, **kwargs):
+    raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+if os.environ["RANK"] == "1":
+    if os.environ["FAULT"] == "gathering":
+        torch.distributed.gather_object = die
+    else:
+        base.ContrastiveModel.generate_until = {"answering": die, "memory": run_out}[os.environ["FAULT"]]
+runpy.run_module("lmms_eval", run_name="__main__", alter_sys=True)
+"""
+
+
 def failures(folder: Path) -> Iterator[Row]:
     server = Server()
     for cache in ((), ("--use_cache", folder / "cache")):
@@ -379,8 +435,8 @@ def full_disks_of_commands(folder: Path) -> Iterator[Row]:
 
 
 def _other_checkpoint(folder: Path) -> Path:
-    """Write the demo model with other weights."""
-    from safetensors.torch import load_file, save_file
+    """Write the demo model with other weights, without torch: its threads do not survive the forks."""
+    from safetensors.numpy import load_file, save_file
 
     other = folder / "other_clip"
     shutil.copytree(ROOT / "adapters" / "demo_clip", other, ignore=shutil.ignore_patterns("__pycache__"))
@@ -398,6 +454,7 @@ ROWS = (
     runs_at_once,
     signals,
     kills,
+    several_processes,
     failures,
     full_disks_of_commands,
 )
@@ -441,7 +498,9 @@ def main() -> None:
         page = f"{_HEAD}\n{_as_markdown(rows, Path(name))}\n"
     if options.out:
         options.out.parent.mkdir(exist_ok=True)
-        options.out.write_text(page)
+        # The sections of other scripts stay.
+        _, title, sections = options.out.read_text().partition("\n## ") if options.out.exists() else ("", "", "")
+        options.out.write_text(page + title + sections)
     else:
         print(page)
 

@@ -1,9 +1,9 @@
-"""Run evaluations against a faulty server on loopback, and write the outcomes as a table.
+"""Run evaluations against a faulty server on loopback, and write the outcomes as the last section of `docs/faults.md`.
 
 Each row runs two commands with the same ``--use_cache``: the first against the faulty server, the second against a
 server that works.
 
-    python scripts/fault_table_served.py --out docs/faults-served.md
+    python scripts/fault_table_served.py --out docs/faults.md
 """
 
 from __future__ import annotations
@@ -226,7 +226,7 @@ def _counts_line(log: str) -> str:
 def main() -> None:
     """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("docs/faults-served.md"))
+    parser.add_argument("--out", type=Path, default=Path("docs/faults.md"), help="the page whose last section this is")
     parser.add_argument("--only", help="rows whose name contains this text")
     options = parser.parse_args()
     rows = []
@@ -244,11 +244,12 @@ def main() -> None:
     lines = [f"| {' | '.join(names)} |", f"| {' | '.join('---' for _ in names)} |"]
     lines += [f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in rows]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(_HEAD + "\n".join(lines) + "\n", encoding="utf-8")
+    before = options.out.read_text(encoding="utf-8").partition(_TITLE)[0] if options.out.exists() else ""
+    options.out.write_text(f"{before}{_TITLE}{_HEAD}" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
-_HEAD = f"""# Faults of servers
-
+_TITLE = "\n## Faults of servers\n"
+_HEAD = f"""
 {QUESTIONS} questions of `{TASK}` on the demo set, {CONCURRENCY} at a time, against a server on the same machine with one
 fault; then the same command with the same `--use_cache` against a server that works. `requests` is the server's own
 count, `seconds` includes a few seconds of start-up. Made by `python scripts/fault_table_served.py`.
