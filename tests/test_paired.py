@@ -1,5 +1,6 @@
 """Claims about comparing models; scipy, closed forms, enumerations and plain loops are the oracles."""
 
+import collections
 import itertools
 import json
 import math
@@ -280,6 +281,41 @@ def test_of_independent_models_the_critical_value_is_tukeys(num_models):
     scores = np.random.default_rng(6).random((num_models, 3000))
     tukey = stats.studentized_range.ppf(0.95, num_models, np.inf) / math.sqrt(2)
     assert compare_models(scores, np.arange(3000)).critical == pytest.approx(tukey, abs=0.07)
+
+
+@pytest.mark.parametrize("offset", [0, 10**9])
+@pytest.mark.parametrize("largest", [4, 2**22])
+def test_the_largest_statistics_are_those_of_exact_whole_numbers(largest, offset):
+    """Python's whole numbers are the oracle; with the larger sums single precision would not be exact."""
+    rng = np.random.default_rng(11)
+    sums, bits = rng.integers(0, largest, (23, 4)), rng.integers(0, 2, (9, 23)).astype(np.uint8)
+    expected = []
+    for signs in (1 - 2 * bits.astype(int)).tolist():
+        found = []
+        for one, other in itertools.combinations(sums.T.tolist(), 2):
+            apart = [first - second for first, second in zip(one, other)]
+            total = sum(sign * difference for sign, difference in zip(signs, apart))
+            found.append(abs(total) / math.sqrt(sum(difference**2 for difference in apart)))
+        expected.append(max(found))
+    pairs = max_statistics.PairStatistics(sums + offset)
+    assert max_statistics._largest(pairs, bits) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(23, 180), (4_000, 10_001, 7), (360, 361), (17,)])
+def test_p_of_large_differences_is_that_of_the_polynomial_of_sums(sizes):
+    """The distribution of the sum, by adding one image after the other."""
+    rng = np.random.default_rng(12)
+    differences = rng.choice(sizes, 60) * rng.choice([-1, 1], 60, p=[0.35, 0.65])
+    chances = collections.Counter({0: 1.0})
+    for size in differences.tolist():
+        moved: collections.Counter[int] = collections.Counter()
+        for total, chance in chances.items():
+            moved[total - size] += chance / 2
+            moved[total + size] += chance / 2
+        chances = moved
+    observed = abs(int(differences.sum()))
+    expected = sum(chance for total, chance in chances.items() if abs(total) >= observed)
+    assert sign_flip_p(differences) == pytest.approx(expected, abs=1e-12)
 
 
 def test_of_few_images_all_patterns_of_signs_are_counted():
