@@ -540,3 +540,18 @@ def test_an_interval_is_hardly_wider_where_one_model_is_ahead_on_all_images():
     images = np.repeat(np.arange(315), 5)
     found = compare_pair(rng.random(1575) < 0.98, rng.random(1575) < 0.18, images)
     assert 1 < (found.high - found.low) / (2 * 1.96 * found.standard_error) < 1.15
+
+
+def test_further_models_can_hide_a_difference_and_copies_cannot():
+    """By arithmetic: the largest of more statistics is larger, and that of a copy is there already."""
+    rng = np.random.default_rng(5)
+    difficulty = rng.normal(size=300)
+    able = np.array([ability + 0.6 * rng.normal(size=300) > difficulty for ability in (0.75, 0.45, 0.4)], dtype=float)
+    guessing, images = (rng.random((20, 300)) < 0.2).astype(float), np.arange(300)
+    alone, crowded, copied = (
+        compare_models(scores, images, max_resamples=9_999)
+        for scores in (able, np.vstack([able, guessing]), np.vstack([able, np.repeat(able[1:2], 20, axis=0)]))
+    )
+    assert alone.is_better[0, 1] and copied.is_better[0, 1] and not crowded.is_better[0, 1]
+    assert copied.critical == pytest.approx(alone.critical, abs=0.05)
+    assert alone.pair_p[0, 1] == crowded.pair_p[0, 1] == copied.pair_p[0, 1]
