@@ -57,7 +57,7 @@ def recall_std_test(
     The statistic is the standard deviation over the letters of their recall, the mean score where the letter is right.
     Under the null hypothesis a model of the same accuracy in each stratum is right at any letter equally often. Letters
     are permuted within strata: since the position of the right option was drawn independently of the image, this holds
-    whatever answers about one image have in common.
+    whatever answers about one image have in common. It does not hold where the questions about an image share one draw.
 
     Args:
         scores: shape (n,), finite: 0 or 1, or the mean score of several decodings; at least one.
