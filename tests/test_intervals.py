@@ -298,3 +298,15 @@ def test_range_order_names_and_mirror_image(
 def test_bad_arguments_are_named(call: Callable[[], Interval], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_of_differences_with_one_model_ahead_everywhere_93_in_100_intervals_hold_the_truth():
+    """The number of images on which it is ahead is binomial, so that the coverage is a sum, not a simulation."""
+    num_images, ahead = 300, np.arange(41)
+    ends = [difference_interval(np.arange(num_images) < number, np.arange(num_images)) for number in ahead]
+    lows, highs = (np.array([getattr(interval, end) for interval in ends]) for end in ("low", "high"))
+    truths = np.arange(1, 20, 0.25) / num_images
+    coverages = [
+        stats.binom.pmf(ahead, num_images, truth)[(lows <= truth) & (truth <= highs)].sum() for truth in truths
+    ]
+    assert 0.93 < min(coverages) < 0.94

@@ -1,5 +1,6 @@
 """Claims about comparing models; scipy, closed forms, enumerations and plain loops are the oracles."""
 
+import collections
 import itertools
 import json
 import math
@@ -282,6 +283,41 @@ def test_of_independent_models_the_critical_value_is_tukeys(num_models):
     assert compare_models(scores, np.arange(3000)).critical == pytest.approx(tukey, abs=0.07)
 
 
+@pytest.mark.parametrize("offset", [0, 10**9])
+@pytest.mark.parametrize("largest", [4, 2**22])
+def test_the_largest_statistics_are_those_of_exact_whole_numbers(largest, offset):
+    """Python's whole numbers are the oracle; with the larger sums single precision would not be exact."""
+    rng = np.random.default_rng(11)
+    sums, bits = rng.integers(0, largest, (23, 4)), rng.integers(0, 2, (9, 23)).astype(np.uint8)
+    expected = []
+    for signs in (1 - 2 * bits.astype(int)).tolist():
+        found = []
+        for one, other in itertools.combinations(sums.T.tolist(), 2):
+            apart = [first - second for first, second in zip(one, other)]
+            total = sum(sign * difference for sign, difference in zip(signs, apart))
+            found.append(abs(total) / math.sqrt(sum(difference**2 for difference in apart)))
+        expected.append(max(found))
+    pairs = max_statistics.PairStatistics(sums + offset)
+    assert max_statistics._largest(pairs, bits) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(23, 180), (4_000, 10_001, 7), (360, 361), (17,)])
+def test_p_of_large_differences_is_that_of_the_polynomial_of_sums(sizes):
+    """The distribution of the sum, by adding one image after the other."""
+    rng = np.random.default_rng(12)
+    differences = rng.choice(sizes, 60) * rng.choice([-1, 1], 60, p=[0.35, 0.65])
+    chances = collections.Counter({0: 1.0})
+    for size in differences.tolist():
+        moved: collections.Counter[int] = collections.Counter()
+        for total, chance in chances.items():
+            moved[total - size] += chance / 2
+            moved[total + size] += chance / 2
+        chances = moved
+    observed = abs(int(differences.sum()))
+    expected = sum(chance for total, chance in chances.items() if abs(total) >= observed)
+    assert sign_flip_p(differences) == pytest.approx(expected, abs=1e-12)
+
+
 def test_of_few_images_all_patterns_of_signs_are_counted():
     """Three models about ten images: p is the share of 2^10 patterns in which any pair's statistic is as large."""
     scores, images = models_about_images(3, 10, seed=12, rates=[0, 0.2, 0.4])
@@ -504,3 +540,18 @@ def test_an_interval_is_hardly_wider_where_one_model_is_ahead_on_all_images():
     images = np.repeat(np.arange(315), 5)
     found = compare_pair(rng.random(1575) < 0.98, rng.random(1575) < 0.18, images)
     assert 1 < (found.high - found.low) / (2 * 1.96 * found.standard_error) < 1.15
+
+
+def test_further_models_can_hide_a_difference_and_copies_cannot():
+    """By arithmetic: the largest of more statistics is larger, and that of a copy is there already."""
+    rng = np.random.default_rng(5)
+    difficulty = rng.normal(size=300)
+    able = np.array([ability + 0.6 * rng.normal(size=300) > difficulty for ability in (0.75, 0.45, 0.4)], dtype=float)
+    guessing, images = (rng.random((20, 300)) < 0.2).astype(float), np.arange(300)
+    alone, crowded, copied = (
+        compare_models(scores, images, max_resamples=9_999)
+        for scores in (able, np.vstack([able, guessing]), np.vstack([able, np.repeat(able[1:2], 20, axis=0)]))
+    )
+    assert alone.is_better[0, 1] and copied.is_better[0, 1] and not crowded.is_better[0, 1]
+    assert copied.critical == pytest.approx(alone.critical, abs=0.05)
+    assert alone.pair_p[0, 1] == crowded.pair_p[0, 1] == copied.pair_p[0, 1]

@@ -193,3 +193,14 @@ def test_p_values_are_adjusted_in_steps():
 def test_what_is_out_of_range_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_letters_drawn_once_for_each_image_mislead_the_test_of_preference():
+    """The documented limit: answers of a model without any preference, which go together within an image."""
+    rng, rejected = np.random.default_rng(1), []
+    for _ in range(40):
+        difficulty = np.repeat(rng.normal(size=60), 5)
+        scores = (difficulty + 0.3 * rng.normal(size=300) > 0.3).astype(float)
+        letters, kinds = np.repeat(rng.integers(0, 4, 60), 5), np.tile(np.arange(5), 60)
+        rejected.append(recall_std_test(scores, letters, kinds, num_permutations=199).p <= 0.05)
+    assert 0.3 < np.mean(rejected) < 0.8

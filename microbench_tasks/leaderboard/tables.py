@@ -153,8 +153,9 @@ def how_to_read() -> list[str]:
         "Where few images tell two models apart, it may contain 0 although the verdict is better.",
         "A rank is one more than the number of models that are better by this test. Models with the same rank (=) are "
         "not all equal: each is not known to be worse than the same number of others. A tie is no proof of equality.",
-        "A pair's own p does not depend on other submissions. Use it only for a comparison that was planned before the "
-        "scores were seen.",
+        "Each further submission adds pairs, so that a difference must be larger to be found: models may come to share "
+        "a rank though none of their answers changed. A pair's own p does not depend on other submissions. Use it only "
+        "for a comparison that was planned before the scores were seen.",
         "The smallest difference is the critical value and the normal quantile of the power, added, times the paired "
         "standard error of a pair; it is at least what a pair without a difference so far would need.",
     ]

@@ -62,16 +62,32 @@ class PairStatistics:
 
     def __init__(self, sums: np.ndarray) -> None:
         self.first, self.second = np.triu_indices(sums.shape[1], 1)
-        # Clusters on which all models have the same score do not change any statistic.
-        self.sums = sums[np.ptp(sums, axis=1) > 0]
+        # Only differences count: sums are taken from each cluster's middle, so that they are small. Where all models
+        # have the same score, no sign matters.
+        is_unequal = np.ptp(sums, axis=1) > 0
+        middle = (sums.max(axis=1, keepdims=True) + sums.min(axis=1, keepdims=True)) // 2
+        self.sums = (sums - middle)[is_unequal]
+        # In single precision where that is exact: no sum on the way is larger than a model's of absolute values.
+        is_small = np.abs(self.sums).sum(axis=0).max(initial=0) < _EXACT_SINGLE
+        self.factors = self.sums.astype(np.float32 if is_small else np.float64)
         of_models = self.sums.astype(np.float64)
         products = of_models.T @ of_models
         squares = np.diag(products)[self.first] + np.diag(products)[self.second] - 2 * products[self.first, self.second]
         self._scale = np.divide(1.0, np.sqrt(np.maximum(squares, 0.0)), out=np.zeros_like(squares), where=squares > 0.5)
+        self._later = np.split(self._scale[:, None], np.cumsum(np.arange(sums.shape[1] - 1, 0, -1))[:-1])
 
     def of(self, totals: np.ndarray) -> np.ndarray:
         """Compute the statistics, shape (…, P), of signed sums of models, shape (…, k); 0 for two equal models."""
         return np.abs(totals[..., self.first] - totals[..., self.second]) * self._scale
+
+    def largest(self, totals: np.ndarray) -> np.ndarray:
+        """The largest statistic of each column of signed sums of models, shape (k, draws)."""
+        found = np.zeros(totals.shape[1])
+        # One model against all later ones at a time: the numbers stay in the processor's cache.
+        for model, scale in enumerate(self._later[: len(totals) - 1]):
+            statistics = np.abs(totals[model + 1 :] - totals[model]) * scale
+            np.maximum(found, statistics.max(axis=0), out=found)
+        return found
 
     def observed(self) -> np.ndarray:
         """Compute the statistics of the observed scores, shape (P,)."""
@@ -121,7 +137,6 @@ def _all_bits(num_images: int) -> np.ndarray:
 
 
 def _largest(pairs: PairStatistics, bits: np.ndarray) -> np.ndarray:
-    """Compute the largest statistic of each pattern; a bit of 1 is a negative sign of its cluster."""
-    dtype = np.float32 if pairs.sums.sum() < _EXACT_SINGLE else np.float64
-    negative = (bits.astype(dtype) @ pairs.sums.astype(dtype)).astype(np.float64)
-    return pairs.of(pairs.sums.sum(axis=0) - 2 * negative).max(axis=1, initial=0.0)
+    """The largest statistic of each pattern: a cluster's sign is negative where its bit is 1."""
+    negative = (bits.astype(pairs.factors.dtype) @ pairs.factors).T.astype(np.float64, order="C")
+    return pairs.largest(pairs.sums.sum(axis=0)[:, None] - 2 * negative)

@@ -58,6 +58,7 @@ def recall_std_test(
     the questions whose right option has this letter. Under the null hypothesis, the accuracy within a stratum is the
     same for all letters. Letters are permuted within strata. This is valid even if answers about one image are
     correlated, since the position of the right option was drawn independently of the image.
+    It does not hold where all questions about an image share one draw.
 
     Args:
         scores: shape (n,), finite: 0 or 1, or the mean score of several decodings; at least one.

@@ -116,14 +116,38 @@ def _tail(sizes: np.ndarray, counts: np.ndarray, total: int) -> float:
         return 0.0
     # The sum is at most the sizes' sum, and hardly ever beyond the reach.
     reach = min(int(sizes @ counts), math.ceil(_REACH * deviation))
-    period, frequencies = 2 * reach + 1, np.arange(1, reach + 1)
-    cosines = np.cos(2 * np.pi / period * np.arange(period))
-    values = np.ones(reach)
+    period = 2 * reach + 1
     # Frequent sizes first, as their factors vanish soonest.
-    for index in np.lexsort((-sizes, -counts)):
-        values = values * cosines[frequencies * sizes[index] % period] ** counts[index]
+    order = np.lexsort((-sizes, -counts)).tolist()
+    frequencies = _left(int(sizes[order[0]]), int(counts[order[0]]), period)
+    values = np.ones(len(frequencies))
+    for index in order:
+        factors = np.cos(2 * np.pi / period * (frequencies * sizes[index] % period))
+        # Powers take long: most are known to vanish.
+        may_be_left = np.abs(factors) > _VANISHED ** (1 / counts[index])
+        frequencies, values = frequencies[may_be_left], values[may_be_left] * factors[may_be_left] ** counts[index]
         is_left = np.abs(values) > _VANISHED
         frequencies, values = frequencies[is_left], values[is_left]
     # 1 minus the probabilities of all sums that are closer to 0 than the observed one.
     angles, width = np.pi / period * frequencies, 2 * total - 1
     return float(1 - (width + 2 * np.sum(values * np.sin(width * angles) / np.sin(angles))) / period)
+
+
+def _left(size: int, count: int, period: int) -> np.ndarray:
+    """The frequencies up to half the period at which ``count`` cosines of ``size`` do not vanish, and some more.
+
+    They are bands around the multiples of ``period`` / (2 ``size``), where the cosine is 1 or -1.
+    """
+    half, distance = period // 2, period / (2 * size)
+    # Beyond this share of the distance between two multiples the power of the cosine vanishes.
+    share = math.acos(_VANISHED ** (1 / count)) / math.pi
+    if 2 * share * distance + 2 >= distance:
+        return np.arange(1, half + 1)
+    multiples = np.arange(math.ceil(half / distance) + 1) * distance
+    first, last = np.floor(multiples - share * distance), np.ceil(multiples + share * distance)
+    first, last = np.maximum(first, 1).astype(np.int64), np.minimum(last, half).astype(np.int64)
+    # Bands that meet count once.
+    first[1:] = np.maximum(first[1:], last[:-1] + 1)
+    numbers = np.maximum(last - first + 1, 0)
+    starts = np.cumsum(numbers) - numbers
+    return np.repeat(first - starts, numbers) + np.arange(numbers.sum())
