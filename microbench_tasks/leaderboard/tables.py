@@ -146,9 +146,9 @@ def how_to_read() -> list[str]:
         f"{ABOUT_IMAGES}",
         "All pairs of a ranking are compared at once on their common questions, image by image: random signs of the "
         f"images, largest statistic of all pairs, {NUM_RESAMPLES:,} draws, more where a p-value is near {LEVEL:g}, "
-        f"seed {SEED}; exact for two models. Of rankings of equal models at most {100 * LEVEL:g} % have any pair "
-        "called different, whichever pair is looked at. p-values are adjusted for that, and the differences' intervals "
-        "are simultaneous.",
+        f"seed {SEED}; exact for two models. If all models were exchangeable, at most {100 * LEVEL:g} % of rankings "
+        "would have any pair called different, whichever pair is looked at. p-values are adjusted for that, and the "
+        "differences' intervals are simultaneous. Each metric and each ranking is adjusted by itself.",
         "The verdict (better, worse, tie) is the test's. An interval also allows for images that were not asked about. "
         "Where few images tell two models apart, it may contain 0 although the verdict is better.",
         "A rank is one more than the number of models that are better by this test. Models with the same rank (=) are "

@@ -230,7 +230,7 @@ def _compare(
         pair_p=square(pair_p, pair_p, 1.0),
         standard_error=square(standard_error, standard_error, 0.0),
         correlation=scores.correlation,
-        num_discordant=square(num_discordant, num_discordant, 0),
+        num_discordant=square(num_discordant.astype(int), num_discordant.astype(int), 0),
         smallest=square(smallest, smallest, 0.0),
         critical=critical,
         num_resamples=num_draws,
