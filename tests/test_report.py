@@ -164,6 +164,7 @@ def test_questions_outside_the_totals_are_in_no_slice(data):
     items = [dict(sample["acc"], in_total=number > 0) for number, sample in enumerate(outside)]
 
     class Scored:
+        unanswered = ()
         samples = {"microbench_fine_white_blood_cell": [type("Sample", (), {"items": {"acc": item}}) for item in items]}
 
     assert len(scores.questions(runs.Run("m", "r", Scored, {}), "fine")) == len(items) - 1
