@@ -66,7 +66,7 @@ class Done:
         return self._said(0)
 
     def _said(self, place: int) -> str:
-        found = re.findall(r"(?:^|\n)(?:Micro-Bench: |microbench[^:\n]*: )(.*(?:\n[- ] .*)*)", self.said)
+        found = re.findall(r"(?:^|\n)(?:Micro-Bench: |microbench(?: \w+)?: )(.*(?:\n[- ] .*)*)", self.said)
         lines = " ".join(found[place].split()) if found else "(nothing)"
         return lines if len(lines) <= _LONGEST_MESSAGE else f"{lines[:_LONGEST_MESSAGE]}…"
 
