@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from microbench_adapters import loading, merging
 from microbench_adapters.checkpoint_model import listed, merged
 from microbench_adapters.checkpoints import CHECKPOINTS
@@ -33,7 +35,7 @@ def merge(names: Sequence[str], out: Path, method: str = "linear", alpha: float 
         What ``merge.json`` beside the checkpoint says: method, settings and the hashes of the parts and of the result.
 
     Raises:
-        ValueError: the folder exists, a checkpoint cannot be loaded, or they cannot be merged.
+        ValueError: the folder exists or cannot be written, a checkpoint cannot be loaded, or they cannot be merged.
     """
     if out.exists():
         raise ValueError(f"--out {out}: exists already. Name a folder that does not exist yet.")
@@ -52,13 +54,17 @@ def merge(names: Sequence[str], out: Path, method: str = "linear", alpha: float 
     parts = [model.loaded_checkpoint(model.resolve(name, {"model": name})) for name in names]
     result, settings = merged(parts, method, alpha, density)
     settings["weights_sha256"] = loading.weights_sha256(result.module.state_dict())
-    # Moved into place when whole.
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-        folder = Path(scratch) / "checkpoint"
-        folder.mkdir()
-        model.save(result, folder)
-        (folder / MERGE_FILE).write_text(json.dumps(settings, indent=1) + "\n")
-        shutil.move(folder, out)
+    try:
+        # Moved into place when whole.
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
+            folder = Path(scratch) / "checkpoint"
+            folder.mkdir()
+            model.save(result, folder)
+            (folder / MERGE_FILE).write_text(json.dumps(settings, indent=1) + "\n")
+            shutil.move(folder, out)
+    # The library of the format has an error of its own for a full disk.
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"--out {out}: cannot be written: {error}") from error
     return settings
 
 

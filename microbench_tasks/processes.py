@@ -13,10 +13,12 @@ import signal
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 # How long a process whose end nobody can tell may have been gone before the run is ended: it may have finished.
 _GRACE_S = 5.0
@@ -55,6 +57,7 @@ class Watch:
         self._end = end or leave
         self._stop_reading, self._stop_writing = os.pipe()
         self._is_over = threading.Event()
+        self._is_said = threading.Lock()
         self._descriptors: dict[int, Peer] = {}
         for peer in peers:
             # One that is gone already, or a system without descriptors of processes.
@@ -62,6 +65,21 @@ class Watch:
                 self._descriptors[os.pidfd_open(peer.pid)] = peer
         self._thread = threading.Thread(target=self._run, name="watch of processes", daemon=True)
         self._thread.start()
+
+    def before_sigterm(self, otherwise: Callable[[int, FrameType | None], object]) -> None:
+        """Say at SIGTERM, which launchers send to the others, who has ended; call ``otherwise`` if nobody has."""
+
+        def look(number: int, frame: FrameType | None) -> None:
+            for peer in [] if self._is_over.is_set() else list(self._descriptors.values()):
+                status = _status_of(peer.pid)
+                if status != 0 and (status is not None or not Path(f"/proc/{peer.pid}").exists()):
+                    self._say_once(peer, status)
+            if self._is_said.locked():
+                # The other thread is about to end this process.
+                time.sleep(_GRACE_S)
+            otherwise(number, frame)
+
+        signal.signal(signal.SIGTERM, look)
 
     def stop(self) -> None:
         """Watch no longer."""
@@ -75,14 +93,19 @@ class Watch:
             ready, _, _ = select.select([self._stop_reading, *self._descriptors], [], [])
             for descriptor in ready:
                 if descriptor != self._stop_reading and not self._is_over.is_set():
-                    self._note_end(self._descriptors.pop(descriptor))
+                    self._note_end(self._descriptors[descriptor])
+                    del self._descriptors[descriptor]
                     os.close(descriptor)
 
     def _note_end(self, peer: Peer) -> None:
         status = _status_of(peer.pid)
         if status == 0 or (status is None and self._is_over.wait(_GRACE_S)):
             return
-        self._end(what_happened(peer, status), "" if status is not None and status > 0 else None)
+        self._say_once(peer, status)
+
+    def _say_once(self, peer: Peer, status: int | None) -> None:
+        if self._is_said.acquire(blocking=False):
+            self._end(what_happened(peer, status), "" if status is not None and status > 0 else None)
 
 
 def _status_of(pid: int) -> int | None:

@@ -66,7 +66,7 @@ class Done:
         return self._said(0)
 
     def _said(self, place: int) -> str:
-        found = re.findall(r"(?:^|\n)(?:Micro-Bench: |microbench[^:\n]*: )(.*(?:\n[- ] .*)*)", self.said)
+        found = re.findall(r"(?:^|\n)(?:Micro-Bench: |microbench(?: \w+)?: )(.*(?:\n[- ] .*)*)", self.said)
         lines = " ".join(found[place].split()) if found else "(nothing)"
         return lines if len(lines) <= _LONGEST_MESSAGE else f"{lines[:_LONGEST_MESSAGE]}…"
 
@@ -345,7 +345,7 @@ def several_processes(folder: Path) -> Iterator[Row]:
         "memory": "memory runs out in one of two processes",
     }
     for fault, name in faults.items():
-        out, cache = folder / f"out {fault}", folder / "cache"
+        out, cache = folder / f"out_{fault}", folder / f"cache_{fault}"
         arguments = ["--model", "demo_clip", "--tasks", TASK, "--limit", "20", "--output_path", out, "--log_samples"]
         started = time.monotonic()
         finished = subprocess.run(
@@ -357,9 +357,10 @@ def several_processes(folder: Path) -> Iterator[Row]:
             errors="replace",
         )
         done, seconds = Done(finished.returncode, finished.stdout), time.monotonic() - started
+        left = contents(out)
         again = Started(["lmms_eval", *arguments, "--use_cache", cache], folder).wait()
         second = f"exit {again.status}, in one process"
-        yield Row(name, f"{done.status}, {seconds:.0f} s after the start", done.first, contents(out), second)
+        yield Row(name, f"{done.status}, {seconds:.0f} s after the start", done.first, left, second)
 
 
 # Two processes, of which the second meets a fault.
@@ -436,12 +437,13 @@ def full_disks_of_commands(folder: Path) -> Iterator[Row]:
 
 def _other_checkpoint(folder: Path) -> Path:
     """Write the demo model with other weights, without torch: its threads do not survive the forks."""
+    import numpy as np
     from safetensors.numpy import load_file, save_file
 
     other = folder / "other_clip"
     shutil.copytree(ROOT / "adapters" / "demo_clip", other, ignore=shutil.ignore_patterns("__pycache__"))
     for path in other.glob("*.safetensors"):
-        save_file({name: value * 1.01 for name, value in load_file(path).items()}, path)
+        save_file({name: np.asarray(value * 1.01, value.dtype) for name, value in load_file(path).items()}, path)
     return other
 
 

@@ -5,6 +5,7 @@ import shutil
 
 import open_clip
 import pytest
+from safetensors import SafetensorError
 import questions
 import tiny_clip
 import tiny_models
@@ -325,3 +326,15 @@ def test_a_sweep_checks_every_alpha_before_the_first_run(tmp_path, monkeypatch):
 def test_a_sweep_without_a_base_or_with_an_alpha_of_its_own_is_refused(model_args, tmp_path):
     with pytest.raises(ValueError, match="a sweep needs merge_with=<base> in it, and sets alpha itself"):
         commands.sweep([0, 1], [], model_args, tmp_path, lambda: pytest.fail("was run"))
+
+
+def test_a_merge_that_cannot_be_written_says_where_and_leaves_nothing(pair, tmp_path, monkeypatch):
+    def full_disk(self, loaded, folder):
+        (folder / "part").write_text("")
+        raise SafetensorError("No space left on device (os error 28)")
+
+    monkeypatch.setattr(OpenClip, "save", full_disk)
+    out = tmp_path / "merged"
+    with pytest.raises(ValueError, match=f"--out {out}: cannot be written: No space left on device"):
+        commands.merge([str(folder) for folder in pair], out, "linear", 0.5)
+    assert list(tmp_path.iterdir()) == []

@@ -77,6 +77,17 @@ def test_a_watch_that_was_stopped_says_nothing(other):
     assert not watch._thread.is_alive() and said.empty()
 
 
+def test_sigterm_means_what_it_did_while_all_processes_live(other):
+    said, watch = watched(other)
+    before, calls = signal.getsignal(signal.SIGTERM), []
+    try:
+        watch.before_sigterm(lambda number, frame: calls.append(number))
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert calls == [signal.SIGTERM] and said.empty()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def test_a_killed_process_ends_the_run_without_the_help_of_a_launcher(tmp_path):
     """As under ``srun`` or ``mpirun``: nobody but the other process notices."""
     program = tmp_path / "run.py"

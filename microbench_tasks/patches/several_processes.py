@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
+import threading
 from collections.abc import Callable, Mapping
+from types import FrameType
 from typing import Any
 
 from microbench_tasks.patches.patch import bind
@@ -37,7 +40,7 @@ def end_together(original: Callable) -> Callable:
         if not _is_ours(bind(original, args, kwargs).arguments):
             return original(*args, **kwargs)
         try:
-            watch = processes.Watch(processes.peers()) if processes.number() > 1 else None
+            watch = _watch() if processes.number() > 1 else None
             results = original(*args, **kwargs)
         except Exception as error:
             explained = memory.explained(error, "loading the model")
@@ -59,6 +62,22 @@ def _is_ours(call: Mapping[str, Any]) -> bool:
 
     tasks = [name for name in call["tasks"] or () if isinstance(name, str)]
     return bool(catalog.tasks_named(tasks)) or call["model"] in manifests.class_paths()
+
+
+def _watch() -> Any:
+    from microbench_tasks import processes
+
+    watch = processes.Watch(processes.peers())
+    before = signal.getsignal(signal.SIGTERM)
+    if threading.current_thread() is threading.main_thread():
+        watch.before_sigterm(before if callable(before) else _end_by)
+    return watch
+
+
+def _end_by(number: int, frame: FrameType | None) -> None:
+    """End this process by a signal as if it had not been caught."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def _watch_on(watch: Any) -> None:
