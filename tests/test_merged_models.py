@@ -5,12 +5,12 @@ import shutil
 
 import open_clip
 import pytest
-from safetensors import SafetensorError
 import questions
 import tiny_clip
 import tiny_models
 import torch
 import transformers
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from microbench_adapters import commands, loading
@@ -329,11 +329,11 @@ def test_a_sweep_without_a_base_or_with_an_alpha_of_its_own_is_refused(model_arg
 
 
 def test_a_merge_that_cannot_be_written_says_where_and_leaves_nothing(pair, tmp_path, monkeypatch):
-    def full_disk(self, loaded, folder):
+    def full_disk(loaded, folder):
         (folder / "part").write_text("")
         raise SafetensorError("No space left on device (os error 28)")
 
-    monkeypatch.setattr(OpenClip, "save", full_disk)
+    monkeypatch.setattr(OpenClip, "save", staticmethod(full_disk))
     out = tmp_path / "merged"
     with pytest.raises(ValueError, match=f"--out {out}: cannot be written: No space left on device"):
         commands.merge([str(folder) for folder in pair], out, "linear", 0.5)
