@@ -181,14 +181,14 @@ def _tabulated(values: np.ndarray, clusters: ArrayLike, groups: ArrayLike | None
     cluster, num_clusters = _codes(clusters)
     group, num_groups = _codes(groups) if groups is not None else (np.zeros(len(values), dtype=int), 1)
     cell, shape = group * num_clusters + cluster, (num_groups, num_clusters)
-    # Sorted by size before they are summed, so that rounding does not depend on the order of scores and clusters.
+    # Scores and clusters are sorted before they are summed, so that their order changes no figure to the last bit.
     order = np.argsort(values, kind="stable")
     sums = np.bincount(cell[order], weights=values[order], minlength=num_groups * num_clusters).reshape(shape)
     sizes = np.bincount(cell, minlength=num_groups * num_clusters).reshape(shape).astype(np.float64)
-    by_size = np.lexsort((sums.sum(axis=0), sizes.sum(axis=0)))
+    by_content = np.lexsort((*sums, *sizes))
     squares = np.bincount(group[order], weights=values[order] ** 2)
     is_single = num_clusters == len(values) and bool(((values == 0) | (values == 1)).all())
-    return _Table(sums[:, by_size], sizes[:, by_size], squares, is_single)
+    return _Table(sums[:, by_content], sizes[:, by_content], squares, is_single)
 
 
 def _codes(labels: ArrayLike) -> tuple[np.ndarray, int]:
