@@ -314,10 +314,10 @@ def test_of_differences_with_one_model_ahead_everywhere_93_in_100_intervals_hold
 
 def test_the_order_of_questions_within_tasks_changes_a_macro_interval_not_in_the_last_bit():
     rng = np.random.default_rng(0)
-    tasks, images, scores = rng.integers(3, size=400), rng.integers(90, size=400), rng.integers(2, size=400)
+    tasks, images, scores = rng.integers(5, size=9000), rng.integers(900, size=9000), rng.integers(2, size=9000)
 
     def interval(order):
         by_task = order[np.argsort(tasks[order], kind="stable")]
         return macro_interval(scores[by_task], tasks[by_task], images[by_task])
 
-    assert len({interval(rng.permutation(400)) for _ in range(20)}) == 1
+    assert len({interval(rng.permutation(9000)) for _ in range(20)}) == 1
