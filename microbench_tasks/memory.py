@@ -36,7 +36,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 def _says_so(error: BaseException) -> bool:
     # torch.cuda.OutOfMemoryError is a RuntimeError; other accelerators have classes of their own of that name.
     is_kind = type(error).__name__ == "OutOfMemoryError"
-    return is_kind or (isinstance(error, (RuntimeError, OSError)) and any(sign in str(error).lower() for sign in _SIGNS))
+    is_general = isinstance(error, (RuntimeError, OSError))
+    return is_kind or (is_general and any(sign in str(error).lower() for sign in _SIGNS))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
