@@ -12,6 +12,8 @@ from microbench_tasks import start_up, terminal
 
 # Commands that neither index tasks nor load models; they start without importing torch.
 _LIGHT_COMMANDS = ("-h", "--help", "version")
+# Figures of a task of this package that has a score.
+_QUOTED = {"acc_image_ci_low,none", "grit_ci_low,none"}
 
 _current: Command | None = None
 
@@ -38,9 +40,20 @@ def main() -> None:
         raise
     finally:
         command, _current = _current, None
+    if command.has_scores:
+        command.say(_what_to_quote())
     if command.problems:
         command.say("This command is not complete:\n" + "\n".join(f"- {problem}" for problem in command.problems))
         sys.exit(ends.FAILED_STATUS)
+
+
+def _what_to_quote() -> str:
+    from microbench_tasks.metrics.intervals import ABOUT_IMAGES
+
+    return (
+        "quote acc with acc_image_ci_low and _high, acc_macro and grit with their own _ci_low and _high: 95 % "
+        f"intervals. {ABOUT_IMAGES} acc_ci_low and _high only reproduce the paper's bootstrap."
+    )
 
 
 def current() -> Command | None:
@@ -52,12 +65,14 @@ class Command:
     """Watch the runs of one command, which are several if ``--config`` lists them.
 
     Attributes:
+        has_scores: whether any run has scores of this package's tasks.
         problems: what was not asked, answered, scored or saved, as sentences.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
         is_eval = arguments[:1] == ["eval"]
         self._arguments = [part for part in arguments if part != "eval"] if is_eval else list(arguments)
+        self.has_scores = False
         self.problems: list[str] = []
 
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
@@ -68,6 +83,8 @@ class Command:
         try:
             _check_arguments(args)
             results, samples = evaluate_one(args)
+            figures = (results or {}).get("results", {}).values()
+            self.has_scores |= any(_QUOTED & of_task.keys() for of_task in figures)
             failed = ends.failed_requests(results, self._arguments) if results else ""
             self.problems += [failed] if failed else []
             return results, samples

@@ -144,3 +144,17 @@ def test_after_a_command_sigterm_means_what_it_did(monkeypatch):
     before = signal.getsignal(signal.SIGTERM)
     end_of(monkeypatch, lambda: None)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_command_with_scores_says_what_to_quote_and_what_its_interval_is_about(monkeypatch, capsys):
+    monkeypatch.setattr(launcher, "_check_arguments", lambda args: None)
+
+    def run(figures):
+        found = results(microbench_coarse_stain=0)
+        found["results"]["microbench_coarse_stain"] |= figures
+        end_of(monkeypatch, lambda: launcher.current().run(lambda args: (found, None), None))
+        return capsys.readouterr().err
+
+    said = run({"acc_image_ci_low,none": 0.5})
+    assert "quote acc with acc_image_ci_low and _high" in said and "new images of the same datasets" in said
+    assert "quote" not in run({})
