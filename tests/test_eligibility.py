@@ -145,7 +145,7 @@ PERCENTILE = interval_settings() | {"paper": OLDER | {"method": "percentile"}}
             of_every_task("interval", OLDER),
             "the record of an earlier version, whose intervals were all bootstrap intervals. Run again",
         ),
-        (of_every_task("interval", PERCENTILE), "those of the run as .*percentile.*: set MICROBENCH_INTERVAL"),
+        (of_every_task("interval", PERCENTILE), "acc_ci_. are percentile bootstrap intervals in the run .*Set MICROBENCH_INTERVAL=percentile"),
         (of_one_task("dataset", DEMO), "data source .*: mixed"),
         (of_every_task("dataset", None), "data source .*: not on record"),
     ],
