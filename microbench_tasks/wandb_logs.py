@@ -43,16 +43,30 @@ def with_arguments(samples: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]
 
     The prompt and the first response are put back from ``input``, ``resps`` and ``filtered_resps``; a sample that has its arguments stays as it is.
     """
-    return [dict(sample) if "arguments" in sample else {**sample, **_arguments(sample)} for sample in samples]
+    return [dict(sample) if _has_arguments(sample) else {**sample, **_arguments(sample)} for sample in samples]
+
+
+def _has_arguments(sample: Mapping[str, Any]) -> bool:
+    # The evaluator logs the arguments of one request as a flat list.
+    return "arguments" in sample and not isinstance(sample["arguments"][0], str)
+
+
+def with_logged_metrics(config: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a task's config with those metrics that all samples have: some are logged only with ``--repeats``."""
+    listed = config["metric_list"]
+    return {**config, "metric_list": [entry for entry in listed if all(entry["metric"] in sample for sample in samples)]}
 
 
 def _arguments(sample: Mapping[str, Any]) -> dict[str, Any]:
     response = _first(sample["filtered_resps"])
-    return {"arguments": [[sample["input"]]], "resps": [[_first(sample.get("resps", response))]], "filtered_resps": [response]}
+    prompt = sample["input"] if "input" in sample else sample["arguments"][0]
+    return {"arguments": [[prompt]], "resps": [[_first(sample.get("resps", response))]], "filtered_resps": [response]}
 
 
 def _first(responses: str | Sequence[str]) -> Any:
-    return responses[0] if isinstance(responses, list) and responses else responses
+    while isinstance(responses, list) and responses:
+        responses = responses[0]
+    return responses
 
 
 def flattened(table: pandas.DataFrame) -> pandas.DataFrame:

@@ -35,7 +35,9 @@ def flatten_tables(original: Callable) -> Callable:
     def _generate_dataset(self: Any, data: Any, config: Any, *args: Any, **kwargs: Any) -> Any:
         from microbench_tasks import wandb_logs
 
-        return wandb_logs.flattened(original(self, wandb_logs.with_arguments(data), config, *args, **kwargs))
+        samples = wandb_logs.with_arguments(data)
+        logged = wandb_logs.with_logged_metrics(config, samples)
+        return wandb_logs.flattened(original(self, samples, logged, *args, **kwargs))
 
     return _generate_dataset
 
