@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from loguru import logger
 
-from microbench_tasks.files import write_file
+from microbench_tasks.util.files import write_file
 
 # Goes up when files or contents' hashes change their form.
 _VERSION = 1

@@ -24,7 +24,8 @@ from full_size import write
 from paper_intervals import markdown_table
 from timing import origin, seconds_of_process
 
-from microbench_tasks import catalog, documents, source
+from microbench_tasks import catalog
+from microbench_tasks.data import documents, source
 
 TASK = "microbench_coarse_domain"
 SCRIPTS = Path(sys.executable).parent

@@ -12,8 +12,8 @@ from scipy import stats
 from scipy.optimize import linear_sum_assignment
 from timing import origin, shown, side_by_side
 
-from microbench_tasks.answers import paper_letters, strict_answer
-from microbench_tasks.boxes import parse_boxes
+from microbench_tasks.parsing.answers import paper_letters, strict_answer
+from microbench_tasks.parsing.boxes import parse_boxes
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, bootstrap_interval
 from microbench_tasks.metrics.grit import grit_score
 from microbench_tasks.metrics.intervals import accuracy_interval, macro_interval, score_interval

@@ -22,8 +22,9 @@ from paper_intervals import markdown_table
 from scipy import stats
 from timing import origin
 
-from microbench_tasks import catalog, robustness
-from microbench_tasks.answers import LETTERS
+from microbench_tasks import catalog
+from microbench_tasks.runs import robustness
+from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.metrics.permutation import SEED
 
 LEVEL = 0.05

@@ -1,4 +1,4 @@
-"""Fill the templates of ``tests/data/answers_parts.json``: questions, letters, lists of options and conclusions."""
+"""Fill the templates of ``tests/support/data/answers_parts.json``: questions, letters, lists of options and conclusions."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def main() -> int:
             parser.error(f"{folder}: contains no package lmms_eval. Name the folder of a checkout.")
         sys.path.insert(0, str(folder.absolute()))
 
-    from microbench_tasks import patches
+    from microbench_tasks.harness import patches
 
     # Importing the harness would install the patches; the check needs the harness without them.
     patches.install = lambda: None

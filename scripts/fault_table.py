@@ -28,7 +28,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
 
 TASK = "microbench_coarse_stain"
 NUM_QUESTIONS = 289
@@ -97,7 +96,7 @@ class Started:
             sys.stdout = sys.stderr = open(1, "w", closefd=False)
             os.environ |= {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"} | settings
             sys.argv = arguments
-            module = "microbench_tasks.launcher" if arguments[0] == "lmms_eval" else "microbench_tasks.cli"
+            module = "microbench_tasks.harness.launcher" if arguments[0] == "lmms_eval" else "microbench_tasks.cli"
             importlib.import_module(module).main()
             status = 0
         except SystemExit as left:
@@ -173,7 +172,7 @@ class Server:
     """A server on loopback; ``before_answer`` is called with the number of each question of the current run."""
 
     def __init__(self) -> None:
-        from chat_server import Reply, serving
+        from tests.support.chat_server import Reply, serving
 
         self._reply = Reply
         self._lock = threading.Lock()
@@ -485,7 +484,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file to write the page to (default: print it)")
     options = parser.parse_args()
     # Import everything before the first fork, so that all runs start equally fast.
-    modules = "lmms_eval.__main__ microbench_adapters.open_clip_adapter microbench_tasks.launcher openai chat_server"
+    modules = "lmms_eval.__main__ microbench_adapters.open_clip_adapter microbench_tasks.harness.launcher openai chat_server"
     for module in modules.split():
         importlib.import_module(module)
     rows = []

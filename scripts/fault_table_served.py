@@ -3,7 +3,7 @@
 Each row runs two commands with the same ``--use_cache``: the first against the faulty server, the second against a
 server that works.
 
-    python scripts/fault_table_served.py --out docs/faults.md
+    python -m scripts.fault_table_served --out docs/faults.md
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-import commands  # noqa: E402
-from chat_server import ChatServer, Reply, serving  # noqa: E402
-from commands import SCRIPTS  # noqa: E402
+from tests.support import commands  # noqa: E402
+from tests.support.chat_server import ChatServer, Reply, serving  # noqa: E402
+from tests.support.commands import SCRIPTS  # noqa: E402
 
 TASK = "microbench_coarse_stain"
 QUESTIONS = 60
@@ -252,7 +251,7 @@ _TITLE = "\n## Faults of servers\n"
 _HEAD = f"""
 {QUESTIONS} questions of `{TASK}` on the demo set, {CONCURRENCY} at a time, against a server on the same machine with one
 fault; then the same command with the same `--use_cache` against a server that works. `requests` is the server's own
-count, `seconds` includes a few seconds of start-up. Made by `python scripts/fault_table_served.py`.
+count, `seconds` includes a few seconds of start-up. Made by `python -m scripts.fault_table_served`.
 
 """
 

@@ -1,4 +1,4 @@
-"""Write ``tests/data/answers_corpus.jsonl``: responses to multiple-choice questions with their right values.
+"""Write ``tests/support/data/answers_corpus.jsonl``: responses to multiple-choice questions with their right values.
 
 The hand-written responses of ``answers_by_hand.jsonl`` come first, then those composed of ``answers_parts.json``.
 No code of the package is used: the corpus is independent of the rule that it measures.
@@ -20,7 +20,7 @@ from typing import Any
 import answers_kinds as kinds
 from answers_composer import Composed, Composer
 
-DATA_DIR = Path(__file__).resolve().parents[1] / "tests" / "data"
+DATA_DIR = Path(__file__).resolve().parents[1] / "tests" / "support" / "data"
 CORPUS = DATA_DIR / "answers_corpus.jsonl"
 CARD = DATA_DIR / "answers_corpus.md"
 SHARES = "<!-- shares -->\n"

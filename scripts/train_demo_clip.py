@@ -34,7 +34,7 @@ from transformers import PreTrainedTokenizerFast
 from microbench_tasks.demo import DEMO_SEED
 from microbench_tasks.demo.assembly import drawn_row
 from microbench_tasks.demo.specs import DATASETS
-from microbench_tasks.schema import (
+from microbench_tasks.data.release_table import (
     CAPTION_SETS,
     CLASSIFICATION_KIND,
     QUESTION_KINDS,

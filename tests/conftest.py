@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,7 +14,6 @@ atexit.register(shutil.rmtree, _CACHES, ignore_errors=True)
 os.environ |= {"HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": _CACHES, "HF_HOME": f"{_CACHES}/huggingface", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
 for setting in ("DATASET", "COGNITION", "BOXES", "INTERVAL", "SHRINK_IMAGES"):
     os.environ.pop(f"MICROBENCH_{setting}", None)
-sys.path.insert(0, str(Path(__file__).parent))
 
 import pytest  # noqa: E402
 
@@ -23,7 +21,8 @@ import pytest  # noqa: E402
 @pytest.fixture(scope="session")
 def demo_folder() -> Path:
     """The demo set as users get it, built once into the test caches."""
-    from microbench_tasks import demo, files
+    from microbench_tasks import demo
+    from microbench_tasks.util import files
 
     return demo.build(files.cache_dir() / f"demo-{demo.DEMO_VERSION}-{demo.DEMO_SEED}")
 
@@ -37,7 +36,7 @@ def use_source(monkeypatch):
 @pytest.fixture
 def warnings(monkeypatch):
     """What is warned of from here on, said before or not."""
-    from microbench_tasks import notices
+    from microbench_tasks.util import notices
 
     said: list[str] = []
     monkeypatch.setattr(notices.logger, "warning", said.append)

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.random import Generator
 
 from microbench_tasks.demo.specs import DATASETS, DemoDataset, Setting
-from microbench_tasks.schema import CAPTION_SETS, CLASSIFICATION_KIND, COARSE_KINDS, QUESTION_KINDS, caption_key
+from microbench_tasks.data.release_table import (
+    CAPTION_SETS,
+    CLASSIFICATION_KIND,
+    COARSE_KINDS,
+    QUESTION_KINDS,
+    caption_key,
+)
 
 NONE_OPTION = "none of the above"
 # With "none of the above" at most eight options, the letters A to H.

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, eligibility, source
-from microbench_tasks.eligibility import DataKind
-from microbench_tasks.schema import DataError
+from microbench_tasks import catalog
+from microbench_tasks.submissions import eligibility
+from microbench_tasks.data import source
+from microbench_tasks.submissions.eligibility import DataKind
+from microbench_tasks.data.release_table import DataError
 
 if TYPE_CHECKING:
-    from microbench_tasks.rescoring import Rescored
+    from microbench_tasks.runs.rescoring import Rescored
 
 # In the order in which they are shown.
 DATA_KINDS: tuple[DataKind, ...] = ("release", "demo", "local")

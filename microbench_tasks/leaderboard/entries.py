@@ -18,11 +18,11 @@ import numpy as np
 
 from microbench_tasks import catalog
 from microbench_tasks.leaderboard.data import Data, check_sources, data_of
-from microbench_tasks.markdown import as_read
-from microbench_tasks.schema import DataError
+from microbench_tasks.util.text_safety import as_read
+from microbench_tasks.data.release_table import DataError
 
 if TYPE_CHECKING:
-    from microbench_tasks.rescoring import Rescored, ScoredSample
+    from microbench_tasks.runs.rescoring import Rescored, ScoredSample
 
 # Groups and tasks with a ranking, in the order shown.
 RANKED = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
@@ -118,7 +118,7 @@ def _sharing_questions(entry: Entry, known: dict[tuple[Question, ...], tuple[Que
 
 def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
     """Read the entries and notes of one submission, without its answers, which are a hundred times as large."""
-    from microbench_tasks import submission
+    from microbench_tasks.submissions import submission
 
     found = submission.load(folder)
     sources, boxes = found.manifest["data"]["sources"], found.manifest["settings"]["boxes"]
@@ -134,7 +134,7 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
 
 def _name_and_digest(folder: Path) -> tuple[str, str]:
     """Read only the manifest, so that a wrong folder is reported before the answers of all others are read."""
-    from microbench_tasks import submission
+    from microbench_tasks.submissions import submission
 
     manifest = submission.read_manifest(folder)
     if problems := submission.schema_problems(manifest):

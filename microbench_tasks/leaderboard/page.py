@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from microbench_tasks import catalog, pages, paper
+from microbench_tasks import catalog
+from microbench_tasks.render import pages
+from microbench_tasks.catalog import table1
 from microbench_tasks.leaderboard import tables
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking, Row
 from microbench_tasks.leaderboard.tables import Line
-from microbench_tasks.markdown import plain
-from microbench_tasks.paper import Reported
+from microbench_tasks.util.text_safety import plain
+from microbench_tasks.catalog.table1 import Reported
 
 # A radar chart with more lines is not readable.
 _MOST_LINES = 6
@@ -50,7 +52,7 @@ def _cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
     return [
         pages.Cell(rank, line.rank if is_run else None),
         pages.Cell(plain(model)),
-        pages.Cell(data, title=ranking.data.shown() if is_run else paper.source()),
+        pages.Cell(data, title=ranking.data.shown() if is_run else table1.source()),
         pages.Cell(n, len(line.entry.scores) if is_run else None),
         pages.Cell(score, float(line.entry.score if is_run else line.score)),
         pages.Cell(versus, line.versus_next.difference if against else None, against),
@@ -89,12 +91,12 @@ def _pair_cells(ranking: Ranking, metric: str, one: int, other: int) -> list[pag
 
 
 def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
-    from microbench_tasks.report import pictures
+    from microbench_tasks.render import plots
 
     title, labels = tables.title_of(ranking), [_label(line, ranking) for line in lines]
     values, lows, highs = zip(*map(_ends, lines))
     hollow = [position for position, line in enumerate(lines) if isinstance(line, Reported)]
-    bars = pictures.interval_bars(
+    bars = plots.interval_bars(
         title,
         labels,
         values,
@@ -106,17 +108,17 @@ def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
         xlabel=f"{ranking.metric} (%) with its 95 % interval",
     )
     said = "; ".join(f"{label} {tables.percent(value)}" for label, value in zip(labels, values))
-    found = [pages.Picture("Scores with their intervals", pictures.png(bars), f"{title}: {said}", ranking.caution)]
+    found = [pages.Picture("Scores with their intervals", plots.png(bars), f"{title}: {said}", ranking.caution)]
     shown = ranking.rows[:_MOST_LINES]
     axes = list(shown[0].entry.by_task)
     if len(axes) >= _LEAST_AXES:
         series = {f"{row.place} {plain(row.entry.model)}": list(row.entry.by_task.values()) for row in shown}
-        radar = pictures.radar(f"{title}, by task", [catalog.short_name(task) for task in axes], series)
+        radar = plots.radar(f"{title}, by task", [catalog.short_name(task) for task in axes], series)
         note = "Each task over all of its questions."
         if len(shown) < len(ranking.rows):
             note = f"The first {len(shown)} of {len(ranking.rows)} models; each task over all of its questions."
         alt = f"{title}: {ranking.metric} of each task for {', '.join(series)}"
-        found.append(pages.Picture("Scores by task", pictures.png(radar), alt, f"{note} {ranking.caution}".strip()))
+        found.append(pages.Picture("Scores by task", plots.png(radar), alt, f"{note} {ranking.caution}".strip()))
     return found
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microbench_tasks import paper
+from microbench_tasks.catalog import table1
 from microbench_tasks.leaderboard import cautions
 from microbench_tasks.leaderboard import entries as submitted
 from microbench_tasks.leaderboard.data import DATA_KINDS, Data
@@ -18,7 +18,7 @@ from microbench_tasks.leaderboard.entries import RANKED, Entry
 from microbench_tasks.leaderboard.measures import measures
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.metrics.paired import Comparison
-from microbench_tasks.schema import DataError
+from microbench_tasks.data.release_table import DataError
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Ranking:
         """Return why the scores are not comparable with others; empty for the release. See `cautions.caution`."""
         return cautions.caution(self.group, self.data, [image for _, _, image, _ in self.rows[0].entry.questions])
 
-    def with_reported(self, reported: Sequence[paper.Reported]) -> list[Row | paper.Reported]:
+    def with_reported(self, reported: Sequence[table1.Reported]) -> list[Row | table1.Reported]:
         """Return the rows and the paper's reported results, in descending order of the score."""
         lines = [*self.rows, *reported]
         return sorted(lines, key=lambda line: -float(line.entry.score if isinstance(line, Row) else line.score))

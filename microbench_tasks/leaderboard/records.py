@@ -11,15 +11,15 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from microbench_tasks import paper
-from microbench_tasks.aggregations import interval_settings
+from microbench_tasks.catalog import table1
+from microbench_tasks.tasks.aggregations import interval_settings
 from microbench_tasks.leaderboard.entries import FIGURES
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
 from microbench_tasks.leaderboard.tables import NOT_RERUN, STATED, Line, how_to_read, lines_of, pairs_of
-from microbench_tasks.markdown import plain
+from microbench_tasks.util.text_safety import plain
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
-from microbench_tasks.paper import Reported
+from microbench_tasks.catalog.table1 import Reported
 
 # Increment it when the format of the JSON file changes.
 JSON_VERSION = 2
@@ -168,9 +168,9 @@ def _ranking(ranking: Ranking, with_paper: bool) -> dict[str, Any]:
     if with_paper:
         rows = [
             {"model": entry.model, "accuracy_percent": entry.accuracy, "half_width_percent": entry.half_width}
-            for entry in paper.table1(ranking.group)
+            for entry in table1.table1(ranking.group)
         ]
-        content["reported"] = {"source": paper.source(), "status": NOT_RERUN, "rows": rows}
+        content["reported"] = {"source": table1.source(), "status": NOT_RERUN, "rows": rows}
     return content
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 
-from microbench_tasks import pages, paper
+from microbench_tasks.render import pages
+from microbench_tasks.catalog import table1
 from microbench_tasks.leaderboard.entries import FIGURES
 from microbench_tasks.leaderboard.ranking import Ranking, Row, SmallestDifference, Versus
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES, Interval
 from microbench_tasks.metrics.paired import LEVEL, POWER
-from microbench_tasks.paper import Reported
+from microbench_tasks.catalog.table1 import Reported
 
 TITLE = "Micro-Bench leaderboard"
 NOT_RERUN = "reported, not re-run"
@@ -26,7 +27,7 @@ Line = Row | Reported
 
 def lines_of(ranking: Ranking, with_paper: bool) -> list[Line]:
     """Return the rows of a ranking in descending order of the score, with the paper's rows if ``with_paper``."""
-    return ranking.with_reported(paper.table1(ranking.group) if with_paper else ())
+    return ranking.with_reported(table1.table1(ranking.group) if with_paper else ())
 
 
 def title_of(ranking: Ranking) -> str:
@@ -129,9 +130,9 @@ def _number(count: int, noun: str) -> str:
 def cautions_of(ranking: Ranking, with_paper: bool) -> list[str]:
     """List the warnings that are shown before the scores."""
     cautions = [ranking.caution] if ranking.caution else []
-    if with_paper and paper.table1(ranking.group):
+    if with_paper and table1.table1(ranking.group):
         cautions.append(
-            f"Rows without a rank are the paper's, as {NOT_RERUN}: {paper.source()}. Their intervals are the printed "
+            f"Rows without a rank are the paper's, as {NOT_RERUN}: {table1.source()}. Their intervals are the printed "
             "half widths. No test compares them with a run."
         )
     return cautions

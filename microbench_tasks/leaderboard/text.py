@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from microbench_tasks.leaderboard import tables
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
-from microbench_tasks.markdown import markdown_text
+from microbench_tasks.util.text_safety import markdown_text
 
 # Columns with text are aligned left, those with numbers right.
 _LEFT = ("model", "data")

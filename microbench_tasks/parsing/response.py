@@ -1,7 +1,7 @@
 """Read a response: find the part that is scored, and parse it.
 
 Runs, rescoring, reports and submissions all read responses here, so that they agree. Content other than text is
-converted before (`microbench_tasks.model_guard`, `contents.text_of`).
+converted before (`microbench_tasks.harness.model_guard`, `contents.text_of`).
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
-from microbench_tasks.answers import Answer, paper_letters, probabilities, strict_answer
-from microbench_tasks.boxes import ParsedBoxes, Size, parse_boxes
+from microbench_tasks.parsing.answers import Answer, paper_letters, probabilities, strict_answer
+from microbench_tasks.parsing.boxes import ParsedBoxes, Size, parse_boxes
 from microbench_tasks.parsing.contents import logged_parts
 from microbench_tasks.parsing.echoes import without_prompt
 from microbench_tasks.parsing.failures import placeholder

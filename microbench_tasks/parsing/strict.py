@@ -23,7 +23,7 @@ from microbench_tasks.parsing.turns import new_turns
 from microbench_tasks.parsing.values import Question, question
 from microbench_tasks.parsing.verdicts import verdict
 from microbench_tasks.parsing.whole import echoes, whole
-from microbench_tasks.schema import LETTERS, MIN_OPTIONS
+from microbench_tasks.data.release_table import LETTERS, MIN_OPTIONS
 
 Kind = Literal["parsed", "ambiguous", "refusal", "empty", "truncated", "failed", "unparsed"]
 Rule = Literal["declaration", "boxed", "whole_letter", "letter_with_text", "option_text", "verdict"]
@@ -76,7 +76,7 @@ def strict_answer(response: str, options: list[str], part: AnswerPart | None = N
     Raises:
         ValueError: fewer than 2 or more than 8 options.
 
-    Source: this package's own rule; `microbench_tasks.answers.paper_letters` is the paper's.
+    Source: this package's own rule; `microbench_tasks.parsing.answers.paper_letters` is the paper's.
 
     >>> strict_answer("The answer is **B**. A is too small.", ["platelet", "basophil"])
     Answer(letter='B', kind='parsed', rule='declaration')

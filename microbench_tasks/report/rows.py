@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks import catalog, cognition, schema, source
+from microbench_tasks import catalog
+from microbench_tasks.data import cognition, release_table, source
 from microbench_tasks.report.runs import Run, image_of
-from microbench_tasks.rescoring import other_source
-from microbench_tasks.schema import DataError
+from microbench_tasks.runs.rescoring import other_source
+from microbench_tasks.data.release_table import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of one data source by their image, ``dataset/image_id`` as in the items of `microbench_tasks.results`."""
+    """The rows of one data source by their image, ``dataset/image_id`` as in the items of `microbench_tasks.tasks.results`."""
 
     label: str
     row_of_image: dict[str, int]
@@ -35,7 +36,7 @@ class Rows:
     def image(self, image: str) -> Image:
         """A micrograph as 8-bit RGB."""
         stored = self.table["image"][self.row_of_image[image]].as_py()
-        return schema.decode_image(stored["bytes"] if isinstance(stored, dict) else stored)
+        return release_table.decode_image(stored["bytes"] if isinstance(stored, dict) else stored)
 
 
 @dataclass(frozen=True)
@@ -86,10 +87,10 @@ def _rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
             if difference:
                 raise DataError(f"{found.label} is not the data of {run.label} ({difference})")
     table = source.load(found).data.table
-    images = [f"{dataset}/{image}" for dataset, image in zip(schema.dataset_names(table, found.label), schema.image_ids(table, found.label))]
+    images = [f"{dataset}/{image}" for dataset, image in zip(release_table.dataset_names(table, found.label), release_table.image_ids(table, found.label))]
     # Of images that are there twice, the first.
     row_of_image = {image: row for row, image in reversed(list(enumerate(images)))}
     absent = [image_of(sample) for run in runs for task in tasks for sample in run.rescored.samples.get(task, ()) if image_of(sample) not in row_of_image]
     if absent:
         raise DataError(f"{found.label} has no image {absent[0]}, which was asked about, and {len(absent) - 1} more")
-    return Rows(found.label, row_of_image, schema.slice_values(table, found.label), table)
+    return Rows(found.label, row_of_image, release_table.slice_values(table, found.label), table)

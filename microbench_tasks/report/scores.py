@@ -1,4 +1,4 @@
-"""The numbers of a report: plain functions of a run's items (`microbench_tasks.results`)."""
+"""The numbers of a report: plain functions of a run's items (`microbench_tasks.tasks.results`)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from microbench_tasks import catalog, item_intervals
-from microbench_tasks.answers import LETTERS
+from microbench_tasks import catalog
+from microbench_tasks.tasks import item_intervals
+from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.report.rows import Rows
 from microbench_tasks.report.runs import Run, tasks_of
-from microbench_tasks.rescoring import ScoredSample
+from microbench_tasks.runs.rescoring import ScoredSample
 
 Item = Mapping[str, Any]
 

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from microbench_tasks import catalog, rescoring
-from microbench_tasks.pages import Cell, Table, percent
+from microbench_tasks import catalog
+from microbench_tasks.runs import rescoring
+from microbench_tasks.render.pages import Cell, Table, percent
 from microbench_tasks.report.chapters import BY_IMAGE, Chapter, part_name
-from microbench_tasks.report.drawings import Drawing, drawing
+from microbench_tasks.render.figures import Drawing, drawing
 from microbench_tasks.report.runs import Sweep
 from microbench_tasks.report.scores import Estimate, estimate
-from microbench_tasks.rescoring import Rescored
+from microbench_tasks.runs.rescoring import Rescored
 
 _ALPHA = "alpha: weight of the fine-tuned checkpoint against its base"
 # What a specialist of pathology keeps, gains and forgets.

@@ -10,21 +10,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks import catalog, eligibility, files, pages, provenance, source, submission, untrusted
-from microbench_tasks.aggregations import interval_settings
-from microbench_tasks.eligibility import Progress
+from microbench_tasks import catalog
+from microbench_tasks.submissions import eligibility, submission
+from microbench_tasks.util import files, untrusted
+from microbench_tasks.render import pages
+from microbench_tasks.tasks import provenance
+from microbench_tasks.data import source
+from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.submissions.eligibility import Progress
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
-from microbench_tasks.pages import Cell, Gallery, Picture, Table
-from microbench_tasks.report import calibration, chapters, pictures, sensitivity
+from microbench_tasks.render.pages import Cell, Gallery, Picture, Table
+from microbench_tasks.report import calibration, chapters, sensitivity
+from microbench_tasks.render import plots
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report import runs as read_runs
 from microbench_tasks.report.chapters import Chapter
-from microbench_tasks.report.drawings import Drawing, finite
+from microbench_tasks.render.figures import Drawing, finite
 from microbench_tasks.report.gallery import gallery_chapter
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, Sweep
 from microbench_tasks.report.sweeps import sweeps_chapter
-from microbench_tasks.schema import DataError
+from microbench_tasks.data.release_table import DataError
 
 PAGE, RECORD, PICTURES = "report.html", "report.json", "pictures"
 # What says that a folder is a report.
@@ -59,7 +65,7 @@ def write(paths: Sequence[Path], out: Path, examples: int, seed: int, progress: 
         out: the folder to write, whole or not at all; an earlier report there is replaced if every file in it is as the report wrote it.
         examples: of each kind and run, how many are shown.
         seed: of the choice of examples.
-        progress: see `microbench_tasks.eligibility.Progress`.
+        progress: see `microbench_tasks.submissions.eligibility.Progress`.
 
     Raises:
         DataError: ``out`` cannot be written or holds something else than a report, or a path cannot be reported.
@@ -157,7 +163,7 @@ def publish(out: Path, fill: Callable[[Path], None]) -> None:
 
 def _fill(draft: Path, runs: Sequence[Run], sweeps: Sequence[Sweep], found: Sequence[Chapter], left_out: Sequence[str], progress: Progress) -> None:
     drawings = [part for chapter in found for part in chapter.parts if isinstance(part, Drawing)]
-    drawn = {drawing.name: pictures.save(drawing.figure(), draft / PICTURES, drawing.name) for drawing in progress(drawings, "Drawing")}
+    drawn = {drawing.name: plots.save(drawing.figure(), draft / PICTURES, drawing.name) for drawing in progress(drawings, "Drawing")}
     cards = [card for chapter in found for part in chapter.parts if isinstance(part, Gallery) for card in part.cards]
     for number, card in enumerate(cards, start=1):
         (draft / PICTURES).mkdir(exist_ok=True)
@@ -178,7 +184,7 @@ def _shown(part: Drawing | Table | Gallery, drawn: Mapping[str, bytes]) -> pages
 
 
 def record(runs: Sequence[Run], found: Sequence[Chapter], left_out: Sequence[str]) -> dict[str, Any]:
-    """Everything that is drawn or shown, as JSON values; `microbench_tasks.report.drawings.drawing_of` draws a picture again."""
+    """Everything that is drawn or shown, as JSON values; `microbench_tasks.render.figures.drawing_of` draws a picture again."""
     return {
         "made_by": _MADE_BY,
         "version": _VERSION,

@@ -11,8 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commands import SCRIPTS, results_in, run
-from independent import BOXES, FINE, OUTSIDE, StandIn, box_cases, box_reply, dataset_of, grit, neutral_prompt, protocol_prompt, protocol_score, raw_questions, raw_rows, reply
+from tests.support.commands import SCRIPTS, results_in, run
+from tests.support.independent import (
+    BOXES,
+    FINE,
+    OUTSIDE,
+    StandIn,
+    box_cases,
+    box_reply,
+    dataset_of,
+    grit,
+    neutral_prompt,
+    protocol_prompt,
+    protocol_score,
+    raw_questions,
+    raw_rows,
+    reply,
+)
 from lmms_eval import evaluator
 from PIL import Image
 
@@ -254,7 +269,7 @@ def test_a_task_of_ones_own_can_set_the_box_format(demo_folder, tmp_path):
     template = Path(command(SCRIPTS / "microbench", "path").strip()) / "_localization_template_yaml"
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "mine.yaml").write_text(
-        f"include: {template}\ntask: my_glands\nprocess_docs: !function microbench_tasks.documents.microbench_localization_glands_docs\nlmms_eval_specific_kwargs:\n  default:\n    boxes: qwen3_vl\n"
+        f"include: {template}\ntask: my_glands\nprocess_docs: !function microbench_tasks.data.documents.microbench_localization_glands_docs\nlmms_eval_specific_kwargs:\n  default:\n    boxes: qwen3_vl\n"
     )
     command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "my_glands", "--include_path", tmp_path / "tasks", "--limit", "2", "--output_path", tmp_path, "--log_samples")
     recorded = results_in(tmp_path)["configs"]["my_glands"]["metadata"]["boxes"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-import tiny_chat
+from tests.support import tiny_chat
 import torch
 import transformers
-from independent import KINDS, box_cases, protocol_prompt, raw_questions, raw_rows, shown
+from tests.support.independent import KINDS, box_cases, protocol_prompt, raw_questions, raw_rows, shown
 from lmms_eval import evaluator
 from PIL import Image
 

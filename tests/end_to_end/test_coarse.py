@@ -11,12 +11,22 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from independent import KINDS, LETTERS, StandIn, protocol_prompt, protocol_score, raw_questions, raw_rows, reply, shown
+from tests.support.independent import (
+    KINDS,
+    LETTERS,
+    StandIn,
+    protocol_prompt,
+    protocol_score,
+    raw_questions,
+    raw_rows,
+    reply,
+    shown,
+)
 from lmms_eval import evaluator
 from lmms_eval.tasks import TaskManager
 from PIL import Image
 
-from microbench_tasks import plugin
+from microbench_tasks.harness import plugin
 
 
 def evaluate(model, **options):
@@ -147,7 +157,7 @@ def test_letters_and_probabilities_are_those_of_one_image_and_one_text_at_a_time
 def rewritten(source_folder, target, change):
     """A copy of the data whose rows went through ``change``."""
     import datasets
-    import release
+    from tests.support import release
 
     rows = change(raw_rows(source_folder))
     features = datasets.load_dataset("parquet", data_files={"test": [str(path) for path in sorted(source_folder.rglob("*.parquet"))]})["test"].features
@@ -228,7 +238,7 @@ def test_functions_of_others_that_score_our_documents_still_see_the_image(demo_f
     (tmp_path / "mine.yaml").write_text(
         "include: "
         + str(plugin.yaml_folder() / "_default_template_yaml")
-        + "\ntask: my_domain\nprocess_docs: !function microbench_tasks.documents.microbench_coarse_domain_docs\nprocess_results: !function scoring.width\n"
+        + "\ntask: my_domain\nprocess_docs: !function microbench_tasks.data.documents.microbench_coarse_domain_docs\nprocess_results: !function scoring.width\n"
         "metric_list:\n  - {metric: width, aggregation: mean, higher_is_better: true}\n"
     )
     (tmp_path / "scoring.py").write_text('def width(doc, results):\n    return {"width": float(doc["image"].width)}\n')
@@ -237,7 +247,8 @@ def test_functions_of_others_that_score_our_documents_still_see_the_image(demo_f
 
 
 def test_documents_are_made_once(demo_folder, monkeypatch):
-    from microbench_tasks import documents, preflight
+    from microbench_tasks.data import documents
+    from microbench_tasks.harness import preflight
 
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
     preflight._passed.clear()

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import datasets
 import pytest
-import release
-from commands import SCRIPTS, results_in, run
+from tests.support import release
+from tests.support.commands import SCRIPTS, results_in, run
 
-CONFIGS = Path(__file__).parents[1] / "configs"
+CONFIGS = Path(__file__).parents[1] / "support" / "configs"
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_asking_for_the_list_of_tasks_is_no_failure():
 
 def test_the_include_path_works_without_the_plugin(tmp_path):
     """What the warning advises for a harness whose internals moved; the model comes by its own entry point."""
-    (tmp_path / "sitecustomize.py").write_text("import microbench_tasks.patches as patches\npatches.install = lambda: None\n")
+    (tmp_path / "sitecustomize.py").write_text("import microbench_tasks.harness.patches as patches\npatches.install = lambda: None\n")
     folder = subprocess.run([SCRIPTS / "microbench", "path"], capture_output=True, text=True).stdout.strip()
     command = [SCRIPTS / "lmms-eval", "--model", "demo_clip", "--tasks", "microbench_coarse_stain", "--output_path", tmp_path / "out"]
     assert "Tasks not found" in run(*command, PYTHONPATH=str(tmp_path)).stdout

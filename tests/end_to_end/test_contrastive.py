@@ -12,10 +12,10 @@ import lmms_eval
 import numpy as np
 import open_clip
 import pytest
-import questions
-import tiny_clip
+from tests.support import questions
+from tests.support import tiny_clip
 import torch
-from commands import SCRIPTS, run
+from tests.support.commands import SCRIPTS, run
 from lmms_eval import evaluator
 from safetensors.torch import load_file, save_file
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-import tiny_models
+from tests.support import tiny_models
 import torch
-from chat_server import Reply, serving
-from commands import SCRIPTS, run
+from tests.support.chat_server import Reply, serving
+from tests.support.commands import SCRIPTS, run
 from safetensors.torch import load_file
 
 from microbench_tasks import cli

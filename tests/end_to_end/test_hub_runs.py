@@ -6,12 +6,12 @@ import subprocess
 import sys
 
 import pytest
-import release
-from commands import results_in
-from hub_server import Hub, sha256
+from tests.support import release
+from tests.support.commands import results_in
+from tests.support.hub_server import Hub, sha256
 from test_hub import OTHER_SHARDS, REVISION, SHARDS
 
-from microbench_tasks import source
+from microbench_tasks.data import source
 
 # The script `lmms_eval`, for a release whose shards have the hashes given before the script's own arguments.
 _COMMAND = """

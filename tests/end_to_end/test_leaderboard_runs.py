@@ -9,9 +9,10 @@ import math
 import shutil
 
 import pytest
-from commands import SCRIPTS, results_in, run
+from tests.support.commands import SCRIPTS, results_in, run
 
-from microbench_tasks import source, submission
+from microbench_tasks.data import source
+from microbench_tasks.submissions import submission
 
 MODELS = {"demo_clip": (), "microbench_random": ("--model_args", "seed=7")}
 TASKS = "microbench_coarse,microbench_cognition"

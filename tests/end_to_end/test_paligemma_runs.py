@@ -9,14 +9,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_paligemma
+from tests.support import tiny_paligemma
 import torch
 import transformers
-from commands import SCRIPTS, results_in, run
-from independent import BOXES, KINDS, LETTERS, box_cases, grit, protocol_prompt, protocol_score, raw_questions, raw_rows, shown
+from tests.support.commands import SCRIPTS, results_in, run
+from tests.support.independent import (
+    BOXES,
+    KINDS,
+    LETTERS,
+    box_cases,
+    grit,
+    protocol_prompt,
+    protocol_score,
+    raw_questions,
+    raw_rows,
+    shown,
+)
 from PIL import Image
 
-from microbench_tasks.boxes import parse_boxes
+from microbench_tasks.parsing.boxes import parse_boxes
 
 LIMIT = 9
 SETTINGS = ["--tasks", "microbench_coarse,microbench_localization", "--limit", LIMIT, "--gen_kwargs", f"max_new_tokens={tiny_paligemma.NEW_TOKENS}", "--log_samples"]

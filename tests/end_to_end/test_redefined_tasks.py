@@ -6,17 +6,19 @@ import json
 
 import numpy as np
 import pytest
-import release
-import tiny_runs
-from chat_server import Reply, serving
-from commands import SCRIPTS, results_in, run
+from tests.support import release
+from tests.support import tiny_runs
+from tests.support.chat_server import Reply, serving
+from tests.support.commands import SCRIPTS, results_in, run
 
-from microbench_tasks import eligibility, plugin, rescoring, score_table
+from microbench_tasks.submissions import eligibility
+from microbench_tasks.harness import plugin
+from microbench_tasks.runs import rescoring, score_table
 from microbench_tasks.report import writing
 
 MESSAGES, DATA, FILTER = (f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality"))
 CHEAT = """
-from microbench_tasks.prompts import microbench_doc_to_text
+from microbench_tasks.tasks.prompts import microbench_doc_to_text
 
 def messages(doc, lmms_eval_specific_kwargs=None):
     text = microbench_doc_to_text(doc) + " It is " + "ABCDEFG"[doc["answer_idx"]]

@@ -7,8 +7,8 @@ import json
 
 import numpy as np
 import pytest
-from commands import SCRIPTS, results_in, run
-from independent import dataset_of, raw_rows
+from tests.support.commands import SCRIPTS, results_in, run
+from tests.support.independent import dataset_of, raw_rows
 from PIL import Image
 
 ASKED = {

@@ -4,8 +4,18 @@ import json
 
 import numpy as np
 import pytest
-from commands import SCRIPTS, results_in, run
-from independent import KINDS, LETTERS, StandIn, protocol_prompt, protocol_score, raw_questions, raw_rows, reply, shown
+from tests.support.commands import SCRIPTS, results_in, run
+from tests.support.independent import (
+    KINDS,
+    LETTERS,
+    StandIn,
+    protocol_prompt,
+    protocol_score,
+    raw_questions,
+    raw_rows,
+    reply,
+    shown,
+)
 from lmms_eval import evaluator
 
 TAG = "microbench_robustness"

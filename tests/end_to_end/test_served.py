@@ -17,15 +17,31 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chat_server import Reply, serving
-from commands import SCRIPTS, results_in
-from independent import BOXES, FINE, KINDS, OUTSIDE, box_cases, box_reply, dataset_of, grit, neutral_prompt, protocol_prompt, protocol_score, raw_questions, raw_rows, reply, shown
+from tests.support.chat_server import Reply, serving
+from tests.support.commands import SCRIPTS, results_in
+from tests.support.independent import (
+    BOXES,
+    FINE,
+    KINDS,
+    OUTSIDE,
+    box_cases,
+    box_reply,
+    dataset_of,
+    grit,
+    neutral_prompt,
+    protocol_prompt,
+    protocol_score,
+    raw_questions,
+    raw_rows,
+    reply,
+    shown,
+)
 from lmms_eval import evaluator
 from loguru import logger
 from PIL import Image
 
-from microbench_tasks import model_guard
-from microbench_tasks.served.gate import ServerStoppedError
+from microbench_tasks.harness import model_guard
+from microbench_tasks.harness.served.gate import ServerStoppedError
 
 TASK = "microbench_coarse_stain"
 KIND = "stain"
@@ -188,7 +204,7 @@ def faulty(prompt, pixels):
 
 @pytest.mark.parametrize(("client", "concurrency"), [("openai", "num_concurrent"), ("async_openai", "num_cpus")])
 def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks_them_again(client, concurrency, rows, demo_folder, tmp_path, monkeypatch):
-    from microbench_tasks import aggregations
+    from microbench_tasks.tasks import aggregations
 
     said = []
     monkeypatch.setattr(aggregations.logger, "warning", said.append)

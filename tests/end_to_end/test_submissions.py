@@ -6,11 +6,11 @@ import json
 import shutil
 
 import pytest
-import tiny_runs
-from commands import SCRIPTS, run
-from independent import OUTSIDE
+from tests.support import tiny_runs
+from tests.support.commands import SCRIPTS, run
+from tests.support.independent import OUTSIDE
 
-from microbench_tasks import unprovable
+from microbench_tasks.submissions import limits
 
 MODELS = {"demo_clip": "microbench_fine,microbench_cognition", "microbench_random": "microbench_localization,microbench_cognition"}
 
@@ -51,7 +51,7 @@ def test_a_run_becomes_a_submission_that_holds(model, submissions):
     assert said == [
         f"Demo {model} on demo data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)",
         "what no check can know:",
-        *(f"  - {line}" for line in unprovable.as_lines()),
+        *(f"  - {line}" for line in limits.as_lines()),
     ]
 
 

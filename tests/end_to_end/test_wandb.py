@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from chat_server import Reply, serving
-from commands import SCRIPTS, results_in, run
-from independent import BOXES, FINE, KINDS
+from tests.support.chat_server import Reply, serving
+from tests.support.commands import SCRIPTS, results_in, run
+from tests.support.independent import BOXES, FINE, KINDS
 
 COARSE_TASKS = [f"microbench_coarse_{kind}" for kind in KINDS]
 FINE_TASKS = [f"microbench_fine_{name}" for name in FINE]

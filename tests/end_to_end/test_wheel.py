@@ -46,7 +46,7 @@ def test_it_runs_outside_the_checkout(wheel, demo_folder, tmp_path):
     installed = tmp_path / "installed"
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", installed, wheel], check=True, capture_output=True)
     environment = os.environ | {"PYTHONPATH": str(installed), "MICROBENCH_DATASET": "demo"}
-    where = [sys.executable, "-c", "import microbench_tasks, microbench_adapters, microbench_tasks.plugin as p; print(microbench_tasks.__file__, microbench_adapters.__file__, p.yaml_folder())"]
+    where = [sys.executable, "-c", "import microbench_tasks, microbench_adapters, microbench_tasks.harness.plugin as p; print(microbench_tasks.__file__, microbench_adapters.__file__, p.yaml_folder())"]
     found = subprocess.run(where, env=environment, cwd=tmp_path, capture_output=True, text=True).stdout.split()
     assert all(path.startswith(str(installed)) for path in found) and len(found) == 3
     command = [sys.executable, "-m", "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse_stain", "--output_path", tmp_path / "out"]

@@ -1,0 +1,55 @@
+"""What the paper's Table 1 reports, digit by digit as printed."""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from microbench_tasks import catalog
+
+# The table's columns; it has none for localization.
+_COLUMNS = {catalog.COARSE_GROUP: "coarse", catalog.FINE_GROUP: "fine", catalog.COGNITION_TASK: "cognition"}
+
+
+@dataclass(frozen=True)
+class Reported:
+    """One entry of Table 1: accuracy and half width of its 95 % interval in percent, as printed."""
+
+    model: str
+    accuracy: str
+    half_width: str
+
+    @property
+    def score(self) -> Decimal:
+        """The accuracy as a fraction, with the printed digits and no others."""
+        return Decimal(self.accuracy).scaleb(-2)
+
+    @property
+    def ends(self) -> tuple[Decimal, Decimal]:
+        """The accuracy less and plus the half width, as fractions, cut at 0 and 1."""
+        half = Decimal(self.half_width).scaleb(-2)
+        return max(self.score - half, Decimal(0)), min(self.score + half, Decimal(1))
+
+    @property
+    def as_printed(self) -> str:
+        """Both figures, in percent."""
+        return f"{self.accuracy} ± {self.half_width}"
+
+
+def table1(group: str) -> tuple[Reported, ...]:
+    """The entries of a group or task in the table's order; none of one that the table does not have."""
+    return tuple(Reported(model, *figures) for model, figures in _facts()[_COLUMNS[group]].items()) if group in _COLUMNS else ()
+
+
+def source() -> str:
+    """Where the figures stand."""
+    return _facts()["source"]
+
+
+@functools.cache
+def _facts() -> dict[str, Any]:
+    return json.loads(Path(__file__).with_name("table1.json").read_text(encoding="utf-8"))

@@ -1,0 +1,197 @@
+"""The 24 tasks, their variants, datasets, groups and slices: one table, stated once.
+
+Source: task metadata of the paper's evaluation code (GitHub ``Ale9806/eVLLM``) and the
+release. The paper lists its fine-grained tasks in an appendix only; the grouping here is
+derived from those two and reproduces the paper's counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from microbench_tasks.data.release_table import CLASSIFICATION_KIND, COARSE_KINDS
+
+COARSE_GROUP = "microbench_coarse"
+FINE_GROUP = "microbench_fine"
+LOCALIZATION_GROUP = "microbench_localization"
+COGNITION_TASK = "microbench_cognition"
+ROBUSTNESS_TAG = "microbench_robustness"
+# What documents of the last task carry as dataset and as kind of question.
+COGNITION = "cognition"
+BOXES = "boxes"
+
+Subject = Literal["coarse", "fine", "boxes", "cognition"]
+
+_BURGESS = ("burgess_et_al_2024_contour", "burgess_et_al_2024_eccentricity", "burgess_et_al_2024_texture")
+_EULENBERG_OUTSIDE = ("eulenberg_et_al_2017_darkfield", "eulenberg_et_al_2017_epifluorescence")
+_KATHER = ("kather_et_al_2016", "kather_et_al_2018", "kather_et_al_2018_val7k")
+
+# Held's third dataset (microtubules), which the evaluation code knows, is not in the release.
+_FINE = {
+    "white_blood_cell": ("acevedo_et_al_2020", "jung_et_al_2022"),
+    "cell_morphology": _BURGESS,
+    "em_structures": ("empiar_sbfsem",),
+    "colocalization": ("colocalization_benchmark",),
+    "cell_cycle": ("eulenberg_et_al_2017_brightfield", *_EULENBERG_OUTSIDE),
+    "cell_phenotype": ("held_et_al_2010_galt", "held_et_al_2010_h2b"),
+    "pap_smear": ("hussain_et_al_2019",),
+    "pollen": ("icpr2020_pollen",),
+    "colorectal_tissue": _KATHER,
+    "heart_failure": ("nirschl_et_al_2018",),
+    "fluorescent_structures": ("nirschl_unpub_fluorescence",),
+    "amyloid": ("tang_et_al_2019", "wong_et_al_2022"),
+    "mitochondria": ("wu_et_al_2023",),
+}
+_LOCALIZATION = {
+    "synthetic_cells": _BURGESS,
+    "h2b_nuclei": ("held_et_al_2010_h2b",),
+    "opencell_nuclei": ("opencell",),
+    "mitochondria": ("wu_et_al_2023",),
+    "glands": ("sirinukunwattana_et_al_2016",),
+}
+
+# The datasets whose questions count: one classification question per image and, but for
+# missing stains, five coarse ones.
+CLASSIFICATION_DATASETS = tuple(sorted(name for names in _FINE.values() for name in names))
+# Released with boxes only, with so many rows in the release; the official tables leave their coarse questions out too.
+RELEASE_ROWS_OF_BOXES = {"opencell": 1_105, "sirinukunwattana_et_al_2016": 80}
+LOCALIZATION_ONLY_DATASETS = tuple(RELEASE_ROWS_OF_BOXES)
+DATASETS = (*CLASSIFICATION_DATASETS, *LOCALIZATION_ONLY_DATASETS)
+# How many questions the release asks: a fine one per image of the datasets above, as many of each coarse kind, but fewer
+# stains, and how many fine ones its totals leave out (see the next).
+RELEASE_QUESTIONS, RELEASE_STAIN_QUESTIONS, RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL = 16_130, 15_196, 1_486
+# The questions of single tasks in the release. Of the other fine tasks only the sum is public, and of boxes only
+# `RELEASE_ROWS`.
+RELEASE_COUNTS = {
+    **{f"{COARSE_GROUP}_{kind}": RELEASE_QUESTIONS for kind in COARSE_KINDS},
+    f"{COARSE_GROUP}_stain": RELEASE_STAIN_QUESTIONS,
+    # No row of its dataset has a question about the stain, and every other row has one.
+    f"{FINE_GROUP}_fluorescent_structures": RELEASE_QUESTIONS - RELEASE_STAIN_QUESTIONS,
+}
+# The rows of these datasets together in the release; of other sets none is public.
+RELEASE_ROWS: dict[tuple[str, ...], int] = {
+    CLASSIFICATION_DATASETS: RELEASE_QUESTIONS,
+    _FINE["fluorescent_structures"]: RELEASE_QUESTIONS - RELEASE_STAIN_QUESTIONS,
+    _EULENBERG_OUTSIDE: RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL,
+    **{(dataset,): rows for dataset, rows in RELEASE_ROWS_OF_BOXES.items()},
+}
+# What the paper asks of cognition; the data are not public.
+PAPER_COGNITION_QUESTIONS, PAPER_COGNITION_IMAGES = 121, 54
+# Their classification questions are asked, but the evaluation code's fine total leaves them out. (The half widths
+# that the paper prints mostly fit a total with them: ``benchmarks/paper_intervals.md``.)
+OUTSIDE_FINE_TOTAL = frozenset(_EULENBERG_OUTSIDE)
+
+# What the classification datasets test, by the evaluation code.
+ABILITIES = {
+    "cell, organism and structure type": ("acevedo_et_al_2020", "jung_et_al_2022", "nirschl_unpub_fluorescence"),
+    "cell texture and morphology": _BURGESS,
+    "normal against abnormal": ("empiar_sbfsem", "icpr2020_pollen", "wu_et_al_2023"),
+    "single-molecule imaging": ("colocalization_benchmark",),
+    "cell cycle and stage": (*_FINE["cell_cycle"], *_FINE["cell_phenotype"]),
+    "neoplastic histopathology": ("hussain_et_al_2019", *_KATHER),
+    "non-neoplastic histopathology": ("nirschl_et_al_2018", "tang_et_al_2019", "wong_et_al_2022"),
+}
+ABILITY_OF_DATASET = {dataset: ability for ability, datasets in ABILITIES.items() for dataset in datasets}
+H_AND_E_DATASETS = (*_KATHER, "nirschl_et_al_2018")
+PATHOLOGY_DATASETS = ("acevedo_et_al_2020", "hussain_et_al_2019", "jung_et_al_2022", *H_AND_E_DATASETS)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One of the 24 tasks, or a variant of all coarse ones.
+
+    Attributes:
+        name: in the harness.
+        subject: what its answers are and which documents it has.
+        kinds: of question, fields of the release's ``questions``, or ``cognition`` or ``boxes``.
+        datasets: whose rows it asks about.
+        permutation: of the options, a key of `variants.PERMUTATIONS`.
+        wording: of the prompt, a key of `prompts.WORDINGS`.
+    """
+
+    name: str
+    subject: Subject
+    kinds: tuple[str, ...]
+    datasets: tuple[str, ...]
+    permutation: str = "release"
+    wording: str = "paper"
+
+
+TASKS = {
+    task.name: task
+    for task in (
+        *(Task(f"{COARSE_GROUP}_{kind}", "coarse", (kind,), CLASSIFICATION_DATASETS) for kind in COARSE_KINDS),
+        *(Task(f"{FINE_GROUP}_{name}", "fine", (CLASSIFICATION_KIND,), datasets) for name, datasets in _FINE.items()),
+        *(Task(f"{LOCALIZATION_GROUP}_{name}", "boxes", (BOXES,), datasets) for name, datasets in _LOCALIZATION.items()),
+        Task(COGNITION_TASK, "cognition", (COGNITION,), (COGNITION,)),
+    )
+}
+
+# All coarse questions with one thing changed: how much of an accuracy hangs on it. The paper has no such tasks.
+VARIANTS = {
+    task.name: task
+    for task in (
+        *(Task(f"{ROBUSTNESS_TAG}_{permutation}", "coarse", COARSE_KINDS, CLASSIFICATION_DATASETS, permutation=permutation) for permutation in ("reversed", "rotated", "shuffled")),
+        *(Task(f"{ROBUSTNESS_TAG}_reworded_{wording}", "coarse", COARSE_KINDS, CLASSIFICATION_DATASETS, wording=wording) for wording in ("letter", "expert", "last")),
+    )
+}
+ALL_TASKS = TASKS | VARIANTS
+
+# What is asked for together and has no total: a question of one variant is the question of another.
+TAGS = {ROBUSTNESS_TAG: tuple(VARIANTS)}
+
+# Each group's tasks and groups. A tree: no task is reached in two ways, which the harness refuses.
+GROUPS = {
+    COARSE_GROUP: tuple(name for name, task in TASKS.items() if task.subject == "coarse"),
+    FINE_GROUP: tuple(name for name, task in TASKS.items() if task.subject == "fine"),
+    LOCALIZATION_GROUP: tuple(name for name, task in TASKS.items() if task.subject == "boxes"),
+    "microbench_vqa": (COARSE_GROUP, FINE_GROUP),
+    "microbench": ("microbench_vqa", LOCALIZATION_GROUP),
+    "microbench_all": ("microbench", COGNITION_TASK),
+}
+
+
+def tasks_named(names: list[str]) -> tuple[str, ...]:
+    """The Micro-Bench tasks behind names of tasks, groups and tags, in order, each once.
+
+    Names that are not Micro-Bench's are passed over: other benchmarks run beside it.
+    """
+    return tuple(dict.fromkeys(task for name in names for task in _tasks_of(name)))
+
+
+def _tasks_of(name: str) -> Iterator[str]:
+    if name in ALL_TASKS:
+        yield name
+    for member in members(name):
+        yield from _tasks_of(member)
+
+
+def without_covered(names: list[str]) -> list[str]:
+    """``names`` less the tasks and groups that another group or tag among them holds, which the harness would refuse."""
+    covered = {inner for name in names for inner in _members_of(name)}
+    return [name for name in names if name not in covered]
+
+
+def members(name: str) -> tuple[str, ...]:
+    """Return the tasks and groups that a group or tag directly contains; none for a task."""
+    return GROUPS.get(name, ()) or TAGS.get(name, ())
+
+
+def _members_of(name: str) -> Iterator[str]:
+    for member in members(name):
+        yield member
+        yield from _members_of(member)
+
+
+def short_name(name: str) -> str:
+    """A task or group in words, for reading.
+
+    >>> short_name("microbench_fine_cell_cycle")
+    'cell cycle'
+    """
+    for group in (COARSE_GROUP, FINE_GROUP, LOCALIZATION_GROUP, ROBUSTNESS_TAG):
+        if name.startswith(f"{group}_"):
+            return name.removeprefix(f"{group}_").replace("_", " ")
+    return name.removeprefix("microbench_").replace("_", " ") if name != "microbench_vqa" else "coarse and fine (microbench_vqa)"

@@ -1,0 +1,1 @@
+"""Load the benchmark's data: from a setting to checked documents."""

@@ -1,0 +1,96 @@
+"""Leave out the tasks that a model cannot answer, before it is loaded.
+
+A model class that can only choose among given texts has a true attribute ``needs_choices``. It cannot answer tasks
+without choices, which are those that ask for boxes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from loguru import logger
+
+from microbench_tasks import catalog
+from microbench_tasks.data.release_table import DataError
+
+# Key of the results file with the tasks that were left out.
+RESULTS_KEY = "microbench_left_out"
+_REASON = "asks for boxes, and the model only chooses among given texts"
+_left_out: tuple[str, ...] = ()
+
+
+def answerable(names: Sequence[str], model: Any) -> list[str]:
+    """Return the tasks and groups that a model can answer; log which tasks of groups are left out.
+
+    Args:
+        names: tasks, groups and tags, also of other benchmarks.
+        model: a model's id, its class, or a model; None if it is unknown.
+
+    Raises:
+        DataError: ``names`` contains a task that the model cannot answer, or a group with only such tasks.
+    """
+    global _left_out
+    without = {task for task in catalog.tasks_named(list(names)) if catalog.ALL_TASKS[task].subject == "boxes"}
+    if not without or not needs_choices(model):
+        return list(names)
+    kept = list(dict.fromkeys(part for name in names for part in _parts(name, without)))
+    refused = [name for name in names if catalog.tasks_named([name]) and not list(_parts(name, without))]
+    if refused:
+        instead = ",".join(kept) or "microbench_vqa"
+        raise DataError(
+            f"{', '.join(refused)}: asks for boxes, and {_named(model)} only chooses among given texts. "
+            f"Instead: --tasks {instead}"
+        )
+    left_out = tuple(task for task in catalog.ALL_TASKS if task in without)
+    if left_out != _left_out:
+        listed = ", ".join(left_out)
+        logger.warning(f"{_named(model)} only chooses among given texts. Left out, as they ask for boxes: {listed}")
+    _left_out = left_out
+    return kept
+
+
+def _parts(name: str, without: set[str]) -> Iterator[str]:
+    """Yield the name if it contains no task of ``without``, else the largest of its members that contain none."""
+    tasks = catalog.tasks_named([name])
+    if without.isdisjoint(tasks):
+        yield name
+    elif name not in tasks:
+        for member in catalog.members(name):
+            yield from _parts(member, without)
+
+
+def needs_choices(model: Any) -> bool:
+    """Tell whether the model's class declares ``needs_choices``; loads no weights."""
+    kind = _class_of(model) if isinstance(model, str) else model
+    return bool(getattr(kind, "needs_choices", False))
+
+
+def _class_of(model_id: str) -> type | None:
+    from lmms_eval import models
+
+    try:
+        manifest = models.get_model_manifest(model_id)
+        paths = {manifest.simple_class_path, manifest.chat_class_path} - {None}
+        # Classes of the harness never declare it, and may take long to import.
+        if all(path.startswith("lmms_eval.") for path in paths):
+            return None
+        return models.get_model(model_id)
+    # The harness reports any problem with the model's id or module when it loads the model.
+    except Exception:
+        return None
+
+
+def _named(model: Any) -> str:
+    return model if isinstance(model, str) else getattr(model, "__name__", type(model).__name__)
+
+
+def start() -> None:
+    """Reset the record before a run."""
+    global _left_out
+    _left_out = ()
+
+
+def record() -> dict[str, str]:
+    """Return the tasks that this run left out, with the reason, for its results file."""
+    return dict.fromkeys(_left_out, _REASON)

@@ -1,0 +1,101 @@
+"""Patch the scoring of our tasks: pass the prompt, skip images and threads, and add metrics of groups."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from microbench_tasks.harness.patches.ours import is_scored_by_us
+from microbench_tasks.harness.patches.patch import bind
+
+
+def pass_prompt(original: Callable) -> Callable:
+    """Pass the prompt to the scoring of our tasks, since some models return the prompt before their answer."""
+
+    def process_results(self: Any, doc: Any, results: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_scored_by_us(self):
+            return original(self, doc, results, *args, **kwargs)
+        return self.config.process_results(doc, results, prompt=self.doc_to_text(doc))
+
+    return process_results
+
+
+def score_without_images(original: Callable) -> Callable:
+    """Score without decoding the images again, as the harness does when it is called from Python."""
+
+    def doc_iterator(self: Any, **kwargs: Any) -> Any:
+        from lmms_eval.utils import create_iterator
+
+        # Scoring functions of other packages may need the image.
+        if not is_scored_by_us(self):
+            return original(self, **kwargs)
+        shard = bind(original, (self,), kwargs).arguments
+        limit = int(shard["limit"]) if shard["limit"] else None
+        rank, world_size = int(shard["rank"]), int(shard["world_size"])
+        documents = enumerate(self.eval_docs_no_media)
+        return create_iterator(documents, rank=rank, limit=limit, world_size=world_size, offset=shard["offset"])
+
+    return doc_iterator
+
+
+def read_in_batches(original: Callable) -> Callable:
+    """Convert documents for scoring from Arrow in batches."""
+
+    def eval_docs_no_media(self: Any) -> Any:
+        from microbench_tasks.data.documents import Reading
+
+        return Reading(original(self)) if is_scored_by_us(self) else original(self)
+
+    return eval_docs_no_media
+
+
+def score_in_one_thread(original: Callable) -> Callable:
+    """Score without threads if all tasks are ours: threads only slow down functions that do no I/O."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from lmms_eval import evaluator
+
+        call = bind(original, args, kwargs)
+        default = inspect.signature(original).parameters["process_docs_parallel"].default
+        tasks = [output.task for output in evaluator.get_task_list(call.arguments["task_dict"])]
+        # A number other than the default is the user's choice.
+        if call.arguments["process_docs_parallel"] == default and all(map(is_scored_by_us, tasks)):
+            call.arguments["process_docs_parallel"] = 1
+        return original(*call.args, **call.kwargs)
+
+    return evaluate
+
+
+def derive_group_figures(original: Callable) -> Callable:
+    """Add group metrics that are computed from another metric of the tasks, the aggregation's ``derived_from``."""
+
+    def consolidate_group_results(results: Any, versions: Any, task_dict: Any, *args: Any, **kwargs: Any) -> Any:
+        consolidated = original(results, versions, task_dict, *args, **kwargs)
+        tasks_of_group = consolidated[-1]
+        for group in task_dict:
+            name = getattr(group, "group_name", None)
+            if name in tasks_of_group:
+                entries = group.config["aggregate_metric_list"] or ()
+                results[name].update(_derived_figures(entries, [results[task] for task in tasks_of_group[name]]))
+        return consolidated
+
+    return consolidate_group_results
+
+
+def _derived_figures(entries: Iterable[dict[str, Any]], of_tasks: list[dict[str, Any]]) -> dict[str, Any]:
+    derived = {}
+    for entry in entries:
+        aggregate = entry["aggregation"]
+        base = getattr(aggregate, "derived_from", None)
+        for filter_name in entry["filter_list"] if base else ():
+            key = f"{base},{filter_name}"
+            having = [figures for figures in of_tasks if key in figures]
+            if having:
+                sizes = [figures["samples"] for figures in having]
+                value = aggregate([figures[key] for figures in having], sizes, entry["weight_by_size"])
+                derived[f"{entry['metric']},{filter_name}"] = value
+                derived[f"{entry['metric']}_stderr,{filter_name}"] = "N/A"
+                # The harness counts the samples of whichever metric comes last.
+                derived["samples"] = sum(figures["samples"] for figures in of_tasks if "samples" in figures)
+    return derived

@@ -1,0 +1,62 @@
+"""Count the requests of a run that got no answer, for its exit status and its last message.
+
+`microbench_tasks.harness.model_guard` fills the record while a model answers.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+# Figures that say how a task was answered, and not how well.
+_KEPT_FIGURES = ("failed", "unparsed_by_kind", "counts", "boxes_counts")
+
+
+@dataclass
+class Unanswered:
+    """Count requests without an answer.
+
+    Attributes:
+        failed: requests without an answer, per task.
+        answers_in: folder of the stored answers: with ``--use_cache FOLDER``, the same command asks only the failed
+            requests. None if answers were not stored.
+    """
+
+    failed: Counter[str] = field(default_factory=Counter)
+    answers_in: Path | None = None
+
+
+_record = Unanswered()
+_lock = threading.Lock()
+
+
+def without_scores(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures, by the names of metrics, that a task without any answer has all the same."""
+    return {metric: value for metric, value in figures.items() if metric.removesuffix("_stderr") in _KEPT_FIGURES}
+
+
+def start() -> None:
+    """Reset the record before a run."""
+    global _record
+    with _lock:
+        _record = Unanswered()
+
+
+def note_failure(task: str) -> None:
+    """Count a request of ``task`` that got no answer."""
+    with _lock:
+        _record.failed[task] += 1
+
+
+def keep_answers_in(folder: Path | None) -> None:
+    """Set the folder where the answers of the run are stored."""
+    _record.answers_in = folder
+
+
+def record() -> Unanswered:
+    """Return the record of the current or last run of this process."""
+    return _record

@@ -1,0 +1,1 @@
+"""Render HTML pages and plots: data in, HTML or figures out."""

@@ -1,0 +1,133 @@
+"""Render the scores of a run as a text table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from microbench_tasks import catalog
+from microbench_tasks.runs import new_datasets, robustness
+from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, CONFIDENCE_LEVEL
+from microbench_tasks.runs.rescoring import Rescored
+
+# For each column, the metric and the prefix of its interval's ends.
+_COLUMNS: Mapping[str, tuple[str, str | None]] = {
+    "acc": ("acc", "acc_image_ci"),
+    "acc_strict": ("acc_strict", None),
+    "unparsed": ("unparsed", None),
+    "acc_macro": ("acc_macro", "acc_macro_ci"),
+    "acc_all": ("acc_all", "acc_all_ci"),
+    "grit": ("grit", "grit_ci"),
+    "boxes_unparsed": ("boxes_unparsed", None),
+}
+_ENDS = ("low", "high")
+
+
+def as_text(rescored: Rescored) -> str:
+    """Render the main scores with their intervals, groups first, notes on the intervals, and prompt sensitivity."""
+    names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
+    columns = [
+        _names_column(names, rescored),
+        *_count_columns(names, rescored),
+        *_score_columns(names, rescored),
+        *_repeat_columns(names, rescored),
+    ]
+    header, *rows = zip(*columns)
+    parts = [_rendered(list(header), [list(row) for row in rows]), "\n".join(_about(rescored))]
+    if rescored.robustness:
+        parts.append(robustness.as_text(rescored.robustness, _rendered))
+    return "\n\n".join(parts)
+
+
+def marked_name(name: str, rescored: Rescored) -> str:
+    """Return the name of a task or group, marked if one of its tasks was redefined."""
+    return f"{name} (REDEFINED)" if rescored.redefined.keys() & set(catalog.tasks_named([name])) else name
+
+
+def _names_column(names: list[str], rescored: Rescored) -> list[str]:
+    return ["name", *(marked_name(name, rescored) for name in names)]
+
+
+def _count_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
+    columns = [["n", *(_size(name, rescored) for name in names)]]
+    columns += [[what, *(_counted(rescored.scores[name], what) for name in names)] for what in ("images", "datasets")]
+    for what, levels in (("chance", rescored.chance), ("majority", rescored.majority)):
+        if levels:
+            columns.append([what, *(f"{levels[name]:.3f}" if name in levels else "" for name in names)])
+    return columns
+
+
+def _score_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
+    columns = []
+    for column, (metric, interval) in _COLUMNS.items():
+        if any(metric in rescored.scores[name] for name in names):
+            columns.append([column, *(_cell(rescored.scores[name], metric, interval) for name in names)])
+        by_dataset = [_interval(rescored.new_datasets.get(name, {}), f"{metric}_dataset_ci") for name in names]
+        if any(by_dataset):
+            columns.append([f"{column}, new datasets", *by_dataset])
+    return columns
+
+
+def _repeat_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
+    """Return columns with the number of answers per question and their variances; none if all were asked once."""
+    metrics = ("repeats", "boxes_repeats")
+    all_scores = (rescored.scores[name] for name in names)
+    spreads = [[scores[metric] for metric in metrics if metric in scores] for scores in all_scores]
+    if not any(spreads):
+        return []
+    figures = {"answers": "answers", "between questions": "variance_between", "within": "variance_within"}
+    return [
+        [column, *(" and ".join(_number(found[figure]) for found in of_name) for of_name in spreads)]
+        for column, figure in figures.items()
+    ]
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _about(rescored: Rescored) -> list[str]:
+    """Explain what the intervals of the table generalize to."""
+    lines = [f"In brackets: {100 * CONFIDENCE_LEVEL:g} % intervals. {ABOUT_IMAGES}"]
+    if any("(" in _size(name, rescored) for name in rescored.scores):
+        lines.append("In parentheses: n without the questions that a group's acc leaves out. acc_all and acc_macro count them.")
+    if rescored.new_datasets:
+        lines.append(f"New datasets: {ABOUT_DATASETS}")
+        alone = new_datasets.without_intervals(rescored)
+        if alone:
+            lines.append(f"No interval for new datasets, as a single dataset is asked about: {', '.join(alone)}.")
+    if any({"repeats", "boxes_repeats"} & rescored.scores[name].keys() for name in rescored.scores):
+        lines.append("Between questions, within: variance of the scores of different questions, and of answers to one.")
+    return lines
+
+
+def _rendered(header: list[str], rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(header, *rows)]
+    lines = [header, ["-" * width for width in widths], *rows]
+    return "\n".join("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths)) + " |" for line in lines)
+
+
+def _size(name: str, rescored: Rescored) -> str:
+    """Show the number of samples; for a group also, in brackets, how many count in its totals if not all do."""
+    tasks = catalog.tasks_named([name])
+    samples = sum(rescored.num_samples[task] for task in tasks)
+    asking = [task for task in tasks if catalog.ALL_TASKS[task].subject != "boxes"]
+    outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in asking)
+    return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
+
+
+def _counted(scores: Mapping[str, Any], what: str) -> str:
+    """Show the number of images or datasets, separately for questions and boxes if a group asks both."""
+    counts = [scores[metric][what] for metric in ("counts", "boxes_counts") if metric in scores]
+    return " and ".join(map(str, counts))
+
+
+def _cell(scores: Mapping[str, Any], metric: str, interval: str | None) -> str:
+    if metric not in scores:
+        return ""
+    return " ".join(filter(None, [f"{scores[metric]:.4f}", _interval(scores, interval)]))
+
+
+def _interval(scores: Mapping[str, Any], name: str | None) -> str:
+    ends = [scores.get(f"{name}_{end}") for end in _ENDS]
+    return "" if None in ends else f"[{ends[0]:.4f}, {ends[1]:.4f}]"

@@ -1,0 +1,1 @@
+"""Build, check and verify submissions of runs."""

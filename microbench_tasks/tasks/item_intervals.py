@@ -1,0 +1,93 @@
+"""Confidence intervals of the mean score of items, clustered by image or by dataset.
+
+Items are those of `microbench_tasks.tasks.results` with ``score`` (from 0 to 1) and ``image`` (dataset and image id).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from microbench_tasks.metrics import bootstrap, intervals
+from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL, Interval
+
+Item = Mapping[str, Any]
+# Returns the cluster of an item.
+Cluster = Callable[[Item], str]
+
+
+def image_of(item: Item) -> str:
+    """Return the image that an item is about."""
+    return item["image"]
+
+
+def dataset_of(item: Item) -> str:
+    """Return the dataset that an item's image is from."""
+    return item["image"].partition("/")[0]
+
+
+def count(items: Sequence[Item]) -> dict[str, int]:
+    """Count questions (for boxes: pairs of an image and a class), images and datasets."""
+    images, datasets = ({label(item) for item in items} for label in (image_of, dataset_of))
+    return {"questions": len(items), "images": len(images), "datasets": len(datasets)}
+
+
+def paper_interval(items: Sequence[Item], settings: Mapping[str, Any]) -> Interval:
+    """Compute the bootstrap interval of the mean score as in the paper, with questions as independent units.
+
+    ``settings`` are keyword arguments of `bootstrap.bootstrap_interval`.
+    """
+    return _paper_interval(_scores(items).tobytes(), tuple(settings.items()))
+
+
+def accuracy_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
+    """Compute the interval of an accuracy; see `intervals.accuracy_interval`."""
+    return _clustered_interval(
+        intervals.accuracy_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
+    )
+
+
+def score_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
+    """Compute the interval of the mean of scores such as GRIT; see `intervals.score_interval`."""
+    return _clustered_interval(
+        intervals.score_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
+    )
+
+
+def macro_interval(tasks: Sequence[Sequence[Item]], cluster: Cluster = image_of) -> Interval:
+    """Compute the interval of the unweighted mean of the tasks' accuracies; see `intervals.macro_interval`."""
+    items = [item for task in tasks for item in task]
+    groups = np.repeat(np.arange(len(tasks)), [len(task) for task in tasks])
+    return _macro_interval(_scores(items).tobytes(), groups.tobytes(), _codes(map(cluster, items)).tobytes())
+
+
+def _scores(items: Sequence[Item]) -> np.ndarray:
+    return np.array([item["score"] for item in items], dtype=np.float64)
+
+
+def _codes(labels: Iterable[str]) -> np.ndarray:
+    """Number labels in the order in which they first occur."""
+    numbers: dict[str, int] = {}
+    return np.array([numbers.setdefault(label, len(numbers)) for label in labels], dtype=np.int64)
+
+
+# Cached, since the harness asks for the two ends of an interval in separate calls.
+
+
+@functools.lru_cache(maxsize=16)
+def _paper_interval(scores: bytes, settings: tuple[tuple[str, Any], ...]) -> Interval:
+    return bootstrap.bootstrap_interval(np.frombuffer(scores), **dict(settings))
+
+
+@functools.lru_cache(maxsize=16)
+def _clustered_interval(interval: Callable[..., Interval], scores: bytes, clusters: bytes) -> Interval:
+    return interval(np.frombuffer(scores), np.frombuffer(clusters, dtype=np.int64), confidence_level=CONFIDENCE_LEVEL)
+
+
+@functools.lru_cache(maxsize=16)
+def _macro_interval(scores: bytes, groups: bytes, clusters: bytes) -> Interval:
+    labels = (np.frombuffer(found, dtype=np.int64) for found in (groups, clusters))
+    return intervals.macro_interval(np.frombuffer(scores), *labels, confidence_level=CONFIDENCE_LEVEL)

@@ -1,0 +1,86 @@
+"""Convert values of a task's configuration to JSON; identify functions as objects, not by the name that they claim."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import sys
+import types
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from microbench_tasks import catalog
+from microbench_tasks.tasks import definitions
+
+FUNCTION = "!function"
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def as_text(value: Any, length: int = 200) -> str:
+    """Return a recorded value as one short line of ASCII."""
+    if isinstance(value, Mapping) and FUNCTION in value:
+        name = json.dumps(str(value[FUNCTION]))[1:-1]
+        return f"{name} ({json.dumps(str(value.get('file')))[1:-1]})" if "sha256" in value else name
+    text = "none" if value is None else json.dumps(value, default=str)
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
+def rendered(value: Any) -> Any:
+    """Return a value of a task's configuration as JSON; of a function, its record."""
+    if isinstance(value, definitions.FunctionName):
+        found = value.resolve()
+        return {FUNCTION: str(value)} if callable(found) else rendered(found)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        entries = {str(key): rendered(entry) for key, entry in value.items()}
+        # A user's mapping must not look like the record of a function.
+        return {"mapping": entries} if FUNCTION in entries else entries
+    if isinstance(value, list | tuple):
+        return [rendered(entry) for entry in value]
+    return (
+        function_record(value)
+        if callable(value)
+        else {"type": f"{type(value).__module__}.{type(value).__qualname__}", "text": repr(value)[:200]}
+    )
+
+
+def function_record(value: Any) -> dict[str, Any]:
+    """Return the name of a function or class; with file and SHA-256 of the file if it is not the package's own."""
+    own = own_name(value)
+    if own is not None:
+        return {FUNCTION: own}
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return {FUNCTION: f"{named.__module__}.{named.__qualname__}"} | _source_of(named)
+
+
+def own_name(value: Any) -> str | None:
+    """Return the name by which a YAML of this package names a function; None if the object is not the package's own."""
+    from microbench_tasks.data.documents import TaskDocuments
+    from microbench_tasks.tasks.localization import InFormat
+
+    if type(value) is TaskDocuments:
+        return (
+            f"{TaskDocuments.__module__}.{value!r}"
+            if value == TaskDocuments(catalog.ALL_TASKS.get(value.task.name))
+            else None
+        )
+    function = value.__wrapped__ if type(value) is InFormat else value
+    if not isinstance(function, types.FunctionType) or not Path(function.__code__.co_filename).resolve().is_relative_to(
+        _PACKAGE
+    ):
+        return None
+    found = getattr(sys.modules.get(function.__module__), function.__qualname__, None)
+    same = found.__wrapped__ is function if type(found) is InFormat else found is value
+    return f"{function.__module__}.{function.__qualname__}" if same else None
+
+
+def _source_of(value: Any) -> dict[str, Any]:
+    try:
+        file = inspect.getsourcefile(inspect.unwrap(value))
+        return {"file": Path(file).name, "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
+    # Built in, made at run time, or typed at a prompt.
+    except (OSError, TypeError, ValueError):
+        return {"file": None, "sha256": None}

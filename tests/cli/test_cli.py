@@ -1,0 +1,109 @@
+"""Claims about the scripts, run as users run them."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from microbench_tasks import cli
+
+SCRIPTS = Path(sys.executable).parent
+
+
+def run(script, *arguments, **environment):
+    return subprocess.run([SCRIPTS / script, *arguments], capture_output=True, text=True, env=os.environ | environment)
+
+
+def test_path_prints_the_folder_of_task_definitions():
+    done = run("microbench", "path")
+    assert (Path(done.stdout.strip()) / "microbench_coarse.yaml").is_file()
+
+
+def test_a_reader_that_has_had_enough_ends_a_command_quietly():
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as pipe:
+        done = subprocess.run([SCRIPTS / "microbench", "path"], stdout=pipe, stderr=subprocess.PIPE)
+    # 128 and SIGPIPE, 13.
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_demo_data_writes_a_folder_that_is_a_source(tmp_path, use_source):
+    from microbench_tasks.data import source
+
+    done = run("microbench", "demo-data", str(tmp_path / "demo"), "--seed", "5")
+    assert done.returncode == 0, done.stderr
+    use_source(tmp_path / "demo")
+    assert len(source.load(source.current())) >= 24 * 12
+
+
+def test_demo_data_does_not_write_into_an_existing_folder(tmp_path):
+    done = run("microbench", "demo-data", str(tmp_path))
+    assert done.returncode == 1
+    assert f"microbench: error: {tmp_path} exists already" in done.stderr
+
+
+def test_a_seed_that_is_none_is_named(tmp_path):
+    done = run("microbench", "demo-data", str(tmp_path / "demo"), "--seed", "-1")
+    assert done.returncode == 1
+    assert done.stderr == "microbench: error: Expected a seed of 0 or more, got -1\n"
+
+
+@pytest.mark.parametrize("command", ["path", "demo-data", "rescore", "merge", "sweep", "submit", "verify", "leaderboard", "report"])
+def test_every_command_has_help_with_an_example_as_it_is_typed(command):
+    overview, done = (run("microbench", *arguments, "--help") for arguments in ([], [command]))
+    assert overview.returncode == done.returncode == 0
+    # What it does stands beside a name, or below a long one.
+    assert f"    {command}" in [f"    {line.split()[0]}" for line in overview.stdout.splitlines() if line.startswith("    ") and not line.startswith("     ")]
+    examples = done.stdout[done.stdout.index("\nexample") :].splitlines()[2:]
+    assert any(f"microbench {command} " in line or "$(microbench path)" in line for line in examples)
+
+
+def test_what_rescore_cannot_write_is_named_before_it_reads(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path, tmp_path / "file" / "scores.json"):
+        done = run("microbench", "rescore", tmp_path, "--out", out)
+        assert done.returncode == 1
+        assert done.stderr == f"microbench: error: --out {out}: expected a file in a folder. Name one that can be written.\n"
+
+
+def test_no_command_is_an_error():
+    assert run("microbench").returncode == 2
+
+
+def test_the_harness_light_commands_work_through_our_script():
+    for arguments in ([], ["--help"], ["version"]):
+        done = run("lmms_eval", *arguments)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout == run("lmms-eval", *arguments).stdout
+
+
+def test_tasks_list_knows_the_tasks():
+    for action in ("list", "groups", "subtasks"):
+        done = run("lmms_eval", "tasks", action)
+        assert done.returncode == 0
+        assert ("microbench_coarse_stain" if action == "subtasks" else "microbench_coarse") in done.stdout
+
+
+def test_models_lists_ours_in_both_scripts():
+    for script in ("lmms_eval", "lmms-eval"):
+        listed = run(script, "models").stdout.split()
+        assert {"open_clip", "demo_clip"} <= set(listed)
+
+
+def test_power_knows_the_tasks(demo_folder):
+    done = run("lmms_eval", "power", "--tasks", "microbench_coarse_stain", MICROBENCH_DATASET="demo")
+    assert done.returncode == 0, done.stderr
+    assert "microbench_coarse_stain:" in done.stdout
+    assert "Sample size:" in done.stdout
+
+
+def test_a_full_disk_is_reported_with_the_folder_that_was_written(monkeypatch):
+    def write(options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cli, "_submit", write)
+    with pytest.raises(SystemExit, match="--out my_folder: cannot be written .No space left on device.. Name another place"):
+        cli.main(["submit", "run", "--model-name", "m", "--out", "my_folder"])

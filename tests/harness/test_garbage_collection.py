@@ -1,0 +1,91 @@
+"""Claims about the garbage collector while a command starts."""
+
+import gc
+import sys
+import weakref
+
+import pytest
+from lmms_eval.cli import dispatch
+from lmms_eval.tasks import TaskManager
+
+from microbench_tasks.harness import launcher, patches, garbage_collection
+
+
+@pytest.fixture(autouse=True)
+def set_before():
+    before = gc.get_threshold()
+    gc.set_threshold(123, 4, 5)
+    # Not every version of Python has three thresholds to tell.
+    yield gc.get_threshold()
+    gc.unfreeze()
+    gc.set_threshold(*before)
+
+
+class Cycle:
+    def __init__(self):
+        self.itself = self
+
+
+def test_garbage_is_collected_less_until_the_start_is_over(set_before):
+    with garbage_collection.of_a_command():
+        assert gc.isenabled() and gc.get_threshold()[0] > 123
+        garbage_collection.is_over()
+        assert gc.get_threshold() == set_before
+    assert gc.get_threshold() == set_before
+
+
+def test_a_command_without_such_a_moment_leaves_the_collector_as_it_was(set_before):
+    with pytest.raises(KeyError), garbage_collection.of_a_command():
+        raise KeyError
+    assert gc.get_threshold() == set_before
+
+
+def test_what_was_there_is_not_looked_through_until_its_run_is_over():
+    with garbage_collection.of_a_command():
+        model = Cycle()
+        gone = weakref.ref(model)
+        garbage_collection.is_over()
+        del model
+        gc.collect()
+        assert gone() is not None
+        garbage_collection.forget()
+        gc.collect()
+        assert gone() is None
+
+
+def test_outside_of_a_command_nothing_changes(set_before):
+    garbage_collection.is_over()
+    assert gc.get_threshold() == set_before
+    assert gc.get_freeze_count() == 0
+
+
+def test_a_command_starts_so_until_its_tasks_are_loaded(set_before, monkeypatch):
+    patches.install()
+    seen = []
+
+    def load_a_task():
+        seen.append(gc.get_threshold())
+        TaskManager(include_defaults=False).load_task_or_group([])
+        seen.append(gc.get_threshold())
+
+    monkeypatch.setattr(sys, "argv", ["lmms_eval", "version"])
+    monkeypatch.setattr(dispatch, "main", load_a_task)
+    launcher.main()
+    assert seen[0][0] > 123
+    assert seen[1] == set_before
+
+
+def test_what_a_run_leaves_is_collected_when_it_is_over(monkeypatch):
+    left = []
+
+    def run(args):
+        model = Cycle()
+        left.append(weakref.ref(model))
+        garbage_collection.is_over()
+        return None, None
+
+    monkeypatch.setattr(launcher, "_check_arguments", lambda args: None)
+    launcher.Command([]).run(run, None)
+    gc.collect()
+    assert left[0]() is None
+    assert gc.get_freeze_count() == 0

@@ -1,0 +1,121 @@
+"""Claims about a run's files: whole or absent, never shared, and copied elsewhere where they cannot be written."""
+
+import json
+import multiprocessing
+from pathlib import Path
+
+import pytest
+from lmms_eval.loggers.evaluation_tracker import EvaluationTracker
+
+from microbench_tasks.util import files
+from microbench_tasks.harness import patches, saving
+from microbench_tasks.data.release_table import DataError
+
+DATE = "20260101_120000"
+TASK = "microbench_coarse_stain"
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch, tmp_path):
+    patches.install()
+    saving.forget_problems()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+def tracker(folder, model="openai", model_args="model=stand-in"):
+    made = EvaluationTracker(output_path=str(folder))
+    made.general_config_tracker.log_experiment_args(model, model_args, None, None, False)
+    return made
+
+
+def samples(number):
+    return [{"doc_id": index, "doc": {}, "doc_hash": "0", "arguments": ["Which?"], "target": "A", "resps": [["A"]], "filtered_resps": ["A"], "score": 1.0} for index in range(number)]
+
+
+def save(folder, number=3, **options):
+    saved = tracker(folder, **options)
+    found = samples(number)
+    saved.save_results_aggregated({"results": {}}, {TASK: found}, DATE)
+    saved.save_results_samples(task_name=TASK, samples=found)
+
+
+def names(folder):
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
+
+
+def test_files_are_named_as_the_harness_names_them(tmp_path):
+    save(tmp_path / "out")
+    assert names(tmp_path / "out" / "stand-in") == [f"{DATE}_results.json", f"{DATE}_samples_{TASK}.jsonl"]
+    lines = (tmp_path / "out" / "stand-in" / f"{DATE}_samples_{TASK}.jsonl").read_text().splitlines()
+    assert [json.loads(line)["doc_id"] for line in lines] == [0, 1, 2]
+
+
+def test_a_model_whose_arguments_name_none_has_a_folder_too(tmp_path):
+    save(tmp_path / "out", model="demo_clip", model_args="")
+    assert {path.parent.name for path in (tmp_path / "out").rglob("*.json*")} == {"demo_clip"}
+
+
+def _save_with(number):
+    save(Path(number[0]), number=number[1])
+
+
+def test_eight_runs_of_one_second_are_all_whole(tmp_path):
+    """Each has another number of samples, by which its two files find each other."""
+    with multiprocessing.get_context("fork").Pool(8) as pool:
+        pool.map(_save_with, [(str(tmp_path / "out"), number) for number in range(1, 9)], chunksize=1)
+    found = sorted((tmp_path / "out").rglob("*_samples_*.jsonl"))
+    assert sorted(len(path.read_text().splitlines()) for path in found) == list(range(1, 9))
+    dates = {path.name.partition("_samples_")[0] for path in found}
+    assert dates == {DATE, *(f"{DATE}-{number}" for number in range(2, 9))}
+    assert {path.name.removesuffix("_results.json") for path in (tmp_path / "out").rglob("*_results.json")} == dates
+
+
+def test_nothing_is_left_beside_the_files(tmp_path):
+    save(tmp_path / "out")
+    assert not [name for name in names(tmp_path / "out") if name.startswith(".")]
+
+
+def test_an_output_folder_that_was_removed_is_made_again(tmp_path):
+    saved = tracker(tmp_path / "out")
+    (tmp_path / "out").rmdir()
+    saved.save_results_aggregated({"results": {}}, {}, DATE)
+    assert names(tmp_path / "out") == [f"{DATE}_results.json"]
+    assert saving.problems == []
+
+
+def test_what_cannot_be_written_is_copied_elsewhere_and_said(tmp_path):
+    saved = tracker(tmp_path / "out")
+    (tmp_path / "out").rmdir()
+    (tmp_path / "out").write_text("")
+    found = samples(3)
+    saved.save_results_aggregated({"results": {}}, {TASK: found}, DATE)
+    saved.save_results_samples(task_name=TASK, samples=found)
+    copies = files.cache_dir() / "unsaved" / "stand-in"
+    assert names(copies) == [f"{DATE}_results.json", f"{DATE}_samples_{TASK}.jsonl"]
+    assert [problem.partition(" could")[0] for problem in saving.problems] == [f"{tmp_path}/out/stand-in/{name}" for name in names(copies)]
+    assert all(f"(Not a directory). A copy is in {copies}" in problem for problem in saving.problems)
+
+
+def test_a_sample_that_no_file_can_contain_is_named_as_the_reason(tmp_path):
+    saved = tracker(tmp_path / "out")
+    found = samples(2)
+    found[1]["target"] = "\ud83d"
+    saved.save_results_aggregated({"results": {}}, {TASK: found}, DATE)
+    saved.save_results_samples(task_name=TASK, samples=found)
+    [problem] = saving.problems
+    assert "UnicodeEncodeError" in problem
+    assert names(tmp_path / "out") == [f"{DATE}_results.json"]
+
+
+def test_an_output_path_that_is_a_file_is_refused_before_the_model(tmp_path):
+    (tmp_path / "out").write_text("")
+    with pytest.raises(DataError, match=r"^--output_path .*/out: is a file\. Name a folder\.$"):
+        EvaluationTracker(output_path=str(tmp_path / "out"))
+
+
+def test_a_disk_without_room_is_refused(tmp_path, monkeypatch):
+    """1,000 questions take 4 MB and the results file 1 MB."""
+    monkeypatch.setattr(saving.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 5_000_000}))
+    saving.check_room(tmp_path, 900)
+    with pytest.raises(DataError, match=r"has 5\.0 MB free, but this run needs about 5\.1 MB"):
+        saving.check_room(tmp_path, 1000)

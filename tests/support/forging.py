@@ -1,0 +1,73 @@
+"""Forge a submission: change anything, then make every figure, text and digest match."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.support import tiny_runs
+from tests.support.tiny_runs import BOXES
+
+from microbench_tasks.runs import rescoring
+from microbench_tasks.submissions import submission
+from microbench_tasks.data.release_table import DataError
+
+
+def samples_file(folder: Path, task: str) -> Path:
+    return folder / "samples" / f"{task}.jsonl.gz"
+
+
+def change_manifest(folder: Path, edit: Callable[[dict], object]) -> None:
+    tiny_runs.edited(folder / "submission.json", edit)
+
+
+def change_samples(folder: Path, task: str, edit: Callable[[list], object]) -> None:
+    samples = [json.loads(line) for line in gzip.decompress(samples_file(folder, task).read_bytes()).splitlines()]
+    edit(samples)
+    change_text(folder, task, lambda _: "".join(json.dumps(sample) + "\n" for sample in samples).encode())
+
+
+def change_text(folder: Path, task: str, edit: Callable[[bytes], bytes]) -> None:
+    path = samples_file(folder, task)
+    path.write_bytes(gzip.compress(edit(gzip.decompress(path.read_bytes())), mtime=0))
+
+
+def rewritten(folder: Path) -> Path:
+    """The scores, numbers, texts and digests made of the samples as they are now: the most that a forger can do."""
+    manifest = submission.read_manifest(folder)
+    for task in manifest["num_samples"]:
+        manifest["num_samples"][task] = len(gzip.decompress(samples_file(folder, task).read_bytes()).splitlines())
+        manifest["data"]["asked"][task]["num_documents"] = manifest["num_samples"][task]
+    again = rescoring.rescore(submission.logged_run(folder, manifest | {"scores": {}}))
+    manifest["scores"] = {name: submission.as_json(figures) for name, figures in again.scores.items()}
+    manifest |= {
+        "chance": again.chance,
+        "majority": again.majority,
+        "num_in_total": {task: count for task, count in again.num_in_total.items() if task != BOXES},
+    }
+    return _with_texts(folder, manifest)
+
+
+def with_texts(folder: Path) -> Path:
+    """The texts and digests made of the manifest as it is now."""
+    return _with_texts(folder, submission.read_manifest(folder))
+
+
+def as_far_as_possible(folder: Path) -> Path:
+    """Everything renewed that can be made of what is there."""
+    for renew in (rewritten, with_texts):
+        try:
+            return renew(folder)
+        # What can no longer be read cannot be scored again, or put into words.
+        except (DataError, ValueError, KeyError, TypeError, AttributeError, IndexError, OSError, EOFError):
+            continue
+    return tiny_runs.refreshed(folder)
+
+
+def _with_texts(folder: Path, manifest: dict) -> Path:
+    for name, text in submission.texts_of(manifest).items():
+        (folder / name).write_text(text)
+    (folder / "submission.json").write_text(submission.as_text(manifest))
+    return tiny_runs.refreshed(folder)
