@@ -33,7 +33,14 @@ from loguru import logger
 from tqdm import tqdm
 
 from microbench_adapters import harness
-from microbench_adapters.contract import PROBABILITY_DIGITS, letters_of, options_of, probability_line, refusal, significant
+from microbench_adapters.contract import (
+    PROBABILITY_DIGITS,
+    letters_of,
+    options_of,
+    probability_line,
+    refusal,
+    significant,
+)
 from microbench_adapters.embeddings import Embeddings, digest
 from microbench_adapters.execution import batches, chosen_device, documents, positive, read_ahead, without_tf32
 

@@ -31,7 +31,15 @@ from tqdm import tqdm
 from microbench_adapters import harness, loading, smoke_test
 from microbench_adapters.checkpoint_model import autocast, check_precision, input_dtype
 from microbench_adapters.contract import letters_of, options_of, probability_line, refusal, significant
-from microbench_adapters.execution import batches, chosen_device, documents, keep_freed_memory, positive, read_ahead, without_tf32
+from microbench_adapters.execution import (
+    batches,
+    chosen_device,
+    documents,
+    keep_freed_memory,
+    positive,
+    read_ahead,
+    without_tf32,
+)
 from microbench_adapters.transformers_adapter import (
     configuration,
     from_pretrained,

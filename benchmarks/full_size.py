@@ -19,8 +19,14 @@ import numpy as np
 from PIL import Image
 
 from microbench_tasks import demo
-from microbench_tasks.catalog import CLASSIFICATION_DATASETS, OUTSIDE_FINE_TOTAL, RELEASE_QUESTIONS, RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL, RELEASE_STAIN_QUESTIONS
-from microbench_tasks.data.release_table import DATASET_OF_STAIN, release_features
+from microbench_tasks.catalog import (
+    CLASSIFICATION_DATASETS,
+    OUTSIDE_FINE_TOTAL,
+    RELEASE_QUESTIONS,
+    RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL,
+    RELEASE_STAIN_QUESTIONS,
+)
+from microbench_tasks.catalog.release_columns import DATASET_OF_STAIN, release_features
 
 NUM_SHARDS = 7
 BOXES_ONLY_ROWS = {"opencell": 1_105, "sirinukunwattana_et_al_2016": 80}

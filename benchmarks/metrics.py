@@ -12,11 +12,11 @@ from scipy import stats
 from scipy.optimize import linear_sum_assignment
 from timing import origin, shown, side_by_side
 
-from microbench_tasks.parsing.answers import paper_letters, strict_answer
-from microbench_tasks.parsing.boxes import parse_boxes
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, bootstrap_interval
 from microbench_tasks.metrics.grit import grit_score
 from microbench_tasks.metrics.intervals import accuracy_interval, macro_interval, score_interval
+from microbench_tasks.parsing.answers import paper_letters, strict_answer
+from microbench_tasks.parsing.boxes import parse_boxes
 
 NUM_ANSWERS = 79_716
 ACCURACY = 0.6268

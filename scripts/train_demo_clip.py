@@ -31,17 +31,17 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch.nn import functional as F
 from transformers import PreTrainedTokenizerFast
 
-from microbench_tasks.demo import DEMO_SEED
-from microbench_tasks.demo.assembly import drawn_row
-from microbench_tasks.demo.specs import DATASETS
-from microbench_tasks.data.release_table import (
+from microbench_tasks.catalog.questions import (
     CAPTION_SETS,
     CLASSIFICATION_KIND,
     QUESTION_KINDS,
     SCORED_CAPTION_SET,
     caption_key,
-    decode_image,
 )
+from microbench_tasks.data.table_images import decode_image
+from microbench_tasks.demo import DEMO_SEED
+from microbench_tasks.demo.assembly import drawn_row
+from microbench_tasks.demo.specs import DATASETS
 
 log = logging.getLogger("train_demo_clip")
 

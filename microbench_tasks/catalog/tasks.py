@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from microbench_tasks.data.release_table import CLASSIFICATION_KIND, COARSE_KINDS
+from microbench_tasks.catalog.questions import CLASSIFICATION_KIND, COARSE_KINDS
 
 COARSE_GROUP = "microbench_coarse"
 FINE_GROUP = "microbench_fine"

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 
 from microbench_tasks.harness import plugin
 from microbench_tasks.util import terminal
+from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import plain
-from microbench_tasks.data.release_table import DataError
 
 _HELP_WIDTH = 100
 # What shells report of a program that wrote to a closed pipe: 128 and the number of the signal.
@@ -283,9 +283,9 @@ def _print_path(options: argparse.Namespace) -> None:
 def _rescore(options: argparse.Namespace) -> None:
     import json
 
-    from microbench_tasks.util import files
     from microbench_tasks.runs import new_datasets, rescoring, score_table
     from microbench_tasks.tasks.aggregations import interval_settings
+    from microbench_tasks.util import files
 
     if options.out is not None and (options.out.is_dir() or any(parent.is_file() for parent in options.out.parents)):
         raise DataError(f"--out {options.out}: expected a file in a folder. Name one that can be written.")
@@ -308,8 +308,8 @@ def _rescore(options: argparse.Namespace) -> None:
 def _submit(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from microbench_tasks.submissions import hub_formats, submission
     from microbench_tasks.runs import rescoring
+    from microbench_tasks.submissions import hub_formats, submission
 
     description = submission.Description(options.model_name, options.model_url, options.samples_url)
     run = rescoring.find_run([options.run_folder], options.run)
@@ -325,7 +325,7 @@ def _submit(options: argparse.Namespace) -> None:
 def _verify(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from microbench_tasks.submissions import submission, limits, verification
+    from microbench_tasks.submissions import limits, submission, verification
 
     failed = 0
     with _quiet_harness():

@@ -23,12 +23,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.util import files, untrusted
-from microbench_tasks.data import hub, source
 from microbench_tasks.catalog import COGNITION
-from microbench_tasks.util.notices import warn_once
-from microbench_tasks.data.release_table import LETTERS, MIN_OPTIONS, DataError, caption_key, without_repeats
+from microbench_tasks.catalog.questions import LETTERS, MIN_OPTIONS, caption_key
+from microbench_tasks.data import hub, source
 from microbench_tasks.data.source import Source
+from microbench_tasks.util import files, untrusted
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.notices import warn_once
+from microbench_tasks.util.untrusted import reject_duplicate_keys
 
 SETTING = "MICROBENCH_COGNITION"
 # Goes up when the cached table's form changes.
@@ -146,7 +148,7 @@ def _entries(document: Path, label: str) -> Iterator[tuple[Path, str, dict[str, 
     """``(image, key, question)`` for each question of one JSON file."""
     place = f"{label}: {document.name}"
     try:
-        content = json.loads(untrusted.read_regular_file(document).decode("utf-8"), object_pairs_hook=without_repeats)
+        content = json.loads(untrusted.read_regular_file(document).decode("utf-8"), object_pairs_hook=reject_duplicate_keys)
         image, questions = document.parent / content["metadata"]["name"], content["custom_metadata"]["questions"].items()
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{place}: {type(error).__name__}: {error}. {_LAYOUT}.") from error

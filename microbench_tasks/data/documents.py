@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import release_table, option_orders
+from microbench_tasks.data import annotated_boxes, option_orders, table_columns, table_images, table_rows
+from microbench_tasks.util import errors
 from microbench_tasks.util.notices import warn_once
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _resolved(task: catalog.Task, split: datasets.Dataset) -> tuple[datasets.Dat
         found = source.of_task(task)
         loaded = source.load(found)
     # The task was redefined to ask about other data, and the setting may be invalid.
-    except release_table.DataError:
+    except errors.DataError:
         return split, f"the data of {task.name}"
     if loaded._fingerprint == split._fingerprint:
         return loaded, found.label
@@ -139,11 +140,11 @@ def _questions(split: datasets.Dataset, task: catalog.Task, where: str) -> datas
     """One document per question of the task's kinds about a row of its datasets; those about one row stand together."""
     table = split.data.table
     for kind in task.kinds:
-        release_table.check_columns(table.schema, kind, where)
+        table_columns.check_columns(table.schema, kind, where)
     names = _dataset_names(table, task, where)
     asked = []
     for kind in task.kinds:
-        found = [(row, question) for row, question in release_table.questions(table, kind, where) if names[row] in task.datasets]
+        found = [(row, question) for row, question in table_rows.questions(table, kind, where) if names[row] in task.datasets]
         if not found:
             raise _nothing_to_ask(task, names, where, f"has a {kind} question")
         asked += ((row, {"kind": kind} | vars(question)) for row, question in found)
@@ -163,7 +164,7 @@ def _questions(split: datasets.Dataset, task: catalog.Task, where: str) -> datas
 def _boxes(split: datasets.Dataset, task: catalog.Task, where: str) -> datasets.Dataset:
     """One document per row of the task's datasets and class annotated in it."""
     table = split.data.table
-    release_table.check_box_columns(table.schema, where)
+    table_columns.check_box_columns(table.schema, where)
     names = _dataset_names(table, task, where)
     asked = [(row, fields) for row in _rows_of(task, names) for fields in _box_fields(table, row, names[row], where)]
     if not asked:
@@ -172,12 +173,12 @@ def _boxes(split: datasets.Dataset, task: catalog.Task, where: str) -> datasets.
     _report_rows(set(_rows_of(task, names)) - {row for row, _ in asked}, "have neither polygon nor box and are not asked about", task, where)
     hopeless = {row for row, fields in asked if not any(_can_be_found(box, fields) for box in fields["boxes"])}
     if len(hopeless) == len({row for row, _ in asked}):
-        raise release_table.DataError(f"{where}: {task.name}: no gold box of any of {len(hopeless)} images covers a pixel of its image. Expected polygons and boxes in pixels of the image.")
+        raise errors.DataError(f"{where}: {task.name}: no gold box of any of {len(hopeless)} images covers a pixel of its image. Expected polygons and boxes in pixels of the image.")
     _report_rows(hopeless, "have a class of which no gold box covers a pixel of the image; no answer can score there", task, where)
     return _dataset(split, task, names, asked)
 
 
-def _can_be_found(box: release_table.Box, fields: dict[str, Any]) -> bool:
+def _can_be_found(box: annotated_boxes.Box, fields: dict[str, Any]) -> bool:
     """Whether a box covers at least the area of a pixel of its image."""
     x1, y1, x2, y2 = box
     width, height = min(x2, fields["width"]) - max(x1, 0), min(y2, fields["height"]) - max(y1, 0)
@@ -186,11 +187,11 @@ def _can_be_found(box: release_table.Box, fields: dict[str, Any]) -> bool:
 
 def _box_fields(table: pa.Table, row: int, dataset: str, where: str) -> Iterator[dict[str, Any]]:
     """What is asked about one row, by the words that the model is asked with; classes with the same words are one."""
-    merged: dict[str, list[release_table.Box]] = {}
-    for class_name, boxes in release_table.gold_boxes(table, row, where).items():
+    merged: dict[str, list[annotated_boxes.Box]] = {}
+    for class_name, boxes in annotated_boxes.gold_boxes(table, row, where).items():
         merged.setdefault(EXPRESSION_OF_DATASET.get(dataset, class_name), []).extend(boxes)
     if merged:
-        width, height = release_table.image_size(table, row, where)
+        width, height = table_images.image_size(table, row, where)
         for expression, boxes in merged.items():
             yield {"kind": catalog.BOXES, "expression": expression, "width": width, "height": height, "boxes": boxes}
 
@@ -210,13 +211,13 @@ def _report_rows(rows: set[int], what: str, task: catalog.Task, where: str) -> N
         warn_once(f"{where}: {task.name}: {len(rows)} row(s) {what}, such as row {min(rows)}.")
 
 
-def _nothing_to_ask(task: catalog.Task, names: list[str], where: str, wanted: str) -> release_table.DataError:
+def _nothing_to_ask(task: catalog.Task, names: list[str], where: str, wanted: str) -> errors.DataError:
     present = ", ".join(sorted(set(names))) or "no row at all"
-    return release_table.DataError(f"{where}: {task.name} has nothing to ask: no row of {', '.join(task.datasets)} {wanted}. Found rows of {present}. Leave the task out, or name a source that has them.")
+    return errors.DataError(f"{where}: {task.name} has nothing to ask: no row of {', '.join(task.datasets)} {wanted}. Found rows of {present}. Leave the task out, or name a source that has them.")
 
 
 def _dataset_names(table: pa.Table, task: catalog.Task, where: str) -> list[str]:
-    names, image_ids = release_table.dataset_names(table, where), release_table.image_ids(table, where)
+    names, image_ids = table_rows.dataset_names(table, where), table_rows.image_ids(table, where)
     if task.subject != "cognition":
         _report(names, image_ids, where)
     return names
@@ -283,7 +284,7 @@ def _layer(split: datasets.Dataset, task: catalog.Task, names: list[str], fields
     keys = image_ids.to_pylist() if task.subject == "cognition" else range(len(names))
     columns = {
         "image_key": pa.array([f"{split._fingerprint}/{key}" for key in keys], text),
-        "image": release_table.image_column(table),
+        "image": table_images.image_column(table),
         "image_id": image_ids,
         "dataset": pa.array(names, text),
     }

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from microbench_tasks.util import files
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import DatasetInfo

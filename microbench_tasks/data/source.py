@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from microbench_tasks.util import files
 from microbench_tasks.data import hub, tables
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util import files
+from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
     import datasets

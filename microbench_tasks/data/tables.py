@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
+from microbench_tasks.catalog.release_columns import IMAGE, READ_COLUMNS
 from microbench_tasks.data import arrow_types
 from microbench_tasks.util import files
-from microbench_tasks.data.release_table import IMAGE, READ_COLUMNS, DataError
+from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,14 +9,14 @@ from uuid import UUID
 import numpy as np
 from numpy.random import Generator
 
-from microbench_tasks.demo.specs import DATASETS, DemoDataset, Setting
-from microbench_tasks.data.release_table import (
+from microbench_tasks.catalog.questions import (
     CAPTION_SETS,
     CLASSIFICATION_KIND,
     COARSE_KINDS,
     QUESTION_KINDS,
     caption_key,
 )
+from microbench_tasks.demo.specs import DATASETS, DemoDataset, Setting
 
 NONE_OPTION = "none of the above"
 # With "none of the above" at most eight options, the letters A to H.

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
+from microbench_tasks.catalog.release_columns import DATASET_OF_STAIN
 from microbench_tasks.demo.canvas import Picture, Shape
 from microbench_tasks.demo.painters import electron, fluorescence, mitosis, smears, synthetic, tissue
-from microbench_tasks.data.release_table import DATASET_OF_STAIN
 
 INSTITUTION = "microbench demo set (drawn)"
 LICENSE = "CC0-1.0"

@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from microbench_tasks.catalog.release_columns import release_features
 from microbench_tasks.demo import DEMO_VERSION, rows
 from microbench_tasks.demo.assembly import PICTURE, encode_png, stream
 from microbench_tasks.demo.cognition import IMAGES, metadata
 from microbench_tasks.demo.specs import DATASETS
 from microbench_tasks.util.files import publish_folder
-from microbench_tasks.data.release_table import release_features
 
 SPLIT = "test"
 NUM_SHARDS = 2

@@ -12,7 +12,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
 
 # Key of the results file with the tasks that were left out.
 RESULTS_KEY = "microbench_left_out"

@@ -17,10 +17,10 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import rescoring
 from microbench_tasks.data import source
 from microbench_tasks.metrics.paired import PairedComparison, compare_pair
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.runs import rescoring
+from microbench_tasks.util.errors import DataError
 
 # Name of the tasks' only filter, which the harness appends to names of metrics.
 _FILTER = "none"

@@ -149,8 +149,8 @@ def _check_arguments(args: Any) -> None:
     """
     from lmms_eval.utils import simple_parse_args_string
 
-    from microbench_tasks.harness import ability, saving
     from microbench_tasks import catalog
+    from microbench_tasks.harness import ability, saving
     from microbench_tasks.tasks import detection
 
     tasks = catalog.tasks_named((args.tasks or "").split(","))
@@ -170,9 +170,9 @@ def _check_baseline(args: Any, tasks: Sequence[str]) -> None:
     """Refuse a baseline that our tasks cannot be compared with, unless other benchmarks of the run use it."""
     from lmms_eval.baselines import BASELINE_REGISTRY
 
-    from microbench_tasks.harness import baseline
     from microbench_tasks import catalog
-    from microbench_tasks.data.release_table import DataError
+    from microbench_tasks.harness import baseline
+    from microbench_tasks.util.errors import DataError
 
     asks_others = not all(catalog.tasks_named([name]) for name in args.tasks.split(","))
     is_remote = args.baseline.startswith(("hf://", "http")) or args.baseline.split(":")[0] in BASELINE_REGISTRY

@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.util import files
 from microbench_tasks.harness import unanswered
-from microbench_tasks.parsing.contents import text_of
-from microbench_tasks.parsing.failures import failure_mark, placeholder
 from microbench_tasks.harness.served import clients, other_clients
 from microbench_tasks.harness.served.replies import MAX_ANSWER_CHARS
 from microbench_tasks.harness.served.session import Session
 from microbench_tasks.harness.swallowed_exceptions import WatchedModel, source_of
+from microbench_tasks.parsing.contents import text_of
+from microbench_tasks.parsing.failures import failure_mark, placeholder
+from microbench_tasks.util import files
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from microbench_tasks.tasks import aggregations, detection
 from microbench_tasks import catalog
-from microbench_tasks.data import documents, release_table, source
+from microbench_tasks.data import documents, source, table_images, table_rows
+from microbench_tasks.tasks import aggregations, detection
 from microbench_tasks.util import files
 from microbench_tasks.util.notices import warn_once
 
@@ -105,7 +105,7 @@ def _report_counts(split: datasets.Dataset, found: source.Source, counts: dict[s
     known[catalog.COGNITION_TASK] = ("paper", catalog.PAPER_COGNITION_QUESTIONS)
     differing = {name: known[name] for name, count in counts.items() if name in known and known[name][1] != count}
     said = [f"{name} has {counts[name]:,} questions, in the {of} {count:,}" for name, (of, count) in differing.items()]
-    rows = collections.Counter(release_table.dataset_names(split.data.table, found.label))
+    rows = collections.Counter(table_rows.dataset_names(split.data.table, found.label))
     said += _other_numbers_of_rows([name for name in counts if name not in known], rows)
     if said:
         warn_once(
@@ -132,7 +132,7 @@ def _check_images_once(split: datasets.Dataset, identity: str, where: str) -> No
     marker = files.cache_dir() / "readable" / key
     if marker.exists():
         return
-    release_table.check_images(split.data.table, where)
+    table_images.check_images(split.data.table, where)
     # A cache that cannot be written costs time, not the run.
     with contextlib.suppress(OSError):
         files.write_file(marker, identity.encode())

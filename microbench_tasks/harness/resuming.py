@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.tasks import repeats
-from microbench_tasks.parsing.failures import placeholder
 from microbench_tasks.harness.served import clients, other_clients
+from microbench_tasks.parsing.failures import placeholder
+from microbench_tasks.tasks import repeats
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance

@@ -21,7 +21,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks.util import files
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
 
 _RESULTS = "_results.json"
 # Estimated size of a samples file per question: twice that of a short answer with probabilities.

@@ -2,7 +2,7 @@
 
 A message that the class logs while it handles an exception marks the request whose document it read last. In doubt (a
 batch, or a message below the error level) the request is repeated alone. A class that swallows an exception without
-logging is not covered; `tests/test_model_guard.py` lists those of the installed harness.
+logging is not covered; `tests/harness/test_model_guard.py` lists those of the installed harness.
 """
 
 from __future__ import annotations

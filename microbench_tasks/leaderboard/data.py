@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.submissions import eligibility
 from microbench_tasks.data import source
+from microbench_tasks.submissions import eligibility
 from microbench_tasks.submissions.eligibility import DataKind
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
     from microbench_tasks.runs.rescoring import Rescored

@@ -18,8 +18,8 @@ import numpy as np
 
 from microbench_tasks import catalog
 from microbench_tasks.leaderboard.data import Data, check_sources, data_of
+from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import as_read
-from microbench_tasks.data.release_table import DataError
 
 if TYPE_CHECKING:
     from microbench_tasks.runs.rescoring import Rescored, ScoredSample

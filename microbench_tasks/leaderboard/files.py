@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from microbench_tasks.util import files, untrusted
-from microbench_tasks.submissions import submission
 from microbench_tasks.leaderboard import records
 from microbench_tasks.leaderboard.page import as_html
 from microbench_tasks.leaderboard.ranking import Leaderboard
 from microbench_tasks.leaderboard.text import as_markdown
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.submissions import submission
+from microbench_tasks.util import files, untrusted
+from microbench_tasks.util.errors import DataError
 
 # Lists the hashes of the other files, so that an unchanged earlier leaderboard is recognized.
 _RECORD = "leaderboard.json"

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.render import pages
 from microbench_tasks.catalog import table1
+from microbench_tasks.catalog.table1 import Reported
 from microbench_tasks.leaderboard import tables
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking, Row
 from microbench_tasks.leaderboard.tables import Line
+from microbench_tasks.render import pages
 from microbench_tasks.util.text_safety import plain
-from microbench_tasks.catalog.table1 import Reported
 
 # A radar chart with more lines is not readable.
 _MOST_LINES = 6

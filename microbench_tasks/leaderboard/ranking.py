@@ -18,7 +18,7 @@ from microbench_tasks.leaderboard.entries import RANKED, Entry
 from microbench_tasks.leaderboard.measures import measures
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.metrics.paired import Comparison
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import math
 
-from microbench_tasks.render import pages
 from microbench_tasks.catalog import table1
+from microbench_tasks.catalog.table1 import Reported
 from microbench_tasks.leaderboard.entries import FIGURES
 from microbench_tasks.leaderboard.ranking import Ranking, Row, SmallestDifference, Versus
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES, Interval
 from microbench_tasks.metrics.paired import LEVEL, POWER
-from microbench_tasks.catalog.table1 import Reported
+from microbench_tasks.render import pages
 
 TITLE = "Micro-Bench leaderboard"
 NOT_RERUN = "reported, not re-run"

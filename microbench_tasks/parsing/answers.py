@@ -6,11 +6,11 @@ and the strict one (`strict_answer`), which reads an answer only where one is st
 
 from __future__ import annotations
 
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.parsing import strict
 from microbench_tasks.parsing.failures import placeholder
 from microbench_tasks.parsing.probabilities import probabilities
 from microbench_tasks.parsing.strict import KINDS, RULES, Answer, Kind, Rule
-from microbench_tasks.data.release_table import LETTERS
 
 __all__ = [
     "KINDS",

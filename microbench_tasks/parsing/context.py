@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 
 from microbench_tasks.parsing.context_words import (
-    CONDITIONAL,
     CONDITION_AFTER,
     CONDITION_WORDS,
+    CONDITIONAL,
     DENIED,
     DENIED_AFTER,
     DENIED_LATER,
     DENIED_LETTER,
     FORMAT,
     HARMLESS,
-    OTHERS_SAY,
     OTHER_DENIED,
+    OTHERS_SAY,
     REJECTIONS,
     REVISION,
     REVISION_WORDS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from microbench_tasks.data.release_table import LETTERS
+from microbench_tasks.catalog.questions import LETTERS
 
 
 def probabilities(response: str, num_options: int) -> dict[str, float] | None:

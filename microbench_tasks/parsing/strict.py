@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from microbench_tasks.catalog.questions import LETTERS, MIN_OPTIONS
 from microbench_tasks.parsing.context import REACH, denied_letters, is_withdrawn, last_revision, last_second_look
 from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE
 from microbench_tasks.parsing.lines import answers_apart, closing_line, items, opening_line, single_line
@@ -23,7 +24,6 @@ from microbench_tasks.parsing.turns import new_turns
 from microbench_tasks.parsing.values import Question, question
 from microbench_tasks.parsing.verdicts import verdict
 from microbench_tasks.parsing.whole import echoes, whole
-from microbench_tasks.data.release_table import LETTERS, MIN_OPTIONS
 
 Kind = Literal["parsed", "ambiguous", "refusal", "empty", "truncated", "failed", "unparsed"]
 Rule = Literal["declaration", "boxed", "whole_letter", "letter_with_text", "option_text", "verdict"]

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.metrics import calibration
 from microbench_tasks.metrics.calibration import NUM_BINS, Forecasts, NullError, Reliability
 from microbench_tasks.metrics.calibration_error import DebiasedError, debiased_calibration_error
+from microbench_tasks.parsing.answers import LETTERS
+from microbench_tasks.render.figures import Drawing, drawing
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
-from microbench_tasks.tasks.repeats import each_answer
 from microbench_tasks.report import scores
 from microbench_tasks.report.chapters import Chapter
-from microbench_tasks.render.figures import Drawing, drawing
 from microbench_tasks.report.runs import Run
 from microbench_tasks.report.scores import Item
+from microbench_tasks.tasks.repeats import each_answer
 
 # Below this sum of the options' probabilities, the model would more likely have answered something else.
 LOW_MASS = 0.5

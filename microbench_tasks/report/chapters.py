@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 
 from microbench_tasks import catalog
-from microbench_tasks.tasks import item_intervals
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
-from microbench_tasks.render.pages import Cell, Gallery, Table, percent, percent_cell
-from microbench_tasks.report import scores
 from microbench_tasks.render.figures import Drawing, drawing
+from microbench_tasks.render.pages import Cell, Gallery, Table, percent, percent_cell
 from microbench_tasks.render.plots import HARD_SPACE
+from microbench_tasks.report import scores
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.report.scores import Estimate
+from microbench_tasks.tasks import item_intervals
 
 BY_IMAGE = "95 % interval by image"
 _SUBJECTS = {"coarse": "coarse questions", "fine": "fine questions", "cognition": "cognition questions"}

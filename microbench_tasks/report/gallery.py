@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from microbench_tasks.render.pages import Card, Gallery, Picture
 from microbench_tasks.parsing.response import parse_box_answer
-from microbench_tasks.tasks.repeats import each_answer
+from microbench_tasks.render.pages import Card, Gallery, Picture
 from microbench_tasks.report.chapters import Chapter
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, image_of
 from microbench_tasks.report.scores import UNANSWERED, option
 from microbench_tasks.runs.rescoring import ScoredSample
+from microbench_tasks.tasks.repeats import each_answer
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import cognition, release_table, source
+from microbench_tasks.data import cognition, source, table_images, table_rows
 from microbench_tasks.report.runs import Run, image_of
 from microbench_tasks.runs.rescoring import other_source
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +36,7 @@ class Rows:
     def image(self, image: str) -> Image:
         """A micrograph as 8-bit RGB."""
         stored = self.table["image"][self.row_of_image[image]].as_py()
-        return release_table.decode_image(stored["bytes"] if isinstance(stored, dict) else stored)
+        return table_images.decode_image(stored["bytes"] if isinstance(stored, dict) else stored)
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def _rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
             if difference:
                 raise DataError(f"{found.label} is not the data of {run.label} ({difference})")
     table = source.load(found).data.table
-    images = [f"{dataset}/{image}" for dataset, image in zip(release_table.dataset_names(table, found.label), release_table.image_ids(table, found.label))]
+    images = [f"{dataset}/{image}" for dataset, image in zip(table_rows.dataset_names(table, found.label), table_rows.image_ids(table, found.label))]
     # Of images that are there twice, the first.
     row_of_image = {image: row for row, image in reversed(list(enumerate(images)))}
     absent = [image_of(sample) for run in runs for task in tasks for sample in run.rescored.samples.get(task, ()) if image_of(sample) not in row_of_image]
     if absent:
         raise DataError(f"{found.label} has no image {absent[0]}, which was asked about, and {len(absent) - 1} more")
-    return Rows(found.label, row_of_image, release_table.slice_values(table, found.label), table)
+    return Rows(found.label, row_of_image, table_rows.slice_values(table, found.label), table)

@@ -12,11 +12,11 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import new_datasets, rescoring
-from microbench_tasks.util import privacy, untrusted
-from microbench_tasks.submissions import submission
-from microbench_tasks.util.text_safety import plain
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored, ScoredSample
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.submissions import submission
+from microbench_tasks.util import privacy, untrusted
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.text_safety import plain
 
 # In the folder of a sweep.
 _SWEEP_FILE = "sweep.json"

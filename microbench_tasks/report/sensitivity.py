@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from microbench_tasks.runs import robustness
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
 from microbench_tasks.report.chapters import Chapter
 from microbench_tasks.report.runs import Run
+from microbench_tasks.runs import robustness
 
 _ALONE = ("run", "asked as", "n", "acc %", "acc_strict %", "recall_std %", "by chance %", "p")
 _COMPARED = (

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import rescoring
+from microbench_tasks.render.figures import Drawing, drawing
 from microbench_tasks.render.pages import Cell, Table, percent
 from microbench_tasks.report.chapters import BY_IMAGE, Chapter, part_name
-from microbench_tasks.render.figures import Drawing, drawing
 from microbench_tasks.report.runs import Sweep
 from microbench_tasks.report.scores import Estimate, estimate
+from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import Rescored
 
 _ALPHA = "alpha: weight of the fine-tuned checkpoint against its base"

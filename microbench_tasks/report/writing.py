@@ -11,26 +11,25 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.submissions import eligibility, submission
-from microbench_tasks.util import files, untrusted
-from microbench_tasks.render import pages
-from microbench_tasks.tasks import provenance
 from microbench_tasks.data import source
-from microbench_tasks.tasks.aggregations import interval_settings
-from microbench_tasks.submissions.eligibility import Progress
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
+from microbench_tasks.render import pages, plots
+from microbench_tasks.render.figures import Drawing, finite
 from microbench_tasks.render.pages import Cell, Gallery, Picture, Table
 from microbench_tasks.report import calibration, chapters, sensitivity
-from microbench_tasks.render import plots
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report import runs as read_runs
 from microbench_tasks.report.chapters import Chapter
-from microbench_tasks.render.figures import Drawing, finite
 from microbench_tasks.report.gallery import gallery_chapter
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, Sweep
 from microbench_tasks.report.sweeps import sweeps_chapter
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.submissions import eligibility, submission
+from microbench_tasks.submissions.eligibility import Progress
+from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.util import files, untrusted
+from microbench_tasks.util.errors import DataError
 
 PAGE, RECORD, PICTURES = "report.html", "report.json", "pictures"
 # What says that a folder is a report.

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.tasks import item_intervals
-from microbench_tasks.tasks.item_intervals import dataset_of
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.tasks import item_intervals
+from microbench_tasks.tasks.item_intervals import dataset_of
 
 Items = Sequence[Mapping[str, Any]]
 

@@ -18,21 +18,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks.harness import ability, unanswered
 from microbench_tasks import catalog
-from microbench_tasks.tasks import definitions, provenance, task_fields
-from microbench_tasks.runs import robustness
 from microbench_tasks.data import source
-from microbench_tasks.util import untrusted
-from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
-from microbench_tasks.parsing.answers import LETTERS, lettered
-from microbench_tasks.tasks.detection import DetectionFormat, PixelLimits
+from microbench_tasks.data.source import TASK_VERSION, without_path
+from microbench_tasks.harness import ability, unanswered
 from microbench_tasks.metrics.majority import majority_accuracy
+from microbench_tasks.parsing.answers import LETTERS, lettered
+from microbench_tasks.runs import robustness
+from microbench_tasks.tasks import definitions, provenance, task_fields
+from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
+from microbench_tasks.tasks.detection import DetectionFormat, PixelLimits
 from microbench_tasks.tasks.reading_changes import changes, taken_off
 from microbench_tasks.tasks.repeats import num_answers
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
-from microbench_tasks.data.release_table import DataError, without_repeats
-from microbench_tasks.data.source import TASK_VERSION, without_path
+from microbench_tasks.util import untrusted
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.untrusted import reject_duplicate_keys
 
 if TYPE_CHECKING:
     import datasets
@@ -402,7 +403,7 @@ def logged_samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     # Not splitlines, which also breaks at characters that a response may hold.
     for number, text in enumerate(content.rstrip(b"\n").split(b"\n"), start=1):
         try:
-            sample = json.loads(text, object_pairs_hook=without_repeats)
+            sample = json.loads(text, object_pairs_hook=reject_duplicate_keys)
             doc_id = _number_of_document(sample["doc_id"])
             if "score" in sample:
                 sample["score"] = float(sample["score"])

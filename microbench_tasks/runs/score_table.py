@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import new_datasets, robustness
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, CONFIDENCE_LEVEL
+from microbench_tasks.runs import new_datasets, robustness
 from microbench_tasks.runs.rescoring import Rescored
 
 # For each column, the metric and the prefix of its interval's ends.

@@ -12,18 +12,18 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from microbench_tasks import catalog
-from microbench_tasks.tasks import provenance
-from microbench_tasks.submissions import record_checks, run_arguments
-from microbench_tasks.runs import rescoring
 from microbench_tasks.data import source
-from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
-from microbench_tasks.parsing.answers import lettered
-from microbench_tasks.metrics.bootstrap import METHODS
-from microbench_tasks.tasks.prompts import INSTRUCTION, microbench_doc_to_text
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored
-from microbench_tasks.data.release_table import DataError
 from microbench_tasks.data.source import without_path
 from microbench_tasks.harness.served import shrinking
+from microbench_tasks.metrics.bootstrap import METHODS
+from microbench_tasks.parsing.answers import lettered
+from microbench_tasks.runs import rescoring
+from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+from microbench_tasks.submissions import record_checks, run_arguments
+from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
+from microbench_tasks.tasks.prompts import INSTRUCTION, microbench_doc_to_text
+from microbench_tasks.util.errors import DataError
 
 DataKind = Literal["release", "demo", "local"]
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.submissions import eligibility
 from microbench_tasks.data import source
-from microbench_tasks.util.text_safety import markdown_code, markdown_text, plain
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
+from microbench_tasks.submissions import eligibility
+from microbench_tasks.util.text_safety import markdown_code, markdown_text, plain
 
 BENCHMARK = "Micro-Bench"
 _TITLES = {"release": f"{BENCHMARK}: ", "demo": f"DEMO DATA, not {BENCHMARK}: ", "local": f"LOCAL DATA, not the {BENCHMARK} release: "}
@@ -67,8 +67,9 @@ def eval_results(manifest: Mapping[str, Any]) -> str:
     Raises:
         ValueError: the Hub's own library reads something else in it.
     """
-    import yaml
     from huggingface_hub import EvalResultEntry, eval_result_entries_to_yaml, parse_eval_result_entries
+
+    import yaml
 
     entries = [
         EvalResultEntry(

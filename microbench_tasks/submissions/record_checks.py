@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.tasks import detection
 from microbench_tasks.submissions import run_arguments
+from microbench_tasks.tasks import detection
 
 if TYPE_CHECKING:
     from microbench_tasks.runs.rescoring import LoggedRun

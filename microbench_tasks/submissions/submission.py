@@ -19,15 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.submissions import eligibility, hub_formats, manifest, samples
-from microbench_tasks.util import files, privacy, untrusted
-from microbench_tasks.runs import rescoring
 from microbench_tasks.data import source
-from microbench_tasks.submissions.eligibility import Examination, Progress, Sample, silently
-from microbench_tasks.util.text_safety import plain, printable
+from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
-from microbench_tasks.data.release_table import DataError
-from microbench_tasks.submissions.manifest import (
+from microbench_tasks.submissions import eligibility, hub_formats, submission_manifest, submission_samples
+from microbench_tasks.submissions.eligibility import Examination, Progress, Sample, silently
+from microbench_tasks.submissions.submission_manifest import (
     MANIFEST,
     SCHEMA_VERSION,
     UNKNOWN,
@@ -36,7 +33,10 @@ from microbench_tasks.submissions.manifest import (
     read_manifest,
     schema_problems,
 )
-from microbench_tasks.submissions.samples import FOLDER as SAMPLES_FOLDER
+from microbench_tasks.submissions.submission_samples import FOLDER as SAMPLES_FOLDER
+from microbench_tasks.util import files, privacy, untrusted
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.text_safety import plain, printable
 
 CARD = "README.md"
 EVAL_RESULTS = ".eval_results/microbench.yaml"
@@ -124,7 +124,7 @@ def _content_problems(name: str, path: Path | None, digest: str) -> list[str]:
 def sample_form_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     """List the samples that are not in the form that `submit` writes."""
     paths = {task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in manifest["num_samples"]}
-    return [problem for task, path in paths.items() for problem in samples.form_problems(path, task)]
+    return [problem for task, path in paths.items() for problem in submission_samples.form_problems(path, task)]
 
 
 def _is_of_a_download(name: str) -> bool:
@@ -163,10 +163,10 @@ def submit(run: LoggedRun, description: Description, target: Path, progress: Pro
     if examination.reasons:
         listed = "".join(f"\n  - {reason}" for reason in examination.reasons)
         raise DataError(f"{run.name} cannot be a submission, for {len(examination.reasons)} reason(s):{listed}")
-    samples = {task: [samples.reduced(task, sample) for sample in found] for task, found in examination.samples.items()}
+    samples = {task: [submission_samples.reduced(task, sample) for sample in found] for task, found in examination.samples.items()}
     manifest = _described(examination, description)
     texts = texts_of(manifest)
-    contents = {name: text.encode() for name, text in texts.items()} | {f"{SAMPLES_FOLDER}/{task}.jsonl.gz": samples.compressed(found) for task, found in samples.items()}
+    contents = {name: text.encode() for name, text in texts.items()} | {f"{SAMPLES_FOLDER}/{task}.jsonl.gz": submission_samples.compressed(found) for task, found in samples.items()}
     manifest |= {"files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}}
     manifest |= {"digest": digest_of(manifest)}
     # The schema's messages show values.
@@ -235,7 +235,7 @@ def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
     config, loaded = recorded.get("config") or {}, recorded.get("loaded_model")
     arguments = _cleaned(config.get("model_args") or "")
     # Checks do not know the other fields that models of other packages record.
-    known = manifest.schema()["properties"]["model"]["properties"]["loaded_model"]["properties"]
+    known = submission_manifest.schema()["properties"]["model"]["properties"]["loaded_model"]["properties"]
     loaded = loaded and {name: value for name, value in _cleaned(loaded).items() if name in known}
     return {
         "name": description.model_name,
@@ -244,7 +244,7 @@ def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
         "backend": str(config.get("model_backend") or UNKNOWN),
         "model_args": arguments,
         "loaded_model": loaded,
-        "precision": manifest.precision_of(loaded, arguments),
+        "precision": submission_manifest.precision_of(loaded, arguments),
         "gen_kwargs": _cleaned(config.get("gen_kwargs")),
         "generation_kwargs": {task: _cleaned(recorded["configs"][task].get("generation_kwargs") or {}) for task in run.samples},
     }
@@ -287,7 +287,7 @@ def _date(recorded: Mapping[str, Any]) -> str:
     # ZoneInfo raises a KeyError for a name that it does not know.
     except (KeyError, TypeError, ValueError):
         return UNKNOWN
-    return started.astimezone(datetime.UTC).strftime(manifest.DATE_FORM)
+    return started.astimezone(datetime.UTC).strftime(submission_manifest.DATE_FORM)
 
 
 # --- what must not be in it ----------------------------------------------------------

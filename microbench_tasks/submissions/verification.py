@@ -14,18 +14,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from microbench_tasks.data import document_digest, cognition, source
 from microbench_tasks import catalog
-from microbench_tasks.submissions import eligibility, run_arguments, submission, samples
-from microbench_tasks.tasks import provenance
-from microbench_tasks.runs import rescoring
-from microbench_tasks.util import untrusted
+from microbench_tasks.data import cognition, document_digest, source
 from microbench_tasks.parsing.answers import LETTERS
-from microbench_tasks.submissions.eligibility import Progress, Sample, silently
-from microbench_tasks.util.text_safety import plain
-from microbench_tasks.tasks.prompts import microbench_doc_to_text
+from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.submissions import eligibility, run_arguments, submission, submission_samples
+from microbench_tasks.submissions.eligibility import Progress, Sample, silently
+from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks.prompts import microbench_doc_to_text
+from microbench_tasks.util import untrusted
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.text_safety import plain
 
 if TYPE_CHECKING:
     import datasets
@@ -118,7 +118,7 @@ def _samples(run: LoggedRun, progress: Progress) -> tuple[dict[str, list[Sample]
     """The samples of each task that can be read, in the documents' order, and what is wrong with any."""
     samples, problems = {}, []
     for task in progress(run.samples, "reading samples"):
-        form_problems = samples.form_problems(run.samples[task], task)
+        form_problems = submission_samples.form_problems(run.samples[task], task)
         problems += form_problems
         try:
             found = sorted((sample for _, sample in rescoring.logged_samples(run.samples[task])), key=lambda sample: sample["doc_id"])

@@ -24,13 +24,13 @@ from typing import Any
 
 from loguru import logger
 
-from microbench_tasks.tasks import item_intervals, reading_changes
 from microbench_tasks.metrics.bootstrap import METHODS, NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
 from microbench_tasks.metrics.variance import variance_components
-from microbench_tasks.util.notices import warn_once
+from microbench_tasks.tasks import item_intervals, reading_changes
 from microbench_tasks.tasks.repeats import each_answer
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.notices import warn_once
 
 INTERVAL_SETTING = "MICROBENCH_INTERVAL"
 # What results files call the method of the intervals to quote.

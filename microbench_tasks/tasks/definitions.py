@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import yaml
-
 from microbench_tasks.harness.plugin import yaml_folder
 
 

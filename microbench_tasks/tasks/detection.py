@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from microbench_tasks.parsing.boxes import CONVENTIONS
+from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.notices import warn_once
-from microbench_tasks.data.release_table import DataError, without_repeats
+from microbench_tasks.util.untrusted import reject_duplicate_keys
 
 Size = tuple[int, int]
 
@@ -342,7 +343,7 @@ def _parsed(setting: str) -> Any:
     if not setting.lstrip().startswith("{"):
         return setting
     try:
-        return json.loads(setting, object_pairs_hook=without_repeats)
+        return json.loads(setting, object_pairs_hook=reject_duplicate_keys)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{SETTING}={setting}: expected a JSON object or the name of a format, got {error}.") from error
 

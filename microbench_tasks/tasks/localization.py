@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from microbench_tasks.data.table_images import to_rgb
 from microbench_tasks.parsing.boxes import values_of
 from microbench_tasks.tasks.detection import ChosenFormat, DetectionFormat, choose_format
 from microbench_tasks.tasks.results import score_boxes
-from microbench_tasks.data.release_table import to_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image

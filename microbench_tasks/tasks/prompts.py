@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from microbench_tasks.data.table_images import to_rgb
 from microbench_tasks.parsing.answers import lettered
-from microbench_tasks.data.release_table import to_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image

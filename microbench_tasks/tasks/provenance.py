@@ -29,12 +29,12 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.tasks import definitions, task_fields
-from microbench_tasks.util import privacy
 from microbench_tasks.data import source
-from microbench_tasks.util.notices import warn_once
+from microbench_tasks.tasks import definitions, task_fields
 from microbench_tasks.tasks.recorded_values import FUNCTION, as_text, function_record, rendered
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util import privacy
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.notices import warn_once
 
 OTHER_DATA = "other"
 _KEPT = "_microbench_as_defined"

@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
+from microbench_tasks.catalog.questions import CLASSIFICATION_KIND
+from microbench_tasks.metrics.grit import grit_score
 from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.parsing.boxes import Size
-from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
-from microbench_tasks.metrics.grit import grit_score
 from microbench_tasks.parsing.response import AnswerText, parse_answer, parse_box_answer
 from microbench_tasks.tasks.prompts import microbench_doc_to_text
 from microbench_tasks.tasks.repeats import all_responses, combine_items
-from microbench_tasks.data.release_table import CLASSIFICATION_KIND
 
 
 def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: str | None = None) -> dict[str, Any]:

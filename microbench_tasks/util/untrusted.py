@@ -11,7 +11,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.data.release_table import DataError, without_repeats
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.text_safety import plain
 
 # Largest size of one file in bytes: ten times that of the answers to the largest task.
 LARGEST = 2**30
@@ -117,7 +118,7 @@ def parse_json(content: bytes) -> Any:
     try:
         parsed = json.loads(
             content.decode("utf-8"),
-            object_pairs_hook=without_repeats,
+            object_pairs_hook=reject_duplicate_keys,
             parse_constant=_refuse_constant,
             parse_int=_parse_integer,
             parse_float=_parse_finite,
@@ -153,3 +154,17 @@ def _check_depth(parsed: Any) -> None:
         level = [entry for value in containers for entry in (value.values() if isinstance(value, dict) else value)]
     if level:
         raise ValueError(f"more than {_MOST_LEVELS} levels of objects and lists")
+
+
+def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object as a mapping; an ``object_pairs_hook`` that refuses repeated keys.
+
+    The module ``json`` itself keeps the last value of a repeated key.
+
+    Raises:
+        ValueError: a key is there twice.
+    """
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        raise ValueError(f"a key is there twice among {plain(', '.join(key for key, _ in pairs)):.300}")
+    return content

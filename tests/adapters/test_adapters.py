@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.support import questions
 import torch
 from lmms_eval.api.instance import Instance
 from PIL import Image
@@ -15,6 +14,8 @@ from PIL import Image
 from microbench_adapters import base, harness
 from microbench_adapters.open_clip_adapter import OpenClip
 from microbench_adapters.systems import demo_clip as DemoClip
+from tests.support import questions
+
 
 @pytest.fixture
 def warnings_of_loop(monkeypatch):

@@ -4,12 +4,11 @@ import inspect
 import re
 
 import pytest
-from tests.support import tiny_clip
-from tests.support import tiny_models
 
 from microbench_adapters import systems
 from microbench_adapters.checkpoints import CHECKPOINTS
 from microbench_adapters.manifests import class_paths, register
+from tests.support import tiny_clip, tiny_models
 
 PAPER = {
     # Name: library, checkpoint, context length, as the paper's evaluation code has them.

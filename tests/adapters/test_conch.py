@@ -5,11 +5,10 @@ import json
 import sys
 
 import pytest
-from tests.support import questions
-from tests.support import tiny_clip
 import torch
 
 from microbench_adapters import conch_adapter
+from tests.support import questions, tiny_clip
 
 
 def test_a_missing_package_is_said_with_the_command_that_installs_it(monkeypatch):

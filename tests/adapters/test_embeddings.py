@@ -7,12 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from tests.support import questions
-from tests.support import tiny_clip
 
 from microbench_adapters import embeddings, smoke_test
 from microbench_adapters.embeddings import Embeddings, digest
 from microbench_adapters.open_clip_adapter import OpenClip
+from tests.support import questions, tiny_clip
 
 VECTORS = np.random.default_rng(0).normal(size=(5, 3))
 CONTENTS = [digest(bytes([index])) for index in range(5)]

@@ -6,15 +6,13 @@ from functools import partial
 import numpy as np
 import open_clip
 import pytest
-from tests.support import questions
-from tests.support import tiny_clip
-from tests.support import tiny_models
 import torch
 import transformers
 from PIL import Image
 
 from microbench_adapters.open_clip_adapter import OpenClip
 from microbench_adapters.transformers_adapter import TransformersClip
+from tests.support import questions, tiny_clip, tiny_models
 
 OPEN_CLIP = {
     "ViT": partial(tiny_clip.save, seed=3),

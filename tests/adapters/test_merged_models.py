@@ -5,9 +5,6 @@ import shutil
 
 import open_clip
 import pytest
-from tests.support import questions
-from tests.support import tiny_clip
-from tests.support import tiny_models
 import torch
 import transformers
 from safetensors import SafetensorError
@@ -17,6 +14,7 @@ from microbench_adapters import commands, loading
 from microbench_adapters.open_clip_adapter import OpenClip
 from microbench_adapters.systems import demo_clip
 from microbench_adapters.transformers_adapter import TransformersClip
+from tests.support import questions, tiny_clip, tiny_models
 
 
 @pytest.fixture(scope="module")

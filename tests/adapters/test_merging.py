@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from microbench_adapters import merging
 from microbench_adapters.merging import DEFAULT_ALPHA, DEFAULT_DENSITY, METHODS, check_same, check_settings, merge
 

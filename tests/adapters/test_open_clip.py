@@ -6,15 +6,13 @@ import shutil
 
 import open_clip
 import pytest
-from tests.support import questions
-from tests.support import tiny_clip
-from tests.support import tiny_models
 import torch
 from open_clip.pretrained import download_pretrained_from_hf
 from safetensors.torch import load_file, save_file
 
 from microbench_adapters import checkpoint_model, open_clip_adapter
 from microbench_adapters.open_clip_adapter import OpenClip
+from tests.support import questions, tiny_clip, tiny_models
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tests.support import questions
-from tests.support import tiny_paligemma
 import torch
 import transformers
 from lmms_eval.api.instance import Instance
@@ -18,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from microbench_adapters import paligemma_adapter
 from microbench_adapters.paligemma_adapter import PaliGemma
+from tests.support import questions, tiny_paligemma
 
 SETTINGS = {"max_new_tokens": tiny_paligemma.NEW_TOKENS, "until": [], "temperature": 0, "do_sample": False}
 OPTIONS = [["neuron", "platelet"], ["light microscopy", "electron microscopy", "none of the above"]]

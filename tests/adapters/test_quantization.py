@@ -3,12 +3,11 @@
 import json
 
 import pytest
-from tests.support import questions
-from tests.support import tiny_clip
 import torch
 
 from microbench_adapters.open_clip_adapter import OpenClip
 from microbench_adapters.quantization import Int8Linear, quantize_linear
+from tests.support import questions, tiny_clip
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.support import questions
-from tests.support import tiny_models
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
 from microbench_adapters.transformers_adapter import TransformersClip
+from tests.support import questions, tiny_models
 
 REVISION = "a" * 40
 

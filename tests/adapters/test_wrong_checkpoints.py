@@ -9,19 +9,15 @@ import shutil
 import numpy as np
 import open_clip
 import pytest
-from tests.support import questions
-from tests.support import tiny_clip
-from tests.support import tiny_models
-from tests.support import tiny_paligemma
 import torch
 import transformers
-from tests.support import wrong_checkpoints
 
 from microbench_adapters import smoke_test, weight_files
 from microbench_adapters.conch_adapter import Conch
 from microbench_adapters.open_clip_adapter import OpenClip
 from microbench_adapters.paligemma_adapter import PaliGemma
 from microbench_adapters.transformers_adapter import TransformersClip
+from tests.support import questions, tiny_clip, tiny_models, tiny_paligemma, wrong_checkpoints
 
 ADAPTERS = {"open_clip": OpenClip, "transformers_clip": TransformersClip, "paligemma": PaliGemma, "conch": Conch}
 NUM_QUESTIONS = 6

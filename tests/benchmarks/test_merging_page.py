@@ -5,7 +5,6 @@ import json
 import pytest
 
 
-
 @pytest.fixture(scope="module")
 def script():
     import merging

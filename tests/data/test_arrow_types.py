@@ -7,14 +7,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.support import release
 from hypothesis import given
 from hypothesis import strategies as st
 
-from microbench_tasks.data import arrow_types, document_digest, documents, release_table, source
 from microbench_tasks import catalog
+from microbench_tasks.data import arrow_types, document_digest, documents, source, table_rows
 from microbench_tasks.harness import preflight
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import release
 
 ROWS = [
     release.row(index, "burgess_et_al_2024_contour", polygon=[release.instance("nucleus", [1, 2, 30, 20])])
@@ -153,7 +153,7 @@ def test_the_documents_are_the_same_whatever_the_types(make, form, tmp_path, use
     made = {name: documents.TaskDocuments(catalog.TASKS[name])(split, "data") for name in TASKS}
     assert {name: document_digest.digest(found) for name, found in made.items()} == expected
     assert made[TASKS[0]][1]["image"].size == (32, 24)
-    assert release_table.slice_values(split.data.table, "data") == {
+    assert table_rows.slice_values(split.data.table, "data") == {
         "modality": ["light microscopy"] * 5,
         "domain": ["pathology"] * 5,
         "microns_per_pixel": [0.5] * 5,

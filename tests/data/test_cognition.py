@@ -7,12 +7,12 @@ import re
 import datasets
 import numpy as np
 import pytest
-from tests.support import release
 from PIL import Image
 
 from microbench_tasks.data import cognition, documents, source
 from microbench_tasks.util import files
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import release
 
 ASKED = {
     "cell.png": [release.cognition_question(3), release.cognition_question(5, question="Which is absent?")],

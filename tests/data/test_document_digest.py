@@ -11,12 +11,12 @@ import datasets
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.support import release
 from PIL import Image
 
-from microbench_tasks.data import document_digest, documents, source
 from microbench_tasks import catalog
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.data import document_digest, documents, source
+from microbench_tasks.util.errors import DataError
+from tests.support import release
 
 ROWS = [release.row(index, ("acevedo_et_al_2020", "jung_et_al_2022")[index % 2]) for index in range(6)]
 TASK = catalog.TASKS["microbench_coarse_domain"]

@@ -5,12 +5,13 @@ import io
 import datasets
 import numpy as np
 import pytest
-from tests.support import release
 from PIL import Image, ImageFile
 
 from microbench_tasks import catalog
 from microbench_tasks.data import documents
-from microbench_tasks.data.release_table import DataError, to_rgb
+from microbench_tasks.data.table_images import to_rgb
+from microbench_tasks.util.errors import DataError
+from tests.support import release
 
 BURGESS = "burgess_et_al_2024_contour"
 

@@ -12,16 +12,16 @@ import datasets
 import huggingface_hub
 import pyarrow as pa
 import pytest
-from tests.support import release
-from tests.support.hub_server import Hub, sha256
 from huggingface_hub import constants
 
 from microbench_tasks.data import cognition, hub, source
-from microbench_tasks.submissions import eligibility
-from microbench_tasks.util import files
 from microbench_tasks.harness import preflight
 from microbench_tasks.runs import rescoring
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.submissions import eligibility
+from microbench_tasks.util import files
+from microbench_tasks.util.errors import DataError
+from tests.support import release
+from tests.support.hub_server import Hub, sha256
 
 REVISION, OTHER = source.HUB_REVISION, "0123456789abcdef0123456789abcdef01234567"
 RESOLVED = re.escape(f"jnirschl/uBench (revision {REVISION[:8]}): ")

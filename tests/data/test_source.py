@@ -7,10 +7,10 @@ import os
 import datasets
 import pyarrow as pa
 import pytest
-from tests.support import release
 
 from microbench_tasks.data import source
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import release
 
 ROWS = [release.row(index) for index in range(6)]
 

@@ -19,7 +19,8 @@ from scipy import ndimage
 from skimage.draw import polygon2mask
 
 from microbench_tasks import demo
-from microbench_tasks.data.release_table import CAPTION_SETS, QUESTION_KINDS, caption_key, release_features
+from microbench_tasks.catalog.questions import CAPTION_SETS, QUESTION_KINDS, caption_key
+from microbench_tasks.catalog.release_columns import release_features
 
 NONE = "none of the above"
 # Dataset name: number of classes, as the paper's evaluation code counts them; 0: localization only.

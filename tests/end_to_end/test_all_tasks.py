@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lmms_eval import evaluator
+from PIL import Image
+
 from tests.support.commands import SCRIPTS, results_in, run
 from tests.support.independent import (
     BOXES,
@@ -28,8 +31,6 @@ from tests.support.independent import (
     raw_rows,
     reply,
 )
-from lmms_eval import evaluator
-from PIL import Image
 
 
 def answer(prompt, image):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from tests.support import tiny_chat
 import torch
 import transformers
-from tests.support.independent import KINDS, box_cases, protocol_prompt, raw_questions, raw_rows, shown
 from lmms_eval import evaluator
 from PIL import Image
+
+from tests.support import tiny_chat
+from tests.support.independent import KINDS, box_cases, protocol_prompt, raw_questions, raw_rows, shown
 
 pytest.importorskip("decord", reason="lmms-eval's qwen2_5_vl needs it, and it is not built for this platform")
 

@@ -9,8 +9,6 @@ import lmms_eval.models.simple.gpt4v as gpt4v
 import numpy as np
 import pytest
 import torch
-from tests.support.chat_server import Reply, serving
-from tests.support.independent import protocol_prompt, raw_questions, raw_rows, shown
 from lmms_eval import evaluator
 from lmms_eval.api.model import lmms
 from lmms_eval.loggers import EvaluationTracker
@@ -19,6 +17,8 @@ from lmms_eval.models.simple.instructblip import InstructBLIP
 from lmms_eval.models.simple.minicpm_v import MiniCPM_V
 
 from microbench_tasks.runs import rescoring
+from tests.support.chat_server import Reply, serving
+from tests.support.independent import protocol_prompt, raw_questions, raw_rows, shown
 
 KIND = "stain"
 TASK = f"microbench_coarse_{KIND}"

@@ -11,6 +11,11 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from lmms_eval import evaluator
+from lmms_eval.tasks import TaskManager
+from PIL import Image
+
+from microbench_tasks.harness import plugin
 from tests.support.independent import (
     KINDS,
     LETTERS,
@@ -22,11 +27,6 @@ from tests.support.independent import (
     reply,
     shown,
 )
-from lmms_eval import evaluator
-from lmms_eval.tasks import TaskManager
-from PIL import Image
-
-from microbench_tasks.harness import plugin
 
 
 def evaluate(model, **options):
@@ -157,6 +157,7 @@ def test_letters_and_probabilities_are_those_of_one_image_and_one_text_at_a_time
 def rewritten(source_folder, target, change):
     """A copy of the data whose rows went through ``change``."""
     import datasets
+
     from tests.support import release
 
     rows = change(raw_rows(source_folder))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import datasets
 import pytest
+
 from tests.support import release
 from tests.support.commands import SCRIPTS, results_in, run
 

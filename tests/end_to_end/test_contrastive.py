@@ -12,14 +12,13 @@ import lmms_eval
 import numpy as np
 import open_clip
 import pytest
-from tests.support import questions
-from tests.support import tiny_clip
 import torch
-from tests.support.commands import SCRIPTS, run
 from lmms_eval import evaluator
 from safetensors.torch import load_file, save_file
 
 from microbench_adapters import smoke_test
+from tests.support import questions, tiny_clip
+from tests.support.commands import SCRIPTS, run
 
 ANSWERS = ["A", "B", "C", "D"]
 

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.support import tiny_models
 import torch
-from tests.support.chat_server import Reply, serving
-from tests.support.commands import SCRIPTS, run
 from safetensors.torch import load_file
 
 from microbench_tasks import cli
+from tests.support import tiny_models
+from tests.support.chat_server import Reply, serving
+from tests.support.commands import SCRIPTS, run
 
 README = Path(__file__).parents[2] / "README.md"
 FEW = "--limit 1"
@@ -67,7 +67,7 @@ TREATMENTS = {
     'MICROBENCH_BOXES=\'{"convention"': Cannot("is not whole"),
     'MICROBENCH_BOXES=\'{"format"': Cannot("is not whole"),
     "MICROBENCH_DATASET=demo lmms_eval --model microbench_random --tasks microbench_coarse": Run(further=FEW),
-    "lmms_eval --model open_clip": Cannot("takes 600 MB of weights, which tests/test_open_clip.py loads tiny"),
+    "lmms_eval --model open_clip": Cannot("takes 600 MB of weights, which tests/adapters/test_open_clip.py loads tiny"),
     "lmms_eval --model transformers_clip --model_args model=./my_plip": Run(further=FEW),
     "lmms_eval --model transformers_clip --model_args model=vinid/plip": Run({"vinid/plip": "./base"}, FEW),
     "lmms_eval --model transformers_clip --model_args model=plip_merged": Run(further=FEW),

@@ -6,17 +6,18 @@ import subprocess
 import sys
 
 import pytest
+
+from microbench_tasks.data import source
+from tests.data.test_hub import OTHER_SHARDS, REVISION, SHARDS
 from tests.support import release
 from tests.support.commands import results_in
 from tests.support.hub_server import Hub, sha256
-from test_hub import OTHER_SHARDS, REVISION, SHARDS
-
-from microbench_tasks.data import source
 
 # The script `lmms_eval`, for a release whose shards have the hashes given before the script's own arguments.
 _COMMAND = """
 import sys
-from microbench_tasks import launcher, source
+from microbench_tasks.data import source
+from microbench_tasks.harness import launcher
 source.RELEASE_SHARDS = tuple(sys.argv.pop(1).split(","))
 launcher.main()
 """

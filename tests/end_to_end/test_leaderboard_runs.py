@@ -9,10 +9,10 @@ import math
 import shutil
 
 import pytest
-from tests.support.commands import SCRIPTS, results_in, run
 
 from microbench_tasks.data import source
 from microbench_tasks.submissions import submission
+from tests.support.commands import SCRIPTS, results_in, run
 
 MODELS = {"demo_clip": (), "microbench_random": ("--model_args", "seed=7")}
 TASKS = "microbench_coarse,microbench_cognition"

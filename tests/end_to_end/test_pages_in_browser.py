@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+
+from microbench_tasks.render.pages import Cell, Section, Table, render
 from tests.support import tiny_runs
 from tests.support.browser import OpenPage, started_browser
 from tests.support.commands import SCRIPTS, run
 from tests.support.independent import LETTERS
-
-from microbench_tasks.render.pages import Cell, Section, Table, render
 
 RANKED = (*tiny_runs.COARSE, tiny_runs.COGNITION)
 DRAWN = (tiny_runs.COARSE[2], tiny_runs.BOXES, tiny_runs.COGNITION)

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support import tiny_paligemma
 import torch
 import transformers
+from PIL import Image
+
+from microbench_tasks.parsing.boxes import parse_boxes
+from tests.support import tiny_paligemma
 from tests.support.commands import SCRIPTS, results_in, run
 from tests.support.independent import (
     BOXES,
@@ -25,9 +28,6 @@ from tests.support.independent import (
     raw_rows,
     shown,
 )
-from PIL import Image
-
-from microbench_tasks.parsing.boxes import parse_boxes
 
 LIMIT = 9
 SETTINGS = ["--tasks", "microbench_coarse,microbench_localization", "--limit", LIMIT, "--gen_kwargs", f"max_new_tokens={tiny_paligemma.NEW_TOKENS}", "--log_samples"]

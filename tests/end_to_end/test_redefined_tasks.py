@@ -6,15 +6,14 @@ import json
 
 import numpy as np
 import pytest
-from tests.support import release
-from tests.support import tiny_runs
+
+from microbench_tasks.harness import plugin
+from microbench_tasks.report import writing
+from microbench_tasks.runs import rescoring, score_table
+from microbench_tasks.submissions import eligibility
+from tests.support import release, tiny_runs
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, results_in, run
-
-from microbench_tasks.submissions import eligibility
-from microbench_tasks.harness import plugin
-from microbench_tasks.runs import rescoring, score_table
-from microbench_tasks.report import writing
 
 MESSAGES, DATA, FILTER = (f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality"))
 CHEAT = """

@@ -7,9 +7,10 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from tests.support.commands import SCRIPTS, results_in, run
 from tests.support.independent import dataset_of, raw_rows
-from PIL import Image
 
 ASKED = {
     "demo_clip": "microbench_coarse_modality,microbench_fine_pollen",

@@ -4,6 +4,8 @@ import json
 
 import numpy as np
 import pytest
+from lmms_eval import evaluator
+
 from tests.support.commands import SCRIPTS, results_in, run
 from tests.support.independent import (
     KINDS,
@@ -16,7 +18,6 @@ from tests.support.independent import (
     reply,
     shown,
 )
-from lmms_eval import evaluator
 
 TAG = "microbench_robustness"
 NONE = "none of the above"

@@ -17,6 +17,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lmms_eval import evaluator
+from loguru import logger
+from PIL import Image
+
+from microbench_tasks.harness import model_guard
+from microbench_tasks.harness.served.gate import ServerStoppedError
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, results_in
 from tests.support.independent import (
@@ -36,12 +42,6 @@ from tests.support.independent import (
     reply,
     shown,
 )
-from lmms_eval import evaluator
-from loguru import logger
-from PIL import Image
-
-from microbench_tasks.harness import model_guard
-from microbench_tasks.harness.served.gate import ServerStoppedError
 
 TASK = "microbench_coarse_stain"
 KIND = "stain"

@@ -6,11 +6,11 @@ import json
 import shutil
 
 import pytest
+
+from microbench_tasks.submissions import limits
 from tests.support import tiny_runs
 from tests.support.commands import SCRIPTS, run
 from tests.support.independent import OUTSIDE
-
-from microbench_tasks.submissions import limits
 
 MODELS = {"demo_clip": "microbench_fine,microbench_cognition", "microbench_random": "microbench_localization,microbench_cognition"}
 

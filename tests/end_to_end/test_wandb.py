@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, results_in, run
 from tests.support.independent import BOXES, FINE, KINDS

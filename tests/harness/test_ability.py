@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from microbench_tasks.harness import ability
 from microbench_tasks import catalog
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.harness import ability
+from microbench_tasks.util.errors import DataError
 
 BOXES = [task for task in catalog.ALL_TASKS if task.startswith("microbench_localization_")]
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from lmms_eval import utils
 
-from microbench_tasks.harness import baseline, patches
 from microbench_tasks import catalog
+from microbench_tasks.harness import baseline, patches
 from microbench_tasks.harness.baseline import Document
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
 
 TASK = "microbench_coarse_modality"
 # Right of the baseline and of the run, and the image, of each document. Differences of the images: 2, 1, 1.

@@ -8,7 +8,7 @@ import pytest
 from lmms_eval.cli import dispatch
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks.harness import launcher, patches, garbage_collection
+from microbench_tasks.harness import garbage_collection, launcher, patches
 
 
 @pytest.fixture(autouse=True)

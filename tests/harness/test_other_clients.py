@@ -4,12 +4,12 @@ import types
 
 import pytest
 from lmms_eval.api.instance import GenerationResult
-from test_model_guard import ANSWERS, Model, RetryingModel, requests
 
 from microbench_tasks.harness.model_guard import guarding
-from microbench_tasks.parsing.failures import placeholder
 from microbench_tasks.harness.served import other_clients
 from microbench_tasks.harness.served.gate import LIMIT, ServerStoppedError
+from microbench_tasks.parsing.failures import placeholder
+from tests.harness.test_model_guard import ANSWERS, Model, RetryingModel, requests
 
 
 class RefusedError(Exception):

@@ -9,13 +9,13 @@ import types
 from pathlib import Path
 
 import pytest
-from tests.support.broken_harness import cases
 from loguru import logger
 
 from microbench_tasks.harness import patches
 from microbench_tasks.harness.patches.patch import Installer, Patch, Replacement
 from microbench_tasks.harness.patches.table import PATCHES
 from microbench_tasks.harness.patches.targets import Fit, Target
+from tests.support.broken_harness import cases
 
 TESTS = Path(__file__).parents[1]
 # Some targets; `broken_harness.py all` runs all of them, and takes minutes.

@@ -9,15 +9,15 @@ from types import SimpleNamespace
 
 import lmms_eval
 import pytest
-import yaml as pyyaml
 from lmms_eval.tasks import TaskManager
 
+import yaml as pyyaml
 from microbench_tasks import catalog
-from microbench_tasks.tasks import definitions
 from microbench_tasks.harness import patches, plugin, preflight
 from microbench_tasks.harness.patches import definitions as definition_patches
 from microbench_tasks.harness.patches import early_checks, scoring
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.tasks import definitions
+from microbench_tasks.util.errors import DataError
 
 PLAIN_INDEX = inspect.unwrap(TaskManager.initialize_tasks)
 
@@ -210,7 +210,7 @@ def test_a_task_is_told_its_model_and_its_options():
 
 
 def test_importing_the_packages_imports_nothing_heavy():
-    modules = "microbench_tasks, microbench_tasks.harness.plugin, microbench_tasks.harness.patches.table, microbench_tasks.data.source, microbench_tasks.data.release_table, microbench_tasks.data.documents, microbench_tasks.demo, microbench_adapters, microbench_adapters.manifests"
+    modules = "microbench_tasks, microbench_tasks.harness.plugin, microbench_tasks.harness.patches.table, microbench_tasks.data.source, microbench_tasks.data.table_rows, microbench_tasks.data.documents, microbench_tasks.demo, microbench_adapters, microbench_adapters.manifests"
     done = run(f"import sys, {modules}\nprint([name for name in ('torch', 'datasets', 'pyarrow', 'PIL', 'skimage', 'lmms_eval') if name in sys.modules])")
     assert done.stdout.strip() == "[]", done.stderr
 

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from tests.support import release
 
+from microbench_tasks.data import table_images
 from microbench_tasks.harness import preflight
-from microbench_tasks.data import release_table
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import release
 
 
 @pytest.fixture(autouse=True)
@@ -67,7 +67,7 @@ def test_images_that_passed_are_not_read_again_even_by_the_next_process(tmp_path
     use_source(release.write_parquet(tmp_path / "data", [release.row(5)]))
     preflight.check(["microbench_coarse_domain"])
     preflight._passed.clear()
-    monkeypatch.setattr(release_table, "check_images", lambda *arguments: pytest.fail("read again"))
+    monkeypatch.setattr(table_images, "check_images", lambda *arguments: pytest.fail("read again"))
     preflight.check(["microbench_coarse_domain"])
 
 

@@ -6,12 +6,12 @@ import contextlib
 import sqlite3
 
 import pytest
-from tests.support.independent import StandIn, reply
 from lmms_eval import evaluator
 from lmms_eval.api.instance import GenerationResult
 
 from microbench_tasks.harness import resuming
 from microbench_tasks.harness.patches import answering as answering_patches
+from tests.support.independent import StandIn, reply
 
 TASK = "microbench_coarse_domain"
 COUNT = 60

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from lmms_eval.loggers.evaluation_tracker import EvaluationTracker
 
-from microbench_tasks.util import files
 from microbench_tasks.harness import patches, saving
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util import files
+from microbench_tasks.util.errors import DataError
 
 DATE = "20260101_120000"
 TASK = "microbench_coarse_stain"

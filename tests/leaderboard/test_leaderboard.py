@@ -18,22 +18,23 @@ import pytest
 from scipy import stats
 
 from microbench_tasks.catalog import table1
-from microbench_tasks.runs import rescoring
 from microbench_tasks.data import source
 from microbench_tasks.leaderboard import data as identity
 from microbench_tasks.leaderboard import entries as submitted
-from microbench_tasks.leaderboard import files, ranking as rankings, tables
+from microbench_tasks.leaderboard import files, tables
+from microbench_tasks.leaderboard import ranking as rankings
 from microbench_tasks.leaderboard.data import Data
 from microbench_tasks.leaderboard.entries import Entry, entries_of
 from microbench_tasks.leaderboard.page import as_html
 from microbench_tasks.leaderboard.ranking import Leaderboard, Versus, rank, ranks_of
 from microbench_tasks.leaderboard.records import as_csv, as_json, csv_text, pairs_as_csv
 from microbench_tasks.leaderboard.text import as_markdown
-from microbench_tasks.util.text_safety import markdown_text, plain
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES, accuracy_interval, macro_interval
 from microbench_tasks.metrics.paired import compare_models, compare_pair
+from microbench_tasks.runs import rescoring
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.text_safety import markdown_text, plain
 
 COARSE = "microbench_coarse"
 DEMO = Data("demo", '[{"source": "demo", "sha256": "0123456789abcdef"}]')

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
-from tests.support.independent import raw_questions, raw_rows
 
 from microbench_tasks.metrics.majority import majority_accuracy
+from tests.support.independent import raw_questions, raw_rows
 
 STAINS = ["H&E", "PAS", "none"]
 

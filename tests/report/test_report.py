@@ -13,21 +13,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tests.support import release
-from tests.support import tiny_runs
-from tests.support.independent import LETTERS
 from PIL import Image
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import rescoring
-from microbench_tasks.data import release_table, source
+from microbench_tasks.data import source, table_rows
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, accuracy_interval
-from microbench_tasks.report import calibration, chapters, gallery, runs, scores, writing
 from microbench_tasks.render import plots
-from microbench_tasks.report import rows as data_rows
 from microbench_tasks.render.figures import drawing_of
+from microbench_tasks.report import calibration, chapters, gallery, runs, scores, writing
+from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report.sweeps import part_curves
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.runs import rescoring
+from microbench_tasks.util.errors import DataError
+from tests.support import release, tiny_runs
+from tests.support.independent import LETTERS
 
 HOSTILE = '</script><script>alert(1)</script><img src="x" onerror="alert(2)">'
 TASKS = ("microbench_coarse_modality", "microbench_coarse_stain", "microbench_fine_white_blood_cell", "microbench_fine_pollen", tiny_runs.BOXES, tiny_runs.COGNITION)
@@ -777,4 +776,4 @@ def test_a_column_of_another_type_is_named(data, tmp_path):
     table = pq.read_table(next(data.glob("*.parquet")))
     wrong = table.set_column(table.column_names.index("modality"), "modality", [list(range(len(table)))])
     with pytest.raises(DataError, match="somewhere: column modality is of type int64; expected text"):
-        release_table.slice_values(wrong, "somewhere")
+        table_rows.slice_values(wrong, "somewhere")

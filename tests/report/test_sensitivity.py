@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from microbench_tasks.runs import robustness
 from microbench_tasks.report import sensitivity
 from microbench_tasks.report.runs import Run
+from microbench_tasks.runs import robustness
 from microbench_tasks.runs.rescoring import Rescored
 
 VARIANT = "microbench_robustness_reversed"

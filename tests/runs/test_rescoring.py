@@ -3,20 +3,20 @@
 import json
 
 import pytest
-from tests.support import release
 
-from microbench_tasks.harness import baseline
 from microbench_tasks import catalog, cli
-from microbench_tasks.runs import new_datasets, rescoring, score_table
 from microbench_tasks.data import source
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.harness import baseline
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
-from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.report import chapters
 from microbench_tasks.report.runs import Run, tasks_of
+from microbench_tasks.runs import new_datasets, rescoring, score_table
+from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import release
 
 OPTIONS = ["light", "electron", "none of the above"]
 PROMPT = "Answer with a single letter, no extra details.\nQuestion:Which?\nA) light\nB) electron\nC) none of the above"

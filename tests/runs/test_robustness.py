@@ -5,18 +5,18 @@ import json
 import math
 
 import pytest
-from tests.support import release
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks.harness import baseline, patches
 from microbench_tasks import catalog
-from microbench_tasks.data import documents, source, option_orders
-from microbench_tasks.tasks import prompts
-from microbench_tasks.runs import rescoring, robustness, score_table
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.data import documents, option_orders, source
+from microbench_tasks.harness import baseline, patches
 from microbench_tasks.metrics.intervals import difference_interval
+from microbench_tasks.runs import rescoring, robustness, score_table
+from microbench_tasks.tasks import prompts
+from microbench_tasks.tasks.aggregations import interval_settings
 from microbench_tasks.tasks.results import microbench_process_results
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import release
 
 KINDS = ("domain", "subdomain", "modality", "submodality", "stain")
 PERMUTED = ("reversed", "rotated", "shuffled")

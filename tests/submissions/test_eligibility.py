@@ -4,14 +4,14 @@ import json
 import re
 
 import pytest
-from tests.support import tiny_runs
-from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 from microbench_tasks import catalog
-from microbench_tasks.submissions import eligibility
 from microbench_tasks.runs import rescoring
+from microbench_tasks.submissions import eligibility
 from microbench_tasks.tasks.aggregations import interval_settings
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import tiny_runs
+from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 MODALITY = "microbench_coarse_modality"
 

@@ -9,19 +9,18 @@ import os
 import sys
 import unicodedata
 
-from tests.support import forging
 import pytest
-from tests.support import tiny_runs
 from loguru import logger
-from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 from microbench_tasks import cli
-from microbench_tasks.util import files, terminal
 from microbench_tasks.render import pages
 from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import submission
+from microbench_tasks.util import files, terminal
+from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import markdown_code, markdown_text, plain, printable
-from microbench_tasks.data.release_table import DataError
+from tests.support import forging, tiny_runs
+from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 FIRST = COARSE[0]
 TASKS = (*COARSE, BOXES, COGNITION)

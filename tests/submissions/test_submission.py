@@ -10,14 +10,14 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+
+from microbench_tasks.data import source
+from microbench_tasks.runs import rescoring
+from microbench_tasks.submissions import submission
+from microbench_tasks.util import files
+from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION
-
-from microbench_tasks.util import files
-from microbench_tasks.runs import rescoring
-from microbench_tasks.data import source
-from microbench_tasks.submissions import submission
-from microbench_tasks.data.release_table import DataError
 
 SCHEMA = json.loads((Path(submission.__file__).parent / "submission_schema.json").read_text())
 DESCRIPTION = submission.Description("My CLIP", "https://huggingface.co/me/my-clip")
@@ -251,7 +251,8 @@ def test_an_invalid_version_is_recorded_as_unknown(run, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from microbench_tasks import rescoring, submission
+from microbench_tasks.runs import rescoring
+from microbench_tasks.submissions import submission
 write, count = Path.write_bytes, 0
 def dying(path, content):
     global count

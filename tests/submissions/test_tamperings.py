@@ -11,19 +11,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support import forging
 import pytest
-from tests.support import tiny_runs
-from tests.support.forging import as_far_as_possible, change_manifest, change_samples, change_text, samples_file
-from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 from microbench_tasks import catalog
+from microbench_tasks.data import source
+from microbench_tasks.runs import rescoring
+from microbench_tasks.submissions import limits, submission, submission_manifest, verification
 from microbench_tasks.tasks import detection, provenance
 from microbench_tasks.util import files, untrusted
-from microbench_tasks.runs import rescoring
-from microbench_tasks.data import source
-from microbench_tasks.submissions import submission, manifest, limits, verification
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import forging, tiny_runs
+from tests.support.forging import as_far_as_possible, change_manifest, change_samples, change_text, samples_file
+from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 TASKS = (*COARSE, BOXES, COGNITION)
 FIRST = COARSE[0]
@@ -834,7 +833,7 @@ def test_every_field_is_checked_or_listed():
         "files",
     }
     listed = {field for limit in limits.LIMITS for field in limit.fields}
-    schema = manifest.schema()["properties"]
+    schema = submission_manifest.schema()["properties"]
     fields = set()
     for name, stated in schema.items():
         inner = stated.get("properties", {}) if name in ("model", "data", "versions", "settings", "run") else {}

@@ -5,19 +5,19 @@ import json
 
 import huggingface_hub
 import pytest
-from tests.support import tiny_runs
-import yaml
 from huggingface_hub.repocard_data import model_index_to_eval_results
-from tests.support.forging import change_manifest, change_samples, rewritten
-from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
+import yaml
 from microbench_tasks import catalog
-from microbench_tasks.util import files
-from microbench_tasks.submissions import hub_formats, submission, verification
-from microbench_tasks.runs import rescoring
 from microbench_tasks.data import source
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.runs import rescoring
+from microbench_tasks.submissions import hub_formats, submission, verification
+from microbench_tasks.util import files
+from microbench_tasks.util.errors import DataError
+from tests.support import tiny_runs
+from tests.support.forging import change_manifest, change_samples, rewritten
+from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 TASKS = (*COARSE, BOXES, COGNITION)
 DATA = "the samples against the data (MICROBENCH_DATASET)"

@@ -7,12 +7,11 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.support import tiny_runs
-from tests.support.tiny_runs import BOXES
-
 from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import submission
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import tiny_runs
+from tests.support.tiny_runs import BOXES
 
 
 def samples_file(folder: Path, task: str) -> Path:

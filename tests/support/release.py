@@ -81,7 +81,7 @@ def table(rows: list[dict[str, Any]], **column_types: Any):
     """The rows as a ``datasets.Dataset`` with the release's column types, but for those given here."""
     import datasets
 
-    from microbench_tasks.data.release_table import release_features
+    from microbench_tasks.catalog.release_columns import release_features
 
     return datasets.Dataset.from_list(rows, features=datasets.Features(release_features() | column_types), split="test")
 

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import open_clip
-from tests.support import tiny_clip
 import torch
 import transformers
 from open_clip.push_to_hf_hub import save_for_hf
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from tests.support import tiny_clip
 
 TEXT = {"layers": 2, "width": 64, "heads": 2}
 HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}

@@ -6,16 +6,15 @@ import hashlib
 import json
 from pathlib import Path
 
-from tests.support import release
-from tests.support.independent import LETTERS, neutral_prompt, protocol_prompt
-
-from microbench_tasks.data import document_digest, source
 from microbench_tasks import catalog
-from microbench_tasks.tasks import provenance
-from microbench_tasks.runs import rescoring
+from microbench_tasks.data import document_digest, source
 from microbench_tasks.data.documents import TaskDocuments
+from microbench_tasks.runs import rescoring
+from microbench_tasks.tasks import provenance
 from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
+from tests.support import release
+from tests.support.independent import LETTERS, neutral_prompt, protocol_prompt
 
 NAME = "20260102_030405"
 COARSE = tuple(f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality", "submodality", "stain"))

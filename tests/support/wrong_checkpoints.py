@@ -14,11 +14,11 @@ from pathlib import Path
 
 import open_clip
 import peft
-from tests.support import tiny_clip
-from tests.support import tiny_models
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+
+from tests.support import tiny_clip, tiny_models
 
 LOADS = ""
 PREPROCESS = json.dumps({"mean": [0.5] * 3, "std": [0.5] * 3})

@@ -6,10 +6,10 @@ import re
 
 import pytest
 
-from microbench_tasks.tasks import detection
 from microbench_tasks.parsing.boxes import CONVENTIONS, parse_boxes
+from microbench_tasks.tasks import detection
 from microbench_tasks.tasks.detection import FORMAT_OF_MODEL, NEUTRAL_FORMAT, choose_format
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
 
 FORMATS = {"neutral": NEUTRAL_FORMAT} | FORMAT_OF_MODEL
 

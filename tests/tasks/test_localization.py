@@ -7,16 +7,16 @@ import re
 
 import numpy as np
 import pytest
-from tests.support import release
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from microbench_tasks.tasks import detection, localization
 from microbench_tasks.data import documents
 from microbench_tasks.parsing.boxes import CONVENTIONS, parse_boxes
+from microbench_tasks.tasks import detection, localization
 from microbench_tasks.tasks.detection import FORMAT_OF_MODEL, NEUTRAL_FORMAT
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support import release
 
 # A model that is asked for the neutral format.
 NEUTRAL = "microbench_random"

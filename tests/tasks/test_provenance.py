@@ -9,17 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support import release
-from tests.support import tiny_runs
-import yaml
 
+import yaml
 from microbench_tasks import catalog
-from microbench_tasks.tasks import definitions, provenance, task_fields
-from microbench_tasks.submissions import eligibility
-from microbench_tasks.harness import patches, plugin
 from microbench_tasks.data import source
-from microbench_tasks.tasks.recorded_values import rendered
+from microbench_tasks.harness import patches, plugin
 from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.submissions import eligibility
+from microbench_tasks.tasks import definitions, provenance, task_fields
+from microbench_tasks.tasks.recorded_values import rendered
+from tests.support import release, tiny_runs
 
 TASK = "microbench_coarse_domain"
 BOXES = "microbench_localization_opencell_nuclei"
@@ -27,7 +26,7 @@ BLACK = release.png(np.zeros((24, 32, 3), dtype=np.uint8))
 # Beside the user's YAML.
 MINE = """
 from lmms_eval.api.task import ConfigurableTask
-from microbench_tasks import prompts
+from microbench_tasks.tasks import prompts
 
 class Mine(ConfigurableTask):
     def __init__(self, config):
@@ -214,7 +213,7 @@ def test_the_packages_own_tasks_differ_in_nothing_for_any_model(task, kind, mode
     assert metadata["definition"]["differs"] == {}
     functions = metadata["definition"]["fields"]
     assert functions["doc_to_text"] == {
-        "!function": "microbench_tasks."
+        "!function": "microbench_tasks.tasks."
         + ("localization.microbench_localization_doc_to_text" if task == BOXES else "prompts.microbench_doc_to_text")
     }
     assert functions.get("messages") == (None if kind == "simple" else [{"user": ["image", "prompt"]}])

@@ -7,20 +7,20 @@ import random
 
 import numpy as np
 import pytest
-from tests.support.independent import StandIn
 from lmms_eval import evaluator
 from lmms_eval.api.instance import Instance
 from lmms_eval.filters import build_filter_ensemble
 from lmms_eval.loggers import EvaluationTracker
 
-from microbench_tasks.tasks import aggregations, repeats
-from microbench_tasks.submissions import eligibility
-from microbench_tasks.runs import rescoring, score_table
-from microbench_tasks.metrics.variance import variance_components
 from microbench_tasks.harness.model_guard import guarding
+from microbench_tasks.metrics.variance import variance_components
 from microbench_tasks.parsing.failures import failure_mark
+from microbench_tasks.runs import rescoring, score_table
+from microbench_tasks.submissions import eligibility
+from microbench_tasks.tasks import aggregations, repeats
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
-from microbench_tasks.data.release_table import DataError
+from microbench_tasks.util.errors import DataError
+from tests.support.independent import StandIn
 
 IMAGE = "acevedo_et_al_2020/17"
 ORIGIN = {"image_id": "17", "dataset": "acevedo_et_al_2020"}

@@ -8,8 +8,8 @@ import pickle
 import numpy as np
 import pytest
 
-from microbench_tasks.tasks import aggregations
 from microbench_tasks.metrics import intervals
+from microbench_tasks.tasks import aggregations
 from microbench_tasks.tasks.results import microbench_process_results
 
 DOC = {"image_id": "17", "dataset": "burgess_et_al_2024_texture", "kind": "stain", "options": ["PAS", "H&E", "none of the above"], "answer_idx": 1}

@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from microbench_tasks.demo.canvas import Blob, Mark, Picture, Shape, cover, grain, noise, photographed, rings, tinted, wobbly
+from microbench_tasks.demo.canvas import (
+    Blob,
+    Mark,
+    Picture,
+    Shape,
+    cover,
+    grain,
+    noise,
+    photographed,
+    rings,
+    tinted,
+    wobbly,
+)
 
 # Height of the bumps on the rim, relative to the radius.
 CONTOUR = {"smooth contour": 0.0, "wavy contour": 0.085, "jagged contour": 0.2}

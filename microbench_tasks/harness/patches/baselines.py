@@ -10,8 +10,8 @@ def compare_our_tasks(original: Callable) -> Callable:
     """Compare our tasks and groups by the clustered paired test; the harness gets an empty baseline for them."""
 
     def load_baseline(baseline_arg: str, task_name: str, *args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.harness import baseline
         from microbench_tasks import catalog
+        from microbench_tasks.harness import baseline
 
         if not catalog.tasks_named([task_name]):
             return original(baseline_arg, task_name, *args, **kwargs)

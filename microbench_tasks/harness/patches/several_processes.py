@@ -57,7 +57,6 @@ def end_together(original: Callable) -> Callable:
 def _is_ours(call: Mapping[str, Any]) -> bool:
     """Tell whether a call of ``simple_evaluate`` asks tasks, or a model, of this package."""
     from microbench_adapters import manifests
-
     from microbench_tasks import catalog
 
     tasks = [name for name in call["tasks"] or () if isinstance(name, str)]

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from microbench_tasks.harness.served.faults import MalformedReplyError
 from microbench_tasks.parsing.contents import text_of
 from microbench_tasks.parsing.failures import placeholder
-from microbench_tasks.harness.served.faults import MalformedReplyError
 
 # Ten times the longest answers of reasoning models.
 MAX_ANSWER_CHARS = 1_000_000

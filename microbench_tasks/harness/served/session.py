@@ -14,10 +14,10 @@ from typing import Any
 
 from loguru import logger
 
-from microbench_tasks.util.notices import warn_once
-from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.harness.served import clients, faults, gate, replies, reply_log, shrinking
 from microbench_tasks.harness.served.progress import Progress
+from microbench_tasks.parsing.failures import failure_mark
+from microbench_tasks.util.notices import warn_once
 
 # Attempts for each question and the first pause between them, if the model class has no options for them.
 _TRIES = 5

@@ -7,10 +7,11 @@ import zlib
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.support import release
 from PIL import Image, ImageFile
 
-from microbench_tasks.data import release_table
+from microbench_tasks.data import annotated_boxes, table_columns, table_images, table_rows
+from microbench_tasks.util import errors
+from tests.support import release
 
 WHERE = "the source"
 IMAGE_COLUMNS = ["image_id", "image", "dataset", "stain"]
@@ -22,7 +23,7 @@ def arrow(rows):
 
 
 def asked(rows, kind="modality"):
-    return dict(release_table.questions(arrow(rows), kind, WHERE))
+    return dict(table_rows.questions(arrow(rows), kind, WHERE))
 
 
 def changed(index, kind, **fields):
@@ -62,7 +63,7 @@ def test_a_null_at_any_depth_hides_what_arrow_stores_below_it(depth):
     kind = pa.StructArray.from_arrays(fields, kind.type.names, mask=mask if depth == "one kind" else None)
     outer = pa.StructArray.from_arrays([kind], ["modality"], mask=mask if depth == "all questions" else None)
     table = table.set_column(table.schema.get_field_index("questions"), "questions", outer)
-    assert [row for row, _ in release_table.questions(table, "modality", WHERE)] == [1]
+    assert [row for row, _ in table_rows.questions(table, "modality", WHERE)] == [1]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_a_null_at_any_depth_hides_what_arrow_stores_below_it(depth):
     ],
 )
 def test_a_malformed_question_is_named_by_row_and_column(fields, message):
-    with pytest.raises(release_table.DataError, match=message):
+    with pytest.raises(errors.DataError, match=message):
         asked([release.row(0), changed(1, "modality", **fields)])
 
 
@@ -102,7 +103,7 @@ def test_a_malformed_question_is_named_by_row_and_column(fields, message):
 def test_captions_that_do_not_match_their_question_are_named(fields, message):
     row = release.row(0)
     row["captions"]["modality_1"] |= fields
-    with pytest.raises(release_table.DataError, match=message):
+    with pytest.raises(errors.DataError, match=message):
         asked([row])
 
 
@@ -115,23 +116,23 @@ def test_eight_options_are_read():
 
 def test_held_rows_are_named_by_their_stain():
     rows = [release.row(0, dataset=None, stain="H2B-mCherry"), release.row(1, dataset=None, stain="GalT\u2013EGFP"), release.row(2)]
-    assert release_table.dataset_names(arrow(rows), WHERE) == ["held_et_al_2010_h2b", "held_et_al_2010_galt", "acevedo_et_al_2020"]
+    assert table_rows.dataset_names(arrow(rows), WHERE) == ["held_et_al_2010_h2b", "held_et_al_2010_galt", "acevedo_et_al_2020"]
 
 
 def test_a_nameless_row_with_another_stain_is_refused():
-    with pytest.raises(release_table.DataError, match=r"row 0 .*column dataset is null and column stain is 'DAPI'"):
-        release_table.dataset_names(arrow([release.row(0, dataset=None, stain="DAPI")]), WHERE)
+    with pytest.raises(errors.DataError, match=r"row 0 .*column dataset is null and column stain is 'DAPI'"):
+        table_rows.dataset_names(arrow([release.row(0, dataset=None, stain="DAPI")]), WHERE)
 
 
 def test_a_null_image_id_is_named_by_row():
-    with pytest.raises(release_table.DataError, match="row 1 .*column image_id: expected text, got null"):
-        release_table.image_ids(arrow([release.row(0), release.row(1, image_id=None)]), WHERE)
+    with pytest.raises(errors.DataError, match="row 1 .*column image_id: expected text, got null"):
+        table_rows.image_ids(arrow([release.row(0), release.row(1, image_id=None)]), WHERE)
 
 
 @pytest.mark.parametrize("column", QUESTION_COLUMNS)
 def test_a_missing_column_is_named(column):
-    with pytest.raises(release_table.DataError, match=rf"the source: column\(s\) {column} missing"):
-        release_table.check_columns(arrow([release.row(0)]).drop_columns([column]).schema, "modality", WHERE)
+    with pytest.raises(errors.DataError, match=rf"the source: column\(s\) {column} missing"):
+        table_columns.check_columns(arrow([release.row(0)]).drop_columns([column]).schema, "modality", WHERE)
 
 
 @pytest.mark.parametrize(
@@ -158,13 +159,13 @@ def test_a_missing_column_is_named(column):
 def test_a_column_of_a_wrong_type_is_named_with_the_expected_type(column, values, message):
     table = arrow([release.row(0)])
     table = table.set_column(table.schema.get_field_index(column), column, values)
-    with pytest.raises(release_table.DataError, match=message):
-        release_table.check_columns(table.schema, "modality", WHERE)
+    with pytest.raises(errors.DataError, match=message):
+        table_columns.check_columns(table.schema, "modality", WHERE)
 
 
 def test_only_the_columns_of_the_asked_question_are_needed():
     table = arrow([release.row(0)]).select(QUESTION_COLUMNS)
-    release_table.check_columns(table.schema, "stain", WHERE)
+    table_columns.check_columns(table.schema, "stain", WHERE)
 
 
 # --- instances -----------------------------------------------------------------------
@@ -175,7 +176,7 @@ def boxes(row=0, **columns):
     table = arrow([release.row(0), release.row(1)])
     for name, values in columns.items():
         table = table.set_column(table.schema.get_field_index(name), name, pa.array(values))
-    return release_table.gold_boxes(table, row, WHERE)
+    return annotated_boxes.gold_boxes(table, row, WHERE)
 
 
 def one(points, class_name="cell"):
@@ -221,7 +222,7 @@ def test_a_row_without_instances_has_no_class():
     assert boxes() == {}
     assert boxes(polygon=[[], None], bbox=[[], None]) == {}
     table = arrow([release.row(0)]).drop_columns(["polygon", "bbox"])
-    assert release_table.gold_boxes(table, 0, WHERE) == {}
+    assert annotated_boxes.gold_boxes(table, 0, WHERE) == {}
 
 
 @pytest.mark.parametrize(
@@ -241,7 +242,7 @@ def test_a_row_without_instances_has_no_class():
 def test_a_malformed_polygon_is_named_by_row_column_and_instance(points, said):
     column = pa.array(one(points), pa.list_(pa.struct([("className", pa.string()), ("points", pa.list_(pa.float64()))])))
     message = rf"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column polygon\[1\]\.points: expected finite numbers x1, y1, x2, y2, … in pairs, got .*{said}"
-    with pytest.raises(release_table.DataError, match=message):
+    with pytest.raises(errors.DataError, match=message):
         boxes(row=1, polygon=column)
 
 
@@ -258,13 +259,13 @@ def test_a_malformed_polygon_is_named_by_row_column_and_instance(points, said):
 )
 def test_a_polygon_whose_box_has_no_finite_area_is_named_by_row_column_and_instance(points, said):
     message = rf"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column polygon\[1\]\.points: expected pixels, got {said}"
-    with pytest.raises(release_table.DataError, match=message):
+    with pytest.raises(errors.DataError, match=message):
         boxes(row=1, polygon=one([*map(float, points)]))
 
 
 @pytest.mark.parametrize("points", [[0.0, 0.0, 1e200, 1e200], {"x1": -1e308, "y1": 0.0, "x2": 1e308, "y2": 1.0}], ids=["list", "struct"])
 def test_a_stored_box_without_a_finite_area_is_named_by_row_column_and_instance(points):
-    with pytest.raises(release_table.DataError, match=r"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column bbox\[1\]\.points: expected pixels, got "):
+    with pytest.raises(errors.DataError, match=r"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column bbox\[1\]\.points: expected pixels, got "):
         boxes(row=1, bbox=one(points))
 
 
@@ -275,7 +276,7 @@ def test_a_large_box_of_finite_area_is_read():
 
 @pytest.mark.parametrize("points", [[["1", "2"], ["3", "4"]], [[[1, 2], [3, 4]], [[1, 2], [3, 4]]], ["1,2,3,4", "5,6,7,8"]], ids=["text", "nested", "one text"])
 def test_a_polygon_of_anything_but_numbers_is_refused(points):
-    with pytest.raises(release_table.DataError, match=r"row 1 .*column polygon\[0\]\.points: expected finite numbers"):
+    with pytest.raises(errors.DataError, match=r"row 1 .*column polygon\[0\]\.points: expected finite numbers"):
         boxes(row=1, polygon=[None, [release.instance("cell", entry) for entry in points]])
 
 
@@ -299,25 +300,25 @@ def test_a_polygon_of_anything_but_numbers_is_refused(points):
 )
 def test_a_malformed_stored_box_is_named_by_row_column_and_instance(points):
     message = r"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column bbox\[0\]\.points: expected a struct or a list of four finite numbers x1, y1, x2, y2, got "
-    with pytest.raises(release_table.DataError, match=message):
+    with pytest.raises(errors.DataError, match=message):
         boxes(row=1, bbox=[None, [release.instance("cell", points)]])
 
 
 @pytest.mark.parametrize("column", ["polygon", "bbox"])
 @pytest.mark.parametrize("class_name", [None, "", " "])
 def test_an_instance_without_a_class_is_named_by_row_and_column(column, class_name):
-    with pytest.raises(release_table.DataError, match=rf"row 1 .*column {column}\[1\]\.className: expected the name of a class, got "):
+    with pytest.raises(errors.DataError, match=rf"row 1 .*column {column}\[1\]\.className: expected the name of a class, got "):
         boxes(row=1, **{column: one([1, 2, 3, 4], class_name)})
 
 
 @pytest.mark.parametrize("column", ["polygon", "bbox"])
 def test_a_null_instance_is_named_by_row_and_column(column):
-    with pytest.raises(release_table.DataError, match=rf"row 0 .*column {column}\[1\]\.className: expected the name of a class, got "):
+    with pytest.raises(errors.DataError, match=rf"row 0 .*column {column}\[1\]\.className: expected the name of a class, got "):
         boxes(**{column: [[release.instance("cell", [1, 2, 3, 4]), None], None]})
 
 
 def test_a_long_polygon_is_quoted_in_part():
-    with pytest.raises(release_table.DataError) as error:
+    with pytest.raises(errors.DataError) as error:
         boxes(polygon=[[release.instance("cell", [1.0] * 9_999)], None])
     assert len(str(error.value)) < 400
 
@@ -328,18 +329,18 @@ def without(columns):
 
 @pytest.mark.parametrize("column", IMAGE_COLUMNS)
 def test_boxes_need_the_columns_of_images(column):
-    with pytest.raises(release_table.DataError, match=rf"the source: column\(s\) {column} missing"):
-        release_table.check_box_columns(without([column]), WHERE)
+    with pytest.raises(errors.DataError, match=rf"the source: column\(s\) {column} missing"):
+        table_columns.check_box_columns(without([column]), WHERE)
 
 
 @pytest.mark.parametrize("columns", [[], ["polygon"], ["bbox"], ["polygon", "questions", "captions"]])
 def test_boxes_need_one_of_two_columns_and_no_questions(columns):
-    release_table.check_box_columns(without(columns), WHERE)
+    table_columns.check_box_columns(without(columns), WHERE)
 
 
 def test_data_without_instances_are_named():
-    with pytest.raises(release_table.DataError, match=r"the source: column\(s\) polygon and bbox missing\. Localization needs one of them; found .*image_id"):
-        release_table.check_box_columns(without(["polygon", "bbox"]), WHERE)
+    with pytest.raises(errors.DataError, match=r"the source: column\(s\) polygon and bbox missing\. Localization needs one of them; found .*image_id"):
+        table_columns.check_box_columns(without(["polygon", "bbox"]), WHERE)
 
 
 @pytest.mark.parametrize("column", ["polygon", "bbox"])
@@ -360,18 +361,18 @@ def test_data_without_instances_are_named():
 )
 def test_instances_of_another_type_are_named_with_the_expected_one(column, values, found):
     table = arrow([release.row(0)]).drop_columns(["polygon", "bbox"]).append_column(column, pa.array(values))
-    with pytest.raises(release_table.DataError, match=rf"the source: column {column} is of type {found}; expected a list of structs of className \(text\) and points"):
-        release_table.check_box_columns(table.schema, WHERE)
+    with pytest.raises(errors.DataError, match=rf"the source: column {column} is of type {found}; expected a list of structs of className \(text\) and points"):
+        table_columns.check_box_columns(table.schema, WHERE)
 
 
 @pytest.mark.parametrize("stored", ["1,2,3,4", [1.0, 2.0], {"className": ["cell"], "points": [[1.0, 2.0, 3.0, 4.0]]}, [{"className": 3, "points": [1.0, 2.0, 3.0, 4.0]}]], ids=["text", "numbers", "struct of lists", "number as class"])
 def test_boxes_in_a_form_of_their_own_matter_only_where_there_is_no_polygon(stored):
     table = arrow([release.row(0, polygon=[release.instance("cell", [1, 2, 3, 4])]), release.row(1)])
     table = table.drop_columns(["bbox"]).append_column("bbox", pa.array([stored, stored]))
-    release_table.check_box_columns(table.schema, WHERE)
-    assert release_table.gold_boxes(table, 0, WHERE) == {"cell": [(1, 2, 3, 4)]}
-    with pytest.raises(release_table.DataError, match="the source: row 1 .*column bbox"):
-        release_table.gold_boxes(table, 1, WHERE)
+    table_columns.check_box_columns(table.schema, WHERE)
+    assert annotated_boxes.gold_boxes(table, 0, WHERE) == {"cell": [(1, 2, 3, 4)]}
+    with pytest.raises(errors.DataError, match="the source: row 1 .*column bbox"):
+        annotated_boxes.gold_boxes(table, 1, WHERE)
 
 
 @pytest.mark.parametrize("column", ["polygon", "bbox"])
@@ -381,16 +382,16 @@ def test_class_names_may_be_text_of_either_size(column, text, list_of):
     table = arrow([release.row(0)])
     values = pa.array([[release.instance("cell", [1.0, 2.0, 3.0, 4.0])]], list_of(pa.struct([("className", text), ("points", pa.list_(pa.float64()))])))
     table = table.set_column(table.schema.get_field_index(column), column, values)
-    release_table.check_box_columns(table.schema, WHERE)
-    assert release_table.gold_boxes(table, 0, WHERE) == {"cell": [(1, 2, 3, 4)]}
+    table_columns.check_box_columns(table.schema, WHERE)
+    assert annotated_boxes.gold_boxes(table, 0, WHERE) == {"cell": [(1, 2, 3, 4)]}
 
 
 @pytest.mark.parametrize("column", ["polygon", "bbox"])
 def test_a_column_of_nulls_only_will_do(column):
     table = arrow([release.row(0)])
     table = table.set_column(table.schema.get_field_index(column), column, pa.nulls(1))
-    release_table.check_box_columns(table.schema, WHERE)
-    assert release_table.gold_boxes(table, 0, WHERE) == {}
+    table_columns.check_box_columns(table.schema, WHERE)
+    assert annotated_boxes.gold_boxes(table, 0, WHERE) == {}
 
 
 # --- images --------------------------------------------------------------------------
@@ -407,56 +408,56 @@ def test_a_column_of_nulls_only_will_do(column):
 )
 def test_an_unreadable_image_is_named_by_row(content):
     table = arrow([release.row(0), release.row(1, image=content and {"bytes": content, "path": None})])
-    with pytest.raises(release_table.DataError, match=r"row 1 \(image_id .*1\): column image: expected a readable image"):
-        release_table.check_images(table, WHERE)
+    with pytest.raises(errors.DataError, match=r"row 1 \(image_id .*1\): column image: expected a readable image"):
+        table_images.check_images(table, WHERE)
 
 
 def test_a_flipped_bit_in_a_png_is_found():
     content = bytearray(release.png(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)))
     content[content.index(b"IDAT") + 10] ^= 1
-    with pytest.raises(release_table.DataError, match="row 0"):
-        release_table.check_images(arrow([release.row(0, image={"bytes": bytes(content), "path": None})]), WHERE)
+    with pytest.raises(errors.DataError, match="row 0"):
+        table_images.check_images(arrow([release.row(0, image={"bytes": bytes(content), "path": None})]), WHERE)
 
 
 def test_images_may_be_bare_bytes():
     table = arrow([release.row(0)])
     bare = table.set_column(table.schema.get_field_index("image"), "image", pa.array([release.row(0)["image"]["bytes"]]))
-    release_table.check_columns(bare.schema, "modality", WHERE)
-    release_table.check_images(bare, WHERE)
+    table_columns.check_columns(bare.schema, "modality", WHERE)
+    table_images.check_images(bare, WHERE)
 
 
 def test_an_image_beside_the_data_is_refused(tmp_path):
     """Its pixels would escape the content hash that results record."""
     path = tmp_path / "cell.png"
     path.write_bytes(release.png(np.zeros((4, 4, 3), np.uint8)))
-    with pytest.raises(release_table.DataError, match=r"row 0 .*column image: .*cell\.png'; save the data with the image bytes in it"):
-        release_table.check_images(arrow([release.row(0, image={"bytes": None, "path": str(path)})]), WHERE)
+    with pytest.raises(errors.DataError, match=r"row 0 .*column image: .*cell\.png'; save the data with the image bytes in it"):
+        table_images.check_images(arrow([release.row(0, image={"bytes": None, "path": str(path)})]), WHERE)
 
 
 def test_a_truncated_jpeg_is_found_although_the_harness_lets_pillow_pad_it(monkeypatch):
     buffer = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)).save(buffer, "JPEG")
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
-    release_table.check_images(arrow([release.row(0, image={"bytes": buffer.getvalue(), "path": None})]), WHERE)
-    with pytest.raises(release_table.DataError, match="row 0 .*truncated"):
-        release_table.check_images(arrow([release.row(0, image={"bytes": buffer.getvalue()[:1500], "path": None})]), WHERE)
+    table_images.check_images(arrow([release.row(0, image={"bytes": buffer.getvalue(), "path": None})]), WHERE)
+    with pytest.raises(errors.DataError, match="row 0 .*truncated"):
+        table_images.check_images(arrow([release.row(0, image={"bytes": buffer.getvalue()[:1500], "path": None})]), WHERE)
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
 def test_a_size_is_width_and_height():
     table = arrow([release.row(0), release.row(1, image={"bytes": release.png(np.zeros((5, 9), np.uint8)), "path": None})])
-    assert [release_table.image_size(table, row, WHERE) for row in (0, 1)] == [(32, 24), (9, 5)]
+    assert [table_images.image_size(table, row, WHERE) for row in (0, 1)] == [(32, 24), (9, 5)]
 
 
 @pytest.mark.parametrize("content", [b"not an image", None], ids=["no image", "null"])
 def test_an_image_without_a_size_is_named_by_row(content):
     table = arrow([release.row(0), release.row(1, image=content and {"bytes": content, "path": None})])
-    with pytest.raises(release_table.DataError, match=r"the source: row 1 \(image_id .*1\): column image: expected a readable image, got: "):
-        release_table.image_size(table, 1, WHERE)
+    with pytest.raises(errors.DataError, match=r"the source: row 1 \(image_id .*1\): column image: expected a readable image, got: "):
+        table_images.image_size(table, 1, WHERE)
 
 
 def size_of(content):
-    return release_table.image_size(arrow([release.row(0, image={"bytes": content, "path": None})]), 0, WHERE)
+    return table_images.image_size(arrow([release.row(0, image={"bytes": content, "path": None})]), 0, WHERE)
 
 
 def encoded(file_format):
@@ -494,12 +495,12 @@ ORIENTATIONS = {
 def test_the_size_of_a_png_that_lies_on_its_side_is_that_of_the_upright_image(form, place):
     content = with_chunk(ORIENTATIONS[form], place)
     assert size_of(content) == (24, 40)
-    assert release_table.decode_image(content).size == (24, 40)
+    assert table_images.decode_image(content).size == (24, 40)
 
 
 def test_another_chunk_does_not_turn_a_png():
     content = with_chunk(chunk(b"tEXt", b"Comment\x00Orientation 6"), "before the pixels")
-    assert size_of(content) == release_table.decode_image(content).size == (40, 24)
+    assert size_of(content) == table_images.decode_image(content).size == (40, 24)
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
@@ -508,7 +509,7 @@ def test_a_size_is_read_although_the_pixels_break_off(file_format, monkeypatch):
     content = content[: len(content) * 3 // 4]
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", False)
     with pytest.raises(OSError):
-        release_table.decode_image(content)
+        table_images.decode_image(content)
     assert size_of(content) == (40, 24)
 
 
@@ -536,7 +537,7 @@ def test_a_size_costs_no_decoding(file_format, monkeypatch):
 def pixels(image: Image.Image) -> np.ndarray:
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
-    return np.asarray(release_table.decode_image(buffer.getvalue()))
+    return np.asarray(table_images.decode_image(buffer.getvalue()))
 
 
 def test_eight_bit_images_are_pillows_own_conversion():
@@ -562,7 +563,7 @@ def test_deep_grayscale_that_pillow_would_not_clip_is_left_alone():
 def test_float_images_are_read_without_their_negative_and_missing_values():
     image = Image.fromarray(np.array([[-5, np.nan, 100, 510]], dtype=np.float32))
     # The maximum 510 becomes 255, so 100 becomes 50.
-    assert np.asarray(release_table.to_rgb(image))[0, :, 0].tolist() == [0, 0, 50, 255]
+    assert np.asarray(table_images.to_rgb(image))[0, :, 0].tolist() == [0, 0, 50, 255]
 
 
 def test_exif_orientation_is_applied_exactly_once():
@@ -573,6 +574,6 @@ def test_exif_orientation_is_applied_exactly_once():
     exif[0x0112] = 3  # turned by 180 degrees
     buffer = io.BytesIO()
     image.save(buffer, "PNG", exif=exif)
-    once = release_table.decode_image(buffer.getvalue())
+    once = table_images.decode_image(buffer.getvalue())
     assert np.asarray(once)[1, 2].tolist() == [255, 255, 255]
-    assert np.array_equal(np.asarray(release_table.to_rgb(once)), np.asarray(once))
+    assert np.array_equal(np.asarray(table_images.to_rgb(once)), np.asarray(once))

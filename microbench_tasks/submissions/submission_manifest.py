@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.parsing import answers
 from microbench_tasks import catalog
-from microbench_tasks.submissions import record_checks
 from microbench_tasks.data import source
+from microbench_tasks.parsing import answers
+from microbench_tasks.submissions import record_checks
 from microbench_tasks.util import untrusted
+from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable
-from microbench_tasks.data.release_table import DataError
 
 SCHEMA_VERSION = 3
 # Of earlier versions, what a manifest lacks.

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.util import untrusted
+from microbench_tasks.catalog.questions import MIN_OPTIONS
 from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.parsing.boxes import CONVENTIONS
-from microbench_tasks.data.release_table import MIN_OPTIONS, DataError
+from microbench_tasks.util import untrusted
+from microbench_tasks.util.errors import DataError
 
 FOLDER = "samples"
 # Larger integers are not exact in floating point.

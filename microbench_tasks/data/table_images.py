@@ -1,0 +1,116 @@
+"""Check and decode the images of a table."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from microbench_tasks.catalog.release_columns import IMAGE
+from microbench_tasks.data import arrow_types
+from microbench_tasks.data.table_rows import row_name
+from microbench_tasks.util.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from PIL.Image import Image
+
+# EXIF orientations that swap width and height.
+_SIDEWAYS = range(5, 9)
+# Names of the parts of a PNG file that can say which way it lies.
+_PNG_EXIF_MARKERS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
+
+
+def check_images(table: pa.Table, where: str) -> None:
+    """Raise `DataError` at the first image that cannot be read, or is not in the table itself.
+
+    PNG files (the release holds nothing else) are proved as written by their checksums,
+    without decoding a pixel; other formats are decoded.
+    """
+    from PIL import ImageFile
+
+    # The harness tells Pillow to pad truncated images with grey; here they are an error.
+    padding, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
+    try:
+        for row, image in enumerate(image_contents(table)):
+            problem = _image_problem(image)
+            if problem:
+                raise DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {problem}")
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = padding
+
+
+def _image_problem(stored: dict[str, Any]) -> str | None:
+    from PIL import Image, UnidentifiedImageError
+
+    if stored["bytes"] is None:
+        # A file beside the data would escape its content hash.
+        return f"the path {stored['path']!r}; save the data with the image bytes in it" if stored["path"] else "no image"
+    try:
+        with Image.open(io.BytesIO(stored["bytes"])) as image:
+            image.verify() if image.format == "PNG" else image.load()
+    except UnidentifiedImageError:
+        return f"{len(stored['bytes'])} bytes in no known image format"
+    # Pillow's decoders raise whatever their format's parser meets: SyntaxError, struct.error, …
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+    return None
+
+
+def image_column(table: pa.Table) -> pa.ChunkedArray:
+    """The images as ``struct<bytes, path>``, the storage of ``datasets.Image``, without copying them."""
+    return arrow_types.image_column(table[IMAGE])
+
+
+def image_contents(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The stored image of each row, ``{"bytes": …, "path": …}``, both None where there is none."""
+    for chunk in image_column(table).chunks:
+        for value in chunk:
+            yield value.as_py() or {"bytes": None, "path": None}
+
+
+def image_size(table: pa.Table, row: int, where: str) -> tuple[int, int]:
+    """Width and height of a row's image as `to_rgb` turns it, mostly without decoding a pixel.
+
+    Raises:
+        DataError: it is no image; names the row.
+    """
+    from PIL import ExifTags, Image
+
+    stored = table["image"][row].as_py()
+    content = stored["bytes"] if isinstance(stored, dict) else stored
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            if image.format == "TIFF" or (image.format == "PNG" and not any(marker in content for marker in _PNG_EXIF_MARKERS)):
+                # Pillow has turned the first by itself, and would decode the second's pixels to look for the tag behind them.
+                return image.size
+            lies_on_its_side = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+            return image.size[::-1] if lies_on_its_side else image.size
+    # Pillow's parsers raise whatever they meet.
+    except Exception as error:
+        raise DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {type(error).__name__}: {error}") from error
+
+
+def to_rgb(image: Image) -> Image:
+    """``image`` as 8-bit RGB, as the reference sees it, turned upright by its EXIF tag.
+
+    Grayscale deeper than 8 bits is scaled so that its own maximum becomes 255 if it lies
+    above (a deviation: Pillow's conversion, which the reference uses, clips to white).
+    """
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode not in ("I", "F") and not upright.mode.startswith("I;16"):
+        return upright.convert("RGB")
+    values = np.nan_to_num(np.asarray(upright, dtype=np.float64)).clip(min=0)
+    scaled = values * 255 / max(255, values.max(initial=0))
+    return Image.fromarray(np.rint(scaled).astype(np.uint8)).convert("RGB")
+
+
+def decode_image(content: bytes) -> Image:
+    """An encoded image as the models see it: 8-bit RGB (see `to_rgb`)."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as image:
+        return to_rgb(image)
