@@ -105,7 +105,9 @@ class ContrastiveModel(lmms, harness.Recorded):
     # Only tasks with ``doc_to_choice`` are answered: others may leave out the rest before weights are loaded.
     needs_choices: ClassVar[bool] = True
 
-    def __init__(self, batch_size: int | str = DEFAULT_BATCH_SIZE, device: str | None = None, max_batch_size: int | None = None) -> None:
+    def __init__(
+        self, batch_size: int | str = DEFAULT_BATCH_SIZE, device: str | None = None, max_batch_size: int | None = None
+    ) -> None:
         super().__init__()
         self.batch_size = positive(batch_size)
         self.device = chosen_device(device)
@@ -177,7 +179,9 @@ class ContrastiveModel(lmms, harness.Recorded):
         if imageless:
             raise ValueError(refusal(imageless, "the likelihood of a text without an image", _KIND))
         texts: dict[tuple, dict[str, None]] = collections.defaultdict(dict)
-        keys = [(task_name, split, doc_id) for _, _, _, doc_id, task_name, split in (request.args for request in requests)]
+        keys = [
+            (task_name, split, doc_id) for _, _, _, doc_id, task_name, split in (request.args for request in requests)
+        ]
         asked = [f"{request.args[0]}{request.args[1]}".strip() for request in requests]
         first: dict[tuple, Instance] = {}
         for key, text, request in zip(keys, asked, requests):
@@ -242,7 +246,11 @@ class ContrastiveModel(lmms, harness.Recorded):
 
     def _encode_tokens(self, tokens: Tensors, rows: list[bytes], places: list[int]) -> None:
         kept = self.kept_texts
-        known = {} if kept is None else {place: vector for place in places if (vector := kept.get(digest(rows[place]))) is not None}
+        known = (
+            {}
+            if kept is None
+            else {place: vector for place in places if (vector := kept.get(digest(rows[place]))) is not None}
+        )
         self._text_features.update((rows[place], vector) for place, vector in known.items())
         new = [place for place in places if place not in known]
         with self._progress("Encoding texts", len(new)) as progress, _writing(kept):
@@ -259,17 +267,25 @@ class ContrastiveModel(lmms, harness.Recorded):
         if cut:
             quoted = ", ".join(repr(text) for text in cut[:_QUOTED_TEXTS])
             more = f" and {len(cut) - _QUOTED_TEXTS} more" if len(cut) > _QUOTED_TEXTS else ""
-            logger.warning(f"{len(cut)} of {len(texts)} texts are longer than the model's context, which cuts them: {quoted}{more}. The results file lists all (loaded_model.texts_cut).")
+            logger.warning(
+                f"{len(cut)} of {len(texts)} texts are longer than the model's context, which cuts them: {quoted}{more}. The results file lists all (loaded_model.texts_cut)."
+            )
         self.texts_cut.update(cut)
 
     def _note_options_cut_alike(self, choices: list[_Choice], tokens_of: dict[str, bytes]) -> None:
         """Questions that the model cannot answer, as cutting made two of their options the same."""
         if not self.texts_cut:
             return
-        alike = {choice.place for choice in choices if len({tokens_of[text] for text in choice.texts}) < len(set(choice.texts))}
+        alike = {
+            choice.place
+            for choice in choices
+            if len({tokens_of[text] for text in choice.texts}) < len(set(choice.texts))
+        }
         if alike - self.questions_cut_alike:
             task_name, _, doc_id = min(alike)
-            logger.warning(f"{len(alike)} questions have options that are the same once cut to the context, such as document {doc_id} of {task_name}: the first of them is answered.")
+            logger.warning(
+                f"{len(alike)} questions have options that are the same once cut to the context, such as document {doc_id} of {task_name}: the first of them is answered."
+            )
         self.questions_cut_alike |= alike
 
     def _encode_missing_images(self, choices: list[_Choice]) -> list[Hashable]:
@@ -309,7 +325,9 @@ class ContrastiveModel(lmms, harness.Recorded):
         features.update((key, found[key]) for key in wanted if key not in features)
 
     def _encode(self, images: list[_Image]) -> None:
-        for image, vector in zip(images, self._run(self.encode_images, _stacked([image.inputs for image in images], self.device))):
+        for image, vector in zip(
+            images, self._run(self.encode_images, _stacked([image.inputs for image in images], self.device))
+        ):
             self._image_features[image.key] = vector
             if self.kept_images is not None:
                 self.kept_images.add(image.content, vector)
@@ -317,7 +335,9 @@ class ContrastiveModel(lmms, harness.Recorded):
     def _load(self, choice: _Choice) -> _Image:
         visuals = choice.load_visuals()
         if len(visuals) != 1:
-            raise ValueError(f"Task {choice.task_name} shows {len(visuals)} images with one question; a contrastive model compares one image with texts.")
+            raise ValueError(
+                f"Task {choice.task_name} shows {len(visuals)} images with one question; a contrastive model compares one image with texts."
+            )
         image = visuals[0].convert("RGB")
         key, content, vector = choice.image_key, None, None
         if key is None or self.kept_images is not None:
@@ -330,15 +350,26 @@ class ContrastiveModel(lmms, harness.Recorded):
     def _run(self, encode: Callable[[Tensors], torch.Tensor], batch: Tensors) -> np.ndarray:
         # Not inference_mode: under autocast on the CPU it makes a copy of each attention weight for each image.
         with torch.no_grad(), without_tf32():
-            vectors = encode({name: values.to(self.device, non_blocking=True) for name, values in batch.items()}).double().cpu().numpy()
+            vectors = (
+                encode({name: values.to(self.device, non_blocking=True) for name, values in batch.items()})
+                .double()
+                .cpu()
+                .numpy()
+            )
         if not np.isfinite(vectors).all():
             # The best of such similarities would be the first option, whatever the image.
-            raise ValueError(f"{type(self).__name__}: {encode.__name__} gave vectors that are not finite: the weights are broken, or their precision has too small a range. Try precision=fp32.")
+            raise ValueError(
+                f"{type(self).__name__}: {encode.__name__} gave vectors that are not finite: the weights are broken, or their precision has too small a range. Try precision=fp32."
+            )
         return vectors
 
     def _answer(self, choice: _Choice, logits: np.ndarray) -> str:
         letter = string.ascii_uppercase[int(logits.argmax())]
-        return f"{letter}\n{_probability_line(logits, self.logit_bias is not None)}" if choice.wants_probabilities else letter
+        return (
+            f"{letter}\n{_probability_line(logits, self.logit_bias is not None)}"
+            if choice.wants_probabilities
+            else letter
+        )
 
     def _progress(self, description: str, total: int) -> tqdm:
         return tqdm(total=total, desc=description, disable=self.rank != 0 or total == 0)
@@ -359,7 +390,12 @@ def _choices(requests: list[Instance]) -> list[_Choice]:
         doc_to_visual = arguments[members[0]][2]
         doc_ids = [arguments[position][3] for position in members]
         read = _choice_reader(doc_to_visual, task_name, split)
-        choices.update(zip(members, (read(doc_id, doc) for doc_id, doc in zip(doc_ids, documents(doc_to_visual.__self__, split, doc_ids)))))
+        choices.update(
+            zip(
+                members,
+                (read(doc_id, doc) for doc_id, doc in zip(doc_ids, documents(doc_to_visual.__self__, split, doc_ids))),
+            )
+        )
     return [choices[position] for position in range(len(requests))]
 
 
@@ -396,7 +432,15 @@ def _choice_reader(doc_to_visual: Callable, task_name: str, split: str) -> Calla
     def read(doc_id: int, doc: dict[str, Any]) -> _Choice:
         texts = task.doc_to_choice(doc)
         letters_of(texts, task_name, doc_id)
-        return _Choice(task_name, split, doc_id, image_key(doc) if image_key else None, lambda: doc_to_visual(rows[doc_id]), texts, wants_probabilities)
+        return _Choice(
+            task_name,
+            split,
+            doc_id,
+            image_key(doc) if image_key else None,
+            lambda: doc_to_visual(rows[doc_id]),
+            texts,
+            wants_probabilities,
+        )
 
     return read
 
@@ -419,7 +463,12 @@ def _rows(tokens: Tensors) -> list[bytes]:
 
 def _stacked(items: list[Tensors], device: torch.device) -> Tensors:
     """The items as one batch; for a GPU in memory that it can read by itself."""
-    return {name: torch.stack([item[name] for item in items], out=_pinned_like(first, len(items)) if device.type == "cuda" else None) for name, first in items[0].items()}
+    return {
+        name: torch.stack(
+            [item[name] for item in items], out=_pinned_like(first, len(items)) if device.type == "cuda" else None
+        )
+        for name, first in items[0].items()
+    }
 
 
 def _pinned_like(item: torch.Tensor, count: int) -> torch.Tensor:

@@ -99,7 +99,9 @@ class CheckpointModel(ContrastiveModel):
             quantize_linear(self.module, self._encode_two)
         if compile:
             # For any batch size: the last one is smaller.
-            self.encode_images, self.encode_texts = (torch.compile(encode, dynamic=True) for encode in (self.encode_images, self.encode_texts))
+            self.encode_images, self.encode_texts = (
+                torch.compile(encode, dynamic=True) for encode in (self.encode_images, self.encode_texts)
+            )
         if cache_dir is not None:
             self._keep_embeddings(str(cache_dir))
         # Not before: what loading freed would stay.
@@ -111,8 +113,16 @@ class CheckpointModel(ContrastiveModel):
 
     def __init_subclass__(cls) -> None:
         """Let ``--model_args`` be checked against an adapter's own arguments and those of this class, which it passes on."""
-        shared = [parameter.replace(kind=parameter.KEYWORD_ONLY) for name, parameter in inspect.signature(CheckpointModel.__init__).parameters.items() if name not in ("self", "specification")]
-        own = [parameter for name, parameter in inspect.signature(cls.__init__).parameters.items() if name != "self" and parameter.kind is not parameter.VAR_KEYWORD]
+        shared = [
+            parameter.replace(kind=parameter.KEYWORD_ONLY)
+            for name, parameter in inspect.signature(CheckpointModel.__init__).parameters.items()
+            if name not in ("self", "specification")
+        ]
+        own = [
+            parameter
+            for name, parameter in inspect.signature(cls.__init__).parameters.items()
+            if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+        ]
         cls.__signature__ = inspect.Signature([*own, *shared])
 
     @classmethod
@@ -149,6 +159,7 @@ class CheckpointModel(ContrastiveModel):
     @classmethod
     def loaded_checkpoint(cls, specification: dict[str, Any]) -> Loaded:
         """What `load` gives, in evaluation mode, its weights finite; kept if `loading.kept_in_memory`."""
+
         def load() -> Loaded:
             loaded = cls.load(specification)
             loaded.module.eval()
@@ -161,12 +172,19 @@ class CheckpointModel(ContrastiveModel):
         if not cache_dir.strip():
             raise ValueError("cache_dir=: expected a folder.")
         # Weights that are merged have a hash of their own; files may be anywhere.
-        identity = {name: value for name, value in self.record().items() if name not in ("checkpoint", "files", "merge")}
-        versions = {package: importlib.metadata.version(package) for package in ("torch", "torchvision", "pillow", *self.libraries)}
+        identity = {
+            name: value for name, value in self.record().items() if name not in ("checkpoint", "files", "merge")
+        }
+        versions = {
+            package: importlib.metadata.version(package)
+            for package in ("torch", "torchvision", "pillow", *self.libraries)
+        }
         further = {"adapter": type(self).load.__qualname__, "versions": versions, "smoke_test": smoke_test.VERSION}
         folder, identity = Path(cache_dir).expanduser(), identity | further
         self.kept_images, self.kept_texts = (Embeddings(folder, identity, kind) for kind in ("images", "texts"))
-        logger.info(f"cache_dir={cache_dir}: {len(self.kept_images)} images and {len(self.kept_texts)} texts of this model are known")
+        logger.info(
+            f"cache_dir={cache_dir}: {len(self.kept_images)} images and {len(self.kept_texts)} texts of this model are known"
+        )
 
     def _try_out(self) -> None:
         """Encode test images and texts, so that a model that cannot run or distinguish them fails now."""
@@ -187,9 +205,15 @@ class CheckpointModel(ContrastiveModel):
         # Libraries, devices and precisions each have errors of their own.
         except Exception as error:
             advice = " Leave compile out to see whether the compiler is the reason." if self._compiled else ""
-            advice += "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
+            advice += (
+                ""
+                if self.precision == "fp32"
+                else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
+            )
             reason = f"{type(error).__name__}: {error}.{advice}"
-            raise ValueError(f"{where}: does not run with precision={self.precision} on {self.device}: {reason}") from error
+            raise ValueError(
+                f"{where}: does not run with precision={self.precision} on {self.device}: {reason}"
+            ) from error
         if images.shape[1] != texts.shape[1]:
             raise ValueError(
                 f"{where}: images and texts are encoded as vectors of different lengths, {images.shape[1]} and {texts.shape[1]}; "
@@ -217,8 +241,12 @@ class CheckpointModel(ContrastiveModel):
 
     def _encode_two(self) -> tuple[np.ndarray, np.ndarray]:
         """The vectors of two images and of two texts; of two, as a compiler treats a batch of one by itself."""
-        images = {name: torch.stack([values, values]) for name, values in self.preprocess(Image.new("RGB", (64, 48))).items()}
-        return self._run(self.encode_images, images), self._run(self.encode_texts, self.tokenize(["a micrograph", "an image"]))
+        images = {
+            name: torch.stack([values, values]) for name, values in self.preprocess(Image.new("RGB", (64, 48))).items()
+        }
+        return self._run(self.encode_images, images), self._run(
+            self.encode_texts, self.tokenize(["a micrograph", "an image"])
+        )
 
     def _warn_of_other_settings(self) -> None:
         """Say where a named model's checkpoint is not as its row has it: another release, or a fine-tune."""
@@ -227,7 +255,9 @@ class CheckpointModel(ContrastiveModel):
         found = asdict(self.preprocessing_of(self.loaded.preprocessing))
         for setting, expected in asdict(self.checkpoint.preprocessing).items():
             if expected is not None and found[setting] != expected:
-                logger.warning(f"{self.loaded.name}: preprocessing has {setting} {found[setting]}, the model's published checkpoint {expected}.")
+                logger.warning(
+                    f"{self.loaded.name}: preprocessing has {setting} {found[setting]}, the model's published checkpoint {expected}."
+                )
 
     @property
     def logit_scale(self) -> float:
@@ -249,7 +279,9 @@ class CheckpointModel(ContrastiveModel):
             "precision": self.precision,
             "device": self.device.type,
         }
-        return found | ({"compiled": True} if self._compiled else {}) | ({"merge": self._merged} if self._merged else {})
+        return (
+            found | ({"compiled": True} if self._compiled else {}) | ({"merge": self._merged} if self._merged else {})
+        )
 
 
 def _is_as_long(tokens: Tensors, others: Tensors) -> bool:
@@ -264,10 +296,16 @@ def _check_context(length: Any) -> None:
 
 def given(**arguments: Any) -> dict[str, Any]:
     """The specification of a checkpoint by the arguments that were given, text but for numbers: the harness reads ``model=1`` as one."""
-    return {name: value if name == "context_length" else str(value) for name, value in arguments.items() if value is not None}
+    return {
+        name: value if name == "context_length" else str(value)
+        for name, value in arguments.items()
+        if value is not None
+    }
 
 
-def merged(parts: Sequence[Loaded], method: str, alpha: float | None, density: float | None) -> tuple[Loaded, dict[str, Any]]:
+def merged(
+    parts: Sequence[Loaded], method: str, alpha: float | None, density: float | None
+) -> tuple[Loaded, dict[str, Any]]:
     """Base, fine-tuned checkpoint and further ones as one, and how it was made.
 
     Architecture, preprocessing and tokenizer are those of the second, which are the others' too.
@@ -288,16 +326,27 @@ def merged(parts: Sequence[Loaded], method: str, alpha: float | None, density: f
     for part in (base, *parts[2:]):
         for what in ("preprocessing", "tokenizer_sha256", "context_length"):
             if getattr(part, what) != getattr(tuned, what):
-                difference = "they make other tokens of the same texts" if what == "tokenizer_sha256" else f"{getattr(part, what)} and {getattr(tuned, what)}"
-                raise ValueError(f"merge_with: {part.name} and {tuned.name} differ in {what.removesuffix('_sha256')}: {difference}. Merge checkpoints of one kind only.")
+                difference = (
+                    "they make other tokens of the same texts"
+                    if what == "tokenizer_sha256"
+                    else f"{getattr(part, what)} and {getattr(tuned, what)}"
+                )
+                raise ValueError(
+                    f"merge_with: {part.name} and {tuned.name} differ in {what.removesuffix('_sha256')}: {difference}. Merge checkpoints of one kind only."
+                )
         if part.architecture != tuned.architecture:
             # An activation has no weights: it would show in no key.
-            logger.warning(f"merge_with: {part.name} and {tuned.name} have equal weights' shapes, but configurations that differ: {_differing(part.architecture, tuned.architecture)}.")
+            logger.warning(
+                f"merge_with: {part.name} and {tuned.name} have equal weights' shapes, but configurations that differ: {_differing(part.architecture, tuned.architecture)}."
+            )
     state = merging.merge(method, states[base.name], [states[part.name] for part in parts[1:]], alpha, density)
     module = copy.deepcopy(tuned.module)
     module.load_state_dict(state)
     loading.check_finite(module, f"merge={method} of {', '.join(states)}")
-    settings = {"method": method, "of": [{"checkpoint": part.name, "files": part.files, "weights_sha256": hashes[part.name]} for part in parts]}
+    settings = {
+        "method": method,
+        "of": [{"checkpoint": part.name, "files": part.files, "weights_sha256": hashes[part.name]} for part in parts],
+    }
     if method != "soup":
         settings["alpha"] = merging.DEFAULT_ALPHA[method] if alpha is None else alpha
     if method == "ties":
@@ -371,6 +420,8 @@ def _check_merge(merge: str, alpha: float | None, density: float | None, others:
     if merge != "linear":
         given.append(f"merge={merge}")
     if given and not others:
-        raise ValueError(f"{', '.join(given)}: nothing to merge with. Name the base as merge_with=, or leave {'it' if len(given) == 1 else 'them'} out.")
+        raise ValueError(
+            f"{', '.join(given)}: nothing to merge with. Name the base as merge_with=, or leave {'it' if len(given) == 1 else 'them'} out."
+        )
     if others:
         merging.check_settings(merge, alpha, density, len(others))

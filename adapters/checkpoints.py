@@ -69,7 +69,11 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     ),
     "openclip": Checkpoint(
         "open_clip",
-        {"model": "ViT-B-32", "pretrained": "laion2b_s34b_b79k", "revision": "1a25a446712ba5ee05982a381eed697ef9b435cf"},
+        {
+            "model": "ViT-B-32",
+            "pretrained": "laion2b_s34b_b79k",
+            "revision": "1a25a446712ba5ee05982a381eed697ef9b435cf",
+        },
         77,
         "context",
         _CLIP_224,
@@ -85,7 +89,10 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     ),
     "biomedclip": Checkpoint(
         "open_clip",
-        {"model": "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224", "revision": "9f341de24bfb00180f1b847274256e9b65a3a32e"},
+        {
+            "model": "hf-hub:microsoft/BiomedCLIP-PubMedBERT_256-vit_base_patch16_224",
+            "revision": "9f341de24bfb00180f1b847274256e9b65a3a32e",
+        },
         256,
         "context",
         _CLIP_224,
@@ -117,7 +124,11 @@ CHECKPOINTS: Mapping[str, Checkpoint] = {
     ),
     "coca": Checkpoint(
         "open_clip",
-        {"model": "coca_ViT-B-32", "pretrained": "laion2b_s13b_b90k", "revision": "47aff38863cd40aa76d915bb04e4a3d8edf5824c"},
+        {
+            "model": "coca_ViT-B-32",
+            "pretrained": "laion2b_s13b_b90k",
+            "revision": "47aff38863cd40aa76d915bb04e4a3d8edf5824c",
+        },
         76,
         "context",
         _CLIP_224,

@@ -28,7 +28,14 @@ SWEEP_FILE = "sweep.json"
 _MOST_ALPHAS = 1001
 
 
-def merge(names: Sequence[str], out: Path, method: str = "linear", alpha: float | None = None, density: float | None = None, library: str | None = None) -> dict[str, Any]:
+def merge(
+    names: Sequence[str],
+    out: Path,
+    method: str = "linear",
+    alpha: float | None = None,
+    density: float | None = None,
+    library: str | None = None,
+) -> dict[str, Any]:
     """Merge the checkpoints ``names`` (the base first, then the fine-tuned) and save the result as a new folder ``out``.
 
     Returns:
@@ -43,7 +50,9 @@ def merge(names: Sequence[str], out: Path, method: str = "linear", alpha: float 
         raise ValueError("Expected at least two checkpoints: the base first, then what was fine-tuned from it.")
     libraries = {name: library or adapter_of(name) for name in names}
     if len(set(libraries.values())) > 1:
-        raise ValueError(f"Checkpoints of different libraries cannot be merged: {', '.join(f'{name} ({found})' for name, found in libraries.items())}. Set --library if one was mistaken.")
+        raise ValueError(
+            f"Checkpoints of different libraries cannot be merged: {', '.join(f'{name} ({found})' for name, found in libraries.items())}. Set --library if one was mistaken."
+        )
     model = adapter(libraries[names[0]])
     merging.check_settings(method, alpha, density, len(names) - 1)
     # Before anything is loaded: a folder that cannot be written costs no work.
@@ -80,17 +89,27 @@ def adapter_of(name: str) -> str:
         return "open_clip"
     folder = Path(name)
     if folder.is_dir():
-        for library, file in (("open_clip", "open_clip_config.json"), ("transformers_clip", "config.json"), ("conch", "pytorch_model.bin")):
+        for library, file in (
+            ("open_clip", "open_clip_config.json"),
+            ("transformers_clip", "config.json"),
+            ("conch", "pytorch_model.bin"),
+        ):
             if (folder / file).is_file():
                 return library
-        raise ValueError(f"{name}: expected a folder with open_clip_config.json (open_clip) or config.json (transformers).")
+        raise ValueError(
+            f"{name}: expected a folder with open_clip_config.json (open_clip) or config.json (transformers)."
+        )
     if folder.exists():
-        raise ValueError(f"{name}: a checkpoint file does not say its architecture. Write ARCHITECTURE:{name} for open_clip; for transformers save a folder with its configuration.")
+        raise ValueError(
+            f"{name}: a checkpoint file does not say its architecture. Write ARCHITECTURE:{name} for open_clip; for transformers save a folder with its configuration."
+        )
     if ":" in name:
         return "open_clip"
     if name.count("/") == 1:
         return "transformers_clip"
-    raise ValueError(f"{name}: no such folder, repository or model. Expected a folder, org/name, hf-hub:org/name, ARCHITECTURE:tag, or one of {', '.join(CHECKPOINTS)}. Set --library ({', '.join(ADAPTERS)}) if it is right.")
+    raise ValueError(
+        f"{name}: no such folder, repository or model. Expected a folder, org/name, hf-hub:org/name, ARCHITECTURE:tag, or one of {', '.join(CHECKPOINTS)}. Set --library ({', '.join(ADAPTERS)}) if it is right."
+    )
 
 
 def alphas(text: str) -> list[float]:
@@ -112,12 +131,18 @@ def alphas(text: str) -> list[float]:
             found = [float(part) for part in text.split(",")]
     except (ValueError, OverflowError, ZeroDivisionError) as error:
         raise ValueError(f"--alpha {text}: expected start:stop:step (0:1:0.1) or a list (0,0.5,1).") from error
-    if not 1 <= len(found) <= _MOST_ALPHAS or not all(math.isfinite(value) for value in found) or len(set(found)) < len(found):
+    if (
+        not 1 <= len(found) <= _MOST_ALPHAS
+        or not all(math.isfinite(value) for value in found)
+        or len(set(found)) < len(found)
+    ):
         raise ValueError(f"--alpha {text}: expected 1 to {_MOST_ALPHAS} different numbers.")
     return found
 
 
-def sweep(values: Sequence[float], arguments: Sequence[str], model_args: str, out: Path, evaluate: Callable[[], None]) -> list[dict[str, Any]]:
+def sweep(
+    values: Sequence[float], arguments: Sequence[str], model_args: str, out: Path, evaluate: Callable[[], None]
+) -> list[dict[str, Any]]:
     """Run the harness once for each alpha, in this process; checkpoints are read from disk once.
 
     Args:
@@ -138,29 +163,51 @@ def sweep(values: Sequence[float], arguments: Sequence[str], model_args: str, ou
 
     options = simple_parse_args_string(model_args)
     if "merge_with" not in options or "alpha" in options:
-        raise ValueError(f"--model_args {model_args or '(none)'}: a sweep needs merge_with=<base> in it, and sets alpha itself.")
+        raise ValueError(
+            f"--model_args {model_args or '(none)'}: a sweep needs merge_with=<base> in it, and sets alpha itself."
+        )
     if "--predict_only" in arguments:
         raise ValueError("--predict_only: a sweep compares scores, which such runs have none of.")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError("A sweep runs in one process. Run single alphas under torchrun with lmms_eval.")
     for value in values:
-        merging.check_settings(options.get("merge", "linear"), value, options.get("density"), len(listed(options["merge_with"])))
+        merging.check_settings(
+            options.get("merge", "linear"), value, options.get("density"), len(listed(options["merge_with"]))
+        )
     rows: list[dict[str, Any]] = []
     with loading.kept_in_memory():
         for value in values:
             folder = out / f"alpha_{_written(value)}"
             before = set(folder.rglob("*_results.json"))
-            with _command_line(["lmms_eval", *arguments, "--model_args", f"{model_args},alpha={_written(value)}", "--output_path", str(folder)]):
+            with _command_line(
+                [
+                    "lmms_eval",
+                    *arguments,
+                    "--model_args",
+                    f"{model_args},alpha={_written(value)}",
+                    "--output_path",
+                    str(folder),
+                ]
+            ):
                 try:
                     evaluate()
                 except SystemExit as error:
                     if error.code:
-                        raise ValueError(f"The run with alpha={_written(value)} failed; see above. {len(rows)} of {len(values)} are done: {out}") from error
+                        raise ValueError(
+                            f"The run with alpha={_written(value)} failed; see above. {len(rows)} of {len(values)} are done: {out}"
+                        ) from error
             written = sorted(set(folder.rglob("*_results.json")) - before)
             if not written:
                 raise ValueError(f"The run with alpha={_written(value)} wrote no results file to {folder}; see above.")
             results = json.loads(written[-1].read_text())
-            rows.append({"alpha": value, "results": str(written[-1].relative_to(out)), "groups": list(results.get("groups", {})), "figures": _figures(results)})
+            rows.append(
+                {
+                    "alpha": value,
+                    "results": str(written[-1].relative_to(out)),
+                    "groups": list(results.get("groups", {})),
+                    "figures": _figures(results),
+                }
+            )
             (out / SWEEP_FILE).write_text(json.dumps(rows, indent=1) + "\n")
     return rows
 
@@ -182,7 +229,14 @@ def _command_line(arguments: list[str]):
 
 def _figures(results: dict[str, Any]) -> dict[str, dict[str, float]]:
     found = results["results"] | results.get("groups", {})
-    return {name: {metric.removesuffix(",none"): value for metric, value in figures.items() if metric.endswith(",none") and isinstance(value, float)} for name, figures in found.items()}
+    return {
+        name: {
+            metric.removesuffix(",none"): value
+            for metric, value in figures.items()
+            if metric.endswith(",none") and isinstance(value, float)
+        }
+        for name, figures in found.items()
+    }
 
 
 def sweep_table(rows: Sequence[dict[str, Any]]) -> str:

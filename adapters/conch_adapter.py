@@ -62,7 +62,9 @@ class Conch(CheckpointModel):
         length = specification.get("context_length", longest)
         if not 0 < length <= longest:
             raise ValueError(f"context_length={length}: CONCH reads 1 to {longest} tokens.")
-        module = package.CoCa(**copy.deepcopy({name: value for name, value in architecture.items() if name != "custom_text"}))
+        module = package.CoCa(
+            **copy.deepcopy({name: value for name, value in architecture.items() if name != "custom_text"})
+        )
         content = state_dicts.read_file(weights)
         if "folder" in files:
             weight_files.refuse_adapters(weights.parent, f"model={specification['model']}")
@@ -73,7 +75,11 @@ class Conch(CheckpointModel):
         selection = state_dicts.select(content, adapt, len(module.state_dict()), str(weights))
         module.load_state_dict(selection.adapted)
         tokenizer = package.get_tokenizer()
-        settings = {"size": architecture["vision_cfg"]["image_size"], "mean": list(package.OPENAI_DATASET_MEAN), "std": list(package.OPENAI_DATASET_STD)}
+        settings = {
+            "size": architecture["vision_cfg"]["image_size"],
+            "mean": list(package.OPENAI_DATASET_MEAN),
+            "std": list(package.OPENAI_DATASET_STD),
+        }
         return Loaded(
             name=specification["model"] + (f"@{specification['revision']}" if "revision" in specification else ""),
             architecture=architecture,
@@ -109,13 +115,17 @@ class Conch(CheckpointModel):
 
     def encode_images(self, images: Tensors) -> torch.Tensor:
         with self.autocast():
-            vectors = self.module.encode_image(images["pixels"].to(self.input_dtype), proj_contrast=True, normalize=False)
+            vectors = self.module.encode_image(
+                images["pixels"].to(self.input_dtype), proj_contrast=True, normalize=False
+            )
         return torch.nn.functional.normalize(vectors.float(), dim=-1)
 
     def tokenize(self, texts: list[str]) -> Tensors:
         # As the package's own function does, which newer releases of transformers have broken.
         tokenizer, length = self.loaded.tokenizer, self.loaded.context_length
-        ids = tokenizer(texts, max_length=length, padding="max_length", truncation=True, return_tensors="pt")["input_ids"]
+        ids = tokenizer(texts, max_length=length, padding="max_length", truncation=True, return_tensors="pt")[
+            "input_ids"
+        ]
         # The architecture puts a token of its own in the last place.
         return {"tokens": torch.nn.functional.pad(ids, (0, 1), value=tokenizer.pad_token_id)}
 
@@ -140,7 +150,9 @@ def _package() -> Any:
         import conch.open_clip_custom as package
         from conch.open_clip_custom import factory, transform  # noqa: F401
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(f"CONCH needs a package that is not installed ({error}). Install it with: {INSTALL} (licence CC-BY-NC-ND 4.0).") from error
+        raise ModuleNotFoundError(
+            f"CONCH needs a package that is not installed ({error}). Install it with: {INSTALL} (licence CC-BY-NC-ND 4.0)."
+        ) from error
     return package
 
 

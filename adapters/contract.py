@@ -46,7 +46,11 @@ def checked_arguments(model: type[lmms], arg_string: str) -> dict[str, Any]:
     known = inspect.signature(model).parameters
     takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
     wrong = [] if takes_any else [f"{name} is unknown" for name in options if name not in known]
-    required = [name for name, parameter in known.items() if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD]
+    required = [
+        name
+        for name, parameter in known.items()
+        if parameter.default is parameter.empty and parameter.kind is not parameter.VAR_KEYWORD
+    ]
     wrong += [f"{name} is missing" for name in required if name not in options]
     if wrong:
         raise ValueError(f"--model_args: {', '.join(wrong)}. {model.__name__} takes {', '.join(known)}.")
@@ -66,7 +70,9 @@ def letters_of(choices: Sized, task_name: str, doc_id: int) -> str:
         ValueError: there are none, or more than letters.
     """
     if not 1 <= len(choices) <= len(string.ascii_uppercase):
-        raise ValueError(f"Task {task_name}, document {doc_id}: expected 1 to {len(string.ascii_uppercase)} choices, got {len(choices)}.")
+        raise ValueError(
+            f"Task {task_name}, document {doc_id}: expected 1 to {len(string.ascii_uppercase)} choices, got {len(choices)}."
+        )
     return string.ascii_uppercase[: len(choices)]
 
 

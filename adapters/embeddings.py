@@ -53,7 +53,9 @@ class Embeddings:
             for path in sorted(self._folder.glob("*.npz")):
                 self._known.update(_read(path))
         except OSError as error:
-            raise ValueError(f"cache_dir={folder}: expected a folder that can be read and written: {error}. Name another, or leave cache_dir out.") from error
+            raise ValueError(
+                f"cache_dir={folder}: expected a folder that can be read and written: {error}. Name another, or leave cache_dir out."
+            ) from error
 
     def __len__(self) -> int:
         return len(self._known)
@@ -97,6 +99,8 @@ def _read(path: Path) -> dict[bytes, np.ndarray]:
         if keys.shape != (len(vectors), _DIGEST_BYTES) or vectors.ndim != 2 or not np.isfinite(vectors).all():
             raise ValueError(f"keys {keys.shape} and vectors {vectors.shape}")
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        logger.warning(f"{path}: not a whole file of embeddings ({type(error).__name__}: {error}); what it held is encoded again. It can be deleted.")
+        logger.warning(
+            f"{path}: not a whole file of embeddings ({type(error).__name__}: {error}); what it held is encoded again. It can be deleted."
+        )
         return {}
     return dict(zip((key.tobytes() for key in keys), vectors))

@@ -57,7 +57,9 @@ def chosen_device(device: str | None) -> torch.device:
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device={device}: this installation of torch sees no GPU. Use device=cpu.")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise ValueError(f"device={device}: there are {torch.cuda.device_count()} GPUs, numbered from 0. Start no more processes than GPUs, or use device=cpu.")
+        raise ValueError(
+            f"device={device}: there are {torch.cuda.device_count()} GPUs, numbered from 0. Start no more processes than GPUs, or use device=cpu."
+        )
     logger.debug(f"Running on {chosen}")
     return chosen
 

@@ -221,8 +221,10 @@ _CAUSES: tuple[tuple[Callable[[_Evidence], Any], Callable[[_Evidence], str]], ..
     (_one_encoder, _one_encoder),
     (
         lambda evidence: not evidence.known,
-        lambda evidence: "None of its weight names is one of the architecture: it belongs to another model or library. "
-        "Name the architecture that it was trained with.",
+        lambda evidence: (
+            "None of its weight names is one of the architecture: it belongs to another model or library. "
+            "Name the architecture that it was trained with."
+        ),
     ),
     (_is_other_size, lambda evidence: f"The checkpoint is of another size. {_SIZE_ADVICE}"),
     (lambda evidence: not evidence.faults.missing, _surplus),

@@ -64,7 +64,9 @@ def install() -> None:
         return
     missing = {"lm", "response_cache"} - (set() if original is None else set(inspect.signature(original).parameters))
     if missing:
-        logger.warning(f"This version of lmms-eval evaluates without {', '.join(sorted(missing))}: its results file will not say which weights were loaded.")
+        logger.warning(
+            f"This version of lmms-eval evaluates without {', '.join(sorted(missing))}: its results file will not say which weights were loaded."
+        )
         return
 
     @functools.wraps(original)
@@ -111,7 +113,9 @@ def _end_group() -> None:
 def _by_weights(cache: Any, model: Any) -> Any:
     if hasattr(cache, "_model_fingerprint_hash") and hasattr(cache, "model_fingerprint"):
         return _CacheByWeights(cache, model.record())
-    logger.warning("This version of lmms-eval has another response cache, which might answer for other weights behind the same path: it is not used for this model.")
+    logger.warning(
+        "This version of lmms-eval has another response cache, which might answer for other weights behind the same path: it is not used for this model."
+    )
     return None
 
 
@@ -122,7 +126,9 @@ class _CacheByWeights:
         self._cache = cache
         # What decides an answer; the device changes nothing but its last digits.
         identity = json.dumps({name: value for name, value in record.items() if name != "device"}, sort_keys=True)
-        cache._model_fingerprint_hash = hashlib.sha256(f"{cache.model_fingerprint} {identity}".encode()).hexdigest()[:16]
+        cache._model_fingerprint_hash = hashlib.sha256(f"{cache.model_fingerprint} {identity}".encode()).hexdigest()[
+            :16
+        ]
 
     def execute(self, model: Any, request_type: str, requests: list) -> list:
         # lmms-eval 0.7.3 stores a log-likelihood as text and cannot read it back.

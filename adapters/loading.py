@@ -100,9 +100,15 @@ def check_finite(module: torch.nn.Module, where: str) -> None:
     Raises:
         ValueError: such weights, by name.
     """
-    broken = [name for name, values in module.state_dict().items() if values.is_floating_point() and not bool(torch.isfinite(values).all())]
+    broken = [
+        name
+        for name, values in module.state_dict().items()
+        if values.is_floating_point() and not bool(torch.isfinite(values).all())
+    ]
     if broken:
-        raise ValueError(f"{where}: {len(broken)} weights contain values that are not finite ({named(broken)}). Training diverged, or the file is damaged.")
+        raise ValueError(
+            f"{where}: {len(broken)} weights contain values that are not finite ({named(broken)}). Training diverged, or the file is damaged."
+        )
 
 
 def scale_and_bias(module: torch.nn.Module) -> tuple[float, float | None]:
@@ -118,7 +124,9 @@ def scale_and_bias(module: torch.nn.Module) -> tuple[float, float | None]:
     parameter = getattr(module, "logit_bias", None)
     bias = None if parameter is None else float(parameter.detach().double())
     if not math.isfinite(scale) or not math.isfinite(bias or 0.0):
-        raise ValueError(f"The model multiplies similarities by {scale} and adds {bias}: its logit_scale, temperature or logit_bias is broken.")
+        raise ValueError(
+            f"The model multiplies similarities by {scale} and adds {bias}: its logit_scale, temperature or logit_bias is broken."
+        )
     return scale, bias
 
 
@@ -130,4 +138,6 @@ def check_vocabulary(num_tokens: int, num_known: int | None, where: str) -> None
     """
     # Vocabularies are padded to round numbers, never doubled.
     if num_known is not None and not num_known / 2 <= num_tokens <= num_known:
-        raise ValueError(f"{where}: its tokenizer has {num_tokens} tokens, its text encoder {num_known}. The tokenizer belongs to another model.")
+        raise ValueError(
+            f"{where}: its tokenizer has {num_tokens} tokens, its text encoder {num_known}. The tokenizer belongs to another model."
+        )

@@ -30,7 +30,9 @@ def register() -> list[Any]:
     try:
         from lmms_eval.models.registry_v2 import ModelManifest
     except ImportError as error:
-        logger.warning(f"The models {', '.join(paths)} are not known to this version of lmms-eval ({error}); install lmms-eval 0.7.3 to use them.")
+        logger.warning(
+            f"The models {', '.join(paths)} are not known to this version of lmms-eval ({error}); install lmms-eval 0.7.3 to use them."
+        )
         return []
     _list_names(paths)
     return [ModelManifest(model_id=name, simple_class_path=path) for name, path in paths.items()]

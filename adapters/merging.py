@@ -52,7 +52,9 @@ def check_settings(method: str, alpha: float | None, density: float | None, num_
     if method not in METHODS:
         raise ValueError(f"merge={method}: expected one of {', '.join(METHODS)}.")
     if num_tuned < 1 or (method in _INTERPOLATIONS and num_tuned > 1):
-        raise ValueError(f"merge={method}: expected {'one' if method in _INTERPOLATIONS else 'at least one'} tuned checkpoint, got {num_tuned}.")
+        raise ValueError(
+            f"merge={method}: expected {'one' if method in _INTERPOLATIONS else 'at least one'} tuned checkpoint, got {num_tuned}."
+        )
     if alpha is not None:
         _check_alpha(method, alpha)
     if density is not None:
@@ -100,23 +102,40 @@ def check_same(states: Mapping[str, State]) -> None:
     for name, state in others:
         _check_keys(first_name, first, name, state)
         names = f"in {first_name} and {name}"
-        shapes = [f"{key} {tuple(first[key].shape)} and {tuple(state[key].shape)}" for key in first if first[key].shape != state[key].shape]
+        shapes = [
+            f"{key} {tuple(first[key].shape)} and {tuple(state[key].shape)}"
+            for key in first
+            if first[key].shape != state[key].shape
+        ]
         if shapes:
             raise ValueError(f"Expected checkpoints of one architecture, but {names} shapes differ: {_listed(shapes)}.")
         differing = [key for key in first if first[key].dtype != state[key].dtype]
-        kinds = [_dtypes(key, first, state) for key in differing if first[key].is_floating_point() != state[key].is_floating_point()]
+        kinds = [
+            _dtypes(key, first, state)
+            for key in differing
+            if first[key].is_floating_point() != state[key].is_floating_point()
+        ]
         if kinds:
-            raise ValueError(f"Expected checkpoints of one architecture, but {names} only one of two tensors is floating: {_listed(kinds)}.")
+            raise ValueError(
+                f"Expected checkpoints of one architecture, but {names} only one of two tensors is floating: {_listed(kinds)}."
+            )
         if differing:
             dtypes = _listed([_dtypes(key, first, state) for key in differing])
-            raise ValueError(f"Expected checkpoints of one precision, but {names} dtypes differ: {dtypes}. Convert one to the dtypes of the other first.")
+            raise ValueError(
+                f"Expected checkpoints of one precision, but {names} dtypes differ: {dtypes}. Convert one to the dtypes of the other first."
+            )
 
 
 def _check_keys(first_name: str, first: State, name: str, state: State) -> None:
-    surplus = [(first_name, [key for key in first if key not in state]), (name, [key for key in state if key not in first])]
+    surplus = [
+        (first_name, [key for key in first if key not in state]),
+        (name, [key for key in state if key not in first]),
+    ]
     parts = [f"only {owner} has {_listed(keys)}" for owner, keys in surplus if keys]
     if parts:
-        raise ValueError(f"Expected checkpoints of one architecture, but of {first_name} and {name} {'; '.join(parts)}.")
+        raise ValueError(
+            f"Expected checkpoints of one architecture, but of {first_name} and {name} {'; '.join(parts)}."
+        )
 
 
 def _dtypes(key: str, first: State, other: State) -> str:
@@ -129,7 +148,9 @@ def _listed(items: Sequence[str]) -> str:
 
 
 @torch.no_grad()
-def merge(method: str, base: State, tuned: Sequence[State], alpha: float | None = None, density: float | None = None) -> dict[str, torch.Tensor]:
+def merge(
+    method: str, base: State, tuned: Sequence[State], alpha: float | None = None, density: float | None = None
+) -> dict[str, torch.Tensor]:
     """One checkpoint made of ``base`` and the checkpoints that were tuned from it.
 
     - linear: (1 - alpha) * base + alpha * tuned.
@@ -191,13 +212,19 @@ def _exact_end(method: str, base: State, tuned: Sequence[State], alpha: float | 
     return None
 
 
-def _combiner(method: str, base: State, tuned: Sequence[State], alpha: float | None, density: float) -> Callable[[torch.Tensor, list[torch.Tensor]], torch.Tensor]:
+def _combiner(
+    method: str, base: State, tuned: Sequence[State], alpha: float | None, density: float
+) -> Callable[[torch.Tensor, list[torch.Tensor]], torch.Tensor]:
     """What computes one merged tensor from base's and the tuned ones, all in double precision."""
     if method == "soup":
         return _mean
     if method == "ties":
-        return functools.partial(_ties, alpha=alpha, thresholds=[_trim_threshold(base, state, density) for state in tuned])
-    return functools.partial({"linear": _linear, "slerp": _slerp, "task_arithmetic": _task_arithmetic}[method], alpha=alpha)
+        return functools.partial(
+            _ties, alpha=alpha, thresholds=[_trim_threshold(base, state, density) for state in tuned]
+        )
+    return functools.partial(
+        {"linear": _linear, "slerp": _slerp, "task_arithmetic": _task_arithmetic}[method], alpha=alpha
+    )
 
 
 def _merged(combine: Callable, base: torch.Tensor, tuned: list[torch.Tensor], whole: torch.Tensor) -> torch.Tensor:
@@ -220,7 +247,9 @@ def _mean(base: torch.Tensor, tuned: list[torch.Tensor]) -> torch.Tensor:
 def _slerp(base: torch.Tensor, tuned: list[torch.Tensor], alpha: float) -> torch.Tensor:
     first, second = (tensor / torch.linalg.vector_norm(tensor) for tensor in (base, tuned[0]))
     # Exact at every angle, unlike the arc cosine of their product.
-    angle = 2 * math.atan2(torch.linalg.vector_norm(first - second).item(), torch.linalg.vector_norm(first + second).item())
+    angle = 2 * math.atan2(
+        torch.linalg.vector_norm(first - second).item(), torch.linalg.vector_norm(first + second).item()
+    )
     # A tensor of zeros has no direction: its angle is NaN, whose sine is above nothing.
     if not math.sin(angle) > _PARALLEL_SINE:
         return _linear(base, tuned, alpha)
@@ -233,7 +262,12 @@ def _task_arithmetic(base: torch.Tensor, tuned: list[torch.Tensor], alpha: float
 
 def _ties(base: torch.Tensor, tuned: list[torch.Tensor], alpha: float, thresholds: Sequence[float]) -> torch.Tensor:
     vectors = _task_vectors(base, tuned)
-    trimmed = torch.stack([torch.where(vector.abs() >= threshold, vector, 0.0) for vector, threshold in zip(vectors, thresholds, strict=True)])
+    trimmed = torch.stack(
+        [
+            torch.where(vector.abs() >= threshold, vector, 0.0)
+            for vector, threshold in zip(vectors, thresholds, strict=True)
+        ]
+    )
     elected = trimmed.sum(dim=0).sign()
     # A zero, trimmed or not, has no sign and never agrees; nor does anything with a sum of 0.
     agrees = trimmed * elected > 0

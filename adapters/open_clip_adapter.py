@@ -93,7 +93,9 @@ class OpenClip(CheckpointModel):
         preprocess: str | None = None,
         **options: Any,
     ) -> None:
-        specification = given(model=model, pretrained=pretrained, revision=revision, context_length=context_length, preprocess=preprocess)
+        specification = given(
+            model=model, pretrained=pretrained, revision=revision, context_length=context_length, preprocess=preprocess
+        )
         super().__init__(specification, **options)
 
     @classmethod
@@ -125,7 +127,9 @@ class OpenClip(CheckpointModel):
         if name in CHECKPOINTS:
             row = CHECKPOINTS[name]
             if row.adapter != "open_clip":
-                raise ValueError(f"merge_with={name}: this name stands for a checkpoint of {row.adapter}, whose weights have other names. Name one that open_clip loads.")
+                raise ValueError(
+                    f"merge_with={name}: this name stands for a checkpoint of {row.adapter}, whose weights have other names. Name one that open_clip loads."
+                )
             return dict(row.arguments) | {"context_length": row.context_length}
         shared = {setting: like[setting] for setting in ("context_length", "preprocess") if setting in like}
         schema, repository = parse_model_name(name)
@@ -138,7 +142,9 @@ class OpenClip(CheckpointModel):
             return {"model": architecture, "pretrained": tag} | shared
         if parse_model_name(like["model"])[0] or Path(like["model"]).is_dir():
             names = ", ".join(row for row in CHECKPOINTS if CHECKPOINTS[row].adapter == "open_clip")
-            raise ValueError(f"merge_with={name}: expected hf-hub:org/name, a folder with {CONFIG_FILE}, ARCHITECTURE:tag or ARCHITECTURE:/file of open_clip, or a model's name ({names}).")
+            raise ValueError(
+                f"merge_with={name}: expected hf-hub:org/name, a folder with {CONFIG_FILE}, ARCHITECTURE:tag or ARCHITECTURE:/file of open_clip, or a model's name ({names})."
+            )
         return {"model": like["model"], "pretrained": name} | shared
 
     @classmethod
@@ -156,7 +162,10 @@ class OpenClip(CheckpointModel):
         from safetensors.torch import save_file
 
         # Towers may share weights, which the format does not.
-        save_file({name: values.clone().contiguous() for name, values in loaded.module.state_dict().items()}, folder / WEIGHTS_FILE)
+        save_file(
+            {name: values.clone().contiguous() for name, values in loaded.module.state_dict().items()},
+            folder / WEIGHTS_FILE,
+        )
         (folder / WEIGHTS_FILE).chmod(0o644)
         save_config_for_hf(loaded.module, folder / CONFIG_FILE, model_config=loaded.architecture)
         if hasattr(loaded.tokenizer, "save_pretrained"):
@@ -168,7 +177,13 @@ class OpenClip(CheckpointModel):
     @staticmethod
     def preprocessing_of(settings: dict[str, Any]) -> Preprocessing:
         size = settings["size"]
-        return Preprocessing(size if isinstance(size, int) else size[0], settings["resize_mode"], settings["interpolation"], tuple(settings["mean"]), tuple(settings["std"]))
+        return Preprocessing(
+            size if isinstance(size, int) else size[0],
+            settings["resize_mode"],
+            settings["interpolation"],
+            tuple(settings["mean"]),
+            tuple(settings["std"]),
+        )
 
     def preprocess(self, image: Image) -> Tensors:
         return {"pixels": self.loaded.preprocess(image)}
@@ -231,28 +246,47 @@ def _find(specification: dict[str, Any]) -> _Source:
     if schema is None:
         return _find_architecture(name.replace("/", "-"), pretrained, preprocess, specification)
     if pretrained is not None:
-        raise ValueError(f"pretrained={pretrained}: {model} brings its own weights. Leave pretrained out, or name an architecture as model.")
+        raise ValueError(
+            f"pretrained={pretrained}: {model} brings its own weights. Leave pretrained out, or name an architecture as model."
+        )
     if schema == "hf-hub":
         return _find_on_hub(model, name, preprocess, specification)
     if specification.get("revision") is not None:
-        raise ValueError(f"revision={specification['revision']}: {model} is a local folder and has none. Leave revision out.")
+        raise ValueError(
+            f"revision={specification['revision']}: {model} is a local folder and has none. Leave revision out."
+        )
     return _find_in_folder(model, Path(name), preprocess, specification, {"folder": name})
 
 
-def _find_in_folder(label: str, folder: Path, asked: dict[str, Any], specification: dict[str, Any], files: dict[str, Any], file: Path | None = None) -> _Source:
+def _find_in_folder(
+    label: str,
+    folder: Path,
+    asked: dict[str, Any],
+    specification: dict[str, Any],
+    files: dict[str, Any],
+    file: Path | None = None,
+) -> _Source:
     """A folder in open_clip's layout, with its weights in ``file``, or in the one file that can be meant."""
     if not (folder / CONFIG_FILE).is_file():
-        raise ValueError(f"model={label}: expected a folder with {CONFIG_FILE} and weights (safetensors, bin or pth); {folder} has no such file.")
+        raise ValueError(
+            f"model={label}: expected a folder with {CONFIG_FILE} and weights (safetensors, bin or pth); {folder} has no such file."
+        )
     try:
         config = json.loads((folder / CONFIG_FILE).read_text())
         architecture = config["model_cfg"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"model={label}: {folder / CONFIG_FILE} is not open_clip's: expected JSON with model_cfg and preprocess_cfg ({type(error).__name__}: {error}).") from error
+        raise ValueError(
+            f"model={label}: {folder / CONFIG_FILE} is not open_clip's: expected JSON with model_cfg and preprocess_cfg ({type(error).__name__}: {error})."
+        ) from error
     weight_files.refuse_adapters(folder, f"model={label}")
     file = file or _weights_in(folder, label)
-    preprocess = {name: value for name, value in config.get("preprocess_cfg", {}).items() if name in _PREPROCESS_SETTINGS} | asked
+    preprocess = {
+        name: value for name, value in config.get("preprocess_cfg", {}).items() if name in _PREPROCESS_SETTINGS
+    } | asked
     if not {"mean", "std"} <= set(preprocess):
-        raise ValueError(f"model={label}: {CONFIG_FILE} has no preprocess_cfg with mean and std, and open_clip would take CLIP's. {_PREPROCESS_HINT}")
+        raise ValueError(
+            f"model={label}: {CONFIG_FILE} has no preprocess_cfg with mean and std, and open_clip would take CLIP's. {_PREPROCESS_HINT}"
+        )
     _check_preprocess(preprocess, f"model={label}, {CONFIG_FILE}")
     return _Source(
         name=label,
@@ -271,7 +305,9 @@ def _weights_in(folder: Path, label: str) -> Path:
     found = [path for pattern in patterns for path in sorted(folder.glob(pattern)) if path.is_file()]
     usual = [path for path in found if path.stem in ("open_clip_model", "open_clip_pytorch_model")]
     if not found:
-        raise ValueError(f"model={label}: expected weights (safetensors, bin or pth) beside {CONFIG_FILE}; {folder} has none.")
+        raise ValueError(
+            f"model={label}: expected weights (safetensors, bin or pth) beside {CONFIG_FILE}; {folder} has none."
+        )
     # One checkpoint in two formats is one checkpoint.
     if not usual and len({path.stem for path in found}) > 1:
         raise ValueError(
@@ -291,7 +327,9 @@ def _find_on_hub(label: str, repository: str, asked: dict[str, Any], specificati
     for name in _FURTHER_FILES:
         _try_download(repository, name, revision)
     name = label if revision is None else f"{label}@{revision}"
-    return _find_in_folder(name, config.parent, asked, specification, {"repository": repository, "revision": config.parent.name}, weights)
+    return _find_in_folder(
+        name, config.parent, asked, specification, {"repository": repository, "revision": config.parent.name}, weights
+    )
 
 
 def _try_download(repository: str, name: str, revision: str | None) -> None:
@@ -305,15 +343,25 @@ def _try_download(repository: str, name: str, revision: str | None) -> None:
         logger.debug(f"{repository} has no {name}")
 
 
-def _find_architecture(name: str, pretrained: str | None, asked: dict[str, Any], specification: dict[str, Any]) -> _Source:
+def _find_architecture(
+    name: str, pretrained: str | None, asked: dict[str, Any], specification: dict[str, Any]
+) -> _Source:
     known = open_clip.list_models()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3) or known[:3]
-        raise ValueError(f"model={name}: open_clip has no such architecture. Near: {', '.join(near)}. Or use hf-hub:org/name or local-dir:/folder.")
+        raise ValueError(
+            f"model={name}: open_clip has no such architecture. Near: {', '.join(near)}. Or use hf-hub:org/name or local-dir:/folder."
+        )
     tags = open_clip.list_pretrained_tags_by_model(name)
     if pretrained is None or not (pretrained in tags or Path(pretrained).is_file()):
-        asked = "without pretrained the weights would be random" if pretrained is None else f"pretrained={pretrained} is neither a tag nor a file"
-        raise ValueError(f"model={name}: {asked}. Expected a checkpoint file or one of the tags {', '.join(tags) or '(none)'}.")
+        asked = (
+            "without pretrained the weights would be random"
+            if pretrained is None
+            else f"pretrained={pretrained} is neither a tag nor a file"
+        )
+        raise ValueError(
+            f"model={name}: {asked}. Expected a checkpoint file or one of the tags {', '.join(tags) or '(none)'}."
+        )
     label, revision = f"{name}:{pretrained}", specification.get("revision")
     architecture, options = open_clip.get_model_config(name), {}
     if Path(pretrained).is_file():
@@ -324,29 +372,53 @@ def _find_architecture(name: str, pretrained: str | None, asked: dict[str, Any],
         _warn_of_activation(name, tags, pretrained)
     else:
         config = open_clip.get_pretrained_cfg(name, pretrained)
-        weights, files = _download_tag(label, config, revision), {"tag": pretrained, "repository": config.get("hf_hub", "").strip("/"), "revision": revision}
+        weights, files = (
+            _download_tag(label, config, revision),
+            {"tag": pretrained, "repository": config.get("hf_hub", "").strip("/"), "revision": revision},
+        )
         preprocess = {setting: config[setting] for setting in _PREPROCESS_SETTINGS if setting in config} | asked
         if config.get("quick_gelu", False):
             # These weights were trained with another activation than the architecture's default.
             options["force_quick_gelu"] = True
             architecture["quick_gelu"] = True
-    return _Source(label, name, weights, _with_context(architecture, specification), preprocess, specification.get("context_length"), options, files)
+    return _Source(
+        label,
+        name,
+        weights,
+        _with_context(architecture, specification),
+        preprocess,
+        specification.get("context_length"),
+        options,
+        files,
+    )
 
 
 def _with_context(architecture: dict[str, Any], specification: dict[str, Any]) -> dict[str, Any]:
     length = specification.get("context_length")
-    return architecture if length is None else architecture | {"text_cfg": architecture["text_cfg"] | {"context_length": length}}
+    return (
+        architecture
+        if length is None
+        else architecture | {"text_cfg": architecture["text_cfg"] | {"context_length": length}}
+    )
 
 
 def _download_tag(label: str, config: dict[str, Any], revision: str | None) -> Path:
     repository = config.get("hf_hub", "").strip("/")
     if revision is not None and not repository:
-        raise ValueError(f"revision={revision}: {label} is not on the Hugging Face Hub and has no revisions. Leave revision out.")
+        raise ValueError(
+            f"revision={revision}: {label} is not on the Hugging Face Hub and has no revisions. Leave revision out."
+        )
     try:
-        return Path(download_pretrained_from_hf(repository, revision=revision) if revision is not None else download_pretrained(config))
+        return Path(
+            download_pretrained_from_hf(repository, revision=revision)
+            if revision is not None
+            else download_pretrained(config)
+        )
     # The Hub, plain downloads and their caches each have errors of their own.
     except Exception as error:
-        raise ValueError(f"{label}, revision={revision}: open_clip cannot load its weights: {type(error).__name__}: {error}") from error
+        raise ValueError(
+            f"{label}, revision={revision}: open_clip cannot load its weights: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _usual_preprocess(name: str, tags: list[str], file: str, is_given: bool) -> dict[str, Any]:
@@ -357,7 +429,9 @@ def _usual_preprocess(name: str, tags: list[str], file: str, is_given: bool) -> 
         if is_given:
             return {}
         reason = "published weights of it differ in theirs" if settings else "open_clip knows none for it"
-        raise ValueError(f"model={name}, pretrained={file}: a checkpoint file has no preprocessing settings, and {reason}. {_PREPROCESS_HINT}")
+        raise ValueError(
+            f"model={name}, pretrained={file}: a checkpoint file has no preprocessing settings, and {reason}. {_PREPROCESS_HINT}"
+        )
     logger.info(f"{file}: preprocessing as for all published weights of {name}: {settings[0]}")
     return settings[0]
 
@@ -437,8 +511,14 @@ def _build(source: _Source, precision: str = "fp32", device: torch.device | str 
         # Each configuration has its own way to be wrong.
         except Exception as error:
             tower = source.architecture.get("text_cfg", {}).get("hf_model_name")
-            hint = f" If it lacks the configuration of the text tower {tower}, put that as {TEXT_TOWER_FOLDER}/config.json beside the weights." if tower else ""
-            raise ValueError(f"{source.name}: open_clip cannot build it: {type(error).__name__}: {error}{hint}") from error
+            hint = (
+                f" If it lacks the configuration of the text tower {tower}, put that as {TEXT_TOWER_FOLDER}/config.json beside the weights."
+                if tower
+                else ""
+            )
+            raise ValueError(
+                f"{source.name}: open_clip cannot build it: {type(error).__name__}: {error}{hint}"
+            ) from error
 
 
 class _WithoutInitialization(TorchFunctionMode):
@@ -450,7 +530,9 @@ class _WithoutInitialization(TorchFunctionMode):
 
     _FILLING = frozenset((torch.nn.init.normal_, torch.nn.init.uniform_, torch.nn.init.kaiming_uniform_))
 
-    def __torch_function__(self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None) -> Any:
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         if func in self._FILLING:
             return args[0] if args else kwargs["tensor"]
@@ -503,7 +585,9 @@ def _load_big_vision(module: torch.nn.Module, weights: Path, where: str) -> None
         raise ValueError(f"{where}: open_clip cannot load it: {type(error).__name__}: {error}") from error
     unset = [name for name, values in module.named_parameters() if bool(values.isnan().all())]
     if unset:
-        raise ValueError(f"{where}: the file lacks {len(unset)} weights, which would stay random ({loading.named(unset)}).")
+        raise ValueError(
+            f"{where}: the file lacks {len(unset)} weights, which would stay random ({loading.named(unset)})."
+        )
 
 
 def _in_todays_words(state: dict[str, torch.Tensor], module: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -530,12 +614,18 @@ def _tokenizer(source: _Source) -> Any:
         try:
             if name == source.model:
                 return open_clip.get_tokenizer(name, **length)
-            settings = {"context_length": text.get("context_length", 77), "tokenizer_mode": text.get("tokenizer_mode")} | length | text.get("tokenizer_kwargs", {})
+            settings = (
+                {"context_length": text.get("context_length", 77), "tokenizer_mode": text.get("tokenizer_mode")}
+                | length
+                | text.get("tokenizer_kwargs", {})
+            )
             return open_clip.tokenizer.HFTokenizer(name, **settings)
         # transformers' errors for a missing file, a bad file and no network have no common class.
         except Exception as error:
             faults.append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
-    raise ValueError(f"{source.name}: no tokenizer. Put tokenizer.json and tokenizer_config.json beside the weights. Tried {'; '.join(faults)}")
+    raise ValueError(
+        f"{source.name}: no tokenizer. Put tokenizer.json and tokenizer_config.json beside the weights. Tried {'; '.join(faults)}"
+    )
 
 
 def _check_tokenizer(tokenizer: Any, module: torch.nn.Module, name: str) -> None:

@@ -123,7 +123,9 @@ class _FirstStep(transformers.LogitsProcessor):
             probabilities = scores.float().softmax(dim=-1)
             if not bool(torch.isfinite(probabilities).all()):
                 # The likeliest of such would be the first token of the vocabulary, which is padding: an empty answer.
-                raise ValueError("the model's scores are not finite: the weights are broken, or their precision has too small a range. Try precision=fp32.")
+                raise ValueError(
+                    "the model's scores are not finite: the weights are broken, or their precision has too small a range. Try precision=fp32."
+                )
             self.shares = probabilities[:, self._token_ids].double().cpu()
         return scores
 
@@ -200,10 +202,19 @@ class PaliGemma(lmms, harness.Recorded):
         questions = _questions(requests)
         self._check_first_images(questions)
         answers = self._answers(questions, "Answering")
-        again = {index: prompt for index, answer in enumerate(answers) if answer.text == "" and (prompt := _prompt_when_empty(questions[index])) is not None}
+        again = {
+            index: prompt
+            for index, answer in enumerate(answers)
+            if answer.text == "" and (prompt := _prompt_when_empty(questions[index])) is not None
+        }
         if again:
-            logger.info(f"{len(again)} of {len(answers)} answers were empty: asking again, as in {next(iter(again.values()))!r}.")
-            found = self._answers([dataclasses.replace(questions[index], prompt=prompt) for index, prompt in again.items()], "Asking again")
+            logger.info(
+                f"{len(again)} of {len(answers)} answers were empty: asking again, as in {next(iter(again.values()))!r}."
+            )
+            found = self._answers(
+                [dataclasses.replace(questions[index], prompt=prompt) for index, prompt in again.items()],
+                "Asking again",
+            )
             for index, answer in zip(again, found):
                 answers[index] = answer
         return [str(answer) for answer in answers]
@@ -235,13 +246,19 @@ class PaliGemma(lmms, harness.Recorded):
 
     def _prepared(self, questions: list[_Question]) -> dict[str, torch.Tensor]:
         """A batch of questions as the model's inputs, its images decoded; called from several threads."""
-        return self._inputs([self._image(question) for question in questions], [question.prompt for question in questions])
+        return self._inputs(
+            [self._image(question) for question in questions], [question.prompt for question in questions]
+        )
 
     def _image(self, question: _Question) -> Image.Image:
         task_name, split, doc_id = question.place
         visuals = question.request.args[2](self.task_dict[task_name][split][doc_id]) or []
         if len(visuals) != 1 or not isinstance(visuals[0], Image.Image):
-            found = f"{len(visuals)} images" if len(visuals) != 1 else f"a {type(visuals[0]).__name__} in the place of an image"
+            found = (
+                f"{len(visuals)} images"
+                if len(visuals) != 1
+                else f"a {type(visuals[0]).__name__} in the place of an image"
+            )
             raise ValueError(f"Task {task_name} shows {found} with one question; {_KIND} {_ABILITY}")
         return visuals[0].convert("RGB")
 
@@ -254,7 +271,11 @@ class PaliGemma(lmms, harness.Recorded):
         # A tokenizer that pads can be used by one thread at a time.
         with self._processing:
             inputs = self._processor(
-                images=images, text=[f"{self._processor.image_token}{prompt}" for prompt in prompts], padding="longest", padding_side="left", return_tensors="pt"
+                images=images,
+                text=[f"{self._processor.image_token}{prompt}" for prompt in prompts],
+                padding="longest",
+                padding_side="left",
+                return_tensors="pt",
             )
         # Labels are for training.
         return {name: values for name, values in inputs.items() if name != "labels"}
@@ -273,7 +294,12 @@ class PaliGemma(lmms, harness.Recorded):
         given = {name: values.to(self.device) for name, values in inputs.items()}
         given["pixel_values"] = given["pixel_values"].to(input_dtype(self.precision))
         with torch.inference_mode(), without_tf32(), self._autocast():
-            tokens = self.module.generate(**given, max_new_tokens=max_new_tokens, do_sample=False, logits_processor=transformers.LogitsProcessorList([first_step]))
+            tokens = self.module.generate(
+                **given,
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                logits_processor=transformers.LogitsProcessorList([first_step]),
+            )
         return tokens[:, given["input_ids"].shape[1] :].cpu()
 
     def _try_out(self) -> None:
@@ -287,9 +313,15 @@ class PaliGemma(lmms, harness.Recorded):
             self._generate(inputs, 1, first_step)
         # Libraries, devices and precisions each have errors of their own.
         except Exception as error:
-            advice = "" if self.precision == "fp32" else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
+            advice = (
+                ""
+                if self.precision == "fp32"
+                else " Use precision=fp32, or amp_bf16 (amp on older GPUs), which leaves the weights as they are."
+            )
             reason = f"{type(error).__name__}: {error}.{advice}"
-            raise ValueError(f"{where}: does not run with precision={self.precision} on {self.device}: {reason}") from error
+            raise ValueError(
+                f"{where}: does not run with precision={self.precision} on {self.device}: {reason}"
+            ) from error
         shares = first_step.shares.numpy()
         for row, what, part in ((1, "images", "image encoder or projector"), (2, "prompts", "language model")):
             if not smoke_test.differ(shares[0], shares[row]):
@@ -323,15 +355,21 @@ def _processor(model: str, revision: str | None, config: Any) -> Any:
         ValueError: the checkpoint is of another type, files are missing, or the tokenizer is not that of the weights.
     """
     if config.model_type != _MODEL_TYPE:
-        raise ValueError(f"model={model}: expected a checkpoint of type {_MODEL_TYPE} (PaliGemma and PaliGemma 2), got {config.model_type}. Run it under the harness's own name for it.")
+        raise ValueError(
+            f"model={model}: expected a checkpoint of type {_MODEL_TYPE} (PaliGemma and PaliGemma 2), got {config.model_type}. Run it under the harness's own name for it."
+        )
     # The processor adds the tokens of places itself, with numbers that no weights were trained for.
     vocabulary = from_pretrained(transformers.AutoTokenizer, model, revision).get_vocab()
     missing = [token for token in _LOCATIONS if token not in vocabulary]
     if missing:
-        raise ValueError(f"model={model}: its tokenizer lacks {len(missing)} of the tokens {_LOCATIONS[0]} to {_LOCATIONS[-1]}, by which {_KIND} writes boxes. Its files are not {_KIND}'s: copy tokenizer.json and tokenizer_config.json from the checkpoint's base.")
+        raise ValueError(
+            f"model={model}: its tokenizer lacks {len(missing)} of the tokens {_LOCATIONS[0]} to {_LOCATIONS[-1]}, by which {_KIND} writes boxes. Its files are not {_KIND}'s: copy tokenizer.json and tokenizer_config.json from the checkpoint's base."
+        )
     processor = from_pretrained(transformers.AutoProcessor, model, revision, backend="pil")
     if processor.image_token_id != config.image_token_id:
-        raise ValueError(f"model={model}: its tokenizer has {processor.image_token} as number {processor.image_token_id}, its config.json as {config.image_token_id}. The tokenizer belongs to another model.")
+        raise ValueError(
+            f"model={model}: its tokenizer has {processor.image_token} as number {processor.image_token_id}, its config.json as {config.image_token_id}. The tokenizer belongs to another model."
+        )
     # The image's token may lie beyond the words that the text model knows.
     largest = max(number for token, number in processor.tokenizer.get_vocab().items() if token != processor.image_token)
     loading.check_vocabulary(largest + 1, config.text_config.vocab_size, f"model={model}")
@@ -353,7 +391,9 @@ def _module(model: str, revision: str | None, config: Any) -> tuple[torch.nn.Mod
         )
     own = module.generation_config
     # Nothing else that a checkpoint may ask for: sampling, penalties, lengths.
-    module.generation_config = transformers.GenerationConfig(bos_token_id=own.bos_token_id, eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id)
+    module.generation_config = transformers.GenerationConfig(
+        bos_token_id=own.bos_token_id, eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id
+    )
     return module, files
 
 
@@ -365,7 +405,9 @@ def _letter_ids(tokenizer: Any, model: str) -> list[int]:
     """
     token_ids = [tokenizer.encode(letter, add_special_tokens=False)[0] for letter in string.ascii_uppercase]
     if len(set(token_ids)) < len(token_ids):
-        raise ValueError(f"model={model}: its tokenizer does not tell the letters A to Z apart. Its files seem to be missing or another model's: copy tokenizer.json and tokenizer_config.json from the checkpoint's base.")
+        raise ValueError(
+            f"model={model}: its tokenizer does not tell the letters A to Z apart. Its files seem to be missing or another model's: copy tokenizer.json and tokenizer_config.json from the checkpoint's base."
+        )
     return token_ids
 
 
@@ -374,7 +416,11 @@ def _letter_ids(tokenizer: Any, model: str) -> list[int]:
 
 def _questions(requests: list[Instance]) -> list[_Question]:
     """What each request asks, its settings checked."""
-    imageless = [request for request in requests if len(request.args) != _ARGUMENTS_WITH_IMAGE or getattr(request.args[2], "__self__", None) is None]
+    imageless = [
+        request
+        for request in requests
+        if len(request.args) != _ARGUMENTS_WITH_IMAGE or getattr(request.args[2], "__self__", None) is None
+    ]
     if imageless:
         raise ValueError(refusal(imageless, "an answer without an image", _KIND, _ABILITY))
     letters = _letters_wanted(requests)
@@ -382,8 +428,12 @@ def _questions(requests: list[Instance]) -> list[_Question]:
     for index, request in enumerate(requests):
         prompt, settings, *_ = request.args
         if "<image>" in prompt:
-            raise ValueError(f"Task {request.task_name}: its prompts contain <image>, which {_KIND}'s processor takes for the place of an image. The image is shown before the prompt: leave it out.")
-        questions.append(_Question(request, prompt, letters.get(index, ""), *_checked_settings(settings, request.task_name)))
+            raise ValueError(
+                f"Task {request.task_name}: its prompts contain <image>, which {_KIND}'s processor takes for the place of an image. The image is shown before the prompt: leave it out."
+            )
+        questions.append(
+            _Question(request, prompt, letters.get(index, ""), *_checked_settings(settings, request.task_name))
+        )
     return questions
 
 
@@ -420,10 +470,18 @@ def _checked_settings(settings: dict[str, Any], task_name: str) -> tuple[int, tu
         raise ValueError(f"{where}: until: expected text that is not empty, or a list of such, got {until!r}.")
     do_sample, temperature = further.pop("do_sample", None), further.pop("temperature", None)
     if do_sample is not False and temperature != 0 and (do_sample or temperature):
-        raise ValueError(f"{where}: do_sample={do_sample}, temperature={temperature}: {_KIND} writes the likeliest token here and draws none at random. Use --gen_kwargs do_sample=False,temperature=0.")
-    wrong = [f"{name}={value}" for name, value in further.items() if name not in _WITHOUT_EFFECT and not (name in _ONE and value in (1, None))]
+        raise ValueError(
+            f"{where}: do_sample={do_sample}, temperature={temperature}: {_KIND} writes the likeliest token here and draws none at random. Use --gen_kwargs do_sample=False,temperature=0."
+        )
+    wrong = [
+        f"{name}={value}"
+        for name, value in further.items()
+        if name not in _WITHOUT_EFFECT and not (name in _ONE and value in (1, None))
+    ]
     if wrong:
-        raise ValueError(f"{where}: {', '.join(wrong)}: not supported. {_KIND} writes the likeliest token here, up to max_new_tokens and until.")
+        raise ValueError(
+            f"{where}: {', '.join(wrong)}: not supported. {_KIND} writes the likeliest token here, up to max_new_tokens and until."
+        )
     return max_new_tokens, tuple(until)
 
 

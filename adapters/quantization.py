@@ -31,14 +31,21 @@ class Int8Linear(torch.nn.Linear):
         with warnings.catch_warnings():
             # torch moves its workflows elsewhere, which computes slower than single precision without a compiler; these operators stay.
             warnings.simplefilter("ignore")
-            quantized = torch.quantize_per_channel(weight, scales.double(), torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8)
+            quantized = torch.quantize_per_channel(
+                weight, scales.double(), torch.zeros(len(scales), dtype=torch.long), 0, torch.qint8
+            )
         self._packed = torch.ops.quantized.linear_prepack(quantized, None)
         # Libraries ask a layer's weight for the type of its inputs.
         self.register_buffer("weight", torch.empty(0), persistent=False)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         largest = inputs.abs().amax(dim=-1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
-        outputs = torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(inputs / largest, 1 / _LARGEST_INPUT, _LARGEST_INPUT + 1, self._packed) * largest
+        outputs = (
+            torch.ops.quantized.linear_with_input_q_dq_qweight_dq_output_fp32(
+                inputs / largest, 1 / _LARGEST_INPUT, _LARGEST_INPUT + 1, self._packed
+            )
+            * largest
+        )
         return outputs if self.bias is None else outputs + self.bias
 
 
@@ -51,7 +58,12 @@ def quantize_linear(module: torch.nn.Module, run: Callable[[], object]) -> None:
     Raises:
         ValueError: none is called.
     """
-    places = {child: (parent, name) for parent in module.modules() for name, child in parent.named_children() if type(child) is torch.nn.Linear}
+    places = {
+        child: (parent, name)
+        for parent in module.modules()
+        for name, child in parent.named_children()
+        if type(child) is torch.nn.Linear
+    }
     called: set[torch.nn.Module] = set()
     hooks = [layer.register_forward_hook(lambda layer, inputs, output: called.add(layer)) for layer in places]
     try:

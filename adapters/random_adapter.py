@@ -40,7 +40,13 @@ class RandomModel(lmms):
 
     is_simple = True
 
-    def __init__(self, seed: int = SEED, batch_size: int | str | None = None, device: str | None = None, max_batch_size: int | None = None) -> None:
+    def __init__(
+        self,
+        seed: int = SEED,
+        batch_size: int | str | None = None,
+        device: str | None = None,
+        max_batch_size: int | None = None,
+    ) -> None:
         super().__init__()
         if type(seed) is not int or seed < 0:
             raise ValueError(f"seed: expected an integer of at least 0, got {seed!r}.")
@@ -84,7 +90,9 @@ class RandomModel(lmms):
         """The document without its image, and random numbers of its own."""
         _, _, doc_to_visual, doc_id, task_name, split = request.args
         key = hashlib.sha256(f"{self.seed}/{task_name}/{doc_id}".encode()).digest()
-        return doc_to_visual.__self__.dataset_no_image[split][doc_id], np.random.default_rng(int.from_bytes(key, "little"))
+        return doc_to_visual.__self__.dataset_no_image[split][doc_id], np.random.default_rng(
+            int.from_bytes(key, "little")
+        )
 
 
 def _answer_of(request: Instance) -> Callable[[dict[str, Any], np.random.Generator], str] | None:

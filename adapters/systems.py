@@ -38,14 +38,32 @@ def _system(name: str, row: Checkpoint) -> type[CheckpointModel]:
     """The adapter's class with the row's values as defaults."""
     base = adapter(row.adapter)
     parameters = inspect.signature(base).parameters
-    defaults = dict(row.arguments) | {"context_length": row.context_length} | ({"padding": row.padding} if "padding" in parameters else {})
+    defaults = (
+        dict(row.arguments)
+        | {"context_length": row.context_length}
+        | ({"padding": row.padding} if "padding" in parameters else {})
+    )
 
     def __init__(self, **options: Any) -> None:
         base.__init__(self, **(_remaining(row, defaults, options) | options))
 
-    made = type(name, (base,), {"__init__": __init__, "__doc__": f"``{row.arguments['model']}``, {row.source}. Arguments as of `{base.__name__}`.", "__module__": __name__, "checkpoint": row})
+    made = type(
+        name,
+        (base,),
+        {
+            "__init__": __init__,
+            "__doc__": f"``{row.arguments['model']}``, {row.source}. Arguments as of `{base.__name__}`.",
+            "__module__": __name__,
+            "checkpoint": row,
+        },
+    )
     # What --model_args are checked against.
-    made.__signature__ = inspect.Signature([parameter.replace(default=defaults.get(key, parameter.default), kind=parameter.KEYWORD_ONLY) for key, parameter in parameters.items()])
+    made.__signature__ = inspect.Signature(
+        [
+            parameter.replace(default=defaults.get(key, parameter.default), kind=parameter.KEYWORD_ONLY)
+            for key, parameter in parameters.items()
+        ]
+    )
     return made
 
 

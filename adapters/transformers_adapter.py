@@ -75,12 +75,16 @@ class TransformersClip(CheckpointModel):
         config = configuration(model, revision)
         processor = from_pretrained(transformers.AutoProcessor, model, revision, backend="pil")
         if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
-            raise ValueError(f"model={model}: expected a processor of images and texts, got {type(processor).__name__}. {_hint(Path(model))}")
+            raise ValueError(
+                f"model={model}: expected a processor of images and texts, got {type(processor).__name__}. {_hint(Path(model))}"
+            )
         module, files = _module(specification, config)
         tokenizer = processor.tokenizer
         _check_tokenizer(tokenizer, config, model)
         return Loaded(
-            name=model + (f"@{revision}" if revision else "") + (f":{specification['pretrained']}" if "pretrained" in specification else ""),
+            name=model
+            + (f"@{revision}" if revision else "")
+            + (f":{specification['pretrained']}" if "pretrained" in specification else ""),
             architecture=json.loads(config.to_json_string(use_diff=False)),
             module=module,
             preprocess=partial(_preprocess, processor.image_processor),
@@ -97,10 +101,14 @@ class TransformersClip(CheckpointModel):
         if name in CHECKPOINTS:
             row = CHECKPOINTS[name]
             if row.adapter != "transformers_clip":
-                raise ValueError(f"merge_with={name}: this name stands for a checkpoint of {row.adapter}, whose weights have other names. Name one that transformers loads.")
+                raise ValueError(
+                    f"merge_with={name}: this name stands for a checkpoint of {row.adapter}, whose weights have other names. Name one that transformers loads."
+                )
             return dict(row.arguments) | shared
         if Path(name).is_file():
-            return {setting: like[setting] for setting in ("model", "revision", "context_length") if setting in like} | {"pretrained": name}
+            return {
+                setting: like[setting] for setting in ("model", "revision", "context_length") if setting in like
+            } | {"pretrained": name}
         repository, _, revision = name.partition("@")
         if revision and not Path(name).exists():
             return {"model": repository, "revision": revision} | shared
@@ -131,13 +139,18 @@ class TransformersClip(CheckpointModel):
 
     @property
     def _padding(self) -> str:
-        return self._asked_padding or ("context" if self.loaded.architecture["model_type"] in _PADDED_TYPES else "longest")
+        return self._asked_padding or (
+            "context" if self.loaded.architecture["model_type"] in _PADDED_TYPES else "longest"
+        )
 
     def preprocess(self, image: Image) -> Tensors:
         return self.loaded.preprocess(image)
 
     def encode_images(self, images: Tensors) -> torch.Tensor:
-        inputs = {name: values.to(self.input_dtype) if values.is_floating_point() else values for name, values in images.items()}
+        inputs = {
+            name: values.to(self.input_dtype) if values.is_floating_point() else values
+            for name, values in images.items()
+        }
         with self.autocast():
             return _vectors(self.module.get_image_features(**inputs))
 
@@ -149,7 +162,10 @@ class TransformersClip(CheckpointModel):
         return self.tokenize([text]) if is_seen else self._tokens([text], "longest")
 
     def _tokens(self, texts: list[str], padding: str) -> Tensors:
-        options = {"padding": "max_length" if padding == "context" else "longest", "max_length": self.loaded.context_length}
+        options = {
+            "padding": "max_length" if padding == "context" else "longest",
+            "max_length": self.loaded.context_length,
+        }
         return dict(self.loaded.tokenizer(texts, **options, truncation=True, return_tensors="pt"))
 
     def encode_texts(self, tokens: Tensors) -> torch.Tensor:
@@ -187,7 +203,9 @@ def configuration(model: str, revision: str | None) -> Any:
     if folder.is_dir() and revision is not None:
         raise ValueError(f"revision={revision}: {model} is a local folder and has none. Leave revision out.")
     if folder.is_dir() and not (folder / "config.json").is_file():
-        raise ValueError(f"model={model}: expected a folder with transformers' config.json, processor and weights; it has no config.json.")
+        raise ValueError(
+            f"model={model}: expected a folder with transformers' config.json, processor and weights; it has no config.json."
+        )
     config = from_pretrained(transformers.AutoConfig, model, revision)
     weight_files.refuse_quantized(config.to_dict(), f"model={model}")
     return config
@@ -203,7 +221,9 @@ def from_pretrained(auto: Any, model: str, revision: str | None, **options: Any)
         return auto.from_pretrained(model, revision=revision, trust_remote_code=False, **options)
     # transformers' errors for a missing file, a bad file and no network have no common class.
     except Exception as error:
-        raise ValueError(f"model={model}, revision={revision}: {auto.__name__} cannot load it: {type(error).__name__}: {error} {_hint(Path(model))}") from error
+        raise ValueError(
+            f"model={model}, revision={revision}: {auto.__name__} cannot load it: {type(error).__name__}: {error} {_hint(Path(model))}"
+        ) from error
 
 
 def _hint(folder: Path) -> str:
@@ -313,13 +333,19 @@ def _faults(
 def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:
     lacking = [name for name in ("get_image_features", "get_text_features") if not hasattr(module, name)]
     if lacking or not (hasattr(module, "logit_scale") or hasattr(module, "temperature")):
-        raise ValueError(f"model={model}: {type(module).__name__} is not an image-text dual encoder ({', '.join(lacking) or 'it has neither logit_scale nor temperature'}). Generative models run under the harness's own names.")
+        raise ValueError(
+            f"model={model}: {type(module).__name__} is not an image-text dual encoder ({', '.join(lacking) or 'it has neither logit_scale nor temperature'}). Generative models run under the harness's own names."
+        )
 
 
 def _check_tokenizer(tokenizer: Any, config: Any, model: str) -> None:
     """Refuse a tokenizer that is not the text encoder's; one that knows no words at all is found when it is tried."""
     if len(tokenizer.get_vocab()) > len(tokenizer.all_special_tokens):
-        loading.check_vocabulary(max(tokenizer.get_vocab().values()) + 1, getattr(getattr(config, "text_config", None), "vocab_size", None), f"model={model}")
+        loading.check_vocabulary(
+            max(tokenizer.get_vocab().values()) + 1,
+            getattr(getattr(config, "text_config", None), "vocab_size", None),
+            f"model={model}",
+        )
 
 
 def _context_length(processor: Any, config: Any, wanted: int | None) -> int:
@@ -334,9 +360,13 @@ def _context_length(processor: Any, config: Any, wanted: int | None) -> int:
     asked = _text_settings(processor).get("max_length") if wanted is None else wanted
     if asked is not None:
         return asked
-    limits = [limit for limit in (processor.tokenizer.model_max_length, positions) if limit is not None and limit < _NO_LIMIT]
+    limits = [
+        limit for limit in (processor.tokenizer.model_max_length, positions) if limit is not None and limit < _NO_LIMIT
+    ]
     if not limits:
-        raise ValueError(f"{type(processor.tokenizer).__name__}: neither the tokenizer nor the configuration says how long a text may be. Set context_length.")
+        raise ValueError(
+            f"{type(processor.tokenizer).__name__}: neither the tokenizer nor the configuration says how long a text may be. Set context_length."
+        )
     return int(min(limits))
 
 
@@ -353,14 +383,22 @@ def _preprocess(image_processor: Any, image: Image) -> Tensors:
 def image_settings(image_processor: Any) -> dict[str, Any]:
     """The image processor's settings without the names of its files and of the release that wrote them."""
     settings = json.loads(image_processor.to_json_string())
-    named = {name: value for name, value in settings.items() if name not in ("_processor_class", "processor_class", "image_processor_type", "feature_extractor_type")}
+    named = {
+        name: value
+        for name, value in settings.items()
+        if name not in ("_processor_class", "processor_class", "image_processor_type", "feature_extractor_type")
+    }
     return {name: value for name, value in sorted(named.items()) if value is not None}
 
 
 def tokenizer_sha256(tokenizer: Any) -> str:
     """By vocabulary, and by what becomes of texts that try spaces, case, punctuation and length."""
-    probe = tokenizer(["", "A cell.", "h&e-STAINED  section\n(5 µm)", "0123456789 " * 40], truncation=False, verbose=False)
-    return loading.sha256_of([sorted(tokenizer.get_vocab().items()), {name: values for name, values in sorted(probe.items())}])
+    probe = tokenizer(
+        ["", "A cell.", "h&e-STAINED  section\n(5 µm)", "0123456789 " * 40], truncation=False, verbose=False
+    )
+    return loading.sha256_of(
+        [sorted(tokenizer.get_vocab().items()), {name: values for name, values in sorted(probe.items())}]
+    )
 
 
 def _vectors(output: Any) -> torch.Tensor:

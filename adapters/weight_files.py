@@ -198,8 +198,7 @@ def refuse_others(chosen: Sequence[Path], content: Any, where: str) -> None:
                 unread.append(path.name)
     if unread:
         logger.warning(
-            f"{where}: {evaluated} will be evaluated. "
-            f"These files in the same folder were not read: {named(unread)}."
+            f"{where}: {evaluated} will be evaluated. These files in the same folder were not read: {named(unread)}."
         )
 
 

@@ -34,14 +34,20 @@ SHARDS = 4  # clip-benchmark reads with as many workers, each of which needs a s
 # clip-benchmark in each kind of numbers: its name here, its options, and what stands beside it with which arguments of the model.
 COMPARED = (
     ("clip-benchmark, --no_amp", ["--no_amp"], {"lmms_eval": ""}),
-    ("clip-benchmark (its default: bfloat16 by autocast)", [], {"lmms_eval, precision=amp_bf16": ",precision=amp_bf16", "lmms_eval, precision=bf16": ",precision=bf16"}),
+    (
+        "clip-benchmark (its default: bfloat16 by autocast)",
+        [],
+        {"lmms_eval, precision=amp_bf16": ",precision=amp_bf16", "lmms_eval, precision=bf16": ",precision=bf16"},
+    ),
 )
 
 
 def questions() -> datasets.Dataset:
     """Those of the task, their images as they are stored."""
     found = source.current()
-    return documents.TaskDocuments(catalog.TASKS[TASK])(source.load(found), found.label).cast_column("image", datasets.Image(decode=False))
+    return documents.TaskDocuments(catalog.TASKS[TASK])(source.load(found), found.label).cast_column(
+        "image", datasets.Image(decode=False)
+    )
 
 
 def webdataset(asked: datasets.Dataset, folder: Path) -> None:
@@ -66,30 +72,60 @@ def table(asked: datasets.Dataset, weights: Path, checkpoint: Path, folder: Path
     images = len(asked)
     webdataset(asked, folder / "wds")
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    theirs = [sys.executable, "-m", "clip_benchmark.cli", "eval", "--dataset", "wds/microbench", "--dataset_root", folder / "wds", "--task", "zeroshot_classification"]
-    theirs += ["--model", ARCHITECTURE, "--pretrained", weights, "--batch_size", BATCH_SIZE, "--output", "clip_benchmark.json"]
+    theirs = [
+        sys.executable,
+        "-m",
+        "clip_benchmark.cli",
+        "eval",
+        "--dataset",
+        "wds/microbench",
+        "--dataset_root",
+        folder / "wds",
+        "--task",
+        "zeroshot_classification",
+    ]
+    theirs += [
+        "--model",
+        ARCHITECTURE,
+        "--pretrained",
+        weights,
+        "--batch_size",
+        BATCH_SIZE,
+        "--output",
+        "clip_benchmark.json",
+    ]
     ours = [SCRIPTS / "lmms_eval", "--model", "open_clip", "--tasks", TASK, "--limit", str(images), "--model_args"]
     found: dict[str, list[float]] = defaultdict(list)
     for _ in range(repeats):
         for baseline, flags, beside in COMPARED:
             found[baseline].append(seconds_of_process([*theirs, *flags], environment, folder))
             for name, options in beside.items():
-                found[name].append(seconds_of_process([*ours, f"model=local-dir:{checkpoint},batch_size={BATCH_SIZE}{options}"], environment, folder))
+                found[name].append(
+                    seconds_of_process(
+                        [*ours, f"model=local-dir:{checkpoint},batch_size={BATCH_SIZE}{options}"], environment, folder
+                    )
+                )
     rows = []
     for baseline, _, beside in COMPARED:
         for name in (baseline, *beside):
             median = statistics.median(found[name])
             ratios = [one / other for one, other in zip(found[name], found[baseline])]
-            ratio = "1" if name == baseline else f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+            ratio = (
+                "1" if name == baseline else f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+            )
             rows.append([name, f"{median:.1f}", f"{1000 * median / images:.1f}", ratio])
-    return f"## {images:,} images\n\nMedian of {repeats}; ratios of neighbours in time.\n\n" + markdown_table(["", "s", "ms per image", "to clip-benchmark"], rows)
+    return f"## {images:,} images\n\nMedian of {repeats}; ratios of neighbours in time.\n\n" + markdown_table(
+        ["", "s", "ms per image", "to clip-benchmark"], rows
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of benchmarks/full_size.py, written if it is not there")
     parser.add_argument("--rows", type=int, default=2800, help="with which it is written (default: %(default)s)")
-    parser.add_argument("--images", type=int, nargs="+", default=[650, 2500], help="how many are sorted (default: %(default)s)")
+    parser.add_argument(
+        "--images", type=int, nargs="+", default=[650, 2500], help="how many are sorted (default: %(default)s)"
+    )
     parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
@@ -97,9 +133,21 @@ def main() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
     asked = questions()
     if max(args.images) > len(asked):
-        parser.error(f"--images {max(args.images)}: {args.data} has {len(asked)} images for {TASK}; write it with more --rows.")
+        parser.error(
+            f"--images {max(args.images)}: {args.data} has {len(asked)} images for {TASK}; write it with more --rows."
+        )
     command = f"python benchmarks/beside_clip_benchmark.py DATA --rows {args.rows} --images {' '.join(map(str, args.images))} --repeats {args.repeats}"
-    parts = ["# Beside clip-benchmark", origin(f'pip install clip-benchmark "numpy<2.4" && {command}', "open_clip_torch", "torch", "lmms-eval", "clip-benchmark"), __doc__.split("\n\n", 1)[1].strip()]
+    parts = [
+        "# Beside clip-benchmark",
+        origin(
+            f'pip install clip-benchmark "numpy<2.4" && {command}',
+            "open_clip_torch",
+            "torch",
+            "lmms-eval",
+            "clip-benchmark",
+        ),
+        __doc__.split("\n\n", 1)[1].strip(),
+    ]
     print("\n\n".join(parts))
     with tempfile.TemporaryDirectory() as scratch:
         weights = save_model(Path(scratch))

@@ -47,7 +47,9 @@ def save_model(folder: Path) -> Path:
 
 def adapter(weights: Path, **options: Any) -> OpenClip:
     settings = open_clip.get_pretrained_cfg(ARCHITECTURE, "openai")
-    preprocess = json.dumps({"mean": settings["mean"], "std": settings["std"], "interpolation": "bicubic", "resize_mode": "shortest"})
+    preprocess = json.dumps(
+        {"mean": settings["mean"], "std": settings["std"], "interpolation": "bicubic", "resize_mode": "shortest"}
+    )
     return OpenClip(ARCHITECTURE, pretrained=str(weights), preprocess=preprocess, **options)
 
 
@@ -69,7 +71,9 @@ class Timed:
         model.generate_until = timed
         # As the command line sets it.
         backend = "torchrun" if "TORCHELASTIC_RUN_ID" in os.environ else "accelerate"
-        simple_evaluate(model=model, tasks=[TASKS], bootstrap_iters=0, log_samples=False, distributed_executor_backend=backend)
+        simple_evaluate(
+            model=model, tasks=[TASKS], bootstrap_iters=0, log_samples=False, distributed_executor_backend=backend
+        )
 
     def letters(self) -> list[str]:
         return [answer.split("\n")[0] for answer in self.answers]
@@ -81,7 +85,9 @@ def counted(model: OpenClip):
     inputs: dict[str, list[dict[str, torch.Tensor]]] = {"encode_images": [], "encode_texts": []}
     originals = {name: getattr(model, name) for name in inputs}
     for name, original in originals.items():
-        setattr(model, name, lambda batch, name=name, original=original: (inputs[name].append(batch), original(batch))[1])
+        setattr(
+            model, name, lambda batch, name=name, original=original: (inputs[name].append(batch), original(batch))[1]
+        )
     try:
         yield inputs
     finally:
@@ -114,7 +120,10 @@ def per_question(model: OpenClip, requests: list, sample: int) -> tuple[float, f
             document = doc_to_visual.__self__.dataset[split][doc_id]
             image = model.loaded.preprocess(doc_to_visual(document)[0])[None]
             texts = model.loaded.tokenizer(document["captions"])
-            vectors = torch.nn.functional.normalize(model.module.encode_image(image)), torch.nn.functional.normalize(model.module.encode_text(texts))
+            vectors = (
+                torch.nn.functional.normalize(model.module.encode_image(image)),
+                torch.nn.functional.normalize(model.module.encode_text(texts)),
+            )
             (vectors[0] @ vectors[1].T).argmax().item()
     seconds = time.perf_counter() - start
     return seconds / len(chosen) * len(requests), seconds
@@ -137,27 +146,51 @@ def against_the_encoders(weights: Path, repeats: int, sample: int) -> list[str]:
     whole = seconds * ((1 - of_texts) * RELEASE_QUESTIONS / images + of_texts)
     whole_loop = looped / len(run.requests) * QUESTIONS
     rows = [
-        ["adapter, generation phase", f"{seconds:.1f}", f"{1000 * seconds / images:.0f}", f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"],
+        [
+            "adapter, generation phase",
+            f"{seconds:.1f}",
+            f"{1000 * seconds / images:.0f}",
+            f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})",
+        ],
         ["bare encoders, tensors ready", f"{alone:.1f}", f"{1000 * alone / images:.0f}", "1"],
         ["per-question loop, extrapolated", f"{looped:.0f}", f"{1000 * looped / images:.0f}", f"{looped / alone:.1f}"],
     ]
     text = f"{len(run.requests):,} questions about {images:,} images with {texts:,} distinct texts; median of {repeats}, ratios of neighbours in time. The adapter is {looped / seconds:.1f} times faster than the loop, of which {sample} questions were timed ({sampled:.0f} s). That implies for the {QUESTIONS:,} questions about {RELEASE_QUESTIONS:,} images of the release {whole / 60:.0f} minutes against {whole_loop / 3600:.1f} hours, {whole_loop / whole:.1f} times less."
-    return ["## Against the encoders and the loop", text, markdown_table(["", "s", "ms per image", "to the bare encoders"], rows)]
+    return [
+        "## Against the encoders and the loop",
+        text,
+        markdown_table(["", "s", "ms per image", "to the bare encoders"], rows),
+    ]
 
 
-VARIANTS = {"fp32": {}, "bf16": {"precision": "bf16"}, "amp_bf16": {"precision": "amp_bf16"}, "int8": {"precision": "int8"}, "fp32, compiled": {"compile": True}, "bf16, compiled": {"precision": "bf16", "compile": True}}
+VARIANTS = {
+    "fp32": {},
+    "bf16": {"precision": "bf16"},
+    "amp_bf16": {"precision": "amp_bf16"},
+    "int8": {"precision": "int8"},
+    "fp32, compiled": {"compile": True},
+    "bf16, compiled": {"precision": "bf16", "compile": True},
+}
 
 
 def kept(weights: Path, folder: Path) -> list[str]:
     rows, first = [], None
-    for name, options in {"no cache_dir": {}, "cache_dir, first run": {"cache_dir": folder}, "cache_dir, second run": {"cache_dir": folder}}.items():
+    for name, options in {
+        "no cache_dir": {},
+        "cache_dir, first run": {"cache_dir": folder},
+        "cache_dir, second run": {"cache_dir": folder},
+    }.items():
         model = adapter(weights, **options)
         with counted(model) as inputs:
             run = Timed(model)
         first = first or run
         encoded = (sum(len(next(iter(batch.values()))) for batch in batches) for batches in inputs.values())
         rows.append([name, *map(str, encoded), f"{run.seconds:.1f}", f"{100 * agreement(first, run):.2f}"])
-    return ["## Kept embeddings", "One run each.", markdown_table(["", "images encoded", "texts encoded", "s", "letters equal, %"], rows)]
+    return [
+        "## Kept embeddings",
+        "One run each.",
+        markdown_table(["", "images encoded", "texts encoded", "s", "letters equal, %"], rows),
+    ]
 
 
 def agreement(one: Timed, other: Timed) -> float:
@@ -165,10 +198,26 @@ def agreement(one: Timed, other: Timed) -> float:
 
 
 def less_precise(weights: Path) -> list[str]:
-    random, trained = ({name: Timed(build(options)) for name, options in VARIANTS.items()} for build in (lambda options: adapter(weights, **options), demo_model))
-    rows = [[name, f"{random[name].seconds:.1f}", f"{random['fp32'].seconds / random[name].seconds:.2f}", f"{100 * agreement(random['fp32'], random[name]):.2f}", f"{100 * agreement(trained['fp32'], trained[name]):.2f}"] for name in VARIANTS]
+    random, trained = (
+        {name: Timed(build(options)) for name, options in VARIANTS.items()}
+        for build in (lambda options: adapter(weights, **options), demo_model)
+    )
+    rows = [
+        [
+            name,
+            f"{random[name].seconds:.1f}",
+            f"{random['fp32'].seconds / random[name].seconds:.2f}",
+            f"{100 * agreement(random['fp32'], random[name]):.2f}",
+            f"{100 * agreement(trained['fp32'], trained[name]):.2f}",
+        ]
+        for name in VARIANTS
+    ]
     text = "One run each; generation phase, without the time in which a compiled model is tried out. Random weights leave the options of a question almost equally likely: letters of a trained model, such as the demo model, agree more often."
-    return ["## Less precision, and compiled", text, markdown_table(["", "s", "times as fast as fp32", "letters equal, %", "of the demo model, %"], rows)]
+    return [
+        "## Less precision, and compiled",
+        text,
+        markdown_table(["", "s", "times as fast as fp32", "letters equal, %", "of the demo model, %"], rows),
+    ]
 
 
 def demo_model(options: dict[str, Any]) -> OpenClip:
@@ -182,14 +231,23 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder of benchmarks/full_size.py, written if it is not there")
     parser.add_argument("--rows", type=int, default=700, help="with which it is written (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--sample", type=int, default=30, help="questions that the loop is timed on (default: %(default)s)")
+    parser.add_argument(
+        "--sample", type=int, default=30, help="questions that the loop is timed on (default: %(default)s)"
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, help="default: all of %(choices)s")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
     os.environ["MICROBENCH_DATASET"] = str(write(args.data, args.rows))
     os.environ["HF_HUB_OFFLINE"] = "1"
-    command = f"python benchmarks/contrastive.py DATA --rows {args.rows} --repeats {args.repeats} --sample {args.sample}" + (f" --parts {' '.join(args.parts)}" if args.parts else "")
-    parts = ["# Contrastive runs at the encoder's limit", origin(command, "open_clip_torch", "torch", "lmms-eval"), __doc__.split("\n\n", 1)[1].strip()]
+    command = (
+        f"python benchmarks/contrastive.py DATA --rows {args.rows} --repeats {args.repeats} --sample {args.sample}"
+        + (f" --parts {' '.join(args.parts)}" if args.parts else "")
+    )
+    parts = [
+        "# Contrastive runs at the encoder's limit",
+        origin(command, "open_clip_torch", "torch", "lmms-eval"),
+        __doc__.split("\n\n", 1)[1].strip(),
+    ]
     print("\n\n".join(parts))
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -38,7 +38,11 @@ _TEMPLATES_PER_DATASET = 12
 def sizes(num_rows: int) -> dict[str, int]:
     """Rows of each dataset, ``num_rows`` in total, in the release's proportions."""
     inside = sorted(set(CLASSIFICATION_DATASETS) - OUTSIDE_FINE_TOTAL)
-    whole = _shared(RELEASE_QUESTIONS - RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL, inside) | _shared(RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL, sorted(OUTSIDE_FINE_TOTAL)) | BOXES_ONLY_ROWS
+    whole = (
+        _shared(RELEASE_QUESTIONS - RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL, inside)
+        | _shared(RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL, sorted(OUTSIDE_FINE_TOTAL))
+        | BOXES_ONLY_ROWS
+    )
     ends = np.round(np.cumsum(list(whole.values())) * num_rows / NUM_ROWS).astype(int)
     return dict(zip(whole, np.diff(ends, prepend=0).tolist()))
 
@@ -58,7 +62,11 @@ def rows(num_rows: int, side: int) -> Iterator[dict]:
     for index, dataset in enumerate(datasets.tolist()):
         row = dict(templates[dataset][index % len(templates[dataset])])
         row |= {"image_id": str(uuid.UUID(int=index)), "image": {"bytes": _png(rng, side), "path": None}}
-        if dataset in CLASSIFICATION_DATASETS and row["questions"]["stain"] and row["questions"]["stain"]["question"] is not None:
+        if (
+            dataset in CLASSIFICATION_DATASETS
+            and row["questions"]["stain"]
+            and row["questions"]["stain"]["question"] is not None
+        ):
             if not stains_left:
                 row["questions"] = row["questions"] | {"stain": None}
             stains_left = max(0, stains_left - 1)
@@ -95,7 +103,9 @@ def write(folder: Path, num_rows: int = NUM_ROWS, side: int = SIDE) -> Path:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="that gets the data: some 3.6 GB at full size")
-    parser.add_argument("--rows", type=int, default=NUM_ROWS, help="fewer, in the same proportions (default: %(default)s)")
+    parser.add_argument(
+        "--rows", type=int, default=NUM_ROWS, help="fewer, in the same proportions (default: %(default)s)"
+    )
     parser.add_argument("--side", type=int, default=SIDE, help="of the square images, in pixels (default: %(default)s)")
     args = parser.parse_args()
     print(write(args.folder, args.rows, args.side))

@@ -55,12 +55,19 @@ def ask(tasks: str, limit: str) -> dict[str, float]:
     watcher.start()
     start, busy = time.perf_counter(), time.process_time()
     try:
-        results = simple_evaluate(model=Instant(), tasks=[tasks], limit=int(limit) if limit else None, bootstrap_iters=0)
+        results = simple_evaluate(
+            model=Instant(), tasks=[tasks], limit=int(limit) if limit else None, bootstrap_iters=0
+        )
     finally:
         done.set()
         watcher.join()
     asked = sum(sizes["effective"] for sizes in results["n-samples"].values())
-    return {"seconds": time.perf_counter() - start, "processor": time.process_time() - busy, "megabytes": peak[0], "questions": asked}
+    return {
+        "seconds": time.perf_counter() - start,
+        "processor": time.process_time() - busy,
+        "megabytes": peak[0],
+        "questions": asked,
+    }
 
 
 def watch_memory(peak: list[float], done: threading.Event) -> None:
@@ -73,7 +80,9 @@ def measured(tasks: str, limit: str, environment: dict[str, str]) -> dict[str, f
     caches = Path(environment["HF_HOME"]), Path(environment["XDG_CACHE_HOME"])
     before = _bytes_in(caches)
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, __file__, "--ask", tasks, limit], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, __file__, "--ask", tasks, limit], env=environment, capture_output=True, text=True
+    )
     if done.returncode:
         sys.exit(done.stderr[-3000:])
     found = json.loads(done.stdout.splitlines()[-1])
@@ -86,26 +95,67 @@ def _bytes_in(folders: tuple[Path, ...]) -> int:
 
 def page(data: Path, repeats: int, command: str) -> str:
     with tempfile.TemporaryDirectory() as scratch:
-        environment = os.environ | {"MICROBENCH_DATASET": str(data), "HF_HUB_OFFLINE": "1", "HF_HOME": f"{scratch}/huggingface", "XDG_CACHE_HOME": f"{scratch}/cache"}
+        environment = os.environ | {
+            "MICROBENCH_DATASET": str(data),
+            "HF_HUB_OFFLINE": "1",
+            "HF_HOME": f"{scratch}/huggingface",
+            "XDG_CACHE_HOME": f"{scratch}/cache",
+        }
         first = measured(*RUNS["one document"], environment)
         found = {name: [] for name in RUNS}
         for _ in range(repeats):
             for name, run in RUNS.items():
                 found[name].append(measured(*run, environment))
-    median = {name: {figure: statistics.median(run[figure] for run in runs) for figure in runs[0]} for name, runs in found.items()}
+    median = {
+        name: {figure: statistics.median(run[figure] for run in runs) for figure in runs[0]}
+        for name, runs in found.items()
+    }
     floor = median["one document"]
     rows = [
-        [name, f"{run['questions']:,.0f}", f"{run['whole']:.1f}", f"{run['seconds']:.1f}", f"{run['seconds'] - floor['seconds']:+.1f}", f"{run['processor'] - floor['processor']:+.1f}", f"{run['megabytes']:.0f}", f"{run['megabytes'] - floor['megabytes']:+.0f}", f"{run['cache']:,.0f}"]
+        [
+            name,
+            f"{run['questions']:,.0f}",
+            f"{run['whole']:.1f}",
+            f"{run['seconds']:.1f}",
+            f"{run['seconds'] - floor['seconds']:+.1f}",
+            f"{run['processor'] - floor['processor']:+.1f}",
+            f"{run['megabytes']:.0f}",
+            f"{run['megabytes'] - floor['megabytes']:+.0f}",
+            f"{run['cache']:,.0f}",
+        ]
         for name, run in median.items()
     ]
-    head = ["", "questions", "process, s", "evaluation, s", "above the floor, s", "processor time above the floor, s", "memory, MB", "above the floor, MB", "new in caches, bytes"]
+    head = [
+        "",
+        "questions",
+        "process, s",
+        "evaluation, s",
+        "above the floor, s",
+        "processor time above the floor, s",
+        "memory, MB",
+        "above the floor, MB",
+        "new in caches, bytes",
+    ]
     reading = f"Median of {repeats}. The very first run on new data also reads every byte for the hash and checks every image: {first['whole']:.1f} s, with {first['cache']:,} bytes new in caches."
-    return "\n\n".join(["# What the harness costs", origin(command, "lmms-eval", "datasets"), __doc__.split("\n\n", 1)[1].strip(), reading, markdown_table(head, rows)]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                "# What the harness costs",
+                origin(command, "lmms-eval", "datasets"),
+                __doc__.split("\n\n", 1)[1].strip(),
+                reading,
+                markdown_table(head, rows),
+            ]
+        )
+        + "\n"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="?", help="folder of benchmarks/full_size.py, written if it is not there")
+    parser.add_argument(
+        "data", type=Path, nargs="?", help="folder of benchmarks/full_size.py, written if it is not there"
+    )
     parser.add_argument("--rows", type=int, default=NUM_ROWS, help="where it is written (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
@@ -116,7 +166,11 @@ def main() -> None:
         return
     if args.data is None:
         parser.error("expected a folder for the data")
-    text = page(write(args.data, args.rows), args.repeats, f"python benchmarks/harness_overhead.py DATA --rows {args.rows} --repeats {args.repeats}")
+    text = page(
+        write(args.data, args.rows),
+        args.repeats,
+        f"python benchmarks/harness_overhead.py DATA --rows {args.rows} --repeats {args.repeats}",
+    )
     print(text, end="")
     if args.out:
         args.out.write_text(text, encoding="utf-8")

@@ -27,7 +27,11 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SCRIPTS = Path(sys.executable).parent
 # Colours that the colour-blind tell apart (Okabe and Ito).
 COLOURS = {"coarse": "#0072B2", "pathology": "#D55E00", "other fine": "#009E73"}
-LABELS = {"coarse": "coarse questions, all images", "pathology": "fine questions, pathology datasets", "other fine": "fine questions, other datasets"}
+LABELS = {
+    "coarse": "coarse questions, all images",
+    "pathology": "fine questions, pathology datasets",
+    "other fine": "fine questions, other datasets",
+}
 
 READING = """What the paper finds with PLIP and QuiltNet, here with drawings: fine-tuned on pathology alone, a model forgets what the rest of microscopy looks
 like, and interpolating its weights with those of its base, (1 - alpha) * base + alpha * specialist, without any training, brings most of it back while the speciality stays.
@@ -48,17 +52,43 @@ class Score:
 def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--specialist", type=Path, default=None, help="folder of a fine-tuned demo_clip (default: fine-tune one now)")
+    parser.add_argument(
+        "--specialist", type=Path, default=None, help="folder of a fine-tuned demo_clip (default: fine-tune one now)"
+    )
     parser.add_argument("--alpha", default="0:1:0.1", help="as of microbench sweep (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".md"), help="page to write; the picture lies beside it (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(__file__).with_suffix(".md"),
+        help="page to write; the picture lies beside it (default: %(default)s)",
+    )
     return parser.parse_args()
 
 
 def sweep(specialist: Path, alpha: str, folder: Path) -> dict[float, dict[str, Score]]:
     """Evaluate along the line; the scores of each part by alpha."""
     model_args = f"model=local-dir:{specialist},merge_with=demo_clip"
-    command = [SCRIPTS / "microbench", "sweep", "--alpha", alpha, "--model", "open_clip", "--model_args", model_args, "--tasks", "microbench_vqa", "--log_samples", "--output_path", folder]
-    subprocess.run([str(part) for part in command], check=True, env=os.environ | {"MICROBENCH_DATASET": "demo"}, stdout=subprocess.DEVNULL)
+    command = [
+        SCRIPTS / "microbench",
+        "sweep",
+        "--alpha",
+        alpha,
+        "--model",
+        "open_clip",
+        "--model_args",
+        model_args,
+        "--tasks",
+        "microbench_vqa",
+        "--log_samples",
+        "--output_path",
+        folder,
+    ]
+    subprocess.run(
+        [str(part) for part in command],
+        check=True,
+        env=os.environ | {"MICROBENCH_DATASET": "demo"},
+        stdout=subprocess.DEVNULL,
+    )
     rows = json.loads((folder / "sweep.json").read_text())
     return {row["alpha"]: scores((folder / row["results"]).parent) for row in rows}
 
@@ -97,8 +127,22 @@ def draw(by_alpha: dict[float, dict[str, Score]], path: Path) -> None:
     alphas = sorted(by_alpha)
     for part, marker in zip(LABELS, "osD"):
         row = [by_alpha[alpha][part] for alpha in alphas]
-        axes.fill_between(alphas, [100 * score.low for score in row], [100 * score.high for score in row], color=COLOURS[part], alpha=0.15, linewidth=0)
-        axes.plot(alphas, [100 * score.accuracy for score in row], marker=marker, clip_on=False, color=COLOURS[part], label=LABELS[part])
+        axes.fill_between(
+            alphas,
+            [100 * score.low for score in row],
+            [100 * score.high for score in row],
+            color=COLOURS[part],
+            alpha=0.15,
+            linewidth=0,
+        )
+        axes.plot(
+            alphas,
+            [100 * score.accuracy for score in row],
+            marker=marker,
+            clip_on=False,
+            color=COLOURS[part],
+            label=LABELS[part],
+        )
     axes.set(xlabel="alpha: weight of the specialist against its base", ylabel="accuracy (%)", xlim=(0, 1))
     axes.grid(alpha=0.3)
     axes.legend(loc="lower left")
@@ -110,7 +154,16 @@ def table(by_alpha: dict[float, dict[str, Score]]) -> str:
     """Accuracy in percent with its interval, a row for each alpha."""
     questions = next(iter(by_alpha.values()))
     head = ["alpha", *(f"{LABELS[part]} (n = {questions[part].questions:,})" for part in LABELS)]
-    rows = [[f"{alpha:g}", *(f"{100 * score.accuracy:.1f} [{100 * score.low:.1f}, {100 * score.high:.1f}]" for score in (found[part] for part in LABELS))] for alpha, found in sorted(by_alpha.items())]
+    rows = [
+        [
+            f"{alpha:g}",
+            *(
+                f"{100 * score.accuracy:.1f} [{100 * score.low:.1f}, {100 * score.high:.1f}]"
+                for score in (found[part] for part in LABELS)
+            ),
+        ]
+        for alpha, found in sorted(by_alpha.items())
+    ]
     return markdown_table(head, rows)
 
 
@@ -120,12 +173,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         specialist = args.specialist or Path(scratch) / "specialist"
         if args.specialist is None:
-            subprocess.run([sys.executable, str(REPOSITORY / "scripts" / "finetune_demo_clip.py"), "--out", str(specialist)], check=True)
+            subprocess.run(
+                [sys.executable, str(REPOSITORY / "scripts" / "finetune_demo_clip.py"), "--out", str(specialist)],
+                check=True,
+            )
         by_alpha = sweep(specialist, args.alpha, Path(scratch) / "sweep")
     picture = args.out.with_suffix(".png")
     draw(by_alpha, picture)
     found = table(by_alpha)
-    args.out.write_text(page("Forgetting and merging on the demo set", "python benchmarks/merging.py", READING, [found, f"![Accuracy over alpha]({picture.name})"]))
+    args.out.write_text(
+        page(
+            "Forgetting and merging on the demo set",
+            "python benchmarks/merging.py",
+            READING,
+            [found, f"![Accuracy over alpha]({picture.name})"],
+        )
+    )
     print(found)
 
 

@@ -34,12 +34,20 @@ OPTIONS = ["light microscopy", "electron microscopy", "fluorescence microscopy",
 ANSWERS = {
     "a letter": "B",
     "a sentence": "The answer is **B**, electron microscopy.",
-    "a paragraph": "Looking at the picture, the resolution and the grey levels speak for an electron microscope. " * 5 + "\n\nAnswer: B",
+    "a paragraph": "Looking at the picture, the resolution and the grey levels speak for an electron microscope. " * 5
+    + "\n\nAnswer: B",
 }
 
 
 def scipy_interval(scores: np.ndarray, seed: int) -> tuple[float, float]:
-    interval = stats.bootstrap((scores,), np.mean, n_resamples=NUM_RESAMPLES, batch=SCIPY_BATCH, method="basic", random_state=np.random.default_rng(seed)).confidence_interval
+    interval = stats.bootstrap(
+        (scores,),
+        np.mean,
+        n_resamples=NUM_RESAMPLES,
+        batch=SCIPY_BATCH,
+        method="basic",
+        random_state=np.random.default_rng(seed),
+    ).confidence_interval
     return float(interval.low), float(interval.high)
 
 
@@ -55,7 +63,10 @@ def bootstrap_section(repeats: int) -> str:
     plain, ours, _ = timings.values()
     drawn = [scipy_interval(scores, seed) for seed in range(SCIPY_SEEDS)]
     found = bootstrap_interval(scores)
-    ends = [f"{name} {100 * value:.3f} (scipy, {SCIPY_SEEDS} seeds: {100 * min(of):.3f} to {100 * max(of):.3f})" for name, value, of in zip(("lower", "upper"), (found.low, found.high), zip(*drawn))]
+    ends = [
+        f"{name} {100 * value:.3f} (scipy, {SCIPY_SEEDS} seeds: {100 * min(of):.3f} to {100 * max(of):.3f})"
+        for name, value, of in zip(("lower", "upper"), (found.low, found.high), zip(*drawn))
+    ]
     return "\n\n".join(
         [
             f"## 95 % interval of {NUM_ANSWERS:,} answers, {NUM_RESAMPLES:,} resamples",
@@ -167,19 +178,27 @@ def grit_section(repeats: int) -> str:
         given = predicted, lists[1]
         if abs(loop_score(*lists) - grit_score(*given)) > 1e-9:
             raise AssertionError(f"The two ways differ at {number} boxes.")
-        loop, ours = side_by_side({"loop": lambda lists=lists: loop_score(*lists), "ours": lambda given=given: grit_score(*given)}, repeats).values()
+        loop, ours = side_by_side(
+            {"loop": lambda lists=lists: loop_score(*lists), "ours": lambda given=given: grit_score(*given)}, repeats
+        ).values()
         rows.append([f"{number:,}", shown(loop.seconds), shown(ours.seconds), f"{loop.seconds / ours.seconds:.1f}"])
     return "## GRIT, boxes on each side\n\n" + markdown_table(["boxes", "double loop", "`grit_score`", "ratio"], rows)
 
 
 def parsing_section(repeats: int) -> str:
-    boxes = "[" + ", ".join(f'{{"bbox_2d": [{x}, {x + 1}, {x + 20}, {x + 30}], "label": "nucleus"}}' for x in range(100)) + "]"
+    boxes = (
+        "["
+        + ", ".join(f'{{"bbox_2d": [{x}, {x + 1}, {x + 20}, {x + 30}], "label": "nucleus"}}' for x in range(100))
+        + "]"
+    )
     calls = {}
     for name, text in ANSWERS.items():
         calls[f"`paper_letters`, {name}"] = lambda text=text: paper_letters(text, OPTIONS)
         calls[f"`strict_answer`, {name}"] = lambda text=text: strict_answer(text, OPTIONS)
     calls["`parse_boxes`, JSON of 100 boxes"] = lambda: parse_boxes(boxes, "pixels_xyxy", (512, 512))
-    calls["`parse_boxes`, 100 boxes as `<loc>` tokens"] = lambda: parse_boxes("<loc0100><loc0100><loc0200><loc0200> nucleus ; " * 100, "loc1024_yxyx", (512, 512))
+    calls["`parse_boxes`, 100 boxes as `<loc>` tokens"] = lambda: parse_boxes(
+        "<loc0100><loc0100><loc0200><loc0200> nucleus ; " * 100, "loc1024_yxyx", (512, 512)
+    )
     rows = [[name, f"{1 / timing.seconds:,.0f}"] for name, timing in side_by_side(calls, repeats).items()]
     return "## Parsing, texts a second\n\n" + markdown_table(["", "a second"], rows)
 
@@ -189,8 +208,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5, help="of which the median counts (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
-    sections = [section(args.repeats) for section in (bootstrap_section, intervals_section, grit_section, parsing_section)]
-    text = "\n\n".join(["# Speed of the metrics", origin(f"python benchmarks/metrics.py --repeats {args.repeats}", "numpy", "scipy"), *sections]) + "\n"
+    sections = [
+        section(args.repeats) for section in (bootstrap_section, intervals_section, grit_section, parsing_section)
+    ]
+    text = (
+        "\n\n".join(
+            [
+                "# Speed of the metrics",
+                origin(f"python benchmarks/metrics.py --repeats {args.repeats}", "numpy", "scipy"),
+                *sections,
+            ]
+        )
+        + "\n"
+    )
     print(text, end="")
     if args.out:
         args.out.write_text(text, encoding="utf-8")

@@ -65,7 +65,10 @@ class Printed:
 
 def table1(part: str) -> list[Printed]:
     """The entries of a column of Table 1."""
-    return [_entry(model, *map(float, figures)) for model, figures in json.loads(TABLE1.read_text(encoding="utf-8"))[part].items()]
+    return [
+        _entry(model, *map(float, figures))
+        for model, figures in json.loads(TABLE1.read_text(encoding="utf-8"))[part].items()
+    ]
 
 
 def _entry(model: str, accuracy: float, half_width: float) -> Printed:
@@ -122,7 +125,10 @@ def chance(entry: Printed, n: int, rounding: str = "to the nearest") -> float:
     for right in (math.floor(n * entry.accuracy / 100), math.ceil(n * entry.accuracy / 100)):
         if not math.isclose(rounded(100 * right / n, entry.step), entry.accuracy):
             continue
-        matches = [math.isclose(ROUNDING[rounding](100 * (right - count) / n, entry.step), entry.half_width) for count in counts]
+        matches = [
+            math.isclose(ROUNDING[rounding](100 * (right - count) / n, entry.step), entry.half_width)
+            for count in counts
+        ]
         best = max(best, float(np.diff(low_end_at_most(counts, n, right), prepend=0.0)[matches].sum()))
     return best
 
@@ -141,7 +147,12 @@ def page(title: str, command: str, reading: str, sections: Iterable[str]) -> str
 def table1_section(part: str, sizes: Sequence[int]) -> str:
     """Printed half widths beside ours at each possible number of questions."""
     entries = table1(part)
-    head = ["model", "accuracy", "printed ±", *(column for n in sizes for column in (f"ours, n = {n:,}", "equal", "deviation"))]
+    head = [
+        "model",
+        "accuracy",
+        "printed ±",
+        *(column for n in sizes for column in (f"ours, n = {n:,}", "equal", "deviation")),
+    ]
     rows, deviations = [], np.empty((len(entries), len(sizes)))
     equal = np.zeros(len(sizes), dtype=int)
     for row, entry in enumerate(entries):
@@ -172,7 +183,9 @@ def fine_reading() -> str:
     nearer: dict[int, list[str]] = {n: [] for n in FINE_SIZES}
     for entry in table1("fine"):
         nearer[min(FINE_SIZES, key=lambda n: abs(entry.half_width - half_width(n, entry.accuracy)))].append(entry.model)
-    return "Nearer to " + "; to ".join(f"n = {n:,}: {', '.join(models) or 'none'}" for n, models in nearer.items()) + "."
+    return (
+        "Nearer to " + "; to ".join(f"n = {n:,}: {', '.join(models) or 'none'}" for n, models in nearer.items()) + "."
+    )
 
 
 def cognition_section() -> str:
@@ -183,13 +196,27 @@ def cognition_section() -> str:
     for rounding in ROUNDING:
         possible = {n: sum(chance(entry, n, rounding) >= POSSIBLE for entry in whole) for n in COGNITION_SEARCH}
         fitting = [n for n, count in possible.items() if count == len(whole)]
-        rows.append([f"{len(whole)} models in whole percents", rounding, spans(fitting), f"{possible[COGNITION_SIZE]} of {len(whole)}"])
+        rows.append(
+            [
+                f"{len(whole)} models in whole percents",
+                rounding,
+                spans(fitting),
+                f"{possible[COGNITION_SIZE]} of {len(whole)}",
+            ]
+        )
     for entry in entries:
         if not entry.is_whole:
             fitting = [n for n in COGNITION_SEARCH if chance(entry, n) >= POSSIBLE]
             fits = f"{int(COGNITION_SIZE in fitting)} of 1"
-            rows.append([f"{entry.model}, {entry.accuracy} ± {entry.half_width}", "to the nearest", spans(fitting), fits])
-    head = ["printed", "half width rounded", f"n that fit, of {COGNITION_SEARCH[0]} to {COGNITION_SEARCH[-1]}", f"possible at n = {COGNITION_SIZE}"]
+            rows.append(
+                [f"{entry.model}, {entry.accuracy} ± {entry.half_width}", "to the nearest", spans(fitting), fits]
+            )
+    head = [
+        "printed",
+        "half width rounded",
+        f"n that fit, of {COGNITION_SEARCH[0]} to {COGNITION_SEARCH[-1]}",
+        f"possible at n = {COGNITION_SIZE}",
+    ]
     return "\n\n".join(
         [
             "### How many cognition questions the printed figures fit",
@@ -210,18 +237,32 @@ def spans(numbers: Sequence[int]) -> str:
 def scipy_ends(scores: np.ndarray, seeds: Iterable[int]) -> np.ndarray:
     """Low and high ends of scipy's interval for each seed, shape (seeds, 2), in percent."""
     batch = max(1, SCIPY_BLOCK // scores.size)
-    found = (stats.bootstrap((scores,), np.mean, n_resamples=NUM_RESAMPLES, batch=batch, method="basic", rng=np.random.default_rng(seed)) for seed in seeds)
+    found = (
+        stats.bootstrap(
+            (scores,), np.mean, n_resamples=NUM_RESAMPLES, batch=batch, method="basic", rng=np.random.default_rng(seed)
+        )
+        for seed in seeds
+    )
     return 100 * np.array([(result.confidence_interval.low, result.confidence_interval.high) for result in found])
 
 
 def scipy_section(num_seeds: int) -> str:
-    head = ["n, accuracy", "end", "ours", "scipy, mean of seeds", "lowest to highest seed", "spread", "ours - scipy", "below the spread"]
+    head = [
+        "n, accuracy",
+        "end",
+        "ours",
+        "scipy, mean of seeds",
+        "lowest to highest seed",
+        "spread",
+        "ours - scipy",
+        "below the spread",
+    ]
     rows = list(scipy_rows(num_seeds))
     return "\n\n".join(
         [
             "## Our interval and scipy's",
             markdown_table(head, rows),
-            f"In percent; `scipy.stats.bootstrap(method=\"basic\")` with {NUM_RESAMPLES:,} resamples and seeds 0 to {num_seeds - 1}. The spread is the highest seed's end "
+            f'In percent; `scipy.stats.bootstrap(method="basic")` with {NUM_RESAMPLES:,} resamples and seeds 0 to {num_seeds - 1}. The spread is the highest seed\'s end '
             "less the lowest's, `ours - scipy` the difference to the seeds' mean.",
         ]
     )
@@ -232,10 +273,21 @@ def scipy_rows(num_seeds: int) -> Iterator[list[str]]:
         accuracy = table1(part)[0].accuracy
         scores = zero_one(n, accuracy)
         interval = bootstrap_interval(scores)
-        for name, ours, theirs in zip(("low", "high"), (100 * interval.low, 100 * interval.high), scipy_ends(scores, range(num_seeds)).T):
+        for name, ours, theirs in zip(
+            ("low", "high"), (100 * interval.low, 100 * interval.high), scipy_ends(scores, range(num_seeds)).T
+        ):
             spread, difference = theirs.max() - theirs.min(), ours - theirs.mean()
             is_below = abs(difference) <= spread + 1e-9  # both are 0 where all seeds agree
-            yield [f"{n:,}, {accuracy:g} %", name, f"{ours:.4f}", f"{theirs.mean():.4f}", f"{theirs.min():.4f} to {theirs.max():.4f}", f"{spread:.4f}", f"{difference:+.4f}", "yes" if is_below else "no"]
+            yield [
+                f"{n:,}, {accuracy:g} %",
+                name,
+                f"{ours:.4f}",
+                f"{theirs.mean():.4f}",
+                f"{theirs.min():.4f} to {theirs.max():.4f}",
+                f"{spread:.4f}",
+                f"{difference:+.4f}",
+                "yes" if is_below else "no",
+            ]
 
 
 READING = f"""`±` is the high end's distance from the mean, in percent. `equal`: ours, rounded as printed, is the printed figure. `deviation`: printed less ours, in
@@ -244,8 +296,15 @@ Ours has the same noise, and the print is rounded, so that deviations of 2 or 3 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Half widths of the paper's Table 1 from n and accuracy, and our intervals beside scipy's.")
-    parser.add_argument("--seeds", type=int, default=8, help="how many seeds scipy gets, at least 2; one takes about 3 s at the largest n (default: 8)")
+    parser = argparse.ArgumentParser(
+        description="Half widths of the paper's Table 1 from n and accuracy, and our intervals beside scipy's."
+    )
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        default=8,
+        help="how many seeds scipy gets, at least 2; one takes about 3 s at the largest n (default: 8)",
+    )
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
     if args.seeds < 2:
@@ -257,7 +316,12 @@ def main() -> None:
         cognition_section(),
         scipy_section(args.seeds),
     ]
-    text = page("The paper's intervals", shlex.join(["python", "benchmarks/paper_intervals.py", "--seeds", str(args.seeds)]), READING, sections)
+    text = page(
+        "The paper's intervals",
+        shlex.join(["python", "benchmarks/paper_intervals.py", "--seeds", str(args.seeds)]),
+        READING,
+        sections,
+    )
     print(text, end="")
     if args.out:
         args.out.write_text(text, encoding="utf-8")

@@ -42,12 +42,33 @@ def ask(weights: Path, out: Path) -> None:
         done.set()
         watcher.join()
     images, texts = (sum(len(next(iter(batch.values()))) for batch in inputs[name]) for name in inputs)
-    (out / f"{rank}.json").write_text(json.dumps({"seconds": run.seconds, "images": images, "texts": texts, "megabytes": peak[0], "questions": len(run.answers)}))
+    (out / f"{rank}.json").write_text(
+        json.dumps(
+            {
+                "seconds": run.seconds,
+                "images": images,
+                "texts": texts,
+                "megabytes": peak[0],
+                "questions": len(run.answers),
+            }
+        )
+    )
 
 
 def measured(weights: Path, processes: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes), __file__, "--ask", str(weights), out]
+        command = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node",
+            str(processes),
+            __file__,
+            "--ask",
+            str(weights),
+            out,
+        ]
         done = subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr[-3000:])
@@ -64,21 +85,55 @@ def page(weights: Path, repeats: int, command: str) -> str:
     for _ in range(repeats):
         for processes, runs in found.items():
             runs.append(measured(weights, processes))
-    median = {processes: {name: statistics.median(run[name] for run in runs) for name in runs[0]} for processes, runs in found.items()}
+    median = {
+        processes: {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+        for processes, runs in found.items()
+    }
     distinct = median[1]["images"]
     rows = [
-        [str(processes), f"{run['questions']:,.0f}", f"{run['images']:,.0f}", f"{run['texts']:,.0f}", f"{run['seconds']:.1f}", f"{distinct / run['seconds']:.2f}", f"{median[1]['seconds'] / run['seconds']:.2f}", f"{run['megabytes']:.0f}"]
+        [
+            str(processes),
+            f"{run['questions']:,.0f}",
+            f"{run['images']:,.0f}",
+            f"{run['texts']:,.0f}",
+            f"{run['seconds']:.1f}",
+            f"{distinct / run['seconds']:.2f}",
+            f"{median[1]['seconds'] / run['seconds']:.2f}",
+            f"{run['megabytes']:.0f}",
+        ]
         for processes, run in median.items()
     ]
     ratios = [one["seconds"] / two["seconds"] for one, two in zip(*found.values())]
     text = f"Median of {repeats}; times as fast: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) for neighbours in time. Seconds are those of the slowest process, memory that of the largest; images and texts those encoded by all processes together."
-    head = ["processes", "questions", "images encoded", "texts encoded", "s", "distinct images a second", "times as fast", "memory of one, MB"]
-    return "\n\n".join(["# Several processes", origin(command, "lmms-eval", "torch", "open_clip_torch"), __doc__.split("\n\n", 1)[1].strip(), text, markdown_table(head, rows)]) + "\n"
+    head = [
+        "processes",
+        "questions",
+        "images encoded",
+        "texts encoded",
+        "s",
+        "distinct images a second",
+        "times as fast",
+        "memory of one, MB",
+    ]
+    return (
+        "\n\n".join(
+            [
+                "# Several processes",
+                origin(command, "lmms-eval", "torch", "open_clip_torch"),
+                __doc__.split("\n\n", 1)[1].strip(),
+                text,
+                markdown_table(head, rows),
+            ]
+        )
+        + "\n"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path, nargs="?", help="folder of benchmarks/full_size.py, written if it is not there")
+    parser.add_argument(
+        "data", type=Path, nargs="?", help="folder of benchmarks/full_size.py, written if it is not there"
+    )
     parser.add_argument("--rows", type=int, default=700, help="with which it is written (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
@@ -91,7 +146,11 @@ def main() -> None:
         parser.error("expected a folder for the data")
     os.environ |= {"MICROBENCH_DATASET": str(write(args.data, args.rows)), "HF_HUB_OFFLINE": "1"}
     with tempfile.TemporaryDirectory() as scratch:
-        text = page(save_model(Path(scratch)), args.repeats, f"python benchmarks/scale_out.py DATA --rows {args.rows} --repeats {args.repeats}")
+        text = page(
+            save_model(Path(scratch)),
+            args.repeats,
+            f"python benchmarks/scale_out.py DATA --rows {args.rows} --repeats {args.repeats}",
+        )
     print(text, end="")
     if args.out:
         args.out.write_text(text, encoding="utf-8")

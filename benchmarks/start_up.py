@@ -27,7 +27,12 @@ PAIRS = (
     ("microbench path", [SCRIPTS / "microbench", "path"], "an interpreter", NOTHING),
     ("microbench report --help", [SCRIPTS / "microbench", "report", "--help"], "an interpreter", NOTHING),
     ("lmms_eval version", [SCRIPTS / "lmms_eval", "version"], "lmms-eval version", [SCRIPTS / "lmms-eval", "version"]),
-    ("lmms_eval tasks list", [SCRIPTS / "lmms_eval", "tasks", "list"], "lmms-eval tasks list", [SCRIPTS / "lmms-eval", "tasks", "list"]),
+    (
+        "lmms_eval tasks list",
+        [SCRIPTS / "lmms_eval", "tasks", "list"],
+        "lmms-eval tasks list",
+        [SCRIPTS / "lmms-eval", "tasks", "list"],
+    ),
     (RUN, [SCRIPTS / "lmms_eval", *ONE_QUESTION], "lmms-eval …", [SCRIPTS / "lmms-eval", *ONE_QUESTION]),
     (RUN, [SCRIPTS / "lmms_eval", *ONE_QUESTION], "import lmms_eval.evaluator", EVALUATOR),
 )
@@ -40,11 +45,33 @@ def page(repeats: int, command: str) -> str:
         environment = os.environ | {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"}
         for name, ours, of_what, baseline in PAIRS:
             # The first of each fills caches of files and of the demo set.
-            pairs = [(seconds_of_process(ours, environment, folder), seconds_of_process(baseline, environment, folder)) for _ in range(repeats + 1)][1:]
+            pairs = [
+                (seconds_of_process(ours, environment, folder), seconds_of_process(baseline, environment, folder))
+                for _ in range(repeats + 1)
+            ][1:]
             medians = [statistics.median(column) for column in zip(*pairs)]
-            rows.append([f"`{name}`", shown(medians[0]), f"`{of_what}`" if of_what != "an interpreter" else of_what, shown(medians[1]), f"{statistics.median(one / other for one, other in pairs):.2f}"])
+            rows.append(
+                [
+                    f"`{name}`",
+                    shown(medians[0]),
+                    f"`{of_what}`" if of_what != "an interpreter" else of_what,
+                    shown(medians[1]),
+                    f"{statistics.median(one / other for one, other in pairs):.2f}",
+                ]
+            )
     table = markdown_table(["command", "median", "baseline", "median", "ratio"], rows)
-    return "\n\n".join(["# Start-up", origin(command, "lmms-eval", "torch"), __doc__.split("\n\n", 1)[1].strip(), f"Median of {repeats}.", table]) + "\n"
+    return (
+        "\n\n".join(
+            [
+                "# Start-up",
+                origin(command, "lmms-eval", "torch"),
+                __doc__.split("\n\n", 1)[1].strip(),
+                f"Median of {repeats}.",
+                table,
+            ]
+        )
+        + "\n"
+    )
 
 
 def main() -> None:

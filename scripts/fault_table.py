@@ -464,7 +464,10 @@ ROWS = (
 def _as_markdown(rows: Sequence[Row], folder: Path) -> str:
     lines = ["| fault | exit status | message | on disk | a second run asks |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
-        cells = (str(cell).replace("|", "\\|").replace(str(folder), "…").replace(str(Path.home()), "~") for cell in dataclasses.astuple(row))
+        cells = (
+            str(cell).replace("|", "\\|").replace(str(folder), "…").replace(str(Path.home()), "~")
+            for cell in dataclasses.astuple(row)
+        )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -484,7 +487,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file to write the page to (default: print it)")
     options = parser.parse_args()
     # Import everything before the first fork, so that all runs start equally fast.
-    modules = "lmms_eval.__main__ microbench_adapters.open_clip_adapter microbench_tasks.harness.launcher openai chat_server"
+    modules = (
+        "lmms_eval.__main__ microbench_adapters.open_clip_adapter microbench_tasks.harness.launcher openai chat_server"
+    )
     for module in modules.split():
         importlib.import_module(module)
     rows = []

@@ -54,7 +54,11 @@ TAKEN_SEEDS = frozenset({DEMO_SEED, HELD_OUT_SEED, *range(TRAIN_SEED, TRAIN_SEED
 # What is scored: label, datasets, kinds of question.
 SCORED = (
     ("fine questions, pathology", PATHOLOGY_DATASETS, (CLASSIFICATION_KIND,)),
-    ("fine questions, other datasets", tuple(name for name in CLASSIFICATION_DATASETS if name not in PATHOLOGY_DATASETS), (CLASSIFICATION_KIND,)),
+    (
+        "fine questions, other datasets",
+        tuple(name for name in CLASSIFICATION_DATASETS if name not in PATHOLOGY_DATASETS),
+        (CLASSIFICATION_KIND,),
+    ),
     ("coarse questions", CLASSIFICATION_DATASETS, COARSE_KINDS),
 )
 
@@ -89,10 +93,25 @@ def parse_args() -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write the specialist to")
-    parser.add_argument("--base", type=Path, default=DEMO_CLIP, help="folder of the generalist, written by train_demo_clip.py (default: %(default)s)")
-    parser.add_argument("--rows-per-dataset", type=int, default=160, help="training rows drawn for each pathology dataset (default: %(default)s)")
+    parser.add_argument(
+        "--base",
+        type=Path,
+        default=DEMO_CLIP,
+        help="folder of the generalist, written by train_demo_clip.py (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--rows-per-dataset",
+        type=int,
+        default=160,
+        help="training rows drawn for each pathology dataset (default: %(default)s)",
+    )
     parser.add_argument("--epochs", type=int, default=16, help="passes over the training rows (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=200_000, help="seed of the training order and first seed of the generator (default: %(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=200_000,
+        help="seed of the training order and first seed of the generator (default: %(default)s)",
+    )
     args = parser.parse_args()
     for name in ("rows_per_dataset", "epochs"):
         if getattr(args, name) < 1:
@@ -100,7 +119,9 @@ def parse_args() -> argparse.Namespace:
     if args.seed < 0:
         parser.error(f"Expected a --seed of 0 or more, got {args.seed}")
     if taken := sorted(TAKEN_SEEDS.intersection(train_seeds(args.seed))):
-        parser.error(f"--seed {args.seed} would draw from seed {taken[0]}, which the demo set, the held-out rows or the base's training has; choose another")
+        parser.error(
+            f"--seed {args.seed} would draw from seed {taken[0]}, which the demo set, the held-out rows or the base's training has; choose another"
+        )
     if args.out.resolve() == args.base.resolve():
         parser.error(f"Expected --out to be another folder than --base, got {args.out} for both")
     return args
@@ -120,7 +141,9 @@ def load(folder: Path) -> CLIP:
     config = json.loads((folder / HF_CONFIG_NAME).read_text())
     vision, preprocess = config["model_cfg"]["vision_cfg"], config["preprocess_cfg"]
     if (vision, preprocess) != (MODEL_CFG["vision_cfg"], PREPROCESS_CFG):
-        raise ValueError(f"{folder}: expected vision_cfg {MODEL_CFG['vision_cfg']} and preprocess_cfg {PREPROCESS_CFG}, got {vision} and {preprocess}")
+        raise ValueError(
+            f"{folder}: expected vision_cfg {MODEL_CFG['vision_cfg']} and preprocess_cfg {PREPROCESS_CFG}, got {vision} and {preprocess}"
+        )
     return open_clip.create_model(f"local-dir:{folder}")
 
 
@@ -133,15 +156,29 @@ def save(model: CLIP, base: Path, out: Path) -> None:
     (out / HF_SAFE_WEIGHTS_NAME).chmod(0o644)
 
 
-def accuracy(right: Sequence[dict[str, bool]], datasets: Sequence[str], scored: Sequence[str], kinds: Sequence[str]) -> float:
+def accuracy(
+    right: Sequence[dict[str, bool]], datasets: Sequence[str], scored: Sequence[str], kinds: Sequence[str]
+) -> float:
     """Share of right answers to the questions of ``kinds`` about the datasets in ``scored``."""
-    return float(np.mean([row[kind] for row, name in zip(right, datasets, strict=True) if name in scored for kind in kinds if kind in row]))
+    return float(
+        np.mean(
+            [
+                row[kind]
+                for row, name in zip(right, datasets, strict=True)
+                if name in scored
+                for kind in kinds
+                if kind in row
+            ]
+        )
+    )
 
 
 def comparison_table(folders: dict[str, Path], held_out: Samples) -> str:
     """Accuracy in percent of the saved models, as a Markdown table."""
     lines = ["| | " + " | ".join(folders) + " |", "| --- " + "| ---: " * len(folders) + "|"]
-    right = [is_right(load(folder), held_out, open_clip.get_tokenizer(f"local-dir:{folder}")) for folder in folders.values()]
+    right = [
+        is_right(load(folder), held_out, open_clip.get_tokenizer(f"local-dir:{folder}")) for folder in folders.values()
+    ]
     for label, datasets, kinds in SCORED:
         cells = [f"{100 * accuracy(answers, held_out.datasets, datasets, kinds):.1f}" for answers in right]
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
@@ -190,7 +227,9 @@ def main() -> None:
     held_out = draw([HELD_OUT_SEED], HELD_OUT_ROWS)
     table = comparison_table({"base": args.base, "specialist": args.out}, held_out)
     write_card(args, len(samples.images), seconds, table)
-    print(f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set {SCORED_CAPTION_SET}:\n\n{table}")
+    print(
+        f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set {SCORED_CAPTION_SET}:\n\n{table}"
+    )
 
 
 if __name__ == "__main__":

@@ -53,7 +53,14 @@ PAD, START, END = "<pad>", "<start>", "<end>"
 PREPROCESS_CFG = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic", "resize_mode": "shortest"}
 MODEL_CFG = {
     "embed_dim": 64,
-    "vision_cfg": {"image_size": IMAGE_SIZE, "patch_size": 16, "width": 96, "layers": 4, "head_width": 32, "pos_embed_type": "sin_cos_2d"},
+    "vision_cfg": {
+        "image_size": IMAGE_SIZE,
+        "patch_size": 16,
+        "width": 96,
+        "layers": 4,
+        "head_width": 32,
+        "pos_embed_type": "sin_cos_2d",
+    },
     "text_cfg": {"width": 64, "heads": 2, "layers": 2},
 }
 
@@ -88,7 +95,8 @@ hematoxylin eosin giemsa trichrome immunohistochemistry fluorophore marker prote
 healthy disease which what shows seen most likely based on the question answer
 """
 
-CARD = """# demo_clip
+CARD = (
+    """# demo_clip
 
 A tiny CLIP ({parameters:,} parameters) for Micro-Bench's demo set, in open_clip's own local layout:
 
@@ -109,10 +117,15 @@ own seed is left out. {minutes:.1f} minutes on {threads} CPU threads with {versi
 
 ## Held-out accuracy (%)
 
-Seed """ + f"{HELD_OUT_SEED}, {HELD_OUT_ROWS}" + """ rows per dataset, caption set """ + f"{SCORED_CAPTION_SET}" + """: the nearest of the row's own captions is the answer.
+Seed """
+    + f"{HELD_OUT_SEED}, {HELD_OUT_ROWS}"
+    + """ rows per dataset, caption set """
+    + f"{SCORED_CAPTION_SET}"
+    + """: the nearest of the row's own captions is the answer.
 
 {table}
 """
+)
 
 
 @dataclass(frozen=True)
@@ -152,9 +165,16 @@ def parse_args() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
-    parser.add_argument("--rows-per-dataset", type=int, default=240, help="training rows drawn for each dataset (default: %(default)s)")
+    parser.add_argument(
+        "--rows-per-dataset", type=int, default=240, help="training rows drawn for each dataset (default: %(default)s)"
+    )
     parser.add_argument("--epochs", type=int, default=24, help="passes over the training rows (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=TRAIN_SEED, help="seed of the weights and first seed of the generator (default: %(default)s)")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=TRAIN_SEED,
+        help="seed of the weights and first seed of the generator (default: %(default)s)",
+    )
     return parser.parse_args()
 
 
@@ -238,7 +258,11 @@ def save_tokenizer(choices: Sequence[dict[str, Choice]], out: Path) -> HFTokeniz
 
 def model_config(vocab_size: int, context_length: int) -> dict:
     """open_clip's ``model_cfg``. The tokenizer's name only says that the folder holds one."""
-    text_cfg = MODEL_CFG["text_cfg"] | {"context_length": context_length, "vocab_size": vocab_size, "hf_tokenizer_name": "demo_clip"}
+    text_cfg = MODEL_CFG["text_cfg"] | {
+        "context_length": context_length,
+        "vocab_size": vocab_size,
+        "hf_tokenizer_name": "demo_clip",
+    }
     return MODEL_CFG | {"text_cfg": text_cfg}
 
 
@@ -362,7 +386,9 @@ def is_right(model: CLIP, samples: Samples, tokenizer: HFTokenizer) -> list[dict
     """Per row and kind, whether the nearest of the row's own captions in the scored wording is the true one."""
     model.eval()
     keys = {kind: caption_key(kind, SCORED_CAPTION_SET) for kind in QUESTION_KINDS}
-    captions = sorted({text for row in samples.choices for key in keys.values() if key in row for text in row[key].options})
+    captions = sorted(
+        {text for row in samples.choices for key in keys.values() if key in row for text in row[key].options}
+    )
     texts = dict(zip(captions, model.encode_text(tokenizer(captions), normalize=True), strict=True))
     pixels = (normalise(part.float() / 255) for part in samples.images.split(BATCH_SIZE))
     images = torch.cat([model.encode_image(part, normalize=True) for part in pixels])
@@ -378,7 +404,10 @@ def is_right(model: CLIP, samples: Samples, tokenizer: HFTokenizer) -> list[dict
 
 def accuracy_table(right: Sequence[dict[str, bool]], datasets: Sequence[str]) -> str:
     """Accuracy in percent per dataset and kind, as a Markdown table; the first row is over all rows."""
-    lines = ["| dataset | rows | " + " | ".join(QUESTION_KINDS) + " |", "| --- " + "| ---: " * (len(QUESTION_KINDS) + 1) + "|"]
+    lines = [
+        "| dataset | rows | " + " | ".join(QUESTION_KINDS) + " |",
+        "| --- " + "| ---: " * (len(QUESTION_KINDS) + 1) + "|",
+    ]
     for name in (None, *sorted(set(datasets))):
         chosen = [row for row, dataset in zip(right, datasets, strict=True) if name in (None, dataset)]
         cells = []
@@ -412,7 +441,9 @@ def save(model: CLIP, tokenizer: HFTokenizer, config: dict, out: Path) -> None:
 
 def write_card(model: CLIP, args: argparse.Namespace, seeds: range, seconds: float, table: str) -> None:
     """Write the folder's README: what the model is, how it was made and what it scores."""
-    sizes = "\n".join(f"- `{path.name}`: {path.stat().st_size:,} bytes" for path in sorted(args.out.iterdir()) if path.suffix != ".md")
+    sizes = "\n".join(
+        f"- `{path.name}`: {path.stat().st_size:,} bytes" for path in sorted(args.out.iterdir()) if path.suffix != ".md"
+    )
     parameters = sum(value.numel() for value in model.parameters())
     text = CARD.format(
         rows=args.rows_per_dataset,
@@ -451,10 +482,15 @@ def main() -> None:
     seconds = time.perf_counter() - started
     log.info("saved after %.0f s", seconds)
     held_out = draw([HELD_OUT_SEED], HELD_OUT_ROWS)
-    saved, saved_tokenizer = open_clip.create_model(f"local-dir:{args.out}"), open_clip.get_tokenizer(f"local-dir:{args.out}")
+    saved, saved_tokenizer = (
+        open_clip.create_model(f"local-dir:{args.out}"),
+        open_clip.get_tokenizer(f"local-dir:{args.out}"),
+    )
     table = accuracy_table(is_right(saved, held_out, saved_tokenizer), held_out.datasets)
     write_card(model, args, seeds, seconds, table)
-    print(f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set {SCORED_CAPTION_SET}:\n\n{table}")
+    print(
+        f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set {SCORED_CAPTION_SET}:\n\n{table}"
+    )
 
 
 if __name__ == "__main__":

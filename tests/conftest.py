@@ -11,7 +11,13 @@ from pathlib import Path
 # Before any library reads them: a stray download fails at once, and no cache of the user's is touched.
 _CACHES = tempfile.mkdtemp(prefix="microbench-tests-")
 atexit.register(shutil.rmtree, _CACHES, ignore_errors=True)
-os.environ |= {"HF_HUB_OFFLINE": "1", "XDG_CACHE_HOME": _CACHES, "HF_HOME": f"{_CACHES}/huggingface", "TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": "1"}
+os.environ |= {
+    "HF_HUB_OFFLINE": "1",
+    "XDG_CACHE_HOME": _CACHES,
+    "HF_HOME": f"{_CACHES}/huggingface",
+    "TOKENIZERS_PARALLELISM": "false",
+    "OMP_NUM_THREADS": "1",
+}
 for setting in ("DATASET", "COGNITION", "BOXES", "INTERVAL", "SHRINK_IMAGES"):
     os.environ.pop(f"MICROBENCH_{setting}", None)
 

@@ -42,7 +42,11 @@ class Reported:
 
 def table1(group: str) -> tuple[Reported, ...]:
     """The entries of a group or task in the table's order; none of one that the table does not have."""
-    return tuple(Reported(model, *figures) for model, figures in _facts()[_COLUMNS[group]].items()) if group in _COLUMNS else ()
+    return (
+        tuple(Reported(model, *figures) for model, figures in _facts()[_COLUMNS[group]].items())
+        if group in _COLUMNS
+        else ()
+    )
 
 
 def source() -> str:

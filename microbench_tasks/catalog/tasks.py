@@ -124,7 +124,10 @@ TASKS = {
     for task in (
         *(Task(f"{COARSE_GROUP}_{kind}", "coarse", (kind,), CLASSIFICATION_DATASETS) for kind in COARSE_KINDS),
         *(Task(f"{FINE_GROUP}_{name}", "fine", (CLASSIFICATION_KIND,), datasets) for name, datasets in _FINE.items()),
-        *(Task(f"{LOCALIZATION_GROUP}_{name}", "boxes", (BOXES,), datasets) for name, datasets in _LOCALIZATION.items()),
+        *(
+            Task(f"{LOCALIZATION_GROUP}_{name}", "boxes", (BOXES,), datasets)
+            for name, datasets in _LOCALIZATION.items()
+        ),
         Task(COGNITION_TASK, "cognition", (COGNITION,), (COGNITION,)),
     )
 }
@@ -133,8 +136,22 @@ TASKS = {
 VARIANTS = {
     task.name: task
     for task in (
-        *(Task(f"{ROBUSTNESS_TAG}_{permutation}", "coarse", COARSE_KINDS, CLASSIFICATION_DATASETS, permutation=permutation) for permutation in ("reversed", "rotated", "shuffled")),
-        *(Task(f"{ROBUSTNESS_TAG}_reworded_{wording}", "coarse", COARSE_KINDS, CLASSIFICATION_DATASETS, wording=wording) for wording in ("letter", "expert", "last")),
+        *(
+            Task(
+                f"{ROBUSTNESS_TAG}_{permutation}",
+                "coarse",
+                COARSE_KINDS,
+                CLASSIFICATION_DATASETS,
+                permutation=permutation,
+            )
+            for permutation in ("reversed", "rotated", "shuffled")
+        ),
+        *(
+            Task(
+                f"{ROBUSTNESS_TAG}_reworded_{wording}", "coarse", COARSE_KINDS, CLASSIFICATION_DATASETS, wording=wording
+            )
+            for wording in ("letter", "expert", "last")
+        ),
     )
 }
 ALL_TASKS = TASKS | VARIANTS
@@ -194,4 +211,8 @@ def short_name(name: str) -> str:
     for group in (COARSE_GROUP, FINE_GROUP, LOCALIZATION_GROUP, ROBUSTNESS_TAG):
         if name.startswith(f"{group}_"):
             return name.removeprefix(f"{group}_").replace("_", " ")
-    return name.removeprefix("microbench_").replace("_", " ") if name != "microbench_vqa" else "coarse and fine (microbench_vqa)"
+    return (
+        name.removeprefix("microbench_").replace("_", " ")
+        if name != "microbench_vqa"
+        else "coarse and fine (microbench_vqa)"
+    )

@@ -28,13 +28,17 @@ def gold_boxes(table: pa.Table, row: int, where: str) -> dict[str, list[Box]]:
     for column in INSTANCE_COLUMNS:
         instances = (table[column][row].as_py() if column in table.column_names else None) or []
         if not isinstance(instances, list):
-            raise DataError(f"{where}: {row_name(table, row)}: column {column}: expected a list of structs of className and points, got {_shortened(instances)}.")
+            raise DataError(
+                f"{where}: {row_name(table, row)}: column {column}: expected a list of structs of className and points, got {_shortened(instances)}."
+            )
         for number, instance in enumerate(instances):
             place = f"{where}: {row_name(table, row)}: column {column}[{number}]"
             class_name = instance.get("className") if isinstance(instance, dict) else None
             if not isinstance(class_name, str) or not class_name.strip():
                 raise DataError(f"{place}.className: expected the name of a class, got {class_name!r}.")
-            x1, y1, x2, y2 = (_polygon_box if column == "polygon" else _stored_box)(instance.get("points"), f"{place}.points")
+            x1, y1, x2, y2 = (_polygon_box if column == "polygon" else _stored_box)(
+                instance.get("points"), f"{place}.points"
+            )
             if not math.isfinite((x2 - x1) * (y2 - y1)):
                 raise DataError(f"{place}.points: expected pixels, got {_shortened(instance['points'])}.")
             found.setdefault(class_name, []).append((x1, y1, x2, y2))
@@ -54,7 +58,9 @@ def _stored_box(points: Any, place: str) -> Box:
     sides = ("x1", "y1", "x2", "y2")
     values = [points.get(side) for side in sides] if isinstance(points, dict) else points
     if not isinstance(values, list) or len(values) != len(sides) or not _are_finite(values):
-        raise DataError(f"{place}: expected a struct or a list of four finite numbers {', '.join(sides)}, got {_shortened(points)}.")
+        raise DataError(
+            f"{place}: expected a struct or a list of four finite numbers {', '.join(sides)}, got {_shortened(points)}."
+        )
     return tuple(values)
 
 

@@ -120,7 +120,9 @@ def _source_of_documents(documents: list[Path], label: str, identify: Callable[[
         raise DataError(f"{label}: none of {len(documents)} JSON files asks a question. {_LAYOUT}.")
     _report_oddities(documents, asked, label)
     images = sorted({image for image, _, _ in asked})
-    digest = hashlib.sha256("\n".join([str(_TABLE_VERSION), *files.content_hashes(documents + images)]).encode()).hexdigest()
+    digest = hashlib.sha256(
+        "\n".join([str(_TABLE_VERSION), *files.content_hashes(documents + images)]).encode()
+    ).hexdigest()
     kept = files.cache_dir() / COGNITION / f"{_TABLE_VERSION}-{digest[:16]}"
     try:
         table = files.publish_table(kept, f"{source.SPLIT}.parquet", lambda path: _write_table(path, asked))
@@ -137,7 +139,9 @@ def _json_files(folder: Path, label: str) -> list[Path]:
     if not found:
         splits = sorted({path.parent for path in root.glob("*/*.json")})
         if len(splits) > 1:
-            raise DataError(f"{label}: contains several splits: {', '.join(split.name for split in splits)}, and none called {source.SPLIT}. Name the folder of one.")
+            raise DataError(
+                f"{label}: contains several splits: {', '.join(split.name for split in splits)}, and none called {source.SPLIT}. Name the folder of one."
+            )
         found = sorted(splits[0].glob("*.json")) if splits else []
     if not found:
         raise DataError(f"{label}: contains no JSON files. {_LAYOUT}.")
@@ -148,12 +152,19 @@ def _entries(document: Path, label: str) -> Iterator[tuple[Path, str, dict[str, 
     """``(image, key, question)`` for each question of one JSON file."""
     place = f"{label}: {document.name}"
     try:
-        content = json.loads(untrusted.read_regular_file(document).decode("utf-8"), object_pairs_hook=reject_duplicate_keys)
-        image, questions = document.parent / content["metadata"]["name"], content["custom_metadata"]["questions"].items()
+        content = json.loads(
+            untrusted.read_regular_file(document).decode("utf-8"), object_pairs_hook=reject_duplicate_keys
+        )
+        image, questions = (
+            document.parent / content["metadata"]["name"],
+            content["custom_metadata"]["questions"].items(),
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{place}: {type(error).__name__}: {error}. {_LAYOUT}.") from error
     if not _is_text(image.name) or image.parent != document.parent or not image.is_file():
-        raise DataError(f"{place}: metadata.name is {content['metadata']['name']!r}; expected an image file beside it in {document.parent}.")
+        raise DataError(
+            f"{place}: metadata.name is {content['metadata']['name']!r}; expected an image file beside it in {document.parent}."
+        )
     for key, question in questions:
         _check_question(question, f"{place}: custom_metadata.questions.{key}")
         yield image, key, question
@@ -168,7 +179,9 @@ def _report_oddities(documents: list[Path], asked: list[tuple[Path, str, dict[st
     images = {image for image, _, _ in asked}
     neighbours = {path for path in documents[0].parent.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES}
     if neighbours - images:
-        warn_once(f"{label}: no question is asked about {len(neighbours - images)} of {len(neighbours)} images, such as {min(neighbours - images).name}.")
+        warn_once(
+            f"{label}: no question is asked about {len(neighbours - images)} of {len(neighbours)} images, such as {min(neighbours - images).name}."
+        )
 
 
 def _check_question(question: Any, place: str) -> None:
@@ -178,15 +191,25 @@ def _check_question(question: Any, place: str) -> None:
         if not _is_text(question.get(name)):
             raise DataError(f"{place}.{name}: expected text, got {question.get(name)!r}.")
     options = question.get("options")
-    if not isinstance(options, list) or not MIN_OPTIONS <= len(options) <= len(LETTERS) or not all(map(_is_text, options)):
+    if (
+        not isinstance(options, list)
+        or not MIN_OPTIONS <= len(options) <= len(LETTERS)
+        or not all(map(_is_text, options))
+    ):
         raise DataError(f"{place}.options: expected a list of {MIN_OPTIONS} to {len(LETTERS)} texts, got {options!r}.")
     if options.count(question["answer"]) != 1:
-        raise DataError(f"{place}.answer: expected one of the options {options!r}, there once; got {question['answer']!r}.")
+        raise DataError(
+            f"{place}.answer: expected one of the options {options!r}, there once; got {question['answer']!r}."
+        )
 
 
 def _is_text(value: Any) -> bool:
     """Whether ``value`` is text with something in it; JSON can hold halves of characters, which are none."""
-    return isinstance(value, str) and value.strip() != "" and not any("\ud800" <= character <= "\udfff" for character in value)
+    return (
+        isinstance(value, str)
+        and value.strip() != ""
+        and not any("\ud800" <= character <= "\udfff" for character in value)
+    )
 
 
 def _write_table(path: Path, asked: list[tuple[Path, str, dict[str, Any]]]) -> None:
@@ -196,7 +219,14 @@ def _write_table(path: Path, asked: list[tuple[Path, str, dict[str, Any]]]) -> N
 
     rows = [_row(image, question) for image, _, question in asked]
     image = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    asked_type = pa.struct([("question", pa.string()), ("options", pa.list_(pa.string())), ("answer", pa.string()), ("answer_idx", pa.int64())])
+    asked_type = pa.struct(
+        [
+            ("question", pa.string()),
+            ("options", pa.list_(pa.string())),
+            ("answer", pa.string()),
+            ("answer_idx", pa.int64()),
+        ]
+    )
     caption_type = pa.struct([("options", pa.list_(pa.string())), ("answer_idx", pa.int64())])
     columns = [
         ("image_id", pa.string()),
@@ -217,6 +247,8 @@ def _row(image: Path, question: dict[str, Any]) -> dict[str, Any]:
         "image": {"bytes": image.read_bytes(), "path": None},
         "dataset": COGNITION,
         "stain": None,
-        "questions": {COGNITION: {name: question[name] for name in ("question", "options", "answer")} | {"answer_idx": answer_idx}},
+        "questions": {
+            COGNITION: {name: question[name] for name in ("question", "options", "answer")} | {"answer_idx": answer_idx}
+        },
         "captions": {caption_key(COGNITION): {"options": captions, "answer_idx": answer_idx}},
     }

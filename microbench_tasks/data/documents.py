@@ -39,11 +39,15 @@ def _report(names: list[str], image_ids: list[str], where: str) -> None:
     unknown = collections.Counter(name for name in names if name not in catalog.DATASETS)
     if unknown:
         listed = ", ".join(f"{name!r} ({count})" for name, count in sorted(unknown.items()))
-        warn_once(f"{where}: rows of datasets that Micro-Bench does not have are left out: {listed}. Known: {', '.join(catalog.DATASETS)}.")
+        warn_once(
+            f"{where}: rows of datasets that Micro-Bench does not have are left out: {listed}. Known: {', '.join(catalog.DATASETS)}."
+        )
     first: dict[tuple[str, str], int] = {}
     again = [(first[key], row) for row, key in enumerate(zip(names, image_ids)) if first.setdefault(key, row) != row]
     if again:
-        warn_once(f"{where}: {len(again)} row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row {again[0][1]}, which repeats row {again[0][0]}.")
+        warn_once(
+            f"{where}: {len(again)} row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row {again[0][1]}, which repeats row {again[0][0]}."
+        )
 
 
 @dataclass(frozen=True)
@@ -144,18 +148,34 @@ def _questions(split: datasets.Dataset, task: catalog.Task, where: str) -> datas
     names = _dataset_names(table, task, where)
     asked = []
     for kind in task.kinds:
-        found = [(row, question) for row, question in table_rows.questions(table, kind, where) if names[row] in task.datasets]
+        found = [
+            (row, question) for row, question in table_rows.questions(table, kind, where) if names[row] in task.datasets
+        ]
         if not found:
             raise _nothing_to_ask(task, names, where, f"has a {kind} question")
         asked += ((row, {"kind": kind} | vars(question)) for row, question in found)
     asked.sort(key=lambda pair: pair[0])
     if task.permutation != "release":
-        asked = [(row, fields | option_orders.permuted(fields, task.permutation, f"{names[row]}/{table['image_id'][row].as_py()}/{fields['kind']}")) for row, fields in asked]
+        asked = [
+            (
+                row,
+                fields
+                | option_orders.permuted(
+                    fields, task.permutation, f"{names[row]}/{table['image_id'][row].as_py()}/{fields['kind']}"
+                ),
+            )
+            for row, fields in asked
+        ]
     if task.wording != "paper":
         asked = [(row, fields | {"wording": task.wording}) for row, fields in asked]
     _report_absent(task, names, where)
     if task.subject == "fine":
-        _report_rows(set(_rows_of(task, names)) - {row for row, _ in asked}, "have no question and are not asked about", task, where)
+        _report_rows(
+            set(_rows_of(task, names)) - {row for row, _ in asked},
+            "have no question and are not asked about",
+            task,
+            where,
+        )
     repeating = {row for row, fields in asked if len(set(fields["options"])) < len(fields["options"])}
     _report_rows(repeating, "offer an option twice, which no answer can tell apart", task, where)
     return _dataset(split, task, names, asked)
@@ -170,11 +190,23 @@ def _boxes(split: datasets.Dataset, task: catalog.Task, where: str) -> datasets.
     if not asked:
         raise _nothing_to_ask(task, names, where, "has a polygon or a box")
     _report_absent(task, names, where)
-    _report_rows(set(_rows_of(task, names)) - {row for row, _ in asked}, "have neither polygon nor box and are not asked about", task, where)
+    _report_rows(
+        set(_rows_of(task, names)) - {row for row, _ in asked},
+        "have neither polygon nor box and are not asked about",
+        task,
+        where,
+    )
     hopeless = {row for row, fields in asked if not any(_can_be_found(box, fields) for box in fields["boxes"])}
     if len(hopeless) == len({row for row, _ in asked}):
-        raise errors.DataError(f"{where}: {task.name}: no gold box of any of {len(hopeless)} images covers a pixel of its image. Expected polygons and boxes in pixels of the image.")
-    _report_rows(hopeless, "have a class of which no gold box covers a pixel of the image; no answer can score there", task, where)
+        raise errors.DataError(
+            f"{where}: {task.name}: no gold box of any of {len(hopeless)} images covers a pixel of its image. Expected polygons and boxes in pixels of the image."
+        )
+    _report_rows(
+        hopeless,
+        "have a class of which no gold box covers a pixel of the image; no answer can score there",
+        task,
+        where,
+    )
     return _dataset(split, task, names, asked)
 
 
@@ -213,7 +245,9 @@ def _report_rows(rows: set[int], what: str, task: catalog.Task, where: str) -> N
 
 def _nothing_to_ask(task: catalog.Task, names: list[str], where: str, wanted: str) -> errors.DataError:
     present = ", ".join(sorted(set(names))) or "no row at all"
-    return errors.DataError(f"{where}: {task.name} has nothing to ask: no row of {', '.join(task.datasets)} {wanted}. Found rows of {present}. Leave the task out, or name a source that has them.")
+    return errors.DataError(
+        f"{where}: {task.name} has nothing to ask: no row of {', '.join(task.datasets)} {wanted}. Found rows of {present}. Leave the task out, or name a source that has them."
+    )
 
 
 def _dataset_names(table: pa.Table, task: catalog.Task, where: str) -> list[str]:
@@ -223,7 +257,9 @@ def _dataset_names(table: pa.Table, task: catalog.Task, where: str) -> list[str]
     return names
 
 
-def _dataset(split: datasets.Dataset, task: catalog.Task, names: list[str], asked: Sequence[tuple[int, dict[str, Any]]]) -> datasets.Dataset:
+def _dataset(
+    split: datasets.Dataset, task: catalog.Task, names: list[str], asked: Sequence[tuple[int, dict[str, Any]]]
+) -> datasets.Dataset:
     """A document for each ``(row, fields of its own)``; a row may be asked about several times."""
     import datasets
     import pyarrow as pa
@@ -240,7 +276,9 @@ def _dataset(split: datasets.Dataset, task: catalog.Task, names: list[str], aske
         turns[row] += 1
     own = {name: _FIELD_FEATURES[name]() for name in asked[0][1]}
     table = pa.concat_tables(_layer(split, task, names, fields, own) for fields in layers)
-    features = datasets.Features({"image": datasets.Image()} | {name: datasets.Value("string") for name in _SHARED_FIELDS} | own)
+    features = datasets.Features(
+        {"image": datasets.Image()} | {name: datasets.Value("string") for name in _SHARED_FIELDS} | own
+    )
     # With a fingerprint of its own, `datasets` does not pickle gigabytes to make one up.
     documents = datasets.Dataset(
         datasets.table.InMemoryTable(table),
@@ -272,7 +310,9 @@ def _value(name: str) -> datasets.Value:
     return datasets.Value(name)
 
 
-def _layer(split: datasets.Dataset, task: catalog.Task, names: list[str], fields: list[dict[str, Any]], own: dict[str, Any]) -> pa.Table:
+def _layer(
+    split: datasets.Dataset, task: catalog.Task, names: list[str], fields: list[dict[str, Any]], own: dict[str, Any]
+) -> pa.Table:
     """One document per row of ``split``; those without fields are empty."""
     import datasets
     import pyarrow as pa
@@ -289,4 +329,6 @@ def _layer(split: datasets.Dataset, task: catalog.Task, names: list[str], fields
         "dataset": pa.array(names, text),
     }
     types = datasets.Features(own).arrow_schema
-    return pa.table(columns | {name: pa.array([values.get(name) for values in fields], types.field(name).type) for name in own})
+    return pa.table(
+        columns | {name: pa.array([values.get(name) for values in fields], types.field(name).type) for name in own}
+    )

@@ -41,4 +41,8 @@ def permuted(fields: dict[str, Any], permutation: str, key: str) -> dict[str, An
     moving = [position for position, option in enumerate(options) if option.strip().casefold() != _FIXED]
     source = dict(zip(moving, PERMUTATIONS[permutation](moving, key)))
     order = [source.get(position, position) for position in range(len(options))]
-    return {"options": [options[index] for index in order], "captions": [captions[index] for index in order], "answer_idx": order.index(fields["answer_idx"])}
+    return {
+        "options": [options[index] for index in order],
+        "captions": [captions[index] for index in order],
+        "answer_idx": order.index(fields["answer_idx"]),
+    }

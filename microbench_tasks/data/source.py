@@ -140,7 +140,9 @@ def _load(source: Source) -> datasets.Dataset:
     except Exception as error:
         # `datasets` wraps what happened in errors that do not say it.
         cause = error.__cause__ or error
-        raise DataError(f"{source.label}: cannot be loaded: {type(cause).__name__}: {str(cause).rstrip('.')}. {_CHOICES}.") from error
+        raise DataError(
+            f"{source.label}: cannot be loaded: {type(cause).__name__}: {str(cause).rstrip('.')}. {_CHOICES}."
+        ) from error
     if not len(loaded[SPLIT]):
         raise DataError(f"{source.label}: contains no rows.")
     return loaded[SPLIT]
@@ -182,7 +184,13 @@ def _metadata(source: Source) -> dict[str, Any]:
     from microbench_tasks.tasks.aggregations import interval_settings
 
     packages = {name: version(name) for name in PACKAGES}
-    return {"version": TASK_VERSION, "microbench_version": version("microbench-lmms"), "packages": packages, "dataset": dict(source.identity), "interval": interval_settings()}
+    return {
+        "version": TASK_VERSION,
+        "microbench_version": version("microbench-lmms"),
+        "packages": packages,
+        "dataset": dict(source.identity),
+        "interval": interval_settings(),
+    }
 
 
 _YAML_VALUES: dict[str, Callable[[Source], Any]] = {
@@ -232,7 +240,9 @@ def _hub_source(label: str, download: bool) -> Source:
         # Only the release's own bytes are accepted, so its identity is known before the download.
         return Source(label, _NOT_DOWNLOADED, release_identity())
     data_files = hub.local_paths(release_on_hub(), download)
-    return _source_of_files(label, data_files, lambda sha256: hub_identity(HUB_CONFIG, HUB_REVISION) | _measured(sha256))
+    return _source_of_files(
+        label, data_files, lambda sha256: hub_identity(HUB_CONFIG, HUB_REVISION) | _measured(sha256)
+    )
 
 
 def _demo_source(label: str) -> Source:
@@ -301,17 +311,27 @@ def _data_files(folder: Path, label: str) -> list[Path]:
             raise DataError(f"{label}: a saved DatasetDict without a {SPLIT!r} split; found {splits}.")
         folder = folder / SPLIT
     if (folder / "state.json").is_file():
-        found = _saved(folder / "state.json", lambda saved: [folder / entry["filename"] for entry in saved["_data_files"]], label)
+        found = _saved(
+            folder / "state.json", lambda saved: [folder / entry["filename"] for entry in saved["_data_files"]], label
+        )
     else:
         root = folder / HUB_CONFIG if (folder / HUB_CONFIG).is_dir() else folder
-        found = sorted(file for file in root.rglob("*") if file.suffix in (".arrow", ".parquet") and not file.is_dir() and not file.name.startswith("cache-"))
+        found = sorted(
+            file
+            for file in root.rglob("*")
+            if file.suffix in (".arrow", ".parquet") and not file.is_dir() and not file.name.startswith("cache-")
+        )
         found = [file for file in found if _names_split(file, (SPLIT,))] or found
         if found and all(_names_split(file, _OTHER_SPLITS) for file in found):
-            raise DataError(f"{label}: contains other splits only ({found[0].name}, …). Expected files of the split {SPLIT!r}.")
+            raise DataError(
+                f"{label}: contains other splits only ({found[0].name}, …). Expected files of the split {SPLIT!r}."
+            )
     if not found:
         raise DataError(f"{label}: contains no .arrow or .parquet files. {_CHOICES}.")
     if len({file.suffix for file in found}) > 1:
-        raise DataError(f"{label}: contains both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it.")
+        raise DataError(
+            f"{label}: contains both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it."
+        )
     unreadable = [str(file) for file in found if not file.is_file()]
     if unreadable:
         raise DataError(f"{label}: missing file(s) {', '.join(unreadable)}. Download the folder again.")
@@ -329,7 +349,9 @@ def _saved(path: Path, read: Callable[[Any], list[Any]], label: str) -> list[Any
     try:
         return read(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{label}: {path.name}: expected a file of save_to_disk, got {type(error).__name__}: {error}. Save the data again.") from error
+        raise DataError(
+            f"{label}: {path.name}: expected a file of save_to_disk, got {type(error).__name__}: {error}. Save the data again."
+        ) from error
 
 
 def _check_shards(found: list[Path], label: str) -> None:
@@ -340,9 +362,21 @@ def _check_shards(found: list[Path], label: str) -> None:
             shards.setdefault((match["stem"], int(match["total"])), set()).add(int(match["index"]))
     if len(shards) > 1:
         sets = ", ".join(f"{stem} (of {total})" for stem, total in sorted(shards))
-        raise DataError(f"{label}: contains several sets of shards: {sets}. Expected one: point {SETTING} at its folder.")
+        raise DataError(
+            f"{label}: contains several sets of shards: {sets}. Expected one: point {SETTING} at its folder."
+        )
     for (stem, total), indices in shards.items():
-        name, missing, surplus = Path(stem).name, sorted(set(range(total)) - indices), sorted(indices - set(range(total)))
+        name, missing, surplus = (
+            Path(stem).name,
+            sorted(set(range(total)) - indices),
+            sorted(indices - set(range(total))),
+        )
         if missing or surplus:
-            wrong = [f"{what} number(s) {', '.join(map(str, numbers))}" for what, numbers in (("missing", missing), ("surplus", surplus)) if numbers]
-            raise DataError(f"{label}: {name} should have {total} shards; {'; '.join(wrong)}. Download the folder again.")
+            wrong = [
+                f"{what} number(s) {', '.join(map(str, numbers))}"
+                for what, numbers in (("missing", missing), ("surplus", surplus))
+                if numbers
+            ]
+            raise DataError(
+                f"{label}: {name} should have {total} shards; {'; '.join(wrong)}. Download the folder again."
+            )

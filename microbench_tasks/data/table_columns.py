@@ -45,7 +45,12 @@ def check_columns(schema: pa.Schema, kind: str, where: str) -> None:
     for prefix in (question, caption):
         expect(f"{prefix}.options", _nested(schema, f"{prefix}.options"), _is_list_of_text, "a list of text")
         # The release has integers in `questions` and text in `captions`: either will do.
-        expect(f"{prefix}.answer_idx", _nested(schema, f"{prefix}.answer_idx"), lambda found: _is_text(found) or pa.types.is_integer(found), "an integer or its decimal text")
+        expect(
+            f"{prefix}.answer_idx",
+            _nested(schema, f"{prefix}.answer_idx"),
+            lambda found: _is_text(found) or pa.types.is_integer(found),
+            "an integer or its decimal text",
+        )
 
 
 def check_box_columns(schema: pa.Schema, where: str) -> None:
@@ -55,7 +60,9 @@ def check_box_columns(schema: pa.Schema, where: str) -> None:
     _check_image_columns(schema, (), where)
     present = [name for name in INSTANCE_COLUMNS if name in schema.names]
     if not present:
-        raise DataError(f"{where}: column(s) {' and '.join(INSTANCE_COLUMNS)} missing. Localization needs one of them; found {', '.join(schema.names)}.")
+        raise DataError(
+            f"{where}: column(s) {' and '.join(INSTANCE_COLUMNS)} missing. Localization needs one of them; found {', '.join(schema.names)}."
+        )
     # The second column is looked at only in rows that the first leaves empty: how the release stores it is not documented.
     name = present[0]
     fits = lambda found: pa.types.is_null(found) or _is_list_of_instances(found)  # noqa: E731
@@ -77,17 +84,29 @@ def _check_image_columns(schema: pa.Schema, further: tuple[str, ...], where: str
 
     missing = [name for name in (*IMAGE_COLUMNS, *further) if name not in schema.names]
     if missing:
-        raise DataError(f"{where}: column(s) {', '.join(missing)} missing. Expected the columns of the Micro-Bench release; found {', '.join(schema.names)}.")
+        raise DataError(
+            f"{where}: column(s) {', '.join(missing)} missing. Expected the columns of the Micro-Bench release; found {', '.join(schema.names)}."
+        )
     _expect(where, "image_id", schema.field("image_id").type, _is_text, "text")
     for name in ("dataset", "stain"):
-        _expect(where, name, schema.field(name).type, lambda found: _is_text(found) or pa.types.is_null(found), "text or null")
+        _expect(
+            where,
+            name,
+            schema.field(name).type,
+            lambda found: _is_text(found) or pa.types.is_null(found),
+            "text or null",
+        )
     expected = "an image: encoded bytes, or a struct of bytes and path"
     _expect(where, IMAGE, schema.field(IMAGE).type, arrow_types.is_image, expected)
 
 
-def _expect(where: str, name: str, found: pa.DataType | None, fits: Callable[[pa.DataType], bool], expected: str) -> None:
+def _expect(
+    where: str, name: str, found: pa.DataType | None, fits: Callable[[pa.DataType], bool], expected: str
+) -> None:
     if found is None or not fits(found):
-        raise DataError(f"{where}: column {name} is of type {found if found is not None else 'nothing (missing)'}; expected {expected}.")
+        raise DataError(
+            f"{where}: column {name} is of type {found if found is not None else 'nothing (missing)'}; expected {expected}."
+        )
 
 
 def _is_list_of_instances(found: pa.DataType) -> bool:

@@ -35,7 +35,9 @@ def check_images(table: pa.Table, where: str) -> None:
         for row, image in enumerate(image_contents(table)):
             problem = _image_problem(image)
             if problem:
-                raise DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {problem}")
+                raise DataError(
+                    f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {problem}"
+                )
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = padding
 
@@ -45,7 +47,9 @@ def _image_problem(stored: dict[str, Any]) -> str | None:
 
     if stored["bytes"] is None:
         # A file beside the data would escape its content hash.
-        return f"the path {stored['path']!r}; save the data with the image bytes in it" if stored["path"] else "no image"
+        return (
+            f"the path {stored['path']!r}; save the data with the image bytes in it" if stored["path"] else "no image"
+        )
     try:
         with Image.open(io.BytesIO(stored["bytes"])) as image:
             image.verify() if image.format == "PNG" else image.load()
@@ -81,14 +85,18 @@ def image_size(table: pa.Table, row: int, where: str) -> tuple[int, int]:
     content = stored["bytes"] if isinstance(stored, dict) else stored
     try:
         with Image.open(io.BytesIO(content)) as image:
-            if image.format == "TIFF" or (image.format == "PNG" and not any(marker in content for marker in _PNG_EXIF_MARKERS)):
+            if image.format == "TIFF" or (
+                image.format == "PNG" and not any(marker in content for marker in _PNG_EXIF_MARKERS)
+            ):
                 # Pillow has turned the first by itself, and would decode the second's pixels to look for the tag behind them.
                 return image.size
             lies_on_its_side = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
             return image.size[::-1] if lies_on_its_side else image.size
     # Pillow's parsers raise whatever they meet.
     except Exception as error:
-        raise DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {type(error).__name__}: {error}") from error
+        raise DataError(
+            f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {type(error).__name__}: {error}"
+        ) from error
 
 
 def to_rgb(image: Image) -> Image:

@@ -55,7 +55,9 @@ def dataset_names(table: pa.Table, where: str) -> list[str]:
             names[row] = DATASET_OF_STAIN.get(stain)
             if names[row] is None:
                 expected = " or ".join(map(repr, DATASET_OF_STAIN))
-                raise DataError(f"{where}: {row_name(table, row)}: column dataset is null and column stain is {stain!r}; expected a dataset name, or one of the stains {expected}.")
+                raise DataError(
+                    f"{where}: {row_name(table, row)}: column dataset is null and column stain is {stain!r}; expected a dataset name, or one of the stains {expected}."
+                )
     return names
 
 
@@ -114,14 +116,18 @@ def _checked_answer(fields: dict[str, Any], place: str) -> int:
     if fields["answer"] not in options:
         raise DataError(f"{place}.answer: {fields['answer']!r} is not among the options {options!r}.")
     if options[index] != fields["answer"]:
-        raise DataError(f"{place}.answer_idx: {index} points at {options[index]!r}, but the answer is {fields['answer']!r}.")
+        raise DataError(
+            f"{place}.answer_idx: {index} points at {options[index]!r}, but the answer is {fields['answer']!r}."
+        )
     return index
 
 
 def _check_captions(caption: dict[str, Any], num_options: int, answer_idx: int, place: str) -> None:
     captions = caption["options"]
     if captions is None or len(captions) != num_options or not all(text and text.strip() for text in captions):
-        raise DataError(f"{place}.options: expected one caption for each of the question's {num_options} options, got {captions!r}.")
+        raise DataError(
+            f"{place}.options: expected one caption for each of the question's {num_options} options, got {captions!r}."
+        )
     index = _as_index(caption["answer_idx"], num_options, f"{place}.answer_idx")
     if index != answer_idx:
         raise DataError(f"{place}.answer_idx: {index} does not match the question's answer_idx {answer_idx}.")

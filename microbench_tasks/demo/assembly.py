@@ -17,7 +17,9 @@ from microbench_tasks.demo.real_tiles import RealTile, load_tiles
 from microbench_tasks.demo.specs import DATASETS, INSTITUTION, LICENSE, NO_TAXON, DemoDataset
 
 # The release numbers its labels across all datasets.
-LABELS = {name: number for number, name in enumerate(sorted({name for dataset in DATASETS for name in dataset.classes}))}
+LABELS = {
+    name: number for number, name in enumerate(sorted({name for dataset in DATASETS for name in dataset.classes}))
+}
 # What the random stream of a row is used for; part of the seed of the stream.
 PICTURE, TEXT, IDENTITY = range(3)
 # Row numbers of the real tiles, apart from those of the drawings.

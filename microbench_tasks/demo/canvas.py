@@ -93,7 +93,15 @@ class Blob:
         return Blob(self.x, self.y, self.radius * factor, self.elongation, self.angle, self.harmonics)
 
 
-def wobbly(rng: Generator, x: float, y: float, radius: float, elongation: float = 1.0, wobble: float = 0.06, angle: float | None = None) -> Blob:
+def wobbly(
+    rng: Generator,
+    x: float,
+    y: float,
+    radius: float,
+    elongation: float = 1.0,
+    wobble: float = 0.06,
+    angle: float | None = None,
+) -> Blob:
     """A blob with random bumps of relative height ``wobble``, pointing anywhere unless ``angle`` is given."""
     angle = rng.uniform(0, np.pi) if angle is None else angle
     harmonics = tuple((waves, wobble * rng.normal() / waves**0.5, rng.uniform(0, 2 * np.pi)) for waves in (2, 3, 5))
@@ -173,7 +181,9 @@ def _resampled(path: np.ndarray) -> np.ndarray:
     return np.stack([np.interp(at, lengths, path[:, 0]), np.interp(at, lengths, path[:, 1])], axis=1)
 
 
-def walk(rng: Generator, start: tuple[float, float], heading: float, length: float, turn: float = 0.1, step: float = 3.0) -> np.ndarray:
+def walk(
+    rng: Generator, start: tuple[float, float], heading: float, length: float, turn: float = 0.1, step: float = 3.0
+) -> np.ndarray:
     """A path of the given length that turns by about ``turn`` at every ``step`` pixels."""
     steps = max(2, int(length / step))
     bend = np.cumsum(rng.normal(0, turn, steps)) + heading
@@ -241,7 +251,12 @@ DYES = {
 }
 
 
-def transmitted(rng: Generator, layers: dict[str, np.ndarray], lamp: tuple[float, float, float] = (0.97, 0.96, 0.96), jitter: float = 0.06) -> np.ndarray:
+def transmitted(
+    rng: Generator,
+    layers: dict[str, np.ndarray],
+    lamp: tuple[float, float, float] = (0.97, 0.96, 0.96),
+    jitter: float = 0.06,
+) -> np.ndarray:
     """White light after absorbing dyes (Beer-Lambert): density maps by name of dye to ``(height, width, 3)``.
 
     ``jitter`` varies each dye's strength and hue as stainings vary from slide to slide.
@@ -258,7 +273,9 @@ def tinted(layers: dict[tuple[float, float, float], np.ndarray]) -> np.ndarray:
     return sum(layer[..., None] * np.array(colour) for colour, layer in layers.items())
 
 
-def photographed(rng: Generator, pixels: np.ndarray, blur: float = 0.6, noise_level: float = 0.015, shading: float = 0.06) -> np.ndarray:
+def photographed(
+    rng: Generator, pixels: np.ndarray, blur: float = 0.6, noise_level: float = 0.015, shading: float = 0.06
+) -> np.ndarray:
     """What the camera records: uneven light, a slight random defocus, noise; clipped to [0, 1]."""
     shape = pixels.shape[:2]
     sigma = rng.uniform(0.4, 1.3) * blur

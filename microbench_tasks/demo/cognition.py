@@ -89,7 +89,13 @@ IMAGES = (
             Reasoning(
                 "A blood count shows three times the usual number of cells like the one at the center. Which cause is most likely?",
                 "An acute bacterial infection",
-                ("An infection with parasitic worms", "Iron deficiency", "Chronic lymphocytic leukemia", "Vitamin B12 deficiency", "Hereditary spherocytosis"),
+                (
+                    "An infection with parasitic worms",
+                    "Iron deficiency",
+                    "Chronic lymphocytic leukemia",
+                    "Vitamin B12 deficiency",
+                    "Hereditary spherocytosis",
+                ),
             ),
         ),
     ),
@@ -130,12 +136,24 @@ IMAGES = (
             Reasoning(
                 "The brown deposit in this brain section has a dense core, a clear ring and a corona. Which protein makes up most of it?",
                 "Amyloid beta",
-                ("Alpha-synuclein", "TDP-43", "Huntingtin", "Neurofilament light chain", "Glial fibrillary acidic protein"),
+                (
+                    "Alpha-synuclein",
+                    "TDP-43",
+                    "Huntingtin",
+                    "Neurofilament light chain",
+                    "Glial fibrillary acidic protein",
+                ),
             ),
             Reasoning(
                 "Many deposits of this kind are found throughout the cortex of a person who had lost memory over years. Which diagnosis do they support most?",
                 "Alzheimer's disease",
-                ("Amyotrophic lateral sclerosis", "Huntington's disease", "Multiple sclerosis", "Parkinson's disease without dementia", "Wernicke encephalopathy"),
+                (
+                    "Amyotrophic lateral sclerosis",
+                    "Huntington's disease",
+                    "Multiple sclerosis",
+                    "Parkinson's disease without dementia",
+                    "Wernicke encephalopathy",
+                ),
             ),
         ),
     ),
@@ -147,7 +165,13 @@ IMAGES = (
             Reasoning(
                 "Which complication is a person most at risk of, whose brain shows many structures like the brown ring in this image?",
                 "Bleeding into a lobe of the brain",
-                ("Demyelination of the optic nerve", "A tumor of the meninges", "Bacterial meningitis", "Loss of dopaminergic neurons", "Rupture of a berry aneurysm"),
+                (
+                    "Demyelination of the optic nerve",
+                    "A tumor of the meninges",
+                    "Bacterial meningitis",
+                    "Loss of dopaminergic neurons",
+                    "Rupture of a berry aneurysm",
+                ),
             ),
         ),
     ),
@@ -159,7 +183,13 @@ IMAGES = (
             Reasoning(
                 "Chromatin is labeled in this living cell. Which control must be passed before the bar at the center splits in two?",
                 "The spindle assembly checkpoint",
-                ("The G1 restriction point", "The intra-S DNA damage checkpoint", "Contact inhibition", "The nutrient checkpoint", "The abscission checkpoint"),
+                (
+                    "The G1 restriction point",
+                    "The intra-S DNA damage checkpoint",
+                    "Contact inhibition",
+                    "The nutrient checkpoint",
+                    "The abscission checkpoint",
+                ),
             ),
             Reasoning(
                 "The cells are treated with a drug that depolymerizes microtubules. What will most dividing cells look like after some hours?",
@@ -223,7 +253,13 @@ IMAGES = (
             Reasoning(
                 "The round organelles have lost nearly all of their inner folds. Which process suffers most directly?",
                 "Making ATP by oxidative phosphorylation",
-                ("Glycolysis in the cytosol", "Glycosylation of secreted proteins", "Splicing of messenger RNA", "Digestion of worn-out proteins", "Transport along microtubules"),
+                (
+                    "Glycolysis in the cytosol",
+                    "Glycosylation of secreted proteins",
+                    "Splicing of messenger RNA",
+                    "Digestion of worn-out proteins",
+                    "Transport along microtubules",
+                ),
             ),
             Reasoning(
                 "Which release from swollen organelles like these would commit the cell to die by apoptosis?",

@@ -64,7 +64,11 @@ def coarse_options(rng: Generator, kind: str, setting: Setting) -> list[str]:
     words, or drawn evenly, the right option could be told without looking.
     """
     answer = getattr(setting, kind)
-    counts = {option: count for option, count in answer_counts(kind).items() if option != answer and {option, answer} not in INDISTINCT}
+    counts = {
+        option: count
+        for option, count in answer_counts(kind).items()
+        if option != answer and {option, answer} not in INDISTINCT
+    }
     shares = np.array(list(counts.values())) / sum(counts.values())
     wanted = min(NUM_OPTIONS[kind] - 2, len(counts))
     sampled = rng.choice(list(counts), wanted, replace=False, p=shares)
@@ -94,7 +98,9 @@ def question_struct(rng: Generator, kind: str, text: str, options: list[str], an
 
 def caption_struct(template: str, question: dict) -> dict:
     """One entry of the ``captions`` column: the question's options, in its order, as sentences."""
-    sentences = [option if option == NONE_OPTION else template.replace("{class}", option) for option in question["options"]]
+    sentences = [
+        option if option == NONE_OPTION else template.replace("{class}", option) for option in question["options"]
+    ]
     return {"question": template, "options": sentences, "answer_idx": str(question["answer_idx"])}
 
 

@@ -83,9 +83,15 @@ def _biology(subdomain: str, modality: str, submodality: str, stain: str) -> Set
 SIMULATED_CELL = _biology("cell biology", FLUORESCENCE, "confocal microscopy", "calcein AM and Hoechst")
 COLORECTAL_H_E = _pathology("gastrointestinal pathology", "H&E")
 AMYLOID_DAB = _pathology("neuropathology", "IHC(DAB)")
-TIME_LAPSE_QUESTION = "Time-lapse fluorescence micrograph of a living human cell. Based on the image, what is the most likely {subject}?"
-FLOW_QUESTION = "Imaging flow cytometry of a human T cell, {mode}. Based on the image, what is the most likely cell cycle phase?"
-COLORECTAL_QUESTION = "H&E stained light micrograph of human colorectal tissue. Based on the image, what is the most likely tissue?"
+TIME_LAPSE_QUESTION = (
+    "Time-lapse fluorescence micrograph of a living human cell. Based on the image, what is the most likely {subject}?"
+)
+FLOW_QUESTION = (
+    "Imaging flow cytometry of a human T cell, {mode}. Based on the image, what is the most likely cell cycle phase?"
+)
+COLORECTAL_QUESTION = (
+    "H&E stained light micrograph of human colorectal tissue. Based on the image, what is the most likely tissue?"
+)
 AMYLOID_QUESTION = "Light micrograph of human brain tissue with amyloid beta stained by IHC(DAB). Based on the image, what is the most likely amyloid morphology?"
 COLORECTAL_2018 = (
     "adipose tissue",
@@ -102,7 +108,9 @@ AMYLOID_CLASSES = ("cerebral amyloid angiopathy", "cored plaque", "diffuse plaqu
 GRADES = tuple(smears.PAP_CELLS)
 
 
-def _simulated_cell(name: str, paint: Callable[[Generator, str | None, Shape], Picture], classes: tuple[str, ...]) -> DemoDataset:
+def _simulated_cell(
+    name: str, paint: Callable[[Generator, str | None, Shape], Picture], classes: tuple[str, ...]
+) -> DemoDataset:
     return DemoDataset(
         name=f"burgess_et_al_2024_{name}",
         setting=SIMULATED_CELL,
@@ -116,7 +124,14 @@ def _simulated_cell(name: str, paint: Callable[[Generator, str | None, Shape], P
     )
 
 
-def _flow(name: str, paint: Callable[[Generator, str | None, Shape], Picture], setting: Setting, mode: str, classes: tuple[str, ...], image_mode: str = "L") -> DemoDataset:
+def _flow(
+    name: str,
+    paint: Callable[[Generator, str | None, Shape], Picture],
+    setting: Setting,
+    mode: str,
+    classes: tuple[str, ...],
+    image_mode: str = "L",
+) -> DemoDataset:
     return DemoDataset(
         name=f"eulenberg_et_al_2017_{name}",
         setting=setting,
@@ -124,7 +139,10 @@ def _flow(name: str, paint: Callable[[Generator, str | None, Shape], Picture], s
         size=(66, 66),
         classes=classes,
         question=FLOW_QUESTION.format(mode=mode),
-        captions=(f"A {mode} image of a cell in {{class}}.", f"Imaging flow cytometry ({mode}) of a floating cell in {{class}}."),
+        captions=(
+            f"A {mode} image of a cell in {{class}}.",
+            f"Imaging flow cytometry ({mode}) of a floating cell in {{class}}.",
+        ),
         mode=image_mode,
         full_scale=4095,
         microns_per_pixel=0.33,
@@ -140,7 +158,10 @@ def _colorectal(name: str, classes: tuple[str, ...], size: Shape, mode: str = "R
         size=size,
         classes=classes,
         question=COLORECTAL_QUESTION,
-        captions=("An H&E micrograph of {class}.", "A histology image of colorectal tissue, stained with H&E, that shows {class}."),
+        captions=(
+            "An H&E micrograph of {class}.",
+            "A histology image of colorectal tissue, stained with H&E, that shows {class}.",
+        ),
         mode=mode,
         microns_per_pixel=0.5,
         taxon=HUMAN,
@@ -155,7 +176,10 @@ def _amyloid(name: str, paint: Callable[[Generator, str | None, Shape], Picture]
         size=size,
         classes=AMYLOID_CLASSES,
         question=AMYLOID_QUESTION,
-        captions=("An IHC(DAB) micrograph of brain tissue with {class}.", "Human brain stained for amyloid beta, showing {class}."),
+        captions=(
+            "An IHC(DAB) micrograph of brain tissue with {class}.",
+            "Human brain stained for amyloid beta, showing {class}.",
+        ),
         microns_per_pixel=1.0,
         taxon=HUMAN,
     )
@@ -167,9 +191,21 @@ DATASETS = (
         setting=_pathology("hematopathology", "May-Grunwald-Giemsa"),
         paint=smears.blood,
         size=(160, 160),
-        classes=("basophil", "eosinophil", "erythroblast", "immature granulocyte", "lymphocyte", "monocyte", "neutrophil", "platelet"),
+        classes=(
+            "basophil",
+            "eosinophil",
+            "erythroblast",
+            "immature granulocyte",
+            "lymphocyte",
+            "monocyte",
+            "neutrophil",
+            "platelet",
+        ),
         question="May-Grunwald-Giemsa stained light micrograph of a human blood smear. Based on the image, what is the most likely cell type?",
-        captions=("A blood smear micrograph of a {class}.", "A May-Grunwald-Giemsa stained smear with a {class} among red blood cells."),
+        captions=(
+            "A blood smear micrograph of a {class}.",
+            "A May-Grunwald-Giemsa stained smear with a {class} among red blood cells.",
+        ),
         microns_per_pixel=0.22,
         taxon=HUMAN,
     ),
@@ -190,7 +226,9 @@ DATASETS = (
     _simulated_cell("texture", synthetic.texture, tuple(synthetic.TEXTURE)),
     DemoDataset(
         name="empiar_sbfsem",
-        setting=_biology("neurobiology", ELECTRON, "serial block-face scanning electron microscopy", "osmium tetroxide"),
+        setting=_biology(
+            "neurobiology", ELECTRON, "serial block-face scanning electron microscopy", "osmium tetroxide"
+        ),
         paint=electron.block_face,
         size=(160, 160),
         classes=tuple(electron.BLOCK_FACE),
@@ -202,12 +240,20 @@ DATASETS = (
     ),
     DemoDataset(
         name="colocalization_benchmark",
-        setting=_biology("molecular biology", FLUORESCENCE, "total internal reflection fluorescence microscopy", "Alexa Fluor 488 and 594"),
+        setting=_biology(
+            "molecular biology",
+            FLUORESCENCE,
+            "total internal reflection fluorescence microscopy",
+            "Alexa Fluor 488 and 594",
+        ),
         paint=fluorescence.colocalization,
         size=(128, 128),
         classes=tuple(fluorescence.COLOCALIZATION),
         question="Simulated two-color fluorescence micrograph. Based on the image, what is the most accurate description of the colocalization?",
-        captions=("A two-color micrograph with {class} colocalization.", "Red and green spots whose colocalization is {class}."),
+        captions=(
+            "A two-color micrograph with {class} colocalization.",
+            "Red and green spots whose colocalization is {class}.",
+        ),
         mode="RGBA",
         synthetic=True,
     ),
@@ -238,9 +284,22 @@ DATASETS = (
         setting=_biology("cell biology", FLUORESCENCE, "epifluorescence microscopy", H2B_STAIN),
         paint=mitosis.h2b,
         size=(128, 128),
-        classes=("apoptosis", "early anaphase", "interphase", "late anaphase", "metaphase", "multilobed", "prometaphase", "prophase", "telophase"),
+        classes=(
+            "apoptosis",
+            "early anaphase",
+            "interphase",
+            "late anaphase",
+            "metaphase",
+            "multilobed",
+            "prometaphase",
+            "prophase",
+            "telophase",
+        ),
         question=TIME_LAPSE_QUESTION.format(subject="nuclear phenotype"),
-        captions=("A micrograph of chromatin, nuclear phenotype {class}.", "Fluorescent histone H2B in a living cell, {class}."),
+        captions=(
+            "A micrograph of chromatin, nuclear phenotype {class}.",
+            "Fluorescent histone H2B in a living cell, {class}.",
+        ),
         mode="I;16",
         microns_per_pixel=0.33,
         taxon=HUMAN,
@@ -253,7 +312,10 @@ DATASETS = (
         size=(128, 128),
         classes=tuple(sorted(mitosis.GOLGI)),
         question=TIME_LAPSE_QUESTION.format(subject="Golgi phenotype"),
-        captions=("A micrograph of the Golgi apparatus, phenotype {class}.", "Fluorescent galactosyltransferase in a living cell, {class}."),
+        captions=(
+            "A micrograph of the Golgi apparatus, phenotype {class}.",
+            "Fluorescent galactosyltransferase in a living cell, {class}.",
+        ),
         mode="I;16",
         full_scale=4095,
         microns_per_pixel=0.33,
@@ -267,7 +329,10 @@ DATASETS = (
         size=(192, 192),
         classes=GRADES,
         question="Liquid-based cytology Pap smear of the human cervix. Based on the cytogram, what is the most likely finding?",
-        captions=("A Pap smear micrograph showing {class}.", "Liquid-based cervical cytology, Papanicolaou stain, with {class}."),
+        captions=(
+            "A Pap smear micrograph showing {class}.",
+            "Liquid-based cervical cytology, Papanicolaou stain, with {class}.",
+        ),
         microns_per_pixel=0.3,
         taxon=HUMAN,
     ),
@@ -314,7 +379,10 @@ DATASETS = (
         size=(192, 192),
         classes=("normal mitochondrial morphology", "abnormal mitochondrial morphology"),
         question="Slice of a cryo-electron tomogram of mitochondria. Based on the image, what is the most likely mitochondrial morphology?",
-        captions=("A cryo-electron tomogram with {class}.", "A tomographic slice through frozen cells that shows {class}."),
+        captions=(
+            "A cryo-electron tomogram with {class}.",
+            "A tomographic slice through frozen cells that shows {class}.",
+        ),
         mode="I;16",
         microns_per_pixel=0.002,
         taxon=MOUSE,

@@ -54,7 +54,9 @@ def _remove_leftover(folder: Path, seed: int) -> None:
         raise FileExistsError(f"Expected a folder for the demo set, but {folder} is a file")
     foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in CONTENTS)
     if foreign:
-        raise FileExistsError(f"Expected {folder} to be missing, empty or a demo set, but it holds {', '.join(foreign)}; choose another folder")
+        raise FileExistsError(
+            f"Expected {folder} to be missing, empty or a demo set, but it holds {', '.join(foreign)}; choose another folder"
+        )
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
         moved = Path(aside) / "leftover"
         # Not there: another process has moved it.
@@ -84,7 +86,9 @@ def _write_perception(folder: Path, table_rows: Sequence[dict]) -> None:
     for shard in range(NUM_SHARDS):
         table = pa.Table.from_pylist(list(table_rows[shard * half : (shard + 1) * half]), schema=schema)
         # Small row groups: a reader that wants a few rows decodes few images.
-        pq.write_table(table, folder / f"{SPLIT}-{shard:05d}-of-{NUM_SHARDS:05d}.parquet", compression="zstd", row_group_size=100)
+        pq.write_table(
+            table, folder / f"{SPLIT}-{shard:05d}-of-{NUM_SHARDS:05d}.parquet", compression="zstd", row_group_size=100
+        )
 
 
 def _write_cognition(folder: Path, seed: int) -> None:
@@ -93,7 +97,9 @@ def _write_cognition(folder: Path, seed: int) -> None:
     asked = 0
     for number, image in enumerate(IMAGES):
         source = image.source
-        picture = source.paint(stream(seed, DATASETS.index(source), COGNITION_FROM + number, PICTURE), image.label, source.size)
+        picture = source.paint(
+            stream(seed, DATASETS.index(source), COGNITION_FROM + number, PICTURE), image.label, source.size
+        )
         name = f"demo_{number:02d}.png"
         (folder / name).write_bytes(encode_png(picture.pixels, source.mode, source.full_scale))
         document = json.dumps(metadata(asked, image, name), indent=1) + "\n"

@@ -81,7 +81,9 @@ def _report_image_format() -> None:
     # Of lmms-eval, for the images that its clients send to servers: PNG unless set.
     image_format = os.environ.get(_IMAGE_FORMAT, "PNG")
     if image_format.upper() != "PNG":
-        warn_once(f"{_IMAGE_FORMAT}={image_format}: servers will receive images whose pixels are not those of the data. Scores of such a run compare with no other: unset it.")
+        warn_once(
+            f"{_IMAGE_FORMAT}={image_format}: servers will receive images whose pixels are not those of the data. Scores of such a run compare with no other: unset it."
+        )
 
 
 def _check_source(found: source.Source, tasks: list[catalog.Task]) -> None:

@@ -29,7 +29,11 @@ def loggable(results: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         results: as the harness's evaluation returns them; they stay as they are.
     """
-    parts = {part: {name: _without_empty_lists(figures) for name, figures in results[part].items()} for part in ("results", "groups") if part in results}
+    parts = {
+        part: {name: _without_empty_lists(figures) for name, figures in results[part].items()}
+        for part in ("results", "groups")
+        if part in results
+    }
     records = {name: value for name, value in results.items() if name not in _LOGGED}
     return {**results, **parts, "config": records | results.get("config", {})}
 
@@ -54,7 +58,10 @@ def _has_arguments(sample: Mapping[str, Any]) -> bool:
 def with_logged_metrics(config: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return a task's config with those metrics that all samples have: some are logged only with ``--repeats``."""
     listed = config["metric_list"]
-    return {**config, "metric_list": [entry for entry in listed if all(entry["metric"] in sample for sample in samples)]}
+    return {
+        **config,
+        "metric_list": [entry for entry in listed if all(entry["metric"] in sample for sample in samples)],
+    }
 
 
 def _arguments(sample: Mapping[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,10 @@ def _clusters(overlap: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     num_boxes = sum(overlap.shape)
     graph = coo_matrix((np.ones(len(row), dtype=bool), (row, len(overlap) + column)), shape=(num_boxes, num_boxes))
     num_groups, group = connected_components(graph, directed=False)
-    grouped = [_grouped(indices, labels[indices], num_groups) for indices, labels in ((rows, group), (columns, group[len(overlap) :]))]
+    grouped = [
+        _grouped(indices, labels[indices], num_groups)
+        for indices, labels in ((rows, group), (columns, group[len(overlap) :]))
+    ]
     yield from (pair for pair in zip(*grouped) if pair[0].size)
 
 

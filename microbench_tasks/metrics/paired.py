@@ -193,9 +193,7 @@ def compare_models(
     return _reordered(_compare(paired, level, num_resamples, max_resamples, seed), paired.order)
 
 
-def _compare(
-    scores: PairedScores, level: float, num_resamples: int, max_resamples: int, seed: int
-) -> Comparison:
+def _compare(scores: PairedScores, level: float, num_resamples: int, max_resamples: int, seed: int) -> Comparison:
     num_models, num_images = scores.sums.shape[1], len(scores.sizes)
     first, second = np.triu_indices(num_models, 1)
     # One model against all later ones at a time, to save memory.
@@ -206,9 +204,7 @@ def _compare(
         can_differ = 2.0 ** (1 - num_images) <= level
     else:
         pairs = PairStatistics(scores.whole)
-        null = max_statistics(
-            pairs, level=level, num_resamples=num_resamples, max_resamples=max_resamples, seed=seed
-        )
+        null = max_statistics(pairs, level=level, num_resamples=num_resamples, max_resamples=max_resamples, seed=seed)
         p, critical = null.p(pairs.observed()), null.critical(level)
         num_draws = 0 if null.is_exact else len(null.largest)
         tail = _tail_of_one_pair(critical, num_images, level)

@@ -1,2 +1,1 @@
-"""Read model responses: find the part that is the answer, and the option or boxes that it states.
-"""
+"""Read model responses: find the part that is the answer, and the option or boxes that it states."""

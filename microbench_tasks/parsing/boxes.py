@@ -100,7 +100,9 @@ class ParsedBoxes:
         return len(self.boxes) - len(np.unique(self.boxes, axis=0))
 
 
-def parse_boxes(text: str, convention: str, image_size: Size, model_input_size: Size | None = None, *, max_boxes: int = MAX_BOXES) -> ParsedBoxes:
+def parse_boxes(
+    text: str, convention: str, image_size: Size, model_input_size: Size | None = None, *, max_boxes: int = MAX_BOXES
+) -> ParsedBoxes:
     """Read the boxes of a response.
 
     Only the answer counts (`answer_part`), and of that only the last ``<answer>`` if there is one; reasoning that

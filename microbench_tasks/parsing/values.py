@@ -26,9 +26,7 @@ _OPENING = re.compile(
 )
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
 # What may stand between a letter and its option's text, also as the next key of a JSON object.
-_GAP = re.compile(
-    r"""["'],? ["']\w{1,20}["']: ["']|[\s)\]}"'>.:,;=]{0,6}(?:-{1,2}>? ?)?[(\[{"']{0,2}""", re.IGNORECASE
-)
+_GAP = re.compile(r"""["'],? ["']\w{1,20}["']: ["']|[\s)\]}"'>.:,;=]{0,6}(?:-{1,2}>? ?)?[(\[{"']{0,2}""", re.IGNORECASE)
 _ARTICLE = re.compile(r"(?:an?|the|un|une|ein|eine|el|la|le|il) (?=\S)", re.IGNORECASE)
 _CLAUSE_END = re.compile(
     r"""["')\]}*]{0,3}(?:[\n.,;:!?)\]}"']|\Z| ?[(（\[]"""

@@ -6,11 +6,15 @@ import re
 
 # What may qualify an answer. Other words, such as `eliminated`, `other` or `first`, make it another thing.
 DETERMINERS = frozenset("the my our your this its".split())
-ADJECTIVES = DETERMINERS | frozenset(
-    """correct right best final most more likely probable appropriate accurate suitable fitting single only actual true
+ADJECTIVES = (
+    DETERMINERS
+    | frozenset(
+        """correct right best final most more likely probable appropriate accurate suitable fitting single only actual true
     proper chosen selected overall preferred corrected revised closest model's expected predicted definitive ultimate
     matching own supported fitted suited short quick brief simple direct concise""".split()
-) | {"one-letter", "single-letter", "one-word"}
+    )
+    | {"one-letter", "single-letter", "one-word"}
+)
 ADJECTIVE = f"(?:{'|'.join(sorted(ADJECTIVES))})"
 NOUNS = ("answer", "option", "choice", "selection", "letter", "pick", "match", "fit", "statement", "alternative")
 NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision")
@@ -41,7 +45,20 @@ THEREFORES = (
     *("simply put", "in a word", "kurz gesagt", "en bref", "en resumen", "em resumo", "in breve", "kort sagt"),
     *("简而言之", "总之", "总而言之", "まとめると", "要するに", "요약하면"),
     *("finally", "ultimately", "overall", "i.e.", "ergo", "also", "daher", "deshalb", "somit", "folglich", "donc"),
-    *("ainsi", "por tanto", "por lo tanto", "portanto", "quindi", "dunque", "entonces", "因此", "所以", "故", "综上", "综上所述"),
+    *(
+        "ainsi",
+        "por tanto",
+        "por lo tanto",
+        "portanto",
+        "quindi",
+        "dunque",
+        "entonces",
+        "因此",
+        "所以",
+        "故",
+        "综上",
+        "综上所述",
+    ),
     *("よって", "したがって", "従って", "ゆえに", "따라서", "그러므로", "следовательно", "значит"),
 )
 _LONGEST_FIRST = "|".join(re.escape(word) for word in sorted(THEREFORES, key=len, reverse=True))

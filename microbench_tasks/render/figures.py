@@ -12,7 +12,9 @@ from microbench_tasks.render import plots
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Kind = Literal["interval_bars", "interval_points", "radar", "curves", "confusion", "reliability", "letters", "histograms"]
+Kind = Literal[
+    "interval_bars", "interval_points", "radar", "curves", "confusion", "reliability", "letters", "histograms"
+]
 
 
 @dataclass(frozen=True)

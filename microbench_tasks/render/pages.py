@@ -59,7 +59,9 @@ class Table:
     def __post_init__(self) -> None:
         wrong = [len(row) for row in self.rows if len(row) != len(self.header)]
         if wrong:
-            raise ValueError(f"Expected rows of {len(self.header)} cells in the table {self.title!r}, got one of {wrong[0]}.")
+            raise ValueError(
+                f"Expected rows of {len(self.header)} cells in the table {self.title!r}, got one of {wrong[0]}."
+            )
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,14 @@ class _ShownSection:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "paragraphs", [text for text in _PARAGRAPHS.split(self.section.text) if text.strip()])
-        object.__setattr__(self, "parts", [(type(part).__name__.lower(), _shown_table(part) if isinstance(part, Table) else part) for part in self.section.parts])
+        object.__setattr__(
+            self,
+            "parts",
+            [
+                (type(part).__name__.lower(), _shown_table(part) if isinstance(part, Table) else part)
+                for part in self.section.parts
+            ],
+        )
 
 
 @dataclass(frozen=True)
@@ -198,7 +207,12 @@ class _ShownTable:
 
 def _shown_table(table: Table) -> _ShownTable:
     rows = [[_shown_cell(cell if isinstance(cell, Cell) else Cell(cell)) for cell in row] for row in table.rows]
-    return _ShownTable(table.title, table.note, [(head, _are_numbers(row[column] for row in rows)) for column, head in enumerate(table.header)], rows)
+    return _ShownTable(
+        table.title,
+        table.note,
+        [(head, _are_numbers(row[column] for row in rows)) for column, head in enumerate(table.header)],
+        rows,
+    )
 
 
 def _are_numbers(cells: Iterable[_ShownCell]) -> bool:
@@ -216,7 +230,10 @@ def _shown_cell(cell: Cell) -> _ShownCell:
 
 
 def _policy(style: str, script: str) -> str:
-    hashes = {kind: base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for kind, content in (("style", style), ("script", script))}
+    hashes = {
+        kind: base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        for kind, content in (("style", style), ("script", script))
+    }
     return f"default-src 'none'; img-src data:; style-src 'sha256-{hashes['style']}'; script-src 'sha256-{hashes['script']}'; base-uri 'none'; form-action 'none'"
 
 
@@ -229,5 +246,7 @@ def _asset(name: str) -> str:
 def _template():  # noqa: ANN202 - jinja2 is imported only where a page is made
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     return environment.from_string(_asset("page.html.j2"))

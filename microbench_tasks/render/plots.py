@@ -132,12 +132,26 @@ def interval_bars(
     figure, axes, rows = _row_axes(title, labels, xlabel)
     for row in rows[~np.isnan(values)]:
         reported = row in hollow
-        axes.barh(row, values[row], height=0.62, color="white" if reported else COLOURS[0], edgecolor=GREY if reported else COLOURS[0], hatch=HATCHES[1] if reported else None)
-    axes.errorbar(values, rows, xerr=_whiskers(values, lows, highs), fmt="none", ecolor="black", elinewidth=1.1, capsize=3)
+        axes.barh(
+            row,
+            values[row],
+            height=0.62,
+            color="white" if reported else COLOURS[0],
+            edgecolor=GREY if reported else COLOURS[0],
+            hatch=HATCHES[1] if reported else None,
+        )
+    axes.errorbar(
+        values, rows, xerr=_whiskers(values, lows, highs), fmt="none", ecolor="black", elinewidth=1.1, capsize=3
+    )
     levels = _mark_levels(axes, rows, labels, (chance, majority))
     _percent_axis(axes)
     _print_numbers(axes, rows, [_with_interval(*row) for row in zip(values, lows, highs)])
-    handles = [_patch("run here", facecolor=COLOURS[0])] + [_patch("reported, not run here", facecolor="white", edgecolor=GREY, hatch=HATCHES[1])] if hollow else []
+    handles = (
+        [_patch("run here", facecolor=COLOURS[0])]
+        + [_patch("reported, not run here", facecolor="white", edgecolor=GREY, hatch=HATCHES[1])]
+        if hollow
+        else []
+    )
     _legend(figure, handles + levels)
     return figure
 
@@ -172,7 +186,18 @@ def interval_points(
     ]
     levels = _mark_levels(axes, rows, labels, (chance, majority), zorder=1)
     for (values, lows, highs), offset, look in zip(columns, offsets, _looks()):
-        axes.errorbar(values, rows + offset, xerr=_whiskers(values, lows, highs), fmt=look["marker"], color=look["color"], markersize=5.5, elinewidth=1.3, capsize=2.5, markeredgecolor="white", markeredgewidth=0.4)
+        axes.errorbar(
+            values,
+            rows + offset,
+            xerr=_whiskers(values, lows, highs),
+            fmt=look["marker"],
+            color=look["color"],
+            markersize=5.5,
+            elinewidth=1.3,
+            capsize=2.5,
+            markeredgecolor="white",
+            markeredgewidth=0.4,
+        )
     for row in rows[:-1]:
         axes.axhline(row + 0.5, color="#E6E6E6", linewidth=0.8, zorder=0)
     _percent_axis(axes)
@@ -208,7 +233,13 @@ def radar(title: str, axes: Sequence[str], series: Mapping[str, Numbers]) -> Fig
         if len(series) == 1 and not np.isnan(closed).any():
             polar.fill(angles, found, color=look["color"], alpha=0.12)
     polar.set_ylim(0, 100)
-    polar.set_yticks([20, 40, 60, 80, 100], ["20", "40", "60", "80", "100 %"], color=GREY, fontsize=8.5, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.7})
+    polar.set_yticks(
+        [20, 40, 60, 80, 100],
+        ["20", "40", "60", "80", "100 %"],
+        color=GREY,
+        fontsize=8.5,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.7},
+    )
     polar.set_rlabel_position(180 / len(axes))
     polar.set_xticks(angles, [wrapped(axis, 20) for axis in axes])
     for label, angle in zip(polar.get_xticklabels(), angles):
@@ -223,7 +254,13 @@ def radar(title: str, axes: Sequence[str], series: Mapping[str, Numbers]) -> Fig
 
 
 @_picture
-def curves(title: str, xlabel: str, xs: Sequence[float], series: Mapping[str, Mapping[str, Numbers]], ylabel: str = "accuracy (%) with its 95 % interval") -> Figure:
+def curves(
+    title: str,
+    xlabel: str,
+    xs: Sequence[float],
+    series: Mapping[str, Mapping[str, Numbers]],
+    ylabel: str = "accuracy (%) with its 95 % interval",
+) -> Figure:
     """Values over ``xs``, each series with its interval as a band; ``series`` as in `interval_points`.
 
     Raises:
@@ -262,7 +299,9 @@ def confusion(title: str, classes: Sequence[str], counts: Sequence[Sequence[int]
     """
     table = np.asarray(counts, dtype=int)
     if table.shape != (len(classes), len(classes) + 1):
-        raise ValueError(f"Expected counts of shape {(len(classes), len(classes) + 1)} for {len(classes)} classes, got {table.shape}.")
+        raise ValueError(
+            f"Expected counts of shape {(len(classes), len(classes) + 1)} for {len(classes)} classes, got {table.shape}."
+        )
     names, table = _pooled_classes(list(classes), table)
     columns = [*names, "no answer"] if table[:, -1].any() else names
     table = table[:, : len(columns)]
@@ -273,7 +312,15 @@ def confusion(title: str, classes: Sequence[str], counts: Sequence[Sequence[int]
     axes.imshow(shares, cmap=_white_to(COLOURS[0]), vmin=0, vmax=1, aspect="equal")
     for (row, column), count in np.ndenumerate(table):
         if count:
-            axes.text(column, row, f"{count:,}", ha="center", va="center", fontsize=9 if count < 1_000 else 7, color="white" if shares[row, column] > 0.55 else "black")
+            axes.text(
+                column,
+                row,
+                f"{count:,}",
+                ha="center",
+                va="center",
+                fontsize=9 if count < 1_000 else 7,
+                color="white" if shares[row, column] > 0.55 else "black",
+            )
         if row == column and names[row] in classes:
             axes.add_patch(_outline(column, row))
     axes.set_xticks(range(len(columns)), heads, rotation=90, fontsize=8.5)
@@ -303,10 +350,21 @@ def reliability(title: str, edges: Sequence[float], series: Mapping[str, Mapping
     bins = range(len(edges) - 1)
     width = 100 * np.diff(edges) / len(series)
     for number, ((run, found), look, hatch) in enumerate(zip(series.items(), _looks(), itertools.cycle(HATCHES))):
-        confidence, accuracy, count = (_numbers(found[column], bins, f"{column} of {run}") for column in ("confidence", "accuracy", "count"))
+        confidence, accuracy, count = (
+            _numbers(found[column], bins, f"{column} of {run}") for column in ("confidence", "accuracy", "count")
+        )
         filled = count > 0
         above.plot(100 * confidence[filled], 100 * accuracy[filled], **look, linewidth=1.6, markersize=6, clip_on=False)
-        below.bar(100 * np.asarray(edges[:-1]) + number * width, count, width=width, align="edge", color=_pale(look["color"]), edgecolor=look["color"], hatch=hatch, linewidth=0.8)
+        below.bar(
+            100 * np.asarray(edges[:-1]) + number * width,
+            count,
+            width=width,
+            align="edge",
+            color=_pale(look["color"]),
+            edgecolor=look["color"],
+            hatch=hatch,
+            linewidth=0.8,
+        )
     above.set(ylabel="right (%)", xlim=(0, 100), ylim=(0, 100))
     above.grid(True)
     below.set(xlabel="confidence: the highest probability (%)", ylabel="questions")
@@ -314,31 +372,47 @@ def reliability(title: str, edges: Sequence[float], series: Mapping[str, Mapping
         below.set_yscale("symlog", linthresh=1)
     _plain_counts(below)
     _title(figure, title)
-    _legend(figure, [_line(run, **look) for run, look in zip(series, _looks())] + [_line("calibrated", color=GREY, linestyle=":")])
+    _legend(
+        figure,
+        [_line(run, **look) for run, look in zip(series, _looks())] + [_line("calibrated", color=GREY, linestyle=":")],
+    )
     return figure
 
 
 @_picture
 def letters(title: str, panels: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Figure:
     """How often each letter is right and is answered: of each run ``gold`` and ``read``, each from letter to count."""
-    shown = sorted({letter for counts in panels.values() for column in counts.values() for letter in column}, key=lambda letter: (len(letter) > 1, letter))
+    shown = sorted(
+        {letter for counts in panels.values() for column in counts.values() for letter in column},
+        key=lambda letter: (len(letter) > 1, letter),
+    )
     figure = _figure(WIDTH * 0.8, 1.1 + 2.0 * len(panels))
     for axes, (run, counts) in zip(figure.subplots(len(panels), 1, squeeze=False, sharex=True)[:, 0], panels.items()):
         for shift, column, colour, hatch in ((-0.2, "gold", GREY, ""), (0.2, "read", COLOURS[0], HATCHES[1])):
             heights = [counts[column].get(letter, 0) for letter in shown]
-            bars = axes.bar(np.arange(len(shown)) + shift, heights, width=0.38, color=_pale(colour), edgecolor=colour, hatch=hatch)
+            bars = axes.bar(
+                np.arange(len(shown)) + shift, heights, width=0.38, color=_pale(colour), edgecolor=colour, hatch=hatch
+            )
             axes.bar_label(bars, fontsize=8)
         axes.set_xticks(range(len(shown)), shown)
         axes.set_title(wrapped(run, 70, lines=2), fontsize=10, fontweight="normal")
         axes.set_ylabel("questions")
         axes.margins(y=0.15)
     _title(figure, title)
-    _legend(figure, [_patch("right", facecolor=_pale(GREY), edgecolor=GREY), _patch("answered", facecolor=_pale(COLOURS[0]), edgecolor=COLOURS[0], hatch=HATCHES[1])])
+    _legend(
+        figure,
+        [
+            _patch("right", facecolor=_pale(GREY), edgecolor=GREY),
+            _patch("answered", facecolor=_pale(COLOURS[0]), edgecolor=COLOURS[0], hatch=HATCHES[1]),
+        ],
+    )
     return figure
 
 
 @_picture
-def histograms(title: str, edges: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[int]]], xlabel: str, ylabel: str) -> Figure:
+def histograms(
+    title: str, edges: Sequence[float], panels: Mapping[str, Mapping[str, Sequence[int]]], xlabel: str, ylabel: str
+) -> Figure:
     """Panels of histograms over the same bins: of each panel, of each run, the count in each bin.
 
     Raises:
@@ -449,7 +523,9 @@ def _row_axes(title: str, labels: Sequence[str], xlabel: str, extra: float = 0.0
 
 
 def _title(figure: Figure, title: str) -> None:
-    figure.suptitle(wrapped(title, int(figure.get_figwidth() * 9.5), lines=4), x=0.01, ha="left", fontsize=11.5, fontweight="bold")
+    figure.suptitle(
+        wrapped(title, int(figure.get_figwidth() * 9.5), lines=4), x=0.01, ha="left", fontsize=11.5, fontweight="bold"
+    )
 
 
 def _whiskers(values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> np.ndarray:
@@ -489,7 +565,11 @@ def _mark_levels(
 def _with_interval(value: float, low: float, high: float) -> str:
     if np.isnan(value):
         return "–"
-    return f"{100 * value:.1f}" if np.isnan([low, high]).any() else f"{100 * value:.1f}  [{100 * low:.1f}, {100 * high:.1f}]"
+    return (
+        f"{100 * value:.1f}"
+        if np.isnan([low, high]).any()
+        else f"{100 * value:.1f}  [{100 * low:.1f}, {100 * high:.1f}]"
+    )
 
 
 def _print_numbers(axes: Axes, rows: np.ndarray, texts: Sequence[str]) -> None:

@@ -50,9 +50,18 @@ def scores_chapter(runs: Sequence[Run]) -> Chapter | None:
     """Accuracy of groups and tasks."""
     totals = [catalog.COARSE_GROUP, catalog.FINE_GROUP, "microbench_vqa", catalog.COGNITION_TASK]
     panels = [("totals", "Accuracy in all", totals)]
-    panels += [(subject, f"Accuracy by task, {_SUBJECTS[subject]}", [name for name, task in catalog.TASKS.items() if task.subject == subject]) for subject in ("coarse", "fine")]
+    panels += [
+        (
+            subject,
+            f"Accuracy by task, {_SUBJECTS[subject]}",
+            [name for name, task in catalog.TASKS.items() if task.subject == subject],
+        )
+        for subject in ("coarse", "fine")
+    ]
     panels += [("variants", "Accuracy of all coarse questions asked in other ways", list(catalog.VARIANTS))]
-    drawings = [found for name, title, names in panels if (found := _task_drawing(f"accuracy-{name}", title, names, runs))]
+    drawings = [
+        found for name, title, names in panels if (found := _task_drawing(f"accuracy-{name}", title, names, runs))
+    ]
     if not drawings:
         return None
     table = _score_table(runs, "Scores of questions", "acc", (*reversed(catalog.GROUPS), *catalog.ALL_TASKS), _ACC_NOTE)
@@ -67,7 +76,10 @@ _SCORES_TEXT = (
 
 
 def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> Drawing | None:
-    estimates = {row: {run.label: _task_estimate(run, row) for run in runs if "acc" in run.rescored.scores.get(row, {})} for row in names}
+    estimates = {
+        row: {run.label: _task_estimate(run, row) for run in runs if "acc" in run.rescored.scores.get(row, {})}
+        for row in names
+    }
     estimates = {catalog.short_name(row): found for row, found in estimates.items() if found}
     if not estimates:
         return None
@@ -126,9 +138,19 @@ _ACC_NOTE = (
 def _score_table(runs: Sequence[Run], title: str, metric: str, names: Sequence[str], note: str) -> Table:
     """The main scores of those of ``names`` that have the metric."""
     columns = dict(_COLUMNS[metric])
-    if not any(run.rescored.scores[name]["failed"] for name in names for run in runs if metric in run.rescored.scores.get(name, {})):
+    if not any(
+        run.rescored.scores[name]["failed"]
+        for name in names
+        for run in runs
+        if metric in run.rescored.scores.get(name, {})
+    ):
         del columns["no response"]
-    rows = [[name, run.label, *(column(run, name) for column in columns.values())] for name in names for run in runs if metric in run.rescored.scores.get(name, {})]
+    rows = [
+        [name, run.label, *(column(run, name) for column in columns.values())]
+        for name in names
+        for run in runs
+        if metric in run.rescored.scores.get(name, {})
+    ]
     return Table(title, ["task or group", "run", *columns], rows, note)
 
 
@@ -136,7 +158,9 @@ def _size_cell(run: Run, name: str) -> Cell:
     tasks = [task for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject != "boxes"]
     samples = sum(run.rescored.num_samples[task] for task in tasks)
     outside = samples - sum(run.rescored.num_in_total[task] for task in tasks)
-    return Cell(f"{samples:,} ({samples - outside:,})" if outside and name in catalog.GROUPS else f"{samples:,}", sort=samples)
+    return Cell(
+        f"{samples:,} ({samples - outside:,})" if outside and name in catalog.GROUPS else f"{samples:,}", sort=samples
+    )
 
 
 def _count_cell(run: Run, name: str, counts: str, what: str) -> Cell:
@@ -159,18 +183,41 @@ def slices_chapter(runs: Sequence[Run], data: Data) -> Chapter | None:
     dimensions = scores.known_dimensions() | (scores.row_dimensions(data.perception) if data.perception else {})
     parts: list[Drawing | Table] = []
     for key in (key for key in ("pathology", "modality", "domain", "scale") if key in dimensions):
-        found = {subject: estimates for subject in ("coarse", "fine") if (estimates := _sliced(runs, subject, dimensions[key]))}
+        found = {
+            subject: estimates
+            for subject in ("coarse", "fine")
+            if (estimates := _sliced(runs, subject, dimensions[key]))
+        }
         title = f"Accuracy by {dimensions[key].name}"
-        parts += [estimate_drawing(f"slice-{key}-{subject}", f"{title}, {_SUBJECTS[subject]}", estimates, runs) for subject, estimates in found.items()]
-        parts += [estimate_table(title, dimensions[key].name, {_SUBJECTS[subject]: estimates for subject, estimates in found.items()})] if found else []
+        parts += [
+            estimate_drawing(f"slice-{key}-{subject}", f"{title}, {_SUBJECTS[subject]}", estimates, runs)
+            for subject, estimates in found.items()
+        ]
+        parts += (
+            [
+                estimate_table(
+                    title, dimensions[key].name, {_SUBJECTS[subject]: estimates for subject, estimates in found.items()}
+                )
+            ]
+            if found
+            else []
+        )
     if not parts:
         return None
-    return Chapter("Slices", parts, "Questions that the totals leave out are left out here, too. A slice of few images says little: n is beside each.")
+    return Chapter(
+        "Slices",
+        parts,
+        "Questions that the totals leave out are left out here, too. A slice of few images says little: n is beside each.",
+    )
 
 
 def _sliced(runs: Sequence[Run], subject: str, dimension: scores.Dimension) -> dict[str, dict[str, Estimate]]:
     found = {run.label: scores.sliced(scores.questions(run, subject), dimension) for run in runs}
-    return {label: by_run for label in dimension.labels if (by_run := {run: estimates[label] for run, estimates in found.items() if label in estimates})}
+    return {
+        label: by_run
+        for label in dimension.labels
+        if (by_run := {run: estimates[label] for run, estimates in found.items() if label in estimates})
+    }
 
 
 def abilities_chapter(runs: Sequence[Run]) -> Chapter | None:
@@ -181,10 +228,29 @@ def abilities_chapter(runs: Sequence[Run]) -> Chapter | None:
     title = "Accuracy by ability, fine questions"
     parts: list[Drawing | Table] = []
     if len(estimates) >= 3:
-        series = {run.label: [found[run.label].value if run.label in found else None for found in estimates.values()] for run in runs if any(run.label in found for found in estimates.values())}
-        parts.append(drawing("ability-radar", "radar", _alt(title, estimates), "Intervals are in the next picture.", title=f"{title} (n = {_total(estimates)}, %)", axes=list(estimates), series=series))
-    parts += [estimate_drawing("ability", title, estimates, runs), estimate_table(title, "ability", {_SUBJECTS["fine"]: estimates})]
-    return Chapter("Abilities", parts, "What the classification datasets test, by the grouping of the paper's evaluation code.")
+        series = {
+            run.label: [found[run.label].value if run.label in found else None for found in estimates.values()]
+            for run in runs
+            if any(run.label in found for found in estimates.values())
+        }
+        parts.append(
+            drawing(
+                "ability-radar",
+                "radar",
+                _alt(title, estimates),
+                "Intervals are in the next picture.",
+                title=f"{title} (n = {_total(estimates)}, %)",
+                axes=list(estimates),
+                series=series,
+            )
+        )
+    parts += [
+        estimate_drawing("ability", title, estimates, runs),
+        estimate_table(title, "ability", {_SUBJECTS["fine"]: estimates}),
+    ]
+    return Chapter(
+        "Abilities", parts, "What the classification datasets test, by the grouping of the paper's evaluation code."
+    )
 
 
 def estimate_drawing(
@@ -202,19 +268,41 @@ def estimate_drawing(
     options |= {
         level: list(of_rows) for level, of_rows in levels.items() if any(found is not None for found in of_rows)
     }
-    columns = {run.label: _columns([found.get(run.label) for found in estimates.values()]) for run in runs if any(run.label in found for found in estimates.values())}
+    columns = {
+        run.label: _columns([found.get(run.label) for found in estimates.values()])
+        for run in runs
+        if any(run.label in found for found in estimates.values())
+    }
     if len(runs) == 1:
-        return drawing(name, "interval_bars", _alt(title, estimates), title=title, labels=labels, **columns[runs[0].label], **options)
-    return drawing(name, "interval_points", _alt(title, estimates), title=title, labels=labels, series=columns, **options)
+        return drawing(
+            name,
+            "interval_bars",
+            _alt(title, estimates),
+            title=title,
+            labels=labels,
+            **columns[runs[0].label],
+            **options,
+        )
+    return drawing(
+        name, "interval_points", _alt(title, estimates), title=title, labels=labels, series=columns, **options
+    )
 
 
 def _columns(estimates: Sequence[Estimate | None]) -> dict[str, list[float | None]]:
-    return {name: [None if found is None else getattr(found, attribute) for found in estimates] for name, attribute in (("values", "value"), ("lows", "low"), ("highs", "high"))}
+    return {
+        name: [None if found is None else getattr(found, attribute) for found in estimates]
+        for name, attribute in (("values", "value"), ("lows", "low"), ("highs", "high"))
+    }
 
 
 def _sizes(estimates: Iterable[Estimate]) -> str:
     """Numbers of scores and of images, on one line; of several runs those that differ."""
-    sizes = " / ".join(dict.fromkeys(f"n = {found.n:,}" + (f", {found.images:,} images" if found.images != found.n else "") for found in estimates))
+    sizes = " / ".join(
+        dict.fromkeys(
+            f"n = {found.n:,}" + (f", {found.images:,} images" if found.images != found.n else "")
+            for found in estimates
+        )
+    )
     return sizes.replace(" ", HARD_SPACE)
 
 
@@ -228,14 +316,28 @@ def _total(estimates: Estimates) -> str:
 
 
 def _alt(title: str, estimates: Estimates) -> str:
-    rows = (f"{row}: " + ", ".join(f"{run} {percent(found.value)} % [{percent(found.low)}, {percent(found.high)}]" for run, found in by_run.items()) for row, by_run in estimates.items())
+    rows = (
+        f"{row}: "
+        + ", ".join(
+            f"{run} {percent(found.value)} % [{percent(found.low)}, {percent(found.high)}]"
+            for run, found in by_run.items()
+        )
+        for row, by_run in estimates.items()
+    )
     return f"{title}. {'; '.join(rows)}."
 
 
 def estimate_table(title: str, head: str, estimates: Mapping[str, Estimates]) -> Table:
     """The numbers of pictures of estimates, of each kind of question."""
     rows = [
-        [kind, row, run, f"{found.n:,}", f"{found.images:,}", *(Cell(percent(value), sort=value, title=f"{value:.6f}") for value in (found.value, found.low, found.high))]
+        [
+            kind,
+            row,
+            run,
+            f"{found.n:,}",
+            f"{found.images:,}",
+            *(Cell(percent(value), sort=value, title=f"{value:.6f}") for value in (found.value, found.low, found.high)),
+        ]
         for kind, of_kind in estimates.items()
         for row, by_run in of_kind.items()
         for run, found in by_run.items()
@@ -249,7 +351,11 @@ def estimate_table(title: str, head: str, estimates: Mapping[str, Estimates]) ->
 def confusions_chapter(runs: Sequence[Run]) -> Chapter | None:
     """A matrix for each task and run."""
     parts, unfit = [], []
-    asked = [(task, number, run) for number, run in enumerate(runs, start=1) for task in tasks_of(run, "coarse", "fine", "cognition")]
+    asked = [
+        (task, number, run)
+        for number, run in enumerate(runs, start=1)
+        for task in tasks_of(run, "coarse", "fine", "cognition")
+    ]
     # The runs beside each other.
     for task, number, run in sorted(asked, key=lambda entry: list(catalog.TASKS).index(entry[0])):
         found = scores.confusion(run.rescored.samples[task])
@@ -260,17 +366,38 @@ def confusions_chapter(runs: Sequence[Run]) -> Chapter | None:
     if not parts:
         return None
     text = "Rows are the right options, columns the answers as the strict rule reads them; numbers count questions, shades are shares of a row, outlined cells are right."
-    left_out = f" Without a matrix, as their options hardly ever come again: {', '.join(dict.fromkeys(unfit))}." if unfit else ""
+    left_out = (
+        f" Without a matrix, as their options hardly ever come again: {', '.join(dict.fromkeys(unfit))}."
+        if unfit
+        else ""
+    )
     return Chapter("Confusions", parts, text + left_out)
 
 
 def _confusion_drawing(run: Run, number: int, task: str, found: scores.Confusion) -> Drawing:
     right = sum(row[index] for index, row in enumerate(found.counts))
-    errors = sorted(((count, gold, answered) for gold, row in zip(found.classes, found.counts) for answered, count in zip([*found.classes, scores.UNANSWERED], row) if gold != answered and count), reverse=True)
-    most = f" The most frequent error: {errors[0][1]} answered as {errors[0][2]}, {errors[0][0]} times." if errors else ""
+    errors = sorted(
+        (
+            (count, gold, answered)
+            for gold, row in zip(found.classes, found.counts)
+            for answered, count in zip([*found.classes, scores.UNANSWERED], row)
+            if gold != answered and count
+        ),
+        reverse=True,
+    )
+    most = (
+        f" The most frequent error: {errors[0][1]} answered as {errors[0][2]}, {errors[0][0]} times." if errors else ""
+    )
     alt = f"Confusion matrix of {catalog.short_name(task)}, {run.label}: {right} of {found.n} on the diagonal.{most}"
     title = f"{_subject_name(task)}: {run.label}, n = {found.n:,}"
-    return drawing(f"confusion-{number}-{part_name(task.removeprefix('microbench_'))}", "confusion", alt, title=title, classes=found.classes, counts=found.counts)
+    return drawing(
+        f"confusion-{number}-{part_name(task.removeprefix('microbench_'))}",
+        "confusion",
+        alt,
+        title=title,
+        classes=found.classes,
+        counts=found.counts,
+    )
 
 
 def _subject_name(task: str) -> str:
@@ -283,10 +410,23 @@ def letters_chapter(runs: Sequence[Run]) -> Chapter | None:
     panels = {run.label: found for run in runs if (found := scores.letters(run))["gold"]}
     if not panels:
         return None
-    alt = "How often each letter is right and answered. " + "; ".join(f"{label}: " + ", ".join(f"{letter} {count} times" for letter, count in found["read"].items()) for label, found in panels.items())
+    alt = "How often each letter is right and answered. " + "; ".join(
+        f"{label}: " + ", ".join(f"{letter} {count} times" for letter, count in found["read"].items())
+        for label, found in panels.items()
+    )
     sizes = " / ".join(dict.fromkeys(f"{sum(found['gold'].values()):,}" for found in panels.values()))
-    picture = drawing("letters", "letters", alt, title=f"Letters: how often right, how often answered (n = {sizes} questions)", panels=panels)
-    return Chapter("Letters", [picture], "A model that prefers a position answers its letter more often than it is right. Answers as the strict rule reads them.")
+    picture = drawing(
+        "letters",
+        "letters",
+        alt,
+        title=f"Letters: how often right, how often answered (n = {sizes} questions)",
+        panels=panels,
+    )
+    return Chapter(
+        "Letters",
+        [picture],
+        "A model that prefers a position answers its letter more often than it is right. Answers as the strict rule reads them.",
+    )
 
 
 # --- boxes ---------------------------------------------------------------------------
@@ -305,7 +445,12 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
         for task in tasks
     }
     title = "GRIT localization score by task"
-    panels = {f"{catalog.short_name(task)} ({_sizes(estimates[catalog.short_name(task)].values())})": {run.label: scores.grit_counts(run, task) for run in having if task in tasks_of(run, "boxes")} for task in tasks}
+    panels = {
+        f"{catalog.short_name(task)} ({_sizes(estimates[catalog.short_name(task)].values())})": {
+            run.label: scores.grit_counts(run, task) for run in having if task in tasks_of(run, "boxes")
+        }
+        for task in tasks
+    }
     histogram = drawing(
         "grit-distributions",
         "histograms",
@@ -320,7 +465,11 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
     table = _score_table(
         having, "Scores of localization", "grit", (catalog.LOCALIZATION_GROUP, *tasks), _NEW_DATASETS_NOTE
     )
-    return Chapter("Localization", [means, table, histogram], "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class.")
+    return Chapter(
+        "Localization",
+        [means, table, histogram],
+        "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class.",
+    )
 
 
 def _grit_estimate(run: Run, task: str) -> Estimate:

@@ -75,7 +75,9 @@ def chosen(run: Run, number: int, seed: int) -> list[Example]:
     found: dict[Kind, list[tuple[int, str, Example]]] = collections.defaultdict(list)
     for task, samples in run.rescored.samples.items():
         ranks: collections.Counter[Kind] = collections.Counter()
-        for drawn, sample in sorted(((_drawn(seed, task, sample), sample) for sample in samples), key=lambda pair: pair[0]):
+        for drawn, sample in sorted(
+            ((_drawn(seed, task, sample), sample) for sample in samples), key=lambda pair: pair[0]
+        ):
             kind = kind_of(sample)
             found[kind].append((ranks[kind], drawn, Example(kind, task, sample)))
             ranks[kind] += 1
@@ -95,7 +97,13 @@ def gallery_chapter(runs: Sequence[Run], data: Data, number: int, seed: int, pro
         cards[run.label, example.kind].append(_card(example, data))
     if not cards:
         return None
-    parts = [Gallery(f"{_TITLES[kind]}: {label}", found, _note(run, kind)) for run in runs for kind in KINDS for label, found in ((run.label, cards.get((run.label, kind))),) if found]
+    parts = [
+        Gallery(f"{_TITLES[kind]}: {label}", found, _note(run, kind))
+        for run in runs
+        for kind in KINDS
+        for label, found in ((run.label, cards.get((run.label, kind))),)
+        if found
+    ]
     text = f"Up to {number} of each kind and run, of different tasks first, chosen by a hash with the seed {seed}. Right and wrong are so by the paper's rule, in which a first letter can be lucky."
     return Chapter("Examples", parts, text)
 
@@ -115,19 +123,30 @@ def _card(example: Example, data: Data) -> Card:
         item, predicted = example.sample.items["grit"], predicted_boxes(example.sample)
         shown = with_boxes(shown, item["boxes"], predicted)
         [shown_answer, *_] = each_answer([item])
-        facts = {"GRIT score": f"{shown_answer['score']:.3f}", "boxes": f"{len(item['boxes'])} gold, {item['num_predicted']} predicted{_cut_note(len(predicted))}"}
+        facts = {
+            "GRIT score": f"{shown_answer['score']:.3f}",
+            "boxes": f"{len(item['boxes'])} gold, {item['num_predicted']} predicted{_cut_note(len(predicted))}",
+        }
         alt = f"Micrograph {image} with {len(item['boxes'])} gold and {min(len(predicted), MOST_BOXES)} predicted boxes"
     else:
         facts, alt = _read(example.sample), f"Micrograph {image}"
         shown = at_size(shown)
     asked = {"asked": example.sample.prompt, "answered": _shortened(example.sample.response) or "(nothing)"}
-    return Card(example.task.removeprefix("microbench_"), asked | facts | {"image": image}, Picture("", _png(shown), alt), example.kind)
+    return Card(
+        example.task.removeprefix("microbench_"),
+        asked | facts | {"image": image},
+        Picture("", _png(shown), alt),
+        example.kind,
+    )
 
 
 def _read(sample: ScoredSample) -> dict[str, str]:
     item, strict = sample.items["acc"], sample.items["acc_strict"]["predicted"]
     kind = sample.items["unparsed"]["kind"]
-    found = {"right": _with_letter(item, item["gold"]), "read": _with_letter(item, strict) + ("" if kind == "parsed" else f" ({kind})")}
+    found = {
+        "right": _with_letter(item, item["gold"]),
+        "read": _with_letter(item, strict) + ("" if kind == "parsed" else f" ({kind})"),
+    }
     by_paper = f"{_with_letter(item, item['predicted'])}: {'right' if _is_right(item) else 'wrong'}"
     return found | ({"by the paper's rule": by_paper} if item["predicted"] != strict else {})
 
@@ -137,7 +156,11 @@ def _with_letter(item: Mapping[str, Any], letter: str | None) -> str:
 
 
 def _shortened(response: str) -> str:
-    return response if len(response) <= _MOST_CHARACTERS else f"{response[:_MOST_CHARACTERS]} … ({len(response):,} characters in all)"
+    return (
+        response
+        if len(response) <= _MOST_CHARACTERS
+        else f"{response[:_MOST_CHARACTERS]} … ({len(response):,} characters in all)"
+    )
 
 
 def _cut_note(num_predicted: int) -> str:
@@ -147,7 +170,13 @@ def _cut_note(num_predicted: int) -> str:
 def predicted_boxes(sample: ScoredSample) -> np.ndarray:
     """The boxes that a response gives, as they were scored; shape (N, 4), ``x1 y1 x2 y2`` in pixels of the image."""
     item = sample.items["grit"]
-    parsed = parse_box_answer(sample.response, item["convention"], (item["width"], item["height"]), tuple(item["model_input_size"]), sample.prompt)
+    parsed = parse_box_answer(
+        sample.response,
+        item["convention"],
+        (item["width"], item["height"]),
+        tuple(item["model_input_size"]),
+        sample.prompt,
+    )
     return np.asarray(parsed.boxes.boxes, dtype=np.float64).reshape(-1, 4)
 
 
@@ -160,7 +189,9 @@ def at_size(image: Image) -> Image:
 
     longest = max(image.size)
     if longest > _MOST_PIXELS:
-        return image.resize(tuple(max(1, round(side * _MOST_PIXELS / longest)) for side in image.size), Resampling.LANCZOS)
+        return image.resize(
+            tuple(max(1, round(side * _MOST_PIXELS / longest)) for side in image.size), Resampling.LANCZOS
+        )
     factor = math.ceil(_FEWEST_PIXELS / longest)
     return image.resize((image.width * factor, image.height * factor), Resampling.NEAREST) if factor > 1 else image
 
@@ -203,7 +234,10 @@ def _dashes(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[tupl
     step = [int(np.sign(end[axis] - start[axis])) for axis in (0, 1)]
     for begun in range(0, length + 1, 2 * _DASH_PIXELS):
         ended = min(begun + _DASH_PIXELS, length)
-        yield tuple(start[axis] + step[axis] * begun for axis in (0, 1)), tuple(start[axis] + step[axis] * ended for axis in (0, 1))
+        yield (
+            tuple(start[axis] + step[axis] * begun for axis in (0, 1)),
+            tuple(start[axis] + step[axis] * ended for axis in (0, 1)),
+        )
 
 
 def _png(image: Image) -> bytes:

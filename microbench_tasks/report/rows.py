@@ -87,10 +87,21 @@ def _rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
             if difference:
                 raise DataError(f"{found.label} is not the data of {run.label} ({difference})")
     table = source.load(found).data.table
-    images = [f"{dataset}/{image}" for dataset, image in zip(table_rows.dataset_names(table, found.label), table_rows.image_ids(table, found.label))]
+    images = [
+        f"{dataset}/{image}"
+        for dataset, image in zip(
+            table_rows.dataset_names(table, found.label), table_rows.image_ids(table, found.label)
+        )
+    ]
     # Of images that are there twice, the first.
     row_of_image = {image: row for row, image in reversed(list(enumerate(images)))}
-    absent = [image_of(sample) for run in runs for task in tasks for sample in run.rescored.samples.get(task, ()) if image_of(sample) not in row_of_image]
+    absent = [
+        image_of(sample)
+        for run in runs
+        for task in tasks
+        for sample in run.rescored.samples.get(task, ())
+        if image_of(sample) not in row_of_image
+    ]
     if absent:
         raise DataError(f"{found.label} has no image {absent[0]}, which was asked about, and {len(absent) - 1} more")
     return Rows(found.label, row_of_image, table_rows.slice_values(table, found.label), table)

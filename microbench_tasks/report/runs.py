@@ -111,13 +111,23 @@ def _run(path: Path) -> Run:
     if (path / submission.MANIFEST).is_file():
         return _submitted(path)
     logged = _logged(path)
-    return Run(_model_name(logged), logged.name, rescoring.rescore(logged), {task: logged.metadata(task).get("dataset") for task in logged.samples})
+    return Run(
+        _model_name(logged),
+        logged.name,
+        rescoring.rescore(logged),
+        {task: logged.metadata(task).get("dataset") for task in logged.samples},
+    )
 
 
 def _submitted(path: Path) -> Run:
     found = submission.load(path)
     sources = found.manifest["data"]["sources"]
-    return Run(found.manifest["model"]["name"], path.resolve().name, found.rescored, {task: sources.get(task) for task in found.rescored.samples})
+    return Run(
+        found.manifest["model"]["name"],
+        path.resolve().name,
+        found.rescored,
+        {task: sources.get(task) for task in found.rescored.samples},
+    )
 
 
 def _logged(path: Path) -> LoggedRun:
@@ -141,7 +151,11 @@ def _model_name(run: LoggedRun) -> str:
 
 def _shown_arguments(arguments: Any) -> str:
     """Arguments as they are typed, without secrets, and of local paths the last part alone."""
-    typed = ",".join(f"{name}={value}" for name, value in arguments.items()) if isinstance(arguments, Mapping) else str(arguments)
+    typed = (
+        ",".join(f"{name}={value}" for name, value in arguments.items())
+        if isinstance(arguments, Mapping)
+        else str(arguments)
+    )
     # Part by part: a path may hold spaces.
     return "".join(map(privacy.without_paths, _DIVIDERS.split(privacy.without_secrets(typed))))
 
@@ -170,7 +184,9 @@ def _sweep(folder: Path) -> Sweep:
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{file}: expected what microbench sweep writes, got {type(error).__name__}: {error}. Run the sweep again.") from error
+        raise DataError(
+            f"{file}: expected what microbench sweep writes, got {type(error).__name__}: {error}. Run the sweep again."
+        ) from error
 
 
 def _accuracies(figures: Mapping[str, Any]) -> dict[str, float]:

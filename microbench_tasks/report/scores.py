@@ -76,8 +76,14 @@ def known_dimensions() -> dict[str, Dimension]:
     """Those that the dataset's name decides."""
     pathology = {True: "pathology", False: "other than pathology"}
     return {
-        "ability": Dimension("ability", tuple(catalog.ABILITIES), lambda item: catalog.ABILITY_OF_DATASET.get(item["dataset"])),
-        "pathology": Dimension("pathology", tuple(pathology.values()), lambda item: pathology[item["dataset"] in catalog.PATHOLOGY_DATASETS]),
+        "ability": Dimension(
+            "ability", tuple(catalog.ABILITIES), lambda item: catalog.ABILITY_OF_DATASET.get(item["dataset"])
+        ),
+        "pathology": Dimension(
+            "pathology",
+            tuple(pathology.values()),
+            lambda item: pathology[item["dataset"] in catalog.PATHOLOGY_DATASETS],
+        ),
     }
 
 
@@ -86,14 +92,26 @@ def row_dimensions(rows: Rows) -> dict[str, Dimension]:
     found = {}
     for column, values in rows.slices.items():
         if column == "microns_per_pixel":
-            found["scale"] = Dimension("scale (microns per pixel)", (*_SCALES, NOT_STATED), lambda item: scale_label(rows.value("microns_per_pixel", item["image"])))
+            found["scale"] = Dimension(
+                "scale (microns per pixel)",
+                (*_SCALES, NOT_STATED),
+                lambda item: scale_label(rows.value("microns_per_pixel", item["image"])),
+            )
         else:
             labels = sorted({value for value in values if value is not None})
-            found[column] = Dimension(column, (*labels, NOT_STATED), lambda item, column=column: rows.value(column, item["image"]) or NOT_STATED)
+            found[column] = Dimension(
+                column,
+                (*labels, NOT_STATED),
+                lambda item, column=column: rows.value(column, item["image"]) or NOT_STATED,
+            )
     return found
 
 
-_SCALES = (f"below {SCALE_EDGES[0]:g}", *(f"{low:g} to {high:g}" for low, high in zip(SCALE_EDGES, SCALE_EDGES[1:])), f"{SCALE_EDGES[-1]:g} and above")
+_SCALES = (
+    f"below {SCALE_EDGES[0]:g}",
+    *(f"{low:g} to {high:g}" for low, high in zip(SCALE_EDGES, SCALE_EDGES[1:])),
+    f"{SCALE_EDGES[-1]:g} and above",
+)
 
 
 def scale_label(microns_per_pixel: float | None) -> str:
@@ -132,11 +150,19 @@ class Confusion:
 
 def confusion(samples: Sequence[ScoredSample]) -> Confusion | None:
     """The options' texts against each other, as the strict rule reads the answers; None where options hardly ever come again."""
-    pairs = [(option(sample.items["acc"], sample.items["acc"]["gold"]), option(sample.items["acc"], sample.items["acc_strict"]["predicted"])) for sample in samples]
+    pairs = [
+        (
+            option(sample.items["acc"], sample.items["acc"]["gold"]),
+            option(sample.items["acc"], sample.items["acc_strict"]["predicted"]),
+        )
+        for sample in samples
+    ]
     right = collections.Counter(gold for gold, _ in pairs)
     if len(pairs) < _QUESTIONS_PER_CLASS * len(right):
         return None
-    classes = sorted({text for pair in pairs for text in pair if text is not None}, key=lambda text: (-right[text], text))
+    classes = sorted(
+        {text for pair in pairs for text in pair if text is not None}, key=lambda text: (-right[text], text)
+    )
     place = {text: index for index, text in enumerate(classes)} | {None: len(classes)}
     counts = np.zeros((len(classes), len(classes) + 1), dtype=int)
     for gold, predicted in pairs:
@@ -155,7 +181,10 @@ def letters(run: Run) -> dict[str, dict[str, int]]:
     for task in tasks_of(run, "coarse", "fine", "cognition"):
         for column, name in (("gold", "gold"), ("read", "acc_strict")):
             found[column].update(run.rescored.letters[task][name])
-    return {column: {UNANSWERED if letter == "None" else letter: count for letter, count in sorted(counts.items())} for column, counts in found.items()}
+    return {
+        column: {UNANSWERED if letter == "None" else letter: count for letter, count in sorted(counts.items())}
+        for column, counts in found.items()
+    }
 
 
 # --- boxes ---------------------------------------------------------------------------

@@ -19,8 +19,12 @@ _ALPHA = "alpha: weight of the fine-tuned checkpoint against its base"
 # What a specialist of pathology keeps, gains and forgets.
 PARTS = {
     "coarse questions, all images": lambda task, item: catalog.TASKS[task].subject == "coarse",
-    "fine questions, pathology datasets": lambda task, item: catalog.TASKS[task].subject == "fine" and item["dataset"] in catalog.PATHOLOGY_DATASETS,
-    "fine questions, other datasets": lambda task, item: catalog.TASKS[task].subject == "fine" and item["dataset"] not in catalog.PATHOLOGY_DATASETS,
+    "fine questions, pathology datasets": lambda task, item: (
+        catalog.TASKS[task].subject == "fine" and item["dataset"] in catalog.PATHOLOGY_DATASETS
+    ),
+    "fine questions, other datasets": lambda task, item: (
+        catalog.TASKS[task].subject == "fine" and item["dataset"] not in catalog.PATHOLOGY_DATASETS
+    ),
 }
 
 # Of each series, along alpha.
@@ -33,7 +37,9 @@ def sweeps_chapter(sweeps: Sequence[Sweep], progress: Any) -> Chapter | None:
     for number, sweep in enumerate(sweeps, start=1):
         parts += _curves(f"sweep-{number}", f"Accuracy along alpha: {sweep.label}", sweep, group_curves(sweep))
         if all(sweep.logs):
-            parts += _curves(f"sweep-{number}-parts", f"Forgetting and merging: {sweep.label}", sweep, part_curves(sweep, progress))
+            parts += _curves(
+                f"sweep-{number}-parts", f"Forgetting and merging: {sweep.label}", sweep, part_curves(sweep, progress)
+            )
     text = "Weights between a checkpoint (alpha 0) and what was fine-tuned from it (alpha 1), without training: what the fine-tuning gained, what it forgot, and what merging brings back."
     return Chapter("Along alpha", parts, text) if parts else None
 
@@ -59,7 +65,13 @@ def part_curves(sweep: Sweep, progress: Any) -> dict[str, list[Estimate | None]]
 
 
 def _parts(rescored: Rescored) -> dict[str, Estimate | None]:
-    items = [(task, sample.items["acc"]) for task, samples in rescored.samples.items() if task in catalog.TASKS and task not in rescored.unanswered for sample in samples if "acc" in sample.items]
+    items = [
+        (task, sample.items["acc"])
+        for task, samples in rescored.samples.items()
+        if task in catalog.TASKS and task not in rescored.unanswered
+        for sample in samples
+        if "acc" in sample.items
+    ]
     found = {name: [item for task, item in items if is_in(task, item)] for name, is_in in PARTS.items()}
     return {name: estimate(members) if members else None for name, members in found.items()}
 
@@ -69,10 +81,36 @@ def _curves(name: str, title: str, sweep: Sweep, found: Curves) -> list[Drawing 
         return []
     columns = {"values": "value", "lows": "low", "highs": "high"}
     labelled = {_labelled(series, estimates): estimates for series, estimates in found.items()}
-    series = {label: {column: [getattr(value, attribute) if value else None for value in estimates] for column, attribute in columns.items()} for label, estimates in labelled.items()}
-    ends = "; ".join(f"{label}: {_shown(estimates[0])} at alpha {sweep.alphas[0]:g}, {_shown(estimates[-1])} at alpha {sweep.alphas[-1]:g}" for label, estimates in labelled.items())
-    picture = drawing(part_name(name), "curves", f"{title}. {ends}.", title=f"{title}, {BY_IMAGE}", xlabel=_ALPHA, xs=list(sweep.alphas), series=series)
-    rows = [[f"{alpha:g}", *(Cell(_shown(estimates[index]), sort=estimates[index].value if estimates[index] else None) for estimates in labelled.values())] for index, alpha in enumerate(sweep.alphas)]
+    series = {
+        label: {
+            column: [getattr(value, attribute) if value else None for value in estimates]
+            for column, attribute in columns.items()
+        }
+        for label, estimates in labelled.items()
+    }
+    ends = "; ".join(
+        f"{label}: {_shown(estimates[0])} at alpha {sweep.alphas[0]:g}, {_shown(estimates[-1])} at alpha {sweep.alphas[-1]:g}"
+        for label, estimates in labelled.items()
+    )
+    picture = drawing(
+        part_name(name),
+        "curves",
+        f"{title}. {ends}.",
+        title=f"{title}, {BY_IMAGE}",
+        xlabel=_ALPHA,
+        xs=list(sweep.alphas),
+        series=series,
+    )
+    rows = [
+        [
+            f"{alpha:g}",
+            *(
+                Cell(_shown(estimates[index]), sort=estimates[index].value if estimates[index] else None)
+                for estimates in labelled.values()
+            ),
+        ]
+        for index, alpha in enumerate(sweep.alphas)
+    ]
     return [picture, Table(f"{title}: numbers (%)", ["alpha", *labelled], rows)]
 
 

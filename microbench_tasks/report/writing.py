@@ -79,10 +79,18 @@ def write(paths: Sequence[Path], out: Path, examples: int, seed: int, progress: 
     notes = [f"{run.label}: {note}" for run in runs for note in run.rescored.notes]
     found.append(_about(runs, left_out, notes))
     publish(out, lambda draft: _fill(draft, runs, sweeps, found, left_out, progress))
-    return Report(out, _labels(runs, sweeps), sum(isinstance(part, Drawing) for chapter in found for part in chapter.parts), left_out, notes)
+    return Report(
+        out,
+        _labels(runs, sweeps),
+        sum(isinstance(part, Drawing) for chapter in found for part in chapter.parts),
+        left_out,
+        notes,
+    )
 
 
-def _chapters(runs: Sequence[Run], sweeps: Sequence[Sweep], data: Data, examples: int, seed: int, progress: Progress) -> list[Chapter]:
+def _chapters(
+    runs: Sequence[Run], sweeps: Sequence[Sweep], data: Data, examples: int, seed: int, progress: Progress
+) -> list[Chapter]:
     found = (
         chapters.scores_chapter(runs),
         chapters.abilities_chapter(runs),
@@ -94,12 +102,20 @@ def _chapters(runs: Sequence[Run], sweeps: Sequence[Sweep], data: Data, examples
         chapters.boxes_chapter(runs),
     )
     along = sweeps_chapter(sweeps, lambda logs: progress(logs, "Scoring a sweep"))
-    shown = gallery_chapter(runs, data, examples, seed, lambda chosen: progress(chosen, "Choosing examples")) if examples else None
+    shown = (
+        gallery_chapter(runs, data, examples, seed, lambda chosen: progress(chosen, "Choosing examples"))
+        if examples
+        else None
+    )
     return [chapter for chapter in (*found, along, shown) if chapter is not None]
 
 
 def _missing(reason: str, data: Data, examples: int) -> str:
-    parts = ["slices by modality, domain and scale"] if data.perception is None and not reason.startswith(data_rows.COGNITION_IMAGES) else []
+    parts = (
+        ["slices by modality, domain and scale"]
+        if data.perception is None and not reason.startswith(data_rows.COGNITION_IMAGES)
+        else []
+    )
     parts += ["examples"] if examples else []
     return f"Left out: {' and '.join(parts)}, for want of {reason}" if parts else reason
 
@@ -132,8 +148,16 @@ def _kept(out: Path) -> str:
         return f"contains no {RECORD} of a report that names its files"
     if made.get("digest") != submission.digest_of(made):
         return f"its {RECORD} has been changed"
-    foreign = [name for path in sorted(out.rglob("*")) if not _is_written(path, name := path.relative_to(out).as_posix(), written)]
-    return f"holds {', '.join(foreign[:3])}{' and more' if len(foreign) > 3 else ''}, which no report wrote, or which has been changed since" if foreign else ""
+    foreign = [
+        name
+        for path in sorted(out.rglob("*"))
+        if not _is_written(path, name := path.relative_to(out).as_posix(), written)
+    ]
+    return (
+        f"holds {', '.join(foreign[:3])}{' and more' if len(foreign) > 3 else ''}, which no report wrote, or which has been changed since"
+        if foreign
+        else ""
+    )
 
 
 def _is_written(path: Path, name: str, written: Mapping[str, str]) -> bool:
@@ -160,18 +184,37 @@ def publish(out: Path, fill: Callable[[Path], None]) -> None:
     shutil.rmtree(earlier)
 
 
-def _fill(draft: Path, runs: Sequence[Run], sweeps: Sequence[Sweep], found: Sequence[Chapter], left_out: Sequence[str], progress: Progress) -> None:
+def _fill(
+    draft: Path,
+    runs: Sequence[Run],
+    sweeps: Sequence[Sweep],
+    found: Sequence[Chapter],
+    left_out: Sequence[str],
+    progress: Progress,
+) -> None:
     drawings = [part for chapter in found for part in chapter.parts if isinstance(part, Drawing)]
-    drawn = {drawing.name: plots.save(drawing.figure(), draft / PICTURES, drawing.name) for drawing in progress(drawings, "Drawing")}
+    drawn = {
+        drawing.name: plots.save(drawing.figure(), draft / PICTURES, drawing.name)
+        for drawing in progress(drawings, "Drawing")
+    }
     cards = [card for chapter in found for part in chapter.parts if isinstance(part, Gallery) for card in part.cards]
     for number, card in enumerate(cards, start=1):
         (draft / PICTURES).mkdir(exist_ok=True)
         (draft / PICTURES / f"example-{number:03d}-{card.mark}.png").write_bytes(card.picture.png)
-    sections = [pages.Section(chapter.title, [_shown(part, drawn) for part in chapter.parts], chapter.text) for chapter in found]
-    (draft / PAGE).write_text(pages.render(f"Micro-Bench: {', '.join(_labels(runs, sweeps))}", sections, _facts(runs, sweeps)), encoding="utf-8")
-    written = {path.relative_to(draft).as_posix(): files.sha256(path) for path in sorted(draft.rglob("*")) if path.is_file()}
+    sections = [
+        pages.Section(chapter.title, [_shown(part, drawn) for part in chapter.parts], chapter.text) for chapter in found
+    ]
+    (draft / PAGE).write_text(
+        pages.render(f"Micro-Bench: {', '.join(_labels(runs, sweeps))}", sections, _facts(runs, sweeps)),
+        encoding="utf-8",
+    )
+    written = {
+        path.relative_to(draft).as_posix(): files.sha256(path) for path in sorted(draft.rglob("*")) if path.is_file()
+    }
     content = json.loads(json.dumps(record(runs, found, left_out) | {"files": written}, allow_nan=False))
-    (draft / RECORD).write_text(json.dumps(content | {"digest": submission.digest_of(content)}, indent=1) + "\n", encoding="utf-8")
+    (draft / RECORD).write_text(
+        json.dumps(content | {"digest": submission.digest_of(content)}, indent=1) + "\n", encoding="utf-8"
+    )
 
 
 def _shown(part: Drawing | Table | Gallery, drawn: Mapping[str, bytes]) -> pages.Part:
@@ -215,15 +258,34 @@ def _recorded(part: Drawing | Table | Gallery) -> dict[str, Any]:
     if isinstance(part, Drawing):
         return {"picture": part.record()}
     if isinstance(part, Table):
-        cells = [[{"text": cell.text, "sort": finite(cell.sort)} if isinstance(cell, Cell) else cell for cell in row] for row in part.rows]
+        cells = [
+            [{"text": cell.text, "sort": finite(cell.sort)} if isinstance(cell, Cell) else cell for cell in row]
+            for row in part.rows
+        ]
         return {"table": {"title": part.title, "header": list(part.header), "rows": cells, "note": part.note}}
-    return {"gallery": {"title": part.title, "note": part.note, "cards": [{"title": card.title, "mark": card.mark, "facts": dict(card.facts)} for card in part.cards]}}
+    return {
+        "gallery": {
+            "title": part.title,
+            "note": part.note,
+            "cards": [{"title": card.title, "mark": card.mark, "facts": dict(card.facts)} for card in part.cards],
+        }
+    }
 
 
 def _about(runs: Sequence[Run], left_out: Sequence[str], notes: Sequence[str]) -> Chapter:
     # The column is shown only if a task was redefined.
     more = ["redefined"] if any(map(_redefined, runs)) else []
-    rows = [[run.label, run.name, f"{len(run.rescored.samples)}", f"{sum(run.rescored.num_samples.values()):,}", data_of(run), *(_redefined(run) for _ in more)] for run in runs]
+    rows = [
+        [
+            run.label,
+            run.name,
+            f"{len(run.rescored.samples)}",
+            f"{sum(run.rescored.num_samples.values()):,}",
+            data_of(run),
+            *(_redefined(run) for _ in more),
+        ]
+        for run in runs
+    ]
     tables = [Table("Runs", ["model", "run", "tasks", "samples", "data", *more], rows)] if rows else []
     text = f"Scores are computed from the logged samples. Every number in the pictures stands in {RECORD}; each picture lies in {PICTURES} as PNG and PDF."
     return Chapter("About this report", tables, "\n\n".join([text, *left_out, *(f"Note: {note}" for note in notes)]))
@@ -247,7 +309,11 @@ def _facts(runs: Sequence[Run], sweeps: Sequence[Sweep]) -> dict[str, str]:
     facts |= {"Sweeps": ", ".join(sweep.label for sweep in sweeps)} if sweeps else {}
     facts |= {"Data": "; ".join(dict.fromkeys(data_of(run) for run in runs))} if runs else {}
     redefined = {run.label: text for run in runs if (text := _redefined(run))}
-    facts |= {"NOT the benchmark's own": "; ".join(f"{label} ({text})" for label, text in redefined.items())} if redefined else {}
+    facts |= (
+        {"NOT the benchmark's own": "; ".join(f"{label} ({text})" for label, text in redefined.items())}
+        if redefined
+        else {}
+    )
     return facts | {"Intervals": interval, "Made by": f"microbench-lmms {version('microbench-lmms')}"}
 
 
@@ -267,4 +333,8 @@ def _data_name(identity: Mapping[str, Any] | None) -> str:
         return "other data than the benchmark's"
     if identity.get("source") == "hub":
         return f"{identity.get('id')}, revision {str(identity.get('revision'))[:8]}"
-    return "the release, from a folder" if kind == "release" else f"a folder that is not the release (SHA-256 {str(identity.get('sha256'))[:12]})"
+    return (
+        "the release, from a folder"
+        if kind == "release"
+        else f"a folder that is not the release (SHA-256 {str(identity.get('sha256'))[:12]})"
+    )

@@ -143,13 +143,22 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     listed = ", ".join(map(str, paths))
     if not runs:
         wanted = "" if run is None else f" of a run {run}"
-        raise DataError(f"{listed}: no samples file{wanted} of a Micro-Bench task (…_samples_microbench_….jsonl). Run the harness with --log_samples and --output_path.")
+        raise DataError(
+            f"{listed}: no samples file{wanted} of a Micro-Bench task (…_samples_microbench_….jsonl). Run the harness with --log_samples and --output_path."
+        )
     if len(runs) > 1:
         names = ", ".join(str(folder / name) for folder, name in sorted(runs))
-        raise DataError(f"{listed}: samples of several runs: {names}. Name the folder or the files of one, or choose with --run.")
+        raise DataError(
+            f"{listed}: samples of several runs: {names}. Name the folder or the files of one, or choose with --run."
+        )
     [((folder, name), samples)] = runs.items()
     results = folder / f"{name}_results.json"
-    return LoggedRun(name, {task: samples[task] for task in catalog.ALL_TASKS if task in samples}, results if os.path.lexists(results) else None, tuple(others))
+    return LoggedRun(
+        name,
+        {task: samples[task] for task in catalog.ALL_TASKS if task in samples},
+        results if os.path.lexists(results) else None,
+        tuple(others),
+    )
 
 
 def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
@@ -181,7 +190,13 @@ def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
         answers[name] = [item["acc"] for item in items if "acc" in item]
         rescored.num_in_total[name] = sum(answer["in_total"] for answer in answers[name])
         rescored.notes += _notes_on_samples(run, name, samples, items)
-        rescored.samples[name] = sorted((ScoredSample(sample["doc_id"], sample.get("input", ""), _responses(sample)[0], item) for sample, item in zip(samples, items)), key=lambda sample: sample.doc_id)
+        rescored.samples[name] = sorted(
+            (
+                ScoredSample(sample["doc_id"], sample.get("input", ""), _responses(sample)[0], item)
+                for sample, item in zip(samples, items)
+            ),
+            key=lambda sample: sample.doc_id,
+        )
         if catalog.ALL_TASKS[name].subject != "boxes":
             rescored.letters[name] = _letters(items)
     groups = [group for group in catalog.GROUPS if set(catalog.tasks_named([group])) <= aggregated.keys()]
@@ -256,7 +271,9 @@ def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[d
     numbered = list(logged_samples(file))
     asked = _num_asked(run, name)
     if asked is not None and len(numbered) != asked:
-        raise DataError(f"{file}: holds {len(numbered)} samples, but the run asked {asked} documents ({run.results.name}). The file is not whole: copy it again, or run again.")
+        raise DataError(
+            f"{file}: holds {len(numbered)} samples, but the run asked {asked} documents ({run.results.name}). The file is not whole: copy it again, or run again."
+        )
     items = [_scored(task, line, sample, file=file, run=run) for line, sample in numbered]
     for (line, _), item in zip(numbered, items):
         if num_answers(item) != num_answers(items[0]):
@@ -279,29 +296,52 @@ def _num_asked(run: LoggedRun, name: str) -> int | None:
 def redefined(run: LoggedRun) -> dict[str, list[str]]:
     """Return the tasks of a run whose definition was not the package's own, each with the fields that differed."""
     records = {task: provenance.recorded(run.metadata(task)) for task in run.samples}
-    return {task: [task_fields.plain_name(field) for field in found["differs"]] for task, found in records.items() if found and found["differs"]}
+    return {
+        task: [task_fields.plain_name(field) for field in found["differs"]]
+        for task, found in records.items()
+        if found and found["differs"]
+    }
 
 
 def _notes_on_definitions(run: LoggedRun) -> list[str]:
     left_out = run.recorded().get(ability.RESULTS_KEY)
     notes = [f"left out, as the model cannot answer them: {', '.join(left_out)}"] if isinstance(left_out, dict) else []
-    notes += [f"{task} is NOT the benchmark's own task: its definition differs in {', '.join(fields)}" for task, fields in redefined(run).items()]
+    notes += [
+        f"{task} is NOT the benchmark's own task: its definition differs in {', '.join(fields)}"
+        for task, fields in redefined(run).items()
+    ]
     # A submission was checked before it was written.
-    unknown = [task for task in run.samples if provenance.recorded(run.metadata(task)) is None] if run.results is not None and run.record is None else []
-    return notes + ([f"whether the tasks were the benchmark's own is not on record (metadata.definition) for {', '.join(unknown)}"] if unknown else [])
+    unknown = (
+        [task for task in run.samples if provenance.recorded(run.metadata(task)) is None]
+        if run.results is not None and run.record is None
+        else []
+    )
+    return notes + (
+        [f"whether the tasks were the benchmark's own is not on record (metadata.definition) for {', '.join(unknown)}"]
+        if unknown
+        else []
+    )
 
 
-def _notes_on_samples(run: LoggedRun, name: str, samples: list[dict[str, Any]], items: list[dict[str, Any]]) -> list[str]:
+def _notes_on_samples(
+    run: LoggedRun, name: str, samples: list[dict[str, Any]], items: list[dict[str, Any]]
+) -> list[str]:
     notes = []
     version = run.metadata(name).get("version")
     is_older = version not in (None, TASK_VERSION)
     if is_older:
         moved = ", ".join(f"{metric} {count}" for metric, count in changes(samples, items).items())
-        notes.append(f"{name}: scored by version {version} in the run, by version {TASK_VERSION} now; samples whose score changed: {moved or 'none'}")
+        notes.append(
+            f"{name}: scored by version {version} in the run, by version {TASK_VERSION} now; samples whose score changed: {moved or 'none'}"
+        )
     beside = taken_off([item["failed"] for item in items])
     if beside:
         notes.append(f"{name}: removed before the answer was read: {beside}")
-    changed = [sample["doc_id"] for sample, item in zip(samples, items) if "score" in sample and abs(sample["score"] - item["score"]) > _SCORE_TOLERANCE]
+    changed = [
+        sample["doc_id"]
+        for sample, item in zip(samples, items)
+        if "score" in sample and abs(sample["score"] - item["score"]) > _SCORE_TOLERANCE
+    ]
     if changed and not is_older:
         notes.append(f"{name}: the logged score of {len(changed)} sample(s) differs, such as document {changed[0]}")
     whole = run.recorded().get("n-samples", {}).get(name, {}).get("original")
@@ -361,14 +401,25 @@ def is_older_record(recorded: Mapping[str, Any]) -> bool:
 def differing_figures(run: LoggedRun, scores: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Each figure of the results file that is not as in ``scores``, with both values; those that it does not have are passed over."""
     logged = run.recorded().get("results", {})
-    pairs = ((name, metric, logged[name].get(f"{metric},none"), value) for name, figures in scores.items() if name in logged for metric, value in figures.items())
-    return [f"{name} {metric} ({before} in {run.results.name}, {value} now)" for name, metric, before, value in pairs if before is not None and not are_equal(before, value)]
+    pairs = (
+        (name, metric, logged[name].get(f"{metric},none"), value)
+        for name, figures in scores.items()
+        if name in logged
+        for metric, value in figures.items()
+    )
+    return [
+        f"{name} {metric} ({before} in {run.results.name}, {value} now)"
+        for name, metric, before, value in pairs
+        if before is not None and not are_equal(before, value)
+    ]
 
 
 def are_equal(before: Any, value: Any) -> bool:
     """Whether two figures are the same, numbers but for rounding."""
     if isinstance(before, float) and isinstance(value, float):
-        return math.isclose(before, value, rel_tol=0, abs_tol=_SCORE_TOLERANCE) or (math.isnan(before) and math.isnan(value))
+        return math.isclose(before, value, rel_tol=0, abs_tol=_SCORE_TOLERANCE) or (
+            math.isnan(before) and math.isnan(value)
+        )
     return before == value
 
 
@@ -376,15 +427,23 @@ def _group_scores(group: str, of_tasks: Mapping[str, Mapping[str, Any]]) -> dict
     tasks = [of_tasks[name] for name in catalog.tasks_named([group])]
     scores = {}
     for metric, aggregate in definitions.aggregations(group).items():
-        figures = [figures[base] for figures in tasks if (base := getattr(aggregate, "derived_from", metric)) in figures]
+        figures = [
+            figures[base] for figures in tasks if (base := getattr(aggregate, "derived_from", metric)) in figures
+        ]
         if figures:
             scores[metric] = aggregate(figures, [], False)
     return scores
 
 
 def _letters(items: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
-    read = {"gold": [item["acc"]["gold"] for item in items], "acc_strict": [item["acc_strict"]["predicted"] for item in items]}
-    return {name: {str(letter): count for letter, count in sorted(collections.Counter(letters).items(), key=str)} for name, letters in read.items()}
+    read = {
+        "gold": [item["acc"]["gold"] for item in items],
+        "acc_strict": [item["acc_strict"]["predicted"] for item in items],
+    }
+    return {
+        name: {str(letter): count for letter, count in sorted(collections.Counter(letters).items(), key=str)}
+        for name, letters in read.items()
+    }
 
 
 # --- one sample ----------------------------------------------------------------------
@@ -408,8 +467,14 @@ def logged_samples(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             if "score" in sample:
                 sample["score"] = float(sample["score"])
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-            fault = "no whole JSON; if the run was killed while it wrote, run it again" if isinstance(error, json.JSONDecodeError) else f"{type(error).__name__}: {error}"
-            raise DataError(f"{file}, line {number}: expected a sample of the harness with a number as doc_id, got {fault}.") from error
+            fault = (
+                "no whole JSON; if the run was killed while it wrote, run it again"
+                if isinstance(error, json.JSONDecodeError)
+                else f"{type(error).__name__}: {error}"
+            )
+            raise DataError(
+                f"{file}, line {number}: expected a sample of the harness with a number as doc_id, got {fault}."
+            ) from error
         if doc_id in seen:
             raise DataError(f"{file}, line {number}: document {doc_id} is there already, on line {seen[doc_id]}.")
         seen[doc_id] = number
@@ -439,14 +504,23 @@ def _scored(task: catalog.Task, line: int, sample: dict[str, Any], *, file: Path
         if isinstance(error, DataError):
             raise DataError(f"{file}, line {line}: {error}") from error
         reason = _wrong_field(task, sample) or f"{type(error).__name__}: {error}"
-        raise DataError(f"{file}, line {line}: not a sample of {task.name} as this version logs it ({reason}).") from error
+        raise DataError(
+            f"{file}, line {line}: not a sample of {task.name} as this version logs it ({reason})."
+        ) from error
 
 
 # What the item that a sample is scored by holds, and how the harness logs the sample itself.
 _FIELDS_OF_SAMPLE = {"target": str, "filtered_resps": (str, list), "input": str}
 _FIELDS_OF_ITEM = {"image_id": str, "dataset": str, "kind": str}
 _FIELDS_OF_ANSWER = _FIELDS_OF_ITEM | {"options": list, "gold": str}
-_FIELDS_OF_BOXES = _FIELDS_OF_ITEM | {"expression": str, "width": int, "height": int, "boxes": list, "convention": str, "model_input_size": list}
+_FIELDS_OF_BOXES = _FIELDS_OF_ITEM | {
+    "expression": str,
+    "width": int,
+    "height": int,
+    "boxes": list,
+    "convention": str,
+    "model_input_size": list,
+}
 
 
 def _wrong_field(task: catalog.Task, sample: dict[str, Any]) -> str | None:
@@ -480,10 +554,22 @@ def _items(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dict[s
                 raise DataError("the gold boxes are not the target's: the log has been changed.")
             return score_boxes(item, response, item["convention"], item["model_input_size"], prompt)
         doc, detection_format = _document(task, sample, run), logged_format(run, task.name)
-        return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size((doc["width"], doc["height"])), prompt)
-    doc = _document(task, sample, run) if item is None else item | {"answer_idx": list(LETTERS[: len(item["options"])]).index(item["gold"])}
+        return score_boxes(
+            doc,
+            response,
+            detection_format.convention,
+            detection_format.model_input_size((doc["width"], doc["height"])),
+            prompt,
+        )
+    doc = (
+        _document(task, sample, run)
+        if item is None
+        else item | {"answer_idx": list(LETTERS[: len(item["options"])]).index(item["gold"])}
+    )
     if item is not None and sample["target"] != str(doc["answer_idx"]):
-        raise DataError(f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed.")
+        raise DataError(
+            f"the right letter is {item['gold']}, but the target is option {sample['target']}: the log has been changed."
+        )
     return microbench_process_results(doc, [response], prompt)
 
 
@@ -500,12 +586,16 @@ def _document(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dic
     """The sample's document in the data source, which must be the one that was asked about."""
     documents, label = _documents(task, json.dumps(run.metadata(task.name).get("dataset")))
     if not 0 <= sample["doc_id"] < len(documents):
-        raise DataError(f"{label} has {len(documents)} documents for {task.name}, but the log has number {sample['doc_id']}. {_OWN_SOURCE}")
+        raise DataError(
+            f"{label} has {len(documents)} documents for {task.name}, but the log has number {sample['doc_id']}. {_OWN_SOURCE}"
+        )
     doc = documents[sample["doc_id"]]
     expected = [doc["expression"]] if task.subject == "boxes" else [doc["question"], *lettered(doc["options"])]
     missing = [text for text in expected if text not in sample["input"]]
     if missing:
-        raise DataError(f"document {sample['doc_id']} of {label} is not what the log's prompt asked: {missing[0]!r} is not in it. {_OWN_SOURCE}")
+        raise DataError(
+            f"document {sample['doc_id']} of {label} is not what the log's prompt asked: {missing[0]!r} is not in it. {_OWN_SOURCE}"
+        )
     return doc
 
 
@@ -517,7 +607,9 @@ def _documents(task: catalog.Task, recorded: str) -> tuple[datasets.Dataset, str
     found = source.of_task(task)
     difference = other_source(json.loads(recorded), found.identity)
     if difference:
-        raise DataError(f"the log holds responses alone, so the questions are needed, and {found.label} is not the run's data source ({difference}). {_OWN_SOURCE}")
+        raise DataError(
+            f"the log holds responses alone, so the questions are needed, and {found.label} is not the run's data source ({difference}). {_OWN_SOURCE}"
+        )
     return TaskDocuments(task)(source.load(found), found.label).remove_columns("image"), found.label
 
 
@@ -537,8 +629,14 @@ def _read_results(results: Path) -> dict[str, Any]:
         recorded = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{results}: expected the harness's results as JSON, got {error}.") from error
-    if not isinstance(recorded, dict) or not isinstance(recorded.get("configs"), dict) or not all(isinstance(recorded.get(name, {}), dict) for name in ("results", "n-samples", "config")):
-        raise DataError(f"{results}: expected the harness's results, with objects configs, results, n-samples and config. Copy the file again, or take it away to score the samples alone.")
+    if (
+        not isinstance(recorded, dict)
+        or not isinstance(recorded.get("configs"), dict)
+        or not all(isinstance(recorded.get(name, {}), dict) for name in ("results", "n-samples", "config"))
+    ):
+        raise DataError(
+            f"{results}: expected the harness's results, with objects configs, results, n-samples and config. Copy the file again, or take it away to score the samples alone."
+        )
     for problem in _wrong_records(recorded):
         raise DataError(f"{results}: {problem}. Copy the file again, or take it away to score the samples alone.")
     return recorded
@@ -555,7 +653,11 @@ _KINDS_OF_CONFIG: Mapping[str, _Kinds] = {
     "resolved_cli_args": _OBJECT,
 }
 _KINDS_OF_TASK: Mapping[str, _Kinds] = {"metadata": _OBJECT, "generation_kwargs": _OBJECT}
-_KINDS_OF_METADATA: Mapping[str, _Kinds] = {**dict.fromkeys(("dataset", "interval", "boxes", "packages", "definition", "asked"), _OBJECT), "version": _NUMBER, "microbench_version": (str, _NONE)}
+_KINDS_OF_METADATA: Mapping[str, _Kinds] = {
+    **dict.fromkeys(("dataset", "interval", "boxes", "packages", "definition", "asked"), _OBJECT),
+    "version": _NUMBER,
+    "microbench_version": (str, _NONE),
+}
 _KINDS_OF_SIZE: Mapping[str, _Kinds] = {"original": (int,), "effective": (int,)}
 
 
@@ -564,25 +666,45 @@ def _wrong_records(recorded: Mapping[str, Any]) -> Iterator[str]:
     yield from _wrong_kinds("", recorded, _KINDS)
     yield from _wrong_kinds("config.", recorded.get("config", {}), _KINDS_OF_CONFIG)
     for task in catalog.ALL_TASKS:
-        present = {part: recorded[part][task] for part in ("configs", "n-samples", "n-shot", "results") if task in (recorded.get(part) or {})}
-        yield from _wrong_kinds("", {f"{part}.{task}": value for part, value in present.items()}, {f"{part}.{task}": (int,) if part == "n-shot" else (dict,) for part in present})
+        present = {
+            part: recorded[part][task]
+            for part in ("configs", "n-samples", "n-shot", "results")
+            if task in (recorded.get(part) or {})
+        }
+        yield from _wrong_kinds(
+            "",
+            {f"{part}.{task}": value for part, value in present.items()},
+            {f"{part}.{task}": (int,) if part == "n-shot" else (dict,) for part in present},
+        )
         yield from _wrong_kinds(f"configs.{task}.", present.get("configs", {}), _KINDS_OF_TASK)
-        yield from _wrong_kinds(f"configs.{task}.metadata.", present.get("configs", {}).get("metadata") or {}, _KINDS_OF_METADATA)
+        yield from _wrong_kinds(
+            f"configs.{task}.metadata.", present.get("configs", {}).get("metadata") or {}, _KINDS_OF_METADATA
+        )
         if "n-samples" in present:
-            yield from _wrong_kinds(f"n-samples.{task}.", dict.fromkeys(_KINDS_OF_SIZE) | present["n-samples"], _KINDS_OF_SIZE)
+            yield from _wrong_kinds(
+                f"n-samples.{task}.", dict.fromkeys(_KINDS_OF_SIZE) | present["n-samples"], _KINDS_OF_SIZE
+            )
 
 
 def _wrong_kinds(place: str, found: Mapping[str, Any], kinds: Mapping[str, _Kinds]) -> Iterator[str]:
     for name, allowed in kinds.items():
         if name in found and not isinstance(found[name], allowed):
-            words = " or ".join("null" if kind is _NONE else {dict: "an object", str: "a text", int: "a number", float: "a number"}[kind] for kind in allowed if kind is not float)
+            words = " or ".join(
+                "null"
+                if kind is _NONE
+                else {dict: "an object", str: "a text", int: "a number", float: "a number"}[kind]
+                for kind in allowed
+                if kind is not float
+            )
             yield f"{place}{name}: expected {words}, got {found[name]!r:.80}"
 
 
 def logged_format(run: LoggedRun, task: str) -> DetectionFormat:
     """How the model was asked for boxes, as the results file records it; raises `DataError` where there is no results file."""
     if run.results is None:
-        raise DataError(f"the run's results file ({run.name}_results.json beside the samples) is missing; it records how boxes are to be read.")
+        raise DataError(
+            f"the run's results file ({run.name}_results.json beside the samples) is missing; it records how boxes are to be read."
+        )
     record = run.metadata(task)["boxes"]
     limits = None if record["limits"] is None else PixelLimits(*record["limits"])
     return DetectionFormat(record["convention"], record["prompt"], record["source"], limits)

@@ -90,7 +90,9 @@ def _about(rescored: Rescored) -> list[str]:
     """Explain what the intervals of the table generalize to."""
     lines = [f"In brackets: {100 * CONFIDENCE_LEVEL:g} % intervals. {ABOUT_IMAGES}"]
     if any("(" in _size(name, rescored) for name in rescored.scores):
-        lines.append("In parentheses: n without the questions that a group's acc leaves out. acc_all and acc_macro count them.")
+        lines.append(
+            "In parentheses: n without the questions that a group's acc leaves out. acc_all and acc_macro count them."
+        )
     if rescored.new_datasets:
         lines.append(f"New datasets: {ABOUT_DATASETS}")
         alone = new_datasets.without_intervals(rescored)

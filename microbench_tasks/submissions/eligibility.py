@@ -65,18 +65,37 @@ def examine(run: LoggedRun, progress: Progress = silently) -> Examination:
     """Check a run in every respect."""
     variants = [task for task in run.samples if task in catalog.VARIANTS]
     notes = [f"left out, as they are variants of the benchmark's own tasks: {', '.join(variants)}"] if variants else []
-    notes += [f"left out, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}"] if run.others else []
+    notes += (
+        [f"left out, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}"]
+        if run.others
+        else []
+    )
     run = dataclasses.replace(run, samples={task: file for task, file in run.samples.items() if task in catalog.TASKS})
     if not run.samples:
-        return Examination(run, {}, None, ("the run asked variants of the benchmark's tasks only. Ask a task or a group of the benchmark itself, such as microbench_vqa.",), tuple(notes))
+        return Examination(
+            run,
+            {},
+            None,
+            (
+                "the run asked variants of the benchmark's tasks only. Ask a task or a group of the benchmark itself, such as microbench_vqa.",
+            ),
+            tuple(notes),
+        )
     reasons = record_reasons(run) + definition_reasons(run) + _run_reasons(run)
     samples: dict[str, list[Sample]] = {}
     for task in progress(run.samples, "reading samples"):
         try:
-            samples[task] = [sample for _, sample in sorted(rescoring.logged_samples(run.samples[task]), key=lambda pair: pair[1]["doc_id"])]
+            samples[task] = [
+                sample
+                for _, sample in sorted(rescoring.logged_samples(run.samples[task]), key=lambda pair: pair[1]["doc_id"])
+            ]
         except DataError as error:
             reasons.append(str(error))
-    reasons += [reason for task, found in samples.items() for reason in sample_reasons(run, task, found) + _response_reasons(run, task, found)]
+    reasons += [
+        reason
+        for task, found in samples.items()
+        for reason in sample_reasons(run, task, found) + _response_reasons(run, task, found)
+    ]
     rescored, problems = _rescored(run, samples, progress)
     reasons += problems
     if rescored is not None:
@@ -114,16 +133,26 @@ def kind_of_run(run: LoggedRun) -> DataKind:
 def record_reasons(run: LoggedRun) -> list[str]:
     """Where the record of versions, intervals, data and boxes is missing, mixed, or not this package's."""
     if run.results is None:
-        return [f"the results file {run.name}_results.json is missing beside the samples: version, data source and settings of the run are unknown."]
+        return [
+            f"the results file {run.name}_results.json is missing beside the samples: version, data source and settings of the run are unknown."
+        ]
     tasks = list(run.samples)
     public = [task for task in tasks if task not in _COGNITION]
     boxes = [task for task in tasks if catalog.TASKS[task].subject == "boxes"]
     found = {
         "task version (metadata.version)": _values(run, tasks, lambda metadata: metadata.get("version")),
-        "version of this package (metadata.microbench_version)": _values(run, tasks, lambda metadata: metadata.get("microbench_version")),
+        "version of this package (metadata.microbench_version)": _values(
+            run, tasks, lambda metadata: metadata.get("microbench_version")
+        ),
         "interval settings (metadata.interval)": _values(run, tasks, lambda metadata: metadata.get("interval")),
-        "data source (metadata.dataset)": _values(run, public, lambda metadata: without_path(metadata.get("dataset") or {}) or None),
-        "data source of cognition (metadata.dataset)": _values(run, [task for task in tasks if task in _COGNITION], lambda metadata: without_path(metadata.get("dataset") or {}) or None),
+        "data source (metadata.dataset)": _values(
+            run, public, lambda metadata: without_path(metadata.get("dataset") or {}) or None
+        ),
+        "data source of cognition (metadata.dataset)": _values(
+            run,
+            [task for task in tasks if task in _COGNITION],
+            lambda metadata: without_path(metadata.get("dataset") or {}) or None,
+        ),
         "prompt for boxes (metadata.boxes)": _values(run, boxes, lambda metadata: metadata.get("boxes")),
     }
     reasons = [f"{aspect}: {problem}" for aspect, values in found.items() for problem in _one_and_known(values)]
@@ -131,7 +160,9 @@ def record_reasons(run: LoggedRun) -> list[str]:
     return reasons + _version_reasons(run, tasks) + _interval_reasons(run, tasks)
 
 
-def _values(run: LoggedRun, tasks: Iterable[str], read: Callable[[Mapping[str, Any]], Any]) -> list[tuple[Any, list[str]]]:
+def _values(
+    run: LoggedRun, tasks: Iterable[str], read: Callable[[Mapping[str, Any]], Any]
+) -> list[tuple[Any, list[str]]]:
     """Each value that ``read`` finds, with the tasks of which it is on record."""
     values: list[tuple[Any, list[str]]] = []
     for task in tasks:
@@ -145,15 +176,30 @@ def _one_and_known(values: Sequence[tuple[Any, Sequence[str]]]) -> list[str]:
     problems = [f"not on record for {', '.join(tasks)}." for value, tasks in values if value is None]
     known = [(value, tasks) for value, tasks in values if value is not None]
     if len(known) > 1:
-        problems.append("mixed: " + "; ".join(f"{value} for {tasks[0]}" + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "") for value, tasks in known) + ". Run all tasks in one go.")
+        problems.append(
+            "mixed: "
+            + "; ".join(
+                f"{value} for {tasks[0]}" + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "")
+                for value, tasks in known
+            )
+            + ". Run all tasks in one go."
+        )
     return problems
 
 
 def _version_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
-    others = sorted({str(version) for task in tasks if (version := run.metadata(task).get("version")) not in (None, source.TASK_VERSION)})
+    others = sorted(
+        {
+            str(version)
+            for task in tasks
+            if (version := run.metadata(task).get("version")) not in (None, source.TASK_VERSION)
+        }
+    )
     if not others:
         return []
-    return [f"task version {', '.join(others)}: this package asks and scores as version {source.TASK_VERSION}. Use the version of the package that made the run, or run again."]
+    return [
+        f"task version {', '.join(others)}: this package asks and scores as version {source.TASK_VERSION}. Use the version of the package that made the run, or run again."
+    ]
 
 
 def _interval_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
@@ -167,12 +213,16 @@ def _interval_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
             "were all bootstrap intervals. Run again with this version of the package."
         ]
     paper = others[0].get("paper")
-    if others[0].get("quoted") == computed["quoted"] and paper in [computed["paper"] | {"method": name} for name in METHODS]:
+    if others[0].get("quoted") == computed["quoted"] and paper in [
+        computed["paper"] | {"method": name} for name in METHODS
+    ]:
         return [
             f"acc_ci_* are {paper['method']} bootstrap intervals in the run and "
             f"{computed['paper']['method']} ones here. Set {INTERVAL_SETTING}={paper['method']}."
         ]
-    return [f"interval settings (metadata.interval): expected {computed}, got {others[0]}. Run again with this version."]
+    return [
+        f"interval settings (metadata.interval): expected {computed}, got {others[0]}. Run again with this version."
+    ]
 
 
 def definition_reasons(run: LoggedRun) -> list[str]:
@@ -181,15 +231,32 @@ def definition_reasons(run: LoggedRun) -> list[str]:
         return []
     definitions = {task: provenance.recorded(run.metadata(task)) for task in run.samples}
     missing = {
-        "the definition of the task that ran (metadata.definition)": [task for task, found in definitions.items() if found is None],
-        "the digest of what was asked about (metadata.asked)": [task for task in run.samples if not _is_digest(run.metadata(task).get("asked"))],
+        "the definition of the task that ran (metadata.definition)": [
+            task for task, found in definitions.items() if found is None
+        ],
+        "the digest of what was asked about (metadata.asked)": [
+            task for task in run.samples if not _is_digest(run.metadata(task).get("asked"))
+        ],
     }
-    reasons = [f"{what}: not on record for {', '.join(tasks)}. Run again with this version of the package." for what, tasks in missing.items() if tasks]
-    return reasons + [reason for task, found in definitions.items() if found is not None for reason in [*_redefinitions(run, task, found), *_setting_reasons(run, task, found)]]
+    reasons = [
+        f"{what}: not on record for {', '.join(tasks)}. Run again with this version of the package."
+        for what, tasks in missing.items()
+        if tasks
+    ]
+    return reasons + [
+        reason
+        for task, found in definitions.items()
+        if found is not None
+        for reason in [*_redefinitions(run, task, found), *_setting_reasons(run, task, found)]
+    ]
 
 
 def _is_digest(value: Any) -> bool:
-    return isinstance(value, Mapping) and isinstance(value.get("sha256"), str) and isinstance(value.get("num_documents"), int)
+    return (
+        isinstance(value, Mapping)
+        and isinstance(value.get("sha256"), str)
+        and isinstance(value.get("num_documents"), int)
+    )
 
 
 def _redefinitions(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
@@ -197,7 +264,10 @@ def _redefinitions(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> 
     differs = dict(definition["differs"])
     if run.metadata(task).get("microbench_version") == version("microbench-lmms"):
         differs = _differs_now(task, definition) | differs
-    return [f"{task}: {provenance.describe(field, values)} Run the benchmark's own definition: leave out --include_path, or what changes the task." for field, values in differs.items()]
+    return [
+        f"{task}: {provenance.describe(field, values)} Run the benchmark's own definition: leave out --include_path, or what changes the task."
+        for field, values in differs.items()
+    ]
 
 
 def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,7 +283,9 @@ def _setting_reasons(run: LoggedRun, task: str, definition: Mapping[str, Any]) -
     ran = (run.recorded().get("configs") or {}).get(task, {}).get("generation_kwargs")
     defined = definition["fields"].get("generation_kwargs")
     if not isinstance(ran, Mapping) or not isinstance(defined, Mapping):
-        return [f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of the package."]
+        return [
+            f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of the package."
+        ]
     changed = {key: value for key, value in ran.items() if key not in defined or value != defined[key]}
     changed |= {key: "removed" for key in defined if key not in ran}
     return run_arguments.generation_reasons(f"{task}, generation_kwargs", changed)
@@ -227,12 +299,24 @@ def _run_reasons(run: LoggedRun) -> list[str]:
     config = recorded.get("config") or {}
     typed = config.get("resolved_cli_args") or {}
     asked = [task for task in catalog.TASKS if task in (recorded.get("configs") or {})]
-    reasons = [f"{task}: the run asked it (configs of {run.results.name}), but its samples file is missing." for task in asked if task not in run.samples]
-    reasons += [f"{task}: has samples, but {run.results.name} does not know it." for task in run.samples if task not in asked]
+    reasons = [
+        f"{task}: the run asked it (configs of {run.results.name}), but its samples file is missing."
+        for task in asked
+        if task not in run.samples
+    ]
+    reasons += [
+        f"{task}: has samples, but {run.results.name} does not know it." for task in run.samples if task not in asked
+    ]
     reasons += [f"--limit {config['limit']:g}: a part of the benchmark was asked."] if config.get("limit") else []
     reasons += [f"--offset {config['offset']}: a part of the benchmark was asked."] if config.get("offset") else []
-    reasons += ["--predict_only: the run has responses and no scores. Run it without."] if typed.get("predict_only") else []
-    reasons += ["--system_instruction: the models of the benchmark are asked without one (unknown prompt)."] if recorded.get("system_instruction") else []
+    reasons += (
+        ["--predict_only: the run has responses and no scores. Run it without."] if typed.get("predict_only") else []
+    )
+    reasons += (
+        ["--system_instruction: the models of the benchmark are asked without one (unknown prompt)."]
+        if recorded.get("system_instruction")
+        else []
+    )
     repeats = sorted({count for task in run.samples if (count := _repeats(recorded, task)) > 1})
     reasons += [
         f"--repeats {count}: a submission has one answer to each question. Run again without --repeats."
@@ -240,10 +324,24 @@ def _run_reasons(run: LoggedRun) -> list[str]:
     ]
     served = recorded.get(shrinking.RESULTS_KEY)
     if isinstance(served, dict) and served.get("shrinks_images"):
-        reasons.append(f"{shrinking.SETTING}: images that the server refused were shown at half their size. Run without.")
+        reasons.append(
+            f"{shrinking.SETTING}: images that the server refused were shown at half their size. Run without."
+        )
     shots = sorted({count for task in run.samples if (count := (recorded.get("n-shot") or {}).get(task))})
-    reasons += [reason for option in ("model_args", "gen_kwargs") for reason in prompt_reasons(f"--{option}", config.get(option))]
-    return reasons + ([f"--num_fewshot {shots[0]}: the models of the benchmark are shown no examples (unknown prompt)."] if shots else []) + _size_reasons(run)
+    reasons += [
+        reason
+        for option in ("model_args", "gen_kwargs")
+        for reason in prompt_reasons(f"--{option}", config.get(option))
+    ]
+    return (
+        reasons
+        + (
+            [f"--num_fewshot {shots[0]}: the models of the benchmark are shown no examples (unknown prompt)."]
+            if shots
+            else []
+        )
+        + _size_reasons(run)
+    )
 
 
 def _repeats(recorded: Mapping[str, Any], task: str) -> int:
@@ -276,7 +374,9 @@ def sample_reasons(run: LoggedRun, task: str, samples: Sequence[Sample]) -> list
     """Where the samples of one task are not whole, have no items, or were not asked in the known way."""
     bare = sum(_item(task, sample) is None for sample in samples)
     if bare:
-        return [f"{task}: {bare} of {len(samples)} samples have a response and no score (--predict_only). Run it without."]
+        return [
+            f"{task}: {bare} of {len(samples)} samples have a response and no score (--predict_only). Run it without."
+        ]
     gaps = [position for position, sample in enumerate(samples) if sample["doc_id"] != position]
     reasons = [f"{task}: no sample of document {gaps[0]}, but of later ones: the log is not whole."] if gaps else []
     try:
@@ -284,8 +384,14 @@ def sample_reasons(run: LoggedRun, task: str, samples: Sequence[Sample]) -> list
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         return [*reasons, f"{task}: its prompts cannot be checked: {type(error).__name__}: {error}"]
     if unknown:
-        asked = "the paper's prompt around a question and its options" if catalog.TASKS[task].subject != "boxes" else "the prompt for boxes that the run records (metadata.boxes)"
-        reasons.append(f"{task}: unknown prompt in {len(unknown)} of {len(samples)} samples, such as that of document {unknown[0]}: expected {asked}, and nothing before or after.")
+        asked = (
+            "the paper's prompt around a question and its options"
+            if catalog.TASKS[task].subject != "boxes"
+            else "the prompt for boxes that the run records (metadata.boxes)"
+        )
+        reasons.append(
+            f"{task}: unknown prompt in {len(unknown)} of {len(samples)} samples, such as that of document {unknown[0]}: expected {asked}, and nothing before or after."
+        )
     return reasons
 
 
@@ -301,15 +407,28 @@ def _response_reasons(run: LoggedRun, task: str, samples: Sequence[Sample]) -> l
 
     recorded = run.recorded()
     typed = (recorded.get("config") or {}).get("resolved_cli_args") or {}
-    tags = parse_reasoning_tags_config(typed.get("reasoning_tags"), (recorded.get("configs", {}).get(task) or {}).get("reasoning_tags")) or []
+    tags = (
+        parse_reasoning_tags_config(
+            typed.get("reasoning_tags"), (recorded.get("configs", {}).get(task) or {}).get("reasoning_tags")
+        )
+        or []
+    )
     changed = []
     for sample in samples:
         said = sample.get("resps", sample.get("filtered_resps"))
         while isinstance(said, list) and len(said) == 1:
             said = said[0]
-        if "resps" in sample and not (isinstance(said, str) and sample.get("filtered_resps") in (said, strip_reasoning_tags(said, tags))):
+        if "resps" in sample and not (
+            isinstance(said, str) and sample.get("filtered_resps") in (said, strip_reasoning_tags(said, tags))
+        ):
             changed.append(sample["doc_id"])
-    return [f"{task}: what is scored (filtered_resps) of {len(changed)} sample(s) is not what the model said (resps) without its reasoning, such as document {changed[0]}."] if changed else []
+    return (
+        [
+            f"{task}: what is scored (filtered_resps) of {len(changed)} sample(s) is not what the model said (resps) without its reasoning, such as document {changed[0]}."
+        ]
+        if changed
+        else []
+    )
 
 
 def _is_known_prompt(run: LoggedRun, task: str, sample: Sample) -> bool:
@@ -317,16 +436,23 @@ def _is_known_prompt(run: LoggedRun, task: str, sample: Sample) -> bool:
     if catalog.TASKS[task].subject == "boxes":
         asked = rescoring.logged_format(run, task)
         size = (item["width"], item["height"])
-        as_recorded = (item["convention"], tuple(item["model_input_size"])) == (asked.convention, asked.model_input_size(size))
+        as_recorded = (item["convention"], tuple(item["model_input_size"])) == (
+            asked.convention,
+            asked.model_input_size(size),
+        )
         return as_recorded and prompt == asked.prompt(item["expression"], size)
     before, after = f"{INSTRUCTION}\nQuestion:", "".join(f"\n{line}" for line in lettered(item["options"]))
     question = prompt[len(before) : len(prompt) - len(after)]
     return prompt == microbench_doc_to_text({"question": question, "options": item["options"]})
 
 
-def _rescored(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progress: Progress) -> tuple[Rescored | None, list[str]]:
+def _rescored(
+    run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progress: Progress
+) -> tuple[Rescored | None, list[str]]:
     """The run scored again; or each task's own reason why that cannot be."""
-    if samples.keys() != run.samples.keys() or any(_item(task, sample) is None for task, found in samples.items() for sample in found):
+    if samples.keys() != run.samples.keys() or any(
+        _item(task, sample) is None for task, found in samples.items() for sample in found
+    ):
         return None, []
     try:
         return rescoring.rescore(run, lambda tasks: progress(tasks, "scoring samples")), []
@@ -345,22 +471,35 @@ def _score_reasons(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], resc
     for task, found in samples.items():
         changed = changed_scores(found, rescored.samples[task])
         if changed:
-            reasons.append(f"{task}: the logged score of {len(changed)} sample(s) is not that of the response, such as document {changed[0]}.")
+            reasons.append(
+                f"{task}: the logged score of {len(changed)} sample(s) is not that of the response, such as document {changed[0]}."
+            )
     if all(run.metadata(task).get("interval") == interval_settings() for task in run.samples):
         differing = rescoring.differing_figures(run, rescored.scores)
-        reasons += [f"{len(differing)} figure(s) of the results file are not those of the samples, such as {differing[0]}."] if differing else []
+        reasons += (
+            [f"{len(differing)} figure(s) of the results file are not those of the samples, such as {differing[0]}."]
+            if differing
+            else []
+        )
     return reasons + failed_reasons(rescored)
 
 
 def changed_scores(samples: Sequence[Sample], rescored: Sequence[rescoring.ScoredSample]) -> list[int]:
     """The numbers of the documents whose logged score is not that of their response; both in the documents' order."""
-    return [sample["doc_id"] for sample, again in zip(samples, rescored, strict=True) if not rescoring.are_equal(sample.get("score"), again.items["score"])]
+    return [
+        sample["doc_id"]
+        for sample, again in zip(samples, rescored, strict=True)
+        if not rescoring.are_equal(sample.get("score"), again.items["score"])
+    ]
 
 
 def failed_reasons(rescored: Rescored) -> list[str]:
     """The tasks in which requests got no response."""
     failed = {task: rescored.scores[task]["failed"] for task in rescored.num_samples if rescored.scores[task]["failed"]}
-    return [f"{task}: {count} request(s) got no response. Run again with --use_cache, which asks only these." for task, count in failed.items()]
+    return [
+        f"{task}: {count} request(s) got no response. Run again with --use_cache, which asks only these."
+        for task, count in failed.items()
+    ]
 
 
 def count_reasons(kind: DataKind, rescored: Rescored) -> list[str]:
@@ -374,15 +513,33 @@ def count_reasons(kind: DataKind, rescored: Rescored) -> list[str]:
         counts |= {_OUTSIDE_TOTAL: counts[_CELL_CYCLE] - rescored.num_in_total[_CELL_CYCLE]}
     fine = catalog.tasks_named([catalog.FINE_GROUP])
     if counts.keys() >= set(fine):
-        expected |= {catalog.FINE_GROUP: catalog.RELEASE_QUESTIONS, _FINE_TOTAL: catalog.RELEASE_QUESTIONS - catalog.RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL}
-        counts |= {catalog.FINE_GROUP: sum(counts[task] for task in fine), _FINE_TOTAL: sum(rescored.num_in_total[task] for task in fine)}
-    return [f"{name}: {counts[name]} samples, but the release has {number} questions." for name, number in expected.items() if name in counts and counts[name] != number]
+        expected |= {
+            catalog.FINE_GROUP: catalog.RELEASE_QUESTIONS,
+            _FINE_TOTAL: catalog.RELEASE_QUESTIONS - catalog.RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL,
+        }
+        counts |= {
+            catalog.FINE_GROUP: sum(counts[task] for task in fine),
+            _FINE_TOTAL: sum(rescored.num_in_total[task] for task in fine),
+        }
+    return [
+        f"{name}: {counts[name]} samples, but the release has {number} questions."
+        for name, number in expected.items()
+        if name in counts and counts[name] != number
+    ]
 
 
 def _missing_for_a_group(run: LoggedRun) -> list[str]:
-    groups = {group: [task for task in catalog.tasks_named([group]) if task not in run.samples] for group in catalog.GROUPS}
+    groups = {
+        group: [task for task in catalog.tasks_named([group]) if task not in run.samples] for group in catalog.GROUPS
+    }
     if not all(groups.values()):
         return []
     begun = {group: missing for group, missing in groups.items() if len(missing) < len(catalog.tasks_named([group]))}
     group, missing = min(begun.items(), key=lambda pair: len(pair[1]))
-    return [f"no whole group was asked, so the submission has the scores of single tasks only; {group} lacks {', '.join(missing)}"] if begun else []
+    return (
+        [
+            f"no whole group was asked, so the submission has the scores of single tasks only; {group} lacks {', '.join(missing)}"
+        ]
+        if begun
+        else []
+    )

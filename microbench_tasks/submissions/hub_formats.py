@@ -23,7 +23,11 @@ from microbench_tasks.submissions import eligibility
 from microbench_tasks.util.text_safety import markdown_code, markdown_text, plain
 
 BENCHMARK = "Micro-Bench"
-_TITLES = {"release": f"{BENCHMARK}: ", "demo": f"DEMO DATA, not {BENCHMARK}: ", "local": f"LOCAL DATA, not the {BENCHMARK} release: "}
+_TITLES = {
+    "release": f"{BENCHMARK}: ",
+    "demo": f"DEMO DATA, not {BENCHMARK}: ",
+    "local": f"LOCAL DATA, not the {BENCHMARK} release: ",
+}
 _DATA = {
     "release": f"the release `{source.HUB_ID}`, revision `{source.HUB_REVISION}`",
     "demo": "the embedded demo set: drawn micrographs, made to try the software",
@@ -104,7 +108,11 @@ def card(manifest: Mapping[str, Any]) -> str:
 
 def warning(manifest: Mapping[str, Any]) -> str:
     """What scores on other data than the release must say of themselves."""
-    meaning = "They show that the software works and say nothing about microscopy." if manifest["data"]["kind"] == "demo" else "They cannot be compared with scores on the release."
+    meaning = (
+        "They show that the software works and say nothing about microscopy."
+        if manifest["data"]["kind"] == "demo"
+        else "They cannot be compared with scores on the release."
+    )
     return f"These are scores on {_DATA[manifest['data']['kind']]}. {meaning} They are no {BENCHMARK} results: no model-index and no .eval_results are written for them."
 
 
@@ -115,16 +123,24 @@ def how_to_publish(manifest: Mapping[str, Any], folder: Path) -> str:
     if are_for_the_hub(manifest):
         repository = _REPOSITORY.fullmatch(manifest["model"].get("url", ""))
         model = repository[1] if repository else "ORGANIZATION/MODEL"
-        lines.append(f"  hf upload {model} {shlex.quote(str(folder / '.eval_results'))} .eval_results --create-pr   # the scores, beside the model")
-    lines.append(f"  hf upload ORGANIZATION/SUBMISSIONS {shlex.quote(str(folder))} {name} --repo-type dataset --create-pr   # the whole submission")
+        lines.append(
+            f"  hf upload {model} {shlex.quote(str(folder / '.eval_results'))} .eval_results --create-pr   # the scores, beside the model"
+        )
+    lines.append(
+        f"  hf upload ORGANIZATION/SUBMISSIONS {shlex.quote(str(folder))} {name} --repo-type dataset --create-pr   # the whole submission"
+    )
     if manifest["data"]["kind"] != "release":
         lines.append(warning(manifest))
     elif not are_for_the_hub(manifest):
         lines.append("No model-index and no .eval_results are written, as nothing that was asked is of the release.")
     else:
-        lines.append(f"{source.HUB_ID} is not registered as a benchmark of the Hub: until it is, the scores show in the model's repository and on no leaderboard of the Hub.")
+        lines.append(
+            f"{source.HUB_ID} is not registered as a benchmark of the Hub: until it is, the scores show in the model's repository and on no leaderboard of the Hub."
+        )
     if catalog.COGNITION_TASK in manifest["num_samples"] and _kind(manifest, catalog.COGNITION_TASK) == "local":
-        lines.append("The samples hold the cognition questions, which are not public: ask whoever gave them to you before you publish.")
+        lines.append(
+            "The samples hold the cognition questions, which are not public: ask whoever gave them to you before you publish."
+        )
     return "\n".join(lines)
 
 
@@ -136,9 +152,23 @@ def _metadata(manifest: Mapping[str, Any]) -> str:
 
     if manifest["data"]["kind"] != "release":
         return ModelCardData(tags=[*_TAGS, f"{manifest['data']['kind']}-data"]).to_yaml()
-    common = {"task_type": "visual-question-answering", "dataset_type": source.HUB_ID, "dataset_name": BENCHMARK, "dataset_config": source.HUB_CONFIG, "dataset_split": source.SPLIT, "dataset_revision": source.HUB_REVISION}
+    common = {
+        "task_type": "visual-question-answering",
+        "dataset_type": source.HUB_ID,
+        "dataset_name": BENCHMARK,
+        "dataset_config": source.HUB_CONFIG,
+        "dataset_split": source.SPLIT,
+        "dataset_revision": source.HUB_REVISION,
+    }
     results = [
-        EvalResult(**common, metric_type={"acc": "accuracy", "grit": "grit"}[headline.metric], metric_value=headline.value, metric_name=f"{headline.name} {headline.metric}", metric_config=headline.name, metric_args={"ci_low": headline.low, "ci_high": headline.high})
+        EvalResult(
+            **common,
+            metric_type={"acc": "accuracy", "grit": "grit"}[headline.metric],
+            metric_value=headline.value,
+            metric_name=f"{headline.name} {headline.metric}",
+            metric_config=headline.name,
+            metric_args={"ci_low": headline.low, "ci_high": headline.high},
+        )
         for headline in _publishable(manifest)
     ]
     named = {"model_name": manifest["model"]["name"], "eval_results": results} if results else {}
@@ -147,7 +177,11 @@ def _metadata(manifest: Mapping[str, Any]) -> str:
 
 def _body(manifest: Mapping[str, Any]) -> str:
     kind = manifest["data"]["kind"]
-    lead = f"**{warning(manifest)}**" if kind != "release" else f"Scores of {markdown_text(manifest['model']['name'])} on {BENCHMARK}, with the answer to every question."
+    lead = (
+        f"**{warning(manifest)}**"
+        if kind != "release"
+        else f"Scores of {markdown_text(manifest['model']['name'])} on {BENCHMARK}, with the answer to every question."
+    )
     parts = [
         f"# {_TITLES[kind]}{markdown_text(manifest['model']['name'])}",
         lead,
@@ -189,7 +223,10 @@ def _score_table(manifest: Mapping[str, Any]) -> list[str]:
             f"{manifest[level][headline.name]:.3f}" if questions and headline.name in manifest[level] else ""
             for level in ("chance", "majority")
         ]
-        strict, unparsed = (f"{figures[name]:.4f}" if name in figures and figures[name] is not None else "" for name in (("acc_strict", "unparsed") if questions else ("", "boxes_unparsed")))
+        strict, unparsed = (
+            f"{figures[name]:.4f}" if name in figures and figures[name] is not None else ""
+            for name in (("acc_strict", "unparsed") if questions else ("", "boxes_unparsed"))
+        )
         score = f"{headline.value:.4f} [{headline.low:.4f}, {headline.high:.4f}]"
         counts = [str(count) for count in (headline.questions, headline.images, headline.datasets)]
         cells = [
@@ -217,7 +254,8 @@ def _setting_table(manifest: Mapping[str, Any]) -> list[str]:
     settings = {
         "data": _DATA[manifest["data"]["kind"]],
         "model": markdown_text(model["name"]) + (f", {model['url']}" if "url" in model else ""),
-        "run with": f"`--model {markdown_code(model['harness_model'])}`" + (f" `--model_args {markdown_code(str(model['model_args']))}`" if model["model_args"] else ""),
+        "run with": f"`--model {markdown_code(model['harness_model'])}`"
+        + (f" `--model_args {markdown_code(str(model['model_args']))}`" if model["model_args"] else ""),
         "checkpoint": f"`{markdown_code(str(loaded.get('checkpoint', 'unknown')))}`, weights SHA-256 `{markdown_code(str(loaded.get('weights_sha256', 'unknown')))}`",
         "precision": f"`{markdown_code(model['precision'])}`",
         "versions": f"microbench-lmms {markdown_text(versions['microbench'])}, task version {versions['task']}, lmms-eval {markdown_text(versions['lmms_eval'])}",
@@ -263,7 +301,9 @@ def _notes(manifest: Mapping[str, Any], headline: Headline) -> str:
     quoted, versions = manifest["settings"]["interval"]["quoted"], manifest["versions"]
     name = {"acc": "accuracy by the paper's rule", "grit": "GRIT localization score"}[headline.metric]
     boxes = manifest["settings"]["boxes"] if headline.metric == "grit" else None
-    asked = f"; boxes asked for and read as {boxes['convention']} (chosen by {plain(boxes['chosen_by'])})" if boxes else ""
+    asked = (
+        f"; boxes asked for and read as {boxes['convention']} (chosen by {plain(boxes['chosen_by'])})" if boxes else ""
+    )
     return (
         f"{name}, a fraction from 0 to 1; {quoted['confidence_level'] * 100:g} % interval "
         f"[{headline.low:.4f}, {headline.high:.4f}] ({quoted['method']}); "

@@ -122,9 +122,7 @@ _PLAIN_NAME = re.compile(r"[\w.-]+")
 
 def model_reasons(option: str, arguments: Any) -> list[str]:
     """Return why a run with these model arguments (text or mapping) cannot be submitted, by argument."""
-    return [
-        _sentence(option, name, why) for name, why in dict.fromkeys(_judged(pairs(arguments), is_generation=False))
-    ]
+    return [_sentence(option, name, why) for name, why in dict.fromkeys(_judged(pairs(arguments), is_generation=False))]
 
 
 def generation_reasons(option: str, settings: Any) -> list[str]:

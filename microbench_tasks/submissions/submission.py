@@ -93,15 +93,26 @@ def load(folder: Path) -> Submission:
 def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     """List files that are missing, changed, not named in the manifest, or not part of a submission."""
     expected = {CARD, *(f"{SAMPLES_FOLDER}/{task}.jsonl.gz" for task in manifest["num_samples"])}
-    expected |= {MARKS[manifest["data"]["kind"]]} if manifest["data"]["kind"] in MARKS else {EVAL_RESULTS} if hub_formats.are_for_the_hub(manifest) else set()
+    expected |= (
+        {MARKS[manifest["data"]["kind"]]}
+        if manifest["data"]["kind"] in MARKS
+        else {EVAL_RESULTS}
+        if hub_formats.are_for_the_hub(manifest)
+        else set()
+    )
     named = manifest["files"]
     folders = {SAMPLES_FOLDER, Path(EVAL_RESULTS).parent.as_posix()}
     present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
     surplus = {name for name in present.keys() - named.keys() - {MANIFEST} if not _is_of_a_download(name)}
     surplus -= {name for name in surplus & folders if untrusted.other_kind(present[name]) == untrusted.FOLDER}
     problems = [f"{name} is not named in {MANIFEST} (files)." for name in sorted(expected - named.keys())]
-    problems += [f"{name} is named in {MANIFEST} (files), but does not belong to this submission." for name in sorted(named.keys() - expected)]
-    problems += [f"{name} does not belong to this submission: {MANIFEST} (files) does not name it." for name in sorted(surplus)]
+    problems += [
+        f"{name} is named in {MANIFEST} (files), but does not belong to this submission."
+        for name in sorted(named.keys() - expected)
+    ]
+    problems += [
+        f"{name} does not belong to this submission: {MANIFEST} (files) does not name it." for name in sorted(surplus)
+    ]
     for name, digest in named.items():
         problems += _content_problems(name, present.get(name), digest)
     return problems
@@ -134,7 +145,12 @@ def _is_of_a_download(name: str) -> bool:
 def logged_run(folder: Path, manifest: Mapping[str, Any]) -> LoggedRun:
     """A submission as a run of the harness whose samples can be scored again, with the record that the manifest keeps of it."""
     versions, settings, data, model = manifest["versions"], manifest["settings"], manifest["data"], manifest["model"]
-    common = {"version": versions["task"], "microbench_version": versions["microbench"], "interval": settings["interval"], "boxes": settings["boxes"]}
+    common = {
+        "version": versions["task"],
+        "microbench_version": versions["microbench"],
+        "interval": settings["interval"],
+        "boxes": settings["boxes"],
+    }
     record = {
         "config": {"model": model["harness_model"], "model_args": model["model_args"]},
         "configs": {
@@ -142,9 +158,14 @@ def logged_run(folder: Path, manifest: Mapping[str, Any]) -> LoggedRun:
             for task in manifest["num_samples"]
         },
         "n-samples": {task: {"original": count, "effective": count} for task, count in manifest["num_samples"].items()},
-        "results": {name: {f"{metric},none": value for metric, value in figures.items()} for name, figures in manifest["scores"].items()},
+        "results": {
+            name: {f"{metric},none": value for metric, value in figures.items()}
+            for name, figures in manifest["scores"].items()
+        },
     }
-    samples = {task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in catalog.TASKS if task in manifest["num_samples"]}
+    samples = {
+        task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in catalog.TASKS if task in manifest["num_samples"]
+    }
     return LoggedRun(manifest["run"]["name"], samples, folder / MANIFEST, record=record)
 
 
@@ -163,10 +184,15 @@ def submit(run: LoggedRun, description: Description, target: Path, progress: Pro
     if examination.reasons:
         listed = "".join(f"\n  - {reason}" for reason in examination.reasons)
         raise DataError(f"{run.name} cannot be a submission, for {len(examination.reasons)} reason(s):{listed}")
-    samples = {task: [submission_samples.reduced(task, sample) for sample in found] for task, found in examination.samples.items()}
+    samples = {
+        task: [submission_samples.reduced(task, sample) for sample in found]
+        for task, found in examination.samples.items()
+    }
     manifest = _described(examination, description)
     texts = texts_of(manifest)
-    contents = {name: text.encode() for name, text in texts.items()} | {f"{SAMPLES_FOLDER}/{task}.jsonl.gz": submission_samples.compressed(found) for task, found in samples.items()}
+    contents = {name: text.encode() for name, text in texts.items()} | {
+        f"{SAMPLES_FOLDER}/{task}.jsonl.gz": submission_samples.compressed(found) for task, found in samples.items()
+    }
     manifest |= {"files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}}
     manifest |= {"digest": digest_of(manifest)}
     # The schema's messages show values.
@@ -192,7 +218,9 @@ def as_text(manifest: Mapping[str, Any]) -> str:
 
 def _refuse(problems: Sequence[str]) -> None:
     if problems:
-        raise DataError(f"nothing was written, for {len(problems)} reason(s):" + "".join(f"\n  - {problem}" for problem in problems))
+        raise DataError(
+            f"nothing was written, for {len(problems)} reason(s):" + "".join(f"\n  - {problem}" for problem in problems)
+        )
 
 
 def _described(examination: Examination, description: Description) -> dict[str, Any]:
@@ -211,9 +239,12 @@ def _described(examination: Examination, description: Description) -> dict[str, 
         "versions": _versions(first),
         "settings": {"interval": first["interval"], "boxes": boxes},
         "seeds": {name: (run.recorded().get("config") or {}).get(f"{name}_seed") for name in _SEEDS},
-        "run": {"name": run.name, "date": _date(run.recorded())} | ({} if description.samples_url is None else {"samples_url": description.samples_url}),
+        "run": {"name": run.name, "date": _date(run.recorded())}
+        | ({} if description.samples_url is None else {"samples_url": description.samples_url}),
         "num_samples": dict(rescored.num_samples),
-        "num_in_total": {task: count for task, count in rescored.num_in_total.items() if catalog.TASKS[task].subject != "boxes"},
+        "num_in_total": {
+            task: count for task, count in rescored.num_in_total.items() if catalog.TASKS[task].subject != "boxes"
+        },
         "chance": dict(rescored.chance),
         "majority": dict(rescored.majority),
         "scores": {name: as_json(figures) for name, figures in rescored.scores.items()},
@@ -227,7 +258,16 @@ def _asked(run: LoggedRun, task: str) -> dict[str, Any]:
 
 def as_json(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Figures as plain JSON values; what is no number (no question counts) is null."""
-    return {metric: None if isinstance(value, float) and math.isnan(value) else dict(value) if isinstance(value, Mapping) else float(value) if isinstance(value, float) else value for metric, value in figures.items()}
+    return {
+        metric: None
+        if isinstance(value, float) and math.isnan(value)
+        else dict(value)
+        if isinstance(value, Mapping)
+        else float(value)
+        if isinstance(value, float)
+        else value
+        for metric, value in figures.items()
+    }
 
 
 def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
@@ -246,7 +286,9 @@ def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
         "loaded_model": loaded,
         "precision": submission_manifest.precision_of(loaded, arguments),
         "gen_kwargs": _cleaned(config.get("gen_kwargs")),
-        "generation_kwargs": {task: _cleaned(recorded["configs"][task].get("generation_kwargs") or {}) for task in run.samples},
+        "generation_kwargs": {
+            task: _cleaned(recorded["configs"][task].get("generation_kwargs") or {}) for task in run.samples
+        },
     }
 
 
@@ -266,7 +308,12 @@ def _versions(metadata: Mapping[str, Any]) -> dict[str, Any]:
     # The run's alone: those of the machine that submits say nothing about it.
     recorded = metadata.get("packages") or {}
     packages = {name: _version(recorded.get(name)) for name in source.PACKAGES}
-    return {"microbench": metadata["microbench_version"], "task": metadata["version"], "lmms_eval": packages.pop("lmms-eval"), "packages": packages}
+    return {
+        "microbench": metadata["microbench_version"],
+        "task": metadata["version"],
+        "lmms_eval": packages.pop("lmms-eval"),
+        "packages": packages,
+    }
 
 
 def _version(recorded: Any) -> str:
@@ -293,12 +340,22 @@ def _date(recorded: Mapping[str, Any]) -> str:
 # --- what must not be in it ----------------------------------------------------------
 
 
-def _leaks(manifest: Mapping[str, Any], texts: Mapping[str, str], samples: Mapping[str, Sequence[Sample]]) -> Iterator[str]:
+def _leaks(
+    manifest: Mapping[str, Any], texts: Mapping[str, str], samples: Mapping[str, Sequence[Sample]]
+) -> Iterator[str]:
     """Each secret and local path, by file and field."""
     folders = privacy.user_folders()
 
     def found(text: str, *, metadata: bool) -> list[str]:
-        return list(dict.fromkeys([*privacy.secrets(text), *privacy.personal_paths(text, folders), *([*privacy.any_path(text), *privacy.url_secrets(text)] if metadata else ())]))
+        return list(
+            dict.fromkeys(
+                [
+                    *privacy.secrets(text),
+                    *privacy.personal_paths(text, folders),
+                    *([*privacy.any_path(text), *privacy.url_secrets(text)] if metadata else ()),
+                ]
+            )
+        )
 
     for field, text in _fields(manifest):
         yield from (f"{MANIFEST}, {field}: holds {kind}." for kind in found(text, metadata=True))
@@ -309,7 +366,11 @@ def _leaks(manifest: Mapping[str, Any], texts: Mapping[str, str], samples: Mappi
         # All at once first: a hundred thousand samples take seconds instead of minutes.
         if found("\n".join(text for row in rows for _, text in _fields(row)), metadata=False):
             for number, row in enumerate(rows, start=1):
-                yield from (f"{SAMPLES_FOLDER}/{task}.jsonl.gz, line {number}, {field}: holds {kind}." for field, text in _fields(row) for kind in found(text, metadata=False))
+                yield from (
+                    f"{SAMPLES_FOLDER}/{task}.jsonl.gz, line {number}, {field}: holds {kind}."
+                    for field, text in _fields(row)
+                    for kind in found(text, metadata=False)
+                )
 
 
 def _fields(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

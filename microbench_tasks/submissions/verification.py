@@ -58,7 +58,9 @@ class Check:
         if not self.failed:
             return f"ok           {name}"
         more = [f"… and {len(problems) - _SAID} more"] if len(problems) > _SAID else []
-        return "\n".join([f"FAILED       {name}", *(f"             - {problem}" for problem in [*problems[:_SAID], *more])])
+        return "\n".join(
+            [f"FAILED       {name}", *(f"             - {problem}" for problem in [*problems[:_SAID], *more])]
+        )
 
 
 def verify(folder: Path, *, with_data: bool = True, progress: Progress = silently) -> Iterator[Check]:
@@ -81,12 +83,23 @@ def verify(folder: Path, *, with_data: bool = True, progress: Progress = silentl
     yield Check("files and their SHA-256", tuple(submission.file_problems(folder, manifest)))
     yield Check("digest of submission.json", tuple(submission.digest_problems(manifest)))
     run = submission.logged_run(folder, manifest)
-    yield Check("versions, settings and data source", tuple(eligibility.record_reasons(run) + _record_problems(manifest)))
+    yield Check(
+        "versions, settings and data source", tuple(eligibility.record_reasons(run) + _record_problems(manifest))
+    )
     samples, problems = _samples(run, progress)
     yield Check("samples: all there, asked in the known way", tuple(problems))
     yield from _score_checks(run, manifest, samples, progress)
     yield from _text_checks(folder, manifest)
-    yield from _data_checks(run, samples, progress) if with_data else [Check("the samples against the data", skipped="--without-data. Whether questions, right answers and images are the benchmark's has NOT been checked")]
+    yield from (
+        _data_checks(run, samples, progress)
+        if with_data
+        else [
+            Check(
+                "the samples against the data",
+                skipped="--without-data. Whether questions, right answers and images are the benchmark's has NOT been checked",
+            )
+        ]
+    )
 
 
 def _record_problems(manifest: Mapping[str, Any]) -> list[str]:
@@ -94,11 +107,17 @@ def _record_problems(manifest: Mapping[str, Any]) -> list[str]:
     # Of a task without a source record_reasons speaks.
     surplus = sorted(sources.keys() - tasks.keys())
     problems = [f"data.sources: {task} has no samples." for task in surplus]
-    public = [task for task in tasks if task in sources and task != catalog.COGNITION_TASK] or [task for task in tasks if task in sources]
+    public = [task for task in tasks if task in sources and task != catalog.COGNITION_TASK] or [
+        task for task in tasks if task in sources
+    ]
     kinds = {eligibility.kind_of(sources[task]) for task in public}
     if kinds - {manifest["data"]["kind"]}:
         problems.append(f"data.kind is {manifest['data']['kind']}, but data.sources are {', '.join(sorted(kinds))}.")
-    problems += [reason for option in ("model_args", "gen_kwargs") for reason in eligibility.prompt_reasons(f"model.{option}", manifest["model"][option])]
+    problems += [
+        reason
+        for option in ("model_args", "gen_kwargs")
+        for reason in eligibility.prompt_reasons(f"model.{option}", manifest["model"][option])
+    ]
     return problems + [reason for task in tasks for reason in _generation_reasons(task, manifest["model"])]
 
 
@@ -121,7 +140,10 @@ def _samples(run: LoggedRun, progress: Progress) -> tuple[dict[str, list[Sample]
         form_problems = submission_samples.form_problems(run.samples[task], task)
         problems += form_problems
         try:
-            found = sorted((sample for _, sample in rescoring.logged_samples(run.samples[task])), key=lambda sample: sample["doc_id"])
+            found = sorted(
+                (sample for _, sample in rescoring.logged_samples(run.samples[task])),
+                key=lambda sample: sample["doc_id"],
+            )
         except (DataError, OSError) as error:
             problems += [] if form_problems else [str(error)]
             continue
@@ -133,23 +155,32 @@ def _samples(run: LoggedRun, progress: Progress) -> tuple[dict[str, list[Sample]
     return samples, problems
 
 
-def _score_checks(run: LoggedRun, manifest: Mapping[str, Any], samples: Mapping[str, Sequence[Sample]], progress: Progress) -> Iterator[Check]:
+def _score_checks(
+    run: LoggedRun, manifest: Mapping[str, Any], samples: Mapping[str, Sequence[Sample]], progress: Progress
+) -> Iterator[Check]:
     name = "scores, from the samples"
     if samples.keys() != run.samples.keys():
         yield Check(name, skipped="there are samples that cannot be read")
         return
     try:
         # However many there are: their number is a check of its own.
-        uncounted = dataclasses.replace(run, record={key: value for key, value in run.record.items() if key != "n-samples"})
+        uncounted = dataclasses.replace(
+            run, record={key: value for key, value in run.record.items() if key != "n-samples"}
+        )
         rescored = rescoring.rescore(uncounted, lambda tasks: progress(tasks, "scoring samples"))
     except DataError as error:
         yield Check(name, (f"the samples cannot be scored: {error}",))
         return
     yield Check(name, tuple(_score_problems(manifest, samples, rescored)))
-    yield Check("nothing is left out", tuple(eligibility.failed_reasons(rescored) + eligibility.count_reasons(manifest["data"]["kind"], rescored)))
+    yield Check(
+        "nothing is left out",
+        tuple(eligibility.failed_reasons(rescored) + eligibility.count_reasons(manifest["data"]["kind"], rescored)),
+    )
 
 
-def _score_problems(manifest: Mapping[str, Any], samples: Mapping[str, Sequence[Sample]], rescored: Rescored) -> Iterator[str]:
+def _score_problems(
+    manifest: Mapping[str, Any], samples: Mapping[str, Sequence[Sample]], rescored: Rescored
+) -> Iterator[str]:
     figures = {name: submission.as_json(found) for name, found in rescored.scores.items()}
     for name in sorted(figures.keys() | manifest["scores"].keys()):
         yield from _differences(f"scores.{name}", manifest["scores"].get(name, {}), figures.get(name, {}))
@@ -188,7 +219,11 @@ def _text_checks(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Check]:
             problems = [str(error)]
         yield Check(f"{name} says what submission.json says", tuple(problems))
     others = {submission.EVAL_RESULTS, *submission.MARKS.values()} - expected.keys()
-    claimed = [f"{name}: scores on {manifest['data']['kind']} data have none." for name in sorted(others) if os.path.lexists(folder / name)]
+    claimed = [
+        f"{name}: scores on {manifest['data']['kind']} data have none."
+        for name in sorted(others)
+        if os.path.lexists(folder / name)
+    ]
     if claimed:
         yield Check("no file claims other data", tuple(claimed))
 
@@ -198,7 +233,11 @@ def _text_problems(content: bytes, expected: str) -> list[str]:
     if content == expected.encode():
         return []
     found = content.decode(errors="replace")
-    lines = [line for line in difflib.unified_diff(expected.splitlines(), found.splitlines(), lineterm="", n=0) if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+    lines = [
+        line
+        for line in difflib.unified_diff(expected.splitlines(), found.splitlines(), lineterm="", n=0)
+        if line[:1] in "+-" and line[:3] not in ("+++", "---")
+    ]
     return [f"{'expected' if line[0] == '-' else 'found'}: {line[1:]}" for line in lines] or ["line ends differ."]
 
 
@@ -210,7 +249,10 @@ def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progre
     from microbench_tasks.data.documents import TaskDocuments
 
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
-    for tasks, setting in ((public, source.SETTING), ([task for task in run.samples if task not in public], cognition.SETTING)):
+    for tasks, setting in (
+        (public, source.SETTING),
+        ([task for task in run.samples if task not in public], cognition.SETTING),
+    ):
         if not tasks:
             continue
         name = f"the samples against the data ({setting})"
@@ -218,24 +260,35 @@ def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progre
             found = source.of_task(catalog.TASKS[tasks[0]])
             difference = _other_data(run.metadata(tasks[0]).get("dataset") or {}, found.identity)
             if difference:
-                yield Check(name, (f"{found.label} is not what the submission is about ({difference}). Set {setting} to its data, or give --without-data to check the rest.",))
+                yield Check(
+                    name,
+                    (
+                        f"{found.label} is not what the submission is about ({difference}). Set {setting} to its data, or give --without-data to check the rest.",
+                    ),
+                )
                 continue
             rows = source.load(found)
-            documents = {task: TaskDocuments(catalog.TASKS[task])(rows, found.label) for task in tasks if task in samples}
+            documents = {
+                task: TaskDocuments(catalog.TASKS[task])(rows, found.label) for task in tasks if task in samples
+            }
             problems = [
                 problem
                 for task, asked_about in documents.items()
                 for problem in _task_problems(run, task, asked_about, found.label, samples[task], progress)
             ]
         except _UNCHECKABLE as error:
-            yield Check(name, (f"{error} Set {setting} to the submission's data, or give --without-data to check the rest.",))
+            yield Check(
+                name, (f"{error} Set {setting} to the submission's data, or give --without-data to check the rest.",)
+            )
             continue
         yield Check(name, tuple(problems))
 
 
 def _other_data(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     """What of the recorded data is not as at hand; the release on the Hub and a copy with its hashes are the same."""
-    if {recorded.get("config"), identity.get("config")} <= {source.HUB_CONFIG, None} and eligibility.kind_of(recorded) == eligibility.kind_of(identity) == "release":
+    if {recorded.get("config"), identity.get("config")} <= {source.HUB_CONFIG, None} and eligibility.kind_of(
+        recorded
+    ) == eligibility.kind_of(identity) == "release":
         return ""
     if not recorded:
         return "none is recorded"
@@ -272,10 +325,14 @@ def _sample_problems(run: LoggedRun, task: str, sample: Sample, doc: Mapping[str
     item = sample.get("grit" if boxes else "acc") or {}
     if boxes:
         size = (doc["width"], doc["height"])
-        expected = {name: doc[name] for name in ("image_id", "dataset", "kind", "expression", "width", "height", "boxes")}
+        expected = {
+            name: doc[name] for name in ("image_id", "dataset", "kind", "expression", "width", "height", "boxes")
+        }
         prompt, target = rescoring.logged_format(run, task).prompt(doc["expression"], size), json.dumps(doc["boxes"])
     else:
-        expected = {name: doc[name] for name in ("image_id", "dataset", "kind", "options")} | {"gold": LETTERS[doc["answer_idx"]]}
+        expected = {name: doc[name] for name in ("image_id", "dataset", "kind", "options")} | {
+            "gold": LETTERS[doc["answer_idx"]]
+        }
         prompt, target = microbench_doc_to_text(doc), str(doc["answer_idx"])
     for name, value in expected.items():
         if item.get(name) != value:

@@ -156,15 +156,27 @@ def microbench_failed(items: Items) -> int:
     failed = [answer for answer in answers if answer["failed"]]
     if failed:
         named = ", ".join(f"{item['image']} ({item['kind']})" for item in failed[:_NAMED])
-        more = f" and {len(failed) - _NAMED} more; with --log_samples the samples file names all" if len(failed) > _NAMED else ""
-        logger.warning(f"Micro-Bench: {len(failed)} of {len(answers)} requests got no response and count as wrong: {named}{more}. With --use_cache the same command asks these again, and no other.")
+        more = (
+            f" and {len(failed) - _NAMED} more; with --log_samples the samples file names all"
+            if len(failed) > _NAMED
+            else ""
+        )
+        logger.warning(
+            f"Micro-Bench: {len(failed)} of {len(answers)} requests got no response and count as wrong: {named}{more}. With --use_cache the same command asks these again, and no other."
+        )
     return len(failed)
 
 
 def _asked_about(items: Items) -> str:
     """Name the kinds of question, or classes of boxes, and the dataset if there is only one."""
     kinds, datasets = (sorted({item[name] for item in items}) for name in ("kind", "dataset"))
-    return ", ".join([*kinds[:_NAMED_KINDS], *(["…"] if len(kinds) > _NAMED_KINDS else []), *(datasets if len(datasets) == 1 else [])])
+    return ", ".join(
+        [
+            *kinds[:_NAMED_KINDS],
+            *(["…"] if len(kinds) > _NAMED_KINDS else []),
+            *(datasets if len(datasets) == 1 else []),
+        ]
+    )
 
 
 # --- tasks that ask for boxes --------------------------------------------------------

@@ -44,4 +44,7 @@ def _read(file_name: str) -> dict[str, Any]:
 def aggregations(name: str) -> dict[str, Callable]:
     """The aggregation of each metric of a task, or of a group."""
     stated = definition(name)
-    return {entry["metric"]: entry["aggregation"].resolve() for entry in stated.get("metric_list", stated.get("aggregate_metric_list"))}
+    return {
+        entry["metric"]: entry["aggregation"].resolve()
+        for entry in stated.get("metric_list", stated.get("aggregate_metric_list"))
+    }

@@ -94,7 +94,9 @@ class DetectionFormat:
 
     def prompt_when_empty(self, class_name: str, image_size: Size) -> str | None:
         """The prompt for a second try, after an empty answer; None if there is none."""
-        return None if self.template_when_empty is None else self._filled(self.template_when_empty, class_name, image_size)
+        return (
+            None if self.template_when_empty is None else self._filled(self.template_when_empty, class_name, image_size)
+        )
 
     def model_input_size(self, image_size: Size) -> Size:
         """Width and height of the image as the model sees it: its own, unless the model resizes it."""
@@ -115,7 +117,10 @@ NEUTRAL_FORMAT = DetectionFormat(
 
 # There are images in which it finds what it segments only.
 _PALIGEMMA = DetectionFormat(
-    "loc1024_yxyx", "detect {class}", "GitHub Ale9806/eVLLM and google-research/big_vision: code; the second try: eVLLM", template_when_empty="segment {class}; {class}"
+    "loc1024_yxyx",
+    "detect {class}",
+    "GitHub Ale9806/eVLLM and google-research/big_vision: code; the second try: eVLLM",
+    template_when_empty="segment {class}; {class}",
 )
 _QWEN_VL = DetectionFormat("grid1000_xyxy", "Detect {class}", "GitHub Ale9806/eVLLM and QwenLM/Qwen-VL: code")
 _QWEN2_VL = DetectionFormat(
@@ -123,18 +128,28 @@ _QWEN2_VL = DetectionFormat(
     "Detect the bounding box of <|object_ref_start|>{class}<|object_ref_end|>",
     "GitHub QwenLM/Qwen3-VL, issues 189, 721 and 866: maintainers on the scale; prompt inferred from the tokenizer",
 )
-_QWEN_JSON_PROMPT = "Locate every instance that belongs to the following categories: '{class}'. Report bbox coordinates in JSON format."
+_QWEN_JSON_PROMPT = (
+    "Locate every instance that belongs to the following categories: '{class}'. Report bbox coordinates in JSON format."
+)
 _QWEN2_5_VL = DetectionFormat(
     "pixels_xyxy_model_input",
     _QWEN_JSON_PROMPT,
     "GitHub QwenLM/Qwen3-VL, evaluation/ODinW-13: code; issues 721, 830, 866 and 940: maintainers",
     limits=LMMS_EVAL_LIMITS,
 )
-_QWEN3_VL = DetectionFormat("grid1000_xyxy", _QWEN_JSON_PROMPT, "GitHub QwenLM/Qwen3-VL, README and cookbooks: documentation")
-_QWEN3_5 = DetectionFormat("grid1000_xyxy", _QWEN_JSON_PROMPT, "as Qwen3-VL, by a maintainer's word for most cases: GitHub QwenLM/Qwen3.8-Flash-Next, issue 4")
+_QWEN3_VL = DetectionFormat(
+    "grid1000_xyxy", _QWEN_JSON_PROMPT, "GitHub QwenLM/Qwen3-VL, README and cookbooks: documentation"
+)
+_QWEN3_5 = DetectionFormat(
+    "grid1000_xyxy",
+    _QWEN_JSON_PROMPT,
+    "as Qwen3-VL, by a maintainer's word for most cases: GitHub QwenLM/Qwen3.8-Flash-Next, issue 4",
+)
 _REGION_PROMPT = "Please provide the bounding box coordinate of the region this sentence describes: "
 _INTERNVL = DetectionFormat(
-    "grid1000_xyxy", _REGION_PROMPT + "<ref>{class}</ref>", "GitHub OpenGVLab/InternVL, eval/refcoco: code; inferred for versions 3 and 3.5"
+    "grid1000_xyxy",
+    _REGION_PROMPT + "<ref>{class}</ref>",
+    "GitHub OpenGVLab/InternVL, eval/refcoco: code; inferred for versions 3 and 3.5",
 )
 _LLAVA = DetectionFormat(
     "norm1_xyxy_padded_square",
@@ -142,20 +157,32 @@ _LLAVA = DetectionFormat(
     "GitHub haotian-liu/LLaVA, issues 606 and 822: inferred, its users disagree about the padding",
 )
 _GEMINI_PROMPT = "Detect the 2d bounding boxes of {class}. Return a JSON array with labels, no masks, no code fence."
-_GEMINI = DetectionFormat("grid1000_yxyx", _GEMINI_PROMPT, "GitHub google-gemini/cookbook, Spatial_understanding: code and documentation")
-_GEMMA3 = DetectionFormat("grid1000_yxyx", _GEMINI_PROMPT, "inferred: staff call it likely in the Hub's discussion 38 of gemma-3-4b-it")
+_GEMINI = DetectionFormat(
+    "grid1000_yxyx", _GEMINI_PROMPT, "GitHub google-gemini/cookbook, Spatial_understanding: code and documentation"
+)
+_GEMMA3 = DetectionFormat(
+    "grid1000_yxyx", _GEMINI_PROMPT, "inferred: staff call it likely in the Hub's discussion 38 of gemma-3-4b-it"
+)
 _CLAUDE = DetectionFormat(
     "pixels_xyxy_model_input",
     "Return the bounding box of each {class} as [x1, y1, x2, y2] (top-left and bottom-right corners) in pixel coordinates.",
     "platform.claude.com, vision: documentation; images within the service's limits are taken to keep their size",
 )
-_MINICPM = DetectionFormat("grid1000_xyxy", _REGION_PROMPT + "<ref>{class}</ref>", "GitHub OpenBMB/MiniCPM-V, issues 185, 772 and 982: maintainers")
+_MINICPM = DetectionFormat(
+    "grid1000_xyxy",
+    _REGION_PROMPT + "<ref>{class}</ref>",
+    "GitHub OpenBMB/MiniCPM-V, issues 185, 772 and 982: maintainers",
+)
 _GLM4V = DetectionFormat(
     "grid1000_xyxy",
     "Please pinpoint the bounding box [[x1,y1,x2,y2], …] in the image as per the given description. {class}",
     "GitHub zai-org/GLM-V, README and glmv_reward: code and documentation",
 )
-_SAM3 = DetectionFormat("norm1_xyxy", "{class}", "lmms-eval, models/simple/sam3.py: code; it reads the phrase from the document, not from the prompt")
+_SAM3 = DetectionFormat(
+    "norm1_xyxy",
+    "{class}",
+    "lmms-eval, models/simple/sam3.py: code; it reads the phrase from the document, not from the prompt",
+)
 
 # Models whose habits are unknown, and those that serve any checkpoint (openai, vllm, huggingface, …), are left out.
 FORMAT_OF_MODEL: dict[str | None, DetectionFormat] = {
@@ -216,7 +243,13 @@ class ChosenFormat:
         chosen = self.detection_format
         limits = None if chosen.limits is None else dataclasses.astuple(chosen.limits)
         prompts = {"prompt": chosen.template, "prompt_when_empty": chosen.template_when_empty}
-        return {"convention": chosen.convention, **prompts, "limits": limits, "source": chosen.source, "chosen_by": self.chosen_by}
+        return {
+            "convention": chosen.convention,
+            **prompts,
+            "limits": limits,
+            "source": chosen.source,
+            "chosen_by": self.chosen_by,
+        }
 
 
 def choose_format(model: str | None, options: Mapping[str, Any] | None) -> ChosenFormat:
@@ -336,7 +369,9 @@ def check_model_args(model: str, model_args: Mapping[str, Any]) -> None:
     wanted = [model_args.get("min_pixels", limits.smallest), model_args.get("max_pixels", limits.largest)]
     if wanted != list(dataclasses.astuple(limits)):
         setting = json.dumps({"format": model, "limits": wanted})
-        raise DataError(f"--model_args: min_pixels and max_pixels change the size that the boxes of {model} refer to. Say so to the tasks too: {SETTING}='{setting}'.")
+        raise DataError(
+            f"--model_args: min_pixels and max_pixels change the size that the boxes of {model} refer to. Say so to the tasks too: {SETTING}='{setting}'."
+        )
 
 
 def _parsed(setting: str) -> Any:
@@ -355,11 +390,15 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
     if unknown:
         raise DataError(f"{place}: {', '.join(unknown)} unknown. Expected {', '.join(_FIELDS)}.")
     if "format" not in fields and not fields.keys() >= {"convention", "prompt"}:
-        raise DataError(f"{place}: expected a format to start from, or both convention and prompt: models write what the prompt asks for.")
+        raise DataError(
+            f"{place}: expected a format to start from, or both convention and prompt: models write what the prompt asks for."
+        )
     name = fields.get("format", NEUTRAL)
     known = {NEUTRAL: NEUTRAL_FORMAT} | FORMAT_OF_MODEL
     if not isinstance(name, str) or name not in known:
-        raise DataError(f"{place}: {name!r} is not a format. Expected one of {', '.join(known)}, or a JSON object with convention and prompt.")
+        raise DataError(
+            f"{place}: {name!r} is not a format. Expected one of {', '.join(known)}, or a JSON object with convention and prompt."
+        )
     base = known[name]
     if "convention" in fields and "prompt" not in fields:
         raise DataError(f"{place}: a convention without a prompt. Models write what the prompt asks for: give both.")
@@ -367,7 +406,9 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
     if not isinstance(convention, str) or convention not in CONVENTIONS:
         raise DataError(f"{place}: convention {convention!r} is unknown. Expected one of {', '.join(CONVENTIONS)}.")
     if not isinstance(prompt, str) or "{class}" not in prompt:
-        raise DataError(f"{place}: prompt {prompt!r} does not say what to look for. Expected text with {{class}} in it ({{W}} and {{H}} stand for the image's size).")
+        raise DataError(
+            f"{place}: prompt {prompt!r} does not say what to look for. Expected text with {{class}} in it ({{W}} and {{H}} stand for the image's size)."
+        )
     if prompt == NEUTRAL_FORMAT.template and convention != NEUTRAL_FORMAT.convention:
         raise DataError(
             f"{place}: convention {convention!r} does not fit the prompt, which asks for {NEUTRAL_FORMAT.convention}. "
@@ -376,16 +417,27 @@ def _named_format(wanted: Any, place: str) -> DetectionFormat:
     source = base.source if fields.keys() <= {"format"} else f"{_SET_BY_USER}{name}"
     # What to ask after an empty answer depends on what has been asked.
     when_empty = None if "prompt" in fields else base.template_when_empty
-    return DetectionFormat(convention, prompt, source, _limits(fields.get("limits", base.limits), convention, place), when_empty)
+    return DetectionFormat(
+        convention, prompt, source, _limits(fields.get("limits", base.limits), convention, place), when_empty
+    )
 
 
 def _limits(limits: Any, convention: str, place: str) -> PixelLimits | None:
     if CONVENTIONS[convention].frame != "model_input":
         if limits is not None and not isinstance(limits, PixelLimits):
-            raise DataError(f"{place}: limits {limits!r}: boxes of the convention {convention} do not refer to the image as the model resizes it.")
+            raise DataError(
+                f"{place}: limits {limits!r}: boxes of the convention {convention} do not refer to the image as the model resizes it."
+            )
         return None
     if limits is None or isinstance(limits, PixelLimits):
         return limits
-    if not isinstance(limits, list) or len(limits) != 2 or not all(type(limit) is int for limit in limits) or not 0 < limits[0] <= limits[1] <= _MOST_PIXELS:
-        raise DataError(f"{place}: limits {limits!r}: expected the smallest and the largest area in pixels that the model's image processor lets through, or null.")
+    if (
+        not isinstance(limits, list)
+        or len(limits) != 2
+        or not all(type(limit) is int for limit in limits)
+        or not 0 < limits[0] <= limits[1] <= _MOST_PIXELS
+    ):
+        raise DataError(
+            f"{place}: limits {limits!r}: expected the smallest and the largest area in pixels that the model's image processor lets through, or null."
+        )
     return PixelLimits(*limits)

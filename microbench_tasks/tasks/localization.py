@@ -39,7 +39,12 @@ class InFormat:
         """This function for a model id and the task's ``lmms_eval_specific_kwargs``; see `choose_format`."""
         bound = InFormat(self._function, choose_format(model, options))
         further = {name: value for name, value in vars(self).items() if name not in vars(bound)}
-        vars(bound).update({name: value.for_model(model, options) if isinstance(value, InFormat) else value for name, value in further.items()})
+        vars(bound).update(
+            {
+                name: value.for_model(model, options) if isinstance(value, InFormat) else value
+                for name, value in further.items()
+            }
+        )
         return bound
 
     def record(self) -> dict[str, Any]:
@@ -58,13 +63,17 @@ class InFormat:
 
 
 @InFormat
-def microbench_localization_doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat) -> str:
+def microbench_localization_doc_to_text(
+    doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat
+) -> str:
     """The prompt for one class in the words of the model's family."""
     return detection_format.prompt(doc["expression"], (doc["width"], doc["height"]))
 
 
 @InFormat
-def microbench_localization_doc_to_visual(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat) -> list[Image]:
+def microbench_localization_doc_to_visual(
+    doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat
+) -> list[Image]:
     """The document's one micrograph as 8-bit RGB.
 
     For models whose boxes refer to the image as their processor resizes it, it comes at that

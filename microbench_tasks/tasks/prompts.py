@@ -19,7 +19,10 @@ INSTRUCTION = "Answer with a single letter, no extra details."
 WORDINGS = {
     "paper": (INSTRUCTION, ""),
     "letter": ("Reply only with the letter of the correct option.", ""),
-    "expert": ("You are an expert in microscopy. Look at the micrograph and choose the correct option; your reply is its letter and nothing else.", ""),
+    "expert": (
+        "You are an expert in microscopy. Look at the micrograph and choose the correct option; your reply is its letter and nothing else.",
+        "",
+    ),
     "last": ("", INSTRUCTION),
 }
 

@@ -86,7 +86,9 @@ def _score_answer(doc: dict[str, Any], response: str, prompt: str) -> dict[str, 
         "acc_image_ci_low": clustered,
         "acc_image_ci_high": clustered,
         "counts": clustered,
-        "acc_strict": _shared_item(score=float(strict.letter == gold), predicted=strict.letter, rule=strict.rule, in_total=in_total),
+        "acc_strict": _shared_item(
+            score=float(strict.letter == gold), predicted=strict.letter, rule=strict.rule, in_total=in_total
+        ),
         "unparsed": reading,
         "unparsed_by_kind": reading,
         "failed": _failure(origin, parsed.said),
@@ -168,8 +170,17 @@ def _shared_item(**fields: Any) -> dict[str, Any]:
 
 
 def _failure(origin: dict[str, str], said: AnswerText) -> dict[str, Any]:
-    return {"failed": said.status == "failed", **{name: origin[name] for name in ("image", "dataset", "kind")}, "taken_off": list(said.taken_off)}
+    return {
+        "failed": said.status == "failed",
+        **{name: origin[name] for name in ("image", "dataset", "kind")},
+        "taken_off": list(said.taken_off),
+    }
 
 
 def _origin(doc: dict[str, Any]) -> dict[str, str]:
-    return {"image": f"{doc['dataset']}/{doc['image_id']}", "image_id": doc["image_id"], "dataset": doc["dataset"], "kind": doc["kind"]}
+    return {
+        "image": f"{doc['dataset']}/{doc['image_id']}",
+        "image_id": doc["image_id"],
+        "dataset": doc["dataset"],
+        "kind": doc["kind"],
+    }

@@ -49,7 +49,9 @@ _SECRETS = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY"),
     "a user name and password in a URL": re.compile(r"://[^\s/:@]+:[^\s/@]+@"),
 }
-_SECRET_WORDS = frozenset("KEY KEYS APIKEY APIKEYS TOKEN SECRET SECRETS PASSWORD PASSWORDS PASSWD PASSPHRASE PWD AUTH AUTHORIZATION BEARER COOKIE SIG SIGNATURE CREDENTIAL CREDENTIALS".split())
+_SECRET_WORDS = frozenset(
+    "KEY KEYS APIKEY APIKEYS TOKEN SECRET SECRETS PASSWORD PASSWORDS PASSWD PASSPHRASE PWD AUTH AUTHORIZATION BEARER COOKIE SIG SIGNATURE CREDENTIAL CREDENTIALS".split()
+)
 _SECRET_ENDS = ("APIKEY", "TOKEN", "SECRET", "PASSWORD")
 # Variables whose name resembles a secret's.
 _NO_SECRETS = frozenset({"PWD", "SSH_AUTH_SOCK"})
@@ -60,13 +62,19 @@ _SHORTEST_SECRET = 8
 _WITHIN = r"[\w./~<-]"
 _FILE = r"[^\s/,;:\"'\[\]{}()<>|=]+"
 # Texts of models and data may hold other slashes than those of paths; these folders hold what is a user's or a machine's own.
-_HOMES, _OTHER_FOLDERS = ("home", "Users"), ("tmp", "var", "mnt", "media", "scratch", "Volumes", "private", "workspace", "data", "srv")
+_HOMES, _OTHER_FOLDERS = (
+    ("home", "Users"),
+    ("tmp", "var", "mnt", "media", "scratch", "Volumes", "private", "workspace", "data", "srv"),
+)
 _PERSONAL_PATHS = (
     *(("a path of a home folder", re.compile(rf"/{folder}/(?<!{_WITHIN}/{folder}/){_FILE}")) for folder in _HOMES),
     ("a path of a home folder", re.compile(rf"/root(?<!{_WITHIN}/root)(?![\w-])")),
     ("a path of a home folder", re.compile(rf"~/(?<![\w/]~/){_FILE}")),
     ("a path of a home folder", re.compile(r":\\+(?:Users|Documents and Settings)\\")),
-    *(("a path of a temporary, mounted or data folder", re.compile(rf"/{folder}/(?<!{_WITHIN}/{folder}/){_FILE}")) for folder in _OTHER_FOLDERS),
+    *(
+        ("a path of a temporary, mounted or data folder", re.compile(rf"/{folder}/(?<!{_WITHIN}/{folder}/){_FILE}"))
+        for folder in _OTHER_FOLDERS
+    ),
     ("a path in a URL", re.compile(rf"file://(?:localhost)?/{_FILE}")),
 )
 # In metadata no slash has another meaning.
@@ -79,7 +87,9 @@ _PATH = re.compile(rf"(?:{_START}){_RUN}*", re.IGNORECASE)
 _WHOLLY_PATH = re.compile(_START, re.IGNORECASE)
 _RELATIVE = re.compile(rf"(?:(?!:){_RUN})+")
 # With one slash, all other texts may be names of repositories.
-_FILE_NAME = re.compile(r"\.(?:pth?|bin|safetensors|ckpt|onnx|gguf|h5|msgpack|npz|npy|pkl|json|ya?ml|py|txt|tar|zip)$", re.IGNORECASE)
+_FILE_NAME = re.compile(
+    r"\.(?:pth?|bin|safetensors|ckpt|onnx|gguf|h5|msgpack|npz|npy|pkl|json|ya?ml|py|txt|tar|zip)$", re.IGNORECASE
+)
 _URL = re.compile(r"(?!file:)(\b[A-Za-z][\w+.-]*://[^\s,;\"'<>|\[\](){}]*)", re.IGNORECASE)
 _QUERY = re.compile(r"(://[^\s,;\"'<>|?#]*)[?#][^\s,\"'<>|]+")
 _USER = re.compile(r"://[^\s/,]*@")
@@ -153,7 +163,9 @@ def personal_paths(text: str, folders: Mapping[str, Path]) -> Iterator[str]:
     """
     yield from dict.fromkeys(kind for kind, pattern in _PERSONAL_PATHS if pattern.search(text))
     for kind, folder in folders.items():
-        if folder != Path(folder.anchor) and re.search(rf"{re.escape(str(folder))}(?<![\w.-]{re.escape(str(folder))})(?![\w-])", text):
+        if folder != Path(folder.anchor) and re.search(
+            rf"{re.escape(str(folder))}(?<![\w.-]{re.escape(str(folder))})(?![\w-])", text
+        ):
             yield f"a path of {kind}"
 
 
@@ -167,7 +179,12 @@ def url_secrets(text: str) -> Iterator[str]:
     """Whether a URL in ``text``, of metadata, holds a user's name, or what is named as a secret."""
     if _USER.search(text):
         yield "a user name in a URL"
-    if any(_names_secret(found["name"]) for query in _QUERY.finditer(text) if REMOVED not in query[0] for found in _NAME.finditer(query[0])):
+    if any(
+        _names_secret(found["name"])
+        for query in _QUERY.finditer(text)
+        if REMOVED not in query[0]
+        for found in _NAME.finditer(query[0])
+    ):
         yield "a secret in a URL"
 
 

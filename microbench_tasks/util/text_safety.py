@@ -8,7 +8,9 @@ import unicodedata
 # Of Unicode: controls, formats (which turn the direction of writing), surrogates, private use, unassigned, separators of lines.
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 # Of other categories, and drawn as nothing: joiners, fillers of syllables, inherent vowels, variation selectors, the blank Braille pattern.
-_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 _MARKUP = re.compile(r"([\\`*\[\]<>(){}#!|~$&@:^=+\"']|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
 
 
@@ -30,7 +32,10 @@ def _printable_line(line: str) -> str:
     # A fast path for most lines.
     if line.isprintable() and not _INVISIBLE.search(line):
         return line
-    return "".join(character if character == "\t" or _is_printable(character) else "\N{REPLACEMENT CHARACTER}" for character in line)
+    return "".join(
+        character if character == "\t" or _is_printable(character) else "\N{REPLACEMENT CHARACTER}"
+        for character in line
+    )
 
 
 def _is_printable(character: str) -> bool:

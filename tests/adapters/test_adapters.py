@@ -83,7 +83,12 @@ class Task:
 
     def requests(self):
         return [
-            Instance("generate_until", ("", {}, self.doc_to_visual, doc_id, self.name, "test"), 0, {"task": self.name, "doc_id": doc_id, "repeats": 1})
+            Instance(
+                "generate_until",
+                ("", {}, self.doc_to_visual, doc_id, self.name, "test"),
+                0,
+                {"task": self.name, "doc_id": doc_id, "repeats": 1},
+            )
             for doc_id in range(len(self.dataset["test"]))
         ]
 
@@ -99,7 +104,12 @@ def doc(colour, *choices):
     return {"colour": colour, "choices": list(choices)}
 
 
-DOCS = [doc("red", "blue", "red"), doc("blue", "blue", "red", "green"), doc("red", "red", "green"), doc("green", "red", "blue", "green")]
+DOCS = [
+    doc("red", "blue", "red"),
+    doc("blue", "blue", "red", "green"),
+    doc("red", "red", "green"),
+    doc("green", "red", "blue", "green"),
+]
 
 
 def test_the_answer_is_the_letter_of_the_nearest_text():
@@ -152,7 +162,9 @@ def test_no_request_is_no_work():
 def test_a_task_without_choices_is_refused_before_anything_is_encoded():
     model = ColourModel()
     boxes = Task("find_cells", DOCS, doc_to_choice=None)
-    with pytest.raises(ValueError, match="find_cells: asked for free text, but a contrastive model only chooses.*microbench_coarse"):
+    with pytest.raises(
+        ValueError, match="find_cells: asked for free text, but a contrastive model only chooses.*microbench_coarse"
+    ):
         model.generate_until(Task("t", DOCS).requests() + boxes.requests())
     assert model.image_batches == model.text_batches == []
 
@@ -182,15 +194,23 @@ def test_texts_longer_than_the_context_are_counted_and_named(warnings_of_loop):
     model = ColourModel()
     model.generate_until(Task("t", [doc("red", "blue", "greenish"), doc("red", "greenish", "red")]).requests())
     assert model.texts_cut == {"greenish"}
-    assert any("1 of 3 texts are longer than the model's context, which cuts them: 'greenish'." in said for said in warnings_of_loop)
+    assert any(
+        "1 of 3 texts are longer than the model's context, which cuts them: 'greenish'." in said
+        for said in warnings_of_loop
+    )
 
 
 def test_options_that_are_cut_to_the_same_tokens_tie_and_are_counted(warnings_of_loop):
     model = ColourModel()
-    answers = model.generate_until(Task("t", [doc("green", "greenish", "greeny"), doc("green", "greeny", "red")]).requests())
+    answers = model.generate_until(
+        Task("t", [doc("green", "greenish", "greeny"), doc("green", "greeny", "red")]).requests()
+    )
     assert answers == ["A", "A"]
     assert model.questions_cut_alike == {("t", "test", 0)}
-    assert any("1 questions have options that are the same once cut to the context, such as document 0 of t" in said for said in warnings_of_loop)
+    assert any(
+        "1 questions have options that are the same once cut to the context, such as document 0 of t" in said
+        for said in warnings_of_loop
+    )
 
 
 def test_options_that_repeat_a_text_are_not_blamed_on_the_context():
@@ -217,13 +237,21 @@ def test_with_a_bias_each_probability_is_the_sigmoid_of_its_own_logit():
 
 def likelihood_requests(task, doc_id, context, texts):
     return [
-        Instance("loglikelihood", (context, f" {text}", task.doc_to_visual, doc_id, task.name, "test"), index, {"task": task.name, "doc_id": doc_id, "repeats": 1}) for index, text in enumerate(texts)
+        Instance(
+            "loglikelihood",
+            (context, f" {text}", task.doc_to_visual, doc_id, task.name, "test"),
+            index,
+            {"task": task.name, "doc_id": doc_id, "repeats": 1},
+        )
+        for index, text in enumerate(texts)
     ]
 
 
 def test_the_likeliest_text_is_context_and_option_that_fit_the_image_best():
     task = Task("quiz", DOCS)
-    requests = likelihood_requests(task, 0, "what?", ["blue", "red"]) + likelihood_requests(task, 3, "what?", ["red", "blue", "green"])
+    requests = likelihood_requests(task, 0, "what?", ["blue", "red"]) + likelihood_requests(
+        task, 3, "what?", ["red", "blue", "green"]
+    )
     order = [3, 0, 4, 1, 2]
     found = ColourModel().loglikelihood([requests[index] for index in order])
     losses, best = zip(*(found[order.index(index)].text for index in range(5)))
@@ -263,7 +291,15 @@ def test_a_batch_size_that_is_no_positive_integer_is_refused_at_once(value):
 
 @pytest.mark.parametrize(
     ("model_args", "flag", "expected"),
-    [("", 1, base.DEFAULT_BATCH_SIZE), ("", None, base.DEFAULT_BATCH_SIZE), ("", "1", 1), ("", "7", 7), ("batch_size=5", 1, 5), ("batch_size=5", "7", 5), ("batch_size=1", 1, 1)],
+    [
+        ("", 1, base.DEFAULT_BATCH_SIZE),
+        ("", None, base.DEFAULT_BATCH_SIZE),
+        ("", "1", 1),
+        ("", "7", 7),
+        ("batch_size=5", 1, 5),
+        ("batch_size=5", "7", 5),
+        ("batch_size=1", 1, 1),
+    ],
 )
 def test_model_args_win_over_flags_and_the_harness_default_means_no_wish(model_args, flag, expected):
     assert ColourModel.create_from_arg_string(model_args, {"batch_size": flag, "device": None}).batch_size == expected
@@ -314,7 +350,10 @@ def test_the_group_of_processes_is_ended_when_a_process_exits(tmp_path):
     [
         # What one process alone wants stays with it; of what both want each gets half.
         ({0: ["a", "b"], 1: ["c"]}, {0: (["a", "b"], set()), 1: (["c"], set())}),
-        ({0: ["a", "b", "c", "d"], 1: ["d", "c", "b", "a"]}, {0: (["a", "c"], {"a", "c"}), 1: (["d", "b"], {"d", "b"})}),
+        (
+            {0: ["a", "b", "c", "d"], 1: ["d", "c", "b", "a"]},
+            {0: (["a", "c"], {"a", "c"}), 1: (["d", "b"], {"d", "b"})},
+        ),
         # The process with less of its own takes more of the common.
         ({0: ["x", "y", "a", "b"], 1: ["a", "b"]}, {0: (["x", "y"], set()), 1: (["a", "b"], {"a", "b"})}),
         ({0: [], 1: ["a"], 2: ["a"]}, {0: ([], set()), 1: (["a"], {"a"}), 2: ([], set())}),

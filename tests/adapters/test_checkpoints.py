@@ -58,7 +58,11 @@ def test_every_name_is_registered_with_the_harness_as_a_class_that_loads():
     from lmms_eval.api.model import lmms
     from lmms_eval.models import get_model
 
-    assert {"open_clip", "transformers_clip", "paligemma", "microbench_random", *CHECKPOINTS} == set(class_paths()) == {manifest.model_id for manifest in register()}
+    assert (
+        {"open_clip", "transformers_clip", "paligemma", "microbench_random", *CHECKPOINTS}
+        == set(class_paths())
+        == {manifest.model_id for manifest in register()}
+    )
     for name in class_paths():
         assert issubclass(get_model(name), lmms)
 
@@ -94,11 +98,19 @@ def asked(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "model_args", "expected"),
     [
-        ("plip", "", {"model": "vinid/plip", "revision": CHECKPOINTS["plip"].arguments["revision"], "context_length": 77}),
+        (
+            "plip",
+            "",
+            {"model": "vinid/plip", "revision": CHECKPOINTS["plip"].arguments["revision"], "context_length": 77},
+        ),
         ("plip", "model=/data/my_plip", {"model": "/data/my_plip", "context_length": 77}),
         ("plip", "revision=main", {"model": "vinid/plip", "revision": "main", "context_length": 77}),
         ("openclip", "pretrained=openai", {"model": "ViT-B-32", "pretrained": "openai", "context_length": 77}),
-        ("openclip", "model=ViT-B-16,pretrained=openai", {"model": "ViT-B-16", "pretrained": "openai", "context_length": 77}),
+        (
+            "openclip",
+            "model=ViT-B-16,pretrained=openai",
+            {"model": "ViT-B-16", "pretrained": "openai", "context_length": 77},
+        ),
     ],
 )
 def test_a_revision_belongs_to_its_repository_and_a_tag_to_its_architecture(asked, name, model_args, expected):
@@ -140,4 +152,8 @@ def test_the_readme_lists_the_rows():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert (cells[2], cells[3]) == (f"`{row.adapter}`", str(row.context_length))
         assert cells[4] == f"[card]({row.source})"
-        assert name == "demo_clip" or all(f"`{row.arguments[argument]}`" in cells[1] for argument in ("model", "pretrained") if argument in row.arguments)
+        assert name == "demo_clip" or all(
+            f"`{row.arguments[argument]}`" in cells[1]
+            for argument in ("model", "pretrained")
+            if argument in row.arguments
+        )

@@ -16,7 +16,10 @@ def test_a_missing_package_is_said_with_the_command_that_installs_it(monkeypatch
         monkeypatch.delitem(sys.modules, name)
     # None in this table is how Python is told that a module does not exist.
     monkeypatch.setitem(sys.modules, "conch.open_clip_custom", None)
-    with pytest.raises(ModuleNotFoundError, match="CONCH needs a package that is not installed.*Install it with: pip install conch-fork"):
+    with pytest.raises(
+        ModuleNotFoundError,
+        match="CONCH needs a package that is not installed.*Install it with: pip install conch-fork",
+    ):
         conch_adapter.Conch(model="MahmoodLab/conch", device="cpu")
 
 
@@ -32,7 +35,14 @@ def architecture(package, tmp_path, monkeypatch):
 
     config = json.loads((factory.CFG_DIR / "conch_ViT-B-16.json").read_text())
     config |= {"embed_dim": 32, "embed_dim_caption": 64}
-    config["vision_cfg"] |= {"image_size": 32, "width": 64, "layers": 2, "num_heads": 2, "attn_pooler_heads": 2, "n_queries_caption": 4}
+    config["vision_cfg"] |= {
+        "image_size": 32,
+        "width": 64,
+        "layers": 2,
+        "num_heads": 2,
+        "attn_pooler_heads": 2,
+        "n_queries_caption": 4,
+    }
     for tower in ("text_cfg", "multimodal_cfg"):
         config[tower] |= {"width": 64, "heads": 2, "layers": 2}
     (tmp_path / "configs").mkdir()
@@ -44,11 +54,16 @@ def architecture(package, tmp_path, monkeypatch):
 @pytest.fixture
 def folder(package, architecture, tmp_path):
     torch.manual_seed(0)
-    model = package.CoCa(**{name: value for name, value in copy.deepcopy(architecture).items() if name != "custom_text"})
+    model = package.CoCa(
+        **{name: value for name, value in copy.deepcopy(architecture).items() if name != "custom_text"}
+    )
     tiny_clip.spread(model)
     (tmp_path / "conch").mkdir()
     # Like the published weights: without the decoder.
-    torch.save({name: values for name, values in model.state_dict().items() if not name.startswith("text_decoder.")}, tmp_path / "conch" / "pytorch_model.bin")
+    torch.save(
+        {name: values for name, values in model.state_dict().items() if not name.startswith("text_decoder.")},
+        tmp_path / "conch" / "pytorch_model.bin",
+    )
     return tmp_path / "conch"
 
 
@@ -101,7 +116,9 @@ def test_missing_weights_which_the_package_itself_would_leave_random_are_refused
 
 
 def test_without_access_to_the_hub_the_way_to_the_gated_weights_is_told(package):
-    with pytest.raises(ValueError, match="model=MahmoodLab/conch: .*gated: ask for access at https://huggingface.co/MahmoodLab/conch"):
+    with pytest.raises(
+        ValueError, match="model=MahmoodLab/conch: .*gated: ask for access at https://huggingface.co/MahmoodLab/conch"
+    ):
         conch_adapter.Conch(model="MahmoodLab/conch", device="cpu")
 
 
@@ -115,7 +132,13 @@ def test_two_of_them_merge_and_save(folder, tmp_path, architecture):
 
     other = tmp_path / "other"
     other.mkdir()
-    torch.save({name: values * 1.5 if values.is_floating_point() else values for name, values in torch.load(folder / "pytorch_model.bin").items()}, other / "pytorch_model.bin")
+    torch.save(
+        {
+            name: values * 1.5 if values.is_floating_point() else values
+            for name, values in torch.load(folder / "pytorch_model.bin").items()
+        },
+        other / "pytorch_model.bin",
+    )
     settings = commands.merge([str(folder), str(other)], tmp_path / "merged", alpha=0.5)
     found = conch_adapter.Conch(model=str(tmp_path / "merged"), device="cpu").record()
     assert found["weights_sha256"] == settings["weights_sha256"]

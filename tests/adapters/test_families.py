@@ -51,7 +51,11 @@ def open_clip_modules(folder):
     """Model, preprocessing and tokenizer as open_clip's README loads them."""
     name = f"local-dir:{folder}"
     config = json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
-    options = {"text_cfg": config["text_cfg"] | {"hf_model_name": str(folder / "text_tower"), "hf_model_pretrained": False}} if "hf_model_name" in config["text_cfg"] else {}
+    options = (
+        {"text_cfg": config["text_cfg"] | {"hf_model_name": str(folder / "text_tower"), "hf_model_pretrained": False}}
+        if "hf_model_name" in config["text_cfg"]
+        else {}
+    )
     model, _, preprocess = open_clip.create_model_and_transforms(name, **options)
     return model.eval(), preprocess, open_clip.get_tokenizer(name)
 
@@ -126,20 +130,30 @@ def test_transformers_weights_are_bit_for_bit_those_that_it_loads_itself(transfo
 def test_lower_precision_runs_and_stays_near_or_is_refused_when_loaded(open_clip_folder, precision, task):
     exact = OpenClip(model=str(open_clip_folder), device="cpu").generate_until(task.requests())
     if open_clip_folder.parent.name.startswith("CoCa") and precision == "bf16":
-        with pytest.raises(ValueError, match="does not run with precision=bf16 on cpu: RuntimeError.*Use precision=fp32, or amp_bf16"):
+        with pytest.raises(
+            ValueError, match="does not run with precision=bf16 on cpu: RuntimeError.*Use precision=fp32, or amp_bf16"
+        ):
             OpenClip(model=str(open_clip_folder), precision=precision, device="cpu")
         return
-    assert_near(exact, OpenClip(model=str(open_clip_folder), precision=precision, device="cpu").generate_until(task.requests()))
+    assert_near(
+        exact, OpenClip(model=str(open_clip_folder), precision=precision, device="cpu").generate_until(task.requests())
+    )
 
 
 @pytest.mark.parametrize("precision", ["bf16", "amp_bf16", "int8"])
 def test_lower_precision_of_transformers_stays_near(transformers_folder, precision, task):
-    exact, rough = (TransformersClip(model=str(transformers_folder), precision=name, device="cpu").generate_until(task.requests()) for name in ("fp32", precision))
+    exact, rough = (
+        TransformersClip(model=str(transformers_folder), precision=name, device="cpu").generate_until(task.requests())
+        for name in ("fp32", precision)
+    )
     assert_near(exact, rough)
 
 
 def assert_near(exact, rough):
-    shares = [[list(json.loads(answer.split("\n")[1])["probabilities"].values()) for answer in answers] for answers in (exact, rough)]
+    shares = [
+        [list(json.loads(answer.split("\n")[1])["probabilities"].values()) for answer in answers]
+        for answers in (exact, rough)
+    ]
     for one, other in zip(*shares):
         assert one == pytest.approx(other, abs=0.1)
     assert shares[0] != shares[1]
@@ -160,7 +174,11 @@ def as_transformers(state, layers):
         "vision_model.embeddings.patch_embedding.weight": state["visual.conv1.weight"],
         "vision_model.embeddings.position_embedding.weight": state["visual.positional_embedding"],
     }
-    norms = {"text_model.final_layer_norm": "ln_final", "vision_model.pre_layrnorm": "visual.ln_pre", "vision_model.post_layernorm": "visual.ln_post"}
+    norms = {
+        "text_model.final_layer_norm": "ln_final",
+        "vision_model.pre_layrnorm": "visual.ln_pre",
+        "vision_model.post_layernorm": "visual.ln_post",
+    }
     for theirs, ours in norms.items():
         found |= {f"{theirs}.{kind}": state[f"{ours}.{kind}"] for kind in ("weight", "bias")}
     for tower, prefix in (("text_model", "transformer"), ("vision_model", "visual.transformer")):
@@ -168,23 +186,42 @@ def as_transformers(state, layers):
             source, target = f"{prefix}.resblocks.{layer}", f"{tower}.encoder.layers.{layer}"
             for kind in ("weight", "bias"):
                 query, key, value = state[f"{source}.attn.in_proj_{kind}"].chunk(3)
-                found |= {f"{target}.self_attn.{name}_proj.{kind}": part for name, part in (("q", query), ("k", key), ("v", value))}
-                pairs = {"self_attn.out_proj": "attn.out_proj", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj", "layer_norm1": "ln_1", "layer_norm2": "ln_2"}
-                found |= {f"{target}.{theirs}.{kind}": state[f"{source}.{ours}.{kind}"] for theirs, ours in pairs.items()}
+                found |= {
+                    f"{target}.self_attn.{name}_proj.{kind}": part
+                    for name, part in (("q", query), ("k", key), ("v", value))
+                }
+                pairs = {
+                    "self_attn.out_proj": "attn.out_proj",
+                    "mlp.fc1": "mlp.c_fc",
+                    "mlp.fc2": "mlp.c_proj",
+                    "layer_norm1": "ln_1",
+                    "layer_norm2": "ln_2",
+                }
+                found |= {
+                    f"{target}.{theirs}.{kind}": state[f"{source}.{ours}.{kind}"] for theirs, ours in pairs.items()
+                }
     return found
 
 
 def test_the_same_weights_give_the_same_letters_in_both_libraries(tmp_path, task):
     first = tiny_clip.save(tmp_path / "open_clip", seed=3)
     config = json.loads((first / "open_clip_config.json").read_text())
-    config["preprocess_cfg"] = {"mean": [0.48145466, 0.4578275, 0.40821073], "std": [0.26862954, 0.26130258, 0.27577711], "interpolation": "bicubic", "resize_mode": "shortest"}
+    config["preprocess_cfg"] = {
+        "mean": [0.48145466, 0.4578275, 0.40821073],
+        "std": [0.26862954, 0.26130258, 0.27577711],
+        "interpolation": "bicubic",
+        "resize_mode": "shortest",
+    }
     (first / "open_clip_config.json").write_text(json.dumps(config))
     second = tiny_models.transformers_clip(tmp_path / "transformers")
     model = transformers.CLIPModel.from_pretrained(second)
     # open_clip's default activation, where OpenAI's weights have an approximation of it.
     model.config.text_config.hidden_act = model.config.vision_config.hidden_act = "gelu"
     state = open_clip.create_model(f"local-dir:{first}").state_dict()
-    model.load_state_dict(as_transformers(state, layers=2) | {name: values for name, values in model.state_dict().items() if name.endswith("position_ids")})
+    model.load_state_dict(
+        as_transformers(state, layers=2)
+        | {name: values for name, values in model.state_dict().items() if name.endswith("position_ids")}
+    )
     model.save_pretrained(second)
     ours = OpenClip(model=str(first), device="cpu").generate_until(task.requests())
     theirs = TransformersClip(model=str(second), device="cpu").generate_until(task.requests())
@@ -201,5 +238,8 @@ def test_preprocessing_of_transformers_is_that_of_pillow(tmp_path):
     resized = image.resize((int(width * 32 / height), 32), Image.Resampling.BICUBIC)
     left = (resized.width - 32) // 2
     expected = torch.from_numpy(np.array(resized.crop((left, 0, left + 32, 32)))).permute(2, 0, 1) / 255
-    mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711]))
+    mean, std = (
+        torch.tensor(values).reshape(3, 1, 1)
+        for values in ([0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.27577711])
+    )
     assert torch.allclose(pixels, (expected - mean) / std, atol=1e-5)

@@ -52,32 +52,47 @@ def test_half_way_has_the_mean_of_the_weights_and_answers_by_them(pair, task, tm
     base, tuned = pair
     mean = shutil.copytree(tuned, tmp_path / "mean")
     before = weights(base)
-    save_file({name: (values + before[name]) / 2 for name, values in weights(tuned).items()}, mean / "open_clip_model.safetensors")
+    save_file(
+        {name: (values + before[name]) / 2 for name, values in weights(tuned).items()},
+        mean / "open_clip_model.safetensors",
+    )
     found = OpenClip(model=str(tuned), merge_with=str(base), alpha=0.5, device="cpu")
     expected = OpenClip(model=str(mean), device="cpu")
-    assert questions.letters(found.generate_until(task.requests())) == questions.letters(expected.generate_until(task.requests()))
+    assert questions.letters(found.generate_until(task.requests())) == questions.letters(
+        expected.generate_until(task.requests())
+    )
     for name, values in expected.module.state_dict().items():
         assert torch.allclose(found.module.state_dict()[name], values, atol=1e-7), name
 
 
 def test_half_way_is_the_default(pair):
-    records = [OpenClip(model=str(pair[1]), merge_with=str(pair[0]), device="cpu", **options).record() for options in ({}, {"alpha": 0.5})]
+    records = [
+        OpenClip(model=str(pair[1]), merge_with=str(pair[0]), device="cpu", **options).record()
+        for options in ({}, {"alpha": 0.5})
+    ]
     assert records[0] == records[1]
 
 
 def test_the_record_says_what_was_merged_and_how(pair):
     base, tuned = pair
-    record = OpenClip(model=str(tuned), merge_with=f"[{base}]", merge="ties", alpha=0.7, density=0.3, device="cpu").record()
+    record = OpenClip(
+        model=str(tuned), merge_with=f"[{base}]", merge="ties", alpha=0.7, density=0.3, device="cpu"
+    ).record()
     parts = record["merge"].pop("of")
     assert record["merge"] == {"method": "ties", "alpha": 0.7, "density": 0.3}
     assert [part["files"]["folder"] for part in parts] == [str(base), str(tuned)]
-    assert [part["weights_sha256"] for part in parts] == [OpenClip(model=str(folder), device="cpu").record()["weights_sha256"] for folder in pair]
+    assert [part["weights_sha256"] for part in parts] == [
+        OpenClip(model=str(folder), device="cpu").record()["weights_sha256"] for folder in pair
+    ]
 
 
 def test_a_soup_is_the_mean_of_all(pair, tmp_path):
     third = tiny_clip.save(tmp_path / "third", seed=5)
     model = OpenClip(model=str(pair[1]), merge_with=f"[{pair[0]},{third}]", merge="soup", device="cpu")
-    expected = sum(weights(folder)["ln_final.weight"] + weights(folder)["text_projection"].sum() for folder in (*pair, third)) / 3
+    expected = (
+        sum(weights(folder)["ln_final.weight"] + weights(folder)["text_projection"].sum() for folder in (*pair, third))
+        / 3
+    )
     found = model.module.state_dict()
     assert torch.allclose(found["ln_final.weight"] + found["text_projection"].sum(), expected, atol=1e-4)
 
@@ -88,7 +103,9 @@ def test_transformers_models_merge_the_same_way(transformers_pair, task, alpha):
     model = TransformersClip(model=str(tuned), merge_with=str(base), alpha=alpha, device="cpu")
     states = [transformers.CLIPModel.from_pretrained(folder).state_dict() for folder in transformers_pair]
     for name, values in model.module.state_dict().items():
-        expected = states[0][name] * (1 - alpha) + states[1][name] * alpha if values.is_floating_point() else states[1][name]
+        expected = (
+            states[0][name] * (1 - alpha) + states[1][name] * alpha if values.is_floating_point() else states[1][name]
+        )
         assert torch.allclose(values, expected, atol=1e-6), name
     assert len(model.generate_until(task.requests())) == 48
 
@@ -101,7 +118,9 @@ def test_batch_counters_of_a_resnet_are_not_interpolated(tmp_path):
         save_file(state | {name: torch.tensor(count) for name in counters}, folder / "open_clip_model.safetensors")
     assert counters
     for alpha, expected in ((0, 10), (0.5, 31), (1, 31)):
-        state = OpenClip(model=str(folders[1]), merge_with=str(folders[0]), alpha=alpha, device="cpu").module.state_dict()
+        state = OpenClip(
+            model=str(folders[1]), merge_with=str(folders[0]), alpha=alpha, device="cpu"
+        ).module.state_dict()
         assert {int(state[name]) for name in counters} == {expected}
         assert {state[name].dtype for name in counters} == {torch.int64}
 
@@ -124,15 +143,22 @@ def with_config(folder, target, change):
 
 
 def test_other_preprocessing_is_refused(pair, tmp_path):
-    other = with_config(pair[0], tmp_path / "other", lambda config: config["preprocess_cfg"].update(mean=[0.1, 0.2, 0.3]))
-    with pytest.raises(ValueError, match=r"merge_with: local-dir:.*other and local-dir:.*tuned differ in preprocessing: .*0.1, 0.2, 0.3"):
+    other = with_config(
+        pair[0], tmp_path / "other", lambda config: config["preprocess_cfg"].update(mean=[0.1, 0.2, 0.3])
+    )
+    with pytest.raises(
+        ValueError,
+        match=r"merge_with: local-dir:.*other and local-dir:.*tuned differ in preprocessing: .*0.1, 0.2, 0.3",
+    ):
         OpenClip(model=str(pair[1]), merge_with=str(other), device="cpu")
 
 
 def test_another_tokenizer_is_refused(tmp_path):
     folders = [tiny_models.open_clip_siglip(tmp_path / name) for name in ("base", "tuned")]
     text = (folders[0] / "tokenizer.json").read_text()
-    (folders[0] / "tokenizer.json").write_text(text.replace('"lowercase": true', '"lowercase": false').replace('"micrograph"', '"photograph"'))
+    (folders[0] / "tokenizer.json").write_text(
+        text.replace('"lowercase": true', '"lowercase": false').replace('"micrograph"', '"photograph"')
+    )
     with pytest.raises(ValueError, match="differ in tokenizer: they make other tokens of the same texts"):
         OpenClip(model=str(folders[1]), merge_with=str(folders[0]), device="cpu")
 
@@ -156,7 +182,10 @@ def test_another_activation_which_shows_in_no_weight_is_warned_of(pair, tmp_path
         ({"merge_with": "[/a,/b]"}, "linear"),
         ({"merge_with": "[/a,]"}, r"merge_with=\[/a,\]: expected a checkpoint, or several as \[one,other\]"),
         ({"merge_with": "clip"}, "merge_with=clip: this name stands for a checkpoint of transformers_clip"),
-        ({"merge_with": "laion"}, "merge_with=laion: expected hf-hub:org/name, a folder with open_clip_config.json, ARCHITECTURE:tag"),
+        (
+            {"merge_with": "laion"},
+            "merge_with=laion: expected hf-hub:org/name, a folder with open_clip_config.json, ARCHITECTURE:tag",
+        ),
         ({"merge_with": "ViT-B-32:nobody"}, "pretrained=nobody is neither a tag nor a file"),
     ],
 )
@@ -187,7 +216,9 @@ def test_a_saved_merge_is_the_merge(pair, tmp_path, method):
     merged = OpenClip(model=str(pair[1]), merge_with=str(pair[0]), merge=method, alpha=alpha, device="cpu").record()
     assert saved["weights_sha256"] == merged["weights_sha256"]
     assert saved["preprocessing"] == merged["preprocessing"]
-    assert json.loads((tmp_path / "merged" / "merge.json").read_text()) == merged["merge"] | {"weights_sha256": merged["weights_sha256"]}
+    assert json.loads((tmp_path / "merged" / "merge.json").read_text()) == merged["merge"] | {
+        "weights_sha256": merged["weights_sha256"]
+    }
 
 
 def test_a_saved_merge_is_in_open_clips_own_layout(pair, tmp_path):
@@ -204,23 +235,36 @@ def test_a_saved_merge_keeps_preprocessing_that_was_given(tmp_path):
     folder = tiny_clip.save(tmp_path / "tiny")
     settings = '{"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6], "interpolation": "bilinear", "resize_mode": "squash"}'
     (tmp_path / "saved").mkdir()
-    loaded = OpenClip.load({"model": "tiny-squashed", "pretrained": str(folder / "open_clip_model.safetensors"), "preprocess": settings})
+    loaded = OpenClip.load(
+        {"model": "tiny-squashed", "pretrained": str(folder / "open_clip_model.safetensors"), "preprocess": settings}
+    )
     OpenClip.save(loaded, tmp_path / "saved")
-    assert json.loads((tmp_path / "saved" / "open_clip_config.json").read_text())["preprocess_cfg"] == json.loads(settings)
+    assert json.loads((tmp_path / "saved" / "open_clip_config.json").read_text())["preprocess_cfg"] == json.loads(
+        settings
+    )
 
 
 def test_a_saved_merge_of_transformers_is_in_its_own_layout(transformers_pair, tmp_path):
     commands.merge([str(folder) for folder in transformers_pair], tmp_path / "merged", alpha=0.25)
     model = transformers.AutoModel.from_pretrained(tmp_path / "merged").state_dict()
     states = [transformers.CLIPModel.from_pretrained(folder).state_dict() for folder in transformers_pair]
-    assert torch.allclose(model["text_projection.weight"], 0.75 * states[0]["text_projection.weight"] + 0.25 * states[1]["text_projection.weight"], atol=1e-6)
-    assert transformers.AutoProcessor.from_pretrained(tmp_path / "merged").tokenizer("a cell").input_ids == transformers.AutoProcessor.from_pretrained(transformers_pair[0]).tokenizer("a cell").input_ids
+    assert torch.allclose(
+        model["text_projection.weight"],
+        0.75 * states[0]["text_projection.weight"] + 0.25 * states[1]["text_projection.weight"],
+        atol=1e-6,
+    )
+    assert (
+        transformers.AutoProcessor.from_pretrained(tmp_path / "merged").tokenizer("a cell").input_ids
+        == transformers.AutoProcessor.from_pretrained(transformers_pair[0]).tokenizer("a cell").input_ids
+    )
 
 
 def test_a_saved_merge_with_a_text_tower_of_transformers_loads_without_the_hub(tmp_path):
     folders = [tiny_models.biomedclip(tmp_path / str(seed), seed=seed) for seed in range(2)]
     settings = commands.merge([str(folder) for folder in folders], tmp_path / "merged", alpha=0.5)
-    assert OpenClip(model=str(tmp_path / "merged"), device="cpu").record()["weights_sha256"] == settings["weights_sha256"]
+    assert (
+        OpenClip(model=str(tmp_path / "merged"), device="cpu").record()["weights_sha256"] == settings["weights_sha256"]
+    )
 
 
 def test_nothing_is_left_of_a_merge_that_failed(pair, tmp_path):
@@ -236,7 +280,14 @@ def test_nothing_is_left_of_a_merge_that_failed(pair, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("plip", "transformers_clip"), ("quiltnet", "open_clip"), ("hf-hub:a/b", "open_clip"), ("ViT-B-32:openai", "open_clip"), ("vinid/plip", "transformers_clip"), ("conch", "conch")],
+    [
+        ("plip", "transformers_clip"),
+        ("quiltnet", "open_clip"),
+        ("hf-hub:a/b", "open_clip"),
+        ("ViT-B-32:openai", "open_clip"),
+        ("vinid/plip", "transformers_clip"),
+        ("conch", "conch"),
+    ],
 )
 def test_the_library_is_told_from_the_name(name, expected):
     assert commands.adapter_of(name) == expected
@@ -254,7 +305,9 @@ def test_the_library_is_told_from_the_files(pair, transformers_pair, tmp_path):
 
 
 def test_checkpoints_of_two_libraries_are_refused(pair, transformers_pair, tmp_path):
-    with pytest.raises(ValueError, match="Checkpoints of different libraries cannot be merged: .*open_clip.*transformers_clip"):
+    with pytest.raises(
+        ValueError, match="Checkpoints of different libraries cannot be merged: .*open_clip.*transformers_clip"
+    ):
         commands.merge([str(pair[0]), str(transformers_pair[0])], tmp_path / "merged")
 
 
@@ -263,7 +316,13 @@ def test_checkpoints_of_two_libraries_are_refused(pair, transformers_pair, tmp_p
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("0:1:0.1", [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]), ("0:1:0.3", [0, 0.3, 0.6, 0.9]), ("0.5:0.5:1", [0.5]), ("1,0,0.5", [1, 0, 0.5]), ("0.3", [0.3])],
+    [
+        ("0:1:0.1", [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1]),
+        ("0:1:0.3", [0, 0.3, 0.6, 0.9]),
+        ("0.5:0.5:1", [0.5]),
+        ("1,0,0.5", [1, 0, 0.5]),
+        ("0.3", [0.3]),
+    ],
 )
 def test_alphas_are_exact_and_include_the_end_if_a_step_falls_on_it(text, expected):
     assert commands.alphas(text) == expected
@@ -283,11 +342,21 @@ def test_an_alpha_is_passed_on_as_what_it_is(tmp_path, monkeypatch, value, text)
         (folder / "1_results.json").write_text("{}")
 
     commands.sweep([value], [], "model=/a,merge_with=/b", tmp_path, evaluate)
-    assert seen == [["lmms_eval", "--model_args", f"model=/a,merge_with=/b,alpha={text}", "--output_path", str(tmp_path / f"alpha_{text}")]]
+    assert seen == [
+        [
+            "lmms_eval",
+            "--model_args",
+            f"model=/a,merge_with=/b,alpha={text}",
+            "--output_path",
+            str(tmp_path / f"alpha_{text}"),
+        ]
+    ]
     assert json.loads((tmp_path / "sweep.json").read_text())[0]["alpha"] == value
 
 
-@pytest.mark.parametrize("text", ["", "0:1", "0:1:0", "1:0:0.1", "0:1:-0.1", "a", "0,nan", "0,0", "0:1:1e-9", "0:inf:1"])
+@pytest.mark.parametrize(
+    "text", ["", "0:1", "0:1:0", "1:0:0.1", "0:1:-0.1", "a", "0,nan", "0,0", "0:1:1e-9", "0:inf:1"]
+)
 def test_alphas_that_make_no_sweep_are_refused(text):
     with pytest.raises(ValueError, match="--alpha .*: expected"):
         commands.alphas(text)
@@ -296,17 +365,32 @@ def test_alphas_that_make_no_sweep_are_refused(text):
 def test_within_a_sweep_checkpoints_are_read_once_and_stay_as_they_were(pair, monkeypatch):
     read = []
     load = OpenClip.load.__func__
-    monkeypatch.setattr(OpenClip, "load", classmethod(lambda cls, specification: read.append(specification["model"]) or load(cls, specification)))
-    alone = [OpenClip(model=str(pair[1]), merge_with=str(pair[0]), alpha=alpha, device="cpu").record() for alpha in (0.2, 0.9, 0)]
+    monkeypatch.setattr(
+        OpenClip,
+        "load",
+        classmethod(lambda cls, specification: read.append(specification["model"]) or load(cls, specification)),
+    )
+    alone = [
+        OpenClip(model=str(pair[1]), merge_with=str(pair[0]), alpha=alpha, device="cpu").record()
+        for alpha in (0.2, 0.9, 0)
+    ]
     assert len(read) == 6
     with loading.kept_in_memory():
-        together = [OpenClip(model=str(pair[1]), merge_with=str(pair[0]), alpha=alpha, device="cpu", precision=precision).record() for alpha, precision in ((0.2, "fp32"), (0.9, "bf16"), (0, "fp32"))]
+        together = [
+            OpenClip(
+                model=str(pair[1]), merge_with=str(pair[0]), alpha=alpha, device="cpu", precision=precision
+            ).record()
+            for alpha, precision in ((0.2, "fp32"), (0.9, "bf16"), (0, "fp32"))
+        ]
     assert len(read) == 8
     assert [record["weights_sha256"] for record in together] == [record["weights_sha256"] for record in alone]
 
 
 def test_a_merge_beyond_all_range_is_refused(pair):
-    with pytest.raises(ValueError, match="merge=task_arithmetic of .*contain values that are not finite|gave vectors that are not finite"):
+    with pytest.raises(
+        ValueError,
+        match="merge=task_arithmetic of .*contain values that are not finite|gave vectors that are not finite",
+    ):
         OpenClip(model=str(pair[1]), merge_with=str(pair[0]), merge="task_arithmetic", alpha=1e39, device="cpu")
 
 

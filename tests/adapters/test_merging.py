@@ -142,7 +142,9 @@ def test_ties_elects_by_the_sum_and_averages_only_what_agrees():
     """Per entry: all agree; two small against one large; one against a zero; opposite and equal."""
     tuned = [4, 1, 6, 5], [2, 1, 0, -5], [3, -8, 0, 0]
     assert merged("ties", [0, 0, 0, 0], *tuned, density=1) == [(4 + 2 + 3) / 3, -8, 6, 0]
-    assert merged("ties", [100, 100, 100, 100], *([100 + value for value in values] for values in tuned), density=1, alpha=0.5) == [101.5, 96, 103, 100]
+    assert merged(
+        "ties", [100, 100, 100, 100], *([100 + value for value in values] for values in tuned), density=1, alpha=0.5
+    ) == [101.5, 96, 103, 100]
 
 
 def test_ties_trims_over_the_whole_checkpoint_not_per_tensor():
@@ -184,7 +186,9 @@ def test_ties_counts_unchanged_entries_but_no_integers():
 
 # Eighths, so that all sums and task vectors are exact, with many ties and sums of 0.
 eighths = st.integers(-24, 24).map(lambda number: number / 8)
-lists_of_checkpoints = st.integers(1, 12).flatmap(lambda size: st.lists(st.lists(eighths, min_size=size, max_size=size), min_size=2, max_size=5))
+lists_of_checkpoints = st.integers(1, 12).flatmap(
+    lambda size: st.lists(st.lists(eighths, min_size=size, max_size=size), min_size=2, max_size=5)
+)
 
 
 @untimed
@@ -192,7 +196,9 @@ lists_of_checkpoints = st.integers(1, 12).flatmap(lambda size: st.lists(st.lists
 def test_ties_agrees_with_the_oracle_however_the_entries_lie_in_tensors(checkpoints, alpha, density, cut):
     states = [{"a": double(*values[:cut]), "b": double(*values[cut:])} for values in checkpoints]
     result = merge("ties", states[0], states[1:], alpha=alpha, density=density)
-    assert [*result["a"].tolist(), *result["b"].tolist()] == pytest.approx(plain_ties(checkpoints[0], checkpoints[1:], alpha, density), abs=1e-13)
+    assert [*result["a"].tolist(), *result["b"].tolist()] == pytest.approx(
+        plain_ties(checkpoints[0], checkpoints[1:], alpha, density), abs=1e-13
+    )
 
 
 def test_the_defaults_are_the_published_recipe():
@@ -222,14 +228,19 @@ def checkpoints(draw, num, dtypes=FLOATING, largest=60_000):
     def tensor(length):
         return torch.tensor(draw(st.lists(value, min_size=length, max_size=length))).to(dtype)
 
-    return [{"w": tensor(size), "scale": tensor(1)[0], "ids": torch.tensor([draw(st.integers(-9, 9)) for _ in range(2)])} for _ in range(num)]
+    return [
+        {"w": tensor(size), "scale": tensor(1)[0], "ids": torch.tensor([draw(st.integers(-9, 9)) for _ in range(2)])}
+        for _ in range(num)
+    ]
 
 
 def close(state, other, largest=60_000):
     """Up to one rounding to the dtype, and what double precision leaves after cancellation."""
     for key, tensor in state.items():
         info = torch.finfo(tensor.dtype)
-        torch.testing.assert_close(tensor, other[key], rtol=2 * info.eps, atol=2 * info.smallest_normal * info.eps + largest * 1e-14)
+        torch.testing.assert_close(
+            tensor, other[key], rtol=2 * info.eps, atol=2 * info.smallest_normal * info.eps + largest * 1e-14
+        )
 
 
 @untimed
@@ -325,13 +336,19 @@ def test_a_tensor_that_no_checkpoint_changed_keeps_its_bits(method):
 @pytest.mark.parametrize("method", ["task_arithmetic", "ties"])
 def test_an_infinity_that_all_share_does_not_disturb_its_neighbours(method):
     """Of four entries the default of TIES keeps one, and the shared infinity is not the one."""
-    assert merged(method, [-math.inf, 0, 0, 0], [-math.inf, 1, 2, 5], alpha=0.5) == [-math.inf, *([0, 0, 2.5] if method == "ties" else [0.5, 1, 2.5])]
+    assert merged(method, [-math.inf, 0, 0, 0], [-math.inf, 1, 2, 5], alpha=0.5) == [
+        -math.inf,
+        *([0, 0, 2.5] if method == "ties" else [0.5, 1, 2.5]),
+    ]
 
 
 # --- integers ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("method", "alpha"), [("soup", None), *((method, alpha) for method in DEFAULT_ALPHA for alpha in (None, 0, 1e-3, 0.5, 1))])
+@pytest.mark.parametrize(
+    ("method", "alpha"),
+    [("soup", None), *((method, alpha) for method in DEFAULT_ALPHA for alpha in (None, 0, 1e-3, 0.5, 1))],
+)
 def test_integers_and_booleans_are_never_interpolated(method, alpha):
     """Whole from base for soup and at alpha 0, else from the first tuned; never in between."""
     base, first, second = checkpoint(1), checkpoint(4), checkpoint(7)
@@ -354,7 +371,9 @@ def test_results_have_the_keys_order_and_dtypes_of_base_and_memory_of_their_own(
     before = [{key: bits(tensor) for key, tensor in state.items()} for state in (base, tuned)]
     result = merge(method, base, [tuned], alpha=None if method == "soup" else alpha)
     assert type(result) is dict and list(result) == list(base)
-    assert {key: (tensor.dtype, tensor.shape) for key, tensor in result.items()} == {key: (tensor.dtype, tensor.shape) for key, tensor in base.items()}
+    assert {key: (tensor.dtype, tensor.shape) for key, tensor in result.items()} == {
+        key: (tensor.dtype, tensor.shape) for key, tensor in base.items()
+    }
     for tensor in result.values():
         tensor.zero_()
     assert [{key: bits(tensor) for key, tensor in state.items()} for state in (base, tuned)] == before
@@ -397,7 +416,15 @@ def test_a_value_that_is_not_finite_stays_in_its_tensor(method, value):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("state", [{}, {"ids": torch.arange(3)}, {"empty": torch.ones(0, 4), "ids": torch.arange(3)}, {"empty": torch.ones(0), "w": torch.ones(1)}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"ids": torch.arange(3)},
+        {"empty": torch.ones(0, 4), "ids": torch.arange(3)},
+        {"empty": torch.ones(0), "w": torch.ones(1)},
+    ],
+)
 def test_states_without_weights_merge_to_themselves(method, state):
     assert same_bits(merge(method, state, [dict(state)]), state)
 
@@ -414,14 +441,24 @@ def test_states_without_weights_merge_to_themselves(method, state):
         ("linear", None, None, 0, "merge=linear: expected one tuned checkpoint, got 0."),
         ("soup", None, None, 0, "merge=soup: expected at least one tuned checkpoint, got 0."),
         ("soup", 0.5, None, 1, "alpha=0.5: merge=soup takes no alpha, it weights all checkpoints alike."),
-        *(("linear", alpha, None, 1, f"alpha={alpha}: expected a finite number.") for alpha in (math.nan, math.inf, True, "0.5")),
+        *(
+            ("linear", alpha, None, 1, f"alpha={alpha}: expected a finite number.")
+            for alpha in (math.nan, math.inf, True, "0.5")
+        ),
         ("ties", -math.inf, None, 1, "alpha=-inf: expected a finite number."),
         ("linear", 1.01, None, 1, "alpha=1.01: merge=linear expects a number from 0 (base) to 1 (tuned)."),
         ("slerp", -0.1, None, 1, "alpha=-0.1: merge=slerp expects a number from 0 (base) to 1 (tuned)."),
         ("task_arithmetic", -0.1, None, 1, "alpha=-0.1: merge=task_arithmetic expects a number of at least 0."),
         ("ties", -1, None, 1, "alpha=-1: merge=ties expects a number of at least 0."),
-        *((method, None, 0.2, 1, f"density=0.2: merge={method} takes no density, only ties does.") for method in METHODS if method != "ties"),
-        *(("ties", None, density, 1, f"density={density}: expected a number above 0 and at most 1.") for density in (0, -0.2, 1.5, 20, math.nan, True, "all")),
+        *(
+            (method, None, 0.2, 1, f"density=0.2: merge={method} takes no density, only ties does.")
+            for method in METHODS
+            if method != "ties"
+        ),
+        *(
+            ("ties", None, density, 1, f"density={density}: expected a number above 0 and at most 1.")
+            for density in (0, -0.2, 1.5, 20, math.nan, True, "all")
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_refused_by_name(method, alpha, density, num_tuned, message):
@@ -461,14 +498,26 @@ ONE = {"w": torch.ones(2), "ids": torch.ones(2, dtype=torch.int64)}
     ("other", "message"),
     [
         ({"w": torch.ones(2)}, "Expected checkpoints of one architecture, but of base and mine.pt only base has ids."),
-        (ONE | {"v": torch.ones(2)}, "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has v."),
-        ({"v": torch.ones(2), "ids": ONE["ids"]}, "Expected checkpoints of one architecture, but of base and mine.pt only base has w; only mine.pt has v."),
+        (
+            ONE | {"v": torch.ones(2)},
+            "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has v.",
+        ),
+        (
+            {"v": torch.ones(2), "ids": ONE["ids"]},
+            "Expected checkpoints of one architecture, but of base and mine.pt only base has w; only mine.pt has v.",
+        ),
         (
             ONE | {f"k{index}": torch.ones(2) for index in range(7)},
             "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has k0, k1, k2, k3, k4 and 2 more.",
         ),
-        (ONE | {f"k{index}": torch.ones(2) for index in range(5)}, "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has k0, k1, k2, k3, k4."),
-        (ONE | {"w": torch.ones(2, 1)}, "Expected checkpoints of one architecture, but in base and mine.pt shapes differ: w (2,) and (2, 1)."),
+        (
+            ONE | {f"k{index}": torch.ones(2) for index in range(5)},
+            "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has k0, k1, k2, k3, k4.",
+        ),
+        (
+            ONE | {"w": torch.ones(2, 1)},
+            "Expected checkpoints of one architecture, but in base and mine.pt shapes differ: w (2,) and (2, 1).",
+        ),
         (
             ONE | {"ids": torch.ones(2)},
             "Expected checkpoints of one architecture, but in base and mine.pt only one of two tensors is floating: ids torch.int64 and torch.float32.",

@@ -34,7 +34,9 @@ def tiny_architecture(tmp_path_factory):
     open_clip.add_model_config(where)
 
 
-CLIP_PREPROCESS = '{"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic", "resize_mode": "shortest"}'
+CLIP_PREPROCESS = (
+    '{"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic", "resize_mode": "shortest"}'
+)
 
 
 def spoil(folder, change):
@@ -47,21 +49,57 @@ def spoil(folder, change):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"model": "ViT-B-33", "pretrained": "openai"}, "model=ViT-B-33: open_clip has no such architecture. Near: ViT-B-32"),
+        (
+            {"model": "ViT-B-33", "pretrained": "openai"},
+            "model=ViT-B-33: open_clip has no such architecture. Near: ViT-B-32",
+        ),
         ({"model": "ViT-B-32"}, "model=ViT-B-32: without pretrained the weights would be random.*laion2b_s34b_b79k"),
-        ({"model": "ViT-B-32", "pretrained": "laion3b"}, "pretrained=laion3b is neither a tag nor a file.*laion2b_s34b_b79k"),
-        ({"model": "local-dir:/no/such/folder"}, "expected a folder with open_clip_config.json and weights.*; /no/such/folder has no such file"),
-        ({"model": "hf-hub:org/name", "pretrained": "openai"}, "pretrained=openai: hf-hub:org/name brings its own weights"),
+        (
+            {"model": "ViT-B-32", "pretrained": "laion3b"},
+            "pretrained=laion3b is neither a tag nor a file.*laion2b_s34b_b79k",
+        ),
+        (
+            {"model": "local-dir:/no/such/folder"},
+            "expected a folder with open_clip_config.json and weights.*; /no/such/folder has no such file",
+        ),
+        (
+            {"model": "hf-hub:org/name", "pretrained": "openai"},
+            "pretrained=openai: hf-hub:org/name brings its own weights",
+        ),
         ({"model": "hf-hub:org/name"}, "model=hf-hub:org/name, revision=None: Failed to download file"),
-        ({"model": "ViT-B-32", "pretrained": "laion2b_s34b_b79k", "revision": "0" * 40}, "ViT-B-32:laion2b_s34b_b79k, revision=0{40}: open_clip cannot load its weights"),
-        ({"model": "ViT-B-32", "pretrained": "openai", "precision": "int4"}, "precision=int4: expected one of fp32, fp16, bf16, amp, amp_bf16, int8"),
+        (
+            {"model": "ViT-B-32", "pretrained": "laion2b_s34b_b79k", "revision": "0" * 40},
+            "ViT-B-32:laion2b_s34b_b79k, revision=0{40}: open_clip cannot load its weights",
+        ),
+        (
+            {"model": "ViT-B-32", "pretrained": "openai", "precision": "int4"},
+            "precision=int4: expected one of fp32, fp16, bf16, amp, amp_bf16, int8",
+        ),
         ({"model": "ViT-B-32", "pretrained": "openai", "compile": "yes"}, "compile=yes: expected True or False"),
-        ({"model": "ViT-B-32", "pretrained": "openai", "precision": "fp16", "device": "cpu"}, "precision=fp16: half precision needs a GPU"),
-        ({"model": "ViT-B-32", "pretrained": "openai", "preprocess": "{mean"}, "preprocess={mean: expected a JSON object"),
-        ({"model": "ViT-B-32", "pretrained": "openai", "preprocess": '{"size": 3}'}, "expected an object with mean, std, interpolation, resize_mode"),
-        ({"model": "ViT-B-32", "pretrained": "openai", "preprocess": '{"interpolation": "lanczos"}'}, "preprocess: interpolation is lanczos; expected bicubic or bilinear"),
-        ({"model": "ViT-B-32", "pretrained": "openai", "preprocess": '{"std": [1, 1, 0]}'}, "preprocess: std is .1, 1, 0.; expected a list of three numbers, of std above 0"),
-        ({"model": "ViT-B-32", "pretrained": "openai", "context_length": -5}, "context_length=-5: expected a number of tokens"),
+        (
+            {"model": "ViT-B-32", "pretrained": "openai", "precision": "fp16", "device": "cpu"},
+            "precision=fp16: half precision needs a GPU",
+        ),
+        (
+            {"model": "ViT-B-32", "pretrained": "openai", "preprocess": "{mean"},
+            "preprocess={mean: expected a JSON object",
+        ),
+        (
+            {"model": "ViT-B-32", "pretrained": "openai", "preprocess": '{"size": 3}'},
+            "expected an object with mean, std, interpolation, resize_mode",
+        ),
+        (
+            {"model": "ViT-B-32", "pretrained": "openai", "preprocess": '{"interpolation": "lanczos"}'},
+            "preprocess: interpolation is lanczos; expected bicubic or bilinear",
+        ),
+        (
+            {"model": "ViT-B-32", "pretrained": "openai", "preprocess": '{"std": [1, 1, 0]}'},
+            "preprocess: std is .1, 1, 0.; expected a list of three numbers, of std above 0",
+        ),
+        (
+            {"model": "ViT-B-32", "pretrained": "openai", "context_length": -5},
+            "context_length=-5: expected a number of tokens",
+        ),
         ({"model": "ViT-B-32", "pretrained": "openai", "device": "gpu"}, "device=gpu: torch knows no such device"),
         ({"model": "ViT-B-32", "pretrained": "openai", "alpha": 0.5}, "alpha=0.5: nothing to merge with"),
     ],
@@ -93,9 +131,15 @@ def test_a_folder_without_preprocessing_settings_is_refused_unless_they_are_give
     config = json.loads((folder / "open_clip_config.json").read_text())
     del config["preprocess_cfg"]
     (folder / "open_clip_config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="has no preprocess_cfg with mean and std, and open_clip would take CLIP's. Say how the model was trained: preprocess="):
+    with pytest.raises(
+        ValueError,
+        match="has no preprocess_cfg with mean and std, and open_clip would take CLIP's. Say how the model was trained: preprocess=",
+    ):
         OpenClip(model=str(folder), device="cpu")
-    assert OpenClip(model=str(folder), preprocess=CLIP_PREPROCESS, device="cpu").record()["preprocessing"]["mean"] == [0.5] * 3
+    assert (
+        OpenClip(model=str(folder), preprocess=CLIP_PREPROCESS, device="cpu").record()["preprocessing"]["mean"]
+        == [0.5] * 3
+    )
 
 
 def test_missing_and_unexpected_weights_are_named(folder):
@@ -116,7 +160,10 @@ def test_weights_of_another_shape_are_named(folder):
 @pytest.mark.parametrize("name", ["visual.positional_embedding", "positional_embedding"])
 def test_positions_of_another_length_which_open_clip_would_resize_are_refused(folder, name):
     spoil(folder, lambda state: state.update({name: torch.zeros(10, 64)}))
-    with pytest.raises(ValueError, match=rf"of another shape 1 \({name}: \(10, 64\), expected .*other image sizes, patch sizes and context lengths count as others"):
+    with pytest.raises(
+        ValueError,
+        match=rf"of another shape 1 \({name}: \(10, 64\), expected .*other image sizes, patch sizes and context lengths count as others",
+    ):
         OpenClip(model=str(folder), device="cpu")
 
 
@@ -140,7 +187,11 @@ def test_buffers_and_scales_that_are_not_finite_are_refused_too(tmp_path):
 
 
 def test_given_preprocessing_completes_the_architectures(folder):
-    options = {"model": "ViT-B-16-SigLIP", "pretrained": str(folder / "open_clip_model.safetensors"), "preprocess": '{"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]}'}
+    options = {
+        "model": "ViT-B-16-SigLIP",
+        "pretrained": str(folder / "open_clip_model.safetensors"),
+        "preprocess": '{"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]}',
+    }
     found = open_clip_adapter._find(options).preprocess
     assert (found["mean"], found["resize_mode"]) == ([0.1, 0.2, 0.3], "squash")
 
@@ -149,27 +200,49 @@ def test_given_preprocessing_completes_the_architectures(folder):
 
 
 def test_a_file_of_an_architecture_without_published_weights_needs_preprocessing(folder):
-    with pytest.raises(ValueError, match="a checkpoint file has no preprocessing settings, and open_clip knows none for it. Say how the model was trained"):
+    with pytest.raises(
+        ValueError,
+        match="a checkpoint file has no preprocessing settings, and open_clip knows none for it. Say how the model was trained",
+    ):
         OpenClip(model="tiny-vit", pretrained=str(folder / "open_clip_model.safetensors"), device="cpu")
 
 
 def test_a_file_takes_the_preprocessing_that_all_published_weights_of_its_architecture_share(folder):
     """SigLIP's: halves and squashing, where open_clip by itself takes CLIP's for any file."""
-    found = open_clip_adapter._find({"model": "ViT-B-16-SigLIP", "pretrained": str(folder / "open_clip_model.safetensors")}).preprocess
-    assert found == {"mean": (0.5, 0.5, 0.5), "std": (0.5, 0.5, 0.5), "interpolation": "bicubic", "resize_mode": "squash"}
+    found = open_clip_adapter._find(
+        {"model": "ViT-B-16-SigLIP", "pretrained": str(folder / "open_clip_model.safetensors")}
+    ).preprocess
+    assert found == {
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.5, 0.5, 0.5),
+        "interpolation": "bicubic",
+        "resize_mode": "squash",
+    }
 
 
-@pytest.mark.parametrize("nesting", [lambda state: {"epoch": 3, "state_dict": {f"module.{name}": values for name, values in state.items()}}, lambda state: {"model": state}, lambda state: state])
+@pytest.mark.parametrize(
+    "nesting",
+    [
+        lambda state: {"epoch": 3, "state_dict": {f"module.{name}": values for name, values in state.items()}},
+        lambda state: {"model": state},
+        lambda state: state,
+    ],
+)
 def test_what_training_scripts_save_is_read(folder, tmp_path, nesting):
     torch.save(nesting(load_file(folder / "open_clip_model.safetensors")), tmp_path / "epoch_3.pt")
-    model = OpenClip(model="tiny-vit", pretrained=str(tmp_path / "epoch_3.pt"), preprocess=CLIP_PREPROCESS, device="cpu")
+    model = OpenClip(
+        model="tiny-vit", pretrained=str(tmp_path / "epoch_3.pt"), preprocess=CLIP_PREPROCESS, device="cpu"
+    )
     expected = OpenClip(model=str(folder), device="cpu")
     assert model.record()["weights_sha256"] == expected.record()["weights_sha256"]
     task = questions.Captions()
     assert model.generate_until(task.requests()) == expected.generate_until(task.requests())
 
 
-@pytest.mark.parametrize(("content", "message"), [([1, 2], "expected the weights of a model by name .a state dict., got list"), ({"epoch": 3}, "got dict")])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [([1, 2], "expected the weights of a model by name .a state dict., got list"), ({"epoch": 3}, "got dict")],
+)
 def test_a_file_without_weights_is_refused(tmp_path, content, message):
     torch.save(content, tmp_path / "weights.pt")
     with pytest.raises(ValueError, match=message):
@@ -199,7 +272,10 @@ def test_a_file_of_an_architecture_with_two_activations_is_warned_of(folder, mon
     for name in ("ViT-B-32", "ViT-B-32-quickgelu", "ViT-B-16-SigLIP"):
         open_clip_adapter._find({"model": name, "pretrained": str(folder / "open_clip_model.safetensors")})
     [line] = said
-    assert "evaluated with GELU, the default of ViT-B-32. If it was fine-tuned from weights with QuickGELU (openai, " in line
+    assert (
+        "evaluated with GELU, the default of ViT-B-32. If it was fine-tuned from weights with QuickGELU (openai, "
+        in line
+    )
     assert line.endswith("its architecture is ViT-B-32-quickgelu.")
 
 
@@ -209,7 +285,14 @@ def test_a_file_of_an_architecture_with_two_activations_is_warned_of(folder, mon
 def test_biomedclips_text_tower_is_known_without_the_hub(tmp_path, monkeypatch):
     """As on the Hub: the checkpoint names a repository for its text tower's configuration."""
     folder = tiny_models.biomedclip(tmp_path / "biomed", tower_beside=False)
-    shrunk = {"model_type": "bert", "vocab_size": 400, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    shrunk = {
+        "model_type": "bert",
+        "vocab_size": 400,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     monkeypatch.setitem(open_clip_adapter.TEXT_TOWERS, "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract", shrunk)
     assert OpenClip(model=str(folder), device="cpu").record()["context_length"] == 256
 
@@ -219,8 +302,18 @@ def test_the_known_text_tower_is_bert_base_with_pubmedberts_vocabulary():
 
     known = dict(open_clip_adapter.TEXT_TOWERS["microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"])
     config = transformers.AutoConfig.for_model(**known)
-    assert (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (768, 12, 12, 3072)
-    assert (config.vocab_size, config.max_position_embeddings, config.type_vocab_size, config.pad_token_id) == (30522, 512, 2, 0)
+    assert (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (
+        768,
+        12,
+        12,
+        3072,
+    )
+    assert (config.vocab_size, config.max_position_embeddings, config.type_vocab_size, config.pad_token_id) == (
+        30522,
+        512,
+        2,
+        0,
+    )
 
 
 def test_an_unknown_text_tower_is_named_when_the_hub_cannot_be_reached(tmp_path):
@@ -228,7 +321,10 @@ def test_an_unknown_text_tower_is_named_when_the_hub_cannot_be_reached(tmp_path)
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["text_cfg"]["hf_model_name"] = "someone/her-bert"
     (folder / "open_clip_config.json").write_text(json.dumps(config))
-    with pytest.raises(ValueError, match="(?s)open_clip cannot build it: .*the text tower someone/her-bert, put that as text_tower/config.json beside the weights"):
+    with pytest.raises(
+        ValueError,
+        match="(?s)open_clip cannot build it: .*the text tower someone/her-bert, put that as text_tower/config.json beside the weights",
+    ):
         OpenClip(model=str(folder), device="cpu")
 
 
@@ -236,7 +332,9 @@ def test_a_missing_tokenizer_is_said_with_what_to_do(tmp_path):
     folder = tiny_models.biomedclip(tmp_path / "biomed")
     for path in folder.glob("tokenizer*"):
         path.unlink()
-    with pytest.raises(ValueError, match="no tokenizer. Put tokenizer.json and tokenizer_config.json beside the weights"):
+    with pytest.raises(
+        ValueError, match="no tokenizer. Put tokenizer.json and tokenizer_config.json beside the weights"
+    ):
         OpenClip(model=str(folder), device="cpu")
 
 
@@ -254,7 +352,11 @@ def test_a_repository_in_the_hubs_cache_loads_without_network_at_its_revision(fo
     try:
         assert download_pretrained_from_hf("lab/clip", filename="open_clip_config.json", revision=revision)
         record = OpenClip(model="hf-hub:lab/clip", revision=revision, device="cpu").record()
-        assert record["files"] == {"repository": "lab/clip", "revision": revision, "weights": "open_clip_model.safetensors"}
+        assert record["files"] == {
+            "repository": "lab/clip",
+            "revision": revision,
+            "weights": "open_clip_model.safetensors",
+        }
         assert record["weights_sha256"] == OpenClip(model=str(folder), device="cpu").record()["weights_sha256"]
     finally:
         shutil.rmtree(repository)
@@ -308,7 +410,10 @@ def test_weights_that_open_clip_reads_unchecked_are_filled_as_it_would(folder, s
     torch.manual_seed(0)
     expected = open_clip.create_model(source.model, load_weights=False).visual.transformer.resblocks[0].mlp.c_fc.weight
     torch.manual_seed(0)
-    assert torch.equal(open_clip_adapter._build(source).visual.transformer.resblocks[0].mlp.c_fc.weight, expected) == random
+    assert (
+        torch.equal(open_clip_adapter._build(source).visual.transformer.resblocks[0].mlp.c_fc.weight, expected)
+        == random
+    )
 
 
 def test_memory_is_kept_for_the_encoder_once_loading_has_freed_its_own(folder, monkeypatch):

@@ -46,7 +46,11 @@ class Task:
 
     def __getitem__(self, places):
         """Without images: one document, or a list per column."""
-        return {"number": [self.docs[place]["number"] for place in places] if isinstance(places, list) else self.docs[places]["number"]}
+        return {
+            "number": [self.docs[place]["number"] for place in places]
+            if isinstance(places, list)
+            else self.docs[places]["number"]
+        }
 
     def doc_to_visual(self, doc):
         self.decoded.append(doc["number"])
@@ -57,7 +61,19 @@ class Task:
 
     def requests(self):
         return [
-            Instance("generate_until", (self.config.doc_to_text(doc), dict(self.settings), self.doc_to_visual, doc["number"], self.name, "test"), 0, {"task": self.name, "doc_id": doc["number"], "repeats": 1})
+            Instance(
+                "generate_until",
+                (
+                    self.config.doc_to_text(doc),
+                    dict(self.settings),
+                    self.doc_to_visual,
+                    doc["number"],
+                    self.name,
+                    "test",
+                ),
+                0,
+                {"task": self.name, "doc_id": doc["number"], "repeats": 1},
+            )
             for doc in self.docs
         ]
 
@@ -154,7 +170,10 @@ def test_answers_are_those_of_one_image_at_a_time(folders, variant, plain, batch
 
 def test_the_tokens_of_places_and_segments_survive_decoding(model, plain):
     written = ["<loc0000>", "<pad>", "<loc1023>", "<seg000>", "<seg127>", "<eos>", "<bos>"]
-    assert plain.processor.decode(plain.processor.tokenizer.convert_tokens_to_ids(written), skip_special_tokens=True) == "<loc0000><loc1023><seg000><seg127>"
+    assert (
+        plain.processor.decode(plain.processor.tokenizer.convert_tokens_to_ids(written), skip_special_tokens=True)
+        == "<loc0000><loc1023><seg000><seg127>"
+    )
     found = "".join(asked(model, quiz(), boxes()))
     assert found.count("<loc") > 20
     assert not any(token in found for token in ("<pad>", "<eos>", "<bos>", "<image>"))
@@ -163,12 +182,20 @@ def test_the_tokens_of_places_and_segments_survive_decoding(model, plain):
 def test_just_the_empty_answers_are_asked_again(model, plain, monkeypatch):
     prompts = []
     inputs = PaliGemma._inputs
-    monkeypatch.setattr(PaliGemma, "_inputs", lambda self, images, texts: (prompts.extend(texts), inputs(self, images, texts))[1])
+    monkeypatch.setattr(
+        PaliGemma, "_inputs", lambda self, images, texts: (prompts.extend(texts), inputs(self, images, texts))[1]
+    )
     task = boxes()
     found = asked(model, task)
-    empty = [request.args[0].removeprefix("detect ") for image, request in zip(task.images, task.requests()) if plain.text(image, request.args[0]) == ""]
+    empty = [
+        request.args[0].removeprefix("detect ")
+        for image, request in zip(task.images, task.requests())
+        if plain.text(image, request.args[0]) == ""
+    ]
     assert 0 < len(empty) < questions.COUNT
-    assert sorted(prompts) == sorted([request.args[0] for request in task.requests()] + [f"segment {name}; {name}" for name in empty])
+    assert sorted(prompts) == sorted(
+        [request.args[0] for request in task.requests()] + [f"segment {name}; {name}" for name in empty]
+    )
     # The second try is no third: what it leaves empty stays so.
     assert found.count("") < len(empty)
 
@@ -177,33 +204,58 @@ def test_a_task_that_offers_no_second_prompt_keeps_its_empty_answers(model):
     none, nothing = Task("boxes", detect), Task("boxes", detect, when_empty=lambda doc: None)
     found, again = asked(model, none), asked(model, boxes())
     assert "" in found and asked(model, nothing) == found
-    assert [answer for answer, second in zip(found, again, strict=True) if answer] == [second for answer, second in zip(found, again) if answer]
+    assert [answer for answer, second in zip(found, again, strict=True) if answer] == [
+        second for answer, second in zip(found, again) if answer
+    ]
 
 
 def test_an_answer_ends_before_the_first_of_the_strings_it_shall_end_at(model, plain):
     image_of, prompt = questions.images(8), "detect gland"
     texts = [plain.text(image, prompt) for image in image_of]
     end = next(text for text in texts if len(text) > 12)[9:12]
-    cut = asked(model, Task("t", lambda number: prompt, count=8, settings=SETTINGS | {"until": ["never written", end, end[-1]]}))
-    assert cut == [text[: min(place for place in (text.find(end), text.find(end[-1]), len(text)) if place >= 0)] for text in texts]
+    cut = asked(
+        model, Task("t", lambda number: prompt, count=8, settings=SETTINGS | {"until": ["never written", end, end[-1]]})
+    )
+    assert cut == [
+        text[: min(place for place in (text.find(end), text.find(end[-1]), len(text)) if place >= 0)] for text in texts
+    ]
     assert cut != texts
 
 
 def test_as_many_tokens_are_written_as_each_task_allows(model, plain):
-    short, long = (Task(name, lambda number: "detect cell", count=8, settings=SETTINGS | {"max_new_tokens": length}) for name, length in (("short", 2), ("long", 9)))
+    short, long = (
+        Task(name, lambda number: "detect cell", count=8, settings=SETTINGS | {"max_new_tokens": length})
+        for name, length in (("short", 2), ("long", 9))
+    )
     found = asked(model, short, long, order=np.random.default_rng(0).permutation(16).tolist())
-    expected = [plain.text(image, "detect cell", max_new_tokens=length) for length in (2, 9) for image in questions.images(8)]
+    expected = [
+        plain.text(image, "detect cell", max_new_tokens=length) for length in (2, 9) for image in questions.images(8)
+    ]
     assert found == expected and found[:8] != found[8:]
 
 
 def test_settings_that_change_nothing_are_let_through(model):
-    given = {"top_p": 0.9, "num_beams": 1, "temperature": 0.7, "do_sample": False, "image_aspect_ratio": "original", "max_new_tokens": tiny_paligemma.NEW_TOKENS}
-    assert asked(model, Task("t", lambda number: "detect cell", count=4, settings=given)) == asked(model, Task("t", lambda number: "detect cell", count=4))
+    given = {
+        "top_p": 0.9,
+        "num_beams": 1,
+        "temperature": 0.7,
+        "do_sample": False,
+        "image_aspect_ratio": "original",
+        "max_new_tokens": tiny_paligemma.NEW_TOKENS,
+    }
+    assert asked(model, Task("t", lambda number: "detect cell", count=4, settings=given)) == asked(
+        model, Task("t", lambda number: "detect cell", count=4)
+    )
 
 
 def test_what_a_checkpoint_says_about_sampling_is_not_obeyed(folder, folders):
     path = folder / "generation_config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"do_sample": True, "temperature": 5.0, "repetition_penalty": 3.0, "num_beams": 3, "min_new_tokens": 5}))
+    path.write_text(
+        json.dumps(
+            json.loads(path.read_text())
+            | {"do_sample": True, "temperature": 5.0, "repetition_penalty": 3.0, "num_beams": 3, "min_new_tokens": 5}
+        )
+    )
     found = [asked(PaliGemma(model=str(where), device="cpu"), boxes()) for where in (folder, folders["paligemma"])]
     assert found[0] == found[1]
 
@@ -212,7 +264,10 @@ def test_what_a_checkpoint_says_about_sampling_is_not_obeyed(folder, folders):
 def test_half_precision_runs_and_stays_near(folders, variant, precision, model):
     rough = asked(PaliGemma(model=str(folders[variant]), device="cpu", precision=precision), quiz())
     exact = asked(model, quiz())
-    shares = [[list(json.loads(answer.rpartition("\n")[2])["probabilities"].values()) for answer in answers] for answers in (rough, exact)]
+    shares = [
+        [list(json.loads(answer.rpartition("\n")[2])["probabilities"].values()) for answer in answers]
+        for answers in (rough, exact)
+    ]
     # bfloat16 has three digits; the random layers enlarge what is lost.
     differences = np.abs(np.concatenate(shares[0]) - np.concatenate(shares[1]))
     assert 0 < differences.mean() < 0.02
@@ -247,15 +302,30 @@ def test_settings_that_cannot_be_obeyed_are_refused_before_anything_is_decoded(f
 
 @pytest.mark.parametrize(
     ("shown", "message"),
-    [([], "shows 0 images"), (None, "shows 0 images"), ([Image.new("RGB", (8, 8))] * 2, "shows 2 images"), (["clip.mp4"], "shows a str in the place of an image")],
+    [
+        ([], "shows 0 images"),
+        (None, "shows 0 images"),
+        ([Image.new("RGB", (8, 8))] * 2, "shows 2 images"),
+        (["clip.mp4"], "shows a str in the place of an image"),
+    ],
     ids=["none", "nothing", "two", "video"],
 )
 def test_another_number_of_images_is_refused_before_inference(model, monkeypatch, shown, message):
     monkeypatch.setattr(model, "_generate", lambda *arguments: pytest.fail("inference"))
     other = boxes()
     other.name, other.doc_to_visual = "others", lambda doc: shown
-    other.requests = lambda: [Instance("generate_until", ("detect cell", SETTINGS, Shown(other).doc_to_visual, 0, "others", "test"), 0, {"task": "others", "doc_id": 0, "repeats": 1})]
-    with pytest.raises(ValueError, match=f"Task others {message} .*one question; PaliGemma only writes an answer to a prompt about one image"):
+    other.requests = lambda: [
+        Instance(
+            "generate_until",
+            ("detect cell", SETTINGS, Shown(other).doc_to_visual, 0, "others", "test"),
+            0,
+            {"task": "others", "doc_id": 0, "repeats": 1},
+        )
+    ]
+    with pytest.raises(
+        ValueError,
+        match=f"Task others {message} .*one question; PaliGemma only writes an answer to a prompt about one image",
+    ):
         asked(model, boxes(), other)
 
 
@@ -311,9 +381,18 @@ PROJECTION = "multi_modal_projector.linear.weight"
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda state: state.update({"lora_A.weight": state.pop(PROJECTION)}), rf"Keys: missing 1 \(model.{PROJECTION}\); unexpected 1 \(.*lora_A.weight\)"),
-        (lambda state: state.update({PROJECTION: torch.ones(3, 3)}), rf"of another shape 1 \(model.{PROJECTION}: \(3, 3\), expected \(64, 32\)\)"),
-        (lambda state: state[PROJECTION].fill_(float("nan")), rf"1 weights contain values that are not finite \(model.{PROJECTION}\)"),
+        (
+            lambda state: state.update({"lora_A.weight": state.pop(PROJECTION)}),
+            rf"Keys: missing 1 \(model.{PROJECTION}\); unexpected 1 \(.*lora_A.weight\)",
+        ),
+        (
+            lambda state: state.update({PROJECTION: torch.ones(3, 3)}),
+            rf"of another shape 1 \(model.{PROJECTION}: \(3, 3\), expected \(64, 32\)\)",
+        ),
+        (
+            lambda state: state[PROJECTION].fill_(float("nan")),
+            rf"1 weights contain values that are not finite \(model.{PROJECTION}\)",
+        ),
     ],
     ids=["missing and unexpected", "shape", "not finite"],
 )
@@ -327,8 +406,14 @@ def test_weights_that_are_not_the_models_are_refused_by_name(folder, change, mes
     ("files", "message"),
     [
         (["config.json"], "it has no config.json"),
-        (["processor_config.json"], "AutoProcessor cannot load it: .*needs config.json, preprocessor_config.json and the tokenizer's files"),
-        (["tokenizer.json", "tokenizer_config.json"], "(its tokenizer lacks 1024 of the tokens <loc0000> to <loc1023>|AutoTokenizer cannot load it).*[Cc]opy"),
+        (
+            ["processor_config.json"],
+            "AutoProcessor cannot load it: .*needs config.json, preprocessor_config.json and the tokenizer's files",
+        ),
+        (
+            ["tokenizer.json", "tokenizer_config.json"],
+            "(its tokenizer lacks 1024 of the tokens <loc0000> to <loc1023>|AutoTokenizer cannot load it).*[Cc]opy",
+        ),
         (["model.safetensors"], "transformers cannot load its weights: .*model.safetensors"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -343,7 +428,10 @@ def test_a_folder_that_is_not_whole_is_refused_with_what_is_missing(folder, file
 def test_a_tokenizer_without_places_is_refused(folder):
     words = tiny_paligemma.tokenizer()
     transformers.GemmaTokenizer(vocab=words._vocab, merges=words._merges).save_pretrained(folder)
-    with pytest.raises(ValueError, match="its tokenizer lacks 1024 of the tokens <loc0000> to <loc1023>, by which PaliGemma writes boxes. .*copy tokenizer.json"):
+    with pytest.raises(
+        ValueError,
+        match="its tokenizer lacks 1024 of the tokens <loc0000> to <loc1023>, by which PaliGemma writes boxes. .*copy tokenizer.json",
+    ):
         PaliGemma(model=str(folder), device="cpu")
 
 
@@ -351,14 +439,19 @@ def test_a_tokenizer_with_the_image_elsewhere_is_refused(folder):
     words = transformers.AutoTokenizer.from_pretrained(folder)
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | {"image_token_index": 7}))
-    with pytest.raises(ValueError, match=rf"has <image> as number {words.convert_tokens_to_ids('<image>')}, its config.json as 7. The tokenizer belongs to another model"):
+    with pytest.raises(
+        ValueError,
+        match=rf"has <image> as number {words.convert_tokens_to_ids('<image>')}, its config.json as 7. The tokenizer belongs to another model",
+    ):
         PaliGemma(model=str(folder), device="cpu")
 
 
 def test_another_type_of_model_is_refused_before_its_weights_are_read(folder):
     transformers.CLIPConfig().save_pretrained(folder)
     (folder / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match=r"expected a checkpoint of type paligemma \(PaliGemma and PaliGemma 2\), got clip"):
+    with pytest.raises(
+        ValueError, match=r"expected a checkpoint of type paligemma \(PaliGemma and PaliGemma 2\), got clip"
+    ):
         PaliGemma(model=str(folder), device="cpu")
 
 
@@ -366,7 +459,10 @@ def test_another_type_of_model_is_refused_before_its_weights_are_read(folder):
     ("options", "message"),
     [
         ({"model": "no/such-model"}, "model=no/such-model, revision=None: AutoConfig cannot load it"),
-        ({}, f"model=google/paligemma-3b-mix-224, revision={paligemma_adapter.DEFAULT_REVISION}: AutoConfig cannot load it"),
+        (
+            {},
+            f"model=google/paligemma-3b-mix-224, revision={paligemma_adapter.DEFAULT_REVISION}: AutoConfig cannot load it",
+        ),
         ({"revision": "bfloat16"}, "model=google/paligemma-3b-mix-224, revision=bfloat16: AutoConfig cannot load it"),
         ({"precision": "int4"}, "precision=int4: expected one of"),
         ({"precision": "int8"}, "precision=int8: expected one of fp32, fp16, bf16, amp, amp_bf16."),
@@ -387,7 +483,10 @@ def test_a_revision_of_a_local_folder_is_refused(folder):
 
 
 def test_unknown_model_args_are_named():
-    with pytest.raises(ValueError, match="--model_args: max_new_tokens is unknown. PaliGemma takes model, revision, precision, batch_size, device, max_batch_size"):
+    with pytest.raises(
+        ValueError,
+        match="--model_args: max_new_tokens is unknown. PaliGemma takes model, revision, precision, batch_size, device, max_batch_size",
+    ):
         PaliGemma.create_from_arg_string("model=x,max_new_tokens=5", {"batch_size": 1})
 
 
@@ -402,14 +501,28 @@ def test_the_record_says_what_was_loaded(folders, model, variant):
 
 def test_the_published_files_load_as_what_they_hold(folder, folders):
     """Weights by the names of the Hub's checkpoints, and the image processor's settings in the file of theirs."""
-    names = {"language_model.model.": "model.language_model.", "vision_tower.vision_model.": "model.vision_tower.", "multi_modal_projector.": "model.multi_modal_projector."}
+    names = {
+        "language_model.model.": "model.language_model.",
+        "vision_tower.vision_model.": "model.vision_tower.",
+        "multi_modal_projector.": "model.multi_modal_projector.",
+    }
     state = transformers.PaliGemmaForConditionalGeneration.from_pretrained(folder).state_dict()
-    published = {old + name.removeprefix(new): values.contiguous() for old, new in names.items() for name, values in state.items() if name.startswith(new)}
+    published = {
+        old + name.removeprefix(new): values.contiguous()
+        for old, new in names.items()
+        for name, values in state.items()
+        if name.startswith(new)
+    }
     assert len(published) == len(state) - 1
     save_file(published, folder / "model.safetensors", metadata={"format": "pt"})
     settings = json.loads((folder / "processor_config.json").read_text())
     (folder / "processor_config.json").unlink()
-    (folder / "preprocessor_config.json").write_text(json.dumps(settings["image_processor"] | {"processor_class": "PaliGemmaProcessor", "image_processor_type": "SiglipImageProcessor"}))
+    (folder / "preprocessor_config.json").write_text(
+        json.dumps(
+            settings["image_processor"]
+            | {"processor_class": "PaliGemmaProcessor", "image_processor_type": "SiglipImageProcessor"}
+        )
+    )
     records = [PaliGemma(model=str(where), device="cpu").record() for where in (folder, folders["paligemma"])]
     for part in ("weights_sha256", "preprocessing", "tokenizer"):
         assert records[0][part] == records[1][part]
@@ -427,11 +540,17 @@ def test_an_output_matrix_of_its_own_is_kept_as_transformers_keeps_it_and_named(
     monkeypatch.setattr(paligemma_adapter.logger, "warning", said.append)
     state = load_file(folder / "model.safetensors")
     [embedding] = [values for name, values in state.items() if name.endswith("embed_tokens.weight")]
-    save_file(state | {"language_model.lm_head.weight": embedding * 1.5}, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(
+        state | {"language_model.lm_head.weight": embedding * 1.5},
+        folder / "model.safetensors",
+        metadata={"format": "pt"},
+    )
     found = PaliGemma(model=str(folder), device="cpu").module.state_dict()
     assert torch.equal(found["lm_head.weight"], embedding * 1.5)
     assert torch.equal(found["model.language_model.embed_tokens.weight"], embedding)
-    assert ["ties the output matrix to the embeddings, but the weights contain a separate" in line for line in said] == [True]
+    assert [
+        "ties the output matrix to the embeddings, but the weights contain a separate" in line for line in said
+    ] == [True]
 
 
 def test_memory_is_kept_for_answers_once_loading_has_freed_its_own(folders, monkeypatch):

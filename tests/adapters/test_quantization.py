@@ -38,7 +38,10 @@ def test_outputs_stay_within_the_rounding_of_weights_and_inputs():
     # Half a step of each weight times its input, and half a step of each input times its weight or, where that was rounded up, a little more.
     weight_steps = linear.weight.abs().amax(dim=1) / 127
     input_steps = inputs.abs().amax(dim=1, keepdim=True) / 63
-    bound = inputs.abs().sum(dim=1, keepdim=True) * weight_steps / 2 + (linear.weight.abs() + weight_steps[:, None] / 2).sum(dim=1) * input_steps / 2
+    bound = (
+        inputs.abs().sum(dim=1, keepdim=True) * weight_steps / 2
+        + (linear.weight.abs() + weight_steps[:, None] / 2).sum(dim=1) * input_steps / 2
+    )
     difference = (Int8Linear(linear)(inputs) - linear(inputs)).abs()
     assert bool((difference <= bound).all())
     assert difference.max() > 0
@@ -60,7 +63,10 @@ def test_a_vector_of_zeros_gives_the_bias():
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_answers_do_not_depend_on_the_batch_size(folder, batch_size):
     requests = questions.Captions().requests()
-    found = [OpenClip(str(folder), device="cpu", precision="int8", batch_size=size).generate_until(requests) for size in (batch_size, 24)]
+    found = [
+        OpenClip(str(folder), device="cpu", precision="int8", batch_size=size).generate_until(requests)
+        for size in (batch_size, 24)
+    ]
     expected = [list(json.loads(answer.split("\n")[1])["probabilities"].values()) for answer in found[1]]
     questions.assert_agree(found[0], expected)
 
@@ -81,7 +87,9 @@ class Projected(torch.nn.Module):
 def test_layers_that_are_called_are_replaced_and_others_kept():
     module = Projected()
     quantize_linear(module, lambda: module(torch.ones(1, 4)))
-    assert {name: type(layer).__name__ for name, layer in module.named_modules() if "Linear" in type(layer).__name__} == {"inner.1": "Int8Linear", "projection": "Linear", "unused": "Linear"}
+    assert {
+        name: type(layer).__name__ for name, layer in module.named_modules() if "Linear" in type(layer).__name__
+    } == {"inner.1": "Int8Linear", "projection": "Linear", "unused": "Linear"}
 
 
 def test_a_module_without_linear_layers_is_refused():
@@ -94,7 +102,9 @@ def test_a_compiled_model_answers_as_it_does_without(folder):
     """With three images at once the last batch is smaller."""
     requests = questions.Captions().requests()
     plain, compiled = (OpenClip(str(folder), device="cpu", batch_size=3, compile=compile) for compile in (False, True))
-    expected = [list(json.loads(answer.split("\n")[1])["probabilities"].values()) for answer in plain.generate_until(requests)]
+    expected = [
+        list(json.loads(answer.split("\n")[1])["probabilities"].values()) for answer in plain.generate_until(requests)
+    ]
     questions.assert_agree(compiled.generate_until(requests), expected)
     assert compiled.record()["compiled"] is True
     assert "compiled" not in plain.record()

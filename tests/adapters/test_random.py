@@ -36,7 +36,12 @@ class Task:
 
 def requests(task, name="task", doc_ids=range(NUM_DOCS)):
     metadata = {"task": name, "repeats": 1}
-    return [Instance("generate_until", ("?", {}, task.doc_to_visual, doc_id, name, "test"), 0, metadata | {"doc_id": doc_id}) for doc_id in doc_ids]
+    return [
+        Instance(
+            "generate_until", ("?", {}, task.doc_to_visual, doc_id, name, "test"), 0, metadata | {"doc_id": doc_id}
+        )
+        for doc_id in doc_ids
+    ]
 
 
 def test_each_choice_is_as_likely_as_the_others():
@@ -65,7 +70,9 @@ def test_a_task_without_choices_can_say_what_a_random_answer_looks_like():
 
 def test_tasks_without_choices_are_refused_by_name_before_any_is_answered():
     with pytest.raises(ValueError, match="first, second: asked for free text, but a random model only chooses"):
-        RandomModel().generate_until(requests(Task(), "first") + requests(Task(["a", "b"]), "fine") + requests(Task(), "second"))
+        RandomModel().generate_until(
+            requests(Task(), "first") + requests(Task(["a", "b"]), "fine") + requests(Task(), "second")
+        )
 
 
 def test_other_kinds_of_requests_are_refused_by_name():
@@ -78,11 +85,21 @@ def test_no_request_is_no_work():
     assert RandomModel().generate_until([]) == []
 
 
-@pytest.mark.parametrize(("arguments", "message"), [("seed=-1", "seed: expected"), ("seed=1.5", "seed: expected"), ("sed=1", "sed is unknown. RandomModel takes seed")])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("seed=-1", "seed: expected"),
+        ("seed=1.5", "seed: expected"),
+        ("sed=1", "sed is unknown. RandomModel takes seed"),
+    ],
+)
 def test_bad_model_args_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         RandomModel.create_from_arg_string(arguments, {"batch_size": 1, "max_batch_size": None, "device": None})
 
 
 def test_the_seed_is_a_model_argument():
-    assert RandomModel.create_from_arg_string("seed=7", {"batch_size": 1, "max_batch_size": None, "device": None}).seed == 7
+    assert (
+        RandomModel.create_from_arg_string("seed=7", {"batch_size": 1, "max_batch_size": None, "device": None}).seed
+        == 7
+    )

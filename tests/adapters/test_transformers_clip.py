@@ -48,7 +48,10 @@ def test_options_that_cannot_work_are_refused_before_loading(options, message):
 
 
 def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="expected a folder with transformers' config.json, processor and weights; it has no config.json"):
+    with pytest.raises(
+        ValueError,
+        match="expected a folder with transformers' config.json, processor and weights; it has no config.json",
+    ):
         TransformersClip(model=str(tmp_path), device="cpu")
 
 
@@ -59,7 +62,10 @@ def test_a_revision_of_a_local_folder_is_refused(folder):
 
 @pytest.mark.parametrize(
     ("files", "message"),
-    [(["processor_config.json"], "AutoProcessor cannot load it: .*"), (["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json"], "its tokenizer has no vocabulary. ")],
+    [
+        (["processor_config.json"], "AutoProcessor cannot load it: .*"),
+        (["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json"], "its tokenizer has no vocabulary. "),
+    ],
     ids=["preprocessing", "tokenizer"],
 )
 def test_a_fine_tune_without_a_processor_is_refused_with_the_way_out(folder, files, message):
@@ -73,7 +79,9 @@ def test_a_tokenizer_of_another_model_is_refused(folder, tmp_path):
     small = tiny_models.transformers_align(tmp_path / "align")
     for name in ("processor_config.json", "tokenizer.json", "tokenizer_config.json"):
         shutil.copy(folder / name, small / name)
-    with pytest.raises(ValueError, match="its tokenizer has 49408 tokens, its text encoder 400. The tokenizer belongs to another model"):
+    with pytest.raises(
+        ValueError, match="its tokenizer has 49408 tokens, its text encoder 400. The tokenizer belongs to another model"
+    ):
         TransformersClip(model=str(small), device="cpu")
 
 
@@ -83,11 +91,23 @@ def test_a_tokenizer_of_a_smaller_model_is_refused_too(folder, tmp_path):
         (folder / name).unlink()
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(small / name, folder / name)
-    with pytest.raises(ValueError, match="its tokenizer has .* tokens, its text encoder 49408. The tokenizer belongs to another model|knows no words"):
+    with pytest.raises(
+        ValueError,
+        match="its tokenizer has .* tokens, its text encoder 49408. The tokenizer belongs to another model|knows no words",
+    ):
         TransformersClip(model=str(folder), device="cpu")
 
 
-@pytest.mark.parametrize(("length", "message"), [(0, "at least 3"), (-5, "at least 3"), ("abc", "at least 3"), (77.0, "at least 3"), (200, "reads at most 77 tokens")])
+@pytest.mark.parametrize(
+    ("length", "message"),
+    [
+        (0, "at least 3"),
+        (-5, "at least 3"),
+        ("abc", "at least 3"),
+        (77.0, "at least 3"),
+        (200, "reads at most 77 tokens"),
+    ],
+)
 def test_a_context_that_cannot_be_is_refused(folder, length, message):
     with pytest.raises(ValueError, match=f"context_length={length}: .*{message}"):
         TransformersClip(model=str(folder), context_length=length, device="cpu")
@@ -95,13 +115,22 @@ def test_a_context_that_cannot_be_is_refused(folder, length, message):
 
 def test_quantized_weights_are_refused(folder, tmp_path):
     state = transformers.CLIPModel.from_pretrained(folder).state_dict()
-    torch.save({name: (values * 20).round().to(torch.int8) if values.is_floating_point() else values for name, values in state.items()}, tmp_path / "int8.pt")
+    torch.save(
+        {
+            name: (values * 20).round().to(torch.int8) if values.is_floating_point() else values
+            for name, values in state.items()
+        },
+        tmp_path / "int8.pt",
+    )
     with pytest.raises(ValueError, match=r"of another number type 7\d .*torch.int8, expected torch.float32"):
         TransformersClip(model=str(folder), pretrained=str(tmp_path / "int8.pt"), device="cpu")
 
 
 def test_padding_stands_in_the_record(folder):
-    assert [TransformersClip(model=str(folder), padding=padding, device="cpu").record()["padding"] for padding in (None, "context")] == ["longest", "context"]
+    assert [
+        TransformersClip(model=str(folder), padding=padding, device="cpu").record()["padding"]
+        for padding in (None, "context")
+    ] == ["longest", "context"]
 
 
 def test_missing_and_unexpected_weights_are_named(folder):
@@ -109,13 +138,18 @@ def test_missing_and_unexpected_weights_are_named(folder):
         state["lora_A.weight"] = state.pop("visual_projection.weight")
 
     spoil(folder, change)
-    with pytest.raises(ValueError, match=r"Keys: missing 1 \(visual_projection.weight\); unexpected 1 \(lora_A.weight\). The checkpoint contains an adapter \(LoRA\) that is not merged"):
+    with pytest.raises(
+        ValueError,
+        match=r"Keys: missing 1 \(visual_projection.weight\); unexpected 1 \(lora_A.weight\). The checkpoint contains an adapter \(LoRA\) that is not merged",
+    ):
         TransformersClip(model=str(folder), device="cpu")
 
 
 def test_weights_of_another_shape_are_refused_by_name(folder):
     spoil(folder, lambda state: state.update({"visual_projection.weight": torch.ones(3, 3)}))
-    with pytest.raises(ValueError, match=r"of another shape 1 \(visual_projection.weight: \(3, 3\), expected \(32, 64\)\)"):
+    with pytest.raises(
+        ValueError, match=r"of another shape 1 \(visual_projection.weight: \(3, 3\), expected \(32, 64\)\)"
+    ):
         TransformersClip(model=str(folder), device="cpu")
 
 
@@ -126,16 +160,23 @@ def test_weights_that_are_not_finite_are_refused(folder):
 
 
 def test_a_model_that_only_sees_or_only_reads_is_refused(folder):
-    config = transformers.CLIPVisionConfig(hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16)
+    config = transformers.CLIPVisionConfig(
+        hidden_size=64, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=32, patch_size=16
+    )
     transformers.CLIPVisionModel(config).save_pretrained(folder)
-    with pytest.raises(ValueError, match="CLIPVisionModel is not an image-text dual encoder .get_image_features, get_text_features."):
+    with pytest.raises(
+        ValueError, match="CLIPVisionModel is not an image-text dual encoder .get_image_features, get_text_features."
+    ):
         TransformersClip(model=str(folder), device="cpu")
 
 
 def test_a_checkpoint_file_replaces_the_weights_of_its_architecture(folder, tmp_path):
     other = tiny_models.transformers_clip(tmp_path / "other", seed=1)
     state = transformers.CLIPModel.from_pretrained(other).state_dict()
-    torch.save({"epoch": 1, "state_dict": {f"module.{name}": values for name, values in state.items()}}, tmp_path / "epoch_1.pt")
+    torch.save(
+        {"epoch": 1, "state_dict": {f"module.{name}": values for name, values in state.items()}},
+        tmp_path / "epoch_1.pt",
+    )
     found = TransformersClip(model=str(folder), pretrained=str(tmp_path / "epoch_1.pt"), device="cpu")
     expected = TransformersClip(model=str(other), device="cpu")
     assert found.record()["weights_sha256"] == expected.record()["weights_sha256"]
@@ -165,7 +206,14 @@ def test_a_shorter_context_can_be_asked_for(folder):
     assert model.record()["context_length"] == 10
 
 
-@pytest.mark.parametrize(("save", "length", "padded"), [(tiny_models.transformers_clip, 77, False), (tiny_models.transformers_siglip, 64, True), (tiny_models.transformers_align, 64, False)])
+@pytest.mark.parametrize(
+    ("save", "length", "padded"),
+    [
+        (tiny_models.transformers_clip, 77, False),
+        (tiny_models.transformers_siglip, 64, True),
+        (tiny_models.transformers_align, 64, False),
+    ],
+)
 def test_each_type_has_its_context_and_padding(tmp_path, save, length, padded):
     """CLIP's 77; SigLIP's 64, always filled; ALIGN's processor says 64, beyond which its BERT could read on."""
     model = TransformersClip(model=str(save(tmp_path / "model")), device="cpu")
@@ -186,18 +234,25 @@ def repository(shared_folder):
 def test_a_repository_in_the_hubs_cache_loads_at_its_revision(repository, shared_folder):
     found = TransformersClip(model="lab/clip", revision=REVISION, device="cpu").record()
     assert found["files"] == {"model": "lab/clip", "revision": REVISION, "weights": "model.safetensors"}
-    assert found["weights_sha256"] == TransformersClip(model=str(shared_folder), device="cpu").record()["weights_sha256"]
+    assert (
+        found["weights_sha256"] == TransformersClip(model=str(shared_folder), device="cpu").record()["weights_sha256"]
+    )
 
 
 def test_an_adapter_in_a_repository_is_refused(repository):
     (repository / "adapter_config.json").write_text('{"peft_type": "LORA", "base_model_name_or_path": "lab/base"}')
-    with pytest.raises(ValueError, match="model=lab/clip: the folder contains an adapter .* beside the full weights: .*adapter_config.json"):
+    with pytest.raises(
+        ValueError,
+        match="model=lab/clip: the folder contains an adapter .* beside the full weights: .*adapter_config.json",
+    ):
         TransformersClip(model="lab/clip", revision=REVISION, device="cpu")
 
 
 def test_a_repository_without_weights_is_refused(repository):
     (repository / "model.safetensors").unlink()
-    with pytest.raises(ValueError, match="model=lab/clip, revision=a{40}: contains no weights. Expected one of model.safetensors, "):
+    with pytest.raises(
+        ValueError, match="model=lab/clip, revision=a{40}: contains no weights. Expected one of model.safetensors, "
+    ):
         TransformersClip(model="lab/clip", revision=REVISION, device="cpu")
 
 

@@ -116,7 +116,9 @@ def test_files_beside_the_weights_that_cannot_be_compared_are_named(healthy, tmp
     (folder / "training_args.bin").write_bytes(b"no weights")
     OpenClip.load({"model": str(folder)})
     [line] = said
-    assert line.endswith("open_clip_model.safetensors will be evaluated. These files in the same folder were not read: tf_model.h5.")
+    assert line.endswith(
+        "open_clip_model.safetensors will be evaluated. These files in the same folder were not read: tf_model.h5."
+    )
 
 
 def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, said):
@@ -124,7 +126,9 @@ def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, said):
     wrong_checkpoints.edit(folder / "processor_config.json", image_processor__do_rescale=False)
     TransformersClip(model=str(folder), device="cpu")
     # White's green, of which CLIP's deviation is smallest: (255 - 0.4578275) / 0.26130258 = 974.1.
-    assert [line.partition(": ")[2].partition(",")[0] for line in said] == ["its preprocessing returns values up to 974"]
+    assert [line.partition(": ")[2].partition(",")[0] for line in said] == [
+        "its preprocessing returns values up to 974"
+    ]
 
 
 @pytest.mark.parametrize(("padding", "refused"), [("longest", True), ("context", False)])

@@ -41,7 +41,9 @@ def tasks(subject):
 
 def members(group):
     """The tasks below a group, once for each way down."""
-    return [task for member in catalog.GROUPS[group] for task in (members(member) if member in catalog.GROUPS else [member])]
+    return [
+        task for member in catalog.GROUPS[group] for task in (members(member) if member in catalog.GROUPS else [member])
+    ]
 
 
 # --- tasks and datasets --------------------------------------------------------------
@@ -74,7 +76,13 @@ def test_datasets_of_one_subject_share_a_fine_task():
     assert together == {
         frozenset({"acevedo_et_al_2020", "jung_et_al_2022"}),
         frozenset({"burgess_et_al_2024_contour", "burgess_et_al_2024_eccentricity", "burgess_et_al_2024_texture"}),
-        frozenset({"eulenberg_et_al_2017_brightfield", "eulenberg_et_al_2017_darkfield", "eulenberg_et_al_2017_epifluorescence"}),
+        frozenset(
+            {
+                "eulenberg_et_al_2017_brightfield",
+                "eulenberg_et_al_2017_darkfield",
+                "eulenberg_et_al_2017_epifluorescence",
+            }
+        ),
         frozenset({"held_et_al_2010_galt", "held_et_al_2010_h2b"}),
         frozenset({"kather_et_al_2016", "kather_et_al_2018", "kather_et_al_2018_val7k"}),
         frozenset({"tang_et_al_2019", "wong_et_al_2022"}),
@@ -82,7 +90,13 @@ def test_datasets_of_one_subject_share_a_fine_task():
 
 
 def test_each_coarse_task_asks_all_classification_datasets_its_own_kind():
-    assert [task.kinds for task in tasks("coarse")] == [("domain",), ("subdomain",), ("modality",), ("submodality",), ("stain",)]
+    assert [task.kinds for task in tasks("coarse")] == [
+        ("domain",),
+        ("subdomain",),
+        ("modality",),
+        ("submodality",),
+        ("stain",),
+    ]
     assert all(set(task.datasets) == CLASSIFICATION and len(task.datasets) == 22 for task in tasks("coarse"))
 
 
@@ -108,11 +122,20 @@ def test_seven_abilities_part_the_22_datasets():
     ("ability", "datasets"),
     [
         ("cell, organism and structure type", {"acevedo_et_al_2020", "jung_et_al_2022", "nirschl_unpub_fluorescence"}),
-        ("cell texture and morphology", {"burgess_et_al_2024_contour", "burgess_et_al_2024_eccentricity", "burgess_et_al_2024_texture"}),
+        (
+            "cell texture and morphology",
+            {"burgess_et_al_2024_contour", "burgess_et_al_2024_eccentricity", "burgess_et_al_2024_texture"},
+        ),
         ("normal against abnormal", {"empiar_sbfsem", "icpr2020_pollen", "wu_et_al_2023"}),
         ("single-molecule imaging", {"colocalization_benchmark"}),
-        ("cell cycle and stage", {"eulenberg_et_al_2017_brightfield", *EULENBERG_OUTSIDE, "held_et_al_2010_galt", "held_et_al_2010_h2b"}),
-        ("neoplastic histopathology", {"hussain_et_al_2019", "kather_et_al_2016", "kather_et_al_2018", "kather_et_al_2018_val7k"}),
+        (
+            "cell cycle and stage",
+            {"eulenberg_et_al_2017_brightfield", *EULENBERG_OUTSIDE, "held_et_al_2010_galt", "held_et_al_2010_h2b"},
+        ),
+        (
+            "neoplastic histopathology",
+            {"hussain_et_al_2019", "kather_et_al_2016", "kather_et_al_2018", "kather_et_al_2018_val7k"},
+        ),
         ("non-neoplastic histopathology", {"nirschl_et_al_2018", "tang_et_al_2019", "wong_et_al_2022"}),
     ],
 )
@@ -122,12 +145,25 @@ def test_each_ability_is_tested_by_the_evaluation_codes_datasets(ability, datase
 
 
 def test_the_pathology_slice_is_the_protocols():
-    expected = ["acevedo_et_al_2020", "hussain_et_al_2019", "jung_et_al_2022", "kather_et_al_2016", "kather_et_al_2018", "kather_et_al_2018_val7k", "nirschl_et_al_2018"]
+    expected = [
+        "acevedo_et_al_2020",
+        "hussain_et_al_2019",
+        "jung_et_al_2022",
+        "kather_et_al_2016",
+        "kather_et_al_2018",
+        "kather_et_al_2018_val7k",
+        "nirschl_et_al_2018",
+    ]
     assert sorted(catalog.PATHOLOGY_DATASETS) == expected
 
 
 def test_the_h_and_e_slice_is_the_protocols():
-    assert sorted(catalog.H_AND_E_DATASETS) == ["kather_et_al_2016", "kather_et_al_2018", "kather_et_al_2018_val7k", "nirschl_et_al_2018"]
+    assert sorted(catalog.H_AND_E_DATASETS) == [
+        "kather_et_al_2016",
+        "kather_et_al_2018",
+        "kather_et_al_2018_val7k",
+        "nirschl_et_al_2018",
+    ]
 
 
 def test_two_eulenberg_datasets_are_asked_but_lie_outside_the_fine_total():
@@ -160,7 +196,14 @@ def test_a_group_holds_so_many_tasks(group, number):
 
 
 def test_every_group_is_listed_above_and_no_task_is_called_like_one():
-    assert set(catalog.GROUPS) == {"microbench_coarse", "microbench_fine", "microbench_localization", "microbench_vqa", "microbench", "microbench_all"}
+    assert set(catalog.GROUPS) == {
+        "microbench_coarse",
+        "microbench_fine",
+        "microbench_localization",
+        "microbench_vqa",
+        "microbench",
+        "microbench_all",
+    }
     assert not set(catalog.GROUPS) & set(catalog.TASKS)
 
 
@@ -184,7 +227,9 @@ def test_groups_and_tasks_are_found_once_and_others_passed_over():
 def test_groups_of_groups_name_all_their_tasks():
     assert set(catalog.tasks_named(["microbench_all"])) == set(catalog.TASKS)
     assert len(catalog.tasks_named(["microbench", "microbench_vqa", "microbench_all"])) == 24
-    assert [catalog.TASKS[name].subject for name in catalog.tasks_named(["microbench_vqa"])] == ["coarse"] * 5 + ["fine"] * 13
+    assert [catalog.TASKS[name].subject for name in catalog.tasks_named(["microbench_vqa"])] == ["coarse"] * 5 + [
+        "fine"
+    ] * 13
 
 
 def test_nothing_named_is_no_task():
@@ -202,7 +247,10 @@ def test_nothing_named_is_no_task():
         (["microbench_vqa", "microbench_fine", "microbench_all", "microbench"], ["microbench_all"]),
         (["microbench", "microbench_cognition"], ["microbench", "microbench_cognition"]),
         (["microbench_all", "microbench_cognition"], ["microbench_all"]),
-        (["mmmu_val", "microbench_coarse", "microbench_fine_pollen"], ["mmmu_val", "microbench_coarse", "microbench_fine_pollen"]),
+        (
+            ["mmmu_val", "microbench_coarse", "microbench_fine_pollen"],
+            ["mmmu_val", "microbench_coarse", "microbench_fine_pollen"],
+        ),
         (["mmmu_val"], ["mmmu_val"]),
         ([], []),
     ],

@@ -51,12 +51,18 @@ def test_a_seed_that_is_none_is_named(tmp_path):
     assert done.stderr == "microbench: error: Expected a seed of 0 or more, got -1\n"
 
 
-@pytest.mark.parametrize("command", ["path", "demo-data", "rescore", "merge", "sweep", "submit", "verify", "leaderboard", "report"])
+@pytest.mark.parametrize(
+    "command", ["path", "demo-data", "rescore", "merge", "sweep", "submit", "verify", "leaderboard", "report"]
+)
 def test_every_command_has_help_with_an_example_as_it_is_typed(command):
     overview, done = (run("microbench", *arguments, "--help") for arguments in ([], [command]))
     assert overview.returncode == done.returncode == 0
     # What it does stands beside a name, or below a long one.
-    assert f"    {command}" in [f"    {line.split()[0]}" for line in overview.stdout.splitlines() if line.startswith("    ") and not line.startswith("     ")]
+    assert f"    {command}" in [
+        f"    {line.split()[0]}"
+        for line in overview.stdout.splitlines()
+        if line.startswith("    ") and not line.startswith("     ")
+    ]
     examples = done.stdout[done.stdout.index("\nexample") :].splitlines()[2:]
     assert any(f"microbench {command} " in line or "$(microbench path)" in line for line in examples)
 
@@ -66,7 +72,10 @@ def test_what_rescore_cannot_write_is_named_before_it_reads(tmp_path):
     for out in (tmp_path, tmp_path / "file" / "scores.json"):
         done = run("microbench", "rescore", tmp_path, "--out", out)
         assert done.returncode == 1
-        assert done.stderr == f"microbench: error: --out {out}: expected a file in a folder. Name one that can be written.\n"
+        assert (
+            done.stderr
+            == f"microbench: error: --out {out}: expected a file in a folder. Name one that can be written.\n"
+        )
 
 
 def test_no_command_is_an_error():
@@ -105,5 +114,7 @@ def test_a_full_disk_is_reported_with_the_folder_that_was_written(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(cli, "_submit", write)
-    with pytest.raises(SystemExit, match="--out my_folder: cannot be written .No space left on device.. Name another place"):
+    with pytest.raises(
+        SystemExit, match="--out my_folder: cannot be written .No space left on device.. Name another place"
+    ):
         cli.main(["submit", "run", "--model-name", "m", "--out", "my_folder"])

@@ -171,7 +171,10 @@ def test_images_whose_bytes_lie_in_a_row_are_mapped_where_they_are(name, tmp_pat
     assert column.type == pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     stored = split.data.table["image"].chunk(0)
     stored = stored.field("bytes") if pa.types.is_struct(stored.type) else stored
-    assert next(document_digest._contents(column.chunk(0).field("bytes"))).address == next(document_digest._contents(stored)).address
+    assert (
+        next(document_digest._contents(column.chunk(0).field("bytes"))).address
+        == next(document_digest._contents(stored)).address
+    )
 
 
 def test_other_tables_are_converted_once(tmp_path, use_source, monkeypatch):

@@ -144,18 +144,26 @@ def test_of_several_splits_the_benchmarks_is_taken(written, tmp_path):
 def test_several_splits_without_the_benchmarks_are_refused_unless_one_is_named(written, tmp_path, use_cognition):
     written.rename(tmp_path / "cognition" / "validation")
     release.write_cognition(tmp_path / "cognition" / "dev", {"other.png": [release.cognition_question()]})
-    with pytest.raises(DataError, match=f"MICROBENCH_COGNITION={tmp_path}: contains several splits: dev, validation, and none called test. Name the folder of one."):
+    with pytest.raises(
+        DataError,
+        match=f"MICROBENCH_COGNITION={tmp_path}: contains several splits: dev, validation, and none called test. Name the folder of one.",
+    ):
         cognition.current()
     use_cognition(tmp_path / "cognition" / "dev")
     assert docs()["image_id"] == ["other.png"]
 
 
-@pytest.mark.parametrize(("name", "said"), [("missing", "no such folder"), ("file", "no such folder"), ("empty", "contains no JSON files")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("missing", "no such folder"), ("file", "no such folder"), ("empty", "contains no JSON files")]
+)
 def test_a_folder_without_questions_is_refused_with_the_layout(name, said, tmp_path, use_cognition):
     (tmp_path / "file").write_text("{}")
     (tmp_path / "empty").mkdir()
     use_cognition(tmp_path / name)
-    with pytest.raises(DataError, match=f"MICROBENCH_COGNITION={tmp_path}/{name}: {said}. Expected a folder cognition/<split> of JSON files"):
+    with pytest.raises(
+        DataError,
+        match=f"MICROBENCH_COGNITION={tmp_path}/{name}: {said}. Expected a folder cognition/<split> of JSON files",
+    ):
         cognition.current()
 
 
@@ -168,22 +176,32 @@ def test_files_that_ask_nothing_are_refused(written):
 
 def test_a_home_folder_that_does_not_exist_is_refused_by_name(use_cognition):
     use_cognition("~no_such_user/cognition")
-    with pytest.raises(DataError, match=r"^MICROBENCH_COGNITION=~no_such_user/cognition: [^.]*home directory\. \(The plugin keeps its own files in .*\) Expected a folder cognition/<split>"):
+    with pytest.raises(
+        DataError,
+        match=r"^MICROBENCH_COGNITION=~no_such_user/cognition: [^.]*home directory\. \(The plugin keeps its own files in .*\) Expected a folder cognition/<split>",
+    ):
         cognition.current()
 
 
 @pytest.mark.parametrize("value", ["", " "])
-def test_an_empty_setting_is_refused_even_where_the_working_folder_has_questions(value, written, tmp_path, use_cognition, monkeypatch):
+def test_an_empty_setting_is_refused_even_where_the_working_folder_has_questions(
+    value, written, tmp_path, use_cognition, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     use_cognition(".")
     assert len(docs()) == 3
     use_cognition(value)
-    with pytest.raises(DataError, match=f"^MICROBENCH_COGNITION={value}: no such folder. Expected a folder cognition/<split>"):
+    with pytest.raises(
+        DataError, match=f"^MICROBENCH_COGNITION={value}: no such folder. Expected a folder cognition/<split>"
+    ):
         cognition.current()
 
 
 def test_a_cache_that_cannot_be_written_is_named(written, tmp_path, no_cache):
-    with pytest.raises(DataError, match=rf"^MICROBENCH_COGNITION={tmp_path}: .*[^.]\. \(The plugin keeps its own files in {no_cache}; XDG_CACHE_HOME moves that\.\) Expected a folder cognition/<split>"):
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_COGNITION={tmp_path}: .*[^.]\. \(The plugin keeps its own files in {no_cache}; XDG_CACHE_HOME moves that\.\) Expected a folder cognition/<split>",
+    ):
         cognition.current()
 
 
@@ -204,24 +222,78 @@ def question(content):
         (lambda content: content.pop("custom_metadata"), "KeyError: 'custom_metadata'"),
         (lambda content: content["custom_metadata"].pop("questions"), "KeyError: 'questions'"),
         (lambda content: content["custom_metadata"].update(questions=[]), "AttributeError"),
-        (lambda content: content["metadata"].update(name="gone.png"), r"metadata\.name is 'gone\.png'; expected an image file beside it in "),
-        (lambda content: content["metadata"].update(name="../outside.png"), r"metadata\.name is '\.\./outside\.png'; expected an image file beside it in "),
-        (lambda content: content["metadata"].update(name="inside/cell.png"), r"metadata\.name is 'inside/cell\.png'; expected an image file beside it"),
-        (lambda content: content["metadata"].update(name="inside"), r"metadata\.name is 'inside'; expected an image file beside it"),
-        (lambda content: content["metadata"].update(name=""), r"metadata\.name is ''; expected an image file beside it"),
-        (lambda content: content["custom_metadata"]["questions"].update(cognition_1="Why?"), r"custom_metadata\.questions\.cognition_1: expected an object, got str"),
-        (lambda content: question(content).pop("question"), r"custom_metadata\.questions\.cognition_1\.question: expected text, got None"),
-        (lambda content: question(content).update(question=7), r"custom_metadata\.questions\.cognition_1\.question: expected text, got 7"),
-        (lambda content: question(content).pop("answer"), r"custom_metadata\.questions\.cognition_1\.answer: expected text, got None"),
-        (lambda content: question(content).update(answer=3), r"custom_metadata\.questions\.cognition_1\.answer: expected text, got 3"),
-        (lambda content: question(content).update(answer="myosin"), r"custom_metadata\.questions\.cognition_1\.answer: expected one of the options .*there once; got 'myosin'"),
-        (lambda content: question(content)["options"].append("None of the above"), r"custom_metadata\.questions\.cognition_1\.answer: expected one of the options .*there once; got 'None of the above'"),
-        (lambda content: question(content).pop("options"), r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got None"),
-        (lambda content: question(content).update(options="actin, None of the above"), r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got 'actin, None of the above'"),
-        (lambda content: question(content).update(options={"A": "None of the above"}), r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got \{"),
-        (lambda content: question(content)["options"].append(None), r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got \["),
-        (lambda content: question(content).update(options=[]), r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got \[\]"),
-        (lambda content: question(content)["options"].append(["myosin"]), r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got \["),
+        (
+            lambda content: content["metadata"].update(name="gone.png"),
+            r"metadata\.name is 'gone\.png'; expected an image file beside it in ",
+        ),
+        (
+            lambda content: content["metadata"].update(name="../outside.png"),
+            r"metadata\.name is '\.\./outside\.png'; expected an image file beside it in ",
+        ),
+        (
+            lambda content: content["metadata"].update(name="inside/cell.png"),
+            r"metadata\.name is 'inside/cell\.png'; expected an image file beside it",
+        ),
+        (
+            lambda content: content["metadata"].update(name="inside"),
+            r"metadata\.name is 'inside'; expected an image file beside it",
+        ),
+        (
+            lambda content: content["metadata"].update(name=""),
+            r"metadata\.name is ''; expected an image file beside it",
+        ),
+        (
+            lambda content: content["custom_metadata"]["questions"].update(cognition_1="Why?"),
+            r"custom_metadata\.questions\.cognition_1: expected an object, got str",
+        ),
+        (
+            lambda content: question(content).pop("question"),
+            r"custom_metadata\.questions\.cognition_1\.question: expected text, got None",
+        ),
+        (
+            lambda content: question(content).update(question=7),
+            r"custom_metadata\.questions\.cognition_1\.question: expected text, got 7",
+        ),
+        (
+            lambda content: question(content).pop("answer"),
+            r"custom_metadata\.questions\.cognition_1\.answer: expected text, got None",
+        ),
+        (
+            lambda content: question(content).update(answer=3),
+            r"custom_metadata\.questions\.cognition_1\.answer: expected text, got 3",
+        ),
+        (
+            lambda content: question(content).update(answer="myosin"),
+            r"custom_metadata\.questions\.cognition_1\.answer: expected one of the options .*there once; got 'myosin'",
+        ),
+        (
+            lambda content: question(content)["options"].append("None of the above"),
+            r"custom_metadata\.questions\.cognition_1\.answer: expected one of the options .*there once; got 'None of the above'",
+        ),
+        (
+            lambda content: question(content).pop("options"),
+            r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got None",
+        ),
+        (
+            lambda content: question(content).update(options="actin, None of the above"),
+            r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got 'actin, None of the above'",
+        ),
+        (
+            lambda content: question(content).update(options={"A": "None of the above"}),
+            r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got \{",
+        ),
+        (
+            lambda content: question(content)["options"].append(None),
+            r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got \[",
+        ),
+        (
+            lambda content: question(content).update(options=[]),
+            r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got \[\]",
+        ),
+        (
+            lambda content: question(content)["options"].append(["myosin"]),
+            r"custom_metadata\.questions\.cognition_1\.options: expected a list of 2 to 8 texts, got \[",
+        ),
     ],
 )
 def test_a_malformed_file_is_named_with_its_field(change, said, written):
@@ -239,21 +311,34 @@ def test_a_named_pipe_is_refused_without_waiting_for_its_writer(written):
         cognition.current()
 
 
-@pytest.mark.parametrize("content", [b"", b'{"metadata": ', b"[]", b"null", b"\xff\xfe\x00"], ids=["empty", "cut off", "a list", "null", "no text"])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b'{"metadata": ', b"[]", b"null", b"\xff\xfe\x00"],
+    ids=["empty", "cut off", "a list", "null", "no text"],
+)
 def test_a_file_that_is_no_such_json_is_named_with_the_layout(content, written):
     (written / "cell.json").write_bytes(content)
-    with pytest.raises(DataError, match=r"MICROBENCH_COGNITION=.*: cell\.json: \w+Error: .*Expected a folder cognition/<split> of JSON files"):
+    with pytest.raises(
+        DataError,
+        match=r"MICROBENCH_COGNITION=.*: cell\.json: \w+Error: .*Expected a folder cognition/<split> of JSON files",
+    ):
         cognition.current()
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"options": [*"abcdefghi"], "answer": "a"}, r"options: expected a list of 2 to 8 texts, got \['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'\]"),
+        (
+            {"options": [*"abcdefghi"], "answer": "a"},
+            r"options: expected a list of 2 to 8 texts, got \['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'\]",
+        ),
         ({"options": ["a"], "answer": "a"}, r"options: expected a list of 2 to 8 texts, got \['a'\]"),
         ({"options": ["a", " "], "answer": "a"}, r"options: expected a list of 2 to 8 texts, got \['a', ' '\]"),
         ({"options": ["", "a"], "answer": "a"}, r"options: expected a list of 2 to 8 texts, got \['', 'a'\]"),
-        ({"options": ["a", "\u3000"], "answer": "a"}, r"options: expected a list of 2 to 8 texts, got \['a', '\\u3000'\]"),
+        (
+            {"options": ["a", "\u3000"], "answer": "a"},
+            r"options: expected a list of 2 to 8 texts, got \['a', '\\u3000'\]",
+        ),
         ({"options": [" ", "a"], "answer": " "}, "answer: expected text, got ' '"),
         ({"question": ""}, "question: expected text, got ''"),
         ({"question": "\n\t"}, r"question: expected text, got '\\n\\t'"),
@@ -261,7 +346,10 @@ def test_a_file_that_is_no_such_json_is_named_with_the_layout(content, written):
 )
 def test_a_question_that_cannot_be_asked_is_named_by_file_and_key(changes, said, written, tmp_path):
     edit(written / "cell.json", lambda content: question(content).update(changes))
-    with pytest.raises(DataError, match=rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: custom_metadata\.questions\.cognition_1\.{said}"):
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: custom_metadata\.questions\.cognition_1\.{said}",
+    ):
         cognition.current()
 
 
@@ -279,7 +367,10 @@ def test_two_to_eight_options_are_asked(options, written):
         ({"question": "\udc00"}, r"question: expected text, got '\\udc00'"),
         # The halves of a character in the wrong order.
         ({"question": "\ude00\ud83d"}, r"question: expected text, got '\\ude00\\ud83d'"),
-        ({"options": ["a", "\ud800"], "answer": "a"}, r"options: expected a list of 2 to 8 texts, got \['a', '\\ud800'\]"),
+        (
+            {"options": ["a", "\ud800"], "answer": "a"},
+            r"options: expected a list of 2 to 8 texts, got \['a', '\\ud800'\]",
+        ),
         ({"options": ["a", "b\udfff"], "answer": "b\udfff"}, r"answer: expected text, got 'b\\udfff'"),
     ],
     ids=["first half", "second half", "wrong order", "option", "answer"],
@@ -287,7 +378,10 @@ def test_two_to_eight_options_are_asked(options, written):
 def test_half_a_character_is_named_by_file_and_field(changes, said, written, tmp_path):
     """JSON can escape the halves of a character one by one."""
     edit(written / "cell.json", lambda content: question(content).update(changes))
-    with pytest.raises(DataError, match=rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: custom_metadata\.questions\.cognition_1\.{said}") as error:
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: custom_metadata\.questions\.cognition_1\.{said}",
+    ) as error:
         cognition.current()
     # It can be written out, which the half itself cannot.
     assert str(error.value).encode()
@@ -315,7 +409,10 @@ def test_a_key_that_is_there_twice_is_refused_by_file(once, twice, keys, written
     text = (written / "cell.json").read_text()
     assert text.count(once) == 1
     (written / "cell.json").write_text(text.replace(once, twice))
-    with pytest.raises(DataError, match=rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: ValueError: a key is there twice among {keys}\. Expected a folder cognition/<split>"):
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: ValueError: a key is there twice among {keys}\. Expected a folder cognition/<split>",
+    ):
         cognition.current()
 
 
@@ -362,7 +459,10 @@ def test_changed_content_is_another_source(change, written):
     after = cognition.current()
     assert after.identity["sha256"] != before.identity["sha256"]
     found = docs()
-    assert (found.remove_columns(["image", "image_key"]).to_list(), [document["image"].tobytes() for document in found]) != (asked, shown)
+    assert (
+        found.remove_columns(["image", "image_key"]).to_list(),
+        [document["image"].tobytes() for document in found],
+    ) != (asked, shown)
 
 
 def test_changed_content_has_other_image_keys(written):
@@ -381,7 +481,9 @@ def test_a_kept_table_that_was_changed_is_refused(written):
     [table] = (files.cache_dir() / "cognition").glob(f"*-{cognition.METADATA['dataset']['sha256'][:16]}/*.parquet")
     table.write_bytes(table.read_bytes().replace(b"Which", b"Witch"))
     cognition._resolved.clear()
-    with pytest.raises(DataError, match=f"{table.parent} has been changed since it was written. Delete that folder and run again"):
+    with pytest.raises(
+        DataError, match=f"{table.parent} has been changed since it was written. Delete that folder and run again"
+    ):
         cognition.current()
     table.unlink()
     with pytest.raises(DataError, match="has been changed"):
@@ -426,18 +528,26 @@ def test_their_own_setting_comes_first(written, tmp_path, use_source):
 
 def test_a_folder_of_images_alone_has_none(tmp_path, use_source):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
-    with pytest.raises(DataError, match=f"MICROBENCH_DATASET={tmp_path}/data: has no folder cognition. The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder"):
+    with pytest.raises(
+        DataError,
+        match=f"MICROBENCH_DATASET={tmp_path}/data: has no folder cognition. The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder",
+    ):
         cognition.current()
 
 
 @pytest.mark.parametrize("value", ["", " ", "/no/such/folder", "Demo"])
 def test_a_setting_for_images_that_names_nothing_is_refused_by_its_name(value, use_source):
     use_source(value)
-    with pytest.raises(DataError, match=f"^MICROBENCH_DATASET={value}: no such folder. The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder"):
+    with pytest.raises(
+        DataError,
+        match=f"^MICROBENCH_DATASET={value}: no such folder. The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder",
+    ):
         cognition.current()
 
 
-def test_an_empty_setting_for_images_is_refused_even_where_the_working_folder_has_questions(tmp_path, use_source, monkeypatch):
+def test_an_empty_setting_for_images_is_refused_even_where_the_working_folder_has_questions(
+    tmp_path, use_source, monkeypatch
+):
     release.write_cognition(tmp_path / "cognition" / "test", ASKED)
     monkeypatch.chdir(tmp_path)
     use_source(".")
@@ -457,7 +567,10 @@ def test_a_malformed_file_beside_images_is_named_with_their_setting(tmp_path, us
     folder = release.write_cognition(tmp_path / "cognition" / "test", ASKED)
     edit(folder / "cell.json", lambda content: question(content).update(answer=" "))
     use_source(tmp_path)
-    with pytest.raises(DataError, match=rf"^MICROBENCH_DATASET={tmp_path}, cognition: cell\.json: custom_metadata\.questions\.cognition_1\.answer: expected text"):
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_DATASET={tmp_path}, cognition: cell\.json: custom_metadata\.questions\.cognition_1\.answer: expected text",
+    ):
         cognition.current()
 
 
@@ -466,18 +579,26 @@ def test_a_cache_that_cannot_be_written_is_named_with_the_setting_for_images(val
     release.write_cognition(tmp_path / "data" / "cognition" / "test", ASKED)
     setting = "demo" if value == "demo" else tmp_path / "data"
     use_source(setting)
-    with pytest.raises(DataError, match=rf"^MICROBENCH_DATASET={setting}: .*[^.]\. \(The plugin keeps its own files in {no_cache}; XDG_CACHE_HOME moves that\.\) Expected a folder") as error:
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_DATASET={setting}: .*[^.]\. \(The plugin keeps its own files in {no_cache}; XDG_CACHE_HOME moves that\.\) Expected a folder",
+    ) as error:
         cognition.current()
     assert "MICROBENCH_COGNITION=" not in str(error.value)
 
 
 def test_the_demo_set_has_questions_of_its_own(demo_folder, use_source):
     use_source("demo")
-    asked = [json.loads(path.read_text())["custom_metadata"]["questions"] for path in sorted((demo_folder / "cognition" / "test").glob("*.json"))]
+    asked = [
+        json.loads(path.read_text())["custom_metadata"]["questions"]
+        for path in sorted((demo_folder / "cognition" / "test").glob("*.json"))
+    ]
     expected = [entry for questions in asked for entry in questions.values()]
     found = docs()
     assert found["question"] == [entry["question"] for entry in expected]
-    assert [document["options"][document["answer_idx"]] for document in found] == [entry["answer"] for entry in expected]
+    assert [document["options"][document["answer_idx"]] for document in found] == [
+        entry["answer"] for entry in expected
+    ]
     assert set(cognition.current().identity) == {"source", "version", "seed", "sha256"}
     assert cognition.current().identity["sha256"] != source.current().identity["sha256"]
 
@@ -499,7 +620,10 @@ def test_without_a_setting_and_a_network_the_error_says_what_to_supply():
         cognition.current()
     message = str(error.value)
     assert message.startswith("jnirschl/uBench: cognition/** is not in the Hub's cache (")
-    assert "The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder that holds them, or leave microbench_cognition (and microbench_all) out." in message
+    assert (
+        "The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder that holds them, or leave microbench_cognition (and microbench_all) out."
+        in message
+    )
     assert "cognition/<split> of JSON files" in message and '"options": [texts]' in message
 
 
@@ -524,4 +648,6 @@ def test_a_question_that_a_copied_file_asks_again_is_reported(written, warnings)
     (written / "zz_copy.json").write_bytes(original.read_bytes())
     copied = len(json.loads(original.read_text())["custom_metadata"]["questions"])
     cognition.current()
-    assert warnings == [f"MICROBENCH_COGNITION={os.environ['MICROBENCH_COGNITION']}: {copied} question(s) are there more than once about the same image and are counted again."]
+    assert warnings == [
+        f"MICROBENCH_COGNITION={os.environ['MICROBENCH_COGNITION']}: {copied} question(s) are there more than once about the same image and are counted again."
+    ]

@@ -103,7 +103,10 @@ def test_the_type_of_the_image_column_does_not_matter(stored):
 def test_whatever_is_asked_differently_changes_the_digest(change, original):
     rows = [release.row(index, ROWS[index]["dataset"]) for index in range(6)]
     change(rows)
-    assert document_digest.digest(documents_of(release.table(rows)))["sha256"] != document_digest.digest(original)["sha256"]
+    assert (
+        document_digest.digest(documents_of(release.table(rows)))["sha256"]
+        != document_digest.digest(original)["sha256"]
+    )
 
 
 def test_what_the_task_does_not_ask_about_changes_nothing(original):
@@ -173,7 +176,9 @@ def test_what_is_no_file_counts_by_its_path_and_is_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     feature = datasets.Features(image=datasets.Image())
     digests = [
-        document_digest.digest(datasets.Dataset.from_list([{"image": {"bytes": None, "path": str(path)}}], features=feature))
+        document_digest.digest(
+            datasets.Dataset.from_list([{"image": {"bytes": None, "path": str(path)}}], features=feature)
+        )
         for path in (tmp_path / "pipe", "/dev/zero", tmp_path / "missing")
     ]
     assert len({digest["sha256"] for digest in digests}) == 3
@@ -221,7 +226,11 @@ def test_an_image_named_by_its_path_counts_by_its_content(tmp_path):
             {"image": [str(tmp_path / name)]}, features=datasets.Features(image=datasets.Image())
         )
 
-    assert document_digest.digest(on_disk("a.png", 10)) == document_digest.digest(on_disk("b.png", 10)) == document_digest.digest(images(10))
+    assert (
+        document_digest.digest(on_disk("a.png", 10))
+        == document_digest.digest(on_disk("b.png", 10))
+        == document_digest.digest(images(10))
+    )
     assert document_digest.digest(on_disk("c.png", 20))["sha256"] != document_digest.digest(images(10))["sha256"]
     missing = on_disk("d.png", 10)
     (tmp_path / "d.png").unlink()

@@ -25,7 +25,12 @@ def docs(rows, kind="modality"):
 
 
 def image_addresses(split):
-    return {buffer.address for chunk in split.data.table["image"].chunks for buffer in chunk.field("bytes").buffers() if buffer}
+    return {
+        buffer.address
+        for chunk in split.data.table["image"].chunks
+        for buffer in chunk.field("bytes").buffers()
+        if buffer
+    }
 
 
 def test_a_document_holds_one_question_and_nothing_of_the_others():
@@ -40,7 +45,12 @@ def test_a_document_holds_one_question_and_nothing_of_the_others():
         "question": "What is the most likely microscopy modality used to acquire this image?",
         "options": ["fluorescence microscopy", "electron microscopy", "light microscopy", "none of the above"],
         "answer_idx": 1,
-        "captions": ["Acquired by fluorescence microscopy.", "Acquired by electron microscopy.", "Acquired by light microscopy.", "none of the above"],
+        "captions": [
+            "Acquired by fluorescence microscopy.",
+            "Acquired by electron microscopy.",
+            "Acquired by light microscopy.",
+            "none of the above",
+        ],
     }
 
 
@@ -58,7 +68,9 @@ def test_rows_without_the_question_are_left_out_of_its_task_only():
 
 
 def test_order_is_the_sources_order():
-    assert docs([release.row(index) for index in (4, 0, 2)])["image_id"] == [release.row(index)["image_id"] for index in (4, 0, 2)]
+    assert docs([release.row(index) for index in (4, 0, 2)])["image_id"] == [
+        release.row(index)["image_id"] for index in (4, 0, 2)
+    ]
 
 
 def test_burgess_images_that_share_an_id_stay_apart():
@@ -68,7 +80,10 @@ def test_burgess_images_that_share_an_id_stay_apart():
 
 def test_the_image_key_is_the_same_for_every_question_about_a_row():
     table = release.table([release.row(index) for index in range(3)])
-    keys = [made(table, task)["image_key"] for task in ("microbench_coarse_domain", "microbench_coarse_stain", "microbench_fine_white_blood_cell")]
+    keys = [
+        made(table, task)["image_key"]
+        for task in ("microbench_coarse_domain", "microbench_coarse_stain", "microbench_fine_white_blood_cell")
+    ]
     assert keys[0] == keys[1] == keys[2]
 
 
@@ -85,7 +100,9 @@ def test_pixels_belong_to_their_row_after_selection():
 
 
 def test_no_image_is_copied():
-    split = datasets.concatenate_datasets([release.table([release.row(index) for index in some]) for some in (range(3), range(3, 5))])
+    split = datasets.concatenate_datasets(
+        [release.table([release.row(index) for index in some]) for some in (range(3), range(3, 5))]
+    )
     assert split.data.table["image"].num_chunks == 2
     assert image_addresses(made(split)) == image_addresses(split)
 
@@ -110,7 +127,10 @@ def test_foreign_rows_are_left_out_and_reported_once(warnings):
 def test_a_repeated_image_is_counted_and_reported(warnings):
     rows = [release.row(0), release.row(1), release.row(0), release.row(0, "jung_et_al_2022")]
     assert len(docs(rows)) == 4
-    assert "the source: 1 row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row 2, which repeats row 0." in warnings
+    assert (
+        "the source: 1 row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row 2, which repeats row 0."
+        in warnings
+    )
 
 
 def test_a_task_of_which_datasets_are_missing_says_which(warnings):
@@ -122,33 +142,52 @@ def test_rows_of_a_fine_task_without_a_question_are_reported(warnings):
     rows = [release.row(index, "icpr2020_pollen") for index in range(3)]
     rows[1]["questions"]["classification"] = None
     assert len(made(release.table(rows), "microbench_fine_pollen")) == 2
-    assert warnings == ["the source: microbench_fine_pollen: 1 row(s) have no question and are not asked about, such as row 1."]
+    assert warnings == [
+        "the source: microbench_fine_pollen: 1 row(s) have no question and are not asked about, such as row 1."
+    ]
 
 
 def test_questions_that_offer_an_option_twice_are_reported(warnings):
     row = release.row(0, "icpr2020_pollen")
     row["questions"]["classification"]["options"] = ["left", "right", "right"]
     assert len(made(release.table([release.row(1, "icpr2020_pollen"), row]), "microbench_fine_pollen")) == 2
-    assert warnings == ["the source: microbench_fine_pollen: 1 row(s) offer an option twice, which no answer can tell apart, such as row 1."]
+    assert warnings == [
+        "the source: microbench_fine_pollen: 1 row(s) offer an option twice, which no answer can tell apart, such as row 1."
+    ]
 
 
 # The images of the rows are 32 x 24 pixels.
-UNUSABLE = {"fractions of the image": [0.1, 0.1, 0.9, 0.9], "beyond its edge": [40, 2, 50, 9], "one point": [3, 3], "a line": [3, 3, 20, 3]}
+UNUSABLE = {
+    "fractions of the image": [0.1, 0.1, 0.9, 0.9],
+    "beyond its edge": [40, 2, 50, 9],
+    "one point": [3, 3],
+    "a line": [3, 3, 20, 3],
+}
 
 
 @pytest.mark.parametrize("points", UNUSABLE.values(), ids=UNUSABLE)
 def test_gold_boxes_that_no_answer_can_match_are_reported_and_refused_if_there_are_no_others(points, warnings):
-    good, bad = (release.row(number, "opencell", polygon=[release.instance("nucleus", corners)]) for number, corners in enumerate(([2, 2, 9, 9], points)))
+    good, bad = (
+        release.row(number, "opencell", polygon=[release.instance("nucleus", corners)])
+        for number, corners in enumerate(([2, 2, 9, 9], points))
+    )
     assert len(made(release.table([good, bad]), "microbench_localization_opencell_nuclei")) == 2
-    assert warnings == ["the source: microbench_localization_opencell_nuclei: 1 row(s) have a class of which no gold box covers a pixel of the image; no answer can score there, such as row 1."]
-    with pytest.raises(DataError, match="the source: microbench_localization_opencell_nuclei: no gold box of any of 1 images covers a pixel of its image"):
+    assert warnings == [
+        "the source: microbench_localization_opencell_nuclei: 1 row(s) have a class of which no gold box covers a pixel of the image; no answer can score there, such as row 1."
+    ]
+    with pytest.raises(
+        DataError,
+        match="the source: microbench_localization_opencell_nuclei: no gold box of any of 1 images covers a pixel of its image",
+    ):
         made(release.table([bad]), "microbench_localization_opencell_nuclei")
 
 
 def test_rows_without_an_annotation_are_reported(warnings):
     rows = [release.row(0, "opencell", polygon=[release.instance("nucleus", [2, 2, 9, 9])]), release.row(1, "opencell")]
     made(release.table(rows), "microbench_localization_opencell_nuclei")
-    assert warnings == ["the source: microbench_localization_opencell_nuclei: 1 row(s) have neither polygon nor box and are not asked about, such as row 1."]
+    assert warnings == [
+        "the source: microbench_localization_opencell_nuclei: 1 row(s) have neither polygon nor box and are not asked about, such as row 1."
+    ]
 
 
 @pytest.mark.parametrize("kind", ["domain", "subdomain", "modality", "submodality", "stain"])
@@ -168,7 +207,9 @@ def test_every_task_has_its_documents_by_name_and_nothing_else_has():
 # --- fine tasks ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("task", [task for task in catalog.TASKS.values() if task.subject == "fine"], ids=lambda task: task.name)
+@pytest.mark.parametrize(
+    "task", [task for task in catalog.TASKS.values() if task.subject == "fine"], ids=lambda task: task.name
+)
 def test_a_fine_task_asks_about_its_own_datasets_only(task):
     rows = [release.row(index, dataset) for index, dataset in enumerate(catalog.DATASETS)]
     found = made(release.table(rows), task.name)
@@ -251,7 +292,10 @@ def test_there_is_one_document_for_each_image_and_class_in_the_order_of_annotati
 
 def test_documents_about_one_image_have_its_key_and_its_pixels():
     """Burgess images share ids between datasets: the key must not."""
-    rows = [boxed(index, name, [("cell", [0, 0, 9, 9]), ("nucleus", [2, 3, 4, 5])]) for index, name in ((3, BURGESS), (4, BURGESS), (3, "burgess_et_al_2024_texture"))]
+    rows = [
+        boxed(index, name, [("cell", [0, 0, 9, 9]), ("nucleus", [2, 3, 4, 5])])
+        for index, name in ((3, BURGESS), (4, BURGESS), (3, "burgess_et_al_2024_texture"))
+    ]
     rows[2]["image"] = release.row(5)["image"]
     found = list(box_docs(rows))
     keys = [document["image_key"] for document in found]
@@ -267,7 +311,10 @@ def test_the_image_key_is_that_of_the_questions_about_the_image():
 
 
 def test_no_image_is_copied_however_many_classes_it_has():
-    rows = [boxed(index, polygon=[(f"class {number}", [0, 0, 1, 1]) for number in range(1 + index % 3)]) for index in range(5)]
+    rows = [
+        boxed(index, polygon=[(f"class {number}", [0, 0, 1, 1]) for number in range(1 + index % 3)])
+        for index in range(5)
+    ]
     split = datasets.concatenate_datasets([release.table(rows[:3]), release.table(rows[3:])])
     found = made(split, "microbench_localization_synthetic_cells")
     # One class in rows 0 and 3, two in 1 and 4, three in 2.
@@ -304,7 +351,12 @@ def test_only_the_tasks_datasets_are_asked():
 
 
 def test_rows_without_annotation_are_not_asked():
-    rows = [boxed(0, polygon=[("cell", [0, 0, 9, 9])]), release.row(1, BURGESS), boxed(2), release.row(3, BURGESS, bbox=[])]
+    rows = [
+        boxed(0, polygon=[("cell", [0, 0, 9, 9])]),
+        release.row(1, BURGESS),
+        boxed(2),
+        release.row(3, BURGESS, bbox=[]),
+    ]
     assert box_docs(rows)["image_id"] == [rows[0]["image_id"]]
 
 
@@ -326,17 +378,33 @@ def test_polygons_are_preferred_to_boxes():
     assert list(zip(found["expression"], found["boxes"])) == [("cell", [[5, 6, 7, 8]]), ("nucleus", [[1, 2, 3, 4]])]
 
 
-@pytest.mark.parametrize(("column", "message"), [("polygon", r"is of type list<.*className: int64.*>; expected a list of structs of className \(text\) and points"), ("bbox", r"\[0\]\.className: expected the name of a class, got 3")])
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (
+            "polygon",
+            r"is of type list<.*className: int64.*>; expected a list of structs of className \(text\) and points",
+        ),
+        ("bbox", r"\[0\]\.className: expected the name of a class, got 3"),
+    ],
+)
 def test_classes_that_are_numbers_are_refused_by_column(column, message):
     numbered = [{"className": datasets.Value("int64"), "points": [datasets.Value("float64")]}]
     row = release.row(0, BURGESS) | {column: [release.instance(3, [1, 2, 3, 4])]}
-    with pytest.raises(DataError, match=rf"the source: .*column {column}{message}" if column == "bbox" else f"the source: column {column} {message}"):
+    with pytest.raises(
+        DataError,
+        match=rf"the source: .*column {column}{message}"
+        if column == "bbox"
+        else f"the source: column {column} {message}",
+    ):
         box_docs([row], **{column: numbered})
 
 
 @pytest.mark.parametrize("column", ["polygon", "bbox"])
 def test_one_of_the_two_columns_is_enough(column):
-    row = boxed(0, polygon=[("cell", [1, 2, 3, 4])], bbox=[release.instance("cell", {"x1": 1, "x2": 3, "y1": 2, "y2": 4})])
+    row = boxed(
+        0, polygon=[("cell", [1, 2, 3, 4])], bbox=[release.instance("cell", {"x1": 1, "x2": 3, "y1": 2, "y2": 4})]
+    )
     split = release.table([row]).remove_columns([column])
     assert made(split, "microbench_localization_synthetic_cells")["boxes"] == [[[1, 2, 3, 4]]]
 
@@ -362,7 +430,9 @@ def test_width_and_height_are_those_of_the_upright_image(file_format, orientatio
 
 
 def test_width_and_height_are_read_without_a_pixel_being_decoded(monkeypatch):
-    row = boxed(0, polygon=[("cell", [1, 2, 3, 4])], image={"bytes": release.png(np.zeros((7, 9), np.uint8)), "path": None})
+    row = boxed(
+        0, polygon=[("cell", [1, 2, 3, 4])], image={"bytes": release.png(np.zeros((7, 9), np.uint8)), "path": None}
+    )
     monkeypatch.setattr(ImageFile.ImageFile, "load", lambda image: pytest.fail("decoded"))
     found = box_docs([row])
     assert (found["width"], found["height"]) == ([9], [7])
@@ -382,7 +452,11 @@ def test_an_image_whose_size_cannot_be_read_is_named_by_row(image):
 
 
 def test_an_image_that_is_not_asked_about_need_not_be_readable():
-    rows = [boxed(0, polygon=[("cell", [1, 2, 3, 4])]), release.row(1, BURGESS, image=None), boxed(2, "opencell", [("nucleus", [1, 2, 3, 4])], image=None)]
+    rows = [
+        boxed(0, polygon=[("cell", [1, 2, 3, 4])]),
+        release.row(1, BURGESS, image=None),
+        boxed(2, "opencell", [("nucleus", [1, 2, 3, 4])], image=None),
+    ]
     assert len(box_docs(rows)) == 1
 
 
@@ -405,7 +479,9 @@ def test_documents_are_read_in_batches_as_datasets_reads_them(monkeypatch):
     assert list(documents.Reading(asked)) == list(asked)
     assert len(documents.Reading(asked)) == 8
     assert documents.Reading(asked)[5] == asked[5]
-    located = box_docs([boxed(0, polygon=[("nucleus", [1, 2, 3, 4])]), boxed(1, polygon=[("nucleus", [1, 2, 5, 8])])]).remove_columns("image")
+    located = box_docs(
+        [boxed(0, polygon=[("nucleus", [1, 2, 3, 4])]), boxed(1, polygon=[("nucleus", [1, 2, 5, 8])])]
+    ).remove_columns("image")
     assert list(documents.Reading(located)) == list(located)
 
 
@@ -417,7 +493,10 @@ def test_documents_that_are_read_share_their_texts_and_nothing_that_can_change()
 
 
 def test_checked_documents_are_handed_over_once():
-    task, split = documents.TaskDocuments(catalog.TASKS["microbench_coarse_modality"]), release.table([release.row(0), release.row(1)])
+    task, split = (
+        documents.TaskDocuments(catalog.TASKS["microbench_coarse_modality"]),
+        release.table([release.row(0), release.row(1)]),
+    )
     assert task.check(split, "here") == 2
     other = release.table([release.row(0)])
     assert len(task(other, "here")) == 1

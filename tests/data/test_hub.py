@@ -329,7 +329,10 @@ STATUSES = {
         r"then log in",
     ),
     "forbidden": ((403, {}), r"the Hub refused access \(403\)"),
-    "too many requests": ((429, {"Retry-After": "1"}), r"the Hub limits the number of requests \(429\). Wait some minutes"),
+    "too many requests": (
+        (429, {"Retry-After": "1"}),
+        r"the Hub limits the number of requests \(429\). Wait some minutes",
+    ),
     "server error": ((503, {}), r"the Hub has a server error"),
 }
 
@@ -372,7 +375,8 @@ def test_a_hub_that_answers_with_another_commit_is_refused(online):
 def test_a_disk_that_is_too_small_is_refused_before_the_download(online, monkeypatch):
     monkeypatch.setattr(hub.shutil, "disk_usage", lambda path: types.SimpleNamespace(free=10))
     assert re.search(
-        r"the download needs 0.00 GB, and the disk of .*/hub has 0.00 GB free. Free some space, or set HF_HOME", refused()
+        r"the download needs 0.00 GB, and the disk of .*/hub has 0.00 GB free. Free some space, or set HF_HOME",
+        refused(),
     )
     assert not online.asked("content")
 

@@ -22,7 +22,10 @@ def write_arrow_shards(folder, name="ubench-test-{index:05d}-of-00002.arrow", sk
     for index, part in enumerate((ROWS[:2], ROWS[2:])):
         table = release.table(part).data.table
         if index not in skip:
-            with pa.OSFile(str(target / name.format(index=index)), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+            with (
+                pa.OSFile(str(target / name.format(index=index)), "wb") as sink,
+                pa.ipc.new_stream(sink, table.schema) as writer,
+            ):
                 writer.write_table(table)
     return folder
 
@@ -83,11 +86,18 @@ def test_the_identity_is_the_hash_of_the_content(tmp_path, use_source):
     use_source(folder)
     hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.rglob("*.arrow"))]
     expected = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    assert source.current().identity == {"source": "folder", "path": str(folder), "sha256": expected, "is_release": False}
+    assert source.current().identity == {
+        "source": "folder",
+        "path": str(folder),
+        "sha256": expected,
+        "is_release": False,
+    }
 
 
 @pytest.mark.parametrize("form", ["parquet", "arrow file format"])
-def test_changed_content_gives_other_rows_under_another_identity_even_at_the_same_time(form, tmp_path, use_source, monkeypatch):
+def test_changed_content_gives_other_rows_under_another_identity_even_at_the_same_time(
+    form, tmp_path, use_source, monkeypatch
+):
     """Copying tools keep a file's time; `datasets` alone would go on serving the old rows."""
     folder = FORMS[form](tmp_path / "data")
     [file] = folder.iterdir()
@@ -126,7 +136,9 @@ def test_metadata_names_version_of_tasks_and_project(use_source, demo_folder):
     use_source("demo")
     assert source.METADATA["version"] == source.TASK_VERSION
     assert source.METADATA["microbench_version"] == version("microbench-lmms")
-    assert {name: source.METADATA["packages"][name] for name in ("torch", "lmms-eval")} == {name: version(name) for name in ("torch", "lmms-eval")}
+    assert {name: source.METADATA["packages"][name] for name in ("torch", "lmms-eval")} == {
+        name: version(name) for name in ("torch", "lmms-eval")
+    }
 
 
 def test_the_harness_may_empty_the_mapping_it_is_given(tmp_path, use_source):
@@ -188,7 +200,10 @@ def test_other_unusual_names_work(name, tmp_path, use_source):
 
 def test_a_home_that_does_not_exist_is_refused(use_source):
     use_source("~nosuchuser/data")
-    with pytest.raises(DataError, match=r"^MICROBENCH_DATASET=~nosuchuser/data: [^.]*home directory\. \(The plugin keeps its own files in .*; XDG_CACHE_HOME moves that\.\)$"):
+    with pytest.raises(
+        DataError,
+        match=r"^MICROBENCH_DATASET=~nosuchuser/data: [^.]*home directory\. \(The plugin keeps its own files in .*; XDG_CACHE_HOME moves that\.\)$",
+    ):
         source.current()
 
 
@@ -217,7 +232,9 @@ def test_a_saved_dict_without_the_split_is_refused(tmp_path, use_source):
         source.current()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"_data_files": 3}', '{"_data_files": [{}]}', '{"_data_files": ["a"]}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", "{}", '{"_data_files": 3}', '{"_data_files": [{}]}', '{"_data_files": ["a"]}']
+)
 def test_a_torn_saved_folder_is_refused_by_its_file(content, tmp_path, use_source):
     folder = save_single(tmp_path / "data")
     (folder / "state.json").write_text(content)
@@ -239,14 +256,19 @@ def test_two_copies_of_the_data_are_refused(tmp_path, use_source):
     for name in ("one", "two"):
         release.write_parquet(tmp_path / name, ROWS)
     use_source(tmp_path)
-    with pytest.raises(DataError, match="contains several sets of shards: .*/one/test .of 1., .*/two/test .of 1.. Expected one"):
+    with pytest.raises(
+        DataError, match="contains several sets of shards: .*/one/test .of 1., .*/two/test .of 1.. Expected one"
+    ):
         source.current()
 
 
 def test_a_split_without_rows_is_refused(tmp_path, use_source):
     folder = tmp_path / "data"
     folder.mkdir()
-    with pa.OSFile(str(folder / "test.arrow"), "wb") as sink, pa.ipc.new_stream(sink, release.table(ROWS).data.table.schema) as writer:
+    with (
+        pa.OSFile(str(folder / "test.arrow"), "wb") as sink,
+        pa.ipc.new_stream(sink, release.table(ROWS).data.table.schema) as writer,
+    ):
         writer.write_table(release.table(ROWS).data.table.slice(0, 0))
     use_source(folder)
     with pytest.raises(DataError, match=f"MICROBENCH_DATASET={folder}: contains no rows"):
@@ -278,7 +300,10 @@ def test_a_disk_that_fills_up_while_files_are_converted_is_named(tmp_path, use_s
 
     use_source(release.write_parquet(tmp_path / "data", [release.row(77)]))
     monkeypatch.setattr(source.tables.arrow_types, "rewrite", fill)
-    with pytest.raises(DataError, match=rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. Free some space there, or set HF_DATASETS_CACHE"):
+    with pytest.raises(
+        DataError,
+        match=rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. Free some space there, or set HF_DATASETS_CACHE",
+    ):
         source.current()
 
 
@@ -290,7 +315,10 @@ def test_a_converted_table_that_was_changed_is_refused(tmp_path, use_source):
     with open(made["filename"], "r+b") as file:
         file.seek(-20, 2)
         file.write(b"x")
-    with pytest.raises(DataError, match=rf"^MICROBENCH_DATASET={tmp_path}/data: {os.path.dirname(made['filename'])} has been changed since it was written. Delete that folder and run again\.$"):
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_DATASET={tmp_path}/data: {os.path.dirname(made['filename'])} has been changed since it was written. Delete that folder and run again\.$",
+    ):
         source.current()
 
 
@@ -300,7 +328,9 @@ def test_a_view_that_was_made_to_name_other_files_is_refused(tmp_path, use_sourc
     source._resolved.clear()
     state = json.loads(open(f"{view}/test/state.json").read())
     open(f"{view}/test/state.json", "w").write(json.dumps(state | {"_data_files": state["_data_files"][:1]}))
-    with pytest.raises(DataError, match=f"{view} has been changed since it was written. Delete that folder and run again"):
+    with pytest.raises(
+        DataError, match=f"{view} has been changed since it was written. Delete that folder and run again"
+    ):
         source.current()
 
 
@@ -317,7 +347,10 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, use_source, monkeypat
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setattr(source.files, "cache_dir", lambda: tmp_path / "file" / "cache")
     use_source("demo")
-    with pytest.raises(DataError, match=rf"^MICROBENCH_DATASET=demo: .*[^.]\. \(The plugin keeps its own files in {tmp_path}/file/cache; XDG_CACHE_HOME moves that\.\)$"):
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_DATASET=demo: .*[^.]\. \(The plugin keeps its own files in {tmp_path}/file/cache; XDG_CACHE_HOME moves that\.\)$",
+    ):
         source.current()
 
 
@@ -336,8 +369,6 @@ def test_files_of_other_splits_and_of_the_library_are_passed_over(tmp_path, use_
     assert len(source.load(source.current())) == len(ROWS)
 
 
-
-
 def test_an_unknown_attribute_is_an_attribute_error():
     with pytest.raises(AttributeError, match="DATASET_PATHS"):
         source.DATASET_PATHS
@@ -347,7 +378,9 @@ def test_the_view_of_arrow_files_holds_no_copy(tmp_path, use_source):
     use_source(write_arrow_shards(tmp_path / "data"))
     view = source.current().path
     state = json.loads(open(f"{view}/test/state.json").read())
-    assert [entry["filename"] for entry in state["_data_files"]] == sorted(str(file) for file in tmp_path.rglob("*.arrow"))
+    assert [entry["filename"] for entry in state["_data_files"]] == sorted(
+        str(file) for file in tmp_path.rglob("*.arrow")
+    )
 
 
 @pytest.mark.parametrize("name", ["cells[1]*?", "a::b", "käse 100%"])

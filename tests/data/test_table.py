@@ -37,9 +37,19 @@ def test_a_released_row_gives_its_question_with_the_second_caption_set():
     [(row, question)] = asked([release.row(2)]).items()
     assert row == 0
     assert question.question == "What is the most likely microscopy modality used to acquire this image?"
-    assert question.options == ["fluorescence microscopy", "electron microscopy", "light microscopy", "none of the above"]
+    assert question.options == [
+        "fluorescence microscopy",
+        "electron microscopy",
+        "light microscopy",
+        "none of the above",
+    ]
     assert question.answer_idx == 2
-    assert question.captions == ["Acquired by fluorescence microscopy.", "Acquired by electron microscopy.", "Acquired by light microscopy.", "none of the above"]
+    assert question.captions == [
+        "Acquired by fluorescence microscopy.",
+        "Acquired by electron microscopy.",
+        "Acquired by light microscopy.",
+        "none of the above",
+    ]
 
 
 def test_null_questions_in_either_form_are_absent():
@@ -69,8 +79,14 @@ def test_a_null_at_any_depth_hides_what_arrow_stores_below_it(depth):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"answer": "polarised light"}, r"row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column questions\.modality\.answer: 'polarised light' is not among the options"),
-        ({"answer_idx": 0}, r"questions\.modality\.answer_idx: 0 points at 'fluorescence microscopy', but the answer is 'electron microscopy'"),
+        (
+            {"answer": "polarised light"},
+            r"row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column questions\.modality\.answer: 'polarised light' is not among the options",
+        ),
+        (
+            {"answer_idx": 0},
+            r"questions\.modality\.answer_idx: 0 points at 'fluorescence microscopy', but the answer is 'electron microscopy'",
+        ),
         ({"answer_idx": 4}, r"questions\.modality\.answer_idx: expected an index from 0 to 3, got 4"),
         ({"answer_idx": None}, r"questions\.modality\.answer_idx: expected an index from 0 to 3, got None"),
         ({"answer": None}, r"questions\.modality\.answer: None is not among"),
@@ -91,7 +107,10 @@ def test_a_malformed_question_is_named_by_row_and_column(fields, message):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"options": ["one", "two"]}, r"row 0 .*captions\.modality_1\.options: expected one caption for each of the question's 4 options, got \['one', 'two'\]"),
+        (
+            {"options": ["one", "two"]},
+            r"row 0 .*captions\.modality_1\.options: expected one caption for each of the question's 4 options, got \['one', 'two'\]",
+        ),
         ({"options": None}, r"captions\.modality_1\.options: expected one caption"),
         ({"options": ["a", "b", "c", "d", "e"]}, r"captions\.modality_1\.options: expected one caption"),
         ({"options": ["a", "b", "c", " "]}, r"captions\.modality_1\.options: expected one caption"),
@@ -115,8 +134,16 @@ def test_eight_options_are_read():
 
 
 def test_held_rows_are_named_by_their_stain():
-    rows = [release.row(0, dataset=None, stain="H2B-mCherry"), release.row(1, dataset=None, stain="GalT\u2013EGFP"), release.row(2)]
-    assert table_rows.dataset_names(arrow(rows), WHERE) == ["held_et_al_2010_h2b", "held_et_al_2010_galt", "acevedo_et_al_2020"]
+    rows = [
+        release.row(0, dataset=None, stain="H2B-mCherry"),
+        release.row(1, dataset=None, stain="GalT\u2013EGFP"),
+        release.row(2),
+    ]
+    assert table_rows.dataset_names(arrow(rows), WHERE) == [
+        "held_et_al_2010_h2b",
+        "held_et_al_2010_galt",
+        "acevedo_et_al_2020",
+    ]
 
 
 def test_a_nameless_row_with_another_stain_is_refused():
@@ -142,8 +169,16 @@ def test_a_missing_column_is_named(column):
         ("dataset", pa.array([1.5]), "column dataset is of type double; expected text or null"),
         ("stain", pa.array([1.5]), "column stain is of type double; expected text or null"),
         ("image", pa.array(["cell.png"]), "column image is of type string; expected an image"),
-        ("questions", pa.array(["What?"]), r"column questions\.modality is of type nothing \(missing\); expected a struct"),
-        ("captions", pa.array([{"modality_0": {"options": ["a"], "answer_idx": "0"}}]), r"column captions\.modality_1 is of type nothing"),
+        (
+            "questions",
+            pa.array(["What?"]),
+            r"column questions\.modality is of type nothing \(missing\); expected a struct",
+        ),
+        (
+            "captions",
+            pa.array([{"modality_0": {"options": ["a"], "answer_idx": "0"}}]),
+            r"column captions\.modality_1 is of type nothing",
+        ),
         (
             "questions",
             pa.array([{"modality": {"question": "?", "options": "a,b", "answer": "a", "answer_idx": 0}}]),
@@ -201,12 +236,16 @@ def test_a_polygon_of_one_point_is_a_box_without_area():
 
 
 def test_boxes_are_gathered_by_class_in_the_order_of_annotation():
-    instances = [release.instance(name, [number, 0, 9, 9]) for number, name in enumerate(["nucleus", "cell", "nucleus"])]
+    instances = [
+        release.instance(name, [number, 0, 9, 9]) for number, name in enumerate(["nucleus", "cell", "nucleus"])
+    ]
     found = boxes(polygon=[instances, None])
     assert list(found.items()) == [("nucleus", [(0, 0, 9, 9), (2, 0, 9, 9)]), ("cell", [(1, 0, 9, 9)])]
 
 
-@pytest.mark.parametrize("points", [{"x1": 1, "x2": 3, "y1": 2, "y2": 4}, {"y2": 4, "y1": 2, "x2": 3, "x1": 1}, [1, 2, 3, 4]])
+@pytest.mark.parametrize(
+    "points", [{"x1": 1, "x2": 3, "y1": 2, "y2": 4}, {"y2": 4, "y1": 2, "x2": 3, "x1": 1}, [1, 2, 3, 4]]
+)
 def test_a_stored_box_is_read_by_its_keys_or_in_order(points):
     assert boxes(bbox=[[release.instance("cell", points)], None]) == {"cell": [(1, 2, 3, 4)]}
 
@@ -215,7 +254,9 @@ def test_a_stored_box_is_read_by_its_keys_or_in_order(points):
 def test_stored_boxes_count_only_in_rows_without_polygons(polygon):
     stored = [[release.instance("cell", [1, 2, 3, 4])], None]
     assert boxes(polygon=polygon, bbox=stored) == {"cell": [(1, 2, 3, 4)]}
-    assert boxes(polygon=[[release.instance("nucleus", [5, 6, 7, 8])], None], bbox=stored) == {"nucleus": [(5, 6, 7, 8)]}
+    assert boxes(polygon=[[release.instance("nucleus", [5, 6, 7, 8])], None], bbox=stored) == {
+        "nucleus": [(5, 6, 7, 8)]
+    }
 
 
 def test_a_row_without_instances_has_no_class():
@@ -240,7 +281,9 @@ def test_a_row_without_instances_has_no_class():
     ids=["odd", "one", "empty", "null", "nan", "infinity", "null value", "negative infinity"],
 )
 def test_a_malformed_polygon_is_named_by_row_column_and_instance(points, said):
-    column = pa.array(one(points), pa.list_(pa.struct([("className", pa.string()), ("points", pa.list_(pa.float64()))])))
+    column = pa.array(
+        one(points), pa.list_(pa.struct([("className", pa.string()), ("points", pa.list_(pa.float64()))]))
+    )
     message = rf"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column polygon\[1\]\.points: expected finite numbers x1, y1, x2, y2, … in pairs, got .*{said}"
     with pytest.raises(errors.DataError, match=message):
         boxes(row=1, polygon=column)
@@ -263,18 +306,29 @@ def test_a_polygon_whose_box_has_no_finite_area_is_named_by_row_column_and_insta
         boxes(row=1, polygon=one([*map(float, points)]))
 
 
-@pytest.mark.parametrize("points", [[0.0, 0.0, 1e200, 1e200], {"x1": -1e308, "y1": 0.0, "x2": 1e308, "y2": 1.0}], ids=["list", "struct"])
+@pytest.mark.parametrize(
+    "points", [[0.0, 0.0, 1e200, 1e200], {"x1": -1e308, "y1": 0.0, "x2": 1e308, "y2": 1.0}], ids=["list", "struct"]
+)
 def test_a_stored_box_without_a_finite_area_is_named_by_row_column_and_instance(points):
-    with pytest.raises(errors.DataError, match=r"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column bbox\[1\]\.points: expected pixels, got "):
+    with pytest.raises(
+        errors.DataError,
+        match=r"the source: row 1 \(image_id 00000000-0000-0000-0000-000000000001\): column bbox\[1\]\.points: expected pixels, got ",
+    ):
         boxes(row=1, bbox=one(points))
 
 
 def test_a_large_box_of_finite_area_is_read():
     # 1e154 times 1e153 is 1e307.
-    assert boxes(polygon=[[release.instance("cell", [0.0, 0.0, 1e154, 1e153])], None]) == {"cell": [(0, 0, 1e154, 1e153)]}
+    assert boxes(polygon=[[release.instance("cell", [0.0, 0.0, 1e154, 1e153])], None]) == {
+        "cell": [(0, 0, 1e154, 1e153)]
+    }
 
 
-@pytest.mark.parametrize("points", [[["1", "2"], ["3", "4"]], [[[1, 2], [3, 4]], [[1, 2], [3, 4]]], ["1,2,3,4", "5,6,7,8"]], ids=["text", "nested", "one text"])
+@pytest.mark.parametrize(
+    "points",
+    [[["1", "2"], ["3", "4"]], [[[1, 2], [3, 4]], [[1, 2], [3, 4]]], ["1,2,3,4", "5,6,7,8"]],
+    ids=["text", "nested", "one text"],
+)
 def test_a_polygon_of_anything_but_numbers_is_refused(points):
     with pytest.raises(errors.DataError, match=r"row 1 .*column polygon\[0\]\.points: expected finite numbers"):
         boxes(row=1, polygon=[None, [release.instance("cell", entry) for entry in points]])
@@ -307,13 +361,17 @@ def test_a_malformed_stored_box_is_named_by_row_column_and_instance(points):
 @pytest.mark.parametrize("column", ["polygon", "bbox"])
 @pytest.mark.parametrize("class_name", [None, "", " "])
 def test_an_instance_without_a_class_is_named_by_row_and_column(column, class_name):
-    with pytest.raises(errors.DataError, match=rf"row 1 .*column {column}\[1\]\.className: expected the name of a class, got "):
+    with pytest.raises(
+        errors.DataError, match=rf"row 1 .*column {column}\[1\]\.className: expected the name of a class, got "
+    ):
         boxes(row=1, **{column: one([1, 2, 3, 4], class_name)})
 
 
 @pytest.mark.parametrize("column", ["polygon", "bbox"])
 def test_a_null_instance_is_named_by_row_and_column(column):
-    with pytest.raises(errors.DataError, match=rf"row 0 .*column {column}\[1\]\.className: expected the name of a class, got "):
+    with pytest.raises(
+        errors.DataError, match=rf"row 0 .*column {column}\[1\]\.className: expected the name of a class, got "
+    ):
         boxes(**{column: [[release.instance("cell", [1, 2, 3, 4]), None], None]})
 
 
@@ -339,7 +397,10 @@ def test_boxes_need_one_of_two_columns_and_no_questions(columns):
 
 
 def test_data_without_instances_are_named():
-    with pytest.raises(errors.DataError, match=r"the source: column\(s\) polygon and bbox missing\. Localization needs one of them; found .*image_id"):
+    with pytest.raises(
+        errors.DataError,
+        match=r"the source: column\(s\) polygon and bbox missing\. Localization needs one of them; found .*image_id",
+    ):
         table_columns.check_box_columns(without(["polygon", "bbox"]), WHERE)
 
 
@@ -357,15 +418,37 @@ def test_data_without_instances_are_named():
         ([[{"className": ["cell"], "points": [1.0, 2.0]}]], "list<.*struct<className: list<.*>, .*>>"),
         ([[{"className": {"name": "cell"}, "points": [1.0, 2.0]}]], "list<.*struct<className: struct<.*>, .*>>"),
     ],
-    ids=["text", "numbers", "one instance", "other class field", "no points", "number as class", "bytes as class", "list as class", "struct as class"],
+    ids=[
+        "text",
+        "numbers",
+        "one instance",
+        "other class field",
+        "no points",
+        "number as class",
+        "bytes as class",
+        "list as class",
+        "struct as class",
+    ],
 )
 def test_instances_of_another_type_are_named_with_the_expected_one(column, values, found):
     table = arrow([release.row(0)]).drop_columns(["polygon", "bbox"]).append_column(column, pa.array(values))
-    with pytest.raises(errors.DataError, match=rf"the source: column {column} is of type {found}; expected a list of structs of className \(text\) and points"):
+    with pytest.raises(
+        errors.DataError,
+        match=rf"the source: column {column} is of type {found}; expected a list of structs of className \(text\) and points",
+    ):
         table_columns.check_box_columns(table.schema, WHERE)
 
 
-@pytest.mark.parametrize("stored", ["1,2,3,4", [1.0, 2.0], {"className": ["cell"], "points": [[1.0, 2.0, 3.0, 4.0]]}, [{"className": 3, "points": [1.0, 2.0, 3.0, 4.0]}]], ids=["text", "numbers", "struct of lists", "number as class"])
+@pytest.mark.parametrize(
+    "stored",
+    [
+        "1,2,3,4",
+        [1.0, 2.0],
+        {"className": ["cell"], "points": [[1.0, 2.0, 3.0, 4.0]]},
+        [{"className": 3, "points": [1.0, 2.0, 3.0, 4.0]}],
+    ],
+    ids=["text", "numbers", "struct of lists", "number as class"],
+)
 def test_boxes_in_a_form_of_their_own_matter_only_where_there_is_no_polygon(stored):
     table = arrow([release.row(0, polygon=[release.instance("cell", [1, 2, 3, 4])]), release.row(1)])
     table = table.drop_columns(["bbox"]).append_column("bbox", pa.array([stored, stored]))
@@ -380,7 +463,10 @@ def test_boxes_in_a_form_of_their_own_matter_only_where_there_is_no_polygon(stor
 @pytest.mark.parametrize("list_of", [pa.list_, pa.large_list], ids=["list", "large_list"])
 def test_class_names_may_be_text_of_either_size(column, text, list_of):
     table = arrow([release.row(0)])
-    values = pa.array([[release.instance("cell", [1.0, 2.0, 3.0, 4.0])]], list_of(pa.struct([("className", text), ("points", pa.list_(pa.float64()))])))
+    values = pa.array(
+        [[release.instance("cell", [1.0, 2.0, 3.0, 4.0])]],
+        list_of(pa.struct([("className", text), ("points", pa.list_(pa.float64()))])),
+    )
     table = table.set_column(table.schema.get_field_index(column), column, values)
     table_columns.check_box_columns(table.schema, WHERE)
     assert annotated_boxes.gold_boxes(table, 0, WHERE) == {"cell": [(1, 2, 3, 4)]}
@@ -421,7 +507,9 @@ def test_a_flipped_bit_in_a_png_is_found():
 
 def test_images_may_be_bare_bytes():
     table = arrow([release.row(0)])
-    bare = table.set_column(table.schema.get_field_index("image"), "image", pa.array([release.row(0)["image"]["bytes"]]))
+    bare = table.set_column(
+        table.schema.get_field_index("image"), "image", pa.array([release.row(0)["image"]["bytes"]])
+    )
     table_columns.check_columns(bare.schema, "modality", WHERE)
     table_images.check_images(bare, WHERE)
 
@@ -430,7 +518,9 @@ def test_an_image_beside_the_data_is_refused(tmp_path):
     """Its pixels would escape the content hash that results record."""
     path = tmp_path / "cell.png"
     path.write_bytes(release.png(np.zeros((4, 4, 3), np.uint8)))
-    with pytest.raises(errors.DataError, match=r"row 0 .*column image: .*cell\.png'; save the data with the image bytes in it"):
+    with pytest.raises(
+        errors.DataError, match=r"row 0 .*column image: .*cell\.png'; save the data with the image bytes in it"
+    ):
         table_images.check_images(arrow([release.row(0, image={"bytes": None, "path": str(path)})]), WHERE)
 
 
@@ -440,19 +530,25 @@ def test_a_truncated_jpeg_is_found_although_the_harness_lets_pillow_pad_it(monke
     monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
     table_images.check_images(arrow([release.row(0, image={"bytes": buffer.getvalue(), "path": None})]), WHERE)
     with pytest.raises(errors.DataError, match="row 0 .*truncated"):
-        table_images.check_images(arrow([release.row(0, image={"bytes": buffer.getvalue()[:1500], "path": None})]), WHERE)
+        table_images.check_images(
+            arrow([release.row(0, image={"bytes": buffer.getvalue()[:1500], "path": None})]), WHERE
+        )
     assert ImageFile.LOAD_TRUNCATED_IMAGES is True
 
 
 def test_a_size_is_width_and_height():
-    table = arrow([release.row(0), release.row(1, image={"bytes": release.png(np.zeros((5, 9), np.uint8)), "path": None})])
+    table = arrow(
+        [release.row(0), release.row(1, image={"bytes": release.png(np.zeros((5, 9), np.uint8)), "path": None})]
+    )
     assert [table_images.image_size(table, row, WHERE) for row in (0, 1)] == [(32, 24), (9, 5)]
 
 
 @pytest.mark.parametrize("content", [b"not an image", None], ids=["no image", "null"])
 def test_an_image_without_a_size_is_named_by_row(content):
     table = arrow([release.row(0), release.row(1, image=content and {"bytes": content, "path": None})])
-    with pytest.raises(errors.DataError, match=r"the source: row 1 \(image_id .*1\): column image: expected a readable image, got: "):
+    with pytest.raises(
+        errors.DataError, match=r"the source: row 1 \(image_id .*1\): column image: expected a readable image, got: "
+    ):
         table_images.image_size(table, 1, WHERE)
 
 
@@ -486,7 +582,9 @@ ORIENTATIONS = {
     "exif": chunk(b"eXIf", QUARTER_TURN),
     "profile": chunk(b"tEXt", b"Raw profile type exif\x00" + PROFILE),
     "compressed profile": chunk(b"zTXt", b"Raw profile type exif\x00\x00" + zlib.compress(PROFILE)),
-    "xmp": chunk(b"iTXt", b'XML:com.adobe.xmp\x00\x00\x00\x00\x00<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'),
+    "xmp": chunk(
+        b"iTXt", b'XML:com.adobe.xmp\x00\x00\x00\x00\x00<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    ),
 }
 
 

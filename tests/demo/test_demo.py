@@ -72,7 +72,9 @@ def loaded(built, tmp_path_factory):
     import datasets
 
     files = sorted(map(str, (built / "perception").iterdir()))
-    return datasets.load_dataset("parquet", data_files={"test": files}, split="test", cache_dir=str(tmp_path_factory.mktemp("cache")))
+    return datasets.load_dataset(
+        "parquet", data_files={"test": files}, split="test", cache_dir=str(tmp_path_factory.mktemp("cache"))
+    )
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +118,9 @@ def hashes(folder: Path) -> dict[str, str]:
 
 def test_import_loads_nothing_heavy_and_touches_no_file():
     code = "import sys, microbench_tasks.demo; print(sorted({'numpy', 'scipy', 'skimage', 'PIL', 'datasets', 'pyarrow'} & set(sys.modules)))"
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+    ).stdout
     assert printed.strip() == "[]"
 
 
@@ -221,11 +225,16 @@ def test_the_two_wordings_of_a_caption_differ(rows):
     for row in rows:
         for kind in QUESTION_KINDS:
             if asked(row, kind):
-                assert row["captions"][caption_key(kind, 0)]["question"] != row["captions"][caption_key(kind, 1)]["question"]
+                assert (
+                    row["captions"][caption_key(kind, 0)]["question"]
+                    != row["captions"][caption_key(kind, 1)]["question"]
+                )
 
 
 def test_right_letters_are_spread(rows):
-    letters = Counter("ABCDEFGH"[question["answer_idx"]] for row in rows for kind in QUESTION_KINDS if (question := asked(row, kind)))
+    letters = Counter(
+        "ABCDEFGH"[question["answer_idx"]] for row in rows for kind in QUESTION_KINDS if (question := asked(row, kind))
+    )
     # Five of the six letters of the six-option questions can be right; none takes half.
     assert min(letters[letter] for letter in "ABCDE") > 0.08 * letters.total()
     assert max(letters.values()) < 0.5 * letters.total()
@@ -251,13 +260,20 @@ def test_missing_stain_questions_come_in_both_forms_of_null(by_dataset):
 
 
 def test_the_three_burgess_datasets_share_their_image_ids(by_dataset):
-    contour, eccentricity, texture = ([row["image_id"] for row in by_dataset[f"burgess_et_al_2024_{name}"]] for name in ("contour", "eccentricity", "texture"))
+    contour, eccentricity, texture = (
+        [row["image_id"] for row in by_dataset[f"burgess_et_al_2024_{name}"]]
+        for name in ("contour", "eccentricity", "texture")
+    )
     assert contour == eccentricity == texture
 
 
 def test_the_synthetic_datasets_say_so(rows):
     synthetic = {row["dataset"] for row in rows if row["synthetic"]}
-    assert synthetic == {"jung_et_al_2022", "colocalization_benchmark", *(name for name in CLASSES if name.startswith("burgess"))}
+    assert synthetic == {
+        "jung_et_al_2022",
+        "colocalization_benchmark",
+        *(name for name in CLASSES if name.startswith("burgess")),
+    }
 
 
 def test_images_come_in_colour_gray_16_bit_and_with_opaque_alpha(rows):
@@ -300,14 +316,19 @@ def test_polygons_lie_in_the_image_and_boxes_enclose_them(rows):
             x, y = polygon["points"][::2], polygon["points"][1::2]
             assert len(x) == len(y) >= 3
             assert 0 <= min(x) < max(x) <= width - 1 and 0 <= min(y) < max(y) <= height - 1
-            assert box == {"className": polygon["className"], "points": {"x1": min(x), "x2": max(x), "y1": min(y), "y2": max(y)}}
+            assert box == {
+                "className": polygon["className"],
+                "points": {"x1": min(x), "x2": max(x), "y1": min(y), "y2": max(y)},
+            }
 
 
 def contrast(row: dict, class_name: str) -> float:
     """Largest difference over the channels between the pixels just inside and just outside the class's outlines, 0 to 1."""
     pixels = np.atleast_3d(np.asarray(picture(row), dtype=float))
     pixels = pixels / pixels.max()
-    outlines = [np.reshape(polygon["points"], (-1, 2)) for polygon in row["polygon"] if polygon["className"] == class_name]
+    outlines = [
+        np.reshape(polygon["points"], (-1, 2)) for polygon in row["polygon"] if polygon["className"] == class_name
+    ]
     inside = np.any([polygon2mask(pixels.shape[:2], outline[:, ::-1]) for outline in outlines], axis=0)
     # Membranes and epithelia lie along the rim: a lumen need not differ from the surroundings.
     within = inside & ~ndimage.binary_erosion(inside, iterations=2)
@@ -338,7 +359,13 @@ def test_real_colon_tiles_are_asked_about_their_own_stain(by_dataset):
     tiles = [row for row in by_dataset["kather_et_al_2016"] if not is_drawn(row)]
     assert tiles
     for row in tiles:
-        texts = json.dumps([row["questions"]["classification"], row["captions"]["classification_0"], row["captions"]["classification_1"]])
+        texts = json.dumps(
+            [
+                row["questions"]["classification"],
+                row["captions"]["classification_0"],
+                row["captions"]["classification_1"],
+            ]
+        )
         assert row["stain"] == "IHC(DAB)" and "IHC(DAB)" in texts and "H&E" not in texts
 
 
@@ -437,7 +464,15 @@ def test_cognition_lies_in_the_layout_of_the_evaluation_code(documents):
         with Image.open(path.parent / document["metadata"]["name"]) as image:
             image.load()
         described = document["custom_metadata"]
-        assert set(described) == {"domain", "subdomain", "modality", "submodality", "microns_per_pixel", "normal_or_abnormal", "questions"}
+        assert set(described) == {
+            "domain",
+            "subdomain",
+            "modality",
+            "submodality",
+            "microns_per_pixel",
+            "normal_or_abnormal",
+            "questions",
+        }
         assert list(described["questions"]) == [f"cognition_{number}" for number in range(len(described["questions"]))]
 
 
@@ -451,7 +486,9 @@ def test_cognition_asks_enough_with_six_options_each(documents):
 
 
 def test_right_cognition_letters_run_evenly_over_a_to_f(documents):
-    questions = [question for document in documents.values() for question in document["custom_metadata"]["questions"].values()]
+    questions = [
+        question for document in documents.values() for question in document["custom_metadata"]["questions"].values()
+    ]
     letters = Counter("ABCDEF"[question["options"].index(question["answer"])] for question in questions)
     assert set(letters) == set("ABCDEF")
     assert max(letters.values()) - min(letters.values()) <= 1

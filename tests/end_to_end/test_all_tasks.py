@@ -55,15 +55,23 @@ def fine_questions(rows, task):
 
 
 def fine_scores(rows, task, leave_out=()):
-    return [protocol_score(reply(protocol_prompt(question)), question) for row, question in fine_questions(rows, task) if dataset_of(row) not in leave_out]
+    return [
+        protocol_score(reply(protocol_prompt(question)), question)
+        for row, question in fine_questions(rows, task)
+        if dataset_of(row) not in leave_out
+    ]
 
 
 @pytest.mark.parametrize("task", FINE)
 def test_a_fine_task_asks_the_protocols_questions_and_scores_them_by_its_rule(task, stand_in_run, rows):
     model, results = stand_in_run
-    assert [prompt for prompt, _ in model.asked[f"microbench_fine_{task}"]] == [protocol_prompt(question) for _, question in fine_questions(rows, task)]
+    assert [prompt for prompt, _ in model.asked[f"microbench_fine_{task}"]] == [
+        protocol_prompt(question) for _, question in fine_questions(rows, task)
+    ]
     scores = fine_scores(rows, task)
-    assert results["results"][f"microbench_fine_{task}"]["acc,none"] == pytest.approx(math.fsum(scores) / len(scores), abs=1e-12)
+    assert results["results"][f"microbench_fine_{task}"]["acc,none"] == pytest.approx(
+        math.fsum(scores) / len(scores), abs=1e-12
+    )
 
 
 def test_the_fine_group_pools_without_two_datasets_and_also_with_them(stand_in_run, rows):
@@ -73,8 +81,14 @@ def test_the_fine_group_pools_without_two_datasets_and_also_with_them(stand_in_r
     assert len(everything) - len(official) == sum(dataset_of(row) in OUTSIDE for row in rows)
     assert group["acc,none"] == pytest.approx(np.mean(official), abs=1e-12)
     assert group["acc_all,none"] == pytest.approx(np.mean(everything), abs=1e-12)
-    assert group["acc_macro,none"] == pytest.approx(np.mean([np.mean(fine_scores(rows, task)) for task in FINE]), abs=1e-12)
-    for low, value, high in (("acc_ci_low", "acc", "acc_ci_high"), ("acc_macro_ci_low", "acc_macro", "acc_macro_ci_high"), ("acc_all_ci_low", "acc_all", "acc_all_ci_high")):
+    assert group["acc_macro,none"] == pytest.approx(
+        np.mean([np.mean(fine_scores(rows, task)) for task in FINE]), abs=1e-12
+    )
+    for low, value, high in (
+        ("acc_ci_low", "acc", "acc_ci_high"),
+        ("acc_macro_ci_low", "acc_macro", "acc_macro_ci_high"),
+        ("acc_all_ci_low", "acc_all", "acc_all_ci_high"),
+    ):
         assert group[f"{low},none"] < group[f"{value},none"] < group[f"{high},none"]
 
 
@@ -83,14 +97,21 @@ def cognition_questions(folder):
     for path in sorted((folder / "cognition" / "test").glob("*.json")):
         document = json.loads(path.read_text())
         for question in document["custom_metadata"]["questions"].values():
-            asked.append((path.parent / document["metadata"]["name"], question | {"answer_idx": question["options"].index(question["answer"])}))
+            asked.append(
+                (
+                    path.parent / document["metadata"]["name"],
+                    question | {"answer_idx": question["options"].index(question["answer"])},
+                )
+            )
     return asked
 
 
 def test_cognition_asks_the_questions_of_its_folder_about_their_images(stand_in_run, demo_folder):
     model, results = stand_in_run
     expected = cognition_questions(demo_folder)
-    assert [prompt for prompt, _ in model.asked["microbench_cognition"]] == [protocol_prompt(question) for _, question in expected]
+    assert [prompt for prompt, _ in model.asked["microbench_cognition"]] == [
+        protocol_prompt(question) for _, question in expected
+    ]
     for (_, image), (path, _) in zip(model.asked["microbench_cognition"], expected, strict=True):
         raw = Image.open(path)
         assert raw.mode.startswith("I") or np.array_equal(np.asarray(image), np.asarray(raw.convert("RGB")))
@@ -118,7 +139,11 @@ def test_a_localization_task_asks_once_per_image_and_class_and_scores_by_the_pub
 
 
 def test_the_localization_group_pools_images_and_classes(stand_in_run, rows):
-    scores = [sample["grit"]["grit"] for task in BOXES for sample in stand_in_run[1]["samples"][f"microbench_localization_{task}"]]
+    scores = [
+        sample["grit"]["grit"]
+        for task in BOXES
+        for sample in stand_in_run[1]["samples"][f"microbench_localization_{task}"]
+    ]
     assert stand_in_run[1]["groups"]["microbench_localization"]["grit,none"] == pytest.approx(np.mean(scores))
     assert 0.02 < np.mean(scores) < 0.98
 
@@ -133,9 +158,15 @@ def test_the_outer_groups_hold_the_inner_ones(stand_in_run):
     groups = stand_in_run[1]["groups"]
     samples = stand_in_run[1]["samples"]
     for name, prefixes in (("microbench_vqa", ("coarse", "fine")), ("microbench_all", ("coarse", "fine", "cognition"))):
-        items = [sample["acc"] for task, entries in samples.items() if task.split("_")[1] in prefixes for sample in entries]
+        items = [
+            sample["acc"] for task, entries in samples.items() if task.split("_")[1] in prefixes for sample in entries
+        ]
         assert groups[name]["acc_all,none"] == pytest.approx(np.mean([item["acc"] for item in items]))
-        assert groups[name]["acc,none"] == pytest.approx(np.mean([item["acc"] for item in items if not (item["kind"] == "classification" and item["dataset"] in OUTSIDE)]))
+        assert groups[name]["acc,none"] == pytest.approx(
+            np.mean(
+                [item["acc"] for item in items if not (item["kind"] == "classification" and item["dataset"] in OUTSIDE)]
+            )
+        )
 
 
 # --- the command line ---
@@ -151,19 +182,42 @@ def command(*parts, **settings):
 @pytest.fixture(scope="module")
 def random_run(demo_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("random")
-    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "microbench_all", "--output_path", out, "--log_samples")
+    command(
+        SCRIPTS / "lmms_eval",
+        "--model",
+        "microbench_random",
+        "--tasks",
+        "microbench_all",
+        "--output_path",
+        out,
+        "--log_samples",
+    )
     return out
 
 
 @pytest.fixture(scope="module")
 def clip_run(demo_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("clip")
-    command(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_vqa,microbench_cognition", "--output_path", out, "--log_samples")
+    command(
+        SCRIPTS / "lmms_eval",
+        "--model",
+        "demo_clip",
+        "--tasks",
+        "microbench_vqa,microbench_cognition",
+        "--output_path",
+        out,
+        "--log_samples",
+    )
     return out
 
 
 def metrics(results):
-    return {(name, key): value for name, figures in results["results"].items() for key, value in figures.items() if "," in key and "_stderr" not in key and not key.startswith("score")}
+    return {
+        (name, key): value
+        for name, figures in results["results"].items()
+        for key, value in figures.items()
+        if "," in key and "_stderr" not in key and not key.startswith("score")
+    }
 
 
 def test_the_random_model_is_at_chance_where_chance_is_known(random_run, rows):
@@ -171,7 +225,9 @@ def test_the_random_model_is_at_chance_where_chance_is_known(random_run, rows):
     for kind in ("domain", "subdomain", "modality", "submodality", "stain"):
         chances = np.array([1 / len(question["options"]) for _, question in raw_questions(rows, kind)])
         # Four standard errors of a mean of independent 0/1 answers.
-        assert abs(found[f"microbench_coarse_{kind}"]["acc,none"] - chances.mean()) < 4 * math.sqrt((chances * (1 - chances)).sum()) / len(chances)
+        assert abs(found[f"microbench_coarse_{kind}"]["acc,none"] - chances.mean()) < 4 * math.sqrt(
+            (chances * (1 - chances)).sum()
+        ) / len(chances)
     assert 0 < found["microbench_localization"]["grit,none"] < 0.3
     assert found["microbench_localization"]["boxes_unparsed,none"] == 0
 
@@ -189,39 +245,98 @@ def test_rescoring_the_log_gives_every_figure_of_the_run(run_fixture, request, t
     found = json.loads((tmp_path / "scores.json").read_text())
     expected = metrics(results_in(folder))
     assert len(expected) > 100
-    assert {(name, f"{metric},none"): value for name, figures in found["scores"].items() for metric, value in figures.items()} == expected
+    assert {
+        (name, f"{metric},none"): value
+        for name, figures in found["scores"].items()
+        for metric, value in figures.items()
+    } == expected
     assert found["notes"] == []
     assert "note:" not in said
 
 
 def test_rescoring_responses_alone_gives_the_figures_of_a_whole_run(random_run, demo_folder, tmp_path):
-    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "microbench_all", "--output_path", tmp_path / "bare", "--predict_only")
+    command(
+        SCRIPTS / "lmms_eval",
+        "--model",
+        "microbench_random",
+        "--tasks",
+        "microbench_all",
+        "--output_path",
+        tmp_path / "bare",
+        "--predict_only",
+    )
     command(SCRIPTS / "microbench", "rescore", tmp_path / "bare", "--out", tmp_path / "scores.json")
     found = json.loads((tmp_path / "scores.json").read_text())["scores"]
-    assert {(name, f"{metric},none"): value for name, figures in found.items() for metric, value in figures.items()} == metrics(results_in(random_run))
+    assert {
+        (name, f"{metric},none"): value for name, figures in found.items() for metric, value in figures.items()
+    } == metrics(results_in(random_run))
 
 
 def test_two_processes_give_the_figures_of_one(random_run, tmp_path):
-    torchrun = (sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", "29517", "-m", "lmms_eval")
-    command(*torchrun, "--model", "microbench_random", "--tasks", "microbench_all", "--output_path", tmp_path, OMP_NUM_THREADS="1")
+    torchrun = (
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc_per_node",
+        "2",
+        "--master_port",
+        "29517",
+        "-m",
+        "lmms_eval",
+    )
+    command(
+        *torchrun,
+        "--model",
+        "microbench_random",
+        "--tasks",
+        "microbench_all",
+        "--output_path",
+        tmp_path,
+        OMP_NUM_THREADS="1",
+    )
     assert metrics(results_in(tmp_path)) == metrics(results_in(random_run))
 
 
 def test_limit_scores_the_first_documents_of_each_task(random_run, tmp_path):
-    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "microbench_fine,microbench_localization", "--limit", "3", "--output_path", tmp_path, "--log_samples")
+    command(
+        SCRIPTS / "lmms_eval",
+        "--model",
+        "microbench_random",
+        "--tasks",
+        "microbench_fine,microbench_localization",
+        "--limit",
+        "3",
+        "--output_path",
+        tmp_path,
+        "--log_samples",
+    )
     assert results_in(tmp_path)["n-samples"]["microbench_fine_pollen"]["effective"] == 3
     for task in ("microbench_fine_pollen", "microbench_localization_glands"):
         [few], [many] = (list(folder.rglob(f"*_samples_{task}.jsonl")) for folder in (tmp_path, random_run))
-        assert [json.loads(line)["score"] for line in few.read_text().splitlines()] == [json.loads(line)["score"] for line in many.read_text().splitlines()[:3]]
+        assert [json.loads(line)["score"] for line in few.read_text().splitlines()] == [
+            json.loads(line)["score"] for line in many.read_text().splitlines()[:3]
+        ]
 
 
 def test_a_baseline_is_compared_task_by_task_and_group_by_group(random_run, tmp_path):
     said = command(
-        *(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--model_args", "seed=1", "--tasks", "microbench_coarse,microbench_localization_glands"),
+        *(
+            SCRIPTS / "lmms_eval",
+            "--model",
+            "microbench_random",
+            "--model_args",
+            "seed=1",
+            "--tasks",
+            "microbench_coarse,microbench_localization_glands",
+        ),
         *("--output_path", tmp_path, "--log_samples", "--baseline", random_run),
     )
     figures, before = results_in(tmp_path)["results"], results_in(random_run)["results"]
-    for name, metric in (("microbench_coarse", "acc"), ("microbench_coarse_stain", "acc"), ("microbench_localization_glands", "grit")):
+    for name, metric in (
+        ("microbench_coarse", "acc"),
+        ("microbench_coarse_stain", "acc"),
+        ("microbench_localization_glands", "grit"),
+    ):
         found, value, old = figures[name], figures[name][f"{metric},none"], before[name][f"{metric},none"]
         assert found["paired_baseline_score"] == pytest.approx(100 * old)
         assert found["paired_difference"] == pytest.approx(100 * (value - old))
@@ -246,9 +361,18 @@ def test_a_baseline_is_compared_task_by_task_and_group_by_group(random_run, tmp_
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--tasks", "microbench_fine_pollen", "--baseline", "/no/such/run"], "--baseline /no/such/run: no such file or folder"),
-        (["--tasks", "microbench_fine_pollen", "--baseline", "hf://user/repo"], "--baseline hf://user/repo: no such file or folder"),
-        (["--model_args", "max_pixels=401408", "--tasks", "microbench_localization"], '{"format": "qwen2_5_vl", "limits": [200704, 401408]}'),
+        (
+            ["--tasks", "microbench_fine_pollen", "--baseline", "/no/such/run"],
+            "--baseline /no/such/run: no such file or folder",
+        ),
+        (
+            ["--tasks", "microbench_fine_pollen", "--baseline", "hf://user/repo"],
+            "--baseline hf://user/repo: no such file or folder",
+        ),
+        (
+            ["--model_args", "max_pixels=401408", "--tasks", "microbench_localization"],
+            '{"format": "qwen2_5_vl", "limits": [200704, 401408]}',
+        ),
     ],
 )
 def test_what_would_be_found_out_after_the_run_is_refused_before_it(arguments, message, demo_folder, tmp_path):
@@ -259,7 +383,19 @@ def test_what_would_be_found_out_after_the_run_is_refused_before_it(arguments, m
 
 def test_the_box_format_of_a_run_can_be_set_and_is_recorded(demo_folder, tmp_path):
     setting = '{"convention": "pixels_xyxy", "prompt": "Mark each {class}"}'
-    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "microbench_localization_glands", "--limit", "2", "--output_path", tmp_path, "--log_samples", MICROBENCH_BOXES=setting)
+    command(
+        SCRIPTS / "lmms_eval",
+        "--model",
+        "microbench_random",
+        "--tasks",
+        "microbench_localization_glands",
+        "--limit",
+        "2",
+        "--output_path",
+        tmp_path,
+        "--log_samples",
+        MICROBENCH_BOXES=setting,
+    )
     recorded = results_in(tmp_path)["configs"]["microbench_localization_glands"]["metadata"]["boxes"]
     assert (recorded["prompt"], recorded["chosen_by"]) == ("Mark each {class}", "MICROBENCH_BOXES")
     [log] = tmp_path.rglob("*_samples_microbench_localization_glands.jsonl")
@@ -272,7 +408,20 @@ def test_a_task_of_ones_own_can_set_the_box_format(demo_folder, tmp_path):
     (tmp_path / "tasks" / "mine.yaml").write_text(
         f"include: {template}\ntask: my_glands\nprocess_docs: !function microbench_tasks.data.documents.microbench_localization_glands_docs\nlmms_eval_specific_kwargs:\n  default:\n    boxes: qwen3_vl\n"
     )
-    command(SCRIPTS / "lmms_eval", "--model", "microbench_random", "--tasks", "my_glands", "--include_path", tmp_path / "tasks", "--limit", "2", "--output_path", tmp_path, "--log_samples")
+    command(
+        SCRIPTS / "lmms_eval",
+        "--model",
+        "microbench_random",
+        "--tasks",
+        "my_glands",
+        "--include_path",
+        tmp_path / "tasks",
+        "--limit",
+        "2",
+        "--output_path",
+        tmp_path,
+        "--log_samples",
+    )
     recorded = results_in(tmp_path)["configs"]["my_glands"]["metadata"]["boxes"]
     assert (recorded["convention"], recorded["chosen_by"]) == ("grid1000_xyxy", "lmms_eval_specific_kwargs: boxes")
     [log] = tmp_path.rglob("*_samples_my_glands.jsonl")
@@ -303,7 +452,9 @@ def test_a_contrastive_model_runs_the_rest_of_a_group_with_localization(demo_fol
         ("microbench_localization_glands,microbench_coarse_stain", "microbench_coarse_stain"),
     ],
 )
-def test_a_contrastive_model_that_is_asked_for_boxes_by_name_is_refused_before_it_is_loaded(tasks, instead, demo_folder):
+def test_a_contrastive_model_that_is_asked_for_boxes_by_name_is_refused_before_it_is_loaded(
+    tasks, instead, demo_folder
+):
     done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", tasks)
     said = done.stdout + done.stderr
     assert done.returncode == 1
@@ -335,12 +486,21 @@ class Chat(StandIn):
 def test_chat_models_are_asked_the_same_and_scored_the_same(stand_in_run, demo_folder, monkeypatch):
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
     model = Chat(answer)
-    results = evaluator.simple_evaluate(model=model, tasks=["microbench_localization", "microbench_fine_pollen", "microbench_cognition"], bootstrap_iters=0)
+    results = evaluator.simple_evaluate(
+        model=model,
+        tasks=["microbench_localization", "microbench_fine_pollen", "microbench_cognition"],
+        bootstrap_iters=0,
+    )
     for task, asked in model.asked.items():
         simple = stand_in_run[0].asked[task]
         assert [text for text, _ in asked] == [text for text, _ in simple]
-        assert all(np.array_equal(np.asarray(one), np.asarray(other)) for (_, one), (_, other) in zip(asked, simple, strict=True))
-        assert results["results"][task] == stand_in_run[1]["results"][task] | {"alias": results["results"][task]["alias"]}
+        assert all(
+            np.array_equal(np.asarray(one), np.asarray(other))
+            for (_, one), (_, other) in zip(asked, simple, strict=True)
+        )
+        assert results["results"][task] == stand_in_run[1]["results"][task] | {
+            "alias": results["results"][task]["alias"]
+        }
     assert len(model.asked) == 7
 
 
@@ -359,7 +519,10 @@ class Family(StandIn):
             [image] = doc_to_visual(doc)
             self.asked[task].append((context, image))
             across, down = image.width / doc["image"].width, image.height / doc["image"].height
-            boxes = [{"bbox_2d": [x1 * across, y1 * down, x2 * across, y2 * down], "label": doc["expression"]} for x1, y1, x2, y2 in doc["boxes"]]
+            boxes = [
+                {"bbox_2d": [x1 * across, y1 * down, x2 * across, y2 * down], "label": doc["expression"]}
+                for x1, y1, x2, y2 in doc["boxes"]
+            ]
             responses.append(json.dumps(boxes))
         return responses
 
@@ -368,11 +531,19 @@ def test_a_model_of_the_harness_is_asked_and_read_in_its_familys_way(demo_folder
     """Qwen2.5-VL writes pixels of the image as its processor resizes it: to multiples of 28, 448 x 448 at least for these."""
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
     model = Family(None)
-    monkeypatch.setattr(evaluator.models, "get_model", lambda name, force_simple: type("Qwen", (), {"create_from_arg_string": staticmethod(lambda *arguments: model)}))
+    monkeypatch.setattr(
+        evaluator.models,
+        "get_model",
+        lambda name, force_simple: type("Qwen", (), {"create_from_arg_string": staticmethod(lambda *arguments: model)}),
+    )
     results = evaluator.simple_evaluate(model="qwen2_5_vl", tasks=["microbench_localization"], bootstrap_iters=0)
     asked = [entry for entries in model.asked.values() for entry in entries]
-    assert all(prompt.startswith("Locate every instance that belongs to the following categories: '") for prompt, _ in asked)
-    assert all(image.width % 28 == image.height % 28 == 0 and image.width * image.height >= 200_704 for _, image in asked)
+    assert all(
+        prompt.startswith("Locate every instance that belongs to the following categories: '") for prompt, _ in asked
+    )
+    assert all(
+        image.width % 28 == image.height % 28 == 0 and image.width * image.height >= 200_704 for _, image in asked
+    )
     assert results["groups"]["microbench_localization"]["grit,none"] == pytest.approx(1, abs=1e-6)
     assert results["configs"]["microbench_localization_glands"]["metadata"]["boxes"]["chosen_by"] == "model qwen2_5_vl"
 

@@ -66,7 +66,10 @@ def plain(folder):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_harnesss_own_chat_class_answers_the_papers_prompt_about_the_rows_image(kind, chat_run, plain, rows):
-    expected = [plain(protocol_prompt(question), Image.fromarray(shown(row)))[0] for row, question in raw_questions(rows, kind)[:LIMIT]]
+    expected = [
+        plain(protocol_prompt(question), Image.fromarray(shown(row)))[0]
+        for row, question in raw_questions(rows, kind)[:LIMIT]
+    ]
     assert [sample["filtered_resps"][0] for sample in chat_run["samples"][f"microbench_coarse_{kind}"]] == expected
 
 
@@ -74,7 +77,8 @@ def test_the_small_models_answers_depend_on_prompt_and_image(plain, rows):
     (row, question), (other_row, _) = raw_questions(rows, "domain")[0], raw_questions(rows, "domain")[-1]
     _, other_question = raw_questions(rows, "stain")[0]
     first, image_changed, prompt_changed = (
-        plain(protocol_prompt(asked), Image.fromarray(shown(seen)))[0] for asked, seen in ((question, row), (question, other_row), (other_question, row))
+        plain(protocol_prompt(asked), Image.fromarray(shown(seen)))[0]
+        for asked, seen in ((question, row), (question, other_row), (other_question, row))
     )
     assert first != image_changed
     assert first != prompt_changed
@@ -87,8 +91,16 @@ def test_an_image_for_boxes_comes_at_the_size_the_model_sees_so_that_no_later_st
         assert width == height < 448
         # The smallest area that the processor lets through is 448 x 448 pixels: 32 x 32 patches of 14.
         image = Image.fromarray(shown(row)).resize((448, 448), Image.Resampling.BICUBIC)
-        assert chat_run["configs"]["microbench_localization_h2b_nuclei"]["metadata"]["boxes"]["convention"] == "pixels_xyxy_model_input"
-        prompt = chat_run["configs"]["microbench_localization_h2b_nuclei"]["metadata"]["boxes"]["prompt"].replace("{class}", name).replace("{W}", "448").replace("{H}", "448")
+        assert (
+            chat_run["configs"]["microbench_localization_h2b_nuclei"]["metadata"]["boxes"]["convention"]
+            == "pixels_xyxy_model_input"
+        )
+        prompt = (
+            chat_run["configs"]["microbench_localization_h2b_nuclei"]["metadata"]["boxes"]["prompt"]
+            .replace("{class}", name)
+            .replace("{W}", "448")
+            .replace("{H}", "448")
+        )
         answer, inputs = plain(prompt, image)
         assert inputs["image_grid_thw"].tolist() == [[1, 32, 32]]
         assert sample["grit"]["model_input_size"] == [448, 448]
@@ -101,7 +113,11 @@ DECODED = {
     "B<|im_end|>": ("B", "parsed", ["end_token"]),
     "<think>The answer is A.</think>B": ("B", "parsed", ["reasoning"]),
     "<think>The answer is A": (None, "truncated", ["reasoning"]),
-    "<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>": ("B", "parsed", ["channel", "end_token"]),
+    "<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>": (
+        "B",
+        "parsed",
+        ["channel", "end_token"],
+    ),
     "B \ud83d": ("B", "parsed", []),
     "": (None, "empty", []),
 }
@@ -109,7 +125,9 @@ DECODED = {
 
 def test_what_the_chat_class_decodes_is_read_right_and_stored(folder, demo_folder, tmp_path, monkeypatch):
     remaining = list(DECODED)
-    monkeypatch.setattr(transformers.Qwen2_5_VLProcessor, "batch_decode", lambda self, *args, **kwargs: [remaining.pop()])
+    monkeypatch.setattr(
+        transformers.Qwen2_5_VLProcessor, "batch_decode", lambda self, *args, **kwargs: [remaining.pop()]
+    )
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
 
     def evaluate():
@@ -126,7 +144,14 @@ def test_what_the_chat_class_decodes_is_read_right_and_stored(folder, demo_folde
 
     samples = evaluate()
     expected = {said.replace("\ud83d", "\ufffd"): read for said, read in DECODED.items()}
-    read = {sample["filtered_resps"][0]: (sample["acc_strict"]["predicted"], sample["unparsed"]["kind"], sample["failed"]["taken_off"]) for sample in samples}
+    read = {
+        sample["filtered_resps"][0]: (
+            sample["acc_strict"]["predicted"],
+            sample["unparsed"]["kind"],
+            sample["failed"]["taken_off"],
+        )
+        for sample in samples
+    }
     assert (read, remaining) == (expected, [])
     # Again, only the empty answer is asked for.
     remaining.append("A")

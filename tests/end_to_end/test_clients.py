@@ -28,14 +28,32 @@ FAILING = ("error status", "no JSON")
 SCRIPT = {
     "a letter": ("{right}", 1, 1, "parsed", []),
     "another letter": ("{wrong}", 0, 0, "parsed", []),
-    "parts": ([{"type": "thinking", "thinking": "The answer is {wrong}."}, {"type": "text", "text": "{right}"}], 1, 1, "parsed", ["reasoning"]),
-    "thoughts in parts": ([{"type": "thinking", "thinking": [{"type": "text", "text": "{wrong}"}]}, {"type": "text", "text": "{right}"}], 1, 1, "parsed", ["reasoning"]),
+    "parts": (
+        [{"type": "thinking", "thinking": "The answer is {wrong}."}, {"type": "text", "text": "{right}"}],
+        1,
+        1,
+        "parsed",
+        ["reasoning"],
+    ),
+    "thoughts in parts": (
+        [{"type": "thinking", "thinking": [{"type": "text", "text": "{wrong}"}]}, {"type": "text", "text": "{right}"}],
+        1,
+        1,
+        "parsed",
+        ["reasoning"],
+    ),
     "parts in parts": ([[{"type": "text", "text": "{right}"}]], 1, 1, "parsed", []),
     "an object": ({"type": "text", "text": "{right}"}, 1, 1, "parsed", []),
     "null": (None, 0, 0, "empty", []),
     "a number": (5, 0, 0, "unparsed", []),
     "half a character": ("{right} \ud83d", 1, 1, "parsed", []),
-    "error status": (Reply(status=500, raw=json.dumps({"error": {"message": "B) failed. The answer is A."}}).encode()), 0, 0, "failed", []),
+    "error status": (
+        Reply(status=500, raw=json.dumps({"error": {"message": "B) failed. The answer is A."}}).encode()),
+        0,
+        0,
+        "failed",
+        [],
+    ),
     "no JSON": (Reply(raw=b'{"choices": [{"message"'), 0, 0, "failed", []),
     "nothing": ("", 0, 0, "empty", []),
     "an echo": ("{prompt} {right}", 1, 1, "parsed", ["prompt"]),
@@ -82,7 +100,15 @@ def words_of(question):
 def evaluate(model, **settings):
     arguments = CLIENTS.get(model, {})
     options = ",".join(f"{name}={value}" for name, value in arguments.items())
-    return evaluator.simple_evaluate(model=model, model_args=options, tasks=[TASK], limit=len(SCRIPT), bootstrap_iters=0, log_samples=True, **settings)
+    return evaluator.simple_evaluate(
+        model=model,
+        model_args=options,
+        tasks=[TASK],
+        limit=len(SCRIPT),
+        bootstrap_iters=0,
+        log_samples=True,
+        **settings,
+    )
 
 
 def saved(results, folder):
@@ -95,7 +121,9 @@ def saved(results, folder):
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-def test_each_thing_that_a_server_sends_is_read_right_and_only_what_has_no_answer_is_asked_again(client, questions, tmp_path, monkeypatch):
+def test_each_thing_that_a_server_sends_is_read_right_and_only_what_has_no_answer_is_asked_again(
+    client, questions, tmp_path, monkeypatch
+):
     keys = [(protocol_prompt(question), shown(row).tobytes()) for row, question in questions]
     words = {key: words_of(question) for key, (_, question) in zip(keys, questions, strict=True)}
     script = dict(zip(keys, SCRIPT.items(), strict=True))
@@ -109,15 +137,25 @@ def test_each_thing_that_a_server_sends_is_read_right_and_only_what_has_no_answe
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         monkeypatch.setenv("OPENAI_API_BASE", server.url)
         monkeypatch.setenv("OPENAI_API_KEY", "none")
-        monkeypatch.setitem(CLIENTS, client, CLIENTS[client] | ({"model_version": "stand-in"} if client == "gpt4v" else {"model": "stand-in", "base_url": server.url}))
+        monkeypatch.setitem(
+            CLIENTS,
+            client,
+            CLIENTS[client]
+            | ({"model_version": "stand-in"} if client == "gpt4v" else {"model": "stand-in", "base_url": server.url}),
+        )
         results = evaluate(client, use_cache=str(tmp_path / "cache"))
         server.asked.clear()
         server.answer = lambda prompt, pixels: Reply(words[prompt, pixels.tobytes()]["right"])
         again = evaluate(client, use_cache=str(tmp_path / "cache"))
         asked_again = collections.Counter(server.asked)
     assert server.faults == []
-    read = [(sample["acc"]["acc"], sample["acc_strict"]["score"], sample["unparsed"]["kind"], sample["failed"]["taken_off"]) for sample in results["samples"][TASK]]
-    assert dict(zip(SCRIPT, read, strict=True)) == {name: (paper, strict, kind, taken_off) for name, (_, paper, strict, kind, taken_off) in SCRIPT.items()}
+    read = [
+        (sample["acc"]["acc"], sample["acc_strict"]["score"], sample["unparsed"]["kind"], sample["failed"]["taken_off"])
+        for sample in results["samples"][TASK]
+    ]
+    assert dict(zip(SCRIPT, read, strict=True)) == {
+        name: (paper, strict, kind, taken_off) for name, (_, paper, strict, kind, taken_off) in SCRIPT.items()
+    }
     figures = results["results"][TASK]
     assert figures["acc,none"] == pytest.approx(sum(row[1] for row in SCRIPT.values()) / len(SCRIPT), abs=1e-12)
     assert figures["acc_strict,none"] == pytest.approx(sum(row[2] for row in SCRIPT.values()) / len(SCRIPT), abs=1e-12)
@@ -125,14 +163,18 @@ def test_each_thing_that_a_server_sends_is_read_right_and_only_what_has_no_answe
     # The log has all of it, and reads the same again.
     rescored = saved(results, tmp_path / "results")
     assert rescored.num_samples[TASK] == len(SCRIPT)
-    assert {metric: rescored.scores[TASK][metric] for metric in ("acc", "acc_strict", "failed", "unparsed_by_kind")} == {
-        metric: figures[f"{metric},none"] for metric in ("acc", "acc_strict", "failed", "unparsed_by_kind")
-    }
-    assert any("8 of 18 responses: channel 1, end token 2, prompt 2, reasoning 4" in note for note in rescored.notes), rescored.notes
+    assert {
+        metric: rescored.scores[TASK][metric] for metric in ("acc", "acc_strict", "failed", "unparsed_by_kind")
+    } == {metric: figures[f"{metric},none"] for metric in ("acc", "acc_strict", "failed", "unparsed_by_kind")}
+    assert any("8 of 18 responses: channel 1, end token 2, prompt 2, reasoning 4" in note for note in rescored.notes), (
+        rescored.notes
+    )
     # What failed, and the null, have no answer; all else is known.
     unanswered = [key for key, (name, _) in script.items() if name in (*FAILING, "null")]
     assert asked_again == collections.Counter(unanswered)
-    assert again["results"][TASK]["acc,none"] == pytest.approx((sum(row[1] for row in SCRIPT.values()) + len(unanswered)) / len(SCRIPT), abs=1e-12)
+    assert again["results"][TASK]["acc,none"] == pytest.approx(
+        (sum(row[1] for row in SCRIPT.values()) + len(unanswered)) / len(SCRIPT), abs=1e-12
+    )
 
 
 # --- classes that answer in the process ---
@@ -185,8 +227,12 @@ def built(kind, said, fails, **attributes):
     lmms.__init__(model)
     stand_in = torch.nn.Module()
     vars(stand_in).update(generate=generate, chat=chat, build_conversation_input_ids=conversation)
-    vars(model).update(_model=stand_in, _tokenizer=Tokenizer(), _device=torch.device("cpu"), dtype=torch.float32, batch_size_per_gpu=1)
-    vars(model)["_image_processor"] = lambda images, text, **settings: Inputs(input_ids=torch.tensor([Tokenizer().encode(text)]))
+    vars(model).update(
+        _model=stand_in, _tokenizer=Tokenizer(), _device=torch.device("cpu"), dtype=torch.float32, batch_size_per_gpu=1
+    )
+    vars(model)["_image_processor"] = lambda images, text, **settings: Inputs(
+        input_ids=torch.tensor([Tokenizer().encode(text)])
+    )
     return model
 
 

@@ -65,7 +65,11 @@ def test_a_tasks_accuracy_equals_the_independent_one(kind, stand_in_run, rows):
 
 
 def test_the_groups_accuracy_pools_all_questions(stand_in_run, rows):
-    scores = [protocol_score(reply(protocol_prompt(question)), question) for kind in KINDS for _, question in raw_questions(rows, kind)]
+    scores = [
+        protocol_score(reply(protocol_prompt(question)), question)
+        for kind in KINDS
+        for _, question in raw_questions(rows, kind)
+    ]
     group = stand_in_run[1]["groups"]["microbench_coarse"]
     accuracy = math.fsum(scores) / len(scores)
     assert abs(group["acc,none"] - accuracy) < 1e-12
@@ -80,7 +84,10 @@ def test_samples_tell_image_dataset_question_letters_and_score(stand_in_run, row
     for sample, (row, question) in zip(samples, raw_questions(rows, "stain"), strict=True):
         item = sample["acc"]
         assert item["image_id"] == row["image_id"]
-        assert item["dataset"] == (row["dataset"] or {"H2B-mCherry": "held_et_al_2010_h2b", "GalT\u2013EGFP": "held_et_al_2010_galt"}[row["stain"]])
+        assert item["dataset"] == (
+            row["dataset"]
+            or {"H2B-mCherry": "held_et_al_2010_h2b", "GalT\u2013EGFP": "held_et_al_2010_galt"}[row["stain"]]
+        )
         assert item["kind"] == "stain"
         assert item["gold"] == LETTERS[question["answer_idx"]]
         assert item["acc"] == item["score"] == protocol_score(reply(protocol_prompt(question)), question)
@@ -161,7 +168,9 @@ def rewritten(source_folder, target, change):
     from tests.support import release
 
     rows = change(raw_rows(source_folder))
-    features = datasets.load_dataset("parquet", data_files={"test": [str(path) for path in sorted(source_folder.rglob("*.parquet"))]})["test"].features
+    features = datasets.load_dataset(
+        "parquet", data_files={"test": [str(path) for path in sorted(source_folder.rglob("*.parquet"))]}
+    )["test"].features
     table = datasets.Dataset.from_list(rows, features=features, split="test")
     assert set(release.row(0)) == set(features)
     target.mkdir()
@@ -192,7 +201,10 @@ def test_shuffling_the_options_changes_no_accuracy(demo_run, demo_folder, tmp_pa
     shuffled = demo_clip_run(rewritten(demo_folder, tmp_path / "shuffled", shuffle_options))
     for task, before in demo_run["results"].items():
         assert shuffled["results"][task]["acc,none"] == pytest.approx(before["acc,none"], abs=0.01), task
-    predicted = [collections.Counter(sample["acc"]["gold"] for sample in run["samples"]["microbench_coarse_domain"]) for run in (demo_run, shuffled)]
+    predicted = [
+        collections.Counter(sample["acc"]["gold"] for sample in run["samples"]["microbench_coarse_domain"])
+        for run in (demo_run, shuffled)
+    ]
     assert predicted[0] != predicted[1]
 
 
@@ -200,7 +212,9 @@ def best_blind_guess(rows, kind):
     """Accuracy of always choosing the offered option that is most often right: no image is needed for it."""
     questions = [question for _, question in raw_questions(rows, kind)]
     counts = collections.Counter(question["answer"] for question in questions)
-    return np.mean([max(question["options"], key=lambda option: counts[option]) == question["answer"] for question in questions])
+    return np.mean(
+        [max(question["options"], key=lambda option: counts[option]) == question["answer"] for question in questions]
+    )
 
 
 def test_with_the_same_pixels_everywhere_accuracy_drops_to_a_blind_guess(demo_run, demo_folder, rows, tmp_path):
@@ -216,7 +230,9 @@ def count_decoded(monkeypatch):
     from datasets import Image as Feature
 
     decoded, original = [], Feature.decode_example
-    monkeypatch.setattr(Feature, "decode_example", lambda self, *args, **options: decoded.append(1) or original(self, *args, **options))
+    monkeypatch.setattr(
+        Feature, "decode_example", lambda self, *args, **options: decoded.append(1) or original(self, *args, **options)
+    )
     return decoded
 
 
@@ -228,7 +244,11 @@ class Blind(StandIn):
 def test_scoring_decodes_no_image(demo_folder, monkeypatch):
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
     decoded = count_decoded(monkeypatch)
-    results = evaluator.simple_evaluate(model=Blind(None), tasks=["microbench_coarse_domain", "microbench_localization_glands", "microbench_cognition"], bootstrap_iters=0)
+    results = evaluator.simple_evaluate(
+        model=Blind(None),
+        tasks=["microbench_coarse_domain", "microbench_localization_glands", "microbench_cognition"],
+        bootstrap_iters=0,
+    )
     assert results["n-samples"]["microbench_coarse_domain"]["effective"] == 315
     # The harness looks at the first document of a task when it makes it.
     assert len(decoded) <= 3
@@ -243,7 +263,13 @@ def test_functions_of_others_that_score_our_documents_still_see_the_image(demo_f
         "metric_list:\n  - {metric: width, aggregation: mean, higher_is_better: true}\n"
     )
     (tmp_path / "scoring.py").write_text('def width(doc, results):\n    return {"width": float(doc["image"].width)}\n')
-    results = evaluator.simple_evaluate(model=Blind(None), tasks=["my_domain"], bootstrap_iters=0, limit=5, task_manager=TaskManager(include_path=str(tmp_path)))
+    results = evaluator.simple_evaluate(
+        model=Blind(None),
+        tasks=["my_domain"],
+        bootstrap_iters=0,
+        limit=5,
+        task_manager=TaskManager(include_path=str(tmp_path)),
+    )
     assert results["results"]["my_domain"]["width,none"] > 0
 
 
@@ -255,7 +281,11 @@ def test_documents_are_made_once(demo_folder, monkeypatch):
     preflight._passed.clear()
     documents._checked.clear()
     made, original = [], documents._dataset
-    monkeypatch.setattr(documents, "_dataset", lambda split, task, *args: made.append(task.name) or original(split, task, *args))
-    evaluator.simple_evaluate(model=Blind(None), tasks=["microbench_coarse_domain", "microbench_cognition"], bootstrap_iters=0)
+    monkeypatch.setattr(
+        documents, "_dataset", lambda split, task, *args: made.append(task.name) or original(split, task, *args)
+    )
+    evaluator.simple_evaluate(
+        model=Blind(None), tasks=["microbench_coarse_domain", "microbench_cognition"], bootstrap_iters=0
+    )
     assert sorted(made) == ["microbench_coarse_domain", "microbench_cognition"]
     assert not documents._checked

@@ -20,17 +20,31 @@ CONFIGS = Path(__file__).parents[1] / "support" / "configs"
 @pytest.fixture(scope="module")
 def first_command(demo_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
-    done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse", "--output_path", out, "--log_samples")
+    done = run(
+        SCRIPTS / "lmms_eval",
+        "--model",
+        "demo_clip",
+        "--tasks",
+        "microbench_coarse",
+        "--output_path",
+        out,
+        "--log_samples",
+    )
     return done, out
 
 
 def test_the_readmes_first_command_prints_the_table(first_command):
     done, out = first_command
     assert done.returncode == 0, done.stdout + done.stderr
-    cells = [[cell.strip(" -") for cell in line.split("|")] for line in done.stdout.splitlines() if line.startswith("|")]
+    cells = [
+        [cell.strip(" -") for cell in line.split("|")] for line in done.stdout.splitlines() if line.startswith("|")
+    ]
     printed = {(row[1], row[4]): row[6] for row in cells}
     figures = results_in(out)["results"]
-    for task in ("microbench_coarse", *(f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality", "submodality", "stain"))):
+    for task in (
+        "microbench_coarse",
+        *(f"microbench_coarse_{kind}" for kind in ("domain", "subdomain", "modality", "submodality", "stain")),
+    ):
         for metric in ("acc", "acc_ci_low", "acc_ci_high"):
             assert float(printed[task, metric]) == pytest.approx(figures[task][f"{metric},none"], abs=5e-5)
 
@@ -44,9 +58,13 @@ def test_its_results_file_holds_source_version_and_samples(first_command):
     assert sum(first["acc"]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("command", [[SCRIPTS / "lmms-eval"], [sys.executable, "-m", "lmms_eval"]], ids=["lmms-eval", "python -m lmms_eval"])
+@pytest.mark.parametrize(
+    "command", [[SCRIPTS / "lmms-eval"], [sys.executable, "-m", "lmms_eval"]], ids=["lmms-eval", "python -m lmms_eval"]
+)
 def test_the_harness_own_commands_give_the_same_figures(command, first_command, tmp_path):
-    done = run(*command, "--model", "demo_clip", "--tasks", "microbench_coarse", "--output_path", tmp_path, "--batch_size", "7")
+    done = run(
+        *command, "--model", "demo_clip", "--tasks", "microbench_coarse", "--output_path", tmp_path, "--batch_size", "7"
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert results_in(tmp_path)["results"] == results_in(first_command[1])["results"]
 
@@ -54,12 +72,40 @@ def test_the_harness_own_commands_give_the_same_figures(command, first_command, 
 def test_a_benchmark_of_the_harness_runs_in_the_same_command(tmp_path):
     """MMT-Bench as the harness ships it, its YAML included by one that names local data."""
     answers = ["A", "B", "A", "A"]
-    rows = [{"image": release.row(index)["image"], "question": "Which?", "A": "a cell", "B": "a star", "answer": answer, "l2-category": "c", "split": "VAL", "index": index} for index, answer in enumerate(answers)]
-    features = datasets.Features({"image": datasets.Image(), "index": datasets.Value("int64")} | {name: datasets.Value("string") for name in ("question", "A", "B", "answer", "l2-category", "split")})
+    rows = [
+        {
+            "image": release.row(index)["image"],
+            "question": "Which?",
+            "A": "a cell",
+            "B": "a star",
+            "answer": answer,
+            "l2-category": "c",
+            "split": "VAL",
+            "index": index,
+        }
+        for index, answer in enumerate(answers)
+    ]
+    features = datasets.Features(
+        {"image": datasets.Image(), "index": datasets.Value("int64")}
+        | {name: datasets.Value("string") for name in ("question", "A", "B", "answer", "l2-category", "split")}
+    )
     datasets.Dataset.from_list(rows, features=features).to_parquet(tmp_path / "mmt.parquet")
     template = (CONFIGS / "mmt_tiny.yaml").read_text()
-    (tmp_path / "mmt_tiny.yaml").write_text(template.format(harness=files("lmms_eval") / "tasks", data=tmp_path / "mmt.parquet"))
-    done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse,mmt_tiny", "--include_path", tmp_path, "--output_path", tmp_path / "out", "--log_samples")
+    (tmp_path / "mmt_tiny.yaml").write_text(
+        template.format(harness=files("lmms_eval") / "tasks", data=tmp_path / "mmt.parquet")
+    )
+    done = run(
+        SCRIPTS / "lmms_eval",
+        "--model",
+        "demo_clip",
+        "--tasks",
+        "microbench_coarse,mmt_tiny",
+        "--include_path",
+        tmp_path,
+        "--output_path",
+        tmp_path / "out",
+        "--log_samples",
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     found = results_in(tmp_path / "out")
     assert found["n-samples"]["mmt_tiny"]["effective"] == len(answers)
@@ -76,7 +122,10 @@ def test_bad_data_ends_the_run_with_status_1_and_its_place(tmp_path):
     folder = release.write_parquet(tmp_path / "data", [release.row(0), row])
     done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse", data=folder)
     assert done.returncode == 1
-    assert f"MICROBENCH_DATASET={folder}: row 1 (image_id {row['image_id']}): column questions.stain.answer: 'Gram' is not among the options" in done.stdout
+    assert (
+        f"MICROBENCH_DATASET={folder}: row 1 (image_id {row['image_id']}): column questions.stain.answer: 'Gram' is not among the options"
+        in done.stdout
+    )
     assert "Encoding" not in done.stderr
 
 
@@ -84,7 +133,10 @@ def test_bad_data_ends_the_run_with_status_1_and_its_place(tmp_path):
     ("arguments", "message"),
     [
         (["--model", "demo_clip", "--tasks", "microbench_coarsest"], "Tasks not found: microbench_coarsest"),
-        (["--model", "open_clip", "--model_args", "model=ViT-B-32", "--tasks", "microbench_coarse"], "without pretrained the weights would be random"),
+        (
+            ["--model", "open_clip", "--model_args", "model=ViT-B-32", "--tasks", "microbench_coarse"],
+            "without pretrained the weights would be random",
+        ),
         (["--model", "demo_clip"], "Need to specify task"),
     ],
     ids=["unknown task", "bad model arguments", "no task"],
@@ -103,9 +155,21 @@ def test_asking_for_the_list_of_tasks_is_no_failure():
 
 def test_the_include_path_works_without_the_plugin(tmp_path):
     """What the warning advises for a harness whose internals moved; the model comes by its own entry point."""
-    (tmp_path / "sitecustomize.py").write_text("import microbench_tasks.harness.patches as patches\npatches.install = lambda: None\n")
+    (tmp_path / "sitecustomize.py").write_text(
+        "import microbench_tasks.harness.patches as patches\npatches.install = lambda: None\n"
+    )
     folder = subprocess.run([SCRIPTS / "microbench", "path"], capture_output=True, text=True).stdout.strip()
-    command = [SCRIPTS / "lmms-eval", "--model", "demo_clip", "--tasks", "microbench_coarse_stain", "--output_path", tmp_path / "out"]
+    command = [
+        SCRIPTS / "lmms-eval",
+        "--model",
+        "demo_clip",
+        "--tasks",
+        "microbench_coarse_stain",
+        "--output_path",
+        tmp_path / "out",
+    ]
     assert "Tasks not found" in run(*command, PYTHONPATH=str(tmp_path)).stdout
     done = run(*command, "--include_path", folder, PYTHONPATH=str(tmp_path))
-    assert results_in(tmp_path / "out")["results"]["microbench_coarse_stain"]["acc,none"] > 0.5, done.stdout + done.stderr
+    assert results_in(tmp_path / "out")["results"]["microbench_coarse_stain"]["acc,none"] > 0.5, (
+        done.stdout + done.stderr
+    )

@@ -53,15 +53,31 @@ def seedbench(tmp_path_factory):
     options = ["a red micrograph", "a green tissue", "a blue cell", "none of the above"]
     golds = np.random.default_rng(0).integers(4, size=questions.COUNT)
     rows = [
-        {"image": [image], "question": "What is seen here?", "answer": ANSWERS[golds[index]], **{f"choice_{letter}": text for letter, text in zip("abcd", np.roll(options, index))}, "data_type": "image", "question_id": str(index)}
+        {
+            "image": [image],
+            "question": "What is seen here?",
+            "answer": ANSWERS[golds[index]],
+            **{f"choice_{letter}": text for letter, text in zip("abcd", np.roll(options, index))},
+            "data_type": "image",
+            "question_id": str(index),
+        }
         for index, image in enumerate(questions.images())
     ]
-    features = datasets.Features({name: datasets.Value("string") for name in rows[0] if name != "image"} | {"image": datasets.List(datasets.Image())})
+    features = datasets.Features(
+        {name: datasets.Value("string") for name in rows[0] if name != "image"}
+        | {"image": datasets.List(datasets.Image())}
+    )
     datasets.Dataset.from_list(rows, features=features).to_parquet(where / "data" / "test.parquet")
     shipped = Path(lmms_eval.__file__).parent / "tasks" / "seedbench"
     (where / "tasks").mkdir()
     shutil.copy(shipped / "utils.py", where / "tasks")
-    text = (shipped / "seedbench_ppl.yaml").read_text().replace("lmms-lab-encoder/SEED-Bench", str(where / "data")).replace('"seedbench_ppl"', "seedbench_ppl_local").replace("  token: True", "  token: False")
+    text = (
+        (shipped / "seedbench_ppl.yaml")
+        .read_text()
+        .replace("lmms-lab-encoder/SEED-Bench", str(where / "data"))
+        .replace('"seedbench_ppl"', "seedbench_ppl_local")
+        .replace("  token: True", "  token: False")
+    )
     (where / "tasks" / "seedbench_ppl_local.yaml").write_text(text)
     return where / "tasks", rows
 
@@ -83,7 +99,23 @@ def test_a_multiple_choice_task_of_the_harness_gives_the_accuracy_of_a_hand_comp
     # With a cache, and again with what the first run may have left in it.
     for number in range(2):
         out, cache = tmp_path / str(number), tmp_path / "cache"
-        finished(run(SCRIPTS / "lmms_eval", "--model", "open_clip", "--model_args", f"model={tiny}", "--include_path", tasks, "--tasks", "seedbench_ppl_local", "--output_path", out, "--use_cache", cache))
+        finished(
+            run(
+                SCRIPTS / "lmms_eval",
+                "--model",
+                "open_clip",
+                "--model_args",
+                f"model={tiny}",
+                "--include_path",
+                tasks,
+                "--tasks",
+                "seedbench_ppl_local",
+                "--output_path",
+                out,
+                "--use_cache",
+                cache,
+            )
+        )
         assert results_of(out)["results"]["seedbench_ppl_local"]["acc,none"] == pytest.approx(np.mean(right))
 
 
@@ -110,7 +142,21 @@ def demo_rows(demo_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def straight(demo_rows, tmp_path_factory):
     out = tmp_path_factory.mktemp("straight")
-    finished(run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse", "--output_path", out, "--log_samples", "--use_cache", out / "cache", data=demo_rows / "straight"))
+    finished(
+        run(
+            SCRIPTS / "lmms_eval",
+            "--model",
+            "demo_clip",
+            "--tasks",
+            "microbench_coarse",
+            "--output_path",
+            out,
+            "--log_samples",
+            "--use_cache",
+            out / "cache",
+            data=demo_rows / "straight",
+        )
+    )
     return out
 
 
@@ -122,11 +168,19 @@ def test_the_results_file_says_what_was_loaded(straight):
 
     digest = hashlib.sha256()
     for name in sorted(state):
-        digest.update(f"{name} {state[name].dtype} {tuple(state[name].shape)}\n".encode() + state[name].contiguous().numpy().tobytes())
+        digest.update(
+            f"{name} {state[name].dtype} {tuple(state[name].shape)}\n".encode()
+            + state[name].contiguous().numpy().tobytes()
+        )
     assert loaded["weights_sha256"] == digest.hexdigest()
     assert loaded["architecture"] == json.loads((folder / "open_clip_config.json").read_text())["model_cfg"]
     assert loaded["preprocessing"]["mean"] == [0.5] * 3
-    assert (loaded["context_length"], loaded["precision"], loaded["texts_cut"], loaded["questions_cut_alike"]) == (96, "fp32", [], 0)
+    assert (loaded["context_length"], loaded["precision"], loaded["texts_cut"], loaded["questions_cut_alike"]) == (
+        96,
+        "fp32",
+        [],
+        0,
+    )
     assert set(loaded["tokenizer"]) == {"class", "sha256"}
 
 
@@ -155,20 +209,48 @@ def assert_same_answers(one, other):
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64])
 def test_batch_sizes_give_identical_results(straight, demo_rows, tmp_path, batch_size):
-    finished(run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse", "--batch_size", batch_size, "--output_path", tmp_path, "--log_samples", data=demo_rows / "straight"))
+    finished(
+        run(
+            SCRIPTS / "lmms_eval",
+            "--model",
+            "demo_clip",
+            "--tasks",
+            "microbench_coarse",
+            "--batch_size",
+            batch_size,
+            "--output_path",
+            tmp_path,
+            "--log_samples",
+            data=demo_rows / "straight",
+        )
+    )
     assert figures(tmp_path) == figures(straight)
     assert_same_answers(tmp_path, straight)
 
 
 def test_the_order_of_the_rows_gives_identical_results(straight, demo_rows, tmp_path):
-    finished(run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse", "--output_path", tmp_path, "--log_samples", data=demo_rows / "shuffled"))
+    finished(
+        run(
+            SCRIPTS / "lmms_eval",
+            "--model",
+            "demo_clip",
+            "--tasks",
+            "microbench_coarse",
+            "--output_path",
+            tmp_path,
+            "--log_samples",
+            data=demo_rows / "shuffled",
+        )
+    )
     shuffled, expected = figures(tmp_path), figures(straight)
     assert_same_answers(tmp_path, straight)
     for part in ("results", "groups"):
         for task, values in expected[part].items():
             for metric, value in values.items():
                 # The harness's own standard errors are sums in the order of the rows.
-                assert shuffled[part][task][metric] == (pytest.approx(value, abs=1e-12) if isinstance(value, float) else value), (task, metric)
+                assert shuffled[part][task][metric] == (
+                    pytest.approx(value, abs=1e-12) if isinstance(value, float) else value
+                ), (task, metric)
     assert shuffled["loaded_model"] == expected["loaded_model"]
 
 
@@ -194,7 +276,21 @@ def test_two_processes_share_the_encoding_and_give_identical_results(straight, d
     )
     arguments = ["--model", "demo_clip", "--tasks", "microbench_coarse", "--log_samples", "--output_path"]
     finished(run(sys.executable, program, *arguments, tmp_path / "one", tmp_path, data=demo_rows / "straight"))
-    finished(run(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", program, *arguments, tmp_path / "two", tmp_path, data=demo_rows / "straight"))
+    finished(
+        run(
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc_per_node",
+            "2",
+            program,
+            *arguments,
+            tmp_path / "two",
+            tmp_path,
+            data=demo_rows / "straight",
+        )
+    )
     assert figures(tmp_path / "two") == figures(straight)
     assert_same_answers(tmp_path / "two", straight)
     alone, first, second = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("alone", "0", "1"))
@@ -205,7 +301,20 @@ def test_two_processes_share_the_encoding_and_give_identical_results(straight, d
 
 
 def test_a_second_run_is_answered_from_the_cache_with_identical_results(straight, demo_rows, tmp_path):
-    again = finished(run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse", "--output_path", tmp_path, "--use_cache", straight / "cache", data=demo_rows / "straight"))
+    again = finished(
+        run(
+            SCRIPTS / "lmms_eval",
+            "--model",
+            "demo_clip",
+            "--tasks",
+            "microbench_coarse",
+            "--output_path",
+            tmp_path,
+            "--use_cache",
+            straight / "cache",
+            data=demo_rows / "straight",
+        )
+    )
     assert "served from cache" in again.stdout + again.stderr
     assert "Encoding images" not in again.stdout + again.stderr
     assert figures(tmp_path) == figures(straight)
@@ -217,9 +326,22 @@ def test_other_weights_behind_the_same_path_are_not_answered_from_the_cache(tiny
     for seed in (3, 4):
         weights = tiny_clip.save(tmp_path / f"seed_{seed}", seed=seed)
         shutil.copy(weights / "open_clip_model.safetensors", folder)
-        command = [SCRIPTS / "lmms_eval", "--model", "open_clip", "--model_args", f"model={folder}", "--tasks", "microbench_coarse_stain", "--use_cache", tmp_path / "cache", "--log_samples"]
+        command = [
+            SCRIPTS / "lmms_eval",
+            "--model",
+            "open_clip",
+            "--model_args",
+            f"model={folder}",
+            "--tasks",
+            "microbench_coarse_stain",
+            "--use_cache",
+            tmp_path / "cache",
+            "--log_samples",
+        ]
         finished(run(*command, "--output_path", tmp_path / f"out_{seed}", data=demo_rows / "straight"))
-        found.append((results_of(tmp_path / f"out_{seed}")["loaded_model"]["weights_sha256"], answers(tmp_path / f"out_{seed}")))
+        found.append(
+            (results_of(tmp_path / f"out_{seed}")["loaded_model"]["weights_sha256"], answers(tmp_path / f"out_{seed}"))
+        )
     assert found[0][0] != found[1][0]
     assert found[0][1] != found[1][1]
 
@@ -231,14 +353,29 @@ def test_texts_that_are_cut_stand_in_the_results_file_also_from_the_cache(tiny, 
     config["model_cfg"]["text_cfg"]["context_length"] = 6
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     state = load_file(folder / "open_clip_model.safetensors")
-    save_file(state | {"positional_embedding": state["positional_embedding"][:6].contiguous()}, folder / "open_clip_model.safetensors")
+    save_file(
+        state | {"positional_embedding": state["positional_embedding"][:6].contiguous()},
+        folder / "open_clip_model.safetensors",
+    )
     found = []
     for number in range(2):
-        command = [SCRIPTS / "lmms_eval", "--model", "open_clip", "--model_args", f"model={folder}", "--tasks", "microbench_coarse_stain", "--use_cache", tmp_path / "cache"]
+        command = [
+            SCRIPTS / "lmms_eval",
+            "--model",
+            "open_clip",
+            "--model_args",
+            f"model={folder}",
+            "--tasks",
+            "microbench_coarse_stain",
+            "--use_cache",
+            tmp_path / "cache",
+        ]
         finished(run(*command, "--output_path", tmp_path / str(number), "--log_samples", data=demo_rows / "straight"))
         found.append(results_of(tmp_path / str(number))["loaded_model"])
     tokenizer = open_clip.get_tokenizer("ViT-B-32")
-    options = [text for sample in samples_of(tmp_path / "0", "microbench_coarse_stain") for text in sample["acc"]["options"]]
+    options = [
+        text for sample in samples_of(tmp_path / "0", "microbench_coarse_stain") for text in sample["acc"]["options"]
+    ]
     assert found[0] == found[1]
     assert found[0]["texts_cut"] == sorted(found[0]["texts_cut"]) and found[0]["texts_cut"]
     assert all(len(tokenizer.encode(text)) + 2 > 6 for text in found[0]["texts_cut"])
@@ -247,7 +384,22 @@ def test_texts_that_are_cut_stand_in_the_results_file_also_from_the_cache(tiny, 
 
 
 def test_a_process_without_a_question_keeps_none_waiting(demo_rows, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse_stain", "--limit", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "-m",
+        "lmms_eval",
+        "--model",
+        "demo_clip",
+        "--tasks",
+        "microbench_coarse_stain",
+        "--limit",
+        "1",
+    ]
     finished(run("timeout", "120", *command, "--output_path", tmp_path, data=demo_rows / "straight"))
     assert results_of(tmp_path)["n-samples"]["microbench_coarse_stain"]["effective"] == 1
 
@@ -267,7 +419,19 @@ def test_one_failing_process_ends_the_whole_run(tmp_path):
         "import runpy\n"
         "runpy.run_module('lmms_eval', run_name='__main__')\n"
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", program, "--model", "demo_clip", "--tasks", "microbench_coarse_stain"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        program,
+        "--model",
+        "demo_clip",
+        "--tasks",
+        "microbench_coarse_stain",
+    ]
     failed = run("timeout", "120", *command)
     assert failed.returncode not in (0, 124)
     assert "one bad image" in failed.stdout + failed.stderr
@@ -281,7 +445,21 @@ def test_a_sweep_writes_the_results_of_single_runs_and_reads_checkpoints_once(ti
     other = tiny_clip.save(tmp_path / "other", seed=4)
     model_args = f"model={other},merge_with={tiny}"
     swept = finished(
-        run(SCRIPTS / "microbench", "sweep", "--alpha", "0:1:0.5", "--model", "open_clip", "--model_args", model_args, "--tasks", "microbench_coarse", "--output_path", tmp_path / "sweep", data=demo_rows / "straight")
+        run(
+            SCRIPTS / "microbench",
+            "sweep",
+            "--alpha",
+            "0:1:0.5",
+            "--model",
+            "open_clip",
+            "--model_args",
+            model_args,
+            "--tasks",
+            "microbench_coarse",
+            "--output_path",
+            tmp_path / "sweep",
+            data=demo_rows / "straight",
+        )
     )
     rows = json.loads((tmp_path / "sweep" / "sweep.json").read_text())
     assert [row["alpha"] for row in rows] == [0, 0.5, 1]
@@ -290,9 +468,25 @@ def test_a_sweep_writes_the_results_of_single_runs_and_reads_checkpoints_once(ti
     for row, line, results in zip(rows, lines, written):
         group = results["groups"]["microbench_coarse"]
         assert row["figures"]["microbench_coarse"]["acc"] == group["acc,none"]
-        assert line == f"| {row['alpha']:g} | {group['acc,none']:.4f} [{group['acc_image_ci_low,none']:.4f}, {group['acc_image_ci_high,none']:.4f}] |"
+        assert (
+            line
+            == f"| {row['alpha']:g} | {group['acc,none']:.4f} [{group['acc_image_ci_low,none']:.4f}, {group['acc_image_ci_high,none']:.4f}] |"
+        )
     out = tmp_path / "single"
-    finished(run(SCRIPTS / "lmms_eval", "--model", "open_clip", "--model_args", f"{model_args},alpha=0.5", "--tasks", "microbench_coarse", "--output_path", out, data=demo_rows / "straight"))
+    finished(
+        run(
+            SCRIPTS / "lmms_eval",
+            "--model",
+            "open_clip",
+            "--model_args",
+            f"{model_args},alpha=0.5",
+            "--tasks",
+            "microbench_coarse",
+            "--output_path",
+            out,
+            data=demo_rows / "straight",
+        )
+    )
     assert figures(out) == {name: written[1][name] for name in figures(out)}
     # Ends: the checkpoints themselves.
     hashes = [results["loaded_model"]["weights_sha256"] for results in written]
@@ -300,7 +494,20 @@ def test_a_sweep_writes_the_results_of_single_runs_and_reads_checkpoints_once(ti
 
 
 def test_a_sweep_whose_run_fails_exits_with_an_error_that_says_which(tiny, tmp_path):
-    failed = run(SCRIPTS / "microbench", "sweep", "--alpha", "0,1", "--model", "open_clip", "--model_args", f"model={tiny},merge_with=/no/such", "--tasks", "microbench_coarse", "--output_path", tmp_path / "sweep")
+    failed = run(
+        SCRIPTS / "microbench",
+        "sweep",
+        "--alpha",
+        "0,1",
+        "--model",
+        "open_clip",
+        "--model_args",
+        f"model={tiny},merge_with=/no/such",
+        "--tasks",
+        "microbench_coarse",
+        "--output_path",
+        tmp_path / "sweep",
+    )
     assert failed.returncode == 1
     assert "The run with alpha=0 failed; see above. 0 of 2 are done" in failed.stderr
 

@@ -24,7 +24,17 @@ def runs(demo_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for model, arguments in MODELS.items():
         tasks = TASKS if model == "demo_clip" else f"{TASKS},microbench_localization"
-        done = run(SCRIPTS / "lmms_eval", "--model", model, *arguments, "--tasks", tasks, "--output_path", folder / model, "--log_samples")
+        done = run(
+            SCRIPTS / "lmms_eval",
+            "--model",
+            model,
+            *arguments,
+            "--tasks",
+            tasks,
+            "--output_path",
+            folder / model,
+            "--log_samples",
+        )
         assert done.returncode == 0, done.stderr[-3000:]
     return folder
 
@@ -32,7 +42,15 @@ def runs(demo_folder, tmp_path_factory):
 @pytest.fixture(scope="module")
 def submissions(runs):
     for model in MODELS:
-        done = run(SCRIPTS / "microbench", "submit", runs / model, "--model-name", f"{model} <b>", "--out", runs / f"submission_{model}")
+        done = run(
+            SCRIPTS / "microbench",
+            "submit",
+            runs / model,
+            "--model-name",
+            f"{model} <b>",
+            "--out",
+            runs / f"submission_{model}",
+        )
         assert done.returncode == 0, done.stderr
     return [runs / f"submission_{model}" for model in MODELS]
 
@@ -48,18 +66,30 @@ def written(submissions, tmp_path_factory):
 
 
 def runs_of(folder):
-    return {(line["group"], line["model"]): line for line in csv.DictReader((folder / "leaderboard.csv").open(encoding="utf-8", newline="")) if line["origin"] == "run"}
+    return {
+        (line["group"], line["model"]): line
+        for line in csv.DictReader((folder / "leaderboard.csv").open(encoding="utf-8", newline=""))
+        if line["origin"] == "run"
+    }
 
 
 def test_scores_and_intervals_are_the_runs_own(written, runs):
     lines = runs_of(written)
     for model in MODELS:
         results = results_in(runs / model)["results"]
-        for group, names in (("microbench_coarse", ("acc", "acc_image_ci_low", "acc_image_ci_high", "acc_strict")), ("microbench_cognition", ("acc", "acc_image_ci_low", "acc_image_ci_high", "acc_strict"))):
-            found = [float(lines[group, f"{model} <b>"][column]) for column in ("score", "score_low", "score_high", "acc_strict")]
+        for group, names in (
+            ("microbench_coarse", ("acc", "acc_image_ci_low", "acc_image_ci_high", "acc_strict")),
+            ("microbench_cognition", ("acc", "acc_image_ci_low", "acc_image_ci_high", "acc_strict")),
+        ):
+            found = [
+                float(lines[group, f"{model} <b>"][column])
+                for column in ("score", "score_low", "score_high", "acc_strict")
+            ]
             assert found == pytest.approx([results[group][f"{name},none"] for name in names], abs=1e-12)
     grit = results_in(runs / "microbench_random")["results"]["microbench_localization"]
-    assert float(lines["microbench_localization", "microbench_random <b>"]["score"]) == pytest.approx(grit["grit,none"], abs=1e-12)
+    assert float(lines["microbench_localization", "microbench_random <b>"]["score"]) == pytest.approx(
+        grit["grit,none"], abs=1e-12
+    )
 
 
 def test_the_difference_is_that_of_the_logged_answers_image_by_image(written, runs):
@@ -91,11 +121,17 @@ def test_demo_data_are_marked_and_the_paper_stands_beside_them(written):
     assert "| demo_clip \\<b\\> | demo |" in text
     assert "- demo_clip \\<b\\>: did not answer all of microbench_localization" in text
     assert "GPT-4o" in (written / "leaderboard.html").read_text(encoding="utf-8")
-    assert [ranking["group"] for ranking in json.loads((written / "leaderboard.json").read_text(encoding="utf-8"))["rankings"]] == ["microbench_coarse", "microbench_cognition", "microbench_localization"]
+    assert [
+        ranking["group"]
+        for ranking in json.loads((written / "leaderboard.json").read_text(encoding="utf-8"))["rankings"]
+    ] == ["microbench_coarse", "microbench_cognition", "microbench_localization"]
 
 
 def test_without_a_folder_markdown_is_printed_in_whatever_order_the_submissions_come(submissions, written):
-    printed = [run(SCRIPTS / "microbench", "leaderboard", *folders, "--paper").stdout for folders in (submissions, submissions[::-1])]
+    printed = [
+        run(SCRIPTS / "microbench", "leaderboard", *folders, "--paper").stdout
+        for folders in (submissions, submissions[::-1])
+    ]
     assert printed[0] == printed[1] == (written / "leaderboard.md").read_text(encoding="utf-8")
 
 
@@ -112,7 +148,10 @@ def test_a_changed_submission_is_refused_by_name(submissions, tmp_path):
     file.write_bytes(file.read_bytes()[:-1])
     done = run(SCRIPTS / "microbench", "leaderboard", submissions[1], changed, "--out", tmp_path / "out")
     assert done.returncode == 1
-    assert f"microbench: error: {changed}" in done.stderr and "microbench_coarse_stain.jsonl.gz has been changed" in done.stderr
+    assert (
+        f"microbench: error: {changed}" in done.stderr
+        and "microbench_coarse_stain.jsonl.gz has been changed" in done.stderr
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -124,11 +163,16 @@ ON_HUB = source.hub_identity("cognition", "a" * 40) | {"sha256": "b" * 64}
 @pytest.mark.parametrize(
     ("sources", "message"),
     [
-        (lambda tasks: {task: ON_HUB if task == "microbench_cognition" else RELEASE for task in tasks}, "microbench_coarse_domain: 315 samples, but the release has 16130 questions"),
+        (
+            lambda tasks: {task: ON_HUB if task == "microbench_cognition" else RELEASE for task in tasks},
+            "microbench_coarse_domain: 315 samples, but the release has 16130 questions",
+        ),
         (lambda tasks: {}, "submission.json, data.sources: expected an entry for microbench_coarse_domain"),
     ],
 )
-def test_demo_answers_that_pose_as_the_releases_or_come_from_nowhere_are_refused(sources, message, submissions, tmp_path):
+def test_demo_answers_that_pose_as_the_releases_or_come_from_nowhere_are_refused(
+    sources, message, submissions, tmp_path
+):
     posing = tmp_path / "posing"
     shutil.copytree(submissions[0], posing)
     manifest = json.loads((posing / "submission.json").read_text(encoding="utf-8"))
@@ -141,7 +185,9 @@ def test_demo_answers_that_pose_as_the_releases_or_come_from_nowhere_are_refused
         (posing / name).parent.mkdir(exist_ok=True)
         (posing / name).write_text(text, encoding="utf-8")
         manifest["files"][name] = hashlib.sha256(text.encode()).hexdigest()
-    (posing / "submission.json").write_text(json.dumps(manifest | {"digest": submission.digest_of(manifest)}), encoding="utf-8")
+    (posing / "submission.json").write_text(
+        json.dumps(manifest | {"digest": submission.digest_of(manifest)}), encoding="utf-8"
+    )
     done = run(SCRIPTS / "microbench", "leaderboard", posing)
     assert done.returncode == 1
     assert f"{posing}: {message}" in done.stderr
@@ -176,7 +222,9 @@ def test_the_page_works_in_a_browser(written):
         assert models() in (by_score, by_score[::-1])
         table.locator("th").nth(0).click()
         assert set(models()[:2]) == {"demo_clip <b>", "microbench_random <b>"}
-        assert page.evaluate("[...document.images].length >= 3 && [...document.images].every(image => image.complete && image.naturalWidth > 300)")
+        assert page.evaluate(
+            "[...document.images].length >= 3 && [...document.images].every(image => image.complete && image.naturalWidth > 300)"
+        )
         browser.close()
     assert said == []
     assert all(url.startswith(("file:", "data:")) for url in asked)

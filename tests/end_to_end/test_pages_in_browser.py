@@ -68,7 +68,14 @@ def leaderboard_page(source, folder):
     runs = two_runs(folder / "ranked", RANKED)
     for found, name in zip(runs, ("plain model", HOSTILE)):
         command("submit", found, "--model-name", name, "--out", folder / f"submission_{found.name}", data=source)
-    command("leaderboard", *(folder / f"submission_{found.name}" for found in runs), "--paper", "--out", folder / "leaderboard", data=source)
+    command(
+        "leaderboard",
+        *(folder / f"submission_{found.name}" for found in runs),
+        "--paper",
+        "--out",
+        folder / "leaderboard",
+        data=source,
+    )
     return folder / "leaderboard" / "leaderboard.html"
 
 
@@ -86,7 +93,9 @@ def opened(request, browser):
 def sorted_page(browser, folder):
     """A page by the same parts with a table whose order as numbers is not that as texts."""
     path = folder / "sorting.html"
-    rows = [[name, number] for name, number in zip(("delta", "Alpha", "charlie", "echo", "bravo 10", "bravo 9"), NUMBERS)]
+    rows = [
+        [name, number] for name, number in zip(("delta", "Alpha", "charlie", "echo", "bravo 10", "bravo 9"), NUMBERS)
+    ]
     path.write_text(render("Sorting", [Section("One", [Table("t", ["name", "number"], rows)])]))
     found = OpenPage(browser, path)
     yield found
@@ -102,7 +111,9 @@ def test_a_page_asks_for_nothing_but_itself_and_the_browser_has_nothing_to_say(o
 
 
 def test_all_pictures_are_there(opened):
-    pictures = opened.page.evaluate("Promise.all([...document.images].map(image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])))")
+    pictures = opened.page.evaluate(
+        "Promise.all([...document.images].map(image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])))"
+    )
     assert pictures and all(width > 0 and height > 0 for width, height in pictures)
 
 
@@ -116,7 +127,13 @@ def test_a_hostile_name_or_answer_is_text_and_does_not_run(opened):
 def test_a_script_that_gets_into_the_page_all_the_same_does_not_run(browser, report_page, tmp_path):
     """What the policy is for, should a text ever escape."""
     path = tmp_path / "injected.html"
-    path.write_text(report_page.read_text().replace("<main>", "<main><script>document.title = 'run'</script><img src='http://127.0.0.1:9/x.png' onerror=\"document.title = 'run'\">", 1))
+    path.write_text(
+        report_page.read_text().replace(
+            "<main>",
+            "<main><script>document.title = 'run'</script><img src='http://127.0.0.1:9/x.png' onerror=\"document.title = 'run'\">",
+            1,
+        )
+    )
     opened = OpenPage(browser, path)
     assert opened.page.title() != "run"
     refused = " ".join(complaint for complaint in opened.complaints if "Content Security Policy" in complaint)
@@ -138,7 +155,14 @@ def test_numbers_are_sorted_as_numbers_up_and_then_down_and_nothing_stays_last(s
 
 def test_texts_are_sorted_as_readers_do(sorted_page):
     sorted_page.page.locator("thead button").nth(0).click()
-    assert sorted_page.column(sorted_page.page.locator("table"), 0) == ["Alpha", "bravo 9", "bravo 10", "charlie", "delta", "echo"]
+    assert sorted_page.column(sorted_page.page.locator("table"), 0) == [
+        "Alpha",
+        "bravo 9",
+        "bravo 10",
+        "charlie",
+        "delta",
+        "echo",
+    ]
     assert sorted_page.page.locator("thead th").nth(1).get_attribute("aria-sort") == "none"
 
 
@@ -156,12 +180,19 @@ def test_a_table_of_the_page_itself_is_sorted_by_its_numbers(opened):
     sorted_columns = 0
     for table in tables.all():
         for column in range(table.locator("thead th").count()):
-            numbers = [float(number) for number in table.locator(f"tbody td:nth-child({column + 1})").evaluate_all("cells => cells.filter(cell => cell.dataset.number).map(cell => cell.dataset.number)")]
+            numbers = [
+                float(number)
+                for number in table.locator(f"tbody td:nth-child({column + 1})").evaluate_all(
+                    "cells => cells.filter(cell => cell.dataset.number).map(cell => cell.dataset.number)"
+                )
+            ]
             if len(set(numbers)) < 2:
                 continue
             for ordered in (sorted(numbers), sorted(numbers, reverse=True)):
                 table.locator("thead button").nth(column).click()
-                shown = table.locator(f"tbody td:nth-child({column + 1})").evaluate_all("cells => cells.filter(cell => cell.dataset.number).map(cell => cell.dataset.number)")
+                shown = table.locator(f"tbody td:nth-child({column + 1})").evaluate_all(
+                    "cells => cells.filter(cell => cell.dataset.number).map(cell => cell.dataset.number)"
+                )
                 assert [float(number) for number in shown] == ordered
             sorted_columns += 1
     assert sorted_columns >= 3
@@ -172,7 +203,14 @@ def test_a_page_fits_a_phone_and_shows_its_first_column(page, request, browser):
     opened = OpenPage(browser, request.getfixturevalue(page), viewport={"width": 400, "height": 800})
     # Only tables and pictures scroll sideways, each by itself.
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 400
-    assert min(opened.page.locator("tbody td:first-child").evaluate_all("cells => cells.map(cell => cell.getBoundingClientRect().width)")) > 60
+    assert (
+        min(
+            opened.page.locator("tbody td:first-child").evaluate_all(
+                "cells => cells.map(cell => cell.getBoundingClientRect().width)"
+            )
+        )
+        > 60
+    )
     opened.page.context.close()
 
 
@@ -182,7 +220,10 @@ def test_a_page_is_dark_where_the_reader_wants_it(report_page, browser):
         opened = OpenPage(browser, report_page, color_scheme=scheme)
         colours[scheme] = opened.page.evaluate("getComputedStyle(document.body).backgroundColor")
         opened.page.context.close()
-    light, dark = (sum(map(int, colour.removeprefix("rgb(").rstrip(")").split(", "))) for colour in (colours["light"], colours["dark"]))
+    light, dark = (
+        sum(map(int, colour.removeprefix("rgb(").rstrip(")").split(", ")))
+        for colour in (colours["light"], colours["dark"])
+    )
     assert light == 3 * 255 and dark < 100
 
 
@@ -198,8 +239,11 @@ def test_every_example_of_the_report_has_its_micrograph(report_page, browser):
     opened = OpenPage(browser, report_page)
     cards = opened.page.locator(".card")
     record = json.loads((report_page.parent / "report.json").read_text())
-    expected = sum(len(part["gallery"]["cards"]) for chapter in record["chapters"] for part in chapter["parts"] if "gallery" in part)
+    expected = sum(
+        len(part["gallery"]["cards"])
+        for chapter in record["chapters"]
+        for part in chapter["parts"]
+        if "gallery" in part
+    )
     assert cards.count() == opened.page.locator(".card img").count() == expected > 5
     opened.page.context.close()
-
-

@@ -30,7 +30,15 @@ from tests.support.independent import (
 )
 
 LIMIT = 9
-SETTINGS = ["--tasks", "microbench_coarse,microbench_localization", "--limit", LIMIT, "--gen_kwargs", f"max_new_tokens={tiny_paligemma.NEW_TOKENS}", "--log_samples"]
+SETTINGS = [
+    "--tasks",
+    "microbench_coarse,microbench_localization",
+    "--limit",
+    LIMIT,
+    "--gen_kwargs",
+    f"max_new_tokens={tiny_paligemma.NEW_TOKENS}",
+    "--log_samples",
+]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +65,16 @@ def finished(process):
 
 
 def command(folder, out, *further):
-    return ["--model", "paligemma", "--model_args", f"model={folder},device=cpu", *SETTINGS, "--output_path", out, *further]
+    return [
+        "--model",
+        "paligemma",
+        "--model_args",
+        f"model={folder},device=cpu",
+        *SETTINGS,
+        "--output_path",
+        out,
+        *further,
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +117,9 @@ def boxes_in(token_ids, tokenizer, size):
         parts += [[] for _ in range((tokenizer.convert_ids_to_tokens(token_id) or "").count(";"))]
     width, height = size
     quads = [part[:4] for part in parts if len(part) >= 4]
-    return [[x1 / 1024 * width, y1 / 1024 * height, x2 / 1024 * width, y2 / 1024 * height] for y1, x1, y2, x2 in quads], any(0 < len(part) < 4 for part in parts)
+    return [
+        [x1 / 1024 * width, y1 / 1024 * height, x2 / 1024 * width, y2 / 1024 * height] for y1, x1, y2, x2 in quads
+    ], any(0 < len(part) < 4 for part in parts)
 
 
 def test_boxes_are_those_that_the_written_tokens_mean(first_run, plain, rows):
@@ -128,7 +147,11 @@ def test_the_second_try_is_logged_and_its_prompt_recorded(first_run):
     done, out = first_run
     assert "answers were empty: asking again, as in 'segment " in done.stdout + done.stderr
     recorded = results_in(out)["configs"]["microbench_localization_glands"]["metadata"]["boxes"]
-    assert (recorded["prompt"], recorded["prompt_when_empty"], recorded["chosen_by"]) == ("detect {class}", "segment {class}; {class}", "model paligemma")
+    assert (recorded["prompt"], recorded["prompt_when_empty"], recorded["chosen_by"]) == (
+        "detect {class}",
+        "segment {class}; {class}",
+        "model paligemma",
+    )
 
 
 def test_the_results_file_says_what_was_loaded(first_run, folder):
@@ -138,7 +161,10 @@ def test_the_results_file_says_what_was_loaded(first_run, folder):
 
     digest = hashlib.sha256()
     for name in sorted(state):
-        digest.update(f"{name} {state[name].dtype} {tuple(state[name].shape)}\n".encode() + state[name].contiguous().numpy().tobytes())
+        digest.update(
+            f"{name} {state[name].dtype} {tuple(state[name].shape)}\n".encode()
+            + state[name].contiguous().numpy().tobytes()
+        )
     assert loaded["weights_sha256"] == digest.hexdigest()
     assert (loaded["checkpoint"], loaded["precision"]) == (str(folder), "fp32")
 
@@ -146,9 +172,19 @@ def test_the_results_file_says_what_was_loaded(first_run, folder):
 def test_a_second_run_is_answered_from_the_cache_and_other_weights_are_not(first_run, folder, tmp_path):
     """By the harness's own command, with another batch size."""
     _, out = first_run
-    again = finished(run(SCRIPTS / "lmms-eval", *command(folder, tmp_path / "again", "--use_cache", out / "cache", "--batch_size", "5")))
+    again = finished(
+        run(
+            SCRIPTS / "lmms-eval",
+            *command(folder, tmp_path / "again", "--use_cache", out / "cache", "--batch_size", "5"),
+        )
+    )
     # The harness keeps no empty answers.
-    empty = [sample for task in BOXES for sample in samples(out, f"microbench_localization_{task}") if sample["filtered_resps"] == ""]
+    empty = [
+        sample
+        for task in BOXES
+        for sample in samples(out, f"microbench_localization_{task}")
+        if sample["filtered_resps"] == ""
+    ]
     assert set(re.findall(r"Answering: .*?/(\d+) ", again.stderr)) == {str(len(empty))}
     assert figures(tmp_path / "again") == figures(out)
     kept = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -159,14 +195,28 @@ def test_a_second_run_is_answered_from_the_cache_and_other_weights_are_not(first
         for name, content in kept.items():
             (folder / name).write_bytes(content)
     assert "Answering" in other.stdout + other.stderr
-    assert figures(tmp_path / "other")["loaded_model"]["weights_sha256"] != figures(out)["loaded_model"]["weights_sha256"]
+    assert (
+        figures(tmp_path / "other")["loaded_model"]["weights_sha256"] != figures(out)["loaded_model"]["weights_sha256"]
+    )
 
 
 def test_two_processes_give_identical_results(first_run, folder, tmp_path):
-    processes = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "lmms_eval"]
+    processes = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "-m",
+        "lmms_eval",
+    ]
     finished(run(*processes, *command(folder, tmp_path, "--batch_size", "3")))
     assert figures(tmp_path) == figures(first_run[1])
     for task in ("microbench_coarse_stain", "microbench_localization_synthetic_cells"):
         # Probabilities depend on the batch by their last digits.
-        one, two = ([sample["filtered_resps"].split('\n{"prob')[0] for sample in samples(out, task)] for out in (tmp_path, first_run[1]))
+        one, two = (
+            [sample["filtered_resps"].split('\n{"prob')[0] for sample in samples(out, task)]
+            for out in (tmp_path, first_run[1])
+        )
         assert one == two

@@ -23,7 +23,9 @@ def runs(demo_folder, tmp_path_factory):
     """The folders of two models' runs on the demo set."""
     folder = tmp_path_factory.mktemp("runs")
     for model, tasks in ASKED.items():
-        done = run(SCRIPTS / "lmms_eval", "--model", model, "--tasks", tasks, "--output_path", folder / model, "--log_samples")
+        done = run(
+            SCRIPTS / "lmms_eval", "--model", model, "--tasks", tasks, "--output_path", folder / model, "--log_samples"
+        )
         assert done.returncode == 0, done.stderr[-3000:]
     return [folder / model for model in ASKED]
 
@@ -32,9 +34,13 @@ def runs(demo_folder, tmp_path_factory):
 def done(runs, tmp_path_factory):
     """A submission of the first beside the second run."""
     folder = tmp_path_factory.mktemp("report")
-    submitted = run(SCRIPTS / "microbench", "submit", runs[0], "--model-name", "submitted clip", "--out", folder / "submission")
+    submitted = run(
+        SCRIPTS / "microbench", "submit", runs[0], "--model-name", "submitted clip", "--out", folder / "submission"
+    )
     assert submitted.returncode == 0, submitted.stderr
-    return run(SCRIPTS / "microbench", "report", folder / "submission", runs[1], "--out", folder / "out"), folder / "out"
+    return run(
+        SCRIPTS / "microbench", "report", folder / "submission", runs[1], "--out", folder / "out"
+    ), folder / "out"
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,12 @@ def record(done):
 
 
 def pictures(record):
-    return {part["picture"]["name"]: part["picture"]["arguments"] for chapter in record["chapters"] for part in chapter["parts"] if "picture" in part}
+    return {
+        part["picture"]["name"]: part["picture"]["arguments"]
+        for chapter in record["chapters"]
+        for part in chapter["parts"]
+        if "picture" in part
+    }
 
 
 def samples_of(folder, task):
@@ -55,7 +66,9 @@ def test_the_command_says_what_it_wrote_and_nothing_else_on_its_output(done):
     process, out = done
     assert process.returncode == 0, process.stderr
     found = list((out / "pictures").glob("*.pdf"))
-    assert process.stdout.splitlines() == [f"{out / 'report.html'}: {len(found)} pictures of submitted clip, microbench_random"]
+    assert process.stdout.splitlines() == [
+        f"{out / 'report.html'}: {len(found)} pictures of submitted clip, microbench_random"
+    ]
     assert "Drawing" in process.stderr
 
 
@@ -77,7 +90,10 @@ def test_slices_are_those_of_the_demo_sets_own_rows(record, runs, demo_folder):
         drawn = pictures(record)["slice-modality-coarse"]
         assert [row.partition(" (")[0] for row in drawn["labels"]] == sorted(right)
         assert drawn["series"][label]["values"] == pytest.approx([np.mean(right[name]) for name in sorted(right)])
-        assert all(f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{len(right[name])}" in row for name, row in zip(sorted(right), drawn["labels"]))
+        assert all(
+            f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{len(right[name])}" in row
+            for name, row in zip(sorted(right), drawn["labels"])
+        )
 
 
 def test_confusions_count_what_the_log_holds(record, runs):
@@ -85,9 +101,16 @@ def test_confusions_count_what_the_log_holds(record, runs):
     counts = {}
     for sample in samples_of(runs[1], "microbench_coarse_modality"):
         item = sample["acc"]
-        pair = tuple(item["options"]["ABCDEFGH".index(letter)] for letter in (item["gold"], sample["filtered_resps"].strip()[0]))
+        pair = tuple(
+            item["options"]["ABCDEFGH".index(letter)] for letter in (item["gold"], sample["filtered_resps"].strip()[0])
+        )
         counts[pair] = counts.get(pair, 0) + 1
-    found = {(gold, answered): drawn["counts"][row][column] for row, gold in enumerate(drawn["classes"]) for column, answered in enumerate(drawn["classes"]) if drawn["counts"][row][column]}
+    found = {
+        (gold, answered): drawn["counts"][row][column]
+        for row, gold in enumerate(drawn["classes"])
+        for column, answered in enumerate(drawn["classes"])
+        if drawn["counts"][row][column]
+    }
     assert found == counts
 
 
@@ -98,7 +121,12 @@ def test_only_the_model_with_probabilities_has_a_calibration(record):
 def test_boxes_are_drawn_on_the_micrograph_of_their_image(done, demo_folder):
     """Away from lines, the example is the micrograph of the demo set."""
     record = json.loads((done[1] / "report.json").read_text())
-    [cards] = [part["gallery"]["cards"] for chapter in record["chapters"] for part in chapter["parts"] if "gallery" in part and "Boxes" in part["gallery"]["title"]]
+    [cards] = [
+        part["gallery"]["cards"]
+        for chapter in record["chapters"]
+        for part in chapter["parts"]
+        if "gallery" in part and "Boxes" in part["gallery"]["title"]
+    ]
     names = sorted((done[1] / "pictures").glob("example-*-boxes.png"))
     assert len(cards) == len(names) == 4
     raw = {f"{dataset_of(row)}/{row['image_id']}": row for row in raw_rows(demo_folder)}

@@ -63,7 +63,10 @@ def test_models_see_the_options_in_the_other_order_and_are_scored_by_it(way, sta
     asked = model.asked[f"{TAG}_{way}"]
     expected = [reordered(question, way) for _, question in questions]
     assert [prompt for prompt, _ in asked] == [protocol_prompt(question) for question in expected]
-    assert all(np.array_equal(np.asarray(image), shown(row)) for (_, image), (row, _) in zip(asked[::50], questions[::50], strict=True))
+    assert all(
+        np.array_equal(np.asarray(image), shown(row))
+        for (_, image), (row, _) in zip(asked[::50], questions[::50], strict=True)
+    )
     scores = [protocol_score(reply(protocol_prompt(question)), question) for question in expected]
     assert 0.05 < np.mean(scores) < 0.95
     assert results["results"][f"{TAG}_{way}"]["acc,none"] == pytest.approx(np.mean(scores), abs=1e-12)
@@ -84,7 +87,9 @@ def test_models_see_the_other_words_and_are_scored_as_ever(way, stand_in_run, qu
     model, results = stand_in_run
     expected = [expected_prompt(question, way) for _, question in questions]
     assert [prompt for prompt, _ in model.asked[f"{TAG}_reworded_{way}"]] == expected
-    scores = [protocol_score(reply(prompt), question) for prompt, (_, question) in zip(expected, questions, strict=True)]
+    scores = [
+        protocol_score(reply(prompt), question) for prompt, (_, question) in zip(expected, questions, strict=True)
+    ]
     assert results["results"][f"{TAG}_reworded_{way}"]["acc,none"] == pytest.approx(np.mean(scores), abs=1e-12)
 
 
@@ -92,7 +97,16 @@ def test_models_see_the_other_words_and_are_scored_as_ever(way, stand_in_run, qu
 def demo_clip_report(demo_folder, tmp_path_factory):
     """What a run on the command line with the paper's way beside the variants says, and the report on it."""
     folder = tmp_path_factory.mktemp("robustness")
-    done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", f"microbench_coarse,{TAG}", "--output_path", folder, "--log_samples")
+    done = run(
+        SCRIPTS / "lmms_eval",
+        "--model",
+        "demo_clip",
+        "--tasks",
+        f"microbench_coarse,{TAG}",
+        "--output_path",
+        folder,
+        "--log_samples",
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     rescored = run(SCRIPTS / "microbench", "rescore", folder, "--out", folder / "scores.json")
     assert rescored.returncode == 0, rescored.stderr

@@ -54,13 +54,21 @@ def rows(demo_folder):
 
 def model_args(server, **options):
     """For a client that gives up at once."""
-    return ",".join(f"{name}={value}" for name, value in ({"model": "stand-in", "base_url": server.url, "api_key": "none", "max_retries": 1, "retry_backoff_s": 0} | options).items())
+    return ",".join(
+        f"{name}={value}"
+        for name, value in (
+            {"model": "stand-in", "base_url": server.url, "api_key": "none", "max_retries": 1, "retry_backoff_s": 0}
+            | options
+        ).items()
+    )
 
 
 def evaluate(server, tasks, model="openai", options=None, **settings):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", "demo")
-        return evaluator.simple_evaluate(model=model, model_args=model_args(server, **(options or {})), tasks=tasks, bootstrap_iters=0, **settings)
+        return evaluator.simple_evaluate(
+            model=model, model_args=model_args(server, **(options or {})), tasks=tasks, bootstrap_iters=0, **settings
+        )
 
 
 def answer(prompt, pixels):
@@ -112,9 +120,14 @@ def test_decoding_is_greedy_with_the_references_room_for_an_answer(served_run):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_coarse_accuracies_equal_the_independent_ones(kind, served_run, rows):
-    scores = [protocol_score(sized_reply(prompt, size), question) for prompt, _, size, question in expected_questions(rows, kind)]
+    scores = [
+        protocol_score(sized_reply(prompt, size), question)
+        for prompt, _, size, question in expected_questions(rows, kind)
+    ]
     assert 0.05 < np.mean(scores) < 0.95
-    assert served_run[1]["results"][f"microbench_coarse_{kind}"]["acc,none"] == pytest.approx(np.mean(scores), abs=1e-12)
+    assert served_run[1]["results"][f"microbench_coarse_{kind}"]["acc,none"] == pytest.approx(
+        np.mean(scores), abs=1e-12
+    )
 
 
 def test_the_fine_accuracy_equals_the_independent_one(served_run, rows):
@@ -122,7 +135,9 @@ def test_the_fine_accuracy_equals_the_independent_one(served_run, rows):
     assert set(datasets_of_questions) == {name for names in FINE.values() for name in names}
     scores = [
         protocol_score(sized_reply(prompt, size), question)
-        for dataset, (prompt, _, size, question) in zip(datasets_of_questions, expected_questions(rows, "classification"), strict=True)
+        for dataset, (prompt, _, size, question) in zip(
+            datasets_of_questions, expected_questions(rows, "classification"), strict=True
+        )
         if dataset not in OUTSIDE
     ]
     assert served_run[1]["groups"]["microbench_fine"]["acc,none"] == pytest.approx(np.mean(scores), abs=1e-12)
@@ -133,8 +148,12 @@ def test_localization_scores_equal_the_independent_ones(task, served_run, rows):
     scores = []
     for row, name, gold in box_cases(rows, task):
         height, width = shown(row).shape[:2]
-        scores.append(grit(box_reply(neutral_prompt(name, (width, height)), Image.new("RGB", (width, height)))[1], gold))
-    assert served_run[1]["results"][f"microbench_localization_{task}"]["grit,none"] == pytest.approx(np.mean(scores), abs=1e-9)
+        scores.append(
+            grit(box_reply(neutral_prompt(name, (width, height)), Image.new("RGB", (width, height)))[1], gold)
+        )
+    assert served_run[1]["results"][f"microbench_localization_{task}"]["grit,none"] == pytest.approx(
+        np.mean(scores), abs=1e-9
+    )
 
 
 def test_the_asynchronous_client_gets_the_same_figures(served_run):
@@ -142,7 +161,9 @@ def test_the_asynchronous_client_gets_the_same_figures(served_run):
         results = evaluate(server, [TASK], model="async_openai", options={"num_cpus": 8})
     assert server.faults == []
     expected = served_run[1]["results"][TASK]
-    assert {name: value for name, value in results["results"][TASK].items() if not name.startswith("alias")} == {name: value for name, value in expected.items() if not name.startswith("alias")}
+    assert {name: value for name, value in results["results"][TASK].items() if not name.startswith("alias")} == {
+        name: value for name, value in expected.items() if not name.startswith("alias")
+    }
 
 
 # --- models that think aloud ---
@@ -165,12 +186,22 @@ def test_thoughts_are_no_answers_in_any_form(demo_folder, rows):
     replies = {}
     for (row, question), (form, *_) in zip(asked, THOUGHTS.values()):
         gold = question["answer_idx"]
-        replies[protocol_prompt(question), shown(row).tobytes()] = form.format(right="ABCDEFGH"[gold], wrong="B" if gold == 0 else "A")
+        replies[protocol_prompt(question), shown(row).tobytes()] = form.format(
+            right="ABCDEFGH"[gold], wrong="B" if gold == 0 else "A"
+        )
     with serving(lambda prompt, pixels: Reply(replies[prompt, pixels.tobytes()])) as server:
         results = evaluate(server, [TASK], limit=len(THOUGHTS), log_samples=True)
-    kinds = [None if sample["unparsed"]["kind"] == "parsed" else sample["unparsed"]["kind"] for sample in results["samples"][TASK]]
-    found = [(sample["acc"]["acc"], sample["acc_strict"]["score"], kind) for sample, kind in zip(results["samples"][TASK], kinds)]
-    assert dict(zip(THOUGHTS, found, strict=True)) == {name: tuple(expected) for name, (_, *expected) in THOUGHTS.items()}
+    kinds = [
+        None if sample["unparsed"]["kind"] == "parsed" else sample["unparsed"]["kind"]
+        for sample in results["samples"][TASK]
+    ]
+    found = [
+        (sample["acc"]["acc"], sample["acc_strict"]["score"], kind)
+        for sample, kind in zip(results["samples"][TASK], kinds)
+    ]
+    assert dict(zip(THOUGHTS, found, strict=True)) == {
+        name: tuple(expected) for name, (_, *expected) in THOUGHTS.items()
+    }
 
 
 # --- servers that fail ---
@@ -203,7 +234,9 @@ def faulty(prompt, pixels):
 
 
 @pytest.mark.parametrize(("client", "concurrency"), [("openai", "num_concurrent"), ("async_openai", "num_cpus")])
-def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks_them_again(client, concurrency, rows, demo_folder, tmp_path, monkeypatch):
+def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks_them_again(
+    client, concurrency, rows, demo_folder, tmp_path, monkeypatch
+):
     from microbench_tasks.tasks import aggregations
 
     said = []
@@ -215,25 +248,35 @@ def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks
     counts = collections.Counter(fault for found in faults.values() for fault in found)
     assert all(counts[name] >= 3 for name in FAULTS)
     with serving(faulty) as server:
-        results = evaluate(server, tasks, model=client, options={concurrency: 8}, use_cache=str(tmp_path), log_samples=True)
+        results = evaluate(
+            server, tasks, model=client, options={concurrency: 8}, use_cache=str(tmp_path), log_samples=True
+        )
         server.asked.clear()
         server.answer = answer
         again = evaluate(server, tasks, model=client, options={concurrency: 8}, use_cache=str(tmp_path))
     figures = [results["results"][task] for task in tasks]
     assert sum(found["failed,none"] for found in figures) == sum(counts[name] for name in FAILED)
-    assert sum((collections.Counter(found["unparsed_by_kind,none"]) for found in figures), collections.Counter()) == collections.Counter(
+    assert sum(
+        (collections.Counter(found["unparsed_by_kind,none"]) for found in figures), collections.Counter()
+    ) == collections.Counter(
         empty=counts["empty"], failed=sum(counts[name] for name in FAILED), unparsed=counts["long"]
     )
     for kind in kinds:
         samples = results["samples"][f"microbench_coarse_{kind}"]
         assert [sample["failed"]["failed"] for sample in samples] == [fault in FAILED for fault in faults[kind]]
-        scores = [0.0 if fault else float(question["answer_idx"] == 0) for fault, (*_, question) in zip(faults[kind], expected[kind], strict=True)]
+        scores = [
+            0.0 if fault else float(question["answer_idx"] == 0)
+            for fault, (*_, question) in zip(faults[kind], expected[kind], strict=True)
+        ]
         assert [sample["acc"]["acc"] for sample in samples] == scores
         named = [sample["acc"]["image"] for sample in samples if sample["failed"]["failed"]]
         [warning] = [text for text in said if f"({kind})" in text]
         assert all(name in warning for name in named)
     unanswered = collections.Counter(
-        (prompt, pixels.tobytes()) for kind in kinds for prompt, pixels, _, _ in expected[kind] if fault_of((prompt, pixels.tobytes())) in FAILED
+        (prompt, pixels.tobytes())
+        for kind in kinds
+        for prompt, pixels, _, _ in expected[kind]
+        if fault_of((prompt, pixels.tobytes())) in FAILED
     )
     assert collections.Counter(server.asked) == unanswered
     assert [again["results"][task]["failed,none"] for task in tasks] == [0, 0]
@@ -310,7 +353,9 @@ def test_a_server_that_dies_half_way_keeps_its_answers_and_only_the_rest_is_aske
     sink = logger.add(lambda message: said.append(message.record["message"]), level="INFO")
     settings = {"options": {"num_concurrent": 4, "max_retries": 2}, "limit": count}
     cache = {"use_cache": str(tmp_path / "cache")} if is_named else {}
-    with serving(lambda prompt, pixels: answer(prompt, pixels) if len(server.answered) < half else refusal(503)) as server:
+    with serving(
+        lambda prompt, pixels: answer(prompt, pixels) if len(server.answered) < half else refusal(503)
+    ) as server:
         with pytest.raises(ServerStoppedError) as stopped:
             evaluate(server, [TASK], **settings, **cache)
         folder = Path(re.search(r"--use_cache (\S+) asks", str(stopped.value))[1])
@@ -350,8 +395,28 @@ COUNT = 100
 
 
 def start(server, cache, out, **options):
-    arguments = ["--model", "openai", "--model_args", model_args(server, **options), "--tasks", TASK, "--limit", str(COUNT), "--use_cache", str(cache), "--output_path", str(out), "--log_samples"]
-    return subprocess.Popen([str(SCRIPTS / "lmms_eval"), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"MICROBENCH_DATASET": "demo"})
+    arguments = [
+        "--model",
+        "openai",
+        "--model_args",
+        model_args(server, **options),
+        "--tasks",
+        TASK,
+        "--limit",
+        str(COUNT),
+        "--use_cache",
+        str(cache),
+        "--output_path",
+        str(out),
+        "--log_samples",
+    ]
+    return subprocess.Popen(
+        [str(SCRIPTS / "lmms_eval"), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"MICROBENCH_DATASET": "demo"},
+    )
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
@@ -384,9 +449,15 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_with_the_same_results(concur
     with serving(answer) as server:
         whole = evaluate(server, [TASK], options={"num_concurrent": concurrency}, limit=COUNT, log_samples=True)
     assert results_in(tmp_path / "resumed")["results"][TASK] == json.loads(json.dumps(whole["results"][TASK]))
-    items = [name for name in whole["samples"][TASK][0] if isinstance(whole["samples"][TASK][0][name], dict) and name != "doc"]
+    items = [
+        name
+        for name in whole["samples"][TASK][0]
+        if isinstance(whole["samples"][TASK][0][name], dict) and name != "doc"
+    ]
     assert "acc" in items
-    assert [[sample[name] for name in items] for sample in samples(tmp_path / "resumed")] == [[sample[name] for name in items] for sample in whole["samples"][TASK]]
+    assert [[sample[name] for name in items] for sample in samples(tmp_path / "resumed")] == [
+        [sample[name] for name in items] for sample in whole["samples"][TASK]
+    ]
 
 
 def samples(folder):
@@ -397,7 +468,9 @@ def samples(folder):
 def test_a_budget_of_tokens_ends_the_questions_but_not_the_run_and_the_rest_can_be_asked_later(demo_folder, tmp_path):
     with serving(answer) as server:
         # Each reply reports 10 tokens.
-        results = evaluate(server, [TASK], options={"num_concurrent": 1}, use_cache=str(tmp_path), max_tokens=200, limit=50)
+        results = evaluate(
+            server, [TASK], options={"num_concurrent": 1}, use_cache=str(tmp_path), max_tokens=200, limit=50
+        )
         answered = len(server.asked)
         assert math.isclose(answered, 20, abs_tol=1)
         assert results["results"][TASK]["failed,none"] == 50 - answered

@@ -12,7 +12,10 @@ from tests.support import tiny_runs
 from tests.support.commands import SCRIPTS, run
 from tests.support.independent import OUTSIDE
 
-MODELS = {"demo_clip": "microbench_fine,microbench_cognition", "microbench_random": "microbench_localization,microbench_cognition"}
+MODELS = {
+    "demo_clip": "microbench_fine,microbench_cognition",
+    "microbench_random": "microbench_localization,microbench_cognition",
+}
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +23,9 @@ def runs(tmp_path_factory):
     """A run of each model on the demo set, with --log_samples."""
     folder = tmp_path_factory.mktemp("runs")
     for model, tasks in MODELS.items():
-        done = run(SCRIPTS / "lmms_eval", "--model", model, "--tasks", tasks, "--output_path", folder / model, "--log_samples")
+        done = run(
+            SCRIPTS / "lmms_eval", "--model", model, "--tasks", tasks, "--output_path", folder / model, "--log_samples"
+        )
         assert done.returncode == 0, done.stderr
     return folder
 
@@ -31,7 +36,10 @@ def submissions(runs):
     made = {}
     for model in MODELS:
         target = runs / f"{model}_submission"
-        made[model] = run(SCRIPTS / "microbench", "submit", runs / model, "--model-name", f"Demo {model}", "--out", target), target
+        made[model] = (
+            run(SCRIPTS / "microbench", "submit", runs / model, "--model-name", f"Demo {model}", "--out", target),
+            target,
+        )
     return made
 
 
@@ -41,12 +49,18 @@ def test_a_run_becomes_a_submission_that_holds(model, submissions):
     assert done.returncode == 0, done.stderr
     manifest = json.loads((folder / "submission.json").read_text())
     first, digest, *rest = done.stdout.splitlines()
-    assert first == f"{folder}: Demo {model} on demo data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks"
+    assert (
+        first
+        == f"{folder}: Demo {model} on demo data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks"
+    )
     assert digest == f"digest: {manifest['digest']}"
     assert "Nothing has been uploaded. These commands would open pull requests:" in rest
     checked = run(SCRIPTS / "microbench", "verify", folder)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    checks, said = ([line for line in checked.stdout.splitlines() if line.startswith("ok ") == is_check] for is_check in (True, False))
+    checks, said = (
+        [line for line in checked.stdout.splitlines() if line.startswith("ok ") == is_check]
+        for is_check in (True, False)
+    )
     assert len(checks) == 11
     assert said == [
         f"Demo {model} on demo data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)",
@@ -63,11 +77,29 @@ def test_its_scores_are_those_of_the_harness_and_its_card_says_demo(submissions,
     for name in ("microbench_fine", "microbench_fine_pollen", "microbench_cognition"):
         for metric in ("acc", "acc_ci_low", "acc_strict"):
             assert manifest["scores"][name][metric] == pytest.approx(logged[name][f"{metric},none"], abs=1e-12)
-    assert manifest["model"]["loaded_model"]["weights_sha256"] == json.loads(results.read_text())["loaded_model"]["weights_sha256"]
-    assert "# DEMO DATA, not Micro-Bench: Demo demo_clip\n\n**These are scores on the embedded demo set" in (folder / "README.md").read_text()
-    assert sorted(path.name for path in folder.iterdir()) == ["DEMO-DATA.txt", "README.md", "samples", "submission.json"]
-    datasets = [json.loads(line)["acc"]["dataset"] for path in (runs / "demo_clip").rglob("*_samples_microbench_fine_*.jsonl") for line in path.read_text().splitlines()]
-    assert f"| `microbench_fine` | {sum(dataset not in OUTSIDE for dataset in datasets)} |" in (folder / "README.md").read_text()
+    assert (
+        manifest["model"]["loaded_model"]["weights_sha256"]
+        == json.loads(results.read_text())["loaded_model"]["weights_sha256"]
+    )
+    assert (
+        "# DEMO DATA, not Micro-Bench: Demo demo_clip\n\n**These are scores on the embedded demo set"
+        in (folder / "README.md").read_text()
+    )
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "DEMO-DATA.txt",
+        "README.md",
+        "samples",
+        "submission.json",
+    ]
+    datasets = [
+        json.loads(line)["acc"]["dataset"]
+        for path in (runs / "demo_clip").rglob("*_samples_microbench_fine_*.jsonl")
+        for line in path.read_text().splitlines()
+    ]
+    assert (
+        f"| `microbench_fine` | {sum(dataset not in OUTSIDE for dataset in datasets)} |"
+        in (folder / "README.md").read_text()
+    )
     assert len(datasets) > sum(dataset not in OUTSIDE for dataset in datasets)
 
 
@@ -82,16 +114,23 @@ def test_other_data_fail_and_without_data_the_submission_is_checked_within_itsel
     data = tiny_runs.data(tmp_path / "data")
     done = run(SCRIPTS / "microbench", "verify", folder, data=data)
     assert done.returncode == 1
-    assert f"FAILED       the samples against the data (MICROBENCH_DATASET)\n             - MICROBENCH_DATASET={data} is not what the submission is about (source demo" in done.stdout
+    assert (
+        f"FAILED       the samples against the data (MICROBENCH_DATASET)\n             - MICROBENCH_DATASET={data} is not what the submission is about (source demo"
+        in done.stdout
+    )
     assert f"{folder} verification failed: 2 check(s) FAILED" in done.stderr
     alone = run(SCRIPTS / "microbench", "verify", folder, "--without-data", data=data)
     assert alone.returncode == 0
-    assert alone.stdout.splitlines()[-1].startswith("ONLY WITHIN ITSELF: questions, right answers and images have not been compared with the data.")
+    assert alone.stdout.splitlines()[-1].startswith(
+        "ONLY WITHIN ITSELF: questions, right answers and images have not been compared with the data."
+    )
 
 
 def test_a_tampered_submission_ends_with_status_1_and_the_reason(submissions, tmp_path):
     folder = shutil.copytree(submissions["demo_clip"][1], tmp_path / "copy")
-    tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["scores"]["microbench_fine"].update(acc=0.999))
+    tiny_runs.edited(
+        folder / "submission.json", lambda manifest: manifest["scores"]["microbench_fine"].update(acc=0.999)
+    )
     done = run(SCRIPTS / "microbench", "verify", "--without-data", tiny_runs.refreshed(folder))
     assert done.returncode == 1
     assert "             - submission.json, scores.microbench_fine.acc is 0.999; the samples give" in done.stdout

@@ -94,12 +94,16 @@ def numbers(value, path=()):
 
 def figures_in(results):
     """Every number that the results file holds of tasks and groups, under the names that Weights & Biases gives them."""
-    return {(f"{path[0]}/{path[1].removesuffix(',none')}", *path[2:]): value for path, value in numbers(results["results"])}
+    return {
+        (f"{path[0]}/{path[1].removesuffix(',none')}", *path[2:]): value for path, value in numbers(results["results"])
+    }
 
 
 def offline(folder):
     """Settings that keep everything of Weights & Biases in one folder, and off the network."""
-    return {"WANDB_MODE": "offline", "WANDB_SILENT": "true"} | {f"WANDB_{name}": str(folder) for name in ("DIR", "CACHE_DIR", "CONFIG_DIR", "DATA_DIR", "ARTIFACT_DIR")}
+    return {"WANDB_MODE": "offline", "WANDB_SILENT": "true"} | {
+        f"WANDB_{name}": str(folder) for name in ("DIR", "CACHE_DIR", "CONFIG_DIR", "DATA_DIR", "ARTIFACT_DIR")
+    }
 
 
 @dataclass(frozen=True)
@@ -122,8 +126,20 @@ def answer(prompt, pixels):
     """An answer of each kind, by the image."""
     choice = int(pixels.sum()) % 8
     if prompt.startswith("Detect"):
-        return Reply('[{"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 5, "y1": 5, "x2": 5, "y2": 9}' + "]" * (choice % 2))
-    return (Reply("A"), Reply("B"), Reply("I'm sorry, I can't help with that."), Reply(""), Reply("<think>It may be"), Reply("A, B"), Reply("I see a cell."), Reply(status=500, raw=b"{}"))[choice]
+        return Reply(
+            '[{"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 5, "y1": 5, "x2": 5, "y2": 9}'
+            + "]" * (choice % 2)
+        )
+    return (
+        Reply("A"),
+        Reply("B"),
+        Reply("I'm sorry, I can't help with that."),
+        Reply(""),
+        Reply("<think>It may be"),
+        Reply("A, B"),
+        Reply("I see a cell."),
+        Reply(status=500, raw=b"{}"),
+    )[choice]
 
 
 @pytest.fixture(scope="module")
@@ -131,32 +147,67 @@ def served(demo_folder, tmp_path_factory):
     """A run in which every figure differs from zero somewhere, with a comma among the first letters of the run's name."""
     with serving(answer) as server:
         arguments = f"model=x,base_url={server.url},api_key=none,max_retries=1,retry_backoff_s=0,num_concurrent=8"
-        command = (SCRIPTS / "lmms_eval", "--model", "openai", "--model_args", arguments, "--tasks", "microbench_all", "--limit", "8")
-        return tracked_run(tmp_path_factory.mktemp("served"), *command, "--wandb_log_samples", "--wandb_args", "project=test", status=1)
+        command = (
+            SCRIPTS / "lmms_eval",
+            "--model",
+            "openai",
+            "--model_args",
+            arguments,
+            "--tasks",
+            "microbench_all",
+            "--limit",
+            "8",
+        )
+        return tracked_run(
+            tmp_path_factory.mktemp("served"), *command, "--wandb_log_samples", "--wandb_args", "project=test", status=1
+        )
 
 
 def test_every_number_of_the_results_file_is_logged_and_no_other(served):
     expected = figures_in(served.results)
-    assert {key[0].split("/")[0] for key in expected} >= {*QUESTION_TASKS, *BOX_TASKS, "microbench_coarse", "microbench_fine", "microbench_localization", "microbench_vqa", "microbench", "microbench_all"}
+    assert {key[0].split("/")[0] for key in expected} >= {
+        *QUESTION_TASKS,
+        *BOX_TASKS,
+        "microbench_coarse",
+        "microbench_fine",
+        "microbench_localization",
+        "microbench_vqa",
+        "microbench",
+        "microbench_all",
+    }
     assert served.logged.figures == expected
     assert served.logged.summary == expected
 
 
 def test_every_other_number_of_the_results_file_is_among_the_run_s_settings(served):
     place = {"configs": ("task_configs",), "config": ("cli_configs",)}
-    expected = {(*place.get(path[0], ("cli_configs", path[0])), *path[1:]): value for path, value in numbers(served.results) if path[0] not in ("results", "groups")}
+    expected = {
+        (*place.get(path[0], ("cli_configs", path[0])), *path[1:]): value
+        for path, value in numbers(served.results)
+        if path[0] not in ("results", "groups")
+    }
     assert ("cli_configs", "n-samples", "microbench_fine_pollen", "effective") in expected
     assert {path: served.logged.settings.get(path) for path in expected} == expected
 
 
 def test_what_is_counted_by_kind_is_logged_as_numbers(served):
-    by_kind = {key[1]: value for key, value in served.logged.figures.items() if key[0] == "microbench_all/unparsed_by_kind"}
+    by_kind = {
+        key[1]: value for key, value in served.logged.figures.items() if key[0] == "microbench_all/unparsed_by_kind"
+    }
     assert set(by_kind) == {"ambiguous", "refusal", "empty", "truncated", "unparsed", "failed"}
     for kind, count in by_kind.items():
         # The fine total leaves out two datasets that the tasks hold.
-        assert 0 < count <= sum(served.logged.figures.get((f"{task}/unparsed_by_kind", kind), 0) for task in QUESTION_TASKS)
+        assert (
+            0
+            < count
+            <= sum(served.logged.figures.get((f"{task}/unparsed_by_kind", kind), 0) for task in QUESTION_TASKS)
+        )
     for metric in ("failed", "boxes_duplicate", "boxes_degenerate"):
-        counts = [served.logged.figures[f"{task}/{metric}",] for task in (*QUESTION_TASKS, *BOX_TASKS) if metric == "failed" or task in BOX_TASKS]
+        counts = [
+            served.logged.figures[f"{task}/{metric}",]
+            for task in (*QUESTION_TASKS, *BOX_TASKS)
+            if metric == "failed" or task in BOX_TASKS
+        ]
         assert served.logged.figures[f"microbench_all/{metric}",] == sum(counts) > 0
 
 
@@ -173,20 +224,32 @@ def test_what_is_counted_by_kind_is_logged_as_numbers(served):
 )
 def test_what_only_groups_have_is_logged_shown_in_the_tables_and_in_the_results_file(group, metrics, served):
     assert {f"{group}/{metric}" for metric in metrics} <= {key[0] for key in served.logged.figures}
-    assert metrics <= {row["Metric"] for row in served.logged.tables["evaluation/group_eval_results"] if row["Groups"] == group}
-    printed = [[cell.strip(" -") for cell in line.split("|")] for line in served.said.splitlines() if line.startswith("|")]
+    assert metrics <= {
+        row["Metric"] for row in served.logged.tables["evaluation/group_eval_results"] if row["Groups"] == group
+    }
+    printed = [
+        [cell.strip(" -") for cell in line.split("|")] for line in served.said.splitlines() if line.startswith("|")
+    ]
     assert metrics <= {row[4] for row in printed if row[1] == group}
     for metric in metrics:
         [shown] = {row[6] for row in printed if row[1] == group and row[4] == metric}
         assert float(shown) == pytest.approx(served.logged.figures[f"{group}/{metric}",], abs=5e-5)
 
 
-@pytest.mark.parametrize(("group", "tasks"), [("microbench_coarse", COARSE_TASKS), ("microbench_fine", FINE_TASKS), ("microbench_all", QUESTION_TASKS)])
+@pytest.mark.parametrize(
+    ("group", "tasks"),
+    [("microbench_coarse", COARSE_TASKS), ("microbench_fine", FINE_TASKS), ("microbench_all", QUESTION_TASKS)],
+)
 def test_the_logged_macro_accuracy_is_the_mean_of_the_logged_accuracies(group, tasks, served):
-    assert served.logged.figures[f"{group}/acc_macro",] == pytest.approx(statistics.fmean(served.logged.figures[f"{task}/acc",] for task in tasks))
+    assert served.logged.figures[f"{group}/acc_macro",] == pytest.approx(
+        statistics.fmean(served.logged.figures[f"{task}/acc",] for task in tasks)
+    )
 
 
-@pytest.mark.parametrize(("key", "column", "part"), [("evaluation/eval_results", "Tasks", "results"), ("evaluation/group_eval_results", "Groups", "groups")])
+@pytest.mark.parametrize(
+    ("key", "column", "part"),
+    [("evaluation/eval_results", "Tasks", "results"), ("evaluation/group_eval_results", "Groups", "groups")],
+)
 def test_the_tables_have_a_row_for_each_figure(key, column, part, served):
     groups = set(served.results["groups"])
     rows = {(row[column], row["Metric"]): row["Value"] for row in served.logged.tables[key]}
@@ -205,11 +268,19 @@ def test_a_table_of_samples_holds_what_was_asked_and_answered_and_how_it_was_sco
     rows = served.logged.tables[f"{task}_eval_results"]
     assert len(rows) == len(samples) == 8
     for row, sample in zip(rows, samples, strict=True):
-        assert (row["id"], row["data"], row["filtered_predictions"]) == (sample["doc_id"], sample["input"], sample["filtered_resps"])
+        assert (row["id"], row["data"], row["filtered_predictions"]) == (
+            sample["doc_id"],
+            sample["input"],
+            sample["filtered_resps"],
+        )
         assert row["raw_predictions"] == sample.get("resps", sample["filtered_resps"])
         metric = "grit" if task in BOX_TASKS else "acc"
-        logged = {column.removeprefix(f"{metric}."): cell for column, cell in row.items() if column.startswith(f"{metric}.")}
-        assert logged == {name: json.dumps(value) if isinstance(value, list) else value for name, value in sample[metric].items()}
+        logged = {
+            column.removeprefix(f"{metric}."): cell for column, cell in row.items() if column.startswith(f"{metric}.")
+        }
+        assert logged == {
+            name: json.dumps(value) if isinstance(value, list) else value for name, value in sample[metric].items()
+        }
 
 
 def test_all_tasks_have_a_table_of_samples(served):
@@ -258,7 +329,20 @@ def pushed(demo_folder, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pushed")
     (folder / "hub").mkdir()
     settings = "hub_results_org=org,push_results_to_hub=True,push_samples_to_hub=True,token=not-a-token"
-    command = (sys.executable, "-c", _WITH_A_STAND_IN_FOR_THE_HUB, folder / "hub", "--model", "microbench_random", "--model_args", "seed=1", "--tasks", "microbench_coarse", "--limit", "3")
+    command = (
+        sys.executable,
+        "-c",
+        _WITH_A_STAND_IN_FOR_THE_HUB,
+        folder / "hub",
+        "--model",
+        "microbench_random",
+        "--model_args",
+        "seed=1",
+        "--tasks",
+        "microbench_coarse",
+        "--limit",
+        "3",
+    )
     return tracked_run(folder, *command, "--hf_hub_log_args", settings, "--wandb_args", "project=test,name=mine")
 
 
@@ -274,7 +358,12 @@ def test_the_hub_is_sent_the_run_s_own_files_by_the_harness_s_own_code(pushed):
     # Saving is this package's, and sending the harness's.
     assert not [name for name in said["touched"] if "hub" in name or "push" in name]
     # One results file, and the folder anew after the samples of each of the five tasks.
-    assert collections.Counter(call for call, _ in said["calls"]) == {"create_repo": 6, "upload_file": 1, "upload_folder": 5, "card": 1}
+    assert collections.Counter(call for call, _ in said["calls"]) == {
+        "create_repo": 6,
+        "upload_file": 1,
+        "upload_folder": 5,
+        "card": 1,
+    }
     assert {repository for _, repository in said["calls"]} == {"org/lmms-eval-results-private"}
     hub = pushed.folder.parent / "hub"
     assert contents(hub) == contents(pushed.folder)

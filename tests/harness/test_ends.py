@@ -22,7 +22,10 @@ def new_run(monkeypatch):
 
 def results(**failed):
     """Of tasks with ten questions each, of which so many failed."""
-    figures = {task: {"alias": task, "samples": 10, "acc,none": 0.5, "acc_stderr,none": "N/A", "failed,none": number} for task, number in failed.items()}
+    figures = {
+        task: {"alias": task, "samples": 10, "acc,none": 0.5, "acc_stderr,none": "N/A", "failed,none": number}
+        for task, number in failed.items()
+    }
     group = {"microbench_coarse": {"alias": "microbench_coarse", "acc,none": 0.5, "failed,none": sum(failed.values())}}
     return {"results": figures | group, "groups": group, "n-samples": {task: {"effective": 10} for task in failed}}
 
@@ -34,7 +37,9 @@ def test_a_run_without_failed_requests_has_nothing_to_say():
 def test_with_a_cache_the_same_command_asks_the_failed_requests_alone():
     arguments = [*ARGUMENTS, "--use_cache", "cache"]
     said = ends.failed_requests(results(microbench_coarse_stain=3, microbench_coarse_domain=1), arguments)
-    assert said.startswith("4 request(s) got no answer and count as wrong (microbench_coarse_domain 1, microbench_coarse_stain 3).")
+    assert said.startswith(
+        "4 request(s) got no answer and count as wrong (microbench_coarse_domain 1, microbench_coarse_stain 3)."
+    )
     assert shlex.split(said.splitlines()[-1]) == ["MICROBENCH_DATASET=demo", "lmms_eval", *arguments]
 
 
@@ -58,9 +63,17 @@ def test_a_key_in_the_arguments_is_not_printed():
 def test_a_task_without_any_answer_loses_its_score_and_its_groups_theirs():
     found = results(microbench_coarse_stain=10, microbench_coarse_domain=9)
     assert ends.drop_unanswered_scores(found) == ["microbench_coarse_stain"]
-    assert found["results"]["microbench_coarse_stain"] == {"alias": "microbench_coarse_stain", "samples": 10, "failed,none": 10}
+    assert found["results"]["microbench_coarse_stain"] == {
+        "alias": "microbench_coarse_stain",
+        "samples": 10,
+        "failed,none": 10,
+    }
     assert found["results"]["microbench_coarse_domain"]["acc,none"] == 0.5
-    assert found["results"]["microbench_coarse"] == found["groups"]["microbench_coarse"] == {"alias": "microbench_coarse", "failed,none": 19}
+    assert (
+        found["results"]["microbench_coarse"]
+        == found["groups"]["microbench_coarse"]
+        == {"alias": "microbench_coarse", "failed,none": 19}
+    )
 
 
 def test_of_questions_asked_several_times_one_answer_is_enough_for_a_score():

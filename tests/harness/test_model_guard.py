@@ -60,7 +60,15 @@ class Model(lmms):
 
 
 def requests(task=TASK, doc_ids=range(len(ANSWERS))):
-    return [Instance("generate_until", ("prompt", {}, lambda doc: doc, doc_id, task, "test"), 0, metadata={"task": task, "doc_id": doc_id, "repeats": 1}) for doc_id in doc_ids]
+    return [
+        Instance(
+            "generate_until",
+            ("prompt", {}, lambda doc: doc, doc_id, task, "test"),
+            0,
+            metadata={"task": task, "doc_id": doc_id, "repeats": 1},
+        )
+        for doc_id in doc_ids
+    ]
 
 
 def guarded(model, asked=None):
@@ -174,14 +182,27 @@ class BlindModel(Model):
         return answers
 
 
-CLASSES = [StaleModel, QuietStaleModel, EmptyModel, QuietEmptyModel, EchoingModel, OtherLoggerModel, RetryingModel, BlindModel]
+CLASSES = [
+    StaleModel,
+    QuietStaleModel,
+    EmptyModel,
+    QuietEmptyModel,
+    EchoingModel,
+    OtherLoggerModel,
+    RetryingModel,
+    BlindModel,
+]
 
 
 @pytest.mark.parametrize("kind", CLASSES)
 def test_exactly_the_requests_whose_exception_was_swallowed_are_marked_as_failed(kind):
     answers = guarded(kind())
-    assert [placeholder(answer) == "failed" for answer in answers] == [doc_id in BROKEN for doc_id in range(len(ANSWERS))]
-    assert [answer for answer in answers if placeholder(answer) is None] == [ANSWERS[doc_id] for doc_id in range(len(ANSWERS)) if doc_id not in BROKEN]
+    assert [placeholder(answer) == "failed" for answer in answers] == [
+        doc_id in BROKEN for doc_id in range(len(ANSWERS))
+    ]
+    assert [answer for answer in answers if placeholder(answer) is None] == [
+        ANSWERS[doc_id] for doc_id in range(len(ANSWERS)) if doc_id not in BROKEN
+    ]
     assert "RuntimeError: out of memory" in answers[BROKEN[0]]
 
 
@@ -196,7 +217,9 @@ def test_a_model_without_failures_is_called_once_and_its_answers_stay(kind):
 @pytest.mark.parametrize("broken", [(0,), (0, 1), tuple(range(len(ANSWERS)))])
 def test_a_model_that_raises_at_its_first_failure_answers_the_rest(kind, broken):
     answers = guarded(kind(broken))
-    assert [placeholder(answer) == "failed" for answer in answers] == [doc_id in broken for doc_id in range(len(ANSWERS))]
+    assert [placeholder(answer) == "failed" for answer in answers] == [
+        doc_id in broken for doc_id in range(len(ANSWERS))
+    ]
 
 
 def test_each_request_of_a_failed_batch_is_repeated_alone():
@@ -205,7 +228,9 @@ def test_each_request_of_a_failed_batch_is_repeated_alone():
 
     model = Batches()
     answers = guarded(model)
-    assert [placeholder(answer) == "failed" for answer in answers] == [doc_id in BROKEN for doc_id in range(len(ANSWERS))]
+    assert [placeholder(answer) == "failed" for answer in answers] == [
+        doc_id in BROKEN for doc_id in range(len(ANSWERS))
+    ]
     # The batch of 3, 4 and 5, and then each of it.
     assert model.calls == [[0, 1, 2], [3, 4, 5], [6, 7], [3], [4], [5]]
 
@@ -262,11 +287,17 @@ def test_an_exception_of_the_model_itself_ends_the_run_as_before():
         (7, "7"),
         ("B \ud83d", "B \ufffd"),
         ("\ud83d\ude00", "\U0001f600"),
-        ([{"type": "thinking", "thinking": [{"type": "text", "text": "A?"}]}, {"type": "text", "text": "B"}], "<think>A?</think>\nB"),
+        (
+            [{"type": "thinking", "thinking": [{"type": "text", "text": "A?"}]}, {"type": "text", "text": "B"}],
+            "<think>A?</think>\nB",
+        ),
         ([[{"type": "text", "text": "The answer is "}], [{"type": "output_text", "text": "B"}]], "The answer is B"),
         ({"type": "text", "text": "B"}, "B"),
         ([types.SimpleNamespace(type="text", text="B")], "B"),
-        ([types.SimpleNamespace(thought=True, text="A?"), types.SimpleNamespace(thought=None, text="B")], "<think>A?</think>\nB"),
+        (
+            [types.SimpleNamespace(thought=True, text="A?"), types.SimpleNamespace(thought=None, text="B")],
+            "<think>A?</think>\nB",
+        ),
         ([{"type": "refusal", "refusal": "I cannot."}], "I cannot."),
         ([{"type": "image_url", "image_url": {"url": "x"}}], ""),
         (["B", None], "B"),
@@ -283,7 +314,10 @@ def test_an_exception_of_the_model_itself_ends_the_run_as_before():
         ([{"type": "text", "text": "B"}, {"type": "citation", "text": "A"}], "B"),
         # Errors in the place of an answer:
         (RuntimeError("E is down"), failure_mark("RuntimeError: E is down")),
-        ({"object": "error", "message": "E is down", "code": 404}, failure_mark("{'object': 'error', 'message': 'E is down', 'code': 404}")),
+        (
+            {"object": "error", "message": "E is down", "code": 404},
+            failure_mark("{'object': 'error', 'message': 'E is down', 'code': 404}"),
+        ),
         ({"error": {"message": "E is down"}}, failure_mark("{'message': 'E is down'}")),
         # A thought that closes its own tag is still a thought.
         ([{"type": "thinking", "thinking": "A</think>A"}, {"type": "text", "text": "B"}], "<think>AA</think>\nB"),
@@ -329,11 +363,22 @@ def test_requests_of_other_benchmarks_beside_ours_come_as_they_did(kind):
     answers = guarded(kind(), asked)
     unguarded = kind().generate_until(asked)
     assert answers[2:6] == unguarded[2:6]
-    assert [placeholder(answer) == "failed" for answer in answers] == [False, False, False, False, False, False, True, False]
+    assert [placeholder(answer) == "failed" for answer in answers] == [
+        False,
+        False,
+        False,
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 def completion(content, **further):
-    return types.SimpleNamespace(choices=[types.SimpleNamespace(message=types.SimpleNamespace(content=content, **further))])
+    return types.SimpleNamespace(
+        choices=[types.SimpleNamespace(message=types.SimpleNamespace(content=content, **further))]
+    )
 
 
 def client(reply, asynchronous):
@@ -341,11 +386,21 @@ def client(reply, asynchronous):
         return reply
 
     create = later if asynchronous else lambda **payload: reply
-    return types.SimpleNamespace(chat=types.SimpleNamespace(completions=types.SimpleNamespace(create=create)), base_url="http://x")
+    return types.SimpleNamespace(
+        chat=types.SimpleNamespace(completions=types.SimpleNamespace(create=create)), base_url="http://x"
+    )
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])
-@pytest.mark.parametrize(("reply", "content"), [(completion(None), ""), (completion(["A", "B"]), "A\nB"), (completion(None, refusal="No."), "No."), (completion("B"), "B")])
+@pytest.mark.parametrize(
+    ("reply", "content"),
+    [
+        (completion(None), ""),
+        (completion(["A", "B"]), "A\nB"),
+        (completion(None, refusal="No."), "No."),
+        (completion("B"), "B"),
+    ],
+)
 def test_a_clients_replies_have_text_as_their_content(reply, content, asynchronous):
     plain = plain_client(client(reply, asynchronous))
     made = plain.chat.completions.create(model="m")
@@ -368,7 +423,19 @@ SILENT = {
     # Harness's own: parts of making videos and pictures.
     "generation_api.py _generate_one", "generation_api.py _generate_one_v2v",
 }  # fmt: skip
-_METHODS = ("generate_until", "_generate", "_infer", "process_single", "_process", "maybe_forward", "generate", "worker_loop", "make_one_request", "understand_image", "make_request")
+_METHODS = (
+    "generate_until",
+    "_generate",
+    "_infer",
+    "process_single",
+    "_process",
+    "maybe_forward",
+    "generate",
+    "worker_loop",
+    "make_one_request",
+    "understand_image",
+    "make_request",
+)
 
 
 def test_every_class_of_the_installed_harness_that_swallows_an_exception_logs_it_but_the_known_ones():
@@ -376,14 +443,24 @@ def test_every_class_of_the_installed_harness_that_swallows_an_exception_logs_it
     silent = set()
     for path in sorted([*folder.glob("simple/*.py"), *folder.glob("chat/*.py")]):
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and function.name.startswith(_METHODS) and "multi_round" not in function.name:
-                handlers = [handler for block in ast.walk(function) if isinstance(block, ast.Try) for handler in block.handlers]
+            if (
+                isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef))
+                and function.name.startswith(_METHODS)
+                and "multi_round" not in function.name
+            ):
+                handlers = [
+                    handler for block in ast.walk(function) if isinstance(block, ast.Try) for handler in block.handlers
+                ]
                 silent |= {f"{path.name} {function.name}" for handler in handlers if not _raises_or_logs(handler)}
     assert silent <= SILENT
 
 
 def _raises_or_logs(handler):
     for node in ast.walk(ast.Module(handler.body, [])):
-        if isinstance(node, ast.Raise) or (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and "log" in ast.unparse(node.func.value)):
+        if isinstance(node, ast.Raise) or (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and "log" in ast.unparse(node.func.value)
+        ):
             return True
     return False

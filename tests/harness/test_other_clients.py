@@ -44,7 +44,9 @@ def asked(model):
 
 def test_a_server_that_is_down_ends_the_run_soon():
     model = Claude(EVERYTHING)
-    with pytest.raises(ServerStoppedError, match="cannot be reached.*Model claude: 0 questions answered, 8 tries failed"):
+    with pytest.raises(
+        ServerStoppedError, match="cannot be reached.*Model claude: 0 questions answered, 8 tries failed"
+    ):
         asked(model)
     # Of 24 = 8 questions × 3 tries.
     assert model.num_tries == LIMIT

@@ -49,7 +49,11 @@ def test_a_tasks_yaml_states_only_what_differs(name):
     lines = (plugin.yaml_folder() / f"{name}.yaml").read_text().splitlines()
     part = name.split("_")[1]
     template = f"_{part}_template_yaml" if part in ("localization", "robustness") else "_default_template_yaml"
-    assert lines == [f"include: {template}", f"task: {name}", f"process_docs: !function microbench_tasks.data.documents.{name}_docs"]
+    assert lines == [
+        f"include: {template}",
+        f"task: {name}",
+        f"process_docs: !function microbench_tasks.data.documents.{name}_docs",
+    ]
 
 
 @pytest.mark.parametrize("name", [*catalog.ALL_TASKS, *catalog.GROUPS])
@@ -83,11 +87,15 @@ def test_in_a_group_a_metric_comes_before_those_whose_names_contain_it(group):
 @pytest.mark.parametrize("name", [*catalog.ALL_TASKS, *catalog.GROUPS])
 def test_every_function_that_the_yaml_names_is_there(name):
     definition = definitions.definition(name)
-    dotted = [value for value in definition.values() if isinstance(value, str) and value.startswith("microbench_tasks.")]
+    dotted = [
+        value for value in definition.values() if isinstance(value, str) and value.startswith("microbench_tasks.")
+    ]
     for path in dotted:
         module, _, attribute = path.rpartition(".")
         module = importlib.import_module(module)
-        assert attribute in ("DATASET_PATH", "DATASET_NAME", "DATASET_KWARGS", "METADATA") or callable(getattr(module, attribute)), path
+        assert attribute in ("DATASET_PATH", "DATASET_NAME", "DATASET_KWARGS", "METADATA") or callable(
+            getattr(module, attribute)
+        ), path
     assert all(map(callable, definitions.aggregations(name).values()))
 
 
@@ -106,7 +114,9 @@ def test_the_task_folder_is_no_package():
 
 def test_an_included_folder_can_redefine_a_task(tmp_path, manager):
     (tmp_path / "mine.yaml").write_text("task: microbench_coarse_stain\ndataset_path: mine\n")
-    assert TaskManager(include_path=str(tmp_path)).task_index["microbench_coarse_stain"]["yaml_path"] == str(tmp_path / "mine.yaml")
+    assert TaskManager(include_path=str(tmp_path)).task_index["microbench_coarse_stain"]["yaml_path"] == str(
+        tmp_path / "mine.yaml"
+    )
 
 
 def test_without_defaults_only_the_included_folder_is_indexed(tmp_path, manager):
@@ -173,7 +183,9 @@ def test_a_harness_without_the_known_registry_loses_our_models_only(monkeypatch)
 
 
 def test_importing_the_harness_models_is_enough():
-    done = run("import lmms_eval.models\nfrom lmms_eval.tasks import TaskManager\nprint('microbench_coarse' in TaskManager().all_tasks)")
+    done = run(
+        "import lmms_eval.models\nfrom lmms_eval.tasks import TaskManager\nprint('microbench_coarse' in TaskManager().all_tasks)"
+    )
     assert done.stdout.splitlines()[-1] == "True", done.stderr
 
 
@@ -211,7 +223,9 @@ def test_a_task_is_told_its_model_and_its_options():
 
 def test_importing_the_packages_imports_nothing_heavy():
     modules = "microbench_tasks, microbench_tasks.harness.plugin, microbench_tasks.harness.patches.table, microbench_tasks.data.source, microbench_tasks.data.table_rows, microbench_tasks.data.documents, microbench_tasks.demo, microbench_adapters, microbench_adapters.manifests"
-    done = run(f"import sys, {modules}\nprint([name for name in ('torch', 'datasets', 'pyarrow', 'PIL', 'skimage', 'lmms_eval') if name in sys.modules])")
+    done = run(
+        f"import sys, {modules}\nprint([name for name in ('torch', 'datasets', 'pyarrow', 'PIL', 'skimage', 'lmms_eval') if name in sys.modules])"
+    )
     assert done.stdout.strip() == "[]", done.stderr
 
 
@@ -230,9 +244,13 @@ def test_tasks_of_ours_alone_are_scored_without_threads(monkeypatch, scored_by, 
         return process_docs_parallel
 
     def task(module):
-        return SimpleNamespace(task=SimpleNamespace(config=SimpleNamespace(process_results=SimpleNamespace(__module__=module))))
+        return SimpleNamespace(
+            task=SimpleNamespace(config=SimpleNamespace(process_results=SimpleNamespace(__module__=module)))
+        )
 
-    evaluator = SimpleNamespace(evaluate=evaluate, get_task_list=lambda task_dict: [task(module) for module in task_dict])
+    evaluator = SimpleNamespace(
+        evaluate=evaluate, get_task_list=lambda task_dict: [task(module) for module in task_dict]
+    )
     monkeypatch.setitem(sys.modules, "lmms_eval.evaluator", evaluator)
     monkeypatch.setattr(lmms_eval, "evaluator", evaluator, raising=False)
     assert scoring.score_in_one_thread(evaluate)("model", task_dict=scored_by, **given) == expected

@@ -58,7 +58,11 @@ def test_a_task_is_not_stopped_by_another_tasks_question(tmp_path, use_source):
 
 
 def test_an_unreadable_image_stops_the_run(tmp_path, use_source):
-    use_source(release.write_parquet(tmp_path / "data", [release.row(0), release.row(1, image={"bytes": b"broken", "path": None})]))
+    use_source(
+        release.write_parquet(
+            tmp_path / "data", [release.row(0), release.row(1, image={"bytes": b"broken", "path": None})]
+        )
+    )
     with pytest.raises(DataError, match="row 1 .*column image"):
         preflight.check(["microbench_coarse_domain"])
 
@@ -115,12 +119,26 @@ def test_a_group_over_two_sources_is_checked_in_both(tmp_path, use_source, use_c
     folder = release.write_cognition(tmp_path / "questions", {"cell.png": [release.cognition_question()]})
     (folder / "cell.png").write_bytes(b"no image")
     use_cognition(folder)
-    for names in (["microbench_coarse_domain", "microbench_cognition"], ["microbench_cognition", "microbench_coarse_domain"]):
-        with pytest.raises(DataError, match=rf"MICROBENCH_COGNITION={folder}: row 0 \(image_id cell\.png\): column image: expected a readable image"):
+    for names in (
+        ["microbench_coarse_domain", "microbench_cognition"],
+        ["microbench_cognition", "microbench_coarse_domain"],
+    ):
+        with pytest.raises(
+            DataError,
+            match=rf"MICROBENCH_COGNITION={folder}: row 0 \(image_id cell\.png\): column image: expected a readable image",
+        ):
             preflight.check(names)
 
 
-@pytest.mark.parametrize("changes", [{"answer": "myosin"}, {"options": [*"abcdefghi"], "answer": "a"}, {"question": "Which half of a character? \ud800"}], ids=["answer", "options", "question"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"answer": "myosin"},
+        {"options": [*"abcdefghi"], "answer": "a"},
+        {"question": "Which half of a character? \ud800"},
+    ],
+    ids=["answer", "options", "question"],
+)
 def test_a_malformed_cognition_question_stops_the_run(changes, tmp_path, use_cognition):
     asked = [release.cognition_question(), release.cognition_question() | changes]
     use_cognition(release.write_cognition(tmp_path / "questions", {"cell.png": asked}))
@@ -140,7 +158,10 @@ def test_changed_cognition_questions_are_checked_again(tmp_path, use_cognition):
     use_cognition(release.write_cognition(folder, {"cell.png": [release.cognition_question()]}))
     preflight.check(["microbench_cognition"])
     release.write_cognition(folder, {"cell.png": [release.cognition_question(question=" ")]})
-    with pytest.raises(DataError, match=rf"^MICROBENCH_COGNITION={folder}: cell\.json: custom_metadata\.questions\.cognition_0\.question: expected text, got ' '"):
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_COGNITION={folder}: cell\.json: custom_metadata\.questions\.cognition_0\.question: expected text, got ' '",
+    ):
         preflight.check(["microbench_cognition"])
 
 
@@ -165,7 +186,10 @@ def test_a_broken_polygon_stops_its_localization_task_only(points, said, tmp_pat
     rows = [release.row(0), boxed(1, "opencell"), boxed(2, "wu_et_al_2023", points=points), boxed(3, "wu_et_al_2023")]
     use_source(release.write_parquet(tmp_path / "data", rows))
     preflight.check(["microbench_coarse", "microbench_fine_mitochondria", "microbench_localization_opencell_nuclei"])
-    with pytest.raises(DataError, match=rf"MICROBENCH_DATASET={tmp_path}/data: row 2 \(image_id .*2\): column polygon\[0\]\.points: {said}"):
+    with pytest.raises(
+        DataError,
+        match=rf"MICROBENCH_DATASET={tmp_path}/data: row 2 \(image_id .*2\): column polygon\[0\]\.points: {said}",
+    ):
         preflight.check(["microbench_localization_mitochondria"])
 
 
@@ -173,20 +197,27 @@ def test_an_image_without_its_last_pixels_stops_localization_although_its_size_c
     whole = release.row(0)["image"]["bytes"]
     cut = boxed(0, "opencell") | {"image": {"bytes": whole[: whole.index(b"IDAT") + 10], "path": None}}
     use_source(release.write_parquet(tmp_path / "data", [cut]))
-    with pytest.raises(DataError, match=rf"MICROBENCH_DATASET={tmp_path}/data: row 0 \(image_id .*\): column image: expected a readable image"):
+    with pytest.raises(
+        DataError,
+        match=rf"MICROBENCH_DATASET={tmp_path}/data: row 0 \(image_id .*\): column image: expected a readable image",
+    ):
         preflight.check(["microbench_localization_opencell_nuclei"])
 
 
 def test_data_without_a_tasks_boxes_stop_that_task(tmp_path, use_source):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0), boxed(1, "opencell")]))
     preflight.check(["microbench_localization_opencell_nuclei"])
-    with pytest.raises(DataError, match="microbench_localization_glands has nothing to ask: no row of sirinukunwattana_et_al_2016"):
+    with pytest.raises(
+        DataError, match="microbench_localization_glands has nothing to ask: no row of sirinukunwattana_et_al_2016"
+    ):
         preflight.check(["microbench_localization_opencell_nuclei", "microbench_localization_glands"])
 
 
 def test_data_without_instances_stop_localization_but_not_questions(tmp_path, use_source):
     (tmp_path / "data").mkdir()
-    release.table([release.row(0), release.row(1, "opencell")]).remove_columns(["polygon", "bbox"]).to_parquet(tmp_path / "data" / "test.parquet")
+    release.table([release.row(0), release.row(1, "opencell")]).remove_columns(["polygon", "bbox"]).to_parquet(
+        tmp_path / "data" / "test.parquet"
+    )
     use_source(tmp_path / "data")
     preflight.check(["microbench_coarse"])
     with pytest.raises(DataError, match=r"column\(s\) polygon and bbox missing"):
@@ -195,7 +226,9 @@ def test_data_without_instances_stop_localization_but_not_questions(tmp_path, us
 
 def test_data_without_questions_stop_questions_but_not_localization(tmp_path, use_source):
     (tmp_path / "data").mkdir()
-    release.table([boxed(0, "opencell")]).remove_columns(["questions", "captions"]).to_parquet(tmp_path / "data" / "test.parquet")
+    release.table([boxed(0, "opencell")]).remove_columns(["questions", "captions"]).to_parquet(
+        tmp_path / "data" / "test.parquet"
+    )
     use_source(tmp_path / "data")
     preflight.check(["microbench_localization_opencell_nuclei"])
     with pytest.raises(DataError, match=r"column\(s\) questions, captions missing"):
@@ -208,10 +241,15 @@ def test_data_without_questions_stop_questions_but_not_localization(tmp_path, us
         ("nonsense", "'nonsense' is not a format"),
         ('{"format": ["gemini"]}', r"\['gemini'\] is not a format"),
         ("{}", "expected a format to start from"),
-        ('{"format": "gemini", "limits": [1, 2]}', r"limits \[1, 2\]: boxes of the convention grid1000_yxyx do not refer"),
+        (
+            '{"format": "gemini", "limits": [1, 2]}',
+            r"limits \[1, 2\]: boxes of the convention grid1000_yxyx do not refer",
+        ),
     ],
 )
-def test_a_malformed_setting_for_boxes_stops_localization_before_anything_is_read(value, said, tmp_path, use_source, monkeypatch):
+def test_a_malformed_setting_for_boxes_stops_localization_before_anything_is_read(
+    value, said, tmp_path, use_source, monkeypatch
+):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0), boxed(1, "opencell")]))
     monkeypatch.setenv("MICROBENCH_BOXES", value)
     preflight.check(["microbench_coarse_domain"])
@@ -237,7 +275,9 @@ def test_a_setting_is_looked_at_again_although_the_data_have_passed(tmp_path, us
 
 
 @pytest.mark.parametrize(("image_format", "said"), [("JPEG", True), ("png", False), (None, False)])
-def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(image_format, said, tmp_path, use_source, monkeypatch, warnings):
+def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(
+    image_format, said, tmp_path, use_source, monkeypatch, warnings
+):
     monkeypatch.delenv("LMMS_IMAGE_ENCODE_FORMAT", raising=False)
     if image_format:
         monkeypatch.setenv("LMMS_IMAGE_ENCODE_FORMAT", image_format)
@@ -251,14 +291,26 @@ def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(im
 
 
 def numbers(warnings):
-    return [text.split("its numbers differ, too: ")[1] for text in warnings if "is not the release (its hash differs)" in text]
+    return [
+        text.split("its numbers differ, too: ")[1]
+        for text in warnings
+        if "is not the release (its hash differs)" in text
+    ]
 
 
 def test_a_task_whose_number_of_questions_differs_from_the_release_is_warned_of(tmp_path, use_source, warnings):
     """Public are: 16,130 rows of classification, 934 of them without a stain question; 1,105 and 80 of the two with boxes only."""
     rows = [release.row(0), boxed(1, "opencell"), boxed(2, "nirschl_unpub_fluorescence")]
     use_source(release.write_parquet(tmp_path / "data", rows))
-    preflight.check(["microbench_coarse_domain", "microbench_coarse_stain", "microbench_fine_white_blood_cell", "microbench_fine_fluorescent_structures", "microbench_localization_opencell_nuclei"])
+    preflight.check(
+        [
+            "microbench_coarse_domain",
+            "microbench_coarse_stain",
+            "microbench_fine_white_blood_cell",
+            "microbench_fine_fluorescent_structures",
+            "microbench_localization_opencell_nuclei",
+        ]
+    )
     assert numbers(warnings) == [
         "microbench_coarse_domain has 2 questions, in the release 16,130; microbench_coarse_stain has 2 questions, in the release 15,196; "
         "microbench_fine_fluorescent_structures has 1 questions, in the release 934; "
@@ -267,21 +319,30 @@ def test_a_task_whose_number_of_questions_differs_from_the_release_is_warned_of(
     ]
 
 
-def test_a_single_fine_task_with_fewer_rows_is_found_although_its_own_number_is_not_public(tmp_path, use_source, warnings, monkeypatch):
-    rows = [release.row(index, dataset) for index, dataset in enumerate(["hussain_et_al_2019", "hussain_et_al_2019", "wu_et_al_2023"])]
+def test_a_single_fine_task_with_fewer_rows_is_found_although_its_own_number_is_not_public(
+    tmp_path, use_source, warnings, monkeypatch
+):
+    rows = [
+        release.row(index, dataset)
+        for index, dataset in enumerate(["hussain_et_al_2019", "hussain_et_al_2019", "wu_et_al_2023"])
+    ]
     monkeypatch.setattr(preflight.catalog, "RELEASE_ROWS", {preflight.catalog.CLASSIFICATION_DATASETS: 3})
     use_source(release.write_parquet(tmp_path / "data", rows))
     preflight.check(["microbench_fine_pap_smear"])
     assert numbers(warnings) == []
     use_source(release.write_parquet(tmp_path / "less", rows[1:]))
     preflight.check(["microbench_fine_pap_smear"])
-    assert numbers(warnings) == ["2 rows of all 22 datasets of classification together, in the release 3 (microbench_fine_pap_smear). Scores on these data cannot be compared with scores on the release."]
+    assert numbers(warnings) == [
+        "2 rows of all 22 datasets of classification together, in the release 3 (microbench_fine_pap_smear). Scores on these data cannot be compared with scores on the release."
+    ]
 
 
 def test_cognition_questions_are_counted_against_the_papers(tmp_path, use_cognition, warnings):
     use_cognition(release.write_cognition(tmp_path / "questions", {"cell.png": [release.cognition_question()]}))
     preflight.check(["microbench_cognition"])
-    assert numbers(warnings) == ["microbench_cognition has 1 questions, in the paper 121. Scores on these data cannot be compared with scores on the release."]
+    assert numbers(warnings) == [
+        "microbench_cognition has 1 questions, in the paper 121. Scores on these data cannot be compared with scores on the release."
+    ]
 
 
 def test_the_demo_set_has_numbers_of_its_own(demo_folder, use_source, warnings):

@@ -100,8 +100,23 @@ def test_a_killed_process_ends_the_run_without_the_help_of_a_launcher(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, program, "--model", "microbench_random", "--tasks", "microbench_coarse_stain", "--limit", "4"]
-    shared = {"MICROBENCH_DATASET": "demo", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    command = [
+        sys.executable,
+        program,
+        "--model",
+        "microbench_random",
+        "--tasks",
+        "microbench_coarse_stain",
+        "--limit",
+        "4",
+    ]
+    shared = {
+        "MICROBENCH_DATASET": "demo",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+    }
     started = [
         subprocess.Popen(
             command,
@@ -132,7 +147,10 @@ class Encoder:
     [
         (MemoryError(), True),
         (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
-        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"), True),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+            True,
+        ),
         (OSError(12, "Cannot allocate memory"), True),
         (RuntimeError("shapes cannot be multiplied"), False),
         (ValueError("the model says: out of memory"), False),

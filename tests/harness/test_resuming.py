@@ -54,7 +54,14 @@ def test_a_run_that_stops_keeps_every_whole_piece_and_the_next_asks_the_rest_onl
     assert resumed["results"][TASK] == whole["results"][TASK]
 
 
-@pytest.mark.parametrize("failure", ["[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500", GenerationResult(text="[LMMS_EVAL_BUDGET_EXCEEDED]"), GenerationResult(text=None)])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        "[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500",
+        GenerationResult(text="[LMMS_EVAL_BUDGET_EXCEEDED]"),
+        GenerationResult(text=None),
+    ],
+)
 def test_failures_are_scored_as_such_and_asked_again(failure, tmp_path):
     answers = {True: failure, False: "A"}
     broken = True

@@ -29,7 +29,19 @@ def tracker(folder, model="openai", model_args="model=stand-in"):
 
 
 def samples(number):
-    return [{"doc_id": index, "doc": {}, "doc_hash": "0", "arguments": ["Which?"], "target": "A", "resps": [["A"]], "filtered_resps": ["A"], "score": 1.0} for index in range(number)]
+    return [
+        {
+            "doc_id": index,
+            "doc": {},
+            "doc_hash": "0",
+            "arguments": ["Which?"],
+            "target": "A",
+            "resps": [["A"]],
+            "filtered_resps": ["A"],
+            "score": 1.0,
+        }
+        for index in range(number)
+    ]
 
 
 def save(folder, number=3, **options):
@@ -92,7 +104,9 @@ def test_what_cannot_be_written_is_copied_elsewhere_and_said(tmp_path):
     saved.save_results_samples(task_name=TASK, samples=found)
     copies = files.cache_dir() / "unsaved" / "stand-in"
     assert names(copies) == [f"{DATE}_results.json", f"{DATE}_samples_{TASK}.jsonl"]
-    assert [problem.partition(" could")[0] for problem in saving.problems] == [f"{tmp_path}/out/stand-in/{name}" for name in names(copies)]
+    assert [problem.partition(" could")[0] for problem in saving.problems] == [
+        f"{tmp_path}/out/stand-in/{name}" for name in names(copies)
+    ]
     assert all(f"(Not a directory). A copy is in {copies}" in problem for problem in saving.problems)
 
 

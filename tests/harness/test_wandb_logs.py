@@ -15,8 +15,23 @@ from microbench_tasks.tasks.aggregations import Counts, Figure
 
 
 def test_entries_without_a_figure_are_left_out_and_no_other():
-    figures = {"alias": "a", "acc,none": Figure(0.5, [1]), "unparsed_by_kind,none": Counts({"empty": 2}, []), "failed,none": 0, "grit,none": math.nan, "score,none": [], "score_stderr,none": [], "pair,none": [1, 2]}
-    results = {"results": {"task": figures, "group": {"acc,none": 0.25}}, "groups": {"group": {"acc,none": 0.25, "score,none": []}}, "config": {"batch_sizes": [], "date": 1}, "date": 2, "loaded_model": {"texts_cut": []}}
+    figures = {
+        "alias": "a",
+        "acc,none": Figure(0.5, [1]),
+        "unparsed_by_kind,none": Counts({"empty": 2}, []),
+        "failed,none": 0,
+        "grit,none": math.nan,
+        "score,none": [],
+        "score_stderr,none": [],
+        "pair,none": [1, 2],
+    }
+    results = {
+        "results": {"task": figures, "group": {"acc,none": 0.25}},
+        "groups": {"group": {"acc,none": 0.25, "score,none": []}},
+        "config": {"batch_sizes": [], "date": 1},
+        "date": 2,
+        "loaded_model": {"texts_cut": []},
+    }
     before = copy.deepcopy(results)
     found = wandb_logs.loggable(results)
     assert set(figures) - set(found["results"]["task"]) == {"score,none", "score_stderr,none"}
@@ -55,7 +70,15 @@ def test_samples_that_have_their_arguments_stay_as_they_are():
 
 
 def test_a_column_stands_for_each_field_and_none_stays_none():
-    table = pandas.DataFrame({"id": [0, 1], "acc": [{"score": 1.0, "predicted": "A", "probabilities": {"A": 0.75}, "options": ["x", "y"]}, {"score": 0.0, "predicted": None, "probabilities": None, "options": []}]})
+    table = pandas.DataFrame(
+        {
+            "id": [0, 1],
+            "acc": [
+                {"score": 1.0, "predicted": "A", "probabilities": {"A": 0.75}, "options": ["x", "y"]},
+                {"score": 0.0, "predicted": None, "probabilities": None, "options": []},
+            ],
+        }
+    )
     found = wandb_logs.flattened(table)
     assert {name: list(found[name]) for name in found.columns} == {
         "id": [0, 1],
@@ -67,7 +90,14 @@ def test_a_column_stands_for_each_field_and_none_stays_none():
     }
 
 
-@pytest.mark.parametrize(("rank", "settings"), [(None, {"project": "test", "mode": "offline"}), ("0", {"project": "test", "mode": "offline"}), ("1", {"project": "test", "mode": "disabled"})])
+@pytest.mark.parametrize(
+    ("rank", "settings"),
+    [
+        (None, {"project": "test", "mode": "offline"}),
+        ("0", {"project": "test", "mode": "offline"}),
+        ("1", {"project": "test", "mode": "disabled"}),
+    ],
+)
 def test_of_several_processes_the_first_one_alone_starts_a_run(rank, settings, monkeypatch):
     monkeypatch.delenv("RANK", raising=False)
     if rank is not None:

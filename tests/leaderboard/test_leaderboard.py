@@ -41,7 +41,30 @@ DEMO = Data("demo", '[{"source": "demo", "sha256": "0123456789abcdef"}]')
 OTHER_DEMO = Data("demo", '[{"source": "demo", "sha256": "fedcba9876543210"}]')
 LOCAL = Data("local", '[{"source": "folder", "sha256": "aaaabbbbcccc"}]')
 RELEASE = Data("release", '[{"source": "hub", "revision": "3f2c5b59"}]')
-HOSTILE = ["=1+1", "+cmd|' /C calc'!A0", "-2", "@SUM(A1)", "＝1", "a|b", "a\\|b", "a\\", "`code`", "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[click](https://evil.example)", "https://evil.example", "www.evil.example", "**bold**", "_a_ ~~b~~", "two\nlines\r\n| x |", "\u202egnp.exe", "\x1b[31mred", "$\\frac{1}{0}$", '"quoted", and more', "&lt;b&gt;"]
+HOSTILE = [
+    "=1+1",
+    "+cmd|' /C calc'!A0",
+    "-2",
+    "@SUM(A1)",
+    "＝1",
+    "a|b",
+    "a\\|b",
+    "a\\",
+    "`code`",
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "[click](https://evil.example)",
+    "https://evil.example",
+    "www.evil.example",
+    "**bold**",
+    "_a_ ~~b~~",
+    "two\nlines\r\n| x |",
+    "\u202egnp.exe",
+    "\x1b[31mred",
+    "$\\frac{1}{0}$",
+    '"quoted", and more',
+    "&lt;b&gt;",
+]
 
 # Table 1, copied by hand: accuracy and half width as printed.
 TABLE1 = {
@@ -52,10 +75,31 @@ TABLE1 = {
 PRINTED = {group: [tuple(entry.split()) for entry in line.split(", ")] for group, line in TABLE1.items()}
 
 
-def entry(model, scores, group=COARSE, data=DEMO, version=1.0, questions_per_image=2, right="A", tasks=("domain", "stain", "modality")):
+def entry(
+    model,
+    scores,
+    group=COARSE,
+    data=DEMO,
+    version=1.0,
+    questions_per_image=2,
+    right="A",
+    tasks=("domain", "stain", "modality"),
+):
     scores = np.array(scores, dtype=float)
-    questions = tuple((f"{group}_{tasks[0]}", number, f"set/{number // questions_per_image:04d}", right) for number in range(len(scores)))
-    return Entry(model, group, data, version, questions, scores, {"acc_strict": scores.mean(), "unparsed": 0.125, "chance": 0.25, "majority": 0.375}, {f"{group}_{task}": scores.mean() for task in tasks})
+    questions = tuple(
+        (f"{group}_{tasks[0]}", number, f"set/{number // questions_per_image:04d}", right)
+        for number in range(len(scores))
+    )
+    return Entry(
+        model,
+        group,
+        data,
+        version,
+        questions,
+        scores,
+        {"acc_strict": scores.mean(), "unparsed": 0.125, "chance": 0.25, "majority": 0.375},
+        {f"{group}_{task}": scores.mean() for task in tasks},
+    )
 
 
 def answers(rate, seed, number=200):
@@ -77,7 +121,11 @@ def three():
 
 def test_models_that_are_not_known_to_differ_share_a_rank(three):
     [ranking] = rank(three, ["good", "middling", "like it"])
-    assert [(row.entry.model, row.place) for row in ranking.rows] == [("good", "1"), ("middling", "2="), ("like it", "2=")]
+    assert [(row.entry.model, row.place) for row in ranking.rows] == [
+        ("good", "1"),
+        ("middling", "2="),
+        ("like it", "2="),
+    ]
     assert [row.versus_next and row.versus_next.verdict for row in ranking.rows] == ["better", "tie", None]
 
 
@@ -90,13 +138,19 @@ def test_a_row_has_the_mean_its_interval_by_image_and_the_comparison_with_the_ne
     assert row.interval == accuracy_interval(good, images)
     assert row.versus_next.difference == pytest.approx(good.mean() - middling.mean())
     expected = compare_models([found.scores for found in three], images)
-    assert (row.versus_next.low, row.versus_next.high, row.versus_next.p) == (expected.low[1, 0], expected.high[1, 0], expected.p[1, 0])
+    assert (row.versus_next.low, row.versus_next.high, row.versus_next.p) == (
+        expected.low[1, 0],
+        expected.high[1, 0],
+        expected.p[1, 0],
+    )
     assert (ranking.num_questions, ranking.num_images) == (200, 100)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
 def test_the_order_of_submissions_changes_no_file(order, three):
-    expected, found = (board([three[index] for index in indices], ["good", "middling", "like it"]) for indices in ((0, 1, 2), order))
+    expected, found = (
+        board([three[index] for index in indices], ["good", "middling", "like it"]) for indices in ((0, 1, 2), order)
+    )
     for make in (as_markdown, as_csv, as_json):
         assert make(found, with_paper=True) == make(expected, with_paper=True)
 
@@ -153,7 +207,12 @@ def test_a_model_alone_is_first_and_compared_with_no_one():
 
 
 def test_other_data_and_other_versions_are_ranked_apart_and_said():
-    entries = [entry("a", answers(0.5, 1)), entry("b", answers(0.5, 2), data=OTHER_DEMO), entry("c", answers(0.5, 3), version=2.0), entry("d", answers(0.5, 4), data=RELEASE)]
+    entries = [
+        entry("a", answers(0.5, 1)),
+        entry("b", answers(0.5, 2), data=OTHER_DEMO),
+        entry("c", answers(0.5, 3), version=2.0),
+        entry("d", answers(0.5, 4), data=RELEASE),
+    ]
     rankings = rank(entries, ["a", "b", "c", "d", "e"])
     assert [[row.entry.model for row in ranking.rows] for ranking in rankings] == [["d"], ["a"], ["c"], ["b"]]
     assert rankings[1].absent == {
@@ -174,7 +233,10 @@ def test_a_model_without_a_group_is_not_in_its_ranking():
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        (entry("b", answers(0.5, 2, number=198)), "a has document 198 of microbench_coarse_domain about 'set/0099' with the right answer A, and b has not"),
+        (
+            entry("b", answers(0.5, 2, number=198)),
+            "a has document 198 of microbench_coarse_domain about 'set/0099' with the right answer A, and b has not",
+        ),
         (
             entry("b", answers(0.5, 2), right="B"),
             "One of them is incomplete or was changed. Check both with microbench verify",
@@ -188,7 +250,10 @@ def test_other_questions_on_the_same_data_are_refused(other, message):
 
 def test_the_same_questions_about_other_images_are_refused():
     """The digest of the documents covers their pixels; questions name images only."""
-    entries = [dataclasses.replace(entry(model, answers(0.5, 1)), asked={"microbench_coarse_domain": digest * 64}) for model, digest in (("a", "1"), ("b", "2"))]
+    entries = [
+        dataclasses.replace(entry(model, answers(0.5, 1)), asked={"microbench_coarse_domain": digest * 64})
+        for model, digest in (("a", "1"), ("b", "2"))
+    ]
     differ = "but the digests of their documents of microbench_coarse_domain, images included, differ"
     with pytest.raises(DataError, match=differ):
         rank(entries, ["a", "b"])
@@ -202,12 +267,21 @@ def test_nothing_to_rank_is_an_error():
 
 def test_a_name_that_two_submissions_have_is_told_apart_by_digest():
     folders = [Path("one"), Path("two"), Path("three")]
-    assert submitted.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("plip", "3" * 64)], folders) == ["clip (11111111)", "clip (22222222)", "plip"]
+    assert submitted.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("plip", "3" * 64)], folders) == [
+        "clip (11111111)",
+        "clip (22222222)",
+        "plip",
+    ]
 
 
-@pytest.mark.parametrize("other", ["Demo  CLIP", "Demo\u00a0CLIP", "Demo CLIP\n", "Ｄemo CLIP", "Demo\u2003CLIP", "\u3000Demo CLIP"])
+@pytest.mark.parametrize(
+    "other", ["Demo  CLIP", "Demo\u00a0CLIP", "Demo CLIP\n", "Ｄemo CLIP", "Demo\u2003CLIP", "\u3000Demo CLIP"]
+)
 def test_names_that_read_the_same_are_told_apart_by_digest(other):
-    assert submitted.names_of([("Demo CLIP", "1" * 64), (other, "2" * 64)], [Path("one"), Path("two")]) == ["Demo CLIP (11111111)", f"{other} (22222222)"]
+    assert submitted.names_of([("Demo CLIP", "1" * 64), (other, "2" * 64)], [Path("one"), Path("two")]) == [
+        "Demo CLIP (11111111)",
+        f"{other} (22222222)",
+    ]
 
 
 def test_names_that_differ_in_what_cannot_be_seen_are_told_apart_by_digest():
@@ -222,7 +296,10 @@ def test_a_submission_named_twice_is_refused():
 
 def test_a_name_made_to_look_like_one_told_apart_is_refused():
     with pytest.raises(DataError, match=r"look alike even with the submissions' digests added: clip \(11111111\)"):
-        submitted.names_of([("clip", "1" * 64), ("clip", "2" * 64), ("clip  (11111111)", "3" * 64)], [Path("one"), Path("two"), Path("three")])
+        submitted.names_of(
+            [("clip", "1" * 64), ("clip", "2" * 64), ("clip  (11111111)", "3" * 64)],
+            [Path("one"), Path("two"), Path("three")],
+        )
 
 
 def test_the_order_of_absent_models_is_the_alphabets():
@@ -245,12 +322,19 @@ def test_a_reader_that_is_killed_says_so(monkeypatch, tmp_path):
 
 
 def question(number, kind, dataset="jung_et_al_2022", answer_idx=0):
-    return {"image_id": str(number), "dataset": dataset, "kind": kind, "options": ["yes", "no"], "answer_idx": answer_idx}
+    return {
+        "image_id": str(number),
+        "dataset": dataset,
+        "kind": kind,
+        "options": ["yes", "no"],
+        "answer_idx": answer_idx,
+    }
 
 
 def logged(folder, task, docs, responses):
     samples = [
-        {"doc_id": number, "target": str(doc["answer_idx"]), "filtered_resps": response, "input": "?"} | microbench_process_results(doc, [response])
+        {"doc_id": number, "target": str(doc["answer_idx"]), "filtered_resps": response, "input": "?"}
+        | microbench_process_results(doc, [response])
         for number, (doc, response) in enumerate(zip(docs, responses))
     ]
     (folder / f"run_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples))
@@ -270,8 +354,16 @@ def test_an_entry_has_the_groups_figures(tmp_path):
     rescored = logged_coarse(tmp_path)
     [found] = entries_of("m", rescored, hub_sources(rescored.samples), 1.0)
     assert found.score == pytest.approx(2 / 3) == rescored.scores[COARSE]["acc"]
-    assert found.figures == {"acc_strict": pytest.approx(2 / 3), "unparsed": 0, "acc_macro": pytest.approx(2 / 3), "chance": 0.5, "majority": 1.0}
-    assert found.by_task == {f"{COARSE}_{kind}": pytest.approx(2 / 3) for kind in ("domain", "subdomain", "modality", "submodality", "stain")}
+    assert found.figures == {
+        "acc_strict": pytest.approx(2 / 3),
+        "unparsed": 0,
+        "acc_macro": pytest.approx(2 / 3),
+        "chance": 0.5,
+        "majority": 1.0,
+    }
+    assert found.by_task == {
+        f"{COARSE}_{kind}": pytest.approx(2 / 3) for kind in ("domain", "subdomain", "modality", "submodality", "stain")
+    }
     assert len({image for _, _, image, _ in found.questions}) == 3 and len(found.questions) == 15
 
 
@@ -279,7 +371,10 @@ def test_the_rankings_interval_is_the_groups_interval_by_image(tmp_path):
     rescored = logged_coarse(tmp_path)
     [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
     interval = ranking.rows[0].interval
-    assert (interval.low, interval.high) == (rescored.scores[COARSE]["acc_image_ci_low"], rescored.scores[COARSE]["acc_image_ci_high"])
+    assert (interval.low, interval.high) == (
+        rescored.scores[COARSE]["acc_image_ci_low"],
+        rescored.scores[COARSE]["acc_image_ci_high"],
+    )
 
 
 def test_questions_outside_the_papers_total_are_not_ranked(tmp_path):
@@ -288,7 +383,12 @@ def test_questions_outside_the_papers_total_are_not_ranked(tmp_path):
     for task in catalog.tasks_named([catalog.FINE_GROUP]):
         datasets = catalog.TASKS[task].datasets
         # Right about the first dataset of each task alone.
-        logged(tmp_path, task, [question(number, "classification", dataset) for number, dataset in enumerate(datasets)], ["A"] + ["B"] * (len(datasets) - 1))
+        logged(
+            tmp_path,
+            task,
+            [question(number, "classification", dataset) for number, dataset in enumerate(datasets)],
+            ["A"] + ["B"] * (len(datasets) - 1),
+        )
     rescored = rescoring.rescore(rescoring.find_run([tmp_path]))
     [found] = entries_of("m", rescored, hub_sources(rescored.samples), 1.0)
     # Thirteen tasks about 22 datasets, of which eulenberg's two others are outside.
@@ -317,7 +417,15 @@ def test_a_tag_of_boxes_is_ranked_by_grit(tmp_path):
     from microbench_tasks import catalog
 
     for task in catalog.tasks_named([catalog.LOCALIZATION_GROUP]):
-        doc = {"image_id": "7", "dataset": catalog.TASKS[task].datasets[0], "kind": "boxes", "expression": "nucleus", "width": 100, "height": 100, "boxes": [[0.0, 0.0, 10.0, 10.0]]}
+        doc = {
+            "image_id": "7",
+            "dataset": catalog.TASKS[task].datasets[0],
+            "kind": "boxes",
+            "expression": "nucleus",
+            "width": 100,
+            "height": 100,
+            "boxes": [[0.0, 0.0, 10.0, 10.0]],
+        }
         response = '[{"x1": 0, "y1": 0, "x2": 10, "y2": 5}]'
         items = score_boxes(doc, response, "pixels_xyxy", (100, 100))
         sample = {"doc_id": 0, "target": json.dumps(doc["boxes"]), "filtered_resps": response, "input": "?"} | items
@@ -337,7 +445,12 @@ def test_a_right_answer_an_option_or_an_image_changed_in_one_log_is_found_beside
         (tmp_path / model).mkdir()
         rescored = logged_coarse(tmp_path / model)
         if model == "forged":
-            logged(tmp_path / model, f"{COARSE}_stain", [question(0, "stain"), question(1, "stain") | change, question(2, "stain")], ["A", "B", "A"])
+            logged(
+                tmp_path / model,
+                f"{COARSE}_stain",
+                [question(0, "stain"), question(1, "stain") | change, question(2, "stain")],
+                ["A", "B", "A"],
+            )
             rescored = rescoring.rescore(rescoring.find_run([tmp_path / model]))
         entries += entries_of(model, rescored, hub_sources(rescored.samples), 1.0)
     with pytest.raises(DataError, match="document 1 of microbench_coarse_stain"):
@@ -347,8 +460,18 @@ def test_a_right_answer_an_option_or_an_image_changed_in_one_log_is_found_beside
 def test_a_copy_of_the_release_is_the_release_and_a_changed_one_is_not(tmp_path):
     rescored = logged_coarse(tmp_path)
     whole = hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()
-    copy, changed = ({"source": "folder", "sha256": sha256, "is_release": is_release} for sha256, is_release in ((whole, True), ("0" * 64, False)))
-    on_hub, copied, other = (entries_of("m", rescored, sources, 1.0)[0].data for sources in (hub_sources(rescored.samples), dict.fromkeys(rescored.samples, copy), dict.fromkeys(rescored.samples, changed)))
+    copy, changed = (
+        {"source": "folder", "sha256": sha256, "is_release": is_release}
+        for sha256, is_release in ((whole, True), ("0" * 64, False))
+    )
+    on_hub, copied, other = (
+        entries_of("m", rescored, sources, 1.0)[0].data
+        for sources in (
+            hub_sources(rescored.samples),
+            dict.fromkeys(rescored.samples, copy),
+            dict.fromkeys(rescored.samples, changed),
+        )
+    )
     assert on_hub == copied and on_hub.kind == "release"
     assert other.kind == "local"
 
@@ -362,16 +485,27 @@ def test_one_task_on_other_data_makes_the_group_local(tmp_path):
 
 def test_the_release_has_no_cognition_questions():
     on_hub = {"source": "hub", "id": source.HUB_ID, "config": "cognition", "revision": "a" * 40, "sha256": "0" * 64}
-    [ranking] = rank([entry("m", answers(0.5, 1), "microbench_cognition", identity.data_of("microbench_cognition", [on_hub]))], ["m"])
+    [ranking] = rank(
+        [entry("m", answers(0.5, 1), "microbench_cognition", identity.data_of("microbench_cognition", [on_hub]))], ["m"]
+    )
     assert ranking.data.kind == "local"
-    assert "nothing here shows that these are the paper's (121 about 54 images; here are 200 about 100)" in ranking.caution
+    assert (
+        "nothing here shows that these are the paper's (121 about 54 images; here are 200 about 100)" in ranking.caution
+    )
 
 
 DEMO_SOURCE = {"source": "demo", "version": 1, "seed": 5, "sha256": "ab" * 32}
 OTHER_FOLDER = {"source": "folder", "sha256": "0" * 64, "is_release": False}
 
 
-@pytest.mark.parametrize(("whole", "other"), [(DEMO_SOURCE, {"source": "demo", "sha256": "ab" * 32}), (DEMO_SOURCE, DEMO_SOURCE | {"seed": 6}), (OTHER_FOLDER, {"source": "folder", "sha256": "0" * 64})])
+@pytest.mark.parametrize(
+    ("whole", "other"),
+    [
+        (DEMO_SOURCE, {"source": "demo", "sha256": "ab" * 32}),
+        (DEMO_SOURCE, DEMO_SOURCE | {"seed": 6}),
+        (OTHER_FOLDER, {"source": "folder", "sha256": "0" * 64}),
+    ],
+)
 def test_the_content_hash_alone_says_what_data_are_the_same(whole, other):
     assert identity.data_of(COARSE, [whole]) == identity.data_of(COARSE, [other])
 
@@ -383,8 +517,14 @@ def test_the_content_hash_alone_says_what_data_are_the_same(whole, other):
         (OTHER_FOLDER | {"path": "here"}, "unknown field 'path' for a source of folder"),
         ({"source": "demo", "version": 1}, "sha256: expected [0-9a-f]{64}, got None"),
         (DEMO_SOURCE | {"sha256": "AB" * 32}, "sha256: expected [0-9a-f]{64}, got 'ABAB"),
-        ({"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG}, "revision: expected [0-9a-f]{40}, got None"),
-        ({"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION}, "sha256: expected [0-9a-f]{64}, got None"),
+        (
+            {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG},
+            "revision: expected [0-9a-f]{40}, got None",
+        ),
+        (
+            {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION},
+            "sha256: expected [0-9a-f]{64}, got None",
+        ),
         (source.release_identity() | {"sha256": "0" * 64}, "is_release contradicts the hash"),
         ({"source": "elsewhere", "sha256": "0" * 64}, "expected a source of hub, folder, demo, got 'elsewhere'"),
         ({"source": ["demo"]}, "expected a source of hub, folder, demo, got ['demo']"),
@@ -416,9 +556,16 @@ def coarse(tmp_path_factory):
     ],
 )
 def test_boxes_of_other_numbers_of_images_than_the_releases_are_said(cells, glands, said):
-    images = [*(f"opencell/{number}" for number in range(cells)), *(f"sirinukunwattana_et_al_2016/{number}" for number in range(glands))]
-    questions = tuple(("microbench_localization_glands", number, image, "nucleus") for number, image in enumerate(images))
-    found = dataclasses.replace(entry("m", answers(0.5, 1, len(images)), "microbench_localization", RELEASE), questions=questions)
+    images = [
+        *(f"opencell/{number}" for number in range(cells)),
+        *(f"sirinukunwattana_et_al_2016/{number}" for number in range(glands)),
+    ]
+    questions = tuple(
+        ("microbench_localization_glands", number, image, "nucleus") for number, image in enumerate(images)
+    )
+    found = dataclasses.replace(
+        entry("m", answers(0.5, 1, len(images)), "microbench_localization", RELEASE), questions=questions
+    )
     [ranking] = rank([found], ["m"])
     assert said in ranking.caution and bool(said) == bool(ranking.caution)
 
@@ -442,7 +589,11 @@ def test_a_reported_interval_is_the_half_width_on_both_sides_digit_by_digit():
 
 def rows_of(markdown):
     """The cells of a Markdown page's tables by the rule of GitHub's tables: a pipe divides unless a backslash stands before it."""
-    return [[cell.strip() for cell in re.split(r"(?<!\\)(?:\\\\)*\|", line)[1:-1]] for line in markdown.splitlines() if line.startswith("| ")]
+    return [
+        [cell.strip() for cell in re.split(r"(?<!\\)(?:\\\\)*\|", line)[1:-1]]
+        for line in markdown.splitlines()
+        if line.startswith("| ")
+    ]
 
 
 @pytest.mark.parametrize("group", PRINTED)
@@ -450,13 +601,19 @@ def test_reported_rows_stand_by_score_without_a_rank_in_every_file(group, three)
     entries = [entry(found.model, found.scores, group) for found in three]
     found = board(entries)
     rows = [cells for cells in rows_of(as_markdown(found, with_paper=True)) if cells[2] == "reported, not re-run"]
-    assert [(cells[0], cells[1], cells[4]) for cells in rows] == [("–", model, f"{accuracy} ± {half}") for model, accuracy, half in PRINTED[group]]
+    assert [(cells[0], cells[1], cells[4]) for cells in rows] == [
+        ("–", model, f"{accuracy} ± {half}") for model, accuracy, half in PRINTED[group]
+    ]
     lines = list(csv.DictReader(io.StringIO(as_csv(found, with_paper=True))))
     assert [float(line["score"]) for line in lines] == sorted((float(line["score"]) for line in lines), reverse=True)
     reported = [line for line in lines if line["origin"] == "reported, not re-run"]
-    assert [(line["model"], line["as_printed"], line["rank"], line["p_adjusted"]) for line in reported] == [(model, f"{accuracy} ± {half}", "", "") for model, accuracy, half in PRINTED[group]]
+    assert [(line["model"], line["as_printed"], line["rank"], line["p_adjusted"]) for line in reported] == [
+        (model, f"{accuracy} ± {half}", "", "") for model, accuracy, half in PRINTED[group]
+    ]
     [ranking] = json.loads(as_json(found, with_paper=True))["rankings"]
-    assert [(row["model"], row["accuracy_percent"], row["half_width_percent"]) for row in ranking["reported"]["rows"]] == PRINTED[group]
+    assert [
+        (row["model"], row["accuracy_percent"], row["half_width_percent"]) for row in ranking["reported"]["rows"]
+    ] == PRINTED[group]
     page = as_html(found, with_paper=True)
     assert all(f"{accuracy} ± {half}" in page for _, accuracy, half in PRINTED[group])
 
@@ -476,7 +633,13 @@ def test_without_the_paper_no_file_names_its_models(three):
 # --- data that are not the release ---------------------------------------------------
 
 
-@pytest.mark.parametrize(("data", "caution"), [(DEMO, "not comparable with the paper's or with any on the release"), (LOCAL, "Local data, not the release (local (aaaabbbb)): these figures are not comparable with the paper's")])
+@pytest.mark.parametrize(
+    ("data", "caution"),
+    [
+        (DEMO, "not comparable with the paper's or with any on the release"),
+        (LOCAL, "Local data, not the release (local (aaaabbbb)): these figures are not comparable with the paper's"),
+    ],
+)
 def test_demo_and_local_data_are_marked_in_every_file(data, caution):
     found = board([entry("m", answers(0.5, 1), data=data)])
     markdown, page = (make(found, with_paper=True) for make in (as_markdown, as_html))
@@ -515,7 +678,9 @@ def test_the_picture_tells_demo_and_reported_rows_apart(three, monkeypatch):
 
     drawn = []
     bars = plots.interval_bars
-    monkeypatch.setattr(plots, "interval_bars", lambda *given, **options: drawn.append((given, options)) or bars(*given, **options))
+    monkeypatch.setattr(
+        plots, "interval_bars", lambda *given, **options: drawn.append((given, options)) or bars(*given, **options)
+    )
     as_html(board(three), with_paper=True)
     [((_, labels, values, lows, highs), options)] = drawn
     assert len(labels) == 15 and labels[0] == "1 good (demo data)"
@@ -567,14 +732,30 @@ def test_hostile_names_are_text_on_the_page():
     found = board([entry(name, answers(0.9, seed)) for seed, name in enumerate(HOSTILE)])
     page = Page(as_html(found, with_paper=False))
     assert all(plain(name) in page.texts for name in HOSTILE)
-    assert not any("onerror" in attributes or not attributes.get("href", "#").startswith(("#", "data:")) for _, attributes in page.tags)
+    assert not any(
+        "onerror" in attributes or not attributes.get("href", "#").startswith(("#", "data:"))
+        for _, attributes in page.tags
+    )
     assert [tag for tag, _ in page.tags].count("script") == 1
 
 
-@pytest.mark.parametrize(("name", "rendered"), [("<b>x</b>", "&lt;b&gt;x&lt;/b&gt;"), ("[a](https://e.example)", "[a](https://e.example)"), ("a\\|b", "a\\|b"), ("*x* `y` _z_", "*x* `y` _z_"), ("demo_clip", "demo_clip")])
+@pytest.mark.parametrize(
+    ("name", "rendered"),
+    [
+        ("<b>x</b>", "&lt;b&gt;x&lt;/b&gt;"),
+        ("[a](https://e.example)", "[a](https://e.example)"),
+        ("a\\|b", "a\\|b"),
+        ("*x* `y` _z_", "*x* `y` _z_"),
+        ("demo_clip", "demo_clip"),
+    ],
+)
 def test_a_markdown_reader_sees_the_name(name, rendered):
     markdown_it = pytest.importorskip("markdown_it")
-    page = markdown_it.MarkdownIt("commonmark").enable("table").render(as_markdown(board([entry(name, answers(0.9, 1))]), with_paper=False))
+    page = (
+        markdown_it.MarkdownIt("commonmark")
+        .enable("table")
+        .render(as_markdown(board([entry(name, answers(0.9, 1))]), with_paper=False))
+    )
     assert f"<td>{rendered}</td>" in page or f">{rendered}</td>" in page
 
 
@@ -595,8 +776,19 @@ def test_the_csv_has_all_figures_in_full(three):
     found = board(three)
     lines = list(csv.DictReader(io.StringIO(as_csv(found, with_paper=False))))
     for line, row in zip(lines, found.rankings[0].rows, strict=True):
-        assert (line["model"], int(line["rank"]), float(line["score"]), float(line["score_low"]), float(line["score_high"])) == (row.entry.model, row.rank, row.entry.score, row.interval.low, row.interval.high)
-        assert (int(line["n"]), int(line["images"]), float(line["acc_strict"]), float(line["chance"])) == (200, 100, row.entry.figures["acc_strict"], 0.25)
+        assert (
+            line["model"],
+            int(line["rank"]),
+            float(line["score"]),
+            float(line["score_low"]),
+            float(line["score_high"]),
+        ) == (row.entry.model, row.rank, row.entry.score, row.interval.low, row.interval.high)
+        assert (int(line["n"]), int(line["images"]), float(line["acc_strict"]), float(line["chance"])) == (
+            200,
+            100,
+            row.entry.figures["acc_strict"],
+            0.25,
+        )
 
 
 def test_json_and_csv_have_every_pair(three):
@@ -770,12 +962,20 @@ def test_an_earlier_leaderboard_is_written_over_and_other_files_stay(earlier, tm
         ("leaderboard.md", lambda path: path.write_text("mine")),
         ("leaderboard.html", lambda path: path.unlink() or path.mkdir()),
         ("leaderboard.csv", lambda path: path.unlink() or path.symlink_to("elsewhere")),
-        ("leaderboard.json", lambda path: path.write_text(path.read_text().replace('"notes": []', '"notes": ["mine"]'))),
+        (
+            "leaderboard.json",
+            lambda path: path.write_text(path.read_text().replace('"notes": []', '"notes": ["mine"]')),
+        ),
         ("leaderboard.json", lambda path: path.write_text("[" * 100_000)),
-        ("leaderboard.md", lambda path: [other.unlink() for other in path.parent.iterdir()] and path.write_text("mine")),
+        (
+            "leaderboard.md",
+            lambda path: [other.unlink() for other in path.parent.iterdir()] and path.write_text("mine"),
+        ),
     ],
 )
-def test_a_file_that_no_leaderboard_wrote_is_not_written_over_and_no_other_is_written(name, damage, earlier, tmp_path, three):
+def test_a_file_that_no_leaderboard_wrote_is_not_written_over_and_no_other_is_written(
+    name, damage, earlier, tmp_path, three
+):
     out = shutil.copytree(earlier, tmp_path / "out")
     damage(out / name)
     before = {path: path.read_bytes() if path.is_file() else None for path in out.iterdir()}
@@ -804,10 +1004,14 @@ def test_what_a_submission_needs_to_be_known_for_is_said(three):
 
 
 def test_a_group_with_fewer_than_three_tasks_has_no_radar():
-    pictures = as_html(board([entry("m", answers(0.5, 1), "microbench_cognition", tasks=("all",))]), with_paper=False).count("<img ")
+    pictures = as_html(
+        board([entry("m", answers(0.5, 1), "microbench_cognition", tasks=("all",))]), with_paper=False
+    ).count("<img ")
     assert pictures == 1
 
 
-@pytest.mark.parametrize(("low", "shown"), [(-1e-15, "+0.00"), (-0.00004, "+0.00"), (-0.00006, "-0.01"), (0.00006, "+0.01")])
+@pytest.mark.parametrize(
+    ("low", "shown"), [(-1e-15, "+0.00"), (-0.00004, "+0.00"), (-0.00006, "-0.01"), (0.00006, "+0.01")]
+)
 def test_what_rounds_to_nothing_has_no_minus(low, shown):
     assert f"[{shown}, +20.00]" in tables.against(Versus("next", 0.1, low, 0.2, 0.06, verdict="tie"))

@@ -11,7 +11,9 @@ from scipy import stats
 from microbench_tasks.metrics.bootstrap import bootstrap_interval
 from microbench_tasks.metrics.intervals import Interval
 
-TABLE1 = json.loads((Path(__file__).parents[2] / "microbench_tasks" / "catalog" / "table1.json").read_text(encoding="utf-8"))
+TABLE1 = json.loads(
+    (Path(__file__).parents[2] / "microbench_tasks" / "catalog" / "table1.json").read_text(encoding="utf-8")
+)
 # Standard deviation of a 2.5 % quantile of 9,999 normal draws, in theirs: sqrt(q (1 - q) / B) / density at the quantile.
 QUANTILE_NOISE = math.sqrt(0.025 * 0.975 / 9999) / stats.norm.pdf(1.959964)
 
@@ -35,7 +37,9 @@ def test_scipys_intervals_scatter_around_ours(n, k, method):
     scores = zero_one(n, k)
     ends = []
     for seed in range(12):
-        found = stats.bootstrap((scores,), np.mean, n_resamples=9999, method=method, rng=np.random.default_rng(seed)).confidence_interval
+        found = stats.bootstrap(
+            (scores,), np.mean, n_resamples=9999, method=method, rng=np.random.default_rng(seed)
+        ).confidence_interval
         ends.append((found.low, found.high))
     ours = bootstrap_interval(scores, method=method)
     for end, scipys in zip((ours.low, ours.high), np.transpose(ends)):
@@ -72,7 +76,9 @@ def test_basic_is_percentile_mirrored_at_the_mean():
     assert basic.high == pytest.approx(2 * 0.2 - percentile.low)
 
 
-@pytest.mark.parametrize(("scores", "end"), [([0.0] * 9, 0.0), ([1.0] * 9, 1.0), ([1.0], 1.0), ([0.0], 0.0), ([0.3] * 7, 0.3)])
+@pytest.mark.parametrize(
+    ("scores", "end"), [([0.0] * 9, 0.0), ([1.0] * 9, 1.0), ([1.0], 1.0), ([0.0], 0.0), ([0.3] * 7, 0.3)]
+)
 def test_equal_scores_have_an_interval_of_one_point(scores, end):
     assert bootstrap_interval(scores) == Interval(end, end)
 
@@ -128,7 +134,10 @@ def test_drawing_by_index_and_by_count_agree():
 def test_ours_differs_from_scipys_mean_by_less_than_scipys_seeds_do(n, accuracy, seeds):
     scores = zero_one(n, round(n * accuracy))
     options = {"n_resamples": 9999, "method": "basic", "batch": max(1, 4_000_000 // n)}
-    found = [stats.bootstrap((scores,), np.mean, rng=np.random.default_rng(seed), **options).confidence_interval for seed in range(seeds)]
+    found = [
+        stats.bootstrap((scores,), np.mean, rng=np.random.default_rng(seed), **options).confidence_interval
+        for seed in range(seeds)
+    ]
     ours = bootstrap_interval(scores)
     for end, scipys in ((ours.low, [ends.low for ends in found]), (ours.high, [ends.high for ends in found])):
         assert abs(end - np.mean(scipys)) <= max(scipys) - min(scipys) + 1e-12

@@ -31,7 +31,10 @@ def best_assignment(ious):
     if num_columns > 4:
         paired = ious[linear_sum_assignment(1 - ious)]
     else:
-        paired = max((ious[range(num_rows), columns] for columns in itertools.permutations(range(num_columns), num_rows)), key=np.sum)
+        paired = max(
+            (ious[range(num_rows), columns] for columns in itertools.permutations(range(num_columns), num_rows)),
+            key=np.sum,
+        )
     return paired[paired > 0]
 
 
@@ -69,7 +72,9 @@ def test_ten_thousand_random_cases_agree_with_the_oracle():
         assert grit_score(predicted, gold) == pytest.approx(plain_score(predicted, gold), abs=1e-9)
 
 
-@pytest.mark.parametrize(("num_predicted", "num_gold", "size"), [(600, 500, 8), (500, 600, 20), (520, 520, 60), (510, 510, 900)])
+@pytest.mark.parametrize(
+    ("num_predicted", "num_gold", "size"), [(600, 500, 8), (500, 600, 20), (520, 520, 60), (510, 510, 900)]
+)
 def test_clusters_of_many_boxes_are_one_exact_assignment(num_predicted, num_gold, size):
     """From scattered, over connected, to all overlapping; scipy solves the whole matrix."""
     rng = np.random.default_rng(1)

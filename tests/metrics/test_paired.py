@@ -23,7 +23,10 @@ def noise(p):
 
 def discordant(only_first, only_second, both=20, neither=30):
     """0/1 answers of two models, by how many questions which of them answers rightly."""
-    return [[1] * only_first + [0] * only_second + [1] * both + [0] * neither, [0] * only_first + [1] * only_second + [1] * both + [0] * neither]
+    return [
+        [1] * only_first + [0] * only_second + [1] * both + [0] * neither,
+        [0] * only_first + [1] * only_second + [1] * both + [0] * neither,
+    ]
 
 
 def models_about_images(num_models, num_images, seed, rates=None, values="0/1"):
@@ -498,7 +501,10 @@ def test_nineteen_resamples_are_enough_for_a_level_of_one_in_twenty():
 
 def test_asking_each_question_twice_about_the_same_image_adds_nothing():
     scores, images = models_about_images(3, 50, seed=13, rates=[0, 0.1, 0.2])
-    once, twice = compare_models(scores, images), compare_models(np.hstack([scores, scores]), np.hstack([images, images]))
+    once, twice = (
+        compare_models(scores, images),
+        compare_models(np.hstack([scores, scores]), np.hstack([images, images])),
+    )
     assert (once.p == twice.p).all()
     for name in ("difference", "low", "high"):
         assert getattr(twice, name) == pytest.approx(getattr(once, name))

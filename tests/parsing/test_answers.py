@@ -64,7 +64,9 @@ def test_letters_are_the_questions_own():
     assert paper_letters("C", ["one", "two"]) == []
 
 
-@pytest.mark.parametrize("said", ["B\n", "It is round.\n\nSo B.\n", "\n", "", 'B\n{"probabilities": {"A": 1.0, "B": 0.0}}\n'])
+@pytest.mark.parametrize(
+    "said", ["B\n", "It is round.\n\nSo B.\n", "\n", "", 'B\n{"probabilities": {"A": 1.0, "B": 0.0}}\n']
+)
 def test_probabilities_are_read_from_the_last_line(said):
     """Text that was generated may have lines of its own; of an empty answer the harness strips the line break."""
     assert probabilities(f'{said}{{"probabilities": {{"A": 0.25, "B": 0.75}}}}', 2) == {"A": 0.25, "B": 0.75}
@@ -232,7 +234,18 @@ def test_a_stated_answer_is_read_by_a_named_rule(response, rule):
         "The answer is B since it, unlike an eosinophil, is dark.",
         "The answer is B, a basophil.",
         "The answer is B and not A.",
-        *(f"The answer is B {words}." for words in ("rather than A", "as its granules are dark", "given the granules", "based on the image", "due to its granules", "from the list", "in this image")),
+        *(
+            f"The answer is B {words}."
+            for words in (
+                "rather than A",
+                "as its granules are dark",
+                "given the granules",
+                "based on the image",
+                "due to its granules",
+                "from the list",
+                "in this image",
+            )
+        ),
         "Could it be A? No granules, so not D. The answer is B",
         "I am not certain, but the answer is B.",
         "It is not A, so the answer is B.",
@@ -349,7 +362,26 @@ def test_what_states_no_answer_by_the_rules_is_unparsed(response):
     assert strict_answer(response, CELLS) == Answer(None, "unparsed", None)
 
 
-@pytest.mark.parametrize("name", ["a large cell", "A dark cell", "a basophil-like cell", "B cell lymphoma", "E. coli", "E.coli", "C elegans", "H&E", "B-cell", "G1 phase", "DAPI", "Both", "A549", "F-actin", "c++"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a large cell",
+        "A dark cell",
+        "a basophil-like cell",
+        "B cell lymphoma",
+        "E. coli",
+        "E.coli",
+        "C elegans",
+        "H&E",
+        "B-cell",
+        "G1 phase",
+        "DAPI",
+        "Both",
+        "A549",
+        "F-actin",
+        "c++",
+    ],
+)
 @pytest.mark.parametrize("lead", ["The answer is {}", "Answer: {}", "I choose {}", "**Option:** {}."])
 def test_a_letter_that_starts_a_word_or_a_name_is_no_answer(lead, name):
     assert read(lead.format(name)) == "unparsed"
@@ -465,7 +497,9 @@ def test_reasoning_is_no_answer(response, outcome):
     assert read(response) == outcome
 
 
-@pytest.mark.parametrize("tag", ["think", "Thinking", "thought", "thoughts", "reason", "REASONING", "reflection", "analysis", "scratchpad"])
+@pytest.mark.parametrize(
+    "tag", ["think", "Thinking", "thought", "thoughts", "reason", "REASONING", "reflection", "analysis", "scratchpad"]
+)
 def test_reasoning_goes_by_several_names(tag):
     assert read(f"<{tag}>The answer is A.</{tag}>B") == "B"
     assert read(f"<{tag}>The answer is A.") == "truncated"
@@ -550,7 +584,20 @@ CLEAN = [
     "<answer>{letter}</answer>",
     "<think>Is it A? Is it B?</think>\n\nThe answer is {letter}.",
 ]
-MARKDOWN = ["{}", "**{}**", "*{}*", "__{}__", "***{}***", "`{}`", "```\n{}\n```", "# {}", "> {}", "- {}", "  {}\n\n", "${}$"]
+MARKDOWN = [
+    "{}",
+    "**{}**",
+    "*{}*",
+    "__{}__",
+    "***{}***",
+    "`{}`",
+    "```\n{}\n```",
+    "# {}",
+    "> {}",
+    "- {}",
+    "  {}\n\n",
+    "${}$",
+]
 
 
 @pytest.mark.parametrize("phrasing", CLEAN)
@@ -564,12 +611,69 @@ def test_every_letter_is_read_from_clean_phrasings_in_any_markdown_and_case(phra
 
 FRAGMENTS = st.sampled_from(
     [*"ABCDEFGHabI", *CELLS, *STAINS, *HEART, *lettered(CELLS), *lettered(FOUR)]
-    + ["answer", "The answer is", "Answer:", "option", "not", "isn't", "or", "and", "because", "I choose", "is wrong", "I cannot"]
-    + [r"\boxed{", r"\text{", "}", "<answer>", "</answer>", "<think>", "</think>", "<thinking>", '{"probabilities": {"A": 0.5, "B": 0.5}}']
-    + ["\n", " ", "\n\n", ".", ",", ":", "(", ")", "[", "]", "*", "**", "_", "`", "$", "#", ">", "-", "?", "'", '"', "Ｂ", "\u0301", "\ufdfa", "✅", "\ud800"]
+    + [
+        "answer",
+        "The answer is",
+        "Answer:",
+        "option",
+        "not",
+        "isn't",
+        "or",
+        "and",
+        "because",
+        "I choose",
+        "is wrong",
+        "I cannot",
+    ]
+    + [
+        r"\boxed{",
+        r"\text{",
+        "}",
+        "<answer>",
+        "</answer>",
+        "<think>",
+        "</think>",
+        "<thinking>",
+        '{"probabilities": {"A": 0.5, "B": 0.5}}',
+    ]
+    + [
+        "\n",
+        " ",
+        "\n\n",
+        ".",
+        ",",
+        ":",
+        "(",
+        ")",
+        "[",
+        "]",
+        "*",
+        "**",
+        "_",
+        "`",
+        "$",
+        "#",
+        ">",
+        "-",
+        "?",
+        "'",
+        '"',
+        "Ｂ",
+        "\u0301",
+        "\ufdfa",
+        "✅",
+        "\ud800",
+    ]
 )
-RESPONSES = st.one_of(st.text(), st.lists(FRAGMENTS, max_size=12).map(" ".join), st.lists(FRAGMENTS, max_size=12).map("".join), st.lists(st.one_of(FRAGMENTS, st.text(max_size=5))).map("".join))
-ANY_OPTIONS = st.one_of(st.sampled_from([*QUESTIONS, ORGANISMS, BASES]), st.lists(st.one_of(FRAGMENTS, st.text()), min_size=2, max_size=8))
+RESPONSES = st.one_of(
+    st.text(),
+    st.lists(FRAGMENTS, max_size=12).map(" ".join),
+    st.lists(FRAGMENTS, max_size=12).map("".join),
+    st.lists(st.one_of(FRAGMENTS, st.text(max_size=5))).map("".join),
+)
+ANY_OPTIONS = st.one_of(
+    st.sampled_from([*QUESTIONS, ORGANISMS, BASES]), st.lists(st.one_of(FRAGMENTS, st.text()), min_size=2, max_size=8)
+)
 
 
 @settings(max_examples=800, deadline=None)
@@ -585,7 +689,13 @@ def test_any_text_has_one_outcome(response, options):
 
 
 @settings(max_examples=300, deadline=None)
-@given(RESPONSES, ANY_OPTIONS, st.sampled_from(["<think>The answer is A.</think>", "<reasoning>\nA\n</reasoning>\n\n", "I cannot say.</think>", "\n \t"]))
+@given(
+    RESPONSES,
+    ANY_OPTIONS,
+    st.sampled_from(
+        ["<think>The answer is A.</think>", "<reasoning>\nA\n</reasoning>\n\n", "I cannot say.</think>", "\n \t"]
+    ),
+)
 def test_space_and_reasoning_before_a_response_change_nothing(response, options, before):
     # Reasoning of the response's own would join the block; probabilities count on a last line only.
     response = response.replace("think", "").replace("probabilities", "")
@@ -610,7 +720,13 @@ NEUTRAL = [
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from("ABCDEFGH"), st.sampled_from([phrasing for phrasing in CLEAN if "nswer" in phrasing or "boxed" in phrasing]), st.permutations(NEUTRAL), st.integers(0, len(NEUTRAL)), st.sampled_from([" ", "\n", "\n\n"]))
+@given(
+    st.sampled_from("ABCDEFGH"),
+    st.sampled_from([phrasing for phrasing in CLEAN if "nswer" in phrasing or "boxed" in phrasing]),
+    st.permutations(NEUTRAL),
+    st.integers(0, len(NEUTRAL)),
+    st.sampled_from([" ", "\n", "\n\n"]),
+)
 def test_text_around_a_stated_answer_changes_nothing(letter, phrasing, around, position, gap):
     said = phrasing.format(letter=letter, text=CELLS["ABCDEFGH".index(letter)])
     stated = said if said.endswith((".", ">", "}")) else f"{said}."
@@ -619,7 +735,9 @@ def test_text_around_a_stated_answer_changes_nothing(letter, phrasing, around, p
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from("ABCDEFGH"), st.sampled_from("ABCDEFGH"), st.sampled_from(CLEAN[8:]), st.sampled_from(CLEAN[8:-1]))
+@given(
+    st.sampled_from("ABCDEFGH"), st.sampled_from("ABCDEFGH"), st.sampled_from(CLEAN[8:]), st.sampled_from(CLEAN[8:-1])
+)
 def test_of_two_statements_the_second_counts_only_if_it_is_stronger(first, second, one, other):
     """By the table: a box, an answer tag and a final answer are marks; a label is a conclusion; the rest are sentences."""
     text = dict(zip("ABCDEFGH", CELLS))
@@ -634,7 +752,35 @@ def strength(phrasing):
     return 2 if phrasing.startswith(("Answer:", "My choice:")) else 1
 
 
-REPEATED = ["B", " ", "\n", "A) ", "a)", "*", "_", "a_", "(", "{", "# ", "not ", "I can't ", "answer ", "answer is ", "The answer is A. ", "choice:A ", r"\boxed{", r"\boxed{A} ", "<think", "<think></think>", "<answer>", "\u0301\u0316", "\ufdfa", "é", "→", '{"probabilities": ']
+REPEATED = [
+    "B",
+    " ",
+    "\n",
+    "A) ",
+    "a)",
+    "*",
+    "_",
+    "a_",
+    "(",
+    "{",
+    "# ",
+    "not ",
+    "I can't ",
+    "answer ",
+    "answer is ",
+    "The answer is A. ",
+    "choice:A ",
+    r"\boxed{",
+    r"\boxed{A} ",
+    "<think",
+    "<think></think>",
+    "<answer>",
+    "\u0301\u0316",
+    "\ufdfa",
+    "é",
+    "→",
+    '{"probabilities": ',
+]
 
 
 @pytest.mark.parametrize("token", REPEATED)
@@ -661,6 +807,15 @@ def test_what_the_harness_writes_in_the_place_of_an_answer_is_none_by_either_rul
     assert strict_answer(response, options) == Answer(None, kind, None)
 
 
-@pytest.mark.parametrize("response", ["A", "Error: can only concatenate", "see [LMMS_EVAL_REQUEST_FAILED after 5 retries]", "[LMMS_EVAL_REQUEST_FAILEDX]", ""])
+@pytest.mark.parametrize(
+    "response",
+    [
+        "A",
+        "Error: can only concatenate",
+        "see [LMMS_EVAL_REQUEST_FAILED after 5 retries]",
+        "[LMMS_EVAL_REQUEST_FAILEDX]",
+        "",
+    ],
+)
 def test_a_models_own_words_are_no_placeholder(response):
     assert placeholder(response) is None

@@ -36,7 +36,11 @@ def test_each_familys_documented_answer_is_read_as_written(case):
 
 def test_of_the_held_out_responses_no_box_is_invented_and_nearly_all_are_read():
     """They were written without a look at the parser, and their values too; see the file for both."""
-    lines = (Path(__file__).parents[1] / "support" / "data" / "boxes_heldout.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (
+        (Path(__file__).parents[1] / "support" / "data" / "boxes_heldout.jsonl")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     cases = [json.loads(line) for line in lines]
     # Its last box is written in full, and the object around it is cut off: such a box is kept here.
     cut_after_a_box = "held-box-085"
@@ -122,7 +126,10 @@ def test_numbers_never_choose_the_unit(text, convention):
         ("[THINK]maybe [1,2,3,4][/THINK][5,6,7,8]", [[5, 6, 7, 8]]),
         ("◁think▷maybe [1,2,3,4]◁/think▷[5,6,7,8]", [[5, 6, 7, 8]]),
         ("<seed:think>[1,2,3,4]</seed:think>[5,6,7,8]", [[5, 6, 7, 8]]),
-        ("<|channel|>analysis<|message|>[1,2,3,4]<|end|><|start|>assistant<|channel|>final<|message|>[5,6,7,8]<|return|>", [[5, 6, 7, 8]]),
+        (
+            "<|channel|>analysis<|message|>[1,2,3,4]<|end|><|start|>assistant<|channel|>final<|message|>[5,6,7,8]<|return|>",
+            [[5, 6, 7, 8]],
+        ),
         ("<thinking>[1,2,3,4]</thinking>[5,6,7,8]", [[5, 6, 7, 8]]),
         ("[1,2,3,4] so <answer>[5,6,7,8]</answer> and [9,9,9,9]", [[5, 6, 7, 8]]),
         ("<answer>[1,2,3,4]</answer><answer>[5,6,7,8]", [[5, 6, 7, 8]]),
@@ -156,13 +163,41 @@ def test_reasoning_without_an_answer_is_unparsed(convention):
     assert (found.status, len(found.boxes)) == ("unparsed", 0)
 
 
-@pytest.mark.parametrize("text", ["[]", "[ ]", "[[]]", "{}", '{"boxes": []}', '{"boxes": null}', "null", "None.", "none", "```json\n[]\n```", "```json\nnull\n```", '{"masks": [], "boxes": [], "scores": []}', "<box></box>", "No nucleus here: []", '{"x": 0, "y": 0, "width": 512, "height": 512, "boxes": []}', '{"image": {"x": 0, "y": 0, "width": 512, "height": 512}, "boxes": null}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        "[ ]",
+        "[[]]",
+        "{}",
+        '{"boxes": []}',
+        '{"boxes": null}',
+        "null",
+        "None.",
+        "none",
+        "```json\n[]\n```",
+        "```json\nnull\n```",
+        '{"masks": [], "boxes": [], "scores": []}',
+        "<box></box>",
+        "No nucleus here: []",
+        '{"x": 0, "y": 0, "width": 512, "height": 512, "boxes": []}',
+        '{"image": {"x": 0, "y": 0, "width": 512, "height": 512}, "boxes": null}',
+    ],
+)
 def test_an_explicit_none_is_parsed_as_zero_boxes(text):
     found = read(text)
     assert (found.status, found.boxes.shape) == ("parsed", (0, 4))
 
 
-@pytest.mark.parametrize(("convention", "status"), [("loc1024_yxyx", "parsed"), ("grid1000_xyxy", "unparsed"), ("points_only", "unparsed"), ("bin1000_center_xyxy", "unparsed")])
+@pytest.mark.parametrize(
+    ("convention", "status"),
+    [
+        ("loc1024_yxyx", "parsed"),
+        ("grid1000_xyxy", "unparsed"),
+        ("points_only", "unparsed"),
+        ("bin1000_center_xyxy", "unparsed"),
+    ],
+)
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_only_paligemmas_silence_means_none(text, convention, status):
     assert read(text, convention).status == status
@@ -274,8 +309,14 @@ def test_points_only_models_give_no_box(text):
         (r"\[1, 2, 3, 4\]", [[1, 2, 3, 4]]),
         ('{"bbox_2d": [1, 2, 3, 4]}\n{"bbox_2d": [5, 6, 7, 8]}', [[1, 2, 3, 4], [5, 6, 7, 8]]),
         ("```json\n[[1,2,3,4]]\n```\nand\n```\n[[5,6,7,8]]\n```", [[1, 2, 3, 4], [5, 6, 7, 8]]),
-        ('[{"bbox_2d": [1, 2, 3, 4], "label": "a", "score": 0.5}, {"label": "b", "bbox_2d": [5, 6, 7, 8]}]', [[1, 2, 3, 4], [5, 6, 7, 8]]),
-        ('{"objects": [{"bbox": [1, 2, 3, 4], "polygon": [1, 2, 3, 4], "center": [2, 3]}], "scores": [1, 1, 1, 1]}', [[1, 2, 3, 4]]),
+        (
+            '[{"bbox_2d": [1, 2, 3, 4], "label": "a", "score": 0.5}, {"label": "b", "bbox_2d": [5, 6, 7, 8]}]',
+            [[1, 2, 3, 4], [5, 6, 7, 8]],
+        ),
+        (
+            '{"objects": [{"bbox": [1, 2, 3, 4], "polygon": [1, 2, 3, 4], "center": [2, 3]}], "scores": [1, 1, 1, 1]}',
+            [[1, 2, 3, 4]],
+        ),
         ('{"nuclei": [[1, 2, 3, 4], [5, 6, 7, 8]], "counts": [1, 2, 3, 4]}', [[1, 2, 3, 4], [5, 6, 7, 8]]),
         ('{"1": [1, 2, 3, 4], "2": [5, 6, 7, 8]}', [[1, 2, 3, 4], [5, 6, 7, 8]]),
         ("a(1,2),(3,4)(5,6),(7,8) b(9,9),(9,9)", [[1, 2, 3, 4], [5, 6, 7, 8], [9, 9, 9, 9]]),
@@ -415,11 +456,17 @@ def test_a_stated_order_beats_the_conventions(text, expected):
 
 
 def test_keys_beat_the_conventions_order():
-    assert boxes_of('{"x1": 1, "y1": 2, "x2": 3, "y2": 4}, {"box_2d": [1, 2, 3, 4]}', "grid1000_yxyx") == [[1, 2, 3, 4], [2, 1, 4, 3]]
+    assert boxes_of('{"x1": 1, "y1": 2, "x2": 3, "y2": 4}, {"box_2d": [1, 2, 3, 4]}', "grid1000_yxyx") == [
+        [1, 2, 3, 4],
+        [2, 1, 4, 3],
+    ]
 
 
 def test_width_and_height_only_count_where_a_key_says_so():
-    assert boxes_of('{"x": 10, "y": 20, "width": 5, "height": 6}, {"bbox": [10, 20, 5, 6]}') == [[10, 20, 15, 26], [10, 20, 5, 6]]
+    assert boxes_of('{"x": 10, "y": 20, "width": 5, "height": 6}, {"bbox": [10, 20, 5, 6]}') == [
+        [10, 20, 15, 26],
+        [10, 20, 5, 6],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -442,7 +489,11 @@ def test_width_and_height_only_count_where_a_key_says_so():
         ("<loc0001><loc0002><loc0003><loc0004> a ; <loc00", "loc1024_yxyx", 1),
         ("a<loc_1><loc_2><loc_3><loc_4><loc_5><loc_6>", "bin1000_center_xyxy", 1),
         ("a<loc_1><loc_2><loc_3><loc_4><lo", "bin1000_center_xyxy", 1),
-        ("<object><patch_index_0001><patch_index_0044></delimiter_of_multi_objects/><patch_index_0001>", "patch32_kosmos2", 1),
+        (
+            "<object><patch_index_0001><patch_index_0044></delimiter_of_multi_objects/><patch_index_0001>",
+            "patch32_kosmos2",
+            1,
+        ),
     ],
 )
 def test_a_truncated_answer_keeps_its_complete_boxes(text, convention, num_boxes):
@@ -450,7 +501,9 @@ def test_a_truncated_answer_keeps_its_complete_boxes(text, convention, num_boxes
     assert (found.status, len(found.boxes)) == ("truncated", num_boxes)
 
 
-@pytest.mark.parametrize("text", ["Boxes: [1, 2, 3, 4] (see", "[1, 2, 3, 4] :(", "Of [0, 512) I take [1, 2, 3, 4] as the box"])
+@pytest.mark.parametrize(
+    "text", ["Boxes: [1, 2, 3, 4] (see", "[1, 2, 3, 4] :(", "Of [0, 512) I take [1, 2, 3, 4] as the box"]
+)
 def test_a_bracket_left_open_in_prose_is_no_truncation(text):
     assert read(text).status == "parsed"
 
@@ -481,7 +534,9 @@ def test_tokens_are_grouped_as_their_family_groups_them(text, convention, expect
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "inf", "1e999", '"NaN"', "9" * 400, "-1e999"])
 def test_boxes_that_are_not_finite_are_left_out_and_counted(value):
-    found = read(f'[{{"bbox_2d": [1, 2, {value}, 4]}}, {{"bbox_2d": [5, 6, 7, 8]}}, {{"x1": 1, "y1": {value}, "x2": 3, "y2": 4}}]')
+    found = read(
+        f'[{{"bbox_2d": [1, 2, {value}, 4]}}, {{"bbox_2d": [5, 6, 7, 8]}}, {{"x1": 1, "y1": {value}, "x2": 3, "y2": 4}}]'
+    )
     assert (found.boxes.tolist(), found.status) == ([[5, 6, 7, 8]], "parsed")
     assert (found.num_non_finite, found.num_left_out) == (2, 2)
 
@@ -518,12 +573,65 @@ def test_bad_arguments_are_refused(convention, sizes, options, message):
         parse_boxes("", convention, *sizes, **options)
 
 
-PIECES = ["[", "]", "{", "}", "(", ")", "<", ">", ",", ";", ":", '"', "'", "`", "```", "\\", "/", "//", "/*", "*/", "#", "1", "20", "-3.5", "1e999", "NaN", "null", " ", "\n", "x1", "bbox_2d"]
-PIECES += ["<think>", "</think>", "<answer>", "</answer>", "<box>", "</box>", "<loc0001>", "<loc_12>", "<loc", "<patch_index_0044>", "[1,2,3,4]", "(1,2),", '{"x1":1,"y1":2,"x2":3,"y2":4}', "“", "（", "\u2028", "\ud800"]
+PIECES = [
+    "[",
+    "]",
+    "{",
+    "}",
+    "(",
+    ")",
+    "<",
+    ">",
+    ",",
+    ";",
+    ":",
+    '"',
+    "'",
+    "`",
+    "```",
+    "\\",
+    "/",
+    "//",
+    "/*",
+    "*/",
+    "#",
+    "1",
+    "20",
+    "-3.5",
+    "1e999",
+    "NaN",
+    "null",
+    " ",
+    "\n",
+    "x1",
+    "bbox_2d",
+]
+PIECES += [
+    "<think>",
+    "</think>",
+    "<answer>",
+    "</answer>",
+    "<box>",
+    "</box>",
+    "<loc0001>",
+    "<loc_12>",
+    "<loc",
+    "<patch_index_0044>",
+    "[1,2,3,4]",
+    "(1,2),",
+    '{"x1":1,"y1":2,"x2":3,"y2":4}',
+    "“",
+    "（",
+    "\u2028",
+    "\ud800",
+]
 
 
 @settings(max_examples=600, deadline=None, database=None, derandomize=True)
-@given(text=st.text() | st.lists(st.sampled_from(PIECES), max_size=60).map("".join), convention=st.sampled_from(sorted(CONVENTIONS)))
+@given(
+    text=st.text() | st.lists(st.sampled_from(PIECES), max_size=60).map("".join),
+    convention=st.sampled_from(sorted(CONVENTIONS)),
+)
 def test_any_text_gives_finite_boxes_and_a_status(text, convention):
     found = parse_boxes(text, convention, (640, 480), (644, 476))
     assert isinstance(found, ParsedBoxes)
@@ -535,14 +643,19 @@ def test_any_text_gives_finite_boxes_and_a_status(text, convention):
 
 
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
-@given(quads=st.lists(st.tuples(*[st.integers(-50, 2000)] * 4), max_size=8), style=st.sampled_from(["json", "lists", "points", "tags", "keys"]))
+@given(
+    quads=st.lists(st.tuples(*[st.integers(-50, 2000)] * 4), max_size=8),
+    style=st.sampled_from(["json", "lists", "points", "tags", "keys"]),
+)
 def test_boxes_written_in_a_documented_form_are_read_back(quads, style):
     written = {
         "json": json.dumps([{"bbox_2d": quad, "label": "cell (2)"} for quad in quads], indent=1),
         "lists": json.dumps(quads),
         "points": "".join(f"cell({x1},{y1}),({x2},{y2})" for x1, y1, x2, y2 in quads),
         "tags": "".join(f"<ref>cell</ref><box>{x1} {y1} {x2} {y2}</box>" for x1, y1, x2, y2 in quads),
-        "keys": ", ".join(json.dumps(dict(zip(("x1", "x2", "y1", "y2"), (x1, x2, y1, y2)))) for x1, y1, x2, y2 in quads),
+        "keys": ", ".join(
+            json.dumps(dict(zip(("x1", "x2", "y1", "y2"), (x1, x2, y1, y2)))) for x1, y1, x2, y2 in quads
+        ),
     }[style]
     found = read(written, "pixels_xyxy")
     assert found.boxes.tolist() == [list(quad) for quad in quads]
@@ -550,7 +663,10 @@ def test_boxes_written_in_a_documented_form_are_read_back(quads, style):
 
 
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
-@given(cut=st.integers(0, 200), case=st.sampled_from([case for case in CASES if case["status"] == "parsed" and "<think>" not in case["text"]]))
+@given(
+    cut=st.integers(0, 200),
+    case=st.sampled_from([case for case in CASES if case["status"] == "parsed" and "<think>" not in case["text"]]),
+)
 def test_cutting_an_answer_only_takes_boxes_from_its_end(cut, case):
     arguments = case["convention"], case["image_size"], case.get("model_input_size")
     whole, part = (parse_boxes(text, *arguments).boxes for text in (case["text"], case["text"][:cut]))
@@ -559,7 +675,39 @@ def test_cutting_an_answer_only_takes_boxes_from_its_end(cut, case):
 
 
 @pytest.mark.parametrize("prefix", ["", "[", '["', "{x1:"])
-@pytest.mark.parametrize("piece", ["[", "{", "[}", "(", "<", "<loc", "<loc_", "<loc0001>", "<|", "1", "-", "1e", '"', "'x", '\\"', " ", "\n", "/*", "#", "a:", '"a":', "(1,2),", "[1;", "<think>", "<answer>", "</think>", "none ", "\u2028"])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "[",
+        "{",
+        "[}",
+        "(",
+        "<",
+        "<loc",
+        "<loc_",
+        "<loc0001>",
+        "<|",
+        "1",
+        "-",
+        "1e",
+        '"',
+        "'x",
+        '\\"',
+        " ",
+        "\n",
+        "/*",
+        "#",
+        "a:",
+        '"a":',
+        "(1,2),",
+        "[1;",
+        "<think>",
+        "<answer>",
+        "</think>",
+        "none ",
+        "\u2028",
+    ],
+)
 def test_a_hundred_kilobytes_of_anything_are_read_in_linear_time(prefix, piece):
     text = prefix + (piece * 100_000)[:100_000]
     start = time.process_time()

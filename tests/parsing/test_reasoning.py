@@ -43,7 +43,11 @@ def test_every_tag_is_taken_off_closed_unclosed_and_without_an_opening(opening, 
         ("<|channel|>final<|message|>B<|end|>", "B", "channel end_token"),
         (f"{FINAL}{FINAL}B", "B", "channel"),
         # A model that goes on with a conversation of its own:
-        (f"{FINAL}B<|return|><|start|>user<|message|>Next?<|end|>{FINAL}A<|return|>", "B", "channel end_token other_turn role_token"),
+        (
+            f"{FINAL}B<|return|><|start|>user<|message|>Next?<|end|>{FINAL}A<|return|>",
+            "B",
+            "channel end_token other_turn role_token",
+        ),
         ("analysisA?assistantfinalB\nassistantfinalA", "B", "channel"),
         ("analysisWe need a letter. A?assistantfinalB", "B", "channel"),
         ("assistantfinalB", "B", "channel"),

@@ -85,7 +85,11 @@ def test_boxes_after_an_echo_are_read(form):
     """The last B of each form is its answer. The prompt by itself says that there is no nucleus."""
     response = "[[1, 2, 3, 4]]".join(form.format(prompt=BOX_PROMPT).rsplit("B", 1))
     parsed = parse_box_answer(response, "pixels_xyxy", (9, 9), prompt=BOX_PROMPT)
-    assert (parsed.boxes.boxes.tolist(), parsed.boxes.status, parsed.said.taken_off[0]) == ([[1, 2, 3, 4]], "parsed", "prompt")
+    assert (parsed.boxes.boxes.tolist(), parsed.boxes.status, parsed.said.taken_off[0]) == (
+        [[1, 2, 3, 4]],
+        "parsed",
+        "prompt",
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,20 +118,35 @@ def test_nothing_but_the_prompt_is_an_empty_answer():
     assert (parsed.said.status, parsed.paper_letters, parsed.strict) == ("empty", (), Answer(None, "empty", None))
 
 
-@pytest.mark.parametrize(("text", "prompt"), [("nucleus(1,2),(3,4)", "nucleus"), ("detect cells <loc0001>", "detect cell"), ("", PROMPT), (PROMPT, "")])
+@pytest.mark.parametrize(
+    ("text", "prompt"),
+    [("nucleus(1,2),(3,4)", "nucleus"), ("detect cells <loc0001>", "detect cell"), ("", PROMPT), (PROMPT, "")],
+)
 def test_the_beginning_of_an_answer_is_no_prompt(text, prompt):
     assert without_prompt(text, prompt) is None
 
 
 def test_an_echoing_model_scores_what_it_answers_not_what_it_was_asked():
     """An echo holds the right option, by which the paper's rule would call every answer right."""
-    doc = {"dataset": "d", "image_id": "1", "kind": "domain", "question": "Which cell is shown?", "options": OPTIONS, "answer_idx": 2}
+    doc = {
+        "dataset": "d",
+        "image_id": "1",
+        "kind": "domain",
+        "question": "Which cell is shown?",
+        "options": OPTIONS,
+        "answer_idx": 2,
+    }
     scores = [microbench_process_results(doc, [f"{PROMPT} {letter}"])["score"] for letter in "ABCD"]
     assert scores == [0, 0, 1, 0]
     around = {"pre_prompt": "You are an expert.\n", "post_prompt": "\nAnswer:"}
     asked = microbench_doc_to_text(doc, around)
     items = microbench_process_results(doc, [f"{asked} B"], prompt=asked)
-    assert (items["score"], items["acc"]["predicted"], items["acc_strict"]["predicted"], items["failed"]["taken_off"]) == (0, "B", "B", ["prompt"])
+    assert (
+        items["score"],
+        items["acc"]["predicted"],
+        items["acc_strict"]["predicted"],
+        items["failed"]["taken_off"],
+    ) == (0, "B", "B", ["prompt"])
 
 
 # --- reasoning, tokens and parts ---
@@ -146,7 +165,12 @@ def test_an_echoing_model_scores_what_it_answers_not_what_it_was_asked():
         ("<think>It is A", "", "truncated", ("reasoning",)),
         ("◁think▷ it is A or", "", "truncated", ("reasoning",)),
         ("<think>It is A.</think>", "", "empty", ("reasoning",)),
-        ("<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>", "B", "answered", ("channel", "end_token")),
+        (
+            "<|channel|>analysis<|message|>A?<|end|><|start|>assistant<|channel|>final<|message|>B<|return|>",
+            "B",
+            "answered",
+            ("channel", "end_token"),
+        ),
         ("<|channel|>analysis<|message|>A?", "", "truncated", ("channel",)),
         ("B \ufffd", "B", "answered", ()),
         ("", "", "empty", ()),
@@ -175,25 +199,65 @@ def test_what_is_scored_and_what_is_taken_off(response, text, status, taken_off)
     assert status == "answered" or parsed.strict.kind == status
 
 
-@pytest.mark.parametrize("text", ['[{"type": "box", "text": "B"}]', "[{'type': 'text', 'text': __import__('os')}]", '[{"bbox_2d": [1, 2, 3, 4]}]', "[{" * 5_000 + "}]" * 5_000, "[{}]x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"type": "box", "text": "B"}]',
+        "[{'type': 'text', 'text': __import__('os')}]",
+        '[{"bbox_2d": [1, 2, 3, 4]}]',
+        "[{" * 5_000 + "}]" * 5_000,
+        "[{}]x",
+    ],
+)
 def test_text_that_is_not_a_list_of_parts_is_unchanged(text):
     assert logged_parts(text) == text
 
 
-@pytest.mark.parametrize("response", ["Error: the image shows B", "Error: B) basophil", "[LMMS_EVAL] B", "An error occurred. B", "[ERROR] B"])
+@pytest.mark.parametrize(
+    "response", ["Error: the image shows B", "Error: B) basophil", "[LMMS_EVAL] B", "An error occurred. B", "[ERROR] B"]
+)
 def test_text_of_the_model_is_not_a_failure(response):
     assert placeholder(response) is None
 
 
 def test_boxes_and_letters_agree_on_what_failed_or_never_ended():
-    doc = {"dataset": "d", "image_id": "1", "kind": "boxes", "expression": "nucleus", "width": 9, "height": 9, "boxes": [[1, 2, 3, 4]]}
-    read = {text: score_boxes(doc, text, "pixels_xyxy", (9, 9)) for text in (failure_mark("[1,2,3,4]"), "<think>[1,2,3,4]", "<think>a</think>[1,2,3,4]", "")}
-    assert [items["boxes_unparsed"]["kind"] for items in read.values()] == ["unparsed", "truncated", "parsed", "unparsed"]
+    doc = {
+        "dataset": "d",
+        "image_id": "1",
+        "kind": "boxes",
+        "expression": "nucleus",
+        "width": 9,
+        "height": 9,
+        "boxes": [[1, 2, 3, 4]],
+    }
+    read = {
+        text: score_boxes(doc, text, "pixels_xyxy", (9, 9))
+        for text in (failure_mark("[1,2,3,4]"), "<think>[1,2,3,4]", "<think>a</think>[1,2,3,4]", "")
+    }
+    assert [items["boxes_unparsed"]["kind"] for items in read.values()] == [
+        "unparsed",
+        "truncated",
+        "parsed",
+        "unparsed",
+    ]
     assert [items["failed"]["failed"] for items in read.values()] == [True, False, False, False]
     assert [items["score"] for items in read.values()] == pytest.approx([0, 0, 1, 0], abs=1e-5)
 
 
-@pytest.mark.parametrize("piece", ["USER: ", "<image>", " ", "system You are a ", PROMPT[:40], PROMPT, "[INST]", "\ud83d", "[{'type': 'text', 'text': "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "USER: ",
+        "<image>",
+        " ",
+        "system You are a ",
+        PROMPT[:40],
+        PROMPT,
+        "[INST]",
+        "\ud83d",
+        "[{'type': 'text', 'text': ",
+    ],
+)
 def test_a_hundred_kilobytes_of_anything_are_read_in_linear_time(piece):
     text = (piece * 100_000)[:100_000]
     start = time.perf_counter()

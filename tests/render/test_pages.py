@@ -12,7 +12,7 @@ from PIL import Image
 
 from microbench_tasks.render.pages import Card, Cell, Gallery, Picture, Section, Table, render
 
-HOSTILE = '</script><script>alert(1)</script><img src=x onerror=alert(2)>"\'>{{ 7 * 7 }}'
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'>{{ 7 * 7 }}"
 
 
 def png(size=(3, 2), colour="red"):
@@ -56,27 +56,43 @@ def whole_page(text="plain"):
 def test_hostile_text_makes_no_element_and_is_shown_as_it_is():
     plain, hostile = Parsed(whole_page()), Parsed(whole_page(HOSTILE))
     assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in plain.tags]
-    assert [sorted(attributes) for _, attributes in hostile.tags] == [sorted(attributes) for _, attributes in plain.tags]
+    assert [sorted(attributes) for _, attributes in hostile.tags] == [
+        sorted(attributes) for _, attributes in plain.tags
+    ]
     assert sum(HOSTILE in text for text in hostile.text) == sum("plain" in text for text in plain.text) > 10
 
 
 def test_a_page_refers_to_nothing_outside_itself():
     page = Parsed(whole_page(HOSTILE))
-    addresses = [value for _, attributes in page.tags for name, value in attributes.items() if name in ("src", "href", "srcset", "action")]
+    addresses = [
+        value
+        for _, attributes in page.tags
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset", "action")
+    ]
     assert addresses and all(address.startswith(("data:image/", "#section-")) for address in addresses)
-    assert all("url(" not in style and "@import" not in style for style in re.findall("<style>(.*?)</style>", whole_page(), re.DOTALL))
+    assert all(
+        "url(" not in style and "@import" not in style
+        for style in re.findall("<style>(.*?)</style>", whole_page(), re.DOTALL)
+    )
 
 
 def test_the_policy_allows_the_pages_own_script_and_style_alone():
     import hashlib
 
     page = whole_page(HOSTILE)
-    [policy] = [attributes["content"] for attributes in Parsed(page).of("meta") if attributes.get("http-equiv") == "Content-Security-Policy"]
+    [policy] = [
+        attributes["content"]
+        for attributes in Parsed(page).of("meta")
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
     allowed = dict(rule.split(" ", 1) for rule in policy.split("; "))
     assert (allowed["default-src"], allowed["img-src"]) == ("'none'", "data:")
     for tag in ("script", "style"):
         [content] = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        assert allowed[f"{tag}-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+        assert (
+            allowed[f"{tag}-src"] == f"'sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}'"
+        )
 
 
 def test_a_picture_is_inside_the_page_with_its_size():
@@ -118,7 +134,9 @@ def test_a_picture_is_as_large_on_the_page_as_its_resolution_says():
 
 
 def test_columns_of_numbers_are_set_to_the_right_even_with_gaps():
-    page = Parsed(render("page", [Section("s", [Table("t", ["name", "n", "mixed"], [["a", "1", "1"], ["b", "–", "x"]])])]))
+    page = Parsed(
+        render("page", [Section("s", [Table("t", ["name", "n", "mixed"], [["a", "1", "1"], ["b", "–", "x"]])])])
+    )
     assert [head.get("class") == "number" for head in page.of("th")] == [False, True, False]
 
 

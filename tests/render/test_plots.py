@@ -137,7 +137,12 @@ def test_bars_are_as_long_as_their_values_and_whiskers_end_at_their_intervals():
 
 
 def test_numbers_beside_bars_are_the_values_in_percent():
-    shown = [text.get_text() for text in texts(plots.interval_bars("t", ["a", "b", "c"], [0.6268, 0.5, None], [0.6233, None, None], [0.6303, None, None]))]
+    shown = [
+        text.get_text()
+        for text in texts(
+            plots.interval_bars("t", ["a", "b", "c"], [0.6268, 0.5, None], [0.6233, None, None], [0.6303, None, None])
+        )
+    ]
     assert "62.7  [62.3, 63.0]" in shown and "50.0" in shown and "–" in shown
 
 
@@ -181,11 +186,21 @@ def test_chance_and_the_majority_answer_are_marked_with_lines_that_differ(draw):
 
 
 def test_points_of_runs_stand_at_their_values_apart_from_each_other():
-    figure = plots.interval_points("t", ["a"], {"one": {"values": [0.3], "lows": [0.25], "highs": [0.5]}, "two": {"values": [0.3], "lows": [0.1], "highs": [0.4]}})
+    figure = plots.interval_points(
+        "t",
+        ["a"],
+        {
+            "one": {"values": [0.3], "lows": [0.25], "highs": [0.5]},
+            "two": {"values": [0.3], "lows": [0.1], "highs": [0.4]},
+        },
+    )
     containers = [found for found in figure.axes[0].containers if hasattr(found, "has_xerr")]
     points = [container.lines[0].get_xydata()[0] for container in containers]
     assert [point[0] for point in points] == [0.3, 0.3] and points[0][1] < points[1][1]
-    assert [lines_of(container) for container in containers] == [[(pytest.approx(0.25), 0.5)], [(pytest.approx(0.1), 0.4)]]
+    assert [lines_of(container) for container in containers] == [
+        [(pytest.approx(0.25), 0.5)],
+        [(pytest.approx(0.1), 0.4)],
+    ]
 
 
 def test_a_radar_is_a_closed_line_through_its_values():
@@ -200,14 +215,18 @@ def test_a_radar_leaves_a_gap_where_a_value_is_missing():
 
 def test_a_confusion_matrix_prints_the_counts_that_are_not_zero():
     figure = plots.confusion("t", ["a", "b"], [[3, 1, 2], [0, 1234, 0]])
-    cells = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in figure.axes[0].texts}
+    cells = {
+        (round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in figure.axes[0].texts
+    }
     assert cells == {(0, 0): "3", (0, 1): "1", (0, 2): "2", (1, 1): "1,234"}
     shades = figure.axes[0].images[0].get_array()
     assert shades.tolist() == [[0.5, pytest.approx(1 / 6), pytest.approx(1 / 3)], [0, 1, 0]]
 
 
 def test_a_column_without_an_answer_is_left_out_if_all_answered():
-    heads = [label.get_text() for label in plots.confusion("t", ["a", "b"], [[3, 1, 0], [0, 4, 0]]).axes[0].get_xticklabels()]
+    heads = [
+        label.get_text() for label in plots.confusion("t", ["a", "b"], [[3, 1, 0], [0, 4, 0]]).axes[0].get_xticklabels()
+    ]
     assert heads == ["a", "b"]
 
 
@@ -220,12 +239,16 @@ def test_of_many_classes_the_rare_ones_are_pooled_without_losing_a_count():
     # The fifteen that occur most have most on the diagonal; the others are one.
     assert kept == [*names[25:], "25 other options"]
     assert pooled.sum() == counts.sum()
-    assert pooled[15, 15] == counts[:25, :25].sum() and pooled[14, 15] == 2 and pooled[15, 14] == 2 and pooled[15, 16] == 2
+    assert (
+        pooled[15, 15] == counts[:25, :25].sum() and pooled[14, 15] == 2 and pooled[15, 14] == 2 and pooled[15, 16] == 2
+    )
     assert len(plots.confusion("t", names, counts).axes[0].get_yticklabels()) == 16
 
 
 def test_a_reliability_curve_has_a_point_for_each_bin_that_is_filled():
-    figure = plots.reliability("t", [0, 0.5, 1], {"run": {"confidence": [None, 0.875], "accuracy": [None, 0.25], "count": [0, 7]}})
+    figure = plots.reliability(
+        "t", [0, 0.5, 1], {"run": {"confidence": [None, 0.875], "accuracy": [None, 0.25], "count": [0, 7]}}
+    )
     above, below = figure.axes
     assert above.get_lines()[1].get_xydata().tolist() == [[87.5, 25.0]]
     assert [(bar.get_x(), bar.get_width(), bar.get_height()) for bar in below.patches] == [(0, 50, 0), (50, 50, 7)]
@@ -245,7 +268,9 @@ def test_a_histogram_has_the_counts_over_the_edges():
 
 
 def test_curves_go_through_their_values_in_percent():
-    axes = plots.curves("t", "alpha", [0, 1], {"coarse": {"values": [0.25, 0.75], "lows": [0.125, 0.5], "highs": [0.5, 1]}}).axes[0]
+    axes = plots.curves(
+        "t", "alpha", [0, 1], {"coarse": {"values": [0.25, 0.75], "lows": [0.125, 0.5], "highs": [0.5, 1]}}
+    ).axes[0]
     assert axes.get_lines()[0].get_xydata().tolist() == [[0, 25], [1, 75]]
     band = axes.collections[0].get_paths()[0].vertices
     assert (band[:, 1].min(), band[:, 1].max()) == (12.5, 100)
@@ -272,7 +297,9 @@ def test_the_users_settings_change_no_picture_and_stay_as_they_are():
     from matplotlib._pylab_helpers import Gcf
 
     plain = plots.png(drawn("interval_bars"))
-    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "savefig.dpi": 20, "savefig.bbox": "tight"}):
+    with matplotlib.rc_context(
+        {"font.size": 30, "axes.facecolor": "black", "savefig.dpi": 20, "savefig.bbox": "tight"}
+    ):
         before = dict(matplotlib.rcParams)
         assert plots.png(drawn("interval_bars")) == plain
         assert dict(matplotlib.rcParams) == before
@@ -304,9 +331,7 @@ def test_the_users_settings_change_no_picture_and_stay_as_they_are():
         (lambda: plots.radar("t", ["a", "b", "c"], {"run": [0, 1]}), "Expected 3 values of run"),
         (lambda: plots.confusion("t", ["a", "b"], [[1, 2], [3, 4]]), r"shape \(2, 3\) for 2 classes, got \(2, 2\)"),
         (
-            lambda: plots.reliability(
-                "t", [0, 1], {"run": {"confidence": [0.5, 0.5], "accuracy": [1], "count": [1]}}
-            ),
+            lambda: plots.reliability("t", [0, 1], {"run": {"confidence": [0.5, 0.5], "accuracy": [1], "count": [1]}}),
             "Expected 1 confidence of run",
         ),
         (lambda: plots.histograms("t", [0, 1], {"task": {"run": [1, 2]}}, "x", "y"), "Expected 1 counts of run"),

@@ -29,7 +29,14 @@ from tests.support import release, tiny_runs
 from tests.support.independent import LETTERS
 
 HOSTILE = '</script><script>alert(1)</script><img src="x" onerror="alert(2)">'
-TASKS = ("microbench_coarse_modality", "microbench_coarse_stain", "microbench_fine_white_blood_cell", "microbench_fine_pollen", tiny_runs.BOXES, tiny_runs.COGNITION)
+TASKS = (
+    "microbench_coarse_modality",
+    "microbench_coarse_stain",
+    "microbench_fine_white_blood_cell",
+    "microbench_fine_pollen",
+    tiny_runs.BOXES,
+    tiny_runs.COGNITION,
+)
 # dataset, modality, domain, microns per pixel of the small data's images; the last two have boxes.
 IMAGES = [
     ("acevedo_et_al_2020", "light microscopy", "pathology", 0.5),
@@ -43,10 +50,22 @@ ALL_IN_ONE = lambda items, what: items  # noqa: E731
 
 
 def small_data(folder):
-    rows = [release.row(number, dataset, modality=modality, domain=domain, microns_per_pixel=scale) for number, (dataset, modality, domain, scale) in enumerate(IMAGES)]
-    rows += [release.row(10 + number, "opencell", polygon=[release.instance("nucleus", [2, 3, 9 + number, 12])]) for number in range(2)]
+    rows = [
+        release.row(number, dataset, modality=modality, domain=domain, microns_per_pixel=scale)
+        for number, (dataset, modality, domain, scale) in enumerate(IMAGES)
+    ]
+    rows += [
+        release.row(10 + number, "opencell", polygon=[release.instance("nucleus", [2, 3, 9 + number, 12])])
+        for number in range(2)
+    ]
     release.write_parquet(folder, rows)
-    release.write_cognition(folder / "cognition" / "test", {"a.png": [release.cognition_question(), release.cognition_question(1)], "b.png": [release.cognition_question(2)]})
+    release.write_cognition(
+        folder / "cognition" / "test",
+        {
+            "a.png": [release.cognition_question(), release.cognition_question(1)],
+            "b.png": [release.cognition_question(2)],
+        },
+    )
     return folder
 
 
@@ -60,7 +79,9 @@ def answers(number, doc):
         return f"I cannot say. {HOSTILE}"
     probabilities = [0.1 / (options - 1)] * options
     probabilities[letter] = 0.9
-    return LETTERS[letter] + ("" if number % 2 else "\n" + json.dumps({"probabilities": dict(zip(LETTERS, probabilities))}))
+    return LETTERS[letter] + (
+        "" if number % 2 else "\n" + json.dumps({"probabilities": dict(zip(LETTERS, probabilities))})
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +105,18 @@ def logged(data, folder):
 @pytest.fixture(scope="module")
 def other(data, folder):
     """A run that is right but for every third answer, of the questions alone."""
-    return tiny_runs.write(folder / "other", {task: tiny_runs.samples(task) for task in TASKS if task != tiny_runs.BOXES})
+    return tiny_runs.write(
+        folder / "other", {task: tiny_runs.samples(task) for task in TASKS if task != tiny_runs.BOXES}
+    )
 
 
 @pytest.fixture(scope="module")
 def brief(data, folder):
     """A run with little to draw."""
-    return tiny_runs.write(folder / "brief", {task: tiny_runs.samples(task, answers) for task in ("microbench_fine_pollen", tiny_runs.COGNITION)})
+    return tiny_runs.write(
+        folder / "brief",
+        {task: tiny_runs.samples(task, answers) for task in ("microbench_fine_pollen", tiny_runs.COGNITION)},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -135,30 +161,61 @@ def test_slices_are_the_means_and_intervals_of_the_raw_rows(run, rows, key, colu
     for task in TASKS:
         if task.startswith(f"microbench_{subject}"):
             for item in items_of(run, task):
-                expected.setdefault(value_of[item["image"]], []).append((item["image"], float(item["predicted"] == item["gold"])))
+                expected.setdefault(value_of[item["image"]], []).append(
+                    (item["image"], float(item["predicted"] == item["gold"]))
+                )
     assert found.keys() == expected.keys()
     for label, pairs in expected.items():
         images, right = zip(*pairs)
         interval = accuracy_interval(right, images)
-        assert found[label] == scores.Estimate(pytest.approx(np.mean(right)), interval.low, interval.high, len(right), len(set(images)))
+        assert found[label] == scores.Estimate(
+            pytest.approx(np.mean(right)), interval.low, interval.high, len(right), len(set(images))
+        )
 
 
 def test_slices_by_scale_hold_their_lower_end():
-    edges = {None: "not stated", float("nan"): "not stated", 0.0: "below 0.01", 0.00999: "below 0.01", 0.01: "0.01 to 0.1", 0.1: "0.1 to 0.25", 0.25: "0.25 to 0.5", 0.5: "0.5 to 1", 0.999: "0.5 to 1", 1: "1 and above", 50: "1 and above"}
+    edges = {
+        None: "not stated",
+        float("nan"): "not stated",
+        0.0: "below 0.01",
+        0.00999: "below 0.01",
+        0.01: "0.01 to 0.1",
+        0.1: "0.1 to 0.25",
+        0.25: "0.25 to 0.5",
+        0.5: "0.5 to 1",
+        0.999: "0.5 to 1",
+        1: "1 and above",
+        50: "1 and above",
+    }
     assert {scale: scores.scale_label(scale) for scale in edges} == edges
 
 
 def test_slices_by_scale_are_in_order_of_scale(run):
-    found = scores.sliced(scores.questions(run, "coarse"), scores.row_dimensions(data_rows.read([run]).perception)["scale"])
-    assert [(label, one.images) for label, one in found.items()] == [("below 0.01", 1), ("0.1 to 0.25", 1), ("0.25 to 0.5", 1), ("0.5 to 1", 1), ("1 and above", 1), ("not stated", 1)]
+    found = scores.sliced(
+        scores.questions(run, "coarse"), scores.row_dimensions(data_rows.read([run]).perception)["scale"]
+    )
+    assert [(label, one.images) for label, one in found.items()] == [
+        ("below 0.01", 1),
+        ("0.1 to 0.25", 1),
+        ("0.25 to 0.5", 1),
+        ("0.5 to 1", 1),
+        ("1 and above", 1),
+        ("not stated", 1),
+    ]
 
 
 def test_abilities_and_pathology_need_no_data(run):
     dimensions = scores.known_dimensions()
     by_ability = scores.sliced(scores.questions(run, "fine"), dimensions["ability"])
-    assert {label: one.n for label, one in by_ability.items()} == {"cell, organism and structure type": 3, "normal against abnormal": 3}
+    assert {label: one.n for label, one in by_ability.items()} == {
+        "cell, organism and structure type": 3,
+        "normal against abnormal": 3,
+    }
     by_pathology = scores.sliced(scores.questions(run, "coarse"), dimensions["pathology"])
-    assert {label: (one.n, one.images) for label, one in by_pathology.items()} == {"pathology": (6, 3), "other than pathology": (6, 3)}
+    assert {label: (one.n, one.images) for label, one in by_pathology.items()} == {
+        "pathology": (6, 3),
+        "other than pathology": (6, 3),
+    }
 
 
 def test_questions_outside_the_totals_are_in_no_slice(data):
@@ -177,10 +234,16 @@ def test_questions_outside_the_totals_are_in_no_slice(data):
 
 def test_confusions_count_options_by_hand():
     def sample(gold, read, options=("a", "b", "c")):
-        return type("Sample", (), {"items": {"acc": {"options": list(options), "gold": gold}, "acc_strict": {"predicted": read}}})
+        return type(
+            "Sample",
+            (),
+            {"items": {"acc": {"options": list(options), "gold": gold}, "acc_strict": {"predicted": read}}},
+        )
 
     # The same letter stands for another option in the fourth, and no answer is read in the last.
-    found = scores.confusion([sample("A", "A"), sample("A", "B"), sample("B", "B"), sample("A", "B", ("b", "a", "c")), sample("A", None)])
+    found = scores.confusion(
+        [sample("A", "A"), sample("A", "B"), sample("B", "B"), sample("A", "B", ("b", "a", "c")), sample("A", None)]
+    )
     assert found.classes == ["a", "b"]
     assert found.counts == [[1, 1, 1], [1, 1, 0]]
     assert found.n == 5
@@ -294,10 +357,18 @@ def test_examples_are_of_their_kind_of_different_tasks_first_and_the_same_each_t
     found = gallery.chosen(run, 3, seed=0)
     assert found == gallery.chosen(run, 3, seed=0) != gallery.chosen(run, 3, seed=1)
     by_kind = {kind: [example for example in found if example.kind == kind] for kind in gallery.KINDS}
-    assert {kind: len(examples) for kind, examples in by_kind.items()} == {"right": 3, "wrong": 3, "unparsed": 2, "boxes": 2}
+    assert {kind: len(examples) for kind, examples in by_kind.items()} == {
+        "right": 3,
+        "wrong": 3,
+        "unparsed": 2,
+        "boxes": 2,
+    }
     assert len({example.task for example in by_kind["right"]}) == 3
     assert all("I cannot say" in example.sample.response for example in by_kind["unparsed"])
-    assert all(example.sample.items["acc"]["score"] == (example.kind == "right") for example in by_kind["right"] + by_kind["wrong"])
+    assert all(
+        example.sample.items["acc"]["score"] == (example.kind == "right")
+        for example in by_kind["right"] + by_kind["wrong"]
+    )
 
 
 def colours_of(image, colour):
@@ -333,7 +404,9 @@ def test_a_box_that_is_not_finite_is_left_out(box):
 
 
 def test_a_box_far_outside_is_drawn_at_the_border():
-    predicted = colours_of(gallery.with_boxes(Image.new("RGB", (300, 200)), [], [[-1e9, 50, 1e12, 150]]), gallery.PREDICTED_COLOUR)
+    predicted = colours_of(
+        gallery.with_boxes(Image.new("RGB", (300, 200)), [], [[-1e9, 50, 1e12, 150]]), gallery.PREDICTED_COLOUR
+    )
     assert min(x for x, _ in predicted) == 0 and max(x for x, _ in predicted) == 299
 
 
@@ -344,7 +417,11 @@ def test_predicted_boxes_are_those_that_were_scored(run):
 
 
 def test_the_shown_micrograph_is_that_of_the_question(run, rows):
-    [example] = [example for example in gallery.chosen(run, 9, 0) if example.task == "microbench_fine_pollen" and example.sample.doc_id == 0]
+    [example] = [
+        example
+        for example in gallery.chosen(run, 9, 0)
+        if example.task == "microbench_fine_pollen" and example.sample.doc_id == 0
+    ]
     shown = data_rows.read([run]).of_task(example.task).image(runs.image_of(example.sample))
     # The first pollen is the fourth row.
     assert shown.getpixel((0, 0)) == (3 * 37 % 256, 3 * 91 % 256, 3 * 53 % 256)
@@ -382,7 +459,10 @@ def test_every_picture_can_be_drawn_again_from_the_record_and_lies_beside_it(wri
     names = {path.stem for path in (report.folder / "pictures").glob("*.pdf")}
     assert names == {picture["name"] for picture in found}
     for picture in found[::4]:
-        assert plots.png(drawing_of(picture).figure()) == (report.folder / "pictures" / f"{picture['name']}.png").read_bytes()
+        assert (
+            plots.png(drawing_of(picture).figure())
+            == (report.folder / "pictures" / f"{picture['name']}.png").read_bytes()
+        )
 
 
 def test_the_page_shows_every_picture_with_words_for_those_who_do_not_see_it(written):
@@ -410,7 +490,12 @@ def test_hostile_answers_are_shown_as_text(written):
     report, record = written
     page = Parsed((report.folder / "report.html").read_text())
     assert page.tags.count("script") == 1
-    shown = [card["facts"]["answered"] for part in parts_of(record, "gallery") for card in part["cards"] if HOSTILE in card["facts"]["answered"]]
+    shown = [
+        card["facts"]["answered"]
+        for part in parts_of(record, "gallery")
+        for card in part["cards"]
+        if HOSTILE in card["facts"]["answered"]
+    ]
     assert shown and sum(HOSTILE in text for text in page.text) >= len(shown)
 
 
@@ -418,7 +503,9 @@ def test_a_card_says_what_was_asked_answered_right_and_read(written):
     _, record = written
     cards = {card["mark"]: card for part in parts_of(record, "gallery") for card in part["cards"]}
     wrong = cards["wrong"]["facts"]
-    assert "A) " in wrong["asked"] and re.match(r"[A-H]\) \w", wrong["right"]) and re.match(r"[A-H]\) \w", wrong["read"])
+    assert (
+        "A) " in wrong["asked"] and re.match(r"[A-H]\) \w", wrong["right"]) and re.match(r"[A-H]\) \w", wrong["read"])
+    )
     assert wrong["right"] != wrong["read"]
     assert cards["unparsed"]["facts"]["read"].startswith("no answer (")
     assert cards["boxes"]["facts"]["boxes"] in ("1 gold, 0 predicted", "1 gold, 1 predicted")
@@ -432,27 +519,42 @@ def test_titles_say_how_many_questions_and_which_interval(written):
 
 
 def test_the_same_run_gives_the_same_files(briefest, tmp_path):
-    once, again = ({path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()} for out in (writing.write([briefest], tmp_path / name, 1, 0, ALL_IN_ONE).folder for name in ("once", "again")))
+    once, again = (
+        {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+        for out in (writing.write([briefest], tmp_path / name, 1, 0, ALL_IN_ONE).folder for name in ("once", "again"))
+    )
     assert len(once) > 7 and once == again
 
 
-def test_without_the_runs_data_slices_and_examples_are_left_out_and_it_is_said_what_to_set(brief, monkeypatch, tmp_path):
+def test_without_the_runs_data_slices_and_examples_are_left_out_and_it_is_said_what_to_set(
+    brief, monkeypatch, tmp_path
+):
     monkeypatch.setenv("MICROBENCH_DATASET", str(release.write_parquet(tmp_path / "another", [release.row(1)])))
     report = writing.write([brief], tmp_path / "out", 2, 0, ALL_IN_ONE)
     record = json.loads((report.folder / "report.json").read_text())
     assert [chapter["title"] for chapter in record["chapters"] if chapter["title"] == "Examples"] == []
-    assert {picture["name"] for picture in parts_of(record, "picture") if picture["name"].startswith("slice-")} == {"slice-pathology-fine"}
+    assert {picture["name"] for picture in parts_of(record, "picture") if picture["name"].startswith("slice-")} == {
+        "slice-pathology-fine"
+    }
     said = " ".join(report.left_out)
-    assert "Left out: slices by modality, domain and scale and examples" in said and "Set MICROBENCH_DATASET to the data" in said
+    assert (
+        "Left out: slices by modality, domain and scale and examples" in said
+        and "Set MICROBENCH_DATASET to the data" in said
+    )
     assert "is not the data of" in said and "MICROBENCH_COGNITION" in said
     assert report.left_out[0] in " ".join(Parsed((report.folder / "report.html").read_text()).text)
 
 
 def test_a_source_without_the_runs_images_is_not_taken_for_it(data, folder, monkeypatch, tmp_path):
     """Where no source was recorded, the images themselves must be there."""
-    bare = tiny_runs.write(tmp_path / "bare", {"microbench_coarse_modality": tiny_runs.samples("microbench_coarse_modality")})
+    bare = tiny_runs.write(
+        tmp_path / "bare", {"microbench_coarse_modality": tiny_runs.samples("microbench_coarse_modality")}
+    )
     next(bare.glob("*_results.json")).unlink()
-    monkeypatch.setenv("MICROBENCH_DATASET", str(release.write_parquet(tmp_path / "another", [release.row(number) for number in range(2)])))
+    monkeypatch.setenv(
+        "MICROBENCH_DATASET",
+        str(release.write_parquet(tmp_path / "another", [release.row(number) for number in range(2)])),
+    )
     [found], _ = runs.read([bare], iter)
     rows = data_rows.read([found])
     assert rows.perception is None
@@ -583,7 +685,10 @@ def test_a_negative_number_of_examples_is_refused(tmp_path):
 
 def test_labels_are_names_of_models_without_local_folders_and_never_the_same(logged):
     found, _ = runs.read([logged, logged], iter)
-    assert [run.label for run in found] == ["open_clip (model=clip,precision=bf16)", "open_clip (model=clip,precision=bf16) (2)"]
+    assert [run.label for run in found] == [
+        "open_clip (model=clip,precision=bf16)",
+        "open_clip (model=clip,precision=bf16) (2)",
+    ]
     assert runs.unique_labels(["a", "a", "a (2)", "a"]) == ["a", "a (2)", "a (2) (2)", "a (3)"]
 
 
@@ -609,8 +714,18 @@ def test_a_label_has_no_secret_no_folder_and_nothing_that_cannot_be_written(argu
 @pytest.mark.parametrize(
     ("identity", "shown"),
     [
-        ({"source": "folder", "sha256": "ab" * 32, "is_release": True}, "a folder that is not the release (SHA-256 abababababab)"),
-        ({"source": "folder", "sha256": hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest(), "is_release": True}, "the release, from a folder"),
+        (
+            {"source": "folder", "sha256": "ab" * 32, "is_release": True},
+            "a folder that is not the release (SHA-256 abababababab)",
+        ),
+        (
+            {
+                "source": "folder",
+                "sha256": hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest(),
+                "is_release": True,
+            },
+            "the release, from a folder",
+        ),
         ({"source": "demo", "sha256": "ab" * 32}, "the demo set: drawn, says nothing about microscopy"),
         ({"source": "hub", "id": "some/thing", "revision": "0123456789"}, "some/thing, revision 01234567"),
         (None, "not on record"),
@@ -621,7 +736,9 @@ def test_data_are_called_what_their_hash_says(identity, shown, run):
 
 
 def test_a_folder_of_several_runs_needs_the_results_file_of_one(data, tmp_path):
-    first = tiny_runs.write(tmp_path / "runs", {"microbench_coarse_stain": tiny_runs.samples("microbench_coarse_stain")})
+    first = tiny_runs.write(
+        tmp_path / "runs", {"microbench_coarse_stain": tiny_runs.samples("microbench_coarse_stain")}
+    )
     for path in list(first.iterdir()):
         (first / path.name.replace(tiny_runs.NAME, "20270101_000000")).write_bytes(path.read_bytes())
     with pytest.raises(DataError, match="A report takes the _results.json file of one, too"):
@@ -636,7 +753,10 @@ def test_a_folder_of_several_runs_needs_the_results_file_of_one(data, tmp_path):
         ('[{"alpha": 0}]', "KeyError: 'groups'"),
         ("[" * 100_000, "RecursionError"),
         (f'[{{"alpha": 1{"0" * 400}, "groups": [], "figures": {{}}, "results": "r"}}]', "OverflowError"),
-        (f'[{{"alpha": 0, "groups": [], "figures": {{"t": {{"acc": 1{"0" * 400}}}}}, "results": "r"}}]', "OverflowError"),
+        (
+            f'[{{"alpha": 0, "groups": [], "figures": {{"t": {{"acc": 1{"0" * 400}}}}}, "results": "r"}}]',
+            "OverflowError",
+        ),
         ('[{"alpha": 0, "groups": [], "figures": {"t": {"acc": "high"}}, "results": "r"}]', "ValueError"),
     ],
     ids=["no group", "deep", "huge alpha", "huge accuracy", "text"],
@@ -650,13 +770,24 @@ def test_a_damaged_sweep_is_named(content, fault, tmp_path):
 @pytest.fixture
 def sweep(data, tmp_path):
     """Three alphas: all right, two thirds right, and nothing right, as a sweep leaves them."""
-    answered = {0.0: lambda number, doc: LETTERS[doc["answer_idx"]], 0.5: tiny_runs.right_but_for_every_third, 1.0: lambda number, doc: "none of it"}
+    answered = {
+        0.0: lambda number, doc: LETTERS[doc["answer_idx"]],
+        0.5: tiny_runs.right_but_for_every_third,
+        1.0: lambda number, doc: "none of it",
+    }
     table = []
     for alpha, answer in answered.items():
-        run = tiny_runs.write(tmp_path / "sweep" / f"alpha_{alpha:g}", {task: tiny_runs.samples(task, answer) for task in TASKS[:4]})
+        run = tiny_runs.write(
+            tmp_path / "sweep" / f"alpha_{alpha:g}", {task: tiny_runs.samples(task, answer) for task in TASKS[:4]}
+        )
         [results] = run.glob("*_results.json")
-        figures = {name: {metric.removesuffix(",none"): value for metric, value in found.items() if isinstance(value, float)} for name, found in json.loads(results.read_text())["results"].items()}
-        table.append({"alpha": alpha, "results": str(results.relative_to(tmp_path / "sweep")), "groups": [], "figures": figures})
+        figures = {
+            name: {metric.removesuffix(",none"): value for metric, value in found.items() if isinstance(value, float)}
+            for name, found in json.loads(results.read_text())["results"].items()
+        }
+        table.append(
+            {"alpha": alpha, "results": str(results.relative_to(tmp_path / "sweep")), "groups": [], "figures": figures}
+        )
     (tmp_path / "sweep" / "sweep.json").write_text(json.dumps(table[::-1]))
     return tmp_path / "sweep"
 
@@ -740,16 +871,35 @@ def test_no_interval_of_a_report_goes_beyond_0_to_100_percent(written):
     ends = []
     for arguments in (picture["arguments"] for picture in parts_of(record, "picture")):
         columns = [arguments, *(arguments.get("series") or {}).values()] if "labels" in arguments else []
-        ends += [end for column in columns for name in ("lows", "highs") for end in column.get(name, []) if end is not None]
+        ends += [
+            end for column in columns for name in ("lows", "highs") for end in column.get(name, []) if end is not None
+        ]
     assert len(ends) > 50 and min(ends) == 0 and max(ends) == 1
-    shown = [text for table in parts_of(record, "table") for row in table["rows"] for cell in row if isinstance(cell, dict) for text in [cell["text"]]]
+    shown = [
+        text
+        for table in parts_of(record, "table")
+        for row in table["rows"]
+        for cell in row
+        if isinstance(cell, dict)
+        for text in [cell["text"]]
+    ]
     intervals = [text.split(" to ") for text in shown if re.fullmatch(r"-?[\d.]+ to -?[\d.]+", text)]
     assert len(intervals) > 10 and all(0 <= float(low) <= float(high) <= 100 for low, high in intervals)
 
 
 def test_every_chapter_of_a_run_is_there(written):
     _, record = written
-    assert [chapter["title"] for chapter in record["chapters"]] == ["Scores", "Abilities", "Slices", "Confusions", "Calibration", "Letters", "Localization", "Examples", "About this report"]
+    assert [chapter["title"] for chapter in record["chapters"]] == [
+        "Scores",
+        "Abilities",
+        "Slices",
+        "Confusions",
+        "Calibration",
+        "Letters",
+        "Localization",
+        "Examples",
+        "About this report",
+    ]
 
 
 def test_no_local_path_stands_in_a_report(written, folder):

@@ -23,12 +23,23 @@ PROMPT = "Answer with a single letter, no extra details.\nQuestion:Which?\nA) li
 
 
 def doc(number, gold=0):
-    return {"image_id": str(number), "dataset": "acevedo_et_al_2020", "kind": "modality", "options": OPTIONS, "answer_idx": gold}
+    return {
+        "image_id": str(number),
+        "dataset": "acevedo_et_al_2020",
+        "kind": "modality",
+        "options": OPTIONS,
+        "answer_idx": gold,
+    }
 
 
 def sample(number, response, gold=0):
     """As the harness writes it: items, response and prompt, no document."""
-    return {"doc_id": number, "target": str(gold), "filtered_resps": response, "input": PROMPT} | microbench_process_results(doc(number, gold), [response])
+    return {
+        "doc_id": number,
+        "target": str(gold),
+        "filtered_resps": response,
+        "input": PROMPT,
+    } | microbench_process_results(doc(number, gold), [response])
 
 
 def write(folder, samples, task="microbench_coarse_modality", run="20260101_000000"):
@@ -67,7 +78,12 @@ def test_scores_come_from_the_responses_and_not_from_the_logged_scores(tmp_path)
 
 def test_a_log_of_another_version_is_read_anew_and_what_moved_is_counted(tmp_path):
     """Version 1.0 read a list of the options under a header as A, a bold letter before an explanation not at all, and an echo by its options."""
-    responses = ["Let's analyze each option:\nA) light - thin.\nB) electron - grainy.", "**B**\n\nThe contrast is electron-like.", f"{PROMPT} C", "B"]
+    responses = [
+        "Let's analyze each option:\nA) light - thin.\nB) electron - grainy.",
+        "**B**\n\nThe contrast is electron-like.",
+        f"{PROMPT} C",
+        "B",
+    ]
     samples = [sample(number, response, gold=1) for number, response in enumerate(responses)]
     before = [(1.0, 0.0, "A"), (0.0, 0.0, None), (1.0, 0.0, "C"), (1.0, 1.0, "B")]
     for logged, (paper, strict, letter) in zip(samples, before, strict=True):
@@ -77,30 +93,68 @@ def test_a_log_of_another_version_is_read_anew_and_what_moved_is_counted(tmp_pat
         logged["unparsed"] = logged["unparsed"] | {"kind": "parsed" if letter else "unparsed"}
         del logged["failed"]["taken_off"]
     write(tmp_path, samples)
-    results = {"configs": {"microbench_coarse_modality": {"metadata": {"version": 1.0}}}, "results": {}, "n-samples": {}, "config": {}}
+    results = {
+        "configs": {"microbench_coarse_modality": {"metadata": {"version": 1.0}}},
+        "results": {},
+        "n-samples": {},
+        "config": {},
+    }
     (tmp_path / "20260101_000000_results.json").write_text(json.dumps(results))
     found = rescored(tmp_path)
     assert found.version == 2.0 and found.summary()["version"] == 2.0
     # The right letter is B: the paper's rule finds it in the list of the first response and in the fourth, the strict one in the second and the fourth.
-    assert (found.scores["microbench_coarse_modality"]["acc"], found.scores["microbench_coarse_modality"]["acc_strict"]) == (0.5, 0.5)
-    assert "microbench_coarse_modality: scored by version 1.0 in the run, by version 2.0 now; samples whose score changed: acc 1 (0 up, 1 down), acc_strict 1 (1 up, 0 down), kind of response 2" in found.notes
+    assert (
+        found.scores["microbench_coarse_modality"]["acc"],
+        found.scores["microbench_coarse_modality"]["acc_strict"],
+    ) == (0.5, 0.5)
+    assert (
+        "microbench_coarse_modality: scored by version 1.0 in the run, by version 2.0 now; samples whose score changed: acc 1 (0 up, 1 down), acc_strict 1 (1 up, 0 down), kind of response 2"
+        in found.notes
+    )
     assert "microbench_coarse_modality: removed before the answer was read: 1 of 4 responses: prompt 1" in found.notes
     assert not any("logged score" in note for note in found.notes)
 
 
 def test_boxes_are_read_by_the_logged_convention(tmp_path):
-    asked = {"image_id": "7", "dataset": "opencell", "kind": "boxes", "expression": "nucleus", "width": 200, "height": 100, "boxes": [[20.0, 10.0, 40.0, 30.0]]}
+    asked = {
+        "image_id": "7",
+        "dataset": "opencell",
+        "kind": "boxes",
+        "expression": "nucleus",
+        "width": 200,
+        "height": 100,
+        "boxes": [[20.0, 10.0, 40.0, 30.0]],
+    }
     scaled = microbench_localization_process_results.for_model("qwen3_vl", None)
     # On a grid of 1000: 20 / 200, 10 / 100, 40 / 200, 30 / 100.
     response = '[{"bbox_2d": [100, 100, 200, 300], "label": "nucleus"}]'
-    write(tmp_path, [{"doc_id": 0, "target": "[[20.0, 10.0, 40.0, 30.0]]", "filtered_resps": response, "input": "Locate"} | scaled(asked, [response])], "microbench_localization_opencell_nuclei")
+    write(
+        tmp_path,
+        [
+            {"doc_id": 0, "target": "[[20.0, 10.0, 40.0, 30.0]]", "filtered_resps": response, "input": "Locate"}
+            | scaled(asked, [response])
+        ],
+        "microbench_localization_opencell_nuclei",
+    )
     assert rescored(tmp_path).scores["microbench_localization_opencell_nuclei"]["grit"] == pytest.approx(1, abs=1e-6)
 
 
 def test_gold_boxes_that_are_not_the_target_are_refused(tmp_path):
-    asked = {"image_id": "7", "dataset": "opencell", "kind": "boxes", "expression": "nucleus", "width": 200, "height": 100, "boxes": [[20.0, 10.0, 40.0, 30.0]]}
+    asked = {
+        "image_id": "7",
+        "dataset": "opencell",
+        "kind": "boxes",
+        "expression": "nucleus",
+        "width": 200,
+        "height": 100,
+        "boxes": [[20.0, 10.0, 40.0, 30.0]],
+    }
     items = microbench_localization_process_results.for_model("qwen3_vl", None)(asked, ["[]"])
-    write(tmp_path, [{"doc_id": 0, "target": "[[20.0, 10.0, 40.0, 31.0]]", "filtered_resps": "[]", "input": "Locate"} | items], "microbench_localization_opencell_nuclei")
+    write(
+        tmp_path,
+        [{"doc_id": 0, "target": "[[20.0, 10.0, 40.0, 31.0]]", "filtered_resps": "[]", "input": "Locate"} | items],
+        "microbench_localization_opencell_nuclei",
+    )
     with pytest.raises(DataError, match="line 1: the gold boxes are not the target's: the log has been changed"):
         rescored(tmp_path)
 
@@ -127,13 +181,25 @@ def test_a_group_is_scored_once_all_its_tasks_are_there(tmp_path):
 def test_a_log_of_responses_alone_takes_its_questions_from_the_source(tmp_path, use_source):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0), release.row(1)]))
     question = release.question("modality", 0)
-    prompt = "\n".join(["…", f"Question:{question['question']}", *(f"{letter}) {option}" for letter, option in zip("ABCD", question["options"]))])
+    prompt = "\n".join(
+        [
+            "…",
+            f"Question:{question['question']}",
+            *(f"{letter}) {option}" for letter, option in zip("ABCD", question["options"])),
+        ]
+    )
     # The answers of rows 0 and 1 are the first and the second option.
-    write(tmp_path / "log", [{"doc_id": 0, "filtered_resps": "A", "input": prompt}, {"doc_id": 1, "filtered_resps": "A", "input": prompt}])
+    write(
+        tmp_path / "log",
+        [{"doc_id": 0, "filtered_resps": "A", "input": prompt}, {"doc_id": 1, "filtered_resps": "A", "input": prompt}],
+    )
     assert rescored(tmp_path / "log").scores["microbench_coarse_modality"]["acc"] == 0.5
 
 
-@pytest.mark.parametrize(("entry", "message"), [({"doc_id": 0, "input": "Which cell?"}, "is not in it"), ({"doc_id": 5, "input": ""}, "has number 5")])
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [({"doc_id": 0, "input": "Which cell?"}, "is not in it"), ({"doc_id": 5, "input": ""}, "has number 5")],
+)
 def test_a_source_that_is_not_the_logs_is_refused(entry, message, tmp_path, use_source):
     rescoring._documents.cache_clear()
     use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
@@ -146,7 +212,9 @@ def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_p
     rescoring._documents.cache_clear()
     write(tmp_path, [{"doc_id": 0, "filtered_resps": "A", "input": PROMPT}])
     metadata = {"dataset": {"source": "folder", "path": "/somewhere", "sha256": "abc"}}
-    (tmp_path / "20260101_000000_results.json").write_text(json.dumps({"configs": {"microbench_coarse_modality": {"metadata": metadata}}}))
+    (tmp_path / "20260101_000000_results.json").write_text(
+        json.dumps({"configs": {"microbench_coarse_modality": {"metadata": metadata}}})
+    )
     # With the release wanted, nothing may be downloaded to find out.
     with pytest.raises(DataError, match="is not the run's data source .source folder"):
         rescored(tmp_path)
@@ -161,17 +229,35 @@ def test_another_source_than_the_recorded_one_is_refused_before_it_is_read(tmp_p
         ('{"doc_id": 1, "acc": {"', "line 2: expected a sample of the harness .*, got no whole JSON"),
         ("[]", "line 2: expected a sample"),
         ('{"doc_id": 0}', "line 2: document 0 is there already, on line 1"),
-        ('{"doc_id": 1, "filtered_resps": "A", "acc": {"gold": "A"}}', "line 2: not a sample of microbench_coarse_modality"),
+        (
+            '{"doc_id": 1, "filtered_resps": "A", "acc": {"gold": "A"}}',
+            "line 2: not a sample of microbench_coarse_modality",
+        ),
         ('{"doc_id": 1, "score": null}', "line 2: expected a sample"),
         ('{"doc_id": [1]}', "line 2: expected a sample"),
-        (json.dumps(sample(1, "A") | {"target": "1"}), "line 2: the right letter is A, but the target is option 1: the log has been changed"),
-        (json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"dataset": "opencell"}}), "line 2: the sample is of the dataset opencell, which microbench_coarse_modality does not ask about"),
-        ('{"doc_id": 1, "filtered_resps": ["A"], "acc": {}}', "line 2: not a sample of microbench_coarse_modality .* .target: expected str, got None"),
+        (
+            json.dumps(sample(1, "A") | {"target": "1"}),
+            "line 2: the right letter is A, but the target is option 1: the log has been changed",
+        ),
+        (
+            json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"dataset": "opencell"}}),
+            "line 2: the sample is of the dataset opencell, which microbench_coarse_modality does not ask about",
+        ),
+        (
+            '{"doc_id": 1, "filtered_resps": ["A"], "acc": {}}',
+            "line 2: not a sample of microbench_coarse_modality .* .target: expected str, got None",
+        ),
         ('{"doc_id": "three"}', "line 2: expected a sample .* with a number as doc_id, got TypeError"),
         (json.dumps(sample(1, "A") | {"input": 7}), "line 2: not a sample .*input: expected str, got 7"),
         (json.dumps(sample(1, "A") | {"acc": "x"}), "line 2: not a sample .*acc: expected an object, got 'x'"),
-        (json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"options": 5}}), "line 2: not a sample .*acc.options: expected list, got 5"),
-        (json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"gold": "Q"}}), "line 2: not a sample .*acc.gold: expected a letter of 3 options, got 'Q'"),
+        (
+            json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"options": 5}}),
+            "line 2: not a sample .*acc.options: expected list, got 5",
+        ),
+        (
+            json.dumps(sample(1, "A") | {"acc": sample(1, "A")["acc"] | {"gold": "Q"}}),
+            "line 2: not a sample .*acc.gold: expected a letter of 3 options, got 'Q'",
+        ),
     ],
 )
 def test_a_damaged_log_is_named_by_file_and_line(line, message, tmp_path):
@@ -193,7 +279,9 @@ def test_a_file_that_is_not_the_harness_s_results_is_named(content, tmp_path):
 def test_a_response_may_hold_any_line_break(tmp_path):
     path = write(tmp_path, [])
     # The harness writes text as it is.
-    path.write_text(json.dumps(sample(0, "A\u2028\x85\x0b\rB"), ensure_ascii=False) + "\n", encoding="utf-8", newline="")
+    path.write_text(
+        json.dumps(sample(0, "A\u2028\x85\x0b\rB"), ensure_ascii=False) + "\n", encoding="utf-8", newline=""
+    )
     assert rescored(path).scores["microbench_coarse_modality"]["acc"] == 1
 
 
@@ -201,7 +289,12 @@ def results_file(folder, task="microbench_coarse_modality", effective=2, origina
     """What of the harness's results file is read here; by default of a task that nobody redefined."""
     metadata = {"definition": {"fields": {}, "differs": {}}} | metadata
     path = folder / "20260101_000000_results.json"
-    content = {"results": results or {}, "configs": {task: {"metadata": metadata}}, "n-samples": {task: {"effective": effective, "original": original}}, "config": {"offset": 0}}
+    content = {
+        "results": results or {},
+        "configs": {task: {"metadata": metadata}},
+        "n-samples": {task: {"effective": effective, "original": original}},
+        "config": {"offset": 0},
+    }
     path.write_text(json.dumps(content))
     return path
 
@@ -216,13 +309,20 @@ def test_a_samples_file_that_lost_lines_is_refused(tmp_path):
 def test_a_limited_run_is_said_to_be_one(tmp_path):
     write(tmp_path, [sample(0, "A"), sample(1, "A")])
     results_file(tmp_path, effective=2, original=315)
-    assert rescored(tmp_path).notes == ["microbench_coarse_modality: 2 of its 315 documents were asked (--limit or --offset)"]
+    assert rescored(tmp_path).notes == [
+        "microbench_coarse_modality: 2 of its 315 documents were asked (--limit or --offset)"
+    ]
 
 
 def test_figures_that_differ_from_the_results_file_are_said(tmp_path):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
-    results_file(tmp_path, results={"microbench_coarse_modality": {"acc,none": 0.75, "acc_strict,none": 0.5, "unparsed_by_kind,none": {}}})
-    assert rescored(tmp_path).notes == ["1 figure(s) differ from the results file, such as microbench_coarse_modality acc (0.75 in 20260101_000000_results.json, 0.5 now)"]
+    results_file(
+        tmp_path,
+        results={"microbench_coarse_modality": {"acc,none": 0.75, "acc_strict,none": 0.5, "unparsed_by_kind,none": {}}},
+    )
+    assert rescored(tmp_path).notes == [
+        "1 figure(s) differ from the results file, such as microbench_coarse_modality acc (0.75 in 20260101_000000_results.json, 0.5 now)"
+    ]
 
 
 def test_another_kind_of_interval_than_the_runs_is_said(tmp_path, monkeypatch):
@@ -262,7 +362,9 @@ def test_a_redefined_task_is_named_with_its_fields_in_notes_and_table(tmp_path):
     differs = {"doc_to_messages": {"expected": None, "ran": "x"}, "filter_list": {"expected": None, "ran": []}}
     results_file(tmp_path, definition={"fields": {}, "differs": differs})
     found = rescored(tmp_path)
-    assert found.notes == ["microbench_coarse_modality is NOT the benchmark's own task: its definition differs in doc_to_messages, filter_list"]
+    assert found.notes == [
+        "microbench_coarse_modality is NOT the benchmark's own task: its definition differs in doc_to_messages, filter_list"
+    ]
     assert "| microbench_coarse_modality (REDEFINED) |" in score_table.as_text(found)
     assert found.summary()["redefined"] == {"microbench_coarse_modality": ["doc_to_messages", "filter_list"]}
 
@@ -270,7 +372,9 @@ def test_a_redefined_task_is_named_with_its_fields_in_notes_and_table(tmp_path):
 def test_an_older_run_without_a_definition_is_scored_with_a_note(tmp_path):
     write(tmp_path, [sample(0, "A"), sample(1, "B")])
     results_file(tmp_path, definition=None)
-    assert rescored(tmp_path).notes == ["whether the tasks were the benchmark's own is not on record (metadata.definition) for microbench_coarse_modality"]
+    assert rescored(tmp_path).notes == [
+        "whether the tasks were the benchmark's own is not on record (metadata.definition) for microbench_coarse_modality"
+    ]
 
 
 def test_samples_of_other_tasks_are_named(tmp_path):
@@ -311,7 +415,9 @@ def test_a_baseline_without_the_task_or_the_results_file_is_refused(tmp_path, sa
     with pytest.raises(DataError, match="20260101_000000_results.json is missing from the folder of the samples"):
         baseline.documents(tmp_path, "microbench_coarse_modality")
     results_file(tmp_path, dataset=SOURCE)
-    with pytest.raises(DataError, match="contains samples of microbench_coarse_modality, and none of microbench_coarse_stain"):
+    with pytest.raises(
+        DataError, match="contains samples of microbench_coarse_modality, and none of microbench_coarse_stain"
+    ):
         baseline.check(tmp_path, ["microbench_coarse_modality", "microbench_coarse_stain"])
 
 

@@ -63,7 +63,9 @@ def test_equal_options_are_told_apart_by_their_place():
 
 
 def test_shuffling_gives_every_order_about_as_often_and_the_same_one_each_time():
-    counts = collections.Counter(tuple(in_order("shuffled", ["p", "q", "r", NONE], key=str(number))["options"]) for number in range(6000))
+    counts = collections.Counter(
+        tuple(in_order("shuffled", ["p", "q", "r", NONE], key=str(number))["options"]) for number in range(6000)
+    )
     assert len(counts) == 6
     # 1,000 expected of each; the standard deviation of such a count is sqrt(6000 * 1/6 * 5/6) = 29.
     assert all(abs(count - 1000) < 5 * 29 for count in counts.values())
@@ -91,7 +93,12 @@ def coarse_questions(rows):
 @pytest.mark.parametrize("name", catalog.VARIANTS)
 def test_a_variant_asks_all_coarse_questions_image_by_image(name):
     rows = rows_with_a_gap()
-    expected = [(row["image_id"], kind) for index, row in enumerate(rows) for kind in KINDS if not (index == 2 and kind == "stain")]
+    expected = [
+        (row["image_id"], kind)
+        for index, row in enumerate(rows)
+        for kind in KINDS
+        if not (index == 2 and kind == "stain")
+    ]
     assert [(doc["image_id"], doc["kind"]) for doc in made(name, rows)] == expected
 
 
@@ -102,8 +109,12 @@ def test_in_another_order_everything_but_the_order_is_as_it_was(permutation):
     moved = 0
     for doc in made(f"microbench_robustness_{permutation}", rows):
         original = before[doc["image_id"], doc["kind"]]
-        assert {name: doc[name] for name in ("image_key", "dataset", "question")} == {name: original[name] for name in ("image_key", "dataset", "question")}
-        assert dict(zip(doc["options"], doc["captions"], strict=True)) == dict(zip(original["options"], original["captions"], strict=True))
+        assert {name: doc[name] for name in ("image_key", "dataset", "question")} == {
+            name: original[name] for name in ("image_key", "dataset", "question")
+        }
+        assert dict(zip(doc["options"], doc["captions"], strict=True)) == dict(
+            zip(original["options"], original["captions"], strict=True)
+        )
         assert doc["options"][doc["answer_idx"]] == original["options"][original["answer_idx"]]
         assert doc["options"][-1] == NONE
         assert "wording" not in doc
@@ -123,14 +134,19 @@ def test_in_other_words_the_question_is_as_it_was(wording):
 def test_data_without_a_kind_are_refused_for_all_of_them():
     rows = [release.row(0)]
     rows[0]["questions"]["submodality"] = None
-    with pytest.raises(DataError, match="microbench_robustness_rotated has nothing to ask: .* has a submodality question"):
+    with pytest.raises(
+        DataError, match="microbench_robustness_rotated has nothing to ask: .* has a submodality question"
+    ):
         made("microbench_robustness_rotated", rows)
 
 
 def test_the_prompt_says_the_same_in_other_words():
     doc = {"question": "Which cell?", "options": ["platelet", "basophil"]}
     question = "Question:Which cell?\nA) platelet\nB) basophil"
-    assert {wording: prompts.microbench_doc_to_text(doc | {"wording": wording}) for wording in ("paper", "letter", "expert", "last")} == {
+    assert {
+        wording: prompts.microbench_doc_to_text(doc | {"wording": wording})
+        for wording in ("paper", "letter", "expert", "last")
+    } == {
         "paper": f"Answer with a single letter, no extra details.\n{question}",
         "letter": f"Reply only with the letter of the correct option.\n{question}",
         "expert": f"You are an expert in microscopy. Look at the micrograph and choose the correct option; your reply is its letter and nothing else.\n{question}",
@@ -151,21 +167,35 @@ def test_the_harness_finds_them_by_tag_and_no_group_has_them(use_source):
     assert set(manager.task_index["microbench_robustness"]["task"]) == set(catalog.VARIANTS)
     assert catalog.tasks_named(["microbench_robustness"]) == tuple(catalog.VARIANTS)
     assert not set(catalog.tasks_named(["microbench_all"])) & set(catalog.VARIANTS)
-    assert catalog.without_covered(["microbench_robustness_rotated", "microbench_robustness"]) == ["microbench_robustness"]
+    assert catalog.without_covered(["microbench_robustness_rotated", "microbench_robustness"]) == [
+        "microbench_robustness"
+    ]
 
 
 # --- the report ----------------------------------------------------------------------
 
 
 def scored(options, gold, response, image="1", kind="modality"):
-    doc = {"image_id": image, "dataset": "acevedo_et_al_2020", "kind": kind, "options": options, "answer_idx": options.index(gold)}
+    doc = {
+        "image_id": image,
+        "dataset": "acevedo_et_al_2020",
+        "kind": kind,
+        "options": options,
+        "answer_idx": options.index(gold),
+    }
     return microbench_process_results(doc, [response])
 
 
 def two_ways():
     """Four questions in the release's order and in reverse, as a model with a liking for A answers them."""
-    release_order = [scored(["p", "q"], *pair, image=image) for image, pair in zip("1234", [("p", "A"), ("q", "A"), ("p", "A"), ("q", "none")])]
-    reverse_order = [scored(["q", "p"], *pair, image=image) for image, pair in zip("1234", [("p", "A"), ("q", "A"), ("p", "B"), ("q", "none")])]
+    release_order = [
+        scored(["p", "q"], *pair, image=image)
+        for image, pair in zip("1234", [("p", "A"), ("q", "A"), ("p", "A"), ("q", "none")])
+    ]
+    reverse_order = [
+        scored(["q", "p"], *pair, image=image)
+        for image, pair in zip("1234", [("p", "A"), ("q", "A"), ("p", "B"), ("q", "none")])
+    ]
     return release_order, reverse_order
 
 
@@ -248,7 +278,9 @@ def test_answers_about_one_image_count_as_one_observation():
 
 def test_equal_options_are_the_same_option():
     coarse = [scored(["p", "p", "q"], "q", "B", image="1")]
-    found = robustness.report({"microbench_coarse_modality": coarse, VARIANT: [scored(["q", "p", "p"], "q", "C", image="1")]})
+    found = robustness.report(
+        {"microbench_coarse_modality": coarse, VARIANT: [scored(["q", "p", "p"], "q", "C", image="1")]}
+    )
     assert found["ways"][VARIANT]["same_option"] == 1
 
 
@@ -263,7 +295,13 @@ def test_only_questions_that_both_asked_are_compared():
 def test_repeated_images_are_paired_in_their_order_and_kinds_are_told_apart():
     again = [scored(["p", "q"], "p", "A"), scored(["p", "q"], "p", "B"), scored(["p", "q"], "p", "A", kind="stain")]
     mirrored = [scored(["q", "p"], "p", "B"), scored(["q", "p"], "p", "A"), scored(["q", "p"], "p", "B", kind="stain")]
-    found = robustness.report({"microbench_coarse_modality": again[:2], "microbench_coarse_stain": again[2:], "microbench_robustness_reversed": mirrored})
+    found = robustness.report(
+        {
+            "microbench_coarse_modality": again[:2],
+            "microbench_coarse_stain": again[2:],
+            "microbench_robustness_reversed": mirrored,
+        }
+    )
     assert found["ways"]["microbench_robustness_reversed"]["same_option"] == 1
 
 
@@ -288,7 +326,10 @@ def test_the_text_shows_null_values_and_p_beside_the_figures():
     assert compared["difference in acc"].startswith("+0.0000 [-0.")
     assert compared["by chance"] == f"{way['same_option_null']:.4f}"
     assert tables[0][1]["p"] == f"{way['recall_std_p_adjusted']:.3f}"
-    assert f"spread of acc: 0.0000 over the 4 questions asked in every way (by chance {found['spread_null']:.4f}, p 1.000)" in text
+    assert (
+        f"spread of acc: 0.0000 over the 4 questions asked in every way (by chance {found['spread_null']:.4f}, p 1.000)"
+        in text
+    )
 
 
 def test_without_a_variant_there_is_no_report():
@@ -305,19 +346,35 @@ def test_ways_without_a_common_question_have_no_spread(tmp_path):
 
 # --- logs ----------------------------------------------------------------------------
 
+
 def logged(folder, use_source, items):
     """A log of the variant about two rows, answered A throughout, with its items or without."""
     use_source(release.write_parquet(folder / "data", [release.row(0), release.row(1)]))
     lines = []
     for doc_id, doc in enumerate(documents.TaskDocuments(catalog.VARIANTS[VARIANT])(source.load(source.current()))):
-        line = {"doc_id": doc_id, "target": str(doc["answer_idx"]), "filtered_resps": "A", "input": prompts.microbench_doc_to_text(doc)}
+        line = {
+            "doc_id": doc_id,
+            "target": str(doc["answer_idx"]),
+            "filtered_resps": "A",
+            "input": prompts.microbench_doc_to_text(doc),
+        }
         lines.append(line | (microbench_process_results(doc, ["A"]) if items else {}))
     run = folder / "run"
     run.mkdir()
     # The harness writes what several processes answered in any order.
-    (run / f"20260101_000000_samples_{VARIANT}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in reversed(lines)))
+    (run / f"20260101_000000_samples_{VARIANT}.jsonl").write_text(
+        "".join(json.dumps(line) + "\n" for line in reversed(lines))
+    )
     metadata = {"dataset": dict(source.current().identity), "interval": interval_settings()}
-    (run / "20260101_000000_results.json").write_text(json.dumps({"configs": {VARIANT: {"metadata": metadata}}, "n-samples": {VARIANT: {"original": 10, "effective": 10}}, "results": {}}))
+    (run / "20260101_000000_results.json").write_text(
+        json.dumps(
+            {
+                "configs": {VARIANT: {"metadata": metadata}},
+                "n-samples": {VARIANT: {"original": 10, "effective": 10}},
+                "results": {},
+            }
+        )
+    )
     return run
 
 
@@ -333,4 +390,6 @@ def test_a_variants_log_can_be_scored_again(items, tmp_path, use_source):
 
 def test_a_variant_can_be_a_baseline(tmp_path, use_source):
     run = logged(tmp_path, use_source, items=True)
-    assert {number: document.score for number, document in baseline.documents(run, VARIANT).items()} == dict.fromkeys(range(10), 0.0)
+    assert {number: document.score for number, document in baseline.documents(run, VARIANT).items()} == dict.fromkeys(
+        range(10), 0.0
+    )

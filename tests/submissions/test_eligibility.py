@@ -21,7 +21,10 @@ def logged(tmp_path_factory):
     """Samples of all tasks of the small data, made once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", str(tiny_runs.data(tmp_path_factory.mktemp("data"))))
-        yield {task: tiny_runs.samples(task) for task in (*COARSE, BOXES, COGNITION)}, {task: tiny_runs.metadata(task) for task in (*COARSE, BOXES, COGNITION)}
+        yield (
+            {task: tiny_runs.samples(task) for task in (*COARSE, BOXES, COGNITION)},
+            {task: tiny_runs.metadata(task) for task in (*COARSE, BOXES, COGNITION)},
+        )
 
 
 @pytest.fixture
@@ -34,7 +37,9 @@ def run(logged, tmp_path, monkeypatch):
         folder = tiny_runs.write(tmp_path / "run", {task: samples[task] for task in tasks})
         for task in tasks:
             change_samples(samples[task])
-            (folder / f"{tiny_runs.NAME}_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples[task]))
+            (folder / f"{tiny_runs.NAME}_samples_{task}.jsonl").write_text(
+                "".join(json.dumps(sample) + "\n" for sample in samples[task])
+            )
         tiny_runs.edited(folder / f"{tiny_runs.NAME}_results.json", change)
         # What the first rescoring read of the results file must not be remembered.
         rescoring._read_results.cache_clear()
@@ -46,14 +51,19 @@ def run(logged, tmp_path, monkeypatch):
 def test_a_whole_run_has_no_reason_against_it(run):
     found = run((*COARSE, BOXES, COGNITION))
     assert found.reasons == ()
-    assert {task: len(samples) for task, samples in found.samples.items()} == dict.fromkeys(COARSE, 4) | {BOXES: 2, COGNITION: 3}
+    assert {task: len(samples) for task, samples in found.samples.items()} == dict.fromkeys(COARSE, 4) | {
+        BOXES: 2,
+        COGNITION: 3,
+    }
     assert found.rescored.scores["microbench_coarse"]["acc"] == 15 / 20
 
 
 def test_tasks_without_their_group_are_enough_and_what_the_group_lacks_is_said(run):
     found = run(COARSE[:4])
     assert found.reasons == ()
-    assert found.notes == ("no whole group was asked, so the submission has the scores of single tasks only; microbench_coarse lacks microbench_coarse_stain",)
+    assert found.notes == (
+        "no whole group was asked, so the submission has the scores of single tasks only; microbench_coarse lacks microbench_coarse_stain",
+    )
 
 
 def of_every_task(name, value):
@@ -147,7 +157,10 @@ PERCENTILE = interval_settings() | {"paper": OLDER | {"method": "percentile"}}
             of_every_task("interval", OLDER),
             "the record of an earlier version, whose intervals were all bootstrap intervals. Run again",
         ),
-        (of_every_task("interval", PERCENTILE), "acc_ci_. are percentile bootstrap intervals in the run .*Set MICROBENCH_INTERVAL=percentile"),
+        (
+            of_every_task("interval", PERCENTILE),
+            "acc_ci_. are percentile bootstrap intervals in the run .*Set MICROBENCH_INTERVAL=percentile",
+        ),
         (of_one_task("dataset", DEMO), "data source .*: mixed"),
         (of_every_task("dataset", None), "data source .*: not on record"),
     ],
@@ -166,13 +179,22 @@ def in_task(name, value):
     [
         (lambda results: results["config"].update(limit="abc"), "config.limit: expected a number or null, got 'abc'"),
         (lambda results: results["config"].update(offset=[1]), "config.offset: expected a number or null"),
-        (lambda results: results["config"].update(model_args=["a"]), "config.model_args: expected a text or an object or null"),
-        (lambda results: results["config"].update(resolved_cli_args="x"), "config.resolved_cli_args: expected an object or null"),
+        (
+            lambda results: results["config"].update(model_args=["a"]),
+            "config.model_args: expected a text or an object or null",
+        ),
+        (
+            lambda results: results["config"].update(resolved_cli_args="x"),
+            "config.resolved_cli_args: expected an object or null",
+        ),
         (lambda results: results["config"].update(torch_seed="x"), "config.torch_seed: expected a number or null"),
         (lambda results: results.update({"n-shot": [1]}), "n-shot: expected an object or null"),
         (lambda results: results["n-shot"].update({MODALITY: "x"}), f"n-shot.{MODALITY}: expected a number"),
         (lambda results: results["n-samples"].update({MODALITY: 5}), f"n-samples.{MODALITY}: expected an object"),
-        (lambda results: results["n-samples"].update({MODALITY: {"effective": 4}}), f"n-samples.{MODALITY}.original: expected a number, got None"),
+        (
+            lambda results: results["n-samples"].update({MODALITY: {"effective": 4}}),
+            f"n-samples.{MODALITY}.original: expected a number, got None",
+        ),
         (lambda results: results["results"].update({MODALITY: None}), f"results.{MODALITY}: expected an object"),
         (lambda results: results["configs"].update({MODALITY: None}), f"configs.{MODALITY}: expected an object"),
         (in_task("metadata", "x"), f"configs.{MODALITY}.metadata: expected an object or null, got 'x'"),
@@ -207,8 +229,16 @@ def test_what_is_scored_must_be_what_the_model_said_without_its_reasoning(said, 
     def tagged(results):
         results["config"]["resolved_cli_args"]["reasoning_tags"] = '[["<think>", "</think>"]]'
 
-    reasons = run(change=tagged, change_samples=lambda samples: last(samples, resps=said(samples[-1]["filtered_resps"]))).reasons
-    assert reasons == (() if is_known else (f"{MODALITY}: what is scored (filtered_resps) of 1 sample(s) is not what the model said (resps) without its reasoning, such as document 3.",))
+    reasons = run(
+        change=tagged, change_samples=lambda samples: last(samples, resps=said(samples[-1]["filtered_resps"]))
+    ).reasons
+    assert reasons == (
+        ()
+        if is_known
+        else (
+            f"{MODALITY}: what is scored (filtered_resps) of 1 sample(s) is not what the model said (resps) without its reasoning, such as document 3.",
+        )
+    )
 
 
 def test_a_run_without_results_file_is_none(run, logged, tmp_path):
@@ -236,9 +266,18 @@ PROMPT = "unknown prompt in 1 of 4 samples, such as that of document 3"
         (lambda samples: last(samples, input=None), "its prompts cannot be checked"),
         (lambda samples: samples.pop(), "holds 3 samples, but the run asked 4"),
         (lambda samples: samples[-1].update(doc_id=7), "no sample of document 3, but of later ones"),
-        (lambda samples: last(samples, score=1 - samples[-1]["score"]), r"the logged score of 1 sample\(s\) is not that of the response, such as document 3"),
-        (lambda samples: last(samples, filtered_resps="[LMMS_EVAL_REQUEST_FAILED after 5 retries]"), r"1 request\(s\) got no response"),
-        (lambda samples: last(samples, filtered_resps="H"), r"figure\(s\) of the results file are not those of the samples"),
+        (
+            lambda samples: last(samples, score=1 - samples[-1]["score"]),
+            r"the logged score of 1 sample\(s\) is not that of the response, such as document 3",
+        ),
+        (
+            lambda samples: last(samples, filtered_resps="[LMMS_EVAL_REQUEST_FAILED after 5 retries]"),
+            r"1 request\(s\) got no response",
+        ),
+        (
+            lambda samples: last(samples, filtered_resps="H"),
+            r"figure\(s\) of the results file are not those of the samples",
+        ),
         (lambda samples: samples[-1].pop("acc"), "1 of 4 samples have a response and no score"),
         (lambda samples: last(samples, target="9"), "line 4: the right letter is .* but the target is option 9"),
     ],
@@ -270,7 +309,12 @@ def test_all_reasons_are_given_at_once(run):
         of_every_task("version", 0.5)(results)
 
     found = run(change=change, change_samples=lambda samples: last(samples, input="?"))
-    assert [reason.split(":")[0] for reason in found.reasons] == ["task version 0.5", "--limit 4", "--offset 1", MODALITY]
+    assert [reason.split(":")[0] for reason in found.reasons] == [
+        "task version 0.5",
+        "--limit 4",
+        "--offset 1",
+        MODALITY,
+    ]
 
 
 def test_damage_in_two_tasks_is_named_for_both(run):
@@ -290,12 +334,20 @@ def test_variants_alone_are_none_and_beside_other_tasks_are_left_out(logged, tmp
     found = eligibility.examine(rescoring.find_run([both]))
     assert found.reasons == ()
     assert list(found.run.samples) == [MODALITY]
-    assert found.notes[:2] == (f"left out, as they are variants of the benchmark's own tasks: {variant}", "left out, as these are not Micro-Bench's own tasks: mmmu_val")
+    assert found.notes[:2] == (
+        f"left out, as they are variants of the benchmark's own tasks: {variant}",
+        "left out, as these are not Micro-Bench's own tasks: mmmu_val",
+    )
 
 
 # By sha256sum, of the SHA-256 of the release's seven shards, with line ends between.
 RELEASE_SHA256 = "f5f4cb95ef3846b326d22ca5729b69bf3d6f1737956b181dbd8612c77cf4e457"
-WISHED = {"source": "hub", "id": "jnirschl/uBench", "config": "perception", "revision": "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b"}
+WISHED = {
+    "source": "hub",
+    "id": "jnirschl/uBench",
+    "config": "perception",
+    "revision": "3f2c5b590bc7a208d5b60f3527ce4c76a331aa2b",
+}
 HUB = WISHED | {"sha256": RELEASE_SHA256, "is_release": True}
 
 
@@ -326,15 +378,28 @@ def test_only_the_pinned_revision_or_its_hashes_are_the_release(identity, kind):
 
 
 def test_the_release_must_have_all_its_questions(run):
-    found = run(COARSE, lambda results: [config["metadata"].update(dataset=HUB) for config in results["configs"].values()])
-    assert found.reasons == tuple(f"{task}: 4 samples, but the release has {15_196 if task.endswith('stain') else 16_130} questions." for task in COARSE)
+    found = run(
+        COARSE, lambda results: [config["metadata"].update(dataset=HUB) for config in results["configs"].values()]
+    )
+    assert found.reasons == tuple(
+        f"{task}: 4 samples, but the release has {15_196 if task.endswith('stain') else 16_130} questions."
+        for task in COARSE
+    )
 
 
 @pytest.mark.parametrize(
     ("task", "in_total", "said"),
     [
-        ("microbench_fine_fluorescent_structures", 933, "microbench_fine_fluorescent_structures: 933 samples, but the release has 934 questions."),
-        ("microbench_fine_cell_cycle", 933 - 1_485, "the part of microbench_fine_cell_cycle outside the fine total: 1485 samples, but the release has 1486 questions."),
+        (
+            "microbench_fine_fluorescent_structures",
+            933,
+            "microbench_fine_fluorescent_structures: 933 samples, but the release has 934 questions.",
+        ),
+        (
+            "microbench_fine_cell_cycle",
+            933 - 1_485,
+            "the part of microbench_fine_cell_cycle outside the fine total: 1485 samples, but the release has 1486 questions.",
+        ),
     ],
 )
 def test_single_fine_tasks_are_counted_where_the_releases_number_is_known(task, in_total, said):

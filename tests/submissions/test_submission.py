@@ -43,7 +43,10 @@ def submitted(run, target, description=DESCRIPTION):
 
 def copied(run, target, change=lambda results: None, change_samples=lambda samples: None):
     """A run of its own with changed samples of one task, and figures to match, and a results file that is changed then."""
-    logged = {task: [json.loads(line) for line in (run / f"{tiny_runs.NAME}_samples_{task}.jsonl").read_text().splitlines()] for task in TASKS}
+    logged = {
+        task: [json.loads(line) for line in (run / f"{tiny_runs.NAME}_samples_{task}.jsonl").read_text().splitlines()]
+        for task in TASKS
+    }
     change_samples(logged[COARSE[0]])
     results = json.loads((run / f"{tiny_runs.NAME}_results.json").read_text())
     tiny_runs.write(target, logged, **{name: value for name, value in results.items() if name != "results"})
@@ -53,7 +56,10 @@ def copied(run, target, change=lambda results: None, change_samples=lambda sampl
 
 
 def lines(written, task):
-    return [json.loads(line) for line in gzip.decompress((written.folder / "samples" / f"{task}.jsonl.gz").read_bytes()).splitlines()]
+    return [
+        json.loads(line)
+        for line in gzip.decompress((written.folder / "samples" / f"{task}.jsonl.gz").read_bytes()).splitlines()
+    ]
 
 
 def test_the_schema_is_one_and_documents_every_field():
@@ -65,7 +71,13 @@ def test_the_schema_is_one_and_documents_every_field():
             yield from fields(inner, f"{name}.{field}")
 
     inner_of_settings = ("interval.", "boxes.", "unparsed_by_kind")
-    undocumented = [name for name, inner in fields(SCHEMA, "") if "description" not in inner and "properties" not in inner and not any(part in name for part in inner_of_settings)]
+    undocumented = [
+        name
+        for name, inner in fields(SCHEMA, "")
+        if "description" not in inner
+        and "properties" not in inner
+        and not any(part in name for part in inner_of_settings)
+    ]
     assert undocumented == []
 
 
@@ -74,7 +86,10 @@ def test_what_is_written_can_be_loaded_and_has_the_scores_of_the_run(written):
     assert loaded.manifest == written.manifest
     jsonschema.validate(loaded.manifest, SCHEMA)
     # Of four documents the third is wrong, of three too; of two none is.
-    assert {task: loaded.rescored.scores[task]["acc"] for task in (COARSE[0], COGNITION)} == {COARSE[0]: 3 / 4, COGNITION: pytest.approx(2 / 3)}
+    assert {task: loaded.rescored.scores[task]["acc"] for task in (COARSE[0], COGNITION)} == {
+        COARSE[0]: 3 / 4,
+        COGNITION: pytest.approx(2 / 3),
+    }
     assert loaded.rescored.scores[BOXES]["grit"] == pytest.approx(1, abs=1e-6)
     assert loaded.manifest["scores"]["microbench_coarse"]["acc"] == 3 / 4
     assert [sample.doc_id for sample in loaded.rescored.samples[COARSE[0]]] == [0, 1, 2, 3]
@@ -90,7 +105,15 @@ def test_it_records_what_the_run_recorded_and_marks_the_rest_unknown(written):
         "microbench": "0.1.0",
         "task": 2.0,
         "lmms_eval": "0.7.4",
-        "packages": {"datasets": "unknown", "pillow": "unknown", "numpy": "unknown", "torch": "unknown", "torchvision": "unknown", "transformers": "4.57.0", "open_clip_torch": "unknown"},
+        "packages": {
+            "datasets": "unknown",
+            "pillow": "unknown",
+            "numpy": "unknown",
+            "torch": "unknown",
+            "torchvision": "unknown",
+            "transformers": "4.57.0",
+            "open_clip_torch": "unknown",
+        },
     }
     assert manifest["seeds"] == {"random": 0, "numpy": 1234, "torch": 1234, "fewshot": 1234}
     # 3:04:05 in Singapore is eight hours ahead.
@@ -101,34 +124,60 @@ def test_it_records_what_the_run_recorded_and_marks_the_rest_unknown(written):
 def test_folders_of_the_run_are_not_in_it(written):
     assert written.manifest["model"]["model_args"] == "model=clip,precision=bf16"
     assert written.manifest["model"]["loaded_model"]["checkpoint"] == "local-dir:clip"
-    everything = b"".join(gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes() for path in written.folder.rglob("*") if path.is_file())
+    everything = b"".join(
+        gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        for path in written.folder.rglob("*")
+        if path.is_file()
+    )
     assert b"/home/me" not in everything
     assert str(written.folder.parent).encode() not in everything
 
 
 def test_samples_are_reduced_to_what_scoring_needs(written):
     assert lines(written, COARSE[0])[0].keys() == {"doc_id", "target", "filtered_resps", "score", "input", "acc"}
-    assert lines(written, BOXES)[0]["grit"].keys() == {"image_id", "dataset", "kind", "expression", "width", "height", "boxes", "convention", "model_input_size"}
+    assert lines(written, BOXES)[0]["grit"].keys() == {
+        "image_id",
+        "dataset",
+        "kind",
+        "expression",
+        "width",
+        "height",
+        "boxes",
+        "convention",
+        "model_input_size",
+    }
 
 
 def test_every_other_file_is_named_with_its_sha256_and_the_rest_has_a_digest(written):
-    present = {path.relative_to(written.folder).as_posix(): path for path in written.folder.rglob("*") if path.is_file()}
+    present = {
+        path.relative_to(written.folder).as_posix(): path for path in written.folder.rglob("*") if path.is_file()
+    }
     manifest = json.loads(present.pop("submission.json").read_text())
     assert manifest["files"] == {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in present.items()}
     rest = {name: value for name, value in manifest.items() if name != "digest"}
-    assert manifest["digest"] == hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    assert (
+        manifest["digest"]
+        == hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    )
 
 
 def test_the_same_run_gives_the_same_bytes(run, written, tmp_path):
     again = submitted(run, tmp_path / "elsewhere").folder
-    assert {path.relative_to(again): path.read_bytes() for path in again.rglob("*") if path.is_file()} == {path.relative_to(written.folder): path.read_bytes() for path in written.folder.rglob("*") if path.is_file()}
+    assert {path.relative_to(again): path.read_bytes() for path in again.rglob("*") if path.is_file()} == {
+        path.relative_to(written.folder): path.read_bytes() for path in written.folder.rglob("*") if path.is_file()
+    }
 
 
 def test_a_submission_is_a_run_of_its_own_data_only(written):
     """Data that are not the release's say so in the manifest, the card and a file's name, and claim nothing on the Hub."""
     assert written.manifest["data"]["kind"] == "local"
     assert written.manifest["data"]["sources"][COARSE[0]].keys() == {"source", "sha256", "is_release"}
-    assert sorted(path.name for path in written.folder.iterdir()) == ["LOCAL-DATA.txt", "README.md", "samples", "submission.json"]
+    assert sorted(path.name for path in written.folder.iterdir()) == [
+        "LOCAL-DATA.txt",
+        "README.md",
+        "samples",
+        "submission.json",
+    ]
     card = (written.folder / "README.md").read_text()
     title, lead = card.partition("\n---\n\n")[2].split("\n\n")[:2]
     assert title == "# LOCAL DATA, not the Micro-Bench release: My CLIP"
@@ -143,7 +192,9 @@ def test_an_existing_folder_is_refused(run, tmp_path):
 
 def test_a_run_with_reasons_against_it_is_refused_with_all_and_nothing_is_written(run, tmp_path):
     changed = copied(run, tmp_path / "run", lambda results: results["config"].update(limit=4, offset=2))
-    with pytest.raises(DataError, match=r"20260102_030405 cannot be a submission, for 2 reason\(s\):\n  - --limit 4.*\n  - --offset 2"):
+    with pytest.raises(
+        DataError, match=r"20260102_030405 cannot be a submission, for 2 reason\(s\):\n  - --limit 4.*\n  - --offset 2"
+    ):
         submitted(changed, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
@@ -172,14 +223,38 @@ TOKEN = "hf_" + "aB3" * 12
 @pytest.mark.parametrize(
     ("change", "change_samples", "place"),
     [
-        (lambda results: results["config"].update(model_args=f"model=x,revision={TOKEN}"), lambda samples: None, r"submission.json, model.model_args: holds a Hugging Face token"),
-        (lambda results: results["loaded_model"].update(preprocessing="in ~someone, see /home/ann"), lambda samples: None, None),
-        (lambda results: results["configs"][COARSE[0]]["metadata"]["dataset"].update(note={"where": "x"}, sha256=TOKEN), lambda samples: None, r"submission.json, data.sources.microbench_coarse_domain.sha256: holds a Hugging Face token"),
-        (lambda results: None, lambda samples: samples[1].update(filtered_resps=f"{samples[1]['filtered_resps']} {TOKEN}"), r"samples/microbench_coarse_domain.jsonl.gz, line 2, filtered_resps: holds a Hugging Face token"),
-        (lambda results: None, lambda samples: samples[3]["acc"].update(image_id="/home/ann/images/4.png"), r"samples/microbench_coarse_domain.jsonl.gz, line 4, acc.image_id: holds a path of a home folder"),
+        (
+            lambda results: results["config"].update(model_args=f"model=x,revision={TOKEN}"),
+            lambda samples: None,
+            r"submission.json, model.model_args: holds a Hugging Face token",
+        ),
+        (
+            lambda results: results["loaded_model"].update(preprocessing="in ~someone, see /home/ann"),
+            lambda samples: None,
+            None,
+        ),
+        (
+            lambda results: results["configs"][COARSE[0]]["metadata"]["dataset"].update(
+                note={"where": "x"}, sha256=TOKEN
+            ),
+            lambda samples: None,
+            r"submission.json, data.sources.microbench_coarse_domain.sha256: holds a Hugging Face token",
+        ),
+        (
+            lambda results: None,
+            lambda samples: samples[1].update(filtered_resps=f"{samples[1]['filtered_resps']} {TOKEN}"),
+            r"samples/microbench_coarse_domain.jsonl.gz, line 2, filtered_resps: holds a Hugging Face token",
+        ),
+        (
+            lambda results: None,
+            lambda samples: samples[3]["acc"].update(image_id="/home/ann/images/4.png"),
+            r"samples/microbench_coarse_domain.jsonl.gz, line 4, acc.image_id: holds a path of a home folder",
+        ),
     ],
 )
-def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_it(change, change_samples, place, run, tmp_path):
+def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_it(
+    change, change_samples, place, run, tmp_path
+):
     def of_all_perception_tasks(results):
         change(results)
         dataset = results["configs"][COARSE[0]]["metadata"]["dataset"]
@@ -189,7 +264,10 @@ def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_i
     changed = copied(run, tmp_path / "run", of_all_perception_tasks, change_samples)
     if place is None:
         # What is known to hold paths is cleaned, not refused.
-        assert submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]["preprocessing"] == "in ~someone, see ann"
+        assert (
+            submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]["preprocessing"]
+            == "in ~someone, see ann"
+        )
         return
     with pytest.raises(DataError, match=place) as refused:
         submitted(changed, tmp_path / "out")
@@ -199,7 +277,9 @@ def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_i
 
 def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
     def change(results):
-        results["config"].update(model_args={"model": "x", "headers": {"api-key": "S3cret"}}, gen_kwargs="api_key=S3cret,temperature=0")
+        results["config"].update(
+            model_args={"model": "x", "headers": {"api-key": "S3cret"}}, gen_kwargs="api_key=S3cret,temperature=0"
+        )
         results["loaded_model"].update(padding="https://ann:S3cret@example.org/x?token=S3cret")
         results["configs"][COARSE[0]]["generation_kwargs"].update(api_key="S3cret")
 
@@ -213,20 +293,32 @@ def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
 
 def test_the_value_of_a_secret_variable_is_refused(run, tmp_path, monkeypatch):
     monkeypatch.setenv("SOME_API_TOKEN", "My CLIP of mine")
-    with pytest.raises(DataError, match="submission.json, model.name: holds the value of the environment variable SOME_API_TOKEN.") as refused:
+    with pytest.raises(
+        DataError, match="submission.json, model.name: holds the value of the environment variable SOME_API_TOKEN."
+    ) as refused:
         submitted(run, tmp_path / "out", submission.Description("My CLIP of mine"))
     assert "README.md, line" in str(refused.value)
     assert "of mine" not in str(refused.value)
 
 
 def test_slashes_in_an_answer_are_no_path(run, tmp_path):
-    changed = copied(run, tmp_path / "run", change_samples=lambda samples: samples[0].update(filtered_resps=samples[0]["filtered_resps"] + "\n/ or and/or H&E / PAS, at 10 um/s"))
+    changed = copied(
+        run,
+        tmp_path / "run",
+        change_samples=lambda samples: samples[0].update(
+            filtered_resps=samples[0]["filtered_resps"] + "\n/ or and/or H&E / PAS, at 10 um/s"
+        ),
+    )
     assert submitted(changed, tmp_path / "out").folder.is_dir()
 
 
 def test_half_a_character_in_an_answer_is_kept_as_json_writes_it_in_utf_8(run, tmp_path):
     """JSON can hold one half of a surrogate pair; UTF-8 cannot."""
-    changed = copied(run, tmp_path / "run", change_samples=lambda samples: samples[0].update(filtered_resps=samples[0]["filtered_resps"] + " \ud83d µm"))
+    changed = copied(
+        run,
+        tmp_path / "run",
+        change_samples=lambda samples: samples[0].update(filtered_resps=samples[0]["filtered_resps"] + " \ud83d µm"),
+    )
     out = submitted(changed, tmp_path / "out").folder
     content = gzip.decompress((out / "samples" / f"{COARSE[0]}.jsonl.gz").read_bytes())
     assert r" \ud83d \u00b5m" in content.decode("utf-8")
@@ -234,7 +326,11 @@ def test_half_a_character_in_an_answer_is_kept_as_json_writes_it_in_utf_8(run, t
 
 
 def test_what_other_packages_models_record_besides_is_left_out_and_the_rest_is_harmless(run, tmp_path):
-    changed = copied(run, tmp_path / "run", lambda results: results["loaded_model"].update(human_verified=True, padding="long\u202eest"))
+    changed = copied(
+        run,
+        tmp_path / "run",
+        lambda results: results["loaded_model"].update(human_verified=True, padding="long\u202eest"),
+    )
     loaded = submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]
     assert "human_verified" not in loaded and loaded["padding"] == "long\ufffdest"
 
@@ -266,7 +362,9 @@ submission.submit(rescoring.find_run([Path(sys.argv[1])]), submission.Descriptio
 
 
 def test_a_kill_in_the_middle_leaves_no_folder_of_that_name(run, tmp_path):
-    done = subprocess.run([sys.executable, "-c", KILLED, run, tmp_path / "out"], capture_output=True, text=True, env=os.environ)
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, run, tmp_path / "out"], capture_output=True, text=True, env=os.environ
+    )
     assert done.returncode == -9, done.stderr
     [draft] = tmp_path.iterdir()
     assert draft.name.startswith(".out-") and len([path for path in draft.rglob("*") if path.is_file()]) == 3
@@ -279,41 +377,129 @@ def test_a_kill_in_the_middle_leaves_no_folder_of_that_name(run, tmp_path):
 
 @pytest.fixture
 def copy(written, tmp_path):
-    contents = {path.relative_to(written.folder).as_posix(): path.read_bytes() for path in written.folder.rglob("*") if path.is_file()}
+    contents = {
+        path.relative_to(written.folder).as_posix(): path.read_bytes()
+        for path in written.folder.rglob("*")
+        if path.is_file()
+    }
     return files.write_folder(tmp_path / "copy", contents)
 
 
 @pytest.mark.parametrize(
     ("tamper", "message"),
     [
-        (lambda folder: (folder / "README.md").write_text("Best model."), "README.md has been changed: its SHA-256 is not the one in submission.json"),
+        (
+            lambda folder: (folder / "README.md").write_text("Best model."),
+            "README.md has been changed: its SHA-256 is not the one in submission.json",
+        ),
         (lambda folder: (folder / "README.md").unlink(), "README.md is missing"),
-        (lambda folder: (folder / "README.md").rename(folder.parent / "card") and (folder / "README.md").symlink_to(folder.parent / "card"), "README.md is a link"),
-        (lambda folder: (folder / "submission.json").rename(folder.parent / "manifest") and (folder / "submission.json").symlink_to(folder.parent / "manifest"), "submission.json: is a link, expected a regular file"),
-        (lambda folder: (folder / "README.md").unlink() or os.mkfifo(folder / "README.md"), "README.md is a named pipe"),
+        (
+            lambda folder: (
+                (folder / "README.md").rename(folder.parent / "card")
+                and (folder / "README.md").symlink_to(folder.parent / "card")
+            ),
+            "README.md is a link",
+        ),
+        (
+            lambda folder: (
+                (folder / "submission.json").rename(folder.parent / "manifest")
+                and (folder / "submission.json").symlink_to(folder.parent / "manifest")
+            ),
+            "submission.json: is a link, expected a regular file",
+        ),
+        (
+            lambda folder: (folder / "README.md").unlink() or os.mkfifo(folder / "README.md"),
+            "README.md is a named pipe",
+        ),
         (lambda folder: (folder / "more").symlink_to("/nowhere"), "more does not belong to this submission"),
         (lambda folder: (folder / ".gitignored").write_text(""), ".gitignored does not belong to this submission"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].pop("LOCAL-DATA.txt")), "LOCAL-DATA.txt is not named in"),
-        (lambda folder: (folder / "DEMO-DATA.txt").write_text("") or tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"DEMO-DATA.txt": "0" * 64})), "DEMO-DATA.txt is named in submission.json .files., but does not belong to"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"samples/microbench_other.jsonl.gz": "0" * 64})), "samples/microbench_other.jsonl.gz is named in"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"README.md\n": "0" * 64})), "submission.json, files: 'README.md.n' does not match"),
-        (lambda folder: (folder / "samples" / "more.txt").write_text(""), "samples/more.txt does not belong to this submission"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["model"].update(name="Other")), "submission.json has been changed: its digest"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest.pop("seeds")), "'seeds' is a required property"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["data"].update(kind="best")), "submission.json, data.kind: 'best' is not one of"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].update({"../x": "0" * 64})), "submission.json, files: '../x' does not match"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["files"].pop("samples/microbench_cognition.jsonl.gz")), "samples/microbench_cognition.jsonl.gz is not named"),
-        (lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest["num_samples"].update(microbench_other=1)), "microbench_other is not a task of Micro-Bench"),
+        (
+            lambda folder: tiny_runs.edited(
+                folder / "submission.json", lambda manifest: manifest["files"].pop("LOCAL-DATA.txt")
+            ),
+            "LOCAL-DATA.txt is not named in",
+        ),
+        (
+            lambda folder: (
+                (folder / "DEMO-DATA.txt").write_text("")
+                or tiny_runs.edited(
+                    folder / "submission.json", lambda manifest: manifest["files"].update({"DEMO-DATA.txt": "0" * 64})
+                )
+            ),
+            "DEMO-DATA.txt is named in submission.json .files., but does not belong to",
+        ),
+        (
+            lambda folder: tiny_runs.edited(
+                folder / "submission.json",
+                lambda manifest: manifest["files"].update({"samples/microbench_other.jsonl.gz": "0" * 64}),
+            ),
+            "samples/microbench_other.jsonl.gz is named in",
+        ),
+        (
+            lambda folder: tiny_runs.edited(
+                folder / "submission.json", lambda manifest: manifest["files"].update({"README.md\n": "0" * 64})
+            ),
+            "submission.json, files: 'README.md.n' does not match",
+        ),
+        (
+            lambda folder: (folder / "samples" / "more.txt").write_text(""),
+            "samples/more.txt does not belong to this submission",
+        ),
+        (
+            lambda folder: tiny_runs.edited(
+                folder / "submission.json", lambda manifest: manifest["model"].update(name="Other")
+            ),
+            "submission.json has been changed: its digest",
+        ),
+        (
+            lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest.pop("seeds")),
+            "'seeds' is a required property",
+        ),
+        (
+            lambda folder: tiny_runs.edited(
+                folder / "submission.json", lambda manifest: manifest["data"].update(kind="best")
+            ),
+            "submission.json, data.kind: 'best' is not one of",
+        ),
+        (
+            lambda folder: tiny_runs.edited(
+                folder / "submission.json", lambda manifest: manifest["files"].update({"../x": "0" * 64})
+            ),
+            "submission.json, files: '../x' does not match",
+        ),
+        (
+            lambda folder: tiny_runs.edited(
+                folder / "submission.json",
+                lambda manifest: manifest["files"].pop("samples/microbench_cognition.jsonl.gz"),
+            ),
+            "samples/microbench_cognition.jsonl.gz is not named",
+        ),
+        (
+            lambda folder: tiny_runs.edited(
+                folder / "submission.json", lambda manifest: manifest["num_samples"].update(microbench_other=1)
+            ),
+            "microbench_other is not a task of Micro-Bench",
+        ),
         (lambda folder: (folder / "submission.json").write_text("{"), "submission.json: expected JSON"),
         (lambda folder: (folder / "submission.json").write_text('{"model": 1, "model": 2}'), "a key is there twice"),
         (lambda folder: (folder / "submission.json").write_text('{"chance": NaN}'), "NaN, which is not a JSON number"),
         (lambda folder: (folder / "submission.json").write_text('{"chance": 1e999}'), "got a number that is too large"),
-        (lambda folder: (folder / "submission.json").write_text(f'{{"chance": {"9" * 400}}}'), "got a number of 400 digits"),
+        (
+            lambda folder: (folder / "submission.json").write_text(f'{{"chance": {"9" * 400}}}'),
+            "got a number of 400 digits",
+        ),
         (lambda folder: (folder / "submission.json").write_text("[" * 900 + "]" * 900), "got more than 64 levels"),
         (lambda folder: (folder / "submission.json").write_text("[" * 200_000), "submission.json: expected JSON"),
         (lambda folder: (folder / "submission.json").write_text("[]"), "expected a JSON object, got list"),
         (lambda folder: (folder / "submission.json").unlink(), "contains no submission.json"),
-        (lambda folder: tiny_runs.refreshed(folder) and (folder / "samples" / f"{COGNITION}.jsonl.gz").write_bytes(b"\x1f\x8b") and tiny_runs.refreshed(folder), "cannot be decompressed"),
+        (
+            lambda folder: (
+                tiny_runs.refreshed(folder)
+                and (folder / "samples" / f"{COGNITION}.jsonl.gz").write_bytes(b"\x1f\x8b")
+                and tiny_runs.refreshed(folder)
+            ),
+            "cannot be decompressed",
+        ),
     ],
 )
 def test_what_is_not_what_was_written_is_not_loaded(tamper, message, copy):

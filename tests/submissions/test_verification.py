@@ -31,20 +31,29 @@ def tiny_release(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", str(folder))
         patch.setattr(source, "RELEASE_SHARDS", tuple(files.content_hashes([folder / "test-00000-of-00001.parquet"])))
-        patch.setattr(catalog, "RELEASE_COUNTS", dict.fromkeys(COARSE[:-1], tiny_runs.NUM_IMAGES) | {COARSE[-1]: tiny_runs.NUM_STAINS})
+        patch.setattr(
+            catalog,
+            "RELEASE_COUNTS",
+            dict.fromkeys(COARSE[:-1], tiny_runs.NUM_IMAGES) | {COARSE[-1]: tiny_runs.NUM_STAINS},
+        )
         yield folder
 
 
 @pytest.fixture(scope="module")
 def original(tiny_release):
     run = tiny_runs.write(tiny_release.parent / "run", {task: tiny_runs.samples(task) for task in TASKS})
-    description = submission.Description("My *CLIP*", "https://huggingface.co/me/my-clip", "https://huggingface.co/datasets/me/submissions")
+    description = submission.Description(
+        "My *CLIP*", "https://huggingface.co/me/my-clip", "https://huggingface.co/datasets/me/submissions"
+    )
     return submission.submit(rescoring.find_run([run]), description, tiny_release.parent / "submission").folder
 
 
 @pytest.fixture
 def folder(original, tmp_path):
-    return files.write_folder(tmp_path / "copy", {path.relative_to(original).as_posix(): path.read_bytes() for path in original.rglob("*") if path.is_file()})
+    return files.write_folder(
+        tmp_path / "copy",
+        {path.relative_to(original).as_posix(): path.read_bytes() for path in original.rglob("*") if path.is_file()},
+    )
 
 
 def failures(folder, **options):
@@ -69,7 +78,10 @@ def raise_score(folder):
 def test_a_changed_score_is_found(renew, folder):
     raise_score(folder)
     found = failures(renew(folder))
-    assert "submission.json, scores.microbench_coarse.acc is 0.99; the samples give 0.75." in found["scores, from the samples"]
+    assert (
+        "submission.json, scores.microbench_coarse.acc is 0.99; the samples give 0.75."
+        in found["scores, from the samples"]
+    )
     assert "README.md says what submission.json says" in found
     assert ("digest of submission.json" in found) == (renew is not tiny_runs.refreshed)
 
@@ -91,9 +103,16 @@ def right_answer(samples):
 def test_a_changed_answer_is_found(renew, folder):
     change_samples(folder, COARSE[0], right_answer)
     found = failures(renew(folder))
-    assert f"submission.json, scores.{COARSE[0]}.acc is 0.75; the samples give 1.0." in found["scores, from the samples"]
-    assert f"{COARSE[0]}: the score of 1 sample(s) is not that of the answer, such as document 2." in found["scores, from the samples"]
-    assert ("samples/microbench_coarse_domain.jsonl.gz has been changed" in found.get("files and their SHA-256", "")) == (renew is not tiny_runs.refreshed)
+    assert (
+        f"submission.json, scores.{COARSE[0]}.acc is 0.75; the samples give 1.0." in found["scores, from the samples"]
+    )
+    assert (
+        f"{COARSE[0]}: the score of 1 sample(s) is not that of the answer, such as document 2."
+        in found["scores, from the samples"]
+    )
+    assert (
+        "samples/microbench_coarse_domain.jsonl.gz has been changed" in found.get("files and their SHA-256", "")
+    ) == (renew is not tiny_runs.refreshed)
 
 
 def other_gold(samples):
@@ -116,7 +135,10 @@ def test_another_right_answer_is_found_by_the_data_although_all_else_goes_along(
 def test_a_dropped_sample_is_found(renew, folder):
     change_samples(folder, COARSE[0], lambda samples: samples.pop(2))
     found = failures(renew(folder))
-    assert f"{COARSE[0]}: 3 samples, but submission.json (num_samples) says 4." in found["samples: all there, asked in the known way"]
+    assert (
+        f"{COARSE[0]}: 3 samples, but submission.json (num_samples) says 4."
+        in found["samples: all there, asked in the known way"]
+    )
     assert f"scores.{COARSE[0]}.acc is 0.75; the samples give 1.0." in found["scores, from the samples"]
     assert f"{COARSE[0]}: no sample of document 2." in found[DATA]
 
@@ -137,7 +159,9 @@ def other_hash(*tasks):
     def edit(manifest):
         for task in tasks:
             identity = manifest["data"]["sources"][task]
-            manifest["data"]["sources"][task] = identity | {"sha256": "0" * 64} | ({"is_release": False} if "is_release" in identity else {})
+            manifest["data"]["sources"][task] = (
+                identity | {"sha256": "0" * 64} | ({"is_release": False} if "is_release" in identity else {})
+            )
 
     return edit
 
@@ -150,7 +174,10 @@ def test_another_data_hash_is_found(renew, folder):
     change_manifest(folder, other_hash(*COARSE, BOXES))
     found = failures(renew(folder))
     assert "data.kind is release, but data.sources are local." in found["versions, settings and data source"]
-    assert f"is not what the submission is about (sha256 {'0' * 64}, is_release False). Set MICROBENCH_DATASET to its data" in found[DATA]
+    assert (
+        f"is not what the submission is about (sha256 {'0' * 64}, is_release False). Set MICROBENCH_DATASET to its data"
+        in found[DATA]
+    )
 
 
 @pytest.mark.parametrize(
@@ -165,9 +192,27 @@ def test_another_data_hash_is_found(renew, folder):
         (BOXES, lambda identity: identity.update(sha256="0" * 64)),
         (COGNITION, lambda identity: identity.update(is_release=False)),
         (COGNITION, lambda identity: (identity.clear(), identity.update(source="demo", sha256="0" * 64))),
-        (COGNITION, lambda identity: (identity.clear(), identity.update(source="hub", id="jnirschl/uBench", config="cognition"))),
-        (COGNITION, lambda identity: (identity.clear(), identity.update(source="hub", id="jnirschl/uBench", config="cognition", revision="a" * 40))),
-        (BOXES, lambda identity: (identity.clear(), identity.update(source.hub_identity(source.HUB_CONFIG, source.HUB_REVISION)))),
+        (
+            COGNITION,
+            lambda identity: (
+                identity.clear(),
+                identity.update(source="hub", id="jnirschl/uBench", config="cognition"),
+            ),
+        ),
+        (
+            COGNITION,
+            lambda identity: (
+                identity.clear(),
+                identity.update(source="hub", id="jnirschl/uBench", config="cognition", revision="a" * 40),
+            ),
+        ),
+        (
+            BOXES,
+            lambda identity: (
+                identity.clear(),
+                identity.update(source.hub_identity(source.HUB_CONFIG, source.HUB_REVISION)),
+            ),
+        ),
     ],
 )
 def test_a_data_source_has_one_identity_with_exactly_its_own_fields(task, edit, folder):
@@ -223,9 +268,24 @@ def test_what_neither_answers_nor_data_know_changes_the_digest_and_nothing_else(
     ("task", "edit", "problem"),
     [
         (COARSE[0], lambda sample: sample["acc"].update(image_id="other"), "image_id is 'other', in the data"),
-        (COARSE[0], lambda sample: sample["acc"].update(dataset="jung_et_al_2022"), "dataset is 'jung_et_al_2022', in the data 'acevedo_et_al_2020'"),
-        (COARSE[0], lambda sample: sample.update(input=sample["input"].replace("Question:", "Question:Look well. ")), "the prompt is not that of the data's question"),
-        (BOXES, lambda sample: (sample["grit"].update(boxes=[[0.0, 0.0, 5.0, 5.0]]), sample.update(target="[[0.0, 0.0, 5.0, 5.0]]")), r"boxes is [[0.0, 0.0, 5.0, 5.0]], in the data [[2.0, 2.0"),
+        (
+            COARSE[0],
+            lambda sample: sample["acc"].update(dataset="jung_et_al_2022"),
+            "dataset is 'jung_et_al_2022', in the data 'acevedo_et_al_2020'",
+        ),
+        (
+            COARSE[0],
+            lambda sample: sample.update(input=sample["input"].replace("Question:", "Question:Look well. ")),
+            "the prompt is not that of the data's question",
+        ),
+        (
+            BOXES,
+            lambda sample: (
+                sample["grit"].update(boxes=[[0.0, 0.0, 5.0, 5.0]]),
+                sample.update(target="[[0.0, 0.0, 5.0, 5.0]]"),
+            ),
+            r"boxes is [[0.0, 0.0, 5.0, 5.0]], in the data [[2.0, 2.0",
+        ),
     ],
 )
 def test_each_sample_is_compared_with_its_document(task, edit, problem, folder):
@@ -242,8 +302,13 @@ def test_options_in_another_order_are_found_by_the_data(folder):
         first, second, *rest = sample["acc"]["options"]
         sample["input"] = sample["input"].replace(f"A) {first}\nB) {second}", f"A) {second}\nB) {first}")
         moved = {"A": "B", "B": "A"}
-        sample["acc"].update(options=[second, first, *rest], gold=moved.get(sample["acc"]["gold"], sample["acc"]["gold"]))
-        sample.update(target=str("ABCDEFGH".index(sample["acc"]["gold"])), filtered_resps=moved.get(sample["filtered_resps"], sample["filtered_resps"]))
+        sample["acc"].update(
+            options=[second, first, *rest], gold=moved.get(sample["acc"]["gold"], sample["acc"]["gold"])
+        )
+        sample.update(
+            target=str("ABCDEFGH".index(sample["acc"]["gold"])),
+            filtered_resps=moved.get(sample["filtered_resps"], sample["filtered_resps"]),
+        )
 
     change_samples(folder, COARSE[0], swap)
     rewritten(folder)
@@ -253,11 +318,18 @@ def test_options_in_another_order_are_found_by_the_data(folder):
 
 def test_arguments_that_change_the_prompt_are_found(folder):
     change_manifest(folder, lambda manifest: manifest["model"].update(model_args="model=x,system_prompt=Think."))
-    assert "model.model_args: system_prompt: unknown argument: it may change the prompt or the image" in failures(rewritten(folder))["versions, settings and data source"]
+    assert (
+        "model.model_args: system_prompt: unknown argument: it may change the prompt or the image"
+        in failures(rewritten(folder))["versions, settings and data source"]
+    )
 
 
 def test_failed_requests_are_found(folder):
-    change_samples(folder, COARSE[0], lambda samples: samples[2].update(filtered_resps="[LMMS_EVAL_REQUEST_FAILED after 5 retries]"))
+    change_samples(
+        folder,
+        COARSE[0],
+        lambda samples: samples[2].update(filtered_resps="[LMMS_EVAL_REQUEST_FAILED after 5 retries]"),
+    )
     assert f"{COARSE[0]}: 1 request(s) got no response" in failures(rewritten(folder))["nothing is left out"]
 
 
@@ -288,15 +360,21 @@ def test_texts_must_say_what_the_manifest_says_to_the_letter(edit, name, folder)
 def test_a_comment_does_not_take_back_what_a_file_says_of_local_data(folder):
     def of_local_data(manifest):
         manifest["data"]["kind"] = "local"
-        manifest["data"]["sources"] |= dict.fromkeys((*COARSE, BOXES), {"source": "folder", "sha256": "0" * 64, "is_release": False})
-        manifest["files"] = {name: digest for name, digest in manifest["files"].items() if not name.startswith(".eval")} | {"LOCAL-DATA.txt": ""}
+        manifest["data"]["sources"] |= dict.fromkeys(
+            (*COARSE, BOXES), {"source": "folder", "sha256": "0" * 64, "is_release": False}
+        )
+        manifest["files"] = {
+            name: digest for name, digest in manifest["files"].items() if not name.startswith(".eval")
+        } | {"LOCAL-DATA.txt": ""}
 
     change_manifest(folder, of_local_data)
     (folder / ".eval_results" / "microbench.yaml").unlink()
     assert failures(rewritten(folder), with_data=False) == {}
     mark = folder / "LOCAL-DATA.txt"
     mark.write_text(f"# This IS the release.\n{mark.read_text()}")
-    assert failures(tiny_runs.refreshed(folder), with_data=False) == {"LOCAL-DATA.txt says what submission.json says": "found: # This IS the release."}
+    assert failures(tiny_runs.refreshed(folder), with_data=False) == {
+        "LOCAL-DATA.txt says what submission.json says": "found: # This IS the release."
+    }
 
 
 def test_what_a_submission_says_cannot_steer_the_terminal_or_make_lines_of_its_own(folder):
@@ -306,7 +384,16 @@ def test_what_a_submission_says_cannot_steer_the_terminal_or_make_lines_of_its_o
     assert "- x ok scores, from the samples\ufffd[2J\ufffd does not belong to this submission" in said
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"{}\n", mtime=0), gzip.compress(b'[1]\n"x"\n', mtime=0), gzip.compress(b'{"doc_id": 0, "acc": 3, "target": "0", "filtered_resps": 5, "input": 7}\n', mtime=0)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no gzip",
+        gzip.compress(b"{}\n", mtime=0),
+        gzip.compress(b'[1]\n"x"\n', mtime=0),
+        gzip.compress(b'{"doc_id": 0, "acc": 3, "target": "0", "filtered_resps": 5, "input": 7}\n', mtime=0),
+    ],
+)
 def test_samples_that_are_none_are_a_finding_and_no_crash(content, folder):
     (folder / "samples" / f"{COARSE[0]}.jsonl.gz").write_bytes(content)
     found = failures(tiny_runs.refreshed(folder))
@@ -318,7 +405,11 @@ def test_samples_that_are_none_are_a_finding_and_no_crash(content, folder):
     [
         ('"score": 1.0}', '"score": 1' + "0" * 400 + "}", "score is 100000"),
         ('"score": 1.0}', '"score": 1' + "0" * 5000 + "}", "a number of 5001 digits"),
-        ('"doc_id": 0', '"z": ' + "[" * 100_000 + "]" * 100_000 + ', "doc_id": 0', "objects and lists nested too deeply"),
+        (
+            '"doc_id": 0',
+            '"z": ' + "[" * 100_000 + "]" * 100_000 + ', "doc_id": 0',
+            "objects and lists nested too deeply",
+        ),
         ('"doc_id": 0', '"doc_id": false', "doc_id is False, which is not a valid value"),
         ('"doc_id": 0', '"filtered_resps": "A", "doc_id": 0', "a key is there twice"),
         ('"gold": "', '"gold": "", "rest": "', "acc.gold is '', which is not a valid value"),
@@ -339,7 +430,10 @@ def test_samples_that_are_no_plain_json_are_a_finding_and_no_crash(before, after
 
 def test_samples_that_fill_the_memory_are_a_finding(folder, monkeypatch):
     monkeypatch.setattr(rescoring, "_LARGEST", 1000)
-    assert "contains more than 1,000 bytes when decompressed" in failures(folder, with_data=False)["samples: all there, asked in the known way"]
+    assert (
+        "contains more than 1,000 bytes when decompressed"
+        in failures(folder, with_data=False)["samples: all there, asked in the known way"]
+    )
 
 
 @pytest.mark.parametrize("field", ["doc_id", "target", "filtered_resps", "score", "input", "acc"])
@@ -365,7 +459,9 @@ def test_without_data_the_rest_is_checked_and_what_is_not_is_said(folder, monkey
     monkeypatch.delenv("MICROBENCH_DATASET")
     *rest, last = verification.verify(folder, with_data=False)
     assert not any(check.failed or check.skipped for check in rest)
-    assert str(last).startswith("not checked  the samples against the data: --without-data.") and "has NOT been checked" in str(last)
+    assert str(last).startswith(
+        "not checked  the samples against the data: --without-data."
+    ) and "has NOT been checked" in str(last)
 
 
 def test_wrong_or_missing_data_are_a_failure_that_says_what_to_set(folder, monkeypatch, tmp_path):
@@ -373,7 +469,10 @@ def test_wrong_or_missing_data_are_a_failure_that_says_what_to_set(folder, monke
     monkeypatch.setenv("MICROBENCH_DATASET", str(tiny_runs.data(tmp_path / "other") / "nowhere"))
     found = failures(folder)
     assert list(found) == [DATA, COGNITION_DATA]
-    assert "no such folder" in found[DATA] and "Set MICROBENCH_DATASET to the submission's data, or give --without-data" in found[DATA]
+    assert (
+        "no such folder" in found[DATA]
+        and "Set MICROBENCH_DATASET to the submission's data, or give --without-data" in found[DATA]
+    )
     assert "Set MICROBENCH_COGNITION to the submission's data" in found[COGNITION_DATA]
 
 
@@ -393,20 +492,27 @@ def test_other_intervals_are_found_and_what_to_set_is_said(folder, monkeypatch):
 
 def test_of_the_release_the_hub_reads_each_score_once_as_a_fraction_with_its_interval(original):
     manifest = submission.read_manifest(original)
-    entries = huggingface_hub.parse_eval_result_entries(yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text()))
+    entries = huggingface_hub.parse_eval_result_entries(
+        yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text())
+    )
     # Of the groups only coarse is whole; cognition is of a folder, not of the release.
     assert [entry.task_id for entry in entries] == ["microbench_coarse", *COARSE, BOXES]
     for entry in entries:
         metric = "grit" if entry.task_id == BOXES else "acc"
         scores = manifest["scores"][entry.task_id]
-        assert (entry.dataset_id, entry.dataset_revision, entry.date) == ("jnirschl/uBench", source.HUB_REVISION, "2026-01-01")
+        assert (entry.dataset_id, entry.dataset_revision, entry.date) == (
+            "jnirschl/uBench",
+            source.HUB_REVISION,
+            "2026-01-01",
+        )
         assert entry.value == scores[metric] and 0 <= entry.value <= 1
         low, high = (
             scores[f"{'grit_ci' if entry.task_id == BOXES else 'acc_image_ci'}_{end}"] for end in ("low", "high")
         )
         assert 0 <= low <= entry.value <= high <= 1
         assert (
-            f"a fraction from 0 to 1; 95 % interval [{low:.4f}, {high:.4f}] (Clopper-Pearson, clustered by image)" in entry.notes
+            f"a fraction from 0 to 1; 95 % interval [{low:.4f}, {high:.4f}] (Clopper-Pearson, clustered by image)"
+            in entry.notes
         )
         counts = scores["boxes_counts" if entry.task_id == BOXES else "counts"]
         assert f"n = {counts['questions']}, {counts['images']} images, {counts['datasets']} datasets" in entry.notes
@@ -415,11 +521,20 @@ def test_of_the_release_the_hub_reads_each_score_once_as_a_fraction_with_its_int
 
 def test_of_the_release_the_cards_model_index_has_the_same_values(original):
     card = huggingface_hub.ModelCard((original / "README.md").read_text())
-    name, results = model_index_to_eval_results(yaml.safe_load(card.content.split("\n---\n")[0].removeprefix("---\n"))["model-index"])
+    name, results = model_index_to_eval_results(
+        yaml.safe_load(card.content.split("\n---\n")[0].removeprefix("---\n"))["model-index"]
+    )
     assert name == "My *CLIP*" == card.data.model_name
-    entries = huggingface_hub.parse_eval_result_entries(yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text()))
-    assert [(result.metric_config, result.metric_value) for result in results] == [(entry.task_id, entry.value) for entry in entries]
-    assert {(result.dataset_type, result.dataset_config, result.dataset_split, result.dataset_revision) for result in results} == {("jnirschl/uBench", "perception", "test", source.HUB_REVISION)}
+    entries = huggingface_hub.parse_eval_result_entries(
+        yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text())
+    )
+    assert [(result.metric_config, result.metric_value) for result in results] == [
+        (entry.task_id, entry.value) for entry in entries
+    ]
+    assert {
+        (result.dataset_type, result.dataset_config, result.dataset_split, result.dataset_revision)
+        for result in results
+    } == {("jnirschl/uBench", "perception", "test", source.HUB_REVISION)}
     assert "| `microbench_cognition` (local data) | 3 | 2 | 1 |" in card.content
 
 
@@ -435,16 +550,26 @@ def test_the_card_says_what_intervals_are_about_and_what_a_model_without_sight_r
 def test_the_card_and_the_hub_say_how_boxes_were_asked_for_and_why(original):
     boxes = submission.read_manifest(original)["settings"]["boxes"]
     [row] = [line for line in (original / "README.md").read_text().splitlines() if line.startswith("| boxes |")]
-    assert f"asked for with `{boxes['prompt']}`; read as `pixels_xyxy`; chosen by default: how open" in row.replace("\\", "")
-    entries = huggingface_hub.parse_eval_result_entries(yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text()))
+    assert f"asked for with `{boxes['prompt']}`; read as `pixels_xyxy`; chosen by default: how open" in row.replace(
+        "\\", ""
+    )
+    entries = huggingface_hub.parse_eval_result_entries(
+        yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text())
+    )
     [notes] = [entry.notes for entry in entries if entry.task_id == BOXES]
-    assert notes.endswith("; boxes asked for and read as pixels_xyxy (chosen by default: how open_clip writes boxes is not known)")
+    assert notes.endswith(
+        "; boxes asked for and read as pixels_xyxy (chosen by default: how open_clip writes boxes is not known)"
+    )
     assert sum("boxes asked for" in entry.notes for entry in entries) == 1
 
 
 @pytest.mark.parametrize("kind", ["demo", "local"])
 def test_other_data_cannot_pose_as_the_release(kind, folder):
-    identity = {"source": "demo", "version": "1.0", "seed": 1, "sha256": "0" * 64} if kind == "demo" else {"source": "folder", "sha256": "0" * 64, "is_release": False}
+    identity = (
+        {"source": "demo", "version": "1.0", "seed": 1, "sha256": "0" * 64}
+        if kind == "demo"
+        else {"source": "folder", "sha256": "0" * 64, "is_release": False}
+    )
 
     def disguise(manifest):
         manifest["data"]["sources"] |= dict.fromkeys((*COARSE, BOXES), identity)
@@ -465,22 +590,33 @@ def test_a_group_with_questions_and_boxes_has_no_single_number_for_the_hub(origi
     manifest = submission.read_manifest(original)
     release = manifest["data"]["sources"][COARSE[0]]
     manifest["data"]["sources"] = dict.fromkeys(catalog.TASKS, release)
-    manifest["scores"] |= {"microbench": manifest["scores"]["microbench_coarse"] | manifest["scores"][BOXES], "microbench_vqa": manifest["scores"]["microbench_coarse"]}
+    manifest["scores"] |= {
+        "microbench": manifest["scores"]["microbench_coarse"] | manifest["scores"][BOXES],
+        "microbench_vqa": manifest["scores"]["microbench_coarse"],
+    }
     published = hub_formats.eval_results(manifest)
     assert "task_id: microbench_vqa\n" in published
     assert "task_id: microbench\n" not in published
-    assert [headline.metric for headline in hub_formats.headlines(manifest) if headline.name == "microbench"] == ["acc", "grit"]
+    assert [headline.metric for headline in hub_formats.headlines(manifest) if headline.name == "microbench"] == [
+        "acc",
+        "grit",
+    ]
 
 
 def test_the_commands_to_publish_name_the_models_repository_and_open_pull_requests(original, tmp_path):
     manifest = submission.read_manifest(original)
     said = hub_formats.how_to_publish(manifest, tmp_path / "my submission")
     assert f"hf upload me/my-clip '{tmp_path}/my submission/.eval_results' .eval_results --create-pr" in said
-    assert f"hf upload ORGANIZATION/SUBMISSIONS '{tmp_path}/my submission' My-CLIP --repo-type dataset --create-pr" in said
+    assert (
+        f"hf upload ORGANIZATION/SUBMISSIONS '{tmp_path}/my submission' My-CLIP --repo-type dataset --create-pr" in said
+    )
     assert "the cognition questions, which are not public" in said
     # Of local micrographs nothing is for the Hub, whatever else was asked.
     hub = {"source": "hub", "id": "jnirschl/uBench", "config": "cognition", "revision": "main"}
-    manifest["data"] = {"kind": "local", "sources": dict.fromkeys(COARSE, {"source": "folder", "sha256": "0" * 64}) | {COGNITION: hub}}
+    manifest["data"] = {
+        "kind": "local",
+        "sources": dict.fromkeys(COARSE, {"source": "folder", "sha256": "0" * 64}) | {COGNITION: hub},
+    }
     assert ".eval_results --create-pr" not in hub_formats.how_to_publish(manifest, tmp_path)
 
 
@@ -489,9 +625,15 @@ def test_the_commands_to_publish_name_the_models_repository_and_open_pull_reques
     [
         (lambda manifest: manifest["seeds"].update({"0 |\n\n# Verified": 1}), "seeds"),
         (lambda manifest: manifest["seeds"].pop("torch"), "seeds"),
-        (lambda manifest: manifest["versions"]["packages"].update({"[a](https://example.org)": "1"}), "versions.packages"),
+        (
+            lambda manifest: manifest["versions"]["packages"].update({"[a](https://example.org)": "1"}),
+            "versions.packages",
+        ),
         (lambda manifest: manifest["scores"][COARSE[0]].update({"# acc": 1.0}), "scores.microbench_coarse_domain"),
-        (lambda manifest: manifest["scores"][COARSE[0]]["unparsed_by_kind"].update({"<b>": 1}), "scores.microbench_coarse_domain.unparsed_by_kind"),
+        (
+            lambda manifest: manifest["scores"][COARSE[0]]["unparsed_by_kind"].update({"<b>": 1}),
+            "scores.microbench_coarse_domain.unparsed_by_kind",
+        ),
         (lambda manifest: manifest["scores"].update({"microbench\n": {}}), "scores"),
         (lambda manifest: manifest["settings"]["boxes"].update({"# x": 1}), "settings.boxes"),
         (lambda manifest: manifest["model"].update(name="GPT\n"), "model.name"),
@@ -511,5 +653,7 @@ def test_a_name_that_is_markup_is_shown_as_it_is(original):
     card = hub_formats.card(manifest)
     assert r"# Micro-Bench: \<b\>\|\`x\`\|\</b\> \[a\]\(b\)" in card
     assert r"`--model_args a'b\|c`" in card
-    assert yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))["model-index"][0]["name"] == "<b>|`x`|</b> [a](b)"
-
+    assert (
+        yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))["model-index"][0]["name"]
+        == "<b>|`x`|</b> [a](b)"
+    )

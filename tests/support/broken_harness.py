@@ -98,7 +98,11 @@ def _run(case: dict[str, str], folder: Path) -> None:
     patches.install()
     os.environ |= {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"}
     sys.argv = ["lmms_eval", "--model", "demo_clip", "--tasks", TASK, "--limit", LIMIT, "--output_path", str(folder)]
-    with contextlib.redirect_stdout(io.StringIO()), open(os.devnull, "w") as nothing, contextlib.redirect_stderr(nothing):
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        open(os.devnull, "w") as nothing,
+        contextlib.redirect_stderr(nothing),
+    ):
         launcher.main()
 
 
@@ -188,8 +192,12 @@ def _functions(holder: type | types.ModuleType) -> Iterator[types.FunctionType]:
 
 
 def _calling(code: types.CodeType, name: str, moved: str) -> types.CodeType:
-    constants = tuple(_calling(found, name, moved) if isinstance(found, types.CodeType) else found for found in code.co_consts)
-    return code.replace(co_names=tuple(moved if found == name else found for found in code.co_names), co_consts=constants)
+    constants = tuple(
+        _calling(found, name, moved) if isinstance(found, types.CodeType) else found for found in code.co_consts
+    )
+    return code.replace(
+        co_names=tuple(moved if found == name else found for found in code.co_names), co_consts=constants
+    )
 
 
 BREAKS = {"rename": rename, "obscure": obscure}

@@ -59,7 +59,11 @@ def serve() -> int | None:
 
 def _become(request: dict) -> None:
     """Make this process look as if the script had been started by itself."""
-    for number, path, flags in ((0, os.devnull, os.O_RDONLY), (1, request["stdout"], os.O_WRONLY), (2, request["stderr"], os.O_WRONLY)):
+    for number, path, flags in (
+        (0, os.devnull, os.O_RDONLY),
+        (1, request["stdout"], os.O_WRONLY),
+        (2, request["stderr"], os.O_WRONLY),
+    ):
         opened = os.open(path, flags)
         os.dup2(opened, number)
         os.close(opened)

@@ -24,7 +24,11 @@ def run(*command, data="demo", **environment):
     """The finished process of a command on the data source ``data``."""
     command = [str(part) for part in command]
     settings = os.environ | {"MICROBENCH_DATASET": str(data)} | environment
-    if command[0] in _FORKED and all(name.startswith(_READ_LATE) for name in environment) and _in_use.acquire(blocking=False):
+    if (
+        command[0] in _FORKED
+        and all(name.startswith(_READ_LATE) for name in environment)
+        and _in_use.acquire(blocking=False)
+    ):
         try:
             return _run_in_fork(command, settings)
         finally:
@@ -39,13 +43,21 @@ def _run_in_fork(command, settings):
         # Ends with its input, which closes with this process.
         _server = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with tempfile.NamedTemporaryFile() as stdout, tempfile.NamedTemporaryFile() as stderr:
-        request = {"argv": command, "environment": dict(settings), "folder": os.getcwd(), "stdout": stdout.name, "stderr": stderr.name}
+        request = {
+            "argv": command,
+            "environment": dict(settings),
+            "folder": os.getcwd(),
+            "stdout": stdout.name,
+            "stderr": stderr.name,
+        }
         _server.stdin.write(f"{json.dumps(request)}\n")
         _server.stdin.flush()
         status = int(_server.stdout.readline())
         said = [Path(stream.name).read_bytes().decode() for stream in (stdout, stderr)]
     # As text is read from a process: line ends are one character.
-    return subprocess.CompletedProcess(command, status, *(text.replace("\r\n", "\n").replace("\r", "\n") for text in said))
+    return subprocess.CompletedProcess(
+        command, status, *(text.replace("\r\n", "\n").replace("\r", "\n") for text in said)
+    )
 
 
 def results_in(folder):

@@ -23,7 +23,11 @@ FINE = {
     "cell_morphology": ["burgess_et_al_2024_contour", "burgess_et_al_2024_eccentricity", "burgess_et_al_2024_texture"],
     "em_structures": ["empiar_sbfsem"],
     "colocalization": ["colocalization_benchmark"],
-    "cell_cycle": ["eulenberg_et_al_2017_brightfield", "eulenberg_et_al_2017_darkfield", "eulenberg_et_al_2017_epifluorescence"],
+    "cell_cycle": [
+        "eulenberg_et_al_2017_brightfield",
+        "eulenberg_et_al_2017_darkfield",
+        "eulenberg_et_al_2017_epifluorescence",
+    ],
     "cell_phenotype": ["held_et_al_2010_h2b", "held_et_al_2010_galt"],
     "pap_smear": ["hussain_et_al_2019"],
     "pollen": ["icpr2020_pollen"],
@@ -115,7 +119,9 @@ def gold_boxes(row):
 
 
 def box_cases(rows, task):
-    return [(row, name, boxes) for row in rows if dataset_of(row) in BOXES[task] for name, boxes in gold_boxes(row).items()]
+    return [
+        (row, name, boxes) for row in rows if dataset_of(row) in BOXES[task] for name, boxes in gold_boxes(row).items()
+    ]
 
 
 def neutral_prompt(name, size):
@@ -128,7 +134,10 @@ def neutral_prompt(name, size):
 def box_reply(prompt, image):
     """Boxes, none, prose, broken and doubled boxes, decided by prompt and pixels: (text, boxes that it states)."""
     rng = np.random.default_rng([zlib.crc32(prompt.encode()), zlib.crc32(image.tobytes())])
-    corners = [[float(value) for value in np.round(np.concatenate([start, start + rng.uniform(5, 90, 2)]), 1)] for start in rng.uniform(0, 60, (rng.integers(1, 5), 2))]
+    corners = [
+        [float(value) for value in np.round(np.concatenate([start, start + rng.uniform(5, 90, 2)]), 1)]
+        for start in rng.uniform(0, 60, (rng.integers(1, 5), 2))
+    ]
     kind = rng.integers(6)
     if kind == 0:
         return "[]", []

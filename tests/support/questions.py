@@ -11,7 +11,11 @@ from lmms_eval.api.instance import Instance
 from PIL import Image
 
 OPTIONS = [
-    ["A micrograph acquired through light microscopy.", "A micrograph acquired through electron microscopy.", "A micrograph of none of the above."],
+    [
+        "A micrograph acquired through light microscopy.",
+        "A micrograph acquired through electron microscopy.",
+        "A micrograph of none of the above.",
+    ],
     ["a tissue", "h&e stained tissue, brightfield", "a phase contrast image of a cell", "an image of a cell"],
 ]
 COUNT = 24
@@ -55,7 +59,12 @@ class Captions:
 
     def requests(self):
         return [
-            Instance("generate_until", ("", {}, self.doc_to_visual, doc_id, self.name, "test"), 0, {"task": self.name, "doc_id": doc_id, "repeats": 1})
+            Instance(
+                "generate_until",
+                ("", {}, self.doc_to_visual, doc_id, self.name, "test"),
+                0,
+                {"task": self.name, "doc_id": doc_id, "repeats": 1},
+            )
             for doc_id in range(len(self.dataset["test"]))
         ]
 

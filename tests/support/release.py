@@ -14,11 +14,36 @@ from PIL import Image
 NONE = "none of the above"
 # kind: (question as released, some options, caption template of set 0, of set 1)
 KINDS = {
-    "domain": ("What is the most likely field of study this micrograph would be used for?", ["pathology", "radiology", "biology", "cytology", "dermatology"], "A {class} micrograph.", "An image for {class}."),
-    "subdomain": ("What is the most likely subfield of study this micrograph would be used for?", ["hematopathology", "cardiovascular pathology", "cell biology"], "A micrograph of {class}.", "A {class} image."),
-    "modality": ("What is the most likely microscopy modality used to acquire this image?", ["fluorescence microscopy", "electron microscopy", "light microscopy"], "A micrograph acquired through {class}.", "Acquired by {class}."),
-    "submodality": ("What is the most likely microscopy submodality used to acquire this image?", ["mixed", "darkfield microscopy", "brightfield microscopy"], "A {class} picture.", "Taken with {class}."),
-    "stain": ("What is the most likely technique used to stain this micrograph?", ["H&E", "PAS", "IHC(HDab)"], "Stained with {class}.", "A {class} stain."),
+    "domain": (
+        "What is the most likely field of study this micrograph would be used for?",
+        ["pathology", "radiology", "biology", "cytology", "dermatology"],
+        "A {class} micrograph.",
+        "An image for {class}.",
+    ),
+    "subdomain": (
+        "What is the most likely subfield of study this micrograph would be used for?",
+        ["hematopathology", "cardiovascular pathology", "cell biology"],
+        "A micrograph of {class}.",
+        "A {class} image.",
+    ),
+    "modality": (
+        "What is the most likely microscopy modality used to acquire this image?",
+        ["fluorescence microscopy", "electron microscopy", "light microscopy"],
+        "A micrograph acquired through {class}.",
+        "Acquired by {class}.",
+    ),
+    "submodality": (
+        "What is the most likely microscopy submodality used to acquire this image?",
+        ["mixed", "darkfield microscopy", "brightfield microscopy"],
+        "A {class} picture.",
+        "Taken with {class}.",
+    ),
+    "stain": (
+        "What is the most likely technique used to stain this micrograph?",
+        ["H&E", "PAS", "IHC(HDab)"],
+        "Stained with {class}.",
+        "A {class} stain.",
+    ),
     "classification": ("What is shown?", ["left", "right"], "A cell facing {class}.", "The {class} side."),
 }
 
@@ -32,13 +57,25 @@ def png(pixels: np.ndarray) -> bytes:
 def question(kind: str, answer_idx: int) -> dict[str, Any]:
     text, options, _, _ = KINDS[kind]
     options = [*options, NONE]
-    return {"id": str(uuid.UUID(int=answer_idx)), "name": kind, "tags": None, "question": text, "options": options, "answer": options[answer_idx], "answer_idx": answer_idx}
+    return {
+        "id": str(uuid.UUID(int=answer_idx)),
+        "name": kind,
+        "tags": None,
+        "question": text,
+        "options": options,
+        "answer": options[answer_idx],
+        "answer_idx": answer_idx,
+    }
 
 
 def caption(kind: str, number: int, answer_idx: int) -> dict[str, Any]:
     _, options, *templates = KINDS[kind]
     template = templates[number]
-    return {"question": template, "answer_idx": str(answer_idx), "options": [*(template.replace("{class}", option) for option in options), NONE]}
+    return {
+        "question": template,
+        "answer_idx": str(answer_idx),
+        "options": [*(template.replace("{class}", option) for option in options), NONE],
+    }
 
 
 def row(index: int, dataset: str | None = "acevedo_et_al_2020", **changes: Any) -> dict[str, Any]:
@@ -65,7 +102,9 @@ def row(index: int, dataset: str | None = "acevedo_et_al_2020", **changes: Any) 
         "submodality": "brightfield microscopy",
         "synthetic": False,
         "questions": {kind: question(kind, answer) for kind, answer in answers.items()},
-        "captions": {f"{kind}_{number}": caption(kind, number, answer) for kind, answer in answers.items() for number in (0, 1)},
+        "captions": {
+            f"{kind}_{number}": caption(kind, number, answer) for kind, answer in answers.items() for number in (0, 1)
+        },
         "bbox": None,
         "polygon": None,
     }
@@ -103,6 +142,12 @@ def write_cognition(folder: Path, asked: dict[str, list[dict[str, Any]]]) -> Pat
     folder.mkdir(parents=True, exist_ok=True)
     for number, (image, questions) in enumerate(asked.items()):
         (folder / image).write_bytes(png(np.full((20, 30 + number, 3), 40 * number, dtype=np.uint8)))
-        fields = {"domain": "biology", "microns_per_pixel": 0.1, "questions": {f"cognition_{index}": question for index, question in enumerate(questions)}}
-        (folder / image).with_suffix(".json").write_text(json.dumps({"metadata": {"name": image}, "custom_metadata": fields}))
+        fields = {
+            "domain": "biology",
+            "microns_per_pixel": 0.1,
+            "questions": {f"cognition_{index}": question for index, question in enumerate(questions)},
+        }
+        (folder / image).with_suffix(".json").write_text(
+            json.dumps({"metadata": {"name": image}, "custom_metadata": fields})
+        )
     return folder

@@ -7,11 +7,21 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 IMAGE = "<|vision_start|><|image_pad|><|vision_end|>"
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
 # The turns of the published template, for messages of images and texts.
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
-    "{% for part in message['content'] %}{% if part['type'] == 'image' %}" + IMAGE + "{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}"
+    + IMAGE
+    + "{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
     "<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
@@ -23,7 +33,14 @@ def save(folder, seed=0):
     backend = Tokenizer(models.BPE({character: index for index, character in enumerate(characters)}, []))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
-    tokenizer = transformers.Qwen2TokenizerFast(tokenizer_object=backend, additional_special_tokens=list(SPECIAL[1:]), pad_token=SPECIAL[0], eos_token="<|im_end|>", unk_token=None, chat_template=CHAT_TEMPLATE)
+    tokenizer = transformers.Qwen2TokenizerFast(
+        tokenizer_object=backend,
+        additional_special_tokens=list(SPECIAL[1:]),
+        pad_token=SPECIAL[0],
+        eos_token="<|im_end|>",
+        unk_token=None,
+        chat_template=CHAT_TEMPLATE,
+    )
     ids = {token: tokenizer.convert_tokens_to_ids(token) for token in SPECIAL}
     assert len(set(ids.values())) == len(SPECIAL)
     config = transformers.Qwen2_5_VLConfig(
@@ -39,7 +56,14 @@ def save(folder, seed=0):
             "eos_token_id": ids["<|im_end|>"],
             "pad_token_id": ids["<|endoftext|>"],
         },
-        vision_config={"depth": 2, "hidden_size": 32, "intermediate_size": 48, "num_heads": 2, "out_hidden_size": 32, "fullatt_block_indexes": [1]},
+        vision_config={
+            "depth": 2,
+            "hidden_size": 32,
+            "intermediate_size": 48,
+            "num_heads": 2,
+            "out_hidden_size": 32,
+            "fullatt_block_indexes": [1],
+        },
         image_token_id=ids["<|image_pad|>"],
         video_token_id=ids["<|video_pad|>"],
         vision_start_token_id=ids["<|vision_start|>"],
@@ -50,7 +74,10 @@ def save(folder, seed=0):
     transformers.Qwen2_5_VLForConditionalGeneration(config).eval().save_pretrained(folder)
     pixels = {"min_pixels": 4 * 28 * 28, "max_pixels": 16 * 28 * 28}
     processor = transformers.Qwen2_5_VLProcessor(
-        image_processor=transformers.Qwen2VLImageProcessor(**pixels), tokenizer=tokenizer, video_processor=transformers.Qwen2VLVideoProcessor(), chat_template=CHAT_TEMPLATE
+        image_processor=transformers.Qwen2VLImageProcessor(**pixels),
+        tokenizer=tokenizer,
+        video_processor=transformers.Qwen2VLVideoProcessor(),
+        chat_template=CHAT_TEMPLATE,
     )
     processor.save_pretrained(folder)
     return folder

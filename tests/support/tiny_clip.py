@@ -9,7 +9,10 @@ import open_clip
 import torch
 from safetensors.torch import save_file
 
-SIZES = {"vision_cfg": {"layers": 2, "width": 64, "head_width": 32, "image_size": 32, "patch_size": 16}, "text_cfg": {"layers": 2, "width": 64, "heads": 2}}
+SIZES = {
+    "vision_cfg": {"layers": 2, "width": 64, "head_width": 32, "image_size": 32, "patch_size": 16},
+    "text_cfg": {"layers": 2, "width": 64, "heads": 2},
+}
 
 
 def architecture() -> dict:
@@ -38,5 +41,7 @@ def save(folder: Path, seed: int = 0) -> Path:
     model = open_clip.CLIP(**config)
     spread(model)
     save_file(model.state_dict(), folder / "open_clip_model.safetensors")
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}}))
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": config, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.5] * 3}})
+    )
     return folder

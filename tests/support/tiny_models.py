@@ -27,14 +27,30 @@ class NoTokenizer:
 
 def word_tokenizer(length, start="[CLS]", end="[SEP]", pad="[PAD]", **settings):
     """A BERT-like tokenizer of few words, made without a download; words it lacks become letters."""
-    pieces = [pad, "[UNK]", start, end, *WORDS, *map(chr, range(33, 127)), *(f"##{chr(code)}" for code in range(33, 127))]
+    pieces = [
+        pad,
+        "[UNK]",
+        start,
+        end,
+        *WORDS,
+        *map(chr, range(33, 127)),
+        *(f"##{chr(code)}" for code in range(33, 127)),
+    ]
     vocabulary = {piece: index for index, piece in enumerate(dict.fromkeys(pieces))}
     backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=200))
     backend.normalizer = normalizers.BertNormalizer()
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    backend.post_processor = processors.TemplateProcessing(single=f"{start} $A {end}", special_tokens=[(start, vocabulary[start]), (end, vocabulary[end])])
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}", special_tokens=[(start, vocabulary[start]), (end, vocabulary[end])]
+    )
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=backend, unk_token="[UNK]", cls_token=start, sep_token=end, pad_token=pad, model_max_length=length, **settings
+        tokenizer_object=backend,
+        unk_token="[UNK]",
+        cls_token=start,
+        sep_token=end,
+        pad_token=pad,
+        model_max_length=length,
+        **settings,
     )
 
 
@@ -42,7 +58,9 @@ def _open_clip(folder, config, tokenizer=None, preprocess=None, seed=0, **option
     """Build from ``config`` as open_clip does and save as it pushes to the Hub."""
     torch.manual_seed(seed)
     folder.mkdir(parents=True)
-    (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": config, "preprocess_cfg": preprocess or HALVES}))
+    (folder / "open_clip_config.json").write_text(
+        json.dumps({"model_cfg": config, "preprocess_cfg": preprocess or HALVES})
+    )
     model = open_clip.create_model(f"local-dir:{folder}", load_weights=False, pretrained_text=False, **options)
     tiny_clip.spread(model)
     save_for_hf(model, tokenizer or NoTokenizer(), config, folder, safe_serialization=True)
@@ -82,10 +100,24 @@ def biomedclip(folder, seed=0, tower_beside=True):
     name = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
     config = {
         "embed_dim": 32,
-        "vision_cfg": {"timm_model_name": "test_vit", "timm_model_pretrained": False, "timm_pool": "", "timm_proj": "linear", "image_size": 160},
-        "text_cfg": {"hf_model_name": name, "hf_tokenizer_name": name, "hf_proj_type": "mlp", "hf_pooler_type": "cls_last_hidden_state_pooler", "context_length": 256},
+        "vision_cfg": {
+            "timm_model_name": "test_vit",
+            "timm_model_pretrained": False,
+            "timm_pool": "",
+            "timm_proj": "linear",
+            "image_size": 160,
+        },
+        "text_cfg": {
+            "hf_model_name": name,
+            "hf_tokenizer_name": name,
+            "hf_proj_type": "mlp",
+            "hf_pooler_type": "cls_last_hidden_state_pooler",
+            "context_length": 256,
+        },
     }
-    tower = transformers.BertConfig(vocab_size=400, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
+    tower = transformers.BertConfig(
+        vocab_size=400, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64
+    )
     tower.save_pretrained(folder / "text_tower")
     torch.manual_seed(seed)
     local = config | {"text_cfg": config["text_cfg"] | {"hf_model_name": str(folder / "text_tower")}}
@@ -107,42 +139,98 @@ def clip_tokenizer(folder):
     (folder / "vocab.json").write_text(json.dumps(simple.encoder))
     (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(" ".join(pair) for pair in simple.bpe_ranks))
     tokenizer = transformers.CLIPTokenizer.from_pretrained(
-        folder, unk_token="<end_of_text>", bos_token="<start_of_text>", eos_token="<end_of_text>", pad_token="<end_of_text>", model_max_length=77
+        folder,
+        unk_token="<end_of_text>",
+        bos_token="<start_of_text>",
+        eos_token="<end_of_text>",
+        pad_token="<end_of_text>",
+        model_max_length=77,
     )
     return tokenizer
 
 
 def transformers_clip(folder, seed=0):
-    vision = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 32, "patch_size": 16}
-    text = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 2, "num_attention_heads": 2, "vocab_size": 49408, "bos_token_id": 49406, "eos_token_id": 49407, "pad_token_id": 49407}
+    vision = {
+        "hidden_size": 64,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 32,
+        "patch_size": 16,
+    }
+    text = {
+        "hidden_size": 64,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "vocab_size": 49408,
+        "bos_token_id": 49406,
+        "eos_token_id": 49407,
+        "pad_token_id": 49407,
+    }
     torch.manual_seed(seed)
     model = transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision, projection_dim=32))
     images = transformers.CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
-    return save_transformers(folder, model, transformers.CLIPProcessor(image_processor=images, tokenizer=clip_tokenizer(folder)))
+    return save_transformers(
+        folder, model, transformers.CLIPProcessor(image_processor=images, tokenizer=clip_tokenizer(folder))
+    )
 
 
 def transformers_siglip(folder, seed=0):
     sizes = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
     torch.manual_seed(seed)
-    config = transformers.SiglipConfig(text_config=sizes | {"vocab_size": 400, "projection_size": 64}, vision_config=sizes | {"image_size": 32, "patch_size": 16})
+    config = transformers.SiglipConfig(
+        text_config=sizes | {"vocab_size": 400, "projection_size": 64},
+        vision_config=sizes | {"image_size": 32, "patch_size": 16},
+    )
     model = transformers.SiglipModel(config)
     images = transformers.SiglipImageProcessor(size={"height": 32, "width": 32})
     # As SigLIP's own: no attention mask.
-    return save_transformers(folder, model, transformers.SiglipProcessor(image_processor=images, tokenizer=word_tokenizer(64, model_input_names=["input_ids"])))
+    return save_transformers(
+        folder,
+        model,
+        transformers.SiglipProcessor(
+            image_processor=images, tokenizer=word_tokenizer(64, model_input_names=["input_ids"])
+        ),
+    )
 
 
 def transformers_align(folder, seed=0):
-    text = {"vocab_size": 400, "hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    text = {
+        "vocab_size": 400,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     vision = {
-        "image_size": 65, "width_coefficient": 1.0, "depth_coefficient": 1.0, "hidden_dim": 64,
-        "kernel_sizes": [3, 3], "in_channels": [32, 16], "out_channels": [16, 64], "strides": [1, 2], "num_block_repeats": [1, 1], "expand_ratios": [1, 6], "depthwise_padding": [],
+        "image_size": 65,
+        "width_coefficient": 1.0,
+        "depth_coefficient": 1.0,
+        "hidden_dim": 64,
+        "kernel_sizes": [3, 3],
+        "in_channels": [32, 16],
+        "out_channels": [16, 64],
+        "strides": [1, 2],
+        "num_block_repeats": [1, 1],
+        "expand_ratios": [1, 6],
+        "depthwise_padding": [],
     }
     torch.manual_seed(seed)
     model = transformers.AlignModel(transformers.AlignConfig(text_config=text, vision_config=vision, projection_dim=64))
     images = transformers.EfficientNetImageProcessor(
-        size={"height": 72, "width": 72}, crop_size={"height": 65, "width": 65}, do_center_crop=True, do_normalize=False, include_top=False, rescale_factor=1 / 127.5, rescale_offset=True, resample=2
+        size={"height": 72, "width": 72},
+        crop_size={"height": 65, "width": 65},
+        do_center_crop=True,
+        do_normalize=False,
+        include_top=False,
+        rescale_factor=1 / 127.5,
+        rescale_offset=True,
+        resample=2,
     )
-    return save_transformers(folder, model, transformers.AlignProcessor(image_processor=images, tokenizer=word_tokenizer(512)))
+    return save_transformers(
+        folder, model, transformers.AlignProcessor(image_processor=images, tokenizer=word_tokenizer(512))
+    )
 
 
 def save_transformers(folder: Path, model, processor):

@@ -30,7 +30,11 @@ LEANINGS = ((LOCATIONS, 1.0), (list("ABCDEFGH"), 4.0), (["<eos>"], 5.0), ([";"],
 # By name: the text model's own settings, the image's side, and by how much the vocabulary is padded beyond the last segment.
 VARIANTS = {
     "paligemma": ({"model_type": "gemma", "num_key_value_heads": 1}, 28, 64),
-    "paligemma2": ({"model_type": "gemma2", "num_key_value_heads": 2, "query_pre_attn_scalar": 16, "sliding_window": 24}, 56, 0),
+    "paligemma2": (
+        {"model_type": "gemma2", "num_key_value_heads": 2, "query_pre_attn_scalar": 16, "sliding_window": 24},
+        56,
+        0,
+    ),
 }
 PATCH = 14
 # Of an answer, where a test does not say.
@@ -44,7 +48,12 @@ def tokenizer():
     backend.normalizer = normalizers.Replace(" ", "▁")
     backend.pre_tokenizer = pre_tokenizers.Split("▁", "merged_with_next")
     alphabet = ["▁", "\n", *map(chr, range(33, 127))]
-    backend.train_from_iterator(CORPUS * 2, trainers.BpeTrainer(vocab_size=NUM_PIECES, special_tokens=special, initial_alphabet=alphabet, show_progress=False))
+    backend.train_from_iterator(
+        CORPUS * 2,
+        trainers.BpeTrainer(
+            vocab_size=NUM_PIECES, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        ),
+    )
     learnt = json.loads(backend.to_str())["model"]
     found = transformers.GemmaTokenizer(vocab=learnt["vocab"], merges=[tuple(pair) for pair in learnt["merges"]])
     found.add_tokens(EXTRA_TOKENS)
@@ -56,7 +65,9 @@ def save(folder: Path, variant: str = "paligemma", seed: int = 1) -> Path:
     """Write a checkpoint of one of `VARIANTS`, with its processor."""
     text, side, padding = VARIANTS[variant]
     words = tokenizer()
-    images = transformers.SiglipImageProcessor(size={"height": side, "width": side}, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    images = transformers.SiglipImageProcessor(
+        size={"height": side, "width": side}, image_mean=[0.5] * 3, image_std=[0.5] * 3
+    )
     images.image_seq_length = (side // PATCH) ** 2
     torch.manual_seed(seed)
     module = transformers.PaliGemmaForConditionalGeneration(_config(text, side, words, padding))
@@ -71,8 +82,24 @@ def _config(text, side, words, padding):
     tokens = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
     image_token_id = words.convert_tokens_to_ids("<image>")
     return transformers.PaliGemmaConfig(
-        text_config=text | sizes | tokens | {"hidden_size": WIDTH, "intermediate_size": 2 * WIDTH, "head_dim": 16, "vocab_size": image_token_id + padding},
-        vision_config=sizes | {"model_type": "siglip_vision_model", "hidden_size": 32, "intermediate_size": 64, "image_size": side, "patch_size": PATCH, "vision_use_head": False},
+        text_config=text
+        | sizes
+        | tokens
+        | {
+            "hidden_size": WIDTH,
+            "intermediate_size": 2 * WIDTH,
+            "head_dim": 16,
+            "vocab_size": image_token_id + padding,
+        },
+        vision_config=sizes
+        | {
+            "model_type": "siglip_vision_model",
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "image_size": side,
+            "patch_size": PATCH,
+            "vision_use_head": False,
+        },
         projection_dim=WIDTH,
         hidden_size=WIDTH,
         image_token_index=image_token_id,

@@ -26,9 +26,18 @@ NUM_IMAGES, NUM_STAINS = 4, 4
 def data(folder: Path) -> Path:
     """Four images with coarse questions, two with boxes, and three cognition questions about two images."""
     rows = [release.row(number) for number in range(NUM_IMAGES)]
-    rows += [release.row(10 + number, "opencell", polygon=[release.instance("nucleus", [2, 2, 9 + number, 9])]) for number in range(2)]
+    rows += [
+        release.row(10 + number, "opencell", polygon=[release.instance("nucleus", [2, 2, 9 + number, 9])])
+        for number in range(2)
+    ]
     release.write_parquet(folder, rows)
-    release.write_cognition(folder / "cognition" / "test", {"a.png": [release.cognition_question(), release.cognition_question(1)], "b.png": [release.cognition_question(2)]})
+    release.write_cognition(
+        folder / "cognition" / "test",
+        {
+            "a.png": [release.cognition_question(), release.cognition_question(1)],
+            "b.png": [release.cognition_question(2)],
+        },
+    )
     return folder
 
 
@@ -42,7 +51,10 @@ def right_but_for_every_third(number, doc):
 
 def samples(task: str, answer=right_but_for_every_third) -> list[dict]:
     """As the harness logs them, of the data source at hand."""
-    return [_sample(task, number, doc, answer(number, doc)) for number, doc in enumerate(_documents(task).remove_columns("image"))]
+    return [
+        _sample(task, number, doc, answer(number, doc))
+        for number, doc in enumerate(_documents(task).remove_columns("image"))
+    ]
 
 
 def _sample(task, number, doc, response):
@@ -55,7 +67,11 @@ def _sample(task, number, doc, response):
             protocol_prompt(doc),
             str(doc["answer_idx"]),
         )
-    return {"doc_id": number, "target": target, "filtered_resps": response, "doc_hash": "0" * 64} | items | {"input": prompt}
+    return (
+        {"doc_id": number, "target": target, "filtered_resps": response, "doc_hash": "0" * 64}
+        | items
+        | {"input": prompt}
+    )
 
 
 def write(folder: Path, logged: dict[str, list[dict]], **recorded) -> Path:
@@ -65,7 +81,9 @@ def write(folder: Path, logged: dict[str, list[dict]], **recorded) -> Path:
         (folder / f"{NAME}_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in found))
     results = recorded or record(logged)
     figures = rescoring.rescore(rescoring.find_run([folder])).scores
-    results["results"] = {name: {f"{metric},none": value for metric, value in found.items()} for name, found in figures.items()}
+    results["results"] = {
+        name: {f"{metric},none": value for metric, value in found.items()} for name, found in figures.items()
+    }
     (folder / f"{NAME}_results.json").write_text(json.dumps(results))
     return folder
 
@@ -76,7 +94,9 @@ PACKAGES = {"lmms-eval": "0.7.4", "transformers": "4.57.0"}
 
 def record(logged: dict[str, list[dict]]) -> dict:
     """What the results file says of a run on the data source at hand, but for its figures."""
-    configs = {task: {"metadata": metadata(task), "generation_kwargs": {"until": [], "max_new_tokens": 100}} for task in logged}
+    configs = {
+        task: {"metadata": metadata(task), "generation_kwargs": {"until": [], "max_new_tokens": 100}} for task in logged
+    }
     return {
         "configs": configs,
         "n-samples": {task: {"original": len(found), "effective": len(found)} for task, found in logged.items()},
@@ -93,7 +113,12 @@ def record(logged: dict[str, list[dict]]) -> dict:
             "fewshot_seed": 1234,
             "resolved_cli_args": {"predict_only": False, "timezone": "Asia/Singapore"},
         },
-        "loaded_model": {"checkpoint": "local-dir:/home/me/clip", "files": {"folder": "/home/me/clip"}, "weights_sha256": "ab" * 32, "precision": "bf16"},
+        "loaded_model": {
+            "checkpoint": "local-dir:/home/me/clip",
+            "files": {"folder": "/home/me/clip"},
+            "weights_sha256": "ab" * 32,
+            "precision": "bf16",
+        },
         "system_instruction": None,
         "date": NAME,
     }
@@ -103,8 +128,16 @@ def metadata(task: str) -> dict:
     from microbench_tasks.data import cognition
 
     module = cognition if task == COGNITION else source
-    boxes = {"boxes": microbench_localization_process_results.for_model("open_clip", None).record()} if task == BOXES else {}
-    return module.METADATA | boxes | {"packages": PACKAGES, "asked": document_digest.digest(_documents(task)), "definition": definition(task)}
+    boxes = (
+        {"boxes": microbench_localization_process_results.for_model("open_clip", None).record()}
+        if task == BOXES
+        else {}
+    )
+    return (
+        module.METADATA
+        | boxes
+        | {"packages": PACKAGES, "asked": document_digest.digest(_documents(task)), "definition": definition(task)}
+    )
 
 
 def definition(task: str) -> dict:
@@ -128,9 +161,13 @@ def refreshed(folder: Path) -> Path:
     """A submission with the digests of its files as they are now: what a careful forger does."""
 
     def renew(manifest):
-        manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]}
+        manifest["files"] = {
+            name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in manifest["files"]
+        }
         rest = {name: value for name, value in manifest.items() if name != "digest"}
-        manifest["digest"] = hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        manifest["digest"] = hashlib.sha256(
+            json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
+        ).hexdigest()
 
     edited(folder / "submission.json", renew)
     return folder

@@ -136,12 +136,18 @@ def zeros(values):
 # --- what lies beside the weights ---
 
 
-@case("open_clip", r"the folder contains an adapter \(LoRA, PEFT\) beside the full weights: .*adapter_config.json.*merge_and_unload")
+@case(
+    "open_clip",
+    r"the folder contains an adapter \(LoRA, PEFT\) beside the full weights: .*adapter_config.json.*merge_and_unload",
+)
 def _adapter_beside(folder):
     peft.LoraConfig(r=2, target_modules=["c_fc"]).save_pretrained(folder)
 
 
-@case("transformers_clip", r"the folder contains an adapter \(LoRA, PEFT\) beside the full weights: .*_config.json, .*adapter_model")
+@case(
+    "transformers_clip",
+    r"the folder contains an adapter \(LoRA, PEFT\) beside the full weights: .*_config.json, .*adapter_model",
+)
 def _merged_weights_where_the_adapter_still_lies(folder):
     config = peft.LoraConfig(r=2, target_modules=["fc1"], init_lora_weights=False)
     adapted = peft.get_peft_model(transformers.CLIPModel.from_pretrained(folder), config)
@@ -317,7 +323,10 @@ def _average_under_another_prefix(folder):
     return as_file(folder, prefixed(state_of(folder), "model.") | average)
 
 
-@case("open_clip", "beside the weights under model there is an adapter under lora, which would be left out. The checkpoint contains an adapter")
+@case(
+    "open_clip",
+    "beside the weights under model there is an adapter under lora, which would be left out. The checkpoint contains an adapter",
+)
 def _adapter_under_another_name(folder):
     state = state_of(folder)
     name = next(name for name in state if name.endswith("mlp.c_fc.weight")).removesuffix("weight")

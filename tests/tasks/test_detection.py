@@ -96,7 +96,9 @@ def test_an_unknown_model_is_asked_for_pixels_and_told_the_size():
     form = format_for("a_model_of_tomorrow")
     assert form is NEUTRAL_FORMAT and form.convention == "pixels_xyxy"
     prompt = form.prompt("gland", (775, 522))
-    assert all(part in prompt for part in ("gland", "775 pixels wide", "522 pixels high", '"x1"', '"y1"', '"x2"', '"y2"'))
+    assert all(
+        part in prompt for part in ("gland", "775 pixels wide", "522 pixels high", '"x1"', '"y1"', '"x2"', '"y2"')
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,8 +106,14 @@ def test_an_unknown_model_is_asked_for_pixels_and_told_the_size():
     [
         ("paligemma", "detect nucleus"),
         ("qwen_vl", "Detect nucleus"),
-        ("qwen2_5_vl", "Locate every instance that belongs to the following categories: 'nucleus'. Report bbox coordinates in JSON format."),
-        ("gemini", "Detect the 2d bounding boxes of nucleus. Return a JSON array with labels, no masks, no code fence."),
+        (
+            "qwen2_5_vl",
+            "Locate every instance that belongs to the following categories: 'nucleus'. Report bbox coordinates in JSON format.",
+        ),
+        (
+            "gemini",
+            "Detect the 2d bounding boxes of nucleus. Return a JSON array with labels, no masks, no code fence.",
+        ),
     ],
 )
 def test_known_models_are_asked_in_their_own_words(model, prompt):
@@ -114,7 +122,9 @@ def test_known_models_are_asked_in_their_own_words(model, prompt):
 
 def test_only_paligemma_is_asked_again_in_the_papers_words():
     assert format_for("paligemma").prompt_when_empty("nucleus", (640, 480)) == "segment nucleus; nucleus"
-    assert {name for name, form in FORMATS.items() if form.prompt_when_empty("nucleus", (640, 480)) is not None} == {"paligemma"}
+    assert {name for name, form in FORMATS.items() if form.prompt_when_empty("nucleus", (640, 480)) is not None} == {
+        "paligemma"
+    }
 
 
 @pytest.mark.parametrize(
@@ -131,7 +141,9 @@ def test_with_a_prompt_of_the_users_nothing_else_is_asked(fields, prompt):
 
 
 def test_a_class_name_is_never_taken_for_a_place_to_fill_in():
-    assert NEUTRAL_FORMAT.prompt("{W}", (640, 480)).startswith("Detect every {W} in this image. The image is 640 pixels")
+    assert NEUTRAL_FORMAT.prompt("{W}", (640, 480)).startswith(
+        "Detect every {W} in this image. The image is 640 pixels"
+    )
 
 
 @pytest.mark.parametrize("model", ["qwen2_5_vl"])
@@ -166,7 +178,10 @@ def test_a_prompt_tells_the_size_that_the_model_sees(model, image_size, told):
     ids=str,
 )
 def test_a_prompt_tells_the_size_that_is_left_by_the_users_limits_and_convention(fields, told):
-    assert format_for("vllm", {"boxes": fields | {"prompt": "{class}, {W} x {H}"}}).prompt("gland", (640, 480)) == f"gland, {told}"
+    assert (
+        format_for("vllm", {"boxes": fields | {"prompt": "{class}, {W} x {H}"}}).prompt("gland", (640, 480))
+        == f"gland, {told}"
+    )
 
 
 def test_only_qwen2_5_vl_resizes_what_its_pixels_refer_to():
@@ -186,7 +201,10 @@ def test_the_environment_comes_before_the_option_the_model_and_the_neutral_forma
     by_model = choose_format("qwen_vl", {})
     assert (by_model.detection_format, by_model.chosen_by) == (FORMAT_OF_MODEL["qwen_vl"], "model qwen_vl")
     by_option = choose_format("qwen_vl", options)
-    assert (by_option.detection_format, by_option.chosen_by) == (FORMAT_OF_MODEL["gemini"], "lmms_eval_specific_kwargs: boxes")
+    assert (by_option.detection_format, by_option.chosen_by) == (
+        FORMAT_OF_MODEL["gemini"],
+        "lmms_eval_specific_kwargs: boxes",
+    )
     use_boxes("paligemma")
     by_setting = choose_format("qwen_vl", options)
     assert (by_setting.detection_format, by_setting.chosen_by) == (FORMAT_OF_MODEL["paligemma"], "MICROBENCH_BOXES")
@@ -248,7 +266,11 @@ def test_the_option_is_a_mapping_of_the_same_fields():
 
 def test_a_prompt_alone_keeps_the_rest_of_the_format():
     form = format_for("vllm", {"boxes": {"format": "qwen2_5_vl", "prompt": "Find {class}, as JSON."}})
-    assert (form.convention, form.limits, form.template) == ("pixels_xyxy_model_input", detection.LMMS_EVAL_LIMITS, "Find {class}, as JSON.")
+    assert (form.convention, form.limits, form.template) == (
+        "pixels_xyxy_model_input",
+        detection.LMMS_EVAL_LIMITS,
+        "Find {class}, as JSON.",
+    )
     assert form.source == "set by the user, from qwen2_5_vl"
 
 
@@ -268,7 +290,9 @@ def test_limits_of_null_mean_that_nothing_is_resized(use_boxes):
 
 def test_limits_go_with_a_convention_of_the_users_that_refers_to_the_resized_image():
     # 640 x 480 is more than 100,000 pixels: 364 x 252, as above.
-    form = format_for("vllm", {"boxes": {"convention": "pixels_xyxy_model_input", "prompt": "{class}?", "limits": [784, 100_000]}})
+    form = format_for(
+        "vllm", {"boxes": {"convention": "pixels_xyxy_model_input", "prompt": "{class}?", "limits": [784, 100_000]}}
+    )
     assert form.limits == detection.PixelLimits(784, 100_000)
     assert form.model_input_size((640, 480)) == (364, 252)
 
@@ -312,12 +336,18 @@ MALFORMED = [
     ({"convention": None, "prompt": "{class}"}, "convention None is unknown"),
     ({"convention": ["norm1_xyxy"], "prompt": "{class}"}, r"convention \['norm1_xyxy'\] is unknown"),
     ({"convention": {"norm1": "xyxy"}, "prompt": "{class}"}, r"convention \{'norm1': 'xyxy'\} is unknown"),
-    (OWN | {"prompt": "Where is the nucleus?"}, r"prompt 'Where is the nucleus\?' does not say what to look for\. Expected text with \{class\} in it"),
+    (
+        OWN | {"prompt": "Where is the nucleus?"},
+        r"prompt 'Where is the nucleus\?' does not say what to look for\. Expected text with \{class\} in it",
+    ),
     ({"format": "neutral", "prompt": ""}, "prompt '' does not say what to look for"),
     (OWN | {"prompt": None}, "prompt None does not say what to look for"),
     (OWN | {"prompt": ["{class}"]}, r"prompt \['\{class\}'\] does not say what to look for"),
     (OWN | {"order": "xyxy", "unit": 1}, r"order, unit unknown\. Expected format, convention, prompt, limits"),
-    ({"format": "qwen2_5_vl", "limits": [1, 2, 3]}, r"limits \[1, 2, 3\]: expected the smallest and the largest area in pixels"),
+    (
+        {"format": "qwen2_5_vl", "limits": [1, 2, 3]},
+        r"limits \[1, 2, 3\]: expected the smallest and the largest area in pixels",
+    ),
     ({"format": "qwen2_5_vl", "limits": 3136}, "limits 3136: expected"),
     ({"format": "qwen2_5_vl", "limits": [0, 100]}, r"limits \[0, 100\]: expected"),
     ({"format": "qwen2_5_vl", "limits": [200, 100]}, r"limits \[200, 100\]: expected"),
@@ -325,8 +355,14 @@ MALFORMED = [
     ({"format": "qwen2_5_vl", "limits": [True, 100]}, r"limits \[True, 100\]: expected"),
     ({"format": "qwen2_5_vl", "limits": ["1", "2"]}, r"limits \['1', '2'\]: expected"),
     ({"format": "qwen2_5_vl", "limits": {"smallest": 1, "largest": 2}}, "limits .*: expected"),
-    (OWN | {"limits": LIMITS}, r"limits \[3136, 12845056\]: boxes of the convention norm1_xyxy do not refer to the image as the model resizes it"),
-    ({"format": "gemini", "limits": LIMITS}, "limits .*: boxes of the convention grid1000_yxyx do not refer to the image as the model resizes it"),
+    (
+        OWN | {"limits": LIMITS},
+        r"limits \[3136, 12845056\]: boxes of the convention norm1_xyxy do not refer to the image as the model resizes it",
+    ),
+    (
+        {"format": "gemini", "limits": LIMITS},
+        "limits .*: boxes of the convention grid1000_yxyx do not refer to the image as the model resizes it",
+    ),
     ({"format": "llava", "limits": LIMITS}, "limits .*: boxes of the convention norm1_xyxy_padded_square do not refer"),
     ({"format": "neutral", "limits": LIMITS}, "limits .*: boxes of the convention pixels_xyxy do not refer"),
     (OWN | {"format": "qwen2_5_vl", "limits": LIMITS}, "limits .*: boxes of the convention norm1_xyxy do not refer"),
@@ -349,21 +385,29 @@ def test_a_malformed_option_is_refused_by_name(value, said):
 
 @pytest.mark.parametrize("value", [["gemini"], [], [OWN], 3, 0, True, False])
 def test_an_option_that_is_neither_a_name_nor_a_mapping_is_refused_by_name(value):
-    with pytest.raises(DataError, match=rf"^lmms_eval_specific_kwargs, boxes: {re.escape(str(value))}: {re.escape(str(value))} is not a format\. Expected one of neutral, "):
+    with pytest.raises(
+        DataError,
+        match=rf"^lmms_eval_specific_kwargs, boxes: {re.escape(str(value))}: {re.escape(str(value))} is not a format\. Expected one of neutral, ",
+    ):
         choose_format("qwen_vl", {"boxes": value})
 
 
 @pytest.mark.parametrize("text", ['["gemini"]', "[]", "3", "null", "true", '"gemini"'])
 def test_a_setting_of_other_json_than_an_object_is_refused_by_name(text, use_boxes):
     use_boxes(text)
-    with pytest.raises(DataError, match=rf"^MICROBENCH_BOXES={re.escape(text)}: '{re.escape(text)}' is not a format\. Expected one of neutral, "):
+    with pytest.raises(
+        DataError,
+        match=rf"^MICROBENCH_BOXES={re.escape(text)}: '{re.escape(text)}' is not a format\. Expected one of neutral, ",
+    ):
         choose_format("qwen_vl", None)
 
 
 @pytest.mark.parametrize("text", ["{", '{"format": "gemini"', "{'format': 'gemini'}", '{"format": "gemini"} or so'])
 def test_a_setting_that_is_no_json_is_refused_by_name(text, use_boxes):
     use_boxes(text)
-    with pytest.raises(DataError, match=rf"^MICROBENCH_BOXES={re.escape(text)}: expected a JSON object or the name of a format"):
+    with pytest.raises(
+        DataError, match=rf"^MICROBENCH_BOXES={re.escape(text)}: expected a JSON object or the name of a format"
+    ):
         choose_format("qwen_vl", None)
 
 
@@ -391,12 +435,26 @@ def test_every_record_is_json_and_states_what_was_asked(name):
     chosen = choose_format("vllm", {"boxes": name})
     form = FORMATS[name]
     limits = None if form.limits is None else list(dataclasses.astuple(form.limits))
-    expected = {"convention": form.convention, "prompt": form.template, "prompt_when_empty": form.template_when_empty, "limits": limits, "source": form.source, "chosen_by": "lmms_eval_specific_kwargs: boxes"}
+    expected = {
+        "convention": form.convention,
+        "prompt": form.template,
+        "prompt_when_empty": form.template_when_empty,
+        "limits": limits,
+        "source": form.source,
+        "chosen_by": "lmms_eval_specific_kwargs: boxes",
+    }
     assert json.loads(json.dumps(chosen.record())) == expected
 
 
 def test_a_record_states_what_the_user_set(use_boxes):
-    use_boxes({"format": "qwen2_5_vl", "convention": "pixels_xyxy_model_input", "prompt": "{class}?", "limits": [3136, 12_845_056]})
+    use_boxes(
+        {
+            "format": "qwen2_5_vl",
+            "convention": "pixels_xyxy_model_input",
+            "prompt": "{class}?",
+            "limits": [3136, 12_845_056],
+        }
+    )
     assert json.loads(json.dumps(choose_format("vllm", None).record())) == {
         "convention": "pixels_xyxy_model_input",
         "prompt": "{class}?",
@@ -443,30 +501,52 @@ def test_every_setting_produces_a_consistent_record(setting, by_option, use_boxe
         use_boxes(setting)
     record = recorded("vllm", {"boxes": setting} if by_option else None)
     assert detection.record_problems(record, "vllm", {}) == []
-    for field, value in {"convention": "none", "prompt": "anything", "prompt_when_empty": "again", "source": "the paper", "limits": [6, 5], "human_verified": True}.items():
+    for field, value in {
+        "convention": "none",
+        "prompt": "anything",
+        "prompt_when_empty": "again",
+        "source": "the paper",
+        "limits": [6, 5],
+        "human_verified": True,
+    }.items():
         assert detection.record_problems(record | {field: value}, "vllm", {}) != [], field
 
 
 def test_forged_reasons_are_named():
     record = recorded("microbench_random")
-    assert detection.record_problems(record | {"chosen_by": "model gpt-5"}, "microbench_random", {}) == ["chosen_by is 'model gpt-5', expected 'model microbench_random'"]
-    by_hand = record | {"chosen_by": "MICROBENCH_BOXES", "source": "set by the user, from neutral", "convention": "grid1000_xyxy"}
+    assert detection.record_problems(record | {"chosen_by": "model gpt-5"}, "microbench_random", {}) == [
+        "chosen_by is 'model gpt-5', expected 'model microbench_random'"
+    ]
+    by_hand = record | {
+        "chosen_by": "MICROBENCH_BOXES",
+        "source": "set by the user, from neutral",
+        "convention": "grid1000_xyxy",
+    }
     [problem] = detection.record_problems(by_hand, "microbench_random", {})
     assert problem == "convention is 'grid1000_xyxy', but microbench_random asked with this prompt writes pixels_xyxy"
     [problem] = detection.record_problems(by_hand, "vllm", {})
     assert "does not fit the prompt, which asks for pixels_xyxy" in problem
-    by_hand = recorded("qwen_vl", {"boxes": {"convention": "pixels_xyxy", "prompt": FORMAT_OF_MODEL["qwen_vl"].template}})
-    assert detection.record_problems(by_hand, "qwen_vl", {}) == ["convention is 'pixels_xyxy', but qwen_vl asked with this prompt writes grid1000_xyxy"]
+    by_hand = recorded(
+        "qwen_vl", {"boxes": {"convention": "pixels_xyxy", "prompt": FORMAT_OF_MODEL["qwen_vl"].template}}
+    )
+    assert detection.record_problems(by_hand, "qwen_vl", {}) == [
+        "convention is 'pixels_xyxy', but qwen_vl asked with this prompt writes grid1000_xyxy"
+    ]
     assert detection.record_problems(by_hand, "vllm", {}) == []
 
 
 def test_a_convention_other_than_the_neutral_prompts_own_words_is_refused_at_the_start(use_boxes):
     use_boxes({"convention": "grid1000_xyxy", "prompt": NEUTRAL_FORMAT.template})
-    with pytest.raises(DataError, match="convention 'grid1000_xyxy' does not fit the prompt, which asks for pixels_xyxy. Leave out the convention"):
+    with pytest.raises(
+        DataError,
+        match="convention 'grid1000_xyxy' does not fit the prompt, which asks for pixels_xyxy. Leave out the convention",
+    ):
         detection.check_setting()
 
 
 def test_limits_must_be_those_of_the_models_arguments():
     record = recorded("qwen2_5_vl")
     assert detection.record_problems(record, "qwen2_5_vl", {"max_pixels": "1605632"}) == []
-    assert detection.record_problems(record, "qwen2_5_vl", {"max_pixels": "5"}) == ["limits is [200704, 1605632], but the model's arguments min_pixels and max_pixels set [200704, '5']"]
+    assert detection.record_problems(record, "qwen2_5_vl", {"max_pixels": "5"}) == [
+        "limits is [200704, 1605632], but the model's arguments min_pixels and max_pixels set [200704, '5']"
+    ]

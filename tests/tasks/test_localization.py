@@ -68,14 +68,32 @@ def pixels(*boxes):
         ("paligemma", "detect gland"),
         ("qwen_vl", "Detect gland"),
         ("qwen2_vl", "Detect the bounding box of <|object_ref_start|>gland<|object_ref_end|>"),
-        ("qwen2_5_vl", "Locate every instance that belongs to the following categories: 'gland'. Report bbox coordinates in JSON format."),
-        ("qwen3_vl", "Locate every instance that belongs to the following categories: 'gland'. Report bbox coordinates in JSON format."),
-        ("internvl3", "Please provide the bounding box coordinate of the region this sentence describes: <ref>gland</ref>"),
+        (
+            "qwen2_5_vl",
+            "Locate every instance that belongs to the following categories: 'gland'. Report bbox coordinates in JSON format.",
+        ),
+        (
+            "qwen3_vl",
+            "Locate every instance that belongs to the following categories: 'gland'. Report bbox coordinates in JSON format.",
+        ),
+        (
+            "internvl3",
+            "Please provide the bounding box coordinate of the region this sentence describes: <ref>gland</ref>",
+        ),
         ("llava", "Please provide the bounding box coordinate of the region this sentence describes: gland"),
         ("gemini", "Detect the 2d bounding boxes of gland. Return a JSON array with labels, no masks, no code fence."),
-        ("claude", "Return the bounding box of each gland as [x1, y1, x2, y2] (top-left and bottom-right corners) in pixel coordinates."),
-        ("minicpm_v", "Please provide the bounding box coordinate of the region this sentence describes: <ref>gland</ref>"),
-        ("glm4v", "Please pinpoint the bounding box [[x1,y1,x2,y2], …] in the image as per the given description. gland"),
+        (
+            "claude",
+            "Return the bounding box of each gland as [x1, y1, x2, y2] (top-left and bottom-right corners) in pixel coordinates.",
+        ),
+        (
+            "minicpm_v",
+            "Please provide the bounding box coordinate of the region this sentence describes: <ref>gland</ref>",
+        ),
+        (
+            "glm4v",
+            "Please pinpoint the bounding box [[x1,y1,x2,y2], …] in the image as per the given description. gland",
+        ),
         ("sam3", "gland"),
     ],
 )
@@ -83,10 +101,22 @@ def test_a_document_is_asked_in_the_words_of_the_models_family(model, prompt):
     assert bound("doc_to_text", model)(doc((775, 522), expression="gland")) == prompt
 
 
-@pytest.mark.parametrize("function", [lambda: localization.microbench_localization_doc_to_text, lambda: bound("doc_to_text", "a_model_of_tomorrow")], ids=["no model", "unknown model"])
+@pytest.mark.parametrize(
+    "function",
+    [lambda: localization.microbench_localization_doc_to_text, lambda: bound("doc_to_text", "a_model_of_tomorrow")],
+    ids=["no model", "unknown model"],
+)
 def test_other_models_are_told_the_size_and_the_form(function):
     prompt = function()(doc((775, 522), expression="gland"))
-    assert all(part in prompt for part in ("gland", "775 pixels wide", "522 pixels high", '{"x1": left, "y1": top, "x2": right, "y2": bottom}'))
+    assert all(
+        part in prompt
+        for part in (
+            "gland",
+            "775 pixels wide",
+            "522 pixels high",
+            '{"x1": left, "y1": top, "x2": right, "y2": bottom}',
+        )
+    )
 
 
 def test_a_prompt_of_the_users_is_filled_in(monkeypatch):
@@ -110,14 +140,20 @@ def test_the_harness_may_pass_its_options_along():
     assert function(doc((9, 9)), {"boxes": "gemini"}) == function(doc((9, 9)), None) == "detect nucleus"
 
 
-@pytest.mark.parametrize("option", ["nonsense", ["gemini"], {}, {"prompt": "{class}?"}, {"format": "gemini", "limits": [3_136, 12_845_056]}], ids=str)
+@pytest.mark.parametrize(
+    "option",
+    ["nonsense", ["gemini"], {}, {"prompt": "{class}?"}, {"format": "gemini", "limits": [3_136, 12_845_056]}],
+    ids=str,
+)
 def test_a_malformed_option_is_refused_when_the_task_is_made(option):
     with pytest.raises(DataError, match=rf"^lmms_eval_specific_kwargs, boxes: {re.escape(str(option))}: "):
         bound("process_results", "qwen_vl", {"boxes": option})
 
 
 def test_the_target_is_the_gold_boxes_as_json():
-    assert json.loads(localization.microbench_localization_doc_to_target(doc((9, 9), [(1, 2, 3.5, 4)]))) == [[1, 2, 3.5, 4]]
+    assert json.loads(localization.microbench_localization_doc_to_target(doc((9, 9), [(1, 2, 3.5, 4)]))) == [
+        [1, 2, 3.5, 4]
+    ]
 
 
 # --- what is shown -------------------------------------------------------------------
@@ -191,7 +227,12 @@ def test_what_is_shown_and_what_is_scored_agree_on_a_turned_image():
     exif[0x0112] = 6
     buffer = io.BytesIO()
     stored.save(buffer, "JPEG", exif=exif)
-    row = release.row(0, "opencell", image={"bytes": buffer.getvalue(), "path": None}, polygon=[release.instance("nucleus", [160, 120, 320, 240])])
+    row = release.row(
+        0,
+        "opencell",
+        image={"bytes": buffer.getvalue(), "path": None},
+        polygon=[release.instance("nucleus", [160, 120, 320, 240])],
+    )
     [document] = documents.microbench_localization_opencell_nuclei_docs(release.table([row]), "the source")
     [shown] = bound("doc_to_visual", "qwen2_5_vl")(document)
     items = score(document, '[{"bbox_2d": [161, 119, 322, 238]}]', "qwen2_5_vl")
@@ -210,35 +251,101 @@ def set_to(convention):
 # Model, its options, size of the image, gold boxes and the response that gives them.
 GIVEN = [
     # Pixels, named by keys.
-    (NEUTRAL, None, (500, 400), [(50, 80, 150, 160), (1.5, 2.5, 11.5, 7.5)], '[{"x1": 50, "y1": 80, "x2": 150, "y2": 160}, {"x1": 1.5, "y1": 2.5, "x2": 11.5, "y2": 7.5}]'),
+    (
+        NEUTRAL,
+        None,
+        (500, 400),
+        [(50, 80, 150, 160), (1.5, 2.5, 11.5, 7.5)],
+        '[{"x1": 50, "y1": 80, "x2": 150, "y2": 160}, {"x1": 1.5, "y1": 2.5, "x2": 11.5, "y2": 7.5}]',
+    ),
     ("a_model_of_tomorrow", None, (500, 400), [(50, 80, 150, 160)], '{ "x1": 50, "y1": 80, "x2": 150, "y2": 160 }'),
     # Fractions of 1000: 50 / 500 = 100, 80 / 400 = 200, 150 / 500 = 300, 160 / 400 = 400.
     ("qwen_vl", None, (500, 400), [(50, 80, 150, 160)], "<ref>nucleus</ref><box>(100,200),(300,400)</box>"),
-    ("qwen_vl", None, (500, 400), [(50, 80, 150, 160), (250, 240, 350, 320)], "nucleus(100,200),(300,400)(500,600),(700,800)"),
+    (
+        "qwen_vl",
+        None,
+        (500, 400),
+        [(50, 80, 150, 160), (250, 240, 350, 320)],
+        "nucleus(100,200),(300,400)(500,600),(700,800)",
+    ),
     ("qwen2_vl", None, (500, 400), [(50, 80, 150, 160)], "nucleus(100,200),(300,400)"),
-    ("qwen3_vl", None, (500, 400), [(50, 80, 150, 160)], '```json\n[{"bbox_2d": [100, 200, 300, 400], "label": "nucleus"}]\n```'),
-    ("internvl3", None, (500, 400), [(50, 80, 150, 160), (250, 240, 350, 320)], "nucleus[[100, 200, 300, 400], [500, 600, 700, 800]]"),
+    (
+        "qwen3_vl",
+        None,
+        (500, 400),
+        [(50, 80, 150, 160)],
+        '```json\n[{"bbox_2d": [100, 200, 300, 400], "label": "nucleus"}]\n```',
+    ),
+    (
+        "internvl3",
+        None,
+        (500, 400),
+        [(50, 80, 150, 160), (250, 240, 350, 320)],
+        "nucleus[[100, 200, 300, 400], [500, 600, 700, 800]]",
+    ),
     ("minicpm_v", None, (500, 400), [(50, 80, 150, 160)], "<ref>nucleus</ref><box>100 200 300 400</box>"),
-    ("glm4v", None, (500, 400), [(50, 80, 150, 160)], "<think>[1,2,3,4]</think><answer><|begin_of_box|>[[100,200,300,400]]<|end_of_box|></answer>"),
+    (
+        "glm4v",
+        None,
+        (500, 400),
+        [(50, 80, 150, 160)],
+        "<think>[1,2,3,4]</think><answer><|begin_of_box|>[[100,200,300,400]]<|end_of_box|></answer>",
+    ),
     # The same, y first.
     ("gemini", None, (500, 400), [(50, 80, 150, 160)], '[{"box_2d": [200, 100, 400, 300], "label": "nucleus"}]'),
     # Of 1024, y first: x is itself on 1024 pixels, y is doubled on 512.
-    ("paligemma", None, (1024, 512), [(100, 40, 300, 200), (0, 128, 512, 256)], "<loc0080><loc0100><loc0400><loc0300> nucleus ; <loc0256><loc0000><loc0512><loc0512> nucleus"),
+    (
+        "paligemma",
+        None,
+        (1024, 512),
+        [(100, 40, 300, 200), (0, 128, 512, 256)],
+        "<loc0080><loc0100><loc0400><loc0300> nucleus ; <loc0256><loc0000><loc0512><loc0512> nucleus",
+    ),
     # Shown at 644 x 476: 160 and 320 of 640 are 161 and 322, 120 and 240 of 480 are 119 and 238.
-    ("qwen2_5_vl", None, (640, 480), [(160, 120, 320, 240)], '```json\n[{"bbox_2d": [161, 119, 322, 238], "label": "nucleus"}]\n```'),
+    (
+        "qwen2_5_vl",
+        None,
+        (640, 480),
+        [(160, 120, 320, 240)],
+        '```json\n[{"bbox_2d": [161, 119, 322, 238], "label": "nucleus"}]\n```',
+    ),
     # Shown twice as large, at 448 x 448.
-    ("qwen2_5_vl", None, (224, 224), [(10, 20, 110, 220), (0, 0, 8, 8)], '[{"bbox_2d": [20, 40, 220, 440]}, {"bbox_2d": [0, 0, 16, 16]}]'),
+    (
+        "qwen2_5_vl",
+        None,
+        (224, 224),
+        [(10, 20, 110, 220), (0, 0, 8, 8)],
+        '[{"bbox_2d": [20, 40, 220, 440]}, {"bbox_2d": [0, 0, 16, 16]}]',
+    ),
     ("claude", None, (500, 400), [(50, 80, 150, 160)], "There is one nucleus: [50, 80, 150, 160]"),
     # The square is 400 x 400, with 100 rows above: y 0 and 200 are rows 100 and 300 of 400.
     ("llava", None, (400, 200), [(100, 0, 200, 200)], "[0.25, 0.25, 0.50, 0.75]"),
     # Fractions of 1: 50 / 500, 80 / 400, 150 / 500, 160 / 400.
-    ("sam3", None, (500, 400), [(50, 80, 150, 160)], '{"masks": [], "boxes": [{"x_min": 0.1, "y_min": 0.2, "x_max": 0.3, "y_max": 0.4}], "scores": [0.9]}'),
+    (
+        "sam3",
+        None,
+        (500, 400),
+        [(50, 80, 150, 160)],
+        '{"masks": [], "boxes": [{"x_min": 0.1, "y_min": 0.2, "x_max": 0.3, "y_max": 0.4}], "scores": [0.9]}',
+    ),
     # Of 999: x is itself on 999 pixels, y is tripled on 333.
     ("vllm", set_to("grid999_xyxy"), (999, 333), [(10, 20, 500, 300)], "[[10, 60, 500, 900]]"),
     # The centre of bin b lies at (b + 0.5) / 1000: on 1000 x 500 at b + 0.5 and b / 2 + 0.25.
-    ("vllm", set_to("bin1000_center_xyxy"), (1000, 500), [(100.5, 50.25, 300.5, 100.25)], "nucleus<loc_100><loc_100><loc_300><loc_200>"),
+    (
+        "vllm",
+        set_to("bin1000_center_xyxy"),
+        (1000, 500),
+        [(100.5, 50.25, 300.5, 100.25)],
+        "nucleus<loc_100><loc_100><loc_300><loc_200>",
+    ),
     # 32 x 32 cells of 20 x 10 pixels: 34 is row 1, column 2, with its centre at (50, 15); 166 is row 5, column 6, at (130, 55).
-    ("vllm", set_to("patch32_kosmos2"), (640, 320), [(50, 15, 130, 55)], "<object><patch_index_0034><patch_index_0166></object>"),
+    (
+        "vllm",
+        set_to("patch32_kosmos2"),
+        (640, 320),
+        [(50, 15, 130, 55)],
+        "<object><patch_index_0034><patch_index_0166></object>",
+    ),
 ]
 
 
@@ -252,7 +359,10 @@ def test_gold_boxes_in_the_models_own_form_score_one(model, options, size, gold,
 
 
 def test_every_convention_with_boxes_is_scored_above():
-    scored = {options["boxes"]["convention"] if options else FORMAT_OF_MODEL.get(model, NEUTRAL_FORMAT).convention for model, options, *_ in GIVEN}
+    scored = {
+        options["boxes"]["convention"] if options else FORMAT_OF_MODEL.get(model, NEUTRAL_FORMAT).convention
+        for model, options, *_ in GIVEN
+    }
     assert scored == set(CONVENTIONS) - {"points_only"}
 
 
@@ -309,17 +419,31 @@ GOOD, OTHER = (0, 0, 10, 10), (50, 50, 60, 60)
         # Each copy is a prediction.
         (pixels(GOOD, GOOD, GOOD, OTHER), "parsed", {"duplicate": 2}, 4, 1 / 4),
         # Dropped, and counted as predictions.
-        ('[{"x1": 0, "y1": 0, "x2": 10, "y2": 10}, {"x1": NaN, "y1": 0, "x2": 10, "y2": 10}, {"x1": 0, "y1": 0, "x2": 1e999, "y2": 10}]', "parsed", {"dropped": 2}, 3, 1 / 3),
+        (
+            '[{"x1": 0, "y1": 0, "x2": 10, "y2": 10}, {"x1": NaN, "y1": 0, "x2": 10, "y2": 10}, {"x1": 0, "y1": 0, "x2": 1e999, "y2": 10}]',
+            "parsed",
+            {"dropped": 2},
+            3,
+            1 / 3,
+        ),
         ("[[NaN, 0, 10, 10]]", "parsed", {"dropped": 1}, 1, 0),
         ("[[0, 0, Infinity, -Infinity]]", "parsed", {"dropped": 1}, 1, 0),
         # Beyond the cap of 10,000: dropped, the first ones are kept.
-        ("[" + ", ".join(["[0, 0, 10, 10]"] * 10_003) + "]", "parsed", {"duplicate": 9_999, "dropped": 3}, 10_003, 1 / 10_003),
+        (
+            "[" + ", ".join(["[0, 0, 10, 10]"] * 10_003) + "]",
+            "parsed",
+            {"duplicate": 9_999, "dropped": 3},
+            10_003,
+            1 / 10_003,
+        ),
     ],
 )
 def test_what_is_wrong_with_an_answer_is_counted_and_not_repaired(response, status, counts, num_predicted, expected):
     items = score(doc((100, 100), [GOOD]), response)
     assert (items["boxes_unparsed"], items["boxes_truncated"]) == ({"kind": status}, {"kind": status})
-    assert {name: items[f"boxes_{name}"] for name in ("degenerate", "duplicate", "dropped")} == {name: {"count": counts.get(name, 0)} for name in ("degenerate", "duplicate", "dropped")}
+    assert {name: items[f"boxes_{name}"] for name in ("degenerate", "duplicate", "dropped")} == {
+        name: {"count": counts.get(name, 0)} for name in ("degenerate", "duplicate", "dropped")
+    }
     assert items["grit"]["num_predicted"] == num_predicted
     assert items["score"] == pytest.approx(expected, abs=1e-6)
 
@@ -376,11 +500,42 @@ def test_documents_of_the_release_are_scored_as_those_written_here():
     json.dumps(items)
 
 
-TOKENS = ["<loc0100>", "<loc_7>", "<patch_index_0034>", "[", "]", "(", ")", "{", "}", ",", ";", "<box>", "</box>", '"x1":', "bbox_2d:", " 5", "-3.5", "1e999", "NaN", "1e308", "</think>", "<think>", "null", "```", "'", "\n"]
+TOKENS = [
+    "<loc0100>",
+    "<loc_7>",
+    "<patch_index_0034>",
+    "[",
+    "]",
+    "(",
+    ")",
+    "{",
+    "}",
+    ",",
+    ";",
+    "<box>",
+    "</box>",
+    '"x1":',
+    "bbox_2d:",
+    " 5",
+    "-3.5",
+    "1e999",
+    "NaN",
+    "1e308",
+    "</think>",
+    "<think>",
+    "null",
+    "```",
+    "'",
+    "\n",
+]
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-@given(text=st.text(max_size=60) | st.lists(st.sampled_from(TOKENS), max_size=40).map("".join) | st.lists(st.floats(), max_size=12).map(str))
+@given(
+    text=st.text(max_size=60)
+    | st.lists(st.sampled_from(TOKENS), max_size=40).map("".join)
+    | st.lists(st.floats(), max_size=12).map(str)
+)
 @settings(max_examples=150, deadline=None)
 def test_any_text_has_a_score_from_zero_to_one(convention, text):
     function = localization.microbench_localization_process_results.for_model("vllm", set_to(convention))
@@ -444,18 +599,29 @@ def test_a_prompt_for_a_model_knows_what_random_answers_look_like():
     original = localization.microbench_localization_doc_to_text
     size = (775, 522)
     as_pixels = parse_boxes(original.random_answer(doc(size), np.random.default_rng(3)), "pixels_xyxy", size).boxes
-    for model, convention in (("qwen3_vl", "grid1000_xyxy"), ("llava", "norm1_xyxy_padded_square"), ("gemini", "grid1000_yxyx")):
+    for model, convention in (
+        ("qwen3_vl", "grid1000_xyxy"),
+        ("llava", "norm1_xyxy_padded_square"),
+        ("gemini", "grid1000_yxyx"),
+    ):
         bound = original.for_model("a_model_of_tomorrow", None).for_model(model, None)
         read = parse_boxes(bound.random_answer(doc(size), np.random.default_rng(3)), convention, size).boxes
         assert read == pytest.approx(as_pixels, abs=0.1)
     bound = original.for_model("qwen2_5_vl", None)
-    read = parse_boxes(bound.random_answer(doc(size), np.random.default_rng(3)), "pixels_xyxy_model_input", size, detection.smart_resize(size)).boxes
+    read = parse_boxes(
+        bound.random_answer(doc(size), np.random.default_rng(3)),
+        "pixels_xyxy_model_input",
+        size,
+        detection.smart_resize(size),
+    ).boxes
     assert read == pytest.approx(as_pixels, abs=0.1)
 
 
 def test_random_boxes_are_not_written_where_they_could_not_be_read():
     with pytest.raises(ValueError, match="Expected a convention of plain numbers, got loc1024_yxyx"):
-        localization.microbench_localization_doc_to_text.for_model("paligemma", None).random_answer(doc((10, 10)), np.random.default_rng(0))
+        localization.microbench_localization_doc_to_text.for_model("paligemma", None).random_answer(
+            doc((10, 10)), np.random.default_rng(0)
+        )
 
 
 def test_random_boxes_are_scored_above_zero_now_and_then():

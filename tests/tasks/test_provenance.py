@@ -228,7 +228,9 @@ def test_a_function_of_the_right_name_from_a_file_beside_the_yaml_does_not_pass(
     metadata, reasons = recorded(built())
     assert metadata["definition"]["differs"] == {}
     # The harness looks beside the YAML first.
-    metadata, reasons = recorded(built({"doc_to_text": Function("microbench_tasks.tasks.prompts.microbench_doc_to_text")}))
+    metadata, reasons = recorded(
+        built({"doc_to_text": Function("microbench_tasks.tasks.prompts.microbench_doc_to_text")})
+    )
     ran = metadata["definition"]["differs"]["doc_to_text"]["ran"]
     assert ran["!function"] == "microbench_tasks.tasks.prompts.microbench_doc_to_text"
     assert ran["file"] == "microbench_tasks.tasks.prompts.py" and len(ran["sha256"]) == 64

@@ -12,7 +12,13 @@ from microbench_tasks.metrics import intervals
 from microbench_tasks.tasks import aggregations
 from microbench_tasks.tasks.results import microbench_process_results
 
-DOC = {"image_id": "17", "dataset": "burgess_et_al_2024_texture", "kind": "stain", "options": ["PAS", "H&E", "none of the above"], "answer_idx": 1}
+DOC = {
+    "image_id": "17",
+    "dataset": "burgess_et_al_2024_texture",
+    "kind": "stain",
+    "options": ["PAS", "H&E", "none of the above"],
+    "answer_idx": 1,
+}
 
 
 def scored(response, **changes):
@@ -35,7 +41,10 @@ def test_an_item_carries_what_a_reader_of_the_log_needs():
     }
 
 
-@pytest.mark.parametrize(("response", "score", "predicted"), [("B) H&E", 1, "B"), ("C", 0, "C"), ("no idea", 0, None), ("", 0, None), ("A, or B) H&E", 1, "B")])
+@pytest.mark.parametrize(
+    ("response", "score", "predicted"),
+    [("B) H&E", 1, "B"), ("C", 0, "C"), ("no idea", 0, None), ("", 0, None), ("A, or B) H&E", 1, "B")],
+)
 def test_score_and_letter_follow_the_papers_rule(response, score, predicted):
     found = scored(response)["acc"]
     assert (found["acc"], found["score"], found["predicted"]) == (score, score, predicted)
@@ -73,7 +82,10 @@ def test_the_strict_rule_is_scored_beside_it_with_the_rule_that_matched(response
 )
 def test_two_datasets_are_outside_the_fine_total(dataset, kind, in_total):
     found = scored("B", dataset=dataset, kind=kind)
-    assert {found[metric]["in_total"] for metric in ("acc", "acc_ci_low", "acc_ci_high", "acc_strict", "unparsed", "unparsed_by_kind")} == {in_total}
+    assert {
+        found[metric]["in_total"]
+        for metric in ("acc", "acc_ci_low", "acc_ci_high", "acc_strict", "unparsed", "unparsed_by_kind")
+    } == {in_total}
 
 
 def test_a_response_that_never_came_is_wrong():
@@ -100,7 +112,10 @@ def test_what_the_interval_by_image_and_the_counts_need_is_kept_once_for_each_an
 
 def items(scores, images=None, in_total=True):
     images = range(len(scores)) if images is None else images
-    return [{"score": score, "image": f"set/{image}", "in_total": in_total} for score, image in zip(scores, images, strict=True)]
+    return [
+        {"score": score, "image": f"set/{image}", "in_total": in_total}
+        for score, image in zip(scores, images, strict=True)
+    ]
 
 
 def figure(metric, entries):
@@ -122,7 +137,9 @@ def test_a_tasks_accuracy_is_the_mean_and_lies_in_its_interval():
 
 def test_real_items_of_right_and_wrong_answers_give_the_figures():
     found = [scored(response) for response in ["B", *"AAAAAAAAA"]]
-    figures = {metric: figure(metric, [entry[metric] for entry in found]) for metric in ("acc", "acc_ci_low", "acc_ci_high")}
+    figures = {
+        metric: figure(metric, [entry[metric] for entry in found]) for metric in ("acc", "acc_ci_low", "acc_ci_high")
+    }
     assert figures["acc"] == pytest.approx(0.1)
     # A binomial count of 10 draws at 0.1: P(0) = 0.349, P(<= 2) = 0.930, P(<= 3) = 0.987, so the 2.5 and 97.5 %
     # points are 0 and 3. Mirrored at 1 they are -1 and 2: the basic interval, not the percentile one (0 to 0.3).
@@ -212,7 +229,10 @@ def test_images_that_several_tasks_ask_about_are_kept_together():
 
 def test_the_interval_of_a_mean_of_tasks_is_that_of_independent_means():
     """Tasks of 400 and 100 images: variance (0.25 / 400 + 0.16 / 100) / 4."""
-    tasks = [figure("acc", items([1.0, 0.0] * 200, range(400))), figure("acc", items([1.0] * 80 + [0.0] * 20, range(400, 500)))]
+    tasks = [
+        figure("acc", items([1.0, 0.0] * 200, range(400))),
+        figure("acc", items([1.0] * 80 + [0.0] * 20, range(400, 500))),
+    ]
     half = 1.96 * math.sqrt((0.25 / 400 + 0.16 / 100) / 4)
     assert of_group("acc_macro", tasks) == pytest.approx(0.65)
     assert of_group("acc_macro_ci_high", tasks) - 0.65 == pytest.approx(half, rel=0.08)
@@ -265,10 +285,15 @@ def test_a_group_counts_what_its_accuracy_is_the_mean_of_each_image_once():
 
 
 def test_a_group_counts_unparsed_answers_and_boxes_over_all_tasks():
-    kinds = [[{"kind": kind, "in_total": True} for kind in part] for part in (("parsed", "empty"), ("refusal", "empty"))]
+    kinds = [
+        [{"kind": kind, "in_total": True} for kind in part] for part in (("parsed", "empty"), ("refusal", "empty"))
+    ]
     kinds[0].append({"kind": "refusal", "in_total": False})
     assert of_group("unparsed", [figure("unparsed", part) for part in kinds]) == 0.75
-    assert of_group("unparsed_by_kind", [figure("unparsed_by_kind", part) for part in kinds]) == {"empty": 2, "refusal": 1}
+    assert of_group("unparsed_by_kind", [figure("unparsed_by_kind", part) for part in kinds]) == {
+        "empty": 2,
+        "refusal": 1,
+    }
     assert of_group("number_of_boxes", [2, 5]) == 7
 
 
@@ -318,7 +343,10 @@ def test_an_unknown_kind_of_interval_is_refused(monkeypatch):
 
 
 def test_answers_share_the_items_that_say_the_same_of_them():
-    first, second, wrong = (microbench_process_results(DOC | {"image_id": image}, [letter]) for image, letter in (("one", "B"), ("two", "B"), ("two", "A")))
+    first, second, wrong = (
+        microbench_process_results(DOC | {"image_id": image}, [letter])
+        for image, letter in (("one", "B"), ("two", "B"), ("two", "A"))
+    )
     for metric in ("acc_ci_low", "acc_strict", "unparsed"):
         assert first[metric] is second[metric]
     assert first["acc_ci_low"] != wrong["acc_ci_low"]

@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 
 from microbench_tasks.util import privacy
 
-FOLDERS = {"the home folder": Path("/nas/people/ann"), "the current folder": Path("/nas/people/ann/work"), "the root": Path("/")}
+FOLDERS = {
+    "the home folder": Path("/nas/people/ann"),
+    "the current folder": Path("/nas/people/ann/work"),
+    "the root": Path("/"),
+}
 WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
 
 
@@ -61,14 +65,20 @@ def test_no_path_is_left_once_they_are_taken_off(parts, before):
         ("token = abc", "token = (removed)"),
         ("tokenizer=abc,max_tokens=3,keyboard=1", "tokenizer=abc,max_tokens=3,keyboard=1"),
         ({"api_key": "abc", "model": "x"}, {"api_key": "(removed)", "model": "x"}),
-        ({"headers": {"X-Api-Key": "abc", "n": 1}, "parts": [{"hfToken": "abc"}, "pwd=abc", None]}, {"headers": {"X-Api-Key": "(removed)", "n": 1}, "parts": [{"hfToken": "(removed)"}, "pwd=(removed)", None]}),
+        (
+            {"headers": {"X-Api-Key": "abc", "n": 1}, "parts": [{"hfToken": "abc"}, "pwd=abc", None]},
+            {"headers": {"X-Api-Key": "(removed)", "n": 1}, "parts": [{"hfToken": "(removed)"}, "pwd=(removed)", None]},
+        ),
         ("api_keys=[abc,def],auth=('ann', 'abc'),size=[3,4]", "api_keys=(removed),auth=(removed),size=[3,4]"),
         ('headers={"X-Api-Key":"a,b", "n": 1},x=1', 'headers={"X-Api-Key":(removed), "n": 1},x=1'),
         ("Authorization=Token abc def,x=1", "Authorization=(removed),x=1"),
         ("key: abc,x=1", "key: (removed),x=1"),
         ("password=a)b&c=d,x=1", "password=(removed),x=1"),
         ("base_url=https://example.org/v1?api_key=abc&token=def,x=1", "base_url=https://example.org/v1?(removed),x=1"),
-        ("base_url=https://example.org/v1?a=1,2&token=def", "base_url=https://example.org/v1?(removed),2&token=(removed)"),
+        (
+            "base_url=https://example.org/v1?a=1,2&token=def",
+            "base_url=https://example.org/v1?(removed),2&token=(removed)",
+        ),
         ("base_url=http://ann@gpu.example.org:80/v1,x=1", "base_url=http://gpu.example.org:80/v1,x=1"),
         ("base_url=http://ann:abc@gpu.example.org/v1", "base_url=http://gpu.example.org/v1"),
         ("base_url=https://example.org/v1,device=cuda:0", "base_url=https://example.org/v1,device=cuda:0"),
@@ -120,19 +130,46 @@ def test_a_secret_is_found_by_its_form(secret, kind, around):
     assert kind in privacy.secrets(around.format(secret), {})
 
 
-@pytest.mark.parametrize("text", ["hf_hub", "glpat", "xai-grok-4-fast", "nvapi-v1", "3d346134e6dffed41f74da64c1c173f5efd3a102", "gsk_kernel", "task-specific-and-so-on-and-on", "sk-learn", "bearer of bad news", "AKIA", "B) H&E", "https://example.org/a:b"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hf_hub",
+        "glpat",
+        "xai-grok-4-fast",
+        "nvapi-v1",
+        "3d346134e6dffed41f74da64c1c173f5efd3a102",
+        "gsk_kernel",
+        "task-specific-and-so-on-and-on",
+        "sk-learn",
+        "bearer of bad news",
+        "AKIA",
+        "B) H&E",
+        "https://example.org/a:b",
+    ],
+)
 def test_words_that_resemble_secrets_are_none(text):
     assert list(privacy.secrets(text, {})) == []
 
 
 def test_the_value_of_a_variable_that_is_named_as_a_secret_is_found_by_its_name():
-    environment = {"MY_API_KEY": "correct horse", "OPENAI_API_KEY": "none", "KEYBOARD": "microscope", "DB_PASSWORD": "12345678"}
-    assert list(privacy.secrets("the correct horse", environment)) == ["the value of the environment variable MY_API_KEY"]
+    environment = {
+        "MY_API_KEY": "correct horse",
+        "OPENAI_API_KEY": "none",
+        "KEYBOARD": "microscope",
+        "DB_PASSWORD": "12345678",
+    }
+    assert list(privacy.secrets("the correct horse", environment)) == [
+        "the value of the environment variable MY_API_KEY"
+    ]
     assert list(privacy.secrets("none of the above, by microscope", environment)) == []
     assert list(privacy.secrets("12345678", environment)) == ["the value of the environment variable DB_PASSWORD"]
 
 
-@given(st.lists(WORDS, min_size=1, max_size=4), st.sampled_from(["", " ", "saved to ", '"', "(", "x=", "\n", "file://"]), st.sampled_from(["/home", "/Users", "/tmp", "/mnt", "/nas/people/ann", "/nas/people/ann/work"]))
+@given(
+    st.lists(WORDS, min_size=1, max_size=4),
+    st.sampled_from(["", " ", "saved to ", '"', "(", "x=", "\n", "file://"]),
+    st.sampled_from(["/home", "/Users", "/tmp", "/mnt", "/nas/people/ann", "/nas/people/ann/work"]),
+)
 def test_a_personal_path_is_found_wherever_it_stands(parts, before, root):
     assert list(privacy.personal_paths(before + "/".join([root, *parts]), FOLDERS)) != []
 
@@ -143,24 +180,60 @@ def test_homes_of_other_systems_are_found(text):
 
 
 @settings(max_examples=300)
-@given(st.lists(WORDS, min_size=2, max_size=5), st.sampled_from(["", "A) ", "The answer is ", "H&E, "]), st.sampled_from(["/", " / ", "/ ", " /"]))
+@given(
+    st.lists(WORDS, min_size=2, max_size=5),
+    st.sampled_from(["", "A) ", "The answer is ", "H&E, "]),
+    st.sampled_from(["/", " / ", "/ ", " /"]),
+)
 def test_slashes_between_words_are_no_path(parts, before, slash):
     assert list(privacy.personal_paths(before + slash.join(parts), FOLDERS)) == []
 
 
 @pytest.mark.parametrize(
     "text",
-    ["and/or", "10 um/s", "+/- 3", "</think>", "<ref>nucleus</ref>", "H&E/PAS", "N/A", "1/2", r"\boxed{B}", r"A:\textbf{x}", "https://example.org/home/ann/x", "roots/home/ann", "/nas/people/annabel/x", "home/root", "a/root cell", "at home / tmp", "x~/y", "../~/y"],
+    [
+        "and/or",
+        "10 um/s",
+        "+/- 3",
+        "</think>",
+        "<ref>nucleus</ref>",
+        "H&E/PAS",
+        "N/A",
+        "1/2",
+        r"\boxed{B}",
+        r"A:\textbf{x}",
+        "https://example.org/home/ann/x",
+        "roots/home/ann",
+        "/nas/people/annabel/x",
+        "home/root",
+        "a/root cell",
+        "at home / tmp",
+        "x~/y",
+        "../~/y",
+    ],
 )
 def test_what_a_model_may_write_is_no_path(text):
     assert list(privacy.personal_paths(text, FOLDERS)) == []
 
 
-@pytest.mark.parametrize("text", ["/opt/models/a", "model=/ckpt/a.pt", r"D:\models\a.pt", "file:///ckpt/a.pt", r"\\server\share"])
+@pytest.mark.parametrize(
+    "text", ["/opt/models/a", "model=/ckpt/a.pt", r"D:\models\a.pt", "file:///ckpt/a.pt", r"\\server\share"]
+)
 def test_in_metadata_every_absolute_path_is_found(text):
     assert list(privacy.any_path(text)) == ["a local path"]
 
 
-@pytest.mark.parametrize("text", ["org/name", "https://huggingface.co/org/name", "hf-hub:org/name", "image/png", "GitHub QwenLM/Qwen3-VL, evaluation/ODinW-13: code", "<ref>{class}</ref>", "2026-01-02T03:04:05Z"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "org/name",
+        "https://huggingface.co/org/name",
+        "hf-hub:org/name",
+        "image/png",
+        "GitHub QwenLM/Qwen3-VL, evaluation/ODinW-13: code",
+        "<ref>{class}</ref>",
+        "2026-01-02T03:04:05Z",
+    ],
+)
 def test_in_metadata_names_and_urls_are_no_paths(text):
     assert list(privacy.any_path(text)) == []

@@ -42,7 +42,9 @@ def _organelle(rng: Generator, shape: Shape, body: Blob, unit: float, pixels: np
 
 
 def _mitochondrion(rng: Generator, shape: Shape, x: float, y: float, unit: float, pixels: np.ndarray) -> np.ndarray:
-    pixels = _organelle(rng, shape, wobbly(rng, x, y, rng.uniform(6, 8) * unit, rng.uniform(1.4, 2.4), 0.05), unit, pixels)
+    pixels = _organelle(
+        rng, shape, wobbly(rng, x, y, rng.uniform(6, 8) * unit, rng.uniform(1.4, 2.4), 0.05), unit, pixels
+    )
     turn = rng.uniform(0, 2 * np.pi)
     other = wobbly(rng, x + 13 * unit * np.cos(turn), y + 13 * unit * np.sin(turn), 3.2 * unit, 1.5, 0.05)
     return _organelle(rng, shape, other, unit, pixels)
@@ -52,11 +54,17 @@ def _nucleus(rng: Generator, shape: Shape, x: float, y: float, unit: float, pixe
     """A big body with a double envelope, clumps of chromatin along it and a dark nucleolus."""
     body = wobbly(rng, x, y, rng.uniform(11, 13) * unit, rng.uniform(1.05, 1.3), 0.04)
     inside = cover(shape, [body], soft=1.5)
-    clumps = np.clip(noise(rng, shape, 1.6 * unit) - 0.5, 0, 1) + rings(shape, [body.scaled(0.94)], 1.4 * unit) * np.clip(0.5 + noise(rng, shape, 1.5 * unit), 0, 1)
+    clumps = np.clip(noise(rng, shape, 1.6 * unit) - 0.5, 0, 1) + rings(
+        shape, [body.scaled(0.94)], 1.4 * unit
+    ) * np.clip(0.5 + noise(rng, shape, 1.5 * unit), 0, 1)
     core = wobbly(rng, x + rng.normal(0, 3 * unit), y + rng.normal(0, 3 * unit), 2.6 * unit, 1.1, 0.08)
     chromatin = 0.58 + 0.04 * noise(rng, shape, unit) - 0.2 * np.clip(clumps, 0, 1)
     pixels = pixels * (1 - inside) + inside * chromatin
-    pixels = pixels - 0.3 * rings(shape, [body], 0.35 * unit) - 0.24 * rings(shape, [body.scaled(1.0 + 0.9 * unit / body.radius)], 0.25 * unit)
+    pixels = (
+        pixels
+        - 0.3 * rings(shape, [body], 0.35 * unit)
+        - 0.24 * rings(shape, [body.scaled(1.0 + 0.9 * unit / body.radius)], 0.25 * unit)
+    )
     return pixels - 0.3 * cover(shape, [core], soft=3) * (1 + 0.2 * noise(rng, shape, 0.5 * unit))
 
 
@@ -64,7 +72,9 @@ def _myelinated_axon(rng: Generator, shape: Shape, x: float, y: float, unit: flo
     """A pale axon in a thick black sheath; smaller ones beside it."""
     turn = rng.uniform(0, 2 * np.pi)
     for size, far in ((rng.uniform(7.5, 9.5), 0.0), (3.4, 14.5), (2.8, -14.5)):
-        sheath = wobbly(rng, x + far * unit * np.cos(turn), y + far * unit * np.sin(turn), size * unit, rng.uniform(1, 1.3), 0.05)
+        sheath = wobbly(
+            rng, x + far * unit * np.cos(turn), y + far * unit * np.sin(turn), size * unit, rng.uniform(1, 1.3), 0.05
+        )
         body, axon = cover(shape, [sheath], soft=1.5), cover(shape, [sheath.scaled(0.7)], soft=1.5)
         layers = 0.1 + 0.06 * rings(shape, [sheath.scaled(s) for s in (0.78, 0.85, 0.92)], 0.2 * unit)
         pixels = pixels * (1 - body) + body * ((1 - axon) * layers + axon * (0.74 + 0.04 * noise(rng, shape, unit)))
@@ -112,7 +122,9 @@ def cryo_tomogram(rng: Generator, label: str, shape: Shape) -> Picture:
     for body in bodies:
         inside, inner = cover(shape, [body], soft=1.5), cover(shape, [body.scaled(0.82)], soft=2)
         if normal:
-            cristae = np.clip(1.5 - 4 * np.abs(bands(rng, shape, body.angle + np.pi / 2, 0.8 * unit, waviness=0.7)), 0, 1)
+            cristae = np.clip(
+                1.5 - 4 * np.abs(bands(rng, shape, body.angle + np.pi / 2, 0.8 * unit, waviness=0.7)), 0, 1
+            )
             pixels = pixels - inside * 0.12 - 0.25 * cristae * inner
         else:
             stumps = body.scaled(0.8).outline(7)[rng.permutation(7)[:3]]
@@ -120,7 +132,11 @@ def cryo_tomogram(rng: Generator, label: str, shape: Shape) -> Picture:
             pixels = pixels + inside * 0.1 - 0.2 * remains * inside
             grains = dots(shape, np.array([body.x, body.y]) + rng.normal(0, 0.35 * body.radius, (5, 2)), 0.35 * unit)
             pixels = pixels - 0.35 * np.clip(grains, 0, 1) * inside
-        pixels = pixels - 0.3 * rings(shape, [body], 0.35 * unit) - 0.22 * rings(shape, [body.scaled(1 - 0.9 * unit / body.radius)], 0.3 * unit)
+        pixels = (
+            pixels
+            - 0.3 * rings(shape, [body], 0.35 * unit)
+            - 0.22 * rings(shape, [body.scaled(1 - 0.9 * unit / body.radius)], 0.3 * unit)
+        )
     gold = apart(rng, shape, rng.integers(1, 5), 3 * unit)
     pixels = pixels * (1 - 0.85 * cover(shape, [Blob(px, py, 0.4 * unit) for px, py in gold]))
     pixels = photographed(rng, pixels, blur=0.8, noise_level=0.05)
@@ -131,7 +147,9 @@ def _mitochondria_outlines(rng: Generator, shape: Shape, unit: float, normal: bo
     """One to three outlines that do not touch each other or the frame."""
     kept: list[Blob] = []
     for x, y in rng.uniform(0, 1, (60, 2)) * np.array(shape[::-1]):
-        body = wobbly(rng, x, y, rng.uniform(4.3, 5.6) * unit, rng.uniform(1.9, 2.7) if normal else rng.uniform(1.0, 1.2), 0.03)
+        body = wobbly(
+            rng, x, y, rng.uniform(4.3, 5.6) * unit, rng.uniform(1.9, 2.7) if normal else rng.uniform(1.0, 1.2), 0.03
+        )
         edge = body.reach + 1
         fits = edge < x < shape[1] - edge and edge < y < shape[0] - edge
         if fits and all(np.hypot(x - other.x, y - other.y) > body.reach + other.reach for other in kept):

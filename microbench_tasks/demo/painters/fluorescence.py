@@ -55,7 +55,9 @@ def _microtubules(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
     """Thin curved threads that radiate from one point beside the nucleus."""
     cell = _flat_cell(rng, shape)
     centre = np.array([cell.x, cell.y]) + rng.normal(0, 1.5 * unit, 2)
-    threads = [walk(rng, tuple(centre), turn, rng.uniform(9, 17) * unit, 0.09) for turn in np.linspace(0, 2 * np.pi, 46)]
+    threads = [
+        walk(rng, tuple(centre), turn, rng.uniform(9, 17) * unit, 0.09) for turn in np.linspace(0, 2 * np.pi, 46)
+    ]
     inside = cover(shape, [cell], soft=6)
     return inside * (0.05 + 0.75 * strokes(shape, threads, 0.2 * unit)) + 0.5 * dots(shape, centre[None], unit)
 
@@ -66,7 +68,10 @@ def _mitochondria(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
     hole = cover(shape, [Blob(cell.x, cell.y, 3.8 * unit, 1.2)], soft=4)
     inside = cover(shape, [cell], soft=4) * (1 - hole)
     starts = apart(rng, shape, 75, 1.5 * unit)
-    worms = [walk(rng, tuple(start), rng.uniform(0, 2 * np.pi), rng.uniform(1.5, 4) * unit, 0.3, 0.4 * unit) for start in starts]
+    worms = [
+        walk(rng, tuple(start), rng.uniform(0, 2 * np.pi), rng.uniform(1.5, 4) * unit, 0.3, 0.4 * unit)
+        for start in starts
+    ]
     return inside * (0.06 + 0.95 * strokes(shape, worms, 0.5 * unit))
 
 
@@ -83,7 +88,9 @@ def _lysosomes(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
     hole = cover(shape, [Blob(cell.x, cell.y, 3.5 * unit, 1.2)], soft=4)
     points = np.array([cell.x, cell.y]) + rng.normal(0, 0.17 * shape[0], (110, 2))
     balls = [Blob(x, y, unit * rng.uniform(0.2, 0.62)) for x, y in points]
-    return 0.07 * cover(shape, [cell], soft=6) + cover(shape, balls, 1.5, rng.uniform(0.4, 1.0, len(balls))) * (1 - hole)
+    return 0.07 * cover(shape, [cell], soft=6) + cover(shape, balls, 1.5, rng.uniform(0.4, 1.0, len(balls))) * (
+        1 - hole
+    )
 
 
 def _membrane(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
@@ -113,7 +120,9 @@ def _yeast(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
         blobs.append(mother)
         if rng.random() < 0.7:
             turn = rng.uniform(0, 2 * np.pi)
-            blobs.append(wobbly(rng, x + 2.3 * unit * np.cos(turn), y + 2.3 * unit * np.sin(turn), 0.95 * unit, 1.1, 0.02))
+            blobs.append(
+                wobbly(rng, x + 2.3 * unit * np.cos(turn), y + 2.3 * unit * np.sin(turn), 0.95 * unit, 1.1, 0.02)
+            )
     return 0.22 * cover(shape, blobs, 1.5) + 0.75 * rings(shape, blobs, 0.35 * unit)
 
 
@@ -135,7 +144,9 @@ def _worm(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
     spine = np.stack([shape[1] / 2 + u * cos - v * sin, shape[0] / 2 + u * sin + v * cos], axis=1)
     girth = 1.5 * unit * np.sqrt(np.sin(np.pi * np.clip(at, 0.015, 0.985))) + 0.2 * unit
     fine = np.stack([np.interp(np.linspace(0, 1, 220), at, axis) for axis in spine.T], axis=1)
-    body = cover(shape, [Blob(x, y, r) for (x, y), r in zip(fine, np.interp(np.linspace(0, 1, 220), at, girth))], soft=2)
+    body = cover(
+        shape, [Blob(x, y, r) for (x, y), r in zip(fine, np.interp(np.linspace(0, 1, 220), at, girth))], soft=2
+    )
     gut = strokes(shape, [spine[6:-5]], 0.7 * unit)
     return body * (0.42 + 0.06 * noise(rng, shape, unit)) + 0.45 * gut * (0.8 + 0.3 * noise(rng, shape, unit))
 
@@ -167,10 +178,14 @@ def _spiky_pollen(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
         radius = rng.uniform(3.4, 4.6) * unit
         ball = Blob(x, y, radius)
         turns = np.linspace(0, 2 * np.pi, 18, endpoint=False) + rng.uniform(0, 1)
-        spines = [np.array([[x + r * np.cos(a), y + r * np.sin(a)] for r in (0.9 * radius, 1.28 * radius)]) for a in turns]
+        spines = [
+            np.array([[x + r * np.cos(a), y + r * np.sin(a)] for r in (0.9 * radius, 1.28 * radius)]) for a in turns
+        ]
         bumps = dots(shape, np.array([x, y]) + rng.normal(0, 0.45 * radius, (26, 2)), 0.22 * unit)
         shade = cover(shape, [ball], soft=1.5) * (0.3 + 0.5 * np.clip(bumps, 0, 1))
-        light = np.maximum(light, shade + 0.4 * rings(shape, [ball], 0.5 * unit) + 0.7 * strokes(shape, spines, 0.4 * unit))
+        light = np.maximum(
+            light, shade + 0.4 * rings(shape, [ball], 0.5 * unit) + 0.7 * strokes(shape, spines, 0.4 * unit)
+        )
     return light
 
 
@@ -207,7 +222,10 @@ def labelled_protein(rng: Generator, label: str | None, shape: Shape) -> Picture
     else:
         protein = 0.1 * cytoplasm + 0.6 * rings(shape, [blob.scaled(1.8) for blob in blobs], 0.5 * unit)
     pixels = 0.015 + tinted({BLUE: 0.85 * nuclei * (1 + 0.1 * noise(rng, shape, unit)), GREEN: protein})
-    return Picture(photographed(rng, pixels, blur=0.7, noise_level=0.018), tuple(Mark("nucleus", blob.outline(40)) for blob in blobs))
+    return Picture(
+        photographed(rng, pixels, blur=0.7, noise_level=0.018),
+        tuple(Mark("nucleus", blob.outline(40)) for blob in blobs),
+    )
 
 
 # Share of the spots that appear in both colours.

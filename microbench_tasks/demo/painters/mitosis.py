@@ -45,7 +45,10 @@ def _nucleus(size: float, brightness: float, spot_count: int, spot_light: float,
         inside = cover(shape, [blob], soft=1.2)
         light = brightness * inside * (1 + texture * noise(rng, shape, 0.3 * radius))
         if spot_count:
-            angles, far = rng.uniform(0, 2 * np.pi, spot_count), np.sqrt(rng.uniform(0, 0.75, spot_count)) * size * radius
+            angles, far = (
+                rng.uniform(0, 2 * np.pi, spot_count),
+                np.sqrt(rng.uniform(0, 0.75, spot_count)) * size * radius,
+            )
             points = np.stack([x + far * np.cos(angles), y + far * np.sin(angles)], axis=1)
             light = light + spot_light * inside * dots(shape, points, max(0.7, 0.08 * radius))
         return Chromatin(np.clip(light, 0, 1), [blob])
@@ -58,7 +61,10 @@ def _prophase(rng: Generator, shape: Shape, x: float, y: float, radius: float, a
     blob = wobbly(rng, x, y, 1.3 * radius, 1.1, 0.02)
     inside = cover(shape, [blob], soft=1.2)
     starts = np.array([x, y]) + rng.normal(0, 0.6 * radius, (16, 2))
-    threads = [walk(rng, tuple(start), rng.uniform(0, 2 * np.pi), 1.3 * radius, 0.7, max(1.0, 0.15 * radius)) for start in starts]
+    threads = [
+        walk(rng, tuple(start), rng.uniform(0, 2 * np.pi), 1.3 * radius, 0.7, max(1.0, 0.15 * radius))
+        for start in starts
+    ]
     return Chromatin(np.clip(inside * (0.22 + 0.95 * strokes(shape, threads, max(1.2, 0.16 * radius))), 0, 1), [blob])
 
 
@@ -66,7 +72,10 @@ def _prometaphase(rng: Generator, shape: Shape, x: float, y: float, radius: floa
     """A ragged ring of short chromosome arms around an empty middle."""
     angles = np.linspace(0, 2 * np.pi, 14, endpoint=False) + rng.normal(0, 0.12, 14)
     far = 0.72 * radius * rng.normal(1, 0.1, 14)
-    arms = [Blob(x + d * np.cos(a), y + d * np.sin(a), 0.24 * radius, 2.0, a + rng.normal(0, 0.5)) for a, d in zip(angles, far)]
+    arms = [
+        Blob(x + d * np.cos(a), y + d * np.sin(a), 0.24 * radius, 2.0, a + rng.normal(0, 0.5))
+        for a, d in zip(angles, far)
+    ]
     light = cover(shape, arms, 1.2, rng.uniform(0.75, 1.0, 14))
     return Chromatin(light, [Blob(x, y, 1.02 * radius)])
 
@@ -87,7 +96,9 @@ def _pair(apart: float, length: float, thickness: float, brightness: float):
 
     def paint(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> Chromatin:
         step = apart * radius * rng.normal(1, 0.07) * np.array([np.cos(angle), np.sin(angle)])
-        bars = [_plate(rng, x + side * step[0], y + side * step[1], radius, angle, length, thickness) for side in (-1, 1)]
+        bars = [
+            _plate(rng, x + side * step[0], y + side * step[1], radius, angle, length, thickness) for side in (-1, 1)
+        ]
         return Chromatin(brightness * cover(shape, bars, soft=1.5) * (1 + 0.08 * noise(rng, shape, 3)), bars)
 
     return paint
@@ -106,9 +117,21 @@ def _multilobed(rng: Generator, shape: Shape, x: float, y: float, radius: float,
     """Several touching interphase lobes after a failed division."""
     count = rng.integers(3, 6)
     angles = angle + 2 * np.pi * np.arange(count) / count
-    lobes = [wobbly(rng, x + 0.75 * radius * np.cos(a), y + 0.75 * radius * np.sin(a), radius * rng.uniform(0.52, 0.7), 1.15, 0.04) for a in angles]
+    lobes = [
+        wobbly(
+            rng,
+            x + 0.75 * radius * np.cos(a),
+            y + 0.75 * radius * np.sin(a),
+            radius * rng.uniform(0.52, 0.7),
+            1.15,
+            0.04,
+        )
+        for a in angles
+    ]
     seams = rings(shape, lobes, 1.6)
-    return Chromatin(np.clip(0.6 * cover(shape, lobes, 1.2) * (1 + 0.12 * noise(rng, shape, 4)) * (1 - 0.6 * seams), 0, 1), lobes)
+    return Chromatin(
+        np.clip(0.6 * cover(shape, lobes, 1.2) * (1 + 0.12 * noise(rng, shape, 4)) * (1 - 0.6 * seams), 0, 1), lobes
+    )
 
 
 PHASES = {
@@ -226,7 +249,9 @@ GOLGI = {
     "metaphase": _dispersed,
     "anaphase": _stretched,
     "telophase": _daughters,
-    "apoptosis": lambda rng, shape, x, y, radius, angle: np.clip(_apoptosis(rng, shape, x, y, 1.25 * radius, angle).light, 0, 1),
+    "apoptosis": lambda rng, shape, x, y, radius, angle: np.clip(
+        _apoptosis(rng, shape, x, y, 1.25 * radius, angle).light, 0, 1
+    ),
     "vesiculated": _vesiculated,
 }
 
@@ -248,7 +273,10 @@ def flow_brightfield(rng: Generator, label: str, shape: Shape) -> Picture:
     """One floating cell in transmitted light: bright rim, grainy body, chromatin slightly darker."""
     bodies, inner = _cell_body(rng, label, shape)
     inside = cover(shape, bodies, soft=2)
-    outer, rim = rings(shape, [body.scaled(1.06) for body in bodies], 2.4), rings(shape, [body.scaled(0.93) for body in bodies], 2.6)
+    outer, rim = (
+        rings(shape, [body.scaled(1.06) for body in bodies], 2.4),
+        rings(shape, [body.scaled(0.93) for body in bodies], 2.6),
+    )
     pixels = 0.62 + 0.22 * outer - 0.3 * rim + inside * (0.07 + 0.035 * noise(rng, shape, 3))
     pixels = pixels - 0.42 * inner.light * inside
     return Picture(photographed(rng, pixels, blur=0.9, noise_level=0.012))
@@ -259,7 +287,9 @@ def flow_darkfield(rng: Generator, label: str, shape: Shape) -> Picture:
     bodies, inner = _cell_body(rng, label, shape)
     inside = cover(shape, bodies, soft=3)
     speckle = np.clip(0.5 + 0.5 * grain(rng, shape, 1.1), 0, 2)
-    pixels = 0.02 + 0.2 * inside * speckle + 0.13 * rings(shape, bodies, 2.5) + 0.65 * inner.light * (0.75 + 0.3 * speckle)
+    pixels = (
+        0.02 + 0.2 * inside * speckle + 0.13 * rings(shape, bodies, 2.5) + 0.65 * inner.light * (0.75 + 0.3 * speckle)
+    )
     return Picture(photographed(rng, pixels, blur=1.0, noise_level=0.01, shading=0.0))
 
 

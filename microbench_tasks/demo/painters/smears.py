@@ -45,7 +45,9 @@ BLOOD_CELLS = {
     "basophil": BloodCell(1.55, "2", 0.62, {"violet": 0.18}, "violet", 85, 0.12, 1.5, True, 0.75),
     "eosinophil": BloodCell(1.7, "2", 0.58, {"orange": 0.22}, "orange", 130, 0.1, 1.15),
     "erythroblast": BloodCell(1.15, "round", 0.6, {"azure": 0.35, "red cell": 0.35}, nucleus_density=1.9),
-    "immature granulocyte": BloodCell(2.1, "oval", 1.45, {"azure": 0.38, "violet": 0.1}, "violet", 60, 0.05, 0.8, False, 0.72),
+    "immature granulocyte": BloodCell(
+        2.1, "oval", 1.45, {"azure": 0.38, "violet": 0.1}, "violet", 60, 0.05, 0.8, False, 0.72
+    ),
     "lymphocyte": BloodCell(1.22, "round", 1.04, {"azure": 0.5}, nucleus_density=1.3),
     "monocyte": BloodCell(2.15, "kidney", 1.5, {"azure": 0.42, "violet": 0.12}, nucleus_density=0.85, vacuoles=7),
     "neutrophil": BloodCell(1.75, "4", 0.5, {"red cell": 0.2, "violet": 0.04}, "violet", 90, 0.04, 0.25, False, 1.25),
@@ -87,7 +89,9 @@ def _red_cells(rng: Generator, shape: Shape, radius: float, clear: float) -> dic
     return layers
 
 
-def _add_platelets(rng: Generator, shape: Shape, centre: np.ndarray, radius: float, layers: dict[str, np.ndarray]) -> None:
+def _add_platelets(
+    rng: Generator, shape: Shape, centre: np.ndarray, radius: float, layers: dict[str, np.ndarray]
+) -> None:
     count = rng.integers(1, 4)
     for x, y in centre + rng.normal(0, 0.55 * radius, (count, 2)):
         body = wobbly(rng, x, y, radius * rng.uniform(0.3, 0.45), rng.uniform(1, 1.5), 0.14)
@@ -96,7 +100,9 @@ def _add_platelets(rng: Generator, shape: Shape, centre: np.ndarray, radius: flo
         layers["violet"] += inside * np.clip(0.65 + 0.4 * noise(rng, shape, 3), 0, 1.3)
 
 
-def _add_blood_cell(rng: Generator, shape: Shape, cell: BloodCell, centre: np.ndarray, unit: float, layers: dict[str, np.ndarray]) -> None:
+def _add_blood_cell(
+    rng: Generator, shape: Shape, cell: BloodCell, centre: np.ndarray, unit: float, layers: dict[str, np.ndarray]
+) -> None:
     """Put the cell's cytoplasm, nucleus and granules into the density maps, in place; ``unit``: a red cell's radius."""
     body = wobbly(rng, *centre, cell.radius * unit * rng.normal(1, 0.05), rng.uniform(1, 1.12), 0.025)
     inside = cover(shape, [body], soft=1.5)
@@ -112,7 +118,9 @@ def _add_blood_cell(rng: Generator, shape: Shape, cell: BloodCell, centre: np.nd
         spots = np.array([body.x, body.y]) + (body.radius * distances * np.array([np.cos(angles), np.sin(angles)])).T
         weights = rng.uniform(0.6, 1.2, cell.granules)
         granules = np.clip(dots(shape, spots, max(0.7, 0.8 * cell.granule_size * unit), weights), 0, 1.3) * inside
-        layers[cell.granule_dye] += cell.granule_density * granules * (1 if cell.granules_cover_nucleus else 1 - 0.9 * nucleus)
+        layers[cell.granule_dye] += (
+            cell.granule_density * granules * (1 if cell.granules_cover_nucleus else 1 - 0.9 * nucleus)
+        )
     if cell.vacuoles:
         holes = [Blob(*(centre + rng.normal(0, 0.55 * body.radius, 2)), 0.1 * unit) for _ in range(cell.vacuoles)]
         layers["azure"] *= 1 - 0.8 * cover(shape, holes) * inside
@@ -124,7 +132,9 @@ def _nucleus(rng: Generator, shape: Shape, cell: BloodCell, body: Blob, unit: fl
     off = rng.normal(0, 0.07 * unit, 2)
     if cell.nucleus in ("round", "oval"):
         shift = off + 0.12 * (body.radius - size) * np.array([np.cos(turn), np.sin(turn)])
-        return cover(shape, [wobbly(rng, body.x + shift[0], body.y + shift[1], size, rng.uniform(1, 1.15), 0.03)], soft=1.5)
+        return cover(
+            shape, [wobbly(rng, body.x + shift[0], body.y + shift[1], size, rng.uniform(1, 1.15), 0.03)], soft=1.5
+        )
     if cell.nucleus == "kidney":
         bean = cover(shape, [wobbly(rng, body.x + off[0], body.y + off[1], size, 1.3, 0.04, turn)], soft=1.5)
         # The bite comes from a side of the short axis.
@@ -158,7 +168,9 @@ class PapCell:
 PAP_CELLS = {
     "negative for intraepithelial malignancy": PapCell(6, 2.3, 0.26, 1.25, 0.09, 1.3, 0.42),
     "low-grade squamous intraepithelial lesion": PapCell(5, 2.2, 0.62, 1.2, 0.07, 1.2, 0.5, halo=2.1),
-    "high-grade squamous intraepithelial lesion": PapCell(22, 0.85, 0.6, 1.15, 0.08, 1.35, 0.5, clustered=True, orange=0.0),
+    "high-grade squamous intraepithelial lesion": PapCell(
+        22, 0.85, 0.6, 1.15, 0.08, 1.35, 0.5, clustered=True, orange=0.0
+    ),
     "squamous cell carcinoma": PapCell(10, 1.15, 0.5, 3.6, 0.16, 1.8, 0.85, orange=0.85),
 }
 
@@ -191,11 +203,15 @@ def _pap_places(rng: Generator, shape: Shape, kind: PapCell, count: int, unit: f
     return np.array(kept[:count])
 
 
-def _add_pap_cell(rng: Generator, shape: Shape, kind: PapCell, body: Blob, dye: str, unit: float, layers: dict[str, np.ndarray]) -> None:
+def _add_pap_cell(
+    rng: Generator, shape: Shape, kind: PapCell, body: Blob, dye: str, unit: float, layers: dict[str, np.ndarray]
+) -> None:
     """One squamous cell: sheet of cytoplasm, maybe a pale halo, nucleus with coarse chromatin."""
     inside = cover(shape, [body], soft=2)
     at = np.array([body.x, body.y]) + rng.normal(0, 0.08 * kind.radius * unit, 2)
-    nucleus = wobbly(rng, *at, kind.nucleus * unit * rng.normal(1, 0.12), min(1.8, 0.5 + 0.5 * body.elongation), 0.05, body.angle)
+    nucleus = wobbly(
+        rng, *at, kind.nucleus * unit * rng.normal(1, 0.12), min(1.8, 0.5 + 0.5 * body.elongation), 0.05, body.angle
+    )
     sheet = inside * kind.body_density * (1 + 0.15 * noise(rng, shape, 9)) + 0.1 * rings(shape, [body], 2)
     if kind.halo:
         halo = cover(shape, [nucleus.scaled(kind.halo)], soft=4)
@@ -223,24 +239,40 @@ def pollen(rng: Generator, label: str, shape: Shape) -> Picture:
     return Picture(photographed(rng, transmitted(rng, layers, lamp=(0.93, 0.92, 0.90)), blur=1.0))
 
 
-def _pored_grain(rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray], pores: int, corner: float) -> None:
+def _pored_grain(
+    rng: Generator,
+    shape: Shape,
+    x: float,
+    y: float,
+    radius: float,
+    turn: float,
+    layers: dict[str, np.ndarray],
+    pores: int,
+    corner: float,
+) -> None:
     """A rounded polygon with a thick wall and a pore at every corner."""
     grain_blob = Blob(x, y, radius, 1.0, 0.0, ((pores, corner, -pores * turn), (2, 0.015 * rng.normal(), 0.0)))
     body = cover(shape, [grain_blob], soft=2)
     angles = turn + 2 * np.pi * np.arange(pores) / pores
     rim = radius * (1 + corner)
     corners = np.array([x, y]) + rim * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    layers["fuchsin"] += body * (0.55 + 0.1 * noise(rng, shape, 6)) + 0.75 * rings(shape, [grain_blob.scaled(0.95)], 0.1 * radius)
+    layers["fuchsin"] += body * (0.55 + 0.1 * noise(rng, shape, 6)) + 0.75 * rings(
+        shape, [grain_blob.scaled(0.95)], 0.1 * radius
+    )
     plugs = cover(shape, [Blob(*point, 0.2 * radius) for point in corners], soft=2)
     layers["fuchsin"] += 0.9 * plugs
     layers["fuchsin"] *= 1 - 0.85 * cover(shape, [Blob(*point, 0.09 * radius) for point in corners], soft=2)
 
 
-def _hazel(rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]) -> None:
+def _hazel(
+    rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
+) -> None:
     _pored_grain(rng, shape, x, y, radius, turn, layers, pores=3, corner=0.09)
 
 
-def _alder(rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]) -> None:
+def _alder(
+    rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
+) -> None:
     """Five pores, joined by the thickened arcs that mark the genus."""
     _pored_grain(rng, shape, x, y, radius, turn, layers, pores=5, corner=0.06)
     middles = turn + 2 * np.pi * (np.arange(5) + 0.5) / 5
@@ -249,7 +281,9 @@ def _alder(rng: Generator, shape: Shape, x: float, y: float, radius: float, turn
     layers["fuchsin"] += 0.55 * rings(shape, arcs, 0.07 * radius) * inside
 
 
-def _shrivelled(rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]) -> None:
+def _shrivelled(
+    rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
+) -> None:
     """A collapsed grain: dented outline, folds, dark clumped contents."""
     dents = ((2, 0.16, turn), (3, 0.14, 2 * turn), (4, 0.1 * rng.normal(1, 0.3), 3 * turn), (7, 0.04, turn))
     husk = Blob(x, y, 0.85 * radius, rng.uniform(1.3, 1.7), turn, dents)
@@ -259,7 +293,9 @@ def _shrivelled(rng: Generator, shape: Shape, x: float, y: float, radius: float,
     layers["hematoxylin"] += 0.45 * body * np.clip(noise(rng, shape, 0.4 * radius), 0, 1)
 
 
-def _cypress(rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]) -> None:
+def _cypress(
+    rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
+) -> None:
     """A round grain: thin wall, wide clear layer, star-shaped dark protoplast."""
     layers["fuchsin"] += 0.22 * cover(shape, [Blob(x, y, radius)], soft=2) + 0.6 * rings(shape, [Blob(x, y, radius)], 3)
     star = Blob(x, y, 0.5 * radius, 1.0, 0.0, ((5, 0.22, turn), (3, 0.12, 2 * turn), (8, 0.05, turn)))

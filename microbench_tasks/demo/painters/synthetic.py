@@ -31,7 +31,9 @@ def contour(rng: Generator, label: str, shape: Shape) -> Picture:
     height = CONTOUR[label]
     waves = {"smooth contour": (5, 8), "wavy contour": (7, 10), "jagged contour": (11, 17)}[label]
     phases = rng.uniform(0, 2 * np.pi, 2)
-    bumps = tuple((int(wave), height * rng.uniform(0.6, 0.9), phase) for wave, phase in zip(rng.integers(*waves, 2), phases))
+    bumps = tuple(
+        (int(wave), height * rng.uniform(0.6, 0.9), phase) for wave, phase in zip(rng.integers(*waves, 2), phases)
+    )
     return _simulated(rng, shape, bumps, rng.uniform(1.05, 1.35), None)
 
 
@@ -58,6 +60,8 @@ def _simulated(rng: Generator, shape: Shape, bumps: tuple, elongation: float, gr
         surface = np.clip(1 + 0.6 * field, 0.1, 2.2)
     body = inside * (0.42 * surface * (1 - core)) + 0.15 * rings(shape, [cell], 1.5)
     hue = (rng.uniform(0.05, 0.35), 1.0, rng.uniform(0.1, 0.4))
-    pixels = 0.02 + tinted({hue: rng.uniform(0.85, 1.15) * body, (0.25, 0.4, 1.0): 0.8 * core * (1 + 0.08 * noise(rng, shape, 6))})
+    pixels = 0.02 + tinted(
+        {hue: rng.uniform(0.85, 1.15) * body, (0.25, 0.4, 1.0): 0.8 * core * (1 + 0.08 * noise(rng, shape, 6))}
+    )
     marks = (Mark("cell", cell.outline(96)), Mark("nucleus", nucleus.outline(40)))
     return Picture(photographed(rng, pixels, blur=0.5, noise_level=0.015), marks)

@@ -35,12 +35,31 @@ def _empty(shape: Shape) -> Layers:
     return {"hematoxylin": np.zeros(shape), "eosin": np.zeros(shape)}
 
 
-def _add_nuclei(rng: Generator, layers: Layers, places: np.ndarray, radius: float, density: float = 1.2, elongation: float = 1.2, angle: float | None = None, wobble: float = 0.06) -> None:
+def _add_nuclei(
+    rng: Generator,
+    layers: Layers,
+    places: np.ndarray,
+    radius: float,
+    density: float = 1.2,
+    elongation: float = 1.2,
+    angle: float | None = None,
+    wobble: float = 0.06,
+) -> None:
     """Nuclei at ``places``, with size, darkness and (unless given) direction varying from one to the next."""
     shape = layers["hematoxylin"].shape
-    inside = [place for place in places if -radius < place[0] < shape[1] + radius and -radius < place[1] < shape[0] + radius]
+    inside = [
+        place for place in places if -radius < place[0] < shape[1] + radius and -radius < place[1] < shape[0] + radius
+    ]
     blobs = [
-        wobbly(rng, x, y, radius * rng.normal(1, 0.14), max(1.0, elongation * rng.normal(1, 0.15)), wobble, None if angle is None else angle + rng.normal(0, 0.15))
+        wobbly(
+            rng,
+            x,
+            y,
+            radius * rng.normal(1, 0.14),
+            max(1.0, elongation * rng.normal(1, 0.15)),
+            wobble,
+            None if angle is None else angle + rng.normal(0, 0.15),
+        )
         for x, y in inside
     ]
     nuclei = cover(shape, blobs, 1.2, rng.uniform(0.7, 1.15, len(blobs)))
@@ -55,7 +74,10 @@ def tumour_epithelium(rng: Generator, shape: Shape, unit: float) -> Layers:
     layers["hematoxylin"] += 0.38 + 0.07 * noise(rng, shape, 3 * unit)
     layers["eosin"] += 0.4 + 0.08 * noise(rng, shape, 4 * unit)
     places = lattice(rng, shape, 2.15 * unit, 0.2)
-    slits = [wobbly(rng, *place, 1.6 * unit, rng.uniform(1.5, 3), 0.15) for place in apart(rng, shape, rng.integers(1, 3), 8 * unit, 3 * unit)]
+    slits = [
+        wobbly(rng, *place, 1.6 * unit, rng.uniform(1.5, 3), 0.15)
+        for place in apart(rng, shape, rng.integers(1, 3), 8 * unit, 3 * unit)
+    ]
     gaps = cover(shape, slits, soft=3)
     places = np.array([place for place in places if _value_at(gaps, place) < 0.3])
     _add_nuclei(rng, layers, places, 0.95 * unit, 1.15, 1.45, wobble=0.14)
@@ -144,12 +166,18 @@ def add_gland(rng: Generator, layers: Layers, gland: Blob, unit: float) -> None:
     row = gland.scaled(1 - 0.75 * unit / gland.radius).outline(count)
     outward = _directions(row, gland)
     goblets = gland.scaled(max(0.6, 1 - 2.3 * unit / gland.radius)).outline(max(7, int(0.6 * count)))
-    cups = [wobbly(rng, x, y, 0.85 * unit * rng.normal(1, 0.1), 1.6, 0.04, turn) for (x, y), turn in zip(goblets, _directions(goblets, gland)) if rng.random() < 0.85]
+    cups = [
+        wobbly(rng, x, y, 0.85 * unit * rng.normal(1, 0.1), 1.6, 0.04, turn)
+        for (x, y), turn in zip(goblets, _directions(goblets, gland))
+        if rng.random() < 0.85
+    ]
     cups = cover(shape, cups, soft=1.5)
     for name, left in (("eosin", 0.25), ("hematoxylin", 0.65)):
         layers[name] *= (1 - (1 - left) * cups) * (1 - 0.93 * lumen)
     nuclei = [Blob(x, y, 0.52 * unit * rng.normal(1, 0.1), 1.7, turn) for (x, y), turn in zip(row, outward)]
-    layers["hematoxylin"] = np.maximum(layers["hematoxylin"], 1.25 * cover(shape, nuclei, 1.2, rng.uniform(0.75, 1.1, count)))
+    layers["hematoxylin"] = np.maximum(
+        layers["hematoxylin"], 1.25 * cover(shape, nuclei, 1.2, rng.uniform(0.75, 1.1, count))
+    )
     gap = rings(shape, [gland.scaled(1 + 0.35 * unit / gland.radius)], 0.35 * unit)
     layers["eosin"] *= 1 - 0.7 * gap
 
@@ -228,7 +256,10 @@ def colorectal(rng: Generator, label: str, shape: Shape) -> Picture:
 
 def _section(rng: Generator, layers: Layers) -> np.ndarray:
     """The stained section under the camera; slides differ in how blue or pink they are."""
-    layers = layers | {"hematoxylin": layers["hematoxylin"] * rng.uniform(0.85, 1.15), "eosin": layers["eosin"] * rng.uniform(0.85, 1.15)}
+    layers = layers | {
+        "hematoxylin": layers["hematoxylin"] * rng.uniform(0.85, 1.15),
+        "eosin": layers["eosin"] * rng.uniform(0.85, 1.15),
+    }
     return photographed(rng, transmitted(rng, layers, lamp=(0.96, 0.95, 0.97)), blur=0.6)
 
 
@@ -264,7 +295,16 @@ def heart_muscle(rng: Generator, label: str, shape: Shape) -> Picture:
     layers["eosin"] *= 1 - 0.85 * np.exp(-((fibres / 0.16) ** 2))
     layers["hematoxylin"] += 0.1
     count = rng.integers(9, 14) if failing else rng.integers(14, 22)
-    _add_nuclei(rng, layers, apart(rng, shape, count, 3.5 * unit), (0.95 if failing else 0.6) * unit, 1.45 if failing else 1.1, 2.0 if failing else 2.8, angle, 0.12 if failing else 0.04)
+    _add_nuclei(
+        rng,
+        layers,
+        apart(rng, shape, count, 3.5 * unit),
+        (0.95 if failing else 0.6) * unit,
+        1.45 if failing else 1.1,
+        2.0 if failing else 2.8,
+        angle,
+        0.12 if failing else 0.04,
+    )
     if failing:
         scar = np.clip(2.2 * (noise(rng, shape, 8 * unit) - rng.uniform(-0.1, 0.25)), 0, 1)
         collagen = np.clip(0.22 + 0.1 * bands(rng, shape, angle, 0.6 * unit, waviness=4), 0.03, 1)
@@ -285,7 +325,11 @@ def amyloid_close_up(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def _amyloid(rng: Generator, label: str, shape: Shape, unit: float, neuropil: float) -> Picture:
-    layers = {"hematoxylin": np.clip(neuropil + 0.04 * noise(rng, shape, 2 * unit) + 0.02 * grain(rng, shape, 1.0), 0, 1), "eosin": np.zeros(shape), "dab": np.zeros(shape)}
+    layers = {
+        "hematoxylin": np.clip(neuropil + 0.04 * noise(rng, shape, 2 * unit) + 0.02 * grain(rng, shape, 1.0), 0, 1),
+        "eosin": np.zeros(shape),
+        "dab": np.zeros(shape),
+    }
     _add_nuclei(rng, layers, apart(rng, shape, rng.integers(14, 26), 3 * unit), 0.55 * unit, 0.75, 1.2)
     layers["dab"] += np.clip(0.05 + 0.03 * noise(rng, shape, 5 * unit), 0, 1)
     x, y = np.array(shape[::-1]) / 2 + rng.normal(0, 2 * unit, 2)
@@ -300,8 +344,15 @@ def _cored_plaque(rng: Generator, shape: Shape, x: float, y: float, unit: float,
     core = cover(shape, [wobbly(rng, x, y, 0.38 * radius, 1.1, 0.06)], soft=0.8 * unit)
     corona_edge = rings(shape, [wobbly(rng, x, y, 0.85 * radius, 1.1, 0.06)], 0.32 * radius)
     angles = rng.uniform(0, 2 * np.pi, 46)
-    spokes = [np.array([[x + r * np.cos(a), y + r * np.sin(a)] for r in (0.55 * radius, radius * rng.uniform(0.9, 1.15))]) for a in angles]
-    layers["dab"] += 1.5 * core + corona_edge * np.clip(0.5 + 0.25 * noise(rng, shape, unit), 0.1, 1) + 0.35 * strokes(shape, spokes, 0.25 * unit)
+    spokes = [
+        np.array([[x + r * np.cos(a), y + r * np.sin(a)] for r in (0.55 * radius, radius * rng.uniform(0.9, 1.15))])
+        for a in angles
+    ]
+    layers["dab"] += (
+        1.5 * core
+        + corona_edge * np.clip(0.5 + 0.25 * noise(rng, shape, unit), 0.1, 1)
+        + 0.35 * strokes(shape, spokes, 0.25 * unit)
+    )
 
 
 def _diffuse_plaque(rng: Generator, shape: Shape, x: float, y: float, unit: float, layers: Layers) -> None:

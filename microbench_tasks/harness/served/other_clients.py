@@ -136,7 +136,9 @@ class _WithGate:
     def __init__(self, client: Any, generate_content: Any) -> None:
         self._client = client
         original = client.models.generate_content
-        self.models = SimpleNamespace(generate_content=lambda *args, **kwargs: generate_content(original, *args, **kwargs))
+        self.models = SimpleNamespace(
+            generate_content=lambda *args, **kwargs: generate_content(original, *args, **kwargs)
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
