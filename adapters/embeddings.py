@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import uuid
 import zipfile
 from collections.abc import Mapping
@@ -19,8 +20,6 @@ from typing import Any
 
 import numpy as np
 from loguru import logger
-
-from microbench_tasks.util.files import write_file
 
 # Goes up when files or contents' hashes change their form.
 _VERSION = 1
@@ -49,7 +48,7 @@ class Embeddings:
         self._new: dict[bytes, np.ndarray] = {}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            write_file(model / "model.json", text.encode())
+            _write_atomically(model / "model.json", text.encode())
             for path in sorted(self._folder.glob("*.npz")):
                 self._known.update(_read(path))
         except OSError as error:
@@ -78,9 +77,19 @@ class Embeddings:
         np.savez(buffer, keys=keys, vectors=np.stack(list(self._new.values())))
         self._new.clear()
         try:
-            write_file(self._folder / f"{uuid.uuid4().hex}.npz", buffer.getvalue())
+            _write_atomically(self._folder / f"{uuid.uuid4().hex}.npz", buffer.getvalue())
         except OSError as error:
             logger.warning(f"{self._folder}: embeddings could not be kept: {error}. The run goes on without.")
+
+
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Write a file in one step: readers see all of it or nothing."""
+    draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def digest(*parts: bytes) -> bytes:

@@ -13,6 +13,9 @@ from typing import Literal
 
 from microbench_tasks.catalog.questions import CLASSIFICATION_KIND, COARSE_KINDS
 
+# The version of prompts and scores: goes up when either changes.
+TASK_VERSION = 2.0
+
 COARSE_GROUP = "microbench_coarse"
 FINE_GROUP = "microbench_fine"
 LOCALIZATION_GROUP = "microbench_localization"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
-from microbench_tasks.harness import plugin
+from microbench_tasks.tasks import definitions
 from microbench_tasks.util import terminal
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import plain
@@ -412,7 +412,7 @@ def _report(options: argparse.Namespace) -> None:
 
 
 def _print_path(options: argparse.Namespace) -> None:
-    print(plugin.yaml_folder())
+    print(definitions.yaml_folder())
 
 
 def _rescore(options: argparse.Namespace) -> None:

@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.catalog import COGNITION
+from microbench_tasks.catalog import COGNITION, pinned_release
 from microbench_tasks.catalog.questions import LETTERS, MIN_OPTIONS, caption_key
-from microbench_tasks.data import hub, source
+from microbench_tasks.data import dataset_setting, hub, source, source_identity, tables
 from microbench_tasks.data.source import Source
 from microbench_tasks.util import files, untrusted
 from microbench_tasks.util.errors import DataError
@@ -55,42 +55,44 @@ def current(download: bool = False) -> Source:
         DataError: there is none, or it is not in the expected layout; says what to supply.
     """
     setting = os.environ.get(SETTING)
-    label = f"{source.SETTING}={os.environ.get(source.SETTING)}" if setting is None else f"{SETTING}={setting}"
+    label = (
+        f"{dataset_setting.SETTING}={os.environ.get(dataset_setting.SETTING)}"
+        if setting is None
+        else f"{SETTING}={setting}"
+    )
     try:
         return _source_beside_images(download) if setting is None else _folder_source(setting, label)
     # RuntimeError: a home folder (~) that does not exist.
     except (OSError, RuntimeError) as error:
-        raise DataError(f"{label}: {str(error).rstrip('.')}. {source.cache_hint()} {_LAYOUT}.") from error
-
-
-def __getattr__(name: str) -> Any:
-    return source.yaml_value(name, current, __name__)
+        raise DataError(f"{label}: {str(error).rstrip('.')}. {dataset_setting.cache_hint()} {_LAYOUT}.") from error
 
 
 def _source_beside_images(download: bool) -> Source:
     """The questions that come with the images of ``MICROBENCH_DATASET``."""
-    images = os.environ.get(source.SETTING)
+    images = os.environ.get(dataset_setting.SETTING)
     if images is None:
         return _hub_source(download)
-    label = f"{source.SETTING}={images}, {COGNITION}"
-    if images == source.DEMO:
-        return _folder_source(str(source.demo_folder()), label, source.demo_identity)
+    label = f"{dataset_setting.SETTING}={images}, {COGNITION}"
+    if images == dataset_setting.DEMO:
+        return _folder_source(str(source.demo_folder()), label, source_identity.demo_identity)
     folder = Path(images).expanduser()
     if not (folder / COGNITION).is_dir():
         problem = f"has no folder {COGNITION}" if images.strip() and folder.is_dir() else "no such folder"
-        raise DataError(f"{source.SETTING}={images}: {problem}. {_NOT_PUBLIC}.")
+        raise DataError(f"{dataset_setting.SETTING}={images}: {problem}. {_NOT_PUBLIC}.")
     return _folder_source(images, label)
 
 
 def _hub_source(download: bool) -> Source:
     """Return the questions in the release's repository at its latest commit: no commit with questions is known yet."""
-    snapshot = hub.snapshot(source.HUB_ID, f"{COGNITION}/**", download, _NOT_PUBLIC)
-    folder, label = snapshot / COGNITION, f"{source.HUB_ID}, {COGNITION} (revision {snapshot.name[:8]})"
+    snapshot = hub.snapshot(pinned_release.HUB_ID, f"{COGNITION}/**", download, _NOT_PUBLIC)
+    folder, label = snapshot / COGNITION, f"{pinned_release.HUB_ID}, {COGNITION} (revision {snapshot.name[:8]})"
     if not folder.is_dir():
-        raise DataError(f"{source.HUB_ID} (revision {snapshot.name[:8]}) has no folder {COGNITION!r}. {_NOT_PUBLIC}.")
+        raise DataError(
+            f"{pinned_release.HUB_ID} (revision {snapshot.name[:8]}) has no folder {COGNITION!r}. {_NOT_PUBLIC}."
+        )
 
     def identify(sha256: str) -> dict[str, Any]:
-        return source.hub_identity(COGNITION, snapshot.name) | {"sha256": sha256}
+        return source_identity.hub_identity(COGNITION, snapshot.name) | {"sha256": sha256}
 
     if any(folder.rglob("*.json")):
         return _folder_source(str(folder), label, identify)
@@ -125,7 +127,7 @@ def _source_of_documents(documents: list[Path], label: str, identify: Callable[[
     ).hexdigest()
     kept = files.cache_dir() / COGNITION / f"{_TABLE_VERSION}-{digest[:16]}"
     try:
-        table = files.publish_table(kept, f"{source.SPLIT}.parquet", lambda path: _write_table(path, asked))
+        table = files.publish_table(kept, f"{tables.SPLIT}.parquet", lambda path: _write_table(path, asked))
     except files.ChangedError as error:
         raise DataError(f"{label}: {error}.") from error
     identity = identify(digest)
@@ -135,12 +137,12 @@ def _source_of_documents(documents: list[Path], label: str, identify: Callable[[
 def _json_files(folder: Path, label: str) -> list[Path]:
     """The questions' files: of the only split, or of the benchmark's; the folder may be named at any level."""
     root = folder / COGNITION if (folder / COGNITION).is_dir() else folder
-    found = sorted(root.glob("*.json")) or sorted((root / source.SPLIT).glob("*.json"))
+    found = sorted(root.glob("*.json")) or sorted((root / tables.SPLIT).glob("*.json"))
     if not found:
         splits = sorted({path.parent for path in root.glob("*/*.json")})
         if len(splits) > 1:
             raise DataError(
-                f"{label}: contains several splits: {', '.join(split.name for split in splits)}, and none called {source.SPLIT}. Name the folder of one."
+                f"{label}: contains several splits: {', '.join(split.name for split in splits)}, and none called {tables.SPLIT}. Name the folder of one."
             )
         found = sorted(splits[0].glob("*.json")) if splits else []
     if not found:

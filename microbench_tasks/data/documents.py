@@ -88,10 +88,10 @@ def _resolved(task: catalog.Task, split: datasets.Dataset) -> tuple[datasets.Dat
 
     The harness loads the rows again for each task. Reusing one object, images are read and hashed only once.
     """
-    from microbench_tasks.data import source
+    from microbench_tasks.data import source, task_sources
 
     try:
-        found = source.of_task(task)
+        found = task_sources.source_of(task)
         loaded = source.load(found)
     # The task was redefined to ask about other data, and the setting may be invalid.
     except errors.DataError:

@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-DEMO_SEED = 20240701
-# Goes up whenever a drawing or a question changes.
-DEMO_VERSION = "1.0"
+from microbench_tasks.demo.version import DEMO_SEED, DEMO_VERSION
+
+__all__ = ["DEMO_SEED", "DEMO_VERSION", "build", "rows"]
 
 
 def rows(seed: int = DEMO_SEED, rows_per_dataset: int | None = None, real_tiles: bool = True) -> Iterator[dict]:

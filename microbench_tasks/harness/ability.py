@@ -14,8 +14,6 @@ from loguru import logger
 from microbench_tasks import catalog
 from microbench_tasks.util.errors import DataError
 
-# Key of the results file with the tasks that were left out.
-RESULTS_KEY = "microbench_left_out"
 _REASON = "asks for boxes, and the model only chooses among given texts"
 _left_out: tuple[str, ...] = ()
 

@@ -16,6 +16,7 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.harness import memory, unanswered
 from microbench_tasks.harness.served import reply_log
+from microbench_tasks.runs import unanswered_tasks
 
 FAILED_STATUS = 1
 INTERRUPTED_STATUS = 128 + signal.SIGINT
@@ -70,7 +71,7 @@ def drop_unanswered_scores(results: MutableMapping[str, Any]) -> list[str]:
 
 def _without_scores(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entries of a task, whose figures the harness names ``metric,filter``, without its scores."""
-    kept = unanswered.without_scores({entry.partition(",")[0]: None for entry in figures if "," in entry})
+    kept = unanswered_tasks.without_scores({entry.partition(",")[0]: None for entry in figures if "," in entry})
     return {entry: value for entry, value in figures.items() if "," not in entry or entry.partition(",")[0] in kept}
 
 

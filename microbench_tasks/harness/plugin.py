@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
 from typing import Any
-
-
-def yaml_folder() -> Path:
-    """Return the installed folder of task definitions."""
-    spec = importlib.util.find_spec("microbench_yaml")
-    return Path(next(iter(spec.submodule_search_locations)))
 
 
 def register() -> list[Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.data import documents, source, table_images, table_rows
+from microbench_tasks.data import dataset_setting, documents, source, table_images, table_rows, task_sources
 from microbench_tasks.tasks import aggregations, detection
 from microbench_tasks.util import files
 from microbench_tasks.util.notices import warn_once
@@ -47,7 +47,7 @@ def check(names: list[str]) -> None:
     resolved: dict[str, source.Source] = {}
     # Cognition first: its questions are often missing, which is better known before the release is downloaded.
     for task in sorted(tasks_asked, key=lambda task: task.subject != "cognition"):
-        found = source.of_task(task, download=True)
+        found = task_sources.source_of(task, download=True)
         identity = json.dumps([found.label, dict(found.identity)], sort_keys=True)
         if (identity, task.name) not in _passed:
             by_source[identity].append(task)
@@ -101,7 +101,7 @@ def _report_counts(split: datasets.Dataset, found: source.Source, counts: dict[s
 
     The demo set, which has its own numbers, and the release itself are not checked.
     """
-    if found.identity.get("is_release") or found.identity["source"] == source.DEMO:
+    if found.identity.get("is_release") or found.identity["source"] == dataset_setting.DEMO:
         return
     known = {name: ("release", number) for name, number in catalog.RELEASE_COUNTS.items()}
     known[catalog.COGNITION_TASK] = ("paper", catalog.PAPER_COGNITION_QUESTIONS)

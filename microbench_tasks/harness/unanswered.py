@@ -7,13 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-# Figures that say how a task was answered, and not how well.
-_KEPT_FIGURES = ("failed", "unparsed_by_kind", "counts", "boxes_counts")
 
 
 @dataclass
@@ -32,11 +27,6 @@ class Unanswered:
 
 _record = Unanswered()
 _lock = threading.Lock()
-
-
-def without_scores(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the figures, by the names of metrics, that a task without any answer has all the same."""
-    return {metric: value for metric, value in figures.items() if metric.removesuffix("_stderr") in _KEPT_FIGURES}
 
 
 def start() -> None:

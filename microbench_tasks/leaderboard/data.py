@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.data import dataset_setting, source_identity
 from microbench_tasks.submissions import eligibility
 from microbench_tasks.submissions.eligibility import DataKind
 from microbench_tasks.util.errors import DataError
@@ -26,9 +26,9 @@ _SHA256 = "[0-9a-f]{64}"
 _IDENTIFYING = {
     "hub": {"id": ".+", "config": ".+", "revision": "[0-9a-f]{40}", "sha256": _SHA256},
     "folder": {"sha256": _SHA256},
-    source.DEMO: {"sha256": _SHA256},
+    dataset_setting.DEMO: {"sha256": _SHA256},
 }
-_BESIDE = {"hub": ("is_release",), "folder": ("is_release",), source.DEMO: ("version", "seed")}
+_BESIDE = {"hub": ("is_release",), "folder": ("is_release",), dataset_setting.DEMO: ("version", "seed")}
 
 
 @dataclass(frozen=True, order=True)
@@ -72,7 +72,7 @@ def _source_problem(found: Mapping[str, Any]) -> str:
     for name, pattern in _IDENTIFYING[kind].items():
         if not re.fullmatch(pattern, str(found.get(name))):
             return f"{name}: expected {pattern}, got {found.get(name)!r:.50}"
-    is_release = found.get("sha256") == source.release_sha256()
+    is_release = found.get("sha256") == source_identity.release_sha256()
     return "" if found.get("is_release", False) is is_release else "is_release contradicts the hash"
 
 
@@ -93,5 +93,5 @@ def _kind(group: str, found: Mapping[str, Any]) -> DataKind:
 def _identity(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that identify the data of a source; a local copy of the release counts as the release."""
     if eligibility.kind_of(found) == "release" and found["source"] != "hub":
-        found = source.release_identity()
+        found = source_identity.release_identity()
     return {name: found[name] for name in ("source", *_IDENTIFYING[found["source"]])}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import cognition, source, table_images, table_rows
+from microbench_tasks.data import cognition, dataset_setting, source, table_images, table_rows, task_sources
 from microbench_tasks.report.runs import Run, image_of
 from microbench_tasks.runs.rescoring import other_source
 from microbench_tasks.util.errors import DataError
@@ -70,8 +70,8 @@ def read(runs: Sequence[Run]) -> Data:
 COGNITION_IMAGES = "the micrographs of the cognition questions"
 _NAMES = {"perception": "the micrographs", "cognition": COGNITION_IMAGES}
 _SET = {
-    "perception": f"Set {source.SETTING} to the data that the run was asked about ({source.DEMO}, a folder, or unset for the release).",
-    "cognition": f"Set {cognition.SETTING} (or {source.SETTING}) to the data that the run was asked about.",
+    "perception": f"Set {dataset_setting.SETTING} to the data that the run was asked about ({dataset_setting.DEMO}, a folder, or unset for the release).",
+    "cognition": f"Set {cognition.SETTING} (or {dataset_setting.SETTING}) to the data that the run was asked about.",
 }
 
 
@@ -80,7 +80,7 @@ def _is_cognition(task: str) -> bool:
 
 
 def _rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
-    found = source.of_task(catalog.ALL_TASKS[tasks[0]])
+    found = task_sources.source_of(catalog.ALL_TASKS[tasks[0]])
     for run in runs:
         for task in tasks:
             difference = other_source(run.sources.get(task), found.identity) if task in run.rescored.samples else ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.data import source_identity
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.render import pages, plots
 from microbench_tasks.render.figures import Drawing, finite
@@ -236,7 +236,9 @@ def record(runs: Sequence[Run], found: Sequence[Chapter], left_out: Sequence[str
             {
                 "label": run.label,
                 "run": run.name,
-                "data": {task: identity and source.without_path(identity) for task, identity in run.sources.items()},
+                "data": {
+                    task: identity and source_identity.without_path(identity) for task, identity in run.sources.items()
+                },
                 **_figures(run),
                 "notes": run.rescored.notes,
             }

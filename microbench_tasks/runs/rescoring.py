@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
-from microbench_tasks.data.source import TASK_VERSION, without_path
-from microbench_tasks.harness import ability, unanswered
+from microbench_tasks.catalog import TASK_VERSION
+from microbench_tasks.data import source, source_identity, task_sources
+from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.majority import majority_accuracy
 from microbench_tasks.parsing.answers import LETTERS, lettered
-from microbench_tasks.runs import robustness
+from microbench_tasks.runs import result_keys, robustness, unanswered_tasks
 from microbench_tasks.tasks import definitions, provenance, task_fields
 from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
 from microbench_tasks.tasks.detection import DetectionFormat, PixelLimits
@@ -221,7 +221,7 @@ def _drop_scores_without_answers(rescored: Rescored) -> None:
             rescored.unanswered.append(name)
     for name in rescored.scores:
         if set(catalog.tasks_named([name])) & set(rescored.unanswered):
-            rescored.scores[name] = unanswered.without_scores(rescored.scores[name])
+            rescored.scores[name] = unanswered_tasks.without_scores(rescored.scores[name])
     if rescored.unanswered:
         named = ", ".join(rescored.unanswered)
         rescored.notes.append(f"not one answer to {named}; no score is given for them and their groups")
@@ -304,7 +304,7 @@ def redefined(run: LoggedRun) -> dict[str, list[str]]:
 
 
 def _notes_on_definitions(run: LoggedRun) -> list[str]:
-    left_out = run.recorded().get(ability.RESULTS_KEY)
+    left_out = run.recorded().get(result_keys.LEFT_OUT)
     notes = [f"left out, as the model cannot answer them: {', '.join(left_out)}"] if isinstance(left_out, dict) else []
     notes += [
         f"{task} is NOT the benchmark's own task: its definition differs in {', '.join(fields)}"
@@ -604,7 +604,7 @@ def _documents(task: catalog.Task, recorded: str) -> tuple[datasets.Dataset, str
     """The task's documents, without images, and the name of their source, which must be the ``recorded`` one (JSON) if any is."""
     from microbench_tasks.data.documents import TaskDocuments
 
-    found = source.of_task(task)
+    found = task_sources.source_of(task)
     difference = other_source(json.loads(recorded), found.identity)
     if difference:
         raise DataError(
@@ -616,7 +616,7 @@ def _documents(task: catalog.Task, recorded: str) -> tuple[datasets.Dataset, str
 def other_source(recorded: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> str:
     """What of a recorded data source is not as in ``identity``, or not there; nothing if it is the same, wherever it lies, or none is on record."""
     stated, expected = without_path(recorded or {}), without_path(identity)
-    if not stated or (source.is_release(stated) and source.is_release(expected)):
+    if not stated or (source_identity.is_release(stated) and source_identity.is_release(expected)):
         return ""
     changed = [f"{name} {value}" for name, value in stated.items() if name not in expected or value != expected[name]]
     return ", ".join(changed + [f"no {name}" for name in expected if name not in stated])

@@ -12,12 +12,11 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
-from microbench_tasks.data.source import without_path
-from microbench_tasks.harness.served import shrinking
+from microbench_tasks.data import dataset_setting, source_identity
+from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.bootstrap import METHODS
 from microbench_tasks.parsing.answers import lettered
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import rescoring, result_keys
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
 from microbench_tasks.submissions import record_checks, run_arguments
 from microbench_tasks.tasks import provenance
@@ -109,15 +108,19 @@ def examine(run: LoggedRun, progress: Progress = silently) -> Examination:
 
 def kind_of(identity: Mapping[str, Any]) -> DataKind:
     """What a data source is, by what the results file records of it: the release (on the Hub at its pinned revision, or a copy with its hashes), the demo set, or anything else."""
-    if identity.get("source") == source.DEMO:
+    if identity.get("source") == dataset_setting.DEMO:
         return "demo"
     # Nothing else may be said of it: what is not known is not the release.
-    return "release" if source.is_release(identity) or _is_cognition_on_hub(without_path(identity)) else "local"
+    return (
+        "release" if source_identity.is_release(identity) or _is_cognition_on_hub(without_path(identity)) else "local"
+    )
 
 
 def _is_cognition_on_hub(stated: Mapping[str, Any]) -> bool:
     """Tell whether a source is the cognition questions in the release's repository, which have no pinned revision."""
-    expected = source.hub_identity(catalog.COGNITION, str(stated.get("revision"))) | {"sha256": stated.get("sha256")}
+    expected = source_identity.hub_identity(catalog.COGNITION, str(stated.get("revision"))) | {
+        "sha256": stated.get("sha256")
+    }
     return stated == expected and stated["sha256"] is not None
 
 
@@ -192,13 +195,13 @@ def _version_reasons(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
         {
             str(version)
             for task in tasks
-            if (version := run.metadata(task).get("version")) not in (None, source.TASK_VERSION)
+            if (version := run.metadata(task).get("version")) not in (None, catalog.TASK_VERSION)
         }
     )
     if not others:
         return []
     return [
-        f"task version {', '.join(others)}: this package asks and scores as version {source.TASK_VERSION}. Use the version of the package that made the run, or run again."
+        f"task version {', '.join(others)}: this package asks and scores as version {catalog.TASK_VERSION}. Use the version of the package that made the run, or run again."
     ]
 
 
@@ -322,10 +325,10 @@ def _run_reasons(run: LoggedRun) -> list[str]:
         f"--repeats {count}: a submission has one answer to each question. Run again without --repeats."
         for count in repeats
     ]
-    served = recorded.get(shrinking.RESULTS_KEY)
+    served = recorded.get(result_keys.SERVED)
     if isinstance(served, dict) and served.get("shrinks_images"):
         reasons.append(
-            f"{shrinking.SETTING}: images that the server refused were shown at half their size. Run without."
+            f"{result_keys.SHRINK_SETTING}: images that the server refused were shown at half their size. Run without."
         )
     shots = sorted({count for task in run.samples if (count := (recorded.get("n-shot") or {}).get(task))})
     reasons += [

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.catalog import pinned_release
+from microbench_tasks.data import tables
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.submissions import eligibility
 from microbench_tasks.util.text_safety import markdown_code, markdown_text, plain
@@ -29,7 +30,7 @@ _TITLES = {
     "local": f"LOCAL DATA, not the {BENCHMARK} release: ",
 }
 _DATA = {
-    "release": f"the release `{source.HUB_ID}`, revision `{source.HUB_REVISION}`",
+    "release": f"the release `{pinned_release.HUB_ID}`, revision `{pinned_release.HUB_REVISION}`",
     "demo": "the embedded demo set: drawn micrographs, made to try the software",
     "local": "local data, which is not the release",
 }
@@ -77,10 +78,10 @@ def eval_results(manifest: Mapping[str, Any]) -> str:
 
     entries = [
         EvalResultEntry(
-            dataset_id=source.HUB_ID,
+            dataset_id=pinned_release.HUB_ID,
             task_id=headline.name,
             value=headline.value,
-            dataset_revision=source.HUB_REVISION,
+            dataset_revision=pinned_release.HUB_REVISION,
             date=_day(manifest),
             source_url=manifest["run"].get("samples_url"),
             source_name="Answers to every question" if "samples_url" in manifest["run"] else None,
@@ -135,7 +136,7 @@ def how_to_publish(manifest: Mapping[str, Any], folder: Path) -> str:
         lines.append("No model-index and no .eval_results are written, as nothing that was asked is of the release.")
     else:
         lines.append(
-            f"{source.HUB_ID} is not registered as a benchmark of the Hub: until it is, the scores show in the model's repository and on no leaderboard of the Hub."
+            f"{pinned_release.HUB_ID} is not registered as a benchmark of the Hub: until it is, the scores show in the model's repository and on no leaderboard of the Hub."
         )
     if catalog.COGNITION_TASK in manifest["num_samples"] and _kind(manifest, catalog.COGNITION_TASK) == "local":
         lines.append(
@@ -154,11 +155,11 @@ def _metadata(manifest: Mapping[str, Any]) -> str:
         return ModelCardData(tags=[*_TAGS, f"{manifest['data']['kind']}-data"]).to_yaml()
     common = {
         "task_type": "visual-question-answering",
-        "dataset_type": source.HUB_ID,
+        "dataset_type": pinned_release.HUB_ID,
         "dataset_name": BENCHMARK,
-        "dataset_config": source.HUB_CONFIG,
-        "dataset_split": source.SPLIT,
-        "dataset_revision": source.HUB_REVISION,
+        "dataset_config": pinned_release.HUB_CONFIG,
+        "dataset_split": tables.SPLIT,
+        "dataset_revision": pinned_release.HUB_REVISION,
     }
     results = [
         EvalResult(
@@ -172,7 +173,7 @@ def _metadata(manifest: Mapping[str, Any]) -> str:
         for headline in _publishable(manifest)
     ]
     named = {"model_name": manifest["model"]["name"], "eval_results": results} if results else {}
-    return ModelCardData(datasets=[source.HUB_ID], tags=_TAGS, **named).to_yaml()
+    return ModelCardData(datasets=[pinned_release.HUB_ID], tags=_TAGS, **named).to_yaml()
 
 
 def _body(manifest: Mapping[str, Any]) -> str:

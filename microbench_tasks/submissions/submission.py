@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.data import source_identity
 from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
 from microbench_tasks.submissions import eligibility, hub_formats, submission_manifest, submission_samples
@@ -34,6 +34,7 @@ from microbench_tasks.submissions.submission_manifest import (
     schema_problems,
 )
 from microbench_tasks.submissions.submission_samples import FOLDER as SAMPLES_FOLDER
+from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files, privacy, untrusted
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import plain, printable
@@ -233,7 +234,7 @@ def _described(examination: Examination, description: Description) -> dict[str, 
         "model": _model(run, description),
         "data": {
             "kind": eligibility.kind_of_run(run),
-            "sources": {task: source.without_path(run.metadata(task)["dataset"]) for task in run.samples},
+            "sources": {task: source_identity.without_path(run.metadata(task)["dataset"]) for task in run.samples},
             "asked": {task: _asked(run, task) for task in run.samples},
         },
         "versions": _versions(first),
@@ -307,7 +308,7 @@ def _printable(value: Any) -> Any:
 def _versions(metadata: Mapping[str, Any]) -> dict[str, Any]:
     # The run's alone: those of the machine that submits say nothing about it.
     recorded = metadata.get("packages") or {}
-    packages = {name: _version(recorded.get(name)) for name in source.PACKAGES}
+    packages = {name: _version(recorded.get(name)) for name in yaml_values.PACKAGES}
     return {
         "microbench": metadata["microbench_version"],
         "task": metadata["version"],

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.data import source_identity
 from microbench_tasks.parsing import answers
 from microbench_tasks.submissions import record_checks
 from microbench_tasks.util import untrusted
@@ -163,7 +163,9 @@ def _task_contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
 def _identity_contradictions(sources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     # One source must not have two identities.
     for task, identity in sources.items():
-        if "is_release" in identity and identity["is_release"] != (identity["sha256"] == source.release_sha256()):
+        if "is_release" in identity and identity["is_release"] != (
+            identity["sha256"] == source_identity.release_sha256()
+        ):
             yield f"data.sources.{task}: is_release is {str(identity['is_release']).lower()}, which sha256 contradicts"
 
 

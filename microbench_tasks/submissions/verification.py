@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import cognition, document_digest, source
+from microbench_tasks.catalog import pinned_release
+from microbench_tasks.data import cognition, dataset_setting, document_digest, source, task_sources
 from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
@@ -250,14 +251,14 @@ def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progre
 
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
     for tasks, setting in (
-        (public, source.SETTING),
+        (public, dataset_setting.SETTING),
         ([task for task in run.samples if task not in public], cognition.SETTING),
     ):
         if not tasks:
             continue
         name = f"the samples against the data ({setting})"
         try:
-            found = source.of_task(catalog.TASKS[tasks[0]])
+            found = task_sources.source_of(catalog.TASKS[tasks[0]])
             difference = _other_data(run.metadata(tasks[0]).get("dataset") or {}, found.identity)
             if difference:
                 yield Check(
@@ -286,7 +287,7 @@ def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progre
 
 def _other_data(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     """What of the recorded data is not as at hand; the release on the Hub and a copy with its hashes are the same."""
-    if {recorded.get("config"), identity.get("config")} <= {source.HUB_CONFIG, None} and eligibility.kind_of(
+    if {recorded.get("config"), identity.get("config")} <= {pinned_release.HUB_CONFIG, None} and eligibility.kind_of(
         recorded
     ) == eligibility.kind_of(identity) == "release":
         return ""

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
-from microbench_tasks.harness.plugin import yaml_folder
+
+
+def yaml_folder() -> Path:
+    """Return the installed folder of task definitions."""
+    spec = importlib.util.find_spec("microbench_yaml")
+    return Path(next(iter(spec.submodule_search_locations)))
 
 
 class FunctionName(str):

@@ -29,7 +29,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.data import task_sources
 from microbench_tasks.tasks import definitions, task_fields
 from microbench_tasks.tasks.recorded_values import FUNCTION, as_text, function_record, rendered
 from microbench_tasks.util import privacy
@@ -98,7 +98,7 @@ def mark_changed_data(made: Mapping[str, dict[str, Any]]) -> None:
     """
     for name, metadata in made.items():
         try:
-            now = dict(source.of_task(catalog.ALL_TASKS[name]).identity)
+            now = dict(task_sources.source_of(catalog.ALL_TASKS[name]).identity)
         # Files may be gone, or torn.
         except (DataError, OSError):
             now = None

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from microbench_tasks import catalog
 from microbench_tasks.data import cognition, documents, source
+from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 from tests.support import release
@@ -420,12 +422,12 @@ def test_a_key_that_is_there_twice_is_refused_by_file(once, twice, keys, written
 
 
 def test_results_record_folder_and_content(written, tmp_path):
-    recorded = cognition.METADATA["dataset"]
+    recorded = yaml_values.COGNITION_METADATA["dataset"]
     assert set(recorded) == {"source", "path", "sha256"}
     assert (recorded["source"], recorded["path"]) == ("folder", str(tmp_path))
     assert re.fullmatch("[0-9a-f]{64}", recorded["sha256"])
     assert recorded == cognition.current().identity
-    assert cognition.METADATA["version"] == source.TASK_VERSION
+    assert yaml_values.COGNITION_METADATA["version"] == catalog.TASK_VERSION
 
 
 def test_the_same_content_elsewhere_has_the_same_hash(written, tmp_path, use_cognition):
@@ -478,7 +480,9 @@ def test_unchanged_content_is_the_same_source(written):
 
 def test_a_kept_table_that_was_changed_is_refused(written):
     cognition.current()
-    [table] = (files.cache_dir() / "cognition").glob(f"*-{cognition.METADATA['dataset']['sha256'][:16]}/*.parquet")
+    [table] = (files.cache_dir() / "cognition").glob(
+        f"*-{yaml_values.COGNITION_METADATA['dataset']['sha256'][:16]}/*.parquet"
+    )
     table.write_bytes(table.read_bytes().replace(b"Which", b"Witch"))
     cognition._resolved.clear()
     with pytest.raises(
@@ -495,8 +499,8 @@ def test_a_kept_table_that_was_changed_is_refused(written):
 
 def test_the_harness_loads_what_we_load(written):
     """The call is the one in lmms_eval/api/task.py, ConfigurableTask.download."""
-    loaded = datasets.load_from_disk(dataset_path=cognition.DATASET_PATH)
-    assert cognition.DATASET_KWARGS == {"load_from_disk": True}
+    loaded = datasets.load_from_disk(dataset_path=yaml_values.COGNITION_PATH)
+    assert yaml_values.DATASET_KWARGS == {"load_from_disk": True}
     assert loaded["test"]["image_id"] == ["cell.png", "cell.png", "pollen.png"]
 
 

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from microbench_tasks import catalog
-from microbench_tasks.data import document_digest, documents, source
+from microbench_tasks.data import document_digest, documents
+from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util.errors import DataError
 from tests.support import release
 
@@ -132,7 +133,7 @@ def test_the_harness_s_own_loading_of_the_data_hashes_no_image_again(tmp_path, u
     monkeypatch.setattr(document_digest, "_image_hashes", {})
     monkeypatch.setattr(document_digest, "_hash_all", lambda job: hashed.extend(job) or ["0" * 64] * len(job))
     for kind in ("domain", "stain"):
-        loaded = datasets.load_from_disk(source.DATASET_PATH)["test"]
+        loaded = datasets.load_from_disk(yaml_values.DATASET_PATH)["test"]
         document_digest.digest(documents.TaskDocuments(catalog.TASKS[f"microbench_coarse_{kind}"])(loaded))
     assert len(hashed) == 6
 

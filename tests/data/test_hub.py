@@ -14,16 +14,18 @@ import pyarrow as pa
 import pytest
 from huggingface_hub import constants
 
-from microbench_tasks.data import cognition, hub, source
+from microbench_tasks.catalog import pinned_release
+from microbench_tasks.data import cognition, hub, source, source_identity
 from microbench_tasks.harness import preflight
 from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import eligibility
+from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 from tests.support import release
 from tests.support.hub_server import Hub, sha256
 
-REVISION, OTHER = source.HUB_REVISION, "0123456789abcdef0123456789abcdef01234567"
+REVISION, OTHER = pinned_release.HUB_REVISION, "0123456789abcdef0123456789abcdef01234567"
 RESOLVED = re.escape(f"jnirschl/uBench (revision {REVISION[:8]}): ")
 WAY_OUT = "To use a copy of the data instead, set MICROBENCH_DATASET to its folder"
 
@@ -31,7 +33,7 @@ WAY_OUT = "To use a copy of the data instead, set MICROBENCH_DATASET to its fold
 def shards(first=0):
     """Seven Arrow streams of two rows each, in the release's layout; their rows begin at ``first``."""
     made = {}
-    for number, name in enumerate(source.RELEASE_FILES):
+    for number, name in enumerate(pinned_release.RELEASE_FILES):
         table = release.table([release.row(first + 2 * number + index) for index in range(2)]).data.table
         with io.BytesIO() as buffer:
             with pa.ipc.new_stream(buffer, table.schema) as writer:
@@ -46,7 +48,7 @@ SHARDS, OTHER_SHARDS = shards(), shards(first=50)
 @pytest.fixture
 def online(tmp_path, monkeypatch):
     """A stand-in whose release is `SHARDS`, and an empty cache of the Hub's client."""
-    monkeypatch.setattr(source, "RELEASE_SHARDS", tuple(map(sha256, SHARDS.values())))
+    monkeypatch.setattr(pinned_release, "RELEASE_SHARDS", tuple(map(sha256, SHARDS.values())))
     monkeypatch.delenv("MICROBENCH_DATASET", raising=False)
     preflight._passed.clear()
     # The clients wait between their tries.
@@ -54,7 +56,7 @@ def online(tmp_path, monkeypatch):
         monkeypatch.setattr(
             module, "time", types.SimpleNamespace(**vars(module.time) | {"sleep": lambda seconds: None})
         )
-    with Hub(source.HUB_ID, {REVISION: SHARDS}, REVISION) as stand_in:
+    with Hub(pinned_release.HUB_ID, {REVISION: SHARDS}, REVISION) as stand_in:
         for name, value in {
             "ENDPOINT": stand_in.url,
             "HUGGINGFACE_CO_URL_TEMPLATE": stand_in.url + "/{repo_id}/resolve/{revision}/{filename}",
@@ -149,19 +151,19 @@ def test_a_source_is_resolved_once_per_process(online, monkeypatch):
 
 def test_only_an_evaluation_downloads(online):
     not_there = source.current()
-    assert not_there.identity == source.release_identity()
+    assert not_there.identity == source_identity.release_identity()
     with pytest.raises(DataError) as error:
         source.load(not_there)
     assert str(error.value) == (
         f"jnirschl/uBench (revision {REVISION[:8]}): 7 of 7 files are not in the Hub's cache ({hub.cache_dir()}), "
-        f"such as {source.RELEASE_FILES[0]}. An evaluation downloads them (3.57 GB), or: hf download jnirschl/uBench "
+        f"such as {pinned_release.RELEASE_FILES[0]}. An evaluation downloads them (3.57 GB), or: hf download jnirschl/uBench "
         f'--repo-type dataset --revision {REVISION} --include "perception/*". {WAY_OUT}, '
         "or to demo for the embedded demo set."
     )
     assert not online.requests
-    assert source.DATASET_KWARGS == {"load_from_disk": True}
-    assert source.METADATA["dataset"] == source.release_identity()
-    assert source.current().path == source.DATASET_PATH
+    assert yaml_values.DATASET_KWARGS == {"load_from_disk": True}
+    assert yaml_values.METADATA["dataset"] == source_identity.release_identity()
+    assert source.current().path == yaml_values.DATASET_PATH
 
 
 def test_a_folder_of_the_repository_s_name_in_the_working_directory_is_not_taken(online, tmp_path, monkeypatch):
@@ -200,11 +202,11 @@ def test_a_copy_with_the_same_hashes_is_the_release_too(online, tmp_path, monkey
     assert found.identity == {
         "source": "folder",
         "path": str(tmp_path / "copy"),
-        "sha256": source.release_sha256(),
+        "sha256": source_identity.release_sha256(),
         "is_release": True,
     }
     assert eligibility.kind_of(found.identity) == "release"
-    on_hub = source.release_identity()
+    on_hub = source_identity.release_identity()
     assert rescoring.other_source(on_hub, found.identity) == rescoring.other_source(found.identity, on_hub) == ""
     assert rescoring.other_source(on_hub | {"sha256": "0" * 64}, found.identity)
     assert rescoring.other_source(on_hub | {"note": 1}, found.identity)
@@ -229,7 +231,7 @@ def test_offline_with_nothing_cached(online, monkeypatch):
 @pytest.mark.parametrize("offline", [True, False])
 def test_another_commit_in_the_cache_is_named_and_not_taken(offline, online, monkeypatch):
     online.commits, online.main = {OTHER: OTHER_SHARDS}, OTHER
-    huggingface_hub.snapshot_download(source.HUB_ID, repo_type="dataset")
+    huggingface_hub.snapshot_download(pinned_release.HUB_ID, repo_type="dataset")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
     message = refused()
     assert (
@@ -240,10 +242,12 @@ def test_another_commit_in_the_cache_is_named_and_not_taken(offline, online, mon
 
 
 def test_other_bytes_under_the_right_commit_are_refused_before_they_are_downloaded(online):
-    online.commits = {REVISION: SHARDS | {source.RELEASE_FILES[3]: OTHER_SHARDS[source.RELEASE_FILES[3]]}}
-    wrong, right = (sha256(found[source.RELEASE_FILES[3]]) for found in (OTHER_SHARDS, SHARDS))
+    online.commits = {
+        REVISION: SHARDS | {pinned_release.RELEASE_FILES[3]: OTHER_SHARDS[pinned_release.RELEASE_FILES[3]]}
+    }
+    wrong, right = (sha256(found[pinned_release.RELEASE_FILES[3]]) for found in (OTHER_SHARDS, SHARDS))
     assert refused().startswith(
-        f"jnirschl/uBench (revision {REVISION[:8]}): {source.RELEASE_FILES[3]} has other bytes on the Hub: SHA-256 "
+        f"jnirschl/uBench (revision {REVISION[:8]}): {pinned_release.RELEASE_FILES[3]} has other bytes on the Hub: SHA-256 "
         f"{wrong}, expected {right}. Nothing was downloaded."
     )
     assert not online.asked("content")
@@ -251,12 +255,12 @@ def test_other_bytes_under_the_right_commit_are_refused_before_they_are_download
 
 def test_other_bytes_in_the_cache_under_the_right_commit_are_refused_by_hash(online, monkeypatch):
     resolve()
-    damaged = hub.cache_dir() / "datasets--jnirschl--uBench" / "snapshots" / REVISION / source.RELEASE_FILES[6]
-    damaged.resolve().write_bytes(OTHER_SHARDS[source.RELEASE_FILES[6]])
+    damaged = hub.cache_dir() / "datasets--jnirschl--uBench" / "snapshots" / REVISION / pinned_release.RELEASE_FILES[6]
+    damaged.resolve().write_bytes(OTHER_SHARDS[pinned_release.RELEASE_FILES[6]])
     message = refused()
     assert (
-        f"{source.RELEASE_FILES[6]} has other bytes than the release: SHA-256 "
-        f"{sha256(OTHER_SHARDS[source.RELEASE_FILES[6]])}" in message
+        f"{pinned_release.RELEASE_FILES[6]} has other bytes than the release: SHA-256 "
+        f"{sha256(OTHER_SHARDS[pinned_release.RELEASE_FILES[6]])}" in message
     )
     assert message.endswith(f"Delete the file and run again: {damaged.resolve()}")
     damaged.resolve().unlink()
@@ -271,7 +275,7 @@ def test_bytes_changed_on_the_way_are_refused_by_hash(online):
 def test_a_shard_that_is_missing_on_the_hub_is_named(online):
     online.commits = {REVISION: {name: content for name, content in SHARDS.items() if "00004-of" not in name}}
     assert (
-        f"1 of 7 files are missing on the Hub: {source.RELEASE_FILES[4]}. Check HF_ENDPOINT: a mirror may lack them. "
+        f"1 of 7 files are missing on the Hub: {pinned_release.RELEASE_FILES[4]}. Check HF_ENDPOINT: a mirror may lack them. "
         f"{WAY_OUT}" in refused()
     )
     assert not online.asked("content")

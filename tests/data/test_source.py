@@ -8,7 +8,9 @@ import datasets
 import pyarrow as pa
 import pytest
 
+from microbench_tasks import catalog
 from microbench_tasks.data import source
+from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util.errors import DataError
 from tests.support import release
 
@@ -69,8 +71,8 @@ def test_every_form_of_a_folder_gives_the_same_rows(form, tmp_path, use_source):
 def test_the_harness_loads_what_we_load(form, tmp_path, use_source):
     """The call is the one in lmms_eval/api/task.py, ConfigurableTask.download."""
     use_source(FORMS[form](tmp_path / "data"))
-    assert source.DATASET_KWARGS == {"load_from_disk": True}
-    loaded = datasets.load_from_disk(dataset_path=source.DATASET_PATH)
+    assert yaml_values.DATASET_KWARGS == {"load_from_disk": True}
+    loaded = datasets.load_from_disk(dataset_path=yaml_values.DATASET_PATH)
     assert loaded["test"]["image_id"] == [row["image_id"] for row in ROWS]
 
 
@@ -117,14 +119,16 @@ def test_changed_content_gives_other_rows_under_another_identity_even_at_the_sam
 def test_the_release_is_recognised_by_its_checksums(tmp_path, use_source, monkeypatch):
     folder = write_arrow_shards(tmp_path / "data")
     hashes = tuple(hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.rglob("*.arrow")))
-    monkeypatch.setattr(source, "RELEASE_SHARDS", hashes)
+    from microbench_tasks.catalog import pinned_release
+
+    monkeypatch.setattr(pinned_release, "RELEASE_SHARDS", hashes)
     use_source(folder)
     assert source.current().identity["is_release"]
 
 
 def test_demo_is_recorded_with_its_version_seed_and_hash(demo_folder, use_source):
     use_source("demo")
-    identity = source.METADATA["dataset"]
+    identity = yaml_values.METADATA["dataset"]
     assert identity["source"] == "demo"
     assert set(identity) == {"source", "version", "seed", "sha256"}
     assert source.load(source.current()).num_rows >= 24 * 12
@@ -134,17 +138,17 @@ def test_metadata_names_version_of_tasks_and_project(use_source, demo_folder):
     from importlib.metadata import version
 
     use_source("demo")
-    assert source.METADATA["version"] == source.TASK_VERSION
-    assert source.METADATA["microbench_version"] == version("microbench-lmms")
-    assert {name: source.METADATA["packages"][name] for name in ("torch", "lmms-eval")} == {
+    assert yaml_values.METADATA["version"] == catalog.TASK_VERSION
+    assert yaml_values.METADATA["microbench_version"] == version("microbench-lmms")
+    assert {name: yaml_values.METADATA["packages"][name] for name in ("torch", "lmms-eval")} == {
         name: version(name) for name in ("torch", "lmms-eval")
     }
 
 
 def test_the_harness_may_empty_the_mapping_it_is_given(tmp_path, use_source):
     use_source(release.write_parquet(tmp_path / "data", ROWS))
-    source.DATASET_KWARGS.clear()
-    assert source.DATASET_KWARGS == {"load_from_disk": True}
+    yaml_values.DATASET_KWARGS.clear()
+    assert yaml_values.DATASET_KWARGS == {"load_from_disk": True}
 
 
 @pytest.mark.parametrize("value", ["", " ", "/no/such/folder", "Demo"])

@@ -15,7 +15,7 @@ from lmms_eval import evaluator
 from lmms_eval.tasks import TaskManager
 from PIL import Image
 
-from microbench_tasks.harness import plugin
+from microbench_tasks.tasks import definitions
 from tests.support.independent import (
     KINDS,
     LETTERS,
@@ -258,7 +258,7 @@ def test_functions_of_others_that_score_our_documents_still_see_the_image(demo_f
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
     (tmp_path / "mine.yaml").write_text(
         "include: "
-        + str(plugin.yaml_folder() / "_default_template_yaml")
+        + str(definitions.yaml_folder() / "_default_template_yaml")
         + "\ntask: my_domain\nprocess_docs: !function microbench_tasks.data.documents.microbench_coarse_domain_docs\nprocess_results: !function scoring.width\n"
         "metric_list:\n  - {metric: width, aggregation: mean, higher_is_better: true}\n"
     )

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from microbench_tasks.data import source
+from microbench_tasks.catalog import pinned_release
 from tests.data.test_hub import OTHER_SHARDS, REVISION, SHARDS
 from tests.support import release
 from tests.support.commands import results_in
@@ -25,7 +25,7 @@ launcher.main()
 
 @pytest.fixture(scope="module")
 def hub():
-    with Hub(source.HUB_ID, {REVISION: SHARDS}, REVISION) as stand_in:
+    with Hub(pinned_release.HUB_ID, {REVISION: SHARDS}, REVISION) as stand_in:
         yield stand_in
 
 
@@ -95,12 +95,14 @@ def test_a_first_run_downloads_and_a_later_one_needs_no_network(evaluate, hub):
 
 def test_a_download_of_other_bytes_ends_the_command_before_anything_is_asked(evaluate, hub, monkeypatch, tmp_path):
     monkeypatch.setattr(
-        hub, "commits", {REVISION: SHARDS | {source.RELEASE_FILES[0]: OTHER_SHARDS[source.RELEASE_FILES[0]]}}
+        hub,
+        "commits",
+        {REVISION: SHARDS | {pinned_release.RELEASE_FILES[0]: OTHER_SHARDS[pinned_release.RELEASE_FILES[0]]}},
     )
     ended, folder = evaluate("refused", HF_HUB_CACHE=str(tmp_path / "empty"))
     assert ended.returncode == 1
     assert (
-        f"{source.RELEASE_FILES[0]} has other bytes on the Hub: SHA-256 {sha256(OTHER_SHARDS[source.RELEASE_FILES[0]])}"
+        f"{pinned_release.RELEASE_FILES[0]} has other bytes on the Hub: SHA-256 {sha256(OTHER_SHARDS[pinned_release.RELEASE_FILES[0]])}"
         in ended.stderr
     )
     assert not list(folder.rglob("*.json*"))

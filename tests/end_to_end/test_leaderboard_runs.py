@@ -10,7 +10,7 @@ import shutil
 
 import pytest
 
-from microbench_tasks.data import source
+from microbench_tasks.data import source_identity
 from microbench_tasks.submissions import submission
 from tests.support.commands import SCRIPTS, results_in, run
 
@@ -155,9 +155,9 @@ def test_a_changed_submission_is_refused_by_name(submissions, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-RELEASE = source.release_identity()
+RELEASE = source_identity.release_identity()
 # Of cognition no one knows whether it is the release's.
-ON_HUB = source.hub_identity("cognition", "a" * 40) | {"sha256": "b" * 64}
+ON_HUB = source_identity.hub_identity("cognition", "a" * 40) | {"sha256": "b" * 64}
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from microbench_tasks.harness import plugin
 from microbench_tasks.report import writing
 from microbench_tasks.runs import rescoring, score_table
 from microbench_tasks.submissions import eligibility
+from microbench_tasks.tasks import definitions
 from tests.support import release, tiny_runs
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, results_in, run
@@ -26,7 +26,7 @@ def messages(doc, lmms_eval_specific_kwargs=None):
 
 
 def redefinition(task, text):
-    return f"include: {plugin.yaml_folder() / f'{task}.yaml'}\ntask: {task}\n{text}\n"
+    return f"include: {definitions.yaml_folder() / f'{task}.yaml'}\ntask: {task}\n{text}\n"
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 from lmms_eval.cli import dispatch
 
-from microbench_tasks.harness import ends, launcher, saving, unanswered
+from microbench_tasks.harness import ends, launcher, running_command, saving, unanswered
 
 ARGUMENTS = ["--model", "openai", "--tasks", "microbench_coarse_stain", "--output_path", "my results"]
 
@@ -119,7 +119,11 @@ def interrupt():
         (lambda: None, 0, ""),
         (interrupt, 130, "Interrupted by Ctrl-C. No answers are kept."),
         (lambda: os.kill(os.getpid(), signal.SIGTERM), 143, "Ended by SIGTERM. No answers are kept."),
-        (lambda: launcher.current().problems.append("One thing."), 1, "This command is not complete:\n- One thing."),
+        (
+            lambda: running_command.current().problems.append("One thing."),
+            1,
+            "This command is not complete:\n- One thing.",
+        ),
     ],
     ids=["complete", "Ctrl-C", "SIGTERM", "incomplete"],
 )
@@ -143,7 +147,7 @@ def test_only_the_first_process_speaks(monkeypatch, capsys):
 
 def test_a_failed_save_makes_a_command_incomplete(monkeypatch):
     monkeypatch.setattr(launcher, "_check_arguments", lambda args: None)
-    command = launcher.Command(ARGUMENTS)
+    command = running_command.Command(ARGUMENTS)
 
     def evaluate(args):
         saving.problems.append("not saved")
@@ -165,7 +169,7 @@ def test_a_command_with_scores_says_what_to_quote_and_what_its_interval_is_about
     def run(figures):
         found = results(microbench_coarse_stain=0)
         found["results"]["microbench_coarse_stain"] |= figures
-        end_of(monkeypatch, lambda: launcher.current().run(lambda args: (found, None), None))
+        end_of(monkeypatch, lambda: running_command.current().run(lambda args: (found, None), None))
         return capsys.readouterr().err
 
     said = run({"acc_image_ci_low,none": 0.5})

@@ -8,7 +8,7 @@ import pytest
 from lmms_eval.cli import dispatch
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks.harness import garbage_collection, launcher, patches
+from microbench_tasks.harness import garbage_collection, launcher, patches, running_command
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def test_what_a_run_leaves_is_collected_when_it_is_over(monkeypatch):
         return None, None
 
     monkeypatch.setattr(launcher, "_check_arguments", lambda args: None)
-    launcher.Command([]).run(run, None)
+    running_command.Command([]).run(run, None)
     gc.collect()
     assert left[0]() is None
     assert gc.get_freeze_count() == 0

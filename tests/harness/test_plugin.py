@@ -13,7 +13,7 @@ from lmms_eval.tasks import TaskManager
 
 import yaml as pyyaml
 from microbench_tasks import catalog
-from microbench_tasks.harness import patches, plugin, preflight
+from microbench_tasks.harness import patches, preflight
 from microbench_tasks.harness.patches import definitions as definition_patches
 from microbench_tasks.harness.patches import early_checks, scoring
 from microbench_tasks.tasks import definitions
@@ -40,13 +40,13 @@ def test_the_harness_own_tasks_stay_as_they_are(manager):
 
 
 def test_the_catalogue_and_the_yaml_name_the_same_tasks():
-    files = {path.stem for path in plugin.yaml_folder().glob("*.yaml")}
+    files = {path.stem for path in definitions.yaml_folder().glob("*.yaml")}
     assert files == set(catalog.ALL_TASKS) | set(catalog.GROUPS)
 
 
 @pytest.mark.parametrize("name", [name for name, task in catalog.ALL_TASKS.items() if task.subject != "cognition"])
 def test_a_tasks_yaml_states_only_what_differs(name):
-    lines = (plugin.yaml_folder() / f"{name}.yaml").read_text().splitlines()
+    lines = (definitions.yaml_folder() / f"{name}.yaml").read_text().splitlines()
     part = name.split("_")[1]
     template = f"_{part}_template_yaml" if part in ("localization", "robustness") else "_default_template_yaml"
     assert lines == [
@@ -108,7 +108,7 @@ def test_answers_are_not_cut_at_blank_lines_and_have_room(name):
 
 
 def test_the_task_folder_is_no_package():
-    assert not (plugin.yaml_folder() / "__init__.py").exists()
+    assert not (definitions.yaml_folder() / "__init__.py").exists()
     assert "yaml" not in Path(pyyaml.__file__).parent.parent.parts
 
 

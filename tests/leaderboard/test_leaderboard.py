@@ -17,8 +17,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from microbench_tasks.catalog import table1
-from microbench_tasks.data import source
+from microbench_tasks.catalog import pinned_release, table1
+from microbench_tasks.data import source_identity
 from microbench_tasks.leaderboard import data as identity
 from microbench_tasks.leaderboard import entries as submitted
 from microbench_tasks.leaderboard import files, tables
@@ -347,7 +347,7 @@ def logged_coarse(folder, responses=("A", "B", "A")):
 
 
 def hub_sources(tasks):
-    return dict.fromkeys(tasks, source.release_identity())
+    return dict.fromkeys(tasks, source_identity.release_identity())
 
 
 def test_an_entry_has_the_groups_figures(tmp_path):
@@ -459,7 +459,7 @@ def test_a_right_answer_an_option_or_an_image_changed_in_one_log_is_found_beside
 
 def test_a_copy_of_the_release_is_the_release_and_a_changed_one_is_not(tmp_path):
     rescored = logged_coarse(tmp_path)
-    whole = hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()
+    whole = hashlib.sha256("\n".join(pinned_release.RELEASE_SHARDS).encode()).hexdigest()
     copy, changed = (
         {"source": "folder", "sha256": sha256, "is_release": is_release}
         for sha256, is_release in ((whole, True), ("0" * 64, False))
@@ -484,7 +484,13 @@ def test_one_task_on_other_data_makes_the_group_local(tmp_path):
 
 
 def test_the_release_has_no_cognition_questions():
-    on_hub = {"source": "hub", "id": source.HUB_ID, "config": "cognition", "revision": "a" * 40, "sha256": "0" * 64}
+    on_hub = {
+        "source": "hub",
+        "id": pinned_release.HUB_ID,
+        "config": "cognition",
+        "revision": "a" * 40,
+        "sha256": "0" * 64,
+    }
     [ranking] = rank(
         [entry("m", answers(0.5, 1), "microbench_cognition", identity.data_of("microbench_cognition", [on_hub]))], ["m"]
     )
@@ -518,19 +524,27 @@ def test_the_content_hash_alone_says_what_data_are_the_same(whole, other):
         ({"source": "demo", "version": 1}, "sha256: expected [0-9a-f]{64}, got None"),
         (DEMO_SOURCE | {"sha256": "AB" * 32}, "sha256: expected [0-9a-f]{64}, got 'ABAB"),
         (
-            {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG},
+            {"source": "hub", "id": pinned_release.HUB_ID, "config": pinned_release.HUB_CONFIG},
             "revision: expected [0-9a-f]{40}, got None",
         ),
         (
-            {"source": "hub", "id": source.HUB_ID, "config": source.HUB_CONFIG, "revision": source.HUB_REVISION},
+            {
+                "source": "hub",
+                "id": pinned_release.HUB_ID,
+                "config": pinned_release.HUB_CONFIG,
+                "revision": pinned_release.HUB_REVISION,
+            },
             "sha256: expected [0-9a-f]{64}, got None",
         ),
-        (source.release_identity() | {"sha256": "0" * 64}, "is_release contradicts the hash"),
+        (source_identity.release_identity() | {"sha256": "0" * 64}, "is_release contradicts the hash"),
         ({"source": "elsewhere", "sha256": "0" * 64}, "expected a source of hub, folder, demo, got 'elsewhere'"),
         ({"source": ["demo"]}, "expected a source of hub, folder, demo, got ['demo']"),
         (OTHER_FOLDER | {"is_release": True}, "is_release contradicts the hash"),
         (
-            {"source": "folder", "sha256": hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest()},
+            {
+                "source": "folder",
+                "sha256": hashlib.sha256("\n".join(pinned_release.RELEASE_SHARDS).encode()).hexdigest(),
+            },
             "is_release contradicts the hash",
         ),
     ],

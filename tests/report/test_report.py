@@ -16,7 +16,8 @@ import pytest
 from PIL import Image
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source, table_rows
+from microbench_tasks.catalog import pinned_release
+from microbench_tasks.data import table_rows
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, accuracy_interval
 from microbench_tasks.render import plots
 from microbench_tasks.render.figures import drawing_of
@@ -721,7 +722,7 @@ def test_a_label_has_no_secret_no_folder_and_nothing_that_cannot_be_written(argu
         (
             {
                 "source": "folder",
-                "sha256": hashlib.sha256("\n".join(source.RELEASE_SHARDS).encode()).hexdigest(),
+                "sha256": hashlib.sha256("\n".join(pinned_release.RELEASE_SHARDS).encode()).hexdigest(),
                 "is_release": True,
             },
             "the release, from a folder",

@@ -393,7 +393,9 @@ SOURCE = {"source": "folder", "path": "/then", "sha256": "abc"}
 def same_source(monkeypatch):
     """The data of the baseline's run, now at another place."""
     found = source.Source("here", "", SOURCE | {"path": "/now"})
-    monkeypatch.setattr(source, "of_task", lambda task, **options: found)
+    from microbench_tasks.data import task_sources
+
+    monkeypatch.setattr(task_sources, "source_of", lambda task, **options: found)
 
 
 def test_a_baselines_scores_are_those_of_its_responses(tmp_path, same_source):

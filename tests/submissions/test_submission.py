@@ -11,9 +11,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from microbench_tasks.data import source
 from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import submission
+from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
@@ -517,7 +517,7 @@ def test_files_of_a_download_do_no_harm(copy):
 
 def test_the_schema_names_the_packages_that_runs_record():
     names = SCHEMA["properties"]["versions"]["properties"]["packages"]["propertyNames"]["enum"]
-    assert {"lmms-eval", *names} == set(source.PACKAGES)
+    assert {"lmms-eval", *names} == set(yaml_values.PACKAGES)
 
 
 def test_the_layout_of_the_json_does_not_matter(copy):

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.catalog import pinned_release
+from microbench_tasks.data import source_identity
 from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import limits, submission, submission_manifest, verification
 from microbench_tasks.tasks import detection, provenance
@@ -42,7 +43,9 @@ def original(tmp_path_factory):
     folder = tiny_runs.data(tmp_path_factory.mktemp("tiny") / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", str(folder))
-        patch.setattr(source, "RELEASE_SHARDS", tuple(files.content_hashes([folder / "test-00000-of-00001.parquet"])))
+        patch.setattr(
+            pinned_release, "RELEASE_SHARDS", tuple(files.content_hashes([folder / "test-00000-of-00001.parquet"]))
+        )
         patch.setattr(
             catalog,
             "RELEASE_COUNTS",
@@ -248,7 +251,7 @@ CAUGHT = (
                 (*COARSE, BOXES),
                 {
                     "source": "hub",
-                    "id": source.HUB_ID,
+                    "id": pinned_release.HUB_ID,
                     "config": "perception",
                     "revision": "0" * 40,
                     "sha256": "0" * 64,
@@ -780,7 +783,7 @@ def by_hand(folder):
 
 
 def on_the_hub(folder):
-    at("data", "sources", **dict.fromkeys((*COARSE, BOXES), source.release_identity()))(folder)
+    at("data", "sources", **dict.fromkeys((*COARSE, BOXES), source_identity.release_identity()))(folder)
 
 
 UNKNOWABLE = (

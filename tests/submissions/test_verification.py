@@ -9,7 +9,8 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 
 import yaml
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.catalog import pinned_release
+from microbench_tasks.data import source_identity
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import hub_formats, submission, verification
@@ -30,7 +31,9 @@ def tiny_release(tmp_path_factory):
     folder = tiny_runs.data(tmp_path_factory.mktemp("tiny") / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MICROBENCH_DATASET", str(folder))
-        patch.setattr(source, "RELEASE_SHARDS", tuple(files.content_hashes([folder / "test-00000-of-00001.parquet"])))
+        patch.setattr(
+            pinned_release, "RELEASE_SHARDS", tuple(files.content_hashes([folder / "test-00000-of-00001.parquet"]))
+        )
         patch.setattr(
             catalog,
             "RELEASE_COUNTS",
@@ -210,7 +213,7 @@ def test_another_data_hash_is_found(renew, folder):
             BOXES,
             lambda identity: (
                 identity.clear(),
-                identity.update(source.hub_identity(source.HUB_CONFIG, source.HUB_REVISION)),
+                identity.update(source_identity.hub_identity(pinned_release.HUB_CONFIG, pinned_release.HUB_REVISION)),
             ),
         ),
     ],
@@ -227,7 +230,7 @@ def test_data_of_which_less_or_more_is_recorded_than_is_at_hand_are_others():
     assert verification._other_data({"source": "demo", "sha256": "ab" * 32}, demo) == "no version, no seed"
     assert verification._other_data(demo | {"note": 1}, demo) == "note 1"
     assert verification._other_data({}, demo) == "none is recorded"
-    hub = source.release_identity()
+    hub = source_identity.release_identity()
     assert verification._other_data(hub | {"note": 1}, hub) == "note 1"
 
 
@@ -477,7 +480,7 @@ def test_wrong_or_missing_data_are_a_failure_that_says_what_to_set(folder, monke
 
 
 def test_the_release_on_the_hub_and_a_copy_of_it_are_the_same_data(folder):
-    hub = source.release_identity()
+    hub = source_identity.release_identity()
     change_manifest(folder, lambda manifest: manifest["data"]["sources"].update(dict.fromkeys((*COARSE, BOXES), hub)))
     assert failures(rewritten(folder)) == {}
 
@@ -502,7 +505,7 @@ def test_of_the_release_the_hub_reads_each_score_once_as_a_fraction_with_its_int
         scores = manifest["scores"][entry.task_id]
         assert (entry.dataset_id, entry.dataset_revision, entry.date) == (
             "jnirschl/uBench",
-            source.HUB_REVISION,
+            pinned_release.HUB_REVISION,
             "2026-01-01",
         )
         assert entry.value == scores[metric] and 0 <= entry.value <= 1
@@ -534,7 +537,7 @@ def test_of_the_release_the_cards_model_index_has_the_same_values(original):
     assert {
         (result.dataset_type, result.dataset_config, result.dataset_split, result.dataset_revision)
         for result in results
-    } == {("jnirschl/uBench", "perception", "test", source.HUB_REVISION)}
+    } == {("jnirschl/uBench", "perception", "test", pinned_release.HUB_REVISION)}
     assert "| `microbench_cognition` (local data) | 3 | 2 | 1 |" in card.content
 
 

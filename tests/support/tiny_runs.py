@@ -7,10 +7,10 @@ import json
 from pathlib import Path
 
 from microbench_tasks import catalog
-from microbench_tasks.data import document_digest, source
+from microbench_tasks.data import document_digest, source, task_sources
 from microbench_tasks.data.documents import TaskDocuments
 from microbench_tasks.runs import rescoring
-from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks import provenance, yaml_values
 from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
 from tests.support import release
@@ -125,16 +125,14 @@ def record(logged: dict[str, list[dict]]) -> dict:
 
 
 def metadata(task: str) -> dict:
-    from microbench_tasks.data import cognition
-
-    module = cognition if task == COGNITION else source
+    stated = yaml_values.COGNITION_METADATA if task == COGNITION else yaml_values.METADATA
     boxes = (
         {"boxes": microbench_localization_process_results.for_model("open_clip", None).record()}
         if task == BOXES
         else {}
     )
     return (
-        module.METADATA
+        stated
         | boxes
         | {"packages": PACKAGES, "asked": document_digest.digest(_documents(task)), "definition": definition(task)}
     )
@@ -146,7 +144,7 @@ def definition(task: str) -> dict:
 
 
 def _documents(task):
-    found = source.of_task(catalog.ALL_TASKS[task])
+    found = task_sources.source_of(catalog.ALL_TASKS[task])
     return TaskDocuments(catalog.ALL_TASKS[task])(source.load(found), found.label)
 
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from microbench_tasks import catalog
 from microbench_tasks.data import source
-from microbench_tasks.harness import patches, plugin
+from microbench_tasks.harness import patches
 from microbench_tasks.runs.rescoring import LoggedRun
 from microbench_tasks.submissions import eligibility
 from microbench_tasks.tasks import definitions, provenance, task_fields
@@ -86,7 +86,7 @@ def built(data, tmp_path):
         from lmms_eval.tasks import TaskManager
 
         patches.install()
-        written = {"include": str(plugin.yaml_folder() / f"{task}.yaml"), "task": task} | (changes or {})
+        written = {"include": str(definitions.yaml_folder() / f"{task}.yaml"), "task": task} | (changes or {})
         (tmp_path / "mine.py").write_text(MINE)
         (tmp_path / "mine.yaml").write_text(yaml.dump(written, Dumper=Dumper))
         manager = TaskManager(include_path=[str(tmp_path)], include_defaults=False, model_name=model)
@@ -367,7 +367,7 @@ def test_data_of_a_redefined_task_are_not_said_to_be_the_packages(built, data):
     other, _ = recorded(built(with_paths(CHANGING["dataset_path"], data) | claims))
     assert other["dataset"] == {"source": "other", "path": str(data / "other"), "name": "default"}
     assert eligibility.kind_of(other["dataset"]) == "local"
-    assert other["version"] == source.TASK_VERSION
+    assert other["version"] == catalog.TASK_VERSION
     assert other["asked"]["num_documents"] == own["asked"]["num_documents"] == 4
     assert other["asked"]["sha256"] != own["asked"]["sha256"]
 
@@ -440,7 +440,7 @@ def test_a_redefined_group_is_warned_of(changes, changed, warnings):
 def test_a_users_own_metadata_stays(built):
     metadata, _ = recorded(built({"metadata": {"mine": "note"}}))
     assert metadata["mine"] == "note"
-    assert metadata["version"] == source.TASK_VERSION
+    assert metadata["version"] == catalog.TASK_VERSION
 
 
 def test_a_token_for_private_data_is_not_recorded(built, data):

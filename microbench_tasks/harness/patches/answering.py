@@ -19,7 +19,7 @@ def guard_model(original: Callable) -> Callable:
         from lmms_eval import evaluator
 
         from microbench_tasks.harness import model_guard
-        from microbench_tasks.harness.served import shrinking
+        from microbench_tasks.runs import result_keys
 
         call = bind(original, args, kwargs).arguments
         if not any(is_scored_by_us(output.task) for output in evaluator.get_task_list(call["task_dict"])):
@@ -27,7 +27,7 @@ def guard_model(original: Callable) -> Callable:
         with model_guard.guarding(call["lm"], call.get("response_cache")) as session:
             results = original(*args, **kwargs)
             if results is not None and session is not None:
-                results[shrinking.RESULTS_KEY] = session.record()
+                results[result_keys.SERVED] = session.record()
             return results
 
     return evaluate

@@ -7,12 +7,12 @@ from typing import Any
 
 
 def watch_run(original: Callable) -> Callable:
-    """Pass each run to the launcher, if the launcher started this process."""
+    """Pass each run to the command that the launcher started, if it started this process."""
 
     def cli_evaluate_single(args: Any) -> Any:
-        from microbench_tasks.harness import launcher
+        from microbench_tasks.harness import running_command
 
-        command = launcher.current()
+        command = running_command.current()
         return original(args) if command is None else command.run(original, args)
 
     return cli_evaluate_single

@@ -46,12 +46,13 @@ def record_left_out(original: Callable) -> Callable:
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks.harness import ability
+        from microbench_tasks.runs import result_keys
 
         results = original(*args, **kwargs)
         left_out = ability.record()
         ability.start()
         if results is not None and left_out:
-            results[ability.RESULTS_KEY] = left_out
+            results[result_keys.LEFT_OUT] = left_out
         return results
 
     return evaluate

@@ -56,11 +56,20 @@ def end_together(original: Callable) -> Callable:
 
 def _is_ours(call: Mapping[str, Any]) -> bool:
     """Tell whether a call of ``simple_evaluate`` asks tasks, or a model, of this package."""
-    from microbench_adapters import manifests
     from microbench_tasks import catalog
 
     tasks = [name for name in call["tasks"] or () if isinstance(name, str)]
-    return bool(catalog.tasks_named(tasks)) or call["model"] in manifests.class_paths()
+    return bool(catalog.tasks_named(tasks)) or _is_our_model(call["model"])
+
+
+def _is_our_model(model: Any) -> bool:
+    from lmms_eval import models
+
+    try:
+        return models.get_model_manifest(model).simple_class_path.startswith("microbench_adapters.")
+    # The harness reports an unknown name; a model that is already built has no manifest.
+    except Exception:
+        return False
 
 
 def _watch() -> Any:

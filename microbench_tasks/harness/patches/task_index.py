@@ -13,7 +13,7 @@ def include_our_folder(original: Callable) -> Callable:
     """Append the folder of our tasks to the argument ``include_path`` of a function of the harness."""
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.harness.plugin import yaml_folder
+        from microbench_tasks.tasks.definitions import yaml_folder
 
         call = bind(original, args, kwargs)
         included = call.arguments["include_path"]

@@ -9,12 +9,13 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-SETTING = "MICROBENCH_SHRINK_IMAGES"
+from microbench_tasks.runs.result_keys import SHRINK_SETTING
+
 _VALUE = "once"
-# Key of the results file: request counts of the run, and whether images may have been downscaled.
-RESULTS_KEY = "served_model"
 _HEAD = "data:image/"
-ADVICE = f"the image is too large for the server. {SETTING}={_VALUE} sends such an image once more at half its size"
+ADVICE = (
+    f"the image is too large for the server. {SHRINK_SETTING}={_VALUE} sends such an image once more at half its size"
+)
 
 
 def is_wanted() -> bool:
@@ -23,9 +24,9 @@ def is_wanted() -> bool:
     Raises:
         ValueError: it has a value other than ``once``.
     """
-    value = os.environ.get(SETTING, "")
+    value = os.environ.get(SHRINK_SETTING, "")
     if value not in ("", _VALUE):
-        raise ValueError(f"{SETTING}={value}: expected {_VALUE}. Set {SETTING}={_VALUE}, or unset it.")
+        raise ValueError(f"{SHRINK_SETTING}={value}: expected {_VALUE}. Set {SHRINK_SETTING}={_VALUE}, or unset it.")
     return value == _VALUE
 
 

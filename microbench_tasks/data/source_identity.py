@@ -1,0 +1,55 @@
+"""Identify data sources: the records that results files hold, and the content hash of the release."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from microbench_tasks import demo
+from microbench_tasks.catalog import pinned_release
+from microbench_tasks.data.dataset_setting import DEMO
+
+
+def release_sha256() -> str:
+    """Return the content hash of the release, which copies share."""
+    return combined_sha256(pinned_release.RELEASE_SHARDS)
+
+
+def combined_sha256(hashes: Iterable[str]) -> str:
+    """Return the content hash of several files in order."""
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+
+
+def release_identity() -> dict[str, Any]:
+    """Return the record of the release on the Hub for results files."""
+    return hub_identity(pinned_release.HUB_CONFIG, pinned_release.HUB_REVISION) | {
+        "sha256": release_sha256(),
+        "is_release": True,
+    }
+
+
+def is_release(identity: Mapping[str, Any]) -> bool:
+    """Tell whether the record of a source is that of the release, on the Hub or in a folder."""
+    copied = {"source": "folder"} | folder_identity(release_sha256())
+    return without_path(identity) in (release_identity(), copied)
+
+
+def hub_identity(config: str, revision: str) -> dict[str, Any]:
+    """Return the record of a config on the Hub for results files, without its content hash."""
+    return {"source": "hub", "id": pinned_release.HUB_ID, "config": config, "revision": revision}
+
+
+def demo_identity(sha256: str) -> dict[str, Any]:
+    """What results files record of a part of the demo set with this content hash."""
+    return {"source": DEMO, "version": demo.DEMO_VERSION, "seed": demo.DEMO_SEED, "sha256": sha256}
+
+
+def folder_identity(sha256: str) -> dict[str, Any]:
+    """Return the content hash of a folder, and whether it is that of the release."""
+    return {"sha256": sha256, "is_release": sha256 == release_sha256()}
+
+
+def without_path(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """A data source's identity less where it lies on a machine."""
+    return {name: value for name, value in identity.items() if name != "path"}

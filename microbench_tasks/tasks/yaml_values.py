@@ -1,0 +1,54 @@
+"""Provide the data source and metadata that the tasks' YAML names, when the harness asks for them.
+
+``DATASET_PATH``, ``DATASET_NAME``, ``DATASET_KWARGS`` and ``METADATA`` are those of ``MICROBENCH_DATASET``;
+``COGNITION_PATH`` and ``COGNITION_METADATA`` those of ``MICROBENCH_COGNITION``. Importing reads nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from microbench_tasks.catalog.tasks import TASK_VERSION
+from microbench_tasks.data import cognition, source
+from microbench_tasks.data.source import Source
+from microbench_tasks.tasks.aggregations import interval_settings
+
+# Packages on which questions, answers and scores may depend: results files record their versions.
+PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", "transformers", "open_clip_torch")
+
+
+def __getattr__(name: str) -> Any:
+    """Compute a value for the YAML.
+
+    Raises:
+        DataError: the data source cannot be read.
+    """
+    if name not in _VALUES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _VALUES[name]()
+
+
+def metadata_of(found: Source) -> dict[str, Any]:
+    """Return what every results file of a task says about its origin."""
+    return {
+        "version": TASK_VERSION,
+        "microbench_version": version("microbench-lmms"),
+        "packages": {name: version(name) for name in PACKAGES},
+        "dataset": dict(found.identity),
+        "interval": interval_settings(),
+    }
+
+
+# The harness asks for these values to load what it is about to evaluate, so the release may be downloaded.
+_VALUES: dict[str, Callable[[], Any]] = {
+    "DATASET_PATH": lambda: source.current(download=True).path,
+    # A saved folder has no configs.
+    "DATASET_NAME": lambda: None,
+    # A new mapping each time: the harness takes entries out of it.
+    "DATASET_KWARGS": lambda: {"load_from_disk": True},
+    "METADATA": lambda: metadata_of(source.current(download=True)),
+    "COGNITION_PATH": lambda: cognition.current(download=True).path,
+    "COGNITION_METADATA": lambda: metadata_of(cognition.current(download=True)),
+}
