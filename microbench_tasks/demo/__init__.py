@@ -29,13 +29,9 @@ def rows(seed: int = DEMO_SEED, rows_per_dataset: int | None = None, real_tiles:
     >>> row["dataset"], row["questions"]["classification"]["answer"]
     ('acevedo_et_al_2020', 'basophil')
     """
-    if seed < 0:
-        raise ValueError(f"Expected a seed of 0 or more, got {seed}")
-    if rows_per_dataset is not None and rows_per_dataset < 1:
-        raise ValueError(f"Expected rows_per_dataset of at least 1, got {rows_per_dataset}")
-    from microbench_tasks.demo.assembly import iterate_rows
+    from microbench_tasks.demo import assembly
 
-    return iterate_rows(seed, rows_per_dataset, real_tiles)
+    return assembly.rows(seed, rows_per_dataset, real_tiles)
 
 
 def build(folder: Path, seed: int = DEMO_SEED) -> Path:

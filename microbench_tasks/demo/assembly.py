@@ -26,8 +26,16 @@ PICTURE, TEXT, IDENTITY = range(3)
 REAL_TILES_FROM = 1_000_000
 
 
-def iterate_rows(seed: int, rows_per_dataset: int | None, real_tiles: bool) -> Iterator[dict]:
-    """Rows grouped by dataset, real tiles at the end of theirs; see ``microbench_tasks.demo.rows``."""
+def rows(seed: int, rows_per_dataset: int | None = None, real_tiles: bool = True) -> Iterator[dict]:
+    """Return the rows grouped by dataset, real tiles at the end of theirs; see ``microbench_tasks.demo.rows``."""
+    if seed < 0:
+        raise ValueError(f"Expected a seed of 0 or more, got {seed}")
+    if rows_per_dataset is not None and rows_per_dataset < 1:
+        raise ValueError(f"Expected rows_per_dataset of at least 1, got {rows_per_dataset}")
+    return _iterate_rows(seed, rows_per_dataset, real_tiles)
+
+
+def _iterate_rows(seed: int, rows_per_dataset: int | None, real_tiles: bool) -> Iterator[dict]:
     tiles = load_tiles() if real_tiles else ()
     for number, dataset in enumerate(DATASETS):
         count = dataset.default_rows if rows_per_dataset is None else rows_per_dataset

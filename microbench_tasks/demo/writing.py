@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from microbench_tasks.catalog.release_columns import release_features
-from microbench_tasks.demo.assembly import PICTURE, encode_png, iterate_rows, stream
+from microbench_tasks.demo.assembly import PICTURE, encode_png, rows, stream
 from microbench_tasks.demo.cognition import IMAGES, metadata
 from microbench_tasks.demo.specs import DATASETS
 from microbench_tasks.demo.version import DEMO_VERSION
@@ -68,7 +68,7 @@ def _remove_leftover(folder: Path, seed: int) -> None:
 
 
 def _fill(draft: Path, seed: int) -> None:
-    _write_perception(draft / "perception", list(iterate_rows(seed, None, True)))
+    _write_perception(draft / "perception", list(rows(seed)))
     _write_cognition(draft / "cognition" / SPLIT, seed)
     files = sorted(path for path in draft.rglob("*") if path.is_file())
     sizes = {path.relative_to(draft).as_posix(): path.stat().st_size for path in files}

@@ -146,7 +146,7 @@ def test_only_the_first_process_speaks(monkeypatch, capsys):
 
 
 def test_a_failed_save_makes_a_command_incomplete(monkeypatch):
-    monkeypatch.setattr(launcher, "_check_arguments", lambda args: None)
+    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
     command = running_command.Command(ARGUMENTS)
 
     def evaluate(args):
@@ -164,7 +164,7 @@ def test_after_a_command_sigterm_means_what_it_did(monkeypatch):
 
 
 def test_a_command_with_scores_says_what_to_quote_and_what_its_interval_is_about(monkeypatch, capsys):
-    monkeypatch.setattr(launcher, "_check_arguments", lambda args: None)
+    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
 
     def run(figures):
         found = results(microbench_coarse_stain=0)

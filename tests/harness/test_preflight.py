@@ -40,7 +40,7 @@ def test_other_benchmarks_need_no_source(use_source, use_cognition):
 
 
 def test_nothing_is_read_for_other_benchmarks(monkeypatch):
-    monkeypatch.setattr(preflight.source, "of_task", lambda task, download: pytest.fail("read"))
+    monkeypatch.setattr(preflight.task_sources, "source_of", lambda task, download: pytest.fail("read"))
     for setting in ("MICROBENCH_BOXES", "MICROBENCH_INTERVAL"):
         monkeypatch.setenv(setting, "nonsense")
     preflight.check(["mmmu_val", "gqa"])
@@ -253,14 +253,14 @@ def test_a_malformed_setting_for_boxes_stops_localization_before_anything_is_rea
     use_source(release.write_parquet(tmp_path / "data", [release.row(0), boxed(1, "opencell")]))
     monkeypatch.setenv("MICROBENCH_BOXES", value)
     preflight.check(["microbench_coarse_domain"])
-    monkeypatch.setattr(preflight.source, "of_task", lambda task, download: pytest.fail("read"))
+    monkeypatch.setattr(preflight.task_sources, "source_of", lambda task, download: pytest.fail("read"))
     with pytest.raises(DataError, match=f"^MICROBENCH_BOXES={re.escape(value)}: {said}"):
         preflight.check(["microbench_coarse_domain", "microbench_localization_opencell_nuclei"])
 
 
 def test_a_malformed_setting_for_intervals_stops_every_task_before_anything_is_read(monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "nonsense")
-    monkeypatch.setattr(preflight.source, "of_task", lambda task, download: pytest.fail("read"))
+    monkeypatch.setattr(preflight.task_sources, "source_of", lambda task, download: pytest.fail("read"))
     for name in ("microbench_coarse_domain", "microbench_localization_glands", "microbench_cognition"):
         with pytest.raises(DataError, match="^MICROBENCH_INTERVAL=nonsense: expected one of"):
             preflight.check([name])
