@@ -31,7 +31,7 @@ from loguru import logger
 from microbench_tasks import catalog
 from microbench_tasks.data import task_sources
 from microbench_tasks.tasks import definitions, task_fields
-from microbench_tasks.tasks.recorded_values import FUNCTION, as_text, function_record, rendered
+from microbench_tasks.tasks.recorded_values import FUNCTION, as_text, function_record, rendered, with_current_names
 from microbench_tasks.util import privacy
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.notices import warn_once
@@ -238,7 +238,9 @@ def recorded(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
         or not isinstance(found.get("differs"), Mapping)
     ):
         return None
-    return found if all(isinstance(values, Mapping) for values in found["differs"].values()) else None
+    if not all(isinstance(values, Mapping) for values in found["differs"].values()):
+        return None
+    return {**found, "fields": with_current_names(found["fields"])}
 
 
 def is_chat_record(definition: Mapping[str, Any]) -> bool:

@@ -15,6 +15,15 @@ from microbench_tasks import catalog
 from microbench_tasks.tasks import definitions
 
 FUNCTION = "!function"
+# Modules whose functions runs have recorded under another name before: the package had no rooms then.
+_FORMER_MODULES = {
+    "microbench_tasks.aggregations": "microbench_tasks.tasks.aggregations",
+    "microbench_tasks.documents": "microbench_tasks.data.documents",
+    "microbench_tasks.localization": "microbench_tasks.tasks.localization",
+    "microbench_tasks.prompts": "microbench_tasks.tasks.prompts",
+    "microbench_tasks.repeats": "microbench_tasks.tasks.repeats",
+    "microbench_tasks.results": "microbench_tasks.tasks.results",
+}
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -25,6 +34,24 @@ def as_text(value: Any, length: int = 200) -> str:
         return f"{name} ({json.dumps(str(value.get('file')))[1:-1]})" if "sha256" in value else name
     text = "none" if value is None else json.dumps(value, default=str)
     return text if len(text) <= length else f"{text[:length]}..."
+
+
+def with_current_names(value: Any) -> Any:
+    """Return a recorded value with the present names of this package's functions, whose modules have moved.
+
+    >>> with_current_names({"doc_to_text": {"!function": "microbench_tasks.prompts.microbench_doc_to_text"}})
+    {'doc_to_text': {'!function': 'microbench_tasks.tasks.prompts.microbench_doc_to_text'}}
+    """
+    if isinstance(value, list):
+        return [with_current_names(entry) for entry in value]
+    if not isinstance(value, Mapping):
+        return value
+    name = value.get(FUNCTION)
+    # Other functions are recorded with their file.
+    if isinstance(name, str) and len(value) == 1:
+        module, _, function = name.rpartition(".")
+        return {FUNCTION: f"{_FORMER_MODULES.get(module, module)}.{function}"}
+    return {key: with_current_names(entry) for key, entry in value.items()}
 
 
 def rendered(value: Any) -> Any:
