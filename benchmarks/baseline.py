@@ -115,7 +115,7 @@ def _share_of_clopper_pearson(answers: list[np.ndarray], rate: float) -> float:
 def _components(answers: list[np.ndarray], true: tuple[float, float]) -> list[str]:
     found = [variance_components(scores.tolist()) for scores in answers[:_NUM_OF_COMPONENTS]]
     means = [np.mean([getattr(components, name) for components in found]) for name in ("between", "within")]
-    return [f"{mean:.4f} ({value:.4f})" for mean, value in zip(means, true)]
+    return [f"{mean:.4f} ({value:.4f})" for mean, value in zip(means, true, strict=False)]
 
 
 def sections(data_sets: int, seed: int) -> Iterator[str]:

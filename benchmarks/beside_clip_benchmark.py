@@ -109,7 +109,7 @@ def table(asked: datasets.Dataset, weights: Path, checkpoint: Path, folder: Path
     for baseline, _, beside in COMPARED:
         for name in (baseline, *beside):
             median = statistics.median(found[name])
-            ratios = [one / other for one, other in zip(found[name], found[baseline])]
+            ratios = [one / other for one, other in zip(found[name], found[baseline], strict=False)]
             ratio = (
                 "1" if name == baseline else f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
             )

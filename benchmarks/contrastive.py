@@ -137,7 +137,7 @@ def against_the_encoders(weights: Path, repeats: int, sample: int) -> list[str]:
             run = Timed(model)
         runs.append(run.seconds)
         bares.append(bare(model, inputs))
-    ratios = [seconds / sum(alone) for seconds, alone in zip(runs, bares)]
+    ratios = [seconds / sum(alone) for seconds, alone in zip(runs, bares, strict=False)]
     images, texts = (sum(len(next(iter(batch.values()))) for batch in inputs[name]) for name in inputs)
     looped, sampled = per_question(model, run.requests, sample)
     seconds, alone = statistics.median(runs), statistics.median(map(sum, bares))

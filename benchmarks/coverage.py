@@ -175,7 +175,11 @@ def summary(results: list[Result]) -> str:
         of_design = [result for result in results if result.design == design]
         lowest = min(of_design, key=lambda result: result.coverage)
         width = f"{np.mean([result.width for result in of_design]):.4f}"
-        paper = [percent(min(values)) for values in zip(*(result.paper for result in of_design))] if has_paper else []
+        paper = (
+            [percent(min(values)) for values in zip(*(result.paper for result in of_design), strict=False)]
+            if has_paper
+            else []
+        )
         rows.append([design, f"{len(of_design)}", percent(lowest.coverage), lowest.details, width, *paper])
     return markdown_table(head, rows)
 

@@ -44,7 +44,7 @@ def sizes(num_rows: int) -> dict[str, int]:
         | BOXES_ONLY_ROWS
     )
     ends = np.round(np.cumsum(list(whole.values())) * num_rows / NUM_ROWS).astype(int)
-    return dict(zip(whole, np.diff(ends, prepend=0).tolist()))
+    return dict(zip(whole, np.diff(ends, prepend=0).tolist(), strict=False))
 
 
 def _shared(total: int, names: list[str]) -> dict[str, int]:

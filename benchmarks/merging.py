@@ -103,7 +103,7 @@ def scores(folder: Path) -> dict[str, Score]:
         answers[part].append((f"{item['dataset']} {item['image_id']}", item["acc"]))
     found = {}
     for part, pairs in answers.items():
-        images, right = zip(*pairs)
+        images, right = zip(*pairs, strict=False)
         interval = accuracy_interval(right, images)
         found[part] = Score(float(np.mean(right)), interval.low, interval.high, len(right))
     return found
@@ -125,7 +125,7 @@ def draw(by_alpha: dict[float, dict[str, Score]], path: Path) -> None:
 
     figure, axes = plt.subplots(figsize=(6.4, 4.0), layout="constrained")
     alphas = sorted(by_alpha)
-    for part, marker in zip(LABELS, "osD"):
+    for part, marker in zip(LABELS, "osD", strict=False):
         row = [by_alpha[alpha][part] for alpha in alphas]
         axes.fill_between(
             alphas,

@@ -65,7 +65,7 @@ def bootstrap_section(repeats: int) -> str:
     found = bootstrap_interval(scores)
     ends = [
         f"{name} {100 * value:.3f} (scipy, {SCIPY_SEEDS} seeds: {100 * min(of):.3f} to {100 * max(of):.3f})"
-        for name, value, of in zip(("lower", "upper"), (found.low, found.high), zip(*drawn))
+        for name, value, of in zip(("lower", "upper"), (found.low, found.high), zip(*drawn, strict=False), strict=False)
     ]
     return "\n\n".join(
         [
@@ -86,7 +86,7 @@ class Run:
     datasets: np.ndarray
 
     def only(self, chosen: np.ndarray) -> Run:
-        images = [image for image, is_chosen in zip(self.images, chosen.tolist()) if is_chosen]
+        images = [image for image, is_chosen in zip(self.images, chosen.tolist(), strict=False) if is_chosen]
         return Run(self.scores[chosen], self.tasks[chosen], images, self.datasets[chosen])
 
     def means(self) -> list[Run]:

@@ -231,7 +231,10 @@ def spans(numbers: Sequence[int]) -> str:
     """``[1, 2, 3, 7]`` as ``1 to 3, 7``."""
     starts = [n for n in numbers if n - 1 not in numbers]
     ends = [n for n in numbers if n + 1 not in numbers]
-    return ", ".join(str(start) if start == end else f"{start} to {end}" for start, end in zip(starts, ends)) or "none"
+    return (
+        ", ".join(str(start) if start == end else f"{start} to {end}" for start, end in zip(starts, ends, strict=False))
+        or "none"
+    )
 
 
 def scipy_ends(scores: np.ndarray, seeds: Iterable[int]) -> np.ndarray:
@@ -274,7 +277,10 @@ def scipy_rows(num_seeds: int) -> Iterator[list[str]]:
         scores = zero_one(n, accuracy)
         interval = bootstrap_interval(scores)
         for name, ours, theirs in zip(
-            ("low", "high"), (100 * interval.low, 100 * interval.high), scipy_ends(scores, range(num_seeds)).T
+            ("low", "high"),
+            (100 * interval.low, 100 * interval.high),
+            scipy_ends(scores, range(num_seeds)).T,
+            strict=False,
         ):
             spread, difference = theirs.max() - theirs.min(), ours - theirs.mean()
             is_below = abs(difference) <= spread + 1e-9  # both are 0 where all seeds agree

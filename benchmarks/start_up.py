@@ -49,7 +49,7 @@ def page(repeats: int, command: str) -> str:
                 (seconds_of_process(ours, environment, folder), seconds_of_process(baseline, environment, folder))
                 for _ in range(repeats + 1)
             ][1:]
-            medians = [statistics.median(column) for column in zip(*pairs)]
+            medians = [statistics.median(column) for column in zip(*pairs, strict=False)]
             rows.append(
                 [
                     f"`{name}`",

@@ -120,9 +120,11 @@ def _summaries(setting: Setting, rates: np.ndarray | None, data_sets: int, seed:
             "same option p, any of 6": any(way["same_option_p_adjusted"] <= LEVEL for way in variants),
             "same option": np.mean([way["same_option"] for way in variants]),
             "same option null": np.mean([way["same_option_null"] for way in variants]),
-            "one interval": np.mean([low <= value <= high for (low, high), value in zip(singles, truth)]),
-            "all single intervals": all(low <= value <= high for (low, high), value in zip(singles, truth)),
-            "all simultaneous": all(low <= value <= high for (low, high), value in zip(together, truth)),
+            "one interval": np.mean([low <= value <= high for (low, high), value in zip(singles, truth, strict=False)]),
+            "all single intervals": all(
+                low <= value <= high for (low, high), value in zip(singles, truth, strict=False)
+            ),
+            "all simultaneous": all(low <= value <= high for (low, high), value in zip(together, truth, strict=False)),
             "width": np.mean([high - low for low, high in together]),
         }
 

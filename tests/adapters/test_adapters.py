@@ -254,7 +254,7 @@ def test_the_likeliest_text_is_context_and_option_that_fit_the_image_best():
     )
     order = [3, 0, 4, 1, 2]
     found = ColourModel().loglikelihood([requests[index] for index in order])
-    losses, best = zip(*(found[order.index(index)].text for index in range(5)))
+    losses, best = zip(*(found[order.index(index)].text for index in range(5)), strict=False)
     # Cosines 1 for the right one and else 0, scale 2: -ln of the softmax shares.
     right, wrong = np.log(np.exp(2) + 1) - 2, np.log(np.exp(2) + 1)
     assert losses[:2] == pytest.approx((wrong, right))

@@ -75,7 +75,7 @@ def plain_loop(package, folder):
 
     def probabilities(image, texts):
         tokens = torch.zeros(len(texts), 128, dtype=torch.long)
-        for row, text in zip(tokens, texts):
+        for row, text in zip(tokens, texts, strict=False):
             ids = tokenizer(text)["input_ids"][:127]
             row[: len(ids)] = torch.tensor(ids)
         with torch.inference_mode():

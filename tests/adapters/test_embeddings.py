@@ -23,7 +23,7 @@ def stored(folder, **identity):
 
 def filled(folder, contents=CONTENTS):
     kept = stored(folder)
-    for content, vector in zip(contents, VECTORS):
+    for content, vector in zip(contents, VECTORS, strict=False):
         kept.add(content, vector)
     kept.write()
     return kept
@@ -57,7 +57,7 @@ def test_a_vector_is_found_by_content_exactly_as_it_was(tmp_path):
     filled(tmp_path)
     again = stored(tmp_path)
     assert len(again) == 5
-    assert all((again.get(content) == vector).all() for content, vector in zip(CONTENTS, VECTORS))
+    assert all((again.get(content) == vector).all() for content, vector in zip(CONTENTS, VECTORS, strict=False))
     assert again.get(digest(b"other")) is None
 
 
@@ -74,7 +74,7 @@ def test_contents_are_told_apart_where_their_bytes_in_a_row_are_not():
 def test_what_was_not_written_whole_is_encoded_again(tmp_path, warnings):
     filled(tmp_path)
     filled(tmp_path, CONTENTS[:2])
-    for path, left in zip(sorted(tmp_path.rglob("*.npz")), (0, 200)):
+    for path, left in zip(sorted(tmp_path.rglob("*.npz")), (0, 200), strict=False):
         path.write_bytes(path.read_bytes()[:left])
     assert not stored(tmp_path)
     assert sum("not a whole file of embeddings" in warning for warning in warnings) == 2

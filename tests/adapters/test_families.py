@@ -79,7 +79,7 @@ def open_clip_loop(folder):
 
 
 def transformers_loop(folder):
-    """transformers' documentation: processor, model, logits per image; SigLIP's says sigmoid, and padding to the maximum."""
+    """Transformers' documentation: processor, model, logits per image; SigLIP's says sigmoid, and padding to the maximum."""
     model = transformers.AutoModel.from_pretrained(folder).eval()
     processor = transformers.AutoProcessor.from_pretrained(folder, backend="pil")
     is_siglip = model.config.model_type == "siglip"
@@ -154,7 +154,7 @@ def assert_near(exact, rough):
         [list(json.loads(answer.split("\n")[1])["probabilities"].values()) for answer in answers]
         for answers in (exact, rough)
     ]
-    for one, other in zip(*shares):
+    for one, other in zip(*shares, strict=False):
         assert one == pytest.approx(other, abs=0.1)
     assert shares[0] != shares[1]
 

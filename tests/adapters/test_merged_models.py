@@ -112,7 +112,7 @@ def test_transformers_models_merge_the_same_way(transformers_pair, task, alpha):
 
 def test_batch_counters_of_a_resnet_are_not_interpolated(tmp_path):
     folders = [tiny_models.open_clip_resnet(tmp_path / str(seed), seed=seed) for seed in range(2)]
-    for folder, count in zip(folders, (10, 31)):
+    for folder, count in zip(folders, (10, 31), strict=False):
         state = weights(folder)
         counters = [name for name in state if name.endswith("num_batches_tracked")]
         save_file(state | {name: torch.tensor(count) for name in counters}, folder / "open_clip_model.safetensors")

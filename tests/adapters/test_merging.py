@@ -202,7 +202,7 @@ def test_ties_agrees_with_the_oracle_however_the_entries_lie_in_tensors(checkpoi
 
 
 def test_the_defaults_are_the_published_recipe():
-    assert {"linear": 0.5, "slerp": 0.5, "task_arithmetic": 0.4, "ties": 1.0} == DEFAULT_ALPHA
+    assert DEFAULT_ALPHA == {"linear": 0.5, "slerp": 0.5, "task_arithmetic": 0.4, "ties": 1.0}
     assert DEFAULT_DENSITY == 0.2
     assert set(METHODS) == {*DEFAULT_ALPHA, "soup"}
 

@@ -110,7 +110,7 @@ def asked(model, *tasks, order=None):
 
 @pytest.fixture(scope="module", autouse=True)
 def quiet():
-    """transformers remarks on every prompt without the image's place, which its processor then adds."""
+    """Transformers remarks on every prompt without the image's place, which its processor then adds."""
     before = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     yield
@@ -152,7 +152,7 @@ def test_answers_are_those_of_one_image_at_a_time(folders, variant, plain, batch
     tasks = quiz(), boxes()
     order = np.random.default_rng(0).permutation(2 * questions.COUNT).tolist() if shuffled else None
     found = asked(PaliGemma(model=str(folders[variant]), device="cpu", batch_size=batch_size), *tasks, order=order)
-    for answer, image, request in zip(found, tasks[0].images, tasks[0].requests()):
+    for answer, image, request in zip(found, tasks[0].images, tasks[0].requests(), strict=False):
         text, _, line = answer.rpartition("\n")
         letters = "ABC"[: len(OPTIONS[request.doc_id % 2])]
         shares = json.loads(line)["probabilities"]
@@ -160,7 +160,7 @@ def test_answers_are_those_of_one_image_at_a_time(folders, variant, plain, batch
         assert list(shares) == list(letters)
         assert list(shares.values()) == pytest.approx(plain.shares(image, request.args[0], letters), abs=1e-5)
         assert sum(shares.values()) < 1
-    for answer, image, request in zip(found[questions.COUNT :], tasks[1].images, tasks[1].requests()):
+    for answer, image, request in zip(found[questions.COUNT :], tasks[1].images, tasks[1].requests(), strict=False):
         text = plain.text(image, request.args[0])
         again = request.args[0].replace("detect ", "")
         assert answer == (text if text else plain.text(image, f"segment {again}; {again}"))
@@ -189,7 +189,7 @@ def test_just_the_empty_answers_are_asked_again(model, plain, monkeypatch):
     found = asked(model, task)
     empty = [
         request.args[0].removeprefix("detect ")
-        for image, request in zip(task.images, task.requests())
+        for image, request in zip(task.images, task.requests(), strict=False)
         if plain.text(image, request.args[0]) == ""
     ]
     assert 0 < len(empty) < questions.COUNT
@@ -205,7 +205,7 @@ def test_a_task_that_offers_no_second_prompt_keeps_its_empty_answers(model):
     found, again = asked(model, none), asked(model, boxes())
     assert "" in found and asked(model, nothing) == found
     assert [answer for answer, second in zip(found, again, strict=True) if answer] == [
-        second for answer, second in zip(found, again) if answer
+        second for answer, second in zip(found, again, strict=False) if answer
     ]
 
 

@@ -87,7 +87,7 @@ def test_a_document_holds_a_question_and_captions_of_question_and_option(written
 
 def test_all_questions_of_all_files_are_asked_in_order(written):
     found = docs()
-    assert list(zip(found["image_id"], found["question"], found["answer_idx"])) == [
+    assert list(zip(found["image_id"], found["question"], found["answer_idx"], strict=False)) == [
         ("cell.png", "Which protein is stained?", 3),
         ("cell.png", "Which is absent?", 5),
         ("pollen.png", "Which protein is stained?", 1),
@@ -439,7 +439,7 @@ def test_the_same_content_elsewhere_has_the_same_hash(written, tmp_path, use_cog
 
 def swap_images(folder):
     contents = [(folder / name).read_bytes() for name in ASKED]
-    for name, content in zip(ASKED, reversed(contents)):
+    for name, content in zip(ASKED, reversed(contents), strict=False):
         (folder / name).write_bytes(content)
 
 

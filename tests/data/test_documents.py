@@ -93,7 +93,7 @@ def test_the_image_key_differs_between_sources():
 
 def test_pixels_belong_to_their_row_after_selection():
     rows = [release.row(0, "opencell"), *(release.row(index) for index in range(1, 5))]
-    for document, row in zip(docs(rows), rows[1:]):
+    for document, row in zip(docs(rows), rows[1:], strict=False):
         expected = datasets.Image().decode_example(row["image"])
         assert document["image_id"] == row["image_id"]
         assert document["image"].tobytes() == expected.tobytes()
@@ -281,7 +281,7 @@ def test_there_is_one_document_for_each_image_and_class_in_the_order_of_annotati
     ]
     found = box_docs(rows)
     ids = [row["image_id"] for row in rows]
-    assert list(zip(found["image_id"], found["expression"], found["boxes"])) == [
+    assert list(zip(found["image_id"], found["expression"], found["boxes"], strict=False)) == [
         (ids[0], "cell", [[0, 0, 9, 9], [10, 0, 19, 9]]),
         (ids[0], "nucleus", [[2, 3, 4, 5]]),
         (ids[1], "nucleus", [[1, 1, 2, 2]]),
@@ -375,7 +375,10 @@ def test_polygons_are_preferred_to_boxes():
     stored = [release.instance("nucleus", {"x1": 1, "x2": 3, "y1": 2, "y2": 4})]
     rows = [boxed(0, polygon=[("cell", [5, 6, 7, 8])], bbox=stored), boxed(1, bbox=stored)]
     found = box_docs(rows)
-    assert list(zip(found["expression"], found["boxes"])) == [("cell", [[5, 6, 7, 8]]), ("nucleus", [[1, 2, 3, 4]])]
+    assert list(zip(found["expression"], found["boxes"], strict=False)) == [
+        ("cell", [[5, 6, 7, 8]]),
+        ("nucleus", [[1, 2, 3, 4]]),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -290,7 +290,7 @@ def test_images_come_in_colour_gray_16_bit_and_with_opaque_alpha(rows):
 def test_sizes_differ_and_one_dataset_is_not_square(rows):
     sizes = {picture(row).size for row in rows}
     assert len(sizes) >= 6 and any(width != height for width, height in sizes)
-    assert 64 <= min(map(min, sizes)) and max(map(max, sizes)) <= 320
+    assert min(map(min, sizes)) >= 64 and max(map(max, sizes)) <= 320
 
 
 # --- annotations ---------------------------------------------------------------------

@@ -562,11 +562,11 @@ def test_the_page_on_what_to_quote_shows_what_its_command_prints(clip_run, tmp_p
         ).splitlines()
         if line.startswith("|")
     ]
-    by_name = {row[0]: dict(zip(printed[0], row)) for row in printed[2:]}
+    by_name = {row[0]: dict(zip(printed[0], row, strict=False)) for row in printed[2:]}
     shown = [cells(line) for line in page.splitlines() if line.startswith(("| name |", "| microbench_"))]
     assert len(shown) == 3
     for row in shown[1:]:
-        assert dict(zip(shown[0], row)).items() <= by_name[row[0]].items()
+        assert dict(zip(shown[0], row, strict=False)).items() <= by_name[row[0]].items()
     # The sentence has the row's figures in percent, rounded once: from the file, as the report's are.
     written = json.loads((tmp_path / "scores.json").read_text())
     part = {name: written[name][shown[1][0]] for name in ("scores", "new_datasets", "chance", "majority")}

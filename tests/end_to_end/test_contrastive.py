@@ -57,7 +57,7 @@ def seedbench(tmp_path_factory):
             "image": [image],
             "question": "What is seen here?",
             "answer": ANSWERS[golds[index]],
-            **{f"choice_{letter}": text for letter, text in zip("abcd", np.roll(options, index))},
+            **{f"choice_{letter}": text for letter, text in zip("abcd", np.roll(options, index), strict=False)},
             "data_type": "image",
             "question_id": str(index),
         }
@@ -465,7 +465,7 @@ def test_a_sweep_writes_the_results_of_single_runs_and_reads_checkpoints_once(ti
     assert [row["alpha"] for row in rows] == [0, 0.5, 1]
     lines = swept.stdout.strip().splitlines()[-3:]
     written = [json.loads((tmp_path / "sweep" / row["results"]).read_text()) for row in rows]
-    for row, line, results in zip(rows, lines, written):
+    for row, line, results in zip(rows, lines, written, strict=False):
         group = results["groups"]["microbench_coarse"]
         assert row["figures"]["microbench_coarse"]["acc"] == group["acc,none"]
         assert (

@@ -66,7 +66,7 @@ def report_page(source, folder):
 @pytest.fixture(scope="module")
 def leaderboard_page(source, folder):
     runs = two_runs(folder / "ranked", RANKED)
-    for found, name in zip(runs, ("plain model", HOSTILE)):
+    for found, name in zip(runs, ("plain model", HOSTILE), strict=False):
         command("submit", found, "--model-name", name, "--out", folder / f"submission_{found.name}", data=source)
     command(
         "leaderboard",
@@ -94,7 +94,8 @@ def sorted_page(browser, folder):
     """A page by the same parts with a table whose order as numbers is not that as texts."""
     path = folder / "sorting.html"
     rows = [
-        [name, number] for name, number in zip(("delta", "Alpha", "charlie", "echo", "bravo 10", "bravo 9"), NUMBERS)
+        [name, number]
+        for name, number in zip(("delta", "Alpha", "charlie", "echo", "bravo 10", "bravo 9"), NUMBERS, strict=False)
     ]
     path.write_text(render("Sorting", [Section("One", [Table("t", ["name", "number"], rows)])]))
     found = OpenPage(browser, path)

@@ -74,7 +74,7 @@ def test_the_command_says_what_it_wrote_and_nothing_else_on_its_output(done):
 
 def test_figures_of_tasks_are_those_of_the_harness_with_a_submission_as_with_a_run(record, runs):
     series = pictures(record)["accuracy-fine"]["series"]
-    for label, folder in zip(("submitted clip", "microbench_random"), runs):
+    for label, folder in zip(("submitted clip", "microbench_random"), runs, strict=False):
         figures = results_in(folder)["results"]["microbench_fine_pollen"]
         assert [series[label][column] for column in ("values", "lows", "highs")] == [
             [pytest.approx(figures[f"{name},none"])] for name in ("acc", "acc_image_ci_low", "acc_image_ci_high")
@@ -83,7 +83,7 @@ def test_figures_of_tasks_are_those_of_the_harness_with_a_submission_as_with_a_r
 
 def test_slices_are_those_of_the_demo_sets_own_rows(record, runs, demo_folder):
     modality = {f"{dataset_of(row)}/{row['image_id']}": row["modality"] for row in raw_rows(demo_folder)}
-    for label, folder in zip(("submitted clip", "microbench_random"), runs):
+    for label, folder in zip(("submitted clip", "microbench_random"), runs, strict=False):
         right = {}
         for sample in samples_of(folder, "microbench_coarse_modality"):
             right.setdefault(modality[sample["acc"]["image"]], []).append(sample["score"])
@@ -92,7 +92,7 @@ def test_slices_are_those_of_the_demo_sets_own_rows(record, runs, demo_folder):
         assert drawn["series"][label]["values"] == pytest.approx([np.mean(right[name]) for name in sorted(right)])
         assert all(
             f"n\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{len(right[name])}" in row
-            for name, row in zip(sorted(right), drawn["labels"])
+            for name, row in zip(sorted(right), drawn["labels"], strict=False)
         )
 
 
@@ -130,7 +130,7 @@ def test_boxes_are_drawn_on_the_micrograph_of_their_image(done, demo_folder):
     names = sorted((done[1] / "pictures").glob("example-*-boxes.png"))
     assert len(cards) == len(names) == 4
     raw = {f"{dataset_of(row)}/{row['image_id']}": row for row in raw_rows(demo_folder)}
-    for card, path in zip(cards, names):
+    for card, path in zip(cards, names, strict=False):
         micrograph = np.asarray(Image.open(io.BytesIO(raw[card["facts"]["image"]]["image"]["bytes"])).convert("RGB"))
         shown = np.asarray(Image.open(path))
         assert shown.shape == micrograph.shape

@@ -184,7 +184,7 @@ THOUGHTS = {
 def test_thoughts_are_no_answers_in_any_form(demo_folder, rows):
     asked = raw_questions(rows, KIND)[: len(THOUGHTS)]
     replies = {}
-    for (row, question), (form, *_) in zip(asked, THOUGHTS.values()):
+    for (row, question), (form, *_) in zip(asked, THOUGHTS.values(), strict=False):
         gold = question["answer_idx"]
         replies[protocol_prompt(question), shown(row).tobytes()] = form.format(
             right="ABCDEFGH"[gold], wrong="B" if gold == 0 else "A"
@@ -197,7 +197,7 @@ def test_thoughts_are_no_answers_in_any_form(demo_folder, rows):
     ]
     found = [
         (sample["acc"]["acc"], sample["acc_strict"]["score"], kind)
-        for sample, kind in zip(results["samples"][TASK], kinds)
+        for sample, kind in zip(results["samples"][TASK], kinds, strict=False)
     ]
     assert dict(zip(THOUGHTS, found, strict=True)) == {
         name: tuple(expected) for name, (_, *expected) in THOUGHTS.items()

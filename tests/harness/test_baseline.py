@@ -123,7 +123,7 @@ def rows(table):
     """The cells of each row of a Markdown table, by column."""
     drawn = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
     lines = [[cell.strip() for cell in line] for line in drawn]
-    return [dict(zip(lines[0], line)) for line in lines[2:]]
+    return [dict(zip(lines[0], line, strict=False)) for line in lines[2:]]
 
 
 def test_the_table_shows_the_comparison_in_the_row_of_its_metric_alone(earlier):

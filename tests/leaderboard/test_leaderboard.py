@@ -335,7 +335,7 @@ def logged(folder, task, docs, responses):
     samples = [
         {"doc_id": number, "target": str(doc["answer_idx"]), "filtered_resps": response, "input": "?"}
         | microbench_process_results(doc, [response])
-        for number, (doc, response) in enumerate(zip(docs, responses))
+        for number, (doc, response) in enumerate(zip(docs, responses, strict=False))
     ]
     (folder / f"run_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in samples))
 
@@ -892,7 +892,7 @@ def test_strict_and_macro_accuracies_are_compared_as_well():
         return np.mean([scores[tasks == task].mean() for task in np.unique(tasks)])
 
     assert ranking.versus(0, 1, "acc_macro").difference == pytest.approx(macro(one) - macro(other))
-    tasks, _, images, _ = zip(*one.questions + one.outside)
+    tasks, _, images, _ = zip(*one.questions + one.outside, strict=False)
     scores = np.hstack([one.scores, one.outside_scores])
     assert ranking.rows[0].intervals["acc_macro"] == macro_interval(scores, tasks, images)
     lines = csv.DictReader(io.StringIO(pairs_as_csv(Leaderboard((ranking,)), with_paper=False)))
@@ -901,7 +901,9 @@ def test_strict_and_macro_accuracies_are_compared_as_well():
 
 def test_ranks_go_by_the_main_metric_alone():
     scores = [entry("a", answers(0.9, 1)), entry("b", answers(0.5, 2))]
-    swapped = [dataclasses.replace(found, strict=other.scores) for found, other in zip(scores, scores[::-1])]
+    swapped = [
+        dataclasses.replace(found, strict=other.scores) for found, other in zip(scores, scores[::-1], strict=False)
+    ]
     [ranking] = rank(swapped, ["a", "b"])
     assert [(row.entry.model, row.rank) for row in ranking.rows] == [("a", 1), ("b", 2)]
     assert ranking.versus(0, 1, "acc_strict").verdict == "worse"

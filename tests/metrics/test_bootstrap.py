@@ -42,7 +42,7 @@ def test_scipys_intervals_scatter_around_ours(n, k, method):
         ).confidence_interval
         ends.append((found.low, found.high))
     ours = bootstrap_interval(scores, method=method)
-    for end, scipys in zip((ours.low, ours.high), np.transpose(ends)):
+    for end, scipys in zip((ours.low, ours.high), np.transpose(ends), strict=False):
         assert scipys.min() - 1 / n <= end <= scipys.max() + 1 / n
 
 

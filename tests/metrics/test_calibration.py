@@ -152,7 +152,7 @@ def test_the_null_value_is_the_mean_over_all_outcomes_weighted_by_their_chance()
     errors, chances = [], []
     for outcome in itertools.product([0, 1], repeat=5):
         errors.append(loop_calibration_error(confidence, outcome, 2))
-        chances.append(math.prod(p if right else 1 - p for p, right in zip(confidence, outcome)))
+        chances.append(math.prod(p if right else 1 - p for p, right in zip(confidence, outcome, strict=False)))
     expected = np.average(errors, weights=chances)
     deviation = math.sqrt(np.average((np.array(errors) - expected) ** 2, weights=chances))
     found = null_calibration_error(confidence, 2, num_draws=20_000)

@@ -41,7 +41,7 @@ def plain_limits(mean: float, effective: float, degrees: float) -> Interval:
 
 def by_label(scores: Sequence[float], labels: Sequence[object]) -> list[list[float]]:
     lists = defaultdict(list)
-    for score, label in zip(scores, labels):
+    for score, label in zip(scores, labels, strict=False):
         lists[label].append(score)
     return list(lists.values())
 
@@ -71,7 +71,7 @@ def plain_mean_interval(scores: Sequence[float], clusters: Sequence[object], pri
 
 def plain_macro_interval(scores: Sequence[float], groups: Sequence[object], clusters: Sequence[object]) -> Interval:
     names, images = list(dict.fromkeys(groups)), list(dict.fromkeys(clusters))
-    rows = list(zip(scores, groups, clusters))
+    rows = list(zip(scores, groups, clusters, strict=False))
     mean, error, size, residual = {}, {}, {}, {}
     center = 0.0
     for name in names:
@@ -264,7 +264,7 @@ INTERVALS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], Interval]] =
 def test_range_order_names_and_mirror_image(
     name: str, rows: list[tuple[int, int, int]], binary: bool, seed: int
 ) -> None:
-    scores, groups, clusters = (np.array(column) for column in zip(*rows))
+    scores, groups, clusters = (np.array(column) for column in zip(*rows, strict=False))
     scores = (scores > 2).astype(float) if binary else scores / 5
     interval_of = INTERVALS[name]
     interval = interval_of(scores, groups, clusters)

@@ -74,7 +74,7 @@ def plain_p(scores, images, largest):
 def enumerated_p(differences):
     """The share of all patterns of signs whose sum is as far from 0, by fractions of whole numbers."""
     patterns = itertools.product((-1, 1), repeat=len(differences))
-    sums = [abs(sum(sign * size for sign, size in zip(signs, differences))) for signs in patterns]
+    sums = [abs(sum(sign * size for sign, size in zip(signs, differences, strict=False))) for signs in patterns]
     return sum(value >= abs(sum(differences)) for value in sums) / len(sums)
 
 
@@ -124,7 +124,7 @@ def test_many_images_have_the_normal_p():
 
 def test_means_of_repeated_answers_are_compared_exactly():
     first, second = [2 / 3, 1, 1 / 3, 1, 2 / 3, 1, 0.5], [1 / 3, 0, 0, 1 / 3, 1, 0.5, 0]
-    whole = [round(6 * (one - other)) for one, other in zip(first, second)]
+    whole = [round(6 * (one - other)) for one, other in zip(first, second, strict=False)]
     assert compare_pair(first, second, range(7)).p == pytest.approx(enumerated_p(whole), abs=1e-12)
 
 
@@ -221,7 +221,7 @@ def test_the_smallest_difference_is_critical_value_and_power_times_the_standard_
 
 
 def test_models_that_never_differ_need_a_difference_of_the_binomial_error():
-    """d = q sqrt(d (1 - d) / n) has the solution q^2 / (n + q^2)."""
+    """D = q sqrt(d (1 - d) / n) has the solution q^2 / (n + q^2)."""
     found = compare_models([[1, 0] * 50] * 2, np.arange(100))
     square = (stats.t.isf(0.025, 99) + stats.norm.ppf(POWER)) ** 2
     assert found.smallest[0, 1] == pytest.approx(square / (100 + square))
@@ -242,7 +242,9 @@ def test_weighted_differences_are_tested_by_all_patterns_of_signs():
     """Two tasks of 9 and 3 questions, weights 1 and 3: the images' differences are whole."""
     first, second = [1, 1, 1, 0, 1, 1, 0, 1, 1, 1, 1, 0], [0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 0, 0]
     weights = [1] * 9 + [3] * 3
-    expected = enumerated_p([weight * (one - other) for weight, one, other in zip(weights, first, second)])
+    expected = enumerated_p(
+        [weight * (one - other) for weight, one, other in zip(weights, first, second, strict=False)]
+    )
     assert compare_pair(first, second, range(12), weights=weights).p == pytest.approx(expected, abs=1e-12)
 
 
@@ -260,7 +262,7 @@ def test_all_pairs_have_the_p_of_a_plain_loop_over_images():
     rng = np.random.default_rng(3)
     largest = plain_largest(scores, images, lambda number: (rng.choice([-1, 1], size=number), 0), 4000)
     found = compare_models(scores, images)
-    for pair, expected in zip(*plain_p(scores, images, largest)):
+    for pair, expected in zip(*plain_p(scores, images, largest), strict=False):
         assert found.p[pair] == pytest.approx(expected, abs=2 * noise(expected))
 
 
@@ -274,7 +276,7 @@ def test_with_many_images_drawing_images_with_replacement_gives_the_same():
     found = compare_models(scores, images)
     pairs, expected = plain_p(scores, images, plain_largest(scores, images, images_drawn, 3000))
     assert min(expected) < LEVEL < 0.2 < max(expected)
-    for pair, p in zip(pairs, expected):
+    for pair, p in zip(pairs, expected, strict=False):
         assert found.p[pair] == pytest.approx(p, abs=0.04)
 
 
@@ -296,8 +298,8 @@ def test_the_largest_statistics_are_those_of_exact_whole_numbers(largest, offset
     for signs in (1 - 2 * bits.astype(int)).tolist():
         found = []
         for one, other in itertools.combinations(sums.T.tolist(), 2):
-            apart = [first - second for first, second in zip(one, other)]
-            total = sum(sign * difference for sign, difference in zip(signs, apart))
+            apart = [first - second for first, second in zip(one, other, strict=False)]
+            total = sum(sign * difference for sign, difference in zip(signs, apart, strict=False))
             found.append(abs(total) / math.sqrt(sum(difference**2 for difference in apart)))
         expected.append(max(found))
     pairs = max_statistics.PairStatistics(sums + offset)

@@ -29,7 +29,9 @@ def share_of(found, expected):
 
 
 def recall_std(scores, letters):
-    by_letter = {letter: [s for s, other in zip(scores, letters) if other == letter] for letter in set(letters)}
+    by_letter = {
+        letter: [s for s, other in zip(scores, letters, strict=False) if other == letter] for letter in set(letters)
+    }
     return float(np.std([np.mean(found) for found in by_letter.values()]))
 
 
@@ -75,7 +77,7 @@ def test_a_model_that_always_gives_one_letter_is_found():
 def test_the_null_of_agreement_is_that_of_all_permutations_within_strata():
     first, second, strata = [0, 0, 1, 1, 2, -1], [0, 1, 1, 2, 2, -1], [0, 0, 0, 0, 1, 1]
     shares = [
-        np.mean([one == other and other >= 0 for one, other in zip(first, [*head, *tail])])
+        np.mean([one == other and other >= 0 for one, other in zip(first, [*head, *tail], strict=False)])
         for head in itertools.permutations(second[:4])
         for tail in itertools.permutations(second[4:])
     ]

@@ -458,7 +458,7 @@ def test_options_of_any_kind_are_told_apart(options, response, outcome):
 
 @pytest.mark.parametrize("options", QUESTIONS)
 def test_an_options_text_is_its_answer_with_and_without_the_letter(options):
-    for letter, option, both in zip("ABCDEFGH", options, lettered(options)):
+    for letter, option, both in zip("ABCDEFGH", options, lettered(options), strict=False):
         assert strict_answer(option, options) == Answer(letter, "parsed", "option_text")
         assert strict_answer(both, options) == Answer(letter, "parsed", "letter_with_text")
         assert strict_answer(f"Answer: {both}", options) == Answer(letter, "parsed", "declaration")
@@ -603,7 +603,7 @@ MARKDOWN = [
 @pytest.mark.parametrize("phrasing", CLEAN)
 def test_every_letter_is_read_from_clean_phrasings_in_any_markdown_and_case(phrasing):
     for options in QUESTIONS:
-        for letter, option in zip("ABCDEFGH", options):
+        for letter, option in zip("ABCDEFGH", options, strict=False):
             for mark, cased in itertools.product(MARKDOWN, (letter, letter.lower())):
                 response = mark.format(phrasing.format(letter=cased, text=option))
                 assert read(response, options) == letter, response
@@ -740,7 +740,7 @@ def test_text_around_a_stated_answer_changes_nothing(letter, phrasing, around, p
 )
 def test_of_two_statements_the_second_counts_only_if_it_is_stronger(first, second, one, other):
     """By the table: a box, an answer tag and a final answer are marks; a label is a conclusion; the rest are sentences."""
-    text = dict(zip("ABCDEFGH", CELLS))
+    text = dict(zip("ABCDEFGH", CELLS, strict=False))
     response = "\n\n".join([one.format(letter=first, text=text[first]), other.format(letter=second, text=text[second])])
     replaces = strength(other) > strength(one)
     assert read(response) == (second if first == second or replaces else "ambiguous")

@@ -654,7 +654,7 @@ def test_boxes_written_in_a_documented_form_are_read_back(quads, style):
         "points": "".join(f"cell({x1},{y1}),({x2},{y2})" for x1, y1, x2, y2 in quads),
         "tags": "".join(f"<ref>cell</ref><box>{x1} {y1} {x2} {y2}</box>" for x1, y1, x2, y2 in quads),
         "keys": ", ".join(
-            json.dumps(dict(zip(("x1", "x2", "y1", "y2"), (x1, x2, y1, y2)))) for x1, y1, x2, y2 in quads
+            json.dumps(dict(zip(("x1", "x2", "y1", "y2"), (x1, x2, y1, y2), strict=False))) for x1, y1, x2, y2 in quads
         ),
     }[style]
     found = read(written, "pixels_xyxy")

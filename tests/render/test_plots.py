@@ -111,7 +111,7 @@ def test_letters_of_labels_are_at_least_seven_points_high():
 
 
 def test_series_differ_in_more_than_colour():
-    looks = [look for look, _ in zip(plots._looks(), range(8))]
+    looks = [look for look, _ in zip(plots._looks(), range(8), strict=False)]
     grey = {(look["marker"], look["linestyle"]) for look in looks}
     assert len(grey) == len({tuple(look.values()) for look in looks}) == 8
 

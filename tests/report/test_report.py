@@ -81,7 +81,7 @@ def answers(number, doc):
     probabilities = [0.1 / (options - 1)] * options
     probabilities[letter] = 0.9
     return LETTERS[letter] + (
-        "" if number % 2 else "\n" + json.dumps({"probabilities": dict(zip(LETTERS, probabilities))})
+        "" if number % 2 else "\n" + json.dumps({"probabilities": dict(zip(LETTERS, probabilities, strict=False))})
     )
 
 
@@ -167,7 +167,7 @@ def test_slices_are_the_means_and_intervals_of_the_raw_rows(run, rows, key, colu
                 )
     assert found.keys() == expected.keys()
     for label, pairs in expected.items():
-        images, right = zip(*pairs)
+        images, right = zip(*pairs, strict=False)
         interval = accuracy_interval(right, images)
         assert found[label] == scores.Estimate(
             pytest.approx(np.mean(right)), interval.low, interval.high, len(right), len(set(images))
@@ -282,7 +282,7 @@ def test_calibration_is_that_of_the_logged_probabilities(run):
 
 
 def item_with(*probabilities, gold="A", image="1"):
-    stated = dict(zip(LETTERS, probabilities)) if probabilities else None
+    stated = dict(zip(LETTERS, probabilities, strict=False)) if probabilities else None
     return {"probabilities": stated, "gold": gold, "image": image}
 
 
@@ -315,7 +315,7 @@ def test_the_calibration_tables_say_how_many_answers_count_and_what_they_summed_
     masses, numbers = (tables[name] for name in ("Probabilities as the model gave them", "Calibration in numbers"))
     texts = [cell if isinstance(cell, str) else cell["text"] for cell in masses["rows"][0]]
     assert texts[0] == "coarse questions"
-    assert dict(zip(masses["header"][2:], texts[2:])) == {
+    assert dict(zip(masses["header"][2:], texts[2:], strict=False)) == {
         "answers": "12",
         "without": "6",
         "unusable": "0",
@@ -325,7 +325,7 @@ def test_the_calibration_tables_say_how_many_answers_count_and_what_they_summed_
         "sum below 0.5 %": "0.0",
     }
     texts = [cell if isinstance(cell, str) else cell["text"] for cell in numbers["rows"][0]]
-    shown = dict(zip(numbers["header"], texts))
+    shown = dict(zip(numbers["header"], texts, strict=False))
     assert (shown["n"], shown["right %"], shown["ECE % (15 bins)"]) == ("6", "66.7", "23.3")
     # All six say 0.9: the mean of |X / 6 - 0.9| with X binomial.
     chances = [math.comb(6, right) * 0.9**right * 0.1 ** (6 - right) for right in range(7)]
@@ -373,7 +373,7 @@ def test_examples_are_of_their_kind_of_different_tasks_first_and_the_same_each_t
 
 
 def colours_of(image, colour):
-    return {(int(x), int(y)) for y, x in zip(*np.nonzero((np.asarray(image) == colour).all(axis=2)))}
+    return {(int(x), int(y)) for y, x in zip(*np.nonzero((np.asarray(image) == colour).all(axis=2)), strict=False)}
 
 
 def test_gold_boxes_are_drawn_along_their_whole_edge_and_predicted_ones_in_dashes():
@@ -834,7 +834,7 @@ def table_of(record, title):
     """Of a table's rows the texts by column."""
     [table] = [table for table in parts_of(record, "table") if table["title"] == title]
     texts = [[cell["text"] if isinstance(cell, dict) else cell for cell in row] for row in table["rows"]]
-    return [dict(zip(table["header"], row)) for row in texts], table["note"]
+    return [dict(zip(table["header"], row, strict=False)) for row in texts], table["note"]
 
 
 def test_beside_a_score_stand_what_it_is_about_and_what_a_model_without_sight_reaches(written):

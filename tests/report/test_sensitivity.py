@@ -31,7 +31,9 @@ def test_tables_show_figures_with_null_values_and_p(run):
     alone, compared = chapter.parts
     assert [row[1] for row in alone.rows] == ["microbench_coarse", VARIANT]
     [row] = compared.rows
-    shown = {head: cell if isinstance(cell, str) else cell.text for head, cell in zip(compared.header, row)}
+    shown = {
+        head: cell if isinstance(cell, str) else cell.text for head, cell in zip(compared.header, row, strict=False)
+    }
     assert (shown["pairs"], shown["images"], shown["difference (points)"]) == ("10", "10", "-100.0")
     # 2 of 2^10 patterns of signs; always A is another option each time, and would be by chance.
     assert (shown["p"], shown["same option %"], shown["by chance %"]) == ("0.002", "0.0", "0.0")

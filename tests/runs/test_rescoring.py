@@ -185,7 +185,7 @@ def test_a_log_of_responses_alone_takes_its_questions_from_the_source(tmp_path, 
         [
             "…",
             f"Question:{question['question']}",
-            *(f"{letter}) {option}" for letter, option in zip("ABCD", question["options"])),
+            *(f"{letter}) {option}" for letter, option in zip("ABCD", question["options"], strict=False)),
         ]
     )
     # The answers of rows 0 and 1 are the first and the second option.

@@ -190,11 +190,11 @@ def two_ways():
     """Four questions in the release's order and in reverse, as a model with a liking for A answers them."""
     release_order = [
         scored(["p", "q"], *pair, image=image)
-        for image, pair in zip("1234", [("p", "A"), ("q", "A"), ("p", "A"), ("q", "none")])
+        for image, pair in zip("1234", [("p", "A"), ("q", "A"), ("p", "A"), ("q", "none")], strict=False)
     ]
     reverse_order = [
         scored(["q", "p"], *pair, image=image)
-        for image, pair in zip("1234", [("p", "A"), ("q", "A"), ("p", "B"), ("q", "none")])
+        for image, pair in zip("1234", [("p", "A"), ("q", "A"), ("p", "B"), ("q", "none")], strict=False)
     ]
     return release_order, reverse_order
 
@@ -251,7 +251,7 @@ def test_p_values_and_intervals_hold_for_all_variants_at_once():
     coarse = [scored(["p", "q"], "p", "AB"[number == 0], image=str(number)) for number in range(8)]
     variants = {
         name: [scored(["q", "p"], "p", "BA"[number < wrong], image=str(number)) for number in range(8)]
-        for name, wrong in zip(catalog.VARIANTS, (8, 1, 1, 1, 1, 1))
+        for name, wrong in zip(catalog.VARIANTS, (8, 1, 1, 1, 1, 1), strict=False)
     }
     found = robustness.report({"microbench_coarse_modality": coarse} | variants)
     ways = [found["ways"][name] for name in catalog.VARIANTS]
@@ -319,7 +319,9 @@ def test_the_text_shows_null_values_and_p_beside_the_figures():
     coarse, variant = two_ways()
     found = robustness.report({"microbench_coarse_modality": coarse, VARIANT: variant})
     tables = []
-    text = robustness.as_text(found, lambda header, rows: tables.append([dict(zip(header, row)) for row in rows]) or "")
+    text = robustness.as_text(
+        found, lambda header, rows: tables.append([dict(zip(header, row, strict=False)) for row in rows]) or ""
+    )
     way = found["ways"][VARIANT]
     [compared] = tables[1]
     assert (compared["pairs"], compared["images"], compared["same option"]) == ("4", "4", "0.2500")

@@ -65,7 +65,7 @@ def copies(made, tmp_path):
             tmp_path / name,
             {path.relative_to(found).as_posix(): path.read_bytes() for path in found.rglob("*") if path.is_file()},
         )
-        for name, found in zip(("run", "submission"), made)
+        for name, found in zip(("run", "submission"), made, strict=False)
     )
 
 

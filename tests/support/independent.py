@@ -147,7 +147,7 @@ def box_reply(prompt, image):
         corners.append(corners[0])
     if kind == 3:
         corners[0] = [corners[0][2], corners[0][1], corners[0][0], corners[0][3]]
-    text = json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in corners])
+    text = json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box, strict=False)) for box in corners])
     return (f"```json\n{text}\n```" if kind == 4 else text), corners
 
 

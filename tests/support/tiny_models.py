@@ -15,7 +15,32 @@ from tests.support import tiny_clip
 
 TEXT = {"layers": 2, "width": 64, "heads": 2}
 HALVES = {"mean": [0.5] * 3, "std": [0.5] * 3, "interpolation": "bicubic"}
-WORDS = "a an the of in with micrograph image acquired through using histopathology tissue cell microscopy light electron fluorescence brightfield phase contrast stained none above".split()
+WORDS = [
+    "a",
+    "an",
+    "the",
+    "of",
+    "in",
+    "with",
+    "micrograph",
+    "image",
+    "acquired",
+    "through",
+    "using",
+    "histopathology",
+    "tissue",
+    "cell",
+    "microscopy",
+    "light",
+    "electron",
+    "fluorescence",
+    "brightfield",
+    "phase",
+    "contrast",
+    "stained",
+    "none",
+    "above",
+]
 
 
 class NoTokenizer:

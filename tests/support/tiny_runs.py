@@ -45,7 +45,11 @@ def right_but_for_every_third(number, doc):
     """The right letter, or the next one; of boxes the gold ones, or none."""
     wrong = number % 3 == 2
     if "boxes" in doc:
-        return "[]" if wrong else json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in doc["boxes"]])
+        return (
+            "[]"
+            if wrong
+            else json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box, strict=False)) for box in doc["boxes"]])
+        )
     return LETTERS[(doc["answer_idx"] + wrong) % len(doc["options"])]
 
 

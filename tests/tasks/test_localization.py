@@ -56,7 +56,7 @@ def score(document, response, model=NEUTRAL, options=None):
 
 def pixels(*boxes):
     """Boxes as the neutral format has them."""
-    return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in boxes])
+    return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box, strict=False)) for box in boxes])
 
 
 # --- prompts -------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def test_the_components_are_unbiased_for_unlike_numbers_of_answers():
     drawn = []
     for _ in range(4000):
         rates = rng.choice([0.2, 0.5, 0.8], size=len(sizes))
-        found = variance_components([rng.random(size) < rate for size, rate in zip(sizes, rates)])
+        found = variance_components([rng.random(size) < rate for size, rate in zip(sizes, rates, strict=False)])
         drawn.append((found.between, found.within))
     errors = 4 * np.std(drawn, axis=0) / len(drawn) ** 0.5
     assert np.all(np.abs(np.mean(drawn, axis=0) - [0.06, 0.19]) < errors)
@@ -70,7 +70,7 @@ def test_scores_that_cannot_be_used_are_refused(scores):
 
 def filtered(*responses):
     requests = [asked(number) for number in range(len(responses))]
-    for request, found in zip(requests, responses):
+    for request, found in zip(requests, responses, strict=False):
         request.resps = list(found)
     build_filter_ensemble("none", [[repeats.keep_all_responses, {}]]).apply(requests, None)
     return [request.filtered_resps["none"] for request in requests]
