@@ -419,7 +419,7 @@ def _rescore(options: argparse.Namespace) -> None:
     import json
 
     from microbench_tasks.runs import new_datasets, rescoring, score_table
-    from microbench_tasks.tasks.aggregations import interval_settings
+    from microbench_tasks.tasks.interval_settings import interval_settings
     from microbench_tasks.util import files
 
     if options.out is not None and (options.out.is_dir() or any(parent.is_file() for parent in options.out.parents)):

@@ -20,7 +20,7 @@ from microbench_tasks.runs import rescoring, result_keys
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
 from microbench_tasks.submissions import record_checks, run_arguments
 from microbench_tasks.tasks import provenance
-from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
+from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
 from microbench_tasks.tasks.prompts import INSTRUCTION, microbench_doc_to_text
 from microbench_tasks.util.errors import DataError
 
