@@ -136,7 +136,10 @@ def main() -> None:
         parser.error(
             f"--images {max(args.images)}: {args.data} has {len(asked)} images for {TASK}; write it with more --rows."
         )
-    command = f"python benchmarks/beside_clip_benchmark.py DATA --rows {args.rows} --images {' '.join(map(str, args.images))} --repeats {args.repeats}"
+    command = (
+        f"python benchmarks/beside_clip_benchmark.py DATA --rows {args.rows} --images "
+        f"{' '.join(map(str, args.images))} --repeats {args.repeats}"
+    )
     parts = [
         "# Beside clip-benchmark",
         origin(

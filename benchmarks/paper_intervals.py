@@ -140,7 +140,10 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def page(title: str, command: str, reading: str, sections: Iterable[str]) -> str:
     """A page of results that says how it was made."""
-    versions = f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}; {date.today().isoformat()}."
+    versions = (
+        f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}; "
+        f"{date.today().isoformat()}."
+    )
     return "\n\n".join([f"# {title}", f"`{command}`, {versions}", reading, *sections]) + "\n"
 
 
@@ -166,7 +169,8 @@ def table1_section(part: str, sizes: Sequence[int]) -> str:
             cells += [f"{ours:.{decimals + 2}f}", "yes" if is_equal else "no", f"{deviations[row, column]:+.1f}"]
         rows.append(cells)
     summary = (
-        f"n = {n:,}: {equal[column]} of {len(entries)} equal as printed; root mean square deviation {np.sqrt(np.mean(deviations[:, column] ** 2)):.1f}, "
+        f"n = {n:,}: {equal[column]} of {len(entries)} equal as printed; root mean square deviation "
+        f"{np.sqrt(np.mean(deviations[:, column] ** 2)):.1f}, "
         f"{expected_deviation(entries, n):.1f} expected of equal n."
         for column, n in enumerate(sizes)
     )
@@ -221,8 +225,11 @@ def cognition_section() -> str:
         [
             "### How many cognition questions the printed figures fit",
             markdown_table(head, rows),
-            f"A half width here is a whole number of questions: at n = {COGNITION_SIZE} it moves in steps of {100 / COGNITION_SIZE:.2f}, many times the noise that the deviations above are counted in. "
-            f"So chances are computed exactly. An n fits if each printed half width has a chance of {100 * POSSIBLE:g} % or more. The print alone does not tell a smaller n from half widths rounded up.",
+            f"A half width here is a whole number of questions: at n = {COGNITION_SIZE} it moves in steps of "
+            f"{100 / COGNITION_SIZE:.2f}, many times the noise that the deviations above are counted in. "
+            "So chances are computed exactly. An n fits if each printed half width has a chance of "
+            f"{100 * POSSIBLE:g} % or more. The print alone does not tell a smaller n from half widths rounded "
+            "up.",
         ]
     )
 
@@ -265,7 +272,8 @@ def scipy_section(num_seeds: int) -> str:
         [
             "## Our interval and scipy's",
             markdown_table(head, rows),
-            f'In percent; `scipy.stats.bootstrap(method="basic")` with {NUM_RESAMPLES:,} resamples and seeds 0 to {num_seeds - 1}. The spread is the highest seed\'s end '
+            f'In percent; `scipy.stats.bootstrap(method="basic")` with {NUM_RESAMPLES:,} resamples and seeds 0 '
+            f"to {num_seeds - 1}. The spread is the highest seed's end "
             "less the lowest's, `ours - scipy` the difference to the seeds' mean.",
         ]
     )

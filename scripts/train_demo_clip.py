@@ -489,7 +489,8 @@ def main() -> None:
     table = accuracy_table(is_right(saved, held_out, saved_tokenizer), held_out.datasets)
     write_card(model, args, seeds, seconds, table)
     print(
-        f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set {SCORED_CAPTION_SET}:\n\n{table}"
+        f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set "
+        f"{SCORED_CAPTION_SET}:\n\n{table}"
     )
 
 

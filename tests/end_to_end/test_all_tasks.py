@@ -406,7 +406,9 @@ def test_a_task_of_ones_own_can_set_the_box_format(demo_folder, tmp_path):
     template = Path(command(SCRIPTS / "microbench", "path").strip()) / "_localization_template_yaml"
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "mine.yaml").write_text(
-        f"include: {template}\ntask: my_glands\nprocess_docs: !function microbench_tasks.data.documents.microbench_localization_glands_docs\nlmms_eval_specific_kwargs:\n  default:\n    boxes: qwen3_vl\n"
+        f"include: {template}\ntask: my_glands\nprocess_docs: !function "
+        "microbench_tasks.data.documents.microbench_localization_glands_docs\nlmms_eval_specific_kwargs:\n  "
+        "default:\n    boxes: qwen3_vl\n"
     )
     command(
         SCRIPTS / "lmms_eval",

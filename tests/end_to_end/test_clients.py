@@ -22,7 +22,10 @@ from tests.support.independent import protocol_prompt, raw_questions, raw_rows, 
 
 KIND = "stain"
 TASK = f"microbench_coarse_{KIND}"
-CHANNELS = "<|channel|>analysis<|message|>The answer is {wrong}.<|end|><|start|>assistant<|channel|>final<|message|>{right}<|return|>"
+CHANNELS = (
+    "<|channel|>analysis<|message|>The answer is "
+    "{wrong}.<|end|><|start|>assistant<|channel|>final<|message|>{right}<|return|>"
+)
 FAILING = ("error status", "no JSON")
 # What a server sends as the content of a message; whether the paper's rule and the strict one call it right, its kind, and what is taken off.
 SCRIPT = {

@@ -468,9 +468,9 @@ def test_a_sweep_writes_the_results_of_single_runs_and_reads_checkpoints_once(ti
     for row, line, results in zip(rows, lines, written, strict=False):
         group = results["groups"]["microbench_coarse"]
         assert row["figures"]["microbench_coarse"]["acc"] == group["acc,none"]
-        assert (
-            line
-            == f"| {row['alpha']:g} | {group['acc,none']:.4f} [{group['acc_image_ci_low,none']:.4f}, {group['acc_image_ci_high,none']:.4f}] |"
+        assert line == (
+            f"| {row['alpha']:g} | {group['acc,none']:.4f} [{group['acc_image_ci_low,none']:.4f}, "
+            f"{group['acc_image_ci_high,none']:.4f}] |"
         )
     out = tmp_path / "single"
     finished(

@@ -127,8 +127,8 @@ def answer(prompt, pixels):
     choice = int(pixels.sum()) % 8
     if prompt.startswith("Detect"):
         return Reply(
-            '[{"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 5, "y1": 5, "x2": 5, "y2": 9}'
-            + "]" * (choice % 2)
+            '[{"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 2, "y1": 3, "x2": 90, "y2": 80}, '
+            '{"x1": 5, "y1": 5, "x2": 5, "y2": 9}' + "]" * (choice % 2)
         )
     return (
         Reply("A"),
