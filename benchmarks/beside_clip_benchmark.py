@@ -31,7 +31,7 @@ TASK = "microbench_coarse_domain"
 SCRIPTS = Path(sys.executable).parent
 BATCH_SIZE = "64"
 SHARDS = 4  # clip-benchmark reads with as many workers, each of which needs a shard
-# clip-benchmark in each kind of numbers: its name here, its options, and what stands beside it with which arguments of the model.
+# clip-benchmark in each precision: its name here, its options, and the run beside it with the model's arguments.
 COMPARED = (
     ("clip-benchmark, --no_amp", ["--no_amp"], {"lmms_eval": ""}),
     (

@@ -108,8 +108,9 @@ ROUNDING = {"to the nearest": rounded, "up": rounded_up}
 def low_end_at_most(count: np.ndarray, n: int, right: int | np.ndarray, resamples: int = NUM_RESAMPLES) -> np.ndarray:
     """Probability that the low end of the resampled numbers of right answers, ``right`` of n, is at most ``count``.
 
-    Exact: resampled numbers are binomial. The end rests on an order statistic: numpy's quantile 0.025 of 9,999 numbers lies
-    95 % of the way from the 250th smallest to the 251st. That is at most ``count`` if 251 or more of the draws are.
+    Exact: resampled numbers are binomial. The end rests on an order statistic: numpy's quantile 0.025 of 9,999 numbers
+    lies 95 % of the way from the 250th smallest to the 251st. That is at most ``count`` if 251 or more of the draws
+    are.
     """
     rank = math.ceil(TAIL * (resamples - 1)) + 1
     return stats.binom.sf(rank - 1, resamples, stats.binom.cdf(np.floor(count), n, right / n))
@@ -178,7 +179,7 @@ def table1_section(part: str, sizes: Sequence[int]) -> str:
 
 
 def expected_deviation(entries: Sequence[Printed], n: int) -> float:
-    """Root mean square of the deviations if only the noise of two sets of resamples and the rounding of the print are between them."""
+    """Compute the RMS of the deviations if only two sets of resamples and the rounding of the print cause them."""
     return math.sqrt(np.mean([2 + entry.step**2 / 12 / noise(n, entry.accuracy) ** 2 for entry in entries]))
 
 
@@ -304,9 +305,11 @@ def scipy_rows(num_seeds: int) -> Iterator[list[str]]:
             ]
 
 
-READING = f"""`±` is the high end's distance from the mean, in percent. `equal`: ours, rounded as printed, is the printed figure. `deviation`: printed less ours, in
-standard deviations of the noise that the paper's own {NUM_RESAMPLES:,} resamples leave in an end, {QUANTILE_NOISE:.4f} sigma (derived in the script), sigma being the accuracy's standard error.
-Ours has the same noise, and the print is rounded, so that deviations of 2 or 3 are no disagreement; the lists below say which are expected."""
+READING = f"""`±` is the high end's distance from the mean, in percent. `equal`: ours, rounded as printed, is the
+printed figure. `deviation`: printed less ours, in standard deviations of the noise that the paper's own
+{NUM_RESAMPLES:,} resamples leave in an end. That is {QUANTILE_NOISE:.4f} sigma (derived in the script); sigma is the
+accuracy's standard error. Ours has the same noise, and the print is rounded. So deviations of 2 or 3 are no
+disagreement; the lists below say which are expected."""
 
 
 def main() -> None:

@@ -77,13 +77,14 @@ It has seen drawings only, so its answers on real micrographs mean nothing.
     python scripts/finetune_demo_clip.py --out FOLDER --rows-per-dataset {rows} --epochs {epochs} --seed {seed}
 
 All weights of the base (`{base}`) were trained on, with the base's own loss and
-augmentation and a peak learning rate of {learning_rate}, on the captions that name the class. Images: {count} drawings of {datasets}, seeds {seeds}; neither the
-demo set's own seed nor one that the base was trained on. {seconds:.0f} s of drawing and training on {threads} CPU
+augmentation and a peak learning rate of {learning_rate}, on the captions that name the class. Images: {count}
+drawings of {datasets}, seeds {seeds}; neither the demo set's own seed nor one that the base was trained on. {seconds:.0f} s of drawing and training on {threads} CPU
 threads with {versions}. Licence of the weights: MIT, like the code.
 
 ## Held-out accuracy (%)
 
-Seed {held_out_seed}, {held_out_rows} rows per dataset, caption set {caption_set}: the nearest of the row's own captions is the answer.
+Seed {held_out_seed}, {held_out_rows} rows per dataset, caption set {caption_set}: the nearest of the row's own
+captions is the answer.
 
 {table}
 """

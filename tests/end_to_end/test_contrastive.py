@@ -1,4 +1,4 @@
-"""Contrastive models through the real harness: its multiple_choice tasks, cache, processes, and what its results file says."""
+"""Contrastive models through the real harness: its multiple_choice tasks, cache, processes and results file."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def test_the_order_of_the_rows_gives_identical_results(straight, demo_rows, tmp_
 
 
 def test_two_processes_share_the_encoding_and_give_identical_results(straight, demo_rows, tmp_path):
-    """Tasks differ in their documents, so that both processes ask about many an image; each is encoded in one of them."""
+    """Tasks differ in their documents: both processes ask about many images, and one of them encodes each."""
     program = tmp_path / "run.py"
     program.write_text(
         "import atexit, json, os, pathlib, sys\n"
@@ -347,7 +347,7 @@ def test_other_weights_behind_the_same_path_are_not_answered_from_the_cache(tiny
 
 
 def test_texts_that_are_cut_stand_in_the_results_file_also_from_the_cache(tiny, demo_rows, tmp_path):
-    """Every caption of a stain is longer than 6 tokens with start and end; of 4 words each option keeps the same ones."""
+    """Captions of stains have more than 6 tokens with start and end; of 4 words, all options keep the same ones."""
     folder = shutil.copytree(tiny, tmp_path / "model")
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["text_cfg"]["context_length"] = 6

@@ -1,4 +1,4 @@
-"""The pages of reports and leaderboards in a real browser: they sort, show their pictures, fetch nothing and run nothing of a model's."""
+"""Pages of reports and leaderboards in a real browser: they sort, show pictures, and fetch and run nothing else."""
 
 from __future__ import annotations
 
