@@ -175,7 +175,7 @@ def command(arguments: Sequence[str]) -> str:
 
     ours = {name: value for name, value in sorted(os.environ.items()) if name.startswith("MICROBENCH_")}
     settings = [f"{name}={shlex.quote(value)}" for name, value in ours.items()]
-    return " ".join([*settings, *_program(), *(shlex.quote(privacy.without_secrets(part)) for part in arguments)])
+    return " ".join([*settings, *_program(), *(shlex.quote(privacy.redact_secrets(part)) for part in arguments)])
 
 
 def _program() -> list[str]:
