@@ -157,6 +157,6 @@ def samples_content(file: Path) -> bytes:
     if file.suffix != ".gz":
         return content
     try:
-        return untrusted.decompress_gzip(content, untrusted.LARGEST)
+        return untrusted.decompress_gzip(content)
     except ValueError as error:
         raise DataError(f"{file}: cannot be decompressed ({error}). Copy it again.") from error
