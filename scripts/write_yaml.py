@@ -52,7 +52,8 @@ lmms_eval_specific_kwargs:
     pre_prompt: ""
     post_prompt: ""
 model_specific_generation_kwargs:
-  # As the paper's evaluation code asked GPT-4o (GitHub Ale9806/eVLLM, gptapi.py). Reasoning models count their reasoning as output.
+  # As the paper's evaluation code asked GPT-4o (GitHub Ale9806/eVLLM, gptapi.py). Reasoning models count their reasoning
+  # as output.
   openai: {max_new_tokens: 2048}
   async_openai: {max_new_tokens: 2048}
   gpt4v: {max_new_tokens: 2048}
@@ -165,7 +166,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     if options.check:
         names = differing(options.folder, texts)
         if names:
-            print(f"{', '.join(names)} in {options.folder} differ from what this script writes. Run it without --check.")
+            print(f"{options.folder}: {', '.join(names)} not as this script writes them. Run it without --check.")
         return int(bool(names))
     for name, text in texts.items():
         (options.folder / name).write_text(text, encoding="utf-8")

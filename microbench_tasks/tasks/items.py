@@ -68,7 +68,8 @@ def combine_items(answers: Sequence[Items], responses: Sequence[str]) -> Items:
 
     The combined items are those of the first answer, with two changes: each score is the mean over all answers, and
     ``answers`` lists how each answer was parsed and scored. The metric ``repeats`` (for boxes: ``boxes_repeats``) gets
-    an item with ``scores``, ``num_distinct`` (number of distinct responses), ``image`` and, for questions, ``in_total``.
+    an item with ``scores``, ``num_distinct`` (number of distinct responses), ``image`` and, for questions,
+    ``in_total``.
     """
     if len(answers) == 1:
         return answers[0]

@@ -231,7 +231,7 @@ class FamilyMetrics:
     """Name the metrics of a family by what they tell.
 
     Args:
-        score: the main score.
+        score: the main score; it has an interval to quote.
         unparsed: the share of responses without an answer.
         counts: the numbers of questions, images and datasets.
         repeats: the spread of several answers to each question.
@@ -244,8 +244,11 @@ class FamilyMetrics:
 
     @property
     def interval(self) -> str:
-        """Return the prefix of the ends of the score's interval to quote."""
-        return METRIC_BY_NAME[self.score].quoted_interval.name
+        """Return the prefix of the names of the ends of the score's interval to quote."""
+        quoted = METRIC_BY_NAME[self.score].quoted_interval
+        if quoted is None:
+            raise LookupError(f"Metric {self.score} has no interval to quote.")
+        return quoted.name
 
 
 METRIC_BY_NAME = {metric.name: metric for metric in METRICS}
