@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from microbench_tasks.tasks import definitions
 from microbench_tasks.util import terminal
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 _HELP_WIDTH = 100
 # What shells report of a program that wrote to a closed pipe: 128 and the number of the signal.
@@ -63,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
     """Parse arguments; show what was typed on one printable line in errors."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(plain(message))
+        super().error(printable_line(message))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -407,7 +407,7 @@ def _report(options: argparse.Namespace) -> None:
             lambda items, what: tqdm(items, desc=what, leave=False, disable=not items),
         )
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
-        print(plain(text))
+        print(printable_line(text))
     print(f"{report.folder / writing.PAGE}: {report.pictures} pictures of {', '.join(report.labels)}")
 
 
@@ -436,7 +436,7 @@ def _rescore(options: argparse.Namespace) -> None:
             f"not scored, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}"
         )
     for note in rescored.notes:
-        print(f"note: {plain(note)}")
+        print(f"note: {printable_line(note)}")
     if options.out is not None:
         origin = {
             "run": run.name,
@@ -457,11 +457,11 @@ def _submit(options: argparse.Namespace) -> None:
     written = building.submit(run, description, options.out, lambda items, what: tqdm(items, desc=what, leave=False))
     manifest = written.manifest
     print(
-        f"{options.out}: {plain(manifest['model']['name'])} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks"
+        f"{options.out}: {printable_line(manifest['model']['name'])} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks"
     )
     print(f"digest: {manifest['digest']}")
     for note in written.notes:
-        print(f"note: {plain(note)}")
+        print(f"note: {printable_line(note)}")
     print(hub_formats.publishing_advice(manifest, options.out))
 
 
@@ -480,10 +480,10 @@ def _verify(options: argparse.Namespace) -> None:
             print(check, flush=True)
             failed += check.failed
     if failed:
-        sys.exit(f"microbench: {plain(str(options.submission))} verification failed: {failed} check(s) FAILED")
+        sys.exit(f"microbench: {printable_line(str(options.submission))} verification failed: {failed} check(s) FAILED")
     manifest = manifest_file.read_manifest(options.submission)
     print(
-        f"{plain(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)"
+        f"{printable_line(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)"
     )
     print("what no check can know:")
     for line in limits.as_lines():

@@ -85,7 +85,7 @@ def submit(
     manifest |= {"digest": compute_digest(manifest)}
     # The schema's messages show values.
     _raise_if_any([*find_leaks(manifest, texts, samples)] or find_schema_problems(manifest))
-    files.write_folder(target, contents | {MANIFEST: format_manifest(manifest).encode()})
+    files.write_dir(target, contents | {MANIFEST: format_manifest(manifest).encode()})
     return WrittenSubmission(target, manifest, report.notes)
 
 
@@ -152,7 +152,7 @@ def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
 
 
 def _cleaned(value: Any) -> Any:
-    return _printable(privacy.without_paths(privacy.without_secrets(value)))
+    return _printable(privacy.redact_paths(privacy.redact_secrets(value)))
 
 
 def _printable(value: Any) -> Any:

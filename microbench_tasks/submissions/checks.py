@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 # Of the problems of one check, how many are said.
 _SAID = 5
@@ -24,9 +24,9 @@ class Check:
 
     def __str__(self) -> str:
         # Of a submission, which strangers wrote, nothing may steer the terminal or make lines of its own.
-        name, problems = plain(self.name), [plain(problem) for problem in self.problems]
+        name, problems = printable_line(self.name), [printable_line(problem) for problem in self.problems]
         if self.skipped:
-            return f"not checked  {name}: {plain(self.skipped)}"
+            return f"not checked  {name}: {printable_line(self.skipped)}"
         if not self.failed:
             return f"ok           {name}"
         more = [f"… and {len(problems) - _SAID} more"] if len(problems) > _SAID else []

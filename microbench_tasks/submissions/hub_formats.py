@@ -19,7 +19,7 @@ from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.submissions.headlines import Headline, has_publishable, list_publishable, task_data_kind
 from microbench_tasks.submissions.model_card import data_warning
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 _REPOSITORY = re.compile(r"https://huggingface\.co/([\w.-]+/[\w.-]+)/?")
 
@@ -91,7 +91,9 @@ def _notes(manifest: Mapping[str, Any], headline: Headline) -> str:
     name = {"acc": "accuracy by the paper's rule", "grit": "GRIT localization score"}[headline.metric]
     boxes = manifest["settings"]["boxes"] if headline.metric == "grit" else None
     asked = (
-        f"; boxes asked for and read as {boxes['convention']} (chosen by {plain(boxes['chosen_by'])})" if boxes else ""
+        f"; boxes asked for and read as {boxes['convention']} (chosen by {printable_line(boxes['chosen_by'])})"
+        if boxes
+        else ""
     )
     return (
         f"{name}, a fraction from 0 to 1; {quoted['confidence_level'] * 100:g} % interval "

@@ -21,9 +21,9 @@ def find_leaks(
         return list(
             dict.fromkeys(
                 [
-                    *privacy.secrets(text),
-                    *privacy.personal_paths(text, folders),
-                    *([*privacy.any_path(text), *privacy.url_secrets(text)] if metadata else ()),
+                    *privacy.find_secrets(text),
+                    *privacy.find_personal_paths(text, folders),
+                    *([*privacy.find_local_paths(text), *privacy.find_url_secrets(text)] if metadata else ()),
                 ]
             )
         )

@@ -19,7 +19,7 @@ from microbench_tasks.submissions.sample_files import FOLDER as SAMPLES_FOLDER
 from microbench_tasks.submissions.text_files import CARD, DATA_MARKS, EVAL_RESULTS
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def load(folder: Path) -> Submission:
     problems = find_schema_problems(manifest) or find_file_problems(folder, manifest) + find_digest_problems(manifest)
     problems = problems or find_sample_form_problems(folder, manifest)
     if problems:
-        raise DataError(f"{folder}: " + " ".join(map(plain, problems)))
+        raise DataError(f"{folder}: " + " ".join(map(printable_line, problems)))
     return Submission(folder, manifest, rescoring.rescore(as_logged_run(folder, manifest)))
 
 
@@ -59,7 +59,7 @@ def find_file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     folders = {SAMPLES_FOLDER, Path(EVAL_RESULTS).parent.as_posix()}
     present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
     surplus = {name for name in present.keys() - named.keys() - {MANIFEST} if not _is_of_a_download(name)}
-    surplus -= {name for name in surplus & folders if untrusted.other_kind(present[name]) == untrusted.FOLDER}
+    surplus -= {name for name in surplus & folders if untrusted.irregular_kind(present[name]) == untrusted.FOLDER}
     problems = [f"{name} is not named in {MANIFEST} (files)." for name in sorted(expected - named.keys())]
     problems += [
         f"{name} is named in {MANIFEST} (files), but does not belong to this submission."
@@ -76,7 +76,7 @@ def find_file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 def _content_problems(name: str, path: Path | None, digest: str) -> list[str]:
     if path is None:
         return [f"{name} is missing."]
-    if kind := untrusted.other_kind(path):
+    if kind := untrusted.irregular_kind(path):
         return [f"{name} is {kind}, expected a regular file."]
     try:
         content = untrusted.read_regular_file(path, follow_links=False)
