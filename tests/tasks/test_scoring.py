@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from microbench_tasks.metrics import intervals
-from microbench_tasks.tasks import interval_settings
+from microbench_tasks.tasks import aggregations, interval_settings
 from microbench_tasks.tasks.results import microbench_process_results
 
 DOC = {
