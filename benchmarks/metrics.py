@@ -146,7 +146,8 @@ def intervals_section(repeats: int) -> str:
     tasks = sum(len(np.unique(run.tasks)) for run in runs)
     return "\n\n".join(
         [
-            f"## Intervals that cover: {len(coarse.scores):,} coarse and {sum(FINE_SIZES):,} fine questions, {tasks} tasks",
+            f"## Intervals that cover: {len(coarse.scores):,} coarse and {sum(FINE_SIZES):,} fine questions, "
+            f"{tasks} tasks",
             f"{all_intervals(*runs)} intervals: of tasks and groups, by image and by dataset, and macro means.",
             markdown_table(["", "time", "memory"], rows),
         ]

@@ -20,7 +20,7 @@ from microbench_tasks.cli import (
     verify,
 )
 from microbench_tasks.util import terminal
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 # In the order of the overview.
 COMMANDS = (
@@ -68,7 +68,7 @@ class _Parser(argparse.ArgumentParser):
     """Parse arguments; print what was typed on one printable line in errors."""
 
     def error(self, message: str) -> NoReturn:
-        super().error(plain(message))
+        super().error(printable_line(message))
 
 
 def _run(options: argparse.Namespace) -> None:

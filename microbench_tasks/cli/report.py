@@ -7,7 +7,7 @@ from pathlib import Path
 
 from microbench_tasks.cli.command import Command
 from microbench_tasks.cli.progress import progress_bar, quiet_harness
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,7 @@ def _run(options: argparse.Namespace) -> None:
     with quiet_harness():
         report = writing.write(options.runs, options.out, options.examples, options.seed, progress_bar)
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
-        print(plain(text))
+        print(printable_line(text))
     print(f"{report.folder / writing.PAGE}: {report.pictures} pictures of {', '.join(report.labels)}")
 
 

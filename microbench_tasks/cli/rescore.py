@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from microbench_tasks.cli.command import Command
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 if TYPE_CHECKING:
     from microbench_tasks.runs.rescoring import LoggedRun, Rescored
@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> None:
             f"not scored, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}"
         )
     for note in rescored.notes:
-        print(f"note: {plain(note)}")
+        print(f"note: {printable_line(note)}")
     if options.out is not None:
         _write_json(options.out, run, rescored)
 

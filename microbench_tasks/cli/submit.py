@@ -7,7 +7,7 @@ from pathlib import Path
 
 from microbench_tasks.cli.command import Command
 from microbench_tasks.cli.progress import progress_bar
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -39,12 +39,12 @@ def _run(options: argparse.Namespace) -> None:
     manifest = written.manifest
     num_samples = manifest["num_samples"]
     print(
-        f"{options.out}: {plain(manifest['model']['name'])} on {manifest['data']['kind']} data, "
+        f"{options.out}: {printable_line(manifest['model']['name'])} on {manifest['data']['kind']} data, "
         f"{sum(num_samples.values())} samples of {len(num_samples)} tasks"
     )
     print(f"digest: {manifest['digest']}")
     for note in written.notes:
-        print(f"note: {plain(note)}")
+        print(f"note: {printable_line(note)}")
     print(hub_formats.how_to_publish(manifest, options.out))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from microbench_tasks.cli.command import Command
 from microbench_tasks.cli.progress import progress_bar, quiet_harness
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +25,12 @@ def _run(options: argparse.Namespace) -> None:
             print(check, flush=True)
             num_failed += check.failed
     if num_failed:
-        sys.exit(f"microbench: {plain(str(options.submission))} verification failed: {num_failed} check(s) FAILED")
+        sys.exit(
+            f"microbench: {printable_line(str(options.submission))} verification failed: {num_failed} check(s) FAILED"
+        )
     manifest = submission.read_manifest(options.submission)
     print(
-        f"{plain(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} "
+        f"{printable_line(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} "
         "(compare it with a published one: a digest is no signature)"
     )
     _print_limits(options.without_data)

@@ -19,7 +19,7 @@ import numpy as np
 from microbench_tasks import catalog
 from microbench_tasks.leaderboard.data import Data, check_sources, data_of
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import as_read
+from microbench_tasks.util.text_safety import confusable_key
 
 if TYPE_CHECKING:
     from microbench_tasks.runs.rescoring import Rescored, ScoredSample
@@ -157,9 +157,9 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
         if digest in seen:
             raise DataError(f"{folder}: is the same submission as {seen[digest]}. Name each submission once.")
         seen[digest] = folder
-    count = collections.Counter(as_read(name) for name, _ in submissions)
-    names = [f"{name} ({digest[:8]})" if count[as_read(name)] > 1 else name for name, digest in submissions]
-    if alike := sorted(name for name, number in collections.Counter(map(as_read, names)).items() if number > 1):
+    count = collections.Counter(confusable_key(name) for name, _ in submissions)
+    names = [f"{name} ({digest[:8]})" if count[confusable_key(name)] > 1 else name for name, digest in submissions]
+    if alike := sorted(name for name, number in collections.Counter(map(confusable_key, names)).items() if number > 1):
         raise DataError(
             f"Names of models look alike even with the submissions' digests added: {', '.join(alike)}. "
             "Leave one of them out."

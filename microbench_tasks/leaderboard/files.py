@@ -33,7 +33,7 @@ def check_folder(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder} is a file. Name a folder.")
-    if reason := files.unwritable(folder):
+    if reason := files.why_unwritable(folder):
         raise DataError(f"{folder}: {reason}. Name another folder.")
     written = _written(folder / _RECORD)
     for path in (folder / _RECORD, *(folder / name for name in _FORMS)):

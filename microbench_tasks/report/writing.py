@@ -131,7 +131,7 @@ def check_folder(out: Path) -> None:
         raise DataError(f"--out {out}: is the current folder, or one that holds it. Name another folder.")
     if out.exists() and not out.is_dir():
         raise DataError(f"--out {out}: is a file. Name a folder.")
-    if reason := files.unwritable(out.absolute().parent):
+    if reason := files.why_unwritable(out.absolute().parent):
         raise DataError(f"--out {out}: {reason}. Name another folder.")
     if out.exists() and any(out.iterdir()) and (reason := _kept(out)):
         raise DataError(f"--out {out}: exists and {reason}. Nothing is overwritten: name another folder.")
@@ -169,10 +169,10 @@ def _is_written(path: Path, name: str, written: Mapping[str, str]) -> bool:
 def publish(out: Path, fill: Callable[[Path], None]) -> None:
     """Write the folder whole or not at all; an earlier report is replaced when the new one is complete."""
     if not out.exists():
-        files.publish_folder(out, fill)
+        files.write_dir_atomically(out, fill)
         return
     fresh, earlier = (out.with_name(f".{out.name}-{what}-{os.getpid()}") for what in ("new", "old"))
-    files.publish_folder(fresh, fill)
+    files.write_dir_atomically(fresh, fill)
     try:
         # FigureSpec takes minutes, in which files may have come.
         check_folder(out)

@@ -21,7 +21,7 @@ from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import tables
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.submissions import eligibility
-from microbench_tasks.util.text_safety import markdown_code, markdown_text, plain
+from microbench_tasks.util.text_safety import markdown_code, markdown_text, printable_line
 
 BENCHMARK = "Micro-Bench"
 _TITLES = {
@@ -303,7 +303,9 @@ def _notes(manifest: Mapping[str, Any], headline: Headline) -> str:
     name = {"acc": "accuracy by the paper's rule", "grit": "GRIT localization score"}[headline.metric]
     boxes = manifest["settings"]["boxes"] if headline.metric == "grit" else None
     asked = (
-        f"; boxes asked for and read as {boxes['convention']} (chosen by {plain(boxes['chosen_by'])})" if boxes else ""
+        f"; boxes asked for and read as {boxes['convention']} (chosen by {printable_line(boxes['chosen_by'])})"
+        if boxes
+        else ""
     )
     return (
         f"{name}, a fraction from 0 to 1; {quoted['confidence_level'] * 100:g} % interval "

@@ -132,7 +132,7 @@ def generation_reasons(option: str, settings: Any) -> list[str]:
 
 def _sentence(option: str, name: str, why: str) -> str:
     # The name may be any text, even a misplaced secret. Values are never shown.
-    shown = "(removed)" if any(privacy.secrets(name)) else name.encode("unicode_escape").decode("ascii")
+    shown = "(removed)" if any(privacy.find_secrets(name)) else name.encode("unicode_escape").decode("ascii")
     return f"{option}: {shown[:80]}: {why}. {_WAY_OUT}"
 
 

@@ -37,7 +37,7 @@ from microbench_tasks.submissions.submission_samples import FOLDER as SAMPLES_FO
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files, privacy, untrusted
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import plain, printable
+from microbench_tasks.util.text_safety import printable, printable_line
 
 CARD = "README.md"
 EVAL_RESULTS = ".eval_results/microbench.yaml"
@@ -87,7 +87,7 @@ def load(folder: Path) -> Submission:
     problems = schema_problems(manifest) or file_problems(folder, manifest) + digest_problems(manifest)
     problems = problems or sample_form_problems(folder, manifest)
     if problems:
-        raise DataError(f"{folder}: " + " ".join(map(plain, problems)))
+        raise DataError(f"{folder}: " + " ".join(map(printable_line, problems)))
     return Submission(folder, manifest, rescoring.rescore(logged_run(folder, manifest)))
 
 
@@ -105,7 +105,7 @@ def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     folders = {SAMPLES_FOLDER, Path(EVAL_RESULTS).parent.as_posix()}
     present = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
     surplus = {name for name in present.keys() - named.keys() - {MANIFEST} if not _is_of_a_download(name)}
-    surplus -= {name for name in surplus & folders if untrusted.other_kind(present[name]) == untrusted.FOLDER}
+    surplus -= {name for name in surplus & folders if untrusted.irregular_kind(present[name]) == untrusted.FOLDER}
     problems = [f"{name} is not named in {MANIFEST} (files)." for name in sorted(expected - named.keys())]
     problems += [
         f"{name} is named in {MANIFEST} (files), but does not belong to this submission."
@@ -122,7 +122,7 @@ def file_problems(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
 def _content_problems(name: str, path: Path | None, digest: str) -> list[str]:
     if path is None:
         return [f"{name} is missing."]
-    if kind := untrusted.other_kind(path):
+    if kind := untrusted.irregular_kind(path):
         return [f"{name} is {kind}, expected a regular file."]
     try:
         content = untrusted.read_regular_file(path, follow_links=False)
@@ -198,7 +198,7 @@ def submit(run: LoggedRun, description: Description, target: Path, progress: Pro
     manifest |= {"digest": digest_of(manifest)}
     # The schema's messages show values.
     _refuse([*_leaks(manifest, texts, samples)] or schema_problems(manifest))
-    files.write_folder(target, contents | {MANIFEST: as_text(manifest).encode()})
+    files.write_dir(target, contents | {MANIFEST: as_text(manifest).encode()})
     return Written(target, manifest, examination.notes)
 
 
@@ -294,7 +294,7 @@ def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
 
 
 def _cleaned(value: Any) -> Any:
-    return _printable(privacy.without_paths(privacy.without_secrets(value)))
+    return _printable(privacy.redact_paths(privacy.redact_secrets(value)))
 
 
 def _printable(value: Any) -> Any:
@@ -351,9 +351,9 @@ def _leaks(
         return list(
             dict.fromkeys(
                 [
-                    *privacy.secrets(text),
-                    *privacy.personal_paths(text, folders),
-                    *([*privacy.any_path(text), *privacy.url_secrets(text)] if metadata else ()),
+                    *privacy.find_secrets(text),
+                    *privacy.find_personal_paths(text, folders),
+                    *([*privacy.find_local_paths(text), *privacy.find_url_secrets(text)] if metadata else ()),
                 ]
             )
         )

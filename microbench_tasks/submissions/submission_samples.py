@@ -114,7 +114,9 @@ def _line(sample: Any) -> bytes:
 def form_problems(path: Path, task: str) -> list[str]:
     """List the lines of a task's samples file that are not in the form that `compressed` writes."""
     try:
-        content = untrusted.decompress_gzip(untrusted.read_regular_file(path, follow_links=False), untrusted.LARGEST)
+        content = untrusted.decompress_gzip(
+            untrusted.read_regular_file(path, follow_links=False), untrusted.MAX_FILE_BYTES
+        )
     except DataError as error:
         return [str(error)]
     except ValueError as error:

@@ -26,7 +26,7 @@ from microbench_tasks.tasks import provenance
 from microbench_tasks.tasks.prompts import microbench_doc_to_text
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 if TYPE_CHECKING:
     import datasets
@@ -53,9 +53,9 @@ class Check:
 
     def __str__(self) -> str:
         # Of a submission, which strangers wrote, nothing may steer the terminal or make lines of its own.
-        name, problems = plain(self.name), [plain(problem) for problem in self.problems]
+        name, problems = printable_line(self.name), [printable_line(problem) for problem in self.problems]
         if self.skipped:
-            return f"not checked  {name}: {plain(self.skipped)}"
+            return f"not checked  {name}: {printable_line(self.skipped)}"
         if not self.failed:
             return f"ok           {name}"
         more = [f"… and {len(problems) - _SAID} more"] if len(problems) > _SAID else []

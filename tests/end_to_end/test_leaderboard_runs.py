@@ -223,7 +223,8 @@ def test_the_page_works_in_a_browser(written):
         table.locator("th").nth(0).click()
         assert set(models()[:2]) == {"demo_clip <b>", "microbench_random <b>"}
         assert page.evaluate(
-            "[...document.images].length >= 3 && [...document.images].every(image => image.complete && image.naturalWidth > 300)"
+            "[...document.images].length >= 3 && [...document.images].every(image => image.complete && "
+            "image.naturalWidth > 300)"
         )
         browser.close()
     assert said == []

@@ -46,7 +46,8 @@ def attacked(tmp_path_factory):
     (tasks / "filter.yaml").write_text(
         redefinition(
             FILTER,
-            "filter_list: [{name: none, filter: [{function: regex, regex_pattern: '([A-D])'}, {function: take_first}]}]",
+            "filter_list: "
+            "[{name: none, filter: [{function: regex, regex_pattern: '([A-D])'}, {function: take_first}]}]",
         )
     )
     # Says the answer that it is told, or what only a filter makes an answer of.

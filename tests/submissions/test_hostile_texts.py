@@ -20,7 +20,7 @@ from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import submission
 from microbench_tasks.util import files, terminal
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import markdown_code, markdown_text, plain, printable
+from microbench_tasks.util.text_safety import markdown_code, markdown_text, printable, printable_line
 from tests.support import forging, tiny_runs
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
@@ -63,7 +63,7 @@ def made(tmp_path_factory):
 def copies(made, tmp_path):
     """A run and its submission, to be changed."""
     return tuple(
-        files.write_folder(
+        files.write_dir(
             tmp_path / name,
             {path.relative_to(found).as_posix(): path.read_bytes() for path in found.rglob("*") if path.is_file()},
         )
@@ -277,7 +277,7 @@ def test_a_terminal_of_another_encoding_is_no_error(monkeypatch):
 @pytest.mark.parametrize(
     "shown",
     [
-        plain,
+        printable_line,
         markdown_text,
         markdown_code,
         printable,

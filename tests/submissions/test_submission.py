@@ -382,7 +382,7 @@ def copy(written, tmp_path):
         for path in written.folder.rglob("*")
         if path.is_file()
     }
-    return files.write_folder(tmp_path / "copy", contents)
+    return files.write_dir(tmp_path / "copy", contents)
 
 
 @pytest.mark.parametrize(

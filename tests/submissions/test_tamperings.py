@@ -59,7 +59,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def folder(original, tmp_path):
-    return files.write_folder(
+    return files.write_dir(
         tmp_path / "copy",
         {path.relative_to(original).as_posix(): path.read_bytes() for path in original.rglob("*") if path.is_file()},
     )
@@ -747,7 +747,7 @@ def test_a_tampering_with_all_digests_renewed_is_caught_with_its_reason(tamperin
 
 
 def test_samples_that_fill_the_memory_are_refused_before_they_do(folder, monkeypatch):
-    monkeypatch.setattr(untrusted, "LARGEST", 2**20)
+    monkeypatch.setattr(untrusted, "MAX_FILE_BYTES", 2**20)
     monkeypatch.setattr(rescoring, "_LARGEST", 2**20)
     gzipped(lambda content: gzip.compress(content + b"\n" * 2**27, mtime=0))(folder)
     assert samples_file(folder, FIRST).stat().st_size < 2**20

@@ -53,7 +53,7 @@ def original(tiny_release):
 
 @pytest.fixture
 def folder(original, tmp_path):
-    return files.write_folder(
+    return files.write_dir(
         tmp_path / "copy",
         {path.relative_to(original).as_posix(): path.read_bytes() for path in original.rglob("*") if path.is_file()},
     )

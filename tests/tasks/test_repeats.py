@@ -12,7 +12,7 @@ from lmms_eval.api.instance import Instance
 from lmms_eval.filters import build_filter_ensemble
 from lmms_eval.loggers import EvaluationTracker
 
-from microbench_tasks.harness.model_guard import guarding
+from microbench_tasks.harness.guard.model_guard import guarding
 from microbench_tasks.metrics.variance import variance_components
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.runs import rescoring, score_table
