@@ -5,52 +5,13 @@ from __future__ import annotations
 import re
 
 # What may qualify an answer. Other words, such as `eliminated`, `other` or `first`, make it another thing.
-DETERMINERS = frozenset(["the", "my", "our", "your", "this", "its"])
+DETERMINERS = frozenset("the my our your this its".split())
 ADJECTIVES = (
     DETERMINERS
     | frozenset(
-        [
-            "correct",
-            "right",
-            "best",
-            "final",
-            "most",
-            "more",
-            "likely",
-            "probable",
-            "appropriate",
-            "accurate",
-            "suitable",
-            "fitting",
-            "single",
-            "only",
-            "actual",
-            "true",
-            "proper",
-            "chosen",
-            "selected",
-            "overall",
-            "preferred",
-            "corrected",
-            "revised",
-            "closest",
-            "model's",
-            "expected",
-            "predicted",
-            "definitive",
-            "ultimate",
-            "matching",
-            "own",
-            "supported",
-            "fitted",
-            "suited",
-            "short",
-            "quick",
-            "brief",
-            "simple",
-            "direct",
-            "concise",
-        ]
+        """correct right best final most more likely probable appropriate accurate suitable fitting single only actual true
+    proper chosen selected overall preferred corrected revised closest model's expected predicted definitive ultimate
+    matching own supported fitted suited short quick brief simple direct concise""".split()
     )
     | {"one-letter", "single-letter", "one-word"}
 )

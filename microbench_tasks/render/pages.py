@@ -179,7 +179,7 @@ def percent(value: float, decimals: int = 1) -> str:
 
 
 def percent_cell(value: float | None) -> Cell:
-    """Return a cell with a fraction in percent, sorted by the fraction, in full under the mouse; a dash for None, NaN."""
+    """Return a cell with a fraction in percent that sorts by the fraction; a dash for None and NaN."""
     if value is None or math.isnan(value):
         return Cell("–")
     return Cell(percent(value), sort=float(value), title=f"{value:.6f}")

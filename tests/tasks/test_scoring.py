@@ -300,7 +300,7 @@ def test_a_group_counts_unparsed_answers_and_boxes_over_all_tasks():
 def test_a_figure_prints_dumps_and_is_copied_as_a_number():
     accuracy = figure("acc", items([1.0, 0.0]))
     assert json.dumps({"acc": accuracy}) == '{"acc": 0.5}'
-    assert f"{accuracy:.4f}" == "0.5000"
+    assert "{:.4f}".format(accuracy) == "0.5000"
     for copied in (copy.deepcopy(accuracy), pickle.loads(pickle.dumps(accuracy))):
         assert (type(copied), copied) == (float, 0.5)
 
