@@ -31,11 +31,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from microbench_tasks.runs import rescoring
-    from microbench_tasks.submissions import hub_formats, submission
+    from microbench_tasks.submissions import building, hub_formats
 
-    description = submission.Description(options.model_name, options.model_url, options.samples_url)
+    description = building.Description(options.model_name, options.model_url, options.samples_url)
     run = rescoring.find_run([options.run_folder], options.run)
-    written = submission.submit(run, description, options.out, progress_bar)
+    written = building.submit(run, description, options.out, progress_bar)
     manifest = written.manifest
     num_samples = manifest["num_samples"]
     print(
@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace) -> None:
     print(f"digest: {manifest['digest']}")
     for note in written.notes:
         print(f"note: {printable_line(note)}")
-    print(hub_formats.how_to_publish(manifest, options.out))
+    print(hub_formats.publishing_advice(manifest, options.out))
 
 
 COMMAND = Command(

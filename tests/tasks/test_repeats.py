@@ -264,7 +264,7 @@ def test_a_log_with_another_number_of_answers_to_one_question_is_refused(sampled
 
 
 def test_a_run_with_several_answers_cannot_be_submitted(sampled_run):
-    reasons = eligibility.examine(rescoring.find_run([sampled_run[0]])).reasons
+    reasons = eligibility.check_eligibility(rescoring.find_run([sampled_run[0]])).violations
     assert "--repeats 3: a submission has one answer to each question. Run again without --repeats." in reasons
 
 
