@@ -345,9 +345,9 @@ def _add_report(commands: argparse._SubParsersAction) -> None:
 
 
 def _merge(options: argparse.Namespace) -> None:
-    from microbench_adapters import commands
+    from microbench_adapters.commands.merge import merge_checkpoints
 
-    settings = commands.merge(
+    settings = merge_checkpoints(
         options.checkpoints, options.out, options.method, options.alpha, options.density, options.loader
     )
     print(
@@ -356,15 +356,15 @@ def _merge(options: argparse.Namespace) -> None:
 
 
 def _sweep(options: argparse.Namespace) -> None:
-    from microbench_adapters import commands
+    from microbench_adapters.commands import sweep
     from microbench_tasks.harness import launcher
 
     arguments = ["--model", options.model, "--tasks", options.tasks, *options.harness_arguments]
     with terminal.raw_streams():
-        rows = commands.sweep(
-            commands.alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main
+        rows = sweep.run_sweep(
+            sweep.parse_alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main
         )
-    print(commands.sweep_table(rows))
+    print(sweep.format_sweep_table(rows))
 
 
 def _leaderboard(options: argparse.Namespace) -> None:

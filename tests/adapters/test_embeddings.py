@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from microbench_adapters import embeddings, smoke_test
-from microbench_adapters.embeddings import Embeddings, digest
-from microbench_adapters.open_clip_adapter import OpenClip
+from microbench_adapters.libraries.open_clip_adapter import OpenClip
+from microbench_adapters.models import embeddings, smoke_test
+from microbench_adapters.models.embeddings import Embeddings, digest
 from tests.support import questions, tiny_clip
 
 VECTORS = np.random.default_rng(0).normal(size=(5, 3))
