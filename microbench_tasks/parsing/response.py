@@ -1,7 +1,7 @@
 """Read a response: find the part that is scored, and parse it.
 
 Runs, rescoring, reports and submissions all read responses here, so that they agree. Content other than text is
-converted before (`microbench_tasks.harness.model_guard`, `contents.text_of`).
+converted before (`microbench_tasks.harness.guard.model_guard`, `contents.text_of`).
 """
 
 from __future__ import annotations
