@@ -15,7 +15,7 @@ from microbench_tasks import catalog
 from microbench_tasks.data import dataset_setting, source_identity
 from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.bootstrap import METHODS
-from microbench_tasks.parsing.answers import lettered
+from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs import rescoring, result_keys
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
 from microbench_tasks.submissions import record_checks, run_arguments
@@ -444,7 +444,7 @@ def _is_known_prompt(run: LoggedRun, task: str, sample: Sample) -> bool:
             asked.model_input_size(size),
         )
         return as_recorded and prompt == asked.prompt(item["expression"], size)
-    before, after = f"{INSTRUCTION}\nQuestion:", "".join(f"\n{line}" for line in lettered(item["options"]))
+    before, after = f"{INSTRUCTION}\nQuestion:", "".join(f"\n{line}" for line in lettered_options(item["options"]))
     question = prompt[len(before) : len(prompt) - len(after)]
     return prompt == microbench_doc_to_text({"question": question, "options": item["options"]})
 

@@ -10,11 +10,10 @@ import functools
 from typing import Any
 
 from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
-from microbench_tasks.catalog.questions import CLASSIFICATION_KIND
+from microbench_tasks.catalog.questions import CLASSIFICATION_KIND, LETTERS
 from microbench_tasks.metrics.grit import grit_score
-from microbench_tasks.parsing.answers import LETTERS
-from microbench_tasks.parsing.boxes import Size
-from microbench_tasks.parsing.response import AnswerText, parse_answer, parse_box_answer
+from microbench_tasks.parsing.boxes.conventions import Size
+from microbench_tasks.parsing.response import ScoredText, parse_answer, parse_box_answer
 from microbench_tasks.tasks.prompts import microbench_doc_to_text
 from microbench_tasks.tasks.repeats import all_responses, combine_items
 
@@ -40,7 +39,7 @@ def microbench_process_results(doc: dict[str, Any], results: list[Any], prompt: 
         the totals of groups count it, as the paper's do).
 
         ``acc_strict``: ``score`` (0 or 1), ``predicted`` (None if unparsed), ``rule`` (the one that
-        matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `answers.KINDS`)
+        matched) and ``in_total``. ``unparsed`` and ``unparsed_by_kind``: ``kind`` (one of `strict_rule.KINDS`)
         and ``in_total``. ``acc_image_ci_low``, ``acc_image_ci_high`` and ``counts``: ``score``, ``image`` and
         ``in_total``.
 
@@ -91,7 +90,7 @@ def _score_answer(doc: dict[str, Any], response: str, prompt: str) -> dict[str, 
         ),
         "unparsed": reading,
         "unparsed_by_kind": reading,
-        "failed": _failure(origin, parsed.said),
+        "failed": _failure(origin, parsed.scored),
         "score": correct,
     }
 
@@ -104,7 +103,7 @@ def score_boxes(
     Args:
         doc: a document (see `microbench_tasks.data.documents`).
         response: the model's text, or the list of several (``--repeats``).
-        convention: how to read it, a key of `boxes.CONVENTIONS`.
+        convention: how to read it, a key of `conventions.CONVENTIONS`.
         model_input_size: width and height of the image as the model saw it.
         prompt: the exact prompt of the model; empty if it is not known.
 
@@ -153,7 +152,7 @@ def _score_box_answer(
         "boxes_degenerate": {"count": found.num_degenerate},
         "boxes_duplicate": {"count": found.num_duplicate},
         "boxes_dropped": {"count": found.num_left_out},
-        "failed": _failure(origin | {"kind": doc["expression"]}, parsed.said),
+        "failed": _failure(origin | {"kind": doc["expression"]}, parsed.scored),
         "score": score,
     }
 
@@ -169,11 +168,11 @@ def _shared_item(**fields: Any) -> dict[str, Any]:
     return fields
 
 
-def _failure(origin: dict[str, str], said: AnswerText) -> dict[str, Any]:
+def _failure(origin: dict[str, str], scored: ScoredText) -> dict[str, Any]:
     return {
-        "failed": said.status == "failed",
+        "failed": scored.status == "failed",
         **{name: origin[name] for name in ("image", "dataset", "kind")},
-        "taken_off": list(said.taken_off),
+        "taken_off": list(scored.removed),
     }
 
 
