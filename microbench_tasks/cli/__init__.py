@@ -450,11 +450,11 @@ def _submit(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from microbench_tasks.runs import rescoring
-    from microbench_tasks.submissions import hub_formats, submission
+    from microbench_tasks.submissions import building, hub_formats
 
-    description = submission.Description(options.model_name, options.model_url, options.samples_url)
+    description = building.Description(options.model_name, options.model_url, options.samples_url)
     run = rescoring.find_run([options.run_folder], options.run)
-    written = submission.submit(run, description, options.out, lambda items, what: tqdm(items, desc=what, leave=False))
+    written = building.submit(run, description, options.out, lambda items, what: tqdm(items, desc=what, leave=False))
     manifest = written.manifest
     print(
         f"{options.out}: {printable_line(manifest['model']['name'])} on {manifest['data']['kind']} data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks"
@@ -462,13 +462,13 @@ def _submit(options: argparse.Namespace) -> None:
     print(f"digest: {manifest['digest']}")
     for note in written.notes:
         print(f"note: {printable_line(note)}")
-    print(hub_formats.how_to_publish(manifest, options.out))
+    print(hub_formats.publishing_advice(manifest, options.out))
 
 
 def _verify(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
-    from microbench_tasks.submissions import limits, submission, verification
+    from microbench_tasks.submissions import limits, manifest_file, verification
 
     failed = 0
     with _quiet_harness():
@@ -481,7 +481,7 @@ def _verify(options: argparse.Namespace) -> None:
             failed += check.failed
     if failed:
         sys.exit(f"microbench: {printable_line(str(options.submission))} verification failed: {failed} check(s) FAILED")
-    manifest = submission.read_manifest(options.submission)
+    manifest = manifest_file.read_manifest(options.submission)
     print(
         f"{printable_line(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)"
     )

@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 # The harness's marks for requests that failed in all tries or exceeded the run's token budget, the mark of classes that
-# make videos, and exception texts of Python and of the package openai. `microbench_tasks.harness.model_guard` also writes the
+# make videos, and exception texts of Python and of the package openai. `microbench_tasks.harness.guard.model_guard` also writes the
 # first of these marks.
 _FAILED = re.compile(
     r"\[(?:LMMS_EVAL_[A-Z_]*(?:FAILED|EXCEEDED|ERROR|TIMEOUT|ABORTED|SKIPPED)|GENERATION_FAILED)\b"

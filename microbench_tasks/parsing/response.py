@@ -1,7 +1,7 @@
 """Read a response: find the part that is scored, and parse it once.
 
 Runs, rescoring, reports and submissions all read responses here, so that they agree. Content other than text is
-converted before (`microbench_tasks.harness.model_guard`, `message_content.content_to_text`).
+converted before (`microbench_tasks.harness.guard.model_guard`, `message_content.content_to_text`).
 """
 
 from __future__ import annotations

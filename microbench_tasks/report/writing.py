@@ -24,8 +24,8 @@ from microbench_tasks.report.gallery import gallery_chapter
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, Sweep
 from microbench_tasks.report.sweeps import sweeps_chapter
-from microbench_tasks.submissions import eligibility, submission
-from microbench_tasks.submissions.eligibility import Progress
+from microbench_tasks.submissions import data_kinds, manifest_file
+from microbench_tasks.submissions.progress import Progress
 from microbench_tasks.tasks import provenance
 from microbench_tasks.tasks.aggregations import interval_settings
 from microbench_tasks.util import files, untrusted
@@ -64,7 +64,7 @@ def write(paths: Sequence[Path], out: Path, examples: int, seed: int, progress: 
         out: the folder to write, whole or not at all; an earlier report there is replaced if every file in it is as the report wrote it.
         examples: of each kind and run, how many are shown.
         seed: of the choice of examples.
-        progress: see `microbench_tasks.submissions.eligibility.Progress`.
+        progress: see `microbench_tasks.submissions.progress.Progress`.
 
     Raises:
         DataError: ``out`` cannot be written or holds something else than a report, or a path cannot be reported.
@@ -146,7 +146,7 @@ def _kept(out: Path) -> str:
         is_report, written = False, {}
     if not is_report:
         return f"contains no {RECORD} of a report that names its files"
-    if made.get("digest") != submission.digest_of(made):
+    if made.get("digest") != manifest_file.compute_digest(made):
         return f"its {RECORD} has been changed"
     foreign = [
         name
@@ -213,7 +213,7 @@ def _fill(
     }
     content = json.loads(json.dumps(record(runs, found, left_out) | {"files": written}, allow_nan=False))
     (draft / RECORD).write_text(
-        json.dumps(content | {"digest": submission.digest_of(content)}, indent=1) + "\n", encoding="utf-8"
+        json.dumps(content | {"digest": manifest_file.compute_digest(content)}, indent=1) + "\n", encoding="utf-8"
     )
 
 
@@ -328,7 +328,7 @@ def data_of(run: Run) -> str:
 def _data_name(identity: Mapping[str, Any] | None) -> str:
     if not identity:
         return "not on record"
-    kind = eligibility.kind_of(identity)
+    kind = data_kinds.classify_source(identity)
     if kind == "demo":
         return "the demo set: drawn, says nothing about microscopy"
     if identity.get("source") == provenance.OTHER_DATA:

@@ -21,8 +21,8 @@ from lmms_eval import evaluator
 from loguru import logger
 from PIL import Image
 
-from microbench_tasks.harness import model_guard
-from microbench_tasks.harness.served.gate import ServerStoppedError
+from microbench_tasks.harness.guard import model_guard
+from microbench_tasks.harness.served.circuit_breaker import ServerStoppedError
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, results_in
 from tests.support.independent import (

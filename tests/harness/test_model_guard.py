@@ -15,7 +15,7 @@ from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 from loguru import logger
 
-from microbench_tasks.harness.model_guard import guarding, plain_client
+from microbench_tasks.harness.guard.model_guard import guarding, plain_client
 from microbench_tasks.parsing.failures import failure_mark, placeholder_kind
 
 TASK = "microbench_coarse_domain"

@@ -5,9 +5,9 @@ import types
 import pytest
 from lmms_eval.api.instance import GenerationResult
 
-from microbench_tasks.harness.model_guard import guarding
+from microbench_tasks.harness.guard.model_guard import guarding
 from microbench_tasks.harness.served import other_clients
-from microbench_tasks.harness.served.gate import LIMIT, ServerStoppedError
+from microbench_tasks.harness.served.circuit_breaker import LIMIT, ServerStoppedError
 from microbench_tasks.parsing.failures import placeholder_kind
 from tests.harness.test_model_guard import ANSWERS, Model, RetryingModel, requests
 

@@ -12,7 +12,7 @@ from lmms_eval.api.instance import Instance
 from lmms_eval.filters import build_filter_ensemble
 from lmms_eval.loggers import EvaluationTracker
 
-from microbench_tasks.harness.model_guard import guarding
+from microbench_tasks.harness.guard.model_guard import guarding
 from microbench_tasks.metrics.variance import variance_components
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.runs import rescoring, score_table
@@ -264,7 +264,7 @@ def test_a_log_with_another_number_of_answers_to_one_question_is_refused(sampled
 
 
 def test_a_run_with_several_answers_cannot_be_submitted(sampled_run):
-    reasons = eligibility.examine(rescoring.find_run([sampled_run[0]])).reasons
+    reasons = eligibility.check_eligibility(rescoring.find_run([sampled_run[0]])).violations
     assert "--repeats 3: a submission has one answer to each question. Run again without --repeats." in reasons
 
 

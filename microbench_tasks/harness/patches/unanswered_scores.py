@@ -1,4 +1,4 @@
-"""Remove scores of tasks that got no answer; see `microbench_tasks.harness.ends`."""
+"""Remove scores of tasks that got no answer; see `microbench_tasks.harness.resume_advice`."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ def drop(original: Callable) -> Callable:
     """Remove the scores of tasks without any answer from the results of ``evaluate``."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.harness import ends
+        from microbench_tasks.harness import resume_advice
 
         results = original(*args, **kwargs)
-        unanswered = ends.drop_unanswered_scores(results) if results else []
+        unanswered = resume_advice.drop_unanswered_scores(results) if results else []
         if unanswered:
             logger.error(
                 f"Micro-Bench: no question of {', '.join(unanswered)} was answered. "

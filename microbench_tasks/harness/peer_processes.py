@@ -142,25 +142,28 @@ def _signal_name(value: int) -> str:
 
 def leave(reason: str, how_to_go_on: str | None = None) -> None:
     """Say why, with how to go on, and end this process at once, whatever its other threads wait for."""
-    from microbench_tasks.harness import ends
+    from microbench_tasks.harness import resume_advice
 
     if how_to_go_on is None:
-        how_to_go_on = ends.how_to_go_on(ends.arguments_of_run())
+        how_to_go_on = resume_advice.how_to_go_on(resume_advice.arguments_of_run())
     text = f"Micro-Bench: {reason} {how_to_go_on}".rstrip() + "\n"
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.write(text)
         sys.stderr.flush()
-    os._exit(ends.FAILED_STATUS)
+    os._exit(resume_advice.FAILED_STATUS)
 
 
 def leave_after(error: BaseException) -> None:
     """End this process, if it is one of several, after an exception: the others must not wait for it."""
-    from microbench_tasks.harness import ends
+    from microbench_tasks.harness import resume_advice
 
     if number() > 1:
         traceback.print_exception(error)
-        leave(f"{name().capitalize()} failed, and the run ends.", ends.after_failure(error, ends.arguments_of_run()))
+        leave(
+            f"{name().capitalize()} failed, and the run ends.",
+            resume_advice.after_failure(error, resume_advice.arguments_of_run()),
+        )
 
 
 def peers() -> list[Peer]:

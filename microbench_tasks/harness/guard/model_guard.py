@@ -6,7 +6,7 @@ string, the prompt, or the previous answer, which is still in the variable. `gua
 - A client of the package openai (or one with the same methods) gets replies whose content is text, and asks through
   `microbench_tasks.harness.served`, which knows which faults end a run.
 - A class that writes the harness's own mark for failed requests (``openai``, ``async_openai``, ``gemini``) is trusted.
-- All other classes are watched while they answer (`microbench_tasks.harness.swallowed_exceptions`).
+- All other classes are watched while they answer (`microbench_tasks.harness.guard.swallowed_exceptions`).
 - A class with another client of its own ends the run, too, when its server does not answer
   (`microbench_tasks.harness.served.other_clients`).
 """
@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.harness import unanswered
+from microbench_tasks.harness import run_state
+from microbench_tasks.harness.guard.swallowed_exceptions import WatchedModel, source_of
 from microbench_tasks.harness.served import clients, other_clients
 from microbench_tasks.harness.served.replies import MAX_ANSWER_CHARS
 from microbench_tasks.harness.served.session import Session
-from microbench_tasks.harness.swallowed_exceptions import WatchedModel, source_of
 from microbench_tasks.parsing.cleaning.message_content import content_to_text
 from microbench_tasks.parsing.failures import failure_mark, placeholder_kind
 from microbench_tasks.util import files
@@ -54,7 +54,7 @@ def guarding(model: Any, response_cache: Any = None) -> Iterator[Session | None]
     Yields:
         The session with the server, for a model that asks one through a client that is known here.
     """
-    unanswered.start()
+    run_state.start()
     original = model.generate_until
     own = vars(model).get("generate_until")
     client = getattr(model, "client", None)
@@ -98,16 +98,16 @@ def _session(model: Any, response_cache: Any) -> Iterator[Session | None]:
     if session.shrinks_images and hasattr(response_cache, "_model_fingerprint_hash"):
         # Answers about downscaled images must not be reused by a run without this setting.
         response_cache._model_fingerprint_hash += "-shrunk"
-    unanswered.keep_answers_in(folder)
+    run_state.keep_answers_in(folder)
     is_over = False
     try:
         yield session
-        is_over = not unanswered.record().failed
+        is_over = not run_state.record().failed
     finally:
         session.close()
         _count_hits(response_cache, session)
         if not root and (is_over or not session.progress.counts.answered):
-            unanswered.keep_answers_in(None)
+            run_state.keep_answers_in(None)
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -139,7 +139,7 @@ def _generate(
     converted = [_as_text(response) if is_ours else _storable(response) for response, is_ours in pairs]
     for request, response, is_ours in zip(requests, converted, ours, strict=True):
         if is_ours and failure_in(response) is not None:
-            unanswered.note_failure(request.task_name)
+            run_state.note_failure(request.task_name)
     return converted
 
 

@@ -10,8 +10,8 @@ import sys
 import pytest
 import torch
 
-from microbench_tasks.harness import ends, memory, processes, unanswered
-from microbench_tasks.harness.patches import several_processes
+from microbench_tasks.harness import memory, peer_processes, resume_advice, run_state
+from microbench_tasks.harness.patches import distributed
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Lin
 def one_machine(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
-    unanswered.start()
+    run_state.start()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def other():
 
 def watched(process):
     said = queue.Queue()
-    return said, processes.Watch([processes.Peer(1, process.pid)], lambda *what: said.put(what))
+    return said, peer_processes.Watch([peer_processes.Peer(1, process.pid)], lambda *what: said.put(what))
 
 
 def exit_with(process, status):
@@ -128,7 +128,7 @@ def test_a_killed_process_ends_the_run_without_the_help_of_a_launcher(tmp_path):
         for rank in "01"
     ]
     said, _ = started[0].communicate(timeout=120)
-    assert started[0].returncode == ends.FAILED_STATUS
+    assert started[0].returncode == resume_advice.FAILED_STATUS
     assert "Process 2 of 2" in said and "was ended by signal 9 (SIGKILL)" in said
     assert started[1].wait() == -signal.SIGKILL
 
@@ -167,8 +167,8 @@ def test_the_batch_size_is_named_and_the_command_that_goes_on_has_half_of_it(mon
         raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
 
     with pytest.raises(memory.OutOfMemoryError) as caught:
-        several_processes.explain_memory(evaluate)(Encoder())
-    said = ends.after_failure(caught.value, ["--model", "m", "--use_cache", "answers"])
+        distributed.explain_memory(evaluate)(Encoder())
+    said = resume_advice.after_failure(caught.value, ["--model", "m", "--use_cache", "answers"])
     assert "with batch_size 64 (OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.)" in said
     assert "Type a smaller one: --batch_size 32." in said
     assert said.endswith("lmms_eval --model m --use_cache answers --batch_size 32")

@@ -1,6 +1,6 @@
 """Count the requests of a run that got no answer, for its exit status and its last message.
 
-`microbench_tasks.harness.model_guard` fills the record while a model answers.
+`microbench_tasks.harness.guard.model_guard` fills the record while a model answers.
 """
 
 from __future__ import annotations

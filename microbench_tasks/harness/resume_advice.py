@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.harness import memory, unanswered
+from microbench_tasks.harness import memory, run_state
 from microbench_tasks.harness.served import reply_log
 from microbench_tasks.runs import unanswered_tasks
 
@@ -138,7 +138,7 @@ def after_failure(error: BaseException, arguments: Sequence[str]) -> str:
 def _answers_folder(arguments: Sequence[str]) -> Path | None:
     """Return the folder with the answers of the last run: that of ``--use_cache``, or the default one for servers."""
     named = option_value(arguments, _USE_CACHE)
-    return Path(named) if named else unanswered.record().answers_in
+    return Path(named) if named else run_state.record().answers_in
 
 
 def _resume_command(arguments: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from microbench_tasks import catalog
-from microbench_tasks.harness import ability
+from microbench_tasks.harness import capabilities
 from microbench_tasks.util.errors import DataError
 
 BOXES = [task for task in catalog.ALL_TASKS if task.startswith("microbench_localization_")]
@@ -22,10 +22,10 @@ class Writing:
 @pytest.fixture
 def said(monkeypatch):
     warnings = []
-    monkeypatch.setattr(ability.logger, "warning", warnings.append)
-    ability.start()
+    monkeypatch.setattr(capabilities.logger, "warning", warnings.append)
+    capabilities.start()
     yield warnings
-    ability.start()
+    capabilities.start()
 
 
 @pytest.mark.parametrize(
@@ -38,12 +38,12 @@ def said(monkeypatch):
     ],
 )
 def test_the_largest_groups_without_boxes_remain_and_one_line_names_the_rest(names, kept, said):
-    assert ability.answerable(names, Choosing) == kept
+    assert capabilities.answerable(names, Choosing) == kept
     # Once more, as the Python API does after the command line.
-    assert ability.answerable(kept, Choosing) == kept
+    assert capabilities.answerable(kept, Choosing) == kept
     [line] = said
     assert f"Choosing only chooses among given texts. Left out, as they ask for boxes: {', '.join(BOXES)}" == line
-    assert list(ability.record()) == BOXES
+    assert list(capabilities.record()) == BOXES
 
 
 @pytest.mark.parametrize(
@@ -61,17 +61,17 @@ def test_the_largest_groups_without_boxes_remain_and_one_line_names_the_rest(nam
 )
 def test_what_was_asked_for_by_name_is_refused_with_what_to_type(names, refused, instead, said):
     with pytest.raises(DataError) as error:
-        ability.answerable(names, Choosing)
+        capabilities.answerable(names, Choosing)
     assert str(error.value) == (
         f"{refused}: asks for boxes, and Choosing only chooses among given texts. Instead: --tasks {instead}"
     )
-    assert not said and not ability.record()
+    assert not said and not capabilities.record()
 
 
 @pytest.mark.parametrize("model", [Writing, Writing(), None, "qwen2_5_vl", "no_such_model", "microbench_random"])
 def test_other_models_are_asked_everything(model, said):
     names = ["microbench_all", "microbench_localization"]
-    assert ability.answerable(names, model) == names
+    assert capabilities.answerable(names, model) == names
     assert not said
 
 
@@ -83,10 +83,10 @@ def test_contrastive_models_are_known_by_their_id_and_loaded_for_that_by_nobody(
         raise AssertionError("loaded")
 
     monkeypatch.setattr(ContrastiveModel, "__init__", loaded)
-    assert ability.answerable(["microbench"], model) == ["microbench_vqa"]
+    assert capabilities.answerable(["microbench"], model) == ["microbench_vqa"]
 
 
 def test_a_group_without_boxes_stays_as_it_is(said):
     for names in (["microbench_vqa"], ["microbench_cognition", "mmmu_val"], []):
-        assert ability.answerable(names, Choosing) == names
+        assert capabilities.answerable(names, Choosing) == names
     assert not said

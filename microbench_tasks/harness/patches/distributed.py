@@ -35,17 +35,17 @@ def end_together(original: Callable) -> Callable:
     """Let ``simple_evaluate`` watch the other processes, and end this one where it would leave them waiting."""
 
     def simple_evaluate(*args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.harness import memory, processes
+        from microbench_tasks.harness import memory, peer_processes
 
         if not _is_ours(bind(original, args, kwargs).arguments):
             return original(*args, **kwargs)
         try:
-            watch = _watch() if processes.number() > 1 else None
+            watch = _watch() if peer_processes.number() > 1 else None
             results = original(*args, **kwargs)
         except Exception as error:
             explained = memory.explained(error, "loading the model")
             explained.__cause__ = error if explained is not error else error.__cause__
-            processes.leave_after(explained)
+            peer_processes.leave_after(explained)
             raise explained
         if watch is not None:
             _watch_on(watch)
@@ -73,9 +73,9 @@ def _is_our_model(model: Any) -> bool:
 
 
 def _watch() -> Any:
-    from microbench_tasks.harness import processes
+    from microbench_tasks.harness import peer_processes
 
-    watch = processes.Watch(processes.peers())
+    watch = peer_processes.Watch(peer_processes.peers())
     before = signal.getsignal(signal.SIGTERM)
     if threading.current_thread() is threading.main_thread():
         watch.before_sigterm(before if callable(before) else _end_by)
