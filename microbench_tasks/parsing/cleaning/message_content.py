@@ -12,8 +12,18 @@ from microbench_tasks.parsing.failures import failure_mark
 
 # Parts that hold what a model thought, by their type.
 _THOUGHTS = frozenset(
-    "thinking reasoning reasoning_content reasoning_text redacted_thinking thought thoughts think analysis "
-    "summary_text".split()
+    [
+        "thinking",
+        "reasoning",
+        "reasoning_content",
+        "reasoning_text",
+        "redacted_thinking",
+        "thought",
+        "thoughts",
+        "think",
+        "analysis",
+        "summary_text",
+    ]
 )
 _TEXTS = frozenset({"text", "output_text", "input_text", "refusal"})
 # ``parts`` is Gemini's; a whole message, completion or output stands in the last ones.

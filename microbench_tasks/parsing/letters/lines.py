@@ -177,7 +177,7 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if is_below and letters == {above[-1].letter}:
         # The heading above names the same option: this is the start of what is said about it.
         return None
-    if text[start:] == "A" and 0 < len(lines) and lines[-1].letter != question.letters[-1]:
+    if text[start:] == "A" and len(lines) > 0 and lines[-1].letter != question.letters[-1]:
         # Within a list it may be the article that starts a sentence.
         return None
     if _NUMBERED_LINE.match(text, start) and _NUMBERED_LINE.search(text, 0, start):

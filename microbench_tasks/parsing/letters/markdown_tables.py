@@ -10,11 +10,51 @@ from microbench_tasks.parsing.letters.whole_response import whole
 
 # What the column or the row of an answer is called; `option` and the like head lists.
 _HEADINGS = frozenset(
-    """answer choice selection pick prediction decision verdict conclusion response antwort réponse respuesta resposta
-    risposta ответ 答案 回答 答え 正解 정답 답""".split()
+    [
+        "answer",
+        "choice",
+        "selection",
+        "pick",
+        "prediction",
+        "decision",
+        "verdict",
+        "conclusion",
+        "response",
+        "antwort",
+        "réponse",
+        "respuesta",
+        "resposta",
+        "risposta",
+        "ответ",
+        "答案",
+        "回答",
+        "答え",
+        "正解",
+        "정답",
+        "답",
+    ]
 )
 # What a cell of the same row says to reject it.
-_DENIALS = frozenset("no false wrong incorrect nein falsch non faux falso 错误 否 ✗ ✘ ❌ ✖ ×".split())
+_DENIALS = frozenset(
+    [
+        "no",
+        "false",
+        "wrong",
+        "incorrect",
+        "nein",
+        "falsch",
+        "non",
+        "faux",
+        "falso",
+        "错误",
+        "否",
+        "✗",
+        "✘",
+        "❌",
+        "✖",
+        "×",
+    ]
+)
 _RULE = re.compile(r"\|?\s?:?-{2,}:?\s?(?:\|\s?:?-{2,}:?\s?)*\|?")
 
 

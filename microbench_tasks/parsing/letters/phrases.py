@@ -5,13 +5,52 @@ from __future__ import annotations
 import re
 
 # What may qualify an answer. Other words, such as `eliminated`, `other` or `first`, make it another thing.
-DETERMINERS = frozenset("the my our your this its".split())
+DETERMINERS = frozenset(["the", "my", "our", "your", "this", "its"])
 ADJECTIVES = (
     DETERMINERS
     | frozenset(
-        """correct right best final most more likely probable appropriate accurate suitable fitting single only actual true
-    proper chosen selected overall preferred corrected revised closest model's expected predicted definitive ultimate
-    matching own supported fitted suited short quick brief simple direct concise""".split()
+        [
+            "correct",
+            "right",
+            "best",
+            "final",
+            "most",
+            "more",
+            "likely",
+            "probable",
+            "appropriate",
+            "accurate",
+            "suitable",
+            "fitting",
+            "single",
+            "only",
+            "actual",
+            "true",
+            "proper",
+            "chosen",
+            "selected",
+            "overall",
+            "preferred",
+            "corrected",
+            "revised",
+            "closest",
+            "model's",
+            "expected",
+            "predicted",
+            "definitive",
+            "ultimate",
+            "matching",
+            "own",
+            "supported",
+            "fitted",
+            "suited",
+            "short",
+            "quick",
+            "brief",
+            "simple",
+            "direct",
+            "concise",
+        ]
     )
     | {"one-letter", "single-letter", "one-word"}
 )
