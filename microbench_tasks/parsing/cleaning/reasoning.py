@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from microbench_tasks.parsing.chat_tokens import final_channel, first_answer_turn
+from microbench_tasks.parsing.cleaning.chat_tokens import final_channel, first_answer_turn
 from microbench_tasks.parsing.probabilities import split_probabilities
 
 # Names of tags of the form <name>…</name>. Seed, LongCat and MiniMax put their own prefix before the name.

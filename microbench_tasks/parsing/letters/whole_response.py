@@ -6,9 +6,9 @@ import functools
 import re
 from typing import Literal
 
-from microbench_tasks.parsing.plain import trimmed
-from microbench_tasks.parsing.values import LABEL, Question
-from microbench_tasks.parsing.words import NUMBERED, OPTION_DETERMINER, OPTION_NOUN
+from microbench_tasks.parsing.letters.option_values import LABEL, Question
+from microbench_tasks.parsing.letters.phrases import NUMBERED, OPTION_DETERMINER, OPTION_NOUN
+from microbench_tasks.parsing.letters.plain_text import trimmed
 
 WholeRule = Literal["whole_letter", "letter_with_text", "option_text"]
 _SEPARATOR = re.compile(r"\n|[,;/]| and | or ")

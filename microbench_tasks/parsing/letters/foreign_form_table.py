@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from microbench_tasks.parsing.form import SENTENCE, Form
-from microbench_tasks.parsing.words import END
+from microbench_tasks.parsing.letters.form import SENTENCE, Form
+from microbench_tasks.parsing.letters.phrases import END
 
 _COLON = r"\s?(?:[:=]|-{1,2}>?)\s?"
 

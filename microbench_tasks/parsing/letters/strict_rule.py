@@ -1,6 +1,6 @@
 """The strict rule: the one option that a response states as its answer, or why there is none.
 
-The forms in `microbench_tasks.parsing.forms` find statements. `microbench_tasks.parsing.context` drops those that are
+The forms in `microbench_tasks.parsing.letters.english_forms` find statements. `microbench_tasks.parsing.letters.context` drops those that are
 denied, doubted, conditional or taken back. Of those left the last must be stronger than all that differ.
 """
 
@@ -11,19 +11,26 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from microbench_tasks.catalog.questions import LETTERS, MIN_OPTIONS
-from microbench_tasks.parsing.context import REACH, denied_letters, is_withdrawn, last_revision, last_second_look
-from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE
-from microbench_tasks.parsing.lines import answers_apart, closing_line, items, opening_line, single_line
-from microbench_tasks.parsing.plain import plain
+from microbench_tasks.parsing.cleaning.reasoning import answer_part
+from microbench_tasks.parsing.failures import placeholder_kind
+from microbench_tasks.parsing.letters.context import (
+    REACH,
+    denied_letters,
+    is_withdrawn,
+    last_revision,
+    last_second_look,
+)
+from microbench_tasks.parsing.letters.form import CONCLUSION, MARK, SENTENCE
+from microbench_tasks.parsing.letters.invented_turns import new_turns
+from microbench_tasks.parsing.letters.lines import answers_apart, closing_line, items, opening_line, single_line
+from microbench_tasks.parsing.letters.markdown_tables import table_answer
+from microbench_tasks.parsing.letters.option_values import Question, question
+from microbench_tasks.parsing.letters.plain_text import plain
+from microbench_tasks.parsing.letters.refusals import is_refusal
+from microbench_tasks.parsing.letters.search import Statement, statements
+from microbench_tasks.parsing.letters.verdicts import verdict
+from microbench_tasks.parsing.letters.whole_response import echoes, whole
 from microbench_tasks.parsing.probabilities import probabilities
-from microbench_tasks.parsing.reasoning import AnswerPart, answer_part
-from microbench_tasks.parsing.refusals import is_refusal
-from microbench_tasks.parsing.search import Statement, statements
-from microbench_tasks.parsing.tables import table_answer
-from microbench_tasks.parsing.turns import new_turns
-from microbench_tasks.parsing.values import Question, question
-from microbench_tasks.parsing.verdicts import verdict
-from microbench_tasks.parsing.whole import echoes, whole
 
 Kind = Literal["parsed", "ambiguous", "refusal", "empty", "truncated", "failed", "unparsed"]
 Rule = Literal["declaration", "boxed", "whole_letter", "letter_with_text", "option_text", "verdict"]
@@ -57,7 +64,7 @@ class Answer:
     rule: Rule | None
 
 
-def strict_answer(response: str, options: list[str], part: AnswerPart | None = None) -> Answer:
+def strict_answer(response: str, options: list[str]) -> Answer:
     """The one answer that ``response`` states, by `RULES` that never guess.
 
     A letter counts where it is stated as the answer: as the whole response, as its first or last line, in a box or an
@@ -71,12 +78,11 @@ def strict_answer(response: str, options: list[str], part: AnswerPart | None = N
     Args:
         response: the model's text, of any length; reading takes linear time.
         options: the question's 2 to 8 options, in the order of their letters.
-        part: what `answer_part` makes of the response, where it is known.
 
     Raises:
         ValueError: fewer than 2 or more than 8 options.
 
-    Source: this package's own rule; `microbench_tasks.parsing.answers.paper_letters` is the paper's.
+    Source: this package's own rule; `microbench_tasks.parsing.letters.paper_rule` is the paper's.
 
     >>> strict_answer("The answer is **B**. A is too small.", ["platelet", "basophil"])
     Answer(letter='B', kind='parsed', rule='declaration')
@@ -85,7 +91,10 @@ def strict_answer(response: str, options: list[str], part: AnswerPart | None = N
     """
     if not MIN_OPTIONS <= len(options) <= len(LETTERS):
         raise ValueError(f"Expected {MIN_OPTIONS} to {len(LETTERS)} options, got {len(options)}: {options!r}.")
-    part = part or answer_part(response)
+    absent = placeholder_kind(response)
+    if absent:
+        return Answer(None, absent, None)
+    part = answer_part(response)
     if part.truncated:
         return Answer(None, "truncated", None)
     said = part.text

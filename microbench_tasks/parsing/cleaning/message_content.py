@@ -39,7 +39,7 @@ _NOT_SAID = re.compile("tool|function|citation", re.IGNORECASE)
 _DEEPEST = 20
 
 
-def text_of(content: Any) -> str:
+def content_to_text(content: Any) -> str:
     """Join the texts of a message's content, with reasoning in ``<think>`` tags.
 
     Args:
@@ -49,7 +49,7 @@ def text_of(content: Any) -> str:
         Text that any file takes: characters that UTF-8 has no code for are replaced. For an exception or a report of
         an error, the mark of a failure.
 
-    >>> text_of([{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}])
+    >>> content_to_text([{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}])
     '<think>A?</think>\\nB'
     """
     if isinstance(content, str):
@@ -97,7 +97,7 @@ def logged_parts(text: str) -> str:
         except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
             continue
         if isinstance(parts, list) and all(_is_part(part) for part in parts):
-            return text_of(parts)
+            return content_to_text(parts)
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from microbench_tasks.parsing.values import Question
+from microbench_tasks.parsing.letters.option_values import Question
 
 _GOES_ON = r"(?=\W*\Z|\s?[.,;:!|)(\-✓]|\ (?:because|since|as|answer|option|choice|one|here)\b|[、。])"
 _CORRECT = re.compile(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from microbench_tasks.parsing.values import Question
-from microbench_tasks.parsing.whole import whole
-from microbench_tasks.parsing.words import ADJECTIVES
+from microbench_tasks.parsing.letters.option_values import Question
+from microbench_tasks.parsing.letters.phrases import ADJECTIVES
+from microbench_tasks.parsing.letters.whole_response import whole
 
 # What the column or the row of an answer is called; `option` and the like head lists.
 _HEADINGS = frozenset(

@@ -1,13 +1,13 @@
 """What around a statement takes it back: denials, conditions, doubts, questions, quotations and revisions.
 
-The words are in `microbench_tasks.parsing.context_words`; one pattern is made of each table.
+The words are in `microbench_tasks.parsing.letters.context_words`; one pattern is made of each table.
 """
 
 from __future__ import annotations
 
 import re
 
-from microbench_tasks.parsing.context_words import (
+from microbench_tasks.parsing.letters.context_words import (
     CONDITION_AFTER,
     CONDITION_WORDS,
     CONDITIONAL,

@@ -8,14 +8,14 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from microbench_tasks.parsing.context import REACH, clause_denies, contains_any, is_withdrawn, sentence_before
-from microbench_tasks.parsing.form import CONCLUSION, SENTENCE, Form
-from microbench_tasks.parsing.forms import FORMS
-from microbench_tasks.parsing.languages import LANGUAGE_FORMS
-from microbench_tasks.parsing.lines import is_list_item
-from microbench_tasks.parsing.more_languages import MORE_FORMS, QUALIFIERS
-from microbench_tasks.parsing.values import Question, Value
-from microbench_tasks.parsing.words import ADJECTIVES, CONCLUDES, DETERMINERS, OTHER_LABELS
+from microbench_tasks.parsing.letters.context import REACH, clause_denies, contains_any, is_withdrawn, sentence_before
+from microbench_tasks.parsing.letters.english_forms import FORMS
+from microbench_tasks.parsing.letters.foreign_form_table import MORE_FORMS, QUALIFIERS
+from microbench_tasks.parsing.letters.foreign_forms import LANGUAGE_FORMS
+from microbench_tasks.parsing.letters.form import CONCLUSION, SENTENCE, Form
+from microbench_tasks.parsing.letters.lines import is_list_item
+from microbench_tasks.parsing.letters.option_values import Question, Value
+from microbench_tasks.parsing.letters.phrases import ADJECTIVES, CONCLUDES, DETERMINERS, OTHER_LABELS
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ stronger one replaces an earlier one.
 
 from __future__ import annotations
 
-from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE, Form
-from microbench_tasks.parsing.words import (
+from microbench_tasks.parsing.letters.form import CONCLUSION, MARK, SENTENCE, Form
+from microbench_tasks.parsing.letters.phrases import (
     ADJECTIVE,
     ADVERB,
     ADVERBS,

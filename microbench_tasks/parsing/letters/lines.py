@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from microbench_tasks.parsing.context import denies_nothing
-from microbench_tasks.parsing.values import LABEL, Question
-from microbench_tasks.parsing.whole import WholeRule, echoes, whole
-from microbench_tasks.parsing.words import ADVERB, NUMBERED
+from microbench_tasks.parsing.letters.context import denies_nothing
+from microbench_tasks.parsing.letters.option_values import LABEL, Question
+from microbench_tasks.parsing.letters.phrases import ADVERB, NUMBERED
+from microbench_tasks.parsing.letters.whole_response import WholeRule, echoes, whole
 
 _ITEM_END = re.compile(r"[\"'*]{0,2}(?:[)\].:|]|\s?-{1,2}>?\s|\s?\Z)|\s?[(（]")
 _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 
 from microbench_tasks.catalog.questions import LETTERS
-from microbench_tasks.parsing.plain import plain, trimmed
-from microbench_tasks.parsing.words import OPTION_DETERMINER, OPTION_NOUN
+from microbench_tasks.parsing.letters.phrases import OPTION_DETERMINER, OPTION_NOUN
+from microbench_tasks.parsing.letters.plain_text import plain, trimmed
 
 # Words of scripts without spaces that go on with the sentence after a letter; others make a name (A型, B细胞).
 _GOES_ON = (

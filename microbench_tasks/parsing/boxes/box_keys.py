@@ -1,50 +1,12 @@
-"""Interpret four numbers as a box: the order of the values, and the keys that name them. Imports nothing of ours."""
+"""Keys in JSON and similar text: which of them name a box, its corners, or the order of its values."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
-Corners = tuple[float, ...]
-Status = Literal["parsed", "truncated", "unparsed"]
-# ``cxcywh`` is the centre with width and height, ``xywh`` the corner with them.
-Order = Literal["xyxy", "yxyx", "xxyy", "xywh", "cxcywh"]
-
-
-@dataclass(frozen=True)
-class Extraction:
-    """Hold boxes ``x1 y1 x2 y2`` as written, and the status of the whole response."""
-
-    boxes: list[Corners]
-    status: Status
-
-
-def status_of(num_boxes: int, is_truncated: bool, says_none: bool = False) -> Status:
-    """Return the status of a response from its number of boxes, whether it breaks off, and whether it says "none"."""
-    if is_truncated:
-        return "truncated"
-    return "parsed" if num_boxes or says_none else "unparsed"
-
-
-def ordered(values: Iterable[float], order: Order) -> Corners:
-    """Convert four values in the given order to ``x1 y1 x2 y2``.
-
-    >>> ordered([10, 20, 5, 6], "xywh")
-    (10, 20, 15, 26)
-    """
-    first, second, third, fourth = values
-    if order == "yxyx":
-        return second, first, fourth, third
-    if order == "xxyy":
-        return first, third, second, fourth
-    if order == "xywh":
-        return first, second, first + third, second + fourth
-    if order == "cxcywh":
-        return first - third / 2, second - fourth / 2, first + third / 2, second + fourth / 2
-    return first, second, third, fourth
-
+from microbench_tasks.parsing.boxes.extraction import Corners, Order, to_corners
 
 # --- keys that name a value ----------------------------------------------------------
 
@@ -84,7 +46,7 @@ def corners_of(values: Mapping[str, float], points: Mapping[str, tuple[float, fl
     for starts, order in ((_START_KEYS, "xywh"), (_CENTRE_KEYS, "cxcywh")):
         for names in ((*start, *extent) for start in starts for extent in _EXTENT_KEYS):
             if all(name in values for name in names):
-                return ordered((values[name] for name in names), order)
+                return to_corners((values[name] for name in names), order)
     for first, last in _POINT_KEYS:
         if first in points and last in points:
             return (*points[first], *points[last])

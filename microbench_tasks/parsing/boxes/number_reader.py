@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field
 
-from microbench_tasks.parsing.box_forms import Corners, Extraction, Key, Order, corners_of, ordered, status_of
+from microbench_tasks.parsing.boxes.box_keys import Key, corners_of
+from microbench_tasks.parsing.boxes.extraction import Corners, Extraction, Order, response_status, to_corners
 
 _DECIMAL = r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?"
 _NUMBER = rf"(?:{_DECIMAL}|[-+]?(?i:nan|inf(?:inity)?)\b)"
@@ -133,7 +134,7 @@ class NumbersReader:
         for group in self.groups:
             if group.bracket == "[" and group.is_pure and group.takes_lists:
                 self._add_lists(group.parts()[:-1], group.order)
-        return Extraction(self.boxes, status_of(len(self.boxes), breaks_off, self.says_none))
+        return Extraction(self.boxes, response_status(len(self.boxes), breaks_off, self.says_none))
 
     # What a token does.
 
@@ -239,7 +240,7 @@ class NumbersReader:
         elif bracket == "(" and closed.is_pure and len(closed.numbers) == 2:
             self._add_point(closed, end)
         elif bracket == "[" and closed.is_pure and len(closed.numbers) == 2 and not (closed.cuts or closed.has_labels):
-            self._note_pair(closed, ordered([*closed.numbers, 0, 0], closed.order)[:2])
+            self._note_pair(closed, to_corners([*closed.numbers, 0, 0], closed.order)[:2])
         elif closed.takes_lists and closed.is_pure:
             self._end_points()
             self._add_lists(closed.parts(), closed.order, may_be_scored=closed.has_labels or bool(closed.name))
@@ -309,7 +310,7 @@ class NumbersReader:
         """Add the lists of four numbers; of four and a score where a key or a label says that they are a box."""
         for values in lists:
             if len(values) == 4 or (may_be_scored and len(values) == 5 and 0 <= values[4] <= 1):
-                self.boxes.append(ordered(values[:4], order))
+                self.boxes.append(to_corners(values[:4], order))
 
     def _add_point(self, group: _Group, end: int) -> None:
         between = self.text[self.points_end : group.start]

@@ -1,9 +1,9 @@
-"""The forms of `microbench_tasks.parsing.forms` in other languages; same columns, same order of strength."""
+"""The forms of `microbench_tasks.parsing.letters.english_forms` in other languages; same columns, same order of strength."""
 
 from __future__ import annotations
 
-from microbench_tasks.parsing.form import MARK, SENTENCE, Form
-from microbench_tasks.parsing.words import END
+from microbench_tasks.parsing.letters.form import MARK, SENTENCE, Form
+from microbench_tasks.parsing.letters.phrases import END
 
 _COLON = r"\s?(?:[:=]|-{1,2}>?)\s?"
 _ZH_SURE = r"(?:应该|应当|应|應該|應|就|很可能|最可能|大概率|显然|便)?(?:是|为|為|选|選)?"
