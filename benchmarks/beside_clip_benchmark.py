@@ -31,7 +31,7 @@ TASK = "microbench_coarse_domain"
 SCRIPTS = Path(sys.executable).parent
 BATCH_SIZE = "64"
 SHARDS = 4  # clip-benchmark reads with as many workers, each of which needs a shard
-# clip-benchmark in each kind of numbers: its name here, its options, and what stands beside it with which arguments of the model.
+# clip-benchmark in each precision: its name here, its options, and the run beside it with the model's arguments.
 COMPARED = (
     ("clip-benchmark, --no_amp", ["--no_amp"], {"lmms_eval": ""}),
     (
@@ -136,7 +136,10 @@ def main() -> None:
         parser.error(
             f"--images {max(args.images)}: {args.data} has {len(asked)} images for {TASK}; write it with more --rows."
         )
-    command = f"python benchmarks/beside_clip_benchmark.py DATA --rows {args.rows} --images {' '.join(map(str, args.images))} --repeats {args.repeats}"
+    command = (
+        f"python benchmarks/beside_clip_benchmark.py DATA --rows {args.rows} --images "
+        f"{' '.join(map(str, args.images))} --repeats {args.repeats}"
+    )
     parts = [
         "# Beside clip-benchmark",
         origin(

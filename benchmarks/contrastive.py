@@ -155,7 +155,13 @@ def against_the_encoders(weights: Path, repeats: int, sample: int) -> list[str]:
         ["bare encoders, tensors ready", f"{alone:.1f}", f"{1000 * alone / images:.0f}", "1"],
         ["per-question loop, extrapolated", f"{looped:.0f}", f"{1000 * looped / images:.0f}", f"{looped / alone:.1f}"],
     ]
-    text = f"{len(run.requests):,} questions about {images:,} images with {texts:,} distinct texts; median of {repeats}, ratios of neighbours in time. The adapter is {looped / seconds:.1f} times faster than the loop, of which {sample} questions were timed ({sampled:.0f} s). That implies for the {QUESTIONS:,} questions about {RELEASE_QUESTIONS:,} images of the release {whole / 60:.0f} minutes against {whole_loop / 3600:.1f} hours, {whole_loop / whole:.1f} times less."
+    text = (
+        f"{len(run.requests):,} questions about {images:,} images with {texts:,} distinct texts; median of "
+        f"{repeats}, ratios of neighbours in time. The adapter is {looped / seconds:.1f} times faster than the loop, "
+        f"of which {sample} questions were timed ({sampled:.0f} s). That implies for the {QUESTIONS:,} questions "
+        f"about {RELEASE_QUESTIONS:,} images of the release {whole / 60:.0f} minutes against {whole_loop / 3600:.1f} "
+        f"hours, {whole_loop / whole:.1f} times less."
+    )
     return [
         "## Against the encoders and the loop",
         text,
@@ -211,7 +217,11 @@ def less_precise(weights: Path) -> list[str]:
         ]
         for name in VARIANTS
     ]
-    text = "One run each; generation phase, without the time in which a compiled model is tried out. Random weights leave the options of a question almost equally likely: letters of a trained model, such as the demo model, agree more often."
+    text = (
+        "One run each; generation phase, without the time in which a compiled model is tried out. Random weights "
+        "leave the options of a question almost equally likely: letters of a trained model, such as the demo model, "
+        "agree more often."
+    )
     return [
         "## Less precision, and compiled",
         text,

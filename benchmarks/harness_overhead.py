@@ -136,7 +136,10 @@ def page(data: Path, repeats: int, command: str) -> str:
         "above the floor, MB",
         "new in caches, bytes",
     ]
-    reading = f"Median of {repeats}. The very first run on new data also reads every byte for the hash and checks every image: {first['whole']:.1f} s, with {first['cache']:,} bytes new in caches."
+    reading = (
+        f"Median of {repeats}. The very first run on new data also reads every byte for the hash and checks every "
+        f"image: {first['whole']:.1f} s, with {first['cache']:,} bytes new in caches."
+    )
     return (
         "\n\n".join(
             [

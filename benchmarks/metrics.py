@@ -15,8 +15,9 @@ from timing import origin, shown, side_by_side
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, bootstrap_interval
 from microbench_tasks.metrics.grit import grit_score
 from microbench_tasks.metrics.intervals import accuracy_interval, macro_interval, score_interval
-from microbench_tasks.parsing.answers import paper_letters, strict_answer
-from microbench_tasks.parsing.boxes import parse_boxes
+from microbench_tasks.parsing.boxes.parser import parse_boxes
+from microbench_tasks.parsing.letters.paper_rule import paper_letters
+from microbench_tasks.parsing.letters.strict_rule import strict_answer
 
 NUM_ANSWERS = 79_716
 ACCURACY = 0.6268
@@ -146,7 +147,8 @@ def intervals_section(repeats: int) -> str:
     tasks = sum(len(np.unique(run.tasks)) for run in runs)
     return "\n\n".join(
         [
-            f"## Intervals that cover: {len(coarse.scores):,} coarse and {sum(FINE_SIZES):,} fine questions, {tasks} tasks",
+            f"## Intervals that cover: {len(coarse.scores):,} coarse and {sum(FINE_SIZES):,} fine questions, "
+            f"{tasks} tasks",
             f"{all_intervals(*runs)} intervals: of tasks and groups, by image and by dataset, and macro means.",
             markdown_table(["", "time", "memory"], rows),
         ]

@@ -108,8 +108,9 @@ ROUNDING = {"to the nearest": rounded, "up": rounded_up}
 def low_end_at_most(count: np.ndarray, n: int, right: int | np.ndarray, resamples: int = NUM_RESAMPLES) -> np.ndarray:
     """Probability that the low end of the resampled numbers of right answers, ``right`` of n, is at most ``count``.
 
-    Exact: resampled numbers are binomial. The end rests on an order statistic: numpy's quantile 0.025 of 9,999 numbers lies
-    95 % of the way from the 250th smallest to the 251st. That is at most ``count`` if 251 or more of the draws are.
+    Exact: resampled numbers are binomial. The end rests on an order statistic: numpy's quantile 0.025 of 9,999 numbers
+    lies 95 % of the way from the 250th smallest to the 251st. That is at most ``count`` if 251 or more of the draws
+    are.
     """
     rank = math.ceil(TAIL * (resamples - 1)) + 1
     return stats.binom.sf(rank - 1, resamples, stats.binom.cdf(np.floor(count), n, right / n))
@@ -140,7 +141,10 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def page(title: str, command: str, reading: str, sections: Iterable[str]) -> str:
     """A page of results that says how it was made."""
-    versions = f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}; {date.today().isoformat()}."
+    versions = (
+        f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}; "
+        f"{date.today().isoformat()}."
+    )
     return "\n\n".join([f"# {title}", f"`{command}`, {versions}", reading, *sections]) + "\n"
 
 
@@ -166,7 +170,8 @@ def table1_section(part: str, sizes: Sequence[int]) -> str:
             cells += [f"{ours:.{decimals + 2}f}", "yes" if is_equal else "no", f"{deviations[row, column]:+.1f}"]
         rows.append(cells)
     summary = (
-        f"n = {n:,}: {equal[column]} of {len(entries)} equal as printed; root mean square deviation {np.sqrt(np.mean(deviations[:, column] ** 2)):.1f}, "
+        f"n = {n:,}: {equal[column]} of {len(entries)} equal as printed; root mean square deviation "
+        f"{np.sqrt(np.mean(deviations[:, column] ** 2)):.1f}, "
         f"{expected_deviation(entries, n):.1f} expected of equal n."
         for column, n in enumerate(sizes)
     )
@@ -174,7 +179,7 @@ def table1_section(part: str, sizes: Sequence[int]) -> str:
 
 
 def expected_deviation(entries: Sequence[Printed], n: int) -> float:
-    """Root mean square of the deviations if only the noise of two sets of resamples and the rounding of the print are between them."""
+    """Compute the RMS of the deviations if only two sets of resamples and the rounding of the print cause them."""
     return math.sqrt(np.mean([2 + entry.step**2 / 12 / noise(n, entry.accuracy) ** 2 for entry in entries]))
 
 
@@ -221,8 +226,11 @@ def cognition_section() -> str:
         [
             "### How many cognition questions the printed figures fit",
             markdown_table(head, rows),
-            f"A half width here is a whole number of questions: at n = {COGNITION_SIZE} it moves in steps of {100 / COGNITION_SIZE:.2f}, many times the noise that the deviations above are counted in. "
-            f"So chances are computed exactly. An n fits if each printed half width has a chance of {100 * POSSIBLE:g} % or more. The print alone does not tell a smaller n from half widths rounded up.",
+            f"A half width here is a whole number of questions: at n = {COGNITION_SIZE} it moves in steps of "
+            f"{100 / COGNITION_SIZE:.2f}, many times the noise that the deviations above are counted in. "
+            "So chances are computed exactly. An n fits if each printed half width has a chance of "
+            f"{100 * POSSIBLE:g} % or more. The print alone does not tell a smaller n from half widths rounded "
+            "up.",
         ]
     )
 
@@ -265,7 +273,8 @@ def scipy_section(num_seeds: int) -> str:
         [
             "## Our interval and scipy's",
             markdown_table(head, rows),
-            f'In percent; `scipy.stats.bootstrap(method="basic")` with {NUM_RESAMPLES:,} resamples and seeds 0 to {num_seeds - 1}. The spread is the highest seed\'s end '
+            f'In percent; `scipy.stats.bootstrap(method="basic")` with {NUM_RESAMPLES:,} resamples and seeds 0 '
+            f"to {num_seeds - 1}. The spread is the highest seed's end "
             "less the lowest's, `ours - scipy` the difference to the seeds' mean.",
         ]
     )
@@ -296,9 +305,11 @@ def scipy_rows(num_seeds: int) -> Iterator[list[str]]:
             ]
 
 
-READING = f"""`±` is the high end's distance from the mean, in percent. `equal`: ours, rounded as printed, is the printed figure. `deviation`: printed less ours, in
-standard deviations of the noise that the paper's own {NUM_RESAMPLES:,} resamples leave in an end, {QUANTILE_NOISE:.4f} sigma (derived in the script), sigma being the accuracy's standard error.
-Ours has the same noise, and the print is rounded, so that deviations of 2 or 3 are no disagreement; the lists below say which are expected."""
+READING = f"""`±` is the high end's distance from the mean, in percent. `equal`: ours, rounded as printed, is the
+printed figure. `deviation`: printed less ours, in standard deviations of the noise that the paper's own
+{NUM_RESAMPLES:,} resamples leave in an end. That is {QUANTILE_NOISE:.4f} sigma (derived in the script); sigma is the
+accuracy's standard error. Ours has the same noise, and the print is rounded. So deviations of 2 or 3 are no
+disagreement; the lists below say which are expected."""
 
 
 def main() -> None:

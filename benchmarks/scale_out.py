@@ -104,7 +104,11 @@ def page(weights: Path, repeats: int, command: str) -> str:
         for processes, run in median.items()
     ]
     ratios = [one["seconds"] / two["seconds"] for one, two in zip(*found.values(), strict=False)]
-    text = f"Median of {repeats}; times as fast: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) for neighbours in time. Seconds are those of the slowest process, memory that of the largest; images and texts those encoded by all processes together."
+    text = (
+        f"Median of {repeats}; times as fast: {statistics.median(ratios):.2f} ({min(ratios):.2f} to "
+        f"{max(ratios):.2f}) for neighbours in time. Seconds are those of the slowest process, memory that of the "
+        "largest; images and texts those encoded by all processes together."
+    )
     head = [
         "processes",
         "questions",

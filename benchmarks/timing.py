@@ -68,7 +68,10 @@ def seconds_of_process(command: Sequence[str | Path], environment: Mapping[str, 
 def origin(command: str, *packages: str) -> str:
     """The line of a page that says how, where and when it was made."""
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
-    return f"`{command}`, {platform.machine()} with {os.cpu_count()} processors, Python {platform.python_version()}, {versions}; {date.today().isoformat()}."
+    return (
+        f"`{command}`, {platform.machine()} with {os.cpu_count()} processors, Python {platform.python_version()}, "
+        f"{versions}; {date.today().isoformat()}."
+    )
 
 
 def shown(seconds: float) -> str:

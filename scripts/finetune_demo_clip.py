@@ -77,13 +77,14 @@ It has seen drawings only, so its answers on real micrographs mean nothing.
     python scripts/finetune_demo_clip.py --out FOLDER --rows-per-dataset {rows} --epochs {epochs} --seed {seed}
 
 All weights of the base (`{base}`) were trained on, with the base's own loss and
-augmentation and a peak learning rate of {learning_rate}, on the captions that name the class. Images: {count} drawings of {datasets}, seeds {seeds}; neither the
-demo set's own seed nor one that the base was trained on. {seconds:.0f} s of drawing and training on {threads} CPU
+augmentation and a peak learning rate of {learning_rate}, on the captions that name the class. Images: {count}
+drawings of {datasets}, seeds {seeds}; neither the demo set's own seed nor one that the base was trained on. {seconds:.0f} s of drawing and training on {threads} CPU
 threads with {versions}. Licence of the weights: MIT, like the code.
 
 ## Held-out accuracy (%)
 
-Seed {held_out_seed}, {held_out_rows} rows per dataset, caption set {caption_set}: the nearest of the row's own captions is the answer.
+Seed {held_out_seed}, {held_out_rows} rows per dataset, caption set {caption_set}: the nearest of the row's own
+captions is the answer.
 
 {table}
 """
@@ -120,7 +121,8 @@ def parse_args() -> argparse.Namespace:
         parser.error(f"Expected a --seed of 0 or more, got {args.seed}")
     if taken := sorted(TAKEN_SEEDS.intersection(train_seeds(args.seed))):
         parser.error(
-            f"--seed {args.seed} would draw from seed {taken[0]}, which the demo set, the held-out rows or the base's training has; choose another"
+            f"--seed {args.seed} would draw from seed {taken[0]}, which the demo set, the held-out rows or the "
+            "base's training has; choose another"
         )
     if args.out.resolve() == args.base.resolve():
         parser.error(f"Expected --out to be another folder than --base, got {args.out} for both")
@@ -142,7 +144,8 @@ def load(folder: Path) -> CLIP:
     vision, preprocess = config["model_cfg"]["vision_cfg"], config["preprocess_cfg"]
     if (vision, preprocess) != (MODEL_CFG["vision_cfg"], PREPROCESS_CFG):
         raise ValueError(
-            f"{folder}: expected vision_cfg {MODEL_CFG['vision_cfg']} and preprocess_cfg {PREPROCESS_CFG}, got {vision} and {preprocess}"
+            f"{folder}: expected vision_cfg {MODEL_CFG['vision_cfg']} and preprocess_cfg {PREPROCESS_CFG}, got "
+            f"{vision} and {preprocess}"
         )
     return open_clip.create_model(f"local-dir:{folder}")
 
@@ -228,7 +231,8 @@ def main() -> None:
     table = comparison_table({"base": args.base, "specialist": args.out}, held_out)
     write_card(args, len(samples.images), seconds, table)
     print(
-        f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set {SCORED_CAPTION_SET}:\n\n{table}"
+        f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set "
+        f"{SCORED_CAPTION_SET}:\n\n{table}"
     )
 
 

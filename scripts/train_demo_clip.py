@@ -28,7 +28,7 @@ from open_clip.push_to_hf_hub import save_for_hf
 from open_clip.tokenizer import HFTokenizer
 from open_clip.transform import image_transform
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from torch.nn import functional as F
+from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
 from microbench_tasks.catalog.questions import (
@@ -111,7 +111,8 @@ real micrographs mean nothing.
     python scripts/train_demo_clip.py --out adapters/demo_clip --rows-per-dataset {rows} --epochs {epochs} --seed {seed}
 
 Trained from random weights on images and captions from the demo set's generator, seeds {seeds}; the demo set's
-own seed is left out. {minutes:.1f} minutes on {threads} CPU threads with {versions}. Weights: MIT licence, like the code.
+own seed is left out. {minutes:.1f} minutes on {threads} CPU threads with {versions}. Weights: MIT licence, like the
+code.
 
 {sizes}
 
@@ -294,8 +295,8 @@ def augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     shift = (1 - zoom)[:, None] * uniform(-1.0, 1.0, 2)
     cos, sin = quarter_turns.cos() * zoom, quarter_turns.sin() * zoom
     matrix = torch.stack([cos * flips, -sin, shift[:, 0], sin * flips, cos, shift[:, 1]], dim=1).view(-1, 2, 3)
-    grid = F.affine_grid(matrix, list(images.shape), align_corners=False)
-    pixels = F.grid_sample(images.float() / 255, grid, padding_mode="reflection", align_corners=False)
+    grid = functional.affine_grid(matrix, list(images.shape), align_corners=False)
+    pixels = functional.grid_sample(images.float() / 255, grid, padding_mode="reflection", align_corners=False)
     means = pixels.mean(dim=(1, 2, 3), keepdim=True)
     contrast, brightness = (uniform(1 - JITTER, 1 + JITTER, 1, 1, 1) for _ in range(2))
     return ((pixels - means) * contrast + means * brightness).clamp(0, 1)
@@ -317,7 +318,7 @@ def caption_loss(model: CLIP, pixels: torch.Tensor, batch: torch.Tensor, banks: 
         present = bank.targets[batch] >= 0
         chosen = batch[present]
         scores = part[present].masked_fill(~bank.allowed[chosen], -torch.inf)
-        losses.append(F.cross_entropy(scores, bank.targets[chosen]))
+        losses.append(functional.cross_entropy(scores, bank.targets[chosen]))
     weights = torch.tensor([FINE_WEIGHT] + [1.0] * (len(banks) - 1))
     return (torch.stack(losses) * weights).sum() / weights.sum() + likeness(texts)
 
@@ -327,7 +328,7 @@ def likeness(texts: torch.Tensor) -> torch.Tensor:
 
     Captions of one dataset differ in a word. Left alone, both towers first learn to ignore it.
     """
-    return F.relu(texts @ texts.T - MAX_SIMILARITY).triu(1).sum() / len(texts)
+    return functional.relu(texts @ texts.T - MAX_SIMILARITY).triu(1).sum() / len(texts)
 
 
 def parameter_groups(model: CLIP) -> list[dict]:
@@ -419,7 +420,7 @@ def accuracy_table(right: Sequence[dict[str, bool]], datasets: Sequence[str]) ->
 
 
 def with_room(model: CLIP, config: dict) -> CLIP:
-    """``model`` with the longer context of ``config``; the positions beyond the trained ones keep their initial values."""
+    """Return ``model`` with the longer context of ``config``; further positions keep their initial values."""
     longer = CLIP(**config)
     state = model.state_dict()
     positions = longer.positional_embedding.detach().clone()
@@ -489,7 +490,8 @@ def main() -> None:
     table = accuracy_table(is_right(saved, held_out, saved_tokenizer), held_out.datasets)
     write_card(model, args, seeds, seconds, table)
     print(
-        f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set {SCORED_CAPTION_SET}:\n\n{table}"
+        f"Accuracy (%) on {len(held_out.images)} rows of held-out seed {HELD_OUT_SEED}, caption set "
+        f"{SCORED_CAPTION_SET}:\n\n{table}"
     )
 
 

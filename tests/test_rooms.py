@@ -1,4 +1,4 @@
-"""Claims about the rooms of the packages: a room imports only rooms below it, and no modules import each other in a circle."""
+"""Claims about the rooms of the packages: a room imports only rooms below it, and there are no circles."""
 
 from __future__ import annotations
 

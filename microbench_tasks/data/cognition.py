@@ -109,7 +109,7 @@ def _folder_source(setting: str, label: str, identify: Callable[[str], dict[str,
         raise DataError(f"{label}: no such folder. {_LAYOUT}.")
     documents = _json_files(folder, label)
     beside = sorted(path for path in documents[0].parent.iterdir() if path.is_file())
-    key = (label, *((str(path), *files.stamp(path)) for path in beside))
+    key = (label, *((str(path), *files.file_stamp(path)) for path in beside))
     if key not in _resolved:
         identify = identify or (lambda sha256: {"source": "folder", "path": str(folder.resolve()), "sha256": sha256})
         _resolved[key] = _source_of_documents(documents, label, identify)
@@ -127,8 +127,8 @@ def _source_of_documents(documents: list[Path], label: str, identify: Callable[[
     ).hexdigest()
     kept = files.cache_dir() / COGNITION / f"{_TABLE_VERSION}-{digest[:16]}"
     try:
-        table = files.publish_table(kept, f"{tables.SPLIT}.parquet", lambda path: _write_table(path, asked))
-    except files.ChangedError as error:
+        table = files.write_verified_file(kept, f"{tables.SPLIT}.parquet", lambda path: _write_table(path, asked))
+    except files.ChangedFileError as error:
         raise DataError(f"{label}: {error}.") from error
     identity = identify(digest)
     return source.folder_source(str(table.parent), label, lambda _: identity)

@@ -175,7 +175,7 @@ def folder_source(setting: str, label: str, identify: Callable[[str], dict[str, 
 
 
 def _source_of_files(label: str, data_files: list[Path], identify: Callable[[str], dict[str, Any]]) -> Source:
-    key = (label, *((str(file), *files.stamp(file)) for file in data_files))
+    key = (label, *((str(file), *files.file_stamp(file)) for file in data_files))
     if key not in _resolved:
         digest = combined_sha256(files.content_hashes(data_files))
         try:

@@ -87,10 +87,10 @@ def _converted(data_files: list[Path], digest: str, label: str) -> Path:
             f"{label}: converting {len(data_files)} file(s) to Arrow in {target}, once (HF_DATASETS_CACHE moves it)"
         )
     try:
-        return files.publish_table(
+        return files.write_verified_file(
             target, f"{SPLIT}.arrow", lambda table: arrow_types.rewrite(data_files, table, READ_COLUMNS, IMAGE)
         )
-    except files.ChangedError as error:
+    except files.ChangedFileError as error:
         raise DataError(f"{label}: {error}.") from error
     except (pa.ArrowException, OSError, TypeError, ValueError, KeyError) as error:
         # Arrow reports a damaged file as a system error without a number.
@@ -117,7 +117,7 @@ def _view(data_files: list[Path], digest: str, label: str) -> Path:
     state |= {"_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False}
     stated = {"dataset_dict.json": {"splits": [SPLIT]}, f"{SPLIT}/state.json": state, f"{SPLIT}/dataset_info.json": {}}
     contents = {name: json.dumps(content, indent=2).encode() for name, content in stated.items()}
-    view = files.write_folder(files.cache_dir() / "views" / f"{digest[:16]}-{named[:16]}", contents)
+    view = files.write_dir(files.cache_dir() / "views" / f"{digest[:16]}-{named[:16]}", contents)
     # A view that was edited would name other data.
     if any((view / name).read_bytes() != content for name, content in contents.items()):
         raise DataError(f"{label}: {view} has been changed since it was written. Delete that folder and run again.")

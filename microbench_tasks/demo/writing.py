@@ -13,7 +13,7 @@ from microbench_tasks.demo.assembly import PICTURE, encode_png, rows, stream
 from microbench_tasks.demo.cognition import IMAGES, metadata
 from microbench_tasks.demo.specs import DATASETS
 from microbench_tasks.demo.version import DEMO_VERSION
-from microbench_tasks.util.files import publish_folder
+from microbench_tasks.util.files import write_dir_atomically
 
 SPLIT = "test"
 NUM_SHARDS = 2
@@ -29,7 +29,7 @@ def write_demo_set(folder: Path, seed: int) -> Path:
     if is_complete(folder, seed):
         return folder
     _remove_leftover(folder, seed)
-    return publish_folder(folder, lambda draft: _fill(draft, seed))
+    return write_dir_atomically(folder, lambda draft: _fill(draft, seed))
 
 
 def is_complete(folder: Path, seed: int) -> bool:

@@ -19,7 +19,7 @@ import numpy as np
 from microbench_tasks import catalog
 from microbench_tasks.leaderboard.data import Data, check_sources, data_of
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import as_read
+from microbench_tasks.util.text_safety import confusable_key
 
 if TYPE_CHECKING:
     from microbench_tasks.runs.rescoring import Rescored, ScoredSample
@@ -118,9 +118,9 @@ def _sharing_questions(entry: Entry, known: dict[tuple[Question, ...], tuple[Que
 
 def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
     """Read the entries and notes of one submission, without its answers, which are a hundred times as large."""
-    from microbench_tasks.submissions import submission
+    from microbench_tasks.submissions import reading
 
-    found = submission.load(folder)
+    found = reading.load(folder)
     sources, boxes = found.manifest["data"]["sources"], found.manifest["settings"]["boxes"]
     check_sources(folder, found.rescored, sources)
     asked = {task: record["sha256"] for task, record in found.manifest["data"]["asked"].items()}
@@ -134,10 +134,10 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
 
 def _name_and_digest(folder: Path) -> tuple[str, str]:
     """Read only the manifest, so that a wrong folder is reported before the answers of all others are read."""
-    from microbench_tasks.submissions import submission
+    from microbench_tasks.submissions import manifest_checks, manifest_file
 
-    manifest = submission.read_manifest(folder)
-    if problems := submission.schema_problems(manifest):
+    manifest = manifest_file.read_manifest(folder)
+    if problems := manifest_checks.find_schema_problems(manifest):
         raise DataError(f"{folder}: " + " ".join(problems))
     return manifest["model"]["name"], manifest["digest"]
 
@@ -157,9 +157,9 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
         if digest in seen:
             raise DataError(f"{folder}: is the same submission as {seen[digest]}. Name each submission once.")
         seen[digest] = folder
-    count = collections.Counter(as_read(name) for name, _ in submissions)
-    names = [f"{name} ({digest[:8]})" if count[as_read(name)] > 1 else name for name, digest in submissions]
-    if alike := sorted(name for name, number in collections.Counter(map(as_read, names)).items() if number > 1):
+    count = collections.Counter(confusable_key(name) for name, _ in submissions)
+    names = [f"{name} ({digest[:8]})" if count[confusable_key(name)] > 1 else name for name, digest in submissions]
+    if alike := sorted(name for name, number in collections.Counter(map(confusable_key, names)).items() if number > 1):
         raise DataError(
             f"Names of models look alike even with the submissions' digests added: {', '.join(alike)}. "
             "Leave one of them out."

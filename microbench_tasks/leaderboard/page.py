@@ -12,7 +12,7 @@ from microbench_tasks.leaderboard import tables
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking, Row
 from microbench_tasks.leaderboard.tables import Line
 from microbench_tasks.render import pages
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 # A radar chart with more lines is not readable.
 _MOST_LINES = 6
@@ -22,7 +22,7 @@ _LEAST_AXES = 3
 def as_html(found: Leaderboard, *, with_paper: bool) -> str:
     """Render one self-contained page, which loads no other resources."""
     sections = [_section(ranking, with_paper) for ranking in found.rankings]
-    closing = "\n\n".join([*tables.how_to_read(), *(plain(note) for note in found.notes)])
+    closing = "\n\n".join([*tables.how_to_read(), *(printable_line(note) for note in found.notes)])
     models = {row.entry.model for ranking in found.rankings for row in ranking.rows}
     facts = {
         "rankings": str(len(found.rankings)),
@@ -34,7 +34,9 @@ def as_html(found: Leaderboard, *, with_paper: bool) -> str:
 
 def _section(ranking: Ranking, with_paper: bool) -> pages.Section:
     lines = tables.lines_of(ranking, with_paper)
-    absent = " ".join(f"{plain(model)} is not in this ranking: {why}." for model, why in ranking.absent.items())
+    absent = " ".join(
+        f"{printable_line(model)} is not in this ranking: {why}." for model, why in ranking.absent.items()
+    )
     rows = [_cells(line, ranking) for line in lines]
     blocks = [pages.Table(f"{ranking.metric}, in percent", tables.header_of(ranking), rows, absent)]
     if tables.has_pairs_shown(ranking):
@@ -46,12 +48,12 @@ def _section(ranking: Ranking, with_paper: bool) -> pages.Section:
 def _cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
     rank, model, data, n, score, versus, *figures = tables.cells_of(line, ranking)
     is_run = isinstance(line, Row)
-    against = f"versus {plain(line.versus_next.model)}" if is_run and line.versus_next else ""
+    against = f"versus {printable_line(line.versus_next.model)}" if is_run and line.versus_next else ""
     # Keep the data on one line.
     data = data.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
     return [
         pages.Cell(rank, line.rank if is_run else None),
-        pages.Cell(plain(model)),
+        pages.Cell(printable_line(model)),
         pages.Cell(data, title=ranking.data.shown() if is_run else table1.source()),
         pages.Cell(n, len(line.entry.scores) if is_run else None),
         pages.Cell(score, float(line.entry.score if is_run else line.score)),
@@ -68,7 +70,7 @@ def _figure_cell(text: str) -> pages.Cell:
 def _square(ranking: Ranking) -> pages.Table:
     header, rows = tables.matrix_of(ranking)
     note = "The model of a row against that of a column, whose number stands before its name on the left."
-    cells = [[plain(name), *others] for name, *others in rows]
+    cells = [[printable_line(name), *others] for name, *others in rows]
     return pages.Table(f"All pairs by {ranking.metric}, in points", header, cells, note)
 
 
@@ -84,7 +86,7 @@ def _pairs(ranking: Ranking) -> pages.Table:
 def _pair_cells(ranking: Ranking, metric: str, one: int, other: int) -> list[pages.Cell | str]:
     name, model, against, difference, *others = tables.pair_cells(ranking, metric, one, other)
     versus = ranking.versus(one, other, metric)
-    return [name, plain(model), plain(against), pages.Cell(difference, versus.difference), *others]
+    return [name, printable_line(model), printable_line(against), pages.Cell(difference, versus.difference), *others]
 
 
 # --- pictures ------------------------------------------------------------------------
@@ -108,17 +110,17 @@ def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
         xlabel=f"{ranking.metric} (%) with its 95 % interval",
     )
     said = "; ".join(f"{label} {tables.percent(value)}" for label, value in zip(labels, values))
-    found = [pages.Picture("Scores with their intervals", plots.png(bars), f"{title}: {said}", ranking.caution)]
+    found = [pages.Image("Scores with their intervals", plots.png(bars), f"{title}: {said}", ranking.caution)]
     shown = ranking.rows[:_MOST_LINES]
     axes = list(shown[0].entry.by_task)
     if len(axes) >= _LEAST_AXES:
-        series = {f"{row.place} {plain(row.entry.model)}": list(row.entry.by_task.values()) for row in shown}
+        series = {f"{row.place} {printable_line(row.entry.model)}": list(row.entry.by_task.values()) for row in shown}
         radar = plots.radar(f"{title}, by task", [catalog.short_name(task) for task in axes], series)
         note = "Each task over all of its questions."
         if len(shown) < len(ranking.rows):
             note = f"The first {len(shown)} of {len(ranking.rows)} models; each task over all of its questions."
         alt = f"{title}: {ranking.metric} of each task for {', '.join(series)}"
-        found.append(pages.Picture("Scores by task", plots.png(radar), alt, f"{note} {ranking.caution}".strip()))
+        found.append(pages.Image("Scores by task", plots.png(radar), alt, f"{note} {ranking.caution}".strip()))
     return found
 
 
@@ -126,7 +128,7 @@ def _label(line: Line, ranking: Ranking) -> str:
     if isinstance(line, Reported):
         return f"{line.model} (reported)"
     mark = "" if ranking.data.kind == "release" else f" ({ranking.data.kind} data)"
-    return f"{line.place} {plain(line.entry.model)}{mark}"
+    return f"{line.place} {printable_line(line.entry.model)}{mark}"
 
 
 def _ends(line: Line) -> tuple[float, float, float]:

@@ -18,8 +18,8 @@ from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
 from microbench_tasks.leaderboard.tables import NOT_RERUN, STATED, Line, how_to_read, lines_of, pairs_of
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
-from microbench_tasks.tasks.aggregations import interval_settings
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.tasks.interval_settings import interval_settings
+from microbench_tasks.util.text_safety import printable_line
 
 # Increment it when the format of the JSON file changes.
 JSON_VERSION = 2
@@ -43,7 +43,7 @@ _NAMES = ("model", "next_model", "against")
 
 def csv_text(text: str) -> str:
     """Escape text so that no spreadsheet reads it as a formula."""
-    shown = plain(text)
+    shown = printable_line(text)
     # Spreadsheets also accept full-width forms of these characters.
     return f"'{shown}" if unicodedata.normalize("NFKC", shown).lstrip().startswith(_FORMULA_STARTS) else shown
 

@@ -13,10 +13,10 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.runs import new_datasets, rescoring
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored, ScoredSample
-from microbench_tasks.submissions import submission
+from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util import privacy, untrusted
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 # In the folder of a sweep.
 _SWEEP_FILE = "sweep.json"
@@ -104,11 +104,11 @@ def unique_labels(labels: Iterable[str]) -> list[str]:
 
 def _writable(text: str) -> str:
     """Replace characters that cannot be printed or encoded, such as unpaired surrogates."""
-    return plain(text.encode("utf-8", "replace").decode("utf-8"))
+    return printable_line(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 def _run(path: Path) -> Run:
-    if (path / submission.MANIFEST).is_file():
+    if (path / manifest_file.MANIFEST).is_file():
         return _submitted(path)
     logged = _logged(path)
     return Run(
@@ -120,7 +120,7 @@ def _run(path: Path) -> Run:
 
 
 def _submitted(path: Path) -> Run:
-    found = submission.load(path)
+    found = reading.load(path)
     sources = found.manifest["data"]["sources"]
     return Run(
         found.manifest["model"]["name"],
@@ -157,7 +157,7 @@ def _shown_arguments(arguments: Any) -> str:
         else str(arguments)
     )
     # Part by part: a path may hold spaces.
-    return "".join(map(privacy.without_paths, _DIVIDERS.split(privacy.without_secrets(typed))))
+    return "".join(map(privacy.redact_paths, _DIVIDERS.split(privacy.redact_secrets(typed))))
 
 
 # --- sweeps --------------------------------------------------------------------------

@@ -162,7 +162,7 @@ def _metadata(name: str, task: Any, own: Mapping[str, Any], options: Mapping[str
     metadata = {**stated, **own, "asked": _asked(name, task), "definition": definition}
     if _OF_DATA & {field.partition(".")[0] for field in definition["differs"]}:
         place = {"path": task.config.dataset_path, "name": task.config.dataset_name}
-        metadata["dataset"] = {"source": OTHER_DATA, **privacy.without_secrets(rendered(place))}
+        metadata["dataset"] = {"source": OTHER_DATA, **privacy.redact_secrets(rendered(place))}
     return metadata
 
 
@@ -207,7 +207,7 @@ def expected(name: str, model: str | None, *, is_chat: bool, with_data: bool = T
     fields["metric_list"] = _metrics(fields["metric_list"])
     own = {field: rendered(value) for field, value in fields.items()}
     if with_data:
-        own["dataset_kwargs"] = privacy.without_secrets(own["dataset_kwargs"])
+        own["dataset_kwargs"] = privacy.redact_secrets(own["dataset_kwargs"])
     return own | {"class": _CLASSES[is_chat]} | ({"messages": _MESSAGES} if is_chat else {})
 
 
@@ -254,7 +254,7 @@ def is_chat_record(definition: Mapping[str, Any]) -> bool:
 def _ran(task: Any) -> Fields:
     kept = getattr(task, _KEPT, {})
     overridden = sorted(name for name in vars(task) if callable(getattr(type(task), name, None)))
-    fields = _fields(task) | {field: privacy.without_secrets(rendered(value)) for field, value in kept.items()}
+    fields = _fields(task) | {field: privacy.redact_secrets(rendered(value)) for field, value in kept.items()}
     fields |= {"class": _class_name(type(task)), "overridden": overridden}
     return fields | ({"messages": _messages(task)} if _is_chat(task) else {})
 

@@ -22,7 +22,7 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("microbench"))
 
 
-def publish_folder(target: Path, fill: Callable[[Path], None]) -> Path:
+def write_dir_atomically(target: Path, fill: Callable[[Path], None]) -> Path:
     """Let ``fill`` write into a new folder that then appears as ``target`` in one step.
 
     A kill half-way leaves no ``target``; of several processes at once the first one wins
@@ -45,37 +45,37 @@ def publish_folder(target: Path, fill: Callable[[Path], None]) -> Path:
     return target
 
 
-class ChangedError(ValueError):
+class ChangedFileError(ValueError):
     """Report a cached file whose content has changed since it was written."""
 
 
-def publish_table(target: Path, name: str, write: Callable[[Path], None]) -> Path:
+def write_verified_file(target: Path, name: str, write: Callable[[Path], None]) -> Path:
     """Write the file ``name`` in the folder ``target`` once, with ``write``, and verify it at each use.
 
     Raises:
-        ChangedError: the file is not what was written.
+        ChangedFileError: the file is not what was written.
     """
 
     def fill(draft: Path) -> None:
         write(draft / name)
         (draft / f"{name}.sha256").write_text(sha256(draft / name))
 
-    table = publish_folder(target, fill) / name
+    table = write_dir_atomically(target, fill) / name
     stated = table.with_name(f"{name}.sha256")
     if not table.is_file() or not stated.is_file() or content_hashes([table]) != [stated.read_text()]:
-        raise ChangedError(f"{target} has been changed since it was written. Delete that folder and run again")
+        raise ChangedFileError(f"{target} has been changed since it was written. Delete that folder and run again")
     return table
 
 
-def write_folder(target: Path, contents: Mapping[str, bytes]) -> Path:
-    """Publish a folder with the given files (relative name to content); see `publish_folder`."""
+def write_dir(target: Path, contents: Mapping[str, bytes]) -> Path:
+    """Publish a folder with the given files (relative name to content); see `write_dir_atomically`."""
 
     def fill(draft: Path) -> None:
         for name, content in contents.items():
             (draft / name).parent.mkdir(parents=True, exist_ok=True)
             (draft / name).write_bytes(content)
 
-    return publish_folder(target, fill)
+    return write_dir_atomically(target, fill)
 
 
 def write_file(target: Path, content: bytes) -> None:
@@ -104,7 +104,7 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
         raise
 
 
-def unwritable(folder: Path) -> str:
+def why_unwritable(folder: Path) -> str:
     """Why nothing can be made in a folder (or, if it is not there, in the nearest one above it); nothing if something can.
 
     Found by trying: what permissions say is not the whole truth.
@@ -124,7 +124,7 @@ def content_hashes(paths: list[Path]) -> list[str]:
         known = json.loads(memory.read_text())
     except (OSError, ValueError):
         known = {}
-    stamps = {str(path): stamp(path) for path in paths}
+    stamps = {str(path): file_stamp(path) for path in paths}
     fresh = {
         name: known[name] if known.get(name, {}).get("stamp") == now else {"stamp": now, "sha256": sha256(Path(name))}
         for name, now in stamps.items()
@@ -136,7 +136,7 @@ def content_hashes(paths: list[Path]) -> list[str]:
     return [fresh[str(path)]["sha256"] for path in paths]
 
 
-def stamp(path: Path) -> list[int]:
+def file_stamp(path: Path) -> list[int]:
     """Return a file's size and times, which change with its content."""
     # The last cannot be set back, as copying tools do with the second.
     status = path.stat()

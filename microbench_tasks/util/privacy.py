@@ -1,6 +1,6 @@
 """What must not leave a machine: secrets and local paths, taken out of records and looked for in texts.
 
-Taking out and looking for are apart: `without_paths` cleans what is known to hold paths, the
+Taking out and looking for are apart: `redact_paths` cleans what is known to hold paths, the
 functions that look make sure of the rest. They say what they found, and never show it.
 
 The patterns of tokens are a list of our own: those of services that models are called, loaded or logged with.
@@ -50,7 +50,28 @@ _SECRETS = {
     "a user name and password in a URL": re.compile(r"://[^\s/:@]+:[^\s/@]+@"),
 }
 _SECRET_WORDS = frozenset(
-    "KEY KEYS APIKEY APIKEYS TOKEN SECRET SECRETS PASSWORD PASSWORDS PASSWD PASSPHRASE PWD AUTH AUTHORIZATION BEARER COOKIE SIG SIGNATURE CREDENTIAL CREDENTIALS".split()
+    [
+        "KEY",
+        "KEYS",
+        "APIKEY",
+        "APIKEYS",
+        "TOKEN",
+        "SECRET",
+        "SECRETS",
+        "PASSWORD",
+        "PASSWORDS",
+        "PASSWD",
+        "PASSPHRASE",
+        "PWD",
+        "AUTH",
+        "AUTHORIZATION",
+        "BEARER",
+        "COOKIE",
+        "SIG",
+        "SIGNATURE",
+        "CREDENTIAL",
+        "CREDENTIALS",
+    ]
 )
 _SECRET_ENDS = ("APIKEY", "TOKEN", "SECRET", "PASSWORD")
 # Variables whose name resembles a secret's.
@@ -96,29 +117,29 @@ _USER = re.compile(r"://[^\s/,]*@")
 _NAME = re.compile(r"(?P<name>[\w.-]+)[\"']?\s*(?:=|:(?!//))\s*")
 
 
-def without_paths(value: Any) -> Any:
+def redact_paths(value: Any) -> Any:
     """A JSON value with the folders of all local paths taken off its texts: ``/home/me/plip.pt`` becomes ``plip.pt``.
 
-    >>> without_paths({"checkpoint": "local-dir:/home/me/plip", "card": "https://huggingface.co/vinid/plip"})
+    >>> redact_paths({"checkpoint": "local-dir:/home/me/plip", "card": "https://huggingface.co/vinid/plip"})
     {'checkpoint': 'local-dir:plip', 'card': 'https://huggingface.co/vinid/plip'}
     """
     if isinstance(value, str):
         return _cleaned(value)
     if isinstance(value, Mapping):
-        return {_cleaned(str(name)): without_paths(entry) for name, entry in value.items()}
-    return [without_paths(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+        return {_cleaned(str(name)): redact_paths(entry) for name, entry in value.items()}
+    return [redact_paths(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
-def without_secrets(value: Any) -> Any:
+def redact_secrets(value: Any) -> Any:
     """A JSON value without what is named as a key, token or password, also within texts such as arguments, and URLs without user and query.
 
-    >>> without_secrets("model=gpt-4o,api_key=abc,base_url=https://ann@example.org/v1?token=abc")
+    >>> redact_secrets("model=gpt-4o,api_key=abc,base_url=https://ann@example.org/v1?token=abc")
     'model=gpt-4o,api_key=(removed),base_url=https://example.org/v1?(removed)'
     """
     if isinstance(value, Mapping):
-        return {name: REMOVED if _names_secret(str(name)) else without_secrets(entry) for name, entry in value.items()}
+        return {name: REMOVED if _names_secret(str(name)) else redact_secrets(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
-        return [without_secrets(entry) for entry in value]
+        return [redact_secrets(entry) for entry in value]
     return _without_named(_QUERY.sub(rf"\1?{REMOVED}", _USER.sub("://", value))) if isinstance(value, str) else value
 
 
@@ -145,7 +166,7 @@ def _end_of_value(text: str, start: int) -> int:
     return len(text)
 
 
-def secrets(text: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+def find_secrets(text: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """What kinds of secrets ``text`` holds, by their form, or as the value of a variable of ``environment`` (by default the process's) that is named as one."""
     yield from (kind for kind, pattern in _SECRETS.items() if pattern.search(text))
     for name, value in (os.environ if environment is None else environment).items():
@@ -153,7 +174,7 @@ def secrets(text: str, environment: Mapping[str, str] | None = None) -> Iterator
             yield f"the value of the environment variable {name}"
 
 
-def personal_paths(text: str, folders: Mapping[str, Path]) -> Iterator[str]:
+def find_personal_paths(text: str, folders: Mapping[str, Path]) -> Iterator[str]:
     """What kinds of paths ``text`` holds that tell of a user or a machine.
 
     Slashes between words, in units, formulas and URLs are none.
@@ -169,13 +190,13 @@ def personal_paths(text: str, folders: Mapping[str, Path]) -> Iterator[str]:
             yield f"a path of {kind}"
 
 
-def any_path(text: str) -> Iterator[str]:
+def find_local_paths(text: str) -> Iterator[str]:
     """Whether ``text``, of metadata, holds a local path at all."""
     if _ABSOLUTE.search(text) or _WINDOWS.search(text):
         yield "a local path"
 
 
-def url_secrets(text: str) -> Iterator[str]:
+def find_url_secrets(text: str) -> Iterator[str]:
     """Whether a URL in ``text``, of metadata, holds a user's name, or what is named as a secret."""
     if _USER.search(text):
         yield "a user name in a URL"
@@ -189,7 +210,7 @@ def url_secrets(text: str) -> Iterator[str]:
 
 
 def user_folders() -> dict[str, Path]:
-    """The folders that tell of the user of this process, for `personal_paths`."""
+    """The folders that tell of the user of this process, for `find_personal_paths`."""
     return {"the home folder": Path.home(), "the current folder": Path.cwd()}
 
 

@@ -14,7 +14,7 @@ _INVISIBLE = re.compile(
 _MARKUP = re.compile(r"([\\`*\[\]<>(){}#!|~$&@:^=+\"']|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
 
 
-def plain(text: str) -> str:
+def printable_line(text: str) -> str:
     """``text`` on one line, with what cannot be seen, or would turn the text around, made visible."""
     return printable(" ".join(text.split()))
 
@@ -25,10 +25,10 @@ def printable(text: str) -> str:
     >>> printable("\\x1b[2Jcell\\u202e")
     '\ufffd[2Jcell\ufffd'
     """
-    return "\n".join(_printable_line(line) for line in text.split("\n"))
+    return "\n".join(_replace_unprintable(line) for line in text.split("\n"))
 
 
-def _printable_line(line: str) -> str:
+def _replace_unprintable(line: str) -> str:
     # A fast path for most lines.
     if line.isprintable() and not _INVISIBLE.search(line):
         return line
@@ -42,16 +42,16 @@ def _is_printable(character: str) -> bool:
     return unicodedata.category(character) not in _UNPRINTABLE and not _INVISIBLE.match(character)
 
 
-def as_read(text: str) -> str:
-    """What texts have in common that a reader cannot tell apart: `plain`, wide and other forms of a letter as that letter, white space as one space."""
-    return " ".join(unicodedata.normalize("NFKC", plain(text)).split())
+def confusable_key(text: str) -> str:
+    """What texts have in common that a reader cannot tell apart: `printable_line`, wide and other forms of a letter as that letter, white space as one space."""
+    return " ".join(unicodedata.normalize("NFKC", printable_line(text)).split())
 
 
 def markdown_text(text: str) -> str:
     """``text`` for a line or a cell of a table: no markup, link, HTML or further cell comes of it."""
-    return _MARKUP.sub(r"\\\1", plain(text))
+    return _MARKUP.sub(r"\\\1", printable_line(text))
 
 
 def markdown_code(text: str) -> str:
     """``text`` for within backticks in a cell of a table."""
-    return plain(text).replace("`", "'").replace("|", "\\|")
+    return printable_line(text).replace("`", "'").replace("|", "\\|")

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import plain
+from microbench_tasks.util.text_safety import printable_line
 
 # Largest size of one file in bytes: ten times that of the answers to the largest task.
-LARGEST = 2**30
+MAX_FILE_BYTES = 2**30
 _MOST_DIGITS = 18
 _MOST_LEVELS = 64
 
@@ -33,20 +33,20 @@ _PLAIN_GZIP = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"
 _GZIP_WINDOW = 31
 
 
-def read_regular_file(path: Path, largest: int = LARGEST, *, follow_links: bool = True) -> bytes:
+def read_regular_file(path: Path, max_bytes: int = MAX_FILE_BYTES, *, follow_links: bool = True) -> bytes:
     """Read a file from an untrusted folder.
 
     Only regular files are opened: opening a named pipe waits for a writer, and opening a device may act on it.
 
     Args:
-        largest: most bytes; a larger file is refused before it is read.
+        max_bytes: most bytes; a larger file is refused before it is read.
         follow_links: whether a link to a regular file is read, too.
 
     Raises:
         DataError: there is no such file, it is of another kind or too large, or it cannot be read.
     """
     try:
-        _check_regular(path, os.stat(path, follow_symlinks=follow_links), largest)
+        _check_regular(path, os.stat(path, follow_symlinks=follow_links), max_bytes)
         # The file may have been replaced since the check: do not wait for a pipe, and do not follow a link.
         flags = (
             getattr(os, "O_NONBLOCK", 0)
@@ -54,26 +54,26 @@ def read_regular_file(path: Path, largest: int = LARGEST, *, follow_links: bool 
             | getattr(os, "O_BINARY", 0)
         )
         with open(os.open(path, os.O_RDONLY | flags), "rb") as file:
-            _check_regular(path, os.fstat(file.fileno()), largest)
-            content = file.read(largest + 1)
+            _check_regular(path, os.fstat(file.fileno()), max_bytes)
+            content = file.read(max_bytes + 1)
     except OSError as error:
         reason = "no such file" if error.errno == errno.ENOENT else f"cannot be read ({error.strerror})"
         raise DataError(f"{path}: {reason}.") from error
-    if len(content) > largest:
-        raise DataError(f"{path}: is larger than {largest:,} bytes.")
+    if len(content) > max_bytes:
+        raise DataError(f"{path}: is larger than {max_bytes:,} bytes.")
     return content
 
 
-def other_kind(path: Path) -> str:
+def irregular_kind(path: Path) -> str:
     """Name what lies at ``path`` if it is not a regular file, such as ``a link``; return an empty text if it is."""
     return _kind(os.lstat(path).st_mode)
 
 
-def _check_regular(path: Path, status: os.stat_result, largest: int) -> None:
+def _check_regular(path: Path, status: os.stat_result, max_bytes: int) -> None:
     if kind := _kind(status.st_mode):
         raise DataError(f"{path}: is {kind}, expected a regular file.")
-    if status.st_size > largest:
-        raise DataError(f"{path}: is larger than {largest:,} bytes ({status.st_size:,}).")
+    if status.st_size > max_bytes:
+        raise DataError(f"{path}: is larger than {max_bytes:,} bytes ({status.st_size:,}).")
 
 
 def _kind(mode: int) -> str:
@@ -82,11 +82,11 @@ def _kind(mode: int) -> str:
     return next((kind for is_it, kind in _KINDS.items() if is_it(mode)), "not a regular file")
 
 
-def decompress_gzip(content: bytes, largest: int = LARGEST) -> bytes:
+def decompress_gzip(content: bytes, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     """Decompress one gzip member without a file name, a time, a comment or bytes after it.
 
     Raises:
-        ValueError: it is in another form, damaged, or larger than ``largest`` bytes.
+        ValueError: it is in another form, damaged, or larger than ``max_bytes`` bytes.
     """
     if content[:2] != _PLAIN_GZIP[:2]:
         raise ValueError("not a gzip file")
@@ -94,11 +94,11 @@ def decompress_gzip(content: bytes, largest: int = LARGEST) -> bytes:
         raise ValueError("its gzip header contains a file name, a time, a comment or another field")
     decompressor = zlib.decompressobj(_GZIP_WINDOW)
     try:
-        text = decompressor.decompress(content, largest + 1)
+        text = decompressor.decompress(content, max_bytes + 1)
     except zlib.error as error:
         raise ValueError(str(error)) from error
-    if len(text) > largest:
-        raise ValueError(f"contains more than {largest:,} bytes when decompressed, more than any task's samples")
+    if len(text) > max_bytes:
+        raise ValueError(f"contains more than {max_bytes:,} bytes when decompressed, more than any task's samples")
     if not decompressor.eof:
         raise ValueError("Compressed file ended before the end-of-stream marker was reached")
     if decompressor.unused_data:
@@ -166,5 +166,5 @@ def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise ValueError(f"a key is there twice among {plain(', '.join(key for key, _ in pairs)):.300}")
+        raise ValueError(f"a key is there twice among {printable_line(', '.join(key for key, _ in pairs)):.300}")
     return content

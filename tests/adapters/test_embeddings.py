@@ -95,7 +95,7 @@ def test_a_kill_leaves_what_was_written(tmp_path):
 import os, signal
 from pathlib import Path
 import numpy as np
-from microbench_adapters import embeddings, smoke_test
+from microbench_adapters.models import embeddings
 embeddings._VECTORS_PER_FILE = 10
 kept = embeddings.Embeddings(Path({str(tmp_path)!r}), {{"weights": "a"}}, "images")
 for index in range(25):

@@ -375,7 +375,7 @@ def test_files_of_other_splits_and_of_the_library_are_passed_over(tmp_path, use_
 
 def test_an_unknown_attribute_is_an_attribute_error():
     with pytest.raises(AttributeError, match="DATASET_PATHS"):
-        source.DATASET_PATHS
+        yaml_values.__getattr__("DATASET_PATHS")
 
 
 def test_the_view_of_arrow_files_holds_no_copy(tmp_path, use_source):

@@ -1,4 +1,4 @@
-"""Fine tasks, cognition and localization through the real harness, against computations that share no code with them."""
+"""Fine tasks, cognition and localization through the real harness, against independent computations."""
 
 from __future__ import annotations
 
@@ -406,7 +406,9 @@ def test_a_task_of_ones_own_can_set_the_box_format(demo_folder, tmp_path):
     template = Path(command(SCRIPTS / "microbench", "path").strip()) / "_localization_template_yaml"
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "mine.yaml").write_text(
-        f"include: {template}\ntask: my_glands\nprocess_docs: !function microbench_tasks.data.documents.microbench_localization_glands_docs\nlmms_eval_specific_kwargs:\n  default:\n    boxes: qwen3_vl\n"
+        f"include: {template}\ntask: my_glands\nprocess_docs: !function "
+        "microbench_tasks.data.documents.microbench_localization_glands_docs\nlmms_eval_specific_kwargs:\n  "
+        "default:\n    boxes: qwen3_vl\n"
     )
     command(
         SCRIPTS / "lmms_eval",
@@ -528,7 +530,7 @@ class Family(StandIn):
 
 
 def test_a_model_of_the_harness_is_asked_and_read_in_its_familys_way(demo_folder, monkeypatch):
-    """Qwen2.5-VL writes pixels of the image as its processor resizes it: to multiples of 28, 448 x 448 at least for these."""
+    """Qwen2.5-VL writes pixels of the resized image: multiples of 28, at least 448 x 448 for these."""
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
     model = Family(None)
     monkeypatch.setattr(

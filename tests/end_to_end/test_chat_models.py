@@ -1,4 +1,4 @@
-"""A chat model of the harness's own, with small random weights, against a plain loop written from the model's documentation."""
+"""A chat model of the harness, with small random weights, against a plain loop from the model's documentation."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def chat_run(folder, demo_folder):
 
 @pytest.fixture(scope="module")
 def plain(folder):
-    """The documented way to ask the model: the template's text, the images by qwen_vl_utils, the processor, greedy generation."""
+    """Ask the model as documented: the template's text, images by qwen_vl_utils, the processor, greedy generation."""
     from qwen_vl_utils import process_vision_info
 
     model = transformers.Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16).eval()

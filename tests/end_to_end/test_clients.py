@@ -22,9 +22,13 @@ from tests.support.independent import protocol_prompt, raw_questions, raw_rows, 
 
 KIND = "stain"
 TASK = f"microbench_coarse_{KIND}"
-CHANNELS = "<|channel|>analysis<|message|>The answer is {wrong}.<|end|><|start|>assistant<|channel|>final<|message|>{right}<|return|>"
+CHANNELS = (
+    "<|channel|>analysis<|message|>The answer is "
+    "{wrong}.<|end|><|start|>assistant<|channel|>final<|message|>{right}<|return|>"
+)
 FAILING = ("error status", "no JSON")
-# What a server sends as the content of a message; whether the paper's rule and the strict one call it right, its kind, and what is taken off.
+# The content of a server's message; whether it is right by the paper's rule and by the strict one, its kind, and
+# what is removed before it is read.
 SCRIPT = {
     "a letter": ("{right}", 1, 1, "parsed", []),
     "another letter": ("{wrong}", 0, 0, "parsed", []),
@@ -204,7 +208,7 @@ class Inputs(dict):
 
 
 def built(kind, said, fails, **attributes):
-    """A class of the harness with its own ``generate_until``, around a model that says what ``said`` gives for a prompt."""
+    """Make a class of the harness with its own ``generate_until``; its model answers a prompt with ``said(prompt)``."""
 
     def generate(input_ids, **settings):
         prompt = Tokenizer().decode(input_ids[0])

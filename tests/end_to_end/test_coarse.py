@@ -257,9 +257,9 @@ def test_scoring_decodes_no_image(demo_folder, monkeypatch):
 def test_functions_of_others_that_score_our_documents_still_see_the_image(demo_folder, monkeypatch, tmp_path):
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
     (tmp_path / "mine.yaml").write_text(
-        "include: "
-        + str(definitions.yaml_folder() / "_default_template_yaml")
-        + "\ntask: my_domain\nprocess_docs: !function microbench_tasks.data.documents.microbench_coarse_domain_docs\nprocess_results: !function scoring.width\n"
+        "include: " + str(definitions.yaml_folder() / "_default_template_yaml") + "\ntask: my_domain\n"
+        "process_docs: !function microbench_tasks.data.documents.microbench_coarse_domain_docs\n"
+        "process_results: !function scoring.width\n"
         "metric_list:\n  - {metric: width, aggregation: mean, higher_is_better: true}\n"
     )
     (tmp_path / "scoring.py").write_text('def width(doc, results):\n    return {"width": float(doc["image"].width)}\n')

@@ -123,8 +123,8 @@ def test_bad_data_ends_the_run_with_status_1_and_its_place(tmp_path):
     done = run(SCRIPTS / "lmms_eval", "--model", "demo_clip", "--tasks", "microbench_coarse", data=folder)
     assert done.returncode == 1
     assert (
-        f"MICROBENCH_DATASET={folder}: row 1 (image_id {row['image_id']}): column questions.stain.answer: 'Gram' is not among the options"
-        in done.stdout
+        f"MICROBENCH_DATASET={folder}: row 1 (image_id {row['image_id']}): column questions.stain.answer: 'Gram' "
+        "is not among the options" in done.stdout
     )
     assert "Encoding" not in done.stderr
 

@@ -1,4 +1,4 @@
-"""Contrastive models through the real harness: its multiple_choice tasks, cache, processes, and what its results file says."""
+"""Contrastive models through the real harness: its multiple_choice tasks, cache, processes and results file."""
 
 from __future__ import annotations
 
@@ -255,7 +255,7 @@ def test_the_order_of_the_rows_gives_identical_results(straight, demo_rows, tmp_
 
 
 def test_two_processes_share_the_encoding_and_give_identical_results(straight, demo_rows, tmp_path):
-    """Tasks differ in their documents, so that both processes ask about many an image; each is encoded in one of them."""
+    """Tasks differ in their documents: both processes ask about many images, and one of them encodes each."""
     program = tmp_path / "run.py"
     program.write_text(
         "import atexit, json, os, pathlib, sys\n"
@@ -347,7 +347,7 @@ def test_other_weights_behind_the_same_path_are_not_answered_from_the_cache(tiny
 
 
 def test_texts_that_are_cut_stand_in_the_results_file_also_from_the_cache(tiny, demo_rows, tmp_path):
-    """Every caption of a stain is longer than 6 tokens with start and end; of 4 words each option keeps the same ones."""
+    """Captions of stains have more than 6 tokens with start and end; of 4 words, all options keep the same ones."""
     folder = shutil.copytree(tiny, tmp_path / "model")
     config = json.loads((folder / "open_clip_config.json").read_text())
     config["model_cfg"]["text_cfg"]["context_length"] = 6
@@ -468,9 +468,9 @@ def test_a_sweep_writes_the_results_of_single_runs_and_reads_checkpoints_once(ti
     for row, line, results in zip(rows, lines, written, strict=False):
         group = results["groups"]["microbench_coarse"]
         assert row["figures"]["microbench_coarse"]["acc"] == group["acc,none"]
-        assert (
-            line
-            == f"| {row['alpha']:g} | {group['acc,none']:.4f} [{group['acc_image_ci_low,none']:.4f}, {group['acc_image_ci_high,none']:.4f}] |"
+        assert line == (
+            f"| {row['alpha']:g} | {group['acc,none']:.4f} [{group['acc_image_ci_low,none']:.4f}, "
+            f"{group['acc_image_ci_high,none']:.4f}] |"
         )
     out = tmp_path / "single"
     finished(

@@ -102,7 +102,7 @@ def test_a_download_of_other_bytes_ends_the_command_before_anything_is_asked(eva
     ended, folder = evaluate("refused", HF_HUB_CACHE=str(tmp_path / "empty"))
     assert ended.returncode == 1
     assert (
-        f"{pinned_release.RELEASE_FILES[0]} has other bytes on the Hub: SHA-256 {sha256(OTHER_SHARDS[pinned_release.RELEASE_FILES[0]])}"
-        in ended.stderr
+        f"{pinned_release.RELEASE_FILES[0]} has other bytes on the Hub: SHA-256 "
+        f"{sha256(OTHER_SHARDS[pinned_release.RELEASE_FILES[0]])}" in ended.stderr
     )
     assert not list(folder.rglob("*.json*"))

@@ -1,4 +1,4 @@
-"""The pages of reports and leaderboards in a real browser: they sort, show their pictures, fetch nothing and run nothing of a model's."""
+"""Pages of reports and leaderboards in a real browser: they sort, show pictures, and fetch and run nothing else."""
 
 from __future__ import annotations
 
@@ -113,7 +113,8 @@ def test_a_page_asks_for_nothing_but_itself_and_the_browser_has_nothing_to_say(o
 
 def test_all_pictures_are_there(opened):
     pictures = opened.page.evaluate(
-        "Promise.all([...document.images].map(image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])))"
+        "Promise.all([...document.images].map(image => image.decode().then(() => [image.naturalWidth, "
+        "image.naturalHeight])))"
     )
     assert pictures and all(width > 0 and height > 0 for width, height in pictures)
 
@@ -131,7 +132,8 @@ def test_a_script_that_gets_into_the_page_all_the_same_does_not_run(browser, rep
     path.write_text(
         report_page.read_text().replace(
             "<main>",
-            "<main><script>document.title = 'run'</script><img src='http://127.0.0.1:9/x.png' onerror=\"document.title = 'run'\">",
+            "<main><script>document.title = 'run'</script><img src='http://127.0.0.1:9/x.png' "
+            "onerror=\"document.title = 'run'\">",
             1,
         )
     )

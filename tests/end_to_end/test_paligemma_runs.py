@@ -13,7 +13,7 @@ import torch
 import transformers
 from PIL import Image
 
-from microbench_tasks.parsing.boxes import parse_boxes
+from microbench_tasks.parsing.boxes.parser import parse_boxes
 from tests.support import tiny_paligemma
 from tests.support.commands import SCRIPTS, results_in, run
 from tests.support.independent import (
@@ -107,7 +107,7 @@ def test_questions_are_asked_in_the_protocols_words_and_answered_as_by_transform
 
 
 def boxes_in(token_ids, tokenizer, size):
-    """Bins by the tokens' numbers: per part between semicolons the first four, y before x, bin / 1024 of a side each."""
+    """Read bins from the tokens' numbers: the first four between semicolons, y before x, each bin / 1024 of a side."""
     first = tokenizer.convert_tokens_to_ids("<loc0000>")
     parts = [[]]
     for token_id in token_ids:

@@ -46,7 +46,8 @@ def attacked(tmp_path_factory):
     (tasks / "filter.yaml").write_text(
         redefinition(
             FILTER,
-            "filter_list: [{name: none, filter: [{function: regex, regex_pattern: '([A-D])'}, {function: take_first}]}]",
+            "filter_list: "
+            "[{name: none, filter: [{function: regex, regex_pattern: '([A-D])'}, {function: take_first}]}]",
         )
     )
     # Says the answer that it is told, or what only a filter makes an answer of.
@@ -110,7 +111,7 @@ def test_the_results_file_records_what_ran(attacked):
 
 
 def test_submit_refuses_it_by_field(attacked):
-    reasons = eligibility.examine(rescoring.find_run([attacked[1]])).reasons
+    reasons = eligibility.check_eligibility(rescoring.find_run([attacked[1]])).violations
     redefined = [reason.partition(" is redefined")[0] for reason in reasons if "is redefined: expected" in reason]
     assert redefined == [
         f"{MESSAGES}: doc_to_messages",

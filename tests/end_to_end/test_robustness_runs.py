@@ -23,7 +23,10 @@ TAG = "microbench_robustness"
 NONE = "none of the above"
 INSTRUCTIONS = {
     "letter": "Reply only with the letter of the correct option.",
-    "expert": "You are an expert in microscopy. Look at the micrograph and choose the correct option; your reply is its letter and nothing else.",
+    "expert": (
+        "You are an expert in microscopy. Look at the micrograph and choose the correct option; your reply is its "
+        "letter and nothing else."
+    ),
 }
 
 

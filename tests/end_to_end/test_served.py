@@ -21,8 +21,8 @@ from lmms_eval import evaluator
 from loguru import logger
 from PIL import Image
 
-from microbench_tasks.harness import model_guard
-from microbench_tasks.harness.served.gate import ServerStoppedError
+from microbench_tasks.harness.guard import model_guard
+from microbench_tasks.harness.served.circuit_breaker import ServerStoppedError
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, results_in
 from tests.support.independent import (
@@ -168,7 +168,8 @@ def test_the_asynchronous_client_gets_the_same_figures(served_run):
 
 # --- models that think aloud ---
 
-# What a model writes when {right} is the right letter and {wrong} another: right by the paper's rule, right by the strict one, kind of response.
+# What a model writes, with {right} for the right letter and {wrong} for another; whether it is right by the paper's
+# rule and by the strict one; the kind of response.
 THOUGHTS = {
     "closed": ("<think>\nIt may be {wrong}. The answer is {wrong}?\n</think>\n\n{right}", 1, 1, None),
     "closed, opened by the chat template": ("It may be {wrong}. The answer is {wrong}.\n</think>\n{right}", 1, 1, None),
@@ -237,10 +238,10 @@ def faulty(prompt, pixels):
 def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks_them_again(
     client, concurrency, rows, demo_folder, tmp_path, monkeypatch
 ):
-    from microbench_tasks.tasks import aggregations
+    from microbench_tasks.tasks import answer_warnings
 
     said = []
-    monkeypatch.setattr(aggregations.logger, "warning", said.append)
+    monkeypatch.setattr(answer_warnings.logger, "warning", said.append)
     kinds = ("domain", "stain")
     tasks = [f"microbench_coarse_{kind}" for kind in kinds]
     expected = {kind: expected_questions(rows, kind) for kind in kinds}
@@ -338,9 +339,11 @@ def own_cache(tmp_path, monkeypatch, demo_folder):
 def test_a_server_that_never_answers_ends_the_run_after_few_requests_with_the_reason(
     client, reply, requests, reason, own_cache
 ):
-    with serving(lambda prompt, pixels: reply) as server:
-        with pytest.raises(ServerStoppedError, match=re.escape(reason)):
-            evaluate(server, [TASK], model=client, options={"max_retries": 5})
+    with (
+        serving(lambda prompt, pixels: reply) as server,
+        pytest.raises(ServerStoppedError, match=re.escape(reason)),
+    ):
+        evaluate(server, [TASK], model=client, options={"max_retries": 5})
     assert len(server.asked) == requests
     # There is nothing to keep.
     assert list(own_cache.glob("*")) == []

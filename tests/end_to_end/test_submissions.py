@@ -49,9 +49,9 @@ def test_a_run_becomes_a_submission_that_holds(model, submissions):
     assert done.returncode == 0, done.stderr
     manifest = json.loads((folder / "submission.json").read_text())
     first, digest, *rest = done.stdout.splitlines()
-    assert (
-        first
-        == f"{folder}: Demo {model} on demo data, {sum(manifest['num_samples'].values())} samples of {len(manifest['num_samples'])} tasks"
+    assert first == (
+        f"{folder}: Demo {model} on demo data, {sum(manifest['num_samples'].values())} samples of "
+        f"{len(manifest['num_samples'])} tasks"
     )
     assert digest == f"digest: {manifest['digest']}"
     assert "Nothing has been uploaded. These commands would open pull requests:" in rest
@@ -63,7 +63,8 @@ def test_a_run_becomes_a_submission_that_holds(model, submissions):
     )
     assert len(checks) == 11
     assert said == [
-        f"Demo {model} on demo data, digest {manifest['digest']} (compare it with a published one: a digest is no signature)",
+        f"Demo {model} on demo data, digest {manifest['digest']} (compare it with a published one: a digest is "
+        "no signature)",
         "what no check can know:",
         *(f"  - {line}" for line in limits.as_lines()),
     ]
@@ -115,8 +116,8 @@ def test_other_data_fail_and_without_data_the_submission_is_checked_within_itsel
     done = run(SCRIPTS / "microbench", "verify", folder, data=data)
     assert done.returncode == 1
     assert (
-        f"FAILED       the samples against the data (MICROBENCH_DATASET)\n             - MICROBENCH_DATASET={data} is not what the submission is about (source demo"
-        in done.stdout
+        "FAILED       the samples against the data (MICROBENCH_DATASET)\n             - "
+        f"MICROBENCH_DATASET={data} is not what the submission is about (source demo" in done.stdout
     )
     assert f"{folder} verification failed: 2 check(s) FAILED" in done.stderr
     alone = run(SCRIPTS / "microbench", "verify", folder, "--without-data", data=data)

@@ -93,7 +93,7 @@ def numbers(value, path=()):
 
 
 def figures_in(results):
-    """Every number that the results file holds of tasks and groups, under the names that Weights & Biases gives them."""
+    """Return all numbers of tasks and groups in the results file, under the names of Weights & Biases."""
     return {
         (f"{path[0]}/{path[1].removesuffix(',none')}", *path[2:]): value for path, value in numbers(results["results"])
     }
@@ -127,8 +127,8 @@ def answer(prompt, pixels):
     choice = int(pixels.sum()) % 8
     if prompt.startswith("Detect"):
         return Reply(
-            '[{"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 5, "y1": 5, "x2": 5, "y2": 9}'
-            + "]" * (choice % 2)
+            '[{"x1": 2, "y1": 3, "x2": 90, "y2": 80}, {"x1": 2, "y1": 3, "x2": 90, "y2": 80}, '
+            '{"x1": 5, "y1": 5, "x2": 5, "y2": 9}' + "]" * (choice % 2)
         )
     return (
         Reply("A"),
@@ -144,7 +144,7 @@ def answer(prompt, pixels):
 
 @pytest.fixture(scope="module")
 def served(demo_folder, tmp_path_factory):
-    """A run in which every figure differs from zero somewhere, with a comma among the first letters of the run's name."""
+    """Run so that every figure differs from zero somewhere; the run's name has a comma among its first letters."""
     with serving(answer) as server:
         arguments = f"model=x,base_url={server.url},api_key=none,max_retries=1,retry_backoff_s=0,num_concurrent=8"
         command = (
@@ -320,7 +320,9 @@ before = [dict(vars(one)) for one in classes]
 # What the script lmms-eval runs; the plugin comes by its entry point.
 from lmms_eval.cli import dispatch
 dispatch.main()
-print("CALLS " + json.dumps({"calls": calls, "touched": sorted(name for one, old in zip(classes, before) for name, value in vars(one).items() if old.get(name) is not value)}))
+after = [vars(one).items() for one in classes]
+touched = [name for now, old in zip(after, before) for name, value in now if old.get(name) is not value]
+print("CALLS " + json.dumps({"calls": calls, "touched": sorted(touched)}))
 """
 
 

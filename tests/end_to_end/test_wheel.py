@@ -66,7 +66,8 @@ def test_it_runs_outside_the_checkout(wheel, demo_folder, tmp_path):
     where = [
         sys.executable,
         "-c",
-        "import microbench_tasks, microbench_adapters, microbench_tasks.tasks.definitions as p; print(microbench_tasks.__file__, microbench_adapters.__file__, p.yaml_folder())",
+        "import microbench_tasks, microbench_adapters, microbench_tasks.tasks.definitions as p; "
+        "print(microbench_tasks.__file__, microbench_adapters.__file__, p.yaml_folder())",
     ]
     found = subprocess.run(where, env=environment, cwd=tmp_path, capture_output=True, text=True).stdout.split()
     assert all(path.startswith(str(installed)) for path in found) and len(found) == 3

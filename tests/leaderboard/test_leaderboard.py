@@ -34,7 +34,7 @@ from microbench_tasks.metrics.paired import compare_models, compare_pair
 from microbench_tasks.runs import rescoring
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import markdown_text, plain
+from microbench_tasks.util.text_safety import markdown_text, printable_line
 
 COARSE = "microbench_coarse"
 DEMO = Data("demo", '[{"source": "demo", "sha256": "0123456789abcdef"}]')
@@ -286,7 +286,7 @@ def test_names_that_read_the_same_are_told_apart_by_digest(other):
 
 def test_names_that_differ_in_what_cannot_be_seen_are_told_apart_by_digest():
     names = submitted.names_of([("clip\u200b", "1" * 64), ("clip\ufe0f", "2" * 64)], [Path("one"), Path("two")])
-    assert [plain(name) for name in names] == ["clip\ufffd (11111111)", "clip\ufffd (22222222)"]
+    assert [printable_line(name) for name in names] == ["clip\ufffd (11111111)", "clip\ufffd (22222222)"]
 
 
 def test_a_submission_named_twice_is_refused():
@@ -733,7 +733,7 @@ def test_a_hostile_name_is_text_in_markdown_csv_and_json(name):
     [header, _, first, second, *pairs] = rows_of(markdown)
     assert len(first) == len(header) == len(second)
     assert [len(cells) for cells in pairs] == [3] * 4
-    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", first[1]) == plain(name)
+    assert re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", first[1]) == printable_line(name)
     for make in (as_csv, pairs_as_csv):
         for line in csv.DictReader(io.StringIO(make(found, with_paper=False))):
             assert line["model"][0] not in "=+-@＝"
@@ -745,7 +745,7 @@ def test_a_hostile_name_is_text_in_markdown_csv_and_json(name):
 def test_hostile_names_are_text_on_the_page():
     found = board([entry(name, answers(0.9, seed)) for seed, name in enumerate(HOSTILE)])
     page = Page(as_html(found, with_paper=False))
-    assert all(plain(name) in page.texts for name in HOSTILE)
+    assert all(printable_line(name) in page.texts for name in HOSTILE)
     assert not any(
         "onerror" in attributes or not attributes.get("href", "#").startswith(("#", "data:"))
         for _, attributes in page.tags
@@ -775,12 +775,14 @@ def test_a_markdown_reader_sees_the_name(name, rendered):
 
 def test_a_plain_name_stays_as_it_is():
     for name in ("org/model-1.5_B", "demo_clip", "Model v2"):
-        assert markdown_text(name) == csv_text(name) == plain(name) == name
+        assert markdown_text(name) == csv_text(name) == printable_line(name) == name
 
 
 def test_what_turns_or_hides_text_is_made_visible():
-    assert plain("a\u202eb\u200bc\x1b[0m\nd") == "a\ufffdb\ufffdc\ufffd[0m d"
-    assert plain("a\u034fb\ufe0fc\u3164d\u2800e\uffa0f\U000e0101") == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffd"
+    assert printable_line("a\u202eb\u200bc\x1b[0m\nd") == "a\ufffdb\ufffdc\ufffd[0m d"
+    assert (
+        printable_line("a\u034fb\ufe0fc\u3164d\u2800e\uffa0f\U000e0101") == "a\ufffdb\ufffdc\ufffdd\ufffde\ufffdf\ufffd"
+    )
 
 
 # --- files ---------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from microbench_tasks.util import files
 
 
 def test_a_folder_appears_with_all_its_files(tmp_path):
-    made = files.write_folder(tmp_path / "a" / "b", {"one": b"1", "deep/two": b"2"})
+    made = files.write_dir(tmp_path / "a" / "b", {"one": b"1", "deep/two": b"2"})
     assert (made / "one").read_bytes() == b"1"
     assert (made / "deep" / "two").read_bytes() == b"2"
     assert os.listdir(made.parent) == ["b"]
@@ -20,23 +20,23 @@ def test_a_failure_half_way_leaves_nothing(tmp_path):
         raise RuntimeError("killed")
 
     with pytest.raises(RuntimeError):
-        files.publish_folder(tmp_path / "target", fill)
+        files.write_dir_atomically(tmp_path / "target", fill)
     assert os.listdir(tmp_path) == []
 
 
 def test_the_first_of_two_writers_wins(tmp_path):
     def slow(draft):
         (draft / "by").write_text("second")
-        files.write_folder(tmp_path / "target", {"by": b"first"})
+        files.write_dir(tmp_path / "target", {"by": b"first"})
 
-    files.publish_folder(tmp_path / "target", slow)
+    files.write_dir_atomically(tmp_path / "target", slow)
     assert (tmp_path / "target" / "by").read_text() == "first"
     assert os.listdir(tmp_path) == ["target"]
 
 
 def test_what_is_there_is_left_alone(tmp_path):
-    files.write_folder(tmp_path / "target", {"by": b"first"})
-    files.publish_folder(tmp_path / "target", lambda draft: pytest.fail("written again"))
+    files.write_dir(tmp_path / "target", {"by": b"first"})
+    files.write_dir_atomically(tmp_path / "target", lambda draft: pytest.fail("written again"))
 
 
 def test_a_file_is_replaced_in_one_step(tmp_path):

@@ -48,13 +48,13 @@ WORDS = st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8)
     ],
 )
 def test_folders_are_taken_off_and_names_and_urls_stay(before, after):
-    assert privacy.without_paths(before) == after
+    assert privacy.redact_paths(before) == after
 
 
 @given(st.lists(WORDS, min_size=2, max_size=5), st.sampled_from(["", "model=", "local-dir:", "x=1,model=", "["]))
 def test_no_path_is_left_once_they_are_taken_off(parts, before):
-    cleaned = privacy.without_paths(before + "/" + "/".join(parts))
-    assert list(privacy.any_path(cleaned)) == []
+    cleaned = privacy.redact_paths(before + "/" + "/".join(parts))
+    assert list(privacy.find_local_paths(cleaned)) == []
     assert parts[0] + "/" not in cleaned
 
 
@@ -85,7 +85,7 @@ def test_no_path_is_left_once_they_are_taken_off(parts, before):
     ],
 )
 def test_values_named_as_secrets_are_removed(before, after):
-    assert privacy.without_secrets(before) == after
+    assert privacy.redact_secrets(before) == after
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_values_named_as_secrets_are_removed(before, after):
     ],
 )
 def test_users_and_secrets_in_urls_are_found(text, kinds):
-    assert list(privacy.url_secrets(text)) == kinds
+    assert list(privacy.find_url_secrets(text)) == kinds
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_users_and_secrets_in_urls_are_found(text, kinds):
 )
 @pytest.mark.parametrize("around", ["{}", "B) {}", '{{"key": "{}"}}', "said\n{}\nand more", "x={},y"])
 def test_a_secret_is_found_by_its_form(secret, kind, around):
-    assert kind in privacy.secrets(around.format(secret), {})
+    assert kind in privacy.find_secrets(around.format(secret), {})
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_secret_is_found_by_its_form(secret, kind, around):
     ],
 )
 def test_words_that_resemble_secrets_are_none(text):
-    assert list(privacy.secrets(text, {})) == []
+    assert list(privacy.find_secrets(text, {})) == []
 
 
 def test_the_value_of_a_variable_that_is_named_as_a_secret_is_found_by_its_name():
@@ -158,11 +158,11 @@ def test_the_value_of_a_variable_that_is_named_as_a_secret_is_found_by_its_name(
         "KEYBOARD": "microscope",
         "DB_PASSWORD": "12345678",
     }
-    assert list(privacy.secrets("the correct horse", environment)) == [
+    assert list(privacy.find_secrets("the correct horse", environment)) == [
         "the value of the environment variable MY_API_KEY"
     ]
-    assert list(privacy.secrets("none of the above, by microscope", environment)) == []
-    assert list(privacy.secrets("12345678", environment)) == ["the value of the environment variable DB_PASSWORD"]
+    assert list(privacy.find_secrets("none of the above, by microscope", environment)) == []
+    assert list(privacy.find_secrets("12345678", environment)) == ["the value of the environment variable DB_PASSWORD"]
 
 
 @given(
@@ -171,12 +171,12 @@ def test_the_value_of_a_variable_that_is_named_as_a_secret_is_found_by_its_name(
     st.sampled_from(["/home", "/Users", "/tmp", "/mnt", "/nas/people/ann", "/nas/people/ann/work"]),
 )
 def test_a_personal_path_is_found_wherever_it_stands(parts, before, root):
-    assert list(privacy.personal_paths(before + "/".join([root, *parts]), FOLDERS)) != []
+    assert list(privacy.find_personal_paths(before + "/".join([root, *parts]), FOLDERS)) != []
 
 
 @pytest.mark.parametrize("text", [r"C:\Users\ann\a.pt", "~/models/a.pt", "/root/models", "in /root."])
 def test_homes_of_other_systems_are_found(text):
-    assert list(privacy.personal_paths(text, {})) != []
+    assert list(privacy.find_personal_paths(text, {})) != []
 
 
 @settings(max_examples=300)
@@ -186,7 +186,7 @@ def test_homes_of_other_systems_are_found(text):
     st.sampled_from(["/", " / ", "/ ", " /"]),
 )
 def test_slashes_between_words_are_no_path(parts, before, slash):
-    assert list(privacy.personal_paths(before + slash.join(parts), FOLDERS)) == []
+    assert list(privacy.find_personal_paths(before + slash.join(parts), FOLDERS)) == []
 
 
 @pytest.mark.parametrize(
@@ -213,14 +213,14 @@ def test_slashes_between_words_are_no_path(parts, before, slash):
     ],
 )
 def test_what_a_model_may_write_is_no_path(text):
-    assert list(privacy.personal_paths(text, FOLDERS)) == []
+    assert list(privacy.find_personal_paths(text, FOLDERS)) == []
 
 
 @pytest.mark.parametrize(
     "text", ["/opt/models/a", "model=/ckpt/a.pt", r"D:\models\a.pt", "file:///ckpt/a.pt", r"\\server\share"]
 )
 def test_in_metadata_every_absolute_path_is_found(text):
-    assert list(privacy.any_path(text)) == ["a local path"]
+    assert list(privacy.find_local_paths(text)) == ["a local path"]
 
 
 @pytest.mark.parametrize(
@@ -236,4 +236,4 @@ def test_in_metadata_every_absolute_path_is_found(text):
     ],
 )
 def test_in_metadata_names_and_urls_are_no_paths(text):
-    assert list(privacy.any_path(text)) == []
+    assert list(privacy.find_local_paths(text)) == []
