@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import TASK_VERSION
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.data import source, source_identity, task_sources
 from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.majority import majority_accuracy
-from microbench_tasks.parsing.answers import LETTERS, lettered
+from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs import result_keys, robustness, unanswered_tasks
 from microbench_tasks.tasks import definitions, provenance, task_fields
 from microbench_tasks.tasks.answer_warnings import log_warnings, removed_text
@@ -592,7 +593,7 @@ def _document(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dic
             f"{label} has {len(documents)} documents for {task.name}, but the log has number {sample['doc_id']}. {_OWN_SOURCE}"
         )
     doc = documents[sample["doc_id"]]
-    expected = [doc["expression"]] if task.subject == "boxes" else [doc["question"], *lettered(doc["options"])]
+    expected = [doc["expression"]] if task.subject == "boxes" else [doc["question"], *lettered_options(doc["options"])]
     missing = [text for text in expected if text not in sample["input"]]
     if missing:
         raise DataError(

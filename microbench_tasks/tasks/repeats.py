@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from microbench_tasks.parsing.contents import text_of
+from microbench_tasks.parsing.cleaning.message_content import content_to_text
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -100,7 +100,7 @@ def all_responses(results: Sequence[Any]) -> list[str]:
     """
     found = results[0] if results else ""
     is_repeated = isinstance(found, list) and len(found) > 1 and all(isinstance(entry, str) for entry in found)
-    return [text_of(entry) for entry in (found if is_repeated else [found])]
+    return [content_to_text(entry) for entry in (found if is_repeated else [found])]
 
 
 # --- items ---------------------------------------------------------------------------

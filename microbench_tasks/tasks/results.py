@@ -7,7 +7,7 @@ Fields of every scored answer:
 
 - ``score`` (0 to 1; for questions by the paper's rule), ``image`` (dataset and image id: the cluster), ``image_id``,
   ``dataset``, ``kind`` (of the document);
-- ``response_kind``: for questions one of `answers.KINDS`, for boxes a `ParsedBoxes.status`;
+- ``response_kind``: for questions one of `strict_rule.KINDS`, for boxes a `ParsedBoxes.status`;
 - ``failed`` (whether the request got no response), ``taken_off`` (kinds of removed text: ``prompt`` and those of
   `answer_part`), ``asked_about`` (kind of question, or class of boxes).
 
@@ -25,11 +25,10 @@ from __future__ import annotations
 from typing import Any
 
 from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
-from microbench_tasks.catalog.questions import CLASSIFICATION_KIND
+from microbench_tasks.catalog.questions import CLASSIFICATION_KIND, LETTERS
 from microbench_tasks.metrics.grit import grit_score
-from microbench_tasks.parsing.answers import LETTERS
-from microbench_tasks.parsing.boxes import Size
-from microbench_tasks.parsing.response import AnswerText, parse_answer, parse_box_answer
+from microbench_tasks.parsing.boxes.conventions import Size
+from microbench_tasks.parsing.response import ScoredText, parse_answer, parse_box_answer
 from microbench_tasks.tasks.items import combine_items, items_of_answer
 from microbench_tasks.tasks.prompts import microbench_doc_to_text
 from microbench_tasks.tasks.repeats import all_responses
@@ -62,7 +61,7 @@ def _choice_items(doc: dict[str, Any], response: str, prompt: str) -> dict[str, 
     gold = LETTERS[doc["answer_idx"]]
     is_right = gold in letters
     answer = {
-        **_common_fields(doc, parsed.said, asked_about=doc["kind"]),
+        **_common_fields(doc, parsed.scored, asked_about=doc["kind"]),
         "score": float(is_right),
         "options": options,
         "predicted": gold if is_right else next(iter(letters), None),
@@ -85,7 +84,7 @@ def score_boxes(
     Args:
         doc: a document (see `microbench_tasks.data.documents`).
         response: the model's text, or the list of several (``--repeats``).
-        convention: how to read it, a key of `boxes.CONVENTIONS`.
+        convention: how to read it, a key of `conventions.CONVENTIONS`.
         model_input_size: width and height of the image as the model saw it.
         prompt: the exact prompt of the model; empty if it is not known.
 
@@ -103,7 +102,7 @@ def _box_items(
     parsed = parse_box_answer(response, convention, (doc["width"], doc["height"]), model_input_size, prompt)
     predicted = parsed.boxes
     answer = {
-        **_common_fields(doc, parsed.said, asked_about=doc["expression"]),
+        **_common_fields(doc, parsed.scored, asked_about=doc["expression"]),
         "score": grit_score(predicted.boxes, doc["boxes"], num_extra=predicted.num_left_out),
         **{name: doc[name] for name in ("expression", "width", "height", "boxes")},
         "num_predicted": len(predicted.boxes) + predicted.num_left_out,
@@ -122,7 +121,7 @@ def _own_prompt(doc: dict[str, Any]) -> str:
     return microbench_doc_to_text(doc) if "question" in doc else ""
 
 
-def _common_fields(doc: dict[str, Any], text: AnswerText, asked_about: str) -> dict[str, Any]:
+def _common_fields(doc: dict[str, Any], text: ScoredText, asked_about: str) -> dict[str, Any]:
     return {
         "image": f"{doc['dataset']}/{doc['image_id']}",
         "image_id": doc["image_id"],
@@ -130,5 +129,5 @@ def _common_fields(doc: dict[str, Any], text: AnswerText, asked_about: str) -> d
         "kind": doc["kind"],
         "asked_about": asked_about,
         "failed": text.status == "failed",
-        "taken_off": list(text.taken_off),
+        "taken_off": list(text.removed),
     }
