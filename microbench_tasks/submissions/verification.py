@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
-from microbench_tasks.data import cognition, dataset_setting, document_digest, source, task_sources
+from microbench_tasks.data import cognition, dataset_setting, document_digest, task_data
 from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
@@ -247,8 +247,6 @@ def _text_problems(content: bytes, expected: str) -> list[str]:
 
 def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progress: Progress) -> Iterator[Check]:
     """Each sample against the document of its number in the data source at hand."""
-    from microbench_tasks.data.documents import TaskDocuments
-
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
     for tasks, setting in (
         (public, dataset_setting.SETTING),
@@ -258,7 +256,7 @@ def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progre
             continue
         name = f"the samples against the data ({setting})"
         try:
-            found = task_sources.source_of(catalog.TASKS[tasks[0]])
+            found = task_data.resolve(catalog.TASKS[tasks[0]])
             difference = _other_data(run.metadata(tasks[0]).get("dataset") or {}, found.identity)
             if difference:
                 yield Check(
@@ -268,10 +266,7 @@ def _data_checks(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progre
                     ),
                 )
                 continue
-            rows = source.load(found)
-            documents = {
-                task: TaskDocuments(catalog.TASKS[task])(rows, found.label) for task in tasks if task in samples
-            }
+            documents = {task: found.documents(catalog.TASKS[task]) for task in tasks if task in samples}
             problems = [
                 problem
                 for task, asked_about in documents.items()
