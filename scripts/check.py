@@ -1,33 +1,49 @@
-"""Check the code: ruff's format and rules, and the types of both packages. Exits with 1 if anything is found.
+"""Check the code: rules and format by ruff, types of both packages by mypy. Exits with status 1 if anything is found.
 
-Usage: ``python scripts/check.py`` from the root of the repository; needs ``pip install -e ".[dev]"``.
+    python scripts/check.py               # all checks
+    python scripts/check.py --only types  # one of them
+
+Needs ``pip install -e ".[dev]"``.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"microbench_tasks": ROOT / "microbench_tasks", "microbench_adapters": ROOT / "adapters"}
+# mypy finds a package by the name of its folder; here lie links with the packages' names.
+LINKS = ROOT / ".mypy_cache" / "packages"
+COMMANDS = {
+    "rules": ["ruff", "check", "."],
+    "format": ["ruff", "format", "--check", "."],
+    "types": ["mypy", "--config-file", "pyproject.toml", *(part for name in PACKAGES for part in ("-p", name))],
+}
 
 
 def main() -> int:
-    """Run all checks, and return the exit status."""
-    ruff = [sys.executable, "-m", "ruff"]
-    commands = [[*ruff, "check", "."], [*ruff, "format", "--check", "."]]
-    failed = [command for command in commands if subprocess.run(command, cwd=ROOT).returncode]
-    with tempfile.TemporaryDirectory() as folder:
-        # The folder of a package may have another name than the package, which mypy cannot be told otherwise.
-        for package, place in PACKAGES.items():
-            (Path(folder) / package).symlink_to(place)
-        mypy = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml")]
-        names = [part for package in PACKAGES for part in ("-p", package)]
-        done = subprocess.run([*mypy, *names], cwd=ROOT, env=os.environ | {"MYPYPATH": folder})
-    return int(bool(failed) or done.returncode != 0)
+    """Run the checks, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", choices=COMMANDS, help="default: all of %(choices)s")
+    only = parser.parse_args().only
+    LINKS.mkdir(parents=True, exist_ok=True)
+    for name, folder in PACKAGES.items():
+        (LINKS / name).unlink(missing_ok=True)
+        (LINKS / name).symlink_to(folder)
+    failed = [name for name in COMMANDS if only in (None, name) and not _passes(name)]
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def _passes(name: str) -> bool:
+    print(f"{name}: {' '.join(COMMANDS[name])}", flush=True)
+    command = [sys.executable, "-m", *COMMANDS[name]]
+    return subprocess.run(command, cwd=ROOT, env=os.environ | {"MYPYPATH": str(LINKS)}).returncode == 0
 
 
 if __name__ == "__main__":

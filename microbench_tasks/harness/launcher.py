@@ -19,16 +19,16 @@ def main() -> None:
     - 1: one of these failed, or no task was named. The harness alone exits with 0.
     - 130, 143: the run was interrupted by Ctrl-C or SIGTERM.
     """
-    from microbench_tasks.harness import ends
+    from microbench_tasks.harness import resume_advice
 
     command = running_command.start(sys.argv[1:])
     try:
-        with garbage_collection.of_a_command(), ends.catching_sigterm():
+        with garbage_collection.of_a_command(), resume_advice.catching_sigterm():
             _dispatch(command)
     except KeyboardInterrupt:
         command.say(f"Interrupted by Ctrl-C. {command.how_to_go_on()}")
-        sys.exit(ends.INTERRUPTED_STATUS)
-    except ends.Terminated:
+        sys.exit(resume_advice.INTERRUPTED_STATUS)
+    except resume_advice.Terminated:
         command.say(f"Ended by SIGTERM. {command.how_to_go_on()}")
         raise
     finally:
@@ -37,7 +37,7 @@ def main() -> None:
         command.say(_what_to_quote())
     if command.problems:
         command.say("This command is not complete:\n" + "\n".join(f"- {problem}" for problem in command.problems))
-        sys.exit(ends.FAILED_STATUS)
+        sys.exit(resume_advice.FAILED_STATUS)
 
 
 def _what_to_quote() -> str:

@@ -10,9 +10,6 @@ from typing import Any
 
 from microbench_tasks.harness import garbage_collection
 
-# Figures of a task of this package that has a score.
-_QUOTED = {"acc_image_ci_low,none", "grit_ci_low,none"}
-
 _current: Command | None = None
 
 
@@ -50,25 +47,27 @@ class Command:
 
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
         """Run one evaluation of the harness, and record how it ends."""
-        from microbench_tasks.harness import ends, processes, saving
+        from microbench_tasks.harness import peer_processes, resume_advice, saving
+        from microbench_tasks.tasks.metric_table import FAMILIES
 
         saving.forget_problems()
         try:
             _check_arguments(args)
             results, samples = evaluate_one(args)
             figures = (results or {}).get("results", {}).values()
-            self.has_scores |= any(_QUOTED & of_task.keys() for of_task in figures)
-            failed = ends.failed_requests(results, self._arguments) if results else ""
+            intervals = {f"{family.interval}_low,none" for family in FAMILIES.values()}
+            self.has_scores |= any(intervals & of_task.keys() for of_task in figures)
+            failed = resume_advice.failed_requests(results, self._arguments) if results else ""
             self.problems += [failed] if failed else []
             return results, samples
         except Exception as error:
-            self.problems.append(f"A run failed. {ends.after_failure(error, self._arguments)}")
-            processes.leave_after(error)
+            self.problems.append(f"A run failed. {resume_advice.after_failure(error, self._arguments)}")
+            peer_processes.leave_after(error)
             raise
         except SystemExit as leaving:
             # The harness exits early after `--tasks list`, but also if a run has no tasks.
             if args.tasks is None and not leaving.code:
-                sys.exit(ends.FAILED_STATUS)
+                sys.exit(resume_advice.FAILED_STATUS)
             raise
         finally:
             self.problems += saving.problems
@@ -77,9 +76,9 @@ class Command:
 
     def how_to_go_on(self) -> str:
         """Return how many answers of an interrupted command are stored, and how to resume it."""
-        from microbench_tasks.harness import ends
+        from microbench_tasks.harness import resume_advice
 
-        return ends.how_to_go_on(self._arguments)
+        return resume_advice.how_to_go_on(self._arguments)
 
     def say(self, text: str) -> None:
         """Print to stderr, only in the first process."""
@@ -98,7 +97,7 @@ def _check_arguments(args: Any) -> None:
     from lmms_eval.utils import simple_parse_args_string
 
     from microbench_tasks import catalog
-    from microbench_tasks.harness import ability, saving
+    from microbench_tasks.harness import capabilities, saving
     from microbench_tasks.tasks import detection
 
     tasks = catalog.tasks_named((args.tasks or "").split(","))
@@ -110,7 +109,7 @@ def _check_arguments(args: Any) -> None:
     if args.baseline:
         _check_baseline(args, tasks)
     # A model that only chooses among texts is not asked for boxes.
-    if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) and not ability.needs_choices(args.model):
+    if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) and not capabilities.needs_choices(args.model):
         detection.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
 
 

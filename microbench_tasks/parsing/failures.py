@@ -6,7 +6,7 @@ import re
 from typing import Literal
 
 # The harness's marks for requests that failed in all tries or exceeded the run's token budget, the mark of classes that
-# make videos, and exception texts of Python and of the package openai. `microbench_tasks.harness.model_guard` also writes the
+# make videos, and exception texts of Python and of the package openai. `microbench_tasks.harness.guard.model_guard` also writes the
 # first of these marks.
 _FAILED = re.compile(
     r"\[(?:LMMS_EVAL_[A-Z_]*(?:FAILED|EXCEEDED|ERROR|TIMEOUT|ABORTED|SKIPPED)|GENERATION_FAILED)\b"
@@ -29,12 +29,12 @@ def failure_mark(reason: str) -> str:
     return f"[LMMS_EVAL_REQUEST_FAILED] {' '.join(reason.split())[:200]}"
 
 
-def placeholder(response: str) -> Literal["failed", "empty"] | None:
-    """Return what the harness's own text stands for; None if ``response`` is the model's.
+def placeholder_kind(response: str) -> Literal["failed", "empty"] | None:
+    """Classify a text that the harness writes instead of a response; return None for a model's own text.
 
     Source: ``models/chat/openai.py``, ``async_openai.py`` and ``gemini.py`` of lmms-eval 0.7.3.
 
-    >>> placeholder("[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500")
+    >>> placeholder_kind("[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500")
     'failed'
     """
     if _FAILED.match(response):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,14 +10,17 @@ import numpy as np
 
 from microbench_tasks import catalog
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
-from microbench_tasks.render.figures import Drawing, drawing
-from microbench_tasks.render.pages import Cell, Gallery, Table, percent, percent_cell
+from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
+from microbench_tasks.render.pages import Cell, Gallery, Table, percent
 from microbench_tasks.render.plots import HARD_SPACE
 from microbench_tasks.report import scores
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, tasks_of
+from microbench_tasks.report.score_columns import NO_RESPONSE, score_columns
 from microbench_tasks.report.scores import Estimate
 from microbench_tasks.tasks import item_intervals
+from microbench_tasks.tasks.metric import ENDS, Family
+from microbench_tasks.tasks.metric_table import FAMILIES
 
 BY_IMAGE = "95 % interval by image"
 _SUBJECTS = {"coarse": "coarse questions", "fine": "fine questions", "cognition": "cognition questions"}
@@ -29,7 +32,7 @@ class Chapter:
     """A section of the page before its pictures are drawn."""
 
     title: str
-    parts: Sequence[Drawing | Table | Gallery]
+    parts: Sequence[FigureSpec | Table | Gallery]
     text: str = ""
 
 
@@ -64,7 +67,9 @@ def scores_chapter(runs: Sequence[Run]) -> Chapter | None:
     ]
     if not drawings:
         return None
-    table = _score_table(runs, "Scores of questions", "acc", (*reversed(catalog.GROUPS), *catalog.ALL_TASKS), _ACC_NOTE)
+    table = _score_table(
+        runs, "Scores of questions", "choice", (*reversed(catalog.GROUPS), *catalog.ALL_TASKS), _ACC_NOTE
+    )
     return Chapter("Scores", [*drawings, table], _SCORES_TEXT)
 
 
@@ -75,7 +80,7 @@ _SCORES_TEXT = (
 )
 
 
-def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> Drawing | None:
+def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> FigureSpec | None:
     estimates = {
         row: {run.label: _task_estimate(run, row) for run in runs if "acc" in run.rescored.scores.get(row, {})}
         for row in names
@@ -98,36 +103,10 @@ def _level(runs: Sequence[Run], level: str, name: str) -> float | None:
 def _task_estimate(run: Run, name: str) -> Estimate:
     """The figures of a task or group as the harness has them."""
     figures = run.rescored.scores[name]
-    low, high = (float(figures[f"acc_image_ci_{end}"]) for end in ("low", "high"))
+    low, high = (float(figures[f"{FAMILIES['choice'].interval}_{end}"]) for end in ENDS)
     return Estimate(float(figures["acc"]), low, high, figures["counts"]["questions"], figures["counts"]["images"])
 
 
-# Of the scores of questions and of boxes: the columns of their table.
-_COLUMNS: dict[str, dict[str, Callable[[Run, str], Cell]]] = {
-    "acc": {
-        "n": lambda run, name: _size_cell(run, name),
-        "images": lambda run, name: _count_cell(run, name, "counts", "images"),
-        "datasets": lambda run, name: _count_cell(run, name, "counts", "datasets"),
-        "chance %": lambda run, name: percent_cell(run.rescored.chance.get(name)),
-        "majority %": lambda run, name: percent_cell(run.rescored.majority.get(name)),
-        "acc %": lambda run, name: percent_cell(run.rescored.scores[name]["acc"]),
-        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "acc_image_ci"),
-        "new datasets": lambda run, name: _interval_cell(run.rescored.new_datasets.get(name, {}), "acc_dataset_ci"),
-        "acc_strict %": lambda run, name: percent_cell(run.rescored.scores[name]["acc_strict"]),
-        "unparsed %": lambda run, name: percent_cell(run.rescored.scores[name]["unparsed"]),
-        "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
-    },
-    "grit": {
-        "n": lambda run, name: _count_cell(run, name, "boxes_counts", "questions"),
-        "images": lambda run, name: _count_cell(run, name, "boxes_counts", "images"),
-        "datasets": lambda run, name: _count_cell(run, name, "boxes_counts", "datasets"),
-        "GRIT × 100": lambda run, name: percent_cell(run.rescored.scores[name]["grit"]),
-        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "grit_ci"),
-        "new datasets": lambda run, name: _interval_cell(run.rescored.new_datasets.get(name, {}), "grit_dataset_ci"),
-        "unparsed %": lambda run, name: percent_cell(run.rescored.scores[name]["boxes_unparsed"]),
-        "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
-    },
-}
 _NEW_DATASETS_NOTE = f"New datasets: {ABOUT_DATASETS} Where a single dataset is asked about (–), there is none."
 _ACC_NOTE = (
     "n: in brackets how many the totals of a group count. acc_strict counts an answer only where it can be read without luck; "
@@ -135,16 +114,16 @@ _ACC_NOTE = (
 )
 
 
-def _score_table(runs: Sequence[Run], title: str, metric: str, names: Sequence[str], note: str) -> Table:
+def _score_table(runs: Sequence[Run], title: str, family: Family, names: Sequence[str], note: str) -> Table:
     """The main scores of those of ``names`` that have the metric."""
-    columns = dict(_COLUMNS[metric])
+    columns, metric = score_columns(family), FAMILIES[family].score
     if not any(
         run.rescored.scores[name]["failed"]
         for name in names
         for run in runs
         if metric in run.rescored.scores.get(name, {})
     ):
-        del columns["no response"]
+        del columns[NO_RESPONSE]
     rows = [
         [name, run.label, *(column(run, name) for column in columns.values())]
         for name in names
@@ -154,34 +133,13 @@ def _score_table(runs: Sequence[Run], title: str, metric: str, names: Sequence[s
     return Table(title, ["task or group", "run", *columns], rows, note)
 
 
-def _size_cell(run: Run, name: str) -> Cell:
-    tasks = [task for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject != "boxes"]
-    samples = sum(run.rescored.num_samples[task] for task in tasks)
-    outside = samples - sum(run.rescored.num_in_total[task] for task in tasks)
-    return Cell(
-        f"{samples:,} ({samples - outside:,})" if outside and name in catalog.GROUPS else f"{samples:,}", sort=samples
-    )
-
-
-def _count_cell(run: Run, name: str, counts: str, what: str) -> Cell:
-    number = run.rescored.scores[name][counts][what]
-    return Cell(f"{number:,}", sort=number)
-
-
-def _interval_cell(figures: Mapping[str, float], name: str) -> Cell:
-    if f"{name}_low" not in figures:
-        return Cell("–")
-    low, high = float(figures[f"{name}_low"]), float(figures[f"{name}_high"])
-    return Cell(f"{percent(low)} to {percent(high)}", sort=low)
-
-
 # --- slices and abilities ------------------------------------------------------------
 
 
 def slices_chapter(runs: Sequence[Run], data: Data) -> Chapter | None:
     """Accuracy of coarse and of fine questions by what the micrographs are of."""
     dimensions = scores.known_dimensions() | (scores.row_dimensions(data.perception) if data.perception else {})
-    parts: list[Drawing | Table] = []
+    parts: list[FigureSpec | Table] = []
     for key in (key for key in ("pathology", "modality", "domain", "scale") if key in dimensions):
         found = {
             subject: estimates
@@ -226,7 +184,7 @@ def abilities_chapter(runs: Sequence[Run]) -> Chapter | None:
     if not estimates:
         return None
     title = "Accuracy by ability, fine questions"
-    parts: list[Drawing | Table] = []
+    parts: list[FigureSpec | Table] = []
     if len(estimates) >= 3:
         series = {
             run.label: [found[run.label].value if run.label in found else None for found in estimates.values()]
@@ -234,7 +192,7 @@ def abilities_chapter(runs: Sequence[Run]) -> Chapter | None:
             if any(run.label in found for found in estimates.values())
         }
         parts.append(
-            drawing(
+            figure_spec(
                 "ability-radar",
                 "radar",
                 _alt(title, estimates),
@@ -261,7 +219,7 @@ def estimate_drawing(
     levels: Mapping[str, Sequence[float | None]] = {},
     are_apart: bool = True,
     **options: Any,
-) -> Drawing:
+) -> FigureSpec:
     """Bars of one run, or points of several beside each other; the title says how many scores there are, if rows share none."""
     title = f"{title}{f' (n = {_total(estimates)})' if are_apart else ''}, {BY_IMAGE}"
     labels = [f"{row} ({_sizes(found.values())})" for row, found in estimates.items()]
@@ -274,7 +232,7 @@ def estimate_drawing(
         if any(run.label in found for found in estimates.values())
     }
     if len(runs) == 1:
-        return drawing(
+        return figure_spec(
             name,
             "interval_bars",
             _alt(title, estimates),
@@ -283,7 +241,7 @@ def estimate_drawing(
             **columns[runs[0].label],
             **options,
         )
-    return drawing(
+    return figure_spec(
         name, "interval_points", _alt(title, estimates), title=title, labels=labels, series=columns, **options
     )
 
@@ -374,7 +332,7 @@ def confusions_chapter(runs: Sequence[Run]) -> Chapter | None:
     return Chapter("Confusions", parts, text + left_out)
 
 
-def _confusion_drawing(run: Run, number: int, task: str, found: scores.Confusion) -> Drawing:
+def _confusion_drawing(run: Run, number: int, task: str, found: scores.Confusion) -> FigureSpec:
     right = sum(row[index] for index, row in enumerate(found.counts))
     errors = sorted(
         (
@@ -390,7 +348,7 @@ def _confusion_drawing(run: Run, number: int, task: str, found: scores.Confusion
     )
     alt = f"Confusion matrix of {catalog.short_name(task)}, {run.label}: {right} of {found.n} on the diagonal.{most}"
     title = f"{_subject_name(task)}: {run.label}, n = {found.n:,}"
-    return drawing(
+    return figure_spec(
         f"confusion-{number}-{part_name(task.removeprefix('microbench_'))}",
         "confusion",
         alt,
@@ -415,7 +373,7 @@ def letters_chapter(runs: Sequence[Run]) -> Chapter | None:
         for label, found in panels.items()
     )
     sizes = " / ".join(dict.fromkeys(f"{sum(found['gold'].values()):,}" for found in panels.values()))
-    picture = drawing(
+    picture = figure_spec(
         "letters",
         "letters",
         alt,
@@ -451,7 +409,7 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
         }
         for task in tasks
     }
-    histogram = drawing(
+    histogram = figure_spec(
         "grit-distributions",
         "histograms",
         f"Histograms of GRIT scores by task, {scores.GRIT_BINS} bins from 0 to 1.",
@@ -463,7 +421,7 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
     )
     means = estimate_drawing("grit", title, estimates, having, xlabel=_SCORE_AXIS)
     table = _score_table(
-        having, "Scores of localization", "grit", (catalog.LOCALIZATION_GROUP, *tasks), _NEW_DATASETS_NOTE
+        having, "Scores of localization", "boxes", (catalog.LOCALIZATION_GROUP, *tasks), _NEW_DATASETS_NOTE
     )
     return Chapter(
         "Localization",

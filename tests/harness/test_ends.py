@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 from lmms_eval.cli import dispatch
 
-from microbench_tasks.harness import ends, launcher, running_command, saving, unanswered
+from microbench_tasks.harness import launcher, resume_advice, run_state, running_command, saving
 
 ARGUMENTS = ["--model", "openai", "--tasks", "microbench_coarse_stain", "--output_path", "my results"]
 
@@ -16,7 +16,7 @@ ARGUMENTS = ["--model", "openai", "--tasks", "microbench_coarse_stain", "--outpu
 @pytest.fixture(autouse=True)
 def new_run(monkeypatch):
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
-    unanswered.start()
+    run_state.start()
     saving.forget_problems()
 
 
@@ -31,12 +31,12 @@ def results(**failed):
 
 
 def test_a_run_without_failed_requests_has_nothing_to_say():
-    assert ends.failed_requests(results(microbench_coarse_stain=0), ARGUMENTS) == ""
+    assert resume_advice.failed_requests(results(microbench_coarse_stain=0), ARGUMENTS) == ""
 
 
 def test_with_a_cache_the_same_command_asks_the_failed_requests_alone():
     arguments = [*ARGUMENTS, "--use_cache", "cache"]
-    said = ends.failed_requests(results(microbench_coarse_stain=3, microbench_coarse_domain=1), arguments)
+    said = resume_advice.failed_requests(results(microbench_coarse_stain=3, microbench_coarse_domain=1), arguments)
     assert said.startswith(
         "4 request(s) got no answer and count as wrong (microbench_coarse_domain 1, microbench_coarse_stain 3)."
     )
@@ -44,25 +44,25 @@ def test_with_a_cache_the_same_command_asks_the_failed_requests_alone():
 
 
 def test_without_a_cache_the_command_names_where_a_servers_answers_are(tmp_path):
-    unanswered.keep_answers_in(tmp_path)
-    said = ends.failed_requests(results(microbench_coarse_stain=3), ARGUMENTS)
+    run_state.keep_answers_in(tmp_path)
+    said = resume_advice.failed_requests(results(microbench_coarse_stain=3), ARGUMENTS)
     assert shlex.split(said.splitlines()[-1])[1:] == ["lmms_eval", *ARGUMENTS, "--use_cache", str(tmp_path)]
 
 
 def test_where_no_answers_are_kept_it_is_said_that_all_are_asked_again():
-    said = ends.failed_requests(results(microbench_coarse_stain=3), ARGUMENTS)
+    said = resume_advice.failed_requests(results(microbench_coarse_stain=3), ARGUMENTS)
     assert "were not kept. This asks all again" in said
     assert shlex.split(said.splitlines()[-1])[-2:] == ["--use_cache", "answers"]
 
 
 def test_a_key_in_the_arguments_is_not_printed():
-    said = ends.command(["--model_args", "model=m,api_key=sk-abcdefghijklmnopqrstuvwxyz0123456789"])
+    said = resume_advice.command(["--model_args", "model=m,api_key=sk-abcdefghijklmnopqrstuvwxyz0123456789"])
     assert "model=m" in said and "sk-" not in said
 
 
 def test_a_task_without_any_answer_loses_its_score_and_its_groups_theirs():
     found = results(microbench_coarse_stain=10, microbench_coarse_domain=9)
-    assert ends.drop_unanswered_scores(found) == ["microbench_coarse_stain"]
+    assert resume_advice.drop_unanswered_scores(found) == ["microbench_coarse_stain"]
     assert found["results"]["microbench_coarse_stain"] == {
         "alias": "microbench_coarse_stain",
         "samples": 10,
@@ -79,9 +79,9 @@ def test_a_task_without_any_answer_loses_its_score_and_its_groups_theirs():
 def test_of_questions_asked_several_times_one_answer_is_enough_for_a_score():
     found = results(microbench_coarse_stain=10)
     found["results"]["microbench_coarse_stain"]["repeats,none"] = {"answers": 3}
-    assert ends.drop_unanswered_scores(found) == []
+    assert resume_advice.drop_unanswered_scores(found) == []
     found["results"]["microbench_coarse_stain"]["failed,none"] = 30
-    assert ends.drop_unanswered_scores(found) == ["microbench_coarse_stain"]
+    assert resume_advice.drop_unanswered_scores(found) == ["microbench_coarse_stain"]
 
 
 def test_kept_answers_are_counted_in_the_cache_and_in_runs_that_did_not_end(tmp_path):
@@ -92,7 +92,7 @@ def test_kept_answers_are_counted_in_the_cache_and_in_runs_that_did_not_end(tmp_
             database.execute("CREATE TABLE responses (cache_key TEXT)")
             database.executemany("INSERT INTO responses VALUES (?)", [(str(key),) for key in range(number)])
     (tmp_path / "runs" / "merged" / ".merged").touch()
-    assert ends.kept_answers(tmp_path) == 2 + 3
+    assert resume_advice.kept_answers(tmp_path) == 2 + 3
 
 
 # --- exit status ---------------------------------------------------------------------
@@ -134,7 +134,7 @@ def test_the_exit_status_is_true_and_the_reason_is_said(monkeypatch, capsys, run
 
 def test_a_run_that_was_interrupted_before_its_first_answer_asks_all_again(tmp_path):
     arguments = [*ARGUMENTS, "--use_cache", str(tmp_path)]
-    said, command = ends.how_to_go_on(arguments).splitlines()
+    said, command = resume_advice.how_to_go_on(arguments).splitlines()
     assert said == f"No answers are kept in {tmp_path} yet. This asks all again:"
     assert shlex.split(command)[1:] == ["lmms_eval", *arguments]
 

@@ -13,7 +13,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 from PIL import Image
 
-from microbench_tasks.harness.served import clients, gate, replies, reply_log, session, shrinking
+from microbench_tasks.harness.served import circuit_breaker, clients, replies, reply_log, session, shrinking
 from microbench_tasks.harness.served.faults import Fault, MalformedReplyError, fault_of
 from microbench_tasks.harness.served.progress import Progress
 
@@ -95,7 +95,7 @@ class Clock:
 
 def entered(doors, clock):
     """A ticket, after as many waits as it takes."""
-    while not isinstance(turn := doors.enter(), gate.Ticket):
+    while not isinstance(turn := doors.enter(), circuit_breaker.Ticket):
         clock.now += turn
     return turn
 
@@ -108,14 +108,14 @@ def failures_until_stop(doors, clock, fault):
     for count in range(1, 1_001):
         try:
             doors.note_failure(entered(doors, clock), fault)
-        except gate.StopAsking as stop:
+        except circuit_breaker.StopAsking as stop:
             return count, stop.reason
     pytest.fail("1,000 failures in a row, and the run goes on.")
 
 
 def test_a_server_that_never_answers_ends_the_run_after_eight_requests_and_less_than_a_minute():
     clock = Clock()
-    count, reason = failures_until_stop(gate.Gate(clock=clock), clock, SERVER)
+    count, reason = failures_until_stop(circuit_breaker.Gate(clock=clock), clock, SERVER)
     # Pauses of 2, 4 and then 8 s; the first one is the question's own.
     assert (count, round(clock.now)) == (8, 2 + 4 + 4 * 8)
     assert "HTTP 500: no" in reason and "No answer for 38 s" in reason
@@ -123,46 +123,46 @@ def test_a_server_that_never_answers_ends_the_run_after_eight_requests_and_less_
 
 def test_a_wrong_key_ends_the_run_at_once_and_later_only_if_it_stays():
     clock = Clock()
-    assert failures_until_stop(gate.Gate(clock=clock), clock, ACCESS)[0] == 1
-    doors = gate.Gate(clock=clock)
+    assert failures_until_stop(circuit_breaker.Gate(clock=clock), clock, ACCESS)[0] == 1
+    doors = circuit_breaker.Gate(clock=clock)
     answered_once(doors, clock)
     assert failures_until_stop(doors, clock, ACCESS)[0] == 3
 
 
 def test_refused_questions_end_a_run_soon_only_before_the_first_answer():
     clock = Clock()
-    assert failures_until_stop(gate.Gate(clock=clock), clock, QUESTION)[0] == 3
-    doors = gate.Gate(clock=clock)
+    assert failures_until_stop(circuit_breaker.Gate(clock=clock), clock, QUESTION)[0] == 3
+    doors = circuit_breaker.Gate(clock=clock)
     answered_once(doors, clock)
-    assert failures_until_stop(doors, clock, QUESTION)[0] == gate.QUESTION_LIMIT
+    assert failures_until_stop(doors, clock, QUESTION)[0] == circuit_breaker.QUESTION_LIMIT
 
 
 def test_the_first_request_goes_alone_and_an_answer_opens_the_gate():
-    doors = gate.Gate(clock=Clock())
+    doors = circuit_breaker.Gate(clock=Clock())
     first = doors.enter()
-    assert first.is_trial and not isinstance(doors.enter(), gate.Ticket)
+    assert first.is_trial and not isinstance(doors.enter(), circuit_breaker.Ticket)
     doors.note_answer(first)
     assert not doors.enter().is_trial and not doors.enter().is_trial
 
 
 def test_a_request_that_was_interrupted_lets_another_try():
-    doors = gate.Gate(clock=Clock())
+    doors = circuit_breaker.Gate(clock=Clock())
     doors.leave(doors.enter())
     assert doors.enter().is_trial
 
 
 def test_requests_that_fail_together_count_as_one_failure():
     clock = Clock()
-    doors = gate.Gate(clock=clock)
+    doors = circuit_breaker.Gate(clock=clock)
     answered_once(doors, clock)
     for ticket in [doors.enter() for _ in range(32)]:
         doors.note_failure(ticket, SERVER)
-    assert failures_until_stop(doors, clock, SERVER)[0] == gate.LIMIT - 1
+    assert failures_until_stop(doors, clock, SERVER)[0] == circuit_breaker.LIMIT - 1
 
 
 def test_retry_after_holds_back_every_request_and_then_lets_one_through():
     clock = Clock()
-    doors = gate.Gate(clock=clock)
+    doors = circuit_breaker.Gate(clock=clock)
     answered_once(doors, clock)
     early, late = doors.enter(), doors.enter()
     doors.note_failure(early, Fault("server", "HTTP 429", 429, pause_s=20.0))
@@ -170,18 +170,18 @@ def test_retry_after_holds_back_every_request_and_then_lets_one_through():
     doors.note_answer(late)
     ticket = entered(doors, clock)
     assert clock.now == pytest.approx(20.0)
-    assert ticket == gate.Ticket(False, 1)
+    assert ticket == circuit_breaker.Ticket(False, 1)
 
 
 def test_a_server_that_asks_to_wait_for_hours_ends_the_run():
-    doors = gate.Gate(clock=Clock())
-    with pytest.raises(gate.StopAsking, match="7,200 s"):
+    doors = circuit_breaker.Gate(clock=Clock())
+    with pytest.raises(circuit_breaker.StopAsking, match="7,200 s"):
         doors.note_failure(doors.enter(), Fault("server", "HTTP 429", 429, pause_s=7200.0))
 
 
 def test_one_failure_in_ten_never_ends_a_run():
     clock = Clock()
-    doors = gate.Gate(clock=clock)
+    doors = circuit_breaker.Gate(clock=clock)
     for number in range(1000):
         ticket = entered(doors, clock)
         if number % 10:
@@ -413,7 +413,7 @@ def test_the_error_of_a_stopped_run_says_which_server_why_and_how_to_go_on(tmp_p
     client = Client([completion("A"), *[status_error(403)] * 3])
     model = model_of(client, model_version="stand-in")
     run = session.Session(model, tmp_path)
-    with pytest.raises(gate.ServerStoppedError) as error, run.asking(9):
+    with pytest.raises(circuit_breaker.ServerStoppedError) as error, run.asking(9):
         for seed in range(9):
             model.client.chat.completions.create(**QUESTION_PAYLOAD, seed=seed)
     run.close()
@@ -427,7 +427,7 @@ def test_a_disk_that_is_full_ends_a_run_whose_answers_are_to_be_kept(tmp_path, m
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(reply_log.ReplyLog, "append", full)
-    with pytest.raises(gate.ServerStoppedError, match="No space left"):
+    with pytest.raises(circuit_breaker.ServerStoppedError, match="No space left"):
         contents(tmp_path, Client([completion("A")]), QUESTION_PAYLOAD)
 
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from loguru import logger
 
-from microbench_tasks.harness.patches.ours import is_scored_by_us
+from microbench_tasks.harness.patches.our_tasks import is_scored_by_us
 from microbench_tasks.harness.patches.patch import bind
 
 
 def guard_model(original: Callable) -> Callable:
-    """Guard the model while it answers our tasks; see `microbench_tasks.harness.model_guard`."""
+    """Guard the model while it answers our tasks; see `microbench_tasks.harness.guard.model_guard`."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from lmms_eval import evaluator
 
-        from microbench_tasks.harness import model_guard
+        from microbench_tasks.harness.guard import model_guard
         from microbench_tasks.runs import result_keys
 
         call = bind(original, args, kwargs).arguments

@@ -14,12 +14,12 @@ def refuse_unanswerable(original: Callable) -> Callable:
     """Refuse, or log, tasks that the model cannot answer when ``match_tasks`` is called, before the model is loaded."""
 
     def match_tasks(self: Any, *args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.harness import ability
+        from microbench_tasks.harness import capabilities
 
         # The harness requires the names that it asked for, so that none can be left out here.
         names = original(self, *args, **kwargs)
-        ability.start()
-        ability.answerable(names, self.model_name)
+        capabilities.start()
+        capabilities.answerable(names, self.model_name)
         return names
 
     return match_tasks
@@ -29,13 +29,13 @@ def skip_unanswerable(original: Callable) -> Callable:
     """Leave out the tasks that the model cannot answer when tasks are loaded."""
 
     def load_task_or_group(*args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.harness import ability
+        from microbench_tasks.harness import capabilities
 
         call = bind(original, args, kwargs)
         asked = call.arguments["task_list"]
         names = _names(asked)
         if names and (isinstance(asked, str) or len(names) == len(asked)):
-            call.arguments["task_list"] = ability.answerable(names, call.arguments["self"].model_name)
+            call.arguments["task_list"] = capabilities.answerable(names, call.arguments["self"].model_name)
         return original(*call.args, **call.kwargs)
 
     return load_task_or_group
@@ -45,12 +45,12 @@ def record_left_out(original: Callable) -> Callable:
     """List the tasks that were left out in the results."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.harness import ability
+        from microbench_tasks.harness import capabilities
         from microbench_tasks.runs import result_keys
 
         results = original(*args, **kwargs)
-        left_out = ability.record()
-        ability.start()
+        left_out = capabilities.record()
+        capabilities.start()
         if results is not None and left_out:
             results[result_keys.LEFT_OUT] = left_out
         return results
@@ -62,10 +62,10 @@ def check_matched(original: Callable) -> Callable:
     """Check the data of all tasks that ``match_tasks`` returns; the command line calls it before it loads a model."""
 
     def match_tasks(self: Any, *args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.harness import ability, preflight
+        from microbench_tasks.harness import capabilities, preflight
 
         names = original(self, *args, **kwargs)
-        preflight.check(ability.answerable(names, getattr(self, "model_name", None)))
+        preflight.check(capabilities.answerable(names, getattr(self, "model_name", None)))
         return names
 
     return match_tasks

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from microbench_tasks.harness.patches.ours import is_scored_by_us
+from microbench_tasks.harness.patches.our_tasks import is_scored_by_us
 from microbench_tasks.harness.patches.patch import bind
 
 

@@ -7,10 +7,10 @@ from microbench_tasks.harness.patches import (
     baselines,
     command_line,
     definitions,
+    distributed,
     early_checks,
     output,
     scoring,
-    several_processes,
     task_index,
     unanswered_scores,
     weights_and_biases,
@@ -189,7 +189,7 @@ PATCHES: tuple[Patch, ...] = (
     ),
     Patch(
         name="memory that ran out",
-        ways=(_way(_EVALUATE, "lm", several_processes.explain_memory),),
+        ways=(_way(_EVALUATE, "lm", distributed.explain_memory),),
         why="Messages of memory that ran out do not say which batch size it was.",
         lost="If memory runs out, the message does not name the batch size.",
     ),
@@ -204,6 +204,12 @@ PATCHES: tuple[Patch, ...] = (
         ways=(_way(_EVALUATE, "task_dict cache_requests", definitions.record_in_results, _TASK_LIST),),
         why="The harness records a task's YAML, but not its functions and its data.",
         lost="Results do not say which definition of a task ran; such a run cannot be submitted.",
+    ),
+    Patch(
+        name="warnings about answers",
+        ways=(_way(_EVALUATE, "", unanswered_scores.warn),),
+        why="The harness does not say which requests failed.",
+        lost="There is no warning of failed requests or of equal answers with --repeats; results count both.",
     ),
     Patch(
         name="no score without an answer",
@@ -231,7 +237,7 @@ PATCHES: tuple[Patch, ...] = (
     ),
     Patch(
         name="end of all processes",
-        ways=(_way("lmms_eval.evaluator:simple_evaluate", "model tasks", several_processes.end_together),),
+        ways=(_way("lmms_eval.evaluator:simple_evaluate", "model tasks", distributed.end_together),),
         why="The harness waits for hours for a process that has failed or died.",
         lost="Of several processes, one that fails or is killed may leave the others waiting.",
     ),
@@ -321,6 +327,6 @@ PATCHES: tuple[Patch, ...] = (
         ways=(_way(_EVALUATE, "lm response_cache", None),),
         why="The harness records a model's arguments, but not the weights; its cache tells models apart by arguments.",
         lost="Results of contrastive models do not say which weights were loaded.",
-        elsewhere="microbench_adapters.harness",
+        elsewhere="microbench_adapters.models.provenance",
     ),
 )

@@ -1,7 +1,7 @@
 """End runs of classes that ask a server by other clients than openai's, when nothing gets through.
 
 Such a class tries a question several times, swallows the exceptions and goes on with the next question, for days if the
-server is down. What it logs (`microbench_tasks.harness.swallowed_exceptions`), or its client where that can be replaced, tells
+server is down. What it logs (`microbench_tasks.harness.guard.swallowed_exceptions`), or its client where that can be replaced, tells
 of each failure.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from microbench_tasks.harness.served import faults, gate
+from microbench_tasks.harness.served import circuit_breaker, faults
 
 # Of each module of the harness: where its class looks for the key.
 _KEYS = {
@@ -45,7 +45,7 @@ class OtherServer:
 
     def __init__(self, model: Any) -> None:
         self._model = model
-        self._gate = gate.Gate()
+        self._gate = circuit_breaker.Gate()
         # Some classes ask several questions at a time.
         self._lock = threading.Lock()
         self._last: BaseException | None = None
@@ -68,7 +68,7 @@ class OtherServer:
         self._num_answers += 1
         self._gate.note_answer(self._gate.ticket())
 
-    def _count(self, ticket: gate.Ticket, error: Exception) -> None:
+    def _count(self, ticket: circuit_breaker.Ticket, error: Exception) -> None:
         now = time.monotonic()
         self._first_failure = self._first_failure or now
         self._num_failures += 1
@@ -103,8 +103,8 @@ class OtherServer:
             self._model.client = _WithGate(client, self._generate_content)
         try:
             yield
-        except gate.StopAsking as stop:
-            raise gate.ServerStoppedError(
+        except circuit_breaker.StopAsking as stop:
+            raise circuit_breaker.ServerStoppedError(
                 f"{stop.reason}. Model {_module(self._model)}: {self._num_answers} questions answered, "
                 f"{self._num_failures} tries failed."
             ) from None
@@ -113,7 +113,7 @@ class OtherServer:
                 self._model.client = client
 
     def _generate_content(self, original: Any, *args: Any, **kwargs: Any) -> Any:
-        while not isinstance(turn := self._gate.enter(), gate.Ticket):
+        while not isinstance(turn := self._gate.enter(), circuit_breaker.Ticket):
             time.sleep(turn)
         try:
             reply = original(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Ask a server the questions of one run: reuse logged replies, and retry or stop as `faults` and `gate` decide."""
+"""Ask a server the questions of one run: reuse logged replies, and retry or stop as the circuit breaker decides."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from loguru import logger
 
-from microbench_tasks.harness.served import clients, faults, gate, replies, reply_log, shrinking
+from microbench_tasks.harness.served import circuit_breaker, clients, faults, replies, reply_log, shrinking
 from microbench_tasks.harness.served.progress import Progress
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.util.notices import warn_once
@@ -59,7 +59,7 @@ class Session:
         self.shrinks_images = shrinking.is_wanted()
         self._tries = max(1, _number(model, "max_retries", _TRIES))
         self._pause_s = max(0.0, _number(model, "retry_backoff_s", _PAUSE_S))
-        self._gate = gate.Gate(max(gate.LIMIT, self._tries), self._pause_s)
+        self._gate = circuit_breaker.Gate(max(circuit_breaker.LIMIT, self._tries), self._pause_s)
         self.progress = Progress()
         self.folder = folder
         self._log = reply_log.ReplyLog(folder / reply_log.FOLDER, takes_shrunk=self.shrinks_images)
@@ -86,8 +86,8 @@ class Session:
         self._model.client = self._wrapped(clients.innermost(client))
         try:
             yield
-        except gate.StopAsking as stop:
-            raise gate.ServerStoppedError(self._explain(stop.reason)) from None
+        except circuit_breaker.StopAsking as stop:
+            raise circuit_breaker.ServerStoppedError(self._explain(stop.reason)) from None
         finally:
             self._model.client = client
 
@@ -191,10 +191,10 @@ class Session:
             if fault.is_final or tries >= self._tries:
                 return fault
             if fault.pause_s is None:
-                yield _Wait(min(self._pause_s * 2 ** max(tries - 1, 0), gate.LONGEST_PAUSE_S))
+                yield _Wait(min(self._pause_s * 2 ** max(tries - 1, 0), circuit_breaker.LONGEST_PAUSE_S))
 
-    def _entered(self) -> Generator[_Wait, None, gate.Ticket]:
-        while not isinstance(turn := self._gate.enter(), gate.Ticket):
+    def _entered(self) -> Generator[_Wait, None, circuit_breaker.Ticket]:
+        while not isinstance(turn := self._gate.enter(), circuit_breaker.Ticket):
             yield _Wait(turn)
         return turn
 

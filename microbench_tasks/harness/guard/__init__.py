@@ -1,0 +1,1 @@
+"""Guard the calls of a model: text as answers, and a mark on each request that failed."""

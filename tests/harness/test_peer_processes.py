@@ -1,0 +1,194 @@
+"""Claims about runs of several processes, one of which dies, and about memory that runs out."""
+
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from microbench_tasks.harness import memory, peer_processes, resume_advice, run_state
+from microbench_tasks.harness.patches import distributed
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
+
+
+@pytest.fixture(autouse=True)
+def one_machine(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "0")
+    run_state.start()
+
+
+@pytest.fixture
+def other():
+    """Another process of the run, which waits for a line and then exits with the status that it names."""
+    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.exit(int(input()))"], stdin=subprocess.PIPE)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def watched(process):
+    said = queue.Queue()
+    return said, peer_processes.Watch([peer_processes.Peer(1, process.pid)], lambda *what: said.put(what))
+
+
+def exit_with(process, status):
+    process.stdin.write(b"%d\n" % status)
+    process.stdin.flush()
+
+
+# --- a process that ends -------------------------------------------------------------
+
+
+def test_a_killed_process_is_named_with_its_signal_and_what_to_do(other):
+    said, _ = watched(other)
+    other.kill()
+    reason, how_to_go_on = said.get(timeout=30)
+    assert reason.startswith(f"Process 2 of 2 (pid {other.pid}) was ended by signal 9 (SIGKILL). If nobody did that")
+    assert "type a smaller --batch_size" in reason
+    # By default: the command that goes on.
+    assert how_to_go_on is None
+
+
+def test_a_process_that_failed_has_said_itself_how_to_go_on(other):
+    said, _ = watched(other)
+    exit_with(other, 3)
+    reason, how_to_go_on = said.get(timeout=30)
+    assert "Process 2 of 2" in reason and "failed with exit status 3" in reason
+    assert how_to_go_on == ""
+
+
+def test_a_process_that_ends_well_ends_no_other(other):
+    said, watch = watched(other)
+    exit_with(other, 0)
+    watch._thread.join(timeout=30)
+    assert not watch._thread.is_alive() and said.empty()
+
+
+def test_a_watch_that_was_stopped_says_nothing(other):
+    said, watch = watched(other)
+    watch.stop()
+    other.kill()
+    assert not watch._thread.is_alive() and said.empty()
+
+
+def test_sigterm_means_what_it_did_while_all_processes_live(other):
+    said, watch = watched(other)
+    before, calls = signal.getsignal(signal.SIGTERM), []
+    try:
+        watch.before_sigterm(lambda number, frame: calls.append(number))
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert calls == [signal.SIGTERM] and said.empty()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_killed_process_ends_the_run_without_the_help_of_a_launcher(tmp_path):
+    """As under ``srun`` or ``mpirun``: nobody but the other process notices."""
+    program = tmp_path / "run.py"
+    program.write_text(
+        "import os, signal, runpy, torch.distributed\n"
+        "if os.environ['RANK'] == '1':\n"
+        "    torch.distributed.gather_object = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "runpy.run_module('lmms_eval', run_name='__main__', alter_sys=True)\n"
+    )
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        program,
+        "--model",
+        "microbench_random",
+        "--tasks",
+        "microbench_coarse_stain",
+        "--limit",
+        "4",
+    ]
+    shared = {
+        "MICROBENCH_DATASET": "demo",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+    }
+    started = [
+        subprocess.Popen(
+            command,
+            env=os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for rank in "01"
+    ]
+    said, _ = started[0].communicate(timeout=120)
+    assert started[0].returncode == resume_advice.FAILED_STATUS
+    assert "Process 2 of 2" in said and "was ended by signal 9 (SIGKILL)" in said
+    assert started[1].wait() == -signal.SIGKILL
+
+
+# --- memory --------------------------------------------------------------------------
+
+
+class Encoder:
+    """A model with a batch size."""
+
+    batch_size = 64
+
+
+@pytest.mark.parametrize(
+    ("error", "is_memory"),
+    [
+        (MemoryError(), True),
+        (torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
+        (
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+            True,
+        ),
+        (OSError(12, "Cannot allocate memory"), True),
+        (RuntimeError("shapes cannot be multiplied"), False),
+        (ValueError("the model says: out of memory"), False),
+    ],
+    ids=["MemoryError", "CUDA", "CPU", "system", "another", "words"],
+)
+def test_memory_that_ran_out_is_told_from_other_errors(error, is_memory):
+    assert memory.is_out_of_memory(error) == is_memory
+    assert isinstance(memory.explained(error, "answering", Encoder()), memory.OutOfMemoryError) == is_memory
+
+
+def test_the_batch_size_is_named_and_the_command_that_goes_on_has_half_of_it(monkeypatch):
+    def evaluate(lm):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    with pytest.raises(memory.OutOfMemoryError) as caught:
+        distributed.explain_memory(evaluate)(Encoder())
+    said = resume_advice.after_failure(caught.value, ["--model", "m", "--use_cache", "answers"])
+    assert "with batch_size 64 (OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.)" in said
+    assert "Type a smaller one: --batch_size 32." in said
+    assert said.endswith("lmms_eval --model m --use_cache answers --batch_size 32")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "smaller"),
+    [
+        (["--batch_size", "64"], ["--batch_size", "32"]),
+        (["--model_args", "model=m,batch_size=64,device=cpu"], ["--model_args", "model=m,batch_size=32,device=cpu"]),
+        (["--batch_size=64"], ["--batch_size=32"]),
+        (["--model_args=batch_size=64"], ["--model_args=batch_size=32"]),
+        (["--model_args", "max_batch_size=64"], ["--model_args", "max_batch_size=64", "--batch_size", "32"]),
+    ],
+)
+def test_the_smaller_batch_stands_where_the_harness_looks(arguments, smaller):
+    assert memory.with_smaller_batches(arguments, memory.OutOfMemoryError("answering", 64, MemoryError())) == smaller
+
+
+def test_of_a_single_question_no_smaller_batch_is_advised():
+    error = memory.OutOfMemoryError("answering", 1, MemoryError())
+    assert "--batch_size" not in memory.advice(error)
+    assert memory.with_smaller_batches(["--tasks", "t"], error) == ["--tasks", "t"]
