@@ -24,6 +24,8 @@ NUM_MODELS = (2, 5, 12, 30)
 EQUAL, HIGH = 0.5, (0.9, 0.99)
 # With at least this many models, a data set takes long.
 _MANY = 30
+# Coverage below which a row of few data sets is in doubt.
+DOUBT = 0.945
 # Number of leaderboards with a p-value near the level, on which the stability of verdicts is measured.
 NUM_BOARDS = 8
 # Size of the comparison that is timed.
@@ -78,9 +80,10 @@ def cell(options: Options, setting: Setting, rates: np.ndarray, agreement: float
     """Return the share of data sets with any pair called different, and coverage and width, now and in version 1."""
     rng, images = options.generator(len(setting.sizes()), len(rates), rates[-1], agreement), setting.labels()
     true = upper(rates[:, None] - rates)
-    num_different = num_right = num_right_before = 0
+    num_different = num_right = num_right_before = drawn = 0
     widths, widths_before = [], []
-    for _ in range(data_sets):
+    while drawn < data_sets:
+        drawn += 1
         answers = setting.answers(rates, agreement, rng)
         found = options.compare(answers, images)
         before = inverted_statistic(answers, images, found.critical)
@@ -91,6 +94,9 @@ def cell(options: Options, setting: Setting, rates: np.ndarray, agreement: float
         num_right_before += bool(((before[0] <= true + 1e-12) & (true - 1e-12 <= before[1])).all())
         widths.append(np.mean(high - low))
         widths_before.append(np.mean(before[1] - before[0]))
+        # Decided once for each row: a row in doubt is drawn as often as the rows that decide.
+        if drawn == data_sets and num_right < DOUBT * drawn:
+            data_sets = max(data_sets, options.data_sets)
     is_equal = np.ptp(rates) == 0
     return [
         f"{data_sets:,}",
@@ -260,7 +266,8 @@ def sections(options: Options, before: Path | None) -> Iterator[str]:
         "are allowed. `covered`: how many have all intervals of all pairs right; 95 are promised. `width`: mean width "
         "in points. `before`: the intervals of version 1, which inverted the test's statistic. `shared`: share of the "
         f"variance that all models have in common. Monte Carlo standard error {noise(options.data_sets)} of "
-        f"{options.data_sets:,} data sets, {noise(options.few)} of {options.few:,}.\n\n"
+        f"{options.data_sets:,} data sets, {noise(options.few)} of {options.few:,}. Rows of fewer data sets that cover "
+        f"less than {100 * DOUBT:g} were continued to {options.data_sets:,}.\n\n"
         + markdown_table(head, rows_of_cells(options))
     )
     yield (
