@@ -111,7 +111,7 @@ def test_the_results_file_records_what_ran(attacked):
 
 
 def test_submit_refuses_it_by_field(attacked):
-    reasons = eligibility.examine(rescoring.find_run([attacked[1]])).reasons
+    reasons = eligibility.check_eligibility(rescoring.find_run([attacked[1]])).violations
     redefined = [reason.partition(" is redefined")[0] for reason in reasons if "is redefined: expected" in reason]
     assert redefined == [
         f"{MESSAGES}: doc_to_messages",

@@ -8,8 +8,8 @@ from typing import Any
 
 from microbench_tasks.harness.served import clients
 from microbench_tasks.harness.served.replies import MAX_ANSWER_CHARS
-from microbench_tasks.parsing.contents import text_of
-from microbench_tasks.parsing.failures import failure_mark, placeholder
+from microbench_tasks.parsing.cleaning.message_content import content_to_text
+from microbench_tasks.parsing.failures import failure_mark, placeholder_kind
 
 _TOKEN_COUNTS = {"input_tokens", "output_tokens", "reasoning_tokens"}
 
@@ -19,11 +19,11 @@ def as_text(response: Any) -> Any:
     from lmms_eval.api.instance import GenerationResult, TokenCounts
 
     if isinstance(response, GenerationResult):
-        return GenerationResult(text=_limited(text_of(response.text)), token_counts=response.token_counts)
+        return GenerationResult(text=_limited(content_to_text(response.text)), token_counts=response.token_counts)
     is_pair = isinstance(response, (tuple, list)) and len(response) == 2
     if is_pair and (isinstance(response[1], TokenCounts) or _is_token_counts(response[1])):
-        return _limited(text_of(response[0])), response[1]
-    return _limited(text_of(response))
+        return _limited(content_to_text(response[0])), response[1]
+    return _limited(content_to_text(response))
 
 
 def storable(response: Any) -> Any:
@@ -31,14 +31,14 @@ def storable(response: Any) -> Any:
     from lmms_eval.api.instance import GenerationResult
 
     if isinstance(response, GenerationResult) and isinstance(response.text, str):
-        return GenerationResult(text=text_of(response.text), token_counts=response.token_counts)
-    return text_of(response) if isinstance(response, str) else response
+        return GenerationResult(text=content_to_text(response.text), token_counts=response.token_counts)
+    return content_to_text(response) if isinstance(response, str) else response
 
 
 def is_failed(response: Any) -> bool:
     """Tell whether a response is the mark of a failed request."""
     text = getattr(response, "text", response[0] if isinstance(response, tuple) else response)
-    return isinstance(text, str) and placeholder(text) == "failed"
+    return isinstance(text, str) and placeholder_kind(text) == "failed"
 
 
 def with_text_replies(client: Any) -> Any:
@@ -63,7 +63,7 @@ def _convert_reply(reply: Any) -> Any:
         content = getattr(message, "content", None)
         refusal = getattr(message, "refusal", None)
         with contextlib.suppress(AttributeError, TypeError, ValueError):
-            message.content = text_of(refusal if content is None and isinstance(refusal, str) else content)
+            message.content = content_to_text(refusal if content is None and isinstance(refusal, str) else content)
     return reply
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks.harness.guard.observation import Observation, RequestKey, observing
-from microbench_tasks.parsing.contents import text_of
+from microbench_tasks.parsing.cleaning.message_content import content_to_text
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.tasks.repeats import question_of, rounds
 
@@ -183,7 +183,7 @@ def _batch_size(model: Any) -> int:
 
 
 def _is_empty(response: Any) -> bool:
-    return not text_of(getattr(response, "text", response)).strip()
+    return not content_to_text(getattr(response, "text", response)).strip()
 
 
 def _equals_previous(key: RequestKey, responses: Mapping[RequestKey, Any], read_order: Sequence[RequestKey]) -> bool:

@@ -29,5 +29,5 @@ RECORDED_WEIGHTS = Patch(
     why="The harness records a model's arguments, but not the weights; its cache tells models apart by arguments.",
     lost="Results of contrastive models do not say which weights were loaded.",
     removable="The harness lets a model add to the results and to the cache keys.",
-    elsewhere="microbench_adapters.harness",
+    elsewhere="microbench_adapters.models.provenance",
 )

@@ -48,6 +48,7 @@ PATCHES: tuple[Patch, ...] = (
     distributed.MEMORY_ERRORS,
     scoring.SINGLE_THREAD,
     definitions.RECORDED_DEFINITIONS,
+    unanswered_scores.ANSWER_WARNINGS,
     unanswered_scores.NO_EMPTY_SCORES,
     output.OUTPUT_FOLDER,
     output.DISK_SPACE,

@@ -1,4 +1,4 @@
-"""Remove scores of tasks that got no answer; see `microbench_tasks.harness.failed_requests`."""
+"""Warn of failed requests, and remove the scores of tasks without any answer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,31 @@ from loguru import logger
 
 from microbench_tasks.harness.patches.patch import Patch, replace
 from microbench_tasks.harness.patches.targets import EVALUATE
+
+
+def warn(original: Callable) -> Callable:
+    """Log warnings about the answers to our tasks after ``evaluate``."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import catalog
+        from microbench_tasks.tasks.answer_warnings import log_warnings
+
+        results = original(*args, **kwargs)
+        for name, values in results["results"].items() if results else ():
+            if name in catalog.ALL_TASKS:
+                log_warnings({key.partition(",")[0]: value for key, value in values.items()})
+        return results
+
+    return evaluate
+
+
+ANSWER_WARNINGS = Patch(
+    name="warnings about answers",
+    replacement=replace(EVALUATE, "", warn),
+    why="The harness does not say which requests failed.",
+    lost="There is no warning of failed requests or of equal answers with --repeats; results count both.",
+    removable="The harness logs the numbers of failed requests and of equal answers.",
+)
 
 
 def drop(original: Callable) -> Callable:
