@@ -10,9 +10,6 @@ from typing import Any
 
 from microbench_tasks.harness import garbage_collection, run_state
 
-# Metrics that only tasks of this package with a score have.
-_SCORED_METRICS = {"acc_image_ci_low,none", "grit_ci_low,none"}
-
 
 class RunFailedError(RuntimeError):
     """Replace an error whose reason the command prints at its end, so that the harness does not print it twice."""
@@ -69,8 +66,11 @@ class Command:
 
     def _note_results(self, results: Any) -> None:
         from microbench_tasks.harness import failed_requests
+        from microbench_tasks.tasks.metric_table import FAMILIES
 
-        self.has_scores |= any(_SCORED_METRICS & values.keys() for values in results.get("results", {}).values())
+        # Only tasks of this package that have a score have these metrics.
+        intervals = {f"{family.interval}_low,none" for family in FAMILIES.values()}
+        self.has_scores |= any(intervals & values.keys() for values in results.get("results", {}).values())
         summary = failed_requests.failure_summary(results, self._arguments)
         self.problems += [summary] if summary else []
 
