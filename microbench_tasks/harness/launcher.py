@@ -19,7 +19,8 @@ def main() -> None:
     - 1: one of these failed, or no task was named. The harness alone exits with 0.
     - 130, 143: the run was interrupted by Ctrl-C or SIGTERM.
     """
-    command = run_state.current.command = Command(sys.argv[1:])
+    command = Command(sys.argv[1:])
+    run_state.current.command = command
     try:
         with garbage_collection.relaxed_gc(), exit_status.catching_sigterm():
             _dispatch()

@@ -14,13 +14,24 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from microbench_tasks.harness.baseline import Comparer
-    from microbench_tasks.harness.running_command import Command
+
+class RunsEvaluations(Protocol):
+    """A command that runs evaluations of the harness: `microbench_tasks.harness.running_command.Command`."""
+
+    def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
+        """Run one evaluation."""
+
+
+class ComparesRun(Protocol):
+    """A comparison of the last run with a baseline: `microbench_tasks.harness.baseline.Comparer`."""
+
+    def add(self, baseline: str | Path, name: str) -> object:
+        """Compare a task or group."""
 
 
 @dataclass
@@ -37,12 +48,12 @@ class RunState:
         comparer: compares the last run with a baseline; None if there was no run.
     """
 
-    command: Command | None = None
+    command: RunsEvaluations | None = None
     left_out: tuple[str, ...] = ()
     failed_requests: Counter[str] = field(default_factory=Counter)
     answers_folder: Path | None = None
     unsaved_files: list[str] = field(default_factory=list)
-    comparer: Comparer | None = None
+    comparer: ComparesRun | None = None
 
 
 current = RunState()
