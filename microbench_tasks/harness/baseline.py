@@ -89,8 +89,8 @@ def documents(baseline: str | Path, task: str) -> Documents:
     )
     if difference:
         raise DataError(
-            f"baseline {path}: {task} was asked on other data ({difference}). Its questions cannot be paired with those "
-            "of this run. Name a run on the same data."
+            f"baseline {path}: {task} was asked on other data ({difference}). Its questions cannot be paired with "
+            "those of this run. Name a run on the same data."
         )
     fields = rescoring.redefined(run).get(task)
     if fields:
