@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
 from microbench_tasks.data import dataset_setting, source_identity
-from microbench_tasks.submissions import eligibility
-from microbench_tasks.submissions.eligibility import DataKind
+from microbench_tasks.submissions import data_kinds, score_checks
+from microbench_tasks.submissions.data_kinds import DataKind
 from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def check_sources(folder: Path, rescored: Rescored, sources: Mapping[str, Mappin
         if problem := _source_problem(found):
             raise DataError(f"{folder}: submission.json, data.sources.{task}: {problem}.")
     public = [found for task, found in sources.items() if task != catalog.COGNITION_TASK]
-    names_release = any(eligibility.kind_of(found) == "release" for found in public)
-    if problems := eligibility.count_reasons("release", rescored) if names_release else []:
+    names_release = any(data_kinds.classify_source(found) == "release" for found in public)
+    if problems := score_checks.find_count_violations("release", rescored) if names_release else []:
         raise DataError(
             f"{folder}: {' '.join(problems)} Its data are not the release, or the submission is incomplete. "
             "Check it with microbench verify."
@@ -85,13 +85,13 @@ def data_of(group: str, sources: Iterable[Mapping[str, Any]]) -> Data:
 
 
 def _kind(group: str, found: Mapping[str, Any]) -> DataKind:
-    kind = eligibility.kind_of(found)
+    kind = data_kinds.classify_source(found)
     # The release has no cognition questions.
     return "local" if kind == "release" and group == catalog.COGNITION_TASK else kind
 
 
 def _identity(found: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that identify the data of a source; a local copy of the release counts as the release."""
-    if eligibility.kind_of(found) == "release" and found["source"] != "hub":
+    if data_kinds.classify_source(found) == "release" and found["source"] != "hub":
         found = source_identity.release_identity()
     return {name: found[name] for name in ("source", *_IDENTIFYING[found["source"]])}

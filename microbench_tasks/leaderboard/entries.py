@@ -118,9 +118,9 @@ def _sharing_questions(entry: Entry, known: dict[tuple[Question, ...], tuple[Que
 
 def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
     """Read the entries and notes of one submission, without its answers, which are a hundred times as large."""
-    from microbench_tasks.submissions import submission
+    from microbench_tasks.submissions import reading
 
-    found = submission.load(folder)
+    found = reading.load(folder)
     sources, boxes = found.manifest["data"]["sources"], found.manifest["settings"]["boxes"]
     check_sources(folder, found.rescored, sources)
     asked = {task: record["sha256"] for task, record in found.manifest["data"]["asked"].items()}
@@ -134,10 +134,10 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
 
 def _name_and_digest(folder: Path) -> tuple[str, str]:
     """Read only the manifest, so that a wrong folder is reported before the answers of all others are read."""
-    from microbench_tasks.submissions import submission
+    from microbench_tasks.submissions import manifest_checks, manifest_file
 
-    manifest = submission.read_manifest(folder)
-    if problems := submission.schema_problems(manifest):
+    manifest = manifest_file.read_manifest(folder)
+    if problems := manifest_checks.find_schema_problems(manifest):
         raise DataError(f"{folder}: " + " ".join(problems))
     return manifest["model"]["name"], manifest["digest"]
 

@@ -11,7 +11,7 @@ from microbench_tasks.leaderboard import records
 from microbench_tasks.leaderboard.page import as_html
 from microbench_tasks.leaderboard.ranking import Leaderboard
 from microbench_tasks.leaderboard.text import as_markdown
-from microbench_tasks.submissions import submission
+from microbench_tasks.submissions import manifest_file
 from microbench_tasks.util import files, untrusted
 from microbench_tasks.util.errors import DataError
 
@@ -56,7 +56,7 @@ def _written(record: Path) -> dict[str, str]:
     """
     try:
         found = json.loads(untrusted.read_regular_file(record, follow_links=False))
-        is_whole = found["made_by"] == records.MADE_BY and found["digest"] == submission.digest_of(found)
+        is_whole = found["made_by"] == records.MADE_BY and found["digest"] == manifest_file.compute_digest(found)
         return {**found["files"], _RECORD: ""} if is_whole else {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
@@ -76,6 +76,6 @@ def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
     contents = {name: make(found, with_paper=with_paper).encode() for name, make in _FORMS.items()}
     record = json.loads(records.as_json(found, with_paper=with_paper))
     record["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    contents[_RECORD] = records.as_text(record | {"digest": submission.digest_of(record)}).encode()
+    contents[_RECORD] = records.as_text(record | {"digest": manifest_file.compute_digest(record)}).encode()
     files.write_files({folder / name: content for name, content in contents.items()})
     return [folder / name for name in contents]

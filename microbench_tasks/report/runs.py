@@ -13,7 +13,7 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.runs import new_datasets, rescoring
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored, ScoredSample
-from microbench_tasks.submissions import submission
+from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util import privacy, untrusted
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable_line
@@ -108,7 +108,7 @@ def _writable(text: str) -> str:
 
 
 def _run(path: Path) -> Run:
-    if (path / submission.MANIFEST).is_file():
+    if (path / manifest_file.MANIFEST).is_file():
         return _submitted(path)
     logged = _logged(path)
     return Run(
@@ -120,7 +120,7 @@ def _run(path: Path) -> Run:
 
 
 def _submitted(path: Path) -> Run:
-    found = submission.load(path)
+    found = reading.load(path)
     sources = found.manifest["data"]["sources"]
     return Run(
         found.manifest["model"]["name"],

@@ -1,19 +1,116 @@
-"""Check a run's records of the documents it asked about and of the prompt for boxes."""
+"""Check the versions, settings and data sources that a run recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.submissions import run_arguments
+from microbench_tasks.data.source_identity import without_path
+from microbench_tasks.metrics.bootstrap import METHODS
+from microbench_tasks.runs import rescoring
+from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.submissions.run_arguments import parse_arguments
 from microbench_tasks.tasks import detection
-
-if TYPE_CHECKING:
-    from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
 
 
-def asked_reasons(run: LoggedRun) -> list[str]:
+def find_record_violations(run: LoggedRun) -> list[str]:
+    """Where the record of versions, intervals, data and boxes is missing, mixed, or not this package's."""
+    if run.results is None:
+        return [
+            f"the results file {run.name}_results.json is missing beside the samples: version, data source and settings of the run are unknown."
+        ]
+    tasks = list(run.samples)
+    public = [task for task in tasks if task != catalog.COGNITION_TASK]
+    boxes = [task for task in tasks if catalog.TASKS[task].subject == "boxes"]
+    found = {
+        "task version (metadata.version)": _group_by_value(run, tasks, lambda metadata: metadata.get("version")),
+        "version of this package (metadata.microbench_version)": _group_by_value(
+            run, tasks, lambda metadata: metadata.get("microbench_version")
+        ),
+        "interval settings (metadata.interval)": _group_by_value(run, tasks, lambda metadata: metadata.get("interval")),
+        "data source (metadata.dataset)": _group_by_value(
+            run, public, lambda metadata: without_path(metadata.get("dataset") or {}) or None
+        ),
+        "data source of cognition (metadata.dataset)": _group_by_value(
+            run,
+            [task for task in tasks if task == catalog.COGNITION_TASK],
+            lambda metadata: without_path(metadata.get("dataset") or {}) or None,
+        ),
+        "prompt for boxes (metadata.boxes)": _group_by_value(run, boxes, lambda metadata: metadata.get("boxes")),
+    }
+    reasons = [f"{aspect}: {problem}" for aspect, values in found.items() for problem in _uniformity_violations(values)]
+    reasons += _document_count_violations(run) + _box_violations(run)
+    return reasons + _version_violations(run, tasks) + _interval_violations(run, tasks)
+
+
+def _group_by_value(
+    run: LoggedRun, tasks: Iterable[str], read: Callable[[Mapping[str, Any]], Any]
+) -> list[tuple[Any, list[str]]]:
+    """Each value that ``read`` finds, with the tasks of which it is on record."""
+    values: list[tuple[Any, list[str]]] = []
+    for task in tasks:
+        value = read(run.metadata(task))
+        same = next((named for known, named in values if known == value), None)
+        values.append((value, [task])) if same is None else same.append(task)
+    return values
+
+
+def _uniformity_violations(values: Sequence[tuple[Any, Sequence[str]]]) -> list[str]:
+    problems = [f"not on record for {', '.join(tasks)}." for value, tasks in values if value is None]
+    known = [(value, tasks) for value, tasks in values if value is not None]
+    if len(known) > 1:
+        problems.append(
+            "mixed: "
+            + "; ".join(
+                f"{value} for {tasks[0]}" + (f" and {len(tasks) - 1} more" if len(tasks) > 1 else "")
+                for value, tasks in known
+            )
+            + ". Run all tasks in one go."
+        )
+    return problems
+
+
+def _version_violations(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
+    others = sorted(
+        {
+            str(version)
+            for task in tasks
+            if (version := run.metadata(task).get("version")) not in (None, catalog.TASK_VERSION)
+        }
+    )
+    if not others:
+        return []
+    return [
+        f"task version {', '.join(others)}: this package asks and scores as version {catalog.TASK_VERSION}. Use the version of the package that made the run, or run again."
+    ]
+
+
+def _interval_violations(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
+    computed = interval_settings()
+    others = [settings for task in tasks if (settings := run.metadata(task).get("interval")) not in (None, computed)]
+    if not others:
+        return []
+    if rescoring.is_older_record(others[0]):
+        return [
+            f"interval settings (metadata.interval): {others[0]} is the record of an earlier version, whose intervals "
+            "were all bootstrap intervals. Run again with this version of the package."
+        ]
+    paper = others[0].get("paper")
+    if others[0].get("quoted") == computed["quoted"] and paper in [
+        computed["paper"] | {"method": name} for name in METHODS
+    ]:
+        return [
+            f"acc_ci_* are {paper['method']} bootstrap intervals in the run and "
+            f"{computed['paper']['method']} ones here. Set {INTERVAL_SETTING}={paper['method']}."
+        ]
+    return [
+        f"interval settings (metadata.interval): expected {computed}, got {others[0]}. Run again with this version."
+    ]
+
+
+def _document_count_violations(run: LoggedRun) -> list[str]:
     """List the tasks whose recorded digest covers another number of documents than the run has."""
     reasons = []
     for task in run.samples:
@@ -27,17 +124,12 @@ def asked_reasons(run: LoggedRun) -> list[str]:
     return reasons
 
 
-def box_reasons(run: LoggedRun) -> list[str]:
+def _box_violations(run: LoggedRun) -> list[str]:
     """List where the recorded prompt for boxes does not follow from the run's model and settings."""
     config = run.recorded().get("config") or {}
-    model, arguments = config.get("model"), typed_arguments(config.get("model_args"))
+    model, arguments = config.get("model"), parse_arguments(config.get("model_args"))
     records = [run.metadata(task).get("boxes") for task in run.samples if catalog.TASKS[task].subject == "boxes"]
     problems = (
         problem for record in records if record for problem in detection.record_problems(record, model, arguments)
     )
     return [f"prompt for boxes (metadata.boxes): {problem}." for problem in dict.fromkeys(problems)]
-
-
-def typed_arguments(arguments: Any) -> Mapping[str, Any]:
-    """The arguments of a model by name, given as a mapping or as they are typed (``a=1,b=2``)."""
-    return dict(run_arguments.pairs(arguments))

@@ -120,14 +120,20 @@ CUTTING = _words(
 _PLAIN_NAME = re.compile(r"[\w.-]+")
 
 
-def model_reasons(option: str, arguments: Any) -> list[str]:
+def find_model_violations(option: str, arguments: Any) -> list[str]:
     """Return why a run with these model arguments (text or mapping) cannot be submitted, by argument."""
-    return [_sentence(option, name, why) for name, why in dict.fromkeys(_judged(pairs(arguments), is_generation=False))]
+    return [
+        _sentence(option, name, why)
+        for name, why in dict.fromkeys(_judged(iterate_arguments(arguments), is_generation=False))
+    ]
 
 
-def generation_reasons(option: str, settings: Any) -> list[str]:
+def find_generation_violations(option: str, settings: Any) -> list[str]:
     """Return why a run with these generation keys (text or mapping) cannot be submitted, by key."""
-    return [_sentence(option, name, why) for name, why in dict.fromkeys(_judged(pairs(settings), is_generation=True))]
+    return [
+        _sentence(option, name, why)
+        for name, why in dict.fromkeys(_judged(iterate_arguments(settings), is_generation=True))
+    ]
 
 
 def _sentence(option: str, name: str, why: str) -> str:
@@ -154,7 +160,7 @@ def _judged(given: Iterable[tuple[str, Any]], *, is_generation: bool, place: str
 
 def _nested(full: str, value: Any, *, is_generation: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
-        yield from _judged(pairs(value), is_generation=is_generation, place=f"{full}.")
+        yield from _judged(iterate_arguments(value), is_generation=is_generation, place=f"{full}.")
     elif value not in (None, ""):
         yield full, _UNKNOWN
 
@@ -173,7 +179,7 @@ def _is_known(name: str, value: Any, *, is_generation: bool) -> bool:
     )
 
 
-def pairs(arguments: Any) -> Iterator[tuple[str, Any]]:
+def iterate_arguments(arguments: Any) -> Iterator[tuple[str, Any]]:
     """Yield ``(name, value)`` of arguments as the harness reads them."""
     if isinstance(arguments, str):
         parts = [part.partition("=") for part in _split(arguments)]
@@ -214,3 +220,8 @@ def _parsed(value: Any) -> Any:
             continue
     # The model's class may still read it as a mapping, so it is treated as one.
     return {"unreadable": text} if text[0] == "{" else text
+
+
+def parse_arguments(arguments: Any) -> Mapping[str, Any]:
+    """The arguments of a model by name, given as a mapping or as they are typed (``a=1,b=2``)."""
+    return dict(iterate_arguments(arguments))

@@ -17,8 +17,8 @@ from huggingface_hub import constants
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import cognition, hub, source, source_identity
 from microbench_tasks.harness import preflight
-from microbench_tasks.runs import comparison
-from microbench_tasks.submissions import eligibility
+from microbench_tasks.runs import rescoring
+from microbench_tasks.submissions import data_kinds
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
@@ -101,7 +101,7 @@ def test_the_first_run_downloads_the_release_and_records_what_it_measured(online
         "sha256": sha256("\n".join(map(sha256, SHARDS.values())).encode()),
         "is_release": True,
     }
-    assert eligibility.kind_of(found.identity) == "release"
+    assert data_kinds.classify_source(found.identity) == "release"
     assert source.load(found)["image_id"] == [release.row(index)["image_id"] for index in range(14)]
     assert sorted(online.asked("resolve")) == sorted(
         f"/datasets/jnirschl/uBench/resolve/{REVISION}/{name}" for name in SHARDS
@@ -205,13 +205,11 @@ def test_a_copy_with_the_same_hashes_is_the_release_too(online, tmp_path, monkey
         "sha256": source_identity.release_sha256(),
         "is_release": True,
     }
-    assert eligibility.kind_of(found.identity) == "release"
+    assert data_kinds.classify_source(found.identity) == "release"
     on_hub = source_identity.release_identity()
-    assert (
-        comparison.source_mismatch(on_hub, found.identity) == comparison.source_mismatch(found.identity, on_hub) == ""
-    )
-    assert comparison.source_mismatch(on_hub | {"sha256": "0" * 64}, found.identity)
-    assert comparison.source_mismatch(on_hub | {"note": 1}, found.identity)
+    assert rescoring.other_source(on_hub, found.identity) == rescoring.other_source(found.identity, on_hub) == ""
+    assert rescoring.other_source(on_hub | {"sha256": "0" * 64}, found.identity)
+    assert rescoring.other_source(on_hub | {"note": 1}, found.identity)
 
 
 # --- what is refused --------------------------------------------------------------------

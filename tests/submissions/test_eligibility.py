@@ -7,7 +7,7 @@ import pytest
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import rescoring
-from microbench_tasks.submissions import eligibility
+from microbench_tasks.submissions import data_kinds, eligibility, score_checks
 from microbench_tasks.tasks.aggregations import interval_settings
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
@@ -43,14 +43,14 @@ def run(logged, tmp_path, monkeypatch):
         tiny_runs.edited(folder / f"{tiny_runs.NAME}_results.json", change)
         # What the first rescoring read of the results file must not be remembered.
         rescoring._read_results.cache_clear()
-        return eligibility.examine(rescoring.find_run([folder]))
+        return eligibility.check_eligibility(rescoring.find_run([folder]))
 
     return examine
 
 
 def test_a_whole_run_has_no_reason_against_it(run):
     found = run((*COARSE, BOXES, COGNITION))
-    assert found.reasons == ()
+    assert found.violations == ()
     assert {task: len(samples) for task, samples in found.samples.items()} == dict.fromkeys(COARSE, 4) | {
         BOXES: 2,
         COGNITION: 3,
@@ -60,7 +60,7 @@ def test_a_whole_run_has_no_reason_against_it(run):
 
 def test_tasks_without_their_group_are_enough_and_what_the_group_lacks_is_said(run):
     found = run(COARSE[:4])
-    assert found.reasons == ()
+    assert found.violations == ()
     assert found.notes == (
         "no whole group was asked, so the submission has the scores of single tasks only; microbench_coarse lacks microbench_coarse_stain",
     )
@@ -167,7 +167,7 @@ PERCENTILE = interval_settings() | {"paper": OLDER | {"method": "percentile"}}
 )
 def test_what_the_results_file_says_against_it_is_a_reason(change, reason, run):
     found = run(("microbench_coarse_domain", MODALITY), change)
-    assert any(re.search(reason, given) for given in found.reasons), found.reasons
+    assert any(re.search(reason, given) for given in found.violations), found.violations
 
 
 def in_task(name, value):
@@ -231,7 +231,7 @@ def test_what_is_scored_must_be_what_the_model_said_without_its_reasoning(said, 
 
     reasons = run(
         change=tagged, change_samples=lambda samples: last(samples, resps=said(samples[-1]["filtered_resps"]))
-    ).reasons
+    ).violations
     assert reasons == (
         ()
         if is_known
@@ -244,7 +244,7 @@ def test_what_is_scored_must_be_what_the_model_said_without_its_reasoning(said, 
 def test_a_run_without_results_file_is_none(run, logged, tmp_path):
     folder = tiny_runs.write(tmp_path / "bare", {MODALITY: logged[0][MODALITY]})
     (folder / f"{tiny_runs.NAME}_results.json").unlink()
-    [reason] = eligibility.examine(rescoring.find_run([folder])).reasons
+    [reason] = eligibility.check_eligibility(rescoring.find_run([folder])).violations
     assert reason.startswith(f"the results file {tiny_runs.NAME}_results.json is missing")
 
 
@@ -284,11 +284,11 @@ PROMPT = "unknown prompt in 1 of 4 samples, such as that of document 3"
 )
 def test_what_the_samples_say_against_it_is_a_reason(change, reason, run):
     found = run(change_samples=change)
-    assert any(re.search(reason, given) and MODALITY in given for given in found.reasons), found.reasons
+    assert any(re.search(reason, given) and MODALITY in given for given in found.violations), found.violations
 
 
 def test_a_prompt_for_boxes_must_be_the_recorded_one(run):
-    assert run((BOXES,)).reasons == ()
+    assert run((BOXES,)).violations == ()
 
 
 @pytest.mark.parametrize(
@@ -300,7 +300,9 @@ def test_a_prompt_for_boxes_must_be_the_recorded_one(run):
     ],
 )
 def test_boxes_asked_for_or_read_in_another_way_are_a_reason(change, run):
-    assert any("unknown prompt in 1 of 2 samples" in reason for reason in run((BOXES,), change_samples=change).reasons)
+    assert any(
+        "unknown prompt in 1 of 2 samples" in reason for reason in run((BOXES,), change_samples=change).violations
+    )
 
 
 def test_all_reasons_are_given_at_once(run):
@@ -309,7 +311,7 @@ def test_all_reasons_are_given_at_once(run):
         of_every_task("version", 0.5)(results)
 
     found = run(change=change, change_samples=lambda samples: last(samples, input="?"))
-    assert [reason.split(":")[0] for reason in found.reasons] == [
+    assert [reason.split(":")[0] for reason in found.violations] == [
         "task version 0.5",
         "--limit 4",
         "--offset 1",
@@ -319,7 +321,7 @@ def test_all_reasons_are_given_at_once(run):
 
 def test_damage_in_two_tasks_is_named_for_both(run):
     found = run(("microbench_coarse_domain", MODALITY), change_samples=lambda samples: samples.pop())
-    assert sum("holds 3 samples" in reason for reason in found.reasons) == 2
+    assert sum("holds 3 samples" in reason for reason in found.violations) == 2
 
 
 def test_variants_alone_are_none_and_beside_other_tasks_are_left_out(logged, tmp_path, monkeypatch):
@@ -327,12 +329,12 @@ def test_variants_alone_are_none_and_beside_other_tasks_are_left_out(logged, tmp
     folder = tmp_path / "run"
     monkeypatch.setattr(tiny_runs, "metadata", lambda task: logged[1][MODALITY])
     tiny_runs.write(folder, {variant: logged[0][MODALITY]})
-    [reason] = eligibility.examine(rescoring.find_run([folder])).reasons
+    [reason] = eligibility.check_eligibility(rescoring.find_run([folder])).violations
     assert reason.startswith("the run asked variants of the benchmark's tasks only")
     both = tiny_runs.write(tmp_path / "both", {MODALITY: logged[0][MODALITY], variant: logged[0][MODALITY]})
     (both / f"{tiny_runs.NAME}_samples_mmmu_val.jsonl").write_text("{}\n")
-    found = eligibility.examine(rescoring.find_run([both]))
-    assert found.reasons == ()
+    found = eligibility.check_eligibility(rescoring.find_run([both]))
+    assert found.violations == ()
     assert list(found.run.samples) == [MODALITY]
     assert found.notes[:2] == (
         f"left out, as they are variants of the benchmark's own tasks: {variant}",
@@ -374,14 +376,14 @@ HUB = WISHED | {"sha256": RELEASE_SHA256, "is_release": True}
     ],
 )
 def test_only_the_pinned_revision_or_its_hashes_are_the_release(identity, kind):
-    assert eligibility.kind_of(identity) == kind
+    assert data_kinds.classify_source(identity) == kind
 
 
 def test_the_release_must_have_all_its_questions(run):
     found = run(
         COARSE, lambda results: [config["metadata"].update(dataset=HUB) for config in results["configs"].values()]
     )
-    assert found.reasons == tuple(
+    assert found.violations == tuple(
         f"{task}: 4 samples, but the release has {15_196 if task.endswith('stain') else 16_130} questions."
         for task in COARSE
     )
@@ -404,8 +406,8 @@ def test_the_release_must_have_all_its_questions(run):
 )
 def test_single_fine_tasks_are_counted_where_the_releases_number_is_known(task, in_total, said):
     found = rescoring.Rescored(num_samples={task: 933}, num_in_total={task: in_total})
-    assert eligibility.count_reasons("release", found) == [said]
-    assert eligibility.count_reasons("local", found) == []
+    assert score_checks.find_count_violations("release", found) == [said]
+    assert score_checks.find_count_violations("local", found) == []
 
 
 def test_the_fine_tasks_of_the_release_are_counted_together():
@@ -414,11 +416,11 @@ def test_the_fine_tasks_of_the_release_are_counted_together():
     # The paper's total has 14,644 of the 16,130; the others are of two datasets of the cell cycle.
     sizes = dict.fromkeys(fine, 1_000) | {structures: 934, cycle: 16_130 - 934 - 11 * 1_000}
     whole = rescoring.Rescored(num_samples=dict(sizes), num_in_total=sizes | {cycle: sizes[cycle] - 1_486})
-    assert eligibility.count_reasons("release", whole) == []
+    assert score_checks.find_count_violations("release", whole) == []
     whole.num_samples[fine[0]] -= 1
     whole.num_in_total[fine[0]] += 1
-    assert eligibility.count_reasons("release", whole) == [
+    assert score_checks.find_count_violations("release", whole) == [
         "microbench_fine: 16129 samples, but the release has 16130 questions.",
         "the total of microbench_fine: 14645 samples, but the release has 14644 questions.",
     ]
-    assert eligibility.count_reasons("demo", whole) == []
+    assert score_checks.find_count_violations("demo", whole) == []

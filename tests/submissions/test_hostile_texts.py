@@ -13,9 +13,11 @@ import pytest
 from loguru import logger
 
 from microbench_tasks import cli
+from microbench_tasks.cli import program
+from microbench_tasks.cli.command import Command
 from microbench_tasks.render import pages
 from microbench_tasks.runs import rescoring
-from microbench_tasks.submissions import submission
+from microbench_tasks.submissions import building
 from microbench_tasks.util import files, terminal
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import markdown_code, markdown_text, printable, printable_line
@@ -51,9 +53,7 @@ def made(tmp_path_factory):
         run = tiny_runs.write(folder / "run", {task: tiny_runs.samples(task) for task in TASKS})
         yield (
             run,
-            submission.submit(
-                rescoring.find_run([run]), submission.Description("My CLIP"), folder / "submission"
-            ).folder,
+            building.submit(rescoring.find_run([run]), building.Description("My CLIP"), folder / "submission").folder,
         )
 
 
@@ -233,7 +233,7 @@ def test_unexpected_errors_are_printed_safely(monkeypatch, said):
     def broken(options):
         raise KeyError("x") from RuntimeError(HOSTILE)
 
-    monkeypatch.setattr(cli, "_print_path", broken)
+    monkeypatch.setattr(program, "COMMANDS", [Command("path", "", "", (), broken)])
     text, status = said("path")
     assert status == 1 and "RuntimeError: \ufffd[2J" in text and is_harmless(text), ascii(text)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from microbench_tasks.submissions import record_checks, run_arguments
-from microbench_tasks.submissions.run_arguments import generation_reasons, model_reasons
+from microbench_tasks.submissions import run_arguments
+from microbench_tasks.submissions.run_arguments import find_generation_violations, find_model_violations
 
 HARMLESS = [
     "pretrained=org/prompt-tuned,limit_mm_per_prompt={'image': 1},conv_template=vicuna_v1,max_tokens=3",
@@ -25,7 +25,7 @@ HARMLESS = [
 
 @pytest.mark.parametrize("arguments", HARMLESS)
 def test_arguments_that_change_no_prompt_are_accepted(arguments):
-    assert model_reasons("--model_args", arguments) == []
+    assert find_model_violations("--model_args", arguments) == []
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_arguments_that_change_no_prompt_are_accepted(arguments):
     ],
 )
 def test_an_unknown_argument_is_refused_by_name_with_the_way_out(arguments, name):
-    [reason] = model_reasons("--model_args", arguments)
+    [reason] = find_model_violations("--model_args", arguments)
     assert reason.startswith(f"--model_args: {name}: ")
     assert "unknown argument: it may change the prompt or the image" in reason or "it cuts the answer" in reason
     assert "Run without it" in reason
@@ -79,7 +79,7 @@ def test_an_unknown_argument_is_refused_by_name_with_the_way_out(arguments, name
     ["max_new_tokens=12,temperature=0.5,top_p=0.9,do_sample=True,num_beams=3", {"until": [], "n": 1}, "", None],
 )
 def test_keys_for_length_and_sampling_of_an_answer_are_accepted(settings):
-    assert generation_reasons("--gen_kwargs", settings) == []
+    assert find_generation_violations("--gen_kwargs", settings) == []
 
 
 @pytest.mark.parametrize(
@@ -100,19 +100,19 @@ def test_keys_for_length_and_sampling_of_an_answer_are_accepted(settings):
     ],
 )
 def test_other_generation_keys_are_refused_by_name(settings, name, why):
-    [reason] = generation_reasons("--gen_kwargs", settings)
+    [reason] = find_generation_violations("--gen_kwargs", settings)
     assert reason.startswith(f"--gen_kwargs: {name}: {why}")
 
 
 def test_an_argument_within_a_mapping_is_none_of_the_model():
     """What precision and limits of boxes are read from."""
-    typed = record_checks.typed_arguments("model=x,mm_processor_kwargs={'size': 1,max_pixels=2},precision=bf16")
+    typed = run_arguments.parse_arguments("model=x,mm_processor_kwargs={'size': 1,max_pixels=2},precision=bf16")
     assert typed == {"model": "x", "mm_processor_kwargs": "{'size': 1,max_pixels=2}", "precision": "bf16"}
 
 
 def test_no_value_and_no_secret_stands_in_a_reason():
     token = "hf_abcdefghijklmnopqrstuvwxyzABCDEFGH"
-    reasons = model_reasons("--model_args", f"system_prompt={token},{token}=1,\x1b[31mname=2")
+    reasons = find_model_violations("--model_args", f"system_prompt={token},{token}=1,\x1b[31mname=2")
     assert len(reasons) == 3
     assert all(token not in reason and reason.isascii() and reason.isprintable() for reason in reasons)
 
@@ -124,7 +124,7 @@ def test_no_value_and_no_secret_stands_in_a_reason():
 def test_arguments_are_split_as_the_harness_splits_them(text):
     from lmms_eval.utils import simple_parse_args_string
 
-    assert [name for name, _ in run_arguments.pairs(text)] == list(simple_parse_args_string(text))
+    assert [name for name, _ in run_arguments.iterate_arguments(text)] == list(simple_parse_args_string(text))
 
 
 def test_no_argument_of_the_harness_that_is_named_after_a_prompt_is_accepted():

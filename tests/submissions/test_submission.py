@@ -6,21 +6,20 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import jsonschema
 import pytest
 
 from microbench_tasks.runs import rescoring
-from microbench_tasks.submissions import submission
+from microbench_tasks.submissions import building, manifest_checks, manifest_file, reading
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
-SCHEMA = json.loads((Path(submission.__file__).parent / "submission_schema.json").read_text())
-DESCRIPTION = submission.Description("My CLIP", "https://huggingface.co/me/my-clip")
+SCHEMA = manifest_checks.read_schema()
+DESCRIPTION = building.Description("My CLIP", "https://huggingface.co/me/my-clip")
 TASKS = (*COARSE, BOXES, COGNITION)
 
 
@@ -34,11 +33,11 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(run):
-    return submission.submit(rescoring.find_run([run]), DESCRIPTION, run.parent / "submission")
+    return building.submit(rescoring.find_run([run]), DESCRIPTION, run.parent / "submission")
 
 
 def submitted(run, target, description=DESCRIPTION):
-    return submission.submit(rescoring.find_run([run]), description, target)
+    return building.submit(rescoring.find_run([run]), description, target)
 
 
 def copied(run, target, change=lambda results: None, change_samples=lambda samples: None):
@@ -82,7 +81,7 @@ def test_the_schema_is_one_and_documents_every_field():
 
 
 def test_what_is_written_can_be_loaded_and_has_the_scores_of_the_run(written):
-    loaded = submission.load(written.folder)
+    loaded = reading.load(written.folder)
     assert loaded.manifest == written.manifest
     jsonschema.validate(loaded.manifest, SCHEMA)
     # Of four documents the third is wrong, of three too; of two none is.
@@ -202,13 +201,13 @@ def test_a_run_with_reasons_against_it_is_refused_with_all_and_nothing_is_writte
 @pytest.mark.parametrize(
     ("description", "field"),
     [
-        (submission.Description(" "), "model.name"),
-        (submission.Description("two\nlines"), "model.name"),
-        (submission.Description("GPT\n"), "model.name"),
-        (submission.Description("GPT "), "model.name"),
-        (submission.Description("x" * 201), "model.name"),
-        (submission.Description("x", "ftp://example.org"), "model.url"),
-        (submission.Description("x", samples_url="nowhere"), "run.samples_url"),
+        (building.Description(" "), "model.name"),
+        (building.Description("two\nlines"), "model.name"),
+        (building.Description("GPT\n"), "model.name"),
+        (building.Description("GPT "), "model.name"),
+        (building.Description("x" * 201), "model.name"),
+        (building.Description("x", "ftp://example.org"), "model.url"),
+        (building.Description("x", samples_url="nowhere"), "run.samples_url"),
     ],
 )
 def test_a_description_that_is_none_is_refused_by_field(description, field, run, tmp_path):
@@ -285,9 +284,9 @@ def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
 
     out = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").folder
     assert "S3cret" not in (out / "submission.json").read_text() + (out / "README.md").read_text()
-    assert submission.read_manifest(out)["model"]["gen_kwargs"] == "api_key=(removed),temperature=0"
+    assert manifest_file.read_manifest(out)["model"]["gen_kwargs"] == "api_key=(removed),temperature=0"
     with pytest.raises(DataError, match="submission.json, model.url: holds a secret in a URL") as refused:
-        submitted(run, tmp_path / "again", submission.Description("x", "https://example.org/x?token=S3cret"))
+        submitted(run, tmp_path / "again", building.Description("x", "https://example.org/x?token=S3cret"))
     assert "S3cret" not in str(refused.value)
 
 
@@ -296,7 +295,7 @@ def test_the_value_of_a_secret_variable_is_refused(run, tmp_path, monkeypatch):
     with pytest.raises(
         DataError, match="submission.json, model.name: holds the value of the environment variable SOME_API_TOKEN."
     ) as refused:
-        submitted(run, tmp_path / "out", submission.Description("My CLIP of mine"))
+        submitted(run, tmp_path / "out", building.Description("My CLIP of mine"))
     assert "README.md, line" in str(refused.value)
     assert "of mine" not in str(refused.value)
 
@@ -322,7 +321,7 @@ def test_half_a_character_in_an_answer_is_kept_as_json_writes_it_in_utf_8(run, t
     out = submitted(changed, tmp_path / "out").folder
     content = gzip.decompress((out / "samples" / f"{COARSE[0]}.jsonl.gz").read_bytes())
     assert r" \ud83d \u00b5m" in content.decode("utf-8")
-    assert submission.load(out).rescored.samples[COARSE[0]][0].response.endswith(" \ud83d µm")
+    assert reading.load(out).rescored.samples[COARSE[0]][0].response.endswith(" \ud83d µm")
 
 
 def test_what_other_packages_models_record_besides_is_left_out_and_the_rest_is_harmless(run, tmp_path):
@@ -348,7 +347,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from microbench_tasks.runs import rescoring
-from microbench_tasks.submissions import submission
+from microbench_tasks.submissions import building
 write, count = Path.write_bytes, 0
 def dying(path, content):
     global count
@@ -357,7 +356,7 @@ def dying(path, content):
         os.kill(os.getpid(), signal.SIGKILL)
     return write(path, content)
 Path.write_bytes = dying
-submission.submit(rescoring.find_run([Path(sys.argv[1])]), submission.Description("x"), Path(sys.argv[2]))
+building.submit(rescoring.find_run([Path(sys.argv[1])]), building.Description("x"), Path(sys.argv[2]))
 """
 
 
@@ -505,14 +504,14 @@ def copy(written, tmp_path):
 def test_what_is_not_what_was_written_is_not_loaded(tamper, message, copy):
     tamper(copy)
     with pytest.raises(DataError, match=message):
-        submission.load(copy)
+        reading.load(copy)
 
 
 def test_files_of_a_download_do_no_harm(copy):
     for name in (".gitattributes", ".git/config", ".cache/huggingface/x.metadata"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text("")
-    assert submission.load(copy).manifest["model"]["name"] == "My CLIP"
+    assert reading.load(copy).manifest["model"]["name"] == "My CLIP"
 
 
 def test_the_schema_names_the_packages_that_runs_record():
@@ -522,4 +521,4 @@ def test_the_schema_names_the_packages_that_runs_record():
 
 def test_the_layout_of_the_json_does_not_matter(copy):
     tiny_runs.edited(copy / "submission.json", lambda manifest: None)
-    assert submission.load(copy).manifest["digest"] == submission.digest_of(submission.read_manifest(copy))
+    assert reading.load(copy).manifest["digest"] == manifest_file.compute_digest(manifest_file.read_manifest(copy))

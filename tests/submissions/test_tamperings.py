@@ -17,7 +17,7 @@ from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import source_identity
 from microbench_tasks.runs import rescoring
-from microbench_tasks.submissions import limits, submission, submission_manifest, verification
+from microbench_tasks.submissions import building, limits, manifest_checks, manifest_file, verification
 from microbench_tasks.tasks import detection, provenance
 from microbench_tasks.util import files, untrusted
 from microbench_tasks.util.errors import DataError
@@ -52,8 +52,8 @@ def original(tmp_path_factory):
             dict.fromkeys(COARSE[:-1], tiny_runs.NUM_IMAGES) | {COARSE[-1]: tiny_runs.NUM_STAINS},
         )
         run = tiny_runs.write(folder.parent / "run", {task: tiny_runs.samples(task) for task in TASKS})
-        yield submission.submit(
-            rescoring.find_run([run]), submission.Description("My CLIP"), folder.parent / "submission"
+        yield building.submit(
+            rescoring.find_run([run]), building.Description("My CLIP"), folder.parent / "submission"
         ).folder
 
 
@@ -816,7 +816,7 @@ def test_what_no_check_can_know_passes_and_is_listed(edit, limit, folder, origin
     edit(folder)
     as_far_as_possible(folder)
     assert failures(folder) == {}
-    assert submission.read_manifest(folder)["digest"] != submission.read_manifest(original)["digest"]
+    assert manifest_file.read_manifest(folder)["digest"] != manifest_file.read_manifest(original)["digest"]
     assert limit in {found.name for found in limits.LIMITS}
 
 
@@ -836,7 +836,7 @@ def test_every_field_is_checked_or_listed():
         "files",
     }
     listed = {field for limit in limits.LIMITS for field in limit.fields}
-    schema = submission_manifest.schema()["properties"]
+    schema = manifest_checks.read_schema()["properties"]
     fields = set()
     for name, stated in schema.items():
         inner = stated.get("properties", {}) if name in ("model", "data", "versions", "settings", "run") else {}

@@ -13,7 +13,16 @@ from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import source_identity
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.runs import rescoring
-from microbench_tasks.submissions import hub_formats, submission, verification
+from microbench_tasks.submissions import (
+    building,
+    data_comparison,
+    headlines,
+    hub_formats,
+    manifest_file,
+    model_card,
+    text_files,
+    verification,
+)
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
@@ -45,10 +54,10 @@ def tiny_release(tmp_path_factory):
 @pytest.fixture(scope="module")
 def original(tiny_release):
     run = tiny_runs.write(tiny_release.parent / "run", {task: tiny_runs.samples(task) for task in TASKS})
-    description = submission.Description(
+    description = building.Description(
         "My *CLIP*", "https://huggingface.co/me/my-clip", "https://huggingface.co/datasets/me/submissions"
     )
-    return submission.submit(rescoring.find_run([run]), description, tiny_release.parent / "submission").folder
+    return building.submit(rescoring.find_run([run]), description, tiny_release.parent / "submission").folder
 
 
 @pytest.fixture
@@ -91,8 +100,8 @@ def test_a_changed_score_is_found(renew, folder):
 
 def test_a_changed_score_is_found_where_card_and_hub_formats_go_along(folder):
     raise_score(folder)
-    manifest = submission.read_manifest(folder)
-    for name, text in submission.texts_of(manifest).items():
+    manifest = manifest_file.read_manifest(folder)
+    for name, text in text_files.render_texts(manifest).items():
         (folder / name).write_text(text)
     assert list(failures(tiny_runs.refreshed(folder), with_data=False)) == ["scores, from the samples"]
 
@@ -226,12 +235,12 @@ def test_a_data_source_has_one_identity_with_exactly_its_own_fields(task, edit, 
 
 def test_data_of_which_less_or_more_is_recorded_than_is_at_hand_are_others():
     demo = {"source": "demo", "version": "1.0", "seed": 1, "sha256": "ab" * 32}
-    assert verification._other_data(demo, demo) == ""
-    assert verification._other_data({"source": "demo", "sha256": "ab" * 32}, demo) == "no version, no seed"
-    assert verification._other_data(demo | {"note": 1}, demo) == "note 1"
-    assert verification._other_data({}, demo) == "none is recorded"
+    assert data_comparison._source_mismatch(demo, demo) == ""
+    assert data_comparison._source_mismatch({"source": "demo", "sha256": "ab" * 32}, demo) == "no version, no seed"
+    assert data_comparison._source_mismatch(demo | {"note": 1}, demo) == "note 1"
+    assert data_comparison._source_mismatch({}, demo) == "none is recorded"
     hub = source_identity.release_identity()
-    assert verification._other_data(hub | {"note": 1}, hub) == "note 1"
+    assert data_comparison._source_mismatch(hub | {"note": 1}, hub) == "note 1"
 
 
 def test_another_hash_of_cognition_is_found(folder):
@@ -252,7 +261,7 @@ def test_another_model_name_in_the_manifest_is_found(folder):
 
 def test_another_model_name_in_all_files_is_found_by_the_digests(folder):
     change_manifest(folder, lambda manifest: manifest["model"].update(name="Other"))
-    for name, text in submission.texts_of(submission.read_manifest(folder)).items():
+    for name, text in text_files.render_texts(manifest_file.read_manifest(folder)).items():
         (folder / name).write_text(text)
     found = failures(folder)
     assert list(found) == ["files and their SHA-256", "digest of submission.json"]
@@ -264,7 +273,7 @@ def test_what_neither_answers_nor_data_know_changes_the_digest_and_nothing_else(
     change_manifest(folder, lambda manifest: manifest["model"].update(name="Other"))
     rewritten(folder)
     assert failures(folder) == {}
-    assert submission.read_manifest(folder)["digest"] != submission.read_manifest(original)["digest"]
+    assert manifest_file.read_manifest(folder)["digest"] != manifest_file.read_manifest(original)["digest"]
 
 
 @pytest.mark.parametrize(
@@ -494,7 +503,7 @@ def test_other_intervals_are_found_and_what_to_set_is_said(folder, monkeypatch):
 
 
 def test_of_the_release_the_hub_reads_each_score_once_as_a_fraction_with_its_interval(original):
-    manifest = submission.read_manifest(original)
+    manifest = manifest_file.read_manifest(original)
     entries = huggingface_hub.parse_eval_result_entries(
         yaml.safe_load((original / ".eval_results" / "microbench.yaml").read_text())
     )
@@ -542,7 +551,7 @@ def test_of_the_release_the_cards_model_index_has_the_same_values(original):
 
 
 def test_the_card_says_what_intervals_are_about_and_what_a_model_without_sight_reaches(original):
-    card, manifest = (original / "README.md").read_text(), submission.read_manifest(original)
+    card, manifest = (original / "README.md").read_text(), manifest_file.read_manifest(original)
     assert card.count(ABOUT_IMAGES) == 1
     figures, name = manifest["scores"][COARSE[0]], COARSE[0]
     levels = f"{manifest['chance'][name]:.3f} | {manifest['majority'][name]:.3f}"
@@ -551,7 +560,7 @@ def test_the_card_says_what_intervals_are_about_and_what_a_model_without_sight_r
 
 
 def test_the_card_and_the_hub_say_how_boxes_were_asked_for_and_why(original):
-    boxes = submission.read_manifest(original)["settings"]["boxes"]
+    boxes = manifest_file.read_manifest(original)["settings"]["boxes"]
     [row] = [line for line in (original / "README.md").read_text().splitlines() if line.startswith("| boxes |")]
     assert f"asked for with `{boxes['prompt']}`; read as `pixels_xyxy`; chosen by default: how open" in row.replace(
         "\\", ""
@@ -584,31 +593,31 @@ def test_other_data_cannot_pose_as_the_release(kind, folder):
     found = failures(tiny_runs.refreshed(folder))
     assert ".eval_results/microbench.yaml: scores on" in found["no file claims other data"]
     assert "README.md says what submission.json says" in found
-    texts = submission.texts_of(submission.read_manifest(folder))
+    texts = text_files.render_texts(manifest_file.read_manifest(folder))
     assert sorted(texts) == sorted(["README.md", f"{kind.upper()}-DATA.txt"])
     assert "model-index:" not in texts["README.md"]
 
 
 def test_a_group_with_questions_and_boxes_has_no_single_number_for_the_hub(original):
-    manifest = submission.read_manifest(original)
+    manifest = manifest_file.read_manifest(original)
     release = manifest["data"]["sources"][COARSE[0]]
     manifest["data"]["sources"] = dict.fromkeys(catalog.TASKS, release)
     manifest["scores"] |= {
         "microbench": manifest["scores"]["microbench_coarse"] | manifest["scores"][BOXES],
         "microbench_vqa": manifest["scores"]["microbench_coarse"],
     }
-    published = hub_formats.eval_results(manifest)
+    published = hub_formats.render_eval_results(manifest)
     assert "task_id: microbench_vqa\n" in published
     assert "task_id: microbench\n" not in published
-    assert [headline.metric for headline in hub_formats.headlines(manifest) if headline.name == "microbench"] == [
+    assert [headline.metric for headline in headlines.list_headlines(manifest) if headline.name == "microbench"] == [
         "acc",
         "grit",
     ]
 
 
 def test_the_commands_to_publish_name_the_models_repository_and_open_pull_requests(original, tmp_path):
-    manifest = submission.read_manifest(original)
-    said = hub_formats.how_to_publish(manifest, tmp_path / "my submission")
+    manifest = manifest_file.read_manifest(original)
+    said = hub_formats.publishing_advice(manifest, tmp_path / "my submission")
     assert f"hf upload me/my-clip '{tmp_path}/my submission/.eval_results' .eval_results --create-pr" in said
     assert (
         f"hf upload ORGANIZATION/SUBMISSIONS '{tmp_path}/my submission' My-CLIP --repo-type dataset --create-pr" in said
@@ -620,7 +629,7 @@ def test_the_commands_to_publish_name_the_models_repository_and_open_pull_reques
         "kind": "local",
         "sources": dict.fromkeys(COARSE, {"source": "folder", "sha256": "0" * 64}) | {COGNITION: hub},
     }
-    assert ".eval_results --create-pr" not in hub_formats.how_to_publish(manifest, tmp_path)
+    assert ".eval_results --create-pr" not in hub_formats.publishing_advice(manifest, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -650,10 +659,10 @@ def test_names_that_could_forge_a_line_of_the_card_are_none(edit, field, folder)
 
 
 def test_a_name_that_is_markup_is_shown_as_it_is(original):
-    manifest = submission.read_manifest(original)
+    manifest = manifest_file.read_manifest(original)
     manifest["model"]["name"] = "<b>|`x`|</b> [a](b)"
     manifest["model"]["model_args"] = "a`b|c"
-    card = hub_formats.card(manifest)
+    card = model_card.render_card(manifest)
     assert r"# Micro-Bench: \<b\>\|\`x\`\|\</b\> \[a\]\(b\)" in card
     assert r"`--model_args a'b\|c`" in card
     assert (

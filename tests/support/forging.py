@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from microbench_tasks.runs import rescoring
-from microbench_tasks.submissions import submission
+from microbench_tasks.submissions import manifest_file, reading, text_files
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
 from tests.support.tiny_runs import BOXES
@@ -35,12 +35,12 @@ def change_text(folder: Path, task: str, edit: Callable[[bytes], bytes]) -> None
 
 def rewritten(folder: Path) -> Path:
     """The scores, numbers, texts and digests made of the samples as they are now: the most that a forger can do."""
-    manifest = submission.read_manifest(folder)
+    manifest = manifest_file.read_manifest(folder)
     for task in manifest["num_samples"]:
         manifest["num_samples"][task] = len(gzip.decompress(samples_file(folder, task).read_bytes()).splitlines())
         manifest["data"]["asked"][task]["num_documents"] = manifest["num_samples"][task]
-    again = rescoring.rescore(submission.logged_run(folder, manifest | {"scores": {}}))
-    manifest["scores"] = {name: submission.as_json(figures) for name, figures in again.scores.items()}
+    again = rescoring.rescore(reading.as_logged_run(folder, manifest | {"scores": {}}))
+    manifest["scores"] = {name: manifest_file.figures_as_json(figures) for name, figures in again.scores.items()}
     manifest |= {
         "chance": again.chance,
         "majority": again.majority,
@@ -51,7 +51,7 @@ def rewritten(folder: Path) -> Path:
 
 def with_texts(folder: Path) -> Path:
     """The texts and digests made of the manifest as it is now."""
-    return _with_texts(folder, submission.read_manifest(folder))
+    return _with_texts(folder, manifest_file.read_manifest(folder))
 
 
 def as_far_as_possible(folder: Path) -> Path:
@@ -66,7 +66,7 @@ def as_far_as_possible(folder: Path) -> Path:
 
 
 def _with_texts(folder: Path, manifest: dict) -> Path:
-    for name, text in submission.texts_of(manifest).items():
+    for name, text in text_files.render_texts(manifest).items():
         (folder / name).write_text(text)
-    (folder / "submission.json").write_text(submission.as_text(manifest))
+    (folder / "submission.json").write_text(manifest_file.format_manifest(manifest))
     return tiny_runs.refreshed(folder)

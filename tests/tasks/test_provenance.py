@@ -14,8 +14,8 @@ import yaml
 from microbench_tasks import catalog
 from microbench_tasks.data import source
 from microbench_tasks.harness import patches
-from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.submissions import eligibility
+from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.submissions import data_kinds, definition_checks
 from microbench_tasks.tasks import definitions, provenance, task_fields
 from microbench_tasks.tasks.recorded_values import rendered
 from tests.support import release, tiny_runs
@@ -101,7 +101,7 @@ def recorded(task, name=TASK):
     [metadata] = provenance.metadata_of({name: task}).values()
     config = json.loads(json.dumps(task.dump_config() | {"metadata": metadata}, default=str))
     run = LoggedRun("x", {name: Path("x")}, Path("x_results.json"), record={"configs": {name: config}})
-    return config["metadata"], eligibility.definition_reasons(run)
+    return config["metadata"], definition_checks.find_definition_violations(run)
 
 
 # Of each field a value that the harness builds a task with, and the field that the record names.
@@ -366,7 +366,7 @@ def test_data_of_a_redefined_task_are_not_said_to_be_the_packages(built, data):
     claims = {"metadata": {"dataset": dict(source.current().identity), "version": 9.0}}
     other, _ = recorded(built(with_paths(CHANGING["dataset_path"], data) | claims))
     assert other["dataset"] == {"source": "other", "path": str(data / "other"), "name": "default"}
-    assert eligibility.kind_of(other["dataset"]) == "local"
+    assert data_kinds.classify_source(other["dataset"]) == "local"
     assert other["version"] == catalog.TASK_VERSION
     assert other["asked"]["num_documents"] == own["asked"]["num_documents"] == 4
     assert other["asked"]["sha256"] != own["asked"]["sha256"]
@@ -382,7 +382,7 @@ def test_data_that_change_while_a_run_goes_on_are_no_longer_said_to_be_those_of_
     release.write_parquet(folder, [release.row(1)])
     provenance.mark_changed_data(made)
     assert made == before | {TASK: {"dataset": {"source": "other"}}}
-    assert eligibility.kind_of(made[TASK]["dataset"]) == "local"
+    assert data_kinds.classify_source(made[TASK]["dataset"]) == "local"
     made = {TASK: before[TASK]}
     for file in folder.iterdir():
         file.unlink()
@@ -466,7 +466,7 @@ def test_a_record_without_its_differences_is_compared_again(built):
             }
         },
     )
-    assert [reason.partition(" is redefined")[0] for reason in eligibility.definition_reasons(run)] == [
+    assert [reason.partition(" is redefined")[0] for reason in definition_checks.find_definition_violations(run)] == [
         f"{TASK}: filter_list"
     ]
 
@@ -478,7 +478,7 @@ def test_without_a_record_a_run_is_no_submission(broken):
     run = LoggedRun(
         "x", {TASK: Path("x")}, Path("x_results.json"), record={"configs": {TASK: {"metadata": {"definition": broken}}}}
     )
-    reasons = eligibility.definition_reasons(run)
+    reasons = definition_checks.find_definition_violations(run)
     assert reasons[0].startswith(
         f"the definition of the task that ran (metadata.definition): not on record for {TASK}."
     )

@@ -1,10 +1,9 @@
-"""Read and check ``submission.json``: its schema, and what a schema cannot say."""
+"""Check ``submission.json`` against its schema, and for contradictions that a schema cannot express."""
 
 from __future__ import annotations
 
 import datetime
 import functools
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -14,12 +13,9 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
 from microbench_tasks.parsing import answers
-from microbench_tasks.submissions import record_checks
-from microbench_tasks.util import untrusted
-from microbench_tasks.util.errors import DataError
+from microbench_tasks.submissions.manifest_file import DATE_FORMAT, MANIFEST, UNKNOWN, find_precision
 from microbench_tasks.util.text_safety import printable
 
-SCHEMA_VERSION = 3
 # Of earlier versions, what a manifest lacks.
 _OLDER_VERSIONS = {
     1: "has no record of the documents that were asked about (data.asked)",
@@ -28,52 +24,21 @@ _OLDER_VERSIONS = {
         "nor the numbers of images and datasets (counts)"
     ),
 }
-MANIFEST = "submission.json"
-UNKNOWN = "unknown"
-DATE_FORM = "%Y-%m-%dT%H:%M:%SZ"
+
 # The day on which the benchmark was published (arXiv 2407.01791): no run can be older.
 FIRST_DAY = datetime.datetime(2024, 7, 1, tzinfo=datetime.UTC)
+
 # Clocks and time zones go wrong.
 _CLOCK_ERROR = datetime.timedelta(days=1)
-# In bytes. Lists of texts that a model cut are the longest part.
-_LARGEST = 2**26
+
 _LONGEST_MESSAGE = 300
+
 _FIRST_VERSION = (0, 1, 0)
-_PRECISION_ARGUMENTS = ("precision", "dtype", "torch_dtype")
+
 _RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read ``submission.json``; raise `DataError` if it is missing or not a JSON object."""
-    path = folder / MANIFEST
-    if not path.exists() and not path.is_symlink():
-        raise DataError(f"{folder}: contains no {MANIFEST}. Name the folder that microbench submit wrote.")
-    content = untrusted.read_regular_file(path, _LARGEST, follow_links=False)
-    try:
-        manifest = untrusted.parse_json(content)
-    except ValueError as error:
-        raise DataError(f"{path}: expected JSON, got {error}.") from error
-    if not isinstance(manifest, dict):
-        raise DataError(f"{path}: expected a JSON object, got {type(manifest).__name__}.")
-    return manifest
-
-
-def digest_of(manifest: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a manifest's content, whatever the layout of the file."""
-    content = {name: value for name, value in manifest.items() if name != "digest"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def digest_problems(manifest: Mapping[str, Any]) -> list[str]:
-    """Report a manifest whose content does not match its digest."""
-    return (
-        []
-        if manifest["digest"] == digest_of(manifest)
-        else [f"{MANIFEST} has been changed: its digest is not that of its content."]
-    )
-
-
-def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
+def find_schema_problems(manifest: Mapping[str, Any]) -> list[str]:
     """List the fields in which a manifest violates the schema or contradicts itself."""
     version = manifest.get("schema_version")
     if type(version) is int and version in _OLDER_VERSIONS:
@@ -89,7 +54,7 @@ def schema_problems(manifest: Mapping[str, Any]) -> list[str]:
 
 
 @functools.cache
-def schema() -> dict[str, Any]:
+def read_schema() -> dict[str, Any]:
     """Read the JSON schema of the manifest."""
     return json.loads(Path(__file__).with_name("submission_schema.json").read_text(encoding="utf-8"))
 
@@ -102,7 +67,7 @@ def _validator() -> Any:
     checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)(schema())
+    return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)(read_schema())
 
 
 def _shortened(text: str) -> str:
@@ -135,7 +100,7 @@ def _contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
     yield from _version_problems(manifest["versions"]["microbench"])
     stated, expected = (
         manifest["model"]["precision"],
-        precision_of(manifest["model"]["loaded_model"], manifest["model"]["model_args"]),
+        find_precision(manifest["model"]["loaded_model"], manifest["model"]["model_args"]),
     )
     if stated != expected:
         yield f"model.precision: is {stated!r}, but loaded_model and model_args say {expected!r}"
@@ -173,7 +138,7 @@ def _date_problems(date: str) -> Iterator[str]:
     if date == UNKNOWN:
         return
     try:
-        started = datetime.datetime.strptime(date, DATE_FORM).replace(tzinfo=datetime.UTC)
+        started = datetime.datetime.strptime(date, DATE_FORMAT).replace(tzinfo=datetime.UTC)
     except ValueError:
         yield f"run.date: {date} does not exist"
         return
@@ -193,12 +158,3 @@ def _version_problems(version: str) -> Iterator[str]:
     elif own_release and tuple(map(int, release.groups())) > tuple(map(int, own_release.groups())):
         advice = f"Check it with microbench-lmms {version}, if there is one"
         yield f"versions.microbench: {version} is newer than this version, {own}. {advice}"
-
-
-def precision_of(loaded: Mapping[str, Any] | None, arguments: Any) -> str:
-    """Return the precision of the weights as the model records it, or else as it was requested."""
-    typed = record_checks.typed_arguments(arguments)
-    return str(
-        (loaded or {}).get("precision")
-        or next((typed[name] for name in _PRECISION_ARGUMENTS if typed.get(name)), UNKNOWN)
-    )

@@ -92,13 +92,13 @@ def _item_of(task: str) -> tuple[str, Mapping[str, _Check]]:
     return ("grit", _BOXES) if catalog.TASKS[task].subject == "boxes" else ("acc", _QUESTION)
 
 
-def reduced(task: str, sample: Mapping[str, Any]) -> dict[str, Any]:
+def reduce_sample(task: str, sample: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a logged sample that a submission contains."""
     metric, fields = _item_of(task)
     return {name: sample[name] for name in _SAMPLE} | {metric: {name: sample[metric][name] for name in fields}}
 
 
-def compressed(samples: Iterable[Mapping[str, Any]]) -> bytes:
+def compress_samples(samples: Iterable[Mapping[str, Any]]) -> bytes:
     """Write samples as one gzip member of lines of JSON in UTF-8; the same samples give the same bytes."""
     return gzip.compress(b"".join(_line(sample) + b"\n" for sample in samples), mtime=0)
 
@@ -111,8 +111,8 @@ def _line(sample: Any) -> bytes:
         return json.dumps(sample, allow_nan=False).encode()
 
 
-def form_problems(path: Path, task: str) -> list[str]:
-    """List the lines of a task's samples file that are not in the form that `compressed` writes."""
+def find_form_problems(path: Path, task: str) -> list[str]:
+    """List the lines of a task's samples file that are not in the form that `compress_samples` writes."""
     try:
         content = untrusted.decompress_gzip(
             untrusted.read_regular_file(path, follow_links=False), untrusted.MAX_FILE_BYTES

@@ -1,0 +1,37 @@
+"""Classify the data of a run by the identity that it recorded: release, demo or local."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from microbench_tasks import catalog
+from microbench_tasks.data import dataset_setting, source_identity
+from microbench_tasks.data.source_identity import without_path
+from microbench_tasks.runs.rescoring import LoggedRun
+
+DataKind = Literal["release", "demo", "local"]
+
+
+def classify_source(identity: Mapping[str, Any]) -> DataKind:
+    """What a data source is, by what the results file records of it: the release (on the Hub at its pinned revision, or a copy with its hashes), the demo set, or anything else."""
+    if identity.get("source") == dataset_setting.DEMO:
+        return "demo"
+    # Nothing else may be said of it: what is not known is not the release.
+    return (
+        "release" if source_identity.is_release(identity) or _is_cognition_on_hub(without_path(identity)) else "local"
+    )
+
+
+def _is_cognition_on_hub(stated: Mapping[str, Any]) -> bool:
+    """Tell whether a source is the cognition questions in the release's repository, which have no pinned revision."""
+    expected = source_identity.hub_identity(catalog.COGNITION, str(stated.get("revision"))) | {
+        "sha256": stated.get("sha256")
+    }
+    return stated == expected and stated["sha256"] is not None
+
+
+def classify_run(run: LoggedRun) -> DataKind:
+    """The kind of the source of the micrographs; of the cognition questions', where nothing else was asked."""
+    public = [task for task in run.samples if task != catalog.COGNITION_TASK]
+    return classify_source(run.metadata((public or list(run.samples))[0]).get("dataset") or {})

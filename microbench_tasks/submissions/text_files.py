@@ -1,0 +1,25 @@
+"""Write the text files of a submission, all derived from its manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from microbench_tasks.submissions import hub_formats, model_card
+
+CARD = "README.md"
+
+EVAL_RESULTS = ".eval_results/microbench.yaml"
+
+# Data other than the release show in the names of the files, too.
+DATA_MARKS = {"demo": "DEMO-DATA.txt", "local": "LOCAL-DATA.txt"}
+
+
+def render_texts(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """The texts that say what the manifest says, by file name."""
+    kind = manifest["data"]["kind"]
+    texts = {CARD: model_card.render_card(manifest)}
+    if kind in DATA_MARKS:
+        return texts | {DATA_MARKS[kind]: f"{model_card.data_warning(manifest)}\n"}
+    entries = hub_formats.render_eval_results(manifest)
+    return texts | ({EVAL_RESULTS: entries} if entries else {})
