@@ -77,7 +77,13 @@ def _repeat_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
         return []
     figures = {"answers": "answers", "between questions": "variance_between", "within": "variance_within"}
     return [
-        [column, *(" and ".join(_format_figure(repeats[figure]) for repeats in repeats_of_name) for repeats_of_name in spreads)]
+        [
+            column,
+            *(
+                " and ".join(_format_figure(repeats[figure]) for repeats in repeats_of_name)
+                for repeats_of_name in spreads
+            ),
+        ]
         for column, figure in figures.items()
     ]
 

@@ -53,9 +53,7 @@ def test_scores_come_from_the_responses_and_not_from_the_logged_scores(tmp_path)
     write_samples(tmp_path, [logged_sample(0, "A"), forged])
     found = rescore(tmp_path)
     assert found.scores[TASK]["acc"] == 0.5
-    assert found.notes == [
-        "microbench_coarse_modality: the logged score of 1 logged_sample(s) differs, such as document 1"
-    ]
+    assert found.notes == ["microbench_coarse_modality: the logged score of 1 sample(s) differs, such as document 1"]
 
 
 def test_boxes_are_read_by_the_logged_convention(tmp_path):
