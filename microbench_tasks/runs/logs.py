@@ -20,6 +20,8 @@ from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.validation import field_problems
 
+# Of the samples of one task; a compressed file may contain a thousand times its size.
+_MAX_BYTES = untrusted.MAX_FILE_BYTES
 _SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>\w+)\.jsonl")
 
 
@@ -180,6 +182,6 @@ def _samples_content(file: Path) -> bytes:
     if file.suffix != ".gz":
         return content
     try:
-        return untrusted.decompress_gzip(content)
+        return untrusted.decompress_gzip(content, _MAX_BYTES)
     except ValueError as error:
         raise DataError(f"{file}: cannot be decompressed ({error}). Copy it again.") from error

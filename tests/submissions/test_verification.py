@@ -441,6 +441,7 @@ def test_samples_that_are_no_plain_json_are_a_finding_and_no_crash(before, after
 
 
 def test_samples_that_fill_the_memory_are_a_finding(folder, monkeypatch):
+    monkeypatch.setattr(logs, "_MAX_BYTES", 1000)
     assert (
         "contains more than 1,000 bytes when decompressed"
         in failures(folder, with_data=False)["samples: all there, asked in the known way"]
