@@ -67,7 +67,7 @@ def _check_out(out: Path | None) -> None:
 
 
 def _write_json(out: Path, run: LoggedRun, rescored: Rescored) -> None:
-    from microbench_tasks.tasks.aggregations import interval_settings
+    from microbench_tasks.tasks.interval_settings import interval_settings
     from microbench_tasks.util import files
 
     origin = {

@@ -17,7 +17,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.data import task_sources
+from microbench_tasks.data import task_data
 from microbench_tasks.metrics.paired import PairedComparison, compare_pair
 from microbench_tasks.runs import comparison, logs, scoring
 from microbench_tasks.util.errors import DataError
@@ -83,7 +83,7 @@ def documents(named: str | Path, task: str) -> Documents:
             "It records their data: copy it there."
         )
     difference = comparison.source_mismatch(
-        run.metadata(task).dataset, task_sources.source_of(catalog.ALL_TASKS[task]).identity
+        run.metadata(task).dataset, task_data.resolve(catalog.ALL_TASKS[task]).identity
     )
     if difference:
         raise DataError(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.metrics import calibration
 from microbench_tasks.metrics.calibration import NUM_BINS, Forecasts, NullError, Reliability
 from microbench_tasks.metrics.calibration_error import DebiasedError, debiased_calibration_error
-from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
 from microbench_tasks.report import scores

@@ -27,7 +27,7 @@ from microbench_tasks.report.sweeps import sweeps_chapter
 from microbench_tasks.submissions import data_kinds, manifest_file
 from microbench_tasks.submissions.progress import Progress
 from microbench_tasks.tasks import provenance
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.util import files, untrusted
 from microbench_tasks.util.errors import DataError
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from microbench_tasks import catalog
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.metrics.majority import majority_accuracy
-from microbench_tasks.parsing.answers import LETTERS
 
 # An ``acc`` item of `microbench_tasks.tasks.results`, with the name of its task.
 _TaskAnswer = tuple[str, Mapping[str, Any]]

@@ -10,8 +10,9 @@ from microbench_tasks.runs.comparison import TOLERANCE, differing_figures, is_ol
 from microbench_tasks.runs.logs import LoggedRun, read_json_lines
 from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.runs.scoring import Items
-from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
-from microbench_tasks.tasks.reading_changes import changes, taken_off
+from microbench_tasks.tasks.answer_warnings import removed_text
+from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
+from microbench_tasks.tasks.reading_changes import changes
 
 
 def definition_notes(run: LoggedRun) -> list[str]:
@@ -46,7 +47,7 @@ def sample_notes(run: LoggedRun, task: str, samples: Sequence[SampleRecord], ite
             f"{task}: scored by version {version} in the run, by version {TASK_VERSION} now; "
             f"samples whose score changed: {moved or 'none'}"
         )
-    removed = taken_off([item["failed"] for item in items])
+    removed = removed_text([item["failed"] for item in items])
     if removed:
         notes.append(f"{task}: removed before the answer was read: {removed}")
     changed = [

@@ -57,7 +57,7 @@ class TaskMetadata(_Record):
         version: of prompts and scores (`catalog.TASK_VERSION`).
         microbench_version: of this package.
         dataset: identity of the data source.
-        interval: how intervals were computed (`tasks.aggregations.interval_settings`).
+        interval: how intervals were computed (`tasks.interval_settings`).
         boxes: how boxes were asked for and read.
         packages: versions of the Python packages that ran.
         definition: the definition of the task that ran (`tasks.provenance`).
@@ -235,7 +235,7 @@ class BoxItem(_LoggedRecord):
         expression: the class whose boxes were asked for.
         width, height: of the image, in pixels.
         boxes: gold boxes, (x1, y1, x2, y2) in pixels of the image.
-        convention: format in which boxes are read, a key of `parsing.boxes.CONVENTIONS`.
+        convention: format in which boxes are read, a key of `parsing.boxes.conventions.CONVENTIONS`.
         model_input_size: width and height of the image as the model saw it, in pixels.
     """
 

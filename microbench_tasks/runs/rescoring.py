@@ -19,7 +19,8 @@ from microbench_tasks.runs.logs import LoggedRun, read_samples
 from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.runs.scoring import Items, score_samples
 from microbench_tasks.tasks import definitions
-from microbench_tasks.tasks.repeats import num_answers
+from microbench_tasks.tasks.answer_warnings import log_warnings
+from microbench_tasks.tasks.items import num_answers
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,7 @@ def rescore(
 def _add_task(rescored: Rescored, task: str, samples: Sequence[SampleRecord], items: Sequence[Items]) -> None:
     """Add the scores, the counts and the samples of one task to ``rescored``."""
     rescored.scores[task] = _task_scores(task, items)
+    log_warnings(rescored.scores[task])
     rescored.num_samples[task] = len(items)
     rescored.num_in_total[task] = sum(item["acc"]["in_total"] for item in items if "acc" in item)
     scored = [

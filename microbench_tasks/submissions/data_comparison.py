@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
-from microbench_tasks.data import cognition, dataset_setting, document_digest, source, task_sources
-from microbench_tasks.parsing.answers import LETTERS
+from microbench_tasks.catalog.questions import LETTERS
+from microbench_tasks.data import cognition, dataset_setting, document_digest, task_data
 from microbench_tasks.runs import comparison, scoring
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import SampleRecord
@@ -29,8 +29,6 @@ def compare_with_data(
     run: LoggedRun, samples: Mapping[str, Sequence[SampleRecord]], progress: Progress
 ) -> Iterator[Check]:
     """Each sample against the document of its number in the data source at hand."""
-    from microbench_tasks.data.documents import TaskDocuments
-
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
     for tasks, setting in (
         (public, dataset_setting.SETTING),
@@ -40,7 +38,7 @@ def compare_with_data(
             continue
         name = f"the samples against the data ({setting})"
         try:
-            found = task_sources.source_of(catalog.TASKS[tasks[0]])
+            found = task_data.resolve(catalog.TASKS[tasks[0]])
             difference = _source_mismatch(run.metadata(tasks[0]).dataset or {}, found.identity)
             if difference:
                 yield Check(
@@ -50,10 +48,7 @@ def compare_with_data(
                     ),
                 )
                 continue
-            rows = source.load(found)
-            documents = {
-                task: TaskDocuments(catalog.TASKS[task])(rows, found.label) for task in tasks if task in samples
-            }
+            documents = {task: found.documents(catalog.TASKS[task]) for task in tasks if task in samples}
             problems = [
                 problem
                 for task, asked_about in documents.items()

@@ -12,7 +12,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
-from microbench_tasks.parsing import answers
+from microbench_tasks.parsing.letters import strict_rule
 from microbench_tasks.submissions.manifest_file import DATE_FORMAT, MANIFEST, UNKNOWN, find_precision
 from microbench_tasks.util.text_safety import printable
 
@@ -105,7 +105,7 @@ def _contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
     if stated != expected:
         yield f"model.precision: is {stated!r}, but loaded_model and model_args say {expected!r}"
     for name, figures in manifest["scores"].items():
-        kinds = sorted(figures.get("unparsed_by_kind", {}).keys() - set(answers.KINDS))
+        kinds = sorted(figures.get("unparsed_by_kind", {}).keys() - set(strict_rule.KINDS))
         yield from (f"scores.{name}.unparsed_by_kind: {kind} is not a kind of answer" for kind in kinds)
 
 

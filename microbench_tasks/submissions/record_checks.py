@@ -13,7 +13,7 @@ from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import TaskMetadata
 from microbench_tasks.submissions.run_arguments import parse_arguments
 from microbench_tasks.tasks import detection
-from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
+from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
 
 
 def find_record_violations(run: LoggedRun) -> list[str]:

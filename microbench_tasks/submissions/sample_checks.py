@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from microbench_tasks import catalog
-from microbench_tasks.parsing.answers import lettered
+from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs import scoring
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import BoxItem, SampleRecord
@@ -79,6 +79,6 @@ def _is_known_prompt(run: LoggedRun, task: str, sample: SampleRecord) -> bool:
         return as_recorded and prompt == asked.prompt(item.expression, size)
     if item is None:
         return False
-    before, after = f"{INSTRUCTION}\nQuestion:", "".join(f"\n{line}" for line in lettered(item.options))
+    before, after = f"{INSTRUCTION}\nQuestion:", "".join(f"\n{line}" for line in lettered_options(item.options))
     question = prompt[len(before) : len(prompt) - len(after)]
     return prompt == microbench_doc_to_text({"question": question, "options": item.options})

@@ -10,7 +10,7 @@ from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions.data_kinds import DataKind
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 
 _FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from microbench_tasks.data import source, task_sources
+from microbench_tasks.data import resolved_data, task_data
 from microbench_tasks.harness import baseline
 from microbench_tasks.util.errors import DataError
 from tests.support.logged_runs import TASK, logged_sample, write_results, write_samples
@@ -13,8 +13,8 @@ SOURCE = {"source": "folder", "path": "/then", "sha256": "abc"}
 @pytest.fixture
 def same_source(monkeypatch):
     """The data of the baseline's run, now at another place."""
-    found = source.Source("here", "", SOURCE | {"path": "/now"})
-    monkeypatch.setattr(task_sources, "source_of", lambda task, **options: found)
+    found = resolved_data.ResolvedData("here", "", SOURCE | {"path": "/now"})
+    monkeypatch.setattr(task_data, "resolve", lambda task, **options: found)
 
 
 def test_a_baselines_scores_are_those_of_its_responses(tmp_path, same_source):

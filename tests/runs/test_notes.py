@@ -3,7 +3,7 @@
 import json
 
 from microbench_tasks.runs import score_table
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 from tests.support.logged_runs import PROMPT, TASK, logged_sample, rescore, write_results, write_samples
 
 

@@ -8,12 +8,12 @@ import pytest
 from lmms_eval.tasks import TaskManager
 
 from microbench_tasks import catalog
-from microbench_tasks.data import documents, option_orders, source
+from microbench_tasks.data import documents, micrographs, option_orders
 from microbench_tasks.harness import baseline, patches
 from microbench_tasks.metrics.intervals import difference_interval
 from microbench_tasks.runs import logs, rescoring, robustness, robustness_text, score_table
 from microbench_tasks.tasks import prompts
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.tasks.results import microbench_process_results
 from microbench_tasks.util.errors import DataError
 from tests.support import release
@@ -353,7 +353,7 @@ def logged(folder, use_source, items):
     """A log of the variant about two rows, answered A throughout, with its items or without."""
     use_source(release.write_parquet(folder / "data", [release.row(0), release.row(1)]))
     lines = []
-    for doc_id, doc in enumerate(documents.TaskDocuments(catalog.VARIANTS[VARIANT])(source.load(source.current()))):
+    for doc_id, doc in enumerate(micrographs.resolve().documents(catalog.VARIANTS[VARIANT])):
         line = {
             "doc_id": doc_id,
             "target": str(doc["answer_idx"]),
@@ -367,7 +367,7 @@ def logged(folder, use_source, items):
     (run / f"20260101_000000_samples_{VARIANT}.jsonl").write_text(
         "".join(json.dumps(line) + "\n" for line in reversed(lines))
     )
-    metadata = {"dataset": dict(source.current().identity), "interval": interval_settings()}
+    metadata = {"dataset": dict(micrographs.resolve().identity), "interval": interval_settings()}
     (run / "20260101_000000_results.json").write_text(
         json.dumps(
             {

@@ -206,6 +206,12 @@ PATCHES: tuple[Patch, ...] = (
         lost="Results do not say which definition of a task ran; such a run cannot be submitted.",
     ),
     Patch(
+        name="warnings about answers",
+        ways=(_way(_EVALUATE, "", unanswered_scores.warn),),
+        why="The harness does not say which requests failed.",
+        lost="There is no warning of failed requests or of equal answers with --repeats; results count both.",
+    ),
+    Patch(
         name="no score without an answer",
         ways=(_way(_EVALUATE, "", unanswered_scores.drop),),
         why="The harness scores failed requests as wrong answers.",
@@ -321,6 +327,6 @@ PATCHES: tuple[Patch, ...] = (
         ways=(_way(_EVALUATE, "lm response_cache", None),),
         why="The harness records a model's arguments, but not the weights; its cache tells models apart by arguments.",
         lost="Results of contrastive models do not say which weights were loaded.",
-        elsewhere="microbench_adapters.harness",
+        elsewhere="microbench_adapters.models.provenance",
     ),
 )
