@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from microbench_tasks.parsing.boxes.conventions import Size
+Size = tuple[int, int]
 
 # The sides of the images that Qwen2.5-VL sees are multiples of this, in pixels.
 QWEN2_5_FACTOR = 28
