@@ -12,7 +12,7 @@ from microbench_tasks.runs import comparison
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import TaskMetadata
 from microbench_tasks.submissions.run_arguments import parse_arguments
-from microbench_tasks.tasks import detection
+from microbench_tasks.tasks import box_format_records
 from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
 
 
@@ -126,6 +126,9 @@ def _box_violations(run: LoggedRun) -> list[str]:
     model, arguments = run.record.config.model, parse_arguments(run.record.config.model_args)
     records = [run.metadata(task).boxes for task in run.samples if catalog.TASKS[task].subject == "boxes"]
     problems = (
-        problem for record in records if record for problem in detection.record_problems(record, model, arguments)
+        problem
+        for record in records
+        if record
+        for problem in box_format_records.record_problems(record, model, arguments)
     )
     return [f"prompt for boxes (metadata.boxes): {problem}." for problem in dict.fromkeys(problems)]
