@@ -24,7 +24,7 @@ from microbench_tasks.data import (
     task_data,
 )
 from microbench_tasks.data.resolved_data import ResolvedData
-from microbench_tasks.tasks import detection, interval_settings
+from microbench_tasks.tasks import box_format_setting, interval_settings
 from microbench_tasks.util import files
 from microbench_tasks.util.notices import warn_once
 
@@ -77,7 +77,7 @@ def _check_settings(tasks: list[catalog.Task]) -> None:
         interval_settings.interval_settings()
         _warn_of_image_format()
     if any(task.subject == "boxes" for task in tasks):
-        detection.check_setting()
+        box_format_setting.format_of_setting()
 
 
 def _warn_of_image_format() -> None:

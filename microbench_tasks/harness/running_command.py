@@ -113,7 +113,7 @@ def _check_arguments(args: Any) -> None:
 
     from microbench_tasks import catalog
     from microbench_tasks.harness import capabilities, output_folder
-    from microbench_tasks.tasks import detection
+    from microbench_tasks.tasks import box_format_choice
 
     tasks = catalog.tasks_named((args.tasks or "").split(","))
     if not tasks:
@@ -125,7 +125,7 @@ def _check_arguments(args: Any) -> None:
         _check_baseline(args, tasks)
     # A model that only chooses among texts is not asked for boxes.
     if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) and not capabilities.needs_choices(args.model):
-        detection.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
+        box_format_choice.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
 
 
 def _check_baseline(args: Any, tasks: Sequence[str]) -> None:
