@@ -17,7 +17,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.data import task_sources
+from microbench_tasks.data import task_data
 from microbench_tasks.metrics.paired import PairedComparison, compare_pair
 from microbench_tasks.runs import rescoring
 from microbench_tasks.util.errors import DataError
@@ -83,7 +83,7 @@ def documents(named: str | Path, task: str) -> Documents:
             "It records their data: copy it there."
         )
     difference = rescoring.other_source(
-        run.metadata(task).get("dataset"), task_sources.source_of(catalog.ALL_TASKS[task]).identity
+        run.metadata(task).get("dataset"), task_data.resolve(catalog.ALL_TASKS[task]).identity
     )
     if difference:
         raise DataError(

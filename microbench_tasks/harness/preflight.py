@@ -13,23 +13,25 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.data import dataset_setting, documents, source, table_images, table_rows, task_sources
+from microbench_tasks.data import (
+    dataset_setting,
+    table_images,
+    table_rows,
+    task_data,
+)
+from microbench_tasks.data.resolved_data import ResolvedData
 from microbench_tasks.tasks import detection, interval_settings
 from microbench_tasks.util import files
 from microbench_tasks.util.notices import warn_once
 
-if TYPE_CHECKING:
-    import datasets
-
 # Goes up when `schema.check_images` gets stricter: what passed before is read again.
 _IMAGE_CHECK_VERSION = 1
 _IMAGE_FORMAT = "LMMS_IMAGE_ENCODE_FORMAT"
-_passed: set[tuple[str, str]] = set()
+_passed: set[tuple[ResolvedData, str]] = set()
 _num_questions: dict[str, int] = {}
 
 
@@ -43,18 +45,15 @@ def check(names: list[str]) -> None:
     """
     tasks_asked = [catalog.ALL_TASKS[name] for name in catalog.tasks_named(names)]
     _check_settings(tasks_asked)
-    by_source: dict[str, list[catalog.Task]] = collections.defaultdict(list)
-    resolved: dict[str, source.Source] = {}
+    cognition = [task for task in tasks_asked if task.subject == "cognition"]
+    others = [task for task in tasks_asked if task.subject != "cognition"]
     # Cognition first: its questions are often missing, which is better known before the release is downloaded.
-    for task in sorted(tasks_asked, key=lambda task: task.subject != "cognition"):
-        found = task_sources.source_of(task, download=True)
-        identity = json.dumps([found.label, dict(found.identity)], sort_keys=True)
-        if (identity, task.name) not in _passed:
-            by_source[identity].append(task)
-            resolved[identity] = found
-    for identity, tasks in by_source.items():
-        _check_source(resolved[identity], tasks)
-        _passed.update((identity, task.name) for task in tasks)
+    resolved = [(task_data.resolve(tasks[0], download=True), tasks) for tasks in (cognition, others) if tasks]
+    for data, tasks in resolved:
+        unchecked = [task for task in tasks if (data, task.name) not in _passed]
+        if unchecked:
+            _check_data(data, unchecked)
+        _passed.update((data, task.name) for task in unchecked)
 
 
 def num_questions(names: list[str], limit: float | None = None) -> int:
@@ -86,32 +85,31 @@ def _report_image_format() -> None:
         )
 
 
-def _check_source(found: source.Source, tasks: list[catalog.Task]) -> None:
-    split = source.load(found)
-    counts = {task.name: documents.TaskDocuments(task).check(split, found.label) for task in tasks}
+def _check_data(data: ResolvedData, tasks: list[catalog.Task]) -> None:
+    counts = {task.name: len(data.documents(task)) for task in tasks}
     _num_questions.update(counts)
-    _report_counts(split, found, counts)
-    _check_images_once(split, json.dumps(dict(found.identity), sort_keys=True), found.label)
+    _report_counts(data, counts)
+    _check_images_once(data)
     listed = ", ".join(f"{name} {count}" for name, count in counts.items())
-    logger.info(f"Micro-Bench data {found.label}: {len(split)} rows, all images readable; questions: {listed}")
+    logger.info(f"Micro-Bench data {data.label}: {len(data.rows)} rows, all images readable; questions: {listed}")
 
 
-def _report_counts(split: datasets.Dataset, found: source.Source, counts: dict[str, int]) -> None:
+def _report_counts(data: ResolvedData, counts: dict[str, int]) -> None:
     """Warn of data whose numbers of questions or rows differ from the release's public numbers.
 
     The demo set, which has its own numbers, and the release itself are not checked.
     """
-    if found.identity.get("is_release") or found.identity["source"] == dataset_setting.DEMO:
+    if data.identity.get("is_release") or data.identity["source"] == dataset_setting.DEMO:
         return
     known = {name: ("release", number) for name, number in catalog.RELEASE_COUNTS.items()}
     known[catalog.COGNITION_TASK] = ("paper", catalog.PAPER_COGNITION_QUESTIONS)
     differing = {name: known[name] for name, count in counts.items() if name in known and known[name][1] != count}
     said = [f"{name} has {counts[name]:,} questions, in the {of} {count:,}" for name, (of, count) in differing.items()]
-    rows = collections.Counter(table_rows.dataset_names(split.data.table, found.label))
+    rows = collections.Counter(table_rows.dataset_names(data.rows.data.table, data.label))
     said += _other_numbers_of_rows([name for name in counts if name not in known], rows)
     if said:
         warn_once(
-            f"{found.label}: is not the release (its hash differs), and its numbers differ, too: {'; '.join(said)}. "
+            f"{data.label}: is not the release (its hash differs), and its numbers differ, too: {'; '.join(said)}. "
             "Scores on these data cannot be compared with scores on the release."
         )
 
@@ -128,13 +126,14 @@ def _other_numbers_of_rows(names: list[str], rows: collections.Counter[str]) -> 
             yield f"{found:,} rows of {listed}, in the release {number:,} ({', '.join(concerned)})"
 
 
-def _check_images_once(split: datasets.Dataset, identity: str, where: str) -> None:
+def _check_images_once(data: ResolvedData) -> None:
     """Read every image, unless this very content has passed before on this machine."""
+    identity = json.dumps(dict(data.identity), sort_keys=True)
     key = hashlib.sha256(f"{_IMAGE_CHECK_VERSION} {identity}".encode()).hexdigest()
     marker = files.cache_dir() / "readable" / key
     if marker.exists():
         return
-    table_images.check_images(split.data.table, where)
+    table_images.check_images(data.rows.data.table, data.label)
     # A cache that cannot be written costs time, not the run.
     with contextlib.suppress(OSError):
         files.write_file(marker, identity.encode())

@@ -10,9 +10,6 @@ from typing import Any
 
 from microbench_tasks.harness import garbage_collection
 
-# Figures of a task of this package that has a score.
-_QUOTED = {"acc_image_ci_low,none", "grit_ci_low,none"}
-
 _current: Command | None = None
 
 
@@ -51,13 +48,15 @@ class Command:
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
         """Run one evaluation of the harness, and record how it ends."""
         from microbench_tasks.harness import peer_processes, resume_advice, saving
+        from microbench_tasks.tasks.metric_table import FAMILIES
 
         saving.forget_problems()
         try:
             _check_arguments(args)
             results, samples = evaluate_one(args)
             figures = (results or {}).get("results", {}).values()
-            self.has_scores |= any(_QUOTED & of_task.keys() for of_task in figures)
+            intervals = {f"{family.interval}_low,none" for family in FAMILIES.values()}
+            self.has_scores |= any(intervals & of_task.keys() for of_task in figures)
             failed = resume_advice.failed_requests(results, self._arguments) if results else ""
             self.problems += [failed] if failed else []
             return results, samples

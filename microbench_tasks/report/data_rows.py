@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import cognition, dataset_setting, source, table_images, table_rows, task_sources
+from microbench_tasks.data import cognition, dataset_setting, table_images, table_rows, task_data
 from microbench_tasks.report.runs import Run, image_of
 from microbench_tasks.runs.rescoring import other_source
 from microbench_tasks.util.errors import DataError
@@ -98,13 +98,13 @@ def _read_if_available(
 
 
 def _read_rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
-    current = task_sources.source_of(catalog.ALL_TASKS[tasks[0]])
+    current = task_data.resolve(catalog.ALL_TASKS[tasks[0]])
     for run in runs:
         for task in tasks:
             mismatch = other_source(run.sources.get(task), current.identity) if task in run.rescored.samples else ""
             if mismatch:
                 raise DataError(f"{current.label} is not the data of {run.label} ({mismatch})")
-    table = source.load(current).data.table
+    table = current.rows.data.table
     names = zip(table_rows.dataset_names(table, current.label), table_rows.image_ids(table, current.label), strict=True)
     images = [f"{dataset}/{image}" for dataset, image in names]
     # Of duplicate images, keep the first.

@@ -11,6 +11,8 @@ from microbench_tasks.report.estimates import Estimate
 from microbench_tasks.report.runs import Run
 from microbench_tasks.report.score_tables import ACCURACY_NOTE, score_table
 from microbench_tasks.report.sections import SUBJECT_NAMES, ReportSection
+from microbench_tasks.tasks.metric import ENDS
+from microbench_tasks.tasks.metric_table import FAMILIES
 
 _TEXT = (
     "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options. "
@@ -68,5 +70,5 @@ def _first_level(levels: Sequence[dict[str, float]], name: str) -> float | None:
 def _estimate(run: Run, name: str) -> Estimate:
     """Return the figures of a task or group as the harness has them."""
     figures = run.rescored.scores[name]
-    low, high = (float(figures[f"acc_image_ci_{end}"]) for end in ("low", "high"))
+    low, high = (float(figures[f"{FAMILIES['choice'].interval}_{end}"]) for end in ENDS)
     return Estimate(float(figures["acc"]), low, high, figures["counts"]["questions"], figures["counts"]["images"])

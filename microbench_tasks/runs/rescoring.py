@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import catalog
 from microbench_tasks.catalog import TASK_VERSION
 from microbench_tasks.catalog.questions import LETTERS
-from microbench_tasks.data import source, source_identity, task_sources
+from microbench_tasks.data import source_identity, task_data
 from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.majority import majority_accuracy
 from microbench_tasks.parsing.letters.paper_rule import lettered_options
@@ -605,15 +605,13 @@ def _document(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dic
 @functools.cache
 def _documents(task: catalog.Task, recorded: str) -> tuple[datasets.Dataset, str]:
     """The task's documents, without images, and the name of their source, which must be the ``recorded`` one (JSON) if any is."""
-    from microbench_tasks.data.documents import TaskDocuments
-
-    found = task_sources.source_of(task)
+    found = task_data.resolve(task)
     difference = other_source(json.loads(recorded), found.identity)
     if difference:
         raise DataError(
             f"the log holds responses alone, so the questions are needed, and {found.label} is not the run's data source ({difference}). {_OWN_SOURCE}"
         )
-    return TaskDocuments(task)(source.load(found), found.label).remove_columns("image"), found.label
+    return found.documents(task).remove_columns("image"), found.label
 
 
 def other_source(recorded: Mapping[str, Any] | None, identity: Mapping[str, Any]) -> str:

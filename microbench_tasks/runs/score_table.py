@@ -9,18 +9,8 @@ from microbench_tasks import catalog
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, CONFIDENCE_LEVEL
 from microbench_tasks.runs import new_datasets, robustness
 from microbench_tasks.runs.rescoring import Rescored
-
-# For each column, the metric and the prefix of its interval's ends.
-_COLUMNS: Mapping[str, tuple[str, str | None]] = {
-    "acc": ("acc", "acc_image_ci"),
-    "acc_strict": ("acc_strict", None),
-    "unparsed": ("unparsed", None),
-    "acc_macro": ("acc_macro", "acc_macro_ci"),
-    "acc_all": ("acc_all", "acc_all_ci"),
-    "grit": ("grit", "grit_ci"),
-    "boxes_unparsed": ("boxes_unparsed", None),
-}
-_ENDS = ("low", "high")
+from microbench_tasks.tasks.metric import ENDS, Metric
+from microbench_tasks.tasks.metric_table import FAMILIES, shown_in
 
 
 def as_text(rescored: Rescored) -> str:
@@ -59,18 +49,18 @@ def _count_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
 
 def _score_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
     columns = []
-    for column, (metric, interval) in _COLUMNS.items():
-        if any(metric in rescored.scores[name] for name in names):
-            columns.append([column, *(_cell(rescored.scores[name], metric, interval) for name in names)])
-        by_dataset = [_interval(rescored.new_datasets.get(name, {}), f"{metric}_dataset_ci") for name in names]
+    for metric in shown_in("scores"):
+        if any(metric.name in rescored.scores[name] for name in names):
+            columns.append([metric.name, *(_cell(rescored.scores[name], metric) for name in names)])
+        by_dataset = [_interval(rescored.new_datasets.get(name, {}), f"{metric.name}_dataset_ci") for name in names]
         if any(by_dataset):
-            columns.append([f"{column}, new datasets", *by_dataset])
+            columns.append([f"{metric.name}, new datasets", *by_dataset])
     return columns
 
 
 def _repeat_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
     """Return columns with the number of answers per question and their variances; none if all were asked once."""
-    metrics = ("repeats", "boxes_repeats")
+    metrics = [family.repeats for family in FAMILIES.values()]
     all_scores = (rescored.scores[name] for name in names)
     spreads = [[scores[metric] for metric in metrics if metric in scores] for scores in all_scores]
     if not any(spreads):
@@ -98,7 +88,7 @@ def _about(rescored: Rescored) -> list[str]:
         alone = new_datasets.without_intervals(rescored)
         if alone:
             lines.append(f"No interval for new datasets, as a single dataset is asked about: {', '.join(alone)}.")
-    if any({"repeats", "boxes_repeats"} & rescored.scores[name].keys() for name in rescored.scores):
+    if any(family.repeats in scores for scores in rescored.scores.values() for family in FAMILIES.values()):
         lines.append("Between questions, within: variance of the scores of different questions, and of answers to one.")
     return lines
 
@@ -120,16 +110,17 @@ def _size(name: str, rescored: Rescored) -> str:
 
 def _counted(scores: Mapping[str, Any], what: str) -> str:
     """Show the number of images or datasets, separately for questions and boxes if a group asks both."""
-    counts = [scores[metric][what] for metric in ("counts", "boxes_counts") if metric in scores]
+    counts = [scores[family.counts][what] for family in FAMILIES.values() if family.counts in scores]
     return " and ".join(map(str, counts))
 
 
-def _cell(scores: Mapping[str, Any], metric: str, interval: str | None) -> str:
-    if metric not in scores:
+def _cell(scores: Mapping[str, Any], metric: Metric) -> str:
+    if metric.name not in scores:
         return ""
-    return " ".join(filter(None, [f"{scores[metric]:.4f}", _interval(scores, interval)]))
+    interval = "" if metric.quoted_interval is None else _interval(scores, metric.quoted_interval.name)
+    return f"{scores[metric.name]:.4f} {interval}".rstrip()
 
 
-def _interval(scores: Mapping[str, Any], name: str | None) -> str:
-    ends = [scores.get(f"{name}_{end}") for end in _ENDS]
+def _interval(scores: Mapping[str, Any], name: str) -> str:
+    ends = [scores.get(f"{name}_{end}") for end in ENDS]
     return "" if None in ends else f"[{ends[0]:.4f}, {ends[1]:.4f}]"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.catalog.questions import LETTERS
-from microbench_tasks.data import cognition, dataset_setting, document_digest, source, task_sources
+from microbench_tasks.data import cognition, dataset_setting, document_digest, task_data
 from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun
 from microbench_tasks.submissions import data_kinds
@@ -27,8 +27,6 @@ _UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, 
 
 def compare_with_data(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progress: Progress) -> Iterator[Check]:
     """Each sample against the document of its number in the data source at hand."""
-    from microbench_tasks.data.documents import TaskDocuments
-
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
     for tasks, setting in (
         (public, dataset_setting.SETTING),
@@ -38,7 +36,7 @@ def compare_with_data(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], p
             continue
         name = f"the samples against the data ({setting})"
         try:
-            found = task_sources.source_of(catalog.TASKS[tasks[0]])
+            found = task_data.resolve(catalog.TASKS[tasks[0]])
             difference = _source_mismatch(run.metadata(tasks[0]).get("dataset") or {}, found.identity)
             if difference:
                 yield Check(
@@ -48,10 +46,7 @@ def compare_with_data(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], p
                     ),
                 )
                 continue
-            rows = source.load(found)
-            documents = {
-                task: TaskDocuments(catalog.TASKS[task])(rows, found.label) for task in tasks if task in samples
-            }
+            documents = {task: found.documents(catalog.TASKS[task]) for task in tasks if task in samples}
             problems = [
                 problem
                 for task, asked_about in documents.items()

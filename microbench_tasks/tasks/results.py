@@ -129,5 +129,5 @@ def _common_fields(doc: dict[str, Any], text: ScoredText, asked_about: str) -> d
         "kind": doc["kind"],
         "asked_about": asked_about,
         "failed": text.status == "failed",
-        "taken_off": list(text.taken_off),
+        "taken_off": list(text.removed),
     }

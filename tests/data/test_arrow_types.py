@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microbench_tasks import catalog
-from microbench_tasks.data import arrow_types, document_digest, documents, source, table_rows
+from microbench_tasks.data import arrow_types, document_digest, documents, micrographs, resolved_data, table_rows
 from microbench_tasks.harness import preflight
 from microbench_tasks.util.errors import DataError
 from tests.support import release
@@ -149,7 +149,7 @@ def test_the_documents_are_the_same_whatever_the_types(make, form, tmp_path, use
         pytest.skip("pyarrow writes no such file")
     use_source(folder)
     preflight.check(list(TASKS))
-    split = source.load(source.current())
+    split = micrographs.resolve().rows
     made = {name: documents.TaskDocuments(catalog.TASKS[name])(split, "data") for name in TASKS}
     assert {name: document_digest.digest(found) for name, found in made.items()} == expected
     assert made[TASKS[0]][1]["image"].size == (32, 24)
@@ -165,7 +165,7 @@ def test_the_documents_are_the_same_whatever_the_types(make, form, tmp_path, use
 )
 def test_images_whose_bytes_lie_in_a_row_are_mapped_where_they_are(name, tmp_path, use_source):
     use_source(write(tmp_path / "data", with_image(*IMAGES[name]), "stream"))
-    split = source.load(source.current())
+    split = micrographs.resolve().rows
     assert [entry["filename"] for entry in split.cache_files] == [str(tmp_path / "data" / "test.arrow")]
     column = arrow_types.image_column(split.data.table["image"])
     assert column.type == pa.struct([("bytes", pa.binary()), ("path", pa.string())])
@@ -179,11 +179,11 @@ def test_images_whose_bytes_lie_in_a_row_are_mapped_where_they_are(name, tmp_pat
 
 def test_other_tables_are_converted_once(tmp_path, use_source, monkeypatch):
     use_source(write(tmp_path / "data", with_image(*IMAGES["binary view"]), "stream"))
-    [mapped] = source.load(source.current()).cache_files
+    [mapped] = micrographs.resolve().rows.cache_files
     assert mapped["filename"].startswith(f"{datasets.config.HF_DATASETS_CACHE}/microbench/")
-    source._resolved.clear()
+    resolved_data.forget()
     monkeypatch.setattr(arrow_types, "rewrite", lambda *arguments: pytest.fail("converted again"))
-    assert len(source.load(source.current())) == 5
+    assert len(micrographs.resolve().rows) == 5
 
 
 @pytest.mark.parametrize(

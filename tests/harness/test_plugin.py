@@ -221,7 +221,7 @@ def test_a_task_is_told_its_model_and_its_options():
 
 
 def test_importing_the_packages_imports_nothing_heavy():
-    modules = "microbench_tasks, microbench_tasks.harness.plugin, microbench_tasks.harness.patches.table, microbench_tasks.data.source, microbench_tasks.data.table_rows, microbench_tasks.data.documents, microbench_tasks.demo, microbench_adapters, microbench_adapters.manifests"
+    modules = "microbench_tasks, microbench_tasks.harness.plugin, microbench_tasks.harness.patches.table, microbench_tasks.data.micrographs, microbench_tasks.data.table_rows, microbench_tasks.data.documents, microbench_tasks.demo, microbench_adapters, microbench_adapters.manifests"
     done = run(
         f"import sys, {modules}\nprint([name for name in ('torch', 'datasets', 'pyarrow', 'PIL', 'skimage', 'lmms_eval') if name in sys.modules])"
     )

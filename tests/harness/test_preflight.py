@@ -40,7 +40,7 @@ def test_other_benchmarks_need_no_source(use_source, use_cognition):
 
 
 def test_nothing_is_read_for_other_benchmarks(monkeypatch):
-    monkeypatch.setattr(preflight.task_sources, "source_of", lambda task, download: pytest.fail("read"))
+    monkeypatch.setattr(preflight.task_data, "resolve", lambda task, download: pytest.fail("read"))
     for setting in ("MICROBENCH_BOXES", "MICROBENCH_INTERVAL"):
         monkeypatch.setenv(setting, "nonsense")
     preflight.check(["mmmu_val", "gqa"])
@@ -93,7 +93,7 @@ def test_a_task_that_passed_vouches_for_no_other(tmp_path, use_source):
 def test_a_task_that_passed_is_not_read_again(tmp_path, use_source, monkeypatch):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
     preflight.check(["microbench_coarse_domain"])
-    monkeypatch.setattr(preflight.source, "load", lambda resolved: pytest.fail("read again"))
+    monkeypatch.setattr(preflight, "_check_data", lambda data, tasks: pytest.fail("read again"))
     preflight.check(["microbench_coarse_domain"])
 
 
@@ -148,7 +148,7 @@ def test_a_malformed_cognition_question_stops_the_run(changes, tmp_path, use_cog
 
 def test_without_cognition_questions_the_largest_group_stops_before_anything_is_read(tmp_path, use_source, monkeypatch):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
-    monkeypatch.setattr(preflight.source, "load", lambda found: pytest.fail("read"))
+    monkeypatch.setattr(preflight, "_check_data", lambda data, tasks: pytest.fail("read"))
     with pytest.raises(DataError, match="The cognition questions are not in the public release"):
         preflight.check(["microbench_all"])
 
@@ -253,14 +253,14 @@ def test_a_malformed_setting_for_boxes_stops_localization_before_anything_is_rea
     use_source(release.write_parquet(tmp_path / "data", [release.row(0), boxed(1, "opencell")]))
     monkeypatch.setenv("MICROBENCH_BOXES", value)
     preflight.check(["microbench_coarse_domain"])
-    monkeypatch.setattr(preflight.task_sources, "source_of", lambda task, download: pytest.fail("read"))
+    monkeypatch.setattr(preflight.task_data, "resolve", lambda task, download: pytest.fail("read"))
     with pytest.raises(DataError, match=f"^MICROBENCH_BOXES={re.escape(value)}: {said}"):
         preflight.check(["microbench_coarse_domain", "microbench_localization_opencell_nuclei"])
 
 
 def test_a_malformed_setting_for_intervals_stops_every_task_before_anything_is_read(monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "nonsense")
-    monkeypatch.setattr(preflight.task_sources, "source_of", lambda task, download: pytest.fail("read"))
+    monkeypatch.setattr(preflight.task_data, "resolve", lambda task, download: pytest.fail("read"))
     for name in ("microbench_coarse_domain", "microbench_localization_glands", "microbench_cognition"):
         with pytest.raises(DataError, match="^MICROBENCH_INTERVAL=nonsense: expected one of"):
             preflight.check([name])

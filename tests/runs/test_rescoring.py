@@ -5,7 +5,7 @@ import json
 import pytest
 
 from microbench_tasks import catalog, cli
-from microbench_tasks.data import source
+from microbench_tasks.data import resolved_data, task_data
 from microbench_tasks.harness import baseline
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.parsing.failures import failure_mark
@@ -392,10 +392,9 @@ SOURCE = {"source": "folder", "path": "/then", "sha256": "abc"}
 @pytest.fixture
 def same_source(monkeypatch):
     """The data of the baseline's run, now at another place."""
-    found = source.Source("here", "", SOURCE | {"path": "/now"})
-    from microbench_tasks.data import task_sources
+    found = resolved_data.ResolvedData("here", "", SOURCE | {"path": "/now"})
 
-    monkeypatch.setattr(task_sources, "source_of", lambda task, **options: found)
+    monkeypatch.setattr(task_data, "resolve", lambda task, **options: found)
 
 
 def test_a_baselines_scores_are_those_of_its_responses(tmp_path, same_source):

@@ -8,7 +8,7 @@ import pytest
 from lmms_eval.tasks import TaskManager
 
 from microbench_tasks import catalog
-from microbench_tasks.data import documents, option_orders, source
+from microbench_tasks.data import documents, micrographs, option_orders
 from microbench_tasks.harness import baseline, patches
 from microbench_tasks.metrics.intervals import difference_interval
 from microbench_tasks.runs import rescoring, robustness, score_table
@@ -353,7 +353,7 @@ def logged(folder, use_source, items):
     """A log of the variant about two rows, answered A throughout, with its items or without."""
     use_source(release.write_parquet(folder / "data", [release.row(0), release.row(1)]))
     lines = []
-    for doc_id, doc in enumerate(documents.TaskDocuments(catalog.VARIANTS[VARIANT])(source.load(source.current()))):
+    for doc_id, doc in enumerate(micrographs.resolve().documents(catalog.VARIANTS[VARIANT])):
         line = {
             "doc_id": doc_id,
             "target": str(doc["answer_idx"]),
@@ -367,7 +367,7 @@ def logged(folder, use_source, items):
     (run / f"20260101_000000_samples_{VARIANT}.jsonl").write_text(
         "".join(json.dumps(line) + "\n" for line in reversed(lines))
     )
-    metadata = {"dataset": dict(source.current().identity), "interval": interval_settings()}
+    metadata = {"dataset": dict(micrographs.resolve().identity), "interval": interval_settings()}
     (run / "20260101_000000_results.json").write_text(
         json.dumps(
             {

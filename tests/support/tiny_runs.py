@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 
 from microbench_tasks import catalog
-from microbench_tasks.data import document_digest, source, task_sources
-from microbench_tasks.data.documents import TaskDocuments
+from microbench_tasks.data import document_digest, task_data
 from microbench_tasks.runs import rescoring
 from microbench_tasks.tasks import provenance, yaml_values
 from microbench_tasks.tasks.localization import microbench_localization_process_results
@@ -148,8 +147,7 @@ def definition(task: str) -> dict:
 
 
 def _documents(task):
-    found = task_sources.source_of(catalog.ALL_TASKS[task])
-    return TaskDocuments(catalog.ALL_TASKS[task])(source.load(found), found.label)
+    return task_data.resolve(catalog.ALL_TASKS[task]).documents(catalog.ALL_TASKS[task])
 
 
 def edited(path: Path, edit) -> None:
