@@ -28,7 +28,8 @@ from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs import result_keys, robustness, unanswered_tasks
 from microbench_tasks.tasks import definitions, provenance, task_fields
 from microbench_tasks.tasks.answer_warnings import log_warnings, removed_text
-from microbench_tasks.tasks.detection import DetectionFormat, PixelLimits
+from microbench_tasks.tasks.box_formats import DetectionFormat
+from microbench_tasks.tasks.image_resizing import PixelLimits
 from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
 from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.tasks.reading_changes import changes

@@ -10,7 +10,8 @@ from microbench_tasks import catalog
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import BoxItem, QuestionItem, SampleRecord
 from microbench_tasks.runs.source_documents import SourceDocuments
-from microbench_tasks.tasks.detection import DetectionFormat, PixelLimits
+from microbench_tasks.tasks.box_formats import DetectionFormat
+from microbench_tasks.tasks.image_resizing import PixelLimits
 from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.util.errors import DataError

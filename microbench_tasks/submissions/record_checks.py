@@ -11,7 +11,7 @@ from microbench_tasks.metrics.bootstrap import METHODS
 from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun
 from microbench_tasks.submissions.run_arguments import parse_arguments
-from microbench_tasks.tasks import detection
+from microbench_tasks.tasks import box_format_records
 from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
 
 
@@ -130,6 +130,9 @@ def _box_violations(run: LoggedRun) -> list[str]:
     model, arguments = config.get("model"), parse_arguments(config.get("model_args"))
     records = [run.metadata(task).get("boxes") for task in run.samples if catalog.TASKS[task].subject == "boxes"]
     problems = (
-        problem for record in records if record for problem in detection.record_problems(record, model, arguments)
+        problem
+        for record in records
+        if record
+        for problem in box_format_records.record_problems(record, model, arguments)
     )
     return [f"prompt for boxes (metadata.boxes): {problem}." for problem in dict.fromkeys(problems)]

@@ -18,7 +18,7 @@ from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import source_identity
 from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import building, limits, manifest_checks, manifest_file, verification
-from microbench_tasks.tasks import detection, provenance
+from microbench_tasks.tasks import box_format_choice, box_format_setting, provenance
 from microbench_tasks.util import files, untrusted
 from microbench_tasks.util.errors import DataError
 from tests.support import forging, tiny_runs
@@ -306,7 +306,9 @@ CAUGHT = (
     Tampering(
         "convention set by hand against the prompt's own words",
         both(
-            boxes(convention="grid1000_xyxy", chosen_by=detection.SETTING, source="set by the user, from neutral"),
+            boxes(
+                convention="grid1000_xyxy", chosen_by=box_format_setting.SETTING, source="set by the user, from neutral"
+            ),
             in_every_box_sample(convention="grid1000_xyxy"),
         ),
         RECORD,
@@ -314,7 +316,7 @@ CAUGHT = (
     ),
     Tampering(
         "set by hand with the source of another",
-        boxes(chosen_by=detection.SETTING, source="the paper"),
+        boxes(chosen_by=box_format_setting.SETTING, source="the paper"),
         RECORD,
         "source is 'the paper', which is not what MICROBENCH_BOXES records",
     ),
@@ -767,8 +769,9 @@ def swap_answers(found):
 
 def by_hand(folder):
     """Another prompt and convention, as a setting would give them, in the record and in each sample."""
-    made = detection.ChosenFormat(
-        detection._named_format({"convention": "grid1000_xyxy", "prompt": NEW_PROMPT}, "x"), detection.SETTING
+    made = box_format_choice.ChosenFormat(
+        box_format_setting.parse_format({"convention": "grid1000_xyxy", "prompt": NEW_PROMPT}, "x"),
+        box_format_setting.SETTING,
     )
     change_manifest(folder, lambda content: content["settings"].update(boxes=json.loads(json.dumps(made.record()))))
 
