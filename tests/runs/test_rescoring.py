@@ -9,7 +9,7 @@ from microbench_tasks.data import resolved_data, task_data
 from microbench_tasks.harness import baseline
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.parsing.failures import failure_mark
-from microbench_tasks.report import chapters
+from microbench_tasks.report import score_section
 from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.runs import new_datasets, rescoring, score_table
 from microbench_tasks.tasks.interval_settings import interval_settings
@@ -469,7 +469,7 @@ def test_a_task_without_any_answer_has_no_score_and_nor_has_its_group(tmp_path):
     assert any(note.startswith("not one answer to microbench_coarse_stain") for note in found.notes)
     run = Run("label", "name", found, {})
     assert "microbench_coarse_stain" not in tasks_of(run, "coarse")
-    assert "microbench_coarse_stain" not in str(chapters.scores_chapter([run]))
+    assert "microbench_coarse_stain" not in str(score_section.score_section([run]))
 
 
 def test_the_table_shows_scores_with_their_intervals(tmp_path):
