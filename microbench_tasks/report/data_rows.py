@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import catalog
 from microbench_tasks.data import cognition, dataset_setting, table_images, table_rows, task_data
 from microbench_tasks.report.runs import Run, image_of
-from microbench_tasks.runs.rescoring import other_source
+from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _read_rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
     current = task_data.resolve(catalog.ALL_TASKS[tasks[0]])
     for run in runs:
         for task in tasks:
-            mismatch = other_source(run.sources.get(task), current.identity) if task in run.rescored.samples else ""
+            mismatch = source_mismatch(run.sources.get(task), current.identity) if task in run.rescored.samples else ""
             if mismatch:
                 raise DataError(f"{current.label} is not the data of {run.label} ({mismatch})")
     table = current.rows.data.table

@@ -84,21 +84,12 @@ def read(paths: Sequence[Path], progress: Progress) -> tuple[list[Run], list[Swe
     if missing:
         raise DataError(f"{', '.join(missing)}: no such file or folder.")
     sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
-<<<<<<< HEAD
     runs = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
     for run in runs:
-        run.rescored.new_datasets = new_datasets.intervals(run.rescored)
+        run.rescored.new_datasets = new_datasets.dataset_intervals(run.rescored)
     # The label marks redefined tasks in every table and plot: their scores are not comparable.
     labels = unique_labels([_writable(run.label) + (_REDEFINED if run.rescored.redefined else "") for run in runs])
     return [dataclasses.replace(run, label=label) for label, run in zip(labels, runs, strict=True)], sweeps
-=======
-    found = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
-    for run in found:
-        run.rescored.new_datasets = new_datasets.dataset_intervals(run.rescored)
-    # In every table and picture: a redefined task is not comparable.
-    labels = unique_labels([_writable(run.label) + (_REDEFINED if run.rescored.redefined else "") for run in found])
-    return [Run(label, run.name, run.rescored, run.sources) for label, run in zip(labels, found)], sweeps
->>>>>>> main
 
 
 def unique_labels(labels: Iterable[str]) -> list[str]:
@@ -159,17 +150,10 @@ def _logged(path: Path) -> LoggedRun:
 
 
 def _model_name(run: LoggedRun) -> str:
-<<<<<<< HEAD
     """Return the model as the harness was given it, with its arguments, which tell checkpoints apart."""
-    config = run.recorded().get("config", {})
-    name = str(config.get("model") or run.name)
-    arguments = _shown_arguments(config.get("model_args") or "")
-=======
-    """The model's name as the harness was given it, with its arguments, which tell checkpoints apart."""
     config = run.record.config
     name = config.model or run.name
     arguments = _shown_arguments(config.model_args or "")
->>>>>>> main
     return f"{name} ({arguments})" if arguments else name
 
 

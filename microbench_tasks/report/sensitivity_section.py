@@ -7,12 +7,8 @@ from typing import Any
 
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
 from microbench_tasks.report.runs import Run
-<<<<<<< HEAD:microbench_tasks/report/sensitivity_section.py
 from microbench_tasks.report.sections import ReportSection
-from microbench_tasks.runs import robustness
-=======
 from microbench_tasks.runs import robustness_text
->>>>>>> main:microbench_tasks/report/sensitivity.py
 
 _ALONE = ("run", "asked as", "n", "acc %", "acc_strict %", "recall_std %", "by chance %", "p")
 _COMPARED = (
@@ -40,19 +36,12 @@ def sensitivity_section(runs: Sequence[Run]) -> ReportSection | None:
     if compared:
         rows = [[label, name, *_compared(way)] for label, name, way in compared]
         tables.append(Table("Variants against microbench_coarse", _COMPARED, rows))
-<<<<<<< HEAD:microbench_tasks/report/sensitivity_section.py
-    spreads = [f"{label}: {text}." for label, report in reports.items() if (text := robustness.spread_text(report))]
-    # Without duplicates: runs with the same variants have the same notes.
-    notes = dict.fromkeys(note for report in reports.values() for note in robustness.notes(report))
-    return ReportSection("Prompt sensitivity", tables, "\n\n".join([*spreads, *notes]))
-=======
     spreads = [
-        f"{label}: {text}." for label, found in reports.items() if (text := robustness_text.describe_spread(found))
+        f"{label}: {text}." for label, report in reports.items() if (text := robustness_text.describe_spread(report))
     ]
     # Without duplicates: runs with the same variants have the same notes.
-    notes = dict.fromkeys(note for found in reports.values() for note in robustness_text.column_notes(found))
-    return Chapter("Prompt sensitivity", tables, "\n\n".join([*spreads, *notes]))
->>>>>>> main:microbench_tasks/report/sensitivity.py
+    notes = dict.fromkeys(note for report in reports.values() for note in robustness_text.column_notes(report))
+    return ReportSection("Prompt sensitivity", tables, "\n\n".join([*spreads, *notes]))
 
 
 def _alone(way: Mapping[str, Any]) -> list[Cell]:
