@@ -26,7 +26,7 @@ from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.majority import majority_accuracy
 from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs import result_keys, robustness, unanswered_tasks
-from microbench_tasks.tasks import definitions, provenance, task_fields
+from microbench_tasks.tasks import definition_records, definitions, task_fields
 from microbench_tasks.tasks.answer_warnings import log_warnings, removed_text
 from microbench_tasks.tasks.box_formats import DetectionFormat
 from microbench_tasks.tasks.image_resizing import PixelLimits
@@ -299,7 +299,7 @@ def _num_asked(run: LoggedRun, name: str) -> int | None:
 
 def redefined(run: LoggedRun) -> dict[str, list[str]]:
     """Return the tasks of a run whose definition was not the package's own, each with the fields that differed."""
-    records = {task: provenance.recorded(run.metadata(task)) for task in run.samples}
+    records = {task: definition_records.recorded_definition(run.metadata(task)) for task in run.samples}
     return {
         task: [task_fields.plain_name(field) for field in found["differs"]]
         for task, found in records.items()
@@ -316,7 +316,7 @@ def _notes_on_definitions(run: LoggedRun) -> list[str]:
     ]
     # A submission was checked before it was written.
     unknown = (
-        [task for task in run.samples if provenance.recorded(run.metadata(task)) is None]
+        [task for task in run.samples if definition_records.recorded_definition(run.metadata(task)) is None]
         if run.results is not None and run.record is None
         else []
     )

@@ -34,7 +34,7 @@ _OPTIONS_RECORDED_ELSEWHERE = frozenset({"boxes"})
 
 
 def keep_settings(task: Any) -> None:
-    """Copy the settings of a new task that the harness will change in place, and drop records that its YAML contains."""
+    """Copy the settings of a new task that the harness will change in place, and drop records in its YAML."""
     setattr(task, _KEPT, {field: copy.deepcopy(getattr(task.config, field, None)) for field in _CHANGED_LATER})
     if isinstance(task.config.metadata, dict):
         task.config.metadata = {name: value for name, value in task.config.metadata.items() if name not in _MEASURED}
@@ -51,7 +51,7 @@ def fields_of(task: Any) -> Fields:
     """Return every field of a task object that can change a run, as JSON."""
     kept = getattr(task, _KEPT, {})
     overridden = sorted(name for name in vars(task) if callable(getattr(type(task), name, None)))
-    fields = _config_fields(task) | {field: privacy.without_secrets(rendered(value)) for field, value in kept.items()}
+    fields = _config_fields(task) | {field: privacy.redact_secrets(rendered(value)) for field, value in kept.items()}
     fields |= {"class": _class_name(type(task)), "overridden": overridden}
     return fields | ({"messages": _messages(task)} if is_chat(task) else {})
 

@@ -39,7 +39,7 @@ def record(name: str, task: Any, options: Mapping[str, Any] = _NO_OPTIONS) -> di
     """
     model = task.model_name if isinstance(getattr(task, "model_name", None), str) else None
     own = expected_fields(name, model, is_chat=built_tasks.is_chat(task))
-    ran = _without_bypass(built_tasks.fields_of(task), own) | options
+    ran = _without_bypass(built_tasks.fields_of(task), own) | dict(options)
     defaults = built_tasks.default_fields()
     recorded = {field: value for field, value in ran.items() if field in own or value != defaults.get(field)}
     return {"model": model, "fields": recorded, "differs": differences(recorded, own)}
@@ -68,7 +68,7 @@ def expected_fields(name: str, model: str | None, *, is_chat: bool, with_data: b
     fields["metric_list"] = built_tasks.metrics_without_direction(fields["metric_list"])
     own = {field: rendered(value) for field, value in fields.items()}
     if with_data:
-        own["dataset_kwargs"] = privacy.without_secrets(own["dataset_kwargs"])
+        own["dataset_kwargs"] = privacy.redact_secrets(own["dataset_kwargs"])
     messages = {"messages": built_tasks.MESSAGES} if is_chat else {}
     return own | {"class": built_tasks.CLASSES[is_chat]} | messages
 
@@ -80,15 +80,11 @@ def differences(ran: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, dic
         before, after = own.get(field), ran.get(field)
         if before == after:
             continue
-        if _is_plain_mapping(before) and _is_plain_mapping(after):
+        if isinstance(before, Mapping) and isinstance(after, Mapping) and FUNCTION not in (*before, *after):
             differing |= {f"{field}.{key}": values for key, values in differences(after, before).items()}
         else:
             differing[field] = {"expected": before, "ran": after}
     return differing
-
-
-def _is_plain_mapping(value: Any) -> bool:
-    return isinstance(value, Mapping) and FUNCTION not in value
 
 
 def recorded_definition(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:

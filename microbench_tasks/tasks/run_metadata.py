@@ -80,7 +80,7 @@ def _metadata(name: str, task: Any, own: Mapping[str, Any], options: Mapping[str
     metadata = {**stated, **own, "asked": _documents_digest(name, task), "definition": definition}
     if _OF_DATA & {field.partition(".")[0] for field in definition["differs"]}:
         place = {"path": task.config.dataset_path, "name": task.config.dataset_name}
-        metadata["dataset"] = {"source": OTHER_DATA, **privacy.without_secrets(rendered(place))}
+        metadata["dataset"] = {"source": OTHER_DATA, **privacy.redact_secrets(rendered(place))}
     return metadata
 
 
