@@ -13,19 +13,6 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import TASK_VERSION
-<<<<<<< HEAD
-from microbench_tasks.catalog.questions import LETTERS
-from microbench_tasks.data import source_identity, task_data
-from microbench_tasks.data.source_identity import without_path
-from microbench_tasks.metrics.majority import majority_accuracy
-from microbench_tasks.parsing.letters.paper_rule import lettered_options
-from microbench_tasks.runs import result_keys, robustness, unanswered_tasks
-from microbench_tasks.tasks import definition_records, definitions, task_fields
-from microbench_tasks.tasks.answer_warnings import log_warnings, removed_text
-from microbench_tasks.tasks.box_formats import DetectionFormat
-from microbench_tasks.tasks.image_resizing import PixelLimits
-from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
-=======
 from microbench_tasks.runs import notes, robustness, unanswered_tasks
 from microbench_tasks.runs.blind_baselines import blind_baselines
 from microbench_tasks.runs.logs import LoggedRun, read_samples
@@ -33,7 +20,6 @@ from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.runs.scoring import Items, score_samples
 from microbench_tasks.tasks import definitions
 from microbench_tasks.tasks.answer_warnings import log_warnings
->>>>>>> main
 from microbench_tasks.tasks.items import num_answers
 
 
@@ -136,115 +122,6 @@ def rescore(
     return rescored
 
 
-<<<<<<< HEAD
-def _drop_scores_without_answers(rescored: Rescored) -> None:
-    """Take the scores of tasks without any answer, and of groups with such a task, out of ``rescored``."""
-    for name, samples in rescored.samples.items():
-        if samples and rescored.scores[name]["failed"] == len(samples) * num_answers(samples[0].items):
-            rescored.unanswered.append(name)
-    for name in rescored.scores:
-        if set(catalog.tasks_named([name])) & set(rescored.unanswered):
-            rescored.scores[name] = unanswered_tasks.without_scores(rescored.scores[name])
-    if rescored.unanswered:
-        named = ", ".join(rescored.unanswered)
-        rescored.notes.append(f"not one answer to {named}; no score is given for them and their groups")
-
-
-def _aggregated(name: str, items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the figures of a task. Some metrics are only there if questions were asked several times."""
-    found = {metric: [item[metric] for item in items if metric in item] for metric in definitions.aggregations(name)}
-    return {metric: definitions.aggregations(name)[metric](values) for metric, values in found.items() if values}
-
-
-def _without_sight(
-    answers: Mapping[str, Sequence[Mapping[str, Any]]], groups: Iterable[str]
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Compute chance and majority accuracy of each task and group with questions from the ``acc`` items of each task."""
-    counted = {task: [(task, answer) for answer in found] for task, found in answers.items()}
-    counted |= {
-        group: [pair for task in catalog.tasks_named([group]) for pair in counted[task] if pair[1]["in_total"]]
-        for group in groups
-    }
-    asked = {name: found for name, found in counted.items() if found}
-    chance = {
-        name: math.fsum(1 / len(answer["options"]) for _, answer in found) / len(found) for name, found in asked.items()
-    }
-    majority = {}
-    for name, found in asked.items():
-        kinds = [(task, answer["kind"]) for task, answer in found]
-        options, right = [answer["options"] for _, answer in found], [_right_option(answer) for _, answer in found]
-        majority[name] = majority_accuracy(kinds, options, right)
-    return chance, majority
-
-
-def _right_option(answer: Mapping[str, Any]) -> str:
-    """Return the text of the option that is right, of an ``acc`` item."""
-    return answer["options"][LETTERS.index(answer["gold"])]
-
-
-def document_items(run: LoggedRun, task: str) -> dict[int, dict[str, Any]]:
-    """Return the items of each document of one task of a run, computed from its response; raise as `rescore` does."""
-    samples, items = _task_items(run, task)
-    return {sample["doc_id"]: item for sample, item in zip(samples, items)}
-
-
-def _task_items(run: LoggedRun, name: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The samples of one task, and what scoring them again gives."""
-    file, task = run.samples[name], catalog.ALL_TASKS[name]
-    numbered = list(logged_samples(file))
-    asked = _num_asked(run, name)
-    if asked is not None and len(numbered) != asked:
-        raise DataError(
-            f"{file}: holds {len(numbered)} samples, but the run asked {asked} documents ({run.results.name}). The file is not whole: copy it again, or run again."
-        )
-    items = [_scored(task, line, sample, file=file, run=run) for line, sample in numbered]
-    for (line, _), item in zip(numbered, items):
-        if num_answers(item) != num_answers(items[0]):
-            raise DataError(
-                f"{file}, line {line}: expected {num_answers(items[0])} answer(s) as on the first line, "
-                f"got {num_answers(item)}. The file is not as the harness wrote it: copy it again."
-            )
-    return [sample for _, sample in numbered], items
-
-
-def _num_asked(run: LoggedRun, name: str) -> int | None:
-    """How many documents the run asked, None if that is not on record."""
-    recorded = run.recorded()
-    # The harness's number does not know of an offset.
-    if name not in recorded.get("n-samples", {}) or recorded.get("config", {}).get("offset"):
-        return None
-    return int(recorded["n-samples"][name]["effective"])
-
-
-def redefined(run: LoggedRun) -> dict[str, list[str]]:
-    """Return the tasks of a run whose definition was not the package's own, each with the fields that differed."""
-    records = {task: definition_records.recorded_definition(run.metadata(task)) for task in run.samples}
-    return {
-        task: [task_fields.plain_name(field) for field in found["differs"]]
-        for task, found in records.items()
-        if found and found["differs"]
-    }
-
-
-def _notes_on_definitions(run: LoggedRun) -> list[str]:
-    left_out = run.recorded().get(result_keys.LEFT_OUT)
-    notes = [f"left out, as the model cannot answer them: {', '.join(left_out)}"] if isinstance(left_out, dict) else []
-    notes += [
-        f"{task} is NOT the benchmark's own task: its definition differs in {', '.join(fields)}"
-        for task, fields in redefined(run).items()
-    ]
-    # A submission was checked before it was written.
-    unknown = (
-        [task for task in run.samples if definition_records.recorded_definition(run.metadata(task)) is None]
-        if run.results is not None and run.record is None
-        else []
-    )
-    return notes + (
-        [f"whether the tasks were the benchmark's own is not on record (metadata.definition) for {', '.join(unknown)}"]
-        if unknown
-        else []
-    )
-=======
 def _add_task(rescored: Rescored, task: str, samples: Sequence[SampleRecord], items: Sequence[Items]) -> None:
     """Add the scores, the counts and the samples of one task to ``rescored``."""
     rescored.scores[task] = _task_scores(task, items)
@@ -258,7 +135,6 @@ def _add_task(rescored: Rescored, task: str, samples: Sequence[SampleRecord], it
     rescored.samples[task] = sorted(scored, key=lambda sample: sample.doc_id)
     if catalog.ALL_TASKS[task].subject != "boxes":
         rescored.letters[task] = _letters(items)
->>>>>>> main
 
 
 def _task_scores(task: str, items: Sequence[Items]) -> dict[str, Any]:

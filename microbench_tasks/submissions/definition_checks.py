@@ -15,11 +15,7 @@ def find_definition_violations(run: LoggedRun) -> list[str]:
     """Return the tasks whose definition or documents are not on record, or whose definition is not this package's own."""
     if run.results is None:
         return []
-<<<<<<< HEAD
-    definitions = {task: definition_records.recorded_definition(run.metadata(task)) for task in run.samples}
-=======
     definitions = {task: run.definition(task) for task in run.samples}
->>>>>>> main
     missing = {
         "the definition of the task that ran (metadata.definition)": [
             task for task, found in definitions.items() if found is None

@@ -30,12 +30,7 @@ from microbench_tasks.submissions import (
 from microbench_tasks.submissions.checks import Check
 from microbench_tasks.submissions.data_comparison import compare_with_data
 from microbench_tasks.submissions.progress import Progress, no_progress
-<<<<<<< HEAD
-from microbench_tasks.submissions.sample_checks import Sample
 from microbench_tasks.tasks import definition_records
-=======
-from microbench_tasks.tasks import provenance
->>>>>>> main
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 
