@@ -15,6 +15,7 @@ from microbench_tasks import catalog
 from microbench_tasks.data import micrographs
 from microbench_tasks.harness import patches
 from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.submissions import data_kinds, definition_checks
 from microbench_tasks.tasks import definition_records, definitions, redefinitions, run_metadata, task_fields
 from microbench_tasks.tasks.recorded_values import rendered
@@ -100,8 +101,13 @@ def recorded(task, name=TASK):
     """What stands in the results file, as JSON."""
     [metadata] = run_metadata.metadata_of({name: task}).values()
     config = json.loads(json.dumps(task.dump_config() | {"metadata": metadata}, default=str))
-    run = LoggedRun("x", {name: Path("x")}, Path("x_results.json"), record={"configs": {name: config}})
-    return config["metadata"], definition_checks.find_definition_violations(run)
+    return config["metadata"], definition_checks.find_definition_violations(logged_run({name: config}))
+
+
+def logged_run(configs):
+    """A run whose results file records these configurations of tasks."""
+    files = {name: Path("x") for name in configs}
+    return LoggedRun("x", files, Path("x_results.json"), RunRecord.model_validate({"configs": configs}))
 
 
 # Of each field a value that the harness builds a task with, and the field that the record names.
@@ -459,28 +465,18 @@ def test_a_token_for_private_data_is_not_recorded(built, data):
 def test_a_record_without_its_differences_is_compared_again(built):
     metadata, _ = recorded(built(CHANGING["filter_list"]))
     metadata["definition"]["differs"] = {}
-    run = LoggedRun(
-        "x",
-        {TASK: Path("x")},
-        Path("x_results.json"),
-        record={
-            "configs": {
-                TASK: {"metadata": metadata, "generation_kwargs": metadata["definition"]["fields"]["generation_kwargs"]}
-            }
-        },
-    )
+    generation = metadata["definition"]["fields"]["generation_kwargs"]
+    run = logged_run({TASK: {"metadata": metadata, "generation_kwargs": generation}})
     assert [reason.partition(" is redefined")[0] for reason in definition_checks.find_definition_violations(run)] == [
         f"{TASK}: filter_list"
     ]
 
 
 @pytest.mark.parametrize(
-    "broken", [None, 5, {}, {"fields": {}, "differs": []}, {"fields": {}, "differs": {"doc_to_text": 1}}]
+    "broken", [None, {}, {"fields": {}, "differs": []}, {"fields": {}, "differs": {"doc_to_text": 1}}]
 )
 def test_without_a_record_a_run_is_no_submission(broken):
-    run = LoggedRun(
-        "x", {TASK: Path("x")}, Path("x_results.json"), record={"configs": {TASK: {"metadata": {"definition": broken}}}}
-    )
+    run = logged_run({TASK: {"metadata": {"definition": broken}}})
     reasons = definition_checks.find_definition_violations(run)
     assert reasons[0].startswith(
         f"the definition of the task that ran (metadata.definition): not on record for {TASK}."
