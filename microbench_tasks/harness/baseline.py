@@ -20,7 +20,8 @@ from microbench_tasks import catalog
 from microbench_tasks.data import task_data
 from microbench_tasks.harness import run_state
 from microbench_tasks.metrics.paired import PairedComparison, compare_pair
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import logs, scoring
+from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.util.errors import DataError
 
 # Name of the tasks' only filter, which the harness appends to names of metrics.
@@ -76,32 +77,32 @@ def documents(baseline: str | Path, task: str) -> Documents:
     path = Path(baseline)
     if not path.exists():
         raise DataError(f"--baseline {baseline}: no such file or folder. Name the folder of a run on this machine.")
-    run = rescoring.find_run([path])
+    run = logs.find_run([path])
     if task not in run.samples:
         raise DataError(f"baseline {path}: contains samples of {', '.join(run.samples)}, and none of {task}.")
     if run.results is None:
         raise DataError(
-            f"baseline {path}: {run.name}_results.json is missing from the folder of the samples. "
+            f"baseline {path}: {run.results_name} is missing from the folder of the samples. "
             "It records their data: copy it there."
         )
-    difference = rescoring.other_source(
-        run.metadata(task).get("dataset"), task_data.resolve(catalog.ALL_TASKS[task]).identity
-    )
+    difference = source_mismatch(run.metadata(task).dataset, task_data.resolve(catalog.ALL_TASKS[task]).identity)
     if difference:
         raise DataError(
-            f"baseline {path}: {task} was asked on other data ({difference}). Its questions cannot be paired with those "
-            "of this run. Name a run on the same data."
+            f"baseline {path}: {task} was asked on other data ({difference}). Its questions cannot be paired with "
+            "those of this run. Name a run on the same data."
         )
-    fields = rescoring.redefined(run).get(task)
+    fields = run.redefined_fields().get(task)
     if fields:
         logger.warning(
             f"Baseline {path}: {task} was NOT the benchmark's own task there: "
             f"its definition differs in {', '.join(fields)}."
         )
-    scored = {number: _document(task, items) for number, items in rescoring.document_items(run, task).items()}
-    total = run.recorded()["n-samples"][task]["original"]
-    if len(scored) < total:
-        logger.warning(f"Baseline {path}: {task} has {len(scored)} of {total} documents; only these are compared.")
+    scored = {number: _document(task, items) for number, items in scoring.items_by_document(run, task).items()}
+    counts = run.record.num_documents.get(task)
+    if counts is not None and len(scored) < counts.original:
+        logger.warning(
+            f"Baseline {path}: {task} has {len(scored)} of {counts.original} documents; only these are compared."
+        )
     return scored
 
 

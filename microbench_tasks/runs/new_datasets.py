@@ -19,21 +19,21 @@ from microbench_tasks.tasks.metric_table import METRICS
 Items = Sequence[Mapping[str, Any]]
 
 
-def intervals(rescored: Rescored) -> dict[str, dict[str, float]]:
+def dataset_intervals(rescored: Rescored) -> dict[str, dict[str, float]]:
     """Compute ``<metric>_dataset_ci_low`` and ``_high`` of each metric with an interval to quote, such as ``acc``.
 
     Returns:
         For each task and group, the two ends of each interval. There is no interval for a single dataset.
     """
-    return {name: found for name in rescored.scores if (found := _ends(_intervals(rescored, name)))}
+    return {name: ends for name in rescored.scores if (ends := _ends(_intervals_of(rescored, name)))}
 
 
-def without_intervals(rescored: Rescored) -> list[str]:
+def names_without_intervals(rescored: Rescored) -> list[str]:
     """List the tasks and groups without these intervals, since they are about a single dataset."""
-    return [name for name in rescored.scores if not _intervals(rescored, name)]
+    return [name for name in rescored.scores if not _intervals_of(rescored, name)]
 
 
-def _intervals(rescored: Rescored, name: str) -> dict[str, Interval]:
+def _intervals_of(rescored: Rescored, name: str) -> dict[str, Interval]:
     tasks = catalog.tasks_named([name])
     intervals_of_metrics = {}
     for metric in METRICS:
@@ -54,9 +54,9 @@ def _items(rescored: Rescored, task: str, metric: str) -> Items:
     return [sample.items[metric] for sample in rescored.samples[task] if metric in sample.items]
 
 
-def _ends(found: Mapping[str, Interval]) -> dict[str, float]:
+def _ends(intervals: Mapping[str, Interval]) -> dict[str, float]:
     return {
         f"{metric}_dataset_ci_{end}": value
-        for metric, interval in found.items()
+        for metric, interval in intervals.items()
         for end, value in (("low", interval.low), ("high", interval.high))
     }

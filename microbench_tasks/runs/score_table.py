@@ -7,13 +7,13 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, CONFIDENCE_LEVEL
-from microbench_tasks.runs import new_datasets, robustness
+from microbench_tasks.runs import new_datasets, robustness_text
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.tasks.metric import ENDS, Metric
 from microbench_tasks.tasks.metric_table import FAMILIES, shown_in
 
 
-def as_text(rescored: Rescored) -> str:
+def render_scores(rescored: Rescored) -> str:
     """Render the main scores with their intervals, groups first, notes on the intervals, and prompt sensitivity."""
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
     columns = [
@@ -22,20 +22,20 @@ def as_text(rescored: Rescored) -> str:
         *_score_columns(names, rescored),
         *_repeat_columns(names, rescored),
     ]
-    header, *rows = zip(*columns)
-    parts = [_rendered(list(header), [list(row) for row in rows]), "\n".join(_about(rescored))]
+    header, *rows = map(list, zip(*columns, strict=True))
+    parts = [_render_table(header, rows), "\n".join(_interval_notes(rescored))]
     if rescored.robustness:
-        parts.append(robustness.as_text(rescored.robustness, _rendered))
+        parts.append(robustness_text.render_report(rescored.robustness, _render_table))
     return "\n\n".join(parts)
 
 
-def marked_name(name: str, rescored: Rescored) -> str:
+def mark_redefined(name: str, rescored: Rescored) -> str:
     """Return the name of a task or group, marked if one of its tasks was redefined."""
     return f"{name} (REDEFINED)" if rescored.redefined.keys() & set(catalog.tasks_named([name])) else name
 
 
 def _names_column(names: list[str], rescored: Rescored) -> list[str]:
-    return ["name", *(marked_name(name, rescored) for name in names)]
+    return ["name", *(mark_redefined(name, rescored) for name in names)]
 
 
 def _count_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
@@ -67,16 +67,22 @@ def _repeat_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
         return []
     figures = {"answers": "answers", "between questions": "variance_between", "within": "variance_within"}
     return [
-        [column, *(" and ".join(_number(found[figure]) for found in of_name) for of_name in spreads)]
+        [
+            column,
+            *(
+                " and ".join(_format_figure(repeats[figure]) for repeats in repeats_of_name)
+                for repeats_of_name in spreads
+            ),
+        ]
         for column, figure in figures.items()
     ]
 
 
-def _number(value: Any) -> str:
+def _format_figure(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _about(rescored: Rescored) -> list[str]:
+def _interval_notes(rescored: Rescored) -> list[str]:
     """Explain what the intervals of the table generalize to."""
     lines = [f"In brackets: {100 * CONFIDENCE_LEVEL:g} % intervals. {ABOUT_IMAGES}"]
     if any("(" in _size(name, rescored) for name in rescored.scores):
@@ -85,18 +91,19 @@ def _about(rescored: Rescored) -> list[str]:
         )
     if rescored.new_datasets:
         lines.append(f"New datasets: {ABOUT_DATASETS}")
-        alone = new_datasets.without_intervals(rescored)
-        if alone:
-            lines.append(f"No interval for new datasets, as a single dataset is asked about: {', '.join(alone)}.")
+        single = new_datasets.names_without_intervals(rescored)
+        if single:
+            lines.append(f"No interval for new datasets, as a single dataset is asked about: {', '.join(single)}.")
     if any(family.repeats in scores for scores in rescored.scores.values() for family in FAMILIES.values()):
         lines.append("Between questions, within: variance of the scores of different questions, and of answers to one.")
     return lines
 
 
-def _rendered(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
+def _render_table(header: list[str], rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths)) + " |" for line in lines)
+    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
 def _size(name: str, rescored: Rescored) -> str:

@@ -16,7 +16,7 @@ import pytest
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import source_identity
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import logs
 from microbench_tasks.submissions import building, limits, manifest_checks, manifest_file, verification
 from microbench_tasks.tasks import box_format_choice, box_format_setting, provenance
 from microbench_tasks.util import files, untrusted
@@ -53,7 +53,7 @@ def original(tmp_path_factory):
         )
         run = tiny_runs.write(folder.parent / "run", {task: tiny_runs.samples(task) for task in TASKS})
         yield building.submit(
-            rescoring.find_run([run]), building.Description("My CLIP"), folder.parent / "submission"
+            logs.find_run([run]), building.Description("My CLIP"), folder.parent / "submission"
         ).folder
 
 
@@ -750,7 +750,6 @@ def test_a_tampering_with_all_digests_renewed_is_caught_with_its_reason(tamperin
 
 def test_samples_that_fill_the_memory_are_refused_before_they_do(folder, monkeypatch):
     monkeypatch.setattr(untrusted, "MAX_FILE_BYTES", 2**20)
-    monkeypatch.setattr(rescoring, "_LARGEST", 2**20)
     gzipped(lambda content: gzip.compress(content + b"\n" * 2**27, mtime=0))(folder)
     assert samples_file(folder, FIRST).stat().st_size < 2**20
     assert "contains more than 1,048,576 bytes when decompressed" in failures(folder)[SAMPLES]

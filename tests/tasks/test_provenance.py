@@ -14,7 +14,7 @@ import yaml
 from microbench_tasks import catalog
 from microbench_tasks.data import micrographs
 from microbench_tasks.harness import patches
-from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.submissions import data_kinds, definition_checks
 from microbench_tasks.tasks import definitions, provenance, task_fields
 from microbench_tasks.tasks.recorded_values import rendered
