@@ -13,7 +13,7 @@ from microbench_tasks.report.folder import PICTURES, RECORD
 from microbench_tasks.report.runs import Run, Sweep, answers_per_question
 from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.submissions import data_kinds
-from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks import run_metadata
 from microbench_tasks.tasks.interval_settings import interval_settings
 
 _TEXT = (
@@ -85,7 +85,7 @@ def _data_name(identity: Mapping[str, Any] | None) -> str:
     kind = data_kinds.classify_source(identity)
     if kind == "demo":
         return "the demo set: drawn, says nothing about microscopy"
-    if identity.get("source") == provenance.OTHER_DATA:
+    if identity.get("source") == run_metadata.OTHER_DATA:
         return "other data than the benchmark's"
     if identity.get("source") == "hub":
         return f"{identity.get('id')}, revision {str(identity.get('revision'))[:8]}"

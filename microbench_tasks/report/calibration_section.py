@@ -8,7 +8,7 @@ import numpy as np
 
 from microbench_tasks.metrics.calibration import NUM_BINS
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
-from microbench_tasks.render.pages import Cell, Table, count_cell, percent, percent_cell
+from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
 from microbench_tasks.report.calibration import (
     Calibration,
     ProbabilityCounts,
@@ -130,11 +130,11 @@ def _score_cells(result: Calibration) -> list[Cell]:
     )
     interval = Cell(f"{percent(error.low)} to {percent(error.high)}", sort=error.low)
     brier = (Cell(f"{forecasts.brier_score:.4f}"), percent_cell(forecasts.brier_skill))
-    return [count_cell(result.n), *map(percent_cell, figures), interval, *brier]
+    return [Cell(f"{result.n:,}"), *map(percent_cell, figures), interval, *brier]
 
 
 def _mass_cells(result: Calibration, counts: ProbabilityCounts) -> list[Cell]:
     forecasts = result.forecasts
     numbers = (counts.answers, counts.missing, counts.unusable, counts.usable, int(forecasts.is_tied.sum()))
     share_low = percent_cell(float(np.mean(forecasts.mass < LOW_MASS)))
-    return [*map(count_cell, numbers), Cell(f"{forecasts.mass.mean():.4f}"), share_low]
+    return [*(Cell(f"{number:,}") for number in numbers), Cell(f"{forecasts.mass.mean():.4f}"), share_low]

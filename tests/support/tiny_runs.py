@@ -9,7 +9,7 @@ from pathlib import Path
 from microbench_tasks import catalog
 from microbench_tasks.data import document_digest, task_data
 from microbench_tasks.runs import logs, rescoring
-from microbench_tasks.tasks import provenance, yaml_values
+from microbench_tasks.tasks import definition_records, yaml_values
 from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
 from tests.support import release
@@ -143,7 +143,11 @@ def metadata(task: str) -> dict:
 
 def definition(task: str) -> dict:
     """The record of a task that nobody redefined."""
-    return {"model": "open_clip", "fields": provenance.expected(task, "open_clip", is_chat=False), "differs": {}}
+    return {
+        "model": "open_clip",
+        "fields": definition_records.expected_fields(task, "open_clip", is_chat=False),
+        "differs": {},
+    }
 
 
 def _documents(task):
