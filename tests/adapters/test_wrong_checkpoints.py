@@ -18,7 +18,18 @@ from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from microbench_adapters.libraries.paligemma_adapter import PaliGemma
 from microbench_adapters.libraries.transformers_adapter import TransformersClip
 from microbench_adapters.models import smoke_test
-from tests.support import questions, tiny_clip, tiny_models, tiny_paligemma, wrong_checkpoints
+from tests.support import (
+    questions,
+    tiny_clip,
+    tiny_models,
+    tiny_paligemma,
+    wrong_checkpoints,
+    wrong_folders,
+    wrong_models,
+    wrong_state_dicts,
+)
+
+CASES = [*wrong_folders.CASES, *wrong_state_dicts.CASES, *wrong_models.CASES]
 
 ADAPTERS = {"open_clip": OpenClip, "transformers_clip": TransformersClip, "paligemma": PaliGemma, "conch": Conch}
 NUM_QUESTIONS = 6
@@ -84,7 +95,7 @@ def evaluated(base, options):
     return model.record()["weights_sha256"], answers
 
 
-@pytest.mark.parametrize("case", wrong_checkpoints.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_wrong_checkpoint_is_refused_for_its_cause_and_a_right_one_loads_as_what_it_is(case, healthy, tmp_path):
     folder, expected = healthy[case.base]
     copied = shutil.copytree(folder, tmp_path / "checkpoint")
@@ -97,9 +108,9 @@ def test_a_wrong_checkpoint_is_refused_for_its_cause_and_a_right_one_loads_as_wh
 
 
 def test_the_table_has_at_least_thirty_wrong_checkpoints():
-    refused = [case for case in wrong_checkpoints.CASES if case.expected]
+    refused = [case for case in CASES if case.expected]
     assert len(refused) >= 30
-    assert len({case.name for case in wrong_checkpoints.CASES}) == len(wrong_checkpoints.CASES)
+    assert len({case.name for case in CASES}) == len(CASES)
 
 
 @pytest.fixture
