@@ -79,7 +79,7 @@ def open_clip_loop(folder):
 
 
 def transformers_loop(folder):
-    """Transformers' documentation: processor, model, logits per image; SigLIP's says sigmoid, and padding to the maximum."""
+    """Return what transformers' documentation computes: logits per image; for SigLIP a sigmoid, and full padding."""
     model = transformers.AutoModel.from_pretrained(folder).eval()
     processor = transformers.AutoProcessor.from_pretrained(folder, backend="pil")
     is_siglip = model.config.model_type == "siglip"

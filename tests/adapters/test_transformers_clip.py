@@ -93,7 +93,8 @@ def test_a_tokenizer_of_a_smaller_model_is_refused_too(folder, tmp_path):
         shutil.copy(small / name, folder / name)
     with pytest.raises(
         ValueError,
-        match="its tokenizer has .* tokens, its text encoder 49408. The tokenizer belongs to another model|knows no words",
+        match="its tokenizer has .* tokens, its text encoder 49408. "
+        "The tokenizer belongs to another model|knows no words",
     ):
         TransformersClip(model=str(folder), device="cpu")
 
@@ -140,7 +141,8 @@ def test_missing_and_unexpected_weights_are_named(folder):
     spoil(folder, change)
     with pytest.raises(
         ValueError,
-        match=r"Keys: missing 1 \(visual_projection.weight\); unexpected 1 \(lora_A.weight\). The checkpoint contains an adapter \(LoRA\) that is not merged",
+        match=r"Keys: missing 1 \(visual_projection.weight\); unexpected 1 \(lora_A.weight\). "
+        r"The checkpoint contains an adapter \(LoRA\) that is not merged",
     ):
         TransformersClip(model=str(folder), device="cpu")
 

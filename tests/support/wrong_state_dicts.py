@@ -79,7 +79,8 @@ def _average_under_another_prefix(folder):
 
 @case(
     "open_clip",
-    "beside the weights under model there is an adapter under lora, which would be left out. The checkpoint contains an adapter",
+    "beside the weights under model there is an adapter under lora, which would be left out. "
+    "The checkpoint contains an adapter",
 )
 def _adapter_under_another_name(folder):
     state = state_of(folder)
