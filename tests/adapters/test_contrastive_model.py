@@ -17,9 +17,9 @@ from tests.support import questions
 
 @pytest.fixture
 def warnings_of_loop(monkeypatch):
-    said = []
-    monkeypatch.setattr(truncation.logger, "warning", said.append)
-    return said
+    warnings = []
+    monkeypatch.setattr(truncation.logger, "warning", warnings.append)
+    return warnings
 
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
@@ -193,8 +193,8 @@ def test_texts_longer_than_the_context_are_counted_and_named(warnings_of_loop):
     model.generate_until(Task("t", [doc("red", "blue", "greenish"), doc("red", "greenish", "red")]).requests())
     assert model.truncation.texts == {"greenish"}
     assert any(
-        "1 of 3 texts are longer than the model's context, which cuts them: 'greenish'." in said
-        for said in warnings_of_loop
+        "1 of 3 texts are longer than the model's context, which cuts them: 'greenish'." in warning
+        for warning in warnings_of_loop
     )
 
 
@@ -206,8 +206,8 @@ def test_options_that_are_cut_to_the_same_tokens_tie_and_are_counted(warnings_of
     assert answers == ["A", "A"]
     assert model.truncation.ambiguous == {("t", "test", 0)}
     assert any(
-        "1 questions have options that are the same once cut to the context, such as document 0 of t" in said
-        for said in warnings_of_loop
+        "1 questions have options that are the same once cut to the context, such as document 0 of t" in warning
+        for warning in warnings_of_loop
     )
 
 
@@ -251,8 +251,8 @@ def test_the_likeliest_text_is_context_and_option_that_fit_the_image_best():
         task, 3, "what?", ["red", "blue", "green"]
     )
     order = [3, 0, 4, 1, 2]
-    found = ColourModel().loglikelihood([requests[index] for index in order])
-    losses, best = zip(*(found[order.index(index)].text for index in range(5)), strict=False)
+    results = ColourModel().loglikelihood([requests[index] for index in order])
+    losses, best = zip(*(results[order.index(index)].text for index in range(5)), strict=False)
     # Cosines 1 for the right one and else 0, scale 2: -ln of the softmax shares.
     right, wrong = np.log(np.exp(2) + 1) - 2, np.log(np.exp(2) + 1)
     assert losses[:2] == pytest.approx((wrong, right))

@@ -194,8 +194,8 @@ def test_given_preprocessing_completes_the_architectures(folder):
         "pretrained": str(folder / "open_clip_model.safetensors"),
         "preprocess": '{"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]}',
     }
-    found = open_clip_sources.find_source(options).preprocess
-    assert (found["mean"], found["resize_mode"]) == ([0.1, 0.2, 0.3], "squash")
+    preprocess = open_clip_sources.find_source(options).preprocess
+    assert (preprocess["mean"], preprocess["resize_mode"]) == ([0.1, 0.2, 0.3], "squash")
 
 
 # --- a checkpoint file with an architecture ---
@@ -212,10 +212,10 @@ def test_a_file_of_an_architecture_without_published_weights_needs_preprocessing
 
 def test_a_file_takes_the_preprocessing_that_all_published_weights_of_its_architecture_share(folder):
     """SigLIP's: halves and squashing, where open_clip by itself takes CLIP's for any file."""
-    found = open_clip_sources.find_source(
+    preprocess = open_clip_sources.find_source(
         {"model": "ViT-B-16-SigLIP", "pretrained": str(folder / "open_clip_model.safetensors")}
     ).preprocess
-    assert found == {
+    assert preprocess == {
         "mean": (0.5, 0.5, 0.5),
         "std": (0.5, 0.5, 0.5),
         "interpolation": "bicubic",
@@ -270,11 +270,11 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
 
 def test_a_file_of_an_architecture_with_two_activations_is_warned_of(folder, monkeypatch):
     """OpenAI's ViT-B-32 has QuickGELU, LAION's GELU, and both the same weights' names and shapes."""
-    said = []
-    monkeypatch.setattr(open_clip_sources.logger, "warning", said.append)
+    warnings = []
+    monkeypatch.setattr(open_clip_sources.logger, "warning", warnings.append)
     for name in ("ViT-B-32", "ViT-B-32-quickgelu", "ViT-B-16-SigLIP"):
         open_clip_sources.find_source({"model": name, "pretrained": str(folder / "open_clip_model.safetensors")})
-    [line] = said
+    [line] = warnings
     assert (
         "evaluated with GELU, the default of ViT-B-32. If it was fine-tuned from weights with QuickGELU (openai, "
         in line

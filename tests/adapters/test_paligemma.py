@@ -100,8 +100,8 @@ def asked(model, *tasks, order=None):
     """The answers to the tasks' requests, asked in ``order``, in their own order."""
     requests = [request for task in tasks for request in task.requests()]
     order = range(len(requests)) if order is None else order
-    found = dict(zip(order, model.generate_until([requests[index] for index in order]), strict=True))
-    return [found[index] for index in range(len(requests))]
+    answer_of = dict(zip(order, model.generate_until([requests[index] for index in order]), strict=True))
+    return [answer_of[index] for index in range(len(requests))]
 
 
 @pytest.fixture(scope="module")
@@ -116,12 +116,12 @@ def plain(paligemma_folders, paligemma_variant):
 def test_answers_are_those_of_one_image_at_a_time(paligemma_folders, paligemma_variant, plain, batch_size, shuffled):
     tasks = quiz(), boxes()
     order = np.random.default_rng(0).permutation(2 * questions.COUNT).tolist() if shuffled else None
-    found = asked(
+    answers = asked(
         PaliGemma(model=str(paligemma_folders[paligemma_variant]), device="cpu", batch_size=batch_size),
         *tasks,
         order=order,
     )
-    for answer, image, request in zip(found, tasks[0].images, tasks[0].requests(), strict=False):
+    for answer, image, request in zip(answers, tasks[0].images, tasks[0].requests(), strict=False):
         text, _, line = answer.rpartition("\n")
         letters = "ABC"[: len(OPTIONS[request.doc_id % 2])]
         shares = json.loads(line)["probabilities"]
@@ -129,12 +129,12 @@ def test_answers_are_those_of_one_image_at_a_time(paligemma_folders, paligemma_v
         assert list(shares) == list(letters)
         assert list(shares.values()) == pytest.approx(plain.shares(image, request.args[0], letters), abs=1e-5)
         assert sum(shares.values()) < 1
-    for answer, image, request in zip(found[questions.COUNT :], tasks[1].images, tasks[1].requests(), strict=False):
+    for answer, image, request in zip(answers[questions.COUNT :], tasks[1].images, tasks[1].requests(), strict=False):
         text = plain.text(image, request.args[0])
         again = request.args[0].replace("detect ", "")
         assert answer == (text if text else plain.text(image, f"segment {again}; {again}"))
     # Not one answer to all, and not all one kind of answer.
-    assert len(set(found[: questions.COUNT])) > 5 and len(set(found[questions.COUNT :])) > 5
+    assert len(set(answers[: questions.COUNT])) > 5 and len(set(answers[questions.COUNT :])) > 5
 
 
 def test_the_tokens_of_places_and_segments_survive_decoding(paligemma_model, plain):
@@ -143,9 +143,9 @@ def test_the_tokens_of_places_and_segments_survive_decoding(paligemma_model, pla
         plain.processor.decode(plain.processor.tokenizer.convert_tokens_to_ids(written), skip_special_tokens=True)
         == "<loc0000><loc1023><seg000><seg127>"
     )
-    found = "".join(asked(paligemma_model, quiz(), boxes()))
-    assert found.count("<loc") > 20
-    assert not any(token in found for token in ("<pad>", "<eos>", "<bos>", "<image>"))
+    text = "".join(asked(paligemma_model, quiz(), boxes()))
+    assert text.count("<loc") > 20
+    assert not any(token in text for token in ("<pad>", "<eos>", "<bos>", "<image>"))
 
 
 def test_just_the_empty_answers_are_asked_again(paligemma_model, plain, monkeypatch):
@@ -155,7 +155,7 @@ def test_just_the_empty_answers_are_asked_again(paligemma_model, plain, monkeypa
         PaliGemma, "_inputs", lambda self, images, texts: (prompts.extend(texts), inputs(self, images, texts))[1]
     )
     task = boxes()
-    found = asked(paligemma_model, task)
+    answers = asked(paligemma_model, task)
     empty = [
         request.args[0].removeprefix("detect ")
         for image, request in zip(task.images, task.requests(), strict=False)
@@ -166,15 +166,15 @@ def test_just_the_empty_answers_are_asked_again(paligemma_model, plain, monkeypa
         [request.args[0] for request in task.requests()] + [f"segment {name}; {name}" for name in empty]
     )
     # The second try is no third: what it leaves empty stays so.
-    assert found.count("") < len(empty)
+    assert answers.count("") < len(empty)
 
 
 def test_a_task_that_offers_no_second_prompt_keeps_its_empty_answers(paligemma_model):
     none, nothing = Task("boxes", detect), Task("boxes", detect, when_empty=lambda doc: None)
-    found, again = asked(paligemma_model, none), asked(paligemma_model, boxes())
-    assert "" in found and asked(paligemma_model, nothing) == found
-    assert [answer for answer, second in zip(found, again, strict=True) if answer] == [
-        second for answer, second in zip(found, again, strict=False) if answer
+    answers, again = asked(paligemma_model, none), asked(paligemma_model, boxes())
+    assert "" in answers and asked(paligemma_model, nothing) == answers
+    assert [answer for answer, second in zip(answers, again, strict=True) if answer] == [
+        second for answer, second in zip(answers, again, strict=False) if answer
     ]
 
 
@@ -197,11 +197,11 @@ def test_as_many_tokens_are_written_as_each_task_allows(paligemma_model, plain):
         Task(name, lambda number: "detect cell", count=8, settings=SETTINGS | {"max_new_tokens": length})
         for name, length in (("short", 2), ("long", 9))
     )
-    found = asked(paligemma_model, short, long, order=np.random.default_rng(0).permutation(16).tolist())
+    answers = asked(paligemma_model, short, long, order=np.random.default_rng(0).permutation(16).tolist())
     expected = [
         plain.text(image, "detect cell", max_new_tokens=length) for length in (2, 9) for image in questions.images(8)
     ]
-    assert found == expected and found[:8] != found[8:]
+    assert answers == expected and answers[:8] != answers[8:]
 
 
 def test_settings_that_change_nothing_are_let_through(paligemma_model):
@@ -226,11 +226,11 @@ def test_what_a_checkpoint_says_about_sampling_is_not_obeyed(paligemma_folder, p
             | {"do_sample": True, "temperature": 5.0, "repetition_penalty": 3.0, "num_beams": 3, "min_new_tokens": 5}
         )
     )
-    found = [
+    answers = [
         asked(PaliGemma(model=str(where), device="cpu"), boxes())
         for where in (paligemma_folder, paligemma_folders["paligemma"])
     ]
-    assert found[0] == found[1]
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize("precision", ["bf16", "amp_bf16"])

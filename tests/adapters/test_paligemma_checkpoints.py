@@ -191,14 +191,14 @@ def test_weights_are_bit_for_bit_those_that_transformers_loads_itself(
     expected = transformers.PaliGemmaForConditionalGeneration.from_pretrained(
         paligemma_folders[paligemma_variant]
     ).state_dict()
-    found = paligemma_model.module.state_dict()
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[name], values) for name, values in expected.items())
+    state = paligemma_model.module.state_dict()
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], values) for name, values in expected.items())
 
 
 def test_an_output_matrix_of_its_own_is_kept_as_transformers_keeps_it_and_named(paligemma_folder, monkeypatch):
-    said = []
-    monkeypatch.setattr(paligemma_checkpoint.logger, "warning", said.append)
+    warnings = []
+    monkeypatch.setattr(paligemma_checkpoint.logger, "warning", warnings.append)
     state = load_file(paligemma_folder / "model.safetensors")
     [embedding] = [values for name, values in state.items() if name.endswith("embed_tokens.weight")]
     save_file(
@@ -206,9 +206,9 @@ def test_an_output_matrix_of_its_own_is_kept_as_transformers_keeps_it_and_named(
         paligemma_folder / "model.safetensors",
         metadata={"format": "pt"},
     )
-    found = PaliGemma(model=str(paligemma_folder), device="cpu").module.state_dict()
-    assert torch.equal(found["lm_head.weight"], embedding * 1.5)
-    assert torch.equal(found["model.language_model.embed_tokens.weight"], embedding)
+    loaded = PaliGemma(model=str(paligemma_folder), device="cpu").module.state_dict()
+    assert torch.equal(loaded["lm_head.weight"], embedding * 1.5)
+    assert torch.equal(loaded["model.language_model.embed_tokens.weight"], embedding)
     assert [
-        "ties the output matrix to the embeddings, but the weights contain a separate" in line for line in said
+        "ties the output matrix to the embeddings, but the weights contain a separate" in line for line in warnings
     ] == [True]

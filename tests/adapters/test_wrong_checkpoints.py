@@ -114,7 +114,7 @@ def test_the_table_has_at_least_thirty_wrong_checkpoints():
 
 
 @pytest.fixture
-def said(monkeypatch):
+def warnings(monkeypatch):
     """What is warned of from here on."""
     lines: list[str] = []
     for module in (smoke_test, weight_files):
@@ -122,29 +122,29 @@ def said(monkeypatch):
     return lines
 
 
-def test_files_beside_the_weights_that_cannot_be_compared_are_named(healthy, tmp_path, said):
+def test_files_beside_the_weights_that_cannot_be_compared_are_named(healthy, tmp_path, warnings):
     folder = shutil.copytree(healthy["open_clip"][0], tmp_path / "checkpoint")
     (folder / "tf_model.h5").write_bytes(b"other framework")
     (folder / "training_args.bin").write_bytes(b"no weights")
     OpenClip.load({"model": str(folder)})
-    [line] = said
+    [line] = warnings
     assert line.endswith(
         "open_clip_model.safetensors will be evaluated. These files in the same folder were not read: tf_model.h5."
     )
 
 
-def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, said):
+def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, warnings):
     folder = shutil.copytree(healthy["transformers_clip"][0], tmp_path / "checkpoint")
     wrong_checkpoints.edit(folder / "processor_config.json", image_processor__do_rescale=False)
     TransformersClip(model=str(folder), device="cpu")
     # White's green, of which CLIP's deviation is smallest: (255 - 0.4578275) / 0.26130258 = 974.1.
-    assert [line.partition(": ")[2].partition(",")[0] for line in said] == [
+    assert [line.partition(": ")[2].partition(",")[0] for line in warnings] == [
         "its preprocessing returns values up to 974"
     ]
 
 
 @pytest.mark.parametrize(("padding", "refused"), [("longest", True), ("context", False)])
-def test_padding_that_is_seen_is_refused_if_it_varies_and_else_warned_of(tmp_path, said, padding, refused):
+def test_padding_that_is_seen_is_refused_if_it_varies_and_else_warned_of(tmp_path, warnings, padding, refused):
     folder = tiny_models.transformers_align(tmp_path / "align")
     wrong_checkpoints.edit(folder / "tokenizer_config.json", model_input_names=["input_ids"])
     if refused:
@@ -152,14 +152,14 @@ def test_padding_that_is_seen_is_refused_if_it_varies_and_else_warned_of(tmp_pat
             TransformersClip(model=str(folder), padding=padding, device="cpu")
     else:
         TransformersClip(model=str(folder), padding=padding, device="cpu")
-        assert [("reads the padding of texts" in line) for line in said] == [True]
+        assert [("reads the padding of texts" in line) for line in warnings] == [True]
 
 
-def test_images_that_are_hardly_told_apart_are_warned_of(said):
+def test_images_that_are_hardly_told_apart_are_warned_of(warnings):
     vectors = np.array([[1.0, 0.0], [1.0, 1e-4]])
     smoke_test.check_vectors(vectors, "images", "model", "fp32")
     # 1 - cosine of an angle of 1e-4 is half its square.
-    assert "cosines of different images are up to 1 - 5e-09" in said[0]
+    assert "cosines of different images are up to 1 - 5e-09" in warnings[0]
 
 
 def test_an_end_token_with_number_2_is_used_where_the_library_uses_it(tmp_path):
