@@ -308,7 +308,7 @@ def test_slerp_of_equal_norms_keeps_the_norm(seed, size, alpha, norm):
 @pytest.mark.parametrize("dtype", FLOATING)
 @pytest.mark.parametrize("method", METHODS)
 def test_equal_checkpoints_merge_to_themselves_bit_by_bit(method, dtype):
-    """Means of three and sums with weights 0.3 and 0.7 do not reproduce these values, -0.0 and infinities among them."""
+    """Means of three and sums with weights 0.3 and 0.7 do not reproduce these values, -0.0 and infinities included."""
     values = torch.cat([torch.linspace(-7.3, 9.1, 101), torch.tensor([-0.0, math.inf, -math.inf, 1e-40])]).to(dtype)
     state = tiny_states.checkpoint(1, dtype) | {"values": values}
     tuned = [dict(state)] if method in ("linear", "slerp") else [dict(state), dict(state)]
