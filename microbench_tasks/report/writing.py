@@ -26,7 +26,7 @@ from microbench_tasks.report.runs import Run, Sweep
 from microbench_tasks.report.sweeps import sweeps_chapter
 from microbench_tasks.submissions import data_kinds, manifest_file
 from microbench_tasks.submissions.progress import Progress
-from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks import run_metadata
 from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.util import files, untrusted
 from microbench_tasks.util.errors import DataError
@@ -195,7 +195,7 @@ def _fill(
     drawings = [part for chapter in found for part in chapter.parts if isinstance(part, FigureSpec)]
     drawn = {
         drawing.name: plots.save(drawing.figure(), draft / PICTURES, drawing.name)
-        for drawing in progress(drawings, "FigureSpec")
+        for drawing in progress(drawings, "Drawing")
     }
     cards = [card for chapter in found for part in chapter.parts if isinstance(part, Gallery) for card in part.cards]
     for number, card in enumerate(cards, start=1):
@@ -331,7 +331,7 @@ def _data_name(identity: Mapping[str, Any] | None) -> str:
     kind = data_kinds.classify_source(identity)
     if kind == "demo":
         return "the demo set: drawn, says nothing about microscopy"
-    if identity.get("source") == provenance.OTHER_DATA:
+    if identity.get("source") == run_metadata.OTHER_DATA:
         return "other data than the benchmark's"
     if identity.get("source") == "hub":
         return f"{identity.get('id')}, revision {str(identity.get('revision'))[:8]}"

@@ -17,7 +17,8 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
-from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import RunRecord, TaskMetadata
 from microbench_tasks.submissions import data_kinds, eligibility, manifest_checks, manifest_file, sample_files
 from microbench_tasks.submissions.eligibility import EligibilityReport
 from microbench_tasks.submissions.leaks import find_leaks
@@ -73,9 +74,7 @@ def submit(
     if report.violations:
         listed = "".join(f"\n  - {violation}" for violation in report.violations)
         raise DataError(f"{run.name} cannot be a submission, for {len(report.violations)} reason(s):{listed}")
-    samples = {
-        task: [sample_files.reduce_sample(task, sample) for sample in found] for task, found in report.samples.items()
-    }
+    samples = {task: [sample_files.reduce_sample(sample) for sample in found] for task, found in report.samples.items()}
     manifest = _build_manifest(report, description)
     texts = render_texts(manifest)
     contents = {name: text.encode() for name, text in texts.items()} | {
@@ -100,19 +99,19 @@ def _build_manifest(report: EligibilityReport, description: Description) -> dict
     """The manifest, but for the files and the digest."""
     run, rescored = report.run, report.rescored
     first = run.metadata(next(iter(run.samples)))
-    boxes = next((record for task in run.samples if (record := run.metadata(task).get("boxes"))), None)
+    boxes = next((record for task in run.samples if (record := run.metadata(task).boxes)), None)
     return {
         "schema_version": SCHEMA_VERSION,
         "model": _model(run, description),
         "data": {
             "kind": data_kinds.classify_run(run),
-            "sources": {task: source_identity.without_path(run.metadata(task)["dataset"]) for task in run.samples},
+            "sources": {task: source_identity.without_path(run.metadata(task).dataset or {}) for task in run.samples},
             "asked": {task: _asked(run, task) for task in run.samples},
         },
         "versions": _versions(first),
-        "settings": {"interval": first["interval"], "boxes": boxes},
-        "seeds": {name: (run.recorded().get("config") or {}).get(f"{name}_seed") for name in _SEEDS},
-        "run": {"name": run.name, "date": _date(run.recorded())}
+        "settings": {"interval": first.interval, "boxes": boxes},
+        "seeds": {name: getattr(run.record.config, f"{name}_seed") for name in _SEEDS},
+        "run": {"name": run.name, "date": _date(run.record)}
         | ({} if description.samples_url is None else {"samples_url": description.samples_url}),
         "num_samples": dict(rescored.num_samples),
         "num_in_total": {
@@ -125,29 +124,28 @@ def _build_manifest(report: EligibilityReport, description: Description) -> dict
 
 
 def _asked(run: LoggedRun, task: str) -> dict[str, Any]:
-    record = run.metadata(task)["asked"]
+    record = run.metadata(task).asked or {}
     return {"sha256": record["sha256"], "num_documents": record["num_documents"]}
 
 
 def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
-    recorded = run.recorded()
-    config, loaded = recorded.get("config") or {}, recorded.get("loaded_model")
-    arguments = _cleaned(config.get("model_args") or "")
+    record, config = run.record, run.record.config
+    arguments = _cleaned(config.model_args or "")
     # Checks do not know the other fields that models of other packages record.
     known = manifest_checks.read_schema()["properties"]["model"]["properties"]["loaded_model"]["properties"]
-    loaded = loaded and {name: value for name, value in _cleaned(loaded).items() if name in known}
+    loaded = record.loaded_model and {
+        name: value for name, value in _cleaned(record.loaded_model).items() if name in known
+    }
     return {
         "name": description.model_name,
         **({} if description.model_url is None else {"url": description.model_url}),
-        "harness_model": str(config.get("model") or recorded.get("model_source") or UNKNOWN),
-        "backend": str(config.get("model_backend") or UNKNOWN),
+        "harness_model": config.model or record.model_source or UNKNOWN,
+        "backend": config.model_backend or UNKNOWN,
         "model_args": arguments,
         "loaded_model": loaded,
         "precision": manifest_file.find_precision(loaded, arguments),
-        "gen_kwargs": _cleaned(config.get("gen_kwargs")),
-        "generation_kwargs": {
-            task: _cleaned(recorded["configs"][task].get("generation_kwargs") or {}) for task in run.samples
-        },
+        "gen_kwargs": _cleaned(config.gen_kwargs),
+        "generation_kwargs": {task: _cleaned(record.configs[task].generation_kwargs or {}) for task in run.samples},
     }
 
 
@@ -163,13 +161,13 @@ def _printable(value: Any) -> Any:
     return [_printable(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
-def _versions(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _versions(metadata: TaskMetadata) -> dict[str, Any]:
     # The run's alone: those of the machine that submits say nothing about it.
-    recorded = metadata.get("packages") or {}
+    recorded = metadata.packages or {}
     packages = {name: _version(recorded.get(name)) for name in yaml_values.PACKAGES}
     return {
-        "microbench": metadata["microbench_version"],
-        "task": metadata["version"],
+        "microbench": metadata.microbench_version,
+        "task": metadata.version,
         "lmms_eval": packages.pop("lmms-eval"),
         "packages": packages,
     }
@@ -185,11 +183,11 @@ def _version(recorded: Any) -> str:
         return UNKNOWN
 
 
-def _date(recorded: Mapping[str, Any]) -> str:
+def _date(record: RunRecord) -> str:
     """When the run started, in UTC; the harness writes it in a time zone that it records elsewhere."""
-    zone = ((recorded.get("config") or {}).get("resolved_cli_args") or {}).get("timezone")
+    zone = (record.config.resolved_cli_args or {}).get("timezone") or ""
     try:
-        started = datetime.datetime.strptime(recorded["date"], "%Y%m%d_%H%M%S").replace(tzinfo=zoneinfo.ZoneInfo(zone))
+        started = datetime.datetime.strptime(record.date or "", "%Y%m%d_%H%M%S").replace(tzinfo=zoneinfo.ZoneInfo(zone))
     # ZoneInfo raises a KeyError for a name that it does not know.
     except (KeyError, TypeError, ValueError):
         return UNKNOWN

@@ -8,6 +8,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.submissions import data_kinds
+from microbench_tasks.tasks.metric_table import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,14 @@ class Headline:
     datasets: int
 
 
-# Of each headline, what its interval and its counts are called.
-_HEADLINES = (("acc", "acc_image_ci", "counts"), ("grit", "grit_ci", "boxes_counts"))
-
-
 def list_headlines(manifest: Mapping[str, Any]) -> Iterator[Headline]:
     """The main figures, groups first, the largest first; a group that asks both questions and boxes has one of each."""
     for name in (*reversed(catalog.GROUPS), *catalog.TASKS):
         figures = manifest["scores"].get(name, {})
-        for metric, interval, counts in _HEADLINES:
-            low, high = figures.get(f"{interval}_low"), figures.get(f"{interval}_high")
-            if None not in (figures.get(metric), low, high) and counts in figures:
-                yield Headline(name, metric, figures[metric], low, high, **figures[counts])
+        for family in FAMILIES.values():
+            low, high = figures.get(f"{family.interval}_low"), figures.get(f"{family.interval}_high")
+            if None not in (figures.get(family.score), low, high) and family.counts in figures:
+                yield Headline(name, family.score, figures[family.score], low, high, **figures[family.counts])
 
 
 def has_publishable(manifest: Mapping[str, Any]) -> bool:

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from microbench_tasks.submissions.manifest_file import MANIFEST
-from microbench_tasks.submissions.sample_checks import Sample
 from microbench_tasks.submissions.sample_files import FOLDER as SAMPLES_FOLDER
 from microbench_tasks.util import privacy
 
 
 def find_leaks(
-    manifest: Mapping[str, Any], texts: Mapping[str, str], samples: Mapping[str, Sequence[Sample]]
+    manifest: Mapping[str, Any], texts: Mapping[str, str], samples: Mapping[str, Sequence[Mapping[str, Any]]]
 ) -> Iterator[str]:
     """Each secret and local path, by file and field."""
     folders = privacy.user_folders()

@@ -10,7 +10,9 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import RunRecord
+from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import sample_files
 from microbench_tasks.submissions.headlines import has_publishable
 from microbench_tasks.submissions.manifest_checks import find_schema_problems
@@ -98,27 +100,9 @@ def _is_of_a_download(name: str) -> bool:
 
 
 def as_logged_run(folder: Path, manifest: Mapping[str, Any]) -> LoggedRun:
-    """A submission as a run of the harness whose samples can be scored again, with the record that the manifest keeps of it."""
-    versions, settings, data, model = manifest["versions"], manifest["settings"], manifest["data"], manifest["model"]
-    common = {
-        "version": versions["task"],
-        "microbench_version": versions["microbench"],
-        "interval": settings["interval"],
-        "boxes": settings["boxes"],
-    }
-    record = {
-        "config": {"model": model["harness_model"], "model_args": model["model_args"]},
-        "configs": {
-            task: {"metadata": common | {"dataset": data["sources"].get(task), "asked": data["asked"].get(task)}}
-            for task in manifest["num_samples"]
-        },
-        "n-samples": {task: {"original": count, "effective": count} for task, count in manifest["num_samples"].items()},
-        "results": {
-            name: {f"{metric},none": value for metric, value in figures.items()}
-            for name, figures in manifest["scores"].items()
-        },
-    }
+    """Return the run that a submission was made of, with the record that the manifest keeps of it."""
     samples = {
         task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in catalog.TASKS if task in manifest["num_samples"]
     }
-    return LoggedRun(manifest["run"]["name"], samples, folder / MANIFEST, record=record)
+    record = RunRecord.from_submission(manifest)
+    return LoggedRun(manifest["run"]["name"], samples, folder / MANIFEST, record, is_submission=True)

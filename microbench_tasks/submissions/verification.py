@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+from microbench_tasks.runs import comparison, logs, rescoring
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import SampleRecord
+from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import (
     data_kinds,
     manifest_checks,
@@ -28,8 +30,7 @@ from microbench_tasks.submissions import (
 from microbench_tasks.submissions.checks import Check
 from microbench_tasks.submissions.data_comparison import compare_with_data
 from microbench_tasks.submissions.progress import Progress, no_progress
-from microbench_tasks.submissions.sample_checks import Sample
-from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks import definition_records
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 
@@ -98,37 +99,37 @@ def _record_problems(manifest: Mapping[str, Any]) -> list[str]:
 
 def _generation_reasons(task: str, model: Mapping[str, Any]) -> list[str]:
     """Return the generation settings that differ from the task's own and that no submission may change."""
-    own = provenance.expected(task, model["harness_model"], is_chat=False, with_data=False)["generation_kwargs"]
+    own = definition_records.expected_fields(task, model["harness_model"], is_chat=False, with_data=False)[
+        "generation_kwargs"
+    ]
     stated = model["generation_kwargs"].get(task, {})
     changed = {name: value for name, value in stated.items() if name not in own or value != own[name]}
     changed |= {name: "removed" for name in own if name not in stated}
     return run_arguments.find_generation_violations(f"model.generation_kwargs.{task}", changed)
 
 
-def _samples(run: LoggedRun, progress: Progress) -> tuple[dict[str, list[Sample]], list[str]]:
+def _samples(run: LoggedRun, progress: Progress) -> tuple[dict[str, list[SampleRecord]], list[str]]:
     """The samples of each task that can be read, in the documents' order, and what is wrong with any."""
     samples, problems = {}, []
     for task in progress(run.samples, "reading samples"):
         form_problems = sample_files.find_form_problems(run.samples[task], task)
         problems += form_problems
         try:
-            found = sorted(
-                (sample for _, sample in rescoring.logged_samples(run.samples[task])),
-                key=lambda sample: sample["doc_id"],
-            )
+            found = logs.read_samples(run.samples[task], task)
         except (DataError, OSError) as error:
             problems += [] if form_problems else [str(error)]
             continue
         samples[task] = found
-        stated = run.recorded()["n-samples"][task]["effective"]
+        stated = run.record.num_documents[task].effective
         if len(found) != stated:
             problems.append(f"{task}: {len(found)} samples, but submission.json (num_samples) says {stated}.")
-        problems += sample_checks.find_sample_violations(run, task, found)
+        in_order = sorted(found, key=lambda sample: sample.doc_id)
+        problems += sample_checks.find_sample_violations(run, task, in_order)
     return samples, problems
 
 
 def _score_checks(
-    run: LoggedRun, manifest: Mapping[str, Any], samples: Mapping[str, Sequence[Sample]], progress: Progress
+    run: LoggedRun, manifest: Mapping[str, Any], samples: Mapping[str, Sequence[SampleRecord]], progress: Progress
 ) -> Iterator[Check]:
     name = "scores, from the samples"
     if samples.keys() != run.samples.keys():
@@ -136,10 +137,8 @@ def _score_checks(
         return
     try:
         # However many there are: their number is a check of its own.
-        uncounted = dataclasses.replace(
-            run, record={key: value for key, value in run.record.items() if key != "n-samples"}
-        )
-        rescored = rescoring.rescore(uncounted, lambda tasks: progress(tasks, "scoring samples"))
+        uncounted = dataclasses.replace(run, record=run.record.model_copy(update={"num_documents": {}}))
+        rescored = rescoring.rescore(uncounted, lambda tasks: progress(tasks, "scoring samples"), samples)
     except DataError as error:
         yield Check(name, (f"the samples cannot be scored: {error}",))
         return
@@ -154,7 +153,7 @@ def _score_checks(
 
 
 def _score_problems(
-    manifest: Mapping[str, Any], samples: Mapping[str, Sequence[Sample]], rescored: Rescored
+    manifest: Mapping[str, Any], samples: Mapping[str, Sequence[SampleRecord]], rescored: Rescored
 ) -> Iterator[str]:
     figures = {name: manifest_file.figures_as_json(found) for name, found in rescored.scores.items()}
     for name in sorted(figures.keys() | manifest["scores"].keys()):
@@ -172,7 +171,7 @@ def _score_problems(
 def _differences(field: str, stated: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[str]:
     for name in [*found, *(name for name in stated if name not in found)]:
         before, now = stated.get(name, "nothing"), found.get(name, "nothing")
-        if not rescoring.are_equal(_number(before), _number(now)):
+        if not comparison.are_equal(_number(before), _number(now)):
             yield f"submission.json, {field}.{name} is {before}; the samples give {now}."
 
 
