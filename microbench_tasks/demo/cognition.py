@@ -30,6 +30,7 @@ class CognitionImage:
 
     @property
     def source(self) -> DemoDataset:
+        """The demo dataset that it is drawn for."""
         return next(dataset for dataset in DATASETS if dataset.name == self.dataset)
 
 
@@ -87,7 +88,8 @@ IMAGES = (
                 ),
             ),
             Reasoning(
-                "A blood count shows three times the usual number of cells like the one at the center. Which cause is most likely?",
+                "A blood count shows three times the usual number of cells like the one at the center. "
+                "Which cause is most likely?",
                 "An acute bacterial infection",
                 (
                     "An infection with parasitic worms",
@@ -134,7 +136,8 @@ IMAGES = (
         abnormal=True,
         questions=(
             Reasoning(
-                "The brown deposit in this brain section has a dense core, a clear ring and a corona. Which protein makes up most of it?",
+                "The brown deposit in this brain section has a dense core, a clear ring and a corona. "
+                "Which protein makes up most of it?",
                 "Amyloid beta",
                 (
                     "Alpha-synuclein",
@@ -145,7 +148,8 @@ IMAGES = (
                 ),
             ),
             Reasoning(
-                "Many deposits of this kind are found throughout the cortex of a person who had lost memory over years. Which diagnosis do they support most?",
+                "Many deposits of this kind are found throughout the cortex of a person who had lost memory over "
+                "years. Which diagnosis do they support most?",
                 "Alzheimer's disease",
                 (
                     "Amyotrophic lateral sclerosis",
@@ -163,7 +167,8 @@ IMAGES = (
         abnormal=True,
         questions=(
             Reasoning(
-                "Which complication is a person most at risk of, whose brain shows many structures like the brown ring in this image?",
+                "Which complication is a person most at risk of, whose brain shows many structures like the brown "
+                "ring in this image?",
                 "Bleeding into a lobe of the brain",
                 (
                     "Demyelination of the optic nerve",
@@ -181,7 +186,8 @@ IMAGES = (
         abnormal=False,
         questions=(
             Reasoning(
-                "Chromatin is labeled in this living cell. Which control must be passed before the bar at the center splits in two?",
+                "Chromatin is labeled in this living cell. "
+                "Which control must be passed before the bar at the center splits in two?",
                 "The spindle assembly checkpoint",
                 (
                     "The G1 restriction point",
@@ -192,7 +198,8 @@ IMAGES = (
                 ),
             ),
             Reasoning(
-                "The cells are treated with a drug that depolymerizes microtubules. What will most dividing cells look like after some hours?",
+                "The cells are treated with a drug that depolymerizes microtubules. "
+                "What will most dividing cells look like after some hours?",
                 "Arrested before anaphase, with condensed chromosomes that are not lined up",
                 (
                     "Arrested in telophase, with two separate nuclei",
@@ -210,7 +217,8 @@ IMAGES = (
         abnormal=False,
         questions=(
             Reasoning(
-                "What does the thick dark ring around the large profile at the center do for the signals that travel along it?",
+                "What does the thick dark ring around the large profile at the center do for the signals that "
+                "travel along it?",
                 "It lets them jump from gap to gap, which makes them faster",
                 (
                     "It stores the neurotransmitter that they release",

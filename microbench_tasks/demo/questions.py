@@ -115,7 +115,7 @@ def ask(rng: Generator, dataset: DemoDataset, label: str | None) -> dict[str, di
         asked[kind] = question_struct(rng, kind, QUESTIONS[kind], options, getattr(dataset.setting, kind))
     if not dataset.asks_stain:
         # The release writes a missing question in two ways: no struct, or a struct of nulls.
-        asked["stain"] = None if rng.random() < 0.5 else dict.fromkeys(asked["stain"])
+        asked["stain"] = None if rng.random() < 0.5 else dict.fromkeys(asked["stain"] or ())
     return asked
 
 
@@ -125,6 +125,10 @@ def caption(dataset: DemoDataset, asked: dict[str, dict | None]) -> dict[str, di
     for kind in QUESTION_KINDS:
         templates = dataset.captions if kind == CLASSIFICATION_KIND else CAPTIONS[kind]
         for number in CAPTION_SETS:
-            present = asked[kind] is not None and asked[kind]["question"] is not None
-            captions[caption_key(kind, number)] = caption_struct(templates[number], asked[kind]) if present else None
+            question = asked[kind]
+            captions[caption_key(kind, number)] = (
+                None
+                if question is None or question["question"] is None
+                else caption_struct(templates[number], question)
+            )
     return captions

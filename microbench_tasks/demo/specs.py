@@ -1,7 +1,7 @@
-"""The 24 datasets of the demo set as one table: what is drawn, how it is described, how it is stored.
+"""State the 24 datasets of the demo set as one table: what is drawn, how it is described, how it is stored.
 
-Dataset names, columns and oddities are those of the release; every image is a drawing, and no
-institution, licence or taxon of a real collection is claimed for it.
+Dataset names, columns and irregularities are those of the release. Every image is a drawing, and the table names no
+institution, licence or taxon of a real collection for it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from numpy.random import Generator
 from microbench_tasks.catalog.release_columns import DATASET_OF_STAIN
 from microbench_tasks.demo.canvas import Picture, Shape
 from microbench_tasks.demo.painters import electron, fluorescence, mitosis, smears, synthetic, tissue
+
+# Draws an image of a class.
+Painter = Callable[[Generator, str, Shape], Picture]
 
 INSTITUTION = "microbench demo set (drawn)"
 LICENSE = "CC0-1.0"
@@ -38,20 +41,25 @@ class Setting:
 
 @dataclass(frozen=True)
 class DemoDataset:
-    """One dataset of the demo set; a dataset without classes has no classification question.
+    """Describe one dataset of the demo set; a dataset without classes has no classification question.
 
-    ``size`` is (height, width) in pixels, ``mode`` a Pillow mode, ``full_scale`` the highest value a
-    16-bit image can hold, ``captions`` the two wordings of a class with ``{class}`` in them.
-    ``shares_ids_with`` names the family whose rows carry the same image ids.
+    Attributes:
+        paint: draws an image of a class; of a dataset without classes, it ignores the class.
+        size: (height, width) in pixels.
+        question: the classification question.
+        captions: the two wordings of a caption, with ``{class}`` in them.
+        mode: a Pillow mode.
+        full_scale: the highest value of a 16-bit image.
+        shares_ids_with: the family whose rows have the same image ids.
     """
 
     name: str
     setting: Setting
-    paint: Callable[[Generator, str | None, Shape], Picture]
+    paint: Painter
     size: Shape
     classes: tuple[str, ...] = ()
-    question: str | None = None
-    captions: tuple[str, str] | None = None
+    question: str = ""
+    captions: tuple[str, str] = ("", "")
     mode: str = "RGB"
     full_scale: int = 65535
     microns_per_pixel: float | None = None
@@ -63,12 +71,12 @@ class DemoDataset:
 
     @property
     def dataset_column(self) -> str | None:
-        """What stands in the ``dataset`` column: the name, but null for the two Held datasets."""
+        """The value of the ``dataset`` column: the name, but null for the two datasets of Held et al."""
         return self.name if self.named_in_release else None
 
     @property
     def default_rows(self) -> int:
-        """At least 12 rows, and 2 of every class."""
+        """The number of rows: at least 12, and 2 of every class."""
         return max(12, 2 * len(self.classes))
 
 
@@ -92,7 +100,10 @@ FLOW_QUESTION = (
 COLORECTAL_QUESTION = (
     "H&E stained light micrograph of human colorectal tissue. Based on the image, what is the most likely tissue?"
 )
-AMYLOID_QUESTION = "Light micrograph of human brain tissue with amyloid beta stained by IHC(DAB). Based on the image, what is the most likely amyloid morphology?"
+AMYLOID_QUESTION = (
+    "Light micrograph of human brain tissue with amyloid beta stained by IHC(DAB). "
+    "Based on the image, what is the most likely amyloid morphology?"
+)
 COLORECTAL_2018 = (
     "adipose tissue",
     "cancer-associated stroma",
@@ -108,16 +119,17 @@ AMYLOID_CLASSES = ("cerebral amyloid angiopathy", "cored plaque", "diffuse plaqu
 GRADES = tuple(smears.PAP_CELLS)
 
 
-def _simulated_cell(
-    name: str, paint: Callable[[Generator, str | None, Shape], Picture], classes: tuple[str, ...]
-) -> DemoDataset:
+def _simulated_cell(name: str, paint: Painter, classes: tuple[str, ...]) -> DemoDataset:
     return DemoDataset(
         name=f"burgess_et_al_2024_{name}",
         setting=SIMULATED_CELL,
         paint=paint,
         size=(128, 128),
         classes=classes,
-        question=f"Simulated fluorescence micrograph of a single cell with its nucleus. Based on the image, what is the most accurate description of the cell's {name}?",
+        question=(
+            "Simulated fluorescence micrograph of a single cell with its nucleus. "
+            f"Based on the image, what is the most accurate description of the cell's {name}?"
+        ),
         captions=("A simulated cell with {class}.", "Fluorescence micrograph of one synthetic cell, {class}."),
         synthetic=True,
         shares_ids_with="burgess_et_al_2024",
@@ -126,7 +138,7 @@ def _simulated_cell(
 
 def _flow(
     name: str,
-    paint: Callable[[Generator, str | None, Shape], Picture],
+    paint: Painter,
     setting: Setting,
     mode: str,
     classes: tuple[str, ...],
@@ -168,7 +180,7 @@ def _colorectal(name: str, classes: tuple[str, ...], size: Shape, mode: str = "R
     )
 
 
-def _amyloid(name: str, paint: Callable[[Generator, str | None, Shape], Picture], size: Shape) -> DemoDataset:
+def _amyloid(name: str, paint: Painter, size: Shape) -> DemoDataset:
     return DemoDataset(
         name=name,
         setting=AMYLOID_DAB,
@@ -201,7 +213,10 @@ DATASETS = (
             "neutrophil",
             "platelet",
         ),
-        question="May-Grunwald-Giemsa stained light micrograph of a human blood smear. Based on the image, what is the most likely cell type?",
+        question=(
+            "May-Grunwald-Giemsa stained light micrograph of a human blood smear. "
+            "Based on the image, what is the most likely cell type?"
+        ),
         captions=(
             "A blood smear micrograph of a {class}.",
             "A May-Grunwald-Giemsa stained smear with a {class} among red blood cells.",
@@ -215,7 +230,10 @@ DATASETS = (
         paint=smears.blood_close_up,
         size=(128, 128),
         classes=("basophil", "eosinophil", "lymphocyte", "monocyte", "neutrophil"),
-        question="Synthetic light micrograph of a human white blood cell. Based on the image, what is the most likely cell type?",
+        question=(
+            "Synthetic light micrograph of a human white blood cell. "
+            "Based on the image, what is the most likely cell type?"
+        ),
         captions=("A synthetic micrograph of a {class}.", "A generated close-up of a Giemsa stained {class}."),
         microns_per_pixel=0.12,
         taxon=HUMAN,
@@ -232,7 +250,10 @@ DATASETS = (
         paint=electron.block_face,
         size=(160, 160),
         classes=tuple(electron.BLOCK_FACE),
-        question="Serial block-face electron micrograph of mouse tissue. Based on the image, what is the most likely structure at the center?",
+        question=(
+            "Serial block-face electron micrograph of mouse tissue. "
+            "Based on the image, what is the most likely structure at the center?"
+        ),
         captions=("An electron micrograph of a {class}.", "A serial block-face section with a {class} at the center."),
         mode="L",
         microns_per_pixel=0.01,
@@ -249,7 +270,10 @@ DATASETS = (
         paint=fluorescence.colocalization,
         size=(128, 128),
         classes=tuple(fluorescence.COLOCALIZATION),
-        question="Simulated two-color fluorescence micrograph. Based on the image, what is the most accurate description of the colocalization?",
+        question=(
+            "Simulated two-color fluorescence micrograph. "
+            "Based on the image, what is the most accurate description of the colocalization?"
+        ),
         captions=(
             "A two-color micrograph with {class} colocalization.",
             "Red and green spots whose colocalization is {class}.",
@@ -328,7 +352,10 @@ DATASETS = (
         paint=smears.pap_smear,
         size=(192, 192),
         classes=GRADES,
-        question="Liquid-based cytology Pap smear of the human cervix. Based on the cytogram, what is the most likely finding?",
+        question=(
+            "Liquid-based cytology Pap smear of the human cervix. Based on the cytogram, what is the "
+            "most likely finding?"
+        ),
         captions=(
             "A Pap smear micrograph showing {class}.",
             "Liquid-based cervical cytology, Papanicolaou stain, with {class}.",
@@ -342,7 +369,10 @@ DATASETS = (
         paint=smears.pollen,
         size=(84, 84),
         classes=tuple(smears.POLLEN),
-        question="Basic fuchsin stained light micrograph of an airborne particle. Based on the image, what is the most likely pollen type?",
+        question=(
+            "Basic fuchsin stained light micrograph of an airborne particle. "
+            "Based on the image, what is the most likely pollen type?"
+        ),
         captions=("A light micrograph of {class}.", "A single grain of {class}, stained with basic fuchsin."),
         microns_per_pixel=0.5,
     ),
@@ -355,7 +385,10 @@ DATASETS = (
         paint=tissue.heart_muscle,
         size=(192, 192),
         classes=("not chronic heart failure", "chronic heart failure"),
-        question="H&E stained light micrograph of human cardiac tissue. Based on the image, what is the most likely clinical chronic heart diagnosis?",
+        question=(
+            "H&E stained light micrograph of human cardiac tissue. "
+            "Based on the image, what is the most likely clinical chronic heart diagnosis?"
+        ),
         captions=("An H&E micrograph of {class}.", "Human heart muscle, stained with H&E, of a patient with {class}."),
         microns_per_pixel=2.0,
         taxon=HUMAN,
@@ -378,7 +411,10 @@ DATASETS = (
         paint=electron.cryo_tomogram,
         size=(192, 192),
         classes=("normal mitochondrial morphology", "abnormal mitochondrial morphology"),
-        question="Slice of a cryo-electron tomogram of mitochondria. Based on the image, what is the most likely mitochondrial morphology?",
+        question=(
+            "Slice of a cryo-electron tomogram of mitochondria. "
+            "Based on the image, what is the most likely mitochondrial morphology?"
+        ),
         captions=(
             "A cryo-electron tomogram with {class}.",
             "A tomographic slice through frozen cells that shows {class}.",

@@ -55,7 +55,8 @@ def _remove_leftover(folder: Path, seed: int) -> None:
     foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in CONTENTS)
     if foreign:
         raise FileExistsError(
-            f"Expected {folder} to be missing, empty or a demo set, but it holds {', '.join(foreign)}; choose another folder"
+            f"Expected {folder} to be missing, empty or a demo set, but it contains {', '.join(foreign)}; "
+            "choose another folder"
         )
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
         moved = Path(aside) / "leftover"

@@ -85,13 +85,15 @@ def _synapse(rng: Generator, shape: Shape, x: float, y: float, unit: float, pixe
     """A bouton packed with round vesicles against a thick dark density."""
     turn = rng.uniform(0, 2 * np.pi)
     out = np.array([np.cos(turn), np.sin(turn)])
-    bouton = wobbly(rng, *(np.array([x, y]) - 5 * unit * out), 6.5 * unit, 1.1, 0.05)
-    spine = wobbly(rng, *(np.array([x, y]) + 6 * unit * out), 4.4 * unit, 1.1, 0.05)
+    (bouton_x, bouton_y), (spine_x, spine_y) = np.array([x, y]) - 5 * unit * out, np.array([x, y]) + 6 * unit * out
+    bouton = wobbly(rng, bouton_x, bouton_y, 6.5 * unit, 1.1, 0.05)
+    spine = wobbly(rng, spine_x, spine_y, 4.4 * unit, 1.1, 0.05)
     pixels = pixels + 0.12 * cover(shape, [bouton, spine], soft=2) - 0.4 * rings(shape, [bouton, spine], 0.32 * unit)
     places = np.array([bouton.x, bouton.y]) + rng.normal(0, 2.6 * unit, (70, 2))
     vesicles = [Blob(px, py, 0.55 * unit) for px, py in places if np.hypot(px - bouton.x, py - bouton.y) < 5.4 * unit]
     pixels = pixels - 0.34 * rings(shape, vesicles, 0.28 * unit)
-    density = Blob(*(np.array([x, y]) + 1.5 * unit * out), 2.2 * unit, 5.5, turn + np.pi / 2)
+    density_x, density_y = np.array([x, y]) + 1.5 * unit * out
+    density = Blob(density_x, density_y, 2.2 * unit, 5.5, turn + np.pi / 2)
     return pixels * (1 - 0.85 * cover(shape, [density], soft=2))
 
 
@@ -115,7 +117,10 @@ BLOCK_FACE = {
 
 
 def cryo_tomogram(rng: Generator, label: str, shape: Shape) -> Picture:
-    """Mitochondria in ice, low contrast: normal ones are long with many cristae, abnormal ones round, swollen, nearly empty."""
+    """Draw mitochondria in ice at low contrast.
+
+    Normal ones are long with many cristae; abnormal ones are round, swollen and nearly empty.
+    """
     unit, normal = shape[0] / 32, label == "normal mitochondrial morphology"
     pixels = 0.56 + 0.03 * noise(rng, shape, 3 * unit) + 0.035 * grain(rng, shape, 1.2)
     bodies = _mitochondria_outlines(rng, shape, unit, normal)

@@ -108,7 +108,7 @@ def _neuron(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
         paths.append(trunk)
         for start in trunk[rng.integers(len(trunk) // 3, len(trunk), 3)]:
             paths.append(walk(rng, tuple(start), turn + rng.choice([-0.8, 0.8]), rng.uniform(4, 9) * unit, 0.16))
-    body = cover(shape, [wobbly(rng, *soma, 2.0 * unit, 1.3, 0.08)], soft=3)
+    body = cover(shape, [wobbly(rng, soma[0], soma[1], 2.0 * unit, 1.3, 0.08)], soft=3)
     return np.maximum(body, 0.75 * strokes(shape, paths, 0.42 * unit)) + 0.02
 
 
@@ -144,16 +144,16 @@ def _worm(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
     spine = np.stack([shape[1] / 2 + u * cos - v * sin, shape[0] / 2 + u * sin + v * cos], axis=1)
     girth = 1.5 * unit * np.sqrt(np.sin(np.pi * np.clip(at, 0.015, 0.985))) + 0.2 * unit
     fine = np.stack([np.interp(np.linspace(0, 1, 220), at, axis) for axis in spine.T], axis=1)
-    body = cover(
-        shape, [Blob(x, y, r) for (x, y), r in zip(fine, np.interp(np.linspace(0, 1, 220), at, girth))], soft=2
-    )
+    radii = np.interp(np.linspace(0, 1, 220), at, girth)
+    body = cover(shape, [Blob(x, y, radius) for (x, y), radius in zip(fine, radii, strict=True)], soft=2)
     gut = strokes(shape, [spine[6:-5]], 0.7 * unit)
     return body * (0.42 + 0.06 * noise(rng, shape, unit)) + 0.45 * gut * (0.8 + 0.3 * noise(rng, shape, unit))
 
 
 def _embryo(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
     """A large oval with a single layer of nuclei along its rim and a dim, grainy yolk."""
-    egg = wobbly(rng, *(np.array(shape[::-1]) / 2 + rng.normal(0, unit, 2)), 11 * unit, rng.uniform(1.5, 1.8), 0.02)
+    x, y = np.array(shape[::-1]) / 2 + rng.normal(0, unit, 2)
+    egg = wobbly(rng, x, y, 11 * unit, rng.uniform(1.5, 1.8), 0.02)
     rim = egg.scaled(0.94).outline(int(rng.integers(52, 66)))
     yolk = 0.16 * cover(shape, [egg], soft=3) * (1 + 0.4 * noise(rng, shape, 1.5 * unit))
     return yolk + 0.85 * cover(shape, [Blob(x, y, 0.55 * unit) for x, y in rim], soft=1.5)

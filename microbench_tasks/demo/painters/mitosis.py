@@ -74,7 +74,7 @@ def _prometaphase(rng: Generator, shape: Shape, x: float, y: float, radius: floa
     far = 0.72 * radius * rng.normal(1, 0.1, 14)
     arms = [
         Blob(x + d * np.cos(a), y + d * np.sin(a), 0.24 * radius, 2.0, a + rng.normal(0, 0.5))
-        for a, d in zip(angles, far)
+        for a, d in zip(angles, far, strict=True)
     ]
     light = cover(shape, arms, 1.2, rng.uniform(0.75, 1.0, 14))
     return Chromatin(light, [Blob(x, y, 1.02 * radius)])
@@ -109,7 +109,10 @@ def _apoptosis(rng: Generator, shape: Shape, x: float, y: float, radius: float, 
     count = rng.integers(4, 8)
     angles = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(count) / count
     far = radius * rng.uniform(0.3, 0.75, count)
-    balls = [Blob(x + d * np.cos(a), y + d * np.sin(a), radius * rng.uniform(0.14, 0.3)) for a, d in zip(angles, far)]
+    balls = [
+        Blob(x + d * np.cos(a), y + d * np.sin(a), radius * rng.uniform(0.14, 0.3))
+        for a, d in zip(angles, far, strict=True)
+    ]
     return Chromatin(cover(shape, balls, soft=1.5), balls)
 
 
@@ -160,7 +163,7 @@ def h2b(rng: Generator, label: str, shape: Shape) -> Picture:
     # A neighbour lies to the side of a dividing cell, in a corner of the frame.
     for corner in rng.permutation([(-1, -1), (-1, 1), (1, -1), (1, 1)])[: rng.integers(0, 3)]:
         at = np.array(shape[::-1]) * (0.5 + 0.335 * corner)
-        other = chromatin(rng, "interphase", shape, *at, 0.8 * radius, 0.0)
+        other = chromatin(rng, "interphase", shape, at[0], at[1], 0.8 * radius, 0.0)
         light, masses = np.maximum(light, 0.75 * other.light), masses + other.masses
     glow = 0.03 + 0.012 * noise(rng, shape, 30)
     pixels = photographed(rng, glow + rng.uniform(0.65, 0.95) * light, blur=0.9, noise_level=0.012)
@@ -229,7 +232,7 @@ def _daughters(rng: Generator, shape: Shape, x: float, y: float, radius: float, 
     light = np.zeros(shape)
     for side in (-1, 1):
         at = np.array([x, y]) + side * step
-        light = np.maximum(light, _haze(rng, shape, wobbly(rng, *at, 1.0 * radius, 1.1, 0.03), 0.25))
+        light = np.maximum(light, _haze(rng, shape, wobbly(rng, at[0], at[1], 1.0 * radius, 1.1, 0.03), 0.25))
         points = at + 0.5 * side * step + rng.normal(0, 0.16 * radius, (9, 2))
         light = light + 0.7 * np.clip(dots(shape, points, 0.11 * radius), 0, 1.3)
     return light
@@ -238,7 +241,8 @@ def _daughters(rng: Generator, shape: Shape, x: float, y: float, radius: float, 
 def _vesiculated(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> np.ndarray:
     """Swollen ring-shaped vacuoles."""
     cell = wobbly(rng, x, y, 1.8 * radius, 1.2, 0.05)
-    bubbles = [Blob(*at, radius * rng.uniform(0.2, 0.38)) for at in _around(rng, 9, x, y, 0.3 * radius, 1.25 * radius)]
+    places = _around(rng, 9, x, y, 0.3 * radius, 1.25 * radius)
+    bubbles = [Blob(left, top, radius * rng.uniform(0.2, 0.38)) for left, top in places]
     return _haze(rng, shape, cell, 0.14) + 0.8 * rings(shape, bubbles, 0.1 * radius)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.random import Generator
@@ -104,7 +103,7 @@ def _add_blood_cell(
     rng: Generator, shape: Shape, cell: BloodCell, centre: np.ndarray, unit: float, layers: dict[str, np.ndarray]
 ) -> None:
     """Put the cell's cytoplasm, nucleus and granules into the density maps, in place; ``unit``: a red cell's radius."""
-    body = wobbly(rng, *centre, cell.radius * unit * rng.normal(1, 0.05), rng.uniform(1, 1.12), 0.025)
+    body = wobbly(rng, centre[0], centre[1], cell.radius * unit * rng.normal(1, 0.05), rng.uniform(1, 1.12), 0.025)
     inside = cover(shape, [body], soft=1.5)
     nucleus = inside * _nucleus(rng, shape, cell, body, unit)
     mottled = 1 + 0.12 * noise(rng, shape, 0.18 * unit)
@@ -122,7 +121,8 @@ def _add_blood_cell(
             cell.granule_density * granules * (1 if cell.granules_cover_nucleus else 1 - 0.9 * nucleus)
         )
     if cell.vacuoles:
-        holes = [Blob(*(centre + rng.normal(0, 0.55 * body.radius, 2)), 0.1 * unit) for _ in range(cell.vacuoles)]
+        places = [centre + rng.normal(0, 0.55 * body.radius, 2) for _ in range(cell.vacuoles)]
+        holes = [Blob(x, y, 0.1 * unit) for x, y in places]
         layers["azure"] *= 1 - 0.8 * cover(shape, holes) * inside
 
 
@@ -139,13 +139,16 @@ def _nucleus(rng: Generator, shape: Shape, cell: BloodCell, body: Blob, unit: fl
         bean = cover(shape, [wobbly(rng, body.x + off[0], body.y + off[1], size, 1.3, 0.04, turn)], soft=1.5)
         # The bite comes from a side of the short axis.
         bite_at = np.array([body.x + off[0], body.y + off[1]]) + 0.85 * size * np.array([-np.sin(turn), np.cos(turn)])
-        return bean * (1 - cover(shape, [Blob(*bite_at, 0.55 * size)], soft=3))
+        return bean * (1 - cover(shape, [Blob(bite_at[0], bite_at[1], 0.55 * size)], soft=3))
     lobes = int(cell.nucleus) + (rng.integers(-1, 2) if int(cell.nucleus) > 2 else 0)
     spread = (0.9 if lobes > 2 else 0.8) * size * (lobes / 2.6 if lobes > 2 else 1)
     angles = turn + np.linspace(0, 1.5 * np.pi if lobes > 2 else np.pi, lobes)
     at = np.array([body.x, body.y]) + off + spread * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    parts = [wobbly(rng, *point, size * rng.normal(1, 0.1), rng.uniform(1, 1.35), 0.07) for point in at]
-    bridges = [Blob(*((a + b) / 2), 0.28 * size, 2.5, np.arctan2(*(b - a)[::-1])) for a, b in pairwise(at)]
+    parts = [wobbly(rng, x, y, size * rng.normal(1, 0.1), rng.uniform(1, 1.35), 0.07) for x, y in at]
+    middles, steps = (at[:-1] + at[1:]) / 2, np.diff(at, axis=0)
+    bridges = [
+        Blob(x, y, 0.28 * size, 2.5, np.arctan2(dy, dx)) for (x, y), (dx, dy) in zip(middles, steps, strict=True)
+    ]
     return cover(shape, parts + bridges, soft=1.5)
 
 
@@ -210,7 +213,13 @@ def _add_pap_cell(
     inside = cover(shape, [body], soft=2)
     at = np.array([body.x, body.y]) + rng.normal(0, 0.08 * kind.radius * unit, 2)
     nucleus = wobbly(
-        rng, *at, kind.nucleus * unit * rng.normal(1, 0.12), min(1.8, 0.5 + 0.5 * body.elongation), 0.05, body.angle
+        rng,
+        at[0],
+        at[1],
+        kind.nucleus * unit * rng.normal(1, 0.12),
+        min(1.8, 0.5 + 0.5 * body.elongation),
+        0.05,
+        body.angle,
     )
     sheet = inside * kind.body_density * (1 + 0.15 * noise(rng, shape, 9)) + 0.1 * rings(shape, [body], 2)
     if kind.halo:
@@ -259,9 +268,9 @@ def _pored_grain(
     layers["fuchsin"] += body * (0.55 + 0.1 * noise(rng, shape, 6)) + 0.75 * rings(
         shape, [grain_blob.scaled(0.95)], 0.1 * radius
     )
-    plugs = cover(shape, [Blob(*point, 0.2 * radius) for point in corners], soft=2)
+    plugs = cover(shape, [Blob(px, py, 0.2 * radius) for px, py in corners], soft=2)
     layers["fuchsin"] += 0.9 * plugs
-    layers["fuchsin"] *= 1 - 0.85 * cover(shape, [Blob(*point, 0.09 * radius) for point in corners], soft=2)
+    layers["fuchsin"] *= 1 - 0.85 * cover(shape, [Blob(px, py, 0.09 * radius) for px, py in corners], soft=2)
 
 
 def _hazel(

@@ -28,20 +28,24 @@ TEXTURE = {"homogeneous texture": None, "fine texture": 1.1, "coarse texture": 8
 
 
 def contour(rng: Generator, label: str, shape: Shape) -> Picture:
+    """Draw a cell with a smooth, wavy or jagged rim."""
     height = CONTOUR[label]
     waves = {"smooth contour": (5, 8), "wavy contour": (7, 10), "jagged contour": (11, 17)}[label]
     phases = rng.uniform(0, 2 * np.pi, 2)
     bumps = tuple(
-        (int(wave), height * rng.uniform(0.6, 0.9), phase) for wave, phase in zip(rng.integers(*waves, 2), phases)
+        (int(wave), height * rng.uniform(0.6, 0.9), phase)
+        for wave, phase in zip(rng.integers(*waves, 2), phases, strict=True)
     )
     return _simulated(rng, shape, bumps, rng.uniform(1.05, 1.35), None)
 
 
 def eccentricity(rng: Generator, label: str, shape: Shape) -> Picture:
+    """Draw a round, oval or long cell."""
     return _simulated(rng, shape, ((3, 0.02 * rng.normal(), 0.0),), ECCENTRICITY[label] * rng.uniform(0.95, 1.08), None)
 
 
 def texture(rng: Generator, label: str, shape: Shape) -> Picture:
+    """Draw a cell with a homogeneous, fine or coarse cytoplasm."""
     return _simulated(rng, shape, ((3, 0.03 * rng.normal(), 0.0),), rng.uniform(1.05, 1.35), TEXTURE[label])
 
 

@@ -75,8 +75,8 @@ def tumour_epithelium(rng: Generator, shape: Shape, unit: float) -> Layers:
     layers["eosin"] += 0.4 + 0.08 * noise(rng, shape, 4 * unit)
     places = lattice(rng, shape, 2.15 * unit, 0.2)
     slits = [
-        wobbly(rng, *place, 1.6 * unit, rng.uniform(1.5, 3), 0.15)
-        for place in apart(rng, shape, rng.integers(1, 3), 8 * unit, 3 * unit)
+        wobbly(rng, x, y, 1.6 * unit, rng.uniform(1.5, 3), 0.15)
+        for x, y in apart(rng, shape, rng.integers(1, 3), 8 * unit, 3 * unit)
     ]
     gaps = cover(shape, slits, soft=3)
     places = np.array([place for place in places if _value_at(gaps, place) < 0.3])
@@ -87,7 +87,7 @@ def tumour_epithelium(rng: Generator, shape: Shape, unit: float) -> Layers:
 
 
 def _value_at(field: np.ndarray, place: np.ndarray) -> float:
-    row, column = (int(np.clip(at, 0, size - 1)) for at, size in zip(place[::-1], field.shape))
+    row, column = (int(np.clip(at, 0, size - 1)) for at, size in zip(place[::-1], field.shape, strict=True))
     return field[row, column]
 
 
@@ -105,7 +105,8 @@ def complex_stroma(rng: Generator, shape: Shape, unit: float) -> Layers:
     """Collagen with scattered immune cells and a nest of tumour cells."""
     layers = simple_stroma(rng, shape, unit)
     _add_nuclei(rng, layers, apart(rng, shape, rng.integers(28, 45), 1.9 * unit), 0.55 * unit, 1.6, 1.05)
-    nest = wobbly(rng, *(np.array(shape[::-1]) * rng.uniform(0.25, 0.75, 2)), 0.22 * shape[0], 1.6, 0.1)
+    x, y = np.array(shape[::-1]) * rng.uniform(0.25, 0.75, 2)
+    nest = wobbly(rng, x, y, 0.22 * shape[0], 1.6, 0.1)
     inside = cover(shape, [nest], soft=3)
     layers["hematoxylin"] = layers["hematoxylin"] * (1 - inside) + 0.35 * inside
     places = np.array([place for place in lattice(rng, shape, 2.2 * unit, 0.2) if _value_at(inside, place) > 0.5])
@@ -168,13 +169,15 @@ def add_gland(rng: Generator, layers: Layers, gland: Blob, unit: float) -> None:
     goblets = gland.scaled(max(0.6, 1 - 2.3 * unit / gland.radius)).outline(max(7, int(0.6 * count)))
     cups = [
         wobbly(rng, x, y, 0.85 * unit * rng.normal(1, 0.1), 1.6, 0.04, turn)
-        for (x, y), turn in zip(goblets, _directions(goblets, gland))
+        for (x, y), turn in zip(goblets, _directions(goblets, gland), strict=True)
         if rng.random() < 0.85
     ]
-    cups = cover(shape, cups, soft=1.5)
+    mucus_cups = cover(shape, cups, soft=1.5)
     for name, left in (("eosin", 0.25), ("hematoxylin", 0.65)):
-        layers[name] *= (1 - (1 - left) * cups) * (1 - 0.93 * lumen)
-    nuclei = [Blob(x, y, 0.52 * unit * rng.normal(1, 0.1), 1.7, turn) for (x, y), turn in zip(row, outward)]
+        layers[name] *= (1 - (1 - left) * mucus_cups) * (1 - 0.93 * lumen)
+    nuclei = [
+        Blob(x, y, 0.52 * unit * rng.normal(1, 0.1), 1.7, turn) for (x, y), turn in zip(row, outward, strict=True)
+    ]
     layers["hematoxylin"] = np.maximum(
         layers["hematoxylin"], 1.25 * cover(shape, nuclei, 1.2, rng.uniform(0.75, 1.1, count))
     )
@@ -270,7 +273,7 @@ def glands(rng: Generator, label: str | None, shape: Shape) -> Picture:
     kept: list[Blob] = []
     # Large ones first: the small ones find room between them.
     radii = np.sort(rng.uniform(22, 50, 60))[::-1]
-    for (x, y), radius in zip(rng.uniform(0, 1, (60, 2)) * np.array(shape[::-1]), radii):
+    for (x, y), radius in zip(rng.uniform(0, 1, (60, 2)) * np.array(shape[::-1]), radii, strict=True):
         gland = wobbly(rng, x, y, radius, rng.uniform(1, 1.5), 0.05)
         margin = gland.reach + 2
         fits = margin < x < shape[1] - margin and margin < y < shape[0] - margin
