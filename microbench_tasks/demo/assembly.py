@@ -13,16 +13,17 @@ from PIL import Image
 
 from microbench_tasks.demo import questions
 from microbench_tasks.demo.canvas import Mark, Shape
+from microbench_tasks.demo.dataset_table import DATASETS
 from microbench_tasks.demo.real_tiles import RealTile, load_tiles
-from microbench_tasks.demo.specs import DATASETS, INSTITUTION, LICENSE, NO_TAXON, DemoDataset
+from microbench_tasks.demo.specs import INSTITUTION, LICENSE, NO_TAXON, DemoDataset
 
 # The release numbers its labels across all datasets.
 LABELS = {
     name: number for number, name in enumerate(sorted({name for dataset in DATASETS for name in dataset.classes}))
 }
-# What the random stream of a row is used for; part of the seed of the stream.
+# The purposes of a row's random streams; part of the seed of a stream.
 PICTURE, TEXT, IDENTITY = range(3)
-# Row numbers of the real tiles, apart from those of the drawings.
+# Row numbers of the real tiles; those of the drawings are smaller.
 REAL_TILES_FROM = 1_000_000
 
 

@@ -1,10 +1,11 @@
-"""The demo's reasoning questions: eight drawn micrographs, fourteen questions with six options each."""
+"""State the demo's reasoning questions: eight drawn micrographs, fourteen questions with six options each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microbench_tasks.demo.specs import DATASETS, DemoDataset
+from microbench_tasks.demo.dataset_table import DATASETS
+from microbench_tasks.demo.specs import DemoDataset
 
 NONE_OPTION = "None of the above"
 LETTERS = "ABCDEF"
@@ -21,7 +22,7 @@ class Reasoning:
 
 @dataclass(frozen=True)
 class CognitionImage:
-    """A drawing of one class of a demo dataset and what is asked about it."""
+    """A drawing of one class of a demo dataset, and the questions about it."""
 
     dataset: str
     label: str
@@ -35,9 +36,9 @@ class CognitionImage:
 
 
 def options_for(question: Reasoning, letter: str) -> tuple[list[str], str]:
-    """The six options and the answer among them, with ``letter`` (A to F) as the right one.
+    """Return the six options and the right one among them, which has ``letter`` (A to F).
 
-    F is "None of the above": the answer itself is then not offered.
+    F is "None of the above". The answer itself is then not offered.
     """
     if letter == LETTERS[-1]:
         return [*question.distractors, NONE_OPTION], NONE_OPTION
@@ -47,9 +48,14 @@ def options_for(question: Reasoning, letter: str) -> tuple[list[str], str]:
 
 
 def metadata(number: int, image: CognitionImage, image_name: str) -> dict:
-    """The JSON document beside ``image_name``; ``number`` is that of the image's first question over the set.
+    """Return the JSON document for an image.
 
-    The right letters run through A to F from one question to the next.
+    The right letters go through A to F from one question to the next.
+
+    Args:
+        number: of the image's first question in the set.
+        image: what is asked.
+        image_name: the file of the image.
     """
     asked = {}
     for index, question in enumerate(image.questions):

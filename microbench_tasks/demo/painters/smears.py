@@ -1,4 +1,4 @@
-"""Cells spread on a slide: stained blood, Pap smears, pollen."""
+"""Draw cells spread on a slide: stained blood, Pap smears, pollen."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ BLOOD_CELLS = {
 
 
 def blood(rng: Generator, label: str, shape: Shape) -> Picture:
-    """One white cell, erythroblast or group of platelets among red cells (May-Grunwald-Giemsa)."""
+    """Draw one white cell, erythroblast or group of platelets among red cells (May-Grunwald-Giemsa)."""
     red_radius = 0.105 * shape[0] * rng.uniform(0.9, 1.1)
     layers = _red_cells(rng, shape, red_radius, clear=1.3 if label == "platelet" else BLOOD_CELLS[label].radius + 0.6)
     centre = np.array(shape[::-1]) / 2 + rng.normal(0, 0.03 * shape[0], 2)
@@ -66,7 +66,7 @@ def blood(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def blood_close_up(rng: Generator, label: str, shape: Shape) -> Picture:
-    """One white cell that fills the frame, as image generators draw it (Wright-Giemsa)."""
+    """Draw one white cell that fills the frame, as image generators draw it (Wright-Giemsa)."""
     red_radius = 0.185 * shape[0] * rng.uniform(0.92, 1.08)
     layers = {dye: np.zeros(shape) for dye in ("red cell", "violet", "azure", "orange")}
     layers["red cell"] += 0.12 + 0.03 * noise(rng, shape, 25)
@@ -76,7 +76,7 @@ def blood_close_up(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def _red_cells(rng: Generator, shape: Shape, radius: float, clear: float) -> dict[str, np.ndarray]:
-    """Density maps with red cells everywhere but ``clear`` red-cell radii around the centre."""
+    """Return density maps with red cells everywhere but within ``clear`` red-cell radii of the centre."""
     layers = {dye: np.zeros(shape) for dye in ("red cell", "violet", "azure", "orange")}
     centre = np.array(shape[::-1]) / 2
     spots = apart(rng, (shape[0] + 40, shape[1] + 40), rng.integers(14, 26), 2.05 * radius) - 20
@@ -102,7 +102,7 @@ def _add_platelets(
 def _add_blood_cell(
     rng: Generator, shape: Shape, cell: BloodCell, centre: np.ndarray, unit: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """Put the cell's cytoplasm, nucleus and granules into the density maps, in place; ``unit``: a red cell's radius."""
+    """Add the cell's cytoplasm, nucleus and granules to the density maps; ``unit`` is the radius of a red cell."""
     body = wobbly(rng, centre[0], centre[1], cell.radius * unit * rng.normal(1, 0.05), rng.uniform(1, 1.12), 0.025)
     inside = cover(shape, [body], soft=1.5)
     nucleus = inside * _nucleus(rng, shape, cell, body, unit)
@@ -127,7 +127,7 @@ def _add_blood_cell(
 
 
 def _nucleus(rng: Generator, shape: Shape, cell: BloodCell, body: Blob, unit: float) -> np.ndarray:
-    """The nucleus as coverage, 0 to 1."""
+    """Return the coverage by the nucleus, 0 to 1."""
     size, turn = cell.nucleus_size * unit, rng.uniform(0, 2 * np.pi)
     off = rng.normal(0, 0.07 * unit, 2)
     if cell.nucleus in ("round", "oval"):
@@ -179,7 +179,7 @@ PAP_CELLS = {
 
 
 def pap_smear(rng: Generator, label: str, shape: Shape) -> Picture:
-    """Liquid-based cytology, Papanicolaou stain: cell size, nucleus and colour tell the grade."""
+    """Draw liquid-based cytology, Papanicolaou stain: cell size, nucleus and colour depend on the grade."""
     kind, unit = PAP_CELLS[label], shape[0] / 10
     layers = {dye: np.zeros(shape) for dye in ("hematoxylin", "cyan", "fuchsin", "orange")}
     layers["cyan"] += np.clip(0.05 + 0.03 * noise(rng, shape, 30), 0, 1)
@@ -209,7 +209,7 @@ def _pap_places(rng: Generator, shape: Shape, kind: PapCell, count: int, unit: f
 def _add_pap_cell(
     rng: Generator, shape: Shape, kind: PapCell, body: Blob, dye: str, unit: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """One squamous cell: sheet of cytoplasm, maybe a pale halo, nucleus with coarse chromatin."""
+    """Draw one squamous cell: sheet of cytoplasm, maybe a pale halo, nucleus with coarse chromatin."""
     inside = cover(shape, [body], soft=2)
     at = np.array([body.x, body.y]) + rng.normal(0, 0.08 * kind.radius * unit, 2)
     nucleus = wobbly(
@@ -232,14 +232,14 @@ def _add_pap_cell(
 
 
 def _add_dirt(rng: Generator, shape: Shape, layers: dict[str, np.ndarray]) -> None:
-    """The granular, bloody background of an invasive tumour."""
+    """Draw the granular, bloody background of an invasive tumour."""
     layers["fuchsin"] += np.clip(0.12 + 0.1 * noise(rng, shape, 14) + 0.1 * grain(rng, shape, 1.2), 0, 0.6)
     specks = rng.uniform(0, 1, (90, 2)) * np.array(shape[::-1])
     layers["hematoxylin"] += np.clip(dots(shape, specks, 1.0, rng.uniform(0.2, 0.8, 90)), 0, 1)
 
 
 def pollen(rng: Generator, label: str, shape: Shape) -> Picture:
-    """One grain stained with basic fuchsin; pores, wall and body tell the kind."""
+    """Draw one grain stained with basic fuchsin; pores, wall and body depend on the kind."""
     radius = 0.3 * shape[0] * rng.uniform(0.9, 1.1)
     x, y = np.array(shape[::-1]) / 2 + rng.normal(0, 0.04 * shape[0], 2)
     turn = rng.uniform(0, 2 * np.pi)
@@ -259,7 +259,7 @@ def _pored_grain(
     pores: int,
     corner: float,
 ) -> None:
-    """A rounded polygon with a thick wall and a pore at every corner."""
+    """Draw a rounded polygon with a thick wall and a pore at every corner."""
     grain_blob = Blob(x, y, radius, 1.0, 0.0, ((pores, corner, -pores * turn), (2, 0.015 * rng.normal(), 0.0)))
     body = cover(shape, [grain_blob], soft=2)
     angles = turn + 2 * np.pi * np.arange(pores) / pores
@@ -282,7 +282,7 @@ def _hazel(
 def _alder(
     rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """Five pores, joined by the thickened arcs that mark the genus."""
+    """Draw five pores, joined by the thickened arcs that mark the genus."""
     _pored_grain(rng, shape, x, y, radius, turn, layers, pores=5, corner=0.06)
     middles = turn + 2 * np.pi * (np.arange(5) + 0.5) / 5
     arcs = [Blob(x + 1.25 * radius * np.cos(m), y + 1.25 * radius * np.sin(m), 0.72 * radius) for m in middles]
@@ -293,7 +293,7 @@ def _alder(
 def _shrivelled(
     rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """A collapsed grain: dented outline, folds, dark clumped contents."""
+    """Draw a collapsed grain: dented outline, folds, dark clumped contents."""
     dents = ((2, 0.16, turn), (3, 0.14, 2 * turn), (4, 0.1 * rng.normal(1, 0.3), 3 * turn), (7, 0.04, turn))
     husk = Blob(x, y, 0.85 * radius, rng.uniform(1.3, 1.7), turn, dents)
     body = cover(shape, [husk], soft=2)
@@ -305,7 +305,7 @@ def _shrivelled(
 def _cypress(
     rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """A round grain: thin wall, wide clear layer, star-shaped dark protoplast."""
+    """Draw a round grain: thin wall, wide clear layer, star-shaped dark protoplast."""
     layers["fuchsin"] += 0.22 * cover(shape, [Blob(x, y, radius)], soft=2) + 0.6 * rings(shape, [Blob(x, y, radius)], 3)
     star = Blob(x, y, 0.5 * radius, 1.0, 0.0, ((5, 0.22, turn), (3, 0.12, 2 * turn), (8, 0.05, turn)))
     layers["fuchsin"] += cover(shape, [star], soft=3) * (0.95 + 0.15 * noise(rng, shape, 4))

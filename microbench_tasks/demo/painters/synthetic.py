@@ -1,4 +1,4 @@
-"""Simulated cells with a nucleus that differ in one property: contour, eccentricity or texture."""
+"""Draw simulated cells with a nucleus that differ in one property: contour, eccentricity or texture."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def texture(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def _simulated(rng: Generator, shape: Shape, bumps: tuple, elongation: float, grain_size: float | None) -> Picture:
-    """A green cell with a blue nucleus inside; both outlined."""
+    """Draw a green cell with a blue nucleus inside; both outlined."""
     # A long cell is drawn smaller, so that it ends inside the frame.
     radius = min(0.28 * shape[0] * rng.uniform(0.88, 1.08), 0.45 * shape[0] / elongation**0.5)
     x, y = np.array(shape[::-1]) / 2 + rng.normal(0, 0.015 * shape[0], 2)
