@@ -30,7 +30,7 @@ from microbench_tasks.submissions import (
 from microbench_tasks.submissions.checks import Check
 from microbench_tasks.submissions.data_comparison import compare_with_data
 from microbench_tasks.submissions.progress import Progress, no_progress
-from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks import definition_records
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 
@@ -99,7 +99,9 @@ def _record_problems(manifest: Mapping[str, Any]) -> list[str]:
 
 def _generation_reasons(task: str, model: Mapping[str, Any]) -> list[str]:
     """Return the generation settings that differ from the task's own and that no submission may change."""
-    own = provenance.expected(task, model["harness_model"], is_chat=False, with_data=False)["generation_kwargs"]
+    own = definition_records.expected_fields(task, model["harness_model"], is_chat=False, with_data=False)[
+        "generation_kwargs"
+    ]
     stated = model["generation_kwargs"].get(task, {})
     changed = {name: value for name, value in stated.items() if name not in own or value != own[name]}
     changed |= {name: "removed" for name in own if name not in stated}
