@@ -1,4 +1,4 @@
-"""Runs of a few questions as the harness leaves them on disk: a results file and a samples file per task, without a model."""
+"""Write runs of a few questions as the harness does: a results file and a samples file per task, without a model."""
 
 from __future__ import annotations
 
@@ -78,7 +78,10 @@ def _sample(task, number, doc, response):
 
 
 def write(folder: Path, logged: dict[str, list[dict]], **recorded) -> Path:
-    """A run's files; its results file holds the samples' own figures and what is ``recorded``, by default of the data source at hand."""
+    """Write a run's files.
+
+    The results file contains the samples' own figures and what is ``recorded``, by default of the current data source.
+    """
     folder.mkdir(parents=True)
     for task, found in logged.items():
         (folder / f"{NAME}_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in found))
