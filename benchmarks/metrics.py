@@ -15,8 +15,9 @@ from timing import origin, shown, side_by_side
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, bootstrap_interval
 from microbench_tasks.metrics.grit import grit_score
 from microbench_tasks.metrics.intervals import accuracy_interval, macro_interval, score_interval
-from microbench_tasks.parsing.answers import paper_letters, strict_answer
-from microbench_tasks.parsing.boxes import parse_boxes
+from microbench_tasks.parsing.boxes.parser import parse_boxes
+from microbench_tasks.parsing.letters.paper_rule import paper_letters
+from microbench_tasks.parsing.letters.strict_rule import strict_answer
 
 NUM_ANSWERS = 79_716
 ACCURACY = 0.6268

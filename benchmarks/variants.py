@@ -23,8 +23,8 @@ from scipy import stats
 from timing import origin
 
 from microbench_tasks import catalog
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.metrics.permutation import SEED
-from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.runs import robustness
 
 LEVEL = 0.05

@@ -13,5 +13,4 @@ def source_of(task: Task, download: bool = False) -> Source:
     Raises:
         DataError: its setting names nothing that can be read.
     """
-
     return (cognition if task.subject == "cognition" else source).current(download)

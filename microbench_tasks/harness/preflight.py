@@ -19,7 +19,7 @@ from loguru import logger
 
 from microbench_tasks import catalog
 from microbench_tasks.data import dataset_setting, documents, source, table_images, table_rows, task_sources
-from microbench_tasks.tasks import aggregations, detection
+from microbench_tasks.tasks import detection, interval_settings
 from microbench_tasks.util import files
 from microbench_tasks.util.notices import warn_once
 
@@ -71,7 +71,7 @@ def num_questions(names: list[str], limit: float | None = None) -> int:
 def _check_settings(tasks: list[catalog.Task]) -> None:
     """Refuse settings that would stop the run only after the model has been loaded, or after its last answer."""
     if tasks:
-        aggregations.interval_settings()
+        interval_settings.interval_settings()
         _report_image_format()
     if any(task.subject == "boxes" for task in tasks):
         detection.check_setting()

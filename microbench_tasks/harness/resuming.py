@@ -20,7 +20,7 @@ from loguru import logger
 
 from microbench_tasks import catalog
 from microbench_tasks.harness.served import clients, other_clients
-from microbench_tasks.parsing.failures import placeholder
+from microbench_tasks.parsing.failures import placeholder_kind
 from microbench_tasks.tasks import repeats
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class _Answering:
 
 
 def _is_failure(text: Any) -> bool:
-    return text is None or (isinstance(text, str) and placeholder(text) is not None)
+    return text is None or (isinstance(text, str) and placeholder_kind(text) is not None)
 
 
 # --- what earlier runs left ----------------------------------------------------------

@@ -110,7 +110,7 @@ def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
         xlabel=f"{ranking.metric} (%) with its 95 % interval",
     )
     said = "; ".join(f"{label} {tables.percent(value)}" for label, value in zip(labels, values))
-    found = [pages.Picture("Scores with their intervals", plots.png(bars), f"{title}: {said}", ranking.caution)]
+    found = [pages.Image("Scores with their intervals", plots.png(bars), f"{title}: {said}", ranking.caution)]
     shown = ranking.rows[:_MOST_LINES]
     axes = list(shown[0].entry.by_task)
     if len(axes) >= _LEAST_AXES:
@@ -120,7 +120,7 @@ def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
         if len(shown) < len(ranking.rows):
             note = f"The first {len(shown)} of {len(ranking.rows)} models; each task over all of its questions."
         alt = f"{title}: {ranking.metric} of each task for {', '.join(series)}"
-        found.append(pages.Picture("Scores by task", plots.png(radar), alt, f"{note} {ranking.caution}".strip()))
+        found.append(pages.Image("Scores by task", plots.png(radar), alt, f"{note} {ranking.caution}".strip()))
     return found
 
 

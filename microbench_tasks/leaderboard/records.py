@@ -18,7 +18,7 @@ from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
 from microbench_tasks.leaderboard.tables import NOT_RERUN, STATED, Line, how_to_read, lines_of, pairs_of
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.util.text_safety import printable_line
 
 # Increment it when the format of the JSON file changes.

@@ -29,12 +29,12 @@ def failure_mark(reason: str) -> str:
     return f"[LMMS_EVAL_REQUEST_FAILED] {' '.join(reason.split())[:200]}"
 
 
-def placeholder(response: str) -> Literal["failed", "empty"] | None:
-    """Return what the harness's own text stands for; None if ``response`` is the model's.
+def placeholder_kind(response: str) -> Literal["failed", "empty"] | None:
+    """Classify a text that the harness writes instead of a response; return None for a model's own text.
 
     Source: ``models/chat/openai.py``, ``async_openai.py`` and ``gemini.py`` of lmms-eval 0.7.3.
 
-    >>> placeholder("[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500")
+    >>> placeholder_kind("[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500")
     'failed'
     """
     if _FAILED.match(response):

@@ -1,1 +1,1 @@
-"""Render HTML pages and plots: data in, HTML or figures out."""
+"""Render HTML pages, plots and micrographs: data in, HTML, figures or PNG files out."""

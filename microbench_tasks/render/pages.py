@@ -1,7 +1,7 @@
-"""HTML pages that stand alone: tables that sort, pictures inside, nothing fetched.
+"""Render self-contained HTML pages with sortable tables and embedded images; they load no other resources.
 
-Every text is shown as text, whatever stands in it: answers and names are written by models and by
-people we do not know. A Content-Security-Policy in the page runs its own script and style alone.
+Answers and names come from models and from strangers: all text is escaped. A Content-Security-Policy allows only the
+page's own script and style.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ import math
 import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from microbench_tasks.util.text_safety import printable
 
+if TYPE_CHECKING:
+    import jinja2
+
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _CSS_PIXELS_PER_METRE = 96 / 0.0254
-# Wider pictures are scrolled on a narrow screen instead of being shrunk until nothing can be read.
+# On a narrow screen, wider images scroll: shrunk to its width, they could not be read.
 _WIDE_PIXELS = 500
 _NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+)?(\.\d+)?(?<=\d)(e[-+]?\d+)?( ?%)?", re.ASCII)
-_NOTHING = ("", "-", "–", "—")
+_EMPTY = ("", "-", "–", "—")
 _RETURN = re.compile(r"\r\n?")
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 
@@ -33,13 +36,13 @@ Mark = Literal["", "right", "wrong", "unparsed", "boxes"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell of a table.
+    """Hold one cell of a table.
 
     Attributes:
-        text: what is shown.
-        sort: what the column is sorted by: numbers before texts, NaN and nothing last; by default the
-            number that ``text`` is (``0.5``, ``1,234``, ``12.5 %``), or else ``text``. A dash is nothing.
-        title: shown when the mouse rests on the cell, such as what a number is made of.
+        text: of the cell.
+        sort: the key by which the column sorts: numbers before texts, NaN and empty cells last. The default is
+            ``text`` as a number (``0.5``, ``1,234``, ``12.5 %``), or else as a text. A dash counts as empty.
+        title: shown when the mouse rests on the cell, such as a number in full.
     """
 
     text: str
@@ -49,7 +52,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; a click on a column's head, or Enter on it, sorts by the column."""
+    """Hold a table; a click on the head of a column, or Enter on it, sorts by the column.
+
+    Raises:
+        ValueError: a row does not have as many cells as the header.
+    """
 
     title: str
     header: Sequence[str]
@@ -65,8 +72,18 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture with its description for those who do not see it; raises ValueError unless ``png`` is a PNG file."""
+class Image:
+    """Hold an image with its description.
+
+    Attributes:
+        title: heading above the image.
+        png: a PNG file.
+        alt: describes the image in words, for readers who do not see it.
+        note: shown below the image.
+
+    Raises:
+        ValueError: ``png`` is not a PNG file.
+    """
 
     title: str
     png: bytes
@@ -75,11 +92,11 @@ class Picture:
 
     def __post_init__(self) -> None:
         if not self.png.startswith(_PNG_START):
-            raise ValueError(f"Expected a PNG file as the picture {self.title!r}, got {self.png[:8]!r}.")
+            raise ValueError(f"Expected a PNG file as the image {self.title!r}, got {self.png[:8]!r}.")
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height on the page in CSS pixels: as large as its resolution says, or a pixel each."""
+        """Return width and height on the page in CSS pixels, by the file's resolution; without one, a pixel is one."""
         width, height = struct.unpack(">II", self.png[16:24])
         resolution = self.png.find(b"pHYs", 0, self.png.find(b"IDAT"))
         if resolution < 0:
@@ -90,40 +107,40 @@ class Picture:
 
     @property
     def is_wide(self) -> bool:
-        """Whether a narrow screen scrolls it."""
+        """Tell whether a narrow screen scrolls the image."""
         return self.size[0] > _WIDE_PIXELS
 
     @property
     def url(self) -> str:
-        """The picture itself as a ``data:`` URL."""
+        """Return the image as a ``data:`` URL."""
         return f"data:image/png;base64,{base64.b64encode(self.png).decode()}"
 
 
 @dataclass(frozen=True)
 class Card:
-    """One example of a gallery: a picture, if there is one, beside named texts."""
+    """Hold one example of a gallery: named texts, and an image if there is one."""
 
     title: str
     facts: Mapping[str, str]
-    picture: Picture | None = None
+    image: Image | None = None
     mark: Mark = ""
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """Examples side by side."""
+    """Hold examples, which are shown side by side."""
 
     title: str
     cards: Sequence[Card]
     note: str = ""
 
 
-Part = Table | Picture | Gallery
+Part = Table | Image | Gallery
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with a heading; blank lines in ``text`` separate paragraphs."""
+    """Hold a section of the page with its heading; blank lines in ``text`` separate paragraphs."""
 
     title: str
     parts: Sequence[Part]
@@ -131,12 +148,12 @@ class Section:
 
 
 def render(title: str, sections: Sequence[Section], facts: Mapping[str, str] = {}) -> str:
-    """The whole page, UTF-8 text that depends on the arguments alone.
+    """Render the whole page; the same arguments always give the same text.
 
     Args:
         title: of the page.
-        sections: in order; the page begins with links to them if there are several.
-        facts: shown at the top, name and value.
+        sections: in order; if there are several, the page begins with links to them.
+        facts: names and values at the top.
 
     >>> "&lt;b&gt;" in render("<b>", [])
     True
@@ -144,97 +161,108 @@ def render(title: str, sections: Sequence[Section], facts: Mapping[str, str] = {
     from markupsafe import Markup
 
     style, script = _asset("page.css"), _asset("page.js")
-    shown = _template().render(
+    html = _template().render(
         title=title,
         facts=facts,
-        sections=[_ShownSection(f"section-{number}", section) for number, section in enumerate(sections, start=1)],
+        sections=[_section_view(f"section-{number}", section) for number, section in enumerate(sections, start=1)],
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
     )
-    # Answers and names may hold what turns a text around, what cannot be seen, or half a surrogate pair.
-    return printable(_RETURN.sub("\n", shown.encode("utf-8", "replace").decode("utf-8")))
+    # Answers and names may contain invisible characters, unpaired surrogates, and marks that reverse the text.
+    return printable(_RETURN.sub("\n", html.encode("utf-8", "replace").decode("utf-8")))
 
 
 def percent(value: float, decimals: int = 1) -> str:
-    """A fraction for reading; a dash for NaN."""
+    """Format a fraction in percent; a dash for NaN."""
     return "–" if math.isnan(value) else f"{100 * value:.{decimals}f}"
 
 
 def percent_cell(value: float | None) -> Cell:
-    """A fraction as a cell: in percent, sorted by the fraction, in full under the mouse; a dash for None and NaN."""
+    """Return a cell with a fraction in percent that sorts by the fraction; a dash for None and NaN."""
     if value is None or math.isnan(value):
         return Cell("–")
     return Cell(percent(value), sort=float(value), title=f"{value:.6f}")
 
 
-@dataclass(frozen=True)
-class _ShownSection:
-    anchor: str
-    section: Section
-    paragraphs: list[str] = field(init=False)
-    parts: list[tuple[str, object]] = field(init=False)
+def count_cell(count: int) -> Cell:
+    """Return a cell with a whole number, with commas, sorted by the number."""
+    return Cell(f"{count:,}", sort=count)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "paragraphs", [text for text in _PARAGRAPHS.split(self.section.text) if text.strip()])
-        object.__setattr__(
-            self,
-            "parts",
-            [
-                (type(part).__name__.lower(), _shown_table(part) if isinstance(part, Table) else part)
-                for part in self.section.parts
-            ],
-        )
+
+# --- content as the template needs it ------------------------------------------------
 
 
 @dataclass(frozen=True)
-class _ShownCell:
+class _CellView:
     text: str
     title: str
-    # What the script sorts by: a number as text, or else a text.
+    # The sort key for the script: a number as text, or else a text.
     number: str
     key: str
 
 
 @dataclass(frozen=True)
-class _ShownTable:
+class _TableView:
     title: str
     note: str
-    # Of each column its head, and whether it holds numbers.
+    # For each column, its head and whether it is numeric.
     columns: list[tuple[str, bool]]
-    rows: list[list[_ShownCell]]
+    rows: list[list[_CellView]]
 
 
-def _shown_table(table: Table) -> _ShownTable:
-    rows = [[_shown_cell(cell if isinstance(cell, Cell) else Cell(cell)) for cell in row] for row in table.rows]
-    return _ShownTable(
-        table.title,
-        table.note,
-        [(head, _are_numbers(row[column] for row in rows)) for column, head in enumerate(table.header)],
-        rows,
-    )
+@dataclass(frozen=True)
+class _SectionView:
+    anchor: str
+    title: str
+    paragraphs: list[str]
+    # Each with the macro of the template that renders it.
+    parts: list[tuple[str, _TableView | Image | Gallery]]
 
 
-def _are_numbers(cells: Iterable[_ShownCell]) -> bool:
+def _section_view(anchor: str, section: Section) -> _SectionView:
+    paragraphs = [text for text in _PARAGRAPHS.split(section.text) if text.strip()]
+    return _SectionView(anchor, section.title, paragraphs, [_part_view(part) for part in section.parts])
+
+
+def _part_view(part: Part) -> tuple[str, _TableView | Image | Gallery]:
+    if isinstance(part, Table):
+        return "table", _table_view(part)
+    return ("image" if isinstance(part, Image) else "gallery"), part
+
+
+def _table_view(table: Table) -> _TableView:
+    rows = [[_cell_view(cell if isinstance(cell, Cell) else Cell(cell)) for cell in row] for row in table.rows]
+    columns = [(head, _is_numeric(row[column] for row in rows)) for column, head in enumerate(table.header)]
+    return _TableView(table.title, table.note, columns, rows)
+
+
+def _is_numeric(cells: Iterable[_CellView]) -> bool:
     filled = [cell for cell in cells if cell.number or cell.key]
     return bool(filled) and all(cell.number for cell in filled)
 
 
-def _shown_cell(cell: Cell) -> _ShownCell:
+def _cell_view(cell: Cell) -> _CellView:
     key = cell.text if cell.sort is None else cell.sort
     if isinstance(key, str) and _NUMBER.fullmatch(key.strip()):
         key = float(key.replace(",", "").strip().rstrip("% "))
     if isinstance(key, str):
-        return _ShownCell(cell.text, cell.title, "", "" if key.strip() in _NOTHING else key)
-    return _ShownCell(cell.text, cell.title, repr(float(key)), "")
+        return _CellView(cell.text, cell.title, "", "" if key.strip() in _EMPTY else key)
+    return _CellView(cell.text, cell.title, repr(float(key)), "")
+
+
+# --- template ------------------------------------------------------------------------
 
 
 def _policy(style: str, script: str) -> str:
-    hashes = {
-        kind: base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
-        for kind, content in (("style", style), ("script", script))
-    }
-    return f"default-src 'none'; img-src data:; style-src 'sha256-{hashes['style']}'; script-src 'sha256-{hashes['script']}'; base-uri 'none'; form-action 'none'"
+    """Return a Content-Security-Policy that allows only this style, this script, and embedded images."""
+    style_hash, script_hash = (
+        base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in (style, script)
+    )
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
 
 
 @functools.cache
@@ -243,7 +271,8 @@ def _asset(name: str) -> str:
 
 
 @functools.cache
-def _template():  # noqa: ANN202 - jinja2 is imported only where a page is made
+def _template() -> jinja2.Template:
+    # Imported only where a page is made.
     import jinja2
 
     environment = jinja2.Environment(

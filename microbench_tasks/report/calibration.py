@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.metrics import calibration
 from microbench_tasks.metrics.calibration import NUM_BINS, Forecasts, NullError, Reliability
 from microbench_tasks.metrics.calibration_error import DebiasedError, debiased_calibration_error
-from microbench_tasks.parsing.answers import LETTERS
-from microbench_tasks.render.figures import Drawing, drawing
+from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
 from microbench_tasks.report import scores
 from microbench_tasks.report.chapters import Chapter
@@ -112,7 +112,7 @@ def measure_calibration(items: Sequence[Item]) -> Calibration | None:
 
 def calibration_chapter(runs: Sequence[Run]) -> Chapter | None:
     """Build the chapter with reliability curves and tables; None if no answer has usable probabilities."""
-    parts: list[Drawing | Table] = []
+    parts: list[FigureSpec | Table] = []
     figures, masses = [], []
     for subject in _SUBJECTS:
         name = f"{subject} questions"
@@ -162,7 +162,7 @@ def _without(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _reliability_drawing(subject: str, name: str, found: Mapping[str, Calibration]) -> Drawing:
+def _reliability_drawing(subject: str, name: str, found: Mapping[str, Calibration]) -> FigureSpec:
     bins = {label: result.bins for label, result in found.items()}
     series = {
         label: {
@@ -178,7 +178,7 @@ def _reliability_drawing(subject: str, name: str, found: Mapping[str, Calibratio
         f"Brier score {result.forecasts.brier_score:.3f}"
         for label, result in found.items()
     )
-    return drawing(
+    return figure_spec(
         f"calibration-{subject}",
         "reliability",
         f"Reliability curves, {name}: {'; '.join(said)}",

@@ -10,7 +10,7 @@ import numpy as np
 
 from microbench_tasks import catalog
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
-from microbench_tasks.render.figures import Drawing, drawing
+from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.render.pages import Cell, Gallery, Table, percent, percent_cell
 from microbench_tasks.render.plots import HARD_SPACE
 from microbench_tasks.report import scores
@@ -29,7 +29,7 @@ class Chapter:
     """A section of the page before its pictures are drawn."""
 
     title: str
-    parts: Sequence[Drawing | Table | Gallery]
+    parts: Sequence[FigureSpec | Table | Gallery]
     text: str = ""
 
 
@@ -75,7 +75,7 @@ _SCORES_TEXT = (
 )
 
 
-def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> Drawing | None:
+def _task_drawing(name: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> FigureSpec | None:
     estimates = {
         row: {run.label: _task_estimate(run, row) for run in runs if "acc" in run.rescored.scores.get(row, {})}
         for row in names
@@ -181,7 +181,7 @@ def _interval_cell(figures: Mapping[str, float], name: str) -> Cell:
 def slices_chapter(runs: Sequence[Run], data: Data) -> Chapter | None:
     """Accuracy of coarse and of fine questions by what the micrographs are of."""
     dimensions = scores.known_dimensions() | (scores.row_dimensions(data.perception) if data.perception else {})
-    parts: list[Drawing | Table] = []
+    parts: list[FigureSpec | Table] = []
     for key in (key for key in ("pathology", "modality", "domain", "scale") if key in dimensions):
         found = {
             subject: estimates
@@ -226,7 +226,7 @@ def abilities_chapter(runs: Sequence[Run]) -> Chapter | None:
     if not estimates:
         return None
     title = "Accuracy by ability, fine questions"
-    parts: list[Drawing | Table] = []
+    parts: list[FigureSpec | Table] = []
     if len(estimates) >= 3:
         series = {
             run.label: [found[run.label].value if run.label in found else None for found in estimates.values()]
@@ -234,7 +234,7 @@ def abilities_chapter(runs: Sequence[Run]) -> Chapter | None:
             if any(run.label in found for found in estimates.values())
         }
         parts.append(
-            drawing(
+            figure_spec(
                 "ability-radar",
                 "radar",
                 _alt(title, estimates),
@@ -261,7 +261,7 @@ def estimate_drawing(
     levels: Mapping[str, Sequence[float | None]] = {},
     are_apart: bool = True,
     **options: Any,
-) -> Drawing:
+) -> FigureSpec:
     """Bars of one run, or points of several beside each other; the title says how many scores there are, if rows share none."""
     title = f"{title}{f' (n = {_total(estimates)})' if are_apart else ''}, {BY_IMAGE}"
     labels = [f"{row} ({_sizes(found.values())})" for row, found in estimates.items()]
@@ -274,7 +274,7 @@ def estimate_drawing(
         if any(run.label in found for found in estimates.values())
     }
     if len(runs) == 1:
-        return drawing(
+        return figure_spec(
             name,
             "interval_bars",
             _alt(title, estimates),
@@ -283,7 +283,7 @@ def estimate_drawing(
             **columns[runs[0].label],
             **options,
         )
-    return drawing(
+    return figure_spec(
         name, "interval_points", _alt(title, estimates), title=title, labels=labels, series=columns, **options
     )
 
@@ -374,7 +374,7 @@ def confusions_chapter(runs: Sequence[Run]) -> Chapter | None:
     return Chapter("Confusions", parts, text + left_out)
 
 
-def _confusion_drawing(run: Run, number: int, task: str, found: scores.Confusion) -> Drawing:
+def _confusion_drawing(run: Run, number: int, task: str, found: scores.Confusion) -> FigureSpec:
     right = sum(row[index] for index, row in enumerate(found.counts))
     errors = sorted(
         (
@@ -390,7 +390,7 @@ def _confusion_drawing(run: Run, number: int, task: str, found: scores.Confusion
     )
     alt = f"Confusion matrix of {catalog.short_name(task)}, {run.label}: {right} of {found.n} on the diagonal.{most}"
     title = f"{_subject_name(task)}: {run.label}, n = {found.n:,}"
-    return drawing(
+    return figure_spec(
         f"confusion-{number}-{part_name(task.removeprefix('microbench_'))}",
         "confusion",
         alt,
@@ -415,7 +415,7 @@ def letters_chapter(runs: Sequence[Run]) -> Chapter | None:
         for label, found in panels.items()
     )
     sizes = " / ".join(dict.fromkeys(f"{sum(found['gold'].values()):,}" for found in panels.values()))
-    picture = drawing(
+    picture = figure_spec(
         "letters",
         "letters",
         alt,
@@ -451,7 +451,7 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
         }
         for task in tasks
     }
-    histogram = drawing(
+    histogram = figure_spec(
         "grit-distributions",
         "histograms",
         f"Histograms of GRIT scores by task, {scores.GRIT_BINS} bins from 0 to 1.",

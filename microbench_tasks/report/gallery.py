@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import collections
 import hashlib
-import io
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from microbench_tasks.parsing.response import parse_box_answer
-from microbench_tasks.render.pages import Card, Gallery, Picture
+from microbench_tasks.render import micrographs
+from microbench_tasks.render.pages import Card, Gallery, Image
 from microbench_tasks.report.chapters import Chapter
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, image_of
@@ -21,16 +20,8 @@ from microbench_tasks.report.scores import UNANSWERED, option
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.tasks.repeats import each_answer
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
 Kind = Literal["right", "wrong", "unparsed", "boxes"]
 KINDS: tuple[Kind, ...] = ("right", "wrong", "unparsed", "boxes")
-# Of Okabe and Ito's palette: apart in every kind of colour vision, and seen on most micrographs with their dark rim.
-GOLD_COLOUR, PREDICTED_COLOUR = (240, 228, 66), (86, 180, 233)
-# Of one response, so many boxes are drawn.
-MOST_BOXES = 100
-
 _TITLES = {
     "right": "Right",
     "wrong": "Wrong",
@@ -39,9 +30,6 @@ _TITLES = {
 }
 # Of a response, so many characters are shown.
 _MOST_CHARACTERS = 2000
-# Longest side of an image as it is shown; smaller ones are enlarged by whole numbers, so that boxes can be seen.
-_MOST_PIXELS, _FEWEST_PIXELS = 480, 240
-_DASH_PIXELS = 6
 
 
 @dataclass(frozen=True)
@@ -121,21 +109,21 @@ def _card(example: Example, data: Data) -> Card:
     shown = data.of_task(example.task).image(image)
     if example.kind == "boxes":
         item, predicted = example.sample.items["grit"], predicted_boxes(example.sample)
-        shown = with_boxes(shown, item["boxes"], predicted)
+        shown = micrographs.draw_boxes(shown, item["boxes"], predicted)
         [shown_answer, *_] = each_answer([item])
         facts = {
             "GRIT score": f"{shown_answer['score']:.3f}",
             "boxes": f"{len(item['boxes'])} gold, {item['num_predicted']} predicted{_cut_note(len(predicted))}",
         }
-        alt = f"Micrograph {image} with {len(item['boxes'])} gold and {min(len(predicted), MOST_BOXES)} predicted boxes"
+        alt = f"Micrograph {image} with {len(item['boxes'])} gold and {min(len(predicted), micrographs.MOST_BOXES)} predicted boxes"
     else:
         facts, alt = _read(example.sample), f"Micrograph {image}"
-        shown = at_size(shown)
+        shown = micrographs.resize_for_page(shown)
     asked = {"asked": example.sample.prompt, "answered": _shortened(example.sample.response) or "(nothing)"}
     return Card(
         example.task.removeprefix("microbench_"),
         asked | facts | {"image": image},
-        Picture("", _png(shown), alt),
+        Image("", micrographs.png(shown), alt),
         example.kind,
     )
 
@@ -164,7 +152,7 @@ def _shortened(response: str) -> str:
 
 
 def _cut_note(num_predicted: int) -> str:
-    return f" (the first {MOST_BOXES} are drawn)" if num_predicted > MOST_BOXES else ""
+    return f" (the first {micrographs.MOST_BOXES} are drawn)" if num_predicted > micrographs.MOST_BOXES else ""
 
 
 def predicted_boxes(sample: ScoredSample) -> np.ndarray:
@@ -178,69 +166,3 @@ def predicted_boxes(sample: ScoredSample) -> np.ndarray:
         sample.prompt,
     )
     return np.asarray(parsed.boxes.boxes, dtype=np.float64).reshape(-1, 4)
-
-
-# --- images --------------------------------------------------------------------------
-
-
-def at_size(image: Image) -> Image:
-    """The image as it is shown: large ones reduced, small ones enlarged by a whole number."""
-    from PIL.Image import Resampling
-
-    longest = max(image.size)
-    if longest > _MOST_PIXELS:
-        return image.resize(
-            tuple(max(1, round(side * _MOST_PIXELS / longest)) for side in image.size), Resampling.LANCZOS
-        )
-    factor = math.ceil(_FEWEST_PIXELS / longest)
-    return image.resize((image.width * factor, image.height * factor), Resampling.NEAREST) if factor > 1 else image
-
-
-def with_boxes(image: Image, gold: Sequence[Sequence[float]], predicted: Sequence[Sequence[float]]) -> Image:
-    """The image as it is shown, gold boxes solid and predicted ones dashed over them, both with a dark rim.
-
-    Args:
-        image: 8-bit RGB.
-        gold, predicted: boxes ``x1 y1 x2 y2`` in pixels of ``image``; those that are not finite are left out, those outside are
-            drawn at its border. Of ``predicted`` the first `MOST_BOXES`.
-    """
-    from PIL import ImageDraw
-
-    shown = at_size(image).copy()
-    canvas = ImageDraw.Draw(shown)
-    scale = np.array([shown.width / image.width, shown.height / image.height] * 2)
-    limits = np.array([shown.width - 1, shown.height - 1] * 2)
-    for boxes, colour, dashed in ((gold, GOLD_COLOUR, False), (predicted[:MOST_BOXES], PREDICTED_COLOUR, True)):
-        for box in np.asarray(boxes, dtype=np.float64).reshape(-1, 4):
-            if np.isfinite(box).all():
-                _draw_box(canvas, np.clip(np.rint(box * scale), 0, limits).astype(int).tolist(), colour, dashed)
-    return shown
-
-
-def _draw_box(canvas: Any, box: Sequence[int], colour: tuple[int, int, int], dashed: bool) -> None:
-    x1, y1, x2, y2 = box
-    sides = [((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)), ((x1, y2), (x1, y1))]
-    pieces = [piece for side in sides for piece in (_dashes(*side) if dashed else [side])]
-    for rim, fill in ((1, (0, 0, 0)), (0, colour)):
-        for start, end in pieces:
-            (left, right), (top, bottom) = (sorted(ends) for ends in zip(start, end))
-            # Two pixels wide: the edge and the pixel before it.
-            canvas.rectangle([left - 1 - rim, top - 1 - rim, right + rim, bottom + rim], fill=fill)
-
-
-def _dashes(start: tuple[int, int], end: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Every second piece of a horizontal or vertical line, the first one included."""
-    length = max(abs(end[0] - start[0]), abs(end[1] - start[1]))
-    step = [int(np.sign(end[axis] - start[axis])) for axis in (0, 1)]
-    for begun in range(0, length + 1, 2 * _DASH_PIXELS):
-        ended = min(begun + _DASH_PIXELS, length)
-        yield (
-            tuple(start[axis] + step[axis] * begun for axis in (0, 1)),
-            tuple(start[axis] + step[axis] * ended for axis in (0, 1)),
-        )
-
-
-def _png(image: Image) -> bytes:
-    file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
-    return file.getvalue()

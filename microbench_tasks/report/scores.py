@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from microbench_tasks import catalog
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.metrics.intervals import Interval
-from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.report.rows import Rows
 from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.runs.rescoring import ScoredSample

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.render.figures import Drawing, drawing
+from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.render.pages import Cell, Table, percent
 from microbench_tasks.report.chapters import BY_IMAGE, Chapter, part_name
 from microbench_tasks.report.runs import Sweep
@@ -33,7 +33,7 @@ Curves = Mapping[str, Sequence[Estimate | None]]
 
 def sweeps_chapter(sweeps: Sequence[Sweep], progress: Any) -> Chapter | None:
     """Curves of every sweep: of groups as its table has them, and of parts where samples were logged."""
-    parts: list[Drawing | Table] = []
+    parts: list[FigureSpec | Table] = []
     for number, sweep in enumerate(sweeps, start=1):
         parts += _curves(f"sweep-{number}", f"Accuracy along alpha: {sweep.label}", sweep, group_curves(sweep))
         if all(sweep.logs):
@@ -76,7 +76,7 @@ def _parts(rescored: Rescored) -> dict[str, Estimate | None]:
     return {name: estimate(members) if members else None for name, members in found.items()}
 
 
-def _curves(name: str, title: str, sweep: Sweep, found: Curves) -> list[Drawing | Table]:
+def _curves(name: str, title: str, sweep: Sweep, found: Curves) -> list[FigureSpec | Table]:
     if not found:
         return []
     columns = {"values": "value", "lows": "low", "highs": "high"}
@@ -92,7 +92,7 @@ def _curves(name: str, title: str, sweep: Sweep, found: Curves) -> list[Drawing 
         f"{label}: {_shown(estimates[0])} at alpha {sweep.alphas[0]:g}, {_shown(estimates[-1])} at alpha {sweep.alphas[-1]:g}"
         for label, estimates in labelled.items()
     )
-    picture = drawing(
+    picture = figure_spec(
         part_name(name),
         "curves",
         f"{title}. {ends}.",

@@ -14,8 +14,8 @@ from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.render import pages, plots
-from microbench_tasks.render.figures import Drawing, finite
-from microbench_tasks.render.pages import Cell, Gallery, Picture, Table
+from microbench_tasks.render.figure_specs import FigureSpec, finite
+from microbench_tasks.render.pages import Cell, Gallery, Image, Table
 from microbench_tasks.report import calibration, chapters, sensitivity
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report import runs as read_runs
@@ -27,7 +27,7 @@ from microbench_tasks.report.sweeps import sweeps_chapter
 from microbench_tasks.submissions import data_kinds, manifest_file
 from microbench_tasks.submissions.progress import Progress
 from microbench_tasks.tasks import provenance
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.util import files, untrusted
 from microbench_tasks.util.errors import DataError
 
@@ -82,7 +82,7 @@ def write(paths: Sequence[Path], out: Path, examples: int, seed: int, progress: 
     return Report(
         out,
         _labels(runs, sweeps),
-        sum(isinstance(part, Drawing) for chapter in found for part in chapter.parts),
+        sum(isinstance(part, FigureSpec) for chapter in found for part in chapter.parts),
         left_out,
         notes,
     )
@@ -174,7 +174,7 @@ def publish(out: Path, fill: Callable[[Path], None]) -> None:
     fresh, earlier = (out.with_name(f".{out.name}-{what}-{os.getpid()}") for what in ("new", "old"))
     files.write_dir_atomically(fresh, fill)
     try:
-        # Drawing takes minutes, in which files may have come.
+        # FigureSpec takes minutes, in which files may have come.
         check_folder(out)
         out.rename(earlier)
     except (DataError, OSError):
@@ -192,15 +192,15 @@ def _fill(
     left_out: Sequence[str],
     progress: Progress,
 ) -> None:
-    drawings = [part for chapter in found for part in chapter.parts if isinstance(part, Drawing)]
+    drawings = [part for chapter in found for part in chapter.parts if isinstance(part, FigureSpec)]
     drawn = {
         drawing.name: plots.save(drawing.figure(), draft / PICTURES, drawing.name)
-        for drawing in progress(drawings, "Drawing")
+        for drawing in progress(drawings, "FigureSpec")
     }
     cards = [card for chapter in found for part in chapter.parts if isinstance(part, Gallery) for card in part.cards]
     for number, card in enumerate(cards, start=1):
         (draft / PICTURES).mkdir(exist_ok=True)
-        (draft / PICTURES / f"example-{number:03d}-{card.mark}.png").write_bytes(card.picture.png)
+        (draft / PICTURES / f"example-{number:03d}-{card.mark}.png").write_bytes(card.image.png)
     sections = [
         pages.Section(chapter.title, [_shown(part, drawn) for part in chapter.parts], chapter.text) for chapter in found
     ]
@@ -217,16 +217,16 @@ def _fill(
     )
 
 
-def _shown(part: Drawing | Table | Gallery, drawn: Mapping[str, bytes]) -> pages.Part:
+def _shown(part: FigureSpec | Table | Gallery, drawn: Mapping[str, bytes]) -> pages.Part:
     # Its title stands in the picture itself.
-    return Picture("", drawn[part.name], part.alt, part.note) if isinstance(part, Drawing) else part
+    return Image("", drawn[part.name], part.alt, part.note) if isinstance(part, FigureSpec) else part
 
 
 # --- what it says of itself ----------------------------------------------------------
 
 
 def record(runs: Sequence[Run], found: Sequence[Chapter], left_out: Sequence[str]) -> dict[str, Any]:
-    """Everything that is drawn or shown, as JSON values; `microbench_tasks.render.figures.drawing_of` draws a picture again."""
+    """Everything that is drawn or shown, as JSON values; `microbench_tasks.render.figure_specs.figure_spec_from_record` draws a picture again."""
     return {
         "made_by": _MADE_BY,
         "version": _VERSION,
@@ -256,8 +256,8 @@ def _figures(run: Run) -> dict[str, Any]:
     return {name: finite(getattr(run.rescored, name)) for name in ("scores", "chance", "majority", "new_datasets")}
 
 
-def _recorded(part: Drawing | Table | Gallery) -> dict[str, Any]:
-    if isinstance(part, Drawing):
+def _recorded(part: FigureSpec | Table | Gallery) -> dict[str, Any]:
+    if isinstance(part, FigureSpec):
         return {"picture": part.record()}
     if isinstance(part, Table):
         cells = [

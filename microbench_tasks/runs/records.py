@@ -57,7 +57,7 @@ class TaskMetadata(_Record):
         version: of prompts and scores (`catalog.TASK_VERSION`).
         microbench_version: of this package.
         dataset: identity of the data source.
-        interval: how intervals were computed (`tasks.aggregations.interval_settings`).
+        interval: how intervals were computed (`tasks.interval_settings`).
         boxes: how boxes were asked for and read.
         packages: versions of the Python packages that ran.
         definition: the definition of the task that ran (`tasks.provenance`).

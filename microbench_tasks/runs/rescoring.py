@@ -20,16 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import TASK_VERSION
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.data import source, source_identity, task_sources
 from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.majority import majority_accuracy
-from microbench_tasks.parsing.answers import LETTERS, lettered
+from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs import result_keys, robustness, unanswered_tasks
 from microbench_tasks.tasks import definitions, provenance, task_fields
-from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
+from microbench_tasks.tasks.answer_warnings import log_warnings, removed_text
 from microbench_tasks.tasks.detection import DetectionFormat, PixelLimits
-from microbench_tasks.tasks.reading_changes import changes, taken_off
-from microbench_tasks.tasks.repeats import num_answers
+from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
+from microbench_tasks.tasks.items import num_answers
+from microbench_tasks.tasks.reading_changes import changes
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
@@ -186,6 +188,7 @@ def rescore(run: LoggedRun, progress: Callable[[Iterable[str]], Iterable[str]] =
     for name in progress(run.samples):
         samples, items = _task_items(run, name)
         aggregated[name] = _aggregated(name, items)
+        log_warnings(aggregated[name])
         rescored.num_samples[name] = len(items)
         answers[name] = [item["acc"] for item in items if "acc" in item]
         rescored.num_in_total[name] = sum(answer["in_total"] for answer in answers[name])
@@ -334,7 +337,7 @@ def _notes_on_samples(
         notes.append(
             f"{name}: scored by version {version} in the run, by version {TASK_VERSION} now; samples whose score changed: {moved or 'none'}"
         )
-    beside = taken_off([item["failed"] for item in items])
+    beside = removed_text([item["failed"] for item in items])
     if beside:
         notes.append(f"{name}: removed before the answer was read: {beside}")
     changed = [
@@ -590,7 +593,7 @@ def _document(task: catalog.Task, sample: dict[str, Any], run: LoggedRun) -> dic
             f"{label} has {len(documents)} documents for {task.name}, but the log has number {sample['doc_id']}. {_OWN_SOURCE}"
         )
     doc = documents[sample["doc_id"]]
-    expected = [doc["expression"]] if task.subject == "boxes" else [doc["question"], *lettered(doc["options"])]
+    expected = [doc["expression"]] if task.subject == "boxes" else [doc["question"], *lettered_options(doc["options"])]
     missing = [text for text in expected if text not in sample["input"]]
     if missing:
         raise DataError(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from microbench_tasks import catalog
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL, difference_interval
 from microbench_tasks.metrics.paired import compare_pair
 from microbench_tasks.metrics.permutation import (
@@ -22,7 +23,6 @@ from microbench_tasks.metrics.permutation import (
     recall_std_test,
     spread_test,
 )
-from microbench_tasks.parsing.answers import LETTERS
 
 # A question: dataset and image, kind, and which of several equal ones.
 Key = tuple[str, str, int]

@@ -11,7 +11,7 @@ from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import BoxItem, QuestionItem, SampleRecord
 from microbench_tasks.runs.source_documents import SourceDocuments
 from microbench_tasks.tasks.detection import DetectionFormat, PixelLimits
-from microbench_tasks.tasks.repeats import num_answers
+from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.util.errors import DataError
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
 from microbench_tasks.data import source, task_sources
-from microbench_tasks.parsing.answers import lettered
+from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.util.errors import DataError
@@ -55,7 +55,7 @@ class SourceDocuments:
             )
         doc = documents[sample.doc_id]
         is_about_boxes = self._task.subject == "boxes"
-        texts = [doc["expression"]] if is_about_boxes else [doc["question"], *lettered(doc["options"])]
+        texts = [doc["expression"]] if is_about_boxes else [doc["question"], *lettered_options(doc["options"])]
         missing = [text for text in texts if text not in sample.prompt]
         if missing:
             raise DataError(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.data import cognition, dataset_setting, document_digest, source, task_sources
-from microbench_tasks.parsing.answers import LETTERS
 from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun
 from microbench_tasks.submissions import data_kinds

@@ -12,9 +12,9 @@ from pydantic_core import ErrorDetails
 
 from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
-from microbench_tasks.parsing import answers
+from microbench_tasks.parsing.letters import strict_rule
 from microbench_tasks.submissions.manifest_file import DATE_FORMAT, MANIFEST, UNKNOWN, find_precision
-from microbench_tasks.submissions.manifest_model import KEY_PATTERNS, MEANING_OF_PATTERN, Manifest
+from microbench_tasks.submissions.manifest_model import KEY_PATTERNS, MEANING_OF_PATTERN, Manifest, ManifestCore
 from microbench_tasks.util.text_safety import printable
 
 # What manifests of earlier schema versions lack.
@@ -35,8 +35,13 @@ _RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _LONGEST_VALUE = 300
 
 
-def find_schema_problems(content: Mapping[str, Any]) -> list[str]:
-    """List the fields in which the content of a manifest violates the schema or contradicts itself."""
+def find_schema_problems(content: Mapping[str, Any], records: type[ManifestCore] = Manifest) -> list[str]:
+    """List the fields in which the content of a manifest violates the schema or contradicts itself.
+
+    Args:
+        content: of ``submission.json``.
+        records: the typed records that it must fit.
+    """
     version = content.get("schema_version")
     if type(version) is int and version in _OLDER_VERSIONS:
         return [
@@ -45,7 +50,7 @@ def find_schema_problems(content: Mapping[str, Any]) -> list[str]:
             "If it refuses the run as one of an earlier version, repeat the run."
         ]
     try:
-        manifest = Manifest.model_validate(content)
+        manifest = records.model_validate(content)
     except ValidationError as error:
         problems = _describe_errors(error)
     else:
@@ -139,7 +144,7 @@ def _find_unprintable(value: Any, field: str = "") -> Iterator[str]:
             yield from _find_unprintable(entry, f"{field}[{position}]")
 
 
-def _find_contradictions(manifest: Manifest) -> Iterator[str]:
+def _find_contradictions(manifest: ManifestCore) -> Iterator[str]:
     unknown = sorted(manifest.num_samples.keys() - catalog.TASKS.keys())
     yield from (f"num_samples: {task} is not a task of Micro-Bench" for task in unknown)
     yield from _find_task_mismatches(manifest)
@@ -151,11 +156,11 @@ def _find_contradictions(manifest: Manifest) -> Iterator[str]:
     if model.precision != expected:
         yield f"model.precision: is {model.precision!r}, but loaded_model and model_args say {expected!r}"
     for name, figures in manifest.scores.items():
-        kinds = sorted((figures.unparsed_by_kind or {}).keys() - set(answers.KINDS))
+        kinds = sorted((figures.unparsed_by_kind or {}).keys() - set(strict_rule.KINDS))
         yield from (f"scores.{name}.unparsed_by_kind: {kind} is not a kind of answer" for kind in kinds)
 
 
-def _find_task_mismatches(manifest: Manifest) -> Iterator[str]:
+def _find_task_mismatches(manifest: ManifestCore) -> Iterator[str]:
     """List tasks without an entry in a table by task, and entries of other tasks."""
     tasks = manifest.num_samples.keys()
     tables = {"data.asked": manifest.data.asked, "model.generation_kwargs": manifest.model.generation_kwargs}

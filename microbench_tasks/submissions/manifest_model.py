@@ -335,10 +335,8 @@ class Figures(_Record):
         return self.model_dump(exclude_unset=True)
 
 
-class Manifest(_Record):
-    """The content of ``submission.json``."""
-
-    TITLE: ClassVar[str] = "A Micro-Bench submission (submission.json)"
+class ManifestCore(_Record):
+    """The content of ``submission.json`` without the digests."""
 
     schema_version: Literal[3] = Field(
         description="Version of this schema and of the texts that are derived from it (README.md, .eval_results)."
@@ -366,6 +364,16 @@ class Manifest(_Record):
         description="For each task and group, each metric. Accuracies, GRIT and shares are fractions from 0 to 1, and "
         "so are ends of intervals (…_ci_low, …_ci_high) except acc_ci_low and acc_ci_high, which may lie outside."
     )
+
+
+class Manifest(ManifestCore):
+    """The content of ``submission.json``: what was evaluated, on what data, how, and with which scores.
+
+    The answers are in ``samples/<task>.jsonl.gz`` beside it.
+    """
+
+    TITLE: ClassVar[str] = "A Micro-Bench submission (submission.json)"
+
     files: Annotated[dict[FileName, Sha256], Field(min_length=2)] = Field(
         description="SHA-256 of every other file of the submission."
     )

@@ -12,7 +12,7 @@ from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun
 from microbench_tasks.submissions.run_arguments import parse_arguments
 from microbench_tasks.tasks import detection
-from microbench_tasks.tasks.aggregations import INTERVAL_SETTING, interval_settings
+from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
 
 
 def find_record_violations(run: LoggedRun) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.parsing.answers import lettered
+from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun
 from microbench_tasks.tasks.prompts import INSTRUCTION, microbench_doc_to_text
@@ -85,6 +85,6 @@ def _is_known_prompt(run: LoggedRun, task: str, sample: Sample) -> bool:
             asked.model_input_size(size),
         )
         return as_recorded and prompt == asked.prompt(item["expression"], size)
-    before, after = f"{INSTRUCTION}\nQuestion:", "".join(f"\n{line}" for line in lettered(item["options"]))
+    before, after = f"{INSTRUCTION}\nQuestion:", "".join(f"\n{line}" for line in lettered_options(item["options"]))
     question = prompt[len(before) : len(prompt) - len(after)]
     return prompt == microbench_doc_to_text({"question": question, "options": item["options"]})

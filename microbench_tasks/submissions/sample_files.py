@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.catalog.questions import MIN_OPTIONS
-from microbench_tasks.parsing.answers import LETTERS
-from microbench_tasks.parsing.boxes import CONVENTIONS
+from microbench_tasks.catalog.questions import LETTERS, MIN_OPTIONS
+from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 

@@ -9,7 +9,7 @@ from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
 from microbench_tasks.submissions.data_kinds import DataKind
 from microbench_tasks.submissions.sample_checks import Sample
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 
 _FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
 

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from microbench_tasks.parsing.boxes import CONVENTIONS
+from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.notices import warn_once
 from microbench_tasks.util.untrusted import reject_duplicate_keys
@@ -75,7 +75,7 @@ class DetectionFormat:
     """How one model is asked for the boxes of a class, and how it writes them.
 
     Args:
-        convention: a key of `microbench_tasks.parsing.boxes.CONVENTIONS`.
+        convention: a key of `microbench_tasks.parsing.boxes.conventions.CONVENTIONS`.
         template: of the prompt; ``{class}``, ``{W}`` and ``{H}`` are filled in.
         source: where the two come from, and how sure that is.
         limits: of the model's `smart_resize`, if it resizes so.

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from microbench_tasks.data.table_images import to_rgb
-from microbench_tasks.parsing.boxes import values_of
+from microbench_tasks.parsing.boxes.conventions import to_convention_units
 from microbench_tasks.tasks.detection import ChosenFormat, DetectionFormat, choose_format
 from microbench_tasks.tasks.results import score_boxes
 
@@ -115,7 +115,9 @@ def random_boxes(doc: dict[str, Any], rng: np.random.Generator, *, detection_for
     image_size = (doc["width"], doc["height"])
     corners = rng.random((rng.integers(1, MAX_RANDOM_BOXES + 1), 2, 2)) * image_size
     ordered = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
-    values = values_of(ordered, detection_format.convention, image_size, detection_format.model_input_size(image_size))
+    values = to_convention_units(
+        ordered, detection_format.convention, image_size, detection_format.model_input_size(image_size)
+    )
     return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in values.round(4).tolist()])
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks.data.table_images import to_rgb
-from microbench_tasks.parsing.answers import lettered
+from microbench_tasks.parsing.letters.paper_rule import lettered_options
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,7 +43,7 @@ def microbench_doc_to_text(doc: dict[str, Any], lmms_eval_specific_kwargs: dict[
     around = lmms_eval_specific_kwargs or {}
     # Of the document, not of the task: several chat models of the harness take a whole batch's messages from its first task.
     before, after = WORDINGS[doc.get("wording", "paper")]
-    lines = [before, f"Question:{doc['question']}", *lettered(doc["options"]), after]
+    lines = [before, f"Question:{doc['question']}", *lettered_options(doc["options"]), after]
     prompt = "\n".join(line for line in lines if line)
     return around.get("pre_prompt", "") + prompt + around.get("post_prompt", "")
 
@@ -53,7 +53,7 @@ def microbench_doc_to_choice(doc: dict[str, Any]) -> list[str]:
     return doc["captions"]
 
 
-# Asks a model that only chooses for the second line that `answers.probabilities` reads.
+# Asks a model that only chooses for the second line that `microbench_tasks.parsing.probabilities` reads.
 microbench_doc_to_choice.wants_probabilities = True
 
 

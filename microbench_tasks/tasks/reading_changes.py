@@ -1,21 +1,19 @@
-"""Compare logged scores with new ones: count what changed, and what is removed before answers are read."""
+"""Compare logged scores with new ones: count what changed."""
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from microbench_tasks.tasks.metric_table import METRICS
 
 Sample = Mapping[str, Any]
 Items = Mapping[str, Any]
 
 # Scores closer than this are equal: logs store them in full precision.
 _TOLERANCE = 1e-9
-# The field with the score of each metric.
-_SCORES = {"acc": "acc", "acc_strict": "score", "grit": "grit"}
-# The field with the kind of response of each metric.
-_KINDS = {"unparsed": "kind", "boxes_unparsed": "kind", "failed": "failed"}
-_NAMES = {"unparsed": "kind of response", "boxes_unparsed": "kind of response", "failed": "failed or not"}
+# How changes of fields that hold no score are named.
+_FIELD_NAMES = {"kind": "kind of response", "failed": "failed or not"}
 
 
 def changes(samples: Sequence[Sample], items: Sequence[Items]) -> dict[str, str]:
@@ -28,17 +26,19 @@ def changes(samples: Sequence[Sample], items: Sequence[Items]) -> dict[str, str]
     >>> changes([{"acc": {"acc": 0.0}}], [{"acc": {"acc": 1.0}}])
     {'acc': '1 (1 up, 0 down)'}
     """
-    found = {}
-    for metric, field in _SCORES.items():
-        pairs = list(_pairs(metric, field, samples, items))
+    scores, kinds = {}, {}
+    for metric in METRICS:
+        if metric.compared is None:
+            continue
+        pairs = list(_pairs(metric.name, metric.compared, samples, items))
+        if metric.compared in _FIELD_NAMES:
+            if num_changed := sum(before != now for before, now in pairs):
+                kinds[_FIELD_NAMES[metric.compared]] = str(num_changed)
+            continue
         num_up, num_down = (sum(step * (now - before) > _TOLERANCE for before, now in pairs) for step in (1, -1))
         if num_up or num_down:
-            found[metric] = f"{num_up + num_down} ({num_up} up, {num_down} down)"
-    for metric, field in _KINDS.items():
-        num_changed = sum(before != now for before, now in _pairs(metric, field, samples, items))
-        if num_changed:
-            found[_NAMES[metric]] = str(num_changed)
-    return found
+            scores[metric.name] = f"{num_up + num_down} ({num_up} up, {num_down} down)"
+    return scores | kinds
 
 
 def _pairs(metric: str, field: str, samples: Sequence[Sample], items: Sequence[Items]) -> Iterable[tuple[Any, Any]]:
@@ -47,18 +47,3 @@ def _pairs(metric: str, field: str, samples: Sequence[Sample], items: Sequence[I
         logged = sample.get(metric)
         if metric in item and isinstance(logged, Mapping) and type(logged.get(field)) in (int, float, bool, str):
             yield logged[field], item[metric][field]
-
-
-def taken_off(failures: Sequence[Items]) -> str:
-    """Describe how many responses had text beside the answer removed, by kind; empty if none had.
-
-    Args:
-        failures: the items of the metric ``failed``.
-
-    >>> taken_off([{"taken_off": ["end_token", "reasoning"]}, {"taken_off": []}])
-    '1 of 2 responses: end token 1, reasoning 1'
-    """
-    kinds = [item.get("taken_off") or [] for item in failures]
-    counts = collections.Counter(kind for found in kinds for kind in found)
-    listed = ", ".join(f"{kind.replace('_', ' ')} {count}" for kind, count in sorted(counts.items()))
-    return f"{sum(map(bool, kinds))} of {len(kinds)} responses: {listed}" if counts else ""

@@ -1,46 +1,24 @@
-"""Support several answers to each question (``--repeats N``): keep all responses, score each, combine their items.
+"""Support several answers to each question (``--repeats N``): tell requests apart and keep all responses.
 
 The harness asks a request N times, but its default filter keeps only the first response. The tasks' own filter
-(`keep_all_responses`) passes all responses to the scoring.
-
-The items of a question with several answers are those of its first answer, with two changes: each score is the mean
-over all answers, and ``answers`` lists how each answer was parsed and scored.
+(`keep_all_responses`) passes all responses to the scoring; `microbench_tasks.tasks.items` combines their items.
 """
 
 from __future__ import annotations
 
 import collections
 import copy
-import math
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from microbench_tasks.parsing.contents import text_of
+from microbench_tasks.parsing.cleaning.message_content import content_to_text
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
 Item = Mapping[str, Any]
-Items = dict[str, Any]
-
-# For each metric, the fields of an item that belong to a single answer.
-_OF_ANSWER: Mapping[str, tuple[str, ...]] = {
-    "acc": ("score", "predicted", "probabilities"),
-    "acc_strict": ("score", "predicted", "rule"),
-    "unparsed": ("kind",),
-    "unparsed_by_kind": ("kind",),
-    "failed": ("failed", "taken_off"),
-    "grit": ("score", "num_predicted"),
-    "boxes_unparsed": ("kind",),
-    "boxes_truncated": ("kind",),
-    "boxes_degenerate": ("count",),
-    "boxes_duplicate": ("count",),
-    "boxes_dropped": ("count",),
-}
-# Fields with a score; the harness reads ``acc`` and ``grit`` by name.
-_SCORES = ("score", "acc", "grit")
 
 
 # --- requests ------------------------------------------------------------------------
@@ -122,39 +100,10 @@ def all_responses(results: Sequence[Any]) -> list[str]:
     """
     found = results[0] if results else ""
     is_repeated = isinstance(found, list) and len(found) > 1 and all(isinstance(entry, str) for entry in found)
-    return [text_of(entry) for entry in (found if is_repeated else [found])]
+    return [content_to_text(entry) for entry in (found if is_repeated else [found])]
 
 
 # --- items ---------------------------------------------------------------------------
-
-
-def combine_items(answers: Sequence[Items], responses: Sequence[str]) -> Items:
-    """Combine the items of all answers to one question; return those of a single answer unchanged.
-
-    Adds an item for the metric ``repeats`` (for boxes: ``boxes_repeats``): ``scores``, ``num_distinct`` (number of
-    distinct responses), ``image`` and, for questions, ``in_total``.
-    """
-    if len(answers) == 1:
-        return answers[0]
-    first = answers[0]
-    found = {
-        metric: _combined_item(metric, [items[metric] for items in answers]) for metric in first if metric != "score"
-    }
-    scores = [items["score"] for items in answers]
-    main = first.get("acc") or first["grit"]
-    spread = {
-        "scores": scores,
-        "num_distinct": len(set(responses)),
-        **{name: main[name] for name in ("image", "in_total") if name in main},
-    }
-    return found | {"repeats" if "acc" in first else "boxes_repeats": spread, "score": _mean(scores)}
-
-
-def _combined_item(metric: str, items: Sequence[Item]) -> Items:
-    scores = {name: _mean([item[name] for item in items]) for name in _SCORES if name in items[0]}
-    fields = _OF_ANSWER.get(metric, ())
-    answers = [{name: item[name] for name in fields} for item in items]
-    return {**items[0], **scores, **({"answers": answers} if fields else {})}
 
 
 def each_answer(items: Iterable[Item]) -> list[Item]:
@@ -171,16 +120,6 @@ def _answers(item: Item) -> list[Item]:
         return [item]
     shared = {name: value for name, value in item.items() if name != "answers"}
     return [shared | answer for answer in item["answers"]]
-
-
-def num_answers(items: Items) -> int:
-    """Return the number of answers to the question of these items."""
-    main = items.get("acc") or items["grit"]
-    return len(main.get("answers", [main]))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
 
 
 # --- decoding ------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 from microbench_tasks.catalog.tasks import TASK_VERSION
 from microbench_tasks.data import cognition, source
 from microbench_tasks.data.source import Source
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 
 # Packages on which questions, answers and scores may depend: results files record their versions.
 PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", "transformers", "open_clip_torch")

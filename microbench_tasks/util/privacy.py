@@ -50,7 +50,28 @@ _SECRETS = {
     "a user name and password in a URL": re.compile(r"://[^\s/:@]+:[^\s/@]+@"),
 }
 _SECRET_WORDS = frozenset(
-    "KEY KEYS APIKEY APIKEYS TOKEN SECRET SECRETS PASSWORD PASSWORDS PASSWD PASSPHRASE PWD AUTH AUTHORIZATION BEARER COOKIE SIG SIGNATURE CREDENTIAL CREDENTIALS".split()
+    [
+        "KEY",
+        "KEYS",
+        "APIKEY",
+        "APIKEYS",
+        "TOKEN",
+        "SECRET",
+        "SECRETS",
+        "PASSWORD",
+        "PASSWORDS",
+        "PASSWD",
+        "PASSPHRASE",
+        "PWD",
+        "AUTH",
+        "AUTHORIZATION",
+        "BEARER",
+        "COOKIE",
+        "SIG",
+        "SIGNATURE",
+        "CREDENTIAL",
+        "CREDENTIALS",
+    ]
 )
 _SECRET_ENDS = ("APIKEY", "TOKEN", "SECRET", "PASSWORD")
 # Variables whose name resembles a secret's.

@@ -1,5 +1,6 @@
 """Claims about the scripts, run as users run them."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from microbench_tasks import cli
+from microbench_tasks.cli import program, submit
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -113,7 +115,7 @@ def test_a_full_disk_is_reported_with_the_folder_that_was_written(monkeypatch):
     def write(options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cli, "_submit", write)
+    monkeypatch.setattr(program, "COMMANDS", [dataclasses.replace(submit.COMMAND, run=write)])
     with pytest.raises(
         SystemExit, match="--out my_folder: cannot be written .No space left on device.. Name another place"
     ):

@@ -13,7 +13,7 @@ import torch
 import transformers
 from PIL import Image
 
-from microbench_tasks.parsing.boxes import parse_boxes
+from microbench_tasks.parsing.boxes.parser import parse_boxes
 from tests.support import tiny_paligemma
 from tests.support.commands import SCRIPTS, results_in, run
 from tests.support.independent import (

@@ -238,10 +238,10 @@ def faulty(prompt, pixels):
 def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks_them_again(
     client, concurrency, rows, demo_folder, tmp_path, monkeypatch
 ):
-    from microbench_tasks.tasks import aggregations
+    from microbench_tasks.tasks import answer_warnings
 
     said = []
-    monkeypatch.setattr(aggregations.logger, "warning", said.append)
+    monkeypatch.setattr(answer_warnings.logger, "warning", said.append)
     kinds = ("domain", "stain")
     tasks = [f"microbench_coarse_{kind}" for kind in kinds]
     expected = {kind: expected_questions(rows, kind) for kind in kinds}

@@ -16,7 +16,7 @@ from lmms_eval.api.model import lmms
 from loguru import logger
 
 from microbench_tasks.harness.guard.model_guard import guarding, plain_client
-from microbench_tasks.parsing.failures import failure_mark, placeholder
+from microbench_tasks.parsing.failures import failure_mark, placeholder_kind
 
 TASK = "microbench_coarse_domain"
 # Question 3 and 5 of eight cannot be answered.
@@ -197,10 +197,10 @@ CLASSES = [
 @pytest.mark.parametrize("kind", CLASSES)
 def test_exactly_the_requests_whose_exception_was_swallowed_are_marked_as_failed(kind):
     answers = guarded(kind())
-    assert [placeholder(answer) == "failed" for answer in answers] == [
+    assert [placeholder_kind(answer) == "failed" for answer in answers] == [
         doc_id in BROKEN for doc_id in range(len(ANSWERS))
     ]
-    assert [answer for answer in answers if placeholder(answer) is None] == [
+    assert [answer for answer in answers if placeholder_kind(answer) is None] == [
         ANSWERS[doc_id] for doc_id in range(len(ANSWERS)) if doc_id not in BROKEN
     ]
     assert "RuntimeError: out of memory" in answers[BROKEN[0]]
@@ -217,7 +217,7 @@ def test_a_model_without_failures_is_called_once_and_its_answers_stay(kind):
 @pytest.mark.parametrize("broken", [(0,), (0, 1), tuple(range(len(ANSWERS)))])
 def test_a_model_that_raises_at_its_first_failure_answers_the_rest(kind, broken):
     answers = guarded(kind(broken))
-    assert [placeholder(answer) == "failed" for answer in answers] == [
+    assert [placeholder_kind(answer) == "failed" for answer in answers] == [
         doc_id in broken for doc_id in range(len(ANSWERS))
     ]
 
@@ -228,7 +228,7 @@ def test_each_request_of_a_failed_batch_is_repeated_alone():
 
     model = Batches()
     answers = guarded(model)
-    assert [placeholder(answer) == "failed" for answer in answers] == [
+    assert [placeholder_kind(answer) == "failed" for answer in answers] == [
         doc_id in BROKEN for doc_id in range(len(ANSWERS))
     ]
     # The batch of 3, 4 and 5, and then each of it.
@@ -363,7 +363,7 @@ def test_requests_of_other_benchmarks_beside_ours_come_as_they_did(kind):
     answers = guarded(kind(), asked)
     unguarded = kind().generate_until(asked)
     assert answers[2:6] == unguarded[2:6]
-    assert [placeholder(answer) == "failed" for answer in answers] == [
+    assert [placeholder_kind(answer) == "failed" for answer in answers] == [
         False,
         False,
         False,

@@ -8,7 +8,7 @@ from lmms_eval.api.instance import GenerationResult
 from microbench_tasks.harness.guard.model_guard import guarding
 from microbench_tasks.harness.served import other_clients
 from microbench_tasks.harness.served.circuit_breaker import LIMIT, ServerStoppedError
-from microbench_tasks.parsing.failures import placeholder
+from microbench_tasks.parsing.failures import placeholder_kind
 from tests.harness.test_model_guard import ANSWERS, Model, RetryingModel, requests
 
 
@@ -62,7 +62,9 @@ def test_a_refused_key_ends_the_run_at_once_and_the_variable_is_named():
 def test_failures_between_answers_end_no_run():
     # Three tries each for questions 1, 3 and 5: nine failures, never more than three in a row.
     answers = asked(Claude({1, 3, 5}))
-    assert [placeholder(answer) == "failed" for answer in answers] == [number in {1, 3, 5} for number in EVERYTHING]
+    assert [placeholder_kind(answer) == "failed" for answer in answers] == [
+        number in {1, 3, 5} for number in EVERYTHING
+    ]
     assert [answer for number, answer in enumerate(answers) if number not in {1, 3, 5}] == ["A", "B", "D", "A", "B"]
 
 
@@ -83,7 +85,7 @@ def test_a_class_that_pauses_long_after_each_failure_ends_the_run_after_few(monk
 
 def test_a_local_model_that_fails_often_goes_on():
     model = RetryingModel(EVERYTHING)
-    assert all(placeholder(answer) == "failed" for answer in asked(model))
+    assert all(placeholder_kind(answer) == "failed" for answer in asked(model))
 
 
 class Gemini(Model):

@@ -11,14 +11,14 @@ from lmms_eval import utils
 
 from microbench_tasks.harness import patches, wandb_logs
 from microbench_tasks.harness.patches import weights_and_biases
-from microbench_tasks.tasks.aggregations import Counts, Figure
+from microbench_tasks.tasks.metric_values import MetricFields, MetricValue
 
 
 def test_entries_without_a_figure_are_left_out_and_no_other():
     figures = {
         "alias": "a",
-        "acc,none": Figure(0.5, [1]),
-        "unparsed_by_kind,none": Counts({"empty": 2}, []),
+        "acc,none": MetricValue(0.5, [1]),
+        "unparsed_by_kind,none": MetricFields({"empty": 2}, []),
         "failed,none": 0,
         "grit,none": math.nan,
         "score,none": [],

@@ -8,16 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microbench_tasks.parsing.answers import (
-    KINDS,
-    RULES,
-    Answer,
-    lettered,
-    paper_letters,
-    placeholder,
-    probabilities,
-    strict_answer,
-)
+from microbench_tasks.parsing.failures import placeholder_kind
+from microbench_tasks.parsing.letters.paper_rule import lettered_options, paper_letters
+from microbench_tasks.parsing.letters.strict_rule import KINDS, RULES, Answer, strict_answer
+from microbench_tasks.parsing.probabilities import probabilities
 
 OPTIONS = ["eosinophil", "basophil", "lymphocyte", "monocyte", "platelet", "erythroblast", "neutrophil"]
 
@@ -57,7 +51,7 @@ def test_the_papers_rule(response, letters):
 
 
 def test_an_echo_of_all_options_is_always_right():
-    assert paper_letters("\n".join(lettered(OPTIONS)), OPTIONS) == list("ABCDEFG")
+    assert paper_letters("\n".join(lettered_options(OPTIONS)), OPTIONS) == list("ABCDEFG")
 
 
 def test_letters_are_the_questions_own():
@@ -132,7 +126,7 @@ def read(response, options=CELLS):
         ("DAPI", CELLS, "unparsed"),
         ("E. coli", CELLS, "unparsed"),
         ("G1 phase", CELLS, "unparsed"),
-        ("\n".join(lettered(CELLS)), CELLS, "ambiguous"),
+        ("\n".join(lettered_options(CELLS)), CELLS, "ambiguous"),
         # Answers that the harness's own extractor misreads, as A unless said otherwise:
         ("The answer is B, not A.", CELLS, "B"),
         ("The answer is **B**. A is wrong because…", CELLS, "B"),
@@ -257,9 +251,9 @@ def test_a_stated_answer_is_read_by_a_named_rule(response, rule):
         "✅ Answer: B",
         "Answer: B\nConfidence: 90%",
         "Answer: B (90%)",
-        "Question: Which cell?\n" + "\n".join(lettered(CELLS)) + "\nAnswer: B",
+        "Question: Which cell?\n" + "\n".join(lettered_options(CELLS)) + "\nAnswer: B",
         "I cannot be sure. My answer is B.",
-        "\n".join(lettered(CELLS)) + "\nAnswer: B",
+        "\n".join(lettered_options(CELLS)) + "\nAnswer: B",
         "A) eosinophil\nIts granules would be red.\n\nB) basophil\nIts granules are dark.\n\nAnswer: B",
         "Eosinophil\nIts granules would be red.\n\nBasophil\nIts granules are dark.\n\nAnswer: B",
     ],
@@ -301,10 +295,10 @@ def test_a_declaration_stands_in_any_company(response):
         "B) basophil\nQuestion:Which cell?\nAnswer: C",
         "\n".join(CELLS),
         ", ".join(CELLS),
-        " ".join(lettered(CELLS)),
-        "Answer: " + " ".join(lettered(CELLS)),
-        "Answer:\n" + "\n".join(lettered(CELLS)),
-        "Options: " + "; ".join(lettered(CELLS)).replace(")", "."),
+        " ".join(lettered_options(CELLS)),
+        "Answer: " + " ".join(lettered_options(CELLS)),
+        "Answer:\n" + "\n".join(lettered_options(CELLS)),
+        "Options: " + "; ".join(lettered_options(CELLS)).replace(")", "."),
         "A) eosinophil is red, B) basophil is dark.",
     ],
 )
@@ -458,7 +452,7 @@ def test_options_of_any_kind_are_told_apart(options, response, outcome):
 
 @pytest.mark.parametrize("options", QUESTIONS)
 def test_an_options_text_is_its_answer_with_and_without_the_letter(options):
-    for letter, option, both in zip("ABCDEFGH", options, lettered(options), strict=False):
+    for letter, option, both in zip("ABCDEFGH", options, lettered_options(options), strict=False):
         assert strict_answer(option, options) == Answer(letter, "parsed", "option_text")
         assert strict_answer(both, options) == Answer(letter, "parsed", "letter_with_text")
         assert strict_answer(f"Answer: {both}", options) == Answer(letter, "parsed", "declaration")
@@ -610,7 +604,7 @@ def test_every_letter_is_read_from_clean_phrasings_in_any_markdown_and_case(phra
 
 
 FRAGMENTS = st.sampled_from(
-    [*"ABCDEFGHabI", *CELLS, *STAINS, *HEART, *lettered(CELLS), *lettered(FOUR)]
+    [*"ABCDEFGHabI", *CELLS, *STAINS, *HEART, *lettered_options(CELLS), *lettered_options(FOUR)]
     + [
         "answer",
         "The answer is",
@@ -818,4 +812,4 @@ def test_what_the_harness_writes_in_the_place_of_an_answer_is_none_by_either_rul
     ],
 )
 def test_a_models_own_words_are_no_placeholder(response):
-    assert placeholder(response) is None
+    assert placeholder_kind(response) is None

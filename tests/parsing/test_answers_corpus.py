@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from microbench_tasks.parsing.answers import strict_answer
+from microbench_tasks.parsing.letters.strict_rule import strict_answer
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "support" / "data"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microbench_tasks.parsing.boxes import CONVENTIONS, MAX_BOXES, ParsedBoxes, parse_boxes
+from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
+from microbench_tasks.parsing.boxes.parser import MAX_BOXES, ParsedBoxes, parse_boxes
 
 CASES = json.loads((Path(__file__).parents[1] / "support" / "data" / "box-cases.json").read_text(encoding="utf-8"))
 SIZE = (1000, 1000)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microbench_tasks.parsing.reasoning import TAGS, AnswerPart, answer_part
+from microbench_tasks.parsing.cleaning.reasoning import TAGS, AnswerPart, answer_part
 
 FINAL = "<|start|>assistant<|channel|>final<|message|>"
 

@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from microbench_tasks.parsing.answers import Answer
-from microbench_tasks.parsing.contents import logged_parts, text_of
-from microbench_tasks.parsing.echoes import without_prompt
-from microbench_tasks.parsing.failures import failure_mark, placeholder
-from microbench_tasks.parsing.response import answer_text, parse_answer, parse_box_answer
+from microbench_tasks.parsing.cleaning.message_content import content_to_text, logged_parts
+from microbench_tasks.parsing.cleaning.prompt_echo import without_prompt
+from microbench_tasks.parsing.failures import failure_mark, placeholder_kind
+from microbench_tasks.parsing.letters.strict_rule import Answer
+from microbench_tasks.parsing.response import parse_answer, parse_box_answer, scored_text
 from microbench_tasks.tasks.prompts import microbench_doc_to_text
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
 
@@ -69,14 +69,14 @@ ECHOES = [
 
 @pytest.mark.parametrize("form", ECHOES)
 def test_a_prompt_that_comes_back_is_taken_off(form):
-    said = answer_text(form.format(prompt=PROMPT), PROMPT)
+    said = scored_text(form.format(prompt=PROMPT), PROMPT)
     assert (said.text, said.status) == ("B", "answered")
-    assert said.taken_off[0] == "prompt"
+    assert said.removed[0] == "prompt"
 
 
 @pytest.mark.parametrize("form", ECHOES)
 def test_a_prompt_whose_white_space_changed_is_the_same(form):
-    said = answer_text(form.format(prompt=" ".join(PROMPT.split())), PROMPT)
+    said = scored_text(form.format(prompt=" ".join(PROMPT.split())), PROMPT)
     assert (said.text, said.status) == ("B", "answered")
 
 
@@ -85,7 +85,7 @@ def test_boxes_after_an_echo_are_read(form):
     """The last B of each form is its answer. The prompt by itself says that there is no nucleus."""
     response = "[[1, 2, 3, 4]]".join(form.format(prompt=BOX_PROMPT).rsplit("B", 1))
     parsed = parse_box_answer(response, "pixels_xyxy", (9, 9), prompt=BOX_PROMPT)
-    assert (parsed.boxes.boxes.tolist(), parsed.boxes.status, parsed.said.taken_off[0]) == (
+    assert (parsed.boxes.boxes.tolist(), parsed.boxes.status, parsed.scored.removed[0]) == (
         [[1, 2, 3, 4]],
         "parsed",
         "prompt",
@@ -109,13 +109,13 @@ def test_boxes_after_an_echo_are_read(form):
     ],
 )
 def test_a_response_that_only_quotes_the_prompt_is_unchanged(response):
-    said = answer_text(response, PROMPT)
-    assert (said.text, said.taken_off) == (response.strip(), ())
+    said = scored_text(response, PROMPT)
+    assert (said.text, said.removed) == (response.strip(), ())
 
 
 def test_nothing_but_the_prompt_is_an_empty_answer():
     parsed = parse_answer(f"USER: {PROMPT} ASSISTANT:", OPTIONS, PROMPT)
-    assert (parsed.said.status, parsed.paper_letters, parsed.strict) == ("empty", (), Answer(None, "empty", None))
+    assert (parsed.scored.status, parsed.paper_letters, parsed.strict) == ("empty", (), Answer(None, "empty", None))
 
 
 @pytest.mark.parametrize(
@@ -190,8 +190,8 @@ def test_an_echoing_model_scores_what_it_answers_not_what_it_was_asked():
     ],
 )
 def test_what_is_scored_and_what_is_taken_off(response, text, status, taken_off):
-    said = answer_text(response, PROMPT)
-    assert (said.text, said.status, said.taken_off) == (text, status, taken_off)
+    said = scored_text(response, PROMPT)
+    assert (said.text, said.status, said.removed) == (text, status, taken_off)
     parsed = parse_answer(response, OPTIONS, PROMPT)
     # Both rules read the same text; of a response without one neither reads a letter.
     assert parsed.paper_letters == (("B",) if text == "B" else ())
@@ -217,7 +217,7 @@ def test_text_that_is_not_a_list_of_parts_is_unchanged(text):
     "response", ["Error: the image shows B", "Error: B) basophil", "[LMMS_EVAL] B", "An error occurred. B", "[ERROR] B"]
 )
 def test_text_of_the_model_is_not_a_failure(response):
-    assert placeholder(response) is None
+    assert placeholder_kind(response) is None
 
 
 def test_boxes_and_letters_agree_on_what_failed_or_never_ended():
@@ -261,6 +261,6 @@ def test_boxes_and_letters_agree_on_what_failed_or_never_ended():
 def test_a_hundred_kilobytes_of_anything_are_read_in_linear_time(piece):
     text = (piece * 100_000)[:100_000]
     start = time.perf_counter()
-    answer_text(text_of(text), PROMPT)
+    scored_text(content_to_text(text), PROMPT)
     # Far below 1 s; a quadratic step would take minutes.
     assert time.perf_counter() - start < 5

@@ -11,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from microbench_tasks.parsing.form import CONCLUSION, MARK, SENTENCE
-from microbench_tasks.parsing.forms import FORMS
-from microbench_tasks.parsing.languages import LANGUAGE_FORMS
-from microbench_tasks.parsing.more_languages import MORE_FORMS
-from microbench_tasks.parsing.reasoning import AnswerPart
-from microbench_tasks.parsing.strict import Answer, strict_answer
+from microbench_tasks.parsing.letters.english_forms import FORMS
+from microbench_tasks.parsing.letters.foreign_form_table import MORE_FORMS
+from microbench_tasks.parsing.letters.foreign_forms import LANGUAGE_FORMS
+from microbench_tasks.parsing.letters.form import CONCLUSION, MARK, SENTENCE
+from microbench_tasks.parsing.letters.strict_rule import strict_answer
 
 CASES = json.loads((Path(__file__).parents[1] / "support" / "data" / "strict_cases.json").read_text(encoding="utf-8"))
 CELLS = ["platelet", "basophil", "eosinophil", "none of the above"]
@@ -128,12 +127,6 @@ def test_marks_nest_and_an_explanation_may_follow(response):
 )
 def test_the_last_statement_counts_if_it_is_stronger_or_a_revision(response, outcome):
     assert letter(response) == outcome
-
-
-def test_the_part_that_is_read_may_be_given():
-    part = AnswerPart("B", False, ("reasoning",))
-    assert strict_answer("<think>A</think>B", CELLS, part) == Answer("B", "parsed", "whole_letter")
-    assert strict_answer("B", CELLS, AnswerPart("", True, ("reasoning",))).kind == "truncated"
 
 
 # --- time ---

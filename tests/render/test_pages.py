@@ -7,17 +7,17 @@ import io
 import re
 from html.parser import HTMLParser
 
+import PIL.Image
 import pytest
-from PIL import Image
 
-from microbench_tasks.render.pages import Card, Cell, Gallery, Picture, Section, Table, render
+from microbench_tasks.render.pages import Card, Cell, Gallery, Image, Section, Table, render
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'>{{ 7 * 7 }}"
 
 
 def png(size=(3, 2), colour="red"):
     file = io.BytesIO()
-    Image.new("RGB", size, colour).save(file, "PNG")
+    PIL.Image.new("RGB", size, colour).save(file, "PNG")
     return file.getvalue()
 
 
@@ -47,8 +47,8 @@ class Parsed(HTMLParser):
 def whole_page(text="plain"):
     parts = [
         Table(text, [text, "n"], [[text, "1"], [Cell(text, sort=2, title=text), "10"]], note=text),
-        Picture(text, png(), alt=text, note=text),
-        Gallery(text, [Card(text, {text: text}, Picture(text, png(), alt=text), "wrong")], note=text),
+        Image(text, png(), alt=text, note=text),
+        Gallery(text, [Card(text, {text: text}, Image(text, png(), alt=text), "wrong")], note=text),
     ]
     return render(text, [Section(text, parts, text=text), Section("Second", [])], facts={text: text})
 
@@ -97,7 +97,7 @@ def test_the_policy_allows_the_pages_own_script_and_style_alone():
 
 def test_a_picture_is_inside_the_page_with_its_size():
     content = png((31, 17), "blue")
-    [image] = Parsed(render("page", [Section("s", [Picture("p", content, alt="a blue area")])])).of("img")
+    [image] = Parsed(render("page", [Section("s", [Image("p", content, alt="a blue area")])])).of("img")
     assert base64.b64decode(image["src"].removeprefix("data:image/png;base64,")) == content
     assert (image["width"], image["height"], image["alt"]) == ("31", "17", "a blue area")
 
@@ -127,8 +127,8 @@ def test_a_cell_sorts_by_its_number_if_it_is_one(cell, number, key):
 
 def test_a_picture_is_as_large_on_the_page_as_its_resolution_says():
     file = io.BytesIO()
-    Image.new("RGB", (1800, 360)).save(file, "PNG", dpi=(180, 180))
-    [image] = Parsed(render("page", [Section("s", [Picture("p", file.getvalue(), alt="")])])).of("img")
+    PIL.Image.new("RGB", (1800, 360)).save(file, "PNG", dpi=(180, 180))
+    [image] = Parsed(render("page", [Section("s", [Image("p", file.getvalue(), alt="")])])).of("img")
     # 10 by 2 inches of 96 CSS pixels.
     assert (image["width"], image["height"]) == ("960", "192")
 
@@ -151,5 +151,5 @@ def test_the_same_content_is_the_same_page():
 def test_what_is_no_table_or_picture_is_refused():
     with pytest.raises(ValueError, match="Expected rows of 2 cells in the table 'accuracy', got one of 1"):
         Table("accuracy", ["a", "b"], [["1", "2"], ["3"]])
-    with pytest.raises(ValueError, match="Expected a PNG file as the picture 'p'"):
-        Picture("p", b"<svg/>", alt="")
+    with pytest.raises(ValueError, match="Expected a PNG file as the image 'p'"):
+        Image("p", b"<svg/>", alt="")

@@ -12,6 +12,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from microbench_tasks.render import plots
+from microbench_tasks.render.plots import confusion_matrix, saving, style
 
 LONG = "microbench_localization of a class with a name that goes on for more than a line, and then for another"
 RUNS = ["demo_clip", "_hidden/from-legends", f"a/{LONG.replace(' ', '-')}"]
@@ -111,14 +112,14 @@ def test_letters_of_labels_are_at_least_seven_points_high():
 
 
 def test_series_differ_in_more_than_colour():
-    looks = [look for look, _ in zip(plots._looks(), range(8), strict=False)]
-    grey = {(look["marker"], look["linestyle"]) for look in looks}
-    assert len(grey) == len({tuple(look.values()) for look in looks}) == 8
+    looks = [look for look, _ in zip(style.series_styles(), range(8), strict=False)]
+    grey = {(look.marker, look.line) for look in looks}
+    assert len(grey) == len({look for look in looks}) == 8
 
 
 def test_colours_are_okabe_and_itos():
     palette = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
-    assert set(plots.COLOURS) < palette
+    assert set(style.COLOURS) < palette
 
 
 # --- what is drawn -------------------------------------------------------------------
@@ -148,7 +149,7 @@ def test_numbers_beside_bars_are_the_values_in_percent():
 
 def test_reported_rows_are_hatched_and_unfilled_and_others_are_not():
     run, reported = plots.interval_bars("t", ["a", "b"], [0.5, 0.5], [0.4, 0.4], [0.6, 0.6], hollow=[1]).axes[0].patches
-    assert run.get_hatch() is None and to_hex(run.get_facecolor()) == plots.COLOURS[0].lower()
+    assert run.get_hatch() is None and to_hex(run.get_facecolor()) == style.COLOURS[0].lower()
     assert reported.get_hatch() and to_rgba(reported.get_facecolor()) == (1, 1, 1, 1)
 
 
@@ -235,7 +236,7 @@ def test_of_many_classes_the_rare_ones_are_pooled_without_losing_a_count():
     counts = np.zeros((40, 41), dtype=int)
     counts[np.arange(40), np.arange(40)] = np.arange(1, 41)
     counts[39, 0] = counts[0, 39] = counts[3, 40] = 2
-    kept, pooled = plots._pooled_classes(names, counts)
+    kept, pooled = confusion_matrix.pool_classes(names, counts)
     # The fifteen that occur most have most on the diagonal; the others are one.
     assert kept == [*names[25:], "25 other options"]
     assert pooled.sum() == counts.sum()
@@ -290,7 +291,7 @@ def test_a_figure_is_saved_as_png_and_pdf_that_are_the_same_each_time(tmp_path):
 
 def test_a_png_says_its_resolution():
     image = Image.open(io.BytesIO(plots.png(drawn("radar"))))
-    assert image.info["dpi"] == pytest.approx((plots.DPI, plots.DPI), abs=0.1)
+    assert image.info["dpi"] == pytest.approx((saving.DPI, saving.DPI), abs=0.1)
 
 
 def test_the_users_settings_change_no_picture_and_stay_as_they_are():

@@ -19,8 +19,8 @@ from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import table_rows
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, accuracy_interval
-from microbench_tasks.render import plots
-from microbench_tasks.render.figures import drawing_of
+from microbench_tasks.render import micrographs, plots
+from microbench_tasks.render.figure_specs import figure_spec_from_record
 from microbench_tasks.report import calibration, chapters, gallery, runs, scores, writing
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report.sweeps import part_curves
@@ -378,9 +378,9 @@ def colours_of(image, colour):
 
 def test_gold_boxes_are_drawn_along_their_whole_edge_and_predicted_ones_in_dashes():
     image = Image.new("RGB", (300, 200), (90, 20, 60))
-    shown = gallery.with_boxes(image, [[50, 40, 250, 160]], [[20, 10, 120, 100]])
+    shown = micrographs.draw_boxes(image, [[50, 40, 250, 160]], [[20, 10, 120, 100]])
     assert shown.size == image.size
-    gold, predicted = colours_of(shown, gallery.GOLD_COLOUR), colours_of(shown, gallery.PREDICTED_COLOUR)
+    gold, predicted = colours_of(shown, micrographs.GOLD_COLOUR), colours_of(shown, micrographs.PREDICTED_COLOUR)
     # Lines are two pixels wide, on the edge or beside it; the gold one's left edge is crossed by the predicted box's lower edge.
     assert {y for x, y in gold if x in (49, 50)} >= set(range(40, 97)) | set(range(104, 160))
     assert min(x for x, _ in gold) in (49, 50) and max(x for x, _ in gold) in (249, 250)
@@ -393,20 +393,20 @@ def test_gold_boxes_are_drawn_along_their_whole_edge_and_predicted_ones_in_dashe
 
 def test_boxes_are_enlarged_with_a_small_image():
     # 30 pixels become 240: eight times as many.
-    shown = gallery.with_boxes(Image.new("RGB", (30, 30)), [[5, 10, 20, 25]], [])
+    shown = micrographs.draw_boxes(Image.new("RGB", (30, 30)), [[5, 10, 20, 25]], [])
     assert shown.size == (240, 240)
-    gold = colours_of(shown, gallery.GOLD_COLOUR)
+    gold = colours_of(shown, micrographs.GOLD_COLOUR)
     assert min(x for x, _ in gold) in (39, 40) and max(y for _, y in gold) in (199, 200)
 
 
 @pytest.mark.parametrize("box", [[float("nan"), 0, 5, 5], [0, 0, float("inf"), 5]])
 def test_a_box_that_is_not_finite_is_left_out(box):
-    assert not colours_of(gallery.with_boxes(Image.new("RGB", (300, 200)), [], [box]), gallery.PREDICTED_COLOUR)
+    assert not colours_of(micrographs.draw_boxes(Image.new("RGB", (300, 200)), [], [box]), micrographs.PREDICTED_COLOUR)
 
 
 def test_a_box_far_outside_is_drawn_at_the_border():
     predicted = colours_of(
-        gallery.with_boxes(Image.new("RGB", (300, 200)), [], [[-1e9, 50, 1e12, 150]]), gallery.PREDICTED_COLOUR
+        micrographs.draw_boxes(Image.new("RGB", (300, 200)), [], [[-1e9, 50, 1e12, 150]]), micrographs.PREDICTED_COLOUR
     )
     assert min(x for x, _ in predicted) == 0 and max(x for x, _ in predicted) == 299
 
@@ -461,7 +461,7 @@ def test_every_picture_can_be_drawn_again_from_the_record_and_lies_beside_it(wri
     assert names == {picture["name"] for picture in found}
     for picture in found[::4]:
         assert (
-            plots.png(drawing_of(picture).figure())
+            plots.png(figure_spec_from_record(picture).figure())
             == (report.folder / "pictures" / f"{picture['name']}.png").read_bytes()
         )
 

@@ -12,7 +12,7 @@ from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.report import chapters
 from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.runs import new_datasets, rescoring, score_table
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
 from microbench_tasks.util.errors import DataError

@@ -13,7 +13,7 @@ from microbench_tasks.harness import baseline, patches
 from microbench_tasks.metrics.intervals import difference_interval
 from microbench_tasks.runs import rescoring, robustness, score_table
 from microbench_tasks.tasks import prompts
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.tasks.results import microbench_process_results
 from microbench_tasks.util.errors import DataError
 from tests.support import release

@@ -8,7 +8,7 @@ import pytest
 from microbench_tasks import catalog
 from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import data_kinds, eligibility, score_checks
-from microbench_tasks.tasks.aggregations import interval_settings
+from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION

@@ -13,6 +13,8 @@ import pytest
 from loguru import logger
 
 from microbench_tasks import cli
+from microbench_tasks.cli import program
+from microbench_tasks.cli.command import Command
 from microbench_tasks.render import pages
 from microbench_tasks.runs import rescoring
 from microbench_tasks.submissions import building
@@ -231,7 +233,7 @@ def test_unexpected_errors_are_printed_safely(monkeypatch, said):
     def broken(options):
         raise KeyError("x") from RuntimeError(HOSTILE)
 
-    monkeypatch.setattr(cli, "_print_path", broken)
+    monkeypatch.setattr(program, "COMMANDS", [Command("path", "", "", (), broken)])
     text, status = said("path")
     assert status == 1 and "RuntimeError: \ufffd[2J" in text and is_harmless(text), ascii(text)
 

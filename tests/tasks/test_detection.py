@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from microbench_tasks.parsing.boxes import CONVENTIONS, parse_boxes
+from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
+from microbench_tasks.parsing.boxes.parser import parse_boxes
 from microbench_tasks.tasks import detection
 from microbench_tasks.tasks.detection import FORMAT_OF_MODEL, NEUTRAL_FORMAT, choose_format
 from microbench_tasks.util.errors import DataError

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from microbench_tasks.data import documents
-from microbench_tasks.parsing.boxes import CONVENTIONS, parse_boxes
+from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
+from microbench_tasks.parsing.boxes.parser import parse_boxes
 from microbench_tasks.tasks import detection, localization
 from microbench_tasks.tasks.detection import FORMAT_OF_MODEL, NEUTRAL_FORMAT
 from microbench_tasks.util.errors import DataError

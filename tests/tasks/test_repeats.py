@@ -17,7 +17,7 @@ from microbench_tasks.metrics.variance import variance_components
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.runs import rescoring, score_table
 from microbench_tasks.submissions import eligibility
-from microbench_tasks.tasks import aggregations, repeats
+from microbench_tasks.tasks import aggregations, answer_warnings, repeats
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.util.errors import DataError
 from tests.support.independent import StandIn
@@ -127,11 +127,13 @@ def test_counts_are_of_all_answers():
 
 def test_answers_that_are_all_the_same_text_are_said_to_measure_nothing(warnings):
     entries = [microbench_process_results(DOC, [["B", "B"]])["repeats"]]
-    assert aggregations.microbench_repeats(entries)["variance_within"] == 0
-    [said] = warnings
-    assert "all answers to each question are the same text" in said
+    figure = aggregations.microbench_repeats(entries)
+    assert figure["variance_within"] == 0
+    answer_warnings.log_warnings({"repeats": figure})
+    [warning] = warnings
+    assert "all answers to each question are the same text" in warning
     entries.append(microbench_process_results(DOC, [["B", "B."]])["repeats"])
-    aggregations.microbench_repeats(entries)
+    answer_warnings.log_warnings({"repeats": aggregations.microbench_repeats(entries)})
     assert len(warnings) == 1
 
 

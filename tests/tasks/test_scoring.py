@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from microbench_tasks.metrics import intervals
-from microbench_tasks.tasks import aggregations
+from microbench_tasks.tasks import aggregations, interval_settings
 from microbench_tasks.tasks.results import microbench_process_results
 
 DOC = {
@@ -294,13 +294,14 @@ def test_a_group_counts_unparsed_answers_and_boxes_over_all_tasks():
         "empty": 2,
         "refusal": 1,
     }
-    assert of_group("number_of_boxes", [2, 5]) == 7
+    counts = [[{"count": 2}], [{"count": 4}, {"count": 1}]]
+    assert of_group("number_of_boxes", [figure("number_of_boxes", part) for part in counts]) == 7
 
 
 def test_a_figure_prints_dumps_and_is_copied_as_a_number():
     accuracy = figure("acc", items([1.0, 0.0]))
     assert json.dumps({"acc": accuracy}) == '{"acc": 0.5}'
-    assert "{:.4f}".format(accuracy) == "0.5000"
+    assert f"{accuracy:.4f}" == "0.5000"
     for copied in (copy.deepcopy(accuracy), pickle.loads(pickle.dumps(accuracy))):
         assert (type(copied), copied) == (float, 0.5)
 
@@ -322,7 +323,7 @@ def test_intervals_are_basic_unless_the_environment_asks_for_percentiles(monkeyp
     # One is the other, mirrored at the mean.
     assert basic == pytest.approx((0.4 - percentile[1], 0.4 - percentile[0]))
     assert basic != pytest.approx(percentile)
-    assert aggregations.interval_settings() == {
+    assert interval_settings.interval_settings() == {
         "paper": {"method": "percentile", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42},
         "quoted": {"method": "Clopper-Pearson, clustered by image", "confidence_level": 0.95},
     }
@@ -339,7 +340,7 @@ def test_the_setting_changes_the_papers_interval_alone(monkeypatch):
 def test_an_unknown_kind_of_interval_is_refused(monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "bca")
     with pytest.raises(ValueError, match="MICROBENCH_INTERVAL=bca: expected one of basic, percentile"):
-        aggregations.interval_settings()
+        interval_settings.interval_settings()
 
 
 def test_answers_share_the_items_that_say_the_same_of_them():

@@ -30,8 +30,8 @@ from microbench_tasks.harness.guard.swallowed_exceptions import WatchedModel, so
 from microbench_tasks.harness.served import clients, other_clients
 from microbench_tasks.harness.served.replies import MAX_ANSWER_CHARS
 from microbench_tasks.harness.served.session import Session
-from microbench_tasks.parsing.contents import text_of
-from microbench_tasks.parsing.failures import failure_mark, placeholder
+from microbench_tasks.parsing.cleaning.message_content import content_to_text
+from microbench_tasks.parsing.failures import failure_mark, placeholder_kind
 from microbench_tasks.util import files
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _responses(
 def failure_in(response: Any) -> str | None:
     """Return the failure mark in a response, on one line; None if the response is an answer."""
     text = getattr(response, "text", response[0] if isinstance(response, tuple) else response)
-    return text if isinstance(text, str) and placeholder(text) == "failed" else None
+    return text if isinstance(text, str) and placeholder_kind(text) == "failed" else None
 
 
 def _marks_failures(kind: type) -> bool:
@@ -194,11 +194,11 @@ def _as_text(response: Any) -> Any:
     from lmms_eval.api.instance import GenerationResult, TokenCounts
 
     if isinstance(response, GenerationResult):
-        return GenerationResult(text=_limited(text_of(response.text)), token_counts=response.token_counts)
+        return GenerationResult(text=_limited(content_to_text(response.text)), token_counts=response.token_counts)
     is_pair = isinstance(response, (tuple, list)) and len(response) == 2
     if is_pair and (isinstance(response[1], TokenCounts) or _is_counts(response[1])):
-        return _limited(text_of(response[0])), response[1]
-    return _limited(text_of(response))
+        return _limited(content_to_text(response[0])), response[1]
+    return _limited(content_to_text(response))
 
 
 def _limited(text: str) -> str:
@@ -217,8 +217,8 @@ def _storable(response: Any) -> Any:
     from lmms_eval.api.instance import GenerationResult
 
     if isinstance(response, GenerationResult) and isinstance(response.text, str):
-        return GenerationResult(text=text_of(response.text), token_counts=response.token_counts)
-    return text_of(response) if isinstance(response, str) else response
+        return GenerationResult(text=content_to_text(response.text), token_counts=response.token_counts)
+    return content_to_text(response) if isinstance(response, str) else response
 
 
 def plain_client(client: Any) -> Any:
@@ -243,5 +243,5 @@ def _plain(reply: Any) -> Any:
         content = getattr(message, "content", None)
         refusal = getattr(message, "refusal", None)
         with contextlib.suppress(AttributeError, TypeError, ValueError):
-            message.content = text_of(refusal if content is None and isinstance(refusal, str) else content)
+            message.content = content_to_text(refusal if content is None and isinstance(refusal, str) else content)
     return reply

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
-from microbench_tasks.parsing.contents import text_of
+from microbench_tasks.parsing.cleaning.message_content import content_to_text
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.tasks.repeats import question_of, rounds
 
@@ -213,7 +213,7 @@ def _batch_size(model: Any) -> int:
 
 
 def _is_empty(response: Any) -> bool:
-    return not text_of(getattr(response, "text", response)).strip()
+    return not content_to_text(getattr(response, "text", response)).strip()
 
 
 def _repeats(key: _Key, answers: Mapping[_Key, Any], order: Sequence[_Key]) -> bool:

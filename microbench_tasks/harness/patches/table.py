@@ -206,6 +206,12 @@ PATCHES: tuple[Patch, ...] = (
         lost="Results do not say which definition of a task ran; such a run cannot be submitted.",
     ),
     Patch(
+        name="warnings about answers",
+        ways=(_way(_EVALUATE, "", unanswered_scores.warn),),
+        why="The harness does not say which requests failed.",
+        lost="There is no warning of failed requests or of equal answers with --repeats; results count both.",
+    ),
+    Patch(
         name="no score without an answer",
         ways=(_way(_EVALUATE, "", unanswered_scores.drop),),
         why="The harness scores failed requests as wrong answers.",

@@ -1,4 +1,4 @@
-"""Remove scores of tasks that got no answer; see `microbench_tasks.harness.resume_advice`."""
+"""Warn about failed requests, and remove scores of tasks that got no answer."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 from loguru import logger
+
+
+def warn(original: Callable) -> Callable:
+    """Log warnings about the answers to our tasks after ``evaluate``."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks import catalog
+        from microbench_tasks.tasks.answer_warnings import log_warnings
+
+        results = original(*args, **kwargs)
+        for name, figures in results["results"].items() if results else ():
+            if name in catalog.ALL_TASKS:
+                log_warnings({key.partition(",")[0]: value for key, value in figures.items()})
+        return results
+
+    return evaluate
 
 
 def drop(original: Callable) -> Callable:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from microbench_tasks.harness.served.faults import MalformedReplyError
-from microbench_tasks.parsing.contents import text_of
-from microbench_tasks.parsing.failures import placeholder
+from microbench_tasks.parsing.cleaning.message_content import content_to_text
+from microbench_tasks.parsing.failures import placeholder_kind
 
 # Ten times the longest answers of reasoning models.
 MAX_ANSWER_CHARS = 1_000_000
@@ -54,10 +54,10 @@ def plain_reply(reply: Any) -> dict[str, Any]:
     if message is None or isinstance(message, (str, int, float, list)):
         raise MalformedReplyError(f"the reply has no message: {_shown(_field(reply, 'error') or reply)}")
     content, refusal = _field(message, "content"), _field(message, "refusal")
-    text = text_of(refusal if content is None and isinstance(refusal, str) else content)
+    text = content_to_text(refusal if content is None and isinstance(refusal, str) else content)
     if len(text) > MAX_ANSWER_CHARS:
         raise MalformedReplyError(f"the answer has {len(text):,} characters, more than {MAX_ANSWER_CHARS:,}")
-    if placeholder(text) == "failed":
+    if placeholder_kind(text) == "failed":
         raise MalformedReplyError(f"the answer is an error: {_shown(text)}")
     calls = _field(message, "tool_calls")
     plain = {"role": "assistant", "content": text if text or content is not None else None}

@@ -1,0 +1,98 @@
+"""Parse a command line of ``microbench`` and run its command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from microbench_tasks.cli import (
+    demo_data,
+    leaderboard,
+    merge,
+    path,
+    report,
+    rescore,
+    submit,
+    sweep,
+    verify,
+)
+from microbench_tasks.util import terminal
+from microbench_tasks.util.text_safety import printable_line
+
+# In the order of the overview.
+COMMANDS = (
+    path.COMMAND,
+    demo_data.COMMAND,
+    rescore.COMMAND,
+    merge.COMMAND,
+    sweep.COMMAND,
+    submit.COMMAND,
+    verify.COMMAND,
+    leaderboard.COMMAND,
+    report.COMMAND,
+)
+# What shells report for a program that wrote to a closed pipe: 128 plus the number of SIGPIPE.
+_CLOSED_PIPE = 141
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse and run one command.
+
+    Args:
+        arguments: of the command line; by default those of this process.
+
+    Raises:
+        SystemExit: the command failed. For bad input, the exit status is 1 and the message goes to standard error.
+    """
+    terminal.printable_logs()
+    with terminal.printable_streams():
+        _run(_parse(arguments))
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = _Parser(prog="microbench", description="Commands around Micro-Bench runs of lmms-eval.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        command.add_to(commands)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown and not options.command.passes_on_options:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    options.harness_arguments = unknown
+    return options
+
+
+class _Parser(argparse.ArgumentParser):
+    """Parse arguments; print what was typed on one printable line in errors."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable_line(message))
+
+
+def _run(options: argparse.Namespace) -> None:
+    message = ""
+    try:
+        options.command.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader, such as head, has stopped. Discard the rest, or Python would report the closed pipe at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_CLOSED_PIPE)
+    except (ValueError, OSError) as error:
+        message = f"microbench: error: {_message(error, getattr(options, 'out', None))}"
+    # Exit outside of the handler: the exception kept progress bars alive, which would share the line.
+    if message:
+        sys.exit(message)
+
+
+def _message(error: Exception, out: Path | None) -> str:
+    """Return the message of an error; if it is about writing ``--out``, say so."""
+    if not isinstance(error, OSError) or error.strerror is None or out is None:
+        return str(error)
+    # The error of a full disk names no file. Files are often written beside ``out`` first.
+    is_elsewhere = error.filename is not None and Path(os.fsdecode(error.filename)).absolute().parent != (
+        out.absolute().parent
+    )
+    return str(error) if is_elsewhere else f"--out {out}: cannot be written ({error.strerror}). Name another place."

@@ -1,0 +1,62 @@
+"""``microbench report``: plot runs on one page, and compare them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from microbench_tasks.cli.command import Command
+from microbench_tasks.cli.progress import progress_bar, quiet_harness
+from microbench_tasks.util.text_safety import printable_line
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="folder of a run with logged samples (or its …_results.json), of a submission, or of microbench sweep",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder to write; an earlier report there is replaced, anything else is left alone",
+    )
+    parser.add_argument(
+        "--examples",
+        type=int,
+        default=4,
+        metavar="N",
+        help="how many right, wrong, unparsed and localized examples to show of each run (default: %(default)s)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="choose other examples (default: %(default)s)")
+
+
+def _run(options: argparse.Namespace) -> None:
+    from microbench_tasks.report import writing
+
+    with quiet_harness():
+        report = writing.write(options.runs, options.out, options.examples, options.seed, progress_bar)
+    for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
+        print(printable_line(text))
+    print(f"{report.folder / writing.PAGE}: {report.pictures} pictures of {', '.join(report.labels)}")
+
+
+COMMAND = Command(
+    name="report",
+    summary="plot runs, and compare them",
+    description="Plot runs: accuracy by task, ability, modality, domain, pathology and scale, confusions, "
+    "calibration, letters, boxes, curves along alpha, examples with their micrographs. Several runs are compared. "
+    "Writes one self-contained HTML page, every plot as PNG and PDF, and every number as JSON. Slices and examples "
+    "need the data that the run was asked about (MICROBENCH_DATASET, MICROBENCH_COGNITION).",
+    examples=(
+        "MICROBENCH_DATASET=demo microbench report ./results --out report",
+        "microbench report results_clip results_plip submission_3 --out comparison",
+        "microbench report ./sweep --out forgetting",
+    ),
+    add_options=_add_options,
+    run=_run,
+)

@@ -1,0 +1,55 @@
+"""``microbench sweep``: evaluate merges of two checkpoints for several weights."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from microbench_tasks.cli.command import Command
+from microbench_tasks.util import terminal
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", required=True, help="as for lmms_eval: a contrastive model of this package")
+    parser.add_argument("--tasks", required=True, help="as for lmms_eval")
+    parser.add_argument(
+        "--alpha",
+        required=True,
+        metavar="START:STOP:STEP",
+        help="0:1:0.1 (STOP is included if a step reaches it), or a list such as 0,0.5,1",
+    )
+    parser.add_argument("--model_args", required=True, help="as for lmms_eval, with merge_with=<base>, without alpha")
+    parser.add_argument(
+        "--output_path",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for the results: a folder for each alpha, and sweep.json",
+    )
+
+
+def _run(options: argparse.Namespace) -> None:
+    from microbench_adapters import commands
+    from microbench_tasks.harness import launcher
+
+    arguments = ["--model", options.model, "--tasks", options.tasks, *options.harness_arguments]
+    with terminal.raw_streams():
+        rows = commands.sweep(
+            commands.alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main
+        )
+    print(commands.sweep_table(rows))
+
+
+COMMAND = Command(
+    name="sweep",
+    summary="evaluate along the line between two checkpoints",
+    description="Evaluate merges of a checkpoint with its base for several alphas, in one process. Each alpha gets "
+    "its own results file. All options of lmms_eval are accepted, too.",
+    examples=(
+        "microbench sweep --alpha 0:1:0.1 --model plip --model_args merge_with=clip --tasks microbench_vqa "
+        "--output_path sweep",
+    ),
+    add_options=_add_options,
+    run=_run,
+    passes_on_options=True,
+)

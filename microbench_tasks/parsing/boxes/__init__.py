@@ -1,0 +1,1 @@
+"""The boxes of a response, in pixels of the image."""
