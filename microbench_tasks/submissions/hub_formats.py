@@ -1,7 +1,7 @@
 """Write the scores of a submission for the Hugging Face Hub (``.eval_results``), and the commands to publish it.
 
 Everything is derived from the manifest (``submission.json``) alone, so that a check can derive it again. Raise
-`manifest_file.SCHEMA_VERSION` when these texts change.
+`manifest_model.SCHEMA_VERSION` when these texts change.
 
 Source: huggingface/hub-docs ``eval_results.yaml``. The Hub defines no scale: values are fractions from 0 to 1. It has
 no field for intervals: the notes state them.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
-from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release

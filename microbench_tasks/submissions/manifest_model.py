@@ -106,9 +106,7 @@ class LoadedModel(_Record):
     merge: Annotated[
         JsonObject | None, _NO_NULL, Field(description="Checkpoints that were merged, and the method.")
     ] = None
-    texts_cut: Annotated[
-        list[str] | None, _NO_NULL, Field(description="Texts longer than the model's context.")
-    ] = None
+    texts_cut: Annotated[list[str] | None, _NO_NULL, Field(description="Texts longer than the model's context.")] = None
     questions_cut_alike: Annotated[
         Count | None, _NO_NULL, Field(description="Number of questions with options that are the same once cut.")
     ] = None
@@ -212,9 +210,7 @@ class Data(_Record):
         description="Kind of the micrographs: the release on the Hub or a copy with its hashes; the embedded demo "
         "set; anything else."
     )
-    sources: Sources = Field(
-        description="For each task, revision or content hash of the data, as the run recorded it."
-    )
+    sources: Sources = Field(description="For each task, revision or content hash of the data, as the run recorded it.")
     asked: dict[TaskName, Asked] = Field(
         description="For each task, SHA-256 of all documents that the run asked about, images included, and their "
         "number."

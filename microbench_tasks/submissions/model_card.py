@@ -1,7 +1,7 @@
 """Write the model card of a submission (``README.md``), with a ``model-index`` for the Hugging Face Hub.
 
 Everything is derived from the manifest (``submission.json``) alone, so that a check can derive it again. Raise
-`manifest_file.SCHEMA_VERSION` when the text changes.
+`manifest_model.SCHEMA_VERSION` when the text changes.
 
 Source: huggingface/hub-docs ``modelcard.md``.
 """
