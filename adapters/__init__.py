@@ -1,1 +1,1 @@
-"""Contrastive models for lmms-eval. Nothing here knows Micro-Bench."""
+"""Contrastive models and PaliGemma for lmms-eval. Nothing here knows Micro-Bench."""

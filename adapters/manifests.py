@@ -1,4 +1,4 @@
-"""The models that the harness learns of through its entry point."""
+"""The models that the harness finds through its entry point."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from loguru import logger
 
 
 def class_paths() -> dict[str, str]:
-    """The class of each model, by the name that ``--model`` takes."""
-    from microbench_adapters.checkpoints import CHECKPOINTS
+    """Return the class of each model, by the name that ``--model`` takes."""
+    from microbench_adapters.checkpoints.registry import CHECKPOINTS
 
     return {
-        "open_clip": "microbench_adapters.open_clip_adapter.OpenClip",
-        "transformers_clip": "microbench_adapters.transformers_adapter.TransformersClip",
-        "paligemma": "microbench_adapters.paligemma_adapter.PaliGemma",
-        **{name: f"microbench_adapters.systems.{name}" for name in CHECKPOINTS},
-        "microbench_random": "microbench_adapters.random_adapter.RandomModel",
+        "open_clip": "microbench_adapters.libraries.open_clip_adapter.OpenClip",
+        "transformers_clip": "microbench_adapters.libraries.transformers_adapter.TransformersClip",
+        "paligemma": "microbench_adapters.libraries.paligemma_adapter.PaliGemma",
+        **{name: f"microbench_adapters.named_models.{name}" for name in CHECKPOINTS},
+        "microbench_random": "microbench_adapters.models.random_model.RandomModel",
     }
 
 
 def register() -> list[Any]:
-    """Entry point of the group ``lmms_eval.models``: one manifest per model name.
+    """Return one manifest per model name, for the entry point group ``lmms_eval.models``.
 
     Never raises: the harness would drop every other plugin's models with ours.
     """
@@ -31,7 +31,8 @@ def register() -> list[Any]:
         from lmms_eval.models.registry_v2 import ModelManifest
     except ImportError as error:
         logger.warning(
-            f"The models {', '.join(paths)} are not known to this version of lmms-eval ({error}); install lmms-eval 0.7.3 to use them."
+            f"The models {', '.join(paths)} are not known to this version of lmms-eval ({error}); "
+            "install lmms-eval 0.7.3 to use them."
         )
         return []
     _list_names(paths)
@@ -39,8 +40,8 @@ def register() -> list[Any]:
 
 
 def _list_names(paths: dict[str, str]) -> None:
-    """Add the names to the table that ``lmms_eval models`` prints, which holds no plugins by itself."""
-    listed = getattr(sys.modules.get("lmms_eval.models"), "AVAILABLE_SIMPLE_MODELS", None)
-    if isinstance(listed, dict):
+    """Add the names to the table that ``lmms_eval models`` prints, which lists no plugins by itself."""
+    names = getattr(sys.modules.get("lmms_eval.models"), "AVAILABLE_SIMPLE_MODELS", None)
+    if isinstance(names, dict):
         for name, path in paths.items():
-            listed.setdefault(name, path)
+            names.setdefault(name, path)

@@ -4,7 +4,7 @@ ViT-B/32 with random weights answers all closed questions about release-shaped i
 Beside the adapter's generation phase stand, in the same process and in turn: the bare encoders on the same
 distinct images and texts, ready as tensors, in batches of the same size; and a loop that treats every question
 by itself, timed on a sample and extrapolated to all questions. Then the same with embeddings kept on disk, and
-with less precision, compiled or in integers, with the share of letters that agree: of these weights, and of
+with less precision or compiled, with the share of letters that agree: of these weights, and of
 the demo model on the demo set.
 """
 
@@ -26,8 +26,8 @@ from full_size import write
 from paper_intervals import markdown_table
 from timing import origin
 
-from microbench_adapters import systems
-from microbench_adapters.open_clip_adapter import OpenClip
+from microbench_adapters import named_models
+from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from microbench_tasks.catalog import RELEASE_QUESTIONS
 
 ARCHITECTURE = "ViT-B-32"
@@ -173,7 +173,6 @@ VARIANTS = {
     "fp32": {},
     "bf16": {"precision": "bf16"},
     "amp_bf16": {"precision": "amp_bf16"},
-    "int8": {"precision": "int8"},
     "fp32, compiled": {"compile": True},
     "bf16, compiled": {"precision": "bf16", "compile": True},
 }
@@ -233,7 +232,7 @@ def less_precise(weights: Path) -> list[str]:
 def demo_model(options: dict[str, Any]) -> OpenClip:
     """The demo model; what it is asked is the demo set from here on."""
     os.environ["MICROBENCH_DATASET"] = "demo"
-    return systems.demo_clip(**options)
+    return named_models.demo_clip(**options)
 
 
 def main() -> None:

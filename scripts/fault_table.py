@@ -366,7 +366,7 @@ def several_processes(folder: Path) -> Iterator[Row]:
 _PROGRAM = """
 import os, runpy, signal, sys
 import torch
-from microbench_adapters import base
+from microbench_adapters.models import contrastive
 
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -378,7 +378,7 @@ if os.environ["RANK"] == "1":
     if os.environ["FAULT"] == "gathering":
         torch.distributed.gather_object = die
     else:
-        base.ContrastiveModel.generate_until = {"answering": die, "memory": run_out}[os.environ["FAULT"]]
+        contrastive.ContrastiveModel.generate_until = {"answering": die, "memory": run_out}[os.environ["FAULT"]]
 runpy.run_module("lmms_eval", run_name="__main__", alter_sys=True)
 """
 
@@ -487,9 +487,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="file to write the page to (default: print it)")
     options = parser.parse_args()
     # Import everything before the first fork, so that all runs start equally fast.
-    modules = (
-        "lmms_eval.__main__ microbench_adapters.open_clip_adapter microbench_tasks.harness.launcher openai chat_server"
-    )
+    modules = "lmms_eval.__main__ microbench_adapters.libraries.open_clip_adapter microbench_tasks.harness.launcher openai chat_server"
     for module in modules.split():
         importlib.import_module(module)
     rows = []

@@ -41,9 +41,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from microbench_adapters import commands
+    from microbench_adapters.commands.merge import merge_checkpoints
 
-    settings = commands.merge(
+    settings = merge_checkpoints(
         options.checkpoints, options.out, options.method, options.alpha, options.density, options.loader
     )
     merged = ", ".join(part["checkpoint"] for part in settings["of"])

@@ -29,15 +29,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from microbench_adapters import commands
+    from microbench_adapters.commands import sweep
     from microbench_tasks.harness import launcher
 
     arguments = ["--model", options.model, "--tasks", options.tasks, *options.harness_arguments]
     with terminal.raw_streams():
-        rows = commands.sweep(
-            commands.alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main
+        rows = sweep.run_sweep(
+            sweep.parse_alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main
         )
-    print(commands.sweep_table(rows))
+    print(sweep.format_sweep_table(rows))
 
 
 COMMAND = Command(

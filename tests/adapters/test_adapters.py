@@ -11,23 +11,23 @@ import torch
 from lmms_eval.api.instance import Instance
 from PIL import Image
 
-from microbench_adapters import base, harness
-from microbench_adapters.open_clip_adapter import OpenClip
-from microbench_adapters.systems import demo_clip as DemoClip
+from microbench_adapters.libraries.open_clip_adapter import OpenClip
+from microbench_adapters.models import contrastive, distribution, truncation
+from microbench_adapters.named_models import demo_clip as DemoClip
 from tests.support import questions
 
 
 @pytest.fixture
 def warnings_of_loop(monkeypatch):
     said = []
-    monkeypatch.setattr(base.logger, "warning", said.append)
+    monkeypatch.setattr(truncation.logger, "warning", said.append)
     return said
 
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 
 
-class ColourModel(base.ContrastiveModel):
+class ColourModel(contrastive.ContrastiveModel):
     """An encoder whose right answers are obvious: images and texts are their colour."""
 
     logit_scale = 2.0
@@ -193,7 +193,7 @@ def test_a_question_without_a_letter_for_every_choice_is_refused(number):
 def test_texts_longer_than_the_context_are_counted_and_named(warnings_of_loop):
     model = ColourModel()
     model.generate_until(Task("t", [doc("red", "blue", "greenish"), doc("red", "greenish", "red")]).requests())
-    assert model.texts_cut == {"greenish"}
+    assert model.truncation.texts == {"greenish"}
     assert any(
         "1 of 3 texts are longer than the model's context, which cuts them: 'greenish'." in said
         for said in warnings_of_loop
@@ -206,7 +206,7 @@ def test_options_that_are_cut_to_the_same_tokens_tie_and_are_counted(warnings_of
         Task("t", [doc("green", "greenish", "greeny"), doc("green", "greeny", "red")]).requests()
     )
     assert answers == ["A", "A"]
-    assert model.questions_cut_alike == {("t", "test", 0)}
+    assert model.truncation.ambiguous == {("t", "test", 0)}
     assert any(
         "1 questions have options that are the same once cut to the context, such as document 0 of t" in said
         for said in warnings_of_loop
@@ -216,7 +216,7 @@ def test_options_that_are_cut_to_the_same_tokens_tie_and_are_counted(warnings_of
 def test_options_that_repeat_a_text_are_not_blamed_on_the_context():
     model = ColourModel()
     assert model.generate_until(Task("t", [doc("green", "red", "green", "green")]).requests()) == ["B"]
-    assert model.texts_cut == model.questions_cut_alike == set()
+    assert model.truncation.texts == model.truncation.ambiguous == set()
 
 
 # --- the sigmoid loss ---
@@ -276,7 +276,7 @@ def test_vectors_that_are_not_finite_end_the_run_instead_of_answering_a():
         def encode_images(self, images):
             return super().encode_images(images) * float("nan")
 
-    with pytest.raises(ValueError, match="Broken: encode_images gave vectors that are not finite"):
+    with pytest.raises(ValueError, match="Broken: encode_images returned vectors that are not finite"):
         Broken().generate_until(Task("t", DOCS).requests())
 
 
@@ -292,8 +292,8 @@ def test_a_batch_size_that_is_no_positive_integer_is_refused_at_once(value):
 @pytest.mark.parametrize(
     ("model_args", "flag", "expected"),
     [
-        ("", 1, base.DEFAULT_BATCH_SIZE),
-        ("", None, base.DEFAULT_BATCH_SIZE),
+        ("", 1, contrastive.DEFAULT_BATCH_SIZE),
+        ("", None, contrastive.DEFAULT_BATCH_SIZE),
         ("", "1", 1),
         ("", "7", 7),
         ("batch_size=5", 1, 5),
@@ -334,9 +334,9 @@ def test_the_group_of_processes_is_ended_when_a_process_exits(tmp_path):
     """`torch` warns, and processes now and then abort, where a group outlives its process's code."""
     program = (
         "import torch, atexit\n"
-        "from microbench_adapters import harness\n"
+        "from microbench_adapters.models import distribution\n"
         "atexit.register(lambda: print('at exit', torch.distributed.is_initialized()))\n"
-        "harness.end_group_at_exit(); harness.end_group_at_exit()\n"
+        "distribution.end_group_at_exit(); distribution.end_group_at_exit()\n"
         f"torch.distributed.init_process_group('gloo', init_method='file://{tmp_path}/store', rank=0, world_size=1)\n"
         "print('before', torch.distributed.is_initialized())\n"
     )
@@ -360,7 +360,7 @@ def test_the_group_of_processes_is_ended_when_a_process_exits(tmp_path):
     ],
 )
 def test_work_that_several_processes_want_is_divided_evenly(monkeypatch, wanted, expected):
-    monkeypatch.setattr(harness, "_gathered", lambda mine: list(wanted.values()))
+    monkeypatch.setattr(distribution, "_gather", lambda mine: list(wanted.values()))
     for rank, keys in wanted.items():
         monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
-        assert harness.divided(keys) == expected[rank]
+        assert distribution.divide_work(keys) == expected[rank]

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from microbench_adapters import systems
-from microbench_adapters.checkpoints import CHECKPOINTS
+from microbench_adapters import named_models
+from microbench_adapters.checkpoints.registry import CHECKPOINTS
 from microbench_adapters.manifests import class_paths, register
 from tests.support import tiny_clip, tiny_models
 
@@ -39,7 +39,7 @@ def test_open_clips_architectures_have_the_rows_context_and_preprocessing():
     """open_clip's own tables are the oracle for the rows that name its architectures."""
     import open_clip
 
-    from microbench_adapters.open_clip_adapter import OpenClip
+    from microbench_adapters.libraries.open_clip_adapter import OpenClip
 
     rows = [row for row in CHECKPOINTS.values() if "pretrained" in row.arguments]
     assert len(rows) == 2
@@ -69,8 +69,8 @@ def test_every_name_is_registered_with_the_harness_as_a_class_that_loads():
 
 def test_a_named_model_takes_its_adapters_arguments_with_the_rows_as_defaults():
     for name, row in CHECKPOINTS.items():
-        parameters = inspect.signature(getattr(systems, name)).parameters
-        assert set(parameters) == set(inspect.signature(systems.adapter(row.adapter)).parameters)
+        parameters = inspect.signature(getattr(named_models, name)).parameters
+        assert set(parameters) == set(inspect.signature(named_models.adapter_class(row.adapter)).parameters)
         for argument, value in row.arguments.items():
             assert parameters[argument].default == value
         assert parameters["context_length"].default == row.context_length
@@ -78,7 +78,7 @@ def test_a_named_model_takes_its_adapters_arguments_with_the_rows_as_defaults():
 
 def test_an_unknown_name_is_no_class():
     with pytest.raises(AttributeError, match="no attribute 'clap'"):
-        systems.clap  # noqa: B018
+        named_models.clap  # noqa: B018
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def asked(monkeypatch):
         raise ValueError("stopped")
 
     for library in ("open_clip", "transformers_clip"):
-        monkeypatch.setattr(systems.adapter(library), "load", classmethod(load))
+        monkeypatch.setattr(named_models.adapter_class(library), "load", classmethod(load))
     return seen
 
 
@@ -115,20 +115,20 @@ def asked(monkeypatch):
 )
 def test_a_revision_belongs_to_its_repository_and_a_tag_to_its_architecture(asked, name, model_args, expected):
     with pytest.raises(ValueError, match="stopped"):
-        getattr(systems, name).create_from_arg_string(model_args, {"device": "cpu"})
+        getattr(named_models, name).create_from_arg_string(model_args, {"device": "cpu"})
     assert asked == [expected]
 
 
 def test_a_copy_of_the_checkpoint_elsewhere_keeps_the_rows_context_and_padding(tmp_path):
-    model = systems.siglip(model=str(tiny_models.transformers_siglip(tmp_path / "copy")), device="cpu")
+    model = named_models.siglip(model=str(tiny_models.transformers_siglip(tmp_path / "copy")), device="cpu")
     assert model.tokenize(["a cell"])["input_ids"].shape == (1, 64)
 
 
 def test_other_preprocessing_than_the_published_one_is_warned_of(tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr("microbench_adapters.checkpoint_model.logger.warning", said.append)
+    monkeypatch.setattr("microbench_adapters.libraries.checkpoint_model.logger.warning", said.append)
     folder = tiny_clip.save(tmp_path / "fine_tune")
-    systems.quiltnet(model=str(folder), device="cpu")
+    named_models.quiltnet(model=str(folder), device="cpu")
     assert [line.partition(": ")[2] for line in said] == [
         "preprocessing has size 32, the model's published checkpoint 224.",
         "preprocessing has mean (0.5, 0.5, 0.5), the model's published checkpoint (0.48145466, 0.4578275, 0.40821073).",
@@ -138,8 +138,8 @@ def test_other_preprocessing_than_the_published_one_is_warned_of(tmp_path, monke
 
 def test_the_demo_model_is_as_its_row_says(monkeypatch):
     said = []
-    monkeypatch.setattr("microbench_adapters.checkpoint_model.logger.warning", said.append)
-    systems.demo_clip(device="cpu")
+    monkeypatch.setattr("microbench_adapters.libraries.checkpoint_model.logger.warning", said.append)
+    named_models.demo_clip(device="cpu")
     assert said == []
 
 

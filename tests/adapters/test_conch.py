@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from microbench_adapters import conch_adapter
+from microbench_adapters.libraries import conch_adapter
 from tests.support import questions, tiny_clip
 
 
@@ -128,7 +128,7 @@ def test_a_context_beyond_the_architectures_is_refused(folder):
 
 
 def test_two_of_them_merge_and_save(folder, tmp_path, architecture):
-    from microbench_adapters import commands
+    from microbench_adapters.commands.merge import merge_checkpoints
 
     other = tmp_path / "other"
     other.mkdir()
@@ -139,7 +139,7 @@ def test_two_of_them_merge_and_save(folder, tmp_path, architecture):
         },
         other / "pytorch_model.bin",
     )
-    settings = commands.merge([str(folder), str(other)], tmp_path / "merged", alpha=0.5)
+    settings = merge_checkpoints([str(folder), str(other)], tmp_path / "merged", alpha=0.5)
     found = conch_adapter.Conch(model=str(tmp_path / "merged"), device="cpu").record()
     assert found["weights_sha256"] == settings["weights_sha256"]
     state, before = torch.load(tmp_path / "merged" / "pytorch_model.bin"), torch.load(folder / "pytorch_model.bin")

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from microbench_adapters import embeddings, smoke_test
-from microbench_adapters.embeddings import Embeddings, digest
-from microbench_adapters.open_clip_adapter import OpenClip
+from microbench_adapters.libraries.open_clip_adapter import OpenClip
+from microbench_adapters.models import embeddings, smoke_test
+from microbench_adapters.models.embeddings import Embeddings, digest
 from tests.support import questions, tiny_clip
 
 VECTORS = np.random.default_rng(0).normal(size=(5, 3))
@@ -95,7 +95,7 @@ def test_a_kill_leaves_what_was_written(tmp_path):
 import os, signal
 from pathlib import Path
 import numpy as np
-from microbench_adapters import embeddings, smoke_test
+from microbench_adapters.models import embeddings
 embeddings._VECTORS_PER_FILE = 10
 kept = embeddings.Embeddings(Path({str(tmp_path)!r}), {{"weights": "a"}}, "images")
 for index in range(25):

@@ -10,10 +10,12 @@ import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from microbench_adapters import commands, loading
-from microbench_adapters.open_clip_adapter import OpenClip
-from microbench_adapters.systems import demo_clip
-from microbench_adapters.transformers_adapter import TransformersClip
+from microbench_adapters.checkpoints import loading
+from microbench_adapters.commands import sweep
+from microbench_adapters.commands.merge import infer_adapter, merge_checkpoints
+from microbench_adapters.libraries.open_clip_adapter import OpenClip
+from microbench_adapters.libraries.transformers_adapter import TransformersClip
+from microbench_adapters.named_models import demo_clip
 from tests.support import questions, tiny_clip, tiny_models
 
 
@@ -165,7 +167,7 @@ def test_another_tokenizer_is_refused(tmp_path):
 
 def test_another_activation_which_shows_in_no_weight_is_warned_of(pair, tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr("microbench_adapters.checkpoint_model.logger.warning", said.append)
+    monkeypatch.setattr("microbench_adapters.libraries.checkpoint_model.logger.warning", said.append)
     other = with_config(pair[0], tmp_path / "other", lambda config: config["model_cfg"].update(quick_gelu=True))
     OpenClip(model=str(pair[1]), merge_with=str(other), device="cpu")
     assert [line.rpartition("differ: ")[2] for line in said] == ["quick_gelu True and None."]
@@ -211,7 +213,7 @@ def test_a_named_model_merges_by_name(tmp_path):
 @pytest.mark.parametrize("method", ["linear", "slerp", "soup", "task_arithmetic", "ties"])
 def test_a_saved_merge_is_the_merge(pair, tmp_path, method):
     alpha = None if method == "soup" else 0.3
-    commands.merge([str(folder) for folder in pair], tmp_path / "merged", method, alpha)
+    merge_checkpoints([str(folder) for folder in pair], tmp_path / "merged", method, alpha)
     saved = OpenClip(model=str(tmp_path / "merged"), device="cpu").record()
     merged = OpenClip(model=str(pair[1]), merge_with=str(pair[0]), merge=method, alpha=alpha, device="cpu").record()
     assert saved["weights_sha256"] == merged["weights_sha256"]
@@ -222,7 +224,7 @@ def test_a_saved_merge_is_the_merge(pair, tmp_path, method):
 
 
 def test_a_saved_merge_is_in_open_clips_own_layout(pair, tmp_path):
-    commands.merge([str(folder) for folder in pair], tmp_path / "merged", alpha=0.25)
+    merge_checkpoints([str(folder) for folder in pair], tmp_path / "merged", alpha=0.25)
     model = open_clip.create_model(f"local-dir:{tmp_path / 'merged'}", require_pretrained=True)
     for name, values in model.state_dict().items():
         assert torch.allclose(values, 0.75 * weights(pair[0])[name] + 0.25 * weights(pair[1])[name], atol=1e-6), name
@@ -245,7 +247,7 @@ def test_a_saved_merge_keeps_preprocessing_that_was_given(tmp_path):
 
 
 def test_a_saved_merge_of_transformers_is_in_its_own_layout(transformers_pair, tmp_path):
-    commands.merge([str(folder) for folder in transformers_pair], tmp_path / "merged", alpha=0.25)
+    merge_checkpoints([str(folder) for folder in transformers_pair], tmp_path / "merged", alpha=0.25)
     model = transformers.AutoModel.from_pretrained(tmp_path / "merged").state_dict()
     states = [transformers.CLIPModel.from_pretrained(folder).state_dict() for folder in transformers_pair]
     assert torch.allclose(
@@ -261,7 +263,7 @@ def test_a_saved_merge_of_transformers_is_in_its_own_layout(transformers_pair, t
 
 def test_a_saved_merge_with_a_text_tower_of_transformers_loads_without_the_hub(tmp_path):
     folders = [tiny_models.biomedclip(tmp_path / str(seed), seed=seed) for seed in range(2)]
-    settings = commands.merge([str(folder) for folder in folders], tmp_path / "merged", alpha=0.5)
+    settings = merge_checkpoints([str(folder) for folder in folders], tmp_path / "merged", alpha=0.5)
     assert (
         OpenClip(model=str(tmp_path / "merged"), device="cpu").record()["weights_sha256"] == settings["weights_sha256"]
     )
@@ -270,11 +272,11 @@ def test_a_saved_merge_with_a_text_tower_of_transformers_loads_without_the_hub(t
 def test_nothing_is_left_of_a_merge_that_failed(pair, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(ValueError, match="exists already"):
-        commands.merge([str(folder) for folder in pair], tmp_path / "out")
+        merge_checkpoints([str(folder) for folder in pair], tmp_path / "out")
     with pytest.raises(ValueError, match="alpha=2"):
-        commands.merge([str(folder) for folder in pair], tmp_path / "out" / "merged", alpha=2)
+        merge_checkpoints([str(folder) for folder in pair], tmp_path / "out" / "merged", alpha=2)
     with pytest.raises(ValueError, match="at least two"):
-        commands.merge([str(pair[0])], tmp_path / "out" / "merged")
+        merge_checkpoints([str(pair[0])], tmp_path / "out" / "merged")
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -290,25 +292,25 @@ def test_nothing_is_left_of_a_merge_that_failed(pair, tmp_path):
     ],
 )
 def test_the_library_is_told_from_the_name(name, expected):
-    assert commands.adapter_of(name) == expected
+    assert infer_adapter(name) == expected
 
 
 def test_the_library_is_told_from_the_files(pair, transformers_pair, tmp_path):
-    assert commands.adapter_of(str(pair[0])) == "open_clip"
-    assert commands.adapter_of(str(transformers_pair[0])) == "transformers_clip"
+    assert infer_adapter(str(pair[0])) == "open_clip"
+    assert infer_adapter(str(transformers_pair[0])) == "transformers_clip"
     with pytest.raises(ValueError, match="expected a folder with open_clip_config.json"):
-        commands.adapter_of(str(tmp_path))
+        infer_adapter(str(tmp_path))
     with pytest.raises(ValueError, match="a checkpoint file does not say its architecture"):
-        commands.adapter_of(str(pair[0] / "open_clip_config.json"))
+        infer_adapter(str(pair[0] / "open_clip_config.json"))
     with pytest.raises(ValueError, match="no such folder, repository or model"):
-        commands.adapter_of("nothing")
+        infer_adapter("nothing")
 
 
 def test_checkpoints_of_two_libraries_are_refused(pair, transformers_pair, tmp_path):
     with pytest.raises(
         ValueError, match="Checkpoints of different libraries cannot be merged: .*open_clip.*transformers_clip"
     ):
-        commands.merge([str(pair[0]), str(transformers_pair[0])], tmp_path / "merged")
+        merge_checkpoints([str(pair[0]), str(transformers_pair[0])], tmp_path / "merged")
 
 
 # --- microbench sweep ---
@@ -325,13 +327,13 @@ def test_checkpoints_of_two_libraries_are_refused(pair, transformers_pair, tmp_p
     ],
 )
 def test_alphas_are_exact_and_include_the_end_if_a_step_falls_on_it(text, expected):
-    assert commands.alphas(text) == expected
+    assert sweep.parse_alphas(text) == expected
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0, "0"), (0.3, "0.3"), (1.0, "1"), (0.12345671, "0.12345671")])
 def test_an_alpha_is_passed_on_as_what_it_is(tmp_path, monkeypatch, value, text):
     seen = []
-    monkeypatch.setattr("microbench_adapters.commands._figures", lambda results: results)
+    monkeypatch.setattr("microbench_adapters.commands.sweep._figures", lambda results: results)
 
     def evaluate():
         import sys
@@ -341,7 +343,7 @@ def test_an_alpha_is_passed_on_as_what_it_is(tmp_path, monkeypatch, value, text)
         folder.mkdir()
         (folder / "1_results.json").write_text("{}")
 
-    commands.sweep([value], [], "model=/a,merge_with=/b", tmp_path, evaluate)
+    sweep.run_sweep([value], [], "model=/a,merge_with=/b", tmp_path, evaluate)
     assert seen == [
         [
             "lmms_eval",
@@ -359,7 +361,7 @@ def test_an_alpha_is_passed_on_as_what_it_is(tmp_path, monkeypatch, value, text)
 )
 def test_alphas_that_make_no_sweep_are_refused(text):
     with pytest.raises(ValueError, match="--alpha .*: expected"):
-        commands.alphas(text)
+        sweep.parse_alphas(text)
 
 
 def test_within_a_sweep_checkpoints_are_read_once_and_stay_as_they_were(pair, monkeypatch):
@@ -375,7 +377,7 @@ def test_within_a_sweep_checkpoints_are_read_once_and_stay_as_they_were(pair, mo
         for alpha in (0.2, 0.9, 0)
     ]
     assert len(read) == 6
-    with loading.kept_in_memory():
+    with loading.cache_checkpoints():
         together = [
             OpenClip(
                 model=str(pair[1]), merge_with=str(pair[0]), alpha=alpha, device="cpu", precision=precision
@@ -389,25 +391,25 @@ def test_within_a_sweep_checkpoints_are_read_once_and_stay_as_they_were(pair, mo
 def test_a_merge_beyond_all_range_is_refused(pair):
     with pytest.raises(
         ValueError,
-        match="merge=task_arithmetic of .*contain values that are not finite|gave vectors that are not finite",
+        match="merge=task_arithmetic of .*contain values that are not finite|returned vectors that are not finite",
     ):
         OpenClip(model=str(pair[1]), merge_with=str(pair[0]), merge="task_arithmetic", alpha=1e39, device="cpu")
 
 
 def test_a_sweep_checks_every_alpha_before_the_first_run(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="alpha=2"):
-        commands.sweep([0, 1, 2], [], "model=/a,merge_with=/b", tmp_path, lambda: pytest.fail("was run"))
+        sweep.run_sweep([0, 1, 2], [], "model=/a,merge_with=/b", tmp_path, lambda: pytest.fail("was run"))
     with pytest.raises(ValueError, match="--predict_only"):
-        commands.sweep([0, 1], ["--predict_only"], "model=/a,merge_with=/b", tmp_path, lambda: pytest.fail("was run"))
+        sweep.run_sweep([0, 1], ["--predict_only"], "model=/a,merge_with=/b", tmp_path, lambda: pytest.fail("was run"))
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(ValueError, match="one process"):
-        commands.sweep([0, 1], [], "model=/a,merge_with=/b", tmp_path, lambda: pytest.fail("was run"))
+        sweep.run_sweep([0, 1], [], "model=/a,merge_with=/b", tmp_path, lambda: pytest.fail("was run"))
 
 
 @pytest.mark.parametrize("model_args", ["", "model=/a", "merge_with=/b,alpha=0.5"])
 def test_a_sweep_without_a_base_or_with_an_alpha_of_its_own_is_refused(model_args, tmp_path):
     with pytest.raises(ValueError, match="a sweep needs merge_with=<base> in it, and sets alpha itself"):
-        commands.sweep([0, 1], [], model_args, tmp_path, lambda: pytest.fail("was run"))
+        sweep.run_sweep([0, 1], [], model_args, tmp_path, lambda: pytest.fail("was run"))
 
 
 def test_a_merge_that_cannot_be_written_says_where_and_leaves_nothing(pair, tmp_path, monkeypatch):
@@ -418,5 +420,5 @@ def test_a_merge_that_cannot_be_written_says_where_and_leaves_nothing(pair, tmp_
     monkeypatch.setattr(OpenClip, "save", staticmethod(full_disk))
     out = tmp_path / "merged"
     with pytest.raises(ValueError, match=f"--out {out}: cannot be written: No space left on device"):
-        commands.merge([str(folder) for folder in pair], out, "linear", 0.5)
+        merge_checkpoints([str(folder) for folder in pair], out, "linear", 0.5)
     assert list(tmp_path.iterdir()) == []

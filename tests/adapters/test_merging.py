@@ -9,8 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microbench_adapters import merging
-from microbench_adapters.merging import DEFAULT_ALPHA, DEFAULT_DENSITY, METHODS, check_same, check_settings, merge
+from microbench_adapters.checkpoints import merging
+from microbench_adapters.checkpoints.merging import (
+    DEFAULT_ALPHA,
+    DEFAULT_DENSITY,
+    METHODS,
+    check_same,
+    check_settings,
+    merge,
+)
 
 # Timings on a shared machine say nothing here.
 untimed = settings(deadline=None)

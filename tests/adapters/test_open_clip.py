@@ -10,8 +10,8 @@ import torch
 from open_clip.pretrained import download_pretrained_from_hf
 from safetensors.torch import load_file, save_file
 
-from microbench_adapters import checkpoint_model, open_clip_adapter
-from microbench_adapters.open_clip_adapter import OpenClip
+from microbench_adapters.libraries import open_clip_sources, open_clip_weights
+from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from tests.support import questions, tiny_clip, tiny_models
 
 
@@ -73,7 +73,7 @@ def spoil(folder, change):
         ),
         (
             {"model": "ViT-B-32", "pretrained": "openai", "precision": "int4"},
-            "precision=int4: expected one of fp32, fp16, bf16, amp, amp_bf16, int8",
+            "precision=int4: expected one of fp32, fp16, bf16, amp, amp_bf16",
         ),
         ({"model": "ViT-B-32", "pretrained": "openai", "compile": "yes"}, "compile=yes: expected True or False"),
         (
@@ -192,7 +192,7 @@ def test_given_preprocessing_completes_the_architectures(folder):
         "pretrained": str(folder / "open_clip_model.safetensors"),
         "preprocess": '{"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]}',
     }
-    found = open_clip_adapter._find(options).preprocess
+    found = open_clip_sources.find_source(options).preprocess
     assert (found["mean"], found["resize_mode"]) == ([0.1, 0.2, 0.3], "squash")
 
 
@@ -209,7 +209,7 @@ def test_a_file_of_an_architecture_without_published_weights_needs_preprocessing
 
 def test_a_file_takes_the_preprocessing_that_all_published_weights_of_its_architecture_share(folder):
     """SigLIP's: halves and squashing, where open_clip by itself takes CLIP's for any file."""
-    found = open_clip_adapter._find(
+    found = open_clip_sources.find_source(
         {"model": "ViT-B-16-SigLIP", "pretrained": str(folder / "open_clip_model.safetensors")}
     ).preprocess
     assert found == {
@@ -268,9 +268,9 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
 def test_a_file_of_an_architecture_with_two_activations_is_warned_of(folder, monkeypatch):
     """OpenAI's ViT-B-32 has QuickGELU, LAION's GELU, and both the same weights' names and shapes."""
     said = []
-    monkeypatch.setattr(open_clip_adapter.logger, "warning", said.append)
+    monkeypatch.setattr(open_clip_sources.logger, "warning", said.append)
     for name in ("ViT-B-32", "ViT-B-32-quickgelu", "ViT-B-16-SigLIP"):
-        open_clip_adapter._find({"model": name, "pretrained": str(folder / "open_clip_model.safetensors")})
+        open_clip_sources.find_source({"model": name, "pretrained": str(folder / "open_clip_model.safetensors")})
     [line] = said
     assert (
         "evaluated with GELU, the default of ViT-B-32. If it was fine-tuned from weights with QuickGELU (openai, "
@@ -293,14 +293,14 @@ def test_biomedclips_text_tower_is_known_without_the_hub(tmp_path, monkeypatch):
         "num_attention_heads": 2,
         "intermediate_size": 64,
     }
-    monkeypatch.setitem(open_clip_adapter.TEXT_TOWERS, "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract", shrunk)
+    monkeypatch.setitem(open_clip_weights.TEXT_TOWERS, "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract", shrunk)
     assert OpenClip(model=str(folder), device="cpu").record()["context_length"] == 256
 
 
 def test_the_known_text_tower_is_bert_base_with_pubmedberts_vocabulary():
     import transformers
 
-    known = dict(open_clip_adapter.TEXT_TOWERS["microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"])
+    known = dict(open_clip_weights.TEXT_TOWERS["microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"])
     config = transformers.AutoConfig.for_model(**known)
     assert (config.hidden_size, config.num_hidden_layers, config.num_attention_heads, config.intermediate_size) == (
         768,
@@ -375,50 +375,20 @@ def test_the_context_ends_where_the_tokenizer_cuts(folder):
 def test_openai_weights_get_the_activation_they_were_trained_with(monkeypatch, tmp_path):
     weights = tmp_path / "weights.safetensors"
     weights.touch()
-    monkeypatch.setattr(open_clip_adapter, "download_pretrained", lambda config: weights)
+    monkeypatch.setattr(open_clip_sources, "download_pretrained", lambda config: weights)
     for tag, expected in (("openai", True), ("laion2b_s34b_b79k", False)):
-        source = open_clip_adapter._find({"model": "ViT-B-32", "pretrained": tag})
+        source = open_clip_sources.find_source({"model": "ViT-B-32", "pretrained": tag})
         assert source.options.get("force_quick_gelu", False) is source.architecture.get("quick_gelu", False) is expected
-
-
-def test_weights_that_are_loaded_next_are_not_filled_with_random_numbers():
-    torch.manual_seed(0)
-    expected = torch.rand(3)
-    torch.manual_seed(0)
-    with open_clip_adapter._WithoutInitialization():
-        torch.nn.Linear(8, 8)
-        torch.nn.Conv2d(3, 8, 3)
-        torch.nn.Embedding(8, 8)
-        torch.nn.init.normal_(torch.empty(3), std=2.0)
-        # Buffers are worked out, not loaded.
-        assert torch.zeros(2).fill_(3.0).tolist() == [3.0, 3.0]
-    assert torch.equal(torch.rand(3), expected)
-
-
-@pytest.mark.parametrize("sample", [torch.Tensor.normal_, torch.Tensor.uniform_, torch.nn.init.trunc_normal_])
-def test_initialization_that_samples_until_it_likes_what_it_sees_is_left_alone(sample):
-    values = torch.full((1000,), 1e9)
-    with open_clip_adapter._WithoutInitialization():
-        sample(values)
-    assert values.abs().max() < 10
 
 
 @pytest.mark.parametrize(("suffix", "random"), [(".safetensors", False), (".npz", True)])
 def test_weights_that_open_clip_reads_unchecked_are_filled_as_it_would(folder, suffix, random):
-    source = open_clip_adapter._find({"model": str(folder)})
+    source = open_clip_sources.find_source({"model": str(folder)})
     source = dataclasses.replace(source, weights=source.weights.with_suffix(suffix))
     torch.manual_seed(0)
     expected = open_clip.create_model(source.model, load_weights=False).visual.transformer.resblocks[0].mlp.c_fc.weight
     torch.manual_seed(0)
     assert (
-        torch.equal(open_clip_adapter._build(source).visual.transformer.resblocks[0].mlp.c_fc.weight, expected)
+        torch.equal(open_clip_weights.build_module(source).visual.transformer.resblocks[0].mlp.c_fc.weight, expected)
         == random
     )
-
-
-def test_memory_is_kept_for_the_encoder_once_loading_has_freed_its_own(folder, monkeypatch):
-    seen = []
-    monkeypatch.setattr(checkpoint_model, "keep_freed_memory", lambda: seen.append("kept"))
-    monkeypatch.setattr(OpenClip, "_try_out", lambda model: seen.append(f"tried, {model.device.type}"))
-    OpenClip(model=str(folder), device="cpu")
-    assert seen == ["kept", "tried, cpu"]

@@ -14,8 +14,8 @@ from lmms_eval.api.instance import Instance
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from microbench_adapters import paligemma_adapter
-from microbench_adapters.paligemma_adapter import PaliGemma
+from microbench_adapters.libraries import paligemma_adapter, paligemma_checkpoint
+from microbench_adapters.libraries.paligemma_adapter import PaliGemma
 from tests.support import questions, tiny_paligemma
 
 SETTINGS = {"max_new_tokens": tiny_paligemma.NEW_TOKENS, "until": [], "temperature": 0, "do_sample": False}
@@ -101,7 +101,6 @@ def boxes():
 
 def asked(model, *tasks, order=None):
     """The answers to the tasks' requests, asked in ``order``, in their own order."""
-    model.task_dict = {task.name: task.dataset for task in tasks}
     requests = [request for task in tasks for request in task.requests()]
     order = range(len(requests)) if order is None else order
     found = dict(zip(order, model.generate_until([requests[index] for index in order]), strict=True))
@@ -330,10 +329,10 @@ def test_another_number_of_images_is_refused_before_inference(model, monkeypatch
 
 
 class Shown:
-    """Gives a task's function the task that the adapter looks behind it for."""
+    """A task that shows other images than its own, as the one that the adapter finds behind a bound method."""
 
     def __init__(self, task):
-        self.config, self.show = task.config, task.doc_to_visual
+        self.config, self.show, self.dataset = task.config, task.doc_to_visual, task.dataset
 
     def doc_to_visual(self, doc):
         return self.show(doc)
@@ -537,7 +536,7 @@ def test_weights_are_bit_for_bit_those_that_transformers_loads_itself(folders, m
 
 def test_an_output_matrix_of_its_own_is_kept_as_transformers_keeps_it_and_named(folder, monkeypatch):
     said = []
-    monkeypatch.setattr(paligemma_adapter.logger, "warning", said.append)
+    monkeypatch.setattr(paligemma_checkpoint.logger, "warning", said.append)
     state = load_file(folder / "model.safetensors")
     [embedding] = [values for name, values in state.items() if name.endswith("embed_tokens.weight")]
     save_file(
@@ -551,11 +550,3 @@ def test_an_output_matrix_of_its_own_is_kept_as_transformers_keeps_it_and_named(
     assert [
         "ties the output matrix to the embeddings, but the weights contain a separate" in line for line in said
     ] == [True]
-
-
-def test_memory_is_kept_for_answers_once_loading_has_freed_its_own(folders, monkeypatch):
-    seen = []
-    monkeypatch.setattr(paligemma_adapter, "keep_freed_memory", lambda: seen.append("kept"))
-    monkeypatch.setattr(PaliGemma, "_try_out", lambda model: seen.append("tried"))
-    PaliGemma(model=str(folders["paligemma"]), device="cpu")
-    assert seen == ["kept", "tried"]

@@ -7,7 +7,7 @@ import datasets
 import pytest
 from lmms_eval.api.instance import Instance
 
-from microbench_adapters.random_adapter import RandomModel
+from microbench_adapters.models.random_model import RandomModel
 
 NUM_DOCS = 400
 

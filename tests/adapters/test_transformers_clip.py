@@ -9,7 +9,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from microbench_adapters.transformers_adapter import TransformersClip
+from microbench_adapters.libraries.transformers_adapter import TransformersClip
 from tests.support import questions, tiny_models
 
 REVISION = "a" * 40

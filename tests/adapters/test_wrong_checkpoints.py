@@ -12,11 +12,12 @@ import pytest
 import torch
 import transformers
 
-from microbench_adapters import smoke_test, weight_files
-from microbench_adapters.conch_adapter import Conch
-from microbench_adapters.open_clip_adapter import OpenClip
-from microbench_adapters.paligemma_adapter import PaliGemma
-from microbench_adapters.transformers_adapter import TransformersClip
+from microbench_adapters.checkpoints import weight_files
+from microbench_adapters.libraries.conch_adapter import Conch
+from microbench_adapters.libraries.open_clip_adapter import OpenClip
+from microbench_adapters.libraries.paligemma_adapter import PaliGemma
+from microbench_adapters.libraries.transformers_adapter import TransformersClip
+from microbench_adapters.models import smoke_test
 from tests.support import questions, tiny_clip, tiny_models, tiny_paligemma, wrong_checkpoints
 
 ADAPTERS = {"open_clip": OpenClip, "transformers_clip": TransformersClip, "paligemma": PaliGemma, "conch": Conch}

@@ -16,7 +16,7 @@ import torch
 from lmms_eval import evaluator
 from safetensors.torch import load_file, save_file
 
-from microbench_adapters import smoke_test
+from microbench_adapters.models import smoke_test
 from tests.support import questions, tiny_clip
 from tests.support.commands import SCRIPTS, run
 
@@ -259,7 +259,7 @@ def test_two_processes_share_the_encoding_and_give_identical_results(straight, d
     program = tmp_path / "run.py"
     program.write_text(
         "import atexit, json, os, pathlib, sys\n"
-        "from microbench_adapters.systems import demo_clip\n"
+        "from microbench_adapters.named_models import demo_clip\n"
         "counts = {'encode_images': 0, 'encode_texts': 0}\n"
         "def counting(name):\n"
         "    encode = getattr(demo_clip, name)\n"
@@ -409,7 +409,7 @@ def test_one_failing_process_ends_the_whole_run(tmp_path):
     program = tmp_path / "run.py"
     program.write_text(
         "import os\n"
-        "from microbench_adapters.systems import demo_clip\n"
+        "from microbench_adapters.named_models import demo_clip\n"
         "load = demo_clip._load\n"
         "def failing(self, choice):\n"
         "    if os.environ['RANK'] == '1':\n"
@@ -516,7 +516,7 @@ def test_a_sweep_whose_run_fails_exits_with_an_error_that_says_which(tiny, tmp_p
 
 
 def test_a_python_run_records_the_model_too(use_source, demo_rows):
-    from microbench_adapters.systems import demo_clip
+    from microbench_adapters.named_models import demo_clip
 
     use_source(demo_rows / "straight")
     model = demo_clip(device="cpu")

@@ -77,7 +77,7 @@ def test_other_models_are_asked_everything(model, said):
 
 @pytest.mark.parametrize("model", ["demo_clip", "clip", "open_clip", "transformers_clip", "conch"])
 def test_contrastive_models_are_known_by_their_id_and_loaded_for_that_by_nobody(model, said, monkeypatch):
-    from microbench_adapters.base import ContrastiveModel
+    from microbench_adapters.models.contrastive import ContrastiveModel
 
     def loaded(*arguments, **options):
         raise AssertionError("loaded")

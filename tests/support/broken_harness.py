@@ -32,7 +32,7 @@ def main(how: str, *chosen: str) -> None:
     from microbench_tasks.harness import patches
 
     install, patches.install = patches.install, lambda: None
-    for module in ("lmms_eval.__main__", "microbench_adapters.systems", "lmms_eval.loggers.wandb_logger"):
+    for module in ("lmms_eval.__main__", "microbench_adapters.named_models", "lmms_eval.loggers.wandb_logger"):
         importlib.import_module(module)
     patches.install = install
     _remember_the_harness_index()

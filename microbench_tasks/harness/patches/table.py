@@ -327,6 +327,6 @@ PATCHES: tuple[Patch, ...] = (
         ways=(_way(_EVALUATE, "lm response_cache", None),),
         why="The harness records a model's arguments, but not the weights; its cache tells models apart by arguments.",
         lost="Results of contrastive models do not say which weights were loaded.",
-        elsewhere="microbench_adapters.harness",
+        elsewhere="microbench_adapters.models.provenance",
     ),
 )

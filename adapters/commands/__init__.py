@@ -1,0 +1,1 @@
+"""Commands on checkpoints, behind the script ``microbench``: merge them, or evaluate merges along alpha."""

@@ -1,0 +1,162 @@
+"""Evaluate merges of checkpoints for several values of alpha (``microbench sweep``)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from microbench_adapters.checkpoints import loading, merging
+from microbench_adapters.libraries.checkpoint_model import parse_merge_with
+
+# The table of a sweep as data, in the sweep's folder.
+SWEEP_FILE = "sweep.json"
+# A longer list results from a mistyped step.
+_MAX_ALPHAS = 1001
+
+
+def parse_alphas(text: str) -> list[float]:
+    """Parse ``start:stop:step``, which includes the end if a step falls on it, or a list ``0,0.5,1``.
+
+    Raises:
+        ValueError: the text is neither, or gives no, too many or equal values.
+
+    >>> parse_alphas("0:1:0.25")
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    """
+    try:
+        if ":" in text:
+            start, stop, step = (float(part) for part in text.split(":"))
+            count = math.floor((stop - start) / step + 1e-9) + 1 if step > 0 else 0
+            # Rounded, so that steps of 0.1 end at exactly 1.
+            values = [round(start + index * step, 10) for index in range(min(count, _MAX_ALPHAS + 1))]
+        else:
+            values = [float(part) for part in text.split(",")]
+    except (ValueError, OverflowError, ZeroDivisionError) as error:
+        raise ValueError(f"--alpha {text}: expected start:stop:step (0:1:0.1) or a list (0,0.5,1).") from error
+    is_finite = all(math.isfinite(value) for value in values)
+    if not 1 <= len(values) <= _MAX_ALPHAS or not is_finite or len(set(values)) < len(values):
+        raise ValueError(f"--alpha {text}: expected 1 to {_MAX_ALPHAS} different numbers.")
+    return values
+
+
+def run_sweep(
+    values: Sequence[float], arguments: Sequence[str], model_args: str, out: Path, evaluate: Callable[[], None]
+) -> list[dict[str, Any]]:
+    """Run the harness once for each alpha, in this process; checkpoints are read from disk once.
+
+    Args:
+        values: the alphas.
+        arguments: of the harness, without ``--model_args`` and ``--output_path``.
+        model_args: with ``merge_with`` and without ``alpha``.
+        out: folder that gets a folder for each alpha, and ``sweep.json``.
+        evaluate: runs the harness's command line on ``sys.argv``; `SystemExit` with a status means that it failed.
+
+    Returns:
+        For each alpha: ``alpha``, ``results`` (its results file), ``groups`` (their names) and
+        ``figures``, those of groups and tasks by name.
+
+    Raises:
+        ValueError: the arguments name no merge, or a run failed; results of earlier runs stay on disk.
+    """
+    _check_sweep(values, arguments, model_args)
+    rows: list[dict[str, Any]] = []
+    with loading.cache_checkpoints():
+        for value in values:
+            folder = out / f"alpha_{_format_alpha(value)}"
+            options = ("--model_args", f"{model_args},alpha={_format_alpha(value)}", "--output_path", str(folder))
+            before = set(folder.rglob("*_results.json"))
+            with _command_line(["lmms_eval", *arguments, *options]):
+                try:
+                    evaluate()
+                except SystemExit as error:
+                    if error.code:
+                        raise ValueError(
+                            f"The run with alpha={_format_alpha(value)} failed; see above. "
+                            f"{len(rows)} of {len(values)} are done: {out}"
+                        ) from error
+            new = sorted(set(folder.rglob("*_results.json")) - before)
+            if not new:
+                raise ValueError(
+                    f"The run with alpha={_format_alpha(value)} wrote no results file to {folder}; see above."
+                )
+            rows.append(_row(value, new[-1], out))
+            (out / SWEEP_FILE).write_text(json.dumps(rows, indent=1) + "\n")
+    return rows
+
+
+def _check_sweep(values: Sequence[float], arguments: Sequence[str], model_args: str) -> None:
+    from lmms_eval.utils import simple_parse_args_string
+
+    options = simple_parse_args_string(model_args)
+    if "merge_with" not in options or "alpha" in options:
+        raise ValueError(
+            f"--model_args {model_args or '(none)'}: a sweep needs merge_with=<base> in it, and sets alpha itself."
+        )
+    if "--predict_only" in arguments:
+        raise ValueError("--predict_only: a sweep compares scores, and such runs compute none.")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ValueError("A sweep runs in one process. Run single alphas under torchrun with lmms_eval.")
+    num_others = len(parse_merge_with(options["merge_with"]))
+    for value in values:
+        merging.check_settings(options.get("merge", "linear"), value, options.get("density"), num_others)
+
+
+def _row(alpha: float, results_file: Path, out: Path) -> dict[str, Any]:
+    results = json.loads(results_file.read_text())
+    return {
+        "alpha": alpha,
+        "results": str(results_file.relative_to(out)),
+        "groups": list(results.get("groups", {})),
+        "figures": _figures(results),
+    }
+
+
+def _format_alpha(value: float) -> str:
+    """Return the shortest text that parses to exactly this number: ``0.5``, ``1``."""
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+@contextlib.contextmanager
+def _command_line(arguments: list[str]) -> Iterator[None]:
+    before = sys.argv
+    sys.argv = arguments
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+def _figures(results: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the metrics of each task and group, without the filter's name behind theirs."""
+    return {
+        name: {
+            metric.removesuffix(",none"): value
+            for metric, value in figures.items()
+            if metric.endswith(",none") and isinstance(value, float)
+        }
+        for name, figures in (results["results"] | results.get("groups", {})).items()
+    }
+
+
+def format_sweep_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Format accuracy and its interval along alpha as a Markdown table, of groups if there are any, else of tasks."""
+    names = [name for name in rows[0]["groups"] or rows[0]["figures"] if "acc" in rows[0]["figures"][name]]
+    lines = ["| alpha | " + " | ".join(names) + " |", "| ---: |" + " ---: |" * len(names)]
+    for row in rows:
+        cells = [_cell(row["figures"].get(name, {})) for name in names]
+        lines.append(f"| {_format_alpha(row['alpha'])} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(figures: dict[str, float]) -> str:
+    if "acc" not in figures:
+        return ""
+    low, high = (figures.get(f"acc_image_ci_{end}") for end in ("low", "high"))
+    interval = "" if low is None or high is None else f" [{low:.4f}, {high:.4f}]"
+    return f"{figures['acc']:.4f}{interval}"

@@ -1,0 +1,1 @@
+"""Models from checkpoints: one adapter for each library that loads them."""

@@ -1,0 +1,332 @@
+"""Contrastive models from checkpoints: precision, merging, and the entry of the results file."""
+
+from __future__ import annotations
+
+import abc
+import copy
+import importlib.metadata
+import inspect
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from loguru import logger
+
+from microbench_adapters.checkpoints import loading, merging
+from microbench_adapters.checkpoints.loading import Loaded
+from microbench_adapters.checkpoints.merge_loaded import merge_loaded
+from microbench_adapters.checkpoints.registry import Checkpoint, Preprocessing
+from microbench_adapters.libraries.precision import (
+    autocast,
+    check_precision,
+    fallback_advice,
+    in_best_layout,
+    input_dtype,
+)
+from microbench_adapters.models import smoke_test
+from microbench_adapters.models.contrastive import DEFAULT_BATCH_SIZE, ContrastiveModel
+from microbench_adapters.models.dual_encoder import Tensors
+from microbench_adapters.models.embeddings import Embeddings
+
+# Parts of the record that do not change embeddings: merged weights have a hash of their own, files may be anywhere.
+_NOT_IDENTITY = ("checkpoint", "files", "merge")
+
+
+class CheckpointModel(ContrastiveModel):
+    """A dual encoder with weights from a checkpoint, or merged from several.
+
+    Args:
+        precision: one of `PRECISIONS`.
+        merge_with: another checkpoint, or several as ``[one,other]``: the base of ``merge=linear``
+            and ``slerp``; the base and then further fine-tuned ones of ``task_arithmetic`` and
+            ``ties``; all equal for ``soup``.
+        merge: one of `merging.METHODS`.
+        alpha: how much of the checkpoint itself, against the base; see `merging.merge`.
+        density: of ``merge=ties``.
+        cache_dir: folder in which embeddings are kept, so that a later run of the same model encodes
+            only images and texts that are new; by default nothing is kept.
+        compile: let ``torch.compile`` build the encoders, which takes a minute or more before the first answer.
+        batch_size: see `ContrastiveModel`.
+        device: see `ContrastiveModel`.
+        max_batch_size: see `ContrastiveModel`.
+
+    Raises:
+        ValueError: an option does not exist or cannot work here, checkpoints cannot be loaded
+            or cannot be merged.
+    """
+
+    # The row of the registry behind a named model.
+    checkpoint: ClassVar[Checkpoint | None] = None
+    # Read by `inspect.signature`.
+    __signature__: ClassVar[inspect.Signature]
+    # Packages whose version can change the embeddings.
+    libraries: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        precision: str = "fp32",
+        merge_with: str | None = None,
+        merge: str = "linear",
+        alpha: float | None = None,
+        density: float | None = None,
+        cache_dir: str | None = None,
+        compile: bool = False,
+        batch_size: int | str = DEFAULT_BATCH_SIZE,
+        device: str | None = None,
+        max_batch_size: int | None = None,
+    ) -> None:
+        super().__init__(batch_size=batch_size, device=device, max_batch_size=max_batch_size)
+        check_precision(precision, self.device)
+        if not isinstance(compile, bool):
+            raise ValueError(f"compile={compile}: expected True or False.")
+        others = parse_merge_with(merge_with)
+        _check_merge(merge, alpha, density, others)
+        _check_context(spec.get("context_length"))
+        self.precision = precision
+        self.input_dtype = input_dtype(precision)
+        self.autocast = autocast(precision, self.device)
+        self.loaded = self.load_checked(spec)
+        self._warn_of_other_settings()
+        self._merge_record: dict[str, Any] | None = None
+        if others:
+            base, *further = [self.load_checked(self.resolve(other, spec)) for other in others]
+            self.loaded, self._merge_record = merge_loaded([base, self.loaded, *further], merge, alpha, density)
+        # Before the module is cast: both are computed from its weights.
+        self._scale, self._bias = loading.scale_and_bias(self.loaded.module)
+        smoke_test.check_scale(self._scale, self._bias, self.loaded.name)
+        self._sha256 = loading.weights_sha256(self.loaded.module.state_dict())
+        self.module = in_best_layout(self.prepare_module(self.loaded, precision, self.device).eval())
+        self._is_compiled = compile
+        if compile:
+            # For any batch size: the last batch is smaller.
+            for encoder in ("encode_images", "encode_texts"):
+                setattr(self, encoder, torch.compile(getattr(self, encoder), dynamic=True))
+        if cache_dir is not None:
+            self._keep_embeddings(str(cache_dir))
+        # With both caches filled, this model has passed the test before.
+        if not (self.kept_images and self.kept_texts):
+            self._smoke_test()
+
+    def __init_subclass__(cls) -> None:
+        """Set the signature for the check of ``--model_args``: the adapter's own arguments and the shared ones."""
+        shared = [
+            parameter.replace(kind=parameter.KEYWORD_ONLY)
+            for name, parameter in inspect.signature(CheckpointModel.__init__).parameters.items()
+            if name not in ("self", "spec")
+        ]
+        own = [
+            parameter
+            for name, parameter in inspect.signature(cls.__init__).parameters.items()
+            if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
+        ]
+        cls.__signature__ = inspect.Signature([*own, *shared])
+
+    @classmethod
+    @abc.abstractmethod
+    def load(cls, spec: dict[str, Any]) -> Loaded:
+        """Load the checkpoint of a specification, a subset of the constructor's arguments.
+
+        Raises:
+            ValueError: it does not exist, is incomplete, or is of another kind.
+        """
+
+    @classmethod
+    @abc.abstractmethod
+    def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:
+        """Return the specification of the checkpoint that ``merge_with`` calls ``name``, beside the model ``like``."""
+
+    @classmethod
+    def prepare_module(cls, loaded: Loaded, precision: str, device: torch.device) -> torch.nn.Module:
+        """Return the module of ``loaded`` on its device and in its precision."""
+        # Moving a module moves its weights, which other runs may share.
+        module = copy.deepcopy(loaded.module) if loading.is_shared() else loaded.module
+        return module.to(device, input_dtype(precision))
+
+    @classmethod
+    @abc.abstractmethod
+    def save(cls, loaded: Loaded, folder: Path) -> None:
+        """Write ``loaded`` into an existing folder, in the library's own layout."""
+
+    @staticmethod
+    @abc.abstractmethod
+    def preprocessing_of(settings: dict[str, Any]) -> Preprocessing:
+        """Convert the library's preprocessing settings to the common form."""
+
+    @classmethod
+    def load_checked(cls, spec: dict[str, Any]) -> Loaded:
+        """Load a checkpoint in evaluation mode and check that its weights are finite.
+
+        Within `loading.cache_checkpoints`, each is loaded once.
+        """
+
+        def load() -> Loaded:
+            loaded = cls.load(spec)
+            loaded.module.eval()
+            loading.check_finite(loaded.module, loaded.name)
+            return loaded
+
+        return loading.load_cached((cls.load.__qualname__, repr(sorted(spec.items()))), load)
+
+    def _keep_embeddings(self, cache_dir: str) -> None:
+        if not cache_dir.strip():
+            raise ValueError("cache_dir=: expected a folder.")
+        packages = ("torch", "torchvision", "pillow", *self.libraries)
+        identity = {name: value for name, value in self.record().items() if name not in _NOT_IDENTITY} | {
+            "adapter": type(self).load.__qualname__,
+            "versions": {package: importlib.metadata.version(package) for package in packages},
+            "smoke_test": smoke_test.VERSION,
+        }
+        folder = Path(cache_dir).expanduser()
+        self.kept_images, self.kept_texts = (Embeddings(folder, identity, kind) for kind in ("images", "texts"))
+        logger.info(
+            f"cache_dir={cache_dir}: "
+            f"{len(self.kept_images)} images and {len(self.kept_texts)} texts of this model are known"
+        )
+
+    def _smoke_test(self) -> None:
+        """Encode test images and texts, so that a model that cannot run or distinguish them fails now."""
+        where = self.loaded.name
+        # Each text alone: its tokens must not depend on the rest of a batch.
+        rows = [self.tokenize([text]) for text in smoke_test.TEXTS]
+        smoke_test.check_tokens(rows, self.unknown_token, where)
+        smoke_test.check_pooling([self.pooled_tokens(row) for row in rows], where)
+        pixels = [self.preprocess(image) for image in smoke_test.images()]
+        smoke_test.check_pixels(pixels, where)
+        batch = self.tokenize(list(smoke_test.TEXTS))
+        unpadded = self.unpadded(smoke_test.TEXTS[0])
+        try:
+            images = self.encode({name: torch.stack([item[name] for item in pixels]) for name in pixels[0]}, "images")
+            texts = self.encode(batch, "texts")
+            alone = texts[0] if _is_as_long(unpadded, batch) else self.encode(unpadded, "texts")[0]
+        # Libraries, devices and precisions each have errors of their own.
+        except Exception as error:
+            advice = " Leave compile out to see whether the compiler is the reason." if self._is_compiled else ""
+            advice += fallback_advice(self.precision)
+            raise ValueError(
+                f"{where}: does not run with precision={self.precision} on {self.device}: "
+                f"{type(error).__name__}: {error}.{advice}"
+            ) from error
+        if images.shape[1] != texts.shape[1]:
+            raise ValueError(
+                f"{where}: images and texts are encoded as vectors of different lengths, "
+                f"{images.shape[1]} and {texts.shape[1]}; they cannot be compared."
+            )
+        smoke_test.check_vectors(images, "images", where, self.precision)
+        smoke_test.check_vectors(texts, "texts", where, self.precision)
+        smoke_test.check_padding(alone, texts[0], texts[1:], self.precision, _is_as_long(rows[0], batch), where)
+
+    def unpadded(self, text: str) -> Tensors:
+        """Return the text encoder's inputs for one text with the least padding that the model allows."""
+        return self.tokenize([text])
+
+    def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
+        """Return the token number at which each text is pooled, -1 if the text lacks it; None if no token decides."""
+        return None
+
+    @property
+    def unknown_token(self) -> int | None:
+        """Return the number of the token for unknown words."""
+        tokenizer = getattr(self.loaded.tokenizer, "tokenizer", self.loaded.tokenizer)
+        number = getattr(tokenizer, "unk_token_id", None)
+        # Some tokenizers use the end token for unknown words, too.
+        return None if number == getattr(tokenizer, "eos_token_id", None) else number
+
+    def _warn_of_other_settings(self) -> None:
+        """Warn if a named model's checkpoint has other settings than its row: another release, or a fine-tune."""
+        if self.checkpoint is None or self.checkpoint.preprocessing is None:
+            return
+        actual = asdict(self.preprocessing_of(self.loaded.preprocessing))
+        for setting, expected in asdict(self.checkpoint.preprocessing).items():
+            if expected is not None and actual[setting] != expected:
+                logger.warning(
+                    f"{self.loaded.name}: preprocessing has {setting} {actual[setting]}, "
+                    f"the model's published checkpoint {expected}."
+                )
+
+    @property
+    def logit_scale(self) -> float:
+        """Return the factor of cosine similarities."""
+        return self._scale
+
+    @property
+    def logit_bias(self) -> float | None:
+        """Return what is added to scaled similarities, if the model was trained with the sigmoid loss."""
+        return self._bias
+
+    def record(self) -> dict[str, Any]:
+        """Describe checkpoint, settings and merge for the results file."""
+        record = {
+            "checkpoint": self.loaded.name,
+            "files": self.loaded.files,
+            "architecture": self.loaded.architecture,
+            "weights_sha256": self._sha256,
+            "preprocessing": self.loaded.preprocessing,
+            "context_length": self.loaded.context_length,
+            "tokenizer": {"class": type(self.loaded.tokenizer).__name__, "sha256": self.loaded.tokenizer_sha256},
+            "precision": self.precision,
+            "device": self.device.type,
+        }
+        if self._is_compiled:
+            record["compiled"] = True
+        if self._merge_record:
+            record["merge"] = self._merge_record
+        return record
+
+
+def _is_as_long(tokens: Tensors, others: Tensors) -> bool:
+    return all(values.shape[1] == others[name].shape[1] for name, values in tokens.items())
+
+
+def _check_context(length: Any) -> None:
+    # Start, end and one token between them.
+    if length is not None and (type(length) is not int or length < 3):
+        raise ValueError(f"context_length={length}: expected a number of tokens, at least 3.")
+
+
+def build_spec(**arguments: Any) -> dict[str, Any]:
+    """Return the specification of a checkpoint: the arguments that are set, as text but for ``context_length``.
+
+    The harness reads ``model=1`` as a number.
+    """
+    return {
+        name: value if name == "context_length" else str(value)
+        for name, value in arguments.items()
+        if value is not None
+    }
+
+
+def parse_merge_with(merge_with: str | None) -> list[str]:
+    """Parse ``one`` or ``[one,other]``, the form that the harness does not split at commas.
+
+    Raises:
+        ValueError: a name is empty.
+    """
+    if merge_with is None:
+        return []
+    text = str(merge_with).strip()
+    parts = text[1:-1].split(",") if text.startswith("[") and text.endswith("]") else [text]
+    names = [part.strip() for part in parts]
+    if not all(names):
+        raise ValueError(f"merge_with={merge_with}: expected a checkpoint, or several as [one,other].")
+    return names
+
+
+def _check_merge(merge: str, alpha: float | None, density: float | None, others: Sequence[str]) -> None:
+    settings = [f"{name}={value}" for name, value in (("alpha", alpha), ("density", density)) if value is not None]
+    if merge != "linear":
+        settings.append(f"merge={merge}")
+    if settings and not others:
+        raise ValueError(
+            f"{', '.join(settings)}: nothing to merge with. "
+            f"Name the base as merge_with=, or leave {'it' if len(settings) == 1 else 'them'} out."
+        )
+    if others:
+        merging.check_settings(merge, alpha, density, len(others))
+
+
+def unit_vectors(vectors: torch.Tensor) -> torch.Tensor:
+    """Normalize vectors, shape (N, D), in single precision also where the weights have less."""
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)

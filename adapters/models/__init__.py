@@ -1,0 +1,1 @@
+"""What every model needs: arguments, requests, devices, embeddings, provenance."""

@@ -1,0 +1,241 @@
+"""Answer the harness's questions with a contrastive model.
+
+A contrastive model cannot write; it says which of some given texts fits an image best. Any task with
+``doc_to_choice`` can be asked that way. The answer is the letter of the best text, and on a second line the
+probability of each letter where the task wants it (see `TaskHooks`). Tasks of output type ``multiple_choice`` ask for
+log-likelihoods of a question followed by each of its options: there the best text is the likeliest.
+"""
+
+from __future__ import annotations
+
+import abc
+import collections
+import string
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from lmms_eval.api.instance import GenerationResult
+from lmms_eval.api.model import lmms
+from tqdm import tqdm
+
+from microbench_adapters.models import distribution, provenance
+from microbench_adapters.models.contract import (
+    PROBABILITY_DIGITS,
+    choice_letters,
+    parse_options,
+    probability_line,
+    round_significant,
+    unsupported,
+)
+from microbench_adapters.models.dual_encoder import DualEncoder, ImageQuestion
+from microbench_adapters.models.task_functions import TaskHooks, VisualRequest, documents, has_choices, has_visual
+from microbench_adapters.models.truncation import TruncationLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from lmms_eval.api.instance import Instance
+
+DEFAULT_BATCH_SIZE = 64
+# What messages call a model of this class.
+_KIND = "contrastive model"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One question: which of ``texts`` fits the image best?
+
+    Attributes:
+        place: task, split and number of the document.
+        image: the image.
+        texts: the options.
+        wants_probabilities: whether the answer has a line with probabilities.
+    """
+
+    place: tuple[str, str, int]
+    image: ImageQuestion
+    texts: list[str]
+    wants_probabilities: bool = False
+
+
+class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
+    """A dual encoder behind the harness's model API.
+
+    Args:
+        batch_size: images, and texts, encoded together; results do not depend on it.
+        device: a torch device; by default the process's own GPU, else the CPU.
+        max_batch_size: accepted, as the harness always passes it, and not used.
+
+    Raises:
+        ValueError: ``batch_size`` is not a positive integer, or the device does not exist.
+    """
+
+    is_simple = True
+    # Only tasks with ``doc_to_choice`` are answered: others may leave out the rest before weights are loaded.
+    needs_choices: ClassVar[bool] = True
+
+    def __init__(
+        self, batch_size: int | str = DEFAULT_BATCH_SIZE, device: str | None = None, max_batch_size: int | None = None
+    ) -> None:
+        super().__init__(batch_size, device)
+        self.truncation = TruncationLog()
+        provenance.install()
+
+    @classmethod
+    def create_from_arg_string(
+        cls, arg_string: str, additional_config: dict[str, Any] | None = None
+    ) -> ContrastiveModel:
+        """Build the model from ``--model_args``; see `parse_options`."""
+        return cls(**parse_options(cls, arg_string, additional_config))
+
+    @abc.abstractmethod
+    def longer_than_context(self, texts: list[str]) -> list[str]:
+        """Return those of ``texts`` that `tokenize` truncates."""
+
+    @property
+    @abc.abstractmethod
+    def logit_scale(self) -> float:
+        """Return the factor of cosine similarities."""
+
+    @property
+    def logit_bias(self) -> float | None:
+        """Return what a model trained with the sigmoid loss adds to scaled similarities; None for the softmax loss."""
+        return None
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        """Answer each request with the letter of the best of its task's choices, and with probabilities if wanted.
+
+        Raises:
+            ValueError: a task has no choices; raised before anything is encoded.
+        """
+        choices = read_choices(requests)
+        return [self._answer(choice, logits) for choice, logits in zip(choices, self._logits(choices), strict=True)]
+
+    def loglikelihood(self, requests: list[Instance]) -> list[GenerationResult]:
+        """Score the texts of ``multiple_choice`` tasks: context and continuation together.
+
+        Returns:
+            For each request (loss, whether it is the best of its document's), where loss is minus the
+            logarithm of the softmax over the document's texts: the harness takes the smallest.
+
+        Raises:
+            ValueError: a request comes without an image; raised before anything is encoded.
+        """
+        imageless = [request for request in requests if not has_visual(request)]
+        if imageless:
+            raise ValueError(unsupported(imageless, "the likelihood of a text without an image", _KIND))
+        asked = [VisualRequest(*request.args) for request in requests]
+        texts = [f"{request.prompt}{request.settings}".strip() for request in asked]
+        texts_of: dict[tuple[str, str, int], dict[str, None]] = collections.defaultdict(dict)
+        image_of: dict[tuple[str, str, int], ImageQuestion] = {}
+        for request, text in zip(asked, texts, strict=True):
+            texts_of[request.place][text] = None
+            image_of.setdefault(request.place, ImageQuestion(None, request.load_visuals, request.task_name))
+        choices = [Choice(place, image_of[place], list(options)) for place, options in texts_of.items()]
+        results = {}
+        for choice, logits in zip(choices, self._logits(choices), strict=True):
+            best = choice.texts[int(logits.argmax())]
+            for text, loss in zip(choice.texts, _losses(logits), strict=True):
+                results[choice.place, text] = (loss, text == best)
+        # Wrapped, as the harness would turn a bare tuple into a string.
+        return [GenerationResult(text=results[request.place, text]) for request, text in zip(asked, texts, strict=True)]
+
+    def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
+        """Refuse: a contrastive model holds no conversation."""
+        raise ValueError(unsupported(requests, "several rounds", _KIND))
+
+    def clean(self) -> None:
+        """Keep the weights, which the harness would drop after a run: the same object may be asked again."""
+
+    def note_requests(self, requests: list[Instance]) -> None:
+        """Count the texts that are truncated, also in questions whose answers are already known."""
+        choices = read_choices(requests)
+        texts = list(dict.fromkeys(text for choice in choices for text in choice.texts))
+        if texts and (truncated := self.longer_than_context(texts)):
+            self.truncation.add_texts(truncated, len(texts))
+            self.truncation.add_ambiguous({choice.place: choice.texts for choice in choices}, self.text_tokens(texts))
+
+    def run_record(self) -> dict[str, Any]:
+        """Return the truncated texts and the number of questions they spoil, over all processes of the run."""
+        return {
+            "texts_cut": sorted(distribution.union_over_processes(self.truncation.texts)),
+            "questions_cut_alike": len(distribution.union_over_processes(self.truncation.ambiguous)),
+        }
+
+    def _logits(self, choices: list[Choice]) -> list[np.ndarray]:
+        """Return the scaled similarity of each choice's texts to its image, shape (number of texts,)."""
+        texts = list(dict.fromkeys(text for choice in choices for text in choice.texts))
+        if new := self.encode_new_texts(texts, self.asked_together):
+            self.truncation.add_texts(self.longer_than_context(new), len(new))
+        self.truncation.add_ambiguous({choice.place: choice.texts for choice in choices}, self._tokens_of)
+        keys = self.encode_new_images([choice.image for choice in choices], self.asked_together)
+        return [self._similarities(choice.texts, key) for choice, key in zip(choices, keys, strict=True)]
+
+    def _similarities(self, texts: list[str], image_key: Hashable) -> np.ndarray:
+        vectors, image = self.text_vectors(texts), self.image_vector(image_key)
+        # Summed row by row, not by a matrix product, whose rounding depends on a row's place: equal texts must tie.
+        return self.logit_scale * (vectors * image).sum(axis=1) + (self.logit_bias or 0.0)
+
+    def _answer(self, choice: Choice, logits: np.ndarray) -> str:
+        letter = string.ascii_uppercase[int(logits.argmax())]
+        if not choice.wants_probabilities:
+            return letter
+        return f"{letter}\n{probability_line(_probabilities(logits, self.logit_bias is not None))}"
+
+    def _progress(self, description: str, total: int) -> tqdm:
+        return tqdm(total=total, desc=description, disable=self.rank != 0 or total == 0)
+
+
+def read_choices(requests: list[Instance]) -> list[Choice]:
+    """Return the question of each request, from the task behind it.
+
+    Raises:
+        ValueError: a task has no choices, or a document has none or more than letters.
+    """
+    positions = collections.defaultdict(list)
+    for position, request in enumerate(requests):
+        positions[request.args[-2:]].append(position)
+    firsts = [requests[members[0]] for members in positions.values()]
+    if unanswerable := [request for request in firsts if not has_choices(request)]:
+        raise ValueError(unsupported(unanswerable, "free text", _KIND))
+    choices: dict[int, Choice] = {}
+    for members in positions.values():
+        asked = [VisualRequest(*requests[position].args) for position in members]
+        task, split = asked[0].task, asked[0].split
+        read = _choice_reader(asked[0])
+        docs = documents(task, split, [request.doc_id for request in asked])
+        choices.update(
+            (position, read(request, doc)) for position, request, doc in zip(members, asked, docs, strict=True)
+        )
+    return [choices[position] for position in range(len(requests))]
+
+
+def _choice_reader(first: VisualRequest) -> Callable[[VisualRequest, dict[str, Any]], Choice]:
+    """Return a function that reads the questions of one task."""
+    task, hooks = first.task, TaskHooks.of(first.task)
+
+    def read(request: VisualRequest, doc: dict[str, Any]) -> Choice:
+        texts = task.doc_to_choice(doc)
+        choice_letters(texts, request.task_name, request.doc_id)
+        key = hooks.image_key(doc) if hooks.image_key else None
+        image = ImageQuestion(key, request.load_visuals, request.task_name)
+        return Choice(request.place, image, texts, hooks.wants_probabilities)
+
+    return read
+
+
+def _losses(logits: np.ndarray) -> list[float]:
+    """Return minus the logarithm of the softmax."""
+    log_probabilities = logits - logits.max()
+    log_probabilities -= np.log(np.exp(log_probabilities).sum())
+    return (-log_probabilities).tolist()
+
+
+def _probabilities(logits: np.ndarray, is_sigmoid: bool) -> list[float]:
+    """Return the probability of each choice: their softmax, or with the sigmoid loss one for each text by itself."""
+    if is_sigmoid:
+        # They need not add up to 1, and may be small: significant digits, not decimals.
+        return [round_significant(probability) for probability in 1 / (1 + np.exp(-logits))]
+    weights = np.exp(logits - logits.max())
+    return (weights / weights.sum()).round(PROBABILITY_DIGITS).tolist()

@@ -1,0 +1,107 @@
+"""How every model works through its inputs: on which device, in batches of which size, prefetching how much."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import torch
+from loguru import logger
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+# Threads that decode and resize. They are never more than this process has cores; a GPU needs no more than these.
+_MAX_THREADS = 16
+
+
+def parse_batch_size(batch_size: int | str) -> int:
+    """Parse a batch size.
+
+    Raises:
+        ValueError: it is not a positive integer.
+
+    >>> parse_batch_size("8")
+    8
+    """
+    try:
+        # Through text, so that 2.5 is refused and not rounded to 2.
+        size = int(str(batch_size))
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}.")
+    return size
+
+
+def resolve_device(device: str | None) -> torch.device:
+    """Return the device to run on.
+
+    Args:
+        device: by default a GPU if there is one, else the CPU. A bare ``cuda`` is the GPU of this process of the run.
+
+    Raises:
+        ValueError: the device does not exist.
+    """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device={device}: torch knows no such device. Use cpu, cuda or cuda:0.") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={device}: this installation of torch sees no GPU. Use device=cpu.")
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={device}: there are {torch.cuda.device_count()} GPUs, numbered from 0. "
+            "Start no more processes than GPUs, or use device=cpu."
+        )
+    logger.debug(f"Running on {resolved}")
+    return resolved
+
+
+def prefetch_map(load: Callable[[Job], Result], jobs: Iterable[Job], max_ahead: int) -> Iterator[Result]:
+    """Yield ``map(load, jobs)`` in order, computed on threads, with at most ``max_ahead`` results waiting."""
+    with ThreadPoolExecutor(max_workers=min(_MAX_THREADS, _num_cores())) as pool:
+        waiting: collections.deque[Future[Result]] = collections.deque()
+        for job in jobs:
+            waiting.append(pool.submit(load, job))
+            if len(waiting) >= max_ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _num_cores() -> int:
+    # Only Linux can say which cores this process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def batches(items: Iterable[Job], size: int) -> Iterator[list[Job]]:
+    """Yield lists of ``size`` items; the last list may be shorter.
+
+    >>> list(batches("abcde", 2))
+    [['a', 'b'], ['c', 'd'], ['e']]
+    """
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
+        yield batch
+
+
+@contextlib.contextmanager
+def full_precision() -> Iterator[None]:
+    """Switch TensorFloat-32 off on GPUs: it has three digits, and other models of the harness switch it on."""
+    matmul = torch.backends.cuda.matmul
+    before, matmul.allow_tf32 = matmul.allow_tf32, False
+    try:
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            yield
+    finally:
+        matmul.allow_tf32 = before

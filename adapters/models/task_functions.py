@@ -1,0 +1,143 @@
+"""What models read of the harness's tasks and requests, as typed protocols.
+
+Beside the harness's own interface, models read optional attributes of a task's functions; `TaskHooks` lists them.
+Any benchmark may set them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lmms_eval.api.instance import Instance
+    from PIL.Image import Image
+
+# A document without its image.
+Doc = Mapping[str, Any]
+
+
+class TaskConfig(Protocol):
+    """The parts of a task's configuration that models read."""
+
+    doc_to_visual: Any
+    doc_to_text: Any
+    doc_to_choice: Any
+
+
+class HarnessTask(Protocol):
+    """The parts of a harness task that models read."""
+
+    config: TaskConfig
+    dataset: Mapping[str, Any]
+    dataset_no_image: Mapping[str, Any]
+
+    def doc_to_choice(self, doc: Doc) -> list[str]:
+        """Return the texts to choose among."""
+
+    def doc_to_visual(self, doc: Mapping[str, Any]) -> list[Image]:
+        """Return the images of a document."""
+
+
+class ImageKey(Protocol):
+    """``doc_to_visual.image_key``: documents with equal keys have equal pixels, so a known image is not decoded."""
+
+    def __call__(self, doc: Doc, /) -> Hashable:
+        """Return the key of a document's image."""
+
+
+class WhenEmpty(Protocol):
+    """``doc_to_text.when_empty``: what to ask instead when the answer is the empty string."""
+
+    def __call__(self, doc: Doc, /) -> str | None:
+        """Return the second prompt, or None for no second try."""
+
+
+class RandomAnswer(Protocol):
+    """``doc_to_text.random_answer``: how a task without choices is answered at random."""
+
+    def __call__(self, doc: Doc, rng: np.random.Generator, /) -> str:
+        """Return a random response."""
+
+
+@dataclass(frozen=True)
+class TaskHooks:
+    """The optional attributes of a task's functions that models read.
+
+    Attributes:
+        image_key: of ``doc_to_visual``, see `ImageKey`; without it pixels are compared.
+        wants_probabilities: of ``doc_to_choice``: the answer shall have a second line, JSON with the probability of
+            each letter. It is opt-in, as other benchmarks' parsers would find letters in that line.
+        when_empty: of ``doc_to_text``, see `WhenEmpty`.
+        random_answer: of ``doc_to_text``, see `RandomAnswer`.
+    """
+
+    image_key: ImageKey | None
+    wants_probabilities: bool
+    when_empty: WhenEmpty | None
+    random_answer: RandomAnswer | None
+
+    @classmethod
+    def of(cls, task: HarnessTask) -> TaskHooks:
+        """Read the attributes of the functions that the task's configuration names."""
+        config = task.config
+        return cls(
+            image_key=getattr(getattr(config, "doc_to_visual", None), "image_key", None),
+            wants_probabilities=bool(getattr(config.doc_to_choice, "wants_probabilities", False)),
+            when_empty=getattr(getattr(config, "doc_to_text", None), "when_empty", None),
+            random_answer=getattr(getattr(config, "doc_to_text", None), "random_answer", None),
+        )
+
+
+class VisualRequest(NamedTuple):
+    """The arguments of a harness request that comes with images.
+
+    Attributes:
+        prompt: the text before the answer.
+        settings: generation settings; for a log-likelihood, the text that follows the prompt.
+        doc_to_visual: the task's own method, which returns the images of a document.
+        doc_id: number of the document in its split.
+        task_name: name of the task.
+        split: name of the split.
+    """
+
+    prompt: str
+    settings: Any
+    doc_to_visual: Callable[[Mapping[str, Any]], list[Image]]
+    doc_id: int
+    task_name: str
+    split: str
+
+    @property
+    def task(self) -> HarnessTask:
+        """Return the task behind ``doc_to_visual``."""
+        return self.doc_to_visual.__self__  # type: ignore[attr-defined]  # a bound method
+
+    @property
+    def place(self) -> tuple[str, str, int]:
+        """Return task, split and number of the document."""
+        return self.task_name, self.split, self.doc_id
+
+    def load_visuals(self) -> list[Image]:
+        """Decode the images of the document."""
+        return self.doc_to_visual(self.task.dataset[self.split][self.doc_id])
+
+
+def has_visual(request: Instance) -> bool:
+    """Tell whether a request comes with images and with the task behind it."""
+    arguments = request.args
+    return len(arguments) == len(VisualRequest._fields) and hasattr(arguments[2], "__self__")
+
+
+def has_choices(request: Instance) -> bool:
+    """Tell whether the task behind a request has ``doc_to_choice``."""
+    return has_visual(request) and VisualRequest(*request.args).task.config.doc_to_choice is not None
+
+
+def documents(task: HarnessTask, split: str, doc_ids: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Yield documents of a task without their images; all are converted together, which is fast."""
+    columns = task.dataset_no_image[split][doc_ids]
+    return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
