@@ -9,10 +9,9 @@ Run it after each change of the records:
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 
-from microbench_tasks.submissions.json_schema import SCHEMA_FILE, build_schema
+from microbench_tasks.submissions.json_schema import SCHEMA_FILE, format_schema
 
 
 def main() -> None:
@@ -20,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Write the JSON schema of submission.json from its typed records.")
     parser.add_argument("--check", action="store_true", help="only compare the file with the records")
     options = parser.parse_args()
-    text = json.dumps(build_schema(), indent=1, ensure_ascii=False) + "\n"
+    text = format_schema()
     if not options.check:
         SCHEMA_FILE.write_text(text, encoding="utf-8")
     elif SCHEMA_FILE.read_text(encoding="utf-8") != text:

@@ -121,9 +121,9 @@ def _run(path: Path) -> Run:
 
 def _submitted(path: Path) -> Run:
     found = reading.load(path)
-    sources = found.manifest["data"]["sources"]
+    sources = found.manifest.data.sources.identities()
     return Run(
-        found.manifest["model"]["name"],
+        found.manifest.model.name,
         path.resolve().name,
         found.rescored,
         {task: sources.get(task) for task in found.rescored.samples},

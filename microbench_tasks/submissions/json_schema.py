@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +50,8 @@ def build_schema() -> dict[str, Any]:
     """Return the JSON schema (draft 2020-12) of ``submission.json``."""
     schema = Manifest.model_json_schema(schema_generator=_SchemaGenerator)
     return {"$schema": _SchemaGenerator.schema_dialect, "title": Manifest.TITLE} | schema
+
+
+def format_schema() -> str:
+    """Return the text of ``submission_schema.json``."""
+    return json.dumps(build_schema(), indent=1, ensure_ascii=False) + "\n"

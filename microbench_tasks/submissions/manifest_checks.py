@@ -77,49 +77,60 @@ _SOURCE_KINDS = frozenset({"hub", "folder", "demo"})
 
 
 def _describe_errors(error: ValidationError) -> list[str]:
-    """Describe each wrong field once, in the order of the fields' names."""
+    """Describe what is wrong, in the order of the fields' names."""
+    problems = []
     errors_of_fields: dict[str, list[ErrorDetails]] = {}
     for entry in error.errors(include_url=False):
-        errors_of_fields.setdefault(_field_name(entry), []).append(entry)
-    return [f"{field}: {_describe_field(errors)}" for field, errors in sorted(errors_of_fields.items())]
+        place = entry["loc"]
+        if entry["type"] == "extra_forbidden":
+            problems.append(f"{_field_name(place[:-1])}unknown field {_quote(place[-1])}. Leave it out")
+        elif place[-1] == "[key]":
+            problems.append(f"{_field_name(place[:-2])}unknown field {_quote(place[-2])}. {_expected_field(entry)}")
+        elif _pattern_of(entry) in KEY_PATTERNS:
+            problems.append(f"{_field_name(place[:-1])}unknown field {_quote(place[-1])}. {_expected_field(entry)}")
+        else:
+            errors_of_fields.setdefault(_field_name(place), []).append(entry)
+    return sorted([*problems, *(f"{field}{_describe_value(errors)}" for field, errors in errors_of_fields.items())])
 
 
-def _field_name(error: ErrorDetails) -> str:
-    parts = list(error["loc"])
+def _field_name(place: tuple[int | str, ...]) -> str:
+    """Return ``field.inner[0]: ``; empty for the whole content."""
+    parts = list(place)
     if parts[:2] == ["data", "sources"] and parts[3:4] and parts[3] in _SOURCE_KINDS:
         del parts[3]
-    if parts[-1] == "[key]":
-        parts = parts[:-2]
-    elif _is_about_key(error):
-        parts = parts[:-1]
-    elif len(parts) > 1 and _UNION_MEMBER.fullmatch(str(parts[-1])):
-        parts = parts[:-1]
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+    if len(parts) > 1 and _UNION_MEMBER.fullmatch(str(parts[-1])):
+        parts.pop()
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+    return f"{name}: " if name else ""
 
 
-def _is_about_key(error: ErrorDetails) -> bool:
-    return error["loc"][-1] == "[key]" or error.get("ctx", {}).get("pattern") in KEY_PATTERNS
+def _pattern_of(error: ErrorDetails) -> str:
+    return error.get("ctx", {}).get("pattern", "")
 
 
-def _describe_field(errors: list[ErrorDetails]) -> str:
-    """Describe the errors of one field; a field of several types has one error for each of them."""
-    first = errors[0]
-    if first["type"] == "missing":
+def _expected_field(error: ErrorDetails) -> str:
+    return f"Expected {_expectation(error)}"
+
+
+def _describe_value(errors: list[ErrorDetails]) -> str:
+    """Describe the errors of one value; a field of several types has one error for each of them."""
+    if errors[0]["type"] == "missing":
         return "is missing"
-    if first["type"] == "extra_forbidden":
-        return "unknown field. Leave it out"
     # A value of the right type with a wrong content says more than one of another type.
     telling = [error for error in errors if error["type"] not in _EXPECTED] or errors
     expected = " or ".join(dict.fromkeys(_expectation(error) for error in telling))
-    about = "names of fields: " if _is_about_key(first) else ""
-    return f"{about}expected {expected}, got {_shorten(repr(telling[0]['input']))}"
+    return f"expected {expected}, got {_quote(telling[0]['input'])}"
 
 
 def _expectation(error: ErrorDetails) -> str:
     if error["type"] in _EXPECTED:
         return _EXPECTED[error["type"]]
-    pattern = error.get("ctx", {}).get("pattern")
-    return MEANING_OF_PATTERN.get(pattern) or re.sub(r"^.* should (be|have) ", r"", error["msg"])
+    # Pydantic writes "Input should be …" or "Dictionary should have …".
+    return MEANING_OF_PATTERN.get(_pattern_of(error)) or re.sub(r"^.* should (be|have) ", "", error["msg"])
+
+
+def _quote(value: Any) -> str:
+    return _shorten(repr(value))
 
 
 def _shorten(text: str) -> str:

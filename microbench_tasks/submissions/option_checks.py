@@ -48,11 +48,8 @@ def find_option_violations(run: LoggedRun) -> list[str]:
             f"{result_keys.SHRINK_SETTING}: images that the server refused were shown at half their size. Run without."
         )
     shots = sorted({count for task in run.samples if (count := (recorded.get("n-shot") or {}).get(task))})
-    reasons += [
-        reason
-        for option in ("model_args", "gen_kwargs")
-        for reason in find_argument_violations(f"--{option}", config.get(option))
-    ]
+    reasons += run_arguments.find_model_violations("--model_args", config.get("model_args"))
+    reasons += run_arguments.find_generation_violations("--gen_kwargs", config.get("gen_kwargs"))
     return (
         reasons
         + (
@@ -68,14 +65,6 @@ def _num_repeats(recorded: Mapping[str, Any], task: str) -> int:
     """Return how often a run asked each question of a task."""
     count = (recorded["configs"].get(task) or {}).get("repeats", 1)
     return count if isinstance(count, int) else 1
-
-
-def find_argument_violations(option: str, arguments: Any) -> list[str]:
-    """Return the arguments of a model, or the generation keys, that no submission may set; see `microbench_tasks.submissions.run_arguments`."""
-    is_generation = option.endswith("gen_kwargs")
-    return (run_arguments.find_generation_violations if is_generation else run_arguments.find_model_violations)(
-        option, arguments
-    )
 
 
 def _size_violations(run: LoggedRun) -> list[str]:

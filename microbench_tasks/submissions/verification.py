@@ -103,7 +103,10 @@ def _read_samples(run: LoggedRun, manifest: Manifest, progress: Progress) -> tup
         form_problems = sample_files.find_form_problems(run.samples[task], task)
         problems += form_problems
         try:
-            samples[task] = rescoring.samples_in_order(run.samples[task])
+            samples[task] = sorted(
+                (sample for _, sample in rescoring.logged_samples(run.samples[task])),
+                key=lambda sample: sample["doc_id"],
+            )
         except (DataError, OSError) as error:
             problems += [] if form_problems else [str(error)]
             continue
