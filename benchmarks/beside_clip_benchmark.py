@@ -25,7 +25,7 @@ from paper_intervals import markdown_table
 from timing import origin, seconds_of_process
 
 from microbench_tasks import catalog
-from microbench_tasks.data import documents, source
+from microbench_tasks.data import micrographs
 
 TASK = "microbench_coarse_domain"
 SCRIPTS = Path(sys.executable).parent
@@ -44,10 +44,8 @@ COMPARED = (
 
 def questions() -> datasets.Dataset:
     """Those of the task, their images as they are stored."""
-    found = source.current()
-    return documents.TaskDocuments(catalog.TASKS[TASK])(source.load(found), found.label).cast_column(
-        "image", datasets.Image(decode=False)
-    )
+    found = micrographs.resolve()
+    return found.documents(catalog.TASKS[TASK]).cast_column("image", datasets.Image(decode=False))
 
 
 def webdataset(asked: datasets.Dataset, folder: Path) -> None:

@@ -12,7 +12,8 @@ from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable_line
 
 if TYPE_CHECKING:
-    from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+    from microbench_tasks.runs.logs import LoggedRun
+    from microbench_tasks.runs.rescoring import Rescored
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,19 +41,19 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from microbench_tasks.runs import new_datasets, rescoring, score_table
+    from microbench_tasks.runs import logs, new_datasets, rescoring, score_table
 
     _check_out(options.out)
-    run = rescoring.find_run(options.paths, options.run)
+    run = logs.find_run(options.paths, options.run)
     rescored = rescoring.rescore(run)
     if options.new_datasets:
-        rescored.new_datasets = new_datasets.intervals(rescored)
+        rescored.new_datasets = new_datasets.dataset_intervals(rescored)
         if not rescored.new_datasets:
             rescored.notes.append("no interval for new datasets: every task asks about a single dataset")
-    print(score_table.as_text(rescored))
-    if run.others:
+    print(score_table.render_scores(rescored))
+    if run.other_tasks:
         rescored.notes.append(
-            f"not scored, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}"
+            f"not scored, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.other_tasks)))}"
         )
     for note in rescored.notes:
         print(f"note: {printable_line(note)}")
@@ -72,7 +73,7 @@ def _write_json(out: Path, run: LoggedRun, rescored: Rescored) -> None:
     origin = {
         "run": run.name,
         "interval": interval_settings(),
-        "metadata": {task: run.metadata(task) for task in run.samples},
+        "metadata": {task: run.metadata(task).model_dump(exclude_unset=True) for task in run.samples},
     }
     files.write_file(out, json.dumps(origin | rescored.summary(), indent=1).encode())
 

@@ -30,11 +30,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from microbench_tasks.runs import rescoring
+    from microbench_tasks.runs import logs
     from microbench_tasks.submissions import building, hub_formats
 
     description = building.Description(options.model_name, options.model_url, options.samples_url)
-    run = rescoring.find_run([options.run_folder], options.run)
+    run = logs.find_run([options.run_folder], options.run)
     written = building.submit(run, description, options.out, progress_bar)
     manifest = written.manifest
     num_samples = manifest.num_samples

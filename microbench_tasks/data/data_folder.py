@@ -17,61 +17,93 @@ _SHARD_NAME = re.compile(r"(?P<stem>.*)-(?P<index>\d+)-of-(?P<total>\d+)\.\w+$")
 _OTHER_SPLITS = ("train", "validation", "valid", "val", "dev")
 
 
+def watched_paths(folder: Path) -> list[Path]:
+    """Return the files and folders on which the result of `data_files_of` depends."""
+    is_saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
+    root = folder if is_saved else _config_folder(folder)
+    return [folder, *root.rglob("*")]
+
+
 def data_files_of(folder: Path, label: str) -> list[Path]:
-    """The files of the split, in order: all Arrow or all Parquet, complete."""
+    """Return the files of the split in order: all Arrow or all Parquet, complete.
+
+    Args:
+        folder: a folder of ``save_to_disk``, or one with data files at any depth.
+        label: names the folder in messages.
+
+    Raises:
+        DataError: there are no files of the split, shards are missing, or files of several sets are mixed.
+    """
     if (folder / "dataset_dict.json").is_file():
-        splits = _saved(folder / "dataset_dict.json", lambda saved: list(saved["splits"]), label)
+        splits = _read_saved(folder / "dataset_dict.json", lambda saved: list(saved["splits"]), label)
         if SPLIT not in splits:
             raise DataError(f"{label}: a saved DatasetDict without a {SPLIT!r} split; found {splits}.")
         folder = folder / SPLIT
-    if (folder / "state.json").is_file():
-        found = _saved(
-            folder / "state.json", lambda saved: [folder / entry["filename"] for entry in saved["_data_files"]], label
+    state = folder / "state.json"
+    if state.is_file():
+        data_files = _read_saved(
+            state, lambda saved: [folder / entry["filename"] for entry in saved["_data_files"]], label
         )
     else:
-        root = folder / HUB_CONFIG if (folder / HUB_CONFIG).is_dir() else folder
-        found = sorted(
-            file
-            for file in root.rglob("*")
-            if file.suffix in (".arrow", ".parquet") and not file.is_dir() and not file.name.startswith("cache-")
-        )
-        found = [file for file in found if _names_split(file, (SPLIT,))] or found
-        if found and all(_names_split(file, _OTHER_SPLITS) for file in found):
-            raise DataError(
-                f"{label}: contains other splits only ({found[0].name}, …). Expected files of the split {SPLIT!r}."
-            )
-    if not found:
-        raise DataError(f"{label}: contains no .arrow or .parquet files. {CHOICES}.")
-    if len({file.suffix for file in found}) > 1:
+        data_files = _search(_config_folder(folder), label)
+    _check_kind(data_files, label)
+    absent = [str(file) for file in data_files if not file.is_file()]
+    if absent:
+        raise DataError(f"{label}: missing file(s) {', '.join(absent)}. Download the folder again.")
+    _check_shards(data_files, label)
+    return data_files
+
+
+def _config_folder(folder: Path) -> Path:
+    """Return the folder of the release's config in ``folder``, or ``folder`` itself if it has none."""
+    return folder / HUB_CONFIG if (folder / HUB_CONFIG).is_dir() else folder
+
+
+def _search(root: Path, label: str) -> list[Path]:
+    """Return the data files in ``root``: those named after the split, or all if none is."""
+    data_files = sorted(
+        file
+        for file in root.rglob("*")
+        if file.suffix in (".arrow", ".parquet") and not file.is_dir() and not file.name.startswith("cache-")
+    )
+    of_split = [file for file in data_files if _names_split(file, (SPLIT,))] or data_files
+    if of_split and all(_names_split(file, _OTHER_SPLITS) for file in of_split):
         raise DataError(
-            f"{label}: contains both Arrow and Parquet files ({found[0].name}, …, {found[-1].name}). Expected one kind: point {SETTING} at the folder that holds it."
+            f"{label}: contains other splits only ({of_split[0].name}, …). Expected files of the split {SPLIT!r}."
         )
-    unreadable = [str(file) for file in found if not file.is_file()]
-    if unreadable:
-        raise DataError(f"{label}: missing file(s) {', '.join(unreadable)}. Download the folder again.")
-    _check_shards(found, label)
-    return found
+    return of_split
+
+
+def _check_kind(data_files: list[Path], label: str) -> None:
+    if not data_files:
+        raise DataError(f"{label}: contains no .arrow or .parquet files. {CHOICES}.")
+    if len({file.suffix for file in data_files}) > 1:
+        raise DataError(
+            f"{label}: contains both Arrow and Parquet files ({data_files[0].name}, …, {data_files[-1].name}). "
+            f"Expected one kind: point {SETTING} at the folder that holds it."
+        )
 
 
 def _names_split(file: Path, splits: tuple[str, ...]) -> bool:
-    """Whether one of ``splits`` stands in the file's name as a word of its own."""
+    """Tell whether one of ``splits`` is a word of the file's name."""
     return any(word in splits for word in re.split(r"[-_.]", file.name.lower()))
 
 
-def _saved(path: Path, read: Callable[[Any], list[Any]], label: str) -> list[Any]:
-    """What ``read`` finds in a JSON file that ``save_to_disk`` wrote."""
+def _read_saved(path: Path, read: Callable[[Any], list[Any]], label: str) -> list[Any]:
+    """Return what ``read`` takes from a JSON file that ``save_to_disk`` wrote."""
     try:
         return read(json.loads(path.read_text()))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"{label}: {path.name}: expected a file of save_to_disk, got {type(error).__name__}: {error}. Save the data again."
+            f"{label}: {path.name}: expected a file of save_to_disk, got {type(error).__name__}: {error}. "
+            "Save the data again."
         ) from error
 
 
-def _check_shards(found: list[Path], label: str) -> None:
-    """A partial or mixed download must not pass for the benchmark: of shards ``-i-of-n``, each is needed once."""
+def _check_shards(data_files: list[Path], label: str) -> None:
+    """Refuse a partial or mixed download: of shards ``-i-of-n``, each is needed once, and only one set."""
     shards: dict[tuple[str, int], set[int]] = {}
-    for file in found:
+    for file in data_files:
         if match := _SHARD_NAME.match(str(file)):
             shards.setdefault((match["stem"], int(match["total"])), set()).add(int(match["index"]))
     if len(shards) > 1:
@@ -80,17 +112,14 @@ def _check_shards(found: list[Path], label: str) -> None:
             f"{label}: contains several sets of shards: {sets}. Expected one: point {SETTING} at its folder."
         )
     for (stem, total), indices in shards.items():
-        name, missing, surplus = (
-            Path(stem).name,
-            sorted(set(range(total)) - indices),
-            sorted(indices - set(range(total))),
-        )
-        if missing or surplus:
-            wrong = [
-                f"{what} number(s) {', '.join(map(str, numbers))}"
-                for what, numbers in (("missing", missing), ("surplus", surplus))
-                if numbers
-            ]
+        wrong = {"missing": set(range(total)) - indices, "surplus": indices - set(range(total))}
+        problems = [
+            f"{problem} number(s) {', '.join(map(str, sorted(numbers)))}"
+            for problem, numbers in wrong.items()
+            if numbers
+        ]
+        if problems:
             raise DataError(
-                f"{label}: {name} should have {total} shards; {'; '.join(wrong)}. Download the folder again."
+                f"{label}: {Path(stem).name} should have {total} shards; {'; '.join(problems)}. "
+                "Download the folder again."
             )

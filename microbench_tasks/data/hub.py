@@ -7,23 +7,20 @@ other commits in the cache and other bytes are never used instead. The settings 
 
 from __future__ import annotations
 
-import errno
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
+from microbench_tasks.data.hub_errors import explain
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import DatasetInfo
-
-_LOGIN = "log in with `hf auth login` or set HF_TOKEN"
-_AGAIN = "Run the same command again: files that have arrived are kept, and only the others are downloaded"
 
 
 @dataclass(frozen=True)
@@ -46,31 +43,40 @@ class PinnedFiles:
 
     @property
     def label(self) -> str:
+        """The repository and the start of the commit, for messages."""
         return f"{self.repo_id} (revision {self.revision[:8]})"
 
 
-def local_paths(pinned: PinnedFiles, download: bool) -> list[Path]:
-    """Return the paths of the files in the Hub's cache, verified by their hashes, in order.
+def missing(pinned: PinnedFiles) -> list[str]:
+    """Return the names of the files of this commit that are not in the Hub's cache."""
+    return [name for name, path in _cached(pinned).items() if path is None]
 
-    Args:
-        pinned: the files.
-        download: fetch those that are not in the cache; otherwise they are an error.
+
+def cached_paths(pinned: PinnedFiles) -> list[Path]:
+    """Return the paths of the files of this commit that are in the Hub's cache, in order."""
+    return [path for path in _cached(pinned).values() if path is not None]
+
+
+def download_missing(pinned: PinnedFiles) -> None:
+    """Download the files that are not in the Hub's cache.
 
     Raises:
-        DataError: a file cannot be obtained, or has other bytes; says why and what to do.
+        DataError: a file cannot be downloaded; says why and what to do.
     """
-    absent = missing(pinned)
-    if absent and download:
+    if absent := missing(pinned):
         _download(pinned, absent)
+
+
+def verified_paths(pinned: PinnedFiles) -> list[Path]:
+    """Return the paths of the files in the Hub's cache, verified by their hashes, in order.
+
+    Raises:
+        DataError: a file is not in the cache, or has other bytes; says what to do.
+    """
     check_cached(pinned)
-    paths = [path for path in _cached(pinned).values() if path is not None]
+    paths = cached_paths(pinned)
     _verify(pinned, paths)
     return paths
-
-
-def missing(pinned: PinnedFiles) -> list[str]:
-    """Return the files of this commit that are not in the Hub's cache."""
-    return [name for name, path in _cached(pinned).items() if path is None]
 
 
 def check_cached(pinned: PinnedFiles) -> None:
@@ -98,21 +104,20 @@ def snapshot(repo_id: str, pattern: str, download: bool, instead: str) -> Path:
     import huggingface_hub
 
     try:
-        if download:
-            return Path(huggingface_hub.snapshot_download(repo_id, repo_type="dataset", allow_patterns=pattern))
-    # Network, Hub and file system each have errors of their own.
-    except Exception as error:
-        raise DataError(
-            f"{repo_id}: {pattern} cannot be downloaded from the Hub: {explain(error)}. {instead}."
-        ) from error
-    try:
         return Path(
             huggingface_hub.snapshot_download(
-                repo_id, repo_type="dataset", allow_patterns=pattern, local_files_only=True
+                repo_id, repo_type="dataset", allow_patterns=pattern, local_files_only=not download
             )
         )
-    except OSError as error:
-        raise DataError(f"{repo_id}: {pattern} is not in the Hub's cache ({cache_dir()}). {instead}.") from error
+    # Network, Hub and file system each have errors of their own.
+    except Exception as error:
+        if download:
+            problem = f"cannot be downloaded from the Hub: {explain(error)}"
+        elif isinstance(error, OSError):
+            problem = f"is not in the Hub's cache ({cache_dir()})"
+        else:
+            raise
+        raise DataError(f"{repo_id}: {pattern} {problem}. {instead}.") from error
 
 
 def cache_dir() -> Path:
@@ -122,92 +127,17 @@ def cache_dir() -> Path:
     return Path(constants.HF_HUB_CACHE)
 
 
-def explain(error: Exception) -> str:
-    """Explain an error of huggingface_hub and what to do, as sentences without a final full stop."""
-    cause = (
-        error.__cause__
-        if type(error).__name__ in ("LocalEntryNotFoundError", "IncompleteSnapshotError")
-        and isinstance(error.__cause__, Exception)
-        else error
-    )
-    for fits, explanation in _explanations():
-        if fits(cause):
-            return explanation
-    from huggingface_hub import constants
-
-    said = (str(cause).strip().splitlines() or [""])[0].rstrip(".")[:200]
-    return (
-        f"{type(cause).__name__}: {said} (asked: {constants.ENDPOINT}). Check the network, the proxy and "
-        f"HF_ENDPOINT; on a slow connection set HF_HUB_DOWNLOAD_TIMEOUT=60. {_AGAIN}"
-    )
-
-
-def _explanations() -> list[tuple[Callable[[Exception], bool], str]]:
-    """Pair tests of an error with explanations; the first test that matches counts."""
-    from huggingface_hub import errors
-
-    def has_type(*types: type) -> Callable[[Exception], bool]:
-        return lambda error: isinstance(error, types)
-
-    def has_status(*statuses: int) -> Callable[[Exception], bool]:
-        return lambda error: getattr(getattr(error, "response", None), "status_code", None) in statuses
-
-    def has_number(*numbers: int) -> Callable[[Exception], bool]:
-        return lambda error: getattr(error, "errno", None) in numbers
-
-    return [
-        (
-            has_type(errors.OfflineModeIsEnabled),
-            "the Hub is switched off by HF_HUB_OFFLINE (or HF_DATASETS_OFFLINE). Unset it to download",
-        ),
-        (
-            has_type(errors.GatedRepoError),
-            f"access to the repository must be granted to you first (gated). Ask for it on the repository's page, "
-            f"then {_LOGIN}",
-        ),
-        (
-            has_type(errors.RevisionNotFoundError),
-            "the repository has no such commit (404). Check HF_ENDPOINT: a mirror may lack it",
-        ),
-        (
-            lambda error: isinstance(error, errors.EntryNotFoundError) and has_status(404)(error),
-            "a file is missing there at this commit (404). Check HF_ENDPOINT: a mirror may lack it",
-        ),
-        (
-            has_status(401),
-            f"the Hub rejected the login (401): the repository is private or does not exist, or the token is wrong. "
-            f"Check HF_TOKEN, or {_LOGIN}",
-        ),
-        (has_status(403), f"the Hub refused access (403). Check the rights of your token, or {_LOGIN}"),
-        (has_status(404), "the repository was not found (404). Check HF_ENDPOINT"),
-        (
-            has_status(429),
-            f"the Hub limits the number of requests (429). Wait some minutes, or {_LOGIN} for a higher limit. {_AGAIN}",
-        ),
-        (has_status(500, 502, 503, 504), f"the Hub has a server error. {_AGAIN} later"),
-        (
-            has_number(errno.ENOSPC, errno.EDQUOT),
-            f"the disk is full ({cache_dir()}). Free some space, or set HF_HOME to a folder on a larger disk. {_AGAIN}",
-        ),
-        (
-            has_number(errno.EACCES, errno.EPERM, errno.EROFS),
-            f"the Hub's cache ({cache_dir()}) cannot be written. Set HF_HOME to a folder that you can write",
-        ),
-        (lambda error: "Consistency check failed" in str(error), f"a file was cut off on the way. {_AGAIN}"),
-    ]
-
-
 def _cached(pinned: PinnedFiles) -> dict[str, Path | None]:
     """Return the path in the cache of each file of this commit, None if it is missing."""
     import huggingface_hub
 
-    found = {
+    paths = {
         name: huggingface_hub.try_to_load_from_cache(
             pinned.repo_id, name, revision=pinned.revision, repo_type="dataset"
         )
         for name in pinned.hashes
     }
-    return {name: Path(path) if isinstance(path, str) else None for name, path in found.items()}
+    return {name: Path(path) if isinstance(path, str) else None for name, path in paths.items()}
 
 
 def _download(pinned: PinnedFiles, names: list[str]) -> None:
@@ -281,10 +211,11 @@ def _check_space(pinned: PinnedFiles, num_bytes: int) -> None:
 
 def _verify(pinned: PinnedFiles, paths: list[Path]) -> None:
     """Refuse files whose hash is not the pinned one."""
-    for (name, expected), path, found in zip(pinned.hashes.items(), paths, files.content_hashes(paths)):
-        if found != expected:
+    hashes = files.content_hashes(paths)
+    for (name, expected), path, measured in zip(pinned.hashes.items(), paths, hashes, strict=True):
+        if measured != expected:
             raise DataError(
-                f"{pinned.label}: {name} has other bytes than the release: SHA-256 {found}, expected {expected}. It "
+                f"{pinned.label}: {name} has other bytes than the release: SHA-256 {measured}, expected {expected}. It "
                 f"was damaged during the download or in the cache. Delete the file and run again: {path.resolve()}"
             )
 

@@ -17,15 +17,19 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.data import task_sources
+from microbench_tasks.data import task_data
+from microbench_tasks.harness import run_state
 from microbench_tasks.metrics.paired import PairedComparison, compare_pair
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import logs, scoring
+from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.util.errors import DataError
 
 # Name of the tasks' only filter, which the harness appends to names of metrics.
 _FILTER = "none"
 # The harness's table shows the comparison in percent.
 _PERCENT = 100.0
+# Suffix of the table's entry with the metrics that are not compared.
+_OTHER_METRICS = " (other metrics)"
 
 
 @dataclass(frozen=True)
@@ -39,67 +43,66 @@ class Document:
 
 Documents = Mapping[int, Document]
 
-# The last run: the harness compares it afterwards, in a call that does not get its results.
-_finished: Comparer | None = None
+
+def keep_results(results: Mapping[str, Any] | None) -> None:
+    """Keep the results of a run for `compare_last_run`; None discards them.
+
+    The harness compares a run after its end, in a call that does not get the results.
+    """
+    run_state.current.comparer = None if results is None else Comparer(results)
 
 
-def finish(results: Mapping[str, Any] | None) -> None:
-    """Set the results of the run that `compare` uses; None discards them."""
-    global _finished
-    _finished = None if results is None else Comparer(results)
+def compare_last_run(baseline: str | Path, name: str) -> None:
+    """Compare the task or group ``name`` of the last run with a baseline; see `Comparer.add`."""
+    if run_state.current.comparer is not None:
+        run_state.current.comparer.add(baseline, name)
 
 
-def compare(named: str | Path, name: str) -> None:
-    """Compare a task or group of the last run with the run ``named``; see `Comparer.add`."""
-    if _finished is not None:
-        _finished.add(named, name)
-
-
-def check(named: str | Path, tasks: Sequence[str]) -> None:
+def check(baseline: str | Path, tasks: Sequence[str]) -> None:
     """Check that a baseline can be compared with a new run, before that run starts.
 
     Args:
-        named: folder of a run, or a samples file in it, as the user typed it.
+        baseline: folder of a run, or a samples file in it, as the user typed it.
         tasks: the Micro-Bench tasks of the new run.
 
     Raises:
         DataError: the baseline is not a single run, lacks a task, is about other data, or has damaged samples.
     """
     for task in tasks:
-        documents(named, task)
+        documents(baseline, task)
 
 
-def documents(named: str | Path, task: str) -> Documents:
-    """Score the documents of ``task`` in the run ``named`` from their responses; raise DataError as in `check`."""
-    path = Path(named)
+def documents(baseline: str | Path, task: str) -> Documents:
+    """Score the documents of ``task`` in a baseline from their responses; raise DataError as in `check`."""
+    path = Path(baseline)
     if not path.exists():
-        raise DataError(f"--baseline {named}: no such file or folder. Name the folder of a run on this machine.")
-    run = rescoring.find_run([path])
+        raise DataError(f"--baseline {baseline}: no such file or folder. Name the folder of a run on this machine.")
+    run = logs.find_run([path])
     if task not in run.samples:
         raise DataError(f"baseline {path}: contains samples of {', '.join(run.samples)}, and none of {task}.")
     if run.results is None:
         raise DataError(
-            f"baseline {path}: {run.name}_results.json is missing from the folder of the samples. "
+            f"baseline {path}: {run.results_name} is missing from the folder of the samples. "
             "It records their data: copy it there."
         )
-    difference = rescoring.other_source(
-        run.metadata(task).get("dataset"), task_sources.source_of(catalog.ALL_TASKS[task]).identity
-    )
+    difference = source_mismatch(run.metadata(task).dataset, task_data.resolve(catalog.ALL_TASKS[task]).identity)
     if difference:
         raise DataError(
-            f"baseline {path}: {task} was asked on other data ({difference}), so that its questions cannot be paired "
-            "with those of this run. Name a run on the same data."
+            f"baseline {path}: {task} was asked on other data ({difference}). Its questions cannot be paired with "
+            "those of this run. Name a run on the same data."
         )
-    fields = rescoring.redefined(run).get(task)
+    fields = run.redefined_fields().get(task)
     if fields:
         logger.warning(
             f"Baseline {path}: {task} was NOT the benchmark's own task there: "
             f"its definition differs in {', '.join(fields)}."
         )
-    scored = {number: _document(task, items) for number, items in rescoring.document_items(run, task).items()}
-    whole = run.recorded()["n-samples"][task]["original"]
-    if len(scored) < whole:
-        logger.warning(f"Baseline {path}: {task} has {len(scored)} of {whole} documents; only these are compared.")
+    scored = {number: _document(task, items) for number, items in scoring.items_by_document(run, task).items()}
+    counts = run.record.num_documents.get(task)
+    if counts is not None and len(scored) < counts.original:
+        logger.warning(
+            f"Baseline {path}: {task} has {len(scored)} of {counts.original} documents; only these are compared."
+        )
     return scored
 
 
@@ -121,7 +124,7 @@ class Comparer:
         self._results = results
         self._baselines: dict[str, Documents] = {}
 
-    def add(self, named: str | Path, name: str) -> PairedComparison | None:
+    def add(self, baseline: str | Path, name: str) -> PairedComparison | None:
         """Add the ``paired_…`` values of a task or group; return None if they cannot be computed.
 
         They include those of the harness's own comparison: name and score of the baseline, interval of the difference,
@@ -138,29 +141,31 @@ class Comparer:
             logger.warning(f"[Baseline] {name} is not compared: the run has no samples of {', '.join(absent)}.")
             return None
         metric = _metric(tasks)
-        pairs = [pair for task in tasks if _metric([task]) == metric for pair in self._pairs(named, task)]
+        pairs = [pair for task in tasks if _metric([task]) == metric for pair in self._pairs(baseline, task)]
         if name in catalog.GROUPS:
             pairs = [pair for pair in pairs if pair[0].in_total]
         if not pairs:
-            logger.warning(f"[Baseline] {name} is not compared: {named} and this run have no document in common.")
+            logger.warning(f"[Baseline] {name} is not compared: {baseline} and this run have no document in common.")
             return None
-        scores = [[document.score for document in model] for model in zip(*pairs)]
-        compared = compare_pair(*scores, [document.image for document, _ in pairs])
-        figures = _figures(metric, _name(Path(named)), scores, compared)
+        scores = [document.score for document, _ in pairs]
+        baseline_scores = [earlier.score for _, earlier in pairs]
+        comparison = compare_pair(scores, baseline_scores, [document.image for document, _ in pairs])
+        values = _paired_values(metric, _display_name(Path(baseline)), baseline_scores, comparison)
         for table in ("results", "groups"):
             if name in self._results.get(table, {}):
-                self._results[table][name].update(figures)
-        logger.info(f"[Baseline] {name}: {_sentence(figures)}")
-        return compared
+                self._results[table][name].update(values)
+        logger.info(f"[Baseline] {name}: {_summary(values)}")
+        return comparison
 
-    def _pairs(self, named: str | Path, task: str) -> Iterator[tuple[Document, Document]]:
+    def _pairs(self, baseline: str | Path, task: str) -> Iterator[tuple[Document, Document]]:
+        """Yield each document of the run with the same document of the baseline."""
         if task not in self._baselines:
-            self._baselines[task] = documents(named, task)
-        before = self._baselines[task]
+            self._baselines[task] = documents(baseline, task)
+        earlier = self._baselines[task]
         for sample in self._results["samples"][task]:
             document = _document(task, sample)
-            if sample["doc_id"] in before:
-                yield document, before[sample["doc_id"]]
+            if sample["doc_id"] in earlier:
+                yield document, earlier[sample["doc_id"]]
 
 
 def _metric(tasks: Sequence[str]) -> str:
@@ -168,7 +173,7 @@ def _metric(tasks: Sequence[str]) -> str:
     return "grit" if all(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) else "acc"
 
 
-def _name(path: Path) -> str:
+def _display_name(path: Path) -> str:
     """Return the name of the baseline in the table: that of the run's folder.
 
     The harness's own name is empty for a path with a trailing slash, and is cut off at a dot.
@@ -176,63 +181,72 @@ def _name(path: Path) -> str:
     return (path.parent if path.is_file() else path).resolve().name
 
 
-def _figures(metric: str, name: str, scores: Sequence[Sequence[float]], compared: PairedComparison) -> dict[str, Any]:
-    baseline = scores[1]
+def _paired_values(
+    metric: str, name: str, baseline_scores: Sequence[float], comparison: PairedComparison
+) -> dict[str, Any]:
+    # Undefined for a single image, or if a model is always right or always wrong.
+    error, correlation = (
+        None if math.isnan(value) else value for value in (comparison.standard_error, comparison.correlation)
+    )
     return {
         "paired_baseline": name,
         "paired_metric": metric,
-        "paired_baseline_score": _PERCENT * sum(baseline) / len(baseline),
-        "paired_difference": _PERCENT * compared.difference,
-        "paired_ci_lower": _PERCENT * compared.low,
-        "paired_ci_upper": _PERCENT * compared.high,
-        "paired_pvalue": compared.p,
-        # Undefined for a single image, or if a model is always right or always wrong.
-        "paired_standard_error": None if math.isnan(compared.standard_error) else _PERCENT * compared.standard_error,
-        "paired_correlation": None if math.isnan(compared.correlation) else compared.correlation,
-        "paired_num_documents": len(baseline),
-        "paired_num_images": compared.num_clusters,
-        "paired_num_discordant": compared.num_discordant,
+        "paired_baseline_score": _PERCENT * sum(baseline_scores) / len(baseline_scores),
+        "paired_difference": _PERCENT * comparison.difference,
+        "paired_ci_lower": _PERCENT * comparison.low,
+        "paired_ci_upper": _PERCENT * comparison.high,
+        "paired_pvalue": comparison.p,
+        "paired_standard_error": None if error is None else _PERCENT * error,
+        "paired_correlation": correlation,
+        "paired_num_documents": len(baseline_scores),
+        "paired_num_images": comparison.num_clusters,
+        "paired_num_discordant": comparison.num_discordant,
     }
 
 
-def _sentence(figures: Mapping[str, Any]) -> str:
+def _summary(values: Mapping[str, Any]) -> str:
     # Rounded before the sign is written: no -0.00.
     difference, low, high = (
-        round(figures[name], 2) + 0.0 for name in ("paired_difference", "paired_ci_lower", "paired_ci_upper")
+        round(values[name], 2) + 0.0 for name in ("paired_difference", "paired_ci_lower", "paired_ci_upper")
     )
-    p = figures["paired_pvalue"]
+    p = values["paired_pvalue"]
     return (
-        f"{figures['paired_metric']} {difference:+.2f} percentage points [{low:+.2f}, {high:+.2f}], "
+        f"{values['paired_metric']} {difference:+.2f} percentage points [{low:+.2f}, {high:+.2f}], "
         f"{'p < 0.0001' if p < 0.0001 else f'p = {p:.4f}'}, "
-        f"{figures['paired_num_documents']} documents about {figures['paired_num_images']} images, "
-        f"{figures['paired_num_discordant']} of them discordant"
+        f"{values['paired_num_documents']} documents about {values['paired_num_images']} images, "
+        f"{values['paired_num_discordant']} of them discordant"
     )
 
 
-def in_table(results: Mapping[str, Any], column: str) -> dict[str, Any]:
+def rearrange_for_table(results: Mapping[str, Any], column: str) -> dict[str, Any]:
     """Rearrange results so that the harness's table shows a comparison only in the row of its metric.
 
     The table repeats a task's comparison in the row of every metric, and computes the difference from the metric's own
     value and the baseline's score. So the compared metric becomes an entry of its own, with a baseline score that
     gives the difference of the test.
+
+    Args:
+        results: of a run, as the harness returns them; not modified.
+        column: ``results`` or ``groups``, the part that the table shows.
     """
-    shown: dict[str, Any] = {}
-    for name, figures in results[column].items():
-        metric = f"{figures.get('paired_metric')},{_FILTER}"
-        if metric not in figures:
-            shown[name] = figures
+    rows: dict[str, Any] = {}
+    for name, values in results[column].items():
+        metric = f"{values.get('paired_metric')},{_FILTER}"
+        if metric not in values:
+            rows[name] = values
             continue
-        paired = {key: value for key, value in figures.items() if key.startswith("paired_")}
-        paired["paired_baseline_score"] = figures[metric] - figures["paired_difference"]
-        rest = {key: value for key, value in figures.items() if key not in paired}
-        alias = {"alias": figures.get("alias", name)}
-        compared = {key: rest.pop(key) for key in list(rest) if key.partition(",")[0] in _columns(metric)}
-        shown |= {name: alias | compared | paired, f"{name} (other metrics)": alias | rest}
-    whole = dict(results) | {column: shown}
-    for kept in ("n-shot", "higher_is_better"):
-        known = results.get(kept, {})
-        whole[kept] = known | {f"{name} (other metrics)": known[name] for name in results[column] if name in known}
-    return whole
+        paired = {key: value for key, value in values.items() if key.startswith("paired_")}
+        paired["paired_baseline_score"] = values[metric] - values["paired_difference"]
+        others = {key: value for key, value in values.items() if key not in paired}
+        alias = {"alias": values.get("alias", name)}
+        compared = {key: others.pop(key) for key in list(others) if key.partition(",")[0] in _columns(metric)}
+        rows |= {name: alias | compared | paired, f"{name}{_OTHER_METRICS}": alias | others}
+    rearranged = dict(results) | {column: rows}
+    for part in ("n-shot", "higher_is_better"):
+        by_name = results.get(part, {})
+        copies = {f"{name}{_OTHER_METRICS}": by_name[name] for name in results[column] if name in by_name}
+        rearranged[part] = by_name | copies
+    return rearranged
 
 
 def _columns(metric: str) -> frozenset[str]:

@@ -12,10 +12,10 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
+from microbench_tasks.harness import run_state
 from microbench_tasks.util.errors import DataError
 
 _REASON = "asks for boxes, and the model only chooses among given texts"
-_left_out: tuple[str, ...] = ()
 
 
 def answerable(names: Sequence[str], model: Any) -> list[str]:
@@ -28,43 +28,44 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
     Raises:
         DataError: ``names`` contains a task that the model cannot answer, or a group with only such tasks.
     """
-    global _left_out
-    without = {task for task in catalog.tasks_named(list(names)) if catalog.ALL_TASKS[task].subject == "boxes"}
-    if not without or not needs_choices(model):
+    box_tasks = {task for task in catalog.tasks_named(list(names)) if catalog.ALL_TASKS[task].subject == "boxes"}
+    if not box_tasks or not needs_choices(model):
         return list(names)
-    kept = list(dict.fromkeys(part for name in names for part in _parts(name, without)))
-    refused = [name for name in names if catalog.tasks_named([name]) and not list(_parts(name, without))]
+    kept = list(dict.fromkeys(member for name in names for member in _members_without(box_tasks, name)))
+    refused = [name for name in names if catalog.tasks_named([name]) and not list(_members_without(box_tasks, name))]
     if refused:
         instead = ",".join(kept) or "microbench_vqa"
         raise DataError(
-            f"{', '.join(refused)}: asks for boxes, and {_named(model)} only chooses among given texts. "
+            f"{', '.join(refused)}: asks for boxes, and {_model_name(model)} only chooses among given texts. "
             f"Instead: --tasks {instead}"
         )
-    left_out = tuple(task for task in catalog.ALL_TASKS if task in without)
-    if left_out != _left_out:
+    left_out = tuple(task for task in catalog.ALL_TASKS if task in box_tasks)
+    if left_out != run_state.current.left_out:
         listed = ", ".join(left_out)
-        logger.warning(f"{_named(model)} only chooses among given texts. Left out, as they ask for boxes: {listed}")
-    _left_out = left_out
+        logger.warning(
+            f"{_model_name(model)} only chooses among given texts. Left out, as they ask for boxes: {listed}"
+        )
+    run_state.current.left_out = left_out
     return kept
 
 
-def _parts(name: str, without: set[str]) -> Iterator[str]:
-    """Yield the name if it contains no task of ``without``, else the largest of its members that contain none."""
+def _members_without(excluded: set[str], name: str) -> Iterator[str]:
+    """Yield the name if it contains no excluded task, else the largest of its members that contain none."""
     tasks = catalog.tasks_named([name])
-    if without.isdisjoint(tasks):
+    if excluded.isdisjoint(tasks):
         yield name
     elif name not in tasks:
         for member in catalog.members(name):
-            yield from _parts(member, without)
+            yield from _members_without(excluded, member)
 
 
 def needs_choices(model: Any) -> bool:
     """Tell whether the model's class declares ``needs_choices``; loads no weights."""
-    kind = _class_of(model) if isinstance(model, str) else model
-    return bool(getattr(kind, "needs_choices", False))
+    model_class = _find_class(model) if isinstance(model, str) else model
+    return bool(getattr(model_class, "needs_choices", False))
 
 
-def _class_of(model_id: str) -> type | None:
+def _find_class(model_id: str) -> type | None:
     from lmms_eval import models
 
     try:
@@ -79,16 +80,15 @@ def _class_of(model_id: str) -> type | None:
         return None
 
 
-def _named(model: Any) -> str:
+def _model_name(model: Any) -> str:
     return model if isinstance(model, str) else getattr(model, "__name__", type(model).__name__)
 
 
-def start() -> None:
-    """Reset the record before a run."""
-    global _left_out
-    _left_out = ()
+def reset_record() -> None:
+    """Reset the record of left-out tasks before and after a run."""
+    run_state.current.left_out = ()
 
 
 def record() -> dict[str, str]:
     """Return the tasks that this run left out, with the reason, for its results file."""
-    return dict.fromkeys(_left_out, _REASON)
+    return dict.fromkeys(run_state.current.left_out, _REASON)

@@ -1,7 +1,7 @@
-"""The garbage collector while a command starts and ends.
+"""Relax garbage collection while a command starts, and skip the last collection when it ends.
 
-Importing the harness makes half a million objects that stay. Looking through all of them for garbage,
-again and again as they become more, is much of the time of a short run: see benchmarks/start_up.py.
+Importing the harness creates half a million objects that stay. Python scans all of them again and again while their
+number grows, which is much of the time of a short run (`benchmarks/start_up.py`).
 """
 
 from __future__ import annotations
@@ -10,34 +10,38 @@ import contextlib
 import gc
 from collections.abc import Iterator
 
-# After so many new objects, and so many collections of younger ones, objects are looked through.
-_WHILE_IMPORTING = (100_000, 50, 100)
-_before: tuple[int, int, int] | None = None
+# Thresholds of the three generations: new objects, and collections of the next younger generation.
+_RELAXED_THRESHOLDS = (100_000, 50, 100)
+_normal_thresholds: tuple[int, int, int] | None = None
 
 
 @contextlib.contextmanager
-def of_a_command() -> Iterator[None]:
-    """Collect garbage seldom until `is_over`; not never, as some commands have no such moment. For a process that ends with the context."""
-    global _before
-    _before = gc.get_threshold()
-    gc.set_threshold(*_WHILE_IMPORTING)
+def relaxed_gc() -> Iterator[None]:
+    """Collect garbage rarely until `restore_gc`, and never when the interpreter ends.
+
+    Collection is not switched off, since some commands never call `restore_gc`. Use it only around the whole work of
+    a process.
+    """
+    global _normal_thresholds
+    _normal_thresholds = gc.get_threshold()
+    gc.set_threshold(*_RELAXED_THRESHOLDS)
     try:
         yield
     finally:
-        is_over()
-        # An interpreter that ends looks through everything once more.
+        restore_gc()
+        # An ending interpreter would scan all objects once more.
         gc.freeze()
 
 
-def is_over() -> None:
-    """Collect as often as before from here on, but not in what is there by now, until `forget`."""
-    global _before
-    if _before is not None:
-        gc.set_threshold(*_before)
+def restore_gc() -> None:
+    """Restore the normal thresholds; objects that exist now are not scanned until `unfreeze_gc`."""
+    global _normal_thresholds
+    if _normal_thresholds is not None:
+        gc.set_threshold(*_normal_thresholds)
         gc.freeze()
-        _before = None
+        _normal_thresholds = None
 
 
-def forget() -> None:
-    """Look through everything again: what was there may have become garbage, such as the model of a run that is over."""
+def unfreeze_gc() -> None:
+    """Scan all objects again: some may have become garbage, such as the model of a finished run."""
     gc.unfreeze()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from microbench_tasks.harness import garbage_collection, running_command
+from microbench_tasks.harness import exit_status, garbage_collection, run_state
 from microbench_tasks.harness.running_command import Command
 from microbench_tasks.util import terminal
 
@@ -19,25 +19,25 @@ def main() -> None:
     - 1: one of these failed, or no task was named. The harness alone exits with 0.
     - 130, 143: the run was interrupted by Ctrl-C or SIGTERM.
     """
-    from microbench_tasks.harness import resume_advice
-
-    command = running_command.start(sys.argv[1:])
+    command = Command(sys.argv[1:])
+    run_state.current.command = command
     try:
-        with garbage_collection.of_a_command(), resume_advice.catching_sigterm():
-            _dispatch(command)
+        with garbage_collection.relaxed_gc(), exit_status.catching_sigterm():
+            _dispatch()
     except KeyboardInterrupt:
-        command.say(f"Interrupted by Ctrl-C. {command.how_to_go_on()}")
-        sys.exit(resume_advice.INTERRUPTED_STATUS)
-    except resume_advice.Terminated:
-        command.say(f"Ended by SIGTERM. {command.how_to_go_on()}")
+        command.print_message(f"Interrupted by Ctrl-C. {command.resume_hint()}")
+        sys.exit(exit_status.INTERRUPTED_STATUS)
+    except exit_status.Terminated:
+        command.print_message(f"Ended by SIGTERM. {command.resume_hint()}")
         raise
     finally:
-        running_command.end()
+        run_state.current.command = None
     if command.has_scores:
-        command.say(_what_to_quote())
+        command.print_message(_what_to_quote())
     if command.problems:
-        command.say("This command is not complete:\n" + "\n".join(f"- {problem}" for problem in command.problems))
-        sys.exit(resume_advice.FAILED_STATUS)
+        problems = "\n".join(f"- {problem}" for problem in command.problems)
+        command.print_message(f"This command is not complete:\n{problems}")
+        sys.exit(exit_status.FAILED_STATUS)
 
 
 def _what_to_quote() -> str:
@@ -49,7 +49,7 @@ def _what_to_quote() -> str:
     )
 
 
-def _dispatch(command: Command) -> None:
+def _dispatch() -> None:
     arguments = sys.argv[1:]
     if arguments and arguments[0] not in _LIGHT_COMMANDS:
         from microbench_tasks.harness import plugin
@@ -64,7 +64,7 @@ def _dispatch(command: Command) -> None:
 
 
 def _prepare_evaluation() -> None:
-    import lmms_eval.__main__  # noqa: F401  What is patched in it waits for its import.
+    import lmms_eval.__main__  # noqa: F401  Patches of this module wait until it is imported.
 
     from microbench_tasks.harness import patches
 

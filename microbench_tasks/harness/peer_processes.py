@@ -1,7 +1,7 @@
-"""End all processes of a run when one of them ends, and say which, how, and what to do.
+"""End all processes of a run when one of them ends early, and explain which one, how, and what to do.
 
-lmms-eval waits for the others at its next barrier, for hours where the collective library does not notice that one of
-them is gone. Processes on the same machine are watched through their descriptors, which Linux has.
+lmms-eval waits for the other processes at its next barrier. It waits for hours if the collective library does not
+notice that one of them is gone. Processes on the same machine are watched by process descriptors (Linux).
 """
 
 from __future__ import annotations
@@ -20,96 +20,105 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-# How long a process whose end nobody can tell may have been gone before the run is ended: it may have finished.
+from microbench_tasks.harness import exit_status
+
+# If the exit status of a process is unknown, it may have finished normally: wait this long before ending the run.
 _GRACE_S = 5.0
-# The field of /proc/PID/stat with the status of a process that has ended, counted from the last.
+# Index of the exit status in /proc/PID/stat of an ended process.
 _STATUS_FIELD = -1
+
+# Called with the reason, and with the hint how to resume (None: the default one).
+EndRun = Callable[[str, str | None], None]
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Another process of the run, on this machine."""
+    """Identify another process of the run, on this machine."""
 
     rank: int
     pid: int
 
 
-def number() -> int:
-    """Return how many processes the run has."""
+def num_processes() -> int:
+    """Return the number of processes of the run."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def name(rank: int | str | None = None) -> str:
-    """Return what messages call a process of the run; this one by default."""
-    return f"process {int(os.environ.get('RANK', '0') if rank is None else rank) + 1} of {number()}"
+def process_name(rank: int | str | None = None) -> str:
+    """Return the name of a process for messages, such as ``process 2 of 8``; of this process by default."""
+    rank = os.environ.get("RANK", "0") if rank is None else rank
+    return f"process {int(rank) + 1} of {num_processes()}"
 
 
-class Watch:
-    """Watch processes, and end this one when one of them has ended badly.
+class PeerWatch:
+    """Watch processes, and end this one when one of them has failed.
 
     Args:
-        peers: whom to watch.
-        end: called with what happened and, if that process has said it itself, an empty text instead of how to go on;
-            by default `leave`.
+        peers: the processes to watch.
+        end_run: ends this process. Its second argument is empty if the failed process has printed the hint itself.
     """
 
-    def __init__(self, peers: Iterable[Peer], end: Callable[[str, str | None], None] | None = None) -> None:
-        self._end = end or leave
-        self._stop_reading, self._stop_writing = os.pipe()
-        self._is_over = threading.Event()
-        self._is_said = threading.Lock()
+    def __init__(self, peers: Iterable[Peer], end_run: EndRun | None = None) -> None:
+        self._end_run = end_run or exit_now
+        self._wake_read, self._wake_write = os.pipe()
+        self._is_stopped = threading.Event()
+        self._is_reported = threading.Lock()
         self._descriptors: dict[int, Peer] = {}
         for peer in peers:
-            # One that is gone already, or a system without descriptors of processes.
+            # The process is already gone, or the system has no process descriptors.
             with contextlib.suppress(OSError, AttributeError):
                 self._descriptors[os.pidfd_open(peer.pid)] = peer
-        self._thread = threading.Thread(target=self._run, name="watch of processes", daemon=True)
+        self._thread = threading.Thread(target=self._wait_for_ends, name="peer watch", daemon=True)
         self._thread.start()
 
-    def before_sigterm(self, otherwise: Callable[[int, FrameType | None], object]) -> None:
-        """Say at SIGTERM, which launchers send to the others, who has ended; call ``otherwise`` if nobody has."""
+    def handle_sigterm(self, otherwise: Callable[[int, FrameType | None], object]) -> None:
+        """Report at SIGTERM, which launchers send to the other processes, which peer has failed.
 
-        def look(number: int, frame: FrameType | None) -> None:
-            for peer in [] if self._is_over.is_set() else list(self._descriptors.values()):
-                status = _status_of(peer.pid)
+        Args:
+            otherwise: the handler to call if no peer has failed.
+        """
+
+        def handle(number: int, frame: FrameType | None) -> None:
+            for peer in [] if self._is_stopped.is_set() else list(self._descriptors.values()):
+                status = _exit_status(peer.pid)
                 if status != 0 and (status is not None or not Path(f"/proc/{peer.pid}").exists()):
-                    self._say_once(peer, status)
-            if self._is_said.locked():
+                    self._report_once(peer, status)
+            if self._is_reported.locked():
                 # The other thread is about to end this process.
                 time.sleep(_GRACE_S)
             otherwise(number, frame)
 
-        signal.signal(signal.SIGTERM, look)
+        signal.signal(signal.SIGTERM, handle)
 
     def stop(self) -> None:
-        """Watch no longer."""
-        self._is_over.set()
+        """Stop watching."""
+        self._is_stopped.set()
         with contextlib.suppress(OSError):
-            os.write(self._stop_writing, b"x")
+            os.write(self._wake_write, b"x")
         self._thread.join(timeout=1)
 
-    def _run(self) -> None:
-        while self._descriptors and not self._is_over.is_set():
-            ready, _, _ = select.select([self._stop_reading, *self._descriptors], [], [])
+    def _wait_for_ends(self) -> None:
+        while self._descriptors and not self._is_stopped.is_set():
+            ready, _, _ = select.select([self._wake_read, *self._descriptors], [], [])
             for descriptor in ready:
-                if descriptor != self._stop_reading and not self._is_over.is_set():
-                    self._note_end(self._descriptors[descriptor])
+                if descriptor != self._wake_read and not self._is_stopped.is_set():
+                    self._handle_end(self._descriptors[descriptor])
                     del self._descriptors[descriptor]
                     os.close(descriptor)
 
-    def _note_end(self, peer: Peer) -> None:
-        status = _status_of(peer.pid)
-        if status == 0 or (status is None and self._is_over.wait(_GRACE_S)):
+    def _handle_end(self, peer: Peer) -> None:
+        status = _exit_status(peer.pid)
+        if status == 0 or (status is None and self._is_stopped.wait(_GRACE_S)):
             return
-        self._say_once(peer, status)
+        self._report_once(peer, status)
 
-    def _say_once(self, peer: Peer, status: int | None) -> None:
-        if self._is_said.acquire(blocking=False):
-            self._end(what_happened(peer, status), "" if status is not None and status > 0 else None)
+    def _report_once(self, peer: Peer, status: int | None) -> None:
+        if self._is_reported.acquire(blocking=False):
+            self._end_run(describe_end(peer, status), "" if status is not None and status > 0 else None)
 
 
-def _status_of(pid: int) -> int | None:
-    """Return the status of a process that has ended, negative for a signal; None if its parent has taken it already."""
+def _exit_status(pid: int) -> int | None:
+    """Return the status of an ended process, negative for a signal; None if its parent has already read it."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -117,62 +126,65 @@ def _status_of(pid: int) -> int | None:
     return os.waitstatus_to_exitcode(int(state[_STATUS_FIELD])) if state[0] in "ZX" else None
 
 
-def what_happened(peer: Peer, status: int | None) -> str:
-    """Return how a process ended and what to do, as sentences."""
-    who = f"{name(peer.rank).capitalize()} (pid {peer.pid})"
+def describe_end(peer: Peer, status: int | None) -> str:
+    """Return how a process ended and what to do, as sentences.
+
+    Args:
+        peer: the ended process.
+        status: its exit status, negative for a signal; None if unknown.
+    """
+    name = f"{process_name(peer.rank).capitalize()} (pid {peer.pid})"
     if status is None:
-        return f"{who} ended without a word. Look for its messages above; the run ends."
+        return f"{name} ended, and its exit status is unknown. Look for its messages above. The run ends."
     if status > 0:
-        return f"{who} failed with exit status {status}; its own message says why. The run ends."
-    said = f"{who} was ended by signal {-status} ({_signal_name(-status)})."
+        return f"{name} failed with exit status {status}; its own message says why. The run ends."
+    killed = f"{name} was ended by signal {-status} ({_signal_name(-status)})."
     if -status != signal.SIGKILL:
-        return f"{said} The run ends."
+        return f"{killed} The run ends."
     return (
-        f"{said} If nobody did that, the system did, out of memory: dmesg and the scheduler's log tell. "
+        f"{killed} If nobody killed it, memory probably ran out: check dmesg and the scheduler's log. "
         "Then type a smaller --batch_size, start fewer processes, or ask for more memory. The run ends."
     )
 
 
-def _signal_name(value: int) -> str:
+def _signal_name(number: int) -> str:
     try:
-        return signal.Signals(value).name
+        return signal.Signals(number).name
     except ValueError:
-        return "of the system"
+        return "unknown"
 
 
-def leave(reason: str, how_to_go_on: str | None = None) -> None:
-    """Say why, with how to go on, and end this process at once, whatever its other threads wait for."""
+def exit_now(reason: str, resume_hint: str | None = None) -> None:
+    """Print the reason and how to resume, and end this process at once, even if other threads are waiting."""
     from microbench_tasks.harness import resume_advice
 
-    if how_to_go_on is None:
-        how_to_go_on = resume_advice.how_to_go_on(resume_advice.arguments_of_run())
-    text = f"Micro-Bench: {reason} {how_to_go_on}".rstrip() + "\n"
+    if resume_hint is None:
+        resume_hint = resume_advice.resume_hint(resume_advice.command_arguments())
+    text = f"Micro-Bench: {reason} {resume_hint}".rstrip() + "\n"
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.write(text)
         sys.stderr.flush()
-    os._exit(resume_advice.FAILED_STATUS)
+    os._exit(exit_status.FAILED_STATUS)
 
 
-def leave_after(error: BaseException) -> None:
-    """End this process, if it is one of several, after an exception: the others must not wait for it."""
+def exit_after_error(error: BaseException) -> None:
+    """End this process after an exception if it is one of several, so that the others do not wait for it."""
     from microbench_tasks.harness import resume_advice
 
-    if number() > 1:
+    if num_processes() > 1:
         traceback.print_exception(error)
-        leave(
-            f"{name().capitalize()} failed, and the run ends.",
-            resume_advice.after_failure(error, resume_advice.arguments_of_run()),
-        )
+        description = resume_advice.describe_failure(error, resume_advice.command_arguments())
+        exit_now(f"{process_name().capitalize()} failed, and the run ends.", description)
 
 
-def peers() -> list[Peer]:
-    """Return the other processes on this machine; called in all processes of the run at once."""
+def find_peers() -> list[Peer]:
+    """Return the other processes on this machine; all processes of the run must call it at the same time."""
     import torch
 
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return []
-    everyone: list[tuple[str, int]] = [("", 0)] * torch.distributed.get_world_size()
-    torch.distributed.all_gather_object(everyone, (socket.gethostname(), os.getpid()))
-    here, mine = everyone[torch.distributed.get_rank()]
-    return [Peer(rank, pid) for rank, (host, pid) in enumerate(everyone) if host == here and pid != mine]
+    processes: list[tuple[str, int]] = [("", 0)] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(processes, (socket.gethostname(), os.getpid()))
+    this_host, this_pid = processes[torch.distributed.get_rank()]
+    return [Peer(rank, pid) for rank, (host, pid) in enumerate(processes) if host == this_host and pid != this_pid]

@@ -1,52 +1,72 @@
-"""Count the requests of a run that got no answer, for its exit status and its last message.
+"""The state of the current run of this process: the one place where the modules of this room keep mutable records.
 
-`microbench_tasks.harness.guard.model_guard` fills the record while a model answers.
+A run is one call of the harness's ``simple_evaluate``. The harness passes no object of ours through it, so what one
+patch records and another reads is kept here. Each part is reset at another point of a run, by the module that fills it:
+
+- ``command``: `microbench_tasks.harness.launcher`, for the whole process.
+- ``unsaved_files``: `microbench_tasks.harness.running_command`, before a run.
+- ``left_out``: `microbench_tasks.harness.capabilities`, when tasks are matched and after the run.
+- ``failed_requests``, ``answers_folder``: `microbench_tasks.harness.guard.model_guard`, before the model answers.
+- ``comparer``: `microbench_tasks.harness.baseline`, before and after the evaluation.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
+
+
+class RunsEvaluations(Protocol):
+    """A command that runs evaluations of the harness: `microbench_tasks.harness.running_command.Command`."""
+
+    def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
+        """Run one evaluation."""
+
+
+class ComparesRun(Protocol):
+    """A comparison of the last run with a baseline: `microbench_tasks.harness.baseline.Comparer`."""
+
+    def add(self, baseline: str | Path, name: str) -> object:
+        """Compare a task or group."""
 
 
 @dataclass
-class Unanswered:
-    """Count requests without an answer.
+class RunState:
+    """Record what the parts of a run tell each other.
 
     Attributes:
-        failed: requests without an answer, per task.
-        answers_in: folder of the stored answers: with ``--use_cache FOLDER``, the same command asks only the failed
-            requests. None if answers were not stored.
+        command: the command that started the process; None if another program did.
+        left_out: tasks that were left out because the model cannot answer them.
+        failed_requests: requests without an answer, per task.
+        answers_folder: folder with the stored answers. With ``--use_cache FOLDER``, the same command asks only the
+            failed requests. None if answers were not stored.
+        unsaved_files: sentences about files that could not be saved.
+        comparer: compares the last run with a baseline; None if there was no run.
     """
 
-    failed: Counter[str] = field(default_factory=Counter)
-    answers_in: Path | None = None
+    command: RunsEvaluations | None = None
+    left_out: tuple[str, ...] = ()
+    failed_requests: Counter[str] = field(default_factory=Counter)
+    answers_folder: Path | None = None
+    unsaved_files: list[str] = field(default_factory=list)
+    comparer: ComparesRun | None = None
 
 
-_record = Unanswered()
+current = RunState()
 _lock = threading.Lock()
 
 
-def start() -> None:
-    """Reset the record before a run."""
-    global _record
+def reset_answers() -> None:
+    """Reset the record of failed requests and stored answers, before a model answers."""
+    current.failed_requests = Counter()
+    current.answers_folder = None
+
+
+def count_failed_request(task: str) -> None:
+    """Count a request of ``task`` that got no answer; may be called from several threads."""
     with _lock:
-        _record = Unanswered()
-
-
-def note_failure(task: str) -> None:
-    """Count a request of ``task`` that got no answer."""
-    with _lock:
-        _record.failed[task] += 1
-
-
-def keep_answers_in(folder: Path | None) -> None:
-    """Set the folder where the answers of the run are stored."""
-    _record.answers_in = folder
-
-
-def record() -> Unanswered:
-    """Return the record of the current or last run of this process."""
-    return _record
+        current.failed_requests[task] += 1

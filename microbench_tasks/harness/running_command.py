@@ -8,34 +8,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.harness import garbage_collection
-
-# Figures of a task of this package that has a score.
-_QUOTED = {"acc_image_ci_low,none", "grit_ci_low,none"}
-
-_current: Command | None = None
+from microbench_tasks.harness import garbage_collection, run_state
 
 
-def start(arguments: Sequence[str]) -> Command:
-    """Begin the command of this process; ``arguments`` are those after the script's name."""
-    global _current
-    _current = Command(arguments)
-    return _current
-
-
-def current() -> Command | None:
-    """Return the command of this process; None if another script started the process."""
-    return _current
-
-
-def end() -> None:
-    """Forget the command of this process."""
-    global _current
-    _current = None
+class RunFailedError(RuntimeError):
+    """Replace an error whose reason the command prints at its end, so that the harness does not print it twice."""
 
 
 class Command:
     """Watch the runs of one command, which are several if ``--config`` lists them.
+
+    Args:
+        arguments: of the command, after the script's name.
 
     Attributes:
         has_scores: whether any run has scores of this package's tasks.
@@ -43,49 +27,79 @@ class Command:
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
-        is_eval = arguments[:1] == ["eval"]
-        self._arguments = [part for part in arguments if part != "eval"] if is_eval else list(arguments)
+        self._arguments = list(arguments[1:] if arguments[:1] == ["eval"] else arguments)
         self.has_scores = False
         self.problems: list[str] = []
 
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
-        """Run one evaluation of the harness, and record how it ends."""
-        from microbench_tasks.harness import peer_processes, resume_advice, saving
+        """Run one evaluation of the harness, and record how it ends.
 
-        saving.forget_problems()
+        Args:
+            evaluate_one: the harness's ``cli_evaluate_single``.
+            args: its parsed arguments.
+
+        Returns:
+            What ``evaluate_one`` returns.
+        """
+        run_state.current.unsaved_files.clear()
         try:
             _check_arguments(args)
             results, samples = evaluate_one(args)
-            figures = (results or {}).get("results", {}).values()
-            self.has_scores |= any(_QUOTED & of_task.keys() for of_task in figures)
-            failed = resume_advice.failed_requests(results, self._arguments) if results else ""
-            self.problems += [failed] if failed else []
+            self._note_results(results or {})
             return results, samples
         except Exception as error:
-            self.problems.append(f"A run failed. {resume_advice.after_failure(error, self._arguments)}")
-            peer_processes.leave_after(error)
+            self._note_failure(error)
+            if _is_explained(error) and getattr(args, "verbosity", None) != "DEBUG":
+                raise RunFailedError("the last message of this command says why") from None
             raise
         except SystemExit as leaving:
+            from microbench_tasks.harness import exit_status
+
             # The harness exits early after `--tasks list`, but also if a run has no tasks.
             if args.tasks is None and not leaving.code:
-                sys.exit(resume_advice.FAILED_STATUS)
+                sys.exit(exit_status.FAILED_STATUS)
             raise
         finally:
-            self.problems += saving.problems
+            self.problems += run_state.current.unsaved_files
             # The model of the next run needs this memory.
-            garbage_collection.forget()
+            garbage_collection.unfreeze_gc()
 
-    def how_to_go_on(self) -> str:
+    def _note_results(self, results: Any) -> None:
+        from microbench_tasks.harness import failed_requests
+        from microbench_tasks.tasks.metric_table import FAMILIES
+
+        # Only tasks of this package that have a score have these metrics.
+        intervals = {f"{family.interval}_low,none" for family in FAMILIES.values()}
+        self.has_scores |= any(intervals & values.keys() for values in results.get("results", {}).values())
+        summary = failed_requests.failure_summary(results, self._arguments)
+        self.problems += [summary] if summary else []
+
+    def _note_failure(self, error: Exception) -> None:
+        from microbench_tasks.harness import peer_processes, resume_advice
+
+        self.problems.append(f"A run failed. {resume_advice.describe_failure(error, self._arguments)}")
+        peer_processes.exit_after_error(error)
+
+    def resume_hint(self) -> str:
         """Return how many answers of an interrupted command are stored, and how to resume it."""
         from microbench_tasks.harness import resume_advice
 
-        return resume_advice.how_to_go_on(self._arguments)
+        return resume_advice.resume_hint(self._arguments)
 
-    def say(self, text: str) -> None:
+    def print_message(self, text: str) -> None:
         """Print to stderr, only in the first process."""
         if os.environ.get("RANK", "0") == "0":
             sys.stdout.flush()
             print(f"Micro-Bench: {text}", file=sys.stderr)
+
+
+def _is_explained(error: Exception) -> bool:
+    """Tell whether the message of an error says all, so that its traceback helps nobody."""
+    from microbench_tasks.harness.memory import OutOfMemoryError
+    from microbench_tasks.harness.served.circuit_breaker import ServerStoppedError
+    from microbench_tasks.util.errors import DataError
+
+    return isinstance(error, (DataError, OutOfMemoryError, ServerStoppedError))
 
 
 def _check_arguments(args: Any) -> None:
@@ -98,20 +112,20 @@ def _check_arguments(args: Any) -> None:
     from lmms_eval.utils import simple_parse_args_string
 
     from microbench_tasks import catalog
-    from microbench_tasks.harness import capabilities, saving
-    from microbench_tasks.tasks import detection
+    from microbench_tasks.harness import capabilities, output_folder
+    from microbench_tasks.tasks import box_format_choice
 
     tasks = catalog.tasks_named((args.tasks or "").split(","))
     if not tasks:
         return
     if args.use_cache:
         root = Path(args.use_cache)
-        saving.prepare_folder(root.absolute().parent if root.suffix == ".db" else root, "--use_cache")
+        output_folder.prepare(root.absolute().parent if root.suffix == ".db" else root, "--use_cache")
     if args.baseline:
         _check_baseline(args, tasks)
     # A model that only chooses among texts is not asked for boxes.
     if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) and not capabilities.needs_choices(args.model):
-        detection.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
+        box_format_choice.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
 
 
 def _check_baseline(args: Any, tasks: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
-"""What the harness's Weights & Biases logger is given, in a form of which it can log all.
+"""Convert results and samples to what the harness's Weights & Biases logger can log completely.
 
-The logger of lmms-eval 0.7.3 stops at the first thing that it does not expect, says so in one
-line of the log, and leaves out the rest.
+The logger of lmms-eval 0.7.3 stops at the first value that it does not expect, and leaves out the rest.
 """
 
 from __future__ import annotations
@@ -14,23 +13,23 @@ if TYPE_CHECKING:
     import pandas
 
 
-# What the logger takes from the results by itself.
+# Parts of the results that the logger logs by itself.
 _LOGGED = ("results", "groups", "configs", "config")
 
 
 def loggable(results: Mapping[str, Any]) -> dict[str, Any]:
-    """The results of a run as the logger can log all of them.
+    """Return results that the logger can log completely.
 
-    Entries that hold no figure, at which it would end before its tables, are left out: the empty
-    lists that the harness keeps in place of the mean, and of the error, of what a sample logs
-    beside its metrics. What it would log in a file alone, which W&B does not keep offline (numbers
-    of samples, the model that was loaded, times), is put beside the run's settings.
+    - Empty lists are removed, because the logger stops at them. The harness keeps them as mean and error of values that
+      are not metrics.
+    - What the logger would save only in a file, which W&B does not keep offline, is added to the settings of the run:
+      numbers of samples, the model that was loaded, and times.
 
     Args:
-        results: as the harness's evaluation returns them; they stay as they are.
+        results: what the harness's ``evaluate`` returns; not modified.
     """
     parts = {
-        part: {name: _without_empty_lists(figures) for name, figures in results[part].items()}
+        part: {name: _without_empty_lists(values) for name, values in results[part].items()}
         for part in ("results", "groups")
         if part in results
     }
@@ -38,14 +37,15 @@ def loggable(results: Mapping[str, Any]) -> dict[str, Any]:
     return {**results, **parts, "config": records | results.get("config", {})}
 
 
-def _without_empty_lists(figures: Mapping[str, Any]) -> dict[str, Any]:
-    return {metric: value for metric, value in figures.items() if not (isinstance(value, list) and not value)}
+def _without_empty_lists(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {metric: value for metric, value in values.items() if not (isinstance(value, list) and not value)}
 
 
 def with_arguments(samples: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Samples as the logger makes its tables of them: it reads ``arguments`` and ``resps``, which writing the samples file took away.
+    """Return samples with the fields ``arguments`` and ``resps``, which the logger reads for its tables.
 
-    The prompt and the first response are put back from ``input``, ``resps`` and ``filtered_resps``; a sample that has its arguments stays as it is.
+    Writing the samples file removes these fields. They are restored from ``input``, ``resps`` and ``filtered_resps``,
+    with the prompt and the first response. A sample that has its arguments is unchanged.
     """
     return [dict(sample) if _has_arguments(sample) else {**sample, **_arguments(sample)} for sample in samples]
 
@@ -57,10 +57,11 @@ def _has_arguments(sample: Mapping[str, Any]) -> bool:
 
 def with_logged_metrics(config: Mapping[str, Any], samples: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return a task's config with those metrics that all samples have: some are logged only with ``--repeats``."""
-    listed = config["metric_list"]
     return {
         **config,
-        "metric_list": [entry for entry in listed if all(entry["metric"] in sample for sample in samples)],
+        "metric_list": [
+            entry for entry in config["metric_list"] if all(entry["metric"] in sample for sample in samples)
+        ],
     }
 
 
@@ -77,9 +78,10 @@ def _first(responses: str | Sequence[str]) -> Any:
 
 
 def flattened(table: pandas.DataFrame) -> pandas.DataFrame:
-    """A table of samples whose cells are numbers and texts: a column ``acc.predicted`` for each field of what a metric logs.
+    """Return a table of samples whose cells are numbers and texts.
 
-    A column of W&B has one type, and mappings are of one type only if all their fields are. Lists become JSON; a field that a sample lacks is None.
+    A column of W&B has one type, and mappings have one type only if all their fields have. So each field of a metric's
+    log becomes a column, such as ``acc.predicted``. Lists become JSON; a missing field is None.
     """
     import pandas
 
@@ -88,7 +90,7 @@ def flattened(table: pandas.DataFrame) -> pandas.DataFrame:
         for row, cell in enumerate(table[name]):
             for path, value in _fields(name, cell):
                 columns.setdefault(path, [None] * len(table))[row] = value
-    # As objects, or pandas makes numbers (nan) of the None among texts.
+    # As objects: pandas would convert None among texts to a number (nan).
     return pandas.DataFrame(columns, dtype=object)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from microbench_tasks import catalog
 from microbench_tasks.leaderboard.data import Data, check_sources, data_of
+from microbench_tasks.tasks.metric_table import shown_in
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import confusable_key
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 # Groups and tasks with a ranking, in the order shown.
 RANKED = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
 # Metrics that are shown beside the score, if a group has them.
-FIGURES = ("acc_strict", "unparsed", "acc_macro", "boxes_unparsed")
+FIGURES = tuple(metric.name for metric in shown_in("leaderboard"))
 # Each process needs half a gigabyte while it scores a submission of the release's size.
 _MOST_PROCESSES = 4
 

@@ -1,7 +1,7 @@
 """Bootstrap confidence interval of a mean, as in the paper.
 
-It treats scores as independent and reproduces the intervals that the paper prints. The intervals to quote are in
-``intervals.py``.
+It treats scores as independent and reproduces the intervals that the paper prints. Quote the intervals of
+`microbench_tasks.metrics.intervals` instead.
 
 The sum of n scores that are resampled with replacement depends only on how often each distinct score is drawn. These
 counts are multinomial, for 0/1 scores binomial. Drawing the counts directly gives the same distribution at a cost
@@ -58,7 +58,7 @@ def bootstrap_interval(
     >>> bootstrap_interval([1.0, 1.0, 1.0])
     Interval(low=1.0, high=1.0)
     """
-    values = _checked(scores, method, confidence_level, num_resamples)
+    values = _validate(scores, method, confidence_level, num_resamples)
     if values.size == 0:
         return Interval(np.nan, np.nan)
     distinct, counts = np.unique(values, return_counts=True)
@@ -71,12 +71,12 @@ def bootstrap_interval(
     return Interval(2 * observed - high, 2 * observed - low)
 
 
-def _checked(scores: ArrayLike, method: str, confidence_level: float, num_resamples: int) -> np.ndarray:
+def _validate(scores: ArrayLike, method: str, confidence_level: float, num_resamples: int) -> np.ndarray:
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1 or not np.isfinite(values).all():
-        not_finite = np.count_nonzero(~np.isfinite(values))
+        num_not_finite = np.count_nonzero(~np.isfinite(values))
         raise ValueError(
-            f"Expected finite scores of shape (n,), got shape {values.shape} with {not_finite} not finite."
+            f"Expected finite scores of shape (n,), got shape {values.shape} with {num_not_finite} not finite."
         )
     if method not in METHODS:
         raise ValueError(f"Expected one of the methods {', '.join(METHODS)}; got {method!r}.")
@@ -90,7 +90,7 @@ def _checked(scores: ArrayLike, method: str, confidence_level: float, num_resamp
 def _resampled_means(
     distinct: np.ndarray, counts: np.ndarray, num_resamples: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Draw means of resamples, shape (num_resamples,), of scores given as distinct values with their counts."""
+    """Draw the means of resamples, shape (num_resamples,), of scores given as distinct values with their counts."""
     num_scores = counts.sum()
     if len(distinct) == 1:
         return np.full(num_resamples, distinct[0])

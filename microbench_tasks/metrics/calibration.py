@@ -87,8 +87,8 @@ def forecasts(probabilities: Sequence[Sequence[float]], right: ArrayLike) -> For
     Raises:
         ValueError: the lengths differ, an index is out of range, or probabilities cannot be normalized.
 
-    >>> found = forecasts([[0.2, 0.1, 0.1], [0.5, 0.5]], [1, 0])
-    >>> found.confidence.tolist(), found.is_right.tolist(), found.is_tied.tolist()
+    >>> compared = forecasts([[0.2, 0.1, 0.1], [0.5, 0.5]], [1, 0])
+    >>> compared.confidence.tolist(), compared.is_right.tolist(), compared.is_tied.tolist()
     ([0.5, 0.5], [0.0, 1.0], [False, True])
     """
     right = np.asarray(right, dtype=np.int64).ravel()
@@ -105,10 +105,12 @@ def forecasts(probabilities: Sequence[Sequence[float]], right: ArrayLike) -> For
             f"Expected an option from 0 to {num_options[number] - 1} as the right one of question {number}, "
             f"got {right[number]}."
         )
-    return _compared(probabilities, right, num_options)
+    return _compare_with_outcomes(probabilities, right, num_options)
 
 
-def _compared(probabilities: Sequence[Sequence[float]], right: np.ndarray, num_options: np.ndarray) -> Forecasts:
+def _compare_with_outcomes(
+    probabilities: Sequence[Sequence[float]], right: np.ndarray, num_options: np.ndarray
+) -> Forecasts:
     # Questions with fewer options are padded with zeros.
     table = np.zeros((len(right), max(num_options, default=1)))
     table[np.arange(table.shape[1]) < num_options[:, None]] = np.concatenate([np.zeros(0), *probabilities])
@@ -176,8 +178,8 @@ def reliability(confidence: ArrayLike, is_right: ArrayLike, num_bins: int = NUM_
 
     Source: Guo et al. 2017, section 2.
 
-    >>> found = reliability([0.25, 0.75, 0.85], [0, 1, 0], num_bins=2)
-    >>> found.counts.tolist(), found.accuracy.tolist()
+    >>> binned = reliability([0.25, 0.75, 0.85], [0, 1, 0], num_bins=2)
+    >>> binned.counts.tolist(), binned.accuracy.tolist()
     ([1, 2], [0.0, 0.5])
     """
     confidence, is_right = checked_answers(confidence, is_right)
@@ -237,8 +239,8 @@ def null_calibration_error(
         shape = (min(step, num_draws - start), len(confidence))
         drawn = rng.random(shape, dtype=np.float32) < confidence.astype(np.float32)
         errors.append(np.abs(drawn.astype(np.float32) @ is_in_bin - expected).sum(axis=1) / len(confidence))
-    found = np.concatenate(errors)
-    return NullError(float(found.mean()), float(np.quantile(found, 0.95)))
+    simulated = np.concatenate(errors)
+    return NullError(float(simulated.mean()), float(np.quantile(simulated, 0.95)))
 
 
 def _equal_width_bins(confidence: np.ndarray, num_bins: int) -> tuple[np.ndarray, np.ndarray]:

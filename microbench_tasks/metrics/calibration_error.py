@@ -50,7 +50,8 @@ class DebiasedError:
 
     Attributes:
         square: unbiased estimate of the squared error; may be negative. NaN if all answers are about one image.
-        low, high: ends of the error's 95 % interval, within 0 to 1.
+        low: lower end of the error's 95 % interval, at least 0.
+        high: upper end of the interval, at most 1.
         num_bins: number of bins, which have about equally many answers.
     """
 
@@ -80,7 +81,7 @@ def debiased_calibration_error(
     Raises:
         ValueError: a shape or a value is out of range.
 
-    Source: see the module.
+    Source: see the module's docstring.
 
     >>> debiased_calibration_error([0.5, 0.5], [1, 1], ["a", "b"]).value
     0.5
@@ -93,7 +94,7 @@ def debiased_calibration_error(
     images = np.unique(clusters, return_inverse=True)[1].ravel()
     if len(images) == 0 or images.max() == 0:
         return DebiasedError(math.nan, math.nan, math.nan, 0)
-    cells = _per_image_and_bin(confidence, is_right, images, equal_mass_bins(confidence, num_bins))
+    cells = _sum_by_image_and_bin(confidence, is_right, images, equal_mass_bins(confidence, num_bins))
     if not cells.counts.size:
         return DebiasedError(math.nan, math.nan, math.nan, 0)
     sums, sizes, counts = cells.sums, cells.sizes, cells.counts
@@ -120,10 +121,20 @@ class _Cells:
 
 
 def equal_mass_bins(confidence: np.ndarray, num_bins: int) -> np.ndarray:
-    """Return the bin of each answer, from 0; bins have about equally many answers.
+    """Bin answers by confidence, with about equally many answers in each bin.
 
     Answers of equal confidence share the bin of their middle rank. Fewer than ``num_bins`` bins are used if one would
     have less than `MIN_ANSWERS_PER_BIN` answers.
+
+    Args:
+        confidence: shape (n,), from 0 to 1; at least one.
+        num_bins: maximum number of bins.
+
+    Returns:
+        The bin of each answer, shape (n,), from 0.
+
+    >>> equal_mass_bins(np.linspace(0, 1, 40), 15).tolist() == [0] * 20 + [1] * 20
+    True
     """
     num_bins = max(1, min(num_bins, len(confidence) // MIN_ANSWERS_PER_BIN))
     ascending = np.sort(confidence)
@@ -131,7 +142,7 @@ def equal_mass_bins(confidence: np.ndarray, num_bins: int) -> np.ndarray:
     return np.unique((first + last - 1) * num_bins // (2 * len(confidence)), return_inverse=True)[1]
 
 
-def _per_image_and_bin(confidence: np.ndarray, is_right: np.ndarray, images: np.ndarray, bins: np.ndarray) -> _Cells:
+def _sum_by_image_and_bin(confidence: np.ndarray, is_right: np.ndarray, images: np.ndarray, bins: np.ndarray) -> _Cells:
     """Sum up the answers about each image in each bin; leave out bins with answers about a single image.
 
     Such a bin gives no information about the variation between images.
@@ -144,15 +155,17 @@ def _per_image_and_bin(confidence: np.ndarray, is_right: np.ndarray, images: np.
     def totals(values: np.ndarray) -> np.ndarray:
         return np.bincount(labels, weights=values[order], minlength=math.prod(shape)).reshape(shape)
 
-    found = np.stack([totals(is_right - confidence), totals(np.ones_like(confidence)), totals(is_right)])
-    found = found[:, :, (found[1] > 0).sum(axis=0) > 1]
-    return _Cells(*found[:, np.lexsort(np.hstack(found).T)])
+    sums, sizes, right = totals(is_right - confidence), totals(np.ones_like(confidence)), totals(is_right)
+    has_several_images = (sizes > 0).sum(axis=0) > 1
+    sums, sizes, right = sums[:, has_several_images], sizes[:, has_several_images], right[:, has_several_images]
+    by_content = np.lexsort(np.hstack([sums, sizes, right]).T)
+    return _Cells(sums[by_content], sizes[by_content], right[by_content])
 
 
 def _interval(cells: _Cells, rng: np.random.Generator) -> tuple[float, float]:
     """Compute the ends of the error's interval; see the module's docstring."""
     shares, means = cells.counts / cells.counts.sum(), cells.sums.sum(axis=0) / cells.counts
-    drawn = _drawn_errors(_covariance(cells), len(cells.sums) - 1, rng)
+    drawn = _draw_errors(_covariance(cells), len(cells.sums) - 1, rng)
     square = float(shares @ means**2)
     lengths = drawn**2 @ shares
     along = drawn @ (shares * means) / math.sqrt(square) if square else np.zeros(len(drawn))
@@ -160,13 +173,13 @@ def _interval(cells: _Cells, rng: np.random.Generator) -> tuple[float, float]:
     # If the observed square is smaller than its median under calibration, the upper end uses that median instead:
     # otherwise the interval could shrink to a point.
     low, high = (
-        float(np.quantile(_solved(plug_in, along, lengths), share))
+        float(np.quantile(_solve_for_error(plug_in, along, lengths), share))
         for plug_in, share in ((square, tail), (max(square, float(np.median(lengths))), 1 - tail))
     )
     return max(low, 0.0), min(high, 1.0)
 
 
-def _solved(square: float, along: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+def _solve_for_error(square: float, along: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """Solve E^2 + 2 E ``along`` + ``lengths`` = ``square`` for E, for each draw; -1 if there is no solution."""
     discriminant = along**2 - lengths + square
     return np.where(discriminant >= 0, np.sqrt(np.maximum(discriminant, 0)) - along, -1.0)
@@ -190,12 +203,12 @@ def _covariance(cells: _Cells) -> np.ndarray:
     variance = np.maximum(shrunk / (informative + _PRIOR_IMAGES), rate * (1 - rate) / counts)
     # A bin without variance has covariances of 0, so that any finite scale is correct.
     scale = np.sqrt(variance / np.where(observed.diagonal() > 0, observed.diagonal(), np.inf))
-    found = observed * np.outer(scale, scale)
-    found[np.diag_indices_from(found)] = variance
-    return found
+    covariance = observed * np.outer(scale, scale)
+    np.fill_diagonal(covariance, variance)
+    return covariance
 
 
-def _drawn_errors(covariance: np.ndarray, degrees: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_errors(covariance: np.ndarray, degrees: int, rng: np.random.Generator) -> np.ndarray:
     """Draw errors of the bins' means, shape (draws, bins), as multivariate t, since the covariance is estimated."""
     values, vectors = np.linalg.eigh(covariance)
     normal = rng.standard_normal((NUM_DRAWS, len(values))) * np.sqrt(np.maximum(values, 0)) @ vectors.T

@@ -66,6 +66,9 @@ def difference_moments(differences: ArrayLike, sizes: ArrayLike) -> DifferenceMo
     Args:
         differences: shape (m, P): sum of the (weighted) differences for each cluster and pair.
         sizes: shape (m,), above 0: sum of the weights of each cluster, an upper bound of its differences.
+
+    >>> difference_moments([[1], [0], [-1], [1]], [1, 1, 1, 1]).difference.tolist()
+    [0.25]
     """
     sizes = np.asarray(sizes, dtype=np.float64)
     apart, share = np.asarray(differences, dtype=np.float64) / sizes.sum(), sizes / sizes.sum()
@@ -77,15 +80,25 @@ def difference_moments(differences: ArrayLike, sizes: ArrayLike) -> DifferenceMo
     inflation = num_clusters / (num_clusters - 1) if num_clusters > 1 else np.nan
     # Each cluster contributes to only one of the two shares, so that their products are 0.
     first_by_size, second_by_size = (absolute_by_size + by_size) / 2, (absolute_by_size - by_size) / 2
-    variances = (
+    variance_first, variance_second = (
         inflation * np.maximum((squares + sign * signed) / 2 - 2 * part * part_by_size + part**2 / effective, 0.0)
         for sign, part, part_by_size in ((1, first, first_by_size), (-1, second, second_by_size))
     )
     covariance = inflation * (first * second / effective - first * second_by_size - second * first_by_size)
     least, most = _ROUNDING * share[:, None], (1 - _ROUNDING) * share[:, None]
-    conditions = (apart > least, apart < -least, apart > most, apart < -most)
-    numbers = (np.count_nonzero(condition, axis=0) for condition in conditions)
-    return DifferenceMoments(first, second, *variances, covariance, *numbers, effective, num_clusters)
+    return DifferenceMoments(
+        first=first,
+        second=second,
+        variance_first=variance_first,
+        variance_second=variance_second,
+        covariance=covariance,
+        ahead=np.count_nonzero(apart > least, axis=0),
+        behind=np.count_nonzero(apart < -least, axis=0),
+        all_ahead=np.count_nonzero(apart > most, axis=0),
+        all_behind=np.count_nonzero(apart < -most, axis=0),
+        effective=effective,
+        num_clusters=num_clusters,
+    )
 
 
 def difference_limits(moments: DifferenceMoments, tail: float) -> tuple[np.ndarray, np.ndarray]:
@@ -96,6 +109,10 @@ def difference_limits(moments: DifferenceMoments, tail: float) -> tuple[np.ndarr
         tail: one-sided error probability of a limit, from 0 to 0.5.
 
     Source: see the module's docstring.
+
+    >>> low, high = difference_limits(difference_moments([[1], [0], [-1], [1]], [1, 1, 1, 1]), 0.025)
+    >>> bool(-1 < low[0] < 0.25 < high[0] <= 1)
+    True
     """
     first, second, num_clusters = moments.first, moments.second, moments.num_clusters
     if num_clusters < 2 or tail <= 0:
@@ -107,8 +124,8 @@ def difference_limits(moments: DifferenceMoments, tail: float) -> tuple[np.ndarr
     informative_second = np.minimum(moments.behind, num_clusters - moments.all_behind)
     low_first, high_first = _share_limits(first, moments.variance_first, informative_first, moments, tail)
     low_second, high_second = _share_limits(second, moments.variance_second, informative_second, moments, tail)
-    low = first - second - _recovered(first - low_first, high_second - second, correlation)
-    high = first - second + _recovered(high_first - first, second - low_second, correlation)
+    low = first - second - _combine_distances(first - low_first, high_second - second, correlation)
+    high = first - second + _combine_distances(high_first - first, second - low_second, correlation)
     return np.maximum(low, -1.0), np.minimum(high, 1.0)
 
 
@@ -129,5 +146,6 @@ def _share_limits(
     return low, high
 
 
-def _recovered(first: np.ndarray, second: np.ndarray, correlation: np.ndarray) -> np.ndarray:
+def _combine_distances(first: np.ndarray, second: np.ndarray, correlation: np.ndarray) -> np.ndarray:
+    """Compute the distance of a difference from its limit, from the distances of its two shares (MOVER)."""
     return np.sqrt(np.maximum(first**2 + second**2 - 2 * correlation * first * second, 0.0))

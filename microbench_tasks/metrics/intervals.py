@@ -7,11 +7,15 @@ variance that is estimated from the clusters. ``docs/statistics.md`` has the for
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
+
+# Labels of clusters or groups: any hashable values, shape (n,).
+Labels = Sequence[Hashable] | np.ndarray
 
 CONFIDENCE_LEVEL = 0.95
 
@@ -20,23 +24,23 @@ ABOUT_DATASETS = "The interval is about new datasets like these: it counts each 
 
 # Pseudo-clusters of the largest possible variance that are added to the observed clusters. Chosen by simulation: with
 # fewer, the coverage is too low if few images are informative (docs/statistics.md).
-_PRIOR_CLUSTERS = 4
+PRIOR_CLUSTERS = 4
 # The same for differences: in effect one cluster of +1 and one of -1.
-_PRIOR_DIFFERENCES = 2
+PRIOR_DIFFERENCES = 2
 # Residuals below this share of their maximum are rounding errors.
 _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Interval:
-    """The two ends of a confidence interval."""
+    """Hold the two ends of a confidence interval."""
 
     low: float
     high: float
 
 
 @dataclass(frozen=True)
-class _Table:
+class ClusterTable:
     """Hold scores summed by group and cluster; leading axes, if any, are separate data sets.
 
     Attributes:
@@ -52,10 +56,12 @@ class _Table:
 
     @property
     def num_scores(self) -> np.ndarray:
+        """Return the number of scores of each group, shape (…, G)."""
         return self.sizes.sum(axis=-1)
 
     @property
     def means(self) -> np.ndarray:
+        """Return the mean score of each group, shape (…, G)."""
         return self.sums.sum(axis=-1) / self.num_scores
 
     @property
@@ -65,12 +71,11 @@ class _Table:
 
     @property
     def clusters_of_group(self) -> np.ndarray:
+        """Return the number of clusters with scores of each group, shape (…, G)."""
         return np.count_nonzero(self.sizes, axis=-1)
 
 
-def accuracy_interval(
-    scores: ArrayLike, clusters: ArrayLike, *, confidence_level: float = CONFIDENCE_LEVEL
-) -> Interval:
+def accuracy_interval(scores: ArrayLike, clusters: Labels, *, confidence_level: float = CONFIDENCE_LEVEL) -> Interval:
     """Compute the interval of an accuracy.
 
     If each question has its own cluster, it is the exact Clopper-Pearson interval. If questions share clusters, it is
@@ -93,93 +98,113 @@ def accuracy_interval(
     >>> round(accuracy_interval([0, 0], ["a", "b"]).high, 6)
     0.841886
     """
-    values = _checked(scores, 0.0, confidence_level, clusters=clusters)
-    return _mean_interval(values, clusters, _PRIOR_CLUSTERS, confidence_level)
+    values = _validate(scores, 0.0, confidence_level, clusters=clusters)
+    return _mean_interval(values, clusters, PRIOR_CLUSTERS, confidence_level)
 
 
-def score_interval(scores: ArrayLike, clusters: ArrayLike, *, confidence_level: float = CONFIDENCE_LEVEL) -> Interval:
+def score_interval(scores: ArrayLike, clusters: Labels, *, confidence_level: float = CONFIDENCE_LEVEL) -> Interval:
     """Compute the interval of the mean of continuous scores from 0 to 1, such as GRIT.
 
-    The formula is that of `accuracy_interval`, as are the arguments and what is returned and raised.
+    The formula, the arguments, the result and the errors are those of `accuracy_interval`.
+
+    Args:
+        scores: shape (n,), from 0 to 1.
+        clusters: shape (n,), labels: the image (or the dataset) of each score.
+        confidence_level: above 0 and below 1.
+
+    >>> interval = score_interval([0.2, 0.4, 0.9], ["a", "b", "c"])
+    >>> 0 < interval.low < 0.5 < interval.high < 1
+    True
     """
     return accuracy_interval(scores, clusters, confidence_level=confidence_level)
 
 
 def difference_interval(
-    differences: ArrayLike, clusters: ArrayLike, *, confidence_level: float = CONFIDENCE_LEVEL
+    differences: ArrayLike, clusters: Labels, *, confidence_level: float = CONFIDENCE_LEVEL
 ) -> Interval:
     """Compute the interval of the mean difference of two scores of the same questions.
 
     Args:
         differences: shape (n,), from -1 to 1.
-        clusters, confidence_level: as in `accuracy_interval`.
+        clusters: shape (n,), labels: the image (or the dataset) of each question.
+        confidence_level: above 0 and below 1.
 
     Returns:
         The interval, within -1 to 1. If all differences are 0, its width is about 5.5 / m for m clusters.
 
+    Raises:
+        ValueError: an argument is out of range, or the numbers of labels and differences differ.
+
+    Source: as `accuracy_interval`.
+
     >>> difference_interval([0, 0, 0], ["a", "b", "c"]).high < 1
     True
     """
-    values = _checked(differences, -1.0, confidence_level, clusters=clusters)
-    interval = _mean_interval((1 + values) / 2, clusters, _PRIOR_DIFFERENCES, confidence_level)
+    values = _validate(differences, -1.0, confidence_level, clusters=clusters)
+    interval = _mean_interval((1 + values) / 2, clusters, PRIOR_DIFFERENCES, confidence_level)
     return Interval(2 * interval.low - 1, 2 * interval.high - 1)
 
 
 def macro_interval(
-    scores: ArrayLike, groups: ArrayLike, clusters: ArrayLike, *, confidence_level: float = CONFIDENCE_LEVEL
+    scores: ArrayLike, groups: Labels, clusters: Labels, *, confidence_level: float = CONFIDENCE_LEVEL
 ) -> Interval:
     """Compute the interval of the unweighted mean of several groups' mean scores.
 
     Groups may share clusters in any pattern: their correlation is estimated from the clusters that they share.
 
     Args:
-        scores, clusters, confidence_level: as in `accuracy_interval`.
+        scores: shape (n,), from 0 to 1: 1 for a right answer, 0 for a wrong one, or the mean over several decodings.
         groups: shape (n,), labels: the task of each question.
+        clusters: shape (n,), labels: the image (or the dataset) of each question.
+        confidence_level: above 0 and below 1.
 
     Returns:
         The interval, within 0 to 1; both ends are NaN for empty ``scores``.
+
+    Raises:
+        ValueError: an argument is out of range, or the numbers of labels and scores differ.
 
     Source: Satterthwaite 1946 for the degrees of freedom; see ``docs/statistics.md``.
 
     >>> macro_interval([1, 1, 1], ["domain", "domain", "stain"], ["a", "b", "a"]).high
     1.0
     """
-    values = _checked(scores, 0.0, confidence_level, groups=groups, clusters=clusters)
+    values = _validate(scores, 0.0, confidence_level, groups=groups, clusters=clusters)
     if not values.size:
         return Interval(np.nan, np.nan)
-    low, high = _macro_limits(_tabulated(values, clusters, groups), confidence_level)
+    low, high = macro_limits(_tabulate(values, clusters, groups), confidence_level)
     return Interval(float(low), float(high))
 
 
-def _checked(scores: ArrayLike, lowest: float, confidence_level: float, **labels: ArrayLike) -> np.ndarray:
+def _validate(scores: ArrayLike, lowest: float, confidence_level: float, **labels: Labels) -> np.ndarray:
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1:
         raise ValueError(f"Expected scores of shape (n,), got shape {values.shape}.")
     is_outside = ~((values >= lowest) & (values <= 1))
     if is_outside.any():
         raise ValueError(f"Expected scores from {lowest:g} to 1, got {np.count_nonzero(is_outside)} others.")
-    for name, given in labels.items():
-        if len(given) != len(values):
-            raise ValueError(f"Expected a label for each score in {name}, {len(values)} in all; got {len(given)}.")
+    for name, of_scores in labels.items():
+        if len(of_scores) != len(values):
+            raise ValueError(f"Expected a label for each score in {name}, {len(values)} in all; got {len(of_scores)}.")
     if not 0 < confidence_level < 1:
         raise ValueError(f"Expected a confidence level between 0 and 1, got {confidence_level}.")
     return values
 
 
-def _mean_interval(values: np.ndarray, clusters: ArrayLike, prior: float, confidence_level: float) -> Interval:
+def _mean_interval(values: np.ndarray, clusters: Labels, prior: float, confidence_level: float) -> Interval:
     if not values.size:
         return Interval(np.nan, np.nan)
-    table = _tabulated(values, clusters)
+    table = _tabulate(values, clusters)
     (mean,) = table.means
     if table.is_single:
         return _beta_interval(mean, len(values), np.inf, confidence_level)
-    (effective,) = _effective_numbers(table, prior)
+    (effective,) = effective_numbers(table, prior)
     return _beta_interval(mean, effective, table.sums.shape[1] - 1, confidence_level)
 
 
-def _tabulated(values: np.ndarray, clusters: ArrayLike, groups: ArrayLike | None = None) -> _Table:
-    cluster, num_clusters = _codes(clusters)
-    group, num_groups = _codes(groups) if groups is not None else (np.zeros(len(values), dtype=int), 1)
+def _tabulate(values: np.ndarray, clusters: Labels, groups: Labels | None = None) -> ClusterTable:
+    cluster, num_clusters = _label_codes(clusters)
+    group, num_groups = _label_codes(groups) if groups is not None else (np.zeros(len(values), dtype=int), 1)
     cell, shape = group * num_clusters + cluster, (num_groups, num_clusters)
     # Scores and clusters are sorted before they are summed, so that their order changes no figure to the last bit.
     order = np.argsort(values, kind="stable")
@@ -188,17 +213,17 @@ def _tabulated(values: np.ndarray, clusters: ArrayLike, groups: ArrayLike | None
     by_content = np.lexsort((*sums, *sizes))
     squares = np.bincount(group[order], weights=values[order] ** 2)
     is_single = num_clusters == len(values) and bool(((values == 0) | (values == 1)).all())
-    return _Table(sums[:, by_content], sizes[:, by_content], squares, is_single)
+    return ClusterTable(sums[:, by_content], sizes[:, by_content], squares, is_single)
 
 
-def _codes(labels: ArrayLike) -> tuple[np.ndarray, int]:
+def _label_codes(labels: Labels) -> tuple[np.ndarray, int]:
     """Return an integer from 0 for each label, shape (n,), and the number of distinct labels."""
     names = labels.tolist() if isinstance(labels, np.ndarray) else list(labels)
     codes = {name: code for code, name in enumerate(dict.fromkeys(names))}
     return np.fromiter(map(codes.__getitem__, names), dtype=np.int64, count=len(names)), len(codes)
 
 
-def _effective_numbers(table: _Table, prior: float) -> np.ndarray:
+def effective_numbers(table: ClusterTable, prior: float) -> np.ndarray:
     """Compute the effective number of independent 0/1 scores for each group's mean, shape (…, G).
 
     The variance is a weighted mean of the cluster-robust variance and the largest possible one, that of clusters which
@@ -220,9 +245,9 @@ def _effective_numbers(table: _Table, prior: float) -> np.ndarray:
     return np.divide(spread, variance, out=kish.copy(), where=spread > 0)
 
 
-def _macro_limits(table: _Table, confidence_level: float) -> tuple[np.ndarray, np.ndarray]:
+def macro_limits(table: ClusterTable, confidence_level: float) -> tuple[np.ndarray, np.ndarray]:
     """Compute the limits of the unweighted mean of the groups' means, each of shape (…)."""
-    means, effective = table.means, _effective_numbers(table, _PRIOR_CLUSTERS)
+    means, effective = table.means, effective_numbers(table, PRIOR_CLUSTERS)
     num_groups = means.shape[-1]
     # One right and one wrong pseudo-answer: without them, a small group of right answers alone would have no variance.
     smoothed = (means * effective + 1) / (effective + 2)
@@ -231,10 +256,10 @@ def _macro_limits(table: _Table, confidence_level: float) -> tuple[np.ndarray, n
     variance, center = shares.sum(axis=-1), smoothed.mean(axis=-1)
     satterthwaite = variance**2 / (shares**2 / np.maximum(table.clusters_of_group - 1, 1)).sum(axis=-1)
     degrees = satterthwaite if table.sums.shape[-1] > 1 else np.zeros_like(satterthwaite)
-    return _beta_limits(means.mean(axis=-1), center * (1 - center) / variance, degrees, confidence_level)
+    return beta_limits(means.mean(axis=-1), center * (1 - center) / variance, degrees, confidence_level)
 
 
-def _correlations(table: _Table) -> np.ndarray:
+def _correlations(table: ClusterTable) -> np.ndarray:
     """Estimate the correlations of the groups' means, shape (…, G, G), from 0 to 1.
 
     If all answers of a group are equal, the residuals give no information: the largest possible correlation is used.
@@ -255,11 +280,11 @@ def _products(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _beta_interval(mean: float, effective_number: float, degrees: float, confidence_level: float) -> Interval:
-    low, high = _beta_limits(*map(np.asarray, (mean, effective_number, degrees)), confidence_level)
+    low, high = beta_limits(np.asarray(mean), np.asarray(effective_number), np.asarray(degrees), confidence_level)
     return Interval(float(low), float(high))
 
 
-def _beta_limits(
+def beta_limits(
     mean: np.ndarray, effective_number: np.ndarray, degrees: np.ndarray, confidence_level: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute Clopper-Pearson limits at effective numbers of answers, reduced for few degrees of freedom."""

@@ -1,4 +1,4 @@
-"""Majority baseline: the accuracy of a model that ignores the images, but knows which answers are frequent."""
+"""Majority baseline: the accuracy of a model that ignores the images and knows which answers are frequent."""
 
 from __future__ import annotations
 
@@ -43,6 +43,6 @@ def majority_accuracy(
         return np.nan
     # For each kind, how often each text and each position is right.
     counts: dict[Hashable, collections.Counter[str | int]] = collections.defaultdict(collections.Counter)
-    for kind, offered, right in zip(kinds, options, right_answers):
+    for kind, offered, right in zip(kinds, options, right_answers, strict=True):
         counts[kind].update((right, list(offered).index(right)))
     return sum(max(of_kind.values()) for of_kind in counts.values()) / len(kinds)

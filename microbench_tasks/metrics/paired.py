@@ -54,12 +54,14 @@ class PairedComparison:
 
     Attributes:
         difference: mean score of the first model minus that of the second, weighted if weights were given.
-        low, high: confidence interval of the difference, within -1 to 1.
+        low: lower end of the confidence interval of the difference, at least -1.
+        high: upper end of the interval, at most 1.
         p: of the exact paired permutation test over images, two-sided, not adjusted for other comparisons.
         standard_error: of the difference, paired and clustered; NaN for a single image.
         correlation: Pearson correlation of the two models' scores over questions; NaN if one of them is constant.
         num_discordant: number of images on which the models' sums of scores differ; only these affect the test.
-        num_clusters, num_questions: numbers of images and questions that both models answered.
+        num_clusters: number of images about which both models answered questions.
+        num_questions: number of questions that both models answered.
     """
 
     difference: float
@@ -118,7 +120,8 @@ def compare_pair(
     also allows for differences on images that were not asked about, so that it is wider if few images differ.
 
     Args:
-        first, second: shape (n,), from 0 to 1: scores of the two models on the same questions, at least one.
+        first: shape (n,), from 0 to 1: scores of the first model, of at least one question.
+        second: shape (n,), from 0 to 1: scores of the second model on the same questions.
         clusters: shape (n,), labels: which image each question is about.
         weights: shape (n,), above 0: weights of the questions in the mean. By default all are equal.
         confidence_level: of the interval, above 0 and below 1.
@@ -133,17 +136,17 @@ def compare_pair(
     """
     if not 0 < confidence_level < 1:
         raise ValueError(f"Expected a confidence level between 0 and 1, got {confidence_level}.")
-    scores = PairedScores.of([first, second], clusters, weights)
+    scores = PairedScores.of([np.asarray(first), np.asarray(second)], clusters, weights)
     level = round(1 - confidence_level, 12)
-    found = _reordered(_compare(scores, level, NUM_RESAMPLES, MAX_RESAMPLES, SEED), scores.order)
+    comparison = _reordered(_compare(scores, level, NUM_RESAMPLES, MAX_RESAMPLES, SEED), scores.order)
     return PairedComparison(
-        difference=float(found.difference[0, 1]),
-        low=float(found.low[0, 1]),
-        high=float(found.high[0, 1]),
-        p=float(found.p[0, 1]),
-        standard_error=float(found.standard_error[0, 1]),
-        correlation=float(found.correlation[0, 1]),
-        num_discordant=int(found.num_discordant[0, 1]),
+        difference=float(comparison.difference[0, 1]),
+        low=float(comparison.low[0, 1]),
+        high=float(comparison.high[0, 1]),
+        p=float(comparison.p[0, 1]),
+        standard_error=float(comparison.standard_error[0, 1]),
+        correlation=float(comparison.correlation[0, 1]),
+        num_discordant=int(comparison.num_discordant[0, 1]),
         num_clusters=len(scores.sizes),
         num_questions=len(np.asarray(first)),
     )
@@ -210,7 +213,7 @@ def _compare(scores: PairedScores, level: float, num_resamples: int, max_resampl
         tail = _tail_of_one_pair(critical, num_images, level)
         can_differ = tail > 0
     difference, low, high, standard_error, num_discordant = _measure(scores, tail)
-    smallest = _smallest_found(standard_error, scores, tail if can_differ else 0.0)
+    smallest = _smallest_detectable(standard_error, scores, tail if can_differ else 0.0)
 
     def square(upper: np.ndarray, lower: np.ndarray, diagonal: float) -> np.ndarray:
         matrix = np.full((num_models, num_models), diagonal, dtype=upper.dtype)
@@ -256,10 +259,10 @@ def _measure(scores: PairedScores, tail: float) -> tuple[np.ndarray, ...]:
     if not columns:
         return tuple(np.empty(0) for _ in range(5))
     # Rounded, so that the result does not depend on the order of summation.
-    return tuple(np.round(np.concatenate(parts), 13) for parts in zip(*columns))
+    return tuple(np.round(np.concatenate(parts), 13) for parts in zip(*columns, strict=True))
 
 
-def _smallest_found(standard_error: np.ndarray, scores: PairedScores, tail: float) -> np.ndarray:
+def _smallest_detectable(standard_error: np.ndarray, scores: PairedScores, tail: float) -> np.ndarray:
     """Compute the smallest true difference that is detected with the power `POWER`, shape (P,).
 
     It is q standard errors, where q = critical value + normal quantile of the power. For a true difference of d, only
@@ -272,8 +275,19 @@ def _smallest_found(standard_error: np.ndarray, scores: PairedScores, tail: floa
     return np.minimum(1.0, np.maximum(errors * standard_error, errors**2 / (scores.effective_questions + errors**2)))
 
 
-def _reordered(found: Comparison, order: np.ndarray) -> Comparison:
-    """Return a comparison in the caller's order of models; model i of ``found`` is the caller's ``order[i]``."""
+def _reordered(comparison: Comparison, order: np.ndarray) -> Comparison:
+    """Return a comparison in the caller's order of models; model i of ``comparison`` is the caller's ``order[i]``."""
     back = np.ix_(np.argsort(order), np.argsort(order))
-    matrices = {name: value[back] for name, value in vars(found).items() if isinstance(value, np.ndarray)}
-    return dataclasses.replace(found, **matrices)
+    return dataclasses.replace(
+        comparison,
+        difference=comparison.difference[back],
+        low=comparison.low[back],
+        high=comparison.high[back],
+        p=comparison.p[back],
+        is_better=comparison.is_better[back],
+        pair_p=comparison.pair_p[back],
+        standard_error=comparison.standard_error[back],
+        correlation=comparison.correlation[back],
+        num_discordant=comparison.num_discordant[back],
+        smallest=comparison.smallest[back],
+    )

@@ -41,9 +41,9 @@ class PairedScores:
         Raises:
             ValueError: shapes differ, a score is not from 0 to 1, or a weight is not above 0.
         """
-        values, images, weight = _checked(scores, clusters, weights)
+        values, images, weight = _validate(scores, clusters, weights)
         weight = weight * (weight.size / weight.sum())
-        sums, sizes = _added_up(values * weight, images), _added_up(weight[None], images)[:, 0]
+        sums, sizes = _sum_by_image(values * weight, images), _sum_by_image(weight[None], images)[:, 0]
         whole = np.rint(sums * UNITS_PER_QUESTION).astype(np.int64)
         whole //= max(1, int(np.gcd.reduce(whole, axis=None)))
         order, by_content = _content_order(whole, sizes)
@@ -57,7 +57,7 @@ class PairedScores:
         )
 
 
-def _checked(
+def _validate(
     scores: ArrayLike, clusters: ArrayLike, weights: ArrayLike | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     values = np.asarray(scores, dtype=np.float64)
@@ -79,7 +79,7 @@ def _checked(
     return values, np.unique(clusters, return_inverse=True)[1].ravel(), weight
 
 
-def _added_up(values: np.ndarray, images: np.ndarray) -> np.ndarray:
+def _sum_by_image(values: np.ndarray, images: np.ndarray) -> np.ndarray:
     """Sum each row's values over each image, shape (m, rows), in ascending order for reproducible rounding."""
     rows = []
     for row in values:
@@ -116,6 +116,7 @@ def _ranks_of_rows(rows: np.ndarray) -> np.ndarray:
 
 
 def _correlation(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Compute the weighted Pearson correlations of all pairs of rows, NaN for constant rows."""
     share = weight / weight.sum()
     centred = (values - (values @ share)[:, None]) * np.sqrt(share)
     covariance = centred @ centred.T

@@ -80,14 +80,14 @@ def recall_std_test(
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
         raise ValueError(f"Expected finite scores of shape (n,), at least one; got shape {values.shape}.")
-    stratum, letter = _codes("strata", strata, values.shape), _codes("letters", letters, values.shape)
+    stratum, letter = _label_codes("strata", strata, values.shape), _label_codes("letters", letters, values.shape)
     distinct, value = np.unique(values, return_inverse=True)
     counts = np.bincount(letter)
     sums = np.zeros((num_permutations, len(counts)))
     for tables in _random_tables(stratum, letter, value, num_permutations, seed):
         sums += tables @ distinct
     observed = float(np.std(np.bincount(letter[np.argsort(values)], weights=np.sort(values)) / counts))
-    return _tested(observed, np.std(sums / counts, axis=1))
+    return _test_result(observed, np.std(sums / counts, axis=1))
 
 
 # --- agreement -----------------------------------------------------------------------
@@ -107,8 +107,11 @@ def agreement_test(
     The null value is exact, computed from these frequencies.
 
     Args:
-        first, second: shape (n,), integers: labels of the answers. Negative for no answer, which never agrees.
-        strata, num_permutations, seed: as in `recall_std_test`.
+        first: shape (n,), integers: labels of the answers. Negative for no answer, which never agrees.
+        second: shape (n,), integers: labels of the other answers to the same questions.
+        strata: shape (n,), labels: questions with the same label are exchangeable.
+        num_permutations: at least 1.
+        seed: of the draws. The result does not depend on the order of the questions.
 
     Raises:
         ValueError: an argument is out of range, or shapes differ.
@@ -118,22 +121,23 @@ def agreement_test(
     """
     labels = [np.asarray(answers) for answers in (first, second)]
     shape = labels[0].shape
-    if len(shape) != 1 or not labels[0].size or any(not np.issubdtype(found.dtype, np.integer) for found in labels):
+    if len(shape) != 1 or not labels[0].size or any(not np.issubdtype(answers.dtype, np.integer) for answers in labels):
         raise ValueError(f"Expected whole labels of shape (n,), at least one; got shape {shape} of {labels[0].dtype}.")
     if labels[1].shape != shape:
         raise ValueError(f"Expected answers of one shape, got {shape} and {labels[1].shape}.")
-    stratum = _codes("strata", strata, shape)
+    stratum = _label_codes("strata", strata, shape)
     # Label 0 stands for no answer.
-    one, other = (np.where(found < 0, 0, found + 1) for found in labels)
+    one, other = (np.where(answers < 0, 0, answers + 1) for answers in labels)
     agreeing, expected = np.zeros(num_permutations), 0.0
     for number in range(stratum.max() + 1):
         inside = stratum == number
-        answered = [np.bincount(found[inside], minlength=max(one.max(), other.max()) + 1)[1:] for found in (one, other)]
+        num_labels = max(one.max(), other.max()) + 1
+        answered = [np.bincount(answers[inside], minlength=num_labels)[1:] for answers in (one, other)]
         expected += float(answered[0] @ answered[1] / np.count_nonzero(inside))
     for tables in _random_tables(stratum, one, other, num_permutations, seed):
         agreeing += np.trace(tables[:, 1:, 1:], axis1=1, axis2=2)
     observed = float(np.mean((one == other) & (one > 0)))
-    return replace(_tested(observed, agreeing / len(one)), expected=expected / len(one))
+    return replace(_test_result(observed, agreeing / len(one)), expected=expected / len(one))
 
 
 # --- spread --------------------------------------------------------------------------
@@ -170,7 +174,7 @@ def spread_test(
         raise ValueError(
             f"Expected finite scores of shape (ways, questions), at least one of each; got {values.shape}."
         )
-    image = _codes("clusters", clusters, values.shape[1:])
+    image = _label_codes("clusters", clusters, values.shape[1:])
     num_ways, num_questions = values.shape
     sums = np.column_stack(
         [np.bincount(image[order], weights=row[order]) for row in values for order in [np.argsort(row)]]
@@ -188,7 +192,7 @@ def spread_test(
         )
     rng = np.random.default_rng(seed)
     drawn = (rng.permuted(unequal, axis=1).sum(axis=0) for _ in range(num_permutations))
-    return _tested(observed, np.array([np.ptp(totals) for totals in drawn]) / num_questions)
+    return _test_result(observed, np.array([np.ptp(totals) for totals in drawn]) / num_questions)
 
 
 def _mean_normal_range(count: int) -> float:
@@ -220,7 +224,8 @@ def holm(p: ArrayLike) -> np.ndarray:
     return adjusted
 
 
-def _codes(name: str, labels: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+def _label_codes(name: str, labels: ArrayLike, shape: tuple[int, ...]) -> np.ndarray:
+    """Return an integer from 0 for each label, after validating the shape."""
     if np.shape(labels) != shape:
         raise ValueError(f"Expected a label for each question in {name}, shape {shape}; got shape {np.shape(labels)}.")
     return np.unique(labels, return_inverse=True)[1].ravel()
@@ -242,12 +247,13 @@ def _random_tables(
         if min(map(len, present)) > 1:
             tables = np.zeros((num_permutations, *tables.shape), dtype=tables.dtype)
             # Labels that do not occur are left out: with margins of 0, scipy 1.17 returns tables with wrong margins.
-            totals = [margin[labels] for margin, labels in zip(margins, present)]
+            totals = [margin[labels] for margin, labels in zip(margins, present, strict=True)]
             drawn = stats.random_table.rvs(*totals, size=num_permutations, random_state=rng)
-            tables[np.ix_(range(num_permutations), *present)] = drawn
+            tables[np.ix_(np.arange(num_permutations), *present)] = drawn
         yield np.broadcast_to(tables, (num_permutations, *tables.shape[-2:]))
 
 
-def _tested(observed: float, drawn: np.ndarray) -> PermutationTest:
+def _test_result(observed: float, drawn: np.ndarray) -> PermutationTest:
+    """Compare an observed statistic with those of random permutations; the observed one counts as one more draw."""
     num_as_large = np.count_nonzero(drawn >= observed - _ROUNDING)
     return PermutationTest(observed, float(drawn.mean()), float((1 + num_as_large) / (1 + len(drawn))))

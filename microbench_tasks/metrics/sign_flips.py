@@ -55,14 +55,24 @@ def sign_flip_p(differences: ArrayLike) -> float:
 
 
 def sign_flip_p_of_pairs(differences: np.ndarray) -> np.ndarray:
-    """Compute `sign_flip_p` of each column of integer differences, shape (m, P)."""
+    """Compute `sign_flip_p` of each column of integer differences.
+
+    Args:
+        differences: shape (m, P), integers: one row for each cluster, one column for each pair of models.
+
+    Returns:
+        Shape (P,), from `SMALLEST_P` to 1.
+
+    >>> sign_flip_p_of_pairs(np.array([[1, 1], [1, -1], [1, 0]])).tolist()
+    [0.25, 1.0]
+    """
     sizes, totals = np.abs(differences), np.abs(differences.sum(axis=0))
     largest = int(sizes.max(initial=0))
     if largest <= _LARGEST_COUNTED:
         counts = [np.count_nonzero(sizes == size, axis=0) for size in range(1, largest + 1)]
         p = _tails_of_small(np.array(counts, dtype=np.int64).reshape(largest, len(totals)).T, totals)
     else:
-        p = np.array([_tail(*_distinct(column), int(total)) for column, total in zip(sizes.T, totals)])
+        p = np.array([_tail_of_one_pair(column, int(total)) for column, total in zip(sizes.T, totals, strict=True)])
     return np.where(totals == 0, 1.0, np.clip(np.round(p, 13), SMALLEST_P, 1.0))
 
 
@@ -95,35 +105,29 @@ def _tails_of_small(counts: np.ndarray, totals: np.ndarray) -> np.ndarray:
     return np.where(is_far, 0.0, np.concatenate(tails)) if tails else np.empty(0)
 
 
-def _distinct(sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distinct sizes above 0, in ascending order, with their counts."""
-    if sizes.size and sizes.max() <= 10 * sizes.size:
-        # Faster than sorting where numbers are small.
-        counts = np.bincount(sizes)
-        distinct = np.flatnonzero(counts)
-        counts = counts[distinct]
-    else:
-        distinct, counts = np.unique(sizes, return_counts=True)
-    return distinct[distinct > 0], counts[distinct > 0]
+def _tail_of_one_pair(absolute: np.ndarray, total: int) -> float:
+    """Compute the two-sided tail probability of one pair with differences of any size.
 
-
-def _tail(sizes: np.ndarray, counts: np.ndarray, total: int) -> float:
-    """Compute the two-sided tail probability of one pair with differences of any size."""
+    Args:
+        absolute: shape (m,): absolute values of the differences.
+        total: absolute value of the observed sum.
+    """
+    sizes, counts = np.unique(absolute[absolute > 0], return_counts=True)
     divisor = int(np.gcd.reduce(sizes, initial=0)) or 1
     sizes, total = sizes // divisor, total // divisor
-    deviation = math.sqrt(sum(count * size**2 for size, count in zip(sizes.tolist(), counts.tolist())))
+    deviation = math.sqrt(sum(count * size**2 for size, count in zip(sizes.tolist(), counts.tolist(), strict=True)))
     if total >= _REACH * deviation:
         return 0.0
-    # The sum is at most the sizes' sum, and hardly ever beyond the reach.
+    # The sum is at most the sum of the sizes. Sums beyond the reach have a negligible probability.
     reach = min(int(sizes @ counts), math.ceil(_REACH * deviation))
     period = 2 * reach + 1
     # Frequent sizes first, as their factors vanish soonest.
     order = np.lexsort((-sizes, -counts)).tolist()
-    frequencies = _left(int(sizes[order[0]]), int(counts[order[0]]), period)
+    frequencies = np.arange(1, period // 2 + 1)
     values = np.ones(len(frequencies))
     for index in order:
         factors = np.cos(2 * np.pi / period * (frequencies * sizes[index] % period))
-        # Powers take long: most are known to vanish.
+        # Powers take long: leave out those that are known to vanish.
         may_be_left = np.abs(factors) > _VANISHED ** (1 / counts[index])
         frequencies, values = frequencies[may_be_left], values[may_be_left] * factors[may_be_left] ** counts[index]
         is_left = np.abs(values) > _VANISHED
@@ -131,23 +135,3 @@ def _tail(sizes: np.ndarray, counts: np.ndarray, total: int) -> float:
     # 1 minus the probabilities of all sums that are closer to 0 than the observed one.
     angles, width = np.pi / period * frequencies, 2 * total - 1
     return float(1 - (width + 2 * np.sum(values * np.sin(width * angles) / np.sin(angles))) / period)
-
-
-def _left(size: int, count: int, period: int) -> np.ndarray:
-    """The frequencies up to half the period at which ``count`` cosines of ``size`` do not vanish, and some more.
-
-    They are bands around the multiples of ``period`` / (2 ``size``), where the cosine is 1 or -1.
-    """
-    half, distance = period // 2, period / (2 * size)
-    # Beyond this share of the distance between two multiples the power of the cosine vanishes.
-    share = math.acos(_VANISHED ** (1 / count)) / math.pi
-    if 2 * share * distance + 2 >= distance:
-        return np.arange(1, half + 1)
-    multiples = np.arange(math.ceil(half / distance) + 1) * distance
-    first, last = np.floor(multiples - share * distance), np.ceil(multiples + share * distance)
-    first, last = np.maximum(first, 1).astype(np.int64), np.minimum(last, half).astype(np.int64)
-    # Bands that meet count once.
-    first[1:] = np.maximum(first[1:], last[:-1] + 1)
-    numbers = np.maximum(last - first + 1, 0)
-    starts = np.cumsum(numbers) - numbers
-    return np.repeat(first - starts, numbers) + np.arange(numbers.sum())

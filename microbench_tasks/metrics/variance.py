@@ -46,7 +46,7 @@ def variance_components(scores: Sequence[Sequence[float]]) -> VarianceComponents
     0.25
     """
     sizes = np.fromiter(map(len, scores), dtype=np.int64)
-    answers = _checked(scores, sizes)
+    answers = _validate(scores, sizes)
     num_answers, num_questions = len(answers), len(sizes)
     if num_answers == num_questions:
         return VarianceComponents(math.nan, math.nan)
@@ -61,14 +61,14 @@ def variance_components(scores: Sequence[Sequence[float]]) -> VarianceComponents
     return VarianceComponents((mean_square - within) / answers_each, within)
 
 
-def _checked(scores: Sequence[Sequence[float]], sizes: np.ndarray) -> np.ndarray:
+def _validate(scores: Sequence[Sequence[float]], sizes: np.ndarray) -> np.ndarray:
     """Return all scores in one array, shape (answers,), after validating them."""
-    wrong = np.flatnonzero(sizes == 0)
+    invalid = np.flatnonzero(sizes == 0)
     answers = np.fromiter(itertools.chain.from_iterable(scores), dtype=np.float64)
-    if not len(wrong):
-        wrong = np.repeat(np.arange(len(sizes)), sizes)[~np.isfinite(answers)]
-    if len(wrong):
+    if not len(invalid):
+        invalid = np.repeat(np.arange(len(sizes)), sizes)[~np.isfinite(answers)]
+    if len(invalid):
         raise ValueError(
-            f"Expected finite scores of at least one answer to question {wrong[0]}, got {scores[wrong[0]]}."
+            f"Expected finite scores of at least one answer to question {invalid[0]}, got {scores[invalid[0]]}."
         )
     return answers

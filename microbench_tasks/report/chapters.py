@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,13 +11,16 @@ import numpy as np
 from microbench_tasks import catalog
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
-from microbench_tasks.render.pages import Cell, Gallery, Table, percent, percent_cell
+from microbench_tasks.render.pages import Cell, Gallery, Table, percent
 from microbench_tasks.render.plots import HARD_SPACE
 from microbench_tasks.report import scores
 from microbench_tasks.report.rows import Data
 from microbench_tasks.report.runs import Run, tasks_of
+from microbench_tasks.report.score_columns import NO_RESPONSE, score_columns
 from microbench_tasks.report.scores import Estimate
 from microbench_tasks.tasks import item_intervals
+from microbench_tasks.tasks.metric import ENDS, Family
+from microbench_tasks.tasks.metric_table import FAMILIES
 
 BY_IMAGE = "95 % interval by image"
 _SUBJECTS = {"coarse": "coarse questions", "fine": "fine questions", "cognition": "cognition questions"}
@@ -64,7 +67,9 @@ def scores_chapter(runs: Sequence[Run]) -> Chapter | None:
     ]
     if not drawings:
         return None
-    table = _score_table(runs, "Scores of questions", "acc", (*reversed(catalog.GROUPS), *catalog.ALL_TASKS), _ACC_NOTE)
+    table = _score_table(
+        runs, "Scores of questions", "choice", (*reversed(catalog.GROUPS), *catalog.ALL_TASKS), _ACC_NOTE
+    )
     return Chapter("Scores", [*drawings, table], _SCORES_TEXT)
 
 
@@ -98,36 +103,10 @@ def _level(runs: Sequence[Run], level: str, name: str) -> float | None:
 def _task_estimate(run: Run, name: str) -> Estimate:
     """The figures of a task or group as the harness has them."""
     figures = run.rescored.scores[name]
-    low, high = (float(figures[f"acc_image_ci_{end}"]) for end in ("low", "high"))
+    low, high = (float(figures[f"{FAMILIES['choice'].interval}_{end}"]) for end in ENDS)
     return Estimate(float(figures["acc"]), low, high, figures["counts"]["questions"], figures["counts"]["images"])
 
 
-# Of the scores of questions and of boxes: the columns of their table.
-_COLUMNS: dict[str, dict[str, Callable[[Run, str], Cell]]] = {
-    "acc": {
-        "n": lambda run, name: _size_cell(run, name),
-        "images": lambda run, name: _count_cell(run, name, "counts", "images"),
-        "datasets": lambda run, name: _count_cell(run, name, "counts", "datasets"),
-        "chance %": lambda run, name: percent_cell(run.rescored.chance.get(name)),
-        "majority %": lambda run, name: percent_cell(run.rescored.majority.get(name)),
-        "acc %": lambda run, name: percent_cell(run.rescored.scores[name]["acc"]),
-        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "acc_image_ci"),
-        "new datasets": lambda run, name: _interval_cell(run.rescored.new_datasets.get(name, {}), "acc_dataset_ci"),
-        "acc_strict %": lambda run, name: percent_cell(run.rescored.scores[name]["acc_strict"]),
-        "unparsed %": lambda run, name: percent_cell(run.rescored.scores[name]["unparsed"]),
-        "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
-    },
-    "grit": {
-        "n": lambda run, name: _count_cell(run, name, "boxes_counts", "questions"),
-        "images": lambda run, name: _count_cell(run, name, "boxes_counts", "images"),
-        "datasets": lambda run, name: _count_cell(run, name, "boxes_counts", "datasets"),
-        "GRIT × 100": lambda run, name: percent_cell(run.rescored.scores[name]["grit"]),
-        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], "grit_ci"),
-        "new datasets": lambda run, name: _interval_cell(run.rescored.new_datasets.get(name, {}), "grit_dataset_ci"),
-        "unparsed %": lambda run, name: percent_cell(run.rescored.scores[name]["boxes_unparsed"]),
-        "no response": lambda run, name: Cell(f"{run.rescored.scores[name]['failed']:,}"),
-    },
-}
 _NEW_DATASETS_NOTE = f"New datasets: {ABOUT_DATASETS} Where a single dataset is asked about (–), there is none."
 _ACC_NOTE = (
     "n: in brackets how many the totals of a group count. acc_strict counts an answer only where it can be read without luck; "
@@ -135,16 +114,16 @@ _ACC_NOTE = (
 )
 
 
-def _score_table(runs: Sequence[Run], title: str, metric: str, names: Sequence[str], note: str) -> Table:
+def _score_table(runs: Sequence[Run], title: str, family: Family, names: Sequence[str], note: str) -> Table:
     """The main scores of those of ``names`` that have the metric."""
-    columns = dict(_COLUMNS[metric])
+    columns, metric = score_columns(family), FAMILIES[family].score
     if not any(
         run.rescored.scores[name]["failed"]
         for name in names
         for run in runs
         if metric in run.rescored.scores.get(name, {})
     ):
-        del columns["no response"]
+        del columns[NO_RESPONSE]
     rows = [
         [name, run.label, *(column(run, name) for column in columns.values())]
         for name in names
@@ -152,27 +131,6 @@ def _score_table(runs: Sequence[Run], title: str, metric: str, names: Sequence[s
         if metric in run.rescored.scores.get(name, {})
     ]
     return Table(title, ["task or group", "run", *columns], rows, note)
-
-
-def _size_cell(run: Run, name: str) -> Cell:
-    tasks = [task for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject != "boxes"]
-    samples = sum(run.rescored.num_samples[task] for task in tasks)
-    outside = samples - sum(run.rescored.num_in_total[task] for task in tasks)
-    return Cell(
-        f"{samples:,} ({samples - outside:,})" if outside and name in catalog.GROUPS else f"{samples:,}", sort=samples
-    )
-
-
-def _count_cell(run: Run, name: str, counts: str, what: str) -> Cell:
-    number = run.rescored.scores[name][counts][what]
-    return Cell(f"{number:,}", sort=number)
-
-
-def _interval_cell(figures: Mapping[str, float], name: str) -> Cell:
-    if f"{name}_low" not in figures:
-        return Cell("–")
-    low, high = float(figures[f"{name}_low"]), float(figures[f"{name}_high"])
-    return Cell(f"{percent(low)} to {percent(high)}", sort=low)
 
 
 # --- slices and abilities ------------------------------------------------------------
@@ -463,7 +421,7 @@ def boxes_chapter(runs: Sequence[Run]) -> Chapter | None:
     )
     means = estimate_drawing("grit", title, estimates, having, xlabel=_SCORE_AXIS)
     table = _score_table(
-        having, "Scores of localization", "grit", (catalog.LOCALIZATION_GROUP, *tasks), _NEW_DATASETS_NOTE
+        having, "Scores of localization", "boxes", (catalog.LOCALIZATION_GROUP, *tasks), _NEW_DATASETS_NOTE
     )
     return Chapter(
         "Localization",

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import cognition, dataset_setting, source, table_images, table_rows, task_sources
+from microbench_tasks.data import cognition, dataset_setting, table_images, table_rows, task_data
 from microbench_tasks.report.runs import Run, image_of
-from microbench_tasks.runs.rescoring import other_source
+from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
@@ -80,13 +80,13 @@ def _is_cognition(task: str) -> bool:
 
 
 def _rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
-    found = task_sources.source_of(catalog.ALL_TASKS[tasks[0]])
+    found = task_data.resolve(catalog.ALL_TASKS[tasks[0]])
     for run in runs:
         for task in tasks:
-            difference = other_source(run.sources.get(task), found.identity) if task in run.rescored.samples else ""
+            difference = source_mismatch(run.sources.get(task), found.identity) if task in run.rescored.samples else ""
             if difference:
                 raise DataError(f"{found.label} is not the data of {run.label} ({difference})")
-    table = source.load(found).data.table
+    table = found.rows.data.table
     images = [
         f"{dataset}/{image}"
         for dataset, image in zip(

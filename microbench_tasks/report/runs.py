@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import new_datasets, rescoring
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored, ScoredSample
+from microbench_tasks.runs import comparison, logs, new_datasets, rescoring
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import RunRecord
+from microbench_tasks.runs.rescoring import Rescored, ScoredSample
 from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util import privacy, untrusted
 from microbench_tasks.util.errors import DataError
@@ -78,7 +80,7 @@ def read(paths: Sequence[Path], progress: Any) -> tuple[list[Run], list[Sweep]]:
     sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
     found = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
     for run in found:
-        run.rescored.new_datasets = new_datasets.intervals(run.rescored)
+        run.rescored.new_datasets = new_datasets.dataset_intervals(run.rescored)
     # In every table and picture: a redefined task is not comparable.
     labels = unique_labels([_writable(run.label) + (_REDEFINED if run.rescored.redefined else "") for run in found])
     return [Run(label, run.name, run.rescored, run.sources) for label, run in zip(labels, found)], sweeps
@@ -115,7 +117,7 @@ def _run(path: Path) -> Run:
         _model_name(logged),
         logged.name,
         rescoring.rescore(logged),
-        {task: logged.metadata(task).get("dataset") for task in logged.samples},
+        {task: logged.metadata(task).dataset for task in logged.samples},
     )
 
 
@@ -132,9 +134,9 @@ def _submitted(path: Path) -> Run:
 
 def _logged(path: Path) -> LoggedRun:
     if path.is_file() and path.name.endswith(_RESULTS_SUFFIX):
-        return rescoring.find_run([path.parent], path.name.removesuffix(_RESULTS_SUFFIX))
+        return logs.find_run([path.parent], path.name.removesuffix(_RESULTS_SUFFIX))
     try:
-        return rescoring.find_run([path])
+        return logs.find_run([path])
     except DataError as error:
         if path.is_dir() and len(list(path.rglob(f"*{_RESULTS_SUFFIX}"))) > 1:
             raise DataError(f"{error} A report takes the {_RESULTS_SUFFIX} file of one, too.") from error
@@ -143,9 +145,9 @@ def _logged(path: Path) -> LoggedRun:
 
 def _model_name(run: LoggedRun) -> str:
     """The model's name as the harness was given it, with its arguments, which tell checkpoints apart."""
-    config = run.recorded().get("config", {})
-    name = str(config.get("model") or run.name)
-    arguments = _shown_arguments(config.get("model_args") or "")
+    config = run.record.config
+    name = config.model or run.name
+    arguments = _shown_arguments(config.model_args or "")
     return f"{name} ({arguments})" if arguments else name
 
 
@@ -179,7 +181,7 @@ def _sweep(folder: Path) -> Sweep:
                 f"{file}: the sweep is of an earlier version, whose intervals were all bootstrap intervals. "
                 "Run microbench sweep again."
             )
-        mark = _REDEFINED if any(rescoring.redefined(log) for log in logs if log is not None) else ""
+        mark = _REDEFINED if any(log.redefined_fields() for log in logs if log is not None) else ""
         return Sweep(_writable(folder.resolve().name) + mark, tuple(float(row["alpha"]) for row in rows), figures, logs)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, DataError):
@@ -195,17 +197,14 @@ def _accuracies(figures: Mapping[str, Any]) -> dict[str, float]:
 
 def _is_older(results: Path) -> bool:
     """Tell whether a results file records the intervals of an earlier version; they reach beyond 100 %."""
-    run = LoggedRun("", {}, results if results.exists() else None)
-    return any(
-        rescoring.is_older_record(run.metadata(task).get("interval") or {})
-        for task in run.recorded().get("configs", {})
-    )
+    record = RunRecord.from_results(results) if results.exists() else RunRecord()
+    return any(comparison.is_older_interval_record(record.metadata(task).interval or {}) for task in record.configs)
 
 
 def _log_of(results: Path) -> LoggedRun | None:
     name = results.name.removesuffix(_RESULTS_SUFFIX)
     logged = any(results.parent.glob(f"{name}_samples_*.jsonl"))
-    return rescoring.find_run([results.parent], name) if logged else None
+    return logs.find_run([results.parent], name) if logged else None
 
 
 def tasks_of(run: Run, *subjects: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
 from microbench_tasks.report.chapters import Chapter
 from microbench_tasks.report.runs import Run
-from microbench_tasks.runs import robustness
+from microbench_tasks.runs import robustness_text
 
 _ALONE = ("run", "asked as", "n", "acc %", "acc_strict %", "recall_std %", "by chance %", "p")
 _COMPARED = (
@@ -36,9 +36,11 @@ def sensitivity_chapter(runs: Sequence[Run]) -> Chapter | None:
     if compared:
         rows = [[label, name, *_compared(way)] for label, name, way in compared]
         tables.append(Table("Variants against microbench_coarse", _COMPARED, rows))
-    spreads = [f"{label}: {text}." for label, found in reports.items() if (text := robustness.spread_text(found))]
+    spreads = [
+        f"{label}: {text}." for label, found in reports.items() if (text := robustness_text.describe_spread(found))
+    ]
     # Without duplicates: runs with the same variants have the same notes.
-    notes = dict.fromkeys(note for found in reports.values() for note in robustness.notes(found))
+    notes = dict.fromkeys(note for found in reports.values() for note in robustness_text.column_notes(found))
     return Chapter("Prompt sensitivity", tables, "\n\n".join([*spreads, *notes]))
 
 
@@ -60,4 +62,4 @@ def _compared(way: Mapping[str, Any]) -> list[Cell]:
 
 
 def _p_cell(p: float) -> Cell:
-    return Cell(robustness.p_shown(p), sort=p, title=f"{p:.6f}")
+    return Cell(robustness_text.format_p(p), sort=p, title=f"{p:.6f}")

@@ -195,7 +195,7 @@ def _fill(
     drawings = [part for chapter in found for part in chapter.parts if isinstance(part, FigureSpec)]
     drawn = {
         drawing.name: plots.save(drawing.figure(), draft / PICTURES, drawing.name)
-        for drawing in progress(drawings, "FigureSpec")
+        for drawing in progress(drawings, "Drawing")
     }
     cards = [card for chapter in found for part in chapter.parts if isinstance(part, Gallery) for card in part.cards]
     for number, card in enumerate(cards, start=1):

@@ -9,15 +9,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from microbench_tasks import catalog
 from microbench_tasks.runs.records import RunRecord, SampleRecord, TaskMetadata, sample_model
+from microbench_tasks.tasks import provenance, task_fields
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.validation import field_problems
 
+# Of the samples of one task; a compressed file may contain a thousand times its size.
+_MAX_BYTES = untrusted.MAX_FILE_BYTES
 _SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>\w+)\.jsonl")
 
 
@@ -49,6 +53,19 @@ class LoggedRun:
     def metadata(self, task: str) -> TaskMetadata:
         """Return what is recorded of a task's origin; all fields are None if nothing is."""
         return self.record.metadata(task)
+
+    def definition(self, task: str) -> Mapping[str, Any] | None:
+        """Return the recorded definition of a task as it ran (`tasks.provenance`); None if it is not on record."""
+        return provenance.recorded({"definition": self.metadata(task).definition})
+
+    def redefined_fields(self) -> dict[str, list[str]]:
+        """Return the tasks whose definition was not this package's own, each with the fields that differed."""
+        definitions = {task: self.definition(task) for task in self.samples}
+        return {
+            task: [task_fields.plain_name(field) for field in definition["differs"]]
+            for task, definition in definitions.items()
+            if definition is not None and definition["differs"]
+        }
 
 
 def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
@@ -110,14 +127,12 @@ def read_samples(file: Path, task: str) -> list[SampleRecord]:
         DataError: the file is missing or empty, a line is not a sample of the task, or a document occurs twice. The
             message names the file, the line and the field.
     """
-    content = samples_content(file)
-    if not content:
+    model, lines = sample_model(task), _lines(file)
+    if lines == [b""]:
         raise DataError(f"{file}: contains no samples.")
-    model = sample_model(task)
     line_of_document: dict[int, int] = {}
     samples: list[SampleRecord] = []
-    # Not splitlines, which also breaks at characters that a response may contain.
-    for line, text in enumerate(content.rstrip(b"\n").split(b"\n"), start=1):
+    for line, text in enumerate(lines, start=1):
         try:
             sample = _parse_sample(model, text)
         except DataError as error:
@@ -151,12 +166,22 @@ def _parse_unusual_sample(model: type[SampleRecord], text: bytes) -> SampleRecor
         raise DataError(f"{type(error).__name__}: {error}") from error
 
 
-def samples_content(file: Path) -> bytes:
+def read_json_lines(file: Path) -> list[dict[str, Any]]:
+    """Return the lines of a samples file with all of their fields; `read_samples` has checked it before."""
+    return [json.loads(text) for text in _lines(file)]
+
+
+def _lines(file: Path) -> list[bytes]:
+    # Not splitlines, which also breaks at characters that a response may contain.
+    return _samples_content(file).rstrip(b"\n").split(b"\n")
+
+
+def _samples_content(file: Path) -> bytes:
     """Read a samples file, decompressed if its name ends with ``.gz``; raise `DataError` if that is not possible."""
     content = untrusted.read_regular_file(file)
     if file.suffix != ".gz":
         return content
     try:
-        return untrusted.decompress_gzip(content)
+        return untrusted.decompress_gzip(content, _MAX_BYTES)
     except ValueError as error:
         raise DataError(f"{file}: cannot be decompressed ({error}). Copy it again.") from error

@@ -12,55 +12,51 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.runs.rescoring import Rescored
-from microbench_tasks.tasks import item_intervals
 from microbench_tasks.tasks.item_intervals import dataset_of
+from microbench_tasks.tasks.metric import Pooling, pool
+from microbench_tasks.tasks.metric_table import METRICS
 
 Items = Sequence[Mapping[str, Any]]
 
 
-def intervals(rescored: Rescored) -> dict[str, dict[str, float]]:
-    """Compute ``acc_dataset_ci_*``, ``acc_macro_dataset_ci_*``, ``acc_all_dataset_ci_*`` and ``grit_dataset_ci_*``.
+def dataset_intervals(rescored: Rescored) -> dict[str, dict[str, float]]:
+    """Compute ``<metric>_dataset_ci_low`` and ``_high`` of each metric with an interval to quote, such as ``acc``.
 
     Returns:
         For each task and group, the two ends of each interval. There is no interval for a single dataset.
     """
-    return {name: found for name in rescored.scores if (found := _ends(_intervals(rescored, name)))}
+    return {name: ends for name in rescored.scores if (ends := _ends(_intervals_of(rescored, name)))}
 
 
-def without_intervals(rescored: Rescored) -> list[str]:
+def names_without_intervals(rescored: Rescored) -> list[str]:
     """List the tasks and groups without these intervals, since they are about a single dataset."""
-    return [name for name in rescored.scores if not _intervals(rescored, name)]
+    return [name for name in rescored.scores if not _intervals_of(rescored, name)]
 
 
-def _intervals(rescored: Rescored, name: str) -> dict[str, Interval]:
+def _intervals_of(rescored: Rescored, name: str) -> dict[str, Interval]:
     tasks = catalog.tasks_named([name])
-    answers = [_items(rescored, task, "acc") for task in tasks if catalog.ALL_TASKS[task].subject != "boxes"]
-    everything = [item for task in answers for item in task]
-    counted = [item for item in everything if item["in_total"]] if name in catalog.GROUPS else everything
-    boxes = [item for task in tasks for item in _items(rescored, task, "grit")]
-    found = {}
-    if _has_several(counted):
-        found["acc"] = item_intervals.accuracy_interval(counted, dataset_of)
-    if "acc_macro" in rescored.scores[name] and _has_several(everything):
-        found["acc_macro"] = item_intervals.macro_interval(answers, dataset_of)
-    if "acc_all" in rescored.scores[name] and _has_several(everything):
-        found["acc_all"] = item_intervals.accuracy_interval(everything, dataset_of)
-    if _has_several(boxes):
-        found["grit"] = item_intervals.score_interval(boxes, dataset_of)
-    return found
+    intervals_of_metrics = {}
+    for metric in METRICS:
+        is_missing = metric.derived_from is not None and metric.name not in rescored.scores[name]
+        if metric.quoted_interval is None or is_missing:
+            continue
+        samples = [_items(rescored, task, metric.derived_from or metric.name) for task in tasks]
+        by_task = [items for items in samples if items]
+        # The totals of groups leave questions out, the scores of tasks do not.
+        pooled = pool(by_task, metric.pooling if name in catalog.GROUPS else Pooling.ALL)
+        if len({dataset_of(item) for item in pooled}) > 1:
+            items = by_task if metric.pooling is Pooling.MACRO else pooled
+            intervals_of_metrics[metric.name] = metric.quoted_interval.compute(items, dataset_of)
+    return intervals_of_metrics
 
 
 def _items(rescored: Rescored, task: str, metric: str) -> Items:
     return [sample.items[metric] for sample in rescored.samples[task] if metric in sample.items]
 
 
-def _has_several(items: Items) -> bool:
-    return len({dataset_of(item) for item in items}) > 1
-
-
-def _ends(found: Mapping[str, Interval]) -> dict[str, float]:
+def _ends(intervals: Mapping[str, Interval]) -> dict[str, float]:
     return {
         f"{metric}_dataset_ci_{end}": value
-        for metric, interval in found.items()
+        for metric, interval in intervals.items()
         for end, value in (("low", interval.low), ("high", interval.high))
     }

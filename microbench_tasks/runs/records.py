@@ -235,7 +235,7 @@ class BoxItem(_LoggedRecord):
         expression: the class whose boxes were asked for.
         width, height: of the image, in pixels.
         boxes: gold boxes, (x1, y1, x2, y2) in pixels of the image.
-        convention: format in which boxes are read, a key of `parsing.boxes.CONVENTIONS`.
+        convention: format in which boxes are read, a key of `parsing.boxes.conventions.CONVENTIONS`.
         model_input_size: width and height of the image as the model saw it, in pixels.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,18 +27,18 @@ from microbench_tasks.metrics.permutation import (
 # A question: dataset and image, kind, and which of several equal ones.
 Key = tuple[str, str, int]
 # Scored items of one sample (see `results.microbench_process_results`).
-Items = dict[str, Any]
+Items = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class _Way:
-    """Hold the questions of one way of asking (prompt variant), with one column for each property.
+class _Answers:
+    """The answers to the questions of one prompt variant, with one column for each property.
 
     Attributes:
         rows: row of each question in the columns.
         scores, strict_scores: by the paper's rule and by the strict rule.
         letters: letters of the right options.
-        answers: texts of the options that the strict rule reads; None if it reads none.
+        chosen: texts of the options that the strict rule reads; None if it reads none.
         options: texts of all options.
         strata: kind and number of options. Letters may be permuted among questions of one stratum.
     """
@@ -47,7 +47,7 @@ class _Way:
     scores: list[float]
     strict_scores: list[float]
     letters: list[str]
-    answers: list[str | None]
+    chosen: list[str | None]
     options: list[Sequence[str]]
     strata: list[tuple[str, int]]
 
@@ -103,16 +103,18 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
     if not variants:
         return {}
     coarse = [task for task in catalog.tasks_named([catalog.COARSE_GROUP]) if task in items]
-    asked = {name: _way(items[name]) for name in variants}
-    if coarse:
-        asked = {catalog.COARSE_GROUP: _way(item for task in coarse for item in items[task])} | asked
-    ways = {name: _alone(way) for name, way in asked.items()}
+    answers = {name: _columns(items[name]) for name in variants}
+    original = _columns(item for task in coarse for item in items[task]) if coarse else None
+    if original is not None:
+        answers = {catalog.COARSE_GROUP: original} | answers
+    ways = {name: _describe_variant(columns) for name, columns in answers.items()}
     _adjust(ways, "recall_std")
-    original = asked[catalog.COARSE_GROUP] if coarse else None
-    common = {name: [key for key in asked[name].rows if key in original.rows] for name in variants} if original else {}
-    num_compared = sum(map(bool, common.values()))
-    for name, questions in common.items():
-        ways[name] |= _compared(asked[name], original, questions, num_compared)
+    num_compared = 0
+    if original is not None:
+        common = {name: [key for key in answers[name].rows if key in original.rows] for name in variants}
+        num_compared = sum(map(bool, common.values()))
+        for name, questions in common.items():
+            ways[name] |= _compare(answers[name], original, questions, num_compared)
     for figure in ("difference", "same_option"):
         _adjust(ways, figure)
     settings = {
@@ -121,46 +123,48 @@ def report(items: Mapping[str, Sequence[Items]]) -> dict[str, Any]:
         "confidence_level": CONFIDENCE_LEVEL,
         "num_compared": num_compared,
     }
-    return {"ways": ways} | _spread(list(asked.values())) | {"settings": settings}
+    return {"ways": ways} | _spread(list(answers.values())) | {"settings": settings}
 
 
-def _way(items: Iterable[Items]) -> _Way:
-    turns: collections.Counter[tuple[str, str]] = collections.Counter()
-    found = _Way({}, [], [], [], [], [], [])
+def _columns(items: Iterable[Items]) -> _Answers:
+    num_equal: collections.Counter[tuple[str, str]] = collections.Counter()
+    answers = _Answers({}, [], [], [], [], [], [])
     for item in items:
         acc, strict = item["acc"], item["acc_strict"]
         question, options, letter = (acc["image"], acc["kind"]), acc["options"], strict["predicted"]
-        found.rows[*question, turns[question]] = len(found.scores)
-        turns[question] += 1
-        found.scores.append(acc["score"])
-        found.strict_scores.append(strict["score"])
-        found.letters.append(acc["gold"])
-        found.answers.append(None if letter is None else options[LETTERS.index(letter)])
-        found.options.append(options)
-        found.strata.append((acc["kind"], len(options)))
-    return found
+        answers.rows[*question, num_equal[question]] = len(answers.scores)
+        num_equal[question] += 1
+        answers.scores.append(acc["score"])
+        answers.strict_scores.append(strict["score"])
+        answers.letters.append(acc["gold"])
+        answers.chosen.append(None if letter is None else options[LETTERS.index(letter)])
+        answers.options.append(options)
+        answers.strata.append((acc["kind"], len(options)))
+    return answers
 
 
-def _alone(way: _Way) -> dict[str, Any]:
-    hits: dict[str, list[float]] = collections.defaultdict(list)
-    for letter, score in zip(way.letters, way.strict_scores):
-        hits[letter].append(score)
+def _describe_variant(answers: _Answers) -> dict[str, Any]:
+    """Return the figures of a variant that need no other variant."""
+    scores_of_letters: dict[str, list[float]] = collections.defaultdict(list)
+    for letter, score in zip(answers.letters, answers.strict_scores, strict=True):
+        scores_of_letters[letter].append(score)
+    recall_std = recall_std_test(answers.strict_scores, _codes(answers.letters), _codes(answers.strata))
     return {
-        "n": len(way.scores),
-        "acc": _mean(way.scores),
-        "acc_strict": _mean(way.strict_scores),
-        "recall": {letter: _mean(hits[letter]) for letter in sorted(hits)},
-    } | _tested("recall_std", recall_std_test(way.strict_scores, _codes(way.letters), _codes(way.strata)))
+        "n": len(answers.scores),
+        "acc": _mean(answers.scores),
+        "acc_strict": _mean(answers.strict_scores),
+        "recall": {letter: _mean(scores_of_letters[letter]) for letter in sorted(scores_of_letters)},
+    } | _test_figures("recall_std", recall_std)
 
 
-def _compared(variant: _Way, original: _Way, common: Sequence[Key], num_compared: int) -> dict[str, Any]:
+def _compare(variant: _Answers, original: _Answers, common: Sequence[Key], num_compared: int) -> dict[str, Any]:
     """Compare a variant with the original on the questions that both asked."""
     if not common:
         return {"n_paired": 0}
-    here, there = ([way.rows[key] for key in common] for way in (variant, original))
-    scores, others = np.array(variant.scores)[here], np.array(original.scores)[there]
+    rows, original_rows = ([answers.rows[key] for key in common] for answers in (variant, original))
+    scores, original_scores = np.array(variant.scores)[rows], np.array(original.scores)[original_rows]
     images = _codes([key[0] for key in common])
-    paired = compare_pair(scores, others, images)
+    paired = compare_pair(scores, original_scores, images)
     # Bonferroni: slightly conservative, since all variants are compared with the same original answers.
     simultaneous = 1 - (1 - CONFIDENCE_LEVEL) / num_compared
     figures: dict[str, Any] = {
@@ -169,35 +173,43 @@ def _compared(variant: _Way, original: _Way, common: Sequence[Key], num_compared
         "difference": paired.difference,
     }
     for name, level in (("difference_ci", CONFIDENCE_LEVEL), ("difference_simultaneous_ci", simultaneous)):
-        interval = difference_interval(scores - others, images, confidence_level=level)
+        interval = difference_interval(scores - original_scores, images, confidence_level=level)
         figures |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
-    # Positions, among the variant's options, of the answers to the original and to the variant. If several options
-    # have the same text, the first position is used.
-    options = [variant.options[row] for row in here]
-    places = (
-        np.array([-1 if text is None else offered.index(text) for text, offered in zip(answers, options)])
-        for answers in ([original.answers[row] for row in there], [variant.answers[row] for row in here])
+    same_option = agreement_test(
+        _positions([original.chosen[row] for row in original_rows], [variant.options[row] for row in rows]),
+        _positions([variant.chosen[row] for row in rows], [variant.options[row] for row in rows]),
+        _codes([variant.strata[row] for row in rows]),
     )
-    same = agreement_test(*places, _codes([variant.strata[row] for row in here]))
-    return figures | {"difference_p": paired.p} | _tested("same_option", same)
+    return figures | {"difference_p": paired.p} | _test_figures("same_option", same_option)
 
 
-def _spread(asked: Sequence[_Way]) -> dict[str, Any]:
-    common = sorted(set.intersection(*(set(way.rows) for way in asked)))
-    if not common or len(asked) == 1:
+def _positions(texts: Sequence[str | None], options: Sequence[Sequence[str]]) -> np.ndarray:
+    """Return the position of each text among the options of its question; -1 for None.
+
+    If several options have the same text, the first position is used.
+    """
+    pairs = zip(texts, options, strict=True)
+    return np.array([-1 if text is None else offered.index(text) for text, offered in pairs])
+
+
+def _spread(answers: Sequence[_Answers]) -> dict[str, Any]:
+    common = sorted(set.intersection(*(set(variant.rows) for variant in answers)))
+    if not common or len(answers) == 1:
         return {"spread": None, "n_common": len(common)}
-    scores = [np.array(way.scores)[[way.rows[key] for key in common]] for way in asked]
-    return _tested("spread", spread_test(scores, _codes([key[0] for key in common]))) | {"n_common": len(common)}
+    scores = [np.array(variant.scores)[[variant.rows[key] for key in common]] for variant in answers]
+    test = spread_test(scores, _codes([key[0] for key in common]))
+    return _test_figures("spread", test) | {"n_common": len(common)}
 
 
-def _tested(name: str, test: PermutationTest) -> dict[str, float]:
+def _test_figures(name: str, test: PermutationTest) -> dict[str, float]:
     return {name: test.observed, f"{name}_null": test.expected, f"{name}_p": test.p}
 
 
 def _adjust(ways: Mapping[str, dict[str, Any]], figure: str) -> None:
-    """Add the p-values of a figure adjusted for all ways that have one."""
-    having = [way for way in ways.values() if f"{figure}_p" in way]
-    for way, p in zip(having, holm([way[f"{figure}_p"] for way in having])):
+    """Add the p-values of a figure adjusted for all variants that have one."""
+    tested = [way for way in ways.values() if f"{figure}_p" in way]
+    adjusted = holm([way[f"{figure}_p"] for way in tested])
+    for way, p in zip(tested, adjusted, strict=True):
         way[f"{figure}_p_adjusted"] = float(p)
 
 
@@ -209,87 +221,3 @@ def _codes(labels: Sequence[Any]) -> np.ndarray:
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if values else math.nan
-
-
-# --- tables --------------------------------------------------------------------------
-
-
-def notes(found: Mapping[str, Any]) -> list[str]:
-    """Explain the columns of `alone_rows` and `compared_rows`, a sentence or two each."""
-    lines = [
-        "recall_std: unevenness of recall over letters. By chance: if being right did not depend on the letter.",
-        "p: how often chance alone gives a figure this large, adjusted for all rows of its table (Holm).",
-    ]
-    num_compared = found["settings"]["num_compared"]
-    if num_compared:
-        lines += [
-            f"difference: in acc, with intervals that hold for all {num_compared} variants at once "
-            f"({100 * found['settings']['confidence_level']:g} %).",
-            "same option: the same option is read as in microbench_coarse. By chance: if the letter read did not "
-            "depend on the question.",
-        ]
-    return lines
-
-
-def alone_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of the table with one row per way of asking, as texts."""
-    header = ["asked as", "n", "acc", "acc_strict", "recall_std", "by chance", "p"]
-    figures = ("acc", "acc_strict", "recall_std", "recall_std_null")
-    rows = [
-        [name, str(way["n"]), *(_shown(way[figure]) for figure in figures), p_shown(way["recall_std_p_adjusted"])]
-        for name, way in found["ways"].items()
-    ]
-    return header, rows
-
-
-def compared_rows(found: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows of the table of variants against the original, as texts; no rows if none is compared."""
-    header = ["variant", "pairs", "images", "difference in acc", "p", "same option", "by chance", "p"]
-    rows = [
-        [
-            name,
-            str(way["n_paired"]),
-            str(way["n_images"]),
-            f"{way['difference']:+.4f} [{way['difference_simultaneous_ci_low']:+.4f}, "
-            f"{way['difference_simultaneous_ci_high']:+.4f}]",
-            p_shown(way["difference_p_adjusted"]),
-            _shown(way["same_option"]),
-            _shown(way["same_option_null"]),
-            p_shown(way["same_option_p_adjusted"]),
-        ]
-        for name, way in found["ways"].items()
-        if "difference" in way
-    ]
-    return header, rows
-
-
-def spread_text(found: Mapping[str, Any]) -> str:
-    """Describe the spread of ``acc`` over the ways of asking; return an empty text for a single way."""
-    if len(found["ways"]) == 1:
-        return ""
-    if found["spread"] is None:
-        return "spread of acc: no question was asked in every way"
-    return (
-        f"spread of acc: {_shown(found['spread'])} over the {found['n_common']} questions asked in every way "
-        f"(by chance {_shown(found['spread_null'])}, p {p_shown(found['spread_p'])})"
-    )
-
-
-def as_text(found: Mapping[str, Any], render: Callable[[list[str], list[list[str]]], str]) -> str:
-    """Render a report as text; ``render`` formats a table, given its header and rows."""
-    header, rows = compared_rows(found)
-    tables = [render(*alone_rows(found)), *([render(header, rows)] if rows else [])]
-    return "\n\n".join([*tables, "\n".join(line for line in (spread_text(found), *notes(found)) if line)])
-
-
-def p_shown(p: float) -> str:
-    """Format a p-value with three decimals.
-
-    >>> p_shown(0.0004), p_shown(0.25)
-    ('< 0.001', '0.250')
-    """
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def _shown(value: float) -> str:
-    return f"{value:.4f}"

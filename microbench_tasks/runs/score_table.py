@@ -7,23 +7,13 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, CONFIDENCE_LEVEL
-from microbench_tasks.runs import new_datasets, robustness
+from microbench_tasks.runs import new_datasets, robustness_text
 from microbench_tasks.runs.rescoring import Rescored
-
-# For each column, the metric and the prefix of its interval's ends.
-_COLUMNS: Mapping[str, tuple[str, str | None]] = {
-    "acc": ("acc", "acc_image_ci"),
-    "acc_strict": ("acc_strict", None),
-    "unparsed": ("unparsed", None),
-    "acc_macro": ("acc_macro", "acc_macro_ci"),
-    "acc_all": ("acc_all", "acc_all_ci"),
-    "grit": ("grit", "grit_ci"),
-    "boxes_unparsed": ("boxes_unparsed", None),
-}
-_ENDS = ("low", "high")
+from microbench_tasks.tasks.metric import ENDS, Metric
+from microbench_tasks.tasks.metric_table import FAMILIES, shown_in
 
 
-def as_text(rescored: Rescored) -> str:
+def render_scores(rescored: Rescored) -> str:
     """Render the main scores with their intervals, groups first, notes on the intervals, and prompt sensitivity."""
     names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
     columns = [
@@ -32,20 +22,20 @@ def as_text(rescored: Rescored) -> str:
         *_score_columns(names, rescored),
         *_repeat_columns(names, rescored),
     ]
-    header, *rows = zip(*columns)
-    parts = [_rendered(list(header), [list(row) for row in rows]), "\n".join(_about(rescored))]
+    header, *rows = map(list, zip(*columns, strict=True))
+    parts = [_render_table(header, rows), "\n".join(_interval_notes(rescored))]
     if rescored.robustness:
-        parts.append(robustness.as_text(rescored.robustness, _rendered))
+        parts.append(robustness_text.render_report(rescored.robustness, _render_table))
     return "\n\n".join(parts)
 
 
-def marked_name(name: str, rescored: Rescored) -> str:
+def mark_redefined(name: str, rescored: Rescored) -> str:
     """Return the name of a task or group, marked if one of its tasks was redefined."""
     return f"{name} (REDEFINED)" if rescored.redefined.keys() & set(catalog.tasks_named([name])) else name
 
 
 def _names_column(names: list[str], rescored: Rescored) -> list[str]:
-    return ["name", *(marked_name(name, rescored) for name in names)]
+    return ["name", *(mark_redefined(name, rescored) for name in names)]
 
 
 def _count_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
@@ -59,34 +49,40 @@ def _count_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
 
 def _score_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
     columns = []
-    for column, (metric, interval) in _COLUMNS.items():
-        if any(metric in rescored.scores[name] for name in names):
-            columns.append([column, *(_cell(rescored.scores[name], metric, interval) for name in names)])
-        by_dataset = [_interval(rescored.new_datasets.get(name, {}), f"{metric}_dataset_ci") for name in names]
+    for metric in shown_in("scores"):
+        if any(metric.name in rescored.scores[name] for name in names):
+            columns.append([metric.name, *(_cell(rescored.scores[name], metric) for name in names)])
+        by_dataset = [_interval(rescored.new_datasets.get(name, {}), f"{metric.name}_dataset_ci") for name in names]
         if any(by_dataset):
-            columns.append([f"{column}, new datasets", *by_dataset])
+            columns.append([f"{metric.name}, new datasets", *by_dataset])
     return columns
 
 
 def _repeat_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
     """Return columns with the number of answers per question and their variances; none if all were asked once."""
-    metrics = ("repeats", "boxes_repeats")
+    metrics = [family.repeats for family in FAMILIES.values()]
     all_scores = (rescored.scores[name] for name in names)
     spreads = [[scores[metric] for metric in metrics if metric in scores] for scores in all_scores]
     if not any(spreads):
         return []
     figures = {"answers": "answers", "between questions": "variance_between", "within": "variance_within"}
     return [
-        [column, *(" and ".join(_number(found[figure]) for found in of_name) for of_name in spreads)]
+        [
+            column,
+            *(
+                " and ".join(_format_figure(repeats[figure]) for repeats in repeats_of_name)
+                for repeats_of_name in spreads
+            ),
+        ]
         for column, figure in figures.items()
     ]
 
 
-def _number(value: Any) -> str:
+def _format_figure(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _about(rescored: Rescored) -> list[str]:
+def _interval_notes(rescored: Rescored) -> list[str]:
     """Explain what the intervals of the table generalize to."""
     lines = [f"In brackets: {100 * CONFIDENCE_LEVEL:g} % intervals. {ABOUT_IMAGES}"]
     if any("(" in _size(name, rescored) for name in rescored.scores):
@@ -95,18 +91,19 @@ def _about(rescored: Rescored) -> list[str]:
         )
     if rescored.new_datasets:
         lines.append(f"New datasets: {ABOUT_DATASETS}")
-        alone = new_datasets.without_intervals(rescored)
-        if alone:
-            lines.append(f"No interval for new datasets, as a single dataset is asked about: {', '.join(alone)}.")
-    if any({"repeats", "boxes_repeats"} & rescored.scores[name].keys() for name in rescored.scores):
+        single = new_datasets.names_without_intervals(rescored)
+        if single:
+            lines.append(f"No interval for new datasets, as a single dataset is asked about: {', '.join(single)}.")
+    if any(family.repeats in scores for scores in rescored.scores.values() for family in FAMILIES.values()):
         lines.append("Between questions, within: variance of the scores of different questions, and of answers to one.")
     return lines
 
 
-def _rendered(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows)]
+def _render_table(header: list[str], rows: list[list[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [header, ["-" * width for width in widths], *rows]
-    return "\n".join("| " + " | ".join(text.ljust(width) for text, width in zip(line, widths)) + " |" for line in lines)
+    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
 def _size(name: str, rescored: Rescored) -> str:
@@ -120,16 +117,17 @@ def _size(name: str, rescored: Rescored) -> str:
 
 def _counted(scores: Mapping[str, Any], what: str) -> str:
     """Show the number of images or datasets, separately for questions and boxes if a group asks both."""
-    counts = [scores[metric][what] for metric in ("counts", "boxes_counts") if metric in scores]
+    counts = [scores[family.counts][what] for family in FAMILIES.values() if family.counts in scores]
     return " and ".join(map(str, counts))
 
 
-def _cell(scores: Mapping[str, Any], metric: str, interval: str | None) -> str:
-    if metric not in scores:
+def _cell(scores: Mapping[str, Any], metric: Metric) -> str:
+    if metric.name not in scores:
         return ""
-    return " ".join(filter(None, [f"{scores[metric]:.4f}", _interval(scores, interval)]))
+    interval = "" if metric.quoted_interval is None else _interval(scores, metric.quoted_interval.name)
+    return f"{scores[metric.name]:.4f} {interval}".rstrip()
 
 
-def _interval(scores: Mapping[str, Any], name: str | None) -> str:
-    ends = [scores.get(f"{name}_{end}") for end in _ENDS]
+def _interval(scores: Mapping[str, Any], name: str) -> str:
+    ends = [scores.get(f"{name}_{end}") for end in ENDS]
     return "" if None in ends else f"[{ends[0]:.4f}, {ends[1]:.4f}]"

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logs import LoggedRun, read_samples
 from microbench_tasks.runs.records import BoxItem, QuestionItem, SampleRecord
 from microbench_tasks.runs.source_documents import SourceDocuments
-from microbench_tasks.tasks.detection import DetectionFormat, PixelLimits
+from microbench_tasks.tasks.box_formats import DetectionFormat
+from microbench_tasks.tasks.image_resizing import PixelLimits
 from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.util.errors import DataError
@@ -58,6 +59,13 @@ def score_samples(run: LoggedRun, task: str, samples: Sequence[SampleRecord]) ->
                 f"got {num_answers(items)}. The file is not as the harness wrote it: copy it again."
             )
     return items_of_samples
+
+
+def items_by_document(run: LoggedRun, task: str) -> dict[int, Items]:
+    """Score one task of a run, and return the items of each document; raise `DataError` as `score_samples` does."""
+    samples = read_samples(run.samples[task], task)
+    items = score_samples(run, task, samples)
+    return {sample.doc_id: item for sample, item in zip(samples, items, strict=True)}
 
 
 def _num_asked(run: LoggedRun, task: str) -> int | None:

@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source, task_sources
+from microbench_tasks.data import task_data
 from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.runs.records import SampleRecord
@@ -29,17 +29,14 @@ class SourceDocuments:
 
     @functools.cached_property
     def _label_and_documents(self) -> tuple[str, datasets.Dataset]:
-        from microbench_tasks.data.documents import TaskDocuments
-
-        current = task_sources.source_of(self._task)
+        current = task_data.resolve(self._task)
         mismatch = source_mismatch(self._recorded, current.identity)
         if mismatch:
             raise DataError(
                 f"the log contains responses alone, so the questions are needed, and {current.label} is not the run's "
                 f"data source ({mismatch}). {_SET_SOURCE}"
             )
-        documents = TaskDocuments(self._task)(source.load(current), current.label)
-        return current.label, documents.remove_columns("image")
+        return current.label, current.documents(self._task).remove_columns("image")
 
     def document_of(self, sample: SampleRecord) -> dict[str, Any]:
         """Return the document that a sample is about.

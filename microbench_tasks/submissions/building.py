@@ -17,7 +17,9 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import RunRecord, TaskMetadata
+from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import data_kinds, eligibility, sample_files
 from microbench_tasks.submissions.leaks import find_manifest_leaks, find_sample_leaks, find_text_leaks
 from microbench_tasks.submissions.manifest_checks import find_schema_problems
@@ -32,7 +34,6 @@ from microbench_tasks.submissions.manifest_file import (
 )
 from microbench_tasks.submissions.manifest_model import SCHEMA_VERSION, LoadedModel, Manifest, ManifestCore, Seeds
 from microbench_tasks.submissions.progress import Progress, no_progress
-from microbench_tasks.submissions.sample_checks import Sample
 from microbench_tasks.submissions.sample_files import FOLDER as SAMPLES_FOLDER
 from microbench_tasks.submissions.text_files import render_texts
 from microbench_tasks.tasks import yaml_values
@@ -93,7 +94,7 @@ def submit(
         listed = "".join(f"\n  - {violation}" for violation in report.violations)
         raise DataError(f"{run.name} cannot be a submission, for {len(report.violations)} reason(s):{listed}")
     samples = {
-        task: [sample_files.reduce_sample(task, sample) for sample in logged] for task, logged in report.samples.items()
+        task: [sample_files.reduce_sample(sample) for sample in logged] for task, logged in report.samples.items()
     }
     content = _build_content(report.run, report.rescored, description)
     texts = _render_checked_texts(content, samples)
@@ -107,7 +108,9 @@ def submit(
     return WrittenSubmission(target, manifest, report.notes)
 
 
-def _render_checked_texts(content: Mapping[str, Any], samples: Mapping[str, Sequence[Sample]]) -> dict[str, str]:
+def _render_checked_texts(
+    content: Mapping[str, Any], samples: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, str]:
     """Return the text files of a submission; raise `DataError` if anything in it must not be published."""
     leaks = [*find_manifest_leaks(content), *find_sample_leaks(samples)]
     problems = find_schema_problems(content, ManifestCore)
@@ -123,20 +126,20 @@ def _render_checked_texts(content: Mapping[str, Any], samples: Mapping[str, Sequ
 def _build_content(run: LoggedRun, rescored: Rescored, description: Description) -> dict[str, Any]:
     """Return the content of ``submission.json`` without the digests."""
     first = run.metadata(next(iter(run.samples)))
-    boxes = next((record for task in run.samples if (record := run.metadata(task).get("boxes"))), None)
+    boxes = next((record for task in run.samples if (record := run.metadata(task).boxes)), None)
     samples_url = {} if description.samples_url is None else {"samples_url": description.samples_url}
     return {
         "schema_version": SCHEMA_VERSION,
         "model": _describe_model(run, description),
         "data": {
             "kind": data_kinds.classify_run(run),
-            "sources": {task: source_identity.without_path(run.metadata(task)["dataset"]) for task in run.samples},
+            "sources": {task: source_identity.without_path(run.metadata(task).dataset or {}) for task in run.samples},
             "asked": {task: _asked(run, task) for task in run.samples},
         },
         "versions": _versions(first),
-        "settings": {"interval": first["interval"], "boxes": boxes},
-        "seeds": {name: (run.recorded().get("config") or {}).get(f"{name}_seed") for name in Seeds.model_fields},
-        "run": {"name": run.name, "date": _start_date(run.recorded())} | samples_url,
+        "settings": {"interval": first.interval, "boxes": boxes},
+        "seeds": {name: getattr(run.record.config, f"{name}_seed") for name in Seeds.model_fields},
+        "run": {"name": run.name, "date": _start_date(run.record)} | samples_url,
         "num_samples": dict(rescored.num_samples),
         "num_in_total": {
             task: count for task, count in rescored.num_in_total.items() if catalog.TASKS[task].subject != "boxes"
@@ -148,28 +151,27 @@ def _build_content(run: LoggedRun, rescored: Rescored, description: Description)
 
 
 def _asked(run: LoggedRun, task: str) -> dict[str, Any]:
-    record = run.metadata(task)["asked"]
+    record = run.metadata(task).asked or {}
     return {"sha256": record["sha256"], "num_documents": record["num_documents"]}
 
 
 def _describe_model(run: LoggedRun, description: Description) -> dict[str, Any]:
-    recorded = run.recorded()
-    config, loaded = recorded.get("config") or {}, recorded.get("loaded_model")
-    arguments = _cleaned(config.get("model_args") or "")
+    record, config = run.record, run.record.config
+    arguments = _cleaned(config.model_args or "")
     # Models of other packages may record further fields, which no check covers.
-    loaded = loaded and {name: value for name, value in _cleaned(loaded).items() if name in LoadedModel.model_fields}
+    loaded = record.loaded_model and {
+        name: value for name, value in _cleaned(record.loaded_model).items() if name in LoadedModel.model_fields
+    }
     return {
         "name": description.model_name,
         **({} if description.model_url is None else {"url": description.model_url}),
-        "harness_model": str(config.get("model") or recorded.get("model_source") or UNKNOWN),
-        "backend": str(config.get("model_backend") or UNKNOWN),
+        "harness_model": config.model or record.model_source or UNKNOWN,
+        "backend": config.model_backend or UNKNOWN,
         "model_args": arguments,
         "loaded_model": loaded,
         "precision": find_precision((loaded or {}).get("precision"), arguments),
-        "gen_kwargs": _cleaned(config.get("gen_kwargs")),
-        "generation_kwargs": {
-            task: _cleaned(recorded["configs"][task].get("generation_kwargs") or {}) for task in run.samples
-        },
+        "gen_kwargs": _cleaned(config.gen_kwargs),
+        "generation_kwargs": {task: _cleaned(record.configs[task].generation_kwargs or {}) for task in run.samples},
     }
 
 
@@ -186,13 +188,13 @@ def _printable(value: Any) -> Any:
     return [_printable(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
-def _versions(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def _versions(metadata: TaskMetadata) -> dict[str, Any]:
     # Only what the run recorded: the versions on the machine that submits say nothing about it.
-    recorded = metadata.get("packages") or {}
+    recorded = metadata.packages or {}
     packages = {name: _version(recorded.get(name)) for name in yaml_values.PACKAGES}
     return {
-        "microbench": metadata["microbench_version"],
-        "task": metadata["version"],
+        "microbench": metadata.microbench_version,
+        "task": metadata.version,
         "lmms_eval": packages.pop("lmms-eval"),
         "packages": packages,
     }
@@ -208,11 +210,11 @@ def _version(recorded: Any) -> str:
         return UNKNOWN
 
 
-def _start_date(recorded: Mapping[str, Any]) -> str:
+def _start_date(record: RunRecord) -> str:
     """Return the start of the run in UTC; the harness writes it in a time zone that it records elsewhere."""
-    zone = ((recorded.get("config") or {}).get("resolved_cli_args") or {}).get("timezone")
+    zone = (record.config.resolved_cli_args or {}).get("timezone") or ""
     try:
-        started = datetime.datetime.strptime(recorded["date"], "%Y%m%d_%H%M%S").replace(tzinfo=zoneinfo.ZoneInfo(zone))
+        started = datetime.datetime.strptime(record.date or "", "%Y%m%d_%H%M%S").replace(tzinfo=zoneinfo.ZoneInfo(zone))
     # ZoneInfo raises a KeyError for a name that it does not know.
     except (KeyError, TypeError, ValueError):
         return UNKNOWN

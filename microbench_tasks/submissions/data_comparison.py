@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.catalog.questions import LETTERS
-from microbench_tasks.data import cognition, dataset_setting, document_digest, source, task_sources
-from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.data import cognition, dataset_setting, document_digest, task_data
+from microbench_tasks.runs import comparison, scoring
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.submissions.checks import Check
 from microbench_tasks.submissions.progress import Progress
-from microbench_tasks.submissions.sample_checks import Sample
 from microbench_tasks.tasks.prompts import microbench_doc_to_text
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 _UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
-def compare_with_data(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progress: Progress) -> Iterator[Check]:
+def compare_with_data(
+    run: LoggedRun, samples: Mapping[str, Sequence[SampleRecord]], progress: Progress
+) -> Iterator[Check]:
     """Each sample against the document of its number in the data source at hand."""
-    from microbench_tasks.data.documents import TaskDocuments
-
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
     for tasks, setting in (
         (public, dataset_setting.SETTING),
@@ -38,8 +38,8 @@ def compare_with_data(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], p
             continue
         name = f"the samples against the data ({setting})"
         try:
-            found = task_sources.source_of(catalog.TASKS[tasks[0]])
-            difference = _source_mismatch(run.metadata(tasks[0]).get("dataset") or {}, found.identity)
+            found = task_data.resolve(catalog.TASKS[tasks[0]])
+            difference = _source_mismatch(run.metadata(tasks[0]).dataset or {}, found.identity)
             if difference:
                 yield Check(
                     name,
@@ -48,10 +48,7 @@ def compare_with_data(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], p
                     ),
                 )
                 continue
-            rows = source.load(found)
-            documents = {
-                task: TaskDocuments(catalog.TASKS[task])(rows, found.label) for task in tasks if task in samples
-            }
+            documents = {task: found.documents(catalog.TASKS[task]) for task in tasks if task in samples}
             problems = [
                 problem
                 for task, asked_about in documents.items()
@@ -74,24 +71,29 @@ def _source_mismatch(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -
         return ""
     if not recorded:
         return "none is recorded"
-    return rescoring.other_source(recorded, identity)
+    return comparison.source_mismatch(recorded, identity)
 
 
 def _task_problems(
-    run: LoggedRun, task: str, with_images: datasets.Dataset, label: str, samples: Sequence[Sample], progress: Progress
+    run: LoggedRun,
+    task: str,
+    with_images: datasets.Dataset,
+    label: str,
+    samples: Sequence[SampleRecord],
+    progress: Progress,
 ) -> Iterator[str]:
     from microbench_tasks.data.documents import Reading
 
-    stated, measured = run.metadata(task)["asked"], document_digest.digest(with_images)
+    stated, measured = run.metadata(task).asked or {}, document_digest.digest(with_images)
     if stated != measured:
         yield (
-            f"{task}: the documents that were asked about, images included, have the digest {stated['sha256']}; "
+            f"{task}: the documents that were asked about, images included, have the digest {stated.get('sha256')}; "
             f"{label} has {measured['sha256']}."
         )
     documents = Reading(with_images.remove_columns("image"))
     if len(documents) != len(samples):
         yield f"{task}: {len(samples)} samples, but {label} has {len(documents)} documents."
-    by_number = {sample["doc_id"]: sample for sample in samples}
+    by_number = {sample.doc_id: sample for sample in samples}
     for number, doc in enumerate(progress(documents, task)):
         sample = by_number.pop(number, None)
         if sample is None:
@@ -101,25 +103,28 @@ def _task_problems(
     yield from (f"{task}: document {number} is not in the data." for number in by_number)
 
 
-def _sample_problems(run: LoggedRun, task: str, sample: Sample, doc: Mapping[str, Any]) -> Iterator[str]:
+def _sample_problems(run: LoggedRun, task: str, sample: SampleRecord, doc: Mapping[str, Any]) -> Iterator[str]:
     """Where a sample asks something else than its document, or takes another answer for right."""
     boxes = catalog.TASKS[task].subject == "boxes"
-    item = sample.get("grit" if boxes else "acc") or {}
     if boxes:
         size = (doc["width"], doc["height"])
         expected = {
             name: doc[name] for name in ("image_id", "dataset", "kind", "expression", "width", "height", "boxes")
         }
-        prompt, target = rescoring.logged_format(run, task).prompt(doc["expression"], size), json.dumps(doc["boxes"])
+        prompt, target = (
+            scoring.recorded_box_format(run, task).prompt(doc["expression"], size),
+            json.dumps(doc["boxes"]),
+        )
     else:
         expected = {name: doc[name] for name in ("image_id", "dataset", "kind", "options")} | {
             "gold": LETTERS[doc["answer_idx"]]
         }
         prompt, target = microbench_doc_to_text(doc), str(doc["answer_idx"])
     for name, value in expected.items():
-        if item.get(name) != value:
-            yield f"{name} is {item.get(name)!r}, in the data {value!r}."
-    if sample.get("target") != target:
-        yield f"target is {sample.get('target')!r}, in the data {target!r}."
-    if sample.get("input") != prompt:
+        stated = getattr(sample.item, name, None)
+        if stated != value:
+            yield f"{name} is {stated!r}, in the data {value!r}."
+    if sample.target != target:
+        yield f"target is {sample.target!r}, in the data {target!r}."
+    if sample.prompt != prompt:
         yield "the prompt is not that of the data's question."

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from microbench_tasks import catalog
 from microbench_tasks.data import dataset_setting, source_identity
 from microbench_tasks.data.source_identity import without_path
-from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.runs.logs import LoggedRun
 
 DataKind = Literal["release", "demo", "local"]
 
@@ -34,4 +34,4 @@ def _is_cognition_on_hub(stated: Mapping[str, Any]) -> bool:
 def classify_run(run: LoggedRun) -> DataKind:
     """The kind of the source of the micrographs; of the cognition questions', where nothing else was asked."""
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
-    return classify_source(run.metadata((public or list(run.samples))[0]).get("dataset") or {})
+    return classify_source(run.metadata((public or list(run.samples))[0]).dataset or {})

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.submissions import run_arguments
 from microbench_tasks.tasks import provenance
 
@@ -15,13 +15,13 @@ def find_definition_violations(run: LoggedRun) -> list[str]:
     """Return the tasks whose definition or documents are not on record, or whose definition is not this package's own."""
     if run.results is None:
         return []
-    definitions = {task: provenance.recorded(run.metadata(task)) for task in run.samples}
+    definitions = {task: run.definition(task) for task in run.samples}
     missing = {
         "the definition of the task that ran (metadata.definition)": [
             task for task, found in definitions.items() if found is None
         ],
         "the digest of what was asked about (metadata.asked)": [
-            task for task in run.samples if not _is_digest(run.metadata(task).get("asked"))
+            task for task in run.samples if not _is_digest(run.metadata(task).asked)
         ],
     }
     reasons = [
@@ -48,7 +48,7 @@ def _is_digest(value: Any) -> bool:
 def _redefinition_violations(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
     """Return the fields of a task's recorded definition that are not the package's own."""
     differs = dict(definition["differs"])
-    if run.metadata(task).get("microbench_version") == version("microbench-lmms"):
+    if run.metadata(task).microbench_version == version("microbench-lmms"):
         differs = _differs_now(task, definition) | differs
     return [
         f"{task}: {provenance.describe(field, values)} Run the benchmark's own definition: leave out --include_path, or what changes the task."
@@ -66,9 +66,10 @@ def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
 
 def _generation_violations(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
     """Return the generation keys that were changed after the task was defined and that no submission may set."""
-    ran = (run.recorded().get("configs") or {}).get(task, {}).get("generation_kwargs")
+    config = run.record.configs.get(task)
+    ran = None if config is None else config.generation_kwargs
     defined = definition["fields"].get("generation_kwargs")
-    if not isinstance(ran, Mapping) or not isinstance(defined, Mapping):
+    if ran is None or not isinstance(defined, Mapping):
         return [
             f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of the package."
         ]

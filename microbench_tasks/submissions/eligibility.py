@@ -11,14 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+from microbench_tasks.runs import logs, rescoring
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import SampleRecord
+from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions.data_kinds import classify_run
 from microbench_tasks.submissions.definition_checks import find_definition_violations
 from microbench_tasks.submissions.option_checks import find_option_violations
 from microbench_tasks.submissions.progress import Progress, no_progress
 from microbench_tasks.submissions.record_checks import find_record_violations
-from microbench_tasks.submissions.sample_checks import Sample, find_response_violations, find_sample_violations, item_of
+from microbench_tasks.submissions.sample_checks import find_response_violations, find_sample_violations
 from microbench_tasks.submissions.score_checks import find_count_violations, find_score_violations
 from microbench_tasks.util.errors import DataError
 
@@ -29,14 +31,14 @@ class EligibilityReport:
 
     Attributes:
         run: without the tasks that no submission has.
-        samples: of each task as the harness logged them, in the documents' order.
+        samples: of each task, in the documents' order.
         rescored: None where the samples cannot be scored.
         violations: why it cannot be a submission; all of them.
         notes: what is left out, or missing for a group.
     """
 
     run: LoggedRun
-    samples: Mapping[str, Sequence[Sample]]
+    samples: Mapping[str, Sequence[SampleRecord]]
     rescored: Rescored | None
     violations: tuple[str, ...]
     notes: tuple[str, ...]
@@ -47,8 +49,8 @@ def check_eligibility(run: LoggedRun, progress: Progress = no_progress) -> Eligi
     variants = [task for task in run.samples if task in catalog.VARIANTS]
     notes = [f"left out, as they are variants of the benchmark's own tasks: {', '.join(variants)}"] if variants else []
     notes += (
-        [f"left out, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.others)))}"]
-        if run.others
+        [f"left out, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.other_tasks)))}"]
+        if run.other_tasks
         else []
     )
     run = dataclasses.replace(run, samples={task: file for task, file in run.samples.items() if task in catalog.TASKS})
@@ -63,21 +65,19 @@ def check_eligibility(run: LoggedRun, progress: Progress = no_progress) -> Eligi
             tuple(notes),
         )
     reasons = find_record_violations(run) + find_definition_violations(run) + find_option_violations(run)
-    samples: dict[str, list[Sample]] = {}
+    logged: dict[str, list[SampleRecord]] = {}
     for task in progress(run.samples, "reading samples"):
         try:
-            samples[task] = [
-                sample
-                for _, sample in sorted(rescoring.logged_samples(run.samples[task]), key=lambda pair: pair[1]["doc_id"])
-            ]
+            logged[task] = logs.read_samples(run.samples[task], task)
         except DataError as error:
             reasons.append(str(error))
+    samples = {task: sorted(found, key=lambda sample: sample.doc_id) for task, found in logged.items()}
     reasons += [
         reason
         for task, found in samples.items()
         for reason in find_sample_violations(run, task, found) + find_response_violations(run, task, found)
     ]
-    rescored, problems = _rescore(run, samples, progress)
+    rescored, problems = _rescore(run, logged, progress)
     reasons += problems
     if rescored is not None:
         reasons += find_score_violations(run, samples, rescored) + find_count_violations(classify_run(run), rescored)
@@ -86,20 +86,20 @@ def check_eligibility(run: LoggedRun, progress: Progress = no_progress) -> Eligi
 
 
 def _rescore(
-    run: LoggedRun, samples: Mapping[str, Sequence[Sample]], progress: Progress
+    run: LoggedRun, samples: Mapping[str, Sequence[SampleRecord]], progress: Progress
 ) -> tuple[Rescored | None, list[str]]:
     """The run scored again; or each task's own reason why that cannot be."""
     if samples.keys() != run.samples.keys() or any(
-        item_of(task, sample) is None for task, found in samples.items() for sample in found
+        sample.item is None for found in samples.values() for sample in found
     ):
         return None, []
     try:
-        return rescoring.rescore(run, lambda tasks: progress(tasks, "scoring samples")), []
+        return rescoring.rescore(run, lambda tasks: progress(tasks, "scoring samples"), samples), []
     except DataError:
         problems = []
         for task, file in run.samples.items():
             try:
-                rescoring.rescore(dataclasses.replace(run, samples={task: file}))
+                rescoring.rescore(dataclasses.replace(run, samples={task: file}), samples=samples)
             except DataError as error:
                 problems.append(str(error))
         return None, problems

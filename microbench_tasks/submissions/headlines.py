@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from microbench_tasks import catalog
 from microbench_tasks.submissions.data_kinds import DataKind, classify_source
 from microbench_tasks.submissions.manifest_model import Figures, ManifestCore
+from microbench_tasks.tasks.metric_table import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,6 @@ class Headline:
     datasets: int
 
 
-# For each metric of a headline, the name of its interval.
-_INTERVALS = {"acc": "acc_image_ci", "grit": "grit_ci"}
-
-
 def list_headlines(manifest: ManifestCore) -> Iterator[Headline]:
     """List the main scores: groups before tasks, the largest group first.
 
@@ -46,11 +43,11 @@ def list_headlines(manifest: ManifestCore) -> Iterator[Headline]:
     """
     for name in (*reversed(catalog.GROUPS), *catalog.TASKS):
         figures = manifest.scores.get(name, Figures())
-        for metric, interval in _INTERVALS.items():
-            counts = figures.counts if metric == "acc" else figures.boxes_counts
-            value, low, high = (figures.value(key) for key in (metric, f"{interval}_low", f"{interval}_high"))
+        for family in FAMILIES.values():
+            value, counts = figures.value(family.score), figures.counts_named(family.counts)
+            low, high = (figures.value(f"{family.interval}_{end}") for end in ("low", "high"))
             if value is not None and low is not None and high is not None and counts is not None:
-                yield Headline(name, metric, value, low, high, counts.questions, counts.images, counts.datasets)
+                yield Headline(name, family.score, value, low, high, counts.questions, counts.images, counts.datasets)
 
 
 def has_publishable(manifest: ManifestCore) -> bool:

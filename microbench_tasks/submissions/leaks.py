@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from microbench_tasks.submissions.manifest_file import MANIFEST
-from microbench_tasks.submissions.sample_checks import Sample
 from microbench_tasks.submissions.sample_files import FOLDER as SAMPLES_FOLDER
 from microbench_tasks.util import privacy
 
@@ -27,7 +26,7 @@ def find_text_leaks(texts: Mapping[str, str]) -> Iterator[str]:
             yield from (f"{name}, line {number}: contains {kind}." for kind in _find_in_metadata(line))
 
 
-def find_sample_leaks(samples: Mapping[str, Sequence[Sample]]) -> Iterator[str]:
+def find_sample_leaks(samples: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[str]:
     """Report each secret and personal path in the samples of each task, by line and field."""
     for task, rows in samples.items():
         # All texts at once first: for a hundred thousand samples this takes seconds instead of minutes.

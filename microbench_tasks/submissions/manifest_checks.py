@@ -163,7 +163,8 @@ def _find_contradictions(manifest: ManifestCore) -> Iterator[str]:
     yield from _find_date_problems(manifest.run.date)
     yield from _find_version_problems(manifest.versions.microbench)
     model = manifest.model
-    expected = find_precision(model.loaded_model and model.loaded_model.precision, model.model_args)
+    recorded = None if model.loaded_model is None else model.loaded_model.precision
+    expected = find_precision(recorded, model.model_args)
     if model.precision != expected:
         yield f"model.precision: is {model.precision!r}, but loaded_model and model_args say {expected!r}"
     for name, figures in manifest.scores.items():
@@ -174,7 +175,10 @@ def _find_contradictions(manifest: ManifestCore) -> Iterator[str]:
 def _find_task_mismatches(manifest: ManifestCore) -> Iterator[str]:
     """List tasks without an entry in a table by task, and entries of other tasks."""
     tasks = manifest.num_samples.keys()
-    tables = {"data.asked": manifest.data.asked, "model.generation_kwargs": manifest.model.generation_kwargs}
+    tables: dict[str, Mapping[str, Any]] = {
+        "data.asked": manifest.data.asked,
+        "model.generation_kwargs": manifest.model.generation_kwargs,
+    }
     for field, table in tables.items():
         yield from (f"{field}: {task} is missing" for task in sorted(tasks - table.keys()))
         yield from (f"{field}: {task} has no samples" for task in sorted(table.keys() - tasks))

@@ -326,6 +326,10 @@ class Figures(_Record):
         """Return the value of a metric; None if it is absent or null."""
         return (self.__pydantic_extra__ or {}).get(metric)
 
+    def counts_named(self, name: str) -> Counts | None:
+        """Return ``counts`` or ``boxes_counts``; None if it is absent."""
+        return {"counts": self.counts, "boxes_counts": self.boxes_counts}[name]
+
     def by_metric(self) -> dict[str, Any]:
         """Return all figures as in the file, counts included."""
         return self.model_dump(exclude_unset=True)

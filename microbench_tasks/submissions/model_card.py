@@ -57,17 +57,14 @@ def _metadata(manifest: ManifestCore) -> str:
 
     if manifest.data.kind != "release":
         return ModelCardData(tags=[*_TAGS, f"{manifest.data.kind}-data"]).to_yaml()
-    common = {
-        "task_type": "visual-question-answering",
-        "dataset_type": pinned_release.HUB_ID,
-        "dataset_name": BENCHMARK,
-        "dataset_config": pinned_release.HUB_CONFIG,
-        "dataset_split": tables.SPLIT,
-        "dataset_revision": pinned_release.HUB_REVISION,
-    }
     results = [
         EvalResult(
-            **common,
+            task_type="visual-question-answering",
+            dataset_type=pinned_release.HUB_ID,
+            dataset_name=BENCHMARK,
+            dataset_config=pinned_release.HUB_CONFIG,
+            dataset_split=tables.SPLIT,
+            dataset_revision=pinned_release.HUB_REVISION,
             metric_type={"acc": "accuracy", "grit": "grit"}[headline.metric],
             metric_value=headline.value,
             metric_name=f"{headline.name} {headline.metric}",
@@ -76,8 +73,12 @@ def _metadata(manifest: ManifestCore) -> str:
         )
         for headline in list_publishable(manifest)
     ]
-    named = {"model_name": manifest.model.name, "eval_results": results} if results else {}
-    return ModelCardData(datasets=[pinned_release.HUB_ID], tags=_TAGS, **named).to_yaml()
+    return ModelCardData(
+        datasets=[pinned_release.HUB_ID],
+        tags=_TAGS,
+        model_name=manifest.model.name if results else None,
+        eval_results=results or None,
+    ).to_yaml()
 
 
 def _body(manifest: ManifestCore) -> str:

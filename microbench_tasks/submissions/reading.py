@@ -8,7 +8,9 @@ from pathlib import Path
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import RunRecord
+from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import sample_files
 from microbench_tasks.submissions.headlines import has_publishable
 from microbench_tasks.submissions.manifest_checks import find_schema_problems
@@ -119,27 +121,9 @@ def _is_from_download(name: str) -> bool:
 
 
 def as_logged_run(folder: Path, manifest: Manifest) -> LoggedRun:
-    """Return a submission as a run of the harness, with what the manifest records of it."""
-    common = {
-        "version": manifest.versions.task,
-        "microbench_version": manifest.versions.microbench,
-        **manifest.settings.model_dump(),
-    }
-    sources, asked = manifest.data.sources.identities(), manifest.data.asked
-    tables = {
-        task: {"dataset": sources.get(task), "asked": asked[task].model_dump() if task in asked else None}
-        for task in manifest.num_samples
-    }
-    record = {
-        "config": {"model": manifest.model.harness_model, "model_args": manifest.model.model_args},
-        "configs": {task: {"metadata": common | table} for task, table in tables.items()},
-        "n-samples": {task: {"original": count, "effective": count} for task, count in manifest.num_samples.items()},
-        "results": {
-            name: {f"{metric},none": value for metric, value in figures.by_metric().items()}
-            for name, figures in manifest.scores.items()
-        },
-    }
+    """Return the run that a submission was made of, with what the manifest records of it."""
     samples = {
         task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in catalog.TASKS if task in manifest.num_samples
     }
-    return LoggedRun(manifest.run.name, samples, folder / MANIFEST, record=record)
+    record = RunRecord.from_submission(manifest.model_dump(exclude_unset=True))
+    return LoggedRun(manifest.run.name, samples, folder / MANIFEST, record, is_submission=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.bootstrap import METHODS
-from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.runs import comparison
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import TaskMetadata
 from microbench_tasks.submissions.run_arguments import parse_arguments
-from microbench_tasks.tasks import detection
+from microbench_tasks.tasks import box_format_records
 from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
 
 
@@ -19,26 +20,26 @@ def find_record_violations(run: LoggedRun) -> list[str]:
     """Where the record of versions, intervals, data and boxes is missing, mixed, or not this package's."""
     if run.results is None:
         return [
-            f"the results file {run.name}_results.json is missing beside the samples: version, data source and settings of the run are unknown."
+            f"the results file {run.results_name} is missing beside the samples: version, data source and settings of the run are unknown."
         ]
     tasks = list(run.samples)
     public = [task for task in tasks if task != catalog.COGNITION_TASK]
     boxes = [task for task in tasks if catalog.TASKS[task].subject == "boxes"]
     found = {
-        "task version (metadata.version)": _group_by_value(run, tasks, lambda metadata: metadata.get("version")),
+        "task version (metadata.version)": _group_by_value(run, tasks, lambda metadata: metadata.version),
         "version of this package (metadata.microbench_version)": _group_by_value(
-            run, tasks, lambda metadata: metadata.get("microbench_version")
+            run, tasks, lambda metadata: metadata.microbench_version
         ),
-        "interval settings (metadata.interval)": _group_by_value(run, tasks, lambda metadata: metadata.get("interval")),
+        "interval settings (metadata.interval)": _group_by_value(run, tasks, lambda metadata: metadata.interval),
         "data source (metadata.dataset)": _group_by_value(
-            run, public, lambda metadata: without_path(metadata.get("dataset") or {}) or None
+            run, public, lambda metadata: without_path(metadata.dataset or {}) or None
         ),
         "data source of cognition (metadata.dataset)": _group_by_value(
             run,
             [task for task in tasks if task == catalog.COGNITION_TASK],
-            lambda metadata: without_path(metadata.get("dataset") or {}) or None,
+            lambda metadata: without_path(metadata.dataset or {}) or None,
         ),
-        "prompt for boxes (metadata.boxes)": _group_by_value(run, boxes, lambda metadata: metadata.get("boxes")),
+        "prompt for boxes (metadata.boxes)": _group_by_value(run, boxes, lambda metadata: metadata.boxes),
     }
     reasons = [f"{aspect}: {problem}" for aspect, values in found.items() for problem in _uniformity_violations(values)]
     reasons += _document_count_violations(run) + _box_violations(run)
@@ -46,7 +47,7 @@ def find_record_violations(run: LoggedRun) -> list[str]:
 
 
 def _group_by_value(
-    run: LoggedRun, tasks: Iterable[str], read: Callable[[Mapping[str, Any]], Any]
+    run: LoggedRun, tasks: Iterable[str], read: Callable[[TaskMetadata], Any]
 ) -> list[tuple[Any, list[str]]]:
     """Each value that ``read`` finds, with the tasks of which it is on record."""
     values: list[tuple[Any, list[str]]] = []
@@ -74,11 +75,7 @@ def _uniformity_violations(values: Sequence[tuple[Any, Sequence[str]]]) -> list[
 
 def _version_violations(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
     others = sorted(
-        {
-            str(version)
-            for task in tasks
-            if (version := run.metadata(task).get("version")) not in (None, catalog.TASK_VERSION)
-        }
+        {str(version) for task in tasks if (version := run.metadata(task).version) not in (None, catalog.TASK_VERSION)}
     )
     if not others:
         return []
@@ -89,10 +86,10 @@ def _version_violations(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
 
 def _interval_violations(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
     computed = interval_settings()
-    others = [settings for task in tasks if (settings := run.metadata(task).get("interval")) not in (None, computed)]
+    others = [settings for task in tasks if (settings := run.metadata(task).interval) not in (None, computed)]
     if not others:
         return []
-    if rescoring.is_older_record(others[0]):
+    if comparison.is_older_interval_record(others[0]):
         return [
             f"interval settings (metadata.interval): {others[0]} is the record of an earlier version, whose intervals "
             "were all bootstrap intervals. Run again with this version of the package."
@@ -114,11 +111,11 @@ def _document_count_violations(run: LoggedRun) -> list[str]:
     """List the tasks whose recorded digest covers another number of documents than the run has."""
     reasons = []
     for task in run.samples:
-        recorded = (run.metadata(task).get("asked") or {}).get("num_documents")
-        size = (run.recorded().get("n-samples") or {}).get(task, {}).get("original")
-        if None not in (recorded, size) and size != recorded:
+        recorded = (run.metadata(task).asked or {}).get("num_documents")
+        counts = run.record.num_documents.get(task)
+        if recorded is not None and counts is not None and counts.original != recorded:
             reasons.append(
-                f"{task}: metadata.asked says {recorded} documents, but n-samples says {size}. "
+                f"{task}: metadata.asked says {recorded} documents, but n-samples says {counts.original}. "
                 "Submit the unchanged files of the run."
             )
     return reasons
@@ -126,10 +123,12 @@ def _document_count_violations(run: LoggedRun) -> list[str]:
 
 def _box_violations(run: LoggedRun) -> list[str]:
     """List where the recorded prompt for boxes does not follow from the run's model and settings."""
-    config = run.recorded().get("config") or {}
-    model, arguments = config.get("model"), parse_arguments(config.get("model_args"))
-    records = [run.metadata(task).get("boxes") for task in run.samples if catalog.TASKS[task].subject == "boxes"]
+    model, arguments = run.record.config.model, parse_arguments(run.record.config.model_args)
+    records = [run.metadata(task).boxes for task in run.samples if catalog.TASKS[task].subject == "boxes"]
     problems = (
-        problem for record in records if record for problem in detection.record_problems(record, model, arguments)
+        problem
+        for record in records
+        if record
+        for problem in box_format_records.record_problems(record, model, arguments)
     )
     return [f"prompt for boxes (metadata.boxes): {problem}." for problem in dict.fromkeys(problems)]

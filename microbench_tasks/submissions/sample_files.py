@@ -12,6 +12,7 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.catalog.questions import LETTERS, MIN_OPTIONS
 from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
+from microbench_tasks.runs.records import BoxSample, SampleRecord
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 
@@ -91,10 +92,11 @@ def _item_of(task: str) -> tuple[str, Mapping[str, _Check]]:
     return ("grit", _BOXES) if catalog.TASKS[task].subject == "boxes" else ("acc", _QUESTION)
 
 
-def reduce_sample(task: str, sample: Mapping[str, Any]) -> dict[str, Any]:
+def reduce_sample(sample: SampleRecord) -> dict[str, Any]:
     """Return the fields of a logged sample that a submission contains."""
-    metric, fields = _item_of(task)
-    return {name: sample[name] for name in _SAMPLE} | {metric: {name: sample[metric][name] for name in fields}}
+    fields = sample.model_dump(by_alias=True)
+    metric = "grit" if isinstance(sample, BoxSample) else "acc"
+    return {name: fields[name] for name in (*_SAMPLE, metric)}
 
 
 def compress_samples(samples: Iterable[Mapping[str, Any]]) -> bytes:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+from microbench_tasks.runs import comparison, rescoring
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import SampleRecord
+from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions.data_kinds import DataKind
-from microbench_tasks.submissions.sample_checks import Sample
 from microbench_tasks.tasks.interval_settings import interval_settings
 
 _FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
@@ -18,7 +19,9 @@ _CELL_CYCLE = f"{catalog.FINE_GROUP}_cell_cycle"
 _OUTSIDE_TOTAL = f"the part of {_CELL_CYCLE} outside the fine total"
 
 
-def find_score_violations(run: LoggedRun, samples: Mapping[str, Sequence[Sample]], rescored: Rescored) -> list[str]:
+def find_score_violations(
+    run: LoggedRun, samples: Mapping[str, Sequence[SampleRecord]], rescored: Rescored
+) -> list[str]:
     reasons = []
     for task, found in samples.items():
         changed = find_changed_scores(found, rescored.samples[task])
@@ -26,8 +29,8 @@ def find_score_violations(run: LoggedRun, samples: Mapping[str, Sequence[Sample]
             reasons.append(
                 f"{task}: the logged score of {len(changed)} sample(s) is not that of the response, such as document {changed[0]}."
             )
-    if all(run.metadata(task).get("interval") == interval_settings() for task in run.samples):
-        differing = rescoring.differing_figures(run, rescored.scores)
+    if all(run.metadata(task).interval == interval_settings() for task in run.samples):
+        differing = comparison.differing_figures(run, rescored.scores)
         reasons += (
             [f"{len(differing)} figure(s) of the results file are not those of the samples, such as {differing[0]}."]
             if differing
@@ -36,12 +39,18 @@ def find_score_violations(run: LoggedRun, samples: Mapping[str, Sequence[Sample]
     return reasons + find_failed_requests(rescored)
 
 
-def find_changed_scores(samples: Sequence[Sample], rescored: Sequence[rescoring.ScoredSample]) -> list[int]:
-    """The numbers of the documents whose logged score is not that of their response; both in the documents' order."""
+def find_changed_scores(samples: Sequence[SampleRecord], rescored: Sequence[rescoring.ScoredSample]) -> list[int]:
+    """Return the numbers of the documents whose logged score is not that of their response.
+
+    Args:
+        samples: of one task, in any order.
+        rescored: the same, scored again, in the order of the documents.
+    """
+    in_order = sorted(samples, key=lambda sample: sample.doc_id)
     return [
-        sample["doc_id"]
-        for sample, again in zip(samples, rescored, strict=True)
-        if not rescoring.are_equal(sample.get("score"), again.items["score"])
+        sample.doc_id
+        for sample, again in zip(in_order, rescored, strict=True)
+        if not comparison.are_equal(sample.score, again.items["score"])
     ]
 
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+from microbench_tasks.runs import comparison, logs, rescoring
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import SampleRecord
+from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import data_kinds, reading, run_arguments, sample_files, score_checks, text_files
 from microbench_tasks.submissions.checks import Check
 from microbench_tasks.submissions.data_comparison import compare_with_data
@@ -23,7 +25,7 @@ from microbench_tasks.submissions.manifest_file import figures_as_json, find_dig
 from microbench_tasks.submissions.manifest_model import Manifest, Model
 from microbench_tasks.submissions.progress import Progress, no_progress
 from microbench_tasks.submissions.record_checks import find_record_violations
-from microbench_tasks.submissions.sample_checks import Sample, find_sample_violations
+from microbench_tasks.submissions.sample_checks import find_sample_violations
 from microbench_tasks.tasks import provenance
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
@@ -95,41 +97,39 @@ def _find_generation_violations(task: str, model: Model) -> list[str]:
 # --- samples and scores --------------------------------------------------------------
 
 
-def _read_samples(run: LoggedRun, manifest: Manifest, progress: Progress) -> tuple[dict[str, list[Sample]], list[str]]:
-    """Return the samples of each task that can be read, in the order of the documents, and all problems with them."""
-    samples: dict[str, list[Sample]] = {}
+def _read_samples(
+    run: LoggedRun, manifest: Manifest, progress: Progress
+) -> tuple[dict[str, list[SampleRecord]], list[str]]:
+    """Return the samples of each task that can be read, in the order of the file, and all problems with them."""
+    samples: dict[str, list[SampleRecord]] = {}
     problems = []
     for task in progress(run.samples, "reading samples"):
         form_problems = sample_files.find_form_problems(run.samples[task], task)
         problems += form_problems
         try:
-            samples[task] = sorted(
-                (sample for _, sample in rescoring.logged_samples(run.samples[task])),
-                key=lambda sample: sample["doc_id"],
-            )
+            samples[task] = logs.read_samples(run.samples[task], task)
         except (DataError, OSError) as error:
             problems += [] if form_problems else [str(error)]
             continue
         count, stated = len(samples[task]), manifest.num_samples[task]
         if count != stated:
             problems.append(f"{task}: {count} samples, but submission.json (num_samples) says {stated}.")
-        problems += find_sample_violations(run, task, samples[task])
+        in_order = sorted(samples[task], key=lambda sample: sample.doc_id)
+        problems += find_sample_violations(run, task, in_order)
     return samples, problems
 
 
 def _check_scores(
-    run: LoggedRun, manifest: Manifest, samples: Mapping[str, Sequence[Sample]], progress: Progress
+    run: LoggedRun, manifest: Manifest, samples: Mapping[str, Sequence[SampleRecord]], progress: Progress
 ) -> Iterator[Check]:
     name = "scores, from the samples"
     if samples.keys() != run.samples.keys():
         yield Check(name, skipped="there are samples that cannot be read")
         return
     # Whether their number is right is a check of its own.
-    record = {key: value for key, value in run.recorded().items() if key != "n-samples"}
+    uncounted = dataclasses.replace(run, record=run.record.model_copy(update={"num_documents": {}}))
     try:
-        rescored = rescoring.rescore(
-            dataclasses.replace(run, record=record), lambda tasks: progress(tasks, "scoring samples")
-        )
+        rescored = rescoring.rescore(uncounted, lambda tasks: progress(tasks, "scoring samples"), samples)
     except DataError as error:
         yield Check(name, (f"the samples cannot be scored: {error}",))
         return
@@ -140,7 +140,7 @@ def _check_scores(
 
 
 def _find_score_problems(
-    manifest: Manifest, samples: Mapping[str, Sequence[Sample]], rescored: Rescored
+    manifest: Manifest, samples: Mapping[str, Sequence[SampleRecord]], rescored: Rescored
 ) -> Iterator[str]:
     computed = {name: figures_as_json(figures) for name, figures in rescored.scores.items()}
     stated = {name: figures.by_metric() for name, figures in manifest.scores.items()}
@@ -162,7 +162,7 @@ def _find_score_problems(
 def _compare_figures(field: str, stated: Mapping[str, Any], computed: Mapping[str, Any]) -> Iterator[str]:
     for name in [*computed, *(name for name in stated if name not in computed)]:
         before, now = stated.get(name, "nothing"), computed.get(name, "nothing")
-        if not rescoring.are_equal(_as_float(before), _as_float(now)):
+        if not comparison.are_equal(_as_float(before), _as_float(now)):
             yield f"submission.json, {field}.{name} is {before}; the samples give {now}."
 
 

@@ -11,13 +11,13 @@ names in ``derived_from`` (`microbench_tasks.harness.patches.scoring` sees to it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.tasks.interval_settings import bootstrap_settings
 from microbench_tasks.tasks.item_metrics import mean
-from microbench_tasks.tasks.metric import IntervalSpec, Items, MetricEntry, Pooling
+from microbench_tasks.tasks.metric import IntervalSpec, Items, MetricEntry, Pooling, pool
 from microbench_tasks.tasks.metric_table import ENTRIES
 from microbench_tasks.tasks.metric_values import MetricValue, with_samples
 
@@ -39,7 +39,7 @@ def _task_function(entry: MetricEntry) -> TaskAggregation:
 def _group_function(entry: MetricEntry) -> GroupAggregation:
     def aggregate_group(figures: Sequence[Any], sizes: Sequence[int], weight_by_size: bool) -> Any:
         if entry.metric.pooling is not Pooling.MACRO:
-            return pooled(_pool(figures, entry.metric.pooling))
+            return pooled(pool((figure.samples for figure in figures), entry.metric.pooling))
         if entry.interval is None:
             return mean(figures)
         return getattr(entry.interval.compute([figure.samples for figure in figures]), entry.end)
@@ -52,12 +52,6 @@ def _group_function(entry: MetricEntry) -> GroupAggregation:
 
 def _interval(spec: IntervalSpec, items: Items) -> Interval:
     return spec.compute(items, bootstrap_settings()) if spec.is_paper else spec.compute(items)
-
-
-def _pool(figures: Iterable[Any], pooling: Pooling) -> list[Mapping[str, Any]]:
-    items = [item for figure in figures for item in figure.samples]
-    # Items of boxes have no such field: all of them count.
-    return items if pooling is Pooling.ALL else [item for item in items if item.get("in_total", True)]
 
 
 def _named(function: Callable[..., Any], name: str, entry: MetricEntry) -> Callable[..., Any]:

@@ -17,7 +17,8 @@ import numpy as np
 
 from microbench_tasks.data.table_images import to_rgb
 from microbench_tasks.parsing.boxes.conventions import to_convention_units
-from microbench_tasks.tasks.detection import ChosenFormat, DetectionFormat, choose_format
+from microbench_tasks.tasks.box_format_choice import ChosenFormat, choose_format
+from microbench_tasks.tasks.box_formats import DetectionFormat
 from microbench_tasks.tasks.results import score_boxes
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 MAX_RANDOM_BOXES = 8
 
 
-class InFormat:
+class ModelBoundFunction:
     """A function of a document whose last argument, the detection format, the run's model decides."""
 
     def __init__(self, function: Callable, chosen: ChosenFormat | None = None) -> None:
@@ -35,13 +36,13 @@ class InFormat:
         self._function = function
         self._chosen = chosen
 
-    def for_model(self, model: str | None, options: Mapping[str, Any] | None) -> InFormat:
+    def for_model(self, model: str | None, options: Mapping[str, Any] | None) -> ModelBoundFunction:
         """This function for a model id and the task's ``lmms_eval_specific_kwargs``; see `choose_format`."""
-        bound = InFormat(self._function, choose_format(model, options))
+        bound = ModelBoundFunction(self._function, choose_format(model, options))
         further = {name: value for name, value in vars(self).items() if name not in vars(bound)}
         vars(bound).update(
             {
-                name: value.for_model(model, options) if isinstance(value, InFormat) else value
+                name: value.for_model(model, options) if isinstance(value, ModelBoundFunction) else value
                 for name, value in further.items()
             }
         )
@@ -62,7 +63,7 @@ class InFormat:
         return self._function.__name__
 
 
-@InFormat
+@ModelBoundFunction
 def microbench_localization_doc_to_text(
     doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat
 ) -> str:
@@ -70,7 +71,7 @@ def microbench_localization_doc_to_text(
     return detection_format.prompt(doc["expression"], (doc["width"], doc["height"]))
 
 
-@InFormat
+@ModelBoundFunction
 def microbench_localization_doc_to_visual(
     doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat
 ) -> list[Image]:
@@ -91,7 +92,7 @@ def microbench_localization_doc_to_target(doc: dict[str, Any]) -> str:
     return json.dumps(doc["boxes"])
 
 
-@InFormat
+@ModelBoundFunction
 def microbench_localization_process_results(
     doc: dict[str, Any], results: list[Any], *, detection_format: DetectionFormat, prompt: str | None = None
 ) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def microbench_localization_process_results(
     return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size(size), asked)
 
 
-@InFormat
+@ModelBoundFunction
 def random_boxes(doc: dict[str, Any], rng: np.random.Generator, *, detection_format: DetectionFormat) -> str:
     """A random answer: JSON objects of 1 to `MAX_RANDOM_BOXES` boxes with uniform corners, in the convention's unit.
 
@@ -121,7 +122,7 @@ def random_boxes(doc: dict[str, Any], rng: np.random.Generator, *, detection_for
     return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in values.round(4).tolist()])
 
 
-@InFormat
+@ModelBoundFunction
 def prompt_when_empty(doc: dict[str, Any], *, detection_format: DetectionFormat) -> str | None:
     """What to ask where the prompt's answer was empty; None if nothing."""
     return detection_format.prompt_when_empty(doc["expression"], (doc["width"], doc["height"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,6 +28,13 @@ class Pooling(enum.Enum):
     ALL = enum.auto()
     # The mean of the tasks' figures, each task weighed alike.
     MACRO = enum.auto()
+
+
+def pool(tasks: Iterable[Items], pooling: Pooling) -> list[Mapping[str, Any]]:
+    """Return the items of several tasks, with `Pooling.IN_TOTAL` without those outside the paper's totals."""
+    items = [item for of_task in tasks for item in of_task]
+    # Items of boxes have no such field: all of them count.
+    return [item for item in items if item.get("in_total", True)] if pooling is Pooling.IN_TOTAL else items
 
 
 def takes(**fields: str) -> ItemFields:

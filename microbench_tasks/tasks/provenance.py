@@ -29,7 +29,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.data import task_sources
+from microbench_tasks.data import task_data
 from microbench_tasks.tasks import definitions, task_fields
 from microbench_tasks.tasks.recorded_values import FUNCTION, as_text, function_record, rendered, with_current_names
 from microbench_tasks.util import privacy
@@ -98,7 +98,7 @@ def mark_changed_data(made: Mapping[str, dict[str, Any]]) -> None:
     """
     for name, metadata in made.items():
         try:
-            now = dict(task_sources.source_of(catalog.ALL_TASKS[name]).identity)
+            now = dict(task_data.resolve(catalog.ALL_TASKS[name]).identity)
         # Files may be gone, or torn.
         except (DataError, OSError):
             now = None

@@ -86,7 +86,7 @@ def function_record(value: Any) -> dict[str, Any]:
 def own_name(value: Any) -> str | None:
     """Return the name by which a YAML of this package names a function; None if the object is not the package's own."""
     from microbench_tasks.data.documents import TaskDocuments
-    from microbench_tasks.tasks.localization import InFormat
+    from microbench_tasks.tasks.localization import ModelBoundFunction
 
     if type(value) is TaskDocuments:
         return (
@@ -94,13 +94,13 @@ def own_name(value: Any) -> str | None:
             if value == TaskDocuments(catalog.ALL_TASKS.get(value.task.name))
             else None
         )
-    function = value.__wrapped__ if type(value) is InFormat else value
+    function = value.__wrapped__ if type(value) is ModelBoundFunction else value
     if not isinstance(function, types.FunctionType) or not Path(function.__code__.co_filename).resolve().is_relative_to(
         _PACKAGE
     ):
         return None
     found = getattr(sys.modules.get(function.__module__), function.__qualname__, None)
-    same = found.__wrapped__ is function if type(found) is InFormat else found is value
+    same = found.__wrapped__ is function if type(found) is ModelBoundFunction else found is value
     return f"{function.__module__}.{function.__qualname__}" if same else None
 
 

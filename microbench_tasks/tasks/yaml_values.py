@@ -11,8 +11,8 @@ from importlib.metadata import version
 from typing import Any
 
 from microbench_tasks.catalog.tasks import TASK_VERSION
-from microbench_tasks.data import cognition, source
-from microbench_tasks.data.source import Source
+from microbench_tasks.data import cognition, micrographs
+from microbench_tasks.data.resolved_data import ResolvedData
 from microbench_tasks.tasks.interval_settings import interval_settings
 
 # Packages on which questions, answers and scores may depend: results files record their versions.
@@ -30,25 +30,25 @@ def __getattr__(name: str) -> Any:
     return _VALUES[name]()
 
 
-def metadata_of(found: Source) -> dict[str, Any]:
+def metadata_of(data: ResolvedData) -> dict[str, Any]:
     """Return what every results file of a task says about its origin."""
     return {
         "version": TASK_VERSION,
         "microbench_version": version("microbench-lmms"),
         "packages": {name: version(name) for name in PACKAGES},
-        "dataset": dict(found.identity),
+        "dataset": dict(data.identity),
         "interval": interval_settings(),
     }
 
 
 # The harness asks for these values to load what it is about to evaluate, so the release may be downloaded.
 _VALUES: dict[str, Callable[[], Any]] = {
-    "DATASET_PATH": lambda: source.current(download=True).path,
+    "DATASET_PATH": lambda: micrographs.resolve(download=True).path,
     # A saved folder has no configs.
     "DATASET_NAME": lambda: None,
     # A new mapping each time: the harness takes entries out of it.
     "DATASET_KWARGS": lambda: {"load_from_disk": True},
-    "METADATA": lambda: metadata_of(source.current(download=True)),
-    "COGNITION_PATH": lambda: cognition.current(download=True).path,
-    "COGNITION_METADATA": lambda: metadata_of(cognition.current(download=True)),
+    "METADATA": lambda: metadata_of(micrographs.resolve(download=True)),
+    "COGNITION_PATH": lambda: cognition.resolve(download=True).path,
+    "COGNITION_METADATA": lambda: metadata_of(cognition.resolve(download=True)),
 }

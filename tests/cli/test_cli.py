@@ -33,12 +33,12 @@ def test_a_reader_that_has_had_enough_ends_a_command_quietly():
 
 
 def test_demo_data_writes_a_folder_that_is_a_source(tmp_path, use_source):
-    from microbench_tasks.data import source
+    from microbench_tasks.data import micrographs
 
     done = run("microbench", "demo-data", str(tmp_path / "demo"), "--seed", "5")
     assert done.returncode == 0, done.stderr
     use_source(tmp_path / "demo")
-    assert len(source.load(source.current())) >= 24 * 12
+    assert len(micrographs.resolve().rows) >= 24 * 12
 
 
 def test_demo_data_does_not_write_into_an_existing_folder(tmp_path):

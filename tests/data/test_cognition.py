@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from microbench_tasks import catalog
-from microbench_tasks.data import cognition, documents, source
+from microbench_tasks.data import cognition, documents, micrographs, resolved_data
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
@@ -49,8 +49,8 @@ def no_cache(tmp_path, monkeypatch):
 
 
 def docs():
-    found = cognition.current()
-    return documents.microbench_cognition_docs(source.load(found), found.label)
+    found = cognition.resolve()
+    return documents.microbench_cognition_docs(found.rows, found.label)
 
 
 def edit(path, change):
@@ -150,7 +150,7 @@ def test_several_splits_without_the_benchmarks_are_refused_unless_one_is_named(w
         DataError,
         match=f"MICROBENCH_COGNITION={tmp_path}: contains several splits: dev, validation, and none called test. Name the folder of one.",
     ):
-        cognition.current()
+        cognition.resolve()
     use_cognition(tmp_path / "cognition" / "dev")
     assert docs()["image_id"] == ["other.png"]
 
@@ -166,14 +166,14 @@ def test_a_folder_without_questions_is_refused_with_the_layout(name, said, tmp_p
         DataError,
         match=f"MICROBENCH_COGNITION={tmp_path}/{name}: {said}. Expected a folder cognition/<split> of JSON files",
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 def test_files_that_ask_nothing_are_refused(written):
     for path in written.glob("*.json"):
         edit(path, lambda content: content["custom_metadata"].update(questions={}))
     with pytest.raises(DataError, match="none of 2 JSON files asks a question"):
-        cognition.current()
+        cognition.resolve()
 
 
 def test_a_home_folder_that_does_not_exist_is_refused_by_name(use_cognition):
@@ -182,7 +182,7 @@ def test_a_home_folder_that_does_not_exist_is_refused_by_name(use_cognition):
         DataError,
         match=r"^MICROBENCH_COGNITION=~no_such_user/cognition: [^.]*home directory\. \(The plugin keeps its own files in .*\) Expected a folder cognition/<split>",
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 @pytest.mark.parametrize("value", ["", " "])
@@ -196,7 +196,7 @@ def test_an_empty_setting_is_refused_even_where_the_working_folder_has_questions
     with pytest.raises(
         DataError, match=f"^MICROBENCH_COGNITION={value}: no such folder. Expected a folder cognition/<split>"
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 def test_a_cache_that_cannot_be_written_is_named(written, tmp_path, no_cache):
@@ -204,7 +204,7 @@ def test_a_cache_that_cannot_be_written_is_named(written, tmp_path, no_cache):
         DataError,
         match=rf"^MICROBENCH_COGNITION={tmp_path}: .*[^.]\. \(The plugin keeps its own files in {no_cache}; XDG_CACHE_HOME moves that\.\) Expected a folder cognition/<split>",
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 # --- malformed files -----------------------------------------------------------------
@@ -304,13 +304,13 @@ def test_a_malformed_file_is_named_with_its_field(change, said, written):
         place.write_bytes((written / "cell.png").read_bytes())
     edit(written / "cell.json", change)
     with pytest.raises(DataError, match=rf"MICROBENCH_COGNITION=.*: cell\.json: {said}"):
-        cognition.current()
+        cognition.resolve()
 
 
 def test_a_named_pipe_is_refused_without_waiting_for_its_writer(written):
     os.mkfifo(written / "pipe.json")
     with pytest.raises(DataError, match=r"MICROBENCH_COGNITION=.*: pipe\.json: .*pipe\.json: is a named pipe"):
-        cognition.current()
+        cognition.resolve()
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_a_file_that_is_no_such_json_is_named_with_the_layout(content, written):
         DataError,
         match=r"MICROBENCH_COGNITION=.*: cell\.json: \w+Error: .*Expected a folder cognition/<split> of JSON files",
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_a_question_that_cannot_be_asked_is_named_by_file_and_key(changes, said,
         DataError,
         match=rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: custom_metadata\.questions\.cognition_1\.{said}",
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 @pytest.mark.parametrize("options", ["ab", "abcdefgh"])
@@ -384,7 +384,7 @@ def test_half_a_character_is_named_by_file_and_field(changes, said, written, tmp
         DataError,
         match=rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: custom_metadata\.questions\.cognition_1\.{said}",
     ) as error:
-        cognition.current()
+        cognition.resolve()
     # It can be written out, which the half itself cannot.
     assert str(error.value).encode()
 
@@ -415,7 +415,7 @@ def test_a_key_that_is_there_twice_is_refused_by_file(once, twice, keys, written
         DataError,
         match=rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: ValueError: a key is there twice among {keys}\. Expected a folder cognition/<split>",
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 # --- what results record -------------------------------------------------------------
@@ -426,15 +426,15 @@ def test_results_record_folder_and_content(written, tmp_path):
     assert set(recorded) == {"source", "path", "sha256"}
     assert (recorded["source"], recorded["path"]) == ("folder", str(tmp_path))
     assert re.fullmatch("[0-9a-f]{64}", recorded["sha256"])
-    assert recorded == cognition.current().identity
+    assert recorded == cognition.resolve().identity
     assert yaml_values.COGNITION_METADATA["version"] == catalog.TASK_VERSION
 
 
 def test_the_same_content_elsewhere_has_the_same_hash(written, tmp_path, use_cognition):
-    first = cognition.current().identity
+    first = cognition.resolve().identity
     written.parent.rename(tmp_path / "copy")
     use_cognition(tmp_path / "copy")
-    assert cognition.current().identity == first | {"path": str(tmp_path / "copy")}
+    assert cognition.resolve().identity == first | {"path": str(tmp_path / "copy")}
 
 
 def swap_images(folder):
@@ -455,10 +455,10 @@ def swap_images(folder):
     ids=["question", "answer", "image", "swapped images", "fewer files"],
 )
 def test_changed_content_is_another_source(change, written):
-    before, shown = cognition.current(), [document["image"].tobytes() for document in docs()]
+    before, shown = cognition.resolve(), [document["image"].tobytes() for document in docs()]
     asked = docs().remove_columns(["image", "image_key"]).to_list()
     change(written)
-    after = cognition.current()
+    after = cognition.resolve()
     assert after.identity["sha256"] != before.identity["sha256"]
     found = docs()
     assert (
@@ -474,24 +474,24 @@ def test_changed_content_has_other_image_keys(written):
 
 
 def test_unchanged_content_is_the_same_source(written):
-    first = cognition.current()
-    assert cognition.current() == first
+    first = cognition.resolve()
+    assert cognition.resolve() == first
 
 
 def test_a_kept_table_that_was_changed_is_refused(written):
-    cognition.current()
+    cognition.resolve()
     [table] = (files.cache_dir() / "cognition").glob(
         f"*-{yaml_values.COGNITION_METADATA['dataset']['sha256'][:16]}/*.parquet"
     )
     table.write_bytes(table.read_bytes().replace(b"Which", b"Witch"))
-    cognition._resolved.clear()
+    resolved_data.forget()
     with pytest.raises(
         DataError, match=f"{table.parent} has been changed since it was written. Delete that folder and run again"
     ):
-        cognition.current()
+        cognition.resolve()
     table.unlink()
     with pytest.raises(DataError, match="has been changed"):
-        cognition.current()
+        cognition.resolve()
     (table.parent / "test.parquet.sha256").unlink()
     table.parent.rmdir()
     assert len(docs()) == 3
@@ -517,11 +517,11 @@ def test_questions_come_with_a_folder_of_images(tmp_path, use_source):
     release.write_parquet(tmp_path / "data" / "perception", [release.row(0)])
     release.write_cognition(tmp_path / "data" / "cognition" / "test", ASKED)
     use_source(tmp_path / "data")
-    found = cognition.current()
+    found = cognition.resolve()
     assert found.label == f"MICROBENCH_DATASET={tmp_path}/data, cognition"
     assert found.identity["path"] == str(tmp_path / "data")
     assert len(docs()) == 3
-    assert len(source.load(source.current())) == 1
+    assert len(micrographs.resolve().rows) == 1
 
 
 def test_their_own_setting_comes_first(written, tmp_path, use_source):
@@ -536,7 +536,7 @@ def test_a_folder_of_images_alone_has_none(tmp_path, use_source):
         DataError,
         match=f"MICROBENCH_DATASET={tmp_path}/data: has no folder cognition. The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder",
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 @pytest.mark.parametrize("value", ["", " ", "/no/such/folder", "Demo"])
@@ -546,7 +546,7 @@ def test_a_setting_for_images_that_names_nothing_is_refused_by_its_name(value, u
         DataError,
         match=f"^MICROBENCH_DATASET={value}: no such folder. The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder",
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 def test_an_empty_setting_for_images_is_refused_even_where_the_working_folder_has_questions(
@@ -558,13 +558,13 @@ def test_an_empty_setting_for_images_is_refused_even_where_the_working_folder_ha
     assert len(docs()) == 3
     use_source("")
     with pytest.raises(DataError, match="^MICROBENCH_DATASET=(, cognition)?: no such folder. "):
-        cognition.current()
+        cognition.resolve()
 
 
 def test_a_home_folder_of_images_that_does_not_exist_is_refused_by_name(use_source):
     use_source("~no_such_user/data")
     with pytest.raises(DataError, match=r"^MICROBENCH_DATASET=~no_such_user/data: [^.]*home directory\. "):
-        cognition.current()
+        cognition.resolve()
 
 
 def test_a_malformed_file_beside_images_is_named_with_their_setting(tmp_path, use_source):
@@ -575,7 +575,7 @@ def test_a_malformed_file_beside_images_is_named_with_their_setting(tmp_path, us
         DataError,
         match=rf"^MICROBENCH_DATASET={tmp_path}, cognition: cell\.json: custom_metadata\.questions\.cognition_1\.answer: expected text",
     ):
-        cognition.current()
+        cognition.resolve()
 
 
 @pytest.mark.parametrize("value", ["demo", "folder"])
@@ -587,7 +587,7 @@ def test_a_cache_that_cannot_be_written_is_named_with_the_setting_for_images(val
         DataError,
         match=rf"^MICROBENCH_DATASET={setting}: .*[^.]\. \(The plugin keeps its own files in {no_cache}; XDG_CACHE_HOME moves that\.\) Expected a folder",
     ) as error:
-        cognition.current()
+        cognition.resolve()
     assert "MICROBENCH_COGNITION=" not in str(error.value)
 
 
@@ -603,16 +603,16 @@ def test_the_demo_set_has_questions_of_its_own(demo_folder, use_source):
     assert [document["options"][document["answer_idx"]] for document in found] == [
         entry["answer"] for entry in expected
     ]
-    assert set(cognition.current().identity) == {"source", "version", "seed", "sha256"}
-    assert cognition.current().identity["sha256"] != source.current().identity["sha256"]
+    assert set(cognition.resolve().identity) == {"source", "version", "seed", "sha256"}
+    assert cognition.resolve().identity["sha256"] != micrographs.resolve().identity["sha256"]
 
 
 def test_a_copy_of_the_demo_set_has_the_same_questions(demo_folder, use_source):
     use_source("demo")
-    asked, identity = docs()["question"], cognition.current().identity
+    asked, identity = docs()["question"], cognition.resolve().identity
     use_source(demo_folder)
     assert docs()["question"] == asked
-    assert cognition.current().identity == {"source": "folder", "path": str(demo_folder), "sha256": identity["sha256"]}
+    assert cognition.resolve().identity == {"source": "folder", "path": str(demo_folder), "sha256": identity["sha256"]}
 
 
 # --- the Hub -------------------------------------------------------------------------
@@ -621,7 +621,7 @@ def test_a_copy_of_the_demo_set_has_the_same_questions(demo_folder, use_source):
 def test_without_a_setting_and_a_network_the_error_says_what_to_supply():
     """The tests run with HF_HUB_OFFLINE=1."""
     with pytest.raises(DataError) as error:
-        cognition.current()
+        cognition.resolve()
     message = str(error.value)
     assert message.startswith("jnirschl/uBench: cognition/** is not in the Hub's cache (")
     assert (
@@ -642,7 +642,7 @@ def test_the_hub_is_not_asked_for_questions_that_lie_in_a_folder(written, monkey
 def test_an_image_that_nothing_is_asked_about_is_reported_once(written, warnings):
     (written / "zebra.PNG").write_bytes(release.png(np.zeros((4, 4), np.uint8)))
     for _ in range(2):
-        cognition.current()
+        cognition.resolve()
     [said] = warnings
     assert "no question is asked about 1 of" in said and said.endswith("such as zebra.PNG.")
 
@@ -651,7 +651,7 @@ def test_a_question_that_a_copied_file_asks_again_is_reported(written, warnings)
     original = min(written.glob("*.json"))
     (written / "zz_copy.json").write_bytes(original.read_bytes())
     copied = len(json.loads(original.read_text())["custom_metadata"]["questions"])
-    cognition.current()
+    cognition.resolve()
     assert warnings == [
         f"MICROBENCH_COGNITION={os.environ['MICROBENCH_COGNITION']}: {copied} question(s) are there more than once about the same image and are counted again."
     ]

@@ -493,16 +493,3 @@ def test_documents_that_are_read_share_their_texts_and_nothing_that_can_change()
     assert first["question"] is second["question"]
     assert first["options"] == second["options"]
     assert first["options"] is not second["options"]
-
-
-def test_checked_documents_are_handed_over_once():
-    task, split = (
-        documents.TaskDocuments(catalog.TASKS["microbench_coarse_modality"]),
-        release.table([release.row(0), release.row(1)]),
-    )
-    assert task.check(split, "here") == 2
-    other = release.table([release.row(0)])
-    assert len(task(other, "here")) == 1
-    handed_over = task(split, "here")
-    assert len(handed_over) == 2
-    assert task(split, "here") is not handed_over

@@ -15,9 +15,9 @@ import pytest
 from huggingface_hub import constants
 
 from microbench_tasks.catalog import pinned_release
-from microbench_tasks.data import cognition, hub, source, source_identity
+from microbench_tasks.data import cognition, hub, micrographs, resolved_data, source_identity
 from microbench_tasks.harness import preflight
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import comparison
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
@@ -70,7 +70,7 @@ def online(tmp_path, monkeypatch):
 
 
 def resolve():
-    return source.current(download=True)
+    return micrographs.resolve(download=True)
 
 
 def refused():
@@ -102,7 +102,7 @@ def test_the_first_run_downloads_the_release_and_records_what_it_measured(online
         "is_release": True,
     }
     assert data_kinds.classify_source(found.identity) == "release"
-    assert source.load(found)["image_id"] == [release.row(index)["image_id"] for index in range(14)]
+    assert found.rows["image_id"] == [release.row(index)["image_id"] for index in range(14)]
     assert sorted(online.asked("resolve")) == sorted(
         f"/datasets/jnirschl/uBench/resolve/{REVISION}/{name}" for name in SHARDS
     )
@@ -110,7 +110,7 @@ def test_the_first_run_downloads_the_release_and_records_what_it_measured(online
 
 
 def test_the_shards_are_mapped_where_the_hub_s_cache_has_them(online):
-    mapped = {entry["filename"] for entry in source.load(resolve()).cache_files}
+    mapped = {entry["filename"] for entry in resolve().rows.cache_files}
     assert mapped == {
         str(hub.cache_dir() / "datasets--jnirschl--uBench" / "snapshots" / REVISION / name) for name in SHARDS
     }
@@ -134,7 +134,7 @@ def test_what_a_download_costs_is_said_before_it_starts(online, monkeypatch):
 def test_the_second_run_asks_the_hub_for_nothing(offline, online, monkeypatch):
     first = resolve()
     online.requests.clear()
-    source._resolved.clear()
+    resolved_data.forget()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
     assert resolve().identity == first.identity
     assert not online.requests
@@ -146,14 +146,14 @@ def test_a_source_is_resolved_once_per_process(online, monkeypatch):
         files, "content_hashes", lambda paths: list(map(sha256, SHARDS.values())) if paths else pytest.fail()
     )
     assert resolve() is found
-    assert source.load(resolve()) is source.load(found)
+    assert resolve().rows is found.rows
 
 
 def test_only_an_evaluation_downloads(online):
-    not_there = source.current()
+    not_there = micrographs.resolve()
     assert not_there.identity == source_identity.release_identity()
     with pytest.raises(DataError) as error:
-        source.load(not_there)
+        not_there.rows
     assert str(error.value) == (
         f"jnirschl/uBench (revision {REVISION[:8]}): 7 of 7 files are not in the Hub's cache ({hub.cache_dir()}), "
         f"such as {pinned_release.RELEASE_FILES[0]}. An evaluation downloads them (3.57 GB), or: hf download jnirschl/uBench "
@@ -163,7 +163,7 @@ def test_only_an_evaluation_downloads(online):
     assert not online.requests
     assert yaml_values.DATASET_KWARGS == {"load_from_disk": True}
     assert yaml_values.METADATA["dataset"] == source_identity.release_identity()
-    assert source.current().path == yaml_values.DATASET_PATH
+    assert micrographs.resolve().path == yaml_values.DATASET_PATH
 
 
 def test_a_folder_of_the_repository_s_name_in_the_working_directory_is_not_taken(online, tmp_path, monkeypatch):
@@ -171,7 +171,7 @@ def test_a_folder_of_the_repository_s_name_in_the_working_directory_is_not_taken
     work = tmp_path / "work"
     release.write_parquet(work / "jnirschl" / "uBench", [release.row(90)])
     monkeypatch.chdir(work)
-    assert len(source.load(resolve())) == 14
+    assert len(resolve().rows) == 14
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "empty"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     assert "HF_HUB_OFFLINE" in refused()
@@ -198,7 +198,7 @@ def write(folder, contents):
 def test_a_copy_with_the_same_hashes_is_the_release_too(online, tmp_path, monkeypatch):
     list(write(tmp_path / "copy", SHARDS))
     monkeypatch.setenv("MICROBENCH_DATASET", str(tmp_path / "copy"))
-    found = source.current()
+    found = micrographs.resolve()
     assert found.identity == {
         "source": "folder",
         "path": str(tmp_path / "copy"),
@@ -207,9 +207,11 @@ def test_a_copy_with_the_same_hashes_is_the_release_too(online, tmp_path, monkey
     }
     assert data_kinds.classify_source(found.identity) == "release"
     on_hub = source_identity.release_identity()
-    assert rescoring.other_source(on_hub, found.identity) == rescoring.other_source(found.identity, on_hub) == ""
-    assert rescoring.other_source(on_hub | {"sha256": "0" * 64}, found.identity)
-    assert rescoring.other_source(on_hub | {"note": 1}, found.identity)
+    assert (
+        comparison.source_mismatch(on_hub, found.identity) == comparison.source_mismatch(found.identity, on_hub) == ""
+    )
+    assert comparison.source_mismatch(on_hub | {"sha256": "0" * 64}, found.identity)
+    assert comparison.source_mismatch(on_hub | {"note": 1}, found.identity)
 
 
 # --- what is refused --------------------------------------------------------------------
@@ -412,7 +414,7 @@ def cognition_files(tmp_path):
 
 def test_cognition_questions_of_the_repository_are_recorded_as_measured(online, tmp_path):
     online.commits, online.main = {OTHER: SHARDS | cognition_files(tmp_path)}, OTHER
-    found = cognition.current(download=True)
+    found = cognition.resolve(download=True)
     assert {**found.identity, "sha256": ""} == {
         "source": "hub",
         "id": "jnirschl/uBench",
@@ -422,7 +424,7 @@ def test_cognition_questions_of_the_repository_are_recorded_as_measured(online, 
     }
     image = f"/datasets/jnirschl/uBench/resolve/{OTHER}/cognition/test/cell.png"
     assert image in online.asked("resolve") and not any("perception" in path for path in online.asked("resolve"))
-    assert cognition.current().identity == found.identity
+    assert cognition.resolve().identity == found.identity
 
 
 def test_a_changed_cognition_image_changes_the_identity(online, tmp_path):
@@ -433,7 +435,7 @@ def test_a_changed_cognition_image_changes_the_identity(online, tmp_path):
     ):
         online.main = f"{number}" * 40
         online.commits = {online.main: made | {"cognition/test/cell.png": shade}}
-        identities.append(cognition.current(download=True).identity["sha256"])
+        identities.append(cognition.resolve(download=True).identity["sha256"])
     assert len(set(identities)) == 2
 
 
@@ -446,7 +448,7 @@ def test_a_folder_of_the_repository_s_name_does_not_stand_in_for_cognition(onlin
         match=rf"^jnirschl/uBench \(revision {REVISION[:8]}\) has no folder 'cognition'. The cognition questions "
         rf"are not in the public release. Set MICROBENCH_COGNITION",
     ):
-        cognition.current(download=True)
+        cognition.resolve(download=True)
 
 
 def test_without_cognition_questions_nothing_is_downloaded_for_the_largest_group(online):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.data import micrographs, resolved_data
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util.errors import DataError
 from tests.support import release
@@ -62,7 +62,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_a_folder_gives_the_same_rows(form, tmp_path, use_source):
     use_source(FORMS[form](tmp_path / "data"))
-    loaded = source.load(source.current())
+    loaded = micrographs.resolve().rows
     assert loaded["image_id"] == [row["image_id"] for row in ROWS]
     assert loaded.cast_column("image", datasets.Image(decode=False))[3]["image"]["bytes"] == ROWS[3]["image"]["bytes"]
 
@@ -79,7 +79,7 @@ def test_the_harness_loads_what_we_load(form, tmp_path, use_source):
 def test_arrow_streams_are_mapped_where_they_lie(tmp_path, use_source):
     folder = write_arrow_shards(tmp_path / "data")
     use_source(folder)
-    files = {entry["filename"] for entry in source.load(source.current()).cache_files}
+    files = {entry["filename"] for entry in micrographs.resolve().rows.cache_files}
     assert files == {str(file) for file in folder.rglob("*.arrow")}
 
 
@@ -88,7 +88,7 @@ def test_the_identity_is_the_hash_of_the_content(tmp_path, use_source):
     use_source(folder)
     hashes = [hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(folder.rglob("*.arrow"))]
     expected = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-    assert source.current().identity == {
+    assert micrographs.resolve().identity == {
         "source": "folder",
         "path": str(folder),
         "sha256": expected,
@@ -105,15 +105,15 @@ def test_changed_content_gives_other_rows_under_another_identity_even_at_the_sam
     [file] = folder.iterdir()
     os.utime(file, ns=(0, 10**18))
     use_source(folder)
-    before = source.current().identity["sha256"]
-    assert len(source.load(source.current())) == len(ROWS)
+    before = micrographs.resolve().identity["sha256"]
+    assert len(micrographs.resolve().rows) == len(ROWS)
     monkeypatch.setattr(f"{__name__}.ROWS", ROWS[:2])
     file.unlink()
     folder.rmdir()
     FORMS[form](folder)
     os.utime(file, ns=(0, 10**18))
-    assert len(source.load(source.current())) == 2
-    assert source.current().identity["sha256"] != before
+    assert len(micrographs.resolve().rows) == 2
+    assert micrographs.resolve().identity["sha256"] != before
 
 
 def test_the_release_is_recognised_by_its_checksums(tmp_path, use_source, monkeypatch):
@@ -123,7 +123,7 @@ def test_the_release_is_recognised_by_its_checksums(tmp_path, use_source, monkey
 
     monkeypatch.setattr(pinned_release, "RELEASE_SHARDS", hashes)
     use_source(folder)
-    assert source.current().identity["is_release"]
+    assert micrographs.resolve().identity["is_release"]
 
 
 def test_demo_is_recorded_with_its_version_seed_and_hash(demo_folder, use_source):
@@ -131,7 +131,7 @@ def test_demo_is_recorded_with_its_version_seed_and_hash(demo_folder, use_source
     identity = yaml_values.METADATA["dataset"]
     assert identity["source"] == "demo"
     assert set(identity) == {"source", "version", "seed", "sha256"}
-    assert source.load(source.current()).num_rows >= 24 * 12
+    assert micrographs.resolve().rows.num_rows >= 24 * 12
 
 
 def test_metadata_names_version_of_tasks_and_project(use_source, demo_folder):
@@ -155,27 +155,27 @@ def test_the_harness_may_empty_the_mapping_it_is_given(tmp_path, use_source):
 def test_a_value_that_names_nothing_is_refused_with_the_choices(value, use_source):
     use_source(value)
     with pytest.raises(DataError, match="no such folder.*may be unset.*demo"):
-        source.current()
+        micrographs.resolve()
 
 
 def test_a_file_is_refused(tmp_path, use_source):
     (tmp_path / "data.parquet").write_bytes(b"")
     use_source(tmp_path / "data.parquet")
     with pytest.raises(DataError, match="is a file"):
-        source.current()
+        micrographs.resolve()
 
 
 def test_an_empty_folder_is_refused(tmp_path, use_source):
     use_source(tmp_path)
     with pytest.raises(DataError, match=r"contains no \.arrow or \.parquet files"):
-        source.current()
+        micrographs.resolve()
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_partial_download_is_refused_by_the_missing_shard(number, tmp_path, use_source):
     use_source(write_arrow_shards(tmp_path / "data", skip=(number,)))
     with pytest.raises(DataError, match=rf"ubench-test should have 2 shards; missing number\(s\) {number}"):
-        source.current()
+        micrographs.resolve()
 
 
 def test_shards_spread_over_two_folders_are_refused(tmp_path, use_source):
@@ -185,7 +185,7 @@ def test_shards_spread_over_two_folders_are_refused(tmp_path, use_source):
     shard.rename(folder / "perception" / "other" / shard.name)
     use_source(folder)
     with pytest.raises(DataError, match="several sets of shards"):
-        source.current()
+        micrographs.resolve()
 
 
 @pytest.mark.parametrize("name", ["train-00000-of-00001.parquet", "latest-train.parquet", "validation.parquet"])
@@ -193,13 +193,13 @@ def test_files_of_other_splits_only_are_refused(name, tmp_path, use_source):
     release.table(ROWS).to_parquet(tmp_path / name)
     use_source(tmp_path)
     with pytest.raises(DataError, match=f"contains other splits only .{name}"):
-        source.current()
+        micrographs.resolve()
 
 
 @pytest.mark.parametrize("name", ["cells[1]", "what?", "a*", "with space", "käse", "a,b=c", "100%"])
 def test_other_unusual_names_work(name, tmp_path, use_source):
     use_source(release.write_parquet(tmp_path / name, ROWS))
-    assert len(source.load(source.current())) == len(ROWS)
+    assert len(micrographs.resolve().rows) == len(ROWS)
 
 
 def test_a_home_that_does_not_exist_is_refused(use_source):
@@ -208,7 +208,7 @@ def test_a_home_that_does_not_exist_is_refused(use_source):
         DataError,
         match=r"^MICROBENCH_DATASET=~nosuchuser/data: [^.]*home directory\. \(The plugin keeps its own files in .*; XDG_CACHE_HOME moves that\.\)$",
     ):
-        source.current()
+        micrographs.resolve()
 
 
 def test_a_snapshot_whose_link_points_nowhere_is_refused(tmp_path, use_source):
@@ -218,7 +218,7 @@ def test_a_snapshot_whose_link_points_nowhere_is_refused(tmp_path, use_source):
     shard.symlink_to(tmp_path / "blob")
     use_source(folder)
     with pytest.raises(DataError, match=r"missing file\(s\) .*00001-of-00002.arrow"):
-        source.current()
+        micrographs.resolve()
 
 
 def test_two_kinds_of_files_are_refused(tmp_path, use_source):
@@ -226,14 +226,14 @@ def test_two_kinds_of_files_are_refused(tmp_path, use_source):
     release.write_parquet(folder / "perception", ROWS)
     use_source(folder)
     with pytest.raises(DataError, match="both Arrow and Parquet"):
-        source.current()
+        micrographs.resolve()
 
 
 def test_a_saved_dict_without_the_split_is_refused(tmp_path, use_source):
     datasets.DatasetDict({"train": release.table(ROWS)}).save_to_disk(tmp_path / "data")
     use_source(tmp_path / "data")
     with pytest.raises(DataError, match=r"without a 'test' split; found \['train'\]"):
-        source.current()
+        micrographs.resolve()
 
 
 @pytest.mark.parametrize(
@@ -244,7 +244,7 @@ def test_a_torn_saved_folder_is_refused_by_its_file(content, tmp_path, use_sourc
     (folder / "state.json").write_text(content)
     use_source(folder)
     with pytest.raises(DataError, match=r"state\.json: expected a file of save_to_disk, got \w+Error"):
-        source.current()
+        micrographs.resolve()
 
 
 def test_a_surplus_shard_is_refused(tmp_path, use_source):
@@ -253,7 +253,7 @@ def test_a_surplus_shard_is_refused(tmp_path, use_source):
     shard.with_name("ubench-test-00002-of-00002.arrow").write_bytes(shard.read_bytes())
     use_source(folder)
     with pytest.raises(DataError, match=r"ubench-test should have 2 shards; surplus number\(s\) 2"):
-        source.current()
+        micrographs.resolve()
 
 
 def test_two_copies_of_the_data_are_refused(tmp_path, use_source):
@@ -263,7 +263,7 @@ def test_two_copies_of_the_data_are_refused(tmp_path, use_source):
     with pytest.raises(
         DataError, match="contains several sets of shards: .*/one/test .of 1., .*/two/test .of 1.. Expected one"
     ):
-        source.current()
+        micrographs.resolve()
 
 
 def test_a_split_without_rows_is_refused(tmp_path, use_source):
@@ -276,7 +276,7 @@ def test_a_split_without_rows_is_refused(tmp_path, use_source):
         writer.write_table(release.table(ROWS).data.table.slice(0, 0))
     use_source(folder)
     with pytest.raises(DataError, match=f"MICROBENCH_DATASET={folder}: contains no rows"):
-        source.load(source.current())
+        micrographs.resolve().rows
 
 
 def test_a_torn_parquet_file_says_what_is_wrong(tmp_path, use_source):
@@ -285,7 +285,7 @@ def test_a_torn_parquet_file_says_what_is_wrong(tmp_path, use_source):
     file.write_bytes(file.read_bytes()[:-10])
     use_source(folder)
     with pytest.raises(DataError, match="cannot be loaded: ArrowInvalid: .*[Pp]arquet"):
-        source.load(source.current())
+        micrographs.resolve().rows
 
 
 def test_a_parquet_file_that_is_torn_in_its_data_is_refused(tmp_path, use_source):
@@ -295,7 +295,7 @@ def test_a_parquet_file_that_is_torn_in_its_data_is_refused(tmp_path, use_source
     file.write_bytes(content[:4] + b"\xff" * 400 + content[404:])
     use_source(folder)
     with pytest.raises(DataError, match=f"^MICROBENCH_DATASET={folder}: cannot be loaded: "):
-        source.load(source.current())
+        micrographs.resolve().rows
 
 
 def test_a_disk_that_fills_up_while_files_are_converted_is_named(tmp_path, use_source, monkeypatch):
@@ -303,19 +303,19 @@ def test_a_disk_that_fills_up_while_files_are_converted_is_named(tmp_path, use_s
         raise OSError(28, "No space left on device")
 
     use_source(release.write_parquet(tmp_path / "data", [release.row(77)]))
-    monkeypatch.setattr(source.tables.arrow_types, "rewrite", fill)
+    monkeypatch.setattr(micrographs.tables.arrow_types, "rewrite", fill)
     with pytest.raises(
         DataError,
         match=rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. Free some space there, or set HF_DATASETS_CACHE",
     ):
-        source.current()
+        micrographs.resolve()
 
 
 def test_a_converted_table_that_was_changed_is_refused(tmp_path, use_source):
     """By its name it would stand in for the data that it was once made of."""
     use_source(release.write_parquet(tmp_path / "data", [release.row(78)]))
-    [made] = source.load(source.current()).cache_files
-    source._resolved.clear()
+    [made] = micrographs.resolve().rows.cache_files
+    resolved_data.forget()
     with open(made["filename"], "r+b") as file:
         file.seek(-20, 2)
         file.write(b"x")
@@ -323,19 +323,19 @@ def test_a_converted_table_that_was_changed_is_refused(tmp_path, use_source):
         DataError,
         match=rf"^MICROBENCH_DATASET={tmp_path}/data: {os.path.dirname(made['filename'])} has been changed since it was written. Delete that folder and run again\.$",
     ):
-        source.current()
+        micrographs.resolve()
 
 
 def test_a_view_that_was_made_to_name_other_files_is_refused(tmp_path, use_source):
     use_source(write_arrow_shards(tmp_path / "data"))
-    view = source.current().path
-    source._resolved.clear()
+    view = micrographs.resolve().path
+    resolved_data.forget()
     state = json.loads(open(f"{view}/test/state.json").read())
     open(f"{view}/test/state.json", "w").write(json.dumps(state | {"_data_files": state["_data_files"][:1]}))
     with pytest.raises(
         DataError, match=f"{view} has been changed since it was written. Delete that folder and run again"
     ):
-        source.current()
+        micrographs.resolve()
 
 
 def test_streams_and_files_of_arrow_may_be_mixed(tmp_path, use_source):
@@ -344,25 +344,25 @@ def test_streams_and_files_of_arrow_may_be_mixed(tmp_path, use_source):
     with pa.OSFile(str(folder / "test-2.arrow"), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     use_source(folder)
-    assert len(source.load(source.current())) == len(ROWS) + 1
+    assert len(micrographs.resolve().rows) == len(ROWS) + 1
 
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path, use_source, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
-    monkeypatch.setattr(source.files, "cache_dir", lambda: tmp_path / "file" / "cache")
+    monkeypatch.setattr(micrographs.files, "cache_dir", lambda: tmp_path / "file" / "cache")
     use_source("demo")
     with pytest.raises(
         DataError,
         match=rf"^MICROBENCH_DATASET=demo: .*[^.]\. \(The plugin keeps its own files in {tmp_path}/file/cache; XDG_CACHE_HOME moves that\.\)$",
     ):
-        source.current()
+        micrographs.resolve()
 
 
 def test_a_file_that_is_no_arrow_is_refused_by_name(tmp_path, use_source):
     (tmp_path / "test.arrow").write_bytes(b"garbage, but long enough to be looked at")
     use_source(tmp_path)
     with pytest.raises(DataError, match=f"MICROBENCH_DATASET={tmp_path}: cannot be loaded"):
-        source.load(source.current())
+        micrographs.resolve().rows
 
 
 def test_files_of_other_splits_and_of_the_library_are_passed_over(tmp_path, use_source):
@@ -370,7 +370,7 @@ def test_files_of_other_splits_and_of_the_library_are_passed_over(tmp_path, use_
     release.table(ROWS[:1]).to_parquet(folder / "train-00000-of-00001.parquet")
     (folder / "cache-0123.arrow").write_bytes(b"left by datasets")
     use_source(folder)
-    assert len(source.load(source.current())) == len(ROWS)
+    assert len(micrographs.resolve().rows) == len(ROWS)
 
 
 def test_an_unknown_attribute_is_an_attribute_error():
@@ -380,7 +380,7 @@ def test_an_unknown_attribute_is_an_attribute_error():
 
 def test_the_view_of_arrow_files_holds_no_copy(tmp_path, use_source):
     use_source(write_arrow_shards(tmp_path / "data"))
-    view = source.current().path
+    view = micrographs.resolve().path
     state = json.loads(open(f"{view}/test/state.json").read())
     assert [entry["filename"] for entry in state["_data_files"]] == sorted(
         str(file) for file in tmp_path.rglob("*.arrow")
@@ -390,4 +390,4 @@ def test_the_view_of_arrow_files_holds_no_copy(tmp_path, use_source):
 @pytest.mark.parametrize("name", ["cells[1]*?", "a::b", "käse 100%"])
 def test_arrow_streams_are_mapped_in_folders_of_any_name(name, tmp_path, use_source):
     use_source(write_arrow_shards(tmp_path / name))
-    assert len(source.load(source.current())) == len(ROWS)
+    assert len(micrographs.resolve().rows) == len(ROWS)

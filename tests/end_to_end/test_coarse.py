@@ -273,19 +273,16 @@ def test_functions_of_others_that_score_our_documents_still_see_the_image(demo_f
     assert results["results"]["my_domain"]["width,none"] > 0
 
 
-def test_documents_are_made_once(demo_folder, monkeypatch):
-    from microbench_tasks.data import documents
-    from microbench_tasks.harness import preflight
+def test_documents_are_built_once(demo_folder, monkeypatch):
+    from microbench_tasks.data import resolved_data, task_documents
 
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
-    preflight._passed.clear()
-    documents._checked.clear()
-    made, original = [], documents._dataset
+    resolved_data.forget()
+    built, original = [], task_documents.build
     monkeypatch.setattr(
-        documents, "_dataset", lambda split, task, *args: made.append(task.name) or original(split, task, *args)
+        task_documents, "build", lambda split, task, where: built.append(task.name) or original(split, task, where)
     )
     evaluator.simple_evaluate(
         model=Blind(None), tasks=["microbench_coarse_domain", "microbench_cognition"], bootstrap_iters=0
     )
-    assert sorted(made) == ["microbench_coarse_domain", "microbench_cognition"]
-    assert not documents._checked
+    assert sorted(built) == ["microbench_coarse_domain", "microbench_cognition"]

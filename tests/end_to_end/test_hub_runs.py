@@ -16,9 +16,9 @@ from tests.support.hub_server import Hub, sha256
 # The script `lmms_eval`, for a release whose shards have the hashes given before the script's own arguments.
 _COMMAND = """
 import sys
-from microbench_tasks.data import source
+from microbench_tasks.catalog import pinned_release
 from microbench_tasks.harness import launcher
-source.RELEASE_SHARDS = tuple(sys.argv.pop(1).split(","))
+pinned_release.RELEASE_SHARDS = tuple(sys.argv.pop(1).split(","))
 launcher.main()
 """
 

@@ -163,5 +163,5 @@ def test_the_harness_itself_compares_other_benchmarks(tmp_path):
 def test_the_log_shows_neither_a_p_of_zero_nor_a_negative_zero(p, shown):
     numbers = {"paired_num_documents": 9, "paired_num_images": 3, "paired_num_discordant": 0}
     ends = {"paired_difference": -1e-9, "paired_ci_lower": -1.0, "paired_ci_upper": 1.0}
-    said = baseline._sentence({"paired_metric": "grit", "paired_pvalue": p, **ends, **numbers})
+    said = baseline._summary({"paired_metric": "grit", "paired_pvalue": p, **ends, **numbers})
     assert said.startswith(f"grit +0.00 percentage points [-1.00, +1.00], {shown}, 9 documents")

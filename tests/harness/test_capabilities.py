@@ -23,9 +23,9 @@ class Writing:
 def said(monkeypatch):
     warnings = []
     monkeypatch.setattr(capabilities.logger, "warning", warnings.append)
-    capabilities.start()
+    capabilities.reset_record()
     yield warnings
-    capabilities.start()
+    capabilities.reset_record()
 
 
 @pytest.mark.parametrize(

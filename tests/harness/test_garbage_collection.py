@@ -1,4 +1,4 @@
-"""Claims about the garbage collector while a command starts."""
+"""Claims about garbage collection while a command starts and ends."""
 
 import gc
 import sys
@@ -27,34 +27,34 @@ class Cycle:
 
 
 def test_garbage_is_collected_less_until_the_start_is_over(set_before):
-    with garbage_collection.of_a_command():
+    with garbage_collection.relaxed_gc():
         assert gc.isenabled() and gc.get_threshold()[0] > 123
-        garbage_collection.is_over()
+        garbage_collection.restore_gc()
         assert gc.get_threshold() == set_before
     assert gc.get_threshold() == set_before
 
 
 def test_a_command_without_such_a_moment_leaves_the_collector_as_it_was(set_before):
-    with pytest.raises(KeyError), garbage_collection.of_a_command():
+    with pytest.raises(KeyError), garbage_collection.relaxed_gc():
         raise KeyError
     assert gc.get_threshold() == set_before
 
 
 def test_what_was_there_is_not_looked_through_until_its_run_is_over():
-    with garbage_collection.of_a_command():
+    with garbage_collection.relaxed_gc():
         model = Cycle()
         gone = weakref.ref(model)
-        garbage_collection.is_over()
+        garbage_collection.restore_gc()
         del model
         gc.collect()
         assert gone() is not None
-        garbage_collection.forget()
+        garbage_collection.unfreeze_gc()
         gc.collect()
         assert gone() is None
 
 
 def test_outside_of_a_command_nothing_changes(set_before):
-    garbage_collection.is_over()
+    garbage_collection.restore_gc()
     assert gc.get_threshold() == set_before
     assert gc.get_freeze_count() == 0
 
@@ -81,7 +81,7 @@ def test_what_a_run_leaves_is_collected_when_it_is_over(monkeypatch):
     def run(args):
         model = Cycle()
         left.append(weakref.ref(model))
-        garbage_collection.is_over()
+        garbage_collection.restore_gc()
         return None, None
 
     monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)

@@ -9,7 +9,7 @@ from microbench_tasks.harness.guard.model_guard import guarding
 from microbench_tasks.harness.served import other_clients
 from microbench_tasks.harness.served.circuit_breaker import LIMIT, ServerStoppedError
 from microbench_tasks.parsing.failures import placeholder_kind
-from tests.harness.test_model_guard import ANSWERS, Model, RetryingModel, requests
+from tests.support.swallowing_models import ANSWERS, Model, RetryingModel, requests
 
 
 class RefusedError(Exception):
@@ -21,9 +21,9 @@ class RefusedError(Exception):
 class Claude(RetryingModel):
     """In the place of the harness's class of that name: three tries for each question."""
 
-    def __init__(self, broken=(), error=ConnectionError("refused")):
+    def __init__(self, broken=(), error=None):
         super().__init__(broken)
-        self.error = error
+        self.error = ConnectionError("refused") if error is None else error
         self.num_tries = 0
 
     def generate(self, doc_ids):

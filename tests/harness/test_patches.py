@@ -1,8 +1,9 @@
-"""Claims about a harness that differs from the one that was tried: what is lost, and what works on."""
+"""Claims about a harness that differs from the one that was tested: what is lost, and what still works."""
 
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import types
@@ -12,6 +13,7 @@ import pytest
 from loguru import logger
 
 from microbench_tasks.harness import patches
+from microbench_tasks.harness.patches import scoring
 from microbench_tasks.harness.patches.patch import Installer, Patch, Replacement
 from microbench_tasks.harness.patches.table import PATCHES
 from microbench_tasks.harness.patches.targets import Fit, Target
@@ -49,8 +51,9 @@ def doubling(original):
     return lambda *args, **kwargs: 2 * original(*args, **kwargs)
 
 
-def patch(name, *targets, lost="No sums."):
-    return Patch(name, tuple(Replacement(target, doubling) for target in targets), why="For a test.", lost=lost)
+def patch(name, target, fallback=None, lost="No sums."):
+    replacements = [Replacement(each, doubling) for each in (target, fallback) if each is not None]
+    return Patch(name, replacements[0], "For a test.", lost, "Never.", *replacements[1:])
 
 
 ADD = Target("lmms_eval.stand_in:add", ("first", "second"))
@@ -94,7 +97,7 @@ def test_a_target_that_does_not_fit_costs_its_own_patch_with_one_warning(target,
     assert warning.endswith("No differences.")
 
 
-def test_the_first_way_that_fits_is_taken(harness, warnings):
+def test_the_fallback_is_installed_where_the_first_replacement_does_not_fit(harness, warnings):
     installer = Installer([patch("sums", ABSENT, ADD)])
     installer.install()
     assert harness.add(1, 2) == 6
@@ -120,11 +123,29 @@ def test_every_target_is_in_the_supported_harness():
     assert patches.lost_patches(rows) == []
 
 
-def test_the_table_says_what_and_why_of_every_patch():
-    names = [found.name for found in PATCHES]
+def test_each_patch_has_a_name_of_its_own_and_says_why_since_when_and_until_when():
+    names = [each.name for each in PATCHES]
     assert len(set(names)) == len(names)
-    for found in PATCHES:
-        assert found.ways and found.why.endswith(".") and found.lost[-1] in ".…", found.name
+    for each in PATCHES:
+        assert each.why.endswith(".") and each.removable.endswith(".") and each.lost[-1] in ".…", each.name
+        assert re.fullmatch(r"\d+\.\d+\.\d+", each.since), each.name
+        assert (each.replacement.wrap is None) == bool(each.elsewhere), each.name
+
+
+def test_the_printed_table_says_all_of_each_patch():
+    rows = list(patches.examine())
+    table = patches.as_table(rows)
+    for each in PATCHES:
+        assert f"\n\n{each.name} (since lmms-eval {each.since}" in table
+        assert f"\n  Why: {each.why}\n  Can be removed when: {each.removable}\n" in table
+    assert all(f"{row.finding.fit.value}: " in table and f" {row.target.path}\n" in table for row in rows)
+    assert table.endswith(f"0 of {len(PATCHES)} patches cannot be installed.")
+    [index] = [part for part in table.split("\n\n") if part.startswith("index of tasks")]
+    assert index.splitlines()[:3] == [
+        "index of tasks (since lmms-eval 0.7.3, https://github.com/EvolvingLMMs-Lab/lmms-eval/issues/102)",
+        "  ok: replaces lmms_eval.tasks:TaskManager.initialize_tasks",
+        "  ok: or, replaces lmms_eval.tasks:TaskManager.__init__",
+    ]
 
 
 def test_a_checkout_of_the_harness_is_compared_target_by_target(tmp_path):
@@ -135,11 +156,10 @@ def test_a_checkout_of_the_harness_is_compared_target_by_target(tmp_path):
     script = TESTS.parent / "scripts" / "check_harness.py"
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True)
     assert done.returncode == 1, done.stderr
-    lines = {" ".join(line.split()) for line in done.stdout.splitlines()}
-    changed = "other signature lmms_eval.baselines:load_baseline baselines of our tasks"
-    assert f"{changed} (takes no baseline_arg, task_name)" in lines
+    lines = {line.strip() for line in done.stdout.splitlines()}
+    assert "other signature: replaces lmms_eval.baselines:load_baseline (takes no baseline_arg, task_name)" in lines
     assert f"{len(PATCHES)} of {len(PATCHES)} patches cannot be installed." in lines
-    assert f"- figures of groups: {next(found.lost for found in PATCHES if found.name == 'figures of groups')}" in lines
+    assert f"- {scoring.GROUP_METRICS.name}: {scoring.GROUP_METRICS.lost}" in lines
 
 
 # --- whole runs ----------------------------------------------------------------------
@@ -152,7 +172,7 @@ def runs(demo_folder):
     program = [sys.executable, TESTS / "support" / "broken_harness.py", "rename", *CHOSEN]
     done = subprocess.run(program, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
-    return {found["path"]: found for found in map(json.loads, done.stdout.splitlines())}
+    return {outcome["path"]: outcome for outcome in map(json.loads, done.stdout.splitlines())}
 
 
 def test_an_intact_harness_loses_nothing(runs):
@@ -162,19 +182,23 @@ def test_an_intact_harness_loses_nothing(runs):
     assert figures["counts,none"]["questions"] == 10
 
 
+def paths_of(replacement):
+    return [target.path for target in (replacement.target, *replacement.uses)]
+
+
 @pytest.mark.parametrize("path", [case["path"] for case in RENAMED[1:]])
 def test_without_a_target_the_tasks_run_with_their_figures_and_a_warning_says_what_is_lost(path, runs):
-    found = runs[path]
-    assert found["status"] == 0
-    [figures] = found["figures"]
+    outcome = runs[path]
+    assert outcome["status"] == 0
+    [figures] = outcome["figures"]
     [intact] = runs[""]["figures"]
     assert math.isclose(figures["acc,none"], intact["acc,none"], abs_tol=1e-12)
     lost = [
         each.lost
         for each in PATCHES
-        if not each.elsewhere and all(path in (target.path for target in (way.target, *way.uses)) for way in each.ways)
+        if not each.elsewhere and all(path in paths_of(replacement) for replacement in each.alternatives)
     ]
-    assert len(found["warnings"]) == (1 if lost else 0)
-    assert all(sentence in found["warnings"][0] for sentence in lost)
-    named = {each.lost for each in PATCHES if lost and each.lost in found["warnings"][0]}
+    assert len(outcome["warnings"]) == (1 if lost else 0)
+    assert all(sentence in outcome["warnings"][0] for sentence in lost)
+    named = {each.lost for each in PATCHES if lost and each.lost in outcome["warnings"][0]}
     assert named <= set(lost)

@@ -10,7 +10,7 @@ import sys
 import pytest
 import torch
 
-from microbench_tasks.harness import memory, peer_processes, resume_advice, run_state
+from microbench_tasks.harness import exit_status, memory, peer_processes, resume_advice, run_state
 from microbench_tasks.harness.patches import distributed
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Lin
 def one_machine(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.setenv("RANK", "0")
-    run_state.start()
+    run_state.reset_answers()
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def other():
 
 def watched(process):
     said = queue.Queue()
-    return said, peer_processes.Watch([peer_processes.Peer(1, process.pid)], lambda *what: said.put(what))
+    return said, peer_processes.PeerWatch([peer_processes.Peer(1, process.pid)], lambda *what: said.put(what))
 
 
 def exit_with(process, status):
@@ -48,19 +48,19 @@ def exit_with(process, status):
 def test_a_killed_process_is_named_with_its_signal_and_what_to_do(other):
     said, _ = watched(other)
     other.kill()
-    reason, how_to_go_on = said.get(timeout=30)
-    assert reason.startswith(f"Process 2 of 2 (pid {other.pid}) was ended by signal 9 (SIGKILL). If nobody did that")
+    reason, hint = said.get(timeout=30)
+    assert reason.startswith(f"Process 2 of 2 (pid {other.pid}) was ended by signal 9 (SIGKILL). If nobody killed it")
     assert "type a smaller --batch_size" in reason
     # By default: the command that goes on.
-    assert how_to_go_on is None
+    assert hint is None
 
 
-def test_a_process_that_failed_has_said_itself_how_to_go_on(other):
+def test_a_process_that_failed_has_said_itself_hint(other):
     said, _ = watched(other)
     exit_with(other, 3)
-    reason, how_to_go_on = said.get(timeout=30)
+    reason, hint = said.get(timeout=30)
     assert "Process 2 of 2" in reason and "failed with exit status 3" in reason
-    assert how_to_go_on == ""
+    assert hint == ""
 
 
 def test_a_process_that_ends_well_ends_no_other(other):
@@ -81,7 +81,7 @@ def test_sigterm_means_what_it_did_while_all_processes_live(other):
     said, watch = watched(other)
     before, calls = signal.getsignal(signal.SIGTERM), []
     try:
-        watch.before_sigterm(lambda number, frame: calls.append(number))
+        watch.handle_sigterm(lambda number, frame: calls.append(number))
         os.kill(os.getpid(), signal.SIGTERM)
         assert calls == [signal.SIGTERM] and said.empty()
     finally:
@@ -128,7 +128,7 @@ def test_a_killed_process_ends_the_run_without_the_help_of_a_launcher(tmp_path):
         for rank in "01"
     ]
     said, _ = started[0].communicate(timeout=120)
-    assert started[0].returncode == resume_advice.FAILED_STATUS
+    assert started[0].returncode == exit_status.FAILED_STATUS
     assert "Process 2 of 2" in said and "was ended by signal 9 (SIGKILL)" in said
     assert started[1].wait() == -signal.SIGKILL
 
@@ -159,7 +159,7 @@ class Encoder:
 )
 def test_memory_that_ran_out_is_told_from_other_errors(error, is_memory):
     assert memory.is_out_of_memory(error) == is_memory
-    assert isinstance(memory.explained(error, "answering", Encoder()), memory.OutOfMemoryError) == is_memory
+    assert isinstance(memory.with_batch_size(error, "answering", Encoder()), memory.OutOfMemoryError) == is_memory
 
 
 def test_the_batch_size_is_named_and_the_command_that_goes_on_has_half_of_it(monkeypatch):
@@ -168,9 +168,9 @@ def test_the_batch_size_is_named_and_the_command_that_goes_on_has_half_of_it(mon
 
     with pytest.raises(memory.OutOfMemoryError) as caught:
         distributed.explain_memory(evaluate)(Encoder())
-    said = resume_advice.after_failure(caught.value, ["--model", "m", "--use_cache", "answers"])
+    said = resume_advice.describe_failure(caught.value, ["--model", "m", "--use_cache", "answers"])
     assert "with batch_size 64 (OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.)" in said
-    assert "Type a smaller one: --batch_size 32." in said
+    assert "Use a smaller batch: --batch_size 32." in said
     assert said.endswith("lmms_eval --model m --use_cache answers --batch_size 32")
 
 

@@ -40,7 +40,7 @@ def test_other_benchmarks_need_no_source(use_source, use_cognition):
 
 
 def test_nothing_is_read_for_other_benchmarks(monkeypatch):
-    monkeypatch.setattr(preflight.task_sources, "source_of", lambda task, download: pytest.fail("read"))
+    monkeypatch.setattr(preflight.task_data, "resolve", lambda task, download: pytest.fail("read"))
     for setting in ("MICROBENCH_BOXES", "MICROBENCH_INTERVAL"):
         monkeypatch.setenv(setting, "nonsense")
     preflight.check(["mmmu_val", "gqa"])
@@ -93,7 +93,7 @@ def test_a_task_that_passed_vouches_for_no_other(tmp_path, use_source):
 def test_a_task_that_passed_is_not_read_again(tmp_path, use_source, monkeypatch):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
     preflight.check(["microbench_coarse_domain"])
-    monkeypatch.setattr(preflight.source, "load", lambda resolved: pytest.fail("read again"))
+    monkeypatch.setattr(preflight, "_check_data", lambda data, tasks: pytest.fail("read again"))
     preflight.check(["microbench_coarse_domain"])
 
 
@@ -125,7 +125,8 @@ def test_a_group_over_two_sources_is_checked_in_both(tmp_path, use_source, use_c
     ):
         with pytest.raises(
             DataError,
-            match=rf"MICROBENCH_COGNITION={folder}: row 0 \(image_id cell\.png\): column image: expected a readable image",
+            match=rf"MICROBENCH_COGNITION={folder}: row 0 \(image_id cell\.png\): column image: "
+            "expected a readable image",
         ):
             preflight.check(names)
 
@@ -148,7 +149,7 @@ def test_a_malformed_cognition_question_stops_the_run(changes, tmp_path, use_cog
 
 def test_without_cognition_questions_the_largest_group_stops_before_anything_is_read(tmp_path, use_source, monkeypatch):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0)]))
-    monkeypatch.setattr(preflight.source, "load", lambda found: pytest.fail("read"))
+    monkeypatch.setattr(preflight, "_check_data", lambda data, tasks: pytest.fail("read"))
     with pytest.raises(DataError, match="The cognition questions are not in the public release"):
         preflight.check(["microbench_all"])
 
@@ -160,7 +161,8 @@ def test_changed_cognition_questions_are_checked_again(tmp_path, use_cognition):
     release.write_cognition(folder, {"cell.png": [release.cognition_question(question=" ")]})
     with pytest.raises(
         DataError,
-        match=rf"^MICROBENCH_COGNITION={folder}: cell\.json: custom_metadata\.questions\.cognition_0\.question: expected text, got ' '",
+        match=rf"^MICROBENCH_COGNITION={folder}: cell\.json: "
+        r"custom_metadata\.questions\.cognition_0\.question: expected text, got ' '",
     ):
         preflight.check(["microbench_cognition"])
 
@@ -253,14 +255,14 @@ def test_a_malformed_setting_for_boxes_stops_localization_before_anything_is_rea
     use_source(release.write_parquet(tmp_path / "data", [release.row(0), boxed(1, "opencell")]))
     monkeypatch.setenv("MICROBENCH_BOXES", value)
     preflight.check(["microbench_coarse_domain"])
-    monkeypatch.setattr(preflight.task_sources, "source_of", lambda task, download: pytest.fail("read"))
+    monkeypatch.setattr(preflight.task_data, "resolve", lambda task, download: pytest.fail("read"))
     with pytest.raises(DataError, match=f"^MICROBENCH_BOXES={re.escape(value)}: {said}"):
         preflight.check(["microbench_coarse_domain", "microbench_localization_opencell_nuclei"])
 
 
 def test_a_malformed_setting_for_intervals_stops_every_task_before_anything_is_read(monkeypatch):
     monkeypatch.setenv("MICROBENCH_INTERVAL", "nonsense")
-    monkeypatch.setattr(preflight.task_sources, "source_of", lambda task, download: pytest.fail("read"))
+    monkeypatch.setattr(preflight.task_data, "resolve", lambda task, download: pytest.fail("read"))
     for name in ("microbench_coarse_domain", "microbench_localization_glands", "microbench_cognition"):
         with pytest.raises(DataError, match="^MICROBENCH_INTERVAL=nonsense: expected one of"):
             preflight.check([name])
@@ -290,6 +292,9 @@ def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(
 # --- numbers ---------------------------------------------------------------------------
 
 
+NOT_COMPARABLE = "Scores on these data cannot be compared with scores on the release."
+
+
 def numbers(warnings):
     return [
         text.split("its numbers differ, too: ")[1]
@@ -299,7 +304,11 @@ def numbers(warnings):
 
 
 def test_a_task_whose_number_of_questions_differs_from_the_release_is_warned_of(tmp_path, use_source, warnings):
-    """Public are: 16,130 rows of classification, 934 of them without a stain question; 1,105 and 80 of the two with boxes only."""
+    """Compare with the public numbers.
+
+    They are 16,130 rows of classification, 934 of them without a stain question, and 1,105 and 80 rows of the two
+    datasets with boxes only.
+    """
     rows = [release.row(0), boxed(1, "opencell"), boxed(2, "nirschl_unpub_fluorescence")]
     use_source(release.write_parquet(tmp_path / "data", rows))
     preflight.check(
@@ -312,10 +321,13 @@ def test_a_task_whose_number_of_questions_differs_from_the_release_is_warned_of(
         ]
     )
     assert numbers(warnings) == [
-        "microbench_coarse_domain has 2 questions, in the release 16,130; microbench_coarse_stain has 2 questions, in the release 15,196; "
+        "microbench_coarse_domain has 2 questions, in the release 16,130; "
+        "microbench_coarse_stain has 2 questions, in the release 15,196; "
         "microbench_fine_fluorescent_structures has 1 questions, in the release 934; "
-        "2 rows of all 22 datasets of classification together, in the release 16,130 (microbench_fine_white_blood_cell); "
-        "1 rows of opencell, in the release 1,105 (microbench_localization_opencell_nuclei). Scores on these data cannot be compared with scores on the release."
+        "2 rows of all 22 datasets of classification together, in the release 16,130 "
+        "(microbench_fine_white_blood_cell); "
+        "1 rows of opencell, in the release 1,105 (microbench_localization_opencell_nuclei). "
+        f"{NOT_COMPARABLE}"
     ]
 
 
@@ -333,16 +345,15 @@ def test_a_single_fine_task_with_fewer_rows_is_found_although_its_own_number_is_
     use_source(release.write_parquet(tmp_path / "less", rows[1:]))
     preflight.check(["microbench_fine_pap_smear"])
     assert numbers(warnings) == [
-        "2 rows of all 22 datasets of classification together, in the release 3 (microbench_fine_pap_smear). Scores on these data cannot be compared with scores on the release."
+        "2 rows of all 22 datasets of classification together, in the release 3 (microbench_fine_pap_smear). "
+        f"{NOT_COMPARABLE}"
     ]
 
 
 def test_cognition_questions_are_counted_against_the_papers(tmp_path, use_cognition, warnings):
     use_cognition(release.write_cognition(tmp_path / "questions", {"cell.png": [release.cognition_question()]}))
     preflight.check(["microbench_cognition"])
-    assert numbers(warnings) == [
-        "microbench_cognition has 1 questions, in the paper 121. Scores on these data cannot be compared with scores on the release."
-    ]
+    assert numbers(warnings) == [f"microbench_cognition has 1 questions, in the paper 121. {NOT_COMPARABLE}"]
 
 
 def test_the_demo_set_has_numbers_of_its_own(demo_folder, use_source, warnings):

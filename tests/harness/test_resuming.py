@@ -15,7 +15,7 @@ from tests.support.independent import StandIn, reply
 
 TASK = "microbench_coarse_domain"
 COUNT = 60
-PIECE = 20
+BATCH_SIZE = 20
 
 
 class Stopping(StandIn):
@@ -32,9 +32,9 @@ class Stopping(StandIn):
 
 
 @pytest.fixture(autouse=True)
-def small_pieces(monkeypatch, demo_folder):
+def small_batches(monkeypatch, demo_folder):
     monkeypatch.setenv("MICROBENCH_DATASET", "demo")
-    monkeypatch.setattr(resuming, "PIECE", PIECE)
+    monkeypatch.setattr(resuming, "BATCH_SIZE", BATCH_SIZE)
 
 
 def evaluate(model, cache, **settings):
@@ -42,11 +42,11 @@ def evaluate(model, cache, **settings):
     return evaluator.simple_evaluate(model=model, **settings)
 
 
-def test_a_run_that_stops_keeps_every_whole_piece_and_the_next_asks_the_rest_only(tmp_path):
-    model = Stopping(lambda prompt, image: reply(prompt) or "A", limit=2 * PIECE)
+def test_a_run_that_stops_keeps_every_whole_batch_and_the_next_asks_the_rest_only(tmp_path):
+    model = Stopping(lambda prompt, image: reply(prompt) or "A", limit=2 * BATCH_SIZE)
     with pytest.raises(RuntimeError, match="stopped"):
         evaluate(model, tmp_path)
-    assert len(model.asked[TASK]) == 2 * PIECE
+    assert len(model.asked[TASK]) == 2 * BATCH_SIZE
     model.limit = COUNT
     resumed = evaluate(model, tmp_path)
     assert len(model.asked[TASK]) == COUNT

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lmms_eval.loggers.evaluation_tracker import EvaluationTracker
 
-from microbench_tasks.harness import patches, saving
+from microbench_tasks.harness import output_folder, patches, run_state
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 
@@ -18,7 +18,7 @@ TASK = "microbench_coarse_stain"
 @pytest.fixture(autouse=True)
 def installed(monkeypatch, tmp_path):
     patches.install()
-    saving.forget_problems()
+    run_state.current.unsaved_files.clear()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
@@ -92,7 +92,7 @@ def test_an_output_folder_that_was_removed_is_made_again(tmp_path):
     (tmp_path / "out").rmdir()
     saved.save_results_aggregated({"results": {}}, {}, DATE)
     assert names(tmp_path / "out") == [f"{DATE}_results.json"]
-    assert saving.problems == []
+    assert run_state.current.unsaved_files == []
 
 
 def test_what_cannot_be_written_is_copied_elsewhere_and_said(tmp_path):
@@ -104,10 +104,10 @@ def test_what_cannot_be_written_is_copied_elsewhere_and_said(tmp_path):
     saved.save_results_samples(task_name=TASK, samples=found)
     copies = files.cache_dir() / "unsaved" / "stand-in"
     assert names(copies) == [f"{DATE}_results.json", f"{DATE}_samples_{TASK}.jsonl"]
-    assert [problem.partition(" could")[0] for problem in saving.problems] == [
+    assert [problem.partition(" could")[0] for problem in run_state.current.unsaved_files] == [
         f"{tmp_path}/out/stand-in/{name}" for name in names(copies)
     ]
-    assert all(f"(Not a directory). A copy is in {copies}" in problem for problem in saving.problems)
+    assert all(f"(Not a directory). A copy is in {copies}" in problem for problem in run_state.current.unsaved_files)
 
 
 def test_a_sample_that_no_file_can_contain_is_named_as_the_reason(tmp_path):
@@ -116,7 +116,7 @@ def test_a_sample_that_no_file_can_contain_is_named_as_the_reason(tmp_path):
     found[1]["target"] = "\ud83d"
     saved.save_results_aggregated({"results": {}}, {TASK: found}, DATE)
     saved.save_results_samples(task_name=TASK, samples=found)
-    [problem] = saving.problems
+    [problem] = run_state.current.unsaved_files
     assert "UnicodeEncodeError" in problem
     assert names(tmp_path / "out") == [f"{DATE}_results.json"]
 
@@ -129,7 +129,7 @@ def test_an_output_path_that_is_a_file_is_refused_before_the_model(tmp_path):
 
 def test_a_disk_without_room_is_refused(tmp_path, monkeypatch):
     """1,000 questions take 4 MB and the results file 1 MB."""
-    monkeypatch.setattr(saving.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 5_000_000}))
-    saving.check_room(tmp_path, 900)
+    monkeypatch.setattr(output_folder.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 5_000_000}))
+    output_folder.check_free_space(tmp_path, 900)
     with pytest.raises(DataError, match=r"has 5\.0 MB free, but this run needs about 5\.1 MB"):
-        saving.check_room(tmp_path, 1000)
+        output_folder.check_free_space(tmp_path, 1000)

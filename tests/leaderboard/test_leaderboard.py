@@ -31,7 +31,7 @@ from microbench_tasks.leaderboard.records import as_csv, as_json, csv_text, pair
 from microbench_tasks.leaderboard.text import as_markdown
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES, accuracy_interval, macro_interval
 from microbench_tasks.metrics.paired import compare_models, compare_pair
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import logs, rescoring
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import markdown_text, printable_line
@@ -343,7 +343,7 @@ def logged(folder, task, docs, responses):
 def logged_coarse(folder, responses=("A", "B", "A")):
     for kind in ("domain", "subdomain", "modality", "submodality", "stain"):
         logged(folder, f"{COARSE}_{kind}", [question(number, kind) for number in range(3)], responses)
-    return rescoring.rescore(rescoring.find_run([folder]))
+    return rescoring.rescore(logs.find_run([folder]))
 
 
 def hub_sources(tasks):
@@ -389,7 +389,7 @@ def test_questions_outside_the_papers_total_are_not_ranked(tmp_path):
             [question(number, "classification", dataset) for number, dataset in enumerate(datasets)],
             ["A"] + ["B"] * (len(datasets) - 1),
         )
-    rescored = rescoring.rescore(rescoring.find_run([tmp_path]))
+    rescored = rescoring.rescore(logs.find_run([tmp_path]))
     [found] = entries_of("m", rescored, hub_sources(rescored.samples), 1.0)
     # Thirteen tasks about 22 datasets, of which eulenberg's two others are outside.
     assert len(found.scores) == 20
@@ -404,7 +404,7 @@ def test_intervals_of_other_metrics_are_the_groups_own(tmp_path):
         datasets = catalog.TASKS[task].datasets
         questions = [question(number, "classification", dataset) for dataset in datasets for number in range(3)]
         logged(tmp_path, task, questions, ["A", "B", "A, I think"] * (len(questions) // 3))
-    rescored = rescoring.rescore(rescoring.find_run([tmp_path]))
+    rescored = rescoring.rescore(logs.find_run([tmp_path]))
     [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
     expected, intervals = rescored.scores[catalog.FINE_GROUP], ranking.rows[0].intervals
     for metric, names in (("acc", "acc_image_ci"), ("acc_macro", "acc_macro_ci")):
@@ -430,7 +430,7 @@ def test_a_tag_of_boxes_is_ranked_by_grit(tmp_path):
         items = score_boxes(doc, response, "pixels_xyxy", (100, 100))
         sample = {"doc_id": 0, "target": json.dumps(doc["boxes"]), "filtered_resps": response, "input": "?"} | items
         (tmp_path / f"run_samples_{task}.jsonl").write_text(json.dumps(sample) + "\n")
-    rescored = rescoring.rescore(rescoring.find_run([tmp_path]))
+    rescored = rescoring.rescore(logs.find_run([tmp_path]))
     [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
     assert ranking.metric == "grit"
     # One box that covers half of the only gold box.
@@ -451,7 +451,7 @@ def test_a_right_answer_an_option_or_an_image_changed_in_one_log_is_found_beside
                 [question(0, "stain"), question(1, "stain") | change, question(2, "stain")],
                 ["A", "B", "A"],
             )
-            rescored = rescoring.rescore(rescoring.find_run([tmp_path / model]))
+            rescored = rescoring.rescore(logs.find_run([tmp_path / model]))
         entries += entries_of(model, rescored, hub_sources(rescored.samples), 1.0)
     with pytest.raises(DataError, match="document 1 of microbench_coarse_stain"):
         rank(entries, ["honest", "forged"])

@@ -14,7 +14,8 @@ from microbench_tasks.metrics.intervals import Interval
 TABLE1 = json.loads(
     (Path(__file__).parents[2] / "microbench_tasks" / "catalog" / "table1.json").read_text(encoding="utf-8")
 )
-# Standard deviation of a 2.5 % quantile of 9,999 normal draws, in theirs: sqrt(q (1 - q) / B) / density at the quantile.
+# Standard deviation of a 2.5 % quantile of 9,999 normal draws, in units of their standard deviation:
+# sqrt(q (1 - q) / B) / density at the quantile.
 QUANTILE_NOISE = math.sqrt(0.025 * 0.975 / 9999) / stats.norm.pdf(1.959964)
 
 
@@ -154,7 +155,10 @@ def entries(part):
 
 
 def rounding_and_noise(n, accuracy):
-    """What may lie between a width printed with two digits and ours: half a digit and 3 standard deviations of an end's noise."""
+    """Return the largest difference to expect between a width printed with two digits and ours.
+
+    It is half a digit and 3 standard deviations of the noise of an end.
+    """
     return 0.005 + 3 * QUANTILE_NOISE * math.sqrt(accuracy * (100 - accuracy) / n)
 
 
@@ -174,7 +178,7 @@ def test_the_papers_fine_half_widths_are_those_of_16130_questions_but_gpt_4os_of
 
 @pytest.mark.parametrize(("accuracy", "printed"), entries("cognition"))
 def test_the_papers_cognition_half_widths_rounded_up(accuracy, printed):
-    """A width of 121 questions moves in steps of 0.83: every printed one is what some seed's becomes when rounded up to a percent."""
+    """A width of 121 questions has steps of 0.83: rounded up to a percent, that of some seed is the printed one."""
     if (accuracy, printed) == (38.33, 8.33):
         # 46 and 10 of 120 questions, not rounded up.
         assert 8.33 in {round(half_width(120, accuracy, seed), 2) for seed in range(20)}

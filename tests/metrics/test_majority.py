@@ -38,7 +38,7 @@ def test_of_answers_that_are_right_equally_often_the_same_is_given_in_every_orde
 
 
 def test_always_the_same_letter_counts_where_it_is_right_more_often_than_any_text():
-    """The second option is right in 2 of 3. Each text is right in 1 of 3: options that never come again give nothing away."""
+    """The second option is right in 2 of 3 questions. Each text is right in only 1 of 3."""
     assert of_one_kind([["p", "q"], ["r", "s"], ["t", "u"]], ["q", "s", "t"]) == 2 / 3
 
 

@@ -303,7 +303,7 @@ def test_the_largest_statistics_are_those_of_exact_whole_numbers(largest, offset
             found.append(abs(total) / math.sqrt(sum(difference**2 for difference in apart)))
         expected.append(max(found))
     pairs = max_statistics.PairStatistics(sums + offset)
-    assert max_statistics._largest(pairs, bits) == pytest.approx(expected, rel=1e-12)
+    assert max_statistics.largest_statistics(pairs, bits) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("sizes", [(23, 180), (4_000, 10_001, 7), (360, 361), (17,)])
@@ -377,7 +377,10 @@ def test_the_two_views_of_a_pair_agree():
 
 
 def test_of_equal_models_any_two_are_called_different_in_5_of_100_data_sets_at_most():
-    """Five models, cognition's 54 images: ten pairs. The best against the worst, as if chosen beforehand, are different far more often."""
+    """Five models, the 54 images of cognition: ten pairs.
+
+    The best and the worst model, compared as if they had been chosen beforehand, are different far more often.
+    """
     num_sets, adjusted, chosen = 250, 0, 0
     for seed in range(num_sets):
         scores, images = models_about_images(5, 54, seed=1000 + seed)

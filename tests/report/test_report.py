@@ -24,7 +24,6 @@ from microbench_tasks.render.figure_specs import figure_spec_from_record
 from microbench_tasks.report import calibration, chapters, gallery, runs, scores, writing
 from microbench_tasks.report import rows as data_rows
 from microbench_tasks.report.sweeps import part_curves
-from microbench_tasks.runs import rescoring
 from microbench_tasks.util.errors import DataError
 from tests.support import release, tiny_runs
 from tests.support.independent import LETTERS
@@ -825,7 +824,6 @@ def test_a_sweep_of_an_earlier_version_is_refused_as_its_intervals_go_beyond_100
     older = {"method": "basic", "confidence_level": 0.95, "num_resamples": 9999, "seed": 42}
     results = next(sweep.rglob("*_results.json"))
     tiny_runs.edited(results, lambda content: content["configs"][TASKS[0]]["metadata"].update(interval=older))
-    rescoring._read_results.cache_clear()
     with pytest.raises(DataError, match="sweep.json: the sweep is of an earlier version.* Run microbench sweep again"):
         runs.read([sweep], iter)
 

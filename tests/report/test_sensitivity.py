@@ -6,7 +6,7 @@ import pytest
 
 from microbench_tasks.report import sensitivity
 from microbench_tasks.report.runs import Run
-from microbench_tasks.runs import robustness
+from microbench_tasks.runs import robustness, robustness_text
 from microbench_tasks.runs.rescoring import Rescored
 
 VARIANT = "microbench_robustness_reversed"
@@ -52,5 +52,5 @@ def test_runs_without_variants_have_no_chapter():
 
 
 def test_a_small_p_is_sorted_as_a_number():
-    assert robustness.p_shown(0.0004) == "< 0.001"
+    assert robustness_text.format_p(0.0004) == "< 0.001"
     assert sensitivity._p_cell(0.0004).sort == 0.0004

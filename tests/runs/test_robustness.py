@@ -8,10 +8,10 @@ import pytest
 from lmms_eval.tasks import TaskManager
 
 from microbench_tasks import catalog
-from microbench_tasks.data import documents, option_orders, source
+from microbench_tasks.data import documents, micrographs, option_orders
 from microbench_tasks.harness import baseline, patches
 from microbench_tasks.metrics.intervals import difference_interval
-from microbench_tasks.runs import rescoring, robustness, score_table
+from microbench_tasks.runs import logs, rescoring, robustness, robustness_text, score_table
 from microbench_tasks.tasks import prompts
 from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.tasks.results import microbench_process_results
@@ -310,7 +310,7 @@ def test_without_the_papers_way_variants_stand_alone():
     assert set(found["ways"]) == {"microbench_robustness_reversed"}
     assert "difference" not in found["ways"]["microbench_robustness_reversed"]
     assert found["spread"] is None
-    text = robustness.as_text(found, lambda header, rows: "table")
+    text = robustness_text.render_report(found, lambda header, rows: "table")
     assert text.startswith("table\n\nrecall_std:")
     assert "difference" not in text and "spread" not in text
 
@@ -319,7 +319,7 @@ def test_the_text_shows_null_values_and_p_beside_the_figures():
     coarse, variant = two_ways()
     found = robustness.report({"microbench_coarse_modality": coarse, VARIANT: variant})
     tables = []
-    text = robustness.as_text(
+    text = robustness_text.render_report(
         found, lambda header, rows: tables.append([dict(zip(header, row, strict=False)) for row in rows]) or ""
     )
     way = found["ways"][VARIANT]
@@ -343,7 +343,7 @@ def test_ways_without_a_common_question_have_no_spread(tmp_path):
     found = robustness.report({"microbench_coarse_modality": coarse[:1], "microbench_robustness_reversed": variant[1:]})
     assert found["ways"]["microbench_robustness_reversed"]["n_paired"] == 0
     assert found["spread"] is None
-    assert "no question was asked in every way" in robustness.as_text(found, lambda header, rows: "")
+    assert "no question was asked in every way" in robustness_text.render_report(found, lambda header, rows: "")
 
 
 # --- logs ----------------------------------------------------------------------------
@@ -353,7 +353,7 @@ def logged(folder, use_source, items):
     """A log of the variant about two rows, answered A throughout, with its items or without."""
     use_source(release.write_parquet(folder / "data", [release.row(0), release.row(1)]))
     lines = []
-    for doc_id, doc in enumerate(documents.TaskDocuments(catalog.VARIANTS[VARIANT])(source.load(source.current()))):
+    for doc_id, doc in enumerate(micrographs.resolve().documents(catalog.VARIANTS[VARIANT])):
         line = {
             "doc_id": doc_id,
             "target": str(doc["answer_idx"]),
@@ -367,7 +367,7 @@ def logged(folder, use_source, items):
     (run / f"20260101_000000_samples_{VARIANT}.jsonl").write_text(
         "".join(json.dumps(line) + "\n" for line in reversed(lines))
     )
-    metadata = {"dataset": dict(source.current().identity), "interval": interval_settings()}
+    metadata = {"dataset": dict(micrographs.resolve().identity), "interval": interval_settings()}
     (run / "20260101_000000_results.json").write_text(
         json.dumps(
             {
@@ -382,12 +382,12 @@ def logged(folder, use_source, items):
 
 @pytest.mark.parametrize("items", [True, False], ids=["with items", "responses alone"])
 def test_a_variants_log_can_be_scored_again(items, tmp_path, use_source):
-    found = rescoring.rescore(rescoring.find_run([logged(tmp_path, use_source, items)]))
+    found = rescoring.rescore(logs.find_run([logged(tmp_path, use_source, items)]))
     # Options 0 and 1 of three or more (besides "none of the above") are right, so that in reverse A never is.
     assert found.scores[VARIANT]["acc"] == 0
     assert {"acc_image_ci_low", "acc_image_ci_high"} <= found.scores[VARIANT].keys()
     assert found.robustness["ways"][VARIANT]["n"] == 10
-    assert VARIANT in score_table.as_text(found)
+    assert VARIANT in score_table.render_scores(found)
 
 
 def test_a_variant_can_be_a_baseline(tmp_path, use_source):

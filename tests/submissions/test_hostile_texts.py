@@ -16,7 +16,7 @@ from microbench_tasks import cli
 from microbench_tasks.cli import program
 from microbench_tasks.cli.command import Command
 from microbench_tasks.render import pages
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import logs
 from microbench_tasks.submissions import building
 from microbench_tasks.util import files, terminal
 from microbench_tasks.util.errors import DataError
@@ -53,7 +53,7 @@ def made(tmp_path_factory):
         run = tiny_runs.write(folder / "run", {task: tiny_runs.samples(task) for task in TASKS})
         yield (
             run,
-            building.submit(rescoring.find_run([run]), building.Description("My CLIP"), folder / "submission").folder,
+            building.submit(logs.find_run([run]), building.Description("My CLIP"), folder / "submission").folder,
         )
 
 
@@ -88,7 +88,6 @@ def said(capsys):
 
 def edited(path, edit):
     tiny_runs.edited(path, edit)
-    rescoring._read_results.cache_clear()
 
 
 def contents(folder):
@@ -203,7 +202,6 @@ CHANGES = {
 def test_no_command_lets_a_strangers_text_steer_the_terminal(change, made, copies, said, tmp_path):
     run, found = copies
     change(run, found)
-    rescoring._read_results.cache_clear()
     of_run = [("rescore", run), ("submit", run, "--model-name", "x", "--out", tmp_path / "out")]
     of_submission = [("verify", "--without-data", found), ("leaderboard", found)]
     for arguments in of_run if contents(run) != contents(made[0]) else of_submission:
@@ -318,8 +316,8 @@ def test_a_pipe_where_an_earlier_output_is_looked_for_is_refused_at_once(command
 
 
 def test_a_compressed_bomb_in_a_folder_of_runs_is_not_read(copies, said, monkeypatch):
-    monkeypatch.setattr(rescoring, "_LARGEST", 1000)
     packed = copies[1] / "samples" / f"{FIRST}.jsonl.gz"
     assert len(gzip.decompress(packed.read_bytes())) > 1000
+    monkeypatch.setattr(logs, "_MAX_BYTES", 1000)
     with pytest.raises(DataError, match="contains more than 1,000 bytes"):
-        list(rescoring.logged_samples(packed))
+        logs.read_samples(packed, FIRST)

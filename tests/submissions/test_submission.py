@@ -10,7 +10,7 @@ import sys
 import jsonschema
 import pytest
 
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import logs
 from microbench_tasks.submissions import building, json_schema, manifest_file, reading
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
@@ -33,11 +33,11 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def written(run):
-    return building.submit(rescoring.find_run([run]), DESCRIPTION, run.parent / "submission")
+    return building.submit(logs.find_run([run]), DESCRIPTION, run.parent / "submission")
 
 
 def submitted(run, target, description=DESCRIPTION):
-    return building.submit(rescoring.find_run([run]), description, target)
+    return building.submit(logs.find_run([run]), description, target)
 
 
 def copied(run, target, change=lambda results: None, change_samples=lambda samples: None):
@@ -50,7 +50,6 @@ def copied(run, target, change=lambda results: None, change_samples=lambda sampl
     results = json.loads((run / f"{tiny_runs.NAME}_results.json").read_text())
     tiny_runs.write(target, logged, **{name: value for name, value in results.items() if name != "results"})
     tiny_runs.edited(target / f"{tiny_runs.NAME}_results.json", change)
-    rescoring._read_results.cache_clear()
     return target
 
 
@@ -347,7 +346,7 @@ def test_an_invalid_version_is_recorded_as_unknown(run, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import logs
 from microbench_tasks.submissions import building
 write, count = Path.write_bytes, 0
 def dying(path, content):
@@ -357,7 +356,7 @@ def dying(path, content):
         os.kill(os.getpid(), signal.SIGKILL)
     return write(path, content)
 Path.write_bytes = dying
-building.submit(rescoring.find_run([Path(sys.argv[1])]), building.Description("x"), Path(sys.argv[2]))
+building.submit(logs.find_run([Path(sys.argv[1])]), building.Description("x"), Path(sys.argv[2]))
 """
 
 

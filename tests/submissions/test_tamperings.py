@@ -16,10 +16,10 @@ import pytest
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import source_identity
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import logs
 from microbench_tasks.submissions import building, limits, manifest_file, verification
 from microbench_tasks.submissions.manifest_model import Manifest
-from microbench_tasks.tasks import detection, provenance
+from microbench_tasks.tasks import box_format_choice, box_format_setting, provenance
 from microbench_tasks.util import files, untrusted
 from microbench_tasks.util.errors import DataError
 from tests.support import forging, tiny_runs
@@ -54,7 +54,7 @@ def original(tmp_path_factory):
         )
         run = tiny_runs.write(folder.parent / "run", {task: tiny_runs.samples(task) for task in TASKS})
         yield building.submit(
-            rescoring.find_run([run]), building.Description("My CLIP"), folder.parent / "submission"
+            logs.find_run([run]), building.Description("My CLIP"), folder.parent / "submission"
         ).folder
 
 
@@ -307,7 +307,9 @@ CAUGHT = (
     Tampering(
         "convention set by hand against the prompt's own words",
         both(
-            boxes(convention="grid1000_xyxy", chosen_by=detection.SETTING, source="set by the user, from neutral"),
+            boxes(
+                convention="grid1000_xyxy", chosen_by=box_format_setting.SETTING, source="set by the user, from neutral"
+            ),
             in_every_box_sample(convention="grid1000_xyxy"),
         ),
         RECORD,
@@ -315,7 +317,7 @@ CAUGHT = (
     ),
     Tampering(
         "set by hand with the source of another",
-        boxes(chosen_by=detection.SETTING, source="the paper"),
+        boxes(chosen_by=box_format_setting.SETTING, source="the paper"),
         RECORD,
         "source is 'the paper', which is not what MICROBENCH_BOXES records",
     ),
@@ -754,7 +756,6 @@ def test_a_tampering_with_all_digests_renewed_is_caught_with_its_reason(tamperin
 
 def test_samples_that_fill_the_memory_are_refused_before_they_do(folder, monkeypatch):
     monkeypatch.setattr(untrusted, "MAX_FILE_BYTES", 2**20)
-    monkeypatch.setattr(rescoring, "_LARGEST", 2**20)
     gzipped(lambda content: gzip.compress(content + b"\n" * 2**27, mtime=0))(folder)
     assert samples_file(folder, FIRST).stat().st_size < 2**20
     assert "contains more than 1,048,576 bytes when decompressed" in failures(folder)[SAMPLES]
@@ -773,8 +774,9 @@ def swap_answers(found):
 
 def by_hand(folder):
     """Another prompt and convention, as a setting would give them, in the record and in each sample."""
-    made = detection.ChosenFormat(
-        detection._named_format({"convention": "grid1000_xyxy", "prompt": NEW_PROMPT}, "x"), detection.SETTING
+    made = box_format_choice.ChosenFormat(
+        box_format_setting.parse_format({"convention": "grid1000_xyxy", "prompt": NEW_PROMPT}, "x"),
+        box_format_setting.SETTING,
     )
     change_manifest(folder, lambda content: content["settings"].update(boxes=json.loads(json.dumps(made.record()))))
 

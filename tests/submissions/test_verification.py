@@ -12,7 +12,7 @@ from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import source_identity
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
-from microbench_tasks.runs import rescoring
+from microbench_tasks.runs import logs
 from microbench_tasks.submissions import (
     building,
     data_comparison,
@@ -66,7 +66,7 @@ def original(tiny_release):
     description = building.Description(
         "My *CLIP*", "https://huggingface.co/me/my-clip", "https://huggingface.co/datasets/me/submissions"
     )
-    return building.submit(rescoring.find_run([run]), description, tiny_release.parent / "submission").folder
+    return building.submit(logs.find_run([run]), description, tiny_release.parent / "submission").folder
 
 
 @pytest.fixture
@@ -447,7 +447,7 @@ def test_samples_that_are_no_plain_json_are_a_finding_and_no_crash(before, after
 
 
 def test_samples_that_fill_the_memory_are_a_finding(folder, monkeypatch):
-    monkeypatch.setattr(rescoring, "_LARGEST", 1000)
+    monkeypatch.setattr(logs, "_MAX_BYTES", 1000)
     assert (
         "contains more than 1,000 bytes when decompressed"
         in failures(folder, with_data=False)["samples: all there, asked in the known way"]

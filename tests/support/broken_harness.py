@@ -52,8 +52,8 @@ def cases(how: str, *chosen: str) -> list[dict[str, str]]:
     """
     from microbench_tasks.harness.patches.table import PATCHES
 
-    ways = [way for patch in PATCHES if not patch.elsewhere for way in patch.ways]
-    targets = {target.path: target for way in ways for target in (way.target, *way.uses)}
+    replacements = [each for patch in PATCHES if not patch.elsewhere for each in patch.alternatives]
+    targets = {target.path: target for each in replacements for target in (each.target, *each.uses)}
     # A constructor has no other name.
     renamed = [{"path": path, "how": "rename"} for path in targets if not path.endswith("__init__")]
     obscured = [{"path": path, "how": "obscure"} for path, target in targets.items() if target.parameters]

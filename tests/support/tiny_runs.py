@@ -7,9 +7,8 @@ import json
 from pathlib import Path
 
 from microbench_tasks import catalog
-from microbench_tasks.data import document_digest, source, task_sources
-from microbench_tasks.data.documents import TaskDocuments
-from microbench_tasks.runs import rescoring
+from microbench_tasks.data import document_digest, task_data
+from microbench_tasks.runs import logs, rescoring
 from microbench_tasks.tasks import provenance, yaml_values
 from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
@@ -84,7 +83,7 @@ def write(folder: Path, logged: dict[str, list[dict]], **recorded) -> Path:
     for task, found in logged.items():
         (folder / f"{NAME}_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in found))
     results = recorded or record(logged)
-    figures = rescoring.rescore(rescoring.find_run([folder])).scores
+    figures = rescoring.rescore(logs.find_run([folder])).scores
     results["results"] = {
         name: {f"{metric},none": value for metric, value in found.items()} for name, found in figures.items()
     }
@@ -148,8 +147,7 @@ def definition(task: str) -> dict:
 
 
 def _documents(task):
-    found = task_sources.source_of(catalog.ALL_TASKS[task])
-    return TaskDocuments(catalog.ALL_TASKS[task])(source.load(found), found.label)
+    return task_data.resolve(catalog.ALL_TASKS[task]).documents(catalog.ALL_TASKS[task])
 
 
 def edited(path: Path, edit) -> None:

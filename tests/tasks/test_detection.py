@@ -8,10 +8,13 @@ import pytest
 
 from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
 from microbench_tasks.parsing.boxes.parser import parse_boxes
-from microbench_tasks.tasks import detection
-from microbench_tasks.tasks.detection import FORMAT_OF_MODEL, NEUTRAL_FORMAT, choose_format
+from microbench_tasks.tasks import box_format_records, box_format_setting, image_resizing
+from microbench_tasks.tasks.box_format_choice import choose_format
+from microbench_tasks.tasks.box_formats import FORMAT_OF_MODEL, NEUTRAL_FORMAT
 from microbench_tasks.util.errors import DataError
 
+# Of the checkpoints on the Hub.
+HUB_LIMITS = image_resizing.PixelLimits(3_136, 12_845_056)
 FORMATS = {"neutral": NEUTRAL_FORMAT} | FORMAT_OF_MODEL
 
 
@@ -45,33 +48,33 @@ def format_for(model, options=None):
     ],
 )
 def test_smart_resize_gives_the_documented_sizes(image_size, by_hub, by_lmms_eval):
-    assert detection.smart_resize(image_size, detection.HUB_LIMITS) == by_hub
-    assert detection.smart_resize(image_size, detection.LMMS_EVAL_LIMITS) == by_lmms_eval
-    assert detection.smart_resize(image_size[::-1], detection.LMMS_EVAL_LIMITS) == by_lmms_eval[::-1]
+    assert image_resizing.smart_resize(image_size, HUB_LIMITS) == by_hub
+    assert image_resizing.smart_resize(image_size, image_resizing.LMMS_EVAL_LIMITS) == by_lmms_eval
+    assert image_resizing.smart_resize(image_size[::-1], image_resizing.LMMS_EVAL_LIMITS) == by_lmms_eval[::-1]
 
 
 def test_an_image_of_the_resized_size_is_not_resized_again():
     for width in range(40, 2500, 61):
         for height in range(40, 2500, 67):
-            resized = detection.smart_resize((width, height))
-            assert detection.smart_resize(resized) == resized
+            resized = image_resizing.smart_resize((width, height))
+            assert image_resizing.smart_resize(resized) == resized
             assert all(side % 28 == 0 for side in resized)
 
 
 def test_halves_are_rounded_to_even():
     """42 = 1.5 x 28 and 70 = 2.5 x 28 are both nearest to two multiples; the even one is 56."""
-    assert detection.smart_resize((42, 70), detection.PixelLimits(1, 10**6)) == (56, 56)
+    assert image_resizing.smart_resize((42, 70), image_resizing.PixelLimits(1, 10**6)) == (56, 56)
 
 
 def test_no_side_is_rounded_to_nothing():
     """Shrinking 300,000 x 20 below the largest area leaves less than 28 pixels of its height."""
-    assert detection.smart_resize((300_000, 20))[1] == 28
-    assert min(detection.smart_resize((5, 3_000))) >= 28
+    assert image_resizing.smart_resize((300_000, 20))[1] == 28
+    assert min(image_resizing.smart_resize((5, 3_000))) >= 28
 
 
 def test_an_image_without_pixels_is_refused():
     with pytest.raises(ValueError, match=r"1 x 1 pixels, got \(0, 5\)"):
-        detection.smart_resize((0, 5))
+        image_resizing.smart_resize((0, 5))
 
 
 # --- formats -------------------------------------------------------------------------
@@ -269,7 +272,7 @@ def test_a_prompt_alone_keeps_the_rest_of_the_format():
     form = format_for("vllm", {"boxes": {"format": "qwen2_5_vl", "prompt": "Find {class}, as JSON."}})
     assert (form.convention, form.limits, form.template) == (
         "pixels_xyxy_model_input",
-        detection.LMMS_EVAL_LIMITS,
+        image_resizing.LMMS_EVAL_LIMITS,
         "Find {class}, as JSON.",
     )
     assert form.source == "set by the user, from qwen2_5_vl"
@@ -279,7 +282,7 @@ def test_limits_are_those_of_the_models_image_processor():
     # 640 x 480 rounds to 644 x 476 = 306,544 pixels. At most 100,000 are let through: both sides are divided by
     # sqrt(640 * 480 / 100,000) = 1.7527, which leaves 365.1 and 273.9; 13 and 9 times 28 are 364 and 252.
     form = format_for("vllm", {"boxes": {"format": "qwen2_5_vl", "limits": [784, 100_000]}})
-    assert form.limits == detection.PixelLimits(784, 100_000)
+    assert form.limits == image_resizing.PixelLimits(784, 100_000)
     assert form.model_input_size((640, 480)) == (364, 252)
     assert (form.convention, form.template) == ("pixels_xyxy_model_input", FORMAT_OF_MODEL["qwen2_5_vl"].template)
 
@@ -294,7 +297,7 @@ def test_limits_go_with_a_convention_of_the_users_that_refers_to_the_resized_ima
     form = format_for(
         "vllm", {"boxes": {"convention": "pixels_xyxy_model_input", "prompt": "{class}?", "limits": [784, 100_000]}}
     )
-    assert form.limits == detection.PixelLimits(784, 100_000)
+    assert form.limits == image_resizing.PixelLimits(784, 100_000)
     assert form.model_input_size((640, 480)) == (364, 252)
 
 
@@ -419,12 +422,12 @@ def test_a_setting_is_looked_at_even_where_the_model_is_known_and_the_option_fit
 
 
 def test_the_setting_can_be_checked_without_a_model(use_boxes, warnings):
-    assert detection.check_setting() is None
+    assert box_format_setting.format_of_setting() is None
     use_boxes("gemini")
-    assert detection.check_setting() == FORMAT_OF_MODEL["gemini"]
+    assert box_format_setting.format_of_setting() == FORMAT_OF_MODEL["gemini"]
     use_boxes("nonsense")
     with pytest.raises(DataError, match="^MICROBENCH_BOXES=nonsense: 'nonsense' is not a format"):
-        detection.check_setting()
+        box_format_setting.format_of_setting()
     assert warnings == []
 
 
@@ -477,11 +480,11 @@ def recorded(model, options=None):
 @pytest.mark.parametrize("model", [*FORMAT_OF_MODEL, "openai", "vllm", None])
 def test_the_record_of_a_run_is_accepted_for_its_own_model_only(model, warnings):
     record = recorded(model)
-    assert detection.record_problems(record, model, {}) == []
+    assert box_format_records.record_problems(record, model, {}) == []
     for other in ("gpt4v", "paligemma", "qwen2_5_vl"):
         if other != model:
             # What the harness told no id of may have been any model that the table does not have.
-            assert (detection.record_problems(record, other, {}) == []) == (model is None and other == "gpt4v")
+            assert (box_format_records.record_problems(record, other, {}) == []) == (model is None and other == "gpt4v")
 
 
 SETTINGS = [
@@ -501,7 +504,7 @@ def test_every_setting_produces_a_consistent_record(setting, by_option, use_boxe
     if not by_option:
         use_boxes(setting)
     record = recorded("vllm", {"boxes": setting} if by_option else None)
-    assert detection.record_problems(record, "vllm", {}) == []
+    assert box_format_records.record_problems(record, "vllm", {}) == []
     for field, value in {
         "convention": "none",
         "prompt": "anything",
@@ -510,12 +513,12 @@ def test_every_setting_produces_a_consistent_record(setting, by_option, use_boxe
         "limits": [6, 5],
         "human_verified": True,
     }.items():
-        assert detection.record_problems(record | {field: value}, "vllm", {}) != [], field
+        assert box_format_records.record_problems(record | {field: value}, "vllm", {}) != [], field
 
 
 def test_forged_reasons_are_named():
     record = recorded("microbench_random")
-    assert detection.record_problems(record | {"chosen_by": "model gpt-5"}, "microbench_random", {}) == [
+    assert box_format_records.record_problems(record | {"chosen_by": "model gpt-5"}, "microbench_random", {}) == [
         "chosen_by is 'model gpt-5', expected 'model microbench_random'"
     ]
     by_hand = record | {
@@ -523,17 +526,17 @@ def test_forged_reasons_are_named():
         "source": "set by the user, from neutral",
         "convention": "grid1000_xyxy",
     }
-    [problem] = detection.record_problems(by_hand, "microbench_random", {})
+    [problem] = box_format_records.record_problems(by_hand, "microbench_random", {})
     assert problem == "convention is 'grid1000_xyxy', but microbench_random asked with this prompt writes pixels_xyxy"
-    [problem] = detection.record_problems(by_hand, "vllm", {})
+    [problem] = box_format_records.record_problems(by_hand, "vllm", {})
     assert "does not fit the prompt, which asks for pixels_xyxy" in problem
     by_hand = recorded(
         "qwen_vl", {"boxes": {"convention": "pixels_xyxy", "prompt": FORMAT_OF_MODEL["qwen_vl"].template}}
     )
-    assert detection.record_problems(by_hand, "qwen_vl", {}) == [
+    assert box_format_records.record_problems(by_hand, "qwen_vl", {}) == [
         "convention is 'pixels_xyxy', but qwen_vl asked with this prompt writes grid1000_xyxy"
     ]
-    assert detection.record_problems(by_hand, "vllm", {}) == []
+    assert box_format_records.record_problems(by_hand, "vllm", {}) == []
 
 
 def test_a_convention_other_than_the_neutral_prompts_own_words_is_refused_at_the_start(use_boxes):
@@ -542,12 +545,12 @@ def test_a_convention_other_than_the_neutral_prompts_own_words_is_refused_at_the
         DataError,
         match="convention 'grid1000_xyxy' does not fit the prompt, which asks for pixels_xyxy. Leave out the convention",
     ):
-        detection.check_setting()
+        box_format_setting.format_of_setting()
 
 
 def test_limits_must_be_those_of_the_models_arguments():
     record = recorded("qwen2_5_vl")
-    assert detection.record_problems(record, "qwen2_5_vl", {"max_pixels": "1605632"}) == []
-    assert detection.record_problems(record, "qwen2_5_vl", {"max_pixels": "5"}) == [
+    assert box_format_records.record_problems(record, "qwen2_5_vl", {"max_pixels": "1605632"}) == []
+    assert box_format_records.record_problems(record, "qwen2_5_vl", {"max_pixels": "5"}) == [
         "limits is [200704, 1605632], but the model's arguments min_pixels and max_pixels set [200704, '5']"
     ]

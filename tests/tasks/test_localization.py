@@ -14,8 +14,8 @@ from PIL import Image
 from microbench_tasks.data import documents
 from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
 from microbench_tasks.parsing.boxes.parser import parse_boxes
-from microbench_tasks.tasks import detection, localization
-from microbench_tasks.tasks.detection import FORMAT_OF_MODEL, NEUTRAL_FORMAT
+from microbench_tasks.tasks import box_format_choice, image_resizing, localization
+from microbench_tasks.tasks.box_formats import FORMAT_OF_MODEL, NEUTRAL_FORMAT
 from microbench_tasks.util.errors import DataError
 from tests.support import release
 
@@ -566,7 +566,10 @@ def test_the_prompt_for_a_second_try_is_that_of_the_chosen_format():
 
 def test_a_record_is_that_of_the_chosen_format():
     options = {"boxes": "gemini"}
-    assert bound("doc_to_text", "qwen_vl", options).record() == detection.choose_format("qwen_vl", options).record()
+    assert (
+        bound("doc_to_text", "qwen_vl", options).record()
+        == box_format_choice.choose_format("qwen_vl", options).record()
+    )
 
 
 # --- answers at random ---------------------------------------------------------------
@@ -613,7 +616,7 @@ def test_a_prompt_for_a_model_knows_what_random_answers_look_like():
         bound.random_answer(doc(size), np.random.default_rng(3)),
         "pixels_xyxy_model_input",
         size,
-        detection.smart_resize(size),
+        image_resizing.smart_resize(size),
     ).boxes
     assert read == pytest.approx(as_pixels, abs=0.1)
 

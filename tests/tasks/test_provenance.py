@@ -12,9 +12,9 @@ import pytest
 
 import yaml
 from microbench_tasks import catalog
-from microbench_tasks.data import source
+from microbench_tasks.data import micrographs
 from microbench_tasks.harness import patches
-from microbench_tasks.runs.rescoring import LoggedRun
+from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.submissions import data_kinds, definition_checks
 from microbench_tasks.tasks import definitions, provenance, task_fields
 from microbench_tasks.tasks.recorded_values import rendered
@@ -361,9 +361,9 @@ def test_predict_only_is_no_redefinition(built):
 
 def test_data_of_a_redefined_task_are_not_said_to_be_the_packages(built, data):
     own, _ = recorded(built())
-    assert own["dataset"] == dict(source.current().identity)
+    assert own["dataset"] == dict(micrographs.resolve().identity)
     # Also where the user's YAML says that they are.
-    claims = {"metadata": {"dataset": dict(source.current().identity), "version": 9.0}}
+    claims = {"metadata": {"dataset": dict(micrographs.resolve().identity), "version": 9.0}}
     other, _ = recorded(built(with_paths(CHANGING["dataset_path"], data) | claims))
     assert other["dataset"] == {"source": "other", "path": str(data / "other"), "name": "default"}
     assert data_kinds.classify_source(other["dataset"]) == "local"
@@ -375,7 +375,10 @@ def test_data_of_a_redefined_task_are_not_said_to_be_the_packages(built, data):
 def test_data_that_change_while_a_run_goes_on_are_no_longer_said_to_be_those_of_its_start(built, data, monkeypatch):
     folder = data / "changing"
     monkeypatch.setenv("MICROBENCH_DATASET", str(release.write_parquet(folder, [release.row(0)])))
-    made = {TASK: {"dataset": dict(source.current().identity)}, BOXES: {"dataset": {"source": "other", "path": "x"}}}
+    made = {
+        TASK: {"dataset": dict(micrographs.resolve().identity)},
+        BOXES: {"dataset": {"source": "other", "path": "x"}},
+    }
     before = json.loads(json.dumps(made))
     provenance.mark_changed_data(made)
     assert made == before

@@ -15,7 +15,7 @@ from lmms_eval.loggers import EvaluationTracker
 from microbench_tasks.harness.guard.model_guard import guarding
 from microbench_tasks.metrics.variance import variance_components
 from microbench_tasks.parsing.failures import failure_mark
-from microbench_tasks.runs import rescoring, score_table
+from microbench_tasks.runs import logs, rescoring, score_table
 from microbench_tasks.submissions import eligibility
 from microbench_tasks.tasks import aggregations, answer_warnings, repeats
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
@@ -244,7 +244,7 @@ def test_every_question_is_asked_and_scored_as_often_as_was_asked_for(sampled_ru
 
 def test_rescoring_gives_the_figures_of_the_run(sampled_run):
     folder, _, results = sampled_run
-    found = rescoring.rescore(rescoring.find_run([folder]))
+    found = rescoring.rescore(logs.find_run([folder]))
     for task, metric in ((TASK, "repeats"), (GLANDS, "boxes_repeats")):
         logged = {key.partition(",")[0]: value for key, value in results["results"][task].items()}
         assert found.scores[task][metric] == logged[metric]
@@ -252,7 +252,7 @@ def test_rescoring_gives_the_figures_of_the_run(sampled_run):
             assert value == logged[name]
     assert any(note.startswith(f"{TASK}, {GLANDS}: 3 answers to each question") for note in found.notes)
     assert not any("differ" in note for note in found.notes)
-    header = score_table.as_text(found).splitlines()[0]
+    header = score_table.render_scores(found).splitlines()[0]
     assert [cell.strip() for cell in header.split("|")[-4:-1]] == ["answers", "between questions", "within"]
 
 
@@ -262,11 +262,11 @@ def test_a_log_with_another_number_of_answers_to_one_question_is_refused(sampled
     lines[4]["filtered_resps"].pop()
     (tmp_path / log.name).write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(DataError, match="line 5: expected 3 answer.s. as on the first line, got 2"):
-        rescoring.rescore(rescoring.find_run([tmp_path]))
+        rescoring.rescore(logs.find_run([tmp_path]))
 
 
 def test_a_run_with_several_answers_cannot_be_submitted(sampled_run):
-    reasons = eligibility.check_eligibility(rescoring.find_run([sampled_run[0]])).violations
+    reasons = eligibility.check_eligibility(logs.find_run([sampled_run[0]])).violations
     assert "--repeats 3: a submission has one answer to each question. Run again without --repeats." in reasons
 
 

@@ -6,7 +6,7 @@ string, the prompt, or the previous answer, which is still in the variable. `gua
 - A client of the package openai (or one with the same methods) gets replies whose content is text, and asks through
   `microbench_tasks.harness.served`, which knows which faults end a run.
 - A class that writes the harness's own mark for failed requests (``openai``, ``async_openai``, ``gemini``) is trusted.
-- All other classes are watched while they answer (`microbench_tasks.harness.guard.swallowed_exceptions`).
+- All other classes are watched while they answer (`microbench_tasks.harness.guard.watched_model`).
 - A class with another client of its own ends the run, too, when its server does not answer
   (`microbench_tasks.harness.served.other_clients`).
 """
@@ -14,8 +14,6 @@ string, the prompt, or the previous answer, which is still in the variable. `gua
 from __future__ import annotations
 
 import contextlib
-import functools
-import inspect
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -26,19 +24,18 @@ from loguru import logger
 
 from microbench_tasks import catalog
 from microbench_tasks.harness import run_state
-from microbench_tasks.harness.guard.swallowed_exceptions import WatchedModel, source_of
+from microbench_tasks.harness.guard import response_text
+from microbench_tasks.harness.guard.observation import source_of
+from microbench_tasks.harness.guard.watched_model import WatchedModel
 from microbench_tasks.harness.served import clients, other_clients
-from microbench_tasks.harness.served.replies import MAX_ANSWER_CHARS
 from microbench_tasks.harness.served.session import Session
-from microbench_tasks.parsing.cleaning.message_content import content_to_text
-from microbench_tasks.parsing.failures import failure_mark, placeholder_kind
 from microbench_tasks.util import files
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
 
 # A class whose source contains this text marks failed requests itself.
-_OWN_MARK = "LMMS_EVAL_REQUEST_FAILED"
+_FAILURE_MARK = "LMMS_EVAL_REQUEST_FAILED"
 # Folder in the user's cache with the answers of unfinished runs.
 _UNFINISHED = "unfinished_runs"
 
@@ -54,28 +51,27 @@ def guarding(model: Any, response_cache: Any = None) -> Iterator[Session | None]
     Yields:
         The session with the server, for a model that asks one through a client that is known here.
     """
-    run_state.start()
-    original = model.generate_until
-    own = vars(model).get("generate_until")
+    run_state.reset_answers()
+    own_method = vars(model).get("generate_until")
     client = getattr(model, "client", None)
-    is_served = clients.is_client(client)
-    other = other_clients.OtherServer(model) if other_clients.is_known(model) else None
-    with _session(model, response_cache) if is_served else contextlib.nullcontext() as session:
+    has_client = clients.is_client(client)
+    with _session(model, response_cache) if has_client else contextlib.nullcontext() as session:
+        guarded = _GuardedCalls(model, session)
         try:
-            model.generate_until = functools.partial(_generate, model, original, session, other)
-            if is_served:
-                model.client = plain_client(client)
+            model.generate_until = guarded.generate_until
+            if has_client:
+                model.client = response_text.with_text_replies(client)
         except AttributeError:
             # A class without settable attributes is left unchanged; its responses become text when they are scored.
-            is_served = False
+            has_client = False
         try:
             yield session
         finally:
-            if own is not None:
-                model.generate_until = own
+            if own_method is not None:
+                model.generate_until = own_method
             else:
                 vars(model).pop("generate_until", None)
-            if is_served:
+            if has_client:
                 model.client = client
 
 
@@ -83,165 +79,95 @@ def guarding(model: Any, response_cache: Any = None) -> Iterator[Session | None]
 def _session(model: Any, response_cache: Any) -> Iterator[Session | None]:
     """Open a session that stores answers in the folder of ``--use_cache``, or else in a temporary folder.
 
-    The latter is removed at the end, unless there is a question to ask again.
+    The latter is removed at the end, unless a question must be asked again.
     """
-    root = getattr(response_cache, "_cache_root", None)
-    folder = Path(root) if root else files.cache_dir() / _UNFINISHED / uuid.uuid4().hex
+    cache_root = getattr(response_cache, "_cache_root", None)
+    folder = Path(cache_root) if cache_root else files.cache_dir() / _UNFINISHED / uuid.uuid4().hex
     try:
-        session = Session(model, folder, is_asked_for=bool(root))
+        session = Session(model, folder, must_store=bool(cache_root))
     except OSError as error:
-        if root:
+        if cache_root:
             raise
-        logger.warning(f"{folder}: answers cannot be kept until the run ends ({error}).")
+        logger.warning(f"{folder}: answers cannot be stored during this run ({error}).")
         yield None
         return
     if session.shrinks_images and hasattr(response_cache, "_model_fingerprint_hash"):
         # Answers about downscaled images must not be reused by a run without this setting.
         response_cache._model_fingerprint_hash += "-shrunk"
-    run_state.keep_answers_in(folder)
-    is_over = False
+    run_state.current.answers_folder = folder
+    is_complete = False
     try:
         yield session
-        is_over = not run_state.record().failed
+        is_complete = not run_state.current.failed_requests
     finally:
         session.close()
-        _count_hits(response_cache, session)
-        if not root and (is_over or not session.progress.counts.answered):
-            run_state.keep_answers_in(None)
+        _report_cache_hits(response_cache, session)
+        if not cache_root and (is_complete or not session.progress.counts.answered):
+            run_state.current.answers_folder = None
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _count_hits(response_cache: Any, session: Session) -> None:
+def _report_cache_hits(response_cache: Any, session: Session) -> None:
     """Count answers from the reply log as cache hits in the harness's statistics, and log the progress."""
     from_log = session.progress.counts.from_disk
     hits, misses = (getattr(response_cache, name, None) for name in ("_hits", "_misses"))
     if isinstance(hits, int) and isinstance(misses, int):
-        session.progress.note_from_disk(hits)
+        session.progress.count_from_disk(hits)
         response_cache._hits, response_cache._misses = hits + from_log, misses - from_log
     logger.info(f"Micro-Bench: {session.progress.line()}.")
 
 
-def _generate(
-    model: Any,
-    original: Callable[[list[Instance]], list[Any]],
-    session: Session | None,
-    other: other_clients.OtherServer | None,
-    requests: list[Instance],
-) -> list[Any]:
-    """Call ``original``, and return responses as storable text, with a failure mark for each failed request."""
-    ours = [bool(catalog.tasks_named([request.task_name])) for request in requests]
-    if session is None or not any(ours):
-        with contextlib.nullcontext() if other is None else other.asking():
-            responses = _responses(model, original, requests, ours, other)
-    else:
-        responses = _asked_apart(model, original, session, requests, ours)
-    pairs = zip(responses, ours, strict=True)
-    converted = [_as_text(response) if is_ours else _storable(response) for response, is_ours in pairs]
-    for request, response, is_ours in zip(requests, converted, ours, strict=True):
-        if is_ours and failure_in(response) is not None:
-            run_state.note_failure(request.task_name)
-    return converted
+class _GuardedCalls:
+    """Replace a model's ``generate_until``.
+
+    Args:
+        model: any model of the harness.
+        session: with the model's server, if it has a client that is known here.
+    """
+
+    def __init__(self, model: Any, session: Session | None) -> None:
+        self._model = model
+        self._session = session
+        self._original: Callable[[list[Instance]], list[Any]] = model.generate_until
+        self._server = other_clients.OtherServer(model) if other_clients.is_known(model) else None
+
+    def generate_until(self, requests: list[Instance]) -> list[Any]:
+        """Return responses as storable text, with a failure mark for each failed request."""
+        ours = [bool(catalog.tasks_named([request.task_name])) for request in requests]
+        responses = []
+        for request, response, is_ours in zip(requests, self._ask(requests, ours), ours, strict=True):
+            responses.append(response_text.as_text(response) if is_ours else response_text.storable(response))
+            if is_ours and response_text.is_failed(responses[-1]):
+                run_state.count_failed_request(request.task_name)
+        return responses
+
+    def _ask(self, requests: list[Instance], ours: Sequence[bool]) -> list[Any]:
+        if self._session is not None and any(ours):
+            return self._ask_in_session(self._session, requests, ours)
+        with contextlib.nullcontext() if self._server is None else self._server.asking():
+            return self._call(requests, ours)
+
+    def _ask_in_session(self, session: Session, requests: list[Instance], ours: Sequence[bool]) -> list[Any]:
+        """Send requests of this package's tasks through the session, and those of other benchmarks as usual."""
+        our_requests = [request for request, is_ours in zip(requests, ours, strict=True) if is_ours]
+        with session.asking(len(our_requests)):
+            our_responses = iter(self._call(our_requests, [True] * len(our_requests)))
+        others = [request for request, is_ours in zip(requests, ours, strict=True) if not is_ours]
+        other_responses = iter(self._original(others) if others else ())
+        return [next(our_responses if is_ours else other_responses) for is_ours in ours]
+
+    def _call(self, requests: list[Instance], ours: Sequence[bool]) -> list[Any]:
+        model_class = type(self._model)
+        if not any(ours) or _marks_failures(model_class) or _is_from_adapters(model_class):
+            return self._original(requests)
+        server = None if self._session is not None else self._server
+        return WatchedModel(self._model, self._original, server).responses(requests, ours)
 
 
-def _asked_apart(
-    model: Any,
-    original: Callable[[list[Instance]], list[Any]],
-    session: Session,
-    requests: list[Instance],
-    ours: Sequence[bool],
-) -> list[Any]:
-    """Send requests of this package's tasks through the session, and those of other benchmarks as usual."""
-    mine = [request for request, is_ours in zip(requests, ours, strict=True) if is_ours]
-    with session.asking(len(mine)):
-        answers = iter(_responses(model, original, mine, [True] * len(mine)))
-    others = [request for request, is_ours in zip(requests, ours, strict=True) if not is_ours]
-    other_answers = iter(original(others) if others else ())
-    return [next(answers if is_ours else other_answers) for is_ours in ours]
+def _marks_failures(model_class: type) -> bool:
+    return any(_FAILURE_MARK in source for source in map(source_of, model_class.__mro__[:-1]))
 
 
-def _responses(
-    model: Any,
-    original: Callable[[list[Instance]], list[Any]],
-    requests: list[Instance],
-    ours: Sequence[bool],
-    other: other_clients.OtherServer | None = None,
-) -> list[Any]:
-    if not any(ours) or _marks_failures(type(model)) or _is_ours(type(model)):
-        return original(requests)
-    return WatchedModel(model, original, other).responses(requests, ours)
-
-
-def failure_in(response: Any) -> str | None:
-    """Return the failure mark in a response, on one line; None if the response is an answer."""
-    text = getattr(response, "text", response[0] if isinstance(response, tuple) else response)
-    return text if isinstance(text, str) and placeholder_kind(text) == "failed" else None
-
-
-def _marks_failures(kind: type) -> bool:
-    return any(_OWN_MARK in source for source in map(source_of, kind.__mro__[:-1]))
-
-
-def _is_ours(kind: type) -> bool:
+def _is_from_adapters(model_class: type) -> bool:
     """Tell whether the class belongs to this project; such classes do not swallow exceptions."""
-    return kind.__module__.partition(".")[0] == "microbench_adapters"
-
-
-# --- responses as text ---------------------------------------------------------------
-
-
-def _as_text(response: Any) -> Any:
-    """Convert the content of a response to text; keep its other parts, such as token counts."""
-    from lmms_eval.api.instance import GenerationResult, TokenCounts
-
-    if isinstance(response, GenerationResult):
-        return GenerationResult(text=_limited(content_to_text(response.text)), token_counts=response.token_counts)
-    is_pair = isinstance(response, (tuple, list)) and len(response) == 2
-    if is_pair and (isinstance(response[1], TokenCounts) or _is_counts(response[1])):
-        return _limited(content_to_text(response[0])), response[1]
-    return _limited(content_to_text(response))
-
-
-def _limited(text: str) -> str:
-    """Return the text, or a failure mark if it is too long to be an answer."""
-    if len(text) <= MAX_ANSWER_CHARS:
-        return text
-    return failure_mark(f"the answer has {len(text):,} characters, more than {MAX_ANSWER_CHARS:,}")
-
-
-def _is_counts(value: Any) -> bool:
-    return isinstance(value, dict) and value.keys() <= {"input_tokens", "output_tokens", "reasoning_tokens"}
-
-
-def _storable(response: Any) -> Any:
-    """Return the response to another benchmark's task; only surrogates are replaced, since UTF-8 cannot encode them."""
-    from lmms_eval.api.instance import GenerationResult
-
-    if isinstance(response, GenerationResult) and isinstance(response.text, str):
-        return GenerationResult(text=content_to_text(response.text), token_counts=response.token_counts)
-    return content_to_text(response) if isinstance(response, str) else response
-
-
-def plain_client(client: Any) -> Any:
-    """Wrap a synchronous or asynchronous client so that the content of its messages is text."""
-
-    def create(*arguments: Any, **payload: Any) -> Any:
-        reply = client.chat.completions.create(*arguments, **payload)
-        return _plain_later(reply) if inspect.isawaitable(reply) else _plain(reply)
-
-    return clients.with_create(client, create)
-
-
-async def _plain_later(reply: Any) -> Any:
-    return _plain(await reply)
-
-
-def _plain(reply: Any) -> Any:
-    for choice in getattr(reply, "choices", None) or ():
-        message = getattr(choice, "message", None)
-        if message is None:
-            continue
-        content = getattr(message, "content", None)
-        refusal = getattr(message, "refusal", None)
-        with contextlib.suppress(AttributeError, TypeError, ValueError):
-            message.content = content_to_text(refusal if content is None and isinstance(refusal, str) else content)
-    return reply
+    return model_class.__module__.partition(".")[0] == "microbench_adapters"

@@ -1,4 +1,4 @@
-"""Bind tasks to their model, and record in the results which definition ran; see `microbench_tasks.tasks.provenance`."""
+"""Bind tasks to their model, and record which definition ran; see `microbench_tasks.tasks.provenance`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from microbench_tasks.harness.patches.patch import bind
+from microbench_tasks.harness.patches.patch import Patch, bind_call, replace
+from microbench_tasks.harness.patches.targets import EVALUATE, GET_TASK_LIST, TASK
 
 
 def bind_to_model(original: Callable) -> Callable:
@@ -25,6 +26,15 @@ def bind_to_model(original: Callable) -> Callable:
     return _prepare_model_specific_config
 
 
+BOX_FORMATS = Patch(
+    name="prompts of the model's box format",
+    replacement=replace(f"{TASK}._prepare_model_specific_config", "self", bind_to_model),
+    why="Functions named in a task's YAML do not get the model's name.",
+    lost="Tasks that ask for boxes (microbench_localization_…) fail.",
+    removable="The harness passes the model's name to the functions of a task.",
+)
+
+
 def remember_as_built(original: Callable) -> Callable:
     """Remember the fields of a task that the harness changes or drops before the run."""
 
@@ -37,6 +47,15 @@ def remember_as_built(original: Callable) -> Callable:
     return _prepare_model_specific_config
 
 
+BUILT_DEFINITIONS = Patch(
+    name="definitions as they were built",
+    replacement=replace(f"{TASK}._prepare_model_specific_config", "self", remember_as_built),
+    why="The harness changes and drops fields of a task before the run.",
+    lost="Some redefinitions of tasks are not detected.",
+    removable="The harness records the complete definition of each task in the results.",
+)
+
+
 def record_in_results(original: Callable) -> Callable:
     """Add to the results of ``evaluate`` the definition of each of our tasks and the data that it was asked about."""
 
@@ -45,7 +64,7 @@ def record_in_results(original: Callable) -> Callable:
 
         from microbench_tasks.tasks import provenance
 
-        call = bind(original, args, kwargs)
+        call = bind_call(original, args, kwargs)
         # Only the first process gets results; they are those of all processes.
         is_first = os.environ.get("RANK", "0") == "0"
         task_dict = call.arguments["task_dict"] if is_first else {}
@@ -62,6 +81,15 @@ def record_in_results(original: Callable) -> Callable:
     return evaluate
 
 
+RECORDED_DEFINITIONS = Patch(
+    name="definitions in the results",
+    replacement=replace(EVALUATE, "task_dict cache_requests", record_in_results, GET_TASK_LIST),
+    why="The harness records a task's YAML, but not its functions and its data.",
+    lost="Results do not say which definition of a task ran; such a run cannot be submitted.",
+    removable="The harness records a task's functions and the revision of its data.",
+)
+
+
 def warn_of_greedy_repeats(original: Callable) -> Callable:
     """Warn if ``--repeats`` is used with greedy decoding, which gives the same answer every time."""
 
@@ -71,7 +99,7 @@ def warn_of_greedy_repeats(original: Callable) -> Callable:
         from microbench_tasks import catalog
         from microbench_tasks.tasks import repeats
 
-        outputs = evaluator.get_task_list(bind(original, args, kwargs).arguments["task_dict"])
+        outputs = evaluator.get_task_list(bind_call(original, args, kwargs).arguments["task_dict"])
         # One warning is enough: only the first process logs it.
         if os.environ.get("RANK", "0") == "0":
             ours = (output for output in outputs if output.task_name in catalog.ALL_TASKS)
@@ -79,3 +107,12 @@ def warn_of_greedy_repeats(original: Callable) -> Callable:
         return original(*args, **kwargs)
 
     return evaluate
+
+
+EQUAL_REPEATS = Patch(
+    name="warning of equal repeats",
+    replacement=replace(EVALUATE, "task_dict", warn_of_greedy_repeats, GET_TASK_LIST),
+    why="The harness repeats questions even with greedy decoding, which gives the same answer every time.",
+    lost="There is no warning of --repeats with greedy decoding.",
+    removable="The harness warns of repeats with greedy decoding.",
+)

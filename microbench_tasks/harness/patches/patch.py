@@ -1,4 +1,4 @@
-"""Describe a patch of the harness, and install each patch independently of the others."""
+"""Describe patches of the harness, and install each patch independently of the others."""
 
 from __future__ import annotations
 
@@ -15,19 +15,32 @@ from loguru import logger
 from microbench_tasks.harness.patches.targets import Finding, Fit, Target
 
 Wrap = Callable[[Callable], Callable]
+_ISSUES = "https://github.com/EvolvingLMMs-Lab/lmms-eval/issues"
 
 
 @dataclass(frozen=True)
 class Replacement:
-    """Replace ``target`` with ``wrap(target)``; the wrapper also calls ``uses``, which are not replaced."""
+    """Replace one function of the harness.
+
+    Attributes:
+        target: the function to replace.
+        wrap: returns the replacement of a given function; None if another module makes the change.
+        uses: what the replacement calls, too; not replaced.
+    """
 
     target: Target
     wrap: Wrap | None
     uses: tuple[Target, ...] = ()
 
-    def findings(self, *, import_all: bool = False) -> Iterator[tuple[Target, Finding]]:
+    def examine(self, *, import_all: bool = False) -> Iterator[tuple[Target, Finding]]:
+        """Compare all targets with the installed harness; see `Target.examine`."""
         for target in (self.target, *self.uses):
             yield target, target.examine(import_all=import_all)
+
+
+def replace(path: str, parameters: str, wrap: Wrap | None, *uses: Target) -> Replacement:
+    """Build a `Replacement`; ``parameters`` are the names that the target's signature must contain, with spaces."""
+    return Replacement(Target(path, tuple(parameters.split())), wrap, uses)
 
 
 @dataclass(frozen=True)
@@ -36,21 +49,35 @@ class Patch:
 
     Attributes:
         name: unique, in a few words.
-        ways: alternative replacements; the first that fits is installed.
+        replacement: what is replaced, and by what.
+        fallback: another replacement, for versions of the harness that the first does not fit.
         why: what the harness does without the patch.
         lost: what a run lacks without the patch, as a sentence for users.
-        since: the first version of lmms-eval that it was tested with.
-        upstream: URL of an issue of the harness about the same need.
+        removable: what the harness must do itself before the patch can be removed.
+        since: the first version of lmms-eval that the patch was tested with.
+        issue: number of an issue of lmms-eval about the same need; None if none is known.
         elsewhere: module that makes the change itself; `Installer` skips such a patch.
     """
 
     name: str
-    ways: tuple[Replacement, ...]
+    replacement: Replacement
     why: str
     lost: str
+    removable: str
+    fallback: Replacement | None = None
     since: str = "0.7.3"
-    upstream: str = ""
+    issue: int | None = None
     elsewhere: str = ""
+
+    @property
+    def alternatives(self) -> tuple[Replacement, ...]:
+        """Return the replacements in the order in which they are tried."""
+        return (self.replacement,) if self.fallback is None else (self.replacement, self.fallback)
+
+    @property
+    def issue_url(self) -> str:
+        """Return the address of the issue; empty if none is known."""
+        return "" if self.issue is None else f"{_ISSUES}/{self.issue}"
 
 
 class Installer:
@@ -88,20 +115,21 @@ class Installer:
     def _install(self, patch: Patch) -> str:
         """Install one patch, or keep it for later; return what does not fit, or an empty text."""
         problems = []
-        for way in patch.ways:
-            findings = dict(way.findings())
+        for replacement in patch.alternatives:
+            findings = dict(replacement.examine())
             if any(finding.fit is Fit.NOT_IMPORTED for finding in findings.values()):
                 self._outstanding.append(patch)
                 return ""
-            wrong = [f"{target.path} {found.detail}" for target, found in findings.items() if found.fit is not Fit.OK]
-            if not wrong:
-                way.target.replace(functools.partial(self._wrap, way.wrap))
+            misfits = [f"{target.path} {result.detail}" for target, result in findings.items() if not result.is_ok]
+            if not misfits and replacement.wrap is not None:
+                replacement.target.replace(functools.partial(self._wrap, replacement.wrap))
                 self.installed.append(patch.name)
                 return ""
-            problems += wrong
+            problems += misfits
         return "; ".join(problems)
 
     def _wrap(self, wrap: Wrap, original: Callable) -> Callable:
+        """Apply ``wrap``, and install the waiting patches whenever the replaced function is called."""
         wrapped = wrap(original)
 
         @functools.wraps(original)
@@ -113,8 +141,8 @@ class Installer:
         return replaced
 
 
-def bind(function: Callable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
-    """Return a call's arguments by name, defaults included."""
+def bind_call(function: Callable, args: tuple[Any, ...], kwargs: dict[str, Any]) -> inspect.BoundArguments:
+    """Return the arguments of a call by name, defaults included."""
     call = inspect.signature(function).bind(*args, **kwargs)
     call.apply_defaults()
     return call

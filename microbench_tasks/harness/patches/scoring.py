@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from microbench_tasks.harness.patches.our_tasks import is_scored_by_us
-from microbench_tasks.harness.patches.patch import bind
+from microbench_tasks.harness.patches.patch import Patch, bind_call, replace
+from microbench_tasks.harness.patches.targets import EVALUATE, GET_TASK_LIST, TASK, Target
 
 
 def pass_prompt(original: Callable) -> Callable:
@@ -21,6 +22,15 @@ def pass_prompt(original: Callable) -> Callable:
     return process_results
 
 
+PROMPT_FOR_SCORING = Patch(
+    name="prompt of the answer that is scored",
+    replacement=replace(f"{TASK}.process_results", "doc results", pass_prompt),
+    why="Some models return the prompt before their answer, and scoring does not get the prompt.",
+    lost="If a model repeats its prompt, the options in the prompt may be read as its answer.",
+    removable="The harness passes the prompt to process_results.",
+)
+
+
 def score_without_images(original: Callable) -> Callable:
     """Score without decoding the images again, as the harness does when it is called from Python."""
 
@@ -30,13 +40,28 @@ def score_without_images(original: Callable) -> Callable:
         # Scoring functions of other packages may need the image.
         if not is_scored_by_us(self):
             return original(self, **kwargs)
-        shard = bind(original, (self,), kwargs).arguments
+        shard = bind_call(original, (self,), kwargs).arguments
         limit = int(shard["limit"]) if shard["limit"] else None
         rank, world_size = int(shard["rank"]), int(shard["world_size"])
         documents = enumerate(self.eval_docs_no_media)
         return create_iterator(documents, rank=rank, limit=limit, world_size=world_size, offset=shard["offset"])
 
     return doc_iterator
+
+
+SCORING_WITHOUT_IMAGES = Patch(
+    name="scoring without images",
+    replacement=replace(
+        f"{TASK}.doc_iterator",
+        "rank limit world_size offset",
+        score_without_images,
+        Target(f"{TASK}.eval_docs_no_media"),
+        Target("lmms_eval.utils:create_iterator", ("rank", "world_size", "limit", "offset")),
+    ),
+    why="Called from Python, the harness decodes every image again to score its answer.",
+    lost="Scoring takes longer when simple_evaluate is called from Python.",
+    removable="The harness scores without images also when it is called from Python.",
+)
 
 
 def read_in_batches(original: Callable) -> Callable:
@@ -50,13 +75,22 @@ def read_in_batches(original: Callable) -> Callable:
     return eval_docs_no_media
 
 
+BATCHED_SCORING = Patch(
+    name="scoring in batches",
+    replacement=replace(f"{TASK}.eval_docs_no_media", "", read_in_batches),
+    why="The harness converts documents one by one.",
+    lost="Scoring takes longer.",
+    removable="The harness reads documents in batches.",
+)
+
+
 def score_in_one_thread(original: Callable) -> Callable:
     """Score without threads if all tasks are ours: threads only slow down functions that do no I/O."""
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from lmms_eval import evaluator
 
-        call = bind(original, args, kwargs)
+        call = bind_call(original, args, kwargs)
         default = inspect.signature(original).parameters["process_docs_parallel"].default
         tasks = [output.task for output in evaluator.get_task_list(call.arguments["task_dict"])]
         # A number other than the default is the user's choice.
@@ -65,6 +99,15 @@ def score_in_one_thread(original: Callable) -> Callable:
         return original(*call.args, **call.kwargs)
 
     return evaluate
+
+
+SINGLE_THREAD = Patch(
+    name="scoring in one thread",
+    replacement=replace(EVALUATE, "task_dict process_docs_parallel", score_in_one_thread, GET_TASK_LIST),
+    why="The harness scores in threads, which slow down functions that do no I/O.",
+    lost="Scoring takes longer.",
+    removable="The harness lets a task choose whether it is scored in threads.",
+)
 
 
 def derive_group_figures(original: Callable) -> Callable:
@@ -81,6 +124,17 @@ def derive_group_figures(original: Callable) -> Callable:
         return consolidated
 
     return consolidate_group_results
+
+
+GROUP_METRICS = Patch(
+    name="figures of groups",
+    replacement=replace(
+        "lmms_eval.evaluator_utils:consolidate_group_results", "results versions task_dict", derive_group_figures
+    ),
+    why="The harness gives groups only metrics that their tasks have.",
+    lost="Groups have acc, but not acc_macro, acc_all and intervals by image; microbench rescore prints them.",
+    removable="The harness lets a group have metrics that its tasks do not have.",
+)
 
 
 def _derived_figures(entries: Iterable[dict[str, Any]], of_tasks: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,13 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+# Where the targets of several patches are.
+TASK_MANAGER = "lmms_eval.tasks:TaskManager"
+TASK = "lmms_eval.api.task:ConfigurableTask"
+CACHE = "lmms_eval.caching.response_cache:ResponseCache"
+TRACKER = "lmms_eval.loggers.evaluation_tracker:EvaluationTracker"
+EVALUATE = "lmms_eval.evaluator:evaluate"
+
 # Modules that are never imported for a patch. The evaluator imports the models before it defines anything, and the
 # models load the entry point that installs the patches: importing the evaluator from there would be circular.
 _NOT_IMPORTED_BY_US = frozenset({"lmms_eval.evaluator", "lmms_eval.__main__"})
@@ -32,6 +39,11 @@ class Finding:
     fit: Fit
     detail: str = ""
 
+    @property
+    def is_ok(self) -> bool:
+        """Tell whether the target is as the patch expects it."""
+        return self.fit is Fit.OK
+
 
 @dataclass(frozen=True)
 class Target:
@@ -50,14 +62,14 @@ class Target:
         try:
             owner, name = self._owner(import_all=import_all)
             value = inspect.getattr_static(owner, name)
-        except _NotImported:
+        except _NotImportedError:
             return Finding(Fit.NOT_IMPORTED)
         except ImportError as error:
             return Finding(Fit.MISSING, f"{type(error).__name__}: {error}")
         except AttributeError:
-            return Finding(Fit.MISSING, f"no {self.path.partition(':')[2]} in {self._module}")
-        known = _parameters(value) if self.parameters else set()
-        missing = sorted(set(self.parameters) - known)
+            return Finding(Fit.MISSING, f"no {self.short_name} in {self._module}")
+        accepted = _parameters(value) if self.parameters else set()
+        missing = sorted(set(self.parameters) - accepted)
         return Finding(Fit.OTHER_SIGNATURE, f"takes no {', '.join(missing)}") if missing else Finding(Fit.OK)
 
     def replace(self, wrap: Callable[[Callable], Callable]) -> None:
@@ -65,7 +77,9 @@ class Target:
         owner, name = self._owner(import_all=False)
         original = inspect.getattr_static(owner, name)
         if isinstance(original, property):
-            setattr(owner, name, property(wrap(original.fget)))
+            getter = original.fget
+            assert getter is not None, f"{self.path} cannot be read"
+            setattr(owner, name, property(wrap(getter)))
         elif isinstance(original, (classmethod, staticmethod)):
             setattr(owner, name, type(original)(wrap(original.__func__)))
         else:
@@ -75,6 +89,11 @@ class Target:
                 setattr(module, name, wrapped)
 
     @property
+    def short_name(self) -> str:
+        """Return the name without the module."""
+        return self.path.partition(":")[2]
+
+    @property
     def _module(self) -> str:
         return self.path.partition(":")[0]
 
@@ -82,16 +101,20 @@ class Target:
         if self._module in _NOT_IMPORTED_BY_US and not import_all:
             owner: Any = sys.modules.get(self._module)
             if owner is None or getattr(owner.__spec__, "_initializing", False):
-                raise _NotImported
+                raise _NotImportedError
         else:
             owner = importlib.import_module(self._module)
-        *outer, name = self.path.partition(":")[2].split(".")
+        *outer, name = self.short_name.split(".")
         for part in outer:
             owner = getattr(owner, part)
         return owner, name
 
 
-class _NotImported(Exception):
+# Many patches ask the evaluator for the tasks of a run.
+GET_TASK_LIST = Target("lmms_eval.evaluator:get_task_list", ("task_dict",))
+
+
+class _NotImportedError(Exception):
     """Report a module that the harness has not finished importing."""
 
 

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from microbench_tasks.harness.patches.patch import bind
+from microbench_tasks.harness.patches.patch import Patch, bind_call, replace
+from microbench_tasks.harness.patches.targets import TASK_MANAGER
 
 
 def include_our_folder(original: Callable) -> Callable:
@@ -15,7 +16,7 @@ def include_our_folder(original: Callable) -> Callable:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         from microbench_tasks.tasks.definitions import yaml_folder
 
-        call = bind(original, args, kwargs)
+        call = bind_call(original, args, kwargs)
         included = call.arguments["include_path"]
         paths = [included] if isinstance(included, str) else list(included or [])
         if call.arguments["include_defaults"]:
@@ -26,6 +27,17 @@ def include_our_folder(original: Callable) -> Callable:
             return original(*call.args, **call.kwargs)
 
     return wrapped
+
+
+TASK_INDEX = Patch(
+    name="index of tasks",
+    replacement=replace(f"{TASK_MANAGER}.initialize_tasks", "include_path include_defaults", include_our_folder),
+    fallback=replace(f"{TASK_MANAGER}.__init__", "include_path include_defaults", include_our_folder),
+    why="The harness has an entry point for models, but none for tasks.",
+    lost='Tasks are not known by name; use: lmms-eval --include_path "$(microbench path)" …',
+    removable="The harness reads folders of tasks from an entry point.",
+    issue=102,
+)
 
 
 @contextlib.contextmanager

@@ -11,14 +11,14 @@ from typing import NoReturn
 
 from microbench_tasks.harness.served.faults import Fault
 
-# Failures in a row that end a run. With pauses of 1, 2, 4, 8, 8, … seconds that takes 39 s.
+# Failures in a row that end a run. With pauses of 1, 2, 4, 8, 8, … seconds they take 39 s.
 LIMIT = 8
 # A timeout, or an access error of a server that has answered before, counts as this many failures.
 _HEAVY = 3
 # Refused questions in a row that end a run if the server has answered other questions.
 QUESTION_LIMIT = 100
 # Failures in a row after which only one request at a time may be sent.
-_CLOSES_AFTER = 2
+_PAUSES_AFTER = 2
 LONGEST_PAUSE_S = 8.0
 # The longest ``Retry-After`` that a run waits for.
 LONGEST_WAIT_S = 600.0
@@ -39,7 +39,7 @@ class StopAsking(BaseException):  # noqa: N818 - an exit, like KeyboardInterrupt
 
 
 @dataclass(frozen=True)
-class Ticket:
+class Permit:
     """Permit one request.
 
     Attributes:
@@ -51,11 +51,11 @@ class Ticket:
     incident: int
 
 
-class Gate:
+class CircuitBreaker:
     """Count failures in a row, and decide when the next request may be sent.
 
     The first request is sent alone; the others wait until it is answered. Failures of concurrent requests count as
-    one incident. No method blocks: `enter` returns how long the caller should wait.
+    one incident. No method blocks: `acquire` returns how long the caller should wait.
 
     Args:
         limit: failures in a row that end the run.
@@ -68,7 +68,7 @@ class Gate:
         self._pause_s = pause_s
         self._clock = clock
         self._lock = threading.Lock()
-        self._closed_until = 0.0
+        self._paused_until = 0.0
         self._one_at_a_time = True
         self._has_trial = False
         self._has_answered = False
@@ -78,8 +78,8 @@ class Gate:
         self._first_failure = 0.0
         self.stopped: str | None = None
 
-    def enter(self) -> Ticket | float:
-        """Return a ticket for one request, or the seconds to wait before the next call.
+    def acquire(self) -> Permit | float:
+        """Return a permit for one request, or the seconds to wait before the next call.
 
         Raises:
             StopAsking: the run has ended.
@@ -87,43 +87,43 @@ class Gate:
         with self._lock:
             if self.stopped is not None:
                 raise StopAsking(self.stopped)
-            remaining = self._closed_until - self._clock()
+            remaining = self._paused_until - self._clock()
             if remaining > 0:
                 return min(remaining, _POLL_S)
             if self._one_at_a_time:
                 if self._has_trial:
                     return _POLL_S
                 self._has_trial = True
-            return Ticket(self._one_at_a_time, self._incident)
+            return Permit(self._one_at_a_time, self._incident)
 
-    def ticket(self) -> Ticket:
-        """Return a ticket for a request of a class that asks by itself, one question after the other."""
+    def permit_now(self) -> Permit:
+        """Return a permit for a request of a class that asks by itself, one question after the other."""
         with self._lock:
-            return Ticket(is_trial=False, incident=self._incident)
+            return Permit(is_trial=False, incident=self._incident)
 
-    def leave(self, ticket: Ticket) -> None:
-        """Take back the ticket of an interrupted request, which was neither answered nor failed."""
+    def release(self, permit: Permit) -> None:
+        """Take back the permit of an interrupted request, which was neither answered nor failed."""
         with self._lock:
-            self._has_trial = self._has_trial and not ticket.is_trial
+            self._has_trial = self._has_trial and not permit.is_trial
 
-    def note_answer(self, ticket: Ticket) -> None:
+    def record_success(self, permit: Permit) -> None:
         """Record that the request was answered."""
         with self._lock:
-            self._has_trial = self._has_trial and not ticket.is_trial
+            self._has_trial = self._has_trial and not permit.is_trial
             self._has_answered = True
             self._one_at_a_time = False
             self._streak = self._refused_questions = 0
 
-    def note_failure(self, ticket: Ticket, fault: Fault) -> None:
+    def record_failure(self, permit: Permit, fault: Fault) -> None:
         """Record that the request failed.
 
         Raises:
             StopAsking: the limit of failures is reached, or the run has already ended.
         """
         with self._lock:
-            self._has_trial = self._has_trial and not ticket.is_trial
+            self._has_trial = self._has_trial and not permit.is_trial
             if self.stopped is None:
-                self._count(ticket, fault)
+                self._count(permit, fault)
             if self.stopped is not None:
                 raise StopAsking(self.stopped)
 
@@ -137,14 +137,15 @@ class Gate:
             self.stopped = self.stopped or reason
             raise StopAsking(self.stopped)
 
-    def _count(self, ticket: Ticket, fault: Fault) -> None:
+    def _count(self, permit: Permit, fault: Fault) -> None:
+        """Count a failure, and pause or stop the requests if there were too many."""
         now = self._clock()
         if fault.pause_s is not None and fault.pause_s > LONGEST_WAIT_S:
             self.stopped = f"The server asks to wait {fault.pause_s:,.0f} s ({fault.reason}). Go on after that time"
             return
         if fault.pause_s is not None:
-            self._close(now + fault.pause_s)
-        if ticket.incident != self._incident:
+            self._pause(now + fault.pause_s)
+        if permit.incident != self._incident:
             return
         self._incident += 1
         if not self._streak and not self._refused_questions:
@@ -155,17 +156,18 @@ class Gate:
             self._streak += self._weight(fault)
         if self._streak >= self._limit or self._refused_questions >= QUESTION_LIMIT:
             self.stopped = self._summary(fault, now)
-        elif self._streak >= _CLOSES_AFTER:
-            exponent = min(self._streak - _CLOSES_AFTER + 1, 10)
-            self._close(now + min(self._pause_s * 2**exponent, LONGEST_PAUSE_S))
+        elif self._streak >= _PAUSES_AFTER:
+            exponent = min(self._streak - _PAUSES_AFTER + 1, 10)
+            self._pause(now + min(self._pause_s * 2**exponent, LONGEST_PAUSE_S))
 
     def _weight(self, fault: Fault) -> int:
+        """Return as how many failures a fault counts."""
         if fault.blame == "access" and not self._has_answered:
             return self._limit
         return _HEAVY if fault.blame != "server" or fault.is_slow else 1
 
-    def _close(self, until: float) -> None:
-        self._closed_until = max(self._closed_until, until)
+    def _pause(self, until: float) -> None:
+        self._paused_until = max(self._paused_until, until)
         self._one_at_a_time = True
 
     def _summary(self, fault: Fault, now: float) -> str:

@@ -85,7 +85,7 @@ async def send_async(client: Any, payload: dict[str, Any]) -> dict[str, Any]:
             async for chunk in response.iter_bytes():
                 _append_chunk(chunk, body, started, limit)
     except TimeoutError:
-        raise SlowReplyError(f"no whole reply after {limit:.0f} s") from None
+        raise SlowReplyError(f"no complete reply after {limit:.0f} s") from None
     return read_reply(bytes(body))
 
 
@@ -108,4 +108,4 @@ def _append_chunk(chunk: bytes, body: bytearray, started: float, limit: float) -
     if len(body) > MAX_REPLY_BYTES:
         raise MalformedReplyError(f"the reply is larger than {MAX_REPLY_BYTES >> 20} MB")
     if time.monotonic() - started > limit:
-        raise SlowReplyError(f"no whole reply after {limit:.0f} s")
+        raise SlowReplyError(f"no complete reply after {limit:.0f} s")

@@ -26,6 +26,7 @@ _UNREACHABLE = "the server cannot be reached. Check that it runs, and --model_ar
 # Statuses below 500 that report a temporary problem of the server.
 _TEMPORARY = frozenset({408, 409, 425, 429})
 _MESSAGE_CHARS = 160
+_MAX_CAUSES = 10
 
 
 class MalformedReplyError(ValueError):
@@ -57,40 +58,41 @@ class Fault:
     is_slow: bool = False
 
 
-def fault_of(error: Exception, now: float | None = None) -> Fault:
+def classify(error: Exception, now: float | None = None, status: Any = None) -> Fault:
     """Classify an exception of a client (of the package openai, or with the same attributes).
 
     Args:
         error: what the client raised.
         now: seconds since the epoch, for a ``Retry-After`` that is a date.
+        status: the HTTP status, for clients that do not call it ``status_code``.
 
-    >>> fault_of(TimeoutError("no reply")).blame
+    >>> classify(TimeoutError("no reply")).blame
     'server'
     """
-    status = getattr(error, "status_code", None)
+    status = getattr(error, "status_code", None) if status is None else status
     if isinstance(status, int) and not isinstance(status, bool):
-        return _of_status(status, error, time.time() if now is None else now)
+        return _classify_status(status, error, time.time() if now is None else now)
     if isinstance(error, SlowReplyError):
         return Fault("server", str(error), is_slow=True)
-    said = said_by(error)
+    message = error_message(error)
     if isinstance(error, TimeoutError) or "Timeout" in type(error).__name__:
-        return Fault("server", f"no whole reply in time ({said})", is_slow=True)
+        return Fault("server", f"no complete reply in time ({message})", is_slow=True)
     if _is_unreachable(error):
-        return Fault("server", f"{_UNREACHABLE} ({said})")
-    return Fault("server", said)
+        return Fault("server", f"{_UNREACHABLE} ({message})")
+    return Fault("server", message)
 
 
-def _of_status(status: int, error: Exception, now: float) -> Fault:
-    said = f"HTTP {status}: {said_by(error)}"
+def _classify_status(status: int, error: Exception, now: float) -> Fault:
+    details = f"HTTP {status}: {error_message(error)}"
     headers = getattr(getattr(error, "response", None), "headers", None) or {}
     is_final = headers.get("x-should-retry") == "false"
     if status in _ACCESS:
-        return Fault("access", f"{_ACCESS[status]} ({said})", status, is_final=True)
+        return Fault("access", f"{_ACCESS[status]} ({details})", status, is_final=True)
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        return Fault("question", said, status, is_final=True)
+        return Fault("question", details, status, is_final=True)
     if status in _TEMPORARY or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return Fault("server", said, status, retry_after(headers, now), is_final)
-    return Fault("question", f"{REFUSED_QUESTION} ({said})", status, is_final=True)
+        return Fault("server", details, status, retry_after(headers, now), is_final)
+    return Fault("question", f"{REFUSED_QUESTION} ({details})", status, is_final=True)
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
@@ -120,18 +122,18 @@ def _is_unreachable(error: Exception) -> bool:
 
 def _causes(error: BaseException | None) -> list[BaseException]:
     causes: list[BaseException] = []
-    while error is not None and len(causes) < 10:
+    while error is not None and len(causes) < _MAX_CAUSES:
         causes.append(error)
         error = error.__cause__
     return causes
 
 
-def said_by(error: Exception) -> str:
-    """Return what the server or the innermost cause says, on one line."""
+def error_message(error: Exception) -> str:
+    """Return the message of the server, or else of the innermost cause, on one line."""
     body: Any = getattr(error, "body", None)
-    said = body.get("message") if isinstance(body, Mapping) else None
-    if not isinstance(said, str) or not said.strip():
+    message = body.get("message") if isinstance(body, Mapping) else None
+    if not isinstance(message, str) or not message.strip():
         cause = _causes(error)[-1]
-        said = str(cause) or type(cause).__name__
-    line = " ".join(said.split())
+        message = str(cause) or type(cause).__name__
+    line = " ".join(message.split())
     return line if len(line) <= _MESSAGE_CHARS else f"{line[:_MESSAGE_CHARS]}…"

@@ -58,17 +58,17 @@ class Progress:
                 self._started = self._clock()
                 self._next_report = self._started + _FIRST_REPORT_S
 
-    def note_request(self) -> None:
+    def count_request(self) -> None:
         """Count a request before it is sent."""
         with self._lock:
             self.counts.requests += 1
 
-    def note_from_disk(self, number: int = 1) -> None:
+    def count_from_disk(self, number: int = 1) -> None:
         """Count answers of an earlier run."""
         with self._lock:
             self.counts.from_disk += number
 
-    def note_answer(self, usage: Mapping[str, Any] | None, *, is_shrunk: bool = False) -> None:
+    def count_answer(self, usage: Mapping[str, Any] | None, *, is_shrunk: bool = False) -> None:
         """Count a question that the server answered."""
         with self._lock:
             self.counts.answered += 1
@@ -76,7 +76,7 @@ class Progress:
             self.counts.shrunk += is_shrunk
             self._report_if_due()
 
-    def note_failure(self) -> None:
+    def count_failure(self) -> None:
         """Count a question that stays without an answer."""
         with self._lock:
             self.counts.failed += 1

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
-import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
-from microbench_tasks.harness.served import circuit_breaker, clients, faults, replies, reply_log, shrinking
+from microbench_tasks.harness.served import circuit_breaker, clients, exchange, faults, replies, reply_log, shrinking
 from microbench_tasks.harness.served.progress import Progress
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.util.notices import warn_once
 
 # Attempts for each question and the first pause between them, if the model class has no options for them.
-_TRIES = 5
-_PAUSE_S = 1.0
+_MAX_ATTEMPTS = 5
+_FIRST_PAUSE_S = 1.0
 _TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-
-
-@dataclass(frozen=True)
-class _Wait:
-    seconds: float
-
-
-@dataclass(frozen=True)
-class _Send:
-    payload: dict[str, Any]
-
-
-# Yields the next step for a question. It is sent back a reply, an exception, or None after a pause.
-_Steps = Generator["_Wait | _Send", "dict[str, Any] | Exception | None", dict[str, Any]]
 
 
 class Session:
@@ -46,20 +29,22 @@ class Session:
         model: a model of the harness with a client of the package openai. Its ``max_retries`` is the number of
             attempts for each question, its ``retry_backoff_s`` the first pause between them.
         folder: where replies are logged; contains those of earlier runs.
-        is_asked_for: whether the user named the folder. If so, a run that cannot write to it ends.
+        must_store: whether a run that cannot write to the folder must end, because the user named it.
 
     Raises:
         OSError: the folder is not writable.
         ValueError: the setting ``MICROBENCH_SHRINK_IMAGES`` has an unknown value.
     """
 
-    def __init__(self, model: Any, folder: Path, *, is_asked_for: bool = True) -> None:
+    def __init__(self, model: Any, folder: Path, *, must_store: bool = True) -> None:
         self._model = model
-        self._is_asked_for = is_asked_for
+        self._must_store = must_store
         self.shrinks_images = shrinking.is_wanted()
-        self._tries = max(1, _number(model, "max_retries", _TRIES))
-        self._pause_s = max(0.0, _number(model, "retry_backoff_s", _PAUSE_S))
-        self._gate = circuit_breaker.Gate(max(circuit_breaker.LIMIT, self._tries), self._pause_s)
+        self._max_attempts = max(1, _number(model, "max_retries", _MAX_ATTEMPTS))
+        self._first_pause_s = max(0.0, _number(model, "retry_backoff_s", _FIRST_PAUSE_S))
+        self._breaker = circuit_breaker.CircuitBreaker(
+            max(circuit_breaker.LIMIT, self._max_attempts), self._first_pause_s
+        )
         self.progress = Progress()
         self.folder = folder
         self._log = reply_log.ReplyLog(folder / reply_log.FOLDER, takes_shrunk=self.shrinks_images)
@@ -83,122 +68,92 @@ class Session:
         """
         self.progress.add_questions(num_questions)
         client = self._model.client
-        self._model.client = self._wrapped(clients.innermost(client))
+        self._model.client = self._wrap(clients.innermost(client))
         try:
             yield
         except circuit_breaker.StopAsking as stop:
-            raise circuit_breaker.ServerStoppedError(self._explain(stop.reason)) from None
+            raise circuit_breaker.ServerStoppedError(self._describe_stop(stop.reason)) from None
         finally:
             self._model.client = client
 
-    def _explain(self, reason: str) -> str:
+    def _describe_stop(self, reason: str) -> str:
         server = clients.base_url(clients.innermost(self._model.client)) or "unknown"
         model = getattr(self._model, "model_version", "unknown")
-        lines = [f"{reason}.", f"Server {server}, model {model}: {self.progress.line()}.", self.how_to_go_on()]
-        return " ".join(lines)
+        return f"{reason}. Server {server}, model {model}: {self.progress.line()}. {self.resume_hint()}"
 
-    def how_to_go_on(self) -> str:
+    def resume_hint(self) -> str:
         """Return a sentence that says where the answers are stored and how to ask only the remaining questions."""
         if not self.progress.counts.answered and not self._log.num_known:
             return "There is no answer yet."
         return f"The answers are kept: the same command with --use_cache {self.folder} asks only for the rest."
 
-    def _wrapped(self, client: Any) -> Any:
-        def create(**payload: Any) -> Any:
-            with contextlib.closing(self._steps(client, payload)) as steps:
-                result: dict[str, Any] | Exception | None = None
-                while True:
-                    try:
-                        step = steps.send(result)
-                    except StopIteration as end:
-                        return replies.completion(end.value)
-                    result = None
-                    if isinstance(step, _Wait):
-                        time.sleep(step.seconds)
-                        continue
-                    try:
-                        result = clients.send(client, step.payload)
-                    except Exception as error:  # noqa: BLE001 - whatever a client raises is the question's result
-                        result = error
+    def _wrap(self, client: Any) -> Any:
+        return clients.with_create(client, exchange.create_method(client, lambda payload: self._steps(client, payload)))
 
-        async def create_async(**payload: Any) -> Any:
-            with contextlib.closing(self._steps(client, payload)) as steps:
-                result: dict[str, Any] | Exception | None = None
-                while True:
-                    try:
-                        step = steps.send(result)
-                    except StopIteration as end:
-                        return replies.completion(end.value)
-                    result = None
-                    if isinstance(step, _Wait):
-                        await asyncio.sleep(step.seconds)
-                        continue
-                    try:
-                        result = await clients.send_async(client, step.payload)
-                    except Exception as error:  # noqa: BLE001 - whatever a client raises is the question's result
-                        result = error
-
-        return clients.with_create(client, create_async if clients.is_asynchronous(client) else create)
-
-    def _steps(self, client: Any, payload: dict[str, Any]) -> _Steps:
+    def _steps(self, client: Any, payload: dict[str, Any]) -> exchange.Steps:
         """Yield the steps for one question; return its plain reply, or a reply with a failure mark."""
         key = reply_log.key_of(clients.base_url(client), payload)
-        known = None if key is None else self._log.pop(key)
-        if known is not None:
-            self.progress.note_from_disk()
+        logged = None if key is None else self._log.pop(key)
+        if logged is not None:
+            self.progress.count_from_disk()
             # The harness adds up usage against its token budget: a logged reply must not be counted again.
-            return known | ({"usage": replies.NO_TOKENS} if known["usage"] else {})
-        result, is_shrunk = (yield from self._tried(payload)), False
-        if isinstance(result, faults.Fault) and result.status == _TOO_LARGE:
+            return logged | ({"usage": replies.NO_TOKENS} if logged["usage"] else {})
+        outcome, is_shrunk = (yield from self._ask(payload)), False
+        if isinstance(outcome, faults.Fault) and outcome.status == _TOO_LARGE:
             smaller = shrinking.shrunk(payload) if self.shrinks_images else None
             if smaller is not None:
-                result, is_shrunk = (yield from self._tried(smaller)), True
-        if isinstance(result, faults.Fault):
-            self.progress.note_failure()
-            return replies.failed_reply(failure_mark(self._advice(result)))
+                outcome, is_shrunk = (yield from self._ask(smaller)), True
+        if isinstance(outcome, faults.Fault):
+            self.progress.count_failure()
+            return replies.failed_reply(failure_mark(self._reason(outcome)))
         # Null is no answer, so that the next run asks again.
-        if key is not None and replies.has_answer(result):
-            self._keep(key, result, is_shrunk)
-        self.progress.note_answer(result["usage"], is_shrunk=is_shrunk)
-        return result
+        if key is not None and replies.has_answer(outcome):
+            self._store(key, outcome, is_shrunk)
+        self.progress.count_answer(outcome["usage"], is_shrunk=is_shrunk)
+        return outcome
 
-    def _keep(self, key: str, reply: dict[str, Any], is_shrunk: bool) -> None:
+    def _store(self, key: str, reply: dict[str, Any], is_shrunk: bool) -> None:
         try:
             self._log.append(key, reply, is_shrunk=is_shrunk)
         except OSError as error:
-            if self._is_asked_for:
-                self._gate.stop(f"Answers cannot be written to {self.folder} ({error})")
+            if self._must_store:
+                self._breaker.stop(f"Answers cannot be written to {self.folder} ({error})")
             warn_once(f"{self.folder}: answers cannot be stored ({error}). If this run stops, they are asked again.")
 
-    def _tried(self, payload: dict[str, Any]) -> Generator[Any, Any, dict[str, Any] | faults.Fault]:
-        """Ask a question until it is answered or its attempts are used up."""
-        tries = 0
+    def _ask(
+        self, payload: dict[str, Any]
+    ) -> Generator[exchange.Wait | exchange.Send, exchange.Result, dict[str, Any] | faults.Fault]:
+        """Yield the steps to ask a question until it is answered or its attempts are used up."""
+        num_attempts = 0
         while True:
-            ticket = yield from self._entered()
-            self.progress.note_request()
+            permit = yield from self._acquire_permit()
+            self.progress.count_request()
             try:
-                result = yield _Send(payload)
+                result = yield exchange.Send(payload)
             except GeneratorExit:
-                self._gate.leave(ticket)
+                self._breaker.release(permit)
                 raise
-            if not isinstance(result, Exception):
-                self._gate.note_answer(ticket)
+            if isinstance(result, dict):
+                self._breaker.record_success(permit)
                 return result
-            fault = faults.fault_of(result)
-            self._gate.note_failure(ticket, fault)
+            assert result is not None, "a request results in a reply or in an exception"
+            fault = faults.classify(result)
+            self._breaker.record_failure(permit, fault)
             # A reply with Retry-After is no failed attempt.
-            tries += fault.pause_s is None
-            if fault.is_final or tries >= self._tries:
+            num_attempts += fault.pause_s is None
+            if fault.is_final or num_attempts >= self._max_attempts:
                 return fault
             if fault.pause_s is None:
-                yield _Wait(min(self._pause_s * 2 ** max(tries - 1, 0), circuit_breaker.LONGEST_PAUSE_S))
+                pause_s = self._first_pause_s * 2 ** max(num_attempts - 1, 0)
+                yield exchange.Wait(min(pause_s, circuit_breaker.LONGEST_PAUSE_S))
 
-    def _entered(self) -> Generator[_Wait, None, circuit_breaker.Ticket]:
-        while not isinstance(turn := self._gate.enter(), circuit_breaker.Ticket):
-            yield _Wait(turn)
-        return turn
+    def _acquire_permit(self) -> Generator[exchange.Wait, exchange.Result, circuit_breaker.Permit]:
+        while not isinstance(permit := self._breaker.acquire(), circuit_breaker.Permit):
+            yield exchange.Wait(permit)
+        return permit
 
-    def _advice(self, fault: faults.Fault) -> str:
+    def _reason(self, fault: faults.Fault) -> str:
+        """Return the reason of a fault, with advice if the question is too large for the server."""
         if fault.status != _TOO_LARGE:
             return fault.reason
         advice = "it is too large for the server even at half its size" if self.shrinks_images else shrinking.ADVICE

@@ -1,0 +1,117 @@
+"""Claims about how a command ends: exit status and last message."""
+
+import os
+import signal
+import traceback
+from types import SimpleNamespace
+
+import pytest
+from lmms_eval.cli import dispatch
+
+from microbench_tasks.harness import launcher, run_state, running_command
+from microbench_tasks.util.errors import DataError
+from tests.support.run_results import results
+
+ARGUMENTS = ["--model", "openai", "--tasks", "microbench_coarse_stain", "--output_path", "my results"]
+
+
+@pytest.fixture(autouse=True)
+def new_run(monkeypatch):
+    monkeypatch.setenv("MICROBENCH_DATASET", "demo")
+    run_state.reset_answers()
+    run_state.current.unsaved_files.clear()
+
+
+def end_of(monkeypatch, run):
+    """The exit status of a command that does ``run`` instead of the harness's dispatcher."""
+    monkeypatch.setattr("sys.argv", ["lmms_eval", "version"])
+    monkeypatch.setattr(dispatch, "main", run)
+    try:
+        launcher.main()
+    except SystemExit as left:
+        return left.code
+    return 0
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("run", "status", "said"),
+    [
+        (lambda: None, 0, ""),
+        (interrupt, 130, "Interrupted by Ctrl-C. No answers are kept."),
+        (lambda: os.kill(os.getpid(), signal.SIGTERM), 143, "Ended by SIGTERM. No answers are kept."),
+        (
+            lambda: run_state.current.command.problems.append("One thing."),
+            1,
+            "This command is not complete:\n- One thing.",
+        ),
+    ],
+    ids=["complete", "Ctrl-C", "SIGTERM", "incomplete"],
+)
+def test_the_exit_status_is_true_and_the_reason_is_said(monkeypatch, capsys, run, status, said):
+    assert end_of(monkeypatch, run) == status
+    assert said in capsys.readouterr().err
+
+
+def test_only_the_first_process_speaks(monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "1")
+    assert end_of(monkeypatch, interrupt) == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_a_failed_save_makes_a_command_incomplete(monkeypatch):
+    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
+    command = running_command.Command(ARGUMENTS)
+
+    def evaluate(args):
+        run_state.current.unsaved_files.append("not saved")
+        return results(microbench_coarse_stain=0), None
+
+    command.run(evaluate, None)
+    assert command.problems == ["not saved"]
+
+
+def test_after_a_command_sigterm_means_what_it_did(monkeypatch):
+    before = signal.getsignal(signal.SIGTERM)
+    end_of(monkeypatch, lambda: None)
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_command_with_scores_says_what_to_quote_and_what_its_interval_is_about(monkeypatch, capsys):
+    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
+
+    def run(figures):
+        found = results(microbench_coarse_stain=0)
+        found["results"]["microbench_coarse_stain"] |= figures
+        end_of(monkeypatch, lambda: run_state.current.command.run(lambda args: (found, None), None))
+        return capsys.readouterr().err
+
+    said = run({"acc_image_ci_low,none": 0.5})
+    assert "quote acc with acc_image_ci_low and _high" in said and "new images of the same datasets" in said
+    assert "quote" not in run({})
+
+
+@pytest.mark.parametrize(
+    ("error", "verbosity", "raised"),
+    [
+        (DataError("wrong data"), "INFO", running_command.RunFailedError),
+        (DataError("wrong data"), "DEBUG", DataError),
+        (RuntimeError("wrong data"), "INFO", RuntimeError),
+    ],
+    ids=["explained", "explained, for debugging", "unexpected"],
+)
+def test_the_reason_of_an_explained_error_is_left_to_the_last_message(monkeypatch, error, verbosity, raised):
+    def fail(args):
+        raise error
+
+    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
+    command = running_command.Command(ARGUMENTS)
+    with pytest.raises(raised) as caught:
+        command.run(fail, SimpleNamespace(verbosity=verbosity))
+    # The harness prints the traceback and the text of what is raised.
+    printed = "".join(traceback.format_exception(caught.value))
+    assert ("wrong data" in printed) == (raised is not running_command.RunFailedError)
+    assert command.problems == [f"A run failed. {type(error).__name__}: wrong data"]
