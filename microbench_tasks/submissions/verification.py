@@ -26,7 +26,7 @@ from microbench_tasks.submissions.manifest_model import Manifest, Model
 from microbench_tasks.submissions.progress import Progress, no_progress
 from microbench_tasks.submissions.record_checks import find_record_violations
 from microbench_tasks.submissions.sample_checks import find_sample_violations
-from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks import definition_records
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 
@@ -87,7 +87,8 @@ def _find_record_problems(manifest: Manifest) -> list[str]:
 
 def _find_generation_violations(task: str, model: Model) -> list[str]:
     """List the generation settings that differ from the task's own and that no submission may change."""
-    own = provenance.expected(task, model.harness_model, is_chat=False, with_data=False)["generation_kwargs"]
+    expected = definition_records.expected_fields(task, model.harness_model, is_chat=False, with_data=False)
+    own = expected["generation_kwargs"]
     stated = model.generation_kwargs.get(task, {})
     changed = {name: value for name, value in stated.items() if name not in own or value != own[name]}
     changed |= {name: "removed" for name in own if name not in stated}

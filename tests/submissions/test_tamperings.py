@@ -19,7 +19,7 @@ from microbench_tasks.data import source_identity
 from microbench_tasks.runs import logs
 from microbench_tasks.submissions import building, limits, manifest_file, verification
 from microbench_tasks.submissions.manifest_model import Manifest
-from microbench_tasks.tasks import box_format_choice, box_format_setting, provenance
+from microbench_tasks.tasks import box_format_choice, box_format_setting, recorded_values
 from microbench_tasks.util import files, untrusted
 from microbench_tasks.util.errors import DataError
 from tests.support import forging, tiny_runs
@@ -854,7 +854,7 @@ def test_every_field_is_checked_or_listed():
 def test_the_definition_that_ran_is_no_part_of_a_submission(original):
     """So only submit can compare it, and the list says so."""
     assert "definition" not in (original / "submission.json").read_text()
-    assert provenance.FUNCTION not in (original / "submission.json").read_text()
+    assert recorded_values.FUNCTION not in (original / "submission.json").read_text()
     assert any(limit.name == "definition" for limit in limits.LIMITS)
 
 
