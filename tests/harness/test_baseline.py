@@ -144,6 +144,14 @@ def test_the_table_shows_the_comparison_in_the_row_of_its_metric_alone(earlier):
         assert {table_rows[metric][column] for column in ("Baseline", "Diff", "CI", "P_Value")} == {"N/A"}
 
 
+def test_the_table_prints_no_p_of_zero(earlier):
+    patches.install()
+    run = results({TASK: run_of()}) | {"n-shot": {TASK: 0}}
+    baseline.Comparer(run).add(RUN, TASK)
+    run["results"][TASK]["paired_pvalue"] = 1e-12
+    assert {row["P_Value"] for row in rows(utils.make_table(run))} == {"<0.0001", "N/A"}
+
+
 def test_the_table_of_other_benchmarks_is_the_harnesss_own():
     patches.install()
     paired = {"baseline": "b", "baseline_score": 50.0, "ci_lower": 1.0, "ci_upper": 19.0, "pvalue": 0.01}

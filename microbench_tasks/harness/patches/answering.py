@@ -49,9 +49,9 @@ def separate_redefined(original: Callable) -> Callable:
     """Store answers to redefined tasks under cache keys other than those of the benchmark's own tasks."""
 
     def create(cls: type, *args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.tasks import provenance
+        from microbench_tasks.tasks import redefinitions
 
-        provenance.mark_redefined(bind_call(original, (cls, *args), kwargs).arguments["task_dict"] or {})
+        redefinitions.mark_redefined(bind_call(original, (cls, *args), kwargs).arguments["task_dict"] or {})
         return original(cls, *args, **kwargs)
 
     return create
