@@ -1,8 +1,6 @@
 """Claims about the contrastive request loop."""
 
 import json
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,16 +10,16 @@ from lmms_eval.api.instance import Instance
 from PIL import Image
 
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
-from microbench_adapters.models import contrastive, distribution, truncation
-from microbench_adapters.named_models import demo_clip as DemoClip
+from microbench_adapters.models import contrastive, truncation
+from microbench_adapters.named_models import demo_clip
 from tests.support import questions
 
 
 @pytest.fixture
 def warnings_of_loop(monkeypatch):
-    said = []
-    monkeypatch.setattr(truncation.logger, "warning", said.append)
-    return said
+    warnings = []
+    monkeypatch.setattr(truncation.logger, "warning", warnings.append)
+    return warnings
 
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
@@ -195,8 +193,8 @@ def test_texts_longer_than_the_context_are_counted_and_named(warnings_of_loop):
     model.generate_until(Task("t", [doc("red", "blue", "greenish"), doc("red", "greenish", "red")]).requests())
     assert model.truncation.texts == {"greenish"}
     assert any(
-        "1 of 3 texts are longer than the model's context, which cuts them: 'greenish'." in said
-        for said in warnings_of_loop
+        "1 of 3 texts are longer than the model's context, which cuts them: 'greenish'." in warning
+        for warning in warnings_of_loop
     )
 
 
@@ -208,8 +206,8 @@ def test_options_that_are_cut_to_the_same_tokens_tie_and_are_counted(warnings_of
     assert answers == ["A", "A"]
     assert model.truncation.ambiguous == {("t", "test", 0)}
     assert any(
-        "1 questions have options that are the same once cut to the context, such as document 0 of t" in said
-        for said in warnings_of_loop
+        "1 questions have options that are the same once cut to the context, such as document 0 of t" in warning
+        for warning in warnings_of_loop
     )
 
 
@@ -253,8 +251,8 @@ def test_the_likeliest_text_is_context_and_option_that_fit_the_image_best():
         task, 3, "what?", ["red", "blue", "green"]
     )
     order = [3, 0, 4, 1, 2]
-    found = ColourModel().loglikelihood([requests[index] for index in order])
-    losses, best = zip(*(found[order.index(index)].text for index in range(5)), strict=False)
+    results = ColourModel().loglikelihood([requests[index] for index in order])
+    losses, best = zip(*(results[order.index(index)].text for index in range(5)), strict=False)
     # Cosines 1 for the right one and else 0, scale 2: -ln of the softmax shares.
     right, wrong = np.log(np.exp(2) + 1) - 2, np.log(np.exp(2) + 1)
     assert losses[:2] == pytest.approx((wrong, right))
@@ -308,7 +306,7 @@ def test_model_args_win_over_flags_and_the_harness_default_means_no_wish(model_a
 @pytest.mark.parametrize(
     ("model_class", "model_args", "message"),
     [
-        (DemoClip, "modle=x", "--model_args: modle is unknown. demo_clip takes model, pretrained"),
+        (demo_clip, "modle=x", "--model_args: modle is unknown. demo_clip takes model, pretrained"),
         (OpenClip, "precision=bf16", "--model_args: model is missing. OpenClip takes model, pretrained"),
     ],
 )
@@ -328,39 +326,3 @@ def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path):
 def test_a_missing_gpu_is_said_at_once():
     with pytest.raises(ValueError, match="device=cuda:0: this installation of torch sees no GPU"):
         ColourModel(device="cuda")
-
-
-def test_the_group_of_processes_is_ended_when_a_process_exits(tmp_path):
-    """`torch` warns, and processes now and then abort, where a group outlives its process's code."""
-    program = (
-        "import torch, atexit\n"
-        "from microbench_adapters.models import distribution\n"
-        "atexit.register(lambda: print('at exit', torch.distributed.is_initialized()))\n"
-        "distribution.end_group_at_exit(); distribution.end_group_at_exit()\n"
-        f"torch.distributed.init_process_group('gloo', init_method='file://{tmp_path}/store', rank=0, world_size=1)\n"
-        "print('before', torch.distributed.is_initialized())\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    # The last registered runs first.
-    assert done.stdout.split("\n")[:2] == ["before True", "at exit False"], done.stderr
-
-
-@pytest.mark.parametrize(
-    ("wanted", "expected"),
-    [
-        # What one process alone wants stays with it; of what both want each gets half.
-        ({0: ["a", "b"], 1: ["c"]}, {0: (["a", "b"], set()), 1: (["c"], set())}),
-        (
-            {0: ["a", "b", "c", "d"], 1: ["d", "c", "b", "a"]},
-            {0: (["a", "c"], {"a", "c"}), 1: (["d", "b"], {"d", "b"})},
-        ),
-        # The process with less of its own takes more of the common.
-        ({0: ["x", "y", "a", "b"], 1: ["a", "b"]}, {0: (["x", "y"], set()), 1: (["a", "b"], {"a", "b"})}),
-        ({0: [], 1: ["a"], 2: ["a"]}, {0: ([], set()), 1: (["a"], {"a"}), 2: ([], set())}),
-    ],
-)
-def test_work_that_several_processes_want_is_divided_evenly(monkeypatch, wanted, expected):
-    monkeypatch.setattr(distribution, "_gather", lambda mine: list(wanted.values()))
-    for rank, keys in wanted.items():
-        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
-        assert distribution.divide_work(keys) == expected[rank]

@@ -1,4 +1,4 @@
-"""Prompt sensitivity chapter of the report: variants of the coarse questions, alone and against the paper's prompt."""
+"""Build the section on prompt sensitivity: variants of the coarse questions, alone and against the paper's prompt."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
-from microbench_tasks.report.chapters import Chapter
 from microbench_tasks.report.runs import Run
+from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.runs import robustness_text
 
 _ALONE = ("run", "asked as", "n", "acc %", "acc_strict %", "recall_std %", "by chance %", "p")
@@ -25,23 +25,23 @@ _COMPARED = (
 )
 
 
-def sensitivity_chapter(runs: Sequence[Run]) -> Chapter | None:
-    """Build the chapter on effects of the options' order and the wording; None if no run asked variants."""
+def sensitivity_section(runs: Sequence[Run]) -> ReportSection | None:
+    """Build the section on effects of the options' order and the wording; None if no run asked variants."""
     reports = {run.label: run.rescored.robustness for run in runs if run.rescored.robustness}
     if not reports:
         return None
-    ways = [(label, name, way) for label, found in reports.items() for name, way in found["ways"].items()]
+    ways = [(label, name, way) for label, report in reports.items() for name, way in report["ways"].items()]
     compared = [(label, name, way) for label, name, way in ways if "difference" in way]
     tables = [Table("Each way of asking", _ALONE, [[label, name, *_alone(way)] for label, name, way in ways])]
     if compared:
         rows = [[label, name, *_compared(way)] for label, name, way in compared]
         tables.append(Table("Variants against microbench_coarse", _COMPARED, rows))
     spreads = [
-        f"{label}: {text}." for label, found in reports.items() if (text := robustness_text.describe_spread(found))
+        f"{label}: {text}." for label, report in reports.items() if (text := robustness_text.describe_spread(report))
     ]
     # Without duplicates: runs with the same variants have the same notes.
-    notes = dict.fromkeys(note for found in reports.values() for note in robustness_text.column_notes(found))
-    return Chapter("Prompt sensitivity", tables, "\n\n".join([*spreads, *notes]))
+    notes = dict.fromkeys(note for report in reports.values() for note in robustness_text.column_notes(report))
+    return ReportSection("Prompt sensitivity", tables, "\n\n".join([*spreads, *notes]))
 
 
 def _alone(way: Mapping[str, Any]) -> list[Cell]:
