@@ -1,6 +1,6 @@
 """Inject faults into real runs, and write a table of how each run ends: `docs/faults.md`.
 
-Usage: fault_table.py [--only WORD] [--out docs/faults.md]
+    python -m scripts.fault_table [--only WORD] [--out docs/faults.md]
 
 Needs root on Linux, since some faults mount small file systems. The models are the package's demo model and a server
 on loopback. Every command runs in a fork of this process, which has already imported the harness.
@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import argparse
 import collections
-import contextlib
 import dataclasses
 import importlib
-import json
 import os
 import random
 import re
@@ -22,18 +20,25 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from scripts.fault_runs import (
+    CONCURRENT,
+    NUM_QUESTIONS,
+    TASK,
+    FinishedCommand,
+    Server,
+    StartedCommand,
+    contents,
+    demo_run,
+    fill,
+    tmpfs,
+)
 
-TASK = "microbench_coarse_stain"
-NUM_QUESTIONS = 289
+ROOT = Path(__file__).resolve().parents[1]
 NUM_KILLS = 20
-CONCURRENT = 4
-_LONGEST_MESSAGE = 400
 
 
 @dataclasses.dataclass
@@ -47,179 +52,15 @@ class Row:
     second: str = "-"
 
 
-@dataclasses.dataclass
-class Done:
-    """Hold a finished command: its exit status as a shell reports it, and its output."""
-
-    status: int
-    said: str
-
-    @property
-    def message(self) -> str:
-        """Return the last message of this package, on one line."""
-        return self._said(-1)
-
-    @property
-    def first(self) -> str:
-        """Return the first message of this package, on one line."""
-        return self._said(0)
-
-    def _said(self, place: int) -> str:
-        found = re.findall(r"(?:^|\n)(?:Micro-Bench: |microbench(?: \w+)?: )(.*(?:\n[- ] .*)*)", self.said)
-        lines = " ".join(found[place].split()) if found else "(nothing)"
-        return lines if len(lines) <= _LONGEST_MESSAGE else f"{lines[:_LONGEST_MESSAGE]}…"
-
-    @property
-    def going_on(self) -> list[str]:
-        """Return the option ``--use_cache`` of the printed command that resumes the run; empty if there is none."""
-        found = re.findall(r"--use_cache (\S+)\s*$", self.said)
-        return ["--use_cache", *found[-1:]] if found else []
-
-
-class Started:
-    """Start a command in a fork of this process."""
-
-    def __init__(self, arguments: Sequence[object], folder: Path, **settings: str) -> None:
-        self._log = folder / f"log-{time.monotonic_ns()}"
-        self.pid = os.fork()
-        if self.pid == 0:
-            self._become([str(part) for part in arguments], settings)
-
-    def _become(self, arguments: list[str], settings: dict[str, str]) -> None:
-        status = 1
-        # A shell makes background processes ignore SIGINT: restore its default handler.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            log = os.open(self._log, os.O_CREAT | os.O_WRONLY)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            sys.stdout = sys.stderr = open(1, "w", closefd=False)
-            os.environ |= {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"} | settings
-            sys.argv = arguments
-            module = "microbench_tasks.harness.launcher" if arguments[0] == "lmms_eval" else "microbench_tasks.cli"
-            importlib.import_module(module).main()
-            status = 0
-        except SystemExit as left:
-            if isinstance(left.code, str):
-                print(left.code)
-            status = left.code if isinstance(left.code, int) else int(left.code is not None)
-        except BaseException:
-            importlib.import_module("traceback").print_exc()
-        finally:
-            with contextlib.suppress(OSError):
-                sys.stdout.flush()
-            os._exit(status)
-
-    def wait(self) -> Done:
-        status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        said = self._log.read_text(errors="replace").replace("\r", "\n")
-        return Done(128 - status if status < 0 else status, said)
-
-
-# --- what is left ----------------------------------------------------------------------
-
-
-def contents(folder: Path) -> str:
-    """Describe the files in an output folder: whether results and samples are complete, and how many others exist."""
-    if not folder.is_dir():
-        return "no folder"
-    names = [path for path in folder.rglob("*") if path.is_file()]
-    results = [path for path in names if path.name.endswith("_results.json")]
-    samples = [path for path in names if "_samples_" in path.name and not path.name.startswith(".")]
-    others = [path for path in names if path not in results and path not in samples]
-    torn = [path.name for path in (*results, *samples) if not _is_whole(path)]
-    said = f"{len(results)} results, {len(samples)} samples files"
-    said += f", TORN: {', '.join(torn)}" if torn else ", all whole" if results or samples else ""
-    return said + (f"; {len(others)} other files" if others else "")
-
-
-def _is_whole(path: Path) -> bool:
-    text = path.read_text(errors="replace")
-    try:
-        return bool([json.loads(line) for line in (text.splitlines() if path.suffix == ".jsonl" else [text])])
-    except ValueError:
-        return False
-
-
-@contextlib.contextmanager
-def tmpfs(folder: Path, size: str = "16m") -> Iterator[Path]:
-    """Mount a small file system in memory."""
-    folder.mkdir(parents=True, exist_ok=True)
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(folder: Path) -> None:
-    """Fill the file system of a folder."""
-    with contextlib.suppress(OSError), (folder / "filler").open("wb", buffering=0) as file:
-        while True:
-            file.write(bytes(1 << 12))
-
-
-# --- runs ------------------------------------------------------------------------------
-
-
-def demo_run(folder: Path, out: Path, *options: object, model: str = "demo_clip", **settings: str) -> Started:
-    """Start a short run of a model that needs no server."""
-    command = ["lmms_eval", "--model", model, "--tasks", TASK, "--output_path", out, "--log_samples", *options]
-    return Started(command, folder, **settings)
-
-
-class Server:
-    """A server on loopback; ``before_answer`` is called with the number of each question of the current run."""
-
-    def __init__(self) -> None:
-        from tests.support.chat_server import Reply, serving
-
-        self._reply = Reply
-        self._lock = threading.Lock()
-        self.asked: collections.Counter = collections.Counter()
-        self.number = 0
-        self.before_answer: Callable[[int], object] = lambda number: None
-        self._context = serving(self._answer)
-        self.url = self._context.__enter__().url
-
-    def _answer(self, prompt: str, pixels: object) -> object:
-        with self._lock:
-            self.number += 1
-            number = self.number
-            self.asked[prompt, pixels.tobytes()] += 1
-        return self.before_answer(number) or self._reply("A")
-
-    def failing(self) -> object:
-        return self._reply(status=500, raw=b"{}")
-
-    def run(self, folder: Path, out: Path, *options: object, on: Callable[[int, int], object] | None = None) -> Done:
-        """Run a command on this server; ``on`` gets its process id and the number of each question."""
-        self.number = 0
-        ready = threading.Event()
-        model_args = f"model=stand-in,base_url={self.url},api_key=none,max_retries=1,retry_backoff_s=0"
-        model_args += f",num_concurrent={CONCURRENT}"
-        command = ["lmms_eval", "--model", "openai", "--model_args", model_args, "--tasks", TASK]
-
-        def before_answer(number: int) -> object:
-            ready.wait()
-            return on(started.pid, number) if on else None
-
-        self.before_answer = before_answer
-        started = Started([*command, "--output_path", out, "--log_samples", *options], folder)
-        ready.set()
-        return started.wait()
-
-
-# --- rows ------------------------------------------------------------------------------
-
-
 def output_is_a_file(folder: Path) -> Iterator[Row]:
+    """Name a file as the output folder."""
     (folder / "out").write_text("")
     done = demo_run(folder, folder / "out").wait()
     yield Row("`--output_path` is a file", str(done.status), done.message, "the file, as it was", _asked_nothing(done))
 
 
 def output_is_read_only(folder: Path) -> Iterator[Row]:
+    """Write to a read-only file system."""
     with tmpfs(folder / "mount") as mount:
         subprocess.run(["mount", "-o", "remount,ro", mount], check=True)
         done = demo_run(folder, mount / "out").wait()
@@ -227,6 +68,7 @@ def output_is_read_only(folder: Path) -> Iterator[Row]:
 
 
 def output_cannot_be_written(folder: Path) -> Iterator[Row]:
+    """Write to a folder that may not be changed."""
     out = folder / "out"
     out.mkdir()
     subprocess.run(["chattr", "+i", out], check=True)
@@ -238,6 +80,7 @@ def output_cannot_be_written(folder: Path) -> Iterator[Row]:
 
 
 def output_is_full(folder: Path) -> Iterator[Row]:
+    """Write to a full disk, and to one that is too small."""
     with tmpfs(folder / "mount", "1m") as mount:
         fill(mount)
         done = demo_run(folder, mount / "out").wait()
@@ -249,11 +92,12 @@ def output_is_full(folder: Path) -> Iterator[Row]:
         yield Row("disk too small for the run", str(done.status), done.message, left, _asked_nothing(done))
 
 
-def _asked_nothing(done: Done) -> str:
-    return "all; no model was loaded" if "Running generate_until" not in done.said else "A MODEL WAS LOADED"
+def _asked_nothing(done: FinishedCommand) -> str:
+    return "all; no model was loaded" if "Running generate_until" not in done.output else "A MODEL WAS LOADED"
 
 
 def output_breaks_during_the_run(folder: Path) -> Iterator[Row]:
+    """Fill, lock or remove the output folder during the run."""
     server = Server()
     faults = {
         "disk full half-way": fill,
@@ -280,6 +124,7 @@ def output_breaks_during_the_run(folder: Path) -> Iterator[Row]:
 
 
 def runs_at_once(folder: Path) -> Iterator[Row]:
+    """Start several runs with one output folder at the same time."""
     for number in (2, 8):
         out = folder / f"out{number}"
         models = ["demo_clip", "microbench_random"]
@@ -296,6 +141,7 @@ def runs_at_once(folder: Path) -> Iterator[Row]:
 
 
 def signals(folder: Path) -> Iterator[Row]:
+    """Interrupt a run, and resume it."""
     server = Server()
     for number, name in ((signal.SIGTERM, "SIGTERM"), (signal.SIGINT, "Ctrl-C")):
         for options in ((), ("--use_cache", folder / f"cache_{name}")):
@@ -307,13 +153,14 @@ def signals(folder: Path) -> Iterator[Row]:
 
             done = server.run(folder, out, *options, on=on)
             left, before = contents(out), server.asked.total()
-            again = server.run(folder, out, *(options or done.going_on))
+            again = server.run(folder, out, *(options or done.resume_options))
             second = f"{server.asked.total() - before} of {NUM_QUESTIONS} questions; exit {again.status}"
             how = f"{name} after {NUM_QUESTIONS // 2} questions, {'with' if options else 'without'} `--use_cache`"
             yield Row(how, str(done.status), done.message, left, second)
 
 
 def kills(folder: Path) -> Iterator[Row]:
+    """Kill a run at random points, and resume it each time."""
     server, rng = Server(), random.Random(0)
     out, cache = folder / "out", folder / "cache"
     statuses: collections.Counter[int] = collections.Counter()
@@ -335,6 +182,7 @@ def kills(folder: Path) -> Iterator[Row]:
 
 
 def several_processes(folder: Path) -> Iterator[Row]:
+    """Let one of two processes fail."""
     program = folder / "run.py"
     program.write_text(_PROGRAM)
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -355,11 +203,11 @@ def several_processes(folder: Path) -> Iterator[Row]:
             text=True,
             errors="replace",
         )
-        done, seconds = Done(finished.returncode, finished.stdout), time.monotonic() - started
+        done, seconds = FinishedCommand(finished.returncode, finished.stdout), time.monotonic() - started
         left = contents(out)
-        again = Started(["lmms_eval", *arguments, "--use_cache", cache], folder).wait()
+        again = StartedCommand(["lmms_eval", *arguments, "--use_cache", cache], folder).wait()
         second = f"exit {again.status}, in one process"
-        yield Row(name, f"{done.status}, {seconds:.0f} s after the start", done.first, left, second)
+        yield Row(name, f"{done.status}, {seconds:.0f} s after the start", done.first_message, left, second)
 
 
 # Two processes, of which the second meets a fault.
@@ -384,30 +232,36 @@ runpy.run_module("lmms_eval", run_name="__main__", alter_sys=True)
 
 
 def failures(folder: Path) -> Iterator[Row]:
+    """Let the server fail at some or all questions."""
     server = Server()
     for cache in ((), ("--use_cache", folder / "cache")):
         failing = {number for number in range(1, NUM_QUESTIONS + 1) if number % 10 == 0}
         out = folder / f"out_{len(cache)}"
-        done = server.run(folder, out, *cache, on=lambda pid, number: server.failing() if number in failing else None)
+
+        def on(pid: int, number: int, failing: set[int] = failing) -> object:
+            return server.error_reply() if number in failing else None
+
+        done = server.run(folder, out, *cache, on=on)
         left, before = contents(out), server.asked.total()
-        again = server.run(folder, out, *(cache or done.going_on))
+        again = server.run(folder, out, *(cache or done.resume_options))
         second = f"{server.asked.total() - before} questions; exit {again.status}"
         option = f"{'with' if cache else 'without'} `--use_cache`"
         fault = f"status 500 for {len(failing)} of {NUM_QUESTIONS} questions, {option}"
         yield Row(fault, str(done.status), done.message, left, second)
     out = folder / "out none"
-    done = server.run(folder, out, on=lambda pid, number: server.failing())
-    scored = re.search(r"\|acc +\|", done.said)
+    done = server.run(folder, out, on=lambda pid, number: server.error_reply())
+    scored = re.search(r"\|acc +\|", done.output)
     left = f"{contents(out)}; {'A SCORE' if scored else 'no score'} in the table"
     yield Row("status 500 for all questions", str(done.status), done.message, left)
 
 
 def full_disks_of_commands(folder: Path) -> Iterator[Row]:
+    """Run the commands of this package on a full disk."""
     out = folder / "run"
     # Leaderboards rank those who answered all tasks of a group.
     demo_run(folder, out, "--tasks", "microbench_coarse").wait()
     submission = folder / "submission"
-    Started(["microbench", "submit", out, "--model-name", "Demo", "--out", submission], folder).wait()
+    StartedCommand(["microbench", "submit", out, "--model-name", "Demo", "--out", submission], folder).wait()
     commands = {
         "submit": ["submit", out, "--model-name", "Demo", "--out"],
         "leaderboard": ["leaderboard", submission, "--out"],
@@ -418,9 +272,9 @@ def full_disks_of_commands(folder: Path) -> Iterator[Row]:
         with tmpfs(folder / "mount", "64k") as mount:
             fill(mount)
             (mount / "filler").rename(mount / ".filler")
-            done = Started(["microbench", *command, mount / "out"], folder).wait()
+            done = StartedCommand(["microbench", *command, mount / "out"], folder).wait()
             left = ", ".join(sorted(path.name for path in mount.rglob("*") if path.name != ".filler")) or "nothing"
-        again = Started(["microbench", *command, folder / f"again {name}"], folder).wait()
+        again = StartedCommand(["microbench", *command, folder / f"again {name}"], folder).wait()
         second = f"elsewhere: exit {again.status}"
         yield Row(f"disk full in `microbench {name}`", str(done.status), done.message, left, second)
     with tmpfs(folder / "mount", "64k") as mount:
@@ -476,19 +330,28 @@ _HEAD = f"""# What faults leave of a run
 
 Written by `scripts/fault_table.py`, which breaks each run for real: on small file systems in memory, by signals, and
 with a server on loopback. The task is `{TASK}` of the demo set, {NUM_QUESTIONS} questions, with `--log_samples`; the
-model is `demo_clip`, or `openai` ({CONCURRENT} requests at a time) where questions are counted. A file is whole if every
-line of it is JSON. "…" stands for the folder of the test.
+model is `demo_clip`, or `openai` ({CONCURRENT} requests at a time) where questions are counted. A file is whole if
+every line of it is JSON. "…" stands for the folder of the test.
 """
 
 
+# Imported before the first fork, so that all runs start equally fast.
+_PRELOADED = (
+    "lmms_eval.__main__",
+    "microbench_adapters.libraries.open_clip_adapter",
+    "microbench_tasks.harness.launcher",
+    "openai",
+    "tests.support.chat_server",
+)
+
+
 def main() -> None:
+    """Write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="run only the functions of `ROWS` whose name contains this word")
     parser.add_argument("--out", type=Path, help="file to write the page to (default: print it)")
     options = parser.parse_args()
-    # Import everything before the first fork, so that all runs start equally fast.
-    modules = "lmms_eval.__main__ microbench_adapters.libraries.open_clip_adapter microbench_tasks.harness.launcher openai chat_server"
-    for module in modules.split():
+    for module in _PRELOADED:
         importlib.import_module(module)
     rows = []
     with tempfile.TemporaryDirectory() as name:

@@ -24,9 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.support import commands  # noqa: E402
-from tests.support.chat_server import ChatServer, Reply, serving  # noqa: E402
-from tests.support.commands import SCRIPTS  # noqa: E402
+from tests.support import commands
+from tests.support.chat_server import ChatServer, Reply, serving
+from tests.support.commands import SCRIPTS
 
 TASK = "microbench_coarse_stain"
 QUESTIONS = 60
@@ -110,7 +110,7 @@ class Outcome:
 
 
 class _Run:
-    """One command against a server with a fault."""
+    """Run commands against a server with a fault."""
 
     def __init__(self, fault: Fault, folder: Path) -> None:
         self.fault = fault
@@ -247,8 +247,8 @@ def main() -> None:
 
 _TITLE = "\n## Faults of servers\n"
 _HEAD = f"""
-{QUESTIONS} questions of `{TASK}` on the demo set, {CONCURRENCY} at a time, against a server on the same machine with one
-fault; then the same command with the same `--use_cache` against a server that works. `requests` is the server's own
+{QUESTIONS} questions of `{TASK}` on the demo set, {CONCURRENCY} at a time, against a server on the same machine with
+one fault; then the same command with the same `--use_cache` against a server that works. `requests` is the server's own
 count, `seconds` includes a few seconds of start-up. Made by `python -m scripts.fault_table_served`.
 
 """

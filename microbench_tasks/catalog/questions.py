@@ -15,5 +15,5 @@ MIN_OPTIONS = 2
 
 
 def caption_key(kind: str, caption_set: int = SCORED_CAPTION_SET) -> str:
-    """The field of ``captions`` that holds ``kind`` in wording ``caption_set`` (0 or 1)."""
+    """Return the field of ``captions`` for questions of ``kind`` in wording ``caption_set`` (0 or 1)."""
     return f"{kind}_{caption_set}"

@@ -29,14 +29,14 @@ STRING_COLUMNS = (
     "submodality",
 )
 IMAGE = "image"
-# What every task needs, and what questions need beside it; the release's other columns may be missing from a local copy.
+# What every task needs, and what questions need as well. A local copy may lack the release's other columns.
 IMAGE_COLUMNS = ("image_id", IMAGE, "dataset", "stain")
 QUESTION_COLUMNS = ("questions", "captions")
-# Where the instances of a class in an image are; one of the two will do.
+# Where the instances of a class in an image are. One of the two columns suffices.
 INSTANCE_COLUMNS = ("polygon", "bbox")
-# What a micrograph is of, how it was taken and at which scale; a copy may be without them.
+# What a micrograph shows, how it was taken and at which scale. A copy may lack these columns.
 SLICE_COLUMNS = ("modality", "domain", "microns_per_pixel")
-# All that is read of a table.
+# All columns that are read.
 READ_COLUMNS = (*IMAGE_COLUMNS, *QUESTION_COLUMNS, *INSTANCE_COLUMNS, *SLICE_COLUMNS)
 QUESTION_FIELDS = ("question", "options", "answer", "answer_idx")
 CAPTION_FIELDS = ("options", "answer_idx")
@@ -50,7 +50,7 @@ DATASET_OF_STAIN = {
 
 
 def release_features() -> datasets.Features:
-    """The release's columns as ``datasets.Features``.
+    """Return the release's columns as ``datasets.Features``.
 
     Two types are not fixed by public documentation: ``bbox.points`` is the mapping
     ``{x1, x2, y1, y2}`` of the upstream annotations, ``tags`` (always null) a string.

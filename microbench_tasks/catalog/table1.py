@@ -1,4 +1,4 @@
-"""What the paper's Table 1 reports, digit by digit as printed."""
+"""Provide the figures of the paper's Table 1, with the digits as printed."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class Reported:
 
     @property
     def as_printed(self) -> str:
-        """Both figures, in percent."""
+        """Accuracy and half width as in the table, in percent."""
         return f"{self.accuracy} ± {self.half_width}"
 
 
 def table1(group: str) -> tuple[Reported, ...]:
-    """The entries of a group or task in the table's order; none of one that the table does not have."""
+    """Return the entries of a group or task in the table's order; none if the table does not have it."""
     return (
         tuple(Reported(model, *figures) for model, figures in _facts()[_COLUMNS[group]].items())
         if group in _COLUMNS
@@ -50,7 +50,7 @@ def table1(group: str) -> tuple[Reported, ...]:
 
 
 def source() -> str:
-    """Where the figures stand."""
+    """Return the citation of the table."""
     return _facts()["source"]
 
 

@@ -1,4 +1,4 @@
-"""The 24 tasks, their variants, datasets, groups and slices: one table, stated once.
+"""State the 24 tasks, their variants, datasets, groups and slices as tables.
 
 Source: task metadata of the paper's evaluation code (GitHub ``Ale9806/eVLLM``) and the
 release. The paper lists its fine-grained tasks in an appendix only; the grouping here is
@@ -21,7 +21,7 @@ FINE_GROUP = "microbench_fine"
 LOCALIZATION_GROUP = "microbench_localization"
 COGNITION_TASK = "microbench_cognition"
 ROBUSTNESS_TAG = "microbench_robustness"
-# What documents of the last task carry as dataset and as kind of question.
+# The dataset and the kind of question of the documents of the cognition task; the kind of question about boxes.
 COGNITION = "cognition"
 BOXES = "boxes"
 
@@ -31,7 +31,7 @@ _BURGESS = ("burgess_et_al_2024_contour", "burgess_et_al_2024_eccentricity", "bu
 _EULENBERG_OUTSIDE = ("eulenberg_et_al_2017_darkfield", "eulenberg_et_al_2017_epifluorescence")
 _KATHER = ("kather_et_al_2016", "kather_et_al_2018", "kather_et_al_2018_val7k")
 
-# Held's third dataset (microtubules), which the evaluation code knows, is not in the release.
+# The evaluation code knows a third dataset of Held et al. (microtubules), which is not in the release.
 _FINE = {
     "white_blood_cell": ("acevedo_et_al_2020", "jung_et_al_2022"),
     "cell_morphology": _BURGESS,
@@ -55,15 +55,15 @@ _LOCALIZATION = {
     "glands": ("sirinukunwattana_et_al_2016",),
 }
 
-# The datasets whose questions count: one classification question per image and, but for
-# missing stains, five coarse ones.
+# The datasets whose questions count: one classification question per image and five coarse ones, except for
+# missing stains.
 CLASSIFICATION_DATASETS = tuple(sorted(name for names in _FINE.values() for name in names))
-# Released with boxes only, with so many rows in the release; the official tables leave their coarse questions out too.
+# Datasets with boxes only, and their numbers of rows. The official tables leave their coarse questions out, too.
 RELEASE_ROWS_OF_BOXES = {"opencell": 1_105, "sirinukunwattana_et_al_2016": 80}
 LOCALIZATION_ONLY_DATASETS = tuple(RELEASE_ROWS_OF_BOXES)
 DATASETS = (*CLASSIFICATION_DATASETS, *LOCALIZATION_ONLY_DATASETS)
-# How many questions the release asks: a fine one per image of the datasets above, as many of each coarse kind, but fewer
-# stains, and how many fine ones its totals leave out (see the next).
+# The release's numbers of questions: fine ones (one per image of the classification datasets) and as many of each
+# coarse kind; fewer about stains; and the fine ones that the paper's total leaves out (see `OUTSIDE_FINE_TOTAL`).
 RELEASE_QUESTIONS, RELEASE_STAIN_QUESTIONS, RELEASE_QUESTIONS_OUTSIDE_FINE_TOTAL = 16_130, 15_196, 1_486
 # The questions of single tasks in the release. Of the other fine tasks only the sum is public, and of boxes only
 # `RELEASE_ROWS`.
@@ -106,12 +106,12 @@ class Task:
     """One of the 24 tasks, or a variant of all coarse ones.
 
     Attributes:
-        name: in the harness.
-        subject: what its answers are and which documents it has.
-        kinds: of question, fields of the release's ``questions``, or ``cognition`` or ``boxes``.
-        datasets: whose rows it asks about.
-        permutation: of the options, a key of `variants.PERMUTATIONS`.
-        wording: of the prompt, a key of `prompts.WORDINGS`.
+        name: its name in the harness.
+        subject: the kind of its answers and documents.
+        kinds: kinds of questions: fields of the release's ``questions``, or ``cognition``, or ``boxes``.
+        datasets: the datasets whose rows it asks about.
+        permutation: the order of the options, a key of ``option_orders.PERMUTATIONS``.
+        wording: the wording of the prompt, a key of ``prompts.WORDINGS``.
     """
 
     name: str
@@ -135,7 +135,7 @@ TASKS = {
     )
 }
 
-# All coarse questions with one thing changed: how much of an accuracy hangs on it. The paper has no such tasks.
+# All coarse questions with one thing changed, to measure how much accuracy depends on it. The paper has no such tasks.
 VARIANTS = {
     task.name: task
     for task in (
@@ -159,7 +159,7 @@ VARIANTS = {
 }
 ALL_TASKS = TASKS | VARIANTS
 
-# What is asked for together and has no total: a question of one variant is the question of another.
+# Tasks that are selected together and have no total, since they ask the same questions.
 TAGS = {ROBUSTNESS_TAG: tuple(VARIANTS)}
 
 # Each group's tasks and groups. A tree: no task is reached in two ways, which the harness refuses.
@@ -174,9 +174,9 @@ GROUPS = {
 
 
 def tasks_named(names: list[str]) -> tuple[str, ...]:
-    """The Micro-Bench tasks behind names of tasks, groups and tags, in order, each once.
+    """Return the Micro-Bench tasks of names of tasks, groups and tags, in order, each once.
 
-    Names that are not Micro-Bench's are passed over: other benchmarks run beside it.
+    Names of other benchmarks, which may run in the same command, are ignored.
     """
     return tuple(dict.fromkeys(task for name in names for task in _tasks_of(name)))
 
@@ -189,7 +189,7 @@ def _tasks_of(name: str) -> Iterator[str]:
 
 
 def without_covered(names: list[str]) -> list[str]:
-    """``names`` less the tasks and groups that another group or tag among them holds, which the harness would refuse."""
+    """Return ``names`` without those that another group or tag among them contains; the harness refuses such names."""
     covered = {inner for name in names for inner in _members_of(name)}
     return [name for name in names if name not in covered]
 
@@ -206,7 +206,7 @@ def _members_of(name: str) -> Iterator[str]:
 
 
 def short_name(name: str) -> str:
-    """A task or group in words, for reading.
+    """Return the name of a task or group in words.
 
     >>> short_name("microbench_fine_cell_cycle")
     'cell cycle'

@@ -16,35 +16,35 @@ Box = tuple[float, float, float, float]
 
 
 def gold_boxes(table: pa.Table, row: int, where: str) -> dict[str, list[Box]]:
-    """The boxes ``(x1, y1, x2, y2)``, in pixels, of each annotated class of a row, in the order of annotation.
+    """Return the boxes ``(x1, y1, x2, y2)``, in pixels, of each annotated class of a row, in the order of annotation.
 
-    A box is the smallest that holds its polygon (``points`` as ``x1, y1, x2, y2, …``); only a row
-    without polygons has those of its ``bbox`` column (``points`` as a struct or a list of ``x1 y1 x2 y2``).
+    A box is the smallest that contains its polygon (``points`` as ``x1, y1, x2, y2, …``). The boxes of the ``bbox``
+    column (``points`` as a struct or a list of ``x1 y1 x2 y2``) count only in a row without polygons.
 
     Raises:
         DataError: an instance has no class or malformed points; names the row and the column.
     """
-    found: dict[str, list[Box]] = {}
+    boxes: dict[str, list[Box]] = {}
     for column in INSTANCE_COLUMNS:
         instances = (table[column][row].as_py() if column in table.column_names else None) or []
         if not isinstance(instances, list):
             raise DataError(
-                f"{where}: {row_name(table, row)}: column {column}: expected a list of structs of className and points, got {_shortened(instances)}."
+                f"{where}: {row_name(table, row)}: column {column}: expected a list of structs of className and "
+                f"points, got {_shortened(instances)}."
             )
         for number, instance in enumerate(instances):
             place = f"{where}: {row_name(table, row)}: column {column}[{number}]"
             class_name = instance.get("className") if isinstance(instance, dict) else None
             if not isinstance(class_name, str) or not class_name.strip():
                 raise DataError(f"{place}.className: expected the name of a class, got {class_name!r}.")
-            x1, y1, x2, y2 = (_polygon_box if column == "polygon" else _stored_box)(
-                instance.get("points"), f"{place}.points"
-            )
+            read_box = _polygon_box if column == "polygon" else _stored_box
+            x1, y1, x2, y2 = read_box(instance.get("points"), f"{place}.points")
             if not math.isfinite((x2 - x1) * (y2 - y1)):
                 raise DataError(f"{place}.points: expected pixels, got {_shortened(instance['points'])}.")
-            found.setdefault(class_name, []).append((x1, y1, x2, y2))
-        if found:
+            boxes.setdefault(class_name, []).append((x1, y1, x2, y2))
+        if boxes:
             break
-    return found
+    return boxes
 
 
 def _polygon_box(points: Any, place: str) -> Box:
@@ -61,7 +61,8 @@ def _stored_box(points: Any, place: str) -> Box:
         raise DataError(
             f"{place}: expected a struct or a list of four finite numbers {', '.join(sides)}, got {_shortened(points)}."
         )
-    return tuple(values)
+    x1, y1, x2, y2 = values
+    return x1, y1, x2, y2
 
 
 def _are_finite(values: list[Any]) -> bool:

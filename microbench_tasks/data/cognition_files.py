@@ -85,7 +85,9 @@ def remarks(questions: Sequence[CognitionQuestion], label: str) -> Iterator[str]
     texts = collections.Counter((question.image.read_bytes(), question.question) for question in questions)
     num_repeated = len(questions) - len(texts)
     if num_repeated:
-        yield f"{label}: {num_repeated} question(s) are there more than once about the same image and are counted again."
+        yield (
+            f"{label}: {num_repeated} question(s) are there more than once about the same image and are counted again."
+        )
     folder = questions[0].image.parent
     images = {path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES}
     unused = images - {question.image for question in questions}

@@ -55,8 +55,11 @@ def _lines(documents: datasets.Dataset) -> Iterable[str]:
         return [_line(documents[index]) for index in range(len(documents))]
     # A user's transform or decoder may raise anything.
     except Exception as error:
-        shown = [f"{type(documents).__name__}: {type(error).__name__}", repr(getattr(documents, "features", None))]
-        return [*shown, *(_stored_lines(documents) if hasattr(documents, "data") else ())]
+        description = [
+            f"{type(documents).__name__}: {type(error).__name__}",
+            repr(getattr(documents, "features", None)),
+        ]
+        return [*description, *(_stored_lines(documents) if hasattr(documents, "data") else ())]
 
 
 def _are_shown_as_stored(documents: datasets.Dataset) -> bool:
@@ -95,10 +98,12 @@ def _stored_lines(documents: datasets.Dataset) -> Iterator[str]:
     others = table.select([name for name in names if name not in images])
     for start in range(0, len(rows), _BATCH):
         batch = rows[start : start + _BATCH]
-        columns = {name: _values(column) for name, column in zip(others.column_names, others.take(batch).columns)}
+        columns = {
+            name: _values(column) for name, column in zip(others.column_names, others.take(batch).columns, strict=True)
+        }
         columns |= {name: [hashes[row] for row in batch] for name, hashes in images.items()}
-        for values in zip(*columns.values()):
-            yield _line(dict(zip(columns, values)))
+        for values in zip(*columns.values(), strict=True):
+            yield _line(dict(zip(columns, values, strict=True)))
 
 
 def _values(column: pa.ChunkedArray) -> list[Any]:
@@ -137,7 +142,8 @@ def _stored_images(column: pa.ChunkedArray, rows: Iterable[int]) -> dict[int, di
             elif row in wanted:
                 counted[row] = _image_of_path(None if paths is None else paths[row - first].as_py())
         first += len(chunk)
-    return counted | {row: {"sha256": sha256} for row, sha256 in zip(contents, _hashes(list(contents.values())))}
+    hashes = _hashes(list(contents.values()))
+    return counted | {row: {"sha256": sha256} for row, sha256 in zip(contents, hashes, strict=True)}
 
 
 def _image_parts(chunk: pa.Array) -> tuple[pa.Array, pa.Array | None]:
@@ -146,7 +152,7 @@ def _image_parts(chunk: pa.Array) -> tuple[pa.Array, pa.Array | None]:
 
     if not pa.types.is_struct(chunk.type):
         return chunk, None
-    parts = dict(zip((field.name for field in chunk.type), chunk.flatten()))
+    parts = dict(zip((field.name for field in chunk.type), chunk.flatten(), strict=True))
     return parts["bytes"], parts.get("path")
 
 
@@ -162,7 +168,7 @@ def _contents(stored: pa.Array) -> Iterator[pa.Buffer | None]:
         content = pa.py_buffer(b"")
     width = np.int64 if pa.types.is_large_binary(stored.type) else np.int32
     offsets = np.frombuffer(starts, width)[stored.offset : stored.offset + len(stored) + 1] if len(stored) else ()
-    for start, end, is_valid in zip(offsets[:-1], offsets[1:], stored.is_valid()):
+    for start, end, is_valid in zip(offsets[:-1], offsets[1:], stored.is_valid(), strict=True):
         yield content.slice(start, end - start) if is_valid.as_py() else None
 
 
@@ -179,11 +185,11 @@ def _image_of_path(path: Any) -> dict[str, str] | None:
 def _hashes(buffers: list[pa.Buffer]) -> list[str]:
     """Return the SHA-256 of each buffer, computed once per process and memory address."""
     keys = [(buffer.address, buffer.size) for buffer in buffers]
-    fresh = list({key: buffer for key, buffer in zip(keys, buffers) if key not in _image_hashes}.items())
+    fresh = list({key: buffer for key, buffer in zip(keys, buffers, strict=True) if key not in _image_hashes}.items())
     jobs = [fresh[start : start + _HASHES_PER_JOB] for start in range(0, len(fresh), _HASHES_PER_JOB)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for job, hashes in zip(jobs, threads.map(_hash_all, jobs)):
-            _image_hashes.update((key, (buffer, sha256)) for (key, buffer), sha256 in zip(job, hashes))
+        for job, hashes in zip(jobs, threads.map(_hash_all, jobs), strict=True):
+            _image_hashes.update((key, (buffer, sha256)) for (key, buffer), sha256 in zip(job, hashes, strict=True))
     return [_image_hashes[key][1] for key in keys]
 
 

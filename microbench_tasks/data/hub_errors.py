@@ -74,7 +74,8 @@ def _explanations() -> list[tuple[Callable[[Exception], bool], str]]:
         (has_status(500, 502, 503, 504), f"the Hub has a server error. {_AGAIN} later"),
         (
             has_number(errno.ENOSPC, errno.EDQUOT),
-            f"the disk is full ({constants.HF_HUB_CACHE}). Free some space, or set HF_HOME to a folder on a larger disk. {_AGAIN}",
+            f"the disk is full ({constants.HF_HUB_CACHE}). Free some space, or set HF_HOME to a folder on a larger "
+            f"disk. {_AGAIN}",
         ),
         (
             has_number(errno.EACCES, errno.EPERM, errno.EROFS),

@@ -1,4 +1,4 @@
-"""The options of a question in another order.
+"""Reorder the options of a question.
 
 ``none of the above`` keeps its place, since the others must stay above it.
 """
@@ -17,7 +17,7 @@ def _shuffled(positions: list[int], key: str) -> list[int]:
     return sorted(positions, key=lambda position: hashlib.sha256(f"{key}/{position}".encode()).digest())
 
 
-# From the positions that move, and what names the question, to their new order.
+# Each function maps the positions that move, and the key of the question, to their new order.
 PERMUTATIONS: dict[str, Callable[[list[int], str], list[int]]] = {
     "release": lambda positions, key: positions,
     "reversed": lambda positions, key: positions[::-1],
@@ -27,19 +27,20 @@ PERMUTATIONS: dict[str, Callable[[list[int], str], list[int]]] = {
 
 
 def permuted(fields: dict[str, Any], permutation: str, key: str) -> dict[str, Any]:
-    """The ``options``, ``captions`` and ``answer_idx`` of a question in another order.
+    """Return the ``options``, ``captions`` and ``answer_idx`` of a question in another order.
 
     Args:
-        fields: of a document that asks a question; left as they are.
+        fields: of a document that asks a question; not changed.
         permutation: a key of `PERMUTATIONS`.
-        key: names the question; ``shuffled`` gives it an order by this.
+        key: identifies the question; the order of ``shuffled`` depends on it alone.
 
-    >>> permuted({"options": ["ant", "bee", "none of the above"], "captions": ["a", "b", "n"], "answer_idx": 0}, "reversed", "")
+    >>> fields = {"options": ["ant", "bee", "none of the above"], "captions": ["a", "b", "n"], "answer_idx": 0}
+    >>> permuted(fields, "reversed", key="")
     {'options': ['bee', 'ant', 'none of the above'], 'captions': ['b', 'a', 'n'], 'answer_idx': 1}
     """
     options, captions = fields["options"], fields["captions"]
     moving = [position for position, option in enumerate(options) if option.strip().casefold() != _FIXED]
-    source = dict(zip(moving, PERMUTATIONS[permutation](moving, key)))
+    source = dict(zip(moving, PERMUTATIONS[permutation](moving, key), strict=True))
     order = [source.get(position, position) for position in range(len(options))]
     return {
         "options": [options[index] for index in order],

@@ -48,73 +48,70 @@ def check_columns(schema: pa.Schema, kind: str, where: str) -> None:
         expect(
             f"{prefix}.answer_idx",
             _nested(schema, f"{prefix}.answer_idx"),
-            lambda found: _is_text(found) or pa.types.is_integer(found),
+            lambda stored: _is_text(stored) or pa.types.is_integer(stored),
             "an integer or its decimal text",
         )
 
 
 def check_box_columns(schema: pa.Schema, where: str) -> None:
     """Raise `DataError` unless ``schema`` has the images and instances that localization needs, in usable types."""
-    import pyarrow as pa
-
     _check_image_columns(schema, (), where)
     present = [name for name in INSTANCE_COLUMNS if name in schema.names]
     if not present:
         raise DataError(
-            f"{where}: column(s) {' and '.join(INSTANCE_COLUMNS)} missing. Localization needs one of them; found {', '.join(schema.names)}."
+            f"{where}: column(s) {' and '.join(INSTANCE_COLUMNS)} missing. Localization needs one of them; found "
+            f"{', '.join(schema.names)}."
         )
-    # The second column is looked at only in rows that the first leaves empty: how the release stores it is not documented.
+    # The second column is read only in rows that the first leaves empty. How the release stores it is not documented.
     name = present[0]
-    fits = lambda found: pa.types.is_null(found) or _is_list_of_instances(found)  # noqa: E731
-    _expect(where, name, schema.field(name).type, fits, "a list of structs of className (text) and points")
+    expected = "a list of structs of className (text) and points"
+    _expect(where, name, schema.field(name).type, _is_null_or(_is_list_of_instances), expected)
 
 
 def check_slice_column(schema: pa.Schema, name: str, where: str) -> None:
     """Raise `DataError` unless a column of `SLICE_COLUMNS` is null or of its usual type: numbers or text."""
     import pyarrow as pa
 
-    found = schema.field(name).type
-    if not pa.types.is_null(found):
-        expected = (_is_number, "numbers") if name == "microns_per_pixel" else (_is_text, "text")
-        _expect(where, name, found, *expected)
+    stored = schema.field(name).type
+    if not pa.types.is_null(stored):
+        fits, expected = (_is_number, "numbers") if name == "microns_per_pixel" else (_is_text, "text")
+        _expect(where, name, stored, fits, expected)
 
 
 def _check_image_columns(schema: pa.Schema, further: tuple[str, ...], where: str) -> None:
-    import pyarrow as pa
-
     missing = [name for name in (*IMAGE_COLUMNS, *further) if name not in schema.names]
     if missing:
         raise DataError(
-            f"{where}: column(s) {', '.join(missing)} missing. Expected the columns of the Micro-Bench release; found {', '.join(schema.names)}."
+            f"{where}: column(s) {', '.join(missing)} missing. Expected the columns of the Micro-Bench release; found "
+            f"{', '.join(schema.names)}."
         )
     _expect(where, "image_id", schema.field("image_id").type, _is_text, "text")
     for name in ("dataset", "stain"):
-        _expect(
-            where,
-            name,
-            schema.field(name).type,
-            lambda found: _is_text(found) or pa.types.is_null(found),
-            "text or null",
-        )
+        _expect(where, name, schema.field(name).type, _is_null_or(_is_text), "text or null")
     expected = "an image: encoded bytes, or a struct of bytes and path"
     _expect(where, IMAGE, schema.field(IMAGE).type, arrow_types.is_image, expected)
 
 
 def _expect(
-    where: str, name: str, found: pa.DataType | None, fits: Callable[[pa.DataType], bool], expected: str
+    where: str, name: str, stored: pa.DataType | None, fits: Callable[[pa.DataType], bool], expected: str
 ) -> None:
-    if found is None or not fits(found):
-        raise DataError(
-            f"{where}: column {name} is of type {found if found is not None else 'nothing (missing)'}; expected {expected}."
-        )
+    if stored is None or not fits(stored):
+        actual = "nothing (missing)" if stored is None else stored
+        raise DataError(f"{where}: column {name} is of type {actual}; expected {expected}.")
 
 
-def _is_list_of_instances(found: pa.DataType) -> bool:
+def _is_null_or(fits: Callable[[pa.DataType], bool]) -> Callable[[pa.DataType], bool]:
     import pyarrow as pa
 
-    if not (pa.types.is_list(found) or pa.types.is_large_list(found)) or not pa.types.is_struct(found.value_type):
+    return lambda stored: pa.types.is_null(stored) or fits(stored)
+
+
+def _is_list_of_instances(stored: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    if not (pa.types.is_list(stored) or pa.types.is_large_list(stored)) or not pa.types.is_struct(stored.value_type):
         return False
-    fields = {field.name: field.type for field in found.value_type}
+    fields = {field.name: field.type for field in stored.value_type}
     return fields.keys() >= {"className", "points"} and _is_text(fields["className"])
 
 
@@ -122,27 +119,27 @@ def _nested(schema: pa.Schema, dotted: str) -> pa.DataType | None:
     import pyarrow as pa
 
     column, *fields = dotted.split(".")
-    found = schema.field(column).type
+    stored = schema.field(column).type
     for name in fields:
-        if not pa.types.is_struct(found) or found.get_field_index(name) < 0:
+        if not pa.types.is_struct(stored) or stored.get_field_index(name) < 0:
             return None
-        found = found.field(name).type
-    return found
+        stored = stored.field(name).type
+    return stored
 
 
-def _is_text(found: pa.DataType) -> bool:
+def _is_text(stored: pa.DataType) -> bool:
     import pyarrow as pa
 
-    return pa.types.is_string(found) or pa.types.is_large_string(found)
+    return pa.types.is_string(stored) or pa.types.is_large_string(stored)
 
 
-def _is_number(found: pa.DataType) -> bool:
+def _is_number(stored: pa.DataType) -> bool:
     import pyarrow as pa
 
-    return pa.types.is_floating(found) or pa.types.is_integer(found)
+    return pa.types.is_floating(stored) or pa.types.is_integer(stored)
 
 
-def _is_list_of_text(found: pa.DataType) -> bool:
+def _is_list_of_text(stored: pa.DataType) -> bool:
     import pyarrow as pa
 
-    return (pa.types.is_list(found) or pa.types.is_large_list(found)) and _is_text(found.value_type)
+    return (pa.types.is_list(stored) or pa.types.is_large_list(stored)) and _is_text(stored.value_type)

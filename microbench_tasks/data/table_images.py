@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks.catalog.release_columns import IMAGE
-from microbench_tasks.data import arrow_types
+from microbench_tasks.data import arrow_images
 from microbench_tasks.data.table_rows import row_name
 from microbench_tasks.util.errors import DataError
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 # EXIF orientations that swap width and height.
 _SIDEWAYS = range(5, 9)
-# Names of the parts of a PNG file that can say which way it lies.
+# Names of the chunks of a PNG file that can contain its orientation.
 _PNG_EXIF_MARKERS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")
 
 
 def check_images(table: pa.Table, where: str) -> None:
     """Raise `DataError` at the first image that cannot be read, or is not in the table itself.
 
-    PNG files (the release holds nothing else) are proved as written by their checksums,
-    without decoding a pixel; other formats are decoded.
+    PNG files (the release has no others) are verified by their checksums, without decoding a pixel. Other formats
+    are decoded.
     """
     from PIL import ImageFile
 
@@ -62,22 +62,22 @@ def _image_problem(stored: dict[str, Any]) -> str | None:
 
 
 def image_column(table: pa.Table) -> pa.ChunkedArray:
-    """The images as ``struct<bytes, path>``, the storage of ``datasets.Image``, without copying them."""
-    return arrow_types.image_column(table[IMAGE])
+    """Return the images as ``struct<bytes, path>``, the storage of ``datasets.Image``, without copying them."""
+    return arrow_images.image_column(table[IMAGE])
 
 
 def image_contents(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """The stored image of each row, ``{"bytes": …, "path": …}``, both None where there is none."""
+    """Yield the stored image of each row, ``{"bytes": …, "path": …}``; both are None where there is no image."""
     for chunk in image_column(table).chunks:
         for value in chunk:
             yield value.as_py() or {"bytes": None, "path": None}
 
 
 def image_size(table: pa.Table, row: int, where: str) -> tuple[int, int]:
-    """Width and height of a row's image as `to_rgb` turns it, mostly without decoding a pixel.
+    """Return width and height of a row's image as `to_rgb` turns it, mostly without decoding a pixel.
 
     Raises:
-        DataError: it is no image; names the row.
+        DataError: the row has no readable image; names the row.
     """
     from PIL import ExifTags, Image
 
@@ -88,22 +88,23 @@ def image_size(table: pa.Table, row: int, where: str) -> tuple[int, int]:
             if image.format == "TIFF" or (
                 image.format == "PNG" and not any(marker in content for marker in _PNG_EXIF_MARKERS)
             ):
-                # Pillow has turned the first by itself, and would decode the second's pixels to look for the tag behind them.
+                # Pillow turns TIFF by itself. Of PNG it would decode the pixels to search for a tag behind them.
                 return image.size
-            lies_on_its_side = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
-            return image.size[::-1] if lies_on_its_side else image.size
+            is_sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+            return image.size[::-1] if is_sideways else image.size
     # Pillow's parsers raise whatever they meet.
     except Exception as error:
         raise DataError(
-            f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {type(error).__name__}: {error}"
+            f"{where}: {row_name(table, row)}: column image: expected a readable image, got: "
+            f"{type(error).__name__}: {error}"
         ) from error
 
 
 def to_rgb(image: Image) -> Image:
-    """``image`` as 8-bit RGB, as the reference sees it, turned upright by its EXIF tag.
+    """Convert ``image`` to 8-bit RGB as the paper's evaluation code does, turned upright by its EXIF tag.
 
-    Grayscale deeper than 8 bits is scaled so that its own maximum becomes 255 if it lies
-    above (a deviation: Pillow's conversion, which the reference uses, clips to white).
+    Grayscale deeper than 8 bits is scaled so that its maximum becomes 255 if it is above 255. This deviates from
+    Pillow's conversion, which the paper's evaluation code uses and which clips to white.
     """
     import numpy as np
     from PIL import Image, ImageOps
@@ -117,7 +118,7 @@ def to_rgb(image: Image) -> Image:
 
 
 def decode_image(content: bytes) -> Image:
-    """An encoded image as the models see it: 8-bit RGB (see `to_rgb`)."""
+    """Decode an image to what models see: 8-bit RGB (see `to_rgb`)."""
     from PIL import Image
 
     with Image.open(io.BytesIO(content)) as image:

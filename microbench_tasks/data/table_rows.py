@@ -30,12 +30,16 @@ class Question:
 
 
 def row_name(table: pa.Table, row: int) -> str:
-    """How an error names a row: its index and image id."""
+    """Return the name of a row in errors: its index and image id."""
     return f"row {row} (image_id {table['image_id'][row].as_py()})"
 
 
 def image_ids(table: pa.Table, where: str) -> list[str]:
-    """The id of each row's image; raises `DataError` where it is null."""
+    """Return the id of each row's image.
+
+    Raises:
+        DataError: an id is null; names the row.
+    """
     ids = table["image_id"].to_pylist()
     if None in ids:
         raise DataError(f"{where}: {row_name(table, ids.index(None))}: column image_id: expected text, got null.")
@@ -43,20 +47,21 @@ def image_ids(table: pa.Table, where: str) -> list[str]:
 
 
 def dataset_names(table: pa.Table, where: str) -> list[str]:
-    """The dataset of each row, with the names that the release leaves out filled in.
+    """Return the dataset of each row, with the names that the release leaves out filled in.
 
     Raises:
         DataError: a row has neither a dataset name nor a stain that implies one.
     """
     names = table["dataset"].to_pylist()
     stains = table["stain"].to_pylist()
-    for row, (name, stain) in enumerate(zip(names, stains)):
+    for row, (name, stain) in enumerate(zip(names, stains, strict=True)):
         if name is None:
             names[row] = DATASET_OF_STAIN.get(stain)
             if names[row] is None:
                 expected = " or ".join(map(repr, DATASET_OF_STAIN))
                 raise DataError(
-                    f"{where}: {row_name(table, row)}: column dataset is null and column stain is {stain!r}; expected a dataset name, or one of the stains {expected}."
+                    f"{where}: {row_name(table, row)}: column dataset is null and column stain is {stain!r}; expected "
+                    f"a dataset name, or one of the stains {expected}."
                 )
     return names
 
@@ -87,7 +92,7 @@ def questions(table: pa.Table, kind: str, where: str) -> Iterator[tuple[int, Que
     question_column, caption_column = f"questions.{kind}", f"captions.{caption_key(kind)}"
     asked = _struct_rows(table, "questions", kind, QUESTION_FIELDS)
     captioned = _struct_rows(table, "captions", caption_key(kind), CAPTION_FIELDS)
-    for row, (fields, caption) in enumerate(zip(asked, captioned)):
+    for row, (fields, caption) in enumerate(zip(asked, captioned, strict=True)):
         if fields["question"] is None:
             continue
         place = f"{where}: {row_name(table, row)}: column "
@@ -97,11 +102,11 @@ def questions(table: pa.Table, kind: str, where: str) -> Iterator[tuple[int, Que
 
 
 def _struct_rows(table: pa.Table, column: str, key: str, fields: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """The wanted fields of one nested struct, row by row; all None where a struct is null."""
+    """Yield the wanted fields of one nested struct, row by row; all are None where a struct is null."""
     import pyarrow.compute as pc
 
     values = [pc.struct_field(table[column], [key, name]).to_pylist() for name in fields]
-    return (dict(zip(fields, row)) for row in zip(*values))
+    return (dict(zip(fields, row, strict=True)) for row in zip(*values, strict=True))
 
 
 def _checked_answer(fields: dict[str, Any], place: str) -> int:
@@ -134,7 +139,7 @@ def _check_captions(caption: dict[str, Any], num_options: int, answer_idx: int, 
 
 
 def _as_index(value: Any, length: int, place: str) -> int:
-    """``value``, an integer or its decimal text, as an index below ``length``."""
+    """Convert ``value``, an integer or its decimal text, to an index below ``length``."""
     text = str(value)
     if not (text.isascii() and text.isdigit() and int(text) < length):
         raise DataError(f"{place}: expected an index from 0 to {length - 1}, got {value!r}.")

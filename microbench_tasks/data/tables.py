@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from loguru import logger
 
 from microbench_tasks.catalog.release_columns import IMAGE, READ_COLUMNS
-from microbench_tasks.data import arrow_types
+from microbench_tasks.data import arrow_conversion, arrow_types
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SPLIT = "test"
-# What an Arrow file in the random-access format starts with; a stream does not.
+# The first bytes of an Arrow file in the random-access format, unlike a stream.
 _ARROW_FILE_MAGIC = b"ARROW1"
 # Goes up when the conversion changes.
 _CONVERSION_VERSION = 1
@@ -57,7 +57,7 @@ def _can_be_mapped(file: Path) -> bool:
     if file.suffix != ".arrow" or _is_random_access(file):
         return False
     try:
-        columns = arrow_types.read_schema(file)
+        columns = arrow_conversion.read_schema(file)
         # `datasets` must know the types of all columns, even of those that are not read.
         datasets.Features.from_arrow_schema(columns.remove_metadata())
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError):
@@ -88,7 +88,7 @@ def _converted(data_files: list[Path], digest: str, label: str) -> Path:
         )
     try:
         return files.write_verified_file(
-            target, f"{SPLIT}.arrow", lambda table: arrow_types.rewrite(data_files, table, READ_COLUMNS, IMAGE)
+            target, f"{SPLIT}.arrow", lambda table: arrow_conversion.rewrite(data_files, table, READ_COLUMNS, IMAGE)
         )
     except files.ChangedFileError as error:
         raise DataError(f"{label}: {error}.") from error
@@ -108,16 +108,23 @@ def _view(data_files: list[Path], digest: str, label: str) -> Path:
     ``datasets.load_from_disk`` memory-maps what it names, while ``load_dataset`` would first
     copy every byte into its cache.
     """
-    named = hashlib.sha256("\n".join(map(str, data_files)).encode()).hexdigest()
-    state = {
+    paths_sha256 = hashlib.sha256("\n".join(map(str, data_files)).encode()).hexdigest()
+    state: dict[str, Any] = {
         "_data_files": [{"filename": str(file)} for file in data_files],
         "_fingerprint": digest[:16],
         "_split": SPLIT,
+        "_format_columns": None,
+        "_format_kwargs": {},
+        "_format_type": None,
+        "_output_all_columns": False,
     }
-    state |= {"_format_columns": None, "_format_kwargs": {}, "_format_type": None, "_output_all_columns": False}
-    stated = {"dataset_dict.json": {"splits": [SPLIT]}, f"{SPLIT}/state.json": state, f"{SPLIT}/dataset_info.json": {}}
-    contents = {name: json.dumps(content, indent=2).encode() for name, content in stated.items()}
-    view = files.write_dir(files.cache_dir() / "views" / f"{digest[:16]}-{named[:16]}", contents)
+    metadata = {
+        "dataset_dict.json": {"splits": [SPLIT]},
+        f"{SPLIT}/state.json": state,
+        f"{SPLIT}/dataset_info.json": {},
+    }
+    contents = {name: json.dumps(content, indent=2).encode() for name, content in metadata.items()}
+    view = files.write_dir(files.cache_dir() / "views" / f"{digest[:16]}-{paths_sha256[:16]}", contents)
     # A view that was edited would name other data.
     if any((view / name).read_bytes() != content for name, content in contents.items()):
         raise DataError(f"{label}: {view} has been changed since it was written. Delete that folder and run again.")

@@ -88,8 +88,8 @@ def documents(baseline: str | Path, task: str) -> Documents:
     difference = source_mismatch(run.metadata(task).dataset, task_data.resolve(catalog.ALL_TASKS[task]).identity)
     if difference:
         raise DataError(
-            f"baseline {path}: {task} was asked on other data ({difference}). Its questions cannot be paired with those "
-            "of this run. Name a run on the same data."
+            f"baseline {path}: {task} was asked on other data ({difference}). Its questions cannot be paired with "
+            "those of this run. Name a run on the same data."
         )
     fields = run.redefined_fields().get(task)
     if fields:

@@ -60,7 +60,7 @@ class TaskMetadata(_Record):
         interval: how intervals were computed (`tasks.interval_settings`).
         boxes: how boxes were asked for and read.
         packages: versions of the Python packages that ran.
-        definition: the definition of the task that ran (`tasks.provenance`).
+        definition: the definition of the task that ran (`tasks.definition_records`).
         asked: digest and number of the documents (``sha256``, ``num_documents``).
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.submissions import run_arguments
-from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks import definition_records
 
 
 def find_definition_violations(run: LoggedRun) -> list[str]:
@@ -51,17 +51,21 @@ def _redefinition_violations(run: LoggedRun, task: str, definition: Mapping[str,
     if run.metadata(task).microbench_version == version("microbench-lmms"):
         differs = _differs_now(task, definition) | differs
     return [
-        f"{task}: {provenance.describe(field, values)} Run the benchmark's own definition: leave out --include_path, or what changes the task."
+        f"{task}: {definition_records.describe(field, values)} Run the benchmark's own definition: leave out --include_path, or what changes the task."
         for field, values in differs.items()
     ]
 
 
 def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
     """Compare a record with this package's definition, without fields that depend on the machine."""
-    model, is_chat = definition.get("model"), provenance.is_chat_record(definition)
-    own = provenance.expected(task, model if isinstance(model, str) else None, is_chat=is_chat, with_data=False)
-    recorded = {field: value for field, value in definition["fields"].items() if field not in provenance.OF_MACHINE}
-    return provenance.differences(recorded, own)
+    model, is_chat = definition.get("model"), definition_records.is_chat_record(definition)
+    own = definition_records.expected_fields(
+        task, model if isinstance(model, str) else None, is_chat=is_chat, with_data=False
+    )
+    recorded = {
+        field: value for field, value in definition["fields"].items() if field not in definition_records.OF_MACHINE
+    }
+    return definition_records.differences(recorded, own)
 
 
 def _generation_violations(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:

@@ -10,10 +10,10 @@ _NO_LIST_ITEM = re.compile(r"[\r\n]+(?!  - )")
 
 
 class DataError(ValueError):
-    """The data source is not what Micro-Bench needs; the message says where and what was expected.
+    """Report bad input of the user: data, a run, a submission or an option.
 
-    Messages quote files that strangers may have written: what does not print is made visible, and nothing quoted
-    makes lines of its own. Lines are those of a list (``  - reason``).
+    The message says where the problem is and what was expected. It may quote files of strangers, so unprintable
+    characters are replaced, and only list items (``  - reason``) keep their line breaks.
     """
 
     def __init__(self, message: str) -> None:

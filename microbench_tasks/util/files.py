@@ -1,4 +1,4 @@
-"""Files that the plugin keeps for the user: where, and how they are written whole or not at all."""
+"""Write files and folders atomically in the user's cache, and hash files once."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import tempfile
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 _CHUNK_BYTES = 1 << 20
 
 
 def cache_dir() -> Path:
-    """The user's cache folder for Micro-Bench (``XDG_CACHE_HOME`` is honoured on Linux)."""
+    """Return the user's cache folder for Micro-Bench (on Linux ``XDG_CACHE_HOME`` moves it)."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("microbench"))
@@ -25,8 +26,15 @@ def cache_dir() -> Path:
 def write_dir_atomically(target: Path, fill: Callable[[Path], None]) -> Path:
     """Let ``fill`` write into a new folder that then appears as ``target`` in one step.
 
-    A kill half-way leaves no ``target``; of several processes at once the first one wins
-    and the others' folders are dropped, so the contents must depend on the name alone.
+    An existing ``target`` is kept. If the process is killed, no ``target`` is left. If several processes write at
+    once, the first one wins and the others' folders are deleted, so the contents must depend on the name alone.
+
+    Args:
+        target: the folder to write.
+        fill: writes the contents into the folder that it is given.
+
+    Returns:
+        ``target``.
     """
     if target.is_dir():
         return target
@@ -50,10 +58,18 @@ class ChangedFileError(ValueError):
 
 
 def write_verified_file(target: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """Write the file ``name`` in the folder ``target`` once, with ``write``, and verify it at each use.
+    """Write one file in a folder of its own once, and verify it by its hash at each use.
+
+    Args:
+        target: the folder.
+        name: of the file.
+        write: writes the file at the path that it is given.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        ChangedFileError: the file is not what was written.
+        ChangedFileError: the file has changed since it was written.
     """
 
     def fill(draft: Path) -> None:
@@ -61,14 +77,14 @@ def write_verified_file(target: Path, name: str, write: Callable[[Path], None]) 
         (draft / f"{name}.sha256").write_text(sha256(draft / name))
 
     table = write_dir_atomically(target, fill) / name
-    stated = table.with_name(f"{name}.sha256")
-    if not table.is_file() or not stated.is_file() or content_hashes([table]) != [stated.read_text()]:
+    expected = table.with_name(f"{name}.sha256")
+    if not table.is_file() or not expected.is_file() or content_hashes([table]) != [expected.read_text()]:
         raise ChangedFileError(f"{target} has been changed since it was written. Delete that folder and run again")
     return table
 
 
 def write_dir(target: Path, contents: Mapping[str, bytes]) -> Path:
-    """Publish a folder with the given files (relative name to content); see `write_dir_atomically`."""
+    """Write a folder with the given files (relative path to content); see `write_dir_atomically`."""
 
     def fill(draft: Path) -> None:
         for name, content in contents.items():
@@ -79,12 +95,18 @@ def write_dir(target: Path, contents: Mapping[str, bytes]) -> Path:
 
 
 def write_file(target: Path, content: bytes) -> None:
-    """Write ``target`` in one step, readable as any new file: readers see the old content or the new, never a part."""
+    """Write ``target`` in one step: readers see the old content or the new content, never a part.
+
+    The file has the permissions of any new file.
+    """
     write_files({target: content})
 
 
 def write_files(contents: Mapping[Path, bytes]) -> None:
-    """Write each file in one step, and none unless there is room for all; what fails leaves nothing, nor a new folder."""
+    """Write each file in one step, and none unless there is space for all.
+
+    A failure leaves the old files, and no new files or folders.
+    """
     above = {folder for target in contents for folder in target.parents}
     created = sorted((folder for folder in above if not folder.exists()), reverse=True)
     drafts = {target.with_name(f".{target.name}-{uuid.uuid4().hex}"): target for target in contents}
@@ -105,9 +127,10 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
 
 
 def why_unwritable(folder: Path) -> str:
-    """Why nothing can be made in a folder (or, if it is not there, in the nearest one above it); nothing if something can.
+    """Return why nothing can be written in a folder, or an empty text if it can.
 
-    Found by trying: what permissions say is not the whole truth.
+    For a folder that does not exist, the nearest folder above it counts. A temporary folder is created there, since
+    permissions alone do not tell.
     """
     nearest = next(above for above in (folder.absolute(), *folder.absolute().parents) if above.exists())
     try:
@@ -118,14 +141,14 @@ def why_unwritable(folder: Path) -> str:
 
 
 def content_hashes(paths: list[Path]) -> list[str]:
-    """SHA-256 of each file; those of files unchanged in size and in times of content and inode are remembered."""
+    """Return the SHA-256 of each file; a file is read again only if its size or times have changed."""
     memory = cache_dir() / "hashes" / f"{hashlib.sha256(str(paths[0].parent).encode()).hexdigest()[:16]}.json"
     try:
         known = json.loads(memory.read_text())
     except (OSError, ValueError):
         known = {}
     stamps = {str(path): file_stamp(path) for path in paths}
-    fresh = {
+    fresh: dict[str, dict[str, Any]] = {
         name: known[name] if known.get(name, {}).get("stamp") == now else {"stamp": now, "sha256": sha256(Path(name))}
         for name, now in stamps.items()
     }
@@ -138,13 +161,13 @@ def content_hashes(paths: list[Path]) -> list[str]:
 
 def file_stamp(path: Path) -> list[int]:
     """Return a file's size and times, which change with its content."""
-    # The last cannot be set back, as copying tools do with the second.
+    # Copying tools set the time of modification back; the time of the last change of the inode cannot be set.
     status = path.stat()
     return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def sha256(path: Path) -> str:
-    """Of a file's content, as hexadecimal digits."""
+    """Return the SHA-256 of a file's content as hexadecimal digits."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

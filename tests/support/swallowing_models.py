@@ -64,7 +64,10 @@ def requests(task: str = TASK, doc_ids: Iterable[int] | None = None) -> list[Ins
 
 
 class RetryingModel(Model):
-    """As gpt4v, claude, reka and qwen_vl_api: several tries, then an empty answer; it reads no batch and reports no end."""
+    """As gpt4v, claude, reka and qwen_vl_api: several tries, then an empty answer.
+
+    It reads no batches, and does not report finished answers.
+    """
 
     def generate_until(self, requests):
         answers = []

@@ -52,15 +52,15 @@ def plain_reply(reply: Any) -> dict[str, Any]:
     choice = choices[0] if isinstance(choices, (list, tuple)) and choices else None
     message = _field(choice, "message")
     if message is None or isinstance(message, (str, int, float, list)):
-        raise MalformedReplyError(f"the reply has no message: {_shown(_field(reply, 'error') or reply)}")
+        raise MalformedReplyError(f"the reply has no message: {_excerpt(_field(reply, 'error') or reply)}")
     content, refusal = _field(message, "content"), _field(message, "refusal")
     text = content_to_text(refusal if content is None and isinstance(refusal, str) else content)
     if len(text) > MAX_ANSWER_CHARS:
         raise MalformedReplyError(f"the answer has {len(text):,} characters, more than {MAX_ANSWER_CHARS:,}")
     if placeholder_kind(text) == "failed":
-        raise MalformedReplyError(f"the answer is an error: {_shown(text)}")
+        raise MalformedReplyError(f"the answer is an error: {_excerpt(text)}")
     calls = _field(message, "tool_calls")
-    plain = {"role": "assistant", "content": text if text or content is not None else None}
+    plain: dict[str, Any] = {"role": "assistant", "content": text if text or content is not None else None}
     if isinstance(calls, (list, tuple)) and calls:
         plain["tool_calls"] = [_as_json(call) for call in calls]
     finish_reason = _field(choice, "finish_reason")
@@ -118,5 +118,5 @@ def _field(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     return " ".join(str(value).split())[:100]

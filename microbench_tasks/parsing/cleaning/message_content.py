@@ -40,7 +40,7 @@ _DEEPEST = 20
 
 
 def content_to_text(content: Any) -> str:
-    """Join the texts of a message's content, with reasoning in ``<think>`` tags.
+    r"""Join the texts of a message's content, with reasoning in ``<think>`` tags.
 
     Args:
         content: a string, bytes, None, a number, a mapping or an object with text in it, or a list of such parts.
@@ -50,7 +50,7 @@ def content_to_text(content: Any) -> str:
         an error, the mark of a failure.
 
     >>> content_to_text([{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}])
-    '<think>A?</think>\\nB'
+    '<think>A?</think>\nB'
     """
     if isinstance(content, str):
         return without_surrogates(content)
@@ -73,10 +73,10 @@ def _error_in(content: Any) -> str:
 
 
 def without_surrogates(text: str) -> str:
-    """Replace unpaired surrogates, which neither UTF-8 files nor databases can store.
+    r"""Replace unpaired surrogates, which neither UTF-8 files nor databases can store.
 
-    >>> without_surrogates("B \\ud83d")
-    'B \ufffd'
+    >>> without_surrogates("B \ud83d")
+    'B �'
     """
     if text.isascii():
         return text

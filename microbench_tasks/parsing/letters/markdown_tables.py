@@ -59,7 +59,7 @@ _RULE = re.compile(r"\|?\s?:?-{2,}:?\s?(?:\|\s?:?-{2,}:?\s?)*\|?")
 
 
 def table_answer(text: str, question: Question) -> tuple[frozenset[str], int]:
-    """The letters that the tables in plain ``text`` state as the answer, and where the last one starts."""
+    """Return the letters that the tables in plain ``text`` state as the answer, and where the last one starts."""
     letters: frozenset[str] = frozenset()
     position, start, rows = 0, 0, []
     for line in (*text.splitlines(), ""):
@@ -73,7 +73,7 @@ def table_answer(text: str, question: Question) -> tuple[frozenset[str], int]:
 
 
 def _stated(lines: list[str], question: Question) -> frozenset[str]:
-    """The letters that one table states: several contradict one another."""
+    """Return the letters that one table states: several contradict one another."""
     ruled = any(_RULE.fullmatch(line) for line in lines)
     rows = [_cells(line) for line in lines if not _RULE.fullmatch(line)]
     if not ruled or not rows:
@@ -82,7 +82,7 @@ def _stated(lines: list[str], question: Question) -> frozenset[str]:
     letters = frozenset().union(*(whole(cell, question)[1] for cell in pairs))
     if letters or len(rows) != 2 or len(rows[0]) != len(rows[1]) or not _DENIALS.isdisjoint(map(str.casefold, rows[1])):
         return letters
-    answers = [cell for heading, cell in zip(*rows) if _is_heading(heading)]
+    answers = [cell for heading, cell in zip(*rows, strict=True) if _is_heading(heading)]
     return frozenset().union(*(whole(cell, question)[1] for cell in answers))
 
 

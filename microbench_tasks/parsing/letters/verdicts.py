@@ -1,10 +1,11 @@
-"""Lists and tables that judge each option: `A) platelet: incorrect`, `B) basophil: correct`."""
+"""Read lists and tables that judge each option: `A) platelet: incorrect`, `B) basophil: correct`."""
 
 from __future__ import annotations
 
 import re
 
 from microbench_tasks.parsing.letters.option_values import Question
+from microbench_tasks.parsing.matching import end_of_match
 
 _GOES_ON = r"(?=\W*\Z|\s?[.,;:!|)(\-✓]|\ (?:because|since|as|answer|option|choice|one|here)\b|[、。])"
 _CORRECT = re.compile(
@@ -32,12 +33,15 @@ _CORRECT_LAST = re.compile(
 
 
 def verdict(text: str, question: Question) -> tuple[frozenset[str], int]:
-    """The letters that a list of judged options declares correct, and where the list ends; none if it declares none.
+    """Return the letters that a list of judged options declares correct, and where the list ends.
 
     One option must be declared correct and another one not. Words that may be said of a feature (`yes`, `true`) count
     only where every option is judged.
     """
-    correct, yes, no, end, position, heading = set(), set(), set(), 0, 0, ""
+    correct: set[str] = set()
+    yes: set[str] = set()
+    no: set[str] = set()
+    end, position, heading = 0, 0, ""
     read: dict[str, tuple[str, str]] = {}
     for line in text.splitlines():
         if line not in read:
@@ -58,8 +62,8 @@ def verdict(text: str, question: Question) -> tuple[frozenset[str], int]:
 
 
 def _judged(line: str, question: Question) -> tuple[str, str]:
-    """The option that a line is about, and its verdict; empty without one."""
-    start = _BULLET.match(line).end()
+    """Return the option that a line is about, and its verdict; empty without one."""
+    start = end_of_match(_BULLET, line)
     mark = _MARK_FIRST.match(line, start)
     value = question.value_at(line, mark.end() if mark else start)
     if value is None or len(value.letters) != 1:
@@ -72,7 +76,7 @@ def _judged(line: str, question: Question) -> tuple[str, str]:
         cells = [cell.strip() for cell in line.strip("| ").split("|")]
         judging = [cell for cell in cells[1:] if len(cell.split()) < 3 and _verdict_of(cell, 0)]
         said = (judging or cells)[-1] if len(cells) > 1 else ""
-    start = _SEPARATOR.match(said).end()
+    start = end_of_match(_SEPARATOR, said)
     if _CORRECT_LAST.search(said) and not _NO.match(said, start):
         return letter, "correct"
     judged = _verdict_of(said, start)
