@@ -122,25 +122,23 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
     from microbench_tasks.submissions import reading
 
     found = reading.load(folder)
-    sources, boxes = found.manifest["data"]["sources"], found.manifest["settings"]["boxes"]
+    sources, boxes = found.manifest.data.sources.identities(), found.manifest.settings.boxes
     check_sources(folder, found.rescored, sources)
-    asked = {task: record["sha256"] for task, record in found.manifest["data"]["asked"].items()}
+    asked = {task: record.sha256 for task, record in found.manifest.data.asked.items()}
     notes = list(found.rescored.notes)
     if boxes is not None:
-        asked_with, convention, chosen_by = boxes["prompt"], boxes["convention"], boxes["chosen_by"]
+        asked_with, convention, chosen_by = boxes.prompt, boxes.convention, boxes.chosen_by
         notes.append(f"boxes were asked for with {asked_with!r} and read as {convention}, chosen by {chosen_by}")
-    entries = entries_of(name, found.rescored, sources, found.manifest["versions"]["task"], asked)
+    entries = entries_of(name, found.rescored, sources, found.manifest.versions.task, asked)
     return entries, [f"{name}: {note}" for note in notes]
 
 
 def _name_and_digest(folder: Path) -> tuple[str, str]:
     """Read only the manifest, so that a wrong folder is reported before the answers of all others are read."""
-    from microbench_tasks.submissions import manifest_checks, manifest_file
+    from microbench_tasks.submissions import reading
 
-    manifest = manifest_file.read_manifest(folder)
-    if problems := manifest_checks.find_schema_problems(manifest):
-        raise DataError(f"{folder}: " + " ".join(problems))
-    return manifest["model"]["name"], manifest["digest"]
+    manifest = reading.load_manifest(folder)
+    return manifest.model.name, manifest.digest
 
 
 def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) -> list[str]:

@@ -129,9 +129,9 @@ def _run(path: Path) -> Run:
 
 def _submitted(path: Path) -> Run:
     submitted = reading.load(path)
-    sources = submitted.manifest["data"]["sources"]
+    sources = submitted.manifest.data.sources.identities()
     return Run(
-        submitted.manifest["model"]["name"],
+        submitted.manifest.model.name,
         path.resolve().name,
         submitted.rescored,
         {task: sources.get(task) for task in submitted.rescored.samples},

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from microbench_tasks import catalog
 from microbench_tasks.runs import result_keys
 from microbench_tasks.runs.logs import LoggedRun
@@ -47,11 +45,8 @@ def find_option_violations(run: LoggedRun) -> list[str]:
         )
     num_examples = record.num_examples or {}
     shots = sorted({num_examples[task] for task in run.samples if num_examples.get(task)})
-    reasons += [
-        reason
-        for option in ("model_args", "gen_kwargs")
-        for reason in find_argument_violations(f"--{option}", getattr(config, option))
-    ]
+    reasons += run_arguments.find_model_violations("--model_args", config.model_args)
+    reasons += run_arguments.find_generation_violations("--gen_kwargs", config.gen_kwargs)
     return (
         reasons
         + (
@@ -67,14 +62,6 @@ def _num_repeats(record: RunRecord, task: str) -> int:
     """Return how often a run asked each question of a task."""
     config = record.configs.get(task)
     return (config and config.repeats) or 1
-
-
-def find_argument_violations(option: str, arguments: Any) -> list[str]:
-    """Return the arguments of a model, or the generation keys, that no submission may set; see `microbench_tasks.submissions.run_arguments`."""
-    is_generation = option.endswith("gen_kwargs")
-    return (run_arguments.find_generation_violations if is_generation else run_arguments.find_model_violations)(
-        option, arguments
-    )
 
 
 def _size_violations(run: LoggedRun) -> list[str]:

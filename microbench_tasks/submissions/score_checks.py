@@ -40,10 +40,16 @@ def find_score_violations(
 
 
 def find_changed_scores(samples: Sequence[SampleRecord], rescored: Sequence[rescoring.ScoredSample]) -> list[int]:
-    """The numbers of the documents whose logged score is not that of their response; both in the documents' order."""
+    """Return the numbers of the documents whose logged score is not that of their response.
+
+    Args:
+        samples: of one task, in any order.
+        rescored: the same, scored again, in the order of the documents.
+    """
+    in_order = sorted(samples, key=lambda sample: sample.doc_id)
     return [
         sample.doc_id
-        for sample, again in zip(samples, rescored, strict=True)
+        for sample, again in zip(in_order, rescored, strict=True)
         if not comparison.are_equal(sample.score, again.items["score"])
     ]
 

@@ -11,14 +11,14 @@ import jsonschema
 import pytest
 
 from microbench_tasks.runs import logs
-from microbench_tasks.submissions import building, manifest_checks, manifest_file, reading
+from microbench_tasks.submissions import building, json_schema, manifest_file, reading
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
-SCHEMA = manifest_checks.read_schema()
+SCHEMA = json.loads(json_schema.SCHEMA_FILE.read_text(encoding="utf-8"))
 DESCRIPTION = building.Description("My CLIP", "https://huggingface.co/me/my-clip")
 TASKS = (*COARSE, BOXES, COGNITION)
 
@@ -63,39 +63,43 @@ def lines(written, task):
 def test_the_schema_is_one_and_documents_every_field():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
-    def fields(node, name):
-        for field, inner in node.get("properties", {}).items():
-            yield f"{name}.{field}", inner
-            yield from fields(inner, f"{name}.{field}")
-
-    inner_of_settings = ("interval.", "boxes.", "unparsed_by_kind")
+    # Of these parts the description of the whole is enough.
+    described_as_a_whole = {"Asked", "Boxes", "Counts", "PaperInterval", "QuotedInterval"}
+    sources = {name for name in SCHEMA["$defs"] if name.endswith("Source")}
+    records = {"submission": SCHEMA} | SCHEMA["$defs"]
     undocumented = [
-        name
-        for name, inner in fields(SCHEMA, "")
-        if "description" not in inner
-        and "properties" not in inner
-        and not any(part in name for part in inner_of_settings)
+        f"{name}.{field}"
+        for name, record in records.items()
+        for field, stated in record["properties"].items()
+        if name not in described_as_a_whole | sources and "description" not in stated | _referenced(stated)
     ]
     assert undocumented == []
+    assert [name for name, record in records.items() if "description" not in record] == []
+
+
+def _referenced(stated):
+    return SCHEMA["$defs"][stated["$ref"].rpartition("/")[2]] if "$ref" in stated else {}
 
 
 def test_what_is_written_can_be_loaded_and_has_the_scores_of_the_run(written):
     loaded = reading.load(written.folder)
     assert loaded.manifest == written.manifest
-    jsonschema.validate(loaded.manifest, SCHEMA)
+    content = manifest_file.read_manifest(written.folder)
+    assert loaded.manifest.model_dump(exclude_unset=True) == content
+    jsonschema.validate(content, SCHEMA)
     # Of four documents the third is wrong, of three too; of two none is.
     assert {task: loaded.rescored.scores[task]["acc"] for task in (COARSE[0], COGNITION)} == {
         COARSE[0]: 3 / 4,
         COGNITION: pytest.approx(2 / 3),
     }
     assert loaded.rescored.scores[BOXES]["grit"] == pytest.approx(1, abs=1e-6)
-    assert loaded.manifest["scores"]["microbench_coarse"]["acc"] == 3 / 4
+    assert loaded.manifest.scores["microbench_coarse"].value("acc") == 3 / 4
     assert [sample.doc_id for sample in loaded.rescored.samples[COARSE[0]]] == [0, 1, 2, 3]
     assert loaded.rescored.notes == []
 
 
 def test_it_records_what_the_run_recorded_and_marks_the_rest_unknown(written):
-    manifest = written.manifest
+    manifest = manifest_file.read_manifest(written.folder)
     assert manifest["model"]["name"] == "My CLIP"
     assert manifest["model"]["harness_model"] == "open_clip"
     assert manifest["model"]["precision"] == "bf16"
@@ -120,8 +124,8 @@ def test_it_records_what_the_run_recorded_and_marks_the_rest_unknown(written):
 
 
 def test_folders_of_the_run_are_not_in_it(written):
-    assert written.manifest["model"]["model_args"] == "model=clip,precision=bf16"
-    assert written.manifest["model"]["loaded_model"]["checkpoint"] == "local-dir:clip"
+    assert written.manifest.model.model_args == "model=clip,precision=bf16"
+    assert written.manifest.model.loaded_model.checkpoint == "local-dir:clip"
     everything = b"".join(
         gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         for path in written.folder.rglob("*")
@@ -168,8 +172,8 @@ def test_the_same_run_gives_the_same_bytes(run, written, tmp_path):
 
 def test_a_submission_is_a_run_of_its_own_data_only(written):
     """Data that are not the release's say so in the manifest, the card and a file's name, and claim nothing on the Hub."""
-    assert written.manifest["data"]["kind"] == "local"
-    assert written.manifest["data"]["sources"][COARSE[0]].keys() == {"source", "sha256", "is_release"}
+    assert written.manifest.data.kind == "local"
+    assert written.manifest.data.sources.identities()[COARSE[0]].keys() == {"source", "sha256", "is_release"}
     assert sorted(path.name for path in written.folder.iterdir()) == [
         "LOCAL-DATA.txt",
         "README.md",
@@ -224,7 +228,7 @@ TOKEN = "hf_" + "aB3" * 12
         (
             lambda results: results["config"].update(model_args=f"model=x,revision={TOKEN}"),
             lambda samples: None,
-            r"submission.json, model.model_args: holds a Hugging Face token",
+            r"submission.json, model.model_args: contains a Hugging Face token",
         ),
         (
             lambda results: results["loaded_model"].update(preprocessing="in ~someone, see /home/ann"),
@@ -236,17 +240,17 @@ TOKEN = "hf_" + "aB3" * 12
                 note={"where": "x"}, sha256=TOKEN
             ),
             lambda samples: None,
-            r"submission.json, data.sources.microbench_coarse_domain.sha256: holds a Hugging Face token",
+            r"submission.json, data.sources.microbench_coarse_domain.sha256: contains a Hugging Face token",
         ),
         (
             lambda results: None,
             lambda samples: samples[1].update(filtered_resps=f"{samples[1]['filtered_resps']} {TOKEN}"),
-            r"samples/microbench_coarse_domain.jsonl.gz, line 2, filtered_resps: holds a Hugging Face token",
+            r"samples/microbench_coarse_domain.jsonl.gz, line 2, filtered_resps: contains a Hugging Face token",
         ),
         (
             lambda results: None,
             lambda samples: samples[3]["acc"].update(image_id="/home/ann/images/4.png"),
-            r"samples/microbench_coarse_domain.jsonl.gz, line 4, acc.image_id: holds a path of a home folder",
+            r"samples/microbench_coarse_domain.jsonl.gz, line 4, acc.image_id: contains a path of a home folder",
         ),
     ],
 )
@@ -262,10 +266,7 @@ def test_a_secret_or_a_local_path_is_refused_by_file_and_field_without_showing_i
     changed = copied(run, tmp_path / "run", of_all_perception_tasks, change_samples)
     if place is None:
         # What is known to hold paths is cleaned, not refused.
-        assert (
-            submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]["preprocessing"]
-            == "in ~someone, see ann"
-        )
+        assert submitted(changed, tmp_path / "out").manifest.model.loaded_model.preprocessing == "in ~someone, see ann"
         return
     with pytest.raises(DataError, match=place) as refused:
         submitted(changed, tmp_path / "out")
@@ -284,7 +285,7 @@ def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
     out = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").folder
     assert "S3cret" not in (out / "submission.json").read_text() + (out / "README.md").read_text()
     assert manifest_file.read_manifest(out)["model"]["gen_kwargs"] == "api_key=(removed),temperature=0"
-    with pytest.raises(DataError, match="submission.json, model.url: holds a secret in a URL") as refused:
+    with pytest.raises(DataError, match="submission.json, model.url: contains a secret in a URL") as refused:
         submitted(run, tmp_path / "again", building.Description("x", "https://example.org/x?token=S3cret"))
     assert "S3cret" not in str(refused.value)
 
@@ -292,7 +293,7 @@ def test_secrets_named_as_such_are_in_no_field(run, tmp_path):
 def test_the_value_of_a_secret_variable_is_refused(run, tmp_path, monkeypatch):
     monkeypatch.setenv("SOME_API_TOKEN", "My CLIP of mine")
     with pytest.raises(
-        DataError, match="submission.json, model.name: holds the value of the environment variable SOME_API_TOKEN."
+        DataError, match="submission.json, model.name: contains the value of the environment variable SOME_API_TOKEN."
     ) as refused:
         submitted(run, tmp_path / "out", building.Description("My CLIP of mine"))
     assert "README.md, line" in str(refused.value)
@@ -329,8 +330,8 @@ def test_what_other_packages_models_record_besides_is_left_out_and_the_rest_is_h
         tmp_path / "run",
         lambda results: results["loaded_model"].update(human_verified=True, padding="long\u202eest"),
     )
-    loaded = submitted(changed, tmp_path / "out").manifest["model"]["loaded_model"]
-    assert "human_verified" not in loaded and loaded["padding"] == "long\ufffdest"
+    loaded = submitted(changed, tmp_path / "out").manifest.model.loaded_model
+    assert "human_verified" not in loaded.model_dump() and loaded.padding == "long\ufffdest"
 
 
 def test_an_invalid_version_is_recorded_as_unknown(run, tmp_path):
@@ -338,7 +339,7 @@ def test_an_invalid_version_is_recorded_as_unknown(run, tmp_path):
         for config in results["configs"].values():
             config["metadata"]["packages"] |= {"torch": "2.4.0+cu121", "numpy": "the newest", "pillow": "11.0.0.dev0"}
 
-    packages = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").manifest["versions"]["packages"]
+    packages = submitted(copied(run, tmp_path / "run", change), tmp_path / "out").manifest.versions.packages
     assert (packages["torch"], packages["numpy"], packages["pillow"]) == ("2.4.0+cu121", "unknown", "11.0.0.dev0")
 
 
@@ -437,7 +438,7 @@ def copy(written, tmp_path):
             lambda folder: tiny_runs.edited(
                 folder / "submission.json", lambda manifest: manifest["files"].update({"README.md\n": "0" * 64})
             ),
-            "submission.json, files: 'README.md.n' does not match",
+            r"submission.json, files: unknown field 'README.md\\n'",
         ),
         (
             lambda folder: (folder / "samples" / "more.txt").write_text(""),
@@ -451,19 +452,19 @@ def copy(written, tmp_path):
         ),
         (
             lambda folder: tiny_runs.edited(folder / "submission.json", lambda manifest: manifest.pop("seeds")),
-            "'seeds' is a required property",
+            "submission.json, seeds: is missing",
         ),
         (
             lambda folder: tiny_runs.edited(
                 folder / "submission.json", lambda manifest: manifest["data"].update(kind="best")
             ),
-            "submission.json, data.kind: 'best' is not one of",
+            "submission.json, data.kind: expected 'release', 'demo' or 'local', got 'best'",
         ),
         (
             lambda folder: tiny_runs.edited(
                 folder / "submission.json", lambda manifest: manifest["files"].update({"../x": "0" * 64})
             ),
-            "submission.json, files: '../x' does not match",
+            r"submission.json, files: unknown field '../x'. Expected README.md",
         ),
         (
             lambda folder: tiny_runs.edited(
@@ -510,14 +511,14 @@ def test_files_of_a_download_do_no_harm(copy):
     for name in (".gitattributes", ".git/config", ".cache/huggingface/x.metadata"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text("")
-    assert reading.load(copy).manifest["model"]["name"] == "My CLIP"
+    assert reading.load(copy).manifest.model.name == "My CLIP"
 
 
 def test_the_schema_names_the_packages_that_runs_record():
-    names = SCHEMA["properties"]["versions"]["properties"]["packages"]["propertyNames"]["enum"]
+    names = SCHEMA["$defs"]["Versions"]["properties"]["packages"]["propertyNames"]["enum"]
     assert {"lmms-eval", *names} == set(yaml_values.PACKAGES)
 
 
 def test_the_layout_of_the_json_does_not_matter(copy):
     tiny_runs.edited(copy / "submission.json", lambda manifest: None)
-    assert reading.load(copy).manifest["digest"] == manifest_file.compute_digest(manifest_file.read_manifest(copy))
+    assert reading.load(copy).manifest.digest == manifest_file.compute_digest(manifest_file.read_manifest(copy))

@@ -20,18 +20,27 @@ from microbench_tasks.submissions import (
     hub_formats,
     manifest_file,
     model_card,
+    reading,
     text_files,
     verification,
 )
+from microbench_tasks.submissions.manifest_model import Manifest
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
-from tests.support.forging import change_manifest, change_samples, rewritten
+from tests.support.forging import change_manifest, change_samples, rewritten, write_texts
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 TASKS = (*COARSE, BOXES, COGNITION)
 DATA = "the samples against the data (MICROBENCH_DATASET)"
 COGNITION_DATA = "the samples against the data (MICROBENCH_COGNITION)"
+HUB_COGNITION = {
+    "source": "hub",
+    "id": "jnirschl/uBench",
+    "config": "cognition",
+    "revision": "main",
+    "sha256": "ab" * 32,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -100,9 +109,7 @@ def test_a_changed_score_is_found(renew, folder):
 
 def test_a_changed_score_is_found_where_card_and_hub_formats_go_along(folder):
     raise_score(folder)
-    manifest = manifest_file.read_manifest(folder)
-    for name, text in text_files.render_texts(manifest).items():
-        (folder / name).write_text(text)
+    write_texts(folder, manifest_file.read_manifest(folder))
     assert list(failures(tiny_runs.refreshed(folder), with_data=False)) == ["scores, from the samples"]
 
 
@@ -261,8 +268,7 @@ def test_another_model_name_in_the_manifest_is_found(folder):
 
 def test_another_model_name_in_all_files_is_found_by_the_digests(folder):
     change_manifest(folder, lambda manifest: manifest["model"].update(name="Other"))
-    for name, text in text_files.render_texts(manifest_file.read_manifest(folder)).items():
-        (folder / name).write_text(text)
+    write_texts(folder, manifest_file.read_manifest(folder))
     found = failures(folder)
     assert list(found) == ["files and their SHA-256", "digest of submission.json"]
     assert "README.md has been changed" in found["files and their SHA-256"]
@@ -377,7 +383,7 @@ def test_a_comment_does_not_take_back_what_a_file_says_of_local_data(folder):
         )
         manifest["files"] = {
             name: digest for name, digest in manifest["files"].items() if not name.startswith(".eval")
-        } | {"LOCAL-DATA.txt": ""}
+        } | {"LOCAL-DATA.txt": "0" * 64}
 
     change_manifest(folder, of_local_data)
     (folder / ".eval_results" / "microbench.yaml").unlink()
@@ -457,7 +463,7 @@ def test_a_sample_without_one_of_its_fields_is_a_finding_and_no_crash(field, fol
 def test_a_manifest_that_is_none_ends_the_check(folder):
     change_manifest(folder, lambda manifest: manifest.pop("scores"))
     schema, rest = verification.verify(folder)
-    assert "'scores' is a required property" in schema.problems[0]
+    assert "scores: is missing" in schema.problems[0]
     assert str(rest) == "not checked  all the rest: submission.json is not as the schema says"
     (folder / "submission.json").unlink()
     with pytest.raises(DataError, match="contains no submission.json"):
@@ -593,7 +599,7 @@ def test_other_data_cannot_pose_as_the_release(kind, folder):
     found = failures(tiny_runs.refreshed(folder))
     assert ".eval_results/microbench.yaml: scores on" in found["no file claims other data"]
     assert "README.md says what submission.json says" in found
-    texts = text_files.render_texts(manifest_file.read_manifest(folder))
+    texts = text_files.render_texts(reading.load_manifest(folder))
     assert sorted(texts) == sorted(["README.md", f"{kind.upper()}-DATA.txt"])
     assert "model-index:" not in texts["README.md"]
 
@@ -606,6 +612,9 @@ def test_a_group_with_questions_and_boxes_has_no_single_number_for_the_hub(origi
         "microbench": manifest["scores"]["microbench_coarse"] | manifest["scores"][BOXES],
         "microbench_vqa": manifest["scores"]["microbench_coarse"],
     }
+    # Cognition's source has no record of whether it is the release.
+    manifest["data"]["sources"][COGNITION] = HUB_COGNITION
+    manifest = Manifest.model_validate(manifest)
     published = hub_formats.render_eval_results(manifest)
     assert "task_id: microbench_vqa\n" in published
     assert "task_id: microbench\n" not in published
@@ -616,7 +625,7 @@ def test_a_group_with_questions_and_boxes_has_no_single_number_for_the_hub(origi
 
 
 def test_the_commands_to_publish_name_the_models_repository_and_open_pull_requests(original, tmp_path):
-    manifest = manifest_file.read_manifest(original)
+    manifest = reading.load_manifest(original)
     said = hub_formats.publishing_advice(manifest, tmp_path / "my submission")
     assert f"hf upload me/my-clip '{tmp_path}/my submission/.eval_results' .eval_results --create-pr" in said
     assert (
@@ -624,19 +633,18 @@ def test_the_commands_to_publish_name_the_models_repository_and_open_pull_reques
     )
     assert "the cognition questions, which are not public" in said
     # Of local micrographs nothing is for the Hub, whatever else was asked.
-    hub = {"source": "hub", "id": "jnirschl/uBench", "config": "cognition", "revision": "main"}
-    manifest["data"] = {
-        "kind": "local",
-        "sources": dict.fromkeys(COARSE, {"source": "folder", "sha256": "0" * 64}) | {COGNITION: hub},
-    }
-    assert ".eval_results --create-pr" not in hub_formats.publishing_advice(manifest, tmp_path)
+    content = manifest_file.read_manifest(original)
+    folder = {"source": "folder", "sha256": "0" * 64, "is_release": False}
+    content["data"] |= {"kind": "local", "sources": dict.fromkeys(COARSE, folder) | {COGNITION: HUB_COGNITION}}
+    local = Manifest.model_validate(content)
+    assert ".eval_results --create-pr" not in hub_formats.publishing_advice(local, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("edit", "field"),
     [
         (lambda manifest: manifest["seeds"].update({"0 |\n\n# Verified": 1}), "seeds"),
-        (lambda manifest: manifest["seeds"].pop("torch"), "seeds"),
+        (lambda manifest: manifest["seeds"].pop("torch"), "seeds.torch"),
         (
             lambda manifest: manifest["versions"]["packages"].update({"[a](https://example.org)": "1"}),
             "versions.packages",
@@ -662,7 +670,7 @@ def test_a_name_that_is_markup_is_shown_as_it_is(original):
     manifest = manifest_file.read_manifest(original)
     manifest["model"]["name"] = "<b>|`x`|</b> [a](b)"
     manifest["model"]["model_args"] = "a`b|c"
-    card = model_card.render_card(manifest)
+    card = model_card.render_card(Manifest.model_validate(manifest))
     assert r"# Micro-Bench: \<b\>\|\`x\`\|\</b\> \[a\]\(b\)" in card
     assert r"`--model_args a'b\|c`" in card
     assert (
