@@ -41,7 +41,7 @@ def submitted(run, target, description=DESCRIPTION):
 
 
 def copied(run, target, change=lambda results: None, change_samples=lambda samples: None):
-    """A run of its own with changed samples of one task, and figures to match, and a results file that is changed then."""
+    """Write a copy of a run: change the samples of one task, compute the figures, then change the results file."""
     logged = {
         task: [json.loads(line) for line in (run / f"{tiny_runs.NAME}_samples_{task}.jsonl").read_text().splitlines()]
         for task in TASKS
@@ -171,7 +171,7 @@ def test_the_same_run_gives_the_same_bytes(run, written, tmp_path):
 
 
 def test_a_submission_is_a_run_of_its_own_data_only(written):
-    """Data that are not the release's say so in the manifest, the card and a file's name, and claim nothing on the Hub."""
+    """Other data than the release say so in the manifest, the card and a file's name, and claim nothing on the Hub."""
     assert written.manifest.data.kind == "local"
     assert written.manifest.data.sources.identities()[COARSE[0]].keys() == {"source", "sha256", "is_release"}
     assert sorted(path.name for path in written.folder.iterdir()) == [
