@@ -47,3 +47,22 @@ def folder(original, tmp_path):
         tmp_path / "copy",
         {path.relative_to(original).as_posix(): path.read_bytes() for path in original.rglob("*") if path.is_file()},
     )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run on small data that are not the release."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MICROBENCH_DATASET", str(tiny_runs.data(folder / "data")))
+        return tiny_runs.write(folder / "run", {task: tiny_runs.samples(task) for task in TASKS})
+
+
+@pytest.fixture(scope="module")
+def written(run):
+    """The submission of a run on small data that are not the release, as `submit` returns it."""
+    return building.submit(
+        logs.find_run([run]),
+        building.Description("My CLIP", "https://huggingface.co/me/my-clip"),
+        run.parent / "submission",
+    )
