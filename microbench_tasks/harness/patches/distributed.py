@@ -36,7 +36,7 @@ def explain_memory(original: Callable) -> Callable:
 
 
 MEMORY_ERRORS = Patch(
-    name="memory that ran out",
+    name="out-of-memory errors",
     replacement=replace(EVALUATE, "lm", explain_memory),
     why="Messages of memory that ran out do not say which batch size it was.",
     lost="If memory runs out, the message does not name the batch size.",
@@ -71,7 +71,7 @@ def end_together(original: Callable) -> Callable:
 
 
 JOINT_END = Patch(
-    name="end of all processes",
+    name="joint end of all processes",
     replacement=replace("lmms_eval.evaluator:simple_evaluate", "model tasks", end_together),
     why="The harness waits for hours for a process that has failed or died.",
     lost="Of several processes, one that fails or is killed may leave the others waiting.",
