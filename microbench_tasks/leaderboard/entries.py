@@ -152,7 +152,7 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
         DataError: two submissions are the same, or their names look alike even with digests.
     """
     seen: dict[str, Path] = {}
-    for (_, digest), folder in zip(submissions, folders):
+    for (_, digest), folder in zip(submissions, folders, strict=True):
         if digest in seen:
             raise DataError(f"{folder}: is the same submission as {seen[digest]}. Name each submission once.")
         seen[digest] = folder

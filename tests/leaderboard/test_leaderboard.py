@@ -682,6 +682,13 @@ def test_every_ranking_says_that_its_data_are_as_stated(three):
     assert markdown.count(said) == page.count(said) == record.count(said) == len(found.rankings) == 2
 
 
+def test_what_intervals_are_about_is_said_once_though_there_are_several_rankings(three):
+    found = board([*three, entry("d", answers(0.5, 4), data=RELEASE)])
+    assert len(found.rankings) == 2
+    assert as_markdown(found, with_paper=False).count(ABOUT_IMAGES) == 1
+    assert unescaped(as_html(found, with_paper=False)).count(ABOUT_IMAGES) == 1
+
+
 def test_the_release_needs_no_caution():
     found = board([entry("m", answers(0.5, 1), data=RELEASE)])
     assert all("not comparable" not in make(found, with_paper=True) for make in (as_markdown, as_json, as_html))
@@ -692,11 +699,10 @@ def test_the_picture_tells_demo_and_reported_rows_apart(three, monkeypatch):
 
     drawn = []
     bars = plots.interval_bars
-    monkeypatch.setattr(
-        plots, "interval_bars", lambda *given, **options: drawn.append((given, options)) or bars(*given, **options)
-    )
+    monkeypatch.setattr(plots, "interval_bars", lambda **arguments: drawn.append(arguments) or bars(**arguments))
     as_html(board(three), with_paper=True)
-    [((_, labels, values, lows, highs), options)] = drawn
+    [options] = drawn
+    labels, values, lows, highs = (options[name] for name in ("labels", "values", "lows", "highs"))
     assert len(labels) == 15 and labels[0] == "1 good (demo data)"
     assert [labels[row] for row in options["hollow"]] == [f"{model} (reported)" for model, *_ in PRINTED[COARSE]]
     gpt = labels.index("GPT-4o (reported)")

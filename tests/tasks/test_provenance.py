@@ -241,8 +241,8 @@ def test_a_function_of_the_right_name_from_a_file_beside_the_yaml_does_not_pass(
     assert ran["!function"] == "microbench_tasks.tasks.prompts.microbench_doc_to_text"
     assert ran["file"] == "microbench_tasks.tasks.prompts.py" and len(ran["sha256"]) == 64
     assert (
-        "doc_to_text is redefined: expected microbench_tasks.tasks.prompts.microbench_doc_to_text, ran microbench_tasks.tasks.prompts.microbench_doc_to_text (microbench_tasks.tasks.prompts.py)"
-        in reasons[0]
+        "doc_to_text is redefined: expected microbench_tasks.tasks.prompts.microbench_doc_to_text, "
+        "ran microbench_tasks.tasks.prompts.microbench_doc_to_text (microbench_tasks.tasks.prompts.py)" in reasons[0]
     )
 
 

@@ -76,7 +76,7 @@ class _Group:
 class NumbersReader:
     """Read JSON or similar, bracketed lists, pairs of points and tagged boxes.
 
-    A box is found when its own bracket closes. So outer brackets or the rest of a list may be missing. Numbers
+    A box is complete when its own bracket closes, so outer brackets or the rest of a list may be missing. Numbers
     outside brackets are prose.
     """
 

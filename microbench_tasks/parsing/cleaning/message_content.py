@@ -33,10 +33,10 @@ _TEXT_FIELDS = (
 )
 _THOUGHT_FIELDS = ("thinking", "reasoning", "reasoning_content", "thought", "text", "content", "summary", "data")
 _TAGS = ("<think>", "</think>")
-# Parts of what others said: results of tools, and sources.
-_NOT_SAID = re.compile("tool|function|citation", re.IGNORECASE)
-# Deeper nesting than any client's; beyond it a part holds no text.
-_DEEPEST = 20
+# Types of parts that are not the model's own text: results of tools, and sources.
+_OTHERS_TEXT = re.compile("tool|function|citation", re.IGNORECASE)
+# Maximum nesting of parts, deeper than that of any client; text beyond it is ignored.
+_MAX_DEPTH = 20
 
 
 def content_to_text(content: Any) -> str:
@@ -57,7 +57,7 @@ def content_to_text(content: Any) -> str:
     if error := _error_in(content):
         return without_surrogates(failure_mark(error))
     text = ""
-    for piece in _pieces(content, _DEEPEST):
+    for piece in _pieces(content, _MAX_DEPTH):
         # Parts are whole blocks. A line break keeps their words apart.
         glue = "" if not text or not piece or text[-1].isspace() or piece[0].isspace() else "\n"
         text += glue + piece
@@ -107,6 +107,7 @@ def _is_part(value: Any) -> bool:
 
 
 def _pieces(content: Any, depth: int) -> Iterator[str]:
+    """Yield the texts of content, at most ``depth`` levels deep."""
     if content is None or depth == 0:
         return
     if isinstance(content, (bytes, bytearray)):
@@ -123,13 +124,12 @@ def _pieces(content: Any, depth: int) -> Iterator[str]:
 def _pieces_of_part(part: Any, depth: int) -> Iterator[str]:
     """Yield the text of one part: a mapping, or an object of a client's package."""
     kind = _field(part, "type")
-    if isinstance(kind, str) and _NOT_SAID.search(kind):
+    if isinstance(kind, str) and _OTHERS_TEXT.search(kind):
         return
     is_thought = (isinstance(kind, str) and kind.lower() in _THOUGHTS) or _field(part, "thought") is True
     named = ((name, _field(part, name)) for name in (_THOUGHT_FIELDS if is_thought else _TEXT_FIELDS))
-    # The first that is not empty.
-    found = next((value for name, value in named if _may_hold_text(name, value) and value), None)
-    pieces = list(_pieces(found, depth - 1))
+    first_filled = next((value for name, value in named if _may_hold_text(name, value) and value), None)
+    pieces = list(_pieces(first_filled, depth - 1))
     if not is_thought:
         yield from pieces
     elif pieces:

@@ -210,7 +210,7 @@ CONDITION_AFTER = re.compile(
     r"|as\ long\ as|under\ the\ assumption)\b",
     re.IGNORECASE | re.VERBOSE,
 )
-# What takes back all that was said before.
+# Words that withdraw all earlier statements.
 REVISION = {
     "en": r"(?:(?:but|hmm+|oh|ah|oops|no|sorry|okay|ok|uh|well|yet|and|however)[,.!]*\ )*(?:wait|hold\ on|actually"
     r"|correction|scratch\ that|on\ second\ thoughts?|on\ reflection"

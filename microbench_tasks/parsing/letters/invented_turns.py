@@ -1,4 +1,4 @@
-"""Find where a response goes on with a new question that the model invents after its answer."""
+"""Find where a response continues with a new question that the model invents after its answer."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from microbench_tasks.parsing.letters.context import denies_nothing
 from microbench_tasks.parsing.letters.option_values import LABEL, Question
 from microbench_tasks.parsing.letters.phrases import ADVERB, NUMBERED
-from microbench_tasks.parsing.letters.whole_response import WholeRule, echoes, whole
+from microbench_tasks.parsing.letters.whole_response import WholeRule, repeats_options, whole_answer
 from microbench_tasks.parsing.matching import end_of_match
 
 _ITEM_END = re.compile(r"[\"'*]{0,2}(?:[)\].:|]|\s?-{1,2}>?\s|\s?\Z)|\s?[(（]")
@@ -97,10 +97,10 @@ def list_items(text: str, question: Question) -> list[Item]:
     listed, start = [], 0
     read: dict[str, tuple[str, bool]] = {}
     for line in text.splitlines():
-        shown = line[: question.longest + 80]
-        if shown not in read:
-            read[shown] = _item(shown, question)
-        letter, has_text = read[shown]
+        beginning = line[: question.longest + 80]
+        if beginning not in read:
+            read[beginning] = _item(beginning, question)
+        letter, has_text = read[beginning]
         if letter:
             listed.append(Item(letter, start, has_text))
         start += len(line) + 1
@@ -125,7 +125,7 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     if value is None:
         return None
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
-    if follows is None or (len(value.letters) > 1 and echoes(text, question)):
+    if follows is None or (len(value.letters) > 1 and repeats_options(text, question)):
         return None
     if ":" in follows[0] and value.letters == {"A"} and not (value.has_text or value.by_text):
         # `A:` may stand for the word, and `Option A:` starts a list.
@@ -162,7 +162,7 @@ def _heads_a_list(text: str, letter: str, end: int, lines: list[Item], question:
     if following is None:
         if any(label[1] == successor or letter == "A" for label in _SENTENCE_LABEL.finditer(text, end)):
             return True
-        inline = (question.shown(text, label) for label in LABEL.finditer(text, end))
+        inline = (question.labeled_letter(text, label) for label in LABEL.finditer(text, end))
         return next(filter(None, inline), None) == {successor}
     return following.letter == successor and not _OTHERS.search(text, text.find("\n"), following.start)
 
@@ -172,7 +172,7 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
     start = text.rfind("\n") + 1
     if start == 0:
         return None
-    rule, letters = whole(text[start:], question)
+    rule, letters = whole_answer(text[start:], question)
     above = [item for item in lines if item.start < start]
     is_below = bool(above) and text.find("\n", above[-1].start) == start - 1
     if is_below and letters == {above[-1].letter}:
@@ -194,7 +194,7 @@ def single_line(text: str, question: Question, lines: list[Item]) -> tuple[Whole
     alone: dict[frozenset[str], int] = {}
     start = 0
     for line in text.splitlines():
-        if len(line) < _MAX_LETTER_LINE and (stated := whole(line, question))[0] == "whole_letter":
+        if len(line) < _MAX_LETTER_LINE and (stated := whole_answer(line, question))[0] == "whole_letter":
             alone.setdefault(stated[1], start)
         start += len(line) + 1
     if len(alone) != 1:

@@ -6,7 +6,7 @@ import re
 
 from microbench_tasks.parsing.letters.option_values import Question
 from microbench_tasks.parsing.letters.phrases import ADJECTIVES
-from microbench_tasks.parsing.letters.whole_response import whole
+from microbench_tasks.parsing.letters.whole_response import whole_answer
 
 # What the column or the row of an answer is called; `option` and the like head lists.
 _HEADINGS = frozenset(
@@ -79,11 +79,11 @@ def _stated(lines: list[str], question: Question) -> frozenset[str]:
     if not ruled or not rows:
         return frozenset()
     pairs = [row[1] for row in rows if len(row) == 2 and _is_heading(row[0])]
-    letters = frozenset().union(*(whole(cell, question)[1] for cell in pairs))
+    letters = frozenset().union(*(whole_answer(cell, question)[1] for cell in pairs))
     if letters or len(rows) != 2 or len(rows[0]) != len(rows[1]) or not _DENIALS.isdisjoint(map(str.casefold, rows[1])):
         return letters
     answers = [cell for heading, cell in zip(*rows, strict=True) if _is_heading(heading)]
-    return frozenset().union(*(whole(cell, question)[1] for cell in answers))
+    return frozenset().union(*(whole_answer(cell, question)[1] for cell in answers))
 
 
 def _cells(line: str) -> list[str]:

@@ -201,12 +201,12 @@ class Question:
             is_clause = ("," in also[0] or ";" in also[0]) and _PREDICATE.match(text, also.end())
             return frozenset() if is_clause else frozenset({also[1].upper()})
         label = LABEL.match(text, end_of_match(_BREAK, text, end))
-        shown = self.shown(text, label) if label else frozenset()
+        shown = self.labeled_letter(text, label) if label else frozenset()
         # On lines of their own the options are echoed only in their order; explanations start anywhere.
         is_apart = label is not None and "\n" in text[end : label.start()] and shown != {chr(ord(letter) + 1)}
         return frozenset() if is_apart else shown
 
-    def shown(self, text: str, label: re.Match[str]) -> frozenset[str]:
+    def labeled_letter(self, text: str, label: re.Match[str]) -> frozenset[str]:
         """Return the letter of a label that stands before its own option's text."""
         letter = label[1].upper()
         is_shown = letter in self.texts and letter in self.named_at(text, label.end())[0]

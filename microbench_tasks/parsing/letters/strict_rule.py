@@ -35,8 +35,8 @@ from microbench_tasks.parsing.letters.option_values import Question, cached_ques
 from microbench_tasks.parsing.letters.plain_text import to_plain_text
 from microbench_tasks.parsing.letters.refusals import is_refusal
 from microbench_tasks.parsing.letters.search import Statement, statements
-from microbench_tasks.parsing.letters.verdicts import verdict
-from microbench_tasks.parsing.letters.whole_response import echoes, whole
+from microbench_tasks.parsing.letters.verdicts import judged_correct
+from microbench_tasks.parsing.letters.whole_response import repeats_options, whole_answer
 from microbench_tasks.parsing.probabilities import probabilities
 
 Kind = Literal["parsed", "ambiguous", "refusal", "empty", "truncated", "failed", "unparsed"]
@@ -126,14 +126,14 @@ def strict_answer(response: str, options: list[str]) -> Answer:
     rule, letters = _stated_letters(text, question, 0)
     if len(letters) == 1:
         return Answer(min(letters), "parsed", rule)
-    if letters or echoes(text, question):
+    if letters or repeats_options(text, question):
         return Answer(None, "ambiguous", None)
     return Answer(None, "refusal" if is_refusal(text) else "unparsed", None)
 
 
 def _stated_letters(text: str, question: Question, depth: int) -> tuple[Rule, frozenset[str]]:
     """Return the letters that plain ``text`` states, and the rule: no letter, one answer, or a contradiction."""
-    rule, letters = whole(text, question)
+    rule, letters = whole_answer(text, question)
     if letters:
         return rule, letters
     remaining = sorted(_all_statements(text, question, depth), key=lambda statement: statement.start)
@@ -181,6 +181,6 @@ def _all_statements(text: str, question: Question, depth: int) -> list[Statement
         all_found.append(Statement(alone[2], alone[1], CONCLUSION, alone[0]))
     tabled, start = table_answer(text, question)
     all_found.append(Statement(start, tabled, CONCLUSION, "declaration"))
-    judged, end = verdict(text, question)
+    judged, end = judged_correct(text, question)
     all_found.append(Statement(end, judged, SENTENCE, "verdict"))
     return [statement for statement in all_found if statement.letters]

@@ -27,7 +27,7 @@ def _item(num_options: int) -> re.Pattern[str]:
     )
 
 
-def whole(text: str, question: Question) -> tuple[WholeRule, frozenset[str]]:
+def whole_answer(text: str, question: Question) -> tuple[WholeRule, frozenset[str]]:
     """Return the letters if ``text`` is nothing but a letter, a letter with a text, a text, or a list of letters."""
     by_text = question.equal(strip_punctuation(text))
     item = _item(len(question.letters)).match(text)
@@ -75,7 +75,7 @@ def _text_with_letter(text: str, question: Question) -> frozenset[str]:
     return value.letters
 
 
-def echoes(text: str, question: Question) -> bool:
+def repeats_options(text: str, question: Question) -> bool:
     """Tell whether ``text`` shows two or more options, by letter and text or as a list of texts."""
     reach = 1 + question.longest
     labels = {(label[0], text[label.end() : label.end() + reach]) for label in LABEL.finditer(text)}

@@ -1,12 +1,11 @@
-"""Claims about the strict rule: which responses state an answer, by kind, and that it takes linear time.
+"""Claims about the strict rule: which responses state an answer, by kind.
 
 The table in ``data/strict_cases.json`` was written for the rule: per kind the letter (null: none is stated) and the
 responses, all to one question unless the kind has its own options. Claims that hold for any question are in
-``test_answers.py``.
+``test_strict_properties.py``.
 """
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -127,19 +126,3 @@ def test_marks_nest_and_an_explanation_may_follow(response):
 )
 def test_the_last_statement_counts_if_it_is_stronger_or_a_revision(response, outcome):
     assert letter(response) == outcome
-
-
-# --- time ---
-
-REPEATED = ["A\n", "A) basophil\n", "1. A) x\n", "B is correct. ", "Wait, ", "-> A", "so B ", "[[A]]", "答案是A。"]
-REPEATED += ["'answer': 'A'"]
-REPEATED += ["<answer>A</answer>", "A) basophil: correct\n", "<|im_end|>", "if ", "~~", "<b>", "is A) basophil "]
-
-
-@pytest.mark.parametrize("token", REPEATED)
-def test_fifty_kilobytes_of_one_token_are_read_in_linear_time(token):
-    """It takes a fraction of a second; in quadratic time it would take a minute."""
-    response = "Answer" + token * (50_000 // len(token.encode()))
-    start = time.process_time()
-    strict_answer(response, CELLS)
-    assert time.process_time() - start < 1.5

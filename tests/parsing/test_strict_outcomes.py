@@ -1,111 +1,12 @@
-"""Claims about the paper's rule, flaws included, and about the strict rule, which has none of them."""
+"""Claims about what the strict rule reads in single responses."""
 
-import itertools
 import json
-import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from microbench_tasks.parsing.failures import placeholder_kind
-from microbench_tasks.parsing.letters.paper_rule import lettered_options, paper_letters
-from microbench_tasks.parsing.letters.strict_rule import KINDS, RULES, Answer, strict_answer
-from microbench_tasks.parsing.probabilities import probabilities
-
-OPTIONS = ["eosinophil", "basophil", "lymphocyte", "monocyte", "platelet", "erythroblast", "neutrophil"]
-
-
-@pytest.mark.parametrize(
-    ("response", "letters"),
-    [
-        ("B", ["B"]),
-        ("B) basophil", ["B"]),
-        ("B.", ["B"]),
-        ("It is B) basophil.", ["B"]),
-        # False negatives that the rule has:
-        ("The answer is B", []),
-        ("(B)", []),
-        ("**B**", []),
-        ("b", []),
-        (r"\boxed{B}", []),
-        (" B", []),
-        ("<think>a smear</think>B", []),
-        ("basophil", []),
-        ("", []),
-        # False positives that the rule has:
-        ("Based on the image…", ["B"]),
-        ("Cannot tell", ["C"]),
-        ("As an AI…", ["A"]),
-        ("DAPI", ["D"]),
-        ("E. coli", ["E"]),
-        ("G1 phase", ["G"]),
-        # A letter that the question does not have:
-        ("H&E staining", []),
-        # Two letters are both right, were they gold:
-        ("A, not B) basophil", ["A", "B"]),
-    ],
-)
-def test_the_papers_rule(response, letters):
-    assert paper_letters(response, OPTIONS) == letters
-
-
-def test_an_echo_of_all_options_is_always_right():
-    assert paper_letters("\n".join(lettered_options(OPTIONS)), OPTIONS) == list("ABCDEFG")
-
-
-def test_letters_are_the_questions_own():
-    assert paper_letters("C", ["one", "two"]) == []
-
-
-@pytest.mark.parametrize(
-    "said", ["B\n", "It is round.\n\nSo B.\n", "\n", "", 'B\n{"probabilities": {"A": 1.0, "B": 0.0}}\n']
-)
-def test_probabilities_are_read_from_the_last_line(said):
-    """Text that was generated may have lines of its own; of an empty answer the harness strips the line break."""
-    assert probabilities(f'{said}{{"probabilities": {{"A": 0.25, "B": 0.75}}}}', 2) == {"A": 0.25, "B": 0.75}
-
-
-@pytest.mark.parametrize(
-    "response",
-    [
-        "B",
-        "B\nbecause",
-        "B\n[1, 2]",
-        'B\n{"probabilities": {"A": 1.0}}',
-        'B\n{"probabilities": {"A": 0.5, "C": 0.5}}',
-        'B\n{"probabilities": {"A": "0.5", "B": 0.5}}',
-        'B\n{"probabilities": {"A": NaN, "B": 0.5}}',
-        'B\n{"probabilities": {"A": 1.5, "B": 0.5}}',
-        'B\n{"probabilities": {"A": -0.5, "B": 0.5}}',
-        'B\n{"probabilities": {"B": 0.5, "A": 0.5}}',
-        'B\n{"probabilities": {"A": true, "B": 0.5}}',
-        'B\n{"probabilities": null}',
-        'B\n{"probabilities": {"A": 0.25, "B": 0.75}}\nbecause',
-        'B {"probabilities": {"A": 0.25, "B": 0.75}}',
-        "B\n" + "[" * 100_000,
-    ],
-)
-def test_anything_else_on_the_last_line_is_no_probability(response):
-    assert probabilities(response, 2) is None
-
-
-# --- the strict rule -----------------------------------------------------------------
-
-CELLS = [*OPTIONS, "none of the above"]
-FOUR = ["eosinophil", "basophil", "lymphocyte", "none of the above"]
-STAINS = ["H&E", "Ziehl-Neelsen", "Basic fuchsin", "PAS", "IHC(HDab)", "none of the above"]
-HEART = ["not chronic heart failure", "chronic heart failure", "none of the above"]
-ORGANISMS = ["C. elegans", "B cell", "A549 cell", "E. coli", "none of the above"]
-BASES = ["C", "G", "A", "T"]
-MICE = ["wild type (+/+)", "knock-out (-/-)", "^A.*[B]$", "c++|\\d{2}"]
-QUESTIONS = [CELLS, FOUR, STAINS, HEART, ORGANISMS, MICE, ["yes", "no"]]
-
-
-def read(response, options=CELLS):
-    """The letter, else the kind."""
-    answer = strict_answer(response, options)
-    return answer.letter or answer.kind
+from microbench_tasks.parsing.letters.paper_rule import lettered_options
+from microbench_tasks.parsing.letters.strict_rule import Answer, strict_answer
+from tests.support.responses import BASES, CELLS, FOUR, HEART, ORGANISMS, QUESTIONS, STAINS, letter_or_kind
 
 
 @pytest.mark.parametrize(
@@ -142,7 +43,7 @@ def read(response, options=CELLS):
     ],
 )
 def test_the_strict_rule_does_better(response, options, outcome):
-    assert read(response, options) == outcome
+    assert letter_or_kind(response, options) == outcome
 
 
 @pytest.mark.parametrize(
@@ -378,7 +279,7 @@ def test_what_states_no_answer_by_the_rules_is_unparsed(response):
 )
 @pytest.mark.parametrize("lead", ["The answer is {}", "Answer: {}", "I choose {}", "**Option:** {}."])
 def test_a_letter_that_starts_a_word_or_a_name_is_no_answer(lead, name):
-    assert read(lead.format(name)) == "unparsed"
+    assert letter_or_kind(lead.format(name)) == "unparsed"
 
 
 @pytest.mark.parametrize(
@@ -447,7 +348,7 @@ def test_a_letter_that_starts_a_word_or_a_name_is_no_answer(lead, name):
     ],
 )
 def test_options_of_any_kind_are_told_apart(options, response, outcome):
-    assert read(response, options) == outcome
+    assert letter_or_kind(response, options) == outcome
 
 
 @pytest.mark.parametrize("options", QUESTIONS)
@@ -488,26 +389,26 @@ def test_an_options_text_is_its_answer_with_and_without_the_letter(options):
     ],
 )
 def test_reasoning_is_no_answer(response, outcome):
-    assert read(response) == outcome
+    assert letter_or_kind(response) == outcome
 
 
 @pytest.mark.parametrize(
     "tag", ["think", "Thinking", "thought", "thoughts", "reason", "REASONING", "reflection", "analysis", "scratchpad"]
 )
 def test_reasoning_goes_by_several_names(tag):
-    assert read(f"<{tag}>The answer is A.</{tag}>B") == "B"
-    assert read(f"<{tag}>The answer is A.") == "truncated"
+    assert letter_or_kind(f"<{tag}>The answer is A.</{tag}>B") == "B"
+    assert letter_or_kind(f"<{tag}>The answer is A.") == "truncated"
 
 
 def test_probabilities_are_no_part_of_the_answer():
     shares = json.dumps({"probabilities": dict.fromkeys("ABCD", 0.25)})
     assert strict_answer(f"B\n{shares}", FOUR) == Answer("B", "parsed", "whole_letter")
     assert strict_answer(f"basophil\n{shares}", FOUR) == Answer("B", "parsed", "option_text")
-    assert read(f"\n{shares}", FOUR) == read(shares, FOUR) == "empty"
-    assert read(f"It has two lobes.\nThe answer is B.\n{shares}", FOUR) == "B"
+    assert letter_or_kind(f"\n{shares}", FOUR) == letter_or_kind(shares, FOUR) == "empty"
+    assert letter_or_kind(f"It has two lobes.\nThe answer is B.\n{shares}", FOUR) == "B"
     # Of another question, so not a model's own probabilities, but text after an answer:
-    assert read(f"B\n{shares}", CELLS) == "B"
-    assert read(f"It is round.\n{shares}", CELLS) == "unparsed"
+    assert letter_or_kind(f"B\n{shares}", CELLS) == "B"
+    assert letter_or_kind(f"It is round.\n{shares}", CELLS) == "unparsed"
 
 
 @pytest.mark.parametrize("response", ["", " ", "\n\t\n", "\u3000", "\u200b", "****", "``` ```"])
@@ -535,281 +436,19 @@ def test_a_refusal_is_told_from_other_text_without_an_answer(response):
 
 
 def test_text_that_only_sounds_like_a_refusal_is_none():
-    assert read("I cannot rule out a platelet in this image.") == "unparsed"
-    assert read("I'm sorry for the delay. The answer is B.") == "B"
+    assert letter_or_kind("I cannot rule out a platelet in this image.") == "unparsed"
+    assert letter_or_kind("I'm sorry for the delay. The answer is B.") == "B"
 
 
 @pytest.mark.parametrize("num_options", range(2, 8))
 def test_a_letter_that_the_question_does_not_have_is_no_answer(num_options):
     options, beyond = CELLS[:num_options], "ABCDEFGH"[num_options]
     for response in (beyond, f"The answer is {beyond}.", rf"\boxed{{{beyond}}}", f"{beyond}) {CELLS[num_options]}"):
-        assert read(response, options) == "unparsed"
-    assert read(f"The answer is A or {beyond}.", options) == "ambiguous"
+        assert letter_or_kind(response, options) == "unparsed"
+    assert letter_or_kind(f"The answer is A or {beyond}.", options) == "ambiguous"
 
 
 @pytest.mark.parametrize("options", [[], ["one"], list("abcdefghi")])
 def test_a_question_has_two_to_eight_options(options):
     with pytest.raises(ValueError, match=rf"Expected 2 to 8 options, got {len(options)}"):
         strict_answer("A", options)
-
-
-# --- the strict rule, as properties --------------------------------------------------
-
-CLEAN = [
-    "{letter}",
-    "{letter}.",
-    "({letter})",
-    "[{letter}]",
-    "Option {letter}",
-    "{letter}) {text}",
-    "{letter}. {text}.",
-    "({letter}) {text}",
-    "Answer: {letter}",
-    "Answer: ({letter})",
-    "Final answer: {letter}.",
-    "The answer is {letter}",
-    "The correct answer is {letter}) {text}.",
-    "The best option is ({letter}).",
-    "I would choose option {letter}.",
-    "My choice: {letter}, because of its shape.",
-    "Looking at the image, the answer is {letter}.\n\nExplanation: the other options do not fit.",
-    r"\boxed{{{letter}}}",
-    r"\boxed{{\text{{{letter}}}}}",
-    "<answer>{letter}</answer>",
-    "<think>Is it A? Is it B?</think>\n\nThe answer is {letter}.",
-]
-MARKDOWN = [
-    "{}",
-    "**{}**",
-    "*{}*",
-    "__{}__",
-    "***{}***",
-    "`{}`",
-    "```\n{}\n```",
-    "# {}",
-    "> {}",
-    "- {}",
-    "  {}\n\n",
-    "${}$",
-]
-
-
-@pytest.mark.parametrize("phrasing", CLEAN)
-def test_every_letter_is_read_from_clean_phrasings_in_any_markdown_and_case(phrasing):
-    for options in QUESTIONS:
-        for letter, option in zip("ABCDEFGH", options, strict=False):
-            for mark, cased in itertools.product(MARKDOWN, (letter, letter.lower())):
-                response = mark.format(phrasing.format(letter=cased, text=option))
-                assert read(response, options) == letter, response
-
-
-FRAGMENTS = st.sampled_from(
-    [*"ABCDEFGHabI", *CELLS, *STAINS, *HEART, *lettered_options(CELLS), *lettered_options(FOUR)]
-    + [
-        "answer",
-        "The answer is",
-        "Answer:",
-        "option",
-        "not",
-        "isn't",
-        "or",
-        "and",
-        "because",
-        "I choose",
-        "is wrong",
-        "I cannot",
-    ]
-    + [
-        r"\boxed{",
-        r"\text{",
-        "}",
-        "<answer>",
-        "</answer>",
-        "<think>",
-        "</think>",
-        "<thinking>",
-        '{"probabilities": {"A": 0.5, "B": 0.5}}',
-    ]
-    + [
-        "\n",
-        " ",
-        "\n\n",
-        ".",
-        ",",
-        ":",
-        "(",
-        ")",
-        "[",
-        "]",
-        "*",
-        "**",
-        "_",
-        "`",
-        "$",
-        "#",
-        ">",
-        "-",
-        "?",
-        "'",
-        '"',
-        "Ｂ",
-        "\u0301",
-        "\ufdfa",
-        "✅",
-        "\ud800",
-    ]
-)
-RESPONSES = st.one_of(
-    st.text(),
-    st.lists(FRAGMENTS, max_size=12).map(" ".join),
-    st.lists(FRAGMENTS, max_size=12).map("".join),
-    st.lists(st.one_of(FRAGMENTS, st.text(max_size=5))).map("".join),
-)
-ANY_OPTIONS = st.one_of(
-    st.sampled_from([*QUESTIONS, ORGANISMS, BASES]), st.lists(st.one_of(FRAGMENTS, st.text()), min_size=2, max_size=8)
-)
-
-
-@settings(max_examples=800, deadline=None)
-@given(RESPONSES, ANY_OPTIONS)
-def test_any_text_has_one_outcome(response, options):
-    answer = strict_answer(response, options)
-    assert answer.kind in KINDS
-    if answer.kind == "parsed":
-        assert answer.letter in "ABCDEFGH"[: len(options)]
-        assert answer.rule in RULES
-    else:
-        assert (answer.letter, answer.rule) == (None, None)
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    RESPONSES,
-    ANY_OPTIONS,
-    st.sampled_from(
-        ["<think>The answer is A.</think>", "<reasoning>\nA\n</reasoning>\n\n", "I cannot say.</think>", "\n \t"]
-    ),
-)
-def test_space_and_reasoning_before_a_response_change_nothing(response, options, before):
-    # Reasoning of the response's own would join the block; probabilities count on a last line only.
-    response = response.replace("think", "").replace("probabilities", "")
-    assert strict_answer(before + response, options) == strict_answer(response, options)
-
-
-@settings(max_examples=300, deadline=None)
-@given(st.permutations(CELLS), st.sampled_from(CELLS), st.sampled_from(["{}", "**{}**", "{}.", "“{}”"]))
-def test_an_options_text_is_followed_to_its_letter_in_any_order(options, option, form):
-    assert read(form.format(option), options) == "ABCDEFGH"[options.index(option)]
-
-
-NEUTRAL = [
-    "The image shows a single cell.",
-    "Its nucleus has two lobes, and A is too small.",
-    "B and C do not fit; D) might.",
-    "A smear was made at 100x.",
-    "H&E is not the stain here.",
-    "An E. coli cell would be smaller.",
-    "Option C shows no granules.",
-]
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.sampled_from("ABCDEFGH"),
-    st.sampled_from([phrasing for phrasing in CLEAN if "nswer" in phrasing or "boxed" in phrasing]),
-    st.permutations(NEUTRAL),
-    st.integers(0, len(NEUTRAL)),
-    st.sampled_from([" ", "\n", "\n\n"]),
-)
-def test_text_around_a_stated_answer_changes_nothing(letter, phrasing, around, position, gap):
-    said = phrasing.format(letter=letter, text=CELLS["ABCDEFGH".index(letter)])
-    stated = said if said.endswith((".", ">", "}")) else f"{said}."
-    assert read(gap.join([*around[:position], stated, *around[position:]])) == letter
-    assert read(gap.join(around)) == "unparsed"
-
-
-@settings(max_examples=300, deadline=None)
-@given(
-    st.sampled_from("ABCDEFGH"), st.sampled_from("ABCDEFGH"), st.sampled_from(CLEAN[8:]), st.sampled_from(CLEAN[8:-1])
-)
-def test_of_two_statements_the_second_counts_only_if_it_is_stronger(first, second, one, other):
-    """By the table: a box, an answer tag and a final answer are marks; a label is a conclusion; the rest are sentences."""
-    text = dict(zip("ABCDEFGH", CELLS, strict=False))
-    response = "\n\n".join([one.format(letter=first, text=text[first]), other.format(letter=second, text=text[second])])
-    replaces = strength(other) > strength(one)
-    assert read(response) == (second if first == second or replaces else "ambiguous")
-
-
-def strength(phrasing):
-    if any(mark in phrasing for mark in ("boxed", "<answer>", "Final answer")):
-        return 3
-    return 2 if phrasing.startswith(("Answer:", "My choice:")) else 1
-
-
-REPEATED = [
-    "B",
-    " ",
-    "\n",
-    "A) ",
-    "a)",
-    "*",
-    "_",
-    "a_",
-    "(",
-    "{",
-    "# ",
-    "not ",
-    "I can't ",
-    "answer ",
-    "answer is ",
-    "The answer is A. ",
-    "choice:A ",
-    r"\boxed{",
-    r"\boxed{A} ",
-    "<think",
-    "<think></think>",
-    "<answer>",
-    "\u0301\u0316",
-    "\ufdfa",
-    "é",
-    "→",
-    '{"probabilities": ',
-]
-
-
-@pytest.mark.parametrize("token", REPEATED)
-def test_many_kilobytes_of_one_token_are_read_in_linear_time(token):
-    """A second is enough; in quadratic time it would take a minute."""
-    response = "Answer" + token * (300_000 // len(token.encode()))
-    start = time.process_time()
-    strict_answer(response, CELLS)
-    assert time.process_time() - start < 3
-
-
-@pytest.mark.parametrize(
-    ("response", "kind"),
-    [
-        ("[LMMS_EVAL_REQUEST_FAILED after 5 retries] Error code: 500 - A) basophil. The answer is A.", "failed"),
-        ("[LMMS_EVAL_REQUEST_FAILED after 1 retries] ", "failed"),
-        ("[LMMS_EVAL_BUDGET_EXCEEDED]", "failed"),
-        ('Error: can only concatenate str (not "NoneType") to str', "empty"),
-    ],
-)
-def test_what_the_harness_writes_in_the_place_of_an_answer_is_none_by_either_rule(response, kind):
-    options = ["basophil", "platelet", "neutrophil", "monocyte", "Error: can only"]
-    assert paper_letters(response, options) == []
-    assert strict_answer(response, options) == Answer(None, kind, None)
-
-
-@pytest.mark.parametrize(
-    "response",
-    [
-        "A",
-        "Error: can only concatenate",
-        "see [LMMS_EVAL_REQUEST_FAILED after 5 retries]",
-        "[LMMS_EVAL_REQUEST_FAILEDX]",
-        "",
-    ],
-)
-def test_a_models_own_words_are_no_placeholder(response):
-    assert placeholder_kind(response) is None

@@ -1,118 +1,8 @@
-"""Claims about reading boxes; expected boxes are documented conversions or arithmetic shown here."""
+"""Claims about which texts state boxes, in which order, and which state none."""
 
-import json
-import time
-from collections import Counter
-from pathlib import Path
-
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
-from microbench_tasks.parsing.boxes.parser import MAX_BOXES, ParsedBoxes, parse_boxes
-
-CASES = json.loads((Path(__file__).parents[1] / "support" / "data" / "box-cases.json").read_text(encoding="utf-8"))
-SIZE = (1000, 1000)
-# On an image of 1000 x 1000, the grid of 1000 and pixels are the same numbers.
-NUMBER_CONVENTIONS = [name for name, rule in CONVENTIONS.items() if rule.grammar == "numbers"]
-
-
-def read(text, convention="grid1000_xyxy", **options):
-    return parse_boxes(text, convention, SIZE, SIZE, **options)
-
-
-def boxes_of(text, convention="grid1000_xyxy"):
-    return read(text, convention).boxes.tolist()
-
-
-@pytest.mark.parametrize("case", CASES, ids=[f"{number}-{case['family']}" for number, case in enumerate(CASES)])
-def test_each_familys_documented_answer_is_read_as_written(case):
-    found = parse_boxes(case["text"], case["convention"], case["image_size"], case.get("model_input_size"))
-    assert found.boxes.shape == (len(case["expected"]), 4)
-    np.testing.assert_allclose(found.boxes, np.reshape(case["expected"], (-1, 4)), rtol=0, atol=1e-6)
-    assert found.status == case["status"]
-
-
-def test_of_the_held_out_responses_no_box_is_invented_and_nearly_all_are_read():
-    """They were written without a look at the parser, and their values too; see the file for both."""
-    lines = (
-        (Path(__file__).parents[1] / "support" / "data" / "boxes_heldout.jsonl")
-        .read_text(encoding="utf-8")
-        .splitlines()
-    )
-    cases = [json.loads(line) for line in lines]
-    # Its last box is written in full, and the object around it is cut off: such a box is kept here.
-    cut_after_a_box = "held-box-085"
-    num_exact, invented = 0, []
-    for case in cases:
-        found = parse_boxes(case["response"], case.get("convention", "pixels_xyxy"), (512, 512))
-        boxes = [tuple(box) for box in found.boxes.tolist()]
-        expected = [tuple(map(float, box)) for box in case["boxes"]]
-        num_exact += (boxes, found.status) == (expected, case["status"])
-        if Counter(boxes) - Counter(expected):
-            invented.append(case["id"])
-    assert invented == [cut_after_a_box]
-    assert len(cases) >= 100 and num_exact >= 0.95 * len(cases)
-
-
-def test_every_convention_has_a_case():
-    assert {case["convention"] for case in CASES} == set(CONVENTIONS)
-
-
-# --- conversion ----------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("convention", "text", "expected"),
-    [
-        # An image of 400 x 200, received at 200 x 100, padded to 400 x 400 with 100 rows above.
-        ("grid1000_xyxy", "[250, 500, 750, 1000]", [100, 100, 300, 200]),
-        ("grid1000_yxyx", "[250, 500, 750, 1000]", [200, 50, 400, 150]),
-        ("grid999_xyxy", "[0, 0, 999, 333]", [0, 0, 400, 200 / 3]),
-        ("norm1_xyxy", "[0.25, 0.5, 0.75, 1.0]", [100, 100, 300, 200]),
-        ("norm1_xyxy_padded_square", "[0.25, 0.25, 0.5, 0.75]", [100, 0, 200, 200]),
-        ("pixels_xyxy", "[0.1, 7, 33.3, 49]", [0.1, 7, 33.3, 49]),
-        ("pixels_xyxy_model_input", "[10, 20, 30, 40]", [20, 40, 60, 80]),
-        ("loc1024_yxyx", "<loc0256><loc0512><loc0768><loc1023>", [200, 50, 400 * 1023 / 1024, 150]),
-        ("bin1000_center_xyxy", "cell<loc_0><loc_499><loc_999><loc_500>", [0.2, 99.9, 399.8, 100.1]),
-        ("patch32_kosmos2", "<patch_index_0000><patch_index_0033>", [6.25, 3.125, 18.75, 9.375]),
-    ],
-)
-def test_values_are_fractions_or_pixels_of_the_conventions_frame(convention, text, expected):
-    found = parse_boxes(text, convention, (400, 200), (200, 100))
-    np.testing.assert_allclose(found.boxes, [expected], rtol=0, atol=1e-9)
-
-
-def test_the_padding_of_an_odd_difference_is_rounded_down():
-    """An image of 3 x 8 in a square of 8 has (8 - 3) // 2 = 2 columns to its left."""
-    assert parse_boxes("[0.5, 0.5, 1, 1]", "norm1_xyxy_padded_square", (3, 8)).boxes.tolist() == [[2, 4, 6, 8]]
-
-
-def test_pixels_are_not_rounded_even_in_the_last_bit():
-    assert parse_boxes("[0.1, 0.2, 0.3, 1e-17]", "pixels_xyxy", (49, 3)).boxes.tolist() == [[0.1, 0.2, 0.3, 1e-17]]
-
-
-def test_nothing_is_clipped_swapped_or_made_unique():
-    found = read("[[600, 400, 200, 100], [-5, 900, 1100, 1050], [-5, 900, 1100, 1050], [7, 7, 7, 9]]", "pixels_xyxy")
-    assert found.boxes.tolist() == [[600, 400, 200, 100], [-5, 900, 1100, 1050], [-5, 900, 1100, 1050], [7, 7, 7, 9]]
-    assert (found.num_degenerate, found.num_duplicate) == (2, 1)
-
-
-@pytest.mark.parametrize("convention", NUMBER_CONVENTIONS)
-@pytest.mark.parametrize("text", ["[0, 0, 1, 1]", "[100, 200, 300, 400]", "[0.5, 0.5, 999.5, 1000]"])
-def test_numbers_never_choose_the_unit(text, convention):
-    """The same text is one box under every convention, at the scale of that convention."""
-    one, thousand = ([[float(number) * scale for number in json.loads(text)]] for scale in (1, 1000))
-    scaled = {"pixels_xyxy": one, "grid1000_xyxy": one, "norm1_xyxy": thousand, "norm1_xyxy_padded_square": thousand}
-    found = read(text, convention).boxes
-    assert found.shape == (1, 4)
-    if convention in scaled:
-        np.testing.assert_allclose(found, scaled[convention])
-
-
-# --- what counts ---------------------------------------------------------------------
+from tests.support.box_cases import CASES, NUMBER_CONVENTIONS, boxes_of, read_boxes
 
 
 @pytest.mark.parametrize(
@@ -154,13 +44,13 @@ def test_only_the_answer_counts(text, expected):
 )
 @pytest.mark.parametrize("convention", ["grid1000_xyxy", "norm1_xyxy", "loc1024_yxyx"])
 def test_reasoning_that_never_ends_is_truncated_and_no_box(text, convention):
-    found = read(text, convention)
+    found = read_boxes(text, convention)
     assert (found.status, len(found.boxes)) == ("truncated", 0)
 
 
 @pytest.mark.parametrize("convention", ["grid1000_xyxy", "norm1_xyxy"])
 def test_reasoning_without_an_answer_is_unparsed(convention):
-    found = read("<think>[1,2,3,4]</think>", convention)
+    found = read_boxes("<think>[1,2,3,4]</think>", convention)
     assert (found.status, len(found.boxes)) == ("unparsed", 0)
 
 
@@ -186,7 +76,7 @@ def test_reasoning_without_an_answer_is_unparsed(convention):
     ],
 )
 def test_an_explicit_none_is_parsed_as_zero_boxes(text):
-    found = read(text)
+    found = read_boxes(text)
     assert (found.status, found.boxes.shape) == ("parsed", (0, 4))
 
 
@@ -201,7 +91,7 @@ def test_an_explicit_none_is_parsed_as_zero_boxes(text):
 )
 @pytest.mark.parametrize("text", ["", "  \n"])
 def test_only_paligemmas_silence_means_none(text, convention, status):
-    assert read(text, convention).status == status
+    assert read_boxes(text, convention).status == status
 
 
 @pytest.mark.parametrize(
@@ -279,14 +169,14 @@ def test_only_paligemmas_silence_means_none(text, convention, status):
 )
 @pytest.mark.parametrize("convention", NUMBER_CONVENTIONS)
 def test_what_is_no_box_gives_none(text, convention):
-    found = read(text, convention)
+    found = read_boxes(text, convention)
     assert (found.boxes.tolist(), found.num_left_out) == ([], 0)
     assert found.status == "unparsed"
 
 
 @pytest.mark.parametrize("text", [case["text"] for case in CASES])
 def test_points_only_models_give_no_box(text):
-    assert read(text, "points_only").status == "unparsed"
+    assert read_boxes(text, "points_only").status == "unparsed"
 
 
 @pytest.mark.parametrize(
@@ -364,7 +254,7 @@ def test_boxes_are_found_among_anything_in_order(text, expected):
     ],
 )
 def test_what_resembles_json_is_read(text):
-    found = read(text)
+    found = read_boxes(text)
     assert (found.boxes.tolist(), found.status) == ([[1, 20, 300, 400]], "parsed")
 
 
@@ -428,14 +318,14 @@ FORMS = [
 
 @pytest.mark.parametrize("text", FORMS)
 def test_forms_that_models_use_are_one_box(text):
-    found = read(text, "pixels_xyxy")
+    found = read_boxes(text, "pixels_xyxy")
     assert (found.boxes.tolist(), found.status) == ([[10, 20, 30, 40]], "parsed")
 
 
 @pytest.mark.parametrize("text", FORMS)
 def test_a_form_that_is_cut_off_gives_no_other_box(text):
     for end in range(len(text)):
-        found = read(text[:end], "pixels_xyxy").boxes.tolist()
+        found = read_boxes(text[:end], "pixels_xyxy").boxes.tolist()
         assert found in ([], [[10, 20, 30, 40]])
 
 
@@ -498,7 +388,7 @@ def test_width_and_height_only_count_where_a_key_says_so():
     ],
 )
 def test_a_truncated_answer_keeps_its_complete_boxes(text, convention, num_boxes):
-    found = read(text, convention)
+    found = read_boxes(text, convention)
     assert (found.status, len(found.boxes)) == ("truncated", num_boxes)
 
 
@@ -506,213 +396,4 @@ def test_a_truncated_answer_keeps_its_complete_boxes(text, convention, num_boxes
     "text", ["Boxes: [1, 2, 3, 4] (see", "[1, 2, 3, 4] :(", "Of [0, 512) I take [1, 2, 3, 4] as the box"]
 )
 def test_a_bracket_left_open_in_prose_is_no_truncation(text):
-    assert read(text).status == "parsed"
-
-
-# --- tokens --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "convention", "expected"),
-    [
-        # Only the first four tokens between semicolons count, as in the paper's code.
-        ("<loc0001><loc0002><loc0003><loc0004><loc0005><loc0006><loc0007><loc0008> a", "loc1024_yxyx", [[2, 1, 4, 3]]),
-        ("<loc0001> ; <loc0001><loc0002><loc0003><loc0004> a", "loc1024_yxyx", [[2, 1, 4, 3]]),
-        ("<loc001><loc0002><loc0003><loc0004><loc0005>", "loc1024_yxyx", [[3, 2, 5, 4]]),
-        ("[1, 2, 3, 4]", "loc1024_yxyx", []),
-        ("a<loc_1><loc_2>b<loc_3><loc_4><loc_5><loc_6>", "bin1000_center_xyxy", [[3, 4, 5, 6]]),
-        ("a<loc_1><loc_2> <loc_3>\n<loc_4>", "bin1000_center_xyxy", [[1, 2, 3, 4]]),
-    ],
-)
-def test_tokens_are_grouped_as_their_family_groups_them(text, convention, expected):
-    rule = CONVENTIONS[convention]
-    found = parse_boxes(text, convention, (rule.divisor, rule.divisor))
-    np.testing.assert_allclose(found.boxes, np.reshape(expected, (-1, 4)) + rule.offset)
-
-
-# --- limits --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "inf", "1e999", '"NaN"', "9" * 400, "-1e999"])
-def test_boxes_that_are_not_finite_are_left_out_and_counted(value):
-    found = read(
-        f'[{{"bbox_2d": [1, 2, {value}, 4]}}, {{"bbox_2d": [5, 6, 7, 8]}}, {{"x1": 1, "y1": {value}, "x2": 3, "y2": 4}}]'
-    )
-    assert (found.boxes.tolist(), found.status) == ([[5, 6, 7, 8]], "parsed")
-    assert (found.num_non_finite, found.num_left_out) == (2, 2)
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_value_that_leaves_floating_point_on_conversion_is_not_finite():
-    assert read("[0, 0, 1, 1e308]", "norm1_xyxy").num_non_finite == 1
-
-
-def test_an_answer_of_boxes_that_are_not_finite_is_parsed():
-    assert read("[NaN, NaN, NaN, NaN]").status == "parsed"
-
-
-def test_beyond_the_cap_the_first_boxes_are_kept_and_the_rest_counts():
-    found = read("".join(f"[{number}, 0, 9, 9]" for number in range(25)), max_boxes=20)
-    assert found.boxes[:, 0].tolist() == list(range(20))
-    assert (found.num_beyond_cap, found.num_left_out) == (5, 5)
-    looped = read("[1,2,3,4]" * (MAX_BOXES + 1))
-    assert (len(looped.boxes), looped.num_beyond_cap, looped.num_duplicate) == (MAX_BOXES, 1, MAX_BOXES - 1)
-
-
-@pytest.mark.parametrize(
-    ("convention", "sizes", "options", "message"),
-    [
-        ("grid100", [(5, 5)], {}, "Expected one of the conventions loc1024_yxyx, .*'grid100'"),
-        ("pixels_xyxy", [(0, 5)], {}, r"image_size of convention pixels_xyxy, got \(0, 5\)"),
-        ("pixels_xyxy", [(5, float("nan"))], {}, "positive width and height"),
-        ("pixels_xyxy_model_input", [(5, 5)], {}, "model_input_size of convention pixels_xyxy_model_input, got None"),
-        ("pixels_xyxy", [(5, 5)], {"max_boxes": -1}, "at least 0, got -1"),
-    ],
-)
-def test_bad_arguments_are_refused(convention, sizes, options, message):
-    with pytest.raises(ValueError, match=message):
-        parse_boxes("", convention, *sizes, **options)
-
-
-PIECES = [
-    "[",
-    "]",
-    "{",
-    "}",
-    "(",
-    ")",
-    "<",
-    ">",
-    ",",
-    ";",
-    ":",
-    '"',
-    "'",
-    "`",
-    "```",
-    "\\",
-    "/",
-    "//",
-    "/*",
-    "*/",
-    "#",
-    "1",
-    "20",
-    "-3.5",
-    "1e999",
-    "NaN",
-    "null",
-    " ",
-    "\n",
-    "x1",
-    "bbox_2d",
-]
-PIECES += [
-    "<think>",
-    "</think>",
-    "<answer>",
-    "</answer>",
-    "<box>",
-    "</box>",
-    "<loc0001>",
-    "<loc_12>",
-    "<loc",
-    "<patch_index_0044>",
-    "[1,2,3,4]",
-    "(1,2),",
-    '{"x1":1,"y1":2,"x2":3,"y2":4}',
-    "“",
-    "（",
-    "\u2028",
-    "\ud800",
-]
-
-
-@settings(max_examples=600, deadline=None, database=None, derandomize=True)
-@given(
-    text=st.text() | st.lists(st.sampled_from(PIECES), max_size=60).map("".join),
-    convention=st.sampled_from(sorted(CONVENTIONS)),
-)
-def test_any_text_gives_finite_boxes_and_a_status(text, convention):
-    found = parse_boxes(text, convention, (640, 480), (644, 476))
-    assert isinstance(found, ParsedBoxes)
-    assert found.boxes.ndim == 2 and found.boxes.shape[1] == 4 and found.boxes.dtype == np.float64
-    assert np.isfinite(found.boxes).all()
-    assert found.status in ("parsed", "truncated", "unparsed")
-    assert found.status != "unparsed" or len(found.boxes) + found.num_left_out == 0
-    assert 0 <= found.num_degenerate <= len(found.boxes) and 0 <= found.num_duplicate <= max(0, len(found.boxes) - 1)
-
-
-@settings(max_examples=200, deadline=None, database=None, derandomize=True)
-@given(
-    quads=st.lists(st.tuples(*[st.integers(-50, 2000)] * 4), max_size=8),
-    style=st.sampled_from(["json", "lists", "points", "tags", "keys"]),
-)
-def test_boxes_written_in_a_documented_form_are_read_back(quads, style):
-    written = {
-        "json": json.dumps([{"bbox_2d": quad, "label": "cell (2)"} for quad in quads], indent=1),
-        "lists": json.dumps(quads),
-        "points": "".join(f"cell({x1},{y1}),({x2},{y2})" for x1, y1, x2, y2 in quads),
-        "tags": "".join(f"<ref>cell</ref><box>{x1} {y1} {x2} {y2}</box>" for x1, y1, x2, y2 in quads),
-        "keys": ", ".join(
-            json.dumps(dict(zip(("x1", "x2", "y1", "y2"), (x1, x2, y1, y2), strict=False))) for x1, y1, x2, y2 in quads
-        ),
-    }[style]
-    found = read(written, "pixels_xyxy")
-    assert found.boxes.tolist() == [list(quad) for quad in quads]
-    assert not quads or found.status == "parsed"
-
-
-@settings(max_examples=200, deadline=None, database=None, derandomize=True)
-@given(
-    cut=st.integers(0, 200),
-    case=st.sampled_from([case for case in CASES if case["status"] == "parsed" and "<think>" not in case["text"]]),
-)
-def test_cutting_an_answer_only_takes_boxes_from_its_end(cut, case):
-    arguments = case["convention"], case["image_size"], case.get("model_input_size")
-    whole, part = (parse_boxes(text, *arguments).boxes for text in (case["text"], case["text"][:cut]))
-    assert len(part) <= len(whole)
-    np.testing.assert_array_equal(part, whole[: len(part)])
-
-
-@pytest.mark.parametrize("prefix", ["", "[", '["', "{x1:"])
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "[",
-        "{",
-        "[}",
-        "(",
-        "<",
-        "<loc",
-        "<loc_",
-        "<loc0001>",
-        "<|",
-        "1",
-        "-",
-        "1e",
-        '"',
-        "'x",
-        '\\"',
-        " ",
-        "\n",
-        "/*",
-        "#",
-        "a:",
-        '"a":',
-        "(1,2),",
-        "[1;",
-        "<think>",
-        "<answer>",
-        "</think>",
-        "none ",
-        "\u2028",
-    ],
-)
-def test_a_hundred_kilobytes_of_anything_are_read_in_linear_time(prefix, piece):
-    text = prefix + (piece * 100_000)[:100_000]
-    start = time.process_time()
-    for convention in ("pixels_xyxy", "loc1024_yxyx", "bin1000_center_xyxy"):
-        read(text, convention)
-    # About 0.3 s at worst; any quadratic step would take minutes.
-    assert time.process_time() - start < 5
+    assert read_boxes(text).status == "parsed"

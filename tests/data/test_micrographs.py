@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from pathlib import Path
 
 import datasets
 import pyarrow as pa
@@ -206,7 +207,10 @@ def test_a_home_that_does_not_exist_is_refused(use_source):
     use_source("~nosuchuser/data")
     with pytest.raises(
         DataError,
-        match=r"^MICROBENCH_DATASET=~nosuchuser/data: [^.]*home directory\. \(The plugin keeps its own files in .*; XDG_CACHE_HOME moves that\.\)$",
+        match=(
+            r"^MICROBENCH_DATASET=~nosuchuser/data: [^.]*home directory\. \(The plugin keeps its own files in .*; "
+            r"XDG_CACHE_HOME moves that\.\)$"
+        ),
     ):
         micrographs.resolve()
 
@@ -276,7 +280,7 @@ def test_a_split_without_rows_is_refused(tmp_path, use_source):
         writer.write_table(release.table(ROWS).data.table.slice(0, 0))
     use_source(folder)
     with pytest.raises(DataError, match=f"MICROBENCH_DATASET={folder}: contains no rows"):
-        micrographs.resolve().rows
+        len(micrographs.resolve().rows)
 
 
 def test_a_torn_parquet_file_says_what_is_wrong(tmp_path, use_source):
@@ -285,7 +289,7 @@ def test_a_torn_parquet_file_says_what_is_wrong(tmp_path, use_source):
     file.write_bytes(file.read_bytes()[:-10])
     use_source(folder)
     with pytest.raises(DataError, match="cannot be loaded: ArrowInvalid: .*[Pp]arquet"):
-        micrographs.resolve().rows
+        len(micrographs.resolve().rows)
 
 
 def test_a_parquet_file_that_is_torn_in_its_data_is_refused(tmp_path, use_source):
@@ -295,7 +299,7 @@ def test_a_parquet_file_that_is_torn_in_its_data_is_refused(tmp_path, use_source
     file.write_bytes(content[:4] + b"\xff" * 400 + content[404:])
     use_source(folder)
     with pytest.raises(DataError, match=f"^MICROBENCH_DATASET={folder}: cannot be loaded: "):
-        micrographs.resolve().rows
+        len(micrographs.resolve().rows)
 
 
 def test_a_disk_that_fills_up_while_files_are_converted_is_named(tmp_path, use_source, monkeypatch):
@@ -303,10 +307,13 @@ def test_a_disk_that_fills_up_while_files_are_converted_is_named(tmp_path, use_s
         raise OSError(28, "No space left on device")
 
     use_source(release.write_parquet(tmp_path / "data", [release.row(77)]))
-    monkeypatch.setattr(micrographs.tables.arrow_types, "rewrite", fill)
+    monkeypatch.setattr(micrographs.tables.arrow_conversion, "rewrite", fill)
     with pytest.raises(
         DataError,
-        match=rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. Free some space there, or set HF_DATASETS_CACHE",
+        match=(
+            rf"cannot be converted into {datasets.config.HF_DATASETS_CACHE}/microbench/.*No space left on device. "
+            r"Free some space there, or set HF_DATASETS_CACHE"
+        ),
     ):
         micrographs.resolve()
 
@@ -321,7 +328,10 @@ def test_a_converted_table_that_was_changed_is_refused(tmp_path, use_source):
         file.write(b"x")
     with pytest.raises(
         DataError,
-        match=rf"^MICROBENCH_DATASET={tmp_path}/data: {os.path.dirname(made['filename'])} has been changed since it was written. Delete that folder and run again\.$",
+        match=(
+            rf"^MICROBENCH_DATASET={tmp_path}/data: {os.path.dirname(made['filename'])} has been changed since it "
+            r"was written. Delete that folder and run again\.$"
+        ),
     ):
         micrographs.resolve()
 
@@ -330,8 +340,9 @@ def test_a_view_that_was_made_to_name_other_files_is_refused(tmp_path, use_sourc
     use_source(write_arrow_shards(tmp_path / "data"))
     view = micrographs.resolve().path
     resolved_data.forget()
-    state = json.loads(open(f"{view}/test/state.json").read())
-    open(f"{view}/test/state.json", "w").write(json.dumps(state | {"_data_files": state["_data_files"][:1]}))
+    path = Path(view, "test", "state.json")
+    state = json.loads(path.read_text())
+    path.write_text(json.dumps(state | {"_data_files": state["_data_files"][:1]}))
     with pytest.raises(
         DataError, match=f"{view} has been changed since it was written. Delete that folder and run again"
     ):
@@ -353,7 +364,10 @@ def test_a_cache_that_cannot_be_written_is_named(tmp_path, use_source, monkeypat
     use_source("demo")
     with pytest.raises(
         DataError,
-        match=rf"^MICROBENCH_DATASET=demo: .*[^.]\. \(The plugin keeps its own files in {tmp_path}/file/cache; XDG_CACHE_HOME moves that\.\)$",
+        match=(
+            rf"^MICROBENCH_DATASET=demo: .*[^.]\. \(The plugin keeps its own files in {tmp_path}/file/cache; "
+            r"XDG_CACHE_HOME moves that\.\)$"
+        ),
     ):
         micrographs.resolve()
 
@@ -362,7 +376,7 @@ def test_a_file_that_is_no_arrow_is_refused_by_name(tmp_path, use_source):
     (tmp_path / "test.arrow").write_bytes(b"garbage, but long enough to be looked at")
     use_source(tmp_path)
     with pytest.raises(DataError, match=f"MICROBENCH_DATASET={tmp_path}: cannot be loaded"):
-        micrographs.resolve().rows
+        len(micrographs.resolve().rows)
 
 
 def test_files_of_other_splits_and_of_the_library_are_passed_over(tmp_path, use_source):
@@ -381,7 +395,7 @@ def test_an_unknown_attribute_is_an_attribute_error():
 def test_the_view_of_arrow_files_holds_no_copy(tmp_path, use_source):
     use_source(write_arrow_shards(tmp_path / "data"))
     view = micrographs.resolve().path
-    state = json.loads(open(f"{view}/test/state.json").read())
+    state = json.loads(Path(view, "test", "state.json").read_text())
     assert [entry["filename"] for entry in state["_data_files"]] == sorted(
         str(file) for file in tmp_path.rglob("*.arrow")
     )
