@@ -17,8 +17,8 @@ from microbench_tasks.tasks import run_metadata
 from microbench_tasks.tasks.interval_settings import interval_settings
 
 _TEXT = (
-    f"Scores are computed from the logged samples. Every number in the pictures stands in {RECORD}; each picture lies "
-    f"in {PICTURES} as PNG and PDF."
+    f"Scores are computed from the logged samples. {RECORD} contains every number of the plots. The folder {PICTURES} "
+    "contains each plot as PNG and PDF."
 )
 
 

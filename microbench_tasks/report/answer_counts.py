@@ -15,7 +15,7 @@ from microbench_tasks.runs.rescoring import ScoredSample
 
 UNANSWERED = "no answer"
 GRIT_BINS = 20
-# A confusion matrix needs options that come again: at least this many questions per right option.
+# A confusion matrix needs options that repeat: at least this many questions per right option.
 _QUESTIONS_PER_CLASS = 2
 
 
@@ -38,7 +38,7 @@ class Confusion:
 
 
 def count_confusions(samples: Sequence[ScoredSample]) -> Confusion | None:
-    """Count answers by the strict rule; None if options hardly ever come again."""
+    """Count answers by the strict rule; None if options rarely repeat."""
     pairs = [
         (
             option_text(sample.items["acc"], sample.items["acc"]["gold"]),

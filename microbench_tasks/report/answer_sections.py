@@ -40,7 +40,7 @@ def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
     text = _CONFUSION_TEXT
     if without_matrix:
         tasks = ", ".join(dict.fromkeys(without_matrix))
-        text += f" Without a matrix, as their options hardly ever come again: {tasks}."
+        text += f" Without a matrix, because their options rarely repeat: {tasks}."
     return ReportSection("Confusions", parts, text)
 
 

@@ -72,7 +72,7 @@ def ability_section(runs: Sequence[Run]) -> ReportSection | None:
                 "ability-radar",
                 "radar",
                 alt_text(title, estimates),
-                "Intervals are in the next picture.",
+                "The next plot shows the intervals.",
                 title=f"{title} (n = {total_size(estimates)}, %)",
                 axes=list(estimates),
                 series=series,

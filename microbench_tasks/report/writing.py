@@ -116,7 +116,7 @@ def _missing_parts(reason: str, data: Data, num_examples: int) -> str:
         parts.append("slices by modality, domain and scale")
     if num_examples:
         parts.append("examples")
-    return f"Left out: {' and '.join(parts)}, for want of {reason}" if parts else reason
+    return f"Left out: {' and '.join(parts)}, for lack of {reason}" if parts else reason
 
 
 def _figure_specs(sections: Sequence[ReportSection]) -> list[FigureSpec]:
