@@ -21,7 +21,7 @@ from typing import Any
 
 from microbench_tasks.tasks import built_tasks, definitions, task_fields
 from microbench_tasks.tasks.built_tasks import Fields
-from microbench_tasks.tasks.recorded_values import FUNCTION, as_text, rendered, with_current_names
+from microbench_tasks.tasks.recorded_values import FUNCTION, describe_value, rendered, with_current_names
 from microbench_tasks.util import privacy
 
 # Fields whose values depend on where the data lie.
@@ -112,7 +112,7 @@ def describe(field: str, values: Mapping[str, Any]) -> str:
         field: its name.
         values: ``expected`` and ``ran``.
     """
-    expected, ran = as_text(values.get("expected")), as_text(values.get("ran"))
+    expected, ran = describe_value(values.get("expected")), describe_value(values.get("ran"))
     effect = f"changes what is {task_fields.effect(field)}"
     return f"{task_fields.plain_name(field)} is redefined: expected {expected}, ran {ran} ({effect})."
 

@@ -27,7 +27,7 @@ _FORMER_MODULES = {
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def as_text(value: Any, length: int = 200) -> str:
+def describe_value(value: Any, length: int = 200) -> str:
     """Return a recorded value as one short line of ASCII."""
     if isinstance(value, Mapping) and FUNCTION in value:
         name = json.dumps(str(value[FUNCTION]))[1:-1]
