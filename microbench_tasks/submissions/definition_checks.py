@@ -12,29 +12,28 @@ from microbench_tasks.tasks import definition_records
 
 
 def find_definition_violations(run: LoggedRun) -> list[str]:
-    """Return the tasks whose definition or documents are not on record, or whose definition is not this package's own."""
+    """List tasks whose definition or documents are not recorded, or whose definition is not this package's own."""
     if run.results is None:
         return []
     definitions = {task: run.definition(task) for task in run.samples}
     missing = {
         "the definition of the task that ran (metadata.definition)": [
-            task for task, found in definitions.items() if found is None
+            task for task, definition in definitions.items() if definition is None
         ],
         "the digest of what was asked about (metadata.asked)": [
             task for task in run.samples if not _is_digest(run.metadata(task).asked)
         ],
     }
-    reasons = [
-        f"{what}: not on record for {', '.join(tasks)}. Run again with this version of the package."
-        for what, tasks in missing.items()
+    violations = [
+        f"{record}: not on record for {', '.join(tasks)}. Run again with this version of the package."
+        for record, tasks in missing.items()
         if tasks
     ]
-    return reasons + [
-        reason
-        for task, found in definitions.items()
-        if found is not None
-        for reason in [*_redefinition_violations(run, task, found), *_generation_violations(run, task, found)]
-    ]
+    for task, definition in definitions.items():
+        if definition is not None:
+            violations += _redefinition_violations(run, task, definition)
+            violations += _generation_violations(run, task, definition)
+    return violations
 
 
 def _is_digest(value: Any) -> bool:
@@ -46,12 +45,13 @@ def _is_digest(value: Any) -> bool:
 
 
 def _redefinition_violations(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
-    """Return the fields of a task's recorded definition that are not the package's own."""
+    """List the fields of a task's recorded definition that are not the package's own."""
     differs = dict(definition["differs"])
     if run.metadata(task).microbench_version == version("microbench-lmms"):
         differs = _differs_now(task, definition) | differs
     return [
-        f"{task}: {definition_records.describe(field, values)} Run the benchmark's own definition: leave out --include_path, or what changes the task."
+        f"{task}: {definition_records.describe(field, values)} Run the benchmark's own definition: leave out "
+        "--include_path, or what changes the task."
         for field, values in differs.items()
     ]
 
@@ -69,13 +69,14 @@ def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _generation_violations(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
-    """Return the generation keys that were changed after the task was defined and that no submission may set."""
+    """List the generation keys that were changed after the task was defined and that no submission may set."""
     config = run.record.configs.get(task)
     ran = None if config is None else config.generation_kwargs
     defined = definition["fields"].get("generation_kwargs")
     if ran is None or not isinstance(defined, Mapping):
         return [
-            f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of the package."
+            f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of "
+            "the package."
         ]
     changed = {key: value for key, value in ran.items() if key not in defined or value != defined[key]}
     changed |= {key: "removed" for key in defined if key not in ran}

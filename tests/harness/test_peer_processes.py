@@ -55,6 +55,19 @@ def test_a_killed_process_is_named_with_its_signal_and_what_to_do(other):
     assert hint is None
 
 
+def test_a_killed_process_is_reported_before_the_lost_connection_to_it(other):
+    reports, watch = watched(other)
+    other.kill()
+    # As a parent that has not read the status yet.
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    watch.report_killed_peer()
+    reason, _ = reports.get(timeout=30)
+    assert "was ended by signal 9 (SIGKILL)" in reason
+    # The thread and the caller report it once.
+    watch._thread.join(timeout=30)
+    assert reports.empty()
+
+
 def test_a_process_that_failed_has_printed_the_hint_itself(other):
     reports, _ = watched(other)
     exit_with(other, 3)

@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from microbench_tasks.submissions import json_schema
 from microbench_tasks.submissions.manifest_checks import find_schema_problems
 from microbench_tasks.submissions.manifest_model import SCHEMA_VERSION, Manifest
+from microbench_tasks.tasks import yaml_values
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 TASK = COARSE[0]
+SCHEMA = json_schema.build_schema()
 SHA256 = "0123456789abcdef" * 4
 COUNTS = {"questions": 4, "images": 4, "datasets": 1}
 MANIFEST: dict[str, Any] = {
@@ -102,9 +104,7 @@ def is_integer(checker, value):
 
 def validator():
     checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", is_integer)
-    return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)(
-        json_schema.build_schema()
-    )
+    return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)(SCHEMA)
 
 
 def places(value: Any, place: tuple = ()) -> Iterator[tuple]:
@@ -141,6 +141,32 @@ def test_the_shipped_schema_is_the_one_of_the_records():
     assert json_schema.SCHEMA_FILE.read_text(encoding="utf-8") == json_schema.format_schema(), (
         "run python scripts/write_schema.py"
     )
+
+
+def test_the_schema_is_one_and_documents_every_field():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+
+    # Of these parts the description of the whole is enough.
+    described_as_a_whole = {"Asked", "Boxes", "Counts", "PaperInterval", "QuotedInterval"}
+    sources = {name for name in SCHEMA["$defs"] if name.endswith("Source")}
+    records = {"submission": SCHEMA} | SCHEMA["$defs"]
+    undocumented = [
+        f"{name}.{field}"
+        for name, record in records.items()
+        for field, stated in record["properties"].items()
+        if name not in described_as_a_whole | sources and "description" not in stated | _referenced(stated)
+    ]
+    assert undocumented == []
+    assert [name for name, record in records.items() if "description" not in record] == []
+
+
+def _referenced(stated):
+    return SCHEMA["$defs"][stated["$ref"].rpartition("/")[2]] if "$ref" in stated else {}
+
+
+def test_the_schema_names_the_packages_that_runs_record():
+    names = SCHEMA["$defs"]["Versions"]["properties"]["packages"]["propertyNames"]["enum"]
+    assert {"lmms-eval", *names} == set(yaml_values.PACKAGES)
 
 
 def test_the_records_and_the_schema_accept_and_refuse_the_same():

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from microbench_tasks.runs import rescoring
-from microbench_tasks.submissions import manifest_file, reading, text_files
+from microbench_tasks.submissions import manifest_file, reading, text_files, verification
 from microbench_tasks.submissions.manifest_model import Manifest
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
@@ -76,3 +76,15 @@ def _with_texts(folder: Path, manifest: dict) -> Path:
     write_texts(folder, manifest)
     (folder / "submission.json").write_text(manifest_file.format_manifest(manifest))
     return tiny_runs.refreshed(folder)
+
+
+UNREADABLE = "submission.json itself"
+
+
+def failures(folder: Path, **options: bool) -> dict[str, str]:
+    """Return the problems of each failed check by its name."""
+    try:
+        checks = list(verification.verify(folder, **options))
+    except DataError as error:
+        return {UNREADABLE: str(error)}
+    return {check.name: " ".join(check.problems) for check in checks if check.failed}

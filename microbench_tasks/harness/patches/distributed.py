@@ -52,6 +52,7 @@ def end_together(original: Callable) -> Callable:
 
         if not _is_ours(bind_call(original, args, kwargs).arguments):
             return original(*args, **kwargs)
+        watch = None
         try:
             watch = _start_watch() if peer_processes.num_processes() > 1 else None
             results = original(*args, **kwargs)
@@ -59,6 +60,8 @@ def end_together(original: Callable) -> Callable:
             explained = memory.with_batch_size(error, "loading the model")
             if explained is not error:
                 explained.__cause__ = error
+            if watch is not None:
+                watch.report_killed_peer()
             peer_processes.exit_after_error(explained)
             if explained is error:
                 raise
