@@ -19,15 +19,15 @@ _MOST_LINES = 6
 _LEAST_AXES = 3
 
 
-def as_html(found: Leaderboard, *, with_paper: bool) -> str:
+def as_html(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Render one self-contained page, which loads no other resources."""
-    sections = [_section(ranking, with_paper) for ranking in found.rankings]
-    closing = "\n\n".join([*tables.how_to_read(), *(printable_line(note) for note in found.notes)])
-    models = {row.entry.model for ranking in found.rankings for row in ranking.rows}
+    sections = [_section(ranking, with_paper) for ranking in leaderboard.rankings]
+    closing = "\n\n".join([*tables.how_to_read(), *(printable_line(note) for note in leaderboard.notes)])
+    models = {row.entry.model for ranking in leaderboard.rankings for row in ranking.rows}
     facts = {
-        "rankings": str(len(found.rankings)),
+        "rankings": str(len(leaderboard.rankings)),
         "submissions": str(len(models)),
-        "data": ", ".join(sorted({ranking.data.shown() for ranking in found.rankings})),
+        "data": ", ".join(sorted({ranking.data.shown() for ranking in leaderboard.rankings})),
     }
     return pages.render(tables.TITLE, [*sections, pages.Section("How to read this", [], closing)], facts)
 

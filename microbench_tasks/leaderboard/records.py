@@ -48,15 +48,15 @@ def csv_text(text: str) -> str:
     return f"'{shown}" if unicodedata.normalize("NFKC", shown).lstrip().startswith(_FORMULA_STARTS) else shown
 
 
-def as_csv(found: Leaderboard, *, with_paper: bool) -> str:
+def as_csv(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Write one line for each row of each ranking."""
-    rankings = found.rankings
+    rankings = leaderboard.rankings
     return _csv(_ROW_COLUMNS, (_row(line, ranking) for ranking in rankings for line in lines_of(ranking, with_paper)))
 
 
-def pairs_as_csv(found: Leaderboard, *, with_paper: bool) -> str:
+def pairs_as_csv(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Write one line for each pair of runs by each metric; the paper's rows are in no pair."""
-    asked = [(_asked(ranking), ranking) for ranking in found.rankings]
+    asked = [(_asked(ranking), ranking) for ranking in leaderboard.rankings]
     return _csv(_PAIR_COLUMNS, (of | _pair(ranking, *pair) for of, ranking in asked for pair in pairs_of(ranking)))
 
 
@@ -135,7 +135,7 @@ def _number(value: float) -> float | None:
 # --- JSON ----------------------------------------------------------------------------
 
 
-def as_json(found: Leaderboard, *, with_paper: bool) -> str:
+def as_json(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Render everything, including all pairs; names of models are not escaped."""
     method = {
         "interval": interval_settings()["quoted"],
@@ -149,8 +149,8 @@ def as_json(found: Leaderboard, *, with_paper: bool) -> str:
         "made_by": MADE_BY,
         "version": JSON_VERSION,
         "method": method,
-        "rankings": [_ranking(ranking, with_paper) for ranking in found.rankings],
-        "notes": list(found.notes),
+        "rankings": [_ranking(ranking, with_paper) for ranking in leaderboard.rankings],
+        "notes": list(leaderboard.notes),
     }
     return as_text(content)
 
