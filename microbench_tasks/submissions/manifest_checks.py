@@ -14,7 +14,8 @@ from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
 from microbench_tasks.parsing.letters import strict_rule
 from microbench_tasks.submissions.manifest_file import DATE_FORMAT, MANIFEST, UNKNOWN, find_precision
-from microbench_tasks.submissions.manifest_model import KEY_PATTERNS, MEANING_OF_PATTERN, Manifest, ManifestCore
+from microbench_tasks.submissions.manifest_model import Manifest, ManifestCore
+from microbench_tasks.submissions.manifest_types import KEY_PATTERNS, MEANING_OF_PATTERN
 from microbench_tasks.util.text_safety import printable
 
 # What manifests of earlier schema versions lack.

@@ -3,7 +3,7 @@
 These models are the only statement of the file's form. ``submission_schema.json`` is generated from them by
 ``scripts/write_schema.py``, for readers and for other tools. What a schema cannot express is in `manifest_checks`.
 
-A field that may be absent, but not null, is marked with ``_NO_NULL``; here it is None if it is absent.
+A field that may be absent, but not null, is marked with ``NO_NULL``; here it is None if it is absent.
 ``Manifest.model_dump(exclude_unset=True)`` gives the content of the file back.
 """
 
@@ -11,112 +11,67 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
-from pydantic_core import CoreSchema
+from pydantic import ConfigDict, Field
+
+from microbench_tasks.submissions.manifest_types import (
+    NO_NULL,
+    Count,
+    FileName,
+    Fraction,
+    JsonObject,
+    Level,
+    Line,
+    MetricName,
+    Number,
+    Positive,
+    Record,
+    Sha256,
+    StartDate,
+    TaskName,
+    Url,
+    Version,
+    VersionOrUnknown,
+)
 
 SCHEMA_VERSION = 3
-
-JsonObject = dict[str, Any]
-Number = int | float
-
-
-class _NoNull:
-    """Mark a field that may be absent, but not null."""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        schema = handler(source)
-        return schema["schema"] if schema["type"] == "nullable" else schema
-
-
-_NO_NULL = _NoNull()
-
-# Patterns end in $(?!\n), as $ alone also matches before a final line break.
-_CONTROL = r"\x00-\x1f\x7f-\x9f"
-_LINE = rf"^[^\s{_CONTROL}\ud800-\udfff]([^{_CONTROL}\u2028\u2029\ud800-\udfff]*[^\s{_CONTROL}\ud800-\udfff])?$(?!\n)"
-_URL = r"^https?://[A-Za-z0-9._~:/?#@&+,=%-]+$(?!\n)"
-_RELEASE_NUMBER = r"[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?(\+[a-z0-9]+([._-][a-z0-9]+)*)?"
-_VERSION = rf"^{_RELEASE_NUMBER}$(?!\n)"
-_VERSION_OR_UNKNOWN = rf"^({_RELEASE_NUMBER}|unknown)$(?!\n)"
-_SHA256 = r"^[0-9a-f]{64}$(?!\n)"
-_DATE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z|unknown)$(?!\n)"
-_NAME = r"^[a-z0-9_]+$(?!\n)"
-_TASK = r"^microbench[a-z0-9_]*$(?!\n)"
-_FILE = (
-    r"^(README\.md|DEMO-DATA\.txt|LOCAL-DATA\.txt|\.eval_results/microbench\.yaml"
-    r"|samples/microbench_[a-z0-9_]+\.jsonl\.gz)$(?!\n)"
-)
-# Patterns of the keys of objects; no value has them.
-KEY_PATTERNS = frozenset({_NAME, _TASK, _FILE})
-# What each pattern accepts, in words for messages.
-MEANING_OF_PATTERN = {
-    _LINE: "one line of 1 to 200 printable characters without white space at its ends",
-    _URL: "a URL that starts with http:// or https://",
-    _VERSION: "a version number such as 1.2.3",
-    _VERSION_OR_UNKNOWN: "a version number such as 1.2.3, or unknown",
-    _SHA256: "a SHA-256 of 64 hexadecimal digits",
-    _DATE: "a date such as 2026-01-31T12:00:00Z, or unknown",
-    _NAME: "a name of lower-case letters, digits and underscores",
-    _TASK: "the name of a task or group that starts with microbench",
-    _FILE: "README.md, DEMO-DATA.txt, LOCAL-DATA.txt, .eval_results/microbench.yaml or samples/<task>.jsonl.gz",
-}
-
-Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_LINE)]
-Url = Annotated[str, Field(pattern=_URL)]
-Version = Annotated[str, Field(max_length=64, pattern=_VERSION)]
-VersionOrUnknown = Annotated[str, Field(max_length=64, pattern=_VERSION_OR_UNKNOWN)]
-Sha256 = Annotated[str, Field(pattern=_SHA256)]
-MetricName = Annotated[str, Field(pattern=_NAME)]
-TaskName = Annotated[str, Field(pattern=_TASK)]
-FileName = Annotated[str, Field(pattern=_FILE)]
-Count = Annotated[int, Field(ge=0)]
-Positive = Annotated[int, Field(ge=1)]
-Fraction = Annotated[int, Field(ge=0, le=1)] | Annotated[float, Field(ge=0, le=1)]
-Level = Annotated[float, Field(gt=0, lt=1)]
-
-
-class _Record(BaseModel):
-    """Base of all parts: immutable, without conversions of types, and without unknown fields."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", regex_engine="python-re")
-
 
 # --- the model -----------------------------------------------------------------------
 
 
-class LoadedModel(_Record):
+class LoadedModel(Record):
     """What the run recorded of the checkpoint; each field is absent if the model does not record it."""
 
     checkpoint: Annotated[
         Annotated[str, Field(min_length=1, max_length=2000)] | None,
-        _NO_NULL,
+        NO_NULL,
         Field(description="Name of the checkpoint, without folders."),
     ] = None
     files: JsonObject | None = Field(default=None, description="Files or repository that it was loaded from.")
     architecture: JsonObject | str | None = Field(default=None, description="Configuration of the library's model.")
     weights_sha256: Annotated[
-        Sha256 | None, _NO_NULL, Field(description="SHA-256 of all weights, by name and value.")
+        Sha256 | None, NO_NULL, Field(description="SHA-256 of all weights, by name and value.")
     ] = None
     preprocessing: JsonObject | list[Any] | str | None = Field(default=None, description="Preprocessing of images.")
-    padding: Annotated[Line | None, _NO_NULL, Field(description="Padding of texts.")] = None
+    padding: Annotated[Line | None, NO_NULL, Field(description="Padding of texts.")] = None
     context_length: int | None = Field(default=None, description="Longest text that is read, in tokens.")
     tokenizer: JsonObject | None = Field(default=None, description="Class and SHA-256 of the tokenizer.")
-    precision: Annotated[Line | None, _NO_NULL, Field(description="Precision of the weights.")] = None
-    device: Annotated[Line | None, _NO_NULL, Field(description="Kind of device.")] = None
-    compiled: Annotated[bool | None, _NO_NULL, Field(description="Whether torch.compile was used.")] = None
-    merge: Annotated[
-        JsonObject | None, _NO_NULL, Field(description="Checkpoints that were merged, and the method.")
-    ] = None
-    texts_cut: Annotated[list[str] | None, _NO_NULL, Field(description="Texts longer than the model's context.")] = None
+    precision: Annotated[Line | None, NO_NULL, Field(description="Precision of the weights.")] = None
+    device: Annotated[Line | None, NO_NULL, Field(description="Kind of device.")] = None
+    compiled: Annotated[bool | None, NO_NULL, Field(description="Whether torch.compile was used.")] = None
+    merge: Annotated[JsonObject | None, NO_NULL, Field(description="Checkpoints that were merged, and the method.")] = (
+        None
+    )
+    texts_cut: Annotated[list[str] | None, NO_NULL, Field(description="Texts longer than the model's context.")] = None
     questions_cut_alike: Annotated[
-        Count | None, _NO_NULL, Field(description="Number of questions with options that are the same once cut.")
+        Count | None, NO_NULL, Field(description="Number of questions with options that are the same once cut.")
     ] = None
 
 
-class Model(_Record):
+class Model(Record):
     """Which model was evaluated, and how it was run."""
 
     name: Line = Field(description="Name that leaderboards show.")
-    url: Annotated[Url | None, _NO_NULL, Field(description="Page that describes the model.")] = None
+    url: Annotated[Url | None, NO_NULL, Field(description="Page that describes the model.")] = None
     harness_model: Line = Field(description="lmms-eval's --model.")
     backend: Line = Field(description="Class that ran the model, as lmms-eval records it.")
     model_args: str | JsonObject = Field(description="lmms-eval's --model_args, without folders and keys.")
@@ -133,7 +88,7 @@ class Model(_Record):
 # --- the data ------------------------------------------------------------------------
 
 
-class _Source(_Record):
+class _Source(Record):
     source: str
 
 
@@ -179,7 +134,7 @@ Source = Annotated[HubSource | FolderSource | DemoSource, Field(discriminator="s
 CognitionSource = Annotated[CognitionHubSource | CognitionFolderSource | DemoSource, Field(discriminator="source")]
 
 
-class Sources(_Record):
+class Sources(Record):
     """The data source of each task; only that of cognition has a form of its own."""
 
     model_config = ConfigDict(extra="allow")
@@ -187,7 +142,7 @@ class Sources(_Record):
 
     microbench_cognition: Annotated[
         CognitionSource | None,
-        _NO_NULL,
+        NO_NULL,
         Field(description="Does not state whether it is the release: the release has no such questions."),
     ] = None
 
@@ -196,14 +151,14 @@ class Sources(_Record):
         return self.model_dump(exclude_unset=True)
 
 
-class Asked(_Record):
+class Asked(Record):
     """The documents that were asked about in one task."""
 
     sha256: Sha256
     num_documents: Positive
 
 
-class Data(_Record):
+class Data(Record):
     """The data that the model was evaluated on."""
 
     kind: Literal["release", "demo", "local"] = Field(
@@ -220,7 +175,7 @@ class Data(_Record):
 # --- versions and settings -----------------------------------------------------------
 
 
-class Versions(_Record):
+class Versions(Record):
     """Versions of the packages that ran."""
 
     microbench: Version = Field(description="Version of this package in the run.")
@@ -232,7 +187,7 @@ class Versions(_Record):
     ] = Field(description='Python packages of the run; "unknown" if the run did not record them.')
 
 
-class PaperInterval(_Record):
+class PaperInterval(Record):
     """The interval that reproduces the paper's."""
 
     method: Literal["basic", "percentile"]
@@ -241,14 +196,14 @@ class PaperInterval(_Record):
     seed: int
 
 
-class QuotedInterval(_Record):
+class QuotedInterval(Record):
     """The interval to quote."""
 
     method: Line
     confidence_level: Level
 
 
-class Interval(_Record):
+class Interval(Record):
     """How intervals were computed."""
 
     paper: PaperInterval = Field(
@@ -257,7 +212,7 @@ class Interval(_Record):
     quoted: QuotedInterval = Field(description="Of all other intervals: the ones to quote.")
 
 
-class Boxes(_Record):
+class Boxes(Record):
     """How boxes were asked for and read."""
 
     convention: str
@@ -268,7 +223,7 @@ class Boxes(_Record):
     chosen_by: Line
 
 
-class Settings(_Record):
+class Settings(Record):
     """Settings of the evaluation."""
 
     interval: Interval = Field(description="How intervals were computed.")
@@ -278,7 +233,7 @@ class Settings(_Record):
     )
 
 
-class Seeds(_Record):
+class Seeds(Record):
     """Random seeds of the run."""
 
     random: int | None = Field(description="Seed of Python's random.")
@@ -287,20 +242,18 @@ class Seeds(_Record):
     fewshot: int | None = Field(description="Seed of lmms-eval's choice of examples.")
 
 
-class Run(_Record):
+class Run(Record):
     """The run that was submitted."""
 
     name: Line = Field(description="Name that the harness gave the run.")
-    date: Annotated[str, Field(pattern=_DATE)] = Field(
-        description="Start of the run in UTC, between the benchmark's publication and now."
-    )
-    samples_url: Annotated[Url | None, _NO_NULL, Field(description="Page where this submission is published.")] = None
+    date: StartDate = Field(description="Start of the run in UTC, between the benchmark's publication and now.")
+    samples_url: Annotated[Url | None, NO_NULL, Field(description="Page where this submission is published.")] = None
 
 
 # --- scores --------------------------------------------------------------------------
 
 
-class Counts(_Record):
+class Counts(Record):
     """Number of questions (for boxes: pairs of image and class), images and datasets of a score."""
 
     questions: Count
@@ -308,7 +261,7 @@ class Counts(_Record):
     datasets: Count
 
 
-class Figures(_Record):
+class Figures(Record):
     """The scores of one task or group, by metric."""
 
     model_config = ConfigDict(extra="allow")
@@ -316,11 +269,11 @@ class Figures(_Record):
 
     unparsed_by_kind: Annotated[
         dict[MetricName, Count] | None,
-        _NO_NULL,
+        NO_NULL,
         Field(description="Number of responses without an answer, by kind of response."),
     ] = None
-    counts: Annotated[Counts | None, _NO_NULL, Field(description="What acc is about.")] = None
-    boxes_counts: Annotated[Counts | None, _NO_NULL, Field(description="What grit is about.")] = None
+    counts: Annotated[Counts | None, NO_NULL, Field(description="What acc is about.")] = None
+    boxes_counts: Annotated[Counts | None, NO_NULL, Field(description="What grit is about.")] = None
 
     def value(self, metric: str) -> Number | None:
         """Return the value of a metric; None if it is absent or null."""
@@ -335,7 +288,7 @@ class Figures(_Record):
         return self.model_dump(exclude_unset=True)
 
 
-class ManifestCore(_Record):
+class ManifestCore(Record):
     """The content of ``submission.json`` without the digests."""
 
     schema_version: Literal[3] = Field(
