@@ -90,7 +90,7 @@ def blocks(number: int, cell: cells.Cell) -> Iterator[int]:
 
 
 def batch_limits(cell: cells.Cell, batch: cells.Batch) -> tuple[np.ndarray, np.ndarray]:
-    """Compute the intervals of many data sets at once, with the private functions of `intervals`."""
+    """Compute the intervals of many data sets at once, with the functions behind those of `intervals`."""
     sizes = np.broadcast_to(batch.sizes.astype(float), batch.sums.shape)
     table = intervals.ClusterTable(batch.sums, sizes, batch.squares, is_single=False)
     if cell.is_macro:

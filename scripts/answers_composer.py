@@ -1,4 +1,4 @@
-"""Fill the templates of ``tests/support/data/answers_parts.json``: questions, letters, lists of options and conclusions."""
+"""Fill the templates of ``tests/support/data/answers_parts.json``: questions, lists of options and conclusions."""
 
 from __future__ import annotations
 
@@ -36,19 +36,22 @@ class Composed:
 
 
 def capitalize(text: str) -> str:
+    """Capitalize the first letter, and leave the others."""
     return text[:1].upper() + text[1:]
 
 
 def paragraphs(*texts: str) -> str:
+    """Join the texts that are not empty, with an empty line between them."""
     return "\n\n".join(text for text in texts if text)
 
 
 def stating(case: Case, response: str) -> Composed:
+    """Return a response that states the case's option."""
     return Composed(case, response, LETTERS[case.stated])
 
 
 def replace_all(template: str, values: dict[str, str]) -> str:
-    """Replace each ``{name}`` of one letter in one pass; other braces stay, as those of ``\\boxed{{L}}``."""
+    r"""Replace each ``{name}`` of one letter in one pass; other braces stay, as those of ``\boxed{{L}}``."""
     return re.sub(r"\{(\w)\}", lambda match: values.get(match[1], match[0]), template)
 
 
@@ -89,9 +92,11 @@ class Composer:
         })  # fmt: skip
 
     def form(self, name: str, case: Case) -> str:
+        """Draw a template of forms and fill it."""
         return self.fill(self.draw(self.forms[name]), case)
 
     def phrase(self, name: str, case: Case) -> str:
+        """Draw a phrase of the composer's language and fill it."""
         return self.fill(self.draw(self.phrases[name]), case)
 
     def conclude(self, case: Case, before: str) -> str:

@@ -142,6 +142,7 @@ def card_text(corpus: str) -> str:
 
 
 def main() -> None:
+    """Write the corpus and its description, or compare them with the files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare the files with what would be written")
     args = parser.parse_args()

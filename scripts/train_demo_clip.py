@@ -41,7 +41,7 @@ from microbench_tasks.catalog.questions import (
 from microbench_tasks.data.table_images import decode_image
 from microbench_tasks.demo import DEMO_SEED
 from microbench_tasks.demo.assembly import drawn_row
-from microbench_tasks.demo.specs import DATASETS
+from microbench_tasks.demo.dataset_table import DATASETS
 
 log = logging.getLogger("train_demo_clip")
 

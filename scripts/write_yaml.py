@@ -52,8 +52,8 @@ lmms_eval_specific_kwargs:
     pre_prompt: ""
     post_prompt: ""
 model_specific_generation_kwargs:
-  # As the paper's evaluation code asked GPT-4o (GitHub Ale9806/eVLLM, gptapi.py). Reasoning models count their reasoning
-  # as output.
+  # As the paper's evaluation code asked GPT-4o (GitHub Ale9806/eVLLM, gptapi.py). Reasoning models count their
+  # reasoning as output.
   openai: {max_new_tokens: 2048}
   async_openai: {max_new_tokens: 2048}
   gpt4v: {max_new_tokens: 2048}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from microbench_adapters.checkpoints import loading, merging
-from microbench_adapters.libraries.checkpoint_model import parse_merge_with
+from microbench_adapters.libraries.options import parse_merge_with
 
 # The table of a sweep as data, in the sweep's folder.
 SWEEP_FILE = "sweep.json"

@@ -6,7 +6,6 @@ import abc
 import copy
 import importlib.metadata
 import inspect
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,10 +13,11 @@ from typing import Any, ClassVar
 import torch
 from loguru import logger
 
-from microbench_adapters.checkpoints import loading, merging
+from microbench_adapters.checkpoints import loading
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.merge_loaded import merge_loaded
 from microbench_adapters.checkpoints.registry import Checkpoint, Preprocessing
+from microbench_adapters.libraries.options import check_context_length, check_merge, parse_merge_with
 from microbench_adapters.libraries.precision import (
     autocast,
     check_precision,
@@ -83,8 +83,8 @@ class CheckpointModel(ContrastiveModel):
         if not isinstance(compile, bool):
             raise ValueError(f"compile={compile}: expected True or False.")
         others = parse_merge_with(merge_with)
-        _check_merge(merge, alpha, density, others)
-        _check_context(spec.get("context_length"))
+        check_merge(merge, alpha, density, others)
+        check_context_length(spec.get("context_length"))
         self.precision = precision
         self.input_dtype = input_dtype(precision)
         self.autocast = autocast(precision, self.device)
@@ -278,53 +278,6 @@ class CheckpointModel(ContrastiveModel):
 
 def _is_as_long(tokens: Tensors, others: Tensors) -> bool:
     return all(values.shape[1] == others[name].shape[1] for name, values in tokens.items())
-
-
-def _check_context(length: Any) -> None:
-    # Start, end and one token between them.
-    if length is not None and (type(length) is not int or length < 3):
-        raise ValueError(f"context_length={length}: expected a number of tokens, at least 3.")
-
-
-def build_spec(**arguments: Any) -> dict[str, Any]:
-    """Return the specification of a checkpoint: the arguments that are set, as text but for ``context_length``.
-
-    The harness reads ``model=1`` as a number.
-    """
-    return {
-        name: value if name == "context_length" else str(value)
-        for name, value in arguments.items()
-        if value is not None
-    }
-
-
-def parse_merge_with(merge_with: str | None) -> list[str]:
-    """Parse ``one`` or ``[one,other]``, the form that the harness does not split at commas.
-
-    Raises:
-        ValueError: a name is empty.
-    """
-    if merge_with is None:
-        return []
-    text = str(merge_with).strip()
-    parts = text[1:-1].split(",") if text.startswith("[") and text.endswith("]") else [text]
-    names = [part.strip() for part in parts]
-    if not all(names):
-        raise ValueError(f"merge_with={merge_with}: expected a checkpoint, or several as [one,other].")
-    return names
-
-
-def _check_merge(merge: str, alpha: float | None, density: float | None, others: Sequence[str]) -> None:
-    settings = [f"{name}={value}" for name, value in (("alpha", alpha), ("density", density)) if value is not None]
-    if merge != "linear":
-        settings.append(f"merge={merge}")
-    if settings and not others:
-        raise ValueError(
-            f"{', '.join(settings)}: nothing to merge with. "
-            f"Name the base as merge_with=, or leave {'it' if len(settings) == 1 else 'them'} out."
-        )
-    if others:
-        merging.check_settings(merge, alpha, density, len(others))
 
 
 def unit_vectors(vectors: torch.Tensor) -> torch.Tensor:

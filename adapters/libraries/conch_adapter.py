@@ -11,10 +11,11 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
-from microbench_adapters.checkpoints import fitting, loading, state_dicts, weight_files
+from microbench_adapters.checkpoints import fitting, loading, selection, state_dicts, weight_files
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
-from microbench_adapters.libraries.checkpoint_model import CheckpointModel, build_spec, unit_vectors
+from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
+from microbench_adapters.libraries.options import build_spec
 from microbench_adapters.models.dual_encoder import Tensors
 
 INSTALL = "pip install conch-fork"
@@ -145,9 +146,9 @@ def _load_module(
         weight_files.refuse_others([weights], content, f"model={model}")
     # The decoder's weights are random: they belong to no model, and to no hash of one.
     module.text_decoder = None
-    selection = state_dicts.select(content, partial(_compare_encoders, module), len(module.state_dict()), str(weights))
-    module.load_state_dict(selection.adapted)
-    return module, selection.record
+    selected = selection.select(content, partial(_compare_encoders, module), len(module.state_dict()), str(weights))
+    module.load_state_dict(selected.adapted)
+    return module, selected.record
 
 
 def _compare_encoders(module: torch.nn.Module, state: state_dicts.State) -> tuple[fitting.Faults, state_dicts.State]:

@@ -16,7 +16,7 @@ import torch
 from open_clip.convert import convert_state_dict
 from open_clip.model import convert_to_custom_text_state_dict
 
-from microbench_adapters.checkpoints import fitting, loading, state_dicts, weight_files
+from microbench_adapters.checkpoints import fitting, loading, selection, state_dicts, weight_files
 from microbench_adapters.libraries.open_clip_sources import Source
 
 try:
@@ -130,9 +130,9 @@ def load_weights(module: torch.nn.Module, source: Source) -> dict[str, str]:
         converted = _convert_legacy_state_dict(dict(state), module)
         return fitting.compare(converted, module), converted
 
-    selection = state_dicts.select(content, adapt, len(module.state_dict()), where)
-    module.load_state_dict(selection.adapted, strict=True)
-    return selection.record
+    selected = selection.select(content, adapt, len(module.state_dict()), where)
+    module.load_state_dict(selected.adapted, strict=True)
+    return selected.record
 
 
 def _load_big_vision(module: torch.nn.Module, weights: Path, where: str) -> None:

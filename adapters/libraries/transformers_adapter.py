@@ -14,7 +14,8 @@ from PIL.Image import Image, Resampling
 from microbench_adapters.checkpoints import loading, state_dicts
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
-from microbench_adapters.libraries.checkpoint_model import CheckpointModel, build_spec, unit_vectors
+from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
+from microbench_adapters.libraries.options import build_spec
 from microbench_adapters.libraries.transformers_loading import (
     from_pretrained,
     image_settings,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import transformers
 
-from microbench_adapters.checkpoints import fitting, loading, repositories, state_dicts, weight_files
+from microbench_adapters.checkpoints import fitting, loading, repositories, selection, state_dicts, weight_files
 
 # Generation settings, beside weights of models that write text.
 _GENERATION_FILE = "generation_config.json"
@@ -124,8 +124,8 @@ def module_of(model_class: Any, config: Any, content: Any, where: str) -> tuple[
             raise ValueError(f"{where}: transformers cannot load its weights: {reason}") from error
         return _faults(report, state, expected, integer_names, model_class.__name__), module
 
-    selection = state_dicts.select(content, adapt, len(expected), where)
-    return selection.adapted, selection.record
+    selected = selection.select(content, adapt, len(expected), where)
+    return selected.adapted, selected.record
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from microbench_tasks.cli import (
     demo_data,
+    doctor,
     leaderboard,
     merge,
     path,
@@ -25,6 +26,7 @@ from microbench_tasks.util.text_safety import printable_line
 # In the order of the overview.
 COMMANDS = (
     path.COMMAND,
+    doctor.COMMAND,
     demo_data.COMMAND,
     rescore.COMMAND,
     merge.COMMAND,

@@ -36,13 +36,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from microbench_tasks.report import writing
+    from microbench_tasks.report import folder, writing
 
     with quiet_harness():
         report = writing.write(options.runs, options.out, options.examples, options.seed, progress_bar)
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
         print(printable_line(text))
-    print(f"{report.folder / writing.PAGE}: {report.pictures} pictures of {', '.join(report.labels)}")
+    print(f"{report.folder / folder.PAGE}: {report.num_plots} plots of {', '.join(report.labels)}")
 
 
 COMMAND = Command(

@@ -37,12 +37,12 @@ def _run(options: argparse.Namespace) -> None:
     run = logs.find_run([options.run_folder], options.run)
     written = building.submit(run, description, options.out, progress_bar)
     manifest = written.manifest
-    num_samples = manifest["num_samples"]
+    num_samples = manifest.num_samples
     print(
-        f"{options.out}: {printable_line(manifest['model']['name'])} on {manifest['data']['kind']} data, "
+        f"{options.out}: {printable_line(manifest.model.name)} on {manifest.data.kind} data, "
         f"{sum(num_samples.values())} samples of {len(num_samples)} tasks"
     )
-    print(f"digest: {manifest['digest']}")
+    print(f"digest: {manifest.digest}")
     for note in written.notes:
         print(f"note: {printable_line(note)}")
     print(hub_formats.publishing_advice(manifest, options.out))

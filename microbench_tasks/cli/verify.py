@@ -17,7 +17,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from microbench_tasks.submissions import manifest_file, verification
+    from microbench_tasks.submissions import reading, verification
 
     num_failed = 0
     with quiet_harness():
@@ -28,9 +28,9 @@ def _run(options: argparse.Namespace) -> None:
         sys.exit(
             f"microbench: {printable_line(str(options.submission))} verification failed: {num_failed} check(s) FAILED"
         )
-    manifest = manifest_file.read_manifest(options.submission)
+    manifest = reading.load_manifest(options.submission)
     print(
-        f"{printable_line(manifest['model']['name'])} on {manifest['data']['kind']} data, digest {manifest['digest']} "
+        f"{printable_line(manifest.model.name)} on {manifest.data.kind} data, digest {manifest.digest} "
         "(compare it with a published one: a digest is no signature)"
     )
     _print_limits(options.without_data)

@@ -1,9 +1,9 @@
-"""The demo set: small drawn micrographs for every dataset of the release, in its exact columns.
+"""Make the demo set: small drawn micrographs for every dataset of the release, in its exact columns.
 
-No download is needed, so that every task can be tried on a machine without a network. The drawings
-come from a seeded program, each with its class clearly to be seen; a few tiles of the two real
-micrographs inside scikit-image go with them (``real_tiles`` states source and licence). Scores on this
-set say that a model and the harness work; they say nothing about microscopy.
+No download is needed, so that every task can be tried on a machine without a network. A seeded program makes the
+drawings, each with its class clearly visible. A few tiles of the two real micrographs in scikit-image are added
+(``real_tiles`` states source and licence). Scores on this set show that a model and the harness work; they say
+nothing about microscopy.
 """
 
 from __future__ import annotations
@@ -17,13 +17,17 @@ __all__ = ["DEMO_SEED", "DEMO_VERSION", "build", "rows"]
 
 
 def rows(seed: int = DEMO_SEED, rows_per_dataset: int | None = None, real_tiles: bool = True) -> Iterator[dict]:
-    """Yield the rows of the demo set, in the columns of ``schema.release_features``, grouped by dataset.
+    """Yield the rows of the demo set, in the columns of ``release_columns.release_features``, grouped by dataset.
 
-    ``row["image"]`` is ``{"bytes": PNG, "path": None}``. Row i of a dataset depends on the seed and on i
-    only. ``rows_per_dataset`` None: at least 12 per dataset and 2 of every class. ``real_tiles`` adds
-    the tiles of real micrographs at the end of their datasets.
+    ``row["image"]`` is ``{"bytes": PNG, "path": None}``. Row i of a dataset depends on the seed and on i only.
 
-    Raises ``ValueError`` for a negative seed or fewer than one row per dataset.
+    Args:
+        seed: of all drawings and questions, 0 or more.
+        rows_per_dataset: drawn rows of each dataset; by default at least 12, and 2 of every class.
+        real_tiles: add the tiles of real micrographs at the end of their datasets.
+
+    Raises:
+        ValueError: the seed is negative, or there is less than one row per dataset.
 
     >>> row = next(rows(seed=1, rows_per_dataset=1, real_tiles=False))
     >>> row["dataset"], row["questions"]["classification"]["answer"]
@@ -35,12 +39,13 @@ def rows(seed: int = DEMO_SEED, rows_per_dataset: int | None = None, real_tiles:
 
 
 def build(folder: Path, seed: int = DEMO_SEED) -> Path:
-    """Write the demo set to ``folder`` and return it; a complete set of the same seed and version is left alone.
+    """Write the demo set to ``folder`` and return it; a complete set of the same seed and version is not changed.
 
-    ``folder/perception`` holds two parquet shards, ``folder/cognition/test`` the questions that need
+    ``folder/perception`` contains two parquet shards, ``folder/cognition/test`` the questions that need
     reasoning, one JSON file and one image each. The set appears in one step: a reader never sees half of it.
 
-    Raises ``FileExistsError`` if ``folder`` holds files that are not of a demo set.
+    Raises:
+        FileExistsError: ``folder`` contains files that are not of a demo set.
     """
     from microbench_tasks.demo.writing import write_demo_set
 

@@ -1,4 +1,4 @@
-"""Rows of the demo set in the release's columns: paint, encode, ask, describe."""
+"""Assemble the rows of the demo set in the release's columns."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from PIL import Image
 
 from microbench_tasks.demo import questions
 from microbench_tasks.demo.canvas import Mark, Shape
+from microbench_tasks.demo.dataset_table import DATASETS
 from microbench_tasks.demo.real_tiles import RealTile, load_tiles
-from microbench_tasks.demo.specs import DATASETS, INSTITUTION, LICENSE, NO_TAXON, DemoDataset
+from microbench_tasks.demo.specs import INSTITUTION, LICENSE, NO_TAXON, DemoDataset
 
 # The release numbers its labels across all datasets.
 LABELS = {
     name: number for number, name in enumerate(sorted({name for dataset in DATASETS for name in dataset.classes}))
 }
-# What the random stream of a row is used for; part of the seed of the stream.
+# The purposes of a row's random streams; part of the seed of a stream.
 PICTURE, TEXT, IDENTITY = range(3)
-# Row numbers of the real tiles, apart from those of the drawings.
+# Row numbers of the real tiles; those of the drawings are smaller.
 REAL_TILES_FROM = 1_000_000
 
 
@@ -46,29 +47,30 @@ def _iterate_rows(seed: int, rows_per_dataset: int | None, real_tiles: bool) -> 
 
 
 def stream(seed: int, number: int, index: int, purpose: int) -> Generator:
-    """The random numbers of one row for one purpose, the same whatever other rows are asked for."""
+    """Return the random numbers of one row for one purpose, which do not depend on other rows."""
     return np.random.default_rng(np.random.SeedSequence(entropy=seed, spawn_key=(number, index, purpose)))
 
 
 def drawn_row(seed: int, number: int, index: int) -> dict:
-    """Row ``index`` of dataset ``number``; its class follows from the index (round-robin)."""
+    """Return row ``index`` of dataset ``number``; classes take turns by the index."""
     dataset = DATASETS[number]
     label = dataset.classes[index % len(dataset.classes)] if dataset.classes else None
-    picture = dataset.paint(stream(seed, number, index, PICTURE), label, dataset.size)
+    picture = dataset.paint(stream(seed, number, index, PICTURE), label or "", dataset.size)
     image = encode_png(picture.pixels, dataset.mode, dataset.full_scale)
     row = _row(seed, number, index, dataset, image, label)
     return row | _annotations(picture.marks, dataset.size)
 
 
 def tile_row(seed: int, number: int, index: int, tile: RealTile) -> dict:
-    """A row around a tile of a real micrograph."""
+    """Return a row with a tile of a real micrograph."""
     drawn = DATASETS[number]
+    first, second = drawn.captions
     dataset = replace(
         drawn,
         setting=replace(drawn.setting, subdomain=tile.subdomain, submodality=tile.submodality, stain=tile.stain),
         # The dataset's wordings name its own stain.
         question=drawn.question.replace(drawn.setting.stain, tile.stain),
-        captions=tuple(template.replace(drawn.setting.stain, tile.stain) for template in drawn.captions),
+        captions=(first.replace(drawn.setting.stain, tile.stain), second.replace(drawn.setting.stain, tile.stain)),
         microns_per_pixel=tile.microns_per_pixel,
         taxon=NO_TAXON,
     )
@@ -77,7 +79,7 @@ def tile_row(seed: int, number: int, index: int, tile: RealTile) -> dict:
 
 
 def _row(seed: int, number: int, index: int, dataset: DemoDataset, image: bytes, label: str | None) -> dict:
-    """Every column but the annotations; ``image`` is a PNG file."""
+    """Return every column but the annotations; ``image`` is a PNG."""
     setting = dataset.setting
     asked = questions.ask(stream(seed, number, index, TEXT), dataset, label)
     return {
@@ -105,7 +107,7 @@ def _row(seed: int, number: int, index: int, dataset: DemoDataset, image: bytes,
 
 
 def image_id(seed: int, number: int, index: int) -> str:
-    """A UUID drawn from the seed; datasets that share ids use the stream of the first of them."""
+    """Draw a UUID from the seed; datasets that share ids use the stream of the first of them."""
     family = DATASETS[number].shares_ids_with
     if family is not None:
         number = next(at for at, dataset in enumerate(DATASETS) if dataset.shares_ids_with == family)
@@ -113,7 +115,7 @@ def image_id(seed: int, number: int, index: int) -> str:
 
 
 def _annotations(marks: tuple[Mark, ...], size: Shape) -> dict[str, list | None]:
-    """``polygon`` and ``bbox`` of the marks, clipped to the image, in pixels to two decimals; null without marks."""
+    """Return ``polygon`` and ``bbox`` of the marks, clipped to the image, in pixels; null without marks."""
     if not marks:
         return {"bbox": None, "polygon": None}
     polygons, boxes = [], []
@@ -126,7 +128,13 @@ def _annotations(marks: tuple[Mark, ...], size: Shape) -> dict[str, list | None]
 
 
 def encode_png(pixels: np.ndarray, mode: str, full_scale: int) -> bytes:
-    """Pixels in [0, 1] as a PNG of Pillow mode ``RGB``, ``RGBA`` (opaque), ``L`` or ``I;16`` (1 becomes ``full_scale``)."""
+    """Encode pixels in [0, 1] as a PNG.
+
+    Args:
+        pixels: the image.
+        mode: Pillow's mode: ``RGB``, ``RGBA`` (opaque), ``L`` or ``I;16``.
+        full_scale: the value of 1 in mode ``I;16``.
+    """
     if mode == "I;16":
         return png_bytes(Image.fromarray(np.rint(pixels * full_scale).astype(np.uint16)))
     image = Image.fromarray(np.rint(pixels * 255).astype(np.uint8))
@@ -136,7 +144,7 @@ def encode_png(pixels: np.ndarray, mode: str, full_scale: int) -> bytes:
 
 
 def png_bytes(image: Image.Image) -> bytes:
-    """The image as a PNG file."""
+    """Encode the image as a PNG."""
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", compress_level=4)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What every drawing is made of: soft shapes, noise fields, strokes, colour by absorption, a camera.
+"""Draw the elements of all pictures: soft shapes, noise fields, strokes, colour by absorption, a camera.
 
 Images are float arrays in [0, 1], ``(height, width)`` or ``(height, width, 3)``; lengths are in
 pixels, angles in radians, points are ``(x, y)``. Every random draw comes from the Generator passed in.
@@ -49,12 +49,13 @@ class Blob:
 
     @property
     def semi_axes(self) -> tuple[float, float]:
+        """The long and the short half axis without bumps, in pixels."""
         stretch = self.elongation**0.5
         return self.radius * stretch, self.radius / stretch
 
     @property
     def reach(self) -> float:
-        """No point of the rim is farther from the centre than this."""
+        """An upper bound for the distance of the rim from the centre, in pixels."""
         return self.semi_axes[0] * (1 + sum(abs(height) for _, height, _ in self.harmonics))
 
     def _bump(self, theta: np.ndarray) -> np.ndarray:
@@ -64,7 +65,7 @@ class Blob:
         return bump
 
     def outline(self, points: int = 48) -> np.ndarray:
-        """The rim as ``(points, 2)``."""
+        """Return points of the rim, ``(points, 2)``."""
         theta = np.linspace(0, 2 * np.pi, points, endpoint=False)
         long, short = self.semi_axes
         bump = self._bump(theta)
@@ -73,7 +74,7 @@ class Blob:
         return np.stack([self.x + u * cos - v * sin, self.y + u * sin + v * cos], axis=1)
 
     def depth(self, shape: Shape, margin: float = 3.0) -> tuple[tuple[slice, slice], np.ndarray]:
-        """A window around the blob and, in it, the depth below the rim in pixels (negative outside)."""
+        """Return a window around the blob and, in it, the depth below the rim in pixels (negative outside)."""
         reach = self.reach + margin
         top, left = max(0, int(self.y - reach)), max(0, int(self.x - reach))
         bottom, right = min(shape[0], int(self.y + reach) + 2), min(shape[1], int(self.x + reach) + 2)
@@ -89,7 +90,7 @@ class Blob:
         return window, (1 - rho) * short
 
     def scaled(self, factor: float) -> Blob:
-        """The same blob, ``factor`` times as large."""
+        """Return the same blob, ``factor`` times as large."""
         return Blob(self.x, self.y, self.radius * factor, self.elongation, self.angle, self.harmonics)
 
 
@@ -102,14 +103,14 @@ def wobbly(
     wobble: float = 0.06,
     angle: float | None = None,
 ) -> Blob:
-    """A blob with random bumps of relative height ``wobble``, pointing anywhere unless ``angle`` is given."""
+    """Draw a blob with random bumps of relative height ``wobble``; without ``angle`` its direction is random."""
     angle = rng.uniform(0, np.pi) if angle is None else angle
     harmonics = tuple((waves, wobble * rng.normal() / waves**0.5, rng.uniform(0, 2 * np.pi)) for waves in (2, 3, 5))
     return Blob(x, y, radius, elongation, angle, harmonics)
 
 
 def cover(shape: Shape, blobs: list[Blob], soft: float = 1.0, tones: np.ndarray | None = None) -> np.ndarray:
-    """How far each pixel is covered by the blobs, 0 to 1 (times the blob's tone); ``soft`` is the edge's width."""
+    """Return the coverage of each pixel by the blobs, 0 to 1 (times the blob's tone); ``soft`` is the edge's width."""
     canvas = np.zeros(shape)
     for number, blob in enumerate(blobs):
         window, depth = blob.depth(shape, margin=2 + soft)
@@ -121,7 +122,7 @@ def cover(shape: Shape, blobs: list[Blob], soft: float = 1.0, tones: np.ndarray 
 
 
 def rings(shape: Shape, blobs: list[Blob], width: float) -> np.ndarray:
-    """Bands of the given width along the rims of the blobs, 0 to 1."""
+    """Draw bands of the given width along the rims of the blobs, 0 to 1."""
     canvas = np.zeros(shape)
     for blob in blobs:
         window, depth = blob.depth(shape, margin=2 + 2 * width)
@@ -132,7 +133,10 @@ def rings(shape: Shape, blobs: list[Blob], width: float) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _spline(length: int, cell: float) -> sparse.csr_array:
-    """Weights that turn values on a grid of pitch ``cell`` into a smooth curve of unit variance, ``(length, knots)``."""
+    """Return the weights that interpolate values on a grid of pitch ``cell``, ``(length, knots)``.
+
+    The result is a smooth curve of unit variance.
+    """
     knots = np.arange(-1, int(length / cell) + 3)
     far = (np.arange(length)[:, None] / cell - knots) / 0.55
     weights = np.exp(-0.5 * far**2) * (np.abs(far) < 3.7)
@@ -140,7 +144,7 @@ def _spline(length: int, cell: float) -> sparse.csr_array:
 
 
 def noise(rng: Generator, shape: Shape, cell: float) -> np.ndarray:
-    """A smooth random field of zero mean and unit variance whose features are ``cell`` pixels wide."""
+    """Draw a smooth random field of zero mean and unit variance whose features are ``cell`` pixels wide."""
     # Sparse products: small, and unlike BLAS the same on every machine and free of threads.
     rows, columns = _spline(shape[0], cell), _spline(shape[1], cell)
     values = rng.standard_normal((rows.shape[1], columns.shape[1]))
@@ -148,7 +152,7 @@ def noise(rng: Generator, shape: Shape, cell: float) -> np.ndarray:
 
 
 def grain(rng: Generator, shape: Shape, sigma: float = 0.0) -> np.ndarray:
-    """Random grain of unit variance, as fine as a pixel or blurred by ``sigma``."""
+    """Draw random grain of unit variance, as fine as a pixel or blurred by ``sigma``."""
     field = rng.standard_normal(shape)
     if sigma == 0:
         return field
@@ -157,7 +161,7 @@ def grain(rng: Generator, shape: Shape, sigma: float = 0.0) -> np.ndarray:
 
 
 def dots(shape: Shape, points: np.ndarray, sigma: float, weights: np.ndarray | None = None) -> np.ndarray:
-    """Gaussian spots of height 1 (or ``weights``) at ``points`` (n, 2); overlapping spots add up."""
+    """Draw Gaussian spots of height 1 (or ``weights``) at ``points`` (n, 2); overlapping spots add up."""
     columns, rows = np.rint(points).astype(int).T
     inside = (rows >= 0) & (rows < shape[0]) & (columns >= 0) & (columns < shape[1])
     weights = np.ones(len(points)) if weights is None else weights
@@ -166,7 +170,7 @@ def dots(shape: Shape, points: np.ndarray, sigma: float, weights: np.ndarray | N
 
 
 def strokes(shape: Shape, paths: list[np.ndarray], width: float) -> np.ndarray:
-    """Lines of the given width through the points of each path, 0 to 1."""
+    """Draw lines of the given width through the points of each path, 0 to 1."""
     dense = np.concatenate([_resampled(path) for path in paths]) if paths else np.zeros((0, 2))
     sigma = max(0.5, 0.45 * width)
     # Two samples per pixel along a line of that blur add up to this height at its centre.
@@ -175,7 +179,7 @@ def strokes(shape: Shape, paths: list[np.ndarray], width: float) -> np.ndarray:
 
 
 def _resampled(path: np.ndarray) -> np.ndarray:
-    """The path with two points per pixel of its length."""
+    """Return the path with two points per pixel of its length."""
     lengths = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
     at = np.arange(0, lengths[-1], 0.5)
     return np.stack([np.interp(at, lengths, path[:, 0]), np.interp(at, lengths, path[:, 1])], axis=1)
@@ -184,7 +188,7 @@ def _resampled(path: np.ndarray) -> np.ndarray:
 def walk(
     rng: Generator, start: tuple[float, float], heading: float, length: float, turn: float = 0.1, step: float = 3.0
 ) -> np.ndarray:
-    """A path of the given length that turns by about ``turn`` at every ``step`` pixels."""
+    """Return a random path of the given length that turns by about ``turn`` at every ``step`` pixels."""
     steps = max(2, int(length / step))
     bend = np.cumsum(rng.normal(0, turn, steps)) + heading
     moves = step * np.stack([np.cos(bend), np.sin(bend)], axis=1)
@@ -192,7 +196,7 @@ def walk(
 
 
 def lattice(rng: Generator, shape: Shape, spacing: float, jitter: float = 0.25) -> np.ndarray:
-    """Points that fill the image at about ``spacing`` from each other, ``(n, 2)``."""
+    """Return points that fill the image at about ``spacing`` from each other, ``(n, 2)``."""
     rows = np.arange(-0.5, shape[0] / (0.87 * spacing) + 1)
     columns = np.arange(-0.5, shape[1] / spacing + 1)
     y, x = np.meshgrid(rows * 0.87, columns, indexing="ij")
@@ -201,27 +205,27 @@ def lattice(rng: Generator, shape: Shape, spacing: float, jitter: float = 0.25) 
     return points * spacing
 
 
-def apart(rng: Generator, shape: Shape, count: int, gap: float, margin: float = 0.0) -> np.ndarray:
-    """Up to ``count`` random points at least ``gap`` from each other and ``margin`` from the border, ``(n, 2)``."""
+def apart(rng: Generator, shape: Shape, count: int | np.int64, gap: float, margin: float = 0.0) -> np.ndarray:
+    """Draw up to ``count`` points at least ``gap`` from each other and ``margin`` from the border, ``(n, 2)``."""
     low, high = np.array([margin, margin]), np.array([shape[1] - margin, shape[0] - margin])
-    kept, found = np.empty((count, 2)), 0
+    kept, num_kept = np.empty((count, 2)), 0
     for point in rng.uniform(low, high, (30 * count, 2)):
-        if found == count:
+        if num_kept == count:
             break
-        if ((kept[:found] - point) ** 2).sum(axis=1).min(initial=np.inf) >= gap**2:
-            kept[found], found = point, found + 1
-    return kept[:found]
+        if ((kept[:num_kept] - point) ** 2).sum(axis=1).min(initial=np.inf) >= gap**2:
+            kept[num_kept], num_kept = point, num_kept + 1
+    return kept[:num_kept]
 
 
 def two_nearest(shape: Shape, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of every pixel to the nearest and to the second nearest centre."""
-    pixels = np.stack(np.mgrid[: shape[0], : shape[1]][::-1], axis=-1).reshape(-1, 2)
+    """Return the distance of every pixel to the nearest and to the second nearest centre."""
+    pixels = np.stack(tuple(np.mgrid[: shape[0], : shape[1]][::-1]), axis=-1).reshape(-1, 2)
     distances = cKDTree(centres).query(pixels, k=2)[0]
     return distances[:, 0].reshape(shape), distances[:, 1].reshape(shape)
 
 
 def bands(rng: Generator, shape: Shape, angle: float, pitch: float, waviness: float = 1.0) -> np.ndarray:
-    """Fibres along ``angle``: irregular bands about ``pitch`` wide, of zero mean and unit variance."""
+    """Draw fibres along ``angle``: irregular bands about ``pitch`` wide, of zero mean and unit variance."""
     y, x = np.mgrid[: shape[0], : shape[1]]
     across = y * np.cos(angle) - x * np.sin(angle)
     across = across + waviness * pitch * noise(rng, shape, 6 * pitch)
@@ -230,7 +234,7 @@ def bands(rng: Generator, shape: Shape, angle: float, pitch: float, waviness: fl
 
 
 def ramp(rng: Generator, shape: Shape) -> np.ndarray:
-    """A linear field of random direction from -1 to 1, for uneven light."""
+    """Return a linear field of random direction from -1 to 1, for uneven light."""
     angle = rng.uniform(0, 2 * np.pi)
     y = np.linspace(-1, 1, shape[0])[:, None] * np.sin(angle)
     x = np.linspace(-1, 1, shape[1])[None, :] * np.cos(angle)
@@ -257,11 +261,11 @@ def transmitted(
     lamp: tuple[float, float, float] = (0.97, 0.96, 0.96),
     jitter: float = 0.06,
 ) -> np.ndarray:
-    """White light after absorbing dyes (Beer-Lambert): density maps by name of dye to ``(height, width, 3)``.
+    """Compute white light after absorbing dyes (Beer-Lambert): density maps by dye to ``(height, width, 3)``.
 
     ``jitter`` varies each dye's strength and hue as stainings vary from slide to slide.
     """
-    density = 0.0
+    density: np.ndarray | float = 0.0
     for dye, amount in layers.items():
         colour = np.array(DYES[dye]) * rng.normal(1, jitter, 3) * rng.normal(1, jitter)
         density = density + amount[..., None] * colour
@@ -269,14 +273,14 @@ def transmitted(
 
 
 def tinted(layers: dict[tuple[float, float, float], np.ndarray]) -> np.ndarray:
-    """Light emitted in several colours, added up: intensity maps by colour to ``(height, width, 3)``."""
+    """Add up light emitted in several colours: intensity maps by colour to ``(height, width, 3)``."""
     return sum(layer[..., None] * np.array(colour) for colour, layer in layers.items())
 
 
 def photographed(
     rng: Generator, pixels: np.ndarray, blur: float = 0.6, noise_level: float = 0.015, shading: float = 0.06
 ) -> np.ndarray:
-    """What the camera records: uneven light, a slight random defocus, noise; clipped to [0, 1]."""
+    """Record ``pixels`` with a camera: uneven light, a slight random defocus, noise; clipped to [0, 1]."""
     shape = pixels.shape[:2]
     sigma = rng.uniform(0.4, 1.3) * blur
     light = 1 + rng.uniform(0, shading) * ramp(rng, shape)

@@ -1,10 +1,11 @@
-"""The demo's reasoning questions: eight drawn micrographs, fourteen questions with six options each."""
+"""State the demo's reasoning questions: eight drawn micrographs, fourteen questions with six options each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from microbench_tasks.demo.specs import DATASETS, DemoDataset
+from microbench_tasks.demo.dataset_table import DATASETS
+from microbench_tasks.demo.specs import DemoDataset
 
 NONE_OPTION = "None of the above"
 LETTERS = "ABCDEF"
@@ -21,7 +22,7 @@ class Reasoning:
 
 @dataclass(frozen=True)
 class CognitionImage:
-    """A drawing of one class of a demo dataset and what is asked about it."""
+    """A drawing of one class of a demo dataset, and the questions about it."""
 
     dataset: str
     label: str
@@ -30,13 +31,14 @@ class CognitionImage:
 
     @property
     def source(self) -> DemoDataset:
+        """The demo dataset that it is drawn for."""
         return next(dataset for dataset in DATASETS if dataset.name == self.dataset)
 
 
 def options_for(question: Reasoning, letter: str) -> tuple[list[str], str]:
-    """The six options and the answer among them, with ``letter`` (A to F) as the right one.
+    """Return the six options and the right one among them, which has ``letter`` (A to F).
 
-    F is "None of the above": the answer itself is then not offered.
+    F is "None of the above". The answer itself is then not offered.
     """
     if letter == LETTERS[-1]:
         return [*question.distractors, NONE_OPTION], NONE_OPTION
@@ -46,9 +48,14 @@ def options_for(question: Reasoning, letter: str) -> tuple[list[str], str]:
 
 
 def metadata(number: int, image: CognitionImage, image_name: str) -> dict:
-    """The JSON document beside ``image_name``; ``number`` is that of the image's first question over the set.
+    """Return the JSON document for an image.
 
-    The right letters run through A to F from one question to the next.
+    The right letters go through A to F from one question to the next.
+
+    Args:
+        number: of the image's first question in the set.
+        image: what is asked.
+        image_name: the file of the image.
     """
     asked = {}
     for index, question in enumerate(image.questions):
@@ -87,7 +94,8 @@ IMAGES = (
                 ),
             ),
             Reasoning(
-                "A blood count shows three times the usual number of cells like the one at the center. Which cause is most likely?",
+                "A blood count shows three times the usual number of cells like the one at the center. "
+                "Which cause is most likely?",
                 "An acute bacterial infection",
                 (
                     "An infection with parasitic worms",
@@ -134,7 +142,8 @@ IMAGES = (
         abnormal=True,
         questions=(
             Reasoning(
-                "The brown deposit in this brain section has a dense core, a clear ring and a corona. Which protein makes up most of it?",
+                "The brown deposit in this brain section has a dense core, a clear ring and a corona. "
+                "Which protein makes up most of it?",
                 "Amyloid beta",
                 (
                     "Alpha-synuclein",
@@ -145,7 +154,8 @@ IMAGES = (
                 ),
             ),
             Reasoning(
-                "Many deposits of this kind are found throughout the cortex of a person who had lost memory over years. Which diagnosis do they support most?",
+                "Many deposits of this kind are found throughout the cortex of a person who had lost memory over "
+                "years. Which diagnosis do they support most?",
                 "Alzheimer's disease",
                 (
                     "Amyotrophic lateral sclerosis",
@@ -163,7 +173,8 @@ IMAGES = (
         abnormal=True,
         questions=(
             Reasoning(
-                "Which complication is a person most at risk of, whose brain shows many structures like the brown ring in this image?",
+                "Which complication is a person most at risk of, whose brain shows many structures like the brown "
+                "ring in this image?",
                 "Bleeding into a lobe of the brain",
                 (
                     "Demyelination of the optic nerve",
@@ -181,7 +192,8 @@ IMAGES = (
         abnormal=False,
         questions=(
             Reasoning(
-                "Chromatin is labeled in this living cell. Which control must be passed before the bar at the center splits in two?",
+                "Chromatin is labeled in this living cell. "
+                "Which control must be passed before the bar at the center splits in two?",
                 "The spindle assembly checkpoint",
                 (
                     "The G1 restriction point",
@@ -192,7 +204,8 @@ IMAGES = (
                 ),
             ),
             Reasoning(
-                "The cells are treated with a drug that depolymerizes microtubules. What will most dividing cells look like after some hours?",
+                "The cells are treated with a drug that depolymerizes microtubules. "
+                "What will most dividing cells look like after some hours?",
                 "Arrested before anaphase, with condensed chromosomes that are not lined up",
                 (
                     "Arrested in telophase, with two separate nuclei",
@@ -210,7 +223,8 @@ IMAGES = (
         abnormal=False,
         questions=(
             Reasoning(
-                "What does the thick dark ring around the large profile at the center do for the signals that travel along it?",
+                "What does the thick dark ring around the large profile at the center do for the signals that "
+                "travel along it?",
                 "It lets them jump from gap to gap, which makes them faster",
                 (
                     "It stores the neurotransmitter that they release",

@@ -1,4 +1,4 @@
-"""The release's question and caption structs for one image: options, gold answer, filled templates."""
+"""Make the questions and captions for one image: options, gold answer, filled templates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from microbench_tasks.catalog.questions import (
     QUESTION_KINDS,
     caption_key,
 )
-from microbench_tasks.demo.specs import DATASETS, DemoDataset, Setting
+from microbench_tasks.demo.dataset_table import DATASETS
+from microbench_tasks.demo.specs import DemoDataset, Setting
 
 NONE_OPTION = "none of the above"
 # With "none of the above" at most eight options, the letters A to H.
@@ -38,18 +39,18 @@ CAPTIONS = {
     "stain": ("A micrograph stained with {class}.", "A microscopy image prepared with {class}."),
 }
 
-# Most options of a question, the last one included.
+# The largest number of options of a question, the last one included.
 NUM_OPTIONS = {"domain": 6, "subdomain": 6, "modality": 4, "submodality": 6, "stain": 6}
 
-# Offered beside the domains that occur, never the answer, as in the release.
+# Offered in addition to the domains that occur, and never right, as in the release.
 MORE_DOMAINS = ("radiology", "dermatology")
-# Never offered against each other: nobody could tell them apart from an image.
+# Never offered in the same question: they cannot be told apart by an image.
 INDISTINCT = (frozenset({"May-Grunwald-Giemsa", "Wright-Giemsa"}),)
 
 
 @functools.cache
 def answer_counts(kind: str) -> dict[str, int]:
-    """How often each answer to ``kind`` is right in the set of default size."""
+    """Count how often each answer to ``kind`` is right in the set of default size."""
     counts: collections.Counter[str] = collections.Counter()
     for dataset in DATASETS:
         if dataset.classes and (kind != "stain" or dataset.asks_stain):
@@ -58,10 +59,10 @@ def answer_counts(kind: str) -> dict[str, int]:
 
 
 def coarse_options(rng: Generator, kind: str, setting: Setting) -> list[str]:
-    """The answer and distractors, shuffled, then "none of the above".
+    """Return the answer and distractors, shuffled, then "none of the above".
 
-    Distractors are answers to other images, the more common the more often: were they other
-    words, or drawn evenly, the right option could be told without looking.
+    Distractors are answers to other images, drawn in proportion to their frequency. With other words or even
+    chances, the right option could be guessed without the image.
     """
     answer = getattr(setting, kind)
     counts = {
@@ -77,14 +78,14 @@ def coarse_options(rng: Generator, kind: str, setting: Setting) -> list[str]:
 
 
 def class_options(rng: Generator, classes: tuple[str, ...], answer: str) -> list[str]:
-    """The classes in their fixed order, at most seven of them with the answer, then "none of the above"."""
+    """Return at most seven classes with the answer, in their fixed order, then "none of the above"."""
     others = [name for name in classes if name != answer]
     asked = {answer, *map(str, rng.permutation(others)[: MAX_CLASSES_ASKED - 1])}
     return [*(name for name in classes if name in asked), NONE_OPTION]
 
 
 def question_struct(rng: Generator, kind: str, text: str, options: list[str], answer: str) -> dict:
-    """One entry of the ``questions`` column."""
+    """Return one entry of the ``questions`` column."""
     return {
         "id": str(UUID(bytes=rng.bytes(16), version=4)),
         "name": kind,
@@ -97,7 +98,7 @@ def question_struct(rng: Generator, kind: str, text: str, options: list[str], an
 
 
 def caption_struct(template: str, question: dict) -> dict:
-    """One entry of the ``captions`` column: the question's options, in its order, as sentences."""
+    """Return one entry of the ``captions`` column: the question's options, in its order, as sentences."""
     sentences = [
         option if option == NONE_OPTION else template.replace("{class}", option) for option in question["options"]
     ]
@@ -105,7 +106,7 @@ def caption_struct(template: str, question: dict) -> dict:
 
 
 def ask(rng: Generator, dataset: DemoDataset, label: str | None) -> dict[str, dict | None]:
-    """The six questions of an image; null where the dataset has none of that kind."""
+    """Return the six questions of an image; None where the dataset has none of that kind."""
     asked: dict[str, dict | None] = {CLASSIFICATION_KIND: None}
     if label is not None:
         options = class_options(rng, dataset.classes, label)
@@ -115,16 +116,20 @@ def ask(rng: Generator, dataset: DemoDataset, label: str | None) -> dict[str, di
         asked[kind] = question_struct(rng, kind, QUESTIONS[kind], options, getattr(dataset.setting, kind))
     if not dataset.asks_stain:
         # The release writes a missing question in two ways: no struct, or a struct of nulls.
-        asked["stain"] = None if rng.random() < 0.5 else dict.fromkeys(asked["stain"])
+        asked["stain"] = None if rng.random() < 0.5 else dict.fromkeys(asked["stain"] or ())
     return asked
 
 
 def caption(dataset: DemoDataset, asked: dict[str, dict | None]) -> dict[str, dict | None]:
-    """The twelve captions that belong to the questions, null where the question is."""
+    """Return the twelve captions that belong to the questions; None where there is no question."""
     captions: dict[str, dict | None] = {}
     for kind in QUESTION_KINDS:
         templates = dataset.captions if kind == CLASSIFICATION_KIND else CAPTIONS[kind]
         for number in CAPTION_SETS:
-            present = asked[kind] is not None and asked[kind]["question"] is not None
-            captions[caption_key(kind, number)] = caption_struct(templates[number], asked[kind]) if present else None
+            question = asked[kind]
+            captions[caption_key(kind, number)] = (
+                None
+                if question is None or question["question"] is None
+                else caption_struct(templates[number], question)
+            )
     return captions

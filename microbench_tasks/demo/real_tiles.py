@@ -33,7 +33,7 @@ class RealTile:
 
 
 def load_tiles() -> tuple[RealTile, ...]:
-    """Four tiles of colonic glands, then the crops of the floating cell."""
+    """Return four tiles of colonic glands, then the crops of the floating cell."""
     return (*_colon_tiles(), *_cell_tiles())
 
 

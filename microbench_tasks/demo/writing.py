@@ -1,4 +1,4 @@
-"""Writes the demo set to disk, in one step: two parquet shards and the cognition folder."""
+"""Write the demo set to disk, in one step: two parquet shards and the cognition folder."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 from microbench_tasks.catalog.release_columns import release_features
 from microbench_tasks.demo.assembly import PICTURE, encode_png, rows, stream
 from microbench_tasks.demo.cognition import IMAGES, metadata
-from microbench_tasks.demo.specs import DATASETS
+from microbench_tasks.demo.dataset_table import DATASETS
 from microbench_tasks.demo.version import DEMO_VERSION
 from microbench_tasks.util.files import write_dir_atomically
 
 SPLIT = "test"
 NUM_SHARDS = 2
-# Names what the set holds; written last, so a folder without it is not complete.
+# Lists the files of the set. It is written last, so a folder without it is not complete.
 MANIFEST = "demo.json"
 CONTENTS = frozenset({"perception", "cognition", MANIFEST})
-# Row numbers of the cognition drawings, apart from those of the perception rows.
+# Row numbers of the cognition drawings; those of the perception rows are smaller.
 COGNITION_FROM = 2_000_000
 
 
@@ -33,7 +33,7 @@ def write_demo_set(folder: Path, seed: int) -> Path:
 
 
 def is_complete(folder: Path, seed: int) -> bool:
-    """Whether ``folder`` holds the whole set of this seed and version."""
+    """Tell whether ``folder`` contains the whole set of this seed and version."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         sizes = {name: (folder / name).stat().st_size for name in manifest["bytes"]}
@@ -55,7 +55,8 @@ def _remove_leftover(folder: Path, seed: int) -> None:
     foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in CONTENTS)
     if foreign:
         raise FileExistsError(
-            f"Expected {folder} to be missing, empty or a demo set, but it holds {', '.join(foreign)}; choose another folder"
+            f"Expected {folder} to be missing, empty or a demo set, but it contains {', '.join(foreign)}; "
+            "choose another folder"
         )
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
         moved = Path(aside) / "leftover"
@@ -76,7 +77,7 @@ def _fill(draft: Path, seed: int) -> None:
 
 
 def _write_perception(folder: Path, table_rows: Sequence[dict]) -> None:
-    """The rows as parquet shards that ``datasets`` loads with the release's features."""
+    """Write the rows as parquet shards that ``datasets`` loads with the release's features."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -92,7 +93,7 @@ def _write_perception(folder: Path, table_rows: Sequence[dict]) -> None:
 
 
 def _write_cognition(folder: Path, seed: int) -> None:
-    """One PNG and one JSON document per image, in the layout of the benchmark's evaluation code."""
+    """Write one PNG and one JSON document per image, in the layout of the paper's evaluation code."""
     folder.mkdir(parents=True)
     asked = 0
     for number, image in enumerate(IMAGES):

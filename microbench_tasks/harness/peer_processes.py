@@ -90,6 +90,13 @@ class PeerWatch:
 
         signal.signal(signal.SIGTERM, handle)
 
+    def report_killed_peer(self) -> None:
+        """Report a peer that was killed, if there is one: it is the cause of a lost connection in this process."""
+        for peer in list(self._descriptors.values()):
+            status = _exit_status(peer.pid)
+            if status is not None and status < 0:
+                self._report_once(peer, status)
+
     def stop(self) -> None:
         """Stop watching."""
         self._is_stopped.set()

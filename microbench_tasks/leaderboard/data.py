@@ -41,7 +41,7 @@ class Data:
     def shown(self) -> str:
         """Return the kind with the first digits of the revision or hash."""
         # Not validated: a submission may contain any text here.
-        hashes = [str(found.get("revision") or found.get("sha256") or "") for found in json.loads(self.identity)]
+        hashes = [str(source.get("revision") or source.get("sha256") or "") for source in json.loads(self.identity)]
         marks = [re.sub(r"[^0-9A-Za-z]", "", digest)[:8] for digest in hashes]
         return f"{self.kind} ({', '.join(filter(None, marks)) or 'no hash'})"
 
@@ -50,11 +50,11 @@ def check_sources(folder: Path, rescored: Rescored, sources: Mapping[str, Mappin
     """Raise `DataError` unless every task has a source, and sources of the release have its numbers of questions."""
     if missing := sorted(rescored.samples.keys() - sources.keys()):
         raise DataError(f"{folder}: submission.json, data.sources: expected an entry for {', '.join(missing)}.")
-    for task, found in sources.items():
-        if problem := _source_problem(found):
+    for task, source in sources.items():
+        if problem := _source_problem(source):
             raise DataError(f"{folder}: submission.json, data.sources.{task}: {problem}.")
-    public = [found for task, found in sources.items() if task != catalog.COGNITION_TASK]
-    names_release = any(data_kinds.classify_source(found) == "release" for found in public)
+    public = [source for task, source in sources.items() if task != catalog.COGNITION_TASK]
+    names_release = any(data_kinds.classify_source(source) == "release" for source in public)
     if problems := score_checks.find_count_violations("release", rescored) if names_release else []:
         raise DataError(
             f"{folder}: {' '.join(problems)} Its data are not the release, or the submission is incomplete. "
@@ -62,36 +62,36 @@ def check_sources(folder: Path, rescored: Rescored, sources: Mapping[str, Mappin
         )
 
 
-def _source_problem(found: Mapping[str, Any]) -> str:
+def _source_problem(source: Mapping[str, Any]) -> str:
     """Say why a task's source does not identify its data, or return an empty text if it does."""
-    kind = found["source"]
+    kind = source["source"]
     if not isinstance(kind, str) or kind not in _IDENTIFYING:
         return f"expected a source of {', '.join(_IDENTIFYING)}, got {kind!r:.50}"
-    if unknown := sorted(found.keys() - {"source", *_IDENTIFYING[kind], *_BESIDE[kind]}):
+    if unknown := sorted(source.keys() - {"source", *_IDENTIFYING[kind], *_BESIDE[kind]}):
         return f"unknown field {unknown[0]!r:.50} for a source of {kind}"
     for name, pattern in _IDENTIFYING[kind].items():
-        if not re.fullmatch(pattern, str(found.get(name))):
-            return f"{name}: expected {pattern}, got {found.get(name)!r:.50}"
-    is_release = found.get("sha256") == source_identity.release_sha256()
-    return "" if found.get("is_release", False) is is_release else "is_release contradicts the hash"
+        if not re.fullmatch(pattern, str(source.get(name))):
+            return f"{name}: expected {pattern}, got {source.get(name)!r:.50}"
+    is_release = source.get("sha256") == source_identity.release_sha256()
+    return "" if source.get("is_release", False) is is_release else "is_release contradicts the hash"
 
 
 def data_of(group: str, sources: Iterable[Mapping[str, Any]]) -> Data:
     """Return the data of a group, given the sources of its tasks."""
     named = list(sources)
-    kinds = {_kind(group, found) for found in named}
-    identities = sorted({json.dumps(_identity(found), sort_keys=True) for found in named})
+    kinds = {_kind(group, source) for source in named}
+    identities = sorted({json.dumps(_identity(source), sort_keys=True) for source in named})
     return Data(max(kinds, key=DATA_KINDS.index), f"[{', '.join(identities)}]")
 
 
-def _kind(group: str, found: Mapping[str, Any]) -> DataKind:
-    kind = data_kinds.classify_source(found)
+def _kind(group: str, source: Mapping[str, Any]) -> DataKind:
+    kind = data_kinds.classify_source(source)
     # The release has no cognition questions.
     return "local" if kind == "release" and group == catalog.COGNITION_TASK else kind
 
 
-def _identity(found: Mapping[str, Any]) -> dict[str, Any]:
+def _identity(source: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields that identify the data of a source; a local copy of the release counts as the release."""
-    if data_kinds.classify_source(found) == "release" and found["source"] != "hub":
-        found = source_identity.release_identity()
-    return {name: found[name] for name in ("source", *_IDENTIFYING[found["source"]])}
+    if data_kinds.classify_source(source) == "release" and source["source"] != "hub":
+        source = source_identity.release_identity()
+    return {name: source[name] for name in ("source", *_IDENTIFYING[source["source"]])}

@@ -113,7 +113,7 @@ def read(folders: Sequence[Path]) -> Submissions:
 
 
 def _sharing_questions(entry: Entry, known: dict[tuple[Question, ...], tuple[Question, ...]]) -> Entry:
-    questions, outside = (known.setdefault(found, found) for found in (entry.questions, entry.outside))
+    questions, outside = (known.setdefault(keys, keys) for keys in (entry.questions, entry.outside))
     return dataclasses.replace(entry, questions=questions, outside=outside)
 
 
@@ -121,26 +121,24 @@ def _read(name: str, folder: Path) -> tuple[list[Entry], list[str]]:
     """Read the entries and notes of one submission, without its answers, which are a hundred times as large."""
     from microbench_tasks.submissions import reading
 
-    found = reading.load(folder)
-    sources, boxes = found.manifest["data"]["sources"], found.manifest["settings"]["boxes"]
-    check_sources(folder, found.rescored, sources)
-    asked = {task: record["sha256"] for task, record in found.manifest["data"]["asked"].items()}
-    notes = list(found.rescored.notes)
+    submitted = reading.load(folder)
+    sources, boxes = submitted.manifest.data.sources.identities(), submitted.manifest.settings.boxes
+    check_sources(folder, submitted.rescored, sources)
+    asked = {task: record.sha256 for task, record in submitted.manifest.data.asked.items()}
+    notes = list(submitted.rescored.notes)
     if boxes is not None:
-        asked_with, convention, chosen_by = boxes["prompt"], boxes["convention"], boxes["chosen_by"]
+        asked_with, convention, chosen_by = boxes.prompt, boxes.convention, boxes.chosen_by
         notes.append(f"boxes were asked for with {asked_with!r} and read as {convention}, chosen by {chosen_by}")
-    entries = entries_of(name, found.rescored, sources, found.manifest["versions"]["task"], asked)
+    entries = entries_of(name, submitted.rescored, sources, submitted.manifest.versions.task, asked)
     return entries, [f"{name}: {note}" for note in notes]
 
 
 def _name_and_digest(folder: Path) -> tuple[str, str]:
     """Read only the manifest, so that a wrong folder is reported before the answers of all others are read."""
-    from microbench_tasks.submissions import manifest_checks, manifest_file
+    from microbench_tasks.submissions import reading
 
-    manifest = manifest_file.read_manifest(folder)
-    if problems := manifest_checks.find_schema_problems(manifest):
-        raise DataError(f"{folder}: " + " ".join(problems))
-    return manifest["model"]["name"], manifest["digest"]
+    manifest = reading.load_manifest(folder)
+    return manifest.model.name, manifest.digest
 
 
 def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) -> list[str]:
@@ -154,7 +152,7 @@ def names_of(submissions: Sequence[tuple[str, str]], folders: Sequence[Path]) ->
         DataError: two submissions are the same, or their names look alike even with digests.
     """
     seen: dict[str, Path] = {}
-    for (_, digest), folder in zip(submissions, folders):
+    for (_, digest), folder in zip(submissions, folders, strict=True):
         if digest in seen:
             raise DataError(f"{folder}: is the same submission as {seen[digest]}. Name each submission once.")
         seen[digest] = folder

@@ -55,14 +55,14 @@ def _written(record: Path) -> dict[str, str]:
     Returns an empty dictionary if ``record`` is not an intact JSON file of a leaderboard.
     """
     try:
-        found = json.loads(untrusted.read_regular_file(record, follow_links=False))
-        is_whole = found["made_by"] == records.MADE_BY and found["digest"] == manifest_file.compute_digest(found)
-        return {**found["files"], _RECORD: ""} if is_whole else {}
+        earlier = json.loads(untrusted.read_regular_file(record, follow_links=False))
+        is_whole = earlier["made_by"] == records.MADE_BY and earlier["digest"] == manifest_file.compute_digest(earlier)
+        return {**earlier["files"], _RECORD: ""} if is_whole else {}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 
-def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
+def write(leaderboard: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
     """Write the leaderboard as Markdown, HTML, JSON and two CSV files into ``folder``; none if one fails.
 
     Returns:
@@ -73,8 +73,8 @@ def write(found: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
     """
     check_folder(folder)
     # All files are rendered before the first is written: an error leaves an earlier leaderboard intact.
-    contents = {name: make(found, with_paper=with_paper).encode() for name, make in _FORMS.items()}
-    record = json.loads(records.as_json(found, with_paper=with_paper))
+    contents = {name: make(leaderboard, with_paper=with_paper).encode() for name, make in _FORMS.items()}
+    record = json.loads(records.as_json(leaderboard, with_paper=with_paper))
     record["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     contents[_RECORD] = records.as_text(record | {"digest": manifest_file.compute_digest(record)}).encode()
     files.write_files({folder / name: content for name, content in contents.items()})

@@ -51,19 +51,20 @@ def measures(entries: Sequence[Entry]) -> dict[str, Measure]:
     scores = np.stack([entry.scores for entry in entries])
     if first.group == catalog.LOCALIZATION_GROUP:
         return {"grit": Measure(scores, images, tasks, score_interval)}
-    found = {"acc": Measure(scores, images, tasks, accuracy_interval)}
-    if all(entry.strict is not None for entry in entries):
-        strict = np.stack([entry.strict for entry in entries])
-        found["acc_strict"] = Measure(strict, images, tasks, accuracy_interval)
+    by_metric = {"acc": Measure(scores, images, tasks, accuracy_interval)}
+    strict = [entry.strict for entry in entries if entry.strict is not None]
+    if len(strict) == len(entries):
+        by_metric["acc_strict"] = Measure(np.stack(strict), images, tasks, accuracy_interval)
     if all("acc_macro" in entry.figures for entry in entries):
         everything = np.hstack([scores, np.stack([entry.outside_scores for entry in entries])])
-        found["acc_macro"] = Measure(everything, *_labels(first.questions + first.outside), None)
-    return found
+        by_metric["acc_macro"] = Measure(everything, *_labels(first.questions + first.outside), None)
+    return by_metric
 
 
 def _labels(questions: Sequence[Question]) -> tuple[np.ndarray, np.ndarray]:
     """Return the image and the task of each question as integer labels."""
-    return tuple(
+    images, tasks = (
         np.unique(names, return_inverse=True)[1].ravel()
         for names in ([image for _, _, image, _ in questions], [task for task, _, _, _ in questions])
     )
+    return images, tasks

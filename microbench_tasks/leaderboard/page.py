@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import table1
 from microbench_tasks.catalog.table1 import Reported
 from microbench_tasks.leaderboard import tables
-from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking, Row
+from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
 from microbench_tasks.leaderboard.tables import Line
-from microbench_tasks.render import pages
+from microbench_tasks.render import pages, plots
+from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.util.text_safety import printable_line
 
 # A radar chart with more lines is not readable.
@@ -19,15 +19,15 @@ _MOST_LINES = 6
 _LEAST_AXES = 3
 
 
-def as_html(found: Leaderboard, *, with_paper: bool) -> str:
+def as_html(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Render one self-contained page, which loads no other resources."""
-    sections = [_section(ranking, with_paper) for ranking in found.rankings]
-    closing = "\n\n".join([*tables.how_to_read(), *(printable_line(note) for note in found.notes)])
-    models = {row.entry.model for ranking in found.rankings for row in ranking.rows}
+    sections = [_section(ranking, with_paper) for ranking in leaderboard.rankings]
+    closing = "\n\n".join([*tables.how_to_read(), *(printable_line(note) for note in leaderboard.notes)])
+    models = {row.entry.model for ranking in leaderboard.rankings for row in ranking.rows}
     facts = {
-        "rankings": str(len(found.rankings)),
+        "rankings": str(len(leaderboard.rankings)),
         "submissions": str(len(models)),
-        "data": ", ".join(sorted({ranking.data.shown() for ranking in found.rankings})),
+        "data": ", ".join(sorted({ranking.data.shown() for ranking in leaderboard.rankings})),
     }
     return pages.render(tables.TITLE, [*sections, pages.Section("How to read this", [], closing)], facts)
 
@@ -38,28 +38,39 @@ def _section(ranking: Ranking, with_paper: bool) -> pages.Section:
         f"{printable_line(model)} is not in this ranking: {why}." for model, why in ranking.absent.items()
     )
     rows = [_cells(line, ranking) for line in lines]
-    blocks = [pages.Table(f"{ranking.metric}, in percent", tables.header_of(ranking), rows, absent)]
+    blocks: list[pages.Part] = [pages.Table(f"{ranking.metric}, in percent", tables.header_of(ranking), rows, absent)]
     if tables.has_pairs_shown(ranking):
         blocks += [_square(ranking), _pairs(ranking)]
     text = "\n\n".join([*tables.cautions_of(ranking, with_paper), *tables.facts_of(ranking)])
-    return pages.Section(tables.title_of(ranking), [*blocks, *_pictures(ranking, lines)], text)
+    return pages.Section(tables.title_of(ranking), [*blocks, *_plots(ranking, lines)], text)
 
 
 def _cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
     rank, model, data, n, score, versus, *figures = tables.cells_of(line, ranking)
-    is_run = isinstance(line, Row)
-    against = f"versus {printable_line(line.versus_next.model)}" if is_run and line.versus_next else ""
     # Keep the data on one line.
     data = data.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
-    return [
-        pages.Cell(rank, line.rank if is_run else None),
-        pages.Cell(printable_line(model)),
-        pages.Cell(data, title=ranking.data.shown() if is_run else table1.source()),
-        pages.Cell(n, len(line.entry.scores) if is_run else None),
-        pages.Cell(score, float(line.entry.score if is_run else line.score)),
-        pages.Cell(versus, line.versus_next.difference if against else None, against),
-        *(_figure_cell(figure) for figure in figures),
-    ]
+    if isinstance(line, Reported):
+        first = [
+            pages.Cell(rank),
+            pages.Cell(printable_line(model)),
+            pages.Cell(data, title=table1.source()),
+            pages.Cell(n),
+            pages.Cell(score, float(line.score)),
+            pages.Cell(versus),
+        ]
+    else:
+        next_run = line.versus_next
+        first = [
+            pages.Cell(rank, line.rank),
+            pages.Cell(printable_line(model)),
+            pages.Cell(data, title=ranking.data.shown()),
+            pages.Cell(n, len(line.entry.scores)),
+            pages.Cell(score, float(line.entry.score)),
+            pages.Cell(versus, next_run.difference, f"versus {printable_line(next_run.model)}")
+            if next_run
+            else pages.Cell(versus),
+        ]
+    return [*first, *(_figure_cell(figure) for figure in figures)]
 
 
 def _figure_cell(text: str) -> pages.Cell:
@@ -89,39 +100,59 @@ def _pair_cells(ranking: Ranking, metric: str, one: int, other: int) -> list[pag
     return [name, printable_line(model), printable_line(against), pages.Cell(difference, versus.difference), *others]
 
 
-# --- pictures ------------------------------------------------------------------------
+# --- plots ---------------------------------------------------------------------------
 
 
-def _pictures(ranking: Ranking, lines: Sequence[Line]) -> list[Any]:
-    from microbench_tasks.render import plots
+def _plots(ranking: Ranking, lines: Sequence[Line]) -> list[pages.Image]:
+    images = [_image("Scores with their intervals", _score_plot(ranking, lines))]
+    if len(ranking.rows[0].entry.by_task) >= _LEAST_AXES:
+        images.append(_image("Scores by task", _task_plot(ranking)))
+    return images
 
+
+def _image(title: str, spec: FigureSpec) -> pages.Image:
+    return pages.Image(title, plots.png(spec.figure()), spec.alt, spec.note)
+
+
+def _score_plot(ranking: Ranking, lines: Sequence[Line]) -> FigureSpec:
     title, labels = tables.title_of(ranking), [_label(line, ranking) for line in lines]
-    values, lows, highs = zip(*map(_ends, lines))
-    hollow = [position for position, line in enumerate(lines) if isinstance(line, Reported)]
-    bars = plots.interval_bars(
-        title,
-        labels,
-        values,
-        lows,
-        highs,
+    intervals = [_interval(line) for line in lines]
+    scores = "; ".join(
+        f"{label} {tables.percent(value)}" for label, (value, _, _) in zip(labels, intervals, strict=True)
+    )
+    return figure_spec(
+        "scores",
+        "interval_bars",
+        f"{title}: {scores}",
+        ranking.caution,
+        title=title,
+        labels=labels,
+        values=[value for value, _, _ in intervals],
+        lows=[low for _, low, _ in intervals],
+        highs=[high for _, _, high in intervals],
         chance=ranking.level("chance"),
         majority=ranking.level("majority"),
-        hollow=hollow,
+        hollow=[position for position, line in enumerate(lines) if isinstance(line, Reported)],
         xlabel=f"{ranking.metric} (%) with its 95 % interval",
     )
-    said = "; ".join(f"{label} {tables.percent(value)}" for label, value in zip(labels, values))
-    found = [pages.Image("Scores with their intervals", plots.png(bars), f"{title}: {said}", ranking.caution)]
-    shown = ranking.rows[:_MOST_LINES]
-    axes = list(shown[0].entry.by_task)
-    if len(axes) >= _LEAST_AXES:
-        series = {f"{row.place} {printable_line(row.entry.model)}": list(row.entry.by_task.values()) for row in shown}
-        radar = plots.radar(f"{title}, by task", [catalog.short_name(task) for task in axes], series)
-        note = "Each task over all of its questions."
-        if len(shown) < len(ranking.rows):
-            note = f"The first {len(shown)} of {len(ranking.rows)} models; each task over all of its questions."
-        alt = f"{title}: {ranking.metric} of each task for {', '.join(series)}"
-        found.append(pages.Image("Scores by task", plots.png(radar), alt, f"{note} {ranking.caution}".strip()))
-    return found
+
+
+def _task_plot(ranking: Ranking) -> FigureSpec:
+    rows = ranking.rows[:_MOST_LINES]
+    title = tables.title_of(ranking)
+    series = {f"{row.place} {printable_line(row.entry.model)}": list(row.entry.by_task.values()) for row in rows}
+    note = "Each task over all of its questions."
+    if len(rows) < len(ranking.rows):
+        note = f"The first {len(rows)} of {len(ranking.rows)} models; each task over all of its questions."
+    return figure_spec(
+        "tasks",
+        "radar",
+        f"{title}: {ranking.metric} of each task for {', '.join(series)}",
+        f"{note} {ranking.caution}".strip(),
+        title=f"{title}, by task",
+        axes=[catalog.short_name(task) for task in rows[0].entry.by_task],
+        series=series,
+    )
 
 
 def _label(line: Line, ranking: Ranking) -> str:
@@ -131,7 +162,8 @@ def _label(line: Line, ranking: Ranking) -> str:
     return f"{line.place} {printable_line(line.entry.model)}{mark}"
 
 
-def _ends(line: Line) -> tuple[float, float, float]:
+def _interval(line: Line) -> tuple[float, float, float]:
     if isinstance(line, Reported):
-        return float(line.score), *map(float, line.ends)
+        low, high = line.ends
+        return float(line.score), float(low), float(high)
     return line.entry.score, line.interval.low, line.interval.high

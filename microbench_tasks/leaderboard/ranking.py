@@ -126,10 +126,12 @@ class Ranking:
 
     def versus(self, one: int, other: int, metric: str | None = None) -> Versus:
         """Compare the models of two rows."""
-        found = self.comparisons[metric or self.metric]
-        figures = (found.difference, found.low, found.high, found.p)
+        comparison = self.comparisons[metric or self.metric]
+        figures = (comparison.difference, comparison.low, comparison.high, comparison.p)
         difference, low, high, p = (float(values[one, other]) for values in figures)
-        verdict = "better" if found.is_better[one, other] else "worse" if found.is_better[other, one] else "tie"
+        verdict = (
+            "better" if comparison.is_better[one, other] else "worse" if comparison.is_better[other, one] else "tie"
+        )
         return Versus(self.rows[other].entry.model, difference, low, high, p, verdict)
 
     def smallest_difference(self, metric: str | None = None) -> SmallestDifference | None:
@@ -146,7 +148,7 @@ class Ranking:
 
     def with_reported(self, reported: Sequence[table1.Reported]) -> list[Row | table1.Reported]:
         """Return the rows and the paper's reported results, in descending order of the score."""
-        lines = [*self.rows, *reported]
+        lines: list[Row | table1.Reported] = [*self.rows, *reported]
         return sorted(lines, key=lambda line: -float(line.entry.score if isinstance(line, Row) else line.score))
 
 
@@ -165,8 +167,8 @@ def load(folders: Sequence[Path]) -> Leaderboard:
         DataError: a folder contains no intact submission, one is named twice, none has a complete group, or
             submissions on the same data were not asked the same questions.
     """
-    found = submitted.read(folders)
-    return Leaderboard(tuple(rank(found.entries, found.models)), tuple(found.notes))
+    submissions = submitted.read(folders)
+    return Leaderboard(tuple(rank(submissions.entries, submissions.models)), tuple(submissions.notes))
 
 
 def rank(entries: Sequence[Entry], models: Sequence[str]) -> list[Ranking]:
@@ -214,7 +216,7 @@ def _ranking(entries: Sequence[Entry], absent: Mapping[str, str]) -> Ranking:
     comparisons = {metric: measure.compare() for metric, measure in by_metric.items()}
     ranks = ranks_of(next(iter(comparisons.values())))
     first, images = ordered[0], {image for _, _, image, _ in ordered[0].questions}
-    found = Ranking(
+    ranking = Ranking(
         group=first.group,
         data=first.data,
         version=first.version,
@@ -226,16 +228,19 @@ def _ranking(entries: Sequence[Entry], absent: Mapping[str, str]) -> Ranking:
                 intervals={metric: measure.interval(index) for metric, measure in by_metric.items()},
                 versus_next=None,
             )
-            for index, (place, entry) in enumerate(zip(ranks, ordered))
+            for index, (place, entry) in enumerate(zip(ranks, ordered, strict=True))
         ),
         comparisons=comparisons,
         num_images=len(images),
         num_datasets=len({image.partition("/")[0] for image in images}),
         absent=absent,
     )
-    next_ones = [found.versus(index, index + 1) for index in range(len(ordered) - 1)]
-    rows = (dataclasses.replace(row, versus_next=versus) for row, versus in zip(found.rows, [*next_ones, None]))
-    return dataclasses.replace(found, rows=tuple(rows))
+    next_ones = [ranking.versus(index, index + 1) for index in range(len(ordered) - 1)]
+    rows = (
+        dataclasses.replace(row, versus_next=versus)
+        for row, versus in zip(ranking.rows, [*next_ones, None], strict=True)
+    )
+    return dataclasses.replace(ranking, rows=tuple(rows))
 
 
 def ranks_of(comparison: Comparison) -> list[int]:

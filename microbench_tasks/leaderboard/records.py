@@ -14,7 +14,7 @@ from typing import Any
 from microbench_tasks.catalog import table1
 from microbench_tasks.catalog.table1 import Reported
 from microbench_tasks.leaderboard.entries import FIGURES
-from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
+from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking, Row
 from microbench_tasks.leaderboard.tables import NOT_RERUN, STATED, Line, how_to_read, lines_of, pairs_of
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
@@ -48,15 +48,15 @@ def csv_text(text: str) -> str:
     return f"'{shown}" if unicodedata.normalize("NFKC", shown).lstrip().startswith(_FORMULA_STARTS) else shown
 
 
-def as_csv(found: Leaderboard, *, with_paper: bool) -> str:
+def as_csv(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Write one line for each row of each ranking."""
-    rankings = found.rankings
+    rankings = leaderboard.rankings
     return _csv(_ROW_COLUMNS, (_row(line, ranking) for ranking in rankings for line in lines_of(ranking, with_paper)))
 
 
-def pairs_as_csv(found: Leaderboard, *, with_paper: bool) -> str:
+def pairs_as_csv(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Write one line for each pair of runs by each metric; the paper's rows are in no pair."""
-    asked = [(_asked(ranking), ranking) for ranking in found.rankings]
+    asked = [(_asked(ranking), ranking) for ranking in leaderboard.rankings]
     return _csv(_PAIR_COLUMNS, (of | _pair(ranking, *pair) for of, ranking in asked for pair in pairs_of(ranking)))
 
 
@@ -71,26 +71,40 @@ def _csv(columns: Sequence[str], lines: Iterable[Mapping[str, Any]]) -> str:
 
 def _asked(ranking: Ranking) -> dict[str, Any]:
     figures = (ranking.group, ranking.data.kind, ranking.data.identity, ranking.version, ranking.metric)
-    return dict(zip(_OF_RANKING, figures))
+    return dict(zip(_OF_RANKING, figures, strict=True))
 
 
 def _row(line: Line, ranking: Ranking) -> dict[str, Any]:
-    if isinstance(line, Reported):
-        low, high = line.ends
-        found = {"group": ranking.group, "data": "release", "metric": ranking.metric, "origin": NOT_RERUN}
-        found |= {"model": line.model}
-        return found | {"score": line.score, "score_low": low, "score_high": high, "as_printed": line.as_printed}
+    return _reported_row(line, ranking) if isinstance(line, Reported) else _run_row(line, ranking)
+
+
+def _reported_row(line: Reported, ranking: Ranking) -> dict[str, Any]:
+    low, high = line.ends
+    return {
+        "group": ranking.group,
+        "data": "release",
+        "metric": ranking.metric,
+        "origin": NOT_RERUN,
+        "model": line.model,
+        "score": line.score,
+        "score_low": low,
+        "score_high": high,
+        "as_printed": line.as_printed,
+    }
+
+
+def _run_row(line: Row, ranking: Ranking) -> dict[str, Any]:
     entry = line.entry
-    found = _asked(ranking) | {"origin": "run", "rank": line.rank, "is_tied": line.is_tied, "model": entry.model}
-    found |= {"n": len(entry.scores), "images": ranking.num_images, "datasets": ranking.num_datasets}
-    found |= {"score": entry.score, "score_low": line.interval.low, "score_high": line.interval.high, **entry.figures}
+    row = _asked(ranking) | {"origin": "run", "rank": line.rank, "is_tied": line.is_tied, "model": entry.model}
+    row |= {"n": len(entry.scores), "images": ranking.num_images, "datasets": ranking.num_datasets}
+    row |= {"score": entry.score, "score_low": line.interval.low, "score_high": line.interval.high, **entry.figures}
     for metric, interval in line.intervals.items():
         if metric != ranking.metric:
-            found |= {f"{metric}_low": interval.low, f"{metric}_high": interval.high}
+            row |= {f"{metric}_low": interval.low, f"{metric}_high": interval.high}
     if versus := line.versus_next:
-        found |= {"next_model": versus.model, "difference": versus.difference, "difference_low": versus.low}
-        found |= {"difference_high": versus.high, "p_adjusted": versus.p, "verdict": versus.verdict}
-    return found
+        row |= {"next_model": versus.model, "difference": versus.difference, "difference_low": versus.low}
+        row |= {"difference_high": versus.high, "p_adjusted": versus.p, "verdict": versus.verdict}
+    return row
 
 
 def _pair(ranking: Ranking, metric: str, one: int, other: int) -> dict[str, Any]:
@@ -121,7 +135,7 @@ def _number(value: float) -> float | None:
 # --- JSON ----------------------------------------------------------------------------
 
 
-def as_json(found: Leaderboard, *, with_paper: bool) -> str:
+def as_json(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Render everything, including all pairs; names of models are not escaped."""
     method = {
         "interval": interval_settings()["quoted"],
@@ -135,8 +149,8 @@ def as_json(found: Leaderboard, *, with_paper: bool) -> str:
         "made_by": MADE_BY,
         "version": JSON_VERSION,
         "method": method,
-        "rankings": [_ranking(ranking, with_paper) for ranking in found.rankings],
-        "notes": list(found.notes),
+        "rankings": [_ranking(ranking, with_paper) for ranking in leaderboard.rankings],
+        "notes": list(leaderboard.notes),
     }
     return as_text(content)
 

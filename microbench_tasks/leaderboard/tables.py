@@ -100,21 +100,21 @@ def p_value(p: float) -> str:
 def facts_of(ranking: Ranking) -> list[str]:
     """Describe a ranking: numbers of questions and images, scores without an image, and its statistical power."""
     asked = f"{_number(ranking.num_questions, 'question')} about {_number(ranking.num_images, 'image')}"
-    found = [f"{asked} of {_number(ranking.num_datasets, 'dataset')}; figures are in percent. {ABOUT_IMAGES}"]
+    facts = [f"{asked} of {_number(ranking.num_datasets, 'dataset')}; figures are in percent."]
     levels = [(ranking.level("chance"), "chance"), (ranking.level("majority"), "majority answer")]
     if known := [f"{name} {percent(value)}" for value, name in levels if value is not None]:
-        found.append(f"Without an image: {', '.join(known)}.")
+        facts.append(f"Without an image: {', '.join(known)}.")
     if (smallest := ranking.smallest_difference()) is not None:
-        found.append(_what_can_be_found(smallest))
+        facts.append(_detectable_difference(smallest))
     if ranking.is_intransitive:
-        found.append(
+        facts.append(
             "A model ranks below one of a lower score here: another model is better than the first, and not known to "
             "be better than the second. The pairs show which."
         )
-    return [*found, STATED]
+    return [*facts, STATED]
 
 
-def _what_can_be_found(smallest: SmallestDifference) -> str:
+def _detectable_difference(smallest: SmallestDifference) -> str:
     if smallest.median >= 1:
         return "There are too few images here to find a difference between most of the models, however large it is."
     sizes = f"{percent(smallest.median)} points"

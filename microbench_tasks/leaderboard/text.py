@@ -12,13 +12,13 @@ from microbench_tasks.util.text_safety import markdown_text
 _LEFT = ("model", "data")
 
 
-def as_markdown(found: Leaderboard, *, with_paper: bool) -> str:
+def as_markdown(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Render the leaderboard as a Markdown page."""
     parts = [f"# {tables.TITLE}"]
-    for ranking in found.rankings:
+    for ranking in leaderboard.rankings:
         parts += _section(ranking, with_paper)
-    if found.notes:
-        parts.append("## Notes\n\n" + _listed(map(markdown_text, found.notes)))
+    if leaderboard.notes:
+        parts.append("## Notes\n\n" + _listed(map(markdown_text, leaderboard.notes)))
     parts.append("## How to read this\n\n" + _listed(tables.how_to_read()))
     return "\n\n".join(parts) + "\n"
 

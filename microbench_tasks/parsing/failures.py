@@ -1,4 +1,4 @@
-"""Recognize texts that the harness writes instead of a model's answer. Imports nothing of ours."""
+"""Recognize texts that the harness writes instead of a model's answer."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from typing import Literal
 
 # The harness's marks for requests that failed in all tries or exceeded the run's token budget, the mark of classes that
-# make videos, and exception texts of Python and of the package openai. `microbench_tasks.harness.guard.model_guard` also writes the
-# first of these marks.
+# make videos, and exception texts of Python and of the package openai. The first of these marks is also written by
+# `microbench_tasks.harness.guard.model_guard`.
 _FAILED = re.compile(
     r"\[(?:LMMS_EVAL_[A-Z_]*(?:FAILED|EXCEEDED|ERROR|TIMEOUT|ABORTED|SKIPPED)|GENERATION_FAILED)\b"
     r"|Traceback \(most recent call last\):|Error code: [1-5][0-9]{2} - "

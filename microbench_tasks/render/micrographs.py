@@ -23,6 +23,8 @@ MOST_BOXES = 100
 _MOST_PIXELS, _FEWEST_PIXELS = 480, 240
 _DASH_PIXELS = 6
 
+# Shape (N, 4).
+Boxes = Sequence[Sequence[float]] | np.ndarray
 _Point = tuple[int, int]
 _Line = tuple[_Point, _Point]
 
@@ -39,7 +41,7 @@ def resize_for_page(image: Image) -> Image:
     return image.resize((image.width * factor, image.height * factor), Resampling.NEAREST) if factor > 1 else image
 
 
-def draw_boxes(image: Image, gold: Sequence[Sequence[float]], predicted: Sequence[Sequence[float]]) -> Image:
+def draw_boxes(image: Image, gold: Boxes, predicted: Boxes) -> Image:
     """Resize an image for the page and draw boxes with a dark rim: gold ones solid, predicted ones dashed.
 
     Boxes that are not finite are left out. Boxes outside of the image are drawn at its border.

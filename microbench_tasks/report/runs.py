@@ -1,11 +1,12 @@
-"""What a report is made of: runs of the harness, submissions, sweeps along alpha."""
+"""Read what a report is about: runs of the harness, submissions, and sweeps along alpha."""
 
 from __future__ import annotations
 
 import collections
+import dataclasses
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,28 +17,33 @@ from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.runs.rescoring import Rescored, ScoredSample
 from microbench_tasks.submissions import manifest_file, reading
+from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.util import privacy, untrusted
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable_line
 
-# In the folder of a sweep.
+# Identifies the folder of a sweep.
 _SWEEP_FILE = "sweep.json"
 _RESULTS_SUFFIX = "_results.json"
 # Marks the label of a run or sweep with redefined tasks.
 _REDEFINED = " [REDEFINED TASKS]"
-# Of arguments of a model, what stands before the next path.
+# Separate the arguments of a model, and the prefix of a checkpoint from its path.
 _DIVIDERS = re.compile("([,=]|:(?!//))")
+
+
+# Wraps paths in a progress bar.
+Progress = Callable[[Sequence[Path]], Iterable[Path]]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run, scored again.
+    """Hold one run, scored again.
 
     Attributes:
-        label: what its model is called in the report, different for each run.
+        label: name of its model in the report, unique among the runs.
         name: of the run.
         rescored: its scores and samples.
-        sources: of each task what was recorded of its data source, None if nothing was.
+        sources: for each task, the recorded identity of its data source; None if none was recorded.
     """
 
     label: str
@@ -48,13 +54,13 @@ class Run:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Runs along the line between two checkpoints, as ``microbench sweep`` left them.
+    """Hold runs along the line between two checkpoints, as ``microbench sweep`` wrote them.
 
     Attributes:
-        label: the name of its folder.
-        alphas: ascending.
-        figures: of each alpha, of each group (or task, if there is no group) the accuracies.
-        logs: of each alpha its run, None where it logged no samples.
+        label: name of its folder.
+        alphas: weights of the fine-tuned checkpoint, ascending.
+        figures: for each alpha, the accuracies of each group (or task, if there is no group).
+        logs: for each alpha, its run; None if it logged no samples.
     """
 
     label: str
@@ -63,13 +69,13 @@ class Sweep:
     logs: tuple[LoggedRun | None, ...]
 
 
-def read(paths: Sequence[Path], progress: Any) -> tuple[list[Run], list[Sweep]]:
-    """Every run and sweep among ``paths``; ``progress`` wraps what takes long.
+def read(paths: Sequence[Path], progress: Progress) -> tuple[list[Run], list[Sweep]]:
+    """Read and score every run, and read every sweep.
 
     Args:
-        paths: folders of a run, its results file (``…_results.json``) where a folder holds several,
-            folders of submissions or of sweeps.
-        progress: called with a sequence, gives its elements.
+        paths: folders of runs, submissions and sweeps; or the results file (``…_results.json``) of a run, if its
+            folder contains several.
+        progress: wraps the paths of the runs in a progress bar.
 
     Raises:
         DataError: a path is none of these, or its samples cannot be scored.
@@ -78,30 +84,30 @@ def read(paths: Sequence[Path], progress: Any) -> tuple[list[Run], list[Sweep]]:
     if missing:
         raise DataError(f"{', '.join(missing)}: no such file or folder.")
     sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
-    found = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
-    for run in found:
+    runs = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
+    for run in runs:
         run.rescored.new_datasets = new_datasets.dataset_intervals(run.rescored)
-    # In every table and picture: a redefined task is not comparable.
-    labels = unique_labels([_writable(run.label) + (_REDEFINED if run.rescored.redefined else "") for run in found])
-    return [Run(label, run.name, run.rescored, run.sources) for label, run in zip(labels, found)], sweeps
+    # The label marks redefined tasks in every table and plot: their scores are not comparable.
+    labels = unique_labels([_writable(run.label) + (_REDEFINED if run.rescored.redefined else "") for run in runs])
+    return [dataclasses.replace(run, label=label) for label, run in zip(labels, runs, strict=True)], sweeps
 
 
 def unique_labels(labels: Iterable[str]) -> list[str]:
-    """The labels, those that were there before with a number.
+    """Return the labels; repeated ones get a number.
 
     >>> unique_labels(["clip", "clip", "plip"])
     ['clip', 'clip (2)', 'plip']
     """
-    turns: collections.Counter[str] = collections.Counter()
-    found: list[str] = []
+    counts: collections.Counter[str] = collections.Counter()
+    unique: list[str] = []
     for label in labels:
-        turns[label] += 1
-        candidate = label if turns[label] == 1 else f"{label} ({turns[label]})"
-        while candidate in found:
-            turns[label] += 1
-            candidate = f"{label} ({turns[label]})"
-        found.append(candidate)
-    return found
+        counts[label] += 1
+        candidate = label if counts[label] == 1 else f"{label} ({counts[label]})"
+        while candidate in unique:
+            counts[label] += 1
+            candidate = f"{label} ({counts[label]})"
+        unique.append(candidate)
+    return unique
 
 
 def _writable(text: str) -> str:
@@ -122,13 +128,13 @@ def _run(path: Path) -> Run:
 
 
 def _submitted(path: Path) -> Run:
-    found = reading.load(path)
-    sources = found.manifest["data"]["sources"]
+    submitted = reading.load(path)
+    sources = submitted.manifest.data.sources.identities()
     return Run(
-        found.manifest["model"]["name"],
+        submitted.manifest.model.name,
         path.resolve().name,
-        found.rescored,
-        {task: sources.get(task) for task in found.rescored.samples},
+        submitted.rescored,
+        {task: sources.get(task) for task in submitted.rescored.samples},
     )
 
 
@@ -144,7 +150,7 @@ def _logged(path: Path) -> LoggedRun:
 
 
 def _model_name(run: LoggedRun) -> str:
-    """The model's name as the harness was given it, with its arguments, which tell checkpoints apart."""
+    """Return the model as the harness was given it, with its arguments, which tell checkpoints apart."""
     config = run.record.config
     name = config.model or run.name
     arguments = _shown_arguments(config.model_args or "")
@@ -152,13 +158,13 @@ def _model_name(run: LoggedRun) -> str:
 
 
 def _shown_arguments(arguments: Any) -> str:
-    """Arguments as they are typed, without secrets, and of local paths the last part alone."""
+    """Return arguments as they are typed, without secrets; local paths are cut to their last part."""
     typed = (
         ",".join(f"{name}={value}" for name, value in arguments.items())
         if isinstance(arguments, Mapping)
         else str(arguments)
     )
-    # Part by part: a path may hold spaces.
+    # Part by part, as a path may contain spaces.
     return "".join(map(privacy.redact_paths, _DIVIDERS.split(privacy.redact_secrets(typed))))
 
 
@@ -214,10 +220,22 @@ def tasks_of(run: Run, *subjects: str) -> list[str]:
 
 
 def main_item(sample: ScoredSample) -> dict[str, Any]:
-    """The item that carries what a sample is about: of a question ``acc``, of boxes ``grit``."""
+    """Return the item with the question of a sample: ``acc``, or ``grit`` if it asks for boxes."""
     return sample.items["acc"] if "acc" in sample.items else sample.items["grit"]
 
 
 def image_of(sample: ScoredSample) -> str:
-    """The image of a sample, ``dataset/image_id``."""
+    """Return the image of a sample, ``dataset/image_id``."""
     return main_item(sample)["image"]
+
+
+def answers_per_question(run: Run, names: Sequence[str] | None = None) -> str:
+    """Return how many answers the run has to each question; different numbers are separated by slashes.
+
+    Args:
+        run: one run of the report.
+        names: of tasks and groups; by default all tasks of the run.
+    """
+    tasks = run.rescored.samples if names is None else catalog.tasks_named(list(names))
+    samples = [run.rescored.samples[task] for task in tasks if run.rescored.samples.get(task)]
+    return " / ".join(map(str, sorted({num_answers(of_task[0].items) for of_task in samples}))) or "1"

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from microbench_tasks import catalog
 from microbench_tasks.runs.records import RunRecord, SampleRecord, TaskMetadata, sample_model
-from microbench_tasks.tasks import provenance, task_fields
+from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.validation import field_problems
@@ -55,8 +55,8 @@ class LoggedRun:
         return self.record.metadata(task)
 
     def definition(self, task: str) -> Mapping[str, Any] | None:
-        """Return the recorded definition of a task as it ran (`tasks.provenance`); None if it is not on record."""
-        return provenance.recorded({"definition": self.metadata(task).definition})
+        """Return the recorded definition of a task as it ran (`tasks.definition_records`); None if it is not on record."""
+        return definition_records.recorded_definition({"definition": self.metadata(task).definition})
 
     def redefined_fields(self) -> dict[str, list[str]]:
         """Return the tasks whose definition was not this package's own, each with the fields that differed."""

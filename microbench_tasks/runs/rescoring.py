@@ -53,7 +53,8 @@ class Rescored:
             the questions that ``acc`` counts.
         majority: of the same, the accuracy of the best constant answer to each kind of question of a task, over the
             same questions (`microbench_tasks.metrics.majority`).
-        new_datasets: of each task and group, intervals by dataset; empty unless asked for (`new_datasets.dataset_intervals`).
+        new_datasets: of each task and group, intervals by dataset; empty unless asked for
+            (`new_datasets.dataset_intervals`).
         letters: of each task with options, how often each letter is right (``gold``) and read by the
             strict rule (``acc_strict``; ``None`` where none is).
         robustness: comparison of variants with each other (`robustness.report`); empty without any.

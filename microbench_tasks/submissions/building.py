@@ -19,18 +19,20 @@ from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import RunRecord, TaskMetadata
-from microbench_tasks.submissions import data_kinds, eligibility, manifest_checks, manifest_file, sample_files
-from microbench_tasks.submissions.eligibility import EligibilityReport
-from microbench_tasks.submissions.leaks import find_leaks
+from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.submissions import data_kinds, eligibility, sample_files
+from microbench_tasks.submissions.leaks import find_manifest_leaks, find_sample_leaks, find_text_leaks
 from microbench_tasks.submissions.manifest_checks import find_schema_problems
 from microbench_tasks.submissions.manifest_file import (
+    DATE_FORMAT,
     MANIFEST,
-    SCHEMA_VERSION,
     UNKNOWN,
     compute_digest,
     figures_as_json,
+    find_precision,
     format_manifest,
 )
+from microbench_tasks.submissions.manifest_model import SCHEMA_VERSION, LoadedModel, Manifest, ManifestCore, Seeds
 from microbench_tasks.submissions.progress import Progress, no_progress
 from microbench_tasks.submissions.sample_files import FOLDER as SAMPLES_FOLDER
 from microbench_tasks.submissions.text_files import render_texts
@@ -39,12 +41,16 @@ from microbench_tasks.util import files, privacy
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable
 
-_SEEDS = ("random", "numpy", "torch", "fewshot")
-
 
 @dataclass(frozen=True)
 class Description:
-    """What the submitter says: what the model is called, where it is described, and where the submission will lie."""
+    """What the submitter states.
+
+    Attributes:
+        model_name: name that leaderboards show.
+        model_url: page that describes the model.
+        samples_url: page where the submission will be published.
+    """
 
     model_name: str
     model_url: str | None = None
@@ -53,56 +59,78 @@ class Description:
 
 @dataclass(frozen=True)
 class WrittenSubmission:
-    """A submission that has been written, and what its author should know."""
+    """A submission that was written.
+
+    Attributes:
+        folder: its folder.
+        manifest: content of its ``submission.json``.
+        notes: what its author should know, such as tasks that were left out.
+    """
 
     folder: Path
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     notes: tuple[str, ...]
 
 
 def submit(
     run: LoggedRun, description: Description, target: Path, progress: Progress = no_progress
 ) -> WrittenSubmission:
-    """Write the submission of a run as the new folder ``target``, whole or not at all; ``progress`` wraps what takes long.
+    """Write the submission of a run as the new folder ``target``, completely or not at all.
+
+    Args:
+        run: the run.
+        description: what the submitter states.
+        target: folder that does not exist yet.
+        progress: reports the progress of long loops.
 
     Raises:
-        DataError: ``target`` exists; the run cannot be a submission (all reasons are given); or a text holds a secret or a local path.
+        DataError: ``target`` exists; the run cannot be submitted (all violations are listed); or a text contains a
+            secret or a local path.
     """
     if target.exists() or target.is_symlink():
         raise DataError(f"{target} exists already. Name a folder that does not exist yet.")
     report = eligibility.check_eligibility(run, progress)
-    if report.violations:
+    if report.violations or report.rescored is None:
         listed = "".join(f"\n  - {violation}" for violation in report.violations)
         raise DataError(f"{run.name} cannot be a submission, for {len(report.violations)} reason(s):{listed}")
-    samples = {task: [sample_files.reduce_sample(sample) for sample in found] for task, found in report.samples.items()}
-    manifest = _build_manifest(report, description)
-    texts = render_texts(manifest)
-    contents = {name: text.encode() for name, text in texts.items()} | {
-        f"{SAMPLES_FOLDER}/{task}.jsonl.gz": sample_files.compress_samples(found) for task, found in samples.items()
+    samples = {
+        task: [sample_files.reduce_sample(sample) for sample in logged] for task, logged in report.samples.items()
     }
-    manifest |= {"files": {name: hashlib.sha256(content).hexdigest() for name, content in sorted(contents.items())}}
-    manifest |= {"digest": compute_digest(manifest)}
-    # The schema's messages show values.
-    _raise_if_any([*find_leaks(manifest, texts, samples)] or find_schema_problems(manifest))
-    files.write_dir(target, contents | {MANIFEST: format_manifest(manifest).encode()})
+    content = _build_content(report.run, report.rescored, description)
+    texts = _render_checked_texts(content, samples)
+    contents = {name: text.encode() for name, text in texts.items()} | {
+        f"{SAMPLES_FOLDER}/{task}.jsonl.gz": sample_files.compress_samples(reduced) for task, reduced in samples.items()
+    }
+    content["files"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(contents.items())}
+    content["digest"] = compute_digest(content)
+    manifest = Manifest.model_validate(content)
+    files.write_dir(target, contents | {MANIFEST: format_manifest(content).encode()})
     return WrittenSubmission(target, manifest, report.notes)
 
 
-def _raise_if_any(problems: Sequence[str]) -> None:
-    if problems:
-        raise DataError(
-            f"nothing was written, for {len(problems)} reason(s):" + "".join(f"\n  - {problem}" for problem in problems)
-        )
+def _render_checked_texts(
+    content: Mapping[str, Any], samples: Mapping[str, Sequence[Mapping[str, Any]]]
+) -> dict[str, str]:
+    """Return the text files of a submission; raise `DataError` if anything in it must not be published."""
+    leaks = [*find_manifest_leaks(content), *find_sample_leaks(samples)]
+    problems = find_schema_problems(content, ManifestCore)
+    texts = {} if problems else render_texts(ManifestCore.model_validate(content))
+    leaks += find_text_leaks(texts)
+    # Messages about the schema show values: they must not show what leaks.
+    if problems := leaks or problems:
+        listed = "".join(f"\n  - {problem}" for problem in problems)
+        raise DataError(f"nothing was written, for {len(problems)} reason(s):{listed}")
+    return texts
 
 
-def _build_manifest(report: EligibilityReport, description: Description) -> dict[str, Any]:
-    """The manifest, but for the files and the digest."""
-    run, rescored = report.run, report.rescored
+def _build_content(run: LoggedRun, rescored: Rescored, description: Description) -> dict[str, Any]:
+    """Return the content of ``submission.json`` without the digests."""
     first = run.metadata(next(iter(run.samples)))
     boxes = next((record for task in run.samples if (record := run.metadata(task).boxes)), None)
+    samples_url = {} if description.samples_url is None else {"samples_url": description.samples_url}
     return {
         "schema_version": SCHEMA_VERSION,
-        "model": _model(run, description),
+        "model": _describe_model(run, description),
         "data": {
             "kind": data_kinds.classify_run(run),
             "sources": {task: source_identity.without_path(run.metadata(task).dataset or {}) for task in run.samples},
@@ -110,9 +138,8 @@ def _build_manifest(report: EligibilityReport, description: Description) -> dict
         },
         "versions": _versions(first),
         "settings": {"interval": first.interval, "boxes": boxes},
-        "seeds": {name: getattr(run.record.config, f"{name}_seed") for name in _SEEDS},
-        "run": {"name": run.name, "date": _date(run.record)}
-        | ({} if description.samples_url is None else {"samples_url": description.samples_url}),
+        "seeds": {name: getattr(run.record.config, f"{name}_seed") for name in Seeds.model_fields},
+        "run": {"name": run.name, "date": _start_date(run.record)} | samples_url,
         "num_samples": dict(rescored.num_samples),
         "num_in_total": {
             task: count for task, count in rescored.num_in_total.items() if catalog.TASKS[task].subject != "boxes"
@@ -128,13 +155,12 @@ def _asked(run: LoggedRun, task: str) -> dict[str, Any]:
     return {"sha256": record["sha256"], "num_documents": record["num_documents"]}
 
 
-def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
+def _describe_model(run: LoggedRun, description: Description) -> dict[str, Any]:
     record, config = run.record, run.record.config
     arguments = _cleaned(config.model_args or "")
-    # Checks do not know the other fields that models of other packages record.
-    known = manifest_checks.read_schema()["properties"]["model"]["properties"]["loaded_model"]["properties"]
+    # Models of other packages may record further fields, which no check covers.
     loaded = record.loaded_model and {
-        name: value for name, value in _cleaned(record.loaded_model).items() if name in known
+        name: value for name, value in _cleaned(record.loaded_model).items() if name in LoadedModel.model_fields
     }
     return {
         "name": description.model_name,
@@ -143,13 +169,14 @@ def _model(run: LoggedRun, description: Description) -> dict[str, Any]:
         "backend": config.model_backend or UNKNOWN,
         "model_args": arguments,
         "loaded_model": loaded,
-        "precision": manifest_file.find_precision(loaded, arguments),
+        "precision": find_precision((loaded or {}).get("precision"), arguments),
         "gen_kwargs": _cleaned(config.gen_kwargs),
         "generation_kwargs": {task: _cleaned(record.configs[task].generation_kwargs or {}) for task in run.samples},
     }
 
 
 def _cleaned(value: Any) -> Any:
+    """Remove secrets, paths and characters that do not print from a JSON value."""
     return _printable(privacy.redact_paths(privacy.redact_secrets(value)))
 
 
@@ -162,7 +189,7 @@ def _printable(value: Any) -> Any:
 
 
 def _versions(metadata: TaskMetadata) -> dict[str, Any]:
-    # The run's alone: those of the machine that submits say nothing about it.
+    # Only what the run recorded: the versions on the machine that submits say nothing about it.
     recorded = metadata.packages or {}
     packages = {name: _version(recorded.get(name)) for name in yaml_values.PACKAGES}
     return {
@@ -183,12 +210,12 @@ def _version(recorded: Any) -> str:
         return UNKNOWN
 
 
-def _date(record: RunRecord) -> str:
-    """When the run started, in UTC; the harness writes it in a time zone that it records elsewhere."""
+def _start_date(record: RunRecord) -> str:
+    """Return the start of the run in UTC; the harness writes it in a time zone that it records elsewhere."""
     zone = (record.config.resolved_cli_args or {}).get("timezone") or ""
     try:
         started = datetime.datetime.strptime(record.date or "", "%Y%m%d_%H%M%S").replace(tzinfo=zoneinfo.ZoneInfo(zone))
     # ZoneInfo raises a KeyError for a name that it does not know.
     except (KeyError, TypeError, ValueError):
         return UNKNOWN
-    return started.astimezone(datetime.UTC).strftime(manifest_file.DATE_FORMAT)
+    return started.astimezone(datetime.UTC).strftime(DATE_FORMAT)

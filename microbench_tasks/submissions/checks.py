@@ -6,13 +6,19 @@ from dataclasses import dataclass
 
 from microbench_tasks.util.text_safety import printable_line
 
-# Of the problems of one check, how many are said.
-_SAID = 5
+# Largest number of problems that are printed for one check.
+_MAX_PRINTED = 5
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at: what is wrong with it, or why it was not looked at."""
+    """The outcome of one check.
+
+    Attributes:
+        name: what was checked.
+        problems: what is wrong; empty if nothing is.
+        skipped: why it was not checked; empty if it was.
+    """
 
     name: str
     problems: tuple[str, ...] = ()
@@ -20,16 +26,17 @@ class Check:
 
     @property
     def failed(self) -> bool:
+        """Whether anything is wrong."""
         return bool(self.problems)
 
     def __str__(self) -> str:
-        # Of a submission, which strangers wrote, nothing may steer the terminal or make lines of its own.
+        # A submission was written by strangers: its text must not control the terminal or add lines.
         name, problems = printable_line(self.name), [printable_line(problem) for problem in self.problems]
         if self.skipped:
             return f"not checked  {name}: {printable_line(self.skipped)}"
         if not self.failed:
             return f"ok           {name}"
-        more = [f"… and {len(problems) - _SAID} more"] if len(problems) > _SAID else []
+        more = [f"… and {len(problems) - _MAX_PRINTED} more"] if len(problems) > _MAX_PRINTED else []
         return "\n".join(
-            [f"FAILED       {name}", *(f"             - {problem}" for problem in [*problems[:_SAID], *more])]
+            [f"FAILED       {name}", *(f"             - {problem}" for problem in [*problems[:_MAX_PRINTED], *more])]
         )

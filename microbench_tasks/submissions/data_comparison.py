@@ -21,53 +21,57 @@ from microbench_tasks.tasks.prompts import microbench_doc_to_text
 if TYPE_CHECKING:
     import datasets
 
-# What samples and settings raise that are not as the harness writes them; other checks name them.
+# Raised by samples and settings that the harness would not write; other checks name them.
 _UNCHECKABLE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def compare_with_data(
     run: LoggedRun, samples: Mapping[str, Sequence[SampleRecord]], progress: Progress
 ) -> Iterator[Check]:
-    """Each sample against the document of its number in the data source at hand."""
+    """Compare each sample with the document of its number in the data source that the settings name."""
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
-    for tasks, setting in (
-        (public, dataset_setting.SETTING),
-        ([task for task in run.samples if task not in public], cognition.SETTING),
-    ):
-        if not tasks:
-            continue
-        name = f"the samples against the data ({setting})"
-        try:
-            found = task_data.resolve(catalog.TASKS[tasks[0]])
-            difference = _source_mismatch(run.metadata(tasks[0]).dataset or {}, found.identity)
-            if difference:
-                yield Check(
-                    name,
-                    (
-                        f"{found.label} is not what the submission is about ({difference}). Set {setting} to its data, or give --without-data to check the rest.",
-                    ),
-                )
-                continue
-            documents = {task: found.documents(catalog.TASKS[task]) for task in tasks if task in samples}
-            problems = [
-                problem
-                for task, asked_about in documents.items()
-                for problem in _task_problems(run, task, asked_about, found.label, samples[task], progress)
+    private = [task for task in run.samples if task == catalog.COGNITION_TASK]
+    for tasks, setting in ((public, dataset_setting.SETTING), (private, cognition.SETTING)):
+        if tasks:
+            problems = _find_problems(run, tasks, setting, samples, progress)
+            yield Check(f"the samples against the data ({setting})", tuple(problems))
+
+
+def _find_problems(
+    run: LoggedRun,
+    tasks: Sequence[str],
+    setting: str,
+    samples: Mapping[str, Sequence[SampleRecord]],
+    progress: Progress,
+) -> list[str]:
+    """List how the samples of tasks with the same data source differ from it."""
+    without_data = "or give --without-data to check the rest."
+    try:
+        data = task_data.resolve(catalog.TASKS[tasks[0]])
+        mismatch = _source_mismatch(run.metadata(tasks[0]).dataset or {}, data.identity)
+        if mismatch:
+            return [
+                f"{data.label} is not what the submission is about ({mismatch}). Set {setting} to its data, "
+                f"{without_data}"
             ]
-        except _UNCHECKABLE as error:
-            yield Check(
-                name, (f"{error} Set {setting} to the submission's data, or give --without-data to check the rest.",)
-            )
-            continue
-        yield Check(name, tuple(problems))
+        documents = {task: data.documents(catalog.TASKS[task]) for task in tasks if task in samples}
+        return [
+            problem
+            for task, of_task in documents.items()
+            for problem in _task_problems(run, task, of_task, data.label, samples[task], progress)
+        ]
+    except _UNCHECKABLE as error:
+        return [f"{error} Set {setting} to the submission's data, {without_data}"]
 
 
 def _source_mismatch(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
-    """What of the recorded data is not as at hand; the release on the Hub and a copy with its hashes are the same."""
-    if {recorded.get("config"), identity.get("config")} <= {
-        pinned_release.HUB_CONFIG,
-        None,
-    } and data_kinds.classify_source(recorded) == data_kinds.classify_source(identity) == "release":
+    """Say how the recorded data differ from the data at hand; empty if they do not.
+
+    The release on the Hub and a copy with its hashes are the same data.
+    """
+    kinds = {data_kinds.classify_source(source) for source in (recorded, identity)}
+    are_micrographs = {recorded.get("config"), identity.get("config")} <= {pinned_release.HUB_CONFIG, None}
+    if are_micrographs and kinds == {"release"}:
         return ""
     if not recorded:
         return "none is recorded"
@@ -103,22 +107,16 @@ def _task_problems(
     yield from (f"{task}: document {number} is not in the data." for number in by_number)
 
 
-def _sample_problems(run: LoggedRun, task: str, sample: SampleRecord, doc: Mapping[str, Any]) -> Iterator[str]:
-    """Where a sample asks something else than its document, or takes another answer for right."""
-    boxes = catalog.TASKS[task].subject == "boxes"
-    if boxes:
-        size = (doc["width"], doc["height"])
-        expected = {
-            name: doc[name] for name in ("image_id", "dataset", "kind", "expression", "width", "height", "boxes")
-        }
-        prompt, target = (
-            scoring.recorded_box_format(run, task).prompt(doc["expression"], size),
-            json.dumps(doc["boxes"]),
-        )
+def _sample_problems(run: LoggedRun, task: str, sample: SampleRecord, doc: dict[str, Any]) -> Iterator[str]:
+    """Yield how a sample differs from its document: in what it asks, or in the right answer."""
+    if catalog.TASKS[task].subject == "boxes":
+        fields = ("image_id", "dataset", "kind", "expression", "width", "height", "boxes")
+        expected = {name: doc[name] for name in fields}
+        prompt = scoring.recorded_box_format(run, task).prompt(doc["expression"], (doc["width"], doc["height"]))
+        target = json.dumps(doc["boxes"])
     else:
-        expected = {name: doc[name] for name in ("image_id", "dataset", "kind", "options")} | {
-            "gold": LETTERS[doc["answer_idx"]]
-        }
+        expected = {name: doc[name] for name in ("image_id", "dataset", "kind", "options")}
+        expected["gold"] = LETTERS[doc["answer_idx"]]
         prompt, target = microbench_doc_to_text(doc), str(doc["answer_idx"])
     for name, value in expected.items():
         stated = getattr(sample.item, name, None)

@@ -14,13 +14,16 @@ DataKind = Literal["release", "demo", "local"]
 
 
 def classify_source(identity: Mapping[str, Any]) -> DataKind:
-    """What a data source is, by what the results file records of it: the release (on the Hub at its pinned revision, or a copy with its hashes), the demo set, or anything else."""
+    """Classify a data source by its recorded identity.
+
+    Returns:
+        ``release`` (on the Hub at its pinned revision, or a copy with its hashes), ``demo``, or ``local`` for
+        anything else, also for an identity that is not known.
+    """
     if identity.get("source") == dataset_setting.DEMO:
         return "demo"
-    # Nothing else may be said of it: what is not known is not the release.
-    return (
-        "release" if source_identity.is_release(identity) or _is_cognition_on_hub(without_path(identity)) else "local"
-    )
+    is_release = source_identity.is_release(identity) or _is_cognition_on_hub(without_path(identity))
+    return "release" if is_release else "local"
 
 
 def _is_cognition_on_hub(stated: Mapping[str, Any]) -> bool:
@@ -32,6 +35,6 @@ def _is_cognition_on_hub(stated: Mapping[str, Any]) -> bool:
 
 
 def classify_run(run: LoggedRun) -> DataKind:
-    """The kind of the source of the micrographs; of the cognition questions', where nothing else was asked."""
+    """Classify the source of a run's micrographs, or of its cognition questions if nothing else was asked."""
     public = [task for task in run.samples if task != catalog.COGNITION_TASK]
     return classify_source(run.metadata((public or list(run.samples))[0]).dataset or {})

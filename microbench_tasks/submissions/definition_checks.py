@@ -8,33 +8,32 @@ from typing import Any
 
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.submissions import run_arguments
-from microbench_tasks.tasks import provenance
+from microbench_tasks.tasks import definition_records
 
 
 def find_definition_violations(run: LoggedRun) -> list[str]:
-    """Return the tasks whose definition or documents are not on record, or whose definition is not this package's own."""
+    """List tasks whose definition or documents are not recorded, or whose definition is not this package's own."""
     if run.results is None:
         return []
     definitions = {task: run.definition(task) for task in run.samples}
     missing = {
         "the definition of the task that ran (metadata.definition)": [
-            task for task, found in definitions.items() if found is None
+            task for task, definition in definitions.items() if definition is None
         ],
         "the digest of what was asked about (metadata.asked)": [
             task for task in run.samples if not _is_digest(run.metadata(task).asked)
         ],
     }
-    reasons = [
-        f"{what}: not on record for {', '.join(tasks)}. Run again with this version of the package."
-        for what, tasks in missing.items()
+    violations = [
+        f"{record}: not on record for {', '.join(tasks)}. Run again with this version of the package."
+        for record, tasks in missing.items()
         if tasks
     ]
-    return reasons + [
-        reason
-        for task, found in definitions.items()
-        if found is not None
-        for reason in [*_redefinition_violations(run, task, found), *_generation_violations(run, task, found)]
-    ]
+    for task, definition in definitions.items():
+        if definition is not None:
+            violations += _redefinition_violations(run, task, definition)
+            violations += _generation_violations(run, task, definition)
+    return violations
 
 
 def _is_digest(value: Any) -> bool:
@@ -46,32 +45,38 @@ def _is_digest(value: Any) -> bool:
 
 
 def _redefinition_violations(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
-    """Return the fields of a task's recorded definition that are not the package's own."""
+    """List the fields of a task's recorded definition that are not the package's own."""
     differs = dict(definition["differs"])
     if run.metadata(task).microbench_version == version("microbench-lmms"):
         differs = _differs_now(task, definition) | differs
     return [
-        f"{task}: {provenance.describe(field, values)} Run the benchmark's own definition: leave out --include_path, or what changes the task."
+        f"{task}: {definition_records.describe(field, values)} Run the benchmark's own definition: leave out "
+        "--include_path, or what changes the task."
         for field, values in differs.items()
     ]
 
 
 def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
     """Compare a record with this package's definition, without fields that depend on the machine."""
-    model, is_chat = definition.get("model"), provenance.is_chat_record(definition)
-    own = provenance.expected(task, model if isinstance(model, str) else None, is_chat=is_chat, with_data=False)
-    recorded = {field: value for field, value in definition["fields"].items() if field not in provenance.OF_MACHINE}
-    return provenance.differences(recorded, own)
+    model, is_chat = definition.get("model"), definition_records.is_chat_record(definition)
+    own = definition_records.expected_fields(
+        task, model if isinstance(model, str) else None, is_chat=is_chat, with_data=False
+    )
+    recorded = {
+        field: value for field, value in definition["fields"].items() if field not in definition_records.OF_MACHINE
+    }
+    return definition_records.differences(recorded, own)
 
 
 def _generation_violations(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:
-    """Return the generation keys that were changed after the task was defined and that no submission may set."""
+    """List the generation keys that were changed after the task was defined and that no submission may set."""
     config = run.record.configs.get(task)
     ran = None if config is None else config.generation_kwargs
     defined = definition["fields"].get("generation_kwargs")
     if ran is None or not isinstance(defined, Mapping):
         return [
-            f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of the package."
+            f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of "
+            "the package."
         ]
     changed = {key: value for key, value in ran.items() if key not in defined or value != defined[key]}
     changed |= {key: "removed" for key in defined if key not in ran}

@@ -27,14 +27,14 @@ from microbench_tasks.util.errors import DataError
 
 @dataclass(frozen=True)
 class EligibilityReport:
-    """A run looked at as a submission.
+    """Whether a run can be submitted.
 
     Attributes:
-        run: without the tasks that no submission has.
-        samples: of each task, in the documents' order.
-        rescored: None where the samples cannot be scored.
-        violations: why it cannot be a submission; all of them.
-        notes: what is left out, or missing for a group.
+        run: the run without the tasks that no submission contains.
+        samples: for each task, its samples in the order of the documents.
+        rescored: scores of the samples; None if they cannot be scored.
+        violations: all reasons why the run cannot be submitted.
+        notes: what is left out, and what is missing for a group.
     """
 
     run: LoggedRun
@@ -45,53 +45,52 @@ class EligibilityReport:
 
 
 def check_eligibility(run: LoggedRun, progress: Progress = no_progress) -> EligibilityReport:
-    """Check a run in every respect."""
-    variants = [task for task in run.samples if task in catalog.VARIANTS]
-    notes = [f"left out, as they are variants of the benchmark's own tasks: {', '.join(variants)}"] if variants else []
-    notes += (
-        [f"left out, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.other_tasks)))}"]
-        if run.other_tasks
-        else []
-    )
+    """Check a run in every respect, and report all violations at once."""
+    notes = _note_other_tasks(run)
     run = dataclasses.replace(run, samples={task: file for task, file in run.samples.items() if task in catalog.TASKS})
     if not run.samples:
-        return EligibilityReport(
-            run,
-            {},
-            None,
-            (
-                "the run asked variants of the benchmark's tasks only. Ask a task or a group of the benchmark itself, such as microbench_vqa.",
-            ),
-            tuple(notes),
+        violation = (
+            "the run asked variants of the benchmark's tasks only. Ask a task or a group of the benchmark itself, "
+            "such as microbench_vqa."
         )
-    reasons = find_record_violations(run) + find_definition_violations(run) + find_option_violations(run)
+        return EligibilityReport(run, {}, None, (violation,), tuple(notes))
+    violations = find_record_violations(run) + find_definition_violations(run) + find_option_violations(run)
     logged: dict[str, list[SampleRecord]] = {}
     for task in progress(run.samples, "reading samples"):
         try:
             logged[task] = logs.read_samples(run.samples[task], task)
         except DataError as error:
-            reasons.append(str(error))
-    samples = {task: sorted(found, key=lambda sample: sample.doc_id) for task, found in logged.items()}
-    reasons += [
-        reason
-        for task, found in samples.items()
-        for reason in find_sample_violations(run, task, found) + find_response_violations(run, task, found)
-    ]
-    rescored, problems = _rescore(run, logged, progress)
-    reasons += problems
+            violations.append(str(error))
+    samples = {task: sorted(records, key=lambda sample: sample.doc_id) for task, records in logged.items()}
+    for task, records in samples.items():
+        violations += find_sample_violations(run, task, records) + find_response_violations(run, task, records)
+    rescored, scoring_problems = _rescore(run, logged, progress)
+    violations += scoring_problems
     if rescored is not None:
-        reasons += find_score_violations(run, samples, rescored) + find_count_violations(classify_run(run), rescored)
-        notes += _missing_for_a_group(run)
-    return EligibilityReport(run, samples, rescored, tuple(dict.fromkeys(reasons)), tuple(notes))
+        violations += find_score_violations(run, samples, rescored)
+        violations += find_count_violations(classify_run(run), rescored)
+        notes += _note_incomplete_group(run)
+    return EligibilityReport(run, samples, rescored, tuple(dict.fromkeys(violations)), tuple(notes))
+
+
+def _note_other_tasks(run: LoggedRun) -> list[str]:
+    """Return notes on the tasks of a run that no submission contains."""
+    notes = []
+    if variants := [task for task in run.samples if task in catalog.VARIANTS]:
+        notes.append(f"left out, as they are variants of the benchmark's own tasks: {', '.join(variants)}")
+    if run.other_tasks:
+        others = ", ".join(sorted(set(run.other_tasks)))
+        notes.append(f"left out, as these are not Micro-Bench's own tasks: {others}")
+    return notes
 
 
 def _rescore(
     run: LoggedRun, samples: Mapping[str, Sequence[SampleRecord]], progress: Progress
 ) -> tuple[Rescored | None, list[str]]:
-    """The run scored again; or each task's own reason why that cannot be."""
-    if samples.keys() != run.samples.keys() or any(
-        sample.item is None for found in samples.values() for sample in found
-    ):
+    """Score a run again; if that fails, return the reason for each task instead."""
+    is_complete = samples.keys() == run.samples.keys()
+    if not is_complete or any(sample.item is None for records in samples.values() for sample in records):
+        # Other checks report this.
         return None, []
     try:
         return rescoring.rescore(run, lambda tasks: progress(tasks, "scoring samples"), samples), []
@@ -105,18 +104,20 @@ def _rescore(
         return None, problems
 
 
-def _missing_for_a_group(run: LoggedRun) -> list[str]:
-    groups = {
-        group: [task for task in catalog.tasks_named([group]) if task not in run.samples] for group in catalog.GROUPS
-    }
-    if not all(groups.values()):
+def _note_incomplete_group(run: LoggedRun) -> list[str]:
+    """Name the group that is closest to complete, if none is complete."""
+    missing_of_groups = {}
+    for group in catalog.GROUPS:
+        tasks = catalog.tasks_named([group])
+        missing = [task for task in tasks if task not in run.samples]
+        if not missing:
+            return []
+        if len(missing) < len(tasks):
+            missing_of_groups[group] = missing
+    if not missing_of_groups:
         return []
-    begun = {group: missing for group, missing in groups.items() if len(missing) < len(catalog.tasks_named([group]))}
-    group, missing = min(begun.items(), key=lambda pair: len(pair[1]))
-    return (
-        [
-            f"no whole group was asked, so the submission has the scores of single tasks only; {group} lacks {', '.join(missing)}"
-        ]
-        if begun
-        else []
-    )
+    group, missing = min(missing_of_groups.items(), key=lambda pair: len(pair[1]))
+    return [
+        f"no whole group was asked, so the submission has the scores of single tasks only; {group} lacks "
+        f"{', '.join(missing)}"
+    ]

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.submissions import data_kinds
+from microbench_tasks.submissions.data_kinds import DataKind, classify_source
+from microbench_tasks.submissions.manifest_model import Figures, ManifestCore
 from microbench_tasks.tasks.metric_table import FAMILIES
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The one figure of a task or group, ``acc`` or ``grit``, with its 95 % interval and the number of observations."""
+    """The main score of a task or group.
+
+    Attributes:
+        name: of the task or group.
+        metric: ``acc`` or ``grit``.
+        value: of the metric, from 0 to 1.
+        low: lower end of the interval to quote.
+        high: upper end of the interval to quote.
+        questions: number of questions; for boxes, of pairs of an image and a class.
+        images: number of images.
+        datasets: number of datasets.
+    """
 
     name: str
     metric: str
@@ -25,33 +36,37 @@ class Headline:
     datasets: int
 
 
-def list_headlines(manifest: Mapping[str, Any]) -> Iterator[Headline]:
-    """The main figures, groups first, the largest first; a group that asks both questions and boxes has one of each."""
+def list_headlines(manifest: ManifestCore) -> Iterator[Headline]:
+    """List the main scores: groups before tasks, the largest group first.
+
+    A group with both questions and boxes has one score for each.
+    """
     for name in (*reversed(catalog.GROUPS), *catalog.TASKS):
-        figures = manifest["scores"].get(name, {})
+        figures = manifest.scores.get(name, Figures())
         for family in FAMILIES.values():
-            low, high = figures.get(f"{family.interval}_low"), figures.get(f"{family.interval}_high")
-            if None not in (figures.get(family.score), low, high) and family.counts in figures:
-                yield Headline(name, family.score, figures[family.score], low, high, **figures[family.counts])
+            value, counts = figures.value(family.score), figures.counts_named(family.counts)
+            low, high = (figures.value(f"{family.interval}_{end}") for end in ("low", "high"))
+            if value is not None and low is not None and high is not None and counts is not None:
+                yield Headline(name, family.score, value, low, high, counts.questions, counts.images, counts.datasets)
 
 
-def has_publishable(manifest: Mapping[str, Any]) -> bool:
-    """Whether any of the scores may stand on the Hub as the benchmark's."""
+def has_publishable(manifest: ManifestCore) -> bool:
+    """Tell whether any score may be published on the Hub as one of the benchmark."""
     return any(True for _ in list_publishable(manifest))
 
 
-def list_publishable(manifest: Mapping[str, Any]) -> Iterator[Headline]:
-    """The headlines that may stand on the Hub as the benchmark's: all of their data are of the release."""
-    if manifest["data"]["kind"] != "release":
+def list_publishable(manifest: ManifestCore) -> Iterator[Headline]:
+    """List the headlines that may be published on the Hub: all of their data are of the release."""
+    if manifest.data.kind != "release":
         return
     for headline in list_headlines(manifest):
         # A task of the Hub has one number: groups that ask questions and boxes have none.
-        both = {"acc", "grit"} <= manifest["scores"][headline.name].keys()
-        if not both and all(
-            task_data_kind(manifest, task) == "release" for task in catalog.tasks_named([headline.name])
-        ):
+        has_both = {"acc", "grit"} <= manifest.scores[headline.name].by_metric().keys()
+        kinds = {task_data_kind(manifest, task) for task in catalog.tasks_named([headline.name])}
+        if not has_both and kinds == {"release"}:
             yield headline
 
 
-def task_data_kind(manifest: Mapping[str, Any], task: str) -> str:
-    return data_kinds.classify_source(manifest["data"]["sources"].get(task, {}))
+def task_data_kind(manifest: ManifestCore, task: str) -> DataKind:
+    """Classify the data of a task; local if their source is not stated."""
+    return classify_source(manifest.data.sources.identities().get(task, {}))

@@ -1,22 +1,24 @@
-"""Check ``submission.json`` against its schema, and for contradictions that a schema cannot express."""
+"""Check ``submission.json`` against its typed records, and for contradictions that these cannot express."""
 
 from __future__ import annotations
 
 import datetime
-import functools
-import json
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
 from microbench_tasks.parsing.letters import strict_rule
 from microbench_tasks.submissions.manifest_file import DATE_FORMAT, MANIFEST, UNKNOWN, find_precision
+from microbench_tasks.submissions.manifest_model import Manifest, ManifestCore
+from microbench_tasks.submissions.manifest_types import KEY_PATTERNS, MEANING_OF_PATTERN
 from microbench_tasks.util.text_safety import printable
 
-# Of earlier versions, what a manifest lacks.
+# What manifests of earlier schema versions lack.
 _OLDER_VERSIONS = {
     1: "has no record of the documents that were asked about (data.asked)",
     2: (
@@ -24,117 +26,177 @@ _OLDER_VERSIONS = {
         "nor the numbers of images and datasets (counts)"
     ),
 }
-
 # The day on which the benchmark was published (arXiv 2407.01791): no run can be older.
 FIRST_DAY = datetime.datetime(2024, 7, 1, tzinfo=datetime.UTC)
-
-# Clocks and time zones go wrong.
+# Tolerance for wrong clocks and time zones.
 _CLOCK_ERROR = datetime.timedelta(days=1)
-
-_LONGEST_MESSAGE = 300
-
 _FIRST_VERSION = (0, 1, 0)
-
 _RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+# Longest part of a message that shows a value, in characters.
+_LONGEST_VALUE = 300
 
 
-def find_schema_problems(manifest: Mapping[str, Any]) -> list[str]:
-    """List the fields in which a manifest violates the schema or contradicts itself."""
-    version = manifest.get("schema_version")
+def find_schema_problems(content: Mapping[str, Any], records: type[ManifestCore] = Manifest) -> list[str]:
+    """List the fields in which the content of a manifest violates the schema or contradicts itself.
+
+    Args:
+        content: of ``submission.json``.
+        records: the typed records that it must fit.
+    """
+    version = content.get("schema_version")
     if type(version) is int and version in _OLDER_VERSIONS:
         return [
             f"{MANIFEST}, schema_version: {version} {_OLDER_VERSIONS[version]}. "
             "Run microbench submit again with this version on the folder of the run. "
             "If it refuses the run as one of an earlier version, repeat the run."
         ]
-    errors = sorted(_validator().iter_errors(manifest), key=lambda error: error.json_path)
-    problems = [f"{error.json_path.removeprefix('$.')}: {_shortened(error.message)}" for error in errors]
-    problems = problems or [*_unprintable(manifest), *_contradictions(manifest)]
+    try:
+        manifest = records.model_validate(content)
+    except ValidationError as error:
+        problems = _describe_errors(error)
+    else:
+        problems = [*_find_unprintable(content), *_find_contradictions(manifest)]
     return [f"{MANIFEST}, {problem.rstrip('.')}." for problem in problems]
 
 
-@functools.cache
-def read_schema() -> dict[str, Any]:
-    """Read the JSON schema of the manifest."""
-    return json.loads(Path(__file__).with_name("submission_schema.json").read_text(encoding="utf-8"))
+# --- errors of the records, in words --------------------------------------------------
+
+_EXPECTED = {
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+    "string_type": "a text",
+    "string_unicode": "a text without unpaired surrogates",
+}
+# Pydantic adds the member of a union that did not match to the place of an error.
+_UNION_MEMBER = re.compile(r"int|float|str|bool|dict\[.*\]|list\[.*\]|constrained-.*")
+_SOURCE_KINDS = frozenset({"hub", "folder", "demo"})
 
 
-@functools.cache
-def _validator() -> Any:
-    import jsonschema
+def _describe_errors(error: ValidationError) -> list[str]:
+    """Describe what is wrong, in the order of the fields' names."""
+    problems = []
+    errors_of_fields: dict[str, list[ErrorDetails]] = {}
+    for entry in error.errors(include_url=False):
+        place = entry["loc"]
+        if entry["type"] == "extra_forbidden":
+            problems.append(f"{_field_name(place[:-1])}unknown field {_quote(place[-1])}. Leave it out")
+        elif place[-1] == "[key]":
+            problems.append(f"{_field_name(place[:-2])}unknown field {_quote(place[-2])}. {_expected_field(entry)}")
+        elif _pattern_of(entry) in KEY_PATTERNS:
+            problems.append(f"{_field_name(place[:-1])}unknown field {_quote(place[-1])}. {_expected_field(entry)}")
+        else:
+            errors_of_fields.setdefault(_field_name(place), []).append(entry)
+    return sorted([*problems, *(f"{field}{_describe_value(errors)}" for field, errors in errors_of_fields.items())])
 
-    # JSON schema counts 1.0 as an integer, too.
-    checker = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    )
-    return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=checker)(read_schema())
+
+def _field_name(place: tuple[int | str, ...]) -> str:
+    """Return ``field.inner[0]: ``; empty for the whole content."""
+    parts = list(place)
+    if parts[:2] == ["data", "sources"] and parts[3:4] and parts[3] in _SOURCE_KINDS:
+        del parts[3]
+    if len(parts) > 1 and _UNION_MEMBER.fullmatch(str(parts[-1])):
+        parts.pop()
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+    return f"{name}: " if name else ""
 
 
-def _shortened(text: str) -> str:
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
+def _pattern_of(error: ErrorDetails) -> str:
+    return error.get("ctx", {}).get("pattern", "")
 
 
-def _unprintable(value: Any, field: str = "") -> Iterator[str]:
+def _expected_field(error: ErrorDetails) -> str:
+    return f"Expected {_expectation(error)}"
+
+
+def _describe_value(errors: list[ErrorDetails]) -> str:
+    """Describe the errors of one value; a field of several types has one error for each of them."""
+    if errors[0]["type"] == "missing":
+        return "is missing"
+    # A value of the right type with a wrong content says more than one of another type.
+    telling = [error for error in errors if error["type"] not in _EXPECTED] or errors
+    expected = " or ".join(dict.fromkeys(_expectation(error) for error in telling))
+    return f"expected {expected}, got {_quote(telling[0]['input'])}"
+
+
+def _expectation(error: ErrorDetails) -> str:
+    if error["type"] in _EXPECTED:
+        return _EXPECTED[error["type"]]
+    # Pydantic writes "Input should be …" or "Dictionary should have …".
+    return MEANING_OF_PATTERN.get(_pattern_of(error)) or re.sub(r"^.* should (be|have) ", "", error["msg"])
+
+
+def _quote(value: Any) -> str:
+    return _shorten(repr(value))
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+
+
+# --- what the records cannot express ---------------------------------------------------
+
+
+def _find_unprintable(value: Any, field: str = "") -> Iterator[str]:
     """Name each field with an invisible character or one that changes the direction of text."""
     if isinstance(value, str):
         if printable(value) != value:
-            yield f"{field}: contains a character that does not print: {_shortened(ascii(value))}"
+            yield f"{field}: contains a character that does not print: {_shorten(ascii(value))}"
     elif isinstance(value, Mapping):
         for key, entry in value.items():
             if printable(key) != key:
-                yield f"{field}: a key contains a character that does not print: {_shortened(ascii(key))}"
-            yield from _unprintable(entry, f"{field}.{key}" if field else key)
+                yield f"{field}: a key contains a character that does not print: {_shorten(ascii(key))}"
+            yield from _find_unprintable(entry, f"{field}.{key}" if field else key)
     elif isinstance(value, list):
         for position, entry in enumerate(value):
-            yield from _unprintable(entry, f"{field}[{position}]")
+            yield from _find_unprintable(entry, f"{field}[{position}]")
 
 
-def _contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
-    tasks = manifest["num_samples"]
-    yield from (
-        f"num_samples: {task} is not a task of Micro-Bench" for task in sorted(tasks.keys() - catalog.TASKS.keys())
-    )
-    yield from _task_contradictions(manifest)
-    yield from _identity_contradictions(manifest["data"]["sources"])
-    yield from _date_problems(manifest["run"]["date"])
-    yield from _version_problems(manifest["versions"]["microbench"])
-    stated, expected = (
-        manifest["model"]["precision"],
-        find_precision(manifest["model"]["loaded_model"], manifest["model"]["model_args"]),
-    )
-    if stated != expected:
-        yield f"model.precision: is {stated!r}, but loaded_model and model_args say {expected!r}"
-    for name, figures in manifest["scores"].items():
-        kinds = sorted(figures.get("unparsed_by_kind", {}).keys() - set(strict_rule.KINDS))
+def _find_contradictions(manifest: ManifestCore) -> Iterator[str]:
+    unknown = sorted(manifest.num_samples.keys() - catalog.TASKS.keys())
+    yield from (f"num_samples: {task} is not a task of Micro-Bench" for task in unknown)
+    yield from _find_task_mismatches(manifest)
+    yield from _find_identity_contradictions(manifest.data.sources.identities())
+    yield from _find_date_problems(manifest.run.date)
+    yield from _find_version_problems(manifest.versions.microbench)
+    model = manifest.model
+    recorded = None if model.loaded_model is None else model.loaded_model.precision
+    expected = find_precision(recorded, model.model_args)
+    if model.precision != expected:
+        yield f"model.precision: is {model.precision!r}, but loaded_model and model_args say {expected!r}"
+    for name, figures in manifest.scores.items():
+        kinds = sorted((figures.unparsed_by_kind or {}).keys() - set(strict_rule.KINDS))
         yield from (f"scores.{name}.unparsed_by_kind: {kind} is not a kind of answer" for kind in kinds)
 
 
-def _task_contradictions(manifest: Mapping[str, Any]) -> Iterator[str]:
+def _find_task_mismatches(manifest: ManifestCore) -> Iterator[str]:
     """List tasks without an entry in a table by task, and entries of other tasks."""
-    tasks = manifest["num_samples"]
-    tables = {
-        "data.asked": manifest["data"]["asked"],
-        "model.generation_kwargs": manifest["model"]["generation_kwargs"],
+    tasks = manifest.num_samples.keys()
+    tables: dict[str, Mapping[str, Any]] = {
+        "data.asked": manifest.data.asked,
+        "model.generation_kwargs": manifest.model.generation_kwargs,
     }
     for field, table in tables.items():
-        yield from (f"{field}: {task} is missing" for task in sorted(tasks.keys() - table.keys()))
-        yield from (f"{field}: {task} has no samples" for task in sorted(table.keys() - tasks.keys()))
-    if manifest["settings"]["boxes"] is not None and not any(
-        catalog.TASKS[task].subject == "boxes" for task in tasks if task in catalog.TASKS
-    ):
+        yield from (f"{field}: {task} is missing" for task in sorted(tasks - table.keys()))
+        yield from (f"{field}: {task} has no samples" for task in sorted(table.keys() - tasks))
+    asks_for_boxes = any(catalog.TASKS[task].subject == "boxes" for task in tasks & catalog.TASKS.keys())
+    if manifest.settings.boxes is not None and not asks_for_boxes:
         yield "settings.boxes: no task asked for boxes"
 
 
-def _identity_contradictions(sources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+def _find_identity_contradictions(sources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     # One source must not have two identities.
+    release = source_identity.release_sha256()
     for task, identity in sources.items():
-        if "is_release" in identity and identity["is_release"] != (
-            identity["sha256"] == source_identity.release_sha256()
-        ):
+        if "is_release" in identity and identity["is_release"] != (identity["sha256"] == release):
             yield f"data.sources.{task}: is_release is {str(identity['is_release']).lower()}, which sha256 contradicts"
 
 
-def _date_problems(date: str) -> Iterator[str]:
+def _find_date_problems(date: str) -> Iterator[str]:
     if date == UNKNOWN:
         return
     try:
@@ -148,7 +210,7 @@ def _date_problems(date: str) -> Iterator[str]:
         yield f"run.date: {date} is in the future. Check the clocks"
 
 
-def _version_problems(version: str) -> Iterator[str]:
+def _find_version_problems(version: str) -> Iterator[str]:
     from importlib.metadata import version as installed_version
 
     own = installed_version("microbench-lmms")

@@ -13,74 +13,73 @@ from microbench_tasks.submissions import run_arguments
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 
-SCHEMA_VERSION = 3
-
 MANIFEST = "submission.json"
-
+# Stands for what a run did not record.
 UNKNOWN = "unknown"
-
 DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-
-# In bytes. Lists of texts that a model cut are the longest part.
+# Names of model arguments that set the precision.
+_PRECISION_ARGUMENTS = ("precision", "dtype", "torch_dtype")
+# Largest size in bytes. Most of it are lists of texts that a model cut.
 _LARGEST = 2**26
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Read ``submission.json``; raise `DataError` if it is missing or not a JSON object."""
+    """Read the content of ``submission.json``, which is not checked yet.
+
+    Raises:
+        DataError: the file is missing, or is not a JSON object.
+    """
     path = folder / MANIFEST
     if not path.exists() and not path.is_symlink():
         raise DataError(f"{folder}: contains no {MANIFEST}. Name the folder that microbench submit wrote.")
-    content = untrusted.read_regular_file(path, _LARGEST, follow_links=False)
     try:
-        manifest = untrusted.parse_json(content)
+        content = untrusted.parse_json(untrusted.read_regular_file(path, _LARGEST, follow_links=False))
+    except DataError:
+        raise
     except ValueError as error:
         raise DataError(f"{path}: expected JSON, got {error}.") from error
-    if not isinstance(manifest, dict):
-        raise DataError(f"{path}: expected a JSON object, got {type(manifest).__name__}.")
-    return manifest
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: expected a JSON object, got {type(content).__name__}.")
+    return content
 
 
-def compute_digest(manifest: Mapping[str, Any]) -> str:
-    """Return the SHA-256 of a manifest's content, whatever the layout of the file."""
-    content = {name: value for name, value in manifest.items() if name != "digest"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def compute_digest(content: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of a JSON object without its ``digest``; the layout of the file does not matter."""
+    rest = {name: value for name, value in content.items() if name != "digest"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def find_digest_problems(manifest: Mapping[str, Any]) -> list[str]:
+def find_digest_problems(content: Mapping[str, Any]) -> list[str]:
     """Report a manifest whose content does not match its digest."""
-    return (
-        []
-        if manifest["digest"] == compute_digest(manifest)
-        else [f"{MANIFEST} has been changed: its digest is not that of its content."]
-    )
+    if content["digest"] == compute_digest(content):
+        return []
+    return [f"{MANIFEST} has been changed: its digest is not that of its content."]
 
 
-def find_precision(loaded: Mapping[str, Any] | None, arguments: Any) -> str:
-    """Return the precision of the weights as the model records it, or else as it was requested."""
-    typed = run_arguments.parse_arguments(arguments)
-    return str(
-        (loaded or {}).get("precision")
-        or next((typed[name] for name in _PRECISION_ARGUMENTS if typed.get(name)), UNKNOWN)
-    )
+def find_precision(recorded: str | None, arguments: Any) -> str:
+    """Return the precision of the weights.
+
+    Args:
+        recorded: precision that the model recorded, if it did.
+        arguments: model arguments, a text or a mapping; they count if nothing is recorded.
+    """
+    by_name = run_arguments.parse_arguments(arguments)
+    requested = (by_name[name] for name in _PRECISION_ARGUMENTS if by_name.get(name))
+    return str(recorded or next(requested, UNKNOWN))
 
 
-_PRECISION_ARGUMENTS = ("precision", "dtype", "torch_dtype")
-
-
-def format_manifest(manifest: Mapping[str, Any]) -> str:
-    """A manifest as it stands in ``submission.json``."""
-    return json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def format_manifest(content: Mapping[str, Any]) -> str:
+    """Return the text of ``submission.json``."""
+    return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def figures_as_json(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Figures as plain JSON values; what is no number (no question counts) is null."""
-    return {
-        metric: None
-        if isinstance(value, float) and math.isnan(value)
-        else dict(value)
-        if isinstance(value, Mapping)
-        else float(value)
-        if isinstance(value, float)
-        else value
-        for metric, value in figures.items()
-    }
+    """Return figures as plain JSON values; a value that is not a number, as no question counts, becomes null."""
+    return {metric: _as_json(value) for metric, value in figures.items()}
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, float):
+        # NumPy's floats are floats, too.
+        return None if math.isnan(value) else float(value)
+    return dict(value) if isinstance(value, Mapping) else value

@@ -17,39 +17,41 @@ from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_
 
 
 def find_record_violations(run: LoggedRun) -> list[str]:
-    """Where the record of versions, intervals, data and boxes is missing, mixed, or not this package's."""
+    """List records of versions, intervals, data and boxes that are missing, mixed, or not this package's."""
     if run.results is None:
         return [
-            f"the results file {run.results_name} is missing beside the samples: version, data source and settings of the run are unknown."
+            f"the results file {run.results_name} is missing beside the samples: version, data source and settings of "
+            "the run are unknown."
         ]
     tasks = list(run.samples)
     public = [task for task in tasks if task != catalog.COGNITION_TASK]
+    private = [task for task in tasks if task == catalog.COGNITION_TASK]
     boxes = [task for task in tasks if catalog.TASKS[task].subject == "boxes"]
-    found = {
-        "task version (metadata.version)": _group_by_value(run, tasks, lambda metadata: metadata.version),
-        "version of this package (metadata.microbench_version)": _group_by_value(
-            run, tasks, lambda metadata: metadata.microbench_version
-        ),
-        "interval settings (metadata.interval)": _group_by_value(run, tasks, lambda metadata: metadata.interval),
-        "data source (metadata.dataset)": _group_by_value(
-            run, public, lambda metadata: without_path(metadata.dataset or {}) or None
-        ),
-        "data source of cognition (metadata.dataset)": _group_by_value(
-            run,
-            [task for task in tasks if task == catalog.COGNITION_TASK],
-            lambda metadata: without_path(metadata.dataset or {}) or None,
-        ),
-        "prompt for boxes (metadata.boxes)": _group_by_value(run, boxes, lambda metadata: metadata.boxes),
+    records: dict[str, tuple[list[str], Callable[[TaskMetadata], Any]]] = {
+        "task version (metadata.version)": (tasks, lambda metadata: metadata.version),
+        "version of this package (metadata.microbench_version)": (tasks, lambda metadata: metadata.microbench_version),
+        "interval settings (metadata.interval)": (tasks, lambda metadata: metadata.interval),
+        "data source (metadata.dataset)": (public, _identity),
+        "data source of cognition (metadata.dataset)": (private, _identity),
+        "prompt for boxes (metadata.boxes)": (boxes, lambda metadata: metadata.boxes),
     }
-    reasons = [f"{aspect}: {problem}" for aspect, values in found.items() for problem in _uniformity_violations(values)]
-    reasons += _document_count_violations(run) + _box_violations(run)
-    return reasons + _version_violations(run, tasks) + _interval_violations(run, tasks)
+    violations = [
+        f"{record}: {problem}"
+        for record, (with_record, read) in records.items()
+        for problem in _uniformity_violations(_group_by_value(run, with_record, read))
+    ]
+    violations += _document_count_violations(run) + _box_violations(run)
+    return violations + _version_violations(run, tasks) + _interval_violations(run, tasks)
+
+
+def _identity(metadata: TaskMetadata) -> dict[str, Any] | None:
+    return without_path(metadata.dataset or {}) or None
 
 
 def _group_by_value(
     run: LoggedRun, tasks: Iterable[str], read: Callable[[TaskMetadata], Any]
 ) -> list[tuple[Any, list[str]]]:
-    """Each value that ``read`` finds, with the tasks of which it is on record."""
+    """Return each value that ``read`` gives, with the tasks that have it."""
     values: list[tuple[Any, list[str]]] = []
     for task in tasks:
         value = read(run.metadata(task))
@@ -59,6 +61,7 @@ def _group_by_value(
 
 
 def _uniformity_violations(values: Sequence[tuple[Any, Sequence[str]]]) -> list[str]:
+    """Report tasks without a value, and more than one value; ``values`` pairs each value with its tasks."""
     problems = [f"not on record for {', '.join(tasks)}." for value, tasks in values if value is None]
     known = [(value, tasks) for value, tasks in values if value is not None]
     if len(known) > 1:
@@ -80,31 +83,29 @@ def _version_violations(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
     if not others:
         return []
     return [
-        f"task version {', '.join(others)}: this package asks and scores as version {catalog.TASK_VERSION}. Use the version of the package that made the run, or run again."
+        f"task version {', '.join(others)}: this package asks and scores as version {catalog.TASK_VERSION}. Use the "
+        "version of the package that made the run, or run again."
     ]
 
 
 def _interval_violations(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
     computed = interval_settings()
     others = [settings for task in tasks if (settings := run.metadata(task).interval) not in (None, computed)]
-    if not others:
+    if not others or others[0] is None:
         return []
-    if comparison.is_older_interval_record(others[0]):
+    recorded = others[0]
+    if comparison.is_older_interval_record(recorded):
         return [
-            f"interval settings (metadata.interval): {others[0]} is the record of an earlier version, whose intervals "
+            f"interval settings (metadata.interval): {recorded} is the record of an earlier version, whose intervals "
             "were all bootstrap intervals. Run again with this version of the package."
         ]
-    paper = others[0].get("paper")
-    if others[0].get("quoted") == computed["quoted"] and paper in [
-        computed["paper"] | {"method": name} for name in METHODS
-    ]:
-        return [
-            f"acc_ci_* are {paper['method']} bootstrap intervals in the run and "
-            f"{computed['paper']['method']} ones here. Set {INTERVAL_SETTING}={paper['method']}."
-        ]
-    return [
-        f"interval settings (metadata.interval): expected {computed}, got {others[0]}. Run again with this version."
-    ]
+    for method in METHODS:
+        if recorded == computed | {"paper": computed["paper"] | {"method": method}}:
+            return [
+                f"acc_ci_* are {method} bootstrap intervals in the run and "
+                f"{computed['paper']['method']} ones here. Set {INTERVAL_SETTING}={method}."
+            ]
+    return [f"interval settings (metadata.interval): expected {computed}, got {recorded}. Run again with this version."]
 
 
 def _document_count_violations(run: LoggedRun) -> list[str]:

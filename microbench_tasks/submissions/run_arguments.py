@@ -123,28 +123,30 @@ _PLAIN_NAME = re.compile(r"[\w.-]+")
 def find_model_violations(option: str, arguments: Any) -> list[str]:
     """Return why a run with these model arguments (text or mapping) cannot be submitted, by argument."""
     return [
-        _sentence(option, name, why)
-        for name, why in dict.fromkeys(_judged(iterate_arguments(arguments), is_generation=False))
+        _format_violation(option, name, why)
+        for name, why in dict.fromkeys(_find_unlisted(iterate_arguments(arguments), is_generation=False))
     ]
 
 
 def find_generation_violations(option: str, settings: Any) -> list[str]:
     """Return why a run with these generation keys (text or mapping) cannot be submitted, by key."""
     return [
-        _sentence(option, name, why)
-        for name, why in dict.fromkeys(_judged(iterate_arguments(settings), is_generation=True))
+        _format_violation(option, name, why)
+        for name, why in dict.fromkeys(_find_unlisted(iterate_arguments(settings), is_generation=True))
     ]
 
 
-def _sentence(option: str, name: str, why: str) -> str:
+def _format_violation(option: str, name: str, why: str) -> str:
     # The name may be any text, even a misplaced secret. Values are never shown.
     shown = "(removed)" if any(privacy.find_secrets(name)) else name.encode("unicode_escape").decode("ascii")
     return f"{option}: {shown[:80]}: {why}. {_WAY_OUT}"
 
 
-def _judged(given: Iterable[tuple[str, Any]], *, is_generation: bool, place: str = "") -> Iterator[tuple[str, str]]:
+def _find_unlisted(
+    arguments: Iterable[tuple[str, Any]], *, is_generation: bool, place: str = ""
+) -> Iterator[tuple[str, str]]:
     """Yield ``(name, why)`` of each argument that is not known to be harmless."""
-    for name, value in given:
+    for name, value in arguments:
         value = _parsed(value)
         full = f"{place}{name}"
         if (None if value is None else str(value).lower()) in _DEFAULTS.get(name, ()):
@@ -160,7 +162,7 @@ def _judged(given: Iterable[tuple[str, Any]], *, is_generation: bool, place: str
 
 def _nested(full: str, value: Any, *, is_generation: bool) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
-        yield from _judged(iterate_arguments(value), is_generation=is_generation, place=f"{full}.")
+        yield from _find_unlisted(iterate_arguments(value), is_generation=is_generation, place=f"{full}.")
     elif value not in (None, ""):
         yield full, _UNKNOWN
 

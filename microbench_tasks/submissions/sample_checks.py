@@ -13,7 +13,13 @@ from microbench_tasks.tasks.prompts import INSTRUCTION, microbench_doc_to_text
 
 
 def find_sample_violations(run: LoggedRun, task: str, samples: Sequence[SampleRecord]) -> list[str]:
-    """Where the samples of one task are not whole, have no items, or were not asked in the known way."""
+    """List what is wrong with the samples of a task: missing documents or scores, or another prompt than the known.
+
+    Args:
+        run: the run.
+        task: the task.
+        samples: its samples in the order of the documents.
+    """
     bare = sum(sample.item is None for sample in samples)
     if bare:
         return [
@@ -32,13 +38,17 @@ def find_sample_violations(run: LoggedRun, task: str, samples: Sequence[SampleRe
             else "the prompt for boxes that the run records (metadata.boxes)"
         )
         reasons.append(
-            f"{task}: unknown prompt in {len(unknown)} of {len(samples)} samples, such as that of document {unknown[0]}: expected {asked}, and nothing before or after."
+            f"{task}: unknown prompt in {len(unknown)} of {len(samples)} samples, such as that of document "
+            f"{unknown[0]}: expected {asked}, and nothing before or after."
         )
     return reasons
 
 
 def find_response_violations(run: LoggedRun, task: str, samples: Sequence[SampleRecord]) -> list[str]:
-    """Where the response that is scored is not what the model said, less its reasoning; the harness logs that only where the two differ."""
+    """List the task if a scored response is not the raw response without its reasoning.
+
+    The harness logs raw responses only if they differ from the scored ones.
+    """
     if not any(_has_raw_response(sample) for sample in samples):
         return []
     from lmms_eval.api.reasoning import parse_reasoning_tags_config, strip_reasoning_tags
@@ -47,20 +57,18 @@ def find_response_violations(run: LoggedRun, task: str, samples: Sequence[Sample
     tags = parse_reasoning_tags_config(typed.get("reasoning_tags"), config and config.reasoning_tags) or []
     changed = []
     for sample in samples:
-        said = sample.resps if _has_raw_response(sample) else sample.filtered_resps
-        while isinstance(said, list) and len(said) == 1:
-            said = said[0]
-        if _has_raw_response(sample) and not (
-            isinstance(said, str) and sample.filtered_resps in (said, strip_reasoning_tags(said, tags))
-        ):
+        raw = sample.resps
+        while isinstance(raw, list) and len(raw) == 1:
+            raw = raw[0]
+        is_scored = isinstance(raw, str) and sample.filtered_resps in (raw, strip_reasoning_tags(raw, tags))
+        if _has_raw_response(sample) and not is_scored:
             changed.append(sample.doc_id)
-    return (
-        [
-            f"{task}: what is scored (filtered_resps) of {len(changed)} sample(s) is not what the model said (resps) without its reasoning, such as document {changed[0]}."
-        ]
-        if changed
-        else []
-    )
+    if not changed:
+        return []
+    return [
+        f"{task}: what is scored (filtered_resps) of {len(changed)} sample(s) is not what the model said (resps) "
+        f"without its reasoning, such as document {changed[0]}."
+    ]
 
 
 def _has_raw_response(sample: SampleRecord) -> bool:

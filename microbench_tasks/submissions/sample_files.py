@@ -19,8 +19,8 @@ from microbench_tasks.util.errors import DataError
 FOLDER = "samples"
 # Larger integers are not exact in floating point.
 _LARGEST_INTEGER = 2**53
-# How many problems of one file are reported.
-_NAMED = 5
+# Largest number of problems that are reported for one file.
+_MAX_REPORTED = 5
 
 _Check = Callable[[Any], bool]
 
@@ -63,7 +63,7 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_side, value))
 
 
-# The fields of a sample that scoring the response again needs (see `rescoring`), each with a check of its value.
+# The fields of a sample that scoring the response again needs (see `runs.records`), each with a check of its value.
 _SAMPLE: Mapping[str, _Check] = {
     "doc_id": _is_count,
     "target": _is_text,
@@ -88,7 +88,7 @@ _BOXES: Mapping[str, _Check] = {
 }
 
 
-def _item_of(task: str) -> tuple[str, Mapping[str, _Check]]:
+def _item_fields(task: str) -> tuple[str, Mapping[str, _Check]]:
     return ("grit", _BOXES) if catalog.TASKS[task].subject == "boxes" else ("acc", _QUESTION)
 
 
@@ -100,7 +100,7 @@ def reduce_sample(sample: SampleRecord) -> dict[str, Any]:
 
 
 def compress_samples(samples: Iterable[Mapping[str, Any]]) -> bytes:
-    """Write samples as one gzip member of lines of JSON in UTF-8; the same samples give the same bytes."""
+    """Return samples as one gzip member of lines of JSON in UTF-8; the same samples give the same bytes."""
     return gzip.compress(b"".join(_line(sample) + b"\n" for sample in samples), mtime=0)
 
 
@@ -130,8 +130,8 @@ def find_form_problems(path: Path, task: str) -> list[str]:
         for number, line in enumerate(lines, start=1)
         for problem in _line_problems(task, number - 1, line)
     ]
-    return problems[:_NAMED] + (
-        [f"{path.name}: {len(problems) - _NAMED} more like these."] if len(problems) > _NAMED else []
+    return problems[:_MAX_REPORTED] + (
+        [f"{path.name}: {len(problems) - _MAX_REPORTED} more like these."] if len(problems) > _MAX_REPORTED else []
     )
 
 
@@ -152,7 +152,7 @@ def _line_problems(task: str, doc_id: int, line: bytes) -> Iterator[str]:
         yield "its layout is not that of microbench submit: other white space, numbers or escapes"
     if sample.get("doc_id") != doc_id:
         yield f"expected document {doc_id}, got {sample.get('doc_id')!r:.100}"
-    metric, fields = _item_of(task)
+    metric, fields = _item_fields(task)
     yield from _field_problems(sample, {**_SAMPLE, metric: lambda item: isinstance(item, dict)}, "")
     if isinstance(sample.get(metric), dict):
         yield from _field_problems(sample[metric], fields, f"{metric}.")
@@ -166,13 +166,13 @@ def _fault(line: bytes) -> str:
     return "a value that JSON cannot represent"
 
 
-def _field_problems(found: Mapping[str, Any], fields: Mapping[str, _Check], prefix: str) -> Iterator[str]:
-    yield from (f"{prefix}{name} is missing" for name in fields if name not in found)
+def _field_problems(values: Mapping[str, Any], fields: Mapping[str, _Check], prefix: str) -> Iterator[str]:
+    yield from (f"{prefix}{name} is missing" for name in fields if name not in values)
     yield from (
-        f"{prefix}{name}: unknown field. Leave it out: no check covers it" for name in found if name not in fields
+        f"{prefix}{name}: unknown field. Leave it out: no check covers it" for name in values if name not in fields
     )
     yield from (
-        f"{prefix}{name} is {found[name]!r:.100}, which is not a valid value"
+        f"{prefix}{name} is {values[name]!r:.100}, which is not a valid value"
         for name, is_right in fields.items()
-        if name in found and not is_right(found[name])
+        if name in values and not is_right(values[name])
     )

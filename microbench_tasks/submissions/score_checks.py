@@ -13,43 +13,46 @@ from microbench_tasks.submissions.data_kinds import DataKind
 from microbench_tasks.tasks.interval_settings import interval_settings
 
 _FINE_TOTAL = f"the total of {catalog.FINE_GROUP}"
-
 _CELL_CYCLE = f"{catalog.FINE_GROUP}_cell_cycle"
-
 _OUTSIDE_TOTAL = f"the part of {_CELL_CYCLE} outside the fine total"
 
 
 def find_score_violations(
     run: LoggedRun, samples: Mapping[str, Sequence[SampleRecord]], rescored: Rescored
 ) -> list[str]:
-    reasons = []
-    for task, found in samples.items():
-        changed = find_changed_scores(found, rescored.samples[task])
-        if changed:
-            reasons.append(
-                f"{task}: the logged score of {len(changed)} sample(s) is not that of the response, such as document {changed[0]}."
+    """List scores that differ from those of the responses, and tasks with failed requests."""
+    violations = []
+    for task, logged in samples.items():
+        if changed := find_changed_scores(logged, rescored.samples[task]):
+            violations.append(
+                f"{task}: the logged score of {len(changed)} sample(s) is not that of the response, such as document "
+                f"{changed[0]}."
             )
-    if all(run.metadata(task).interval == interval_settings() for task in run.samples):
-        differing = comparison.differing_figures(run, rescored.scores)
-        reasons += (
-            [f"{len(differing)} figure(s) of the results file are not those of the samples, such as {differing[0]}."]
-            if differing
-            else []
+    has_same_intervals = all(run.metadata(task).interval == interval_settings() for task in run.samples)
+    if has_same_intervals and (differing := comparison.differing_figures(run, rescored.scores)):
+        violations.append(
+            f"{len(differing)} figure(s) of the results file are not those of the samples, such as {differing[0]}."
         )
-    return reasons + find_failed_requests(rescored)
+    return violations + find_failed_requests(rescored)
 
 
 def find_changed_scores(samples: Sequence[SampleRecord], rescored: Sequence[rescoring.ScoredSample]) -> list[int]:
-    """The numbers of the documents whose logged score is not that of their response; both in the documents' order."""
+    """Return the numbers of the documents whose logged score is not that of their response.
+
+    Args:
+        samples: of one task, in any order.
+        rescored: the same, scored again, in the order of the documents.
+    """
+    in_order = sorted(samples, key=lambda sample: sample.doc_id)
     return [
         sample.doc_id
-        for sample, again in zip(samples, rescored, strict=True)
+        for sample, again in zip(in_order, rescored, strict=True)
         if not comparison.are_equal(sample.score, again.items["score"])
     ]
 
 
 def find_failed_requests(rescored: Rescored) -> list[str]:
-    """The tasks in which requests got no response."""
+    """List the tasks in which requests got no response."""
     failed = {task: rescored.scores[task]["failed"] for task in rescored.num_samples if rescored.scores[task]["failed"]}
     return [
         f"{task}: {count} request(s) got no response. Run again with --use_cache, which asks only these."
@@ -58,7 +61,7 @@ def find_failed_requests(rescored: Rescored) -> list[str]:
 
 
 def find_count_violations(kind: DataKind, rescored: Rescored) -> list[str]:
-    """Where the samples of the release are not as many as it has questions."""
+    """List the tasks of the release, and totals of fine tasks, with another number of samples than of questions."""
     if kind != "release":
         return []
     expected = dict(catalog.RELEASE_COUNTS)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from microbench_tasks.submissions import hub_formats, model_card
+from microbench_tasks.submissions.manifest_model import ManifestCore
 
 CARD = "README.md"
 
 EVAL_RESULTS = ".eval_results/microbench.yaml"
 
-# Data other than the release show in the names of the files, too.
+# Data other than the release are named in a file's name, too.
 DATA_MARKS = {"demo": "DEMO-DATA.txt", "local": "LOCAL-DATA.txt"}
 
 
-def render_texts(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """The texts that say what the manifest says, by file name."""
-    kind = manifest["data"]["kind"]
+def render_texts(manifest: ManifestCore) -> dict[str, str]:
+    """Return the content of each text file by its name."""
+    kind = manifest.data.kind
     texts = {CARD: model_card.render_card(manifest)}
     if kind in DATA_MARKS:
         return texts | {DATA_MARKS[kind]: f"{model_card.data_warning(manifest)}\n"}

@@ -58,7 +58,8 @@ NEUTRAL_FORMAT = DetectionFormat(
     "pixels_xyxy",
     "Detect every {class} in this image. The image is {W} pixels wide and {H} pixels high. "
     "Answer with a JSON array only, with one object per instance: "
-    '{"x1": left, "y1": top, "x2": right, "y2": bottom}, in pixels from the top left corner. Answer [] if there is none.',
+    '{"x1": left, "y1": top, "x2": right, "y2": bottom}, in pixels from the top left corner. '
+    "Answer [] if there is none.",
     "Micro-Bench, Figure 1 (boxes as objects, in pixels); the wording is ours",
 )
 

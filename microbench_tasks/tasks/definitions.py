@@ -1,4 +1,4 @@
-"""The tasks' YAML as data, read without the harness and without resolving a source."""
+"""Read the tasks' YAML as data, without the harness and without resolving a data source."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import yaml
 def yaml_folder() -> Path:
     """Return the installed folder of task definitions."""
     spec = importlib.util.find_spec("microbench_yaml")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError("The package microbench_yaml is missing. Install microbench-lmms again.")
     return Path(next(iter(spec.submodule_search_locations)))
 
 
@@ -28,7 +30,7 @@ class FunctionName(str):
 
 
 class _Loader(yaml.SafeLoader):
-    """Leaves a ``!function`` as the name that it gives."""
+    """Load a ``!function`` as a `FunctionName`."""
 
 
 _Loader.add_constructor("!function", lambda loader, node: FunctionName(node.value))
@@ -36,7 +38,7 @@ _Loader.add_constructor("!function", lambda loader, node: FunctionName(node.valu
 
 @functools.cache
 def definition(name: str) -> dict[str, Any]:
-    """The definition of a task or group of Micro-Bench, what it includes merged in; functions are dotted names."""
+    """Return the definition of a task or group of Micro-Bench with its template merged in; functions stay names."""
     return _read(f"{name}.yaml")
 
 
@@ -49,9 +51,7 @@ def _read(file_name: str) -> dict[str, Any]:
 
 @functools.cache
 def aggregations(name: str) -> dict[str, Callable]:
-    """The aggregation of each metric of a task, or of a group."""
+    """Return the aggregation of each metric of a task or group."""
     stated = definition(name)
-    return {
-        entry["metric"]: entry["aggregation"].resolve()
-        for entry in stated.get("metric_list", stated.get("aggregate_metric_list"))
-    }
+    entries = stated["metric_list"] if "metric_list" in stated else stated["aggregate_metric_list"]
+    return {entry["metric"]: entry["aggregation"].resolve() for entry in entries}

@@ -89,5 +89,5 @@ def _clustered_interval(interval: Callable[..., Interval], scores: bytes, cluste
 
 @functools.lru_cache(maxsize=16)
 def _macro_interval(scores: bytes, groups: bytes, clusters: bytes) -> Interval:
-    labels = (np.frombuffer(found, dtype=np.int64) for found in (groups, clusters))
+    labels = (np.frombuffer(codes, dtype=np.int64) for codes in (groups, clusters))
     return intervals.macro_interval(np.frombuffer(scores), *labels, confidence_level=CONFIDENCE_LEVEL)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from microbench_tasks.tasks.metric import Family, ItemFields
@@ -23,14 +25,39 @@ _FIELDS_WITH_FEW_VALUES = frozenset(
 _SCORE_FIELDS = ("score", *(family.score for family in FAMILIES.values()))
 
 
+@dataclass(frozen=True)
+class _ItemPlan:
+    """Say how the item is built that some metrics share.
+
+    Attributes:
+        metrics: their names.
+        values_of: returns the values of the item's fields of a scored answer.
+        build: returns the item for these values.
+    """
+
+    metrics: tuple[str, ...]
+    values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    build: Callable[[tuple[Any, ...]], Items]
+
+
 @functools.cache
-def _metrics_by_fields(family: Family) -> dict[ItemFields, list[str]]:
-    """Return the names of metrics that share an item, by the fields of the item."""
-    names: dict[ItemFields, list[str]] = {}
+def _item_plans(family: Family) -> tuple[_ItemPlan, ...]:
+    metrics: dict[ItemFields, list[str]] = {}
     for entry in task_entries(family):
         if entry.takes:
-            names.setdefault(entry.takes, []).append(entry.name)
-    return names
+            metrics.setdefault(entry.takes, []).append(entry.name)
+    return tuple(_item_plan(fields, names) for fields, names in metrics.items())
+
+
+def _item_plan(fields: ItemFields, metrics: Sequence[str]) -> _ItemPlan:
+    names, sources = zip(*fields, strict=True)
+    values_of = itemgetter(*sources) if len(sources) > 1 else lambda answer: (answer[sources[0]],)
+
+    def build(values: tuple[Any, ...]) -> Items:
+        return dict(zip(names, values, strict=True))
+
+    is_shared = set(sources) <= _FIELDS_WITH_FEW_VALUES
+    return _ItemPlan(tuple(metrics), values_of, functools.lru_cache(maxsize=256)(build) if is_shared else build)
 
 
 def items_of_answer(family: Family, answer: Mapping[str, Any]) -> Items:
@@ -41,23 +68,12 @@ def items_of_answer(family: Family, answer: Mapping[str, Any]) -> Items:
         answer: the fields of a scored answer; see `microbench_tasks.tasks.results`.
     """
     items: Items = {}
-    for fields, names in _metrics_by_fields(family).items():
-        values = tuple([answer[source] for _, source in fields])
-        item = _shared_item(fields, values) if _is_shared(fields) else _item(fields, values)
-        items |= dict.fromkeys(names, item)
-    return items | {"score": answer["score"]}
-
-
-def _item(fields: ItemFields, values: Sequence[Any]) -> Items:
-    return {name: value for (name, _), value in zip(fields, values, strict=True)}
-
-
-_shared_item = functools.lru_cache(maxsize=256)(_item)
-
-
-@functools.cache
-def _is_shared(fields: ItemFields) -> bool:
-    return all(source in _FIELDS_WITH_FEW_VALUES for _, source in fields)
+    for plan in _item_plans(family):
+        item = plan.build(plan.values_of(answer))
+        for metric in plan.metrics:
+            items[metric] = item
+    items["score"] = answer["score"]
+    return items
 
 
 # --- several answers to a question -----------------------------------------------------

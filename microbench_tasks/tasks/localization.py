@@ -1,9 +1,8 @@
-"""The functions of the localization tasks' YAML: asking one model for boxes, and reading them.
+"""Provide the functions of the localization tasks' YAML: prompts, images and scores of boxes.
 
-How a model is asked and read depends on the model, which the harness tells neither the
-functions that make prompts nor those that score. So what the YAML names here has a method
-``for_model``, and `microbench_tasks.harness.patches` puts what that returns in its place when the harness
-makes a task for a model. Unbound, models are asked for the neutral format.
+The prompt and the parsing of boxes depend on the model, which the harness passes to neither of these functions. So they
+have a method ``for_model``; `microbench_tasks.harness.patches` replaces each of them by what it returns when the
+harness builds a task for a model. Functions that are not bound to a model use the neutral format.
 """
 
 from __future__ import annotations
@@ -24,50 +23,62 @@ from microbench_tasks.tasks.results import score_boxes
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# Of a model that answers at random.
+# The largest number of boxes that a model writes that answers at random.
 MAX_RANDOM_BOXES = 8
 
 
 class ModelBoundFunction:
-    """A function of a document whose last argument, the detection format, the run's model decides."""
+    """Wrap a function of a document that also needs the detection format, which depends on the model of the run.
 
-    def __init__(self, function: Callable, chosen: ChosenFormat | None = None) -> None:
+    Attributes:
+        function: takes the format as the keyword argument ``detection_format``.
+        random_answer: of ``doc_to_text``: how a model that answers at random writes an answer.
+        when_empty: of ``doc_to_text``: the prompt for a second try after an empty answer.
+    """
+
+    random_answer: ModelBoundFunction
+    when_empty: ModelBoundFunction
+
+    def __init__(self, function: Callable[..., Any], chosen: ChosenFormat | None = None) -> None:
         functools.update_wrapper(self, function)
-        self._function = function
+        self.function = function
         self._chosen = chosen
 
     def for_model(self, model: str | None, options: Mapping[str, Any] | None) -> ModelBoundFunction:
-        """This function for a model id and the task's ``lmms_eval_specific_kwargs``; see `choose_format`."""
-        bound = ModelBoundFunction(self._function, choose_format(model, options))
-        further = {name: value for name, value in vars(self).items() if name not in vars(bound)}
-        vars(bound).update(
-            {
-                name: value.for_model(model, options) if isinstance(value, ModelBoundFunction) else value
-                for name, value in further.items()
-            }
-        )
+        """Return this function, and those that it has as attributes, bound to the format of a model.
+
+        Args:
+            model: id in the harness.
+            options: the task's ``lmms_eval_specific_kwargs``.
+        """
+        bound = ModelBoundFunction(self.function, choose_format(model, options))
+        for name, value in vars(self).items():
+            if isinstance(value, ModelBoundFunction):
+                setattr(bound, name, value.for_model(model, options))
         return bound
 
     def record(self) -> dict[str, Any]:
-        """The detection format as results files record it."""
+        """Return the record of the detection format for results files."""
         return self.chosen.record()
 
     @property
     def chosen(self) -> ChosenFormat:
+        """Return the format that was bound; without one, that of an unknown model."""
         return self._chosen or choose_format(None, None)
 
     def __call__(self, doc: dict[str, Any], *further: Any, **options: Any) -> Any:
-        return self._function(doc, *further, detection_format=self.chosen.detection_format, **options)
+        """Call the function with the format."""
+        return self.function(doc, *further, detection_format=self.chosen.detection_format, **options)
 
     def __repr__(self) -> str:
-        return self._function.__name__
+        return self.function.__name__
 
 
 @ModelBoundFunction
 def microbench_localization_doc_to_text(
     doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat
 ) -> str:
-    """The prompt for one class in the words of the model's family."""
+    """Return the prompt for one class in the words of the model's family."""
     return detection_format.prompt(doc["expression"], (doc["width"], doc["height"]))
 
 
@@ -75,10 +86,10 @@ def microbench_localization_doc_to_text(
 def microbench_localization_doc_to_visual(
     doc: dict[str, Any], lmms_eval_specific_kwargs: dict[str, Any] | None = None, *, detection_format: DetectionFormat
 ) -> list[Image]:
-    """The document's one micrograph as 8-bit RGB.
+    """Return the document's micrograph as 8-bit RGB.
 
-    For models whose boxes refer to the image as their processor resizes it, it comes at that
-    size already: every later resize then changes nothing, and the size is known exactly.
+    For models whose boxes refer to the resized image, it is resized here: the processor then changes nothing, and the
+    size is known exactly.
     """
     from PIL.Image import Resampling
 
@@ -88,7 +99,7 @@ def microbench_localization_doc_to_visual(
 
 
 def microbench_localization_doc_to_target(doc: dict[str, Any]) -> str:
-    """The gold boxes, ``x1 y1 x2 y2`` each, in pixels, as JSON."""
+    """Return the gold boxes, ``x1 y1 x2 y2`` each, in pixels, as JSON."""
     return json.dumps(doc["boxes"])
 
 
@@ -96,19 +107,25 @@ def microbench_localization_doc_to_target(doc: dict[str, Any]) -> str:
 def microbench_localization_process_results(
     doc: dict[str, Any], results: list[Any], *, detection_format: DetectionFormat, prompt: str | None = None
 ) -> dict[str, Any]:
-    """Return the items of the responses to a document. See `score_boxes`.
+    """Return the items of the responses to a document; see `score_boxes`.
 
-    ``prompt`` is the exact prompt of the model; None for the format's own.
+    Args:
+        doc: a document (see `microbench_tasks.data.documents`).
+        results: the response, or the list of several (``--repeats``), in a list of one.
+        detection_format: how the model was asked.
+        prompt: the exact prompt of the model; None for the format's own.
     """
     size = (doc["width"], doc["height"])
-    asked = detection_format.prompt(doc["expression"], size) if prompt is None else prompt
+    own_prompt = detection_format.prompt(doc["expression"], size) if prompt is None else prompt
     response = results[0] if results else ""
-    return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size(size), asked)
+    return score_boxes(doc, response, detection_format.convention, detection_format.model_input_size(size), own_prompt)
 
 
 @ModelBoundFunction
 def random_boxes(doc: dict[str, Any], rng: np.random.Generator, *, detection_format: DetectionFormat) -> str:
-    """A random answer: JSON objects of 1 to `MAX_RANDOM_BOXES` boxes with uniform corners, in the convention's unit.
+    """Return a random answer: JSON objects of 1 to `MAX_RANDOM_BOXES` boxes with uniform corners.
+
+    The boxes are in the unit of the convention.
 
     Raises:
         ValueError: the convention does not write plain numbers.
@@ -119,16 +136,15 @@ def random_boxes(doc: dict[str, Any], rng: np.random.Generator, *, detection_for
     values = to_convention_units(
         ordered, detection_format.convention, image_size, detection_format.model_input_size(image_size)
     )
-    return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box)) for box in values.round(4).tolist()])
+    return json.dumps([dict(zip(("x1", "y1", "x2", "y2"), box, strict=True)) for box in values.round(4).tolist()])
 
 
 @ModelBoundFunction
 def prompt_when_empty(doc: dict[str, Any], *, detection_format: DetectionFormat) -> str | None:
-    """What to ask where the prompt's answer was empty; None if nothing."""
+    """Return the prompt for a second try after an empty answer; None if there is none."""
     return detection_format.prompt_when_empty(doc["expression"], (doc["width"], doc["height"]))
 
 
-# Lets a model that answers at random know what answers look like.
+# Models of this package read these attributes.
 microbench_localization_doc_to_text.random_answer = random_boxes
-# Lets a model of this package ask again.
 microbench_localization_doc_to_text.when_empty = prompt_when_empty

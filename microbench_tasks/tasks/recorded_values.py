@@ -27,7 +27,7 @@ _FORMER_MODULES = {
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def as_text(value: Any, length: int = 200) -> str:
+def describe_value(value: Any, length: int = 200) -> str:
     """Return a recorded value as one short line of ASCII."""
     if isinstance(value, Mapping) and FUNCTION in value:
         name = json.dumps(str(value[FUNCTION]))[1:-1]
@@ -57,8 +57,8 @@ def with_current_names(value: Any) -> Any:
 def rendered(value: Any) -> Any:
     """Return a value of a task's configuration as JSON; of a function, its record."""
     if isinstance(value, definitions.FunctionName):
-        found = value.resolve()
-        return {FUNCTION: str(value)} if callable(found) else rendered(found)
+        resolved = value.resolve()
+        return {FUNCTION: str(value)} if callable(resolved) else rendered(resolved)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Mapping):
@@ -67,11 +67,9 @@ def rendered(value: Any) -> Any:
         return {"mapping": entries} if FUNCTION in entries else entries
     if isinstance(value, list | tuple):
         return [rendered(entry) for entry in value]
-    return (
-        function_record(value)
-        if callable(value)
-        else {"type": f"{type(value).__module__}.{type(value).__qualname__}", "text": repr(value)[:200]}
-    )
+    if callable(value):
+        return function_record(value)
+    return {"type": f"{type(value).__module__}.{type(value).__qualname__}", "text": repr(value)[:200]}
 
 
 def function_record(value: Any) -> dict[str, Any]:
@@ -89,25 +87,24 @@ def own_name(value: Any) -> str | None:
     from microbench_tasks.tasks.localization import ModelBoundFunction
 
     if type(value) is TaskDocuments:
-        return (
-            f"{TaskDocuments.__module__}.{value!r}"
-            if value == TaskDocuments(catalog.ALL_TASKS.get(value.task.name))
-            else None
-        )
-    function = value.__wrapped__ if type(value) is ModelBoundFunction else value
+        is_own = value.task == catalog.ALL_TASKS.get(value.task.name)
+        return f"{TaskDocuments.__module__}.{value!r}" if is_own else None
+    function = value.function if type(value) is ModelBoundFunction else value
     if not isinstance(function, types.FunctionType) or not Path(function.__code__.co_filename).resolve().is_relative_to(
         _PACKAGE
     ):
         return None
-    found = getattr(sys.modules.get(function.__module__), function.__qualname__, None)
-    same = found.__wrapped__ is function if type(found) is ModelBoundFunction else found is value
-    return f"{function.__module__}.{function.__qualname__}" if same else None
+    own = getattr(sys.modules.get(function.__module__), function.__qualname__, None)
+    is_own = own.function is function if type(own) is ModelBoundFunction else own is value
+    return f"{function.__module__}.{function.__qualname__}" if is_own else None
 
 
 def _source_of(value: Any) -> dict[str, Any]:
     try:
         file = inspect.getsourcefile(inspect.unwrap(value))
-        return {"file": Path(file).name, "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
+        if file is not None:
+            return {"file": Path(file).name, "sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
     # Built in, made at run time, or typed at a prompt.
     except (OSError, TypeError, ValueError):
-        return {"file": None, "sha256": None}
+        pass
+    return {"file": None, "sha256": None}

@@ -77,10 +77,10 @@ class _KeepAll:
 
     def apply(self, resps: Iterable[Sequence[Any]], docs: Any) -> list[Any]:
         """Return the response of each request, or the list of its responses where requests were repeated."""
-        found = list(resps)
-        most = max(map(len, found), default=1)
+        requests = list(resps)
+        most = max(map(len, requests), default=1)
         # A run that stops early has fewer responses for some requests: the rest is empty, as with the harness's filter.
-        padded = [[*responses, *[""] * (max(most, 1) - len(responses))] for responses in found]
+        padded = [[*responses, *[""] * (max(most, 1) - len(responses))] for responses in requests]
         return padded if most > 1 else [responses[0] for responses in padded]
 
 
@@ -98,9 +98,9 @@ def all_responses(results: Sequence[Any]) -> list[str]:
     >>> all_responses(["A"]), all_responses([["A", "B"]]), all_responses([])
     (['A'], ['A', 'B'], [''])
     """
-    found = results[0] if results else ""
-    is_repeated = isinstance(found, list) and len(found) > 1 and all(isinstance(entry, str) for entry in found)
-    return [content_to_text(entry) for entry in (found if is_repeated else [found])]
+    content = results[0] if results else ""
+    is_repeated = isinstance(content, list) and len(content) > 1 and all(isinstance(entry, str) for entry in content)
+    return [content_to_text(response) for response in (content if is_repeated else [content])]
 
 
 # --- items ---------------------------------------------------------------------------

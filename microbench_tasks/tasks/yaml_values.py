@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
 
 
 def metadata_of(data: ResolvedData) -> dict[str, Any]:
-    """Return what every results file of a task says about its origin."""
+    """Return the metadata of a task for results files: versions, identity of the data, and method of the intervals."""
     return {
         "version": TASK_VERSION,
         "microbench_version": version("microbench-lmms"),

@@ -125,11 +125,11 @@ def test_a_copy_of_the_checkpoint_elsewhere_keeps_the_rows_context_and_padding(t
 
 
 def test_other_preprocessing_than_the_published_one_is_warned_of(tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr("microbench_adapters.libraries.checkpoint_model.logger.warning", said.append)
+    warnings = []
+    monkeypatch.setattr("microbench_adapters.libraries.checkpoint_model.logger.warning", warnings.append)
     folder = tiny_clip.save(tmp_path / "fine_tune")
     named_models.quiltnet(model=str(folder), device="cpu")
-    assert [line.partition(": ")[2] for line in said] == [
+    assert [line.partition(": ")[2] for line in warnings] == [
         "preprocessing has size 32, the model's published checkpoint 224.",
         "preprocessing has mean (0.5, 0.5, 0.5), the model's published checkpoint (0.48145466, 0.4578275, 0.40821073).",
         "preprocessing has std (0.5, 0.5, 0.5), the model's published checkpoint (0.26862954, 0.26130258, 0.27577711).",
@@ -137,10 +137,10 @@ def test_other_preprocessing_than_the_published_one_is_warned_of(tmp_path, monke
 
 
 def test_the_demo_model_is_as_its_row_says(monkeypatch):
-    said = []
-    monkeypatch.setattr("microbench_adapters.libraries.checkpoint_model.logger.warning", said.append)
+    warnings = []
+    monkeypatch.setattr("microbench_adapters.libraries.checkpoint_model.logger.warning", warnings.append)
     named_models.demo_clip(device="cpu")
-    assert said == []
+    assert warnings == []
 
 
 def test_the_readme_lists_the_rows():

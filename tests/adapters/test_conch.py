@@ -96,9 +96,9 @@ def test_answers_are_those_of_a_plain_loop(package, folder, batch_size):
 def test_weights_are_bit_for_bit_those_that_the_package_loads_itself(package, folder):
     model, _ = package.create_model_from_pretrained("conch_ViT-B-16", str(folder / "pytorch_model.bin"))
     expected = {name: values for name, values in model.state_dict().items() if not name.startswith("text_decoder.")}
-    found = conch_adapter.Conch.load({"model": str(folder)}).module.state_dict()
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[name], values) for name, values in expected.items())
+    loaded = conch_adapter.Conch.load({"model": str(folder)}).module.state_dict()
+    assert loaded.keys() == expected.keys()
+    assert all(torch.equal(loaded[name], values) for name, values in expected.items())
 
 
 def test_the_decoder_that_the_published_weights_lack_is_in_no_hash(folder):
@@ -140,7 +140,7 @@ def test_two_of_them_merge_and_save(folder, tmp_path, architecture):
         other / "pytorch_model.bin",
     )
     settings = merge_checkpoints([str(folder), str(other)], tmp_path / "merged", alpha=0.5)
-    found = conch_adapter.Conch(model=str(tmp_path / "merged"), device="cpu").record()
-    assert found["weights_sha256"] == settings["weights_sha256"]
+    record = conch_adapter.Conch(model=str(tmp_path / "merged"), device="cpu").record()
+    assert record["weights_sha256"] == settings["weights_sha256"]
     state, before = torch.load(tmp_path / "merged" / "pytorch_model.bin"), torch.load(folder / "pytorch_model.bin")
     assert torch.allclose(state["text.ln_final.weight"], before["text.ln_final.weight"] * 1.25)

@@ -1,4 +1,4 @@
-"""Claims about embeddings that are kept on disk: nothing is encoded twice, and nothing of another model is taken for this one's."""
+"""Claims about embeddings on disk: nothing is encoded twice, and models never share vectors."""
 
 import signal
 import subprocess

@@ -79,7 +79,7 @@ def open_clip_loop(folder):
 
 
 def transformers_loop(folder):
-    """Transformers' documentation: processor, model, logits per image; SigLIP's says sigmoid, and padding to the maximum."""
+    """Return what transformers' documentation computes: logits per image; for SigLIP a sigmoid, and full padding."""
     model = transformers.AutoModel.from_pretrained(folder).eval()
     processor = transformers.AutoProcessor.from_pretrained(folder, backend="pil")
     is_siglip = model.config.model_type == "siglip"
@@ -108,11 +108,11 @@ def test_transformers_answers_as_a_plain_loop_does_whatever_the_batch_size(trans
         questions.assert_agree(model.generate_until(task.requests()), expected)
 
 
-def assert_bitwise_equal(found, expected):
-    assert found.keys() == expected.keys()
+def assert_bitwise_equal(loaded, expected):
+    assert loaded.keys() == expected.keys()
     for name, values in expected.items():
-        assert found[name].dtype == values.dtype, name
-        assert torch.equal(found[name].reshape(-1).view(torch.uint8), values.reshape(-1).view(torch.uint8)), name
+        assert loaded[name].dtype == values.dtype, name
+        assert torch.equal(loaded[name].reshape(-1).view(torch.uint8), values.reshape(-1).view(torch.uint8)), name
 
 
 def test_open_clips_weights_are_bit_for_bit_those_that_it_loads_itself(open_clip_folder):
@@ -122,8 +122,8 @@ def test_open_clips_weights_are_bit_for_bit_those_that_it_loads_itself(open_clip
 
 def test_transformers_weights_are_bit_for_bit_those_that_it_loads_itself(transformers_folder):
     expected = transformers.AutoModel.from_pretrained(transformers_folder)
-    found = TransformersClip.load({"model": str(transformers_folder)}).module
-    assert_bitwise_equal(found.state_dict(), expected.state_dict())
+    loaded = TransformersClip.load({"model": str(transformers_folder)}).module
+    assert_bitwise_equal(loaded.state_dict(), expected.state_dict())
 
 
 @pytest.mark.parametrize("precision", ["bf16", "amp_bf16"])
@@ -164,7 +164,7 @@ def assert_near(exact, rough):
 
 def as_transformers(state, layers):
     """open_clip's names of CLIP's weights in transformers' words."""
-    found = {
+    converted = {
         "logit_scale": state["logit_scale"],
         "text_projection.weight": state["text_projection"].T,
         "visual_projection.weight": state["visual.proj"].T,
@@ -180,13 +180,13 @@ def as_transformers(state, layers):
         "vision_model.post_layernorm": "visual.ln_post",
     }
     for theirs, ours in norms.items():
-        found |= {f"{theirs}.{kind}": state[f"{ours}.{kind}"] for kind in ("weight", "bias")}
+        converted |= {f"{theirs}.{kind}": state[f"{ours}.{kind}"] for kind in ("weight", "bias")}
     for tower, prefix in (("text_model", "transformer"), ("vision_model", "visual.transformer")):
         for layer in range(layers):
             source, target = f"{prefix}.resblocks.{layer}", f"{tower}.encoder.layers.{layer}"
             for kind in ("weight", "bias"):
                 query, key, value = state[f"{source}.attn.in_proj_{kind}"].chunk(3)
-                found |= {
+                converted |= {
                     f"{target}.self_attn.{name}_proj.{kind}": part
                     for name, part in (("q", query), ("k", key), ("v", value))
                 }
@@ -197,10 +197,10 @@ def as_transformers(state, layers):
                     "layer_norm1": "ln_1",
                     "layer_norm2": "ln_2",
                 }
-                found |= {
+                converted |= {
                     f"{target}.{theirs}.{kind}": state[f"{source}.{ours}.{kind}"] for theirs, ours in pairs.items()
                 }
-    return found
+    return converted
 
 
 def test_the_same_weights_give_the_same_letters_in_both_libraries(tmp_path, task):

@@ -58,13 +58,13 @@ def test_half_way_has_the_mean_of_the_weights_and_answers_by_them(pair, task, tm
         {name: (values + before[name]) / 2 for name, values in weights(tuned).items()},
         mean / "open_clip_model.safetensors",
     )
-    found = OpenClip(model=str(tuned), merge_with=str(base), alpha=0.5, device="cpu")
+    model = OpenClip(model=str(tuned), merge_with=str(base), alpha=0.5, device="cpu")
     expected = OpenClip(model=str(mean), device="cpu")
-    assert questions.letters(found.generate_until(task.requests())) == questions.letters(
+    assert questions.letters(model.generate_until(task.requests())) == questions.letters(
         expected.generate_until(task.requests())
     )
     for name, values in expected.module.state_dict().items():
-        assert torch.allclose(found.module.state_dict()[name], values, atol=1e-7), name
+        assert torch.allclose(model.module.state_dict()[name], values, atol=1e-7), name
 
 
 def test_half_way_is_the_default(pair):
@@ -95,8 +95,8 @@ def test_a_soup_is_the_mean_of_all(pair, tmp_path):
         sum(weights(folder)["ln_final.weight"] + weights(folder)["text_projection"].sum() for folder in (*pair, third))
         / 3
     )
-    found = model.module.state_dict()
-    assert torch.allclose(found["ln_final.weight"] + found["text_projection"].sum(), expected, atol=1e-4)
+    state = model.module.state_dict()
+    assert torch.allclose(state["ln_final.weight"] + state["text_projection"].sum(), expected, atol=1e-4)
 
 
 @pytest.mark.parametrize("alpha", [0, 0.25, 1])
@@ -166,11 +166,11 @@ def test_another_tokenizer_is_refused(tmp_path):
 
 
 def test_another_activation_which_shows_in_no_weight_is_warned_of(pair, tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr("microbench_adapters.libraries.checkpoint_model.logger.warning", said.append)
+    warnings = []
+    monkeypatch.setattr("microbench_adapters.libraries.checkpoint_model.logger.warning", warnings.append)
     other = with_config(pair[0], tmp_path / "other", lambda config: config["model_cfg"].update(quick_gelu=True))
     OpenClip(model=str(pair[1]), merge_with=str(other), device="cpu")
-    assert [line.rpartition("differ: ")[2] for line in said] == ["quick_gelu True and None."]
+    assert [line.rpartition("differ: ")[2] for line in warnings] == ["quick_gelu True and None."]
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ from microbench_adapters.checkpoints.merging import (
     DEFAULT_ALPHA,
     DEFAULT_DENSITY,
     METHODS,
-    check_same,
-    check_settings,
     merge,
 )
+from tests.support import tiny_states
 
 # Timings on a shared machine say nothing here.
 untimed = settings(deadline=None)
@@ -40,20 +39,6 @@ def bits(tensor):
 
 def same_bits(state, other):
     return list(state) == list(other) and all(bits(state[key]) == bits(other[key]) for key in state)
-
-
-def checkpoint(seed, dtype=torch.float32):
-    """A state like a CLIP model's: matrices, a scalar, an attention mask, position ids, counters, flags."""
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        "weight": torch.randn(3, 4, generator=generator).to(dtype),
-        "logit_scale": torch.randn((), generator=generator).to(dtype),
-        "mask": torch.full((2, 2), -math.inf, dtype=dtype).triu(1),
-        "position_ids": torch.arange(4) + 10 * seed,
-        "num_batches": torch.tensor(seed),
-        "flags": torch.tensor([seed % 2 == 0, True]),
-        "bias": torch.randn(5, generator=generator).to(dtype),
-    }
 
 
 # --- oracles -------------------------------------------------------------------------
@@ -323,9 +308,9 @@ def test_slerp_of_equal_norms_keeps_the_norm(seed, size, alpha, norm):
 @pytest.mark.parametrize("dtype", FLOATING)
 @pytest.mark.parametrize("method", METHODS)
 def test_equal_checkpoints_merge_to_themselves_bit_by_bit(method, dtype):
-    """Values that a mean of three or a sum with weights 0.3 and 0.7 does not reproduce, -0.0 and infinities among them."""
+    """Means of three and sums with weights 0.3 and 0.7 do not reproduce these values, -0.0 and infinities included."""
     values = torch.cat([torch.linspace(-7.3, 9.1, 101), torch.tensor([-0.0, math.inf, -math.inf, 1e-40])]).to(dtype)
-    state = checkpoint(1, dtype) | {"values": values}
+    state = tiny_states.checkpoint(1, dtype) | {"values": values}
     tuned = [dict(state)] if method in ("linear", "slerp") else [dict(state), dict(state)]
     assert same_bits(merge(method, state, tuned, alpha=None if method == "soup" else 0.3), state)
 
@@ -333,7 +318,7 @@ def test_equal_checkpoints_merge_to_themselves_bit_by_bit(method, dtype):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_tensor_that_no_checkpoint_changed_keeps_its_bits(method):
     """The attention mask holds infinities, whose difference is NaN; the other tensors change."""
-    base, tuned = checkpoint(1), checkpoint(2)
+    base, tuned = tiny_states.checkpoint(1), tiny_states.checkpoint(2)
     result = merge(method, base, [tuned])
     assert bits(result["mask"]) == bits(base["mask"])
     assert not torch.equal(result["weight"], base["weight"])
@@ -358,7 +343,7 @@ def test_an_infinity_that_all_share_does_not_disturb_its_neighbours(method):
 )
 def test_integers_and_booleans_are_never_interpolated(method, alpha):
     """Whole from base for soup and at alpha 0, else from the first tuned; never in between."""
-    base, first, second = checkpoint(1), checkpoint(4), checkpoint(7)
+    base, first, second = tiny_states.checkpoint(1), tiny_states.checkpoint(4), tiny_states.checkpoint(7)
     result = merge(method, base, [first] if method in ("linear", "slerp") else [first, second], alpha=alpha)
     source = base if method == "soup" or alpha == 0 else first
     for key in ("position_ids", "num_batches", "flags"):
@@ -373,7 +358,7 @@ def test_integers_and_booleans_are_never_interpolated(method, alpha):
 @pytest.mark.parametrize("alpha", [0, 0.3, 1])
 @pytest.mark.parametrize("method", METHODS)
 def test_results_have_the_keys_order_and_dtypes_of_base_and_memory_of_their_own(method, alpha, dtype):
-    base, tuned = checkpoint(1, dtype), checkpoint(2, dtype)
+    base, tuned = tiny_states.checkpoint(1, dtype), tiny_states.checkpoint(2, dtype)
     tuned = {key: tuned[key] for key in reversed(tuned)}
     before = [{key: bits(tensor) for key, tensor in state.items()} for state in (base, tuned)]
     result = merge(method, base, [tuned], alpha=None if method == "soup" else alpha)
@@ -415,7 +400,7 @@ def test_single_precision_is_rounded_once():
 @pytest.mark.parametrize("method", METHODS)
 def test_a_value_that_is_not_finite_stays_in_its_tensor(method, value):
     for side in range(2):
-        states = [checkpoint(1), checkpoint(2)]
+        states = [tiny_states.checkpoint(1), tiny_states.checkpoint(2)]
         states[side]["weight"][0, 0] = value
         result = merge(method, states[0], states[1:])
         assert result["weight"].shape == (3, 4)
@@ -434,122 +419,6 @@ def test_a_value_that_is_not_finite_stays_in_its_tensor(method, value):
 )
 def test_states_without_weights_merge_to_themselves(method, state):
     assert same_bits(merge(method, state, [dict(state)]), state)
-
-
-# --- refusals ------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("method", "alpha", "density", "num_tuned", "message"),
-    [
-        ("lerp", None, None, 1, "merge=lerp: expected one of linear, soup, slerp, task_arithmetic, ties."),
-        ("linear", None, None, 2, "merge=linear: expected one tuned checkpoint, got 2."),
-        ("slerp", None, None, 3, "merge=slerp: expected one tuned checkpoint, got 3."),
-        ("linear", None, None, 0, "merge=linear: expected one tuned checkpoint, got 0."),
-        ("soup", None, None, 0, "merge=soup: expected at least one tuned checkpoint, got 0."),
-        ("soup", 0.5, None, 1, "alpha=0.5: merge=soup takes no alpha, it weights all checkpoints alike."),
-        *(
-            ("linear", alpha, None, 1, f"alpha={alpha}: expected a finite number.")
-            for alpha in (math.nan, math.inf, True, "0.5")
-        ),
-        ("ties", -math.inf, None, 1, "alpha=-inf: expected a finite number."),
-        ("linear", 1.01, None, 1, "alpha=1.01: merge=linear expects a number from 0 (base) to 1 (tuned)."),
-        ("slerp", -0.1, None, 1, "alpha=-0.1: merge=slerp expects a number from 0 (base) to 1 (tuned)."),
-        ("task_arithmetic", -0.1, None, 1, "alpha=-0.1: merge=task_arithmetic expects a number of at least 0."),
-        ("ties", -1, None, 1, "alpha=-1: merge=ties expects a number of at least 0."),
-        *(
-            (method, None, 0.2, 1, f"density=0.2: merge={method} takes no density, only ties does.")
-            for method in METHODS
-            if method != "ties"
-        ),
-        *(
-            ("ties", None, density, 1, f"density={density}: expected a number above 0 and at most 1.")
-            for density in (0, -0.2, 1.5, 20, math.nan, True, "all")
-        ),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused_by_name(method, alpha, density, num_tuned, message):
-    with pytest.raises(ValueError) as error:
-        check_settings(method, alpha, density, num_tuned)
-    assert str(error.value) == message
-    state = {"w": torch.ones(2)}
-    with pytest.raises(ValueError) as error:
-        merge(method, state, [state] * num_tuned, alpha, density)
-    assert str(error.value) == message
-
-
-@pytest.mark.parametrize(
-    ("method", "alpha", "density", "num_tuned"),
-    [
-        *(("soup", None, None, num_tuned) for num_tuned in (1, 9)),
-        *((method, alpha, None, 1) for method in ("linear", "slerp") for alpha in (None, 0, 0.5, 1)),
-        *((method, alpha, None, 5) for method in ("task_arithmetic", "ties") for alpha in (None, 0, 1, 3.5)),
-        *(("ties", None, density, 1) for density in (1e-6, 0.2, 1)),
-    ],
-)
-def test_settings_in_range_are_taken(method, alpha, density, num_tuned):
-    check_settings(method, alpha, density, num_tuned)
-
-
-def test_equal_architectures_are_the_same_in_any_order_of_keys():
-    state = checkpoint(1)
-    check_same({"a": state, "b": {key: state[key] for key in reversed(state)}, "c": checkpoint(2)})
-    check_same({"a": state})
-    check_same({})
-
-
-ONE = {"w": torch.ones(2), "ids": torch.ones(2, dtype=torch.int64)}
-
-
-@pytest.mark.parametrize(
-    ("other", "message"),
-    [
-        ({"w": torch.ones(2)}, "Expected checkpoints of one architecture, but of base and mine.pt only base has ids."),
-        (
-            ONE | {"v": torch.ones(2)},
-            "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has v.",
-        ),
-        (
-            {"v": torch.ones(2), "ids": ONE["ids"]},
-            "Expected checkpoints of one architecture, but of base and mine.pt only base has w; only mine.pt has v.",
-        ),
-        (
-            ONE | {f"k{index}": torch.ones(2) for index in range(7)},
-            "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has k0, k1, k2, k3, k4 and 2 more.",
-        ),
-        (
-            ONE | {f"k{index}": torch.ones(2) for index in range(5)},
-            "Expected checkpoints of one architecture, but of base and mine.pt only mine.pt has k0, k1, k2, k3, k4.",
-        ),
-        (
-            ONE | {"w": torch.ones(2, 1)},
-            "Expected checkpoints of one architecture, but in base and mine.pt shapes differ: w (2,) and (2, 1).",
-        ),
-        (
-            ONE | {"ids": torch.ones(2)},
-            "Expected checkpoints of one architecture, but in base and mine.pt only one of two tensors is floating: ids torch.int64 and torch.float32.",
-        ),
-        (
-            ONE | {"w": torch.ones(2).half()},
-            "Expected checkpoints of one precision, but in base and mine.pt dtypes differ: w torch.float32 and torch.float16. Convert one to the dtypes of the other first.",
-        ),
-        (
-            ONE | {"ids": torch.ones(2, dtype=torch.int32)},
-            "Expected checkpoints of one precision, but in base and mine.pt dtypes differ: ids torch.int64 and torch.int32. Convert one to the dtypes of the other first.",
-        ),
-    ],
-)
-def test_checkpoints_that_differ_are_refused_by_name_and_key(other, message):
-    with pytest.raises(ValueError) as error:
-        check_same({"base": ONE, "twin": dict(ONE), "mine.pt": other})
-    assert str(error.value) == message
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_a_merge_refuses_what_would_broadcast_or_be_dropped(method):
-    for other in ({"w": torch.ones(1), "ids": ONE["ids"]}, ONE | {"v": torch.ones(2)}):
-        with pytest.raises(ValueError, match=r"of one architecture.* base and tuned\[0\]"):
-            merge(method, ONE, [other])
 
 
 def test_examples_in_the_documentation_hold():

@@ -133,7 +133,8 @@ def test_a_folder_without_preprocessing_settings_is_refused_unless_they_are_give
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(
         ValueError,
-        match="has no preprocess_cfg with mean and std, and open_clip would take CLIP's. Say how the model was trained: preprocess=",
+        match="has no preprocess_cfg with mean and std, and open_clip would take CLIP's. "
+        "Say how the model was trained: preprocess=",
     ):
         OpenClip(model=str(folder), device="cpu")
     assert (
@@ -162,7 +163,8 @@ def test_positions_of_another_length_which_open_clip_would_resize_are_refused(fo
     spoil(folder, lambda state: state.update({name: torch.zeros(10, 64)}))
     with pytest.raises(
         ValueError,
-        match=rf"of another shape 1 \({name}: \(10, 64\), expected .*other image sizes, patch sizes and context lengths count as others",
+        match=rf"of another shape 1 \({name}: \(10, 64\), expected .*"
+        rf"other image sizes, patch sizes and context lengths count as others",
     ):
         OpenClip(model=str(folder), device="cpu")
 
@@ -192,8 +194,8 @@ def test_given_preprocessing_completes_the_architectures(folder):
         "pretrained": str(folder / "open_clip_model.safetensors"),
         "preprocess": '{"mean": [0.1, 0.2, 0.3], "std": [1, 1, 1]}',
     }
-    found = open_clip_sources.find_source(options).preprocess
-    assert (found["mean"], found["resize_mode"]) == ([0.1, 0.2, 0.3], "squash")
+    preprocess = open_clip_sources.find_source(options).preprocess
+    assert (preprocess["mean"], preprocess["resize_mode"]) == ([0.1, 0.2, 0.3], "squash")
 
 
 # --- a checkpoint file with an architecture ---
@@ -202,17 +204,18 @@ def test_given_preprocessing_completes_the_architectures(folder):
 def test_a_file_of_an_architecture_without_published_weights_needs_preprocessing(folder):
     with pytest.raises(
         ValueError,
-        match="a checkpoint file has no preprocessing settings, and open_clip knows none for it. Say how the model was trained",
+        match="a checkpoint file has no preprocessing settings, and open_clip knows none for it. "
+        "Say how the model was trained",
     ):
         OpenClip(model="tiny-vit", pretrained=str(folder / "open_clip_model.safetensors"), device="cpu")
 
 
 def test_a_file_takes_the_preprocessing_that_all_published_weights_of_its_architecture_share(folder):
     """SigLIP's: halves and squashing, where open_clip by itself takes CLIP's for any file."""
-    found = open_clip_sources.find_source(
+    preprocess = open_clip_sources.find_source(
         {"model": "ViT-B-16-SigLIP", "pretrained": str(folder / "open_clip_model.safetensors")}
     ).preprocess
-    assert found == {
+    assert preprocess == {
         "mean": (0.5, 0.5, 0.5),
         "std": (0.5, 0.5, 0.5),
         "interpolation": "bicubic",
@@ -267,11 +270,11 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path):
 
 def test_a_file_of_an_architecture_with_two_activations_is_warned_of(folder, monkeypatch):
     """OpenAI's ViT-B-32 has QuickGELU, LAION's GELU, and both the same weights' names and shapes."""
-    said = []
-    monkeypatch.setattr(open_clip_sources.logger, "warning", said.append)
+    warnings = []
+    monkeypatch.setattr(open_clip_sources.logger, "warning", warnings.append)
     for name in ("ViT-B-32", "ViT-B-32-quickgelu", "ViT-B-16-SigLIP"):
         open_clip_sources.find_source({"model": name, "pretrained": str(folder / "open_clip_model.safetensors")})
-    [line] = said
+    [line] = warnings
     assert (
         "evaluated with GELU, the default of ViT-B-32. If it was fine-tuned from weights with QuickGELU (openai, "
         in line
@@ -323,7 +326,8 @@ def test_an_unknown_text_tower_is_named_when_the_hub_cannot_be_reached(tmp_path)
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     with pytest.raises(
         ValueError,
-        match="(?s)open_clip cannot build it: .*the text tower someone/her-bert, put that as text_tower/config.json beside the weights",
+        match="(?s)open_clip cannot build it: .*the text tower someone/her-bert, "
+        "put that as text_tower/config.json beside the weights",
     ):
         OpenClip(model=str(folder), device="cpu")
 
@@ -392,3 +396,15 @@ def test_weights_that_open_clip_reads_unchecked_are_filled_as_it_would(folder, s
         torch.equal(open_clip_weights.build_module(source).visual.transformer.resblocks[0].mlp.c_fc.weight, expected)
         == random
     )
+
+
+def test_a_compiled_model_answers_as_it_does_without(folder):
+    """With three images at once the last batch is smaller."""
+    requests = questions.Captions().requests()
+    plain, compiled = (OpenClip(str(folder), device="cpu", batch_size=3, compile=compile) for compile in (False, True))
+    expected = [
+        list(json.loads(answer.split("\n")[1])["probabilities"].values()) for answer in plain.generate_until(requests)
+    ]
+    questions.assert_agree(compiled.generate_until(requests), expected)
+    assert compiled.record()["compiled"] is True
+    assert "compiled" not in plain.record()

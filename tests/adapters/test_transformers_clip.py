@@ -93,7 +93,8 @@ def test_a_tokenizer_of_a_smaller_model_is_refused_too(folder, tmp_path):
         shutil.copy(small / name, folder / name)
     with pytest.raises(
         ValueError,
-        match="its tokenizer has .* tokens, its text encoder 49408. The tokenizer belongs to another model|knows no words",
+        match="its tokenizer has .* tokens, its text encoder 49408. "
+        "The tokenizer belongs to another model|knows no words",
     ):
         TransformersClip(model=str(folder), device="cpu")
 
@@ -140,7 +141,8 @@ def test_missing_and_unexpected_weights_are_named(folder):
     spoil(folder, change)
     with pytest.raises(
         ValueError,
-        match=r"Keys: missing 1 \(visual_projection.weight\); unexpected 1 \(lora_A.weight\). The checkpoint contains an adapter \(LoRA\) that is not merged",
+        match=r"Keys: missing 1 \(visual_projection.weight\); unexpected 1 \(lora_A.weight\). "
+        r"The checkpoint contains an adapter \(LoRA\) that is not merged",
     ):
         TransformersClip(model=str(folder), device="cpu")
 
@@ -177,11 +179,11 @@ def test_a_checkpoint_file_replaces_the_weights_of_its_architecture(folder, tmp_
         {"epoch": 1, "state_dict": {f"module.{name}": values for name, values in state.items()}},
         tmp_path / "epoch_1.pt",
     )
-    found = TransformersClip(model=str(folder), pretrained=str(tmp_path / "epoch_1.pt"), device="cpu")
+    model = TransformersClip(model=str(folder), pretrained=str(tmp_path / "epoch_1.pt"), device="cpu")
     expected = TransformersClip(model=str(other), device="cpu")
-    assert found.record()["weights_sha256"] == expected.record()["weights_sha256"]
+    assert model.record()["weights_sha256"] == expected.record()["weights_sha256"]
     task = questions.Captions()
-    assert found.generate_until(task.requests()) == expected.generate_until(task.requests())
+    assert model.generate_until(task.requests()) == expected.generate_until(task.requests())
 
 
 def test_a_checkpoint_file_of_another_architecture_is_refused_by_key(folder, tmp_path):
@@ -232,10 +234,10 @@ def repository(shared_folder):
 
 
 def test_a_repository_in_the_hubs_cache_loads_at_its_revision(repository, shared_folder):
-    found = TransformersClip(model="lab/clip", revision=REVISION, device="cpu").record()
-    assert found["files"] == {"model": "lab/clip", "revision": REVISION, "weights": "model.safetensors"}
+    record = TransformersClip(model="lab/clip", revision=REVISION, device="cpu").record()
+    assert record["files"] == {"model": "lab/clip", "revision": REVISION, "weights": "model.safetensors"}
     assert (
-        found["weights_sha256"] == TransformersClip(model=str(shared_folder), device="cpu").record()["weights_sha256"]
+        record["weights_sha256"] == TransformersClip(model=str(shared_folder), device="cpu").record()["weights_sha256"]
     )
 
 
@@ -259,8 +261,8 @@ def test_a_repository_without_weights_is_refused(repository):
 def test_the_record_says_under_which_prefix_weights_were(folder, tmp_path):
     state = load_file(folder / "model.safetensors")
     torch.save({"state_dict": {f"model.{name}": values for name, values in state.items()}}, tmp_path / "last.ckpt")
-    found = TransformersClip(model=str(folder), pretrained=str(tmp_path / "last.ckpt"), device="cpu").record()["files"]
-    assert found["taken_from"] == "state_dict, prefix model."
+    record = TransformersClip(model=str(folder), pretrained=str(tmp_path / "last.ckpt"), device="cpu").record()["files"]
+    assert record["taken_from"] == "state_dict, prefix model."
 
 
 def test_code_that_comes_with_a_checkpoint_is_not_run(folder):

@@ -18,7 +18,18 @@ from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from microbench_adapters.libraries.paligemma_adapter import PaliGemma
 from microbench_adapters.libraries.transformers_adapter import TransformersClip
 from microbench_adapters.models import smoke_test
-from tests.support import questions, tiny_clip, tiny_models, tiny_paligemma, wrong_checkpoints
+from tests.support import (
+    questions,
+    tiny_clip,
+    tiny_models,
+    tiny_paligemma,
+    wrong_checkpoints,
+    wrong_folders,
+    wrong_models,
+    wrong_state_dicts,
+)
+
+CASES = [*wrong_folders.CASES, *wrong_state_dicts.CASES, *wrong_models.CASES]
 
 ADAPTERS = {"open_clip": OpenClip, "transformers_clip": TransformersClip, "paligemma": PaliGemma, "conch": Conch}
 NUM_QUESTIONS = 6
@@ -84,7 +95,7 @@ def evaluated(base, options):
     return model.record()["weights_sha256"], answers
 
 
-@pytest.mark.parametrize("case", wrong_checkpoints.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_wrong_checkpoint_is_refused_for_its_cause_and_a_right_one_loads_as_what_it_is(case, healthy, tmp_path):
     folder, expected = healthy[case.base]
     copied = shutil.copytree(folder, tmp_path / "checkpoint")
@@ -97,13 +108,13 @@ def test_a_wrong_checkpoint_is_refused_for_its_cause_and_a_right_one_loads_as_wh
 
 
 def test_the_table_has_at_least_thirty_wrong_checkpoints():
-    refused = [case for case in wrong_checkpoints.CASES if case.expected]
+    refused = [case for case in CASES if case.expected]
     assert len(refused) >= 30
-    assert len({case.name for case in wrong_checkpoints.CASES}) == len(wrong_checkpoints.CASES)
+    assert len({case.name for case in CASES}) == len(CASES)
 
 
 @pytest.fixture
-def said(monkeypatch):
+def warnings(monkeypatch):
     """What is warned of from here on."""
     lines: list[str] = []
     for module in (smoke_test, weight_files):
@@ -111,29 +122,29 @@ def said(monkeypatch):
     return lines
 
 
-def test_files_beside_the_weights_that_cannot_be_compared_are_named(healthy, tmp_path, said):
+def test_files_beside_the_weights_that_cannot_be_compared_are_named(healthy, tmp_path, warnings):
     folder = shutil.copytree(healthy["open_clip"][0], tmp_path / "checkpoint")
     (folder / "tf_model.h5").write_bytes(b"other framework")
     (folder / "training_args.bin").write_bytes(b"no weights")
     OpenClip.load({"model": str(folder)})
-    [line] = said
+    [line] = warnings
     assert line.endswith(
         "open_clip_model.safetensors will be evaluated. These files in the same folder were not read: tf_model.h5."
     )
 
 
-def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, said):
+def test_pixels_that_were_not_divided_are_warned_of(healthy, tmp_path, warnings):
     folder = shutil.copytree(healthy["transformers_clip"][0], tmp_path / "checkpoint")
     wrong_checkpoints.edit(folder / "processor_config.json", image_processor__do_rescale=False)
     TransformersClip(model=str(folder), device="cpu")
     # White's green, of which CLIP's deviation is smallest: (255 - 0.4578275) / 0.26130258 = 974.1.
-    assert [line.partition(": ")[2].partition(",")[0] for line in said] == [
+    assert [line.partition(": ")[2].partition(",")[0] for line in warnings] == [
         "its preprocessing returns values up to 974"
     ]
 
 
 @pytest.mark.parametrize(("padding", "refused"), [("longest", True), ("context", False)])
-def test_padding_that_is_seen_is_refused_if_it_varies_and_else_warned_of(tmp_path, said, padding, refused):
+def test_padding_that_is_seen_is_refused_if_it_varies_and_else_warned_of(tmp_path, warnings, padding, refused):
     folder = tiny_models.transformers_align(tmp_path / "align")
     wrong_checkpoints.edit(folder / "tokenizer_config.json", model_input_names=["input_ids"])
     if refused:
@@ -141,14 +152,14 @@ def test_padding_that_is_seen_is_refused_if_it_varies_and_else_warned_of(tmp_pat
             TransformersClip(model=str(folder), padding=padding, device="cpu")
     else:
         TransformersClip(model=str(folder), padding=padding, device="cpu")
-        assert [("reads the padding of texts" in line) for line in said] == [True]
+        assert [("reads the padding of texts" in line) for line in warnings] == [True]
 
 
-def test_images_that_are_hardly_told_apart_are_warned_of(said):
+def test_images_that_are_hardly_told_apart_are_warned_of(warnings):
     vectors = np.array([[1.0, 0.0], [1.0, 1e-4]])
     smoke_test.check_vectors(vectors, "images", "model", "fp32")
     # 1 - cosine of an angle of 1e-4 is half its square.
-    assert "cosines of different images are up to 1 - 5e-09" in said[0]
+    assert "cosines of different images are up to 1 - 5e-09" in warnings[0]
 
 
 def test_an_end_token_with_number_2_is_used_where_the_library_uses_it(tmp_path):

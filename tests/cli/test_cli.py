@@ -4,12 +4,14 @@ import dataclasses
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from microbench_tasks import cli
 from microbench_tasks.cli import program, submit
+from microbench_tasks.harness.patches.table import PATCHES
 
 SCRIPTS = Path(sys.executable).parent
 
@@ -54,7 +56,7 @@ def test_a_seed_that_is_none_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["path", "demo-data", "rescore", "merge", "sweep", "submit", "verify", "leaderboard", "report"]
+    "command", ["path", "doctor", "demo-data", "rescore", "merge", "sweep", "submit", "verify", "leaderboard", "report"]
 )
 def test_every_command_has_help_with_an_example_as_it_is_typed(command):
     overview, done = (run("microbench", *arguments, "--help") for arguments in ([], [command]))
@@ -66,7 +68,7 @@ def test_every_command_has_help_with_an_example_as_it_is_typed(command):
         if line.startswith("    ") and not line.startswith("     ")
     ]
     examples = done.stdout[done.stdout.index("\nexample") :].splitlines()[2:]
-    assert any(f"microbench {command} " in line or "$(microbench path)" in line for line in examples)
+    assert any(f"microbench {command} " in f"{line} " or "$(microbench path)" in line for line in examples)
 
 
 def test_what_rescore_cannot_write_is_named_before_it_reads(tmp_path):
@@ -78,6 +80,23 @@ def test_what_rescore_cannot_write_is_named_before_it_reads(tmp_path):
             done.stderr
             == f"microbench: error: --out {out}: expected a file in a folder. Name one that can be written.\n"
         )
+
+
+def test_the_doctor_prints_versions_data_and_patches(demo_folder):
+    done = run("microbench", "doctor", MICROBENCH_DATASET="demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    titles = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
+    assert titles == ["Packages", "Data", "Patches of lmms-eval", "No problems found."]
+    assert f"lmms-eval {version('lmms-eval')}" in done.stdout
+    assert "MICROBENCH_DATASET=demo (demo data, " in done.stdout
+    assert all(patch.name in done.stdout for patch in PATCHES)
+
+
+def test_the_doctor_reports_data_that_are_missing(tmp_path):
+    done = run("microbench", "doctor", MICROBENCH_DATASET=str(tmp_path / "nowhere"))
+    assert done.returncode == 1
+    assert "problem: MICROBENCH_DATASET=" in done.stdout and "no such folder" in done.stdout
+    assert done.stderr == "microbench: 1 problem(s) found\n"
 
 
 def test_no_command_is_an_error():

@@ -128,8 +128,8 @@ def test_a_repeated_image_is_counted_and_reported(warnings):
     rows = [release.row(0), release.row(1), release.row(0), release.row(0, "jung_et_al_2022")]
     assert len(docs(rows)) == 4
     assert (
-        "the source: 1 row(s) repeat the dataset and image_id of an earlier one and are counted again, such as row 2, which repeats row 0."
-        in warnings
+        "the source: 1 row(s) repeat the dataset and image_id of an earlier one and are counted again, such as "
+        "row 2, which repeats row 0." in warnings
     )
 
 
@@ -152,7 +152,8 @@ def test_questions_that_offer_an_option_twice_are_reported(warnings):
     row["questions"]["classification"]["options"] = ["left", "right", "right"]
     assert len(made(release.table([release.row(1, "icpr2020_pollen"), row]), "microbench_fine_pollen")) == 2
     assert warnings == [
-        "the source: microbench_fine_pollen: 1 row(s) offer an option twice, which no answer can tell apart, such as row 1."
+        "the source: microbench_fine_pollen: 1 row(s) offer an option twice, which no answer can tell apart, "
+        "such as row 1."
     ]
 
 
@@ -173,11 +174,15 @@ def test_gold_boxes_that_no_answer_can_match_are_reported_and_refused_if_there_a
     )
     assert len(made(release.table([good, bad]), "microbench_localization_opencell_nuclei")) == 2
     assert warnings == [
-        "the source: microbench_localization_opencell_nuclei: 1 row(s) have a class of which no gold box covers a pixel of the image; no answer can score there, such as row 1."
+        "the source: microbench_localization_opencell_nuclei: 1 row(s) have a class of which no gold box covers "
+        "a pixel of the image; no answer can score there, such as row 1."
     ]
     with pytest.raises(
         DataError,
-        match="the source: microbench_localization_opencell_nuclei: no gold box of any of 1 images covers a pixel of its image",
+        match=(
+            "the source: microbench_localization_opencell_nuclei: no gold box of any of 1 images covers a pixel of "
+            "its image"
+        ),
     ):
         made(release.table([bad]), "microbench_localization_opencell_nuclei")
 
@@ -186,7 +191,8 @@ def test_rows_without_an_annotation_are_reported(warnings):
     rows = [release.row(0, "opencell", polygon=[release.instance("nucleus", [2, 2, 9, 9])]), release.row(1, "opencell")]
     made(release.table(rows), "microbench_localization_opencell_nuclei")
     assert warnings == [
-        "the source: microbench_localization_opencell_nuclei: 1 row(s) have neither polygon nor box and are not asked about, such as row 1."
+        "the source: microbench_localization_opencell_nuclei: 1 row(s) have neither polygon nor box and are not "
+        "asked about, such as row 1."
     ]
 
 
@@ -225,17 +231,20 @@ def test_a_fine_task_asks_about_its_own_datasets_only(task):
         (
             "microbench_fine_pollen",
             [release.row(0), release.row(1, "opencell")],
-            r"the source: microbench_fine_pollen has nothing to ask: no row of icpr2020_pollen has a classification question\. Found rows of acevedo_et_al_2020, opencell\.",
+            r"the source: microbench_fine_pollen has nothing to ask: no row of icpr2020_pollen has a "
+            r"classification question\. Found rows of acevedo_et_al_2020, opencell\.",
         ),
         (
             "microbench_coarse_modality",
             [release.row(0, "opencell")],
-            r"the source: microbench_coarse_modality has nothing to ask: no row of acevedo_et_al_2020, .*wu_et_al_2023 has a modality question\. Found rows of opencell\.",
+            r"the source: microbench_coarse_modality has nothing to ask: no row of acevedo_et_al_2020, "
+            r".*wu_et_al_2023 has a modality question\. Found rows of opencell\.",
         ),
         (
             "microbench_localization_glands",
             [release.row(0, "sirinukunwattana_et_al_2016")],
-            r"the source: microbench_localization_glands has nothing to ask: no row of sirinukunwattana_et_al_2016 has a polygon or a box\. Found rows of sirinukunwattana_et_al_2016\.",
+            r"the source: microbench_localization_glands has nothing to ask: no row of "
+            r"sirinukunwattana_et_al_2016 has a polygon or a box\. Found rows of sirinukunwattana_et_al_2016\.",
         ),
     ],
 )
@@ -257,7 +266,7 @@ def box_docs(rows, task="synthetic_cells", **column_types):
 
 
 def test_a_document_asks_for_the_boxes_of_one_class():
-    # The corners of each polygon are its extremes: x from 3 to 10 and y from 1 to 8; x from 20 to 25.5 and y from 2 to 6.
+    # The extremes of the first polygon: x from 3 to 10, y from 1 to 8. Of the second: x from 20 to 25.5, y from 2 to 6.
     row = boxed(1, "opencell", [("nucleus", [10, 4, 3, 8, 7, 1]), ("nucleus", [20, 2, 25.5, 2, 25.5, 6, 20, 6])])
     document = box_docs([row], "opencell_nuclei")[0]
     assert document.pop("image").size == (32, 24)

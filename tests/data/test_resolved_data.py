@@ -1,4 +1,4 @@
-"""Claims about resolved data: one object for each setting until its files change, with rows and documents built once."""
+"""Claims about resolved data: one object for a setting until its files change, rows and documents built once."""
 
 import os
 

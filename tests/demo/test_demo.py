@@ -117,7 +117,10 @@ def hashes(folder: Path) -> dict[str, str]:
 
 
 def test_import_loads_nothing_heavy_and_touches_no_file():
-    code = "import sys, microbench_tasks.demo; print(sorted({'numpy', 'scipy', 'skimage', 'PIL', 'datasets', 'pyarrow'} & set(sys.modules)))"
+    code = (
+        "import sys, microbench_tasks.demo; print(sorted({'numpy', 'scipy', 'skimage', 'PIL', 'datasets', 'pyarrow'} "
+        "& set(sys.modules)))"
+    )
     printed = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     ).stdout
@@ -323,7 +326,7 @@ def test_polygons_lie_in_the_image_and_boxes_enclose_them(rows):
 
 
 def contrast(row: dict, class_name: str) -> float:
-    """Largest difference over the channels between the pixels just inside and just outside the class's outlines, 0 to 1."""
+    """Largest difference over the channels between pixels just inside and just outside the outlines, 0 to 1."""
     pixels = np.atleast_3d(np.asarray(picture(row), dtype=float))
     pixels = pixels / pixels.max()
     outlines = [

@@ -12,6 +12,7 @@ import pytest
 
 from microbench_tasks.data import source_identity
 from microbench_tasks.submissions import manifest_file, text_files
+from microbench_tasks.submissions.manifest_model import Manifest
 from tests.support.commands import SCRIPTS, results_in, run
 
 MODELS = {"demo_clip": (), "microbench_random": ("--model_args", "seed=7")}
@@ -181,7 +182,7 @@ def test_demo_answers_that_pose_as_the_releases_or_come_from_nowhere_are_refused
     for name in ("DEMO-DATA.txt", "README.md"):
         (posing / name).unlink()
         del manifest["files"][name]
-    for name, text in text_files.render_texts(manifest).items():
+    for name, text in text_files.render_texts(Manifest.model_validate(manifest)).items():
         (posing / name).parent.mkdir(exist_ok=True)
         (posing / name).write_text(text, encoding="utf-8")
         manifest["files"][name] = hashlib.sha256(text.encode()).hexdigest()

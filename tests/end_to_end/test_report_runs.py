@@ -67,7 +67,7 @@ def test_the_command_says_what_it_wrote_and_nothing_else_on_its_output(done):
     assert process.returncode == 0, process.stderr
     found = list((out / "pictures").glob("*.pdf"))
     assert process.stdout.splitlines() == [
-        f"{out / 'report.html'}: {len(found)} pictures of submitted clip, microbench_random"
+        f"{out / 'report.html'}: {len(found)} plots of submitted clip, microbench_random"
     ]
     assert "Drawing" in process.stderr
 

@@ -67,12 +67,12 @@ def test_only_documents_that_both_runs_asked_are_compared(earlier):
 
 
 def test_runs_without_a_common_document_are_not_compared(earlier, monkeypatch):
-    said = []
-    monkeypatch.setattr(baseline.logger, "warning", said.append)
+    warnings = []
+    monkeypatch.setattr(baseline.logger, "warning", warnings.append)
     run = results({TASK: [sample(99, 1, "z")]})
     assert baseline.Comparer(run).add(RUN, TASK) is None
     assert "paired_pvalue" not in run["results"][TASK]
-    assert said == [f"[Baseline] {TASK} is not compared: {RUN} and this run have no document in common."]
+    assert warnings == [f"[Baseline] {TASK} is not compared: {RUN} and this run have no document in common."]
 
 
 def test_a_group_pools_its_tasks_without_what_its_totals_leave_out(earlier):
@@ -130,14 +130,26 @@ def test_the_table_shows_the_comparison_in_the_row_of_its_metric_alone(earlier):
     patches.install()
     run = results({TASK: run_of()}) | {"n-shot": {TASK: 0}}
     baseline.Comparer(run).add(RUN, TASK)
-    found = {row["Metric"]: row for row in rows(utils.make_table(run))}
-    assert list(found) == ["acc", "acc_ci_low", "failed"]
-    assert {(row["Tasks"], row["n-shot"]) for row in found.values()} == {(f"- {TASK}", "0")}
+    table_rows = {row["Metric"]: row for row in rows(utils.make_table(run))}
+    assert list(table_rows) == ["acc", "acc_ci_low", "failed"]
+    assert {(row["Tasks"], row["n-shot"]) for row in table_rows.values()} == {(f"- {TASK}", "0")}
     # 5 of 6 now and 1 of 6 before; the harness itself would print 0.8333 - 16.7 = -15.8%.
-    assert (found["acc"]["Value"], found["acc"]["Diff"], found["acc"]["Baseline"]) == ("0.8333", "+66.7%", "clip-v1.5")
-    assert float(found["acc"]["P_Value"]) == 0.25
+    assert (table_rows["acc"]["Value"], table_rows["acc"]["Diff"], table_rows["acc"]["Baseline"]) == (
+        "0.8333",
+        "+66.7%",
+        "clip-v1.5",
+    )
+    assert float(table_rows["acc"]["P_Value"]) == 0.25
     for metric in ("acc_ci_low", "failed"):
-        assert {found[metric][column] for column in ("Baseline", "Diff", "CI", "P_Value")} == {"N/A"}
+        assert {table_rows[metric][column] for column in ("Baseline", "Diff", "CI", "P_Value")} == {"N/A"}
+
+
+def test_the_table_prints_no_p_of_zero(earlier):
+    patches.install()
+    run = results({TASK: run_of()}) | {"n-shot": {TASK: 0}}
+    baseline.Comparer(run).add(RUN, TASK)
+    run["results"][TASK]["paired_pvalue"] = 1e-12
+    assert {row["P_Value"] for row in rows(utils.make_table(run))} == {"<0.0001", "N/A"}
 
 
 def test_the_table_of_other_benchmarks_is_the_harnesss_own():
@@ -159,9 +171,9 @@ def test_the_harness_itself_compares_other_benchmarks(tmp_path):
     assert baselines.load_baseline is sys.modules["lmms_eval.baselines"].load_baseline
 
 
-@pytest.mark.parametrize(("p", "shown"), [(1e-12, "p < 0.0001"), (0.25, "p = 0.2500")])
-def test_the_log_shows_neither_a_p_of_zero_nor_a_negative_zero(p, shown):
+@pytest.mark.parametrize(("p", "p_text"), [(1e-12, "p < 0.0001"), (0.25, "p = 0.2500")])
+def test_the_log_shows_neither_a_p_of_zero_nor_a_negative_zero(p, p_text):
     numbers = {"paired_num_documents": 9, "paired_num_images": 3, "paired_num_discordant": 0}
     ends = {"paired_difference": -1e-9, "paired_ci_lower": -1.0, "paired_ci_upper": 1.0}
-    said = baseline._summary({"paired_metric": "grit", "paired_pvalue": p, **ends, **numbers})
-    assert said.startswith(f"grit +0.00 percentage points [-1.00, +1.00], {shown}, 9 documents")
+    summary = baseline._summary({"paired_metric": "grit", "paired_pvalue": p, **ends, **numbers})
+    assert summary.startswith(f"grit +0.00 percentage points [-1.00, +1.00], {p_text}, 9 documents")

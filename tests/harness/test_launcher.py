@@ -38,7 +38,7 @@ def interrupt():
 
 
 @pytest.mark.parametrize(
-    ("run", "status", "said"),
+    ("run", "status", "last_message"),
     [
         (lambda: None, 0, ""),
         (interrupt, 130, "Interrupted by Ctrl-C. No answers are kept."),
@@ -51,9 +51,9 @@ def interrupt():
     ],
     ids=["complete", "Ctrl-C", "SIGTERM", "incomplete"],
 )
-def test_the_exit_status_is_true_and_the_reason_is_said(monkeypatch, capsys, run, status, said):
+def test_the_exit_status_is_true_and_the_reason_is_said(monkeypatch, capsys, run, status, last_message):
     assert end_of(monkeypatch, run) == status
-    assert said in capsys.readouterr().err
+    assert last_message in capsys.readouterr().err
 
 
 def test_only_the_first_process_speaks(monkeypatch, capsys):
@@ -84,13 +84,16 @@ def test_a_command_with_scores_says_what_to_quote_and_what_its_interval_is_about
     monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
 
     def run(figures):
-        found = results(microbench_coarse_stain=0)
-        found["results"]["microbench_coarse_stain"] |= figures
-        end_of(monkeypatch, lambda: run_state.current.command.run(lambda args: (found, None), None))
+        returned = results(microbench_coarse_stain=0)
+        returned["results"]["microbench_coarse_stain"] |= figures
+        end_of(monkeypatch, lambda: run_state.current.command.run(lambda args: (returned, None), None))
         return capsys.readouterr().err
 
-    said = run({"acc_image_ci_low,none": 0.5})
-    assert "quote acc with acc_image_ci_low and _high" in said and "new images of the same datasets" in said
+    last_message = run({"acc_image_ci_low,none": 0.5})
+    assert (
+        "quote acc with acc_image_ci_low and _high" in last_message
+        and "new images of the same datasets" in last_message
+    )
     assert "quote" not in run({})
 
 

@@ -41,9 +41,9 @@ def harness(monkeypatch):
 
 @pytest.fixture
 def warnings():
-    said = []
-    sink = logger.add(lambda message: said.append(message.record["message"]), level="WARNING")
-    yield said
+    messages = []
+    sink = logger.add(lambda message: messages.append(message.record["message"]), level="WARNING")
+    yield messages
     logger.remove(sink)
 
 

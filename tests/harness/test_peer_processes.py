@@ -33,8 +33,8 @@ def other():
 
 
 def watched(process):
-    said = queue.Queue()
-    return said, peer_processes.PeerWatch([peer_processes.Peer(1, process.pid)], lambda *what: said.put(what))
+    reports = queue.Queue()
+    return reports, peer_processes.PeerWatch([peer_processes.Peer(1, process.pid)], lambda *what: reports.put(what))
 
 
 def exit_with(process, status):
@@ -46,44 +46,57 @@ def exit_with(process, status):
 
 
 def test_a_killed_process_is_named_with_its_signal_and_what_to_do(other):
-    said, _ = watched(other)
+    reports, _ = watched(other)
     other.kill()
-    reason, hint = said.get(timeout=30)
+    reason, hint = reports.get(timeout=30)
     assert reason.startswith(f"Process 2 of 2 (pid {other.pid}) was ended by signal 9 (SIGKILL). If nobody killed it")
     assert "type a smaller --batch_size" in reason
     # By default: the command that goes on.
     assert hint is None
 
 
-def test_a_process_that_failed_has_said_itself_hint(other):
-    said, _ = watched(other)
+def test_a_killed_process_is_reported_before_the_lost_connection_to_it(other):
+    reports, watch = watched(other)
+    other.kill()
+    # As a parent that has not read the status yet.
+    os.waitid(os.P_PID, other.pid, os.WEXITED | os.WNOWAIT)
+    watch.report_killed_peer()
+    reason, _ = reports.get(timeout=30)
+    assert "was ended by signal 9 (SIGKILL)" in reason
+    # The thread and the caller report it once.
+    watch._thread.join(timeout=30)
+    assert reports.empty()
+
+
+def test_a_process_that_failed_has_printed_the_hint_itself(other):
+    reports, _ = watched(other)
     exit_with(other, 3)
-    reason, hint = said.get(timeout=30)
+    reason, hint = reports.get(timeout=30)
     assert "Process 2 of 2" in reason and "failed with exit status 3" in reason
     assert hint == ""
 
 
 def test_a_process_that_ends_well_ends_no_other(other):
-    said, watch = watched(other)
+    reports, watch = watched(other)
     exit_with(other, 0)
     watch._thread.join(timeout=30)
-    assert not watch._thread.is_alive() and said.empty()
+    assert not watch._thread.is_alive() and reports.empty()
 
 
 def test_a_watch_that_was_stopped_says_nothing(other):
-    said, watch = watched(other)
+    reports, watch = watched(other)
     watch.stop()
     other.kill()
-    assert not watch._thread.is_alive() and said.empty()
+    assert not watch._thread.is_alive() and reports.empty()
 
 
 def test_sigterm_means_what_it_did_while_all_processes_live(other):
-    said, watch = watched(other)
+    reports, watch = watched(other)
     before, calls = signal.getsignal(signal.SIGTERM), []
     try:
         watch.handle_sigterm(lambda number, frame: calls.append(number))
         os.kill(os.getpid(), signal.SIGTERM)
-        assert calls == [signal.SIGTERM] and said.empty()
+        assert calls == [signal.SIGTERM] and reports.empty()
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -127,9 +140,9 @@ def test_a_killed_process_ends_the_run_without_the_help_of_a_launcher(tmp_path):
         )
         for rank in "01"
     ]
-    said, _ = started[0].communicate(timeout=120)
+    output, _ = started[0].communicate(timeout=120)
     assert started[0].returncode == exit_status.FAILED_STATUS
-    assert "Process 2 of 2" in said and "was ended by signal 9 (SIGKILL)" in said
+    assert "Process 2 of 2" in output and "was ended by signal 9 (SIGKILL)" in output
     assert started[1].wait() == -signal.SIGKILL
 
 
@@ -168,10 +181,10 @@ def test_the_batch_size_is_named_and_the_command_that_goes_on_has_half_of_it(mon
 
     with pytest.raises(memory.OutOfMemoryError) as caught:
         distributed.explain_memory(evaluate)(Encoder())
-    said = resume_advice.describe_failure(caught.value, ["--model", "m", "--use_cache", "answers"])
-    assert "with batch_size 64 (OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.)" in said
-    assert "Use a smaller batch: --batch_size 32." in said
-    assert said.endswith("lmms_eval --model m --use_cache answers --batch_size 32")
+    description = resume_advice.describe_failure(caught.value, ["--model", "m", "--use_cache", "answers"])
+    assert "with batch_size 64 (OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.)" in description
+    assert "Use a smaller batch: --batch_size 32." in description
+    assert description.endswith("lmms_eval --model m --use_cache answers --batch_size 32")
 
 
 @pytest.mark.parametrize(

@@ -174,11 +174,11 @@ def test_a_harness_without_the_known_registry_loses_our_models_only(monkeypatch)
 
     from microbench_adapters import manifests
 
-    said = []
-    monkeypatch.setattr(manifests.logger, "warning", said.append)
+    warnings = []
+    monkeypatch.setattr(manifests.logger, "warning", warnings.append)
     monkeypatch.setitem(sys.modules, "lmms_eval.models.registry_v2", types.ModuleType("registry_v2"))
     assert manifests.register() == []
-    assert "demo_clip, microbench_random are not known to this version of lmms-eval" in said[0]
+    assert "demo_clip, microbench_random are not known to this version of lmms-eval" in warnings[0]
 
 
 def test_importing_the_harness_models_is_enough():
@@ -197,15 +197,15 @@ def test_a_group_asked_for_beside_a_larger_one_runs_within_it(manager):
 
 
 def test_a_task_is_told_its_model_and_its_options():
-    told = []
+    calls = []
 
     class Bound:
         def record(self):
-            return {"format": "told"}
+            return {"format": "bound"}
 
     class Unbound:
         def for_model(self, model, options):
-            told.append((model, options))
+            calls.append((model, options))
             return Bound()
 
     class Config:
@@ -215,10 +215,10 @@ def test_a_task_is_told_its_model_and_its_options():
         config, model_name, lmms_eval_specific_kwargs = Config(), "qwen3_vl", {"boxes": "neutral"}
 
     definition_patches.bind_to_model(lambda self: None)(Task)
-    assert told == [("qwen3_vl", {"boxes": "neutral"})]
+    assert calls == [("qwen3_vl", {"boxes": "neutral"})]
     assert isinstance(Task.config.doc_to_text, Bound)
     assert Task.config.process_results is print
-    assert Task.config.metadata == {"version": 1, "boxes": {"format": "told"}}
+    assert Task.config.metadata == {"version": 1, "boxes": {"format": "bound"}}
 
 
 def test_importing_the_packages_imports_nothing_heavy():

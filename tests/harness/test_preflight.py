@@ -177,20 +177,20 @@ def test_the_demo_set_passes_in_all_tasks(demo_folder, use_source):
 
 
 @pytest.mark.parametrize(
-    ("points", "said"),
+    ("points", "reason"),
     [
         ((1, 2, 3), "expected finite numbers"),
         # The box has 1e400 square pixels, more than a float holds.
         ((0, 0, 1e200, 1e200), r"expected pixels, got \[0\.0, 0\.0, 1e\+200, 1e\+200\]"),
     ],
 )
-def test_a_broken_polygon_stops_its_localization_task_only(points, said, tmp_path, use_source):
+def test_a_broken_polygon_stops_its_localization_task_only(points, reason, tmp_path, use_source):
     rows = [release.row(0), boxed(1, "opencell"), boxed(2, "wu_et_al_2023", points=points), boxed(3, "wu_et_al_2023")]
     use_source(release.write_parquet(tmp_path / "data", rows))
     preflight.check(["microbench_coarse", "microbench_fine_mitochondria", "microbench_localization_opencell_nuclei"])
     with pytest.raises(
         DataError,
-        match=rf"MICROBENCH_DATASET={tmp_path}/data: row 2 \(image_id .*2\): column polygon\[0\]\.points: {said}",
+        match=rf"MICROBENCH_DATASET={tmp_path}/data: row 2 \(image_id .*2\): column polygon\[0\]\.points: {reason}",
     ):
         preflight.check(["microbench_localization_mitochondria"])
 
@@ -238,7 +238,7 @@ def test_data_without_questions_stop_questions_but_not_localization(tmp_path, us
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "reason"),
     [
         ("nonsense", "'nonsense' is not a format"),
         ('{"format": ["gemini"]}', r"\['gemini'\] is not a format"),
@@ -250,13 +250,13 @@ def test_data_without_questions_stop_questions_but_not_localization(tmp_path, us
     ],
 )
 def test_a_malformed_setting_for_boxes_stops_localization_before_anything_is_read(
-    value, said, tmp_path, use_source, monkeypatch
+    value, reason, tmp_path, use_source, monkeypatch
 ):
     use_source(release.write_parquet(tmp_path / "data", [release.row(0), boxed(1, "opencell")]))
     monkeypatch.setenv("MICROBENCH_BOXES", value)
     preflight.check(["microbench_coarse_domain"])
     monkeypatch.setattr(preflight.task_data, "resolve", lambda task, download: pytest.fail("read"))
-    with pytest.raises(DataError, match=f"^MICROBENCH_BOXES={re.escape(value)}: {said}"):
+    with pytest.raises(DataError, match=f"^MICROBENCH_BOXES={re.escape(value)}: {reason}"):
         preflight.check(["microbench_coarse_domain", "microbench_localization_opencell_nuclei"])
 
 
@@ -276,9 +276,9 @@ def test_a_setting_is_looked_at_again_although_the_data_have_passed(tmp_path, us
         preflight.check(["microbench_localization_opencell_nuclei"])
 
 
-@pytest.mark.parametrize(("image_format", "said"), [("JPEG", True), ("png", False), (None, False)])
+@pytest.mark.parametrize(("image_format", "is_warned"), [("JPEG", True), ("png", False), (None, False)])
 def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(
-    image_format, said, tmp_path, use_source, monkeypatch, warnings
+    image_format, is_warned, tmp_path, use_source, monkeypatch, warnings
 ):
     monkeypatch.delenv("LMMS_IMAGE_ENCODE_FORMAT", raising=False)
     if image_format:
@@ -286,7 +286,7 @@ def test_images_that_would_lose_pixels_on_their_way_to_a_server_are_warned_of(
     release.write_parquet(tmp_path, [release.row(1)])
     use_source(tmp_path)
     preflight.check(["microbench_coarse_domain"])
-    assert any("LMMS_IMAGE_ENCODE_FORMAT=JPEG" in text for text in warnings) is said
+    assert any("LMMS_IMAGE_ENCODE_FORMAT=JPEG" in text for text in warnings) is is_warned
 
 
 # --- numbers ---------------------------------------------------------------------------

@@ -106,8 +106,8 @@ def test_a_reply_of_a_hundred_megabytes_is_not_read_to_its_end():
 
 
 def test_damaged_lines_are_named_and_left_out_and_the_others_are_known(tmp_path, monkeypatch):
-    said = []
-    monkeypatch.setattr(reply_log.logger, "warning", said.append)
+    warnings = []
+    monkeypatch.setattr(reply_log.logger, "warning", warnings.append)
     good = json.dumps({"key": "good", "reply": body("B")}).encode()
     damaged = [
         good[:-9],
@@ -125,7 +125,7 @@ def test_damaged_lines_are_named_and_left_out_and_the_others_are_known(tmp_path,
     assert (log.num_known, replies.completion(log.pop("good")).choices[0].message.content) == (2, "B")
     assert log.pop("x") is log.pop("y") is log.pop("z") is None
     log.close()
-    [warning] = said
+    [warning] = warnings
     assert str(path) in warning and "8 damaged line(s)" in warning and "line 2, 3, 4, 5, 6, 7, 8, 9" in warning
 
 

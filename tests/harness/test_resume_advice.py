@@ -18,8 +18,8 @@ def new_run(monkeypatch):
 
 
 def test_a_key_in_the_arguments_is_not_printed():
-    said = resume_advice.shell_command(["--model_args", "model=m,api_key=sk-abcdefghijklmnopqrstuvwxyz0123456789"])
-    assert "model=m" in said and "sk-" not in said
+    text = resume_advice.shell_command(["--model_args", "model=m,api_key=sk-abcdefghijklmnopqrstuvwxyz0123456789"])
+    assert "model=m" in text and "sk-" not in text
 
 
 def test_kept_answers_are_counted_in_the_cache_and_in_runs_that_did_not_end(tmp_path):
@@ -35,6 +35,6 @@ def test_kept_answers_are_counted_in_the_cache_and_in_runs_that_did_not_end(tmp_
 
 def test_a_run_that_was_interrupted_before_its_first_answer_asks_all_again(tmp_path):
     arguments = [*ARGUMENTS, "--use_cache", str(tmp_path)]
-    said, command = resume_advice.resume_hint(arguments).splitlines()
-    assert said == f"No answers are kept in {tmp_path} yet. This asks all again:"
+    text, command = resume_advice.resume_hint(arguments).splitlines()
+    assert text == f"No answers are kept in {tmp_path} yet. This asks all again:"
     assert shlex.split(command)[1:] == ["lmms_eval", *arguments]

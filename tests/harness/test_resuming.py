@@ -85,9 +85,9 @@ def answering(letter="A"):
 
 @pytest.fixture
 def warnings(monkeypatch):
-    said = []
-    monkeypatch.setattr(resuming.logger, "warning", said.append)
-    return said
+    messages = []
+    monkeypatch.setattr(resuming.logger, "warning", messages.append)
+    return messages
 
 
 def test_a_damaged_database_of_an_earlier_run_is_renamed_and_costs_its_answers_only(tmp_path, warnings):
@@ -123,8 +123,8 @@ def test_damaged_answers_are_named_and_asked_again_and_no_others(tmp_path, warni
             database.execute("UPDATE responses SET response = ? WHERE doc_id = ?", (damage, doc_id))
     model.answer = lambda prompt, image: "B"
     results = evaluate(model, tmp_path, log_samples=True)
-    said = [sample["resps"][0][0] for sample in results["samples"][TASK]]
-    assert said == ["B"] * len(DAMAGE) + ["A"] * (COUNT - len(DAMAGE))
+    responses = [sample["resps"][0][0] for sample in results["samples"][TASK]]
+    assert responses == ["B"] * len(DAMAGE) + ["A"] * (COUNT - len(DAMAGE))
     [warning] = warnings
     assert f"{len(DAMAGE)} damaged answer(s)" in warning and f"{TASK} document 0" in warning
     evaluate(model, tmp_path)
@@ -136,13 +136,13 @@ def test_a_run_whose_answers_cannot_be_merged_ends_with_its_results_and_the_next
     stale.mkdir(parents=True)
     (stale / ".ready").touch()
     (stale / "rank_0.audit.jsonl").write_bytes(b"\xff\xfe\n5\n")
-    said = []
-    monkeypatch.setattr(answering_patches.logger, "warning", said.append)
+    messages = []
+    monkeypatch.setattr(answering_patches.logger, "warning", messages.append)
     model = answering()
     assert evaluate(model, tmp_path)["results"][TASK]["failed,none"] == 0
     evaluate(model, tmp_path)
     assert len(model.asked[TASK]) == COUNT
-    assert all("cannot be merged" in warning for warning in said) and len(said) == 2
+    assert all("cannot be merged" in message for message in messages) and len(messages) == 2
 
 
 def test_a_database_of_the_same_run_identifier_may_be_damaged(tmp_path, monkeypatch, warnings):

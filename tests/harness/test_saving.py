@@ -46,9 +46,9 @@ def samples(number):
 
 def save(folder, number=3, **options):
     saved = tracker(folder, **options)
-    found = samples(number)
-    saved.save_results_aggregated({"results": {}}, {TASK: found}, DATE)
-    saved.save_results_samples(task_name=TASK, samples=found)
+    logged = samples(number)
+    saved.save_results_aggregated({"results": {}}, {TASK: logged}, DATE)
+    saved.save_results_samples(task_name=TASK, samples=logged)
 
 
 def names(folder):
@@ -75,9 +75,9 @@ def test_eight_runs_of_one_second_are_all_whole(tmp_path):
     """Each has another number of samples, by which its two files find each other."""
     with multiprocessing.get_context("fork").Pool(8) as pool:
         pool.map(_save_with, [(str(tmp_path / "out"), number) for number in range(1, 9)], chunksize=1)
-    found = sorted((tmp_path / "out").rglob("*_samples_*.jsonl"))
-    assert sorted(len(path.read_text().splitlines()) for path in found) == list(range(1, 9))
-    dates = {path.name.partition("_samples_")[0] for path in found}
+    sample_files = sorted((tmp_path / "out").rglob("*_samples_*.jsonl"))
+    assert sorted(len(path.read_text().splitlines()) for path in sample_files) == list(range(1, 9))
+    dates = {path.name.partition("_samples_")[0] for path in sample_files}
     assert dates == {DATE, *(f"{DATE}-{number}" for number in range(2, 9))}
     assert {path.name.removesuffix("_results.json") for path in (tmp_path / "out").rglob("*_results.json")} == dates
 
@@ -95,13 +95,13 @@ def test_an_output_folder_that_was_removed_is_made_again(tmp_path):
     assert run_state.current.unsaved_files == []
 
 
-def test_what_cannot_be_written_is_copied_elsewhere_and_said(tmp_path):
+def test_what_cannot_be_written_is_copied_elsewhere_and_reported(tmp_path):
     saved = tracker(tmp_path / "out")
     (tmp_path / "out").rmdir()
     (tmp_path / "out").write_text("")
-    found = samples(3)
-    saved.save_results_aggregated({"results": {}}, {TASK: found}, DATE)
-    saved.save_results_samples(task_name=TASK, samples=found)
+    logged = samples(3)
+    saved.save_results_aggregated({"results": {}}, {TASK: logged}, DATE)
+    saved.save_results_samples(task_name=TASK, samples=logged)
     copies = files.cache_dir() / "unsaved" / "stand-in"
     assert names(copies) == [f"{DATE}_results.json", f"{DATE}_samples_{TASK}.jsonl"]
     assert [problem.partition(" could")[0] for problem in run_state.current.unsaved_files] == [
@@ -112,10 +112,10 @@ def test_what_cannot_be_written_is_copied_elsewhere_and_said(tmp_path):
 
 def test_a_sample_that_no_file_can_contain_is_named_as_the_reason(tmp_path):
     saved = tracker(tmp_path / "out")
-    found = samples(2)
-    found[1]["target"] = "\ud83d"
-    saved.save_results_aggregated({"results": {}}, {TASK: found}, DATE)
-    saved.save_results_samples(task_name=TASK, samples=found)
+    logged = samples(2)
+    logged[1]["target"] = "\ud83d"
+    saved.save_results_aggregated({"results": {}}, {TASK: logged}, DATE)
+    saved.save_results_samples(task_name=TASK, samples=logged)
     [problem] = run_state.current.unsaved_files
     assert "UnicodeEncodeError" in problem
     assert names(tmp_path / "out") == [f"{DATE}_results.json"]

@@ -47,10 +47,10 @@ def contents(folder, client, *payloads):
     model = model_of(client)
     run = session.Session(model, folder)
     with run.asking(len(payloads)):
-        found = [model.client.chat.completions.create(**payload).choices[0].message.content for payload in payloads]
+        received = [model.client.chat.completions.create(**payload).choices[0].message.content for payload in payloads]
     run.close()
     assert model.client is client
-    return found, run.progress.counts
+    return received, run.progress.counts
 
 
 QUESTION_PAYLOAD = {"model": "m", "temperature": 0}
@@ -60,16 +60,16 @@ def test_only_a_reply_with_text_is_kept(tmp_path):
     client = Client([completion(None), completion("B")])
     assert contents(tmp_path, client, QUESTION_PAYLOAD, QUESTION_PAYLOAD)[0] == ["", "B"]
     again = Client([])
-    found, counts = contents(tmp_path, again, QUESTION_PAYLOAD)
-    assert (found, counts.from_disk, counts.requests) == (["B"], 1, 0)
+    received, counts = contents(tmp_path, again, QUESTION_PAYLOAD)
+    assert (received, counts.from_disk, counts.requests) == (["B"], 1, 0)
 
 
 def test_a_failure_is_handed_over_as_its_mark_and_not_kept(tmp_path):
     client = Client([completion("A"), status_error(500, {"x-should-retry": "false"}), "<html>"])
-    found, counts = contents(tmp_path, client, *[QUESTION_PAYLOAD | {"seed": number} for number in range(3)])
-    assert found[0] == "A"
-    assert found[1].startswith("[LMMS_EVAL_REQUEST_FAILED] HTTP 500")
-    assert found[2].startswith("[LMMS_EVAL_REQUEST_FAILED] the reply has no message: <html>")
+    received, counts = contents(tmp_path, client, *[QUESTION_PAYLOAD | {"seed": number} for number in range(3)])
+    assert received[0] == "A"
+    assert received[1].startswith("[LMMS_EVAL_REQUEST_FAILED] HTTP 500")
+    assert received[2].startswith("[LMMS_EVAL_REQUEST_FAILED] the reply has no message: <html>")
     assert (counts.answered, counts.failed, counts.requests) == (1, 2, 3)
     assert contents(tmp_path, Client([completion("C")]), QUESTION_PAYLOAD | {"seed": 2})[0] == ["C"]
 
@@ -140,12 +140,12 @@ def size_of(payload):
 
 def test_a_too_large_image_fails_with_the_advice_unless_the_user_asked_for_a_smaller_one(tmp_path, monkeypatch):
     client = Client([status_error(413)])
-    [found], _ = contents(tmp_path, client, payload_with((64, 30)))
-    assert "MICROBENCH_SHRINK_IMAGES=once" in found and len(client.payloads) == 1
+    [received], _ = contents(tmp_path, client, payload_with((64, 30)))
+    assert "MICROBENCH_SHRINK_IMAGES=once" in received and len(client.payloads) == 1
     monkeypatch.setenv("MICROBENCH_SHRINK_IMAGES", "once")
     client = Client([status_error(413), completion("B"), status_error(413), status_error(413)])
-    found, counts = contents(tmp_path, client, payload_with((64, 30)), payload_with((65, 30)))
-    assert found[0] == "B" and "even at half its size" in found[1]
+    received, counts = contents(tmp_path, client, payload_with((64, 30)), payload_with((65, 30)))
+    assert received[0] == "B" and "even at half its size" in received[1]
     assert [size_of(payload) for payload in client.payloads] == [(64, 30), (32, 15), (65, 30), (32, 15)]
     assert counts.shrunk == 1
     # A run that does not want smaller images does not take answers about them.

@@ -33,12 +33,12 @@ def test_entries_without_a_figure_are_left_out_and_no_other():
         "loaded_model": {"texts_cut": []},
     }
     before = copy.deepcopy(results)
-    found = wandb_logs.loggable(results)
-    assert set(figures) - set(found["results"]["task"]) == {"score,none", "score_stderr,none"}
-    assert all(found["results"]["task"][name] is figures[name] for name in found["results"]["task"])
-    assert found["groups"] == {"group": {"acc,none": 0.25}}
+    converted = wandb_logs.loggable(results)
+    assert set(figures) - set(converted["results"]["task"]) == {"score,none", "score_stderr,none"}
+    assert all(converted["results"]["task"][name] is figures[name] for name in converted["results"]["task"])
+    assert converted["groups"] == {"group": {"acc,none": 0.25}}
     # The run's settings come first where names are the same.
-    assert found["config"] == {"batch_sizes": [], "date": 1, "loaded_model": {"texts_cut": []}}
+    assert converted["config"] == {"batch_sizes": [], "date": 1, "loaded_model": {"texts_cut": []}}
     assert repr(results) == repr(before)
 
 
@@ -58,10 +58,14 @@ def test_results_without_groups_stay_without():
     ids=["one", "repeated", "with thoughts", "repeated, with thoughts", "empty"],
 )
 def test_prompt_and_first_response_are_where_the_logger_looks(written, raw, response):
-    [found] = wandb_logs.with_arguments([{"doc_id": 3, "input": "Which?", **written}])
+    [converted] = wandb_logs.with_arguments([{"doc_id": 3, "input": "Which?", **written}])
     # As `WandbLogger._generate_dataset` reads them.
-    assert (found["arguments"][0][0], found["resps"][0][0], found["filtered_resps"][0]) == ("Which?", raw, response)
-    assert found["doc_id"] == 3
+    assert (converted["arguments"][0][0], converted["resps"][0][0], converted["filtered_resps"][0]) == (
+        "Which?",
+        raw,
+        response,
+    )
+    assert converted["doc_id"] == 3
 
 
 def test_samples_that_have_their_arguments_stay_as_they_are():
@@ -79,8 +83,8 @@ def test_a_column_stands_for_each_field_and_none_stays_none():
             ],
         }
     )
-    found = wandb_logs.flattened(table)
-    assert {name: list(found[name]) for name in found.columns} == {
+    converted = wandb_logs.flattened(table)
+    assert {name: list(converted[name]) for name in converted.columns} == {
         "id": [0, 1],
         "acc.score": [1.0, 0.0],
         "acc.predicted": ["A", None],

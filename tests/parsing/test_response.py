@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
-from microbench_tasks.parsing.cleaning.message_content import content_to_text, logged_parts
+from microbench_tasks.parsing.cleaning.message_content import logged_parts
 from microbench_tasks.parsing.cleaning.prompt_echo import without_prompt
-from microbench_tasks.parsing.failures import failure_mark, placeholder_kind
+from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.parsing.letters.strict_rule import Answer
 from microbench_tasks.parsing.response import parse_answer, parse_box_answer, scored_text
 from microbench_tasks.tasks.prompts import microbench_doc_to_text
@@ -17,7 +15,10 @@ from microbench_tasks.tasks.results import microbench_process_results, score_box
 OPTIONS = ["platelet", "basophil", "eosinophil", "none of the above"]
 PROMPT = microbench_doc_to_text({"question": "Which cell is shown?", "options": OPTIONS})
 BOX_PROMPT = "Detect every nucleus in this image. Answer [] if there is none."
-VICUNA = "A chat between a curious human and an artificial intelligence assistant. The assistant gives helpful, detailed, and polite answers to the human's questions."
+VICUNA = (
+    "A chat between a curious human and an artificial intelligence assistant. "
+    "The assistant gives helpful, detailed, and polite answers to the human's questions."
+)
 
 # What a client may return around the prompt it was given; {prompt} and then the answer B.
 ECHOES = [
@@ -37,11 +38,13 @@ ECHOES = [
     "[INST] <image>\n{prompt} [/INST] B",
     "<s>[INST] <<SYS>>\nYou are a helpful assistant.\n<</SYS>>\n\n{prompt} [/INST] B</s>",
     "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\nB<|im_end|>",
-    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<|vision_start|><|image_pad|><|vision_end|>{prompt}<|im_end|>\n<|im_start|>assistant\nB",
+    "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n"
+    "<|vision_start|><|image_pad|><|vision_end|>{prompt}<|im_end|>\n<|im_start|>assistant\nB",
     "system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.\nuser\n{prompt}\nassistant\nB",
     "user\n\n\n\n{prompt}\nmodel\nB",
     "<bos><start_of_turn>user\n{prompt}<end_of_turn>\n<start_of_turn>model\nB<end_of_turn>",
-    "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n{prompt}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\nB<|eot_id|>",
+    "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\n{prompt}<|eot_id|>"
+    "<|start_header_id|>assistant<|end_header_id|>\n\nB<|eot_id|>",
     "<|im_start|>user\n{prompt}<|im_end|>\n<|im_start|>assistant\n<think>\nIs it A?\n</think>\n\nB",
     "<|user|>\n{prompt}<|end|>\n<|assistant|>\nB<|end|>",
     "<|User|>: {prompt}\n\n<|Assistant|>: B",
@@ -51,7 +54,8 @@ ECHOES = [
     "Question: {prompt} Answer: B",
     "Question: {prompt}\nShort answer: B",
     "### Instruction:\n{prompt}\n\n### Response:\nB",
-    "Below is an instruction that describes a task. Write a response that completes it.\n\n### Instruction:\n{prompt}\n\n### Response:B",
+    "Below is an instruction that describes a task. Write a response that completes it.\n\n"
+    "### Instruction:\n{prompt}\n\n### Response:B",
     "GPT4 Correct User: {prompt}<|end_of_turn|>GPT4 Correct Assistant: B",
     "[|Human|]{prompt}[|AI|]B",
     "<human>: {prompt}\n<bot>: B",
@@ -213,13 +217,6 @@ def test_text_that_is_not_a_list_of_parts_is_unchanged(text):
     assert logged_parts(text) == text
 
 
-@pytest.mark.parametrize(
-    "response", ["Error: the image shows B", "Error: B) basophil", "[LMMS_EVAL] B", "An error occurred. B", "[ERROR] B"]
-)
-def test_text_of_the_model_is_not_a_failure(response):
-    assert placeholder_kind(response) is None
-
-
 def test_boxes_and_letters_agree_on_what_failed_or_never_ended():
     doc = {
         "dataset": "d",
@@ -242,25 +239,3 @@ def test_boxes_and_letters_agree_on_what_failed_or_never_ended():
     ]
     assert [items["failed"]["failed"] for items in read.values()] == [True, False, False, False]
     assert [items["score"] for items in read.values()] == pytest.approx([0, 0, 1, 0], abs=1e-5)
-
-
-@pytest.mark.parametrize(
-    "piece",
-    [
-        "USER: ",
-        "<image>",
-        " ",
-        "system You are a ",
-        PROMPT[:40],
-        PROMPT,
-        "[INST]",
-        "\ud83d",
-        "[{'type': 'text', 'text': ",
-    ],
-)
-def test_a_hundred_kilobytes_of_anything_are_read_in_linear_time(piece):
-    text = (piece * 100_000)[:100_000]
-    start = time.perf_counter()
-    scored_text(content_to_text(text), PROMPT)
-    # Far below 1 s; a quadratic step would take minutes.
-    assert time.perf_counter() - start < 5

@@ -1,10 +1,10 @@
-"""Claims about the report's chapter on prompt sensitivity."""
+"""Claims about the report's section on prompt sensitivity."""
 
 from __future__ import annotations
 
 import pytest
 
-from microbench_tasks.report import sensitivity
+from microbench_tasks.report import sensitivity_section
 from microbench_tasks.report.runs import Run
 from microbench_tasks.runs import robustness, robustness_text
 from microbench_tasks.runs.rescoring import Rescored
@@ -27,8 +27,8 @@ def run():
 
 
 def test_tables_show_figures_with_null_values_and_p(run):
-    chapter = sensitivity.sensitivity_chapter([run])
-    alone, compared = chapter.parts
+    section = sensitivity_section.sensitivity_section([run])
+    alone, compared = section.parts
     assert [row[1] for row in alone.rows] == ["microbench_coarse", VARIANT]
     [row] = compared.rows
     shown = {
@@ -41,16 +41,16 @@ def test_tables_show_figures_with_null_values_and_p(run):
 
 
 def test_the_text_says_the_spread_and_what_the_intervals_hold_for(run):
-    text = sensitivity.sensitivity_chapter([run]).text
+    text = sensitivity_section.sensitivity_section([run]).text
     assert "model: spread of acc: 1.0000 over the 10 questions asked in every way (by chance" in text
     assert "intervals that hold for all 1 variants at once" in text
 
 
-def test_runs_without_variants_have_no_chapter():
-    assert sensitivity.sensitivity_chapter([Run("model", "run", Rescored(), {})]) is None
-    assert sensitivity.sensitivity_chapter([]) is None
+def test_runs_without_variants_have_no_section():
+    assert sensitivity_section.sensitivity_section([Run("model", "run", Rescored(), {})]) is None
+    assert sensitivity_section.sensitivity_section([]) is None
 
 
 def test_a_small_p_is_sorted_as_a_number():
     assert robustness_text.format_p(0.0004) == "< 0.001"
-    assert sensitivity._p_cell(0.0004).sort == 0.0004
+    assert sensitivity_section._p_cell(0.0004).sort == 0.0004

@@ -6,7 +6,7 @@ import pytest
 
 from microbench_tasks import catalog
 from microbench_tasks.parsing.failures import failure_mark
-from microbench_tasks.report import chapters
+from microbench_tasks.report import score_section
 from microbench_tasks.report.runs import Run, tasks_of
 from microbench_tasks.runs import score_table
 from microbench_tasks.tasks.results import microbench_process_results
@@ -151,7 +151,7 @@ def test_a_task_without_any_answer_has_no_score_and_nor_has_its_group(tmp_path):
     assert any(note.startswith("not one answer to microbench_coarse_stain") for note in found.notes)
     run = Run("label", "name", found, {})
     assert "microbench_coarse_stain" not in tasks_of(run, "coarse")
-    assert "microbench_coarse_stain" not in str(chapters.scores_chapter([run]))
+    assert "microbench_coarse_stain" not in str(score_section.score_section([run]))
 
 
 def test_chance_is_the_mean_of_one_over_the_options_that_are_counted(tmp_path):

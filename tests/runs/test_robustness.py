@@ -149,7 +149,8 @@ def test_the_prompt_says_the_same_in_other_words():
     } == {
         "paper": f"Answer with a single letter, no extra details.\n{question}",
         "letter": f"Reply only with the letter of the correct option.\n{question}",
-        "expert": f"You are an expert in microscopy. Look at the micrograph and choose the correct option; your reply is its letter and nothing else.\n{question}",
+        "expert": "You are an expert in microscopy. Look at the micrograph and choose the correct option; "
+        f"your reply is its letter and nothing else.\n{question}",
         "last": f"{question}\nAnswer with a single letter, no extra details.",
     }
     assert set(prompts.WORDINGS) == {task.wording for task in catalog.ALL_TASKS.values()}

@@ -60,7 +60,8 @@ def test_tasks_without_their_group_are_enough_and_what_the_group_lacks_is_said(r
     found = run(COARSE[:4])
     assert found.violations == ()
     assert found.notes == (
-        "no whole group was asked, so the submission has the scores of single tasks only; microbench_coarse lacks microbench_coarse_stain",
+        "no whole group was asked, so the submission has the scores of single tasks only; "
+        "microbench_coarse lacks microbench_coarse_stain",
     )
 
 
@@ -140,7 +141,8 @@ PERCENTILE = interval_settings() | {"paper": OLDER | {"method": "percentile"}}
         (of_every_task("version", 0.5), "task version 0.5: this package asks and scores as version 2.0"),
         (
             of_one_task("version", 1.0),
-            r"task version \(metadata.version\): mixed: 2.0 for microbench_coarse_domain; 1.0 for microbench_coarse_modality. Run all tasks in one go",
+            r"task version \(metadata.version\): mixed: 2.0 for microbench_coarse_domain; "
+            "1.0 for microbench_coarse_modality. Run all tasks in one go",
         ),
         (
             of_every_task("version", None),
@@ -193,7 +195,8 @@ def test_what_is_scored_must_be_what_the_model_said_without_its_reasoning(said, 
         ()
         if is_known
         else (
-            f"{MODALITY}: what is scored (filtered_resps) of 1 sample(s) is not what the model said (resps) without its reasoning, such as document 3.",
+            f"{MODALITY}: what is scored (filtered_resps) of 1 sample(s) is not what the model said (resps) "
+            "without its reasoning, such as document 3.",
         )
     )
 
@@ -357,7 +360,8 @@ def test_the_release_must_have_all_its_questions(run):
         (
             "microbench_fine_cell_cycle",
             933 - 1_485,
-            "the part of microbench_fine_cell_cycle outside the fine total: 1485 samples, but the release has 1486 questions.",
+            "the part of microbench_fine_cell_cycle outside the fine total: 1485 samples, but the release has 1486 "
+            "questions.",
         ),
     ],
 )

@@ -26,7 +26,8 @@ from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 FIRST = COARSE[0]
 TASKS = (*COARSE, BOXES, COGNITION)
-# Clears the screen, names the window, colors; turns text around, hides and joins it; begins a line that looks like a check.
+# Clears the screen, names the window, colors; turns text around, hides and joins it; begins a line that looks like
+# a check.
 HOSTILE = (
     "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\u2066\u200b\u200d\u2060\ufeff\u00ad\U000e0041\u2028"
     "\r\nok           scores, from the samples"

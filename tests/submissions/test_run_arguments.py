@@ -144,7 +144,8 @@ def test_no_argument_of_the_harness_that_is_named_after_a_prompt_is_accepted():
         "stops",
         "mcp",
     }
-    # The first two count tokens or videos. An image as tokens is what these models get anyway. A template by its name is one of the library's own.
+    # The first two count tokens or videos. An image as tokens is what these models get anyway. A template by its name
+    # is one of the library's own.
     accepted = {
         "max_think_token_n",
         "si_token_len",

@@ -1,4 +1,4 @@
-"""A real browser for tests, and what it has to say of a page."""
+"""Open pages in a real browser, and record its requests and complaints."""
 
 from __future__ import annotations
 
@@ -14,23 +14,25 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 @contextlib.contextmanager
 def started_browser():
-    """The system's own Chromium; without one tests are skipped, but fail where CI says that it must be there."""
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    """Start the system's Chromium; without one, tests are skipped, and fail if CI is set."""
+    executable = next(filter(None, map(shutil.which, _NAMES)), None)
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
         sync_playwright = None
-    if found is None or sync_playwright is None:
-        missing = f"no browser ({', '.join(_NAMES)})" if found is None else "no playwright (pip install playwright)"
+    if executable is None or sync_playwright is None:
+        missing = (
+            f"no browser ({', '.join(_NAMES)})" if executable is None else "no playwright (pip install playwright)"
+        )
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{missing}: pages were not opened")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield started
         started.close()
 
 
 class OpenPage:
-    """A page opened from its file, with all that the browser asked for and complained about."""
+    """Hold a page opened from its file, with the browser's requests and complaints."""
 
     def __init__(self, started, path: Path, **context) -> None:
         self.address = path.resolve().as_uri()
@@ -44,9 +46,9 @@ class OpenPage:
         self.page.goto(self.address, wait_until="load")
 
     def fetched(self) -> list[str]:
-        """What it asked for beside itself; data in the page is no request to anyone."""
+        """Return the addresses requested beside the page itself; data in the page needs no request."""
         return [url for url in self.requests if url != self.address and not url.startswith("data:")]
 
     def column(self, table, index: int) -> list[str]:
-        """The texts of one column of a table, from the top."""
+        """Return the texts of one column of a table, from the top."""
         return table.locator(f"tbody tr td:nth-child({index + 1})").all_inner_texts()

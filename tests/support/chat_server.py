@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server on loopback, for the harness's own clients."""
+"""Serve chat completions on loopback, for the harness's own clients of OpenAI-compatible servers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Reply:
-    """What the server sends: an answer's text (None: null), or ``raw`` bytes with a status.
+    """Describe what the server sends: the text of an answer (None: null), or ``raw`` bytes with a status.
 
     Attributes:
         headers: further headers; ``x-should-retry`` is ``false`` unless it is among them.
@@ -36,7 +36,7 @@ class Reply:
 
 @dataclass
 class ChatServer:
-    """Answers by a function of prompt and pixels, and keeps what it was asked.
+    """Answer by a function of prompt and pixels, and record the questions.
 
     Attributes:
         answer: from the prompt and the image, an RGB array, to a `Reply`.
@@ -52,7 +52,7 @@ class ChatServer:
     payloads: list = field(default_factory=list)
     faults: list = field(default_factory=list)
     url: str = ""
-    # Ends the server before its time: new connections are refused.
+    # Stops the server early: new connections are refused.
     close: object = None
 
     def respond(self, body: bytes) -> Reply:
@@ -90,7 +90,7 @@ def _body(reply: Reply) -> bytes:
 
 @contextlib.contextmanager
 def serving(answer, port=0):
-    """A running `ChatServer`, its ``url`` the base URL for a client; ``port`` 0 takes any free one."""
+    """Yield a running `ChatServer`, whose ``url`` is the base URL for a client; ``port`` 0 takes a free port."""
     server = ChatServer(answer)
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""Runs the scripts as users do."""
+"""Run the scripts of the package as users do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _in_use = threading.Lock()
 
 
 def run(*command, data="demo", **environment):
-    """The finished process of a command on the data source ``data``."""
+    """Run a command on the data source ``data`` and return the finished process."""
     command = [str(part) for part in command]
     settings = os.environ | {"MICROBENCH_DATASET": str(data)} | environment
     if (
@@ -61,6 +61,6 @@ def _run_in_fork(command, settings):
 
 
 def results_in(folder):
-    """The harness's one results file somewhere under ``folder``."""
+    """Return the content of the only results file under ``folder``."""
     [path] = folder.rglob("*_results.json")
     return json.loads(path.read_text())

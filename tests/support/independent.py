@@ -126,8 +126,10 @@ def box_cases(rows, task):
 
 def neutral_prompt(name, size):
     return (
-        f"Detect every {name} in this image. The image is {size[0]} pixels wide and {size[1]} pixels high. Answer with a JSON array only, with one object per instance: "
-        '{"x1": left, "y1": top, "x2": right, "y2": bottom}, in pixels from the top left corner. Answer [] if there is none.'
+        f"Detect every {name} in this image. The image is {size[0]} pixels wide and {size[1]} pixels high. "
+        "Answer with a JSON array only, with one object per instance: "
+        '{"x1": left, "y1": top, "x2": right, "y2": bottom}, in pixels from the top left corner. Answer [] if '
+        "there is none."
     )
 
 

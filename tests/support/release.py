@@ -138,7 +138,7 @@ def cognition_question(answer_idx: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 def write_cognition(folder: Path, asked: dict[str, list[dict[str, Any]]]) -> Path:
-    """A split in the evaluation code's layout: the questions of each image, and the image, each of a shade of its own."""
+    """Write a split in the evaluation code's layout: the questions of each image, and images of different shades."""
     folder.mkdir(parents=True, exist_ok=True)
     for number, (image, questions) in enumerate(asked.items()):
         (folder / image).write_bytes(png(np.full((20, 30 + number, 3), 40 * number, dtype=np.uint8)))

@@ -1,4 +1,4 @@
-"""Dual encoders of every family that users bring, shrunk, with random weights, in the files that their libraries write."""
+"""Save small dual encoders of every family, with random weights, in the files that their libraries write."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def open_clip_siglip(folder, seed=0):
 
 
 def biomedclip(folder, seed=0, tower_beside=True):
-    """As the published one: a tower of timm, a BERT named by a repository on the Hub, its tokenizer beside the weights."""
+    """Save a BiomedCLIP like the published one: timm tower, BERT named by repository, tokenizer beside the weights."""
     name = "microsoft/BiomedNLP-BiomedBERT-base-uncased-abstract"
     config = {
         "embed_dim": 32,

@@ -19,7 +19,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers.models.paligemma.processing_paligemma import EXTRA_TOKENS
 
 CORPUS = [
-    "Answer with a single letter, no extra details. Question:What is the most likely microscopy modality used to acquire this image?",
+    "Answer with a single letter, no extra details. "
+    "Question:What is the most likely microscopy modality used to acquire this image?",
     "detect segment nucleus; cell; gland; mitochondria fluorescence electron light microscopy of none of the above",
 ]
 NUM_PIECES = 480
@@ -27,7 +28,7 @@ WIDTH = 64
 LOCATIONS = [token for token in EXTRA_TOKENS if token.startswith("<loc")]
 # How far the rows of a group of tokens lean its way.
 LEANINGS = ((LOCATIONS, 1.0), (list("ABCDEFGH"), 4.0), (["<eos>"], 5.0), ([";"], 1.6))
-# By name: the text model's own settings, the image's side, and by how much the vocabulary is padded beyond the last segment.
+# By name: the text model's own settings, the image's side, and the padding of the vocabulary beyond the last segment.
 VARIANTS = {
     "paligemma": ({"model_type": "gemma", "num_key_value_heads": 1}, 28, 64),
     "paligemma2": (
@@ -42,7 +43,7 @@ NEW_TOKENS = 16
 
 
 def tokenizer():
-    """Gemma's own class with pieces learnt from `CORPUS`; places and segments are added after them, the image's token last."""
+    """Build Gemma's tokenizer with pieces learnt from `CORPUS`; then come locations, segments, and the image token."""
     special = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{byte:02X}>" for byte in range(256))]
     backend = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     backend.normalizer = normalizers.Replace(" ", "▁")
@@ -108,7 +109,7 @@ def _config(text, side, words, padding):
 
 
 def _spread(module, words):
-    """Weights large enough that images and prompts make a difference, and the output's rows as the module's docstring says."""
+    """Make weights so large that images and prompts matter, and the output's rows as the module's docstring says."""
     for name, values in module.named_parameters():
         if values.ndim > 1:
             torch.nn.init.normal_(values, std=2 / values.shape[-1] ** 0.5 if values.ndim == 2 else 0.1)

@@ -1,4 +1,4 @@
-"""Runs of a few questions as the harness leaves them on disk: a results file and a samples file per task, without a model."""
+"""Write runs of a few questions as the harness does: a results file and a samples file per task, without a model."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from microbench_tasks import catalog
 from microbench_tasks.data import document_digest, task_data
 from microbench_tasks.runs import logs, rescoring
-from microbench_tasks.tasks import provenance, yaml_values
+from microbench_tasks.tasks import definition_records, yaml_values
 from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
 from tests.support import release
@@ -78,7 +78,10 @@ def _sample(task, number, doc, response):
 
 
 def write(folder: Path, logged: dict[str, list[dict]], **recorded) -> Path:
-    """A run's files; its results file holds the samples' own figures and what is ``recorded``, by default of the data source at hand."""
+    """Write a run's files.
+
+    The results file contains the samples' own figures and what is ``recorded``, by default of the current data source.
+    """
     folder.mkdir(parents=True)
     for task, found in logged.items():
         (folder / f"{NAME}_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in found))
@@ -143,7 +146,11 @@ def metadata(task: str) -> dict:
 
 def definition(task: str) -> dict:
     """The record of a task that nobody redefined."""
-    return {"model": "open_clip", "fields": provenance.expected(task, "open_clip", is_chat=False), "differs": {}}
+    return {
+        "model": "open_clip",
+        "fields": definition_records.expected_fields(task, "open_clip", is_chat=False),
+        "differs": {},
+    }
 
 
 def _documents(task):

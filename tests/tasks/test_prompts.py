@@ -16,8 +16,8 @@ DOC = {
 
 def test_the_prompt_is_the_papers_to_the_letter():
     assert (
-        prompts.microbench_doc_to_text(DOC)
-        == "Answer with a single letter, no extra details.\nQuestion:Which cell?\nA) platelet\nB) basophil\nC) none of the above"
+        prompts.microbench_doc_to_text(DOC) == "Answer with a single letter, no extra details.\nQuestion:Which cell?\n"
+        "A) platelet\nB) basophil\nC) none of the above"
     )
 
 

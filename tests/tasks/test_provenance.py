@@ -15,8 +15,9 @@ from microbench_tasks import catalog
 from microbench_tasks.data import micrographs
 from microbench_tasks.harness import patches
 from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.submissions import data_kinds, definition_checks
-from microbench_tasks.tasks import definitions, provenance, task_fields
+from microbench_tasks.tasks import definition_records, definitions, redefinitions, run_metadata, task_fields
 from microbench_tasks.tasks.recorded_values import rendered
 from tests.support import release, tiny_runs
 
@@ -98,10 +99,15 @@ def built(data, tmp_path):
 
 def recorded(task, name=TASK):
     """What stands in the results file, as JSON."""
-    [metadata] = provenance.metadata_of({name: task}).values()
+    [metadata] = run_metadata.metadata_of({name: task}).values()
     config = json.loads(json.dumps(task.dump_config() | {"metadata": metadata}, default=str))
-    run = LoggedRun("x", {name: Path("x")}, Path("x_results.json"), record={"configs": {name: config}})
-    return config["metadata"], definition_checks.find_definition_violations(run)
+    return config["metadata"], definition_checks.find_definition_violations(logged_run({name: config}))
+
+
+def logged_run(configs):
+    """A run whose results file records these configurations of tasks."""
+    files = {name: Path("x") for name in configs}
+    return LoggedRun("x", files, Path("x_results.json"), RunRecord.model_validate({"configs": configs}))
 
 
 # Of each field a value that the harness builds a task with, and the field that the record names.
@@ -235,8 +241,8 @@ def test_a_function_of_the_right_name_from_a_file_beside_the_yaml_does_not_pass(
     assert ran["!function"] == "microbench_tasks.tasks.prompts.microbench_doc_to_text"
     assert ran["file"] == "microbench_tasks.tasks.prompts.py" and len(ran["sha256"]) == 64
     assert (
-        "doc_to_text is redefined: expected microbench_tasks.tasks.prompts.microbench_doc_to_text, ran microbench_tasks.tasks.prompts.microbench_doc_to_text (microbench_tasks.tasks.prompts.py)"
-        in reasons[0]
+        "doc_to_text is redefined: expected microbench_tasks.tasks.prompts.microbench_doc_to_text, "
+        "ran microbench_tasks.tasks.prompts.microbench_doc_to_text (microbench_tasks.tasks.prompts.py)" in reasons[0]
     )
 
 
@@ -339,7 +345,7 @@ def test_what_gen_kwargs_sets_is_no_redefinition_and_is_judged_by_key(settings, 
 
 
 def test_requests_that_the_harness_kept_may_be_of_another_definition(built):
-    [metadata] = provenance.metadata_of({TASK: built()}, cache_requests=True).values()
+    [metadata] = run_metadata.metadata_of({TASK: built()}, cache_requests=True).values()
     assert metadata["definition"]["differs"] == {"cache_requests": {"expected": None, "ran": True}}
 
 
@@ -348,7 +354,7 @@ def test_a_response_cache_tells_a_function_of_the_same_name_apart(built):
     own, other = built(), built({"doc_to_text": Function("mine.microbench_doc_to_text")})
     assert str(own.config.doc_to_text).split(" at ")[0] == str(other.config.doc_to_text).split(" at ")[0]
     before = own.config.metadata
-    provenance.mark_redefined({TASK: own, "group": {TASK: other}, "mmmu_val": None})
+    redefinitions.mark_redefined({TASK: own, "group": {TASK: other}, "mmmu_val": None})
     assert own.config.metadata == before
     assert len(other.config.metadata["redefined"]) == 64
 
@@ -380,16 +386,16 @@ def test_data_that_change_while_a_run_goes_on_are_no_longer_said_to_be_those_of_
         BOXES: {"dataset": {"source": "other", "path": "x"}},
     }
     before = json.loads(json.dumps(made))
-    provenance.mark_changed_data(made)
+    run_metadata.mark_changed_data(made)
     assert made == before
     release.write_parquet(folder, [release.row(1)])
-    provenance.mark_changed_data(made)
+    run_metadata.mark_changed_data(made)
     assert made == before | {TASK: {"dataset": {"source": "other"}}}
     assert data_kinds.classify_source(made[TASK]["dataset"]) == "local"
     made = {TASK: before[TASK]}
     for file in folder.iterdir():
         file.unlink()
-    provenance.mark_changed_data(made)
+    run_metadata.mark_changed_data(made)
     assert made == {TASK: {"dataset": {"source": "other"}}}
 
 
@@ -434,7 +440,7 @@ def test_a_redefined_group_is_warned_of(changes, changed, warnings):
             for metric, function in definitions.aggregations("microbench_coarse").items()
         ],
     }
-    provenance.warn_of_groups({"another": {ConfigurableGroup(own | changes): {}}})
+    redefinitions.warn_of_groups({"another": {ConfigurableGroup(own | changes): {}}})
     assert [warning.partition(" of this group")[0] for warning in warnings] == (
         [] if changed is None else [f"microbench_coarse: {changed}"]
     )
@@ -453,34 +459,24 @@ def test_a_token_for_private_data_is_not_recorded(built, data):
             data,
         )
     )
-    assert "hf_secret" not in json.dumps(provenance.record(TASK, task))
+    assert "hf_secret" not in json.dumps(definition_records.record(TASK, task))
 
 
 def test_a_record_without_its_differences_is_compared_again(built):
     metadata, _ = recorded(built(CHANGING["filter_list"]))
     metadata["definition"]["differs"] = {}
-    run = LoggedRun(
-        "x",
-        {TASK: Path("x")},
-        Path("x_results.json"),
-        record={
-            "configs": {
-                TASK: {"metadata": metadata, "generation_kwargs": metadata["definition"]["fields"]["generation_kwargs"]}
-            }
-        },
-    )
+    generation = metadata["definition"]["fields"]["generation_kwargs"]
+    run = logged_run({TASK: {"metadata": metadata, "generation_kwargs": generation}})
     assert [reason.partition(" is redefined")[0] for reason in definition_checks.find_definition_violations(run)] == [
         f"{TASK}: filter_list"
     ]
 
 
 @pytest.mark.parametrize(
-    "broken", [None, 5, {}, {"fields": {}, "differs": []}, {"fields": {}, "differs": {"doc_to_text": 1}}]
+    "broken", [None, {}, {"fields": {}, "differs": []}, {"fields": {}, "differs": {"doc_to_text": 1}}]
 )
 def test_without_a_record_a_run_is_no_submission(broken):
-    run = LoggedRun(
-        "x", {TASK: Path("x")}, Path("x_results.json"), record={"configs": {TASK: {"metadata": {"definition": broken}}}}
-    )
+    run = logged_run({TASK: {"metadata": {"definition": broken}}})
     reasons = definition_checks.find_definition_violations(run)
     assert reasons[0].startswith(
         f"the definition of the task that ran (metadata.definition): not on record for {TASK}."
@@ -490,9 +486,9 @@ def test_without_a_record_a_run_is_no_submission(broken):
 
 def test_tasks_of_others_and_tasks_that_cannot_be_recorded_do_not_stop_a_run(built, monkeypatch):
     said = []
-    monkeypatch.setattr(provenance.logger, "warning", said.append)
-    assert provenance.metadata_of({"mmmu_val": object()}) == {}
-    assert provenance.metadata_of({TASK: object()}) == {TASK: {"dataset": {"source": "other"}}}
+    monkeypatch.setattr(run_metadata.logger, "warning", said.append)
+    assert run_metadata.metadata_of({"mmmu_val": object()}) == {}
+    assert run_metadata.metadata_of({TASK: object()}) == {TASK: {"dataset": {"source": "other"}}}
     assert len(said) == 1 and said[0].startswith(f"{TASK}: its definition cannot be recorded (AttributeError")
 
 

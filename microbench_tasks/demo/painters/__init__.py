@@ -1,1 +1,1 @@
-"""One function per kind of micrograph: ``paint(rng, label, shape) -> Picture``, ``shape`` in pixels (height, width)."""
+"""Draw each kind of micrograph: ``paint(rng, label, shape) -> Picture``, ``shape`` in pixels (height, width)."""

@@ -1,4 +1,4 @@
-"""Electron micrographs: serial block-face sections of tissue, slices of cryo-tomograms."""
+"""Draw electron micrographs: serial block-face sections of tissue, slices of cryo-tomograms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from microbench_tasks.demo.canvas import (
 
 
 def block_face(rng: Generator, label: str, shape: Shape) -> Picture:
-    """One structure at the centre of a heavy-metal-stained section; membranes are dark."""
+    """Draw one structure at the centre of a heavy-metal-stained section; membranes are dark."""
     unit = shape[0] / 32
     pixels = 0.66 + 0.05 * noise(rng, shape, 2 * unit) + 0.03 * noise(rng, shape, 0.6 * unit)
     specks = rng.uniform(0, 1, (260, 2)) * np.array(shape[::-1])
@@ -34,7 +34,7 @@ def block_face(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def _organelle(rng: Generator, shape: Shape, body: Blob, unit: float, pixels: np.ndarray) -> np.ndarray:
-    """A mitochondrion: double membrane, grey matrix, cristae across."""
+    """Draw a mitochondrion: double membrane, grey matrix, cristae across."""
     inside = cover(shape, [body.scaled(0.93)], soft=1.5)
     cristae = np.clip(1.6 - 4.5 * np.abs(bands(rng, shape, body.angle + np.pi / 2, 0.9 * unit, waviness=1.0)), 0, 1)
     pixels = pixels * (1 - inside) + inside * (0.46 - 0.26 * cristae * cover(shape, [body.scaled(0.85)], soft=2))
@@ -51,7 +51,7 @@ def _mitochondrion(rng: Generator, shape: Shape, x: float, y: float, unit: float
 
 
 def _nucleus(rng: Generator, shape: Shape, x: float, y: float, unit: float, pixels: np.ndarray) -> np.ndarray:
-    """A big body with a double envelope, clumps of chromatin along it and a dark nucleolus."""
+    """Draw a big body with a double envelope, clumps of chromatin along it and a dark nucleolus."""
     body = wobbly(rng, x, y, rng.uniform(11, 13) * unit, rng.uniform(1.05, 1.3), 0.04)
     inside = cover(shape, [body], soft=1.5)
     clumps = np.clip(noise(rng, shape, 1.6 * unit) - 0.5, 0, 1) + rings(
@@ -69,7 +69,7 @@ def _nucleus(rng: Generator, shape: Shape, x: float, y: float, unit: float, pixe
 
 
 def _myelinated_axon(rng: Generator, shape: Shape, x: float, y: float, unit: float, pixels: np.ndarray) -> np.ndarray:
-    """A pale axon in a thick black sheath; smaller ones beside it."""
+    """Draw a pale axon in a thick black sheath; smaller ones beside it."""
     turn = rng.uniform(0, 2 * np.pi)
     for size, far in ((rng.uniform(7.5, 9.5), 0.0), (3.4, 14.5), (2.8, -14.5)):
         sheath = wobbly(
@@ -82,21 +82,23 @@ def _myelinated_axon(rng: Generator, shape: Shape, x: float, y: float, unit: flo
 
 
 def _synapse(rng: Generator, shape: Shape, x: float, y: float, unit: float, pixels: np.ndarray) -> np.ndarray:
-    """A bouton packed with round vesicles against a thick dark density."""
+    """Draw a bouton packed with round vesicles against a thick dark density."""
     turn = rng.uniform(0, 2 * np.pi)
     out = np.array([np.cos(turn), np.sin(turn)])
-    bouton = wobbly(rng, *(np.array([x, y]) - 5 * unit * out), 6.5 * unit, 1.1, 0.05)
-    spine = wobbly(rng, *(np.array([x, y]) + 6 * unit * out), 4.4 * unit, 1.1, 0.05)
+    (bouton_x, bouton_y), (spine_x, spine_y) = np.array([x, y]) - 5 * unit * out, np.array([x, y]) + 6 * unit * out
+    bouton = wobbly(rng, bouton_x, bouton_y, 6.5 * unit, 1.1, 0.05)
+    spine = wobbly(rng, spine_x, spine_y, 4.4 * unit, 1.1, 0.05)
     pixels = pixels + 0.12 * cover(shape, [bouton, spine], soft=2) - 0.4 * rings(shape, [bouton, spine], 0.32 * unit)
     places = np.array([bouton.x, bouton.y]) + rng.normal(0, 2.6 * unit, (70, 2))
     vesicles = [Blob(px, py, 0.55 * unit) for px, py in places if np.hypot(px - bouton.x, py - bouton.y) < 5.4 * unit]
     pixels = pixels - 0.34 * rings(shape, vesicles, 0.28 * unit)
-    density = Blob(*(np.array([x, y]) + 1.5 * unit * out), 2.2 * unit, 5.5, turn + np.pi / 2)
+    density_x, density_y = np.array([x, y]) + 1.5 * unit * out
+    density = Blob(density_x, density_y, 2.2 * unit, 5.5, turn + np.pi / 2)
     return pixels * (1 - 0.85 * cover(shape, [density], soft=2))
 
 
 def _reticulum(rng: Generator, shape: Shape, x: float, y: float, unit: float, pixels: np.ndarray) -> np.ndarray:
-    """Stacked long cisternae studded with ribosomes."""
+    """Draw stacked long cisternae studded with ribosomes."""
     sheets = np.abs(bands(rng, shape, rng.uniform(0, np.pi), 1.9 * unit, waviness=1.6))
     membrane = np.exp(-(((sheets - 0.45) / 0.14) ** 2))
     where = np.argwhere(membrane > 0.8)[:, ::-1]
@@ -115,7 +117,10 @@ BLOCK_FACE = {
 
 
 def cryo_tomogram(rng: Generator, label: str, shape: Shape) -> Picture:
-    """Mitochondria in ice, low contrast: normal ones are long with many cristae, abnormal ones round, swollen, nearly empty."""
+    """Draw mitochondria in ice at low contrast.
+
+    Normal ones are long with many cristae; abnormal ones are round, swollen and nearly empty.
+    """
     unit, normal = shape[0] / 32, label == "normal mitochondrial morphology"
     pixels = 0.56 + 0.03 * noise(rng, shape, 3 * unit) + 0.035 * grain(rng, shape, 1.2)
     bodies = _mitochondria_outlines(rng, shape, unit, normal)
@@ -144,7 +149,7 @@ def cryo_tomogram(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def _mitochondria_outlines(rng: Generator, shape: Shape, unit: float, normal: bool) -> list[Blob]:
-    """One to three outlines that do not touch each other or the frame."""
+    """Return one to three outlines that do not touch each other or the frame."""
     kept: list[Blob] = []
     for x, y in rng.uniform(0, 1, (60, 2)) * np.array(shape[::-1]):
         body = wobbly(

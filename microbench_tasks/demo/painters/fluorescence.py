@@ -1,4 +1,4 @@
-"""Fluorescent structures and organisms, labelled proteins, colocalized spots."""
+"""Draw fluorescent structures and organisms, labelled proteins and colocalized spots."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CYAN, MAGENTA, GRAY, YELLOW = (0.1, 0.95, 0.95), (1.0, 0.2, 0.95), (1.0, 1.0, 1.
 
 
 def structures(rng: Generator, label: str, shape: Shape) -> Picture:
-    """One fluorescent organism or structure in a false colour of its own choice."""
+    """Draw one fluorescent organism or structure in a false colour of its own choice."""
     light = STRUCTURES[label](rng, shape, shape[0] / 32)
     colour = [GREEN, RED, CYAN, MAGENTA, GRAY, YELLOW][rng.integers(6)]
     pixels = 0.02 + tinted({colour: np.clip(rng.uniform(0.75, 1.0) * light, 0, 1)})
@@ -37,13 +37,13 @@ def structures(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def _flat_cell(rng: Generator, shape: Shape) -> Blob:
-    """The outline of a spread cell that nearly fills the frame."""
+    """Return the outline of a spread cell that nearly fills the frame."""
     x, y = np.array(shape[::-1]) / 2 + rng.normal(0, 0.03 * shape[0], 2)
     return wobbly(rng, x, y, 0.4 * shape[0], rng.uniform(1.1, 1.5), 0.1)
 
 
 def _actin(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """Straight parallel stress fibres that fill a cell."""
+    """Draw straight parallel stress fibres that fill a cell."""
     cell, angle = _flat_cell(rng, shape), rng.uniform(0, np.pi)
     starts = rng.uniform(0, 1, (55, 2)) * np.array(shape[::-1])
     fibres = [walk(rng, tuple(start), angle + rng.normal(0, 0.07), rng.uniform(8, 20) * unit, 0.01) for start in starts]
@@ -52,7 +52,7 @@ def _actin(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
 
 
 def _microtubules(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """Thin curved threads that radiate from one point beside the nucleus."""
+    """Draw thin curved threads that radiate from one point beside the nucleus."""
     cell = _flat_cell(rng, shape)
     centre = np.array([cell.x, cell.y]) + rng.normal(0, 1.5 * unit, 2)
     threads = [
@@ -63,7 +63,7 @@ def _microtubules(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
 
 
 def _mitochondria(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """Short thick worms around a dark nucleus."""
+    """Draw short thick worms around a dark nucleus."""
     cell = _flat_cell(rng, shape)
     hole = cover(shape, [Blob(cell.x, cell.y, 3.8 * unit, 1.2)], soft=4)
     inside = cover(shape, [cell], soft=4) * (1 - hole)
@@ -76,14 +76,14 @@ def _mitochondria(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
 
 
 def _nuclei(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """A field of smooth ovals."""
+    """Draw a field of smooth ovals."""
     places = apart(rng, shape, rng.integers(10, 18), 6.4 * unit)
     blobs = [wobbly(rng, x, y, 2.5 * unit * rng.normal(1, 0.12), rng.uniform(1.1, 1.5), 0.03) for x, y in places]
     return cover(shape, blobs, 1.5, rng.uniform(0.5, 0.9, len(blobs))) * (1 + 0.15 * noise(rng, shape, unit))
 
 
 def _lysosomes(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """Round dots of many sizes crowded around a nucleus."""
+    """Draw round dots of many sizes crowded around a nucleus."""
     cell = _flat_cell(rng, shape)
     hole = cover(shape, [Blob(cell.x, cell.y, 3.5 * unit, 1.2)], soft=4)
     points = np.array([cell.x, cell.y]) + rng.normal(0, 0.17 * shape[0], (110, 2))
@@ -94,13 +94,13 @@ def _lysosomes(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
 
 
 def _membrane(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """A sheet of polygonal cells of which only the borders glow."""
+    """Draw a sheet of polygonal cells of which only the borders glow."""
     near, second = two_nearest(shape, lattice(rng, shape, rng.uniform(6, 8) * unit, 0.15))
     return np.exp(-(((second - near) / (0.55 * unit)) ** 2)) * (0.8 + 0.15 * noise(rng, shape, 3 * unit)) + 0.04
 
 
 def _neuron(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """A cell body with long branching processes."""
+    """Draw a cell body with long branching processes."""
     soma = np.array(shape[::-1]) / 2 + rng.normal(0, 2 * unit, 2)
     paths: list[np.ndarray] = []
     for turn in rng.uniform(0, 2 * np.pi) + np.linspace(0, 2 * np.pi, rng.integers(4, 7), endpoint=False):
@@ -108,12 +108,12 @@ def _neuron(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
         paths.append(trunk)
         for start in trunk[rng.integers(len(trunk) // 3, len(trunk), 3)]:
             paths.append(walk(rng, tuple(start), turn + rng.choice([-0.8, 0.8]), rng.uniform(4, 9) * unit, 0.16))
-    body = cover(shape, [wobbly(rng, *soma, 2.0 * unit, 1.3, 0.08)], soft=3)
+    body = cover(shape, [wobbly(rng, soma[0], soma[1], 2.0 * unit, 1.3, 0.08)], soft=3)
     return np.maximum(body, 0.75 * strokes(shape, paths, 0.42 * unit)) + 0.02
 
 
 def _yeast(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """Small ovals with bright walls, many with a bud."""
+    """Draw small ovals with bright walls, many with a bud."""
     blobs: list[Blob] = []
     for x, y in apart(rng, shape, rng.integers(16, 26), 5 * unit):
         mother = wobbly(rng, x, y, 1.6 * unit * rng.normal(1, 0.1), 1.2, 0.02)
@@ -127,7 +127,7 @@ def _yeast(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
 
 
 def _bacteria(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """Many straight little rods in all directions."""
+    """Draw many straight little rods in all directions."""
     rods = []
     for start in apart(rng, shape, rng.integers(60, 95), 2.2 * unit):
         turn, length = rng.uniform(0, np.pi), rng.uniform(1.3, 2.6) * unit
@@ -136,7 +136,7 @@ def _bacteria(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
 
 
 def _worm(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """One long, smooth, tapering worm in curves, with a brighter gut."""
+    """Draw one long, smooth, tapering worm in curves, with a brighter gut."""
     at = np.linspace(0, 1, 60)
     bends, phase, angle = rng.uniform(0.8, 1.5), rng.uniform(0, 2 * np.pi), rng.uniform(0, np.pi)
     u, v = (at - 0.5) * 24 * unit, 4.5 * unit * np.sin(2 * np.pi * bends * at + phase)
@@ -144,23 +144,23 @@ def _worm(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
     spine = np.stack([shape[1] / 2 + u * cos - v * sin, shape[0] / 2 + u * sin + v * cos], axis=1)
     girth = 1.5 * unit * np.sqrt(np.sin(np.pi * np.clip(at, 0.015, 0.985))) + 0.2 * unit
     fine = np.stack([np.interp(np.linspace(0, 1, 220), at, axis) for axis in spine.T], axis=1)
-    body = cover(
-        shape, [Blob(x, y, r) for (x, y), r in zip(fine, np.interp(np.linspace(0, 1, 220), at, girth))], soft=2
-    )
+    radii = np.interp(np.linspace(0, 1, 220), at, girth)
+    body = cover(shape, [Blob(x, y, radius) for (x, y), radius in zip(fine, radii, strict=True)], soft=2)
     gut = strokes(shape, [spine[6:-5]], 0.7 * unit)
     return body * (0.42 + 0.06 * noise(rng, shape, unit)) + 0.45 * gut * (0.8 + 0.3 * noise(rng, shape, unit))
 
 
 def _embryo(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """A large oval with a single layer of nuclei along its rim and a dim, grainy yolk."""
-    egg = wobbly(rng, *(np.array(shape[::-1]) / 2 + rng.normal(0, unit, 2)), 11 * unit, rng.uniform(1.5, 1.8), 0.02)
+    """Draw a large oval with a single layer of nuclei along its rim and a dim, grainy yolk."""
+    x, y = np.array(shape[::-1]) / 2 + rng.normal(0, unit, 2)
+    egg = wobbly(rng, x, y, 11 * unit, rng.uniform(1.5, 1.8), 0.02)
     rim = egg.scaled(0.94).outline(int(rng.integers(52, 66)))
     yolk = 0.16 * cover(shape, [egg], soft=3) * (1 + 0.4 * noise(rng, shape, 1.5 * unit))
     return yolk + 0.85 * cover(shape, [Blob(x, y, 0.55 * unit) for x, y in rim], soft=1.5)
 
 
 def _sarcomeres(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """Muscle fibres with regular cross stripes."""
+    """Draw muscle fibres with regular cross stripes."""
     angle = rng.uniform(0, np.pi)
     y, x = np.mgrid[: shape[0], : shape[1]]
     along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
@@ -172,7 +172,7 @@ def _sarcomeres(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
 
 
 def _spiky_pollen(rng: Generator, shape: Shape, unit: float) -> np.ndarray:
-    """Autofluorescent balls covered in spines."""
+    """Draw autofluorescent balls covered in spines."""
     light = np.zeros(shape)
     for x, y in apart(rng, shape, rng.integers(3, 6), 11 * unit, margin=4 * unit):
         radius = rng.uniform(3.4, 4.6) * unit
@@ -206,8 +206,8 @@ STRUCTURES = {
 }
 
 
-def labelled_protein(rng: Generator, label: str | None, shape: Shape) -> Picture:
-    """Live cells: nuclei in blue, each outlined, and one labelled protein in green."""
+def labelled_protein(rng: Generator, label: str, shape: Shape) -> Picture:
+    """Draw live cells: nuclei in blue, each outlined, and one labelled protein in green."""
     unit = shape[0] / 32
     places = apart(rng, shape, rng.integers(3, 7), 9 * unit, margin=4.6 * unit)
     blobs = [wobbly(rng, x, y, rng.uniform(2.9, 3.5) * unit, rng.uniform(1.05, 1.35), 0.03) for x, y in places]
@@ -233,7 +233,7 @@ COLOCALIZATION = {"very weak": 0.0, "weak": 0.33, "moderate": 0.66, "strong": 1.
 
 
 def colocalization(rng: Generator, label: str, shape: Shape) -> Picture:
-    """Simulated red and green spots; where both are, the spot turns yellow."""
+    """Draw simulated red and green spots; where both are, the spot is yellow."""
     share = np.clip(COLOCALIZATION[label] + rng.uniform(-0.04, 0.04), 0, 1)
     places = apart(rng, shape, rng.integers(55, 85), 0.055 * shape[0])
     both = np.arange(len(places)) < round(share * len(places))

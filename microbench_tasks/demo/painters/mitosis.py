@@ -1,4 +1,4 @@
-"""The cell cycle: chromatin, Golgi and whole cells from interphase to division."""
+"""Draw the cell cycle: chromatin, Golgi and whole cells from interphase to division."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def chromatin(rng: Generator, phase: str, shape: Shape, x: float, y: float, radi
 
 
 def _nucleus(size: float, brightness: float, spot_count: int, spot_light: float, texture: float):
-    """An interphase nucleus, ``size`` times as wide as in G1, with spots and uneven chromatin."""
+    """Draw an interphase nucleus, ``size`` times as wide as in G1, with spots and uneven chromatin."""
 
     def paint(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> Chromatin:
         blob = wobbly(rng, x, y, size * radius * rng.normal(1, 0.04), rng.uniform(1.05, 1.3), 0.025)
@@ -57,7 +57,7 @@ def _nucleus(size: float, brightness: float, spot_count: int, spot_light: float,
 
 
 def _prophase(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> Chromatin:
-    """Threads of condensing chromosomes inside a still round nucleus."""
+    """Draw threads of condensing chromosomes inside a still round nucleus."""
     blob = wobbly(rng, x, y, 1.3 * radius, 1.1, 0.02)
     inside = cover(shape, [blob], soft=1.2)
     starts = np.array([x, y]) + rng.normal(0, 0.6 * radius, (16, 2))
@@ -69,30 +69,30 @@ def _prophase(rng: Generator, shape: Shape, x: float, y: float, radius: float, a
 
 
 def _prometaphase(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> Chromatin:
-    """A ragged ring of short chromosome arms around an empty middle."""
+    """Draw a ragged ring of short chromosome arms around an empty middle."""
     angles = np.linspace(0, 2 * np.pi, 14, endpoint=False) + rng.normal(0, 0.12, 14)
     far = 0.72 * radius * rng.normal(1, 0.1, 14)
     arms = [
         Blob(x + d * np.cos(a), y + d * np.sin(a), 0.24 * radius, 2.0, a + rng.normal(0, 0.5))
-        for a, d in zip(angles, far)
+        for a, d in zip(angles, far, strict=True)
     ]
     light = cover(shape, arms, 1.2, rng.uniform(0.75, 1.0, 14))
     return Chromatin(light, [Blob(x, y, 1.02 * radius)])
 
 
 def _plate(rng: Generator, x: float, y: float, radius: float, angle: float, length: float, thickness: float) -> Blob:
-    """A bar of chromosomes across the direction of division, sizes relative to ``radius``."""
+    """Draw a bar of chromosomes across the direction of division, sizes relative to ``radius``."""
     return wobbly(rng, x, y, radius * (length * thickness) ** 0.5, length / thickness, 0.025, angle + np.pi / 2)
 
 
 def _metaphase(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> Chromatin:
-    """One bar."""
+    """Draw one bar of chromosomes."""
     bar = _plate(rng, x, y, radius, angle, 1.25 * rng.normal(1, 0.06), 0.33)
     return Chromatin(cover(shape, [bar], soft=1.5) * (0.95 + 0.08 * noise(rng, shape, 3)), [bar])
 
 
 def _pair(apart: float, length: float, thickness: float, brightness: float):
-    """Two bars that have moved ``apart`` (half their distance, relative to the radius)."""
+    """Draw two bars that have moved ``apart`` (half their distance, relative to the radius)."""
 
     def paint(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> Chromatin:
         step = apart * radius * rng.normal(1, 0.07) * np.array([np.cos(angle), np.sin(angle)])
@@ -105,16 +105,19 @@ def _pair(apart: float, length: float, thickness: float, brightness: float):
 
 
 def _apoptosis(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> Chromatin:
-    """Shrunken, very bright balls."""
+    """Draw shrunken, very bright balls."""
     count = rng.integers(4, 8)
     angles = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(count) / count
     far = radius * rng.uniform(0.3, 0.75, count)
-    balls = [Blob(x + d * np.cos(a), y + d * np.sin(a), radius * rng.uniform(0.14, 0.3)) for a, d in zip(angles, far)]
+    balls = [
+        Blob(x + d * np.cos(a), y + d * np.sin(a), radius * rng.uniform(0.14, 0.3))
+        for a, d in zip(angles, far, strict=True)
+    ]
     return Chromatin(cover(shape, balls, soft=1.5), balls)
 
 
 def _multilobed(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> Chromatin:
-    """Several touching interphase lobes after a failed division."""
+    """Draw several touching interphase lobes after a failed division."""
     count = rng.integers(3, 6)
     angles = angle + 2 * np.pi * np.arange(count) / count
     lobes = [
@@ -152,7 +155,7 @@ PHASES = {
 
 
 def h2b(rng: Generator, label: str, shape: Shape) -> Picture:
-    """Fluorescent histone in a live cell, time-lapse; often with a neighbour in interphase."""
+    """Draw a fluorescent histone in a live cell, time-lapse; often with a neighbour in interphase."""
     radius, angle = 0.135 * shape[0] * rng.uniform(0.92, 1.08), rng.uniform(0, np.pi)
     x, y = np.array(shape[::-1]) / 2 + rng.normal(0, 0.02 * shape[0], 2)
     drawn = chromatin(rng, label, shape, x, y, radius, angle)
@@ -160,7 +163,7 @@ def h2b(rng: Generator, label: str, shape: Shape) -> Picture:
     # A neighbour lies to the side of a dividing cell, in a corner of the frame.
     for corner in rng.permutation([(-1, -1), (-1, 1), (1, -1), (1, 1)])[: rng.integers(0, 3)]:
         at = np.array(shape[::-1]) * (0.5 + 0.335 * corner)
-        other = chromatin(rng, "interphase", shape, *at, 0.8 * radius, 0.0)
+        other = chromatin(rng, "interphase", shape, at[0], at[1], 0.8 * radius, 0.0)
         light, masses = np.maximum(light, 0.75 * other.light), masses + other.masses
     glow = 0.03 + 0.012 * noise(rng, shape, 30)
     pixels = photographed(rng, glow + rng.uniform(0.65, 0.95) * light, blur=0.9, noise_level=0.012)
@@ -168,7 +171,7 @@ def h2b(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def golgi(rng: Generator, label: str, shape: Shape) -> Picture:
-    """Fluorescent Golgi enzyme in a live cell; the cell's faint body shows too."""
+    """Draw a fluorescent Golgi enzyme in a live cell; the cell's faint body is visible, too."""
     radius, angle = 0.2 * shape[0] * rng.uniform(0.92, 1.08), rng.uniform(0, np.pi)
     x, y = np.array(shape[::-1]) / 2 + rng.normal(0, 0.02 * shape[0], 2)
     light = GOLGI[label](rng, shape, x, y, radius, angle)
@@ -177,7 +180,7 @@ def golgi(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def _around(rng: Generator, count: int, x: float, y: float, near: float, far: float) -> np.ndarray:
-    """Random points between two distances from (x, y), ``(count, 2)``."""
+    """Return random points between two distances from (x, y), ``(count, 2)``."""
     angles, distances = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(near**2, far**2, count))
     return np.stack([x + distances * np.cos(angles), y + distances * np.sin(angles)], axis=1)
 
@@ -187,7 +190,7 @@ def _haze(rng: Generator, shape: Shape, cell: Blob, level: float) -> np.ndarray:
 
 
 def _ribbon(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> np.ndarray:
-    """A compact twisted ribbon beside the nucleus."""
+    """Draw a compact twisted ribbon beside the nucleus."""
     cell = wobbly(rng, x, y, 1.9 * radius, 1.25, 0.06)
     nucleus = cover(shape, [wobbly(rng, x, y, 0.95 * radius, 1.1, 0.03)], soft=3)
     arc = angle + np.linspace(-0.75, 0.75, 14)
@@ -197,7 +200,7 @@ def _ribbon(rng: Generator, shape: Shape, x: float, y: float, radius: float, ang
 
 
 def _fragments(count: int, near: float, far: float, size: float, haze: float):
-    """Separate bright stacks at a distance of ``near`` to ``far`` from the centre of a round cell."""
+    """Draw separate bright stacks at a distance of ``near`` to ``far`` from the centre of a round cell."""
 
     def paint(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> np.ndarray:
         cell = wobbly(rng, x, y, 1.55 * radius, 1.05, 0.02)
@@ -209,14 +212,14 @@ def _fragments(count: int, near: float, far: float, size: float, haze: float):
 
 
 def _dispersed(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> np.ndarray:
-    """Even haze with the dark bar of the chromosomes."""
+    """Draw even haze with the dark bar of the chromosomes."""
     cell = wobbly(rng, x, y, 1.5 * radius, 1.05, 0.02)
     bar = cover(shape, [_plate(rng, x, y, radius, angle, 1.0, 0.3)], soft=3)
     return _haze(rng, shape, cell, 0.6) * (1 - 0.75 * bar)
 
 
 def _stretched(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> np.ndarray:
-    """Haze in a long cell with two dark bars."""
+    """Draw haze in a long cell with two dark bars."""
     cell = wobbly(rng, x, y, 1.55 * radius, 1.75, 0.02, angle)
     step = 0.85 * radius * np.array([np.cos(angle), np.sin(angle)])
     bars = [_plate(rng, x + side * step[0], y + side * step[1], radius, angle, 0.8, 0.28) for side in (-1, 1)]
@@ -224,21 +227,22 @@ def _stretched(rng: Generator, shape: Shape, x: float, y: float, radius: float, 
 
 
 def _daughters(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> np.ndarray:
-    """Two cells, each with its own small new Golgi."""
+    """Draw two cells, each with its own small new Golgi."""
     step = 1.15 * radius * np.array([np.cos(angle), np.sin(angle)])
     light = np.zeros(shape)
     for side in (-1, 1):
         at = np.array([x, y]) + side * step
-        light = np.maximum(light, _haze(rng, shape, wobbly(rng, *at, 1.0 * radius, 1.1, 0.03), 0.25))
+        light = np.maximum(light, _haze(rng, shape, wobbly(rng, at[0], at[1], 1.0 * radius, 1.1, 0.03), 0.25))
         points = at + 0.5 * side * step + rng.normal(0, 0.16 * radius, (9, 2))
         light = light + 0.7 * np.clip(dots(shape, points, 0.11 * radius), 0, 1.3)
     return light
 
 
 def _vesiculated(rng: Generator, shape: Shape, x: float, y: float, radius: float, angle: float) -> np.ndarray:
-    """Swollen ring-shaped vacuoles."""
+    """Draw swollen ring-shaped vacuoles."""
     cell = wobbly(rng, x, y, 1.8 * radius, 1.2, 0.05)
-    bubbles = [Blob(*at, radius * rng.uniform(0.2, 0.38)) for at in _around(rng, 9, x, y, 0.3 * radius, 1.25 * radius)]
+    places = _around(rng, 9, x, y, 0.3 * radius, 1.25 * radius)
+    bubbles = [Blob(left, top, radius * rng.uniform(0.2, 0.38)) for left, top in places]
     return _haze(rng, shape, cell, 0.14) + 0.8 * rings(shape, bubbles, 0.1 * radius)
 
 
@@ -257,7 +261,7 @@ GOLGI = {
 
 
 def _cell_body(rng: Generator, label: str, shape: Shape) -> tuple[list[Blob], Chromatin]:
-    """A floating cell in the middle of the frame (two when it has nearly divided) and its chromatin."""
+    """Draw a floating cell in the middle of the frame (two when it has nearly divided) and its chromatin."""
     unit = shape[0] * rng.uniform(0.97, 1.03)
     x, y = np.array(shape[::-1]) / 2 + rng.normal(0, 0.02 * unit, 2)
     angle = rng.uniform(0, np.pi)
@@ -270,7 +274,7 @@ def _cell_body(rng: Generator, label: str, shape: Shape) -> tuple[list[Blob], Ch
 
 
 def flow_brightfield(rng: Generator, label: str, shape: Shape) -> Picture:
-    """One floating cell in transmitted light: bright rim, grainy body, chromatin slightly darker."""
+    """Draw one floating cell in transmitted light: bright rim, grainy body, chromatin slightly darker."""
     bodies, inner = _cell_body(rng, label, shape)
     inside = cover(shape, bodies, soft=2)
     outer, rim = (
@@ -283,7 +287,7 @@ def flow_brightfield(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def flow_darkfield(rng: Generator, label: str, shape: Shape) -> Picture:
-    """Light scattered sideways by the same cell: glowing grains on black, brightest at the chromatin."""
+    """Draw light scattered sideways by the same cell: glowing grains on black, brightest at the chromatin."""
     bodies, inner = _cell_body(rng, label, shape)
     inside = cover(shape, bodies, soft=3)
     speckle = np.clip(0.5 + 0.5 * grain(rng, shape, 1.1), 0, 2)
@@ -294,7 +298,7 @@ def flow_darkfield(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def flow_fluorescence(rng: Generator, label: str, shape: Shape) -> Picture:
-    """DNA dye in the same cell: bright chromatin, faint body."""
+    """Draw a DNA dye in the same cell: bright chromatin, faint body."""
     bodies, inner = _cell_body(rng, label, shape)
     pixels = 0.015 + 0.04 * cover(shape, bodies, soft=4) + rng.uniform(0.6, 0.95) * inner.light
     return Picture(photographed(rng, pixels, blur=1.1, noise_level=0.008, shading=0.0))

@@ -1,9 +1,8 @@
-"""Cells spread on a slide: stained blood, Pap smears, pollen."""
+"""Draw cells spread on a slide: stained blood, Pap smears, pollen."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.random import Generator
@@ -55,7 +54,7 @@ BLOOD_CELLS = {
 
 
 def blood(rng: Generator, label: str, shape: Shape) -> Picture:
-    """One white cell, erythroblast or group of platelets among red cells (May-Grunwald-Giemsa)."""
+    """Draw one white cell, erythroblast or group of platelets among red cells (May-Grunwald-Giemsa)."""
     red_radius = 0.105 * shape[0] * rng.uniform(0.9, 1.1)
     layers = _red_cells(rng, shape, red_radius, clear=1.3 if label == "platelet" else BLOOD_CELLS[label].radius + 0.6)
     centre = np.array(shape[::-1]) / 2 + rng.normal(0, 0.03 * shape[0], 2)
@@ -67,7 +66,7 @@ def blood(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def blood_close_up(rng: Generator, label: str, shape: Shape) -> Picture:
-    """One white cell that fills the frame, as image generators draw it (Wright-Giemsa)."""
+    """Draw one white cell that fills the frame, as image generators draw it (Wright-Giemsa)."""
     red_radius = 0.185 * shape[0] * rng.uniform(0.92, 1.08)
     layers = {dye: np.zeros(shape) for dye in ("red cell", "violet", "azure", "orange")}
     layers["red cell"] += 0.12 + 0.03 * noise(rng, shape, 25)
@@ -77,7 +76,7 @@ def blood_close_up(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def _red_cells(rng: Generator, shape: Shape, radius: float, clear: float) -> dict[str, np.ndarray]:
-    """Density maps with red cells everywhere but ``clear`` red-cell radii around the centre."""
+    """Return density maps with red cells everywhere but within ``clear`` red-cell radii of the centre."""
     layers = {dye: np.zeros(shape) for dye in ("red cell", "violet", "azure", "orange")}
     centre = np.array(shape[::-1]) / 2
     spots = apart(rng, (shape[0] + 40, shape[1] + 40), rng.integers(14, 26), 2.05 * radius) - 20
@@ -103,8 +102,8 @@ def _add_platelets(
 def _add_blood_cell(
     rng: Generator, shape: Shape, cell: BloodCell, centre: np.ndarray, unit: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """Put the cell's cytoplasm, nucleus and granules into the density maps, in place; ``unit``: a red cell's radius."""
-    body = wobbly(rng, *centre, cell.radius * unit * rng.normal(1, 0.05), rng.uniform(1, 1.12), 0.025)
+    """Add the cell's cytoplasm, nucleus and granules to the density maps; ``unit`` is the radius of a red cell."""
+    body = wobbly(rng, centre[0], centre[1], cell.radius * unit * rng.normal(1, 0.05), rng.uniform(1, 1.12), 0.025)
     inside = cover(shape, [body], soft=1.5)
     nucleus = inside * _nucleus(rng, shape, cell, body, unit)
     mottled = 1 + 0.12 * noise(rng, shape, 0.18 * unit)
@@ -122,12 +121,13 @@ def _add_blood_cell(
             cell.granule_density * granules * (1 if cell.granules_cover_nucleus else 1 - 0.9 * nucleus)
         )
     if cell.vacuoles:
-        holes = [Blob(*(centre + rng.normal(0, 0.55 * body.radius, 2)), 0.1 * unit) for _ in range(cell.vacuoles)]
+        places = [centre + rng.normal(0, 0.55 * body.radius, 2) for _ in range(cell.vacuoles)]
+        holes = [Blob(x, y, 0.1 * unit) for x, y in places]
         layers["azure"] *= 1 - 0.8 * cover(shape, holes) * inside
 
 
 def _nucleus(rng: Generator, shape: Shape, cell: BloodCell, body: Blob, unit: float) -> np.ndarray:
-    """The nucleus as coverage, 0 to 1."""
+    """Return the coverage by the nucleus, 0 to 1."""
     size, turn = cell.nucleus_size * unit, rng.uniform(0, 2 * np.pi)
     off = rng.normal(0, 0.07 * unit, 2)
     if cell.nucleus in ("round", "oval"):
@@ -139,13 +139,16 @@ def _nucleus(rng: Generator, shape: Shape, cell: BloodCell, body: Blob, unit: fl
         bean = cover(shape, [wobbly(rng, body.x + off[0], body.y + off[1], size, 1.3, 0.04, turn)], soft=1.5)
         # The bite comes from a side of the short axis.
         bite_at = np.array([body.x + off[0], body.y + off[1]]) + 0.85 * size * np.array([-np.sin(turn), np.cos(turn)])
-        return bean * (1 - cover(shape, [Blob(*bite_at, 0.55 * size)], soft=3))
+        return bean * (1 - cover(shape, [Blob(bite_at[0], bite_at[1], 0.55 * size)], soft=3))
     lobes = int(cell.nucleus) + (rng.integers(-1, 2) if int(cell.nucleus) > 2 else 0)
     spread = (0.9 if lobes > 2 else 0.8) * size * (lobes / 2.6 if lobes > 2 else 1)
     angles = turn + np.linspace(0, 1.5 * np.pi if lobes > 2 else np.pi, lobes)
     at = np.array([body.x, body.y]) + off + spread * np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    parts = [wobbly(rng, *point, size * rng.normal(1, 0.1), rng.uniform(1, 1.35), 0.07) for point in at]
-    bridges = [Blob(*((a + b) / 2), 0.28 * size, 2.5, np.arctan2(*(b - a)[::-1])) for a, b in pairwise(at)]
+    parts = [wobbly(rng, x, y, size * rng.normal(1, 0.1), rng.uniform(1, 1.35), 0.07) for x, y in at]
+    middles, steps = (at[:-1] + at[1:]) / 2, np.diff(at, axis=0)
+    bridges = [
+        Blob(x, y, 0.28 * size, 2.5, np.arctan2(dy, dx)) for (x, y), (dx, dy) in zip(middles, steps, strict=True)
+    ]
     return cover(shape, parts + bridges, soft=1.5)
 
 
@@ -176,7 +179,7 @@ PAP_CELLS = {
 
 
 def pap_smear(rng: Generator, label: str, shape: Shape) -> Picture:
-    """Liquid-based cytology, Papanicolaou stain: cell size, nucleus and colour tell the grade."""
+    """Draw liquid-based cytology, Papanicolaou stain: cell size, nucleus and colour depend on the grade."""
     kind, unit = PAP_CELLS[label], shape[0] / 10
     layers = {dye: np.zeros(shape) for dye in ("hematoxylin", "cyan", "fuchsin", "orange")}
     layers["cyan"] += np.clip(0.05 + 0.03 * noise(rng, shape, 30), 0, 1)
@@ -206,11 +209,17 @@ def _pap_places(rng: Generator, shape: Shape, kind: PapCell, count: int, unit: f
 def _add_pap_cell(
     rng: Generator, shape: Shape, kind: PapCell, body: Blob, dye: str, unit: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """One squamous cell: sheet of cytoplasm, maybe a pale halo, nucleus with coarse chromatin."""
+    """Draw one squamous cell: sheet of cytoplasm, maybe a pale halo, nucleus with coarse chromatin."""
     inside = cover(shape, [body], soft=2)
     at = np.array([body.x, body.y]) + rng.normal(0, 0.08 * kind.radius * unit, 2)
     nucleus = wobbly(
-        rng, *at, kind.nucleus * unit * rng.normal(1, 0.12), min(1.8, 0.5 + 0.5 * body.elongation), 0.05, body.angle
+        rng,
+        at[0],
+        at[1],
+        kind.nucleus * unit * rng.normal(1, 0.12),
+        min(1.8, 0.5 + 0.5 * body.elongation),
+        0.05,
+        body.angle,
     )
     sheet = inside * kind.body_density * (1 + 0.15 * noise(rng, shape, 9)) + 0.1 * rings(shape, [body], 2)
     if kind.halo:
@@ -223,14 +232,14 @@ def _add_pap_cell(
 
 
 def _add_dirt(rng: Generator, shape: Shape, layers: dict[str, np.ndarray]) -> None:
-    """The granular, bloody background of an invasive tumour."""
+    """Draw the granular, bloody background of an invasive tumour."""
     layers["fuchsin"] += np.clip(0.12 + 0.1 * noise(rng, shape, 14) + 0.1 * grain(rng, shape, 1.2), 0, 0.6)
     specks = rng.uniform(0, 1, (90, 2)) * np.array(shape[::-1])
     layers["hematoxylin"] += np.clip(dots(shape, specks, 1.0, rng.uniform(0.2, 0.8, 90)), 0, 1)
 
 
 def pollen(rng: Generator, label: str, shape: Shape) -> Picture:
-    """One grain stained with basic fuchsin; pores, wall and body tell the kind."""
+    """Draw one grain stained with basic fuchsin; pores, wall and body depend on the kind."""
     radius = 0.3 * shape[0] * rng.uniform(0.9, 1.1)
     x, y = np.array(shape[::-1]) / 2 + rng.normal(0, 0.04 * shape[0], 2)
     turn = rng.uniform(0, 2 * np.pi)
@@ -250,7 +259,7 @@ def _pored_grain(
     pores: int,
     corner: float,
 ) -> None:
-    """A rounded polygon with a thick wall and a pore at every corner."""
+    """Draw a rounded polygon with a thick wall and a pore at every corner."""
     grain_blob = Blob(x, y, radius, 1.0, 0.0, ((pores, corner, -pores * turn), (2, 0.015 * rng.normal(), 0.0)))
     body = cover(shape, [grain_blob], soft=2)
     angles = turn + 2 * np.pi * np.arange(pores) / pores
@@ -259,9 +268,9 @@ def _pored_grain(
     layers["fuchsin"] += body * (0.55 + 0.1 * noise(rng, shape, 6)) + 0.75 * rings(
         shape, [grain_blob.scaled(0.95)], 0.1 * radius
     )
-    plugs = cover(shape, [Blob(*point, 0.2 * radius) for point in corners], soft=2)
+    plugs = cover(shape, [Blob(px, py, 0.2 * radius) for px, py in corners], soft=2)
     layers["fuchsin"] += 0.9 * plugs
-    layers["fuchsin"] *= 1 - 0.85 * cover(shape, [Blob(*point, 0.09 * radius) for point in corners], soft=2)
+    layers["fuchsin"] *= 1 - 0.85 * cover(shape, [Blob(px, py, 0.09 * radius) for px, py in corners], soft=2)
 
 
 def _hazel(
@@ -273,7 +282,7 @@ def _hazel(
 def _alder(
     rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """Five pores, joined by the thickened arcs that mark the genus."""
+    """Draw five pores, joined by the thickened arcs that mark the genus."""
     _pored_grain(rng, shape, x, y, radius, turn, layers, pores=5, corner=0.06)
     middles = turn + 2 * np.pi * (np.arange(5) + 0.5) / 5
     arcs = [Blob(x + 1.25 * radius * np.cos(m), y + 1.25 * radius * np.sin(m), 0.72 * radius) for m in middles]
@@ -284,7 +293,7 @@ def _alder(
 def _shrivelled(
     rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """A collapsed grain: dented outline, folds, dark clumped contents."""
+    """Draw a collapsed grain: dented outline, folds, dark clumped contents."""
     dents = ((2, 0.16, turn), (3, 0.14, 2 * turn), (4, 0.1 * rng.normal(1, 0.3), 3 * turn), (7, 0.04, turn))
     husk = Blob(x, y, 0.85 * radius, rng.uniform(1.3, 1.7), turn, dents)
     body = cover(shape, [husk], soft=2)
@@ -296,7 +305,7 @@ def _shrivelled(
 def _cypress(
     rng: Generator, shape: Shape, x: float, y: float, radius: float, turn: float, layers: dict[str, np.ndarray]
 ) -> None:
-    """A round grain: thin wall, wide clear layer, star-shaped dark protoplast."""
+    """Draw a round grain: thin wall, wide clear layer, star-shaped dark protoplast."""
     layers["fuchsin"] += 0.22 * cover(shape, [Blob(x, y, radius)], soft=2) + 0.6 * rings(shape, [Blob(x, y, radius)], 3)
     star = Blob(x, y, 0.5 * radius, 1.0, 0.0, ((5, 0.22, turn), (3, 0.12, 2 * turn), (8, 0.05, turn)))
     layers["fuchsin"] += cover(shape, [star], soft=3) * (0.95 + 0.15 * noise(rng, shape, 4))

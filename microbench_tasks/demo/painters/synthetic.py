@@ -1,4 +1,4 @@
-"""Simulated cells with a nucleus that differ in one property: contour, eccentricity or texture."""
+"""Draw simulated cells with a nucleus that differ in one property: contour, eccentricity or texture."""
 
 from __future__ import annotations
 
@@ -28,25 +28,29 @@ TEXTURE = {"homogeneous texture": None, "fine texture": 1.1, "coarse texture": 8
 
 
 def contour(rng: Generator, label: str, shape: Shape) -> Picture:
+    """Draw a cell with a smooth, wavy or jagged rim."""
     height = CONTOUR[label]
     waves = {"smooth contour": (5, 8), "wavy contour": (7, 10), "jagged contour": (11, 17)}[label]
     phases = rng.uniform(0, 2 * np.pi, 2)
     bumps = tuple(
-        (int(wave), height * rng.uniform(0.6, 0.9), phase) for wave, phase in zip(rng.integers(*waves, 2), phases)
+        (int(wave), height * rng.uniform(0.6, 0.9), phase)
+        for wave, phase in zip(rng.integers(*waves, 2), phases, strict=True)
     )
     return _simulated(rng, shape, bumps, rng.uniform(1.05, 1.35), None)
 
 
 def eccentricity(rng: Generator, label: str, shape: Shape) -> Picture:
+    """Draw a round, oval or long cell."""
     return _simulated(rng, shape, ((3, 0.02 * rng.normal(), 0.0),), ECCENTRICITY[label] * rng.uniform(0.95, 1.08), None)
 
 
 def texture(rng: Generator, label: str, shape: Shape) -> Picture:
+    """Draw a cell with a homogeneous, fine or coarse cytoplasm."""
     return _simulated(rng, shape, ((3, 0.03 * rng.normal(), 0.0),), rng.uniform(1.05, 1.35), TEXTURE[label])
 
 
 def _simulated(rng: Generator, shape: Shape, bumps: tuple, elongation: float, grain_size: float | None) -> Picture:
-    """A green cell with a blue nucleus inside; both outlined."""
+    """Draw a green cell with a blue nucleus inside; both outlined."""
     # A long cell is drawn smaller, so that it ends inside the frame.
     radius = min(0.28 * shape[0] * rng.uniform(0.88, 1.08), 0.45 * shape[0] / elongation**0.5)
     x, y = np.array(shape[::-1]) / 2 + rng.normal(0, 0.015 * shape[0], 2)

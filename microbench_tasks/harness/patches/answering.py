@@ -49,9 +49,9 @@ def separate_redefined(original: Callable) -> Callable:
     """Store answers to redefined tasks under cache keys other than those of the benchmark's own tasks."""
 
     def create(cls: type, *args: Any, **kwargs: Any) -> Any:
-        from microbench_tasks.tasks import provenance
+        from microbench_tasks.tasks import redefinitions
 
-        provenance.mark_redefined(bind_call(original, (cls, *args), kwargs).arguments["task_dict"] or {})
+        redefinitions.mark_redefined(bind_call(original, (cls, *args), kwargs).arguments["task_dict"] or {})
         return original(cls, *args, **kwargs)
 
     return create
@@ -106,7 +106,7 @@ def finish_without_merging(original: Callable) -> Callable:
 
 
 UNMERGED_ANSWERS = Patch(
-    name="end of a run with a damaged cache",
+    name="runs with a damaged cache",
     replacement=replace(f"{CACHE}._merge_run_to_root", "self", finish_without_merging),
     why="The harness merges answers into its cache after the last one, and the run fails if that fails.",
     lost="With --use_cache, damaged files of earlier runs may make a run fail after its last answer.",
@@ -149,7 +149,7 @@ def store_incrementally(original: Callable) -> Callable:
 
 
 INCREMENTAL_CACHE = Patch(
-    name="answers stored as they come",
+    name="incremental response cache",
     replacement=replace(f"{CACHE}.execute", "lm reqtype requests", store_incrementally),
     why="The harness's cache stores answers after the last one, and failures as if they were answers.",
     lost="With --use_cache, a killed run leaves no answers, and failed requests are not asked again.",

@@ -1,4 +1,4 @@
-"""Bind tasks to their model, and record which definition ran; see `microbench_tasks.tasks.provenance`."""
+"""Bind tasks to their model, and record which definition ran; see `microbench_tasks.tasks.definition_records`."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def remember_as_built(original: Callable) -> Callable:
     """Remember the fields of a task that the harness changes or drops before the run."""
 
     def _prepare_model_specific_config(self: Any) -> None:
-        from microbench_tasks.tasks import provenance
+        from microbench_tasks.tasks import built_tasks
 
         original(self)
-        provenance.remember(self)
+        built_tasks.keep_settings(self)
 
     return _prepare_model_specific_config
 
@@ -62,17 +62,17 @@ def record_in_results(original: Callable) -> Callable:
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         from lmms_eval import evaluator
 
-        from microbench_tasks.tasks import provenance
+        from microbench_tasks.tasks import redefinitions, run_metadata
 
         call = bind_call(original, args, kwargs)
         # Only the first process gets results; they are those of all processes.
         is_first = os.environ.get("RANK", "0") == "0"
         task_dict = call.arguments["task_dict"] if is_first else {}
         tasks = {output.task_name: output.task for output in evaluator.get_task_list(task_dict)}
-        metadata_by_task = provenance.metadata_of(tasks, cache_requests=bool(call.arguments["cache_requests"]))
-        provenance.warn_of_groups(task_dict)
+        metadata_by_task = run_metadata.metadata_of(tasks, cache_requests=bool(call.arguments["cache_requests"]))
+        redefinitions.warn_of_groups(task_dict)
         results = original(*args, **kwargs)
-        provenance.mark_changed_data(metadata_by_task)
+        run_metadata.mark_changed_data(metadata_by_task)
         for name, metadata in metadata_by_task.items():
             if results and name in results.get("configs", {}):
                 results["configs"][name]["metadata"] = metadata

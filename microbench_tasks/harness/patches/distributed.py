@@ -36,7 +36,7 @@ def explain_memory(original: Callable) -> Callable:
 
 
 MEMORY_ERRORS = Patch(
-    name="memory that ran out",
+    name="out-of-memory errors",
     replacement=replace(EVALUATE, "lm", explain_memory),
     why="Messages of memory that ran out do not say which batch size it was.",
     lost="If memory runs out, the message does not name the batch size.",
@@ -52,6 +52,7 @@ def end_together(original: Callable) -> Callable:
 
         if not _is_ours(bind_call(original, args, kwargs).arguments):
             return original(*args, **kwargs)
+        watch = None
         try:
             watch = _start_watch() if peer_processes.num_processes() > 1 else None
             results = original(*args, **kwargs)
@@ -59,6 +60,8 @@ def end_together(original: Callable) -> Callable:
             explained = memory.with_batch_size(error, "loading the model")
             if explained is not error:
                 explained.__cause__ = error
+            if watch is not None:
+                watch.report_killed_peer()
             peer_processes.exit_after_error(explained)
             if explained is error:
                 raise
@@ -71,7 +74,7 @@ def end_together(original: Callable) -> Callable:
 
 
 JOINT_END = Patch(
-    name="end of all processes",
+    name="joint end of all processes",
     replacement=replace("lmms_eval.evaluator:simple_evaluate", "model tasks", end_together),
     why="The harness waits for hours for a process that has failed or died.",
     lost="Of several processes, one that fails or is killed may leave the others waiting.",

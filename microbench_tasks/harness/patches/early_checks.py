@@ -100,7 +100,7 @@ def check_matched(original: Callable) -> Callable:
 
 
 CHECK_OF_MATCHED = Patch(
-    name="check of data before the model",
+    name="data check before the model is loaded",
     replacement=replace(f"{TASK_MANAGER}.match_tasks", "task_list", check_matched),
     why="The harness reads data after it has loaded the model.",
     lost="Unusable data are found only after the model has been loaded.",
@@ -121,7 +121,7 @@ def check_loaded(original: Callable) -> Callable:
 
 
 CHECK_OF_LOADED = Patch(
-    name="check of data from Python",
+    name="data check in the Python API",
     replacement=replace(f"{TASK_MANAGER}.load_task_or_group", "task_list", check_loaded),
     why="The harness's Python API does not call match_tasks.",
     lost="simple_evaluate, called from Python, reports unusable data only by an exception of the harness.",
@@ -144,7 +144,7 @@ def drop_covered(original: Callable) -> Callable:
 
 
 NESTED_GROUPS = Patch(
-    name="groups within groups",
+    name="nested groups",
     replacement=replace(f"{TASK_MANAGER}.load_task_or_group", "task_list", drop_covered),
     why="The harness refuses a task that two groups of a command contain.",
     lost="One command cannot ask a group together with a larger group that contains it.",

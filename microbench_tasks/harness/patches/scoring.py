@@ -23,7 +23,7 @@ def pass_prompt(original: Callable) -> Callable:
 
 
 PROMPT_FOR_SCORING = Patch(
-    name="prompt of the answer that is scored",
+    name="prompt for scoring",
     replacement=replace(f"{TASK}.process_results", "doc results", pass_prompt),
     why="Some models return the prompt before their answer, and scoring does not get the prompt.",
     lost="If a model repeats its prompt, the options in the prompt may be read as its answer.",
@@ -110,7 +110,7 @@ SINGLE_THREAD = Patch(
 )
 
 
-def derive_group_figures(original: Callable) -> Callable:
+def derive_group_metrics(original: Callable) -> Callable:
     """Add group metrics that are computed from another metric of the tasks, the aggregation's ``derived_from``."""
 
     def consolidate_group_results(results: Any, versions: Any, task_dict: Any, *args: Any, **kwargs: Any) -> Any:
@@ -120,16 +120,16 @@ def derive_group_figures(original: Callable) -> Callable:
             name = getattr(group, "group_name", None)
             if name in tasks_of_group:
                 entries = group.config["aggregate_metric_list"] or ()
-                results[name].update(_derived_figures(entries, [results[task] for task in tasks_of_group[name]]))
+                results[name].update(_derived_metrics(entries, [results[task] for task in tasks_of_group[name]]))
         return consolidated
 
     return consolidate_group_results
 
 
 GROUP_METRICS = Patch(
-    name="figures of groups",
+    name="metrics of groups",
     replacement=replace(
-        "lmms_eval.evaluator_utils:consolidate_group_results", "results versions task_dict", derive_group_figures
+        "lmms_eval.evaluator_utils:consolidate_group_results", "results versions task_dict", derive_group_metrics
     ),
     why="The harness gives groups only metrics that their tasks have.",
     lost="Groups have acc, but not acc_macro, acc_all and intervals by image; microbench rescore prints them.",
@@ -137,19 +137,25 @@ GROUP_METRICS = Patch(
 )
 
 
-def _derived_figures(entries: Iterable[dict[str, Any]], of_tasks: list[dict[str, Any]]) -> dict[str, Any]:
-    derived = {}
+def _derived_metrics(entries: Iterable[dict[str, Any]], of_tasks: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the derived metrics of a group.
+
+    Args:
+        entries: of the group's ``aggregate_metric_list``.
+        of_tasks: for each task of the group, its metrics by their names in the results.
+    """
+    derived: dict[str, Any] = {}
     for entry in entries:
         aggregate = entry["aggregation"]
         base = getattr(aggregate, "derived_from", None)
         for filter_name in entry["filter_list"] if base else ():
             key = f"{base},{filter_name}"
-            having = [figures for figures in of_tasks if key in figures]
-            if having:
-                sizes = [figures["samples"] for figures in having]
-                value = aggregate([figures[key] for figures in having], sizes, entry["weight_by_size"])
+            with_base = [metrics for metrics in of_tasks if key in metrics]
+            if with_base:
+                sizes = [metrics["samples"] for metrics in with_base]
+                value = aggregate([metrics[key] for metrics in with_base], sizes, entry["weight_by_size"])
                 derived[f"{entry['metric']},{filter_name}"] = value
                 derived[f"{entry['metric']}_stderr,{filter_name}"] = "N/A"
                 # The harness counts the samples of whichever metric comes last.
-                derived["samples"] = sum(figures["samples"] for figures in of_tasks if "samples" in figures)
+                derived["samples"] = sum(metrics["samples"] for metrics in of_tasks if "samples" in metrics)
     return derived

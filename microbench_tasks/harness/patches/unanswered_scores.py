@@ -55,7 +55,7 @@ def drop(original: Callable) -> Callable:
 
 
 NO_EMPTY_SCORES = Patch(
-    name="no score without an answer",
+    name="no scores of unanswered tasks",
     replacement=replace(EVALUATE, "", drop),
     why="The harness scores failed requests as wrong answers.",
     lost="A task without any answer gets a score of 0.",

@@ -18,7 +18,7 @@ _CORNER_KEYS = (
     ("x0", "y0", "x1", "y1"),
 )
 _START_KEYS = (("x", "y"), ("x1", "y1"), ("xmin", "ymin"), ("left", "top"))
-_CENTRE_KEYS = (
+_CENTER_KEYS = (
     ("cx", "cy"),
     ("xc", "yc"),
     ("xcenter", "ycenter"),
@@ -43,7 +43,11 @@ def corners_of(values: Mapping[str, float], points: Mapping[str, tuple[float, fl
     for names in _CORNER_KEYS:
         if all(name in values for name in names):
             return tuple(values[name] for name in names)
-    for starts, order in ((_START_KEYS, "xywh"), (_CENTRE_KEYS, "cxcywh")):
+    keys_of_orders: tuple[tuple[tuple[tuple[str, str], ...], Order], ...] = (
+        (_START_KEYS, "xywh"),
+        (_CENTER_KEYS, "cxcywh"),
+    )
+    for starts, order in keys_of_orders:
         for names in ((*start, *extent) for start in starts for extent in _EXTENT_KEYS):
             if all(name in values for name in names):
                 return to_corners((values[name] for name in names), order)

@@ -1,4 +1,4 @@
-"""What the readers of boxes return, and the orders of four values. Imports nothing of ours."""
+"""What the readers of boxes return, and the orders of four values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 Corners = tuple[float, ...]
 Status = Literal["parsed", "truncated", "unparsed"]
-# ``cxcywh`` is the centre with width and height, ``xywh`` the corner with them.
+# ``cxcywh`` is the center with width and height, ``xywh`` the corner with them.
 Order = Literal["xyxy", "yxyx", "xxyy", "xywh", "cxcywh"]
 
 

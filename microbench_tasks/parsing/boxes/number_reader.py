@@ -1,54 +1,25 @@
-"""Read boxes that models write as numbers: JSON or similar, bracketed lists, pairs of points, tagged boxes."""
+"""Read boxes that models write as numbers: JSON or similar text, bracketed lists, pairs of points, tagged boxes."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from microbench_tasks.parsing.boxes.box_keys import Key, corners_of
 from microbench_tasks.parsing.boxes.extraction import Corners, Extraction, Order, response_status, to_corners
-
-_DECIMAL = r"[-+]?(?:[0-9]++(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][-+]?[0-9]++)?"
-_NUMBER = rf"(?:{_DECIMAL}|[-+]?(?i:nan|inf(?:inity)?)\b)"
-_TAG = r"(?P<tag></?+[A-Za-z|][^<>\n]*+>)"
-_ANGLED = rf"(?P<angled><\s*+{_DECIMAL}(?:[\s,]++{_DECIMAL}){{3}}\s*+>)"
-# Outside brackets only the beginnings of boxes are matched; inside, every token is. A string must end on its line
-# or with the text. An apostrophe inside a word is not a quotation mark.
-_OUTSIDE = re.compile(
-    rf"""{_TAG}|{_ANGLED}|(?P<open>[\[({{])
-    |(?<!\w)(?P<key>(?P<quote>["'])[^"'\n\[\](){{}}<>]*+(?P=quote))\s*+:
-    |\b(?P<bare_key>[^\W\d]\w*+)\s*+:""",
-    re.VERBOSE,
-)
-_INSIDE = re.compile(
-    rf"""{_TAG}|{_ANGLED}|(?P<open>[\[({{])|(?P<close>[\])}}])
-    |(?P<comment>//[^\n]*+|\#[^\n]*+|/\*(?:[^*]|\*(?!/))*+(?:\*/)?)|(?P<fence>```)
-    |(?<!\w)(?P<key>"[^"\n]*+"|'[^'\n]*+')\s*+:|(?P<bare_key>[^\W\d]\w*+)\s*+:
-    |(?P<number>{_NUMBER})|(?P<quote>["'])\s*+(?P<quoted_number>{_NUMBER})\s*+(?P=quote)
-    |(?<!\w)(?P<string>"[^"\n]*+(?:"|\Z)|'[^'\n]*+(?:'(?!\w)|\Z))
-    |(?P<word>[^\W\d]\w*+)|(?P<cut>;)|(?P<other>[^\s,])""",
-    re.VERBOSE,
-)
-
-_BOX_TAGS = {
-    "<box>": "</box>",
-    "<bbox>": "</bbox>",
-    "<|box_start|>": "<|box_end|>",
-    "<|det|>": "<|/det|>",
-    "<|begin_of_box|>": "<|end_of_box|>",
-}
-_CLOSING_TAGS = frozenset(_BOX_TAGS.values())
-_TAGGED = "<box>"
-_OPENING = {"]": "[", ")": "(", "}": "{"}
-
-_NULLS = ("null", "none")
-# A box in a string: four numbers, with or without brackets, or two points.
-_POINT = rf"\(\s*+{_DECIMAL}\s*+,\s*+{_DECIMAL}\s*+\)"
-_STRING_OF_NUMBERS = re.compile(
-    rf"\s*+(?:[\[(<]{{0,2}}\s*+{_DECIMAL}(?:[\s,;]++{_DECIMAL}){{3}}\s*+[\])>]{{0,2}}"
-    rf"|\[?\s*+{_POINT}\s*+,?\s*+{_POINT}\s*+\]?)\s*+"
+from microbench_tasks.parsing.boxes.number_tokens import (
+    BOX_TAGS,
+    CLOSING_TAGS,
+    INSIDE,
+    NULLS,
+    OPENING_BRACKETS,
+    OUTSIDE,
+    STRING_OF_NUMBERS,
+    TAG_GROUP,
+    parse_numbers,
 )
 
 
@@ -105,7 +76,7 @@ class _Group:
 class NumbersReader:
     """Read JSON or similar, bracketed lists, pairs of points and tagged boxes.
 
-    A box is found when its own bracket closes. So outer brackets or the rest of a list may be missing. Numbers
+    A box is complete when its own bracket closes, so outer brackets or the rest of a list may be missing. Numbers
     outside brackets are prose.
     """
 
@@ -123,8 +94,9 @@ class NumbersReader:
         self.number_end = -1
 
     def read(self) -> Extraction:
+        """Read all boxes of the text."""
         end = 0
-        while token := (_INSIDE if self.groups else _OUTSIDE).search(self.text, end):
+        while token := (INSIDE if self.groups else OUTSIDE).search(self.text, end):
             end = token.end()
             # The methods below are named after the groups of the two patterns.
             getattr(self, f"_on_{token.lastgroup}")(token)
@@ -138,84 +110,84 @@ class NumbersReader:
 
     # What a token does.
 
-    def _on_open(self, token: re.Match) -> None:
+    def _on_open(self, token: re.Match[str]) -> None:
         self._open(token["open"], token)
 
-    def _on_close(self, token: re.Match) -> None:
-        self._close(_OPENING[token["close"]], token.end())
+    def _on_close(self, token: re.Match[str]) -> None:
+        self._close(OPENING_BRACKETS[token["close"]], token.end())
 
-    def _on_tag(self, token: re.Match) -> None:
+    def _on_tag(self, token: re.Match[str]) -> None:
         tag = token["tag"].casefold()
-        if tag in _BOX_TAGS:
-            self._open(_TAGGED, token)
-        elif tag in _CLOSING_TAGS:
-            self._close(_TAGGED, token.end())
+        if tag in BOX_TAGS:
+            self._open(TAG_GROUP, token)
+        elif tag in CLOSING_TAGS:
+            self._close(TAG_GROUP, token.end())
         else:
             self._on_other(token)
 
-    def _on_angled(self, token: re.Match) -> None:
+    def _on_angled(self, token: re.Match[str]) -> None:
         value = self._value(token.start(), "<")
         if value.takes_lists:
             self._end_points()
-            self._add_lists([_floats(token["angled"])], value.order)
+            self._add_lists([parse_numbers(token["angled"])], value.order)
         self._on_other(token)
 
-    def _on_key(self, token: re.Match) -> None:
+    def _on_key(self, token: re.Match[str]) -> None:
         self._on_other(token)
         self.key = Key.of(token["key"], token.end(), is_strict=True)
 
-    def _on_bare_key(self, token: re.Match) -> None:
+    def _on_bare_key(self, token: re.Match[str]) -> None:
         self._on_other(token)
         in_object = bool(self.groups) and self.groups[-1].bracket == "{"
         self.key = Key.of(token["bare_key"], token.end(), is_strict=in_object)
 
-    def _on_number(self, token: re.Match) -> None:
+    def _on_number(self, token: re.Match[str]) -> None:
         self._add_number(float(token["number"]), token)
 
-    def _on_quoted_number(self, token: re.Match) -> None:
+    def _on_quoted_number(self, token: re.Match[str]) -> None:
         self._add_number(float(token["quoted_number"]), token)
 
-    def _on_word(self, token: re.Match) -> None:
+    def _on_word(self, token: re.Match[str]) -> None:
         self._on_other(token)
         word, key = token["word"].casefold(), self._taken_key(token.start())
-        self._note_none(word in _NULLS and key is not None and key.is_box and not key.is_other, is_keyed=True)
+        self._note_none(word in NULLS and key is not None and key.is_box and not key.is_other, is_keyed=True)
         self.groups[-1].has_words = True
 
-    def _on_cut(self, token: re.Match) -> None:
+    def _on_cut(self, token: re.Match[str]) -> None:
         """Split the boxes of a list at a semicolon; in round brackets it separates clauses."""
         group = self.groups[-1]
         group.is_pure &= group.bracket != "("
         group.cuts.append(len(group.numbers))
 
-    def _on_fence(self, token: re.Match) -> None:
+    def _on_fence(self, token: re.Match[str]) -> None:
         """Close everything at the end of a code block."""
         self.groups.clear()
         self.num_open.clear()
 
-    def _on_comment(self, token: re.Match) -> None:
+    def _on_comment(self, token: re.Match[str]) -> None:
         """Ignore a comment."""
 
-    def _on_string(self, token: re.Match) -> None:
+    def _on_string(self, token: re.Match[str]) -> None:
         """Read a string as a label, or as the numbers of a box."""
         group, content = self.groups[-1], token["string"][1:-1]
         is_closed = len(token["string"]) > 1 and token["string"][-1] == token["string"][0]
-        if is_closed and _STRING_OF_NUMBERS.fullmatch(content):
+        if is_closed and STRING_OF_NUMBERS.fullmatch(content):
             value = self._value(token.start(), '"')
             if value.takes_lists:
                 self._end_points()
-                self._add_lists([_floats(content)], value.order)
+                self._add_lists([parse_numbers(content)], value.order)
         elif is_closed and group.bracket == "[":
             group.has_labels, group.is_empty = True, False
             return
         self._on_other(token)
 
-    def _on_other(self, token: re.Match) -> None:
+    def _on_other(self, token: re.Match[str]) -> None:
         if self.groups:
             self.groups[-1].is_empty = self.groups[-1].is_pure = False
 
     # Brackets.
 
-    def _open(self, bracket: str, token: re.Match) -> None:
+    def _open(self, bracket: str, token: re.Match[str]) -> None:
         group = self._value(token.start(), bracket)
         self._on_other(token)
         if self.groups:
@@ -240,7 +212,7 @@ class NumbersReader:
         elif bracket == "(" and closed.is_pure and len(closed.numbers) == 2:
             self._add_point(closed, end)
         elif bracket == "[" and closed.is_pure and len(closed.numbers) == 2 and not (closed.cuts or closed.has_labels):
-            self._note_pair(closed, to_corners([*closed.numbers, 0, 0], closed.order)[:2])
+            self._note_pair(closed, _point_in_order(closed.numbers, closed.order))
         elif closed.takes_lists and closed.is_pure:
             self._end_points()
             self._add_lists(closed.parts(), closed.order, may_be_scored=closed.has_labels or bool(closed.name))
@@ -294,7 +266,7 @@ class NumbersReader:
 
     # The content of brackets.
 
-    def _add_number(self, number: float, token: re.Match) -> None:
+    def _add_number(self, number: float, token: re.Match[str]) -> None:
         group, key = self.groups[-1], self._taken_key(token.start())
         group.is_empty = False
         if group.bracket == "{":
@@ -314,7 +286,7 @@ class NumbersReader:
 
     def _add_point(self, group: _Group, end: int) -> None:
         between = self.text[self.points_end : group.start]
-        is_listed = bool(self.groups) and self.groups[-1].bracket in (_TAGGED, "[")
+        is_listed = bool(self.groups) and self.groups[-1].bracket in (TAG_GROUP, "[")
         # With a space after the comma it is a list of points, except in brackets or between the tags of a box.
         if (between.strip() if is_listed else between) != ",":
             self._end_points()
@@ -327,5 +299,7 @@ class NumbersReader:
             self._add_lists([points[0].numbers + points[1].numbers], points[0].order)
 
 
-def _floats(text: str) -> list[float]:
-    return [float(number) for number in re.findall(_DECIMAL, text)]
+def _point_in_order(values: Sequence[float], order: Order) -> tuple[float, float]:
+    """Return two values as ``x, y``."""
+    first, second = values
+    return (second, first) if order == "yxyx" else (first, second)

@@ -110,7 +110,9 @@ def final_channel(text: str, removed: set[str]) -> tuple[str, bool]:
     if headers:
         removed.add("channel")
         ends = [*(header.start() for header in headers[1:]), len(text)]
-        finals = [text[header.end() : end] for header, end in zip(headers, ends) if _is_final(header.groupdict())]
+        finals = [
+            text[header.end() : end] for header, end in zip(headers, ends, strict=True) if _is_final(header.groupdict())
+        ]
         return (next(filter(str.strip, finals), ""), not finals)
     if _BARE_SWITCH in text:
         removed.add("channel")

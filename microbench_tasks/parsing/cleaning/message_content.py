@@ -33,14 +33,14 @@ _TEXT_FIELDS = (
 )
 _THOUGHT_FIELDS = ("thinking", "reasoning", "reasoning_content", "thought", "text", "content", "summary", "data")
 _TAGS = ("<think>", "</think>")
-# Parts of what others said: results of tools, and sources.
-_NOT_SAID = re.compile("tool|function|citation", re.IGNORECASE)
-# Deeper nesting than any client's; beyond it a part holds no text.
-_DEEPEST = 20
+# Types of parts that are not the model's own text: results of tools, and sources.
+_OTHERS_TEXT = re.compile("tool|function|citation", re.IGNORECASE)
+# Maximum nesting of parts, deeper than that of any client; text beyond it is ignored.
+_MAX_DEPTH = 20
 
 
 def content_to_text(content: Any) -> str:
-    """Join the texts of a message's content, with reasoning in ``<think>`` tags.
+    r"""Join the texts of a message's content, with reasoning in ``<think>`` tags.
 
     Args:
         content: a string, bytes, None, a number, a mapping or an object with text in it, or a list of such parts.
@@ -50,14 +50,14 @@ def content_to_text(content: Any) -> str:
         an error, the mark of a failure.
 
     >>> content_to_text([{"type": "thinking", "thinking": "A?"}, {"type": "text", "text": "B"}])
-    '<think>A?</think>\\nB'
+    '<think>A?</think>\nB'
     """
     if isinstance(content, str):
         return without_surrogates(content)
     if error := _error_in(content):
         return without_surrogates(failure_mark(error))
     text = ""
-    for piece in _pieces(content, _DEEPEST):
+    for piece in _pieces(content, _MAX_DEPTH):
         # Parts are whole blocks. A line break keeps their words apart.
         glue = "" if not text or not piece or text[-1].isspace() or piece[0].isspace() else "\n"
         text += glue + piece
@@ -73,10 +73,10 @@ def _error_in(content: Any) -> str:
 
 
 def without_surrogates(text: str) -> str:
-    """Replace unpaired surrogates, which neither UTF-8 files nor databases can store.
+    r"""Replace unpaired surrogates, which neither UTF-8 files nor databases can store.
 
-    >>> without_surrogates("B \\ud83d")
-    'B \ufffd'
+    >>> without_surrogates("B \ud83d")
+    'B �'
     """
     if text.isascii():
         return text
@@ -107,6 +107,7 @@ def _is_part(value: Any) -> bool:
 
 
 def _pieces(content: Any, depth: int) -> Iterator[str]:
+    """Yield the texts of content, at most ``depth`` levels deep."""
     if content is None or depth == 0:
         return
     if isinstance(content, (bytes, bytearray)):
@@ -123,13 +124,12 @@ def _pieces(content: Any, depth: int) -> Iterator[str]:
 def _pieces_of_part(part: Any, depth: int) -> Iterator[str]:
     """Yield the text of one part: a mapping, or an object of a client's package."""
     kind = _field(part, "type")
-    if isinstance(kind, str) and _NOT_SAID.search(kind):
+    if isinstance(kind, str) and _OTHERS_TEXT.search(kind):
         return
     is_thought = (isinstance(kind, str) and kind.lower() in _THOUGHTS) or _field(part, "thought") is True
     named = ((name, _field(part, name)) for name in (_THOUGHT_FIELDS if is_thought else _TEXT_FIELDS))
-    # The first that is not empty.
-    found = next((value for name, value in named if _may_hold_text(name, value) and value), None)
-    pieces = list(_pieces(found, depth - 1))
+    first_filled = next((value for name, value in named if _may_hold_text(name, value) and value), None)
+    pieces = list(_pieces(first_filled, depth - 1))
     if not is_thought:
         yield from pieces
     elif pieces:

@@ -1,12 +1,15 @@
-"""Remove a prompt that a model repeats before its answer. Imports nothing of ours."""
+"""Remove a prompt that a model repeats before its answer."""
 
 from __future__ import annotations
 
 import functools
 import re
 
-# So much may stand before an echoed prompt, after the tokens of an image: a template's marks and a system message.
-_LONGEST_HEAD = 2_000
+from microbench_tasks.parsing.matching import end_of_match
+
+# Maximum length of the text between the tokens of an image and an echoed prompt: the marks of a chat template and a
+# system message.
+_MAX_HEAD_LENGTH = 2_000
 # How many words of the prompt are searched for first.
 _NUM_OPENING_WORDS = 4
 
@@ -23,7 +26,7 @@ _HEAD = re.compile(
     re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )
 _HEAD_TOKENS = re.compile(rf"(?:\s++|{_SPECIAL}|{_ASKER})*+", re.IGNORECASE | re.VERBOSE)
-# What it writes between question and answer. Not every tag: an answer may be one.
+# Text of a chat template between question and answer. Not every tag, since an answer may be a tag.
 _TURN = (
     r"</?s>|\[/INST\]|<(?:AI|bot)>(?:\s?:)?|\[\|(?:AI|assistant)\|\]"
     r"|<(?:start|end)_of_turn>|<end_of_utterance>|<[be]os>"
@@ -40,11 +43,11 @@ _ANSWER = re.compile(r"\s*(?:\*\*)?(?:(?:short )?answer|a|response|output|答)\s
 
 
 def without_prompt(text: str, prompt: str) -> str | None:
-    """Remove the prompt, bare or in a chat template, from the beginning of ``text``; None if it is not there.
+    r"""Remove the prompt, bare or in a chat template, from the beginning of ``text``; None if it is not there.
 
     Only the whole prompt, exact except for white space, is removed. An answer that quotes a part of it is unchanged.
 
-    >>> without_prompt("USER: Which cell? A) one B) two ASSISTANT: B", "Which cell?\\nA) one\\nB) two")
+    >>> without_prompt("USER: Which cell? A) one B) two ASSISTANT: B", "Which cell?\nA) one\nB) two")
     'B'
     """
     words = prompt.split(None, 2)
@@ -52,7 +55,7 @@ def without_prompt(text: str, prompt: str) -> str | None:
     if len(words) < 2 or words[0] not in text:
         return None
     wanted = "".join(prompt.split())
-    longest_head = _HEAD_TOKENS.match(text).end() + _LONGEST_HEAD
+    longest_head = end_of_match(_HEAD_TOKENS, text) + _MAX_HEAD_LENGTH
     for opening in _opening(prompt).finditer(text, 0, longest_head + len(prompt)):
         if opening.start() > longest_head:
             break
@@ -62,8 +65,8 @@ def without_prompt(text: str, prompt: str) -> str | None:
         # If the text continues in the middle of a word, a one-line prompt did not end here.
         if "\n" not in prompt and text[end - 1].isalnum() and text[end : end + 1].isalnum():
             continue
-        tail = _ANSWER.match(text, end) if _QUESTION.search(text, 0, opening.start()) else None
-        return text[(tail or _TAIL.match(text, end)).end() :]
+        announced = _ANSWER.match(text, end) if _QUESTION.search(text, 0, opening.start()) else None
+        return text[announced.end() if announced else end_of_match(_TAIL, text, end) :]
     return None
 
 

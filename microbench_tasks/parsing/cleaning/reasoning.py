@@ -79,15 +79,15 @@ def answer_part(text: str) -> AnswerPart:
     >>> answer_part("<think>It may be A")
     AnswerPart(text='', truncated=True, removed=('reasoning',))
     """
-    said, shares = split_probabilities(text)
+    answer, shares = split_probabilities(text)
     removed: set[str] = set()
-    said, is_truncated = final_channel(said, removed)
+    answer, is_truncated = final_channel(answer, removed)
     if not is_truncated:
-        said = first_answer_turn(said, removed)
-        said, is_truncated = _without_reasoning(said, removed)
+        answer = first_answer_turn(answer, removed)
+        answer, is_truncated = _without_reasoning(answer, removed)
     if not removed:
         return AnswerPart(text, False, ())
-    return AnswerPart(said.strip() + shares, is_truncated, tuple(sorted(removed)))
+    return AnswerPart(answer.strip() + shares, is_truncated, tuple(sorted(removed)))
 
 
 # --- tags ----------------------------------------------------------------------------
@@ -119,7 +119,7 @@ _QUOTES = {"`": "`", '"': '"', "'": "'", "“": "”", "‘": "’", "「": "」
 
 
 def _without_reasoning(text: str, removed: set[str]) -> tuple[str, bool]:
-    """Remove the reasoning blocks of a text; return whether one is never closed, too."""
+    """Remove the reasoning blocks of a text; also return whether one is never closed."""
     if phrases := _PHRASES.match(text):
         removed.add("reasoning")
         text = text[phrases.end() :]
@@ -128,7 +128,7 @@ def _without_reasoning(text: str, removed: set[str]) -> tuple[str, bool]:
     for tag in _TAG.finditer(text):
         if _is_mention(text, tag.start(), tag.end()):
             continue
-        side, _, number = tag.lastgroup.partition("_")
+        side, _, number = (tag.lastgroup or "").partition("_")
         if side == "open" and inside is None:
             kept.append(text[start : tag.start()])
             inside = number

@@ -1,4 +1,4 @@
-"""Words that take back a statement, and words that only seem to.
+"""Words that withdraw a statement, and words that only seem to.
 
 Each table lists them by language, as regular expressions in verbose mode.
 """
@@ -179,7 +179,8 @@ DENIED_AFTER = {
     "en joke": r"[\"')\]]{0,3}[.,;:]?\s?(?:-+\s)?\(?(?:(?:just\ )?(?:kidding|joking)|jk|/s)\b"
     r"|,\ (?:sorry|oops|nope|nah|no),\s",
     "zh": r"[\"')\]]{0,3}\s?(?:选项)?[,]?\s?(?:是|都|就)?(?:不|错|并非|吗)",
-    "ja": r"[\"')\]]{0,3}\s?(?:で(?:は|も)|じゃ|だとは|とは|が(?:誤|間違)|は(?:誤|間違|違|除外)|かも|の可能性|でしょうか|ですか|か\?)",
+    "ja": r"[\"')\]]{0,3}\s?(?:で(?:は|も)|じゃ|だとは|とは|が(?:誤|間違)|は(?:誤|間違|違|除外)"
+    r"|かも|の可能性|でしょうか|ですか|か\?)",
     "ko": r"[\"')\]]{0,3}\s?(?:이|가)\s?아[니닙]|[\"')\]]{0,3}\s?일\s?(?:수|지)",
     "others": r"[\"')\]]{0,3}\ (?:değil|नहीं|inte\b|ikke\b|ei\ ole)",
     "de": r"[\"')\]]{0,3},?\ (?:(?:was|aber\ das)\ )?(?:ist|passt)?\ ?(?:aber\ )?(?:nicht|falsch)\b",
@@ -199,15 +200,17 @@ DENIED_LETTER = re.compile(
     r"|not\ (?:correct|right|the\ answer))",
     re.VERBOSE,
 )
-CONDITION_WORDS = ("if", "unless", "provided", "assuming", "in case", "depending", "were it", "event", "condition")
-CONDITION_WORDS += ("as long as", "assumption")
+CONDITION_WORDS = (
+    *("if", "unless", "provided", "assuming", "in case", "depending", "were it", "event", "condition"),
+    *("as long as", "assumption"),
+)
 CONDITION_AFTER = re.compile(
     r"(?:(?!\b(?:because|since|as|for|so|but|and)\b)[^.;\n?]){0,80}?\b(?:if(?!\ (?:I|we|you|one)\b)|unless|provided"
     r"|assuming|in\ case|depending|were\ it|in\ the\ event|on\ (?:the\ )?condition|conditional"
     r"|as\ long\ as|under\ the\ assumption)\b",
     re.IGNORECASE | re.VERBOSE,
 )
-# What takes back all that was said before.
+# Words that withdraw all earlier statements.
 REVISION = {
     "en": r"(?:(?:but|hmm+|oh|ah|oops|no|sorry|okay|ok|uh|well|yet|and|however)[,.!]*\ )*(?:wait|hold\ on|actually"
     r"|correction|scratch\ that|on\ second\ thoughts?|on\ reflection"

@@ -1,6 +1,6 @@
-"""Forms of statements in languages that state answers alike: a noun, a verb and the value, or a verb of choice.
+"""Forms of statements that are built from a table: a noun, a verb and the value, or a verb of choice.
 
-Each row of `_ROWS` gives the words of one language; `MORE_FORMS` is made of them.
+Each row of `_ROWS` gives the words of one language; `MORE_FORMS` is built from the rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _COLON = r"\s?(?:[:=]|-{1,2}>?)\s?"
 
 @dataclass(frozen=True)
 class _Language:
-    """The words of one language, as regular expressions in verbose mode.
+    """Hold the words of one language, as regular expressions in verbose mode.
 
     Attributes:
         nouns: what an answer is called.

@@ -1,4 +1,4 @@
-"""The forms of `microbench_tasks.parsing.letters.english_forms` in other languages; same columns, same order of strength."""
+"""The forms of `microbench_tasks.parsing.letters.english_forms` in other languages, in the same order of strength."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find where a response goes on with a new question that the model invents after its answer."""
+"""Find where a response continues with a new question that the model invents after its answer."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _ANSWERS = re.compile(r"[ *_]{0,4}[(\[]?[A-H][)\].*_]{0,4}\Z", re.IGNORECASE)
 
 
 def new_turns(text: str) -> list[int]:
-    """Where the first lines of ``text`` stand that start a new question.
+    r"""Return where the first lines of ``text`` stand that start a new question.
 
-    >>> new_turns("A\\n\\nQuestion: Which stain was used?\\nAnswer: C")
+    >>> new_turns("A\n\nQuestion: Which stain was used?\nAnswer: C")
     [3]
     """
     starts, position, after_gap = [], 0, False

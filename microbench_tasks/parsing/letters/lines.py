@@ -1,4 +1,4 @@
-"""The first and the last line of a response as its answer, told from items of a list of options."""
+"""Read the first or the last line of a response as its answer, if it is not an item of a list of options."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from microbench_tasks.parsing.letters.context import denies_nothing
 from microbench_tasks.parsing.letters.option_values import LABEL, Question
 from microbench_tasks.parsing.letters.phrases import ADVERB, NUMBERED
-from microbench_tasks.parsing.letters.whole_response import WholeRule, echoes, whole
+from microbench_tasks.parsing.letters.whole_response import WholeRule, repeats_options, whole_answer
+from microbench_tasks.parsing.matching import end_of_match
 
 _ITEM_END = re.compile(r"[\"'*]{0,2}(?:[)\].:|]|\s?-{1,2}>?\s|\s?\Z)|\s?[(（]")
 _BULLET = re.compile(r"(?:\d{1,2}[.)]\s|[-•*✗✘❌✖✓✔✅☑|]\s?)*")
@@ -17,7 +18,7 @@ _ANSWER_LABEL = re.compile(
     r"(?:the |final |my )?(?:answer|letter|antwort|réponse|respuesta|resposta|risposta|答)(?! ?[A-H]\b)",
     re.IGNORECASE,
 )
-# What may follow an answer that a response opens with.
+# What may follow an answer at the beginning of a response.
 _OPENS = re.compile(
     rf"""["')\]}}]{{0,3}}(?:\n|[.:;,]?\s?\n|[.:;](?:\s|\Z)|\)\s|\s?-{{1,2}}>?\s|\s?[(（](?!\?)|\.\.\.|。|\s?です
     |,?\s(?:because|since|as|due|given|for|and\ not|not|rather|instead\ of|weil|da|denn|car|porque|pois|perché)\b
@@ -43,7 +44,7 @@ _SENTENCE_END = re.compile(r"[.!?](?:\s|\Z)|\n")
 _LABEL_WITH_COLON = re.compile(r"(?<![\w-])[A-H]:")
 _SENTENCE_LABEL = re.compile(r"(?<=[.!?]\s)([B-H])[.)]\s(?=[A-Z])")
 _NUMBERED_LINE = re.compile(rf"^{NUMBERED}", re.IGNORECASE | re.MULTILINE)
-# What may stand before an answer that a response opens with.
+# What may precede an answer at the beginning of a response.
 _PREFIX = re.compile(rf"[✅✔☑]? ?{NUMBERED}?", re.IGNORECASE)
 # The question or the case that an answer is to, where several have one each.
 _CASE = re.compile(
@@ -84,31 +85,31 @@ _ANSWERS = re.compile(
 
 @dataclass(frozen=True)
 class Item:
-    """A line that starts with an option, and where it starts."""
+    """Hold the option that a line starts with, and where the line starts."""
 
     letter: str
     start: int
     has_text: bool
 
 
-def items(text: str, question: Question) -> list[Item]:
-    """The lines that start with an option: its letter, its text, or both."""
-    found, start = [], 0
+def list_items(text: str, question: Question) -> list[Item]:
+    """Return the lines that start with an option: its letter, its text, or both."""
+    listed, start = [], 0
     read: dict[str, tuple[str, bool]] = {}
     for line in text.splitlines():
-        shown = line[: question.longest + 80]
-        if shown not in read:
-            read[shown] = _item(shown, question)
-        letter, has_text = read[shown]
+        beginning = line[: question.longest + 80]
+        if beginning not in read:
+            read[beginning] = _item(beginning, question)
+        letter, has_text = read[beginning]
         if letter:
-            found.append(Item(letter, start, has_text))
+            listed.append(Item(letter, start, has_text))
         start += len(line) + 1
-    return found
+    return listed
 
 
 def _item(line: str, question: Question) -> tuple[str, bool]:
-    """The option that a line starts with, and whether it has a text; no letter if there is none."""
-    begin = _BULLET.match(line).end()
+    """Return the option that a line starts with, and whether it has a text; no letter if there is none."""
+    begin = end_of_match(_BULLET, line)
     if not line[begin:] or _ANSWER_LABEL.match(line, begin):
         return "", False
     value = question.value_at(line, begin)
@@ -119,12 +120,12 @@ def _item(line: str, question: Question) -> tuple[str, bool]:
 
 
 def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[WholeRule, frozenset[str], int] | None:
-    """The answer that a response opens with: by which rule, which letters, and where it ends."""
-    value = question.value_at(text, _PREFIX.match(text).end())
+    """Return the answer at the beginning of a response: the rule, the letters, and where it ends."""
+    value = question.value_at(text, end_of_match(_PREFIX, text))
     if value is None:
         return None
     follows = (_OPENS_BY_TEXT if value.by_text else _OPENS).match(text, value.end)
-    if follows is None or (len(value.letters) > 1 and echoes(text, question)):
+    if follows is None or (len(value.letters) > 1 and repeats_options(text, question)):
         return None
     if ":" in follows[0] and value.letters == {"A"} and not (value.has_text or value.by_text):
         # `A:` may stand for the word, and `Option A:` starts a list.
@@ -143,35 +144,35 @@ def opening_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
 
 
 def _is_rejected(text: str, start: int) -> bool:
-    """Whether the words at ``start`` say no, and mean the answer by it."""
+    """Tell whether the words at ``start`` reject the answer before them."""
     no = _NO.match(text, start)
     return no is not None and not denies_nothing(text, no.start(), no.end())
 
 
 def _first_end(text: str, start: int) -> int:
-    """Where the first sentence after ``start`` ends."""
+    """Return where the first sentence after ``start`` ends."""
     end = _SENTENCE_END.search(text, start)
     return end.start() if end else len(text)
 
 
 def _heads_a_list(text: str, letter: str, end: int, lines: list[Item], question: Question) -> bool:
-    """Whether the next line about an option is about the one after ``letter``."""
+    """Tell whether the next line about an option is about the one after ``letter``."""
     following = next((item for item in lines if item.start > 0), None)
     successor = chr(ord(letter) + 1)
     if following is None:
         if any(label[1] == successor or letter == "A" for label in _SENTENCE_LABEL.finditer(text, end)):
             return True
-        inline = (question.shown(text, label) for label in LABEL.finditer(text, end))
+        inline = (question.labeled_letter(text, label) for label in LABEL.finditer(text, end))
         return next(filter(None, inline), None) == {successor}
     return following.letter == successor and not _OTHERS.search(text, text.find("\n"), following.start)
 
 
 def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[WholeRule, frozenset[str], int] | None:
-    """The answer that a response ends with, as its last line: by which rule, which letters, and where it starts."""
+    """Return the answer on the last line of a response: the rule, the letters, and where it starts."""
     start = text.rfind("\n") + 1
     if start == 0:
         return None
-    rule, letters = whole(text[start:], question)
+    rule, letters = whole_answer(text[start:], question)
     above = [item for item in lines if item.start < start]
     is_below = bool(above) and text.find("\n", above[-1].start) == start - 1
     if is_below and letters == {above[-1].letter}:
@@ -189,11 +190,12 @@ def closing_line(text: str, question: Question, lines: list[Item]) -> tuple[Whol
 
 
 def single_line(text: str, question: Question, lines: list[Item]) -> tuple[WholeRule, frozenset[str], int] | None:
-    """The letter that stands alone on a line between the first and the last, if no other letter does."""
-    alone, start = {}, 0
+    """Return the letter that stands alone on a line between the first and the last, if no other letter does."""
+    alone: dict[frozenset[str], int] = {}
+    start = 0
     for line in text.splitlines():
-        if len(line) < _MAX_LETTER_LINE and (found := whole(line, question)) and found[0] == "whole_letter":
-            alone.setdefault(found[1], start)
+        if len(line) < _MAX_LETTER_LINE and (stated := whole_answer(line, question))[0] == "whole_letter":
+            alone.setdefault(stated[1], start)
         start += len(line) + 1
     if len(alone) != 1:
         return None
@@ -203,8 +205,8 @@ def single_line(text: str, question: Question, lines: list[Item]) -> tuple[Whole
     return "whole_letter", letters, start
 
 
-def answers_apart(text: str, question: Question) -> frozenset[str]:
-    """The letters of a text that ends with different answers to several questions or cases; empty if it does not."""
+def answers_to_several_questions(text: str, question: Question) -> frozenset[str]:
+    """Return the letters of a text that ends with different answers to several questions or cases; else none."""
     answers: dict[str, frozenset[str]] = {}
     end = 0
     for case in _CASE.finditer(text):
@@ -218,7 +220,7 @@ def answers_apart(text: str, question: Question) -> frozenset[str]:
 
 
 def is_list_item(text: str, start: int, letter: str, has_text: bool, lines: list[Item]) -> bool:
-    """Whether the option at ``start`` is an item of a list: the one after the item before, or the first of a list."""
+    """Tell whether the option at ``start`` is an item of a list: it follows the item before or is the first item."""
     before = [item for item in lines if item.start < start]
     if before:
         last = before[-1]

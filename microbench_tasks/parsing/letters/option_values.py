@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.parsing.letters.phrases import OPTION_DETERMINER, OPTION_NOUN
-from microbench_tasks.parsing.letters.plain_text import plain, trimmed
+from microbench_tasks.parsing.letters.plain_text import strip_punctuation, to_plain_text
+from microbench_tasks.parsing.matching import end_of_match
 
 # Words of scripts without spaces that go on with the sentence after a letter; others make a name (A型, B细胞).
 _GOES_ON = (
@@ -21,7 +22,8 @@ _LETTER_END = (
     rf"(?=[^\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\Z|{_GOES_ON})"
 )
 _OPENING = re.compile(
-    rf"""[✅✔☑]? ?[(\[{{"'<]{{0,4}} ?(?:(?:{OPTION_DETERMINER}?{OPTION_NOUN}|选项|選項|選択肢|ข้อ) ?)?[(\[{{"'<]{{0,3}} ?""",
+    rf"""[✅✔☑]? ?[(\[{{"'<]{{0,4}} ?"""
+    rf"""(?:(?:{OPTION_DETERMINER}?{OPTION_NOUN}|选项|選項|選択肢|ข้อ) ?)?[(\[{{"'<]{{0,3}} ?""",
     re.IGNORECASE,
 )
 _LETTER = re.compile(rf"([A-Ha-h]){_LETTER_END}")
@@ -31,7 +33,8 @@ _ARTICLE = re.compile(r"(?:an?|the|un|une|ein|eine|el|la|le|il) (?=\S)", re.IGNO
 _CLAUSE_END = re.compile(
     r"""["')\]}*]{0,3}(?:[\n.,;:!?)\]}"']|\Z| ?[(（\[]"""
     r"""| (?:-|because|since|as|due|based|given|which|and|but|so|rather|not|in this"""
-    r"""|is the|is my|is correct|is right|です|par|car|porque|weil|da|denn)\b| ?(?:です|で|だ|。|입니다|이다)| ?-{1,2}>? )""",
+    r"""|is the|is my|is correct|is right|です|par|car|porque|weil|da|denn)\b"""
+    r"""| ?(?:です|で|だ|。|입니다|이다)| ?-{1,2}>? )""",
     re.IGNORECASE,
 )
 # A letter that a lower-case word follows starts a name (E. coli, B cell) or is an article (A cell); these words start
@@ -72,9 +75,13 @@ _TEXT_LETTER = re.compile(
 
 @dataclass(frozen=True)
 class Value:
-    """What a place names: the letters (several: a list or a contradiction), how, and where it ends.
+    """Hold what a place in a text names.
 
-    ``by_text``: by an option's text alone; ``has_text``: by a letter with a text.
+    Attributes:
+        letters: the letters; several are a list or a contradiction.
+        by_text: whether an option is named by its text alone.
+        end: where the value ends in the text.
+        has_text: whether an option is named by its letter with a text.
     """
 
     letters: frozenset[str]
@@ -84,23 +91,23 @@ class Value:
 
 
 class Question:
-    """A question's options as responses are compared with them."""
+    """Hold the options of a question in the form in which they are compared with responses."""
 
     def __init__(self, options: tuple[str, ...]):
         self.letters = LETTERS[: len(options)]
-        self.texts = dict(zip(LETTERS, map(_option_text, options)))
+        self.texts = dict(zip(self.letters, map(_option_text, options), strict=True))
         self.longest = max(map(len, self.texts.values()))
         self._folded = {letter: own.casefold() for letter, own in self.texts.items()}
         self._initials = frozenset(own[:1].casefold() for own in self.texts.values() if own)
 
     def equal(self, text: str) -> frozenset[str]:
-        """The letters whose option is ``text``; case tells options apart only where it has to."""
+        """Return the letters whose option is ``text``; case counts only if options differ in nothing else."""
         folded = text.casefold()
         exact = frozenset(letter for letter, own in self.texts.items() if own and own == text)
         return exact or frozenset(letter for letter, own in self._folded.items() if own and own == folded)
 
     def named_at(self, text: str, start: int) -> tuple[frozenset[str], int]:
-        """The letters of the longest option text that stands at ``start``, and where it ends."""
+        """Return the letters of the longest option text that stands at ``start``, and where it ends."""
         if text[start : start + 1].casefold() not in self._initials:
             return frozenset(), start
         ends = {}
@@ -114,7 +121,7 @@ class Question:
         return exact or letters, longest
 
     def named_before(self, text: str, end: int) -> tuple[frozenset[str], int]:
-        """The letters of the longest option text that ends at ``end``, and where it starts."""
+        """Return the letters of the longest option text that ends at ``end``, and where it starts."""
         starts = {}
         for letter, own in self._folded.items():
             start = end - len(self.texts[letter])
@@ -125,8 +132,8 @@ class Question:
         return frozenset(letter for letter, start in starts.items() if start == first), first
 
     def value_at(self, text: str, position: int, names: bool = True) -> Value | None:
-        """The value that stands at ``position``, brackets and quotation marks opened; None if there is none."""
-        start = _OPENING.match(text, position).end()
+        """Return the value at ``position``, after opening brackets and quotation marks; None if there is none."""
+        start = end_of_match(_OPENING, text, position)
         by_text = self._text_at(text, start) if names else None
         letter = _LETTER.match(text, start)
         if letter is None or letter[1].upper() not in self.letters:
@@ -136,14 +143,13 @@ class Question:
         return self._letter_at(text, start)
 
     def _text_at(self, text: str, start: int) -> Value | None:
-        """An option's own text at ``start``, with its letter after it or not, where a clause ends."""
-        for begin in dict.fromkeys((start, _skip(_ARTICLE, text, start))):
+        """Return an option's own text at ``start``, with its letter after it or not, where a clause ends."""
+        for begin in dict.fromkeys((start, end_of_match(_ARTICLE, text, start))):
             letters, end = self.named_at(text, begin)
             if not letters:
                 continue
             label = _TEXT_LETTER.match(text, end)
-            named = (label[1] or label[2]).upper() if label else ""
-            if named and named in self.letters:
+            if label and (named := (label[1] or label[2]).upper()) in self.letters:
                 return Value(frozenset({named}) if named in letters else letters | {named}, False, label.end(), True)
             if _CLAUSE_END.match(text, end):
                 # A capital may be the article or a letter.
@@ -152,10 +158,10 @@ class Question:
         return None
 
     def _letter_at(self, text: str, start: int) -> Value | None:
-        """A letter at ``start``: itself, nothing, or a contradiction with what follows."""
+        """Return a letter at ``start``: itself, nothing, or a contradiction with what follows."""
         letter, has_text = text[start].upper(), False
-        gap = _GAP.match(text, start + 1).end()
-        for begin in dict.fromkeys((gap, _skip(_ARTICLE, text, gap), start)):
+        gap = end_of_match(_GAP, text, start + 1)
+        for begin in dict.fromkeys((gap, end_of_match(_ARTICLE, text, gap), start)):
             named, end = self.named_at(text, begin)
             if named and "\n" in text[start:begin] and not _LINE_END.match(text, end):
                 continue
@@ -177,37 +183,37 @@ class Question:
         return Value(frozenset({letter}) | self._listed_after(text, end, letter), False, end, has_text)
 
     def _is_own(self, text: str, gap: int, begin: int, end: int) -> bool:
-        """Whether the option text from ``begin`` to ``end`` is said of the letter before the gap."""
+        """Tell whether the option text from ``begin`` to ``end`` belongs to the letter before the gap."""
         return text[gap:begin].strip(" ") in (")", "(", "):", ":") or _CLAUSE_END.match(text, end) is not None
 
     def _cut_off_text(self, text: str, end: int) -> frozenset[str]:
-        """The letters of other options whose text the response's last characters begin, after a letter's bracket."""
-        gap = _GAP.match(text, end)
-        rest = text[gap.end() :].casefold() if len(text) - end < self.longest + 8 else ""
-        if len(rest) < 3 or ")" not in gap[0]:
+        """Return the letters of options whose text is cut off at the end of the response, after a letter's bracket."""
+        gap_end = end_of_match(_GAP, text, end)
+        rest = text[gap_end:].casefold() if len(text) - end < self.longest + 8 else ""
+        if len(rest) < 3 or ")" not in text[end:gap_end]:
             return frozenset()
         return frozenset(letter for letter, own in self._folded.items() if own.startswith(rest))
 
     def _listed_after(self, text: str, end: int, letter: str) -> frozenset[str]:
-        """The next letter of a list (``B or C``) or of an echo of the options that goes on from ``letter``."""
+        """Return the next letter of a list (``B or C``) or of an echo of the options that goes on from ``letter``."""
         also = _ALSO.match(text, end)
         if also:
             is_clause = ("," in also[0] or ";" in also[0]) and _PREDICATE.match(text, also.end())
             return frozenset() if is_clause else frozenset({also[1].upper()})
-        label = LABEL.match(text, _BREAK.match(text, end).end())
-        shown = self.shown(text, label) if label else frozenset()
+        label = LABEL.match(text, end_of_match(_BREAK, text, end))
+        shown = self.labeled_letter(text, label) if label else frozenset()
         # On lines of their own the options are echoed only in their order; explanations start anywhere.
         is_apart = label is not None and "\n" in text[end : label.start()] and shown != {chr(ord(letter) + 1)}
         return frozenset() if is_apart else shown
 
-    def shown(self, text: str, label: re.Match[str]) -> frozenset[str]:
-        """The letter of a label that stands before its own option's text."""
+    def labeled_letter(self, text: str, label: re.Match[str]) -> frozenset[str]:
+        """Return the letter of a label that stands before its own option's text."""
         letter = label[1].upper()
         is_shown = letter in self.texts and letter in self.named_at(text, label.end())[0]
         return frozenset({letter}) if is_shown else frozenset()
 
     def value_before(self, text: str, end: int) -> tuple[Value, int] | None:
-        """The value that ends at ``end``, and where it starts: a letter, a text, or a letter with its text."""
+        """Return the value that ends at ``end``, and where it starts: a letter, a text, or a letter with its text."""
         close = len(text[:end].rstrip(" \"')]},"))
         named, start = self.named_before(text, close)
         before = text[max(0, (start if named else close) - 40) : start if named else close]
@@ -233,24 +239,19 @@ _LETTER_BEFORE = re.compile(
 )
 
 
-def _skip(pattern: re.Pattern[str], text: str, start: int) -> int:
-    matched = pattern.match(text, start)
-    return matched.end() if matched else start
-
-
 def _continues(text: str, end: int) -> bool:
-    """Whether the word that ends at ``end`` goes on, as in `basophil-like` or `basophils`."""
+    """Tell whether the word that ends at ``end`` goes on, as in `basophil-like` or `basophils`."""
     following = text[end : end + 1]
     return (following.isascii() and following.isalnum()) or (following == "-" and text[end + 1 : end + 2].isalpha())
 
 
 @functools.lru_cache(maxsize=4096)
 def _option_text(option: str) -> str:
-    """An option as responses are compared with it; the same few thousand come again and again."""
-    return trimmed(plain(option))
+    """Return the text of an option as it is compared with responses."""
+    return strip_punctuation(to_plain_text(option))
 
 
 @functools.lru_cache(maxsize=4096)
-def question(options: tuple[str, ...]) -> Question:
-    """The question with these options, made once."""
+def cached_question(options: tuple[str, ...]) -> Question:
+    """Return the question with these options; questions are kept, since the same ones come again and again."""
     return Question(options)

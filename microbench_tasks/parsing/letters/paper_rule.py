@@ -1,6 +1,6 @@
 """The paper's rule: which letters a response is scored as, flaws included.
 
-It reproduces published figures. It is never mixed with the strict rule (`microbench_tasks.parsing.letters.strict_rule`).
+It reproduces published figures and is never mixed with the strict rule (`strict_rule`).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from microbench_tasks.parsing.failures import placeholder_kind
 
 
 def lettered_options(options: list[str]) -> list[str]:
-    """Write options as the prompt does: ``A) first``, ``B) second``, …
+    """Write options as the prompt does: ``A) first``, ``B) second`` and so on.
 
     Args:
         options: the texts of at most 8 options.
@@ -33,7 +33,7 @@ def paper_letters(response: str, options: list[str]) -> list[str]:
     ``malignancy`` is not found; here the response is not changed.
 
     Args:
-        response: the scored text (`microbench_tasks.parsing.response.scored_text`).
+        response: the scored text (`response.scored_text`).
         options: the texts of the question's options, in the order of their letters.
 
     Returns:

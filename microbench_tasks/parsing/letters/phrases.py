@@ -1,4 +1,4 @@
-"""Words and phrases that the forms of statements are made of, as pieces of regular expressions in verbose mode."""
+"""Words and phrases from which the forms of statements are built, as parts of regular expressions in verbose mode."""
 
 from __future__ import annotations
 
@@ -55,9 +55,11 @@ ADJECTIVES = (
     | {"one-letter", "single-letter", "one-word"}
 )
 ADJECTIVE = f"(?:{'|'.join(sorted(ADJECTIVES))})"
-NOUNS = ("answer", "option", "choice", "selection", "letter", "pick", "match", "fit", "statement", "alternative")
-NOUNS += ("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision")
-NOUNS += ("response", "reply")
+NOUNS = (
+    *("answer", "option", "choice", "selection", "letter", "pick", "match", "fit", "statement", "alternative"),
+    *("solution", "diagnosis", "classification", "conclusion", "verdict", "prediction", "decision"),
+    *("response", "reply"),
+)
 LABELS = (*NOUNS, "ans", "result", "final", "correct", "determination")
 # A bare `alternative` is another option; only one of these makes it the answer.
 _CHOSEN = ("correct", "right", "best", "appropriate", "likely", "probable", "suitable", "chosen", "selected", "true")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from microbench_tasks.parsing.matching import end_of_match
+
 # Short pieces, since NFKC takes quadratic time for long runs of accents. Arabic ligatures of whole phrases are left
 # out, since NFKC makes them 18 times as long.
 _NOT_ASCII = re.compile(r".?[^\x00-\x7f\ufdf0-\ufdff]{1,64}")
@@ -18,9 +20,9 @@ _TYPOGRAPHY = str.maketrans(
     | {"→": "->", "⇒": "=>", **dict.fromkeys("➡👉☞⟶⮕▶", "->"), "∴": "so ", "…": "..."}
     | dict.fromkeys("\u00ad\u200b\u20e3\ufe0f\ufeff\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
 )
-# Letters in boxes: they stand for words.
+# Boxed letters (emoji) stand for words, not for options.
 _FIRST_BOXED, _LAST_BOXED = "\U0001f130", "\U0001f1ff"
-# Symbols that judge what they mark; all other symbols around a line are ornaments.
+# Symbols that call an option right or wrong; all other symbols at the ends of a line are ornaments.
 _JUDGING = frozenset("✓✔✅☑○◯✗✘❌✖×☒🚫⛔👎🙅❎❓❔⚠🛑🤷")
 _LATEX_COMMAND = re.compile(
     r"\\(?:(?:text|math)(?:bf|it|rm|sf|tt|normal|bb|cal|up)?|operatorname\*?|mbox|hbox|bm|boldsymbol|underline|emph)"
@@ -40,10 +42,10 @@ _MARKS = re.compile(r"[*`$]+|(?<![^\W_])_+|_+(?![^\W_])|\\[()\[\]]")
 _LINE_MARKS = re.compile(r"(?:[#>•+-]+ )*")
 
 
-def plain(text: str) -> str:
-    """Fold ``text`` with NFKC, and remove markdown, LaTeX styles, HTML and empty lines.
+def to_plain_text(text: str) -> str:
+    r"""Fold ``text`` with NFKC, and remove markdown, LaTeX styles, HTML and empty lines.
 
-    >>> plain("## **Answer:**   $\\\\mathbf{Ｂ}$")
+    >>> to_plain_text("## **Answer:**   $\\mathbf{Ｂ}$")
     'Answer: {B}'
     """
     text = _NOT_ASCII.sub(lambda run: unicodedata.normalize("NFKC", run[0].translate(_TYPOGRAPHY)), text)
@@ -54,7 +56,7 @@ def plain(text: str) -> str:
         # A lone <B> is a letter.
         text = _HTML_INLINE.sub("", text) if "</" in text else text
     lines = (" ".join(line.split()) for line in _MARKS.sub("", text).splitlines())
-    unmarked = (_without_ornaments(line[_LINE_MARKS.match(line).end() :]) for line in lines)
+    unmarked = (_without_ornaments(line[end_of_match(_LINE_MARKS, line) :]) for line in lines)
     return "\n".join(line for line in unmarked if line)
 
 
@@ -64,7 +66,7 @@ def _is_ornament(character: str) -> bool:
 
 
 def _without_ornaments(line: str) -> str:
-    """A line without the emoji and other symbols at its ends."""
+    """Remove emoji and other symbols from both ends of a line."""
     start, end = 0, len(line)
     while start < end and _is_ornament(line[start]):
         start += 1
@@ -73,6 +75,6 @@ def _without_ornaments(line: str) -> str:
     return line[start:end].strip() if (start, end) != (0, len(line)) else line
 
 
-def trimmed(text: str) -> str:
+def strip_punctuation(text: str) -> str:
     """Strip punctuation and check marks from both ends of ``text``."""
     return text.strip(" \n.,;:!\"'✅✔☑👍🔬")

@@ -20,7 +20,14 @@ from microbench_tasks.parsing.letters.phrases import ADJECTIVES, CONCLUDES, DETE
 
 @dataclass(frozen=True)
 class Statement:
-    """What one place in a response states: the letters (several contradict one another), and how strongly."""
+    """Hold what one place in a response states.
+
+    Attributes:
+        start: position in the text.
+        letters: the stated letters; several contradict one another.
+        strength: `SENTENCE`, `CONCLUSION` or `MARK`.
+        rule: the name of the rule, of `strict_rule.RULES`.
+    """
 
     start: int
     letters: frozenset[str]
@@ -41,7 +48,7 @@ class _CompiledForm:
 _LATIN_WORD = re.compile(r"[A-Za-z]{3}")
 
 
-def _compiled(form: Form) -> _CompiledForm:
+def _compile(form: Form) -> _CompiledForm:
     # As `plain` writes texts, such as Thai vowels.
     head, _, tail = unicodedata.normalize("NFKC", form.pattern).partition("@")
     flags = re.IGNORECASE | re.VERBOSE
@@ -52,7 +59,7 @@ def _compiled(form: Form) -> _CompiledForm:
     return _CompiledForm(form, pattern, rest, value_first, is_foreign)
 
 
-_FORMS = tuple(_compiled(form) for form in (*FORMS, *LANGUAGE_FORMS, *MORE_FORMS))
+_FORMS = tuple(_compile(form) for form in (*FORMS, *LANGUAGE_FORMS, *MORE_FORMS))
 # Words that may stand before a noun phrase without a determiner.
 _CONNECTIVES = QUALIFIERS | {
     *[
@@ -118,7 +125,7 @@ _CLAUSE_START = re.compile(r"(?:\A|[.!?:;,>)\](\[|\n=✅☑✔*/]\s?|-\s|\d\s?|[
 
 
 def statements(text: str, question: Question) -> Iterator[Statement]:
-    """The statements of all forms in plain ``text`` that their context does not withdraw."""
+    """Yield the statements of all forms in plain ``text`` that their context does not withdraw."""
     reach = 2 * REACH + 2 * question.longest
     is_ascii, lowered = text.isascii(), text.lower()
     # A model caught in a loop repeats itself to its last token: each window is read once.
@@ -139,7 +146,10 @@ def statements(text: str, question: Question) -> Iterator[Statement]:
 
 
 def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Question) -> Statement | None:
-    """What the form that matches from ``start`` to ``end`` states; a sentence that draws a conclusion is one."""
+    """Return the statement of a form that matches from ``start`` to ``end``; None if it states nothing there.
+
+    A sentence that draws a conclusion counts as a conclusion.
+    """
     form = compiled.form
     if compiled.value_first:
         placed = question.value_before(text, start)
@@ -154,9 +164,10 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
             return None
         if form.noun_phrase and not _is_whole_noun_phrase(text, start):
             return None
-        value, value_start = question.value_at(text, end), end
-        if value is None:
+        following = question.value_at(text, end)
+        if following is None:
             return None
+        value, value_start = following, end
         if form.closes and not _closes(text, start, end, value):
             return None
         end = value.end
@@ -168,7 +179,7 @@ def _read(compiled: _CompiledForm, text: str, start: int, end: int, question: Qu
     relative = _RELATIVE.search(text, start, value_start) if form.noun_phrase else None
     if relative and clause_denies(relative[0]):
         return None
-    if not _takes(form, value, text) or is_withdrawn(text, start, end, len(value.letters) > 1):
+    if not _accepts(form, value, text) or is_withdrawn(text, start, end, len(value.letters) > 1):
         return None
     concludes = form.strength == SENTENCE and CONCLUDES.search(sentence_before(text, start))
     strength = CONCLUSION if concludes else form.strength
@@ -198,7 +209,8 @@ _LISTED_BEFORE = re.compile(
 )
 
 
-def _takes(form: Form, value: Value, text: str) -> bool:
+def _accepts(form: Form, value: Value, text: str) -> bool:
+    """Tell whether a form accepts a value of this kind: any value, a letter, or a letter with its text."""
     if form.takes == "any":
         return True
     # A small `a` at the end may be the article of a text that is cut off.
@@ -207,7 +219,7 @@ def _takes(form: Form, value: Value, text: str) -> bool:
 
 
 def _closes(text: str, start: int, end: int, value: Value) -> bool:
-    """Whether a value at the end of a text is an answer, not the last item of a list or a word that was cut off."""
+    """Tell whether a value at the end of a text is an answer, and not the last item of a list or a word cut off."""
     if _ITEM_BEFORE.search(text, max(0, start - 60), start):
         return False
     if text.startswith(":", start) and not value.has_text and OTHER_LABELS.search(sentence_before(text, start)):
@@ -227,7 +239,7 @@ def _starts_clause(text: str, start: int) -> bool:
 
 
 def _is_whole_noun_phrase(text: str, start: int) -> bool:
-    """Whether no other word qualifies the noun at ``start``."""
+    """Tell whether no other word qualifies the noun at ``start``."""
     word, _ = _word_before_adjectives(text, start, DETERMINERS)
     return not word or word in _CONNECTIVES | DETERMINERS
 
@@ -237,7 +249,7 @@ def _is_adjective(word: str) -> bool:
 
 
 def _word_before_adjectives(text: str, start: int, stops: frozenset[str] = frozenset()) -> tuple[str, int]:
-    """The word before the noun at ``start`` and its adjectives, and where they start; empty where a clause starts."""
+    """Return the word before a noun and its adjectives, and where they start; empty if a clause starts there."""
     for _ in range(_MAX_ADJECTIVES):
         word = _WORD_BEFORE.search(text, max(0, start - 30), start)
         if word is None:

@@ -1,7 +1,8 @@
 """The strict rule: the one option that a response states as its answer, or why there is none.
 
-The forms in `microbench_tasks.parsing.letters.english_forms` find statements. `microbench_tasks.parsing.letters.context` drops those that are
-denied, doubted, conditional or taken back. Of those left the last must be stronger than all that differ.
+1. Forms (`english_forms`, `foreign_forms`) find statements.
+2. `context` drops statements that are denied, doubted, conditional or withdrawn.
+3. The last remaining statement counts if it is stronger than all statements that differ from it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,20 @@ from microbench_tasks.parsing.letters.context import (
 )
 from microbench_tasks.parsing.letters.form import CONCLUSION, MARK, SENTENCE
 from microbench_tasks.parsing.letters.invented_turns import new_turns
-from microbench_tasks.parsing.letters.lines import answers_apart, closing_line, items, opening_line, single_line
+from microbench_tasks.parsing.letters.lines import (
+    answers_to_several_questions,
+    closing_line,
+    list_items,
+    opening_line,
+    single_line,
+)
 from microbench_tasks.parsing.letters.markdown_tables import table_answer
-from microbench_tasks.parsing.letters.option_values import Question, question
-from microbench_tasks.parsing.letters.plain_text import plain
+from microbench_tasks.parsing.letters.option_values import Question, cached_question
+from microbench_tasks.parsing.letters.plain_text import to_plain_text
 from microbench_tasks.parsing.letters.refusals import is_refusal
 from microbench_tasks.parsing.letters.search import Statement, statements
-from microbench_tasks.parsing.letters.verdicts import verdict
-from microbench_tasks.parsing.letters.whole_response import echoes, whole
+from microbench_tasks.parsing.letters.verdicts import judged_correct
+from microbench_tasks.parsing.letters.whole_response import repeats_options, whole_answer
 from microbench_tasks.parsing.probabilities import probabilities
 
 Kind = Literal["parsed", "ambiguous", "refusal", "empty", "truncated", "failed", "unparsed"]
@@ -51,12 +58,14 @@ _MAX_DEPTH = 3
 
 @dataclass(frozen=True)
 class Answer:
-    """What the strict rule reads in a response.
+    """Hold the answer that the strict rule reads in a response.
 
-    ``letter`` and ``rule`` (the one that matched, of `RULES`) are None unless ``kind`` is
-    ``parsed``. The other `KINDS`: ``ambiguous`` (more than one answer), ``truncated``
-    (reasoning that never ends), ``empty`` (nothing but reasoning and marks), ``refusal``,
-    ``failed`` (no response) and ``unparsed`` (none of these, but no answer stated).
+    Attributes:
+        letter: the letter of the stated option; None unless ``kind`` is ``parsed``.
+        kind: ``parsed``, ``ambiguous`` (more than one answer), ``truncated`` (reasoning that never ends), ``empty``
+            (nothing but reasoning and marks), ``refusal``, ``failed`` (no response) or ``unparsed`` (none of these,
+            but no answer stated).
+        rule: the rule that matched, of `RULES`; None unless ``kind`` is ``parsed``.
     """
 
     letter: str | None
@@ -65,15 +74,18 @@ class Answer:
 
 
 def strict_answer(response: str, options: list[str]) -> Answer:
-    """The one answer that ``response`` states, by `RULES` that never guess.
+    """Return the one answer that a response states, by `RULES` that never guess.
 
     A letter counts where it is stated as the answer: as the whole response, as its first or last line, in a box or an
     answer tag, under a label (``Answer: B``), in a sentence (``The answer is B``, in many languages), or as the only
     option that a list of judged options calls correct. An option's own text counts in the same places. Case does not
-    count. Lists, headers and echoes of the options state nothing. What is denied, conditional, tentative, asked, quoted
-    or taken back is no answer. A later and stronger statement replaces an earlier one; statements that differ
-    otherwise, and a letter and a text that disagree, are ambiguous. What starts a word or a name (``H&E``, ``E. coli``,
-    ``A cell``) is no letter.
+    count.
+
+    No answers are lists, headers and echoes of the options, and statements that are denied, conditional, tentative,
+    asked, quoted or withdrawn. A letter at the start of a word or a name (``H&E``, ``E. coli``, ``A cell``) is none.
+
+    A later and stronger statement replaces an earlier one. Other statements that differ are ambiguous, and so are a
+    letter and a text that disagree.
 
     Args:
         response: the model's text, of any length; reading takes linear time.
@@ -97,52 +109,59 @@ def strict_answer(response: str, options: list[str]) -> Answer:
     part = answer_part(response)
     if part.truncated:
         return Answer(None, "truncated", None)
-    said = part.text
-    if probabilities(said, len(options)) is not None:
-        said = said.rpartition("\n")[0]
-    text = plain(said)
+    marked_up = part.text
+    if probabilities(marked_up, len(options)) is not None:
+        marked_up = marked_up.rpartition("\n")[0]
+    text = to_plain_text(marked_up)
     if not text:
         return Answer(None, "empty", None)
-    asked = question(tuple(options))
-    if answers_apart(text, asked):
+    question = cached_question(tuple(options))
+    if answers_to_several_questions(text, question):
         return Answer(None, "ambiguous", None)
-    for end in new_turns(said):
-        # What answers a question of the model's own is no answer to this one.
-        rule, letters = _stated(plain(said[:end]), asked, 0)
+    for end in new_turns(marked_up):
+        # An answer to a question that the model invented is no answer to this one.
+        rule, letters = _stated_letters(to_plain_text(marked_up[:end]), question, 0)
         if len(letters) == 1:
             return Answer(min(letters), "parsed", rule)
-    rule, letters = _stated(text, asked, 0)
+    rule, letters = _stated_letters(text, question, 0)
     if len(letters) == 1:
         return Answer(min(letters), "parsed", rule)
-    if letters or echoes(text, asked):
+    if letters or repeats_options(text, question):
         return Answer(None, "ambiguous", None)
     return Answer(None, "refusal" if is_refusal(text) else "unparsed", None)
 
 
-def _stated(text: str, asked: Question, depth: int) -> tuple[Rule, frozenset[str]]:
-    """The letters that plain ``text`` states, and by which rule: none, the answer, or a contradiction."""
-    rule, letters = whole(text, asked)
+def _stated_letters(text: str, question: Question, depth: int) -> tuple[Rule, frozenset[str]]:
+    """Return the letters that plain ``text`` states, and the rule: no letter, one answer, or a contradiction."""
+    rule, letters = whole_answer(text, question)
     if letters:
         return rule, letters
-    found = sorted(_statements(text, asked, depth), key=lambda statement: statement.start)
+    remaining = sorted(_all_statements(text, question, depth), key=lambda statement: statement.start)
     revised = last_revision(text)
     denied = denied_letters(text)
-    found = [said for said in found if said.start >= max(revised, *(denied.get(letter, 0) for letter in said.letters))]
-    if not found:
+    remaining = [
+        statement
+        for statement in remaining
+        if statement.start >= max(revised, *(denied.get(letter, 0) for letter in statement.letters))
+    ]
+    if not remaining:
         return rule, frozenset()
-    final, looked_again = found[-1].letters, last_second_look(text)
-    rivals = [other for other in found if other.letters != final and not other.start < looked_again <= found[-1].start]
+    last, second_look = remaining[-1], last_second_look(text)
+    final = last.letters
+    rivals = [other for other in remaining if other.letters != final and not other.start < second_look <= last.start]
     since = max((rival.start for rival in rivals), default=-1)
-    strength = max(statement.strength for statement in found if statement.letters == final and statement.start >= since)
+    strength = max(
+        statement.strength for statement in remaining if statement.letters == final and statement.start >= since
+    )
     if any(rival.strength >= strength for rival in rivals):
         return rule, final.union(*(rival.letters for rival in rivals))
-    agreeing = {statement.rule for statement in found if statement.letters == final}
+    agreeing = {statement.rule for statement in remaining if statement.letters == final}
     return next(name for name in RULES if name in agreeing), final
 
 
-def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
-    """All that plain ``text`` states, in no order."""
-    found = list(statements(text, asked))
+def _all_statements(text: str, question: Question, depth: int) -> list[Statement]:
+    """Return all statements of plain ``text``, in no order."""
+    all_found = list(statements(text, question))
     read: dict[tuple[str, str, str], frozenset[str]] = {}
     for box in BOXES.finditer(text):
         content = (box["boxed"] or box["tagged"] or box["token"] or "").strip()
@@ -151,17 +170,17 @@ def _statements(text: str, asked: Question, depth: int) -> list[Statement]:
         key = (text[max(0, box.start() - REACH) : box.start()], content, text[box.end() : box.end() + REACH])
         if key not in read:
             is_read = content and depth < _MAX_DEPTH and not is_withdrawn(text, box.start(), box.end())
-            read[key] = _stated(content, asked, depth + 1)[1] if is_read else frozenset()
-        found.append(Statement(box.start(), read[key], MARK, "boxed"))
-    lines = items(text, asked)
-    if opening := opening_line(text, asked, lines):
-        found.append(Statement(0, opening[1], CONCLUSION, opening[0]))
-    if closing := closing_line(text, asked, lines):
-        found.append(Statement(closing[2], closing[1], CONCLUSION, closing[0]))
-    if alone := single_line(text, asked, lines):
-        found.append(Statement(alone[2], alone[1], CONCLUSION, alone[0]))
-    tabled, start = table_answer(text, asked)
-    found.append(Statement(start, tabled, CONCLUSION, "declaration"))
-    judged, end = verdict(text, asked)
-    found.append(Statement(end, judged, SENTENCE, "verdict"))
-    return [statement for statement in found if statement.letters]
+            read[key] = _stated_letters(content, question, depth + 1)[1] if is_read else frozenset()
+        all_found.append(Statement(box.start(), read[key], MARK, "boxed"))
+    lines = list_items(text, question)
+    if opening := opening_line(text, question, lines):
+        all_found.append(Statement(0, opening[1], CONCLUSION, opening[0]))
+    if closing := closing_line(text, question, lines):
+        all_found.append(Statement(closing[2], closing[1], CONCLUSION, closing[0]))
+    if alone := single_line(text, question, lines):
+        all_found.append(Statement(alone[2], alone[1], CONCLUSION, alone[0]))
+    tabled, start = table_answer(text, question)
+    all_found.append(Statement(start, tabled, CONCLUSION, "declaration"))
+    judged, end = judged_correct(text, question)
+    all_found.append(Statement(end, judged, SENTENCE, "verdict"))
+    return [statement for statement in all_found if statement.letters]

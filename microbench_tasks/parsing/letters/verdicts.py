@@ -1,10 +1,11 @@
-"""Lists and tables that judge each option: `A) platelet: incorrect`, `B) basophil: correct`."""
+"""Read lists and tables that judge each option: `A) platelet: incorrect`, `B) basophil: correct`."""
 
 from __future__ import annotations
 
 import re
 
 from microbench_tasks.parsing.letters.option_values import Question
+from microbench_tasks.parsing.matching import end_of_match
 
 _GOES_ON = r"(?=\W*\Z|\s?[.,;:!|)(\-✓]|\ (?:because|since|as|answer|option|choice|one|here)\b|[、。])"
 _CORRECT = re.compile(
@@ -31,13 +32,16 @@ _CORRECT_LAST = re.compile(
 )
 
 
-def verdict(text: str, question: Question) -> tuple[frozenset[str], int]:
-    """The letters that a list of judged options declares correct, and where the list ends; none if it declares none.
+def judged_correct(text: str, question: Question) -> tuple[frozenset[str], int]:
+    """Return the letters that a list of judged options declares correct, and where the list ends.
 
-    One option must be declared correct and another one not. Words that may be said of a feature (`yes`, `true`) count
+    One option must be declared correct and another one not. Words that may describe a feature (`yes`, `true`) count
     only where every option is judged.
     """
-    correct, yes, no, end, position, heading = set(), set(), set(), 0, 0, ""
+    correct: set[str] = set()
+    yes: set[str] = set()
+    no: set[str] = set()
+    end, position, heading = 0, 0, ""
     read: dict[str, tuple[str, str]] = {}
     for line in text.splitlines():
         if line not in read:
@@ -58,8 +62,8 @@ def verdict(text: str, question: Question) -> tuple[frozenset[str], int]:
 
 
 def _judged(line: str, question: Question) -> tuple[str, str]:
-    """The option that a line is about, and its verdict; empty without one."""
-    start = _BULLET.match(line).end()
+    """Return the option that a line is about, and its verdict; empty without one."""
+    start = end_of_match(_BULLET, line)
     mark = _MARK_FIRST.match(line, start)
     value = question.value_at(line, mark.end() if mark else start)
     if value is None or len(value.letters) != 1:
@@ -67,23 +71,24 @@ def _judged(line: str, question: Question) -> tuple[str, str]:
     letter = min(value.letters)
     if mark:
         return letter, "yes" if mark["good"] else "no"
-    said = line[value.end :]
+    remark = line[value.end :]
     if line.startswith("|"):
         cells = [cell.strip() for cell in line.strip("| ").split("|")]
         judging = [cell for cell in cells[1:] if len(cell.split()) < 3 and _verdict_of(cell, 0)]
-        said = (judging or cells)[-1] if len(cells) > 1 else ""
-    start = _SEPARATOR.match(said).end()
-    if _CORRECT_LAST.search(said) and not _NO.match(said, start):
+        remark = (judging or cells)[-1] if len(cells) > 1 else ""
+    start = end_of_match(_SEPARATOR, remark)
+    if _CORRECT_LAST.search(remark) and not _NO.match(remark, start):
         return letter, "correct"
-    judged = _verdict_of(said, start)
-    if not judged and (mark := _MARK_LAST.search(said)):
+    judged = _verdict_of(remark, start)
+    if not judged and (mark := _MARK_LAST.search(remark)):
         judged = "yes" if mark["good"] else "no"
-    return (letter, judged) if judged or not said[start:] else ("", "")
+    return (letter, judged) if judged or not remark[start:] else ("", "")
 
 
-def _verdict_of(said: str, start: int) -> str:
-    if _NO.match(said, start):
+def _verdict_of(remark: str, start: int) -> str:
+    """Return the verdict of the words at ``start``: ``correct``, ``yes``, ``no`` or empty."""
+    if _NO.match(remark, start):
         return "no"
-    if _CORRECT.match(said, start):
+    if _CORRECT.match(remark, start):
         return "correct"
-    return "yes" if _YES.match(said, start) else ""
+    return "yes" if _YES.match(remark, start) else ""

@@ -1,0 +1,65 @@
+"""The options that all models from checkpoints have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from microbench_adapters.checkpoints import merging
+
+
+def check_context_length(length: Any) -> None:
+    """Check the option ``context_length``.
+
+    Raises:
+        ValueError: it is not a number of tokens that holds a text.
+    """
+    # Start, end and one token between them.
+    if length is not None and (type(length) is not int or length < 3):
+        raise ValueError(f"context_length={length}: expected a number of tokens, at least 3.")
+
+
+def build_spec(**arguments: Any) -> dict[str, Any]:
+    """Return the specification of a checkpoint: the arguments that are set, as text but for ``context_length``.
+
+    The harness reads ``model=1`` as a number.
+    """
+    return {
+        name: value if name == "context_length" else str(value)
+        for name, value in arguments.items()
+        if value is not None
+    }
+
+
+def parse_merge_with(merge_with: str | None) -> list[str]:
+    """Parse ``one`` or ``[one,other]``, the form that the harness does not split at commas.
+
+    Raises:
+        ValueError: a name is empty.
+    """
+    if merge_with is None:
+        return []
+    text = str(merge_with).strip()
+    parts = text[1:-1].split(",") if text.startswith("[") and text.endswith("]") else [text]
+    names = [part.strip() for part in parts]
+    if not all(names):
+        raise ValueError(f"merge_with={merge_with}: expected a checkpoint, or several as [one,other].")
+    return names
+
+
+def check_merge(merge: str, alpha: float | None, density: float | None, others: Sequence[str]) -> None:
+    """Check the options of a merge with the checkpoints ``others``.
+
+    Raises:
+        ValueError: they have no effect, or the method does not take them.
+    """
+    settings = [f"{name}={value}" for name, value in (("alpha", alpha), ("density", density)) if value is not None]
+    if merge != "linear":
+        settings.append(f"merge={merge}")
+    if settings and not others:
+        raise ValueError(
+            f"{', '.join(settings)}: nothing to merge with. "
+            f"Name the base as merge_with=, or leave {'it' if len(settings) == 1 else 'them'} out."
+        )
+    if others:
+        merging.check_settings(merge, alpha, density, len(others))

@@ -1,0 +1,92 @@
+"""Check an installation: its packages, its data, and the patches of the harness."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, requires, version
+
+from packaging.requirements import Requirement
+
+from microbench_tasks import catalog
+from microbench_tasks.data import task_data
+from microbench_tasks.harness import patches
+from microbench_tasks.submissions import data_kinds
+from microbench_tasks.util.errors import DataError
+
+_DISTRIBUTION = "microbench-lmms"
+
+
+@dataclass
+class Part:
+    """Hold what was checked in one part.
+
+    Attributes:
+        title: of the part.
+        lines: what was found.
+        problems: what must be mended before a run, with advice.
+    """
+
+    title: str
+    lines: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def check() -> Iterator[Part]:
+    """Check packages, data and patches."""
+    yield check_packages()
+    yield check_data()
+    yield check_patches()
+
+
+def check_packages() -> Part:
+    """Compare the installed packages with the requirements of this one."""
+    part = Part("Packages", [f"{_DISTRIBUTION} {version(_DISTRIBUTION)}, Python {platform.python_version()}"])
+    requirements = [Requirement(text) for text in requires(_DISTRIBUTION) or ()]
+    for requirement in requirements:
+        # Optional packages have the marker of their extra.
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            installed = version(requirement.name)
+        except PackageNotFoundError:
+            part.problems.append(f"{requirement.name} is not installed. Install it: pip install '{requirement}'")
+            continue
+        part.lines.append(f"{requirement.name} {installed}")
+        if installed not in requirement.specifier:
+            part.problems.append(
+                f"{requirement.name} {installed} does not fit {requirement.specifier}. "
+                f"Install another version: pip install '{requirement}'"
+            )
+    return part
+
+
+def check_data() -> Part:
+    """Resolve the data of perception and of cognition questions; nothing is downloaded."""
+    part = Part("Data")
+    perception, cognition = catalog.ALL_TASKS["microbench_coarse_modality"], catalog.ALL_TASKS[catalog.COGNITION_TASK]
+    try:
+        part.lines.append(f"Micrographs and questions: {_describe_data(perception)}")
+    except DataError as error:
+        part.problems.append(str(error))
+    try:
+        part.lines.append(f"Cognition questions: {_describe_data(cognition)}")
+    except DataError as error:
+        # Not a problem: these questions are not public, and all other tasks run without them.
+        part.lines.append(f"Cognition questions: not available. {error}")
+    return part
+
+
+def _describe_data(task: catalog.Task) -> str:
+    data = task_data.resolve(task)
+    mark = str(data.identity.get("revision") or data.identity.get("sha256") or "no hash")[:12]
+    place = data.path or "not downloaded; the first run downloads it"
+    return f"{data.label} ({data_kinds.classify_source(data.identity)} data, {mark}), {place}"
+
+
+def check_patches() -> Part:
+    """Compare the patches of the harness with the installed harness."""
+    rows = list(patches.examine())
+    lost = [f"The patch '{patch.name}' cannot be installed. {patch.lost}" for patch in patches.lost_patches(rows)]
+    return Part("Patches of lmms-eval", patches.as_table(rows).splitlines(), lost)

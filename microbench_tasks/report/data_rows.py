@@ -1,0 +1,121 @@
+"""Read the data that a run was asked about: the micrographs, and what each of them shows.
+
+Only slices and the gallery need them: without the data, a report has all other sections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from microbench_tasks import catalog
+from microbench_tasks.data import cognition, dataset_setting, table_images, table_rows, task_data
+from microbench_tasks.report.runs import Run, image_of
+from microbench_tasks.runs.comparison import source_mismatch
+from microbench_tasks.util.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from PIL.Image import Image
+
+PERCEPTION_IMAGES = "the micrographs"
+COGNITION_IMAGES = "the micrographs of the cognition questions"
+_PERCEPTION_ADVICE = (
+    f"Set {dataset_setting.SETTING} to the data that the run was asked about ({dataset_setting.DEMO}, a folder, or "
+    "unset for the release)."
+)
+_COGNITION_ADVICE = f"Set {cognition.SETTING} (or {dataset_setting.SETTING}) to the data that the run was asked about."
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Hold the rows of one data source.
+
+    Attributes:
+        label: of the source, for messages.
+        row_of_image: index of the row of each image, ``dataset/image_id`` as in items of samples.
+        slices: values of each column that divides questions, by row.
+        table: the rows, images encoded.
+    """
+
+    label: str
+    row_of_image: dict[str, int]
+    slices: dict[str, list[Any]]
+    table: pa.Table
+
+    def value(self, column: str, image: str) -> Any:
+        """Return the value of a column of ``slices`` for an image; None if it states none."""
+        return self.slices[column][self.row_of_image[image]]
+
+    def image(self, image: str) -> Image:
+        """Return a micrograph as 8-bit RGB."""
+        stored = self.table["image"][self.row_of_image[image]].as_py()
+        return table_images.decode_image(stored["bytes"] if isinstance(stored, dict) else stored)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Hold the rows that runs were asked about; None where they are not available, with the reasons in ``missing``."""
+
+    perception: Rows | None
+    cognition: Rows | None
+    missing: tuple[str, ...]
+
+    def of_task(self, task: str) -> Rows | None:
+        """Return the rows with the images of a task."""
+        return self.cognition if _is_cognition(task) else self.perception
+
+
+def read(runs: Sequence[Run]) -> Data:
+    """Read the rows of the current data source, if all ``runs`` were asked about them."""
+    missing: list[str] = []
+    tasks = sorted({task for run in runs for task in run.rescored.samples})
+    perception = _read_if_available(
+        [task for task in tasks if not _is_cognition(task)], runs, PERCEPTION_IMAGES, _PERCEPTION_ADVICE, missing
+    )
+    of_cognition = _read_if_available(
+        [task for task in tasks if _is_cognition(task)], runs, COGNITION_IMAGES, _COGNITION_ADVICE, missing
+    )
+    return Data(perception, of_cognition, tuple(missing))
+
+
+def _is_cognition(task: str) -> bool:
+    return catalog.ALL_TASKS[task].subject == "cognition"
+
+
+def _read_if_available(
+    tasks: Sequence[str], runs: Sequence[Run], name: str, advice: str, missing: list[str]
+) -> Rows | None:
+    """Read the rows of some tasks; if that fails, add the reason to ``missing`` and return None."""
+    if not tasks:
+        return None
+    try:
+        return _read_rows(tasks, runs)
+    except DataError as error:
+        missing.append(f"{name}: {str(error).rstrip('.')}. {advice}")
+        return None
+
+
+def _read_rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
+    current = task_data.resolve(catalog.ALL_TASKS[tasks[0]])
+    for run in runs:
+        for task in tasks:
+            mismatch = source_mismatch(run.sources.get(task), current.identity) if task in run.rescored.samples else ""
+            if mismatch:
+                raise DataError(f"{current.label} is not the data of {run.label} ({mismatch})")
+    table = current.rows.data.table
+    names = zip(table_rows.dataset_names(table, current.label), table_rows.image_ids(table, current.label), strict=True)
+    images = [f"{dataset}/{image}" for dataset, image in names]
+    # Of duplicate images, keep the first.
+    row_of_image = {image: row for row, image in reversed(list(enumerate(images)))}
+    _check_images(tasks, runs, row_of_image, current.label)
+    return Rows(current.label, row_of_image, table_rows.slice_values(table, current.label), table)
+
+
+def _check_images(tasks: Sequence[str], runs: Sequence[Run], row_of_image: dict[str, int], label: str) -> None:
+    """Raise DataError if an image of a run is missing: not every run records its data source."""
+    asked = (image_of(sample) for run in runs for task in tasks for sample in run.rescored.samples.get(task, ()))
+    absent = [image for image in asked if image not in row_of_image]
+    if absent:
+        raise DataError(f"{label} has no image {absent[0]}, which was asked about, and {len(absent) - 1} more")

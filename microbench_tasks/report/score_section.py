@@ -1,0 +1,74 @@
+"""Build the section with the accuracy of groups and tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from microbench_tasks import catalog
+from microbench_tasks.render.figure_specs import FigureSpec
+from microbench_tasks.report.estimate_plots import estimate_plot
+from microbench_tasks.report.estimates import Estimate
+from microbench_tasks.report.runs import Run
+from microbench_tasks.report.score_tables import ACCURACY_NOTE, score_table
+from microbench_tasks.report.sections import SUBJECT_NAMES, ReportSection
+from microbench_tasks.tasks.metric import ENDS
+from microbench_tasks.tasks.metric_table import FAMILIES
+
+_TEXT = (
+    "Accuracy by the paper's rule. Dashed lines mark chance: the mean of 1 / number of options. "
+    "Dotted lines mark the majority answer: always giving the option, or the letter, that is most often right in the "
+    "task. It needs no image, so a score below it is no sign that a model looks at the images."
+)
+
+
+def score_section(runs: Sequence[Run]) -> ReportSection | None:
+    """Build the section; None if no run asks questions."""
+    plots = [plot for name, title, tasks in _panels() if (plot := _accuracy_plot(name, title, tasks, runs))]
+    if not plots:
+        return None
+    names = (*reversed(catalog.GROUPS), *catalog.ALL_TASKS)
+    table = score_table(runs, "Scores of questions", "choice", names, ACCURACY_NOTE)
+    return ReportSection("Scores", [*plots, table], _TEXT)
+
+
+def _panels() -> list[tuple[str, str, list[str]]]:
+    """Return name, title and rows of each plot."""
+    totals = [catalog.COARSE_GROUP, catalog.FINE_GROUP, "microbench_vqa", catalog.COGNITION_TASK]
+    by_subject = [
+        (
+            subject,
+            f"Accuracy by task, {SUBJECT_NAMES[subject]}",
+            [name for name, task in catalog.TASKS.items() if task.subject == subject],
+        )
+        for subject in ("coarse", "fine")
+    ]
+    variants = ("variants", "Accuracy of all coarse questions asked in other ways", list(catalog.VARIANTS))
+    return [("totals", "Accuracy in all", totals), *by_subject, variants]
+
+
+def _accuracy_plot(panel: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> FigureSpec | None:
+    by_name = {
+        name: {run.label: _estimate(run, name) for run in runs if "acc" in run.rescored.scores.get(name, {})}
+        for name in names
+    }
+    by_name = {name: by_run for name, by_run in by_name.items() if by_run}
+    if not by_name:
+        return None
+    estimates = {catalog.short_name(name): by_run for name, by_run in by_name.items()}
+    levels = {
+        "chance": [_first_level([run.rescored.chance for run in runs], name) for name in by_name],
+        "majority": [_first_level([run.rescored.majority for run in runs], name) for name in by_name],
+    }
+    return estimate_plot(f"accuracy-{panel}", title, estimates, runs, levels, show_total=panel != "totals")
+
+
+def _first_level(levels: Sequence[dict[str, float]], name: str) -> float | None:
+    """Return the level of a task or group in the first run that has it: on the same data, all runs have the same."""
+    return next((of_run[name] for of_run in levels if name in of_run), None)
+
+
+def _estimate(run: Run, name: str) -> Estimate:
+    """Return the figures of a task or group as the harness has them."""
+    figures = run.rescored.scores[name]
+    low, high = (float(figures[f"{FAMILIES['choice'].interval}_{end}"]) for end in ENDS)
+    return Estimate(float(figures["acc"]), low, high, figures["counts"]["questions"], figures["counts"]["images"])

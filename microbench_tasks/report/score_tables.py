@@ -1,0 +1,90 @@
+"""Build the tables of main scores: one of questions, one of localization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from microbench_tasks import catalog
+from microbench_tasks.metrics.intervals import ABOUT_DATASETS
+from microbench_tasks.render.pages import Cell, Table, count_cell, percent, percent_cell
+from microbench_tasks.report.runs import Run, answers_per_question
+from microbench_tasks.tasks.metric import Family
+from microbench_tasks.tasks.metric_table import FAMILIES, METRIC_BY_NAME, shown_in
+
+NEW_DATASETS_NOTE = f"New datasets: {ABOUT_DATASETS} Where a single dataset is asked about (–), there is none."
+ACCURACY_NOTE = (
+    "n: in brackets how many the totals of a group count. acc_strict counts an answer only where it can be read "
+    f"without luck; unparsed responses count as wrong. {NEW_DATASETS_NOTE}"
+)
+
+# Returns the cell of a run and of a task or group.
+_Column = Callable[[Run, str], Cell]
+
+
+def score_table(runs: Sequence[Run], title: str, family: Family, names: Sequence[str], note: str) -> Table:
+    """Build the table of the tasks and groups that have scores of a family of metrics.
+
+    Args:
+        runs: all runs of the table.
+        title: of the table.
+        family: of the metrics.
+        names: of tasks and groups, in the order of the rows.
+        note: below the table.
+    """
+    score = FAMILIES[family].score
+    pairs = [(name, run) for name in names for run in runs if score in run.rescored.scores.get(name, {})]
+    columns: dict[str, _Column] = {"n": _num_questions if family == "choice" else _count(family, "questions")}
+    if any(answers_per_question(run, [name]) != "1" for name, run in pairs):
+        columns["answers to each"] = lambda run, name: Cell(answers_per_question(run, [name]))
+    columns |= _columns(family)
+    if any(run.rescored.scores[name]["failed"] for name, run in pairs):
+        columns[METRIC_BY_NAME["failed"].label] = lambda run, name: count_cell(run.rescored.scores[name]["failed"])
+    rows: list[list[Cell | str]] = [
+        [name, run.label, *(column(run, name) for column in columns.values())] for name, run in pairs
+    ]
+    return Table(title, ["task or group", "run", *columns], rows, note)
+
+
+def _columns(family: Family) -> dict[str, _Column]:
+    """Return the columns that every run has: sizes, levels without an image, and the metrics."""
+    score = METRIC_BY_NAME[FAMILIES[family].score]
+    levels: dict[str, _Column] = {
+        "chance %": lambda run, name: percent_cell(run.rescored.chance.get(name)),
+        "majority %": lambda run, name: percent_cell(run.rescored.majority.get(name)),
+    }
+    others = [metric for metric in shown_in("report", [family]) if metric is not score]
+    return {
+        "images": _count(family, "images"),
+        "datasets": _count(family, "datasets"),
+        **(levels if family == "choice" else {}),
+        score.label: _value(score.name),
+        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], FAMILIES[family].interval),
+        "new datasets": lambda run, name: _interval_cell(
+            run.rescored.new_datasets.get(name, {}), f"{score.name}_dataset_ci"
+        ),
+        **{metric.label: _value(metric.name) for metric in others},
+    }
+
+
+def _num_questions(run: Run, name: str) -> Cell:
+    """Return the number of questions, and in brackets that of questions in a group's total."""
+    tasks = [task for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject != "boxes"]
+    number = sum(run.rescored.num_samples[task] for task in tasks)
+    in_total = sum(run.rescored.num_in_total[task] for task in tasks)
+    is_split = number != in_total and name in catalog.GROUPS
+    return Cell(f"{number:,} ({in_total:,})" if is_split else f"{number:,}", sort=number)
+
+
+def _count(family: Family, unit: str) -> _Column:
+    return lambda run, name: count_cell(run.rescored.scores[name][FAMILIES[family].counts][unit])
+
+
+def _value(metric: str) -> _Column:
+    return lambda run, name: percent_cell(run.rescored.scores[name][metric])
+
+
+def _interval_cell(figures: Mapping[str, float], interval: str) -> Cell:
+    if f"{interval}_low" not in figures:
+        return Cell("–")
+    low, high = float(figures[f"{interval}_low"]), float(figures[f"{interval}_high"])
+    return Cell(f"{percent(low)} to {percent(high)}", sort=low)

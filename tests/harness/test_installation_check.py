@@ -1,0 +1,37 @@
+"""Claims about the check of an installation."""
+
+from __future__ import annotations
+
+import pytest
+
+from microbench_tasks.harness import installation_check, patches
+from microbench_tasks.harness.patches.table import PATCHES
+
+
+@pytest.mark.parametrize(
+    ("requirement", "problem"),
+    [
+        ("numpy", None),
+        ("no-such-package>=2", "no-such-package is not installed. Install it: pip install 'no-such-package>=2'"),
+        ("numpy<0.1", "does not fit <0.1. Install another version: pip install 'numpy<0.1'"),
+        ("no-such-package; extra == 'test'", None),
+    ],
+)
+def test_a_package_that_is_missing_or_does_not_fit_is_a_problem(requirement, problem, monkeypatch):
+    monkeypatch.setattr(installation_check, "requires", lambda name: [requirement])
+    problems = installation_check.check_packages().problems
+    assert len(problems) == (problem is not None)
+    assert not problems or problem in problems[0]
+
+
+def test_cognition_questions_that_are_missing_are_no_problem(demo_folder, monkeypatch, tmp_path):
+    monkeypatch.setenv("MICROBENCH_COGNITION", str(tmp_path / "nowhere"))
+    part = installation_check.check_data()
+    assert part.problems == []
+    assert "Cognition questions: not available." in part.lines[1]
+
+
+def test_a_patch_that_cannot_be_installed_is_a_problem(monkeypatch):
+    monkeypatch.setattr(patches, "lost_patches", lambda rows: [PATCHES[0]])
+    [problem] = installation_check.check_patches().problems
+    assert PATCHES[0].name in problem and PATCHES[0].lost in problem
