@@ -78,8 +78,9 @@ It has seen drawings only, so its answers on real micrographs mean nothing.
 
 All weights of the base (`{base}`) were trained on, with the base's own loss and
 augmentation and a peak learning rate of {learning_rate}, on the captions that name the class. Images: {count}
-drawings of {datasets}, seeds {seeds}; neither the demo set's own seed nor one that the base was trained on. {seconds:.0f} s of drawing and training on {threads} CPU
-threads with {versions}. Licence of the weights: MIT, like the code.
+drawings of {datasets}, seeds {seeds}; neither the demo set's own seed nor one that the base was trained on.
+{seconds:.0f} s of drawing and training on {threads} CPU threads with {versions}. Licence of the weights: MIT, like the
+code.
 
 ## Held-out accuracy (%)
 

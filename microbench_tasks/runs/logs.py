@@ -55,7 +55,7 @@ class LoggedRun:
         return self.record.metadata(task)
 
     def definition(self, task: str) -> Mapping[str, Any] | None:
-        """Return the recorded definition of a task as it ran (`tasks.definition_records`); None if it is not on record."""
+        """Return the recorded definition of a task as it ran (`tasks.definition_records`); None without a record."""
         return definition_records.recorded_definition({"definition": self.metadata(task).definition})
 
     def redefined_fields(self) -> dict[str, list[str]]:
