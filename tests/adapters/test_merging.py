@@ -1,6 +1,5 @@
 """Claims about merged weights; plain loops over Python numbers are the oracle."""
 
-import doctest
 import math
 
 import numpy as np
@@ -9,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microbench_adapters.checkpoints import merging
 from microbench_adapters.checkpoints.merging import (
     DEFAULT_ALPHA,
     DEFAULT_DENSITY,
@@ -419,7 +417,3 @@ def test_a_value_that_is_not_finite_stays_in_its_tensor(method, value):
 )
 def test_states_without_weights_merge_to_themselves(method, state):
     assert same_bits(merge(method, state, [dict(state)]), state)
-
-
-def test_examples_in_the_documentation_hold():
-    assert doctest.testmod(merging).failed == 0

@@ -140,7 +140,7 @@ def test_a_killed_process_ends_the_run_without_the_help_of_a_launcher(tmp_path):
         )
         for rank in "01"
     ]
-    output, _ = started[0].communicate(timeout=120)
+    output, _ = started[0].communicate(timeout=600)
     assert started[0].returncode == exit_status.FAILED_STATUS
     assert "Process 2 of 2" in output and "was ended by signal 9 (SIGKILL)" in output
     assert started[1].wait() == -signal.SIGKILL

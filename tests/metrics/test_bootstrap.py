@@ -131,7 +131,7 @@ def test_drawing_by_index_and_by_count_agree():
 # --- the paper's sizes ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("n", "accuracy", "seeds"), [(121, 0.62, 8), (16_130, 0.5173, 4), (79_716, 0.6268, 3)])
+@pytest.mark.parametrize(("n", "accuracy", "seeds"), [(121, 0.62, 8), (16_130, 0.5173, 4)])
 def test_ours_differs_from_scipys_mean_by_less_than_scipys_seeds_do(n, accuracy, seeds):
     scores = zero_one(n, round(n * accuracy))
     options = {"n_resamples": 9999, "method": "basic", "batch": max(1, 4_000_000 // n)}
