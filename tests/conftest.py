@@ -24,6 +24,16 @@ for setting in ("DATASET", "COGNITION", "BOXES", "INTERVAL", "SHRINK_IMAGES"):
 import pytest  # noqa: E402
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest files first: at the end, each would keep one process busy while the others have nothing to do."""
+    slow_first = ("tests/end_to_end/", "tests/harness/", "tests/adapters/", "tests/submissions/")
+
+    def rank(item: pytest.Item) -> int:
+        return next((number for number, folder in enumerate(slow_first) if folder in item.nodeid), len(slow_first))
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session")
 def demo_folder() -> Path:
     """The demo set as users get it, built once into the test caches."""
