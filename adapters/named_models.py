@@ -21,8 +21,10 @@ def adapter_class(library: str) -> type[CheckpointModel]:
     """Import and return an adapter's class by its model name.
 
     Raises:
-        KeyError: there is no such adapter.
+        ValueError: there is no such adapter.
     """
+    if library not in ADAPTERS:
+        raise ValueError(f"Adapter {library!r} is unknown. Expected one of: {', '.join(ADAPTERS)}.")
     module, name = ADAPTERS[library].rsplit(".", 1)
     return getattr(importlib.import_module(module), name)
 

@@ -23,6 +23,17 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values) if len(values) else math.nan
 
 
+def of_fields(function: Callable[..., Any], *fields: str) -> Callable[[Items], Any]:
+    """Return a function of items that passes each of the fields, as a list over all items, to ``function``.
+
+    >>> of_fields(lambda gold, predicted: sum(map(str.__eq__, gold, predicted)), "gold", "predicted")(
+    ...     [{"gold": "A", "predicted": "A"}, {"gold": "B", "predicted": "A"}]
+    ... )
+    1
+    """
+    return lambda items: function(*([item[field] for item in items] for field in fields))
+
+
 def mean_score(items: Items) -> float:
     """Return the mean of ``score``."""
     return mean([item["score"] for item in items])

@@ -75,7 +75,8 @@ class Metric:
         takes: the fields of its items; empty if the item is made of several answers (``--repeats``), or of another
             metric's (``derived_from``).
         per_answer: fields that are kept for every answer if a question is asked several times.
-        compared: the field in which a logged item and a new one must agree when a run is scored again.
+        compared: the field in which a logged item and a new one must agree when a run is scored again: a number, for
+            which the changes up and down are counted, or a text.
         pooling: how groups aggregate it.
         intervals: its confidence intervals.
         tables: where it is shown.

@@ -1,7 +1,8 @@
 """List all metrics: one row each. YAML metric lists, aggregations, group figures, tables and reports come from here.
 
 To add a metric, write its function in `microbench_tasks.metrics`, add a row, and run ``python scripts/write_yaml.py``.
-A row's ``takes`` names fields of the scored answer; `microbench_tasks.tasks.results` lists them.
+`Metric` explains the columns. ``takes`` names fields of the scored answer, which `microbench_tasks.tasks.results`
+lists; ``compute=item_metrics.of_fields(function, "gold", "predicted")`` passes them to the function as lists.
 
 The harness applies an entry of a group to every metric whose name contains the entry's name, and the last entry wins.
 So a metric whose name contains another's needs at least the fields of that one, and comes after it.

@@ -31,9 +31,10 @@ def changes(samples: Sequence[Sample], items: Sequence[Items]) -> dict[str, str]
         if metric.compared is None:
             continue
         pairs = list(_pairs(metric.name, metric.compared, samples, items))
-        if metric.compared in _FIELD_NAMES:
+        is_number = all(isinstance(value, int | float) for pair in pairs for value in pair)
+        if metric.compared in _FIELD_NAMES or not is_number:
             if num_changed := sum(before != now for before, now in pairs):
-                kinds[_FIELD_NAMES[metric.compared]] = str(num_changed)
+                kinds[_FIELD_NAMES.get(metric.compared, metric.name)] = str(num_changed)
             continue
         num_up, num_down = (sum(step * (now - before) > _TOLERANCE for before, now in pairs) for step in (1, -1))
         if num_up or num_down:
