@@ -8,9 +8,12 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from microbench_adapters.models.split_preprocessing import SplitPreprocessing
 
 # How many items of a long list a message shows.
 _MAX_SHOWN = 5
@@ -27,6 +30,7 @@ class Loaded:
         architecture: the configuration that the library builds the module from.
         module: the model, in evaluation mode, with its weights.
         preprocess: the library's own preprocessing of one image.
+        steps: the same in two steps; None if it cannot be split.
         preprocessing: the settings of ``preprocess``, as JSON values.
         tokenizer: the library's own tokenizer.
         tokenizer_sha256: equal for tokenizers that make the same tokens of the same texts.
@@ -41,6 +45,7 @@ class Loaded:
     architecture: dict[str, Any]
     module: torch.nn.Module
     preprocess: Callable[..., Any]
+    steps: SplitPreprocessing | None
     preprocessing: dict[str, Any]
     tokenizer: Any
     tokenizer_sha256: str

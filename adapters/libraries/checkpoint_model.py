@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import abc
 import copy
+import functools
 import importlib.metadata
 import inspect
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from loguru import logger
+from PIL.Image import Image
 
 from microbench_adapters.checkpoints import loading
 from microbench_adapters.checkpoints.loading import Loaded
@@ -29,7 +32,10 @@ from microbench_adapters.models import smoke_test
 from microbench_adapters.models.contrastive import DEFAULT_BATCH_SIZE, ContrastiveModel
 from microbench_adapters.models.dual_encoder import Tensors
 from microbench_adapters.models.embeddings import Embeddings
+from microbench_adapters.models.pixel_store import PixelFiles
 
+# Settings of preprocessing that change the values of pixels, and not the pixels.
+_OF_VALUES = ("mean", "std", "image_mean", "image_std", "do_normalize", "do_rescale", "rescale_factor")
 # Parts of the record that do not change embeddings: merged weights have a hash of their own, files may be anywhere.
 _NOT_IDENTITY = ("checkpoint", "files", "merge")
 
@@ -47,6 +53,8 @@ class CheckpointModel(ContrastiveModel):
         density: of ``merge=ties``.
         cache_dir: folder in which embeddings are kept, so that a later run of the same model encodes
             only images and texts that are new; by default nothing is kept.
+        pixels_dir: folder in which resized images are kept, so that a later run of any model that resizes in the
+            same way decodes only images that are new; by default nothing is kept.
         compile: let ``torch.compile`` build the encoders, which takes a minute or more before the first answer.
         batch_size: see `ContrastiveModel`.
         device: see `ContrastiveModel`.
@@ -73,6 +81,7 @@ class CheckpointModel(ContrastiveModel):
         alpha: float | None = None,
         density: float | None = None,
         cache_dir: str | None = None,
+        pixels_dir: str | None = None,
         compile: bool = False,
         batch_size: int | str = DEFAULT_BATCH_SIZE,
         device: str | None = None,
@@ -106,6 +115,8 @@ class CheckpointModel(ContrastiveModel):
                 setattr(self, encoder, torch.compile(getattr(self, encoder), dynamic=True))
         if cache_dir is not None:
             self._keep_embeddings(str(cache_dir))
+        if pixels_dir is not None:
+            self._keep_pixels_on_disk(str(pixels_dir))
         # With both caches filled, this model has passed the test before.
         if not (self.kept_images and self.kept_texts):
             self._smoke_test()
@@ -173,10 +184,9 @@ class CheckpointModel(ContrastiveModel):
     def _keep_embeddings(self, cache_dir: str) -> None:
         if not cache_dir.strip():
             raise ValueError("cache_dir=: expected a folder.")
-        packages = ("torch", "torchvision", "pillow", *self.libraries)
         identity = {name: value for name, value in self.record().items() if name not in _NOT_IDENTITY} | {
             "adapter": type(self).load.__qualname__,
-            "versions": {package: importlib.metadata.version(package) for package in packages},
+            "versions": self._versions(),
             "smoke_test": smoke_test.VERSION,
         }
         folder = Path(cache_dir).expanduser()
@@ -186,6 +196,42 @@ class CheckpointModel(ContrastiveModel):
             f"{len(self.kept_images)} images and {len(self.kept_texts)} texts of this model are known"
         )
 
+    def _keep_pixels_on_disk(self, pixels_dir: str) -> None:
+        if not pixels_dir.strip():
+            raise ValueError("pixels_dir=: expected a folder.")
+        if self.resizing is None:
+            logger.warning(
+                f"pixels_dir={pixels_dir}: not used, as the preprocessing of {self.loaded.name} makes more than "
+                "pixels of one size."
+            )
+            return
+        self.kept_pixels = PixelFiles(Path(pixels_dir).expanduser(), json.loads(self.resizing))
+        logger.info(f"pixels_dir={pixels_dir}: {len(self.kept_pixels)} images are known that are resized as here")
+
+    def resize(self, image: Image) -> Tensors:
+        """Resize one RGB image to 8-bit pixels, where preprocessing can be split; else do all of it."""
+        steps = self.loaded.steps
+        return self.preprocess(image) if steps is None else {self.pixel_input: steps.resize(image)}
+
+    def normalize(self, images: Tensors) -> Tensors:
+        """Convert a batch of 8-bit pixels to the encoder's inputs, on their device."""
+        steps = self.loaded.steps
+        return images if steps is None else {self.pixel_input: steps.normalize(images[self.pixel_input])}
+
+    @functools.cached_property
+    def resizing(self) -> str | None:  # type: ignore[override]  # a property that is worked out once
+        """Return the adapter, its settings and the versions of its libraries, as JSON; see `DualEncoder.resizing`."""
+        if self.loaded.steps is None:
+            return None
+        settings = {name: value for name, value in self.loaded.preprocessing.items() if name not in _OF_VALUES}
+        identity = {"adapter": type(self).load.__qualname__, "settings": settings, "versions": self._versions()}
+        return json.dumps(identity, sort_keys=True)
+
+    @classmethod
+    def _versions(cls) -> dict[str, str]:
+        packages = ("torch", "torchvision", "pillow", *cls.libraries)
+        return {package: importlib.metadata.version(package) for package in packages}
+
     def _smoke_test(self) -> None:
         """Encode test images and texts, so that a model that cannot run or distinguish them fails now."""
         where = self.loaded.name
@@ -193,12 +239,12 @@ class CheckpointModel(ContrastiveModel):
         rows = [self.tokenize([text]) for text in smoke_test.TEXTS]
         smoke_test.check_tokens(rows, self.unknown_token, where)
         smoke_test.check_pooling([self.pooled_tokens(row) for row in rows], where)
-        pixels = [self.preprocess(image) for image in smoke_test.images()]
-        smoke_test.check_pixels(pixels, where)
+        smoke_test.check_pixels([self.preprocess(image) for image in smoke_test.images()], where)
+        resized = [self.resize(image) for image in smoke_test.images()]
         batch = self.tokenize(list(smoke_test.TEXTS))
         unpadded = self.unpadded(smoke_test.TEXTS[0])
         try:
-            images = self.encode({name: torch.stack([item[name] for item in pixels]) for name in pixels[0]}, "images")
+            images = self.encode({name: torch.stack([item[name] for item in resized]) for name in resized[0]}, "images")
             texts = self.encode(batch, "texts")
             alone = texts[0] if _is_as_long(unpadded, batch) else self.encode(unpadded, "texts")[0]
         # Libraries, devices and precisions each have errors of their own.

@@ -16,6 +16,7 @@ from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
 from microbench_adapters.libraries.options import build_spec
+from microbench_adapters.models import split_preprocessing
 from microbench_adapters.models.dual_encoder import Tensors
 
 INSTALL = "pip install conch-fork"
@@ -70,11 +71,13 @@ class Conch(CheckpointModel):
             "mean": list(package.OPENAI_DATASET_MEAN),
             "std": list(package.OPENAI_DATASET_STD),
         }
+        preprocess = package.transform.image_transform(settings["size"], mean=settings["mean"], std=settings["std"])
         return Loaded(
             name=spec["model"] + (f"@{spec['revision']}" if "revision" in spec else ""),
             architecture=architecture,
             module=module,
-            preprocess=package.transform.image_transform(settings["size"], mean=settings["mean"], std=settings["std"]),
+            preprocess=preprocess,
+            steps=split_preprocessing.split_transforms(preprocess),
             preprocessing=settings,
             tokenizer=tokenizer,
             tokenizer_sha256=loading.json_sha256(sorted(tokenizer.get_vocab().items())),

@@ -20,6 +20,7 @@ from microbench_adapters.libraries import open_clip_weights
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
 from microbench_adapters.libraries.open_clip_sources import CONFIG_FILE, WEIGHTS_FILE, find_source
 from microbench_adapters.libraries.options import build_spec
+from microbench_adapters.models import split_preprocessing
 from microbench_adapters.models.dual_encoder import Tensors
 
 
@@ -67,13 +68,15 @@ class OpenClip(CheckpointModel):
         settings = get_model_preprocess_cfg(module) | source.preprocess
         # open_clip saves the settings of the module.
         set_model_preprocess_cfg(module, settings)
+        preprocess = image_transform_v2(PreprocessCfg(**settings), is_train=False)
         tokenizer = open_clip_weights.build_tokenizer(source)
         open_clip_weights.check_tokenizer(tokenizer, module, source.name)
         return Loaded(
             name=source.name,
             architecture=source.architecture,
             module=module,
-            preprocess=image_transform_v2(PreprocessCfg(**settings), is_train=False),
+            preprocess=preprocess,
+            steps=split_preprocessing.split_transforms(preprocess),
             preprocessing=json.loads(json.dumps(settings)),
             tokenizer=tokenizer,
             tokenizer_sha256=open_clip_weights.tokenizer_sha256(tokenizer),

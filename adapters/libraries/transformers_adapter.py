@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from loguru import logger
 from PIL.Image import Image, Resampling
 
 from microbench_adapters.checkpoints import loading, state_dicts
@@ -25,7 +26,9 @@ from microbench_adapters.libraries.transformers_loading import (
     module_of,
     tokenizer_sha256,
 )
+from microbench_adapters.models import split_preprocessing
 from microbench_adapters.models.dual_encoder import Tensors
+from microbench_adapters.models.split_preprocessing import SplitPreprocessing
 
 PADDINGS = ("context", "longest")
 # Model types whose text encoder sees its padding, and was trained with texts padded to the context
@@ -36,6 +39,8 @@ _LEGACY_END = 2
 _LEGACY_TYPES = ("clip", "clipseg", "groupvit", "xclip")
 # Tokenizers without a limit of their own report a huge one.
 _NO_LIMIT = 100_000
+# What transformers calls the pixels among a model's inputs.
+_PIXELS = "pixel_values"
 
 
 class TransformersClip(CheckpointModel):
@@ -56,6 +61,7 @@ class TransformersClip(CheckpointModel):
     """
 
     libraries = ("transformers",)
+    pixel_input = _PIXELS
 
     def __init__(
         self,
@@ -92,6 +98,7 @@ class TransformersClip(CheckpointModel):
             architecture=json.loads(config.to_json_string(use_diff=False)),
             module=module,
             preprocess=partial(_preprocess, processor.image_processor),
+            steps=_split(processor.image_processor),
             preprocessing=image_settings(processor.image_processor),
             tokenizer=processor.tokenizer,
             tokenizer_sha256=tokenizer_sha256(processor.tokenizer),
@@ -281,8 +288,31 @@ def _text_settings(processor: Any) -> dict[str, Any]:
     return settings if isinstance(settings, dict) else {}
 
 
-def _preprocess(image_processor: Any, image: Image) -> Tensors:
-    return {name: values[0] for name, values in image_processor(images=[image], return_tensors="pt").items()}
+def _preprocess(image_processor: Any, image: Image, **options: Any) -> Tensors:
+    inputs = image_processor(images=[image], return_tensors="pt", **options)
+    return {name: values[0] for name, values in inputs.items()}
+
+
+def _split(image_processor: Any) -> SplitPreprocessing | None:
+    """Split preprocessing into steps; None if the processor has others, or makes more than pixels."""
+    in_steps = {
+        "whole": {},
+        "resize": {"do_rescale": False, "do_normalize": False},
+        "value": {"do_resize": False, "do_center_crop": False, "do_pad": False},
+    }
+
+    def pixels(options: dict[str, bool], image: Image) -> torch.Tensor:
+        inputs = _preprocess(image_processor, image, **options)
+        if set(inputs) != {_PIXELS}:
+            raise ValueError(f"{type(image_processor).__name__} returns {', '.join(inputs)}")
+        return inputs[_PIXELS]
+
+    try:
+        return split_preprocessing.split(**{step: partial(pixels, options) for step, options in in_steps.items()})
+    # Processors have errors of their own for options that they do not take.
+    except Exception as error:
+        logger.debug(f"Preprocessing is not split: {type(error).__name__}: {error}")
+        return None
 
 
 def _pooled(output: Any) -> torch.Tensor:

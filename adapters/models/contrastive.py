@@ -28,6 +28,7 @@ from microbench_adapters.models.contract import (
     round_significant,
     unsupported,
 )
+from microbench_adapters.models.document_images import DocumentImages
 from microbench_adapters.models.dual_encoder import DualEncoder, ImageQuestion
 from microbench_adapters.models.task_functions import TaskHooks, VisualRequest, documents, has_choices, has_visual
 from microbench_adapters.models.truncation import TruncationLog
@@ -129,9 +130,12 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
         texts = [f"{request.prompt}{request.settings}".strip() for request in asked]
         texts_of: dict[tuple[str, str, int], dict[str, None]] = collections.defaultdict(dict)
         image_of: dict[tuple[str, str, int], ImageQuestion] = {}
+        images_of: dict[tuple[str, str], DocumentImages] = {}
         for request, text in zip(asked, texts, strict=True):
             texts_of[request.place][text] = None
-            image_of.setdefault(request.place, ImageQuestion(None, request.load_visuals, request.task_name))
+            if request.place not in image_of:
+                images = images_of.setdefault((request.task_name, request.split), DocumentImages(request))
+                image_of[request.place] = ImageQuestion(None, images, request.doc_id)
         choices = [Choice(place, image_of[place], list(options)) for place, options in texts_of.items()]
         results = {}
         for choice, logits in zip(choices, self._logits(choices), strict=True):
@@ -213,14 +217,13 @@ def read_choices(requests: list[Instance]) -> list[Choice]:
 
 def _choice_reader(first: VisualRequest) -> Callable[[VisualRequest, dict[str, Any]], Choice]:
     """Return a function that reads the questions of one task."""
-    task, hooks = first.task, TaskHooks.of(first.task)
+    task, hooks, images = first.task, TaskHooks.of(first.task), DocumentImages(first)
 
     def read(request: VisualRequest, doc: dict[str, Any]) -> Choice:
         texts = task.doc_to_choice(doc)
         choice_letters(texts, request.task_name, request.doc_id)
         key = hooks.image_key(doc) if hooks.image_key else None
-        image = ImageQuestion(key, request.load_visuals, request.task_name)
-        return Choice(request.place, image, texts, hooks.wants_probabilities)
+        return Choice(request.place, ImageQuestion(key, images, request.doc_id), texts, hooks.wants_probabilities)
 
     return read
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+import PIL.Image
 import torch
 from tqdm import tqdm
 
-from microbench_adapters.models import distribution
+from microbench_adapters.models import distribution, image_reading, pixel_store
+from microbench_adapters.models.document_images import DocumentImages
 from microbench_adapters.models.embeddings import Embeddings, digest
 from microbench_adapters.models.execution import batches, full_precision, parse_batch_size, prefetch_map, resolve_device
+from microbench_adapters.models.image_reading import LoadedImage
+from microbench_adapters.models.pixel_store import PixelFiles
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,23 +42,13 @@ class ImageQuestion:
 
     Attributes:
         key: equal for equal images; None if the task does not say.
-        load_visuals: decodes the images of the question's document.
-        task_name: names the task in messages.
+        images: of the document's task.
+        doc_id: number of the document.
     """
 
     key: Hashable | None
-    load_visuals: Callable[[], list[Image]]
-    task_name: str
-
-
-@dataclass(frozen=True)
-class _LoadedImage:
-    """An image from the reader threads: its inputs, or its vector where that is kept on disk."""
-
-    key: Hashable
-    content: bytes
-    vector: np.ndarray | None
-    inputs: Tensors
+    images: DocumentImages
+    doc_id: int
 
 
 class DualEncoder(abc.ABC):
@@ -68,6 +62,9 @@ class DualEncoder(abc.ABC):
         ValueError: ``batch_size`` is not a positive integer, or the device does not exist.
     """
 
+    # The name of the pixels among the encoder's inputs.
+    pixel_input: ClassVar[str] = "pixels"
+
     def __init__(self, batch_size: int | str, device: str | None) -> None:
         super().__init__()
         self.batch_size = parse_batch_size(batch_size)
@@ -78,10 +75,28 @@ class DualEncoder(abc.ABC):
         # Of a model that keeps them on disk.
         self.kept_images: Embeddings | None = None
         self.kept_texts: Embeddings | None = None
+        # Of a model that keeps resized images on disk.
+        self.kept_pixels: PixelFiles | None = None
 
     @abc.abstractmethod
     def preprocess(self, image: Image) -> Tensors:
         """Convert one RGB image to the encoder's inputs, without a batch dimension; called from several threads."""
+
+    def resize(self, image: Image) -> Tensors:
+        """Do the part of `preprocess` that needs the CPU; called from several threads, or in processes."""
+        return self.preprocess(image)
+
+    def normalize(self, images: Tensors) -> Tensors:
+        """Do the rest of `preprocess` for a batch of resized images, on the model's device."""
+        return images
+
+    @property
+    def resizing(self) -> str | None:
+        """Return all that resized pixels depend on beside the image, as text.
+
+        None if `resize` returns more than 8-bit pixels of one size, under the name ``pixel_input``.
+        """
+        return None
 
     @abc.abstractmethod
     def encode_images(self, images: Tensors) -> torch.Tensor:
@@ -98,24 +113,43 @@ class DualEncoder(abc.ABC):
     def encode(self, batch: Tensors, kind: Literal["images", "texts"]) -> np.ndarray:
         """Encode one batch on the model's device.
 
+        Args:
+            batch: resized images, or tokens.
+            kind: which of them.
+
         Returns:
             Vectors in double precision, shape (N, D).
 
         Raises:
             ValueError: the encoder returned values that are not finite.
         """
-        encoder = self.encode_images if kind == "images" else self.encode_texts
+        return self._start_encoding(batch, kind)()
+
+    def _start_encoding(self, batch: Tensors, kind: Literal["images", "texts"]) -> Callable[[], np.ndarray]:
+        """Let the device encode a batch; return a function that waits for the vectors and returns them."""
         # Not inference_mode: under autocast on the CPU it copies each attention weight for each image.
         with torch.no_grad(), full_precision():
-            on_device = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
-            vectors = encoder(on_device).double().cpu().numpy()
-        if not np.isfinite(vectors).all():
-            # The best of such similarities would be the first option, whatever the image.
-            raise ValueError(
-                f"{type(self).__name__}: encode_{kind} returned vectors that are not finite: the weights are broken, "
-                "or their precision has too small a range. Try precision=fp32."
-            )
-        return vectors
+            inputs = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
+            encoded = self.encode_images(self.normalize(inputs)) if kind == "images" else self.encode_texts(inputs)
+            on_cpu = encoded.to("cpu", non_blocking=True)
+        # Without it, reading the vectors would wait for all work that a GPU was given since.
+        arrived = torch.cuda.Event() if encoded.is_cuda else None
+        if arrived is not None:
+            arrived.record()
+
+        def wait() -> np.ndarray:
+            if arrived is not None:
+                arrived.synchronize()
+            vectors = on_cpu.double().numpy()
+            if not np.isfinite(vectors).all():
+                # The best of such similarities would be the first option, whatever the image.
+                raise ValueError(
+                    f"{type(self).__name__}: encode_{kind} returned vectors that are not finite: the weights are "
+                    "broken, or their precision has too small a range. Try precision=fp32."
+                )
+            return vectors
+
+        return wait
 
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of encoded texts, shape (number of texts, D)."""
@@ -193,43 +227,106 @@ class DualEncoder(abc.ABC):
         return [next(keys_of_content) if question.key is None else question.key for question in questions]
 
     def _encode_loaded(self, questions: list[ImageQuestion]) -> list[Hashable]:
-        """Load and encode images, each content once; return the key of each."""
+        """Load and encode images, each content once; return the key of each.
+
+        While the device encodes a batch, the next one is read.
+        """
         keys: list[Hashable] = []
-        with self._progress("Encoding images", len(questions)) as progress, _writing(self.kept_images):
-            loaded = prefetch_map(self._load, questions, _BATCHES_AHEAD * self.batch_size)
+        encoding: set[Hashable] = set()
+        enter_previous: Callable[[], None] | None = None
+        with (
+            self._progress("Encoding images", len(questions)) as progress,
+            _writing(self.kept_images),
+            _writing(self.kept_pixels),
+            image_reading.explained_deaths(),
+            # An error ends the readers, too.
+            contextlib.closing(self._read(questions)) as loaded,
+        ):
             for batch in batches(loaded, self.batch_size):
                 self._image_features.update((image.key, image.vector) for image in batch if image.vector is not None)
                 new = {image.key: image for image in batch if image.key not in self._image_features}
-                if new:
-                    self._encode_image_batch(list(new.values()))
+                enter = self._start_image_batch([image for key, image in new.items() if key not in encoding])
+                encoding.update(new)
+                if enter_previous is not None:
+                    enter_previous()
+                enter_previous = enter
                 keys += [image.key for image in batch]
                 progress.update(len(batch))
+            if enter_previous is not None:
+                enter_previous()
         return keys
 
-    def _encode_image_batch(self, images: list[_LoadedImage]) -> None:
-        vectors = self.encode(_stack([image.inputs for image in images], self.device), "images")
-        for image, vector in zip(images, vectors, strict=True):
-            self._image_features[image.key] = vector
-            if self.kept_images is not None:
-                self.kept_images.add(image.content, vector)
+    def _start_image_batch(self, images: list[LoadedImage]) -> Callable[[], None] | None:
+        """Let the device encode images; return a function that waits for their vectors and enters them."""
+        if not images:
+            return None
+        inputs = _stack([image.inputs for image in images], self.device)
+        self._keep_pixels(images, inputs)
+        wait = self._start_encoding(inputs, "images")
 
-    def _load(self, question: ImageQuestion) -> _LoadedImage:
-        """Decode and preprocess an image; runs on the reader threads."""
-        visuals = question.load_visuals()
-        if len(visuals) != 1:
-            raise ValueError(
-                f"Task {question.task_name} shows {len(visuals)} images with one question; "
-                "a contrastive model compares one image with texts."
-            )
-        image = visuals[0].convert("RGB")
-        content, vector = b"", None
-        # Hashed only where needed: it takes time.
-        if question.key is None or self.kept_images is not None:
-            content = digest(repr(image.size).encode(), image.tobytes())
-        if self.kept_images is not None:
-            vector = self.kept_images.get(content)
+        def enter() -> None:
+            for image, vector in zip(images, wait(), strict=True):
+                self._image_features[image.key] = vector
+                if self.kept_images is not None:
+                    self.kept_images.add(image.content, vector)
+
+        return enter
+
+    # --- reading ---
+
+    def _read(self, questions: list[ImageQuestion]) -> Generator[LoadedImage, None, None]:
+        """Load images in order: from memory where an earlier model resized them, else beside the encoder."""
+        known = [self._from_memory(question) for question in questions]
+        loaded = self._read_beside([question for question, image in zip(questions, known, strict=True) if not image])
+        for image in known:
+            yield image or next(loaded)
+
+    def _from_memory(self, question: ImageQuestion) -> LoadedImage | None:
+        """Return an image that this process has resized before; None if there is none in memory."""
+        memory = pixel_store.memory()
+        if memory is None or self.resizing is None or question.key is None:
+            return None
+        pixels, content = memory.get((self.resizing, question.key))
+        if pixels is None or (self._needs_content and not content):
+            return None
+        vector = None if self.kept_images is None else self.kept_images.get(content)
+        return LoadedImage(question.key, content, {self.pixel_input: pixels}, vector)
+
+    def _keep_pixels(self, images: list[LoadedImage], inputs: Tensors) -> None:
+        """Add the resized images of a batch to those in memory and on disk, where these are kept."""
+        if self.resizing is None:
+            return
+        pixels = inputs[self.pixel_input]
+        if (memory := pixel_store.memory()) is not None:
+            memory.add([(self.resizing, image.key) for image in images], [image.content for image in images], pixels)
+        if self.kept_pixels is not None:
+            self.kept_pixels.add([image.content for image in images], pixels)
+
+    @property
+    def _needs_content(self) -> bool:
+        return self.kept_images is not None or self.kept_pixels is not None
+
+    def _read_beside(self, questions: list[ImageQuestion]) -> Iterator[LoadedImage]:
+        if self.resizing is not None and image_reading.use_processes(len(questions), self.device):
+            # Any image says how large all of them are after resizing.
+            example = self.resize(PIL.Image.new("RGB", (64, 48)))
+            return image_reading.read_in_processes(self._load, questions, example, self.batch_size)
+        return prefetch_map(self._load, questions, _BATCHES_AHEAD * self.batch_size)
+
+    def _load(self, question: ImageQuestion) -> LoadedImage:
+        """Read an image up to the inputs that are normalized on the device; runs on the readers."""
+        content = b""
+        # It takes time, so it is asked for only where it is needed.
+        if question.key is None or self._needs_content:
+            content = question.images.content(question.doc_id)
         key = content if question.key is None else question.key
-        return _LoadedImage(key, content, vector, self.preprocess(image) if vector is None else {})
+        vector = None if self.kept_images is None else self.kept_images.get(content)
+        if vector is not None:
+            return LoadedImage(key, content, {}, vector)
+        pixels = None if self.kept_pixels is None else self.kept_pixels.get(content)
+        if pixels is not None:
+            return LoadedImage(key, content, {self.pixel_input: pixels})
+        return LoadedImage(key, content, self.resize(question.images.load(question.doc_id)))
 
     # --- both ---
 
@@ -250,8 +347,8 @@ class DualEncoder(abc.ABC):
 
 
 @contextlib.contextmanager
-def _writing(kept: Embeddings | None) -> Iterator[None]:
-    """Write new embeddings at the end, also of a run that is stopped."""
+def _writing(kept: Embeddings | PixelFiles | None) -> Iterator[None]:
+    """Write what is new at the end, also of a run that is stopped."""
     try:
         yield
     finally:

@@ -22,7 +22,7 @@ import numpy as np
 from loguru import logger
 
 # Goes up when the form of the files or of the content's hashes changes.
-_VERSION = 1
+_VERSION = 2
 _DIGEST_BYTES = 16
 # New vectors in memory before a file is written: the most that a kill can cost.
 _VECTORS_PER_FILE = 512
@@ -48,7 +48,7 @@ class Embeddings:
         self._new: dict[bytes, np.ndarray] = {}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _write_atomically(model / "model.json", text.encode())
+            write_atomically(model / "model.json", text.encode())
             for path in sorted(self._folder.glob("*.npz")):
                 self._known.update(_read(path))
         except OSError as error:
@@ -79,12 +79,12 @@ class Embeddings:
         np.savez(buffer, keys=keys, vectors=np.stack(list(self._new.values())))
         self._new.clear()
         try:
-            _write_atomically(self._folder / f"{uuid.uuid4().hex}.npz", buffer.getvalue())
+            write_atomically(self._folder / f"{uuid.uuid4().hex}.npz", buffer.getvalue())
         except OSError as error:
             logger.warning(f"{self._folder}: embeddings could not be kept: {error}. The run goes on without.")
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file in one step: readers see all of it or nothing."""
     draft = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:

@@ -69,7 +69,7 @@ def resolve_device(device: str | None) -> torch.device:
 
 def prefetch_map(load: Callable[[Job], Result], jobs: Iterable[Job], max_ahead: int) -> Iterator[Result]:
     """Yield ``map(load, jobs)`` in order, computed on threads, with at most ``max_ahead`` results waiting."""
-    with ThreadPoolExecutor(max_workers=min(_MAX_THREADS, _num_cores())) as pool:
+    with ThreadPoolExecutor(max_workers=min(_MAX_THREADS, num_cores())) as pool:
         waiting: collections.deque[Future[Result]] = collections.deque()
         for job in jobs:
             waiting.append(pool.submit(load, job))
@@ -79,9 +79,11 @@ def prefetch_map(load: Callable[[Job], Result], jobs: Iterable[Job], max_ahead: 
             yield waiting.popleft().result()
 
 
-def _num_cores() -> int:
-    # Only Linux can say which cores this process may use.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def num_cores() -> int:
+    """Return the number of cores for this process: its share of those that the run's processes here may use."""
+    # Only Linux can say which.
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, available // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
 
 
 def batches(items: Iterable[Job], size: int) -> Iterator[list[Job]]:

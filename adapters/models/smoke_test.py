@@ -48,8 +48,13 @@ def images() -> list[Image.Image]:
     y, x = np.mgrid[:height, :width]
     gradient = np.stack([4 * x, 5 * y, 255 - 4 * x], axis=-1)
     stripes = np.repeat((255 * ((x + 2 * y) // 8 % 2))[..., None], 3, axis=-1)
-    noise = np.random.default_rng(0).integers(0, 256, (height, width, 3))
-    return [Image.fromarray(pixels.astype(np.uint8)) for pixels in (gradient, stripes, noise)]
+    return [*(Image.fromarray(pixels.astype(np.uint8)) for pixels in (gradient, stripes)), noise(_SIZE)]
+
+
+def noise(size: tuple[int, int]) -> Image.Image:
+    """Draw an RGB image of noise, of this width and height."""
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3))
+    return Image.fromarray(pixels.astype(np.uint8))
 
 
 def check_pixels(inputs: Sequence[dict[str, torch.Tensor]], where: str) -> None:

@@ -49,6 +49,19 @@ class ImageKey(Protocol):
         """Return the key of a document's image."""
 
 
+class ImageSource(NamedTuple):
+    """``doc_to_visual.image_source``: what the image of a document is made of.
+
+    Attributes:
+        column: the only column that the function reads, with one image; the others are not read for it.
+        conversion: names what the function does with the decoded image. Under an equal name, equal files give
+            equal pixels, so that pixels and vectors can be kept under the content of the file.
+    """
+
+    column: str
+    conversion: str
+
+
 class WhenEmpty(Protocol):
     """``doc_to_text.when_empty``: what to ask instead when the answer is the empty string."""
 
@@ -68,7 +81,8 @@ class TaskHooks:
     """The optional attributes of a task's functions that models read.
 
     Attributes:
-        image_key: of ``doc_to_visual``, see `ImageKey`; without it pixels are compared.
+        image_key: of ``doc_to_visual``, see `ImageKey`; without it the content of images is compared.
+        image_source: of ``doc_to_visual``, see `ImageSource`; without it whole documents are read.
         wants_probabilities: of ``doc_to_choice``: the answer shall have a second line, JSON with the probability of
             each letter. It is opt-in, as other benchmarks' parsers would find letters in that line.
         when_empty: of ``doc_to_text``, see `WhenEmpty`.
@@ -76,6 +90,7 @@ class TaskHooks:
     """
 
     image_key: ImageKey | None
+    image_source: ImageSource | None
     wants_probabilities: bool
     when_empty: WhenEmpty | None
     random_answer: RandomAnswer | None
@@ -84,8 +99,11 @@ class TaskHooks:
     def of(cls, task: HarnessTask) -> TaskHooks:
         """Read the attributes of the functions that the task's configuration names."""
         config = task.config
+        show = getattr(config, "doc_to_visual", None)
+        source = getattr(show, "image_source", None)
         return cls(
-            image_key=getattr(getattr(config, "doc_to_visual", None), "image_key", None),
+            image_key=getattr(show, "image_key", None),
+            image_source=None if source is None else ImageSource(*source),
             wants_probabilities=bool(getattr(config.doc_to_choice, "wants_probabilities", False)),
             when_empty=getattr(getattr(config, "doc_to_text", None), "when_empty", None),
             random_answer=getattr(getattr(config, "doc_to_text", None), "random_answer", None),
