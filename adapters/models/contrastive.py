@@ -19,7 +19,7 @@ from lmms_eval.api.instance import GenerationResult
 from lmms_eval.api.model import lmms
 from tqdm import tqdm
 
-from microbench_adapters.models import distribution, provenance
+from microbench_adapters.models import distribution, provenance, scoring
 from microbench_adapters.models.contract import (
     PROBABILITY_DIGITS,
     choice_letters,
@@ -34,7 +34,7 @@ from microbench_adapters.models.task_functions import TaskHooks, VisualRequest, 
 from microbench_adapters.models.truncation import TruncationLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Iterator
 
     from lmms_eval.api.instance import Instance
 
@@ -111,7 +111,11 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
             ValueError: a task has no choices; raised before anything is encoded.
         """
         choices = read_choices(requests)
-        return [self._answer(choice, logits) for choice, logits in zip(choices, self._logits(choices), strict=True)]
+        answers: dict[int, str] = {}
+        for positions, logits in self._logits(choices):
+            asked = [choices[position] for position in positions]
+            answers.update(zip(positions, self._answers(asked, logits), strict=True))
+        return [answers[position] for position in range(len(choices))]
 
     def loglikelihood(self, requests: list[Instance]) -> list[GenerationResult]:
         """Score the texts of ``multiple_choice`` tasks: context and continuation together.
@@ -138,10 +142,12 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
                 image_of[request.place] = ImageQuestion(None, images, request.doc_id)
         choices = [Choice(place, image_of[place], list(options)) for place, options in texts_of.items()]
         results = {}
-        for choice, logits in zip(choices, self._logits(choices), strict=True):
-            best = choice.texts[int(logits.argmax())]
-            for text, loss in zip(choice.texts, _losses(logits), strict=True):
-                results[choice.place, text] = (loss, text == best)
+        for positions, logits in self._logits(choices):
+            best = logits.argmax(axis=1)
+            for position, best_text, losses in zip(positions, best, scoring.losses(logits).tolist(), strict=True):
+                choice = choices[position]
+                for number, (text, loss) in enumerate(zip(choice.texts, losses, strict=True)):
+                    results[choice.place, text] = (loss, number == best_text)
         # Wrapped, as the harness would turn a bare tuple into a string.
         return [GenerationResult(text=results[request.place, text]) for request, text in zip(asked, texts, strict=True)]
 
@@ -167,25 +173,40 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
             "questions_cut_alike": len(distribution.union_over_processes(self.truncation.ambiguous)),
         }
 
-    def _logits(self, choices: list[Choice]) -> list[np.ndarray]:
-        """Return the scaled similarity of each choice's texts to its image, shape (number of texts,)."""
+    def _logits(self, choices: list[Choice]) -> Iterator[tuple[list[int], np.ndarray]]:
+        """Yield positions of choices, and the scaled similarities of their texts to their images, a row for each."""
         texts = list(dict.fromkeys(text for choice in choices for text in choice.texts))
         if new := self.encode_new_texts(texts, self.asked_together):
             self.truncation.add_texts(self.longer_than_context(new), len(new))
         self.truncation.add_ambiguous({choice.place: choice.texts for choice in choices}, self._tokens_of)
         keys = self.encode_new_images([choice.image for choice in choices], self.asked_together)
-        return [self._similarities(choice.texts, key) for choice, key in zip(choices, keys, strict=True)]
+        if not choices:
+            return
+        row_of_image = {key: row for row, key in enumerate(dict.fromkeys(keys))}
+        row_of_text = {text: row for row, text in enumerate(texts)}
+        scored = scoring.similarities(
+            self.image_vectors(list(row_of_image)),
+            self.text_vectors(texts),
+            [row_of_image[key] for key in keys],
+            [[row_of_text[text] for text in choice.texts] for choice in choices],
+        )
+        for positions, similarities in scored:
+            yield positions, self.logit_scale * similarities + (self.logit_bias or 0.0)
 
-    def _similarities(self, texts: list[str], image_key: Hashable) -> np.ndarray:
-        vectors, image = self.text_vectors(texts), self.image_vector(image_key)
-        # Summed row by row, not by a matrix product, whose rounding depends on a row's place: equal texts must tie.
-        return self.logit_scale * (vectors * image).sum(axis=1) + (self.logit_bias or 0.0)
+    def _answers(self, choices: list[Choice], logits: np.ndarray) -> list[str]:
+        """Return the answers to choices among equally many texts, from a row of ``logits`` for each."""
+        letters = [string.ascii_uppercase[best] for best in logits.argmax(axis=1)]
+        return [
+            f"{letter}\n{probability_line(row)}" if choice.wants_probabilities else letter
+            for choice, letter, row in zip(choices, letters, self._probabilities(logits), strict=True)
+        ]
 
-    def _answer(self, choice: Choice, logits: np.ndarray) -> str:
-        letter = string.ascii_uppercase[int(logits.argmax())]
-        if not choice.wants_probabilities:
-            return letter
-        return f"{letter}\n{probability_line(_probabilities(logits, self.logit_bias is not None))}"
+    def _probabilities(self, logits: np.ndarray) -> list[list[float]]:
+        """Return rounded probabilities: the softmax, or with the sigmoid loss one for each text by itself."""
+        if self.logit_bias is None:
+            return scoring.softmax(logits).round(PROBABILITY_DIGITS).tolist()
+        # They need not add up to 1, and may be small: significant digits, not decimals.
+        return [[round_significant(value) for value in row] for row in scoring.sigmoid(logits)]
 
     def _progress(self, description: str, total: int) -> tqdm:
         return tqdm(total=total, desc=description, disable=self.rank != 0 or total == 0)
@@ -226,19 +247,3 @@ def _choice_reader(first: VisualRequest) -> Callable[[VisualRequest, dict[str, A
         return Choice(request.place, ImageQuestion(key, images, request.doc_id), texts, hooks.wants_probabilities)
 
     return read
-
-
-def _losses(logits: np.ndarray) -> list[float]:
-    """Return minus the logarithm of the softmax."""
-    log_probabilities = logits - logits.max()
-    log_probabilities -= np.log(np.exp(log_probabilities).sum())
-    return (-log_probabilities).tolist()
-
-
-def _probabilities(logits: np.ndarray, is_sigmoid: bool) -> list[float]:
-    """Return the probability of each choice: their softmax, or with the sigmoid loss one for each text by itself."""
-    if is_sigmoid:
-        # They need not add up to 1, and may be small: significant digits, not decimals.
-        return [round_significant(probability) for probability in 1 / (1 + np.exp(-logits))]
-    weights = np.exp(logits - logits.max())
-    return (weights / weights.sum()).round(PROBABILITY_DIGITS).tolist()

@@ -155,9 +155,9 @@ class DualEncoder(abc.ABC):
         """Return the vectors of encoded texts, shape (number of texts, D)."""
         return np.stack([self._text_features[self._tokens_of[text]] for text in texts])
 
-    def image_vector(self, key: Hashable) -> np.ndarray:
-        """Return the vector of an encoded image, shape (D,)."""
-        return self._image_features[key]
+    def image_vectors(self, keys: Sequence[Hashable]) -> np.ndarray:
+        """Return the vectors of encoded images, shape (number of keys, D)."""
+        return np.stack([self._image_features[key] for key in keys])
 
     def text_tokens(self, texts: Sequence[str]) -> dict[str, bytes]:
         """Return all tokens of each text, equal for texts that are the same to the encoder."""
@@ -217,7 +217,7 @@ class DualEncoder(abc.ABC):
             together: whether all processes of the run call this method now, so that they divide the work.
 
         Returns:
-            The key of each image, for `image_vector`.
+            The key of each image, for `image_vectors`.
         """
         by_key = {question.key: question for question in questions if question.key is not None}
         new = [key for key in by_key if key not in self._image_features]

@@ -156,6 +156,11 @@ def has_choices(request: Instance) -> bool:
 
 
 def documents(task: HarnessTask, split: str, doc_ids: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Yield documents of a task without their images; all are converted together, which is fast."""
-    columns = task.dataset_no_image[split][doc_ids]
-    return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
+    """Yield documents of a task without their images; all are converted together, which is fast.
+
+    They are read as one range, which takes a fraction of the time that single rows take.
+    """
+    first = min(doc_ids)
+    columns = task.dataset_no_image[split][first : max(doc_ids) + 1]
+    values = list(zip(*columns.values(), strict=True))
+    return (dict(zip(columns, values[doc_id - first], strict=True)) for doc_id in doc_ids)
