@@ -37,20 +37,20 @@ PARTS = ("encoders", "kept", "precision")
 QUESTIONS = 79_716 + RELEASE_QUESTIONS
 
 
-def save_model(folder: Path) -> Path:
+def save_model(folder: Path, architecture: str = ARCHITECTURE) -> Path:
     """Random weights in open_clip's own layout, as one file that both programs load."""
     torch.manual_seed(0)
-    path = folder / "random.pt"
-    torch.save(open_clip.create_model(ARCHITECTURE).state_dict(), path)
+    path = folder / f"{architecture}.pt"
+    torch.save(open_clip.create_model(architecture).state_dict(), path)
     return path
 
 
-def adapter(weights: Path, **options: Any) -> OpenClip:
-    settings = open_clip.get_pretrained_cfg(ARCHITECTURE, "openai")
+def adapter(weights: Path, architecture: str = ARCHITECTURE, **options: Any) -> OpenClip:
+    settings = open_clip.get_pretrained_cfg(architecture, "openai")
     preprocess = json.dumps(
         {"mean": settings["mean"], "std": settings["std"], "interpolation": "bicubic", "resize_mode": "shortest"}
     )
-    return OpenClip(ARCHITECTURE, pretrained=str(weights), preprocess=preprocess, **options)
+    return OpenClip(architecture, pretrained=str(weights), preprocess=preprocess, **options)
 
 
 class Timed:
@@ -100,11 +100,19 @@ def bare(model: OpenClip, inputs: dict[str, list[dict[str, torch.Tensor]]]) -> t
     start = time.perf_counter()
     with torch.inference_mode():
         for batch in inputs["encode_images"]:
-            model.module.encode_image(batch["pixels"])
+            model.module.encode_image(batch["pixels"].to(model.input_dtype))
+        synchronize(model)
         between = time.perf_counter()
         for batch in inputs["encode_texts"]:
             model.module.encode_text(batch["tokens"])
+        synchronize(model)
     return between - start, time.perf_counter() - between
+
+
+def synchronize(model: OpenClip) -> None:
+    """Wait for what a GPU was given to do."""
+    if model.device.type == "cuda":
+        torch.cuda.synchronize(model.device)
 
 
 def per_question(model: OpenClip, requests: list, sample: int) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from microbench_adapters.checkpoints import loading, merging
 from microbench_adapters.libraries.options import parse_merge_with
+from microbench_adapters.models import pixel_store
 
 # The table of a sweep as data, in the sweep's folder.
 SWEEP_FILE = "sweep.json"
@@ -48,7 +49,7 @@ def parse_alphas(text: str) -> list[float]:
 def run_sweep(
     values: Sequence[float], arguments: Sequence[str], model_args: str, out: Path, evaluate: Callable[[], None]
 ) -> list[dict[str, Any]]:
-    """Run the harness once for each alpha, in this process; checkpoints are read from disk once.
+    """Run the harness once for each alpha, in this process; checkpoints are read and images decoded once.
 
     Args:
         values: the alphas.
@@ -66,7 +67,7 @@ def run_sweep(
     """
     _check_sweep(values, arguments, model_args)
     rows: list[dict[str, Any]] = []
-    with loading.cache_checkpoints():
+    with loading.cache_checkpoints(), pixel_store.shared():
         for value in values:
             folder = out / f"alpha_{_format_alpha(value)}"
             options = ("--model_args", f"{model_args},alpha={_format_alpha(value)}", "--output_path", str(folder))

@@ -8,6 +8,7 @@ import functools
 import importlib.metadata
 import inspect
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,9 +30,10 @@ from microbench_adapters.libraries.precision import (
     input_dtype,
 )
 from microbench_adapters.models import smoke_test
-from microbench_adapters.models.contrastive import DEFAULT_BATCH_SIZE, ContrastiveModel
+from microbench_adapters.models.contrastive import ContrastiveModel
 from microbench_adapters.models.dual_encoder import Tensors
 from microbench_adapters.models.embeddings import Embeddings
+from microbench_adapters.models.execution import fitting_batch_size
 from microbench_adapters.models.pixel_store import PixelFiles
 
 # Settings of preprocessing that change the values of pixels, and not the pixels.
@@ -56,7 +58,7 @@ class CheckpointModel(ContrastiveModel):
         pixels_dir: folder in which resized images are kept, so that a later run of any model that resizes in the
             same way decodes only images that are new; by default nothing is kept.
         compile: let ``torch.compile`` build the encoders, which takes a minute or more before the first answer.
-        batch_size: see `ContrastiveModel`.
+        batch_size: see `DualEncoder`; on a GPU by default as many as fit into its memory, at most 256.
         device: see `ContrastiveModel`.
         max_batch_size: see `ContrastiveModel`.
 
@@ -83,7 +85,7 @@ class CheckpointModel(ContrastiveModel):
         cache_dir: str | None = None,
         pixels_dir: str | None = None,
         compile: bool = False,
-        batch_size: int | str = DEFAULT_BATCH_SIZE,
+        batch_size: int | str | None = None,
         device: str | None = None,
         max_batch_size: int | None = None,
     ) -> None:
@@ -120,6 +122,8 @@ class CheckpointModel(ContrastiveModel):
         # With both caches filled, this model has passed the test before.
         if not (self.kept_images and self.kept_texts):
             self._smoke_test()
+        if batch_size is None and self.device.type == "cuda":
+            self.batch_size = min(fitting_batch_size(encode, self.device) for encode in self._test_encoders())
 
     def __init_subclass__(cls) -> None:
         """Set the signature for the check of ``--model_args``: the adapter's own arguments and the shared ones."""
@@ -263,6 +267,15 @@ class CheckpointModel(ContrastiveModel):
         smoke_test.check_vectors(images, "images", where, self.precision)
         smoke_test.check_vectors(texts, "texts", where, self.precision)
         smoke_test.check_padding(alone, texts[0], texts[1:], self.precision, _is_as_long(rows[0], batch), where)
+
+    def _test_encoders(self) -> list[Callable[[int], object]]:
+        """Return functions that encode this many images, and texts as long as the context."""
+        pixels = self.resize(smoke_test.images()[0])
+        tokens = self.tokenize([smoke_test.TEXTS[-1]])
+        return [
+            lambda size: self.encode({name: torch.stack([values] * size) for name, values in pixels.items()}, "images"),
+            lambda size: self.encode({name: values.repeat(size, 1) for name, values in tokens.items()}, "texts"),
+        ]
 
     def unpadded(self, text: str) -> Tensors:
         """Return the text encoder's inputs for one text with the least padding that the model allows."""

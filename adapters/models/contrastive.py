@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
     from lmms_eval.api.instance import Instance
 
-DEFAULT_BATCH_SIZE = 64
 # What messages call a model of this class.
 _KIND = "contrastive model"
 
@@ -64,7 +63,7 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
     """A dual encoder behind the harness's model API.
 
     Args:
-        batch_size: images, and texts, encoded together; results do not depend on it.
+        batch_size: see `DualEncoder`.
         device: a torch device; by default the process's own GPU, else the CPU.
         max_batch_size: accepted, as the harness always passes it, and not used.
 
@@ -77,7 +76,7 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
     needs_choices: ClassVar[bool] = True
 
     def __init__(
-        self, batch_size: int | str = DEFAULT_BATCH_SIZE, device: str | None = None, max_batch_size: int | None = None
+        self, batch_size: int | str | None = None, device: str | None = None, max_batch_size: int | None = None
     ) -> None:
         super().__init__(batch_size, device)
         self.truncation = TruncationLog()
@@ -169,6 +168,7 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
     def run_record(self) -> dict[str, Any]:
         """Return the truncated texts and the number of questions they spoil, over all processes of the run."""
         return {
+            "batch_size": self.batch_size,
             "texts_cut": sorted(distribution.union_over_processes(self.truncation.texts)),
             "questions_cut_alike": len(distribution.union_over_processes(self.truncation.ambiguous)),
         }

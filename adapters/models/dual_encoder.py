@@ -34,6 +34,7 @@ Features = dict[Hashable, np.ndarray]
 
 # Images prefetched for the encoder, in batches: enough to keep it busy, bounded in memory.
 _BATCHES_AHEAD = 2
+DEFAULT_BATCH_SIZE = 64
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class DualEncoder(abc.ABC):
     """An image encoder and a text encoder whose unit vectors are compared.
 
     Args:
-        batch_size: images, and texts, encoded together; results do not depend on it.
+        batch_size: images, and texts, encoded together; by default `DEFAULT_BATCH_SIZE`. Results do not depend on it
+            but for rounding.
         device: a torch device; by default the process's own GPU, else the CPU.
 
     Raises:
@@ -65,9 +67,9 @@ class DualEncoder(abc.ABC):
     # The name of the pixels among the encoder's inputs.
     pixel_input: ClassVar[str] = "pixels"
 
-    def __init__(self, batch_size: int | str, device: str | None) -> None:
+    def __init__(self, batch_size: int | str | None, device: str | None) -> None:
         super().__init__()
-        self.batch_size = parse_batch_size(batch_size)
+        self.batch_size = parse_batch_size(DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
         self.device = resolve_device(device)
         self._image_features: Features = {}
         self._text_features: Features = {}

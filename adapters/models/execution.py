@@ -18,6 +18,11 @@ Result = TypeVar("Result")
 
 # Threads that decode and resize. They are never more than this process has cores; a GPU needs no more than these.
 _MAX_THREADS = 16
+# More together are encoded no faster.
+MOST_ON_GPU = 256
+_MEASURED_SIZES = (2, 10)
+# The rest is for what the libraries allocate beside the tensors, and for other processes.
+_SHARE_OF_GPU_MEMORY = 0.5
 
 
 def parse_batch_size(batch_size: int | str) -> int:
@@ -37,6 +42,29 @@ def parse_batch_size(batch_size: int | str) -> int:
     if size < 1:
         raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}.")
     return size
+
+
+def fitting_batch_size(encode: Callable[[int], object], device: torch.device) -> int:
+    """Return how many items a GPU can encode together, by the memory that it takes for a few.
+
+    Args:
+        encode: encodes this many items on the device.
+        device: a GPU.
+
+    Returns:
+        A power of two, at most `MOST_ON_GPU`.
+    """
+    peaks = []
+    for size in _MEASURED_SIZES:
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        encode(size)
+        peaks.append(torch.cuda.max_memory_allocated(device) - before)
+    per_item = max(1, (peaks[1] - peaks[0]) / (_MEASURED_SIZES[1] - _MEASURED_SIZES[0]))
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    free = torch.cuda.mem_get_info(device)[0] + unused
+    fitting = int(_SHARE_OF_GPU_MEMORY * free / per_item)
+    return min(MOST_ON_GPU, 2 ** max(0, fitting.bit_length() - 1))
 
 
 def resolve_device(device: str | None) -> torch.device:
@@ -67,9 +95,11 @@ def resolve_device(device: str | None) -> torch.device:
     return resolved
 
 
-def prefetch_map(load: Callable[[Job], Result], jobs: Iterable[Job], max_ahead: int) -> Iterator[Result]:
+def prefetch_map(
+    load: Callable[[Job], Result], jobs: Iterable[Job], max_ahead: int, num_threads: int | None = None
+) -> Iterator[Result]:
     """Yield ``map(load, jobs)`` in order, computed on threads, with at most ``max_ahead`` results waiting."""
-    with ThreadPoolExecutor(max_workers=min(_MAX_THREADS, num_cores())) as pool:
+    with ThreadPoolExecutor(max_workers=num_threads or min(_MAX_THREADS, num_cores())) as pool:
         waiting: collections.deque[Future[Result]] = collections.deque()
         for job in jobs:
             waiting.append(pool.submit(load, job))

@@ -1,0 +1,151 @@
+"""Claims about reading images beside the encoder, on threads and in processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+import torch
+
+from microbench_adapters.libraries.open_clip_adapter import OpenClip
+from microbench_adapters.models import execution, image_reading
+from microbench_adapters.models.image_reading import LoadedImage, read_in_processes
+from tests.support import questions, tiny_clip
+
+EXAMPLE = {"pixels": torch.zeros(2, 3, dtype=torch.uint8)}
+
+
+def load(number):
+    """An image whose six pixels follow from its number."""
+    pixels = torch.arange(number, number + 6).remainder(256).to(torch.uint8).reshape(2, 3)
+    return LoadedImage(number, bytes([number % 256]), {"pixels": pixels})
+
+
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 500])
+def test_processes_return_what_a_call_returns_in_order(count):
+    images = read_in_processes(load, range(count), EXAMPLE, num_held=1, num_processes=3)
+    # Within the loop: the memory of an image is used again later.
+    read = [(image.key, image.content, image.inputs["pixels"].clone()) for image in images]
+    assert [key for key, _, _ in read] == list(range(count))
+    assert all(
+        content == load(key).content and torch.equal(pixels, load(key).inputs["pixels"])
+        for key, content, pixels in read
+    )
+
+
+def test_images_that_the_caller_holds_are_not_overwritten():
+    held, images = [], read_in_processes(load, range(2000), EXAMPLE, num_held=100, num_processes=2)
+    for image in images:
+        held.append(image)
+        if len(held) == 100:
+            assert all(torch.equal(image.inputs["pixels"], load(image.key).inputs["pixels"]) for image in held)
+            held.clear()
+
+
+def test_known_vectors_pass_through():
+    vector = np.arange(4.0)
+    images = read_in_processes(
+        lambda number: LoadedImage(number, b"", {}, vector), range(40), EXAMPLE, num_held=8, num_processes=2
+    )
+    assert all(image.inputs == {} and (image.vector == vector).all() for image in images)
+
+
+class UnportableError(Exception):
+    """Cannot be copied, as its arguments are not those of its constructor."""
+
+    def __init__(self, row, reason):
+        super().__init__(f"row {row}: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("raised", "seen", "message"),
+    [
+        (lambda number: ValueError(f"row {number} is damaged"), ValueError, "^row 70 is damaged$"),
+        (lambda number: UnportableError(number, "damaged"), RuntimeError, "^UnportableError: row 70: damaged$"),
+    ],
+)
+def test_an_error_in_a_process_is_raised_as_it_is_after_the_images_before_it(raised, seen, message):
+    def broken(number):
+        if number >= 70:
+            raise raised(number)
+        return load(number)
+
+    read = []
+    with pytest.raises(seen, match=message):
+        for image in read_in_processes(broken, range(200), EXAMPLE, num_held=1, num_processes=2):
+            read.append(image.key)
+    assert read == list(range(70))
+
+
+def test_a_killed_process_ends_the_run_with_the_likely_reason():
+    def dying(number):
+        if number == 300:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return load(number)
+
+    with (
+        pytest.raises(
+            RuntimeError, match="A process that reads images died .*DataLoader worker.* memory ran out: give"
+        ),
+        image_reading.explained_deaths(),
+    ):
+        list(read_in_processes(dying, range(1000), EXAMPLE, num_held=1, num_processes=2))
+
+
+def test_other_errors_are_left_alone():
+    with pytest.raises(RuntimeError, match=r"^CUDA error$"), image_reading.explained_deaths():
+        raise RuntimeError("CUDA error")
+
+
+def test_ctrl_c_ends_all_processes():
+    code = """
+        import os, signal, threading, time
+        import torch
+        from microbench_adapters.models.image_reading import LoadedImage, read_in_processes
+
+        def load(number):
+            time.sleep(0.01)
+            return LoadedImage(number, b"", {"pixels": torch.zeros(2)})
+
+        images = read_in_processes(load, range(100_000), {"pixels": torch.zeros(2)}, num_held=1, num_processes=2)
+        next(images)
+        # As a terminal does: to the whole group.
+        threading.Timer(0.3, os.killpg, (0, signal.SIGINT)).start()
+        for image in images:
+            pass
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        start_new_session=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode != 0
+    assert ended.stderr.count("KeyboardInterrupt") == 1
+
+
+def test_a_model_answers_the_same_from_processes_and_from_threads(tmp_path, monkeypatch):
+    folder, requests = tiny_clip.save(tmp_path / "tiny", seed=3), questions.Captions().requests()
+    on_threads = OpenClip(str(folder)).generate_until(requests)
+    monkeypatch.setattr(image_reading, "use_processes", lambda num_images, device: True)
+    assert OpenClip(str(folder)).generate_until(requests) == on_threads
+
+
+@pytest.mark.parametrize(
+    ("device", "num_images", "cores", "expected"),
+    [("cuda", 1000, 8, True), ("cuda", 999, 8, False), ("cuda", 1000, 3, False), ("cpu", 100_000, 64, False)],
+)
+def test_processes_are_started_where_they_pay(device, num_images, cores, expected, monkeypatch):
+    monkeypatch.setattr(image_reading, "num_cores", lambda: cores)
+    assert image_reading.use_processes(num_images, torch.device(device)) is expected
+
+
+def test_processes_of_a_run_on_one_machine_share_its_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(16)), raising=False)
+    for num_processes, expected in (("1", 16), ("3", 5), ("40", 1)):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", num_processes)
+        assert execution.num_cores() == expected
