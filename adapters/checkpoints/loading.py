@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 if TYPE_CHECKING:
-    from microbench_adapters.models.split_preprocessing import SplitPreprocessing
+    from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 
 # How many items of a long list a message shows.
 _MAX_SHOWN = 5

@@ -14,9 +14,9 @@ from PIL.Image import Image
 from microbench_adapters.checkpoints import fitting, loading, selection, state_dicts, weight_files
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
+from microbench_adapters.libraries import split_preprocessing
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
 from microbench_adapters.libraries.options import build_spec
-from microbench_adapters.models import split_preprocessing
 from microbench_adapters.models.dual_encoder import Tensors
 
 INSTALL = "pip install conch-fork"

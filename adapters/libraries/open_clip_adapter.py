@@ -16,11 +16,10 @@ from PIL.Image import Image
 
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
-from microbench_adapters.libraries import open_clip_weights
+from microbench_adapters.libraries import open_clip_weights, split_preprocessing
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
 from microbench_adapters.libraries.open_clip_sources import CONFIG_FILE, WEIGHTS_FILE, find_source
 from microbench_adapters.libraries.options import build_spec
-from microbench_adapters.models import split_preprocessing
 from microbench_adapters.models.dual_encoder import Tensors
 
 

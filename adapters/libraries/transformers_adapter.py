@@ -14,7 +14,9 @@ from PIL.Image import Image, Resampling
 
 from microbench_adapters.checkpoints import loading, state_dicts
 from microbench_adapters.checkpoints.loading import Loaded
+from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
+from microbench_adapters.libraries import split_preprocessing
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
 from microbench_adapters.libraries.options import build_spec
 from microbench_adapters.libraries.transformers_loading import (
@@ -26,9 +28,7 @@ from microbench_adapters.libraries.transformers_loading import (
     module_of,
     tokenizer_sha256,
 )
-from microbench_adapters.models import split_preprocessing
 from microbench_adapters.models.dual_encoder import Tensors
-from microbench_adapters.models.split_preprocessing import SplitPreprocessing
 
 PADDINGS = ("context", "longest")
 # Model types whose text encoder sees its padding, and was trained with texts padded to the context
@@ -284,7 +284,10 @@ def _context_length(processor: Any, config: Any, wanted: int | None) -> int:
 
 def _text_settings(processor: Any) -> dict[str, Any]:
     """Return the text settings of a processor's class, in the forms of several releases of transformers."""
-    settings = getattr(type(processor), "text_kwargs", None)
+    kind = type(processor)
+    # Of releases to 5.17: the defaults of the processor's options.
+    defaults = getattr(getattr(kind, "valid_processor_kwargs", None), "_defaults", {})
+    settings = getattr(kind, "text_kwargs", None) or defaults.get("text_kwargs")
     return settings if isinstance(settings, dict) else {}
 
 

@@ -11,8 +11,7 @@ from __future__ import annotations
 import abc
 import collections
 import string
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 from lmms_eval.api.instance import GenerationResult
@@ -42,8 +41,7 @@ if TYPE_CHECKING:
 _KIND = "contrastive model"
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(NamedTuple):
     """One question: which of ``texts`` fits the image best?
 
     Attributes:

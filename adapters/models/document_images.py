@@ -38,7 +38,8 @@ class DocumentImages:
                 f"Task {self.task_name} shows {len(visuals)} images with one question; "
                 "a contrastive model compares one image with texts."
             )
-        return visuals[0].convert("RGB")
+        # To convert an RGB image copies it.
+        return visuals[0] if visuals[0].mode == "RGB" else visuals[0].convert("RGB")
 
     def content(self, doc_id: int) -> bytes:
         """Return a digest of the image, equal only for equal pixels.

@@ -9,8 +9,7 @@ from __future__ import annotations
 import abc
 import contextlib
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import PIL.Image
@@ -37,8 +36,7 @@ _BATCHES_AHEAD = 2
 DEFAULT_BATCH_SIZE = 64
 
 
-@dataclass(frozen=True)
-class ImageQuestion:
+class ImageQuestion(NamedTuple):
     """An image to encode.
 
     Attributes:
@@ -366,9 +364,12 @@ def _token_rows(tokens: Tensors) -> list[bytes]:
 
 def _stack(items: list[Tensors], device: torch.device) -> Tensors:
     """Stack items to a batch; for a GPU in pinned memory, which it can read by itself."""
+    if device.type != "cuda":
+        return {name: torch.stack([item[name] for item in items]) for name in items[0]}
     batch = {}
     for name, first in items[0].items():
-        is_pinned = device.type == "cuda"
-        out = torch.empty((len(items), *first.shape), dtype=first.dtype, pin_memory=True) if is_pinned else None
-        batch[name] = torch.stack([item[name] for item in items], out=out)
+        batch[name] = torch.empty((len(items), *first.shape), dtype=first.dtype, pin_memory=True)
+        # One by one: torch.stack would divide the copying among all cores, and wait for those that readers keep busy.
+        for row, item in zip(batch[name].numpy(), items, strict=True):
+            row[...] = item[name].numpy()
     return batch

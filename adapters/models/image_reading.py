@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 Job = TypeVar("Job")
 
 # Images that one process reads at a time.
-_IMAGES_PER_UNIT = 32
+_IMAGES_PER_UNIT = 8
 # Units that wait for each process.
-_UNITS_AHEAD = 2
+_UNITS_AHEAD = 4
 # Threads read this many in the time that processes take to start.
 FEWEST_FOR_PROCESSES = 1000
 # With fewer cores, threads are as fast.
@@ -80,7 +80,7 @@ def read_in_processes(
         jobs: what to call it with.
         example: the inputs of any image: one tensor, whose shape and type are those of all images.
         num_held: images that the caller uses at a time: their inputs are overwritten afterwards.
-        num_processes: by default one for each core.
+        num_processes: by default one for each core but the one that feeds the device.
 
     Raises:
         RuntimeError: a process died.
@@ -88,7 +88,7 @@ def read_in_processes(
     """
     ((name, tensor),) = example.items()
     num_units = math.ceil(len(jobs) / _IMAGES_PER_UNIT)
-    processes = min(num_processes or num_cores(), _MOST_PROCESSES, num_units)
+    processes = min(num_processes or num_cores() - 1, _MOST_PROCESSES, num_units)
     num_slots = processes * _UNITS_AHEAD + math.ceil(num_held / _IMAGES_PER_UNIT) + 2
     shape = (num_slots, _IMAGES_PER_UNIT, *tensor.shape)
     memory = mmap.mmap(-1, math.prod(shape) * tensor.element_size())

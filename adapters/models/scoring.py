@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-# Questions compared at once: their products of vectors take some 20 MB.
-_QUESTIONS_AT_ONCE = 1024
+# Of the products of vectors of questions compared at once: they stay in a core's cache.
+_VALUES_AT_ONCE = 65_536
 
 
 def similarities(
@@ -26,18 +26,22 @@ def similarities(
         texts_of: the rows of each question's texts.
 
     Yields:
-        Positions of questions with equally many texts, and their similarities, shape (positions, number of texts).
+        For each number of texts, the positions of questions with so many, and their similarities, a row for each.
     """
     positions_by_count = collections.defaultdict(list)
     for position, rows in enumerate(texts_of):
         positions_by_count[len(rows)].append(position)
     image_rows = np.asarray(image_of)
-    for positions in positions_by_count.values():
-        for start in range(0, len(positions), _QUESTIONS_AT_ONCE):
-            block = positions[start : start + _QUESTIONS_AT_ONCE]
-            text_rows = np.array([texts_of[position] for position in block])
+    for num_texts, positions in positions_by_count.items():
+        text_rows = np.array([texts_of[position] for position in positions])
+        result = np.empty(text_rows.shape)
+        questions_at_once = max(1, _VALUES_AT_ONCE // (num_texts * images.shape[1]))
+        for start in range(0, len(positions), questions_at_once):
+            block = slice(start, start + questions_at_once)
+            products = texts[text_rows[block]] * images[image_rows[positions[block]], None]
             # Summed row by row, not by a matrix product, whose rounding depends on a row's place: equal texts must tie.
-            yield block, (texts[text_rows] * images[image_rows[block], None]).sum(axis=-1)
+            products.sum(axis=-1, out=result[block])
+        yield positions, result
 
 
 def losses(logits: np.ndarray) -> np.ndarray:

@@ -10,7 +10,9 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+import datasets
 import numpy as np
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -156,11 +158,24 @@ def has_choices(request: Instance) -> bool:
 
 
 def documents(task: HarnessTask, split: str, doc_ids: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Yield documents of a task without their images; all are converted together, which is fast.
+    """Yield documents of a task without their images; all are converted together, which is fast."""
+    columns = _columns(task.dataset_no_image[split], doc_ids)
+    return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
 
-    They are read as one range, which takes a fraction of the time that single rows take.
+
+def _columns(documents: Any, doc_ids: Sequence[int]) -> Mapping[str, list[Any]]:
+    """Return the values of each column.
+
+    Plain values of a selection are taken from the table under it: `datasets` itself gathers its rows one by one.
     """
-    first = min(doc_ids)
-    columns = task.dataset_no_image[split][first : max(doc_ids) + 1]
-    values = list(zip(*columns.values(), strict=True))
-    return (dict(zip(columns, values[doc_id - first], strict=True)) for doc_id in doc_ids)
+    indices = getattr(documents, "_indices", None)
+    if indices is None or not _has_plain_values(documents):
+        return documents[doc_ids]
+    rows = indices.column(0).combine_chunks().take(pa.array(doc_ids))
+    return documents.data.table.take(rows).to_pydict()
+
+
+def _has_plain_values(documents: datasets.Dataset) -> bool:
+    """Tell whether the stored values are those that the documents show."""
+    is_decoded = any(hasattr(feature, "decode_example") for feature in documents.features.values())
+    return documents.format["type"] is None and not is_decoded

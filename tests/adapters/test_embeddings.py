@@ -120,7 +120,7 @@ def test_a_disk_that_cannot_be_written_any_more_costs_the_cache_and_not_the_run(
     def full(path, content):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(embeddings, "_write_atomically", full)
+    monkeypatch.setattr(embeddings, "write_atomically", full)
     kept.add(CONTENTS[0], VECTORS[0])
     kept.write()
     assert kept.get(CONTENTS[0]) is not None

@@ -74,13 +74,13 @@ class Captions:
 
 
 class Columns:
-    """A split as ``datasets`` hands out a slice: a list per column."""
+    """A split as ``datasets`` hands out a selection: a list per column."""
 
     def __init__(self, docs):
         self.docs = docs
 
-    def __getitem__(self, rows):
-        return {name: [doc[name] for doc in self.docs[rows]] for name in self.docs[0]}
+    def __getitem__(self, indices):
+        return {name: [self.docs[index][name] for index in indices] for name in self.docs[0]}
 
 
 def letters(answers):

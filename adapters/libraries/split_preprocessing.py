@@ -1,49 +1,24 @@
-"""Split a library's preprocessing into resizing, to 8-bit pixels, and the value of each pixel.
-
-Resizing needs the CPU. What follows (dividing by 255, subtracting means, dividing by standard deviations) maps each of
-256 values of a channel to a number. The library itself computes these numbers once, as a table. So the device looks
-them up, on a quarter of the memory, and gets exactly the library's values.
-"""
+"""Split a library's preprocessing into resizing and the value of each pixel, and check that nothing changes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from PIL import Image
 from torchvision.transforms import Compose, Normalize, PILToTensor, ToTensor
 
+from microbench_adapters.checkpoints.preprocessing import NUM_VALUES, SplitPreprocessing
 from microbench_adapters.models import smoke_test
 
-_NUM_VALUES = 256
 # Of images on which the steps are compared with the whole: wide and tall ones, larger and smaller than models' inputs.
 _SIZES = ((500, 320), (90, 400))
 
 
-@dataclass(frozen=True)
-class SplitPreprocessing:
-    """Preprocessing in two steps.
-
-    Attributes:
-        resize: converts an RGB image to 8-bit pixels, shape (3, height, width), of one size for all images.
-        values: what the encoder gets for each pixel, by channel and pixel value, shape (3, 256).
-    """
-
-    resize: Callable[[Image.Image], torch.Tensor]
-    values: torch.Tensor
-
-    def normalize(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the encoder's inputs for 8-bit pixels, shape (..., 3, height, width), on the pixels' device."""
-        table = self.values.to(pixels.device)
-        first = torch.arange(0, table.numel(), _NUM_VALUES, dtype=torch.int32, device=pixels.device)
-        return table.flatten()[pixels.to(torch.int32) + first[:, None, None]]
-
-
 def all_values() -> Image.Image:
     """Return an image with each of the 256 values once in every channel, 16 x 16 pixels."""
-    pixels = np.arange(_NUM_VALUES, dtype=np.uint8).reshape(16, 16)
+    pixels = np.arange(NUM_VALUES, dtype=np.uint8).reshape(16, 16)
     return Image.fromarray(np.stack([pixels] * 3, axis=-1))
 
 
@@ -74,7 +49,7 @@ def split(
     table = value(all_values())
     if table.shape != (3, 16, 16) or table.dtype != torch.float32:
         return None
-    steps = SplitPreprocessing(resize, table.reshape(3, _NUM_VALUES))
+    steps = SplitPreprocessing(resize, table.reshape(3, NUM_VALUES))
     shapes = set()
     for image in [*smoke_test.images(), *(smoke_test.noise(size) for size in _SIZES)]:
         pixels = resize(image)
