@@ -11,6 +11,7 @@ the demo model on the demo set.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import statistics
@@ -69,6 +70,8 @@ class Timed:
             return self.answers
 
         model.generate_until = timed
+        # As the command line does: what was imported is not scanned for garbage.
+        gc.freeze()
         # As the command line sets it.
         backend = "torchrun" if "TORCHELASTIC_RUN_ID" in os.environ else "accelerate"
         simple_evaluate(

@@ -29,43 +29,41 @@ from microbench_adapters.models import contrastive as loop
 from microbench_adapters.models import image_reading, pixel_store
 from microbench_adapters.models.execution import num_cores, prefetch_map
 
-MODELS = {
-    "ViT-B-32": ({"precision": "fp32"}, {"precision": "bf16"}),
-    "ViT-L-14": ({"precision": "fp32"}, {"precision": "bf16"}),
-}
+MODELS = tuple(
+    f"{architecture}:{precision}" for architecture in ("ViT-B-32", "ViT-L-14") for precision in ("fp32", "bf16")
+)
 
 
-def run_models(folder: Path, architectures: list[str], device: str) -> tuple[list[str], Any]:
+def run_models(folder: Path, models: list[str], device: str) -> tuple[list[str], Any]:
     """Measure each model; return the section and the last run."""
     rows = []
-    for architecture in architectures:
+    for name in models:
+        architecture, precision = name.split(":")
+        options: dict[str, Any] = {"architecture": architecture, "precision": precision, "device": device}
         weights = save_model(folder, architecture)
-        for options in MODELS[architecture]:
-            with pixel_store.shared():
-                # The first model of a process pays for what libraries prepare, too.
-                model = adapter(weights, architecture, device=device, **options)
-                with counted(model) as inputs:
-                    first = Timed(model)
-                synchronize(model)
-                bare(model, inputs)
-                alone = sum(bare(model, inputs))
-                del inputs
-                again = Timed(adapter(weights, architecture, device=device, **options))
-            rows.append(
-                [
-                    f"{architecture} {options['precision']}",
-                    str(model.batch_size),
-                    f"{alone:.2f}",
-                    f"{first.seconds:.2f}",
-                    f"{first.seconds / alone:.2f}",
-                    f"{again.seconds:.2f}",
-                    f"{again.seconds / alone:.2f}",
-                    "yes"
-                    if first.answers == again.answers
-                    else f"{100 * equal_letters(first, again):.2f} % of letters",
-                ]
-            )
-            print(rows[-1], flush=True)
+        with pixel_store.shared():
+            # The first model of a process pays for what libraries prepare, too.
+            model = adapter(weights, **options)
+            with counted(model) as inputs:
+                first = Timed(model)
+            synchronize(model)
+            bare(model, inputs)
+            alone = sum(bare(model, inputs))
+            del inputs
+            again = Timed(adapter(weights, **options))
+        rows.append(
+            [
+                f"{architecture} {precision}",
+                str(model.batch_size),
+                f"{alone:.2f}",
+                f"{first.seconds:.2f}",
+                f"{first.seconds / alone:.2f}",
+                f"{again.seconds:.2f}",
+                f"{again.seconds / alone:.2f}",
+                "yes" if first.answers == again.answers else f"{100 * equal_letters(first, again):.2f} % of letters",
+            ]
+        )
+        print(rows[-1], flush=True)
     header = [
         "model",
         "batch",
@@ -96,7 +94,7 @@ def read_alone(run: Timed, folder: Path) -> list[str]:
     questions = list({choice.image.key: choice.image for choice in choices}.values())
     example = model.resize(questions[0].images.load(0))
     rows = []
-    for workers in sorted({1, 4, 8, num_cores()}):
+    for workers in sorted({4, 8, num_cores() - 1}):
         seconds = []
         for read in (
             lambda workers=workers: image_reading.read_in_processes(model._load, questions, example, 64, workers),
@@ -162,7 +160,8 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as scratch:
         section, run = run_models(Path(scratch), args.models, args.device)
-        parts += [*section, *read_alone(run, Path(scratch)), *compare_answers(args.device)]
+        reading = read_alone(run, Path(scratch))
+        parts += [*section, *reading, *compare_answers(args.device)]
     page = "\n\n".join(parts) + "\n"
     print(page)
     if args.out:

@@ -122,8 +122,8 @@ class CheckpointModel(ContrastiveModel):
         # With both caches filled, this model has passed the test before.
         if not (self.kept_images and self.kept_texts):
             self._smoke_test()
-        if batch_size is None and self.device.type == "cuda":
-            self.batch_size = min(fitting_batch_size(encode, self.device) for encode in self._test_encoders())
+            if batch_size is None and self.device.type == "cuda":
+                self.batch_size = min(fitting_batch_size(encode, self.device) for encode in self._test_encoders())
 
     def __init_subclass__(cls) -> None:
         """Set the signature for the check of ``--model_args``: the adapter's own arguments and the shared ones."""

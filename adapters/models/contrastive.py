@@ -177,19 +177,19 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
         if new := self.encode_new_texts(texts, self.asked_together):
             self.truncation.add_texts(self.longer_than_context(new), len(new))
         self.truncation.add_ambiguous({choice.place: choice.texts for choice in choices}, self._tokens_of)
-        keys = self.encode_new_images([choice.image for choice in choices], self.asked_together)
-        if not choices:
-            return
-        row_of_image = {key: row for row, key in enumerate(dict.fromkeys(keys))}
+        vectors = self.text_vectors(texts)
         row_of_text = {text: row for row, text in enumerate(texts)}
-        scored = scoring.similarities(
-            self.image_vectors(list(row_of_image)),
-            self.text_vectors(texts),
-            [row_of_image[key] for key in keys],
-            [[row_of_text[text] for text in choice.texts] for choice in choices],
-        )
-        for positions, similarities in scored:
-            yield positions, self.logit_scale * similarities + (self.logit_bias or 0.0)
+        for key_of in self.encode_new_images([choice.image for choice in choices], self.asked_together):
+            row_of_image = {key: row for row, key in enumerate(dict.fromkeys(key_of.values()))}
+            scored = scoring.similarities(
+                self.image_vectors(list(row_of_image)),
+                vectors,
+                [row_of_image[key] for key in key_of.values()],
+                [[row_of_text[text] for text in choices[position].texts] for position in key_of],
+            )
+            positions = list(key_of)
+            for block, similarities in scored:
+                yield [positions[place] for place in block], self.logit_scale * similarities + (self.logit_bias or 0.0)
 
     def _answers(self, choices: list[Choice], logits: np.ndarray) -> list[str]:
         """Return the answers to choices among equally many texts, from a row of ``logits`` for each."""

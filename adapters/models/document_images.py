@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 import datasets
@@ -24,7 +25,7 @@ class DocumentImages:
         self.task_name = request.task_name
         self._doc_to_visual = request.doc_to_visual
         self._documents = request.task.dataset[request.split]
-        self._stored = _StoredImages.of(self._documents, TaskHooks.of(request.task).image_source)
+        self._source = TaskHooks.of(request.task).image_source
 
     def load(self, doc_id: int) -> Image:
         """Decode the image of a document, as RGB.
@@ -51,6 +52,11 @@ class DocumentImages:
             return digest(self._stored.source.conversion.encode(), file)
         image = self.load(doc_id)
         return digest(repr(image.size).encode(), image.tobytes())
+
+    @functools.cached_property
+    def _stored(self) -> _StoredImages | None:
+        # Where the images are known already, it is never asked for.
+        return _StoredImages.of(self._documents, self._source)
 
 
 class _StoredImages:

@@ -153,11 +153,11 @@ class DualEncoder(abc.ABC):
 
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of encoded texts, shape (number of texts, D)."""
-        return np.stack([self._text_features[self._tokens_of[text]] for text in texts])
+        return np.array([self._text_features[self._tokens_of[text]] for text in texts])
 
     def image_vectors(self, keys: Sequence[Hashable]) -> np.ndarray:
         """Return the vectors of encoded images, shape (number of keys, D)."""
-        return np.stack([self._image_features[key] for key in keys])
+        return np.array([self._image_features[key] for key in keys])
 
     def text_tokens(self, texts: Sequence[str]) -> dict[str, bytes]:
         """Return all tokens of each text, equal for texts that are the same to the encoder."""
@@ -209,30 +209,39 @@ class DualEncoder(abc.ABC):
 
     # --- images ---
 
-    def encode_new_images(self, questions: Sequence[ImageQuestion], together: bool) -> list[Hashable]:
-        """Encode the images that are new.
+    def encode_new_images(self, questions: Sequence[ImageQuestion], together: bool) -> Iterator[dict[int, Hashable]]:
+        """Encode the images that are new, and yield those whose vectors are known while others are encoded.
 
         Args:
             questions: an image each; images may repeat.
             together: whether all processes of the run call this method now, so that they divide the work.
 
-        Returns:
-            The key of each image, for `image_vectors`.
+        Yields:
+            The keys of images, for `image_vectors`, by their positions in ``questions``; in the end of all of them.
         """
-        by_key = {question.key: question for question in questions if question.key is not None}
-        new = [key for key in by_key if key not in self._image_features]
-        with self._sharing(new, self._image_features, together) as own:
-            self._encode_loaded([by_key[key] for key in own])
-        keys_of_content = iter(self._encode_loaded([question for question in questions if question.key is None]))
-        return [next(keys_of_content) if question.key is None else question.key for question in questions]
+        positions_of: dict[Hashable, list[int]] = {}
+        for position, question in enumerate(questions):
+            if question.key is not None:
+                positions_of.setdefault(question.key, []).append(position)
+        known = [key for key in positions_of if key in self._image_features]
+        yield {position: key for key in known for position in positions_of.pop(key)}
+        with self._sharing(list(positions_of), self._image_features, together) as own:
+            for keys in self._encode_loaded([questions[positions_of[key][0]] for key in own]):
+                yield {position: key for key in keys for position in positions_of.pop(key)}
+        # What is left are those that other processes encoded.
+        yield {position: key for key, positions in positions_of.items() for position in positions}
+        without_key = [position for position, question in enumerate(questions) if question.key is None]
+        positions = iter(without_key)
+        for keys in self._encode_loaded([questions[position] for position in without_key]):
+            yield {next(positions): key for key in keys}
 
-    def _encode_loaded(self, questions: list[ImageQuestion]) -> list[Hashable]:
-        """Load and encode images, each content once; return the key of each.
+    def _encode_loaded(self, questions: list[ImageQuestion]) -> Iterator[list[Hashable]]:
+        """Load and encode images, each content once; yield their keys in order, as soon as their vectors are known.
 
-        While the device encodes a batch, the next one is read.
+        While the device encodes a batch, the next one is read, and the one before is used by the caller.
         """
-        keys: list[Hashable] = []
         encoding: set[Hashable] = set()
+        previous: list[LoadedImage] = []
         enter_previous: Callable[[], None] | None = None
         with (
             self._progress("Encoding images", len(questions)) as progress,
@@ -249,12 +258,12 @@ class DualEncoder(abc.ABC):
                 encoding.update(new)
                 if enter_previous is not None:
                     enter_previous()
-                enter_previous = enter
-                keys += [image.key for image in batch]
+                yield [image.key for image in previous]
+                previous, enter_previous = batch, enter
                 progress.update(len(batch))
             if enter_previous is not None:
                 enter_previous()
-        return keys
+            yield [image.key for image in previous]
 
     def _start_image_batch(self, images: list[LoadedImage]) -> Callable[[], None] | None:
         """Let the device encode images; return a function that waits for their vectors and enters them."""

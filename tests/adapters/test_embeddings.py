@@ -158,6 +158,7 @@ def test_another_precision_has_embeddings_of_its_own(folder, tmp_path, count_enc
     requests = questions.Captions().requests()
     OpenClip(str(folder), cache_dir=str(tmp_path)).generate_until(requests)
     count_encoded.update(encode_images=0)
-    OpenClip(str(folder), cache_dir=str(tmp_path), precision="bf16").generate_until(requests)
+    # With a batch size, as a GPU would be tried for one.
+    OpenClip(str(folder), cache_dir=str(tmp_path), precision="bf16", batch_size=8).generate_until(requests)
     # And those that every model is tried with.
     assert count_encoded["encode_images"] == questions.COUNT + len(smoke_test.images())
