@@ -35,11 +35,15 @@ def images(count=COUNT):
 
 
 class Captions:
-    """What the request loop uses of a harness task: 24 images, two questions about each."""
+    """What the request loop uses of a harness task: 24 images, two questions about each.
+
+    Args:
+        has_keys: whether the task says which images are the same.
+    """
 
     name = "captions"
 
-    def __init__(self):
+    def __init__(self, has_keys=False):
         self.images = images()
         docs = [{"image": image, "options": options} for image in range(COUNT) for options in OPTIONS]
         self.dataset = {"test": docs}
@@ -49,7 +53,13 @@ class Captions:
             return doc["options"]
 
         choices.wants_probabilities = True
-        self.config = SimpleNamespace(doc_to_choice=choices, doc_to_visual=lambda doc: [self.images[doc["image"]]])
+
+        def show(doc):
+            return [self.images[doc["image"]]]
+
+        if has_keys:
+            show.image_key = lambda doc: doc["image"]
+        self.config = SimpleNamespace(doc_to_choice=choices, doc_to_visual=show)
 
     def doc_to_visual(self, doc):
         return self.config.doc_to_visual(doc)
