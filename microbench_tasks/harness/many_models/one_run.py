@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,9 @@ from microbench_tasks.harness.many_models import entry_checks, record
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.harness.many_models.options import command_line
 from microbench_tasks.harness.running_command import Command
+
+# Models that answer faster than an answer is stored.
+_INSTANT = ("microbench_random",)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def evaluate(arguments: Sequence[str]) -> Failure | None:
     """
     command = Command(arguments)
     try:
-        with command_line(arguments):
+        with garbage_collection.frozen_base(), command_line(arguments):
             launcher.evaluate(command)
     except SystemExit as leaving:
         if isinstance(leaving, exit_status.Terminated):
@@ -61,14 +63,12 @@ def evaluate(arguments: Sequence[str]) -> Failure | None:
         if leaving.code:
             return Failure(command.reasons[-1] if command.reasons else f"the harness ended with status {leaving.code}")
     finally:
-        free_memory()
+        _free_gpu()
     return Failure("; ".join(command.reasons)) if command.reasons else None
 
 
-def free_memory() -> None:
-    """Collect the last model, and give the memory of its weights back to the GPU."""
-    garbage_collection.unfreeze_gc()
-    gc.collect()
+def _free_gpu() -> None:
+    """Give the memory of the last model's weights back to the GPU."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -90,7 +90,7 @@ def arguments_of(entry: Entry, folder: Path, common: Sequence[str], uses_cache: 
     kept: list[str] = []
     if not uses_cache and entry_checks.takes(entry, "cache_dir"):
         model_args = ",".join(part for part in (model_args, f"cache_dir={folder / record.EMBEDDINGS}") if part)
-    elif not uses_cache:
+    elif not uses_cache and entry.model not in _INSTANT:
         kept = ["--use_cache", str(folder / record.ANSWERS)]
     # Of several, the last value of an option counts.
     batch_size = [] if entry.batch_size is None else ["--batch_size", entry.batch_size]

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from microbench_tasks.util.errors import DataError
 
@@ -99,8 +99,9 @@ def parse_harness_options(tasks: str, arguments: Sequence[str]) -> argparse.Name
             "CUDA_VISIBLE_DEVICES=0 and --shard 1/2, CUDA_VISIBLE_DEVICES=1 and --shard 2/2."
         )
     with command_line(["--tasks", tasks, *arguments]):
-        parser, options = parse_eval_args()
-    refused = [f"--{name}: {advice}." for name, advice in _REFUSED.items() if _is_set(parser, options, name)]
+        _, options = parse_eval_args()
+    changed = _changed(options)
+    refused = [f"--{name}: {advice}." for name, advice in _REFUSED.items() if name in changed]
     if refused:
         raise DataError(f"microbench run does not take {' '.join(refused)}")
     if tasks in _LISTS_OF_TASKS:
@@ -110,17 +111,13 @@ def parse_harness_options(tasks: str, arguments: Sequence[str]) -> argparse.Name
 
 def settings_of(options: argparse.Namespace) -> dict[str, str]:
     """Return the options that are not the harness's defaults and that may change answers or scores, as text."""
+    return {f"--{name}": str(value) for name, value in _changed(options).items() if name not in _WITHOUT_EFFECT}
+
+
+def _changed(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that differ from the harness's defaults, by name."""
     from lmms_eval.__main__ import parse_eval_args
 
     with command_line([]):
-        parser, _ = parse_eval_args()
-    return {
-        f"--{name}": str(value)
-        for name, value in sorted(vars(options).items())
-        if name not in _WITHOUT_EFFECT and _is_set(parser, options, name)
-    }
-
-
-def _is_set(parser: argparse.ArgumentParser, options: argparse.Namespace, name: str) -> bool:
-    value, default = getattr(options, name, None), parser.get_default(name)
-    return value != default and str(value) != str(default)
+        _, defaults = parse_eval_args()
+    return {name: value for name, value in sorted(vars(options).items()) if value != vars(defaults)[name]}
