@@ -79,7 +79,8 @@ def run(jobs: Sequence[Job], evaluate: Callable[[Job], Failure | None], say: Cal
     outcomes: list[Outcome] = []
     seconds: list[float] = []
     for position, job in enumerate(jobs, start=1):
-        if ModelFolder.read(job.folder).is_done:
+        folder = ModelFolder.read(job.folder)
+        if folder.is_done and not folder.refusal(job.plan):
             say(f"model {position} of {len(jobs)}: {job.entry.name}; already done")
         else:
             say(progress_line(position, len(jobs), job.entry.name, outcomes, seconds))

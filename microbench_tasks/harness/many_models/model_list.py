@@ -257,7 +257,7 @@ def _default_name(entry: Entry) -> str:
 
     parts = [entry.model]
     for name, value in simple_parse_args_string(entry.model_args).items():
-        last = str(value).rstrip("/").rpartition("/")[2]
+        last = str(value).strip("[]/").rpartition("/")[2]
         parts.append(last if name in _NAMING_ARGUMENTS else f"{name}-{last}")
     name = "_".join(re.sub(r"[^\w.+-]+", "-", part).strip("-") for part in parts)[:_LONGEST_DEFAULT_NAME]
     return f"{name}_model" if name.casefold() in RESERVED_NAMES else name.rstrip(".")
