@@ -20,7 +20,6 @@ TASKS = "microbench_coarse"
 KILLED = """
 import os, signal, sys
 from microbench_adapters.models import dual_encoder, embeddings
-from microbench_tasks import cli
 
 embeddings._VECTORS_PER_FILE = 64
 encode = dual_encoder.DualEncoder._encode_image_batch
