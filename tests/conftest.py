@@ -37,10 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo_folder() -> Path:
     """The demo set as users get it, built once into the test caches."""
-    from microbench_tasks import demo
+    from microbench_tasks.demo import demo_set
+    from microbench_tasks.demo.version import DEMO_SEED, DEMO_VERSION
     from microbench_tasks.util import files
 
-    return demo.build(files.cache_dir() / f"demo-{demo.DEMO_VERSION}-{demo.DEMO_SEED}")
+    return demo_set.build(files.cache_dir() / f"demo-{DEMO_VERSION}-{DEMO_SEED}")
 
 
 @pytest.fixture

@@ -66,8 +66,8 @@ def _dispatch() -> None:
 def _prepare_evaluation() -> None:
     import lmms_eval.__main__  # noqa: F401  Patches of this module wait until it is imported.
 
-    from microbench_tasks.harness import patches
+    from microbench_tasks.harness.patches import installation
 
     # Messages may quote untrusted text: names of data, caches, and replies of servers.
     terminal.printable_logs()
-    patches.install()
+    installation.install()
