@@ -85,8 +85,8 @@ def prepare_evaluation() -> None:
     plugin.register()
     import lmms_eval.__main__  # noqa: F401  Patches of this module wait until it is imported.
 
-    from microbench_tasks.harness import patches
+    from microbench_tasks.harness.patches import installation
 
     # Messages may quote untrusted text: names of data, caches, and replies of servers.
     terminal.printable_logs()
-    patches.install()
+    installation.install()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from microbench_tasks import cli
 from microbench_tasks.cli import program, submit
 from microbench_tasks.harness.patches.table import PATCHES
 
@@ -138,4 +137,4 @@ def test_a_full_disk_is_reported_with_the_folder_that_was_written(monkeypatch):
     with pytest.raises(
         SystemExit, match="--out my_folder: cannot be written .No space left on device.. Name another place"
     ):
-        cli.main(["submit", "run", "--model-name", "m", "--out", "my_folder"])
+        program.main(["submit", "run", "--model-name", "m", "--out", "my_folder"])

@@ -158,7 +158,7 @@ def test_asking_for_the_list_of_tasks_is_no_failure():
 def test_the_include_path_works_without_the_plugin(tmp_path):
     """What the warning advises for a harness whose internals moved; the model comes by its own entry point."""
     (tmp_path / "sitecustomize.py").write_text(
-        "import microbench_tasks.harness.patches as patches\npatches.install = lambda: None\n"
+        "from microbench_tasks.harness.patches import installation\ninstallation.install = lambda: None\n"
     )
     folder = subprocess.run([SCRIPTS / "microbench", "path"], capture_output=True, text=True).stdout.strip()
     command = [

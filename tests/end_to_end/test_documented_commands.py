@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from microbench_tasks import cli
+from microbench_tasks.cli import program
 from tests.support import tiny_models
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, run
@@ -135,7 +135,7 @@ def in_help():
 def help_of(*command):
     said = io.StringIO()
     with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
-        cli.main([*command, "--help"])
+        program.main([*command, "--help"])
     return said.getvalue()
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from microbench_tasks.harness import patches
-from microbench_tasks.harness.patches import scoring
+from microbench_tasks.harness.patches import installation, scoring
 from microbench_tasks.harness.patches.patch import Installer, Patch, Replacement
 from microbench_tasks.harness.patches.table import PATCHES
 from microbench_tasks.harness.patches.targets import Fit, Target
@@ -118,9 +117,9 @@ def test_what_the_harness_still_imports_is_patched_at_the_next_call_of_anything_
 
 
 def test_every_target_is_in_the_supported_harness():
-    rows = list(patches.examine())
+    rows = list(installation.examine())
     assert {row.target.path: row.finding for row in rows if row.finding.fit is not Fit.OK} == {}
-    assert patches.lost_patches(rows) == []
+    assert installation.lost_patches(rows) == []
 
 
 def test_each_patch_has_a_name_of_its_own_and_says_why_since_when_and_until_when():
@@ -133,8 +132,8 @@ def test_each_patch_has_a_name_of_its_own_and_says_why_since_when_and_until_when
 
 
 def test_the_printed_table_says_all_of_each_patch():
-    rows = list(patches.examine())
-    table = patches.as_table(rows)
+    rows = list(installation.examine())
+    table = installation.as_table(rows)
     for each in PATCHES:
         assert f"\n\n{each.name} (since lmms-eval {each.since}" in table
         assert f"\n  Why: {each.why}\n  Can be removed when: {each.removable}\n" in table

@@ -13,9 +13,9 @@ from lmms_eval.tasks import TaskManager
 
 import yaml as pyyaml
 from microbench_tasks import catalog
-from microbench_tasks.harness import patches, preflight
+from microbench_tasks.harness import preflight
 from microbench_tasks.harness.patches import definitions as definition_patches
-from microbench_tasks.harness.patches import early_checks, scoring
+from microbench_tasks.harness.patches import early_checks, installation, scoring
 from microbench_tasks.tasks import definitions
 from microbench_tasks.util.errors import DataError
 
@@ -24,7 +24,7 @@ PLAIN_INDEX = inspect.unwrap(TaskManager.initialize_tasks)
 
 @pytest.fixture(scope="module")
 def manager():
-    patches.install()
+    installation.install()
     return TaskManager()
 
 
@@ -151,7 +151,7 @@ def test_without_libyaml_the_index_is_the_same(tmp_path, manager, monkeypatch):
 
 def test_installing_twice_changes_nothing(manager):
     before = TaskManager.initialize_tasks
-    patches.install()
+    installation.install()
     assert TaskManager.initialize_tasks is before
 
 
@@ -229,7 +229,7 @@ def test_importing_the_packages_imports_nothing_heavy():
         "microbench_tasks.data.documents",
         "microbench_tasks.data.micrographs",
         "microbench_tasks.data.table_rows",
-        "microbench_tasks.demo",
+        "microbench_tasks.demo.demo_set",
         "microbench_tasks.harness.patches.table",
         "microbench_tasks.harness.plugin",
     ]

@@ -29,12 +29,12 @@ TASK = "microbench_coarse"
 
 
 def main(how: str, *chosen: str) -> None:
-    from microbench_tasks.harness import patches
+    from microbench_tasks.harness.patches import installation
 
-    install, patches.install = patches.install, lambda: None
+    install, installation.install = installation.install, lambda: None
     for module in ("lmms_eval.__main__", "microbench_adapters.named_models", "lmms_eval.loggers.wandb_logger"):
         importlib.import_module(module)
-    patches.install = install
+    installation.install = install
     _remember_the_harness_index()
     for case in cases(how, *chosen):
         found = _in_a_fork(case)
@@ -83,7 +83,8 @@ def _in_a_fork(case: dict[str, str]) -> dict:
 
 
 def _run(case: dict[str, str], folder: Path) -> None:
-    from microbench_tasks.harness import launcher, patches
+    from microbench_tasks.harness import launcher
+    from microbench_tasks.harness.patches import installation
 
     warnings: list[str] = []
 
@@ -95,7 +96,7 @@ def _run(case: dict[str, str], folder: Path) -> None:
     logger.add(keep, level="WARNING", filter=lambda record: record["message"].startswith("Micro-Bench: lmms-eval"))
     if case["path"]:
         BREAKS[case["how"]](case["path"])
-    patches.install()
+    installation.install()
     os.environ |= {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"}
     sys.argv = ["lmms_eval", "--model", "demo_clip", "--tasks", TASK, "--limit", LIMIT, "--output_path", str(folder)]
     with (

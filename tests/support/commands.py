@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
+from typing import IO
+
+from filelock import FileLock
 
 SCRIPTS = Path(sys.executable).parent
 # Scripts of this project, which may run in a fork of a process that has imported the large libraries.
@@ -16,7 +20,7 @@ _FORKED = (str(SCRIPTS / "lmms_eval"), str(SCRIPTS / "microbench"))
 # Settings that no library reads while it is imported.
 _READ_LATE = "MICROBENCH_"
 
-_server: subprocess.Popen | None = None
+_connection: IO[str] | None = None
 _in_use = threading.Lock()
 
 
@@ -37,11 +41,6 @@ def run(*command, data="demo", **environment):
 
 
 def _run_in_fork(command, settings):
-    global _server
-    if _server is None or _server.poll() is not None:
-        program = [sys.executable, str(Path(__file__).with_name("command_server.py"))]
-        # Ends with its input, which closes with this process.
-        _server = subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with tempfile.NamedTemporaryFile() as stdout, tempfile.NamedTemporaryFile() as stderr:
         request = {
             "argv": command,
@@ -50,14 +49,52 @@ def _run_in_fork(command, settings):
             "stdout": stdout.name,
             "stderr": stderr.name,
         }
-        _server.stdin.write(f"{json.dumps(request)}\n")
-        _server.stdin.flush()
-        status = int(_server.stdout.readline())
+        # A server that is about to end, since it had no connection, does not answer.
+        status = int(_ask(request) or _ask(request))
         said = [Path(stream.name).read_bytes().decode() for stream in (stdout, stderr)]
     # As text is read from a process: line ends are one character.
     return subprocess.CompletedProcess(
         command, status, *(text.replace("\r\n", "\n").replace("\r", "\n") for text in said)
     )
+
+
+def _ask(request):
+    """Return the answer of the server, which all test processes share, or an empty text if it has ended."""
+    global _connection
+    if _connection is None:
+        _connection = _connect()
+    try:
+        _connection.write(f"{json.dumps(request)}\n")
+        _connection.flush()
+        answer = _connection.readline()
+    except ConnectionError:
+        answer = ""
+    if not answer:
+        _connection = None
+    return answer
+
+
+def _connect():
+    """Connect with the server; start it if it does not run."""
+    # Shared by the test processes of one run; see tests/conftest.py.
+    address = os.path.join(os.environ["XDG_CACHE_HOME"], "commands")
+    connection = socket.socket(socket.AF_UNIX)
+    with FileLock(f"{address}.lock"):
+        try:
+            connection.connect(address)
+        except OSError:
+            Path(address).unlink(missing_ok=True)
+            with socket.socket(socket.AF_UNIX) as listening:
+                listening.bind(address)
+                listening.listen()
+                program = str(Path(__file__).with_name("command_server.py"))
+                subprocess.Popen(
+                    [sys.executable, program, str(listening.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    pass_fds=[listening.fileno()],
+                )
+            connection.connect(address)
+    return connection.makefile("rw")
 
 
 def results_in(folder):
