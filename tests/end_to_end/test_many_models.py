@@ -16,24 +16,21 @@ from tests.support import tiny_clip
 from tests.support.commands import SCRIPTS, results_in, run
 
 TASKS = "microbench_coarse"
-# Ends itself, as a kill from outside would, after two batches of 64 images of the second model.
+# Ends itself, as a kill from outside would, when the vectors of 128 images of the last model are on disk.
 KILLED = """
 import os, signal, sys
-from microbench_adapters.models import dual_encoder, embeddings
+from microbench_adapters.models import embeddings
+from microbench_tasks.cli import program
 
 embeddings._VECTORS_PER_FILE = 64
-encode = dual_encoder.DualEncoder._encode_image_batch
-batches = []
+write = embeddings.Embeddings.write
 
-def encode_or_die(self, images):
-    if self.loaded.name.endswith("second"):
-        batches.append(len(images))
-        if len(batches) == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-    return encode(self, images)
+def write_and_die(self):
+    write(self)
+    if self._folder.name == "images" and "second" in self._folder.parts and len(list(self._folder.glob("*.npz"))) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-dual_encoder.DualEncoder._encode_image_batch = encode_or_die
-from microbench_tasks.cli import program
+embeddings.Embeddings.write = write_and_die
 program.main(sys.argv[1:])
 """
 

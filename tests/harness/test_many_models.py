@@ -7,16 +7,18 @@ import os
 import re
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from filelock import FileLock
 
 from microbench_tasks.data import source_identity
 from microbench_tasks.harness import exit_status, launcher, run_state
-from microbench_tasks.harness.many_models import loop, one_run, record, summary
+from microbench_tasks.harness.many_models import board, command, loop, one_run, record, summary
 from microbench_tasks.harness.many_models.loop import Job, Status
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.harness.many_models.one_run import Failure
+from microbench_tasks.util.errors import DataError
 
 DATA = {"micrographs": {"source": "demo", "sha256": "a"}}
 
@@ -213,6 +215,59 @@ def test_complete_models_of_all_processes_are_found_and_missing_ones_named(jobs,
     complete = loop.complete_models(tmp_path)
     assert list(complete) == ["a"]
     assert loop.missing([job.entry for job in first], complete) == ["b", "c"]
+
+
+# --- the whole command ---
+
+
+@pytest.fixture
+def run_command(jobs, tmp_path, monkeypatch):
+    """Run the command with a stub in the place of the harness and of the leaderboard."""
+
+    def run(evaluate):
+        listed = jobs("a", "b")
+        prepared = SimpleNamespace(entries=[job.entry for job in listed], jobs=listed, data=DATA, evaluate=evaluate)
+        monkeypatch.setattr(command, "_prepare", lambda request: prepared)
+        monkeypatch.setattr(board, "write", lambda out, runs: board.Board((out / "leaderboard.md",), {}))
+        return command.run(command.Request("models.yaml", "microbench_coarse", tmp_path, None, []))
+
+    return run
+
+
+def test_the_command_fails_if_a_model_failed_and_says_how_to_go_on(run_command, capsys):
+    assert run_command(only_a_succeeds) == 1
+    printed = capsys.readouterr().out
+    assert "FAILED: b: x" in printed
+    assert "leaderboard of 1 model(s)" in printed
+    assert "missing, as not complete yet: b" in printed
+    assert "1 of 2 model(s) failed. The same command evaluates only these again." in printed
+    assert run_command(succeed) == 0
+    assert "missing" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt(), 130), (exit_status.Terminated(), 143)])
+def test_an_interrupted_command_says_how_to_go_on(run_command, capsys, error, status):
+    def evaluate(job):
+        if job.entry.name == "b":
+            raise error
+        return succeed(job)
+
+    with pytest.raises(SystemExit) as leaving:
+        run_command(evaluate)
+    assert leaving.value.code == status
+    printed = capsys.readouterr()
+    assert "; 1 of 2 done" in printed.out
+    assert "The same command goes on: it skips the models that are done" in printed.err
+
+
+def test_a_leaderboard_that_cannot_be_built_leaves_the_results(run_command, capsys, monkeypatch, jobs):
+    def fail(out, runs):
+        raise DataError("No submission answers all tasks")
+
+    run_command(succeed)
+    monkeypatch.setattr(board, "write", fail)
+    command._rank([job.entry for job in jobs("a", "b")], jobs("a")[0].folder.parent)
+    assert "No leaderboard: No submission answers all tasks" in capsys.readouterr().out
 
 
 # --- one run ---
