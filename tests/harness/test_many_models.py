@@ -78,7 +78,8 @@ def test_a_model_that_fails_is_reported_and_the_rest_go_on(jobs, said):
     assert statuses(outcomes) == [Status.DONE, Status.FAILED, Status.FAILED, Status.DONE]
     assert [outcome.reason for outcome in outcomes[1:3]] == ["ValueError: no weights", "RuntimeError: two lines"]
     assert "FAILED: b: ValueError: no weights" in said
-    assert said[-1].startswith("model 4 of 4: d; 1 done, 2 failed; about 0 s left")
+    assert said[0] == "model 1 of 4: a; 0 done, 0 failed"
+    assert said[-1] == "model 4 of 4: d; 1 done, 2 failed; about 0 s left"
 
 
 def test_a_run_that_writes_no_results_has_failed(jobs, said):
@@ -258,6 +259,12 @@ def test_an_interrupted_command_says_how_to_go_on(run_command, capsys, error, st
     printed = capsys.readouterr()
     assert "; 1 of 2 done" in printed.out
     assert "The same command goes on: it skips the models that are done" in printed.err
+
+
+def test_a_folder_whose_name_the_harness_would_split_is_refused(tmp_path):
+    with pytest.raises(DataError, match="a,b: contains ,, which separates the arguments of lmms_eval"):
+        command._check_place(tmp_path / "a,b")
+    assert not (tmp_path / "a,b").exists()
 
 
 def test_a_leaderboard_that_cannot_be_built_leaves_the_results(run_command, capsys, monkeypatch, jobs):

@@ -83,7 +83,7 @@ def _prepare(request: Request) -> _Prepared:
         raise DataError(f"--shard {request.shard}: {path} has only {len(entries)} model(s). Start fewer shards.")
     launcher.prepare_evaluation()
     options = parse_harness_options(request.tasks, request.harness_arguments)
-    output_folder.prepare(request.out)
+    _check_place(request.out)
     if problems := entry_checks.find_problems(own, options):
         raise DataError(model_list.listed_problems(path, problems))
     names = entry_checks.check_tasks(options)
@@ -93,6 +93,16 @@ def _prepare(request: Request) -> _Prepared:
         raise DataError(model_list.listed_problems(request.out, refusals))
     common = ["--tasks", request.tasks, *request.harness_arguments]
     return _Prepared(entries, jobs, data, common, bool(options.use_cache))
+
+
+def _check_place(out: Path) -> None:
+    """Create the folder for the results, unless the harness would read its name as several options."""
+    if found := sorted(set(str(out)) & set(",'\"[]{}")):
+        raise DataError(
+            f"--output_path {out}: contains {' '.join(found)}, which separates the arguments of lmms_eval. "
+            "Choose another folder."
+        )
+    output_folder.prepare(out)
 
 
 def _exit_interrupted(interruption: loop.InterruptedLoopError, prepared: _Prepared, out: Path) -> None:

@@ -89,7 +89,8 @@ def run(jobs: Sequence[Job], evaluate: Callable[[Job], Failure | None], say: Cal
             outcome = _run_locked(job, evaluate)
         except (KeyboardInterrupt, SystemExit) as error:
             raise InterruptedLoopError(outcomes, error) from None
-        if outcome.status in (Status.DONE, Status.FAILED):
+        # Most failures come early, and tell nothing about the models that are left.
+        if outcome.status is Status.DONE:
             seconds.append(time.monotonic() - start)
         if outcome.status is not Status.DONE and outcome.reason:
             say(f"{outcome.status.value}: {job.entry.name}: {outcome.reason}")
@@ -105,7 +106,7 @@ def progress_line(position: int, total: int, name: str, outcomes: Sequence[Outco
         total: number of models.
         name: of the model.
         outcomes: of the models before.
-        seconds: that each model took that ran before.
+        seconds: that each model took which was done before.
 
     >>> progress_line(4, 10, "plip", [], [90, 110, 100])
     'model 4 of 10: plip; 0 done, 0 failed; about 12 min left'
