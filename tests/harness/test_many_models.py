@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from microbench_tasks.data import source_identity
 from microbench_tasks.harness import exit_status, launcher, run_state
-from microbench_tasks.harness.many_models import board, command, loop, one_run, record, summary
+from microbench_tasks.harness.many_models import board, command, entry_checks, loop, one_run, record, summary
 from microbench_tasks.harness.many_models.loop import Job, Status
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.harness.many_models.one_run import Failure
@@ -313,6 +313,19 @@ def test_arguments_are_those_of_a_single_run_and_a_place_for_what_an_interrupted
         # Of several, the last counts.
         assert arguments[len(arguments) - arguments[::-1].index("--batch_size")] == "8"
         assert not {"cache_dir", "answers"} & {*one_run.arguments_of(entry, tmp_path, common, uses_cache=True)}
+
+
+def test_a_folder_for_embeddings_that_an_entry_sets_stays(tmp_path):
+    entry = Entry(1, "a", "clip", "cache_dir=/fast/disk")
+    arguments = one_run.arguments_of(entry, tmp_path, [], uses_cache=False)
+    assert arguments[arguments.index("--model_args") + 1] == "cache_dir=/fast/disk"
+    assert "--use_cache" not in arguments
+
+
+@pytest.mark.parametrize(("model", "expected"), [("clip", True), ("microbench_random", False), ("llava_hf", False)])
+def test_only_contrastive_models_keep_embeddings(model, expected):
+    # Classes of the harness call their folder for downloads cache_dir.
+    assert entry_checks.keeps_embeddings(model) is expected
 
 
 # --- the table ---

@@ -136,10 +136,11 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MAX_LISTED] + (["…"] if len(names) > _MAX_LISTED else []))
 
 
-def takes(entry: Entry, argument: str) -> bool:
-    """Tell whether an entry's model has an argument that the entry does not set, by its name."""
-    from lmms_eval import models
-    from lmms_eval.utils import simple_parse_args_string
+def keeps_embeddings(model: str) -> bool:
+    """Tell whether a model stores its embeddings in the folder that its argument ``cache_dir`` names.
 
-    is_set = argument in simple_parse_args_string(entry.model_args)
-    return not is_set and argument in inspect.signature(models.get_model(entry.model)).parameters
+    Only contrastive models do: for others such an argument has another meaning, or none.
+    """
+    from lmms_eval import models
+
+    return capabilities.needs_choices(model) and "cache_dir" in inspect.signature(models.get_model(model)).parameters

@@ -86,10 +86,13 @@ def arguments_of(entry: Entry, folder: Path, common: Sequence[str], uses_cache: 
         common: the arguments for all models.
         uses_cache: whether these set ``--use_cache``, which is then the place for answers.
     """
+    from lmms_eval.utils import simple_parse_args_string
+
     model_args = entry.model_args
     kept: list[str] = []
-    if not uses_cache and entry_checks.takes(entry, "cache_dir"):
-        model_args = ",".join(part for part in (model_args, f"cache_dir={folder / record.EMBEDDINGS}") if part)
+    if entry_checks.keeps_embeddings(entry.model):
+        if not uses_cache and "cache_dir" not in simple_parse_args_string(model_args):
+            model_args = ",".join(part for part in (model_args, f"cache_dir={folder / record.EMBEDDINGS}") if part)
     elif not uses_cache and entry.model not in _INSTANT:
         kept = ["--use_cache", str(folder / record.ANSWERS)]
     # Of several, the last value of an option counts.
