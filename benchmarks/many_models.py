@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -32,8 +33,6 @@ _COMPARED = ("results", "groups", "n-samples")
 
 def save_models(folder: Path, count: int) -> list[Path]:
     """Save copies of the demo model with noise on their weights."""
-    import shutil
-
     import torch
     from safetensors.torch import load_file, save_file
 
@@ -120,16 +119,16 @@ def against_single_commands(count: int, repeats: int) -> list[str]:
     ]
     return [
         "## The demo set",
-        f"{count} models, `{TASKS}`; medians of {repeats} pair(s), the ratio with its range. A further model takes "
-        f"{statistics.median(own):.1f} s (median) within the command. All {num_samples:,} samples and all figures of "
-        "both are equal.",
+        f"{count} models, `{TASKS}`; median of {repeats}. A further model takes {statistics.median(own):.1f} s "
+        f"(median) within the command. All {num_samples:,} samples and all figures of both are equal.",
         markdown_table(["", "s", "s for each model", "times as fast"], rows),
     ]
 
 
 def _ratio(pairs: list[tuple[float, float]]) -> str:
     ratios = [alone / together for together, alone in pairs]
-    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
+    return f"{statistics.median(ratios):.2f}{spread}"
 
 
 # --- full size -----------------------------------------------------------------------
