@@ -19,7 +19,7 @@ SCRIPTS = Path(sys.executable).parent
 # libraries; Python programs may, too.
 _SCRIPTS = tuple(str(SCRIPTS / name) for name in ("lmms_eval", "lmms-eval", "microbench"))
 # Settings that no library reads while it is imported.
-_READ_LATE = ("MICROBENCH_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_", "WANDB_")
+_READ_LATE = ("MICROBENCH_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_")
 
 _lease: IO[str] | None = None
 
