@@ -85,7 +85,7 @@ def test_what_a_run_leaves_is_collected_when_it_is_over(monkeypatch):
         garbage_collection.restore_gc()
         return None, None
 
-    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
+    monkeypatch.setattr(running_command, "check_arguments", lambda args: None)
     running_command.Command([]).run(run, None)
     gc.collect()
     assert left[0]() is None
