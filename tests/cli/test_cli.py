@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,12 +10,12 @@ import pytest
 
 from microbench_tasks.cli import program, submit
 from microbench_tasks.harness.patches.table import PATCHES
-
-SCRIPTS = Path(sys.executable).parent
+from tests.support import commands
+from tests.support.commands import SCRIPTS
 
 
 def run(script, *arguments, **environment):
-    return subprocess.run([SCRIPTS / script, *arguments], capture_output=True, text=True, env=os.environ | environment)
+    return commands.run(SCRIPTS / script, *arguments, **environment)
 
 
 def test_path_prints_the_folder_of_task_definitions():

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -65,9 +63,7 @@ def run_many(models, out, *options):
 @pytest.fixture(scope="module")
 def killed(models, folder, demo_folder):
     """A run that is killed while its last model encodes images."""
-    command = [sys.executable, "-c", KILLED, "run", models, "--tasks", TASKS, "--output_path", folder / "out"]
-    environment = os.environ | {"MICROBENCH_DATASET": "demo"}
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment)
+    return run(sys.executable, "-c", KILLED, "run", models, "--tasks", TASKS, "--output_path", folder / "out")
 
 
 @pytest.fixture(scope="module")

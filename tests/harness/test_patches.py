@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from microbench_tasks.harness.patches import installation, scoring
 from microbench_tasks.harness.patches.patch import Installer, Patch, Replacement
 from microbench_tasks.harness.patches.table import PATCHES
 from microbench_tasks.harness.patches.targets import Fit, Target
+from tests.support import commands
 from tests.support.broken_harness import cases
 
 TESTS = Path(__file__).parents[1]
@@ -167,9 +167,7 @@ def test_a_checkout_of_the_harness_is_compared_target_by_target(tmp_path):
 @pytest.fixture(scope="module")
 def runs(demo_folder):
     """The chosen targets renamed in turn: what `microbench_coarse` gives then."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    program = [sys.executable, TESTS / "support" / "broken_harness.py", "rename", *CHOSEN]
-    done = subprocess.run(program, capture_output=True, text=True, env=environment)
+    done = commands.run(sys.executable, TESTS / "support" / "broken_harness.py", "rename", *CHOSEN)
     assert done.returncode == 0, done.stderr[-3000:]
     return {outcome["path"]: outcome for outcome in map(json.loads, done.stdout.splitlines())}
 

@@ -18,6 +18,7 @@ from microbench_tasks.harness.patches import definitions as definition_patches
 from microbench_tasks.harness.patches import early_checks, installation, scoring
 from microbench_tasks.tasks import definitions
 from microbench_tasks.util.errors import DataError
+from tests.support import commands
 
 PLAIN_INDEX = inspect.unwrap(TaskManager.initialize_tasks)
 
@@ -182,9 +183,11 @@ def test_a_harness_without_the_known_registry_loses_our_models_only(monkeypatch)
 
 
 def test_importing_the_harness_models_is_enough():
-    done = run(
+    done = commands.run(
+        sys.executable,
+        "-c",
         "import lmms_eval.models\nfrom lmms_eval.tasks import TaskManager\n"
-        "print('microbench_coarse' in TaskManager().all_tasks)"
+        "print('microbench_coarse' in TaskManager().all_tasks)",
     )
     assert done.stdout.splitlines()[-1] == "True", done.stderr
 
