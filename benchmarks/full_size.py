@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from microbench_tasks import demo
 from microbench_tasks.catalog import (
     CLASSIFICATION_DATASETS,
     OUTSIDE_FINE_TOTAL,
@@ -27,6 +26,7 @@ from microbench_tasks.catalog import (
     RELEASE_STAIN_QUESTIONS,
 )
 from microbench_tasks.catalog.release_columns import DATASET_OF_STAIN, release_features
+from microbench_tasks.demo import demo_set
 
 NUM_SHARDS = 7
 BOXES_ONLY_ROWS = {"opencell": 1_105, "sirinukunwattana_et_al_2016": 80}
@@ -54,7 +54,7 @@ def _shared(total: int, names: list[str]) -> dict[str, int]:
 def rows(num_rows: int, side: int) -> Iterator[dict]:
     """Yield the rows, in an order that mixes datasets."""
     templates = defaultdict(list)
-    for row in demo.rows(rows_per_dataset=_TEMPLATES_PER_DATASET, real_tiles=False):
+    for row in demo_set.rows(rows_per_dataset=_TEMPLATES_PER_DATASET, real_tiles=False):
         templates[row["dataset"] or DATASET_OF_STAIN[row["stain"]]].append(row)
     rng = np.random.default_rng(0)
     datasets = rng.permutation(np.repeat(list(templates), [sizes(num_rows)[name] for name in templates]))

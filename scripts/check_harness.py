@@ -24,13 +24,13 @@ def main() -> int:
             parser.error(f"{folder}: contains no package lmms_eval. Name the folder of a checkout.")
         sys.path.insert(0, str(folder.absolute()))
 
-    from microbench_tasks.harness import patches
+    from microbench_tasks.harness.patches import installation
 
     # Importing the harness would install the patches; the check needs the harness without them.
-    patches.install = lambda: None
-    rows = list(patches.examine())
-    print(patches.as_table(rows))
-    return 1 if patches.lost_patches(rows) else 0
+    installation.install = lambda: None
+    rows = list(installation.examine())
+    print(installation.as_table(rows))
+    return 1 if installation.lost_patches(rows) else 0
 
 
 if __name__ == "__main__":

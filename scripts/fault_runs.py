@@ -73,8 +73,8 @@ class StartedCommand:
             sys.stdout = sys.stderr = os.fdopen(1, "w", closefd=False)
             os.environ |= {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"} | settings
             sys.argv = arguments
-            module = "microbench_tasks.harness.launcher" if arguments[0] == "lmms_eval" else "microbench_tasks.cli"
-            importlib.import_module(module).main()
+            module = "harness.launcher" if arguments[0] == "lmms_eval" else "cli.program"
+            importlib.import_module(f"microbench_tasks.{module}").main()
             status = 0
         except SystemExit as left:
             if isinstance(left.code, str):

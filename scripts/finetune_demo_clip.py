@@ -39,7 +39,7 @@ from train_demo_clip import (
 
 from microbench_tasks.catalog import CLASSIFICATION_DATASETS, PATHOLOGY_DATASETS
 from microbench_tasks.catalog.questions import CLASSIFICATION_KIND, COARSE_KINDS, SCORED_CAPTION_SET
-from microbench_tasks.demo import DEMO_SEED
+from microbench_tasks.demo.version import DEMO_SEED
 
 log = logging.getLogger("train_demo_clip")
 

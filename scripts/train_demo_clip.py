@@ -39,9 +39,9 @@ from microbench_tasks.catalog.questions import (
     caption_key,
 )
 from microbench_tasks.data.table_images import decode_image
-from microbench_tasks.demo import DEMO_SEED
 from microbench_tasks.demo.assembly import drawn_row
 from microbench_tasks.demo.dataset_table import DATASETS
+from microbench_tasks.demo.version import DEMO_SEED
 
 log = logging.getLogger("train_demo_clip")
 

@@ -9,8 +9,12 @@ import tempfile
 from pathlib import Path
 
 # Before any library reads them: a stray download fails at once, and no cache of the user's is touched.
-_CACHES = tempfile.mkdtemp(prefix="microbench-tests-")
-atexit.register(shutil.rmtree, _CACHES, ignore_errors=True)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The processes of a run share the caches of the one that started them.
+    _CACHES = os.environ["XDG_CACHE_HOME"]
+else:
+    _CACHES = tempfile.mkdtemp(prefix="microbench-tests-")
+    atexit.register(shutil.rmtree, _CACHES, ignore_errors=True)
 os.environ |= {
     "HF_HUB_OFFLINE": "1",
     "XDG_CACHE_HOME": _CACHES,
@@ -22,6 +26,7 @@ for setting in ("DATASET", "COGNITION", "BOXES", "INTERVAL", "SHRINK_IMAGES"):
     os.environ.pop(f"MICROBENCH_{setting}", None)
 
 import pytest  # noqa: E402
+from filelock import FileLock  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -37,10 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo_folder() -> Path:
     """The demo set as users get it, built once into the test caches."""
-    from microbench_tasks import demo
+    from microbench_tasks.demo import demo_set
+    from microbench_tasks.demo.version import DEMO_SEED, DEMO_VERSION
     from microbench_tasks.util import files
 
-    return demo.build(files.cache_dir() / f"demo-{demo.DEMO_VERSION}-{demo.DEMO_SEED}")
+    # One test process draws it, and the others wait.
+    with FileLock(f"{_CACHES}/demo.lock"):
+        return demo_set.build(files.cache_dir() / f"demo-{DEMO_VERSION}-{DEMO_SEED}")
 
 
 @pytest.fixture

@@ -47,7 +47,8 @@ def imports_of(module: str) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{module}: relative import in line {node.lineno}"
-            names |= {full if (full := f"{node.module}.{alias.name}") in FILES else node.module for alias in node.names}
+            # A module that is imported from its package is an import of the package's `__init__`, too.
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names & FILES.keys() - {module}
 
 

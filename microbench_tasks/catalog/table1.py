@@ -13,6 +13,17 @@ from microbench_tasks import catalog
 
 # The table's columns; it has none for localization.
 _COLUMNS = {catalog.COARSE_GROUP: "coarse", catalog.FINE_GROUP: "fine", catalog.COGNITION_TASK: "cognition"}
+# The table's rows of the models that this package knows by name, with their own checkpoints.
+_ROWS = {
+    "align": "ALIGN",
+    "biomedclip": "BiomedCLIP",
+    "clip": "CLIP",
+    "conch": "CONCH",
+    "openclip": "OpenCLIP",
+    "plip": "PLIP",
+    "quiltnet": "QuiltNet",
+    "microbench_random": "Random",
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,16 @@ def table1(group: str) -> tuple[Reported, ...]:
         if group in _COLUMNS
         else ()
     )
+
+
+def row_of(model: str, group: str) -> Reported | None:
+    """Return the entry of a model, by its name in the harness, for a group; None if the table does not have it."""
+    return next((entry for entry in table1(group) if entry.model == _ROWS.get(model)), None)
+
+
+def has_row(model: str) -> bool:
+    """Tell whether the table has a row for a model, by its name in the harness."""
+    return model in _ROWS
 
 
 def source() -> str:

@@ -17,11 +17,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from microbench_tasks import demo
+    from microbench_tasks.demo import demo_set
+    from microbench_tasks.demo.version import DEMO_SEED
 
     if options.folder.exists():
         raise DataError(f"{options.folder} exists already. Name a folder that does not exist yet.")
-    print(demo.build(options.folder, seed=demo.DEMO_SEED if options.seed is None else options.seed))
+    print(demo_set.build(options.folder, seed=DEMO_SEED if options.seed is None else options.seed))
 
 
 COMMAND = Command(

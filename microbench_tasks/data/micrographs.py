@@ -20,7 +20,6 @@ from typing import Any
 
 from loguru import logger
 
-from microbench_tasks import demo
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import hub, resolved_data, tables
 from microbench_tasks.data.data_folder import data_files_of, watched_paths
@@ -34,6 +33,8 @@ from microbench_tasks.data.source_identity import (
     hub_identity,
     release_identity,
 )
+from microbench_tasks.demo import demo_set
+from microbench_tasks.demo.version import DEMO_SEED, DEMO_VERSION
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 
@@ -66,10 +67,10 @@ def resolve(download: bool = False) -> ResolvedData:
 
 def demo_folder() -> Path:
     """Return the folder of the demo set, which is drawn if it is not there yet."""
-    target = files.cache_dir() / f"demo-{demo.DEMO_VERSION}-{demo.DEMO_SEED}"
+    target = files.cache_dir() / f"demo-{DEMO_VERSION}-{DEMO_SEED}"
     if not target.exists():
         logger.info(f"Drawing the demo set into {target}, once; this takes some seconds")
-    return demo.build(target)
+    return demo_set.build(target)
 
 
 def resolve_folder(setting: str, label: str, identify: Identify | None = None) -> ResolvedData:

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from microbench_tasks import demo
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data.dataset_setting import DEMO
+from microbench_tasks.demo.version import DEMO_SEED, DEMO_VERSION
 
 
 def release_sha256() -> str:
@@ -42,7 +42,7 @@ def hub_identity(config: str, revision: str) -> dict[str, Any]:
 
 def demo_identity(sha256: str) -> dict[str, Any]:
     """What results files record of a part of the demo set with this content hash."""
-    return {"source": DEMO, "version": demo.DEMO_VERSION, "seed": demo.DEMO_SEED, "sha256": sha256}
+    return {"source": DEMO, "version": DEMO_VERSION, "seed": DEMO_SEED, "sha256": sha256}
 
 
 def folder_identity(sha256: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ REAL_TILES_FROM = 1_000_000
 
 
 def rows(seed: int, rows_per_dataset: int | None = None, real_tiles: bool = True) -> Iterator[dict]:
-    """Return the rows grouped by dataset, real tiles at the end of theirs; see ``microbench_tasks.demo.rows``."""
+    """Return the rows grouped by dataset, real tiles at the end of theirs; see `demo_set.rows`."""
     if seed < 0:
         raise ValueError(f"Expected a seed of 0 or more, got {seed}")
     if rows_per_dataset is not None and rows_per_dataset < 1:

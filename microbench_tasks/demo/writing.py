@@ -25,7 +25,7 @@ COGNITION_FROM = 2_000_000
 
 
 def write_demo_set(folder: Path, seed: int) -> Path:
-    """Write the set unless it is there; see ``microbench_tasks.demo.build``."""
+    """Write the set unless it is there; see `demo_set.build`."""
     if is_complete(folder, seed):
         return folder
     _remove_leftover(folder, seed)

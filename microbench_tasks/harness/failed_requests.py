@@ -38,12 +38,15 @@ def failure_summary(results: Mapping[str, Any], arguments: Sequence[str]) -> str
         results: of the run, as the harness returns them.
         arguments: of the command, without the program.
     """
+    failures = count_failures(results)
+    return f"{failures} {resume_advice.retry_hint(arguments)}" if failures else ""
+
+
+def count_failures(results: Mapping[str, Any]) -> str:
+    """Return the number of failed requests of a run, in a sentence; empty if none failed."""
     failed = _num_failed(results)
-    if not failed:
-        return ""
     listed = _join_first(f"{name} {number:,}" for name, number in failed.items())
-    summary = f"{sum(failed.values()):,} request(s) got no answer and count as wrong ({listed})."
-    return f"{summary} {resume_advice.retry_hint(arguments)}"
+    return f"{sum(failed.values()):,} request(s) got no answer and count as wrong ({listed})." if failed else ""
 
 
 def _num_failed(results: Mapping[str, Any]) -> dict[str, int]:

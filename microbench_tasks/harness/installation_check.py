@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 
 from microbench_tasks import catalog
 from microbench_tasks.data import task_data
-from microbench_tasks.harness import patches
+from microbench_tasks.harness.patches import installation
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.util.errors import DataError
 
@@ -87,6 +87,6 @@ def _describe_data(task: catalog.Task) -> str:
 
 def check_patches() -> Part:
     """Compare the patches of the harness with the installed harness."""
-    rows = list(patches.examine())
-    lost = [f"The patch '{patch.name}' cannot be installed. {patch.lost}" for patch in patches.lost_patches(rows)]
-    return Part("Patches of lmms-eval", patches.as_table(rows).splitlines(), lost)
+    rows = list(installation.examine())
+    lost = [f"The patch '{patch.name}' cannot be installed. {patch.lost}" for patch in installation.lost_patches(rows)]
+    return Part("Patches of lmms-eval", installation.as_table(rows).splitlines(), lost)

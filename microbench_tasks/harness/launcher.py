@@ -20,24 +20,37 @@ def main() -> None:
     - 130, 143: the run was interrupted by Ctrl-C or SIGTERM.
     """
     command = Command(sys.argv[1:])
-    run_state.current.command = command
     try:
-        with garbage_collection.relaxed_gc(), exit_status.catching_sigterm():
-            _dispatch()
+        with garbage_collection.relaxed_gc():
+            evaluate(command)
     except KeyboardInterrupt:
         command.print_message(f"Interrupted by Ctrl-C. {command.resume_hint()}")
         sys.exit(exit_status.INTERRUPTED_STATUS)
     except exit_status.Terminated:
         command.print_message(f"Ended by SIGTERM. {command.resume_hint()}")
         raise
-    finally:
-        run_state.current.command = None
     if command.has_scores:
         command.print_message(_what_to_quote())
     if command.problems:
         problems = "\n".join(f"- {problem}" for problem in command.problems)
         command.print_message(f"This command is not complete:\n{problems}")
         sys.exit(exit_status.FAILED_STATUS)
+
+
+def evaluate(command: Command) -> None:
+    """Run the harness on ``sys.argv``; ``command`` collects what went wrong.
+
+    Raises:
+        KeyboardInterrupt: at Ctrl-C.
+        exit_status.Terminated: at SIGTERM.
+        SystemExit: the harness ended early, for example for arguments that it does not know.
+    """
+    run_state.current.command = command
+    try:
+        with exit_status.catching_sigterm():
+            _dispatch()
+    finally:
+        run_state.current.command = None
 
 
 def _what_to_quote() -> str:
@@ -52,22 +65,28 @@ def _what_to_quote() -> str:
 def _dispatch() -> None:
     arguments = sys.argv[1:]
     if arguments and arguments[0] not in _LIGHT_COMMANDS:
-        from microbench_tasks.harness import plugin
-
-        plugin.register()
         if arguments[0] == "eval" or arguments[0].startswith("-"):
-            _prepare_evaluation()
+            prepare_evaluation()
+        else:
+            from microbench_tasks.harness import plugin
+
+            plugin.register()
 
     from lmms_eval.cli import dispatch
 
     dispatch.main()
 
 
-def _prepare_evaluation() -> None:
+def prepare_evaluation() -> None:
+    """Import the harness, install the patches, and make its messages printable."""
+    from microbench_tasks.harness import plugin
+
+    # Before the import, as the harness loads its models by then.
+    plugin.register()
     import lmms_eval.__main__  # noqa: F401  Patches of this module wait until it is imported.
 
-    from microbench_tasks.harness import patches
+    from microbench_tasks.harness.patches import installation
 
     # Messages may quote untrusted text: names of data, caches, and replies of servers.
     terminal.printable_logs()
-    patches.install()
+    installation.install()

@@ -10,7 +10,7 @@ def register() -> list[Any]:
 
     The harness calls it when it loads its models, which every evaluation does. Never raises.
     """
-    from microbench_tasks.harness import patches
+    from microbench_tasks.harness.patches import installation
 
-    patches.install()
+    installation.install()
     return []

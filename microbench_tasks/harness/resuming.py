@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from loguru import logger
 
 from microbench_tasks import catalog
+from microbench_tasks.harness import repeated_requests
 from microbench_tasks.harness.served import clients, other_clients
 from microbench_tasks.parsing.failures import placeholder_kind
-from microbench_tasks.tasks import repeats
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -47,7 +47,7 @@ def execute_in_batches(
     others = sorted(set(range(len(requests))) - set(ours))
     if others:
         _put(responses, others, execute(cache, model, request_type, [requests[place] for place in others]))
-    our_requests = repeats.with_distinct_indices([requests[place] for place in ours])
+    our_requests = repeated_requests.with_distinct_indices([requests[place] for place in ours])
     size = _batch_size(model, len(ours))
     for start in range(0, len(ours), size):
         batch = our_requests[start : start + size]

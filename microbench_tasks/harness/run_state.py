@@ -8,6 +8,7 @@ patch records and another reads is kept here. Each part is reset at another poin
 - ``left_out``: `microbench_tasks.harness.capabilities`, when tasks are matched and after the run.
 - ``failed_requests``, ``answers_folder``: `microbench_tasks.harness.guard.model_guard`, before the model answers.
 - ``comparer``: `microbench_tasks.harness.baseline`, before and after the evaluation.
+- ``task_indexes``, ``prints_tables``: `microbench_tasks.harness.many_models`, for all models of a list.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ class RunState:
             failed requests. None if answers were not stored.
         unsaved_files: sentences about files that could not be saved.
         comparer: compares the last run with a baseline; None if there was no run.
+        task_indexes: the harness's indexes of task definitions by their folders, which further runs of this process
+            use; None if each run reads all definitions.
+        prints_tables: whether the harness prints its tables of results.
     """
 
     command: RunsEvaluations | None = None
@@ -54,6 +58,8 @@ class RunState:
     answers_folder: Path | None = None
     unsaved_files: list[str] = field(default_factory=list)
     comparer: ComparesRun | None = None
+    task_indexes: dict[tuple[str, ...], dict[str, Any]] | None = None
+    prints_tables: bool = True
 
 
 current = RunState()

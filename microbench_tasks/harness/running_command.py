@@ -24,12 +24,14 @@ class Command:
     Attributes:
         has_scores: whether any run has scores of this package's tasks.
         problems: what was not asked, answered, scored or saved, as sentences.
+        reasons: the same in one line each, without advice.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = list(arguments[1:] if arguments[:1] == ["eval"] else arguments)
         self.has_scores = False
         self.problems: list[str] = []
+        self.reasons: list[str] = []
 
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
         """Run one evaluation of the harness, and record how it ends.
@@ -43,7 +45,7 @@ class Command:
         """
         run_state.current.unsaved_files.clear()
         try:
-            _check_arguments(args)
+            check_arguments(args)
             results, samples = evaluate_one(args)
             self._note_results(results or {})
             return results, samples
@@ -61,6 +63,7 @@ class Command:
             raise
         finally:
             self.problems += run_state.current.unsaved_files
+            self.reasons += run_state.current.unsaved_files
             # The model of the next run needs this memory.
             garbage_collection.unfreeze_gc()
 
@@ -72,12 +75,15 @@ class Command:
         intervals = {f"{family.interval}_low,none" for family in FAMILIES.values()}
         self.has_scores |= any(intervals & values.keys() for values in results.get("results", {}).values())
         summary = failed_requests.failure_summary(results, self._arguments)
-        self.problems += [summary] if summary else []
+        if summary:
+            self.problems.append(summary)
+            self.reasons.append(failed_requests.count_failures(results))
 
     def _note_failure(self, error: Exception) -> None:
         from microbench_tasks.harness import peer_processes, resume_advice
 
         self.problems.append(f"A run failed. {resume_advice.describe_failure(error, self._arguments)}")
+        self.reasons.append(" ".join(f"{type(error).__name__}: {error}".split()))
         peer_processes.exit_after_error(error)
 
     def resume_hint(self) -> str:
@@ -102,7 +108,7 @@ def _is_explained(error: Exception) -> bool:
     return isinstance(error, (DataError, OutOfMemoryError, ServerStoppedError))
 
 
-def _check_arguments(args: Any) -> None:
+def check_arguments(args: Any) -> None:
     """Check arguments before a model is loaded that the harness would reject only after the run, or never.
 
     Raises:

@@ -16,7 +16,9 @@ from microbench_tasks.parsing.letters import strict_rule
 from microbench_tasks.submissions.manifest_file import DATE_FORMAT, MANIFEST, UNKNOWN, find_precision
 from microbench_tasks.submissions.manifest_model import Manifest, ManifestCore
 from microbench_tasks.submissions.manifest_types import KEY_PATTERNS, MEANING_OF_PATTERN
+from microbench_tasks.util import validation
 from microbench_tasks.util.text_safety import printable
+from microbench_tasks.util.validation import quote, shorten
 
 # What manifests of earlier schema versions lack.
 _OLDER_VERSIONS = {
@@ -32,8 +34,6 @@ FIRST_DAY = datetime.datetime(2024, 7, 1, tzinfo=datetime.UTC)
 _CLOCK_ERROR = datetime.timedelta(days=1)
 _FIRST_VERSION = (0, 1, 0)
 _RELEASE = re.compile(r"(\d+)\.(\d+)\.(\d+)")
-# Longest part of a message that shows a value, in characters.
-_LONGEST_VALUE = 300
 
 
 def find_schema_problems(content: Mapping[str, Any], records: type[ManifestCore] = Manifest) -> list[str]:
@@ -61,19 +61,6 @@ def find_schema_problems(content: Mapping[str, Any], records: type[ManifestCore]
 
 # --- errors of the records, in words --------------------------------------------------
 
-_EXPECTED = {
-    "bool_type": "true or false",
-    "dict_type": "an object",
-    "float_type": "a number",
-    "int_type": "a whole number",
-    "list_type": "a list",
-    "model_type": "an object",
-    "model_attributes_type": "an object",
-    "string_type": "a text",
-    "string_unicode": "a text without unpaired surrogates",
-}
-# Pydantic adds the member of a union that did not match to the place of an error.
-_UNION_MEMBER = re.compile(r"int|float|str|bool|dict\[.*\]|list\[.*\]|constrained-.*")
 _SOURCE_KINDS = frozenset({"hub", "folder", "demo"})
 
 
@@ -83,59 +70,27 @@ def _describe_errors(error: ValidationError) -> list[str]:
     errors_of_fields: dict[str, list[ErrorDetails]] = {}
     for entry in error.errors(include_url=False):
         place = entry["loc"]
+        expected = f"Expected {validation.expectation(entry, MEANING_OF_PATTERN)}"
         if entry["type"] == "extra_forbidden":
-            problems.append(f"{_field_name(place[:-1])}unknown field {_quote(place[-1])}. Leave it out")
+            problems.append(f"{_field_prefix(place[:-1])}unknown field {quote(place[-1])}. Leave it out")
         elif place[-1] == "[key]":
-            problems.append(f"{_field_name(place[:-2])}unknown field {_quote(place[-2])}. {_expected_field(entry)}")
-        elif _pattern_of(entry) in KEY_PATTERNS:
-            problems.append(f"{_field_name(place[:-1])}unknown field {_quote(place[-1])}. {_expected_field(entry)}")
+            problems.append(f"{_field_prefix(place[:-2])}unknown field {quote(place[-2])}. {expected}")
+        elif validation.pattern_of(entry) in KEY_PATTERNS:
+            problems.append(f"{_field_prefix(place[:-1])}unknown field {quote(place[-1])}. {expected}")
         else:
-            errors_of_fields.setdefault(_field_name(place), []).append(entry)
-    return sorted([*problems, *(f"{field}{_describe_value(errors)}" for field, errors in errors_of_fields.items())])
+            errors_of_fields.setdefault(_field_prefix(place), []).append(entry)
+    problems += [
+        f"{field}{validation.describe_value(errors, MEANING_OF_PATTERN)}" for field, errors in errors_of_fields.items()
+    ]
+    return sorted(problems)
 
 
-def _field_name(place: tuple[int | str, ...]) -> str:
-    """Return ``field.inner[0]: ``; empty for the whole content."""
+def _field_prefix(place: tuple[int | str, ...]) -> str:
+    """Return the place of an error, without the kind by which pydantic tells sources apart."""
     parts = list(place)
     if parts[:2] == ["data", "sources"] and parts[3:4] and parts[3] in _SOURCE_KINDS:
         del parts[3]
-    if len(parts) > 1 and _UNION_MEMBER.fullmatch(str(parts[-1])):
-        parts.pop()
-    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
-    return f"{name}: " if name else ""
-
-
-def _pattern_of(error: ErrorDetails) -> str:
-    return error.get("ctx", {}).get("pattern", "")
-
-
-def _expected_field(error: ErrorDetails) -> str:
-    return f"Expected {_expectation(error)}"
-
-
-def _describe_value(errors: list[ErrorDetails]) -> str:
-    """Describe the errors of one value; a field of several types has one error for each of them."""
-    if errors[0]["type"] == "missing":
-        return "is missing"
-    # A value of the right type with a wrong content says more than one of another type.
-    telling = [error for error in errors if error["type"] not in _EXPECTED] or errors
-    expected = " or ".join(dict.fromkeys(_expectation(error) for error in telling))
-    return f"expected {expected}, got {_quote(telling[0]['input'])}"
-
-
-def _expectation(error: ErrorDetails) -> str:
-    if error["type"] in _EXPECTED:
-        return _EXPECTED[error["type"]]
-    # Pydantic writes "Input should be …" or "Dictionary should have …".
-    return MEANING_OF_PATTERN.get(_pattern_of(error)) or re.sub(r"^.* should (be|have) ", "", error["msg"])
-
-
-def _quote(value: Any) -> str:
-    return _shorten(repr(value))
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    return validation.field_prefix(parts)
 
 
 # --- what the records cannot express ---------------------------------------------------
@@ -145,11 +100,11 @@ def _find_unprintable(value: Any, field: str = "") -> Iterator[str]:
     """Name each field with an invisible character or one that changes the direction of text."""
     if isinstance(value, str):
         if printable(value) != value:
-            yield f"{field}: contains a character that does not print: {_shorten(ascii(value))}"
+            yield f"{field}: contains a character that does not print: {shorten(ascii(value))}"
     elif isinstance(value, Mapping):
         for key, entry in value.items():
             if printable(key) != key:
-                yield f"{field}: a key contains a character that does not print: {_shorten(ascii(key))}"
+                yield f"{field}: a key contains a character that does not print: {shorten(ascii(key))}"
             yield from _find_unprintable(entry, f"{field}.{key}" if field else key)
     elif isinstance(value, list):
         for position, entry in enumerate(value):

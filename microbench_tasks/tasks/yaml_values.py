@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
-from importlib.metadata import version
+from importlib import metadata
 from typing import Any
 
 from microbench_tasks.catalog.tasks import TASK_VERSION
@@ -30,12 +31,18 @@ def __getattr__(name: str) -> Any:
     return _VALUES[name]()
 
 
+@functools.cache
+def _version(package: str) -> str:
+    # Asked for by each task, and read from disk.
+    return metadata.version(package)
+
+
 def metadata_of(data: ResolvedData) -> dict[str, Any]:
     """Return the metadata of a task for results files: versions, identity of the data, and method of the intervals."""
     return {
         "version": TASK_VERSION,
-        "microbench_version": version("microbench-lmms"),
-        "packages": {name: version(name) for name in PACKAGES},
+        "microbench_version": _version("microbench-lmms"),
+        "packages": {name: _version(name) for name in PACKAGES},
         "dataset": dict(data.identity),
         "interval": interval_settings(),
     }

@@ -3,21 +3,19 @@
 import dataclasses
 import os
 import subprocess
-import sys
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from microbench_tasks import cli
 from microbench_tasks.cli import program, submit
 from microbench_tasks.harness.patches.table import PATCHES
-
-SCRIPTS = Path(sys.executable).parent
+from tests.support import commands
+from tests.support.commands import SCRIPTS
 
 
 def run(script, *arguments, **environment):
-    return subprocess.run([SCRIPTS / script, *arguments], capture_output=True, text=True, env=os.environ | environment)
+    return commands.run(SCRIPTS / script, *arguments, **environment)
 
 
 def test_path_prints_the_folder_of_task_definitions():
@@ -56,7 +54,8 @@ def test_a_seed_that_is_none_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "command", ["path", "doctor", "demo-data", "rescore", "merge", "sweep", "submit", "verify", "leaderboard", "report"]
+    "command",
+    ["path", "doctor", "demo-data", "rescore", "merge", "sweep", "run", "submit", "verify", "leaderboard", "report"],
 )
 def test_every_command_has_help_with_an_example_as_it_is_typed(command):
     overview, done = (run("microbench", *arguments, "--help") for arguments in ([], [command]))
@@ -138,4 +137,4 @@ def test_a_full_disk_is_reported_with_the_folder_that_was_written(monkeypatch):
     with pytest.raises(
         SystemExit, match="--out my_folder: cannot be written .No space left on device.. Name another place"
     ):
-        cli.main(["submit", "run", "--model-name", "m", "--out", "my_folder"])
+        program.main(["submit", "run", "--model-name", "m", "--out", "my_folder"])

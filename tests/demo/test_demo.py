@@ -18,9 +18,9 @@ from PIL import Image
 from scipy import ndimage
 from skimage.draw import polygon2mask
 
-from microbench_tasks import demo
 from microbench_tasks.catalog.questions import CAPTION_SETS, QUESTION_KINDS, caption_key
 from microbench_tasks.catalog.release_columns import release_features
+from microbench_tasks.demo import demo_set
 
 NONE = "none of the above"
 # Dataset name: number of classes, as the paper's evaluation code counts them; 0: localization only.
@@ -63,7 +63,7 @@ POLYGON_CLASSES = {
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    return demo.build(tmp_path_factory.mktemp("demo") / "set")
+    return demo_set.build(tmp_path_factory.mktemp("demo") / "set")
 
 
 @pytest.fixture(scope="session")
@@ -153,29 +153,29 @@ def test_an_image_is_keyed_by_dataset_and_id(rows):
 
 
 def test_two_builds_are_byte_identical(built, tmp_path):
-    assert hashes(demo.build(tmp_path / "again")) == hashes(built)
+    assert hashes(demo_set.build(tmp_path / "again")) == hashes(built)
 
 
 def test_another_seed_draws_other_images_under_other_ids():
-    ours, theirs = (list(demo.rows(seed=seed, rows_per_dataset=1, real_tiles=False)) for seed in (1, 2))
+    ours, theirs = (list(demo_set.rows(seed=seed, rows_per_dataset=1, real_tiles=False)) for seed in (1, 2))
     assert not {row["image"]["bytes"] for row in ours} & {row["image"]["bytes"] for row in theirs}
     assert not {row["image_id"] for row in ours} & {row["image_id"] for row in theirs}
 
 
 def test_a_row_does_not_depend_on_how_many_are_asked_for():
-    few = list(demo.rows(seed=3, rows_per_dataset=1, real_tiles=False))
-    more = list(demo.rows(seed=3, rows_per_dataset=2, real_tiles=False))
+    few = list(demo_set.rows(seed=3, rows_per_dataset=1, real_tiles=False))
+    more = list(demo_set.rows(seed=3, rows_per_dataset=2, real_tiles=False))
     assert more[::2] == few
 
 
 def test_rows_equal_what_is_built(rows):
-    assert list(islice(demo.rows(), 5)) == [{key: row[key] for key in row} for row in rows[:5]]
+    assert list(islice(demo_set.rows(), 5)) == [{key: row[key] for key in row} for row in rows[:5]]
 
 
 @pytest.mark.parametrize("arguments", [{"seed": -1}, {"rows_per_dataset": 0}])
 def test_arguments_that_mean_nothing_are_refused_at_the_call(arguments):
     with pytest.raises(ValueError, match="Expected"):
-        demo.rows(**arguments)
+        demo_set.rows(**arguments)
 
 
 # --- questions and captions ----------------------------------------------------------
@@ -379,7 +379,7 @@ def test_the_real_cell_of_unknown_phase_is_not_asked_for_it(by_dataset):
 
 
 def test_real_tiles_can_be_left_out():
-    assert all(map(is_drawn, demo.rows(rows_per_dataset=1, real_tiles=False)))
+    assert all(map(is_drawn, demo_set.rows(rows_per_dataset=1, real_tiles=False)))
 
 
 # --- the folder ----------------------------------------------------------------------
@@ -387,7 +387,7 @@ def test_real_tiles_can_be_left_out():
 
 def test_a_complete_set_is_left_alone(built):
     before = {path: path.stat().st_mtime_ns for path in built.rglob("*")}
-    assert demo.build(built) == built
+    assert demo_set.build(built) == built
     assert {path: path.stat().st_mtime_ns for path in built.rglob("*")} == before
 
 
@@ -405,20 +405,20 @@ def test_an_incomplete_leftover_is_replaced(quick, built, tmp_path):
     target = tmp_path / "set"
     (target / "perception").mkdir(parents=True)
     (target / "perception" / "test-00000-of-00002.parquet").write_bytes(b"half")
-    assert hashes(demo.build(target)) == hashes(built)
+    assert hashes(demo_set.build(target)) == hashes(built)
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
 def test_a_truncated_file_makes_a_set_incomplete(quick, built, tmp_path):
-    target = demo.build(tmp_path / "set")
+    target = demo_set.build(tmp_path / "set")
     (target / "perception" / "test-00001-of-00002.parquet").write_bytes(b"half")
-    assert hashes(demo.build(target)) == hashes(built)
+    assert hashes(demo_set.build(target)) == hashes(built)
 
 
 def test_a_folder_with_other_files_is_refused_and_kept(quick, tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(FileExistsError, match=r"thesis\.tex"):
-        demo.build(tmp_path)
+        demo_set.build(tmp_path)
     assert (tmp_path / "thesis.tex").read_text() == "years of work"
 
 
@@ -432,7 +432,7 @@ def test_a_build_that_dies_leaves_no_folder(monkeypatch, tmp_path):
     monkeypatch.setattr(writing, "rows", lambda seed: [])
     monkeypatch.setattr(writing, "_write_cognition", die)
     with pytest.raises(KeyboardInterrupt):
-        demo.build(tmp_path / "set")
+        demo_set.build(tmp_path / "set")
     assert not list(tmp_path.iterdir())
 
 
@@ -441,7 +441,7 @@ def test_concurrent_builders_all_get_the_whole_set(quick, built, tmp_path):
 
     def build_and_check():
         try:
-            assert hashes(demo.build(target)) == hashes(built)
+            assert hashes(demo_set.build(target)) == hashes(built)
         except Exception as error:
             failures.append(error)
 

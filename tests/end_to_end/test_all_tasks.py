@@ -14,7 +14,7 @@ import pytest
 from lmms_eval import evaluator
 from PIL import Image
 
-from tests.support.commands import SCRIPTS, results_in, run
+from tests.support.commands import SCRIPTS, results_in, run, run_processes
 from tests.support.independent import (
     BOXES,
     FINE,
@@ -273,27 +273,12 @@ def test_rescoring_responses_alone_gives_the_figures_of_a_whole_run(random_run, 
 
 
 def test_two_processes_give_the_figures_of_one(random_run, tmp_path):
-    torchrun = (
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc_per_node",
-        "2",
-        "--master_port",
-        "29517",
-        "-m",
-        "lmms_eval",
+    both = run_processes(
+        2,
+        *(sys.executable, "-m", "lmms_eval", "--model", "microbench_random", "--tasks", "microbench_all"),
+        *("--output_path", tmp_path),
     )
-    command(
-        *torchrun,
-        "--model",
-        "microbench_random",
-        "--tasks",
-        "microbench_all",
-        "--output_path",
-        tmp_path,
-        OMP_NUM_THREADS="1",
-    )
+    assert [done.returncode for done in both] == [0, 0], both[0].stdout + both[0].stderr
     assert metrics(results_in(tmp_path)) == metrics(results_in(random_run))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -157,12 +156,15 @@ def test_asking_for_the_list_of_tasks_is_no_failure():
 
 def test_the_include_path_works_without_the_plugin(tmp_path):
     """What the warning advises for a harness whose internals moved; the model comes by its own entry point."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import microbench_tasks.harness.patches as patches\npatches.install = lambda: None\n"
+    program = (
+        "from microbench_tasks.harness.patches import installation\ninstallation.install = lambda: None\n"
+        "from lmms_eval.cli import dispatch\ndispatch.main()\n"
     )
-    folder = subprocess.run([SCRIPTS / "microbench", "path"], capture_output=True, text=True).stdout.strip()
+    folder = run(SCRIPTS / "microbench", "path").stdout.strip()
     command = [
-        SCRIPTS / "lmms-eval",
+        sys.executable,
+        "-c",
+        program,
         "--model",
         "demo_clip",
         "--tasks",
@@ -170,8 +172,8 @@ def test_the_include_path_works_without_the_plugin(tmp_path):
         "--output_path",
         tmp_path / "out",
     ]
-    assert "Tasks not found" in run(*command, PYTHONPATH=str(tmp_path)).stdout
-    done = run(*command, "--include_path", folder, PYTHONPATH=str(tmp_path))
+    assert "Tasks not found" in run(*command).stdout
+    done = run(*command, "--include_path", folder)
     assert results_in(tmp_path / "out")["results"]["microbench_coarse_stain"]["acc,none"] > 0.5, (
         done.stdout + done.stderr
     )

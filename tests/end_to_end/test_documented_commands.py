@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from microbench_tasks import cli
+from microbench_tasks.cli import program
 from tests.support import tiny_models
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, run
@@ -75,6 +75,9 @@ TREATMENTS = {
     "lmms_eval --model plip": Run(_CLIP, FEW),
     "lmms_eval --model quiltnet": _DOWNLOAD,
     "microbench sweep": Run(_CLIP | {"0:1:0.1": "0,1"}, FEW),
+    "microbench run models.yaml": Run(further=FEW),
+    "microbench run paper_contrastive": _DOWNLOAD,
+    "CUDA_VISIBLE_DEVICES=1 microbench run": Cannot("needs two GPUs; tests/harness/test_model_list.py takes shards"),
     "microbench merge clip plip": Run({"clip plip": "base my_plip"}),
     "microbench merge --method soup": Run({"./run_1": "base", "./run_2": "my_plip", "./run_3": "third"}),
     "lmms_eval --model paligemma": _DOWNLOAD,
@@ -132,7 +135,7 @@ def in_help():
 def help_of(*command):
     said = io.StringIO()
     with contextlib.redirect_stdout(said), pytest.raises(SystemExit):
-        cli.main([*command, "--help"])
+        program.main([*command, "--help"])
     return said.getvalue()
 
 
@@ -157,6 +160,7 @@ def folder(tmp_path_factory, demo_folder):
     folder = tmp_path_factory.mktemp("reader")
     for seed, name in enumerate(("base", "my_plip", "third")):
         tiny_models.transformers_clip(folder / name, seed)
+    (folder / "models.yaml").write_text("models: [{model: demo_clip}, {model: microbench_random}]")
     torch.save(load_file(folder / "my_plip" / "model.safetensors"), folder / "my_plip.pt")
     return folder
 

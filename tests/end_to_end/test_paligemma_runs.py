@@ -15,7 +15,7 @@ from PIL import Image
 
 from microbench_tasks.parsing.boxes.parser import parse_boxes
 from tests.support import tiny_paligemma
-from tests.support.commands import SCRIPTS, results_in, run
+from tests.support.commands import SCRIPTS, results_in, run, run_processes
 from tests.support.independent import (
     BOXES,
     KINDS,
@@ -201,17 +201,8 @@ def test_a_second_run_is_answered_from_the_cache_and_other_weights_are_not(first
 
 
 def test_two_processes_give_identical_results(first_run, folder, tmp_path):
-    processes = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node",
-        "2",
-        "-m",
-        "lmms_eval",
-    ]
-    finished(run(*processes, *command(folder, tmp_path, "--batch_size", "3")))
+    for done in run_processes(2, sys.executable, "-m", "lmms_eval", *command(folder, tmp_path, "--batch_size", "3")):
+        finished(done)
     assert figures(tmp_path) == figures(first_run[1])
     for task in ("microbench_coarse_stain", "microbench_localization_synthetic_cells"):
         # Probabilities depend on the batch by their last digits.

@@ -10,7 +10,6 @@ import math
 import os
 import re
 import signal
-import subprocess
 import threading
 import time
 from pathlib import Path
@@ -23,6 +22,7 @@ from PIL import Image
 
 from microbench_tasks.harness.guard import model_guard
 from microbench_tasks.harness.served.circuit_breaker import ServerStoppedError
+from tests.support import commands
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, results_in
 from tests.support.independent import (
@@ -45,6 +45,8 @@ from tests.support.independent import (
 
 TASK = "microbench_coarse_stain"
 KIND = "stain"
+# Questions of each task that `served_run` asks: all of a fine task and of localization.
+LIMIT = 80
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +92,24 @@ def expected_questions(rows, kind):
     return asked
 
 
+def questions_of_the_run(rows, kind):
+    """Those that `served_run` asks: the first of a kind; of classification all, as no task has more."""
+    found = expected_questions(rows, kind)
+    if kind != "classification":
+        return found[:LIMIT]
+    datasets = collections.Counter(dataset_of(row) for row, _ in raw_questions(rows, kind))
+    assert all(sum(datasets[name] for name in names) <= LIMIT for names in FINE.values())
+    return found
+
+
 # --- what a server receives, and what becomes of its answers ---
 
 
 @pytest.fixture(scope="module")
 def served_run(demo_folder):
     with serving(answer) as server:
-        results = evaluate(server, ["microbench_vqa", "microbench_localization"], options={"num_concurrent": 8})
+        tasks = ["microbench_vqa", "microbench_localization"]
+        results = evaluate(server, tasks, options={"num_concurrent": 8}, limit=LIMIT)
     return server, results
 
 
@@ -104,8 +117,9 @@ def test_the_server_sees_the_papers_prompts_with_the_releases_pixels_and_nothing
     server, _ = served_run
     expected = collections.Counter()
     for kind in (*KINDS, "classification"):
-        expected.update((prompt, pixels.tobytes()) for prompt, pixels, _, _ in expected_questions(rows, kind))
+        expected.update((prompt, pixels.tobytes()) for prompt, pixels, _, _ in questions_of_the_run(rows, kind))
     for task in BOXES:
+        assert len(box_cases(rows, task)) <= LIMIT
         for row, name, _ in box_cases(rows, task):
             pixels = shown(row)
             expected[neutral_prompt(name, (pixels.shape[1], pixels.shape[0])), pixels.tobytes()] += 1
@@ -122,7 +136,7 @@ def test_decoding_is_greedy_with_the_references_room_for_an_answer(served_run):
 def test_coarse_accuracies_equal_the_independent_ones(kind, served_run, rows):
     scores = [
         protocol_score(sized_reply(prompt, size), question)
-        for prompt, _, size, question in expected_questions(rows, kind)
+        for prompt, _, size, question in questions_of_the_run(rows, kind)
     ]
     assert 0.05 < np.mean(scores) < 0.95
     assert served_run[1]["results"][f"microbench_coarse_{kind}"]["acc,none"] == pytest.approx(
@@ -136,7 +150,7 @@ def test_the_fine_accuracy_equals_the_independent_one(served_run, rows):
     scores = [
         protocol_score(sized_reply(prompt, size), question)
         for dataset, (prompt, _, size, question) in zip(
-            datasets_of_questions, expected_questions(rows, "classification"), strict=True
+            datasets_of_questions, questions_of_the_run(rows, "classification"), strict=True
         )
         if dataset not in OUTSIDE
     ]
@@ -158,7 +172,7 @@ def test_localization_scores_equal_the_independent_ones(task, served_run, rows):
 
 def test_the_asynchronous_client_gets_the_same_figures(served_run):
     with serving(answer) as server:
-        results = evaluate(server, [TASK], model="async_openai", options={"num_cpus": 8})
+        results = evaluate(server, [TASK], model="async_openai", options={"num_cpus": 8}, limit=LIMIT)
     assert server.faults == []
     expected = served_run[1]["results"][TASK]
     assert {name: value for name, value in results["results"][TASK].items() if not name.startswith("alias")} == {
@@ -208,7 +222,9 @@ def test_thoughts_are_no_answers_in_any_form(demo_folder, rows):
 # --- servers that fail ---
 
 # In percent of the questions, as a hash of the question decides.
-FAULTS = {"500": 5, "429": 5, "malformed": 2, "empty": 2, "long": 1}
+FAULTS = {"500": 10, "429": 10, "malformed": 8, "empty": 8, "long": 4}
+# Questions of each task.
+ASKED = 80
 FAILED = ("500", "429", "malformed")
 
 
@@ -244,17 +260,16 @@ def test_exactly_the_questions_that_fail_count_as_unparsed_and_a_second_run_asks
     monkeypatch.setattr(answer_warnings.logger, "warning", said.append)
     kinds = ("domain", "stain")
     tasks = [f"microbench_coarse_{kind}" for kind in kinds]
-    expected = {kind: expected_questions(rows, kind) for kind in kinds}
+    expected = {kind: expected_questions(rows, kind)[:ASKED] for kind in kinds}
     faults = {kind: [fault_of((prompt, pixels.tobytes())) for prompt, pixels, _, _ in expected[kind]] for kind in kinds}
     counts = collections.Counter(fault for found in faults.values() for fault in found)
     assert all(counts[name] >= 3 for name in FAULTS)
     with serving(faulty) as server:
-        results = evaluate(
-            server, tasks, model=client, options={concurrency: 8}, use_cache=str(tmp_path), log_samples=True
-        )
+        settings = {"model": client, "options": {concurrency: 8}, "use_cache": str(tmp_path), "limit": ASKED}
+        results = evaluate(server, tasks, log_samples=True, **settings)
         server.asked.clear()
         server.answer = answer
-        again = evaluate(server, tasks, model=client, options={concurrency: 8}, use_cache=str(tmp_path))
+        again = evaluate(server, tasks, **settings)
     figures = [results["results"][task] for task in tasks]
     assert sum(found["failed,none"] for found in figures) == sum(counts[name] for name in FAILED)
     assert sum(
@@ -398,28 +413,9 @@ COUNT = 100
 
 
 def start(server, cache, out, **options):
-    arguments = [
-        "--model",
-        "openai",
-        "--model_args",
-        model_args(server, **options),
-        "--tasks",
-        TASK,
-        "--limit",
-        str(COUNT),
-        "--use_cache",
-        str(cache),
-        "--output_path",
-        str(out),
-        "--log_samples",
-    ]
-    return subprocess.Popen(
-        [str(SCRIPTS / "lmms_eval"), *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=os.environ | {"MICROBENCH_DATASET": "demo"},
-    )
+    arguments = ["--model", "openai", "--model_args", model_args(server, **options), "--tasks", TASK]
+    arguments += ["--limit", COUNT, "--use_cache", cache, "--output_path", out, "--log_samples"]
+    return commands.start(SCRIPTS / "lmms_eval", *arguments)
 
 
 @pytest.mark.parametrize("concurrency", [1, 8])
@@ -437,15 +433,14 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_with_the_same_results(concur
         return answer(prompt, pixels)
 
     with serving(killing) as server:
-        process = start(server, tmp_path / "cache", tmp_path / "killed", num_concurrent=concurrency)
-        victims.append(process)
-        process.communicate(timeout=300)
-        assert process.returncode == -signal.SIGKILL
+        with start(server, tmp_path / "cache", tmp_path / "killed", num_concurrent=concurrency) as process:
+            victims.append(process)
+            assert process.finished().returncode == -signal.SIGKILL
         before = list(server.asked)
         assert half <= len(before) < len(expected)
-        process = start(server, tmp_path / "cache", tmp_path / "resumed", num_concurrent=concurrency)
-        said = process.communicate(timeout=300)[0]
-        assert process.returncode == 0, said[-3000:]
+        with start(server, tmp_path / "cache", tmp_path / "resumed", num_concurrent=concurrency) as process:
+            done = process.finished()
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
         # Answers that had not reached the client when it died were not answers: at most one for each request in flight.
         assert len(expected) <= len(server.asked) <= len(expected) + concurrency
         assert set(server.asked) == {(prompt, pixels.tobytes()) for prompt, pixels, _, _ in expected}

@@ -8,8 +8,9 @@ import pytest
 from lmms_eval import utils
 
 from microbench_tasks import catalog
-from microbench_tasks.harness import baseline, patches
+from microbench_tasks.harness import baseline
 from microbench_tasks.harness.baseline import Document
+from microbench_tasks.harness.patches import installation
 from microbench_tasks.util.errors import DataError
 
 TASK = "microbench_coarse_modality"
@@ -127,7 +128,7 @@ def rows(table):
 
 
 def test_the_table_shows_the_comparison_in_the_row_of_its_metric_alone(earlier):
-    patches.install()
+    installation.install()
     run = results({TASK: run_of()}) | {"n-shot": {TASK: 0}}
     baseline.Comparer(run).add(RUN, TASK)
     table_rows = {row["Metric"]: row for row in rows(utils.make_table(run))}
@@ -145,7 +146,7 @@ def test_the_table_shows_the_comparison_in_the_row_of_its_metric_alone(earlier):
 
 
 def test_the_table_prints_no_p_of_zero(earlier):
-    patches.install()
+    installation.install()
     run = results({TASK: run_of()}) | {"n-shot": {TASK: 0}}
     baseline.Comparer(run).add(RUN, TASK)
     run["results"][TASK]["paired_pvalue"] = 1e-12
@@ -153,7 +154,7 @@ def test_the_table_prints_no_p_of_zero(earlier):
 
 
 def test_the_table_of_other_benchmarks_is_the_harnesss_own():
-    patches.install()
+    installation.install()
     paired = {"baseline": "b", "baseline_score": 50.0, "ci_lower": 1.0, "ci_upper": 19.0, "pvalue": 0.01}
     figures = {"alias": "videomme", "score,none": 60.0} | {f"paired_{name}": value for name, value in paired.items()}
     run = {"results": {"videomme": dict(figures)}, "n-shot": {}, "higher_is_better": {}}
@@ -162,7 +163,7 @@ def test_the_table_of_other_benchmarks_is_the_harnesss_own():
 
 
 def test_the_harness_itself_compares_other_benchmarks(tmp_path):
-    patches.install()
+    installation.install()
     log = tmp_path / "samples.jsonl"
     log.write_text('{"doc_id": 3, "score": 0.5}\n')
     from lmms_eval import baselines

@@ -8,7 +8,8 @@ import pytest
 from lmms_eval.cli import dispatch
 from lmms_eval.tasks import TaskManager
 
-from microbench_tasks.harness import garbage_collection, launcher, patches, running_command
+from microbench_tasks.harness import garbage_collection, launcher, running_command
+from microbench_tasks.harness.patches import installation
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +61,7 @@ def test_outside_of_a_command_nothing_changes(set_before):
 
 
 def test_a_command_starts_so_until_its_tasks_are_loaded(set_before, monkeypatch):
-    patches.install()
+    installation.install()
     seen = []
 
     def load_a_task():
@@ -84,7 +85,7 @@ def test_what_a_run_leaves_is_collected_when_it_is_over(monkeypatch):
         garbage_collection.restore_gc()
         return None, None
 
-    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
+    monkeypatch.setattr(running_command, "check_arguments", lambda args: None)
     running_command.Command([]).run(run, None)
     gc.collect()
     assert left[0]() is None

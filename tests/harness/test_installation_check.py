@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from microbench_tasks.harness import installation_check, patches
+from microbench_tasks.harness import installation_check
+from microbench_tasks.harness.patches import installation
 from microbench_tasks.harness.patches.table import PATCHES
 
 
@@ -32,6 +33,6 @@ def test_cognition_questions_that_are_missing_are_no_problem(demo_folder, monkey
 
 
 def test_a_patch_that_cannot_be_installed_is_a_problem(monkeypatch):
-    monkeypatch.setattr(patches, "lost_patches", lambda rows: [PATCHES[0]])
+    monkeypatch.setattr(installation, "lost_patches", lambda rows: [PATCHES[0]])
     [problem] = installation_check.check_patches().problems
     assert PATCHES[0].name in problem and PATCHES[0].lost in problem

@@ -63,7 +63,7 @@ def test_only_the_first_process_speaks(monkeypatch, capsys):
 
 
 def test_a_failed_save_makes_a_command_incomplete(monkeypatch):
-    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
+    monkeypatch.setattr(running_command, "check_arguments", lambda args: None)
     command = running_command.Command(ARGUMENTS)
 
     def evaluate(args):
@@ -81,7 +81,7 @@ def test_after_a_command_sigterm_means_what_it_did(monkeypatch):
 
 
 def test_a_command_with_scores_says_what_to_quote_and_what_its_interval_is_about(monkeypatch, capsys):
-    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
+    monkeypatch.setattr(running_command, "check_arguments", lambda args: None)
 
     def run(figures):
         returned = results(microbench_coarse_stain=0)
@@ -110,7 +110,7 @@ def test_the_reason_of_an_explained_error_is_left_to_the_last_message(monkeypatc
     def fail(args):
         raise error
 
-    monkeypatch.setattr(running_command, "_check_arguments", lambda args: None)
+    monkeypatch.setattr(running_command, "check_arguments", lambda args: None)
     command = running_command.Command(ARGUMENTS)
     with pytest.raises(raised) as caught:
         command.run(fail, SimpleNamespace(verbosity=verbosity))

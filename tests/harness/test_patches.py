@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import re
 import subprocess
 import sys
@@ -12,11 +11,11 @@ from pathlib import Path
 import pytest
 from loguru import logger
 
-from microbench_tasks.harness import patches
-from microbench_tasks.harness.patches import scoring
+from microbench_tasks.harness.patches import installation, scoring
 from microbench_tasks.harness.patches.patch import Installer, Patch, Replacement
 from microbench_tasks.harness.patches.table import PATCHES
 from microbench_tasks.harness.patches.targets import Fit, Target
+from tests.support import commands
 from tests.support.broken_harness import cases
 
 TESTS = Path(__file__).parents[1]
@@ -118,9 +117,9 @@ def test_what_the_harness_still_imports_is_patched_at_the_next_call_of_anything_
 
 
 def test_every_target_is_in_the_supported_harness():
-    rows = list(patches.examine())
+    rows = list(installation.examine())
     assert {row.target.path: row.finding for row in rows if row.finding.fit is not Fit.OK} == {}
-    assert patches.lost_patches(rows) == []
+    assert installation.lost_patches(rows) == []
 
 
 def test_each_patch_has_a_name_of_its_own_and_says_why_since_when_and_until_when():
@@ -133,8 +132,8 @@ def test_each_patch_has_a_name_of_its_own_and_says_why_since_when_and_until_when
 
 
 def test_the_printed_table_says_all_of_each_patch():
-    rows = list(patches.examine())
-    table = patches.as_table(rows)
+    rows = list(installation.examine())
+    table = installation.as_table(rows)
     for each in PATCHES:
         assert f"\n\n{each.name} (since lmms-eval {each.since}" in table
         assert f"\n  Why: {each.why}\n  Can be removed when: {each.removable}\n" in table
@@ -168,9 +167,7 @@ def test_a_checkout_of_the_harness_is_compared_target_by_target(tmp_path):
 @pytest.fixture(scope="module")
 def runs(demo_folder):
     """The chosen targets renamed in turn: what `microbench_coarse` gives then."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    program = [sys.executable, TESTS / "support" / "broken_harness.py", "rename", *CHOSEN]
-    done = subprocess.run(program, capture_output=True, text=True, env=environment)
+    done = commands.run(sys.executable, TESTS / "support" / "broken_harness.py", "rename", *CHOSEN)
     assert done.returncode == 0, done.stderr[-3000:]
     return {outcome["path"]: outcome for outcome in map(json.loads, done.stdout.splitlines())}
 

@@ -3,7 +3,6 @@
 import os
 import queue
 import signal
-import socket
 import subprocess
 import sys
 
@@ -12,6 +11,7 @@ import torch
 
 from microbench_tasks.harness import exit_status, memory, peer_processes, resume_advice, run_state
 from microbench_tasks.harness.patches import distributed
+from tests.support.commands import run_processes
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
 
@@ -110,9 +110,6 @@ def test_a_killed_process_ends_the_run_without_the_help_of_a_launcher(tmp_path):
         "    torch.distributed.gather_object = lambda *args, **kwargs: os.kill(os.getpid(), signal.SIGKILL)\n"
         "runpy.run_module('lmms_eval', run_name='__main__', alter_sys=True)\n"
     )
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     command = [
         sys.executable,
         program,
@@ -123,27 +120,11 @@ def test_a_killed_process_ends_the_run_without_the_help_of_a_launcher(tmp_path):
         "--limit",
         "4",
     ]
-    shared = {
-        "MICROBENCH_DATASET": "demo",
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": "1",
-    }
-    started = [
-        subprocess.Popen(
-            command,
-            env=os.environ | shared | {"RANK": rank, "LOCAL_RANK": rank},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for rank in "01"
-    ]
-    output, _ = started[0].communicate(timeout=600)
-    assert started[0].returncode == exit_status.FAILED_STATUS
+    first, second = run_processes(2, *command)
+    output = first.stdout + first.stderr
+    assert first.returncode == exit_status.FAILED_STATUS
     assert "Process 2 of 2" in output and "was ended by signal 9 (SIGKILL)" in output
-    assert started[1].wait() == -signal.SIGKILL
+    assert second.returncode == -signal.SIGKILL
 
 
 # --- memory --------------------------------------------------------------------------

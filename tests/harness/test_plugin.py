@@ -13,18 +13,19 @@ from lmms_eval.tasks import TaskManager
 
 import yaml as pyyaml
 from microbench_tasks import catalog
-from microbench_tasks.harness import patches, preflight
+from microbench_tasks.harness import preflight
 from microbench_tasks.harness.patches import definitions as definition_patches
-from microbench_tasks.harness.patches import early_checks, scoring
+from microbench_tasks.harness.patches import early_checks, installation, scoring
 from microbench_tasks.tasks import definitions
 from microbench_tasks.util.errors import DataError
+from tests.support import commands
 
 PLAIN_INDEX = inspect.unwrap(TaskManager.initialize_tasks)
 
 
 @pytest.fixture(scope="module")
 def manager():
-    patches.install()
+    installation.install()
     return TaskManager()
 
 
@@ -151,7 +152,7 @@ def test_without_libyaml_the_index_is_the_same(tmp_path, manager, monkeypatch):
 
 def test_installing_twice_changes_nothing(manager):
     before = TaskManager.initialize_tasks
-    patches.install()
+    installation.install()
     assert TaskManager.initialize_tasks is before
 
 
@@ -182,9 +183,11 @@ def test_a_harness_without_the_known_registry_loses_our_models_only(monkeypatch)
 
 
 def test_importing_the_harness_models_is_enough():
-    done = run(
+    done = commands.run(
+        sys.executable,
+        "-c",
         "import lmms_eval.models\nfrom lmms_eval.tasks import TaskManager\n"
-        "print('microbench_coarse' in TaskManager().all_tasks)"
+        "print('microbench_coarse' in TaskManager().all_tasks)",
     )
     assert done.stdout.splitlines()[-1] == "True", done.stderr
 
@@ -229,7 +232,7 @@ def test_importing_the_packages_imports_nothing_heavy():
         "microbench_tasks.data.documents",
         "microbench_tasks.data.micrographs",
         "microbench_tasks.data.table_rows",
-        "microbench_tasks.demo",
+        "microbench_tasks.demo.demo_set",
         "microbench_tasks.harness.patches.table",
         "microbench_tasks.harness.plugin",
     ]

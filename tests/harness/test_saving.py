@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from lmms_eval.loggers.evaluation_tracker import EvaluationTracker
 
-from microbench_tasks.harness import output_folder, patches, run_state
+from microbench_tasks.harness import output_folder, run_state
+from microbench_tasks.harness.patches import installation
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
 
@@ -17,7 +18,7 @@ TASK = "microbench_coarse_stain"
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch, tmp_path):
-    patches.install()
+    installation.install()
     run_state.current.unsaved_files.clear()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 

@@ -9,8 +9,8 @@ import pandas
 import pytest
 from lmms_eval import utils
 
-from microbench_tasks.harness import patches, wandb_logs
-from microbench_tasks.harness.patches import weights_and_biases
+from microbench_tasks.harness import wandb_logs
+from microbench_tasks.harness.patches import installation, weights_and_biases
 from microbench_tasks.tasks.metric_values import MetricFields, MetricValue
 
 
@@ -112,6 +112,6 @@ def test_of_several_processes_the_first_one_alone_starts_a_run(rank, settings, m
 
 
 def test_a_name_made_of_model_arguments_is_read_back_as_one():
-    patches.install()
+    installation.install()
     name = utils.sanitize_long_string("clip_precision=bf16,device=cuda_20260101_000000")
     assert utils.simple_parse_args_string(f"project=test,name={name}") == {"project": "test", "name": name}

@@ -9,7 +9,8 @@ from lmms_eval.tasks import TaskManager
 
 from microbench_tasks import catalog
 from microbench_tasks.data import documents, micrographs, option_orders
-from microbench_tasks.harness import baseline, patches
+from microbench_tasks.harness import baseline
+from microbench_tasks.harness.patches import installation
 from microbench_tasks.metrics.intervals import difference_interval
 from microbench_tasks.runs import logs, rescoring, robustness, robustness_text, score_table
 from microbench_tasks.tasks import prompts
@@ -162,7 +163,7 @@ def test_the_prompt_says_the_same_in_other_words():
 
 def test_the_harness_finds_them_by_tag_and_no_group_has_them(use_source):
     use_source("demo")
-    patches.install()
+    installation.install()
     manager = TaskManager()
     assert set(manager.match_tasks(["microbench_robustness_*"])) == set(catalog.VARIANTS)
     assert set(manager.task_index["microbench_robustness"]["task"]) == set(catalog.VARIANTS)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from microbench_tasks import catalog, cli
+from microbench_tasks import catalog
+from microbench_tasks.cli import program
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.runs import new_datasets, score_table
 from microbench_tasks.tasks.results import microbench_process_results
@@ -78,5 +79,5 @@ def test_a_log_of_several_datasets_has_intervals_for_new_datasets(tmp_path):
 def test_over_a_single_dataset_there_is_no_interval_for_new_ones(tmp_path, capsys):
     write_samples(tmp_path, [logged_sample(0, "A"), logged_sample(1, "B")])
     assert new_datasets.dataset_intervals(rescore(tmp_path)) == {}
-    cli.main(["rescore", str(tmp_path), "--new-datasets"])
+    program.main(["rescore", str(tmp_path), "--new-datasets"])
     assert "note: no interval for new datasets: every task asks about a single dataset" in capsys.readouterr().out

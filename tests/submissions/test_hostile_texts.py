@@ -12,7 +12,6 @@ import unicodedata
 import pytest
 from loguru import logger
 
-from microbench_tasks import cli
 from microbench_tasks.cli import program
 from microbench_tasks.cli.command import Command
 from microbench_tasks.render import pages
@@ -77,7 +76,7 @@ def said(capsys):
     def run(*arguments):
         status = 0
         try:
-            cli.main([str(argument) for argument in arguments])
+            program.main([str(argument) for argument in arguments])
         except SystemExit as leaving:
             status = leaving.code
         found = capsys.readouterr()

@@ -29,13 +29,16 @@ TASK = "microbench_coarse"
 
 
 def main(how: str, *chosen: str) -> None:
-    from microbench_tasks.harness import patches
+    # In the folder of this script.
+    import harness_index
 
-    install, patches.install = patches.install, lambda: None
+    from microbench_tasks.harness.patches import installation
+
+    install, installation.install = installation.install, lambda: None
     for module in ("lmms_eval.__main__", "microbench_adapters.named_models", "lmms_eval.loggers.wandb_logger"):
         importlib.import_module(module)
-    patches.install = install
-    _remember_the_harness_index()
+    installation.install = install
+    harness_index.remember()
     for case in cases(how, *chosen):
         found = _in_a_fork(case)
         # What the first run imports late, the others need not import again.
@@ -83,7 +86,8 @@ def _in_a_fork(case: dict[str, str]) -> dict:
 
 
 def _run(case: dict[str, str], folder: Path) -> None:
-    from microbench_tasks.harness import launcher, patches
+    from microbench_tasks.harness import launcher
+    from microbench_tasks.harness.patches import installation
 
     warnings: list[str] = []
 
@@ -95,7 +99,7 @@ def _run(case: dict[str, str], folder: Path) -> None:
     logger.add(keep, level="WARNING", filter=lambda record: record["message"].startswith("Micro-Bench: lmms-eval"))
     if case["path"]:
         BREAKS[case["how"]](case["path"])
-    patches.install()
+    installation.install()
     os.environ |= {"MICROBENCH_DATASET": "demo", "HF_HUB_OFFLINE": "1"}
     sys.argv = ["lmms_eval", "--model", "demo_clip", "--tasks", TASK, "--limit", LIMIT, "--output_path", str(folder)]
     with (
@@ -104,22 +108,6 @@ def _run(case: dict[str, str], folder: Path) -> None:
         contextlib.redirect_stderr(nothing),
     ):
         launcher.main()
-
-
-def _remember_the_harness_index() -> None:
-    """Read the harness's own thousand YAML files once for all forks."""
-    from lmms_eval.tasks import TaskManager
-
-    read, own = TaskManager._get_task_and_group, TaskManager()
-    index = {}
-
-    def remembering(self, task_dir):
-        if task_dir not in index:
-            index[task_dir] = read(own, task_dir)
-        return dict(index[task_dir])
-
-    TaskManager._get_task_and_group = remembering
-    TaskManager()
 
 
 # --- ways to break -------------------------------------------------------------------

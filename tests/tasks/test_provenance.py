@@ -13,7 +13,7 @@ import pytest
 import yaml
 from microbench_tasks import catalog
 from microbench_tasks.data import micrographs
-from microbench_tasks.harness import patches
+from microbench_tasks.harness.patches import installation
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.submissions import data_kinds, definition_checks
@@ -86,7 +86,7 @@ def built(data, tmp_path):
     def build(changes=None, task=TASK, kind="simple", model="open_clip", asked=None):
         from lmms_eval.tasks import TaskManager
 
-        patches.install()
+        installation.install()
         written = {"include": str(definitions.yaml_folder() / f"{task}.yaml"), "task": task} | (changes or {})
         (tmp_path / "mine.py").write_text(MINE)
         (tmp_path / "mine.yaml").write_text(yaml.dump(written, Dumper=Dumper))

@@ -12,6 +12,7 @@ from lmms_eval.api.instance import Instance
 from lmms_eval.filters import build_filter_ensemble
 from lmms_eval.loggers import EvaluationTracker
 
+from microbench_tasks.harness import repeated_requests
 from microbench_tasks.harness.guard.model_guard import guarding
 from microbench_tasks.metrics.variance import variance_components
 from microbench_tasks.parsing.failures import failure_mark
@@ -147,7 +148,7 @@ def asked(doc_id):
 
 def test_each_of_several_equal_requests_has_an_index_of_its_own():
     first, second = asked(0), asked(1)
-    found = repeats.with_distinct_indices([first, first, second, first])
+    found = repeated_requests.with_distinct_indices([first, first, second, first])
     assert [request.idx for request in found] == [0, 1, 0, 2]
     assert found[0] is first and first.idx == 0
 
@@ -273,7 +274,7 @@ def test_a_run_with_several_answers_cannot_be_submitted(sampled_run):
 def test_repeats_without_sampling_are_said_to_be_wasted(demo_folder, use_source, tmp_path, monkeypatch):
     use_source("demo")
     said = []
-    monkeypatch.setattr(repeats.logger, "warning", said.append)
+    monkeypatch.setattr(repeated_requests.logger, "warning", said.append)
     evaluated(tmp_path, gen_kwargs=None, tasks=[TASK], answer=lambda prompt, image: "A")
     [warning] = [line for line in said if "--repeats" in line]
     assert warning.startswith(f"--repeats 3: {TASK} will be answered without sampling")

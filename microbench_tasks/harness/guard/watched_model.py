@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks.harness.guard.observation import Observation, RequestKey, observing
+from microbench_tasks.harness.repeated_requests import question_of, rounds
 from microbench_tasks.parsing.cleaning.message_content import content_to_text
 from microbench_tasks.parsing.failures import failure_mark
-from microbench_tasks.tasks.repeats import question_of, rounds
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance

@@ -97,13 +97,13 @@ def warn_of_greedy_repeats(original: Callable) -> Callable:
         from lmms_eval import evaluator
 
         from microbench_tasks import catalog
-        from microbench_tasks.tasks import repeats
+        from microbench_tasks.harness import repeated_requests
 
         outputs = evaluator.get_task_list(bind_call(original, args, kwargs).arguments["task_dict"])
         # One warning is enough: only the first process logs it.
         if os.environ.get("RANK", "0") == "0":
             ours = (output for output in outputs if output.task_name in catalog.ALL_TASKS)
-            repeats.warn_of_greedy({output.task_name: output.task for output in ours})
+            repeated_requests.warn_of_greedy({output.task_name: output.task for output in ours})
         return original(*args, **kwargs)
 
     return evaluate

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from microbench_tasks.harness import run_state
 from microbench_tasks.harness.patches.patch import Patch, bind_call, replace
 from microbench_tasks.harness.patches.targets import TASK_MANAGER
 
@@ -24,7 +26,10 @@ def include_our_folder(original: Callable) -> Callable:
             paths.append(str(yaml_folder()))
         call.arguments["include_path"] = paths or None
         with _parsing_yaml_in_c():
-            return original(*call.args, **call.kwargs)
+            # The fallback is a constructor, which must run each time.
+            if original.__name__ == "__init__":
+                return original(*call.args, **call.kwargs)
+            return _read_once(tuple(map(str, paths)), lambda: original(*call.args, **call.kwargs))
 
     return wrapped
 
@@ -38,6 +43,16 @@ TASK_INDEX = Patch(
     removable="The harness reads folders of tasks from an entry point.",
     issue=102,
 )
+
+
+def _read_once(folders: tuple[str, ...], read: Callable[[], Any]) -> Any:
+    """Return the index of some folders; where runs of this process share indexes, a copy of what the first one read."""
+    indexes = run_state.current.task_indexes
+    if indexes is None:
+        return read()
+    if folders not in indexes:
+        indexes[folders] = read()
+    return copy.deepcopy(indexes[folders])
 
 
 @contextlib.contextmanager

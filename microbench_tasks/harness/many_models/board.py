@@ -1,0 +1,92 @@
+"""Build submissions and a leaderboard of all models with complete results in a folder."""
+
+from __future__ import annotations
+
+import multiprocessing
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from filelock import FileLock
+
+from microbench_tasks.harness.many_models.record import ModelFolder
+from microbench_tasks.util.errors import DataError
+
+SUBMISSIONS, LEADERBOARD = "submissions", "leaderboard"
+_LOCK = ".leaderboard.lock"
+
+
+@dataclass(frozen=True)
+class Board:
+    """The files of a leaderboard, and the models that are not on it with the reasons."""
+
+    files: tuple[Path, ...]
+    left_out: Mapping[str, str]
+
+
+def write(out: Path, runs: Mapping[str, str]) -> Board:
+    """Write a submission of each run, and the leaderboard of all of them.
+
+    Submissions of runs that have one are kept. Other processes that write to ``out`` are waited for.
+
+    Args:
+        out: the folder with a folder for each model.
+        runs: for each model, the name of its run.
+
+    Raises:
+        DataError: the submissions cannot be ranked, or the leaderboard cannot be written.
+    """
+    # A new process: the leaderboard forks, and this one has the threads and the GPU of the models.
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+        return process.submit(_write, out, dict(runs)).result()
+
+
+def run_names(complete: Mapping[str, ModelFolder]) -> dict[str, str]:
+    """Return the name of the complete run of each model."""
+    return {name: folder.complete.run for name, folder in complete.items() if folder.complete is not None}
+
+
+def _write(out: Path, runs: Mapping[str, str]) -> Board:
+    from microbench_tasks.leaderboard import files, ranking
+
+    left_out: dict[str, str] = {}
+    submitted = []
+    with FileLock(out / _LOCK):
+        for name, run in runs.items():
+            try:
+                submitted.append(_submission(out, name, run))
+            except DataError as error:
+                left_out[name] = _first_reason(error)
+        if not submitted:
+            return Board((), left_out)
+        ranked = ranking.load(submitted)
+        with_paper = any(row.data.kind == "release" for row in ranked.rankings)
+        return Board(tuple(files.write(ranked, out / LEADERBOARD, with_paper=with_paper)), left_out)
+
+
+def _submission(out: Path, name: str, run: str) -> Path:
+    """Return the folder of a model's submission; write it unless it is there for this run."""
+    from microbench_tasks.runs import logs
+    from microbench_tasks.submissions import building, reading
+
+    target = out / SUBMISSIONS / name
+    if target.exists():
+        try:
+            if reading.load_manifest(target).run.name == run:
+                return target
+        except DataError:
+            pass
+        # It is about an earlier run of this model, or not whole.
+        shutil.rmtree(target)
+    logged = logs.find_run([out / name], run)
+    building.submit(logged, building.Description(name), target)
+    return target
+
+
+def _first_reason(error: DataError) -> str:
+    """Return the first item of a list of reasons, or the message if it has no list."""
+    _, _, reasons = str(error).partition("\n  - ")
+    first, _, others = (reasons or str(error)).partition("\n  - ")
+    return f"{first} (and {others.count(chr(10)) + 1} more)" if others else first

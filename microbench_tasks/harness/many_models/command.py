@@ -1,0 +1,140 @@
+"""The command ``microbench run``: check all, evaluate model after model, then print the table and rank the models."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microbench_tasks.harness import exit_status, launcher, output_folder
+from microbench_tasks.harness.many_models import board, entry_checks, loop, model_list, one_run, record, summary
+from microbench_tasks.harness.many_models.model_list import Entry
+from microbench_tasks.harness.many_models.options import parse_harness_options, parse_shard, settings_of
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.text_safety import printable_line
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user typed.
+
+    Attributes:
+        models: a file, or the name of a list that ships with the package.
+        tasks: as for ``lmms_eval --tasks``.
+        out: folder for the results.
+        shard: ``3/8`` or None.
+        harness_arguments: all other options, for the harness.
+    """
+
+    models: str
+    tasks: str
+    out: Path
+    shard: str | None
+    harness_arguments: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """All that was checked: the whole list, the models of this process, the data, and the harness's arguments."""
+
+    entries: list[Entry]
+    jobs: list[loop.Job]
+    data: dict[str, Any]
+    common: list[str]
+    uses_cache: bool
+
+    def evaluate(self, job: loop.Job) -> one_run.Failure | None:
+        return one_run.evaluate(one_run.arguments_of(job.entry, job.folder, self.common, self.uses_cache))
+
+
+def run(request: Request) -> int:
+    """Evaluate the models of a list, print a table of all, and write the leaderboard.
+
+    Returns:
+        The exit status: 0 if no model failed, else 1.
+
+    Raises:
+        DataError: the list, the options or the data are not valid; nothing was run.
+        SystemExit: at Ctrl-C (130) or SIGTERM (143).
+    """
+    with one_run.sharing():
+        prepared = _prepare(request)
+        try:
+            outcomes = loop.run(prepared.jobs, prepared.evaluate, _say)
+        except loop.InterruptedLoopError as interruption:
+            _exit_interrupted(interruption, prepared, request.out)
+    print(f"\n{summary.as_markdown(outcomes, request.out, prepared.data)}\n", flush=True)
+    failed = [outcome for outcome in outcomes if outcome.status is loop.Status.FAILED]
+    for outcome in failed:
+        print(f"FAILED: {outcome.entry.name}: {printable_line(outcome.reason)}")
+    _rank(prepared.entries, request.out)
+    if failed:
+        print(f"{len(failed)} of {len(outcomes)} model(s) failed. The same command evaluates only these again.")
+    return exit_status.FAILED_STATUS if failed else 0
+
+
+def _prepare(request: Request) -> _Prepared:
+    """Check everything that can be checked before the first model runs."""
+    path, entries = model_list.load(request.models)
+    own = parse_shard(request.shard).items_of(entries)
+    if not own:
+        raise DataError(f"--shard {request.shard}: {path} has only {len(entries)} model(s). Start fewer shards.")
+    launcher.prepare_evaluation()
+    options = parse_harness_options(request.tasks, request.harness_arguments)
+    _check_place(request.out)
+    if problems := entry_checks.find_problems(own, options):
+        raise DataError(model_list.listed_problems(path, problems))
+    names = entry_checks.check_tasks(options)
+    data, settings = record.data_identity(names), settings_of(options)
+    jobs = [loop.Job(entry, record.make_plan(entry, names, settings, data), request.out / entry.name) for entry in own]
+    if refusals := loop.check(jobs):
+        raise DataError(model_list.listed_problems(request.out, refusals))
+    common = ["--tasks", request.tasks, *request.harness_arguments]
+    return _Prepared(entries, jobs, data, common, bool(options.use_cache))
+
+
+def _check_place(out: Path) -> None:
+    """Create the folder for the results, unless the harness would read its name as several options."""
+    if found := sorted(set(str(out)) & set(",'\"[]{}")):
+        raise DataError(
+            f"--output_path {out}: contains {' '.join(found)}, which separates the arguments of lmms_eval. "
+            "Choose another folder."
+        )
+    output_folder.prepare(out)
+
+
+def _exit_interrupted(interruption: loop.InterruptedLoopError, prepared: _Prepared, out: Path) -> None:
+    complete = loop.complete_models(out)
+    done = sum(job.entry.name in complete for job in prepared.jobs)
+    is_terminated = isinstance(interruption.cause, exit_status.Terminated)
+    _say(f"{'ended by SIGTERM' if is_terminated else 'interrupted by Ctrl-C'}; {done} of {len(prepared.jobs)} done")
+    print(
+        f"Micro-Bench: results are in {out}. The same command goes on: it skips the models that are done, "
+        "and uses what the interrupted model has stored.",
+        file=sys.stderr,
+    )
+    sys.exit(exit_status.TERMINATED_STATUS if is_terminated else exit_status.INTERRUPTED_STATUS)
+
+
+def _rank(entries: Sequence[Entry], out: Path) -> None:
+    """Write the leaderboard of all complete models in ``out``; say which are not on it, and which are missing."""
+    complete = loop.complete_models(out)
+    if complete:
+        try:
+            written = board.write(out, board.run_names(complete))
+        except DataError as error:
+            print(f"No leaderboard: {error}")
+        else:
+            for name, reason in written.left_out.items():
+                print(f"not on the leaderboard: {name}: {printable_line(reason)}")
+            if written.files:
+                print(f"leaderboard of {len(complete) - len(written.left_out)} model(s): {written.files[0]}")
+    if missing := loop.missing(entries, complete):
+        print(f"missing, as not complete yet: {', '.join(missing)}")
+
+
+def _say(text: str) -> None:
+    sys.stdout.flush()
+    print(f"=== {printable_line(text)} ===", flush=True)
