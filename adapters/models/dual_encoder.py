@@ -278,6 +278,8 @@ class DualEncoder(abc.ABC):
                 self._image_features[image.key] = vector
                 if self.kept_images is not None:
                     self.kept_images.add(image.content, vector)
+            if self.kept_images is not None:
+                self.kept_images.end_batch()
 
         return enter
 

@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import os
+import time
 import uuid
 import zipfile
 from collections.abc import Mapping
@@ -24,8 +25,10 @@ from loguru import logger
 # Goes up when the form of the files or of the content's hashes changes.
 _VERSION = 2
 _DIGEST_BYTES = 16
-# New vectors in memory before a file is written: the most that a kill can cost.
+# A file is written when this many vectors are new, or after a batch when the last was written so many seconds ago:
+# the most that a kill can cost, beside the batch that is encoded at that moment.
 _VECTORS_PER_FILE = 512
+_SECONDS_PER_FILE = 2.0
 
 
 class Embeddings:
@@ -46,6 +49,7 @@ class Embeddings:
         self._folder = model / kind
         self._known: dict[bytes, np.ndarray] = {}
         self._new: dict[bytes, np.ndarray] = {}
+        self._written_at = time.monotonic()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             write_atomically(model / "model.json", text.encode())
@@ -70,6 +74,11 @@ class Embeddings:
         if len(self._new) >= _VECTORS_PER_FILE:
             self.write()
 
+    def end_batch(self) -> None:
+        """Write the new vectors if the last file is some seconds old; call it after each batch."""
+        if time.monotonic() - self._written_at >= _SECONDS_PER_FILE:
+            self.write()
+
     def write(self) -> None:
         """Write the new vectors; if the disk is full or gone, the run goes on without them."""
         if not self._new:
@@ -78,6 +87,7 @@ class Embeddings:
         keys = np.frombuffer(b"".join(self._new), dtype=np.uint8).reshape(len(self._new), _DIGEST_BYTES)
         np.savez(buffer, keys=keys, vectors=np.stack(list(self._new.values())))
         self._new.clear()
+        self._written_at = time.monotonic()
         try:
             write_atomically(self._folder / f"{uuid.uuid4().hex}.npz", buffer.getvalue())
         except OSError as error:

@@ -46,12 +46,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
+    from microbench_adapters.models import pixel_store
     from microbench_tasks.harness.many_models import command
 
     request = command.Request(
         options.models, options.tasks, options.output_path, options.shard, options.harness_arguments
     )
-    with terminal.raw_streams():
+    with terminal.raw_streams(), pixel_store.shared():
         status = command.run(request)
     sys.exit(status)
 

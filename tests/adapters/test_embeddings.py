@@ -108,6 +108,16 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert kept.get(digest(bytes([19]))).tolist() == [19.0] * 3
 
 
+def test_a_batch_is_written_once_the_last_file_is_some_seconds_old(tmp_path, monkeypatch):
+    kept = stored(tmp_path)
+    kept.add(CONTENTS[0], VECTORS[0])
+    kept.end_batch()
+    assert not stored(tmp_path)
+    monkeypatch.setattr(embeddings, "_SECONDS_PER_FILE", 0)
+    kept.end_batch()
+    assert len(stored(tmp_path)) == 1
+
+
 def test_runs_at_the_same_time_lose_nothing_of_each_other(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda content: filled(tmp_path, [content]), CONTENTS * 4))
