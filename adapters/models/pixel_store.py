@@ -35,6 +35,8 @@ from microbench_adapters.models.embeddings import write_atomically
 _VERSION = 1
 # Of one file: about 77 MB at 224 x 224 pixels.
 _IMAGES_PER_FILE = 512
+# The end of the names of files that are being written.
+_DRAFT = ".draft"
 # A draft that no process has written to for so long is one of a killed run, in seconds.
 _ABANDONED = 3600
 # The most memory for pixels: this share of what is free at the start.
@@ -168,11 +170,11 @@ class PixelFiles:
 
     def _write_file(self, contents: bytes, pixels: torch.Tensor) -> None:
         keys = torch.frombuffer(bytearray(contents), dtype=torch.uint8).reshape(len(pixels), -1)
-        name = f"{uuid.uuid4().hex}.safetensors"
-        draft = self._folder / f".{name}"
+        name = uuid.uuid4().hex
+        draft = self._folder / f"{name}{_DRAFT}"
         try:
             save_file({"keys": keys, "pixels": pixels}, draft)
-            os.replace(draft, self._folder / name)
+            os.replace(draft, self._folder / f"{name}.safetensors")
         except (OSError, SafetensorError) as error:
             logger.warning(f"{self._folder}: pixels could not be kept: {error}. The run goes on without.")
         finally:
@@ -180,7 +182,7 @@ class PixelFiles:
 
     def _remove_abandoned(self) -> None:
         """Remove drafts of killed runs."""
-        for draft in self._folder.glob(".*.safetensors"):
+        for draft in self._folder.glob(f"*{_DRAFT}"):
             # Another run may rename or remove it at this moment.
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - draft.stat().st_mtime > _ABANDONED:

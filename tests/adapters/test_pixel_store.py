@@ -115,7 +115,7 @@ def test_a_kill_leaves_only_whole_files(tmp_path):
 def test_drafts_of_killed_runs_are_removed_once_they_are_old(tmp_path, monkeypatch):
     filled(tmp_path)
     (parent,) = {path.parent for path in tmp_path.rglob("*.safetensors")}
-    draft = parent / ".draft.safetensors"
+    draft = parent / "killed.draft"
     draft.write_bytes(b"half")
     stored(tmp_path)
     assert draft.exists()
