@@ -122,8 +122,8 @@ class CheckpointModel(ContrastiveModel):
         # With both caches filled, this model has passed the test before.
         if not (self.kept_images and self.kept_texts):
             self._smoke_test()
-            if batch_size is None and self.device.type == "cuda":
-                self.batch_size = min(fitting_batch_size(encode, self.device) for encode in self._test_encoders())
+        if batch_size is None and self.device.type == "cuda":
+            self.batch_size = min(fitting_batch_size(encode, self.device) for encode in self._test_encoders())
 
     def __init_subclass__(cls) -> None:
         """Set the signature for the check of ``--model_args``: the adapter's own arguments and the shared ones."""
@@ -205,8 +205,8 @@ class CheckpointModel(ContrastiveModel):
             raise ValueError("pixels_dir=: expected a folder.")
         if self.resizing is None:
             logger.warning(
-                f"pixels_dir={pixels_dir}: not used, as the preprocessing of {self.loaded.name} makes more than "
-                "pixels of one size."
+                f"pixels_dir={pixels_dir}: not used, as the preprocessing of {self.loaded.name} returns "
+                "something else than pixels of one size."
             )
             return
         self.kept_pixels = PixelFiles(Path(pixels_dir).expanduser(), json.loads(self.resizing))
@@ -228,7 +228,13 @@ class CheckpointModel(ContrastiveModel):
         if self.loaded.steps is None:
             return None
         settings = {name: value for name, value in self.loaded.preprocessing.items() if name not in _OF_VALUES}
-        identity = {"adapter": type(self).load.__qualname__, "settings": settings, "versions": self._versions()}
+        identity = {
+            "adapter": type(self).load.__qualname__,
+            # Classes resize in ways of their own with the same settings.
+            "processor": type(self.loaded.image_processor).__name__,
+            "settings": settings,
+            "versions": self._versions(),
+        }
         return json.dumps(identity, sort_keys=True)
 
     @classmethod

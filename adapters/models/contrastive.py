@@ -164,7 +164,7 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
             self.truncation.add_ambiguous({choice.place: choice.texts for choice in choices}, self.text_tokens(texts))
 
     def run_record(self) -> dict[str, Any]:
-        """Return the truncated texts and the number of questions they spoil, over all processes of the run."""
+        """Return the batch size, and over all processes the truncated texts and the number of questions they spoil."""
         return {
             "batch_size": self.batch_size,
             "texts_cut": sorted(distribution.union_over_processes(self.truncation.texts)),

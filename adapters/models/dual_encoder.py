@@ -54,8 +54,8 @@ class DualEncoder(abc.ABC):
     """An image encoder and a text encoder whose unit vectors are compared.
 
     Args:
-        batch_size: images, and texts, encoded together; by default `DEFAULT_BATCH_SIZE`. Results do not depend on it
-            but for rounding.
+        batch_size: images, and texts, encoded together; by default `DEFAULT_BATCH_SIZE`. Only the rounding of results
+            depends on it.
         device: a torch device; by default the process's own GPU, else the CPU.
 
     Raises:
@@ -92,9 +92,9 @@ class DualEncoder(abc.ABC):
 
     @property
     def resizing(self) -> str | None:
-        """Return all that resized pixels depend on beside the image, as text.
+        """Return as text what decides resized pixels, without the image itself: equal texts mean equal pixels.
 
-        None if `resize` returns more than 8-bit pixels of one size, under the name ``pixel_input``.
+        None if `resize` returns something else than 8-bit pixels of one size under the name ``pixel_input``.
         """
         return None
 
@@ -128,14 +128,16 @@ class DualEncoder(abc.ABC):
     def _start_encoding(self, batch: Tensors, kind: Literal["images", "texts"]) -> Callable[[], np.ndarray]:
         """Let the device encode a batch; return a function that waits for the vectors and returns them."""
         # Not inference_mode: under autocast on the CPU it copies each attention weight for each image.
+        is_gpu = self.device.type == "cuda"
         with torch.no_grad(), full_precision():
-            inputs = {name: values.to(self.device, non_blocking=True) for name, values in batch.items()}
+            inputs = {name: values.to(self.device, non_blocking=is_gpu) for name, values in batch.items()}
             encoded = self.encode_images(self.normalize(inputs)) if kind == "images" else self.encode_texts(inputs)
-            on_cpu = encoded.to("cpu", non_blocking=True)
+            on_cpu = encoded.to("cpu", non_blocking=is_gpu)
         # Without it, reading the vectors would wait for all work that a GPU was given since.
-        arrived = torch.cuda.Event() if encoded.is_cuda else None
+        arrived = torch.cuda.Event() if is_gpu else None
         if arrived is not None:
-            arrived.record()
+            # Of the model's GPU, which need not be the current one.
+            arrived.record(torch.cuda.current_stream(self.device))
 
         def wait() -> np.ndarray:
             if arrived is not None:
@@ -308,7 +310,9 @@ class DualEncoder(abc.ABC):
         if self.resizing is None:
             return
         pixels = inputs[self.pixel_input]
-        if (memory := pixel_store.memory()) is not None:
+        memory = pixel_store.memory()
+        # Without a key of its task, an image is never looked for in memory.
+        if memory is not None and images[0].key != images[0].content:
             memory.add([(self.resizing, image.key) for image in images], [image.content for image in images], pixels)
         if self.kept_pixels is not None:
             self.kept_pixels.add([image.content for image in images], pixels)
@@ -319,7 +323,7 @@ class DualEncoder(abc.ABC):
 
     def _read_beside(self, questions: list[ImageQuestion]) -> Iterator[LoadedImage]:
         if self.resizing is not None and image_reading.use_processes(len(questions), self.device):
-            # Any image says how large all of them are after resizing.
+            # After resizing, all images have the size of this one.
             example = self.resize(PIL.Image.new("RGB", (64, 48)))
             return image_reading.read_in_processes(self._load, questions, example, self.batch_size)
         return prefetch_map(self._load, questions, _BATCHES_AHEAD * self.batch_size)

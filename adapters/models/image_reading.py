@@ -61,7 +61,7 @@ class LoadedImage:
 
 def use_processes(num_images: int, device: torch.device) -> bool:
     """Tell whether images for an encoder on ``device`` should be read in processes."""
-    is_worth_it = device.type != "cpu" and num_images >= FEWEST_FOR_PROCESSES and num_cores() >= _FEWEST_CORES
+    is_worth_it = device.type == "cuda" and num_images >= FEWEST_FOR_PROCESSES and num_cores() >= _FEWEST_CORES
     # Only a forked process gets the documents and the preprocessing as they are here.
     return is_worth_it and "fork" in multiprocessing.get_all_start_methods()
 

@@ -39,8 +39,10 @@ _IMAGES_PER_FILE = 512
 _DRAFT = ".draft"
 # A draft that no process has written to for so long is one of a killed run, in seconds.
 _ABANDONED = 3600
-# The most memory for pixels: this share of what is free at the start.
+# The most memory for pixels: this share of what the machine has free at the start, and no more than this in bytes, as a
+# container or a job may have less than the machine.
 _SHARE_OF_MEMORY = 0.25
+_MOST_MEMORY = 4 * 2**30
 _memory: PixelMemory | None = None
 
 
@@ -68,9 +70,10 @@ class PixelMemory:
             pixels: shape (N, 3, height, width); they are copied.
         """
         new = [row for row, key in enumerate(keys) if key not in self._known or contents[row] and not self.get(key)[1]]
-        if new and pixels[new].nbytes <= self._free_bytes:
+        num_bytes = len(new) * pixels[0].nbytes
+        if new and num_bytes <= self._free_bytes:
             copied = pixels[new]
-            self._free_bytes -= copied.nbytes
+            self._free_bytes -= num_bytes
             self._known.update((keys[row], (copied[place], contents[row])) for place, row in enumerate(new))
 
 
@@ -79,11 +82,13 @@ def shared(max_bytes: int | None = None) -> Iterator[None]:
     """Keep resized pixels in memory within this context, for further models that resize in the same way.
 
     Args:
-        max_bytes: of memory that they may take; by default a quarter of what is free now.
+        max_bytes: of memory that they may take; by default a quarter of what is free now, and at most 4 GiB.
     """
     global _memory
     before = _memory
-    _memory = PixelMemory(int(_SHARE_OF_MEMORY * psutil.virtual_memory().available) if max_bytes is None else max_bytes)
+    if max_bytes is None:
+        max_bytes = min(_MOST_MEMORY, int(_SHARE_OF_MEMORY * psutil.virtual_memory().available))
+    _memory = PixelMemory(max_bytes)
     try:
         yield
     finally:
@@ -176,7 +181,9 @@ class PixelFiles:
             save_file({"keys": keys, "pixels": pixels}, draft)
             os.replace(draft, self._folder / f"{name}.safetensors")
         except (OSError, SafetensorError) as error:
-            logger.warning(f"{self._folder}: pixels could not be kept: {error}. The run goes on without.")
+            logger.warning(
+                f"{self._folder}: pixels could not be kept: {error}. The run goes on and does not keep them."
+            )
         finally:
             draft.unlink(missing_ok=True)
 

@@ -42,8 +42,8 @@ SAMPLING = _words("""
 # Selection of the weights, with the checkpoint's own tokenizer and processor.
 _WEIGHTS = _words("""
     model pretrained model_version model_name model_path model_base base_model model_id_name model_type revision
-    code_revision variant subfolder load_format config_format download_dir cache_dir vision_model language_model
-    vision_tower
+    code_revision variant subfolder load_format config_format download_dir cache_dir pixels_dir
+    vision_model language_model vision_tower
     pretrained_llm pretrained_vit pretrained_llama_model pretrained_llama_proj_model projection_path peft_model
     merge_with merge alpha density
 """)

@@ -145,11 +145,12 @@ def test_a_folder_that_cannot_be_used_is_an_error_that_names_the_option(folder, 
 
 
 def test_a_second_run_encodes_nothing_and_answers_alike(folder, tmp_path, count_encoded):
+    # With a batch size, as a GPU would be tried for one.
     requests = questions.Captions().requests()
     plain = OpenClip(str(folder)).generate_until(requests)
-    first = OpenClip(str(folder), cache_dir=str(tmp_path)).generate_until(requests)
+    first = OpenClip(str(folder), cache_dir=str(tmp_path), batch_size=8).generate_until(requests)
     count_encoded.update(encode_images=0, encode_texts=0)
-    second = OpenClip(str(folder), cache_dir=str(tmp_path)).generate_until(requests)
+    second = OpenClip(str(folder), cache_dir=str(tmp_path), batch_size=8).generate_until(requests)
     assert plain == first == second
     assert count_encoded == {"encode_images": 0, "encode_texts": 0}
 

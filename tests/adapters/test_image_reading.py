@@ -106,6 +106,9 @@ def test_ctrl_c_ends_all_processes():
         import torch
         from microbench_adapters.models.image_reading import LoadedImage, read_in_processes
 
+        # Commands in the background of a script inherit that it is ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
         def load(number):
             time.sleep(0.01)
             return LoadedImage(number, b"", {"pixels": torch.zeros(2)})

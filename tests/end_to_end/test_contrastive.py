@@ -186,6 +186,8 @@ def test_the_results_file_says_what_was_loaded(straight):
 
 def figures(folder):
     results = results_of(folder)
+    # The only part that says how images were batched.
+    results["loaded_model"].pop("batch_size")
     return {name: results[name] for name in ("results", "groups", "n-samples", "versions", "loaded_model")}
 
 
@@ -499,4 +501,4 @@ def test_a_python_run_records_the_model_too(use_source, demo_rows):
     use_source(demo_rows / "straight")
     model = demo_clip(device="cpu")
     found = evaluator.simple_evaluate(model=model, tasks=["microbench_coarse_stain"], bootstrap_iters=0, limit=4)
-    assert found["loaded_model"] == model.record() | {"texts_cut": [], "questions_cut_alike": 0}
+    assert found["loaded_model"] == model.record() | {"batch_size": 64, "texts_cut": [], "questions_cut_alike": 0}

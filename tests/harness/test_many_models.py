@@ -152,6 +152,21 @@ def test_a_plan_without_results_may_change(jobs, said):
     assert loop.check(jobs("a", options={"--limit": "5.0"})) == []
 
 
+@pytest.mark.parametrize(("options", "is_kept"), [({}, True), ({"--limit": "5.0"}, False)])
+def test_answers_of_another_plan_are_not_resumed_from(jobs, said, tmp_path, options, is_kept):
+    """They may be those of other weights under the same name."""
+    loop.run(jobs("a"), lambda job: Failure("out of memory"), said.append)
+    (tmp_path / "a" / record.ANSWERS).mkdir()
+    seen = []
+
+    def evaluate(job):
+        seen.append((job.folder / record.ANSWERS).exists())
+        return succeed(job)
+
+    loop.run(jobs("a", options=options), evaluate, said.append)
+    assert seen == [is_kept]
+
+
 def test_a_folder_of_another_command_is_left_alone(jobs, said, tmp_path):
     (tmp_path / "a" / "clip").mkdir(parents=True)
     assert "contains files of another command" in loop.check(jobs("a"))[0]
@@ -229,7 +244,7 @@ def run_command(jobs, tmp_path, monkeypatch):
         listed = jobs("a", "b")
         prepared = SimpleNamespace(entries=[job.entry for job in listed], jobs=listed, data=DATA, evaluate=evaluate)
         monkeypatch.setattr(command, "_prepare", lambda request: prepared)
-        monkeypatch.setattr(board, "write", lambda out, runs: board.Board((out / "leaderboard.md",), {}))
+        monkeypatch.setattr(board, "write", lambda out: board.Board((out / "leaderboard.md",), 1, {}))
         return command.run(command.Request("models.yaml", "microbench_coarse", tmp_path, None, []))
 
     return run
@@ -268,7 +283,7 @@ def test_a_folder_whose_name_the_harness_would_split_is_refused(tmp_path):
 
 
 def test_a_leaderboard_that_cannot_be_built_leaves_the_results(run_command, capsys, monkeypatch, jobs):
-    def fail(out, runs):
+    def fail(out):
         raise DataError("No submission answers all tasks")
 
     run_command(succeed)
@@ -312,7 +327,8 @@ def test_arguments_are_those_of_a_single_run_and_a_place_for_what_an_interrupted
         assert all(part in arguments for part in (*expected, "--log_samples", str(tmp_path)))
         # Of several, the last counts.
         assert arguments[len(arguments) - arguments[::-1].index("--batch_size")] == "8"
-        assert not {"cache_dir", "answers"} & {*one_run.arguments_of(entry, tmp_path, common, uses_cache=True)}
+        with_cache = " ".join(one_run.arguments_of(entry, tmp_path, common, uses_cache=True))
+        assert "cache_dir" not in with_cache and "answers" not in with_cache
 
 
 def test_a_folder_for_embeddings_that_an_entry_sets_stays(tmp_path):

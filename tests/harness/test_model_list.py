@@ -32,7 +32,7 @@ def test_an_entry_has_arguments_as_text_or_as_a_mapping(load):
           - {model: plip, model_args: "merge_with=clip,alpha=0.5", name: halfway, batch_size: 8}
           - model: open_clip
             model_args: {model: ./my clip, merge_with: [a, b], alpha: 0.25, compile: true, context_length: 77}
-            batch_size: auto
+            batch_size: auto:4
         """
     )
     assert entries == [
@@ -43,7 +43,7 @@ def test_an_entry_has_arguments_as_text_or_as_a_mapping(load):
             "open_clip_my-clip_merge_with-a-b_alpha-0.25_compile-True_con",
             "open_clip",
             "model=./my clip,merge_with=[a,b],alpha=0.25,compile=True,context_length=77",
-            "auto",
+            "auto:4",
         ),
     ]
 
@@ -76,6 +76,8 @@ def test_a_name_that_is_another_entrys_default_leaves_both_unique(load):
         ("models: [{name: a}]", "entry 1: has no model"),
         ("models: [{model: 3}]", "entry 1: model: expected a name as for lmms_eval --model, got 3"),
         ("models: [{model: clip, batch_size: 0}]", "batch_size: expected a positive whole number, got 0"),
+        ("models: [{model: clip, batch_size: '0'}]", "batch_size: expected a positive whole number, got '0'"),
+        ("models: [{model: clip, batch_size: large}]", "batch_size: expected a positive whole number, got 'large'"),
         ("models: [{model: clip, batch_size: true}]", "batch_size: expected a positive whole number, got True"),
         ("models: [{model: clip, name: 3}]", "name: expected a text, got 3. Put it in quotation marks"),
         ("models: [{model: clip, name: ../a}]", "name: '../a' cannot be the name of a folder"),
@@ -108,6 +110,12 @@ def test_a_list_that_does_not_exist_is_answered_with_near_names(tmp_path):
         model_list.load(str(tmp_path / "modls.yaml"))
     with pytest.raises(DataError, match="Did you mean paper_contrastive"):
         model_list.load("paper_contrastiv")
+
+
+def test_a_default_name_holds_no_secret(load):
+    key = "sk-" + "a1B2" * 8
+    (entry,) = load(f"models: [{{model: openai, model_args: 'model_version=gpt-4o,api_key={key}'}}]")
+    assert "gpt-4o" in entry.name and key[:8] not in entry.name
 
 
 # --- the list that ships with the package ---

@@ -1,10 +1,16 @@
 """Claims about which model arguments and generation keys a submission may have."""
 
 import ast
+import inspect
 from pathlib import Path
 
 import pytest
 
+from microbench_adapters.libraries.conch_adapter import Conch
+from microbench_adapters.libraries.open_clip_adapter import OpenClip
+from microbench_adapters.libraries.paligemma_adapter import PaliGemma
+from microbench_adapters.libraries.transformers_adapter import TransformersClip
+from microbench_adapters.models.random_model import RandomModel
 from microbench_tasks.submissions import run_arguments
 from microbench_tasks.submissions.run_arguments import find_generation_violations, find_model_violations
 
@@ -162,3 +168,11 @@ def test_no_argument_of_the_harness_that_is_named_after_a_prompt_is_accepted():
     suspicious = {name for name in found if words & set(name.lower().split("_"))}
     assert len(suspicious) > 20
     assert suspicious & run_arguments.MODEL_ARGUMENTS <= accepted
+
+
+def test_every_argument_of_our_own_models_is_accepted():
+    """A run with one of them would otherwise be refused when it is submitted, after its work is done."""
+    own = [OpenClip, TransformersClip, Conch, PaliGemma, RandomModel]
+    arguments = {name for model in own for name in inspect.signature(model).parameters}
+    assert {"pixels_dir", "cache_dir", "precision", "seed"} <= arguments
+    assert arguments - run_arguments.MODEL_ARGUMENTS == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,9 @@ SCRIPTS = Path(sys.executable).parent
 _SCRIPTS = tuple(str(SCRIPTS / name) for name in ("lmms_eval", "lmms-eval", "microbench"))
 # Settings that no library reads while it is imported.
 _READ_LATE = ("MICROBENCH_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_")
+
+# Far longer than any command of the tests takes.
+_MOST_SECONDS = 300
 
 _lease: IO[str] | None = None
 
@@ -89,10 +93,18 @@ class Started:
         self.pid = int(self._connection.readline())
 
     def finished(self):
-        """Wait for the end of the process, and return it."""
+        """Wait for the end of the process, and return it.
+
+        Raises:
+            TimeoutError: it does not end.
+        """
         self._connection.write("status\n")
         self._connection.flush()
-        status = int(self._connection.readline())
+        try:
+            status = int(self._connection.readline())
+        except TimeoutError:
+            os.kill(self.pid, signal.SIGKILL)
+            raise TimeoutError(f"not ended after {_MOST_SECONDS} s: {self._command}") from None
         # As text is read from a process: line ends are one character.
         said = [stream.read_bytes().decode().replace("\r\n", "\n").replace("\r", "\n") for stream in self._streams]
         return subprocess.CompletedProcess(self._command, status, *said)
@@ -119,6 +131,7 @@ def _connect():
 def _greeted(address):
     """Return a connection that the server has accepted; None if there is no server, or it ends."""
     connection = socket.socket(socket.AF_UNIX)
+    connection.settimeout(_MOST_SECONDS)
     try:
         connection.connect(address)
         lines = connection.makefile("rw")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from microbench_tasks.harness.many_models.record import ModelFolder
+from microbench_tasks.harness.many_models import loop
 from microbench_tasks.util.errors import DataError
 
 SUBMISSIONS, LEADERBOARD = "submissions", "leaderboard"
@@ -20,50 +20,49 @@ _LOCK = ".leaderboard.lock"
 
 @dataclass(frozen=True)
 class Board:
-    """The files of a leaderboard, and the models that are not on it with the reasons."""
+    """The files of a leaderboard, the number of models on it, and those that are not, with the reasons."""
 
     files: tuple[Path, ...]
+    num_ranked: int
     left_out: Mapping[str, str]
 
 
-def write(out: Path, runs: Mapping[str, str]) -> Board:
-    """Write a submission of each run, and the leaderboard of all of them.
+def write(out: Path) -> Board:
+    """Write a submission of each model with complete results, and the leaderboard of all of them.
 
     Submissions of runs that have one are kept. Other processes that write to ``out`` are waited for.
 
     Args:
         out: the folder with a folder for each model.
-        runs: for each model, the name of its run.
 
     Raises:
         DataError: the submissions cannot be ranked, or the leaderboard cannot be written.
     """
     # A new process: the leaderboard forks, and this one has the threads and the GPU of the models.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(_write, out, dict(runs)).result()
+        return process.submit(_write, out).result()
 
 
-def run_names(complete: Mapping[str, ModelFolder]) -> dict[str, str]:
-    """Return the name of the complete run of each model."""
-    return {name: folder.complete.run for name, folder in complete.items() if folder.complete is not None}
-
-
-def _write(out: Path, runs: Mapping[str, str]) -> Board:
+def _write(out: Path) -> Board:
     from microbench_tasks.leaderboard import files, ranking
 
     left_out: dict[str, str] = {}
     submitted = []
     with FileLock(out / _LOCK):
-        for name, run in runs.items():
+        # Listed within the lock: a process that waited must not leave out what another has finished meanwhile.
+        for name, folder in loop.complete_models(out).items():
+            if folder.complete is None:
+                continue
             try:
-                submitted.append(_submission(out, name, run))
+                submitted.append(_submission(out, name, folder.complete.run))
             except DataError as error:
                 left_out[name] = _first_reason(error)
         if not submitted:
-            return Board((), left_out)
+            return Board((), 0, left_out)
         ranked = ranking.load(submitted)
         with_paper = any(row.data.kind == "release" for row in ranked.rankings)
-        return Board(tuple(files.write(ranked, out / LEADERBOARD, with_paper=with_paper)), left_out)
+        written = tuple(files.write(ranked, out / LEADERBOARD, with_paper=with_paper))
+        return Board(written, len(submitted), left_out)
 
 
 def _submission(out: Path, name: str, run: str) -> Path:

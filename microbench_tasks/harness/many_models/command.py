@@ -84,7 +84,7 @@ def _prepare(request: Request) -> _Prepared:
     launcher.prepare_evaluation()
     options = parse_harness_options(request.tasks, request.harness_arguments)
     _check_place(request.out)
-    if problems := entry_checks.find_problems(own, options):
+    if problems := entry_checks.find_problems(entries, options):
         raise DataError(model_list.listed_problems(path, problems))
     names = entry_checks.check_tasks(options)
     data, settings = record.data_identity(names), settings_of(options)
@@ -120,18 +120,17 @@ def _exit_interrupted(interruption: loop.InterruptedLoopError, prepared: _Prepar
 
 def _rank(entries: Sequence[Entry], out: Path) -> None:
     """Write the leaderboard of all complete models in ``out``; say which are not on it, and which are missing."""
-    complete = loop.complete_models(out)
-    if complete:
+    if loop.complete_models(out):
         try:
-            written = board.write(out, board.run_names(complete))
+            written = board.write(out)
         except DataError as error:
             print(f"No leaderboard: {error}")
         else:
             for name, reason in written.left_out.items():
                 print(f"not on the leaderboard: {name}: {printable_line(reason)}")
             if written.files:
-                print(f"leaderboard of {len(complete) - len(written.left_out)} model(s): {written.files[0]}")
-    if missing := loop.missing(entries, complete):
+                print(f"leaderboard of {written.num_ranked} model(s): {written.files[0]}")
+    if missing := loop.missing(entries, loop.complete_models(out)):
         print(f"missing, as not complete yet: {', '.join(missing)}")
 
 

@@ -19,6 +19,7 @@ from microbench_tasks.util.errors import DataError
 # The harness passes these to every model.
 _PASSED_BY_HARNESS = ("batch_size", "max_batch_size", "device")
 _MAX_LISTED = 12
+_OWN_MODELS = "microbench_adapters."
 
 
 def find_problems(entries: Sequence[Entry], options: argparse.Namespace) -> list[str]:
@@ -54,6 +55,8 @@ def _entry_problems(entry: Entry, options: argparse.Namespace) -> Iterator[str]:
         cause = error.__cause__ or error
         yield f"the model {entry.model} cannot be imported ({type(cause).__name__}: {cause})."
         return
+    if entry.batch_size and entry.batch_size.startswith("auto") and model_class.__module__.startswith(_OWN_MODELS):
+        yield f"batch_size: {entry.model} knows no auto. Write a number, or leave batch_size out."
     yield from _argument_problems(entry, model_class)
     yield from _task_problems(entry, options)
 

@@ -147,6 +147,9 @@ def _run_one(job: Job, evaluate: Callable[[Job], Failure | None]) -> Outcome:
         return Outcome(job.entry, Status.FAILED, refusal)
     if folder.is_done:
         return Outcome(job.entry, Status.ALREADY_DONE, complete=folder.complete)
+    if folder.plan and job.plan.differences(folder.plan):
+        # Answers may be those of other weights under the same name.
+        remove_kept(job.folder)
     folder.write(job.plan, None)
     before, start = folder.results_files(), time.monotonic()
     try:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from microbench_tasks.catalog import model_lists
+from microbench_tasks.util import privacy
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable_line
 
@@ -149,8 +150,10 @@ def _entry_problems(stated: Any) -> Iterator[str]:
     if name is not None:
         yield from _name_problems(name)
     batch_size = stated.get("batch_size")
-    is_number = type(batch_size) is int and batch_size > 0
-    if batch_size is not None and not is_number and not isinstance(batch_size, str):
+    is_number = type(batch_size) is not bool and re.fullmatch("[1-9][0-9]*", str(batch_size))
+    # Some of the harness's own models choose a size themselves: auto, auto:4.
+    is_auto = isinstance(batch_size, str) and batch_size.startswith("auto")
+    if batch_size is not None and not is_number and not is_auto:
         yield f"batch_size: expected a positive whole number, got {_shown(batch_size)}."
     try:
         model_args_text(stated.get("model_args") or "")
@@ -256,7 +259,7 @@ def _default_name(entry: Entry) -> str:
     from lmms_eval.utils import simple_parse_args_string
 
     parts = [entry.model]
-    for name, value in simple_parse_args_string(entry.model_args).items():
+    for name, value in simple_parse_args_string(privacy.redact_secrets(entry.model_args)).items():
         last = str(value).strip("[]/").rpartition("/")[2]
         parts.append(last if name in _NAMING_ARGUMENTS else f"{name}-{last}")
     name = "_".join(re.sub(r"[^\w.+-]+", "-", part).strip("-") for part in parts)[:_LONGEST_DEFAULT_NAME]

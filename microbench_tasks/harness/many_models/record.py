@@ -24,7 +24,7 @@ RECORD = "model.json"
 EMBEDDINGS, ANSWERS = "embeddings", "answers"
 _RESULTS_SUFFIX = "_results.json"
 # Model arguments that may name a checkpoint on disk.
-_CHECKPOINTS = ("model", "pretrained", "merge_with", "model_path", "model_base")
+_CHECKPOINTS = ("model", "pretrained", "merge_with", "model_path", "model_base", "peft_model")
 # Settings of the environment that change questions or scores, beside those that name the data.
 _SETTINGS = ("MICROBENCH_BOXES", "MICROBENCH_INTERVAL", "MICROBENCH_SHRINK_IMAGES")
 
@@ -201,7 +201,10 @@ def _stamps(model_args: str) -> Iterator[tuple[str, list[int]]]:
 
 
 def _files_at(place: Path) -> list[Path]:
-    return sorted(path for path in place.iterdir() if path.is_file()) if place.is_dir() else [place]
+    """Return a file, or the files of a folder and of its subfolders, such as that of a text tower."""
+    if not place.is_dir():
+        return [place]
+    return sorted(path for pattern in ("*", "*/*") for path in place.glob(pattern) if path.is_file())
 
 
 def _changed_keys(earlier: Any, now: Any) -> list[str]:
