@@ -186,8 +186,6 @@ def test_the_results_file_says_what_was_loaded(straight):
 
 def figures(folder):
     results = results_of(folder)
-    # The only part that says how images were batched.
-    results["loaded_model"].pop("batch_size")
     return {name: results[name] for name in ("results", "groups", "n-samples", "versions", "loaded_model")}
 
 
@@ -226,7 +224,9 @@ def test_batch_sizes_give_identical_results(straight, demo_rows, tmp_path, batch
             data=demo_rows / "straight",
         )
     )
-    assert figures(tmp_path) == figures(straight)
+    found, expected = figures(tmp_path), figures(straight)
+    assert (found["loaded_model"].pop("batch_size"), expected["loaded_model"].pop("batch_size")) == (batch_size, 64)
+    assert found == expected
     assert_same_answers(tmp_path, straight)
 
 

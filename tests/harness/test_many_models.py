@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 import sys
+import textwrap
 import threading
 from types import SimpleNamespace
 
 import pytest
-from filelock import FileLock
 
 from microbench_tasks.data import source_identity
 from microbench_tasks.harness import exit_status, launcher, run_state
@@ -181,8 +182,19 @@ def test_a_damaged_record_is_named(jobs, tmp_path):
 
 def test_a_model_that_another_process_evaluates_is_left_to_it(jobs, said, tmp_path):
     (tmp_path / "a").mkdir()
-    with FileLock(tmp_path / "a" / ".lock"):
+    code = """
+        import sys
+        from filelock import FileLock
+
+        with FileLock(sys.argv[1]):
+            print("held", flush=True)
+            sys.stdin.read()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), tmp_path / "a" / ".lock"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
         outcomes = loop.run(jobs("a", "b"), succeed, said.append)
+        other.stdin.close()
     assert statuses(outcomes) == [Status.ELSEWHERE, Status.DONE]
 
 
