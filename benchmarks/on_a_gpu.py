@@ -70,7 +70,7 @@ def run_models(folder: Path, models: list[str], device: str) -> tuple[list[str],
         "bare encoders, s",
         "first run, s",
         "ratio",
-        "pixels at hand, s",
+        "images resized before, s",
         "ratio",
         "answers equal",
     ]
