@@ -25,7 +25,8 @@ ROBUSTNESS_TAG = "microbench_robustness"
 COGNITION = "cognition"
 BOXES = "boxes"
 
-Subject = Literal["coarse", "fine", "boxes", "cognition"]
+# ``own``: questions of a dataset of one's own (`microbench_tasks.catalog.own_tasks`).
+Subject = Literal["coarse", "fine", "boxes", "cognition", "own"]
 
 _BURGESS = ("burgess_et_al_2024_contour", "burgess_et_al_2024_eccentricity", "burgess_et_al_2024_texture")
 _EULENBERG_OUTSIDE = ("eulenberg_et_al_2017_darkfield", "eulenberg_et_al_2017_epifluorescence")
