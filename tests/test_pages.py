@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
+
 ROOT = Path(__file__).parents[1]
 INDEX = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -27,3 +29,9 @@ def test_the_page_of_settings_lists_the_settings_that_the_code_reads():
     read = {name for path in CODE for name in setting.findall(path.read_text(encoding="utf-8"))}
     page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
     assert set(re.findall(r"^\| `(MICROBENCH_[A-Z_]+)`", page, re.MULTILINE)) == read
+
+
+def test_the_page_of_prompts_lists_the_conventions_of_boxes():
+    page = (ROOT / "docs" / "prompts.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.MULTILINE)
+    assert {name.strip("`") for row in rows for name in row.split(", ")} == set(CONVENTIONS)
