@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.report.answer_counts import UNANSWERED, Confusion, count_confusions, count_letters
-from microbench_tasks.report.runs import Run, tasks_of
+from microbench_tasks.report.runs import tasks_of
 from microbench_tasks.report.sections import ReportSection, file_name
 
 _CONFUSION_TEXT = (

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.data import cognition, dataset_setting, table_images, table_rows, task_data
-from microbench_tasks.report.runs import Run, image_of
+from microbench_tasks.report.runs import image_of
 from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.util.errors import DataError
 

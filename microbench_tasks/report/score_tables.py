@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
 from microbench_tasks.render.pages import Cell, Table, count_cell, percent, percent_cell
-from microbench_tasks.report.runs import Run, answers_per_question
+from microbench_tasks.report.runs import answers_per_question
 from microbench_tasks.tasks.metric import Family
 from microbench_tasks.tasks.metric_table import FAMILIES, METRIC_BY_NAME, shown_in
 

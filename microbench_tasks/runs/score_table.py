@@ -7,6 +7,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, CONFIDENCE_LEVEL
+from microbench_tasks.render.text_table import text_table
 from microbench_tasks.runs import new_datasets, robustness_text
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.tasks.metric import ENDS, Metric
@@ -23,9 +24,9 @@ def render_scores(rescored: Rescored) -> str:
         *_repeat_columns(names, rescored),
     ]
     header, *rows = map(list, zip(*columns, strict=True))
-    parts = [_render_table(header, rows), "\n".join(_interval_notes(rescored))]
+    parts = [text_table(header, rows), "\n".join(_interval_notes(rescored))]
     if rescored.robustness:
-        parts.append(robustness_text.render_report(rescored.robustness, _render_table))
+        parts.append(robustness_text.render_report(rescored.robustness, text_table))
     return "\n\n".join(parts)
 
 
@@ -97,13 +98,6 @@ def _interval_notes(rescored: Rescored) -> list[str]:
     if any(family.repeats in scores for scores in rescored.scores.values() for family in FAMILIES.values()):
         lines.append("Between questions, within: variance of the scores of different questions, and of answers to one.")
     return lines
-
-
-def _render_table(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [header, ["-" * width for width in widths], *rows]
-    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
 
 
 def _size(name: str, rescored: Rescored) -> str:
