@@ -12,7 +12,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.harness import run_state
+from microbench_tasks.harness import own_tasks, run_state
 from microbench_tasks.util.errors import DataError
 
 _REASON = "asks for boxes, and the model only chooses among given texts"
@@ -21,16 +21,20 @@ _REASON = "asks for boxes, and the model only chooses among given texts"
 def answerable(names: Sequence[str], model: Any) -> list[str]:
     """Return the tasks and groups that a model can answer; log which tasks of groups are left out.
 
+    The tag of own datasets is replaced by their tasks.
+
     Args:
         names: tasks, groups and tags, also of other benchmarks.
         model: a model's id, its class, or a model; None if it is unknown.
 
     Raises:
-        DataError: ``names`` contains a task that the model cannot answer, or a group with only such tasks.
+        DataError: ``names`` contains a task that the model cannot answer, or a group with only such tasks, or an own
+            dataset that is not installed.
     """
+    names = own_tasks.expand(names)
     box_tasks = {task for task in catalog.tasks_named(names) if catalog.task_of(task).subject == "boxes"}
     if not box_tasks or not needs_choices(model):
-        return list(names)
+        return names
     kept = list(dict.fromkeys(member for name in names for member in _members_without(box_tasks, name)))
     refused = [name for name in names if catalog.tasks_named([name]) and not list(_members_without(box_tasks, name))]
     if refused:

@@ -23,6 +23,7 @@ class Command:
 
     Attributes:
         has_scores: whether any run has scores of this package's tasks.
+        has_groups: whether any of them is about images in groups (own data).
         problems: what was not asked, answered, scored or saved, as sentences.
         reasons: the same in one line each, without advice.
     """
@@ -30,6 +31,7 @@ class Command:
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = list(arguments[1:] if arguments[:1] == ["eval"] else arguments)
         self.has_scores = False
+        self.has_groups = False
         self.problems: list[str] = []
         self.reasons: list[str] = []
 
@@ -74,6 +76,13 @@ class Command:
         # Only tasks of this package that have a score have these metrics.
         intervals = {f"{family.interval}_low,none" for family in FAMILIES.values()}
         self.has_scores |= any(intervals & values.keys() for values in results.get("results", {}).values())
+        counts = [f"{family.counts},none" for family in FAMILIES.values()]
+        self.has_groups |= any(
+            "groups" in values[name]
+            for values in results.get("results", {}).values()
+            for name in counts
+            if name in values
+        )
         summary = failed_requests.failure_summary(results, self._arguments)
         if summary:
             self.problems.append(summary)
@@ -111,16 +120,19 @@ def _is_explained(error: Exception) -> bool:
 def check_arguments(args: Any) -> None:
     """Check arguments before a model is loaded that the harness would reject only after the run, or never.
 
+    Names of tasks are replaced where one stands for all own datasets.
+
     Raises:
-        DataError: the baseline cannot be compared, a folder cannot be written, or boxes would be read at another scale
-            than the model's arguments set.
+        DataError: an own dataset is not installed, the baseline cannot be compared, a folder cannot be written, or
+            boxes would be read at another scale than the model's arguments set.
     """
     from lmms_eval.utils import simple_parse_args_string
 
     from microbench_tasks import catalog
-    from microbench_tasks.harness import capabilities, output_folder
+    from microbench_tasks.harness import capabilities, output_folder, own_tasks
     from microbench_tasks.tasks import box_format_choice
 
+    own_tasks.expand_arguments(args)
     tasks = catalog.tasks_named((args.tasks or "").split(","))
     if not tasks:
         return

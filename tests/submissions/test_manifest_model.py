@@ -22,7 +22,7 @@ SCHEMA = json_schema.build_schema()
 SHA256 = "0123456789abcdef" * 4
 COUNTS = {"questions": 4, "images": 4, "datasets": 1}
 MANIFEST: dict[str, Any] = {
-    "schema_version": 3,
+    "schema_version": 4,
     "model": {
         "name": "My CLIP",
         "url": "https://huggingface.co/me/my-clip",

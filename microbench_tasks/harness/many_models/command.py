@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.harness import exit_status, launcher, output_folder
+from microbench_tasks.harness import exit_status, launcher, output_folder, own_tasks
 from microbench_tasks.harness.many_models import board, entry_checks, loop, model_list, one_run, record, summary
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.harness.many_models.options import parse_harness_options, parse_shard, settings_of
@@ -83,6 +83,7 @@ def _prepare(request: Request) -> _Prepared:
         raise DataError(f"--shard {request.shard}: {path} has only {len(entries)} model(s). Start fewer shards.")
     launcher.prepare_evaluation()
     options = parse_harness_options(request.tasks, request.harness_arguments)
+    own_tasks.expand_arguments(options)
     _check_place(request.out)
     if problems := entry_checks.find_problems(entries, options):
         raise DataError(model_list.listed_problems(path, problems))
@@ -91,7 +92,7 @@ def _prepare(request: Request) -> _Prepared:
     jobs = [loop.Job(entry, record.make_plan(entry, names, settings, data), request.out / entry.name) for entry in own]
     if refusals := loop.check(jobs):
         raise DataError(model_list.listed_problems(request.out, refusals))
-    common = ["--tasks", request.tasks, *request.harness_arguments]
+    common = ["--tasks", options.tasks, *request.harness_arguments]
     return _Prepared(entries, jobs, data, common, bool(options.use_cache))
 
 

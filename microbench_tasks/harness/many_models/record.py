@@ -181,8 +181,7 @@ def data_identity(tasks: Sequence[str]) -> dict[str, Any]:
     """Return the identity of the data that the Micro-Bench tasks among ``tasks`` ask about, without their place."""
     task_of_source = {(task := catalog.task_of(name)).source: task for name in catalog.tasks_named(tasks)}
     return {
-        source: source_identity.without_path(task_data.resolve(task).identity)
-        for source, task in task_of_source.items()
+        source: source_identity.content_of(task_data.resolve(task).identity) for source, task in task_of_source.items()
     }
 
 
