@@ -21,8 +21,6 @@ _REASON = "asks for boxes, and the model only chooses among given texts"
 def answerable(names: Sequence[str], model: Any) -> list[str]:
     """Return the tasks and groups that a model can answer; log which tasks of groups are left out.
 
-    The tag of own datasets is replaced by their tasks.
-
     Args:
         names: tasks, groups and tags, also of other benchmarks.
         model: a model's id, its class, or a model; None if it is unknown.
@@ -31,12 +29,11 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
         DataError: ``names`` contains a task that the model cannot answer, or a group with only such tasks, or an own
             dataset that is not installed.
     """
-    names = own_tasks.expand(names)
-    box_tasks = {task for task in catalog.tasks_named(names) if catalog.task_of(task).subject == "boxes"}
+    box_tasks = {task for task in own_tasks.tasks_named(names) if catalog.task_of(task).subject == "boxes"}
     if not box_tasks or not needs_choices(model):
-        return names
+        return list(names)
     kept = list(dict.fromkeys(member for name in names for member in _members_without(box_tasks, name)))
-    refused = [name for name in names if catalog.tasks_named([name]) and not list(_members_without(box_tasks, name))]
+    refused = [name for name in names if own_tasks.tasks_named([name]) and not list(_members_without(box_tasks, name))]
     if refused:
         instead = ",".join(kept) or "microbench_vqa"
         raise DataError(
@@ -55,11 +52,11 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
 
 def _members_without(excluded: set[str], name: str) -> Iterator[str]:
     """Yield the name if it contains no excluded task, else the largest of its members that contain none."""
-    tasks = catalog.tasks_named([name])
+    tasks = own_tasks.tasks_named([name])
     if excluded.isdisjoint(tasks):
         yield name
     elif name not in tasks:
-        for member in catalog.members(name):
+        for member in own_tasks.members(name):
             yield from _members_without(excluded, member)
 
 

@@ -56,9 +56,10 @@ def evaluate(command: Command) -> None:
 def _what_to_quote(command: Command) -> str:
     from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES
 
+    of_groups = f"{ABOUT_GROUPS} " if command.has_groups else ""
     return (
         "quote acc with acc_image_ci_low and _high, acc_macro and grit with their own _ci_low and _high: 95 % "
-        f"intervals. {ABOUT_IMAGES} {f'{ABOUT_GROUPS} ' if command.has_groups else ''}acc_ci_low and _high only reproduce the paper's bootstrap."
+        f"intervals. {ABOUT_IMAGES} {of_groups}acc_ci_low and _high only reproduce the paper's bootstrap."
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.data import task_data
@@ -23,38 +22,36 @@ def add_included(include_path: str | Sequence[str] | None) -> None:
             setting.add_folder(folder)
 
 
-def expand_arguments(args: Any) -> None:
-    """Install the own datasets that parsed arguments of the harness include, and expand the names of tasks in them."""
-    add_included(args.include_path)
-    if args.tasks:
-        args.tasks = ",".join(expand(args.tasks.split(",")))
-
-
-def expand(names: Iterable[str]) -> list[str]:
-    """Replace the tag of all own datasets by the tasks of those that are installed.
-
-    Args:
-        names: tasks, groups and tags, also of other benchmarks.
+def tasks_named(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the Micro-Bench tasks of names of tasks, groups and tags as `catalog.tasks_named` does, with own datasets.
 
     Raises:
-        DataError: an own dataset is asked for that is not installed, or the tag, and none is.
+        DataError: an own dataset is asked for that is not installed, or the tag of all, and none is.
     """
-    expanded: list[str] = []
-    for name in names:
-        if catalog.is_own(name):
-            task_data.resolve(catalog.task_of(name))
-        expanded += _installed() if name == catalog.OWN_TAG else [name]
-    return list(dict.fromkeys(expanded))
+    return catalog.tasks_named(member for name in names for member in _expanded(name))
 
 
-def _installed() -> list[str]:
-    names = [task.name for task in setting.installed_tasks()]
-    if not names:
+def _expanded(name: str) -> Sequence[str]:
+    if catalog.is_own(name):
+        task_data.resolve(catalog.task_of(name))
+    return members(name) if name == catalog.OWN_TAG else (name,)
+
+
+def members(name: str) -> Sequence[str]:
+    """Return the tasks and groups that a group or tag directly contains; none for a task.
+
+    Raises:
+        DataError: the tag of all own datasets, and none is installed.
+    """
+    if name != catalog.OWN_TAG:
+        return catalog.members(name)
+    installed = [task.name for task in setting.installed_tasks()]
+    if not installed:
         raise DataError(
             f"{catalog.OWN_TAG}: no own dataset is installed. Set {setting.SETTING} to a folder that microbench "
             "new-dataset has written."
         )
-    return names
+    return installed
 
 
 def stub_folder() -> Path | None:

@@ -120,8 +120,6 @@ def _is_explained(error: Exception) -> bool:
 def check_arguments(args: Any) -> None:
     """Check arguments before a model is loaded that the harness would reject only after the run, or never.
 
-    Names of tasks are replaced where one stands for all own datasets.
-
     Raises:
         DataError: an own dataset is not installed, the baseline cannot be compared, a folder cannot be written, or
             boxes would be read at another scale than the model's arguments set.
@@ -132,8 +130,8 @@ def check_arguments(args: Any) -> None:
     from microbench_tasks.harness import capabilities, output_folder, own_tasks
     from microbench_tasks.tasks import box_format_choice
 
-    own_tasks.expand_arguments(args)
-    tasks = catalog.tasks_named((args.tasks or "").split(","))
+    own_tasks.add_included(args.include_path)
+    tasks = own_tasks.tasks_named((args.tasks or "").split(","))
     if not tasks:
         return
     if args.use_cache:
@@ -150,11 +148,10 @@ def _check_baseline(args: Any, tasks: Sequence[str]) -> None:
     """Refuse a baseline that our tasks cannot be compared with, unless other benchmarks of the run use it."""
     from lmms_eval.baselines import BASELINE_REGISTRY
 
-    from microbench_tasks import catalog
-    from microbench_tasks.harness import baseline
+    from microbench_tasks.harness import baseline, own_tasks
     from microbench_tasks.util.errors import DataError
 
-    asks_others = not all(catalog.tasks_named([name]) for name in args.tasks.split(","))
+    asks_others = not all(own_tasks.tasks_named([name]) for name in args.tasks.split(","))
     is_remote = args.baseline.startswith(("hf://", "http")) or args.baseline.split(":")[0] in BASELINE_REGISTRY
     if asks_others and is_remote:
         return

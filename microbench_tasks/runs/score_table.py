@@ -114,7 +114,7 @@ def _size(name: str, rescored: Rescored) -> str:
 
 
 def _counted(scores: Mapping[str, Any], what: str) -> str:
-    """Show the number of images, groups of images or datasets, separately for questions and boxes if a group asks both."""
+    """Show the number of images, their groups or datasets, separately for questions and boxes if there are both."""
     tables = [scores[family.counts] for family in FAMILIES.values() if family.counts in scores]
     counts = [table[what] for table in tables if what in table]
     return " and ".join(map(str, counts))

@@ -55,11 +55,8 @@ def check_eligibility(
         with_own_data: whether the submission contains the tasks of own datasets.
     """
     notes = _note_other_tasks(run, with_own_data)
-    submitted = {
-        task: file
-        for task, file in run.samples.items()
-        if catalog.is_submittable(task) and (with_own_data or not catalog.is_own(task))
-    }
+    run = run if with_own_data else _without_own_data(run)
+    submitted = {task: file for task, file in run.samples.items() if catalog.is_submittable(task)}
     run = dataclasses.replace(run, samples=submitted)
     if not run.samples:
         violation = (
@@ -84,6 +81,15 @@ def check_eligibility(
         violations += find_count_violations(classify_run(run), rescored)
         notes += _note_incomplete_group(run)
     return EligibilityReport(run, samples, rescored, tuple(dict.fromkeys(violations)), tuple(notes))
+
+
+def _without_own_data(run: LoggedRun) -> LoggedRun:
+    """Return a run as if its own datasets had not been asked about."""
+    samples, configs = (
+        {task: entry for task, entry in table.items() if not catalog.is_own(task)}
+        for table in (run.samples, run.record.configs)
+    )
+    return dataclasses.replace(run, samples=samples, record=run.record.model_copy(update={"configs": configs}))
 
 
 def _note_other_tasks(run: LoggedRun, with_own_data: bool) -> list[str]:

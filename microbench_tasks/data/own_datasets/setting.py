@@ -23,12 +23,15 @@ from microbench_tasks.data.own_datasets.table_checks import check_table
 from microbench_tasks.data.resolved_data import ResolvedData
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.text_safety import printable_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SETTING = "MICROBENCH_OWN"
 _SEPARATOR = ","
+# Submissions take no longer lines.
+_LONGEST = 200
 
 
 @dataclass(frozen=True)
@@ -153,5 +156,6 @@ def _read(dataset: OwnDataset, table: Path) -> ResolvedData:
 
 def _about(dataset: OwnDataset) -> Mapping[str, str]:
     """Return what a record says of a dataset beside its name and its content."""
-    stated = {"licence": dataset.description.licence, "groups": dataset.description.groups, "path": str(dataset.folder)}
-    return {name: value for name, value in stated.items() if value is not None}
+    stated = {"licence": dataset.description.licence, "groups": dataset.description.groups}
+    about = {name: printable_line(value)[:_LONGEST].strip() for name, value in stated.items() if value}
+    return about | {"path": str(dataset.folder)}

@@ -83,7 +83,7 @@ def _prepare(request: Request) -> _Prepared:
         raise DataError(f"--shard {request.shard}: {path} has only {len(entries)} model(s). Start fewer shards.")
     launcher.prepare_evaluation()
     options = parse_harness_options(request.tasks, request.harness_arguments)
-    own_tasks.expand_arguments(options)
+    own_tasks.add_included(options.include_path)
     _check_place(request.out)
     if problems := entry_checks.find_problems(entries, options):
         raise DataError(model_list.listed_problems(path, problems))
@@ -92,7 +92,7 @@ def _prepare(request: Request) -> _Prepared:
     jobs = [loop.Job(entry, record.make_plan(entry, names, settings, data), request.out / entry.name) for entry in own]
     if refusals := loop.check(jobs):
         raise DataError(model_list.listed_problems(request.out, refusals))
-    common = ["--tasks", options.tasks, *request.harness_arguments]
+    common = ["--tasks", request.tasks, *request.harness_arguments]
     return _Prepared(entries, jobs, data, common, bool(options.use_cache))
 
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from loguru import logger
 
-from microbench_tasks import catalog
-from microbench_tasks.harness import capabilities, running_command
+from microbench_tasks.harness import capabilities, own_tasks, running_command
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.util.errors import DataError
 
@@ -132,7 +131,7 @@ def check_tasks(options: argparse.Namespace) -> list[str]:
 
 
 def _is_ours(name: str) -> bool:
-    return bool(catalog.tasks_named([name]))
+    return bool(own_tasks.tasks_named([name]))
 
 
 def _listed(names: list[str]) -> str:
