@@ -163,7 +163,7 @@ def test_a_dataset_that_is_not_installed_is_refused_before_the_model_is_loaded(t
 
 
 def test_rescore_without_the_dataset_gives_the_same_figures(outs, tmp_path):
-    said = microbench("rescore", outs / "random", "--json", tmp_path / "figures.json")
+    said = microbench("rescore", outs / "random", "--out", tmp_path / "figures.json")
     scores = json.loads((tmp_path / "figures.json").read_text())["scores"]
     for task, figures in results_in(outs / "random")["results"].items():
         assert {f"{name},none": value for name, value in scores[task].items()}.items() <= figures.items()
