@@ -64,6 +64,8 @@ def read(folder: Path, path: Path, only_listed: bool, problems: Problems) -> Col
         for name, key in names.items()
         if key in boxes and name in files.images
     ]
+    if not entries:
+        problems.add(path.name, "no image has a box. Expected annotations with bbox or polygons")
     used = {box.class_name for entry in entries for box in entry.boxes}
     order = [name for name in class_names.values() if name in used]
     return Collected(f"images and {path.name}", entries, order, [*files.notes(), *notes])
@@ -87,12 +89,16 @@ def _parse(path: Path) -> _Annotations:
     return _Annotations(path, images, annotations, categories)  # type: ignore[arg-type]
 
 
+def _key(value: Any) -> int | str | None:
+    return value if isinstance(value, int | str) else None
+
+
 def _by_id(entries: list[dict[str, Any]], part: str, path: Path, problems: Problems) -> Iterator[tuple[Any, dict]]:
     seen = set()
     for number, entry in enumerate(entries):
-        key = entry.get("id")
-        if not isinstance(key, int | str) or key in seen:
-            problem = "its id is there twice" if key in seen else f"expected an id, got {key!r}"
+        key = _key(entry.get("id"))
+        if key is None or key in seen:
+            problem = f"expected an id, got {entry.get('id')!r}" if key is None else "its id is there twice"
             problems.add(f"{path.name} {part}[{number}]", f"{problem}. Export the annotations again")
             continue
         seen.add(key)
@@ -109,7 +115,7 @@ def _class_names(stated: _Annotations, problems: Problems) -> dict[Any, str]:
         elif name in names.values():
             problems.add(place, f"the name {name!r} is there twice. Give each class a name of its own")
         else:
-            names[key] = name
+            names[key] = image_files.normalized(name)
     return names
 
 
@@ -142,12 +148,12 @@ def _boxes(
     stated: _Annotations, images: Mapping[Any, Any], class_names: Mapping[Any, str], problems: Problems
 ) -> tuple[dict[Any, list[ClassBox]], int]:
     """Return the boxes of each image with their class, and the number of crowds."""
-    known_images = {image.get("id") for image in stated.images}
+    known_images = {_key(image.get("id")) for image in stated.images} - {None}
     boxes: dict[Any, list[ClassBox]] = defaultdict(list)
     crowds = 0
     for number, annotation in enumerate(stated.annotations):
         place = f"{stated.path.name} annotation {annotation.get('id', f'[{number}]')}"
-        image_id, category = annotation.get("image_id"), annotation.get("category_id")
+        image_id, category = _key(annotation.get("image_id")), _key(annotation.get("category_id"))
         if image_id not in known_images:
             problems.add(place, f"its image_id {image_id!r} is none of images. Export the annotations again")
         elif category not in class_names:

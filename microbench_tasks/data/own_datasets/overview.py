@@ -70,7 +70,7 @@ def _groups(images: Iterable[Prepared]) -> set[str | None]:
 
 
 def _kinds(values: Iterable[str]) -> str:
-    counts = Counter(values).most_common()
+    counts = sorted(Counter(values).items(), key=lambda kind: (-kind[1], kind[0]))
     listed = ", ".join(f"{value} ({count})" for value, count in counts[:_MOST_KINDS])
     return listed if len(counts) <= _MOST_KINDS else f"{listed} and {len(counts) - _MOST_KINDS} more"
 
