@@ -219,8 +219,7 @@ UNUSABLE = {
     ),
     "float TIFF": (tiff(GRAY.astype(np.float32) / 255), "floating-point"),
     "CMYK JPEG": (encode(Image.fromarray(COLOR).convert("CMYK"), "JPEG"), "CMYK.*RGB"),
-    "LAB TIFF": (encode(
-                        Image.frombytes("LAB", (64, 64), COLOR.tobytes()), "TIFF"), "LAB"),
+    "LAB TIFF": (encode(Image.frombytes("LAB", (64, 64), COLOR.tobytes()), "TIFF"), "LAB"),
     "16-bit color TIFF": (tiff(COLOR.astype(np.uint16) << 4), "16 bits per color channel"),
     "16-bit color PNG": (None, "16 bits per color channel"),
     "transparent PNG": (encode(SEE_THROUGH, "PNG"), "transparent in places"),
@@ -230,7 +229,7 @@ UNUSABLE = {
     "black as the largest value": (tiff(DEEP, photometric="miniswhite"), "MINISWHITE"),
     "more pixels than allowed": (encode(Image.new("L", (2000, 501)), "PNG"), "2000 x 501 pixels.*--max-megapixels"),
     "decompression bomb": (encode(Image.new("1", (30000, 30000)), "PNG"), "30000 x 30000 pixels"),
-}  # fmt: skip
+}
 
 
 def deep_color_png() -> bytes:
@@ -257,7 +256,7 @@ def test_pillow_is_left_as_it_was():
     before = (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS)
     with pytest.raises(UnusableImageError):
         prepare(b"hello", MILLION)
-    assert (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS) == before
+    assert before == (ImageFile.LOAD_TRUNCATED_IMAGES, Image.MAX_IMAGE_PIXELS)
 
 
 def test_a_truncated_image_is_refused_though_the_harness_pads_such_images(monkeypatch):

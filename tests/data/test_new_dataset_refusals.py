@@ -194,7 +194,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
     ),
     "too large a limit": (folders(put("x"), max_megapixels=1000), "--max-megapixels 1000: expected at most 89"),
     # Folders.
-    "an empty folder": (lambda root: {"images": (root / "photos").mkdir() or root / "photos"}, "found only none"),
+    "an empty folder": (
+        lambda root: {"images": (root / "photos").mkdir() or root / "photos"},
+        "images: found none. Expected TIFF, PNG or JPEG files",
+    ),
     "an empty class": (folders(lambda photos: (photos / "third").mkdir()), "third/: a class without images"),
     "one class": (
         folders(lambda photos: (photos / CELL).rename(photos / GLAND / "inner")),
@@ -214,7 +217,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         folders(lambda photos: own_images.save(own_images.tile(GLAND, 9), photos / "colonic  gland" / "x.png")),
         "'colonic  gland' contains characters that cannot be seen|is nearly",
     ),
-    "an absent class": (folders(put("x"), classes=(GLAND, CELL, "villus")), "--classes: no image of the class 'villus'"),
+    "an absent class": (
+        folders(put("x"), classes=(GLAND, CELL, "villus")),
+        "--classes: no image of the class 'villus'",
+    ),
     "an undeclared class": (
         folders(put("x"), classes=(GLAND, "floating cells")),
         f"the class '{CELL}' is none of --classes. Did you mean 'floating cells'",
@@ -235,7 +241,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         folders(same_class_twice),
         rf"{GLAND}/copy.tif: has the same pixels as {GLAND}/{GLAND} 0.png|{GLAND} 0.png: has the same .*copy.tif. Keep",
     ),
-    "the same pixels in two classes": (folders(other_class_twice), f"same pixels.*but the class '{GLAND}' and not '{CELL}'"),
+    "the same pixels in two classes": (
+        folders(other_class_twice),
+        f"same pixels.*but the class '{CELL}' and not '{GLAND}'",
+    ),
     # CSV.
     "no such CSV": (
         lambda root: {"images": own_images.flat_folder(root / "photos"), "labels": root / "labels.csv"},
@@ -327,7 +336,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
     "an image id twice": (coco_of(part("images", 1, id=0), only_listed=True), r"images\[1\]: its id is there twice"),
     "two categories of one name": (coco_of(part("categories", 1, name="gland")), "'gland' is there twice"),
     "a box of three numbers": (coco_of(annotation(0, bbox=[1, 2, 3])), r"annotation 100 .gland_0.png.: expected bbox"),
-    "a box without area": (coco_of(annotation(1, bbox=[1, 2, 0, 9])), "annotation 101 .gland_1.png.: expected bbox .*area"),
+    "a box without area": (
+        coco_of(annotation(1, bbox=[1, 2, 0, 9])),
+        "annotation 101 .gland_1.png.: expected bbox .*area",
+    ),
     "a box outside": (
         coco_of(annotation(0, bbox=[50, 50, 20, 10])),
         "annotation 100 .gland_0.png.: the box from x1, y1 to x2, y2 = 50, 50, 70, 60 is not within the image of 64 x 64",
@@ -345,7 +357,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         "gland_0.png: has 64 x 64 pixels, but its boxes are for 128 x 128",
     ),
     "no boxes": (coco_of(lambda stated: stated["annotations"].clear()), "boxes.json: no image has a box"),
-    "a question about boxes": (coco_of(lambda stated: None, question="Where?"), "--question: models are asked for boxes"),
+    "a question about boxes": (
+        coco_of(lambda stated: None, question="Where?"),
+        "--question: models are asked for boxes",
+    ),
     # Tables.
     "no such table": (lambda root: {"table": str(root / "table")}, "--table .*: no such file or folder"),
     "a table that is no table": (
@@ -366,10 +381,12 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         "column image is of type string; expected encoded images",
     ),
     "a table with a class that is null": (
-        table_of(lambda table: table.map(lambda row, n: {"class": None if n == 4 else row["class"]}, with_indices=True)),
+        table_of(
+            lambda table: table.map(lambda row, n: {"class": None if n == 4 else row["class"]}, with_indices=True)
+        ),
         "table.parquet row 4: column class: expected text, got None",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)

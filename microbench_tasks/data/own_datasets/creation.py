@@ -72,7 +72,7 @@ def read(request: Request, workspace: Path, progress: Progress, keep_images: boo
     # Before hours of decoding.
     problems.raise_any(request.source)
     if not collected.entries:
-        problems.add(request.source, "found no images. Expected TIFF, PNG or JPEG files")
+        problems.add("images", "found none. Expected TIFF, PNG or JPEG files")
     store = Store(workspace / "images" if keep_images else None)
     images = image_checks.prepare_all(collected.entries, request.max_pixels, store, problems, progress)
     problems.raise_any(request.source)
