@@ -270,6 +270,22 @@ def test_the_overview_counts_what_was_read(tmp_path):
     assert any(note.startswith("note: 5 images say little") for note in notes)
 
 
+def test_classes_that_differ_in_more_than_what_is_shown_are_told(tmp_path):
+    photos = tmp_path / "photos"
+    for number in range(3):
+        pixels = own_images.tile(GLAND, number)
+        own_images.save(pixels, photos / "a" / f"{number}.png")
+        own_images.save(pixels[:48], photos / "b" / f"{number}.jpg")
+        own_images.save(pixels[:, :48], photos / "c" / f"{number}.tif")
+    lines = overview.describe(own_images.read(own_images.wanted(tmp_path / "out", images=photos), tmp_path))
+    told = [line.split()[2] for line in lines if "alone tell the classes apart" in line]
+    assert told == ["sizes", "formats"]
+    # One image like another class's is enough.
+    own_images.save(own_images.tile(GLAND, 9)[:48], photos / "c" / "9.jpg")
+    lines = overview.describe(own_images.read(own_images.wanted(tmp_path / "out", images=photos), tmp_path))
+    assert not any("alone tell the classes apart" in line for line in lines)
+
+
 def test_the_next_commands_name_the_folder_and_the_task(tmp_path):
     photos = own_images.class_folders(tmp_path / "photos")
     dataset = own_images.read(own_images.wanted(tmp_path / "my out", images=photos), tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -86,6 +87,26 @@ def write_coco(path: Path, **changes: Any) -> Path:
     """Write the annotations of `coco`."""
     path.write_text(json.dumps(coco(**changes)))
     return path
+
+
+def write_annotations(photos: Path, target: Path) -> None:
+    """Write labels.csv, boxes.json and table.parquet about the images of `class_folders` into ``target``."""
+    names = sorted(path.relative_to(photos).as_posix() for path in photos.rglob("*.png"))
+    rows = [f"{name},{name.split('/')[0]},slide {number % 4}" for number, name in enumerate(names)]
+    (target / "labels.csv").write_text("\n".join(["file,class,group", *rows, ""]))
+    images = [{"id": number, "file_name": name} for number, name in enumerate(names)]
+    boxes = [
+        {"id": number, "image_id": number, "category_id": 1, "bbox": [8, 8, 40, 30]} for number in range(len(names))
+    ]
+    write_coco(target / "boxes.json", images=images, annotations=boxes, categories=[{"id": 1, "name": "nucleus"}])
+    table = pa.table(
+        {
+            "img": [(photos / name).read_bytes() for name in names],
+            "label": [name.split("/")[0] for name in names],
+            "slide": [number % 4 for number in range(len(names))],
+        }
+    )
+    pq.write_table(table, target / "table.parquet")
 
 
 def wanted(out: Path, **options: Any) -> Request:

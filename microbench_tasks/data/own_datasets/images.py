@@ -62,6 +62,7 @@ class StoredImage:
     Attributes:
         num_bytes: of the stored file.
         width, height: of the image turned upright, in pixels.
+        file_format: of the file that was read: ``PNG``, ``JPEG`` or ``TIFF``.
         depth: in words.
         pixels_sha256: of what models see.
         is_blank: whether all pixels are the same.
@@ -71,6 +72,7 @@ class StoredImage:
     num_bytes: int
     width: int
     height: int
+    file_format: str
     depth: str
     pixels_sha256: str
     is_blank: bool
@@ -103,6 +105,7 @@ def prepare(content: bytes, max_pixels: int) -> tuple[bytes, StoredImage]:
         num_bytes=len(stored),
         width=seen.width,
         height=seen.height,
+        file_format="JPEG" if image.format == "MPO" else str(image.format),
         depth=_DEPTHS[image.mode],
         pixels_sha256=digest,
         is_blank=seen.getcolors(1) is not None,

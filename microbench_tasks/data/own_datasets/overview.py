@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from microbench_tasks.catalog.own_tasks import box_task, question_task
 from microbench_tasks.data.own_datasets.creation import NewDataset
@@ -15,16 +15,23 @@ _FEW = 30
 _MOST_KINDS = 5
 
 
+# What has nothing to do with what an image shows.
+_APPEARANCE: dict[str, Callable[[Prepared], str]] = {
+    "sizes": lambda image: f"{image.seen.width} x {image.seen.height}",
+    "bit depths": lambda image: image.seen.depth,
+    "formats": lambda image: image.seen.file_format,
+}
+
+
 def describe(dataset: NewDataset) -> list[str]:
     """Return lines about classes, groups, sizes and bit depths, and what the user should know."""
     images = dataset.images
     return [
-        f"{dataset.request.name}: {len(images)} images of {len(dataset.classes)} classes, from {dataset.form}",
+        f"{dataset.request.name}: {len(images)} images of {_count(dataset.classes)}, from {dataset.form}",
         "",
         *_class_table(dataset),
         "",
-        f"sizes       {_kinds(f'{image.seen.width} x {image.seen.height}' for image in images)}",
-        f"bit depths  {_kinds(image.seen.depth for image in images)}",
+        *(f"{what:<11} {_kinds(map(value, images))}" for what, value in _APPEARANCE.items()),
         *([f"{dataset.groups + 's':<11} {len(_groups(images))}"] if dataset.groups else []),
         *(f"note: {note}" for note in (*dataset.notes, *_cautions(dataset))),
     ]
@@ -40,6 +47,10 @@ def next_commands(dataset: NewDataset) -> list[str]:
         "--log_samples --output_path results",
         f"MICROBENCH_OWN={shlex.quote(out)} microbench report results --out report",
     ]
+
+
+def _count(classes: list[str]) -> str:
+    return "1 class" if len(classes) == 1 else f"{len(classes)} classes"
 
 
 def _class_table(dataset: NewDataset) -> Iterator[str]:
@@ -69,6 +80,13 @@ def _groups(images: Iterable[Prepared]) -> set[str | None]:
     return {image.entry.labels.group for image in images}
 
 
+def _tells_classes(dataset: NewDataset, value: Callable[[Prepared], str]) -> bool:
+    """Tell whether no two classes share a value, unless most values stand for one image only."""
+    of_class = [{value(image) for image in dataset.images if name in _classes(image)} for name in dataset.classes]
+    num_values = len(set().union(*of_class))
+    return len(of_class) > 1 and sum(map(len, of_class)) == num_values <= len(dataset.images) / 2
+
+
 def _kinds(values: Iterable[str]) -> str:
     counts = sorted(Counter(values).items(), key=lambda kind: (-kind[1], kind[0]))
     listed = ", ".join(f"{value} ({count})" for value, count in counts[:_MOST_KINDS])
@@ -85,6 +103,9 @@ def _cautions(dataset: NewDataset) -> Iterator[str]:
     blank = [image for image in images if image.seen.is_blank]
     if blank:
         yield f"{len(blank)} image(s) have one color only, such as {blank[0].entry.place}"
+    for what, value in _APPEARANCE.items():
+        if dataset.request.coco is None and _tells_classes(dataset, value):
+            yield f"the {what} alone tell the classes apart, so a model need not look at what the images show"
     if dataset.request.coco is None and len(dataset.classes) > 8:
         others = len(dataset.classes) - 1
         yield f"a question offers at most 8 options: the right one, and 7 of the other {others} by a fixed draw"
