@@ -223,4 +223,4 @@ def _entry(
 
 
 def _task_score(task: str, rescored: Rescored) -> float:
-    return float(rescored.scores[task]["grit" if catalog.TASKS[task].subject == "boxes" else "acc"])
+    return float(rescored.scores[task]["grit" if catalog.task_of(task).subject == "boxes" else "acc"])

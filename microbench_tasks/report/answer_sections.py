@@ -30,7 +30,8 @@ def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
         for task in tasks_of(run, "coarse", "fine", "cognition")
     ]
     # The runs of a task side by side.
-    for task, number, run in sorted(asked, key=lambda entry: list(catalog.TASKS).index(entry[0])):
+    order = catalog.in_order({task for task, _, _ in asked})
+    for task, number, run in sorted(asked, key=lambda entry: order.index(entry[0])):
         confusion = count_confusions(run.rescored.samples[task])
         if confusion is None:
             without_matrix.append(catalog.short_name(task))
@@ -76,7 +77,7 @@ def _most_frequent_error(confusion: Confusion) -> str:
 
 
 def _task_title(task: str) -> str:
-    subject = catalog.ALL_TASKS[task].subject
+    subject = catalog.task_of(task).subject
     return catalog.short_name(task) if subject == "cognition" else f"{catalog.short_name(task)} ({subject})"
 
 

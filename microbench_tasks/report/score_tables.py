@@ -69,7 +69,7 @@ def _columns(family: Family) -> dict[str, _Column]:
 
 def _num_questions(run: Run, name: str) -> Cell:
     """Return the number of questions, and in brackets that of questions in a group's total."""
-    tasks = [task for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject != "boxes"]
+    tasks = [task for task in catalog.tasks_named([name]) if catalog.task_of(task).subject != "boxes"]
     number = sum(run.rescored.num_samples[task] for task in tasks)
     in_total = sum(run.rescored.num_in_total[task] for task in tasks)
     is_split = number != in_total and name in catalog.GROUPS

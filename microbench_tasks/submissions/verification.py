@@ -147,7 +147,9 @@ def _find_score_problems(
     stated = {name: figures.by_metric() for name, figures in manifest.scores.items()}
     for name in sorted(computed.keys() | stated.keys()):
         yield from _compare_figures(f"scores.{name}", stated.get(name, {}), computed.get(name, {}))
-    questions = {task: count for task, count in rescored.num_in_total.items() if catalog.TASKS[task].subject != "boxes"}
+    questions = {
+        task: count for task, count in rescored.num_in_total.items() if catalog.task_of(task).subject != "boxes"
+    }
     yield from _compare_figures("num_in_total", manifest.num_in_total, questions)
     yield from _compare_figures("chance", manifest.chance, rescored.chance)
     yield from _compare_figures("majority", manifest.majority, rescored.majority)
