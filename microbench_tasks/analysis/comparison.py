@@ -157,18 +157,12 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """Return groups, large ones first, and then tasks of all runs, in the benchmark's order."""
-    scored = {name for run in runs for name in run.rescored.scores}
-    groups = [group for group in reversed(catalog.GROUPS) if group in scored]
-    # Runs have their tasks in the benchmark's order. Of several runs, each may lack some.
-    longest_first = sorted(runs, key=lambda run: -len(run.rescored.samples))
-    tasks = dict.fromkeys(task for run in longest_first for task in run.rescored.samples)
-    known = {name: number for number, name in enumerate(catalog.ALL_TASKS)}
-    return groups + sorted(tasks, key=lambda task: known.get(task, len(known)))
+    """Return the groups and tasks of all runs, in the order in which they are shown."""
+    return catalog.in_order({name for run in runs for name in run.rescored.scores})
 
 
 def _tasks(name: str) -> tuple[str, ...]:
-    return catalog.tasks_named([name]) if name in catalog.GROUPS else (name,)
+    return catalog.tasks_named([name])
 
 
 def _runs_of(name: str, matcher: Matcher) -> tuple[int, ...]:
