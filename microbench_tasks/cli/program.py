@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from microbench_tasks.cli import (
+    compare,
     demo_data,
     doctor,
     leaderboard,
@@ -32,6 +33,7 @@ COMMANDS = (
     demo_data.COMMAND,
     new_dataset.COMMAND,
     rescore.COMMAND,
+    compare.COMMAND,
     merge.COMMAND,
     sweep.COMMAND,
     run.COMMAND,

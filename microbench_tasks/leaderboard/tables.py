@@ -12,7 +12,7 @@ from microbench_tasks.leaderboard.ranking import Ranking, Row, SmallestDifferenc
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES, Interval
 from microbench_tasks.metrics.paired import LEVEL, POWER
-from microbench_tasks.render.number_text import p_value, percent, points
+from microbench_tasks.render.number_text import bare_p, p_value, percent, points
 
 TITLE = "Micro-Bench leaderboard"
 NOT_RERUN = "reported, not re-run"
@@ -195,16 +195,12 @@ def pair_cells(ranking: Ranking, metric: str, one: int, other: int) -> list[str]
         versus.model,
         f"{points(versus.difference)} {points_interval(versus)}",
         versus.verdict,
-        _bare_p(versus.p),
-        _bare_p(float(comparison.pair_p[one, other])),
+        bare_p(versus.p),
+        bare_p(float(comparison.pair_p[one, other])),
         percent(float(comparison.standard_error[one, other])),
         "" if math.isnan(correlation) else f"{correlation:.2f}",
         f"{comparison.num_discordant[one, other]:,}",
     ]
-
-
-def _bare_p(p: float) -> str:
-    return p_value(p).removeprefix("p ").removeprefix("= ")
 
 
 def has_pairs_shown(ranking: Ranking) -> bool:

@@ -61,6 +61,7 @@ def test_a_seed_that_is_none_is_named(tmp_path):
         "demo-data",
         "new-dataset",
         "rescore",
+        "compare",
         "merge",
         "sweep",
         "run",

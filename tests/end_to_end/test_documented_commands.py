@@ -64,6 +64,7 @@ TREATMENTS = {
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_coarse": Run(further=FEW),
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_vqa": Run(),
     "microbench rescore": Run(),
+    "microbench compare": Run(),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
     "MICROBENCH_BOXES=qwen3_vl lmms_eval --model vllm": Cannot("needs a GPU, and downloads a model"),
     'MICROBENCH_BOXES=\'{"convention"': Cannot("is not whole"),
