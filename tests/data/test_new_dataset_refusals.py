@@ -284,6 +284,7 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         "labels.csv line 8: gland_1.png is in line 3 already",
     ),
     "a path out of the folder": (csv_of(with_row("../x.png,y")), "line 8: ../x.png is not within the folder"),
+    "the folder itself": (csv_of(with_row(".,y")), "line 8: . is not within the folder"),
     "an absolute path": (csv_of(with_row("C:\\x.png,y")), r"line 8: C:\\x.png is not within the folder"),
     "a row without a file": (csv_of(with_row(f",{CELL}")), "labels.csv line 8: no file"),
     "an image without a class in the CSV": (
