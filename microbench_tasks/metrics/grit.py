@@ -76,8 +76,9 @@ def match_boxes(predicted: ArrayLike, gold: ArrayLike, *, num_extra: int = 0) ->
 
     The arguments, the assignment, the score and the errors are those of `grit_score`.
 
-    >>> match_boxes([[0, 0, 10, 10], [50, 50, 60, 60]], [[0, 0, 10, 10]]).ious
-    [0.99999999]
+    >>> match = match_boxes([[0, 0, 10, 10], [50, 50, 60, 60]], [[0, 0, 10, 10]])
+    >>> [round(iou, 6) for iou in match.ious]
+    [1.0]
     """
     predicted_boxes, gold_boxes = _validate(predicted, gold, num_extra)
     num_predicted = len(predicted_boxes) + num_extra
