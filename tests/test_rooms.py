@@ -20,6 +20,7 @@ FLOORS = (
     {"tasks"},
     {"runs"},
     {"submissions"},
+    {"analysis"},
     {"leaderboard", "report"},
     {"harness"},
     {"cli"},

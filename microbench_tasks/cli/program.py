@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from microbench_tasks.cli import (
+    compare,
     demo_data,
     doctor,
     leaderboard,
@@ -30,6 +31,7 @@ COMMANDS = (
     doctor.COMMAND,
     demo_data.COMMAND,
     rescore.COMMAND,
+    compare.COMMAND,
     merge.COMMAND,
     sweep.COMMAND,
     run.COMMAND,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -12,11 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.answers import Answer, Question, answer_of
 from microbench_tasks.leaderboard.data import Data, check_sources, data_of
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.tasks.metric import ENDS
@@ -25,7 +25,7 @@ from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import confusable_key
 
 if TYPE_CHECKING:
-    from microbench_tasks.runs.rescoring import Rescored, ScoredSample
+    from microbench_tasks.runs.rescoring import Rescored
 
 # Groups and tasks with a ranking, in the order shown.
 RANKED = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
@@ -39,9 +39,6 @@ BOX_INTERVALS = {
 }
 # Each process needs half a gigabyte while it scores a submission of the release's size.
 _MOST_PROCESSES = 4
-
-# Task, document number, image, and gold answer with options. These are equal for equal data.
-Question = tuple[str, int, str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +195,7 @@ def entries_of(
     entries = []
     for group in asked:
         tasks = catalog.tasks_named([group])
-        answers = sorted(_answer(task, sample) for task in tasks for sample in rescored.samples[task])
+        answers = sorted(answer_of(task, sample) for task in tasks for sample in rescored.samples[task])
         if any(answer.in_total for answer in answers):
             data = data_of(group, [sources[task] for task in tasks])
             task_digests = {task: digests[task] for task in tasks if task in digests}
@@ -206,29 +203,10 @@ def entries_of(
     return entries
 
 
-class _Answer(NamedTuple):
-    """Hold a question, the scores of its answer, and whether it counts in the group's total."""
-
-    question: Question
-    score: float
-    strict: float | None
-    in_total: bool
-
-
-def _answer(task: str, sample: ScoredSample) -> _Answer:
-    if "grit" in sample.items:
-        item = sample.items["grit"]
-        question = (task, sample.doc_id, item["image"], json.dumps([item["expression"], item["boxes"]]))
-        return _Answer(question, item["score"], None, True)
-    item = sample.items["acc"]
-    question = (task, sample.doc_id, item["image"], json.dumps([item["gold"], *item["options"]]))
-    return _Answer(question, item["score"], sample.items["acc_strict"]["score"], item["in_total"])
-
-
 def _entry(
     name: str,
     group: str,
-    answers: Sequence[_Answer],
+    answers: Sequence[Answer],
     rescored: Rescored,
     data: Data,
     version: float,
@@ -262,4 +240,4 @@ def _box_interval(figure: str, scores: Mapping[str, Any]) -> Interval:
 
 
 def _task_score(task: str, rescored: Rescored) -> float:
-    return float(rescored.scores[task]["grit" if catalog.TASKS[task].subject == "boxes" else "acc"])
+    return float(rescored.scores[task]["grit" if catalog.task_of(task).subject == "boxes" else "acc"])

@@ -7,7 +7,6 @@ import dataclasses
 import io
 import json
 import math
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,13 +19,12 @@ from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
 from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.tasks.metric import ENDS
-from microbench_tasks.util.text_safety import printable_line
+from microbench_tasks.util.text_safety import csv_text
 
 # Increment it when the format of the JSON file changes.
 JSON_VERSION = 2
 # Identifies the JSON file of a leaderboard.
 MADE_BY = "microbench leaderboard"
-_FORMULA_STARTS = ("=", "+", "-", "@")
 
 _OF_RANKING = ("group", "data", "data_identity", "task_version", "metric")
 _ROW_COLUMNS = (
@@ -41,13 +39,6 @@ _PAIR_COLUMNS = (
     *("p", "standard_error", "correlation", "discordant_images", "images", "smallest_difference"),
 )
 _NAMES = ("model", "next_model", "against")
-
-
-def csv_text(text: str) -> str:
-    """Escape text so that no spreadsheet reads it as a formula."""
-    shown = printable_line(text)
-    # Spreadsheets also accept full-width forms of these characters.
-    return f"'{shown}" if unicodedata.normalize("NFKC", shown).lstrip().startswith(_FORMULA_STARTS) else shown
 
 
 def as_csv(leaderboard: Leaderboard, *, with_paper: bool) -> str:

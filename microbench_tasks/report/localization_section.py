@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.report.answer_counts import GRIT_BINS, count_grit
 from microbench_tasks.report.estimate_plots import Estimates, estimate_plot, sizes_text, total_size
 from microbench_tasks.report.estimates import Estimate, estimate
-from microbench_tasks.report.runs import Run, tasks_of
+from microbench_tasks.report.runs import tasks_of
 from microbench_tasks.report.score_tables import NEW_DATASETS_NOTE, score_table
 from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.tasks import item_intervals

@@ -7,9 +7,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
 from microbench_tasks.render.pages import Cell, Table, count_cell, number_cell, percent, percent_cell
-from microbench_tasks.report.runs import Run, answers_per_question
+from microbench_tasks.report.runs import answers_per_question
 from microbench_tasks.tasks.metric import Family, Metric
 from microbench_tasks.tasks.metric_table import FAMILIES, METRIC_BY_NAME, shown_in
 
@@ -70,7 +71,7 @@ def _columns(family: Family) -> dict[str, _Column]:
 
 def _num_questions(run: Run, name: str) -> Cell:
     """Return the number of questions, and in brackets that of questions in a group's total."""
-    tasks = [task for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject != "boxes"]
+    tasks = [task for task in catalog.tasks_named([name]) if catalog.task_of(task).subject != "boxes"]
     number = sum(run.rescored.num_samples[task] for task in tasks)
     in_total = sum(run.rescored.num_in_total[task] for task in tasks)
     is_split = number != in_total and name in catalog.GROUPS

@@ -150,7 +150,9 @@ def _find_score_problems(
         of_name = stated.get(name, {})
         expected = {metric: value for metric, value in computed.get(name, {}).items() if not _may_lack(of_name, metric)}
         yield from _compare_figures(f"scores.{name}", of_name, expected)
-    questions = {task: count for task, count in rescored.num_in_total.items() if catalog.TASKS[task].subject != "boxes"}
+    questions = {
+        task: count for task, count in rescored.num_in_total.items() if catalog.task_of(task).subject != "boxes"
+    }
     yield from _compare_figures("num_in_total", manifest.num_in_total, questions)
     yield from _compare_figures("chance", manifest.chance, rescored.chance)
     yield from _compare_figures("majority", manifest.majority, rescored.majority)

@@ -331,7 +331,7 @@ FAMILIES: dict[Family, FamilyMetrics] = {
 
 def family_of(task: str) -> Family:
     """Return the family of a task's metrics."""
-    return "boxes" if catalog.ALL_TASKS[task].subject == "boxes" else "choice"
+    return "boxes" if catalog.task_of(task).subject == "boxes" else "choice"
 
 
 def task_entries(family: Family) -> list[MetricEntry]:
@@ -359,5 +359,5 @@ def shown_in(table: Table, families: Iterable[Family] = ("choice", "boxes")) -> 
 
 
 def _has_questions_outside_totals(task: str) -> bool:
-    stated = catalog.ALL_TASKS[task]
+    stated = catalog.task_of(task)
     return CLASSIFICATION_KIND in stated.kinds and bool(catalog.OUTSIDE_FINE_TOTAL & set(stated.datasets))

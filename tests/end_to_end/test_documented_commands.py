@@ -1,4 +1,4 @@
-"""Every command that README.md and the help texts show, run in the order of reading, or with the reason why not.
+"""Every command that README.md, the pages and the help texts show, run in the order of reading, or why it is not run.
 
 Checkpoints to download are replaced by tiny ones, served models by a loopback server, and the release by the demo set.
 """
@@ -24,7 +24,8 @@ from tests.support import tiny_models
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, run
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+INDEX = ROOT / "docs" / "index.md"
 FEW = "--limit 1"
 
 
@@ -63,6 +64,7 @@ TREATMENTS = {
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_coarse": Run(further=FEW),
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_vqa": Run(),
     "microbench rescore": Run(),
+    "microbench compare": Run(),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
     "MICROBENCH_BOXES=qwen3_vl lmms_eval --model vllm": Cannot("needs a GPU, and downloads a model"),
     'MICROBENCH_BOXES=\'{"convention"': Cannot("is not whole"),
@@ -112,14 +114,20 @@ TREATMENTS = {
 }
 
 
-def in_readme():
-    """The commands of the code blocks, and those of the text that write a folder."""
-    text = README.read_text(encoding="utf-8").replace("\\\n", " ")
-    pattern = r"```bash\n(.*?)```|`(MICROBENCH_DATASET=demo lmms_eval [^`]*--output_path[^`]*)`"
-    for block, inline in re.findall(pattern, text, re.DOTALL):
-        for line in (inline or block).splitlines():
-            if line.strip() and not line.startswith("#"):
-                yield Shown("README.md", " ".join(line.split()))
+def pages():
+    """README.md and the pages that the index lists, in its order."""
+    listed = re.findall(r"^[a-z-]+$", INDEX.read_text(encoding="utf-8"), re.MULTILINE)
+    return [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in listed)]
+
+
+def in_pages():
+    """The commands of the pages' code blocks."""
+    for page in pages():
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
+            for line in block.splitlines():
+                if line.strip() and not line.startswith("#"):
+                    yield Shown(str(page.relative_to(ROOT)), " ".join(line.split()))
 
 
 def in_help():
@@ -139,7 +147,7 @@ def help_of(*command):
     return said.getvalue()
 
 
-SHOWN = list(dict.fromkeys([*in_readme(), *in_help()]))
+SHOWN = list(dict.fromkeys([*in_pages(), *in_help()]))
 
 
 def treatment(shown):
@@ -194,7 +202,7 @@ def finished(shown, how, url):
     while "=" in words[0]:
         name, _, value = words.pop(0).partition("=")
         settings[name] = value
-    if "--out" in words and shown.where != "README.md":
+    if "--out" in words and shown.where.endswith("--help"):
         shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
     data = settings.pop("MICROBENCH_DATASET", "demo")
     return run(SCRIPTS / words[0], *words[1:], data=data, **settings)
@@ -212,7 +220,7 @@ def test_a_command_works_as_it_is_shown(shown, outcomes):
 def test_every_reason_names_a_test_that_exists():
     for found in TREATMENTS.values():
         named = re.findall(r"tests/\S+\.py", found.reason) if isinstance(found, Cannot) else []
-        assert all((README.parent / path).is_file() for path in named)
+        assert all((ROOT / path).is_file() for path in named)
 
 
 if __name__ == "__main__":
