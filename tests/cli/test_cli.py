@@ -59,6 +59,7 @@ def test_a_seed_that_is_none_is_named(tmp_path):
         "path",
         "doctor",
         "demo-data",
+        "new-dataset",
         "rescore",
         "compare",
         "merge",
