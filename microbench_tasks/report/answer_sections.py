@@ -32,7 +32,7 @@ def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
         if confusion is None:
             without_matrix.append(catalog.short_name(task))
         else:
-            parts.append(_confusion_plot(run, number, task, confusion))
+            parts.append(confusion_plot(run, number, task, confusion))
     if not parts:
         return None
     text = _CONFUSION_TEXT
@@ -42,7 +42,8 @@ def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
     return ReportSection("Confusions", parts, text)
 
 
-def _confusion_plot(run: Run, number: int, task: str, confusion: Confusion) -> FigureSpec:
+def confusion_plot(run: Run, number: int, task: str, confusion: Confusion) -> FigureSpec:
+    """Specify the confusion matrix of a task; ``number`` of the run makes the name of its file unique."""
     num_right = sum(row[index] for index, row in enumerate(confusion.counts))
     alt = (
         f"Confusion matrix of {catalog.short_name(task)}, {run.label}: {num_right} of {confusion.n} on the diagonal."

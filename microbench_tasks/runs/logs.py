@@ -113,7 +113,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
 def run_names(paths: Sequence[Path]) -> list[str]:
     """Return the names of the runs whose samples files are among ``paths``, or in the folders among them, sorted."""
     matches = (_SAMPLES_NAME.fullmatch(file.name) for file in _samples_files(paths))
-    return sorted({match["run"] for match in matches if match and match["task"] in catalog.ALL_TASKS})
+    return sorted({match["run"] for match in matches if match and catalog.is_task(match["task"])})
 
 
 def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -123,6 +124,8 @@ def _counted(scores: Mapping[str, Any], what: str) -> str:
 def _cell(scores: Mapping[str, Any], metric: Metric) -> str:
     if metric.name not in scores:
         return ""
+    if math.isnan(scores[metric.name]):
+        return "–"
     interval = "" if metric.quoted_interval is None else _interval(scores, metric.quoted_interval.name)
     return f"{scores[metric.name]:.4f} {interval}".rstrip()
 
