@@ -69,7 +69,7 @@ def option_text(item: Item, letter: str | None) -> str | None:
 def count_letters(run: Run) -> dict[str, dict[str, int]]:
     """Count how often each letter is right (``gold``) and answered by the strict rule (``read``)."""
     totals = {"gold": collections.Counter[str](), "read": collections.Counter[str]()}
-    for task in tasks_of(run, *SUBJECT_NAMES):
+    for task in tasks_of(run, *SUBJECT_NAMES, "own"):
         totals["gold"].update(run.rescored.letters[task]["gold"])
         totals["read"].update(run.rescored.letters[task]["acc_strict"])
     return {

@@ -24,7 +24,9 @@ _LETTER_TEXT = (
 def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
     """Build the section with a matrix for each task and run; None if no task has one."""
     parts, without_matrix = [], []
-    asked = [(task, number, run) for number, run in enumerate(runs, start=1) for task in tasks_of(run, *SUBJECT_NAMES)]
+    asked = [
+        (task, number, run) for number, run in enumerate(runs, start=1) for task in tasks_of(run, *SUBJECT_NAMES, "own")
+    ]
     # The runs of a task side by side.
     order = catalog.in_order({task for task, _, _ in asked})
     for task, number, run in sorted(asked, key=lambda entry: order.index(entry[0])):

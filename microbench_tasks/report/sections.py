@@ -12,7 +12,6 @@ SUBJECT_NAMES = {
     "coarse": "coarse questions",
     "fine": "fine questions",
     "cognition": "cognition questions",
-    "own": "questions about own data",
 }
 
 Part = FigureSpec | Table | Gallery

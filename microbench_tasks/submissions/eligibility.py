@@ -85,10 +85,8 @@ def check_eligibility(
 
 def _without_own_data(run: LoggedRun) -> LoggedRun:
     """Return a run as if its own datasets had not been asked about."""
-    samples, configs = (
-        {task: entry for task, entry in table.items() if not catalog.is_own(task)}
-        for table in (run.samples, run.record.configs)
-    )
+    samples = {task: file for task, file in run.samples.items() if not catalog.is_own(task)}
+    configs = {task: config for task, config in run.record.configs.items() if not catalog.is_own(task)}
     return dataclasses.replace(run, samples=samples, record=run.record.model_copy(update={"configs": configs}))
 
 
