@@ -102,14 +102,14 @@ class GenerativeModel(lmms, provenance.ProvenanceMixin):
         """Move the module to its device and test it.
 
         Args:
-            module: with its weights.
+            module: with its weights, in its precision.
             letter_ids: the tokens of each letter from A.
 
         Raises:
             ValueError: it does not run, or ignores image or prompt.
         """
         self._letter_ids = letter_ids
-        self.module: Any = module.to(self.device, input_dtype(self.precision)).eval()
+        self.module: Any = module.to(self.device).eval()
         self._smoke_test()
         provenance.install()
 
