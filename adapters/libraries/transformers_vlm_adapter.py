@@ -5,6 +5,7 @@ The prompt is one user turn, the image and then the harness's context, in the pr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -100,14 +101,21 @@ class TransformersVlm(GenerativeModel):
 
     @property
     def box_family(self) -> dict[str, Any]:
-        """Return the type of the checkpoint, by which tasks choose how it is asked for boxes."""
-        return {"model_type": self.module.config.model_type, "limits": self._pixel_limits()}
+        """Return the checkpoint's type, and how its processor resizes images: tasks choose by it how to ask for boxes.
 
-    def _pixel_limits(self) -> list[int] | None:
-        """Return the smallest and the largest area in pixels of an image as the model sees it, if it has such."""
-        size = getattr(self._processor.image_processor, "size", None) or {}
-        limits: list[Any] = [size.get(name) for name in ("shortest_edge", "longest_edge")]
-        return limits if hasattr(self._processor.image_processor, "merge_size") and None not in limits else None
+        ``limits`` are the smallest and the largest area in pixels, ``factor`` is what sides are multiples of; both are
+        None where images are resized in another way.
+        """
+        images = self._processor.image_processor
+        size = getattr(images, "size", None) or {}
+        limits = (size.get("shortest_edge"), size.get("longest_edge"))
+        sides = (getattr(images, "patch_size", None), getattr(images, "merge_size", None))
+        is_by_area = all(isinstance(number, int) for number in (*limits, *sides))
+        return {
+            "model_type": self.module.config.model_type,
+            "limits": limits if is_by_area else None,
+            "factor": math.prod(sides) if is_by_area else None,
+        }
 
     def _inputs(self, images: list[Image.Image], prompts: list[str]) -> Tensors:
         with self._processor_lock:

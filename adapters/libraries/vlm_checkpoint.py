@@ -167,6 +167,4 @@ def _make_greedy(module: Any, tokenizer: Any) -> dict[str, Any]:
         first_end = ends[0] if isinstance(ends, list) else ends
         kept["pad_token_id"] = first_end if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     module.generation_config = transformers.GenerationConfig(**kept)
-    return {
-        name: value for name, value in own.items() if value and name not in (*_OF_THE_MODEL, *_WITHOUT_EFFECT)
-    }
+    return {name: value for name, value in own.items() if value and name not in (*_OF_THE_MODEL, *_WITHOUT_EFFECT)}

@@ -61,11 +61,16 @@ def chatml(image: str, system: str = "") -> str:
 def turns(user: str, assistant: str, image: str) -> str:
     """Other families' manner: words or tokens before a turn."""
     return (
-        "{{ bos_token }}{% for message in messages %}USER"
-        "{% for part in message['content'] %}{% if part['type'] == 'image' %}IMAGE"
-        "{% else %}{{ part['text'] | trim }}{% endif %}{% endfor %}{% endfor %}"
-        "{% if add_generation_prompt %}ASSISTANT{% endif %}"
-    ).replace("USER", user).replace("ASSISTANT", assistant).replace("IMAGE", image)
+        (
+            "{{ bos_token }}{% for message in messages %}USER"
+            "{% for part in message['content'] %}{% if part['type'] == 'image' %}IMAGE"
+            "{% else %}{{ part['text'] | trim }}{% endif %}{% endfor %}{% endfor %}"
+            "{% if add_generation_prompt %}ASSISTANT{% endif %}"
+        )
+        .replace("USER", user)
+        .replace("ASSISTANT", assistant)
+        .replace("IMAGE", image)
+    )
 
 
 def box_tokens(scale: float) -> dict[str, list[float]]:
@@ -97,7 +102,9 @@ def tokenizer(special: list[str], named: dict[str, str], boxes: list[str]) -> An
         unk_token="<unk>",
         extra_special_tokens=named,
     )
-    found.add_special_tokens({"additional_special_tokens": ["<|im_start|>", *special]}, replace_extra_special_tokens=False)
+    found.add_special_tokens(
+        {"additional_special_tokens": ["<|im_start|>", *special]}, replace_extra_special_tokens=False
+    )
     found.add_tokens(boxes)
     return found
 
@@ -126,7 +133,11 @@ def _number(words: Any, token: str) -> int:
 
 
 def _text(words: Any, kind: str, **more: Any) -> dict[str, Any]:
-    tokens = {"pad_token_id": words.pad_token_id, "eos_token_id": words.eos_token_id, "bos_token_id": words.bos_token_id}
+    tokens = {
+        "pad_token_id": words.pad_token_id,
+        "eos_token_id": words.eos_token_id,
+        "bos_token_id": words.bos_token_id,
+    }
     return TEXT | tokens | {"model_type": kind, "vocab_size": len(words) + 8} | more
 
 
@@ -153,7 +164,10 @@ def _qwen(name: str, kind: str, patch: int = PATCH) -> Callable[[Any], tuple[Any
         config = config_class(
             text_config=_text(words, f"{kind}_text", rope_parameters=rope, head_dim=16), vision_config=vision, **ids
         )
-        sizes = {"patch_size": patch, "size": {"shortest_edge": 4 * (2 * patch) ** 2, "longest_edge": 9 * (2 * patch) ** 2}}
+        sizes = {
+            "patch_size": patch,
+            "size": {"shortest_edge": 4 * (2 * patch) ** 2, "longest_edge": 9 * (2 * patch) ** 2},
+        }
         images = transformers.Qwen2VLImageProcessor(**sizes)
         videos_class = transformers.Qwen3VLVideoProcessor if kind == "qwen3_vl" else transformers.Qwen2VLVideoProcessor
         processor_class = getattr(transformers, f"{name.replace('_VL', 'VL')}Processor", None) or getattr(
@@ -237,7 +251,12 @@ def _gemma3(words: Any) -> tuple[Any, Any]:
     config = transformers.Gemma3Config(
         vision_config=VISION | {"image_size": 56, "vision_use_head": False},
         text_config=_text(
-            words, "gemma3_text", head_dim=16, sliding_window=24, query_pre_attn_scalar=16, layer_types=["sliding_attention", "full_attention"]
+            words,
+            "gemma3_text",
+            head_dim=16,
+            sliding_window=24,
+            query_pre_attn_scalar=16,
+            layer_types=["sliding_attention", "full_attention"],
         ),
         mm_tokens_per_image=4,
         image_token_index=_number(words, "<image_soft_token>"),
@@ -274,7 +293,9 @@ def _smolvlm(words: Any) -> tuple[Any, Any]:
     return config, transformers.SmolVLMProcessor(
         transformers.SmolVLMImageProcessor(**sizes, **HALVES),
         words,
-        transformers.SmolVLMVideoProcessor(**sizes, video_sampling={"fps": 1, "max_frames": 2, "video_size": {"longest_edge": 112}}),
+        transformers.SmolVLMVideoProcessor(
+            **sizes, video_sampling={"fps": 1, "max_frames": 2, "video_size": {"longest_edge": 112}}
+        ),
         image_seq_len=4,
     )
 
@@ -307,22 +328,30 @@ def _mistral3(words: Any) -> tuple[Any, Any]:
         spatial_merge_size=2,
         vision_feature_layer=-1,
     )
-    images = transformers.PixtralImageProcessor(
-        size={"longest_edge": 112}, patch_size={"height": 28, "width": 28}
-    )
+    images = transformers.PixtralImageProcessor(size={"longest_edge": 112}, patch_size={"height": 28, "width": 28})
     return config, transformers.PixtralProcessor(images, words, patch_size=PATCH, spatial_merge_size=2)
 
 
 def _glm4v(words: Any) -> tuple[Any, Any]:
     config = transformers.Glm4vConfig(
         vision_config={
-            "depth": 2, "num_heads": 2, "hidden_size": 32, "intermediate_size": 64, "out_hidden_size": WIDTH,
-            "patch_size": PATCH, "image_size": 56,
+            "depth": 2,
+            "num_heads": 2,
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "out_hidden_size": WIDTH,
+            "patch_size": PATCH,
+            "image_size": 56,
         },
         text_config=_text(
             words,
             "glm4v_text",
-            rope_parameters={"rope_type": "default", "mrope_section": [2, 1, 1], "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+            rope_parameters={
+                "rope_type": "default",
+                "mrope_section": [2, 1, 1],
+                "rope_theta": 10000.0,
+                "partial_rotary_factor": 0.5,
+            },
         ),
         image_token_id=_number(words, "<|image|>"),
         video_token_id=_number(words, "<|video|>"),
@@ -351,7 +380,9 @@ _SPLIT_TOKENS = (
 FAMILIES = {
     "qwen2_vl": Family(_QWEN_TOKENS, _qwen("Qwen2VL", "qwen2_vl"), _QWEN_TEMPLATE),
     "qwen2_5_vl": Family(_QWEN_TOKENS, _qwen("Qwen2_5_VL", "qwen2_5_vl"), _QWEN_TEMPLATE, box_scale=80),
-    "qwen3_vl": Family(_QWEN_TOKENS, _qwen("Qwen3VL", "qwen3_vl", 16), chatml("<|vision_start|><|image_pad|><|vision_end|>")),
+    "qwen3_vl": Family(
+        _QWEN_TOKENS, _qwen("Qwen3VL", "qwen3_vl", 16), chatml("<|vision_start|><|image_pad|><|vision_end|>")
+    ),
     "llava": Family(["<image>"], _llava, turns("USER: ", "\nASSISTANT:", "<image>\n"), box_scale=1),
     "llava_next": Family(["<image>"], _llava_next, turns("[INST] ", " [/INST]", "<image>\n"), box_scale=1),
     "llava_onevision": Family(["<image>", "<video>"], _llava_onevision, chatml("<image>\n"), box_scale=60),
