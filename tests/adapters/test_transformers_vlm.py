@@ -7,6 +7,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from microbench_adapters.libraries import transformers_vlm_adapter
@@ -147,7 +148,7 @@ def test_boxes_are_those_that_the_written_tokens_mean(model, plain, family):
         read = parse_boxes(answer, chosen.convention, size, chosen.model_input_size(size)).boxes
         np.testing.assert_allclose(read, np.reshape(expected, (-1, 4)), atol=1e-9)
         num_boxes += len(expected)
-    assert num_boxes > 5
+    assert num_boxes >= 5
 
 
 # --- one family stands for all -------------------------------------------------------
@@ -186,19 +187,20 @@ def test_half_precision_runs_and_stays_near(qwen_folder, qwen, precision):
 
 
 def _without_mask(inputs):
-    return {name: values for name, values in inputs.items() if name not in ("labels", "attention_mask")}
+    """The inputs of a processor that does not say what is padding."""
+    return dict(inputs) | {"attention_mask": torch.ones_like(inputs["attention_mask"])}
 
 
 def test_questions_are_asked_alone_where_a_batch_changes_answers(qwen_folder, qwen, monkeypatch):
-    warnings = []
+    expected, warnings = [text.rpartition("\n")[0] for text in asked(qwen, quiz())], []
     monkeypatch.setattr(transformers_vlm_adapter.logger, "warning", warnings.append)
     monkeypatch.setattr(transformers_vlm_adapter, "tensors", _without_mask)
     model = TransformersVlm(model=str(qwen_folder), device="cpu")
     assert model._together is Together.NONE
     assert ["a batch of unlike images changes its answers" in line for line in warnings] == [True]
-    assert [text.rpartition("\n")[0] for text in asked(model, quiz())] == [
-        text.rpartition("\n")[0] for text in asked(qwen, quiz())
-    ]
+    assert [text.rpartition("\n")[0] for text in asked(model, quiz())] == expected
+    # The wrong mask matters where questions are answered together.
+    assert [text.rpartition("\n")[0] for text in asked(qwen, quiz())] != expected
 
 
 def test_images_of_one_size_are_asked_about_together_where_unlike_ones_cannot(qwen_folder, qwen, monkeypatch):

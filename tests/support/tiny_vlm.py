@@ -119,6 +119,7 @@ class Family:
         template: its chat template.
         named: special tokens that its tokenizer has as attributes.
         box_scale: the largest number in its boxes.
+        seed: of weights that write boxes, among others.
     """
 
     special: list[str]
@@ -126,6 +127,7 @@ class Family:
     template: str
     named: dict[str, str] = field(default_factory=dict)
     box_scale: float = 1000
+    seed: int = 5
 
 
 def _number(words: Any, token: str) -> int:
@@ -383,7 +385,7 @@ FAMILIES = {
     "qwen3_vl": Family(
         _QWEN_TOKENS, _qwen("Qwen3VL", "qwen3_vl", 16), chatml("<|vision_start|><|image_pad|><|vision_end|>")
     ),
-    "llava": Family(["<image>"], _llava, turns("USER: ", "\nASSISTANT:", "<image>\n"), box_scale=1),
+    "llava": Family(["<image>"], _llava, turns("USER: ", " ASSISTANT:", "<image>\n"), box_scale=1),
     "llava_next": Family(["<image>"], _llava_next, turns("[INST] ", " [/INST]", "<image>\n"), box_scale=1),
     "llava_onevision": Family(["<image>", "<video>"], _llava_onevision, chatml("<image>\n"), box_scale=60),
     "internvl": Family(
@@ -402,23 +404,24 @@ FAMILIES = {
         _gemma3,
         turns("<|im_start|>user\n", "<|im_end|>\n<|im_start|>model\n", "<start_of_image>"),
         {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"},
+        seed=1,
     ),
     "idefics3": Family(
         [*_SPLIT_TOKENS],
         _idefics3,
-        turns("<|im_start|>User:", "<end_of_utterance>\nAssistant:", "<image>"),
+        turns("<|im_start|>User:", "<end_of_utterance>Assistant:", "<image>"),
         box_scale=60,
     ),
     "smolvlm": Family(
         [*_SPLIT_TOKENS, "<video>"],
         _smolvlm,
-        turns("<|im_start|>User:", "<end_of_utterance>\nAssistant:", "<image>"),
+        turns("<|im_start|>User:", "<end_of_utterance>Assistant:", "<image>"),
         box_scale=60,
     ),
     "idefics2": Family(
         ["<image>", "<fake_token_around_image>", "<end_of_utterance>"],
         _idefics2,
-        turns("User:", "<end_of_utterance>\nAssistant:", "<image>"),
+        turns("User:", "<end_of_utterance>Assistant:", "<image>"),
         box_scale=60,
     ),
     "mistral3": Family(
@@ -432,13 +435,13 @@ FAMILIES = {
 }
 
 
-def save(folder: Path, family: str, seed: int = 1) -> Path:
+def save(folder: Path, family: str, seed: int | None = None) -> Path:
     """Write a checkpoint of one of `FAMILIES`, with its processor and chat template."""
     made = FAMILIES[family]
     words = tokenizer(made.special, made.named, list(box_tokens(made.box_scale)))
     config, processor = made.build(words)
     processor.chat_template = made.template
-    torch.manual_seed(seed)
+    torch.manual_seed(made.seed if seed is None else seed)
     module = transformers.AutoModelForImageTextToText.from_config(config)
     _spread(module, words, made)
     module.save_pretrained(folder)
