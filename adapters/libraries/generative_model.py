@@ -184,6 +184,7 @@ class GenerativeModel(lmms, provenance.ProvenanceMixin):
     def _answer_batch(self, questions: list[Question], inputs: Tensors) -> list[_Answer]:
         first_step = FirstStepProbabilities(self._letter_ids)
         tokens = self._generate(inputs, questions[0].max_new_tokens, first_step)
+        self._note_lengths(questions, inputs, tokens)
         texts = self._processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
         return [
             _Answer(
@@ -192,6 +193,9 @@ class GenerativeModel(lmms, provenance.ProvenanceMixin):
             )
             for question, text, probabilities in zip(questions, texts, first_step.probabilities.tolist(), strict=True)
         ]
+
+    def _note_lengths(self, questions: list[Question], inputs: Tensors, tokens: torch.Tensor) -> None:
+        """Take note of the lengths of prompts and answers, where a model reports them."""
 
     def _generate(self, inputs: Tensors, max_new_tokens: int, observer: transformers.LogitsProcessor) -> torch.Tensor:
         """Return the tokens written after the prompts, shape (N, at most ``max_new_tokens``)."""

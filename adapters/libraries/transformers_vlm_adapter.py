@@ -9,9 +9,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import torch
 from loguru import logger
 from PIL import Image
 
+from microbench_adapters.libraries.answer_lengths import LengthLog
 from microbench_adapters.libraries.first_token import letter_tokens
 from microbench_adapters.libraries.generative_model import GenerativeModel
 from microbench_adapters.libraries.generative_questions import Question
@@ -98,6 +100,11 @@ class TransformersVlm(GenerativeModel):
         }
         self._together = Together.ALL
         self._take(module, letter_ids)
+        ends = module.generation_config.eos_token_id
+        self._lengths = LengthLog(
+            getattr(config.get_text_config(), "max_position_embeddings", None),
+            [] if ends is None else ends if isinstance(ends, list) else [ends],
+        )
 
     @property
     def box_family(self) -> dict[str, Any]:
@@ -116,6 +123,14 @@ class TransformersVlm(GenerativeModel):
             "limits": limits if is_by_area else None,
             "factor": math.prod(sides) if is_by_area else None,
         }
+
+    def run_record(self) -> dict[str, Any]:
+        """Log how many answers broke off; nothing is added to the record, which a resumed run must repeat."""
+        self._lengths.log_totals()
+        return {}
+
+    def _note_lengths(self, questions: list[Question], inputs: Tensors, tokens: torch.Tensor) -> None:
+        self._lengths.add(questions, inputs, tokens)
 
     def _inputs(self, images: list[Image.Image], prompts: list[str]) -> Tensors:
         with self._processor_lock:

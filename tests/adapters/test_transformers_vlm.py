@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from microbench_adapters.libraries import transformers_vlm_adapter
+from microbench_adapters.libraries import answer_lengths, transformers_vlm_adapter
 from microbench_adapters.libraries.generative_smoke_test import Together
 from microbench_adapters.libraries.paligemma_adapter import PaliGemma
 from microbench_adapters.libraries.transformers_vlm_adapter import TransformersVlm
@@ -221,3 +222,32 @@ def test_images_of_one_size_are_asked_about_together_where_unlike_ones_cannot(qw
     assert sorted(map(len, batches)) == [1, 1, 2, 3]
     monkeypatch.setattr(TransformersVlm, "_inputs", inputs)
     assert [text.rpartition("\n")[0] for text in answers] == [text.rpartition("\n")[0] for text in asked(qwen, quiz())]
+
+
+def _warnings(monkeypatch):
+    lines = []
+    monkeypatch.setattr(answer_lengths.logger, "warning", lines.append)
+    return lines
+
+
+def test_answers_that_break_off_are_named_once_and_counted(qwen, qwen_folder, monkeypatch):
+    lines, plain = _warnings(monkeypatch), tiny_vlm.Plain(qwen_folder)
+    end = plain.processor.tokenizer.eos_token_id
+    written = [plain.tokens(image, prompt_of(number)) for number, image in enumerate(images())]
+    asked(qwen, Task("short", prompt_of, images=images(), settings=WRITES))
+    num_cut = sum(end not in tokens for tokens in written)
+    assert num_cut > 0
+    assert ["Task short, document" in line and "max_new_tokens=12 tokens" in line for line in lines] == [True]
+    qwen.run_record()
+    # The model has answered other tests' tasks, too.
+    assert f"short {num_cut}" in lines[-1] and "answers broke off: " in lines[-1]
+
+
+def test_a_prompt_longer_than_the_context_is_named(qwen_folder, tmp_path, monkeypatch):
+    shutil.copytree(qwen_folder, tmp_path / "short")
+    config = json.loads((tmp_path / "short/config.json").read_text())
+    config["text_config"]["max_position_embeddings"] = 40
+    (tmp_path / "short/config.json").write_text(json.dumps(config))
+    lines = _warnings(monkeypatch)
+    asked(TransformersVlm(model=str(tmp_path / "short"), device="cpu"), quiz())
+    assert any("more than the 40 that the model was trained on" in line for line in lines)
