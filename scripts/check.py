@@ -1,4 +1,4 @@
-"""Check the code: rules and format by ruff, types of both packages by mypy. Exits with status 1 if anything is found.
+"""Check the code: ruff (rules, format), mypy (types), Sphinx (pages). Exits with status 1 if anything is found.
 
     python scripts/check.py               # all checks
     python scripts/check.py --only types  # one of them
@@ -22,6 +22,8 @@ COMMANDS = {
     "rules": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy", "--config-file", "pyproject.toml", *(part for name in PACKAGES for part in ("-p", name))],
+    # A warning, such as a link to a page that is not there, fails.
+    "pages": ["sphinx", "--quiet", "--fail-on-warning", "--keep-going", "-c", "docs", ".", "build/docs"],
 }
 
 

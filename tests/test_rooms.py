@@ -20,7 +20,9 @@ FLOORS = (
     {"tasks"},
     {"runs"},
     {"submissions"},
+    {"analysis"},
     {"leaderboard", "report"},
+    {"api"},
     {"harness"},
     {"cli"},
 )

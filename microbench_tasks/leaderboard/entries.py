@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -12,28 +11,34 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.answers import Answer, Question, answer_of
 from microbench_tasks.leaderboard.data import Data, check_sources, data_of
+from microbench_tasks.metrics.intervals import Interval
+from microbench_tasks.tasks.metric import ENDS
 from microbench_tasks.tasks.metric_table import shown_in
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import confusable_key
 
 if TYPE_CHECKING:
-    from microbench_tasks.runs.rescoring import Rescored, ScoredSample
+    from microbench_tasks.runs.rescoring import Rescored
 
 # Groups and tasks with a ranking, in the order shown.
 RANKED = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
 # Metrics that are shown beside the score, if a group has them.
 FIGURES = tuple(metric.name for metric in shown_in("leaderboard"))
+# Figures of boxes with an interval that is no measure of the ranking: no test compares models by them.
+BOX_INTERVALS = {
+    metric.name: metric.quoted_interval.name
+    for metric in shown_in("leaderboard", ["boxes"])
+    if metric.quoted_interval is not None
+}
 # Each process needs half a gigabyte while it scores a submission of the release's size.
 _MOST_PROCESSES = 4
-
-# Task, document number, image, and gold answer with options. These are equal for equal data.
-Question = tuple[str, int, str, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +52,7 @@ class Entry:
         questions: the questions that count in the group's total, in ascending order without duplicates.
         scores: score of each question, from 0 to 1.
         figures: some of `FIGURES`, ``chance`` and ``majority``.
+        figure_intervals: 95 % intervals of those figures of boxes that have one.
         by_task: score of each task of the group, over all of its questions.
         asked: for each task of the group, the digest of its documents, images included.
         strict: score of each question by the strict rule; None for boxes.
@@ -63,6 +69,7 @@ class Entry:
     figures: Mapping[str, float]
     by_task: Mapping[str, float]
     asked: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    figure_intervals: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
     strict: np.ndarray | None = None
     outside: tuple[Question, ...] = ()
     outside_scores: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
@@ -188,7 +195,7 @@ def entries_of(
     entries = []
     for group in asked:
         tasks = catalog.tasks_named([group])
-        answers = sorted(_answer(task, sample) for task in tasks for sample in rescored.samples[task])
+        answers = sorted(answer_of(task, sample) for task in tasks for sample in rescored.samples[task])
         if any(answer.in_total for answer in answers):
             data = data_of(group, [sources[task] for task in tasks])
             task_digests = {task: digests[task] for task in tasks if task in digests}
@@ -196,36 +203,19 @@ def entries_of(
     return entries
 
 
-class _Answer(NamedTuple):
-    """Hold a question, the scores of its answer, and whether it counts in the group's total."""
-
-    question: Question
-    score: float
-    strict: float | None
-    in_total: bool
-
-
-def _answer(task: str, sample: ScoredSample) -> _Answer:
-    if "grit" in sample.items:
-        item = sample.items["grit"]
-        question = (task, sample.doc_id, item["image"], json.dumps([item["expression"], item["boxes"]]))
-        return _Answer(question, item["score"], None, True)
-    item = sample.items["acc"]
-    question = (task, sample.doc_id, item["image"], json.dumps([item["gold"], *item["options"]]))
-    return _Answer(question, item["score"], sample.items["acc_strict"]["score"], item["in_total"])
-
-
 def _entry(
     name: str,
     group: str,
-    answers: Sequence[_Answer],
+    answers: Sequence[Answer],
     rescored: Rescored,
     data: Data,
     version: float,
     digests: Mapping[str, str],
 ) -> Entry:
     counted, outside = ([answer for answer in answers if answer.in_total is in_total] for in_total in (True, False))
-    figures = {figure: rescored.scores[group][figure] for figure in FIGURES if figure in rescored.scores[group]}
+    scores = rescored.scores[group]
+    # A model without a box has no precision.
+    figures = {figure: scores[figure] for figure in FIGURES if not math.isnan(scores.get(figure, math.nan))}
     for level, by_group in (("chance", rescored.chance), ("majority", rescored.majority)):
         figures |= {level: by_group[group]} if group in by_group else {}
     return Entry(
@@ -238,11 +228,16 @@ def _entry(
         figures={figure: float(value) for figure, value in figures.items()},
         by_task={task: _task_score(task, rescored) for task in catalog.tasks_named([group])},
         asked=digests,
+        figure_intervals={figure: _box_interval(figure, scores) for figure in BOX_INTERVALS if figure in figures},
         strict=None if counted[0].strict is None else np.array([answer.strict for answer in counted]),
         outside=tuple(answer.question for answer in outside),
         outside_scores=np.array([answer.score for answer in outside]),
     )
 
 
+def _box_interval(figure: str, scores: Mapping[str, Any]) -> Interval:
+    return Interval(*(float(scores[f"{BOX_INTERVALS[figure]}_{end}"]) for end in ENDS))
+
+
 def _task_score(task: str, rescored: Rescored) -> float:
-    return float(rescored.scores[task]["grit" if catalog.TASKS[task].subject == "boxes" else "acc"])
+    return float(rescored.scores[task]["grit" if catalog.task_of(task).subject == "boxes" else "acc"])

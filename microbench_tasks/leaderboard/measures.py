@@ -1,43 +1,16 @@
-"""Compare the models of a ranking by each metric: scores, weights and confidence intervals."""
+"""Choose the metrics by which the models of a ranking are compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from microbench_tasks import catalog
-from microbench_tasks.leaderboard.entries import Entry, Question
-from microbench_tasks.metrics.intervals import Interval, accuracy_interval, macro_interval, score_interval
-from microbench_tasks.metrics.paired import Comparison, compare_models
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Hold the scores of several models by one metric.
-
-    Attributes:
-        scores: shape (k, n), of k models on n questions.
-        images, tasks: shape (n,), labels of each question.
-        interval_of: computes the interval of a mean from scores and images; None for a macro mean over tasks.
-    """
-
-    scores: np.ndarray
-    images: np.ndarray
-    tasks: np.ndarray
-    interval_of: Callable[[np.ndarray, np.ndarray], Interval] | None
-
-    def interval(self, model: int) -> Interval:
-        """Compute the 95 % interval of a model's mean, by image."""
-        if self.interval_of is None:
-            return macro_interval(self.scores[model], self.tasks, self.images)
-        return self.interval_of(self.scores[model], self.images)
-
-    def compare(self) -> Comparison:
-        """Compare all pairs of models."""
-        weights = 1 / np.bincount(self.tasks)[self.tasks] if self.interval_of is None else None
-        return compare_models(self.scores, self.images, weights=weights)
+from microbench_tasks.analysis.answers import Question
+from microbench_tasks.leaderboard.entries import Entry
+from microbench_tasks.metrics.intervals import accuracy_interval, score_interval
+from microbench_tasks.metrics.measure import Measure
 
 
 def measures(entries: Sequence[Entry]) -> dict[str, Measure]:

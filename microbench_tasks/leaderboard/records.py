@@ -7,31 +7,31 @@ import dataclasses
 import io
 import json
 import math
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from microbench_tasks.catalog import table1
 from microbench_tasks.catalog.table1 import Reported
-from microbench_tasks.leaderboard.entries import FIGURES
+from microbench_tasks.leaderboard.entries import BOX_INTERVALS, FIGURES
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking, Row
 from microbench_tasks.leaderboard.tables import NOT_RERUN, STATED, Line, how_to_read, lines_of, pairs_of
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
 from microbench_tasks.tasks.interval_settings import interval_settings
-from microbench_tasks.util.text_safety import printable_line
+from microbench_tasks.tasks.metric import ENDS
+from microbench_tasks.util.text_safety import csv_text
 
 # Increment it when the format of the JSON file changes.
 JSON_VERSION = 2
 # Identifies the JSON file of a leaderboard.
 MADE_BY = "microbench leaderboard"
-_FORMULA_STARTS = ("=", "+", "-", "@")
 
 _OF_RANKING = ("group", "data", "data_identity", "task_version", "metric")
 _ROW_COLUMNS = (
     *("group", "data", "data_identity", "task_version", "origin", "rank", "is_tied", "model"),
     *("n", "images", "datasets", "metric", "score", "score_low", "score_high", "as_printed"),
-    *(*FIGURES, "acc_strict_low", "acc_strict_high", "acc_macro_low", "acc_macro_high", "chance", "majority"),
+    *(*FIGURES, "acc_strict_low", "acc_strict_high", "acc_macro_low", "acc_macro_high"),
+    *(*(f"{figure}_{end}" for figure in BOX_INTERVALS for end in ENDS), "chance", "majority"),
     *("next_model", "difference", "difference_low", "difference_high", "p_adjusted", "verdict"),
 )
 _PAIR_COLUMNS = (
@@ -39,13 +39,6 @@ _PAIR_COLUMNS = (
     *("p", "standard_error", "correlation", "discordant_images", "images", "smallest_difference"),
 )
 _NAMES = ("model", "next_model", "against")
-
-
-def csv_text(text: str) -> str:
-    """Escape text so that no spreadsheet reads it as a formula."""
-    shown = printable_line(text)
-    # Spreadsheets also accept full-width forms of these characters.
-    return f"'{shown}" if unicodedata.normalize("NFKC", shown).lstrip().startswith(_FORMULA_STARTS) else shown
 
 
 def as_csv(leaderboard: Leaderboard, *, with_paper: bool) -> str:

@@ -7,10 +7,11 @@ from importlib.metadata import version
 from typing import Any
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.render.pages import Table
 from microbench_tasks.report.folder import PICTURES, RECORD
-from microbench_tasks.report.runs import Run, Sweep, answers_per_question
+from microbench_tasks.report.runs import Sweep, answers_per_question
 from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.tasks import run_metadata
@@ -75,7 +76,7 @@ def _redefined_tasks(run: Run) -> str:
 
 def data_of(run: Run) -> str:
     """Describe the data of a run in words; those of cognition questions only if it asked nothing else."""
-    perception = [identity for task, identity in run.sources.items() if catalog.ALL_TASKS[task].subject != "cognition"]
+    perception = [identity for task, identity in run.sources.items() if catalog.task_of(task).subject != "cognition"]
     return " and ".join(dict.fromkeys(_data_name(identity) for identity in perception or run.sources.values()))
 
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.report.estimates import Item
-from microbench_tasks.report.runs import Run, tasks_of
+from microbench_tasks.report.runs import tasks_of
 from microbench_tasks.runs.rescoring import ScoredSample
 
 UNANSWERED = "no answer"

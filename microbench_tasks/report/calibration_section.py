@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.calibration import NUM_BINS
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
@@ -16,7 +17,6 @@ from microbench_tasks.report.calibration import (
     measure_calibration,
 )
 from microbench_tasks.report.estimates import questions
-from microbench_tasks.report.runs import Run
 from microbench_tasks.report.sections import SUBJECT_NAMES, Part, ReportSection
 
 # Below this sum of the options' probabilities, the model would more likely have answered something else.

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.data import cognition, dataset_setting, table_images, table_rows, task_data
-from microbench_tasks.report.runs import Run, image_of
+from microbench_tasks.report.runs import image_of
 from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.util.errors import DataError
 
@@ -81,7 +82,7 @@ def read(runs: Sequence[Run]) -> Data:
 
 
 def _is_cognition(task: str) -> bool:
-    return catalog.ALL_TASKS[task].subject == "cognition"
+    return catalog.task_of(task).subject == "cognition"
 
 
 def _read_if_available(
@@ -98,7 +99,7 @@ def _read_if_available(
 
 
 def _read_rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
-    current = task_data.resolve(catalog.ALL_TASKS[tasks[0]])
+    current = task_data.resolve(catalog.task_of(tasks[0]))
     for run in runs:
         for task in tasks:
             mismatch = source_mismatch(run.sources.get(task), current.identity) if task in run.rescored.samples else ""

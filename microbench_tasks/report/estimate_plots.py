@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
 from microbench_tasks.render.plots import HARD_SPACE
 from microbench_tasks.report.estimates import Estimate
-from microbench_tasks.report.runs import Run
 
 BY_IMAGE = "95 % interval by image"
 

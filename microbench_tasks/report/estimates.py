@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.intervals import Interval
-from microbench_tasks.report.runs import Run, tasks_of
+from microbench_tasks.report.runs import tasks_of
 from microbench_tasks.tasks import item_intervals
 
 # What a sample has for a metric; see `microbench_tasks.tasks.results`.

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.parsing.response import parse_box_answer
 from microbench_tasks.render import micrographs
 from microbench_tasks.render.pages import Card, Gallery, Image
 from microbench_tasks.report.answer_counts import UNANSWERED, option_text
 from microbench_tasks.report.data_rows import Data, Rows
-from microbench_tasks.report.runs import Run, image_of
+from microbench_tasks.report.runs import image_of
 from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.tasks.repeats import each_answer

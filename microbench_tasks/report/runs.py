@@ -2,54 +2,25 @@
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import json
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import comparison, logs, new_datasets, rescoring
+from microbench_tasks.analysis import loaded_runs
+from microbench_tasks.analysis.loaded_runs import REDEFINED, RESULTS_SUFFIX, Progress, Run, printable_label
+from microbench_tasks.runs import comparison, logs, new_datasets
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import RunRecord
-from microbench_tasks.runs.rescoring import Rescored, ScoredSample
-from microbench_tasks.submissions import manifest_file, reading
+from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.tasks.items import num_answers
-from microbench_tasks.util import privacy, untrusted
+from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import printable_line
 
 # Identifies the folder of a sweep.
 _SWEEP_FILE = "sweep.json"
-_RESULTS_SUFFIX = "_results.json"
-# Marks the label of a run or sweep with redefined tasks.
-_REDEFINED = " [REDEFINED TASKS]"
-# Separate the arguments of a model, and the prefix of a checkpoint from its path.
-_DIVIDERS = re.compile("([,=]|:(?!//))")
-
-
-# Wraps paths in a progress bar.
-Progress = Callable[[Sequence[Path]], Iterable[Path]]
-
-
-@dataclass(frozen=True)
-class Run:
-    """Hold one run, scored again.
-
-    Attributes:
-        label: name of its model in the report, unique among the runs.
-        name: of the run.
-        rescored: its scores and samples.
-        sources: for each task, the recorded identity of its data source; None if none was recorded.
-    """
-
-    label: str
-    name: str
-    rescored: Rescored
-    sources: Mapping[str, Mapping[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -75,7 +46,7 @@ def read(paths: Sequence[Path], progress: Progress) -> tuple[list[Run], list[Swe
     Args:
         paths: folders of runs, submissions and sweeps; or the results file (``…_results.json``) of a run, if its
             folder contains several.
-        progress: wraps the paths of the runs in a progress bar.
+        progress: wraps the runs in a progress bar.
 
     Raises:
         DataError: a path is none of these, or its samples cannot be scored.
@@ -84,88 +55,11 @@ def read(paths: Sequence[Path], progress: Progress) -> tuple[list[Run], list[Swe
     if missing:
         raise DataError(f"{', '.join(missing)}: no such file or folder.")
     sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
-    runs = [_run(path) for path in progress([path for path in paths if not _is_sweep(path)])]
+    runs = loaded_runs.load_runs([path for path in paths if not _is_sweep(path)], progress=progress)
     for run in runs:
         run.rescored.new_datasets = new_datasets.dataset_intervals(run.rescored)
     # The label marks redefined tasks in every table and plot: their scores are not comparable.
-    labels = unique_labels([_writable(run.label) + (_REDEFINED if run.rescored.redefined else "") for run in runs])
-    return [dataclasses.replace(run, label=label) for label, run in zip(labels, runs, strict=True)], sweeps
-
-
-def unique_labels(labels: Iterable[str]) -> list[str]:
-    """Return the labels; repeated ones get a number.
-
-    >>> unique_labels(["clip", "clip", "plip"])
-    ['clip', 'clip (2)', 'plip']
-    """
-    counts: collections.Counter[str] = collections.Counter()
-    unique: list[str] = []
-    for label in labels:
-        counts[label] += 1
-        candidate = label if counts[label] == 1 else f"{label} ({counts[label]})"
-        while candidate in unique:
-            counts[label] += 1
-            candidate = f"{label} ({counts[label]})"
-        unique.append(candidate)
-    return unique
-
-
-def _writable(text: str) -> str:
-    """Replace characters that cannot be printed or encoded, such as unpaired surrogates."""
-    return printable_line(text.encode("utf-8", "replace").decode("utf-8"))
-
-
-def _run(path: Path) -> Run:
-    if (path / manifest_file.MANIFEST).is_file():
-        return _submitted(path)
-    logged = _logged(path)
-    return Run(
-        _model_name(logged),
-        logged.name,
-        rescoring.rescore(logged),
-        {task: logged.metadata(task).dataset for task in logged.samples},
-    )
-
-
-def _submitted(path: Path) -> Run:
-    submitted = reading.load(path)
-    sources = submitted.manifest.data.sources.identities()
-    return Run(
-        submitted.manifest.model.name,
-        path.resolve().name,
-        submitted.rescored,
-        {task: sources.get(task) for task in submitted.rescored.samples},
-    )
-
-
-def _logged(path: Path) -> LoggedRun:
-    if path.is_file() and path.name.endswith(_RESULTS_SUFFIX):
-        return logs.find_run([path.parent], path.name.removesuffix(_RESULTS_SUFFIX))
-    try:
-        return logs.find_run([path])
-    except DataError as error:
-        if path.is_dir() and len(list(path.rglob(f"*{_RESULTS_SUFFIX}"))) > 1:
-            raise DataError(f"{error} A report takes the {_RESULTS_SUFFIX} file of one, too.") from error
-        raise
-
-
-def _model_name(run: LoggedRun) -> str:
-    """Return the model as the harness was given it, with its arguments, which tell checkpoints apart."""
-    config = run.record.config
-    name = config.model or run.name
-    arguments = _shown_arguments(config.model_args or "")
-    return f"{name} ({arguments})" if arguments else name
-
-
-def _shown_arguments(arguments: Any) -> str:
-    """Return arguments as they are typed, without secrets; local paths are cut to their last part."""
-    typed = (
-        ",".join(f"{name}={value}" for name, value in arguments.items())
-        if isinstance(arguments, Mapping)
-        else str(arguments)
-    )
-    # Part by part, as a path may contain spaces.
-    return "".join(map(privacy.redact_paths, _DIVIDERS.split(privacy.redact_secrets(typed))))
+    return loaded_runs.with_unique_labels(runs), sweeps
 
 
 # --- sweeps --------------------------------------------------------------------------
@@ -187,8 +81,10 @@ def _sweep(folder: Path) -> Sweep:
                 f"{file}: the sweep is of an earlier version, whose intervals were all bootstrap intervals. "
                 "Run microbench sweep again."
             )
-        mark = _REDEFINED if any(log.redefined_fields() for log in logs if log is not None) else ""
-        return Sweep(_writable(folder.resolve().name) + mark, tuple(float(row["alpha"]) for row in rows), figures, logs)
+        mark = REDEFINED if any(log.redefined_fields() for log in logs if log is not None) else ""
+        return Sweep(
+            printable_label(folder.resolve().name) + mark, tuple(float(row["alpha"]) for row in rows), figures, logs
+        )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
@@ -208,7 +104,7 @@ def _is_older(results: Path) -> bool:
 
 
 def _log_of(results: Path) -> LoggedRun | None:
-    name = results.name.removesuffix(_RESULTS_SUFFIX)
+    name = results.name.removesuffix(RESULTS_SUFFIX)
     logged = any(results.parent.glob(f"{name}_samples_*.jsonl"))
     return logs.find_run([results.parent], name) if logged else None
 
@@ -216,7 +112,8 @@ def _log_of(results: Path) -> LoggedRun | None:
 def tasks_of(run: Run, *subjects: str) -> list[str]:
     """Return the run's tasks of some subjects that have any answer, in the benchmark's order, without variants."""
     scored = run.rescored.samples.keys() - set(run.rescored.unanswered)
-    return [task for task, stated in catalog.TASKS.items() if stated.subject in subjects and task in scored]
+    asked = [task for task in catalog.in_order(scored) if task not in catalog.VARIANTS]
+    return [task for task in asked if catalog.task_of(task).subject in subjects]
 
 
 def main_item(sample: ScoredSample) -> dict[str, Any]:
@@ -236,6 +133,6 @@ def answers_per_question(run: Run, names: Sequence[str] | None = None) -> str:
         run: one run of the report.
         names: of tasks and groups; by default all tasks of the run.
     """
-    tasks = run.rescored.samples if names is None else catalog.tasks_named(list(names))
+    tasks = run.rescored.samples if names is None else catalog.tasks_named(names)
     samples = [run.rescored.samples[task] for task in tasks if run.rescored.samples.get(task)]
     return " / ".join(map(str, sorted({num_answers(of_task[0].items) for of_task in samples}))) or "1"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec
 from microbench_tasks.report.estimate_plots import estimate_plot
 from microbench_tasks.report.estimates import Estimate
-from microbench_tasks.report.runs import Run
 from microbench_tasks.report.score_tables import ACCURACY_NOTE, score_table
 from microbench_tasks.report.sections import SUBJECT_NAMES, ReportSection
 from microbench_tasks.tasks.metric import ENDS
@@ -26,7 +26,7 @@ def score_section(runs: Sequence[Run]) -> ReportSection | None:
     plots = [plot for name, title, tasks in _panels() if (plot := _accuracy_plot(name, title, tasks, runs))]
     if not plots:
         return None
-    names = (*reversed(catalog.GROUPS), *catalog.ALL_TASKS)
+    names = catalog.in_order({name for run in runs for name in run.rescored.scores})
     table = score_table(runs, "Scores of questions", "choice", names, ACCURACY_NOTE)
     return ReportSection("Scores", [*plots, table], _TEXT)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
-from microbench_tasks.report.runs import Run
 from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.runs import robustness_text
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import figure_spec
 from microbench_tasks.report.data_rows import Data
 from microbench_tasks.report.estimate_plots import alt_text, estimate_plot, estimate_table, total_size
 from microbench_tasks.report.estimates import Estimate, questions
-from microbench_tasks.report.runs import Run
 from microbench_tasks.report.sections import SUBJECT_NAMES, Part, ReportSection
 from microbench_tasks.report.slices import Dimension, catalog_dimensions, estimate_slices, row_dimensions
 

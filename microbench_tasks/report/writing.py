@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render import pages, plots
 from microbench_tasks.render.figure_specs import FigureSpec
 from microbench_tasks.render.pages import Gallery, Image
@@ -19,7 +20,7 @@ from microbench_tasks.report.folder import PAGE, PICTURES, RECORD
 from microbench_tasks.report.gallery_section import gallery_section
 from microbench_tasks.report.localization_section import localization_section
 from microbench_tasks.report.record import record_of
-from microbench_tasks.report.runs import Run, Sweep
+from microbench_tasks.report.runs import Sweep
 from microbench_tasks.report.score_section import score_section
 from microbench_tasks.report.sections import Part, ReportSection
 from microbench_tasks.report.sensitivity_section import sensitivity_section

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, CONFIDENCE_LEVEL
+from microbench_tasks.render.text_table import text_table
 from microbench_tasks.runs import new_datasets, robustness_text
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.tasks.metric import ENDS, Metric
@@ -15,7 +17,7 @@ from microbench_tasks.tasks.metric_table import FAMILIES, shown_in
 
 def render_scores(rescored: Rescored) -> str:
     """Render the main scores with their intervals, groups first, notes on the intervals, and prompt sensitivity."""
-    names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
+    names = catalog.in_order(rescored.scores)
     columns = [
         _names_column(names, rescored),
         *_count_columns(names, rescored),
@@ -23,9 +25,9 @@ def render_scores(rescored: Rescored) -> str:
         *_repeat_columns(names, rescored),
     ]
     header, *rows = map(list, zip(*columns, strict=True))
-    parts = [_render_table(header, rows), "\n".join(_interval_notes(rescored))]
+    parts = [text_table(header, rows), "\n".join(_interval_notes(rescored))]
     if rescored.robustness:
-        parts.append(robustness_text.render_report(rescored.robustness, _render_table))
+        parts.append(robustness_text.render_report(rescored.robustness, text_table))
     return "\n\n".join(parts)
 
 
@@ -99,18 +101,11 @@ def _interval_notes(rescored: Rescored) -> list[str]:
     return lines
 
 
-def _render_table(header: list[str], rows: list[list[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    lines = [header, ["-" * width for width in widths], *rows]
-    padded = ([text.ljust(width) for text, width in zip(line, widths, strict=True)] for line in lines)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in padded)
-
-
 def _size(name: str, rescored: Rescored) -> str:
     """Show the number of samples; for a group also, in brackets, how many count in its totals if not all do."""
     tasks = catalog.tasks_named([name])
     samples = sum(rescored.num_samples[task] for task in tasks)
-    asking = [task for task in tasks if catalog.ALL_TASKS[task].subject != "boxes"]
+    asking = [task for task in tasks if catalog.task_of(task).subject != "boxes"]
     outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in asking)
     return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
 
@@ -124,6 +119,8 @@ def _counted(scores: Mapping[str, Any], what: str) -> str:
 def _cell(scores: Mapping[str, Any], metric: Metric) -> str:
     if metric.name not in scores:
         return ""
+    if math.isnan(scores[metric.name]):
+        return "–"
     interval = "" if metric.quoted_interval is None else _interval(scores, metric.quoted_interval.name)
     return f"{scores[metric.name]:.4f} {interval}".rstrip()
 

@@ -1,4 +1,4 @@
-"""List what no check of a submission can know; ``microbench verify`` prints it, and the README contains it."""
+"""List what no check of a submission can know; ``microbench verify`` prints it, and the documentation contains it."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def find_record_violations(run: LoggedRun) -> list[str]:
     tasks = list(run.samples)
     public = [task for task in tasks if task != catalog.COGNITION_TASK]
     private = [task for task in tasks if task == catalog.COGNITION_TASK]
-    boxes = [task for task in tasks if catalog.TASKS[task].subject == "boxes"]
+    boxes = [task for task in tasks if catalog.task_of(task).subject == "boxes"]
     records: dict[str, tuple[list[str], Callable[[TaskMetadata], Any]]] = {
         "task version (metadata.version)": (tasks, lambda metadata: metadata.version),
         "version of this package (metadata.microbench_version)": (tasks, lambda metadata: metadata.microbench_version),
@@ -127,7 +127,7 @@ def _box_violations(run: LoggedRun) -> list[str]:
     model, arguments = run.record.config.model, parse_arguments(run.record.config.model_args)
     architecture = (run.record.loaded_model or {}).get("architecture")
     model_type = architecture.get("model_type") if isinstance(architecture, Mapping) else None
-    records = [run.metadata(task).boxes for task in run.samples if catalog.TASKS[task].subject == "boxes"]
+    records = [run.metadata(task).boxes for task in run.samples if catalog.task_of(task).subject == "boxes"]
     problems = (
         problem
         for record in records

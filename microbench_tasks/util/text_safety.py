@@ -1,4 +1,4 @@
-"""Make untrusted text harmless on a terminal, on a page, or in one line of Markdown."""
+"""Make untrusted text harmless on a terminal, on a page, in a spreadsheet, or in one line of Markdown."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _UNPRINTABLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+# Spreadsheets take a text that starts with one of them for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@")
 _MARKUP = re.compile(r"([\\`*\[\]<>(){}#!|~$&@:^=+\"']|(?<![^\W_])_|_(?![^\W_])|(?<=www)\.)", re.IGNORECASE)
 
 
@@ -61,3 +63,10 @@ def markdown_text(text: str) -> str:
 def markdown_code(text: str) -> str:
     """Escape ``text`` for use between backticks in a table cell of Markdown."""
     return printable_line(text).replace("`", "'").replace("|", "\\|")
+
+
+def csv_text(text: str) -> str:
+    """Escape text so that no spreadsheet reads it as a formula."""
+    shown = printable_line(text)
+    # Spreadsheets also accept full-width forms of these characters.
+    return f"'{shown}" if unicodedata.normalize("NFKC", shown).lstrip().startswith(_FORMULA_STARTS) else shown

@@ -143,16 +143,17 @@ def test_the_demo_model_is_as_its_row_says(monkeypatch):
     assert warnings == []
 
 
-def test_the_readme_lists_the_rows():
+def test_the_page_of_models_lists_the_rows():
     from pathlib import Path
 
-    lines = (Path(__file__).parents[2] / "README.md").read_text().splitlines()
+    lines = (Path(__file__).parents[2] / "docs" / "models.md").read_text().splitlines()
     for name, row in CHECKPOINTS.items():
         [line] = [line for line in lines if line.startswith(f"| `{name}` |")] or [""]
-        assert line, f"README.md: expected a row '| `{name}` | …' in the table of models"
+        assert line, f"docs/models.md: expected a row '| `{name}` | …' in the table of models"
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         assert (cells[2], cells[3]) == (f"`{row.adapter}`", str(row.context_length))
-        assert cells[4] == f"[card]({row.source})"
+        link = row.source if "://" in row.source else f"../{row.source}"
+        assert cells[4] == f"[card]({link})"
         assert name == "demo_clip" or all(
             f"`{row.arguments[argument]}`" in cells[1]
             for argument in ("model", "pretrained")

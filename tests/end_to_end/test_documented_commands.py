@@ -1,4 +1,4 @@
-"""Every command that README.md and the help texts show, run in the order of reading, or with the reason why not.
+"""Every command that README.md, the pages and the help texts show, run in the order of reading, or why it is not run.
 
 Checkpoints to download are replaced by tiny ones, served models by a loopback server, and the release by the demo set.
 """
@@ -20,11 +20,12 @@ import torch
 from safetensors.torch import load_file
 
 from microbench_tasks.cli import program
-from tests.support import tiny_models
+from tests.support import own_images, tiny_models
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, run
 
-README = Path(__file__).parents[2] / "README.md"
+ROOT = Path(__file__).parents[2]
+INDEX = ROOT / "docs" / "index.md"
 FEW = "--limit 1"
 
 
@@ -63,6 +64,7 @@ TREATMENTS = {
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_coarse": Run(further=FEW),
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_vqa": Run(),
     "microbench rescore": Run(),
+    "microbench compare": Run(),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
     "MICROBENCH_BOXES=qwen3_vl lmms_eval --model vllm": Cannot("needs a GPU, and downloads a model"),
     'MICROBENCH_BOXES=\'{"convention"': Cannot("is not whole"),
@@ -81,6 +83,7 @@ TREATMENTS = {
     "microbench merge clip plip": Run({"clip plip": "base my_plip"}),
     "microbench merge --method soup": Run({"./run_1": "base", "./run_2": "my_plip", "./run_3": "third"}),
     "lmms_eval --model paligemma": _DOWNLOAD,
+    "lmms_eval --model transformers_vlm": _DOWNLOAD,
     "vllm serve": Cannot("needs a GPU, and downloads a model"),
     "python -m sglang": Cannot("needs a GPU, and downloads a model"),
     "llama-server": Cannot("is another project's server"),
@@ -108,18 +111,25 @@ TREATMENTS = {
     "export HF_HOME": Cannot("needs a cluster"),
     "srun torchrun": Cannot("needs a cluster"),
     "lmms-eval tasks list": Cannot("tests/end_to_end/test_command_line.py lists the tasks in this way"),
+    "microbench new-dataset": Run(),
     "microbench demo-data": Run({" && MICROBENCH_DATASET=./demo lmms_eval": " && true"}),
 }
 
 
-def in_readme():
-    """The commands of the code blocks, and those of the text that write a folder."""
-    text = README.read_text(encoding="utf-8").replace("\\\n", " ")
-    pattern = r"```bash\n(.*?)```|`(MICROBENCH_DATASET=demo lmms_eval [^`]*--output_path[^`]*)`"
-    for block, inline in re.findall(pattern, text, re.DOTALL):
-        for line in (inline or block).splitlines():
-            if line.strip() and not line.startswith("#"):
-                yield Shown("README.md", " ".join(line.split()))
+def pages():
+    """README.md and the pages that the index lists, in its order."""
+    listed = re.findall(r"^[a-z-]+$", INDEX.read_text(encoding="utf-8"), re.MULTILINE)
+    return [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in listed)]
+
+
+def in_pages():
+    """The commands of the pages' code blocks."""
+    for page in pages():
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        for block in re.findall(r"```bash\n(.*?)```", text, re.DOTALL):
+            for line in block.splitlines():
+                if line.strip() and not line.startswith("#"):
+                    yield Shown(str(page.relative_to(ROOT)), " ".join(line.split()))
 
 
 def in_help():
@@ -139,7 +149,7 @@ def help_of(*command):
     return said.getvalue()
 
 
-SHOWN = list(dict.fromkeys([*in_readme(), *in_help()]))
+SHOWN = list(dict.fromkeys([*in_pages(), *in_help()]))
 
 
 def treatment(shown):
@@ -161,6 +171,8 @@ def folder(tmp_path_factory, demo_folder):
     for seed, name in enumerate(("base", "my_plip", "third")):
         tiny_models.transformers_clip(folder / name, seed)
     (folder / "models.yaml").write_text("models: [{model: demo_clip}, {model: microbench_random}]")
+    own_images.class_folders(folder / "photos")
+    own_images.write_annotations(folder / "photos", folder)
     torch.save(load_file(folder / "my_plip" / "model.safetensors"), folder / "my_plip.pt")
     return folder
 
@@ -194,7 +206,7 @@ def finished(shown, how, url):
     while "=" in words[0]:
         name, _, value = words.pop(0).partition("=")
         settings[name] = value
-    if "--out" in words and shown.where != "README.md":
+    if "--out" in words and shown.where.endswith("--help"):
         shutil.rmtree(words[words.index("--out") + 1], ignore_errors=True)
     data = settings.pop("MICROBENCH_DATASET", "demo")
     return run(SCRIPTS / words[0], *words[1:], data=data, **settings)
@@ -212,7 +224,7 @@ def test_a_command_works_as_it_is_shown(shown, outcomes):
 def test_every_reason_names_a_test_that_exists():
     for found in TREATMENTS.values():
         named = re.findall(r"tests/\S+\.py", found.reason) if isinstance(found, Cannot) else []
-        assert all((README.parent / path).is_file() for path in named)
+        assert all((ROOT / path).is_file() for path in named)
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ import re
 import pytest
 
 from microbench_tasks.leaderboard.page import as_html
-from microbench_tasks.leaderboard.records import as_csv, as_json, csv_text, pairs_as_csv
+from microbench_tasks.leaderboard.records import as_csv, as_json, pairs_as_csv
 from microbench_tasks.leaderboard.text import as_markdown
-from microbench_tasks.util.text_safety import markdown_text, printable_line
+from microbench_tasks.util.text_safety import csv_text, markdown_text, printable_line
 from tests.support.leaderboards import (
     Page,
     answers,

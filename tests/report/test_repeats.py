@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.report import about, score_section
-from microbench_tasks.report.runs import Run, answers_per_question
+from microbench_tasks.report.runs import answers_per_question
 from tests.support.report_runs import TASKS
 
 STAIN = "microbench_coarse_stain"

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from microbench_tasks.analysis import loaded_runs
 from microbench_tasks.report import (
     runs,
 )
@@ -19,7 +20,7 @@ def test_labels_are_names_of_models_without_local_folders_and_never_the_same(log
         "open_clip (model=clip,precision=bf16)",
         "open_clip (model=clip,precision=bf16) (2)",
     ]
-    assert runs.unique_labels(["a", "a", "a (2)", "a"]) == ["a", "a (2)", "a (2) (2)", "a (3)"]
+    assert loaded_runs.unique_labels(["a", "a", "a (2)", "a"]) == ["a", "a (2)", "a (2) (2)", "a (3)"]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_a_folder_of_several_runs_needs_the_results_file_of_one(data, tmp_path):
     )
     for path in list(first.iterdir()):
         (first / path.name.replace(tiny_runs.NAME, "20270101_000000")).write_bytes(path.read_bytes())
-    with pytest.raises(DataError, match="A report takes the _results.json file of one, too"):
+    with pytest.raises(DataError, match="The _results.json file of one can be named, too"):
         runs.read([first], iter)
     [found], _ = runs.read([first / "20270101_000000_results.json"], iter)
     assert found.name == "20270101_000000"

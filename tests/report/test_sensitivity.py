@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.report import sensitivity_section
-from microbench_tasks.report.runs import Run
 from microbench_tasks.runs import robustness, robustness_text
 from microbench_tasks.runs.rescoring import Rescored
 

@@ -5,9 +5,10 @@ import json
 import pytest
 
 from microbench_tasks import catalog
+from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.report import score_section
-from microbench_tasks.report.runs import Run, tasks_of
+from microbench_tasks.report.runs import tasks_of
 from microbench_tasks.runs import score_table
 from microbench_tasks.tasks.results import microbench_process_results
 from microbench_tasks.util.errors import DataError

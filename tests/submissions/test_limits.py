@@ -122,5 +122,6 @@ def test_the_definition_that_ran_is_no_part_of_a_submission(original):
 
 
 def test_the_documentation_lists_what_no_check_can_know_word_for_word():
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    assert "\n".join(f"- {line}" for line in limits.as_lines()) in readme
+    page = (Path(__file__).parents[2] / "docs" / "submissions.md").read_text()
+    # Its lines are broken elsewhere.
+    assert " ".join(f"- {line}" for line in limits.as_lines()) in " ".join(page.split())

@@ -134,7 +134,7 @@ def warn_of_greedy_repeats(original: Callable) -> Callable:
         outputs = evaluator.get_task_list(bind_call(original, args, kwargs).arguments["task_dict"])
         # One warning is enough: only the first process logs it.
         if os.environ.get("RANK", "0") == "0":
-            ours = (output for output in outputs if output.task_name in catalog.ALL_TASKS)
+            ours = (output for output in outputs if catalog.is_task(output.task_name))
             repeated_requests.warn_of_greedy({output.task_name: output.task for output in ours})
         return original(*args, **kwargs)
 

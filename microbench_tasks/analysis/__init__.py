@@ -1,0 +1,1 @@
+"""Compare runs and submissions question by question."""

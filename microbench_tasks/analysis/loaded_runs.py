@@ -1,0 +1,224 @@
+"""Load runs and submissions, and score them again."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from microbench_tasks.runs import logs, rescoring
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.submissions import manifest_file, reading
+from microbench_tasks.util import privacy
+from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.text_safety import printable_line
+
+RESULTS_SUFFIX = "_results.json"
+# Marks the label of a run with redefined tasks.
+REDEFINED = " [REDEFINED TASKS]"
+# Separate the arguments of a model, and the prefix of a checkpoint from its path.
+_DIVIDERS = re.compile("([,=]|:(?!//))")
+
+# Wraps what is read in a progress bar.
+Progress = Callable[[Sequence[Any]], Iterable[Any]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Hold one run, scored again.
+
+    Attributes:
+        label: name of its model, unique among the runs that are looked at together.
+        name: of the run.
+        rescored: its scores and samples.
+        sources: for each task, the recorded identity of its data source; None if none was recorded.
+        asked: for each task, the recorded digest of its documents, images included, if there is one.
+        versions: for each task, the recorded version of prompts and scores, if there is one.
+    """
+
+    label: str
+    name: str
+    rescored: Rescored
+    sources: Mapping[str, Mapping[str, Any] | None]
+    asked: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    versions: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+def load_run(path: Path, name: str | None = None) -> Run:
+    """Read a run or a submission, and score it again.
+
+    Args:
+        path: folder of a run, its results file (``…_results.json``), or folder of a submission.
+        name: of the run, if the folder contains several.
+
+    Raises:
+        DataError: there is no run, or more than one; or its samples are damaged.
+    """
+    [run] = load_distinct_runs([path], () if name is None else (name,))
+    return run
+
+
+def load_runs(paths: Sequence[Path], progress: Progress = iter) -> list[Run]:
+    """Read runs and submissions, and score them again; labels stay as each run has them.
+
+    Args:
+        paths: as in `load_run`.
+        progress: wraps the runs in a progress bar while they are scored.
+
+    Raises:
+        DataError: as in `load_run`.
+    """
+    return [_scored(place) for place in progress(_find(paths, ()))]
+
+
+def load_distinct_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = iter) -> list[Run]:
+    """Read runs and submissions as `load_runs` does, each only once.
+
+    Args:
+        paths: as in `load_run`.
+        names: of the runs to read from folders that contain several, in this order.
+        progress: as in `load_runs`.
+
+    Raises:
+        DataError: as in `load_run`; or a name is that of no run, or a run is named twice.
+    """
+    places = _find(paths, names)
+    _check_places(places, names)
+    return [_scored(place) for place in progress(places)]
+
+
+def with_unique_labels(runs: Sequence[Run]) -> list[Run]:
+    """Return the runs with labels that are unique, printable, and marked where tasks were redefined."""
+    labels = unique_labels([printable_label(run.label) + (REDEFINED if run.rescored.redefined else "") for run in runs])
+    return [dataclasses.replace(run, label=label) for label, run in zip(labels, runs, strict=True)]
+
+
+def unique_labels(labels: Iterable[str]) -> list[str]:
+    """Return the labels; repeated ones get a number.
+
+    >>> unique_labels(["clip", "clip", "plip"])
+    ['clip', 'clip (2)', 'plip']
+    """
+    counts: collections.Counter[str] = collections.Counter()
+    unique: list[str] = []
+    for label in labels:
+        counts[label] += 1
+        candidate = label if counts[label] == 1 else f"{label} ({counts[label]})"
+        while candidate in unique:
+            counts[label] += 1
+            candidate = f"{label} ({counts[label]})"
+        unique.append(candidate)
+    return unique
+
+
+def printable_label(text: str) -> str:
+    """Replace characters that cannot be printed or encoded, such as unpaired surrogates."""
+    return printable_line(text.encode("utf-8", "replace").decode("utf-8"))
+
+
+# --- finding -------------------------------------------------------------------------
+
+
+def is_submission(path: Path) -> bool:
+    """Tell whether a path is the folder of a submission."""
+    return (path / manifest_file.MANIFEST).is_file()
+
+
+def _find(paths: Sequence[Path], names: Sequence[str]) -> list[LoggedRun | Path]:
+    """Return the runs at all paths; a submission is its folder."""
+    missing = [str(path) for path in paths if not path.exists()]
+    if missing:
+        raise DataError(f"{', '.join(missing)}: no such file or folder.")
+    return [place for path in paths for place in _runs_at(path, names)]
+
+
+def _runs_at(path: Path, names: Sequence[str]) -> list[LoggedRun | Path]:
+    """Return the runs at a path, or the path itself if it is a submission."""
+    if is_submission(path):
+        return [path]
+    if path.is_file() and path.name.endswith(RESULTS_SUFFIX):
+        return [logs.find_run([path.parent], path.name.removesuffix(RESULTS_SUFFIX))]
+    present = logs.run_names([path])
+    if len(present) > 1 and (chosen := [name for name in names if name in present]):
+        return [logs.find_run([path], name) for name in chosen]
+    try:
+        return [logs.find_run([path])]
+    except DataError as error:
+        if len(present) > 1 and path.is_dir() and any(path.rglob(f"*{RESULTS_SUFFIX}")):
+            raise DataError(f"{error} The {RESULTS_SUFFIX} file of one can be named, too.") from error
+        raise
+
+
+def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> None:
+    """Raise `DataError` if a run is there twice, or a name is that of no run."""
+    keys = [str(place.resolve()) if isinstance(place, Path) else _key(place) for place in places]
+    twice = next((place for place, key in zip(places, keys, strict=True) if keys.count(key) > 1), None)
+    if twice is not None:
+        raise DataError(f"{twice if isinstance(twice, Path) else twice.name}: named twice. Name each run once.")
+    found = {place.name for place in places}
+    if unknown := [name for name in names if name not in found]:
+        raise DataError(
+            f"--run {unknown[0]}: no such run. A run's name is the part of its files' names before _samples_ or "
+            f"{RESULTS_SUFFIX}; there are {', '.join(sorted(found))}."
+        )
+
+
+def _key(run: LoggedRun) -> str:
+    return "\n".join(str(file.resolve()) for file in run.samples.values())
+
+
+def _scored(place: LoggedRun | Path) -> Run:
+    if isinstance(place, Path):
+        return _submitted(place)
+    metadata = {task: place.metadata(task) for task in place.samples}
+    return Run(
+        _model_name(place),
+        place.name,
+        rescoring.rescore(place),
+        {task: of_task.dataset for task, of_task in metadata.items()},
+        {task: digest for task, of_task in metadata.items() if (digest := _digest(of_task.asked))},
+        {task: of_task.version for task, of_task in metadata.items() if of_task.version is not None},
+    )
+
+
+def _digest(asked: Mapping[str, Any] | None) -> str:
+    digest = (asked or {}).get("sha256")
+    return digest if isinstance(digest, str) else ""
+
+
+def _submitted(path: Path) -> Run:
+    submitted = reading.load(path)
+    manifest, tasks = submitted.manifest, submitted.rescored.samples
+    sources = manifest.data.sources.identities()
+    return Run(
+        manifest.model.name,
+        path.resolve().name,
+        submitted.rescored,
+        {task: sources.get(task) for task in tasks},
+        {task: record.sha256 for task, record in manifest.data.asked.items()},
+        dict.fromkeys(tasks, manifest.versions.task),
+    )
+
+
+def _model_name(run: LoggedRun) -> str:
+    """Return the model as the harness was given it, with its arguments, which tell checkpoints apart."""
+    config = run.record.config
+    name = config.model or run.name
+    arguments = _shown_arguments(config.model_args or "")
+    return f"{name} ({arguments})" if arguments else name
+
+
+def _shown_arguments(arguments: Any) -> str:
+    """Return arguments as they are typed, without secrets; local paths are cut to their last part."""
+    typed = (
+        ",".join(f"{name}={value}" for name, value in arguments.items())
+        if isinstance(arguments, Mapping)
+        else str(arguments)
+    )
+    # Part by part, as a path may contain spaces.
+    return "".join(map(privacy.redact_paths, _DIVIDERS.split(privacy.redact_secrets(typed))))
