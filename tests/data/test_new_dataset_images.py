@@ -206,6 +206,7 @@ UNUSABLE = {
     "half a JPEG": (JPEGS["color"][:-400], "damaged"),
     "half a TIFF": (tiff(COLOR)[:3000], "damaged|no TIFF"),
     "a PNG with a wrong byte": (flipped(encode(COLOR, "PNG"), 2000), "damaged"),
+    "damaged EXIF": (encode(COLOR, "PNG", exif=b"Exif\0\0MX\0*\0\0\0\x08"), "damaged"),
     "GIF": (encode(GRAY, "GIF"), "is GIF, expected TIFF, PNG or JPEG"),
     "BMP": (encode(GRAY, "BMP"), "is BMP"),
     "WebP": (encode(COLOR, "WEBP"), "is WEBP"),

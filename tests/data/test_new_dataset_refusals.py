@@ -171,7 +171,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         "--labels and --coco exclude each other",
     ),
     "a name with capitals": (folders(put("x"), name="Pollen"), "NAME Pollen: expected small letters"),
-    "the name of a dataset of the release": (folders(put("x"), name="opencell"), "NAME opencell.*another name"),
+    "the name of a dataset of the release": (
+        folders(put("x"), name="opencell"),
+        "NAME opencell: expected .* not the name of a dataset of the benchmark",
+    ),
     "no captions": (folders(put("x"), captions=None), "--captions: expected a text with {class}"),
     "captions without class": (folders(put("x"), captions="A cell."), "expected {class} where the name"),
     "captions with another word": (
@@ -281,6 +284,7 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         "labels.csv line 8: gland_1.png is in line 3 already",
     ),
     "a path out of the folder": (csv_of(with_row("../x.png,y")), "line 8: ../x.png is not within the folder"),
+    "the folder itself": (csv_of(with_row(".,y")), "line 8: . is not within the folder"),
     "an absolute path": (csv_of(with_row("C:\\x.png,y")), r"line 8: C:\\x.png is not within the folder"),
     "a row without a file": (csv_of(with_row(f",{CELL}")), "labels.csv line 8: no file"),
     "an image without a class in the CSV": (
@@ -315,6 +319,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
     "an option twice": (
         csv_of("file,class,options\ngland_0.png,a,a|b|B\n", only_listed=True),
         r"line 2 .gland_0.png.: an option is there twice: a\|b\|B",
+    ),
+    "an option of two lines": (
+        csv_of('file,class,options\ngland_0.png,a,"a|b\nc"\n', only_listed=True),
+        "line 2 .gland_0.png.: an option contains characters that cannot be seen, or a line break",
     ),
     "options without the answer": (
         csv_of("file,class,options\ngland_0.png,a,b|c\n", only_listed=True),

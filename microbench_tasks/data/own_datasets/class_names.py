@@ -58,6 +58,8 @@ def check_options(entries: Iterable[Entry], classes: list[str], problems: Proble
             problems.add(
                 entry.place, f"expected {MIN_OPTIONS} to {len(LETTERS)} options as A|B|C, got {'|'.join(options)}"
             )
+        elif any(option != printable_line(option) for option in options):
+            problems.add(entry.place, "an option contains characters that cannot be seen, or a line break. Remove them")
         elif len({_key(option) for option in options}) < len(options):
             problems.add(entry.place, f"an option is there twice: {'|'.join(options)}. Write each option once")
         elif entry.labels.class_name not in options:

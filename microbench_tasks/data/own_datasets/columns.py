@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from microbench_tasks.util.errors import DataError
 
+# What a column may state of the image: its file, in a CSV file, or the image itself.
+FILE, IMAGE = "file", "image"
 # What a column may state, besides the image.
 LABEL_ROLES = ("class", "question", "options", "domain", "modality", "stain", "group", "split")
 SPLIT = "test"
@@ -62,7 +64,9 @@ def resolve(names: Sequence[str], mapping: Mapping[str, str], needed: Sequence[s
             raise DataError(
                 f"{where}: no column {role!r}. {_present(names)} Rename one, or type --column {role}=COLUMN."
             )
-    _check_near_misses(names, found, roles, where)
+    if needed[0] == FILE:
+        # Other tables have columns for other purposes.
+        _check_near_misses(names, found, roles, where)
     return found
 
 
@@ -76,7 +80,8 @@ def _check_near_misses(names: Sequence[str], found: Mapping[str, int], roles: Se
         close = difflib.get_close_matches(name.casefold(), free, 1, cutoff=0.8)
         if close and at not in found.values():
             raise DataError(
-                f"{where}: unknown column {name!r}. Did you mean {close[0]}? Rename it, or remove it if it is another."
+                f"{where}: unknown column {name!r}. Did you mean {close[0]}? Rename it, or type "
+                f"--column {close[0]}={name}."
             )
 
 

@@ -48,6 +48,8 @@ _STACK = (
 )
 _SEE_THROUGH = "is transparent in places, where models see other colors than you. Export it without transparency"
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION = 258, 262, 270, 274
+# Orientations by EXIF; others mean nothing.
+_UPRIGHT, _TURNED = 1, range(2, 9)
 _PNG_BIT_DEPTH = slice(24, 25)
 
 
@@ -90,17 +92,29 @@ def prepare(content: bytes, max_pixels: int) -> tuple[bytes, StoredImage]:
     """
     if not content:
         raise UnusableImageError("is empty (0 bytes). Copy the file again")
-    with _strict_pillow():
-        image = _opened(content)
-        _check_form(image, content, max_pixels)
-        _load(image)
-        _check_values(image)
-        seen = table_images.to_rgb(image)
-        orientation = image.getexif().get(_ORIENTATION, 1)
-        stored = _without_metadata(image, content, orientation)
-        digest = _pixels_sha256(seen)
-        if _pixels_sha256(table_images.decode_image(stored)) != digest:
-            raise UnusableImageError("changes when its metadata are removed. Export it again as PNG")
+    try:
+        with _strict_pillow():
+            return _prepare(content, max_pixels)
+    except UnusableImageError:
+        raise
+    # Pillow's parsers of pixels and of metadata raise whatever they meet.
+    except Exception as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise UnusableImageError(f"is damaged ({reason}). Copy or export it again") from error
+
+
+def _prepare(content: bytes, max_pixels: int) -> tuple[bytes, StoredImage]:
+    image = _opened(content)
+    _check_form(image, content, max_pixels)
+    image.load()
+    _check_values(image)
+    seen = table_images.to_rgb(image)
+    stated = image.getexif().get(_ORIENTATION)
+    orientation = stated if stated in _TURNED else _UPRIGHT
+    stored = _without_metadata(image, content, orientation)
+    digest = _pixels_sha256(seen)
+    if _pixels_sha256(table_images.decode_image(stored)) != digest:
+        raise UnusableImageError("changes when its metadata are removed. Export it again as PNG")
     return stored, StoredImage(
         num_bytes=len(stored),
         width=seen.width,
@@ -109,7 +123,7 @@ def prepare(content: bytes, max_pixels: int) -> tuple[bytes, StoredImage]:
         depth=_DEPTHS[image.mode],
         pixels_sha256=digest,
         is_blank=seen.getcolors(1) is not None,
-        is_turned=orientation != 1,
+        is_turned=orientation != _UPRIGHT,
     )
 
 
@@ -138,22 +152,6 @@ def _opened(content: bytes) -> Image:
         if content.startswith(b"version https://git-lfs"):
             raise UnusableImageError("is a pointer of Git LFS, not the image. Type git lfs pull") from error
         raise UnusableImageError("is no TIFF, PNG or JPEG image that can be read. Export it again") from error
-    # Pillow's parsers raise whatever they meet.
-    except Exception as error:
-        raise _damaged(error) from error
-
-
-def _load(image: Image) -> None:
-    try:
-        image.load()
-    # As above.
-    except Exception as error:
-        raise _damaged(error) from error
-
-
-def _damaged(error: Exception) -> UnusableImageError:
-    reason = str(error).rstrip(".") or type(error).__name__
-    return UnusableImageError(f"is damaged ({reason}). Copy or export it again")
 
 
 def _check_form(image: Image, content: bytes, max_pixels: int) -> None:
@@ -217,13 +215,10 @@ def _check_values(image: Image) -> None:
 def _without_metadata(image: Image, content: bytes, orientation: int) -> bytes:
     from PIL import ImageOps
 
-    try:
-        if image.format in ("JPEG", "MPO"):
-            return metadata.strip_jpeg(content, orientation)
-        if image.format == "PNG" and orientation == 1:
-            return metadata.strip_png(content)
-    except ValueError as error:
-        raise _damaged(error) from error
+    if image.format in ("JPEG", "MPO"):
+        return metadata.strip_jpeg(content, orientation)
+    if image.format == "PNG" and orientation == _UPRIGHT:
+        return metadata.strip_png(content)
     return _png(ImageOps.exif_transpose(image))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from microbench_tasks.data.own_datasets.columns import resolve
+from microbench_tasks.data.own_datasets.columns import FILE, resolve
 from microbench_tasks.data.own_datasets.image_files import normalized
 from microbench_tasks.data.own_datasets.problems import Problems
 from microbench_tasks.util import untrusted
@@ -54,7 +54,7 @@ def read(path: Path, mapping: Mapping[str, str], problems: Problems) -> LabelTab
     numbered = _rows(text, separator, first_line, path)
     _, header = next(numbered, (0, []))
     names = [normalized(name).strip() for name in header]
-    roles = resolve(names, mapping, needed=("file", "class"), where=str(path))
+    roles = resolve(names, mapping, needed=(FILE, "class"), where=str(path))
     rows = []
     for line, cells in numbered:
         if not any(cell.strip() for cell in cells):

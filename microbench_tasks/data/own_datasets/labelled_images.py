@@ -66,7 +66,7 @@ def _file_name(row: LabelRow, place: str, problems: Problems) -> str | None:
         problems.add(place, "no file. Write the name of the image, or remove the line")
         return None
     path = PurePosixPath(typed.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or path.parts[0].endswith(":"):
+    if path.is_absolute() or not path.parts or ".." in path.parts or path.parts[0].endswith(":"):
         problems.add(place, f"{typed} is not within the folder of --images. Write the path from that folder on")
         return None
     return path.as_posix()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microbench_tasks.catalog.own_tasks import NAME_RULE, is_dataset_name
-from microbench_tasks.catalog.tasks import DATASETS
 from microbench_tasks.data.own_datasets import columns, images
 from microbench_tasks.data.own_datasets.description import CLASS_PLACEHOLDER
 from microbench_tasks.util import files
@@ -65,15 +64,15 @@ class Request:
 
     def mapping(self) -> dict[str, str]:
         """Return the column names by role."""
-        return columns.parse_mapping(self.columns, ("file" if self.labels else "image", *columns.LABEL_ROLES))
+        return columns.parse_mapping(
+            self.columns, (columns.FILE if self.labels else columns.IMAGE, *columns.LABEL_ROLES)
+        )
 
 
 def check(request: Request) -> None:
     """Raise `DataError` for options that exclude each other, miss another one, or have a wrong value."""
     if not is_dataset_name(request.name):
         raise DataError(f"NAME {request.name}: expected {NAME_RULE}, at most 64 characters.")
-    if request.name in DATASETS:
-        raise DataError(f"NAME {request.name}: is a dataset of the release. Choose another name.")
     _check_source(request)
     _check_words(request)
     _check_out(request)

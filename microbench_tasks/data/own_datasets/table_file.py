@@ -89,7 +89,7 @@ def _open(source: str, mapping: Mapping[str, str], workspace: Path) -> _Table:
     files, label = _files(source)
     try:
         schema = _schema(files[0])
-        found = columns.resolve(schema.names, mapping, needed=("image", "class"), where=f"--table {source}")
+        found = columns.resolve(schema.names, mapping, needed=(columns.IMAGE, "class"), where=f"--table {source}")
         names = {role: schema.names[at] for role, at in found.items()}
         if not arrow_types.is_image(schema.field(names["image"]).type):
             raise DataError(
