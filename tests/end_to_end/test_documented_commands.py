@@ -83,6 +83,7 @@ TREATMENTS = {
     "microbench merge clip plip": Run({"clip plip": "base my_plip"}),
     "microbench merge --method soup": Run({"./run_1": "base", "./run_2": "my_plip", "./run_3": "third"}),
     "lmms_eval --model paligemma": _DOWNLOAD,
+    "lmms_eval --model transformers_vlm": _DOWNLOAD,
     "vllm serve": Cannot("needs a GPU, and downloads a model"),
     "python -m sglang": Cannot("needs a GPU, and downloads a model"),
     "llama-server": Cannot("is another project's server"),
