@@ -60,8 +60,8 @@ def check_eligibility(
     run = dataclasses.replace(run, samples=submitted)
     if not run.samples:
         violation = (
-            f"the run asked variants of the benchmark's tasks{'' if with_own_data else ' or own data'} only. Ask a task or "
-            "a group of the benchmark itself, such as microbench_vqa."
+            f"the run asked variants of the benchmark's tasks{'' if with_own_data else ' or own data'} only. Ask a "
+            "task or a group of the benchmark itself, such as microbench_vqa."
         )
         return EligibilityReport(run, {}, None, (violation,), tuple(notes))
     violations = find_record_violations(run) + find_definition_violations(run) + find_option_violations(run)
