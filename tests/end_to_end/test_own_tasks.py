@@ -272,4 +272,4 @@ def test_many_models_are_run_and_ranked_on_own_data(own, tmp_path):
     rankings = json.loads((out / "leaderboard" / "leaderboard.json").read_text())["rankings"]
     assert [entry["group"] for entry in rankings] == [CELLS, SLIDES, BOXES]
     said = microbench("run", models, "--tasks", f"microbench_own,{CELLS}", "--output_path", out, own=own)
-    assert said.count("already done") == 2
+    assert said.count("; already done ===") == 2
