@@ -136,7 +136,10 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
             same task.
     """
     if len(runs) < 2:
-        raise DataError(f"Expected two or more runs to compare, got {len(runs)}.")
+        raise DataError(
+            f"Expected two or more runs to compare, got {len(runs)}. Name more folders, or several runs of one folder "
+            "(--run)."
+        )
     runs = with_unique_labels(runs)
     matcher = Matcher(runs)
     names = [name for name in _names(runs) if _runs_of(name, matcher)]
