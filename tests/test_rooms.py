@@ -22,6 +22,7 @@ FLOORS = (
     {"submissions"},
     {"analysis"},
     {"leaderboard", "report"},
+    {"api"},
     {"harness"},
     {"cli"},
 )

@@ -9,6 +9,7 @@ from PIL import Image
 
 from microbench_adapters.libraries.generative_model import GenerativeModel
 from microbench_adapters.libraries.paligemma_checkpoint import letter_tokens, load_greedy_module, load_processor
+from microbench_adapters.libraries.precision import input_dtype
 from microbench_adapters.libraries.transformers_loading import load_config
 from microbench_adapters.models.dual_encoder import Tensors
 
@@ -55,7 +56,8 @@ class PaliGemma(GenerativeModel):
         self._processor = load_processor(name, version, config)
         module, files = load_greedy_module(name, version, config)
         self._record = self._describe(name, version, config, module, files)
-        self._take(module, [[token_id] for token_id in letter_tokens(self._processor.tokenizer, name)])
+        self._letter_ids = [[token_id] for token_id in letter_tokens(self._processor.tokenizer, name)]
+        self._take(module.to(input_dtype(precision)))
 
     def _inputs(self, images: list[Image.Image], prompts: list[str]) -> Tensors:
         with self._processor_lock:

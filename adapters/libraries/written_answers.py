@@ -19,7 +19,7 @@ from loguru import logger
 from tqdm import tqdm
 
 from microbench_adapters.libraries.generative_questions import ABILITY, Question, read_questions
-from microbench_adapters.libraries.precision import check_precision, input_dtype
+from microbench_adapters.libraries.precision import check_precision
 from microbench_adapters.models import provenance
 from microbench_adapters.models.contract import parse_options, probability_line, unsupported
 from microbench_adapters.models.execution import batches, parse_batch_size, prefetch_map, resolve_device
@@ -64,8 +64,6 @@ class AnswerWriter(lmms, provenance.ProvenanceMixin):
     is_simple = True
     # What messages call the model.
     kind: ClassVar[str]
-    # Marks the place of an image in a prompt; None if prompts cannot contain such a mark.
-    image_token: str | None = None
 
     def __init__(self, precision: str, batch_size: int | str, device: str | None) -> None:
         super().__init__()
@@ -82,6 +80,11 @@ class AnswerWriter(lmms, provenance.ProvenanceMixin):
         """Build the model from ``--model_args``; see `parse_options`."""
         return cls(**parse_options(cls, arg_string, additional_config))
 
+    @property
+    def _image_token(self) -> str | None:
+        """Return the mark of an image's place, which prompts must not contain; None if there is none."""
+        return None
+
     @abc.abstractmethod
     def _prepare(self, questions: list[Question]) -> Any:
         """Return what a batch of questions needs, images decoded; called from several threads."""
@@ -95,8 +98,12 @@ class AnswerWriter(lmms, provenance.ProvenanceMixin):
         """Raise `ValueError` if the model does not run, or ignores image or prompt."""
 
     def _take(self, module: Any) -> None:
-        """Move the loaded module to the device, and test it."""
-        self.module: Any = module.to(self.device, input_dtype(self.precision)).eval()
+        """Move the loaded module, in its precision, to its device, and test it.
+
+        Raises:
+            ValueError: it does not run, or ignores image or prompt.
+        """
+        self.module: Any = module.to(self.device).eval()
         self._smoke_test()
         provenance.install()
 
@@ -111,7 +118,7 @@ class AnswerWriter(lmms, provenance.ProvenanceMixin):
             ValueError: a task asks for what this model does not do, or shows another number of images than
                 one; if a task's first question does so, it is raised before any is answered.
         """
-        questions = read_questions(requests, self.kind, self.image_token)
+        questions = read_questions(requests, self.kind, self._image_token)
         # Loading the image fails where a task has none or several.
         for question in {question.request.task_name: question for question in reversed(questions)}.values():
             question.load_image()

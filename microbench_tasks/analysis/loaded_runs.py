@@ -124,6 +124,11 @@ def printable_label(text: str) -> str:
 # --- finding -------------------------------------------------------------------------
 
 
+def is_submission(path: Path) -> bool:
+    """Tell whether a path is the folder of a submission."""
+    return (path / manifest_file.MANIFEST).is_file()
+
+
 def _find(paths: Sequence[Path], names: Sequence[str]) -> list[LoggedRun | Path]:
     """Return the runs at all paths; a submission is its folder."""
     missing = [str(path) for path in paths if not path.exists()]
@@ -134,7 +139,7 @@ def _find(paths: Sequence[Path], names: Sequence[str]) -> list[LoggedRun | Path]
 
 def _runs_at(path: Path, names: Sequence[str]) -> list[LoggedRun | Path]:
     """Return the runs at a path, or the path itself if it is a submission."""
-    if (path / manifest_file.MANIFEST).is_file():
+    if is_submission(path):
         return [path]
     if path.is_file() and path.name.endswith(RESULTS_SUFFIX):
         return [logs.find_run([path.parent], path.name.removesuffix(RESULTS_SUFFIX))]

@@ -1,5 +1,18 @@
 """State the benchmark's facts as tables: tasks, kinds of questions, columns of the release, and the paper's figures."""
 
+from microbench_tasks.catalog.lookup import (
+    by_source,
+    find_task,
+    in_order,
+    is_submittable,
+    is_task,
+    members,
+    short_name,
+    task_of,
+    tasks_named,
+    without_covered,
+)
+from microbench_tasks.catalog.own_tasks import OWN_TAG, is_own
 from microbench_tasks.catalog.tasks import (
     ABILITIES,
     ABILITY_OF_DATASET,
@@ -15,6 +28,7 @@ from microbench_tasks.catalog.tasks import (
     H_AND_E_DATASETS,
     LOCALIZATION_GROUP,
     LOCALIZATION_ONLY_DATASETS,
+    MICROGRAPHS,
     OUTSIDE_FINE_TOTAL,
     PAPER_COGNITION_IMAGES,
     PAPER_COGNITION_QUESTIONS,
@@ -32,10 +46,6 @@ from microbench_tasks.catalog.tasks import (
     VARIANTS,
     Subject,
     Task,
-    members,
-    short_name,
-    tasks_named,
-    without_covered,
 )
 
 __all__ = [
@@ -53,7 +63,9 @@ __all__ = [
     "H_AND_E_DATASETS",
     "LOCALIZATION_GROUP",
     "LOCALIZATION_ONLY_DATASETS",
+    "MICROGRAPHS",
     "OUTSIDE_FINE_TOTAL",
+    "OWN_TAG",
     "PAPER_COGNITION_IMAGES",
     "PAPER_COGNITION_QUESTIONS",
     "PATHOLOGY_DATASETS",
@@ -70,8 +82,15 @@ __all__ = [
     "TASKS",
     "Task",
     "VARIANTS",
+    "by_source",
+    "find_task",
+    "in_order",
+    "is_own",
+    "is_submittable",
+    "is_task",
     "members",
     "short_name",
+    "task_of",
     "tasks_named",
     "without_covered",
 ]

@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 
 from microbench_tasks.catalog.questions import CLASSIFICATION_KIND
-from microbench_tasks.catalog.tasks import ALL_TASKS, BOXES, Task
+from microbench_tasks.catalog.tasks import BOXES, COGNITION, DATASETS, Task
 
 # All tasks of own datasets together. They have no total, since their datasets have nothing in common.
 OWN_TAG = "microbench_own"
 _PREFIX = f"{OWN_TAG}_"
 _BOXES_ENDING = f"_{BOXES}"
-NAME_RULE = f"small letters, digits and single underscores, beginning with a letter, not ending in {_BOXES_ENDING}"
+NAME_RULE = (
+    f"small letters, digits and single underscores, beginning with a letter, not ending in {_BOXES_ENDING}, "
+    "and not the name of a dataset of the benchmark"
+)
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII)
 _MAX_LENGTH = 64
 
@@ -27,17 +30,18 @@ def is_dataset_name(name: str) -> bool:
     >>> is_dataset_name("pollen_2025"), is_dataset_name("Pollen"), is_dataset_name("pollen_boxes")
     (True, False, False)
     """
-    return len(name) <= _MAX_LENGTH and _NAME.fullmatch(name) is not None and not f"_{name}".endswith(_BOXES_ENDING)
+    is_well_formed = len(name) <= _MAX_LENGTH and _NAME.fullmatch(name) is not None
+    return is_well_formed and not f"_{name}".endswith(_BOXES_ENDING) and name not in (*DATASETS, COGNITION)
 
 
 def question_task(dataset: str) -> Task:
     """Return the task that asks the questions of an own dataset."""
-    return Task(f"{_PREFIX}{dataset}", "own", (CLASSIFICATION_KIND,), (dataset,))
+    return Task(f"{_PREFIX}{dataset}", "own", (CLASSIFICATION_KIND,), (dataset,), source=f"{_PREFIX}{dataset}")
 
 
 def box_task(dataset: str) -> Task:
     """Return the task that asks for the boxes of an own dataset."""
-    return Task(f"{_PREFIX}{dataset}{_BOXES_ENDING}", "boxes", (BOXES,), (dataset,))
+    return Task(f"{_PREFIX}{dataset}{_BOXES_ENDING}", "boxes", (BOXES,), (dataset,), source=f"{_PREFIX}{dataset}")
 
 
 def is_own(name: str) -> bool:
@@ -59,8 +63,3 @@ def own_task(name: str) -> Task | None:
     if not is_dataset_name(dataset):
         return None
     return box_task(dataset) if asks_for_boxes else question_task(dataset)
-
-
-def find_task(name: str) -> Task | None:
-    """Return the task of the benchmark or of an own dataset with this name; None if there is none."""
-    return ALL_TASKS.get(name) or own_task(name)

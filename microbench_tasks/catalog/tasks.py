@@ -7,7 +7,6 @@ derived from those two and reproduces the paper's counts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +23,8 @@ ROBUSTNESS_TAG = "microbench_robustness"
 # The dataset and the kind of question of the documents of the cognition task; the kind of question about boxes.
 COGNITION = "cognition"
 BOXES = "boxes"
+# The data that all tasks of the benchmark but the cognition task ask about.
+MICROGRAPHS = "micrographs"
 
 # ``own``: questions of a dataset of one's own (`microbench_tasks.catalog.own_tasks`).
 Subject = Literal["coarse", "fine", "boxes", "cognition", "own"]
@@ -113,6 +114,8 @@ class Task:
         datasets: the datasets whose rows it asks about.
         permutation: the order of the options, a key of ``option_orders.PERMUTATIONS``.
         wording: the wording of the prompt, a key of ``prompts.WORDINGS``.
+        source: the data that it asks about: `MICROGRAPHS`, `COGNITION`, or an own dataset (the name of its questions'
+            task). Tasks of one source share a table.
     """
 
     name: str
@@ -121,6 +124,7 @@ class Task:
     datasets: tuple[str, ...]
     permutation: str = "release"
     wording: str = "paper"
+    source: str = MICROGRAPHS
 
 
 TASKS = {
@@ -132,7 +136,7 @@ TASKS = {
             Task(f"{LOCALIZATION_GROUP}_{name}", "boxes", (BOXES,), datasets)
             for name, datasets in _LOCALIZATION.items()
         ),
-        Task(COGNITION_TASK, "cognition", (COGNITION,), (COGNITION,)),
+        Task(COGNITION_TASK, "cognition", (COGNITION,), (COGNITION,), source=COGNITION),
     )
 }
 
@@ -172,51 +176,3 @@ GROUPS = {
     "microbench": ("microbench_vqa", LOCALIZATION_GROUP),
     "microbench_all": ("microbench", COGNITION_TASK),
 }
-
-
-def tasks_named(names: list[str]) -> tuple[str, ...]:
-    """Return the Micro-Bench tasks of names of tasks, groups and tags, in order, each once.
-
-    Names of other benchmarks, which may run in the same command, are ignored.
-    """
-    return tuple(dict.fromkeys(task for name in names for task in _tasks_of(name)))
-
-
-def _tasks_of(name: str) -> Iterator[str]:
-    if name in ALL_TASKS:
-        yield name
-    for member in members(name):
-        yield from _tasks_of(member)
-
-
-def without_covered(names: list[str]) -> list[str]:
-    """Return ``names`` without those that another group or tag among them contains; the harness refuses such names."""
-    covered = {inner for name in names for inner in _members_of(name)}
-    return [name for name in names if name not in covered]
-
-
-def members(name: str) -> tuple[str, ...]:
-    """Return the tasks and groups that a group or tag directly contains; none for a task."""
-    return GROUPS.get(name, ()) or TAGS.get(name, ())
-
-
-def _members_of(name: str) -> Iterator[str]:
-    for member in members(name):
-        yield member
-        yield from _members_of(member)
-
-
-def short_name(name: str) -> str:
-    """Return the name of a task or group in words.
-
-    >>> short_name("microbench_fine_cell_cycle")
-    'cell cycle'
-    """
-    for group in (COARSE_GROUP, FINE_GROUP, LOCALIZATION_GROUP, ROBUSTNESS_TAG):
-        if name.startswith(f"{group}_"):
-            return name.removeprefix(f"{group}_").replace("_", " ")
-    return (
-        name.removeprefix("microbench_").replace("_", " ")
-        if name != "microbench_vqa"
-        else "coarse and fine (microbench_vqa)"
-    )

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from microbench_tasks.cli import (
+    compare,
     demo_data,
     doctor,
     leaderboard,
     merge,
+    new_dataset,
     path,
     report,
     rescore,
@@ -29,7 +31,9 @@ COMMANDS = (
     path.COMMAND,
     doctor.COMMAND,
     demo_data.COMMAND,
+    new_dataset.COMMAND,
     rescore.COMMAND,
+    compare.COMMAND,
     merge.COMMAND,
     sweep.COMMAND,
     run.COMMAND,

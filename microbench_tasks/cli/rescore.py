@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from microbench_tasks.cli.command import Command
-from microbench_tasks.util.errors import DataError
+from microbench_tasks.cli.output_files import check_output_file
 from microbench_tasks.util.text_safety import printable_line
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     from microbench_tasks.runs import logs, new_datasets, rescoring, score_table
 
-    _check_out(options.out)
+    if options.out is not None:
+        check_output_file(options.out)
     run = logs.find_run(options.paths, options.run)
     rescored = rescoring.rescore(run)
     if options.new_datasets:
@@ -59,11 +60,6 @@ def _run(options: argparse.Namespace) -> None:
         print(f"note: {printable_line(note)}")
     if options.out is not None:
         _write_json(options.out, run, rescored)
-
-
-def _check_out(out: Path | None) -> None:
-    if out is not None and (out.is_dir() or any(parent.is_file() for parent in out.parents)):
-        raise DataError(f"--out {out}: expected a file in a folder. Name one that can be written.")
 
 
 def _write_json(out: Path, run: LoggedRun, rescored: Rescored) -> None:

@@ -24,12 +24,13 @@ def watched_paths(folder: Path) -> list[Path]:
     return [folder, *root.rglob("*")]
 
 
-def data_files_of(folder: Path, label: str) -> list[Path]:
+def data_files_of(folder: Path, label: str, choose: str = f"point {SETTING} at its folder") -> list[Path]:
     """Return the files of the split in order: all Arrow or all Parquet, complete.
 
     Args:
         folder: a folder of ``save_to_disk``, or one with data files at any depth.
         label: names the folder in messages.
+        choose: what to do where files of several sets are mixed.
 
     Raises:
         DataError: there are no files of the split, shards are missing, or files of several sets are mixed.
@@ -46,11 +47,11 @@ def data_files_of(folder: Path, label: str) -> list[Path]:
         )
     else:
         data_files = _search(_config_folder(folder), label)
-    _check_kind(data_files, label)
+    _check_kind(data_files, label, choose)
     absent = [str(file) for file in data_files if not file.is_file()]
     if absent:
         raise DataError(f"{label}: missing file(s) {', '.join(absent)}. Download the folder again.")
-    _check_shards(data_files, label)
+    _check_shards(data_files, label, choose)
     return data_files
 
 
@@ -74,13 +75,13 @@ def _search(root: Path, label: str) -> list[Path]:
     return of_split
 
 
-def _check_kind(data_files: list[Path], label: str) -> None:
+def _check_kind(data_files: list[Path], label: str, choose: str) -> None:
     if not data_files:
         raise DataError(f"{label}: contains no .arrow or .parquet files. {CHOICES}.")
     if len({file.suffix for file in data_files}) > 1:
         raise DataError(
             f"{label}: contains both Arrow and Parquet files ({data_files[0].name}, …, {data_files[-1].name}). "
-            f"Expected one kind: point {SETTING} at the folder that holds it."
+            f"Expected one kind: {choose}."
         )
 
 
@@ -100,7 +101,7 @@ def _read_saved(path: Path, read: Callable[[Any], list[Any]], label: str) -> lis
         ) from error
 
 
-def _check_shards(data_files: list[Path], label: str) -> None:
+def _check_shards(data_files: list[Path], label: str, choose: str) -> None:
     """Refuse a partial or mixed download: of shards ``-i-of-n``, each is needed once, and only one set."""
     shards: dict[tuple[str, int], set[int]] = {}
     for file in data_files:
@@ -108,9 +109,7 @@ def _check_shards(data_files: list[Path], label: str) -> None:
             shards.setdefault((match["stem"], int(match["total"])), set()).add(int(match["index"]))
     if len(shards) > 1:
         sets = ", ".join(f"{stem} (of {total})" for stem, total in sorted(shards))
-        raise DataError(
-            f"{label}: contains several sets of shards: {sets}. Expected one: point {SETTING} at its folder."
-        )
+        raise DataError(f"{label}: contains several sets of shards: {sets}. Expected one: {choose}.")
     for (stem, total), indices in shards.items():
         wrong = {"missing": set(range(total)) - indices, "surplus": indices - set(range(total))}
         problems = [

@@ -60,7 +60,7 @@ class TaskDocuments:
 
 def __getattr__(name: str) -> TaskDocuments:
     """Return ``<task>_docs`` for a task of the catalogue, as the tasks' YAML names them."""
-    task = catalog.ALL_TASKS.get(name.removesuffix("_docs")) if name.endswith("_docs") else None
+    task = catalog.find_task(name.removesuffix("_docs")) if name.endswith("_docs") else None
     if task is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return TaskDocuments(task)

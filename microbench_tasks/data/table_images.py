@@ -35,9 +35,7 @@ def check_images(table: pa.Table, where: str) -> None:
         for row, image in enumerate(image_contents(table)):
             problem = _image_problem(image)
             if problem:
-                raise DataError(
-                    f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {problem}"
-                )
+                raise _unreadable(table, row, where, problem)
     finally:
         ImageFile.LOAD_TRUNCATED_IMAGES = padding
 
@@ -46,10 +44,7 @@ def _image_problem(stored: dict[str, Any]) -> str | None:
     from PIL import Image, UnidentifiedImageError
 
     if stored["bytes"] is None:
-        # A file beside the data would escape its content hash.
-        return (
-            f"the path {stored['path']!r}; save the data with the image bytes in it" if stored["path"] else "no image"
-        )
+        return _absence(stored["path"])
     try:
         with Image.open(io.BytesIO(stored["bytes"])) as image:
             image.verify() if image.format == "PNG" else image.load()
@@ -59,6 +54,15 @@ def _image_problem(stored: dict[str, Any]) -> str | None:
     except Exception as error:
         return f"{type(error).__name__}: {error}"
     return None
+
+
+def _absence(path: str | None) -> str:
+    # A file beside the data would escape its content hash.
+    return f"the path {path!r}; save the data with the image bytes in it" if path else "no image"
+
+
+def _unreadable(table: pa.Table, row: int, where: str, problem: str) -> DataError:
+    return DataError(f"{where}: {row_name(table, row)}: column image: expected a readable image, got: {problem}")
 
 
 def image_column(table: pa.Table) -> pa.ChunkedArray:
@@ -83,6 +87,8 @@ def image_size(table: pa.Table, row: int, where: str) -> tuple[int, int]:
 
     stored = table["image"][row].as_py()
     content = stored["bytes"] if isinstance(stored, dict) else stored
+    if content is None:
+        raise _unreadable(table, row, where, _absence(stored.get("path") if isinstance(stored, dict) else None))
     try:
         with Image.open(io.BytesIO(content)) as image:
             if image.format == "TIFF" or (
@@ -94,10 +100,7 @@ def image_size(table: pa.Table, row: int, where: str) -> tuple[int, int]:
             return image.size[::-1] if is_sideways else image.size
     # Pillow's parsers raise whatever they meet.
     except Exception as error:
-        raise DataError(
-            f"{where}: {row_name(table, row)}: column image: expected a readable image, got: "
-            f"{type(error).__name__}: {error}"
-        ) from error
+        raise _unreadable(table, row, where, f"{type(error).__name__}: {error}") from error
 
 
 def to_rgb(image: Image) -> Image:

@@ -85,7 +85,7 @@ def documents(baseline: str | Path, task: str) -> Documents:
             f"baseline {path}: {run.results_name} is missing from the folder of the samples. "
             "It records their data: copy it there."
         )
-    difference = source_mismatch(run.metadata(task).dataset, task_data.resolve(catalog.ALL_TASKS[task]).identity)
+    difference = source_mismatch(run.metadata(task).dataset, task_data.resolve(catalog.task_of(task)).identity)
     if difference:
         raise DataError(
             f"baseline {path}: {task} was asked on other data ({difference}). Its questions cannot be paired with "
@@ -170,7 +170,7 @@ class Comparer:
 
 def _metric(tasks: Sequence[str]) -> str:
     """Return the metric to compare: ``grit`` if all tasks ask for boxes, else ``acc``."""
-    return "grit" if all(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) else "acc"
+    return "grit" if all(catalog.task_of(task).subject == "boxes" for task in tasks) else "acc"
 
 
 def _display_name(path: Path) -> str:

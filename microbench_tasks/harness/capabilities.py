@@ -28,7 +28,7 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
     Raises:
         DataError: ``names`` contains a task that the model cannot answer, or a group with only such tasks.
     """
-    box_tasks = {task for task in catalog.tasks_named(list(names)) if catalog.ALL_TASKS[task].subject == "boxes"}
+    box_tasks = {task for task in catalog.tasks_named(names) if catalog.task_of(task).subject == "boxes"}
     if not box_tasks or not needs_choices(model):
         return list(names)
     kept = list(dict.fromkeys(member for name in names for member in _members_without(box_tasks, name)))
@@ -39,7 +39,7 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
             f"{', '.join(refused)}: asks for boxes, and {_model_name(model)} only chooses among given texts. "
             f"Instead: --tasks {instead}"
         )
-    left_out = tuple(task for task in catalog.ALL_TASKS if task in box_tasks)
+    left_out = tuple(catalog.in_order(box_tasks))
     if left_out != run_state.current.left_out:
         listed = ", ".join(left_out)
         logger.warning(

@@ -52,7 +52,8 @@ def count_failures(results: Mapping[str, Any]) -> str:
 def _num_failed(results: Mapping[str, Any]) -> dict[str, int]:
     """Return the number of failed requests of each of our tasks that has any."""
     values = results.get("results", {})
-    counts = {name: int(values[name].get("failed,none", 0)) for name in catalog.ALL_TASKS if name in values}
+    tasks = catalog.tasks_named(catalog.in_order(values))
+    counts = {name: int(values[name].get("failed,none", 0)) for name in tasks if name in values}
     return {name: count for name, count in counts.items() if count}
 
 

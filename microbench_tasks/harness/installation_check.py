@@ -65,7 +65,7 @@ def check_packages() -> Part:
 def check_data() -> Part:
     """Resolve the data of perception and of cognition questions; nothing is downloaded."""
     part = Part("Data")
-    perception, cognition = catalog.ALL_TASKS["microbench_coarse_modality"], catalog.ALL_TASKS[catalog.COGNITION_TASK]
+    perception, cognition = catalog.task_of("microbench_coarse_modality"), catalog.task_of(catalog.COGNITION_TASK)
     try:
         part.lines.append(f"Micrographs and questions: {_describe_data(perception)}")
     except DataError as error:

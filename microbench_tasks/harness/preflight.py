@@ -45,12 +45,12 @@ def check(names: list[str]) -> None:
         DataError: a setting is wrong, or the source cannot be loaded or used. The message says where, and what was
             expected.
     """
-    tasks_asked = [catalog.ALL_TASKS[name] for name in catalog.tasks_named(names)]
+    tasks_asked = [catalog.task_of(name) for name in catalog.tasks_named(names)]
     _check_settings(tasks_asked)
-    cognition = [task for task in tasks_asked if task.subject == "cognition"]
-    others = [task for task in tasks_asked if task.subject != "cognition"]
-    # Cognition first: its questions are often missing, which is better known before the release is downloaded.
-    resolved = [(task_data.resolve(tasks[0], download=True), tasks) for tasks in (cognition, others) if tasks]
+    # The release last: what else is missing is better known before it is downloaded.
+    sources = sorted({task.source for task in tasks_asked}, key=lambda source: (source == catalog.MICROGRAPHS, source))
+    by_source = [[task for task in tasks_asked if task.source == source] for source in sources]
+    resolved = [(task_data.resolve(tasks[0], download=True), tasks) for tasks in by_source]
     for data, tasks in resolved:
         unchecked = [task for task in tasks if (data, task.name) not in _passed]
         if unchecked:
@@ -125,7 +125,7 @@ def _warn_of_counts(data: ResolvedData, counts: dict[str, int]) -> None:
 def _row_differences(names: list[str], rows: collections.Counter[str]) -> Iterator[str]:
     """Yield differing numbers of rows, for tasks whose number of questions is not public."""
     for dataset_names, expected in catalog.RELEASE_ROWS.items():
-        concerned = [name for name in names if set(dataset_names) & set(catalog.ALL_TASKS[name].datasets)]
+        concerned = [name for name in names if set(dataset_names) & set(catalog.task_of(name).datasets)]
         actual = sum(rows[dataset] for dataset in dataset_names)
         if concerned and actual != expected:
             listed = ", ".join(dataset_names)

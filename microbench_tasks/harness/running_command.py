@@ -130,7 +130,7 @@ def check_arguments(args: Any) -> None:
     if args.baseline:
         _check_baseline(args, tasks)
     # A model that only chooses among texts is not asked for boxes.
-    if any(catalog.ALL_TASKS[task].subject == "boxes" for task in tasks) and not capabilities.needs_choices(args.model):
+    if any(catalog.task_of(task).subject == "boxes" for task in tasks) and not capabilities.needs_choices(args.model):
         box_format_choice.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
 
 

@@ -18,6 +18,8 @@ import numpy as np
 from microbench_tasks import catalog
 from microbench_tasks.analysis.answers import Answer, Question, answer_of
 from microbench_tasks.leaderboard.data import Data, check_sources, data_of
+from microbench_tasks.metrics.intervals import Interval
+from microbench_tasks.tasks.metric import ENDS
 from microbench_tasks.tasks.metric_table import shown_in
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import confusable_key
@@ -29,6 +31,12 @@ if TYPE_CHECKING:
 RANKED = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
 # Metrics that are shown beside the score, if a group has them.
 FIGURES = tuple(metric.name for metric in shown_in("leaderboard"))
+# Figures of boxes with an interval that is no measure of the ranking: no test compares models by them.
+BOX_INTERVALS = {
+    metric.name: metric.quoted_interval.name
+    for metric in shown_in("leaderboard", ["boxes"])
+    if metric.quoted_interval is not None
+}
 # Each process needs half a gigabyte while it scores a submission of the release's size.
 _MOST_PROCESSES = 4
 
@@ -44,6 +52,7 @@ class Entry:
         questions: the questions that count in the group's total, in ascending order without duplicates.
         scores: score of each question, from 0 to 1.
         figures: some of `FIGURES`, ``chance`` and ``majority``.
+        figure_intervals: 95 % intervals of those figures of boxes that have one.
         by_task: score of each task of the group, over all of its questions.
         asked: for each task of the group, the digest of its documents, images included.
         strict: score of each question by the strict rule; None for boxes.
@@ -60,6 +69,7 @@ class Entry:
     figures: Mapping[str, float]
     by_task: Mapping[str, float]
     asked: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    figure_intervals: Mapping[str, Interval] = dataclasses.field(default_factory=dict)
     strict: np.ndarray | None = None
     outside: tuple[Question, ...] = ()
     outside_scores: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
@@ -203,7 +213,9 @@ def _entry(
     digests: Mapping[str, str],
 ) -> Entry:
     counted, outside = ([answer for answer in answers if answer.in_total is in_total] for in_total in (True, False))
-    figures = {figure: rescored.scores[group][figure] for figure in FIGURES if figure in rescored.scores[group]}
+    scores = rescored.scores[group]
+    # A model without a box has no precision.
+    figures = {figure: scores[figure] for figure in FIGURES if not math.isnan(scores.get(figure, math.nan))}
     for level, by_group in (("chance", rescored.chance), ("majority", rescored.majority)):
         figures |= {level: by_group[group]} if group in by_group else {}
     return Entry(
@@ -216,11 +228,16 @@ def _entry(
         figures={figure: float(value) for figure, value in figures.items()},
         by_task={task: _task_score(task, rescored) for task in catalog.tasks_named([group])},
         asked=digests,
+        figure_intervals={figure: _box_interval(figure, scores) for figure in BOX_INTERVALS if figure in figures},
         strict=None if counted[0].strict is None else np.array([answer.strict for answer in counted]),
         outside=tuple(answer.question for answer in outside),
         outside_scores=np.array([answer.score for answer in outside]),
     )
 
 
+def _box_interval(figure: str, scores: Mapping[str, Any]) -> Interval:
+    return Interval(*(float(scores[f"{BOX_INTERVALS[figure]}_{end}"]) for end in ENDS))
+
+
 def _task_score(task: str, rescored: Rescored) -> float:
-    return float(rescored.scores[task]["grit" if catalog.TASKS[task].subject == "boxes" else "acc"])
+    return float(rescored.scores[task]["grit" if catalog.task_of(task).subject == "boxes" else "acc"])

@@ -48,7 +48,8 @@ class Row:
         rank: one more than the number of models that are significantly better.
         is_tied: whether another model has the same rank.
         entry: the model's answers.
-        intervals: for each metric; the metric that ranks the models is the first.
+        intervals: for each metric; the metric that ranks the models is the first, and those of boxes that no test
+            compares are the last.
         versus_next: comparison with the model of the next row; None in the last row.
     """
 
@@ -225,7 +226,10 @@ def _ranking(entries: Sequence[Entry], absent: Mapping[str, str]) -> Ranking:
                 rank=place,
                 is_tied=ranks.count(place) > 1,
                 entry=entry,
-                intervals={metric: measure.interval(index) for metric, measure in by_metric.items()},
+                intervals={
+                    **{metric: measure.interval(index) for metric, measure in by_metric.items()},
+                    **entry.figure_intervals,
+                },
                 versus_next=None,
             )
             for index, (place, entry) in enumerate(zip(ranks, ordered, strict=True))

@@ -12,12 +12,13 @@ from typing import Any
 
 from microbench_tasks.catalog import table1
 from microbench_tasks.catalog.table1 import Reported
-from microbench_tasks.leaderboard.entries import FIGURES
+from microbench_tasks.leaderboard.entries import BOX_INTERVALS, FIGURES
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking, Row
 from microbench_tasks.leaderboard.tables import NOT_RERUN, STATED, Line, how_to_read, lines_of, pairs_of
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
 from microbench_tasks.tasks.interval_settings import interval_settings
+from microbench_tasks.tasks.metric import ENDS
 from microbench_tasks.util.text_safety import csv_text
 
 # Increment it when the format of the JSON file changes.
@@ -29,7 +30,8 @@ _OF_RANKING = ("group", "data", "data_identity", "task_version", "metric")
 _ROW_COLUMNS = (
     *("group", "data", "data_identity", "task_version", "origin", "rank", "is_tied", "model"),
     *("n", "images", "datasets", "metric", "score", "score_low", "score_high", "as_printed"),
-    *(*FIGURES, "acc_strict_low", "acc_strict_high", "acc_macro_low", "acc_macro_high", "chance", "majority"),
+    *(*FIGURES, "acc_strict_low", "acc_strict_high", "acc_macro_low", "acc_macro_high"),
+    *(*(f"{figure}_{end}" for figure in BOX_INTERVALS for end in ENDS), "chance", "majority"),
     *("next_model", "difference", "difference_low", "difference_high", "p_adjusted", "verdict"),
 )
 _PAIR_COLUMNS = (

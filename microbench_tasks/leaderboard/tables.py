@@ -12,7 +12,8 @@ from microbench_tasks.leaderboard.ranking import Ranking, Row, SmallestDifferenc
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.intervals import ABOUT_IMAGES, Interval
 from microbench_tasks.metrics.paired import LEVEL, POWER
-from microbench_tasks.render.number_text import p_value, percent, points
+from microbench_tasks.render.number_text import bare_p, p_value, percent, points
+from microbench_tasks.tasks.metric_table import METRIC_BY_NAME
 
 TITLE = "Micro-Bench leaderboard"
 NOT_RERUN = "reported, not re-run"
@@ -56,6 +57,8 @@ def _figure(name: str, row: Row) -> str:
     if name not in row.entry.figures:
         return ""
     value = row.entry.figures[name]
+    if not METRIC_BY_NAME[name].is_fraction:
+        return f"{value:.2f}"
     return with_interval(value, row.intervals[name]) if name in row.intervals else percent(value)
 
 
@@ -82,7 +85,9 @@ def points_interval(versus: Versus) -> str:
 def facts_of(ranking: Ranking) -> list[str]:
     """Describe a ranking: numbers of questions and images, scores without an image, and its statistical power."""
     asked = f"{_number(ranking.num_questions, 'question')} about {_number(ranking.num_images, 'image')}"
-    facts = [f"{asked} of {_number(ranking.num_datasets, 'dataset')}; figures are in percent."]
+    others = [name for name in _figures(ranking) if not METRIC_BY_NAME[name].is_fraction]
+    units = ", ".join(["figures are in percent", *(f"{name} in boxes" for name in others)])
+    facts = [f"{asked} of {_number(ranking.num_datasets, 'dataset')}; {units}."]
     levels = [(ranking.level("chance"), "chance"), (ranking.level("majority"), "majority answer")]
     if known := [f"{name} {percent(value)}" for value, name in levels if value is not None]:
         facts.append(f"Without an image: {', '.join(known)}.")
@@ -195,16 +200,12 @@ def pair_cells(ranking: Ranking, metric: str, one: int, other: int) -> list[str]
         versus.model,
         f"{points(versus.difference)} {points_interval(versus)}",
         versus.verdict,
-        _bare_p(versus.p),
-        _bare_p(float(comparison.pair_p[one, other])),
+        bare_p(versus.p),
+        bare_p(float(comparison.pair_p[one, other])),
         percent(float(comparison.standard_error[one, other])),
         "" if math.isnan(correlation) else f"{correlation:.2f}",
         f"{comparison.num_discordant[one, other]:,}",
     ]
-
-
-def _bare_p(p: float) -> str:
-    return p_value(p).removeprefix("p ").removeprefix("= ")
 
 
 def has_pairs_shown(ranking: Ranking) -> bool:

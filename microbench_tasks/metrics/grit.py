@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +19,18 @@ PAIR_BONUS = 2**-40
 # Pairs of boxes whose IoU is computed at once. It limits temporary arrays to 128 kB: without blocks, 10,000 boxes a
 # side would need several arrays of 800 MB, and 1,000 boxes a side take 1.5 times as long.
 _BLOCK_PAIRS = 16_000
+
+
+class BoxMatch(NamedTuple):
+    """Hold the best one-to-one assignment of predicted boxes to gold boxes.
+
+    Attributes:
+        grit: the GRIT localization score, from 0 to 1.
+        ious: the IoUs of the pairs that overlap, in no particular order.
+    """
+
+    grit: float
+    ious: list[float]
 
 
 def grit_score(predicted: ArrayLike, gold: ArrayLike, *, num_extra: int = 0) -> float:
@@ -55,11 +68,24 @@ def grit_score(predicted: ArrayLike, gold: ArrayLike, *, num_extra: int = 0) -> 
     >>> round(score, 6)  # IoU 100 / 200, over 2 predicted boxes
     0.25
     """
+    return match_boxes(predicted, gold, num_extra=num_extra).grit
+
+
+def match_boxes(predicted: ArrayLike, gold: ArrayLike, *, num_extra: int = 0) -> BoxMatch:
+    """Assign predicted boxes to gold boxes one to one; return the score and the IoUs of the pairs.
+
+    The arguments, the assignment, the score and the errors are those of `grit_score`.
+
+    >>> match = match_boxes([[0, 0, 10, 10], [50, 50, 60, 60]], [[0, 0, 10, 10]])
+    >>> [round(iou, 6) for iou in match.ious]
+    [1.0]
+    """
     predicted_boxes, gold_boxes = _validate(predicted, gold, num_extra)
     num_predicted = len(predicted_boxes) + num_extra
     if num_predicted == 0 or len(gold_boxes) == 0:
-        return float(num_predicted == len(gold_boxes))
-    return _reduce(_matched_ious(predicted_boxes, gold_boxes), num_predicted, len(gold_boxes))
+        return BoxMatch(float(num_predicted == len(gold_boxes)), [])
+    ious = _matched_ious(predicted_boxes, gold_boxes)
+    return BoxMatch(_reduce(ious, num_predicted, len(gold_boxes)), ious)
 
 
 # --- validate ------------------------------------------------------------------------

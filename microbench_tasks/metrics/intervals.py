@@ -1,4 +1,4 @@
-"""Confidence intervals of accuracies, macro means, continuous scores and differences, clustered by image.
+"""Confidence intervals of accuracies, pooled shares, macro means, scores and differences, clustered by image.
 
 Each is the Clopper-Pearson interval at an effective number of answers: that many independent answers would have the
 variance that is estimated from the clusters. ``docs/statistics.md`` has the formulas with their sources,
@@ -119,6 +119,48 @@ def score_interval(scores: ArrayLike, clusters: Labels, *, confidence_level: flo
     return accuracy_interval(scores, clusters, confidence_level=confidence_level)
 
 
+def share_interval(
+    parts: ArrayLike, totals: ArrayLike, clusters: Labels, *, confidence_level: float = CONFIDENCE_LEVEL
+) -> Interval:
+    """Compute the interval of a pooled share, the sum of ``parts`` over the sum of ``totals``, such as a precision.
+
+    It is `accuracy_interval` of the units that are counted (for a precision, of predicted boxes): those that belong to
+    a part have the score 1, the others 0. The number of units of an image may depend on the answer.
+
+    Args:
+        parts: shape (n,), whole numbers from 0 to those of ``totals``.
+        totals: shape (n,), whole numbers.
+        clusters: shape (n,), labels: the image (or the dataset) of each pair of numbers.
+        confidence_level: above 0 and below 1.
+
+    Returns:
+        The interval, within 0 to 1. Both ends are NaN if the sum of ``totals`` is 0.
+
+    Raises:
+        ValueError: an argument is out of range, or the numbers of labels and values differ.
+
+    Source: as `accuracy_interval`.
+
+    >>> share_interval([1, 0], [1, 1], ["a", "b"]) == accuracy_interval([1, 0], ["a", "b"])
+    True
+    """
+    of_parts, of_totals = _validate_numbers(parts, totals)
+    values = np.divide(of_parts, of_totals, out=np.zeros(of_parts.shape), where=of_totals > 0)
+    _validate(values, 0.0, confidence_level, clusters=clusters)
+    counted = of_totals > 0
+    if not counted.any():
+        return Interval(np.nan, np.nan)
+    cluster, num_clusters = _label_codes([label for label, is_in in zip(clusters, counted, strict=True) if is_in])
+    sums, sizes = (
+        np.bincount(cluster, weights=numbers[counted], minlength=num_clusters)[None]
+        for numbers in (of_parts, of_totals)
+    )
+    by_content = np.lexsort((*sums, *sizes))
+    is_single = bool((sizes == 1).all())
+    table = ClusterTable(sums[:, by_content], sizes[:, by_content], sums.sum(axis=1), is_single)
+    return _table_interval(table, PRIOR_CLUSTERS, confidence_level)
+
+
 def difference_interval(
     differences: ArrayLike, clusters: Labels, *, confidence_level: float = CONFIDENCE_LEVEL
 ) -> Interval:
@@ -191,13 +233,30 @@ def _validate(scores: ArrayLike, lowest: float, confidence_level: float, **label
     return values
 
 
+def _validate_numbers(parts: ArrayLike, totals: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    of_parts, of_totals = np.asarray(parts, dtype=np.float64), np.asarray(totals, dtype=np.float64)
+    if of_parts.ndim != 1 or of_parts.shape != of_totals.shape:
+        raise ValueError(f"Expected parts and totals of one shape (n,), got {of_parts.shape} and {of_totals.shape}.")
+    are_numbers = (of_parts == np.floor(of_parts)) & (of_totals == np.floor(of_totals))
+    is_outside = ~(are_numbers & (of_parts >= 0) & (of_parts <= of_totals) & np.isfinite(of_totals))
+    if is_outside.any():
+        raise ValueError(
+            f"Expected whole numbers from 0 to their totals, got {np.count_nonzero(is_outside)} pairs of others."
+        )
+    return of_parts, of_totals
+
+
 def _mean_interval(values: np.ndarray, clusters: Labels, prior: float, confidence_level: float) -> Interval:
     if not values.size:
         return Interval(np.nan, np.nan)
-    table = _tabulate(values, clusters)
+    return _table_interval(_tabulate(values, clusters), prior, confidence_level)
+
+
+def _table_interval(table: ClusterTable, prior: float, confidence_level: float) -> Interval:
+    """Compute the interval of the mean of a table with one group."""
     (mean,) = table.means
     if table.is_single:
-        return _beta_interval(mean, len(values), np.inf, confidence_level)
+        return _beta_interval(mean, float(table.num_scores[0]), np.inf, confidence_level)
     (effective,) = effective_numbers(table, prior)
     return _beta_interval(mean, effective, table.sums.shape[1] - 1, confidence_level)
 

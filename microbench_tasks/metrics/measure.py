@@ -32,7 +32,13 @@ class Measure:
             return macro_interval(self.scores[model], self.tasks, self.images)
         return self.interval_of(self.scores[model], self.images)
 
+    def means(self) -> np.ndarray:
+        """Compute the mean score of each model, shape (k,); for a macro mean, each task is weighed alike."""
+        return np.average(self.scores, axis=1, weights=self._weights())
+
     def compare(self) -> Comparison:
         """Compare all pairs of models."""
-        weights = 1 / np.bincount(self.tasks)[self.tasks] if self.interval_of is None else None
-        return compare_models(self.scores, self.images, weights=weights)
+        return compare_models(self.scores, self.images, weights=self._weights())
+
+    def _weights(self) -> np.ndarray | None:
+        return 1 / np.bincount(self.tasks)[self.tasks] if self.interval_of is None else None

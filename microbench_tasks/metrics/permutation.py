@@ -16,7 +16,7 @@ Journal of Statistics 6, 1979.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -221,6 +221,35 @@ def holm(p: ArrayLike) -> np.ndarray:
     order = np.argsort(values)
     adjusted = np.empty_like(values)
     adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1)), 1.0)
+    return adjusted
+
+
+def holm_over_families(p: ArrayLike, families: Sequence[Hashable]) -> np.ndarray:
+    """Adjust p-values that are already adjusted within families for the number of families.
+
+    It is Holm's procedure (1979) with one change. A p-value is multiplied by the number of families with a test that is
+    not yet rejected, instead of the number of such tests. It controls the family-wise error rate over all tests if the
+    p-values do so within each family: for any set of true hypotheses from G families, the smallest p-value of each
+    family is compared with level / G (closed testing, Marcus, Peritz and Gabriel 1976). With one test in each family
+    it is `holm`.
+
+    Args:
+        p: shape (k,), from 0 to 1, such as max-T p-values of the pairs of a task.
+        families: label of the family of each, such as the task.
+
+    Raises:
+        ValueError: ``p`` has another shape or range, or there is not a label for each.
+
+    >>> holm_over_families([0.01, 0.02, 0.03], ["a", "a", "b"]).tolist()
+    [0.02, 0.04, 0.04]
+    """
+    values = np.asarray(p, dtype=np.float64)
+    if values.shape != (len(families),) or not ((values >= 0) & (values <= 1)).all():
+        raise ValueError(f"Expected {len(families)} p-values from 0 to 1, got shape {values.shape}.")
+    order = np.argsort(values, kind="stable")
+    remaining = [len({families[index] for index in order[position:]}) for position in range(len(order))]
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * np.array(remaining, dtype=float)), 1.0)
     return adjusted
 
 

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Kind = Literal[
-    "interval_bars", "interval_points", "radar", "curves", "confusion", "reliability", "letters", "histograms"
+    "interval_bars",
+    "interval_points",
+    "radar",
+    "curves",
+    "confusion",
+    "reliability",
+    "letters",
+    "histograms",
+    "differences",
 ]
 
 

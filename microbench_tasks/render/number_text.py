@@ -22,3 +22,8 @@ def points(difference: float) -> str:
 def p_value(p: float) -> str:
     """Format a p-value."""
     return f"p ≤ {_SMALLEST_SHOWN:.4f}" if p <= _SMALLEST_SHOWN else f"p = {p:.4f}"
+
+
+def bare_p(p: float) -> str:
+    """Format a p-value for a column that says what it is."""
+    return p_value(p).removeprefix("p ").removeprefix("= ")

@@ -190,6 +190,11 @@ def count_cell(count: int) -> Cell:
     return Cell(f"{count:,}", sort=count)
 
 
+def number_cell(value: float) -> Cell:
+    """Return a cell with a number with two decimals that sorts by the number; a dash for NaN."""
+    return Cell("–") if math.isnan(value) else Cell(f"{value:.2f}", sort=float(value), title=f"{value:.6f}")
+
+
 # --- content as the template needs it ------------------------------------------------
 
 

@@ -76,7 +76,7 @@ def _redefined_tasks(run: Run) -> str:
 
 def data_of(run: Run) -> str:
     """Describe the data of a run in words; those of cognition questions only if it asked nothing else."""
-    perception = [identity for task, identity in run.sources.items() if catalog.ALL_TASKS[task].subject != "cognition"]
+    perception = [identity for task, identity in run.sources.items() if catalog.task_of(task).subject != "cognition"]
     return " and ".join(dict.fromkeys(_data_name(identity) for identity in perception or run.sources.values()))
 
 

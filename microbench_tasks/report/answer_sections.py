@@ -30,12 +30,13 @@ def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
         for task in tasks_of(run, "coarse", "fine", "cognition")
     ]
     # The runs of a task side by side.
-    for task, number, run in sorted(asked, key=lambda entry: list(catalog.TASKS).index(entry[0])):
+    order = catalog.in_order({task for task, _, _ in asked})
+    for task, number, run in sorted(asked, key=lambda entry: order.index(entry[0])):
         confusion = count_confusions(run.rescored.samples[task])
         if confusion is None:
             without_matrix.append(catalog.short_name(task))
         else:
-            parts.append(_confusion_plot(run, number, task, confusion))
+            parts.append(confusion_plot(run, number, task, confusion))
     if not parts:
         return None
     text = _CONFUSION_TEXT
@@ -45,7 +46,8 @@ def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
     return ReportSection("Confusions", parts, text)
 
 
-def _confusion_plot(run: Run, number: int, task: str, confusion: Confusion) -> FigureSpec:
+def confusion_plot(run: Run, number: int, task: str, confusion: Confusion) -> FigureSpec:
+    """Specify the confusion matrix of a task; ``number`` of the run makes the name of its file unique."""
     num_right = sum(row[index] for index, row in enumerate(confusion.counts))
     alt = (
         f"Confusion matrix of {catalog.short_name(task)}, {run.label}: {num_right} of {confusion.n} on the diagonal."
@@ -76,7 +78,7 @@ def _most_frequent_error(confusion: Confusion) -> str:
 
 
 def _task_title(task: str) -> str:
-    subject = catalog.ALL_TASKS[task].subject
+    subject = catalog.task_of(task).subject
     return catalog.short_name(task) if subject == "cognition" else f"{catalog.short_name(task)} ({subject})"
 
 

@@ -82,7 +82,7 @@ def read(runs: Sequence[Run]) -> Data:
 
 
 def _is_cognition(task: str) -> bool:
-    return catalog.ALL_TASKS[task].subject == "cognition"
+    return catalog.task_of(task).subject == "cognition"
 
 
 def _read_if_available(
@@ -99,7 +99,7 @@ def _read_if_available(
 
 
 def _read_rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:
-    current = task_data.resolve(catalog.ALL_TASKS[tasks[0]])
+    current = task_data.resolve(catalog.task_of(tasks[0]))
     for run in runs:
         for task in tasks:
             mismatch = source_mismatch(run.sources.get(task), current.identity) if task in run.rescored.samples else ""

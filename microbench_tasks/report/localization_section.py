@@ -17,7 +17,7 @@ from microbench_tasks.report.score_tables import NEW_DATASETS_NOTE, score_table
 from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.tasks import item_intervals
 
-_AXIS = "GRIT localization score × 100, with its 95 % interval"
+GRIT_AXIS = "GRIT localization score × 100, with its 95 % interval"
 _TEXT = "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class."
 
 
@@ -33,7 +33,7 @@ def localization_section(runs: Sequence[Run]) -> ReportSection | None:
         }
         for task in tasks
     }
-    means = estimate_plot("grit", "GRIT localization score by task", estimates, with_boxes, xlabel=_AXIS)
+    means = estimate_plot("grit", "GRIT localization score by task", estimates, with_boxes, xlabel=GRIT_AXIS)
     names = (catalog.LOCALIZATION_GROUP, *tasks)
     table = score_table(with_boxes, "Scores of localization", "boxes", names, NEW_DATASETS_NOTE)
     return ReportSection("Localization", [means, table, _histogram_plot(with_boxes, tasks, estimates)], _TEXT)

@@ -112,7 +112,8 @@ def _log_of(results: Path) -> LoggedRun | None:
 def tasks_of(run: Run, *subjects: str) -> list[str]:
     """Return the run's tasks of some subjects that have any answer, in the benchmark's order, without variants."""
     scored = run.rescored.samples.keys() - set(run.rescored.unanswered)
-    return [task for task, stated in catalog.TASKS.items() if stated.subject in subjects and task in scored]
+    asked = [task for task in catalog.in_order(scored) if task not in catalog.VARIANTS]
+    return [task for task in asked if catalog.task_of(task).subject in subjects]
 
 
 def main_item(sample: ScoredSample) -> dict[str, Any]:
@@ -132,6 +133,6 @@ def answers_per_question(run: Run, names: Sequence[str] | None = None) -> str:
         run: one run of the report.
         names: of tasks and groups; by default all tasks of the run.
     """
-    tasks = run.rescored.samples if names is None else catalog.tasks_named(list(names))
+    tasks = run.rescored.samples if names is None else catalog.tasks_named(names)
     samples = [run.rescored.samples[task] for task in tasks if run.rescored.samples.get(task)]
     return " / ".join(map(str, sorted({num_answers(of_task[0].items) for of_task in samples}))) or "1"

@@ -26,7 +26,7 @@ def score_section(runs: Sequence[Run]) -> ReportSection | None:
     plots = [plot for name, title, tasks in _panels() if (plot := _accuracy_plot(name, title, tasks, runs))]
     if not plots:
         return None
-    names = (*reversed(catalog.GROUPS), *catalog.ALL_TASKS)
+    names = catalog.in_order({name for run in runs for name in run.rescored.scores})
     table = score_table(runs, "Scores of questions", "choice", names, ACCURACY_NOTE)
     return ReportSection("Scores", [*plots, table], _TEXT)
 

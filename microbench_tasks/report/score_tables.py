@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
-from microbench_tasks.render.pages import Cell, Table, count_cell, percent, percent_cell
+from microbench_tasks.render.pages import Cell, Table, count_cell, number_cell, percent, percent_cell
 from microbench_tasks.report.runs import answers_per_question
-from microbench_tasks.tasks.metric import Family
+from microbench_tasks.tasks.metric import Family, Metric
 from microbench_tasks.tasks.metric_table import FAMILIES, METRIC_BY_NAME, shown_in
 
 NEW_DATASETS_NOTE = f"New datasets: {ABOUT_DATASETS} Where a single dataset is asked about (–), there is none."
@@ -58,18 +60,18 @@ def _columns(family: Family) -> dict[str, _Column]:
         "images": _count(family, "images"),
         "datasets": _count(family, "datasets"),
         **(levels if family == "choice" else {}),
-        score.label: _value(score.name),
+        score.label: lambda run, name: percent_cell(run.rescored.scores[name][score.name]),
         "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], FAMILIES[family].interval),
         "new datasets": lambda run, name: _interval_cell(
             run.rescored.new_datasets.get(name, {}), f"{score.name}_dataset_ci"
         ),
-        **{metric.label: _value(metric.name) for metric in others},
+        **{metric.label: _value(metric) for metric in others},
     }
 
 
 def _num_questions(run: Run, name: str) -> Cell:
     """Return the number of questions, and in brackets that of questions in a group's total."""
-    tasks = [task for task in catalog.tasks_named([name]) if catalog.ALL_TASKS[task].subject != "boxes"]
+    tasks = [task for task in catalog.tasks_named([name]) if catalog.task_of(task).subject != "boxes"]
     number = sum(run.rescored.num_samples[task] for task in tasks)
     in_total = sum(run.rescored.num_in_total[task] for task in tasks)
     is_split = number != in_total and name in catalog.GROUPS
@@ -80,8 +82,20 @@ def _count(family: Family, unit: str) -> _Column:
     return lambda run, name: count_cell(run.rescored.scores[name][FAMILIES[family].counts][unit])
 
 
-def _value(metric: str) -> _Column:
-    return lambda run, name: percent_cell(run.rescored.scores[name][metric])
+def _value(metric: Metric) -> _Column:
+    """Return the column of a metric; its interval, if it has one, stands in the same cell."""
+
+    def cell(run: Run, name: str) -> Cell:
+        figures = run.rescored.scores[name]
+        value = figures[metric.name]
+        if not metric.is_fraction:
+            return number_cell(value)
+        if metric.quoted_interval is None or math.isnan(value):
+            return percent_cell(value)
+        interval = _interval_cell(figures, metric.quoted_interval.name)
+        return dataclasses.replace(percent_cell(value), text=f"{percent(value)} ({interval.text})")
+
+    return cell
 
 
 def _interval_cell(figures: Mapping[str, float], interval: str) -> Cell:

@@ -23,15 +23,15 @@ _TEXT = (
 
 
 def _is_coarse(task: str, item: Item) -> bool:
-    return catalog.TASKS[task].subject == "coarse"
+    return catalog.task_of(task).subject == "coarse"
 
 
 def _is_fine_pathology(task: str, item: Item) -> bool:
-    return catalog.TASKS[task].subject == "fine" and item["dataset"] in catalog.PATHOLOGY_DATASETS
+    return catalog.task_of(task).subject == "fine" and item["dataset"] in catalog.PATHOLOGY_DATASETS
 
 
 def _is_fine_other(task: str, item: Item) -> bool:
-    return catalog.TASKS[task].subject == "fine" and item["dataset"] not in catalog.PATHOLOGY_DATASETS
+    return catalog.task_of(task).subject == "fine" and item["dataset"] not in catalog.PATHOLOGY_DATASETS
 
 
 # Show what a specialist of pathology keeps, gains and forgets.
@@ -87,7 +87,7 @@ def _subset_estimates(rescored: Rescored) -> dict[str, Estimate]:
     items = [
         (task, sample.items["acc"])
         for task, samples in rescored.samples.items()
-        if task in catalog.TASKS and task not in rescored.unanswered
+        if catalog.is_submittable(task) and task not in rescored.unanswered
         for sample in samples
         if "acc" in sample.items
     ]

@@ -82,7 +82,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     other_tasks = []
     for file in _samples_files(paths):
         match = _SAMPLES_NAME.fullmatch(file.name)
-        if match and match["task"] not in catalog.ALL_TASKS:
+        if match and not catalog.is_task(match["task"]):
             other_tasks.append(match["task"])
         elif match and run in (None, match["run"]):
             samples_of_runs[file.parent, match["run"]][match["task"]] = file
@@ -103,7 +103,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     has_results = os.path.lexists(results)
     return LoggedRun(
         name,
-        {task: samples[task] for task in catalog.ALL_TASKS if task in samples},
+        {task: samples[task] for task in catalog.in_order(samples)},
         results if has_results else None,
         RunRecord.from_results(results) if has_results else RunRecord(),
         tuple(other_tasks),
@@ -113,7 +113,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
 def run_names(paths: Sequence[Path]) -> list[str]:
     """Return the names of the runs whose samples files are among ``paths``, or in the folders among them, sorted."""
     matches = (_SAMPLES_NAME.fullmatch(file.name) for file in _samples_files(paths))
-    return sorted({match["run"] for match in matches if match and match["task"] in catalog.ALL_TASKS})
+    return sorted({match["run"] for match in matches if match and catalog.is_task(match["task"])})
 
 
 def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:

@@ -106,11 +106,10 @@ class RunConfig(_Record):
     resolved_cli_args: JsonObject | None = None
 
 
-_OUR_NAMES = frozenset({*catalog.ALL_TASKS, *catalog.GROUPS})
-
-
 def _only_our_rows(table: Any) -> Any:
-    return {name: row for name, row in table.items() if name in _OUR_NAMES} if isinstance(table, dict) else table
+    if not isinstance(table, dict):
+        return table
+    return {name: row for name, row in table.items() if name in catalog.GROUPS or catalog.is_task(name)}
 
 
 _OnlyOurs = BeforeValidator(_only_our_rows)
@@ -306,4 +305,4 @@ class BoxSample(SampleRecord):
 
 def sample_model(task: str) -> type[QuestionSample] | type[BoxSample]:
     """Return the model of the samples of a task."""
-    return BoxSample if catalog.ALL_TASKS[task].subject == "boxes" else QuestionSample
+    return BoxSample if catalog.task_of(task).subject == "boxes" else QuestionSample

@@ -134,7 +134,7 @@ def _add_task(rescored: Rescored, task: str, samples: Sequence[SampleRecord], it
         for sample, item in zip(samples, items, strict=True)
     ]
     rescored.samples[task] = sorted(scored, key=lambda sample: sample.doc_id)
-    if catalog.ALL_TASKS[task].subject != "boxes":
+    if catalog.task_of(task).subject != "boxes":
         rescored.letters[task] = _letters(items)
 
 
@@ -187,5 +187,5 @@ def _answered_questions(rescored: Rescored) -> dict[str, list[Items]]:
     return {
         task: [sample.items for sample in samples]
         for task, samples in rescored.samples.items()
-        if catalog.ALL_TASKS[task].subject != "boxes" and task not in rescored.unanswered
+        if catalog.task_of(task).subject != "boxes" and task not in rescored.unanswered
     }

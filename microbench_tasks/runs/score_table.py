@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from microbench_tasks.tasks.metric_table import FAMILIES, shown_in
 
 def render_scores(rescored: Rescored) -> str:
     """Render the main scores with their intervals, groups first, notes on the intervals, and prompt sensitivity."""
-    names = [name for name in (*reversed(catalog.GROUPS), *catalog.ALL_TASKS) if name in rescored.scores]
+    names = catalog.in_order(rescored.scores)
     columns = [
         _names_column(names, rescored),
         *_count_columns(names, rescored),
@@ -104,7 +105,7 @@ def _size(name: str, rescored: Rescored) -> str:
     """Show the number of samples; for a group also, in brackets, how many count in its totals if not all do."""
     tasks = catalog.tasks_named([name])
     samples = sum(rescored.num_samples[task] for task in tasks)
-    asking = [task for task in tasks if catalog.ALL_TASKS[task].subject != "boxes"]
+    asking = [task for task in tasks if catalog.task_of(task).subject != "boxes"]
     outside = sum(rescored.num_samples[task] - rescored.num_in_total[task] for task in asking)
     return f"{samples} ({samples - outside})" if outside and name in catalog.GROUPS else str(samples)
 
@@ -118,6 +119,8 @@ def _counted(scores: Mapping[str, Any], what: str) -> str:
 def _cell(scores: Mapping[str, Any], metric: Metric) -> str:
     if metric.name not in scores:
         return ""
+    if math.isnan(scores[metric.name]):
+        return "–"
     interval = "" if metric.quoted_interval is None else _interval(scores, metric.quoted_interval.name)
     return f"{scores[metric.name]:.4f} {interval}".rstrip()
 

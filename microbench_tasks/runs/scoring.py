@@ -80,7 +80,7 @@ class _Scorer:
     """Score single samples of one task."""
 
     def __init__(self, run: LoggedRun, task: str) -> None:
-        self._run, self._task = run, catalog.ALL_TASKS[task]
+        self._run, self._task = run, catalog.task_of(task)
         self._documents = SourceDocuments(run, task)
 
     def score(self, sample: SampleRecord) -> Items:

@@ -24,7 +24,7 @@ class SourceDocuments:
     """The documents of one task of a run, without images. They are loaded from the current data source when needed."""
 
     def __init__(self, run: LoggedRun, task: str) -> None:
-        self._task = catalog.ALL_TASKS[task]
+        self._task = catalog.task_of(task)
         self._recorded = run.metadata(task).dataset
 
     @functools.cached_property

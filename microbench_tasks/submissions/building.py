@@ -142,7 +142,7 @@ def _build_content(run: LoggedRun, rescored: Rescored, description: Description)
         "run": {"name": run.name, "date": _start_date(run.record)} | samples_url,
         "num_samples": dict(rescored.num_samples),
         "num_in_total": {
-            task: count for task, count in rescored.num_in_total.items() if catalog.TASKS[task].subject != "boxes"
+            task: count for task, count in rescored.num_in_total.items() if catalog.task_of(task).subject != "boxes"
         },
         "chance": dict(rescored.chance),
         "majority": dict(rescored.majority),

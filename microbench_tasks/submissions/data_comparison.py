@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.catalog.questions import LETTERS
-from microbench_tasks.data import cognition, dataset_setting, document_digest, task_data
+from microbench_tasks.data import document_digest, task_data
 from microbench_tasks.runs import comparison, scoring
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import SampleRecord
@@ -29,12 +29,10 @@ def compare_with_data(
     run: LoggedRun, samples: Mapping[str, Sequence[SampleRecord]], progress: Progress
 ) -> Iterator[Check]:
     """Compare each sample with the document of its number in the data source that the settings name."""
-    public = [task for task in run.samples if task != catalog.COGNITION_TASK]
-    private = [task for task in run.samples if task == catalog.COGNITION_TASK]
-    for tasks, setting in ((public, dataset_setting.SETTING), (private, cognition.SETTING)):
-        if tasks:
-            problems = _find_problems(run, tasks, setting, samples, progress)
-            yield Check(f"the samples against the data ({setting})", tuple(problems))
+    for tasks in catalog.by_source(run.samples):
+        setting = task_data.setting_of(catalog.task_of(tasks[0]))
+        problems = _find_problems(run, tasks, setting, samples, progress)
+        yield Check(f"the samples against the data ({setting})", tuple(problems))
 
 
 def _find_problems(
@@ -47,14 +45,14 @@ def _find_problems(
     """List how the samples of tasks with the same data source differ from it."""
     without_data = "or give --without-data to check the rest."
     try:
-        data = task_data.resolve(catalog.TASKS[tasks[0]])
+        data = task_data.resolve(catalog.task_of(tasks[0]))
         mismatch = _source_mismatch(run.metadata(tasks[0]).dataset or {}, data.identity)
         if mismatch:
             return [
                 f"{data.label} is not what the submission is about ({mismatch}). Set {setting} to its data, "
                 f"{without_data}"
             ]
-        documents = {task: data.documents(catalog.TASKS[task]) for task in tasks if task in samples}
+        documents = {task: data.documents(catalog.task_of(task)) for task in tasks if task in samples}
         return [
             problem
             for task, of_task in documents.items()
@@ -109,7 +107,7 @@ def _task_problems(
 
 def _sample_problems(run: LoggedRun, task: str, sample: SampleRecord, doc: dict[str, Any]) -> Iterator[str]:
     """Yield how a sample differs from its document: in what it asks, or in the right answer."""
-    if catalog.TASKS[task].subject == "boxes":
+    if catalog.task_of(task).subject == "boxes":
         fields = ("image_id", "dataset", "kind", "expression", "width", "height", "boxes")
         expected = {name: doc[name] for name in fields}
         prompt = scoring.recorded_box_format(run, task).prompt(doc["expression"], (doc["width"], doc["height"]))

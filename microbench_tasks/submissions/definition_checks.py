@@ -9,6 +9,7 @@ from typing import Any
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.submissions import run_arguments
 from microbench_tasks.tasks import definition_records
+from microbench_tasks.tasks.metric_table import ENTRIES
 
 
 def find_definition_violations(run: LoggedRun) -> list[str]:
@@ -65,7 +66,17 @@ def _differs_now(task: str, definition: Mapping[str, Any]) -> dict[str, Any]:
     recorded = {
         field: value for field, value in definition["fields"].items() if field not in definition_records.OF_MACHINE
     }
-    return definition_records.differences(recorded, own)
+    return definition_records.differences(_with_new_metrics(recorded, own), own)
+
+
+def _with_new_metrics(recorded: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add to a recorded list of metrics those that there were not yet when the run was made.
+
+    Submissions compute all figures anew.
+    """
+    metrics = recorded.get("metric_list")
+    older = [entry for entry in own["metric_list"] if not ENTRIES[entry["metric"]].metric.is_new]
+    return {**recorded, "metric_list": own["metric_list"]} if metrics == older else recorded
 
 
 def _generation_violations(run: LoggedRun, task: str, definition: Mapping[str, Any]) -> list[str]:

@@ -47,7 +47,8 @@ class EligibilityReport:
 def check_eligibility(run: LoggedRun, progress: Progress = no_progress) -> EligibilityReport:
     """Check a run in every respect, and report all violations at once."""
     notes = _note_other_tasks(run)
-    run = dataclasses.replace(run, samples={task: file for task, file in run.samples.items() if task in catalog.TASKS})
+    submitted = {task: file for task, file in run.samples.items() if catalog.is_submittable(task)}
+    run = dataclasses.replace(run, samples=submitted)
     if not run.samples:
         violation = (
             "the run asked variants of the benchmark's tasks only. Ask a task or a group of the benchmark itself, "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from microbench_tasks import catalog
 from microbench_tasks.submissions.data_kinds import DataKind, classify_source
-from microbench_tasks.submissions.manifest_model import Figures, ManifestCore
+from microbench_tasks.submissions.manifest_model import ManifestCore
 from microbench_tasks.tasks.metric_table import FAMILIES
 
 
@@ -41,8 +41,8 @@ def list_headlines(manifest: ManifestCore) -> Iterator[Headline]:
 
     A group with both questions and boxes has one score for each.
     """
-    for name in (*reversed(catalog.GROUPS), *catalog.TASKS):
-        figures = manifest.scores.get(name, Figures())
+    for name in catalog.in_order(manifest.scores):
+        figures = manifest.scores[name]
         for family in FAMILIES.values():
             value, counts = figures.value(family.score), figures.counts_named(family.counts)
             low, high = (figures.value(f"{family.interval}_{end}") for end in ("low", "high"))

@@ -112,7 +112,7 @@ def _find_unprintable(value: Any, field: str = "") -> Iterator[str]:
 
 
 def _find_contradictions(manifest: ManifestCore) -> Iterator[str]:
-    unknown = sorted(manifest.num_samples.keys() - catalog.TASKS.keys())
+    unknown = sorted(task for task in manifest.num_samples if not catalog.is_submittable(task))
     yield from (f"num_samples: {task} is not a task of Micro-Bench" for task in unknown)
     yield from _find_task_mismatches(manifest)
     yield from _find_identity_contradictions(manifest.data.sources.identities())
@@ -138,7 +138,7 @@ def _find_task_mismatches(manifest: ManifestCore) -> Iterator[str]:
     for field, table in tables.items():
         yield from (f"{field}: {task} is missing" for task in sorted(tasks - table.keys()))
         yield from (f"{field}: {task} has no samples" for task in sorted(table.keys() - tasks))
-    asks_for_boxes = any(catalog.TASKS[task].subject == "boxes" for task in tasks & catalog.TASKS.keys())
+    asks_for_boxes = any(catalog.task_of(task).subject == "boxes" for task in tasks if catalog.is_task(task))
     if manifest.settings.boxes is not None and not asks_for_boxes:
         yield "settings.boxes: no task asked for boxes"
 

@@ -43,7 +43,7 @@ def find_option_violations(run: LoggedRun) -> list[str]:
 
 def _task_violations(run: LoggedRun) -> list[str]:
     """List tasks with samples that the results file does not name, and the reverse."""
-    asked = [task for task in catalog.TASKS if task in run.record.configs]
+    asked = [task for task in catalog.in_order(run.record.configs) if catalog.is_submittable(task)]
     violations = [
         f"{task}: the run asked it (configs of {run.results_name}), but its samples file is missing."
         for task in asked

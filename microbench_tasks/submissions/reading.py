@@ -122,8 +122,6 @@ def _is_from_download(name: str) -> bool:
 
 def as_logged_run(folder: Path, manifest: Manifest) -> LoggedRun:
     """Return the run that a submission was made of, with what the manifest records of it."""
-    samples = {
-        task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in catalog.TASKS if task in manifest.num_samples
-    }
+    samples = {task: folder / SAMPLES_FOLDER / f"{task}.jsonl.gz" for task in catalog.in_order(manifest.num_samples)}
     record = RunRecord.from_submission(manifest.model_dump(exclude_unset=True))
     return LoggedRun(manifest.run.name, samples, folder / MANIFEST, record, is_submission=True)

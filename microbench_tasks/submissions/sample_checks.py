@@ -34,7 +34,7 @@ def find_sample_violations(run: LoggedRun, task: str, samples: Sequence[SampleRe
     if unknown:
         asked = (
             "the paper's prompt around a question and its options"
-            if catalog.TASKS[task].subject != "boxes"
+            if catalog.task_of(task).subject != "boxes"
             else "the prompt for boxes that the run records (metadata.boxes)"
         )
         reasons.append(

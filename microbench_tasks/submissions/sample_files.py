@@ -89,7 +89,7 @@ _BOXES: Mapping[str, _Check] = {
 
 
 def _item_fields(task: str) -> tuple[str, Mapping[str, _Check]]:
-    return ("grit", _BOXES) if catalog.TASKS[task].subject == "boxes" else ("acc", _QUESTION)
+    return ("grit", _BOXES) if catalog.task_of(task).subject == "boxes" else ("acc", _QUESTION)
 
 
 def reduce_sample(sample: SampleRecord) -> dict[str, Any]:

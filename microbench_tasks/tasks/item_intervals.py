@@ -13,6 +13,7 @@ import numpy as np
 
 from microbench_tasks.metrics import bootstrap, intervals
 from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL, Interval
+from microbench_tasks.tasks.repeats import each_answer
 
 Item = Mapping[str, Any]
 # Returns the cluster of an item.
@@ -57,6 +58,24 @@ def score_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interv
     )
 
 
+def share_interval(
+    parts: Callable[[Item], int], totals: Callable[[Item], int]
+) -> Callable[[Sequence[Item], Cluster], Interval]:
+    """Return a function that computes the interval of a pooled share; see `intervals.share_interval`.
+
+    Args:
+        parts: returns the number of boxes of an answer that count.
+        totals: returns the number of all of its boxes.
+    """
+
+    def interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
+        answers = each_answer(items)
+        numbers = (np.array([of(answer) for answer in answers], dtype=np.float64) for of in (parts, totals))
+        return _share_interval(*(array.tobytes() for array in numbers), _codes(map(cluster, answers)).tobytes())
+
+    return interval
+
+
 def macro_interval(tasks: Sequence[Sequence[Item]], cluster: Cluster = image_of) -> Interval:
     """Compute the interval of the unweighted mean of the tasks' accuracies; see `intervals.macro_interval`."""
     items = [item for task in tasks for item in task]
@@ -85,6 +104,14 @@ def _paper_interval(scores: bytes, settings: tuple[tuple[str, Any], ...]) -> Int
 @functools.lru_cache(maxsize=16)
 def _clustered_interval(interval: Callable[..., Interval], scores: bytes, clusters: bytes) -> Interval:
     return interval(np.frombuffer(scores), np.frombuffer(clusters, dtype=np.int64), confidence_level=CONFIDENCE_LEVEL)
+
+
+@functools.lru_cache(maxsize=16)
+def _share_interval(parts: bytes, totals: bytes, clusters: bytes) -> Interval:
+    numbers = np.frombuffer(parts), np.frombuffer(totals)
+    return intervals.share_interval(
+        *numbers, np.frombuffer(clusters, dtype=np.int64), confidence_level=CONFIDENCE_LEVEL
+    )
 
 
 @functools.lru_cache(maxsize=16)

@@ -65,6 +65,12 @@ def count_failed(items: Items) -> int:
     return sum(bool(answer["failed"]) for answer in each_answer(items))
 
 
+def of_answer_fields(function: Callable[..., float], *fields: str) -> Callable[[Items], float]:
+    """Return a function of items like `of_fields`, with the fields of each answer (``--repeats``)."""
+    of_answers = of_fields(function, *fields)
+    return lambda items: of_answers(each_answer(items))
+
+
 def repeat_variances(items: Items) -> dict[str, Any]:
     """Split the variance of scores where each question was answered several times.
 

@@ -83,6 +83,8 @@ class Metric:
         derived_from: the metric of the tasks whose items it uses. Such a metric exists only in groups.
         only_with_outside: whether only groups have it that contain questions outside the paper's totals.
         kept_without_answers: whether it is meaningful for a task of which every request failed.
+        is_fraction: whether its value is a fraction from 0 to 1, which pages show in percent.
+        is_new: whether results and submissions that were made before may lack it.
         function: the name that the YAML uses for its function, without prefix; by default that of the metric.
             Metrics that share one are computed by the same function.
 
@@ -105,6 +107,8 @@ class Metric:
     derived_from: str | None = None
     only_with_outside: bool = False
     kept_without_answers: bool = False
+    is_fraction: bool = True
+    is_new: bool = False
     function: str = ""
 
     def __post_init__(self) -> None:

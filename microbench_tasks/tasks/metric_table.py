@@ -10,11 +10,12 @@ So a metric whose name contains another's needs at least the fields of that one,
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog.questions import CLASSIFICATION_KIND
+from microbench_tasks.metrics import detection
 from microbench_tasks.tasks import item_intervals, item_metrics
 from microbench_tasks.tasks.metric import Family, IntervalSpec, Metric, MetricEntry, Pooling, Table, entries_of, takes
 
@@ -24,6 +25,44 @@ _KIND = takes(kind="response_kind", in_total="in_total")
 _ORIGIN = {name: name for name in ("image", "image_id", "dataset", "kind")}
 _BOX_SCORE = takes(score="score", image="image")
 _BOX_KIND = takes(kind="response_kind")
+_BOX_NUMBERS = takes(matched="num_matched", predicted="num_predicted", gold="num_gold", image="image")
+
+
+def _matched_share(
+    name: str, what: str, label: str, function: Callable[..., float], *totals: str, compared: str | None = None
+) -> Metric:
+    """Return the row of a share of boxes that are true positives.
+
+    Args:
+        name: of the metric.
+        what: it is the share of.
+        label: of its column.
+        function: of the numbers of true positives and of ``totals``.
+        totals: fields with numbers of boxes whose sum the share is of.
+        compared: as in `Metric`.
+    """
+
+    def num_matched(answer: Mapping[str, int]) -> int:
+        return len(totals) * answer["matched"]
+
+    def num_boxes(answer: Mapping[str, int]) -> int:
+        return sum(answer[field] for field in totals)
+
+    return Metric(
+        name,
+        f"The share of {what} that are in a pair of IoU 0.5 or more, pooled over all images.",
+        ("boxes",),
+        label,
+        higher_is_better=True,
+        compute=item_metrics.of_answer_fields(function, "matched", *totals),
+        takes=_BOX_NUMBERS,
+        per_answer=("matched", "predicted"),
+        compared=compared,
+        intervals=(IntervalSpec(f"{name}_ci", item_intervals.share_interval(num_matched, num_boxes), _BOX_NUMBERS),),
+        tables=("scores", "report", "leaderboard"),
+        is_new=True,
+    )
+
 
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -151,6 +190,36 @@ METRICS: tuple[Metric, ...] = (
         intervals=(IntervalSpec("grit_ci", item_intervals.score_interval, _BOX_SCORE),),
         tables=("scores", "report"),
     ),
+    _matched_share("boxes_precision", "predicted boxes", "precision %", detection.precision, "predicted"),
+    _matched_share("boxes_recall", "gold boxes", "recall %", detection.recall, "gold", compared="matched"),
+    _matched_share("boxes_f1", "boxes, predicted and gold,", "F1 %", detection.f1_score, "predicted", "gold"),
+    Metric(
+        "boxes_count_error",
+        "The mean absolute error of the number of boxes of an image and a class.",
+        ("boxes",),
+        "count error",
+        higher_is_better=False,
+        compute=item_metrics.of_answer_fields(detection.count_error, "predicted", "gold"),
+        takes=_BOX_NUMBERS,
+        per_answer=("matched", "predicted"),
+        compared="predicted",
+        tables=("scores", "report", "leaderboard"),
+        is_fraction=False,
+        is_new=True,
+    ),
+    Metric(
+        "boxes_count_bias",
+        "The mean error of the number of boxes of an image and a class: above 0 if there are too many.",
+        ("boxes",),
+        "count bias",
+        higher_is_better=None,
+        compute=item_metrics.of_answer_fields(detection.count_bias, "predicted", "gold"),
+        takes=_BOX_NUMBERS,
+        per_answer=("matched", "predicted"),
+        tables=("report",),
+        is_fraction=False,
+        is_new=True,
+    ),
     Metric(
         "boxes_unparsed",
         "The share of responses that contain no box and do not say that there is none; they count as no prediction.",
@@ -262,7 +331,7 @@ FAMILIES: dict[Family, FamilyMetrics] = {
 
 def family_of(task: str) -> Family:
     """Return the family of a task's metrics."""
-    return "boxes" if catalog.ALL_TASKS[task].subject == "boxes" else "choice"
+    return "boxes" if catalog.task_of(task).subject == "boxes" else "choice"
 
 
 def task_entries(family: Family) -> list[MetricEntry]:
@@ -290,5 +359,5 @@ def shown_in(table: Table, families: Iterable[Family] = ("choice", "boxes")) -> 
 
 
 def _has_questions_outside_totals(task: str) -> bool:
-    stated = catalog.ALL_TASKS[task]
+    stated = catalog.task_of(task)
     return CLASSIFICATION_KIND in stated.kinds and bool(catalog.OUTSIDE_FINE_TOTAL & set(stated.datasets))

@@ -87,7 +87,7 @@ def own_name(value: Any) -> str | None:
     from microbench_tasks.tasks.localization import ModelBoundFunction
 
     if type(value) is TaskDocuments:
-        is_own = value.task == catalog.ALL_TASKS.get(value.task.name)
+        is_own = value.task == catalog.find_task(value.task.name)
         return f"{TaskDocuments.__module__}.{value!r}" if is_own else None
     function = value.function if type(value) is ModelBoundFunction else value
     if not isinstance(function, types.FunctionType) or not Path(function.__code__.co_filename).resolve().is_relative_to(

@@ -24,7 +24,7 @@ def mark_redefined(task_dict: Mapping[Any, Any]) -> None:
     for name, task in task_dict.items():
         if isinstance(task, Mapping):
             mark_redefined(task)
-        elif name in catalog.ALL_TASKS and isinstance(getattr(task.config, "metadata", None) or {}, dict):
+        elif catalog.is_task(name) and isinstance(getattr(task.config, "metadata", None) or {}, dict):
             try:
                 differs = json.dumps(record(name, task)["differs"], sort_keys=True)
             # Functions of a user's task may raise anything.

@@ -16,7 +16,8 @@ none), ``probabilities`` (None where the model gave none), ``in_total`` (whether
 question, as the paper's do), ``strict_score`` (0 or 1), ``strict_predicted`` and ``rule`` (the one that matched).
 
 Fields of boxes: ``expression`` (the class), ``width``, ``height``, ``boxes`` (gold), ``num_predicted``, ``convention``,
-``model_input_size``, and the numbers of boxes ``num_degenerate``, ``num_duplicate`` (both scored as they are) and
+``model_input_size``, ``num_gold`` (gold boxes), ``num_matched`` (true positives, `metrics.detection`), and the
+numbers of boxes ``num_degenerate``, ``num_duplicate`` (both scored as they are) and
 ``num_dropped`` (not finite, or beyond the cap; counted as predictions).
 """
 
@@ -26,7 +27,8 @@ from typing import Any
 
 from microbench_tasks.catalog import OUTSIDE_FINE_TOTAL
 from microbench_tasks.catalog.questions import CLASSIFICATION_KIND, LETTERS
-from microbench_tasks.metrics.grit import grit_score
+from microbench_tasks.metrics.detection import count_true_positives
+from microbench_tasks.metrics.grit import match_boxes
 from microbench_tasks.parsing.boxes.conventions import Size
 from microbench_tasks.parsing.response import ScoredText, parse_answer, parse_box_answer
 from microbench_tasks.tasks.items import combine_items, items_of_answer
@@ -101,11 +103,14 @@ def _box_items(
 ) -> dict[str, Any]:
     parsed = parse_box_answer(response, convention, (doc["width"], doc["height"]), model_input_size, prompt)
     predicted = parsed.boxes
+    match = match_boxes(predicted.boxes, doc["boxes"], num_extra=predicted.num_left_out)
     answer = {
         **_common_fields(doc, parsed.scored, asked_about=doc["expression"]),
-        "score": grit_score(predicted.boxes, doc["boxes"], num_extra=predicted.num_left_out),
+        "score": match.grit,
         **{name: doc[name] for name in ("expression", "width", "height", "boxes")},
         "num_predicted": len(predicted.boxes) + predicted.num_left_out,
+        "num_gold": len(doc["boxes"]),
+        "num_matched": count_true_positives(match.ious),
         "convention": convention,
         "model_input_size": list(model_input_size),
         "response_kind": predicted.status,

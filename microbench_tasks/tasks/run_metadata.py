@@ -36,7 +36,7 @@ def metadata_of(tasks: Mapping[str, Any], *, cache_requests: bool = False) -> di
     options = {"cache_requests": True} if cache_requests else {}
     metadata: dict[str, dict[str, Any]] = {}
     for name, task in tasks.items():
-        if name not in catalog.ALL_TASKS:
+        if not catalog.is_task(name):
             continue
         try:
             metadata[name] = _metadata(name, task, own_metadata(definitions.definition(name)["metadata"]), options)
@@ -65,7 +65,7 @@ def mark_changed_data(metadata_of_tasks: Mapping[str, dict[str, Any]]) -> None:
     """
     for name, metadata in metadata_of_tasks.items():
         try:
-            now = dict(task_data.resolve(catalog.ALL_TASKS[name]).identity)
+            now = dict(task_data.resolve(catalog.task_of(name)).identity)
         # Files may be gone, or incomplete.
         except (DataError, OSError):
             now = None

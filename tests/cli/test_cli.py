@@ -55,7 +55,21 @@ def test_a_seed_that_is_none_is_named(tmp_path):
 
 @pytest.mark.parametrize(
     "command",
-    ["path", "doctor", "demo-data", "rescore", "merge", "sweep", "run", "submit", "verify", "leaderboard", "report"],
+    [
+        "path",
+        "doctor",
+        "demo-data",
+        "new-dataset",
+        "rescore",
+        "compare",
+        "merge",
+        "sweep",
+        "run",
+        "submit",
+        "verify",
+        "leaderboard",
+        "report",
+    ],
 )
 def test_every_command_has_help_with_an_example_as_it_is_typed(command):
     overview, done = (run("microbench", *arguments, "--help") for arguments in ([], [command]))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from microbench_tasks.catalog.own_tasks import box_task, find_task, is_dataset_name, own_task, question_task
+from microbench_tasks.catalog import find_task
+from microbench_tasks.catalog.own_tasks import box_task, is_dataset_name, own_task, question_task
 from microbench_tasks.data.own_datasets.description import (
     DESCRIPTION_FILE,
     Description,
@@ -54,7 +55,9 @@ def test_tasks_are_derived_from_the_name_of_the_dataset(name):
     assert find_task(f"microbench_own_{name}_boxes") == box_task(name)
 
 
-@pytest.mark.parametrize("name", ["", "Pollen", "2pollen", "a__b", "_a", "a_", "boxes", "é", "a-b", "a" * 65])
+@pytest.mark.parametrize(
+    "name", ["opencell", "cognition", "", "Pollen", "2pollen", "a__b", "_a", "a_", "boxes", "é", "a-b", "a" * 65]
+)
 def test_other_names_are_no_datasets(name):
     assert not is_dataset_name(name)
     assert own_task(f"microbench_own_{name}") is None

@@ -20,7 +20,7 @@ import torch
 from safetensors.torch import load_file
 
 from microbench_tasks.cli import program
-from tests.support import tiny_models
+from tests.support import own_images, tiny_models
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, run
 
@@ -64,6 +64,7 @@ TREATMENTS = {
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_coarse": Run(further=FEW),
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_vqa": Run(),
     "microbench rescore": Run(),
+    "microbench compare": Run(),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
     "MICROBENCH_BOXES=qwen3_vl lmms_eval --model vllm": Cannot("needs a GPU, and downloads a model"),
     'MICROBENCH_BOXES=\'{"convention"': Cannot("is not whole"),
@@ -82,6 +83,7 @@ TREATMENTS = {
     "microbench merge clip plip": Run({"clip plip": "base my_plip"}),
     "microbench merge --method soup": Run({"./run_1": "base", "./run_2": "my_plip", "./run_3": "third"}),
     "lmms_eval --model paligemma": _DOWNLOAD,
+    "lmms_eval --model transformers_vlm": _DOWNLOAD,
     "vllm serve": Cannot("needs a GPU, and downloads a model"),
     "python -m sglang": Cannot("needs a GPU, and downloads a model"),
     "llama-server": Cannot("is another project's server"),
@@ -109,6 +111,7 @@ TREATMENTS = {
     "export HF_HOME": Cannot("needs a cluster"),
     "srun torchrun": Cannot("needs a cluster"),
     "lmms-eval tasks list": Cannot("tests/end_to_end/test_command_line.py lists the tasks in this way"),
+    "microbench new-dataset": Run(),
     "microbench demo-data": Run({" && MICROBENCH_DATASET=./demo lmms_eval": " && true"}),
 }
 
@@ -168,6 +171,8 @@ def folder(tmp_path_factory, demo_folder):
     for seed, name in enumerate(("base", "my_plip", "third")):
         tiny_models.transformers_clip(folder / name, seed)
     (folder / "models.yaml").write_text("models: [{model: demo_clip}, {model: microbench_random}]")
+    own_images.class_folders(folder / "photos")
+    own_images.write_annotations(folder / "photos", folder)
     torch.save(load_file(folder / "my_plip" / "model.safetensors"), folder / "my_plip.pt")
     return folder
 

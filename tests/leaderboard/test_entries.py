@@ -10,6 +10,7 @@ import pytest
 
 from microbench_tasks.leaderboard import entries as submitted
 from microbench_tasks.leaderboard import ranking as rankings
+from microbench_tasks.leaderboard import records, tables
 from microbench_tasks.leaderboard.entries import entries_of
 from microbench_tasks.leaderboard.ranking import rank
 from microbench_tasks.runs import logs, rescoring
@@ -136,7 +137,8 @@ def test_intervals_of_other_metrics_are_the_groups_own(tmp_path):
     assert ranking.rows[0].entry.strict.mean() == pytest.approx(expected["acc_strict"])
 
 
-def test_a_tag_of_boxes_is_ranked_by_grit(tmp_path):
+def rescored_boxes(folder, response):
+    """One image with one gold box in each task of localization, all with one response."""
     from microbench_tasks import catalog
 
     for task in catalog.tasks_named([catalog.LOCALIZATION_GROUP]):
@@ -149,16 +151,44 @@ def test_a_tag_of_boxes_is_ranked_by_grit(tmp_path):
             "height": 100,
             "boxes": [[0.0, 0.0, 10.0, 10.0]],
         }
-        response = '[{"x1": 0, "y1": 0, "x2": 10, "y2": 5}]'
         items = score_boxes(doc, response, "pixels_xyxy", (100, 100))
         sample = {"doc_id": 0, "target": json.dumps(doc["boxes"]), "filtered_resps": response, "input": "?"} | items
-        (tmp_path / f"run_samples_{task}.jsonl").write_text(json.dumps(sample) + "\n")
-    rescored = rescoring.rescore(logs.find_run([tmp_path]))
+        (folder / f"run_samples_{task}.jsonl").write_text(json.dumps(sample) + "\n")
+    return rescoring.rescore(logs.find_run([folder]))
+
+
+def test_a_tag_of_boxes_is_ranked_by_grit(tmp_path):
+    rescored = rescored_boxes(tmp_path, '[{"x1": 0, "y1": 0, "x2": 10, "y2": 5}]')
     [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
     assert ranking.metric == "grit"
     # One box that covers half of the only gold box.
     assert ranking.rows[0].entry.score == pytest.approx(0.5, abs=1e-6)
-    assert ranking.rows[0].entry.figures == {"boxes_unparsed": 0}
+    shares = ("boxes_precision", "boxes_recall", "boxes_f1")
+    row = ranking.rows[0]
+    assert row.entry.figures == {**dict.fromkeys(shares, 1), "boxes_count_error": 0, "boxes_unparsed": 0}
+    # One box in each of five images of as many tasks: all of five are right at 0.025 ** (1 / 5) 25 times in 1,000.
+    images = len(row.entry.questions)
+    assert [(row.intervals[name].low, row.intervals[name].high) for name in shares[:2]] == [
+        (pytest.approx(0.025 ** (1 / images)), 1)
+    ] * 2
+    assert list(row.intervals) == ["grit", *shares] and list(ranking.comparisons) == ["grit"]
+    header, cells = tables.header_of(ranking), tables.cells_of(row, ranking)
+    shown = dict(zip(header, cells, strict=True))
+    assert (shown["boxes_count_error"], shown["boxes_f1"].split()[0]) == ("0.00", "100.00")
+    assert "figures are in percent, boxes_count_error in boxes." in tables.facts_of(ranking)[0]
+
+
+def test_a_model_without_any_box_has_no_precision_on_the_leaderboard_and_in_its_files(tmp_path):
+    rescored = rescored_boxes(tmp_path, "[]")
+    [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
+    row = ranking.rows[0]
+    assert row.entry.figures["boxes_recall"] == row.entry.figures["boxes_f1"] == 0
+    assert "boxes_precision" not in row.entry.figures and "boxes_precision" not in row.intervals
+    assert row.entry.figures["boxes_count_error"] == 1
+    leaderboard = rankings.Leaderboard((ranking,), ())
+    [line] = json.loads(records.as_json(leaderboard, with_paper=False))["rankings"][0]["rows"]
+    assert line["boxes_f1"] == line["boxes_f1_low"] == 0 < line["boxes_f1_high"]
+    assert "boxes_precision_low,boxes_precision_high" in records.as_csv(leaderboard, with_paper=False)
 
 
 @pytest.mark.parametrize("change", [{"answer_idx": 1}, {"options": ["yes", "never"]}, {"image_id": "other"}])

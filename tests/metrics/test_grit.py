@@ -6,34 +6,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from scipy.optimize import linear_sum_assignment
 
-from microbench_tasks.metrics.grit import grit_score
+from microbench_tasks.metrics.grit import grit_score, match_boxes
+from tests.support.plain_boxes import best_assignment, plain_matches, random_boxes
 
 UNIT = [0.0, 0.0, 10.0, 10.0]
-
-
-def plain_iou(first, second):
-    def area(x1, y1, x2, y2):
-        return 0.0 if x2 <= x1 or y2 <= y1 else (x2 - x1) * (y2 - y1)
-
-    corners = [max(first[0], second[0]), max(first[1], second[1]), min(first[2], second[2]), min(first[3], second[3])]
-    return area(*corners) / (area(*first) + area(*second) - area(*corners) + 1e-6)
-
-
-def best_assignment(ious):
-    """The matched IoUs, by brute force over all assignments if there are few."""
-    num_rows, num_columns = ious.shape
-    if num_rows > num_columns:
-        return best_assignment(ious.T)
-    if num_columns > 4:
-        paired = ious[linear_sum_assignment(1 - ious)]
-    else:
-        paired = max(
-            (ious[range(num_rows), columns] for columns in itertools.permutations(range(num_columns), num_rows)),
-            key=np.sum,
-        )
-    return paired[paired > 0]
 
 
 def plain_score(predicted, gold):
@@ -41,17 +18,8 @@ def plain_score(predicted, gold):
         return 1.0
     if len(predicted) == 0 or len(gold) == 0:
         return 0.0
-    matched = best_assignment(np.array([[plain_iou(box, other) for other in gold] for box in predicted]))
+    matched = plain_matches(predicted, gold)
     return matched.sum() / (len(predicted) + len(gold) - len(matched))
-
-
-def random_boxes(rng, num_boxes):
-    """Whole-pixel boxes on a small grid: ties, duplicates and boxes of area 0 or with swapped corners."""
-    start = rng.integers(0, 8, (num_boxes, 2))
-    boxes = np.hstack([start, start + rng.integers(-1, 7, (num_boxes, 2))]).astype(float)
-    if num_boxes and rng.random() < 0.3:
-        boxes[rng.integers(num_boxes)] = boxes[rng.integers(num_boxes)]
-    return boxes
 
 
 def scattered(rng, num_boxes, size=10):
@@ -67,7 +35,11 @@ def test_ten_thousand_random_cases_agree_with_the_oracle():
         if rng.random() < 0.1:
             # Sides that share boxes, in fractions of a pixel.
             gold = np.vstack([gold, predicted[:2]]) + 0.125
-        assert grit_score(predicted, gold) == pytest.approx(plain_score(predicted, gold), abs=1e-9)
+        match = match_boxes(predicted, gold)
+        assert match.grit == grit_score(predicted, gold) == pytest.approx(plain_score(predicted, gold), abs=1e-9)
+        # Of equal totals the one with more pairs counts, and the oracle takes any.
+        ious = plain_matches(predicted, gold)
+        assert sum(match.ious) == pytest.approx(sum(ious), abs=1e-9) and len(match.ious) >= len(ious)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
@@ -18,6 +19,7 @@ from microbench_tasks.metrics.intervals import (
     difference_interval,
     macro_interval,
     score_interval,
+    share_interval,
 )
 
 TAIL = 0.025
@@ -180,6 +182,81 @@ def test_macro_mean_does_not_collapse_where_every_image_has_a_pattern_of_tasks_o
     assert 0.063 < (interval.high - interval.low) / 2 < 0.16
 
 
+# --- slides, wells or patients as clusters -----------------------------------------------------
+
+
+def answers_about_slides(seed: int, slides: int, images: int, kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """Draw scores of images of slides that differ in difficulty, and the slide of each image."""
+    rng = np.random.default_rng(seed)
+    rates = np.repeat(rng.beta(2, 1, slides), images)
+    scores = rng.binomial(1, rates) if kind == "answers" else rng.beta(4 * rates, 4 * (1 - rates))
+    return scores.astype(float), np.repeat(np.arange(slides), images)
+
+
+def robust_variance(scores: np.ndarray, slides: np.ndarray) -> float:
+    """Compute the cluster-robust variance of a mean with statsmodels: of the constant of a regression on it alone."""
+    fit = sm.OLS(scores, np.ones(len(scores))).fit(cov_type="cluster", cov_kwds={"groups": slides})
+    return float(fit.cov_params()[0, 0])
+
+
+@pytest.mark.parametrize("interval_of, kind", [(accuracy_interval, "answers"), (score_interval, "scores")])
+@pytest.mark.parametrize("slides, images", [(8, 5), (20, 50), (60, 20)])
+def test_by_slide_the_interval_is_that_of_the_cluster_robust_variance_of_statsmodels(
+    interval_of: Callable[..., Interval], kind: str, slides: int, images: int
+) -> None:
+    """All slides have equally many images, so that r is a number of slides, and Kish's number that of all."""
+    scores, labels = answers_about_slides(3, slides, images, kind)
+    of_slides = scores.reshape(slides, images).mean(axis=1)
+    told = min((of_slides > 0).sum(), (of_slides < 1).sum())
+    mean = scores.mean()
+    largest = mean * (1 - mean) / slides
+    variance = (told * robust_variance(scores, labels) + 4 * largest) / (told + 4)
+    expected = plain_limits(mean, mean * (1 - mean) / variance, slides - 1)
+    assert ends(interval_of(scores, labels)) == pytest.approx(ends(expected), abs=1e-10)
+
+
+@pytest.mark.parametrize("interval_of, kind", [(accuracy_interval, "answers"), (score_interval, "scores")])
+def test_with_very_many_slides_the_interval_is_the_usual_one_of_the_cluster_robust_standard_error(
+    interval_of: Callable[..., Interval], kind: str
+) -> None:
+    scores, labels = answers_about_slides(4, 4_000, 3, kind)
+    interval, half = interval_of(scores, labels), 1.96 * math.sqrt(robust_variance(scores, labels))
+    assert ends(interval) == pytest.approx((scores.mean() - half, scores.mean() + half), abs=0.02 * half)
+
+
+# --- shares of boxes ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_share_of_boxes_has_the_interval_of_the_boxes_one_by_one(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    totals, clusters = rng.integers(0, 9, 30), rng.integers(0, 12, 30)
+    parts = rng.binomial(totals, rng.random(30))
+    boxes = np.concatenate(
+        [np.repeat([1.0, 0.0], [part, total - part]) for part, total in zip(parts, totals, strict=True)]
+    )
+    expected = plain_mean_interval(boxes.tolist(), np.repeat(clusters, totals).tolist())
+    assert ends(share_interval(parts, totals, clusters)) == pytest.approx(ends(expected), abs=1e-10)
+
+
+def test_images_without_a_box_do_not_count_as_images_of_a_share() -> None:
+    with_empty = share_interval([1, 0, 0, 2], [2, 0, 3, 2], ["a", "b", "c", "d"])
+    assert ends(with_empty) == ends(share_interval([1, 0, 2], [2, 3, 2], ["a", "c", "d"]))
+
+
+def test_one_box_in_each_image_gets_the_clopper_pearson_interval() -> None:
+    expected = stats.binomtest(7, 12).proportion_ci(method="exact")
+    interval = share_interval([1] * 7 + [0] * 5, [1] * 12, range(12))
+    assert ends(interval) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_the_order_of_images_changes_the_interval_of_a_share_not_in_the_last_bit() -> None:
+    rng = np.random.default_rng(1)
+    totals, clusters = rng.integers(0, 90, 900), rng.integers(0, 300, 900)
+    parts, orders = rng.binomial(totals, 0.3), [rng.permutation(900) for _ in range(20)]
+    assert len({share_interval(parts[order], totals[order], clusters[order]) for order in orders}) == 1
+
+
 def test_without_a_score_both_ends_are_nan() -> None:
     empty: list[float] = []
     for interval in (
@@ -187,6 +264,8 @@ def test_without_a_score_both_ends_are_nan() -> None:
         score_interval(empty, empty),
         difference_interval(empty, empty),
         macro_interval(empty, empty, empty),
+        share_interval(empty, empty, empty),
+        share_interval([0, 0], [0, 0], ["a", "b"]),
     ):
         assert math.isnan(interval.low) and math.isnan(interval.high)
 
@@ -293,6 +372,10 @@ def test_range_order_names_and_mirror_image(
         (lambda: accuracy_interval([1, 0], ["a"]), "in clusters, 2 in all; got 1"),
         (lambda: macro_interval([1, 0], ["x"], ["a", "b"]), "in groups, 2 in all; got 1"),
         (lambda: accuracy_interval([1], ["a"], confidence_level=1), "between 0 and 1, got 1"),
+        (lambda: share_interval([1], [1, 2], ["a"]), r"one shape \(n,\), got \(1,\) and \(2,\)"),
+        (lambda: share_interval([2, 1], [1, 1], ["a", "b"]), "whole numbers from 0 to their totals, got 1 pairs"),
+        (lambda: share_interval([0.5], [1], ["a"]), "whole numbers from 0 to their totals, got 1 pairs"),
+        (lambda: share_interval([1], [1], ["a", "b"]), "in clusters, 1 in all; got 2"),
     ],
 )
 def test_bad_arguments_are_named(call: Callable[[], Interval], message: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from microbench_tasks.metrics import permutation
-from microbench_tasks.metrics.permutation import agreement_test, holm, recall_std_test, spread_test
+from microbench_tasks.metrics.permutation import agreement_test, holm, holm_over_families, recall_std_test, spread_test
 
 DRAWS = 20_000
 
@@ -206,3 +206,33 @@ def test_letters_drawn_once_for_each_image_mislead_the_test_of_preference():
         letters, kinds = np.repeat(rng.integers(0, 4, 60), 5), np.tile(np.arange(5), 60)
         rejected.append(recall_std_test(scores, letters, kinds, num_permutations=199).p <= 0.05)
     assert 0.3 < np.mean(rejected) < 0.8
+
+
+def test_with_one_test_in_each_family_families_are_adjusted_by_holm():
+    p = np.random.default_rng(4).random(9) ** 3
+    adjusted = holm_over_families(p, range(9))
+    assert adjusted.tolist() == holm(p).tolist()
+    assert adjusted == pytest.approx(holm_by_definition(p))
+
+
+def holm_by_definition(p):
+    """The largest product of a p-value that is no larger and the number of tests that were not rejected before it."""
+    return [min(1, max(other * np.count_nonzero(p >= other) for other in p if other <= one)) for one in p]
+
+
+def test_tests_of_one_family_count_once_and_equal_models_are_called_different_in_at_most_5_of_100():
+    assert holm_over_families([0.01, 0.012, 0.03, 0.2], ["a", "a", "b", "b"]).tolist() == [0.02, 0.024, 0.03, 0.2]
+    rng = np.random.default_rng(7)
+    families = np.repeat(np.arange(4), 3)
+    # Three dependent tests in each of four families, adjusted within the family by Bonferroni; all null.
+    drawn = stats.norm.sf(np.repeat(rng.normal(size=(4000, 4)), 3, axis=1) * 0.7 + rng.normal(size=(4000, 12)) * 0.714)
+    within = np.minimum(1, 3 * drawn)
+    false = [min(holm_over_families(p, families)) <= 0.05 for p in within]
+    # 0.05 and three standard errors of 4,000 draws.
+    assert np.mean(false) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 4000)
+
+
+@pytest.mark.parametrize(("p", "families"), [([0.1, 1.2], "ab"), ([0.1], "ab"), ([[0.1]], "a")])
+def test_families_refuse_what_are_no_p_values(p, families):
+    with pytest.raises(ValueError, match="p-values from 0 to 1"):
+        holm_over_families(p, families)

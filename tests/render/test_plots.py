@@ -33,6 +33,11 @@ def drawn(kind, name=LONG):
         "interval_points": lambda: plots.interval_points(
             name, labels, {run: estimates(3) for run in [*RUNS, name]}, chance=[0.2, None, 0.5]
         ),
+        "differences": lambda: plots.differences(
+            name,
+            labels,
+            {run: {"values": [-0.5, 0.0, None], "lows": [-0.6, -0.1, None], "highs": [0, 1, None]} for run in RUNS},
+        ),
         "radar": lambda: plots.radar(
             name, [name, "left", name, "right"], {run: [0.2, 0.9, None, 1.0] for run in [*RUNS, name]}
         ),
@@ -59,7 +64,17 @@ def drawn(kind, name=LONG):
     }[kind]()
 
 
-KINDS = ("interval_bars", "interval_points", "radar", "curves", "confusion", "reliability", "letters", "histograms")
+KINDS = (
+    "interval_bars",
+    "interval_points",
+    "differences",
+    "radar",
+    "curves",
+    "confusion",
+    "reliability",
+    "letters",
+    "histograms",
+)
 
 
 def texts(figure):
@@ -342,3 +357,21 @@ def test_the_users_settings_change_no_picture_and_stay_as_they_are():
 def test_numbers_that_do_not_fit_are_refused(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_differences_are_drawn_beside_a_line_at_zero():
+    one = {"values": [-0.5, 0.25], "lows": [-0.75, 0.0], "highs": [-0.25, 0.5]}
+    [axes] = plots.differences("title", ["first", "second"], {"run": one}).axes
+    zero = next(line for line in axes.lines if list(line.get_xdata()) == [0, 0])
+    assert zero.get_visible()
+    [points] = [line for line in axes.lines if line.get_marker() == "o"]
+    assert list(points.get_xdata()) == [-0.5, 0.25]
+    assert list(points.get_ydata()) == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"), [([1.5, 0], "from -1 to 1 in values of run, got 1.5"), ([0], "Expected 2 values of run")]
+)
+def test_what_is_no_difference_is_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        plots.differences("title", ["a", "b"], {"run": {"values": values, "lows": [0, 0], "highs": [0, 0]}})

@@ -13,6 +13,7 @@ from tests.support import tiny_runs
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
 MODALITY = "microbench_coarse_modality"
+DETECTION = ("boxes_precision", "boxes_recall", "boxes_f1", "boxes_count_")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,24 @@ def test_tasks_without_their_group_are_enough_and_what_the_group_lacks_is_said(r
         "no whole group was asked, so the submission has the scores of single tasks only; "
         "microbench_coarse lacks microbench_coarse_stain",
     )
+
+
+def metric_list(results):
+    return results["configs"][BOXES]["metadata"]["definition"]["fields"]["metric_list"]
+
+
+def test_a_run_that_was_made_before_there_was_a_metric_has_no_reason_against_it(run):
+    def drop(results):
+        kept = [entry for entry in metric_list(results) if not entry["metric"].startswith(DETECTION)]
+        assert len(kept) == len(metric_list(results)) - 11
+        metric_list(results)[:] = kept
+
+    assert run((BOXES,), drop).violations == ()
+
+
+def test_a_list_that_lacks_an_older_metric_is_no_list_of_an_older_version(run):
+    [violation] = run((BOXES,), lambda results: metric_list(results).pop()).violations
+    assert "metric_list is redefined" in violation
 
 
 def of_every_task(name, value):

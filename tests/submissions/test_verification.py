@@ -18,6 +18,7 @@ from tests.support import tiny_runs
 from tests.support.forging import change_manifest, change_samples, failures, rewritten, write_texts
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION
 
+DETECTION = ("boxes_precision", "boxes_recall", "boxes_f1", "boxes_count_")
 DATA = "the samples against the data (MICROBENCH_DATASET)"
 COGNITION_DATA = "the samples against the data (MICROBENCH_COGNITION)"
 
@@ -26,6 +27,24 @@ def test_an_untouched_submission_holds_in_every_respect(folder):
     checks = list(verification.verify(folder))
     assert [str(check) for check in checks if check.failed or check.skipped] == []
     assert [check.name for check in checks][-2:] == [DATA, COGNITION_DATA]
+
+
+def test_a_submission_that_was_made_before_there_was_a_metric_holds(folder):
+    def drop(manifest):
+        for figures in manifest["scores"].values():
+            for name in [name for name in figures if name.startswith(DETECTION)]:
+                del figures[name]
+
+    change_manifest(folder, drop)
+    assert failures(tiny_runs.refreshed(folder), with_data=False) == {}
+
+
+def test_a_figure_that_is_there_must_be_right_and_others_must_be_there(folder):
+    change_manifest(folder, lambda manifest: manifest["scores"][BOXES].update(boxes_f1=0.99))
+    change_manifest(folder, lambda manifest: manifest["scores"][BOXES].pop("boxes_degenerate"))
+    found = failures(tiny_runs.refreshed(folder), with_data=False)["scores, from the samples"]
+    assert f"scores.{BOXES}.boxes_f1 is 0.99; the samples give" in found
+    assert f"scores.{BOXES}.boxes_degenerate is nothing; the samples give" in found
 
 
 # --- forgeries -----------------------------------------------------------------------

@@ -219,6 +219,9 @@ def test_what_is_wrong_with_an_answer_is_counted_and_not_repaired(response, stat
     }
     assert items["grit"]["num_predicted"] == num_predicted
     assert items["score"] == pytest.approx(expected, abs=1e-6)
+    numbers = {"matched": int(expected > 0), "predicted": num_predicted, "gold": 1, "image": "opencell/17"}
+    for name in ("precision", "recall", "f1", "count_error", "count_bias"):
+        assert items[f"boxes_{name}"] == numbers
 
 
 def test_silence_is_no_answer_but_paligemmas_no_object():

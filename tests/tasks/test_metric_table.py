@@ -29,6 +29,7 @@ BOX = {
     "height": 9,
     "boxes": [[1, 2, 3, 4]],
 }
+DETECTION = ("boxes_precision", "boxes_recall", "boxes_f1", "boxes_count_error")
 ITEMS = {
     "choice": microbench_process_results(QUESTION, ["B"]),
     "boxes": score_boxes(BOX, "[1, 2, 3, 4]", "pixels_xyxy", (9, 9)),
@@ -113,9 +114,9 @@ def test_only_groups_with_questions_outside_the_papers_totals_have_accuracy_over
 @pytest.mark.parametrize(
     ("table", "names"),
     [
-        ("scores", ["acc", "acc_strict", "unparsed", "acc_macro", "acc_all", "grit", "boxes_unparsed"]),
-        ("report", ["acc", "acc_strict", "unparsed", "grit", "boxes_unparsed"]),
-        ("leaderboard", ["acc_strict", "unparsed", "acc_macro", "boxes_unparsed"]),
+        ("scores", ["acc", "acc_strict", "unparsed", "acc_macro", "acc_all", "grit", *DETECTION, "boxes_unparsed"]),
+        ("report", ["acc", "acc_strict", "unparsed", "grit", *DETECTION, "boxes_count_bias", "boxes_unparsed"]),
+        ("leaderboard", ["acc_strict", "unparsed", "acc_macro", *DETECTION, "boxes_unparsed"]),
     ],
 )
 def test_each_table_shows_its_metrics_in_order(table, names):
@@ -126,6 +127,14 @@ def test_the_interval_to_quote_is_the_one_by_image():
     assert {family: metrics.interval for family, metrics in metric_table.FAMILIES.items()} == {
         "choice": "acc_image_ci",
         "boxes": "grit_ci",
+    }
+
+
+def test_detection_stands_beside_grit_and_never_in_its_place():
+    assert metric_table.FAMILIES["boxes"].score == "grit"
+    assert {metric.name for metric in metric_table.METRICS if not metric.is_fraction} == {
+        "boxes_count_error",
+        "boxes_count_bias",
     }
 
 

@@ -113,6 +113,19 @@ def test_boxes_are_scored_for_each_answer():
     assert aggregations.microbench_boxes_unparsed([found["boxes_unparsed"]]) == pytest.approx(1 / 3)
 
 
+def test_detection_is_pooled_over_all_answers():
+    """Three answers about one gold box: found, nothing, and a wrong box beside the right one."""
+    responses = ["[1,2,3,4]", "[]", "[[1,2,3,4],[5,5,6,6]]"]
+    found = score_boxes(BOX_DOC, responses, "pixels_xyxy", (9, 9))
+    figures = {
+        name: getattr(aggregations, f"microbench_boxes_{name}")([found[f"boxes_{name}"]])
+        for name in ("precision", "recall", "f1", "count_error", "count_bias")
+    }
+    # Two of three predicted boxes, two of three times the gold box, and four of six; errors of counts 0, -1 and 1.
+    expected = {"precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3, "count_error": 2 / 3, "count_bias": 0}
+    assert figures == pytest.approx(expected)
+
+
 def test_counts_are_of_all_answers():
     answers = ["B", failure_mark("no"), "?"], ["B", "B", "<think>A?</think>B"]
     found = [microbench_process_results(DOC, [responses]) for responses in answers]

@@ -1,1 +1,1 @@
-"""Read datasets of one's own: their folders, descriptions and settings."""
+"""Make and read datasets of one's own: their folders, descriptions and settings."""

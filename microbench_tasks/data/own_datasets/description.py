@@ -7,9 +7,10 @@ A dataset is a folder:
       data/test-00000-of-00001.parquet   one row per image, in the release's columns and `GROUP_COLUMN`
 
 The table has all columns of the release (`microbench_tasks.catalog.release_columns.release_features`). Those that the
-dataset does not know are null. ``dataset`` is the name of the dataset, and only ``questions.classification`` and
-``captions.classification_0`` ask something. `GROUP_COLUMN` is text or null: images of one patient, slide or well have
-the same group, and confidence intervals count them as one observation.
+dataset does not know are null. ``dataset`` is the name of the dataset. Only ``questions.classification`` asks
+something; its captions are ``captions.classification_0`` and ``_1``, which are the same. Each question has its options
+in an order of its own. `GROUP_COLUMN` is text or null: images of one patient, slide or well have the same group, and
+confidence intervals count them as one observation. Rows are in the order of ``image_id``, a hash of the pixels.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Description(BaseModel):
         name: of the dataset; its tasks are ``microbench_own_NAME`` and ``microbench_own_NAME_boxes``.
         question: the question about every image; None if rows have different ones, or if there are only boxes.
         captions: the text that contrastive models score, with ``{class}``; None if there are only boxes.
-        classes: of questions or boxes, in the order in which options are offered.
+        classes: of questions or boxes, in the user's order.
         licence: of the images, in the user's words.
         groups: what a group is, such as ``slide``; None if the images are independent.
         num_images, num_questions, num_boxes: of the table.

@@ -179,12 +179,11 @@ def make_plan(entry: Entry, tasks: Sequence[str], options: Mapping[str, str], da
 
 def data_identity(tasks: Sequence[str]) -> dict[str, Any]:
     """Return the identity of the data that the Micro-Bench tasks among ``tasks`` ask about, without their place."""
-    identities = {}
-    for name in catalog.tasks_named(list(tasks)):
-        part = "cognition" if catalog.ALL_TASKS[name].subject == "cognition" else "micrographs"
-        if part not in identities:
-            identities[part] = source_identity.without_path(task_data.resolve(catalog.ALL_TASKS[name]).identity)
-    return identities
+    task_of_source = {(task := catalog.task_of(name)).source: task for name in catalog.tasks_named(tasks)}
+    return {
+        source: source_identity.without_path(task_data.resolve(task).identity)
+        for source, task in task_of_source.items()
+    }
 
 
 def _stamps(model_args: str) -> Iterator[tuple[str, list[int]]]:

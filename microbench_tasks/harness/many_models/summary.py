@@ -96,8 +96,8 @@ def _interval(values: Mapping[str, Any], metric: str) -> tuple[float, float] | N
 def _kind(name: str, data: Mapping[str, Any]) -> DataKind | None:
     """Return the kind of the data that a group or task asks about; None if it is not of this package."""
     tasks = catalog.tasks_named([name])
-    parts = {"cognition" if catalog.ALL_TASKS[task].subject == "cognition" else "micrographs" for task in tasks}
-    kinds = {classify_source(data[part]) for part in parts if part in data}
+    sources = {catalog.task_of(task).source for task in tasks}
+    kinds = {classify_source(data[source]) for source in sources if source in data}
     return kinds.pop() if len(kinds) == 1 else None
 
 

@@ -20,7 +20,7 @@ def warn(original: Callable) -> Callable:
 
         results = original(*args, **kwargs)
         for name, values in results["results"].items() if results else ():
-            if name in catalog.ALL_TASKS:
+            if catalog.is_task(name):
                 log_warnings({key.partition(",")[0]: value for key, value in values.items()})
         return results
 

@@ -5,11 +5,12 @@ marker, hatch or line style. No function uses pyplot or changes global settings.
 effect, so that the same numbers always give the same files.
 
 All arguments are JSON values: sequences, mappings, numbers and texts; None is a missing number. Values, interval ends
-and levels are fractions from 0 to 1. They are drawn in percent.
+and levels are fractions from 0 to 1, differences from -1 to 1. They are drawn in percent.
 """
 
 from microbench_tasks.render.plots.confusion_matrix import confusion
 from microbench_tasks.render.plots.count_plots import histograms, letters, reliability
+from microbench_tasks.render.plots.difference_plots import differences
 from microbench_tasks.render.plots.interval_plots import interval_bars, interval_points
 from microbench_tasks.render.plots.labels import HARD_SPACE
 from microbench_tasks.render.plots.line_plots import curves, radar
@@ -19,6 +20,7 @@ __all__ = [
     "HARD_SPACE",
     "confusion",
     "curves",
+    "differences",
     "histograms",
     "interval_bars",
     "interval_points",

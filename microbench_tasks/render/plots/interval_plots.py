@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from microbench_tasks.render.plots.labels import wrap_label
+from microbench_tasks.render.plots.rows import draw_points, point_legend, row_axes, whiskers
 from microbench_tasks.render.plots.style import (
     COLOURS,
     GREY,
     HATCHES,
-    WIDTH,
     LineStyle,
     add_legend,
     legend_line,
     legend_patch,
-    new_figure,
-    set_title,
     styles_of,
     with_own_settings,
 )
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
 # Scores that need no image, with the line styles of their marks.
 _LEVELS: dict[str, LineStyle] = {"chance": (0, (3, 1)), "majority answer": (0, (0.9, 0.9))}
 _XLABEL = "accuracy (%) with its 95 % interval"
-_LINE_INCHES = 0.19
 
 
 @with_own_settings
@@ -71,11 +67,11 @@ def interval_bars(
     )
     if any(not 0 <= row < len(labels) for row in hollow):
         raise ValueError(f"Expected rows from 0 to {len(labels) - 1} in hollow, got {list(hollow)}.")
-    figure, axes, rows = _row_axes(title, labels, xlabel)
+    figure, axes, rows = row_axes(title, labels, xlabel)
     for row in rows[~np.isnan(means)]:
         _draw_bar(axes, row, means[row], is_reported=row in hollow)
-    whiskers = _whiskers(means, lower, upper)
-    axes.errorbar(means, rows, xerr=whiskers, fmt="none", ecolor="black", elinewidth=1.1, capsize=3)
+    lengths = whiskers(means, lower, upper)
+    axes.errorbar(means, rows, xerr=lengths, fmt="none", ecolor="black", elinewidth=1.1, capsize=3)
     levels = _mark_levels(axes, rows, labels, (chance, majority))
     _format_percent_axis(axes)
     _print_beside(axes, rows, [_number_text(*row) for row in zip(means, lower, upper, strict=True)])
@@ -106,53 +102,15 @@ def interval_points(
     Raises:
         ValueError: a sequence is not as long as ``labels``, or a number is not from 0 to 1.
     """
-    pitch = 0.16
-    figure, axes, rows = _row_axes(title, labels, xlabel, extra=max(0, (len(series) - 2) * pitch))
-    offsets = (np.arange(len(series)) - (len(series) - 1) / 2) * min(0.8 / max(len(series), 1), 0.26)
+    figure, axes, rows = row_axes(title, labels, xlabel, num_series=len(series))
     columns = [intervals(of_run, labels, run) for run, of_run in series.items()]
     styles = styles_of(series)
     levels = _mark_levels(axes, rows, labels, (chance, majority), zorder=1)
-    for (values, lows, highs), offset, style in zip(columns, offsets, styles.values(), strict=True):
-        axes.errorbar(
-            values,
-            rows + offset,
-            xerr=_whiskers(values, lows, highs),
-            fmt=style.marker,
-            color=style.colour,
-            markersize=5.5,
-            elinewidth=1.3,
-            capsize=2.5,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-        )
-    for row in rows[:-1]:
-        axes.axhline(row + 0.5, color="#E6E6E6", linewidth=0.8, zorder=0)
+    draw_points(axes, rows, columns, styles.values())
     _format_percent_axis(axes)
-    runs = [
-        legend_line(run, marker=style.marker, color=style.colour, linestyle="none") for run, style in styles.items()
-    ]
+    runs = point_legend(styles)
     add_legend(figure, [*runs, *levels])
     return figure
-
-
-def _row_axes(title: str, labels: Sequence[str], xlabel: str, extra: float = 0.0) -> tuple[Figure, Axes, np.ndarray]:
-    """Return a figure, axes with a row for each label, and the rows' positions; the first row is at the top.
-
-    All rows are as high as the highest; ``extra`` adds to their height, in inches.
-    """
-    texts = [wrap_label(label) for label in labels]
-    heights = [max(0.36 + extra, 0.12 + _LINE_INCHES * (text.count("\n") + 1)) for text in texts]
-    figure = new_figure(WIDTH, 1.35 + max(heights, default=0.36) * len(labels))
-    axes = figure.add_subplot()
-    rows = np.arange(len(labels))
-    axes.set_yticks(rows, texts)
-    axes.set_ylim(len(labels) - 0.5, -0.5)
-    axes.set_xlabel(xlabel)
-    axes.grid(True, axis="x")
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_color("#BFBFBF")
-    set_title(figure, title)
-    return figure, axes, rows
 
 
 def _draw_bar(axes: Axes, row: int, value: float, *, is_reported: bool) -> None:
@@ -171,11 +129,6 @@ def _hollow_legend() -> list[Patch]:
         legend_patch("run here", facecolor=COLOURS[0]),
         legend_patch("reported, not run here", facecolor="white", edgecolor=GREY, hatch=HATCHES[1]),
     ]
-
-
-def _whiskers(values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> np.ndarray:
-    """Return the lengths of the whiskers; rounding may put an end on the wrong side of its value: its length is 0."""
-    return np.nan_to_num(np.clip([values - lows, highs - values], 0, None))
 
 
 def _format_percent_axis(axes: Axes) -> None:

@@ -1,0 +1,134 @@
+"""Lay out a comparison as tables: header and cells, for the terminal and for LaTeX alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import string
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from microbench_tasks.analysis.comparison import PairDifference, RunComparison
+from microbench_tasks.render.number_text import bare_p, percent, points
+from microbench_tasks.tasks.metric_table import METRIC_BY_NAME
+
+MINUS = "\N{MINUS SIGN}"
+ARROW = "\N{RIGHTWARDS ARROW}"
+
+_Cell = Callable[[PairDifference], str]
+
+
+@dataclass(frozen=True)
+class ComparisonTable:
+    """Hold the table of one metric.
+
+    Attributes:
+        metric: its name.
+        title: the metric in words.
+        header: of the columns.
+        rows: the cells as texts, in percent and percentage points.
+    """
+
+    metric: str
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def without_empty_columns(self) -> ComparisonTable:
+        """Return the table without columns that have no text in any row."""
+        kept = [number for number, cells in enumerate(zip(*self.rows, strict=True)) if any(cells)]
+        header, *rows = (tuple(cells[number] for number in kept) for cells in (self.header, *self.rows))
+        return dataclasses.replace(self, header=header, rows=tuple(rows))
+
+
+def letters_of(comparison: RunComparison) -> dict[str, str]:
+    """Return a letter for each label of a run; after Z, numbered ones."""
+    names = [*string.ascii_uppercase, *(f"R{number}" for number in range(27, len(comparison.labels) + 1))]
+    return dict(zip(comparison.labels, names, strict=False))
+
+
+def tables_of(comparison: RunComparison, *, is_brief: bool = False) -> list[ComparisonTable]:
+    """Return a table for each metric; of the strict rule only if its figures differ from those of the paper's rule.
+
+    Args:
+        comparison: of two or more runs.
+        is_brief: leave out what stands beside the tests, for a table that is to be printed.
+    """
+    columns = _columns(comparison, is_brief)
+    return [
+        _table(metric, columns, comparison.of_metric(metric))
+        for metric in comparison.metrics()
+        if metric != "acc_strict" or not strict_is_the_same(comparison)
+    ]
+
+
+def _table(metric: str, columns: Mapping[str, _Cell], rows: Sequence[PairDifference]) -> ComparisonTable:
+    cells = tuple(tuple(cell(row) for cell in columns.values()) for row in rows)
+    return ComparisonTable(metric, METRIC_BY_NAME[metric].description, tuple(columns), cells)
+
+
+def strict_is_the_same(comparison: RunComparison) -> bool:
+    """Tell whether all figures of ``acc_strict`` are those of ``acc``."""
+    by_metric = [
+        [dataclasses.replace(row, metric="", p_all_tasks=None) for row in comparison.of_metric(metric)]
+        for metric in ("acc", "acc_strict")
+    ]
+    return by_metric[0] == by_metric[1] != []
+
+
+def how_to_read(comparison: RunComparison) -> list[str]:
+    """Explain the columns of the tables."""
+    lines = [
+        "In percent and percentage points. In brackets: 95 % intervals of the difference, for new images of the same "
+        "datasets.",
+        "p: exact paired test by image, of this pair alone, for a comparison that was planned before.",
+    ]
+    if len(comparison.labels) > 2:
+        lines.append("p, all pairs: adjusted for all pairs of runs, as are the intervals.")
+    lines += [
+        "p, all tasks: adjusted for all tasks of the table as well; use it to pick tasks by their difference.",
+        "verdict: of tasks by p, all tasks; of groups by "
+        + ("p, all pairs." if len(comparison.labels) > 2 else "p.")
+        + " A tie is no proof of equality.",
+        "SE: paired standard error by image; r: correlation of the scores; discordant: images on which the two differ; "
+        "found from: the smallest true difference that is found 80 times in 100.",
+        f"right{ARROW}wrong, wrong{ARROW}right: numbers of questions; of boxes and of several answers to a question, "
+        "lower and higher scores.",
+    ]
+    return lines
+
+
+def _columns(comparison: RunComparison, is_brief: bool) -> dict[str, _Cell]:
+    letters = letters_of(comparison)
+    is_single = len(letters) == 2
+    return {
+        "name": lambda row: f"{row.name} (REDEFINED)" if row.is_redefined else row.name,
+        **({} if is_single else {"pair": lambda row: _pair(row, letters)}),
+        "n": lambda row: f"{row.num_questions:,}",
+        "images": lambda row: f"{row.num_images:,}",
+        **_score_columns(letters, is_single),
+        "difference [95 % interval]": lambda row: f"{points(row.difference)} [{points(row.low)}, {points(row.high)}]",
+        "p": lambda row: bare_p(row.p),
+        **({} if is_single else {"p, all pairs": lambda row: bare_p(row.p_adjusted)}),
+        "p, all tasks": lambda row: "" if row.p_all_tasks is None else bare_p(row.p_all_tasks),
+        "verdict": lambda row: row.verdict,
+        **({} if is_brief else _COLUMNS_BESIDE),
+    }
+
+
+def _pair(row: PairDifference, letters: Mapping[str, str]) -> str:
+    return f"{letters[row.run]} {MINUS} {letters[row.reference]}"
+
+
+def _score_columns(letters: Mapping[str, str], is_single: bool) -> dict[str, _Cell]:
+    first, second = list(letters.values()) if is_single else ["reference", "run"]
+    return {first: lambda row: percent(row.reference_score), second: lambda row: percent(row.score)}
+
+
+_COLUMNS_BESIDE: dict[str, _Cell] = {
+    "SE": lambda row: "" if row.standard_error is None else percent(row.standard_error),
+    "r": lambda row: "" if row.correlation is None else f"{row.correlation:.2f}",
+    "discordant": lambda row: f"{row.num_discordant:,}",
+    "found from": lambda row: percent(row.smallest_difference),
+    f"right{ARROW}wrong": lambda row: f"{row.num_worse:,}",
+    f"wrong{ARROW}right": lambda row: f"{row.num_better:,}",
+}

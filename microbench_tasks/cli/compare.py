@@ -1,0 +1,84 @@
+"""``microbench compare``: compare runs question by question."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from microbench_tasks.cli.command import Command
+from microbench_tasks.cli.output_files import check_output_file
+from microbench_tasks.cli.progress import progress_bar
+from microbench_tasks.util.errors import DataError
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "runs",
+        type=Path,
+        nargs="+",
+        metavar="RUN",
+        help="folder of a run with logged samples (or its …_results.json), or of a submission; the first is the "
+        "reference",
+    )
+    parser.add_argument(
+        "--run",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="which run, if a folder contains several: the part of the files' names before _samples_; may be repeated "
+        "to compare runs of one folder",
+    )
+    parser.add_argument(
+        "--changes",
+        type=Path,
+        default=None,
+        metavar="FILE",
+        help="also write each question that was answered differently, as CSV",
+    )
+    parser.add_argument(
+        "--out",
+        dest="out_files",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="also write the comparison as .csv, .json or .tex (LaTeX with booktabs); may be repeated",
+    )
+
+
+def _run(options: argparse.Namespace) -> None:
+    from microbench_tasks.analysis import comparison, comparison_text, loaded_runs
+    from microbench_tasks.util import files
+
+    # Before the runs are read, which takes long.
+    for out in options.out_files:
+        check_output_file(out)
+        if out.suffix not in comparison_text.FORMS:
+            raise DataError(f"--out {out}: expected a file that ends in {', '.join(comparison_text.FORMS)}.")
+    if options.changes is not None:
+        check_output_file(options.changes, "--changes")
+    runs = loaded_runs.load_distinct_runs(
+        options.runs, options.run, lambda places: progress_bar(places, "Scoring runs")
+    )
+    compared = comparison.compare_runs(runs)
+    print(comparison_text.as_terminal_text(compared))
+    contents = {out: comparison_text.FORMS[out.suffix](compared).encode() for out in options.out_files}
+    if options.changes is not None:
+        contents[options.changes] = comparison_text.changes_as_csv(compared.changes).encode()
+    for path, content in contents.items():
+        files.write_file(path, content)
+
+
+COMMAND = Command(
+    name="compare",
+    summary="compare runs question by question",
+    description="Compare two or more runs or submissions on the questions that they have in common: the difference by "
+    "task and group with its interval and exact p-values, and which answers changed. The first run is the reference; "
+    "of three or more runs, all pairs are compared. Needs no model and no data.",
+    examples=(
+        "microbench compare results guessing",
+        "microbench compare results guessing --out table.tex --out table.csv --changes changes.csv",
+    ),
+    add_options=_add_options,
+    run=_run,
+)

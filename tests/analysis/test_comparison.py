@@ -1,0 +1,338 @@
+"""Claims about comparing runs: statistics, matched questions, and what is refused or noted."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from microbench_tasks.analysis.comparison import compare_runs
+from microbench_tasks.leaderboard import records
+from microbench_tasks.leaderboard.entries import entries_of
+from microbench_tasks.leaderboard.ranking import Leaderboard, rank
+from microbench_tasks.parsing.failures import failure_mark
+from microbench_tasks.util.errors import DataError
+from tests.support.compared_runs import (
+    BOXES,
+    COARSE,
+    DOMAIN,
+    MODALITY,
+    SOURCE,
+    answered,
+    box_sample,
+    loaded,
+    sample,
+)
+
+
+def compared(tmp_path, *letters, task=MODALITY, questions_per_image=1):
+    """Compare runs that answer one task with these letters."""
+    runs = [
+        loaded(tmp_path / str(number), {task: answered(of_run, task, questions_per_image)}, f"model {number}")
+        for number, of_run in enumerate(letters)
+    ]
+    return compare_runs(runs)
+
+
+def row_of(comparison, name=MODALITY, metric="acc"):
+    [row] = [row for row in comparison.of_metric(metric) if row.name == name]
+    return row
+
+
+# --- statistics ------------------------------------------------------------------------
+
+
+def test_with_one_question_per_image_p_is_that_of_mcnemars_exact_test(tmp_path):
+    # 12 right in both, 7 right in the first alone, 1 right in the second alone, 4 wrong in both.
+    comparison = compared(tmp_path, "A" * 12 + "A" * 7 + "B" + "B" * 4, "A" * 12 + "B" * 7 + "A" + "C" * 4)
+    row = row_of(comparison)
+    assert row.p == pytest.approx(stats.binomtest(1, 8).pvalue)
+    assert row.p_adjusted == row.p
+    assert (row.reference_score, row.score) == (19 / 24, 13 / 24)
+    assert row.difference == pytest.approx(-6 / 24)
+    assert (row.num_worse, row.num_better, row.num_discordant) == (7, 1, 8)
+    assert (row.num_questions, row.num_images, row.num_datasets) == (24, 24, 1)
+
+
+def test_the_standard_error_and_the_correlation_are_those_of_paired_scores(tmp_path):
+    first, second = "AAAABBABAB", "AABABBAAAA"
+    row = row_of(compared(tmp_path, first, second))
+    scores = np.array([[letter == "A" for letter in letters] for letters in (first, second)], dtype=float)
+    assert row.standard_error == pytest.approx(np.std(scores[1] - scores[0], ddof=1) / np.sqrt(10))
+    assert row.correlation == pytest.approx(np.corrcoef(scores)[0, 1])
+
+
+def test_with_several_questions_per_image_the_signs_of_images_are_flipped(tmp_path):
+    first, second = "AAABBBAAABAAABABAA", "ABBBABBBBBBABBBBAB"
+    row = row_of(compared(tmp_path, first, second, questions_per_image=3))
+    differences = [(two == "A") - (one == "A") for one, two in zip(first, second, strict=True)]
+    sums = np.array(differences).reshape(6, 3).sum(axis=1)
+    flipped = [abs(np.dot(signs, sums)) for signs in itertools.product((-1, 1), repeat=6)]
+    assert row.p == pytest.approx(np.mean(np.array(flipped) >= abs(sums.sum())))
+    assert row.num_images == 6 and row.num_discordant == np.count_nonzero(sums)
+
+
+def coarse_runs(tmp_path, number_of_runs):
+    rng = np.random.default_rng(5)
+    runs = []
+    for number in range(number_of_runs):
+        letters = {
+            task: rng.choice(["A", "B"], size=30, p=[0.8 - 0.25 * number, 0.2 + 0.25 * number]) for task in COARSE
+        }
+        samples = {task: answered(map(str, of_task), task) for task, of_task in letters.items()}
+        # The strict rule reads this answer, and the paper's does not.
+        samples[MODALITY][0] = sample(0, "The answer is A")
+        runs.append(loaded(tmp_path / str(number), samples, f"model {number}"))
+    return runs
+
+
+@pytest.mark.parametrize("number_of_runs", [2, 3])
+def test_the_figures_of_groups_are_those_of_the_leaderboards_pairs(tmp_path, number_of_runs):
+    runs = coarse_runs(tmp_path, number_of_runs)
+    sources = dict.fromkeys(COARSE, SOURCE)
+    entries = [entry for run in runs for entry in entries_of(run.label, run.rescored, sources, 2.0)]
+    board = Leaderboard(tuple(rank(entries, [run.label for run in runs])))
+    pairs = list(csv.DictReader(io.StringIO(records.pairs_as_csv(board, with_paper=False))))
+    comparison = compare_runs(runs)
+    rows = {
+        (row.metric, row.reference, row.run): row for row in comparison.differences if row.name == "microbench_coarse"
+    }
+    assert len(pairs) == len(rows) == 3 * number_of_runs * (number_of_runs - 1) // 2
+    for pair in pairs:
+        # The leaderboard subtracts the second model, and orders models by their score.
+        row = rows.get((pair["metric"], pair["against"], pair["model"]))
+        sign = 1 if row else -1
+        row = row or rows[pair["metric"], pair["model"], pair["against"]]
+        ends = sorted(sign * float(pair[f"difference_{end}"]) for end in ("low", "high"))
+        assert row.difference == sign * float(pair["difference"])
+        assert [row.low, row.high] == ends
+        assert row.p == float(pair["p"]) and row.p_adjusted == float(pair["p_adjusted"])
+        assert row.standard_error == float(pair["standard_error"])
+        assert row.correlation == float(pair["correlation"])
+        assert row.num_discordant == int(pair["discordant_images"])
+        assert row.smallest_difference == float(pair["smallest_difference"])
+        opposite = {"better": "worse", "worse": "better", "tie": "tie"}
+        assert row.verdict == (pair["verdict"] if sign == 1 else opposite[pair["verdict"]])
+
+
+def test_a_macro_mean_weighs_each_task_alike(tmp_path):
+    samples = [
+        {task: answered(letters, task) for task, letters in zip(COARSE, answers, strict=True)}
+        for answers in (["AAAA", "AA", "AA", "AA", "AA"], ["AABB", "AA", "AA", "AA", "BA"])
+    ]
+    comparison = compare_runs([loaded(tmp_path / str(number), found) for number, found in enumerate(samples)])
+    # Losses of a half in two of five tasks.
+    assert row_of(comparison, "microbench_coarse", "acc_macro").difference == pytest.approx(-(0.5 + 0.5) / 5)
+    assert row_of(comparison, "microbench_coarse", "acc").difference == pytest.approx(-3 / 12)
+
+
+def test_a_task_is_judged_by_p_adjusted_for_all_tasks_and_a_group_is_not(tmp_path):
+    # McNemar with 6 of 6 images: 2 / 2^6 = 0.03125 in one task; no difference in the four others.
+    worse = {task: answered("B" * 6 + "A" * 6, task) if task == DOMAIN else answered("A" * 12, task) for task in COARSE}
+    runs = [
+        loaded(tmp_path / "0", {task: answered("A" * 12, task) for task in COARSE}),
+        loaded(tmp_path / "1", worse),
+    ]
+    comparison = compare_runs(runs)
+    task, group = row_of(comparison, DOMAIN), row_of(comparison, "microbench_coarse")
+    assert (task.p, task.p_all_tasks) == (pytest.approx(0.03125), pytest.approx(5 * 0.03125))
+    assert task.verdict == "tie"
+    # Of the same 12 images, six differ by 1.
+    assert (group.p, group.p_all_tasks, group.verdict) == (pytest.approx(0.03125), None, "worse")
+
+
+def test_a_difference_is_that_of_the_other_run_minus_the_reference_for_all_pairs(tmp_path):
+    comparison = compared(tmp_path, "AAAA", "AAAB", "ABBB")
+    differences = {(row.reference, row.run): row.difference for row in comparison.of_metric("acc")}
+    assert differences == {
+        ("model 0", "model 1"): -0.25,
+        ("model 0", "model 2"): -0.75,
+        ("model 1", "model 2"): -0.5,
+    }
+    assert comparison.labels == ("model 0", "model 1", "model 2")
+
+
+def test_boxes_are_compared_by_grit(tmp_path):
+    right, none = json.dumps([{"bbox_2d": [100, 100, 200, 300]}]), "[]"
+    runs = [
+        loaded(tmp_path / str(number), {BOXES: [box_sample(image, response) for image, response in enumerate(found)]})
+        for number, found in enumerate(([right, right, right, none], [right, none, none, none]))
+    ]
+    comparison = compare_runs(runs)
+    assert comparison.metrics() == ["grit"]
+    row = row_of(comparison, BOXES, "grit")
+    scores = [[sample.items["grit"]["score"] for sample in run.rescored.samples[BOXES]] for run in runs]
+    assert row.difference == pytest.approx(np.mean(scores[1]) - np.mean(scores[0])) and row.difference < 0
+    assert (row.num_worse, row.num_better) == (2, 0)
+    assert {(change.gold, change.reference_answer, change.answer) for change in comparison.changes} == {("1", "1", "0")}
+
+
+def test_several_answers_to_a_question_take_part_with_their_mean(tmp_path):
+    first = {MODALITY: [sample(number, ["A", "B"]) for number in range(4)]}
+    second = {MODALITY: [sample(number, ["A", "A"]) for number in range(4)]}
+    row = row_of(compare_runs([loaded(tmp_path / "0", first), loaded(tmp_path / "1", second)]))
+    assert (row.reference_score, row.score, row.difference) == (0.5, 1.0, 0.5)
+    assert (row.num_worse, row.num_better) == (0, 4)
+
+
+def test_a_run_against_itself_has_no_difference_and_an_interval_that_is_no_point(tmp_path):
+    row = row_of(compared(tmp_path, "AABB", "AABB"))
+    assert (row.difference, row.p, row.verdict, row.num_discordant) == (0, 1, "tie", 0)
+    assert row.low < 0 < row.high
+
+
+# --- the same questions ----------------------------------------------------------------
+
+
+def test_only_common_questions_are_compared_and_the_others_are_counted(tmp_path):
+    whole = answered("AABBAABB")
+    runs = [loaded(tmp_path / "0", {MODALITY: whole}, "all"), loaded(tmp_path / "1", {MODALITY: whole[2:5]}, "few")]
+    comparison = compare_runs(runs)
+    row = row_of(comparison)
+    assert (row.num_questions, row.reference_score) == (3, 1 / 3)
+    assert [note for note in comparison.notes if "left out" in note] == [
+        "all: 5 questions are left out, since another run was not asked them: microbench_coarse_modality 5"
+    ]
+
+
+def test_a_group_is_compared_only_if_both_runs_answered_all_of_its_tasks(tmp_path):
+    everything = {task: answered("AAB", task) for task in COARSE}
+    part = {task: samples for task, samples in everything.items() if task != DOMAIN}
+    comparison = compare_runs([loaded(tmp_path / "0", everything, "all"), loaded(tmp_path / "1", part, "part")])
+    assert {row.name for row in comparison.differences} == set(COARSE) - {DOMAIN}
+    assert f"not compared, since only all answered them: {DOMAIN}" in comparison.notes
+
+
+def test_runs_without_a_common_task_are_refused(tmp_path):
+    runs = [loaded(tmp_path / task, {task: answered("AAB", task)}, task[-6:]) for task in (DOMAIN, MODALITY)]
+    with pytest.raises(DataError, match="no answered question in common: domain answered .*; dality answered"):
+        compare_runs(runs)
+
+
+def test_one_run_is_not_compared(tmp_path):
+    with pytest.raises(DataError, match="two or more runs to compare, got 1"):
+        compare_runs([loaded(tmp_path, {MODALITY: answered("AB")})])
+
+
+def test_other_data_are_refused_by_task_and_run(tmp_path):
+    other = SOURCE | {"sha256": "cd" * 32}
+    runs = [
+        loaded(tmp_path / "0", {MODALITY: answered("AB")}, "one"),
+        loaded(tmp_path / "1", {MODALITY: answered("AB")}, "two", dataset=other),
+    ]
+    expected = (
+        r"microbench_coarse_modality was asked on different data: by one on source folder, sha256 abababababab, "
+        r"is_release False, by two on source folder, sha256 cdcdcdcdcdcd"
+    )
+    with pytest.raises(DataError, match=expected):
+        compare_runs(runs)
+
+
+def digest(character):
+    return {"asked": {"sha256": character * 64, "num_documents": 2}}
+
+
+def test_the_digest_of_the_documents_decides_over_the_place_of_the_data(tmp_path):
+    same = [
+        loaded(tmp_path / "0", {MODALITY: answered("AB")}, **digest("a")),
+        loaded(tmp_path / "1", {MODALITY: answered("AA")}, **digest("a"), dataset={"source": "demo", "sha256": "x"}),
+    ]
+    assert row_of(compare_runs(same)).num_questions == 2
+    other = loaded(tmp_path / "2", {MODALITY: answered("AA")}, **digest("b"))
+    with pytest.raises(DataError, match="documents aaaaaaaaaaaa, .* documents bbbbbbbbbbbb"):
+        compare_runs([same[0], other])
+
+
+def test_data_that_are_not_on_record_are_noted_and_another_question_is_refused(tmp_path):
+    unknown = loaded(tmp_path / "0", {MODALITY: answered("AB")}, "unknown", dataset=None)
+    known = loaded(tmp_path / "1", {MODALITY: answered("AA")}, "known")
+    notes = compare_runs([known, unknown]).notes
+    assert [note for note in notes if "not on record" in note] == [
+        "unknown: its data are not on record for microbench_coarse_modality; only images, options and right answers "
+        "were compared"
+    ]
+    shifted = loaded(tmp_path / "2", {MODALITY: answered("AA", questions_per_image=2)}, "shifted", dataset=None)
+    with pytest.raises(DataError, match="document 1: known was asked about acevedo_et_al_2020/1 .* shifted about"):
+        compare_runs([known, shifted])
+
+
+# --- marks and notes -------------------------------------------------------------------
+
+
+def test_redefined_tasks_are_marked(tmp_path):
+    redefined = {"definition": {"fields": {}, "differs": {"doc_to_text": {"ran": "theirs"}}}}
+    runs = [
+        loaded(tmp_path / "0", {MODALITY: answered("AB")}, "own"),
+        loaded(tmp_path / "1", {MODALITY: answered("AB")}, "changed", **redefined),
+    ]
+    comparison = compare_runs(runs)
+    assert row_of(comparison).is_redefined
+    assert comparison.labels == ("own", "changed [REDEFINED TASKS]")
+    assert any("is NOT the benchmark's own task" in note for note in comparison.notes)
+
+
+def test_failed_requests_are_noted_by_run_and_task_and_a_task_without_an_answer_is_left_out(tmp_path):
+    failed = failure_mark("the server said no")
+    runs = [
+        loaded(tmp_path / "0", {MODALITY: answered("ABA"), DOMAIN: answered("ABA", DOMAIN)}, "whole"),
+        loaded(
+            tmp_path / "1",
+            {MODALITY: answered(["A", failed, "A"]), DOMAIN: answered([failed] * 3, DOMAIN)},
+            "broken",
+        ),
+    ]
+    comparison = compare_runs(runs)
+    assert {row.name for row in comparison.differences} == {MODALITY}
+    # In the benchmark's order of tasks.
+    assert comparison.notes[0] == (
+        f"broken: requests that got no response count as wrong: 3 of {DOMAIN}, 1 of {MODALITY}"
+    )
+    assert any(f"not one answer to {DOMAIN}" in note for note in comparison.notes)
+
+
+def test_other_versions_of_the_tasks_are_noted(tmp_path):
+    runs = [
+        loaded(tmp_path / str(version), {MODALITY: answered("AB")}, f"model {version}", version=version)
+        for version in (1.0, 2.0)
+    ]
+    assert any(
+        "different versions of the tasks (model 1.0 by 1.0, model 2.0 by 2.0)" in note
+        for note in compare_runs(runs).notes
+    )
+
+
+# --- changes ---------------------------------------------------------------------------
+
+
+def test_changes_name_each_question_that_was_answered_differently(tmp_path):
+    comparison = compared(tmp_path, ["A", "A", "B", "B", "B"], ["A", "B", "A", "C", "no idea"])
+    found = [
+        (change.doc_id, change.image_id, change.reference_answer, change.answer, change.text, change.change)
+        for change in comparison.changes
+    ]
+    assert found == [
+        (1, "1", "A", "B", "electron", "worse"),
+        (2, "2", "B", "A", "light", "better"),
+        (3, "3", "B", "C", "none of the above", "same score"),
+        (4, "4", "B", "", "", "same score"),
+    ]
+    first = comparison.changes[0]
+    assert (first.task, first.dataset, first.kind) == (MODALITY, "acevedo_et_al_2020", "modality")
+    assert (first.gold, first.gold_text, first.reference_text) == ("A", "light", "light")
+    assert (first.reference, first.run) == ("model 0", "model 1")
+
+
+def test_the_numbers_of_changes_are_those_of_the_table(tmp_path):
+    rng = np.random.default_rng(3)
+    comparison = compared(tmp_path, *(["AB"[number] for number in rng.integers(0, 2, 40)] for _ in range(3)))
+    for row in comparison.of_metric("acc"):
+        of_pair = [
+            change for change in comparison.changes if (change.reference, change.run) == (row.reference, row.run)
+        ]
+        assert row.num_worse == sum(change.change == "worse" for change in of_pair)
+        assert row.num_better == sum(change.change == "better" for change in of_pair)

@@ -1,0 +1,118 @@
+"""Claims about a comparison as text: terminal, CSV, JSON and LaTeX."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import re
+
+import pytest
+
+from microbench_tasks.analysis import comparison_text
+from microbench_tasks.analysis.comparison import compare_runs
+from tests.support.compared_runs import COARSE, MODALITY, answered, loaded, sample
+
+HOSTILE = "=cmd|'/c calc'!A1 \x1b[2J 100% $x_1$ & #{\\}~^"
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """Two runs of the coarse tasks, of which the strict rule reads one answer more; one name is hostile."""
+    folder = tmp_path_factory.mktemp("pair")
+    first = {task: answered("AABBAB", task) for task in COARSE}
+    second = {task: answered("ABBAAA", task) for task in COARSE}
+    second[MODALITY][1] = sample(1, "The answer is A")
+    return compare_runs([loaded(folder / "0", first, "first"), loaded(folder / "1", second, HOSTILE)])
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("three")
+    return compare_runs(
+        [loaded(folder / letters, {MODALITY: answered(letters)}, letters) for letters in ("AAAA", "AABB", "BBBB")]
+    )
+
+
+def test_csv_has_every_figure_in_full(pair):
+    rows = list(csv.DictReader(io.StringIO(comparison_text.as_csv(pair))))
+    assert len(rows) == len(pair.differences) == 6 + 6 + 1
+    for row, difference in zip(rows, pair.differences, strict=True):
+        assert row["verdict"] == difference.verdict
+        for field in dataclasses.fields(difference):
+            value = getattr(difference, field.name)
+            if isinstance(value, float) or value is None:
+                assert (float(row[field.name]) if row[field.name] else None) == value
+
+
+def test_no_cell_of_a_csv_file_is_a_formula(pair):
+    for text in (comparison_text.as_csv(pair), comparison_text.changes_as_csv(pair.changes)):
+        for row in csv.reader(io.StringIO(text)):
+            # Negative numbers are no formulas.
+            assert not any(re.match(r"[=+@]|-\D", cell) for cell in row)
+            assert all(cell.isprintable() for cell in row)
+
+
+def test_changes_can_be_read_back(pair):
+    rows = list(csv.DictReader(io.StringIO(comparison_text.changes_as_csv(pair.changes))))
+    assert [(row["task"], int(row["doc_id"]), row["change"]) for row in rows] == [
+        (change.task, change.doc_id, change.change) for change in pair.changes
+    ]
+
+
+def test_json_has_the_runs_the_method_and_every_figure(pair):
+    content = json.loads(comparison_text.as_json(pair))
+    assert content["made_by"] == "microbench compare"
+    assert [run["label"] for run in content["runs"]] == list(pair.labels)
+    assert content["differences"] == [dataclasses.asdict(row) | {"verdict": row.verdict} for row in pair.differences]
+
+
+def without_escapes(latex):
+    return re.sub(r"\\[\\&%$#_{}]", "", latex)
+
+
+def test_latex_is_a_balanced_booktabs_table_with_as_many_cells_in_each_row(pair, three):
+    for comparison in (pair, three):
+        latex = comparison_text.as_latex(comparison)
+        body = [line for line in latex.splitlines() if not line.startswith("%")]
+        assert body[0].startswith(r"\begin{tabular}") and body[-1] == r"\end{tabular}"
+        assert [line for line in body if re.fullmatch(r"\\(top|mid|bottom)rule", line)][0] == r"\toprule"
+        columns = len(re.search(r"\{([lr]+)\}", body[0]).group(1))
+        for line in body:
+            assert without_escapes(line).count("{") == without_escapes(line).count("}")
+            assert without_escapes(line).count("$") % 2 == 0
+            if line.endswith(r"\\") and "multicolumn" not in line:
+                assert len(re.split(r"(?<!\\)&", line)) == columns
+        assert all(line.isascii() for line in body)
+
+
+def test_the_terminal_shows_scores_differences_and_counts(pair):
+    lines = comparison_text.as_terminal_text(pair).splitlines()
+    assert lines[0].startswith("A (reference): first, run ")
+    assert "\x1b" not in "".join(lines)
+    row = next(line for line in lines if line.startswith("| microbench_coarse_domain "))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    # AABBAB against ABBAAA: the second answer became wrong, the fourth and the sixth became right.
+    assert cells[:5] == ["microbench_coarse_domain", "6", "6", "50.00", "66.67"]
+    assert cells[5].startswith("+16.67 [") and cells[-2:] == ["1", "2"]
+
+
+def test_pairs_and_adjustments_are_columns_if_there_are_more_than_two_runs(three):
+    text = comparison_text.as_terminal_text(three)
+    assert "p, all pairs" in text
+    assert all(f"| {pair} |" in text for pair in ("B \N{MINUS SIGN} A", "C \N{MINUS SIGN} A", "C \N{MINUS SIGN} B"))
+
+
+def test_the_strict_rule_is_a_table_of_its_own_only_if_it_reads_other_answers(pair, three):
+    assert "\nacc_strict: Accuracy by the strict rule" in comparison_text.as_terminal_text(pair)
+    assert "acc_strict: all figures are those of acc." in comparison_text.as_terminal_text(three)
+
+
+def test_redefined_tasks_are_marked_in_tables(tmp_path):
+    redefined = {"definition": {"fields": {}, "differs": {"doc_to_text": {"ran": "theirs"}}}}
+    runs = [
+        loaded(tmp_path / "0", {MODALITY: answered("AB")}),
+        loaded(tmp_path / "1", {MODALITY: answered("AB")}, **redefined),
+    ]
+    assert f"| {MODALITY} (REDEFINED) |" in comparison_text.as_terminal_text(compare_runs(runs))
