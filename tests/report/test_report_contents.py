@@ -41,6 +41,7 @@ def test_the_calibration_tables_say_how_many_answers_count_and_what_they_summed_
         "without": "6",
         "unusable": "0",
         "used": "6",
+        "some absent": "0",
         "ties": "0",
         "mean sum": "1.0000",
         "sum below 0.5 %": "0.0",
