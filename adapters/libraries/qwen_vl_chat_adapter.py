@@ -197,12 +197,13 @@ def _load(model: str, revision: str | None, precision: str, where: str) -> tuple
         with _font_at_hand():
             tokenizer = transformers.AutoTokenizer.from_pretrained(model, **options)
             # Its code chooses a precision by the GPU unless one of its own flags is set.
-            module, report = transformers.AutoModelForCausalLM.from_pretrained(
+            loaded: Any = transformers.AutoModelForCausalLM.from_pretrained(
                 model, output_loading_info=True, **{precision: True}, **options
             )
     # transformers and the checkpoint's code have errors of no common class.
     except Exception as error:
         raise ValueError(f"{where}: cannot be loaded: {type(error).__name__}: {error}") from error
+    module, report = loaded
     words = {"missing_keys": "missing", "unexpected_keys": "unexpected", "mismatched_keys": "misshapen"}
     faults = [
         f"{len(report[kind])} {word} weights, such as {min(map(str, report[kind]))}"
