@@ -2,8 +2,8 @@
 
     python scripts/try_environment.py qwen_vl_chat
 
-A fresh virtual environment is made in a temporary folder (about 7 GB) and deleted at the end. In it run the tests of the
-model, and the model on the demo set through ``lmms_eval``. Exits with status 1 if either fails.
+A fresh virtual environment is made in a temporary folder (about 7 GB) and deleted at the end. In it run the tests of
+the model, and the model on the demo set through ``lmms_eval``. Exits with status 1 if either fails.
 """
 
 from __future__ import annotations
@@ -32,32 +32,15 @@ def main() -> int:
         scripts, checkpoint = Path(folder) / "venv" / "bin", Path(folder) / "checkpoint"
         python = str(scripts / "python")
         settings = {"HF_HUB_OFFLINE": "1", "MICROBENCH_DATASET": "demo", "PYTHONPATH": str(ROOT)}
+        constraints = ROOT / "constraints" / f"{model}.txt"
+        arguments = f"model={checkpoint},trust_remote_code=True"
+        run = [str(scripts / "lmms_eval"), "--tasks", "microbench_coarse_modality", "--limit", "8"]
         commands = [
-            [
-                python,
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                f"{ROOT}[test]",
-                "-c",
-                str(ROOT / "constraints" / f"{model}.txt"),
-            ],
+            [python, "-m", "pip", "install", "--quiet", f"{ROOT}[test]", "-c", str(constraints)],
             [python, "-m", "pip", "list"],
             [python, "-m", "pytest", "--numprocesses", "0", TESTS[model]],
             [python, "-c", SAVE, str(checkpoint)],
-            [
-                *(
-                    str(scripts / "lmms_eval"),
-                    "--model",
-                    model,
-                    "--tasks",
-                    "microbench_coarse_modality",
-                    "--limit",
-                    "8",
-                ),
-                *("--model_args", f"model={checkpoint},trust_remote_code=True", "--gen_kwargs", "max_new_tokens=8"),
-            ],
+            [*run, "--model", model, "--model_args", arguments, "--gen_kwargs", "max_new_tokens=8"],
         ]
         for command in commands:
             print(" ".join(command), flush=True)
