@@ -56,8 +56,8 @@ class PaliGemma(GenerativeModel):
         self._processor = load_processor(name, version, config)
         module, files = load_greedy_module(name, version, config)
         self._record = self._describe(name, version, config, module, files)
-        letter_ids = [[token_id] for token_id in letter_tokens(self._processor.tokenizer, name)]
-        self._take(module.to(input_dtype(precision)), letter_ids)
+        self._letter_ids = [[token_id] for token_id in letter_tokens(self._processor.tokenizer, name)]
+        self._take(module.to(input_dtype(precision)))
 
     def _inputs(self, images: list[Image.Image], prompts: list[str]) -> Tensors:
         with self._processor_lock:

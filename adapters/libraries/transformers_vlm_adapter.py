@@ -88,7 +88,7 @@ class TransformersVlm(GenerativeModel):
             plain_prompt,
         )
         tokenizer = self._processor.tokenizer
-        letter_ids = letter_tokens(tokenizer, name)
+        self._letter_ids = letter_tokens(tokenizer, name)
         example = self._inputs([CASES[0].image], [CASES[0].prompt])
         check_image_tokens(example["input_ids"], config, name)
         module, files, dropped = load_greedy_module(
@@ -99,7 +99,7 @@ class TransformersVlm(GenerativeModel):
             "generation_settings_not_used": dropped,
         }
         self._together = Together.ALL
-        self._take(module, letter_ids)
+        self._take(module)
         ends = module.generation_config.eos_token_id
         self._lengths = LengthLog(
             getattr(config.get_text_config(), "max_position_embeddings", None),

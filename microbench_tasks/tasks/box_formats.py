@@ -139,6 +139,7 @@ FORMAT_OF_MODEL: dict[str, DetectionFormat] = {
     "microbench_random": NEUTRAL_FORMAT,
     "paligemma": _PALIGEMMA,
     "qwen_vl": _QWEN_VL,
+    "qwen_vl_chat": _QWEN_VL,
     "qwen2_vl": _QWEN2_VL,
     "qwen2_5_vl": _QWEN2_5_VL,
     "qwen3_vl": _QWEN3_VL,

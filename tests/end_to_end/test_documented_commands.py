@@ -84,6 +84,8 @@ TREATMENTS = {
     "microbench merge --method soup": Run({"./run_1": "base", "./run_2": "my_plip", "./run_3": "third"}),
     "lmms_eval --model paligemma": _DOWNLOAD,
     "lmms_eval --model transformers_vlm": _DOWNLOAD,
+    "qwen_vl/bin/lmms_eval": Cannot("downloads a model; scripts/try_environment.py runs a stand-in"),
+    "cogvlm/bin/lmms_eval": Cannot("needs a GPU, and downloads a model"),
     "vllm serve": Cannot("needs a GPU, and downloads a model"),
     "python -m sglang": Cannot("needs a GPU, and downloads a model"),
     "llama-server": Cannot("is another project's server"),

@@ -40,16 +40,15 @@ def finished(process):
     return process
 
 
-def command(folder, out, *further, limit=LIMIT):
+def command(folder, out, *further, tasks=TASKS, limit=LIMIT):
     return [
         "--model",
         "transformers_vlm",
         "--model_args",
         f"model={folder},device=cpu",
         "--tasks",
-        TASKS,
-        "--limit",
-        limit,
+        tasks,
+        *(["--limit", limit] if limit else []),
         "--gen_kwargs",
         f"max_new_tokens={tiny_vlm.NEW_TOKENS}",
         "--log_samples",
@@ -140,6 +139,15 @@ def test_two_processes_give_identical_results(first_run, folder, tmp_path):
     one, two = results_in(tmp_path), results_in(first_run[2])
     for name in ("results", "n-samples", "loaded_model"):
         assert one[name] == two[name]
+
+
+def test_a_whole_run_about_boxes_can_be_submitted_and_verified(folder, demo_folder, tmp_path):
+    task = "microbench_localization_glands"
+    finished(run(SCRIPTS / "lmms_eval", *command(folder, tmp_path / "out", tasks=task, limit=None)))
+    made = tmp_path / "made"
+    finished(run(SCRIPTS / "microbench", "submit", tmp_path / "out", "--model-name", "Tiny", "--out", made))
+    finished(run(SCRIPTS / "microbench", "verify", made))
+    assert json.loads((made / "submission.json").read_text())["settings"]["boxes"]["limits"] == [3136, 7056]
 
 
 def test_a_clip_is_refused_before_anything_is_asked(tmp_path):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import types
 
 import pytest
 
+from microbench_tasks.harness.guard import model_guard
 from microbench_tasks.harness.served import letter_probabilities, replies, session
 from microbench_tasks.harness.served.letter_probabilities import first_token, letters_of_prompt, prompt_of, with_letters
 from microbench_tasks.parsing.response import parse_answer
@@ -161,3 +163,19 @@ def test_a_server_that_refuses_the_request_is_named_with_the_setting(asked_for, 
     error = status_error(400, {"x-should-retry": "false"}, message="logprobs is not supported with this model")
     received(tmp_path, Client([error]), payload())
     assert any(letter_probabilities.ADVICE in warning for warning in warnings)
+
+
+def test_the_harness_cache_keeps_answers_with_probabilities_apart(asked_for, tmp_path):
+    model = model_of(Client([]), generate_until=lambda requests: [])
+    cache = types.SimpleNamespace(_cache_root=tmp_path, _model_fingerprint_hash="model")
+    with model_guard.guarding(model, cache) as asked:
+        assert cache._model_fingerprint_hash == "model-logprobs20"
+        assert asked.record()["top_logprobs"] == 20
+
+
+def test_a_setting_without_effect_is_said(asked_for, tmp_path, warnings):
+    received(tmp_path, Client([answered("B")]), payload("Look closely.\n" + PROMPT))
+    assert warnings == [letter_probabilities.OTHER_PROMPTS]
+    with model_guard.guarding(types.SimpleNamespace(generate_until=lambda requests: [])):
+        pass
+    assert warnings[1:] == [letter_probabilities.NO_SERVER]
