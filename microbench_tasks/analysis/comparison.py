@@ -102,7 +102,7 @@ class RunComparison:
     """Hold the comparison of two or more runs.
 
     Attributes:
-        labels: of the runs, the reference first.
+        labels: of the runs, the reference first; marked where tasks were redefined or requests failed.
         run_names: of the runs, in the same order.
         differences: by metric, task or group, and pair.
         changes: the questions with another answer or score, by pair and task.
@@ -140,7 +140,7 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
             f"Expected two or more runs to compare, got {len(runs)}. Name more folders, or several runs of one folder "
             "(--run)."
         )
-    runs = with_unique_labels(runs)
+    runs = [_marked(run) for run in with_unique_labels(runs)]
     matcher = Matcher(runs)
     names = [name for name in _names(runs) if _runs_of(name, matcher)]
     if not names:
@@ -159,6 +159,12 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
         changes=tuple(_changes(names, runs, matcher)),
         notes=tuple(comparison_notes.notes_of(runs, matcher)),
     )
+
+
+def _marked(run: Run) -> Run:
+    """Mark the label of a run in which requests failed: they count as wrong, and the model may be better than it."""
+    failed = sum(comparison_notes.failed_requests(run).values())
+    return dataclasses.replace(run, label=f"{run.label} [{failed} FAILED REQUESTS]") if failed else run
 
 
 def _names(runs: Sequence[Run]) -> list[str]:

@@ -311,8 +311,9 @@ def test_failed_requests_are_noted_by_run_and_task_and_a_task_without_an_answer_
     assert {row.name for row in comparison.differences} == {MODALITY}
     # In the benchmark's order of tasks.
     assert comparison.notes[0] == (
-        f"broken: requests that got no response count as wrong: 3 of {DOMAIN}, 1 of {MODALITY}"
+        f"broken [4 FAILED REQUESTS]: requests that got no response count as wrong: 3 of {DOMAIN}, 1 of {MODALITY}"
     )
+    assert comparison.labels == ("whole", "broken [4 FAILED REQUESTS]")
     assert any(f"not one answer to {DOMAIN}" in note for note in comparison.notes)
 
 
