@@ -140,8 +140,10 @@ def check_arguments(args: Any) -> None:
     from microbench_tasks.tasks import box_format_choice
     from microbench_tasks.util.errors import DataError
 
+    if not args.tasks:
+        return
     own_tasks.add_included(args.include_path)
-    names = (args.tasks or "").split(",")
+    names = args.tasks.split(",")
     tasks = own_tasks.tasks_named(names)
     _check_names(names, args)
     if not tasks:
