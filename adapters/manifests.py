@@ -16,6 +16,8 @@ def class_paths() -> dict[str, str]:
         "open_clip": "microbench_adapters.libraries.open_clip_adapter.OpenClip",
         "transformers_clip": "microbench_adapters.libraries.transformers_adapter.TransformersClip",
         "paligemma": "microbench_adapters.libraries.paligemma_adapter.PaliGemma",
+        "transformers_vlm": "microbench_adapters.libraries.transformers_vlm_adapter.TransformersVlm",
+        "qwen_vl_chat": "microbench_adapters.libraries.qwen_vl_chat_adapter.QwenVLChat",
         **{name: f"microbench_adapters.named_models.{name}" for name in CHECKPOINTS},
         "microbench_random": "microbench_adapters.models.random_model.RandomModel",
     }

@@ -20,8 +20,13 @@ _GENERATION_FILE = "generation_config.json"
 _POSITIONS = "position_ids"
 
 
-def load_config(model: str, revision: str | None) -> Any:
+def load_config(model: str, revision: str | None, *, trust_remote_code: bool = False) -> Any:
     """Return the configuration of a repository on the Hub or of a local folder.
+
+    Args:
+        model: a repository on the Hub or a local folder.
+        revision: commit, branch or tag of the repository.
+        trust_remote_code: run the code that comes with it, if transformers has none of its own.
 
     Raises:
         ValueError: there is none, or a folder is given a revision.
@@ -34,19 +39,21 @@ def load_config(model: str, revision: str | None) -> Any:
             f"model={model}: expected a folder with transformers' config.json, processor and weights; "
             "it has no config.json."
         )
-    config = from_pretrained(transformers.AutoConfig, model, revision)
+    config = from_pretrained(transformers.AutoConfig, model, revision, trust_remote_code=trust_remote_code)
     weight_files.refuse_quantized(config.to_dict(), f"model={model}")
     return config
 
 
-def from_pretrained(auto: Any, model: str, revision: str | None, **options: Any) -> Any:
-    """Load a configuration, a processor or a tokenizer; code that comes with a checkpoint is never run.
+def from_pretrained(
+    auto: Any, model: str, revision: str | None, *, trust_remote_code: bool = False, **options: Any
+) -> Any:
+    """Load a configuration, a processor or a tokenizer; code of the checkpoint runs only with ``trust_remote_code``.
 
     Raises:
         ValueError: the class ``auto`` of transformers cannot load it.
     """
     try:
-        return auto.from_pretrained(model, revision=revision, trust_remote_code=False, **options)
+        return auto.from_pretrained(model, revision=revision, trust_remote_code=trust_remote_code, **options)
     # transformers' errors for a missing file, a bad file and no network have no common class.
     except Exception as error:
         raise ValueError(
@@ -67,7 +74,7 @@ def missing_files_hint(folder: Path) -> str:
 
 
 def load_module(
-    model_class: Any, model: str, revision: str | None, config: Any
+    model_class: Any, model: str, revision: str | None, config: Any, dtype: torch.dtype = torch.float32
 ) -> tuple[torch.nn.Module, dict[str, str]]:
     """Load the weights of a folder or repository.
 
@@ -76,6 +83,7 @@ def load_module(
         model: a repository on the Hub or a local folder.
         revision: commit, branch or tag of the repository.
         config: the configuration to build it from.
+        dtype: of the weights.
 
     Returns:
         The module, and the record of the weight files.
@@ -91,14 +99,16 @@ def load_module(
     files = weight_files.find(folder, where)
     content = weight_files.read(files, where)
     weight_files.refuse_others(files, content, where)
-    module, taken_from = module_of(model_class, config, content, where)
+    module, taken_from = module_of(model_class, config, content, where, dtype)
     if (folder / _GENERATION_FILE).is_file() and module.can_generate():
         module.generation_config = from_pretrained(transformers.GenerationConfig, str(folder), None)
     return module, {"weights": loading.summarize_names(path.name for path in files)} | taken_from
 
 
-def module_of(model_class: Any, config: Any, content: Any, where: str) -> tuple[Any, dict[str, str]]:
-    """Load the weights in the ``content`` of a checkpoint into a new module, in single precision.
+def module_of(
+    model_class: Any, config: Any, content: Any, where: str, dtype: torch.dtype = torch.float32
+) -> tuple[Any, dict[str, str]]:
+    """Load the weights in the ``content`` of a checkpoint into a new module, with weights of type ``dtype``.
 
     Returns:
         The module, and the record of the key and prefix of its weights.
@@ -112,7 +122,7 @@ def module_of(model_class: Any, config: Any, content: Any, where: str) -> tuple[
     integer_names = {name.rpartition(".")[2] for name in buffers} | {_POSITIONS}
 
     def adapt(state: state_dicts.State) -> tuple[fitting.Faults, torch.nn.Module]:
-        options = {"dtype": torch.float32, "output_loading_info": True, "ignore_mismatched_sizes": True}
+        options = {"dtype": dtype, "output_loading_info": True, "ignore_mismatched_sizes": True}
         try:
             # Without a folder transformers cannot add anything, such as an adapter.
             with _without_warnings():

@@ -44,6 +44,7 @@ class PairDifference:
         metric: one of `COMPARED_METRICS`.
         reference, run: labels of the two runs.
         num_questions, num_images, num_datasets: how many are compared.
+        num_clusters: number of units whose answers may depend on each other: the images, or for own data their groups.
         reference_score, score: of the two runs, from 0 to 1.
         difference: ``score`` minus ``reference_score``.
         low, high: 95 % interval of the difference, simultaneous for all pairs of runs, within -1 to 1.
@@ -51,9 +52,9 @@ class PairDifference:
         p_adjusted: p-value adjusted for all pairs of runs; of two runs, the same as ``p``.
         p_all_tasks: p-value adjusted for all pairs and for all tasks of the comparison; None for groups, and for other
             metrics than the main one (``acc``, ``grit``).
-        standard_error: of the difference, paired and clustered; None for a single image.
+        standard_error: of the difference, paired and clustered; None for a single cluster.
         correlation: of the two runs' scores over questions; None if one of them is constant.
-        num_discordant: number of images on which the two differ.
+        num_discordant: number of clusters on which the two differ.
         smallest_difference: the smallest true difference that is found with a chance of 80 %.
         num_worse, num_better: number of questions with a lower and with a higher score than the reference. With one
             answer to each question, the reference alone was right on the first, and the other run alone on the second.
@@ -67,6 +68,7 @@ class PairDifference:
     num_questions: int
     num_images: int
     num_datasets: int
+    num_clusters: int
     reference_score: float
     score: float
     difference: float
@@ -100,7 +102,7 @@ class RunComparison:
     """Hold the comparison of two or more runs.
 
     Attributes:
-        labels: of the runs, the reference first.
+        labels: of the runs, the reference first; marked where tasks were redefined or requests failed.
         run_names: of the runs, in the same order.
         differences: by metric, task or group, and pair.
         changes: the questions with another answer or score, by pair and task.
@@ -134,8 +136,11 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
             same task.
     """
     if len(runs) < 2:
-        raise DataError(f"Expected two or more runs to compare, got {len(runs)}.")
-    runs = with_unique_labels(runs)
+        raise DataError(
+            f"Expected two or more runs to compare, got {len(runs)}. Name more folders, or several runs of one folder "
+            "(--run)."
+        )
+    runs = [_marked(run) for run in with_unique_labels(runs)]
     matcher = Matcher(runs)
     names = [name for name in _names(runs) if _runs_of(name, matcher)]
     if not names:
@@ -154,6 +159,12 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
         changes=tuple(_changes(names, runs, matcher)),
         notes=tuple(comparison_notes.notes_of(runs, matcher)),
     )
+
+
+def _marked(run: Run) -> Run:
+    """Mark the label of a run in which requests failed: they count as wrong, and the model may be better than it."""
+    failed = sum(comparison_notes.failed_requests(run).values())
+    return dataclasses.replace(run, label=f"{run.label} [{failed} FAILED REQUESTS]") if failed else run
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
@@ -249,11 +260,12 @@ def _pairs(
     name: str, metric: str, measured: _Measured, labels: Sequence[str], is_redefined: bool
 ) -> list[PairDifference]:
     measure, compared = measured.measure, measured.measure.compare()
-    means = measure.means()
+    means, images = measure.means(), {answer.question[2] for answer in measured.answers}
     counts = {
         "num_questions": len(measured.answers),
-        "num_images": len(np.unique(measure.images)),
-        "num_datasets": len({answer.question[2].partition("/")[0] for answer in measured.answers}),
+        "num_images": len(images),
+        "num_datasets": len({image.partition("/")[0] for image in images}),
+        "num_clusters": len(np.unique(measure.images)),
     }
     return [
         PairDifference(

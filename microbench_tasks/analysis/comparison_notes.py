@@ -21,13 +21,18 @@ def notes_of(runs: Sequence[Run], matcher: Matcher) -> list[str]:
 
 
 def _failed(runs: Sequence[Run]) -> list[str]:
-    notes = []
-    for run in runs:
-        counts = {task: int(run.rescored.scores[task].get("failed", 0)) for task in run.rescored.samples}
-        if any(counts.values()):
-            named = ", ".join(f"{count} of {task}" for task, count in counts.items() if count)
-            notes.append(f"{run.label}: requests that got no response count as wrong: {named}")
-    return notes
+    return [
+        f"{run.label}: requests that got no response count as wrong: "
+        + ", ".join(f"{count} of {task}" for task, count in counts.items())
+        for run in runs
+        if (counts := failed_requests(run))
+    ]
+
+
+def failed_requests(run: Run) -> dict[str, int]:
+    """Return the number of requests that got no response, of each task that has any."""
+    counts = {task: int(run.rescored.scores[task].get("failed", 0)) for task in run.rescored.samples}
+    return {task: count for task, count in counts.items() if count}
 
 
 def _not_compared(runs: Sequence[Run], matcher: Matcher) -> list[str]:

@@ -75,6 +75,11 @@ def strict_is_the_same(comparison: RunComparison) -> bool:
     return by_metric[0] == by_metric[1] != []
 
 
+def has_groups(comparison: RunComparison) -> bool:
+    """Tell whether any images are in groups, such as slides, whose answers depend on each other."""
+    return any(row.num_clusters < row.num_images for row in comparison.differences)
+
+
 def how_to_read(comparison: RunComparison) -> list[str]:
     """Explain the columns of the tables."""
     lines = [
@@ -82,6 +87,8 @@ def how_to_read(comparison: RunComparison) -> list[str]:
         "datasets.",
         "p: exact paired test by image, of this pair alone, for a comparison that was planned before.",
     ]
+    if has_groups(comparison):
+        lines.append("groups: of images, such as slides. They take the place of images in tests and intervals.")
     if len(comparison.labels) > 2:
         lines.append("p, all pairs: adjusted for all pairs of runs, as are the intervals.")
     lines += [
@@ -105,6 +112,7 @@ def _columns(comparison: RunComparison, is_brief: bool) -> dict[str, _Cell]:
         **({} if is_single else {"pair": lambda row: _pair(row, letters)}),
         "n": lambda row: f"{row.num_questions:,}",
         "images": lambda row: f"{row.num_images:,}",
+        **({"groups": lambda row: f"{row.num_clusters:,}"} if has_groups(comparison) else {}),
         **_score_columns(letters, is_single),
         "difference [95 % interval]": lambda row: f"{points(row.difference)} [{points(row.low)}, {points(row.high)}]",
         "p": lambda row: bare_p(row.p),

@@ -17,7 +17,8 @@ COLUMNS = (
     *("score", "strict_score", "in_total", "failed", "response_kind"),
     *("options", "gold", "gold_text", "predicted", "predicted_text", "strict_predicted", "rule"),
     *("probabilities", "gold_probability"),
-    *("expression", "width", "height", "num_gold_boxes", "num_predicted_boxes", "gold_boxes"),
+    *("expression", "width", "height", "num_gold_boxes", "num_predicted_boxes"),
+    *("num_matched_boxes", "gold_boxes"),
 )
 
 
@@ -58,7 +59,7 @@ def _question_fields(items: Mapping[str, Any]) -> dict[str, Any]:
         "strict_predicted": strict["predicted"],
         "rule": strict["rule"],
         "probabilities": probabilities,
-        "gold_probability": None if probabilities is None else probabilities[item["gold"]],
+        "gold_probability": None if probabilities is None else probabilities.get(item["gold"]),
     }
 
 
@@ -70,6 +71,7 @@ def _box_fields(items: Mapping[str, Any]) -> dict[str, Any]:
         **{name: item[name] for name in ("expression", "width", "height")},
         "num_gold_boxes": len(item["boxes"]),
         "num_predicted_boxes": item["num_predicted"],
+        "num_matched_boxes": items["boxes_f1"]["matched"],
         "gold_boxes": item["boxes"],
     }
 

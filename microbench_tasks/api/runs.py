@@ -97,9 +97,10 @@ class Run:
           (whether totals of groups count it), ``failed`` (no response), ``response_kind``;
         - questions: ``options`` (list), ``gold``, ``predicted``, ``strict_predicted`` (letters; None if none is read),
           ``gold_text``, ``predicted_text``, ``rule`` (of the strict reading), ``probabilities`` (by letter, as given by
-          the model), ``gold_probability``;
+          the model), ``gold_probability`` (none if a server did not give it);
         - boxes: ``expression`` (the class), ``width``, ``height`` of the image in pixels, ``num_gold_boxes``,
-          ``num_predicted_boxes``, ``gold_boxes`` (each ``x1 y1 x2 y2`` in pixels).
+          ``num_predicted_boxes``, ``num_matched_boxes`` (pairs of IoU 0.5 or more), ``gold_boxes`` (each
+          ``x1 y1 x2 y2`` in pixels).
 
         Raises:
             ImportError: pandas is not installed.

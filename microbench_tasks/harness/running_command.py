@@ -112,18 +112,19 @@ def check_arguments(args: Any) -> None:
     """Check arguments before a model is loaded that the harness would reject only after the run, or never.
 
     Raises:
-        DataError: the baseline cannot be compared, a folder cannot be written, or boxes would be read at another scale
-            than the model's arguments set.
+        DataError: the model cannot run with the installed transformers, the baseline cannot be compared, a folder
+            cannot be written, or boxes would be read at another scale than the model's arguments set.
     """
     from lmms_eval.utils import simple_parse_args_string
 
     from microbench_tasks import catalog
-    from microbench_tasks.harness import capabilities, output_folder
+    from microbench_tasks.harness import capabilities, model_environments, output_folder
     from microbench_tasks.tasks import box_format_choice
 
     tasks = catalog.tasks_named((args.tasks or "").split(","))
     if not tasks:
         return
+    model_environments.check(args.model)
     if args.use_cache:
         root = Path(args.use_cache)
         output_folder.prepare(root.absolute().parent if root.suffix == ".db" else root, "--use_cache")

@@ -37,11 +37,12 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ProbabilityCounts:
-    """Count answers, and those whose probabilities are missing or cannot be normalized."""
+    """Count answers, and those whose probabilities are missing, cannot be normalized, or lack an option's."""
 
     answers: int
     missing: int
     unusable: int
+    partial: int = 0
 
     @property
     def usable(self) -> int:
@@ -59,16 +60,26 @@ def count_probabilities(items: Sequence[Item]) -> ProbabilityCounts:
     answers = each_answer(items)
     stated = [answer["probabilities"] for answer in answers if answer["probabilities"] is not None]
     unusable = sum(not calibration.is_usable(list(shares.values())) for shares in stated)
-    return ProbabilityCounts(len(answers), len(answers) - len(stated), unusable)
+    partial = sum(
+        len(answer["probabilities"]) < len(answer["options"])
+        for answer in answers
+        if answer["probabilities"] is not None
+    )
+    return ProbabilityCounts(len(answers), len(answers) - len(stated), unusable, partial)
+
+
+def _of_options(answer: Item) -> list[float]:
+    """Return the probability of each option; 0 where the server did not list it among its most probable tokens."""
+    return [answer["probabilities"].get(letter, 0.0) for letter in LETTERS[: len(answer["options"])]]
 
 
 def measure_calibration(items: Sequence[Item]) -> Calibration | None:
     """Compute the calibration of all answers of ``acc`` items with usable probabilities; None if there are none."""
     stated = [answer for answer in each_answer(items) if answer["probabilities"] is not None]
     usable = [
-        (list(answer["probabilities"].values()), LETTERS.index(answer["gold"]), answer["image"])
+        (_of_options(answer), LETTERS.index(answer["gold"]), answer["image"])
         for answer in stated
-        if calibration.is_usable(list(answer["probabilities"].values()))
+        if calibration.is_usable(_of_options(answer))
     ]
     if not usable:
         return None

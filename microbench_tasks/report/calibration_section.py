@@ -35,7 +35,8 @@ _NOTE = (
 )
 _MASS_NOTE = (
     "Sum: of the probabilities of a question's options as the model gave them. Unusable: probabilities that are all 0 "
-    "or not finite. Ties: several options with the highest probability."
+    "or not finite. Some absent: answers in which a server did not list an option's letter among its most probable "
+    "tokens; it counts as 0 here. Ties: several options with the highest probability."
 )
 
 _ERROR_COLUMNS = (f"ECE % ({NUM_BINS} bins)", "if calibrated: mean %", "95 % below %", "RMS error %", "95 % interval")
@@ -44,7 +45,7 @@ _SCORE_HEADER = (
     *(*_ERROR_COLUMNS, "Brier score", "Brier skill"),
 )
 _MASS_HEADER = (
-    *("questions", "run", "answers", "without", "unusable", "used", "ties", "mean sum"),
+    *("questions", "run", "answers", "without", "unusable", "used", "some absent", "ties", "mean sum"),
     f"sum below {LOW_MASS:g} %",
 )
 
@@ -135,6 +136,7 @@ def _score_cells(result: Calibration) -> list[Cell]:
 
 def _mass_cells(result: Calibration, counts: ProbabilityCounts) -> list[Cell]:
     forecasts = result.forecasts
-    numbers = (counts.answers, counts.missing, counts.unusable, counts.usable, int(forecasts.is_tied.sum()))
+    ties = int(forecasts.is_tied.sum())
+    numbers = (counts.answers, counts.missing, counts.unusable, counts.usable, counts.partial, ties)
     share_low = percent_cell(float(np.mean(forecasts.mass < LOW_MASS)))
     return [*(Cell(f"{number:,}") for number in numbers), Cell(f"{forecasts.mass.mean():.4f}"), share_low]

@@ -8,6 +8,7 @@ import numpy as np
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
+from microbench_tasks.metrics.detection import IOU_THRESHOLD
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.report.answer_counts import GRIT_BINS, count_grit
 from microbench_tasks.report.estimate_plots import Estimates, estimate_plot, sizes_text, total_size
@@ -19,6 +20,12 @@ from microbench_tasks.tasks import item_intervals
 
 GRIT_AXIS = "GRIT localization score × 100, with its 95 % interval"
 _TEXT = "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class."
+
+_DETECTION_NOTE = (
+    f"Precision, recall and F1: shares of the boxes of all images that are matched at an IoU of {IOU_THRESHOLD:g}, by "
+    "the assignment of GRIT, with their 95 % intervals. Count error: mean absolute error of the number of boxes of an "
+    "image and a class. Count bias: mean error with its sign, above 0 if there are too many boxes."
+)
 
 
 def localization_section(runs: Sequence[Run]) -> ReportSection | None:
@@ -35,7 +42,7 @@ def localization_section(runs: Sequence[Run]) -> ReportSection | None:
     }
     means = estimate_plot("grit", "GRIT localization score by task", estimates, with_boxes, xlabel=GRIT_AXIS)
     names = (catalog.LOCALIZATION_GROUP, *tasks)
-    table = score_table(with_boxes, "Scores of localization", "boxes", names, NEW_DATASETS_NOTE)
+    table = score_table(with_boxes, "Scores of localization", "boxes", names, f"{_DETECTION_NOTE} {NEW_DATASETS_NOTE}")
     return ReportSection("Localization", [means, table, _histogram_plot(with_boxes, tasks, estimates)], _TEXT)
 
 

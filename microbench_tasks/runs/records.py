@@ -176,6 +176,7 @@ class RunRecord(_Record):
         return cls.model_validate(
             {
                 "config": {"model": model["harness_model"], "model_args": model["model_args"]},
+                "loaded_model": model.get("loaded_model"),
                 "configs": {
                     task: {
                         "metadata": shared | {"dataset": data["sources"].get(task), "asked": data["asked"].get(task)}

@@ -6,3 +6,5 @@ LEFT_OUT = "microbench_left_out"
 SERVED = "served_model"
 # Setting that lets a run downscale images which a server refuses as too large.
 SHRINK_SETTING = "MICROBENCH_SHRINK_IMAGES"
+# Setting by which a run asks a server for the probabilities of the first token.
+LOGPROBS_SETTING = "MICROBENCH_LOGPROBS"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from microbench_tasks import catalog
@@ -125,11 +125,13 @@ def _document_count_violations(run: LoggedRun) -> list[str]:
 def _box_violations(run: LoggedRun) -> list[str]:
     """List where the recorded prompt for boxes does not follow from the run's model and settings."""
     model, arguments = run.record.config.model, parse_arguments(run.record.config.model_args)
+    architecture = (run.record.loaded_model or {}).get("architecture")
+    model_type = architecture.get("model_type") if isinstance(architecture, Mapping) else None
     records = [run.metadata(task).boxes for task in run.samples if catalog.task_of(task).subject == "boxes"]
     problems = (
         problem
         for record in records
         if record
-        for problem in box_format_records.record_problems(record, model, arguments)
+        for problem in box_format_records.record_problems(record, model, arguments, model_type)
     )
     return [f"prompt for boxes (metadata.boxes): {problem}." for problem in dict.fromkeys(problems)]

@@ -94,7 +94,8 @@ _DEFAULTS: Mapping[str, frozenset[str | None]] = {
     "chat_template": frozenset({None}),
     "reasoning_prompt": frozenset({"", None}),
     **dict.fromkeys(
-        ("interleave", "interleave_visuals", "truncate_context", "disable_thinking", "think_mode"), frozenset({"false"})
+        ("interleave", "interleave_visuals", "truncate_context", "disable_thinking", "think_mode", "plain_prompt"),
+        frozenset({"false"}),
     ),
     **dict.fromkeys(("add_generation_prompt", "truncation"), frozenset({"true"})),
     **dict.fromkeys(("n", "num_return_sequences"), frozenset({"1"})),

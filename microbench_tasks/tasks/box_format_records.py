@@ -5,28 +5,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from microbench_tasks.tasks.box_format_choice import CHOSEN_BY_OPTION, LIMIT_ARGUMENTS, ChosenFormat, default_format
+from microbench_tasks.tasks.box_format_choice import (
+    CHOSEN_BY_OPTION,
+    LIMIT_ARGUMENTS,
+    ChosenFormat,
+    LoadedFamily,
+    default_format,
+    format_of_family,
+)
 from microbench_tasks.tasks.box_format_setting import SET_BY_USER, SETTING, parse_format
-from microbench_tasks.tasks.box_formats import FORMAT_BY_NAME, FORMAT_OF_MODEL
+from microbench_tasks.tasks.box_formats import FORMAT_BY_NAME, FORMAT_OF_MODEL, LOADED_BY_TYPE
+from microbench_tasks.tasks.image_resizing import QWEN2_5_FACTOR
 from microbench_tasks.util.errors import DataError
 
 
-def record_problems(record: Mapping[str, Any], model: str | None, model_args: Mapping[str, Any]) -> list[str]:
+def record_problems(
+    record: Mapping[str, Any], model: str | None, model_args: Mapping[str, Any], model_type: str | None = None
+) -> list[str]:
     """List where the record of a format (`ChosenFormat.record`) is not what `choose_format` returns for a model.
 
     Args:
         record: of a results file or a submission.
         model: the harness's id of the model that was run.
         model_args: the arguments that it was given.
+        model_type: of transformers, of the loaded checkpoint; None if the run does not record it.
     """
     chosen_by = record.get("chosen_by")
     if chosen_by in (SETTING, CHOSEN_BY_OPTION):
         problems = _pair_problems(record, model) or _set_by_user_problems(record, chosen_by)
+    elif model == LOADED_BY_TYPE and model_type is not None:
+        problems = _differences(record, format_of_family(_family_of(record, model_type)))
     else:
         # A task gets no model id if the harness did not create the model itself.
         is_unnamed = chosen_by == default_format(None).chosen_by and model not in FORMAT_OF_MODEL
         problems = _differences(record, default_format(None if is_unnamed else model))
     return problems or _limit_problems(record, model_args)
+
+
+def _family_of(record: Mapping[str, Any], model_type: str) -> LoadedFamily:
+    """Return a family of this type whose processor has the recorded limits."""
+    limits = record.get("limits")
+    if isinstance(limits, list | tuple) and len(limits) == 2 and all(type(limit) is int for limit in limits):
+        return LoadedFamily(model_type, (limits[0], limits[1]), QWEN2_5_FACTOR)
+    return LoadedFamily(model_type)
 
 
 def _differences(record: Mapping[str, Any], expected: ChosenFormat) -> list[str]:

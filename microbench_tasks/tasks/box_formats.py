@@ -139,6 +139,7 @@ FORMAT_OF_MODEL: dict[str, DetectionFormat] = {
     "microbench_random": NEUTRAL_FORMAT,
     "paligemma": _PALIGEMMA,
     "qwen_vl": _QWEN_VL,
+    "qwen_vl_chat": _QWEN_VL,
     "qwen2_vl": _QWEN2_VL,
     "qwen2_5_vl": _QWEN2_5_VL,
     "qwen3_vl": _QWEN3_VL,
@@ -159,6 +160,25 @@ FORMAT_OF_MODEL: dict[str, DetectionFormat] = {
     "minicpm_o": _MINICPM,
     "glm4v": _GLM4V,
     "sam3": _SAM3,
+}
+# The id of the model of this package that loads a checkpoint of any family. Its format follows from the checkpoint's
+# type, which is known once it is loaded.
+LOADED_BY_TYPE = "transformers_vlm"
+# By the model_type of transformers. Types of which no convention is known are left out.
+FORMAT_OF_MODEL_TYPE: dict[str, DetectionFormat] = {
+    "paligemma": _PALIGEMMA,
+    "qwen2_vl": _QWEN2_VL,
+    "qwen2_5_vl": _QWEN2_5_VL,
+    "qwen3_vl": _QWEN3_VL,
+    "qwen3_vl_moe": _QWEN3_VL,
+    "qwen3_5": _QWEN3_5,
+    "qwen3_5_moe": _QWEN3_5,
+    "internvl": _INTERNVL,
+    "llava": _LLAVA,
+    "llava_next": _LLAVA,
+    "gemma3": _GEMMA3,
+    "glm4v": _GLM4V,
+    "glm4v_moe": _GLM4V,
 }
 NEUTRAL = "neutral"
 FORMAT_BY_NAME = {NEUTRAL: NEUTRAL_FORMAT} | FORMAT_OF_MODEL

@@ -2,7 +2,8 @@
 
 The prompt and the parsing of boxes depend on the model, which the harness passes to neither of these functions. So they
 have a method ``for_model``; `microbench_tasks.harness.patches` replaces each of them by what it returns when the
-harness builds a task for a model. Functions that are not bound to a model use the neutral format.
+harness builds a task for a model, and again when a loaded model states the family of its checkpoint. Functions that are
+not bound to a model use the neutral format.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from microbench_tasks.data.table_images import to_rgb
 from microbench_tasks.parsing.boxes.conventions import to_convention_units
-from microbench_tasks.tasks.box_format_choice import ChosenFormat, choose_format
+from microbench_tasks.tasks.box_format_choice import ChosenFormat, LoadedFamily, choose_format
 from microbench_tasks.tasks.box_formats import DetectionFormat
 from microbench_tasks.tasks.results import score_boxes
 
@@ -44,17 +45,20 @@ class ModelBoundFunction:
         self.function = function
         self._chosen = chosen
 
-    def for_model(self, model: str | None, options: Mapping[str, Any] | None) -> ModelBoundFunction:
+    def for_model(
+        self, model: str | None, options: Mapping[str, Any] | None, family: LoadedFamily | None = None
+    ) -> ModelBoundFunction:
         """Return this function, and those that it has as attributes, bound to the format of a model.
 
         Args:
             model: id in the harness.
             options: the task's ``lmms_eval_specific_kwargs``.
+            family: of the loaded checkpoint, if the model states it.
         """
-        bound = ModelBoundFunction(self.function, choose_format(model, options))
+        bound = ModelBoundFunction(self.function, choose_format(model, options, family))
         for name, value in vars(self).items():
             if isinstance(value, ModelBoundFunction):
-                setattr(bound, name, value.for_model(model, options))
+                setattr(bound, name, value.for_model(model, options, family))
         return bound
 
     def record(self) -> dict[str, Any]:

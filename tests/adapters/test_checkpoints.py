@@ -59,7 +59,7 @@ def test_every_name_is_registered_with_the_harness_as_a_class_that_loads():
     from lmms_eval.models import get_model
 
     assert (
-        {"open_clip", "transformers_clip", "paligemma", "microbench_random", *CHECKPOINTS}
+        {"open_clip", "transformers_clip", "paligemma", "transformers_vlm", "microbench_random", *CHECKPOINTS}
         == set(class_paths())
         == {manifest.model_id for manifest in register()}
     )

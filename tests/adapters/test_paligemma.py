@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,68 +10,13 @@ from lmms_eval.api.instance import Instance
 from PIL import Image
 
 from microbench_adapters.libraries.paligemma_adapter import PaliGemma
-from tests.support import questions, tiny_paligemma
+from tests.support import questions, tiny_paligemma, vision_tasks
+from tests.support.vision_tasks import Task, asked
 
 pytestmark = pytest.mark.usefixtures("quiet_transformers")
 
-SETTINGS = {"max_new_tokens": tiny_paligemma.NEW_TOKENS, "until": [], "temperature": 0, "do_sample": False}
+SETTINGS = vision_tasks.SETTINGS
 OPTIONS = [["neuron", "platelet"], ["light microscopy", "electron microscopy", "none of the above"]]
-
-
-class Task:
-    """What the adapter uses of a harness task: drawn images, a prompt about each."""
-
-    def __init__(self, name, prompt_of, choices_of=None, when_empty=None, count=questions.COUNT, settings=SETTINGS):
-        self.name, self.settings = name, settings
-        self.images = questions.images(count)
-        self.docs = [{"number": number} for number in range(count)]
-        self.dataset_no_image = {"test": self}
-        self.dataset = {"test": self.docs}
-
-        def doc_to_text(doc):
-            return prompt_of(doc["number"])
-
-        def doc_to_choice(doc):
-            return choices_of(doc["number"])
-
-        if when_empty is not None:
-            doc_to_text.when_empty = when_empty
-        doc_to_choice.wants_probabilities = True
-        self.config = SimpleNamespace(doc_to_text=doc_to_text, doc_to_choice=doc_to_choice if choices_of else None)
-        self.decoded = []
-
-    def __getitem__(self, places):
-        """Without images: one document, or a list per column."""
-        return {
-            "number": [self.docs[place]["number"] for place in places]
-            if isinstance(places, list)
-            else self.docs[places]["number"]
-        }
-
-    def doc_to_visual(self, doc):
-        self.decoded.append(doc["number"])
-        return [self.images[doc["number"]]]
-
-    def doc_to_choice(self, doc):
-        return self.config.doc_to_choice(doc)
-
-    def requests(self):
-        return [
-            Instance(
-                "generate_until",
-                (
-                    self.config.doc_to_text(doc),
-                    dict(self.settings),
-                    self.doc_to_visual,
-                    doc["number"],
-                    self.name,
-                    "test",
-                ),
-                0,
-                {"task": self.name, "doc_id": doc["number"], "repeats": 1},
-            )
-            for doc in self.docs
-        ]
 
 
 def quiz():
@@ -94,14 +38,6 @@ def segment(doc):
 
 def boxes():
     return Task("boxes", detect, when_empty=segment)
-
-
-def asked(model, *tasks, order=None):
-    """The answers to the tasks' requests, asked in ``order``, in their own order."""
-    requests = [request for task in tasks for request in task.requests()]
-    order = range(len(requests)) if order is None else order
-    answer_of = dict(zip(order, model.generate_until([requests[index] for index in order]), strict=True))
-    return [answer_of[index] for index in range(len(requests))]
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,9 @@ import json
 
 import numpy as np
 import pytest
-from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
 
+from microbench_tasks.analysis import common_questions, comparison_text
 from microbench_tasks.analysis.comparison import compare_runs
 from microbench_tasks.leaderboard import records
 from microbench_tasks.leaderboard.entries import entries_of
@@ -51,7 +52,7 @@ def test_with_one_question_per_image_p_is_that_of_mcnemars_exact_test(tmp_path):
     # 12 right in both, 7 right in the first alone, 1 right in the second alone, 4 wrong in both.
     comparison = compared(tmp_path, "A" * 12 + "A" * 7 + "B" + "B" * 4, "A" * 12 + "B" * 7 + "A" + "C" * 4)
     row = row_of(comparison)
-    assert row.p == pytest.approx(stats.binomtest(1, 8).pvalue)
+    assert row.p == pytest.approx(mcnemar([[12, 7], [1, 4]], exact=True).pvalue)
     assert row.p_adjusted == row.p
     assert (row.reference_score, row.score) == (19 / 24, 13 / 24)
     assert row.difference == pytest.approx(-6 / 24)
@@ -75,6 +76,26 @@ def test_with_several_questions_per_image_the_signs_of_images_are_flipped(tmp_pa
     flipped = [abs(np.dot(signs, sums)) for signs in itertools.product((-1, 1), repeat=6)]
     assert row.p == pytest.approx(np.mean(np.array(flipped) >= abs(sums.sum())))
     assert row.num_images == 6 and row.num_discordant == np.count_nonzero(sums)
+
+
+def test_groups_of_images_take_the_place_of_images(tmp_path, monkeypatch):
+    """Answers about two images of one slide are one observation, as if both were the same image."""
+    first, second = "AAABBBAAABAAABABAA", "ABBBABBBBBBABBBBAB"
+    same_image = row_of(compared(tmp_path / "image", first, second, questions_per_image=2))
+    answer_of = common_questions.answer_of
+    monkeypatch.setattr(
+        common_questions,
+        "answer_of",
+        lambda task, of: answer_of(task, of)._replace(cluster=f"slide {of.doc_id // 2}"),
+    )
+    comparison = compared(tmp_path / "slide", first, second)
+    row = row_of(comparison)
+    assert (row.num_images, row.num_clusters) == (18, 9) and same_image.num_clusters == same_image.num_images == 9
+    assert (row.p, row.low, row.high, row.standard_error, row.num_discordant) == (
+        *(same_image.p, same_image.low, same_image.high),
+        *(same_image.standard_error, same_image.num_discordant),
+    )
+    assert "| groups |" in comparison_text.as_terminal_text(comparison)
 
 
 def coarse_runs(tmp_path, number_of_runs):
@@ -290,8 +311,9 @@ def test_failed_requests_are_noted_by_run_and_task_and_a_task_without_an_answer_
     assert {row.name for row in comparison.differences} == {MODALITY}
     # In the benchmark's order of tasks.
     assert comparison.notes[0] == (
-        f"broken: requests that got no response count as wrong: 3 of {DOMAIN}, 1 of {MODALITY}"
+        f"broken [4 FAILED REQUESTS]: requests that got no response count as wrong: 3 of {DOMAIN}, 1 of {MODALITY}"
     )
+    assert comparison.labels == ("whole", "broken [4 FAILED REQUESTS]")
     assert any(f"not one answer to {DOMAIN}" in note for note in comparison.notes)
 
 

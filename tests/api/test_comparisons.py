@@ -10,6 +10,8 @@ import pytest
 from microbench_tasks import api
 from microbench_tasks.analysis import comparison_text
 from microbench_tasks.analysis.comparison import compare_runs
+from microbench_tasks.runs import logs
+from microbench_tasks.submissions import building
 from tests.support import tiny_runs
 
 MODALITY = "microbench_coarse_modality"
@@ -57,6 +59,16 @@ def test_its_plot_has_a_row_for_each_task_and_a_point_for_each_difference(compar
         comparison.plot(names=["mmlu"])
     with pytest.raises(api.DataError, match="acc_macro was not compared"):
         comparison.plot("acc_macro")
+
+
+def test_a_submission_is_loaded_and_is_no_better_than_its_run(run, folder):
+    description = building.Description("My model", "https://huggingface.co/me/my-model")
+    submitted = building.submit(logs.find_run([run.path]), description, folder / "submission").folder
+    loaded = api.load(submitted)
+    assert (loaded.label, loaded.name, loaded.tasks) == ("My model", "submission", run.tasks)
+    comparison = api.compare([run, loaded])
+    assert {row.difference for row in comparison.differences} == {0} and comparison.changes == ()
+    assert loaded.rescore().scores == loaded.scores
 
 
 def test_scores_are_plotted_in_the_order_of_their_names(run, other):

@@ -85,6 +85,8 @@ def test_samples_about_boxes_have_numbers_of_boxes_and_no_letters(run):
     rows = run.samples[run.samples.task == tiny_runs.BOXES]
     entries = [entry["grit"] for entry in logged(run, tiny_runs.BOXES)]
     assert list(rows.num_predicted_boxes) == [entry["num_predicted"] for entry in entries]
+    matched = [entry["boxes_f1"]["matched"] for entry in logged(run, tiny_runs.BOXES)]
+    assert list(rows.num_matched_boxes) == matched
     assert list(rows.num_gold_boxes) == [len(entry["boxes"]) for entry in entries]
     assert list(rows.score) == [entry["score"] for entry in entries]
     assert rows.gold.isna().all() and rows.options.isna().all()

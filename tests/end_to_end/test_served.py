@@ -12,6 +12,7 @@ import re
 import signal
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from PIL import Image
 
 from microbench_tasks.harness.guard import model_guard
 from microbench_tasks.harness.served.circuit_breaker import ServerStoppedError
+from microbench_tasks.report import calibration
 from tests.support import commands
 from tests.support.chat_server import Reply, serving
 from tests.support.commands import SCRIPTS, results_in
@@ -194,6 +196,52 @@ THOUGHTS = {
     "unmarked, undecided": ("Let me look. It could be {right} or {wrong}.", 0, 0, "unparsed"),
     "nothing but thoughts": ("<think>The answer is {right}.</think>", 0, 0, "empty"),
 }
+
+
+# --- probabilities of letters --------------------------------------------------------------
+
+
+def with_probabilities(prompt, pixels):
+    """The answer is the most probable letter; letters of 0.01 or less are not listed."""
+    letters = [line[0] for line in prompt.split("\n") if line[1:3] == ") "]
+    if not letters:
+        return Reply("[]", tokens={"[]": 0.9, "A": 0.1})
+    rng = np.random.default_rng(zlib.crc32(prompt.encode()))
+    shares = rng.dirichlet(np.ones(len(letters)) / 2) * 0.9
+    tokens = dict(zip(letters, shares.tolist(), strict=True))
+    return Reply(max(tokens, key=tokens.get), tokens={name: share for name, share in tokens.items() if share > 0.01})
+
+
+@pytest.mark.parametrize(
+    ("client", "concurrency"), [("openai", {"num_concurrent": 8}), ("async_openai", {"num_cpus": 8})]
+)
+def test_the_probabilities_of_letters_that_a_server_gives_are_those_of_the_report(
+    client, concurrency, rows, demo_folder, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("MICROBENCH_LOGPROBS", "20")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    tasks = [TASK, "microbench_localization_glands"]
+    with serving(with_probabilities) as server:
+        results = evaluate(server, tasks, model=client, options=concurrency, limit=LIMIT, log_samples=True)
+    assert results["served_model"]["top_logprobs"] == 20
+    items, prompts = [], [prompt for prompt, _, _, _ in questions_of_the_run(rows, KIND)]
+    for sample in results["samples"][TASK]:
+        expected = with_probabilities(prompts[sample["doc_id"]], None)
+        # Absent letters are absent, and never 0.
+        assert sample["acc"]["probabilities"] == pytest.approx(dict(sorted(expected.tokens.items())), abs=1e-12)
+        assert sample["acc_strict"]["predicted"] == expected.text
+        items.append(sample["acc"])
+    assert any(len(item["probabilities"]) < len(item["options"]) for item in items)
+    for sample in results["samples"]["microbench_localization_glands"]:
+        assert sample["filtered_resps"] == ["[]"]
+    # Confidence and outcome of each answer, and their error in 15 bins, with numpy alone.
+    confidence = np.array([max(shares := list(item["probabilities"].values())) / sum(shares) for item in items])
+    right = np.array([max(item["probabilities"], key=item["probabilities"].get) == item["gold"] for item in items])
+    bins = np.clip(np.ceil(confidence * 15).astype(int), 1, 15)
+    gaps = [abs((right - confidence)[bins == number].sum()) for number in range(1, 16)]
+    measured = calibration.measure_calibration(items)
+    assert measured.bins.expected_calibration_error == pytest.approx(sum(gaps) / len(items), abs=1e-9)
+    assert calibration.count_probabilities(items).missing == 0
 
 
 def test_thoughts_are_no_answers_in_any_form(demo_folder, rows):

@@ -14,6 +14,26 @@ def test_probabilities_are_read_from_the_last_line(said):
 
 
 @pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ('{"probabilities": {"A": 0.9}, "absent": ["B", "C"]}', {"A": 0.9}),
+        ('{"probabilities": {"A": 0.5, "C": 0.25}, "absent": ["B"]}', {"A": 0.5, "C": 0.25}),
+        ('{"probabilities": {"A": 0.5, "B": 0.25, "C": 0}, "absent": []}', {"A": 0.5, "B": 0.25, "C": 0}),
+        # Every letter is there once, in order; at least one has a probability.
+        ('{"probabilities": {"A": 0.9}, "absent": ["C", "B"]}', None),
+        ('{"probabilities": {"A": 0.9}, "absent": ["B"]}', None),
+        ('{"probabilities": {"A": 0.9, "B": 0.1}, "absent": ["B", "C"]}', None),
+        ('{"probabilities": {"A": 0.9}, "absent": ["B", "C", "D"]}', None),
+        ('{"probabilities": {}, "absent": ["A", "B", "C"]}', None),
+        ('{"probabilities": {"A": 0.9}, "absent": "BC"}', None),
+        ('{"probabilities": {"A": 0.9}, "absent": [["B"], "C"]}', None),
+    ],
+)
+def test_letters_that_a_server_did_not_tell_are_listed_as_absent(line, expected):
+    assert probabilities(f"A\n{line}", 3) == expected
+
+
+@pytest.mark.parametrize(
     "response",
     [
         "B",

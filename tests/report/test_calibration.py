@@ -39,7 +39,7 @@ def test_calibration_is_that_of_the_logged_probabilities(run):
 
 def item_with(*probabilities, gold="A", image="1"):
     stated = dict(zip(LETTERS, probabilities, strict=False)) if probabilities else None
-    return {"probabilities": stated, "gold": gold, "image": image}
+    return {"probabilities": stated, "gold": gold, "image": image, "options": ["left", "right"]}
 
 
 def test_all_answers_count_in_calibration_but_those_without_usable_probabilities():
@@ -54,6 +54,16 @@ def test_all_answers_count_in_calibration_but_those_without_usable_probabilities
     assert calibration.count_probabilities(items[2:]).reason() == (
         "1 of 2 answers have no probabilities, 1 have unusable ones (all 0 or not finite)"
     )
+
+
+def test_an_option_whose_letter_a_server_did_not_list_counts_as_0_and_such_answers_are_counted():
+    items = [item_with(0.5, 0.1), item_with(0.4, image="2"), {**item_with(), "probabilities": {"B": 0.8}, "image": "3"}]
+    found = calibration.measure_calibration(items)
+    assert calibration.count_probabilities(items) == calibration.ProbabilityCounts(3, 0, 0, partial=2)
+    assert found.forecasts.mass == pytest.approx([0.6, 0.4, 0.8])
+    assert found.forecasts.confidence == pytest.approx([5 / 6, 1, 1])
+    # The right option of all three is A; the third gives it nothing.
+    assert found.forecasts.is_right.tolist() == [1, 1, 0]
 
 
 def test_each_of_several_answers_to_a_question_counts_in_calibration():

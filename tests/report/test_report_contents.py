@@ -41,6 +41,7 @@ def test_the_calibration_tables_say_how_many_answers_count_and_what_they_summed_
         "without": "6",
         "unusable": "0",
         "used": "6",
+        "some absent": "0",
         "ties": "0",
         "mean sum": "1.0000",
         "sum below 0.5 %": "0.0",
@@ -132,6 +133,13 @@ def test_a_run_of_boxes_alone_has_a_report(data, tmp_path):
     boxes = tiny_runs.write(tmp_path / "run", {tiny_runs.BOXES: tiny_runs.samples(tiny_runs.BOXES)})
     record = json.loads((writing.write([boxes], tmp_path / "out", 1, 0, ALL_IN_ONE).folder / "report.json").read_text())
     assert [section["title"] for section in record["chapters"]] == ["Localization", "Examples", "About this report"]
+    [table] = [part["table"] for part in record["chapters"][0]["parts"] if "table" in part]
+    shown = dict(zip(table["header"], table["rows"][0], strict=True))
+    [scores] = [of_run["scores"][tiny_runs.BOXES] for of_run in record["runs"]]
+    expected = [100 * scores[f"boxes_precision{end}"] for end in ("", "_ci_low", "_ci_high")]
+    assert shown["precision %"]["text"] == "{:.1f} ({:.1f} to {:.1f})".format(*expected)
+    assert shown["count error"]["text"] == f"{scores['boxes_count_error']:.2f}"
+    assert "at an IoU of 0.5, by the assignment of GRIT" in table["note"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from microbench_adapters.libraries.conch_adapter import Conch
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from microbench_adapters.libraries.paligemma_adapter import PaliGemma
 from microbench_adapters.libraries.transformers_adapter import TransformersClip
+from microbench_adapters.libraries.transformers_vlm_adapter import TransformersVlm
 from microbench_adapters.models.random_model import RandomModel
 from microbench_tasks.submissions import run_arguments
 from microbench_tasks.submissions.run_arguments import find_generation_violations, find_model_violations
@@ -170,9 +171,13 @@ def test_no_argument_of_the_harness_that_is_named_after_a_prompt_is_accepted():
     assert suspicious & run_arguments.MODEL_ARGUMENTS <= accepted
 
 
-def test_every_argument_of_our_own_models_is_accepted():
+def test_every_argument_of_our_own_models_is_accepted_that_leaves_the_prompt_as_it_is():
     """A run with one of them would otherwise be refused when it is submitted, after its work is done."""
-    own = [OpenClip, TransformersClip, Conch, PaliGemma, RandomModel]
+    own = [OpenClip, TransformersClip, Conch, PaliGemma, TransformersVlm, RandomModel]
     arguments = {name for model in own for name in inspect.signature(model).parameters}
     assert {"pixels_dir", "cache_dir", "precision", "seed"} <= arguments
-    assert arguments - run_arguments.MODEL_ARGUMENTS == set()
+    assert arguments - run_arguments.MODEL_ARGUMENTS == {"chat_template", "plain_prompt"}
+    assert run_arguments.find_model_violations("--model_args", "model=x,plain_prompt=False") == []
+    for typed in ("plain_prompt=True", "chat_template=my.jinja"):
+        [violation] = run_arguments.find_model_violations("--model_args", f"model=x,{typed}")
+        assert "it may change the prompt" in violation

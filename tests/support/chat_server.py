@@ -6,10 +6,11 @@ import base64
 import contextlib
 import io
 import json
+import math
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
@@ -24,6 +25,7 @@ class Reply:
         headers: further headers; ``x-should-retry`` is ``false`` unless it is among them.
         hangs_up: whether the connection is closed instead.
         chunk_s: seconds between single bytes of the body.
+        tokens: probabilities of the tokens that may come first, by token; sent if the request asks for them.
     """
 
     text: object = None
@@ -32,6 +34,7 @@ class Reply:
     headers: tuple = ()
     hangs_up: bool = False
     chunk_s: float = 0.0
+    tokens: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -73,6 +76,11 @@ class ChatServer:
         self.asked.append(key)
         self.payloads.append({name: value for name, value in payload.items() if name != "messages"})
         reply = self.answer(text, pixels)
+        if not payload.get("logprobs"):
+            reply = replace(reply, tokens={})
+        # As servers do, the most probable ones and no more than were asked for.
+        tokens = sorted(reply.tokens.items(), key=lambda pair: -pair[1])[: payload.get("top_logprobs")]
+        reply = replace(reply, tokens=dict(tokens))
         if reply.status == 200 and reply.text is not None and not reply.hangs_up and not reply.chunk_s:
             self.answered.append(key)
         return reply
@@ -84,6 +92,9 @@ def _body(reply: Reply) -> bytes:
     message = {"role": "assistant", "content": reply.text}
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    if reply.tokens:
+        top = [{"token": token, "logprob": math.log(share), "bytes": None} for token, share in reply.tokens.items()]
+        choice["logprobs"] = {"content": [top[0] | {"top_logprobs": top}], "refusal": None}
     head = {"id": "1", "object": "chat.completion", "created": 0, "model": "stand-in"}
     return json.dumps(head | {"choices": [choice], "usage": usage}).encode()
 

@@ -6,7 +6,7 @@ import pytest
 
 from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
 from microbench_tasks.tasks import image_resizing
-from microbench_tasks.tasks.box_format_choice import choose_format
+from microbench_tasks.tasks.box_format_choice import CHOSEN_BY_OPTION, LoadedFamily, choose_format
 from microbench_tasks.tasks.box_formats import FORMAT_OF_MODEL, NEUTRAL_FORMAT
 
 FORMATS = {"neutral": NEUTRAL_FORMAT} | FORMAT_OF_MODEL
@@ -133,3 +133,51 @@ def test_limits_of_null_fit_every_format(name, use_boxes):
     use_boxes({"format": name, "limits": None})
     form = format_for("vllm")
     assert (form.convention, form.template, form.limits) == (FORMATS[name].convention, FORMATS[name].template, None)
+
+
+# --- by the type of a loaded checkpoint ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("model_type", "model"),
+    [("paligemma", "paligemma"), ("qwen2_vl", "qwen2_vl"), ("qwen3_vl", "qwen3_vl"), ("gemma3", "gemma3"),
+     ("internvl", "internvl_hf"), ("llava_next", "llava_hf"), ("glm4v", "glm4v")],
+)  # fmt: skip
+def test_a_loaded_type_is_asked_as_its_family_whatever_the_id(model_type, model, warnings):
+    chosen = choose_format("transformers_vlm", None, LoadedFamily(model_type))
+    assert chosen.detection_format is FORMAT_OF_MODEL[model]
+    assert chosen.chosen_by == f"model type {model_type}"
+    assert warnings == []
+
+
+def test_a_type_whose_boxes_refer_to_the_resized_image_takes_the_limits_of_its_processor(warnings):
+    form = choose_format("transformers_vlm", None, LoadedFamily("qwen2_5_vl", (3136, 12_845_056), 28)).detection_format
+    # 640 x 480 within these limits is rounded to multiples of 28, by hand: 22.86 -> 23, 17.14 -> 17.
+    assert form.model_input_size((640, 480)) == (23 * 28, 17 * 28)
+    assert (form.convention, form.template) == ("pixels_xyxy_model_input", FORMAT_OF_MODEL["qwen2_5_vl"].template)
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    "family",
+    [LoadedFamily("smolvlm"), LoadedFamily("qwen2_5_vl"), LoadedFamily("qwen2_5_vl", (3136, 12_845_056), 32)],
+    ids=["unknown type", "unknown limits", "another factor"],
+)
+def test_a_type_whose_boxes_cannot_be_read_surely_is_neutral_and_warned_of(family, warnings):
+    chosen = choose_format("transformers_vlm", None, family)
+    assert chosen.detection_format is NEUTRAL_FORMAT
+    assert chosen.chosen_by == f"default: how models of type {family.model_type} write boxes is not known"
+    [said] = warnings
+    assert f"models of type {family.model_type} write" in said and "set MICROBENCH_BOXES to one of" in said
+
+
+def test_settings_come_before_the_type(use_boxes):
+    family = LoadedFamily("gemma3")
+    assert choose_format("transformers_vlm", {"boxes": "qwen_vl"}, family).chosen_by == CHOSEN_BY_OPTION
+    use_boxes("qwen3_vl")
+    assert choose_format("transformers_vlm", None, family).detection_format == FORMAT_OF_MODEL["qwen3_vl"]
+
+
+def test_until_the_type_is_known_nothing_is_warned_of(warnings):
+    assert choose_format("transformers_vlm", None).detection_format is NEUTRAL_FORMAT
+    assert warnings == []

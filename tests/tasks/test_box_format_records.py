@@ -6,7 +6,7 @@ import json
 import pytest
 
 from microbench_tasks.tasks import box_format_records, box_format_setting
-from microbench_tasks.tasks.box_format_choice import choose_format
+from microbench_tasks.tasks.box_format_choice import LoadedFamily, choose_format
 from microbench_tasks.tasks.box_formats import FORMAT_OF_MODEL, NEUTRAL_FORMAT
 from microbench_tasks.util.errors import DataError
 
@@ -131,3 +131,23 @@ def test_limits_must_be_those_of_the_models_arguments():
     assert box_format_records.record_problems(record, "qwen2_5_vl", {"max_pixels": "5"}) == [
         "limits is [200704, 1605632], but the model's arguments min_pixels and max_pixels set [200704, '5']"
     ]
+
+
+FAMILIES = [
+    LoadedFamily("gemma3"),
+    LoadedFamily("qwen2_5_vl", (3136, 7056), 28),
+    LoadedFamily("qwen2_5_vl"),
+    LoadedFamily("smolvlm"),
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+def test_the_record_of_a_loaded_type_is_accepted_for_that_type_only(family):
+    record = json.loads(json.dumps(choose_format("transformers_vlm", None, family).record()))
+    assert box_format_records.record_problems(record, "transformers_vlm", {}, family.model_type) == []
+    for other in ("paligemma", "llava", "idefics2", None):
+        assert box_format_records.record_problems(record, "transformers_vlm", {}, other) != []
+    assert box_format_records.record_problems(record, "qwen3_vl", {}, family.model_type) != []
+    for field, value in {"convention": "grid999_xyxy", "prompt": "anything", "chosen_by": "model type x"}.items():
+        changed = record | {field: value}
+        assert box_format_records.record_problems(changed, "transformers_vlm", {}, family.model_type) != [], field

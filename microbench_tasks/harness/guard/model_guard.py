@@ -91,9 +91,10 @@ def _session(model: Any, response_cache: Any) -> Iterator[Session | None]:
         logger.warning(f"{folder}: answers cannot be stored during this run ({error}).")
         yield None
         return
-    if session.shrinks_images and hasattr(response_cache, "_model_fingerprint_hash"):
-        # Answers about downscaled images must not be reused by a run without this setting.
-        response_cache._model_fingerprint_hash += "-shrunk"
+    if hasattr(response_cache, "_model_fingerprint_hash"):
+        # Answers about downscaled images, or with probabilities, must not be reused by a run without this setting.
+        response_cache._model_fingerprint_hash += "-shrunk" if session.shrinks_images else ""
+        response_cache._model_fingerprint_hash += f"-logprobs{session.top_logprobs}" if session.top_logprobs else ""
     run_state.current.answers_folder = folder
     is_complete = False
     try:
@@ -150,7 +151,8 @@ class _GuardedCalls:
     def _ask_in_session(self, session: Session, requests: list[Instance], ours: Sequence[bool]) -> list[Any]:
         """Send requests of this package's tasks through the session, and those of other benchmarks as usual."""
         our_requests = [request for request, is_ours in zip(requests, ours, strict=True) if is_ours]
-        with session.asking(len(our_requests)):
+        prompts = (request.args[0] for request in our_requests if _asks_with_options(request))
+        with session.asking(len(our_requests), prompts):
             our_responses = iter(self._call(our_requests, [True] * len(our_requests)))
         others = [request for request, is_ours in zip(requests, ours, strict=True) if not is_ours]
         other_responses = iter(self._original(others) if others else ())
@@ -162,6 +164,12 @@ class _GuardedCalls:
             return self._original(requests)
         server = None if self._session is not None else self._server
         return WatchedModel(self._model, self._original, server).responses(requests, ours)
+
+
+def _asks_with_options(request: Instance) -> bool:
+    return isinstance(request.args[0], str) and all(
+        catalog.task_of(task).subject != "boxes" for task in catalog.tasks_named([request.task_name])
+    )
 
 
 def _marks_failures(model_class: type) -> bool:

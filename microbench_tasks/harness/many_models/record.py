@@ -26,7 +26,7 @@ _RESULTS_SUFFIX = "_results.json"
 # Model arguments that may name a checkpoint on disk.
 _CHECKPOINTS = ("model", "pretrained", "merge_with", "model_path", "model_base", "peft_model")
 # Settings of the environment that change questions or scores, beside those that name the data.
-_SETTINGS = ("MICROBENCH_BOXES", "MICROBENCH_INTERVAL", "MICROBENCH_SHRINK_IMAGES")
+_SETTINGS = ("MICROBENCH_BOXES", "MICROBENCH_INTERVAL", "MICROBENCH_SHRINK_IMAGES", "MICROBENCH_LOGPROBS")
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,20 @@ def bind_to_model(original: Callable) -> Callable:
 
     def _prepare_model_specific_config(self: Any) -> None:
         original(self)
-        for field in ("doc_to_text", "doc_to_visual", "process_results"):
-            for_model = getattr(getattr(self.config, field), "for_model", None)
-            if for_model is not None:
-                model = self.model_name if isinstance(self.model_name, str) else None
-                bound = for_model(model, self.lmms_eval_specific_kwargs)
-                setattr(self.config, field, bound)
-                self.config.metadata = {**(self.config.metadata or {}), "boxes": bound.record()}
+        _bind(self)
 
     return _prepare_model_specific_config
+
+
+def _bind(task: Any, family: Any = None) -> None:
+    """Bind the functions of a task to its model, and to the family of the loaded checkpoint if it is known."""
+    for field in ("doc_to_text", "doc_to_visual", "process_results"):
+        for_model = getattr(getattr(task.config, field), "for_model", None)
+        if for_model is not None:
+            model = task.model_name if isinstance(task.model_name, str) else None
+            bound = for_model(model, task.lmms_eval_specific_kwargs, *([family] if family else []))
+            setattr(task.config, field, bound)
+            task.config.metadata = {**(task.config.metadata or {}), "boxes": bound.record()}
 
 
 BOX_FORMATS = Patch(
@@ -32,6 +37,33 @@ BOX_FORMATS = Patch(
     why="Functions named in a task's YAML do not get the model's name.",
     lost="Tasks that ask for boxes (microbench_localization_…) fail.",
     removable="The harness passes the model's name to the functions of a task.",
+)
+
+
+def bind_to_family(original: Callable) -> Callable:
+    """Bind tasks to the family of the loaded checkpoint, if the model states one (``box_family``)."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from lmms_eval import evaluator
+
+        from microbench_tasks.tasks.box_format_choice import LoadedFamily
+
+        call = bind_call(original, args, kwargs).arguments
+        stated = getattr(call["lm"], "box_family", None)
+        if stated is not None:
+            for output in evaluator.get_task_list(call["task_dict"]):
+                _bind(output.task, LoadedFamily(**stated))
+        return original(*args, **kwargs)
+
+    return evaluate
+
+
+FAMILY_BOX_FORMATS = Patch(
+    name="prompts of the checkpoint's box format",
+    replacement=replace(EVALUATE, "lm task_dict", bind_to_family, GET_TASK_LIST),
+    why="The harness builds tasks without the loaded model, whose id may stand for checkpoints of many families.",
+    lost="transformers_vlm is asked for boxes in pixels, whatever the family of its checkpoint.",
+    removable="The harness passes the loaded model to the functions of a task.",
 )
 
 

@@ -50,6 +50,7 @@ PATCHES: tuple[Patch, ...] = (
     distributed.MEMORY_ERRORS,
     scoring.SINGLE_THREAD,
     definitions.RECORDED_DEFINITIONS,
+    definitions.FAMILY_BOX_FORMATS,
     unanswered_scores.ANSWER_WARNINGS,
     unanswered_scores.NO_EMPTY_SCORES,
     output.OUTPUT_FOLDER,

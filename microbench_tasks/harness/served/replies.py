@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from microbench_tasks.harness.served import letter_probabilities
 from microbench_tasks.harness.served.faults import MalformedReplyError
 from microbench_tasks.parsing.cleaning.message_content import content_to_text
 from microbench_tasks.parsing.failures import placeholder_kind
@@ -64,13 +65,20 @@ def plain_reply(reply: Any) -> dict[str, Any]:
     if isinstance(calls, (list, tuple)) and calls:
         plain["tool_calls"] = [_as_json(call) for call in calls]
     finish_reason = _field(choice, "finish_reason")
+    token = letter_probabilities.first_token(choice)
+    first = {"logprobs": {"content": [token]}} if token else {}
     return {
         "id": "",
         "object": "chat.completion",
         "created": 0,
         "model": "",
         "choices": [
-            {"index": 0, "finish_reason": finish_reason if isinstance(finish_reason, str) else "stop", "message": plain}
+            {
+                "index": 0,
+                "finish_reason": finish_reason if isinstance(finish_reason, str) else "stop",
+                "message": plain,
+                **first,
+            }
         ],
         "usage": _usage(_field(reply, "usage")),
     }
@@ -88,6 +96,17 @@ def completion(reply: Mapping[str, Any]) -> Any:
     built = ChatCompletion.construct(**reply)
     built.choices[0].message.content = built.choices[0].message.content or ""
     return built
+
+
+def with_letters(reply: dict[str, Any], letters: str) -> dict[str, Any]:
+    """Return a plain reply whose answer has the probabilities of the letters on a second line, if they are known."""
+    choice = reply["choices"][0]
+    token = letter_probabilities.first_token(choice)
+    answer = choice["message"]["content"]
+    if answer is None:
+        return reply
+    message = choice["message"] | {"content": letter_probabilities.with_letters(answer, token, letters)}
+    return reply | {"choices": [choice | {"message": message}]}
 
 
 def failed_reply(mark: str) -> dict[str, Any]:

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
 
-from microbench_tasks.harness.served import circuit_breaker, clients, exchange, faults, replies, reply_log, shrinking
+from microbench_tasks.harness.served import (
+    circuit_breaker,
+    clients,
+    exchange,
+    faults,
+    letter_probabilities,
+    replies,
+    reply_log,
+    shrinking,
+)
 from microbench_tasks.harness.served.progress import Progress
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.util.notices import warn_once
@@ -33,13 +42,15 @@ class Session:
 
     Raises:
         OSError: the folder is not writable.
-        ValueError: the setting ``MICROBENCH_SHRINK_IMAGES`` has an unknown value.
+        ValueError: the setting ``MICROBENCH_SHRINK_IMAGES`` or ``MICROBENCH_LOGPROBS`` has an unknown value.
     """
 
     def __init__(self, model: Any, folder: Path, *, must_store: bool = True) -> None:
         self._model = model
         self._must_store = must_store
         self.shrinks_images = shrinking.is_wanted()
+        self.top_logprobs = letter_probabilities.requested_number()
+        self._prompts: frozenset[str] = frozenset()
         self._max_attempts = max(1, _number(model, "max_retries", _MAX_ATTEMPTS))
         self._first_pause_s = max(0.0, _number(model, "retry_backoff_s", _FIRST_PAUSE_S))
         self._breaker = circuit_breaker.CircuitBreaker(
@@ -55,18 +66,24 @@ class Session:
         """Close the files."""
         self._log.close()
 
-    def record(self) -> dict[str, int | bool]:
-        """Return the counts of the run, and whether images may be downscaled, for the results file."""
-        return dataclasses.asdict(self.progress.counts) | {"shrinks_images": self.shrinks_images}
+    def record(self) -> dict[str, int | bool | None]:
+        """Return the counts of the run, and what its settings changed, for the results file."""
+        settings = {"shrinks_images": self.shrinks_images, "top_logprobs": self.top_logprobs}
+        return dataclasses.asdict(self.progress.counts) | settings
 
     @contextlib.contextmanager
-    def asking(self, num_questions: int) -> Iterator[None]:
+    def asking(self, num_questions: int, prompts: Iterable[str] = ()) -> Iterator[None]:
         """Route the model's requests through this session.
+
+        Args:
+            num_questions: how many requests there will be.
+            prompts: those of questions with options; of these, ``MICROBENCH_LOGPROBS`` records probabilities.
 
         Raises:
             ServerStoppedError: the server does not answer; the message says why.
         """
         self.progress.add_questions(num_questions)
+        self._prompts = frozenset(prompts) if self.top_logprobs else frozenset()
         client = self._model.client
         self._model.client = self._wrap(clients.innermost(client))
         try:
@@ -77,6 +94,8 @@ class Session:
             self._model.client = client
 
     def _describe_stop(self, reason: str) -> str:
+        if self.top_logprobs and "logprob" in reason:
+            reason = f"{reason}: {letter_probabilities.ADVICE}"
         server = clients.base_url(clients.innermost(self._model.client)) or "unknown"
         model = getattr(self._model, "model_version", "unknown")
         return f"{reason}. Server {server}, model {model}: {self.progress.line()}. {self.resume_hint()}"
@@ -92,6 +111,13 @@ class Session:
 
     def _steps(self, client: Any, payload: dict[str, Any]) -> exchange.Steps:
         """Yield the steps for one question; return its plain reply, or a reply with a failure mark."""
+        if self.top_logprobs and (prompt := letter_probabilities.prompt_of(payload)) in self._prompts:
+            payload = letter_probabilities.with_request(payload, self.top_logprobs)
+            reply = yield from self._reply(client, payload)
+            return replies.with_letters(reply, letter_probabilities.letters_of_prompt(prompt))
+        return (yield from self._reply(client, payload))
+
+    def _reply(self, client: Any, payload: dict[str, Any]) -> exchange.Steps:
         key = reply_log.key_of(clients.base_url(client), payload)
         logged = None if key is None else self._log.pop(key)
         if logged is not None:
@@ -153,7 +179,9 @@ class Session:
         return permit
 
     def _reason(self, fault: faults.Fault) -> str:
-        """Return the reason of a fault, with advice if the question is too large for the server."""
+        """Return the reason of a fault, with advice if it may be caused by a setting or by the question's size."""
+        if self.top_logprobs and "logprob" in fault.reason:
+            warn_once(f"{fault.reason}: {letter_probabilities.ADVICE}")
         if fault.status != _TOO_LARGE:
             return fault.reason
         advice = "it is too large for the server even at half its size" if self.shrinks_images else shrinking.ADVICE

@@ -1,4 +1,4 @@
-"""Read the harness's requests as questions to a PaliGemma, and check their settings."""
+"""Read the harness's requests as questions to a model that writes answers, and check their settings."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 # Where a task does not say; the paper's code allows as many.
 DEFAULT_NEW_TOKENS = 100
-# What messages call the model.
-KIND = "PaliGemma"
+# What every such model does, for messages.
 ABILITY = (
     "only writes an answer to a prompt about one image. It runs tasks of output type generate_until with one image "
     "each, such as microbench_coarse and microbench_localization."
@@ -34,6 +33,7 @@ class Question:
     """One request.
 
     Attributes:
+        kind: what messages call the model.
         request: the arguments of the harness's request.
         prompt: what the model is asked.
         letters: those of which the probabilities are wanted; empty if none are.
@@ -41,6 +41,7 @@ class Question:
         until: the answer ends before the first of these strings.
     """
 
+    kind: str
     request: VisualRequest
     prompt: str
     letters: str
@@ -59,7 +60,7 @@ class Question:
         shown = (
             f"{len(visuals)} images" if len(visuals) != 1 else f"a {type(visuals[0]).__name__} in the place of an image"
         )
-        raise ValueError(f"Task {self.request.task_name} shows {shown} with one question; {KIND} {ABILITY}")
+        raise ValueError(f"Task {self.request.task_name} shows {shown} with one question; {self.kind} {ABILITY}")
 
     def prompt_when_empty(self) -> str | None:
         """Return what the question's task asks when the answer is empty; None for no second try."""
@@ -69,8 +70,14 @@ class Question:
         return when_empty(self.request.task.dataset_no_image[self.request.split][self.request.doc_id])
 
 
-def read_questions(requests: list[Instance]) -> list[Question]:
+def read_questions(requests: list[Instance], kind: str, image_token: str | None) -> list[Question]:
     """Return the question of each request, its settings checked.
+
+    Args:
+        requests: of the harness.
+        kind: what messages call the model.
+        image_token: the text that the model's processor takes for the place of an image;
+            None if it takes none.
 
     Raises:
         ValueError: a request has no image, marks an image's place in its prompt, or has settings that
@@ -78,18 +85,18 @@ def read_questions(requests: list[Instance]) -> list[Question]:
     """
     imageless = [request for request in requests if not has_visual(request)]
     if imageless:
-        raise ValueError(unsupported(imageless, "an answer without an image", KIND, ABILITY))
+        raise ValueError(unsupported(imageless, "an answer without an image", kind, ABILITY))
     asked = [VisualRequest(*request.args) for request in requests]
     letters = _letters_wanted(asked)
     questions = []
     for position, request in enumerate(asked):
-        if "<image>" in request.prompt:
+        if image_token and image_token in request.prompt:
             raise ValueError(
-                f"Task {request.task_name}: its prompts contain <image>, which {KIND}'s processor takes for the place "
-                "of an image. The image is shown before the prompt: leave it out."
+                f"Task {request.task_name}: its prompts contain {image_token}, which {kind}'s processor takes for the "
+                "place of an image. The image is shown before the prompt: leave it out."
             )
-        max_new_tokens, until = _check_settings(request.settings, request.task_name)
-        questions.append(Question(request, request.prompt, letters.get(position, ""), max_new_tokens, until))
+        max_new_tokens, until = _check_settings(request.settings, request.task_name, kind)
+        questions.append(Question(kind, request, request.prompt, letters.get(position, ""), max_new_tokens, until))
     return questions
 
 
@@ -108,7 +115,7 @@ def _letters_wanted(requests: list[VisualRequest]) -> dict[int, str]:
     return letters
 
 
-def _check_settings(settings: Mapping[str, Any], task_name: str) -> tuple[int, tuple[str, ...]]:
+def _check_settings(settings: Mapping[str, Any], task_name: str, kind: str) -> tuple[int, tuple[str, ...]]:
     """Return the limit of new tokens and the strings that end an answer.
 
     Raises:
@@ -126,7 +133,7 @@ def _check_settings(settings: Mapping[str, Any], task_name: str) -> tuple[int, t
     do_sample, temperature = further.pop("do_sample", None), further.pop("temperature", None)
     if do_sample is not False and temperature != 0 and (do_sample or temperature):
         raise ValueError(
-            f"{where}: do_sample={do_sample}, temperature={temperature}: {KIND} writes the likeliest token here and "
+            f"{where}: do_sample={do_sample}, temperature={temperature}: {kind} writes the likeliest token here and "
             "draws none at random. Use --gen_kwargs do_sample=False,temperature=0."
         )
     refused = [
@@ -136,7 +143,7 @@ def _check_settings(settings: Mapping[str, Any], task_name: str) -> tuple[int, t
     ]
     if refused:
         raise ValueError(
-            f"{where}: {', '.join(refused)}: not supported. {KIND} writes the likeliest token here, up to "
+            f"{where}: {', '.join(refused)}: not supported. {kind} writes the likeliest token here, up to "
             "max_new_tokens and until."
         )
     return max_new_tokens, tuple(until)
