@@ -186,6 +186,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3, help="pairs of runs (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
+    if args.device == "cpu":
+        # On a busy machine, threads that wait for each other cost more than the work.
+        torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         save_model(Path(scratch), args.hidden, args.layers, args.vocabulary)
         model = TransformersVlm(scratch, precision=args.precision, device=args.device, batch_size=args.batch_size)
@@ -194,10 +197,11 @@ def main() -> None:
         rows = measure(model, questions, args.new_tokens, args.repeats)
     parameters = sum(values.numel() for values in model.module.parameters())
     name = torch.cuda.get_device_name() if args.device.startswith("cuda") else "the CPU"
+    size = f"{args.side} x {args.side}"
     settings = (
-        f"{parameters / 1e9:.2f} billion parameters in {args.precision} on {name}; {args.images} images of "
-        f"{args.side} x {args.side} pixels, batches of {args.batch_size}, at most {args.new_tokens} tokens an answer; median of "
-        f"{args.repeats} pairs."
+        f"{parameters / 1e9:.2f} billion parameters in {args.precision} on {name}; {args.images} images of {size} "
+        f"pixels, batches of {args.batch_size}, at most {args.new_tokens} tokens an answer; median of {args.repeats} "
+        "pairs."
     )
     typed = {key: value for key, value in vars(args).items() if key != "out" and value != parser.get_default(key)}
     options = "".join(f" --{key.replace('_', '-')} {value}" for key, value in typed.items())

@@ -171,3 +171,11 @@ def test_the_harness_cache_keeps_answers_with_probabilities_apart(asked_for, tmp
     with model_guard.guarding(model, cache) as asked:
         assert cache._model_fingerprint_hash == "model-logprobs20"
         assert asked.record()["top_logprobs"] == 20
+
+
+def test_a_setting_without_effect_is_said(asked_for, tmp_path, warnings):
+    received(tmp_path, Client([answered("B")]), payload("Look closely.\n" + PROMPT))
+    assert warnings == [letter_probabilities.OTHER_PROMPTS]
+    with model_guard.guarding(types.SimpleNamespace(generate_until=lambda requests: [])):
+        pass
+    assert warnings[1:] == [letter_probabilities.NO_SERVER]

@@ -27,9 +27,10 @@ from microbench_tasks.harness import run_state
 from microbench_tasks.harness.guard import response_text
 from microbench_tasks.harness.guard.observation import source_of
 from microbench_tasks.harness.guard.watched_model import WatchedModel
-from microbench_tasks.harness.served import clients, other_clients
+from microbench_tasks.harness.served import clients, letter_probabilities, other_clients
 from microbench_tasks.harness.served.session import Session
 from microbench_tasks.util import files
+from microbench_tasks.util.notices import warn_once
 
 if TYPE_CHECKING:
     from lmms_eval.api.instance import Instance
@@ -55,6 +56,8 @@ def guarding(model: Any, response_cache: Any = None) -> Iterator[Session | None]
     own_method = vars(model).get("generate_until")
     client = getattr(model, "client", None)
     has_client = clients.is_client(client)
+    if not has_client and letter_probabilities.requested_number():
+        warn_once(letter_probabilities.NO_SERVER)
     with _session(model, response_cache) if has_client else contextlib.nullcontext() as session:
         guarded = _GuardedCalls(model, session)
         try:

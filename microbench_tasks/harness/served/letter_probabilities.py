@@ -31,6 +31,12 @@ ADVICE = (
     "number"
 )
 
+NO_SERVER = f"{LOGPROBS_SETTING} has no effect: this model is not asked through an OpenAI-compatible client."
+OTHER_PROMPTS = (
+    f"{LOGPROBS_SETTING} has no effect: the model class sends other prompts than those of the questions. Use --model "
+    "openai or async_openai."
+)
+
 
 def requested_number() -> int | None:
     """Read the setting: how many of the most probable tokens to ask for; None if it is not set.

@@ -51,6 +51,7 @@ class Session:
         self.shrinks_images = shrinking.is_wanted()
         self.top_logprobs = letter_probabilities.requested_number()
         self._prompts: frozenset[str] = frozenset()
+        self._has_asked_for_logprobs = False
         self._max_attempts = max(1, _number(model, "max_retries", _MAX_ATTEMPTS))
         self._first_pause_s = max(0.0, _number(model, "retry_backoff_s", _FIRST_PAUSE_S))
         self._breaker = circuit_breaker.CircuitBreaker(
@@ -84,6 +85,7 @@ class Session:
         """
         self.progress.add_questions(num_questions)
         self._prompts = frozenset(prompts) if self.top_logprobs else frozenset()
+        self._has_asked_for_logprobs = False
         client = self._model.client
         self._model.client = self._wrap(clients.innermost(client))
         try:
@@ -92,6 +94,8 @@ class Session:
             raise circuit_breaker.ServerStoppedError(self._describe_stop(stop.reason)) from None
         finally:
             self._model.client = client
+        if self._prompts and not self._has_asked_for_logprobs:
+            warn_once(letter_probabilities.OTHER_PROMPTS)
 
     def _describe_stop(self, reason: str) -> str:
         if self.top_logprobs and "logprob" in reason:
@@ -112,6 +116,7 @@ class Session:
     def _steps(self, client: Any, payload: dict[str, Any]) -> exchange.Steps:
         """Yield the steps for one question; return its plain reply, or a reply with a failure mark."""
         if self.top_logprobs and (prompt := letter_probabilities.prompt_of(payload)) in self._prompts:
+            self._has_asked_for_logprobs = True
             payload = letter_probabilities.with_request(payload, self.top_logprobs)
             reply = yield from self._reply(client, payload)
             return replies.with_letters(reply, letter_probabilities.letters_of_prompt(prompt))
