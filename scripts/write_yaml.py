@@ -14,11 +14,16 @@ from pathlib import Path
 from microbench_tasks import catalog
 from microbench_tasks.tasks.metric import Family, MetricEntry
 from microbench_tasks.tasks.metric_table import group_entries, task_entries
+from microbench_tasks.tasks.task_stubs import task_stub
 
 FOLDER = Path(__file__).resolve().parents[1] / "yaml"
 
-_DATA = """\
+# Apart from the rest: a task about other data must not resolve the release, which would be downloaded.
+_MICROGRAPHS = """\
 dataset_path: !function microbench_tasks.tasks.yaml_values.DATASET_PATH
+metadata: !function microbench_tasks.tasks.yaml_values.METADATA
+"""
+_DATA = """\
 dataset_name: !function microbench_tasks.tasks.yaml_values.DATASET_NAME
 dataset_kwargs: !function microbench_tasks.tasks.yaml_values.DATASET_KWARGS
 test_split: test
@@ -76,7 +81,7 @@ generation_kwargs:
   temperature: 0
   do_sample: false
 model_specific_generation_kwargs:
-  # These models reason by default; see _default_template_yaml.
+  # These models reason by default; see _questions_template_yaml.
   qwen3_5: {max_new_tokens: 16384}
   glm4v: {max_new_tokens: 16384}
   gemini: {max_new_tokens: 16384}
@@ -87,12 +92,6 @@ _GROUP_METRICS = """\
 # entry wins: a name comes before those that contain it.
 aggregate_metric_list:
 """
-_COGNITION = """\
-dataset_path: !function microbench_tasks.tasks.yaml_values.COGNITION_PATH
-dataset_name: !function microbench_tasks.tasks.yaml_values.DATASET_NAME
-dataset_kwargs: !function microbench_tasks.tasks.yaml_values.DATASET_KWARGS
-metadata: !function microbench_tasks.tasks.yaml_values.COGNITION_METADATA
-"""
 # Groups with equal metrics include one template.
 _GROUP_TEMPLATES = {"_fine_group_template_yaml": "microbench_fine", "_whole_group_template_yaml": "microbench"}
 
@@ -100,19 +99,21 @@ _GROUP_TEMPLATES = {"_fine_group_template_yaml": "microbench_fine", "_whole_grou
 def files() -> dict[str, str]:
     """Return the text of each file by its name."""
     texts = {
-        "_default_template_yaml": _task_template("choice", _CHOICE, "acc"),
-        "_localization_template_yaml": _task_template("boxes", _BOXES, "grit"),
+        "_questions_template_yaml": _task_template("choice", _CHOICE, "acc"),
+        "_default_template_yaml": f"include: _questions_template_yaml\n{_MICROGRAPHS}",
+        "_boxes_template_yaml": _task_template("boxes", _BOXES, "grit"),
+        "_localization_template_yaml": f"include: _boxes_template_yaml\n{_MICROGRAPHS}",
         "_robustness_template_yaml": f"include: _default_template_yaml\ntag: {catalog.ROBUSTNESS_TAG}\n",
     }
     texts |= {template: _group_metrics(group) for template, group in _GROUP_TEMPLATES.items()}
-    texts |= {f"{name}.yaml": _task(task) for name, task in catalog.ALL_TASKS.items()}
+    texts |= {f"{name}.yaml": task_stub(task) for name, task in catalog.ALL_TASKS.items()}
     return texts | {f"{group}.yaml": _group(group) for group in catalog.GROUPS}
 
 
 def _task_template(family: Family, questions: str, score: str) -> str:
     keys = f"score_key: {score}\ncluster_key: image\n"
     metrics = "".join(map(_task_metric, task_entries(family)))
-    return f"{_DATA}{questions}{_SCORING}{keys}metric_list:\n{metrics}{_METADATA}"
+    return f"{_DATA}{questions}{_SCORING}{keys}metric_list:\n{metrics}"
 
 
 def _task_metric(entry: MetricEntry) -> str:
@@ -122,15 +123,6 @@ def _task_metric(entry: MetricEntry) -> str:
         f"    aggregation: !function microbench_tasks.tasks.aggregations.microbench_{entry.function}\n"
         f"    higher_is_better: {direction}\n"
     )
-
-
-def _task(task: catalog.Task) -> str:
-    template = "_localization_template_yaml" if task.subject == "boxes" else "_default_template_yaml"
-    if task.name in catalog.VARIANTS:
-        template = "_robustness_template_yaml"
-    own = _COGNITION if task.name == catalog.COGNITION_TASK else ""
-    documents = f"process_docs: !function microbench_tasks.data.documents.{task.name}_docs\n"
-    return f"include: {template}\ntask: {task.name}\n{own}{documents}"
 
 
 def _group(group: str) -> str:

@@ -22,7 +22,7 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": "1",
 }
-for setting in ("DATASET", "COGNITION", "BOXES", "INTERVAL", "SHRINK_IMAGES", "LOGPROBS"):
+for setting in ("DATASET", "COGNITION", "OWN", "BOXES", "INTERVAL", "SHRINK_IMAGES", "LOGPROBS"):
     os.environ.pop(f"MICROBENCH_{setting}", None)
 
 import pytest  # noqa: E402

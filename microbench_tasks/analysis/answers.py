@@ -20,7 +20,7 @@ class Answer(NamedTuple):
         score: from 0 to 1: by the paper's rule, or GRIT; the mean of several answers.
         strict: score by the strict rule; None for boxes.
         in_total: whether it counts in the group's total.
-        cluster: what answers depend on each other by: the image.
+        cluster: what answers depend on each other by: the image, or for own data its group.
     """
 
     question: Question
@@ -35,8 +35,8 @@ def answer_of(task: str, sample: ScoredSample) -> Answer:
     if "grit" in sample.items:
         item = sample.items["grit"]
         question = (task, sample.doc_id, item["image"], json.dumps([item["expression"], item["boxes"]]))
-        return Answer(question, item["score"], None, True, item_intervals.image_of(item))
+        return Answer(question, item["score"], None, True, item_intervals.unit_of(item))
     item = sample.items["acc"]
     question = (task, sample.doc_id, item["image"], json.dumps([item["gold"], *item["options"]]))
     strict = sample.items["acc_strict"]["score"]
-    return Answer(question, item["score"], strict, item["in_total"], item_intervals.image_of(item))
+    return Answer(question, item["score"], strict, item["in_total"], item_intervals.unit_of(item))

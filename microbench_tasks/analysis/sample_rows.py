@@ -8,7 +8,7 @@ from typing import Any
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.runs.rescoring import ScoredSample
-from microbench_tasks.tasks.item_intervals import image_of
+from microbench_tasks.tasks.item_intervals import unit_of
 from microbench_tasks.tasks.items import num_answers
 
 # All columns, in order; those of the other kind of task are None.
@@ -36,7 +36,7 @@ def _shared_fields(task: str, sample: ScoredSample) -> dict[str, Any]:
         "task": task,
         "doc_id": sample.doc_id,
         **{name: item[name] for name in ("image", "image_id", "dataset", "kind")},
-        "cluster": image_of(item),
+        "cluster": unit_of(item),
         "prompt": sample.prompt,
         "response": sample.response,
         "num_answers": num_answers(sample.items),

@@ -26,6 +26,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="which run, if the folder contains several: the part of the files' names before _samples_",
     )
     parser.add_argument("--model-url", default=None, metavar="URL", help="page that describes the model")
+    parser.add_argument(
+        "--without-own-data",
+        action="store_true",
+        help="leave out the tasks of own datasets (MICROBENCH_OWN), whose questions are not public",
+    )
     parser.add_argument("--samples-url", default=None, metavar="URL", help="page where this submission is published")
 
 
@@ -35,7 +40,7 @@ def _run(options: argparse.Namespace) -> None:
 
     description = building.Description(options.model_name, options.model_url, options.samples_url)
     run = logs.find_run([options.run_folder], options.run)
-    written = building.submit(run, description, options.out, progress_bar)
+    written = building.submit(run, description, options.out, progress_bar, with_own_data=not options.without_own_data)
     manifest = written.manifest
     num_samples = manifest.num_samples
     print(

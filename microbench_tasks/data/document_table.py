@@ -6,15 +6,16 @@ import collections
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from microbench_tasks import catalog
 from microbench_tasks.data import table_images
+from microbench_tasks.data.own_datasets import table_checks
+from microbench_tasks.data.own_datasets.description import GROUP_COLUMN
 from microbench_tasks.data.question_documents import RowFields
 from microbench_tasks.data.task_table import TaskTable
 
 if TYPE_CHECKING:
     import datasets
     import pyarrow as pa
-
-_SHARED_FIELDS = ("image_key", "image_id", "dataset")
 
 
 def assemble(split: datasets.Dataset, rows: TaskTable, asked: Sequence[RowFields]) -> datasets.Dataset:
@@ -40,7 +41,7 @@ def assemble(split: datasets.Dataset, rows: TaskTable, asked: Sequence[RowFields
         for layer in layers
     )
     features = datasets.Features(
-        {"image": datasets.Image()} | {name: datasets.Value("string") for name in _SHARED_FIELDS} | own
+        {"image": datasets.Image()} | {name: datasets.Value("string") for name in shared if name != "image"} | own
     )
     documents = datasets.Dataset(
         datasets.table.InMemoryTable(table),
@@ -77,11 +78,13 @@ def _shared_columns(split: datasets.Dataset, rows: TaskTable) -> dict[str, pa.Ar
 
     # Cognition has a row per question, and one image under each id; elsewhere a row is an image.
     keys = rows.image_ids if rows.task.subject == "cognition" else range(len(rows.image_ids))
+    groups = table_checks.groups_of(rows.table, rows.where) if catalog.is_own(rows.task.name) else None
     return {
         "image_key": pa.array([f"{split._fingerprint}/{key}" for key in keys], pa.string()),
         "image": table_images.image_column(rows.table),
         "image_id": pa.array(rows.image_ids, pa.string()),
         "dataset": pa.array(rows.dataset_names, pa.string()),
+        **({} if groups is None else {GROUP_COLUMN: pa.array(groups, pa.string())}),
     }
 
 

@@ -86,7 +86,8 @@ def resolve_folder(setting: str, label: str, identify: Identify | None = None) -
     """
     folder = Path(setting).expanduser()
     if not setting.strip() or not folder.exists():
-        raise DataError(f"{label}: no such folder. {CHOICES}.")
+        hint = f"Did you mean {DEMO}? " if setting.strip().lower() == DEMO else ""
+        raise DataError(f"{label}: no such folder. {hint}{CHOICES}.")
     if not folder.is_dir():
         raise DataError(f"{label}: is a file. {CHOICES}.")
     folder = folder.resolve()

@@ -51,7 +51,7 @@ def _variant(fields: dict[str, Any], row: int, rows: TaskTable) -> dict[str, Any
 
 def _remarks(asked: list[RowFields], rows: TaskTable) -> list[str]:
     repeating = {row for row, fields in asked if len(set(fields["options"])) < len(fields["options"])}
-    silent = set(rows.task_rows) - {row for row, _ in asked} if rows.task.subject == "fine" else set()
+    silent = set(rows.task_rows) - {row for row, _ in asked} if rows.task.subject in ("fine", "own") else set()
     return [
         *rows.remark(silent, "have no question and are not asked about"),
         *rows.remark(repeating, "offer an option twice, which no answer can tell apart"),

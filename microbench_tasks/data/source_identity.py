@@ -10,6 +10,11 @@ from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data.dataset_setting import DEMO
 from microbench_tasks.demo.version import DEMO_SEED, DEMO_VERSION
 
+# The source of datasets of one's own.
+OWN = "own"
+# Fields of a record that may differ between records of the same content.
+_ABOUT = ("path", "licence", "groups")
+
 
 def release_sha256() -> str:
     """Return the content hash of the release, which copies share."""
@@ -50,6 +55,16 @@ def folder_identity(sha256: str) -> dict[str, Any]:
     return {"sha256": sha256, "is_release": sha256 == release_sha256()}
 
 
+def own_identity(name: str, sha256: str, about: Mapping[str, str]) -> dict[str, Any]:
+    """Return the record of an own dataset: its name, content hash, and ``about`` (`_ABOUT`)."""
+    return {"source": OWN, "name": name, "sha256": sha256, **about}
+
+
 def without_path(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """A data source's identity less where it lies on a machine."""
+    """Return what others may know of a data source: its record less where it lies on a machine."""
     return {name: value for name, value in identity.items() if name != "path"}
+
+
+def content_of(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the part of a data source's record that tells its content: less its place and what is said about it."""
+    return {name: value for name, value in identity.items() if name not in _ABOUT}

@@ -1,9 +1,10 @@
-"""Resolve the data of a task: the micrographs with their questions, or the cognition questions."""
+"""Resolve the data of a task: the release's micrographs, the cognition questions, or an own dataset."""
 
 from __future__ import annotations
 
-from microbench_tasks.catalog import Task
+from microbench_tasks.catalog import COGNITION, MICROGRAPHS, Task
 from microbench_tasks.data import cognition, dataset_setting, micrographs
+from microbench_tasks.data.own_datasets import setting as own_setting
 from microbench_tasks.data.resolved_data import ResolvedData
 
 
@@ -17,9 +18,12 @@ def resolve(task: Task, download: bool = False) -> ResolvedData:
     Raises:
         DataError: the task's setting names nothing that can be read.
     """
-    return cognition.resolve(download) if task.subject == "cognition" else micrographs.resolve(download)
+    if task.source == MICROGRAPHS:
+        return micrographs.resolve(download)
+    return cognition.resolve(download) if task.source == COGNITION else own_setting.resolve(task)
 
 
 def setting_of(task: Task) -> str:
     """Return the name of the setting that says where the data of ``task`` are."""
-    return cognition.SETTING if task.subject == "cognition" else dataset_setting.SETTING
+    names = {MICROGRAPHS: dataset_setting.SETTING, COGNITION: cognition.SETTING}
+    return names.get(task.source, own_setting.SETTING)

@@ -8,6 +8,8 @@ Every document starts with ``image_key`` (the source and the row in it), ``image
 - A document that asks for boxes goes on with ``expression``, ``width`` and ``height`` of the image in pixels, and
   the gold ``boxes``, each ``x1 y1 x2 y2``. The expression is the class in words; models of the harness that segment
   by text read it under this name.
+- A document about an own dataset also has ``group``: the patient, slide or well of the image. An image without one
+  is a group of its own.
 """
 
 from __future__ import annotations

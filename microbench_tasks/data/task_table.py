@@ -61,7 +61,8 @@ class TaskTable:
         )
 
     def _unknown_datasets(self) -> list[str]:
-        counts = collections.Counter(name for name in self.dataset_names if name not in catalog.DATASETS)
+        known = (*catalog.DATASETS, *self.task.datasets)
+        counts = collections.Counter(name for name in self.dataset_names if name not in known)
         if not counts:
             return []
         listed = ", ".join(f"{name!r} ({count})" for name, count in sorted(counts.items()))

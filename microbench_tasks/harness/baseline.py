@@ -2,8 +2,8 @@
 
 The harness pairs documents by number alone, reads one file for all tasks, and tests as if questions about one image
 were independent. For tasks of this package, the earlier run must be about the same data, each task is paired with its
-own samples, and the unit of the test is the image (`metrics.paired.compare_pair`). Groups are compared on the
-questions that count in their ``acc``. Other benchmarks keep the harness's comparison.
+own samples, and the unit of the test is the image, or for own data its group (`metrics.paired.compare_pair`). Groups of
+tasks are compared on the questions that count in their ``acc``. Other benchmarks keep the harness's comparison.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from microbench_tasks.harness import run_state
 from microbench_tasks.metrics.paired import PairedComparison, compare_pair
 from microbench_tasks.runs import logs, scoring
 from microbench_tasks.runs.comparison import source_mismatch
+from microbench_tasks.tasks import item_intervals
 from microbench_tasks.util.errors import DataError
 
 # Name of the tasks' only filter, which the harness appends to names of metrics.
@@ -34,10 +35,13 @@ _OTHER_METRICS = " (other metrics)"
 
 @dataclass(frozen=True)
 class Document:
-    """Hold the score and the image of one document, and whether it counts in the totals of groups."""
+    """Hold the score of one document, and whether it counts in the totals of groups.
+
+    ``unit`` is its image, or for own data the image's group (`item_intervals.unit_of`).
+    """
 
     score: float
-    image: str
+    unit: str
     in_total: bool
 
 
@@ -110,7 +114,7 @@ def _document(task: str, items: Mapping[str, Any]) -> Document:
     item = items.get("acc", items.get("grit"))
     if item is None:
         raise DataError(f"{task} has no scores to compare (--predict_only).")
-    return Document(float(item["score"]), item["image"], item.get("in_total", True))
+    return Document(float(item["score"]), item_intervals.unit_of(item), item.get("in_total", True))
 
 
 class Comparer:
@@ -149,7 +153,7 @@ class Comparer:
             return None
         scores = [document.score for document, _ in pairs]
         baseline_scores = [earlier.score for _, earlier in pairs]
-        comparison = compare_pair(scores, baseline_scores, [document.image for document, _ in pairs])
+        comparison = compare_pair(scores, baseline_scores, [document.unit for document, _ in pairs])
         values = _paired_values(metric, _display_name(Path(baseline)), baseline_scores, comparison)
         for table in ("results", "groups"):
             if name in self._results.get(table, {}):

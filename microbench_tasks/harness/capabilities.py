@@ -12,7 +12,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.harness import run_state
+from microbench_tasks.harness import own_tasks, run_state
 from microbench_tasks.util.errors import DataError
 
 _REASON = "asks for boxes, and the model only chooses among given texts"
@@ -26,13 +26,14 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
         model: a model's id, its class, or a model; None if it is unknown.
 
     Raises:
-        DataError: ``names`` contains a task that the model cannot answer, or a group with only such tasks.
+        DataError: ``names`` contains a task that the model cannot answer, or a group with only such tasks, or an own
+            dataset that is not installed.
     """
-    box_tasks = {task for task in catalog.tasks_named(names) if catalog.task_of(task).subject == "boxes"}
+    box_tasks = {task for task in own_tasks.tasks_named(names) if catalog.task_of(task).subject == "boxes"}
     if not box_tasks or not needs_choices(model):
         return list(names)
     kept = list(dict.fromkeys(member for name in names for member in _members_without(box_tasks, name)))
-    refused = [name for name in names if catalog.tasks_named([name]) and not list(_members_without(box_tasks, name))]
+    refused = [name for name in names if own_tasks.tasks_named([name]) and not list(_members_without(box_tasks, name))]
     if refused:
         instead = ",".join(kept) or "microbench_vqa"
         raise DataError(
@@ -51,11 +52,11 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
 
 def _members_without(excluded: set[str], name: str) -> Iterator[str]:
     """Yield the name if it contains no excluded task, else the largest of its members that contain none."""
-    tasks = catalog.tasks_named([name])
+    tasks = own_tasks.tasks_named([name])
     if excluded.isdisjoint(tasks):
         yield name
     elif name not in tasks:
-        for member in catalog.members(name):
+        for member in own_tasks.members(name):
             yield from _members_without(excluded, member)
 
 

@@ -30,7 +30,7 @@ def main() -> None:
         command.print_message(f"Ended by SIGTERM. {command.resume_hint()}")
         raise
     if command.has_scores:
-        command.print_message(_what_to_quote())
+        command.print_message(_what_to_quote(command))
     if command.problems:
         problems = "\n".join(f"- {problem}" for problem in command.problems)
         command.print_message(f"This command is not complete:\n{problems}")
@@ -53,12 +53,13 @@ def evaluate(command: Command) -> None:
         run_state.current.command = None
 
 
-def _what_to_quote() -> str:
-    from microbench_tasks.metrics.intervals import ABOUT_IMAGES
+def _what_to_quote(command: Command) -> str:
+    from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES
 
+    of_groups = f"{ABOUT_GROUPS} " if command.has_groups else ""
     return (
         "quote acc with acc_image_ci_low and _high, acc_macro and grit with their own _ci_low and _high: 95 % "
-        f"intervals. {ABOUT_IMAGES} acc_ci_low and _high only reproduce the paper's bootstrap."
+        f"intervals. {ABOUT_IMAGES} {of_groups}acc_ci_low and _high only reproduce the paper's bootstrap."
     )
 
 

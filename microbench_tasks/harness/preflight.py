@@ -24,6 +24,7 @@ from microbench_tasks.data import (
     task_data,
 )
 from microbench_tasks.data.resolved_data import ResolvedData
+from microbench_tasks.harness import own_tasks
 from microbench_tasks.tasks import box_format_setting, interval_settings
 from microbench_tasks.util import files
 from microbench_tasks.util.notices import warn_once
@@ -45,7 +46,7 @@ def check(names: list[str]) -> None:
         DataError: a setting is wrong, or the source cannot be loaded or used. The message says where, and what was
             expected.
     """
-    tasks_asked = [catalog.task_of(name) for name in catalog.tasks_named(names)]
+    tasks_asked = [catalog.task_of(name) for name in own_tasks.tasks_named(names)]
     _check_settings(tasks_asked)
     # The release last: what else is missing is better known before it is downloaded.
     sources = sorted({task.source for task in tasks_asked}, key=lambda source: (source == catalog.MICROGRAPHS, source))
@@ -65,7 +66,7 @@ def num_questions(names: list[str], limit: float | None = None) -> int:
         names: tasks and groups.
         limit: the harness's ``--limit``: below 1 a fraction of each task, else a number of questions.
     """
-    counts = [_num_questions.get(name, 0) for name in catalog.tasks_named(names)]
+    counts = [_num_questions.get(name, 0) for name in own_tasks.tasks_named(names)]
     if limit is None or limit < 0:
         return sum(counts)
     return sum(math.ceil(count * limit) if limit < 1 else min(count, int(limit)) for count in counts)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from microbench_tasks.harness import garbage_collection, run_state
-
-
-class RunFailedError(RuntimeError):
-    """Replace an error whose reason the command prints at its end, so that the harness does not print it twice."""
 
 
 class Command:
@@ -23,6 +20,7 @@ class Command:
 
     Attributes:
         has_scores: whether any run has scores of this package's tasks.
+        has_groups: whether any of them is about images in groups (own data).
         problems: what was not asked, answered, scored or saved, as sentences.
         reasons: the same in one line each, without advice.
     """
@@ -30,6 +28,7 @@ class Command:
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = list(arguments[1:] if arguments[:1] == ["eval"] else arguments)
         self.has_scores = False
+        self.has_groups = False
         self.problems: list[str] = []
         self.reasons: list[str] = []
 
@@ -41,7 +40,8 @@ class Command:
             args: its parsed arguments.
 
         Returns:
-            What ``evaluate_one`` returns.
+            What ``evaluate_one`` returns; None twice if the run failed for a reason that the last message of the
+            command gives. The harness would print a traceback for an error.
         """
         run_state.current.unsaved_files.clear()
         try:
@@ -52,7 +52,7 @@ class Command:
         except Exception as error:
             self._note_failure(error)
             if _is_explained(error) and getattr(args, "verbosity", None) != "DEBUG":
-                raise RunFailedError("the last message of this command says why") from None
+                return None, None
             raise
         except SystemExit as leaving:
             from microbench_tasks.harness import exit_status
@@ -74,6 +74,13 @@ class Command:
         # Only tasks of this package that have a score have these metrics.
         intervals = {f"{family.interval}_low,none" for family in FAMILIES.values()}
         self.has_scores |= any(intervals & values.keys() for values in results.get("results", {}).values())
+        counts = [f"{family.counts},none" for family in FAMILIES.values()]
+        self.has_groups |= any(
+            "groups" in values[name]
+            for values in results.get("results", {}).values()
+            for name in counts
+            if name in values
+        )
         summary = failed_requests.failure_summary(results, self._arguments)
         if summary:
             self.problems.append(summary)
@@ -105,26 +112,44 @@ def _is_explained(error: Exception) -> bool:
     from microbench_tasks.harness.served.circuit_breaker import ServerStoppedError
     from microbench_tasks.util.errors import DataError
 
-    return isinstance(error, (DataError, OutOfMemoryError, ServerStoppedError))
+    if isinstance(error, (DataError, OutOfMemoryError, ServerStoppedError)):
+        return True
+    # The models of this package refuse options and checkpoints by a ValueError with the way out.
+    return type(error) is ValueError and _origin(error).startswith("microbench_adapters.")
+
+
+def _origin(error: Exception) -> str:
+    """Return the name of the module that raised an error."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "")
 
 
 def check_arguments(args: Any) -> None:
     """Check arguments before a model is loaded that the harness would reject only after the run, or never.
 
     Raises:
-        DataError: the model cannot run with the installed transformers, the baseline cannot be compared, a folder
-            cannot be written, or boxes would be read at another scale than the model's arguments set.
+        DataError: a task or the model is unknown, an own dataset is not installed, the model does not take its arguments
+            or cannot run with the installed transformers, examples are asked for, the baseline cannot be compared, a
+            folder cannot be written, or boxes would be read at another scale than the model's arguments set.
     """
     from lmms_eval.utils import simple_parse_args_string
 
     from microbench_tasks import catalog
-    from microbench_tasks.harness import capabilities, model_environments, output_folder
+    from microbench_tasks.harness import capabilities, output_folder, own_tasks
     from microbench_tasks.tasks import box_format_choice
+    from microbench_tasks.util.errors import DataError
 
-    tasks = catalog.tasks_named((args.tasks or "").split(","))
+    own_tasks.add_included(args.include_path)
+    names = (args.tasks or "").split(",")
+    tasks = own_tasks.tasks_named(names)
+    _check_names(names, args)
     if not tasks:
         return
-    model_environments.check(args.model)
+    _check_model(args)
+    if args.num_fewshot:
+        raise DataError(
+            f"--num_fewshot {args.num_fewshot}: Micro-Bench asks without examples, as the paper does. Leave it out."
+        )
     if args.use_cache:
         root = Path(args.use_cache)
         output_folder.prepare(root.absolute().parent if root.suffix == ".db" else root, "--use_cache")
@@ -135,15 +160,46 @@ def check_arguments(args: Any) -> None:
         box_format_choice.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))
 
 
+def _check_names(names: Sequence[str], args: Any) -> None:
+    """Refuse a name that looks like one of ours and is none, unless the user includes tasks of their own."""
+    from microbench_tasks import catalog
+    from microbench_tasks.harness import model_arguments
+    from microbench_tasks.util.errors import DataError
+
+    known = (*catalog.ALL_TASKS, *catalog.GROUPS, *catalog.TAGS, catalog.OWN_TAG)
+    unknown = [
+        name
+        for name in names
+        if name.startswith("microbench") and "*" not in name and name not in known and not catalog.is_task(name)
+    ]
+    if unknown and not args.include_path:
+        raise DataError(
+            f"--tasks: {', '.join(unknown)} unknown. {model_arguments.suggest(unknown[0], known)}"
+            "lmms_eval --tasks list prints all."
+        )
+
+
+def _check_model(args: Any) -> None:
+    from microbench_tasks.harness import model_arguments, model_environments
+    from microbench_tasks.util.errors import DataError
+
+    # The harness's default, which is no model.
+    if args.model == "hf":
+        raise DataError("--model is missing: type --model NAME. lmms_eval models lists all.")
+    model_environments.check(args.model)
+    problem = next(model_arguments.find_problems(args.model, args.model_args or "", args.force_simple), None)
+    if problem is not None:
+        raise DataError(f"--model {args.model}: {problem}")
+
+
 def _check_baseline(args: Any, tasks: Sequence[str]) -> None:
     """Refuse a baseline that our tasks cannot be compared with, unless other benchmarks of the run use it."""
     from lmms_eval.baselines import BASELINE_REGISTRY
 
-    from microbench_tasks import catalog
-    from microbench_tasks.harness import baseline
+    from microbench_tasks.harness import baseline, own_tasks
     from microbench_tasks.util.errors import DataError
 
-    asks_others = not all(catalog.tasks_named([name]) for name in args.tasks.split(","))
+    asks_others = not all(own_tasks.tasks_named([name]) for name in args.tasks.split(","))
     is_remote = args.baseline.startswith(("hf://", "http")) or args.baseline.split(":")[0] in BASELINE_REGISTRY
     if asks_others and is_remote:
         return

@@ -22,6 +22,10 @@ def caution(group: str, data: Data, images: Sequence[str]) -> str:
         data: the data of its questions.
         images: dataset and image id of each question.
     """
+    if data.kind == "own":
+        return (
+            f"Own data, no part of the benchmark ({data.shown()}): these figures are comparable only with each other."
+        )
     if data.kind == "demo":
         return _OF_DEMO
     if data.kind == "release":

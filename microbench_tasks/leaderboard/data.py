@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from microbench_tasks.runs.rescoring import Rescored
 
 # In the order in which they are shown.
-DATA_KINDS: tuple[DataKind, ...] = ("release", "demo", "local")
+DATA_KINDS: tuple[DataKind, ...] = ("release", "demo", "local", "own")
 
 # For each kind of source: the fields that identify the data, with their patterns, and the other fields it may have.
 _SHA256 = "[0-9a-f]{64}"
@@ -27,8 +27,14 @@ _IDENTIFYING = {
     "hub": {"id": ".+", "config": ".+", "revision": "[0-9a-f]{40}", "sha256": _SHA256},
     "folder": {"sha256": _SHA256},
     dataset_setting.DEMO: {"sha256": _SHA256},
+    source_identity.OWN: {"name": "[a-z0-9_]+", "sha256": _SHA256},
 }
-_BESIDE = {"hub": ("is_release",), "folder": ("is_release",), dataset_setting.DEMO: ("version", "seed")}
+_BESIDE = {
+    "hub": ("is_release",),
+    "folder": ("is_release",),
+    dataset_setting.DEMO: ("version", "seed"),
+    source_identity.OWN: ("licence", "groups"),
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -53,8 +59,8 @@ def check_sources(folder: Path, rescored: Rescored, sources: Mapping[str, Mappin
     for task, source in sources.items():
         if problem := _source_problem(source):
             raise DataError(f"{folder}: submission.json, data.sources.{task}: {problem}.")
-    public = [source for task, source in sources.items() if task != catalog.COGNITION_TASK]
-    names_release = any(data_kinds.classify_source(source) == "release" for source in public)
+    kinds = {data_kinds.classify_source(sources[task]) for task in data_kinds.main_tasks(rescored.samples)}
+    names_release = "release" in kinds
     if problems := score_checks.find_count_violations("release", rescored) if names_release else []:
         raise DataError(
             f"{folder}: {' '.join(problems)} Its data are not the release, or the submission is incomplete. "

@@ -47,7 +47,7 @@ class Entry:
 
     Attributes:
         model: its name on the leaderboard.
-        group: a group or task of `RANKED`.
+        group: a group or task of `RANKED`, or the task of an own dataset.
         data, version: of the questions; only entries with equal data and version are compared.
         questions: the questions that count in the group's total, in ascending order without duplicates.
         scores: score of each question, from 0 to 1.
@@ -58,6 +58,8 @@ class Entry:
         strict: score of each question by the strict rule; None for boxes.
         outside, outside_scores: like ``questions`` and ``scores``, for questions that do not count in the group's
             total, but in the scores of tasks and so in ``acc_macro``.
+        units: for own data, what each question counts with as one observation: the group of its image. Elsewhere
+            empty: it is the image.
     """
 
     model: str
@@ -73,6 +75,7 @@ class Entry:
     strict: np.ndarray | None = None
     outside: tuple[Question, ...] = ()
     outside_scores: np.ndarray = dataclasses.field(default_factory=lambda: np.empty(0))
+    units: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
@@ -180,7 +183,7 @@ def entries_of(
     version: float,
     digests: Mapping[str, str] = {},
 ) -> list[Entry]:
-    """Build an entry for each group of `RANKED` that was asked completely.
+    """Build an entry for each group of `RANKED` that was asked completely, and for each task of an own dataset.
 
     A group needs all of its tasks, and at least one question that counts in its total.
 
@@ -192,6 +195,7 @@ def entries_of(
         digests: for each task, the digest of its documents.
     """
     asked = [group for group in RANKED if set(catalog.tasks_named([group])) <= rescored.samples.keys()]
+    asked += filter(catalog.is_own, rescored.samples)
     entries = []
     for group in asked:
         tasks = catalog.tasks_named([group])
@@ -232,6 +236,7 @@ def _entry(
         strict=None if counted[0].strict is None else np.array([answer.strict for answer in counted]),
         outside=tuple(answer.question for answer in outside),
         outside_scores=np.array([answer.score for answer in outside]),
+        units=tuple(answer.cluster for answer in counted) if catalog.is_own(group) else (),
     )
 
 

@@ -21,8 +21,10 @@ def measures(entries: Sequence[Entry]) -> dict[str, Measure]:
     """
     first = entries[0]
     images, tasks = _labels(first.questions)
+    if first.units:
+        images = np.unique(first.units, return_inverse=True)[1].ravel()
     scores = np.stack([entry.scores for entry in entries])
-    if first.group == catalog.LOCALIZATION_GROUP:
+    if all(catalog.task_of(task).subject == "boxes" for task in catalog.tasks_named([first.group])):
         return {"grit": Measure(scores, images, tasks, score_interval)}
     by_metric = {"acc": Measure(scores, images, tasks, accuracy_interval)}
     strict = [entry.strict for entry in entries if entry.strict is not None]

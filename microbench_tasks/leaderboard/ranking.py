@@ -88,6 +88,7 @@ class Ranking:
         rows: in descending order of the score.
         comparisons: for each metric, all pairs in the order of the rows; the metric that ranks them is the first.
         num_images, num_datasets: of the questions.
+        num_groups: of the images, for own data in which they have groups; else None.
         absent: for each model that is not in the ranking, the reason.
     """
 
@@ -98,6 +99,7 @@ class Ranking:
     comparisons: Mapping[str, Comparison]
     num_images: int
     num_datasets: int
+    num_groups: int | None
     absent: Mapping[str, str]
 
     @property
@@ -175,19 +177,26 @@ def load(folders: Sequence[Path]) -> Leaderboard:
 def rank(entries: Sequence[Entry], models: Sequence[str]) -> list[Ranking]:
     """Rank the models of each group, data and version; groups in the order of `RANKED`, the release's data first.
 
+    Tasks of own datasets follow, by name; different content of a dataset has separate rankings.
+
     Args:
-        entries: at most one for each model and group.
+        entries: at most one for each model and group or task.
         models: names of all submitted models, including those without an entry.
 
     Raises:
         DataError: there is no entry, or models on the same data were not asked the same questions.
     """
     if not entries:
-        raise DataError(f"No submission answers all tasks of any of {', '.join(RANKED)}: there is nothing to rank.")
-    together: dict[tuple[int, int, str, float], list[Entry]] = collections.defaultdict(list)
+        raise DataError(
+            f"No submission answers all tasks of any of {', '.join(RANKED)}, or a task of an own dataset: there is "
+            "nothing to rank."
+        )
+    together: dict[tuple[int, str, int, str, float], list[Entry]] = collections.defaultdict(list)
     for entry in entries:
         kind, identity = DATA_KINDS.index(entry.data.kind), entry.data.identity
-        together[RANKED.index(entry.group), kind, identity, entry.version].append(entry)
+        # Own data come last.
+        place = RANKED.index(entry.group) if entry.group in RANKED else len(RANKED)
+        together[place, entry.group, kind, identity, entry.version].append(entry)
     return [_ranking(together[key], _absent(together[key], entries, models)) for key in sorted(together)]
 
 
@@ -237,6 +246,7 @@ def _ranking(entries: Sequence[Entry], absent: Mapping[str, str]) -> Ranking:
         comparisons=comparisons,
         num_images=len(images),
         num_datasets=len({image.partition("/")[0] for image in images}),
+        num_groups=num_groups if 0 < (num_groups := len(set(first.units))) < len(images) else None,
         absent=absent,
     )
     next_ones = [ranking.versus(index, index + 1) for index in range(len(ordered) - 1)]

@@ -10,7 +10,7 @@ from microbench_tasks.catalog.table1 import Reported
 from microbench_tasks.leaderboard.entries import FIGURES
 from microbench_tasks.leaderboard.ranking import Ranking, Row, SmallestDifference, Versus
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
-from microbench_tasks.metrics.intervals import ABOUT_IMAGES, Interval
+from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES, Interval
 from microbench_tasks.metrics.paired import LEVEL, POWER
 from microbench_tasks.render.number_text import bare_p, p_value, percent, points
 from microbench_tasks.tasks.metric_table import METRIC_BY_NAME
@@ -85,6 +85,8 @@ def points_interval(versus: Versus) -> str:
 def facts_of(ranking: Ranking) -> list[str]:
     """Describe a ranking: numbers of questions and images, scores without an image, and its statistical power."""
     asked = f"{_number(ranking.num_questions, 'question')} about {_number(ranking.num_images, 'image')}"
+    if ranking.num_groups is not None:
+        asked += f" in {_number(ranking.num_groups, 'group')}"
     others = [name for name in _figures(ranking) if not METRIC_BY_NAME[name].is_fraction]
     units = ", ".join(["figures are in percent", *(f"{name} in boxes" for name in others)])
     facts = [f"{asked} of {_number(ranking.num_datasets, 'dataset')}; {units}."]
@@ -93,6 +95,8 @@ def facts_of(ranking: Ranking) -> list[str]:
         facts.append(f"Without an image: {', '.join(known)}.")
     if (smallest := ranking.smallest_difference()) is not None:
         facts.append(_detectable_difference(smallest))
+    if ranking.num_groups is not None:
+        facts.append(f"{ABOUT_GROUPS} Where this page says image, the group is meant.")
     if ranking.is_intransitive:
         facts.append(
             "A model ranks below one of a lower score here: another model is better than the first, and not known to "

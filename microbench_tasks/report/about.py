@@ -8,7 +8,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
-from microbench_tasks.metrics.intervals import ABOUT_IMAGES
+from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES
 from microbench_tasks.render.pages import Table
 from microbench_tasks.report.folder import PICTURES, RECORD
 from microbench_tasks.report.runs import Sweep, answers_per_question
@@ -16,6 +16,7 @@ from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.tasks import run_metadata
 from microbench_tasks.tasks.interval_settings import interval_settings
+from microbench_tasks.tasks.metric_table import has_groups
 
 _TEXT = (
     f"Scores are computed from the logged samples. {RECORD} contains every number of the plots. The folder {PICTURES} "
@@ -33,13 +34,14 @@ def facts_of(runs: Sequence[Run], sweeps: Sequence[Sweep]) -> dict[str, str]:
     quoted = interval_settings()["quoted"]
     redefined = {run.label: text for run in runs if (text := _redefined_tasks(run))}
     repeated = {run.label: number for run in runs if (number := answers_per_question(run)) != "1"}
+    groups = f" {ABOUT_GROUPS}" if any(has_groups(run.rescored.scores) for run in runs) else ""
     facts = {
         "Runs": ", ".join(run.label for run in runs),
         "Sweeps": ", ".join(sweep.label for sweep in sweeps),
         "Data": "; ".join(dict.fromkeys(data_of(run) for run in runs)),
         "Answers to each question": "; ".join(f"{number} ({label})" for label, number in repeated.items()),
         "NOT the benchmark's own": "; ".join(f"{label} ({text})" for label, text in redefined.items()),
-        "Intervals": f"{100 * quoted['confidence_level']:g} %, {quoted['method']}. {ABOUT_IMAGES}",
+        "Intervals": f"{100 * quoted['confidence_level']:g} %, {quoted['method']}. {ABOUT_IMAGES}{groups}",
         "Made by": f"microbench-lmms {version('microbench-lmms')}",
     }
     return {name: text for name, text in facts.items() if text}
@@ -76,8 +78,8 @@ def _redefined_tasks(run: Run) -> str:
 
 def data_of(run: Run) -> str:
     """Describe the data of a run in words; those of cognition questions only if it asked nothing else."""
-    perception = [identity for task, identity in run.sources.items() if catalog.task_of(task).subject != "cognition"]
-    return " and ".join(dict.fromkeys(_data_name(identity) for identity in perception or run.sources.values()))
+    shown = [identity for task, identity in run.sources.items() if catalog.task_of(task).source != catalog.COGNITION]
+    return " and ".join(dict.fromkeys(_data_name(identity) for identity in shown or run.sources.values()))
 
 
 def _data_name(identity: Mapping[str, Any] | None) -> str:
@@ -86,6 +88,8 @@ def _data_name(identity: Mapping[str, Any] | None) -> str:
     kind = data_kinds.classify_source(identity)
     if kind == "demo":
         return "the demo set: drawn, says nothing about microscopy"
+    if kind == "own":
+        return f"the own dataset {identity.get('name')} (SHA-256 {str(identity.get('sha256'))[:12]})"
     if identity.get("source") == run_metadata.OTHER_DATA:
         return "other data than the benchmark's"
     if identity.get("source") == "hub":

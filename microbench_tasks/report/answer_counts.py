@@ -12,6 +12,7 @@ from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.report.estimates import Item
 from microbench_tasks.report.runs import tasks_of
+from microbench_tasks.report.sections import SUBJECT_NAMES
 from microbench_tasks.runs.rescoring import ScoredSample
 
 UNANSWERED = "no answer"
@@ -68,7 +69,7 @@ def option_text(item: Item, letter: str | None) -> str | None:
 def count_letters(run: Run) -> dict[str, dict[str, int]]:
     """Count how often each letter is right (``gold``) and answered by the strict rule (``read``)."""
     totals = {"gold": collections.Counter[str](), "read": collections.Counter[str]()}
-    for task in tasks_of(run, "coarse", "fine", "cognition"):
+    for task in tasks_of(run, *SUBJECT_NAMES, "own"):
         totals["gold"].update(run.rescored.letters[task]["gold"])
         totals["read"].update(run.rescored.letters[task]["acc_strict"])
     return {

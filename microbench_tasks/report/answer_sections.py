@@ -9,7 +9,7 @@ from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.report.answer_counts import UNANSWERED, Confusion, count_confusions, count_letters
 from microbench_tasks.report.runs import tasks_of
-from microbench_tasks.report.sections import ReportSection, file_name
+from microbench_tasks.report.sections import SUBJECT_NAMES, ReportSection, file_name
 
 _CONFUSION_TEXT = (
     "Rows are the right options, columns the answers as the strict rule reads them; numbers count questions, shades "
@@ -25,9 +25,7 @@ def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
     """Build the section with a matrix for each task and run; None if no task has one."""
     parts, without_matrix = [], []
     asked = [
-        (task, number, run)
-        for number, run in enumerate(runs, start=1)
-        for task in tasks_of(run, "coarse", "fine", "cognition")
+        (task, number, run) for number, run in enumerate(runs, start=1) for task in tasks_of(run, *SUBJECT_NAMES, "own")
     ]
     # The runs of a task side by side.
     order = catalog.in_order({task for task, _, _ in asked})
@@ -79,7 +77,7 @@ def _most_frequent_error(confusion: Confusion) -> str:
 
 def _task_title(task: str) -> str:
     subject = catalog.task_of(task).subject
-    return catalog.short_name(task) if subject == "cognition" else f"{catalog.short_name(task)} ({subject})"
+    return catalog.short_name(task) if subject in ("cognition", "own") else f"{catalog.short_name(task)} ({subject})"
 
 
 def letter_section(runs: Sequence[Run]) -> ReportSection | None:

@@ -10,6 +10,7 @@ from microbench_tasks.metrics import calibration
 from microbench_tasks.metrics.calibration import Forecasts, NullError, Reliability
 from microbench_tasks.metrics.calibration_error import DebiasedError, debiased_calibration_error
 from microbench_tasks.report.estimates import Item
+from microbench_tasks.tasks import item_intervals
 from microbench_tasks.tasks.repeats import each_answer
 
 
@@ -77,7 +78,7 @@ def measure_calibration(items: Sequence[Item]) -> Calibration | None:
     """Compute the calibration of all answers of ``acc`` items with usable probabilities; None if there are none."""
     stated = [answer for answer in each_answer(items) if answer["probabilities"] is not None]
     usable = [
-        (_of_options(answer), LETTERS.index(answer["gold"]), answer["image"])
+        (_of_options(answer), LETTERS.index(answer["gold"]), item_intervals.unit_of(answer))
         for answer in stated
         if calibration.is_usable(_of_options(answer))
     ]
@@ -89,5 +90,5 @@ def measure_calibration(items: Sequence[Item]) -> Calibration | None:
         forecasts,
         calibration.reliability(confidence, is_right),
         calibration.null_calibration_error(confidence),
-        debiased_calibration_error(confidence, is_right, [image for _, _, image in usable]),
+        debiased_calibration_error(confidence, is_right, [unit for _, _, unit in usable]),
     )

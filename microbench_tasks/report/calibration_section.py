@@ -16,8 +16,8 @@ from microbench_tasks.report.calibration import (
     count_probabilities,
     measure_calibration,
 )
-from microbench_tasks.report.estimates import questions
-from microbench_tasks.report.sections import SUBJECT_NAMES, Part, ReportSection
+from microbench_tasks.report.estimates import question_sets, questions
+from microbench_tasks.report.sections import Part, ReportSection, file_name
 
 # Below this sum of the options' probabilities, the model would more likely have answered something else.
 LOW_MASS = 0.5
@@ -55,7 +55,7 @@ def calibration_section(runs: Sequence[Run]) -> ReportSection | None:
     plots: list[Part] = []
     score_rows: list[list[Cell | str]] = []
     mass_rows: list[list[Cell | str]] = []
-    for subject, name in SUBJECT_NAMES.items():
+    for subject, name in question_sets(runs).items():
         items = {run.label: of_run for run in runs if (of_run := questions(run, subject))}
         measured = {label: result for label, of_run in items.items() if (result := measure_calibration(of_run))}
         if measured:
@@ -76,7 +76,7 @@ def calibration_section(runs: Sequence[Run]) -> ReportSection | None:
 
 def left_out(runs: Sequence[Run]) -> list[str]:
     """Say why there is no section on calibration; return an empty list if there is one, or if no run asks questions."""
-    items = [questions(run, subject) for run in runs for subject in SUBJECT_NAMES]
+    items = [questions(run, subject) for run in runs for subject in question_sets(runs)]
     counts = [count_probabilities(of_run) for of_run in items if of_run]
     if not counts or any(count.usable for count in counts):
         return []
@@ -88,7 +88,7 @@ def _reasons_without(runs: Sequence[Run]) -> list[str]:
     counts = {
         (run.label, name): count_probabilities(items)
         for run in runs
-        for subject, name in SUBJECT_NAMES.items()
+        for subject, name in question_sets(runs).items()
         if (items := questions(run, subject))
     }
     return [f"{label}, {name}: {count.reason()}." for (label, name), count in counts.items() if not count.usable]
@@ -110,7 +110,7 @@ def _reliability_plot(subject: str, name: str, measured: Mapping[str, Calibratio
         for label, result in measured.items()
     )
     return figure_spec(
-        f"calibration-{subject}",
+        f"calibration-{file_name(subject)}",
         "reliability",
         f"Reliability curves, {name}: {'; '.join(scores)}",
         title=f"Calibration, {name} (n = {sizes}, {NUM_BINS} bins)",

@@ -5,13 +5,14 @@ Only slices and the gallery need them: without the data, a report has all other 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.data import cognition, dataset_setting, table_images, table_rows, task_data
+from microbench_tasks.data.own_datasets import setting as own_setting
 from microbench_tasks.report.runs import image_of
 from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.util.errors import DataError
@@ -27,6 +28,11 @@ _PERCEPTION_ADVICE = (
     "unset for the release)."
 )
 _COGNITION_ADVICE = f"Set {cognition.SETTING} (or {dataset_setting.SETTING}) to the data that the run was asked about."
+_OWN_ADVICE = f"Set {own_setting.SETTING} to the data that the run was asked about."
+_NAMES_AND_ADVICE = {
+    catalog.MICROGRAPHS: (PERCEPTION_IMAGES, _PERCEPTION_ADVICE),
+    catalog.COGNITION: (COGNITION_IMAGES, _COGNITION_ADVICE),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,45 +63,33 @@ class Rows:
 
 @dataclass(frozen=True)
 class Data:
-    """Hold the rows that runs were asked about; None where they are not available, with the reasons in ``missing``."""
+    """Hold the rows that runs were asked about, by source (`Task.source`), and why others are not available."""
 
-    perception: Rows | None
-    cognition: Rows | None
+    rows: Mapping[str, Rows]
     missing: tuple[str, ...]
+
+    @property
+    def perception(self) -> Rows | None:
+        """Return the rows of the benchmark's micrographs."""
+        return self.rows.get(catalog.MICROGRAPHS)
 
     def of_task(self, task: str) -> Rows | None:
         """Return the rows with the images of a task."""
-        return self.cognition if _is_cognition(task) else self.perception
+        return self.rows.get(catalog.task_of(task).source)
 
 
 def read(runs: Sequence[Run]) -> Data:
     """Read the rows of the current data source, if all ``runs`` were asked about them."""
+    rows: dict[str, Rows] = {}
     missing: list[str] = []
-    tasks = sorted({task for run in runs for task in run.rescored.samples})
-    perception = _read_if_available(
-        [task for task in tasks if not _is_cognition(task)], runs, PERCEPTION_IMAGES, _PERCEPTION_ADVICE, missing
-    )
-    of_cognition = _read_if_available(
-        [task for task in tasks if _is_cognition(task)], runs, COGNITION_IMAGES, _COGNITION_ADVICE, missing
-    )
-    return Data(perception, of_cognition, tuple(missing))
-
-
-def _is_cognition(task: str) -> bool:
-    return catalog.task_of(task).subject == "cognition"
-
-
-def _read_if_available(
-    tasks: Sequence[str], runs: Sequence[Run], name: str, advice: str, missing: list[str]
-) -> Rows | None:
-    """Read the rows of some tasks; if that fails, add the reason to ``missing`` and return None."""
-    if not tasks:
-        return None
-    try:
-        return _read_rows(tasks, runs)
-    except DataError as error:
-        missing.append(f"{name}: {str(error).rstrip('.')}. {advice}")
-        return None
+    for tasks in catalog.by_source(catalog.in_order({task for run in runs for task in run.rescored.samples})):
+        source = catalog.task_of(tasks[0]).source
+        try:
+            rows[source] = _read_rows(tasks, runs)
+        except DataError as error:
+            name, advice = _NAMES_AND_ADVICE.get(source, (f"the images of {source}", _OWN_ADVICE))
+            missing.append(f"{name}: {str(error).rstrip('.')}. {advice}")
+    return Data(rows, tuple(missing))
 
 
 def _read_rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:

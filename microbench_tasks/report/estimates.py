@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.report.runs import tasks_of
+from microbench_tasks.report.sections import SUBJECT_NAMES
 from microbench_tasks.tasks import item_intervals
 
 # What a sample has for a metric; see `microbench_tasks.tasks.results`.
@@ -42,7 +44,17 @@ def estimate(
     return Estimate(mean, ends.low, ends.high, len(scores), counts["images"])
 
 
-def questions(run: Run, subject: str) -> list[Item]:
-    """Return the ``acc`` items of one subject that count in the totals."""
-    items = (sample.items["acc"] for task in tasks_of(run, subject) for sample in run.rescored.samples[task])
+def question_sets(runs: Sequence[Run]) -> dict[str, str]:
+    """Return the sets of questions whose answers are taken together, by the key that `questions` takes, in words.
+
+    They are the subjects of the benchmark, and each own dataset by itself: own datasets have nothing in common.
+    """
+    own = catalog.in_order({task for run in runs for task in tasks_of(run, "own")})
+    return SUBJECT_NAMES | {task: catalog.short_name(task) for task in own}
+
+
+def questions(run: Run, key: str) -> list[Item]:
+    """Return the ``acc`` items of one of `question_sets` that count in the totals."""
+    tasks = [task for task in tasks_of(run, *SUBJECT_NAMES, "own") if key in (task, catalog.task_of(task).subject)]
+    items = (sample.items["acc"] for task in tasks for sample in run.rescored.samples[task])
     return [item for item in items if item["in_total"]]

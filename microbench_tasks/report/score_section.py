@@ -23,7 +23,7 @@ _TEXT = (
 
 def score_section(runs: Sequence[Run]) -> ReportSection | None:
     """Build the section; None if no run asks questions."""
-    plots = [plot for name, title, tasks in _panels() if (plot := _accuracy_plot(name, title, tasks, runs))]
+    plots = [plot for name, title, tasks in _panels(runs) if (plot := _accuracy_plot(name, title, tasks, runs))]
     if not plots:
         return None
     names = catalog.in_order({name for run in runs for name in run.rescored.scores})
@@ -31,7 +31,7 @@ def score_section(runs: Sequence[Run]) -> ReportSection | None:
     return ReportSection("Scores", [*plots, table], _TEXT)
 
 
-def _panels() -> list[tuple[str, str, list[str]]]:
+def _panels(runs: Sequence[Run]) -> list[tuple[str, str, list[str]]]:
     """Return name, title and rows of each plot."""
     totals = [catalog.COARSE_GROUP, catalog.FINE_GROUP, "microbench_vqa", catalog.COGNITION_TASK]
     by_subject = [
@@ -43,7 +43,9 @@ def _panels() -> list[tuple[str, str, list[str]]]:
         for subject in ("coarse", "fine")
     ]
     variants = ("variants", "Accuracy of all coarse questions asked in other ways", list(catalog.VARIANTS))
-    return [("totals", "Accuracy in all", totals), *by_subject, variants]
+    names = catalog.in_order({name for run in runs for name in run.rescored.scores})
+    own = ("own", "Accuracy on own data", [name for name in names if catalog.is_own(name)])
+    return [("totals", "Accuracy in all", totals), *by_subject, variants, own]
 
 
 def _accuracy_plot(panel: str, title: str, names: Sequence[str], runs: Sequence[Run]) -> FigureSpec | None:

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from microbench_tasks.render.figure_specs import FigureSpec
 from microbench_tasks.render.pages import Gallery, Table
 
-SUBJECT_NAMES = {"coarse": "coarse questions", "fine": "fine questions", "cognition": "cognition questions"}
+SUBJECT_NAMES = {
+    "coarse": "coarse questions",
+    "fine": "fine questions",
+    "cognition": "cognition questions",
+}
 
 Part = FigureSpec | Table | Gallery
 

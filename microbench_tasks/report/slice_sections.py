@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import figure_spec
 from microbench_tasks.report.data_rows import Data
 from microbench_tasks.report.estimate_plots import alt_text, estimate_plot, estimate_table, total_size
-from microbench_tasks.report.estimates import Estimate, questions
-from microbench_tasks.report.sections import SUBJECT_NAMES, Part, ReportSection
-from microbench_tasks.report.slices import Dimension, catalog_dimensions, estimate_slices, row_dimensions
+from microbench_tasks.report.estimates import Estimate, question_sets, questions
+from microbench_tasks.report.sections import SUBJECT_NAMES, Part, ReportSection, file_name
+from microbench_tasks.report.slices import NOT_STATED, Dimension, catalog_dimensions, estimate_slices, row_dimensions
 
 _SHOWN_DIMENSIONS = ("pathology", "modality", "domain", "scale")
 _LEAST_RADAR_AXES = 3
@@ -21,26 +21,42 @@ _ABILITY_TEXT = "What the classification datasets test, by the grouping of the p
 
 
 def slice_section(runs: Sequence[Run], data: Data) -> ReportSection | None:
-    """Build the section on coarse and fine questions by what the micrographs show; None without such questions."""
+    """Build the section on questions by what the micrographs show; None without coarse, fine or own questions."""
     dimensions = catalog_dimensions() | (row_dimensions(data.perception) if data.perception else {})
+    names = {subject: SUBJECT_NAMES[subject] for subject in ("coarse", "fine")}
     parts = [
-        part for key in _SHOWN_DIMENSIONS if key in dimensions for part in _slice_parts(key, dimensions[key], runs)
+        part
+        for key in _SHOWN_DIMENSIONS
+        if key in dimensions
+        for part in _slice_parts(dimensions[key], key, names, runs)
     ]
+    for task, name in question_sets(runs).items():
+        rows = data.rows.get(task)
+        # The only keys that are names of tasks are those of own datasets.
+        for key, dimension in row_dimensions(rows).items() if rows else ():
+            parts += _slice_parts(dimension, key, {task: name}, runs)
     return ReportSection("Slices", parts, _TEXT) if parts else None
 
 
-def _slice_parts(key: str, dimension: Dimension, runs: Sequence[Run]) -> list[Part]:
-    """Return the plots of coarse and of fine questions with their table."""
+def _slice_parts(dimension: Dimension, key: str, names: Mapping[str, str], runs: Sequence[Run]) -> list[Part]:
+    """Return the plot of each set of questions with their table.
+
+    Args:
+        dimension: divides the questions.
+        key: of the dimension, for names of files.
+        names: sets of questions (`question_sets`), in words.
+        runs: all runs of the report.
+    """
     title = f"Accuracy by {dimension.name}"
-    by_subject = {subject: _slices(runs, subject, dimension) for subject in ("coarse", "fine")}
-    by_subject = {subject: estimates for subject, estimates in by_subject.items() if estimates}
+    by_subject = {subject: _slices(runs, subject, dimension) for subject in names}
+    by_subject = {subject: estimates for subject, estimates in by_subject.items() if estimates.keys() - {NOT_STATED}}
     if not by_subject:
         return []
     plots = [
-        estimate_plot(f"slice-{key}-{subject}", f"{title}, {SUBJECT_NAMES[subject]}", estimates, runs)
+        estimate_plot(f"slice-{key}-{file_name(subject)}", f"{title}, {names[subject]}", estimates, runs)
         for subject, estimates in by_subject.items()
     ]
-    named = {SUBJECT_NAMES[subject]: estimates for subject, estimates in by_subject.items()}
+    named = {names[subject]: estimates for subject, estimates in by_subject.items()}
     return [*plots, estimate_table(title, dimension.name, named)]
 
 

@@ -113,7 +113,7 @@ def _sections(
 def _missing_parts(reason: str, data: Data, num_examples: int) -> str:
     """Say which parts of the report need the data that are missing."""
     parts = []
-    if data.perception is None and not reason.startswith(data_rows.COGNITION_IMAGES):
+    if reason.startswith(f"{data_rows.PERCEPTION_IMAGES}:"):
         parts.append("slices by modality, domain and scale")
     if num_examples:
         parts.append("examples")

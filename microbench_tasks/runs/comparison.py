@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from microbench_tasks.data import source_identity
-from microbench_tasks.data.source_identity import without_path
+from microbench_tasks.data.source_identity import content_of
 from microbench_tasks.runs.logs import LoggedRun
 
 # Figures closer than this are the same: files contain them in full.
@@ -57,7 +57,7 @@ def source_mismatch(recorded: Mapping[str, Any] | None, identity: Mapping[str, A
         The values of ``recorded`` that differ, and the names that it lacks. Empty if the sources are the same, both are
         the release, or nothing is recorded.
     """
-    stated, expected = without_path(recorded or {}), without_path(identity)
+    stated, expected = content_of(recorded or {}), content_of(identity)
     if not stated or (source_identity.is_release(stated) and source_identity.is_release(expected)):
         return ""
     changed = [f"{name} {value}" for name, value in stated.items() if name not in expected or value != expected[name]]

@@ -209,6 +209,7 @@ class QuestionItem(_LoggedRecord):
 
     Attributes:
         kind: of question, such as ``modality``.
+        group: of the image; None unless the dataset is an own one.
         options: texts of the options, in the order of the prompt.
         gold: letter of the right option.
     """
@@ -216,6 +217,7 @@ class QuestionItem(_LoggedRecord):
     image_id: str
     dataset: str
     kind: str
+    group: str | None = None
     options: list[str]
     gold: str
 
@@ -232,6 +234,7 @@ class BoxItem(_LoggedRecord):
     """What the response about boxes is scored against (``grit`` of a logged sample).
 
     Attributes:
+        group: of the image; None unless the dataset is an own one.
         expression: the class whose boxes were asked for.
         width, height: of the image, in pixels.
         boxes: gold boxes, (x1, y1, x2, y2) in pixels of the image.
@@ -242,6 +245,7 @@ class BoxItem(_LoggedRecord):
     image_id: str
     dataset: str
     kind: str
+    group: str | None = None
     expression: str
     width: int
     height: int

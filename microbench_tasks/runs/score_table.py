@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES, CONFIDENCE_LEVEL
+from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_GROUPS, ABOUT_IMAGES, CONFIDENCE_LEVEL
 from microbench_tasks.render.text_table import text_table
 from microbench_tasks.runs import new_datasets, robustness_text
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.tasks.metric import ENDS, Metric
-from microbench_tasks.tasks.metric_table import FAMILIES, shown_in
+from microbench_tasks.tasks.metric_table import FAMILIES, has_groups, shown_in
 
 
 def render_scores(rescored: Rescored) -> str:
@@ -42,7 +42,9 @@ def _names_column(names: list[str], rescored: Rescored) -> list[str]:
 
 def _count_columns(names: list[str], rescored: Rescored) -> list[list[str]]:
     columns = [["n", *(_size(name, rescored) for name in names)]]
-    columns += [[what, *(_counted(rescored.scores[name], what) for name in names)] for what in ("images", "datasets")]
+    for what in ("images", "groups", "datasets"):
+        counted = [_counted(rescored.scores[name], what) for name in names]
+        columns += [[what, *counted]] if what != "groups" or any(counted) else []
     for what, levels in (("chance", rescored.chance), ("majority", rescored.majority)):
         if levels:
             columns.append([what, *(f"{levels[name]:.3f}" if name in levels else "" for name in names)])
@@ -87,6 +89,8 @@ def _format_figure(value: Any) -> str:
 def _interval_notes(rescored: Rescored) -> list[str]:
     """Explain what the intervals of the table generalize to."""
     lines = [f"In brackets: {100 * CONFIDENCE_LEVEL:g} % intervals. {ABOUT_IMAGES}"]
+    if has_groups(rescored.scores):
+        lines.append(ABOUT_GROUPS)
     if any("(" in _size(name, rescored) for name in rescored.scores):
         lines.append(
             "In parentheses: n without the questions that a group's acc leaves out. acc_all and acc_macro count them."
@@ -111,8 +115,9 @@ def _size(name: str, rescored: Rescored) -> str:
 
 
 def _counted(scores: Mapping[str, Any], what: str) -> str:
-    """Show the number of images or datasets, separately for questions and boxes if a group asks both."""
-    counts = [scores[family.counts][what] for family in FAMILIES.values() if family.counts in scores]
+    """Show the number of images, their groups or datasets, separately for questions and boxes if there are both."""
+    tables = [scores[family.counts] for family in FAMILIES.values() if family.counts in scores]
+    counts = [table[what] for table in tables if what in table]
     return " and ".join(map(str, counts))
 
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from microbench_tasks.runs.logs import LoggedRun
 
-_SET_SOURCE = "Set MICROBENCH_DATASET (or MICROBENCH_COGNITION) to the run's own data source."
-
 
 class SourceDocuments:
     """The documents of one task of a run, without images. They are loaded from the current data source when needed."""
@@ -26,6 +24,7 @@ class SourceDocuments:
     def __init__(self, run: LoggedRun, task: str) -> None:
         self._task = catalog.task_of(task)
         self._recorded = run.metadata(task).dataset
+        self._advice = f"Set {task_data.setting_of(self._task)} to the run's own data source."
 
     @functools.cached_property
     def _label_and_documents(self) -> tuple[str, datasets.Dataset]:
@@ -34,7 +33,7 @@ class SourceDocuments:
         if mismatch:
             raise DataError(
                 f"the log contains responses alone, so the questions are needed, and {current.label} is not the run's "
-                f"data source ({mismatch}). {_SET_SOURCE}"
+                f"data source ({mismatch}). {self._advice}"
             )
         return current.label, current.documents(self._task).remove_columns("image")
 
@@ -48,7 +47,7 @@ class SourceDocuments:
         if not 0 <= sample.doc_id < len(documents):
             raise DataError(
                 f"{label} has {len(documents)} documents for {self._task.name}, but the log has number "
-                f"{sample.doc_id}. {_SET_SOURCE}"
+                f"{sample.doc_id}. {self._advice}"
             )
         doc = documents[sample.doc_id]
         is_about_boxes = self._task.subject == "boxes"
@@ -57,6 +56,6 @@ class SourceDocuments:
         if missing:
             raise DataError(
                 f"document {sample.doc_id} of {label} is not what the log's prompt asked: {missing[0]!r} is not in it. "
-                f"{_SET_SOURCE}"
+                f"{self._advice}"
             )
         return doc

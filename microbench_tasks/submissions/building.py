@@ -73,7 +73,12 @@ class WrittenSubmission:
 
 
 def submit(
-    run: LoggedRun, description: Description, target: Path, progress: Progress = no_progress
+    run: LoggedRun,
+    description: Description,
+    target: Path,
+    progress: Progress = no_progress,
+    *,
+    with_own_data: bool = True,
 ) -> WrittenSubmission:
     """Write the submission of a run as the new folder ``target``, completely or not at all.
 
@@ -82,6 +87,7 @@ def submit(
         description: what the submitter states.
         target: folder that does not exist yet.
         progress: reports the progress of long loops.
+        with_own_data: whether it contains the tasks of own datasets.
 
     Raises:
         DataError: ``target`` exists; the run cannot be submitted (all violations are listed); or a text contains a
@@ -89,7 +95,7 @@ def submit(
     """
     if target.exists() or target.is_symlink():
         raise DataError(f"{target} exists already. Name a folder that does not exist yet.")
-    report = eligibility.check_eligibility(run, progress)
+    report = eligibility.check_eligibility(run, progress, with_own_data=with_own_data)
     if report.violations or report.rescored is None:
         listed = "".join(f"\n  - {violation}" for violation in report.violations)
         raise DataError(f"{run.name} cannot be a submission, for {len(report.violations)} reason(s):{listed}")

@@ -116,6 +116,8 @@ def _sample_problems(run: LoggedRun, task: str, sample: SampleRecord, doc: dict[
         expected = {name: doc[name] for name in ("image_id", "dataset", "kind", "options")}
         expected["gold"] = LETTERS[doc["answer_idx"]]
         prompt, target = microbench_doc_to_text(doc), str(doc["answer_idx"])
+    if "group" in doc:
+        expected["group"] = doc["group"]
     for name, value in expected.items():
         stated = getattr(sample.item, name, None)
         if stated != value:

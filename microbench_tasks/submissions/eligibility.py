@@ -44,15 +44,24 @@ class EligibilityReport:
     notes: tuple[str, ...]
 
 
-def check_eligibility(run: LoggedRun, progress: Progress = no_progress) -> EligibilityReport:
-    """Check a run in every respect, and report all violations at once."""
-    notes = _note_other_tasks(run)
+def check_eligibility(
+    run: LoggedRun, progress: Progress = no_progress, *, with_own_data: bool = True
+) -> EligibilityReport:
+    """Check a run in every respect, and report all violations at once.
+
+    Args:
+        run: the run.
+        progress: reports the progress of long loops.
+        with_own_data: whether the submission contains the tasks of own datasets.
+    """
+    notes = _note_other_tasks(run, with_own_data)
+    run = run if with_own_data else _without_own_data(run)
     submitted = {task: file for task, file in run.samples.items() if catalog.is_submittable(task)}
     run = dataclasses.replace(run, samples=submitted)
     if not run.samples:
         violation = (
-            "the run asked variants of the benchmark's tasks only. Ask a task or a group of the benchmark itself, "
-            "such as microbench_vqa."
+            f"the run asked variants of the benchmark's tasks{'' if with_own_data else ' or own data'} only. Ask a "
+            "task or a group of the benchmark itself, such as microbench_vqa."
         )
         return EligibilityReport(run, {}, None, (violation,), tuple(notes))
     violations = find_record_violations(run) + find_definition_violations(run) + find_option_violations(run)
@@ -74,9 +83,18 @@ def check_eligibility(run: LoggedRun, progress: Progress = no_progress) -> Eligi
     return EligibilityReport(run, samples, rescored, tuple(dict.fromkeys(violations)), tuple(notes))
 
 
-def _note_other_tasks(run: LoggedRun) -> list[str]:
-    """Return notes on the tasks of a run that no submission contains."""
+def _without_own_data(run: LoggedRun) -> LoggedRun:
+    """Return a run as if its own datasets had not been asked about."""
+    samples = {task: file for task, file in run.samples.items() if not catalog.is_own(task)}
+    configs = {task: config for task, config in run.record.configs.items() if not catalog.is_own(task)}
+    return dataclasses.replace(run, samples=samples, record=run.record.model_copy(update={"configs": configs}))
+
+
+def _note_other_tasks(run: LoggedRun, with_own_data: bool) -> list[str]:
+    """Return notes on the tasks of a run that its submission does not contain."""
     notes = []
+    if not with_own_data and (own := [task for task in run.samples if catalog.is_own(task)]):
+        notes.append(f"left out, as they are about own data (--without-own-data): {', '.join(own)}")
     if variants := [task for task in run.samples if task in catalog.VARIANTS]:
         notes.append(f"left out, as they are variants of the benchmark's own tasks: {', '.join(variants)}")
     if run.other_tasks:

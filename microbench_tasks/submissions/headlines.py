@@ -34,6 +34,7 @@ class Headline:
     questions: int
     images: int
     datasets: int
+    groups: int | None
 
 
 def list_headlines(manifest: ManifestCore) -> Iterator[Headline]:
@@ -47,7 +48,17 @@ def list_headlines(manifest: ManifestCore) -> Iterator[Headline]:
             value, counts = figures.value(family.score), figures.counts_named(family.counts)
             low, high = (figures.value(f"{family.interval}_{end}") for end in ("low", "high"))
             if value is not None and low is not None and high is not None and counts is not None:
-                yield Headline(name, family.score, value, low, high, counts.questions, counts.images, counts.datasets)
+                yield Headline(
+                    name,
+                    family.score,
+                    value,
+                    low,
+                    high,
+                    counts.questions,
+                    counts.images,
+                    counts.datasets,
+                    counts.groups,
+                )
 
 
 def has_publishable(manifest: ManifestCore) -> bool:

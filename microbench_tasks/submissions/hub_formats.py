@@ -78,6 +78,11 @@ def publishing_advice(manifest: ManifestCore, folder: Path) -> str:
             f"{pinned_release.HUB_ID} is not registered as a benchmark of the Hub: until it is, the scores show in the "
             "model's repository and on no leaderboard of the Hub."
         )
+    if any(map(catalog.is_own, manifest.num_samples)):
+        lines.append(
+            "The samples contain questions, right answers, names of images and groups of own data: publish them only "
+            "if their owner agrees. microbench submit --without-own-data leaves them out."
+        )
     cognition = catalog.COGNITION_TASK
     if cognition in manifest.num_samples and task_data_kind(manifest, cognition) == "local":
         lines.append(

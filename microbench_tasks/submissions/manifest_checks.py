@@ -61,7 +61,7 @@ def find_schema_problems(content: Mapping[str, Any], records: type[ManifestCore]
 
 # --- errors of the records, in words --------------------------------------------------
 
-_SOURCE_KINDS = frozenset({"hub", "folder", "demo"})
+_SOURCE_KINDS = frozenset({"hub", "folder", "demo", "own"})
 
 
 def _describe_errors(error: ValidationError) -> list[str]:
@@ -116,6 +116,7 @@ def _find_contradictions(manifest: ManifestCore) -> Iterator[str]:
     yield from (f"num_samples: {task} is not a task of Micro-Bench" for task in unknown)
     yield from _find_task_mismatches(manifest)
     yield from _find_identity_contradictions(manifest.data.sources.identities())
+    yield from _find_own_contradictions(manifest.data.sources.identities())
     yield from _find_date_problems(manifest.run.date)
     yield from _find_version_problems(manifest.versions.microbench)
     model = manifest.model
@@ -149,6 +150,18 @@ def _find_identity_contradictions(sources: Mapping[str, Mapping[str, Any]]) -> I
     for task, identity in sources.items():
         if "is_release" in identity and identity["is_release"] != (identity["sha256"] == release):
             yield f"data.sources.{task}: is_release is {str(identity['is_release']).lower()}, which sha256 contradicts"
+
+
+def _find_own_contradictions(sources: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """List tasks of own datasets with the data of another dataset, and other tasks with data of an own one."""
+    for task, identity in sources.items():
+        asked = catalog.find_task(task)
+        if asked is None:
+            continue
+        expected = asked.datasets[0] if catalog.is_own(task) else None
+        stated = identity.get("name") if identity["source"] == source_identity.OWN else None
+        if stated != expected:
+            yield f"data.sources.{task}: expected {expected or 'data of the benchmark'}, got {stated or 'other data'}"
 
 
 def _find_date_problems(date: str) -> Iterator[str]:

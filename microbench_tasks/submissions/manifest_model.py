@@ -33,7 +33,8 @@ from microbench_tasks.submissions.manifest_types import (
     VersionOrUnknown,
 )
 
-SCHEMA_VERSION = 3
+# Version 3 is the same, but knows no own data: such submissions are read as they are.
+SCHEMA_VERSION = 4
 
 # --- the model -----------------------------------------------------------------------
 
@@ -130,7 +131,19 @@ class FolderSource(CognitionFolderSource):
     is_release: bool
 
 
-Source = Annotated[HubSource | FolderSource | DemoSource, Field(discriminator="source")]
+class OwnSource(_Source):
+    """A dataset of the submitter's own, which is no part of the benchmark."""
+
+    source: Literal["own"]
+    name: Line
+    sha256: Sha256
+    licence: Annotated[Line | None, NO_NULL, Field(description="Licence of the images, in the owner's words.")] = None
+    groups: Annotated[
+        Line | None, NO_NULL, Field(description="What intervals count as one observation, such as slide.")
+    ] = None
+
+
+Source = Annotated[HubSource | FolderSource | DemoSource | OwnSource, Field(discriminator="source")]
 CognitionSource = Annotated[CognitionHubSource | CognitionFolderSource | DemoSource, Field(discriminator="source")]
 
 
@@ -161,9 +174,9 @@ class Asked(Record):
 class Data(Record):
     """The data that the model was evaluated on."""
 
-    kind: Literal["release", "demo", "local"] = Field(
+    kind: Literal["release", "demo", "local", "own"] = Field(
         description="Kind of the micrographs: the release on the Hub or a copy with its hashes; the embedded demo "
-        "set; anything else."
+        "set; anything else; own if only own datasets were asked about."
     )
     sources: Sources = Field(description="For each task, revision or content hash of the data, as the run recorded it.")
     asked: dict[TaskName, Asked] = Field(
@@ -259,6 +272,9 @@ class Counts(Record):
     questions: Count
     images: Count
     datasets: Count
+    groups: Annotated[
+        Count | None, NO_NULL, Field(description="Number of groups of images; only of own data that have groups.")
+    ] = None
 
 
 class Figures(Record):
@@ -291,7 +307,7 @@ class Figures(Record):
 class ManifestCore(Record):
     """The content of ``submission.json`` without the digests."""
 
-    schema_version: Literal[3] = Field(
+    schema_version: Literal[3, 4] = Field(
         description="Version of this schema and of the texts that are derived from it (README.md, .eval_results)."
     )
     model: Model = Field(description="Which model was evaluated, and how it was run.")

@@ -33,7 +33,7 @@ _DATE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z|unknown)$(?!\
 _NAME = r"^[a-z0-9_]+$(?!\n)"
 _TASK = r"^microbench[a-z0-9_]*$(?!\n)"
 _FILE = (
-    r"^(README\.md|DEMO-DATA\.txt|LOCAL-DATA\.txt|\.eval_results/microbench\.yaml"
+    r"^(README\.md|DEMO-DATA\.txt|LOCAL-DATA\.txt|OWN-DATA\.txt|\.eval_results/microbench\.yaml"
     r"|samples/microbench_[a-z0-9_]+\.jsonl\.gz)$(?!\n)"
 )
 # Patterns of the keys of objects; no value has them.
@@ -48,7 +48,10 @@ MEANING_OF_PATTERN = {
     _DATE: "a date such as 2026-01-31T12:00:00Z, or unknown",
     _NAME: "a name of lower-case letters, digits and underscores",
     _TASK: "the name of a task or group that starts with microbench",
-    _FILE: "README.md, DEMO-DATA.txt, LOCAL-DATA.txt, .eval_results/microbench.yaml or samples/<task>.jsonl.gz",
+    _FILE: (
+        "README.md, DEMO-DATA.txt, LOCAL-DATA.txt, OWN-DATA.txt, .eval_results/microbench.yaml "
+        "or samples/<task>.jsonl.gz"
+    ),
 }
 
 Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_LINE)]

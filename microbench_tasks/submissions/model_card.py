@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
-from microbench_tasks.data import tables
-from microbench_tasks.metrics.intervals import ABOUT_IMAGES
+from microbench_tasks.data import source_identity, tables
+from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES
 from microbench_tasks.submissions.headlines import Headline, list_headlines, list_publishable, task_data_kind
 from microbench_tasks.submissions.manifest_file import UNKNOWN
 from microbench_tasks.submissions.manifest_model import Boxes, LoadedModel, ManifestCore
@@ -23,12 +23,14 @@ _TITLES = {
     "release": f"{BENCHMARK}: ",
     "demo": f"DEMO DATA, not {BENCHMARK}: ",
     "local": f"LOCAL DATA, not the {BENCHMARK} release: ",
+    "own": f"OWN DATA, not {BENCHMARK}: ",
 }
 
 _DATA = {
     "release": f"the release `{pinned_release.HUB_ID}`, revision `{pinned_release.HUB_REVISION}`",
     "demo": "the embedded demo set: drawn micrographs, made to try the software",
     "local": "local data, which is not the release",
+    "own": f"own data, which is no part of {BENCHMARK}",
 }
 
 _TAGS = ["micro-bench", "lmms-eval"]
@@ -41,11 +43,10 @@ def render_card(manifest: ManifestCore) -> str:
 
 def data_warning(manifest: ManifestCore) -> str:
     """Return the warning that scores on other data than the release must carry."""
-    meaning = (
-        "They show that the software works and say nothing about microscopy."
-        if manifest.data.kind == "demo"
-        else "They cannot be compared with scores on the release."
-    )
+    meaning = {
+        "demo": "They show that the software works and say nothing about microscopy.",
+        "own": "They can be compared only with scores on the same data (SHA-256).",
+    }.get(manifest.data.kind, "They cannot be compared with scores on the release.")
     return (
         f"These are scores on {_DATA[manifest.data.kind]}. {meaning} They are no {BENCHMARK} results: "
         "no model-index and no .eval_results are written for them."
@@ -92,21 +93,39 @@ def _body(manifest: ManifestCore) -> str:
     parts = [
         f"# {_TITLES[kind]}{markdown_text(manifest.model.name)}",
         lead,
+        *_describe_own_data(manifest),
         "\n".join(_score_table(manifest)),
         _how_to_read(manifest),
         "\n".join(_setting_table(manifest)),
         "To check every score from the answers, and every answer against the data (`MICROBENCH_DATASET`, and "
-        "`MICROBENCH_COGNITION` where cognition was asked, name the run's data):",
+        "`MICROBENCH_COGNITION` where cognition was asked, name the run's data):"
+        if kind != "own"
+        else "To check every score from the answers, and every answer against the data (`MICROBENCH_OWN` names them):",
         f"```bash\npip install microbench-lmms\n{setting}microbench verify .\n```",
     ]
     return "\n\n".join(parts) + "\n"
 
 
+def _describe_own_data(manifest: ManifestCore) -> list[str]:
+    """Return a paragraph that names each own dataset; none if there are none."""
+    sources = manifest.data.sources.identities().values()
+    own = {source["name"]: source for source in sources if source["source"] == source_identity.OWN}
+    if not own:
+        return []
+    described = "; ".join(
+        f"`{markdown_code(name)}` (SHA-256 `{source['sha256']}`, licence: "
+        f"{markdown_text(source.get('licence') or 'not stated')})"
+        for name, source in sorted(own.items())
+    )
+    return [f"Own data, which are no part of {BENCHMARK}: {described}."]
+
+
 def _how_to_read(manifest: ManifestCore) -> str:
     quoted, paper = manifest.settings.interval.quoted, manifest.settings.interval.paper
+    has_groups = any(headline.groups for headline in list_headlines(manifest))
     return (
         f"Scores are fractions from 0 to 1, in brackets their {quoted.confidence_level * 100:g} % intervals "
-        f"({quoted.method}). {ABOUT_IMAGES} "
+        f"({quoted.method}). {ABOUT_IMAGES} {f'{ABOUT_GROUPS} ' if has_groups else ''}"
         "n: questions, or pairs of an image and a class where boxes are asked for. "
         "Chance: the mean of 1 / number of options. "
         "Majority: the accuracy of always giving the option, or the letter, that is most often right in the task; "
@@ -138,7 +157,9 @@ def _score_cells(manifest: ManifestCore, headline: Headline) -> list[str]:
         unparsed = figures.value("boxes_unparsed")
     return [
         f"`{name}`{_data_mark(manifest, name)}",
-        *(str(count) for count in (headline.questions, headline.images, headline.datasets)),
+        str(headline.questions),
+        f"{headline.images}{f' in {headline.groups} groups' if headline.groups else ''}",
+        str(headline.datasets),
         _format_or_blank(chance, 3),
         _format_or_blank(majority, 3),
         headline.metric,

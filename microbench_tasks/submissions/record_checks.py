@@ -24,15 +24,12 @@ def find_record_violations(run: LoggedRun) -> list[str]:
             "the run are unknown."
         ]
     tasks = list(run.samples)
-    public = [task for task in tasks if task != catalog.COGNITION_TASK]
-    private = [task for task in tasks if task == catalog.COGNITION_TASK]
     boxes = [task for task in tasks if catalog.task_of(task).subject == "boxes"]
     records: dict[str, tuple[list[str], Callable[[TaskMetadata], Any]]] = {
         "task version (metadata.version)": (tasks, lambda metadata: metadata.version),
         "version of this package (metadata.microbench_version)": (tasks, lambda metadata: metadata.microbench_version),
         "interval settings (metadata.interval)": (tasks, lambda metadata: metadata.interval),
-        "data source (metadata.dataset)": (public, _identity),
-        "data source of cognition (metadata.dataset)": (private, _identity),
+        **{_source_record(same[0]): (same, _identity) for same in catalog.by_source(tasks)},
         "prompt for boxes (metadata.boxes)": (boxes, lambda metadata: metadata.boxes),
     }
     violations = [
@@ -42,6 +39,12 @@ def find_record_violations(run: LoggedRun) -> list[str]:
     ]
     violations += _document_count_violations(run) + _box_violations(run)
     return violations + _version_violations(run, tasks) + _interval_violations(run, tasks)
+
+
+def _source_record(task: str) -> str:
+    source = catalog.task_of(task).source
+    of_part = "" if source == catalog.MICROGRAPHS else f" of {source}"
+    return f"data source{of_part} (metadata.dataset)"
 
 
 def _identity(metadata: TaskMetadata) -> dict[str, Any] | None:

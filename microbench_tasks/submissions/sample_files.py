@@ -89,13 +89,17 @@ _BOXES: Mapping[str, _Check] = {
 
 
 def _item_fields(task: str) -> tuple[str, Mapping[str, _Check]]:
-    return ("grit", _BOXES) if catalog.task_of(task).subject == "boxes" else ("acc", _QUESTION)
+    metric, fields = ("grit", _BOXES) if catalog.task_of(task).subject == "boxes" else ("acc", _QUESTION)
+    return metric, {**fields, "group": _is_text} if catalog.is_own(task) else fields
 
 
 def reduce_sample(sample: SampleRecord) -> dict[str, Any]:
     """Return the fields of a logged sample that a submission contains."""
     fields = sample.model_dump(by_alias=True)
     metric = "grit" if isinstance(sample, BoxSample) else "acc"
+    item = fields[metric]
+    if item is not None and item["group"] is None:
+        del item["group"]
     return {name: fields[name] for name in (*_SAMPLE, metric)}
 
 

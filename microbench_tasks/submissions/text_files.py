@@ -10,7 +10,7 @@ CARD = "README.md"
 EVAL_RESULTS = ".eval_results/microbench.yaml"
 
 # Data other than the release are named in a file's name, too.
-DATA_MARKS = {"demo": "DEMO-DATA.txt", "local": "LOCAL-DATA.txt"}
+DATA_MARKS = {"demo": "DEMO-DATA.txt", "local": "LOCAL-DATA.txt", "own": "OWN-DATA.txt"}
 
 
 def render_texts(manifest: ManifestCore) -> dict[str, str]:

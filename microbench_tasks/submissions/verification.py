@@ -41,7 +41,7 @@ def verify(folder: Path, *, with_data: bool = True, progress: Progress = no_prog
     Args:
         folder: the submission.
         with_data: also compare each sample with the data source that ``MICROBENCH_DATASET`` (and
-            ``MICROBENCH_COGNITION``) names.
+            ``MICROBENCH_COGNITION``, ``MICROBENCH_OWN``) names.
         progress: reports the progress of long loops.
 
     Raises:
@@ -76,8 +76,7 @@ def _find_record_problems(manifest: Manifest) -> list[str]:
     # A task without a source is reported by find_record_violations.
     problems = [f"data.sources: {task} has no samples." for task in sorted(sources.keys() - tasks.keys())]
     stated = [task for task in tasks if task in sources]
-    public = [task for task in stated if task != catalog.COGNITION_TASK]
-    kinds = {data_kinds.classify_source(sources[task]) for task in public or stated}
+    kinds = {data_kinds.classify_source(sources[task]) for task in data_kinds.main_tasks(stated)}
     if kinds - {manifest.data.kind}:
         problems.append(f"data.kind is {manifest.data.kind}, but data.sources are {', '.join(sorted(kinds))}.")
     model = manifest.model

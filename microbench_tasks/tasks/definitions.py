@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from microbench_tasks import catalog
+from microbench_tasks.tasks.task_stubs import task_stub
 
 
 def yaml_folder() -> Path:
@@ -39,12 +41,17 @@ _Loader.add_constructor("!function", lambda loader, node: FunctionName(node.valu
 @functools.cache
 def definition(name: str) -> dict[str, Any]:
     """Return the definition of a task or group of Micro-Bench with its template merged in; functions stay names."""
-    return _read(f"{name}.yaml")
+    # The YAML of own datasets is written when the harness reads its index.
+    return _merged(task_stub(catalog.task_of(name))) if catalog.is_own(name) else _read(f"{name}.yaml")
 
 
 @functools.cache
 def _read(file_name: str) -> dict[str, Any]:
-    stated = yaml.load((yaml_folder() / file_name).read_text(encoding="utf-8"), _Loader)
+    return _merged((yaml_folder() / file_name).read_text(encoding="utf-8"))
+
+
+def _merged(text: str) -> dict[str, Any]:
+    stated = yaml.load(text, _Loader)
     included = stated.pop("include", None)
     return (_read(included) if included else {}) | stated
 

@@ -1,6 +1,7 @@
-"""Confidence intervals of the mean score of items, clustered by image or by dataset.
+"""Confidence intervals of the mean score of items, clustered by image (for own data: by group) or by dataset.
 
 Items are those of `microbench_tasks.tasks.results` with ``score`` (from 0 to 1) and ``image`` (dataset and image id).
+Those of own data have ``group``, too.
 """
 
 from __future__ import annotations
@@ -25,15 +26,21 @@ def image_of(item: Item) -> str:
     return item["image"]
 
 
+def unit_of(item: Item) -> str:
+    """Return what an item is one observation of: the group of its image if it has one (own data), else its image."""
+    return f"{dataset_of(item)}/{item['group']}" if "group" in item else image_of(item)
+
+
 def dataset_of(item: Item) -> str:
     """Return the dataset that an item's image is from."""
     return item["image"].partition("/")[0]
 
 
 def count(items: Sequence[Item]) -> dict[str, int]:
-    """Count questions (for boxes: pairs of an image and a class), images and datasets."""
-    images, datasets = ({label(item) for item in items} for label in (image_of, dataset_of))
-    return {"questions": len(items), "images": len(images), "datasets": len(datasets)}
+    """Count questions (for boxes: pairs of an image and a class), images, datasets, and groups of images if any."""
+    units, images, datasets = ({label(item) for item in items} for label in (unit_of, image_of, dataset_of))
+    groups = {"groups": len(units)} if len(units) < len(images) else {}
+    return {"questions": len(items), "images": len(images), "datasets": len(datasets), **groups}
 
 
 def paper_interval(items: Sequence[Item], settings: Mapping[str, Any]) -> Interval:
@@ -44,14 +51,14 @@ def paper_interval(items: Sequence[Item], settings: Mapping[str, Any]) -> Interv
     return _paper_interval(_scores(items).tobytes(), tuple(settings.items()))
 
 
-def accuracy_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
+def accuracy_interval(items: Sequence[Item], cluster: Cluster = unit_of) -> Interval:
     """Compute the interval of an accuracy; see `intervals.accuracy_interval`."""
     return _clustered_interval(
         intervals.accuracy_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
     )
 
 
-def score_interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
+def score_interval(items: Sequence[Item], cluster: Cluster = unit_of) -> Interval:
     """Compute the interval of the mean of scores such as GRIT; see `intervals.score_interval`."""
     return _clustered_interval(
         intervals.score_interval, _scores(items).tobytes(), _codes(map(cluster, items)).tobytes()
@@ -68,7 +75,7 @@ def share_interval(
         totals: returns the number of all of its boxes.
     """
 
-    def interval(items: Sequence[Item], cluster: Cluster = image_of) -> Interval:
+    def interval(items: Sequence[Item], cluster: Cluster = unit_of) -> Interval:
         answers = each_answer(items)
         numbers = (np.array([of(answer) for answer in answers], dtype=np.float64) for of in (parts, totals))
         return _share_interval(*(array.tobytes() for array in numbers), _codes(map(cluster, answers)).tobytes())
@@ -76,7 +83,7 @@ def share_interval(
     return interval
 
 
-def macro_interval(tasks: Sequence[Sequence[Item]], cluster: Cluster = image_of) -> Interval:
+def macro_interval(tasks: Sequence[Sequence[Item]], cluster: Cluster = unit_of) -> Interval:
     """Compute the interval of the unweighted mean of the tasks' accuracies; see `intervals.macro_interval`."""
     items = [item for task in tasks for item in task]
     groups = np.repeat(np.arange(len(tasks)), [len(task) for task in tasks])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
-from microbench_tasks.tasks.metric import Family, ItemFields
+from microbench_tasks.tasks.metric import Family, ItemFields, takes
 from microbench_tasks.tasks.metric_table import FAMILIES, METRIC_BY_NAME, task_entries
 
 Item = Mapping[str, Any]
@@ -41,11 +41,13 @@ class _ItemPlan:
 
 
 @functools.cache
-def _item_plans(family: Family) -> tuple[_ItemPlan, ...]:
+def _item_plans(family: Family, has_group: bool) -> tuple[_ItemPlan, ...]:
     metrics: dict[ItemFields, list[str]] = {}
     for entry in task_entries(family):
         if entry.takes:
-            metrics.setdefault(entry.takes, []).append(entry.name)
+            # The group of an image takes the place of the image where answers are clustered.
+            group = takes(group="group") if has_group and "image" in dict(entry.takes) else ()
+            metrics.setdefault(entry.takes + group, []).append(entry.name)
     return tuple(_item_plan(fields, names) for fields, names in metrics.items())
 
 
@@ -68,7 +70,7 @@ def items_of_answer(family: Family, answer: Mapping[str, Any]) -> Items:
         answer: the fields of a scored answer; see `microbench_tasks.tasks.results`.
     """
     items: Items = {}
-    for plan in _item_plans(family):
+    for plan in _item_plans(family, "group" in answer):
         item = plan.build(plan.values_of(answer))
         for metric in plan.metrics:
             items[metric] = item

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog.questions import CLASSIFICATION_KIND
@@ -332,6 +333,12 @@ FAMILIES: dict[Family, FamilyMetrics] = {
 def family_of(task: str) -> Family:
     """Return the family of a task's metrics."""
     return "boxes" if catalog.task_of(task).subject == "boxes" else "choice"
+
+
+def has_groups(scores: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Tell whether any score, by task or group and by metric, is about images in groups, such as slides."""
+    counts = [figures.get(family.counts) for figures in scores.values() for family in FAMILIES.values()]
+    return any("groups" in table for table in counts if table)
 
 
 def task_entries(family: Family) -> list[MetricEntry]:

@@ -6,7 +6,7 @@ items carry what scoring the same response again needs: the harness keeps items 
 Fields of every scored answer:
 
 - ``score`` (0 to 1; for questions by the paper's rule), ``image`` (dataset and image id: the cluster), ``image_id``,
-  ``dataset``, ``kind`` (of the document);
+  ``dataset``, ``kind`` (of the document), and for own data ``group`` (of the image: the cluster);
 - ``response_kind``: for questions one of `strict_rule.KINDS`, for boxes a `ParsedBoxes.status`;
 - ``failed`` (whether the request got no response), ``taken_off`` (kinds of removed text: ``prompt`` and those of
   `answer_part`), ``asked_about`` (kind of question, or class of boxes).
@@ -135,4 +135,6 @@ def _common_fields(doc: dict[str, Any], text: ScoredText, asked_about: str) -> d
         "asked_about": asked_about,
         "failed": text.status == "failed",
         "taken_off": list(text.removed),
+        # Only documents about own data have it.
+        **({} if doc.get("group") is None else {"group": doc["group"]}),
     }

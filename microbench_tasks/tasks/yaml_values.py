@@ -1,7 +1,8 @@
 """Provide the data source and metadata that the tasks' YAML names, when the harness asks for them.
 
 ``DATASET_PATH``, ``DATASET_NAME``, ``DATASET_KWARGS`` and ``METADATA`` are those of ``MICROBENCH_DATASET``;
-``COGNITION_PATH`` and ``COGNITION_METADATA`` those of ``MICROBENCH_COGNITION``. Importing reads nothing.
+``COGNITION_PATH`` and ``COGNITION_METADATA`` those of ``MICROBENCH_COGNITION``; ``<task>_PATH`` and ``<task>_METADATA``
+those of the task of an own dataset. Importing reads nothing.
 """
 
 from __future__ import annotations
@@ -11,8 +12,9 @@ from collections.abc import Callable
 from importlib import metadata
 from typing import Any
 
+from microbench_tasks import catalog
 from microbench_tasks.catalog.tasks import TASK_VERSION
-from microbench_tasks.data import cognition, micrographs
+from microbench_tasks.data import cognition, micrographs, task_data
 from microbench_tasks.data.resolved_data import ResolvedData
 from microbench_tasks.tasks.interval_settings import interval_settings
 
@@ -26,9 +28,12 @@ def __getattr__(name: str) -> Any:
     Raises:
         DataError: the data source cannot be read.
     """
-    if name not in _VALUES:
+    if name in _VALUES:
+        return _VALUES[name]()
+    own_task, _, value = name.rpartition("_")
+    if value not in _OWN_VALUES or not catalog.is_own(own_task):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return _VALUES[name]()
+    return _OWN_VALUES[value](task_data.resolve(catalog.task_of(own_task)))
 
 
 @functools.cache
@@ -59,3 +64,4 @@ _VALUES: dict[str, Callable[[], Any]] = {
     "COGNITION_PATH": lambda: cognition.resolve(download=True).path,
     "COGNITION_METADATA": lambda: metadata_of(cognition.resolve(download=True)),
 }
+_OWN_VALUES: dict[str, Callable[[ResolvedData], Any]] = {"PATH": lambda data: data.path, "METADATA": metadata_of}

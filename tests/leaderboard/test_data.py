@@ -108,8 +108,8 @@ def test_the_content_hash_alone_says_what_data_are_the_same(whole, other):
             "sha256: expected [0-9a-f]{64}, got None",
         ),
         (source_identity.release_identity() | {"sha256": "0" * 64}, "is_release contradicts the hash"),
-        ({"source": "elsewhere", "sha256": "0" * 64}, "expected a source of hub, folder, demo, got 'elsewhere'"),
-        ({"source": ["demo"]}, "expected a source of hub, folder, demo, got ['demo']"),
+        ({"source": "elsewhere", "sha256": "0" * 64}, "expected a source of hub, folder, demo, own, got 'elsewhere'"),
+        ({"source": ["demo"]}, "expected a source of hub, folder, demo, own, got ['demo']"),
         (OTHER_FOLDER | {"is_release": True}, "is_release contradicts the hash"),
         (
             {

@@ -68,7 +68,7 @@ def test_a_copy_without_a_column_has_no_slices_by_it(run, data, monkeypatch, tmp
 
 def test_without_a_run_no_data_are_looked_for(monkeypatch):
     monkeypatch.setenv("MICROBENCH_DATASET", "/no/such/folder")
-    assert data_rows.read([]) == data_rows.Data(None, None, ())
+    assert data_rows.read([]) == data_rows.Data({}, ())
 
 
 def test_a_column_of_another_type_is_named(data, tmp_path):

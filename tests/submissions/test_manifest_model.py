@@ -22,7 +22,7 @@ SCHEMA = json_schema.build_schema()
 SHA256 = "0123456789abcdef" * 4
 COUNTS = {"questions": 4, "images": 4, "datasets": 1}
 MANIFEST: dict[str, Any] = {
-    "schema_version": 3,
+    "schema_version": 4,
     "model": {
         "name": "My CLIP",
         "url": "https://huggingface.co/me/my-clip",
@@ -209,7 +209,7 @@ def test_the_schema_version_is_the_one_of_the_records():
         (("model", "loaded_model", "compiled"), 1, "model.loaded_model.compiled: expected true or false, got 1"),
         (("model", "loaded_model", "texts_cut"), [1], "model.loaded_model.texts_cut[0]: expected a text, got 1"),
         (("model", "generation_kwargs", TASK), 5, f"model.generation_kwargs.{TASK}: expected an object, got 5"),
-        (("data", "kind"), "best", "data.kind: expected 'release', 'demo' or 'local', got 'best'"),
+        (("data", "kind"), "best", "data.kind: expected 'release', 'demo', 'local' or 'own', got 'best'"),
         (("data", "sources", TASK, "sha256"), 5, f"data.sources.{TASK}.sha256: expected a text, got 5"),
         (("data", "sources", TASK), {"source": "demo"}, f"data.sources.{TASK}.version: is missing"),
         (("data", "sources", TASK, "path"), "/data", f"data.sources.{TASK}: unknown field 'path'. Leave it out"),

@@ -95,7 +95,7 @@ def copy(written, tmp_path):
             lambda folder: tiny_runs.edited(
                 folder / "submission.json", lambda manifest: manifest["data"].update(kind="best")
             ),
-            "submission.json, data.kind: expected 'release', 'demo' or 'local', got 'best'",
+            "submission.json, data.kind: expected 'release', 'demo', 'local' or 'own', got 'best'",
         ),
         (
             lambda folder: tiny_runs.edited(

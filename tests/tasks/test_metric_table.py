@@ -182,7 +182,7 @@ def test_the_script_writes_and_checks_a_folder(write_yaml, tmp_path, capsys):
 
 
 def test_the_comments_that_say_why_are_in_the_yaml():
-    text = (definitions.yaml_folder() / "_default_template_yaml").read_text()
+    text = (definitions.yaml_folder() / "_questions_template_yaml").read_text()
     assert "would cut answers at the first blank line" in text and "asked GPT-4o" in text
 
 
@@ -204,7 +204,7 @@ def test_a_new_row_is_in_the_yaml_of_tasks_and_groups_without_further_changes(wr
     loader.add_constructor("!function", lambda loader, node: node.value)
     [entry] = [
         entry
-        for entry in yaml.load(files["_default_template_yaml"], loader)["metric_list"]
+        for entry in yaml.load(files["_questions_template_yaml"], loader)["metric_list"]
         if entry["metric"] == "first_option"
     ]
     assert entry == {
@@ -213,4 +213,4 @@ def test_a_new_row_is_in_the_yaml_of_tasks_and_groups_without_further_changes(wr
         "higher_is_better": None,
     }
     assert "microbench_group_first_option" in files["microbench_coarse.yaml"]
-    assert "first_option" not in files["microbench_localization.yaml"] + files["_localization_template_yaml"]
+    assert "first_option" not in files["microbench_localization.yaml"] + files["_boxes_template_yaml"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.harness import exit_status, launcher, output_folder
+from microbench_tasks.harness import exit_status, launcher, output_folder, own_tasks
 from microbench_tasks.harness.many_models import board, entry_checks, loop, model_list, one_run, record, summary
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.harness.many_models.options import parse_harness_options, parse_shard, settings_of
@@ -83,6 +83,7 @@ def _prepare(request: Request) -> _Prepared:
         raise DataError(f"--shard {request.shard}: {path} has only {len(entries)} model(s). Start fewer shards.")
     launcher.prepare_evaluation()
     options = parse_harness_options(request.tasks, request.harness_arguments)
+    own_tasks.add_included(options.include_path)
     _check_place(request.out)
     if problems := entry_checks.find_problems(entries, options):
         raise DataError(model_list.listed_problems(path, problems))

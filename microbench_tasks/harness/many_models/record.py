@@ -15,6 +15,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.data import source_identity, task_data
+from microbench_tasks.harness import own_tasks
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.util import files, privacy
 from microbench_tasks.util.errors import DataError
@@ -179,10 +180,9 @@ def make_plan(entry: Entry, tasks: Sequence[str], options: Mapping[str, str], da
 
 def data_identity(tasks: Sequence[str]) -> dict[str, Any]:
     """Return the identity of the data that the Micro-Bench tasks among ``tasks`` ask about, without their place."""
-    task_of_source = {(task := catalog.task_of(name)).source: task for name in catalog.tasks_named(tasks)}
+    task_of_source = {(task := catalog.task_of(name)).source: task for name in own_tasks.tasks_named(tasks)}
     return {
-        source: source_identity.without_path(task_data.resolve(task).identity)
-        for source, task in task_of_source.items()
+        source: source_identity.content_of(task_data.resolve(task).identity) for source, task in task_of_source.items()
     }
 
 

@@ -84,10 +84,10 @@ JOINT_END = Patch(
 
 def _is_ours(call: Mapping[str, Any]) -> bool:
     """Tell whether a call of ``simple_evaluate`` asks tasks, or a model, of this package."""
-    from microbench_tasks import catalog
+    from microbench_tasks.harness import own_tasks
 
     tasks = [name for name in call["tasks"] or () if isinstance(name, str)]
-    return bool(catalog.tasks_named(tasks)) or _is_our_model(call["model"])
+    return bool(own_tasks.tasks_named(tasks)) or _is_our_model(call["model"])
 
 
 def _is_our_model(model: Any) -> bool:

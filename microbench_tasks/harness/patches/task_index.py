@@ -16,6 +16,7 @@ def include_our_folder(original: Callable) -> Callable:
     """Append the folder of our tasks to the argument ``include_path`` of a function of the harness."""
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks.harness import own_tasks
         from microbench_tasks.tasks.definitions import yaml_folder
 
         call = bind_call(original, args, kwargs)
@@ -24,6 +25,8 @@ def include_our_folder(original: Callable) -> Callable:
         if call.arguments["include_defaults"]:
             # Last, so that a folder that the user includes can redefine one of our tasks.
             paths.append(str(yaml_folder()))
+            own_tasks.add_included(included)
+            paths += [str(folder)] if (folder := own_tasks.stub_folder()) else []
         call.arguments["include_path"] = paths or None
         with _parsing_yaml_in_c():
             # The fallback is a constructor, which must run each time.
