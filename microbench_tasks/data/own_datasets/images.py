@@ -110,7 +110,7 @@ def _prepare(content: bytes, max_pixels: int) -> tuple[bytes, StoredImage]:
     _check_values(image)
     seen = table_images.to_rgb(image)
     stated = image.getexif().get(_ORIENTATION)
-    orientation = stated if stated in _TURNED else _UPRIGHT
+    orientation = int(stated) if stated in _TURNED else _UPRIGHT
     stored = _without_metadata(image, content, orientation)
     digest = _pixels_sha256(seen)
     if _pixels_sha256(table_images.decode_image(stored)) != digest:
