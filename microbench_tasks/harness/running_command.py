@@ -128,9 +128,10 @@ def check_arguments(args: Any) -> None:
     """Check arguments before a model is loaded that the harness would reject only after the run, or never.
 
     Raises:
-        DataError: a task or the model is unknown, an own dataset is not installed, the model does not take its arguments
-            or cannot run with the installed transformers, examples are asked for, the baseline cannot be compared, a
-            folder cannot be written, or boxes would be read at another scale than the model's arguments set.
+        DataError: a task or the model is unknown, an own dataset is not installed, the model does not take its
+            arguments or cannot run with the installed transformers, examples are asked for, the baseline cannot be
+            compared, a folder cannot be written, or boxes would be read at another scale than the model's arguments
+            set.
     """
     from lmms_eval.utils import simple_parse_args_string
 
