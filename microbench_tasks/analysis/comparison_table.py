@@ -93,7 +93,7 @@ def how_to_read(comparison: RunComparison) -> list[str]:
         lines.append("p, all pairs: adjusted for all pairs of runs, as are the intervals.")
     lines += [
         "p, all tasks: adjusted for all tasks of the table as well; use it to pick tasks by their difference.",
-        "verdict: of tasks by p, all tasks; of groups by "
+        "verdict: of tasks by p, all tasks; of groups of tasks by "
         + ("p, all pairs." if len(comparison.labels) > 2 else "p.")
         + " A tie is no proof of equality.",
         "SE: paired standard error by image; r: correlation of the scores; discordant: images on which the two differ; "

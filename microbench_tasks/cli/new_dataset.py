@@ -55,7 +55,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     words.add_argument(
         "--groups",
         metavar="WORD",
-        help="what a group is: patient, slide or well. With folders per class, groups are the folders in a class",
+        help="what a group is: patient, slide or well. Without a column group, groups are the folders in a class, or "
+        "with --coco those in --images",
     )
     parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
 

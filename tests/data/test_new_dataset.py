@@ -177,6 +177,18 @@ def test_coco_boxes_are_stored_as_corners(tmp_path):
     assert sum(len(annotated_boxes.gold_boxes(table, row, "mine")) for row in range(6)) == 6
 
 
+def test_folders_of_annotated_images_are_groups_if_a_group_has_a_name(tmp_path):
+    photos = tmp_path / "photos"
+    for number in range(3):
+        own_images.save(own_images.tile(GLAND, number), photos / f"slide {number // 2}" / f"{number}.png")
+    images = [{"id": number, "file_name": f"slide {number // 2}/{number}.png"} for number in range(3)]
+    annotations = own_images.coco()["annotations"][:3]
+    path = own_images.write_coco(tmp_path / "boxes.json", images=images, annotations=annotations)
+    rows = make(tmp_path / "out", images=photos, coco=path, groups="slide")
+    assert sorted(row["group"] for row in rows) == ["slide 0", "slide 0", "slide 1"]
+    assert read_description(tmp_path / "out").groups == "slide"
+
+
 def test_a_box_that_ends_less_than_a_pixel_beyond_the_image_is_clipped(tmp_path):
     photos = own_images.flat_folder(tmp_path / "photos")
     annotations = [{"id": 1, "image_id": 0, "category_id": 7, "bbox": [-0.5, 10, 65, 20]}]

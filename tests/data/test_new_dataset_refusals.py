@@ -364,6 +364,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         coco_of(part("images", 0, width=128, height=128)),
         "gland_0.png: has 64 x 64 pixels, but its boxes are for 128 x 128",
     ),
+    "a COCO image without a group": (
+        coco_of(lambda stated: None, groups="slide"),
+        "gland_0.png: an image without a group. With --groups, expected GROUP/gland_0.png",
+    ),
     "no boxes": (coco_of(lambda stated: stated["annotations"].clear()), "boxes.json: no image has a box"),
     "a question about boxes": (
         coco_of(lambda stated: None, question="Where?"),

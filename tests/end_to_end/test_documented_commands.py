@@ -114,6 +114,8 @@ TREATMENTS = {
     "srun torchrun": Cannot("needs a cluster"),
     "lmms-eval tasks list": Cannot("tests/end_to_end/test_command_line.py lists the tasks in this way"),
     "microbench new-dataset": Run(),
+    "MICROBENCH_OWN=pollen lmms_eval": Run(),
+    "MICROBENCH_OWN=pollen microbench": Run(),
     "microbench demo-data": Run({" && MICROBENCH_DATASET=./demo lmms_eval": " && true"}),
 }
 

@@ -157,7 +157,8 @@ def test_a_list_with_mistakes_is_refused_whole(folder, tmp_path):
     assert done.stderr.splitlines()[-3:] == [
         f"microbench: error: {path}: 2 problem(s), and nothing was run:",
         "  - entry 1 (clipp): the model 'clipp' is unknown. Did you mean clip or plip or openclip? lmms_eval models "
-        "lists all. For weights of your own, the model is open_clip or transformers_clip, with the argument model=PATH.",
+        "lists all. For weights of your own, the model is open_clip or transformers_clip, with the argument "
+        "model=PATH.",
         "  - entry 2 (microbench_random_sed-3): model_args: microbench_random takes no sed. Did you mean seed? It "
         "takes seed, batch_size, device, max_batch_size.",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import shutil
@@ -273,3 +274,18 @@ def test_many_models_are_run_and_ranked_on_own_data(own, tmp_path):
     assert [entry["group"] for entry in rankings] == [CELLS, SLIDES, BOXES]
     said = microbench("run", models, "--tasks", f"microbench_own,{CELLS}", "--output_path", out, own=own)
     assert said.count("; already done ===") == 2
+
+
+def test_runs_are_compared_by_slide(outs, tmp_path):
+    microbench("compare", outs / "demo_clip", outs / "random", "--out", tmp_path / "table.json")
+    rows = json.loads((tmp_path / "table.json").read_text())["differences"]
+    [row] = [row for row in rows if (row["name"], row["metric"]) == (SLIDES, "acc")]
+    scores = [
+        np.array([entry["score"] for entry in sorted(samples(outs / name, SLIDES), key=lambda entry: entry["doc_id"])])
+        for name in ("demo_clip", "random")
+    ]
+    sums = (scores[1] - scores[0]).reshape(-1, PER_SLIDE).sum(axis=1)
+    flipped = [abs(np.dot(signs, sums)) for signs in itertools.product((-1, 1), repeat=len(sums))]
+    assert row["difference"] == pytest.approx(sums.sum() / scores[0].size)
+    assert row["p"] == pytest.approx(np.mean(np.array(flipped) >= abs(sums.sum()) - 1e-9))
+    assert (row["num_images"], row["num_clusters"]) == (scores[0].size, len(sums))

@@ -6,11 +6,11 @@ import functools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from microbench_tasks.data.own_datasets import coco_boxes, image_files
-from microbench_tasks.data.own_datasets.entries import ClassBox, Collected, Entry
+from microbench_tasks.data.own_datasets.entries import ClassBox, Collected, Entry, Labels
 from microbench_tasks.data.own_datasets.problems import Problems
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
@@ -28,7 +28,7 @@ class _Annotations:
     categories: list[dict[str, Any]]
 
 
-def read(folder: Path, path: Path, only_listed: bool, problems: Problems) -> Collected:
+def read(folder: Path, path: Path, only_listed: bool, has_groups: bool, problems: Problems) -> Collected:
     """Return the images that have boxes.
 
     Annotations with ``iscrowd`` are left out.
@@ -37,7 +37,8 @@ def read(folder: Path, path: Path, only_listed: bool, problems: Problems) -> Col
         folder: the images, at any depth.
         path: COCO JSON whose ``file_name`` is relative to ``folder``.
         only_listed: whether ``folder`` may contain other images.
-        problems: gets files that are missing or unlisted, and malformed annotations.
+        has_groups: whether the folders in ``folder`` are groups, such as patients.
+        problems: gets files that are missing or unlisted, images without a group, and malformed annotations.
 
     Raises:
         DataError: the folder or the JSON file cannot be read at all.
@@ -58,6 +59,7 @@ def read(folder: Path, path: Path, only_listed: bool, problems: Problems) -> Col
         Entry(
             name,
             functools.partial(image_files.load, files.images[name]),
+            Labels(group=_group(name, problems) if has_groups else None),
             boxes=tuple(boxes[key]),
             stated_size=_stated_size(images[key]),
         )
@@ -69,6 +71,13 @@ def read(folder: Path, path: Path, only_listed: bool, problems: Problems) -> Col
     used = {box.class_name for entry in entries for box in entry.boxes}
     order = [name for name in class_names.values() if name in used]
     return Collected(f"images and {path.name}", entries, order, [*files.notes(), *notes])
+
+
+def _group(name: str, problems: Problems) -> str | None:
+    group, *inner = PurePosixPath(name).parts
+    if not inner:
+        problems.add(name, f"an image without a group. With --groups, expected GROUP/{name}")
+    return group if inner else None
 
 
 def _parse(path: Path) -> _Annotations:

@@ -64,7 +64,7 @@ def read(request: Request, workspace: Path, progress: Progress, keep_images: boo
     problems = Problems()
     collected = _collect(request, workspace, problems)
     classes = class_names.ordered_classes(collected, request.classes, problems)
-    groups = None
+    groups = request.groups
     if request.coco is None:
         class_names.check_options(collected.entries, classes, problems)
         _check_questions(request, collected, problems)
@@ -86,7 +86,7 @@ def _collect(request: Request, workspace: Path, problems: Problems) -> Collected
     if request.labels is not None:
         return labelled_images.read(request.images, request.labels, request.mapping(), request.only_listed, problems)
     if request.coco is not None:
-        return coco.read(request.images, request.coco, request.only_listed, problems)
+        return coco.read(request.images, request.coco, request.only_listed, request.groups is not None, problems)
     return class_folders.read(request.images, request.groups is not None, problems)
 
 

@@ -8,7 +8,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from microbench_tasks.data import table_images
 from microbench_tasks.data.own_datasets import metadata
@@ -109,7 +109,7 @@ def _prepare(content: bytes, max_pixels: int) -> tuple[bytes, StoredImage]:
     image.load()
     _check_values(image)
     seen = table_images.to_rgb(image)
-    stated = image.getexif().get(_ORIENTATION)
+    stated: Any = image.getexif().get(_ORIENTATION)
     orientation = stated if stated in _TURNED else _UPRIGHT
     stored = _without_metadata(image, content, orientation)
     digest = _pixels_sha256(seen)

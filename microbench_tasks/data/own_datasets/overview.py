@@ -39,13 +39,14 @@ def describe(dataset: NewDataset) -> list[str]:
 
 def next_commands(dataset: NewDataset) -> list[str]:
     """Return the commands to type next."""
-    out = str(dataset.request.out)
-    task = question_task if dataset.request.coco is None else box_task
-    model = "demo_clip" if dataset.request.coco is None else "MODEL"
+    name = dataset.request.name
+    setting = f"MICROBENCH_OWN={shlex.quote(str(dataset.request.out))}"
+    # Contrastive models, such as the demo model, cannot give boxes.
+    is_boxes = dataset.request.coco is not None
+    task, model = (box_task(name), "microbench_random") if is_boxes else (question_task(name), "demo_clip")
     return [
-        f"MICROBENCH_OWN={shlex.quote(out)} lmms_eval --model {model} --tasks {task(dataset.request.name).name} "
-        "--log_samples --output_path results",
-        f"MICROBENCH_OWN={shlex.quote(out)} microbench report results --out report",
+        f"{setting} lmms_eval --model {model} --tasks {task.name} --log_samples --output_path results_{name}",
+        f"{setting} microbench report results_{name} --out report_{name}",
     ]
 
 

@@ -95,8 +95,10 @@ def _check_source(request: Request) -> None:
 
 
 def _check_words(request: Request) -> None:
+    if request.groups is not None and not request.groups.strip():
+        raise DataError("--groups: expected what a group is, such as slide.")
     if request.coco:
-        for option in ("question", "captions", "groups"):
+        for option in ("question", "captions"):
             if getattr(request, option) is not None:
                 raise DataError(f"--{option}: models are asked for boxes by the names of the classes. Leave it out.")
         return
@@ -114,8 +116,6 @@ def _check_words(request: Request) -> None:
     others = set(_OTHER_PLACEHOLDER.findall(request.captions)) - {CLASS_PLACEHOLDER}
     if others:
         raise DataError(f"--captions: only {CLASS_PLACEHOLDER} is replaced, got {', '.join(sorted(others))} as well.")
-    if request.groups is not None and not request.groups.strip():
-        raise DataError("--groups: expected what a group is, such as slide.")
 
 
 def _check_out(request: Request) -> None:
