@@ -34,9 +34,7 @@ def answers_by_hand(folder, asked):
         pixels = [[inputs["images"][0].to(torch.bfloat16)]]
         with torch.inference_mode():
             while len(written) < NEW_TOKENS and written[-1:] != [tokenizer.eos_token_id]:
-                written.append(
-                    int(model(ids, images=[[inputs["images"][0].to(torch.bfloat16)]]).logits[0, -1].argmax())
-                )
+                written.append(int(model(ids, images=pixels).logits[0, -1].argmax()))
                 ids = torch.cat([ids, torch.tensor([[written[-1]]])], dim=1)
         yield tokenizer.decode(written).split("</s>")[0]
 
