@@ -17,6 +17,7 @@ import inspect
 import string
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -56,7 +57,8 @@ class QwenVLChat(AnswerWriter):
         model: a repository on the Hub or a local folder, with configuration, code, tokenizer and weights.
         revision: commit, branch or tag of the repository.
         trust_remote_code: whether the code that comes with the checkpoint may run. It must be True.
-        decoding: one of `DECODINGS`. ``paper`` samples by the checkpoint's own settings, up to `PAPER_NEW_TOKENS`.
+        decoding: one of `DECODINGS`. ``paper`` samples by the checkpoint's own settings, up to `PAPER_NEW_TOKENS`,
+            whatever the task's limit is.
         seed: of sampling.
         precision: one of `PRECISIONS`.
         batch_size: 1: ``chat`` answers one question at a time.
@@ -85,8 +87,11 @@ class QwenVLChat(AnswerWriter):
         _check_options(str(model), trust_remote_code, decoding, precision, batch_size)
         super().__init__(precision, batch_size, device)
         self._where = f"model={model}"
+        self._num_asked: Counter[bytes] = Counter()
         self._decoding, self._seed = decoding, seed
         name = str(Path(model).resolve()) if Path(model).is_dir() else str(model)
+        if Path(model).is_dir() and revision is not None:
+            raise ValueError(f"revision={revision}: {model} is a local folder and has none. Leave revision out.")
         revision = None if revision is None else str(revision)
         self._tokenizer, module = _load(name, revision, precision, self._where)
         loading.check_finite(module, self._where)
@@ -101,7 +106,7 @@ class QwenVLChat(AnswerWriter):
             "code_sha256": {"model": _code_sha256(module), "tokenizer": _code_sha256(self._tokenizer)},
             "decoding": decoding,
             "generation_config": module.generation_config.to_diff_dict(),
-            "seed": seed,
+            "sampling": None if decoding == "greedy" else {"seed": seed, "max_new_tokens": PAPER_NEW_TOKENS},
             "precision": precision,
             "device": self.device.type,
         }
@@ -115,18 +120,24 @@ class QwenVLChat(AnswerWriter):
 
     def _answer(self, question: Question, image: Image.Image) -> Answer:
         first_step = FirstStepProbabilities(self._letter_ids)
-        text = self._chat(image, question.prompt, question.max_new_tokens, first_step)
+        max_new_tokens = question.max_new_tokens
+        if self._decoding == "paper":
+            max_new_tokens = PAPER_NEW_TOKENS
+            torch.manual_seed(self._seed_of(image, question.prompt))
+        text = self._chat(image, question.prompt, max_new_tokens, first_step)
         probabilities = first_step.probabilities[0].tolist()[: len(question.letters)]
         return Answer(truncate_at(text, question.until), [round_significant(value) for value in probabilities])
+
+    def _seed_of(self, image: Image.Image, prompt: str) -> int:
+        """Return a seed for a question and how often it was asked, so that neither order nor process matters."""
+        content = hashlib.sha256(f"{self._seed} {image.size} {prompt}".encode() + image.tobytes()).digest()
+        self._num_asked[content] += 1
+        return int.from_bytes(hashlib.sha256(content + bytes([self._num_asked[content] % 256])).digest()[:7], "big")
 
     def _chat(
         self, image: Image.Image, prompt: str, max_new_tokens: int, observer: transformers.LogitsProcessor
     ) -> str:
         """Return the answer to a prompt about one image."""
-        if self._decoding == "paper":
-            max_new_tokens = PAPER_NEW_TOKENS
-            # Equal questions get equal answers, in whichever order and process they are asked.
-            torch.manual_seed(int.from_bytes(hashlib.sha256(f"{self._seed} {prompt}".encode()).digest()[:7], "big"))
         with tempfile.TemporaryDirectory() as folder, torch.inference_mode(), full_precision():
             path = Path(folder) / "image.png"
             image.save(path)

@@ -53,13 +53,24 @@ def from_pretrained(
         ValueError: the class ``auto`` of transformers cannot load it.
     """
     try:
-        return auto.from_pretrained(model, revision=revision, trust_remote_code=trust_remote_code, **options)
+        return auto.from_pretrained(
+            model,
+            revision=revision,
+            trust_remote_code=trust_remote_code and not _is_known(model, revision),
+            **options,
+        )
     # transformers' errors for a missing file, a bad file and no network have no common class.
     except Exception as error:
         raise ValueError(
             f"model={model}, revision={revision}: {auto.__name__} cannot load it: "
             f"{type(error).__name__}: {error} {missing_files_hint(Path(model))}"
         ) from error
+
+
+def _is_known(model: str, revision: str | None) -> bool:
+    """Tell whether transformers has code of its own for a checkpoint's type; it would prefer the checkpoint's."""
+    stated, _ = transformers.PretrainedConfig.get_config_dict(model, revision=revision)
+    return stated.get("model_type") in transformers.CONFIG_MAPPING
 
 
 def missing_files_hint(folder: Path) -> str:

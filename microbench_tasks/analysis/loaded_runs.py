@@ -163,7 +163,7 @@ def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> N
     found = {place.name for place in places}
     if unknown := [name for name in names if name not in found]:
         raise DataError(
-            f"--run {unknown[0]}: no such run. A run's name is the part of its files' names before _samples_ or "
+            f"run {unknown[0]}: no such run. A run's name is the part of its files' names before _samples_ or "
             f"{RESULTS_SUFFIX}; there are {', '.join(sorted(found))}."
         )
 

@@ -57,6 +57,8 @@ def _run(options: argparse.Namespace) -> None:
             raise DataError(f"--out {out}: expected a file that ends in {', '.join(comparison_text.FORMS)}.")
     if options.changes is not None:
         check_output_file(options.changes, "--changes")
+        if options.changes in options.out_files:
+            raise DataError(f"--changes {options.changes}: is the file of --out, too. Name another one.")
     runs = loaded_runs.load_distinct_runs(
         options.runs, options.run, lambda places: progress_bar(places, "Scoring runs")
     )

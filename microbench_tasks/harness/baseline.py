@@ -217,7 +217,7 @@ def _summary(values: Mapping[str, Any]) -> str:
     return (
         f"{values['paired_metric']} {difference:+.2f} percentage points [{low:+.2f}, {high:+.2f}], "
         f"{'p < 0.0001' if p < 0.0001 else f'p = {p:.4f}'}, "
-        f"{values['paired_num_documents']} documents about {values['paired_num_images']} images, "
+        f"{values['paired_num_documents']} documents about {values['paired_num_images']} images (or groups of them), "
         f"{values['paired_num_discordant']} of them discordant"
     )
 

@@ -173,7 +173,8 @@ def _check_names(names: Sequence[str], args: Any) -> None:
     unknown = [
         name
         for name in names
-        if name.startswith("microbench") and "*" not in name and name not in known and not catalog.is_task(name)
+        if name.startswith("microbench")
+        and not (name in known or catalog.is_task(name) or set(name) & set("*?[") or Path(name).exists())
     ]
     if unknown and not args.include_path:
         raise DataError(

@@ -96,7 +96,8 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     if len(samples_of_runs) > 1:
         names = ", ".join(str(folder / name) for folder, name in sorted(samples_of_runs))
         raise DataError(
-            f"{places}: samples of several runs: {names}. Name the folder or the files of one, or choose with --run."
+            f"{places}: samples of several runs: {names}. Name the folder or the files of one, or choose one by name "
+            "(--run NAME; in Python run=NAME)."
         )
     [((folder, name), samples)] = samples_of_runs.items()
     results = folder / f"{name}_results.json"

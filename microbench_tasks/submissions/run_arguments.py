@@ -36,7 +36,7 @@ SAMPLING = _words("""
     max_new_tokens max_tokens max_completion_tokens max_length min_new_tokens min_tokens min_length
     temperature top_p top_k min_p typical_p do_sample seed num_beams num_beam_groups diversity_penalty length_penalty
     early_stopping repetition_penalty presence_penalty frequency_penalty no_repeat_ngram_size penalty_alpha
-    use_cache cache_implementation reasoning_effort thinking_budget enable_thinking
+    use_cache cache_implementation reasoning_effort thinking_budget enable_thinking decoding
 """)
 
 # Selection of the weights, with the checkpoint's own tokenizer and processor.

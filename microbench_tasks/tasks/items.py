@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 from microbench_tasks.tasks.metric import Family, ItemFields, takes
-from microbench_tasks.tasks.metric_table import FAMILIES, METRIC_BY_NAME, task_entries
+from microbench_tasks.tasks.metric_table import ENTRIES, FAMILIES, task_entries
 
 Item = Mapping[str, Any]
 Items = dict[str, Any]
@@ -112,7 +112,9 @@ def _family(items: Items) -> Family:
 
 def _combine(name: str, items: Sequence[Item]) -> Items:
     scores = {field: _mean([item[field] for item in items]) for field in _SCORE_FIELDS if field in items[0]}
-    fields = METRIC_BY_NAME[name].per_answer if name in METRIC_BY_NAME else ()
+    # The ends of an interval have items of their own, some of them with every answer.
+    fields = ENTRIES[name].metric.per_answer if name in ENTRIES else ()
+    fields = fields if set(fields) <= items[0].keys() else ()
     answers = [{field: item[field] for field in fields} for item in items]
     return {**items[0], **scores, **({"answers": answers} if fields else {})}
 

@@ -23,7 +23,7 @@ def cache_dir() -> Path:
     return Path(platformdirs.user_cache_dir("microbench"))
 
 
-def write_dir_atomically(target: Path, fill: Callable[[Path], None]) -> Path:
+def write_dir_atomically(target: Path, fill: Callable[[Path], None], *, must_be_new: bool = False) -> Path:
     """Let ``fill`` write into a new folder that then appears as ``target`` in one step.
 
     An existing ``target`` is kept. If the process is killed, no ``target`` is left. If several processes write at
@@ -32,11 +32,15 @@ def write_dir_atomically(target: Path, fill: Callable[[Path], None]) -> Path:
     Args:
         target: the folder to write.
         fill: writes the contents into the folder that it is given.
+        must_be_new: refuse a ``target`` that exists, also one that appears while ``fill`` writes.
 
     Returns:
         ``target``.
+
+    Raises:
+        FileExistsError: ``must_be_new``, and ``target`` exists.
     """
-    if target.is_dir():
+    if target.is_dir() and not must_be_new:
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
@@ -44,10 +48,12 @@ def write_dir_atomically(target: Path, fill: Callable[[Path], None]) -> Path:
         fill(draft)
         draft.chmod(0o755)
         draft.rename(target)
-    except OSError:
+    except OSError as error:
         # Renaming onto a filled folder fails: another process was first.
         if not target.is_dir():
             raise
+        if must_be_new:
+            raise FileExistsError(f"{target} has appeared meanwhile, and was left as it is") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return target

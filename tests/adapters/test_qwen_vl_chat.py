@@ -132,6 +132,15 @@ def test_sampling_as_in_the_paper_depends_on_the_seed_alone(folder, monkeypatch)
     assert texts() != sampled
 
 
+def test_sampling_gives_each_image_and_each_repeat_numbers_of_its_own(folder):
+    model = QwenVLChat(model=folder, trust_remote_code=True, device="cpu", decoding="paper")
+    one, other = questions.images(2)
+    seeds = [model._seed_of(image, "Which?") for image in (one, other, one, other)]
+    assert len(set(seeds)) == 4
+    again = QwenVLChat(model=folder, trust_remote_code=True, device="cpu", decoding="paper")
+    assert [again._seed_of(image, "Which?") for image in (other, one, other, one)] == [seeds[i] for i in (1, 0, 3, 2)]
+
+
 def test_no_picture_is_left_behind(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     model = QwenVLChat(model=folder, trust_remote_code=True, device="cpu")

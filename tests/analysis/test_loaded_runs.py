@@ -29,12 +29,12 @@ def test_a_results_file_names_one_of_several_runs(two_in_one):
 
 
 def test_a_folder_of_several_runs_needs_a_name(two_in_one):
-    with pytest.raises(DataError, match="samples of several runs: .* choose with --run"):
+    with pytest.raises(DataError, match="samples of several runs: .* choose one by name"):
         load_run(two_in_one)
 
 
 def test_a_name_of_no_run_is_refused_with_those_there_are(two_in_one):
-    with pytest.raises(DataError, match=f"--run 1999: no such run.*there are {NAME}"):
+    with pytest.raises(DataError, match=f"run 1999: no such run.*there are {NAME}"):
         load_distinct_runs([two_in_one], [NAME, "1999"])
 
 

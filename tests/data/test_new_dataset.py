@@ -226,6 +226,15 @@ def test_a_table_is_read_with_the_names_of_its_class_labels(tmp_path, stored):
     assert read_description(tmp_path / "out").classes == [CELL, GLAND]
 
 
+def test_every_question_offers_a_class_label_whose_name_is_in_another_unicode_form(tmp_path):
+    composed, decomposed = "S\u00e4ule", "Sa\u0308ule"
+    labels = ([1, 1, 1, 0, 0, 0], datasets.ClassLabel(names=[decomposed, GLAND]))
+    table_of_tiles(label=labels).to_parquet(tmp_path / "table.parquet")
+    rows = make(tmp_path / "out", table=str(tmp_path / "table.parquet"), columns=("image=img", "class=label"))
+    assert {tuple(sorted(row["questions"]["classification"]["options"])) for row in rows} == {(composed, GLAND)}
+    assert {row["label"] for row in rows} == {0, 1}
+
+
 def test_a_data_set_in_the_hubs_cache_is_read_without_network(tmp_path, monkeypatch):
     snapshot = tmp_path / "cache"
     names = ([GLAND] * 3 + [CELL] * 3, datasets.Value("string"))

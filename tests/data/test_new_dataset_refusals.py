@@ -14,6 +14,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from microbench_tasks.data.own_datasets import writing
 from microbench_tasks.util.errors import DataError
 from tests.support import own_images
 from tests.support.own_images import CELL, GLAND, LABELS
@@ -439,12 +440,36 @@ def test_boxes_in_an_image_that_is_turned_are_refused(tmp_path):
     assert "gland_0.png: is turned by its EXIF orientation" in message
 
 
+def test_boxes_in_a_tiff_that_is_turned_are_refused(tmp_path):
+    """Pillow turns TIFF by itself and then forgets the tag."""
+    photos = own_images.flat_folder(tmp_path / "photos")
+    (photos / "gland_0.png").unlink()
+    own_images.save(own_images.tile(GLAND, 0), photos / "gland_0.tif", tiffinfo={0x0112: 3})
+    path = own_images.write_coco(tmp_path / "boxes.json")
+    path.write_text(path.read_text().replace("gland_0.png", "gland_0.tif"))
+    message = refusal(tmp_path, {"images": photos, "coco": path})
+    assert "gland_0.tif: is turned by its EXIF orientation" in message
+
+
+def test_a_folder_that_appears_while_the_dataset_is_made_is_left_as_it_is(tmp_path, monkeypatch):
+    photos, out = own_images.class_folders(tmp_path / "photos"), tmp_path / "out"
+    describe = writing.write_description
+
+    def write_description(folder, description):
+        describe(folder, description)
+        out.mkdir()
+        (out / "other").touch()
+
+    monkeypatch.setattr(writing, "write_description", write_description)
+    with pytest.raises(DataError, match="out has appeared meanwhile, and was left as it is. Name another folder"):
+        own_images.make(out, images=photos)
+    assert [path.name for path in out.iterdir()] == ["other"]
+
+
 def test_a_link_within_the_folder_is_read(tmp_path):
     photos = own_images.class_folders(tmp_path / "photos")
-    (photos / "store").mkdir()
     (photos / GLAND / f"{GLAND} 0.png").rename(photos / ".hidden.png")
     (photos / GLAND / "link.png").symlink_to(photos / ".hidden.png")
-    (photos / "store").rmdir()
     assert len(own_images.make(tmp_path / "out", images=photos)) == 6
 
 

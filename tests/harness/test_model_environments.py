@@ -18,6 +18,8 @@ RELEASES = {
     "cogvlm2": ("4.41.2", "4.42.0", "constraints/cogvlm.txt"),
     "huggingface": ("4.57.1", "5.0.0", "--model transformers_vlm"),
     "async_hf_model": ("4.57.1", "5.0.0", "--model transformers_vlm"),
+    "transformers_vlm": ("5.24.0", "4.57.1", "pip install -U transformers"),
+    "paligemma": ("5.24.0", "4.51.3", "pip install -U transformers"),
 }
 
 

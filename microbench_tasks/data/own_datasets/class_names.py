@@ -48,7 +48,8 @@ def check_options(entries: Iterable[Entry], classes: list[str], problems: Proble
     if with_classes and len(classes) < MIN_OPTIONS:
         problems.add(
             "classes",
-            f"found only {classes[0] if classes else 'none'}. A question needs at least {MIN_OPTIONS} options",
+            f"found only {classes[0] if classes else 'none'}. A question needs at least {MIN_OPTIONS} options: add a "
+            "folder or rows of another class",
         )
     for entry in entries:
         options = entry.labels.options

@@ -33,7 +33,7 @@ def read_box(annotation: Mapping[str, Any], place: str, problems: Problems) -> B
         problems.add(
             place,
             f"its bbox {stated!r} is not around its segmentation, which reaches from {outline[:2]} to {outline[2:]}. "
-            "COCO boxes are x, y, width, height",
+            "COCO boxes are x, y, width, height: correct it",
         )
         return None
     return box

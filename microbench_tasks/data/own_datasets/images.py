@@ -106,6 +106,8 @@ def prepare(content: bytes, max_pixels: int) -> tuple[bytes, StoredImage]:
 def _prepare(content: bytes, max_pixels: int) -> tuple[bytes, StoredImage]:
     image = _opened(content)
     _check_form(image, content, max_pixels)
+    # Pillow turns TIFF when it loads it, and forgets the tag.
+    turned_by_pillow = image.format == "TIFF" and image.getexif().get(_ORIENTATION) in _TURNED
     image.load()
     _check_values(image)
     seen = table_images.to_rgb(image)
@@ -123,7 +125,7 @@ def _prepare(content: bytes, max_pixels: int) -> tuple[bytes, StoredImage]:
         depth=_DEPTHS[image.mode],
         pixels_sha256=digest,
         is_blank=seen.getcolors(1) is not None,
-        is_turned=orientation != _UPRIGHT,
+        is_turned=turned_by_pillow or orientation != _UPRIGHT,
     )
 
 

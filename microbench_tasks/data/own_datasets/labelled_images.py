@@ -49,7 +49,11 @@ def read(folder: Path, labels: Path, mapping: Mapping[str, str], only_listed: bo
         notes.append(f"{left_out} row(s) of {labels.name} left out, since their split is not {columns.SPLIT}")
     if left_out and left_out == len(table.rows):
         splits = sorted({row.cells.get("split", "") for row in table.rows})
-        problems.add(labels.name, f"no row of the split {columns.SPLIT}; found {', '.join(map(repr, splits))}")
+        problems.add(
+            labels.name,
+            f"no row of the split {columns.SPLIT}; found {', '.join(map(repr, splits))}. "
+            f"Write {columns.SPLIT}, or leave out the column",
+        )
     if table.unread:
         notes.append(f"columns of {labels.name} that are not read: {', '.join(table.unread)}")
     return Collected(f"images and {labels.name}", entries, None, [*files.notes(), *notes])

@@ -14,8 +14,9 @@ _PNG_HEADER = b"\x89PNG\r\n\x1a\n"
 _PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 _CHUNK_FRAME = 12
 
-_SOI, _EOI, _SOS, _COMMENT, _JFIF, _ADOBE = 0xD8, 0xD9, 0xDA, 0xFE, 0xE0, 0xEE
-_APPLICATION = range(0xE0, 0xF0)
+_SOI, _EOI, _SOS, _JFIF, _ADOBE = 0xD8, 0xD9, 0xDA, 0xE0, 0xEE
+# Frames, tables of Huffman and arithmetic codes and of quantization, scans, numbers of lines and restart intervals.
+_IMAGE_SEGMENTS = {*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD} - {0xC8}
 # Markers without a length: restarts, and the one of a stuffed zero.
 _BARE = frozenset({0x00, 0x01, *range(0xD0, 0xD8)})
 # Decoders take the presence of these two segments, and the last byte of Adobe's, for the color space.
@@ -59,7 +60,7 @@ def strip_jpeg(content: bytes, orientation: int) -> bytes:
                 kept.append(_segment(_JFIF, _PLAIN_JFIF))
         elif marker == _ADOBE and part[4:9] == b"Adobe":
             kept.append(_segment(_ADOBE, part[4 : 4 + _ADOBE_LENGTH]))
-        elif marker not in _APPLICATION and marker != _COMMENT:
+        elif marker in _IMAGE_SEGMENTS:
             kept += [exif, part]
             exif = b""
     return b"".join(kept) + b"\xff\xd9"

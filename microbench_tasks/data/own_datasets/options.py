@@ -26,7 +26,8 @@ def arrange(images: Iterable[tuple[str, str, tuple[str, ...]]]) -> list[Asked]:
     """Return the options of each image's question.
 
     Of more than eight candidates, the right one and seven others are offered. The images of a class take turns in the
-    place of the right option, so a model that always answers the same letter is equally often right in each class.
+    place of the right option, so a model that always answers the same letter is equally often right in each class, but
+    for ``none of the above``, which stays last.
     Which others are offered, and their order, depend on the image alone.
 
     Args:
@@ -35,14 +36,15 @@ def arrange(images: Iterable[tuple[str, str, tuple[str, ...]]]) -> list[Asked]:
     >>> [asked.options for asked in arrange([("0", "birch", ("birch", "hazel")), ("1", "birch", ("birch", "hazel"))])]
     [['birch', 'hazel'], ['hazel', 'birch']]
     """
-    ranks: Counter[str] = Counter()
+    ranks: Counter[tuple[str, int]] = Counter()
     starts: dict[str, int] = {}
     arranged = []
     for image_id, right, candidates in images:
         # Each class starts at another letter, so that letters are also balanced among few images.
-        turn = starts.setdefault(right, len(starts)) + ranks[right]
-        ranks[right] += 1
-        arranged.append(_arrange_one(right, _others(image_id, right, candidates), turn))
+        others = _others(image_id, right, candidates)
+        turn = starts.setdefault(right, len(starts)) + ranks[right, len(others)]
+        ranks[right, len(others)] += 1
+        arranged.append(_arrange_one(right, others, turn))
     return arranged
 
 

@@ -122,9 +122,11 @@ def _check_out(request: Request) -> None:
     out = request.out
     if out.exists() or out.is_symlink():
         raise DataError(f"--out {out}: exists already. Name a folder that does not exist yet.")
-    if "," in out.name:
+    if "," in str(out.absolute()):
         raise DataError(f"--out {out}: a comma separates folders in MICROBENCH_OWN. Name a folder without one.")
     if request.images is not None and out.resolve().is_relative_to(request.images.resolve()):
         raise DataError(f"--out {out}: is within --images {request.images}. Name a folder elsewhere.")
+    if request.table is not None and out.resolve().is_relative_to(Path(request.table).resolve()):
+        raise DataError(f"--out {out}: is within --table {request.table}. Name a folder elsewhere.")
     if reason := files.why_unwritable(out.parent):
         raise DataError(f"--out {out}: {reason}. Name another place.")

@@ -62,9 +62,17 @@ def datasets_in(folder: Path) -> list[Path]:
 
 
 def add_folder(folder: Path) -> None:
-    """Add a folder with own datasets to the setting of this process and of those that it starts."""
+    """Add a folder with own datasets to the setting of this process and of those that it starts.
+
+    Raises:
+        DataError: its path contains a comma.
+    """
     stated = os.environ.get(SETTING, "")
     known = {place.resolve() for place in _folders()}
+    if _SEPARATOR in str(folder.resolve()):
+        raise DataError(
+            f"{folder.resolve()}: a comma separates folders in {SETTING}. Move the dataset to a folder without one."
+        )
     if folder.resolve() not in known:
         os.environ[SETTING] = f"{stated}{_SEPARATOR if stated else ''}{folder.resolve()}"
 

@@ -73,7 +73,7 @@ def read(source: str, mapping: Mapping[str, str], workspace: Path, problems: Pro
             entries.append(Entry(place, functools.partial(_load, table, row), _labels(class_name, cells)))
     notes = [f"{left_out} row(s) left out, since their split is not {columns.SPLIT}"] if left_out else []
     if left_out and left_out == len(table.rows):
-        problems.add(table.label, f"no row of the split {columns.SPLIT}")
+        problems.add(table.label, f"no row of the split {columns.SPLIT}. Write it, or leave out the column")
     used = {entry.labels.class_name for entry in entries}
     stated = table.names.get(table.columns["class"])
     if stated is not None and (unused := [name for name in stated if name not in used]):
@@ -148,7 +148,9 @@ def _label_names(schema: pa.Schema) -> dict[str, list[str]]:
     """Return the names of ``ClassLabel`` columns, which ``datasets`` keeps as JSON in the schema."""
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        return {name: list(feature["names"]) for name, feature in features.items() if "names" in feature}
+        return {
+            name: list(map(normalized, feature["names"])) for name, feature in features.items() if "names" in feature
+        }
     except (KeyError, TypeError, ValueError):
         return {}
 
@@ -160,7 +162,7 @@ def _class_reader(table: _Table) -> Callable[[Any, str, Problems], str | None]:
 
     def read_class(value: Any, place: str, problems: Problems) -> str | None:
         if names is not None and isinstance(value, int) and 0 <= value < len(names):
-            return normalized(names[value])
+            return names[value]
         if names is None and isinstance(value, str) and value.strip():
             return normalized(value).strip()
         expected = "text" if names is None else f"text or a number from 0 to {len(names) - 1}"

@@ -19,6 +19,7 @@ from microbench_tasks.data.own_datasets.image_checks import Prepared, Store
 from microbench_tasks.data.own_datasets.options import Asked
 from microbench_tasks.data.own_datasets.request import Request
 from microbench_tasks.util import files
+from microbench_tasks.util.errors import DataError
 
 # Small row groups: a reader that wants a few rows decodes few images.
 _ROWS_PER_GROUP = 100
@@ -26,7 +27,11 @@ _BYTES_PER_GROUP = 256 << 20
 
 
 def write(request: Request, classes: list[str], groups: str | None, images: list[Prepared], store: Store) -> None:
-    """Write the folder ``request.out`` in one step."""
+    """Write the folder ``request.out`` in one step.
+
+    Raises:
+        DataError: it has appeared since it was checked.
+    """
     asked = _questions(request, classes, images)
 
     def fill(draft: Path) -> None:
@@ -36,7 +41,10 @@ def write(request: Request, classes: list[str], groups: str | None, images: list
         _write_table(rows, table)
         write_description(draft, _describe(request, classes, groups, images, files.sha256(table)))
 
-    files.write_dir_atomically(request.out, fill)
+    try:
+        files.write_dir_atomically(request.out, fill, must_be_new=True)
+    except FileExistsError as error:
+        raise DataError(f"--out: {error}. Name another folder.") from error
 
 
 def _questions(request: Request, classes: list[str], images: list[Prepared]) -> Sequence[Asked | None]:

@@ -123,7 +123,12 @@ def with_letters(answer: str, token: Mapping[str, Any] | None, letters: str) -> 
     >>> with_letters("B", {"token": "B", "top_logprobs": listed}, "AB")
     'B\n{"probabilities": {"B": 1.0}, "absent": ["A"]}'
     """
-    if token is None or not answer.lstrip().startswith(_plain(token["token"])) or answer.lstrip().startswith("<"):
+    # After another first token, such as "The", the letters listed beside it say nothing about the answer.
+    if (
+        token is None
+        or _plain(token["token"]) not in tuple(letters)
+        or not answer.lstrip().startswith(_plain(token["token"]))
+    ):
         return answer
     shares = _sums(token["top_logprobs"], letters)
     if not shares:
