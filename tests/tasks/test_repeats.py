@@ -128,14 +128,16 @@ def test_detection_is_pooled_over_all_answers():
 
 @pytest.mark.parametrize("name", ["precision", "recall", "f1"])
 def test_the_interval_of_a_share_of_boxes_is_about_all_answers(name):
-    """One image, of which the first answer finds every box and the others none."""
-    found = score_boxes(BOX_DOC, ["[1,2,3,4]", "[5,5,6,6]", "[5,5,6,6]"], "pixels_xyxy", (9, 9))
+    """Thirty images, of which the first answer finds every box and the two others none."""
+    responses = ["[1,2,3,4]", "[5,5,6,6]", "[5,5,6,6]"]
+    docs = [BOX_DOC | {"image_id": str(number)} for number in range(30)]
+    found = [score_boxes(doc, responses, "pixels_xyxy", (9, 9)) for doc in docs]
     low, high = (
-        getattr(aggregations, f"microbench_boxes_{name}_ci_{end}")([found[f"boxes_{name}_ci_{end}"]])
+        getattr(aggregations, f"microbench_boxes_{name}_ci_{end}")([items[f"boxes_{name}_ci_{end}"] for items in found])
         for end in ("low", "high")
     )
-    # With the first answer alone, the share would be 1, and so would the upper end.
-    assert low < 1 / 3 < high < 1
+    # With the first answers alone, the share would be 1, and so would the upper end.
+    assert low < 1 / 3 < high < 0.6
 
 
 def test_counts_are_of_all_answers():
