@@ -133,7 +133,10 @@ def test_bad_data_ends_the_run_with_status_1_and_its_place(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--model", "demo_clip", "--tasks", "microbench_coarsest"], "Tasks not found: microbench_coarsest"),
+        (
+            ["--model", "demo_clip", "--tasks", "microbench_coarsest"],
+            "--tasks: microbench_coarsest unknown. Did you mean microbench_coarse",
+        ),
         (
             ["--model", "open_clip", "--model_args", "model=ViT-B-32", "--tasks", "microbench_coarse"],
             "without pretrained the weights would be random",

@@ -50,5 +50,5 @@ def test_instructblip_scores_its_answers_and_not_the_prompt_that_it_returns(fold
         assert sample["filtered_resps"][0].startswith(prompt)
         assert sample["failed"]["taken_off"] == ["prompt"]
     assert [sample["acc"]["acc"] for sample in samples] == expected
-    # Four options: about a quarter by chance, where the echoed options would give everything.
-    assert 0.15 < sum(expected) / len(expected) < 0.35
+    # It writes A or C. Either is right in about a third, where the echoed options would be right in all.
+    assert 0.25 < sum(expected) / len(expected) < 0.4
