@@ -53,6 +53,7 @@ def test_answers_of_cogvlm_are_those_of_its_own_methods(folder, demo_folder, mon
     questions = raw_questions(raw_rows(demo_folder), KIND)[:NUM_QUESTIONS]
     asked = [(shown(row), protocol_prompt(question)) for row, question in questions]
     answers = list(answers_by_hand(folder, asked))
+    assert all(answers)
     assert [sample["filtered_resps"][0] for sample in samples] == answers
     expected = [protocol_score(answer, question) for answer, (_, question) in zip(answers, questions, strict=True)]
     assert [sample["acc"]["acc"] for sample in samples] == expected
