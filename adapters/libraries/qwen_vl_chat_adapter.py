@@ -108,6 +108,8 @@ class QwenVLChat(AnswerWriter):
             "generation_config": module.generation_config.to_diff_dict(),
             "sampling": None if decoding == "greedy" else {"seed": seed, "max_new_tokens": PAPER_NEW_TOKENS},
             "precision": precision,
+            # The checkpoint's code applies the precision, or does not.
+            "weights_dtypes": sorted({str(weights.dtype) for weights in module.parameters()}),
             "device": self.device.type,
         }
         self._take(module)

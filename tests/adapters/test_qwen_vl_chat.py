@@ -154,6 +154,7 @@ def test_the_results_file_says_which_code_and_weights_ran(folder):
     assert record["code_sha256"]["model"] == hashlib.sha256(code).hexdigest()
     assert record["decoding"] == "greedy"
     assert len(record["weights_sha256"]) == 64
+    assert record["weights_dtypes"] == ["torch.float32"]
 
 
 @pytest.mark.skipif(FITS, reason="the installed transformers is one that runs the checkpoint's code")
