@@ -99,6 +99,14 @@ def test_code_of_a_checkpoint_runs_only_if_that_is_typed(folder, saved):
     assert answers(folder, trust_remote_code=True) == answers(saved)
 
 
+def test_code_beside_a_type_that_transformers_knows_is_not_run(saved, folder):
+    (folder / "mine.py").write_text("raise RuntimeError('the code of the checkpoint runs')")
+    auto_map = {"AutoConfig": "mine.Config", "AutoModelForImageTextToText": "mine.Model", "AutoProcessor": "mine.P"}
+    for name in ("config.json", "processor_config.json"):
+        change_json(folder / name, auto_map=auto_map)
+    assert answers(folder, trust_remote_code=True) == answers(saved)
+
+
 def test_a_type_of_transformers_whose_model_is_in_the_checkpoint_asks_for_trust(folder):
     transformers.Wav2Vec2Config(auto_map={"AutoModelForImageTextToText": "mine.Mine"}).save_pretrained(folder)
     with pytest.raises(ValueError, match="code of its own: read that code, then type trust_remote_code=True"):
