@@ -45,4 +45,4 @@ class Command:
             allow_abbrev=not self.passes_on_options,
         )
         self.add_options(parser)
-        parser.set_defaults(command=self)
+        parser.set_defaults(command=self, parser=parser)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from microbench_tasks.cli import (
     compare,
@@ -23,7 +25,8 @@ from microbench_tasks.cli import (
     sweep,
     verify,
 )
-from microbench_tasks.util import terminal
+from microbench_tasks.data import setting_names
+from microbench_tasks.util import suggestions, terminal
 from microbench_tasks.util.text_safety import printable_line
 
 # In the order of the overview.
@@ -44,6 +47,11 @@ COMMANDS = (
 )
 # What shells report for a program that wrote to a closed pipe: 128 plus the number of SIGPIPE.
 _CLOSED_PIPE = 141
+# The same for Ctrl-C: 128 plus the number of SIGINT.
+_INTERRUPTED = 130
+_AGAIN = "Nothing is left half written. The same command starts again."
+# In messages of argparse.
+_INVALID_CHOICE = re.compile(r"invalid choice: '(?P<typed>[^']*)' \(choose from (?P<choices>.*)\)")
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -66,17 +74,29 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     for command in COMMANDS:
         command.add_to(commands)
     options, unknown = parser.parse_known_args(arguments)
+    setting_names.check()
     if unknown and not options.command.passes_on_options:
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     options.harness_arguments = unknown
     return options
 
 
 class _Parser(argparse.ArgumentParser):
-    """Parse arguments; print what was typed on one printable line in errors."""
+    """Parse arguments; errors suggest what may have been meant, and print what was typed on one printable line."""
+
+    _typed: Sequence[str] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse as usual, and keep the arguments for the message of an error."""
+        self._typed = sys.argv[1:] if args is None else args
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
-        super().error(printable_line(message))
+        """Print usage, the message and a suggestion, and exit with status 2."""
+        suggestion = suggestions.for_options(self._typed, self._option_string_actions)
+        if (match := _INVALID_CHOICE.search(message)) is not None:
+            suggestion = suggestions.did_you_mean(match["typed"], re.findall(r"'([^']*)'", match["choices"]))
+        super().error(printable_line(f"{message}. {suggestion}" if suggestion else message).rstrip())
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -88,6 +108,9 @@ def _run(options: argparse.Namespace) -> None:
         # The reader, such as head, has stopped. Discard the rest, or Python would report the closed pipe at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_CLOSED_PIPE)
+    except KeyboardInterrupt:
+        print(f"microbench: interrupted by Ctrl-C. {_AGAIN}", file=sys.stderr)
+        sys.exit(_INTERRUPTED)
     except (ValueError, OSError) as error:
         message = f"microbench: error: {_message(error, getattr(options, 'out', None))}"
     # Exit outside of the handler: the exception kept progress bars alive, which would share the line.

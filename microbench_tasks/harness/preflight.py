@@ -25,6 +25,7 @@ from microbench_tasks.data import (
 )
 from microbench_tasks.data.resolved_data import ResolvedData
 from microbench_tasks.harness import own_tasks
+from microbench_tasks.harness.served import letter_probabilities, shrinking
 from microbench_tasks.tasks import box_format_setting, interval_settings
 from microbench_tasks.util import files
 from microbench_tasks.util.notices import warn_once
@@ -76,9 +77,11 @@ def _check_settings(tasks: list[catalog.Task]) -> None:
     """Refuse settings that would end the run only after the model has been loaded, or after its last answer."""
     if tasks:
         interval_settings.interval_settings()
-        _warn_of_image_format()
-    if any(task.subject == "boxes" for task in tasks):
+        # Without effect for some models and tasks, but a wrong value is a mistake for all.
         box_format_setting.format_of_setting()
+        shrinking.is_wanted()
+        letter_probabilities.requested_number()
+        _warn_of_image_format()
 
 
 def _warn_of_image_format() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from microbench_tasks.catalog import Task
+from microbench_tasks.catalog import Task, settings
 from microbench_tasks.catalog.own_tasks import box_task, question_task
 from microbench_tasks.data import resolved_data, source_identity, tables
 from microbench_tasks.data.own_datasets.description import (
@@ -28,7 +28,7 @@ from microbench_tasks.util.text_safety import printable_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SETTING = "MICROBENCH_OWN"
+SETTING = settings.OWN
 _SEPARATOR = ","
 # Submissions take no longer lines.
 _LONGEST = 200
