@@ -44,8 +44,8 @@ def _run(options: argparse.Namespace) -> None:
         place = ("--output_path", f"{options.output_path}_rest")
         command = ["sweep", "--alpha", left, *arguments, "--model_args", options.model_args, *place]
         print(
-            f"microbench: {len(alphas) - len(interruption.remaining)} of {len(alphas)} alphas are done, with results in "
-            f"{options.output_path}. This evaluates the others:\n  "
+            f"microbench: {len(alphas) - len(interruption.remaining)} of {len(alphas)} alphas are done, with results "
+            f"in {options.output_path}. This evaluates the others:\n  "
             f"{resume_advice.shell_command(command, 'microbench')}",
             file=sys.stderr,
         )

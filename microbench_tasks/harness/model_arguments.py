@@ -32,8 +32,8 @@ def find_problems(model: str, model_args: str, force_simple: bool) -> Iterator[s
     known = models.list_available_models(include_aliases=True)
     if model not in known:
         yield (
-            f"the model {model!r} is unknown. {did_you_mean(model, known)}lmms_eval models lists all. For weights of your "
-            "own, the model is open_clip or transformers_clip, with the argument model=PATH."
+            f"the model {model!r} is unknown. {did_you_mean(model, known)}lmms_eval models lists all. For weights "
+            "of your own, the model is open_clip or transformers_clip, with the argument model=PATH."
         )
         return
     stray = next((part for part in _parts(model_args) if "=" not in part), None)

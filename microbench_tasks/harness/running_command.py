@@ -125,8 +125,8 @@ def _is_explained(error: Exception) -> bool:
 
     if isinstance(error, (DataError, OutOfMemoryError, ServerStoppedError)):
         return True
-    # The models of this package refuse options and checkpoints by a ValueError, and name a package that is missing, with
-    # the way out. The harness refuses its own options by a ValueError.
+    # The models of this package refuse options and checkpoints by a ValueError, and name a missing package, with the
+    # way out. The harness refuses its own options by a ValueError.
     is_refusal = type(error) in (ValueError, ModuleNotFoundError) and _origin(error).startswith("microbench_adapters.")
     return is_refusal or (type(error) is ValueError and _origin(error) == "lmms_eval.__main__")
 
