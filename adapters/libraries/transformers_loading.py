@@ -40,6 +40,9 @@ def load_config(model: str, revision: str | None, *, trust_remote_code: bool = F
         ValueError: there is none, or a folder is given a revision.
     """
     folder = Path(model)
+    # No name on the Hub begins with these.
+    if model.startswith((".", "/", "~")) and not folder.exists():
+        raise ValueError(f"model={model}: no such folder here ({Path.cwd()}).")
     if folder.is_dir() and revision is not None:
         raise ValueError(f"revision={revision}: {model} is a local folder and has none. Leave revision out.")
     if folder.is_dir() and not (folder / "config.json").is_file():

@@ -249,7 +249,7 @@ COMMAND_CASES = {
     "a comparison in a form that does not exist": (["compare", "x", "y", "--out", "t.xls"], "ends in .csv", ""),
     "a merge of one": (["merge", "{hf}", "--out", "x"], "error: Expected at least two checkpoints", ""),
     "a merge of two libraries": (["merge", "{hf}", "{oc}", "--out", "x"], "error: Checkpoints of different libr", ""),
-    "a merge of nothing": (["merge", "/nowhere", "{hf}", "--out", "x"], "/nowhere: no such folder", ""),
+    "a merge of nothing": (["merge", "/nowhere", "{hf}", "--out", "x"], "model=/nowhere: no such folder here", ""),
     "a merge by an unknown method": (
         ["merge", "{hf}", "{hf}", "--method", "lienar", "--out", "x"],
         "error: ",
