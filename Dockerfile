@@ -13,11 +13,6 @@ ENV HF_HOME=/cache/huggingface \
     TORCH_HOME=/cache/torch \
     XDG_CACHE_HOME=/cache
 
-# decord and OpenCV, which lmms-eval needs, load these libraries.
-RUN apt-get update \
-    && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
-    && rm -rf /var/lib/apt/lists/*
-
 # Any user may write to the home, the cache and the working folder, as with --user.
 RUN useradd --uid 1000 --create-home microbench \
     && mkdir /cache /work \
