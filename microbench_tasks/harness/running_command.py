@@ -41,14 +41,16 @@ class Command:
 
         Returns:
             What ``evaluate_one`` returns; None twice if the run failed for a reason that the last message of the
-            command gives. The harness would print a traceback for an error.
+            command gives. The harness would print a traceback for an error. Also None twice with ``--quiet``, so that
+            the harness prints no tables, unless a logger of the command needs the results.
         """
         run_state.current.unsaved_files.clear()
+        run_state.current.results_file = None
         try:
             check_arguments(args)
             results, samples = evaluate_one(args)
             self._note_results(results or {})
-            return results, samples
+            return (None, None) if _prints_summary_alone(args) else (results, samples)
         except Exception as error:
             self._note_failure(error)
             if _is_explained(error) and getattr(args, "verbosity", None) != "DEBUG":
@@ -104,6 +106,10 @@ class Command:
         if os.environ.get("RANK", "0") == "0":
             sys.stdout.flush()
             print(f"Micro-Bench: {text}", file=sys.stderr)
+
+
+def _prints_summary_alone(args: Any) -> bool:
+    return run_state.current.own_options.quiet and not (args.wandb_args or args.swanlab_args)
 
 
 def _is_explained(error: Exception) -> bool:

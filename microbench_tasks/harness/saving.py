@@ -60,6 +60,7 @@ def save_results(tracker: Any, write: Callable[[], None], results: Any) -> None:
         target = unique_files.publish_results(draft, folder)
         # The names of samples files start with the date of the results file.
         tracker.date_id = target.name.removesuffix(unique_files.RESULTS_SUFFIX)
+        run_state.current.results_file = target
         return target
 
     _save(_Job(tracker, write, _is_json, publish, [results]))

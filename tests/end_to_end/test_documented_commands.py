@@ -63,6 +63,8 @@ TREATMENTS = {
     "python -m pytest": Cannot("runs this test"),
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_coarse": Run(further=FEW),
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_vqa": Run(),
+    "microbench models": Cannot("tests/cli/test_overviews.py runs it"),
+    "microbench tasks": Cannot("tests/cli/test_overviews.py runs it"),
     "microbench rescore": Run(),
     "microbench compare": Run(),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
