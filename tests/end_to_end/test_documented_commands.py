@@ -108,6 +108,9 @@ TREATMENTS = {
         {"results_clip": "results", "results_plip": "guessing", "submission_3": "guessing_submission"}
     ),
     "microbench report ./sweep": Run(),
+    "SWANLAB_MODE=offline": Cannot(
+        "needs a package that is not installed; tests/harness/test_wandb_logs.py has the logger"
+    ),
     "WANDB_MODE=offline": Cannot("tests/end_to_end/test_wandb.py runs it"),
     "lmms-eval --model demo_clip": Cannot("downloads another benchmark"),
     "python -m lmms_eval": Cannot("tests/end_to_end/test_command_line.py starts the harness in this way"),
