@@ -147,12 +147,7 @@ def _runs_at(path: Path, names: Sequence[str]) -> list[LoggedRun | Path]:
     present = logs.run_names([path])
     if len(present) > 1 and (chosen := [name for name in names if name in (*present, logs.LATEST)]):
         return [logs.find_run([path], name) for name in chosen]
-    try:
-        return [logs.find_run([path])]
-    except DataError as error:
-        if len(present) > 1 and path.is_dir() and any(path.rglob(f"*{RESULTS_SUFFIX}")):
-            raise DataError(f"{error} The {RESULTS_SUFFIX} file of one can be named, too.") from error
-        raise
+    return [logs.find_run([path])]
 
 
 def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> None:

@@ -19,14 +19,17 @@ from microbench_tasks.runs.records import RunRecord, SampleRecord, TaskMetadata,
 from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
-from microbench_tasks.util.text_safety import printable
+from microbench_tasks.util.text_safety import printable_line
 from microbench_tasks.util.validation import field_problems
 
 # Of the samples of one task; a compressed file may contain a thousand times its size.
 _MAX_BYTES = untrusted.MAX_FILE_BYTES
 # Chooses the last of several runs.
 LATEST = "latest"
-_HOW_TO_CHOOSE = f"Add one of these, or --run {LATEST} (in Python run=NAME), or name the folder or the files of one."
+_HOW_TO_CHOOSE = (
+    f"Choose one with --run NAME, or the last with --run {LATEST} (in Python run=NAME); or name the folder or the "
+    "files of one. Their names:"
+)
 _DATE = re.compile(r"\d{8}_\d{6}")
 _MOST_NAMED = 3
 _SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>\w+)\.jsonl")
@@ -104,7 +107,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     if run == LATEST:
         chosen = [max(chosen, key=_Place.order)]
     if len(chosen) > 1:
-        raise DataError(f"{there}: samples of several runs:\n{_listing(chosen)}\n{_HOW_TO_CHOOSE}")
+        raise DataError(f"{there}: samples of several runs. {_HOW_TO_CHOOSE}\n{_listing(chosen)}")
     [place] = chosen
     return LoggedRun(
         place.name,
@@ -187,10 +190,10 @@ def _listing(places: Sequence[_Place]) -> str:
     lines = []
     for place in sorted(places, key=_Place.order, reverse=True):
         typed = place.name if names[place.name] == 1 else place.qualified_name
-        model = place.record().config.model or place.folder.name
+        model = printable_line(place.record().config.model or place.folder.name)
         when = datetime.strptime(place.time(), "%Y%m%d_%H%M%S")
-        lines.append(f"  --run {typed}  {model}, {_asked(place.samples)}, {when:%Y-%m-%d %H:%M:%S}")
-    return printable("\n".join(lines))
+        lines.append(f"  - {typed}: {model}, {_asked(place.samples)}, {when:%Y-%m-%d %H:%M:%S}")
+    return "\n".join(lines)
 
 
 def _asked(tasks: Iterable[str]) -> str:

@@ -29,7 +29,7 @@ def test_a_results_file_names_one_of_several_runs(two_in_one):
 
 
 def test_a_folder_of_several_runs_needs_a_name(two_in_one):
-    with pytest.raises(DataError, match=f"samples of several runs:\n  --run {OTHER}  "):
+    with pytest.raises(DataError, match=f"samples of several runs. .*\n  - {OTHER}: two, "):
         load_run(two_in_one)
 
 

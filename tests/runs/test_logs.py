@@ -95,10 +95,10 @@ def test_samples_of_several_runs_are_not_mixed(tmp_path):
     with pytest.raises(DataError) as refused:
         logs.find_run([tmp_path])
     # The latest first, each with what to type, model, tasks and time.
-    _, *lines, advice = str(refused.value).splitlines()
+    advice, *lines = str(refused.value).splitlines()
     assert lines == [
-        f"  --run 20260102_000000  {tmp_path.name}, {TASK}, 2026-01-02 00:00:00",
-        f"  --run 20260101_000000  {tmp_path.name}, {TASK}, 2026-01-01 00:00:00",
+        f"  - 20260102_000000: {tmp_path.name}, {TASK}, 2026-01-02 00:00:00",
+        f"  - 20260101_000000: {tmp_path.name}, {TASK}, 2026-01-01 00:00:00",
     ]
     assert "--run latest" in advice
     assert logs.find_run([tmp_path], "20260101_000000").name == "20260101_000000"
@@ -118,7 +118,7 @@ def test_runs_of_one_name_in_the_folders_of_two_models_are_told_apart_by_the_fol
         content = {"configs": {}, "config": {"model": model}}
         (tmp_path / model / "first_results.json").write_text(json.dumps(content))
     assert logs.run_names([tmp_path]) == ["clip/first", "plip/first"]
-    with pytest.raises(DataError, match="--run plip/first  plip, "):
+    with pytest.raises(DataError, match="- plip/first: plip, "):
         logs.find_run([tmp_path], "first")
     assert logs.find_run([tmp_path], "plip/first").record.config.model == "plip"
 
@@ -127,7 +127,7 @@ def test_groups_that_a_run_asked_whole_are_named_as_groups(tmp_path):
     for name in ("a", "b"):
         for task in catalog.tasks_named(["microbench_coarse", "microbench_fine_pollen"]):
             write_samples(tmp_path, [logged_sample(0, "A")], task, run=name)
-    with pytest.raises(DataError, match=f"--run a  {tmp_path.name}, microbench_coarse microbench_fine_pollen, "):
+    with pytest.raises(DataError, match=f"- a: {tmp_path.name}, microbench_coarse microbench_fine_pollen, "):
         logs.find_run([tmp_path])
 
 
