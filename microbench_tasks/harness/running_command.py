@@ -41,14 +41,16 @@ class Command:
 
         Returns:
             What ``evaluate_one`` returns; None twice if the run failed for a reason that the last message of the
-            command gives. The harness would print a traceback for an error.
+            command gives. The harness would print a traceback for an error. Also None twice with ``--quiet``, so that
+            the harness prints no tables, unless a logger of the command needs the results.
         """
         run_state.current.unsaved_files.clear()
+        run_state.current.results_file = None
         try:
             check_arguments(args)
             results, samples = evaluate_one(args)
             self._note_results(results or {})
-            return results, samples
+            return (None, None) if _prints_summary_alone(args) else (results, samples)
         except Exception as error:
             self._note_failure(error)
             if _is_explained(error) and getattr(args, "verbosity", None) != "DEBUG":
@@ -106,6 +108,10 @@ class Command:
             print(f"Micro-Bench: {text}", file=sys.stderr)
 
 
+def _prints_summary_alone(args: Any) -> bool:
+    return run_state.current.own_options.quiet and not (args.wandb_args or args.swanlab_args)
+
+
 def _is_explained(error: Exception) -> bool:
     """Tell whether the message of an error says all, so that its traceback helps nobody."""
     from microbench_tasks.harness.memory import OutOfMemoryError
@@ -136,7 +142,7 @@ def check_arguments(args: Any) -> None:
     from lmms_eval.utils import simple_parse_args_string
 
     from microbench_tasks import catalog
-    from microbench_tasks.harness import capabilities, output_folder, own_tasks
+    from microbench_tasks.harness import capabilities, output_folder, own_tasks, run_names
     from microbench_tasks.tasks import box_format_choice
     from microbench_tasks.util.errors import DataError
 
@@ -148,6 +154,7 @@ def check_arguments(args: Any) -> None:
     _check_names(names, args)
     if not tasks:
         return
+    run_names.run_name()
     _check_model(args)
     if args.num_fewshot:
         raise DataError(
