@@ -65,6 +65,8 @@ TREATMENTS = {
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_vqa": Run(),
     "microbench models": Cannot("tests/cli/test_overviews.py runs it"),
     "microbench tasks": Cannot("tests/cli/test_overviews.py runs it"),
+    "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_coarse_stain": Run(further=FEW),
+    "MICROBENCH_DATASET=demo lmms_eval --model microbench_random --tasks microbench_coarse_stain": Run(further=FEW),
     "microbench rescore": Run(),
     "microbench compare": Run(),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
