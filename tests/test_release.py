@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 import yaml
 
 GITHUB = Path(__file__).parents[1] / ".github"
