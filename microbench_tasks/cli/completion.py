@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
 
 from microbench_tasks.cli.command import Command
@@ -17,15 +18,19 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> None:
     import shtab
 
-    # This command is one of the parser's.
-    from microbench_tasks.cli import program
-
-    parser = program.build_parser(lists_commands=True)
-    for command in program.subparsers_of(parser):
+    parser = options.build_parser(lists_commands=True)
+    for command in _subparsers_of(parser):
         for action in command._actions:
             if action.type is Path:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]  # Where shtab looks for it.
     print(shtab.complete(parser, shell=options.shell))
+
+
+def _subparsers_of(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """Yield the parsers of the commands."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.values()
 
 
 COMMAND = Command(

@@ -83,13 +83,6 @@ def build_parser(*, lists_commands: bool = False) -> argparse.ArgumentParser:
     return parser
 
 
-def subparsers_of(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
-    """Yield the parsers of the commands."""
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            yield from action.choices.values()
-
-
 def _overview() -> Iterator[str]:
     """Yield the commands by the step of the work to which they belong."""
     width = max(len(command.name) for command in COMMANDS)
@@ -108,6 +101,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if unknown and not options.command.passes_on_options:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     options.harness_arguments = unknown
+    # Commands cannot import this module, which imports them.
+    options.build_parser = build_parser
     return options
 
 

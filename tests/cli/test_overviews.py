@@ -66,9 +66,9 @@ def test_every_model_is_listed_with_what_it_loads(capsys):
 
 
 def test_a_model_that_cannot_run_is_left_out_and_says_what_to_install(capsys, monkeypatch):
-    description = next(model for model in models._descriptions() if model.name == "conch")
+    description = next(model for model in models.describe_models() if model.name == "conch")
     lacking = dataclasses.replace(description, missing=("conch-fork",))
-    monkeypatch.setattr(models, "_descriptions", lambda: [lacking])
+    monkeypatch.setattr(models, "describe_models", lambda: [lacking])
     assert "[not installed: pip install conch-fork]" in shown(capsys, "models")
     assert json.loads(shown(capsys, "models", "--installed", "--json")) == []
 
