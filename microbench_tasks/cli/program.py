@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from microbench_tasks.cli import (
     compare,
+    completion,
     demo_data,
     doctor,
     leaderboard,
@@ -25,6 +26,7 @@ from microbench_tasks.cli import (
     sweep,
     tasks,
     verify,
+    verify_data,
     version,
 )
 from microbench_tasks.cli.columns import two_columns
@@ -33,8 +35,8 @@ from microbench_tasks.util.text_safety import printable_line
 
 # By the step of the work, in the order of the overview.
 STEPS = {
-    "set up": (doctor.COMMAND, models.COMMAND, tasks.COMMAND, path.COMMAND),
-    "prepare data": (demo_data.COMMAND, new_dataset.COMMAND),
+    "set up": (doctor.COMMAND, models.COMMAND, tasks.COMMAND, path.COMMAND, completion.COMMAND),
+    "prepare data": (demo_data.COMMAND, new_dataset.COMMAND, verify_data.COMMAND),
     "evaluate (one model: lmms_eval)": (run.COMMAND, merge.COMMAND, sweep.COMMAND),
     "look at runs": (rescore.COMMAND, compare.COMMAND, report.COMMAND),
     "publish": (submit.COMMAND, verify.COMMAND, leaderboard.COMMAND),
@@ -60,8 +62,12 @@ def main(arguments: list[str] | None = None) -> None:
         _run(_parse(arguments))
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of the script with all of its commands."""
+def build_parser(*, lists_commands: bool = False) -> argparse.ArgumentParser:
+    """Build the parser of the script with all of its commands.
+
+    Args:
+        lists_commands: whether argparse lists the commands, too, which readers of the parser need.
+    """
     parser = _Parser(
         prog="microbench",
         description="Commands around Micro-Bench runs of lmms-eval.",
@@ -73,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", help="one of those below")
     for command in COMMANDS:
-        command.add_to(commands)
+        command.add_to(commands, is_listed=lists_commands)
     return parser
 
 
@@ -95,6 +101,8 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if unknown and not options.command.passes_on_options:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     options.harness_arguments = unknown
+    # Commands cannot import this module, which imports them.
+    options.build_parser = build_parser
     return options
 
 
