@@ -33,11 +33,16 @@ class Command:
     add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
     passes_on_options: bool = False
 
-    def add_to(self, commands: argparse._SubParsersAction) -> None:
-        """Add the parser of this command to those of the script."""
+    def add_to(self, commands: argparse._SubParsersAction, *, is_listed: bool) -> None:
+        """Add the parser of this command to those of the script.
+
+        Args:
+            commands: of the script.
+            is_listed: whether argparse lists the command itself.
+        """
         parser = commands.add_parser(
             self.name,
-            help=self.summary,
+            **({"help": self.summary} if is_listed else {}),
             description=textwrap.fill(self.description, _HELP_WIDTH),
             epilog="\n  ".join(("examples:" if len(self.examples) > 1 else "example:", *self.examples)),
             formatter_class=argparse.RawDescriptionHelpFormatter,

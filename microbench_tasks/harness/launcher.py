@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from microbench_tasks.harness import exit_status, garbage_collection, run_state
+from microbench_tasks.harness import exit_status, garbage_collection, own_options, run_state
 from microbench_tasks.harness.many_models.options import command_line
 from microbench_tasks.harness.running_command import Command
 from microbench_tasks.util import suggestions, terminal
@@ -54,6 +54,7 @@ def evaluate(command: Command) -> None:
             _dispatch()
     finally:
         run_state.current.command = None
+        run_state.current.own_options = own_options.OwnOptions()
 
 
 def _what_to_quote(command: Command) -> str:
@@ -70,6 +71,9 @@ def _dispatch() -> None:
     arguments = sys.argv[1:]
     if arguments and arguments[0] not in _LIGHT_COMMANDS:
         if arguments[0] == "eval" or arguments[0].startswith("-"):
+            run_state.current.own_options, sys.argv[1:] = own_options.split(arguments)
+            if {"-h", "--help"} & set(arguments):
+                print(own_options.help_text())
             prepare_evaluation()
         else:
             from microbench_tasks.harness import plugin

@@ -110,6 +110,20 @@ def _warn_of_counts(data: ResolvedData, counts: dict[str, int]) -> None:
     """
     if data.identity.get("is_release") or data.identity["source"] == dataset_setting.DEMO:
         return
+    if differences := count_differences(data, counts):
+        warn_once(
+            f"{data.label}: is not the release (its hash differs), and its numbers differ, too: "
+            f"{'; '.join(differences)}. Scores on these data cannot be compared with scores on the release."
+        )
+
+
+def count_differences(data: ResolvedData, counts: dict[str, int]) -> list[str]:
+    """Return how numbers of questions or rows differ from the release's public numbers.
+
+    Args:
+        data: in the release's form.
+        counts: number of questions of each task that is compared.
+    """
     public = {name: ("release", number) for name, number in catalog.RELEASE_COUNTS.items()}
     public[catalog.COGNITION_TASK] = ("paper", catalog.PAPER_COGNITION_QUESTIONS)
     differences = [
@@ -118,12 +132,7 @@ def _warn_of_counts(data: ResolvedData, counts: dict[str, int]) -> None:
         if name in public and public[name][1] != count
     ]
     rows = collections.Counter(table_rows.dataset_names(data.rows.data.table, data.label))
-    differences += _row_differences([name for name in counts if name not in public], rows)
-    if differences:
-        warn_once(
-            f"{data.label}: is not the release (its hash differs), and its numbers differ, too: "
-            f"{'; '.join(differences)}. Scores on these data cannot be compared with scores on the release."
-        )
+    return differences + list(_row_differences([name for name in counts if name not in public], rows))
 
 
 def _row_differences(names: list[str], rows: collections.Counter[str]) -> Iterator[str]:

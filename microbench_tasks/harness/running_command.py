@@ -41,14 +41,16 @@ class Command:
 
         Returns:
             What ``evaluate_one`` returns; None twice if the run failed for a reason that the last message of the
-            command gives. The harness would print a traceback for an error.
+            command gives. The harness would print a traceback for an error. Also None twice with ``--quiet``, so that
+            the harness prints no tables, unless a logger of the command needs the results.
         """
         run_state.current.unsaved_files.clear()
+        run_state.current.results_file = None
         try:
             check_arguments(args)
             results, samples = evaluate_one(args)
             self._note_results(results or {})
-            return results, samples
+            return (None, None) if _prints_summary_alone(args) else (results, samples)
         except Exception as error:
             is_debugged = getattr(args, "verbosity", None) == "DEBUG"
             is_explained = _is_explained(error)
@@ -117,6 +119,10 @@ def _asks_only_ours(args: Any) -> bool:
     return bool(args.tasks) and all(own_tasks.tasks_named([name]) for name in args.tasks.split(","))
 
 
+def _prints_summary_alone(args: Any) -> bool:
+    return run_state.current.own_options.quiet and not (args.wandb_args or args.swanlab_args)
+
+
 def _is_explained(error: Exception) -> bool:
     """Tell whether the message of an error says all, so that its traceback helps nobody."""
     from microbench_tasks.harness.memory import OutOfMemoryError
@@ -150,7 +156,7 @@ def check_arguments(args: Any) -> None:
 
     from microbench_tasks import catalog
     from microbench_tasks.data import setting_names
-    from microbench_tasks.harness import capabilities, generation_settings, output_folder, own_tasks
+    from microbench_tasks.harness import capabilities, generation_settings, output_folder, own_tasks, run_names
     from microbench_tasks.tasks import box_format_choice
     from microbench_tasks.util.errors import DataError
 
@@ -163,6 +169,7 @@ def check_arguments(args: Any) -> None:
     if not tasks:
         return
     setting_names.check()
+    run_names.run_name()
     _check_model(args)
     generation_settings.check(args.gen_kwargs, args.model)
     if args.num_fewshot:
