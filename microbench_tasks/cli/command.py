@@ -6,6 +6,7 @@ import argparse
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 _HELP_WIDTH = 100
 
@@ -40,9 +41,10 @@ class Command:
             commands: of the script.
             is_listed: whether argparse lists the command itself.
         """
+        listing: dict[str, Any] = {"help": self.summary} if is_listed else {}
         parser = commands.add_parser(
             self.name,
-            **({"help": self.summary} if is_listed else {}),
+            **listing,
             description=textwrap.fill(self.description, _HELP_WIDTH),
             epilog="\n  ".join(("examples:" if len(self.examples) > 1 else "example:", *self.examples)),
             formatter_class=argparse.RawDescriptionHelpFormatter,
