@@ -16,7 +16,14 @@ from tests.support.leaderboards import (
 
 def test_files_are_written_for_readers_and_programs(tmp_path, three):
     written = files.write(board(three), tmp_path / "new" / "folder", with_paper=True)
-    names = ["leaderboard.md", "leaderboard.csv", "leaderboard-pairs.csv", "leaderboard.html", "leaderboard.json"]
+    names = [
+        "leaderboard.md",
+        "leaderboard.csv",
+        "leaderboard-pairs.csv",
+        "leaderboard.tex",
+        "leaderboard.html",
+        "leaderboard.json",
+    ]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(names)
 
