@@ -55,7 +55,7 @@ def load_run(path: Path, name: str | None = None) -> Run:
 
     Args:
         path: folder of a run, its results file (``…_results.json``), or folder of a submission.
-        name: of the run, if the folder contains several.
+        name: of the run, if the folder contains several; or ``latest``.
 
     Raises:
         DataError: there is no run, or more than one; or its samples are damaged.
@@ -64,17 +64,18 @@ def load_run(path: Path, name: str | None = None) -> Run:
     return run
 
 
-def load_runs(paths: Sequence[Path], progress: Progress = iter) -> list[Run]:
+def load_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = iter) -> list[Run]:
     """Read runs and submissions, and score them again; labels stay as each run has them.
 
     Args:
         paths: as in `load_run`.
+        names: as in `load_distinct_runs`.
         progress: wraps the runs in a progress bar while they are scored.
 
     Raises:
         DataError: as in `load_run`.
     """
-    return [_scored(place) for place in progress(_find(paths, ()))]
+    return [_scored(place) for place in progress(_find(paths, names))]
 
 
 def load_distinct_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = iter) -> list[Run]:
@@ -145,14 +146,9 @@ def _runs_at(path: Path, names: Sequence[str]) -> list[LoggedRun | Path]:
     if path.is_file() and path.name.endswith(RESULTS_SUFFIX):
         return [logs.find_run([path.parent], path.name.removesuffix(RESULTS_SUFFIX))]
     present = logs.run_names([path])
-    if len(present) > 1 and (chosen := [name for name in names if name in present]):
+    if len(present) > 1 and (chosen := [name for name in names if name in (*present, logs.LATEST)]):
         return [logs.find_run([path], name) for name in chosen]
-    try:
-        return [logs.find_run([path])]
-    except DataError as error:
-        if len(present) > 1 and path.is_dir() and any(path.rglob(f"*{RESULTS_SUFFIX}")):
-            raise DataError(f"{error} The {RESULTS_SUFFIX} file of one can be named, too.") from error
-        raise
+    return [logs.find_run([path])]
 
 
 def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> None:
@@ -162,7 +158,8 @@ def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> N
     if twice is not None:
         raise DataError(f"{twice if isinstance(twice, Path) else twice.name}: named twice. Name each run once.")
     found = {place.name for place in places}
-    if unknown := [name for name in names if name not in found]:
+    known = {*found, *(name for place in places if isinstance(place, LoggedRun) for name in place.typed_names)}
+    if unknown := [name for name in names if name not in known | {logs.LATEST}]:
         raise DataError(
             f"run {unknown[0]}: no such run. A run's name is the part of its files' names before _samples_ or "
             f"{RESULTS_SUFFIX}; there are {', '.join(sorted(found))}."

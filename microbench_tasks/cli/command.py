@@ -37,7 +37,6 @@ class Command:
         """Add the parser of this command to those of the script."""
         parser = commands.add_parser(
             self.name,
-            help=self.summary,
             description=textwrap.fill(self.description, _HELP_WIDTH),
             epilog="\n  ".join(("examples:" if len(self.examples) > 1 else "example:", *self.examples)),
             formatter_class=argparse.RawDescriptionHelpFormatter,

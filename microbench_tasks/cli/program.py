@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,6 +15,7 @@ from microbench_tasks.cli import (
     doctor,
     leaderboard,
     merge,
+    models,
     new_dataset,
     path,
     report,
@@ -21,29 +23,27 @@ from microbench_tasks.cli import (
     run,
     submit,
     sweep,
+    tasks,
     verify,
+    version,
 )
+from microbench_tasks.cli.columns import two_columns
 from microbench_tasks.util import terminal
 from microbench_tasks.util.text_safety import printable_line
 
-# In the order of the overview.
-COMMANDS = (
-    path.COMMAND,
-    doctor.COMMAND,
-    demo_data.COMMAND,
-    new_dataset.COMMAND,
-    rescore.COMMAND,
-    compare.COMMAND,
-    merge.COMMAND,
-    sweep.COMMAND,
-    run.COMMAND,
-    submit.COMMAND,
-    verify.COMMAND,
-    leaderboard.COMMAND,
-    report.COMMAND,
-)
+# By the step of the work, in the order of the overview.
+STEPS = {
+    "set up": (doctor.COMMAND, models.COMMAND, tasks.COMMAND, path.COMMAND),
+    "prepare data": (demo_data.COMMAND, new_dataset.COMMAND),
+    "evaluate (one model: lmms_eval)": (run.COMMAND, merge.COMMAND, sweep.COMMAND),
+    "look at runs": (rescore.COMMAND, compare.COMMAND, report.COMMAND),
+    "publish": (submit.COMMAND, verify.COMMAND, leaderboard.COMMAND),
+}
+COMMANDS = tuple(command for commands in STEPS.values() for command in commands)
 # What shells report for a program that wrote to a closed pipe: 128 plus the number of SIGPIPE.
 _CLOSED_PIPE = 141
+# What argparse exits with for a wrong command line, such as one without a command.
+_WRONG_USAGE = 2
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -60,11 +60,37 @@ def main(arguments: list[str] | None = None) -> None:
         _run(_parse(arguments))
 
 
-def _parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = _Parser(prog="microbench", description="Commands around Micro-Bench runs of lmms-eval.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of the script with all of its commands."""
+    parser = _Parser(
+        prog="microbench",
+        description="Commands around Micro-Bench runs of lmms-eval.",
+        epilog="\n".join(_overview()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--version", action=version.PrintVersions, help="print the versions of this package and of lmms-eval, and exit"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", help="one of those below")
     for command in COMMANDS:
         command.add_to(commands)
+    return parser
+
+
+def _overview() -> Iterator[str]:
+    """Yield the commands by the step of the work to which they belong."""
+    width = max(len(command.name) for command in COMMANDS)
+    for step, commands in STEPS.items():
+        yield f"{step}:"
+        yield from two_columns(((command.name, command.summary) for command in commands), 4, width)
+    yield "\nmicrobench COMMAND --help describes a command, with examples."
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = build_parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help(sys.stderr)
+        sys.exit(_WRONG_USAGE)
     options, unknown = parser.parse_known_args(arguments)
     if unknown and not options.command.passes_on_options:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")

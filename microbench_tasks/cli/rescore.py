@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from microbench_tasks.cli.command import Command
 from microbench_tasks.cli.output_files import check_form, write_outputs
+from microbench_tasks.cli.run_choice import add_run_option
 from microbench_tasks.util.text_safety import printable_line
 
 if TYPE_CHECKING:
@@ -21,12 +22,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "paths", type=Path, nargs="+", metavar="LOGS", help="folder of a run, or its …_samples_….jsonl files"
     )
-    parser.add_argument(
-        "--run",
-        default=None,
-        metavar="NAME",
-        help="which run, if the folder contains several: the part of the files' names before _samples_",
-    )
+    add_run_option(parser)
     parser.add_argument(
         "--new-datasets",
         action="store_true",

@@ -18,9 +18,11 @@ class OwnOptions:
 
     Attributes:
         quiet: whether to print the summary of each run alone, without the harness's tables and progress messages.
+        run_name: takes the place of the date in the names of the run's files (`microbench_tasks.harness.run_names`).
     """
 
     quiet: bool = False
+    run_name: str = ""
 
 
 def split(arguments: Sequence[str]) -> tuple[OwnOptions, list[str]]:
@@ -30,7 +32,7 @@ def split(arguments: Sequence[str]) -> tuple[OwnOptions, list[str]]:
         Their values, and the arguments for the harness, in their order.
 
     >>> split(["--model", "demo_clip", "--quiet", "--verbosity", "DEBUG"])
-    (OwnOptions(quiet=True), ['--model', 'demo_clip', '--verbosity', 'DEBUG'])
+    (OwnOptions(quiet=True, run_name=''), ['--model', 'demo_clip', '--verbosity', 'DEBUG'])
     """
     values, others = _parser().parse_known_args(list(arguments))
     options = OwnOptions(**vars(values))
@@ -51,5 +53,11 @@ def _parser() -> argparse.ArgumentParser:
         "--quiet",
         action="store_true",
         help="print the summary of each run and warnings, without the tables and progress messages of the harness",
+    )
+    own.add_argument(
+        "--run-name",
+        default="",
+        metavar="NAME",
+        help="name of the run, by which --run of other commands finds it (default: the date and time)",
     )
     return parser

@@ -145,7 +145,7 @@ def check_arguments(args: Any) -> None:
     from lmms_eval.utils import simple_parse_args_string
 
     from microbench_tasks import catalog
-    from microbench_tasks.harness import capabilities, output_folder, own_tasks
+    from microbench_tasks.harness import capabilities, output_folder, own_tasks, run_names
     from microbench_tasks.tasks import box_format_choice
     from microbench_tasks.util.errors import DataError
 
@@ -157,6 +157,7 @@ def check_arguments(args: Any) -> None:
     _check_names(names, args)
     if not tasks:
         return
+    run_names.run_name()
     _check_model(args)
     if args.num_fewshot:
         raise DataError(
