@@ -30,7 +30,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    models = _descriptions()
+    models = describe_models()
     if options.name is not None:
         models = [_chosen(models, options.name)]
     models = [
@@ -48,7 +48,8 @@ def _run(options: argparse.Namespace) -> None:
         print("\n".join(_overview(models)))
 
 
-def _descriptions() -> list[Description]:
+def describe_models() -> list[Description]:
+    """Describe every model of this package."""
     from microbench_adapters.commands import model_overview
 
     return model_overview.describe_models()

@@ -13,6 +13,20 @@ def check_output_file(out: Path, option: str = "--out") -> None:
     """Raise `DataError` if a file cannot be written at ``out``; the message names the option."""
     if out.is_dir() or any(parent.is_file() for parent in out.parents):
         raise DataError(f"{option} {out}: expected a file in a folder. Name one that can be written.")
+    check_place(out, option)
+
+
+def check_new_folder(out: Path, option: str = "--out") -> None:
+    """Raise `DataError` unless a folder can be created at ``out``; the message names the option."""
+    if out.exists() or out.is_symlink():
+        raise DataError(f"{option} {out}: exists already. Name a folder that does not exist yet.")
+    check_place(out, option)
+
+
+def check_place(out: Path, option: str) -> None:
+    """Raise `DataError` if nothing can be written beside ``out``; the message names the option."""
+    if reason := files.why_unwritable(out.absolute().parent):
+        raise DataError(f"{option} {out}: {reason}. Name another place.")
 
 
 def check_form(out: Path, suffixes: Collection[str]) -> None:

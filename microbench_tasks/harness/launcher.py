@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 
 from microbench_tasks.harness import exit_status, garbage_collection, own_options, run_state
+from microbench_tasks.harness.many_models.options import command_line
 from microbench_tasks.harness.running_command import Command
-from microbench_tasks.util import terminal
+from microbench_tasks.util import suggestions, terminal
 
+# Of argparse.
+_USAGE_STATUS = 2
 # Commands that neither index tasks nor load models; they start without importing torch.
 _LIGHT_COMMANDS = ("-h", "--help", "version")
 
@@ -81,7 +84,21 @@ def _dispatch() -> None:
 
     from lmms_eval.cli import dispatch
 
-    dispatch.main()
+    try:
+        dispatch.main()
+    except SystemExit as leaving:
+        # The harness's parser has printed its usage and what it does not know.
+        if leaving.code == _USAGE_STATUS and (suggestion := _suggest_options(arguments)):
+            print(f"Micro-Bench: {suggestion.rstrip()}", file=sys.stderr)
+        raise
+
+
+def _suggest_options(arguments: list[str]) -> str:
+    from lmms_eval.__main__ import parse_eval_args
+
+    with command_line([]):
+        parser, _ = parse_eval_args()
+    return suggestions.for_options(arguments, parser._option_string_actions)
 
 
 def prepare_evaluation() -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 
+from microbench_tasks.catalog import settings
 from microbench_tasks.harness import run_state
 from microbench_tasks.runs.logs import LATEST
 from microbench_tasks.util.errors import DataError
 
-SETTING = "MICROBENCH_RUN_NAME"
+SETTING = settings.RUN_NAME
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(_[A-Za-z0-9.-]+)*", re.ASCII)
 _MAX_LENGTH = 80
 # What follows a run's name in the names of its files.

@@ -79,7 +79,11 @@ def test_the_doctor_prints_versions_data_and_patches(demo_folder):
     done = run("microbench", "doctor", MICROBENCH_DATASET="demo")
     assert done.returncode == 0, done.stdout + done.stderr
     titles = [line for line in done.stdout.splitlines() if line and not line.startswith(" ")]
-    assert titles == ["Packages", "Data", "Patches of lmms-eval", "No problems found."]
+    assert titles == [
+        *("Packages", "Devices", "Data", "Own datasets", "Patches of lmms-eval", "Models of this package"),
+        "No problems found.",
+    ]
+    assert "  can run: open_clip, transformers_clip" in done.stdout
     assert f"lmms-eval {version('lmms-eval')}" in done.stdout
     assert "MICROBENCH_DATASET=demo (demo data, " in done.stdout
     assert all(patch.name in done.stdout for patch in PATCHES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 
@@ -65,9 +66,9 @@ def test_every_model_is_listed_with_what_it_loads(capsys):
 
 
 def test_a_model_that_cannot_run_is_left_out_and_says_what_to_install(capsys, monkeypatch):
-    description = next(model for model in models._descriptions() if model.name == "conch")
+    description = next(model for model in models.describe_models() if model.name == "conch")
     lacking = dataclasses.replace(description, missing=("conch-fork",))
-    monkeypatch.setattr(models, "_descriptions", lambda: [lacking])
+    monkeypatch.setattr(models, "describe_models", lambda: [lacking])
     assert "[not installed: pip install conch-fork]" in shown(capsys, "models")
     assert json.loads(shown(capsys, "models", "--installed", "--json")) == []
 
@@ -88,6 +89,19 @@ def test_every_task_is_listed_with_its_groups_and_public_numbers(capsys):
     assert listed["microbench_fine_pollen"]["questions"] is None
     assert listed["microbench_cognition"]["needs"] == "MICROBENCH_COGNITION"
     assert {listed[name]["level"] for name in listed} == {"perception", "cognition"}
+
+
+def test_the_page_of_commands_lists_all_with_their_lines_of_help():
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| `microbench ")]
+    assert rows == [[f"| `microbench {command.name}`", command.summary] for command in program.COMMANDS]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_the_script_for_completion_knows_every_command_and_option(shell, capsys):
+    script = shown(capsys, "completion", shell)
+    assert all(command.name in script for command in program.COMMANDS)
+    assert "new-datasets" in script
 
 
 def test_filters_choose_tasks(capsys):

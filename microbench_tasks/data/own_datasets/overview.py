@@ -118,8 +118,8 @@ def _told_by_appearance(images: Sequence[Prepared]) -> Iterator[str]:
         if _tells_classes(share, classes):
             # Rounded down: not all unless it is all.
             yield (
-                f"the {what} alone give the class of {math.floor(share * 100)} % of the images, so a model need not look "
-                "at what they show"
+                f"the {what} alone give the class of {math.floor(share * 100)} % of the images, so a model need not "
+                "look at what they show"
             )
 
 
