@@ -12,6 +12,7 @@ from typing import Any
 
 from microbench_tasks.runs import logs, rescoring
 from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util import privacy
@@ -174,7 +175,7 @@ def _scored(place: LoggedRun | Path) -> Run:
         return _submitted(place)
     metadata = {task: place.metadata(task) for task in place.samples}
     return Run(
-        _model_name(place),
+        model_label(place.record, place.name),
         place.name,
         rescoring.rescore(place),
         {task: of_task.dataset for task, of_task in metadata.items()},
@@ -202,10 +203,10 @@ def _submitted(path: Path) -> Run:
     )
 
 
-def _model_name(run: LoggedRun) -> str:
+def model_label(record: RunRecord, fallback: str) -> str:
     """Return the model as the harness was given it, with its arguments, which tell checkpoints apart."""
-    config = run.record.config
-    name = config.model or run.name
+    config = record.config
+    name = config.model or fallback
     arguments = _shown_arguments(config.model_args or "")
     return f"{name} ({arguments})" if arguments else name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from microbench_tasks.util import files
@@ -26,3 +27,19 @@ def check_place(out: Path, option: str) -> None:
     """Raise `DataError` if nothing can be written beside ``out``; the message names the option."""
     if reason := files.why_unwritable(out.absolute().parent):
         raise DataError(f"{option} {out}: {reason}. Name another place.")
+
+
+def check_form(out: Path, suffixes: Collection[str]) -> None:
+    """Raise `DataError` unless ``out`` can be written and ends in one of the suffixes, which stand for forms."""
+    check_output_file(out)
+    if out.suffix not in suffixes:
+        raise DataError(f"--out {out}: expected a file that ends in {', '.join(suffixes)}.")
+
+
+def write_outputs(contents: Mapping[Path, str]) -> None:
+    """Write the files of ``--out``, each in one step; raise `DataError` with the path if that is not possible."""
+    for path, content in contents.items():
+        try:
+            files.write_file(path, content.encode())
+        except OSError as error:
+            raise DataError(f"--out {path}: cannot be written ({error.strerror}). Name another place.") from error

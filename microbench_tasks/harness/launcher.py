@@ -23,6 +23,7 @@ def main() -> None:
     - 130, 143: the run was interrupted by Ctrl-C or SIGTERM.
     """
     command = Command(sys.argv[1:])
+    own, _ = own_options.split(sys.argv[1:])
     try:
         with garbage_collection.relaxed_gc():
             evaluate(command)
@@ -32,7 +33,8 @@ def main() -> None:
     except exit_status.Terminated:
         command.print_message(f"Ended by SIGTERM. {command.resume_hint()}")
         raise
-    if command.has_scores:
+    # The summary says what to quote; this is about the columns of the harness's tables.
+    if command.has_scores and not own.quiet:
         command.print_message(_what_to_quote(command))
     if command.problems:
         problems = "\n".join(f"- {problem}" for problem in command.problems)

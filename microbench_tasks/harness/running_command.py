@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.harness import garbage_collection, run_state, tracebacks
+from microbench_tasks.harness import garbage_collection, run_state, run_summary_output, tracebacks
 
 
 class Command:
@@ -50,6 +50,9 @@ class Command:
             check_arguments(args)
             results, samples = evaluate_one(args)
             self._note_results(results or {})
+            # Only the first of several processes has results.
+            if results:
+                run_summary_output.publish(results, self.print_message)
             return (None, None) if _prints_summary_alone(args) else (results, samples)
         except Exception as error:
             is_debugged = getattr(args, "verbosity", None) == "DEBUG"

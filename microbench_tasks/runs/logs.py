@@ -71,16 +71,25 @@ class LoggedRun:
 
     def definition(self, task: str) -> Mapping[str, Any] | None:
         """Return the recorded definition of a task as it ran (`tasks.definition_records`); None without a record."""
-        return definition_records.recorded_definition({"definition": self.metadata(task).definition})
+        return _definition(self.record, task)
 
     def redefined_fields(self) -> dict[str, list[str]]:
         """Return the tasks whose definition was not this package's own, each with the fields that differed."""
-        definitions = {task: self.definition(task) for task in self.samples}
-        return {
-            task: [task_fields.plain_name(field) for field in definition["differs"]]
-            for task, definition in definitions.items()
-            if definition is not None and definition["differs"]
-        }
+        return redefined_fields(self.record, self.samples)
+
+
+def redefined_fields(record: RunRecord, tasks: Iterable[str]) -> dict[str, list[str]]:
+    """Return those of the tasks whose definition was not this package's own, each with the fields that differed."""
+    definitions = {task: _definition(record, task) for task in tasks}
+    return {
+        task: [task_fields.plain_name(field) for field in definition["differs"]]
+        for task, definition in definitions.items()
+        if definition is not None and definition["differs"]
+    }
+
+
+def _definition(record: RunRecord, task: str) -> Mapping[str, Any] | None:
+    return definition_records.recorded_definition({"definition": record.metadata(task).definition})
 
 
 def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
