@@ -17,6 +17,7 @@ from microbench_tasks.harness import installed_version
 from microbench_tasks.harness.patches import installation
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.installed_commit import DISTRIBUTION
 
 
 @dataclass
@@ -46,7 +47,7 @@ def check() -> Iterator[Part]:
 def check_packages() -> Part:
     """Compare the installed packages with the requirements of this one."""
     part = Part("Packages", [f"Python {platform.python_version()}", installed_version.describe()])
-    requirements = [Requirement(text) for text in requires(installed_version.DISTRIBUTION) or ()]
+    requirements = [Requirement(text) for text in requires(DISTRIBUTION) or ()]
     for requirement in requirements:
         # Optional packages have the marker of their extra.
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):

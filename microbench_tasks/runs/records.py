@@ -56,6 +56,7 @@ class TaskMetadata(_Record):
     Attributes:
         version: of prompts and scores (`catalog.TASK_VERSION`).
         microbench_version: of this package.
+        microbench_commit: of its source, where it was installed from git or from a clone.
         dataset: identity of the data source.
         interval: how intervals were computed (`tasks.interval_settings`).
         boxes: how boxes were asked for and read.
@@ -66,6 +67,7 @@ class TaskMetadata(_Record):
 
     version: float | None = None
     microbench_version: str | None = None
+    microbench_commit: str | None = None
     dataset: JsonObject | None = None
     interval: JsonObject | None = None
     boxes: JsonObject | None = None
@@ -169,6 +171,7 @@ class RunRecord(_Record):
         shared = {
             "version": versions["task"],
             "microbench_version": versions["microbench"],
+            "microbench_commit": versions.get("commit"),
             "interval": settings["interval"],
             "boxes": settings["boxes"],
         }

@@ -198,8 +198,10 @@ def _versions(metadata: TaskMetadata) -> dict[str, Any]:
     # Only what the run recorded: the versions on the machine that submits say nothing about it.
     recorded = metadata.packages or {}
     packages = {name: _version(recorded.get(name)) for name in yaml_values.PACKAGES}
+    commit = metadata.microbench_commit
     return {
         "microbench": metadata.microbench_version,
+        **({"commit": commit} if commit else {}),
         "task": metadata.version,
         "lmms_eval": packages.pop("lmms-eval"),
         "packages": packages,

@@ -67,8 +67,8 @@ LIMITS = (
     ),
     Limit(
         "environment",
-        "which packages, machine and seeds were used: any existing version can be stated",
-        ("versions.microbench", "versions.lmms_eval", "versions.packages", "seeds"),
+        "which packages, machine and seeds were used: any existing version, and any commit, can be stated",
+        ("versions.microbench", "versions.commit", "versions.lmms_eval", "versions.packages", "seeds"),
     ),
     Limit("selection", "whether whole tasks were left out, or other runs were not submitted"),
     Limit("source", "whether the release came from the Hub or from a copy with its hashes", ("data.sources",)),

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field
 
 from microbench_tasks.submissions.manifest_types import (
     NO_NULL,
+    Commit,
     Count,
     FileName,
     Fraction,
@@ -192,6 +193,9 @@ class Versions(Record):
     """Versions of the packages that ran."""
 
     microbench: Version = Field(description="Version of this package in the run.")
+    commit: Annotated[
+        Commit | None, NO_NULL, Field(description="Commit of this package's source, where it was installed from git.")
+    ] = None
     task: Number = Field(description="Version of prompts and scores.")
     lmms_eval: VersionOrUnknown = Field(description='"unknown" if the run did not record it.')
     packages: dict[

@@ -28,6 +28,7 @@ _URL = r"^https?://[A-Za-z0-9._~:/?#@&+,=%-]+$(?!\n)"
 _RELEASE_NUMBER = r"[0-9]+(\.[0-9]+)*((a|b|rc)[0-9]+)?(\.post[0-9]+)?(\.dev[0-9]+)?(\+[a-z0-9]+([._-][a-z0-9]+)*)?"
 _VERSION = rf"^{_RELEASE_NUMBER}$(?!\n)"
 _VERSION_OR_UNKNOWN = rf"^({_RELEASE_NUMBER}|unknown)$(?!\n)"
+_COMMIT = r"^[0-9a-f]{40}([0-9a-f]{24})?(-dirty)?$(?!\n)"
 _SHA256 = r"^[0-9a-f]{64}$(?!\n)"
 _DATE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z|unknown)$(?!\n)"
 _NAME = r"^[a-z0-9_]+$(?!\n)"
@@ -44,6 +45,7 @@ MEANING_OF_PATTERN = {
     _URL: "a URL that starts with http:// or https://",
     _VERSION: "a version number such as 1.2.3",
     _VERSION_OR_UNKNOWN: "a version number such as 1.2.3, or unknown",
+    _COMMIT: "a commit of 40 or 64 hexadecimal digits, with -dirty for changed files",
     _SHA256: "a SHA-256 of 64 hexadecimal digits",
     _DATE: "a date such as 2026-01-31T12:00:00Z, or unknown",
     _NAME: "a name of lower-case letters, digits and underscores",
@@ -58,6 +60,7 @@ Line = Annotated[str, Field(min_length=1, max_length=200, pattern=_LINE)]
 Url = Annotated[str, Field(pattern=_URL)]
 Version = Annotated[str, Field(max_length=64, pattern=_VERSION)]
 VersionOrUnknown = Annotated[str, Field(max_length=64, pattern=_VERSION_OR_UNKNOWN)]
+Commit = Annotated[str, Field(pattern=_COMMIT)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
 MetricName = Annotated[str, Field(pattern=_NAME)]
 TaskName = Annotated[str, Field(pattern=_TASK)]

@@ -197,13 +197,14 @@ def _setting_table(manifest: ManifestCore) -> list[str]:
     checkpoint, weights = loaded.checkpoint or UNKNOWN, loaded.weights_sha256 or UNKNOWN
     arguments = f" `--model_args {markdown_code(str(model.model_args))}`" if model.model_args else ""
     seeds = ", ".join(f"{name} {UNKNOWN if seed is None else seed}" for name, seed in manifest.seeds)
+    commit = f" (commit {versions.commit})" if versions.commit else ""
     settings = {
         "data": _DATA[manifest.data.kind],
         "model": markdown_text(model.name) + (f", {model.url}" if model.url else ""),
         "run with": f"`--model {markdown_code(model.harness_model)}`{arguments}",
         "checkpoint": f"`{markdown_code(checkpoint)}`, weights SHA-256 `{markdown_code(weights)}`",
         "precision": f"`{markdown_code(model.precision)}`",
-        "versions": f"microbench-lmms {markdown_text(versions.microbench)}, task version {versions.task}, "
+        "versions": f"microbench-lmms {markdown_text(versions.microbench)}{commit}, task version {versions.task}, "
         f"lmms-eval {markdown_text(versions.lmms_eval)}",
         "seeds": seeds,
         "date": manifest.run.date,

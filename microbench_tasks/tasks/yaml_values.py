@@ -17,6 +17,7 @@ from microbench_tasks.catalog.tasks import TASK_VERSION
 from microbench_tasks.data import cognition, micrographs, task_data
 from microbench_tasks.data.resolved_data import ResolvedData
 from microbench_tasks.tasks.interval_settings import interval_settings
+from microbench_tasks.util import installed_commit
 
 # Packages on which questions, answers and scores may depend: results files record their versions.
 PACKAGES = ("lmms-eval", "datasets", "pillow", "numpy", "torch", "torchvision", "transformers", "open_clip_torch")
@@ -42,11 +43,18 @@ def _version(package: str) -> str:
     return metadata.version(package)
 
 
+@functools.cache
+def _commit() -> str | None:
+    # git reads the state of all files of a clone.
+    return installed_commit.commit() or None
+
+
 def metadata_of(data: ResolvedData) -> dict[str, Any]:
     """Return the metadata of a task for results files: versions, identity of the data, and method of the intervals."""
     return {
         "version": TASK_VERSION,
-        "microbench_version": _version("microbench-lmms"),
+        "microbench_version": _version(installed_commit.DISTRIBUTION),
+        "microbench_commit": _commit(),
         "packages": {name: _version(name) for name in PACKAGES},
         "dataset": dict(data.identity),
         "interval": interval_settings(),

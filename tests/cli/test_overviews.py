@@ -13,7 +13,7 @@ from microbench_adapters.checkpoints.registry import CHECKPOINTS
 from microbench_adapters.manifests import class_paths
 from microbench_tasks import catalog
 from microbench_tasks.cli import models, program
-from microbench_tasks.harness import installed_version
+from microbench_tasks.util import installed_commit
 
 
 def shown(capsys, *arguments):
@@ -47,8 +47,8 @@ def test_the_commit_of_an_installation_from_git_is_named(monkeypatch):
         def read_text(self, name):
             return {"direct_url.json": '{"url": "https://a.org/b.git", "vcs_info": {"commit_id": "abc123"}}'}[name]
 
-    monkeypatch.setattr(installed_version, "distribution", lambda name: Installed())
-    assert installed_version.commit() == "abc123"
+    monkeypatch.setattr(installed_commit, "distribution", lambda name: Installed())
+    assert installed_commit.commit() == "abc123"
 
 
 def test_every_model_is_listed_with_what_it_loads(capsys):

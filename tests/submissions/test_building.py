@@ -13,7 +13,7 @@ from microbench_tasks.runs import logs
 from microbench_tasks.submissions import building, manifest_file, reading
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
-from tests.support.tiny_runs import BOXES, COARSE, COGNITION
+from tests.support.tiny_runs import BOXES, COARSE, COGNITION, COMMIT
 
 DESCRIPTION = building.Description("My CLIP", "https://huggingface.co/me/my-clip")
 TASKS = (*COARSE, BOXES, COGNITION)
@@ -66,6 +66,7 @@ def test_it_records_what_the_run_recorded_and_marks_the_rest_unknown(written):
     assert manifest["model"]["precision"] == "bf16"
     assert manifest["versions"] == {
         "microbench": "0.1.0",
+        "commit": COMMIT,
         "task": 2.0,
         "lmms_eval": "0.7.4",
         "packages": {

@@ -73,6 +73,7 @@ UNKNOWABLE = (
     ("a format of boxes by hand", by_hand, "boxes"),
     ("a date in the past", at("run", date="2025-05-05T00:00:00Z"), "date"),
     ("another name of the run", at("run", name="20250505_000000"), "date"),
+    ("another commit", at("versions", commit="f" * 40), "environment"),
     ("other packages", at("versions", "packages", torch="2.0.0"), "environment"),
     ("other seeds", at("seeds", torch=7), "environment"),
     ("a task left out", drop_task(FIRST), "selection"),
