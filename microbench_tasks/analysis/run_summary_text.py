@@ -32,15 +32,16 @@ def as_lines(summary: RunSummary, files: str) -> list[str]:
     scores = summary.main_scores
     shown = scores if len(scores) <= _MOST_SCORES else scores[: _MOST_SCORES - 1]
     width = max((len(score.name) for score in shown), default=0)
-    lines = [f"{score.name.ljust(width)}  {_score_text(score)}" for score in shown]
+    # Names of tasks and figures alone: printable_line would join the spaces that align them.
+    lines = [printable(f"{score.name.ljust(width)}  {_score_text(score)}") for score in shown]
     if len(scores) > len(shown):
         lines.append(f"{len(scores) - len(shown)} more scores: see the summary file or the tables")
     lines.append(_answers_text(summary))
-    lines += [f"files: {files}"] if files else []
-    lines.append(f"to quote: {quote(summary)}")
+    # Names of models and folders may contain anything, even line breaks.
+    lines += [printable_line(f"files: {files}")] if files else []
+    lines.append(printable_line(f"to quote: {quote(summary)}"))
     header = printable_line(f"Micro-Bench: {summary.model}; {_data_text(summary)}")
-    # Columns are aligned by spaces, which printable_line would join.
-    return [header, *(f"  {printable(line)}" for line in lines)]
+    return [header, *(f"  {line}" for line in lines)]
 
 
 def quote(summary: RunSummary) -> str:

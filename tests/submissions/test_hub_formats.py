@@ -204,7 +204,7 @@ def test_a_name_that_is_markup_is_shown_as_it_is(original):
 def test_the_card_says_which_versions_to_install_from_schema_version_4_on(original):
     manifest = Manifest.model_validate(manifest_file.read_manifest(original))
     versions = manifest.versions
-    assert f"(commit {versions.commit})" in card
+    assert f"(commit {versions.commit})" in model_card.render_card(manifest)
     installed = f"pip install microbench-lmms=={versions.microbench} lmms-eval=={versions.lmms_eval}\n"
     assert installed in model_card.render_card(manifest)
     # Cards of version 3 stay as they were published.
