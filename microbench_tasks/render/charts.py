@@ -7,7 +7,6 @@ from typing import Any
 
 from microbench_tasks.render.figure_specs import FigureSpec
 from microbench_tasks.render.pages import Bar, Chart, ChartRow
-from microbench_tasks.render.plots import HARD_SPACE
 
 
 def chart_of(spec: FigureSpec) -> Chart | None:
@@ -30,7 +29,7 @@ def chart_of(spec: FigureSpec) -> Chart | None:
     hollow = set(arguments.get("hollow", ()))
     rows = [
         ChartRow(
-            label.replace(HARD_SPACE, " "),
+            label,
             [Bar(run["values"][row], run["lows"][row], run["highs"][row]) for run in series.values()],
             chance[row],
             majority[row],
