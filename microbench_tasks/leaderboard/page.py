@@ -17,6 +17,7 @@ from microbench_tasks.util.text_safety import printable_line
 # A radar chart with more lines is not readable.
 _MOST_LINES = 6
 _LEAST_AXES = 3
+_CHART_TITLE = "Scores (%) with their 95 % intervals"
 
 
 def as_html(leaderboard: Leaderboard, *, with_paper: bool) -> str:
@@ -46,7 +47,7 @@ def _section(ranking: Ranking, title_in_page: str, with_paper: bool) -> pages.Se
     reported = [line for line in lines if isinstance(line, Reported)]
     # The paper's scores are of the release: beside a run on other data, they would be compared.
     is_apart = bool(reported) and ranking.data.kind != "release"
-    blocks: list[pages.Part] = [_score_chart(ranking, runs if is_apart else lines, tables.heading_of(ranking))]
+    blocks: list[pages.Part] = [_score_chart(ranking, runs if is_apart else lines, _CHART_TITLE)]
     blocks.append(_table(ranking, runs if is_apart else lines, f"{ranking.metric}, in percent", absent))
     if is_apart:
         title = "Reported in the paper, on the release: not comparable with the runs above"
@@ -146,7 +147,7 @@ def _score_chart(ranking: Ranking, lines: Sequence[Line], title: str) -> pages.C
         pages.ChartRow(label, [pages.Bar(*ends)], chance, majority, isinstance(line, Reported))
         for label, ends, line in zip(labels, intervals, lines, strict=True)
     ]
-    return pages.Chart(title, [""], rows, f"{title}: {scores}", "" if is_of_paper else ranking.caution)
+    return pages.Chart(title, [""], rows, f"{title}: {scores}")
 
 
 def _task_plot(ranking: Ranking) -> FigureSpec:
