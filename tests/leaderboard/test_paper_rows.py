@@ -20,7 +20,6 @@ from tests.support.leaderboards import (
     board,
     entry,
     rows_of,
-    unescaped,
 )
 
 # Table 1, copied by hand: accuracy and half width as printed.
@@ -93,7 +92,7 @@ def test_without_the_paper_no_file_names_its_models(three):
 
 
 def charts_of(found):
-    return re.findall('role="img" aria-label="([^"]*)"', unescaped(as_html(found, with_paper=True)))
+    return re.findall('role="img" aria-label="([^"]*)"', as_html(found, with_paper=True))
 
 
 def test_runs_on_demo_data_and_reported_rows_are_never_in_one_chart(three):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # Pixels per inch.
 DPI = 180
 # Pixels per inch of plots on a page, and their number of colours.
-PAGE_DPI, _PAGE_COLOURS = 120, 48
+PAGE_DPI, _PAGE_COLOURS = 120, 128
 
 
 def png(figure: Figure, dpi: int = DPI) -> bytes:
@@ -41,7 +41,9 @@ def lighter(content: bytes) -> bytes:
 
     image = Image.open(io.BytesIO(content)).convert("RGB")
     size = (image.width * PAGE_DPI // DPI, image.height * PAGE_DPI // DPI)
-    light = image.resize(size, Image.Resampling.LANCZOS).quantize(_PAGE_COLOURS, dither=Image.Dither.NONE)
+    light = image.resize(size, Image.Resampling.LANCZOS).quantize(
+        _PAGE_COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    )
     file = io.BytesIO()
     light.save(file, "PNG", optimize=True, dpi=(PAGE_DPI, PAGE_DPI))
     return file.getvalue()
