@@ -8,7 +8,16 @@ project = "Micro-Bench for lmms-eval"
 author = copyright = "The Micro-Bench for lmms-eval authors"
 release = metadata.version("microbench-lmms")
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+# The Python reference: names in single backticks of docstrings are code.
+default_role = "code"
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+python_use_unqualified_type_names = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+# Docstrings name several attributes of one meaning on one line.
+napoleon_use_ivar = False
 root_doc = "docs/index"
 # Pages link to each other as they do on the web page of the repository.
 include_patterns = [

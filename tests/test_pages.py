@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from microbench_tasks import api
 from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
 
 ROOT = Path(__file__).parents[1]
@@ -35,3 +36,8 @@ def test_the_page_of_prompts_lists_the_conventions_of_boxes():
     page = (ROOT / "docs" / "prompts.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", page, re.MULTILINE)
     assert {name.strip("`") for row in rows for name in row.split(", ")} == set(CONVENTIONS)
+
+
+def test_the_python_reference_has_each_public_name_once():
+    page = (ROOT / "docs" / "python-reference.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\.\. auto\w+:: (\w+)$", page, re.MULTILINE)) == sorted(api.__all__)

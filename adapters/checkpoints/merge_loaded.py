@@ -14,6 +14,8 @@ from microbench_adapters.checkpoints.loading import Loaded, check_finite, summar
 
 # Fields of `Loaded` that must be equal in all parts.
 _COMMON_FIELDS = ("preprocessing", "tokenizer_sha256", "context_length")
+# Fields of configurations of transformers: the folder, the release, and the type of the weights before loading.
+_ORIGIN_FIELDS = ("_name_or_path", "transformers_version", "dtype", "torch_dtype")
 
 
 def merge_loaded(
@@ -72,12 +74,22 @@ def _check_settings_match(part: Loaded, tuned: Loaded) -> None:
                 f"merge_with: {part.name} and {tuned.name} differ in {field.removesuffix('_sha256')}: {difference}. "
                 "Merge checkpoints of one kind only."
             )
-    if part.architecture != tuned.architecture:
+    one, other = _without_origin(part.architecture), _without_origin(tuned.architecture)
+    if one != other:
         # An activation has no weights: the keys do not show it.
         logger.warning(
             f"merge_with: {part.name} and {tuned.name} have equal weights' shapes, but configurations that differ: "
-            f"{_describe_differences(part.architecture, tuned.architecture)}."
+            f"{_describe_differences(one, other)}."
         )
+
+
+def _without_origin(settings: dict[str, Any]) -> dict[str, Any]:
+    """Leave out, at all depths, where a configuration came from: it has no effect on the model."""
+    return {
+        name: _without_origin(value) if isinstance(value, dict) else value
+        for name, value in settings.items()
+        if name not in _ORIGIN_FIELDS
+    }
 
 
 def _describe_differences(one: dict[str, Any], other: dict[str, Any]) -> str:

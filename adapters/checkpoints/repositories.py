@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from loguru import logger
 
 from microbench_adapters.checkpoints import weight_files
 
+# Settings that forbid huggingface_hub to download.
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 # Optional files that decide how weights are read or used.
 _FURTHER_FILES = ("adapter_config.json", "generation_config.json")
 
@@ -45,7 +48,22 @@ def _download(repository: str, name: str, revision: str | None, where: str, is_o
         return download_optional(repository, name, revision) if is_optional else _hub_file(repository, name, revision)
     # The Hub's errors for no access, no network and a bad name have no common class.
     except Exception as error:
-        raise ValueError(f"{where}: {name} cannot be loaded: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{where}: {name} cannot be loaded: {explain(error)}") from error
+
+
+def explain(error: Exception) -> str:
+    """Return the cause of an error of the Hub as sentences; the libraries do not name the setting that forbids it."""
+    from huggingface_hub import constants
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    # The libraries report what a cache lacks by an OSError, too.
+    if not constants.HF_HUB_OFFLINE or not isinstance(error, (OSError, OfflineModeIsEnabled)):
+        return f"{type(error).__name__}: {str(error).rstrip('.')}."
+    setting = next((name for name in _OFFLINE if os.environ.get(name)), _OFFLINE[0])
+    return (
+        f"{setting} is set, and the Hub's cache ({constants.HF_HUB_CACHE}) lacks a file. Unset {setting} to download "
+        "it, or name a local folder."
+    )
 
 
 def download_optional(repository: str, name: str, revision: str | None) -> Path | None:

@@ -18,6 +18,9 @@ State = dict[str, torch.Tensor]
 _WRAPPERS = frozenset(("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"))
 # Keys of a training checkpoint that are not model weights.
 _TRAINING_PARTS = re.compile(r"optim|sched|scaler|rng|param_groups|grad")
+# The first bytes of files in small letters: torch.save writes a ZIP archive, before release 1.6 a pickle.
+_TORCH_STARTS = (b"pk", b"\x80")
+_WEB_PAGE_STARTS = (b"<!doctype", b"<html")
 # The content that git leaves in place of a file that it did not download.
 _LFS_POINTER = b"version https://git-lfs"
 
@@ -36,22 +39,32 @@ def read_file(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     # Unpickling, safetensors and torch each have errors of their own.
     except Exception as error:
-        advice = _reading_advice(path, error)
-        raise ValueError(f"{path}: cannot be read as a checkpoint: {type(error).__name__}: {advice}") from error
+        raise ValueError(f"{path}: cannot be read as a checkpoint: {_reading_fault(path, error)}") from error
 
 
-def _reading_advice(path: Path, error: Exception) -> str:
+def _reading_fault(path: Path, error: Exception) -> str:
+    """Return why a file cannot be read and what to do, as sentences without the path."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_LFS_POINTER)).lower()
+    except OSError as fault:
+        return f"{fault.strerror or fault}."
+    if start == _LFS_POINTER:
+        return "it is a Git LFS pointer, not the file itself: run git lfs pull."
+    if start.lstrip().startswith(_WEB_PAGE_STARTS):
+        return "it is a web page, not a checkpoint. The download may need a login: download it again."
+    if path.suffix != ".safetensors" and not start.startswith(_TORCH_STARTS):
+        return "it is not a PyTorch checkpoint. Name a file that torch.save or safetensors wrote."
     if "weights_only" in str(error):
         # The rest of the library's message explains how to execute it.
         blocked = re.search(r"GLOBAL ([\w.]+)", str(error))
         objects = f"code or Python objects{f', such as {blocked[1]}' if blocked else ''}"
         return (
-            f"It contains {objects}. Nothing in a checkpoint is executed. "
+            f"it contains {objects}. Nothing in a checkpoint is executed. "
             f"Save the model's state_dict() alone, not the model itself or settings of the training script."
         )
-    if path.is_file() and path.open("rb").read(len(_LFS_POINTER)) == _LFS_POINTER:
-        return "It is a Git LFS pointer, not the file itself: run git lfs pull."
-    return f"{str(error).partition(chr(10))[0]} It is cut off, damaged, or not a checkpoint: copy or download it again."
+    reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0].rstrip('.')}"
+    return f"{reason}. It is cut off, damaged, or not a checkpoint: copy or download it again."
 
 
 def is_training_part(name: str) -> bool:

@@ -17,8 +17,22 @@ from microbench_adapters.models import pixel_store
 
 # The table of a sweep as data, in the sweep's folder.
 SWEEP_FILE = "sweep.json"
+# Exit statuses above it tell of a signal, such as Ctrl-C.
+_LEAST_OF_SIGNALS = 128
 # A longer list results from a mistyped step.
 _MAX_ALPHAS = 1001
+
+
+class SweepInterrupted(SystemExit):
+    """End the process after a signal ended a run.
+
+    Attributes:
+        remaining: the alphas without results.
+    """
+
+    def __init__(self, status: int, remaining: Sequence[float]) -> None:
+        super().__init__(status)
+        self.remaining = list(remaining)
 
 
 def parse_alphas(text: str) -> list[float]:
@@ -64,27 +78,31 @@ def run_sweep(
 
     Raises:
         ValueError: the arguments name no merge, or a run failed; results of earlier runs stay on disk.
+        SweepInterrupted: at Ctrl-C or SIGTERM.
     """
     _check_sweep(values, arguments, model_args)
+    _check_place(out)
     rows: list[dict[str, Any]] = []
     with loading.cache_checkpoints(), pixel_store.shared():
         for value in values:
-            folder = out / f"alpha_{_format_alpha(value)}"
-            options = ("--model_args", f"{model_args},alpha={_format_alpha(value)}", "--output_path", str(folder))
+            folder = out / f"alpha_{format_alpha(value)}"
+            options = ("--model_args", f"{model_args},alpha={format_alpha(value)}", "--output_path", str(folder))
             before = set(folder.rglob("*_results.json"))
             with _command_line(["lmms_eval", *arguments, *options]):
                 try:
                     evaluate()
                 except SystemExit as error:
+                    if isinstance(error.code, int) and error.code > _LEAST_OF_SIGNALS:
+                        raise SweepInterrupted(error.code, values[len(rows) :]) from error
                     if error.code:
                         raise ValueError(
-                            f"The run with alpha={_format_alpha(value)} failed; see above. "
+                            f"The run with alpha={format_alpha(value)} failed; see above. "
                             f"{len(rows)} of {len(values)} are done: {out}"
                         ) from error
             new = sorted(set(folder.rglob("*_results.json")) - before)
             if not new:
                 raise ValueError(
-                    f"The run with alpha={_format_alpha(value)} wrote no results file to {folder}; see above."
+                    f"The run with alpha={format_alpha(value)} wrote no results file to {folder}; see above."
                 )
             rows.append(_row(value, new[-1], out))
             (out / SWEEP_FILE).write_text(json.dumps(rows, indent=1) + "\n")
@@ -108,6 +126,13 @@ def _check_sweep(values: Sequence[float], arguments: Sequence[str], model_args: 
         merging.check_settings(options.get("merge", "linear"), value, options.get("density"), num_others)
 
 
+def _check_place(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"--output_path {out}: cannot be written ({error.strerror}). Name another folder.") from error
+
+
 def _row(alpha: float, results_file: Path, out: Path) -> dict[str, Any]:
     results = json.loads(results_file.read_text())
     return {
@@ -118,7 +143,7 @@ def _row(alpha: float, results_file: Path, out: Path) -> dict[str, Any]:
     }
 
 
-def _format_alpha(value: float) -> str:
+def format_alpha(value: float) -> str:
     """Return the shortest text that parses to exactly this number: ``0.5``, ``1``."""
     return f"{value:g}" if float(f"{value:g}") == value else repr(value)
 
@@ -151,7 +176,7 @@ def format_sweep_table(rows: Sequence[dict[str, Any]]) -> str:
     lines = ["| alpha | " + " | ".join(names) + " |", "| ---: |" + " ---: |" * len(names)]
     for row in rows:
         cells = [_cell(row["figures"].get(name, {})) for name in names]
-        lines.append(f"| {_format_alpha(row['alpha'])} | " + " | ".join(cells) + " |")
+        lines.append(f"| {format_alpha(row['alpha'])} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

@@ -11,7 +11,15 @@ from typing import Any
 import torch
 from PIL.Image import Image
 
-from microbench_adapters.checkpoints import fitting, loading, selection, state_dicts, weight_files
+from microbench_adapters.checkpoints import (
+    fitting,
+    folder_kinds,
+    loading,
+    repositories,
+    selection,
+    state_dicts,
+    weight_files,
+)
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
 from microbench_adapters.libraries import split_preprocessing
@@ -183,7 +191,7 @@ def _find_weights(spec: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
         return path, {"weights": model}
     if path.is_dir():
         if not (path / WEIGHTS_FILE).is_file():
-            raise ValueError(f"model={model}: expected a folder with {WEIGHTS_FILE}.")
+            raise ValueError(f"model={model}: expected a folder with {WEIGHTS_FILE}.{folder_kinds.suggest_model(path)}")
         return path / WEIGHTS_FILE, {"folder": model, "weights": WEIGHTS_FILE}
     from huggingface_hub import hf_hub_download
 
@@ -192,7 +200,7 @@ def _find_weights(spec: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     # The Hub's errors for no access, no network and a bad name have no common class.
     except Exception as error:
         raise ValueError(
-            f"model={model}: {type(error).__name__}: {error}. CONCH's weights are gated: ask for access at "
+            f"model={model}: {repositories.explain(error)} CONCH's weights are gated: ask for access at "
             f"{CHECKPOINTS['conch'].source}, set HF_TOKEN, or name a folder that contains {WEIGHTS_FILE}."
         ) from error
     return weights, {"repository": model, "revision": weights.parent.name}

@@ -13,7 +13,7 @@ from loguru import logger
 from open_clip.factory import parse_model_name
 from open_clip.pretrained import download_pretrained, download_pretrained_from_hf
 
-from microbench_adapters.checkpoints import repositories, weight_files
+from microbench_adapters.checkpoints import folder_kinds, repositories, weight_files
 from microbench_adapters.checkpoints.loading import summarize_names
 from microbench_adapters.libraries.open_clip_preprocessing import (
     PREPROCESS_HINT,
@@ -129,7 +129,7 @@ def _read_config(folder: Path, label: str) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(
             f"model={label}: expected a folder with {CONFIG_FILE} and weights (safetensors, bin or pth); "
-            f"{folder} has no such file."
+            f"{folder} has no such file.{folder_kinds.suggest_model(folder)}"
         )
     try:
         config = json.loads(path.read_text())
@@ -165,7 +165,10 @@ def _find_on_hub(label: str, repository: str, preprocess_option: dict[str, Any],
         config = Path(download_pretrained_from_hf(repository, filename=CONFIG_FILE, revision=revision))
         weights = Path(download_pretrained_from_hf(repository, revision=revision))
     except FileNotFoundError as error:
-        raise ValueError(f"model={label}, revision={revision}: {error}") from error
+        raise ValueError(
+            f"model={label}, revision={revision}: {repositories.explain(error)} If it is a repository of transformers, "
+            f"use --model transformers_clip --model_args model={repository}."
+        ) from error
     for name in _FURTHER_FILES:
         repositories.download_optional(repository, name, revision)
     name = label if revision is None else f"{label}@{revision}"
@@ -260,7 +263,7 @@ def _download_tag(label: str, config: dict[str, Any], revision: str | None) -> P
     # The Hub, plain downloads and their caches each have errors of their own.
     except Exception as error:
         raise ValueError(
-            f"{label}, revision={revision}: open_clip cannot load its weights: {type(error).__name__}: {error}"
+            f"{label}, revision={revision}: open_clip cannot load its weights: {repositories.explain(error)}"
         ) from error
 
 

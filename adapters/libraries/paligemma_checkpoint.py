@@ -9,7 +9,7 @@ import torch
 import transformers
 from loguru import logger
 
-from microbench_adapters.checkpoints import loading
+from microbench_adapters.checkpoints import folder_kinds, loading
 from microbench_adapters.libraries.transformers_loading import from_pretrained, load_module
 
 # Both PaliGemma and PaliGemma 2 have this type in transformers.
@@ -27,7 +27,8 @@ def load_processor(model: str, revision: str | None, config: Any) -> Any:
     if config.model_type != _MODEL_TYPE:
         raise ValueError(
             f"model={model}: expected a checkpoint of type {_MODEL_TYPE} (PaliGemma and PaliGemma 2), "
-            f"got {config.model_type}. Run it under the harness's own name for it."
+            f"got {config.model_type}."
+            f"{folder_kinds.suggest_for_type(config.model_type, model) or ' lmms_eval models lists other models.'}"
         )
     # The processor adds missing location tokens itself, with numbers that no weights were trained for.
     vocabulary = from_pretrained(transformers.AutoTokenizer, model, revision).get_vocab()

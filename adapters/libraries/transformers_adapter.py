@@ -83,13 +83,15 @@ class TransformersClip(CheckpointModel):
         """Load a checkpoint; see `CheckpointModel.load`."""
         model, revision = spec["model"], spec.get("revision")
         config = load_config(model, revision)
+        # Before the processor, which other kinds of models lack.
+        model_class = _dual_encoder_class(config, model)
         processor = from_pretrained(transformers.AutoProcessor, model, revision, backend="pil")
         if not (hasattr(processor, "image_processor") and hasattr(processor, "tokenizer")):
             raise ValueError(
                 f"model={model}: expected a processor of images and texts, got {type(processor).__name__}. "
                 f"{missing_files_hint(Path(model))}"
             )
-        module, files = _load_dual_encoder(spec, config)
+        module, files = _load_weights(spec, config, model_class)
         _check_tokenizer(processor.tokenizer, config, model)
         version = f"@{revision}" if revision else ""
         other_weights = f":{spec['pretrained']}" if "pretrained" in spec else ""
@@ -222,32 +224,54 @@ class TransformersClip(CheckpointModel):
         return [text for text, ids in zip(texts, ids_of_texts, strict=True) if len(ids) > self.loaded.context_length]
 
 
-def _load_dual_encoder(spec: dict[str, Any], config: Any) -> tuple[torch.nn.Module, dict[str, str]]:
+def _load_weights(
+    spec: dict[str, Any], config: Any, model_class: type[torch.nn.Module]
+) -> tuple[torch.nn.Module, dict[str, str]]:
     """Return the model with its weights, and the record of the weight files."""
     model, file = spec["model"], spec.get("pretrained")
-    with torch.device("meta"):
-        empty = transformers.AutoModel.from_config(config, trust_remote_code=False)
-    _check_dual_encoder(empty, model)
     if file is None:
-        return load_module(type(empty), model, spec.get("revision"), config)
+        return load_module(model_class, model, spec.get("revision"), config)
     if not Path(file).is_file():
         raise ValueError(
             f"pretrained={file}: no such file. "
             f"Name a checkpoint file with weights for the architecture of model={model}."
         )
     content = state_dicts.read_file(Path(file))
-    module, taken_from = module_of(type(empty), config, content, f"pretrained={file}, model={model}")
+    module, taken_from = module_of(model_class, config, content, f"pretrained={file}, model={model}")
     return module, {"weights": file} | taken_from
 
 
-def _check_dual_encoder(module: torch.nn.Module, model: str) -> None:
+def _dual_encoder_class(config: Any, model: str) -> type[torch.nn.Module]:
+    """Return the class of a model of images and texts.
+
+    Raises:
+        ValueError: it is of another kind; with the model that loads it.
+    """
+    try:
+        with torch.device("meta"):
+            module = transformers.AutoModel.from_config(config, trust_remote_code=False)
+    # Code of a model that its configuration does not fit.
+    except Exception as error:
+        raise ValueError(
+            f"model={model}: transformers cannot build type {config.model_type}: {type(error).__name__}: {error}. "
+            f"{_way_out(config, model)}"
+        ) from error
     lacking = [name for name in ("get_image_features", "get_text_features") if not hasattr(module, name)]
     if lacking or not (hasattr(module, "logit_scale") or hasattr(module, "temperature")):
         reason = ", ".join(lacking) or "it has neither logit_scale nor temperature"
         raise ValueError(
             f"model={model}: {type(module).__name__} is not an image-text dual encoder ({reason}). "
-            "Generative models run under the harness's own names."
+            f"{_way_out(config, model)}"
         )
+    return type(module)
+
+
+def _way_out(config: Any, model: str) -> str:
+    # transformers' types allow for several classes, which other tasks have.
+    known: Any = transformers.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+    if type(config) in known:
+        return f"It writes answers: use --model transformers_vlm --model_args model={model}."
+    return "Expected a model such as CLIP or SigLIP. For other generative models, see lmms_eval models."
 
 
 def _check_tokenizer(tokenizer: Any, config: Any, model: str) -> None:

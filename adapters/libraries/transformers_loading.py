@@ -12,7 +12,15 @@ from typing import Any
 import torch
 import transformers
 
-from microbench_adapters.checkpoints import fitting, loading, repositories, selection, state_dicts, weight_files
+from microbench_adapters.checkpoints import (
+    fitting,
+    folder_kinds,
+    loading,
+    repositories,
+    selection,
+    state_dicts,
+    weight_files,
+)
 
 # Generation settings, beside weights of models that write text.
 _GENERATION_FILE = "generation_config.json"
@@ -32,12 +40,15 @@ def load_config(model: str, revision: str | None, *, trust_remote_code: bool = F
         ValueError: there is none, or a folder is given a revision.
     """
     folder = Path(model)
+    # No name on the Hub begins with these.
+    if model.startswith((".", "/", "~")) and not folder.exists():
+        raise ValueError(f"model={model}: no such folder here ({Path.cwd()}).")
     if folder.is_dir() and revision is not None:
         raise ValueError(f"revision={revision}: {model} is a local folder and has none. Leave revision out.")
     if folder.is_dir() and not (folder / "config.json").is_file():
         raise ValueError(
             f"model={model}: expected a folder with transformers' config.json, processor and weights; "
-            "it has no config.json."
+            f"it has no config.json.{folder_kinds.suggest_model(folder)}"
         )
     config = from_pretrained(transformers.AutoConfig, model, revision, trust_remote_code=trust_remote_code)
     weight_files.refuse_quantized(config.to_dict(), f"model={model}")
@@ -61,9 +72,10 @@ def from_pretrained(
         )
     # transformers' errors for a missing file, a bad file and no network have no common class.
     except Exception as error:
+        folder = Path(model)
+        reason = f"{type(error).__name__}: {error}" if folder.is_dir() else repositories.explain(error)
         raise ValueError(
-            f"model={model}, revision={revision}: {auto.__name__} cannot load it: "
-            f"{type(error).__name__}: {error} {missing_files_hint(Path(model))}"
+            f"model={model}, revision={revision}: {auto.__name__} cannot load it: {reason} {missing_files_hint(folder)}"
         ) from error
 
 

@@ -138,7 +138,7 @@ def compare_runs(runs: Sequence[Run]) -> RunComparison:
     if len(runs) < 2:
         raise DataError(
             f"Expected two or more runs to compare, got {len(runs)}. Name more folders, or several runs of one folder "
-            "(--run)."
+            "(--run NAME; in Python api.load(folder, run=NAME))."
         )
     runs = [_marked(run) for run in with_unique_labels(runs)]
     matcher = Matcher(runs)

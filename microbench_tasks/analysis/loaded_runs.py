@@ -12,6 +12,7 @@ from typing import Any
 
 from microbench_tasks.runs import logs, rescoring
 from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util import privacy
@@ -54,7 +55,7 @@ def load_run(path: Path, name: str | None = None) -> Run:
 
     Args:
         path: folder of a run, its results file (``…_results.json``), or folder of a submission.
-        name: of the run, if the folder contains several.
+        name: of the run, if the folder contains several; or ``latest``.
 
     Raises:
         DataError: there is no run, or more than one; or its samples are damaged.
@@ -63,17 +64,18 @@ def load_run(path: Path, name: str | None = None) -> Run:
     return run
 
 
-def load_runs(paths: Sequence[Path], progress: Progress = iter) -> list[Run]:
+def load_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = iter) -> list[Run]:
     """Read runs and submissions, and score them again; labels stay as each run has them.
 
     Args:
         paths: as in `load_run`.
+        names: as in `load_distinct_runs`.
         progress: wraps the runs in a progress bar while they are scored.
 
     Raises:
         DataError: as in `load_run`.
     """
-    return [_scored(place) for place in progress(_find(paths, ()))]
+    return [_scored(place) for place in progress(_find(paths, names))]
 
 
 def load_distinct_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = iter) -> list[Run]:
@@ -144,14 +146,9 @@ def _runs_at(path: Path, names: Sequence[str]) -> list[LoggedRun | Path]:
     if path.is_file() and path.name.endswith(RESULTS_SUFFIX):
         return [logs.find_run([path.parent], path.name.removesuffix(RESULTS_SUFFIX))]
     present = logs.run_names([path])
-    if len(present) > 1 and (chosen := [name for name in names if name in present]):
+    if len(present) > 1 and (chosen := [name for name in names if name in (*present, logs.LATEST)]):
         return [logs.find_run([path], name) for name in chosen]
-    try:
-        return [logs.find_run([path])]
-    except DataError as error:
-        if len(present) > 1 and path.is_dir() and any(path.rglob(f"*{RESULTS_SUFFIX}")):
-            raise DataError(f"{error} The {RESULTS_SUFFIX} file of one can be named, too.") from error
-        raise
+    return [logs.find_run([path])]
 
 
 def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> None:
@@ -161,7 +158,8 @@ def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> N
     if twice is not None:
         raise DataError(f"{twice if isinstance(twice, Path) else twice.name}: named twice. Name each run once.")
     found = {place.name for place in places}
-    if unknown := [name for name in names if name not in found]:
+    known = {*found, *(name for place in places if isinstance(place, LoggedRun) for name in place.typed_names)}
+    if unknown := [name for name in names if name not in known | {logs.LATEST}]:
         raise DataError(
             f"run {unknown[0]}: no such run. A run's name is the part of its files' names before _samples_ or "
             f"{RESULTS_SUFFIX}; there are {', '.join(sorted(found))}."
@@ -177,7 +175,7 @@ def _scored(place: LoggedRun | Path) -> Run:
         return _submitted(place)
     metadata = {task: place.metadata(task) for task in place.samples}
     return Run(
-        _model_name(place),
+        model_label(place.record, place.name),
         place.name,
         rescoring.rescore(place),
         {task: of_task.dataset for task, of_task in metadata.items()},
@@ -205,10 +203,10 @@ def _submitted(path: Path) -> Run:
     )
 
 
-def _model_name(run: LoggedRun) -> str:
+def model_label(record: RunRecord, fallback: str) -> str:
     """Return the model as the harness was given it, with its arguments, which tell checkpoints apart."""
-    config = run.record.config
-    name = config.model or run.name
+    config = record.config
+    name = config.model or fallback
     arguments = _shown_arguments(config.model_args or "")
     return f"{name} ({arguments})" if arguments else name
 

@@ -6,6 +6,7 @@ import argparse
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 _HELP_WIDTH = 100
 
@@ -33,11 +34,17 @@ class Command:
     add_options: Callable[[argparse.ArgumentParser], None] = lambda parser: None
     passes_on_options: bool = False
 
-    def add_to(self, commands: argparse._SubParsersAction) -> None:
-        """Add the parser of this command to those of the script."""
+    def add_to(self, commands: argparse._SubParsersAction, *, is_listed: bool) -> None:
+        """Add the parser of this command to those of the script.
+
+        Args:
+            commands: of the script.
+            is_listed: whether argparse lists the command itself.
+        """
+        listing: dict[str, Any] = {"help": self.summary} if is_listed else {}
         parser = commands.add_parser(
             self.name,
-            help=self.summary,
+            **listing,
             description=textwrap.fill(self.description, _HELP_WIDTH),
             epilog="\n  ".join(("examples:" if len(self.examples) > 1 else "example:", *self.examples)),
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -45,4 +52,4 @@ class Command:
             allow_abbrev=not self.passes_on_options,
         )
         self.add_options(parser)
-        parser.set_defaults(command=self)
+        parser.set_defaults(command=self, parser=parser)

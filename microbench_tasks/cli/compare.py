@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from microbench_tasks.cli.command import Command
-from microbench_tasks.cli.output_files import check_output_file
+from microbench_tasks.cli.output_files import check_form, check_output_file
 from microbench_tasks.cli.progress import progress_bar
+from microbench_tasks.cli.run_choice import add_run_option
 from microbench_tasks.util.errors import DataError
 
 
@@ -20,14 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="folder of a run with logged samples (or its …_results.json), or of a submission; the first is the "
         "reference",
     )
-    parser.add_argument(
-        "--run",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="which run, if a folder contains several: the part of the files' names before _samples_; may be repeated "
-        "to compare runs of one folder",
-    )
+    add_run_option(parser, repeatable=True)
     parser.add_argument(
         "--changes",
         type=Path,
@@ -52,9 +46,7 @@ def _run(options: argparse.Namespace) -> None:
 
     # Before the runs are read, which takes long.
     for out in options.out_files:
-        check_output_file(out)
-        if out.suffix not in comparison_text.FORMS:
-            raise DataError(f"--out {out}: expected a file that ends in {', '.join(comparison_text.FORMS)}.")
+        check_form(out, comparison_text.FORMS)
     if options.changes is not None:
         check_output_file(options.changes, "--changes")
         if options.changes in options.out_files:

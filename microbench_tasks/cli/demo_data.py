@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from microbench_tasks.cli.command import Command
+from microbench_tasks.cli.output_files import check_place
 from microbench_tasks.util.errors import DataError
 
 
@@ -22,6 +23,7 @@ def _run(options: argparse.Namespace) -> None:
 
     if options.folder.exists():
         raise DataError(f"{options.folder} exists already. Name a folder that does not exist yet.")
+    check_place(options.folder, "DIR")
     print(demo_set.build(options.folder, seed=DEMO_SEED if options.seed is None else options.seed))
 
 

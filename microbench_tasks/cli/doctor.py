@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 from microbench_tasks.cli.command import Command
 from microbench_tasks.cli.progress import quiet_harness
+
+if TYPE_CHECKING:
+    from microbench_tasks.harness import installation_check
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -14,7 +18,7 @@ def _run(options: argparse.Namespace) -> None:
 
     problems: list[str] = []
     with quiet_harness():
-        for part in installation_check.check():
+        for part in (*installation_check.check(), _models()):
             print(f"{part.title}\n")
             for line in part.lines:
                 print(f"  {line}".rstrip())
@@ -27,12 +31,25 @@ def _run(options: argparse.Namespace) -> None:
     print("No problems found.")
 
 
+def _models() -> installation_check.Part:
+    """List the models that could run, and why others cannot; their packages are optional."""
+    from microbench_tasks.cli import models
+    from microbench_tasks.harness.installation_check import Part
+
+    reasons = {model.name: models.missing_for(model) for model in models.describe_models()}
+    can_run = [name for name, reason in reasons.items() if not reason]
+    lines = [f"can run: {', '.join(can_run)}"]
+    lines += [f"cannot run: {name}: {reason}" for name, reason in reasons.items() if reason]
+    return Part("Models of this package", lines, [] if can_run else ["No model can run. See the lines about models."])
+
+
 COMMAND = Command(
     name="doctor",
     summary="check the installation",
-    description="Print the versions of packages, the data that MICROBENCH_DATASET and MICROBENCH_COGNITION name, and "
-    "the patches of lmms-eval: what each replaces, why, and whether it fits the installed version. Exits with status "
-    "1 if something is missing that runs need.",
+    description="Print the versions of packages, the GPUs, the data that MICROBENCH_DATASET, MICROBENCH_COGNITION and "
+    "MICROBENCH_OWN name, the patches of lmms-eval (what each replaces, why, and whether it fits the installed "
+    "version), and the models that could run. Exits with status 1 if something is missing that runs need, and says "
+    "what mends it.",
     examples=("MICROBENCH_DATASET=demo microbench doctor",),
     run=_run,
 )

@@ -20,7 +20,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=None,
         metavar="DIR",
-        help="folder for leaderboard.md, .html, .json, .csv and leaderboard-pairs.csv (default: print Markdown)",
+        help="folder for leaderboard.md, .html, .tex, .json, .csv and leaderboard-pairs.csv (default: print Markdown)",
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from microbench_tasks.cli.command import Command
 from microbench_tasks.cli.progress import progress_bar, quiet_harness
+from microbench_tasks.cli.run_choice import add_run_option
 from microbench_tasks.util.text_safety import printable_line
 
 
@@ -18,6 +19,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="RUN",
         help="folder of a run with logged samples (or its …_results.json), of a submission, or of microbench sweep",
     )
+    add_run_option(parser, repeatable=True)
     parser.add_argument(
         "--out",
         type=Path,
@@ -39,7 +41,7 @@ def _run(options: argparse.Namespace) -> None:
     from microbench_tasks.report import folder, writing
 
     with quiet_harness():
-        report = writing.write(options.runs, options.out, options.examples, options.seed, progress_bar)
+        report = writing.write(options.runs, options.out, options.examples, options.seed, progress_bar, options.run)
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
         print(printable_line(text))
     print(f"{report.folder / folder.PAGE}: {report.num_plots} plots of {', '.join(report.labels)}")

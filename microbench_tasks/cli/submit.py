@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 
 from microbench_tasks.cli.command import Command
+from microbench_tasks.cli.output_files import check_new_folder
 from microbench_tasks.cli.progress import progress_bar
+from microbench_tasks.cli.run_choice import add_run_option
 from microbench_tasks.util.text_safety import printable_line
 
 
@@ -19,12 +21,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model-name", required=True, metavar="NAME", help="name of the model on leaderboards")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
-    parser.add_argument(
-        "--run",
-        default=None,
-        metavar="NAME",
-        help="which run, if the folder contains several: the part of the files' names before _samples_",
-    )
+    add_run_option(parser)
     parser.add_argument("--model-url", default=None, metavar="URL", help="page that describes the model")
     parser.add_argument(
         "--without-own-data",
@@ -38,6 +35,8 @@ def _run(options: argparse.Namespace) -> None:
     from microbench_tasks.runs import logs
     from microbench_tasks.submissions import building, hub_formats
 
+    # Before the run is read, which takes long.
+    check_new_folder(options.out)
     description = building.Description(options.model_name, options.model_url, options.samples_url)
     run = logs.find_run([options.run_folder], options.run)
     written = building.submit(run, description, options.out, progress_bar, with_own_data=not options.without_own_data)

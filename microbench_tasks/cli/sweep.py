@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from microbench_tasks.cli.command import Command
@@ -30,13 +31,25 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from microbench_adapters.commands import sweep
-    from microbench_tasks.harness import launcher
+    from microbench_tasks.harness import launcher, resume_advice
 
     arguments = ["--model", options.model, "--tasks", options.tasks, *options.harness_arguments]
-    with terminal.raw_streams():
-        rows = sweep.run_sweep(
-            sweep.parse_alphas(options.alpha), arguments, options.model_args, options.output_path, launcher.main
+    alphas = sweep.parse_alphas(options.alpha)
+    try:
+        with terminal.raw_streams():
+            rows = sweep.run_sweep(alphas, arguments, options.model_args, options.output_path, launcher.main)
+    except sweep.SweepInterrupted as interruption:
+        left = ",".join(map(sweep.format_alpha, interruption.remaining))
+        # sweep.json of the new folder is about its own alphas alone.
+        place = ("--output_path", f"{options.output_path}_rest")
+        command = ["sweep", "--alpha", left, *arguments, "--model_args", options.model_args, *place]
+        print(
+            f"microbench: {len(alphas) - len(interruption.remaining)} of {len(alphas)} alphas are done, with results "
+            f"in {options.output_path}. This evaluates the others:\n  "
+            f"{resume_advice.shell_command(command, 'microbench')}",
+            file=sys.stderr,
         )
+        raise
     print(sweep.format_sweep_table(rows))
 
 

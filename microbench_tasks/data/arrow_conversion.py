@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BATCH_ROWS = 256
+
+
+class DamagedFileError(ValueError):
+    """Report a file that cannot be read as a table; the message names it."""
+
+
+@contextlib.contextmanager
+def naming_damaged(path: Path) -> Iterator[None]:
+    """Raise `DamagedFileError` for errors of Arrow within this context, which do not name the file that it reads."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        # Arrow reports a damaged file as a system error without a number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DamagedFileError(f"{path} is damaged or cut off ({str(error).rstrip('.')})") from error
 
 
 def to_plain(column: pa.Array) -> pa.Array:
@@ -64,7 +83,8 @@ def rewrite(paths: Iterable[Path], target: Path, read: Collection[str], image: s
 
     Raises:
         TypeError: a column that is read has no plain type.
-        pyarrow.ArrowException: a file cannot be read, or a value does not fit.
+        DamagedFileError: a file cannot be read.
+        pyarrow.ArrowException: a value does not fit.
     """
     import pyarrow as pa
 
@@ -106,25 +126,38 @@ def _one_array(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _batches(paths: Iterable[Path]) -> Iterator[pa.RecordBatch]:
-    import pyarrow as pa
+    for path in paths:
+        batches = _batches_of_parquet(path) if path.suffix == ".parquet" else _batches_of_arrow(path)
+        while True:
+            # Not around the yield: errors of whoever writes the batch are not of this file.
+            with naming_damaged(path):
+                batch = next(batches, None)
+            if batch is None:
+                break
+            yield batch
+
+
+def _batches_of_parquet(path: Path) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
-    for path in paths:
-        if path.suffix == ".parquet":
-            with pq.ParquetFile(path) as file:
-                yield _no_rows(file.schema_arrow)
-                yield from file.iter_batches(_BATCH_ROWS)
-            continue
-        with pa.memory_map(str(path)) as mapped:
-            opened = _open_arrow(mapped)
-            yield _no_rows(opened.schema)
-            stored = (
-                (opened.get_batch(number) for number in range(opened.num_record_batches))
-                if isinstance(opened, pa.ipc.RecordBatchFileReader)
-                else opened
-            )
-            for batch in stored:
-                yield from (batch.slice(start, _BATCH_ROWS) for start in range(0, len(batch), _BATCH_ROWS))
+    with pq.ParquetFile(path) as file:
+        yield _no_rows(file.schema_arrow)
+        yield from file.iter_batches(_BATCH_ROWS)
+
+
+def _batches_of_arrow(path: Path) -> Iterator[pa.RecordBatch]:
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as mapped:
+        opened = _open_arrow(mapped)
+        yield _no_rows(opened.schema)
+        stored = (
+            (opened.get_batch(number) for number in range(opened.num_record_batches))
+            if isinstance(opened, pa.ipc.RecordBatchFileReader)
+            else opened
+        )
+        for batch in stored:
+            yield from (batch.slice(start, _BATCH_ROWS) for start in range(0, len(batch), _BATCH_ROWS))
 
 
 def _no_rows(schema: pa.Schema) -> pa.RecordBatch:

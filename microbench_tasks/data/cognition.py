@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.catalog import COGNITION, pinned_release
+from microbench_tasks.catalog import COGNITION, pinned_release, settings
 from microbench_tasks.data import (
     cognition_files,
     cognition_table,
@@ -28,7 +28,7 @@ from microbench_tasks.data.resolved_data import ResolvedData
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.notices import warn_once
 
-SETTING = "MICROBENCH_COGNITION"
+SETTING = settings.COGNITION
 _NOT_PUBLIC = (
     f"The cognition questions are not in the public release. Set {SETTING} to a folder that holds them, or leave "
     f"microbench_cognition (and microbench_all) out. {LAYOUT}"

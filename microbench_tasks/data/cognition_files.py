@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import collections
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -54,10 +54,10 @@ def json_files(folder: Path, label: str) -> list[Path]:
         DataError: there are no JSON files, or there are several splits and none has the benchmark's name.
     """
     root = questions_root(folder)
-    documents = sorted(root.glob("*.json")) or sorted((root / SPLIT).glob("*.json"))
+    documents = _visible(root.glob("*.json")) or _visible((root / SPLIT).glob("*.json"))
     if documents:
         return documents
-    splits = sorted({path.parent for path in root.glob("*/*.json")})
+    splits = sorted({path.parent for path in _visible(root.glob("*/*.json"))})
     if not splits:
         raise DataError(f"{label}: contains no JSON files. {LAYOUT}.")
     if len(splits) > 1:
@@ -65,7 +65,12 @@ def json_files(folder: Path, label: str) -> list[Path]:
             f"{label}: contains several splits: {', '.join(split.name for split in splits)}, and none called "
             f"{SPLIT}. Name the folder of one."
         )
-    return sorted(splits[0].glob("*.json"))
+    return _visible(splits[0].glob("*.json"))
+
+
+def _visible(paths: Iterable[Path]) -> list[Path]:
+    """Return paths in order without hidden files: macOS leaves a ``._name`` for each file that it copies."""
+    return sorted(path for path in paths if not path.name.startswith("."))
 
 
 def read_questions(documents: Sequence[Path], label: str) -> list[CognitionQuestion]:

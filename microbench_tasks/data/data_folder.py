@@ -65,7 +65,8 @@ def _search(root: Path, label: str) -> list[Path]:
     data_files = sorted(
         file
         for file in root.rglob("*")
-        if file.suffix in (".arrow", ".parquet") and not file.is_dir() and not file.name.startswith("cache-")
+        # Systems leave hidden files beside data: macOS a ._name for each file that it copies to another system.
+        if file.suffix in (".arrow", ".parquet") and not file.is_dir() and not file.name.startswith(("cache-", "."))
     )
     of_split = [file for file in data_files if _names_split(file, (SPLIT,))] or data_files
     if of_split and all(_names_split(file, _OTHER_SPLITS) for file in of_split):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from microbench_tasks.catalog import settings
 from microbench_tasks.catalog.pinned_release import HUB_ID
 from microbench_tasks.util import files
 
-SETTING = "MICROBENCH_DATASET"
+SETTING = settings.DATASET
 DEMO = "demo"
 CHOICES = (
     f"{SETTING} may be unset (the release on the Hub, {HUB_ID}), a folder with the release in Arrow or Parquet files "

@@ -99,7 +99,8 @@ def _converted(data_files: list[Path], digest: str, label: str) -> Path:
                 f"{label}: cannot be converted into {target}: {error}. Free some space there, or set "
                 f"HF_DATASETS_CACHE to another folder."
             ) from error
-        raise UnreadableError(f"{type(error).__name__}: {str(error).rstrip('.')}") from error
+        kind = "" if isinstance(error, arrow_conversion.DamagedFileError) else f"{type(error).__name__}: "
+        raise UnreadableError(f"{kind}{str(error).rstrip('.')}") from error
 
 
 def _view(data_files: list[Path], digest: str, label: str) -> Path:

@@ -10,12 +10,13 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from packaging.requirements import Requirement
 
 from microbench_tasks import catalog
-from microbench_tasks.data import task_data
+from microbench_tasks.data import hub, task_data
+from microbench_tasks.data.own_datasets import setting
+from microbench_tasks.data.release_on_hub import release_files
+from microbench_tasks.harness import installed_version
 from microbench_tasks.harness.patches import installation
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.util.errors import DataError
-
-_DISTRIBUTION = "microbench-lmms"
 
 
 @dataclass
@@ -34,16 +35,18 @@ class Part:
 
 
 def check() -> Iterator[Part]:
-    """Check packages, data and patches."""
+    """Check packages, devices, data and patches."""
     yield check_packages()
+    yield check_devices()
     yield check_data()
+    yield check_own_data()
     yield check_patches()
 
 
 def check_packages() -> Part:
     """Compare the installed packages with the requirements of this one."""
-    part = Part("Packages", [f"{_DISTRIBUTION} {version(_DISTRIBUTION)}, Python {platform.python_version()}"])
-    requirements = [Requirement(text) for text in requires(_DISTRIBUTION) or ()]
+    part = Part("Packages", [f"Python {platform.python_version()}", installed_version.describe()])
+    requirements = [Requirement(text) for text in requires(installed_version.DISTRIBUTION) or ()]
     for requirement in requirements:
         # Optional packages have the marker of their extra.
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
@@ -59,6 +62,31 @@ def check_packages() -> Part:
                 f"{requirement.name} {installed} does not fit {requirement.specifier}. "
                 f"Install another version: pip install '{requirement}'"
             )
+    return part
+
+
+def check_devices() -> Part:
+    """List the GPUs that torch can use; their lack is no problem."""
+    import torch
+
+    gpus = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    lines = [f"cuda:{number}: {gpu.name}, {gpu.total_memory / 2**30:.0f} GiB" for number, gpu in enumerate(gpus)]
+    return Part("Devices", lines or ["no GPU that torch can use; models run on the CPU"])
+
+
+def check_own_data() -> Part:
+    """Resolve the datasets that ``MICROBENCH_OWN`` names."""
+    part = Part("Own datasets")
+    try:
+        for dataset in setting.installed().values():
+            for task in dataset.tasks:
+                task_data.resolve(task)
+            names = ", ".join(task.name for task in dataset.tasks)
+            part.lines.append(f"{names}: {dataset.description.num_images:,} images, {dataset.folder}")
+    except DataError as error:
+        part.problems.append(str(error))
+    if not part.lines and not part.problems:
+        part.lines.append(f"none; {setting.SETTING} names them")
     return part
 
 
@@ -81,8 +109,17 @@ def check_data() -> Part:
 def _describe_data(task: catalog.Task) -> str:
     data = task_data.resolve(task)
     mark = str(data.identity.get("revision") or data.identity.get("sha256") or "no hash")[:12]
-    place = data.path or "not downloaded; the first run downloads it"
+    place = f"complete, in {data.path}" if data.path else _what_is_missing()
     return f"{data.label} ({data_kinds.classify_source(data.identity)} data, {mark}), {place}"
+
+
+def _what_is_missing() -> str:
+    """Say how much of the release is not in the Hub's cache."""
+    release = release_files()
+    return (
+        f"{len(hub.missing(release))} of {len(release.hashes)} files not downloaded; the first run downloads them "
+        f"({release.size} in all)"
+    )
 
 
 def check_patches() -> Part:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from microbench_tasks.harness import exit_status, garbage_collection, run_state
+from microbench_tasks.harness import exit_status, garbage_collection, own_options, run_state
+from microbench_tasks.harness.many_models.options import command_line
 from microbench_tasks.harness.running_command import Command
-from microbench_tasks.util import terminal
+from microbench_tasks.util import suggestions, terminal
 
+# Of argparse.
+_USAGE_STATUS = 2
 # Commands that neither index tasks nor load models; they start without importing torch.
 _LIGHT_COMMANDS = ("-h", "--help", "version")
 
@@ -20,6 +23,7 @@ def main() -> None:
     - 130, 143: the run was interrupted by Ctrl-C or SIGTERM.
     """
     command = Command(sys.argv[1:])
+    own, _ = own_options.split(sys.argv[1:])
     try:
         with garbage_collection.relaxed_gc():
             evaluate(command)
@@ -29,7 +33,8 @@ def main() -> None:
     except exit_status.Terminated:
         command.print_message(f"Ended by SIGTERM. {command.resume_hint()}")
         raise
-    if command.has_scores:
+    # The summary says what to quote; this is about the columns of the harness's tables.
+    if command.has_scores and not own.quiet:
         command.print_message(_what_to_quote(command))
     if command.problems:
         problems = "\n".join(f"- {problem}" for problem in command.problems)
@@ -51,6 +56,7 @@ def evaluate(command: Command) -> None:
             _dispatch()
     finally:
         run_state.current.command = None
+        run_state.current.own_options = own_options.OwnOptions()
 
 
 def _what_to_quote(command: Command) -> str:
@@ -67,6 +73,9 @@ def _dispatch() -> None:
     arguments = sys.argv[1:]
     if arguments and arguments[0] not in _LIGHT_COMMANDS:
         if arguments[0] == "eval" or arguments[0].startswith("-"):
+            run_state.current.own_options, sys.argv[1:] = own_options.split(arguments)
+            if {"-h", "--help"} & set(arguments):
+                print(own_options.help_text())
             prepare_evaluation()
         else:
             from microbench_tasks.harness import plugin
@@ -75,7 +84,21 @@ def _dispatch() -> None:
 
     from lmms_eval.cli import dispatch
 
-    dispatch.main()
+    try:
+        dispatch.main()
+    except SystemExit as leaving:
+        # The harness's parser has printed its usage and what it does not know.
+        if leaving.code == _USAGE_STATUS and (suggestion := _suggest_options(arguments)):
+            print(f"Micro-Bench: {suggestion.rstrip()}", file=sys.stderr)
+        raise
+
+
+def _suggest_options(arguments: list[str]) -> str:
+    from lmms_eval.__main__ import parse_eval_args
+
+    with command_line([]):
+        parser, _ = parse_eval_args()
+    return suggestions.for_options(arguments, parser._option_string_actions)
 
 
 def prepare_evaluation() -> None:

@@ -32,7 +32,7 @@ class OutOfMemoryError(RuntimeError):
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Tell whether this exception, or one that it was raised from, reports that memory ran out."""
-    return any(isinstance(cause, MemoryError) or _reports_memory(cause) for cause in _causes(error))
+    return any(isinstance(cause, MemoryError) or _reports_memory(cause) for cause in causes(error))
 
 
 def _reports_memory(error: BaseException) -> bool:
@@ -42,7 +42,8 @@ def _reports_memory(error: BaseException) -> bool:
     return has_name or (is_general and any(message in str(error).lower() for message in _MESSAGES))
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception and those that it was raised from, the newest first."""
     seen: list[BaseException] = []
     while error is not None and error not in seen:
         seen.append(error)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from loguru import logger
+
+from microbench_tasks.util.suggestions import did_you_mean
 
 # The harness passes these to every model.
 _PASSED_BY_HARNESS = ("batch_size", "max_batch_size", "device")
@@ -31,8 +32,8 @@ def find_problems(model: str, model_args: str, force_simple: bool) -> Iterator[s
     known = models.list_available_models(include_aliases=True)
     if model not in known:
         yield (
-            f"the model {model!r} is unknown. {suggest(model, known)}lmms_eval models lists all. For weights of your "
-            "own, the model is open_clip or transformers_clip, with the argument model=PATH."
+            f"the model {model!r} is unknown. {did_you_mean(model, known)}lmms_eval models lists all. For weights "
+            "of your own, the model is open_clip or transformers_clip, with the argument model=PATH."
         )
         return
     stray = next((part for part in _parts(model_args) if "=" not in part), None)
@@ -71,12 +72,6 @@ def is_own(model_class: type) -> bool:
     return model_class.__module__.startswith(_OWN_MODELS)
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Return a question with up to three names that are close to ``name``, and a space; empty if none are."""
-    close = difflib.get_close_matches(name, list(known), 3, cutoff=0.5)
-    return f"Did you mean {' or '.join(close)}? " if close else ""
-
-
 def _parts(model_args: str) -> list[str]:
     # The harness's own rule, which leaves commas in quotes and brackets alone.
     from lmms_eval.utils import _smart_comma_split
@@ -101,7 +96,7 @@ def _argument_problems(model: str, model_args: str, model_class: type) -> Iterat
     for name in stated:
         if name not in parameters and not (is_harness_class and name in _PASSED_BY_HARNESS):
             takes = f"It takes {_listed(list(parameters))}."
-            yield f"model_args: {model} takes no {name}. {suggest(name, parameters)}{takes}"
+            yield f"model_args: {model} takes no {name}. {did_you_mean(name, parameters)}{takes}"
     for name, parameter in parameters.items():
         is_required = parameter.default is parameter.empty and parameter.kind is not parameter.VAR_POSITIONAL
         if is_required and name not in stated and name not in _PASSED_BY_HARNESS:

@@ -25,6 +25,7 @@ from microbench_tasks.data import (
 )
 from microbench_tasks.data.resolved_data import ResolvedData
 from microbench_tasks.harness import own_tasks
+from microbench_tasks.harness.served import letter_probabilities, shrinking
 from microbench_tasks.tasks import box_format_setting, interval_settings
 from microbench_tasks.util import files
 from microbench_tasks.util.notices import warn_once
@@ -76,9 +77,11 @@ def _check_settings(tasks: list[catalog.Task]) -> None:
     """Refuse settings that would end the run only after the model has been loaded, or after its last answer."""
     if tasks:
         interval_settings.interval_settings()
-        _warn_of_image_format()
-    if any(task.subject == "boxes" for task in tasks):
+        # Without effect for some models and tasks, but a wrong value is a mistake for all.
         box_format_setting.format_of_setting()
+        shrinking.is_wanted()
+        letter_probabilities.requested_number()
+        _warn_of_image_format()
 
 
 def _warn_of_image_format() -> None:
@@ -107,6 +110,20 @@ def _warn_of_counts(data: ResolvedData, counts: dict[str, int]) -> None:
     """
     if data.identity.get("is_release") or data.identity["source"] == dataset_setting.DEMO:
         return
+    if differences := count_differences(data, counts):
+        warn_once(
+            f"{data.label}: is not the release (its hash differs), and its numbers differ, too: "
+            f"{'; '.join(differences)}. Scores on these data cannot be compared with scores on the release."
+        )
+
+
+def count_differences(data: ResolvedData, counts: dict[str, int]) -> list[str]:
+    """Return how numbers of questions or rows differ from the release's public numbers.
+
+    Args:
+        data: in the release's form.
+        counts: number of questions of each task that is compared.
+    """
     public = {name: ("release", number) for name, number in catalog.RELEASE_COUNTS.items()}
     public[catalog.COGNITION_TASK] = ("paper", catalog.PAPER_COGNITION_QUESTIONS)
     differences = [
@@ -115,12 +132,7 @@ def _warn_of_counts(data: ResolvedData, counts: dict[str, int]) -> None:
         if name in public and public[name][1] != count
     ]
     rows = collections.Counter(table_rows.dataset_names(data.rows.data.table, data.label))
-    differences += _row_differences([name for name in counts if name not in public], rows)
-    if differences:
-        warn_once(
-            f"{data.label}: is not the release (its hash differs), and its numbers differ, too: "
-            f"{'; '.join(differences)}. Scores on these data cannot be compared with scores on the release."
-        )
+    return differences + list(_row_differences([name for name in counts if name not in public], rows))
 
 
 def _row_differences(names: list[str], rows: collections.Counter[str]) -> Iterator[str]:

@@ -15,6 +15,7 @@ from microbench_tasks.harness.served import reply_log
 from microbench_tasks.util import privacy
 
 _USE_CACHE = "--use_cache"
+_OFFLINE = "HF_HUB_OFFLINE"
 
 
 def resume_hint(arguments: Sequence[str]) -> str:
@@ -40,11 +41,22 @@ def retry_hint(arguments: Sequence[str]) -> str:
 
 
 def describe_failure(error: BaseException, arguments: Sequence[str]) -> str:
-    """Return why a run failed and, if memory ran out, what to do, as sentences."""
+    """Return why a run failed and, if memory ran out or the Hub is forbidden, what to do, as sentences."""
     if not isinstance(error, memory.OutOfMemoryError):
-        return f"{type(error).__name__}: {error}"
+        return f"{type(error).__name__}: {error}{_offline_hint(error)}"
     hint = resume_hint(memory.with_smaller_batches(arguments, error))
     return f"{error}. {memory.advice(error)} {hint}"
+
+
+def _offline_hint(error: BaseException) -> str:
+    """Name the setting that forbids downloads, if that is the cause; models of the harness do not."""
+    from huggingface_hub import constants, errors
+
+    lacks_file = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled)
+    is_forbidden = constants.HF_HUB_OFFLINE and any(isinstance(cause, lacks_file) for cause in memory.causes(error))
+    if not is_forbidden or _OFFLINE in str(error):
+        return ""
+    return f" {_OFFLINE} is set: unset it to download what the Hub's cache ({constants.HF_HUB_CACHE}) lacks."
 
 
 def _answers_folder(arguments: Sequence[str]) -> Path | None:
@@ -82,11 +94,17 @@ def _num_rows(path: Path) -> int:
         return 0
 
 
-def shell_command(arguments: Sequence[str]) -> str:
-    """Return a shell command with this package's environment variables; secrets are left out."""
+def shell_command(arguments: Sequence[str], program: str | None = None) -> str:
+    """Return a shell command with this package's environment variables; secrets are left out.
+
+    Args:
+        arguments: of the command.
+        program: its name; by default the harness, started as this process was.
+    """
     ours = {name: value for name, value in sorted(os.environ.items()) if name.startswith("MICROBENCH_")}
     settings = [f"{name}={shlex.quote(value)}" for name, value in ours.items()]
-    return " ".join([*settings, *_program(), *(shlex.quote(privacy.redact_secrets(part)) for part in arguments)])
+    started = _program() if program is None else [program]
+    return " ".join([*settings, *started, *(shlex.quote(privacy.redact_secrets(part)) for part in arguments)])
 
 
 def _program() -> list[str]:

@@ -3,8 +3,8 @@
 A run is one call of the harness's ``simple_evaluate``. The harness passes no object of ours through it, so what one
 patch records and another reads is kept here. Each part is reset at another point of a run, by the module that fills it:
 
-- ``command``: `microbench_tasks.harness.launcher`, for the whole process.
-- ``unsaved_files``: `microbench_tasks.harness.running_command`, before a run.
+- ``command``, ``own_options``: `microbench_tasks.harness.launcher`, for the whole process.
+- ``unsaved_files``, ``results_file``: `microbench_tasks.harness.running_command`, before a run.
 - ``left_out``: `microbench_tasks.harness.capabilities`, when tasks are matched and after the run.
 - ``failed_requests``, ``answers_folder``: `microbench_tasks.harness.guard.model_guard`, before the model answers.
 - ``comparer``: `microbench_tasks.harness.baseline`, before and after the evaluation.
@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+
+from microbench_tasks.harness.own_options import OwnOptions
 
 
 class RunsEvaluations(Protocol):
@@ -41,11 +43,13 @@ class RunState:
 
     Attributes:
         command: the command that started the process; None if another program did.
+        own_options: values of the options that this package adds to the harness's.
         left_out: tasks that were left out because the model cannot answer them.
         failed_requests: requests without an answer, per task.
         answers_folder: folder with the stored answers. With ``--use_cache FOLDER``, the same command asks only the
             failed requests. None if answers were not stored.
         unsaved_files: sentences about files that could not be saved.
+        results_file: the results file of the last run; None if it was not saved.
         comparer: compares the last run with a baseline; None if there was no run.
         task_indexes: the harness's indexes of task definitions by their folders, which further runs of this process
             use; None if each run reads all definitions.
@@ -53,10 +57,12 @@ class RunState:
     """
 
     command: RunsEvaluations | None = None
+    own_options: OwnOptions = OwnOptions()
     left_out: tuple[str, ...] = ()
     failed_requests: Counter[str] = field(default_factory=Counter)
     answers_folder: Path | None = None
     unsaved_files: list[str] = field(default_factory=list)
+    results_file: Path | None = None
     comparer: ComparesRun | None = None
     task_indexes: dict[tuple[str, ...], dict[str, Any]] | None = None
     prints_tables: bool = True

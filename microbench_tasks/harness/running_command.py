@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.harness import garbage_collection, run_state
+from microbench_tasks.harness import garbage_collection, run_state, run_summary_output, tracebacks
 
 
 class Command:
@@ -41,19 +41,28 @@ class Command:
 
         Returns:
             What ``evaluate_one`` returns; None twice if the run failed for a reason that the last message of the
-            command gives. The harness would print a traceback for an error.
+            command gives. The harness would print a traceback for an error. Also None twice with ``--quiet``, so that
+            the harness prints no tables, unless a logger of the command needs the results.
         """
         run_state.current.unsaved_files.clear()
+        run_state.current.results_file = None
         try:
             check_arguments(args)
             results, samples = evaluate_one(args)
             self._note_results(results or {})
-            return results, samples
+            # Only the first of several processes has results.
+            if results:
+                run_summary_output.publish(results, self.print_message)
+            return (None, None) if _prints_summary_alone(args) else (results, samples)
         except Exception as error:
-            self._note_failure(error)
-            if _is_explained(error) and getattr(args, "verbosity", None) != "DEBUG":
-                return None, None
-            raise
+            is_debugged = getattr(args, "verbosity", None) == "DEBUG"
+            is_explained = _is_explained(error)
+            # Other benchmarks' errors are shown as the harness shows them.
+            kept = "" if is_debugged or is_explained or not _asks_only_ours(args) else tracebacks.keep(error)
+            self._note_failure(error, kept)
+            if is_debugged or not (is_explained or kept):
+                raise
+            return None, None
         except SystemExit as leaving:
             from microbench_tasks.harness import exit_status
 
@@ -86,10 +95,11 @@ class Command:
             self.problems.append(summary)
             self.reasons.append(failed_requests.count_failures(results))
 
-    def _note_failure(self, error: Exception) -> None:
+    def _note_failure(self, error: Exception, kept: str) -> None:
         from microbench_tasks.harness import peer_processes, resume_advice
 
-        self.problems.append(f"A run failed. {resume_advice.describe_failure(error, self._arguments)}")
+        hint = f" {kept}" if kept else ""
+        self.problems.append(f"A run failed. {resume_advice.describe_failure(error, self._arguments)}{hint}")
         self.reasons.append(" ".join(f"{type(error).__name__}: {error}".split()))
         peer_processes.exit_after_error(error)
 
@@ -106,6 +116,16 @@ class Command:
             print(f"Micro-Bench: {text}", file=sys.stderr)
 
 
+def _asks_only_ours(args: Any) -> bool:
+    from microbench_tasks.harness import own_tasks
+
+    return bool(args.tasks) and all(own_tasks.tasks_named([name]) for name in args.tasks.split(","))
+
+
+def _prints_summary_alone(args: Any) -> bool:
+    return run_state.current.own_options.quiet and not (args.wandb_args or args.swanlab_args)
+
+
 def _is_explained(error: Exception) -> bool:
     """Tell whether the message of an error says all, so that its traceback helps nobody."""
     from microbench_tasks.harness.memory import OutOfMemoryError
@@ -114,8 +134,10 @@ def _is_explained(error: Exception) -> bool:
 
     if isinstance(error, (DataError, OutOfMemoryError, ServerStoppedError)):
         return True
-    # The models of this package refuse options and checkpoints by a ValueError with the way out.
-    return type(error) is ValueError and _origin(error).startswith("microbench_adapters.")
+    # The models of this package refuse options and checkpoints by a ValueError, and name a missing package, with the
+    # way out. The harness refuses its own options by a ValueError.
+    is_refusal = type(error) in (ValueError, ModuleNotFoundError) and _origin(error).startswith("microbench_adapters.")
+    return is_refusal or (type(error) is ValueError and _origin(error) == "lmms_eval.__main__")
 
 
 def _origin(error: Exception) -> str:
@@ -136,7 +158,8 @@ def check_arguments(args: Any) -> None:
     from lmms_eval.utils import simple_parse_args_string
 
     from microbench_tasks import catalog
-    from microbench_tasks.harness import capabilities, output_folder, own_tasks
+    from microbench_tasks.data import setting_names
+    from microbench_tasks.harness import capabilities, generation_settings, output_folder, own_tasks, run_names
     from microbench_tasks.tasks import box_format_choice
     from microbench_tasks.util.errors import DataError
 
@@ -148,7 +171,10 @@ def check_arguments(args: Any) -> None:
     _check_names(names, args)
     if not tasks:
         return
+    setting_names.check()
+    run_names.run_name()
     _check_model(args)
+    generation_settings.check(args.gen_kwargs, args.model)
     if args.num_fewshot:
         raise DataError(
             f"--num_fewshot {args.num_fewshot}: Micro-Bench asks without examples, as the paper does. Leave it out."
@@ -166,8 +192,8 @@ def check_arguments(args: Any) -> None:
 def _check_names(names: Sequence[str], args: Any) -> None:
     """Refuse a name that looks like one of ours and is none, unless the user includes tasks of their own."""
     from microbench_tasks import catalog
-    from microbench_tasks.harness import model_arguments
     from microbench_tasks.util.errors import DataError
+    from microbench_tasks.util.suggestions import did_you_mean
 
     known = (*catalog.ALL_TASKS, *catalog.GROUPS, *catalog.TAGS, catalog.OWN_TAG)
     unknown = [
@@ -178,7 +204,7 @@ def _check_names(names: Sequence[str], args: Any) -> None:
     ]
     if unknown and not args.include_path:
         raise DataError(
-            f"--tasks: {', '.join(unknown)} unknown. {model_arguments.suggest(unknown[0], known)}"
+            f"--tasks: {', '.join(unknown)} unknown. {did_you_mean(unknown[0], known)}"
             "lmms_eval --tasks list prints all."
         )
 

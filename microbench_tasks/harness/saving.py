@@ -17,7 +17,7 @@ from typing import Any
 
 from loguru import logger
 
-from microbench_tasks.harness import run_state, unique_files
+from microbench_tasks.harness import run_names, run_state, unique_files
 from microbench_tasks.harness.output_folder import error_text, write_probe
 from microbench_tasks.util import files
 
@@ -57,9 +57,10 @@ def save_results(tracker: Any, write: Callable[[], None], results: Any) -> None:
     """Let the harness write the results file with ``write``, and publish it under a name that no other run uses."""
 
     def publish(draft: Path, folder: Path) -> Path:
-        target = unique_files.publish_results(draft, folder)
-        # The names of samples files start with the date of the results file.
+        target = unique_files.publish_results(draft, folder, run_names.run_name())
+        # The names of samples files start with the date, or the run's name, of the results file.
         tracker.date_id = target.name.removesuffix(unique_files.RESULTS_SUFFIX)
+        run_state.current.results_file = target
         return target
 
     _save(_Job(tracker, write, _is_json, publish, [results]))

@@ -20,13 +20,19 @@ def replace(source: Path, folder: Path) -> Path:
     return target
 
 
-def publish_results(source: Path, folder: Path) -> Path:
-    """Publish a results file in ``folder`` and return its path; if its name is taken, add a number to its date."""
-    date = source.name.removesuffix(RESULTS_SUFFIX)
+def publish_results(source: Path, folder: Path, run_name: str = "") -> Path:
+    """Publish a results file in ``folder`` and return its path; if its name is taken, add a number to it.
+
+    Args:
+        source: the file, named by its date.
+        folder: where to publish it.
+        run_name: to take the place of the date; empty to keep the date.
+    """
+    name = run_name or source.name.removesuffix(RESULTS_SUFFIX)
     copy = _copy_beside(source, folder / source.name)
     try:
         for number in itertools.count(1):
-            target = folder / f"{date}{'' if number == 1 else f'-{number}'}{RESULTS_SUFFIX}"
+            target = folder / f"{name}{'' if number == 1 else f'-{number}'}{RESULTS_SUFFIX}"
             with contextlib.suppress(FileExistsError):
                 _rename_to_new(copy, target)
                 return target

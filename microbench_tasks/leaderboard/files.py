@@ -1,4 +1,4 @@
-"""Write a leaderboard into a folder: Markdown and HTML for readers, JSON and CSV for programs."""
+"""Write a leaderboard into a folder: Markdown and HTML for readers, LaTeX for papers, JSON and CSV for programs."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from microbench_tasks.leaderboard import records
+from microbench_tasks.leaderboard.latex import as_latex
 from microbench_tasks.leaderboard.page import as_html
 from microbench_tasks.leaderboard.ranking import Leaderboard
 from microbench_tasks.leaderboard.text import as_markdown
@@ -22,6 +23,7 @@ _FORMS: dict[str, Callable[..., str]] = {
     "leaderboard.md": as_markdown,
     "leaderboard.csv": records.as_csv,
     "leaderboard-pairs.csv": records.pairs_as_csv,
+    "leaderboard.tex": as_latex,
     "leaderboard.html": as_html,
 }
 
@@ -63,7 +65,7 @@ def _written(record: Path) -> dict[str, str]:
 
 
 def write(leaderboard: Leaderboard, folder: Path, *, with_paper: bool) -> list[Path]:
-    """Write the leaderboard as Markdown, HTML, JSON and two CSV files into ``folder``; none if one fails.
+    """Write the leaderboard as Markdown, HTML, LaTeX, JSON and two CSV files into ``folder``; none if one fails.
 
     Returns:
         The paths of the files.

@@ -48,13 +48,14 @@ class Sweep:
     chance: Mapping[str, float] = field(default_factory=dict)
 
 
-def read(paths: Sequence[Path], progress: Progress) -> tuple[list[Run], list[Sweep]]:
+def read(paths: Sequence[Path], progress: Progress, names: Sequence[str] = ()) -> tuple[list[Run], list[Sweep]]:
     """Read and score every run, and read every sweep.
 
     Args:
         paths: folders of runs, submissions and sweeps; or the results file (``…_results.json``) of a run, if its
             folder contains several.
         progress: wraps the runs in a progress bar.
+        names: of the runs to read from folders that contain several.
 
     Raises:
         DataError: a path is none of these, or its samples cannot be scored.
@@ -63,7 +64,7 @@ def read(paths: Sequence[Path], progress: Progress) -> tuple[list[Run], list[Swe
     if missing:
         raise DataError(f"{', '.join(missing)}: no such file or folder.")
     sweeps = [_sweep(path) for path in paths if _is_sweep(path)]
-    runs = loaded_runs.load_runs([path for path in paths if not _is_sweep(path)], progress=progress)
+    runs = loaded_runs.load_runs([path for path in paths if not _is_sweep(path)], names, progress)
     for run in runs:
         run.rescored.new_datasets = new_datasets.dataset_intervals(run.rescored)
     # The label marks redefined tasks in every table and plot: their scores are not comparable.

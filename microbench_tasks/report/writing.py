@@ -56,7 +56,14 @@ class Report:
     notes: list[str]
 
 
-def write(paths: Sequence[Path], out: Path, num_examples: int, seed: int, progress: Progress) -> Report:
+def write(
+    paths: Sequence[Path],
+    out: Path,
+    num_examples: int,
+    seed: int,
+    progress: Progress,
+    names: Sequence[str] = (),
+) -> Report:
     """Write the report of runs, submissions and sweeps.
 
     Args:
@@ -65,6 +72,7 @@ def write(paths: Sequence[Path], out: Path, num_examples: int, seed: int, progre
         num_examples: of each kind and run.
         seed: of the choice of examples.
         progress: see `microbench_tasks.submissions.progress.Progress`.
+        names: of the runs to read from folders that contain several.
 
     Raises:
         DataError: ``out`` cannot be written or contains anything but a report, or a path is not a run.
@@ -72,7 +80,7 @@ def write(paths: Sequence[Path], out: Path, num_examples: int, seed: int, progre
     if num_examples < 0:
         raise DataError(f"--examples {num_examples}: expected 0 or more.")
     folder.check_folder(out)
-    runs, sweeps = report_runs.read(paths, lambda read: progress(read, "Scoring runs"))
+    runs, sweeps = report_runs.read(paths, lambda read: progress(read, "Scoring runs"), names)
     data = data_rows.read(runs)
     sections = _sections(runs, sweeps, data, num_examples, seed, progress)
     left_out = [

@@ -6,8 +6,9 @@ import collections
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,19 @@ from microbench_tasks.runs.records import RunRecord, SampleRecord, TaskMetadata,
 from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.text_safety import printable_line
 from microbench_tasks.util.validation import field_problems
 
 # Of the samples of one task; a compressed file may contain a thousand times its size.
 _MAX_BYTES = untrusted.MAX_FILE_BYTES
+# Chooses the last of several runs.
+LATEST = "latest"
+_HOW_TO_CHOOSE = (
+    f"Choose one with --run NAME, or the last with --run {LATEST} (in Python run=NAME); or name the folder or the "
+    "files of one. Their names:"
+)
+_DATE = re.compile(r"\d{8}_\d{6}")
+_MOST_NAMED = 3
 _SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>\w+)\.jsonl")
 
 
@@ -50,22 +60,36 @@ class LoggedRun:
         """Name of the results file, also if it is missing."""
         return f"{self.name}_results.json" if self.results is None else self.results.name
 
+    @property
+    def typed_names(self) -> set[str]:
+        """Names by which `find_run` finds it: its name alone, and behind its folder's."""
+        return {self.name, *(f"{file.parent.name}/{self.name}" for file in self.samples.values())}
+
     def metadata(self, task: str) -> TaskMetadata:
         """Return what is recorded of a task's origin; all fields are None if nothing is."""
         return self.record.metadata(task)
 
     def definition(self, task: str) -> Mapping[str, Any] | None:
         """Return the recorded definition of a task as it ran (`tasks.definition_records`); None without a record."""
-        return definition_records.recorded_definition({"definition": self.metadata(task).definition})
+        return _definition(self.record, task)
 
     def redefined_fields(self) -> dict[str, list[str]]:
         """Return the tasks whose definition was not this package's own, each with the fields that differed."""
-        definitions = {task: self.definition(task) for task in self.samples}
-        return {
-            task: [task_fields.plain_name(field) for field in definition["differs"]]
-            for task, definition in definitions.items()
-            if definition is not None and definition["differs"]
-        }
+        return redefined_fields(self.record, self.samples)
+
+
+def redefined_fields(record: RunRecord, tasks: Iterable[str]) -> dict[str, list[str]]:
+    """Return those of the tasks whose definition was not this package's own, each with the fields that differed."""
+    definitions = {task: _definition(record, task) for task in tasks}
+    return {
+        task: [task_fields.plain_name(field) for field in definition["differs"]]
+        for task, definition in definitions.items()
+        if definition is not None and definition["differs"]
+    }
+
+
+def _definition(record: RunRecord, task: str) -> Mapping[str, Any] | None:
+    return definition_records.recorded_definition({"definition": record.metadata(task).definition})
 
 
 def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
@@ -73,48 +97,124 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
 
     Args:
         paths: samples files (``<run>_samples_<task>.jsonl``), and folders that contain some.
-        run: name of the run to choose if there are several.
+        run: which run to choose if there are several: its name, ``folder/name`` if models have runs of one name, or
+            `LATEST`.
 
     Raises:
         DataError: there is no run, or more than one, or its results file is malformed.
     """
-    samples_of_runs: dict[tuple[Path, str], dict[str, Path]] = collections.defaultdict(dict)
-    other_tasks = []
-    for file in _samples_files(paths):
-        match = _SAMPLES_NAME.fullmatch(file.name)
-        if match and not catalog.is_task(match["task"]):
-            other_tasks.append(match["task"])
-        elif match and run in (None, match["run"]):
-            samples_of_runs[file.parent, match["run"]][match["task"]] = file
-    places = ", ".join(map(str, paths))
-    if not samples_of_runs:
-        wanted = "" if run is None else f" of a run {run}"
+    places, other_tasks = _places_of(paths)
+    there = ", ".join(map(str, paths))
+    chosen = [place for place in places if run in (None, LATEST) or place.is_named(run)]
+    if not chosen:
+        wanted = "" if run in (None, LATEST) else f" of a run {run}"
+        names = f" There are runs {', '.join(_typed_names(places))}." if places else ""
         raise DataError(
-            f"{places}: no samples file{wanted} of a Micro-Bench task (…_samples_microbench_….jsonl). "
+            f"{there}: no samples file{wanted} of a Micro-Bench task (…_samples_microbench_….jsonl).{names} "
             "Run the harness with --log_samples and --output_path."
         )
-    if len(samples_of_runs) > 1:
-        names = ", ".join(str(folder / name) for folder, name in sorted(samples_of_runs))
-        raise DataError(
-            f"{places}: samples of several runs: {names}. Name the folder or the files of one, or choose one by name "
-            "(--run NAME; in Python run=NAME)."
-        )
-    [((folder, name), samples)] = samples_of_runs.items()
-    results = folder / f"{name}_results.json"
-    has_results = os.path.lexists(results)
+    if run == LATEST:
+        chosen = [max(chosen, key=_Place.order)]
+    if len(chosen) > 1:
+        raise DataError(f"{there}: samples of several runs. {_HOW_TO_CHOOSE}\n{_listing(chosen)}")
+    [place] = chosen
     return LoggedRun(
-        name,
-        {task: samples[task] for task in catalog.in_order(samples)},
-        results if has_results else None,
-        RunRecord.from_results(results) if has_results else RunRecord(),
+        place.name,
+        {task: place.samples[task] for task in catalog.in_order(place.samples)},
+        place.results,
+        RunRecord() if place.results is None else RunRecord.from_results(place.results),
         tuple(other_tasks),
     )
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:
-    """Return the names of the runs whose samples files are among ``paths``, or in the folders among them, sorted."""
-    matches = (_SAMPLES_NAME.fullmatch(file.name) for file in _samples_files(paths))
-    return sorted({match["run"] for match in matches if match and catalog.is_task(match["task"])})
+    """Return what to type to choose each run whose samples files are among ``paths``, or in the folders among them.
+
+    These are names, and ``folder/name`` where models have runs of one name.
+    """
+    return _typed_names(_places_of(paths)[0])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One run as it lies on disk: its folder, the prefix of its files, and the samples file of each task."""
+
+    folder: Path
+    name: str
+    samples: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def qualified_name(self) -> str:
+        return f"{self.folder.name}/{self.name}"
+
+    @property
+    def results(self) -> Path | None:
+        results = self.folder / f"{self.name}_results.json"
+        return results if os.path.lexists(results) else None
+
+    def is_named(self, typed: str) -> bool:
+        return typed in (self.name, self.qualified_name)
+
+    def order(self) -> tuple[str, float]:
+        """Return the time of the run, then that of its files, as runs of one second differ in these alone."""
+        return self.time(), max(file.stat().st_mtime for file in self.samples.values())
+
+    def time(self) -> str:
+        """Return when the run began, as its record or its name says, else when its samples were written."""
+        if recorded := _DATE.search(self.record().date or "") or _DATE.search(self.name):
+            return recorded[0]
+        written = max(file.stat().st_mtime for file in self.samples.values())
+        return datetime.fromtimestamp(written).strftime("%Y%m%d_%H%M%S")
+
+    def record(self) -> RunRecord:
+        """Return the run's record; an empty one if it cannot be read, which is reported if the run is chosen."""
+        try:
+            return RunRecord() if self.results is None else RunRecord.from_results(self.results)
+        except DataError:
+            return RunRecord()
+
+
+def _places_of(paths: Sequence[Path]) -> tuple[list[_Place], list[str]]:
+    """Return the runs among ``paths``, sorted, and the names of logged tasks that are not this package's."""
+    places: dict[tuple[Path, str], _Place] = {}
+    other_tasks = []
+    for file in _samples_files(paths):
+        match = _SAMPLES_NAME.fullmatch(file.name)
+        if match and not catalog.is_task(match["task"]):
+            other_tasks.append(match["task"])
+        elif match:
+            place = places.setdefault((file.parent, match["run"]), _Place(file.parent, match["run"]))
+            place.samples[match["task"]] = file
+    return [places[key] for key in sorted(places)], other_tasks
+
+
+def _typed_names(places: Sequence[_Place]) -> list[str]:
+    names = collections.Counter(place.name for place in places)
+    return sorted(place.name if names[place.name] == 1 else place.qualified_name for place in places)
+
+
+def _listing(places: Sequence[_Place]) -> str:
+    """Describe each run in a line: what to type, model, tasks and time; the latest run first."""
+    names = collections.Counter(place.name for place in places)
+    lines = []
+    for place in sorted(places, key=_Place.order, reverse=True):
+        typed = place.name if names[place.name] == 1 else place.qualified_name
+        model = printable_line(place.record().config.model or place.folder.name)
+        when = datetime.strptime(place.time(), "%Y%m%d_%H%M%S")
+        lines.append(f"  - {typed}: {model}, {_asked(place.samples)}, {when:%Y-%m-%d %H:%M:%S}")
+    return "\n".join(lines)
+
+
+def _asked(tasks: Iterable[str]) -> str:
+    """Name the tasks of a run in a few words: groups that were asked whole, and the first of the others."""
+    left, named = set(tasks), []
+    for group in reversed(catalog.GROUPS):
+        members = set(catalog.tasks_named([group]))
+        if members <= left:
+            named.append(group)
+            left -= members
+    named += catalog.in_order(left)
+    return " ".join(named[:_MOST_NAMED]) + (f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else "")
 
 
 def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:

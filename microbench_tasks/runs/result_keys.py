@@ -1,10 +1,12 @@
 """Name the keys of a results file that the harness room writes beside the scores, and other rooms read."""
 
+from microbench_tasks.catalog import settings
+
 # Tasks that a model which only chooses among texts was not asked, with the reason.
 LEFT_OUT = "microbench_left_out"
 # Request counts of a model behind a server, and whether images may have been downscaled.
 SERVED = "served_model"
 # Setting that lets a run downscale images which a server refuses as too large.
-SHRINK_SETTING = "MICROBENCH_SHRINK_IMAGES"
+SHRINK_SETTING = settings.SHRINK_IMAGES
 # Setting by which a run asks a server for the probabilities of the first token.
-LOGPROBS_SETTING = "MICROBENCH_LOGPROBS"
+LOGPROBS_SETTING = settings.LOGPROBS

@@ -33,6 +33,9 @@ _DATA = {
     "own": f"own data, which is no part of {BENCHMARK}",
 }
 
+# The first schema version whose cards say which versions to install.
+_FIRST_WITH_VERSIONS = 4
+
 _TAGS = ["micro-bench", "lmms-eval"]
 
 
@@ -101,9 +104,18 @@ def _body(manifest: ManifestCore) -> str:
         "`MICROBENCH_COGNITION` where cognition was asked, name the run's data):"
         if kind != "own"
         else "To check every score from the answers, and every answer against the data (`MICROBENCH_OWN` names them):",
-        f"```bash\npip install microbench-lmms\n{setting}microbench verify .\n```",
+        f"```bash\n{_install_command(manifest)}\n{setting}microbench verify .\n```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _install_command(manifest: ManifestCore) -> str:
+    """Return the command that installs what the run used; cards of version 3 named no versions."""
+    if manifest.schema_version < _FIRST_WITH_VERSIONS:
+        return "pip install microbench-lmms"
+    harness = manifest.versions.lmms_eval
+    pinned_harness = "" if harness == UNKNOWN else f" lmms-eval=={harness}"
+    return f"pip install microbench-lmms=={manifest.versions.microbench}{pinned_harness}"
 
 
 def _describe_own_data(manifest: ManifestCore) -> list[str]:

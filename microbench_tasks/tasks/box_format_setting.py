@@ -11,13 +11,15 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from microbench_tasks.catalog import settings
 from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
 from microbench_tasks.tasks.box_formats import FORMAT_BY_NAME, NEUTRAL, NEUTRAL_FORMAT, DetectionFormat
 from microbench_tasks.tasks.image_resizing import PixelLimits
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.suggestions import did_you_mean
 from microbench_tasks.util.untrusted import reject_duplicate_keys
 
-SETTING = "MICROBENCH_BOXES"
+SETTING = settings.BOXES
 # What the source of a changed format starts with.
 SET_BY_USER = "set by the user, from "
 # No image is larger; the square root of a larger number may exceed the range of floating point.
@@ -82,7 +84,8 @@ def _base_name(fields: Mapping[str, Any], place: str) -> str:
     name = fields.get("format", NEUTRAL)
     if not isinstance(name, str) or name not in FORMAT_BY_NAME:
         raise DataError(
-            f"{place}: {name!r} is not a format. Expected one of {', '.join(FORMAT_BY_NAME)}, "
+            f"{place}: {name!r} is not a format. {did_you_mean(str(name), FORMAT_BY_NAME)}"
+            f"Expected one of {', '.join(FORMAT_BY_NAME)}, "
             "or a JSON object with convention and prompt."
         )
     if "convention" in fields and "prompt" not in fields:

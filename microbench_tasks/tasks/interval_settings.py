@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from microbench_tasks.catalog import settings
 from microbench_tasks.metrics.bootstrap import METHODS, NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.suggestions import did_you_mean
 
-INTERVAL_SETTING = "MICROBENCH_INTERVAL"
+INTERVAL_SETTING = settings.INTERVAL
 # What results files call the method of the intervals to quote.
 QUOTED_METHOD = "Clopper-Pearson, clustered by image"
 
@@ -33,5 +35,7 @@ def bootstrap_settings() -> dict[str, Any]:
     """
     method = os.environ.get(INTERVAL_SETTING, METHODS[0])
     if method not in METHODS:
-        raise DataError(f"{INTERVAL_SETTING}={method}: expected one of {', '.join(METHODS)}.")
+        raise DataError(
+            f"{INTERVAL_SETTING}={method}: {did_you_mean(method, METHODS)}Expected one of {', '.join(METHODS)}."
+        )
     return {"method": method, "confidence_level": CONFIDENCE_LEVEL, "num_resamples": NUM_RESAMPLES, "seed": SEED}

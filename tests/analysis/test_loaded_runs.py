@@ -29,8 +29,12 @@ def test_a_results_file_names_one_of_several_runs(two_in_one):
 
 
 def test_a_folder_of_several_runs_needs_a_name(two_in_one):
-    with pytest.raises(DataError, match="samples of several runs: .* choose one by name"):
+    with pytest.raises(DataError, match=f"samples of several runs. .*\n  - {OTHER}: two, "):
         load_run(two_in_one)
+
+
+def test_the_latest_of_several_runs_can_be_chosen(two_in_one):
+    assert load_run(two_in_one, "latest").label == "two"
 
 
 def test_a_name_of_no_run_is_refused_with_those_there_are(two_in_one):

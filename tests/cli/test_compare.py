@@ -57,5 +57,5 @@ def test_a_file_of_another_form_is_refused_before_runs_are_read(tmp_path):
 def test_a_single_run_is_refused(folders):
     assert refused(folders[0]) == (
         "microbench: error: Expected two or more runs to compare, got 1. Name more folders, or several runs of one "
-        "folder (--run)."
+        "folder (--run NAME; in Python api.load(folder, run=NAME))."
     )

@@ -298,13 +298,33 @@ def test_classes_that_differ_in_more_than_what_is_shown_are_told(tmp_path):
         own_images.save(pixels, photos / "a" / f"{number}.png")
         own_images.save(pixels[:48], photos / "b" / f"{number}.jpg")
         own_images.save(pixels[:, :48], photos / "c" / f"{number}.tif")
-    lines = overview.describe(own_images.read(own_images.wanted(tmp_path / "out", images=photos), tmp_path))
-    told = [line.split()[2] for line in lines if "alone tell the classes apart" in line]
-    assert told == ["sizes", "formats"]
-    # One image like another class's is enough.
+
+    def told():
+        lines = overview.describe(own_images.read(own_images.wanted(tmp_path / "out", images=photos), tmp_path))
+        return [line.partition(" of the images")[0] for line in lines if "alone give the class" in line]
+
+    assert told() == [f"note: the {what} alone give the class of 100 %" for what in ("sizes", "formats")]
+    # One of ten images is like those of another class: 9 of 10 follow from the value.
     own_images.save(own_images.tile(GLAND, 9)[:48], photos / "c" / "9.jpg")
-    lines = overview.describe(own_images.read(own_images.wanted(tmp_path / "out", images=photos), tmp_path))
-    assert not any("alone tell the classes apart" in line for line in lines)
+    assert told() == [f"note: the {what} alone give the class of 90 %" for what in ("sizes", "formats")]
+    # With a second one, three images of class b and two of class c share a value: not even those of b are sure.
+    own_images.save(own_images.tile(GLAND, 10)[:48], photos / "c" / "10.jpg")
+    assert not told()
+
+
+@pytest.mark.parametrize(
+    ("classes", "values", "share"),
+    [
+        ("aabb", "1122", 1.0),
+        # A value of its own tells nothing about the next image.
+        ("aabb", "1234", 0.0),
+        # Of three images with the value 1, the two of class a each have one other of a and one of b.
+        ("aab", "111", 0.0),
+        ("aaab", "1111", 0.75),
+    ],
+)
+def test_a_value_tells_the_class_of_an_image_by_the_other_images_with_it(classes, values, share):
+    assert overview._share_told(classes, values) == share
 
 
 def test_the_next_commands_name_the_folder_and_the_task(tmp_path):

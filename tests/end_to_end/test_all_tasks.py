@@ -241,7 +241,8 @@ def test_the_demo_model_beats_chance_in_every_fine_task(task, clip_run, rows):
 @pytest.mark.parametrize("run_fixture", ["random_run", "clip_run"])
 def test_rescoring_the_log_gives_every_figure_of_the_run(run_fixture, request, tmp_path):
     folder = request.getfixturevalue(run_fixture)
-    said = command(SCRIPTS / "microbench", "rescore", folder, "--out", tmp_path / "scores.json", data="/no/data/needed")
+    forms = [part for form in ("json", "tex", "md") for part in ("--out", tmp_path / f"scores.{form}")]
+    said = command(SCRIPTS / "microbench", "rescore", folder, *forms, data="/no/data/needed")
     found = json.loads((tmp_path / "scores.json").read_text())
     expected = metrics(results_in(folder))
     assert len(expected) > 100
@@ -252,6 +253,19 @@ def test_rescoring_the_log_gives_every_figure_of_the_run(run_fixture, request, t
     } == expected
     assert found["notes"] == []
     assert "note:" not in said
+    # The summary files that the run wrote beside its results have the same figures.
+    for form in ("tex", "md"):
+        [of_run] = folder.rglob(f"*_summary.{form}")
+        assert of_run.read_text() == (tmp_path / f"scores.{form}").read_text()
+
+
+def test_the_summary_that_the_quick_start_shows_is_printed(clip_run):
+    """But for the line about files, which names a folder and a date."""
+    page = (Path(__file__).parents[2] / "docs" / "quick-start.md").read_text()
+    shown = page[page.index("Micro-Bench: demo_clip") :].partition("```")[0].splitlines()
+    printed = command(SCRIPTS / "microbench", "rescore", clip_run).splitlines()
+    assert len(shown) == 7
+    assert [line for line in shown if "files: " not in line] == [line for line in printed if line in shown]
 
 
 def test_rescoring_responses_alone_gives_the_figures_of_a_whole_run(random_run, demo_folder, tmp_path):

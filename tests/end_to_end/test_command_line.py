@@ -48,6 +48,16 @@ def test_the_readmes_first_command_prints_the_table(first_command):
             assert float(printed[task, metric]) == pytest.approx(figures[task][f"{metric},none"], abs=5e-5)
 
 
+def test_the_summary_that_the_readme_shows_stands_above_the_tables(first_command):
+    """But for the line about files: the README's command names no folder."""
+    done, _ = first_command
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    shown = readme[readme.index("Micro-Bench: demo_clip") :].partition("```")[0].splitlines()
+    above = done.stdout[: done.stdout.index("|microbench_coarse")].splitlines()
+    assert len(shown) == 5
+    assert [line for line in shown if "files: " not in line] == [line for line in above if line in shown]
+
+
 def test_its_results_file_holds_source_version_and_samples(first_command):
     _, out = first_command
     found = results_in(out)

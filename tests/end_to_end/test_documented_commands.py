@@ -63,6 +63,13 @@ TREATMENTS = {
     "python -m pytest": Cannot("runs this test"),
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_coarse": Run(further=FEW),
     "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_vqa": Run(),
+    "microbench verify-data /data": Cannot("needs the release; tests/harness/test_data_verification.py has a copy"),
+    "microbench verify-data ./pollen": Run(),
+    'eval "$(microbench completion': Cannot("changes a shell; tests/cli/test_overviews.py prints the script"),
+    "microbench models": Cannot("tests/cli/test_overviews.py runs it"),
+    "microbench tasks": Cannot("tests/cli/test_overviews.py runs it"),
+    "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_coarse_stain": Run(further=FEW),
+    "MICROBENCH_DATASET=demo lmms_eval --model microbench_random --tasks microbench_coarse_stain": Run(further=FEW),
     "microbench rescore": Run(),
     "microbench compare": Run(),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
@@ -106,6 +113,9 @@ TREATMENTS = {
         {"results_clip": "results", "results_plip": "guessing", "submission_3": "guessing_submission"}
     ),
     "microbench report ./sweep": Run(),
+    "SWANLAB_MODE=offline": Cannot(
+        "needs a package that is not installed; tests/harness/test_wandb_logs.py has the logger"
+    ),
     "WANDB_MODE=offline": Cannot("tests/end_to_end/test_wandb.py runs it"),
     "lmms-eval --model demo_clip": Cannot("downloads another benchmark"),
     "python -m lmms_eval": Cannot("tests/end_to_end/test_command_line.py starts the harness in this way"),

@@ -61,7 +61,14 @@ def written(submissions, tmp_path_factory):
     folder = tmp_path_factory.mktemp("leaderboard")
     done = run(SCRIPTS / "microbench", "leaderboard", *submissions, "--paper", "--out", folder)
     assert done.returncode == 0, done.stderr
-    names = ("leaderboard.md", "leaderboard.csv", "leaderboard-pairs.csv", "leaderboard.html", "leaderboard.json")
+    names = (
+        "leaderboard.md",
+        "leaderboard.csv",
+        "leaderboard-pairs.csv",
+        "leaderboard.tex",
+        "leaderboard.html",
+        "leaderboard.json",
+    )
     assert done.stdout.split() == [str(folder / name) for name in names]
     return folder
 

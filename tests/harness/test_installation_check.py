@@ -7,6 +7,7 @@ import pytest
 from microbench_tasks.harness import installation_check
 from microbench_tasks.harness.patches import installation
 from microbench_tasks.harness.patches.table import PATCHES
+from tests.support import own_data
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,19 @@ def test_a_patch_that_cannot_be_installed_is_a_problem(monkeypatch):
     monkeypatch.setattr(installation, "lost_patches", lambda rows: [PATCHES[0]])
     [problem] = installation_check.check_patches().problems
     assert PATCHES[0].name in problem and PATCHES[0].lost in problem
+
+
+def test_own_datasets_are_listed_and_one_that_has_been_changed_is_a_problem(tmp_path, monkeypatch):
+    folder = own_data.questions(tmp_path / "cells")
+    monkeypatch.setenv("MICROBENCH_OWN", str(folder))
+    [line] = installation_check.check_own_data().lines
+    assert line == f"microbench_own_cells: 8 images, {folder}"
+    (folder / "data" / "test-00000-of-00001.parquet").write_bytes(b"")
+    [problem] = installation_check.check_own_data().problems
+    assert "has been changed" in problem
+
+
+def test_a_release_that_is_not_downloaded_says_how_many_files_are_missing(monkeypatch, tmp_path):
+    monkeypatch.delenv("MICROBENCH_DATASET", raising=False)
+    monkeypatch.setattr(installation_check.hub, "missing", lambda pinned: list(pinned.hashes)[:3])
+    assert "3 of 7 files not downloaded" in installation_check.check_data().lines[0]

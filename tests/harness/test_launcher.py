@@ -115,7 +115,7 @@ def test_the_reason_of_an_explained_error_is_left_to_the_last_message(monkeypatc
 
     monkeypatch.setattr(running_command, "check_arguments", lambda args: None)
     command = running_command.Command(ARGUMENTS)
-    options = SimpleNamespace(verbosity=verbosity)
+    options = SimpleNamespace(verbosity=verbosity, tasks="mmlu")
     if is_raised:
         with pytest.raises(type(error)):
             command.run(fail, options)

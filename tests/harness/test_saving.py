@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from lmms_eval.loggers.evaluation_tracker import EvaluationTracker
 
-from microbench_tasks.harness import output_folder, run_state
+from microbench_tasks.harness import output_folder, run_names, run_state
 from microbench_tasks.harness.patches import installation
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
@@ -134,3 +134,50 @@ def test_a_disk_without_room_is_refused(tmp_path, monkeypatch):
     output_folder.check_free_space(tmp_path, 900)
     with pytest.raises(DataError, match=r"has 5\.0 MB free, but this run needs about 5\.1 MB"):
         output_folder.check_free_space(tmp_path, 1000)
+
+
+def test_a_name_takes_the_place_of_the_date_and_gets_a_number_if_it_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("MICROBENCH_RUN_NAME", "first-try")
+    save(tmp_path)
+    save(tmp_path)
+    assert names(tmp_path) == [
+        "first-try-2_results.json",
+        f"first-try-2_samples_{TASK}.jsonl",
+        "first-try_results.json",
+        f"first-try_samples_{TASK}.jsonl",
+    ]
+
+
+@pytest.mark.parametrize("name", ["latest", "a/b", "a b", ".a", "my_samples_x", "x_results", "a" * 81])
+def test_a_name_that_files_cannot_have_is_refused(name, monkeypatch):
+    monkeypatch.setenv("MICROBENCH_RUN_NAME", name)
+    with pytest.raises(DataError, match="^MICROBENCH_RUN_NAME="):
+        run_names.run_name()
+
+
+def test_checkpoints_of_one_name_get_different_folders(tmp_path):
+    for parent in ("a", "b"):
+        (tmp_path / parent / "logs" / "plip").mkdir(parents=True)
+    arguments = [
+        f"model={tmp_path}/a/logs/plip",
+        f"model={tmp_path}/b/logs/plip",
+        "model=a/plip",
+        "model=b/plip",
+        "model=x/logs/plip",
+        "model=y/logs/plip",
+        "model=ViT-B-32,pretrained=openai",
+        "model=ViT-L-14,pretrained=openai",
+        "model=a/plip,revision=1",
+        "model=a/plip,merge_with=clip,alpha=0.5",
+        "merge_with=clip,alpha=0.25",
+        "",
+    ]
+    for model_args in arguments:
+        save(tmp_path / "out", model="plip", model_args=model_args)
+    assert len({path.parent for path in (tmp_path / "out").rglob("*_results.json")}) == len(arguments)
+
+
+def test_options_that_leave_the_weights_alone_leave_the_folder(tmp_path):
+    for model_args in ("model=a/plip", "model=a/plip,batch_size=8,precision=bf16"):
+        save(tmp_path, model="transformers_clip", model_args=model_args)
+    assert {path.parent.name for path in tmp_path.rglob("*_results.json")} == {"a__plip"}

@@ -115,3 +115,14 @@ def test_a_name_made_of_model_arguments_is_read_back_as_one():
     installation.install()
     name = utils.sanitize_long_string("clip_precision=bf16,device=cuda_20260101_000000")
     assert utils.simple_parse_args_string(f"project=test,name={name}") == {"project": "test", "name": name}
+
+
+def test_swanlab_gets_every_value_and_no_empty_list():
+    installation.install()
+    from lmms_eval.loggers.swanlab_logger import SwanLabLogger
+
+    swanlab_logger = SwanLabLogger.__new__(SwanLabLogger)
+    results = {"task": {"acc,none": 0.5, "score,none": []}}
+    swanlab_logger.post_init({"results": results, "config": {"seed": 1}, "loaded_model": {"library": "open_clip"}})
+    assert swanlab_logger._sanitize_results_dict() == ({}, {"task/acc": 0.5})
+    assert swanlab_logger._get_config()["cli_configs"] == {"seed": 1, "loaded_model": {"library": "open_clip"}}

@@ -16,7 +16,14 @@ from tests.support.leaderboards import (
 
 def test_files_are_written_for_readers_and_programs(tmp_path, three):
     written = files.write(board(three), tmp_path / "new" / "folder", with_paper=True)
-    names = ["leaderboard.md", "leaderboard.csv", "leaderboard-pairs.csv", "leaderboard.html", "leaderboard.json"]
+    names = [
+        "leaderboard.md",
+        "leaderboard.csv",
+        "leaderboard-pairs.csv",
+        "leaderboard.tex",
+        "leaderboard.html",
+        "leaderboard.json",
+    ]
     assert [path.name for path in written] == names
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == sorted(names)
 
@@ -74,3 +81,20 @@ def test_a_file_is_no_folder_to_write_to(tmp_path, three):
     with pytest.raises(DataError, match="taken is a file"):
         files.write(board(three), tmp_path / "taken", with_paper=False)
     assert (tmp_path / "taken").read_text() == "mine"
+
+
+def test_the_latex_file_has_a_table_for_each_ranking_with_a_cell_for_each_column(earlier):
+    lines = (earlier / "leaderboard.tex").read_text().splitlines()
+    ends = [number for number, line in enumerate(lines) if line == r"\end{tabular}"]
+    begins = [number for number, line in enumerate(lines) if line.startswith(r"\begin{tabular}")]
+    assert len(begins) == len(ends) == sum(line.startswith("## ") for line in _rankings(earlier))
+    for begin, end in zip(begins, ends, strict=True):
+        num_columns = len(lines[begin].rpartition("{")[2].rstrip("}"))
+        rows = [line for line in lines[begin:end] if line.endswith(r" \\")]
+        # The header and three models.
+        assert len(rows) == 4 and all(row.count(" & ") == num_columns - 1 for row in rows)
+
+
+def _rankings(folder):
+    page = (folder / "leaderboard.md").read_text()
+    return page[: page.index("## How to read this")].splitlines()

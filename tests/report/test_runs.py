@@ -42,13 +42,15 @@ def test_a_label_has_no_secret_no_folder_and_nothing_that_cannot_be_written(argu
     assert found.label == f"open_clip ({shown})"
 
 
-def test_a_folder_of_several_runs_needs_the_results_file_of_one(data, tmp_path):
+def test_a_folder_of_several_runs_needs_the_name_or_the_results_file_of_one(data, tmp_path):
     first = tiny_runs.write(
         tmp_path / "runs", {"microbench_coarse_stain": tiny_runs.samples("microbench_coarse_stain")}
     )
     for path in list(first.iterdir()):
         (first / path.name.replace(tiny_runs.NAME, "20270101_000000")).write_bytes(path.read_bytes())
-    with pytest.raises(DataError, match="The _results.json file of one can be named, too"):
+    with pytest.raises(DataError, match="- 20270101_000000: open_clip, microbench_coarse_stain, "):
         runs.read([first], iter)
+    [found], _ = runs.read([first], iter, ["20270101_000000"])
+    assert found.name == "20270101_000000"
     [found], _ = runs.read([first / "20270101_000000_results.json"], iter)
     assert found.name == "20270101_000000"

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from microbench_tasks import catalog
 from microbench_tasks.runs import logs
 from microbench_tasks.util.errors import DataError
 from tests.support.logged_runs import TASK, logged_sample, rescore, write_samples
@@ -91,9 +92,43 @@ def test_an_empty_log_is_named(tmp_path):
 def test_samples_of_several_runs_are_not_mixed(tmp_path):
     for run in ("20260101_000000", "20260102_000000"):
         write_samples(tmp_path, [logged_sample(0, "A")], run=run)
-    with pytest.raises(DataError, match="samples of several runs: .*20260101_000000, .*20260102_000000"):
+    with pytest.raises(DataError) as refused:
         logs.find_run([tmp_path])
-    assert logs.find_run([tmp_path], "20260102_000000").name == "20260102_000000"
+    # The latest first, each with what to type, model, tasks and time.
+    advice, *lines = str(refused.value).splitlines()
+    assert lines == [
+        f"  - 20260102_000000: {tmp_path.name}, {TASK}, 2026-01-02 00:00:00",
+        f"  - 20260101_000000: {tmp_path.name}, {TASK}, 2026-01-01 00:00:00",
+    ]
+    assert "--run latest" in advice
+    assert logs.find_run([tmp_path], "20260101_000000").name == "20260101_000000"
+    assert logs.find_run([tmp_path], "latest").name == "20260102_000000"
+
+
+def test_the_latest_run_is_that_of_the_last_recorded_date_whatever_the_names(tmp_path):
+    for name, date in (("zebra", "20260101_000000"), ("ant", "20260103_000000"), ("20260102_000000", None)):
+        write_samples(tmp_path, [logged_sample(0, "A")], run=name)
+        (tmp_path / f"{name}_results.json").write_text(json.dumps({"configs": {}, "date": date}))
+    assert logs.find_run([tmp_path], "latest").name == "ant"
+
+
+def test_runs_of_one_name_in_the_folders_of_two_models_are_told_apart_by_the_folder(tmp_path):
+    for model in ("clip", "plip"):
+        write_samples(tmp_path / model, [logged_sample(0, "A")], run="first")
+        content = {"configs": {}, "config": {"model": model}}
+        (tmp_path / model / "first_results.json").write_text(json.dumps(content))
+    assert logs.run_names([tmp_path]) == ["clip/first", "plip/first"]
+    with pytest.raises(DataError, match="- plip/first: plip, "):
+        logs.find_run([tmp_path], "first")
+    assert logs.find_run([tmp_path], "plip/first").record.config.model == "plip"
+
+
+def test_groups_that_a_run_asked_whole_are_named_as_groups(tmp_path):
+    for name in ("a", "b"):
+        for task in catalog.tasks_named(["microbench_coarse", "microbench_fine_pollen"]):
+            write_samples(tmp_path, [logged_sample(0, "A")], task, run=name)
+    with pytest.raises(DataError, match=f"- a: {tmp_path.name}, microbench_coarse microbench_fine_pollen, "):
+        logs.find_run([tmp_path])
 
 
 def test_a_folder_without_samples_says_how_to_get_them(tmp_path):

@@ -199,3 +199,13 @@ def test_a_name_that_is_markup_is_shown_as_it_is(original):
         yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))["model-index"][0]["name"]
         == "<b>|`x`|</b> [a](b)"
     )
+
+
+def test_the_card_says_which_versions_to_install_from_schema_version_4_on(original):
+    manifest = Manifest.model_validate(manifest_file.read_manifest(original))
+    versions = manifest.versions
+    installed = f"pip install microbench-lmms=={versions.microbench} lmms-eval=={versions.lmms_eval}\n"
+    assert installed in model_card.render_card(manifest)
+    # Cards of version 3 stay as they were published.
+    earlier = manifest.model_copy(update={"schema_version": 3})
+    assert "pip install microbench-lmms\n" in model_card.render_card(earlier)

@@ -35,8 +35,10 @@ def main(how: str, *chosen: str) -> None:
     from microbench_tasks.harness.patches import installation
 
     install, installation.install = installation.install, lambda: None
-    for module in ("lmms_eval.__main__", "microbench_adapters.named_models", "lmms_eval.loggers.wandb_logger"):
+    for module in ("lmms_eval.__main__", "microbench_adapters.named_models"):
         importlib.import_module(module)
+    for logger_module in ("wandb_logger", "swanlab_logger"):
+        importlib.import_module(f"lmms_eval.loggers.{logger_module}")
     installation.install = install
     harness_index.remember()
     for case in cases(how, *chosen):

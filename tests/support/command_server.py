@@ -74,8 +74,9 @@ def serve(listening: socket.socket) -> dict | None:
         # One that is not there is not needed either.
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
-    # In the folder of this script.
+    # These lie in the folder of this script.
     importlib.import_module("harness_index").remember()
+    importlib.import_module("quick_tables").install()
     # What is there stays; forks need not look through it for garbage, nor copy its pages to do so.
     gc.freeze()
     listening.settimeout(_PATIENCE)

@@ -237,7 +237,7 @@ def _named_pipe(folder):
     os.mkfifo(weights)
 
 
-@case("transformers_clip", "It is a Git LFS pointer, not the file itself: run git lfs pull")
+@case("transformers_clip", "it is a Git LFS pointer, not the file itself: run git lfs pull")
 def _pointer_of_git(folder):
     weights_of(folder).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from microbench_tasks.catalog.own_tasks import box_task, question_task
 from microbench_tasks.data.own_datasets.creation import NewDataset
@@ -13,6 +14,8 @@ from microbench_tasks.data.own_datasets.image_checks import Prepared
 # Fewer images, or groups, say little: the interval of an accuracy is then wider than +-0.18.
 _FEW = 30
 _MOST_KINDS = 5
+# An appearance that gives the class of so many images is reported.
+_NEARLY_ALL = 0.9
 
 
 # What has nothing to do with what an image shows.
@@ -81,17 +84,43 @@ def _groups(images: Iterable[Prepared]) -> set[str | None]:
     return {image.entry.labels.group for image in images}
 
 
-def _tells_classes(dataset: NewDataset, value: Callable[[Prepared], str]) -> bool:
-    """Tell whether no two classes share a value, unless most values stand for one image only."""
-    of_class = [{value(image) for image in dataset.images if name in _classes(image)} for name in dataset.classes]
-    num_values = len(set().union(*of_class))
-    return len(of_class) > 1 and sum(map(len, of_class)) == num_values <= len(dataset.images) / 2
+def _share_told(classes: Sequence[str | None], values: Sequence[str]) -> float:
+    """Return how often the value alone gives the class: the most frequent class of the other images with that value.
+
+    Without the image itself, since a value that stands for one image only would always be right.
+    """
+    of_value: dict[str, Counter[str | None]] = defaultdict(Counter)
+    for name, value in zip(classes, values, strict=True):
+        of_value[value][name] += 1
+    told = 0
+    for name, value in zip(classes, values, strict=True):
+        others = of_value[value] - Counter([name])
+        told += others[name] > max((count for other, count in others.items() if other != name), default=0)
+    return told / len(classes)
+
+
+def _tells_classes(share: float, classes: Sequence[str | None]) -> bool:
+    """Tell whether nearly all classes follow from a value, with half the errors of always giving one class."""
+    largest = max(Counter(classes).values()) / len(classes)
+    return share >= _NEARLY_ALL and 1 - share <= (1 - largest) / 2
 
 
 def _kinds(values: Iterable[str]) -> str:
     counts = sorted(Counter(values).items(), key=lambda kind: (-kind[1], kind[0]))
     listed = ", ".join(f"{value} ({count})" for value, count in counts[:_MOST_KINDS])
     return listed if len(counts) <= _MOST_KINDS else f"{listed} and {len(counts) - _MOST_KINDS} more"
+
+
+def _told_by_appearance(images: Sequence[Prepared]) -> Iterator[str]:
+    classes = [image.entry.labels.class_name for image in images]
+    for what, value in _APPEARANCE.items():
+        share = _share_told(classes, list(map(value, images)))
+        if _tells_classes(share, classes):
+            # Rounded down: not all unless it is all.
+            yield (
+                f"the {what} alone give the class of {math.floor(share * 100)} % of the images, so a model need not "
+                "look at what they show"
+            )
 
 
 def _cautions(dataset: NewDataset) -> Iterator[str]:
@@ -104,9 +133,8 @@ def _cautions(dataset: NewDataset) -> Iterator[str]:
     blank = [image for image in images if image.seen.is_blank]
     if blank:
         yield f"{len(blank)} image(s) have one color only, such as {blank[0].entry.place}"
-    for what, value in _APPEARANCE.items():
-        if dataset.request.coco is None and _tells_classes(dataset, value):
-            yield f"the {what} alone tell the classes apart, so a model need not look at what the images show"
+    if dataset.request.coco is None and len(dataset.classes) > 1:
+        yield from _told_by_appearance(images)
     if dataset.request.coco is None and len(dataset.classes) > 8:
         others = len(dataset.classes) - 1
         yield f"a question offers at most 8 options: the right one, and 7 of the other {others} by a fixed draw"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from microbench_tasks.catalog import Task
+from microbench_tasks.catalog import Task, settings
 from microbench_tasks.catalog.own_tasks import box_task, question_task
 from microbench_tasks.data import resolved_data, source_identity, tables
 from microbench_tasks.data.own_datasets.description import (
@@ -28,7 +28,7 @@ from microbench_tasks.util.text_safety import printable_line
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SETTING = "MICROBENCH_OWN"
+SETTING = settings.OWN
 _SEPARATOR = ","
 # Submissions take no longer lines.
 _LONGEST = 200
@@ -59,6 +59,11 @@ def datasets_in(folder: Path) -> list[Path]:
     if is_dataset(folder):
         return [folder]
     return sorted(inner for inner in folder.iterdir() if is_dataset(inner)) if folder.is_dir() else []
+
+
+def dataset_at(folder: Path) -> OwnDataset:
+    """Return the own dataset in a folder; raise DataError if its description is wrong."""
+    return OwnDataset(folder.resolve(), read_description(folder))
 
 
 def add_folder(folder: Path) -> None:
@@ -93,7 +98,7 @@ def installed() -> dict[str, OwnDataset]:
                 f"{DESCRIPTION_FILE} in it), or a folder of such folders; several are separated by commas."
             )
         for folder in inside:
-            dataset = OwnDataset(folder.resolve(), read_description(folder))
+            dataset = dataset_at(folder)
             other = by_name.setdefault(dataset.description.name, dataset)
             if other.folder != dataset.folder:
                 raise DataError(
@@ -132,7 +137,7 @@ def resolve(task: Task) -> ResolvedData:
         f"{SETTING}: {dataset.folder}",
         dataset.folder,
         watched=lambda: [dataset.folder / DESCRIPTION_FILE, table],
-        resolve=lambda: _read(dataset, table),
+        resolve=lambda: read_dataset(dataset),
     )
 
 
@@ -141,8 +146,9 @@ def _folders() -> list[Path]:
     return list(dict.fromkeys(Path(text).expanduser() for text in texts if text))
 
 
-def _read(dataset: OwnDataset, table: Path) -> ResolvedData:
-    """Read the table of a dataset, and compare it with the description."""
+def read_dataset(dataset: OwnDataset) -> ResolvedData:
+    """Read the table of a dataset, and compare it with the description; raise DataError if it differs."""
+    table = dataset.folder / TABLE_FILE
     again = "Make the dataset again with microbench new-dataset."
     if not table.is_file():
         raise DataError(f"{table}: no such file, although {dataset.folder / DESCRIPTION_FILE} describes it. {again}")

@@ -98,7 +98,7 @@ def _open(source: str, mapping: Mapping[str, str], workspace: Path) -> _Table:
             )
         arrow_conversion.rewrite(files, workspace / "table.arrow", list(names.values()), names["image"])
         rows = pa.ipc.open_stream(pa.memory_map(str(workspace / "table.arrow"))).read_all()
-    except (pa.ArrowException, TypeError, KeyError) as error:
+    except (arrow_conversion.DamagedFileError, pa.ArrowException, TypeError, KeyError) as error:
         raise DataError(f"--table {source}: cannot be read: {error}. Save the table again as Parquet.") from error
     if not len(rows):
         raise DataError(f"--table {source}: contains no rows.")
@@ -141,7 +141,8 @@ def _cached_snapshot(source: str) -> Path:
 def _schema(file: Path) -> pa.Schema:
     import pyarrow.parquet as pq
 
-    return pq.read_schema(file) if file.suffix == ".parquet" else arrow_conversion.read_schema(file)
+    with arrow_conversion.naming_damaged(file):
+        return pq.read_schema(file) if file.suffix == ".parquet" else arrow_conversion.read_schema(file)
 
 
 def _label_names(schema: pa.Schema) -> dict[str, list[str]]:

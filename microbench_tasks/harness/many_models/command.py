@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.harness import exit_status, launcher, output_folder, own_tasks
+from microbench_tasks.harness import exit_status, launcher, output_folder, own_tasks, resume_advice
 from microbench_tasks.harness.many_models import board, entry_checks, loop, model_list, one_run, record, summary
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.harness.many_models.options import parse_harness_options, parse_shard, settings_of
@@ -64,7 +64,7 @@ def run(request: Request) -> int:
         try:
             outcomes = loop.run(prepared.jobs, prepared.evaluate, _say)
         except loop.InterruptedLoopError as interruption:
-            _exit_interrupted(interruption, prepared, request.out)
+            _exit_interrupted(interruption, prepared, request)
     print(f"\n{summary.as_markdown(outcomes, request.out, prepared.data)}\n", flush=True)
     failed = [outcome for outcome in outcomes if outcome.status is loop.Status.FAILED]
     for outcome in failed:
@@ -106,17 +106,23 @@ def _check_place(out: Path) -> None:
     output_folder.prepare(out)
 
 
-def _exit_interrupted(interruption: loop.InterruptedLoopError, prepared: _Prepared, out: Path) -> None:
-    complete = loop.complete_models(out)
+def _exit_interrupted(interruption: loop.InterruptedLoopError, prepared: _Prepared, request: Request) -> None:
+    complete = loop.complete_models(request.out)
     done = sum(job.entry.name in complete for job in prepared.jobs)
     is_terminated = isinstance(interruption.cause, exit_status.Terminated)
     _say(f"{'ended by SIGTERM' if is_terminated else 'interrupted by Ctrl-C'}; {done} of {len(prepared.jobs)} done")
     print(
-        f"Micro-Bench: results are in {out}. The same command goes on: it skips the models that are done, "
-        "and uses what the interrupted model has stored.",
+        f"Micro-Bench: results are in {request.out}. The same command goes on: it skips the models that are done, and "
+        f"uses what the interrupted model has stored.\n  {resume_advice.shell_command(_typed(request), 'microbench')}",
         file=sys.stderr,
     )
     sys.exit(exit_status.TERMINATED_STATUS if is_terminated else exit_status.INTERRUPTED_STATUS)
+
+
+def _typed(request: Request) -> list[str]:
+    shard = [] if request.shard is None else ["--shard", request.shard]
+    options = ["--tasks", request.tasks, "--output_path", str(request.out), *shard, *request.harness_arguments]
+    return ["run", str(request.models), *options]
 
 
 def _rank(entries: Sequence[Entry], out: Path) -> None:

@@ -12,6 +12,7 @@ from loguru import logger
 from microbench_tasks.harness import capabilities, model_arguments, own_tasks, running_command
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.suggestions import did_you_mean
 
 
 def find_problems(entries: Sequence[Entry], options: argparse.Namespace) -> list[str]:
@@ -67,7 +68,7 @@ def check_tasks(options: argparse.Namespace) -> list[str]:
     names = manager.match_tasks(asked)
     unknown = [name for name in asked if name not in names and "*" not in name and not Path(name).exists()]
     if unknown:
-        suggestion = model_arguments.suggest(unknown[0], manager.all_tasks)
+        suggestion = did_you_mean(unknown[0], manager.all_tasks)
         raise DataError(f"--tasks: {', '.join(unknown)} unknown. {suggestion}lmms_eval --tasks list prints all.")
     return [*names, *(name for name in asked if name not in names)]
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from microbench_tasks.harness import own_options
 from microbench_tasks.util.errors import DataError
 
 Item = TypeVar("Item")
@@ -98,7 +99,9 @@ def parse_harness_options(tasks: str, arguments: Sequence[str]) -> argparse.Name
             "microbench run is one process. To use several GPUs, start it once for each, with "
             "CUDA_VISIBLE_DEVICES=0 and --shard 1/2, CUDA_VISIBLE_DEVICES=1 and --shard 2/2."
         )
-    with command_line(["--tasks", tasks, *arguments]):
+    # The launcher reads this package's own options for each model.
+    _, for_harness = own_options.split(arguments)
+    with command_line(["--tasks", tasks, *for_harness]):
         _, options = parse_eval_args()
     changed = _changed(options)
     refused = [f"--{name}: {advice}." for name, advice in _REFUSED.items() if name in changed]

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
+from microbench_tasks.catalog import settings
 from microbench_tasks.data import source_identity, task_data
 from microbench_tasks.harness import own_tasks
 from microbench_tasks.harness.many_models.model_list import Entry
@@ -27,7 +28,7 @@ _RESULTS_SUFFIX = "_results.json"
 # Model arguments that may name a checkpoint on disk.
 _CHECKPOINTS = ("model", "pretrained", "merge_with", "model_path", "model_base", "peft_model")
 # Settings of the environment that change questions or scores, beside those that name the data.
-_SETTINGS = ("MICROBENCH_BOXES", "MICROBENCH_INTERVAL", "MICROBENCH_SHRINK_IMAGES", "MICROBENCH_LOGPROBS")
+_SETTINGS = (settings.BOXES, settings.INTERVAL, settings.SHRINK_IMAGES, settings.LOGPROBS)
 
 
 @dataclass(frozen=True)
@@ -167,13 +168,13 @@ def completed_run(folder: Path, before: set[Path], seconds: float) -> Complete |
 
 def make_plan(entry: Entry, tasks: Sequence[str], options: Mapping[str, str], data: Mapping[str, Any]) -> Plan:
     """Return the plan of an entry."""
-    settings = {name: value for name in _SETTINGS if (value := os.environ.get(name))}
+    chosen = {name: value for name in _SETTINGS if (value := os.environ.get(name))}
     return Plan(
         model=entry.model,
         model_args=privacy.redact_secrets(entry.model_args),
         checkpoint=dict(_stamps(entry.model_args)),
         tasks=catalog.without_covered(list(tasks)),
-        options=dict(options) | settings,
+        options=dict(options) | chosen,
         data=data,
     )
 

@@ -65,14 +65,18 @@ DISK_SPACE = Patch(
 
 
 def name_folder(original: Callable) -> Callable:
-    """Give every model a folder: for some model arguments the harness finds no name and writes to the parent folder."""
+    """Give every model a folder of its own, whatever its arguments."""
 
     def log_experiment_args(self: Any, *args: Any, **kwargs: Any) -> None:
-        from lmms_eval.utils import sanitize_model_name
+        from microbench_tasks.harness import model_folder
 
+        call = bind_call(original, (self, *args), kwargs).arguments
         original(self, *args, **kwargs)
-        source = self.model_source if isinstance(self.model_source, str) else type(self.model_source).__name__
-        self.model_name_sanitized = self.model_name_sanitized or sanitize_model_name(source)
+        source, model_args = call["model_source"], call["model_args"]
+        self.model_name_sanitized = model_folder.folder_name(
+            source if isinstance(source, str) else type(source).__name__,
+            model_args if isinstance(model_args, str) else "",
+        )
 
     return log_experiment_args
 
@@ -81,13 +85,14 @@ MODEL_FOLDER = Patch(
     name="a folder for every model",
     replacement=replace(
         "lmms_eval.loggers.evaluation_tracker:GeneralConfigTracker.log_experiment_args",
-        "model_source",
+        "model_source model_args",
         name_folder,
         Target("lmms_eval.utils:sanitize_model_name", ("model_name",)),
+        Target("lmms_eval.utils:simple_parse_args_string", ("args_string",)),
     ),
-    why="The harness takes the name of the folder from one of a few model arguments.",
-    lost="Results of models without such an argument are written to --output_path itself.",
-    removable="The harness names the folder after the model if its arguments have no name.",
+    why="The harness names the folder after the last two parts of one of a few model arguments.",
+    lost="Results of different checkpoints may be in one folder, or in --output_path itself.",
+    removable="The harness gives different checkpoints different folders.",
 )
 
 

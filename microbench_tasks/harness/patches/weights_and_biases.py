@@ -12,7 +12,7 @@ _WANDB = "lmms_eval.loggers.wandb_logger:WandbLogger"
 
 
 def start_once(original: Callable) -> Callable:
-    """Start one W&B run per evaluation: the harness starts one in each process, but logs only to the first."""
+    """Start one logger's run per evaluation: the harness starts one in each process, but logs only to the first."""
 
     def initialize(self: Any, **kwargs: Any) -> None:
         is_first = os.environ.get("RANK", "0") == "0"
@@ -82,10 +82,10 @@ def name_without_commas(original: Callable) -> Callable:
     return sanitize_long_string
 
 
-WANDB_NAMES = Patch(
-    name="W&B: names with model arguments",
+RUN_NAMES = Patch(
+    name="W&B and SwanLab: names with model arguments",
     replacement=replace("lmms_eval.utils:sanitize_long_string", "s", name_without_commas),
     why="The harness parses the name of a run from a list that is separated by commas.",
-    lost="--wandb_args needs name=… where --model_args has several arguments.",
-    removable="The harness accepts commas in --wandb_args.",
+    lost="--wandb_args needs name=…, and --swanlab_args exp_name=…, where --model_args has several arguments.",
+    removable="The harness accepts commas in --wandb_args and --swanlab_args.",
 )

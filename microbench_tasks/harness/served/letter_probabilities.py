@@ -21,6 +21,7 @@ from typing import Any
 
 from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.runs.result_keys import LOGPROBS_SETTING
+from microbench_tasks.util.errors import DataError
 
 # The most that OpenAI's and vLLM's servers list, unless told otherwise.
 _MOST_TOKENS = 20
@@ -42,13 +43,13 @@ def requested_number() -> int | None:
     """Read the setting: how many of the most probable tokens to ask for; None if it is not set.
 
     Raises:
-        ValueError: it is not a whole number from 1 to 20.
+        DataError: it is not a whole number from 1 to 20.
     """
     value = os.environ.get(LOGPROBS_SETTING, "")
     if not value:
         return None
     if not (value.isascii() and value.isdigit() and 1 <= int(value) <= _MOST_TOKENS):
-        raise ValueError(
+        raise DataError(
             f"{LOGPROBS_SETTING}={value}: expected a number of tokens from 1 to {_MOST_TOKENS}. Set "
             f"{LOGPROBS_SETTING}={_MOST_TOKENS}, or unset it."
         )

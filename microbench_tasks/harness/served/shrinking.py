@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from microbench_tasks.runs.result_keys import SHRINK_SETTING
+from microbench_tasks.util.errors import DataError
 
 _VALUE = "once"
 _HEAD = "data:image/"
@@ -22,11 +23,11 @@ def is_wanted() -> bool:
     """Read the setting.
 
     Raises:
-        ValueError: it has a value other than ``once``.
+        DataError: it has a value other than ``once``.
     """
     value = os.environ.get(SHRINK_SETTING, "")
     if value not in ("", _VALUE):
-        raise ValueError(f"{SHRINK_SETTING}={value}: expected {_VALUE}. Set {SHRINK_SETTING}={_VALUE}, or unset it.")
+        raise DataError(f"{SHRINK_SETTING}={value}: expected {_VALUE}. Set {SHRINK_SETTING}={_VALUE}, or unset it.")
     return value == _VALUE
 
 

@@ -1,0 +1,63 @@
+"""Options that this package adds to ``lmms_eval``; the harness's own parser does not know them.
+
+To add one, add a field to `OwnOptions` and an argument of the same name to `_parser`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_QUIET_VERBOSITY = ("--verbosity", "WARNING")
+
+
+@dataclass(frozen=True)
+class OwnOptions:
+    """Hold the values of the additional options.
+
+    Attributes:
+        quiet: whether to print the summary of each run alone, without the harness's tables and progress messages.
+        run_name: takes the place of the date in the names of the run's files (`microbench_tasks.harness.run_names`).
+    """
+
+    quiet: bool = False
+    run_name: str = ""
+
+
+def split(arguments: Sequence[str]) -> tuple[OwnOptions, list[str]]:
+    """Take the additional options out of the arguments of an evaluation.
+
+    Returns:
+        Their values, and the arguments for the harness, in their order.
+
+    >>> split(["--model", "demo_clip", "--quiet", "--verbosity", "DEBUG"])
+    (OwnOptions(quiet=True, run_name=''), ['--model', 'demo_clip', '--verbosity', 'DEBUG'])
+    """
+    values, others = _parser().parse_known_args(list(arguments))
+    options = OwnOptions(**vars(values))
+    says_verbosity = any(part.partition("=")[0] == _QUIET_VERBOSITY[0] for part in others)
+    return options, [*others, *(_QUIET_VERBOSITY if options.quiet and not says_verbosity else ())]
+
+
+def help_text() -> str:
+    """Describe the additional options, for the end of the harness's help."""
+    return _parser().format_help().partition("\n\n")[2]
+
+
+def _parser() -> argparse.ArgumentParser:
+    # Without abbreviations: a shortened option may be one of the harness.
+    parser = argparse.ArgumentParser(prog="lmms_eval", add_help=False, allow_abbrev=False)
+    own = parser.add_argument_group("options that Micro-Bench adds")
+    own.add_argument(
+        "--quiet",
+        action="store_true",
+        help="print the summary of each run and warnings, without the tables and progress messages of the harness",
+    )
+    own.add_argument(
+        "--run-name",
+        default="",
+        metavar="NAME",
+        help="name of the run, by which --run of other commands finds it (default: the date and time)",
+    )
+    return parser

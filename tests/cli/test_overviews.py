@@ -1,0 +1,132 @@
+"""Claims about ``microbench``, ``models``, ``tasks`` and ``--version``, run in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from microbench_adapters.checkpoints.registry import CHECKPOINTS
+from microbench_adapters.manifests import class_paths
+from microbench_tasks import catalog
+from microbench_tasks.cli import models, program
+from microbench_tasks.harness import installed_version
+
+
+def shown(capsys, *arguments):
+    program.main(list(arguments))
+    return capsys.readouterr().out
+
+
+def test_without_arguments_the_help_is_printed_by_steps(capsys):
+    with pytest.raises(SystemExit) as exited:
+        program.main([])
+    said = capsys.readouterr().err
+    assert exited.value.code == 2
+    positions = [said.index(f"\n{step}:\n") for step in program.STEPS]
+    assert positions == sorted(positions)
+    assert all(f"\n    {command.name} " in said for command in program.COMMANDS)
+
+
+def test_the_versions_are_those_of_the_installed_packages(capsys):
+    with pytest.raises(SystemExit) as exited:
+        program.main(["--version"])
+    said = capsys.readouterr().out
+    assert exited.value.code == 0
+    assert said.startswith(f"microbench-lmms {version('microbench-lmms')}")
+    assert said.endswith(f", lmms-eval {version('lmms-eval')}\n")
+
+
+def test_the_commit_of_an_installation_from_git_is_named(monkeypatch):
+    class Installed:
+        version = "0.1.0"
+
+        def read_text(self, name):
+            return {"direct_url.json": '{"url": "https://a.org/b.git", "vcs_info": {"commit_id": "abc123"}}'}[name]
+
+    monkeypatch.setattr(installed_version, "distribution", lambda name: Installed())
+    assert installed_version.commit() == "abc123"
+
+
+def test_every_model_is_listed_with_what_it_loads(capsys):
+    listed = {model["name"]: model for model in json.loads(shown(capsys, "models", "--json"))}
+    assert list(listed) == list(class_paths())
+    assert all(listed[name]["loaded_by"] == row.adapter for name, row in CHECKPOINTS.items())
+    assert {name for name, model in listed.items() if model["kind"] == "contrastive"} == {
+        "open_clip",
+        "transformers_clip",
+        *CHECKPOINTS,
+    }
+    assert listed["microbench_random"]["kind"] == "random"
+    assert listed["plip"]["loads"] == "vinid/plip"
+    assert listed["open_clip"]["arguments"]["model"] == "" and listed["plip"]["arguments"]["padding"] == "longest"
+
+
+def test_a_model_that_cannot_run_is_left_out_and_says_what_to_install(capsys, monkeypatch):
+    description = next(model for model in models.describe_models() if model.name == "conch")
+    lacking = dataclasses.replace(description, missing=("conch-fork",))
+    monkeypatch.setattr(models, "describe_models", lambda: [lacking])
+    assert "[not installed: pip install conch-fork]" in shown(capsys, "models")
+    assert json.loads(shown(capsys, "models", "--installed", "--json")) == []
+
+
+@pytest.mark.parametrize("arguments", [["models"], ["models", "biomedclip"], ["tasks"], ["tasks", "pollen"]])
+def test_overviews_fit_80_columns(arguments, capsys):
+    lines = shown(capsys, *arguments).splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+def test_every_task_is_listed_with_its_groups_and_public_numbers(capsys):
+    listed = {task["name"]: task for task in json.loads(shown(capsys, "tasks", "--json"))}
+    assert list(listed) == list(catalog.ALL_TASKS)
+    stain = listed["microbench_coarse_stain"]
+    # docs/tasks.md: 934 of 16,130 images have no stain question.
+    assert (stain["questions"], stain["images"]) == (16_130 - 934, 16_130 - 934)
+    assert stain["groups"] == ["microbench_coarse", "microbench_vqa", "microbench", "microbench_all"]
+    assert listed["microbench_fine_pollen"]["questions"] is None
+    assert listed["microbench_cognition"]["needs"] == "MICROBENCH_COGNITION"
+    assert {listed[name]["level"] for name in listed} == {"perception", "cognition"}
+
+
+def test_the_page_of_commands_lists_all_with_their_lines_of_help():
+    page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| `microbench ")]
+    assert rows == [[f"| `microbench {command.name}`", command.summary] for command in program.COMMANDS]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_the_script_for_completion_knows_every_command_and_option(shell, capsys):
+    script = shown(capsys, "completion", shell)
+    assert all(command.name in script for command in program.COMMANDS)
+    assert "new-datasets" in script
+
+
+def test_filters_choose_tasks(capsys):
+    fine = json.loads(shown(capsys, "tasks", "--kind", "fine", "--json"))
+    assert [task["name"] for task in fine] == list(catalog.GROUPS["microbench_fine"])
+    in_group = json.loads(shown(capsys, "tasks", "--group", "microbench_localization", "--json"))
+    assert {task["subject"] for task in in_group} == {"boxes"}
+    assert "microbench_coarse_stain (perception)" in shown(capsys, "tasks", "coarse_stain")
+
+
+def test_questions_of_the_data_at_hand_are_counted(capsys, demo_folder, monkeypatch):
+    monkeypatch.setenv("MICROBENCH_DATASET", "demo")
+    [task] = json.loads(shown(capsys, "tasks", "microbench_fine_pollen", "--count", "--json"))
+    # docs/tasks.md shows 12 questions of this task in the demo set, one about each image.
+    assert (task["questions"], task["images"]) == (12, 12)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["models", "pilp"], "pilp: no model of this package"),
+        (["tasks", "--group", "coarse"], "--group coarse: no such group. There are microbench_coarse"),
+        (["tasks", "unheard"], "No task fits"),
+    ],
+)
+def test_a_name_that_is_none_is_refused_with_those_there_are(arguments, message):
+    with pytest.raises(SystemExit, match=message):
+        program.main(arguments)
