@@ -17,60 +17,87 @@ from microbench_tasks.util.text_safety import printable_line
 # A radar chart with more lines is not readable.
 _MOST_LINES = 6
 _LEAST_AXES = 3
+_CHART_TITLE = "Scores (%) with their 95 % intervals"
 
 
 def as_html(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     """Render one self-contained page, which loads no other resources."""
-    sections = [_section(ranking, with_paper) for ranking in leaderboard.rankings]
+    titles = tables.headings_of(leaderboard.rankings)
+    sections = [
+        _section(ranking, title, with_paper) for ranking, title in zip(leaderboard.rankings, titles, strict=True)
+    ]
     closing = "\n\n".join([*tables.how_to_read(), *(printable_line(note) for note in leaderboard.notes)])
     models = {row.entry.model for ranking in leaderboard.rankings for row in ranking.rows}
     facts = {
         "rankings": str(len(leaderboard.rankings)),
         "submissions": str(len(models)),
-        "data": ", ".join(sorted({ranking.data.shown() for ranking in leaderboard.rankings})),
+        "data": ", ".join(dict.fromkeys(tables.data_text(ranking) for ranking in leaderboard.rankings)),
     }
-    return pages.render(tables.TITLE, [*sections, pages.Section("How to read this", [], closing)], facts)
+    how = pages.Section("How to read this", [], closing)
+    is_demo = any(ranking.data.kind == "demo" for ranking in leaderboard.rankings)
+    return pages.render(tables.TITLE, [*sections, how], facts, notice=tables.DEMO_NOTICE if is_demo else "")
 
 
-def _section(ranking: Ranking, with_paper: bool) -> pages.Section:
+def _section(ranking: Ranking, title_in_page: str, with_paper: bool) -> pages.Section:
     lines = tables.lines_of(ranking, with_paper)
     absent = " ".join(
         f"{printable_line(model)} is not in this ranking: {why}." for model, why in ranking.absent.items()
     )
-    rows = [_cells(line, ranking) for line in lines]
-    blocks: list[pages.Part] = [pages.Table(f"{ranking.metric}, in percent", tables.header_of(ranking), rows, absent)]
+    runs = [line for line in lines if not isinstance(line, Reported)]
+    reported = [line for line in lines if isinstance(line, Reported)]
+    # The paper's scores are of the release: beside a run on other data, they would be compared.
+    is_apart = bool(reported) and ranking.data.kind != "release"
+    blocks: list[pages.Part] = [_score_chart(ranking, runs if is_apart else lines, _CHART_TITLE)]
+    blocks.append(_table(ranking, runs if is_apart else lines, f"{ranking.metric}, in percent", absent))
+    if is_apart:
+        title = "Reported in the paper, on the release: not comparable with the runs above"
+        blocks.append(
+            pages.Folded(title, [_score_chart(ranking, reported, title), _table(ranking, reported, "As printed", "")])
+        )
     if tables.has_pairs_shown(ranking):
-        blocks += [_square(ranking), _pairs(ranking)]
-    text = "\n\n".join([*tables.cautions_of(ranking, with_paper), *tables.facts_of(ranking)])
-    return pages.Section(tables.title_of(ranking), [*blocks, *_plots(ranking, lines)], text)
+        blocks.append(pages.Folded("All pairs", [_square(ranking), _pairs(ranking)], "differences with their p-values"))
+    if len(ranking.rows[0].entry.by_task) >= _LEAST_AXES:
+        blocks.append(pages.Folded("Scores by task", [_image("", _task_plot(ranking))]))
+    facts = tables.facts_of(ranking)
+    details = pages.Folded("About this ranking", [_data_table(ranking)], tables.data_text(ranking))
+    text = "\n\n".join([*tables.cautions_of(ranking, with_paper), " ".join(facts)])
+    return pages.Section(title_in_page, [*blocks, details], text)
+
+
+def _table(ranking: Ranking, lines: Sequence[Line], title: str, note: str) -> pages.Table:
+    return pages.Table(title, tables.header_of(ranking), [_cells(line, ranking) for line in lines], note)
+
+
+def _data_table(ranking: Ranking) -> pages.Table:
+    """Return what identifies the data of a ranking: hashes stand here and in no heading."""
+    rows = [["data", ranking.data.shown()], ["version of the tasks", str(ranking.version)]]
+    return pages.Table("", ["what", "which"], rows)
 
 
 def _cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
-    rank, model, data, n, score, versus, *figures = tables.cells_of(line, ranking)
+    rank, model, score, versus, *figures, n, data = tables.cells_of(line, ranking)
     # Keep the data on one line.
     data = data.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
     if isinstance(line, Reported):
         first = [
             pages.Cell(rank),
             pages.Cell(printable_line(model)),
-            pages.Cell(data, title=table1.source()),
-            pages.Cell(n),
             pages.Cell(score, float(line.score)),
             pages.Cell(versus),
         ]
+        last = [pages.Cell(n), pages.Cell(data, title=table1.source())]
     else:
         next_run = line.versus_next
         first = [
             pages.Cell(rank, line.rank),
             pages.Cell(printable_line(model)),
-            pages.Cell(data, title=ranking.data.shown()),
-            pages.Cell(n, len(line.entry.scores)),
             pages.Cell(score, float(line.entry.score)),
             pages.Cell(versus, next_run.difference, f"versus {printable_line(next_run.model)}")
             if next_run
             else pages.Cell(versus),
         ]
-    return [*first, *(_figure_cell(figure) for figure in figures)]
+        last = [pages.Cell(n, len(line.entry.scores)), pages.Cell(data, title=ranking.data.shown())]
+    return [*first, *(_figure_cell(figure) for figure in figures), *last]
 
 
 def _figure_cell(text: str) -> pages.Cell:
@@ -103,43 +130,29 @@ def _pair_cells(ranking: Ranking, metric: str, one: int, other: int) -> list[pag
 # --- plots ---------------------------------------------------------------------------
 
 
-def _plots(ranking: Ranking, lines: Sequence[Line]) -> list[pages.Image]:
-    images = [_image("Scores with their intervals", _score_plot(ranking, lines))]
-    if len(ranking.rows[0].entry.by_task) >= _LEAST_AXES:
-        images.append(_image("Scores by task", _task_plot(ranking)))
-    return images
-
-
 def _image(title: str, spec: FigureSpec) -> pages.Image:
-    return pages.Image(title, plots.png(spec.figure()), spec.alt, spec.note)
+    return pages.Image(title, plots.lighter(plots.png(spec.figure())), spec.alt, spec.note)
 
 
-def _score_plot(ranking: Ranking, lines: Sequence[Line]) -> FigureSpec:
-    title, labels = tables.title_of(ranking), [_label(line, ranking) for line in lines]
+def _score_chart(ranking: Ranking, lines: Sequence[Line], title: str) -> pages.Chart:
+    labels = [_label(line, ranking) for line in lines]
     intervals = [_interval(line) for line in lines]
     scores = "; ".join(
         f"{label} {tables.percent(value)}" for label, (value, _, _) in zip(labels, intervals, strict=True)
     )
-    return figure_spec(
-        "scores",
-        "interval_bars",
-        f"{title}: {scores}",
-        ranking.caution,
-        title=title,
-        labels=labels,
-        values=[value for value, _, _ in intervals],
-        lows=[low for _, low, _ in intervals],
-        highs=[high for _, _, high in intervals],
-        chance=ranking.level("chance"),
-        majority=ranking.level("majority"),
-        hollow=[position for position, line in enumerate(lines) if isinstance(line, Reported)],
-        xlabel=f"{ranking.metric} (%) with its 95 % interval",
-    )
+    is_of_paper = all(isinstance(line, Reported) for line in lines)
+    # The levels are those of the ranking's own questions.
+    chance, majority = (None if is_of_paper else ranking.level(level) for level in ("chance", "majority"))
+    rows = [
+        pages.ChartRow(label, [pages.Bar(*ends)], chance, majority, isinstance(line, Reported))
+        for label, ends, line in zip(labels, intervals, lines, strict=True)
+    ]
+    return pages.Chart(title, [""], rows, f"{title}: {scores}")
 
 
 def _task_plot(ranking: Ranking) -> FigureSpec:
     rows = ranking.rows[:_MOST_LINES]
-    title = tables.title_of(ranking)
+    title = tables.heading_of(ranking)
     series = {f"{row.place} {printable_line(row.entry.model)}": list(row.entry.by_task.values()) for row in rows}
     note = "Each task over all of its questions."
     if len(rows) < len(ranking.rows):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
+from microbench_tasks import catalog
 from microbench_tasks.catalog import table1
 from microbench_tasks.catalog.table1 import Reported
 from microbench_tasks.leaderboard.entries import FIGURES
@@ -13,9 +15,20 @@ from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES, Interval
 from microbench_tasks.metrics.paired import LEVEL, POWER
 from microbench_tasks.render.number_text import bare_p, p_value, percent, points
+from microbench_tasks.submissions.data_kinds import DataKind
 from microbench_tasks.tasks.metric_table import METRIC_BY_NAME
 
 TITLE = "Micro-Bench leaderboard"
+DEMO_NOTICE = (
+    "This page has scores of the demo set, whose images are drawn. They say nothing about microscopy, and are not "
+    "comparable with the paper's."
+)
+_DATA_TEXTS: dict[DataKind, str] = {
+    "release": "the release",
+    "demo": "demo data",
+    "local": "local data",
+    "own": "own data",
+}
 NOT_RERUN = "reported, not re-run"
 STATED = "Data as stated by the submissions; microbench verify compares each with the data."
 # With more models, the pairs are only in the JSON and CSV files.
@@ -34,19 +47,39 @@ def title_of(ranking: Ranking) -> str:
     return f"{ranking.group}, {ranking.data.shown()}, tasks version {ranking.version}"
 
 
+def data_text(ranking: Ranking) -> str:
+    """Name the kind of the data in words, without hashes."""
+    return _DATA_TEXTS[ranking.data.kind]
+
+
+def heading_of(ranking: Ranking) -> str:
+    """Return a heading for readers: what was asked, and on which kind of data, without hashes."""
+    return f"{catalog.short_name(ranking.group).capitalize()}, {data_text(ranking)}"
+
+
+def headings_of(rankings: Sequence[Ranking]) -> list[str]:
+    """Return a unique heading for each ranking; those of equal kind on other data or versions are numbered."""
+    headings = [heading_of(ranking) for ranking in rankings]
+    return [
+        f"{heading} ({headings[: position + 1].count(heading)})" if headings.count(heading) > 1 else heading
+        for position, heading in enumerate(headings)
+    ]
+
+
 def header_of(ranking: Ranking) -> list[str]:
     """Return the column headers of `cells_of`."""
-    return ["rank", "model", "data", "n", f"{ranking.metric} [95 % interval]", "versus next run", *_figures(ranking)]
+    score = f"{ranking.metric} [95 % interval]"
+    return ["rank", "model", score, "versus next run", *_figures(ranking), "n", "data"]
 
 
 def cells_of(line: Line, ranking: Ranking) -> list[str]:
     """Return the cells of one line of a ranking, in percent."""
     if isinstance(line, Reported):
-        return ["–", line.model, NOT_RERUN, "", line.as_printed, "", *[""] * len(_figures(ranking))]
+        return ["–", line.model, line.as_printed, "", *[""] * len(_figures(ranking)), "", NOT_RERUN]
     figures = [_figure(figure, line) for figure in _figures(ranking)]
     score = with_interval(line.entry.score, line.interval)
     number = f"{len(line.entry.scores):,}"
-    return [line.place, line.entry.model, line.entry.data.kind, number, score, against(line.versus_next), *figures]
+    return [line.place, line.entry.model, score, against(line.versus_next), *figures, number, line.entry.data.kind]
 
 
 def _figures(ranking: Ranking) -> list[str]:

@@ -30,9 +30,19 @@
     head.setAttribute("aria-sort", sign === 1 ? "ascending" : "descending");
   }
 
-  for (const table of document.querySelectorAll("table")) {
+  for (const table of document.querySelectorAll("table.sortable")) {
     for (const head of table.tHead.rows[0].cells) {
       head.querySelector("button").addEventListener("click", () => sort(table, head));
     }
   }
+
+  // Paper has no folds: open all of them to print, and close them again.
+  let opened = [];
+  addEventListener("beforeprint", () => {
+    opened = Array.from(document.querySelectorAll("details:not([open])"));
+    for (const details of opened) details.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const details of opened) details.open = false;
+  });
 })();

@@ -13,7 +13,7 @@ import math
 import re
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from typing import TYPE_CHECKING, Literal
 
@@ -27,6 +27,7 @@ _CSS_PIXELS_PER_METRE = 96 / 0.0254
 # On a narrow screen, wider images scroll: shrunk to its width, they could not be read.
 _WIDE_PIXELS = 500
 _NUMBER = re.compile(r"[-+]?(\d+|\d{1,3}(,\d{3})+)?(\.\d+)?(?<=\d)(e[-+]?\d+)?( ?%)?", re.ASCII)
+_TASK_NAME = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+", re.ASCII)
 _EMPTY = ("", "-", "–", "—")
 _RETURN = re.compile(r"\r\n?")
 _PARAGRAPHS = re.compile(r"\n\s*\n")
@@ -117,13 +118,120 @@ class Image:
 
 
 @dataclass(frozen=True)
+class Option:
+    """Hold an option of a question with its share (from 0 to 1) of the probability, drawn as a bar."""
+
+    text: str
+    share: float
+    is_right: bool
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class Bar:
+    """Hold a value with its interval, fractions from 0 to 1; None where there is none."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def text(self) -> str:
+        """Return the value in percent."""
+        return "–" if self.value is None else percent(self.value)
+
+    @property
+    def interval(self) -> str:
+        """Return the interval in percent; empty without one."""
+        return "" if self.low is None or self.high is None else f"[{percent(self.low)}, {percent(self.high)}]"
+
+
+@dataclass(frozen=True)
+class ChartRow:
+    """Hold a row of a chart: its name, the bar of each series, and levels that need no image."""
+
+    name: str
+    bars: Sequence[Bar]
+    chance: float | None = None
+    majority: float | None = None
+    is_reported: bool = False
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Hold horizontal bars from 0 to 100 %, drawn by the browser: readable at any width, in the dark and in print.
+
+    Attributes:
+        title: heading above the chart.
+        series: names of the bars of each row.
+        rows: from the top.
+        alt: describes the chart in words, for readers who do not see it.
+        note: shown below the chart.
+    """
+
+    title: str
+    series: Sequence[str]
+    rows: Sequence[ChartRow]
+    alt: str
+    note: str = ""
+
+    @property
+    def levels(self) -> list[str]:
+        """Return the names of the levels that are marked in any row."""
+        marked = {
+            "chance": any(row.chance is not None for row in self.rows),
+            "majority answer": any(row.majority is not None for row in self.rows),
+        }
+        return [name for name, is_marked in marked.items() if is_marked]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Hold one score of a headline, with the level that chance reaches, if that is known."""
+
+    name: str
+    bar: Bar
+    chance: float | None = None
+    unit: str = "%"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """Hold what a reader should know of one run at first sight: its model, its data, and its scores."""
+
+    title: str
+    about: str
+    scores: Sequence[Score]
+
+
+@dataclass(frozen=True)
+class Folded:
+    """Hold parts that are shown when the reader opens them; printed pages show them open."""
+
+    title: str
+    parts: Sequence[Part]
+    about: str = ""
+
+
+@dataclass(frozen=True)
 class Card:
-    """Hold one example of a gallery: named texts, and an image if there is one."""
+    """Hold one example of a gallery.
+
+    Attributes:
+        title: of the card.
+        facts: named texts.
+        image: shown above them, if there is one.
+        mark: what the example is an example of.
+        options: the options of a question, if each has a share.
+        folded: named texts that are shown when the reader opens them.
+    """
 
     title: str
     facts: Mapping[str, str]
     image: Image | None = None
     mark: Mark = ""
+    options: Sequence[Option] = ()
+    folded: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -135,7 +243,7 @@ class Gallery:
     note: str = ""
 
 
-Part = Table | Image | Gallery
+Part = Table | Image | Gallery | Chart | Folded
 
 
 @dataclass(frozen=True)
@@ -147,13 +255,22 @@ class Section:
     text: str = ""
 
 
-def render(title: str, sections: Sequence[Section], facts: Mapping[str, str] = {}) -> str:
+def render(
+    title: str,
+    sections: Sequence[Section],
+    facts: Mapping[str, str] = {},
+    *,
+    notice: str = "",
+    headlines: Sequence[Headline] = (),
+) -> str:
     """Render the whole page; the same arguments always give the same text.
 
     Args:
         title: of the page.
-        sections: in order; if there are several, the page begins with links to them.
-        facts: names and values at the top.
+        sections: in order; if there are several, links to them stay in view beside or above the page.
+        facts: names and values below the headlines.
+        notice: a warning at the top, such as that the data are a demo.
+        headlines: one for each run.
 
     >>> "&lt;b&gt;" in render("<b>", [])
     True
@@ -164,6 +281,8 @@ def render(title: str, sections: Sequence[Section], facts: Mapping[str, str] = {
     html = _template().render(
         title=title,
         facts=facts,
+        notice=notice,
+        headlines=headlines,
         sections=[_section_view(f"section-{number}", section) for number, section in enumerate(sections, start=1)],
         policy=_policy(style, script),
         style=Markup(style),
@@ -222,7 +341,17 @@ class _SectionView:
     title: str
     paragraphs: list[str]
     # Each with the macro of the template that renders it.
-    parts: list[tuple[str, _TableView | Image | Gallery]]
+    parts: list[tuple[str, _View]]
+
+
+@dataclass(frozen=True)
+class _FoldedView:
+    title: str
+    about: str
+    parts: list[tuple[str, _View]]
+
+
+_View = _TableView | Image | Gallery | Chart | _FoldedView
 
 
 def _section_view(anchor: str, section: Section) -> _SectionView:
@@ -230,10 +359,12 @@ def _section_view(anchor: str, section: Section) -> _SectionView:
     return _SectionView(anchor, section.title, paragraphs, [_part_view(part) for part in section.parts])
 
 
-def _part_view(part: Part) -> tuple[str, _TableView | Image | Gallery]:
+def _part_view(part: Part) -> tuple[str, _View]:
     if isinstance(part, Table):
         return "table", _table_view(part)
-    return ("image" if isinstance(part, Image) else "gallery"), part
+    if isinstance(part, Folded):
+        return "folded", _FoldedView(part.title, part.about, [_part_view(inner) for inner in part.parts])
+    return type(part).__name__.lower(), part
 
 
 def _table_view(table: Table) -> _TableView:
@@ -254,6 +385,15 @@ def _cell_view(cell: Cell) -> _CellView:
     if isinstance(key, str):
         return _CellView(cell.text, cell.title, "", "" if key.strip() in _EMPTY else key)
     return _CellView(cell.text, cell.title, repr(float(key)), "")
+
+
+def _breakable(text: str) -> list[str]:
+    """Split a name of a task after its underscores: lines of a narrow screen may break there, and nowhere else.
+
+    >>> _breakable("fine_cell"), _breakable("two words")
+    (['fine_', 'cell'], ['two words'])
+    """
+    return re.findall("[^_]*_|[^_]+", text) if _TASK_NAME.fullmatch(text) else [text]
 
 
 # --- template ------------------------------------------------------------------------
@@ -283,4 +423,5 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.globals["breakable"] = _breakable
     return environment.from_string(_asset("page.html.j2"))

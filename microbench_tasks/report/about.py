@@ -79,10 +79,11 @@ def _redefined_tasks(run: Run) -> str:
 def data_of(run: Run) -> str:
     """Describe the data of a run in words; those of cognition questions only if it asked nothing else."""
     shown = [identity for task, identity in run.sources.items() if catalog.task_of(task).source != catalog.COGNITION]
-    return " and ".join(dict.fromkeys(_data_name(identity) for identity in shown or run.sources.values()))
+    return " and ".join(dict.fromkeys(name_of_data(identity) for identity in shown or run.sources.values()))
 
 
-def _data_name(identity: Mapping[str, Any] | None) -> str:
+def name_of_data(identity: Mapping[str, Any] | None) -> str:
+    """Name data by their recorded identity."""
     if not identity:
         return "not on record"
     kind = data_kinds.classify_source(identity)

@@ -9,7 +9,7 @@ from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.report.answer_counts import UNANSWERED, Confusion, count_confusions, count_letters
 from microbench_tasks.report.runs import tasks_of
-from microbench_tasks.report.sections import SUBJECT_NAMES, ReportSection, file_name
+from microbench_tasks.report.sections import SUBJECT_NAMES, FoldedParts, ReportSection, file_name
 
 _CONFUSION_TEXT = (
     "Rows are the right options, columns the answers as the strict rule reads them; numbers count questions, shades "
@@ -21,9 +21,13 @@ _LETTER_TEXT = (
 )
 
 
+_CONFUSION_GROUPS = {name: words.capitalize() for name, words in SUBJECT_NAMES.items()} | {"own": "Own data"}
+
+
 def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
     """Build the section with a matrix for each task and run; None if no task has one."""
-    parts, without_matrix = [], []
+    parts: dict[str, list[FigureSpec]] = {}
+    without_matrix = []
     asked = [
         (task, number, run) for number, run in enumerate(runs, start=1) for task in tasks_of(run, *SUBJECT_NAMES, "own")
     ]
@@ -34,14 +38,20 @@ def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
         if confusion is None:
             without_matrix.append(catalog.short_name(task))
         else:
-            parts.append(confusion_plot(run, number, task, confusion))
+            name = _CONFUSION_GROUPS[catalog.task_of(task).subject]
+            parts.setdefault(name, []).append(confusion_plot(run, number, task, confusion))
     if not parts:
         return None
     text = _CONFUSION_TEXT
     if without_matrix:
         tasks = ", ".join(dict.fromkeys(without_matrix))
         text += f" Without a matrix, because their options rarely repeat: {tasks}."
-    return ReportSection("Confusions", parts, text)
+    folds = [FoldedParts(name, plots, _num_text(len(plots), "matrix", "matrices")) for name, plots in parts.items()]
+    return ReportSection("Confusions", folds, text)
+
+
+def _num_text(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def confusion_plot(run: Run, number: int, task: str, confusion: Confusion) -> FigureSpec:
@@ -92,4 +102,4 @@ def letter_section(runs: Sequence[Run]) -> ReportSection | None:
     sizes = " / ".join(dict.fromkeys(f"{sum(counts['gold'].values()):,}" for counts in panels.values()))
     title = f"Letters: how often right, how often answered (n = {sizes} questions)"
     plot = figure_spec("letters", "letters", alt, title=title, panels=panels)
-    return ReportSection("Letters", [plot], _LETTER_TEXT)
+    return ReportSection("Letters", [FoldedParts("How often each letter is right, and answered", [plot])], _LETTER_TEXT)

@@ -17,7 +17,7 @@ from microbench_tasks.report.calibration import (
     measure_calibration,
 )
 from microbench_tasks.report.estimates import question_sets, questions
-from microbench_tasks.report.sections import Part, ReportSection, file_name
+from microbench_tasks.report.sections import FoldedParts, Part, ReportSection, file_name
 
 # Below this sum of the options' probabilities, the model would more likely have answered something else.
 LOW_MASS = 0.5
@@ -71,7 +71,9 @@ def calibration_section(runs: Sequence[Run]) -> ReportSection | None:
         Table("Calibration in numbers", _SCORE_HEADER, score_rows, _NOTE),
         Table("Probabilities as the model gave them", _MASS_HEADER, mass_rows, _MASS_NOTE),
     ]
-    return ReportSection("Calibration", [*plots, *tables], "\n\n".join([_TEXT, *_reasons_without(runs)]))
+    curves = FoldedParts("Reliability curves", plots, "how often answers of a given confidence are right")
+    numbers = FoldedParts("In numbers", tables, "calibration errors, Brier scores, sums of probabilities")
+    return ReportSection("Calibration", [curves, numbers], "\n\n".join([_TEXT, *_reasons_without(runs)]))
 
 
 def left_out(runs: Sequence[Run]) -> list[str]:

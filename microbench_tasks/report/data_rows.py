@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
+from microbench_tasks.catalog.questions import caption_key
 from microbench_tasks.data import cognition, dataset_setting, table_images, table_rows, task_data
 from microbench_tasks.data.own_datasets import setting as own_setting
 from microbench_tasks.report.runs import image_of
@@ -54,6 +55,16 @@ class Rows:
     def value(self, column: str, image: str) -> Any:
         """Return the value of a column of ``slices`` for an image; None if it states none."""
         return self.slices[column][self.row_of_image[image]]
+
+    def captions(self, image: str, kind: str) -> dict[str, str]:
+        """Return the caption of each option of a question, by the option's text; empty if the data have none."""
+        row = self.row_of_image[image]
+        asked, captioned = (
+            (self.table[column][row].as_py() or {}).get(key) or {} if column in self.table.column_names else {}
+            for column, key in (("questions", kind), ("captions", caption_key(kind)))
+        )
+        texts, captions = asked.get("options") or [], captioned.get("options") or []
+        return dict(zip(texts, captions, strict=True)) if len(texts) == len(captions) else {}
 
     def image(self, image: str) -> Image:
         """Return a micrograph as 8-bit RGB."""

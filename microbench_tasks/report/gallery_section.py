@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,13 +12,14 @@ from typing import Any, Literal
 import numpy as np
 
 from microbench_tasks.analysis.loaded_runs import Run
+from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.parsing.response import parse_box_answer
 from microbench_tasks.render import micrographs
-from microbench_tasks.render.pages import Card, Gallery, Image
+from microbench_tasks.render.pages import Card, Gallery, Image, Option
 from microbench_tasks.report.answer_counts import UNANSWERED, option_text
 from microbench_tasks.report.data_rows import Data, Rows
 from microbench_tasks.report.runs import image_of
-from microbench_tasks.report.sections import ReportSection
+from microbench_tasks.report.sections import FoldedParts, ReportSection
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.tasks.repeats import each_answer
 
@@ -32,6 +34,8 @@ _TITLES: dict[Kind, str] = {
 }
 # The most characters of a response that are shown.
 _MOST_CHARACTERS = 2000
+# Contrastive models log probabilities rounded to six digits.
+_WHOLE_PROBABILITY_ERROR = 1e-4
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,19 @@ def gallery_section(
     """
     cards: dict[tuple[str, Kind], list[Card]] = collections.defaultdict(list)
     chosen = [(run, example) for run in runs for example in choose_examples(run, number, seed)]
+    contrastive = {run.label for run in runs if scores_captions(run)}
     for run, example in progress([(run, example) for run, example in chosen if data.of_task(example.task)]):
         rows = data.of_task(example.task)
         if rows is not None:
-            cards[run.label, example.kind].append(_card(example, rows))
+            cards[run.label, example.kind].append(_card(example, rows, run.label in contrastive))
     if not cards:
         return None
-    galleries = [
-        Gallery(f"{_TITLES[kind]}: {run.label}", cards[run.label, kind], f"{_count_kind(run, kind):,} in all")
+    folds = [
+        FoldedParts(
+            f"{_TITLES[kind]}: {run.label}",
+            [Gallery("", cards[run.label, kind])],
+            f"{len(cards[run.label, kind])} of {_count_kind(run, kind):,}",
+        )
         for run in runs
         for kind in KINDS
         if (run.label, kind) in cards
@@ -77,7 +86,7 @@ def gallery_section(
         f"Up to {number} of each kind and run, of different tasks first, chosen by a hash with the seed {seed}. "
         "Right and wrong are so by the paper's rule, in which a first letter can be lucky."
     )
-    return ReportSection("Examples", galleries, text)
+    return ReportSection("Examples", folds, text)
 
 
 # --- the choice ----------------------------------------------------------------------
@@ -125,7 +134,27 @@ def _count_kind(run: Run, kind: Kind) -> int:
 # --- one example ---------------------------------------------------------------------
 
 
-def _card(example: Example, rows: Rows) -> Card:
+def scores_captions(run: Run) -> bool:
+    """Tell whether a run's model compares captions with the image: all its answers have the options' whole probability.
+
+    A generative model gives some of it to other words.
+    """
+    items = [
+        sample.items["acc"] for samples in run.rescored.samples.values() for sample in samples if "acc" in sample.items
+    ]
+    return bool(items) and all(_has_whole_probability(answer) for answer in each_answer(items))
+
+
+def _has_whole_probability(answer: Mapping[str, Any]) -> bool:
+    shares = answer["probabilities"]
+    return (
+        shares is not None
+        and len(shares) == len(answer["options"])
+        and abs(sum(shares.values()) - 1) < _WHOLE_PROBABILITY_ERROR
+    )
+
+
+def _card(example: Example, rows: Rows, is_contrastive: bool) -> Card:
     sample, image_name = example.sample, image_of(example.sample)
     micrograph = rows.image(image_name)
     if example.kind == "boxes":
@@ -136,12 +165,38 @@ def _card(example: Example, rows: Rows) -> Card:
     else:
         picture, facts, alt = micrographs.resize_for_page(micrograph), _answer_facts(sample), f"Micrograph {image_name}"
     asked = {"asked": sample.prompt, "answered": _cut(sample.response) or "(nothing)"}
+    everything = asked | facts | {"image": image_name}
+    options = _options(sample, rows if is_contrastive else None) if example.kind != "boxes" else []
+    # A contrastive model reads no prompt: its captions with their bars say what it compared.
+    shown = [] if is_contrastive and options else [*asked, *facts]
     return Card(
-        example.task.removeprefix("microbench_"),
-        asked | facts | {"image": image_name},
+        example.task.removeprefix("microbench_").replace("_", " "),
+        {name: everything[name] for name in shown},
         Image("", micrographs.png(picture), alt),
         example.kind,
+        options,
+        {name: text for name, text in everything.items() if name not in shown},
     )
+
+
+def _options(sample: ScoredSample, rows: Rows | None) -> list[Option]:
+    """Return the options with their probabilities, as captions if ``rows`` has them; none without probabilities."""
+    item = sample.items["acc"]
+    [answer, *_] = each_answer([item])
+    shares = answer["probabilities"]
+    total = math.fsum(shares.values()) if shares else 0.0
+    if not shares or not 0 < total < math.inf:
+        return []
+    captions = rows.captions(item["image"], item["kind"]) if rows else {}
+    return [
+        Option(
+            captions.get(text, f"{letter}) {text}"),
+            shares.get(letter, 0.0) / total,
+            letter == item["gold"],
+            letter == item["predicted"],
+        )
+        for letter, text in zip(LETTERS, item["options"], strict=False)
+    ]
 
 
 def _box_facts(sample: ScoredSample) -> dict[str, str]:

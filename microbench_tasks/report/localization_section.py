@@ -15,7 +15,7 @@ from microbench_tasks.report.estimate_plots import Estimates, estimate_plot, siz
 from microbench_tasks.report.estimates import Estimate, estimate
 from microbench_tasks.report.runs import tasks_of
 from microbench_tasks.report.score_tables import NEW_DATASETS_NOTE, score_table
-from microbench_tasks.report.sections import ReportSection
+from microbench_tasks.report.sections import FoldedParts, ReportSection
 from microbench_tasks.tasks import item_intervals
 
 GRIT_AXIS = "GRIT localization score × 100, with its 95 % interval"
@@ -43,7 +43,10 @@ def localization_section(runs: Sequence[Run]) -> ReportSection | None:
     means = estimate_plot("grit", "GRIT localization score by task", estimates, with_boxes, xlabel=GRIT_AXIS)
     names = (catalog.LOCALIZATION_GROUP, *tasks)
     table = score_table(with_boxes, "Scores of localization", "boxes", names, f"{_DETECTION_NOTE} {NEW_DATASETS_NOTE}")
-    return ReportSection("Localization", [means, table, _histogram_plot(with_boxes, tasks, estimates)], _TEXT)
+    folded = FoldedParts(
+        "In numbers", [table, _histogram_plot(with_boxes, tasks, estimates)], "detection, distributions"
+    )
+    return ReportSection("Localization", [means, folded], _TEXT)
 
 
 def _histogram_plot(runs: Sequence[Run], tasks: Sequence[str], estimates: Estimates) -> FigureSpec:

@@ -10,7 +10,7 @@ from microbench_tasks.data import source_identity
 from microbench_tasks.render.figure_specs import FigureSpec, finite
 from microbench_tasks.render.pages import Cell, Gallery, Table
 from microbench_tasks.report.folder import MADE_BY
-from microbench_tasks.report.sections import Part, ReportSection
+from microbench_tasks.report.sections import ReportSection, flat_parts
 from microbench_tasks.tasks.interval_settings import interval_settings
 
 # Increment it when the form of the file changes.
@@ -27,7 +27,11 @@ def record_of(runs: Sequence[Run], sections: Sequence[ReportSection], left_out: 
         "runs": [_run_record(run) for run in runs],
         "left_out": list(left_out),
         "chapters": [
-            {"title": section.title, "text": section.text, "parts": [_part_record(part) for part in section.parts]}
+            {
+                "title": section.title,
+                "text": section.text,
+                "parts": [_part_record(part) for part in flat_parts(section.parts)],
+            }
             for section in sections
         ],
     }
@@ -45,7 +49,7 @@ def _run_record(run: Run) -> dict[str, Any]:
     }
 
 
-def _part_record(part: Part) -> dict[str, Any]:
+def _part_record(part: FigureSpec | Table | Gallery) -> dict[str, Any]:
     if isinstance(part, FigureSpec):
         return {"picture": part.record()}
     if isinstance(part, Table):
@@ -59,5 +63,8 @@ def _cell_record(cell: Cell | str) -> dict[str, Any] | str:
 
 
 def _gallery_record(gallery: Gallery) -> dict[str, Any]:
-    cards = [{"title": card.title, "mark": card.mark, "facts": dict(card.facts)} for card in gallery.cards]
+    cards = [
+        {"title": card.title, "mark": card.mark, "facts": dict(card.facts) | dict(card.folded)}
+        for card in gallery.cards
+    ]
     return {"title": gallery.title, "note": gallery.note, "cards": cards}

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis import loaded_runs
 from microbench_tasks.analysis.loaded_runs import REDEFINED, RESULTS_SUFFIX, Progress, Run, printable_label
-from microbench_tasks.runs import comparison, logs, new_datasets
+from microbench_tasks.runs import comparison, logs, new_datasets, rescoring
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.runs.rescoring import ScoredSample
+from microbench_tasks.submissions import data_kinds
+from microbench_tasks.submissions.run_arguments import parse_arguments
 from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
@@ -32,12 +34,18 @@ class Sweep:
         alphas: weights of the fine-tuned checkpoint, ascending.
         figures: for each alpha, the accuracies of each group (or task, if there is no group).
         logs: for each alpha, its run; None if it logged no samples.
+        merged: what was merged, in words.
+        source: the recorded identity of the data; None if none was recorded.
+        chance: of groups and tasks; empty if no samples were logged.
     """
 
     label: str
     alphas: tuple[float, ...]
     figures: tuple[Mapping[str, Mapping[str, float]], ...]
     logs: tuple[LoggedRun | None, ...]
+    merged: str = "merged checkpoints"
+    source: Mapping[str, Any] | None = None
+    chance: Mapping[str, float] = field(default_factory=dict)
 
 
 def read(paths: Sequence[Path], progress: Progress, names: Sequence[str] = ()) -> tuple[list[Run], list[Sweep]]:
@@ -83,8 +91,17 @@ def _sweep(folder: Path) -> Sweep:
                 "Run microbench sweep again."
             )
         mark = REDEFINED if any(log.redefined_fields() for log in logs if log is not None) else ""
+        first = folder / rows[0]["results"]
+        record = RunRecord.from_results(first) if first.exists() else RunRecord()
+        sources = [record.metadata(task).dataset for task in data_kinds.main_tasks(record.configs)[:1]]
         return Sweep(
-            printable_label(folder.resolve().name) + mark, tuple(float(row["alpha"]) for row in rows), figures, logs
+            printable_label(folder.resolve().name) + mark,
+            tuple(float(row["alpha"]) for row in rows),
+            figures,
+            logs,
+            _merged(record),
+            sources[0] if sources else None,
+            rescoring.rescore(logs[0]).chance if logs[0] is not None else {},
         )
     except (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError) as error:
         if isinstance(error, DataError):
@@ -92,6 +109,16 @@ def _sweep(folder: Path) -> Sweep:
         raise DataError(
             f"{file}: expected what microbench sweep writes, got {type(error).__name__}: {error}. Run the sweep again."
         ) from error
+
+
+def _merged(record: RunRecord) -> str:
+    """Say in words what was merged, by the arguments of a run; paths without their folders."""
+    arguments = dict(parse_arguments(record.config.model_args))
+    base = str(arguments.pop("merge_with", "a base that is not on record"))
+    model = arguments.get("model") or arguments.get("pretrained") or record.config.model or "a model"
+    way = str(arguments.get("merge", "linear"))
+    names = [Path(name).name if name.startswith(("/", ".", "~")) else name for name in (str(model), base)]
+    return printable_label(f"{names[0]} merged with {names[1]} ({way})")
 
 
 def _accuracies(figures: Mapping[str, Any]) -> dict[str, float]:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec
+from microbench_tasks.render.pages import Bar, Cell, Table, percent_cell
 from microbench_tasks.report.estimate_plots import estimate_plot
 from microbench_tasks.report.estimates import Estimate
 from microbench_tasks.report.score_tables import ACCURACY_NOTE, score_table
-from microbench_tasks.report.sections import SUBJECT_NAMES, ReportSection
+from microbench_tasks.report.sections import SUBJECT_NAMES, FoldedParts, ReportSection
 from microbench_tasks.tasks.metric import ENDS
 from microbench_tasks.tasks.metric_table import FAMILIES
 
@@ -21,6 +22,12 @@ _TEXT = (
 )
 
 
+_DIFFERENCE_NOTE = (
+    "In brackets: 95 % intervals by image. Differences in percentage points from the first run. Whether they are more "
+    "than chance is what microbench compare tests, question by question."
+)
+
+
 def score_section(runs: Sequence[Run]) -> ReportSection | None:
     """Build the section; None if no run asks questions."""
     plots = [plot for name, title, tasks in _panels(runs) if (plot := _accuracy_plot(name, title, tasks, runs))]
@@ -28,7 +35,43 @@ def score_section(runs: Sequence[Run]) -> ReportSection | None:
         return None
     names = catalog.in_order({name for run in runs for name in run.rescored.scores})
     table = score_table(runs, "Scores of questions", "choice", names, ACCURACY_NOTE)
-    return ReportSection("Scores", [*plots, table], _TEXT)
+    beside = [side_by_side(runs, names)] if len(runs) > 1 else []
+    numbers = FoldedParts("All scores in numbers", [table], "strict rule, macro means, sizes")
+    return ReportSection("Scores", [*beside, *plots, numbers], _TEXT)
+
+
+def side_by_side(runs: Sequence[Run], names: Sequence[str]) -> Table:
+    """Build the table with a column for each run, and the difference of each further run from the first."""
+    first, *others = runs
+    shown = [name for name in names if sum("acc" in run.rescored.scores.get(name, {}) for run in runs) > 1]
+    differences = [f"{run.label} - {first.label}" if len(others) > 1 else "difference (points)" for run in others]
+    rows: list[list[Cell | str]] = [
+        [
+            name,
+            *(_score_cell(run, name) for run in runs),
+            *(_difference_cell(run, first, name) for run in others),
+            percent_cell(_first_level([run.rescored.chance for run in runs], name)),
+        ]
+        for name in shown
+    ]
+    header = ["task or group", *(f"{run.label} %" for run in runs), *differences, "chance %"]
+    return Table("Runs side by side", header, rows, _DIFFERENCE_NOTE)
+
+
+def _score_cell(run: Run, name: str) -> Cell:
+    if "acc" not in run.rescored.scores.get(name, {}):
+        return Cell("–")
+    estimate = _estimate(run, name)
+    bar = Bar(estimate.value, estimate.low, estimate.high)
+    return Cell(f"{bar.text} {bar.interval}", sort=estimate.value, title=f"{estimate.value:.6f}")
+
+
+def _difference_cell(run: Run, first: Run, name: str) -> Cell:
+    scores = [of_run.rescored.scores.get(name, {}).get("acc") for of_run in (run, first)]
+    if scores[0] is None or scores[1] is None:
+        return Cell("–")
+    difference = float(scores[0]) - float(scores[1])
+    return Cell(f"{100 * difference:+.1f}", sort=difference, title=f"{difference:.6f}")
 
 
 def _panels(runs: Sequence[Run]) -> list[tuple[str, str, list[str]]]:

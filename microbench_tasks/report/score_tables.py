@@ -36,32 +36,45 @@ def score_table(runs: Sequence[Run], title: str, family: Family, names: Sequence
     """
     score = FAMILIES[family].score
     pairs = [(name, run) for name in names for run in runs if score in run.rescored.scores.get(name, {})]
-    columns: dict[str, _Column] = {"n": _num_questions if family == "choice" else _count(family, "questions")}
+    columns = _score_columns(family) | {"run": lambda run, name: Cell(run.label)} | _level_columns(family)
+    columns["n"] = _num_questions if family == "choice" else _count(family, "questions")
     if any(answers_per_question(run, [name]) != "1" for name, run in pairs):
         columns["answers to each"] = lambda run, name: Cell(answers_per_question(run, [name]))
     columns |= _columns(family)
+    if any("groups" in run.rescored.scores[name].get(FAMILIES[family].counts, {}) for name, run in pairs):
+        columns["groups"] = lambda run, name: _group_cell(run.rescored.scores[name][FAMILIES[family].counts])
     if any(run.rescored.scores[name]["failed"] for name, run in pairs):
         columns[METRIC_BY_NAME["failed"].label] = lambda run, name: count_cell(run.rescored.scores[name]["failed"])
-    rows: list[list[Cell | str]] = [
-        [name, run.label, *(column(run, name) for column in columns.values())] for name, run in pairs
-    ]
-    return Table(title, ["task or group", "run", *columns], rows, note)
+    rows: list[list[Cell | str]] = [[name, *(column(run, name) for column in columns.values())] for name, run in pairs]
+    return Table(title, ["task or group", *columns], rows, note)
 
 
-def _columns(family: Family) -> dict[str, _Column]:
-    """Return the columns that every run has: sizes, levels without an image, and the metrics."""
+def _score_columns(family: Family) -> dict[str, _Column]:
+    """Return the columns of the main score: first, so that narrow screens show them."""
     score = METRIC_BY_NAME[FAMILIES[family].score]
-    levels: dict[str, _Column] = {
+    return {
+        score.label: lambda run, name: percent_cell(run.rescored.scores[name][score.name]),
+        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], FAMILIES[family].interval),
+    }
+
+
+def _level_columns(family: Family) -> dict[str, _Column]:
+    """Return the columns of scores that need no image; there are none for boxes."""
+    if family != "choice":
+        return {}
+    return {
         "chance %": lambda run, name: percent_cell(run.rescored.chance.get(name)),
         "majority %": lambda run, name: percent_cell(run.rescored.majority.get(name)),
     }
+
+
+def _columns(family: Family) -> dict[str, _Column]:
+    """Return the columns that every run has beside its main score: sizes, and the other metrics."""
+    score = METRIC_BY_NAME[FAMILIES[family].score]
     others = [metric for metric in shown_in("report", [family]) if metric is not score]
     return {
         "images": _count(family, "images"),
         "datasets": _count(family, "datasets"),
-        **(levels if family == "choice" else {}),
-        score.label: lambda run, name: percent_cell(run.rescored.scores[name][score.name]),
-        "95 % interval": lambda run, name: _interval_cell(run.rescored.scores[name], FAMILIES[family].interval),
         "new datasets": lambda run, name: _interval_cell(
             run.rescored.new_datasets.get(name, {}), f"{score.name}_dataset_ci"
         ),
@@ -80,6 +93,11 @@ def _num_questions(run: Run, name: str) -> Cell:
 
 def _count(family: Family, unit: str) -> _Column:
     return lambda run, name: count_cell(run.rescored.scores[name][FAMILIES[family].counts][unit])
+
+
+def _group_cell(counts: Mapping[str, int]) -> Cell:
+    """Return the number of groups of images, such as slides, that intervals keep together."""
+    return count_cell(counts["groups"]) if "groups" in counts else Cell("–")
 
 
 def _value(metric: Metric) -> _Column:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from microbench_tasks.render.figure_specs import FigureSpec
@@ -14,7 +14,17 @@ SUBJECT_NAMES = {
     "cognition": "cognition questions",
 }
 
-Part = FigureSpec | Table | Gallery
+
+@dataclass(frozen=True)
+class FoldedParts:
+    """Hold parts of a section that readers open if they want; ``about`` is said beside the title."""
+
+    title: str
+    parts: Sequence[Part]
+    about: str = ""
+
+
+Part = FigureSpec | Table | Gallery | FoldedParts
 
 
 @dataclass(frozen=True)
@@ -24,6 +34,15 @@ class ReportSection:
     title: str
     parts: Sequence[Part]
     text: str = ""
+
+
+def flat_parts(parts: Iterable[Part]) -> Iterator[FigureSpec | Table | Gallery]:
+    """Yield all parts in their order, those that are folded as well."""
+    for part in parts:
+        if isinstance(part, FoldedParts):
+            yield from flat_parts(part.parts)
+        else:
+            yield part
 
 
 def file_name(*words: str) -> str:

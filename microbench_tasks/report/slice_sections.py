@@ -9,7 +9,7 @@ from microbench_tasks.render.figure_specs import figure_spec
 from microbench_tasks.report.data_rows import Data
 from microbench_tasks.report.estimate_plots import alt_text, estimate_plot, estimate_table, total_size
 from microbench_tasks.report.estimates import Estimate, question_sets, questions
-from microbench_tasks.report.sections import SUBJECT_NAMES, Part, ReportSection, file_name
+from microbench_tasks.report.sections import SUBJECT_NAMES, FoldedParts, Part, ReportSection, file_name
 from microbench_tasks.report.slices import NOT_STATED, Dimension, catalog_dimensions, estimate_slices, row_dimensions
 
 _SHOWN_DIMENSIONS = ("pathology", "modality", "domain", "scale")
@@ -57,7 +57,9 @@ def _slice_parts(dimension: Dimension, key: str, names: Mapping[str, str], runs:
         for subject, estimates in by_subject.items()
     ]
     named = {names[subject]: estimates for subject, estimates in by_subject.items()}
-    return [*plots, estimate_table(title, dimension.name, named)]
+    slices = list(dict.fromkeys(label for estimates in by_subject.values() for label in estimates))
+    about = f"{len(slices)} slices: {', '.join(slices)}"
+    return [FoldedParts(title, [*plots, estimate_table(title, dimension.name, named)], about)]
 
 
 def _slices(runs: Sequence[Run], subject: str, dimension: Dimension) -> dict[str, dict[str, Estimate]]:
@@ -76,26 +78,25 @@ def ability_section(runs: Sequence[Run]) -> ReportSection | None:
     if not estimates:
         return None
     title = "Accuracy by ability, fine questions"
-    parts: list[Part] = []
+    parts: list[Part] = [estimate_plot("ability", title, estimates, runs)]
+    folded: list[Part] = []
     if len(estimates) >= _LEAST_RADAR_AXES:
         series = {
             run.label: [by_run[run.label].value if run.label in by_run else None for by_run in estimates.values()]
             for run in runs
             if any(run.label in by_run for by_run in estimates.values())
         }
-        parts.append(
+        folded.append(
             figure_spec(
                 "ability-radar",
                 "radar",
                 alt_text(title, estimates),
-                "The next plot shows the intervals.",
+                "The bars above show the intervals.",
                 title=f"{title} (n = {total_size(estimates)}, %)",
                 axes=list(estimates),
                 series=series,
             )
         )
-    parts += [
-        estimate_plot("ability", title, estimates, runs),
-        estimate_table(title, "ability", {SUBJECT_NAMES["fine"]: estimates}),
-    ]
+    folded.append(estimate_table(title, "ability", {SUBJECT_NAMES["fine"]: estimates}))
+    parts.append(FoldedParts("Radar and numbers", folded))
     return ReportSection("Abilities", parts, _ABILITY_TEXT)

@@ -11,7 +11,7 @@ from microbench_tasks.render.pages import Cell, Table, percent
 from microbench_tasks.report.estimate_plots import BY_IMAGE, interval_columns
 from microbench_tasks.report.estimates import Estimate, Item, estimate
 from microbench_tasks.report.runs import Sweep
-from microbench_tasks.report.sections import Part, ReportSection, file_name
+from microbench_tasks.report.sections import FoldedParts, Part, ReportSection, file_name
 from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.rescoring import LoggedRun, Rescored
 
@@ -50,10 +50,10 @@ def sweep_section(sweeps: Sequence[Sweep], progress: Progress) -> ReportSection 
     """Build the section: curves of groups, and of `SUBSETS` if samples were logged; None without sweeps."""
     parts: list[Part] = []
     for number, sweep in enumerate(sweeps, start=1):
-        parts += _curve_parts(f"sweep-{number}", f"Accuracy along alpha: {sweep.label}", sweep, group_curves(sweep))
+        parts += _curve_parts(f"sweep-{number}", f"Accuracy along alpha: {sweep.merged}", sweep, group_curves(sweep))
         logs = [log for log in sweep.logs if log is not None]
         if len(logs) == len(sweep.logs):
-            title = f"Forgetting and merging: {sweep.label}"
+            title = f"Forgetting and merging: {sweep.merged}"
             parts += _curve_parts(f"sweep-{number}-parts", title, sweep, subset_curves(logs, progress))
     return ReportSection("Along alpha", parts, _TEXT) if parts else None
 
@@ -95,10 +95,10 @@ def _subset_estimates(rescored: Rescored) -> dict[str, Estimate]:
     return {name: estimate(of_subset) for name, of_subset in members.items() if of_subset}
 
 
-def _curve_parts(name: str, title: str, sweep: Sweep, curves: Curves) -> list[FigureSpec | Table]:
+def _curve_parts(name: str, title: str, sweep: Sweep, curves: Curves) -> list[FigureSpec | FoldedParts]:
     if not curves:
         return []
-    labelled = {_label(series, estimates): estimates for series, estimates in curves.items()}
+    labelled = {_label(series, estimates, sweep.chance.get(series)): estimates for series, estimates in curves.items()}
     first, last = sweep.alphas[0], sweep.alphas[-1]
     ends = "; ".join(
         f"{label}: {_text(estimates[0])} at alpha {first:g}, {_text(estimates[-1])} at alpha {last:g}"
@@ -117,12 +117,16 @@ def _curve_parts(name: str, title: str, sweep: Sweep, curves: Curves) -> list[Fi
         [f"{alpha:g}", *(_cell(estimates[index]) for estimates in labelled.values())]
         for index, alpha in enumerate(sweep.alphas)
     ]
-    return [plot, Table(f"{title}: numbers (%)", ["alpha", *labelled], rows)]
+    return [plot, FoldedParts(f"{title}: numbers", [Table("", ["alpha", *(f"{name} %" for name in labelled)], rows)])]
 
 
-def _label(series: str, estimates: Sequence[Estimate | None]) -> str:
+def _label(series: str, estimates: Sequence[Estimate | None], chance: float | None) -> str:
     sizes = dict.fromkeys(f"{estimate.n:,}" for estimate in estimates if estimate and estimate.n)
-    return f"{series} (n = {' / '.join(sizes)})" if sizes else series
+    facts = [
+        *([f"n = {' / '.join(sizes)}"] if sizes else []),
+        *([f"chance {percent(chance)} %"] if chance is not None else []),
+    ]
+    return f"{series} ({', '.join(facts)})" if facts else series
 
 
 def _cell(estimate: Estimate | None) -> Cell:

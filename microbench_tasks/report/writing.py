@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render import pages, plots
+from microbench_tasks.render.charts import chart_of
 from microbench_tasks.render.figure_specs import FigureSpec
 from microbench_tasks.render.pages import Gallery, Image
-from microbench_tasks.report import calibration_section, data_rows, folder
+from microbench_tasks.report import calibration_section, data_rows, folder, headlines
 from microbench_tasks.report import runs as report_runs
 from microbench_tasks.report.about import about_section, facts_of, labels_of
 from microbench_tasks.report.answer_sections import confusion_section, letter_section
@@ -22,13 +25,16 @@ from microbench_tasks.report.localization_section import localization_section
 from microbench_tasks.report.record import record_of
 from microbench_tasks.report.runs import Sweep
 from microbench_tasks.report.score_section import score_section
-from microbench_tasks.report.sections import Part, ReportSection
+from microbench_tasks.report.sections import FoldedParts, Part, ReportSection, flat_parts
 from microbench_tasks.report.sensitivity_section import sensitivity_section
 from microbench_tasks.report.slice_sections import ability_section, slice_section
 from microbench_tasks.report.sweep_section import sweep_section
 from microbench_tasks.submissions import manifest_file
 from microbench_tasks.submissions.progress import Progress
 from microbench_tasks.util.errors import DataError
+
+# Each process that draws needs 150 MB.
+_MOST_PROCESSES = 8
 
 
 @dataclass(frozen=True)
@@ -87,7 +93,13 @@ def write(
     record = record_of(runs, sections, left_out)
 
     def fill(draft: Path) -> None:
-        page = pages.render(title, _draw(draft, sections, progress), facts_of(runs, sweeps))
+        page = pages.render(
+            title,
+            _draw(draft, sections, progress),
+            facts_of(runs, sweeps),
+            notice=headlines.notice(runs, sweeps),
+            headlines=headlines.headlines(runs, sweeps),
+        )
         (draft / PAGE).write_text(page, encoding="utf-8")
         content = json.loads(json.dumps(record | {"files": folder.hashes_of(draft)}, allow_nan=False))
         content["digest"] = manifest_file.compute_digest(content)
@@ -129,17 +141,17 @@ def _missing_parts(reason: str, data: Data, num_examples: int) -> str:
 
 
 def _figure_specs(sections: Sequence[ReportSection]) -> list[FigureSpec]:
-    return [part for section in sections for part in section.parts if isinstance(part, FigureSpec)]
+    return [part for section in sections for part in flat_parts(section.parts) if isinstance(part, FigureSpec)]
 
 
 def _draw(draft: Path, sections: Sequence[ReportSection], progress: Progress) -> list[pages.Section]:
     """Write all plots and examples into the folder; return the sections with them."""
     pictures = draft / PICTURES
-    drawn = {
-        spec.name: plots.save(spec.figure(), pictures, spec.name)
-        for spec in progress(_figure_specs(sections), "Drawing")
-    }
-    galleries = [part for section in sections for part in section.parts if isinstance(part, Gallery)]
+    specs = _figure_specs(sections)
+    with ProcessPoolExecutor(min(len(specs) or 1, os.cpu_count() or 1, _MOST_PROCESSES)) as processes:
+        jobs = {spec.name: processes.submit(_save, spec, pictures) for spec in specs}
+        drawn = {spec.name: jobs[spec.name].result() for spec in progress(specs, "Drawing")}
+    galleries = [part for section in sections for part in flat_parts(section.parts) if isinstance(part, Gallery)]
     for number, card in enumerate((card for gallery in galleries for card in gallery.cards), start=1):
         if card.image is not None:
             pictures.mkdir(exist_ok=True)
@@ -150,6 +162,16 @@ def _draw(draft: Path, sections: Sequence[ReportSection], progress: Progress) ->
     ]
 
 
+def _save(spec: FigureSpec, folder: Path) -> bytes:
+    """Write the files of a plot; return a light form of it for the page, or nothing if the browser draws it."""
+    content = plots.save(spec.figure(), folder, spec.name)
+    return b"" if chart_of(spec) else plots.lighter(content)
+
+
 def _page_part(part: Part, drawn: Mapping[str, bytes]) -> pages.Part:
-    # The title of a plot is part of the plot.
-    return Image("", drawn[part.name], part.alt, part.note) if isinstance(part, FigureSpec) else part
+    if isinstance(part, FoldedParts):
+        return pages.Folded(part.title, [_page_part(inner, drawn) for inner in part.parts], part.about)
+    if isinstance(part, FigureSpec):
+        # The title of a plot is part of the plot.
+        return chart_of(part) or Image("", drawn[part.name], part.alt, part.note)
+    return part

@@ -179,6 +179,7 @@ def test_the_keyboard_sorts_too(sorted_page):
 
 def test_a_table_of_the_page_itself_is_sorted_by_its_numbers(opened):
     """The first column of numbers whose values differ, in any table: up, down, and as the numbers in the cells say."""
+    opened.page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
     tables = opened.page.locator("table")
     sorted_columns = 0
     for table in tables.all():
@@ -204,6 +205,7 @@ def test_a_table_of_the_page_itself_is_sorted_by_its_numbers(opened):
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_fits_a_phone_and_shows_its_first_column(page, request, browser):
     opened = OpenPage(browser, request.getfixturevalue(page), viewport={"width": 400, "height": 800})
+    opened.page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
     # Only tables and pictures scroll sideways, each by itself.
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 400
     assert (
@@ -214,6 +216,21 @@ def test_a_page_fits_a_phone_and_shows_its_first_column(page, request, browser):
         )
         > 60
     )
+    opened.page.context.close()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_folded_page_is_short_and_light_and_keeps_its_contents_in_view(page, request, browser):
+    path = request.getfixturevalue(page)
+    opened = OpenPage(browser, path, viewport={"width": 1280, "height": 800})
+    width, height = opened.page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    )
+    assert width <= 1280 and height <= 10 * 800
+    assert path.stat().st_size <= 2_000_000
+    opened.page.mouse.wheel(0, 1_000)
+    opened.page.wait_for_timeout(100)
+    assert opened.page.locator("nav").evaluate("nav => nav.getBoundingClientRect().top") >= 0
     opened.page.context.close()
 
 
@@ -235,6 +252,10 @@ def test_a_printed_page_hides_what_only_a_screen_needs(report_page, browser):
     opened.page.emulate_media(media="print")
     assert opened.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not opened.page.locator("nav").is_visible()
+    opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert opened.page.locator("details:not([open])").count() == 0
+    opened.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert opened.page.locator("details[open]").count() == 0
     opened.page.context.close()
 
 

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_demo_and_local_data_are_marked_in_every_file(data, caution):
     markdown, page = (make(found, with_paper=True) for make in (as_markdown, as_html))
     assert caution in markdown
     assert caution in unescaped(page)
-    assert [cells[2] for cells in rows_of(markdown) if cells[1] == "m"] == [data.kind]
+    assert [cells[-1] for cells in rows_of(markdown) if cells[1] == "m"] == [data.kind]
     assert [line["data"] for line in csv.DictReader(io.StringIO(as_csv(found, with_paper=False)))] == [data.kind]
     [ranking] = json.loads(as_json(found, with_paper=True))["rankings"]
     assert ranking["data"]["kind"] == data.kind and caution in ranking["data"]["caution"]
@@ -191,7 +192,22 @@ def test_a_group_with_fewer_than_three_tasks_has_no_radar():
     pictures = as_html(
         board([entry("m", answers(0.5, 1), "microbench_cognition", tasks=("all",))]), with_paper=False
     ).count("<img ")
-    assert pictures == 1
+    assert pictures == 0
+
+
+def test_headings_have_no_hashes_and_the_page_says_that_it_is_a_demo(three):
+    page = as_html(board(three), with_paper=False)
+    headings = re.findall("<(h[1-6]|summary)[^>]*>(.*?)</", page, re.DOTALL)
+    mark = re.search(r"demo \(([0-9a-f]{8})\)", page)
+    assert mark and len(headings) > 4
+    assert not any(mark[1] in text for _, text in headings)
+    assert 'class="notice"' in page and tables.DEMO_NOTICE in unescaped(page)
+
+
+def test_the_score_stands_before_the_data(three):
+    [ranking] = board(three).rankings
+    assert tables.header_of(ranking)[:3] == ["rank", "model", "acc [95 % interval]"]
+    assert tables.header_of(ranking)[-1] == "data"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 
 import pytest
 
@@ -14,6 +15,7 @@ from microbench_tasks.leaderboard.records import as_csv, as_json
 from microbench_tasks.leaderboard.text import as_markdown
 from tests.support.leaderboards import (
     COARSE,
+    RELEASE,
     answers,
     board,
     entry,
@@ -59,8 +61,8 @@ def test_a_reported_interval_is_the_half_width_on_both_sides_digit_by_digit():
 def test_reported_rows_stand_by_score_without_a_rank_in_every_file(group, three):
     entries = [entry(found.model, found.scores, group) for found in three]
     found = board(entries)
-    rows = [cells for cells in rows_of(as_markdown(found, with_paper=True)) if cells[2] == "reported, not re-run"]
-    assert [(cells[0], cells[1], cells[4]) for cells in rows] == [
+    rows = [cells for cells in rows_of(as_markdown(found, with_paper=True)) if cells[-1] == "reported, not re-run"]
+    assert [tuple(cells[:3]) for cells in rows] == [
         ("–", model, f"{accuracy} ± {half}") for model, accuracy, half in PRINTED[group]
     ]
     lines = list(csv.DictReader(io.StringIO(as_csv(found, with_paper=True))))
@@ -89,20 +91,22 @@ def test_without_the_paper_no_file_names_its_models(three):
         assert "GPT-4o" not in text and "not re-run" not in text
 
 
-def test_the_picture_tells_demo_and_reported_rows_apart(three, monkeypatch):
-    from microbench_tasks.render import plots
+def charts_of(found):
+    return re.findall('role="img" aria-label="([^"]*)"', as_html(found, with_paper=True))
 
-    drawn = []
-    bars = plots.interval_bars
-    monkeypatch.setattr(plots, "interval_bars", lambda **arguments: drawn.append(arguments) or bars(**arguments))
-    as_html(board(three), with_paper=True)
-    [options] = drawn
-    labels, values, lows, highs = (options[name] for name in ("labels", "values", "lows", "highs"))
-    assert len(labels) == 15 and labels[0] == "1 good (demo data)"
-    assert [labels[row] for row in options["hollow"]] == [f"{model} (reported)" for model, *_ in PRINTED[COARSE]]
-    gpt = labels.index("GPT-4o (reported)")
-    assert (lows[gpt], values[gpt], highs[gpt]) == (0.6233, 0.6268, 0.6303)
-    assert (options["chance"], options["majority"]) == (0.25, 0.375)
+
+def test_runs_on_demo_data_and_reported_rows_are_never_in_one_chart(three):
+    runs, reported = charts_of(board(three))
+    assert "1 good (demo data)" in runs and "(reported)" not in runs
+    assert "demo" not in reported and "GPT-4o (reported) 62.68" in reported
+    assert all(f"{model} (reported)" in reported for model, *_ in PRINTED[COARSE])
+
+
+def test_runs_on_the_release_and_reported_rows_are_in_one_chart_and_told_apart():
+    found = board([entry("good", answers(0.9, 1), data=RELEASE)])
+    [both] = charts_of(found)
+    assert "1 good 9" in both and "GPT-4o (reported) 62.68" in both
+    assert as_html(found, with_paper=True).count('class="track s0 reported"') == len(PRINTED[COARSE])
 
 
 def test_the_papers_half_width_is_cut_at_all_right():

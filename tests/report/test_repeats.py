@@ -30,7 +30,7 @@ def repeated(run):
 
 
 def table_of_scores(run):
-    return score_section.score_section([run]).parts[-1]
+    return score_section.score_section([run]).parts[-1].parts[0]
 
 
 def test_the_number_of_answers_stands_beside_the_number_of_questions(repeated):

@@ -85,6 +85,8 @@ class Parsed(HTMLParser):
         self._inside = tag
         if tag == "img":
             self.images.append(dict(attributes))
+        elif dict(attributes).get("role") == "img":
+            self.images.append({"alt": dict(attributes)["aria-label"]})
 
     def handle_data(self, data):
         if self._inside not in ("script", "style"):

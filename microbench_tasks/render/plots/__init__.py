@@ -14,7 +14,7 @@ from microbench_tasks.render.plots.difference_plots import differences
 from microbench_tasks.render.plots.interval_plots import interval_bars, interval_points
 from microbench_tasks.render.plots.labels import HARD_SPACE
 from microbench_tasks.render.plots.line_plots import curves, radar
-from microbench_tasks.render.plots.saving import png, save
+from microbench_tasks.render.plots.saving import lighter, png, save
 
 __all__ = [
     "HARD_SPACE",
@@ -25,6 +25,7 @@ __all__ = [
     "interval_bars",
     "interval_points",
     "letters",
+    "lighter",
     "png",
     "radar",
     "reliability",

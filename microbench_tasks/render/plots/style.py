@@ -153,7 +153,8 @@ def add_legend(figure: Figure, handles: Sequence[Artist]) -> None:
     if not handles:
         return
     names = [wrap_label(str(handle.get_label()), 60, max_lines=2) for handle in handles]
-    num_columns = 1 if max(map(len, names)) > 40 else min(3, len(names))
+    longest = max(map(len, names))
+    num_columns = 1 if longest > 40 else min(2 if longest > 24 else 3, len(names))
     legend = figure.legend(handles, [" "] * len(names), loc="outside lower left", ncols=num_columns)
     # Set the names afterwards: matplotlib leaves out labels that begin with an underscore.
     for text, name in zip(legend.get_texts(), names, strict=True):
