@@ -12,7 +12,6 @@ from microbench_tasks.render.number_text import bare_p, percent, points
 from microbench_tasks.tasks.metric_table import METRIC_BY_NAME
 
 MINUS = "\N{MINUS SIGN}"
-ARROW = "\N{RIGHTWARDS ARROW}"
 
 _Cell = Callable[[PairDifference], str]
 
@@ -46,14 +45,12 @@ def letters_of(comparison: RunComparison) -> dict[str, str]:
     return dict(zip(comparison.labels, names, strict=False))
 
 
-def tables_of(comparison: RunComparison, *, is_brief: bool = False) -> list[ComparisonTable]:
+def tables_of(comparison: RunComparison) -> list[ComparisonTable]:
     """Return a table for each metric; of the strict rule only if its figures differ from those of the paper's rule.
 
-    Args:
-        comparison: of two or more runs.
-        is_brief: leave out what stands beside the tests, for a table that is to be printed.
+    What stands beside the tests, such as standard errors, is left to the files for programs: lines would be too long.
     """
-    columns = _columns(comparison, is_brief)
+    columns = _columns(comparison)
     return [
         _table(metric, columns, comparison.of_metric(metric))
         for metric in comparison.metrics()
@@ -96,15 +93,13 @@ def how_to_read(comparison: RunComparison) -> list[str]:
         "verdict: of tasks by p, all tasks; of groups of tasks by "
         + ("p, all pairs." if len(comparison.labels) > 2 else "p.")
         + " A tie is no proof of equality.",
-        "SE: paired standard error by image; r: correlation of the scores; discordant: images on which the two differ; "
-        "found from: the smallest true difference that is found 80 times in 100.",
-        f"right{ARROW}wrong, wrong{ARROW}right: numbers of questions; of boxes and of several answers to a question, "
-        "lower and higher scores.",
+        "More columns (standard errors, correlations, discordant images, answers that changed, the smallest difference "
+        "that is found): --out FILE.csv.",
     ]
     return lines
 
 
-def _columns(comparison: RunComparison, is_brief: bool) -> dict[str, _Cell]:
+def _columns(comparison: RunComparison) -> dict[str, _Cell]:
     letters = letters_of(comparison)
     is_single = len(letters) == 2
     return {
@@ -119,7 +114,6 @@ def _columns(comparison: RunComparison, is_brief: bool) -> dict[str, _Cell]:
         **({} if is_single else {"p, all pairs": lambda row: bare_p(row.p_adjusted)}),
         "p, all tasks": lambda row: "" if row.p_all_tasks is None else bare_p(row.p_all_tasks),
         "verdict": lambda row: row.verdict,
-        **({} if is_brief else _COLUMNS_BESIDE),
     }
 
 
@@ -130,13 +124,3 @@ def _pair(row: PairDifference, letters: Mapping[str, str]) -> str:
 def _score_columns(letters: Mapping[str, str], is_single: bool) -> dict[str, _Cell]:
     first, second = list(letters.values()) if is_single else ["reference", "run"]
     return {first: lambda row: percent(row.reference_score), second: lambda row: percent(row.score)}
-
-
-_COLUMNS_BESIDE: dict[str, _Cell] = {
-    "SE": lambda row: "" if row.standard_error is None else percent(row.standard_error),
-    "r": lambda row: "" if row.correlation is None else f"{row.correlation:.2f}",
-    "discordant": lambda row: f"{row.num_discordant:,}",
-    "found from": lambda row: percent(row.smallest_difference),
-    f"right{ARROW}wrong": lambda row: f"{row.num_worse:,}",
-    f"wrong{ARROW}right": lambda row: f"{row.num_better:,}",
-}

@@ -108,7 +108,7 @@ def as_latex(comparison: RunComparison) -> str:
 
     The document needs ``\usepackage{booktabs}``.
     """
-    tables = tables_of(comparison, is_brief=True)
+    tables = tables_of(comparison)
     header = tables[0].header
     lines = [r"% Needs \usepackage{booktabs}. In percent and percentage points."]
     lines += [f"% {line}" for line in _legend(comparison)]
