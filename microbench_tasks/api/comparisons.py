@@ -89,8 +89,10 @@ class Comparison(RunComparison):
 
 def _unit_text(rows: Sequence[PairDifference]) -> str:
     """Say what the intervals keep together: images, or the groups that they are in."""
-    in_groups = {row.num_clusters < row.num_images for row in rows}
-    return {(False,): "by image", (True,): "by group"}.get(tuple(in_groups), "by image or group")
+    in_groups = [row.num_clusters < row.num_images for row in rows]
+    if not any(in_groups):
+        return "by image"
+    return "by group" if all(in_groups) else "by image or group"
 
 
 def _columns(rows: Sequence[PairDifference], names: Sequence[str]) -> dict[str, list[float | None]]:
