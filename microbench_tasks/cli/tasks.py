@@ -44,9 +44,9 @@ def _run(options: argparse.Namespace) -> None:
     tasks = [task for task in task_overview.describe_tasks(own) if _is_wanted(task, options)]
     if not tasks:
         raise DataError("No task fits. Leave out a filter: microbench tasks lists all.")
-    if options.count:
-        with quiet_harness():
-            tasks = list(map(_counted, tasks))
+    with quiet_harness():
+        # Own data are on this machine, and in no release.
+        tasks = [_counted(task) if options.count or catalog.is_own(task.name) else task for task in tasks]
     if options.json:
         print(json.dumps([dataclasses.asdict(task) for task in tasks], indent=1))
     elif len(tasks) == 1:
@@ -88,18 +88,26 @@ def _overview(tasks: list[Description], is_counted: bool) -> Iterator[str]:
     for kind in _KINDS:
         of_kind = [task for task in tasks if _kind(task) == kind]
         if of_kind:
-            needs = f"; needs {of_kind[0].needs}" if of_kind[0].needs else ""
+            all_needs = {task.needs for task in of_kind}
+            needs = f"; needs {of_kind[0].needs}" if all_needs != {""} and len(all_needs) == 1 else ""
             yield from textwrap.wrap(f"{kind}: in {', '.join(of_kind[0].groups)}{needs}", WIDTH)
             yield ""
-            yield from two_columns(((task.name, _in_brief(task)) for task in of_kind), name_width=width)
+            yield from two_columns(
+                ((task.name, _in_brief(task, len(all_needs) > 1)) for task in of_kind), name_width=width
+            )
             yield ""
+    if all(catalog.is_own(task.name) for task in tasks):
+        yield "The numbers are questions and images of your datasets."
+        yield "microbench tasks NAME shows one task in full."
+        return
     place = "the data at hand" if is_counted else "the release (?: not published)"
     yield f"The numbers are questions and images in {place}."
     yield "microbench tasks NAME shows one task in full; --count counts the data at hand."
 
 
-def _in_brief(task: Description) -> str:
-    return f"{_number(task.questions):>6} {_number(task.images):>6}  {task.asks}"
+def _in_brief(task: Description, with_needs: bool) -> str:
+    needs = f"; needs {task.needs}" if with_needs and task.needs else ""
+    return f"{_number(task.questions):>6} {_number(task.images):>6}  {task.asks}{needs}"
 
 
 def _number(number: int | None) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
+from microbench_tasks.data.own_datasets import setting
 from microbench_tasks.harness import own_tasks, run_state
 from microbench_tasks.util.errors import DataError
 
@@ -35,10 +36,9 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
     kept = list(dict.fromkeys(member for name in names for member in _members_without(box_tasks, name)))
     refused = [name for name in names if own_tasks.tasks_named([name]) and not list(_members_without(box_tasks, name))]
     if refused:
-        instead = ",".join(kept) or "microbench_vqa"
         raise DataError(
             f"{', '.join(refused)}: asks for boxes, and {_model_name(model)} only chooses among given texts. "
-            f"Instead: --tasks {instead}"
+            f"Instead: {_instead(refused, kept)}"
         )
     left_out = tuple(catalog.in_order(box_tasks))
     if left_out != run_state.current.left_out:
@@ -48,6 +48,22 @@ def answerable(names: Sequence[str], model: Any) -> list[str]:
         )
     run_state.current.left_out = left_out
     return kept
+
+
+def _instead(refused: Sequence[str], kept: Sequence[str]) -> str:
+    """Say what to type: other tasks, for own data about the same images, or a model that writes boxes."""
+    if kept:
+        return f"--tasks {','.join(kept)}"
+    own = [name for name in refused if catalog.is_own(name) or name == catalog.OWN_TAG]
+    if not own:
+        return "--tasks microbench_vqa"
+    asked = {dataset for task in own_tasks.tasks_named(own) for dataset in catalog.task_of(task).datasets}
+    questions = [
+        task.name for task in setting.installed_tasks() if task.subject != "boxes" and asked.intersection(task.datasets)
+    ]
+    if questions:
+        return f"--tasks {','.join(questions)}"
+    return "a chat model (docs/chat-models.md), or --model microbench_random for random boxes"
 
 
 def _members_without(excluded: set[str], name: str) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import pytest
 
+from microbench_tasks.data.own_datasets import class_names
 from microbench_tasks.data.own_datasets.options import Asked, arrange, caption
 
 
@@ -59,3 +60,9 @@ def test_none_of_the_above_stays_last_and_is_not_put_into_a_sentence():
         "A birch grain.",
         "A hazel grain.",
     ]
+
+
+def test_a_rare_class_named_nearly_as_a_frequent_one_is_told():
+    [note] = class_names.similar_notes({"rod bacteria": 20, "rod bacteira": 1, "coccus": 1, "rod bacteria 2": 1})
+    assert "'rod bacteira' (1 image) is nearly 'rod bacteria' (20)" in note and "--classes" in note
+    assert class_names.similar_notes({"rod bacteria": 4, "rod bacteira": 1}) == []

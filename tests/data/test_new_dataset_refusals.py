@@ -183,7 +183,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         "only {class} is replaced, got {stain}",
     ),
     "an empty question": (folders(put("x"), question=" "), "--question: expected text"),
-    "no question": (folders(put("x"), question=None), rf"{IMAGE_0}: has no question. Type --question"),
+    "no question": (
+        folders(put("x"), question=None),
+        "1 problem[^:]*Nothing was written.\\n  - --question: expected text, such as",
+    ),
     "an output that exists": (
         lambda root: {"images": own_images.class_folders(root / "photos"), "out": root / "photos"},
         "--out .*photos: exists already",

@@ -48,7 +48,11 @@ def _entry(name: str, path: Path, has_groups: bool, problems: Problems) -> Entry
         problems.add(name, "an image without a class. Move it into the folder of its class, or use --labels")
         return None
     if has_groups and len(inner) == 1:
-        problems.add(name, f"an image without a group. With --groups, expected {class_name}/GROUP/{inner[0]}")
+        problems.add(
+            name,
+            f"an image without a group. With --groups, expected {class_name}/GROUP/{inner[0]}: "
+            "the first folder is read as the class",
+        )
         return None
     labels = Labels(class_name=class_name, group=inner[0] if has_groups else None)
     return Entry(name, functools.partial(image_files.load, path), labels)

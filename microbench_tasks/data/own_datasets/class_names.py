@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from microbench_tasks.catalog.questions import LETTERS, MIN_OPTIONS
 from microbench_tasks.data.own_datasets.entries import Collected, Entry
@@ -12,6 +12,9 @@ from microbench_tasks.data.own_datasets.problems import Problems
 from microbench_tasks.util.text_safety import confusable_key, printable_line
 
 _LONGEST_NAME = 200
+# A class is taken for a typing error if another has so many times its images, and a name as similar (0 to 1) as this.
+_MUCH_MORE = 5
+_NEARLY_ALIKE = 0.85
 
 
 def ordered_classes(collected: Collected, declared: tuple[str, ...], problems: Problems) -> list[str]:
@@ -38,7 +41,7 @@ def ordered_classes(collected: Collected, declared: tuple[str, ...], problems: P
             problems.add("--classes", f"no image of the class {name!r}.{_did_you_mean(name, first_places)}")
     for name, place in first_places.items():
         if name not in wanted:
-            problems.add(place, f"the class {name!r} is none of --classes.{_did_you_mean(name, wanted)}")
+            problems.add(place, f"the class {name!r} is none of --classes.{_did_you_mean(name, wanted, 'It has')}")
     return wanted
 
 
@@ -81,6 +84,26 @@ def naming_notes(classes: list[str]) -> list[str]:
     return notes
 
 
+def similar_notes(counts: Mapping[str, int]) -> list[str]:
+    """Describe rare classes whose name is nearly that of a frequent one: they may be typing errors.
+
+    Args:
+        counts: number of images of each class.
+    """
+    notes = []
+    for name, number in counts.items():
+        frequent = [other for other, of_other in counts.items() if of_other >= _MUCH_MORE * number]
+        # Names with numbers, such as stage 1 and stage 2, differ in little on purpose.
+        close = difflib.get_close_matches(name, frequent, 1, cutoff=_NEARLY_ALIKE)
+        if close and not any(map(str.isdigit, name)):
+            images = "1 image" if number == 1 else f"{number} images"
+            notes.append(
+                f"the class {name!r} ({images}) is nearly {close[0]!r} ({counts[close[0]]}). If it is a typing error, "
+                "correct it. --classes with all names refuses any other"
+            )
+    return notes
+
+
 def _names(entries: Iterable[Entry]) -> Iterator[tuple[str, str]]:
     """Yield the class of each image and box with its place."""
     for entry in entries:
@@ -113,6 +136,6 @@ def _check_alike(named: list[tuple[str, str]], problems: Problems) -> None:
             )
 
 
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
+def _did_you_mean(name: str, known: Iterable[str], listed: str = "Found") -> str:
     close = difflib.get_close_matches(name, list(known), 1)
-    return f" Did you mean {close[0]!r}?" if close else f" Found {', '.join(map(repr, known))}."
+    return f" Did you mean {close[0]!r}?" if close else f" {listed} {', '.join(map(repr, known))}."

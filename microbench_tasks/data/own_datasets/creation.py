@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +77,9 @@ def read(request: Request, workspace: Path, progress: Progress, keep_images: boo
     store = Store(workspace / "images" if keep_images else None)
     images = image_checks.prepare_all(collected.entries, request.max_pixels, store, problems, progress)
     problems.raise_any(request.source)
-    notes = [*collected.notes, *class_names.naming_notes(classes)]
+    counts = Counter(entry.labels.class_name for entry in collected.entries if entry.labels.class_name is not None)
+    similar = [] if request.classes else class_names.similar_notes(counts)
+    notes = [*collected.notes, *class_names.naming_notes(classes), *similar]
     return NewDataset(request, collected.form, classes, images, groups, notes, store)
 
 
@@ -93,9 +96,12 @@ def _collect(request: Request, workspace: Path, problems: Problems) -> Collected
 def _check_questions(request: Request, collected: Collected, problems: Problems) -> None:
     if request.question is not None:
         return
-    for entry in collected.entries:
-        if entry.labels.question is None:
-            problems.add(entry.place, "has no question. Type --question, or write one in a column question")
+    without = [entry for entry in collected.entries if entry.labels.question is None]
+    if len(without) == len(collected.entries) and without:
+        problems.add("--question", "expected text, such as 'Which pollen is this?', or a column question")
+        return
+    for entry in without:
+        problems.add(entry.place, "has no question. Type --question, or write one in a column question")
 
 
 def _check_groups(request: Request, collected: Collected, problems: Problems) -> str | None:

@@ -121,7 +121,7 @@ def _check_words(request: Request) -> None:
 def _check_out(request: Request) -> None:
     out = request.out
     if out.exists() or out.is_symlink():
-        raise DataError(f"--out {out}: exists already. Name a folder that does not exist yet.")
+        raise DataError(f"--out {out}: exists already. Name a folder that does not exist yet, or delete it.")
     if "," in str(out.absolute()):
         raise DataError(f"--out {out}: a comma separates folders in MICROBENCH_OWN. Name a folder without one.")
     if request.images is not None and out.resolve().is_relative_to(request.images.resolve()):
