@@ -125,9 +125,12 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print usage, the message and a suggestion, and exit with status 2."""
-        suggestion = suggestions.for_options(self._typed, self._option_string_actions)
+        command = self.get_default("command")
+        # What the parser does not know may be an option of the harness.
+        passes_on = command is not None and command.passes_on_options
+        suggestion = "" if passes_on else suggestions.for_options(self._typed, self._option_string_actions)
         if (match := _INVALID_CHOICE.search(message)) is not None:
-            suggestion = suggestions.did_you_mean(match["typed"], re.findall(r"'([^']*)'", match["choices"]))
+            suggestion = suggestions.did_you_mean(match["typed"], match["choices"].replace("'", "").split(", "))
         super().error(printable_line(f"{message}. {suggestion}" if suggestion else message).rstrip())
 
 

@@ -20,7 +20,9 @@ def check() -> None:
         DataError: one is close to a setting and is none.
     """
     for name in sorted(os.environ):
-        if name.startswith(_START) and name not in settings.ALL:
+        # A setting that is kept aside, such as MICROBENCH_DATASET_OLD, is no typing error.
+        is_kept_aside = any(name.startswith(f"{setting}_") for setting in settings.ALL)
+        if name.startswith(_START) and name not in settings.ALL and not is_kept_aside:
             suggestion = did_you_mean(name, settings.ALL, _LEAST_SIMILARITY)
             if suggestion:
                 raise DataError(f"{name}: Micro-Bench has no such setting. {suggestion}Rename it, or unset it.")

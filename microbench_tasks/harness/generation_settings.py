@@ -11,9 +11,9 @@ from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.suggestions import did_you_mean
 
 _NUMBERS = ("temperature", "top_p", "top_k", "max_new_tokens", "num_beams", "repetition_penalty", "length_penalty")
-_YES_OR_NO = ("do_sample", "use_cache", "early_stopping")
-# Names are long, and those that models have of their own may be similar.
-_LEAST_SIMILARITY = 0.8
+_YES_OR_NO = ("do_sample", "use_cache")
+# Models have settings of their own with similar names: max_tokens is none of transformers.
+_LEAST_SIMILARITY = 0.9
 
 
 def check(typed: str | None, model: str) -> None:
@@ -27,14 +27,15 @@ def check(typed: str | None, model: str) -> None:
         model: its name in the harness.
 
     Raises:
-        DataError: a name is mistyped, or a value is not of the kind that the setting has.
+        DataError: a name is mistyped, a part is no ``NAME=VALUE``, or a value is not of the kind that the setting has.
     """
-    from lmms_eval.utils import simple_parse_args_string
+    # The private function knows which commas the harness splits at.
+    from lmms_eval.utils import _smart_comma_split, simple_parse_args_string
 
     if not typed:
         return
-    for part in typed.split(","):
-        if "=" not in part and "{" not in typed and "[" not in typed:
+    for part in _smart_comma_split(typed.strip()):
+        if "=" not in part:
             raise DataError(f"--gen_kwargs {typed}: expected NAME=VALUE, got {part!r}. Write temperature=0.")
     for name, value in simple_parse_args_string(typed).items():
         _check_setting(name, value)
@@ -43,11 +44,16 @@ def check(typed: str | None, model: str) -> None:
 
 
 def _check_setting(name: str, value: Any) -> None:
-    known = (*_NUMBERS, *_YES_OR_NO)
-    if name not in known:
-        if suggestion := did_you_mean(name, known, _LEAST_SIMILARITY):
-            raise DataError(f"--gen_kwargs {name}={value}: {name} is unknown. {suggestion}")
-    elif name in _NUMBERS and value is not None and type(value) not in (int, float):
+    if name in _NUMBERS and value is not None and type(value) not in (int, float):
         raise DataError(f"--gen_kwargs {name}={value}: expected a number.")
-    elif name in _YES_OR_NO and value not in (True, False):
+    if name in _YES_OR_NO and value not in (True, False):
         raise DataError(f"--gen_kwargs {name}={value}: expected True or False.")
+    suggestion = "" if name in _known_names() else did_you_mean(name, _known_names(), _LEAST_SIMILARITY)
+    if suggestion:
+        raise DataError(f"--gen_kwargs {name}={value}: {name} is unknown. {suggestion}")
+
+
+def _known_names() -> set[str]:
+    from transformers import GenerationConfig
+
+    return {*vars(GenerationConfig()), *_NUMBERS, *_YES_OR_NO}

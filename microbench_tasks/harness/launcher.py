@@ -71,8 +71,9 @@ def _what_to_quote(command: Command) -> str:
 
 def _dispatch() -> None:
     arguments = sys.argv[1:]
+    is_evaluation = bool(arguments) and (arguments[0] == "eval" or arguments[0].startswith("-"))
     if arguments and arguments[0] not in _LIGHT_COMMANDS:
-        if arguments[0] == "eval" or arguments[0].startswith("-"):
+        if is_evaluation:
             run_state.current.own_options, sys.argv[1:] = own_options.split(arguments)
             if {"-h", "--help"} & set(arguments):
                 print(own_options.help_text())
@@ -88,7 +89,7 @@ def _dispatch() -> None:
         dispatch.main()
     except SystemExit as leaving:
         # The harness's parser has printed its usage and what it does not know.
-        if leaving.code == _USAGE_STATUS and (suggestion := _suggest_options(arguments)):
+        if leaving.code == _USAGE_STATUS and is_evaluation and (suggestion := _suggest_options(arguments)):
             print(f"Micro-Bench: {suggestion.rstrip()}", file=sys.stderr)
         raise
 
@@ -98,7 +99,7 @@ def _suggest_options(arguments: list[str]) -> str:
 
     with command_line([]):
         parser, _ = parse_eval_args()
-    return suggestions.for_options(arguments, parser._option_string_actions)
+    return suggestions.for_options(arguments, [*parser._option_string_actions, *own_options.names()])
 
 
 def prepare_evaluation() -> None:

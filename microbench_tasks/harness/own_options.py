@@ -40,6 +40,11 @@ def split(arguments: Sequence[str]) -> tuple[OwnOptions, list[str]]:
     return options, [*others, *(_QUIET_VERBOSITY if options.quiet and not says_verbosity else ())]
 
 
+def names() -> list[str]:
+    """Return the additional options, as typed."""
+    return list(_parser()._option_string_actions)
+
+
 def help_text() -> str:
     """Describe the additional options, for the end of the harness's help."""
     return _parser().format_help().partition("\n\n")[2]

@@ -15,7 +15,8 @@ from microbench_tasks.harness.served import reply_log
 from microbench_tasks.util import privacy
 
 _USE_CACHE = "--use_cache"
-_OFFLINE = "HF_HUB_OFFLINE"
+# Each forbids downloads.
+_OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 
 def resume_hint(arguments: Sequence[str]) -> str:
@@ -54,9 +55,10 @@ def _offline_hint(error: BaseException) -> str:
 
     lacks_file = (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled)
     is_forbidden = constants.HF_HUB_OFFLINE and any(isinstance(cause, lacks_file) for cause in memory.causes(error))
-    if not is_forbidden or _OFFLINE in str(error):
+    if not is_forbidden or any(name in str(error) for name in _OFFLINE):
         return ""
-    return f" {_OFFLINE} is set: unset it to download what the Hub's cache ({constants.HF_HUB_CACHE}) lacks."
+    setting = next((name for name in _OFFLINE if os.environ.get(name)), _OFFLINE[0])
+    return f" {setting} is set: unset it to download what the Hub's cache ({constants.HF_HUB_CACHE}) lacks."
 
 
 def _answers_folder(arguments: Sequence[str]) -> Path | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 import re
 
+from loguru import logger
+
 from microbench_tasks.catalog import settings
 from microbench_tasks.harness import run_state
 from microbench_tasks.runs.logs import LATEST
@@ -26,7 +28,30 @@ def run_name() -> str:
     Raises:
         DataError: it cannot be a part of a file's name.
     """
-    typed = run_state.current.own_options.run_name
+    return check(run_state.current.own_options.run_name)
+
+
+def valid_run_name() -> str:
+    """Return the name of this run, or an empty text and a warning if it is not valid.
+
+    For the end of a run, where an error would cost its results.
+    """
+    try:
+        return run_name()
+    except DataError as error:
+        logger.warning(f"{error} The files of this run are named by date and time.")
+        return ""
+
+
+def check(typed: str) -> str:
+    """Return the name of a run: what the user typed, or else the setting of the environment.
+
+    Args:
+        typed: the value of ``--run-name``, empty if it was not given.
+
+    Raises:
+        DataError: the name cannot be a part of a file's name.
+    """
     name = typed or os.environ.get(SETTING, "")
     if name and not _is_name(name):
         origin = f"--run-name {name}" if typed else f"{SETTING}={name}"

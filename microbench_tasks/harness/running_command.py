@@ -150,10 +150,10 @@ def check_arguments(args: Any) -> None:
     """Check arguments before a model is loaded that the harness would reject only after the run, or never.
 
     Raises:
-        DataError: a task or the model is unknown, an own dataset is not installed, the model does not take its
-            arguments or cannot run with the installed transformers, examples are asked for, the baseline cannot be
-            compared, a folder cannot be written, or boxes would be read at another scale than the model's arguments
-            set.
+        DataError: the run's name is not valid, a task or the model is unknown, an own dataset is not installed, the
+            model does not take its arguments or cannot run with the installed transformers, examples are asked for,
+            the baseline cannot be compared, a folder cannot be written, or boxes would be read at another scale than
+            the model's arguments set.
     """
     from lmms_eval.utils import simple_parse_args_string
 
@@ -165,6 +165,8 @@ def check_arguments(args: Any) -> None:
 
     if not args.tasks:
         return
+    # Files of other benchmarks' tasks have the run's name, too.
+    run_names.run_name()
     own_tasks.add_included(args.include_path)
     names = args.tasks.split(",")
     tasks = own_tasks.tasks_named(names)
@@ -172,7 +174,6 @@ def check_arguments(args: Any) -> None:
     if not tasks:
         return
     setting_names.check()
-    run_names.run_name()
     _check_model(args)
     generation_settings.check(args.gen_kwargs, args.model)
     if args.num_fewshot:

@@ -43,6 +43,7 @@ class _Job:
         write: lets the harness write the file below ``tracker.output_path``.
         is_complete: tells whether a written file is complete.
         publish: copies a draft to a folder and returns the new path.
+        publish_copy: does so in another folder, after ``publish`` has failed in the output folder.
         content: what the file contains, to explain why it cannot be written.
     """
 
@@ -50,29 +51,42 @@ class _Job:
     write: Callable[[], None]
     is_complete: Callable[[Path], bool]
     publish: Callable[[Path, Path], Path]
+    publish_copy: Callable[[Path, Path], Path]
     content: Sequence[Any]
 
 
 def save_results(tracker: Any, write: Callable[[], None], results: Any) -> None:
     """Let the harness write the results file with ``write``, and publish it under a name that no other run uses."""
+    suffix = unique_files.RESULTS_SUFFIX
+    run_name = run_names.valid_run_name()
 
-    def publish(draft: Path, folder: Path) -> Path:
-        target = unique_files.publish_results(draft, folder, run_names.run_name())
+    def publish(draft: Path, folder: Path, name: str = run_name) -> Path:
+        target = unique_files.publish_numbered(draft, folder, suffix, name)
         # The names of samples files start with the date, or the run's name, of the results file.
-        tracker.date_id = target.name.removesuffix(unique_files.RESULTS_SUFFIX)
+        tracker.date_id = target.name.removesuffix(suffix)
         run_state.current.results_file = target
         return target
 
-    _save(_Job(tracker, write, _is_json, publish, [results]))
+    def publish_copy(draft: Path, folder: Path) -> Path:
+        # The name alone may be that of an earlier run in the output folder, where the samples may still be saved.
+        return publish(draft, folder, f"{run_name}-{draft.name.removesuffix(suffix)}" if run_name else "")
+
+    _save(_Job(tracker, write, _is_json, publish, publish_copy, [results]))
 
 
 def save_samples(tracker: Any, write: Callable[[], None], samples: Sequence[Any]) -> None:
-    """Let the harness write the samples file of a task with ``write``, and publish it beside the results file."""
+    """Let the harness write the samples file of a task with ``write``, and publish it beside the results file.
+
+    Where the output folder has a file of that name, which is of another run, a copy is saved elsewhere.
+    """
 
     def has_all_lines(draft: Path) -> bool:
         return _num_lines(draft) == len(samples)
 
-    _save(_Job(tracker, write, has_all_lines, unique_files.replace, samples))
+    def publish_copy(draft: Path, folder: Path) -> Path:
+        return unique_files.publish_numbered(draft, folder, draft.name.removeprefix(str(tracker.date_id)))
+
+    _save(_Job(tracker, write, has_all_lines, unique_files.publish_new, publish_copy, samples))
 
 
 def _save(job: _Job) -> None:
@@ -92,7 +106,7 @@ def _save_copy(job: _Job, draft: _Draft, problem: str, reason: OSError) -> None:
     problem = f"{problem} ({error_text(reason)})."
     for folder in (files.cache_dir() / "unsaved", Path(tempfile.gettempdir()) / "microbench-unsaved"):
         with contextlib.suppress(OSError):
-            _report(f"{problem} A copy is in {job.publish(draft.path, folder / draft.subfolder)}")
+            _report(f"{problem} A copy is in {job.publish_copy(draft.path, folder / draft.subfolder)}")
             return
     _report(f"{problem} No copy could be written elsewhere.")
 

@@ -13,26 +13,36 @@ from pathlib import Path
 RESULTS_SUFFIX = "_results.json"
 
 
-def replace(source: Path, folder: Path) -> Path:
-    """Publish a file in ``folder`` under its own name, replacing an older one, and return its path."""
+def publish_new(source: Path, folder: Path) -> Path:
+    """Publish a file in ``folder`` under its own name and return its path.
+
+    Raises:
+        FileExistsError: there is a file of this name, which stays as it is.
+        OSError: the folder cannot be written.
+    """
     target = folder / source.name
-    os.replace(_copy_beside(source, target), target)
+    copy = _copy_beside(source, target)
+    try:
+        _rename_to_new(copy, target)
+    finally:
+        copy.unlink(missing_ok=True)
     return target
 
 
-def publish_results(source: Path, folder: Path, run_name: str = "") -> Path:
-    """Publish a results file in ``folder`` and return its path; if its name is taken, add a number to it.
+def publish_numbered(source: Path, folder: Path, suffix: str, run_name: str = "") -> Path:
+    """Publish a file in ``folder`` and return its path; if its name is taken, add a number to the run's part of it.
 
     Args:
-        source: the file, named by its date.
+        source: the file; its name is the run's date and ``suffix``.
         folder: where to publish it.
+        suffix: the end of its name, which stays.
         run_name: to take the place of the date; empty to keep the date.
     """
-    name = run_name or source.name.removesuffix(RESULTS_SUFFIX)
+    name = run_name or source.name.removesuffix(suffix)
     copy = _copy_beside(source, folder / source.name)
     try:
         for number in itertools.count(1):
-            target = folder / f"{name}{'' if number == 1 else f'-{number}'}{RESULTS_SUFFIX}"
+            target = folder / f"{name}{'' if number == 1 else f'-{number}'}{suffix}"
             with contextlib.suppress(FileExistsError):
                 _rename_to_new(copy, target)
                 return target

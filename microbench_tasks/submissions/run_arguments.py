@@ -114,6 +114,9 @@ _GENERATION_MAPPINGS = _words(
     "generation_config override_generation_config generation_kwargs gen_kwargs sampling_params"
 )
 
+# How images become pixels (open_clip's PreprocessCfg): what a file of weights alone does not say.
+_PREPROCESSING = _words("size mode mean std interpolation resize_mode fill_color")
+
 # Keys that end an answer; an empty list is harmless.
 CUTTING = _words(
     "until stop stops stop_sequences stop_strings stop_token_ids stop_words stopping_criteria eos_token_id"
@@ -155,6 +158,8 @@ def _find_unlisted(
         if name in CUTTING:
             if value not in (None, [], ""):
                 yield full, _CUTS
+        elif name == "preprocess" and isinstance(value, Mapping) and not is_generation:
+            yield from ((f"{full}.{key}", _UNKNOWN) for key in value if key not in _PREPROCESSING)
         elif name in _GENERATION_MAPPINGS or name in _MAPPINGS:
             yield from _nested(full, value, is_generation=name in _GENERATION_MAPPINGS)
         elif not _is_known(name, value, is_generation=is_generation):

@@ -12,6 +12,7 @@ from microbench_tasks.data import source_identity
 from microbench_tasks.runs.records import RunRecord
 
 TASK = "microbench_coarse_stain"
+OWN = "microbench_own_cells"
 RELEASE, DEMO = source_identity.release_identity(), source_identity.demo_identity("ab")
 FIGURES = {
     "acc": 0.625,
@@ -142,6 +143,33 @@ def test_groups_of_images_are_what_the_sentence_generalizes_to():
     counts = {**FIGURES["counts"], "groups": 3}
     sentence = run_summary_text.quote(summary_of(figures={TASK: FIGURES | {"counts": counts}}))
     assert "for new groups of images of the same datasets; 8 questions about 4 images in 3 groups of" in sentence
+
+
+def test_the_tables_have_a_column_of_groups_only_if_images_are_in_groups():
+    in_groups = FIGURES | {"counts": {**FIGURES["counts"], "groups": 3}}
+    summary = summary_of(TASK, OWN, figures={TASK: FIGURES, OWN: in_groups})
+    rows = [line for line in run_summary_text.as_markdown(summary, "run").splitlines() if line.startswith("| ")]
+    ends = {row.split(" | ")[0]: row.split(" | ")[-1] for row in rows}
+    assert (ends["| task or group"], ends["| microbench_own_cells"]) == ("groups |", "3 |")
+    assert ends["| microbench_coarse_stain"].strip() == "|"
+    latex = run_summary_text.as_latex(summary, "run")
+    assert r"\begin{tabular}{llrrrrrrrr}" in latex and "new images (or groups of images" in latex
+    assert "groups" not in run_summary_text.as_latex(summary_of(), "run")
+
+
+def test_own_data_are_shown_first_and_quoted_though_the_demo_set_is_not():
+    names = [TASK, *catalog.VARIANTS, OWN]
+    own = source_identity.own_identity("cells", "ab", {})
+    recorded = record(*names, dataset=DEMO).model_dump(by_alias=True)
+    recorded["configs"][OWN]["metadata"]["dataset"] = own
+    parts = [dict.fromkeys(names, part) for part in (FIGURES, ANSWERS, 1 / 6, 0.5)]
+    summary = run_summary.summarize(RunRecord.model_validate(recorded), *parts)
+    lines = lines_of(summary)
+    assert len(lines) == 8 and lines[1].split()[0] == OWN
+    assert lines[-1].startswith(f"  to quote: plip answered 62.5 % of the questions of {OWN} correctly")
+    page = run_summary_text.as_markdown(summary, "run")
+    assert page.count("Nothing of microbench_") == page.count("The demo set is drawn") == 1
+    assert "% Not to quote: microbench_" in run_summary_text.as_latex(summary, "run")
 
 
 def test_names_are_escaped_on_the_page_and_in_latex():

@@ -55,6 +55,13 @@ def test_a_seed_that_is_none_is_named(tmp_path):
     assert done.stderr == "microbench: error: Expected a seed of 0 or more, got -1\n"
 
 
+def test_a_harness_option_of_a_command_that_passes_it_on_is_no_typing_error(capsys):
+    with pytest.raises(SystemExit):
+        program.main(["run", "models.yaml", "--tasks", "microbench", "--limit", "3"])
+    said = capsys.readouterr().err
+    assert "--output_path" in said and "Did you mean" not in said
+
+
 @pytest.mark.parametrize("command", [command.name for command in program.COMMANDS])
 def test_every_command_has_help_with_an_example_as_it_is_typed(command):
     with contextlib.redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as exited:

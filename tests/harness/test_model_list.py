@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 
 import pytest
+from lmms_eval.utils import simple_parse_args_string
 
 import yaml
 from microbench_tasks.catalog import model_lists, table1
@@ -61,6 +63,16 @@ def test_names_of_further_entries_differ_and_those_before_stay(load):
 def test_a_name_that_is_another_entrys_default_leaves_both_unique(load):
     names = [entry.name for entry in load("models: [{model: clip, name: plip}, {model: plip}]")]
     assert names[0] == "plip" and re.fullmatch("plip_[0-9a-f]{8}", names[1])
+
+
+def test_a_mapping_as_the_value_of_an_argument_is_passed_on_as_json(load):
+    text = (
+        "models: [{model: open_clip, model_args: {model: ViT-S-32-alt, preprocess: {mean: [0.5, 0.5, 0.5], size: 64}}}]"
+    )
+    [entry] = load(text)
+    read = simple_parse_args_string(entry.model_args)
+    assert json.loads(read["preprocess"]) == {"mean": [0.5, 0.5, 0.5], "size": 64}
+    assert read["model"] == "ViT-S-32-alt"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 import shlex
 import sqlite3
 
+import huggingface_hub
 import pytest
+from huggingface_hub.errors import OfflineModeIsEnabled
 
 from microbench_tasks.harness import resume_advice, run_state
 
@@ -38,3 +40,13 @@ def test_a_run_that_was_interrupted_before_its_first_answer_asks_all_again(tmp_p
     text, command = resume_advice.resume_hint(arguments).splitlines()
     assert text == f"No answers are kept in {tmp_path} yet. This asks all again:"
     assert shlex.split(command)[1:] == ["lmms_eval", *arguments]
+
+
+@pytest.mark.parametrize("setting", ["HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"])
+def test_the_setting_that_forbids_the_hub_is_named(monkeypatch, setting):
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(setting, "1")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    text = resume_advice.describe_failure(OfflineModeIsEnabled("cannot reach the Hub"), ARGUMENTS)
+    assert f"{setting} is set: unset it" in text

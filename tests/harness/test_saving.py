@@ -1,13 +1,17 @@
 """Claims about a run's files: whole or absent, never shared, and copied elsewhere where they cannot be written."""
 
+import errno
 import json
 import multiprocessing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from lmms_eval.loggers.evaluation_tracker import EvaluationTracker
 
-from microbench_tasks.harness import output_folder, run_names, run_state
+from microbench_tasks.harness import output_folder, run_names, run_state, running_command, unique_files
+from microbench_tasks.harness.many_models import command
+from microbench_tasks.harness.own_options import OwnOptions
 from microbench_tasks.harness.patches import installation
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
@@ -146,6 +150,76 @@ def test_a_name_takes_the_place_of_the_date_and_gets_a_number_if_it_is_taken(tmp
         "first-try_results.json",
         f"first-try_samples_{TASK}.jsonl",
     ]
+
+
+def test_a_name_that_becomes_invalid_during_a_run_costs_no_results(tmp_path, monkeypatch):
+    saved = tracker(tmp_path)
+    monkeypatch.setenv("MICROBENCH_RUN_NAME", "first try")
+    saved.save_results_aggregated({"results": {}}, {TASK: samples(1)}, DATE)
+    assert names(tmp_path) == [f"{DATE}_results.json"]
+
+
+def test_an_invalid_name_is_refused_before_the_model_whatever_starts_the_harness(tmp_path, monkeypatch):
+    """The harness makes its tracker first: under torchrun, and for tasks of other benchmarks."""
+    monkeypatch.setenv("MICROBENCH_RUN_NAME", "first try")
+    with pytest.raises(DataError, match="^MICROBENCH_RUN_NAME=first try: expected"):
+        EvaluationTracker(output_path=str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_lmms_eval_refuses_an_invalid_name_for_tasks_of_other_benchmarks(monkeypatch):
+    monkeypatch.setattr(run_state.current, "own_options", OwnOptions(run_name="a b"))
+    with pytest.raises(DataError, match="^--run-name a b: expected"):
+        running_command.check_arguments(SimpleNamespace(tasks="mmmu_val", include_path=None))
+
+
+def test_microbench_run_refuses_an_invalid_name_before_the_first_model(tmp_path):
+    (tmp_path / "models.yaml").write_text("models: [{model: microbench_random}, {model: demo_clip}]")
+    request = command.Request(
+        str(tmp_path / "models.yaml"), "microbench_coarse", tmp_path / "out", None, ["--run-name", "a b"]
+    )
+    with pytest.raises(DataError, match="^--run-name a b: expected"):
+        command.run(request)
+    assert not (tmp_path / "out").exists()
+
+
+def test_samples_never_replace_those_of_an_earlier_run_of_the_name(tmp_path, monkeypatch):
+    """The output folder takes no file for a moment: the second run has its results in the cache, its samples here."""
+    monkeypatch.setenv("MICROBENCH_RUN_NAME", "first-try")
+    out = tmp_path / "out"
+    save(out, number=3)
+    saved = tracker(out)
+    logged = samples(2)
+    with monkeypatch.context() as moment:
+        real = unique_files._copy_beside
+
+        def fail_in_output(source, target):
+            if target.is_relative_to(out):
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return real(source, target)
+
+        moment.setattr(unique_files, "_copy_beside", fail_in_output)
+        saved.save_results_aggregated({"results": {}}, {TASK: logged}, f"{DATE}9")
+    saved.save_results_samples(task_name=TASK, samples=logged)
+    assert names(files.cache_dir()) == [f"first-try-{DATE}9_results.json"]
+    lines = {path.name: len(path.read_text().splitlines()) for path in out.rglob("*.jsonl")}
+    assert lines == {f"first-try_samples_{TASK}.jsonl": 3, f"first-try-{DATE}9_samples_{TASK}.jsonl": 2}
+
+
+def test_a_samples_file_whose_name_is_taken_is_saved_elsewhere(tmp_path):
+    """Twice, so that the name is taken there, too."""
+    for number in (3, 2, 1):
+        saved = tracker(tmp_path / "out")
+        saved.date_id = DATE
+        saved.save_results_samples(task_name=TASK, samples=samples(number))
+    lines = {path.relative_to(tmp_path): len(path.read_text().splitlines()) for path in tmp_path.rglob("*.jsonl")}
+    copies = (files.cache_dir() / "unsaved" / "stand-in").relative_to(tmp_path)
+    assert lines == {
+        Path("out", "stand-in", f"{DATE}_samples_{TASK}.jsonl"): 3,
+        copies / f"{DATE}_samples_{TASK}.jsonl": 2,
+        copies / f"{DATE}-2_samples_{TASK}.jsonl": 1,
+    }
+    assert all("(File exists). A copy is in" in problem for problem in run_state.current.unsaved_files)
 
 
 @pytest.mark.parametrize("name", ["latest", "a/b", "a b", ".a", "my_samples_x", "x_results", "a" * 81])

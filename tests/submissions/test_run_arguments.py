@@ -20,6 +20,7 @@ HARMLESS = [
     "model=Qwen/Qwen3-VL-8B-Instruct,base_url=http://localhost:8000/v1,num_cpus=32,timeout=120,api_key=[REDACTED]",
     "model=ViT-B-32,pretrained=logs/epoch_10.pt,precision=bf16,context_length=77,device=cpu",
     "model=plip,merge_with=clip,alpha=0.5,merge=linear",
+    'model=ViT-S-32-alt,pretrained=a.pt,preprocess={"mean": [0.5, 0.5, 0.5], "resize_mode": "shortest"}',
     'model=x,override_generation_config={"temperature": 0},mm_processor_kwargs=\'{"max_pixels": 401408}\'',
     "pretrained=x,min_pixels=200704,max_pixels=401408,attn_implementation=sdpa,interleave_visuals=False,reasoning_prompt=",
     "model=x,generation_config=vllm,async_scheduling=True,mm_encoder_tp_mode=data,disable_log_requests=True",
@@ -39,6 +40,7 @@ def test_arguments_that_change_no_prompt_are_accepted(arguments):
     ("arguments", "name"),
     [
         ("pretrained=x,system_prompt=You are a pathologist", "system_prompt"),
+        ('model=x,preprocess={"mean": [0.5], "prompt": "Think."}', "preprocess.prompt"),
         # Without a text, too: classes for Qwen and Gemma send one of their own unless told otherwise.
         ("pretrained=x,system_prompt=", "system_prompt"),
         ({"pretrained": "x", "system_prompt": None}, "system_prompt"),

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.harness import exit_status, launcher, output_folder, own_tasks, resume_advice
+from microbench_tasks.harness import (
+    exit_status,
+    launcher,
+    output_folder,
+    own_options,
+    own_tasks,
+    resume_advice,
+    run_names,
+)
 from microbench_tasks.harness.many_models import board, entry_checks, loop, model_list, one_run, record, summary
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.harness.many_models.options import parse_harness_options, parse_shard, settings_of
@@ -81,6 +89,7 @@ def _prepare(request: Request) -> _Prepared:
     own = parse_shard(request.shard).items_of(entries)
     if not own:
         raise DataError(f"--shard {request.shard}: {path} has only {len(entries)} model(s). Start fewer shards.")
+    run_names.check(own_options.split(request.harness_arguments)[0].run_name)
     launcher.prepare_evaluation()
     options = parse_harness_options(request.tasks, request.harness_arguments)
     own_tasks.add_included(options.include_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -213,8 +214,10 @@ def model_args_text(stated: Any) -> str:
 def _value_text(name: str, value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(_value_text(name, part) for part in value)}]"
+    if isinstance(value, dict):
+        return json.dumps(value, ensure_ascii=False)
     if not isinstance(value, (str, int, float)):
-        raise ValueError(f"{name}: expected a text, a number, true or false, or a list, got {_shown(value)}.")
+        raise ValueError(f"{name}: expected a text, a number, true or false, a list or a mapping, got {_shown(value)}.")
     return str(value)
 
 

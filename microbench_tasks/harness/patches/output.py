@@ -11,13 +11,15 @@ from microbench_tasks.harness.patches.targets import TRACKER, Target
 
 
 def prepare_folder(original: Callable) -> Callable:
-    """Create the output folder and test writing to it when the tracker is built, before the model is loaded."""
+    """Check the run's name and the output folder when the tracker is built, before the model is loaded."""
 
     def initialize(*args: Any, **kwargs: Any) -> None:
-        from microbench_tasks.harness import output_folder
+        from microbench_tasks.harness import output_folder, run_names
 
         output_path = bind_call(original, args, kwargs).arguments["output_path"]
         if output_path:
+            # Other programs than the launcher start the harness, too, such as torchrun.
+            run_names.run_name()
             output_folder.prepare(Path(output_path))
         original(*args, **kwargs)
 
@@ -120,7 +122,7 @@ ATOMIC_RESULTS = Patch(
 
 
 def save_samples(original: Callable) -> Callable:
-    """Write the samples file of a task atomically."""
+    """Write the samples file of a task atomically, and replace no file of another run."""
 
     def save_results_samples(self: Any, *args: Any, **kwargs: Any) -> None:
         from microbench_tasks.harness import saving
