@@ -192,6 +192,9 @@ def _find_architecture(
     tags = open_clip.list_pretrained_tags_by_model(name)
     if pretrained is not None and Path(pretrained).is_file():
         return _source_of_file(name, tags, pretrained, preprocess_option, spec)
+    # No tag has a slash or the ending of a file.
+    if pretrained is not None and ("/" in pretrained or Path(pretrained).suffix):
+        raise ValueError(f"pretrained={pretrained}: no such file here ({Path.cwd()}).")
     if pretrained is None or pretrained not in tags:
         fault = (
             "without pretrained the weights would be random"
@@ -292,5 +295,5 @@ def _warn_of_activation(name: str, tags: list[str], file: str) -> None:
     if other and not open_clip.get_model_config(name).get("quick_gelu", False):
         logger.warning(
             f"{file}: evaluated with GELU, the default of {name}. If it was fine-tuned from weights with QuickGELU "
-            f"({summarize_names(other)}), its architecture is {name}-quickgelu."
+            f"({summarize_names(other)}), its architecture is {name}-quickgelu: type model={name}-quickgelu."
         )

@@ -59,6 +59,7 @@ def spoil(folder, change):
             {"model": "ViT-B-32", "pretrained": "laion3b"},
             "pretrained=laion3b is neither a tag nor a file.*laion2b_s34b_b79k",
         ),
+        ({"model": "ViT-B-32", "pretrained": "logs/epoch_11.pt"}, "pretrained=logs/epoch_11.pt: no such file here"),
         (
             {"model": "local-dir:/no/such/folder"},
             "expected a folder with open_clip_config.json and weights.*; /no/such/folder has no such file",
@@ -280,7 +281,7 @@ def test_a_file_of_an_architecture_with_two_activations_is_warned_of(folder, mon
         "evaluated with GELU, the default of ViT-B-32. If it was fine-tuned from weights with QuickGELU (openai, "
         in line
     )
-    assert line.endswith("its architecture is ViT-B-32-quickgelu.")
+    assert line.endswith("its architecture is ViT-B-32-quickgelu: type model=ViT-B-32-quickgelu.")
 
 
 # --- BiomedCLIP ---
