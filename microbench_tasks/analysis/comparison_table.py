@@ -79,10 +79,14 @@ def has_groups(comparison: RunComparison) -> bool:
 
 def how_to_read(comparison: RunComparison) -> list[str]:
     """Explain the columns of the tables."""
+    units, unit = "images", "image"
+    if has_groups(comparison):
+        is_mixed = any(row.num_clusters == row.num_images for row in comparison.differences)
+        units, unit = ("images (or groups of images)", "image or group") if is_mixed else ("groups of images", "group")
     lines = [
-        "In percent and percentage points. In brackets: 95 % intervals of the difference, for new images of the same "
+        f"In percent and percentage points. In brackets: 95 % intervals of the difference, for new {units} of the same "
         "datasets.",
-        "p: exact paired test by image, of this pair alone, for a comparison that was planned before.",
+        f"p: exact paired test by {unit}, of this pair alone, for a comparison that was planned before.",
     ]
     if has_groups(comparison):
         lines.append("groups: of images, such as slides. They take the place of images in tests and intervals.")

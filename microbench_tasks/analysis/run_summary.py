@@ -25,6 +25,9 @@ Items = Sequence[Mapping[str, Any]]
 # The names that stand for all tasks of the benchmark; larger groups only pool them.
 _MAIN_NAMES = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
 
+_DEMO_WORDS = "demo set"
+_DEMO_REASON = "The demo set is drawn: its scores mean nothing for a paper."
+
 
 @dataclass(frozen=True)
 class MainScore:
@@ -43,6 +46,7 @@ class MainScore:
         data: what the questions are about, in words.
         chance: accuracy of guessing; None for boxes.
         majority: accuracy of the best constant answer; None for boxes.
+        not_to_quote: why this score may not be quoted, though others of the run may; empty if it may.
     """
 
     name: str
@@ -57,6 +61,7 @@ class MainScore:
     data: str
     chance: float | None = None
     majority: float | None = None
+    not_to_quote: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,10 @@ class RunSummary:
 
     @property
     def main_scores(self) -> list[MainScore]:
-        """Return the scores that stand for the whole run: each task is in one of them."""
+        """Return the scores that stand for the whole run, those of own data first: each task is in one of them."""
         names = {score.name for score in self.scores}
-        shown = [name for name in _MAIN_NAMES if name in names]
+        shown = [name for name in catalog.in_order(names) if catalog.is_own(name)]
+        shown += [name for name in _MAIN_NAMES if name in names]
         covered = set(catalog.tasks_named(shown))
         shown += [name for name in catalog.in_order(names) if catalog.is_task(name) and name not in covered]
         by_name: dict[str, list[MainScore]] = {name: [] for name in dict.fromkeys(shown)}
@@ -157,7 +163,7 @@ def summarize(
         ),
         num_failed=sum(failed.values()),
         left_out=tuple(record.left_out or ()),
-        not_to_quote=_not_to_quote(record, {task: len(items) for task, items in answers.items()}),
+        not_to_quote=_not_to_quote(record, {task: len(items) for task, items in answers.items()}, sum(failed.values())),
     )
 
 
@@ -168,7 +174,7 @@ def _samples(value: Any) -> Items:
 def _main_scores(
     record: RunRecord, name: str, figures: Mapping[str, Any], chance: float | None, majority: float | None
 ) -> Iterator[MainScore]:
-    data = " and ".join(dict.fromkeys(_data_words(record, task) for task in catalog.tasks_named([name])))
+    kinds = dict.fromkeys(_data_words(record, task) for task in catalog.tasks_named([name]))
     for family, metrics in FAMILIES.items():
         value, counts = figures.get(metrics.score), figures.get(metrics.counts)
         low, high = (figures.get(f"{metrics.interval}_{end}") for end in ("low", "high"))
@@ -185,9 +191,10 @@ def _main_scores(
             images=counts["images"],
             datasets=counts["datasets"],
             groups=counts.get("groups"),
-            data=data,
+            data=" and ".join(kinds),
             chance=levels[0],
             majority=levels[1],
+            not_to_quote=_DEMO_REASON if _DEMO_WORDS in kinds else "",
         )
 
 
@@ -204,20 +211,30 @@ def _data_words(record: RunRecord, task: str) -> str:
     kind = classify_source(identity)
     if kind == "own":
         return f"own dataset {identity.get('name')}"
-    return {"demo": "demo set", "release": "Micro-Bench release"}.get(kind, "data other than the release")
+    return {"demo": _DEMO_WORDS, "release": "Micro-Bench release"}.get(kind, "data other than the release")
 
 
-def _not_to_quote(record: RunRecord, num_asked: Mapping[str, int]) -> str:
+def _not_to_quote(record: RunRecord, num_asked: Mapping[str, int], num_failed: int) -> str:
     """Return why no score of a run may be quoted; empty if all may."""
-    if any(_data_words(record, task) == "demo set" for task in num_asked):
-        return "The demo set is drawn: its scores mean nothing for a paper."
+    # Own data in the same run can be quoted.
+    if num_asked and all(_data_words(record, task) == _DEMO_WORDS for task in num_asked):
+        return _DEMO_REASON
     if redefined := redefined_fields(record, num_asked):
         return f"Not the benchmark's own tasks: the definition of {_first(list(redefined))} was changed."
-    originals = {task: record.num_documents[task].original for task in num_asked if task in record.num_documents}
+    unknown = [task for task in num_asked if record.metadata(task).dataset is None or task not in record.num_documents]
+    if unknown:
+        return (
+            f"No results file says on which data {_first(unknown)} was asked, and whether all questions were: "
+            "no result to publish."
+        )
+    originals = {task: record.num_documents[task].original for task in num_asked}
     limited = [task for task, number in originals.items() if num_asked[task] != number]
     if limited:
         asked, of_all = (sum(numbers[task] for task in originals) for numbers in (num_asked, originals))
         return f"Only {asked:,} of {of_all:,} questions were asked (--limit or --offset): no result to publish."
+    if num_failed:
+        requests = "1 request" if num_failed == 1 else f"{num_failed:,} requests"
+        return f"{requests} got no response, so the run is not complete: no result to publish."
     return ""
 
 

@@ -45,11 +45,14 @@ def as_lines(summary: RunSummary, files: str) -> list[str]:
 
 
 def quote(summary: RunSummary) -> str:
-    """Return the sentence to quote for the first score, or why there is none."""
+    """Return the sentence to quote for the first score that may be quoted, or why there is none."""
     if summary.not_to_quote:
         return f"nothing. {summary.not_to_quote}"
     scores = summary.main_scores
-    return sentence(summary.model, scores[0]) if scores else "nothing. No task has a score."
+    if not scores:
+        return "nothing. No task has a score."
+    quotable = [score for score in scores if not score.not_to_quote]
+    return sentence(summary.model, quotable[0]) if quotable else f"nothing. {scores[0].not_to_quote}"
 
 
 def sentence(model: str, score: MainScore) -> str:
@@ -73,14 +76,20 @@ def as_markdown(summary: RunSummary, run: str) -> str:
     """Render a page with all scores, and a sentence to quote for each main one."""
     model, data = markdown_text(summary.model), markdown_text(_data_text(summary))
     facts = [f"model: {model}", f"data: {data}", f"run: {markdown_text(run)}", _answers_text(summary)]
-    marks = ["---", "---", *["---:"] * (len(_HEADER) - 2)]
-    rows = [list(map(markdown_text, _cells(score))) for score in summary.scores]
-    table = "\n".join(f"| {' | '.join(cells)} |" for cells in (_HEADER, marks, *rows))
+    header, cells_of_scores = _table(summary)
+    marks = ["---", "---", *["---:"] * (len(header) - 2)]
+    rows = [list(map(markdown_text, cells)) for cells in cells_of_scores]
+    table = "\n".join(f"| {' | '.join(cells)} |" for cells in (header, marks, *rows))
     sentences = (
         [f"Nothing. {summary.not_to_quote}"]
         if summary.not_to_quote
         else [
-            sentence(model, dataclasses.replace(score, data=markdown_text(score.data))) for score in summary.main_scores
+            *(
+                sentence(model, dataclasses.replace(score, data=markdown_text(score.data)))
+                for score in summary.main_scores
+                if not score.not_to_quote
+            ),
+            *(f"Nothing of {exception}" for exception in _exceptions(summary)),
         ]
     )
     parts = [
@@ -98,20 +107,23 @@ def as_latex(summary: RunSummary, run: str) -> str:
 
     The document needs ``\usepackage{booktabs}``.
     """
+    header, rows = _table(summary)
+    units = "images (or groups of images, where they have any)" if _has_groups(summary) else "images"
     comments = [
-        r"Needs \usepackage{booktabs}. acc in percent, grit from 0 to 1; intervals are about new images of the same "
-        "datasets.",
+        r"Needs \usepackage{booktabs}. acc in percent, grit from 0 to 1; intervals are about "
+        f"new {units} of the same datasets.",
         f"Model: {summary.model}",
         f"Data: {_data_text(summary)}. Run: {run}",
         *([f"Not to quote: {summary.not_to_quote}"] if summary.not_to_quote else []),
+        *(f"Not to quote: {exception}" for exception in _exceptions(summary)),
     ]
     lines = [
         *(f"% {printable_line(comment)}" for comment in comments),
-        rf"\begin{{tabular}}{{ll{'r' * (len(_HEADER) - 2)}}}",
+        rf"\begin{{tabular}}{{ll{'r' * (len(header) - 2)}}}",
         r"\toprule",
-        _latex_row(_HEADER),
+        _latex_row(header),
         r"\midrule",
-        *(_latex_row(_cells(score)) for score in summary.scores),
+        *map(_latex_row, rows),
         r"\bottomrule",
         r"\end{tabular}",
     ]
@@ -120,6 +132,29 @@ def as_latex(summary: RunSummary, run: str) -> str:
 
 def _latex_row(cells: Sequence[str]) -> str:
     return rf"{' & '.join(map(latex_text, cells))} \\"
+
+
+def _exceptions(summary: RunSummary) -> list[str]:
+    """Return the scores that may not be quoted though others may, with the reason."""
+    if summary.not_to_quote:
+        return []
+    names: dict[str, list[str]] = {}
+    for score in summary.main_scores:
+        names.setdefault(score.not_to_quote, []).append(score.name)
+    return [f"{', '.join(of_reason)}. {reason}" for reason, of_reason in names.items() if reason]
+
+
+def _has_groups(summary: RunSummary) -> bool:
+    return any(score.groups is not None for score in summary.scores)
+
+
+def _table(summary: RunSummary) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of all scores; with a column of groups if any images are in groups."""
+    rows = [_cells(score) for score in summary.scores]
+    if not _has_groups(summary):
+        return [*_HEADER], rows
+    groups = ["" if score.groups is None else f"{score.groups:,}" for score in summary.scores]
+    return [*_HEADER, "groups"], [[*cells, number] for cells, number in zip(rows, groups, strict=True)]
 
 
 def _cells(score: MainScore) -> list[str]:

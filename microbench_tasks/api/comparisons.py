@@ -76,7 +76,7 @@ class Comparison(RunComparison):
         if not rows:
             raise DataError(f"{shown} was not compared with {self.labels[0]}. There is {', '.join(self.metrics())}.")
         wanted = list(names) or list(dict.fromkeys(row.name for row in rows))
-        title = f"Difference in {shown} from {self.labels[0]}, 95 % interval by image"
+        title = f"Difference in {shown} from {self.labels[0]}, 95 % interval {_unit_text(rows)}"
         return figure_spec(
             "differences",
             "differences",
@@ -85,6 +85,14 @@ class Comparison(RunComparison):
             labels=[catalog.short_name(name) for name in wanted],
             series={run: _columns([row for row in rows if row.run == run], wanted) for run in self.labels[1:]},
         ).figure()
+
+
+def _unit_text(rows: Sequence[PairDifference]) -> str:
+    """Say what the intervals keep together: images, or the groups that they are in."""
+    in_groups = [row.num_clusters < row.num_images for row in rows]
+    if not any(in_groups):
+        return "by image"
+    return "by group" if all(in_groups) else "by image or group"
 
 
 def _columns(rows: Sequence[PairDifference], names: Sequence[str]) -> dict[str, list[float | None]]:

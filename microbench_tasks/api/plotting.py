@@ -28,7 +28,7 @@ _SCORE_AXIS = "mean score (%) with its 95 % interval"
 
 
 def plot_scores(runs: Run | Sequence[Run], names: Sequence[str] = (), metric: str | None = None) -> Figure:
-    """Plot scores with their 95 % intervals by image: bars of one run, points of several.
+    """Plot scores with their 95 % intervals by image (or group of images): bars of one run, points of several.
 
     Args:
         runs: one or more.
@@ -71,7 +71,7 @@ def plot_scores(runs: Run | Sequence[Run], names: Sequence[str] = (), metric: st
 
 
 def plot_slices(runs: Run | Sequence[Run], column: str, name: str | None = None) -> Figure:
-    """Plot the mean score by the values of a column of the samples or of the data, with 95 % intervals by image.
+    """Plot the mean score by the values of a column of the samples or of the data, with 95 % intervals.
 
     Args:
         runs: one or more, on the same data.
@@ -140,4 +140,4 @@ def _loaded(runs: Run | Sequence[Run]) -> list[loaded_runs.Run]:
 def _estimate(score: Score) -> Estimate:
     if score.low is None or score.high is None:
         raise DataError(f"{score.metric} has no interval: only scores with one are plotted.")
-    return Estimate(score.value, score.low, score.high, score.num_questions, score.num_images)
+    return Estimate(score.value, score.low, score.high, score.num_questions, score.num_images, score.num_groups)

@@ -133,7 +133,7 @@ class Run:
         return table
 
     def slice_by(self, column: str | Sequence[Any], name: str | None = None) -> pd.DataFrame:
-        """Return the mean score of each value of a column, with its 95 % interval by image.
+        """Return the mean score of each value of a column, with its 95 % interval by image, or by group.
 
         Args:
             column: of `samples`, or of the data (see `with_data_columns`); or a value for each row of `samples`, such

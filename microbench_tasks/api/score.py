@@ -22,8 +22,10 @@ class Score:
         name: of the task or group.
         metric: such as ``acc``.
         value: the score.
-        low, high: its 95 % interval, about new images of the same datasets; None if the metric has none.
+        low, high: its 95 % interval, about new images of the same datasets, or new groups of images; None if the
+            metric has none.
         num_questions, num_images, num_datasets: how many the score is about.
+        num_groups: how many groups, such as slides, the images are in; None if they are in none (own data have them).
         chance, majority: scores of guessing and of the best constant answers; None for boxes.
     """
 
@@ -37,6 +39,7 @@ class Score:
     num_datasets: int
     chance: float | None
     majority: float | None
+    num_groups: int | None = None
 
 
 def scores_of(run: Run) -> list[Score]:
@@ -66,6 +69,7 @@ def _score(name: str, metric: Metric, rescored: Rescored) -> Score:
         num_datasets=counts["datasets"],
         chance=rescored.chance.get(name) if asks_questions else None,
         majority=rescored.majority.get(name) if asks_questions else None,
+        num_groups=counts.get("groups"),
     )
 
 

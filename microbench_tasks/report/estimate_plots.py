@@ -11,8 +11,6 @@ from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
 from microbench_tasks.render.plots import HARD_SPACE
 from microbench_tasks.report.estimates import Estimate
 
-BY_IMAGE = "95 % interval by image"
-
 # For each row of a plot, the estimate of each run by its label.
 Estimates = Mapping[str, Mapping[str, Estimate]]
 
@@ -37,7 +35,8 @@ def estimate_plot(
         show_total: whether the title states the number of scores; it does not if rows share scores.
         options: further arguments of the plot.
     """
-    title = f"{title}{f' (n = {total_size(estimates)})' if show_total else ''}, {BY_IMAGE}"
+    every = [estimate for by_run in estimates.values() for estimate in by_run.values()]
+    title = f"{title}{f' (n = {total_size(estimates)})' if show_total else ''}, {interval_text(every)}"
     labels = [f"{row} ({sizes_text(by_run.values())})" for row, by_run in estimates.items()]
     options |= {level: list(values) for level, values in levels.items() if any(value is not None for value in values)}
     series: dict[str, Any] = {
@@ -51,6 +50,18 @@ def estimate_plot(
     return figure_spec(name, "interval_points", alt, title=title, labels=labels, series=series, **options)
 
 
+def interval_text(estimates: Iterable[Estimate]) -> str:
+    """Say what the intervals of a plot keep together: images, or the groups that they are in."""
+    numbers = {estimate.groups for estimate in estimates}
+    in_groups = numbers - {None}
+    if not in_groups:
+        return "95 % interval by image"
+    if None in numbers:
+        return "95 % interval by image, or by group where images have one"
+    same = f" ({next(iter(in_groups)):,} groups)" if len(in_groups) == 1 else ""
+    return f"95 % interval by group{same}"
+
+
 def interval_columns(estimates: Sequence[Estimate | None]) -> dict[str, list[float | None]]:
     """Return values, lower and upper ends as the plots take them."""
     return {
@@ -61,9 +72,11 @@ def interval_columns(estimates: Sequence[Estimate | None]) -> dict[str, list[flo
 
 
 def sizes_text(estimates: Iterable[Estimate]) -> str:
-    """Return the numbers of scores and of images, for one line of a label; of several runs, the different ones."""
+    """Return the numbers of scores, images and groups for one line of a label; of several runs, the different ones."""
     sizes = (
-        f"n = {estimate.n:,}" + (f", {estimate.images:,} images" if estimate.images != estimate.n else "")
+        f"n = {estimate.n:,}"
+        + (f", {estimate.images:,} images" if estimate.images != estimate.n else "")
+        + (f", {estimate.groups:,} groups" if estimate.groups is not None else "")
         for estimate in estimates
     )
     return " / ".join(dict.fromkeys(sizes)).replace(" ", HARD_SPACE)

@@ -20,13 +20,17 @@ Item = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Estimate:
-    """Hold a mean score with its 95 % interval by image, as fractions, over ``n`` scores about ``images`` images."""
+    """Hold a mean score with its 95 % interval, as fractions, over ``n`` scores about ``images`` images.
+
+    The interval is by image, or by group where the images are in ``groups`` groups, such as slides.
+    """
 
     value: float
     low: float
     high: float
     n: int
     images: int
+    groups: int | None = None
 
 
 def estimate(
@@ -41,7 +45,7 @@ def estimate(
     scores = [item["score"] for item in items]
     ends, counts = interval(items), item_intervals.count(items)
     mean = math.fsum(scores) / len(scores) if scores else math.nan
-    return Estimate(mean, ends.low, ends.high, len(scores), counts["images"])
+    return Estimate(mean, ends.low, ends.high, len(scores), counts["images"], counts.get("groups"))
 
 
 def question_sets(runs: Sequence[Run]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec
 from microbench_tasks.render.pages import Bar, Cell, Table, percent_cell
-from microbench_tasks.report.estimate_plots import estimate_plot
+from microbench_tasks.report.estimate_plots import estimate_plot, interval_text
 from microbench_tasks.report.estimates import Estimate
 from microbench_tasks.report.score_tables import ACCURACY_NOTE, score_table
 from microbench_tasks.report.sections import SUBJECT_NAMES, FoldedParts, ReportSection
@@ -23,7 +23,7 @@ _TEXT = (
 
 
 _DIFFERENCE_NOTE = (
-    "In brackets: 95 % intervals by image. Differences in percentage points from the first run. Whether they are more "
+    "Differences in percentage points from the first run. Whether they are more "
     "than chance is what microbench compare tests, question by question."
 )
 
@@ -54,8 +54,9 @@ def side_by_side(runs: Sequence[Run], names: Sequence[str]) -> Table:
         ]
         for name in shown
     ]
+    every = [_estimate(run, name) for name in shown for run in runs if "acc" in run.rescored.scores.get(name, {})]
     header = ["task or group", *(f"{run.label} %" for run in runs), *differences, "chance %"]
-    return Table("Runs side by side", header, rows, _DIFFERENCE_NOTE)
+    return Table("Runs side by side", header, rows, f"In brackets: {interval_text(every)}. {_DIFFERENCE_NOTE}")
 
 
 def _score_cell(run: Run, name: str) -> Cell:
@@ -116,4 +117,5 @@ def _estimate(run: Run, name: str) -> Estimate:
     """Return the figures of a task or group as the harness has them."""
     figures = run.rescored.scores[name]
     low, high = (float(figures[f"{FAMILIES['choice'].interval}_{end}"]) for end in ENDS)
-    return Estimate(float(figures["acc"]), low, high, figures["counts"]["questions"], figures["counts"]["images"])
+    counts = figures["counts"]
+    return Estimate(float(figures["acc"]), low, high, counts["questions"], counts["images"], counts.get("groups"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from microbench_tasks import catalog
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
 from microbench_tasks.render.pages import Cell, Table, percent
-from microbench_tasks.report.estimate_plots import BY_IMAGE, interval_columns
+from microbench_tasks.report.estimate_plots import interval_columns, interval_text
 from microbench_tasks.report.estimates import Estimate, Item, estimate
 from microbench_tasks.report.runs import Sweep
 from microbench_tasks.report.sections import FoldedParts, Part, ReportSection, file_name
@@ -104,11 +104,12 @@ def _curve_parts(name: str, title: str, sweep: Sweep, curves: Curves) -> list[Fi
         f"{label}: {_text(estimates[0])} at alpha {first:g}, {_text(estimates[-1])} at alpha {last:g}"
         for label, estimates in labelled.items()
     )
+    every = [estimate for estimates in curves.values() for estimate in estimates if estimate is not None]
     plot = figure_spec(
         file_name(name),
         "curves",
         f"{title}. {ends}.",
-        title=f"{title}, {BY_IMAGE}",
+        title=f"{title}, {interval_text(every)}",
         xlabel=_ALPHA_AXIS,
         xs=list(sweep.alphas),
         series={label: interval_columns(estimates) for label, estimates in labelled.items()},

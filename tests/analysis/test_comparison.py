@@ -95,7 +95,8 @@ def test_groups_of_images_take_the_place_of_images(tmp_path, monkeypatch):
         *(same_image.p, same_image.low, same_image.high),
         *(same_image.standard_error, same_image.num_discordant),
     )
-    assert "| groups |" in comparison_text.as_terminal_text(comparison)
+    said = comparison_text.as_terminal_text(comparison)
+    assert "| groups |" in said and "paired test by group, of" in said and "for new groups of images of the" in said
 
 
 def coarse_runs(tmp_path, number_of_runs):

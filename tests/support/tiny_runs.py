@@ -61,7 +61,7 @@ def samples(task: str, answer=right_but_for_every_third) -> list[dict]:
 
 
 def _sample(task, number, doc, response):
-    if task == BOXES:
+    if catalog.task_of(task).subject == "boxes":
         items = microbench_localization_process_results.for_model("open_clip", None)(doc, [response])
         prompt, target = neutral_prompt(doc["expression"], (doc["width"], doc["height"])), json.dumps(doc["boxes"])
     else:
@@ -135,7 +135,7 @@ def metadata(task: str) -> dict:
     stated = yaml_values.COGNITION_METADATA if task == COGNITION else yaml_values.METADATA
     boxes = (
         {"boxes": microbench_localization_process_results.for_model("open_clip", None).record()}
-        if task == BOXES
+        if catalog.task_of(task).subject == "boxes"
         else {}
     )
     return (
@@ -156,7 +156,7 @@ def definition(task: str) -> dict:
 
 
 def _documents(task):
-    return task_data.resolve(catalog.ALL_TASKS[task]).documents(catalog.ALL_TASKS[task])
+    return task_data.resolve(catalog.task_of(task)).documents(catalog.task_of(task))
 
 
 def edited(path: Path, edit) -> None:
