@@ -3,7 +3,12 @@
 # Run:   docker run --rm --gpus all --volume microbench-cache:/cache --volume "$PWD":/work microbench \
 #          --model open_clip --model_args model=ViT-B-32,pretrained=laion2b_s34b_b79k --tasks microbench_coarse \
 #          --output_path results --log_samples
-# On Linux, add --user "$(id -u):$(id -g)" --volume "$PWD/cache":/cache, so that files belong to you.
+# On Linux, so that files belong to you:
+#        mkdir -p cache
+#        docker run --rm --gpus all --user "$(id -u):$(id -g)" --volume "$PWD/cache":/cache \
+#          --volume "$PWD":/work microbench \
+#          --model open_clip --model_args model=ViT-B-32,pretrained=laion2b_s34b_b79k --tasks microbench_coarse \
+#          --output_path results --log_samples
 FROM python:3.11.13-slim-bookworm
 
 ENV HF_HOME=/cache/huggingface \

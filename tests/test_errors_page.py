@@ -14,11 +14,14 @@ MESSAGES = re.findall(r"^\| `([^`]+)` \|", (ROOT / "docs" / "errors.md").read_te
 
 
 def texts_of(path: Path) -> list[str]:
-    """Return the texts in a module: Python joins the parts of a message, and values stand between them."""
+    """Return the texts in a module but its docstrings: Python joins the parts of a message around its values."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    # A docstring is a statement of its own, which nothing can print.
+    docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
     return [
         node.value
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for node in nodes
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings
     ]
 
 

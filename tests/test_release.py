@@ -20,7 +20,7 @@ def test_each_form_for_issues_asks_for_the_output_of_doctor(form):
     assert "microbench doctor" in doctor["attributes"]["label"] and doctor["validations"]["required"]
 
 
-def test_the_workflow_runs_the_whole_suite_and_pins_its_actions():
+def test_the_workflow_runs_the_whole_suite_and_names_full_versions_of_its_actions():
     jobs = yaml.safe_load((GITHUB / "workflows" / "tests.yml").read_text(encoding="utf-8"))["jobs"]
     steps = [step for job in jobs.values() for step in job["steps"]]
     assert ".ci/run" in [step.get("run") for step in steps]

@@ -73,7 +73,7 @@ def _kind(model: type) -> Kind:
 def _first_words(model: type) -> str:
     """Return the first line of a class's docstring, which says what the adapter loads."""
     line = (inspect.getdoc(model) or "").partition("\n")[0]
-    return line.partition(" behind the harness")[0].removesuffix(".")
+    return line.partition(" behind the harness")[0].rstrip(",.")
 
 
 def _checkpoint(row: Checkpoint) -> str:

@@ -163,7 +163,7 @@ def summarize(
         ),
         num_failed=sum(failed.values()),
         left_out=tuple(record.left_out or ()),
-        not_to_quote=_not_to_quote(record, {task: len(items) for task, items in answers.items()}),
+        not_to_quote=_not_to_quote(record, {task: len(items) for task, items in answers.items()}, sum(failed.values())),
     )
 
 
@@ -214,18 +214,27 @@ def _data_words(record: RunRecord, task: str) -> str:
     return {"demo": _DEMO_WORDS, "release": "Micro-Bench release"}.get(kind, "data other than the release")
 
 
-def _not_to_quote(record: RunRecord, num_asked: Mapping[str, int]) -> str:
+def _not_to_quote(record: RunRecord, num_asked: Mapping[str, int], num_failed: int) -> str:
     """Return why no score of a run may be quoted; empty if all may."""
     # Own data in the same run can be quoted.
     if num_asked and all(_data_words(record, task) == _DEMO_WORDS for task in num_asked):
         return _DEMO_REASON
     if redefined := redefined_fields(record, num_asked):
         return f"Not the benchmark's own tasks: the definition of {_first(list(redefined))} was changed."
-    originals = {task: record.num_documents[task].original for task in num_asked if task in record.num_documents}
+    unknown = [task for task in num_asked if record.metadata(task).dataset is None or task not in record.num_documents]
+    if unknown:
+        return (
+            f"No results file says on which data {_first(unknown)} was asked, and whether all questions were: "
+            "no result to publish."
+        )
+    originals = {task: record.num_documents[task].original for task in num_asked}
     limited = [task for task, number in originals.items() if num_asked[task] != number]
     if limited:
         asked, of_all = (sum(numbers[task] for task in originals) for numbers in (num_asked, originals))
         return f"Only {asked:,} of {of_all:,} questions were asked (--limit or --offset): no result to publish."
+    if num_failed:
+        requests = "1 request" if num_failed == 1 else f"{num_failed:,} requests"
+        return f"{requests} got no response, so the run is not complete: no result to publish."
     return ""
 
 

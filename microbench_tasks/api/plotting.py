@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
@@ -17,7 +17,7 @@ from microbench_tasks.report.answer_sections import confusion_plot
 from microbench_tasks.report.estimate_plots import estimate_plot
 from microbench_tasks.report.estimates import Estimate
 from microbench_tasks.report.localization_section import GRIT_AXIS
-from microbench_tasks.report.sections import SUBJECT_NAMES, FoldedParts, Part
+from microbench_tasks.report.sections import SUBJECT_NAMES, flat_parts
 from microbench_tasks.report.slices import NOT_STATED
 from microbench_tasks.util.errors import DataError
 
@@ -108,7 +108,7 @@ def plot_calibration(runs: Run | Sequence[Run], subject: str = "coarse") -> Figu
         raise DataError(f"Expected a subject of {', '.join(SUBJECT_NAMES)}, got {subject!r:.80}.")
     loaded = _loaded(runs)
     section = calibration_section.calibration_section(loaded)
-    for part in _unfolded(section.parts) if section else ():
+    for part in flat_parts(section.parts) if section else ():
         if isinstance(part, FigureSpec) and part.name == f"calibration-{subject}":
             return part.figure()
     reasons = " ".join(calibration_section.left_out(loaded))
@@ -128,14 +128,6 @@ def plot_confusion(run: Run, task: str) -> Figure:
             f"{run.label} has no matrix of {task}: it was not asked, asks for boxes, or its options rarely repeat."
         )
     return confusion_plot(run.loaded, 1, task, confusion).figure()
-
-
-def _unfolded(parts: Iterable[Part]) -> Iterator[Part]:
-    for part in parts:
-        if isinstance(part, FoldedParts):
-            yield from _unfolded(part.parts)
-        else:
-            yield part
 
 
 def _loaded(runs: Run | Sequence[Run]) -> list[loaded_runs.Run]:

@@ -109,7 +109,8 @@ def _in_full(model: Description) -> Iterator[str]:
         "arguments": ", ".join(arguments),
         "type": f"lmms_eval --model {model.name}{needed} --tasks {group}",
     }
-    yield from two_columns((name, text) for name, text in rows.items() if text)
+    commands = ("type", "can run here") if model.missing else ("type",)
+    yield from two_columns(((name, text) for name, text in rows.items() if text), unwrapped=commands)
 
 
 COMMAND = Command(

@@ -125,7 +125,7 @@ def _in_full(task: Description) -> Iterator[str]:
         "needs": task.needs or "any model that answers questions",
         "type": f"lmms_eval --model MODEL --tasks {task.name}",
     }
-    yield from two_columns(rows.items())
+    yield from two_columns(rows.items(), unwrapped=("type",))
 
 
 COMMAND = Command(

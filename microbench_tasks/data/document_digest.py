@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks.util import untrusted
+from microbench_tasks.util.cores import num_cores
 
 if TYPE_CHECKING:
     import datasets
@@ -187,7 +187,7 @@ def _hashes(buffers: list[pa.Buffer]) -> list[str]:
     keys = [(buffer.address, buffer.size) for buffer in buffers]
     fresh = list({key: buffer for key, buffer in zip(keys, buffers, strict=True) if key not in _image_hashes}.items())
     jobs = [fresh[start : start + _HASHES_PER_JOB] for start in range(0, len(fresh), _HASHES_PER_JOB)]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    with ThreadPoolExecutor(num_cores()) as threads:
         for job, hashes in zip(jobs, threads.map(_hash_all, jobs), strict=True):
             _image_hashes.update((key, (buffer, sha256)) for (key, buffer), sha256 in zip(job, hashes, strict=True))
     return [_image_hashes[key][1] for key in keys]

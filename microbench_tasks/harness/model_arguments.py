@@ -9,6 +9,7 @@ from typing import Any
 
 from loguru import logger
 
+from microbench_tasks.util import files
 from microbench_tasks.util.suggestions import did_you_mean
 
 # The harness passes these to every model.
@@ -109,7 +110,7 @@ def _argument_problems(model: str, model_args: str, model_class: type) -> Iterat
 def _path_problems(checkpoints: dict[str, str]) -> Iterator[str]:
     """Yield the arguments that are paths of nothing: no name on the Hub begins with ``.``, ``/`` or ``~``."""
     for name, value in checkpoints.items():
-        if value.startswith((".", "/", "~")) and not Path(value).expanduser().exists():
+        if value.startswith((".", "/", "~")) and files.existing_path(value) is None:
             yield f"model_args: {name}={value}: there is no such file or folder here ({Path.cwd()})."
 
 

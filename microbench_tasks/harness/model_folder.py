@@ -7,21 +7,25 @@ of one name, architectures with one tag of weights, or merges.
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import os
 from typing import Any
 
-# Arguments that choose the weights. The harness names folders after one of the first ones, in another order.
-_CHECKPOINT = (
+from microbench_tasks.util import files
+
+# Arguments of the harness's models that name weights. The harness names folders after one of the first ones.
+CHECKPOINTS = (
     *("model", "pretrained", "peft", "delta", "model_version", "model_name", "model_id", "path", "engine"),
-    *("revision", "merge_with", "merge", "alpha", "density"),
+    *("model_path", "model_base", "base_model", "model_id_name", "peft_model", "vision_model", "language_model"),
+    *("pretrained_llm", "pretrained_vit", "pretrained_llama_model", "pretrained_llama_proj_model", "projection_path"),
 )
-_FIRST = _CHECKPOINT[: _CHECKPOINT.index("revision")]
+# Arguments that choose other weights of these names.
+_CHOICES = ("revision", "subfolder", "variant", "merge_with", "merge", "alpha", "density")
 # Of a file's name; file systems take 255 bytes.
-_MAX_LENGTH = 150
+_MAX_BYTES = 150
 
 
 def folder_name(model: str, model_args: str) -> str:
-    """Return the name of the folder for the results of a model.
+    """Return the name of the folder for the results of a model. Any value has a name: the run is complete by then.
 
     Args:
         model: its name in the harness.
@@ -35,24 +39,29 @@ def folder_name(model: str, model_args: str) -> str:
     from lmms_eval.utils import sanitize_model_name, simple_parse_args_string
 
     stated: dict[str, Any] = simple_parse_args_string(model_args) if model_args else {}
-    chosen = {name: str(stated[name]) for name in _CHECKPOINT if name in stated}
-    parts = [_short_name(value) for name, value in chosen.items() if name in _FIRST] or [sanitize_model_name(model)]
-    parts += [f"{name}_{_short_name(value)}" for name, value in chosen.items() if name not in _FIRST]
+    chosen = {name: str(value) for name, value in stated.items() if value not in ("", None)}
+    parts = [_short_name(chosen[name]) for name in CHECKPOINTS if name in chosen] or [sanitize_model_name(model)]
+    parts += [f"{name}_{_short_name(chosen[name])}" for name in _CHOICES if name in chosen]
     name = "__".join(parts)
-    return name if len(name) <= _MAX_LENGTH else f"{name[:_MAX_LENGTH]}__{_digest(name)}"
+    encoded = name.encode(errors="replace")
+    if len(encoded) <= _MAX_BYTES:
+        return encoded.decode()
+    return f"{encoded[:_MAX_BYTES].decode(errors='ignore')}__{_digest(name)}"
 
 
 def _short_name(value: str) -> str:
     """Return the end of a path or of a name on the Hub, and a digest if the end does not tell it from others."""
     from lmms_eval.utils import sanitize_model_name
 
-    place = Path(value).expanduser()
-    if place.exists():
-        return f"{sanitize_model_name(place.resolve().name)}__{_digest(str(place.resolve()))}"
+    place = files.existing_path(value)
+    if place is not None:
+        # A file in the cache of the Hub is a link to a file that is named by its hash.
+        shown = os.path.basename(os.path.abspath(place))
+        return f"{sanitize_model_name(shown)}__{_digest(str(place.resolve()))}"
     # The harness's own name has the last two parts.
     is_whole = value.count("/") <= 1
     return sanitize_model_name(value) + ("" if is_whole else f"__{_digest(value)}")
 
 
 def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:8]

@@ -46,7 +46,7 @@ def names() -> list[str]:
 
 
 def help_text() -> str:
-    """Describe the additional options, for the end of the harness's help."""
+    """Describe the additional options, to be printed before the harness's help."""
     return _parser().format_help().partition("\n\n")[2]
 
 

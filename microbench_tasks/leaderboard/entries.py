@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import dataclasses
 import math
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,6 +20,7 @@ from microbench_tasks.leaderboard.data import Data, check_sources, data_of
 from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.tasks.metric import ENDS
 from microbench_tasks.tasks.metric_table import shown_in
+from microbench_tasks.util.cores import num_cores
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import confusable_key
 
@@ -108,7 +108,7 @@ def read(folders: Sequence[Path]) -> Submissions:
     notes: list[str] = []
     known: dict[tuple[Question, ...], tuple[Question, ...]] = {}
     try:
-        with ProcessPoolExecutor(min(len(folders), os.cpu_count() or 1, _MOST_PROCESSES)) as processes:
+        with ProcessPoolExecutor(min(len(folders), num_cores(), _MOST_PROCESSES)) as processes:
             answers = processes.map(_read, names, folders)
             for new_entries, new_notes in tqdm(answers, desc="reading submissions", total=len(folders), leave=False):
                 # Questions take most of the memory: equal ones are stored once.

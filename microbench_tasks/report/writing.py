@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from microbench_tasks.report.slice_sections import ability_section, slice_sectio
 from microbench_tasks.report.sweep_section import sweep_section
 from microbench_tasks.submissions import manifest_file
 from microbench_tasks.submissions.progress import Progress
+from microbench_tasks.util.cores import num_cores
 from microbench_tasks.util.errors import DataError
 
 # Each process that draws needs 150 MB.
@@ -148,9 +150,15 @@ def _draw(draft: Path, sections: Sequence[ReportSection], progress: Progress) ->
     """Write all plots and examples into the folder; return the sections with them."""
     pictures = draft / PICTURES
     specs = _figure_specs(sections)
-    with ProcessPoolExecutor(min(len(specs) or 1, os.cpu_count() or 1, _MOST_PROCESSES)) as processes:
+    drawn: dict[str, bytes] = {}
+    # A process may be killed for lack of memory; this one draws what is left, one plot after another.
+    with (
+        contextlib.suppress(BrokenProcessPool),
+        ProcessPoolExecutor(min(len(specs) or 1, num_cores(), _MOST_PROCESSES)) as processes,
+    ):
         jobs = {spec.name: processes.submit(_save, spec, pictures) for spec in specs}
-        drawn = {spec.name: jobs[spec.name].result() for spec in progress(specs, "Drawing")}
+        drawn.update((spec.name, jobs[spec.name].result()) for spec in progress(specs, "Drawing"))
+    drawn.update((spec.name, _save(spec, pictures)) for spec in specs if spec.name not in drawn)
     galleries = [part for section in sections for part in flat_parts(section.parts) if isinstance(part, Gallery)]
     for number, card in enumerate((card for gallery in galleries for card in gallery.cards), start=1):
         if card.image is not None:

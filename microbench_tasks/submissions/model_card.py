@@ -115,7 +115,9 @@ def _install_command(manifest: ManifestCore) -> str:
         return "pip install microbench-lmms"
     harness = manifest.versions.lmms_eval
     pinned_harness = "" if harness == UNKNOWN else f" lmms-eval=={harness}"
-    return f"pip install microbench-lmms=={manifest.versions.microbench}{pinned_harness}"
+    # Many commits have the same version.
+    commit = f"# The run used commit {manifest.versions.commit} of it.\n" if manifest.versions.commit else ""
+    return f"{commit}pip install microbench-lmms=={manifest.versions.microbench}{pinned_harness}"
 
 
 def _describe_own_data(manifest: ManifestCore) -> list[str]:

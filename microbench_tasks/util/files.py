@@ -100,6 +100,18 @@ def write_dir(target: Path, contents: Mapping[str, bytes]) -> Path:
     return write_dir_atomically(target, fill)
 
 
+def existing_path(text: str) -> Path | None:
+    """Return the file or folder that a user's text names, with ``~`` expanded; None if there is none that can be seen.
+
+    Any text is allowed, also an empty one, one that is too long for a path, and ``~`` before an unknown user.
+    """
+    try:
+        path = Path(text).expanduser()
+        return path if text and path.exists() else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
 def write_file(target: Path, content: bytes) -> None:
     """Write ``target`` in one step: readers see the old content or the new content, never a part.
 

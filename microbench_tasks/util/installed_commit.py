@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from importlib.metadata import distribution
 from pathlib import Path
@@ -10,6 +11,8 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 DISTRIBUTION = "microbench-lmms"
+# In seconds; git answers within one, unless the file system hangs.
+_TIMEOUT = 30
 
 
 def commit() -> str:
@@ -30,13 +33,27 @@ def commit() -> str:
 
 
 def _commit_of_clone(folder: Path) -> str:
+    """Return the commit that is checked out in a folder; an empty text unless the folder itself is a clone."""
+    # git searches upwards: an unpacked archive may lie in a repository of something else.
+    clone = _git(folder, "rev-parse", "--show-toplevel")
+    if not clone or Path(clone).resolve() != folder.resolve():
+        return ""
+    return _git(folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """Return what git prints of a folder; an empty text if it fails."""
+    # Such as GIT_DIR, which names a repository whatever the folder.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        described = subprocess.run(
-            ["git", "-C", folder, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+        done = subprocess.run(
+            ["git", "-C", folder, *arguments],
             capture_output=True,
             text=True,
+            env=environment,
+            timeout=_TIMEOUT,
         )
-    # No git, or no such folder.
-    except OSError:
+    # No git, or a folder that is gone or answers too slowly.
+    except (OSError, subprocess.TimeoutExpired):
         return ""
-    return described.stdout.strip() if described.returncode == 0 else ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -68,7 +68,10 @@ def spoil(folder, change):
             {"model": "hf-hub:org/name", "pretrained": "openai"},
             "pretrained=openai: hf-hub:org/name brings its own weights",
         ),
-        ({"model": "hf-hub:org/name"}, "model=hf-hub:org/name, revision=None: Failed to download file"),
+        (
+            {"model": "hf-hub:org/name"},
+            "model=hf-hub:org/name, revision=None: HF_HUB_OFFLINE is set, and the Hub's cache .* lacks a file",
+        ),
         (
             {"model": "ViT-B-32", "pretrained": "laion2b_s34b_b79k", "revision": "0" * 40},
             "ViT-B-32:laion2b_s34b_b79k, revision=0{40}: open_clip cannot load its weights",

@@ -30,8 +30,9 @@ BOXES = {
     "boxes_unparsed": 0.5,
     "boxes_counts": {"questions": 2, "images": 1, "datasets": 1},
 }
-# Eight answers about four images; two requests failed.
-ANSWERS = [{"image": f"set/{number // 2}", "failed": number < 2} for number in range(8)]
+# Eight answers about four images.
+ANSWERS = [{"image": f"set/{number // 2}", "failed": False} for number in range(8)]
+TWO_FAILED = [answer | {"failed": number < 2} for number, answer in enumerate(ANSWERS)]
 
 
 def record(*tasks, dataset=RELEASE, original=8, **further):
@@ -45,12 +46,12 @@ def record(*tasks, dataset=RELEASE, original=8, **further):
     )
 
 
-def summary_of(*tasks, figures=None, **recorded):
+def summary_of(*tasks, figures=None, answers=ANSWERS, **recorded):
     names = tasks or (TASK,)
     return run_summary.summarize(
         record(*names, **recorded),
         dict.fromkeys(names, FIGURES) if figures is None else figures,
-        dict.fromkeys(names, ANSWERS),
+        dict.fromkeys(names, answers),
         dict.fromkeys(names, 1 / 6),
         dict.fromkeys(names, 0.5),
     )
@@ -61,11 +62,11 @@ def lines_of(summary):
 
 
 def test_a_summary_shows_the_interval_to_quote_with_chance_counts_files_and_the_sentence():
-    """2 of 8 answers have no answer that was read (a quarter); both got no response."""
+    """A quarter of 8 answers, so 2, could not be read."""
     assert lines_of(summary_of()) == [
         "Micro-Bench: plip; Micro-Bench release, 4 images",
         f"  {TASK}  acc 62.5 % [25.0, 87.5]; chance 16.7 %, majority answer 50.0 %; 8 questions, 4 images, 2 datasets",
-        "  8 answers: 2 unparsed, 2 failed requests",
+        "  8 answers: 2 unparsed, 0 failed requests",
         "  files: out/run_…",
         f"  to quote: plip answered 62.5 % of the questions of {TASK} correctly (95 % interval 25.0 to 87.5 %, for new "
         "images of the same datasets; 8 questions about 4 images of 2 datasets; Micro-Bench release). Chance is "
@@ -91,12 +92,20 @@ def test_boxes_have_a_score_from_0_to_1_and_no_chance():
         ({"dataset": DEMO}, "nothing. The demo set is drawn: its scores mean nothing for a paper."),
         ({"original": 20}, "nothing. Only 8 of 20 questions were asked"),
         ({"figures": {}}, "nothing. No task has a score."),
+        ({"answers": TWO_FAILED}, "nothing. 2 requests got no response, so the run is not complete"),
+        ({"dataset": None}, f"nothing. No results file says on which data {TASK} was asked"),
+        ({"n-samples": {}}, f"nothing. No results file says on which data {TASK} was asked"),
     ],
-    ids=["demo", "limit", "no score"],
+    ids=["demo", "limit", "no score", "failed requests", "data not on record", "number of questions not on record"],
 )
 def test_what_may_not_be_quoted_says_why(recorded, reason):
     quoted = run_summary_text.quote(summary_of(**recorded))
     assert quoted.startswith(reason)
+
+
+def test_without_a_results_file_nothing_is_to_quote():
+    summary = run_summary.summarize(RunRecord(), {TASK: FIGURES}, {TASK: ANSWERS}, {}, {})
+    assert summary.not_to_quote.startswith(f"No results file says on which data {TASK} was asked")
 
 
 def test_a_redefined_task_is_not_to_quote():
@@ -126,7 +135,7 @@ def test_of_more_than_four_scores_three_are_shown():
 
 
 def test_without_an_answer_all_failed_requests_count_as_unparsed():
-    summary = summary_of(figures={TASK: {"failed": 2}})
+    summary = summary_of(figures={TASK: {"failed": 2}}, answers=TWO_FAILED)
     assert (summary.num_answers, summary.num_unparsed, summary.num_failed) == (8, 2, 2)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,8 +13,7 @@ import pytest
 from microbench_adapters.checkpoints.registry import CHECKPOINTS
 from microbench_adapters.manifests import class_paths
 from microbench_tasks import catalog
-from microbench_tasks.cli import models, program
-from microbench_tasks.util import installed_commit
+from microbench_tasks.cli import columns, models, program
 
 
 def shown(capsys, *arguments):
@@ -40,17 +40,6 @@ def test_the_versions_are_those_of_the_installed_packages(capsys):
     assert said.endswith(f", lmms-eval {version('lmms-eval')}\n")
 
 
-def test_the_commit_of_an_installation_from_git_is_named(monkeypatch):
-    class Installed:
-        version = "0.1.0"
-
-        def read_text(self, name):
-            return {"direct_url.json": '{"url": "https://a.org/b.git", "vcs_info": {"commit_id": "abc123"}}'}[name]
-
-    monkeypatch.setattr(installed_commit, "distribution", lambda name: Installed())
-    assert installed_commit.commit() == "abc123"
-
-
 def test_every_model_is_listed_with_what_it_loads(capsys):
     listed = {model["name"]: model for model in json.loads(shown(capsys, "models", "--json"))}
     assert list(listed) == list(class_paths())
@@ -74,9 +63,25 @@ def test_a_model_that_cannot_run_is_left_out_and_says_what_to_install(capsys, mo
 
 
 @pytest.mark.parametrize("arguments", [["models"], ["models", "biomedclip"], ["tasks"], ["tasks", "pollen"]])
-def test_overviews_fit_80_columns(arguments, capsys):
+def test_overviews_fit_80_columns_but_for_what_is_to_be_copied(arguments, capsys):
     lines = shown(capsys, *arguments).splitlines()
-    assert max(map(len, lines)) <= 80
+    # A command, and a name or address that alone is wider than the column of texts.
+    to_copy = [line for line in lines if " lmms_eval --model " in line or max(map(len, line.split()), default=0) >= 60]
+    assert max(len(line) for line in lines if line not in to_copy) <= 80
+
+
+def test_commands_and_addresses_stand_on_one_line(capsys):
+    lines = shown(capsys, "models", "transformers_clip").splitlines()
+    command = "lmms_eval --model transformers_clip --model_args model=… --tasks microbench_vqa"
+    assert f"  type          {command}" in lines
+    assert f"  described at  {CHECKPOINTS['biomedclip'].source}" in shown(capsys, "models", "biomedclip").splitlines()
+    task = "microbench_localization_fluorescence_nuclei_cropped_at_the_border"
+    row = next(columns.two_columns([("type", f"lmms_eval --tasks {task}")], unwrapped=["type"]))
+    assert row == f"  type  lmms_eval --tasks {task}"
+
+
+def test_what_an_adapter_loads_ends_without_a_comma():
+    assert not [model.name for model in models.describe_models() if model.loads[-1] in ",."]
 
 
 def test_every_task_is_listed_with_its_groups_and_public_numbers(capsys):
@@ -97,11 +102,44 @@ def test_the_page_of_commands_lists_all_with_their_lines_of_help():
     assert rows == [[f"| `microbench {command.name}`", command.summary] for command in program.COMMANDS]
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_the_script_for_completion_knows_every_command_and_option(shell, capsys):
-    script = shown(capsys, "completion", shell)
-    assert all(command.name in script for command in program.COMMANDS)
-    assert "new-datasets" in script
+def options_by_command():
+    """Return the long options of each command but ``--help``, which each command has."""
+    parser = program.build_parser(lists_commands=True)
+    [commands] = [action for action in parser._actions if isinstance(action.choices, dict)]
+    return {
+        name: {
+            option
+            for action in command._actions
+            for option in action.option_strings
+            if option.startswith("--") and option != "--help"
+        }
+        for name, command in commands.choices.items()
+    }
+
+
+def test_the_script_for_bash_completes_the_options_of_each_command(capsys):
+    script = shown(capsys, "completion", "bash")
+    [names] = re.findall(r"^_shtab_microbench_subparsers=\((.*)\)$", script, re.MULTILINE)
+    assert names.split() == [command.name for command in program.COMMANDS]
+    for name, options in options_by_command().items():
+        prefix = f"_shtab_microbench_{name.replace('-', '_')}"
+        [listed] = re.findall(rf"^{prefix}_option_strings=\((.*)\)$", script, re.MULTILINE)
+        assert set(listed.split()) - {"-h", "--help"} == options
+
+
+def test_the_script_for_zsh_completes_the_options_of_each_command(capsys):
+    script = shown(capsys, "completion", "zsh")
+    for name, options in options_by_command().items():
+        [block] = re.findall(rf"^_shtab_microbench_{name.replace('-', '_')}_options=\((.*?)^\)$", script, re.M | re.S)
+        # One line an option, with the help in brackets.
+        listed = {option for spec in re.findall(r"^  (.*?)\[", block, re.M) for option in re.findall(r"--[\w-]+", spec)}
+        assert listed - {"--help"} == options
+
+
+def test_the_script_for_tcsh_completes_the_options_of_all_commands_together(capsys):
+    script = shown(capsys, "completion", "tcsh")
+    [listed] = re.findall(r"'c/--/\((.*)\)/'", script)
+    assert {f"--{name}" for name in listed.split()} == {"--help", "--version"}.union(*options_by_command().values())
 
 
 def test_filters_choose_tasks(capsys):

@@ -125,8 +125,10 @@ def test_the_difference_is_that_of_the_logged_answers_image_by_image(written, ru
 def test_demo_data_are_marked_and_the_paper_stands_beside_them(written):
     text = (written / "leaderboard.md").read_text(encoding="utf-8")
     assert text.count("Demo data: drawn micrographs.") == 3
-    assert "| – | ALIGN | reported, not re-run |  | 40.7 ± 0.34 |" in text
-    assert "| demo_clip \\<b\\> | demo |" in text
+    [align] = [line for line in text.splitlines() if line.startswith("| – | ALIGN | 40.7 ± 0.34 |")]
+    assert "| reported, not re-run |" in align
+    rows = [line for line in text.splitlines() if "| demo_clip \\<b\\> |" in line]
+    assert rows and all("| demo |" in row for row in rows)
     assert "- demo_clip \\<b\\>: did not answer all of microbench_localization" in text
     assert "GPT-4o" in (written / "leaderboard.html").read_text(encoding="utf-8")
     assert [
@@ -220,20 +222,19 @@ def test_the_page_works_in_a_browser(written):
         table = page.locator("table").first
 
         def models():
-            return table.locator("tbody tr td:nth-child(2)").all_inner_texts()
+            return table.locator("tbody tr td:nth-child(2)").all_text_contents()
 
         by_score = models()
-        assert by_score[:3] == ["demo_clip <b>", "GPT-4o", "CogVLM"]
+        assert by_score == ["demo_clip <b>", "microbench_random <b>"]
+        # The paper's rows are on other data: they have a table of their own, folded.
+        assert page.locator("table").nth(1).locator("td:nth-child(2)").first.text_content() == "GPT-4o"
         table.locator("th").nth(1).click()
         assert models() == sorted(by_score, key=str.casefold)
-        table.locator("th").nth(4).click()
-        assert models() in (by_score, by_score[::-1])
-        table.locator("th").nth(0).click()
-        assert set(models()[:2]) == {"demo_clip <b>", "microbench_random <b>"}
-        assert page.evaluate(
-            "[...document.images].length >= 3 && [...document.images].every(image => image.complete && "
-            "image.naturalWidth > 300)"
-        )
+        table.locator("th").nth(2).click()
+        ascending = models()
+        table.locator("th").nth(2).click()
+        assert models() == ascending[::-1]
+        assert page.evaluate("[...document.images].every(image => image.complete && image.naturalWidth > 300)")
         browser.close()
     assert said == []
     assert all(url.startswith(("file:", "data:")) for url in asked)

@@ -63,6 +63,13 @@ def must_not_run(job):
     pytest.fail(f"{job.entry.name} was run")
 
 
+@pytest.mark.parametrize("value", ["~no-such-user/bar", "a" * 5000, ""])
+def test_a_checkpoint_that_cannot_be_a_path_has_no_files(value):
+    assert (
+        record.make_plan(Entry(1, "a", "clip", f"pretrained={value}"), ["microbench_coarse"], {}, {}).checkpoint == {}
+    )
+
+
 def statuses(outcomes):
     return [outcome.status for outcome in outcomes]
 

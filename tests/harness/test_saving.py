@@ -1,6 +1,7 @@
 """Claims about a run's files: whole or absent, never shared, and copied elsewhere where they cannot be written."""
 
 import errno
+import hashlib
 import json
 import multiprocessing
 from pathlib import Path
@@ -9,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from lmms_eval.loggers.evaluation_tracker import EvaluationTracker
 
-from microbench_tasks.harness import output_folder, run_names, run_state, running_command, unique_files
+from microbench_tasks.harness import model_folder, output_folder, run_names, run_state, running_command, unique_files
 from microbench_tasks.harness.many_models import command
 from microbench_tasks.harness.own_options import OwnOptions
 from microbench_tasks.harness.patches import installation
@@ -249,6 +250,39 @@ def test_checkpoints_of_one_name_get_different_folders(tmp_path):
     for model_args in arguments:
         save(tmp_path / "out", model="plip", model_args=model_args)
     assert len({path.parent for path in (tmp_path / "out").rglob("*_results.json")}) == len(arguments)
+
+
+def test_a_file_in_the_cache_of_the_hub_is_shown_by_its_own_name(tmp_path):
+    """There it is a link to a file that is named by its hash."""
+    blob = tmp_path / ("0123456789abcdef" * 4)
+    blob.write_bytes(b"weights")
+    (tmp_path / "plip.pt").symlink_to(blob)
+    digest = hashlib.sha256(str(blob.resolve()).encode()).hexdigest()[:8]
+    assert model_folder.folder_name("open_clip", f"model={tmp_path}/plip.pt") == f"plip.pt__{digest}"
+
+
+@pytest.mark.parametrize("name", ["model_path", "model_base", "base_model", "model_id_name", "peft_model"])
+def test_every_argument_that_names_weights_tells_folders_apart(name):
+    first, second = (model_folder.folder_name("penguinvl", f"{name}=org/{end}") for end in "ab")
+    assert (first, second) == ("org__a", "org__b")
+
+
+@pytest.mark.parametrize(
+    ("model_args", "name"),
+    [
+        ("pretrained=", "open_clip"),
+        ("model=ViT-B-32,pretrained=", "ViT-B-32"),
+        ("pretrained=~no-such-user/bar", "~no-such-user__bar"),
+    ],
+)
+def test_an_empty_value_or_an_unknown_home_is_no_folder_on_disk(model_args, name):
+    assert model_folder.folder_name("open_clip", model_args) == name
+
+
+@pytest.mark.parametrize("value", ["é" * 300, "a" * 5000])
+def test_the_name_of_a_folder_fits_a_file_system(value, tmp_path):
+    """File systems take 255 bytes; an é has two."""
+    (tmp_path / model_folder.folder_name("open_clip", f"model={value}")).mkdir()
 
 
 def test_options_that_leave_the_weights_alone_leave_the_folder(tmp_path):

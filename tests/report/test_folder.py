@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import re
 import shutil
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +16,7 @@ from microbench_tasks.render import plots
 from microbench_tasks.report import (
     writing,
 )
+from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.util.errors import DataError
 from tests.support.report_runs import (
     ALL_IN_ONE,
@@ -27,6 +32,22 @@ def test_an_earlier_report_is_replaced(briefest, tmp_path):
     writing.write([briefest], out, 0, 0, ALL_IN_ONE)
     assert (out / "report.html").is_file() and not any((out / "pictures").glob("example-*"))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def _save_unless_killed(spec, folder):
+    if multiprocessing.parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return spec.name.encode()
+
+
+def test_a_drawing_process_that_is_killed_leaves_its_plots_to_this_one(tmp_path, monkeypatch):
+    """Linux kills a process if memory is short."""
+    shown = []
+    monkeypatch.setattr(writing, "_save", _save_unless_killed)
+    monkeypatch.setattr(writing, "_figure_specs", lambda sections: [SimpleNamespace(name=name) for name in "abc"])
+    monkeypatch.setattr(writing, "_page_part", lambda part, drawn: shown.append(dict(drawn)))
+    writing._draw(tmp_path, [ReportSection("title", ["part"])], ALL_IN_ONE)
+    assert shown == [{"a": b"a", "b": b"b", "c": b"c"}]
 
 
 @pytest.fixture(scope="module")

@@ -206,7 +206,7 @@ def test_the_card_says_which_versions_to_install_from_schema_version_4_on(origin
     versions = manifest.versions
     assert f"(commit {versions.commit})" in model_card.render_card(manifest)
     installed = f"pip install microbench-lmms=={versions.microbench} lmms-eval=={versions.lmms_eval}\n"
-    assert installed in model_card.render_card(manifest)
+    assert f"```bash\n# The run used commit {versions.commit} of it.\n{installed}" in model_card.render_card(manifest)
     # Cards of version 3 stay as they were published.
     earlier = manifest.model_copy(update={"schema_version": 3})
     assert "pip install microbench-lmms\n" in model_card.render_card(earlier)

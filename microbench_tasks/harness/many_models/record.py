@@ -16,7 +16,7 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.catalog import settings
 from microbench_tasks.data import source_identity, task_data
-from microbench_tasks.harness import own_tasks
+from microbench_tasks.harness import model_folder, own_tasks
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.util import files, privacy
 from microbench_tasks.util.errors import DataError
@@ -26,7 +26,7 @@ RECORD = "model.json"
 EMBEDDINGS, ANSWERS = "embeddings", "answers"
 _RESULTS_SUFFIX = "_results.json"
 # Model arguments that may name a checkpoint on disk.
-_CHECKPOINTS = ("model", "pretrained", "merge_with", "model_path", "model_base", "peft_model")
+_CHECKPOINTS = (*model_folder.CHECKPOINTS, "merge_with")
 # Settings of the environment that change questions or scores, beside those that name the data.
 _SETTINGS = (settings.BOXES, settings.INTERVAL, settings.SHRINK_IMAGES, settings.LOGPROBS)
 
@@ -194,8 +194,8 @@ def _stamps(model_args: str) -> Iterator[tuple[str, list[int]]]:
     for name, value in simple_parse_args_string(model_args).items():
         for part in str(value).strip("[]").split(",") if name in _CHECKPOINTS else ():
             # A checkpoint may have a prefix: local-dir:FOLDER or ARCHITECTURE:FILE.
-            places = [Path(place) for place in (part, part.partition(":")[2]) if place]
-            for path in next((_files_at(place) for place in places if place.exists()), []):
+            places = [files.existing_path(place) for place in (part, part.partition(":")[2])]
+            for path in next((_files_at(place) for place in places if place is not None), []):
                 status = path.stat()
                 yield str(path), [status.st_size, status.st_mtime_ns]
 
