@@ -20,7 +20,7 @@ def check() -> None:
         DataError: one is close to a setting and is none.
     """
     for name in sorted(os.environ):
-        # A setting that is kept aside, such as MICROBENCH_DATASET_OLD, is no typing error.
+        # A setting that is kept aside under a longer name, such as one that ends in _OLD, is no typing error.
         is_kept_aside = any(name.startswith(f"{setting}_") for setting in settings.ALL)
         if name.startswith(_START) and name not in settings.ALL and not is_kept_aside:
             suggestion = did_you_mean(name, settings.ALL, _LEAST_SIMILARITY)
