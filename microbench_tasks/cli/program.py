@@ -51,6 +51,7 @@ _INTERRUPTED = 130
 _AGAIN = "Nothing is left half written. The same command starts again."
 # In messages of argparse.
 _INVALID_CHOICE = re.compile(r"invalid choice: '(?P<typed>[^']*)' \(choose from (?P<choices>.*)\)")
+_LEAST_BESIDE_OTHERS = 0.85
 # What argparse exits with for a wrong command line, such as one without a command.
 _WRONG_USAGE = 2
 
@@ -126,9 +127,9 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print usage, the message and a suggestion, and exit with status 2."""
         command = self.get_default("command")
-        # What the parser does not know may be an option of the harness.
-        passes_on = command is not None and command.passes_on_options
-        suggestion = "" if passes_on else suggestions.for_options(self._typed, self._option_string_actions)
+        # What the parser does not know may be an option of the harness, such as --limit, which is close to --list.
+        close = (_LEAST_BESIDE_OTHERS,) if command is not None and command.passes_on_options else ()
+        suggestion = suggestions.for_options(self._typed, self._option_string_actions, *close)
         if (match := _INVALID_CHOICE.search(message)) is not None:
             suggestion = suggestions.did_you_mean(match["typed"], match["choices"].replace("'", "").split(", "))
         super().error(printable_line(f"{message}. {suggestion}" if suggestion else message).rstrip())

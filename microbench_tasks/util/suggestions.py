@@ -24,7 +24,7 @@ def did_you_mean(name: str, known: Iterable[str], least_similarity: float = _LEA
     return f"Did you mean {' or '.join(by_small[small] for small in close)}? " if close else ""
 
 
-def for_options(typed: Sequence[str], known: Iterable[str]) -> str:
+def for_options(typed: Sequence[str], known: Iterable[str], least_similarity: float = _LEAST_OF_OPTIONS) -> str:
     """Return a suggestion for the first unknown option of a command line; empty if there is none.
 
     >>> for_options(["--limt", "1"], ["--limit", "--tasks"])
@@ -34,5 +34,5 @@ def for_options(typed: Sequence[str], known: Iterable[str]) -> str:
     options = [part.partition("=")[0] for part in typed if part.startswith("--") and part != "--"]
     # The start of an option is taken for the option.
     unknown = [option for option in options if not any(name.startswith(option) for name in known)]
-    close = ((option, did_you_mean(option, known, _LEAST_OF_OPTIONS)) for option in unknown)
+    close = ((option, did_you_mean(option, known, least_similarity)) for option in unknown)
     return next((f"{option} is unknown. {suggestion}" for option, suggestion in close if suggestion), "")

@@ -318,7 +318,7 @@ def test_model_args_that_do_not_exist_or_lack_are_named(model_class, model_args,
 @pytest.mark.parametrize("content", [b"", b"no checkpoint"])
 def test_a_file_that_is_no_checkpoint_is_named(content, tmp_path):
     (tmp_path / "weights.pt").write_bytes(content)
-    with pytest.raises(ValueError, match=f"{tmp_path}/weights.pt: cannot be read as a checkpoint: [A-Za-z]+Error"):
+    with pytest.raises(ValueError, match=f"{tmp_path}/weights.pt: cannot be read as a checkpoint: it is not a PyTorch"):
         OpenClip(model="ViT-B-32", pretrained=str(tmp_path / "weights.pt"), device="cpu")
 
 
