@@ -235,7 +235,8 @@ def test_the_page_works_in_a_browser(written):
         table.locator("th").nth(2).click()
         assert models() == ascending[::-1]
         assert page.evaluate(
-            "document.images.length >= 2 && [...document.images].every(image => image.complete && image.naturalWidth > 300)"
+            "document.images.length >= 2 && [...document.images].every(image => image.complete && "
+            "image.naturalWidth > 300)"
         )
         browser.close()
     assert said == []
