@@ -6,7 +6,7 @@ import collections
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -97,7 +97,7 @@ def resolve_device(device: str | None) -> torch.device:
 
 def prefetch_map(
     load: Callable[[Job], Result], jobs: Iterable[Job], max_ahead: int, num_threads: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``map(load, jobs)`` in order, computed on threads, with at most ``max_ahead`` results waiting."""
     with ThreadPoolExecutor(max_workers=num_threads or min(_MAX_THREADS, num_cores())) as pool:
         waiting: collections.deque[Future[Result]] = collections.deque()
