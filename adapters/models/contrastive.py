@@ -31,7 +31,14 @@ from microbench_adapters.models.contract import (
 )
 from microbench_adapters.models.document_images import DocumentImages
 from microbench_adapters.models.dual_encoder import DualEncoder, ImageQuestion
-from microbench_adapters.models.task_functions import TaskHooks, VisualRequest, documents, has_choices, has_visual
+from microbench_adapters.models.task_functions import (
+    TaskHooks,
+    VisualRequest,
+    documents,
+    has_choices,
+    has_visual,
+    image_keys,
+)
 from microbench_adapters.models.truncation import TruncationLog
 
 if TYPE_CHECKING:
@@ -281,21 +288,19 @@ class _QuestionsOfTask:
     """What requests about one task and split ask; see `_Questions`."""
 
     def __init__(self, first: VisualRequest, doc_ids: list[int]) -> None:
-        self._task, self._name, self._split = first.task, first.task_name, first.split
-        self._hooks = TaskHooks.of(self._task)
-        self._docs = list(documents(self._task, self._split, doc_ids))
-        images, key_of = DocumentImages(first), self._hooks.image_key or (lambda doc: None)
-        self.images = [
-            ImageQuestion(key_of(doc), images, doc_id) for doc, doc_id in zip(self._docs, doc_ids, strict=True)
-        ]
+        self._first = first
+        self._hooks = TaskHooks.of(first.task)
+        key = self._hooks.image_key
+        keys = image_keys(first.task, first.split, doc_ids, key) if key else itertools.repeat(None, len(doc_ids))
+        images = DocumentImages(first)
+        self.images = [ImageQuestion(key, images, doc_id) for key, doc_id in zip(keys, doc_ids, strict=True)]
 
     def read(self) -> list[Choice]:
-        """Return the questions, and drop the documents; call it once."""
-        docs, self._docs = self._docs, []
+        task, split, name = self._first.task, self._first.split, self._first.task_name
         choices = []
+        docs = documents(task, split, [image.doc_id for image in self.images])
         for doc, image in zip(docs, self.images, strict=True):
-            texts = self._task.doc_to_choice(doc)
-            choice_letters(texts, self._name, image.doc_id)
-            place = self._name, self._split, image.doc_id
-            choices.append(Choice(place, image, texts, self._hooks.wants_probabilities))
+            texts = task.doc_to_choice(doc)
+            choice_letters(texts, name, image.doc_id)
+            choices.append(Choice((name, split, image.doc_id), image, texts, self._hooks.wants_probabilities))
         return choices

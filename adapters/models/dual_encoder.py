@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import collections
 import contextlib
+import functools
 import itertools
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
@@ -131,17 +132,18 @@ class DualEncoder(abc.ABC):
 
     def _start_encoding(self, batch: Tensors, kind: Literal["images", "texts"]) -> Callable[[], np.ndarray]:
         """Let the device encode a batch; return a function that waits for the vectors and returns them."""
-        # Not inference_mode: under autocast on the CPU it copies each attention weight for each image.
         is_gpu = self.device.type == "cuda"
-        with torch.no_grad(), full_precision():
+        stream = torch.cuda.stream(self._text_stream) if is_gpu and kind == "texts" else contextlib.nullcontext()
+        # Not inference_mode: under autocast on the CPU it copies each attention weight for each image.
+        with stream, torch.no_grad(), full_precision():
             inputs = {name: values.to(self.device, non_blocking=is_gpu) for name, values in batch.items()}
             encoded = self.encode_images(self.normalize(inputs)) if kind == "images" else self.encode_texts(inputs)
             on_cpu = encoded.to("cpu", non_blocking=is_gpu)
-        # Without it, reading the vectors would wait for all work that a GPU was given since.
-        arrived = torch.cuda.Event() if is_gpu else None
-        if arrived is not None:
-            # Of the model's GPU, which need not be the current one.
-            arrived.record(torch.cuda.current_stream(self.device))
+            # Without it, reading the vectors would wait for all work that a GPU was given since.
+            arrived = torch.cuda.Event() if is_gpu else None
+            if arrived is not None:
+                # Of the model's GPU, which need not be the current one.
+                arrived.record(torch.cuda.current_stream(self.device))
 
         def wait() -> np.ndarray:
             if arrived is not None:
@@ -156,6 +158,14 @@ class DualEncoder(abc.ABC):
             return vectors
 
         return wait
+
+    @functools.cached_property
+    def _text_stream(self) -> torch.cuda.Stream:
+        """The stream of a GPU for texts, which need not wait for the images that it was given before."""
+        stream = torch.cuda.Stream(self.device)
+        # The weights may be on their way.
+        stream.wait_stream(torch.cuda.current_stream(self.device))
+        return stream
 
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of encoded texts, shape (number of texts, D)."""

@@ -45,7 +45,7 @@ def parse_batch_size(batch_size: int | str) -> int:
 
 
 def fitting_batch_size(encode: Callable[[int], object], device: torch.device) -> int:
-    """Return how many items a GPU can encode together, by the memory that it takes for a few.
+    """Return how many items a GPU can encode together, by the memory that it takes for a few, and try it.
 
     Args:
         encode: encodes this many items on the device.
@@ -64,7 +64,15 @@ def fitting_batch_size(encode: Callable[[int], object], device: torch.device) ->
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     free = torch.cuda.mem_get_info(device)[0] + unused
     fitting = int(_SHARE_OF_GPU_MEMORY * free / per_item)
-    return min(MOST_ON_GPU, 2 ** max(0, fitting.bit_length() - 1))
+    size = min(MOST_ON_GPU, 2 ** max(0, fitting.bit_length() - 1))
+    # Other programs may take memory of the GPU meanwhile. What is allocated now need not be allocated in the run.
+    while size > 1:
+        try:
+            encode(size)
+            break
+        except torch.cuda.OutOfMemoryError:
+            size //= 2
+    return size
 
 
 def resolve_device(device: str | None) -> torch.device:

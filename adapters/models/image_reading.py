@@ -100,12 +100,13 @@ class ReadingProcesses(Generic[Job]):
         fork = multiprocessing.get_context("fork")
         pipes = [fork.Pipe() for _ in range(count)]
         self._ends = [own for own, _ in pipes]
-        self._first = fork.Process(target=_read_units, args=(pipes, 0, count, _Units(load, jobs, self._slots)))
-        self._first.start()
+        first = fork.Process(target=_read_units, args=(pipes, 0, count, _Units(load, jobs, self._slots)))
+        first.start()
         for _, theirs in pipes:
             theirs.close()
-        # At the end of the interpreter, too, which waits for processes.
-        self.close = Finalize(self, _end, args=(self._ends, self._first), exitpriority=0)
+        # At the end of the interpreter, too, which waits for processes: first they learn of it.
+        self.close = Finalize(self, _close, args=(self._ends,), exitpriority=1)
+        Finalize(None, _kill_if_late, args=(first,), exitpriority=0)
         for number in range(count * _UNITS_AHEAD):
             self._ask_for(number)
 
@@ -143,12 +144,18 @@ class ReadingProcesses(Generic[Job]):
                 self._end_of(number).send(number)
 
 
-def _end(ends: list[Connection], first: BaseProcess) -> None:
-    """End the processes: without a connection each stops after the unit that it reads."""
+def _close(ends: list[Connection]) -> None:
+    """End the processes: without a connection each stops after the unit that it reads.
+
+    Nobody waits for it, as to free the memory of a large process takes long.
+    """
     for end in ends:
         end.close()
-    first.join(_SECONDS_TO_END)
-    first.kill()
+
+
+def _kill_if_late(process: BaseProcess) -> None:
+    process.join(_SECONDS_TO_END)
+    process.kill()
 
 
 def _read_units(pipes: list[tuple[Connection, Connection]], first: int, end: int, units: _Units) -> None:

@@ -163,16 +163,63 @@ def documents(task: HarnessTask, split: str, doc_ids: Sequence[int]) -> Iterator
     return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
 
 
-def _columns(documents: Any, doc_ids: Sequence[int]) -> Mapping[str, list[Any]]:
-    """Return the values of each column.
+def image_keys(task: HarnessTask, split: str, doc_ids: Sequence[int], image_key: ImageKey) -> list[Hashable]:
+    """Return the key of each document's image; only the columns that the function reads are converted."""
+    columns = _LazyColumns(task.dataset_no_image[split], doc_ids)
+    return [image_key(_LazyDoc(columns, row)) for row in range(len(doc_ids))]
 
-    Plain values of a selection are taken from the table under it: `datasets` itself gathers its rows one by one.
+
+class _LazyColumns(dict[str, list[Any]]):
+    """The values of columns, each converted when it is first read."""
+
+    def __init__(self, documents: Any, doc_ids: Sequence[int]) -> None:
+        super().__init__()
+        self._table = _plain_rows(documents, doc_ids)
+        if self._table is None:
+            self.update(documents[doc_ids])
+        self.names = list(self) if self._table is None else self._table.column_names
+
+    def __missing__(self, name: str) -> list[Any]:
+        if self._table is None or name not in self.names:
+            raise KeyError(name)
+        self[name] = self._table.column(name).to_pylist()
+        return self[name]
+
+
+class _LazyDoc(Mapping[str, Any]):
+    """One document of lazy columns."""
+
+    __slots__ = ("_columns", "_row")
+
+    def __init__(self, columns: _LazyColumns, row: int) -> None:
+        self._columns = columns
+        self._row = row
+
+    def __getitem__(self, name: str) -> Any:
+        return self._columns[name][self._row]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns.names)
+
+    def __len__(self) -> int:
+        return len(self._columns.names)
+
+
+def _columns(documents: Any, doc_ids: Sequence[int]) -> Mapping[str, list[Any]]:
+    """Return the values of each column."""
+    table = _plain_rows(documents, doc_ids)
+    return documents[doc_ids] if table is None else table.to_pydict()
+
+
+def _plain_rows(documents: Any, doc_ids: Sequence[int]) -> pa.Table | None:
+    """Return rows of a selection from the table under it, if that has the plain values that documents show.
+
+    `datasets` itself gathers the rows of a selection one by one.
     """
     indices = getattr(documents, "_indices", None)
     if indices is None or not _has_plain_values(documents):
-        return documents[doc_ids]
-    rows = indices.column(0).combine_chunks().take(pa.array(doc_ids))
-    return documents.data.table.take(rows).to_pydict()
+        return None
+    return documents.data.table.take(indices.column(0).combine_chunks().take(pa.array(doc_ids)))
 
 
 def _has_plain_values(documents: datasets.Dataset) -> bool:

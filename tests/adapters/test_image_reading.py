@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
@@ -120,6 +121,49 @@ def test_ctrl_c_ends_all_processes():
     )
     assert ended.returncode != 0
     assert ended.stderr.count("KeyboardInterrupt") == 1
+
+
+def test_closing_ends_all_processes_without_waiting_for_an_image():
+    images = ReadingProcesses(load, range(100_000), EXAMPLE, num_held=1, num_processes=5)
+    first = psutil.Process().children(recursive=True)
+    images.close()
+    # Those that started meanwhile are children of these.
+    gone, alive = psutil.wait_procs(first, timeout=60)
+    assert gone and not alive
+
+
+def test_processes_end_with_the_main_process():
+    code = """
+        import os, torch
+        from microbench_adapters.models.image_reading import LoadedImage, ReadingProcesses
+
+        def load(number):
+            return LoadedImage(number, b"", {"pixels": torch.zeros(2)})
+
+        images = ReadingProcesses(load, range(100_000), {"pixels": torch.zeros(2)}, num_held=1, num_processes=5)
+        next(iter(images))
+        os._exit(3)
+    """
+    # The readers hold the end of the pipe, too: it is closed when the last of them is gone.
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, timeout=60)
+    assert ended.returncode == 3
+
+
+def test_all_processes_read():
+    images = ReadingProcesses(
+        lambda number: LoadedImage((number, os.getpid()), b"", load(number).inputs),
+        range(7 * 8 * 3),
+        EXAMPLE,
+        num_held=1,
+        num_processes=7,
+    )
+    readers = {}
+    for image in images:
+        number, reader = image.key
+        readers.setdefault(reader, set()).add(number // 8 % 7)
+    assert len(readers) == 7
+    # Every seventh unit of eight images is one process's.
+    assert sorted(map(list, readers.values())) == [[number] for number in range(7)]
 
 
 def test_a_model_answers_the_same_from_processes_and_from_threads(tmp_path, monkeypatch):
