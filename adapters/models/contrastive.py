@@ -201,7 +201,8 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
             texts = list(dict.fromkeys(text for choice in choices for text in choice.texts))
             if new := self.encode_new_texts(texts, self.asked_together):
                 self.truncation.add_texts(self.longer_than_context(new), len(new))
-            self.truncation.add_ambiguous({choice.place: choice.texts for choice in choices}, self._tokens_of)
+            if self.truncation.texts:
+                self.truncation.add_ambiguous({choice.place: choice.texts for choice in choices}, self._tokens_of)
             vectors = self.text_vectors(texts)
             row_of_text = {text: row for row, text in enumerate(texts)}
             for key_of in itertools.chain([first], encoded):
@@ -298,7 +299,8 @@ class _QuestionsOfTask:
     def read(self) -> list[Choice]:
         task, split, name = self._first.task, self._first.split, self._first.task_name
         choices = []
-        docs = documents(task, split, [image.doc_id for image in self.images])
+        doc_ids = [image.doc_id for image in self.images]
+        docs = documents(task, split, doc_ids, self._hooks.choice_columns)
         for doc, image in zip(docs, self.images, strict=True):
             texts = task.doc_to_choice(doc)
             choice_letters(texts, name, image.doc_id)

@@ -39,3 +39,14 @@ def test_a_function_for_keys_sees_whole_documents(docs):
     assert image_keys(task(docs), "test", IDS, len) == [3] * 4
     with pytest.raises(KeyError, match="colour"):
         image_keys(task(docs), "test", IDS, lambda doc: doc["colour"])
+
+
+@pytest.mark.parametrize("docs", [datasets.Dataset.from_list(DOCS), selection()], ids=["whole", "selection"])
+def test_named_columns_are_read_as_in_whole_documents(docs):
+    read = documents(task(docs), "test", IDS, ["texts", "number"])
+    assert [(doc["number"], doc["texts"]) for doc in read] == [(number, ["a", "b"]) for number in IDS]
+
+
+def test_columns_that_nobody_named_are_not_converted():
+    (doc,) = documents(task(selection()), "test", [5], ["number"])
+    assert doc == {"number": 5}
