@@ -138,7 +138,8 @@ def speed_section(seed: int) -> str:
 
 
 READING = """Confidences, true probabilities and outcomes are simulated; the script describes how. All figures are in
-percent, from as many data sets a row as the command says; the Monte Carlo error of a coverage of 95 is {error:.1f} points."""
+percent, from as many data sets a row as the command says.
+The Monte Carlo error of a coverage of 95 is {error:.1f} points."""
 
 
 def main() -> None:
