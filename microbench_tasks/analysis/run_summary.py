@@ -26,7 +26,7 @@ Items = Sequence[Mapping[str, Any]]
 _MAIN_NAMES = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
 
 _DEMO_WORDS = "demo set"
-_DEMO_REASON = "The demo set is drawn: its scores mean nothing for a paper."
+_DEMO_REASON = "The demo set is synthetic: its scores mean nothing for a paper."
 
 
 @dataclass(frozen=True)

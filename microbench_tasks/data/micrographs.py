@@ -8,7 +8,7 @@ A folder
     Arrow streams are memory-mapped where they lie; nothing is copied. Other files, and columns of
     types that `arrow_types` does not call plain, are converted once.
 ``demo``
-    The embedded demo set, drawn on first use into the user's cache.
+    The embedded demo set, generated on first use into the user's cache.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def resolve(download: bool = False) -> ResolvedData:
 
 
 def demo_folder() -> Path:
-    """Return the folder of the demo set, which is drawn if it is not there yet."""
+    """Return the folder of the demo set, and generate the set if it is not there yet."""
     target = files.cache_dir() / f"demo-{DEMO_VERSION}-{DEMO_SEED}"
     if not target.exists():
         logger.info(f"Drawing the demo set into {target}, once; this takes some seconds")

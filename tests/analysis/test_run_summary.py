@@ -89,7 +89,7 @@ def test_boxes_have_a_score_from_0_to_1_and_no_chance():
 @pytest.mark.parametrize(
     ("recorded", "reason"),
     [
-        ({"dataset": DEMO}, "nothing. The demo set is drawn: its scores mean nothing for a paper."),
+        ({"dataset": DEMO}, "nothing. The demo set is synthetic: its scores mean nothing for a paper."),
         ({"original": 20}, "nothing. Only 8 of 20 questions were asked"),
         ({"figures": {}}, "nothing. No task has a score."),
         ({"answers": TWO_FAILED}, "nothing. 2 requests got no response, so the run is not complete"),
@@ -168,7 +168,7 @@ def test_own_data_are_shown_first_and_quoted_though_the_demo_set_is_not():
     assert len(lines) == 8 and lines[1].split()[0] == OWN
     assert lines[-1].startswith(f"  to quote: plip answered 62.5 % of the questions of {OWN} correctly")
     page = run_summary_text.as_markdown(summary, "run")
-    assert page.count("Nothing of microbench_") == page.count("The demo set is drawn") == 1
+    assert page.count("Nothing of microbench_") == page.count("The demo set is synthetic") == 1
     assert "% Not to quote: microbench_" in run_summary_text.as_latex(summary, "run")
 
 
