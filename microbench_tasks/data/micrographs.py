@@ -14,7 +14,7 @@ A folder
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from microbench_tasks.data.source_identity import (
     hub_identity,
     release_identity,
 )
-from microbench_tasks.demo import demo_set
+from microbench_tasks.demo import demo_set, manifest
 from microbench_tasks.demo.version import DEMO_SEED, DEMO_VERSION
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
@@ -91,13 +91,25 @@ def resolve_folder(setting: str, label: str, identify: Identify | None = None) -
     if not folder.is_dir():
         raise DataError(f"{label}: is a file. {CHOICES}.")
     folder = folder.resolve()
-    record = identify or (lambda sha256: {"source": "folder", "path": str(folder)} | folder_identity(sha256))
-    return resolved_data.resolve_once(
-        label,
-        folder,
-        watched=lambda: watched_paths(folder),
-        resolve=lambda: read_files(label, data_files_of(folder, label), record),
-    )
+
+    def read() -> ResolvedData:
+        data_files = data_files_of(folder, label)
+        return read_files(label, data_files, identify or identify_folder(folder, data_files, folder_identity))
+
+    return resolved_data.resolve_once(label, folder, watched=lambda: watched_paths(folder), resolve=read)
+
+
+def identify_folder(folder: Path, data_files: Sequence[Path], identify: Identify) -> Identify:
+    """Return what turns a content hash into the record of a folder: that of the demo set if it is a copy of it.
+
+    Args:
+        folder: with the data.
+        data_files: the files in it that are read.
+        identify: turns the content hash into what is recorded of other data beside the folder's path.
+    """
+    if (origin := manifest.origin(data_files)) is not None:
+        return lambda sha256: demo_identity(sha256, **origin)
+    return lambda sha256: {"source": "folder", "path": str(folder)} | identify(sha256)
 
 
 def _resolve_release(label: str, download: bool) -> ResolvedData:
