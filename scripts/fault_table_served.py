@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from scripts.fault_runs import SERVED_TITLE
 from tests.support import commands
 from tests.support.chat_server import ChatServer, Reply, serving
 from tests.support.commands import SCRIPTS
@@ -241,15 +242,18 @@ def main() -> None:
     lines = [f"| {' | '.join(names)} |", f"| {' | '.join('---' for _ in names)} |"]
     lines += [f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in rows]
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    before = options.out.read_text(encoding="utf-8").partition(_TITLE)[0] if options.out.exists() else ""
-    options.out.write_text(f"{before}{_TITLE}{_HEAD}" + "\n".join(lines) + "\n", encoding="utf-8")
+    before = options.out.read_text(encoding="utf-8").partition(SERVED_TITLE)[0] if options.out.exists() else ""
+    options.out.write_text(f"{before}{SERVED_TITLE}{_HEAD}" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
-_TITLE = "\n## Faults of servers\n"
 _HEAD = f"""
-{QUESTIONS} questions of `{TASK}` on the demo set, {CONCURRENCY} at a time, against a server on the same machine with
-one fault; then the same command with the same `--use_cache` against a server that works. `requests` is the server's own
-count, `seconds` includes a few seconds of start-up. Made by `python -m scripts.fault_table_served`.
+Made by `python -m scripts.fault_table_served --out docs/faults.md`: {QUESTIONS} questions of `{TASK}` on the demo set,
+{CONCURRENCY} at a time, against a server on the same machine with one fault. Then the same command with the same
+`--use_cache` runs against a server that works.
+
+- `requests` is the server's own count. A refused connection reaches no server, so "server down" has 0 requests.
+- `seconds` includes the start-up.
+- `null` as an answer counts as no answer, and is asked again.
 
 """
 

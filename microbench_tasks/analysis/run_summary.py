@@ -23,7 +23,7 @@ from microbench_tasks.tasks.repeats import each_answer
 Items = Sequence[Mapping[str, Any]]
 
 _DEMO_WORDS = "demo set"
-_DEMO_REASON = "The demo set is drawn: its scores mean nothing for a paper."
+_DEMO_REASON = "The demo set is synthetic: its scores mean nothing for a paper."
 
 
 @dataclass(frozen=True)

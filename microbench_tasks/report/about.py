@@ -88,7 +88,7 @@ def name_of_data(identity: Mapping[str, Any] | None) -> str:
         return "not on record"
     kind = data_kinds.classify_source(identity)
     if kind == "demo":
-        return "the demo set: drawn, says nothing about microscopy"
+        return "the demo set: synthetic, says nothing about microscopy"
     if kind == "own":
         return f"the own dataset {identity.get('name')} (SHA-256 {str(identity.get('sha256'))[:12]})"
     if identity.get("source") == run_metadata.OTHER_DATA:
