@@ -22,9 +22,6 @@ from microbench_tasks.tasks.repeats import each_answer
 
 Items = Sequence[Mapping[str, Any]]
 
-# The names that stand for all tasks of the benchmark; larger groups only pool them.
-_MAIN_NAMES = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
-
 _DEMO_WORDS = "demo set"
 _DEMO_REASON = "The demo set is synthetic: its scores mean nothing for a paper."
 
@@ -93,12 +90,7 @@ class RunSummary:
     @property
     def main_scores(self) -> list[MainScore]:
         """Return the scores that stand for the whole run, those of own data first: each task is in one of them."""
-        names = {score.name for score in self.scores}
-        shown = [name for name in catalog.in_order(names) if catalog.is_own(name)]
-        shown += [name for name in _MAIN_NAMES if name in names]
-        covered = set(catalog.tasks_named(shown))
-        shown += [name for name in catalog.in_order(names) if catalog.is_task(name) and name not in covered]
-        by_name: dict[str, list[MainScore]] = {name: [] for name in dict.fromkeys(shown)}
+        by_name: dict[str, list[MainScore]] = {name: [] for name in catalog.main_names({s.name for s in self.scores})}
         for score in self.scores:
             by_name.get(score.name, []).append(score)
         return [score for scores in by_name.values() for score in scores]

@@ -69,7 +69,7 @@ def demo_folder() -> Path:
     """Return the folder of the demo set, and generate the set if it is not there yet."""
     target = files.cache_dir() / f"demo-{DEMO_VERSION}-{DEMO_SEED}"
     if not target.exists():
-        logger.info(f"Drawing the demo set into {target}, once; this takes some seconds")
+        logger.info(f"Generating the demo set in {target}, once; this takes some seconds")
     return demo_set.build(target)
 
 
