@@ -17,6 +17,19 @@ def suggest_model(folder: Path) -> str:
     return suggest_for_type(model_type, folder)
 
 
+def check_transformers(folder: Path, where: str) -> None:
+    """Check that a folder is one of transformers.
+
+    Raises:
+        ValueError: it is not; with the model that loads it.
+    """
+    if not (folder / "config.json").is_file():
+        raise ValueError(
+            f"{where}: expected a folder with transformers' config.json, processor and weights; "
+            f"it has no config.json.{suggest_model(folder)}"
+        )
+
+
 def suggest_for_type(model_type: str, checkpoint: Path | str) -> str:
     """Return the same for a folder or repository of transformers whose configuration states ``model_type``."""
     model = _MODEL_OF_TYPE.get(model_type) or _model_of_mapping(model_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from microbench_adapters.checkpoints import loading, state_dicts
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
-from microbench_adapters.libraries import split_preprocessing
+from microbench_adapters.libraries import local_files, split_preprocessing
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
 from microbench_adapters.libraries.options import build_spec
 from microbench_adapters.libraries.transformers_loading import (
@@ -108,6 +109,11 @@ class TransformersClip(CheckpointModel):
             files={"model": model, "revision": getattr(config, "_commit_hash", None) or revision} | files,
             image_processor=processor.image_processor,
         )
+
+    @classmethod
+    def check_files(cls, arguments: Mapping[str, str]) -> None:
+        """Check local weights before anything is loaded; see `CheckpointModel.check_files`."""
+        local_files.check(arguments, local_files.transformers_weights)
 
     @classmethod
     def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:
