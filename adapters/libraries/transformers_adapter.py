@@ -13,7 +13,7 @@ import transformers
 from loguru import logger
 from PIL.Image import Image, Resampling
 
-from microbench_adapters.checkpoints import loading, state_dicts
+from microbench_adapters.checkpoints import folder_kinds, loading, state_dicts
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
@@ -113,7 +113,7 @@ class TransformersClip(CheckpointModel):
     @classmethod
     def check_files(cls, arguments: Mapping[str, str]) -> None:
         """Check local weights before anything is loaded; see `CheckpointModel.check_files`."""
-        local_files.check(arguments, local_files.transformers_weights)
+        local_files.check(arguments, _find_weights)
 
     @classmethod
     def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:
@@ -228,6 +228,11 @@ class TransformersClip(CheckpointModel):
         """Return the texts that are truncated."""
         ids_of_texts = self.loaded.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
         return [text for text, ids in zip(texts, ids_of_texts, strict=True) if len(ids) > self.loaded.context_length]
+
+
+def _find_weights(folder: Path, where: str) -> list[Path]:
+    folder_kinds.check_dual_encoder(folder, where)
+    return local_files.transformers_weights(folder, where)
 
 
 def _load_weights(

@@ -75,6 +75,9 @@ def test_weights_that_are_missing_are_named(folder):
 def test_a_folder_of_another_library_is_answered_with_the_model_that_loads_it(folder):
     with pytest.raises(ValueError, match="use --model transformers_clip"):
         OpenClip.check_files({"model": str(folder)})
+    (folder / "config.json").write_text(json.dumps({"model_type": "llava"}))
+    with pytest.raises(ValueError, match="not an image-text dual encoder.* use --model transformers_vlm"):
+        TransformersClip.check_files({"model": str(folder)})
     (folder / "config.json").rename(folder / "open_clip_config.json")
     with pytest.raises(ValueError, match="use --model open_clip"):
         TransformersClip.check_files({"model": str(folder)})
