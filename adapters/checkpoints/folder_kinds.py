@@ -24,7 +24,7 @@ def check_dual_encoder(folder: Path, where: str) -> None:
     """
     model_type = _model_type(folder)
     if _model_of_type(model_type) not in ("", "transformers_clip"):
-        raise ValueError(f"{where}: not an image-text dual encoder.{suggest_for_type(model_type, folder)}")
+        raise ValueError(f"{where} is not an image-text dual encoder.{suggest_for_type(model_type, folder)}")
 
 
 def check_transformers(folder: Path, where: str) -> None:
