@@ -76,6 +76,7 @@ TREATMENTS = {
         "tests/analysis/test_comparison.py compares with one run"
     ),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
+    "microbench doctor --patches": Cannot("tests/harness/test_installation_check.py has the table"),
     "MICROBENCH_BOXES=qwen3_vl lmms_eval --model vllm": Cannot("needs a GPU, and downloads a model"),
     'MICROBENCH_BOXES=\'{"convention"': Cannot("is not whole"),
     'MICROBENCH_BOXES=\'{"format"': Cannot("is not whole"),
