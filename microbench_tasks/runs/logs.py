@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from microbench_tasks import catalog
+from microbench_tasks.runs import model_labels
 from microbench_tasks.runs.records import RunRecord, SampleRecord, TaskMetadata, sample_model
 from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util import untrusted
@@ -161,11 +163,12 @@ class _Place:
 
     def time(self) -> str:
         """Return when the run began, as its record or its name says, else when its samples were written."""
-        if recorded := _DATE.search(self.record().date or "") or _DATE.search(self.name):
+        if recorded := _DATE.search(self.record.date or "") or _DATE.search(self.name):
             return recorded[0]
         written = max(file.stat().st_mtime for file in self.samples.values())
         return datetime.fromtimestamp(written).strftime("%Y%m%d_%H%M%S")
 
+    @functools.cached_property
     def record(self) -> RunRecord:
         """Return the run's record; an empty one if it cannot be read, which is reported if the run is chosen."""
         try:
@@ -194,15 +197,31 @@ def _typed_names(places: Sequence[_Place]) -> list[str]:
 
 
 def _listing(places: Sequence[_Place]) -> str:
-    """Describe each run in a line: what to type, model, tasks and time; the latest run first."""
+    """Describe each run in a line: what to type, model, tasks, main score and time; the latest run first."""
     names = collections.Counter(place.name for place in places)
+    ordered = sorted(places, key=_Place.order, reverse=True)
+    models = model_labels.apart(
+        [model_labels.short_label(place.record, place.folder.name) for place in ordered],
+        [model_labels.shown_arguments(place.record.config.model_args) for place in ordered],
+    )
     lines = []
-    for place in sorted(places, key=_Place.order, reverse=True):
+    for place, model in zip(ordered, models, strict=True):
         typed = place.name if names[place.name] == 1 else place.qualified_name
-        model = printable_line(place.record().config.model or place.folder.name)
-        when = datetime.strptime(place.time(), "%Y%m%d_%H%M%S")
-        lines.append(f"  - {typed}: {model}, {_asked(place.samples)}, {when:%Y-%m-%d %H:%M:%S}")
+        when = f"{datetime.strptime(place.time(), '%Y%m%d_%H%M%S'):%Y-%m-%d %H:%M:%S}"
+        described = [printable_line(model), _asked(place.samples), *_first_score(place.record), when]
+        lines.append(f"  - {typed}: {', '.join(described)}")
     return "\n".join(lines)
+
+
+def _first_score(record: RunRecord) -> Iterator[str]:
+    """Yield the first main score that the results file has, in words."""
+    for name in catalog.main_names(record.results):
+        for metric in ("acc", "grit"):
+            value = record.results[name].get(f"{metric},none")
+            if isinstance(value, float):
+                shown = f"{100 * value:.1f} %" if metric == "acc" else f"{value:.3f}"
+                yield f"{catalog.short_name(name)} {metric} {shown}"
+                return
 
 
 def _asked(tasks: Iterable[str]) -> str:
