@@ -59,8 +59,10 @@ def load_run(path: Path, name: str | None = None) -> Run:
     Raises:
         DataError: there is no run, or more than one; or its samples are damaged.
     """
-    [run] = load_distinct_runs([path], () if name is None else (name,))
-    return run
+    names = () if name is None else (name,)
+    [place] = places = _runs_at(path, names, takes_lists=False)
+    _check_places(places, names)
+    return _scored(place)
 
 
 def load_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = iter) -> list[Run]:
@@ -142,15 +144,23 @@ def _find(paths: Sequence[Path], names: Sequence[str]) -> list[LoggedRun | Path]
     return [place for path in paths for place in _runs_at(path, names)]
 
 
-def _runs_at(path: Path, names: Sequence[str]) -> list[LoggedRun | Path]:
-    """Return the runs at a path, or the path itself if it is a submission."""
+def _runs_at(path: Path, names: Sequence[str], *, takes_lists: bool = True) -> list[LoggedRun | Path]:
+    """Return the runs at a path, or the path itself if it is a submission.
+
+    Of a folder with several runs, these are the runs of ``names``. Without any there, they are the last runs of all
+    models of a list, if ``microbench run`` wrote the folder and ``takes_lists`` is True.
+    """
     if is_submission(path):
         return [path]
     if path.is_file() and path.name.endswith(RESULTS_SUFFIX):
         return [logs.find_run([path.parent], path.name.removesuffix(RESULTS_SUFFIX))]
     present = logs.run_names([path])
-    if len(present) > 1 and (chosen := [name for name in names if name in (*present, logs.LATEST)]):
-        return [logs.find_run([path], name) for name in chosen]
+    if len(present) > 1:
+        of_list = logs.runs_of_list(path)
+        if chosen := [name for name in names if name in (*present, *of_list, logs.LATEST)]:
+            return [of_list.get(name) or logs.find_run([path], name) for name in chosen]
+        if of_list and takes_lists:
+            return [*of_list.values()]
     return [logs.find_run([path])]
 
 

@@ -64,8 +64,9 @@ class LoggedRun:
 
     @property
     def typed_names(self) -> set[str]:
-        """Names by which `find_run` finds it: its name alone, and behind its folder's."""
-        return {self.name, *(f"{file.parent.name}/{self.name}" for file in self.samples.values())}
+        """Names by which `find_run` finds it: its name alone, behind its folder's, and that of its model in a list."""
+        in_list = [self.record.name_in_list] if self.record.name_in_list else []
+        return {self.name, *(f"{file.parent.name}/{self.name}" for file in self.samples.values()), *in_list}
 
     def metadata(self, task: str) -> TaskMetadata:
         """Return what is recorded of a task's origin; all fields are None if nothing is."""
@@ -99,8 +100,8 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
 
     Args:
         paths: samples files (``<run>_samples_<task>.jsonl``), and folders that contain some.
-        run: which run to choose if there are several: its name, ``folder/name`` if models have runs of one name, or
-            `LATEST`.
+        run: which run to choose if there are several: its name, ``folder/name`` if models have runs of one name, the
+            name of its model in a list, or `LATEST`.
 
     Raises:
         DataError: there is no run, or more than one, or its results file is malformed.
@@ -119,14 +120,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
         chosen = [max(chosen, key=_Place.order)]
     if len(chosen) > 1:
         raise DataError(f"{there}: samples of several runs. {_HOW_TO_CHOOSE}\n{_listing(chosen)}")
-    [place] = chosen
-    return LoggedRun(
-        place.name,
-        {task: place.samples[task] for task in catalog.in_order(place.samples)},
-        place.results,
-        RunRecord() if place.results is None else RunRecord.from_results(place.results),
-        tuple(other_tasks),
-    )
+    return chosen[0].logged(other_tasks)
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:
@@ -135,6 +129,17 @@ def run_names(paths: Sequence[Path]) -> list[str]:
     These are names, and ``folder/name`` where models have runs of one name.
     """
     return _typed_names(_places_of(paths)[0])
+
+
+def runs_of_list(path: Path) -> dict[str, LoggedRun]:
+    """Return the last run of each model in a folder that ``microbench run`` wrote to.
+
+    Returns:
+        By the name of the model, in the order in which they ran; empty if any run has no name in a list.
+    """
+    places, other_tasks = _places_of([path])
+    by_name = {place.record.name_in_list or "": place for place in sorted(places, key=_Place.order)}
+    return {} if "" in by_name else {name: place.logged(other_tasks) for name, place in by_name.items()}
 
 
 @dataclass(frozen=True)
@@ -155,7 +160,17 @@ class _Place:
         return results if os.path.lexists(results) else None
 
     def is_named(self, typed: str) -> bool:
-        return typed in (self.name, self.qualified_name)
+        return typed in (self.name, self.qualified_name) or typed == self.record.name_in_list
+
+    def logged(self, other_tasks: Sequence[str]) -> LoggedRun:
+        """Return the run with its record; raise `DataError` if that is malformed."""
+        return LoggedRun(
+            self.name,
+            {task: self.samples[task] for task in catalog.in_order(self.samples)},
+            self.results,
+            RunRecord() if self.results is None else RunRecord.from_results(self.results),
+            tuple(other_tasks),
+        )
 
     def order(self) -> tuple[str, float]:
         """Return the time of the run, then that of its files, as runs of one second differ in these alone."""
