@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from microbench_tasks.data import micrographs
 from scripts.fault_runs import SERVED_TITLE
 from tests.support import commands
 from tests.support.chat_server import ChatServer, Reply, serving
@@ -227,23 +228,33 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/faults.md"), help="the page whose last section this is")
     parser.add_argument("--only", help="rows whose name contains this text")
     options = parser.parse_args()
-    rows = []
-    for fault in FAULTS:
-        if options.only and options.only not in fault.name:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            row = run(fault, Path(folder))
-        log = row.pop("log")
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-        if options.only:
-            print(log[-4000:])
+    # The process from which commands are forked keeps its socket there.
+    with tempfile.TemporaryDirectory() as caches:
+        os.environ |= {"XDG_CACHE_HOME": caches, "HF_HOME": f"{caches}/huggingface", "HF_HUB_OFFLINE": "1"}
+        # So that the first row does not count the seconds that the demo set takes.
+        micrographs.demo_folder()
+        commands.run(SCRIPTS / "microbench", "path")
+        rows = list(_rows(options.only))
     names = list(rows[0])
     lines = [f"| {' | '.join(names)} |", f"| {' | '.join('---' for _ in names)} |"]
     lines += [f"| {' | '.join(_cell(row[name]) for name in names)} |" for row in rows]
     options.out.parent.mkdir(parents=True, exist_ok=True)
     before = options.out.read_text(encoding="utf-8").partition(SERVED_TITLE)[0] if options.out.exists() else ""
     options.out.write_text(f"{before}{SERVED_TITLE}{_HEAD}" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _rows(only: str | None) -> Iterator[dict[str, Any]]:
+    """Run the faults; print each row."""
+    for fault in FAULTS:
+        if only and only not in fault.name:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            row = run(fault, Path(folder))
+        log = row.pop("log")
+        print(json.dumps(row), flush=True)
+        if only:
+            print(log[-4000:])
+        yield row
 
 
 _HEAD = f"""
