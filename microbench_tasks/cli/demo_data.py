@@ -30,7 +30,7 @@ def _run(options: argparse.Namespace) -> None:
 COMMAND = Command(
     name="demo-data",
     summary="write the demo set as Parquet",
-    description="Write the demo set (drawn micrographs with the columns of the release) as Parquet files.",
+    description="Write the demo set (synthetic micrographs with the columns of the release) as Parquet files.",
     examples=(
         "microbench demo-data ./demo && "
         "MICROBENCH_DATASET=./demo lmms_eval --model demo_clip --tasks microbench_coarse",

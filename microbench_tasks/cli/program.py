@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import re
 import sys
@@ -150,8 +151,10 @@ def _run(options: argparse.Namespace) -> None:
         sys.exit(_INTERRUPTED)
     except (ValueError, OSError) as error:
         message = f"microbench: error: {_message(error, getattr(options, 'out', None))}"
-    # Exit outside of the handler: the exception kept progress bars alive, which would share the line.
+    # Exit outside of the handler: the exception kept progress bars alive, which would share the line. An exception of
+    # another process is part of a reference cycle, so that only the collector ends its bar.
     if message:
+        gc.collect()
         sys.exit(message)
 
 

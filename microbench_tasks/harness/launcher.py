@@ -33,9 +33,9 @@ def main() -> None:
     except exit_status.Terminated:
         command.print_message(f"Ended by SIGTERM. {command.resume_hint()}")
         raise
-    # The summary says what to quote; this is about the columns of the harness's tables.
-    if command.has_scores and not own.quiet:
-        command.print_message(_what_to_quote(command))
+    # The harness's tables, which show many figures, stand between the summary and this. Without them, it is repetition.
+    if command.quotes and not own.quiet:
+        command.print_message("to quote:" + "".join(f"\n- {quote}" for quote in dict.fromkeys(command.quotes)))
     if command.problems:
         problems = "\n".join(f"- {problem}" for problem in command.problems)
         command.print_message(f"This command is not complete:\n{problems}")
@@ -57,16 +57,6 @@ def evaluate(command: Command) -> None:
     finally:
         run_state.current.command = None
         run_state.current.own_options = own_options.OwnOptions()
-
-
-def _what_to_quote(command: Command) -> str:
-    from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES
-
-    of_groups = f"{ABOUT_GROUPS} " if command.has_groups else ""
-    return (
-        "quote acc with acc_image_ci_low and _high, acc_macro and grit with their own _ci_low and _high: 95 % "
-        f"intervals. {ABOUT_IMAGES} {of_groups}acc_ci_low and _high only reproduce the paper's bootstrap."
-    )
 
 
 def _dispatch() -> None:

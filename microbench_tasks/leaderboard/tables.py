@@ -20,7 +20,7 @@ from microbench_tasks.tasks.metric_table import METRIC_BY_NAME
 
 TITLE = "Micro-Bench leaderboard"
 DEMO_NOTICE = (
-    "This page has scores of the demo set, whose images are drawn. They say nothing about microscopy, and are not "
+    "This page has scores of the demo set, whose images are synthetic. They say nothing about microscopy, and are not "
     "comparable with the paper's."
 )
 _DATA_TEXTS: dict[DataKind, str] = {

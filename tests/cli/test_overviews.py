@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -80,8 +83,20 @@ def test_commands_and_addresses_stand_on_one_line(capsys):
     assert row == f"  type  lmms_eval --tasks {task}"
 
 
-def test_what_an_adapter_loads_ends_without_a_comma():
-    assert not [model.name for model in models.describe_models() if model.loads[-1] in ",."]
+def test_the_overview_states_the_libraries_and_kinds_of_the_classes():
+    for model in models.describe_models():
+        module, attribute = class_paths()[model.name].rsplit(".", 1)
+        of_class = getattr(importlib.import_module(module), attribute)
+        assert model.packages == tuple(getattr(of_class, "libraries", ())), model.name
+        assert (model.kind == "contrastive") == getattr(of_class, "needs_choices", False), model.name
+
+
+def test_the_overview_of_models_imports_no_library_of_a_model():
+    code = (
+        "import sys; from microbench_tasks.cli import program; program.main(['models']); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_every_task_is_listed_with_its_groups_and_public_numbers(capsys):

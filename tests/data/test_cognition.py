@@ -385,10 +385,12 @@ def test_the_demo_set_has_questions_of_its_own(demo_folder, use_source):
 
 def test_a_copy_of_the_demo_set_has_the_same_questions(demo_folder, use_source):
     use_source("demo")
-    asked, identity = documents()["question"], cognition.resolve().identity
+    asked, identity, of_images = documents()["question"], cognition.resolve().identity, micrographs.resolve().identity
     use_source(demo_folder)
     assert documents()["question"] == asked
-    assert cognition.resolve().identity == {"source": "folder", "path": str(demo_folder), "sha256": identity["sha256"]}
+    assert cognition.resolve().identity == identity
+    use_source(demo_folder / "perception")
+    assert micrographs.resolve().identity == of_images
 
 
 # --- the Hub -------------------------------------------------------------------------

@@ -80,21 +80,15 @@ def test_after_a_command_sigterm_means_what_it_did(monkeypatch):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_command_with_scores_says_what_to_quote_and_what_its_interval_is_about(monkeypatch, capsys):
-    monkeypatch.setattr(running_command, "check_arguments", lambda args: None)
-
-    def run(figures):
-        returned = results(microbench_coarse_stain=0)
-        returned["results"]["microbench_coarse_stain"] |= figures
-        end_of(monkeypatch, lambda: run_state.current.command.run(lambda args: (returned, None), None))
+def test_a_command_ends_with_the_sentences_to_quote(monkeypatch, capsys):
+    def last_message(*quotes):
+        end_of(monkeypatch, lambda: run_state.current.command.quotes.extend(quotes))
         return capsys.readouterr().err
 
-    last_message = run({"acc_image_ci_low,none": 0.5})
-    assert (
-        "quote acc with acc_image_ci_low and _high" in last_message
-        and "new images of the same datasets" in last_message
+    assert last_message("plip answered 1 %.", "plip answered 2 %.", "plip answered 1 %.") == (
+        "Micro-Bench: to quote:\n- plip answered 1 %.\n- plip answered 2 %.\n"
     )
-    assert "quote" not in run({})
+    assert last_message() == ""
 
 
 @pytest.mark.parametrize(

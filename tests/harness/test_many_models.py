@@ -386,7 +386,7 @@ def test_a_model_with_arguments_of_its_own_is_not_compared_with_the_paper(jobs, 
 @pytest.mark.parametrize(
     ("identity", "reason"),
     [
-        ({"source": "demo", "sha256": "a"}, "the demo set, which is drawn"),
+        ({"source": "demo", "sha256": "a"}, "the demo set, which is synthetic"),
         ({"source": "folder", "sha256": "a", "is_release": False}, "data with another hash than the release"),
     ],
 )

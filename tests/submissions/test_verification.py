@@ -153,8 +153,8 @@ def test_another_data_hash_is_found(renew, folder):
     found = failures(renew(folder))
     assert "data.kind is release, but data.sources are local." in found["versions, settings and data source"]
     assert (
-        f"is not what the submission is about (sha256 {'0' * 64}, is_release False). Set MICROBENCH_DATASET to its data"
-        in found[DATA]
+        f"is not what the submission is about (sha256 {'0' * 64}, is_release False). Set MICROBENCH_DATASET to the "
+        "data that the run was asked about, or give --without-data to check the rest." in found[DATA]
     )
 
 
