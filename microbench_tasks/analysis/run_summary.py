@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.analysis.loaded_runs import model_label
+from microbench_tasks.runs import model_labels
 from microbench_tasks.runs.blind_baselines import blind_baselines
 from microbench_tasks.runs.logs import LoggedRun, redefined_fields
 from microbench_tasks.runs.records import RunRecord
@@ -66,7 +66,7 @@ class RunSummary:
     """Summarize one run.
 
     Attributes:
-        model: with its arguments, without secrets and paths.
+        model: its name in a list of models, or its type and checkpoint.
         data: kinds of data, in words.
         num_images: number of different images; 0 if it is not known.
         scores: of all tasks and groups, groups first.
@@ -75,6 +75,7 @@ class RunSummary:
         num_failed: how many requests got no response.
         left_out: tasks that the model cannot answer.
         not_to_quote: why no score may be quoted; empty if all may.
+        full_model: type of the model with all of its arguments, without secrets and paths.
     """
 
     model: str
@@ -86,6 +87,7 @@ class RunSummary:
     num_failed: int
     left_out: tuple[str, ...] = ()
     not_to_quote: str = ""
+    full_model: str = ""
 
     @property
     def main_scores(self) -> list[MainScore]:
@@ -141,7 +143,8 @@ def summarize(
     each = {task: each_answer(items) for task, items in answers.items()}
     failed = {task: sum(bool(answer["failed"]) for answer in of_task) for task, of_task in each.items()}
     return RunSummary(
-        model=model_label(record, fallback),
+        model=model_labels.short_label(record, fallback),
+        full_model=model_labels.full_label(record, fallback),
         data=tuple(dict.fromkeys(_data_words(record, task) for task in answers)),
         num_images=len({item["image"] for items in answers.values() for item in items}),
         scores=tuple(

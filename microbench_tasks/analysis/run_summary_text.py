@@ -78,6 +78,8 @@ def as_markdown(summary: RunSummary, run: str) -> str:
     """Render a page with all scores, and a sentence to quote for each main one."""
     model, data = markdown_text(summary.model), markdown_text(_data_text(summary))
     facts = [f"model: {model}", f"data: {data}", f"run: {markdown_text(run)}", _answers_text(summary)]
+    if summary.full_model not in ("", summary.model):
+        facts.insert(1, f"arguments: {markdown_text(summary.full_model)}")
     header, cells_of_scores = _table(summary)
     marks = ["---", "---", *["---:"] * (len(header) - 2)]
     rows = [list(map(markdown_text, cells)) for cells in cells_of_scores]
@@ -115,6 +117,7 @@ def as_latex(summary: RunSummary, run: str) -> str:
         r"Needs \usepackage{booktabs}. acc in percent, grit from 0 to 1; intervals are about "
         f"new {units} of the same datasets.",
         f"Model: {summary.model}",
+        *([f"Arguments: {summary.full_model}"] if summary.full_model not in ("", summary.model) else []),
         f"Data: {_data_text(summary)}. Run: {run}",
         *([f"Not to quote: {summary.not_to_quote}"] if summary.not_to_quote else []),
         *(f"Not to quote: {exception}" for exception in _exceptions(summary)),

@@ -18,8 +18,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="folder of a run with logged samples (or its …_results.json), or of a submission; the first is the "
-        "reference",
+        help="folder of a run with logged samples (or its …_results.json), of a submission, or of microbench run; the first "
+        "run is the reference",
     )
     add_run_option(parser, repeatable=True)
     parser.add_argument(
@@ -87,7 +87,7 @@ COMMAND = Command(
     "of three or more runs, all pairs are compared, or each run with the one of --against. Needs no model and no data.",
     examples=(
         "microbench compare results guessing",
-        "microbench compare comparison/submissions/* --against demo_clip",
+        "microbench compare comparison --against demo_clip",
         "microbench compare results guessing --out table.tex --out table.csv --changes changes.csv",
     ),
     add_options=_add_options,

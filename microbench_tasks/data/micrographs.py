@@ -8,7 +8,7 @@ A folder
     Arrow streams are memory-mapped where they lie; nothing is copied. Other files, and columns of
     types that `arrow_types` does not call plain, are converted once.
 ``demo``
-    The embedded demo set, generated on first use into the user's cache.
+    The demo set, generated on first use into the user's cache.
 """
 
 from __future__ import annotations

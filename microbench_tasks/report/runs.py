@@ -16,9 +16,9 @@ from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.submissions import data_kinds
-from microbench_tasks.submissions.run_arguments import parse_arguments
 from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.util import untrusted
+from microbench_tasks.util.argument_text import parse_arguments
 from microbench_tasks.util.errors import DataError
 
 # Identifies the folder of a sweep.

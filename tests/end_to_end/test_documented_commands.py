@@ -72,9 +72,7 @@ TREATMENTS = {
     "MICROBENCH_DATASET=demo lmms_eval --model microbench_random --tasks microbench_coarse_stain": Run(further=FEW),
     "microbench rescore": Run(),
     "microbench compare": Run(),
-    "microbench compare comparison/submissions/* --against": Cannot(
-        "tests/analysis/test_comparison.py compares with one run"
-    ),
+    "microbench compare comparison": Run(),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
     "microbench doctor --patches": Cannot("tests/harness/test_installation_check.py has the table"),
     "MICROBENCH_BOXES=qwen3_vl lmms_eval --model vllm": Cannot("needs a GPU, and downloads a model"),

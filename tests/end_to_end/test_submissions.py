@@ -83,7 +83,7 @@ def test_its_scores_are_those_of_the_harness_and_its_card_says_demo(submissions,
         == json.loads(results.read_text())["loaded_model"]["weights_sha256"]
     )
     assert (
-        "# DEMO DATA, not Micro-Bench: Demo demo_clip\n\n**These are scores on the embedded demo set"
+        "# DEMO DATA, not Micro-Bench: Demo demo_clip\n\n**These are scores on the demo set"
         in (folder / "README.md").read_text()
     )
     assert sorted(path.name for path in folder.iterdir()) == [

@@ -54,7 +54,8 @@ class _Prepared:
     uses_cache: bool
 
     def evaluate(self, job: loop.Job) -> one_run.Failure | None:
-        return one_run.evaluate(one_run.arguments_of(job.entry, job.folder, self.common, self.uses_cache))
+        arguments = one_run.arguments_of(job.entry, job.folder, self.common, self.uses_cache)
+        return one_run.evaluate(arguments, job.entry.name)
 
 
 def run(request: Request) -> int:
