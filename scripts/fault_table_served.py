@@ -152,7 +152,9 @@ class _Run:
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True, env=environment)
         log = self.process.communicate(timeout=600)[0]
-        return self.process.returncode, log
+        status = self.process.returncode
+        # As a shell reports it.
+        return 128 - status if status < 0 else status, log
 
 
 def _finished(command: list[str]) -> tuple[int, str]:
