@@ -8,7 +8,7 @@ import functools
 import importlib.metadata
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -138,6 +138,11 @@ class CheckpointModel(ContrastiveModel):
             if name != "self" and parameter.kind is not parameter.VAR_KEYWORD
         ]
         cls.__signature__ = inspect.Signature([*own, *shared])
+
+    @classmethod
+    @abc.abstractmethod
+    def check_files(cls, arguments: Mapping[str, str]) -> None:
+        """Check that local weights exist and open, before anything is loaded; see `local_files.check`."""
 
     @classmethod
     @abc.abstractmethod

@@ -213,7 +213,7 @@ def test_another_hash_of_cognition_is_found(folder):
     change_manifest(folder, other_hash(COGNITION))
     found = failures(rewritten(folder))
     assert list(found) == [COGNITION_DATA]
-    assert "Set MICROBENCH_COGNITION to its data" in found[COGNITION_DATA]
+    assert "Set MICROBENCH_COGNITION to the data that the run was asked about" in found[COGNITION_DATA]
 
 
 def test_another_model_name_in_the_manifest_is_found(folder):
