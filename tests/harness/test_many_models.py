@@ -300,7 +300,7 @@ def test_an_interrupted_command_says_how_to_go_on(run_command, capsys, error, st
     assert leaving.value.code == status
     printed = capsys.readouterr()
     assert "; 1 of 2 done" in printed.out
-    assert "The same command goes on: it skips the models that are done" in printed.err
+    assert "To continue, type the same command: it skips the models that are done" in printed.err
 
 
 def test_a_folder_whose_name_the_harness_would_split_is_refused(tmp_path):

@@ -122,8 +122,9 @@ def _exit_interrupted(interruption: loop.InterruptedLoopError, prepared: _Prepar
     is_terminated = isinstance(interruption.cause, exit_status.Terminated)
     _say(f"{'ended by SIGTERM' if is_terminated else 'interrupted by Ctrl-C'}; {done} of {len(prepared.jobs)} done")
     print(
-        f"Micro-Bench: results are in {request.out}. The same command goes on: it skips the models that are done, and "
-        f"uses what the interrupted model has stored.\n  {resume_advice.shell_command(_typed(request), 'microbench')}",
+        f"Micro-Bench: results are in {request.out}. To continue, type the same command: it skips the models that are "
+        "done, and uses what the interrupted model has stored.\n"
+        f"  {resume_advice.shell_command(_typed(request), 'microbench')}",
         file=sys.stderr,
     )
     sys.exit(exit_status.TERMINATED_STATUS if is_terminated else exit_status.INTERRUPTED_STATUS)
