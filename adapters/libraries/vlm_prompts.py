@@ -57,7 +57,7 @@ def choose_prompts(processor: Any, model_type: str, model: str, chat_template: s
         ValueError: there is no template and no other known way, or the template does not show the question.
     """
     if plain and chat_template is not None:
-        raise ValueError("plain_prompt=True and chat_template=… exclude each other: leave one out.")
+        raise ValueError("plain_prompt=True and chat_template=… cannot be used together: leave one out.")
     own = getattr(processor, "chat_template", None)
     if chat_template is not None:
         template = _read(chat_template)

@@ -13,7 +13,10 @@ from microbench_tasks.util.errors import DataError
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder that does not exist yet")
     parser.add_argument(
-        "--seed", type=int, default=None, help="draw other micrographs (default: those of MICROBENCH_DATASET=demo)"
+        "--seed",
+        type=int,
+        default=None,
+        help="number that chooses the micrographs (default: those of MICROBENCH_DATASET=demo)",
     )
 
 

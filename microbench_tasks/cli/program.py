@@ -49,7 +49,7 @@ COMMANDS = tuple(command for commands in STEPS.values() for command in commands)
 _CLOSED_PIPE = 141
 # The same for Ctrl-C: 128 plus the number of SIGINT.
 _INTERRUPTED = 130
-_AGAIN = "Nothing is left half written. The same command starts again."
+_AGAIN = "No file is left half written. To start again, type the same command."
 # In messages of argparse.
 _INVALID_CHOICE = re.compile(r"invalid choice: '(?P<typed>[^']*)' \(choose from (?P<choices>.*)\)")
 _LEAST_BESIDE_OTHERS = 0.85

@@ -300,7 +300,7 @@ def _parse_unusual_sample(model: type[SampleRecord], text: bytes) -> SampleRecor
     try:
         return model.model_validate(json.loads(text))
     except json.JSONDecodeError as error:
-        raise DataError("no whole JSON; if the run was killed while it wrote, run it again") from error
+        raise DataError("incomplete JSON; if the run was killed while it wrote, run it again") from error
     except ValidationError as error:
         raise DataError(field_problems(error)[0]) from error
     except (ValueError, RecursionError) as error:

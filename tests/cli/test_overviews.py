@@ -177,7 +177,7 @@ def test_questions_of_the_data_at_hand_are_counted(capsys, demo_folder, monkeypa
     [
         (["models", "pilp"], "pilp: no model of this package"),
         (["tasks", "--group", "coarse"], "--group coarse: no such group. There are microbench_coarse"),
-        (["tasks", "unheard"], "No task fits"),
+        (["tasks", "unheard"], "No task matches"),
     ],
 )
 def test_a_name_that_is_none_is_refused_with_those_there_are(arguments, message):

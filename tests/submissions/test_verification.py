@@ -388,7 +388,7 @@ def test_samples_that_are_none_are_a_finding_and_no_crash(content, folder):
             "objects and lists nested too deeply",
         ),
         ('"doc_id": 0', '"doc_id": false', "doc_id is False, which is not a valid value"),
-        ('"doc_id": 0', '"filtered_resps": "A", "doc_id": 0', "a key is there twice"),
+        ('"doc_id": 0', '"filtered_resps": "A", "doc_id": 0', "a key occurs twice"),
         ('"gold": "', '"gold": "", "rest": "', "acc.gold is '', which is not a valid value"),
     ],
 )
