@@ -137,8 +137,9 @@ def speed_section(seed: int) -> str:
     return f"## Speed, {len(confidence):,} answers\n\n{markdown_table(['what', 'time', 'memory'], rows)}"
 
 
-READING = """Confidences, true probabilities and outcomes are drawn; the script describes how. All figures in percent,
-of as many data sets a row as the command says; the Monte Carlo error of a coverage of 95 is {error:.1f} points."""
+READING = """Confidences, true probabilities and outcomes are simulated; the script describes how. All figures are in
+percent, from as many data sets a row as the command says.
+The Monte Carlo error of a coverage of 95 is {error:.1f} points."""
 
 
 def main() -> None:

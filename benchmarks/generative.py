@@ -1,6 +1,6 @@
 """How far a run of transformers_vlm is from the library's own generation.
 
-A Qwen2.5-VL with random weights answers questions about drawn images. Beside the adapter's whole work (decoding,
+A Qwen2.5-VL with random weights answers questions about synthetic images. Beside the adapter's whole work (decoding,
 preprocessing, generation, probabilities) stands, in the same process and in turn, `generate` of transformers alone: on
 the same batches, whose inputs are ready on the device.
 """
@@ -99,7 +99,7 @@ def save_model(folder: Path, hidden: int, layers: int, vocabulary: int) -> None:
 
 
 class Questions:
-    """What a model uses of a harness task: one question about each of some drawn images."""
+    """What a model uses of a harness task: one question about each of some synthetic images."""
 
     def __init__(self, count: int, side: int, new_tokens: int) -> None:
         rng = np.random.default_rng(0)

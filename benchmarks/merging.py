@@ -33,11 +33,12 @@ LABELS = {
     "other fine": "fine questions, other datasets",
 }
 
-READING = """The paper's finding with PLIP and QuiltNet, here with drawings. A model fine-tuned on pathology alone
+READING = """\
+The paper's finding with PLIP and QuiltNet, here with synthetic images. A model that is fine-tuned on pathology alone
 forgets what the rest of microscopy looks like. Interpolating its weights with those of its base,
 (1 - alpha) * base + alpha * specialist, needs no training. It brings most of the rest back, and the speciality stays.
-alpha 0 is `demo_clip`, alpha 1 the specialist. Accuracy with its 95 % interval, answers about an image kept together.
-The demo set is drawn: the figures show that forgetting and merging are measured, and say nothing about microscopy."""
+alpha 0 is `demo_clip`, alpha 1 the specialist. Accuracy with its 95 % interval; all answers about an image are kept
+together. The figures show that forgetting and merging are measured. They say nothing about microscopy."""
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,7 @@ def sections(data_sets: int, seed: int) -> Iterator[str]:
     )
 
 
-READING = """`robustness.report` on simulated answers; the script describes how they are drawn. All figures in
+READING = """`robustness.report` on simulated answers; the script describes how they are made. All figures are in
 percent. The Monte Carlo error of 5 and of 95 is {error:.1f} points of {data_sets:,} data sets, and less where ways or
 variants are averaged."""
 

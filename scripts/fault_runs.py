@@ -20,7 +20,17 @@ from pathlib import Path
 TASK = "microbench_coarse_stain"
 NUM_QUESTIONS = 289
 CONCURRENT = 4
+# The section of docs/faults.md that scripts/fault_table_served.py writes.
+SERVED_TITLE = "\n## Faults of servers\n"
 _MAX_MESSAGE_CHARS = 400
+# What differs from one run of this script to the next, and the arguments of the stand-in: they would fill the column.
+_VARYING = (
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:PORT"),
+    (r"\(pid \d+\)", "(pid PID)"),
+    (r"\d{8}_\d{6}_", "DATE_"),
+    (r"\b[0-9a-f]{32}\b", "…"),
+    (r"--model_args '[^']*'", "--model_args …"),
+)
 
 
 @dataclasses.dataclass
@@ -32,8 +42,8 @@ class FinishedCommand:
 
     @property
     def message(self) -> str:
-        """Return the last message of this package, on one line."""
-        return self._message(-1)
+        """Return the last message of this package, on one line; "-" if the command has done all."""
+        return self._message(-1) if self.status else "-"
 
     @property
     def first_message(self) -> str:
@@ -43,12 +53,14 @@ class FinishedCommand:
     def _message(self, index: int) -> str:
         messages = re.findall(r"(?:^|\n)(?:Micro-Bench: |microbench(?: \w+)?: )(.*(?:\n[- ] .*)*)", self.output)
         line = " ".join(messages[index].split()) if messages else "(nothing)"
+        for pattern, stable in _VARYING:
+            line = re.sub(pattern, stable, line)
         return line if len(line) <= _MAX_MESSAGE_CHARS else f"{line[:_MAX_MESSAGE_CHARS]}…"
 
     @property
     def resume_options(self) -> list[str]:
         """Return the option ``--use_cache`` of the printed command that resumes the run; empty if there is none."""
-        folders = re.findall(r"--use_cache (\S+)\s*$", self.output)
+        folders = re.findall(r"--use_cache (\S+)$", self.output, re.MULTILINE)
         return ["--use_cache", *folders[-1:]] if folders else []
 
 
@@ -98,13 +110,17 @@ class StartedCommand:
 
 
 def contents(folder: Path) -> str:
-    """Describe the files in an output folder: whether results and samples are complete, and how many others exist."""
+    """Describe the files in an output folder: whether results and samples are complete, and how many others exist.
+
+    Summaries are not counted.
+    """
     if not folder.is_dir():
         return "no folder"
     names = [path for path in folder.rglob("*") if path.is_file()]
     results = [path for path in names if path.name.endswith("_results.json")]
     samples = [path for path in names if "_samples_" in path.name and not path.name.startswith(".")]
-    others = [path for path in names if path not in results and path not in samples]
+    summaries = [path for path in names if path.stem.endswith("_summary")]
+    others = set(names) - {*results, *samples, *summaries}
     torn = [path.name for path in (*results, *samples) if not _is_whole(path)]
     description = f"{len(results)} results, {len(samples)} samples files"
     description += f", TORN: {', '.join(torn)}" if torn else ", all whole" if results or samples else ""

@@ -27,6 +27,7 @@ from pathlib import Path
 from scripts.fault_runs import (
     CONCURRENT,
     NUM_QUESTIONS,
+    SERVED_TITLE,
     TASK,
     FinishedCommand,
     Server,
@@ -113,7 +114,7 @@ def output_breaks_during_the_run(folder: Path) -> Iterator[Row]:
                     fault(mount)
 
             done = server.run(folder, mount / "out", "--use_cache", cache, on=on)
-            copies = re.findall(r"A copy is in (\S+)", done.message)
+            copies = re.findall(r"A copy is in (\S+)", done.output)
             left = contents(mount / "out") + (f"; copies in {Path(copies[0]).parent}" if copies else "")
             before = server.asked.total()
             again = server.run(folder, folder / "elsewhere", "--use_cache", cache)
@@ -203,7 +204,8 @@ def several_processes(folder: Path) -> Iterator[Row]:
             text=True,
             errors="replace",
         )
-        done, seconds = FinishedCommand(finished.returncode, finished.stdout), time.monotonic() - started
+        output = finished.stdout.replace("\r", "\n")
+        done, seconds = FinishedCommand(finished.returncode, output), time.monotonic() - started
         left = contents(out)
         again = StartedCommand(["lmms_eval", *arguments, "--use_cache", cache], folder).wait()
         second = f"exit {again.status}, in one process"
@@ -326,12 +328,21 @@ def _as_markdown(rows: Sequence[Row], folder: Path) -> str:
     return "\n".join(lines)
 
 
-_HEAD = f"""# What faults leave of a run
+_HEAD = f"""# Faults
 
-Written by `scripts/fault_table.py`, which breaks each run for real: on small file systems in memory, by signals, and
-with a server on loopback. The task is `{TASK}` of the demo set, {NUM_QUESTIONS} questions, with `--log_samples`; the
-model is `demo_clip`, or `openai` ({CONCURRENT} requests at a time) where questions are counted. A file is whole if
-every line of it is JSON. "…" stands for the folder of the test.
+What is left of a run when something goes wrong: a full disk, a signal, a killed process, a server that fails. Each row
+has the exit status, the message, the files that are left, and what the next run asks. The next run is the same command,
+or the one that the message prints.
+
+## Faults of disks and processes
+
+Made by `python -m scripts.fault_table --out docs/faults.md` (as root). It causes each fault, on small file systems in
+memory, by signals, and with a server on the same machine.
+
+- The task is `{TASK}` of the demo set, {NUM_QUESTIONS} questions, with `--log_samples`. The model is `demo_clip`, or
+  `openai` ({CONCURRENT} requests at a time) where questions are counted.
+- A file is whole if every line of it is JSON. The two summary files of a run are not counted.
+- Long messages are cut. "…" at the beginning of a path stands for the folder of the test.
 """
 
 
@@ -366,7 +377,8 @@ def main() -> None:
     if options.out:
         options.out.parent.mkdir(exist_ok=True)
         # The sections of other scripts stay.
-        _, title, sections = options.out.read_text().partition("\n## ") if options.out.exists() else ("", "", "")
+        before = options.out.read_text() if options.out.exists() else ""
+        _, title, sections = before.partition(SERVED_TITLE)
         options.out.write_text(page + title + sections)
     else:
         print(page)

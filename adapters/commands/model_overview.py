@@ -1,20 +1,43 @@
-"""Describe the models of this package: what each loads, needs and takes (``microbench models``)."""
+"""Describe the models of this package: what each loads, needs and takes (``microbench models``).
+
+All but the arguments is data, so that the overview imports no model's library.
+"""
 
 from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Checkpoint
 from microbench_adapters.manifests import class_paths
-from microbench_adapters.models.random_model import RandomModel
 
 Kind = Literal["contrastive", "generative", "random"]
-# In the order of the overview.
-KINDS: tuple[Kind, ...] = ("contrastive", "generative", "random")
+
+
+class _Adapter(NamedTuple):
+    kind: Kind
+    loads: str
+    packages: tuple[str, ...] = ()
+
+
+# By model name. `conch` is a named model, too, and loads that checkpoint alone.
+_ADAPTERS: Mapping[str, _Adapter] = {
+    "open_clip": _Adapter("contrastive", "any open_clip checkpoint", ("open_clip_torch",)),
+    "transformers_clip": _Adapter(
+        "contrastive",
+        "a dual encoder that transformers loads: CLIP, SigLIP, SigLIP 2, ALIGN, AltCLIP, Chinese-CLIP and others",
+        ("transformers",),
+    ),
+    "conch": _Adapter("contrastive", "CONCH", ("conch-fork",)),
+    "paligemma": _Adapter("generative", "PaliGemma, or PaliGemma 2"),
+    "transformers_vlm": _Adapter("generative", "an image-text-to-text model of transformers"),
+    "qwen_vl_chat": _Adapter("generative", "Qwen-VL-Chat"),
+    "microbench_random": _Adapter("random", "nothing: answers with one of a task's choices, each equally likely"),
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +52,6 @@ class Description:
         source: address of the page that describes the checkpoint; empty for an adapter.
         packages: what it needs installed beside this package's own requirements, by pip's names.
         missing: those of ``packages`` that are not installed.
-        arguments: of ``--model_args``, with their defaults as text; empty for a required one.
     """
 
     name: str
@@ -39,41 +61,35 @@ class Description:
     source: str
     packages: tuple[str, ...]
     missing: tuple[str, ...]
-    arguments: dict[str, str]
 
 
 def describe_models() -> list[Description]:
-    """Describe every model that can be named; imports their libraries and loads no weights."""
-    return [_describe(name, path) for name, path in class_paths().items()]
+    """Describe every model that can be named; imports no library of a model."""
+    return [_describe(name) for name in class_paths()]
 
 
-def _describe(name: str, path: str) -> Description:
-    module, attribute = path.rsplit(".", 1)
+def arguments_of(name: str) -> dict[str, str]:
+    """Return the arguments of ``--model_args`` of a model, with their defaults as text; empty for a required one.
+
+    Imports the model's library, which takes seconds, and loads no weights.
+    """
+    module, attribute = class_paths()[name].rsplit(".", 1)
     model = getattr(importlib.import_module(module), attribute)
+    return {key: _default(parameter) for key, parameter in inspect.signature(model).parameters.items()}
+
+
+def _describe(name: str) -> Description:
     row = CHECKPOINTS.get(name)
-    packages = tuple(getattr(model, "libraries", ()))
+    adapter = _ADAPTERS[row.adapter if row else name]
     return Description(
         name,
-        _kind(model),
-        _checkpoint(row) if row else _first_words(model),
+        adapter.kind,
+        _checkpoint(row) if row else adapter.loads,
         row.adapter if row else name,
         row.source if row else "",
-        packages,
-        tuple(package for package in packages if not _is_installed(package)),
-        {key: _default(parameter) for key, parameter in inspect.signature(model).parameters.items()},
+        adapter.packages,
+        tuple(package for package in adapter.packages if not _is_installed(package)),
     )
-
-
-def _kind(model: type) -> Kind:
-    if getattr(model, "needs_choices", False):
-        return "contrastive"
-    return "random" if issubclass(model, RandomModel) else "generative"
-
-
-def _first_words(model: type) -> str:
-    """Return the first line of a class's docstring, which says what the adapter loads."""
-    line = (inspect.getdoc(model) or "").partition("\n")[0]
-    return line.partition(" behind the harness")[0].rstrip(",.")
 
 
 def _checkpoint(row: Checkpoint) -> str:

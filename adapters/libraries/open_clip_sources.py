@@ -93,6 +93,17 @@ def find_source(spec: dict[str, Any]) -> Source:
 # --- a folder, or a repository of the Hub ---
 
 
+def find_weights(folder: Path, where: str) -> list[Path]:
+    """Return the file of the weights in a folder.
+
+    Raises:
+        ValueError: there is none or more than one, or the folder is of another library.
+    """
+    label = where.partition("=")[2]
+    _read_config(folder, label)
+    return [_weights_in(folder, label)]
+
+
 def _find_in_folder(
     label: str,
     folder: Path,

@@ -2,31 +2,30 @@
 
 The statistics are those of the leaderboard (`microbench_tasks.metrics.measure`, `microbench_tasks.metrics.paired`).
 The first run is the reference: differences are those of the other run minus the reference. Of three or more runs,
-all pairs are compared.
+all pairs are compared, or each run with one that is named.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from microbench_tasks import catalog
-from microbench_tasks.analysis import comparison_notes
+from microbench_tasks.analysis import comparison_notes, pair_statistics
 from microbench_tasks.analysis.answers import Answer
 from microbench_tasks.analysis.changes import Change, changes_of
 from microbench_tasks.analysis.common_questions import CommonQuestions, Matcher
 from microbench_tasks.analysis.loaded_runs import Run, with_unique_labels
 from microbench_tasks.metrics.intervals import accuracy_interval, score_interval
 from microbench_tasks.metrics.measure import Measure
-from microbench_tasks.metrics.paired import LEVEL, Comparison
+from microbench_tasks.metrics.paired import LEVEL
 from microbench_tasks.metrics.permutation import holm_over_families
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.suggestions import did_you_mean
 
 Verdict = Literal["better", "worse", "tie"]
 # In the order of tables.
@@ -47,11 +46,11 @@ class PairDifference:
         num_clusters: number of units whose answers may depend on each other: the images, or for own data their groups.
         reference_score, score: of the two runs, from 0 to 1.
         difference: ``score`` minus ``reference_score``.
-        low, high: 95 % interval of the difference, simultaneous for all pairs of runs, within -1 to 1.
+        low, high: 95 % interval of the difference, simultaneous for all pairs that are tested, within -1 to 1.
         p: exact p-value of this pair alone, for a comparison that was planned before.
-        p_adjusted: p-value adjusted for all pairs of runs; of two runs, the same as ``p``.
-        p_all_tasks: p-value adjusted for all pairs and for all tasks of the comparison; None for groups, and for other
-            metrics than the main one (``acc``, ``grit``).
+        p_adjusted: p-value adjusted for all pairs that are tested; of two runs, the same as ``p``.
+        p_all_tasks: p-value adjusted for these pairs and for all tasks of the comparison; None for groups, and for
+            other metrics than the main one (``acc``, ``grit``).
         standard_error: of the difference, paired and clustered; None for a single cluster.
         correlation: of the two runs' scores over questions; None if one of them is constant.
         num_discordant: number of clusters on which the two differ.
@@ -107,6 +106,7 @@ class RunComparison:
         differences: by metric, task or group, and pair.
         changes: the questions with another answer or score, by pair and task.
         notes: what a reader of the figures should know.
+        is_against_one: whether three or more runs were compared with the reference alone, instead of all pairs.
     """
 
     labels: tuple[str, ...]
@@ -114,6 +114,7 @@ class RunComparison:
     differences: tuple[PairDifference, ...]
     changes: tuple[Change, ...]
     notes: tuple[str, ...]
+    is_against_one: bool = False
 
     def metrics(self) -> list[str]:
         """Return the metrics that were compared, in the order of tables."""
@@ -125,40 +126,59 @@ class RunComparison:
         return [difference for difference in self.differences if difference.metric == metric]
 
 
-def compare_runs(runs: Sequence[Run]) -> RunComparison:
+def compare_runs(runs: Sequence[Run], against: str = "") -> RunComparison:
     """Compare runs, question by question; the first is the reference.
 
     Args:
         runs: at least two, on the same data.
+        against: label or name of the one run with which each of the others is compared; it becomes the reference. By
+            default, all pairs are compared.
 
     Raises:
-        DataError: there are fewer than two runs; two runs were asked about other data; or no two runs answered the
-            same task.
+        DataError: there are fewer than two runs; none is named ``against``; two runs were asked about other data; or no
+            two runs answered the same task.
     """
     if len(runs) < 2:
         raise DataError(
             f"Expected two or more runs to compare, got {len(runs)}. Name more folders, or several runs of one folder "
             "(--run NAME; in Python api.load(folder, run=NAME))."
         )
-    runs = [_marked(run) for run in with_unique_labels(runs)]
-    matcher = Matcher(runs)
-    names = [name for name in _names(runs) if _runs_of(name, matcher)]
+    runs = with_unique_labels(runs)
+    if against:
+        reference = _named(runs, against)
+        runs = [reference, *(run for run in runs if run is not reference)]
+    runs = [_marked(run) for run in runs]
+    matcher, is_against_one = Matcher(runs), bool(against) and len(runs) > 2
+    names = [name for name in _names(runs) if _runs_of(name, matcher, is_against_one)]
     if not names:
         raise DataError(
             "The runs have no answered question in common: "
             + "; ".join(f"{run.label} answered {', '.join(run.rescored.samples)}" for run in runs)
             + ". Compare runs of the same tasks."
         )
-    rows = [row for name in names for row in _compare_name(name, runs, matcher)]
+    rows = [row for name in names for row in _compare_name(name, runs, matcher, is_against_one)]
     order = {metric: number for number, metric in enumerate(COMPARED_METRICS)}
     differences = sorted(_adjust_for_tasks(rows), key=lambda row: order[row.metric])
     return RunComparison(
         labels=tuple(run.label for run in runs),
         run_names=tuple(run.name for run in runs),
         differences=tuple(differences),
-        changes=tuple(_changes(names, runs, matcher)),
+        changes=tuple(_changes(names, runs, matcher, is_against_one)),
         notes=tuple(comparison_notes.notes_of(runs, matcher)),
+        is_against_one=is_against_one,
     )
+
+
+def _named(runs: Sequence[Run], name: str) -> Run:
+    """Return the run with this label, or else with this name; raise `DataError` unless there is one."""
+    of_name = [run for run in runs if run.label == name] or [run for run in runs if run.name == name]
+    if len(of_name) != 1:
+        labels = [run.label for run in runs]
+        raise DataError(
+            f"--against {name}: {'several runs have this name' if of_name else 'no such run'}. "
+            f"{did_you_mean(name, labels)}There are {', '.join(labels)}."
+        )
+    return of_name[0]
 
 
 def _marked(run: Run) -> Run:
@@ -176,35 +196,38 @@ def _tasks(name: str) -> tuple[str, ...]:
     return catalog.tasks_named([name])
 
 
-def _runs_of(name: str, matcher: Matcher) -> tuple[int, ...]:
-    """Return the positions of the runs that answered all of a task or group; empty if fewer than two did."""
+def _runs_of(name: str, matcher: Matcher, is_against_one: bool) -> tuple[int, ...]:
+    """Return the positions of the runs that answered all of a task or group; empty if no pair of them is compared."""
     having = [set(matcher.runs_of_task.get(task, ())) for task in _tasks(name)]
     numbers = tuple(sorted(set.intersection(*having)))
-    return numbers if len(numbers) > 1 and all(len(matcher.common(task, numbers)) for task in _tasks(name)) else ()
+    if len(numbers) < 2 or (is_against_one and 0 not in numbers):
+        return ()
+    return numbers if all(len(matcher.common(task, numbers)) for task in _tasks(name)) else ()
 
 
-def _changes(names: Sequence[str], runs: Sequence[Run], matcher: Matcher) -> list[Change]:
+def _changes(names: Sequence[str], runs: Sequence[Run], matcher: Matcher, is_against_one: bool) -> list[Change]:
     labels = [run.label for run in runs]
     return [
         change
         for name in names
         if name not in catalog.GROUPS
-        for change in changes_of(matcher.common(name, _runs_of(name, matcher)), labels)
+        for change in changes_of(matcher.common(name, _runs_of(name, matcher, is_against_one)), labels)
+        if not is_against_one or change.reference == labels[0]
     ]
 
 
 # --- one task or group -----------------------------------------------------------------
 
 
-def _compare_name(name: str, runs: Sequence[Run], matcher: Matcher) -> list[PairDifference]:
-    numbers = _runs_of(name, matcher)
+def _compare_name(name: str, runs: Sequence[Run], matcher: Matcher, is_against_one: bool) -> list[PairDifference]:
+    numbers = _runs_of(name, matcher, is_against_one)
     common = [matcher.common(task, numbers) for task in _tasks(name)]
     labels = [runs[number].label for number in numbers]
     is_redefined = any(runs[number].rescored.redefined.keys() & set(_tasks(name)) for number in numbers)
     return [
         row
         for metric, measured in _measured(name, common).items()
-        for row in _pairs(name, metric, measured, labels, is_redefined)
+        for row in _pairs(name, metric, measured, labels, is_redefined, is_against_one)
     ]
 
 
@@ -257,9 +280,10 @@ def _measure(metric: str, answers: Sequence[tuple[Answer, ...]]) -> _Measured:
 
 
 def _pairs(
-    name: str, metric: str, measured: _Measured, labels: Sequence[str], is_redefined: bool
+    name: str, metric: str, measured: _Measured, labels: Sequence[str], is_redefined: bool, is_against_one: bool
 ) -> list[PairDifference]:
-    measure, compared = measured.measure, measured.measure.compare()
+    measure = measured.measure
+    compared = pair_statistics.against_first(measure) if is_against_one else pair_statistics.of_all_pairs(measure)
     means, images = measure.means(), {answer.question[2] for answer in measured.answers}
     counts = {
         "num_questions": len(measured.answers),
@@ -279,27 +303,10 @@ def _pairs(
             num_better=int(np.count_nonzero(measure.scores[other] > measure.scores[one])),
             is_redefined=is_redefined,
             **counts,
-            **_statistics(compared, other, one),
+            **statistics,
         )
-        for one, other in itertools.combinations(range(len(labels)), 2)
+        for (one, other), statistics in compared.items()
     ]
-
-
-def _statistics(compared: Comparison, run: int, reference: int) -> dict[str, Any]:
-    pair = run, reference
-    standard_error, correlation = float(compared.standard_error[pair]), float(compared.correlation[pair])
-    return {
-        "difference": float(compared.difference[pair]),
-        "low": float(compared.low[pair]),
-        "high": float(compared.high[pair]),
-        "p": float(compared.pair_p[pair]),
-        "p_adjusted": float(compared.p[pair]),
-        "p_all_tasks": None,
-        "standard_error": None if math.isnan(standard_error) else standard_error,
-        "correlation": None if math.isnan(correlation) else correlation,
-        "num_discordant": int(compared.num_discordant[pair]),
-        "smallest_difference": float(compared.smallest[pair]),
-    }
 
 
 def _adjust_for_tasks(rows: Sequence[PairDifference]) -> list[PairDifference]:

@@ -11,7 +11,14 @@ from typing import Any
 
 from microbench_tasks.analysis.changes import Change
 from microbench_tasks.analysis.comparison import PairDifference, RunComparison
-from microbench_tasks.analysis.comparison_table import how_to_read, letters_of, strict_is_the_same, tables_of
+from microbench_tasks.analysis.comparison_table import (
+    how_to_read,
+    letters_of,
+    strict_is_the_same,
+    tables_of,
+    without_empty_columns,
+)
+from microbench_tasks.analysis.comparison_words import in_words
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
 from microbench_tasks.render.latex import latex_text
@@ -24,27 +31,33 @@ JSON_VERSION = 1
 _SAME_STRICT = "acc_strict: all figures are those of acc."
 
 
-def as_terminal_text(comparison: RunComparison) -> str:
-    """Render the tables with a legend of the runs, an explanation of the columns, and the notes."""
-    legend = _legend(comparison)
-    parts = ["\n".join(legend)]
-    for table in (table.without_empty_columns() for table in tables_of(comparison)):
+def as_terminal_text(comparison: RunComparison, *, by_task: bool = False) -> str:
+    """Render a legend of the runs, who is better in words, the tables, an explanation of the columns, and the notes.
+
+    Args:
+        comparison: of the runs.
+        by_task: see `comparison_table.tables_of`.
+    """
+    parts = ["\n".join(_legend(comparison)), "\n".join(in_words(comparison))]
+    for table in tables_of(comparison, by_task=by_task):
+        [table] = without_empty_columns([table])
         parts.append(f"{table.metric}: {table.title}\n{text_table(table.header, table.rows)}")
     if strict_is_the_same(comparison):
         parts.append(_SAME_STRICT)
-    parts.append("\n".join(how_to_read(comparison)))
+    parts.append("\n".join(how_to_read(comparison, by_task=by_task)))
     if comparison.notes:
         parts.append("\n".join(f"note: {printable_line(note)}" for note in comparison.notes))
     return "\n\n".join(parts)
 
 
 def _legend(comparison: RunComparison) -> list[str]:
-    return [
-        f"{letter}{' (reference)' if number == 0 else ''}: {printable_line(label)}, run {printable_line(name)}"
-        for number, ((label, letter), name) in enumerate(
-            zip(letters_of(comparison).items(), comparison.run_names, strict=True)
-        )
-    ]
+    lines: list[str] = []
+    for (label, letter), name in zip(letters_of(comparison).items(), comparison.run_names, strict=True):
+        mark = "" if lines else " (reference)"
+        # A submission's folder is often named like its model.
+        run = "" if name == label else f", run {printable_line(name)}"
+        lines.append(f"{letter}{mark}: {printable_line(label)}{run}")
+    return lines
 
 
 # --- CSV -----------------------------------------------------------------------------
@@ -89,11 +102,13 @@ def as_json(comparison: RunComparison) -> str:
             "power": POWER,
             "num_resamples": NUM_RESAMPLES,
             "seed": SEED,
-            "how_to_read": how_to_read(comparison),
+            "pairs": "all runs against the first" if comparison.is_against_one else "all pairs of runs",
+            "how_to_read": how_to_read(comparison, by_task=True),
         },
         "runs": [
             {"label": label, "run": name} for label, name in zip(comparison.labels, comparison.run_names, strict=True)
         ],
+        "in_words": in_words(comparison),
         "differences": [difference_record(row) for row in comparison.differences],
         "notes": list(comparison.notes),
     }
@@ -103,15 +118,20 @@ def as_json(comparison: RunComparison) -> str:
 # --- LaTeX ---------------------------------------------------------------------------
 
 
-def as_latex(comparison: RunComparison) -> str:
+def as_latex(comparison: RunComparison, *, by_task: bool = False) -> str:
     r"""Render a ``tabular`` in the style of booktabs, with the runs and notes as comments above.
 
     The document needs ``\usepackage{booktabs}``.
+
+    Args:
+        comparison: of the runs.
+        by_task: see `comparison_table.tables_of`.
     """
-    tables = tables_of(comparison)
+    tables = without_empty_columns(tables_of(comparison, by_task=by_task))
     header = tables[0].header
     lines = [r"% Needs \usepackage{booktabs}. In percent and percentage points."]
     lines += [f"% {line}" for line in _legend(comparison)]
+    lines += [f"% {line}" for line in how_to_read(comparison, by_task=by_task)[1:]]
     lines += [f"% note: {printable_line(note)}" for note in comparison.notes]
     if strict_is_the_same(comparison):
         lines.append(f"% {_SAME_STRICT}")
@@ -125,6 +145,11 @@ def as_latex(comparison: RunComparison) -> str:
 
 def _latex_row(cells: Sequence[str]) -> str:
     return rf"{' & '.join(map(latex_text, cells))} \\"
+
+
+def in_form(comparison: RunComparison, suffix: str, *, by_task: bool = False) -> str:
+    """Render a file that ends in ``suffix``, one of `FORMS`; CSV and JSON always have all tasks."""
+    return as_latex(comparison, by_task=by_task) if suffix == ".tex" else FORMS[suffix](comparison)
 
 
 # The forms that ``--out`` can have, by the suffix of the file.

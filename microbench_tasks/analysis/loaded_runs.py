@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.runs import logs, rescoring
+from microbench_tasks.runs import logs, model_labels, rescoring
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import manifest_file, reading
-from microbench_tasks.util import privacy
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable_line
 
 RESULTS_SUFFIX = "_results.json"
 # Marks the label of a run with redefined tasks.
 REDEFINED = " [REDEFINED TASKS]"
-# Separate the arguments of a model, and the prefix of a checkpoint from its path.
-_DIVIDERS = re.compile("([,=]|:(?!//))")
 
 # Wraps what is read in a progress bar.
 Progress = Callable[[Sequence[Any]], Iterable[Any]]
@@ -34,12 +29,14 @@ class Run:
     """Hold one run, scored again.
 
     Attributes:
-        label: name of its model, unique among the runs that are looked at together.
+        label: name of its model in a few words, unique among the runs that are looked at together.
         name: of the run.
         rescored: its scores and samples.
         sources: for each task, the recorded identity of its data source; None if none was recorded.
         asked: for each task, the recorded digest of its documents, images included, if there is one.
         versions: for each task, the recorded version of prompts and scores, if there is one.
+        model: type of the model with all of its arguments.
+        arguments: of the model by name, without secrets and local folders.
     """
 
     label: str
@@ -48,6 +45,8 @@ class Run:
     sources: Mapping[str, Mapping[str, Any] | None]
     asked: Mapping[str, str] = dataclasses.field(default_factory=dict)
     versions: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    model: str = ""
+    arguments: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def load_run(path: Path, name: str | None = None) -> Run:
@@ -60,8 +59,10 @@ def load_run(path: Path, name: str | None = None) -> Run:
     Raises:
         DataError: there is no run, or more than one; or its samples are damaged.
     """
-    [run] = load_distinct_runs([path], () if name is None else (name,))
-    return run
+    names = () if name is None else (name,)
+    [place] = places = _runs_at(path, names, takes_lists=False)
+    _check_places(places, names)
+    return _scored(place)
 
 
 def load_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = iter) -> list[Run]:
@@ -96,7 +97,11 @@ def load_distinct_runs(paths: Sequence[Path], names: Sequence[str] = (), progres
 
 def with_unique_labels(runs: Sequence[Run]) -> list[Run]:
     """Return the runs with labels that are unique, printable, and marked where tasks were redefined."""
-    labels = unique_labels([printable_label(run.label) + (REDEFINED if run.rescored.redefined else "") for run in runs])
+    told_apart = model_labels.apart([run.label for run in runs], [run.arguments for run in runs])
+    labels = unique_labels(
+        printable_label(label) + (REDEFINED if run.rescored.redefined else "")
+        for label, run in zip(told_apart, runs, strict=True)
+    )
     return [dataclasses.replace(run, label=label) for label, run in zip(labels, runs, strict=True)]
 
 
@@ -139,20 +144,28 @@ def _find(paths: Sequence[Path], names: Sequence[str]) -> list[LoggedRun | Path]
     return [place for path in paths for place in _runs_at(path, names)]
 
 
-def _runs_at(path: Path, names: Sequence[str]) -> list[LoggedRun | Path]:
-    """Return the runs at a path, or the path itself if it is a submission."""
+def _runs_at(path: Path, names: Sequence[str], *, takes_lists: bool = True) -> list[LoggedRun | Path]:
+    """Return the runs at a path, or the path itself if it is a submission.
+
+    Of a folder with several runs, these are the runs of ``names``. Without any there, they are the last runs of all
+    models of a list, if ``microbench run`` wrote the folder and ``takes_lists`` is True.
+    """
     if is_submission(path):
         return [path]
     if path.is_file() and path.name.endswith(RESULTS_SUFFIX):
         return [logs.find_run([path.parent], path.name.removesuffix(RESULTS_SUFFIX))]
     present = logs.run_names([path])
-    if len(present) > 1 and (chosen := [name for name in names if name in (*present, logs.LATEST)]):
-        return [logs.find_run([path], name) for name in chosen]
+    if len(present) > 1:
+        of_list = logs.runs_of_list(path)
+        if chosen := [name for name in names if name in (*present, *of_list, logs.LATEST)]:
+            return [of_list.get(name) or logs.find_run([path], name) for name in chosen]
+        if of_list and takes_lists:
+            return [*of_list.values()]
     return [logs.find_run([path])]
 
 
 def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> None:
-    """Raise `DataError` if a run is there twice, or a name is that of no run."""
+    """Raise `DataError` if a run occurs twice, or a name is that of no run."""
     keys = [str(place.resolve()) if isinstance(place, Path) else _key(place) for place in places]
     twice = next((place for place, key in zip(places, keys, strict=True) if keys.count(key) > 1), None)
     if twice is not None:
@@ -175,12 +188,14 @@ def _scored(place: LoggedRun | Path) -> Run:
         return _submitted(place)
     metadata = {task: place.metadata(task) for task in place.samples}
     return Run(
-        model_label(place.record, place.name),
+        model_labels.short_label(place.record, place.name),
         place.name,
         rescoring.rescore(place),
         {task: of_task.dataset for task, of_task in metadata.items()},
         {task: digest for task, of_task in metadata.items() if (digest := _digest(of_task.asked))},
         {task: of_task.version for task, of_task in metadata.items() if of_task.version is not None},
+        printable_label(model_labels.full_label(place.record, place.name)),
+        model_labels.shown_arguments(place.record.config.model_args),
     )
 
 
@@ -193,6 +208,7 @@ def _submitted(path: Path) -> Run:
     submitted = reading.load(path)
     manifest, tasks = submitted.manifest, submitted.rescored.samples
     sources = manifest.data.sources.identities()
+    arguments = model_labels.shown_arguments(manifest.model.model_args)
     return Run(
         manifest.model.name,
         path.resolve().name,
@@ -200,23 +216,6 @@ def _submitted(path: Path) -> Run:
         {task: sources.get(task) for task in tasks},
         {task: record.sha256 for task, record in manifest.data.asked.items()},
         dict.fromkeys(tasks, manifest.versions.task),
+        printable_label(model_labels.with_arguments(manifest.model.harness_model, arguments)),
+        arguments,
     )
-
-
-def model_label(record: RunRecord, fallback: str) -> str:
-    """Return the model as the harness was given it, with its arguments, which tell checkpoints apart."""
-    config = record.config
-    name = config.model or fallback
-    arguments = _shown_arguments(config.model_args or "")
-    return f"{name} ({arguments})" if arguments else name
-
-
-def _shown_arguments(arguments: Any) -> str:
-    """Return arguments as they are typed, without secrets; local paths are cut to their last part."""
-    typed = (
-        ",".join(f"{name}={value}" for name, value in arguments.items())
-        if isinstance(arguments, Mapping)
-        else str(arguments)
-    )
-    # Part by part, as a path may contain spaces.
-    return "".join(map(privacy.redact_paths, _DIVIDERS.split(privacy.redact_secrets(typed))))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.analysis.loaded_runs import model_label
+from microbench_tasks.runs import model_labels
 from microbench_tasks.runs.blind_baselines import blind_baselines
 from microbench_tasks.runs.logs import LoggedRun, redefined_fields
 from microbench_tasks.runs.records import RunRecord
@@ -22,11 +22,8 @@ from microbench_tasks.tasks.repeats import each_answer
 
 Items = Sequence[Mapping[str, Any]]
 
-# The names that stand for all tasks of the benchmark; larger groups only pool them.
-_MAIN_NAMES = (catalog.COARSE_GROUP, catalog.FINE_GROUP, catalog.COGNITION_TASK, catalog.LOCALIZATION_GROUP)
-
 _DEMO_WORDS = "demo set"
-_DEMO_REASON = "The demo set is drawn: its scores mean nothing for a paper."
+_DEMO_REASON = "The demo set is synthetic: its scores mean nothing for a paper."
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class RunSummary:
     """Summarize one run.
 
     Attributes:
-        model: with its arguments, without secrets and paths.
+        model: its name in a list of models, or its type and checkpoint.
         data: kinds of data, in words.
         num_images: number of different images; 0 if it is not known.
         scores: of all tasks and groups, groups first.
@@ -78,6 +75,7 @@ class RunSummary:
         num_failed: how many requests got no response.
         left_out: tasks that the model cannot answer.
         not_to_quote: why no score may be quoted; empty if all may.
+        full_model: type of the model with all of its arguments, without secrets and paths.
     """
 
     model: str
@@ -89,16 +87,12 @@ class RunSummary:
     num_failed: int
     left_out: tuple[str, ...] = ()
     not_to_quote: str = ""
+    full_model: str = ""
 
     @property
     def main_scores(self) -> list[MainScore]:
         """Return the scores that stand for the whole run, those of own data first: each task is in one of them."""
-        names = {score.name for score in self.scores}
-        shown = [name for name in catalog.in_order(names) if catalog.is_own(name)]
-        shown += [name for name in _MAIN_NAMES if name in names]
-        covered = set(catalog.tasks_named(shown))
-        shown += [name for name in catalog.in_order(names) if catalog.is_task(name) and name not in covered]
-        by_name: dict[str, list[MainScore]] = {name: [] for name in dict.fromkeys(shown)}
+        by_name: dict[str, list[MainScore]] = {name: [] for name in catalog.main_names({s.name for s in self.scores})}
         for score in self.scores:
             by_name.get(score.name, []).append(score)
         return [score for scores in by_name.values() for score in scores]
@@ -149,7 +143,8 @@ def summarize(
     each = {task: each_answer(items) for task, items in answers.items()}
     failed = {task: sum(bool(answer["failed"]) for answer in of_task) for task, of_task in each.items()}
     return RunSummary(
-        model=model_label(record, fallback),
+        model=model_labels.short_label(record, fallback),
+        full_model=model_labels.full_label(record, fallback),
         data=tuple(dict.fromkeys(_data_words(record, task) for task in answers)),
         num_images=len({item["image"] for items in answers.values() for item in items}),
         scores=tuple(
@@ -207,7 +202,7 @@ def _num_unparsed(figures: Mapping[str, Any], num_answers: int, num_failed: int)
 def _data_words(record: RunRecord, task: str) -> str:
     identity = record.metadata(task).dataset
     if identity is None:
-        return "data not on record"
+        return "data not recorded"
     kind = classify_source(identity)
     if kind == "own":
         return f"own dataset {identity.get('name')}"
@@ -224,8 +219,8 @@ def _not_to_quote(record: RunRecord, num_asked: Mapping[str, int], num_failed: i
     unknown = [task for task in num_asked if record.metadata(task).dataset is None or task not in record.num_documents]
     if unknown:
         return (
-            f"No results file says on which data {_first(unknown)} was asked, and whether all questions were: "
-            "no result to publish."
+            f"No results file says on which data {_first(unknown)} was asked, and whether all its questions were "
+            "asked: no result to publish."
         )
     originals = {task: record.num_documents[task].original for task in num_asked}
     limited = [task for task, number in originals.items() if num_asked[task] != number]

@@ -39,20 +39,22 @@ def as_lines(summary: RunSummary, files: str) -> list[str]:
     lines.append(_answers_text(summary))
     # Names of models and folders may contain anything, even line breaks.
     lines += [printable_line(f"files: {files}")] if files else []
-    lines.append(printable_line(f"to quote: {quote(summary)}"))
+    first, *others = quotes(summary)
+    rule = " Quote the other scores in the same form." if others else ""
+    lines.append(printable_line(f"to quote: {first}{rule}"))
     header = printable_line(f"Micro-Bench: {summary.model}; {_data_text(summary)}")
     return [header, *(f"  {line}" for line in lines)]
 
 
-def quote(summary: RunSummary) -> str:
-    """Return the sentence to quote for the first score that may be quoted, or why there is none."""
+def quotes(summary: RunSummary) -> list[str]:
+    """Return the sentence to quote for each main score that may be quoted, or one that says why there is none."""
     if summary.not_to_quote:
-        return f"nothing. {summary.not_to_quote}"
+        return [f"nothing. {summary.not_to_quote}"]
     scores = summary.main_scores
     if not scores:
-        return "nothing. No task has a score."
-    quotable = [score for score in scores if not score.not_to_quote]
-    return sentence(summary.model, quotable[0]) if quotable else f"nothing. {scores[0].not_to_quote}"
+        return ["nothing. No task has a score."]
+    sentences = [sentence(summary.model, score) for score in scores if not score.not_to_quote]
+    return sentences or [f"nothing. {scores[0].not_to_quote}"]
 
 
 def sentence(model: str, score: MainScore) -> str:
@@ -76,6 +78,8 @@ def as_markdown(summary: RunSummary, run: str) -> str:
     """Render a page with all scores, and a sentence to quote for each main one."""
     model, data = markdown_text(summary.model), markdown_text(_data_text(summary))
     facts = [f"model: {model}", f"data: {data}", f"run: {markdown_text(run)}", _answers_text(summary)]
+    if summary.full_model not in ("", summary.model):
+        facts.insert(1, f"arguments: {markdown_text(summary.full_model)}")
     header, cells_of_scores = _table(summary)
     marks = ["---", "---", *["---:"] * (len(header) - 2)]
     rows = [list(map(markdown_text, cells)) for cells in cells_of_scores]
@@ -113,6 +117,7 @@ def as_latex(summary: RunSummary, run: str) -> str:
         r"Needs \usepackage{booktabs}. acc in percent, grit from 0 to 1; intervals are about "
         f"new {units} of the same datasets.",
         f"Model: {summary.model}",
+        *([f"Arguments: {summary.full_model}"] if summary.full_model not in ("", summary.model) else []),
         f"Data: {_data_text(summary)}. Run: {run}",
         *([f"Not to quote: {summary.not_to_quote}"] if summary.not_to_quote else []),
         *(f"Not to quote: {exception}" for exception in _exceptions(summary)),

@@ -40,16 +40,24 @@ class Comparison(RunComparison):
         columns = [field.name for field in dataclasses.fields(Change)]
         return data_frame(map(dataclasses.asdict, self.changes), columns)
 
-    def to_latex(self) -> str:
-        r"""Return a table for a paper, in percent; it needs ``\usepackage{booktabs}``."""
-        return comparison_text.as_latex(self)
+    def to_latex(self, *, by_task: bool = False) -> str:
+        r"""Return a table for a paper, in percent; it needs ``\usepackage{booktabs}``.
 
-    def to_text(self) -> str:
-        """Return what ``microbench compare`` prints."""
-        return comparison_text.as_terminal_text(self)
+        Args:
+            by_task: whether the table of three or more runs has all tasks, instead of the main groups alone.
+        """
+        return comparison_text.as_latex(self, by_task=by_task)
 
-    def write(self, path: str | Path) -> None:
+    def to_text(self, *, by_task: bool = False) -> str:
+        """Return what ``microbench compare`` prints; ``by_task`` as for `to_latex`."""
+        return comparison_text.as_terminal_text(self, by_task=by_task)
+
+    def write(self, path: str | Path, *, by_task: bool = False) -> None:
         """Write the comparison as ``.csv``, ``.json`` or ``.tex``.
+
+        Args:
+            path: of the file.
+            by_task: as for `to_latex`; the other forms always have all tasks.
 
         Raises:
             DataError: the file's name ends otherwise.
@@ -57,7 +65,7 @@ class Comparison(RunComparison):
         target = Path(path)
         if target.suffix not in comparison_text.FORMS:
             raise DataError(f"{target}: expected a file that ends in {', '.join(comparison_text.FORMS)}.")
-        files.write_file(target, comparison_text.FORMS[target.suffix](self).encode())
+        files.write_file(target, comparison_text.in_form(self, target.suffix, by_task=by_task).encode())
 
     def plot(self, metric: str | None = None, names: Sequence[str] = ()) -> Figure:
         """Plot the differences from the reference with their 95 % intervals, in percentage points.
@@ -105,7 +113,7 @@ def _columns(rows: Sequence[PairDifference], names: Sequence[str]) -> dict[str, 
     }
 
 
-def compare(runs: Sequence[Run]) -> Comparison:
+def compare(runs: Sequence[Run], against: str = "") -> Comparison:
     """Compare two or more runs, question by question; the first is the reference.
 
     Differences are those of the other run minus the reference. Of three or more runs, all pairs are compared, and
@@ -113,8 +121,10 @@ def compare(runs: Sequence[Run]) -> Comparison:
 
     Args:
         runs: from `load`, on the same data.
+        against: label or name of the one run with which each of the others is compared, instead of all pairs.
 
     Raises:
-        DataError: there are fewer than two runs, they were asked on other data, or they have no question in common.
+        DataError: there are fewer than two runs, none is named ``against``, they were asked on other data, or they have
+            no question in common.
     """
-    return Comparison(**vars(compare_runs([run.loaded for run in runs])))
+    return Comparison(**vars(compare_runs([run.loaded for run in runs], against)))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from microbench_tasks.catalog.own_tasks import own_task
+from microbench_tasks.catalog.own_tasks import is_own, own_task
 from microbench_tasks.catalog.tasks import (
     ALL_TASKS,
     COARSE_GROUP,
+    COGNITION_TASK,
     FINE_GROUP,
     GROUPS,
     LOCALIZATION_GROUP,
@@ -19,6 +20,9 @@ from microbench_tasks.catalog.tasks import (
 
 # Groups, the largest first, and tasks, in the order in which they are shown. Tasks of own datasets come after them.
 _ORDER = {name: number for number, name in enumerate((*reversed(GROUPS), *ALL_TASKS))}
+
+# The names that stand for all tasks of the benchmark; larger groups only pool them.
+_MAIN_NAMES = (COARSE_GROUP, FINE_GROUP, COGNITION_TASK, LOCALIZATION_GROUP)
 
 
 def find_task(name: str) -> Task | None:
@@ -89,6 +93,20 @@ def without_covered(names: list[str]) -> list[str]:
 def members(name: str) -> tuple[str, ...]:
     """Return the tasks and groups that a group or tag directly contains; none for a task."""
     return GROUPS.get(name, ()) or TAGS.get(name, ())
+
+
+def main_names(names: Iterable[str]) -> list[str]:
+    """Return the names that stand for all others: own data first, then the benchmark's groups; each task is in one.
+
+    Larger groups only pool these. Tasks of no such group stand for themselves.
+
+    >>> main_names(["microbench_vqa", "microbench_coarse", "microbench_coarse_stain", "microbench_fine_pollen"])
+    ['microbench_coarse', 'microbench_fine_pollen']
+    """
+    ordered = in_order(set(names))
+    main = [name for name in ordered if is_own(name)] + [name for name in _MAIN_NAMES if name in ordered]
+    covered = set(tasks_named(main))
+    return [*main, *(name for name in ordered if is_task(name) and name not in covered)]
 
 
 def _members_of(name: str) -> Iterator[str]:

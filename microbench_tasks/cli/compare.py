@@ -18,10 +18,23 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="folder of a run with logged samples (or its …_results.json), or of a submission; the first is the "
-        "reference",
+        help="folder of a run with logged samples (or its …_results.json), of a submission, or of microbench run; the "
+        "first run is the reference",
     )
     add_run_option(parser, repeatable=True)
+    parser.add_argument(
+        "--against",
+        default="",
+        metavar="NAME",
+        help="of three or more runs, compare each with this one alone (its model, or the name of the run), instead of "
+        "all pairs",
+    )
+    parser.add_argument(
+        "--by-task",
+        action="store_true",
+        help="of three or more runs, also print all tasks, and not the groups alone; files in .csv and .json always "
+        "have all",
+    )
     parser.add_argument(
         "--changes",
         type=Path,
@@ -54,9 +67,12 @@ def _run(options: argparse.Namespace) -> None:
     runs = loaded_runs.load_distinct_runs(
         options.runs, options.run, lambda places: progress_bar(places, "Scoring runs")
     )
-    compared = comparison.compare_runs(runs)
-    print(comparison_text.as_terminal_text(compared))
-    contents = {out: comparison_text.FORMS[out.suffix](compared).encode() for out in options.out_files}
+    compared = comparison.compare_runs(runs, options.against)
+    print(comparison_text.as_terminal_text(compared, by_task=options.by_task))
+    contents = {
+        out: comparison_text.in_form(compared, out.suffix, by_task=options.by_task).encode()
+        for out in options.out_files
+    }
     if options.changes is not None:
         contents[options.changes] = comparison_text.changes_as_csv(compared.changes).encode()
     for path, content in contents.items():
@@ -68,9 +84,10 @@ COMMAND = Command(
     summary="compare runs question by question",
     description="Compare two or more runs or submissions on the questions that they have in common: the difference by "
     "task and group with its interval and exact p-values, and which answers changed. The first run is the reference; "
-    "of three or more runs, all pairs are compared. Needs no model and no data.",
+    "of three or more runs, all pairs are compared, or each run with the one of --against. Needs no model and no data.",
     examples=(
         "microbench compare results guessing",
+        "microbench compare comparison --against demo_clip",
         "microbench compare results guessing --out table.tex --out table.csv --changes changes.csv",
     ),
     add_options=_add_options,

@@ -13,7 +13,10 @@ from microbench_tasks.util.errors import DataError
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder that does not exist yet")
     parser.add_argument(
-        "--seed", type=int, default=None, help="draw other micrographs (default: those of MICROBENCH_DATASET=demo)"
+        "--seed",
+        type=int,
+        default=None,
+        help="number that chooses the micrographs (default: those of MICROBENCH_DATASET=demo)",
     )
 
 
@@ -30,7 +33,7 @@ def _run(options: argparse.Namespace) -> None:
 COMMAND = Command(
     name="demo-data",
     summary="write the demo set as Parquet",
-    description="Write the demo set (drawn micrographs with the columns of the release) as Parquet files.",
+    description="Write the demo set (synthetic micrographs with the columns of the release) as Parquet files.",
     examples=(
         "microbench demo-data ./demo && "
         "MICROBENCH_DATASET=./demo lmms_eval --model demo_clip --tasks microbench_coarse",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
 from microbench_tasks.cli.command import Command
@@ -13,15 +14,26 @@ if TYPE_CHECKING:
     from microbench_tasks.harness import installation_check
 
 
+_WIDTH = 100
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--patches",
+        action="store_true",
+        help="describe each patch of lmms-eval: what it replaces, why, and when it can be removed",
+    )
+
+
 def _run(options: argparse.Namespace) -> None:
     from microbench_tasks.harness import installation_check
 
     problems: list[str] = []
     with quiet_harness():
-        for part in (*installation_check.check(), _models()):
-            print(f"{part.title}\n")
+        for part in (*installation_check.check(describes_patches=options.patches), _models()):
+            print(part.title)
             for line in part.lines:
-                print(f"  {line}".rstrip())
+                print("\n".join(_wrapped(line)))
             print()
             problems += part.problems
     for problem in problems:
@@ -29,6 +41,21 @@ def _run(options: argparse.Namespace) -> None:
     if problems:
         sys.exit(f"microbench: {len(problems)} problem(s) found")
     print("No problems found.")
+
+
+def _wrapped(line: str) -> list[str]:
+    """Indent a line, and wrap it unless it has an indent of its own, as descriptions of patches have."""
+    if line.startswith(" "):
+        return [f"  {line}"]
+    return textwrap.wrap(
+        line,
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        # Paths and commands are to be copied.
+        break_on_hyphens=False,
+        break_long_words=False,
+    ) or [""]
 
 
 def _models() -> installation_check.Part:
@@ -47,9 +74,9 @@ COMMAND = Command(
     name="doctor",
     summary="check the installation",
     description="Print the versions of packages, the GPUs, the data that MICROBENCH_DATASET, MICROBENCH_COGNITION and "
-    "MICROBENCH_OWN name, the patches of lmms-eval (what each replaces, why, and whether it fits the installed "
-    "version), and the models that could run. Exits with status 1 if something is missing that runs need, and says "
-    "what mends it.",
-    examples=("MICROBENCH_DATASET=demo microbench doctor",),
+    "MICROBENCH_OWN name, the patches of lmms-eval and whether each fits the installed version, and the models that "
+    "could run. Exits with status 1 if something is missing that runs need, and says what mends it.",
+    examples=("MICROBENCH_DATASET=demo microbench doctor", "microbench doctor --patches"),
+    add_options=_add_options,
     run=_run,
 )

@@ -40,7 +40,17 @@ def _run(options: argparse.Namespace) -> None:
     ]
     if options.json:
         print(
-            json.dumps([{**dataclasses.asdict(model), "can_run": not missing_for(model)} for model in models], indent=1)
+            json.dumps(
+                [
+                    {
+                        **dataclasses.asdict(model),
+                        "arguments": _arguments_of(model),
+                        "can_run": not missing_for(model),
+                    }
+                    for model in models
+                ],
+                indent=1,
+            )
         )
     elif options.name is not None:
         print("\n".join(line for model in models for line in _in_full(model)))
@@ -53,6 +63,12 @@ def describe_models() -> list[Description]:
     from microbench_adapters.commands import model_overview
 
     return model_overview.describe_models()
+
+
+def _arguments_of(model: Description) -> dict[str, str]:
+    from microbench_adapters.commands import model_overview
+
+    return model_overview.arguments_of(model.name)
 
 
 def _chosen(models: list[Description], name: str) -> Description:
@@ -86,7 +102,7 @@ def _overview(models: list[Description]) -> Iterator[str]:
             yield from two_columns(((model.name, _in_brief(model)) for model in of_kind), name_width=width)
             yield ""
     yield "microbench models NAME shows one in full, with its --model_args."
-    yield "lmms_eval models lists the models of lmms-eval, which run, too."
+    yield "lmms_eval models lists the models of lmms-eval, which can be evaluated, too."
 
 
 def _in_brief(model: Description) -> str:
@@ -95,8 +111,9 @@ def _in_brief(model: Description) -> str:
 
 
 def _in_full(model: Description) -> Iterator[str]:
-    arguments = (f"{name}={default}" if default else f"{name}=…" for name, default in model.arguments.items())
-    given = [name for name, default in model.arguments.items() if not default]
+    defaults = _arguments_of(model)
+    arguments = (f"{name}={default}" if default else f"{name}=…" for name, default in defaults.items())
+    given = [name for name, default in defaults.items() if not default]
     needed = f" --model_args {','.join(f'{name}=…' for name in given)}" if given else ""
     group = "microbench_vqa" if model.kind == "contrastive" else "microbench"
     yield f"{model.name} ({model.kind})\n"

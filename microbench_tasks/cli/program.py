@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import re
 import sys
@@ -48,7 +49,7 @@ COMMANDS = tuple(command for commands in STEPS.values() for command in commands)
 _CLOSED_PIPE = 141
 # The same for Ctrl-C: 128 plus the number of SIGINT.
 _INTERRUPTED = 130
-_AGAIN = "Nothing is left half written. The same command starts again."
+_AGAIN = "No file is left half written. To start again, type the same command."
 # In messages of argparse.
 _INVALID_CHOICE = re.compile(r"invalid choice: '(?P<typed>[^']*)' \(choose from (?P<choices>.*)\)")
 _LEAST_BESIDE_OTHERS = 0.85
@@ -150,8 +151,10 @@ def _run(options: argparse.Namespace) -> None:
         sys.exit(_INTERRUPTED)
     except (ValueError, OSError) as error:
         message = f"microbench: error: {_message(error, getattr(options, 'out', None))}"
-    # Exit outside of the handler: the exception kept progress bars alive, which would share the line.
+    # Exit outside of the handler: the exception kept progress bars alive, which would share the line. An exception of
+    # another process is part of a reference cycle, so that only the collector ends its bar.
     if message:
+        gc.collect()
         sys.exit(message)
 
 

@@ -17,7 +17,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="folder of a run with logged samples (or its …_results.json), of a submission, or of microbench sweep",
+        help="folder of a run with logged samples (or its …_results.json), of a submission, of microbench run, or of "
+        "microbench sweep",
     )
     add_run_option(parser, repeatable=True)
     parser.add_argument(

@@ -30,7 +30,7 @@ from microbench_tasks.util.notices import warn_once
 
 SETTING = settings.COGNITION
 _NOT_PUBLIC = (
-    f"The cognition questions are not in the public release. Set {SETTING} to a folder that holds them, or leave "
+    f"The cognition questions are not in the public release. Set {SETTING} to a folder that contains them, or leave "
     f"microbench_cognition (and microbench_all) out. {LAYOUT}"
 )
 
@@ -96,16 +96,15 @@ def _resolve_folder(setting: str, label: str, identify: Identify | None = None) 
     if not setting.strip() or not folder.is_dir():
         raise DataError(f"{label}: no such folder. {LAYOUT}.")
     place = folder.resolve()
-    record = identify or (lambda sha256: {"source": "folder", "path": str(place), "sha256": sha256})
     return resolved_data.resolve_once(
         label,
         place,
         watched=lambda: [place, *cognition_files.questions_root(place).rglob("*")],
-        resolve=lambda: _read_folder(folder, label, record),
+        resolve=lambda: _read_folder(folder, label, identify),
     )
 
 
-def _read_folder(folder: Path, label: str, identify: Identify) -> ResolvedData:
+def _read_folder(folder: Path, label: str, identify: Identify | None) -> ResolvedData:
     documents = cognition_files.json_files(folder, label)
     questions = cognition_files.read_questions(documents, label)
     for remark in cognition_files.remarks(questions, label):
@@ -113,4 +112,7 @@ def _read_folder(folder: Path, label: str, identify: Identify) -> ResolvedData:
     images = sorted({question.image for question in questions})
     sha256 = cognition_table.content_sha256([*documents, *images])
     table = cognition_table.write_once(questions, sha256, label)
-    return micrographs.read_files(label, [table], lambda _: identify(sha256))
+    record = identify or micrographs.identify_folder(
+        folder.resolve(), [*documents, *images], lambda content: {"sha256": content}
+    )
+    return micrographs.read_files(label, [table], lambda _: record(sha256))

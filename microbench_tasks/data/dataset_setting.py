@@ -10,7 +10,7 @@ SETTING = settings.DATASET
 DEMO = "demo"
 CHOICES = (
     f"{SETTING} may be unset (the release on the Hub, {HUB_ID}), a folder with the release in Arrow or Parquet files "
-    f"or saved by save_to_disk, or {DEMO} (the embedded demo set)"
+    f"or saved by save_to_disk, or {DEMO} (the demo set)"
 )
 
 

@@ -8,13 +8,13 @@ A folder
     Arrow streams are memory-mapped where they lie; nothing is copied. Other files, and columns of
     types that `arrow_types` does not call plain, are converted once.
 ``demo``
-    The embedded demo set, drawn on first use into the user's cache.
+    The demo set, generated on first use into the user's cache.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ from microbench_tasks.data.source_identity import (
     hub_identity,
     release_identity,
 )
-from microbench_tasks.demo import demo_set
+from microbench_tasks.demo import demo_set, manifest
 from microbench_tasks.demo.version import DEMO_SEED, DEMO_VERSION
 from microbench_tasks.util import files
 from microbench_tasks.util.errors import DataError
@@ -66,10 +66,10 @@ def resolve(download: bool = False) -> ResolvedData:
 
 
 def demo_folder() -> Path:
-    """Return the folder of the demo set, which is drawn if it is not there yet."""
+    """Return the folder of the demo set, and generate the set if it is not there yet."""
     target = files.cache_dir() / f"demo-{DEMO_VERSION}-{DEMO_SEED}"
     if not target.exists():
-        logger.info(f"Drawing the demo set into {target}, once; this takes some seconds")
+        logger.info(f"Generating the demo set in {target}, once; this takes some seconds")
     return demo_set.build(target)
 
 
@@ -91,13 +91,25 @@ def resolve_folder(setting: str, label: str, identify: Identify | None = None) -
     if not folder.is_dir():
         raise DataError(f"{label}: is a file. {CHOICES}.")
     folder = folder.resolve()
-    record = identify or (lambda sha256: {"source": "folder", "path": str(folder)} | folder_identity(sha256))
-    return resolved_data.resolve_once(
-        label,
-        folder,
-        watched=lambda: watched_paths(folder),
-        resolve=lambda: read_files(label, data_files_of(folder, label), record),
-    )
+
+    def read() -> ResolvedData:
+        data_files = data_files_of(folder, label)
+        return read_files(label, data_files, identify or identify_folder(folder, data_files, folder_identity))
+
+    return resolved_data.resolve_once(label, folder, watched=lambda: watched_paths(folder), resolve=read)
+
+
+def identify_folder(folder: Path, data_files: Sequence[Path], identify: Identify) -> Identify:
+    """Return what turns a content hash into the record of a folder: that of the demo set if it is a copy of it.
+
+    Args:
+        folder: with the data.
+        data_files: the files in it that are read.
+        identify: turns the content hash into what is recorded of other data beside the folder's path.
+    """
+    if (origin := manifest.origin(data_files)) is not None:
+        return lambda sha256: demo_identity(sha256, **origin)
+    return lambda sha256: {"source": "folder", "path": str(folder)} | identify(sha256)
 
 
 def _resolve_release(label: str, download: bool) -> ResolvedData:

@@ -14,7 +14,5 @@ def release_files() -> PinnedFiles:
         revision=pinned_release.HUB_REVISION,
         hashes=dict(zip(pinned_release.RELEASE_FILES, pinned_release.RELEASE_SHARDS, strict=True)),
         size=pinned_release.RELEASE_SIZE,
-        instead=(
-            f"To use a copy of the data instead, set {SETTING} to its folder, or to {DEMO} for the embedded demo set."
-        ),
+        instead=(f"To use a copy of the data instead, set {SETTING} to its folder, or to {DEMO} for the demo set."),
     )

@@ -45,9 +45,9 @@ def hub_identity(config: str, revision: str) -> dict[str, Any]:
     return {"source": "hub", "id": pinned_release.HUB_ID, "config": config, "revision": revision}
 
 
-def demo_identity(sha256: str) -> dict[str, Any]:
-    """What results files record of a part of the demo set with this content hash."""
-    return {"source": DEMO, "version": DEMO_VERSION, "seed": DEMO_SEED, "sha256": sha256}
+def demo_identity(sha256: str, version: str = DEMO_VERSION, seed: int = DEMO_SEED) -> dict[str, Any]:
+    """Return the record of a part of the demo set for results files."""
+    return {"source": DEMO, "version": version, "seed": seed, "sha256": sha256}
 
 
 def folder_identity(sha256: str) -> dict[str, Any]:

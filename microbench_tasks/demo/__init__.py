@@ -1,4 +1,4 @@
-"""Make the demo set: small drawn micrographs for every dataset of the release, in its exact columns.
+"""Make the demo set: small synthetic micrographs for every dataset of the release, in its exact columns.
 
 No download is needed, so that every task can be tried on a machine without a network. A seeded program makes the
 drawings, each with its class clearly visible. A few tiles of the two real micrographs in scikit-image are added

@@ -1,4 +1,4 @@
-"""State the demo's reasoning questions: eight drawn micrographs, fourteen questions with six options each."""
+"""State the demo's reasoning questions: eight synthetic micrographs, fourteen questions with six options each."""
 
 from __future__ import annotations
 

@@ -12,13 +12,11 @@ from microbench_tasks.catalog.release_columns import release_features
 from microbench_tasks.demo.assembly import PICTURE, encode_png, rows, stream
 from microbench_tasks.demo.cognition import IMAGES, metadata
 from microbench_tasks.demo.dataset_table import DATASETS
-from microbench_tasks.demo.version import DEMO_VERSION
+from microbench_tasks.demo.manifest import MANIFEST, is_complete, manifest_of
 from microbench_tasks.util.files import write_dir_atomically
 
 SPLIT = "test"
 NUM_SHARDS = 2
-# Lists the files of the set. It is written last, so a folder without it is not complete.
-MANIFEST = "demo.json"
 CONTENTS = frozenset({"perception", "cognition", MANIFEST})
 # Row numbers of the cognition drawings; those of the perception rows are smaller.
 COGNITION_FROM = 2_000_000
@@ -30,20 +28,6 @@ def write_demo_set(folder: Path, seed: int) -> Path:
         return folder
     _remove_leftover(folder, seed)
     return write_dir_atomically(folder, lambda draft: _fill(draft, seed))
-
-
-def is_complete(folder: Path, seed: int) -> bool:
-    """Tell whether ``folder`` contains the whole set of this seed and version."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text())
-        sizes = {name: (folder / name).stat().st_size for name in manifest["bytes"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return manifest == _manifest(seed, sizes)
-
-
-def _manifest(seed: int, sizes: dict[str, int]) -> dict:
-    return {"version": DEMO_VERSION, "seed": seed, "bytes": sizes}
 
 
 def _remove_leftover(folder: Path, seed: int) -> None:
@@ -73,7 +57,7 @@ def _fill(draft: Path, seed: int) -> None:
     _write_cognition(draft / "cognition" / SPLIT, seed)
     files = sorted(path for path in draft.rglob("*") if path.is_file())
     sizes = {path.relative_to(draft).as_posix(): path.stat().st_size for path in files}
-    (draft / MANIFEST).write_text(json.dumps(_manifest(seed, sizes), indent=1) + "\n")
+    (draft / MANIFEST).write_text(json.dumps(manifest_of(seed, sizes), indent=1) + "\n")
 
 
 def _write_perception(folder: Path, table_rows: Sequence[dict]) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 from loguru import logger
 
 from microbench_tasks import catalog
-from microbench_tasks.data import task_data
+from microbench_tasks.data import recorded_setting, task_data
 from microbench_tasks.harness import run_state
 from microbench_tasks.metrics.paired import PairedComparison, compare_pair
 from microbench_tasks.runs import logs, scoring
@@ -89,11 +89,13 @@ def documents(baseline: str | Path, task: str) -> Documents:
             f"baseline {path}: {run.results_name} is missing from the folder of the samples. "
             "It records their data: copy it there."
         )
-    difference = source_mismatch(run.metadata(task).dataset, task_data.resolve(catalog.task_of(task)).identity)
+    recorded = run.metadata(task).dataset
+    difference = source_mismatch(recorded, task_data.resolve(catalog.task_of(task)).identity)
     if difference:
+        advice = recorded_setting.advice(catalog.task_of(task), recorded)
         raise DataError(
             f"baseline {path}: {task} was asked on other data ({difference}). Its questions cannot be paired with "
-            "those of this run. Name a run on the same data."
+            f"those of this run. Name a run on the same data, or evaluate on those of the baseline. {advice}"
         )
     fields = run.redefined_fields().get(task)
     if fields:

@@ -35,19 +35,24 @@ class Part:
     problems: list[str] = field(default_factory=list)
 
 
-def check() -> Iterator[Part]:
-    """Check packages, devices, data and patches."""
+def check(*, describes_patches: bool = False) -> Iterator[Part]:
+    """Check packages, devices, data and patches.
+
+    Args:
+        describes_patches: whether to describe each patch, instead of naming it.
+    """
     yield check_packages()
     yield check_devices()
     yield check_data()
     yield check_own_data()
-    yield check_patches()
+    yield check_patches(describes_patches)
 
 
 def check_packages() -> Part:
     """Compare the installed packages with the requirements of this one."""
     part = Part("Packages", [f"Python {platform.python_version()}", installed_version.describe()])
     requirements = [Requirement(text) for text in requires(DISTRIBUTION) or ()]
+    fitting: list[str] = []
     for requirement in requirements:
         # Optional packages have the marker of their extra.
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
@@ -57,12 +62,13 @@ def check_packages() -> Part:
         except PackageNotFoundError:
             part.problems.append(f"{requirement.name} is not installed. Install it: pip install '{requirement}'")
             continue
-        part.lines.append(f"{requirement.name} {installed}")
+        fitting.append(f"{requirement.name}=={installed}")
         if installed not in requirement.specifier:
             part.problems.append(
                 f"{requirement.name} {installed} does not fit {requirement.specifier}. "
                 f"Install another version: pip install '{requirement}'"
             )
+    part.lines.append(", ".join(fitting))
     return part
 
 
@@ -123,8 +129,13 @@ def _what_is_missing() -> str:
     )
 
 
-def check_patches() -> Part:
-    """Compare the patches of the harness with the installed harness."""
+def check_patches(describes_each: bool = False) -> Part:
+    """Compare the patches of the harness with the installed harness.
+
+    Args:
+        describes_each: whether to describe each patch, instead of naming it.
+    """
     rows = list(installation.examine())
+    render = installation.as_table if describes_each else installation.as_list
     lost = [f"The patch '{patch.name}' cannot be installed. {patch.lost}" for patch in installation.lost_patches(rows)]
-    return Part("Patches of lmms-eval", installation.as_table(rows).splitlines(), lost)
+    return Part("Patches of lmms-eval", render(rows).splitlines(), lost)

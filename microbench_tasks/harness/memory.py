@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from microbench_tasks.harness.served.circuit_breaker import ServerStoppedError
+
 _BATCH_SIZE = "--batch_size"
 _OPTIONS = (_BATCH_SIZE, "-b")
 # Within --model_args, which has precedence over the option, or as --batch_size=N.
@@ -31,8 +33,12 @@ class OutOfMemoryError(RuntimeError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether this exception, or one that it was raised from, reports that memory ran out."""
-    return any(isinstance(cause, MemoryError) or _reports_memory(cause) for cause in causes(error))
+    """Tell whether this exception, or one that it was raised from, reports that memory of this machine ran out."""
+    chain = list(causes(error))
+    # A server may say so of its own memory, for which a batch size of this run is no remedy.
+    if any(isinstance(cause, ServerStoppedError) for cause in chain):
+        return False
+    return any(isinstance(cause, MemoryError) or _reports_memory(cause) for cause in chain)
 
 
 def _reports_memory(error: BaseException) -> bool:

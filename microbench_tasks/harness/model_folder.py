@@ -10,16 +10,9 @@ import hashlib
 import os
 from typing import Any
 
+from microbench_tasks.runs.model_labels import CHECKPOINTS, CHOICES
 from microbench_tasks.util import files
 
-# Arguments of the harness's models that name weights. The harness names folders after one of the first ones.
-CHECKPOINTS = (
-    *("model", "pretrained", "peft", "delta", "model_version", "model_name", "model_id", "path", "engine"),
-    *("model_path", "model_base", "base_model", "model_id_name", "peft_model", "vision_model", "language_model"),
-    *("pretrained_llm", "pretrained_vit", "pretrained_llama_model", "pretrained_llama_proj_model", "projection_path"),
-)
-# Arguments that choose other weights of these names.
-_CHOICES = ("revision", "subfolder", "variant", "merge_with", "merge", "alpha", "density")
 # Of a file's name; file systems take 255 bytes.
 _MAX_BYTES = 150
 
@@ -41,7 +34,7 @@ def folder_name(model: str, model_args: str) -> str:
     stated: dict[str, Any] = simple_parse_args_string(model_args) if model_args else {}
     chosen = {name: str(value) for name, value in stated.items() if value not in ("", None)}
     parts = [_short_name(chosen[name]) for name in CHECKPOINTS if name in chosen] or [sanitize_model_name(model)]
-    parts += [f"{name}_{_short_name(chosen[name])}" for name in _CHOICES if name in chosen]
+    parts += [f"{name}_{_short_name(chosen[name])}" for name in CHOICES if name in chosen]
     name = "__".join(parts)
     encoded = name.encode(errors="replace")
     if len(encoded) <= _MAX_BYTES:

@@ -8,7 +8,8 @@ patch records and another reads is kept here. Each part is reset at another poin
 - ``left_out``: `microbench_tasks.harness.capabilities`, when tasks are matched and after the run.
 - ``failed_requests``, ``answers_folder``: `microbench_tasks.harness.guard.model_guard`, before the model answers.
 - ``comparer``: `microbench_tasks.harness.baseline`, before and after the evaluation.
-- ``task_indexes``, ``prints_tables``: `microbench_tasks.harness.many_models`, for all models of a list.
+- ``name_in_list``, ``task_indexes``, ``prints_tables``: `microbench_tasks.harness.many_models`,
+  for one model, or all, of a list.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ class RunState:
         unsaved_files: sentences about files that could not be saved.
         results_file: the results file of the last run; None if it was not saved.
         comparer: compares the last run with a baseline; None if there was no run.
+        name_in_list: name of the model in the list of ``microbench run``; empty outside of that command.
         task_indexes: the harness's indexes of task definitions by their folders, which further runs of this process
             use; None if each run reads all definitions.
         prints_tables: whether the harness prints its tables of results.
@@ -64,6 +66,7 @@ class RunState:
     unsaved_files: list[str] = field(default_factory=list)
     results_file: Path | None = None
     comparer: ComparesRun | None = None
+    name_in_list: str = ""
     task_indexes: dict[tuple[str, ...], dict[str, Any]] | None = None
     prints_tables: bool = True
 

@@ -9,26 +9,36 @@ from typing import TYPE_CHECKING, Any
 
 from microbench_tasks.harness import run_state
 from microbench_tasks.harness.unique_files import RESULTS_SUFFIX
+from microbench_tasks.util.text_safety import printable_line
 
 if TYPE_CHECKING:
     from microbench_tasks.analysis.run_summary import RunSummary
 
+NO_ANSWERS = "no answers are kept, which rescore, compare, report and submit need; add --log_samples"
 _NO_FILES = "none; --output_path FOLDER --log_samples keeps results and answers"
 
 
-def publish(results: Mapping[str, Any], warn: Callable[[str], None]) -> None:
+def publish(results: Mapping[str, Any], warn: Callable[[str], None], *, has_answers: bool = True) -> list[str]:
     """Print the summary of a run, and write it beside its results file. Never raises: the run is complete without it.
 
     Args:
         results: of the run, as the harness returns them; of other benchmarks alone, nothing happens.
         warn: prints a message to the user.
+        has_answers: whether the answers are saved beside the results.
+
+    Returns:
+        The sentence to quote for each main score, or why there is none; nothing without a summary.
     """
+    from microbench_tasks.analysis import run_summary_text
+
+    quotes: list[str] = []
     try:
         summary = summarize(results)
         if summary is None:
-            return
+            return quotes
         problem = _write(summary, run_state.current.results_file)
-        _print(summary, run_state.current.results_file, wrote_files=not problem)
+        print("\n".join(run_summary_text.as_lines(summary, _files_text(not problem, has_answers))), flush=True)
+        quotes = [printable_line(quote) for quote in run_summary_text.quotes(summary)]
     # Whatever a record of a run contains, its results stay.
     except Exception as error:
         problem = f"{type(error).__name__}: {error}"
@@ -37,6 +47,7 @@ def publish(results: Mapping[str, Any], warn: Callable[[str], None]) -> None:
             f"the summary of this run could not be written ({' '.join(problem.split())}). Its results are not "
             "affected. microbench rescore FOLDER prints the summary of a run with --log_samples."
         )
+    return quotes
 
 
 def summarize(results: Mapping[str, Any]) -> RunSummary | None:
@@ -76,12 +87,12 @@ def _write(summary: RunSummary, results_file: Path | None) -> str:
     return ""
 
 
-def _print(summary: RunSummary, results_file: Path | None, *, wrote_files: bool) -> None:
-    from microbench_tasks.analysis import run_summary_text
-
-    place = _NO_FILES
-    if results_file is not None:
-        run = results_file.name.removesuffix(RESULTS_SUFFIX)
-        names = ["results.json", *(["summary.md", "summary.tex"] if wrote_files else [])]
-        place = f"{results_file.with_name(run)}_… ({', '.join(names)})"
-    print("\n".join(run_summary_text.as_lines(summary, place)), flush=True)
+def _files_text(has_summary: bool, has_answers: bool) -> str:
+    """Say where the files of the run are, and what is missing."""
+    results_file = run_state.current.results_file
+    if results_file is None:
+        return _NO_FILES
+    run = results_file.name.removesuffix(RESULTS_SUFFIX)
+    names = ["results.json", *(["summary.md", "summary.tex"] if has_summary else [])]
+    missing = "" if has_answers else f"; {NO_ANSWERS}"
+    return f"{results_file.with_name(run)}_… ({', '.join(names)}){missing}"

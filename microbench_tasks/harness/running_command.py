@@ -19,16 +19,14 @@ class Command:
         arguments: of the command, after the script's name.
 
     Attributes:
-        has_scores: whether any run has scores of this package's tasks.
-        has_groups: whether any of them is about images in groups (own data).
+        quotes: the sentences to quote of each run with scores of this package's tasks, or why there are none.
         problems: what was not asked, answered, scored or saved, as sentences.
         reasons: the same in one line each, without advice.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self._arguments = list(arguments[1:] if arguments[:1] == ["eval"] else arguments)
-        self.has_scores = False
-        self.has_groups = False
+        self.quotes: list[str] = []
         self.problems: list[str] = []
         self.reasons: list[str] = []
 
@@ -52,7 +50,8 @@ class Command:
             self._note_results(results or {})
             # Only the first of several processes has results.
             if results:
-                run_summary_output.publish(results, self.print_message)
+                has_answers = getattr(args, "log_samples", True)
+                self.quotes += run_summary_output.publish(results, self.print_message, has_answers=has_answers)
             return (None, None) if _prints_summary_alone(args) else (results, samples)
         except Exception as error:
             is_debugged = getattr(args, "verbosity", None) == "DEBUG"
@@ -78,18 +77,7 @@ class Command:
 
     def _note_results(self, results: Any) -> None:
         from microbench_tasks.harness import failed_requests
-        from microbench_tasks.tasks.metric_table import FAMILIES
 
-        # Only tasks of this package that have a score have these metrics.
-        intervals = {f"{family.interval}_low,none" for family in FAMILIES.values()}
-        self.has_scores |= any(intervals & values.keys() for values in results.get("results", {}).values())
-        counts = [f"{family.counts},none" for family in FAMILIES.values()]
-        self.has_groups |= any(
-            "groups" in values[name]
-            for values in results.get("results", {}).values()
-            for name in counts
-            if name in values
-        )
         summary = failed_requests.failure_summary(results, self._arguments)
         if summary:
             self.problems.append(summary)
@@ -162,6 +150,7 @@ def check_arguments(args: Any) -> None:
     from microbench_tasks.harness import capabilities, generation_settings, output_folder, own_tasks, run_names
     from microbench_tasks.tasks import box_format_choice
     from microbench_tasks.util.errors import DataError
+    from microbench_tasks.util.notices import warn_once
 
     if not args.tasks:
         return
@@ -185,6 +174,9 @@ def check_arguments(args: Any) -> None:
         output_folder.prepare(root.absolute().parent if root.suffix == ".db" else root, "--use_cache")
     if args.baseline:
         _check_baseline(args, tasks)
+    if args.output_path and not (args.log_samples or args.predict_only):
+        # Before the hours of the run; its summary says so again.
+        warn_once(f"--log_samples is missing: {run_summary_output.NO_ANSWERS}.")
     # A model that only chooses among texts is not asked for boxes.
     if any(catalog.task_of(task).subject == "boxes" for task in tasks) and not capabilities.needs_choices(args.model):
         box_format_choice.check_model_args(args.model, simple_parse_args_string(args.model_args or ""))

@@ -9,7 +9,7 @@ from microbench_tasks import catalog
 from microbench_tasks.leaderboard.data import Data
 
 _OF_DEMO = (
-    "Demo data: drawn micrographs. These figures show that model, tasks and harness work together and say nothing "
+    "Demo data: synthetic micrographs. These figures show that model, tasks and harness work together and say nothing "
     "about microscopy; they are not comparable with the paper's or with any on the release."
 )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from microbench_tasks.metrics.intervals import Interval, macro_interval
-from microbench_tasks.metrics.paired import Comparison, compare_models
+from microbench_tasks.metrics.paired import LEVEL, Comparison, compare_models
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,13 @@ class Measure:
         """Compute the mean score of each model, shape (k,); for a macro mean, each task is weighed alike."""
         return np.average(self.scores, axis=1, weights=self._weights())
 
-    def compare(self) -> Comparison:
-        """Compare all pairs of models."""
-        return compare_models(self.scores, self.images, weights=self._weights())
+    def compare(self, level: float = LEVEL) -> Comparison:
+        """Compare all pairs of models; ``level`` is the error rate over all pairs."""
+        return compare_models(self.scores, self.images, weights=self._weights(), level=level)
+
+    def of_models(self, models: Sequence[int]) -> Measure:
+        """Return the scores of some of the models, by their positions."""
+        return dataclasses.replace(self, scores=self.scores[list(models)])
 
     def _weights(self) -> np.ndarray | None:
         return 1 / np.bincount(self.tasks)[self.tasks] if self.interval_of is None else None

@@ -68,7 +68,7 @@ def draw_boxes(image: Image, gold: Boxes, predicted: Boxes) -> Image:
 def png(image: Image) -> bytes:
     """Return an image as a PNG file."""
     file = io.BytesIO()
-    image.save(file, "PNG", optimize=True)
+    image.save(file, "PNG")
     return file.getvalue()
 
 

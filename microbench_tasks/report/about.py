@@ -51,7 +51,15 @@ def about_section(runs: Sequence[Run], left_out: Sequence[str], notes: Sequence[
     """Build the section with the runs, what is left out, and notes."""
     # The column is shown only if a task was redefined.
     has_redefined = any(map(_redefined_tasks, runs))
-    header = ["model", "run", "tasks", "samples", "data", *(["redefined"] if has_redefined else [])]
+    header = [
+        "name",
+        "model and arguments",
+        "run",
+        "tasks",
+        "samples",
+        "data",
+        *(["redefined"] if has_redefined else []),
+    ]
     rows = [_row(run)[: len(header)] for run in runs]
     tables = [Table("Runs", header, rows)] if rows else []
     return ReportSection(
@@ -63,6 +71,7 @@ def _row(run: Run) -> list[str]:
     num_samples = run.rescored.num_samples
     return [
         run.label,
+        run.model,
         run.name,
         f"{len(run.rescored.samples)}",
         f"{sum(num_samples.values()):,}",
@@ -85,10 +94,10 @@ def data_of(run: Run) -> str:
 def name_of_data(identity: Mapping[str, Any] | None) -> str:
     """Name data by their recorded identity."""
     if not identity:
-        return "not on record"
+        return "not recorded"
     kind = data_kinds.classify_source(identity)
     if kind == "demo":
-        return "the demo set: drawn, says nothing about microscopy"
+        return "the demo set: synthetic, says nothing about microscopy"
     if kind == "own":
         return f"the own dataset {identity.get('name')} (SHA-256 {str(identity.get('sha256'))[:12]})"
     if identity.get("source") == run_metadata.OTHER_DATA:

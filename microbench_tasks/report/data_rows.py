@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.catalog.questions import caption_key
-from microbench_tasks.data import cognition, dataset_setting, table_images, table_rows, task_data
-from microbench_tasks.data.own_datasets import setting as own_setting
+from microbench_tasks.data import recorded_setting, table_images, table_rows, task_data
 from microbench_tasks.report.runs import image_of
 from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.util.errors import DataError
@@ -24,16 +23,7 @@ if TYPE_CHECKING:
 
 PERCEPTION_IMAGES = "the micrographs"
 COGNITION_IMAGES = "the micrographs of the cognition questions"
-_PERCEPTION_ADVICE = (
-    f"Set {dataset_setting.SETTING} to the data that the run was asked about ({dataset_setting.DEMO}, a folder, or "
-    "unset for the release)."
-)
-_COGNITION_ADVICE = f"Set {cognition.SETTING} (or {dataset_setting.SETTING}) to the data that the run was asked about."
-_OWN_ADVICE = f"Set {own_setting.SETTING} to the data that the run was asked about."
-_NAMES_AND_ADVICE = {
-    catalog.MICROGRAPHS: (PERCEPTION_IMAGES, _PERCEPTION_ADVICE),
-    catalog.COGNITION: (COGNITION_IMAGES, _COGNITION_ADVICE),
-}
+_NAMES = {catalog.MICROGRAPHS: PERCEPTION_IMAGES, catalog.COGNITION: COGNITION_IMAGES}
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +88,16 @@ def read(runs: Sequence[Run]) -> Data:
         try:
             rows[source] = _read_rows(tasks, runs)
         except DataError as error:
-            name, advice = _NAMES_AND_ADVICE.get(source, (f"the images of {source}", _OWN_ADVICE))
-            missing.append(f"{name}: {str(error).rstrip('.')}. {advice}")
+            name = _NAMES.get(source, f"the images of {source}")
+            missing.append(f"{name}: {str(error).rstrip('.')}. {_advice(tasks, runs)}")
     return Data(rows, tuple(missing))
+
+
+def _advice(tasks: Sequence[str], runs: Sequence[Run]) -> str:
+    """Say how to set the data of the runs, as they recorded them; in general if they recorded different data."""
+    sources = [source for run in runs for task in tasks if (source := run.sources.get(task))]
+    are_same = all(not source_mismatch(source, sources[0]) for source in sources)
+    return recorded_setting.advice(catalog.task_of(tasks[0]), sources[0] if sources and are_same else None)
 
 
 def _read_rows(tasks: Sequence[str], runs: Sequence[Run]) -> Rows:

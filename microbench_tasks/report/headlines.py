@@ -14,7 +14,7 @@ from microbench_tasks.tasks.metric import ENDS, Family
 from microbench_tasks.tasks.metric_table import FAMILIES
 
 DEMO_NOTICE = (
-    "This is a demo: its images are drawn. The scores show that model, tasks and commands work together. "
+    "This is a demo: its images are synthetic. The scores show that model, tasks and commands work together. "
     "They say nothing about microscopy, and are not comparable with the paper's."
 )
 _GROUPS: dict[str, Family] = {

@@ -16,9 +16,9 @@ from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.submissions import data_kinds
-from microbench_tasks.submissions.run_arguments import parse_arguments
 from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.util import untrusted
+from microbench_tasks.util.argument_text import parse_arguments
 from microbench_tasks.util.errors import DataError
 
 # Identifies the folder of a sweep.
@@ -114,7 +114,7 @@ def _sweep(folder: Path) -> Sweep:
 def _merged(record: RunRecord) -> str:
     """Say in words what was merged, by the arguments of a run; paths without their folders."""
     arguments = dict(parse_arguments(record.config.model_args))
-    base = str(arguments.pop("merge_with", "a base that is not on record"))
+    base = str(arguments.pop("merge_with", "a base that was not recorded"))
     model = arguments.get("model") or arguments.get("pretrained") or record.config.model or "a model"
     way = str(arguments.get("merge", "linear"))
     names = [Path(name).name if name.startswith(("/", ".", "~")) else name for name in (str(model), base)]

@@ -34,6 +34,7 @@ from microbench_tasks.submissions import manifest_file
 from microbench_tasks.submissions.progress import Progress
 from microbench_tasks.util.cores import num_cores
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.similar_sentences import merge_similar
 
 # Each process that draws needs 150 MB.
 _MOST_PROCESSES = 8
@@ -89,7 +90,7 @@ def write(
         *(_missing_parts(reason, data, num_examples) for reason in data.missing),
         *calibration_section.left_out(runs),
     ]
-    notes = [f"{run.label}: {note}" for run in runs for note in run.rescored.notes]
+    notes = [f"{run.label}: {note}" for run in runs for note in merge_similar(run.rescored.notes)]
     sections.append(about_section(runs, left_out, notes))
     title = f"Micro-Bench: {', '.join(labels_of(runs, sweeps))}"
     record = record_of(runs, sections, left_out)

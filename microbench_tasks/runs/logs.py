@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import functools
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from microbench_tasks import catalog
+from microbench_tasks.runs import model_labels
 from microbench_tasks.runs.records import RunRecord, SampleRecord, TaskMetadata, sample_model
 from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util import untrusted
@@ -62,8 +64,9 @@ class LoggedRun:
 
     @property
     def typed_names(self) -> set[str]:
-        """Names by which `find_run` finds it: its name alone, and behind its folder's."""
-        return {self.name, *(f"{file.parent.name}/{self.name}" for file in self.samples.values())}
+        """Names by which `find_run` finds it: its name alone, behind its folder's, and that of its model in a list."""
+        in_list = [self.record.name_in_list] if self.record.name_in_list else []
+        return {self.name, *(f"{file.parent.name}/{self.name}" for file in self.samples.values()), *in_list}
 
     def metadata(self, task: str) -> TaskMetadata:
         """Return what is recorded of a task's origin; all fields are None if nothing is."""
@@ -97,8 +100,8 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
 
     Args:
         paths: samples files (``<run>_samples_<task>.jsonl``), and folders that contain some.
-        run: which run to choose if there are several: its name, ``folder/name`` if models have runs of one name, or
-            `LATEST`.
+        run: which run to choose if there are several: its name, ``folder/name`` if models have runs of one name, the
+            name of its model in a list, or `LATEST`.
 
     Raises:
         DataError: there is no run, or more than one, or its results file is malformed.
@@ -117,14 +120,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
         chosen = [max(chosen, key=_Place.order)]
     if len(chosen) > 1:
         raise DataError(f"{there}: samples of several runs. {_HOW_TO_CHOOSE}\n{_listing(chosen)}")
-    [place] = chosen
-    return LoggedRun(
-        place.name,
-        {task: place.samples[task] for task in catalog.in_order(place.samples)},
-        place.results,
-        RunRecord() if place.results is None else RunRecord.from_results(place.results),
-        tuple(other_tasks),
-    )
+    return chosen[0].logged(other_tasks)
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:
@@ -133,6 +129,17 @@ def run_names(paths: Sequence[Path]) -> list[str]:
     These are names, and ``folder/name`` where models have runs of one name.
     """
     return _typed_names(_places_of(paths)[0])
+
+
+def runs_of_list(path: Path) -> dict[str, LoggedRun]:
+    """Return the last run of each model in a folder that ``microbench run`` wrote to.
+
+    Returns:
+        By the name of the model, in the order in which they ran; empty if any run has no name in a list.
+    """
+    places, other_tasks = _places_of([path])
+    by_name = {place.record.name_in_list or "": place for place in sorted(places, key=_Place.order)}
+    return {} if "" in by_name else {name: place.logged(other_tasks) for name, place in by_name.items()}
 
 
 @dataclass(frozen=True)
@@ -153,7 +160,17 @@ class _Place:
         return results if os.path.lexists(results) else None
 
     def is_named(self, typed: str) -> bool:
-        return typed in (self.name, self.qualified_name)
+        return typed in (self.name, self.qualified_name) or typed == self.record.name_in_list
+
+    def logged(self, other_tasks: Sequence[str]) -> LoggedRun:
+        """Return the run with its record; raise `DataError` if that is malformed."""
+        return LoggedRun(
+            self.name,
+            {task: self.samples[task] for task in catalog.in_order(self.samples)},
+            self.results,
+            RunRecord() if self.results is None else RunRecord.from_results(self.results),
+            tuple(other_tasks),
+        )
 
     def order(self) -> tuple[str, float]:
         """Return the time of the run, then that of its files, as runs of one second differ in these alone."""
@@ -161,11 +178,12 @@ class _Place:
 
     def time(self) -> str:
         """Return when the run began, as its record or its name says, else when its samples were written."""
-        if recorded := _DATE.search(self.record().date or "") or _DATE.search(self.name):
+        if recorded := _DATE.search(self.record.date or "") or _DATE.search(self.name):
             return recorded[0]
         written = max(file.stat().st_mtime for file in self.samples.values())
         return datetime.fromtimestamp(written).strftime("%Y%m%d_%H%M%S")
 
+    @functools.cached_property
     def record(self) -> RunRecord:
         """Return the run's record; an empty one if it cannot be read, which is reported if the run is chosen."""
         try:
@@ -194,15 +212,31 @@ def _typed_names(places: Sequence[_Place]) -> list[str]:
 
 
 def _listing(places: Sequence[_Place]) -> str:
-    """Describe each run in a line: what to type, model, tasks and time; the latest run first."""
+    """Describe each run in a line: what to type, model, tasks, main score and time; the latest run first."""
     names = collections.Counter(place.name for place in places)
+    ordered = sorted(places, key=_Place.order, reverse=True)
+    models = model_labels.apart(
+        [model_labels.short_label(place.record, place.folder.name) for place in ordered],
+        [model_labels.shown_arguments(place.record.config.model_args) for place in ordered],
+    )
     lines = []
-    for place in sorted(places, key=_Place.order, reverse=True):
+    for place, model in zip(ordered, models, strict=True):
         typed = place.name if names[place.name] == 1 else place.qualified_name
-        model = printable_line(place.record().config.model or place.folder.name)
-        when = datetime.strptime(place.time(), "%Y%m%d_%H%M%S")
-        lines.append(f"  - {typed}: {model}, {_asked(place.samples)}, {when:%Y-%m-%d %H:%M:%S}")
+        when = f"{datetime.strptime(place.time(), '%Y%m%d_%H%M%S'):%Y-%m-%d %H:%M:%S}"
+        described = [printable_line(model), _asked(place.samples), *_first_score(place.record), when]
+        lines.append(f"  - {typed}: {', '.join(described)}")
     return "\n".join(lines)
+
+
+def _first_score(record: RunRecord) -> Iterator[str]:
+    """Yield the first main score that the results file has, in words."""
+    for name in catalog.main_names(record.results):
+        for metric in ("acc", "grit"):
+            value = record.results[name].get(f"{metric},none")
+            if isinstance(value, float):
+                shown = f"{100 * value:.1f} %" if metric == "acc" else f"{value:.3f}"
+                yield f"{catalog.short_name(name)} {metric} {shown}"
+                return
 
 
 def _asked(tasks: Iterable[str]) -> str:
@@ -266,7 +300,7 @@ def _parse_unusual_sample(model: type[SampleRecord], text: bytes) -> SampleRecor
     try:
         return model.model_validate(json.loads(text))
     except json.JSONDecodeError as error:
-        raise DataError("no whole JSON; if the run was killed while it wrote, run it again") from error
+        raise DataError("incomplete JSON; if the run was killed while it wrote, run it again") from error
     except ValidationError as error:
         raise DataError(field_problems(error)[0]) from error
     except (ValueError, RecursionError) as error:

@@ -128,6 +128,7 @@ class RunRecord(_Record):
         config: options of the run.
         loaded_model: what the model recorded of its checkpoint.
         left_out: tasks that the model cannot answer, with the reason (`runs.result_keys.LEFT_OUT`).
+        name_in_list: name of the model in the list of ``microbench run`` (`runs.result_keys.NAME_IN_LIST`).
         served_model: requests to a model behind a server (`runs.result_keys.SERVED`).
     """
 
@@ -141,6 +142,7 @@ class RunRecord(_Record):
     system_instruction: str | None = None
     date: str | None = None
     left_out: JsonObject | None = Field(default=None, alias="microbench_left_out")
+    name_in_list: str | None = Field(default=None, alias="microbench_name")
     served_model: JsonObject | None = None
 
     @classmethod

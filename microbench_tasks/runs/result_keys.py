@@ -2,6 +2,8 @@
 
 from microbench_tasks.catalog import settings
 
+# Name of the model in the list of ``microbench run``.
+NAME_IN_LIST = "microbench_name"
 # Tasks that a model which only chooses among texts was not asked, with the reason.
 LEFT_OUT = "microbench_left_out"
 # Request counts of a model behind a server, and whether images may have been downscaled.

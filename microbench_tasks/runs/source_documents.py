@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks import catalog
-from microbench_tasks.data import task_data
+from microbench_tasks.data import recorded_setting, task_data
 from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs.comparison import source_mismatch
 from microbench_tasks.runs.records import SampleRecord
@@ -24,7 +24,7 @@ class SourceDocuments:
     def __init__(self, run: LoggedRun, task: str) -> None:
         self._task = catalog.task_of(task)
         self._recorded = run.metadata(task).dataset
-        self._advice = f"Set {task_data.setting_of(self._task)} to the run's own data source."
+        self._advice = recorded_setting.advice(self._task, self._recorded)
 
     @functools.cached_property
     def _label_and_documents(self) -> tuple[str, datasets.Dataset]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.catalog.questions import LETTERS
-from microbench_tasks.data import document_digest, task_data
+from microbench_tasks.data import document_digest, recorded_setting, task_data
 from microbench_tasks.runs import comparison, scoring
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import SampleRecord
@@ -45,13 +45,12 @@ def _find_problems(
     """List how the samples of tasks with the same data source differ from it."""
     without_data = "or give --without-data to check the rest."
     try:
-        data = task_data.resolve(catalog.task_of(tasks[0]))
-        mismatch = _source_mismatch(run.metadata(tasks[0]).dataset or {}, data.identity)
+        task = catalog.task_of(tasks[0])
+        data, recorded = task_data.resolve(task), run.metadata(tasks[0]).dataset or {}
+        mismatch = _source_mismatch(recorded, data.identity)
         if mismatch:
-            return [
-                f"{data.label} is not what the submission is about ({mismatch}). Set {setting} to its data, "
-                f"{without_data}"
-            ]
+            advice = recorded_setting.advice(task, recorded).rstrip(".")
+            return [f"{data.label} is not what the submission is about ({mismatch}). {advice}, {without_data}"]
         documents = {task: data.documents(catalog.task_of(task)) for task in tasks if task in samples}
         return [
             problem

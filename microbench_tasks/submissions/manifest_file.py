@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.submissions import run_arguments
-from microbench_tasks.util import untrusted
+from microbench_tasks.util import argument_text, untrusted
 from microbench_tasks.util.errors import DataError
 
 MANIFEST = "submission.json"
@@ -63,7 +62,7 @@ def find_precision(recorded: str | None, arguments: Any) -> str:
         recorded: precision that the model recorded, if it did.
         arguments: model arguments, a text or a mapping; they count if nothing is recorded.
     """
-    by_name = run_arguments.parse_arguments(arguments)
+    by_name = argument_text.parse_arguments(arguments)
     requested = (by_name[name] for name in _PRECISION_ARGUMENTS if by_name.get(name))
     return str(recorded or next(requested, UNKNOWN))
 

@@ -176,7 +176,7 @@ class Data(Record):
     """The data that the model was evaluated on."""
 
     kind: Literal["release", "demo", "local", "own"] = Field(
-        description="Kind of the micrographs: the release on the Hub or a copy with its hashes; the embedded demo "
+        description="Kind of the micrographs: the release on the Hub or a copy with its hashes; the demo "
         "set; anything else; own if only own datasets were asked about."
     )
     sources: Sources = Field(description="For each task, revision or content hash of the data, as the run recorded it.")

@@ -28,7 +28,7 @@ _TITLES = {
 
 _DATA = {
     "release": f"the release `{pinned_release.HUB_ID}`, revision `{pinned_release.HUB_REVISION}`",
-    "demo": "the embedded demo set: drawn micrographs, made to try the software",
+    "demo": "the demo set: synthetic micrographs, made to try the software",
     "local": "local data, which is not the release",
     "own": f"own data, which is no part of {BENCHMARK}",
 }

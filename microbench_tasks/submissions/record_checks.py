@@ -11,9 +11,9 @@ from microbench_tasks.metrics.bootstrap import METHODS
 from microbench_tasks.runs import comparison
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import TaskMetadata
-from microbench_tasks.submissions.run_arguments import parse_arguments
 from microbench_tasks.tasks import box_format_records
 from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
+from microbench_tasks.util.argument_text import parse_arguments
 
 
 def find_record_violations(run: LoggedRun) -> list[str]:
@@ -65,7 +65,7 @@ def _group_by_value(
 
 def _uniformity_violations(values: Sequence[tuple[Any, Sequence[str]]]) -> list[str]:
     """Report tasks without a value, and more than one value; ``values`` pairs each value with its tasks."""
-    problems = [f"not on record for {', '.join(tasks)}." for value, tasks in values if value is None]
+    problems = [f"not recorded for {', '.join(tasks)}." for value, tasks in values if value is None]
     known = [(value, tasks) for value, tasks in values if value is not None]
     if len(known) > 1:
         problems.append(

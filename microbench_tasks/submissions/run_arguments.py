@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from microbench_tasks.util import privacy
+from microbench_tasks.util.argument_text import iterate_arguments
 
 _UNKNOWN = "unknown argument: it may change the prompt or the image that the model gets"
 _CUTS = "it cuts the answer, so only a part of what the model said is scored"
@@ -187,33 +188,6 @@ def _is_known(name: str, value: Any, *, is_generation: bool) -> bool:
     )
 
 
-def iterate_arguments(arguments: Any) -> Iterator[tuple[str, Any]]:
-    """Yield ``(name, value)`` of arguments as the harness reads them."""
-    if isinstance(arguments, str):
-        parts = [part.partition("=") for part in _split(arguments)]
-        # The harness would have rejected a part without an equals sign.
-        yield from ((name.strip() if sign else "a part that is not name=value", value) for name, sign, value in parts)
-        return
-    if isinstance(arguments, Mapping):
-        yield from ((str(name).strip(), value) for name, value in arguments.items())
-    elif arguments is not None:
-        yield f"a {type(arguments).__name__} instead of arguments", arguments
-
-
-def _split(text: str) -> list[str]:
-    """Split at commas outside quotes and brackets, as the harness does."""
-    parts, start, depth, quote = [], 0, 0, None
-    for position, character in enumerate(text):
-        if character in "\"'" and text[position - 1 : position] != "\\":
-            quote = character if quote is None else None if quote == character else quote
-        elif quote is None:
-            depth += (character in "{[") - (character in "}]")
-            if character == "," and depth == 0:
-                parts.append(text[start:position])
-                start = position + 1
-    return [part.strip() for part in (*parts, text[start:]) if part.strip()]
-
-
 def _parsed(value: Any) -> Any:
     """Parse a text that is a mapping or list in JSON or Python; return other values unchanged."""
     if not isinstance(value, str):
@@ -228,8 +202,3 @@ def _parsed(value: Any) -> Any:
             continue
     # The model's class may still read it as a mapping, so it is treated as one.
     return {"unreadable": text} if text[0] == "{" else text
-
-
-def parse_arguments(arguments: Any) -> Mapping[str, Any]:
-    """The arguments of a model by name, given as a mapping or as they are typed (``a=1,b=2``)."""
-    return dict(iterate_arguments(arguments))

@@ -16,6 +16,7 @@ from microbench_tasks.analysis.comparison import compare_runs
 from microbench_tasks.leaderboard import records
 from microbench_tasks.leaderboard.entries import entries_of
 from microbench_tasks.leaderboard.ranking import Leaderboard, rank
+from microbench_tasks.metrics.paired import compare_pair
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.util.errors import DataError
 from tests.support.compared_runs import (
@@ -179,6 +180,32 @@ def test_a_difference_is_that_of_the_other_run_minus_the_reference_for_all_pairs
     assert comparison.labels == ("model 0", "model 1", "model 2")
 
 
+def test_against_one_run_p_is_adjusted_by_holm_and_intervals_by_bonferroni_for_its_pairs_alone(tmp_path):
+    letters = ("A" * 12, "A" * 6 + "B" * 6, "A" * 5 + "B" * 7, "A" * 11 + "B")
+    runs = [
+        loaded(tmp_path / str(number), {DOMAIN: answered(of, DOMAIN)}, f"m{number}")
+        for number, of in enumerate(letters)
+    ]
+    comparison = compare_runs([*runs[1:], runs[0]], against="m0")
+    rows = {row.run: row for row in comparison.of_metric("acc")}
+    assert comparison.labels == ("m0", "m1", "m2", "m3") and {row.reference for row in rows.values()} == {"m0"}
+    # McNemar: 2 / 2^6, 2 / 2^7 and 1. Holm: the smallest three times, the next twice.
+    assert [rows[run].p for run in ("m1", "m2", "m3")] == pytest.approx([2 / 64, 2 / 128, 1])
+    assert [rows[run].p_adjusted for run in ("m1", "m2", "m3")] == pytest.approx([2 * 2 / 64, 3 * 2 / 128, 1])
+    right = [[float(letter == "A") for letter in of] for of in letters]
+    alone = compare_pair(right[1], right[0], range(12), confidence_level=1 - 0.05 / 3)
+    assert (rows["m1"].low, rows["m1"].high) == pytest.approx((alone.low, alone.high))
+    assert {change.reference for change in comparison.changes} == {"m0"} and len(comparison.changes) == 6 + 7 + 1
+
+
+def test_against_a_run_that_is_not_there_is_refused_with_those_that_are(tmp_path):
+    runs = [loaded(tmp_path / name, {DOMAIN: answered("AB", DOMAIN)}, name) for name in ("clip", "plip")]
+    with pytest.raises(DataError, match=r"--against klip: no such run. Did you mean .*There are clip, plip"):
+        compare_runs(runs, against="klip")
+    with pytest.raises(DataError, match="several runs have this name"):
+        compare_runs(runs, against=runs[0].name)
+
+
 def test_boxes_are_compared_by_grit(tmp_path):
     right, none = json.dumps([{"bbox_2d": [100, 100, 200, 300]}]), "[]"
     runs = [
@@ -274,8 +301,8 @@ def test_data_that_are_not_on_record_are_noted_and_another_question_is_refused(t
     unknown = loaded(tmp_path / "0", {MODALITY: answered("AB")}, "unknown", dataset=None)
     known = loaded(tmp_path / "1", {MODALITY: answered("AA")}, "known")
     notes = compare_runs([known, unknown]).notes
-    assert [note for note in notes if "not on record" in note] == [
-        "unknown: its data are not on record for microbench_coarse_modality; only images, options and right answers "
+    assert [note for note in notes if "not recorded" in note] == [
+        "unknown: its data were not recorded for microbench_coarse_modality; only images, options and right answers "
         "were compared"
     ]
     shifted = loaded(tmp_path / "2", {MODALITY: answered("AA", questions_per_image=2)}, "shifted", dataset=None)

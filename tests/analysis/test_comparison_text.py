@@ -35,6 +35,49 @@ def three(tmp_path_factory):
     )
 
 
+@pytest.fixture(scope="module")
+def three_of_coarse(tmp_path_factory):
+    """Three runs of a group: the first is right on all 60 questions, the others on 20, not the same ones."""
+    folder = tmp_path_factory.mktemp("three_of_coarse")
+    letters = ("A" * 12, "A" * 4 + "B" * 8, "B" * 8 + "A" * 4)
+    runs = [{task: answered(of, task) for task in COARSE} for of in letters]
+    return compare_runs([loaded(folder / str(number), run, f"m{number}") for number, run in enumerate(runs)])
+
+
+def names_in(table):
+    return {line.split(" ")[1] for line in table.splitlines() if line.startswith("| microbench_")}
+
+
+def test_three_or_more_runs_have_rows_of_groups_alone_unless_tasks_are_asked_for(three_of_coarse):
+    short = comparison_text.as_terminal_text(three_of_coarse)
+    assert names_in(short) == {"microbench_coarse"} and "\nacc_macro: " not in short and "p, all tasks" not in short
+    assert names_in(comparison_text.as_terminal_text(three_of_coarse, by_task=True)) == {"microbench_coarse", *COARSE}
+    assert MODALITY.replace("_", r"\_") not in comparison_text.as_latex(three_of_coarse)
+    assert MODALITY.replace("_", r"\_") in comparison_text.as_latex(three_of_coarse, by_task=True)
+    assert MODALITY in comparison_text.as_csv(three_of_coarse)
+
+
+def test_the_first_lines_say_who_is_better_and_where_no_difference_was_found(three_of_coarse):
+    lines = comparison_text.as_terminal_text(three_of_coarse).split("\n\n")[1].splitlines()
+    assert lines[0] == "microbench_coarse (acc, 60 questions):"
+    for line, (letter, label) in zip(lines[1:3], [("B", "m1"), ("C", "m2")], strict=True):
+        # 60 of 60 against 20 of 60.
+        assert re.fullmatch(
+            rf"  A m0 \(100.00 %\) is better than {letter} {label} \(33.33 %\): \+66.67 points "
+            r"\[\+\d+.\d\d, \+\d+.\d\d\], p = 0.0\d+\.",
+            line,
+        )
+    assert lines[3] == "  Among the others: No difference found between B and C."
+    assert "equal" not in "".join(lines)
+
+
+def test_a_comparison_against_one_run_says_for_which_pairs_p_is_adjusted(tmp_path):
+    runs = [loaded(tmp_path / of, {MODALITY: answered(of)}, of) for of in ("AAAA", "AABB", "BBBB")]
+    text = comparison_text.as_terminal_text(compare_runs(runs, against="AABB"))
+    assert "p, all runs: adjusted for the 2 comparisons with A (Holm), and so are the intervals (97.5 % each" in text
+    assert "p, all pairs" not in text and "A (reference): AABB" in text
+
+
 def test_csv_has_every_figure_in_full(pair):
     rows = list(csv.DictReader(io.StringIO(comparison_text.as_csv(pair))))
     assert len(rows) == len(pair.differences) == 6 + 6 + 1

@@ -6,6 +6,7 @@ import pytest
 
 from microbench_tasks.analysis.loaded_runs import load_distinct_runs, load_run
 from microbench_tasks.util.errors import DataError
+from tests.support import tiny_runs
 from tests.support.compared_runs import MODALITY, NAME, answered, write
 
 OTHER = "20270101_000000"
@@ -51,3 +52,27 @@ def test_a_run_is_compared_with_itself_by_no_accident(two_in_one):
 def test_a_missing_folder_is_named(tmp_path):
     with pytest.raises(DataError, match="nowhere: no such file or folder"):
         load_distinct_runs([tmp_path / "nowhere"])
+
+
+@pytest.fixture
+def of_list(tmp_path):
+    """The folder of a list of two models, of which the first ran twice."""
+    for number, (name, letters) in enumerate([("One", "AB"), ("Two", "AA"), ("One", "BB")], 1):
+        folder = write(tmp_path / "out" / name, {MODALITY: answered(letters)}, "model", f"2026010{number}_030405")
+        tiny_runs.edited(
+            next(folder.glob(f"2026010{number}*_results.json")),
+            lambda content, name=name: content.update(microbench_name=name),
+        )
+    return tmp_path / "out"
+
+
+def test_of_the_folder_of_a_list_the_last_run_of_each_model_is_taken_under_its_name(of_list):
+    runs = load_distinct_runs([of_list])
+    assert [(run.label, run.name) for run in runs] == [("One", "20260103_030405"), ("Two", "20260102_030405")]
+
+
+def test_a_run_of_a_list_is_chosen_by_the_name_of_its_model(of_list):
+    assert [run.label for run in load_distinct_runs([of_list], ["One"])] == ["One"]
+    assert load_run(of_list, "Two").name == "20260102_030405"
+    with pytest.raises(DataError, match="samples of several runs(.|\n)*: Two, "):
+        load_run(of_list)

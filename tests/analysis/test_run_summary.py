@@ -83,23 +83,23 @@ def test_boxes_have_a_score_from_0_to_1_and_no_chance():
         f"  {task}  grit 0.500 [0.400, 0.600]; 2 pairs, 1 image, 1 dataset",
         "  2 answers: 1 unparsed, 0 failed requests",
     ]
-    assert "reached a GRIT score of 0.500" in run_summary_text.quote(summary)
+    assert "reached a GRIT score of 0.500" in run_summary_text.quotes(summary)[0]
 
 
 @pytest.mark.parametrize(
     ("recorded", "reason"),
     [
-        ({"dataset": DEMO}, "nothing. The demo set is drawn: its scores mean nothing for a paper."),
+        ({"dataset": DEMO}, "nothing. The demo set is synthetic: its scores mean nothing for a paper."),
         ({"original": 20}, "nothing. Only 8 of 20 questions were asked"),
         ({"figures": {}}, "nothing. No task has a score."),
         ({"answers": TWO_FAILED}, "nothing. 2 requests got no response, so the run is not complete"),
         ({"dataset": None}, f"nothing. No results file says on which data {TASK} was asked"),
         ({"n-samples": {}}, f"nothing. No results file says on which data {TASK} was asked"),
     ],
-    ids=["demo", "limit", "no score", "failed requests", "data not on record", "number of questions not on record"],
+    ids=["demo", "limit", "no score", "failed requests", "data not recorded", "number of questions not on record"],
 )
 def test_what_may_not_be_quoted_says_why(recorded, reason):
-    quoted = run_summary_text.quote(summary_of(**recorded))
+    [quoted] = run_summary_text.quotes(summary_of(**recorded))
     assert quoted.startswith(reason)
 
 
@@ -141,7 +141,7 @@ def test_without_an_answer_all_failed_requests_count_as_unparsed():
 
 def test_groups_of_images_are_what_the_sentence_generalizes_to():
     counts = {**FIGURES["counts"], "groups": 3}
-    sentence = run_summary_text.quote(summary_of(figures={TASK: FIGURES | {"counts": counts}}))
+    [sentence] = run_summary_text.quotes(summary_of(figures={TASK: FIGURES | {"counts": counts}}))
     assert "for new groups of images of the same datasets; 8 questions about 4 images in 3 groups of" in sentence
 
 
@@ -168,7 +168,7 @@ def test_own_data_are_shown_first_and_quoted_though_the_demo_set_is_not():
     assert len(lines) == 8 and lines[1].split()[0] == OWN
     assert lines[-1].startswith(f"  to quote: plip answered 62.5 % of the questions of {OWN} correctly")
     page = run_summary_text.as_markdown(summary, "run")
-    assert page.count("Nothing of microbench_") == page.count("The demo set is drawn") == 1
+    assert page.count("Nothing of microbench_") == page.count("The demo set is synthetic") == 1
     assert "% Not to quote: microbench_" in run_summary_text.as_latex(summary, "run")
 
 
@@ -185,6 +185,9 @@ def test_names_are_escaped_on_the_page_and_in_latex():
     assert all(rule in table for rule in (r"\toprule", r"\midrule", r"\bottomrule"))
 
 
-def test_the_page_has_a_sentence_for_each_main_score():
-    page = run_summary_text.as_markdown(summary_of(TASK, "microbench_coarse_domain"), "run")
-    assert page.count(" answered 62.5 % of ") == 2
+def test_each_main_score_has_its_sentence_and_the_summary_quotes_the_first():
+    summary = summary_of(TASK, "microbench_coarse_domain")
+    assert run_summary_text.as_markdown(summary, "run").count(" answered 62.5 % of ") == 2
+    first, second = run_summary_text.quotes(summary)
+    assert lines_of(summary)[-1] == f"  to quote: {first} Quote the other scores in the same form."
+    assert [score.name in text for score, text in zip(summary.main_scores, (first, second), strict=True)] == [True] * 2

@@ -127,7 +127,7 @@ def test_a_column_that_cannot_be_joined_is_refused(run, column, message):
 def test_data_that_are_not_the_runs_are_refused(run, tmp_path, monkeypatch):
     release.write_parquet(tmp_path, [release.row(number) for number in range(7)])
     monkeypatch.setenv("MICROBENCH_DATASET", str(tmp_path))
-    with pytest.raises(api.DataError, match="is not the data of .*Set MICROBENCH_DATASET to the data that the run"):
+    with pytest.raises(api.DataError, match="is not the data of .*The run recorded MICROBENCH_DATASET=/"):
         run.with_data_columns("modality")
 
 

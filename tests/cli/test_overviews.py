@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import re
+import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -80,8 +83,20 @@ def test_commands_and_addresses_stand_on_one_line(capsys):
     assert row == f"  type  lmms_eval --tasks {task}"
 
 
-def test_what_an_adapter_loads_ends_without_a_comma():
-    assert not [model.name for model in models.describe_models() if model.loads[-1] in ",."]
+def test_the_overview_states_the_libraries_and_kinds_of_the_classes():
+    for model in models.describe_models():
+        module, attribute = class_paths()[model.name].rsplit(".", 1)
+        of_class = getattr(importlib.import_module(module), attribute)
+        assert model.packages == tuple(getattr(of_class, "libraries", ())), model.name
+        assert (model.kind == "contrastive") == getattr(of_class, "needs_choices", False), model.name
+
+
+def test_the_overview_of_models_imports_no_library_of_a_model():
+    code = (
+        "import sys; from microbench_tasks.cli import program; program.main(['models']); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "False"
 
 
 def test_every_task_is_listed_with_its_groups_and_public_numbers(capsys):
@@ -127,6 +142,20 @@ def test_the_script_for_bash_completes_the_options_of_each_command(capsys):
         assert set(listed.split()) - {"-h", "--help"} == options
 
 
+def test_the_script_for_bash_completes_names_of_tasks_and_models_and_files(capsys):
+    script = shown(capsys, "completion", "bash")
+
+    def choices(place):
+        [listed] = re.findall(rf"^_shtab_microbench_{place}_choices=\((.*)\)$", script, re.MULTILINE)
+        return listed.split()
+
+    for place in ("run___tasks", "sweep___tasks"):
+        assert set(choices(place)) == {*catalog.ALL_TASKS, *catalog.GROUPS, *catalog.TAGS, catalog.OWN_TAG}
+    assert choices("models_pos_0") == choices("sweep___model") == list(class_paths())
+    assert choices("tasks_pos_0") == list(catalog.ALL_TASKS) and "microbench_vqa" in choices("tasks___group")
+    assert "_shtab_microbench_run_pos_0_COMPGEN=_shtab_compgen_files" in script
+
+
 def test_the_script_for_zsh_completes_the_options_of_each_command(capsys):
     script = shown(capsys, "completion", "zsh")
     for name, options in options_by_command().items():
@@ -162,7 +191,7 @@ def test_questions_of_the_data_at_hand_are_counted(capsys, demo_folder, monkeypa
     [
         (["models", "pilp"], "pilp: no model of this package"),
         (["tasks", "--group", "coarse"], "--group coarse: no such group. There are microbench_coarse"),
-        (["tasks", "unheard"], "No task fits"),
+        (["tasks", "unheard"], "No task matches"),
     ],
 )
 def test_a_name_that_is_none_is_refused_with_those_there_are(arguments, message):

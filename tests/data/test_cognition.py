@@ -385,10 +385,12 @@ def test_the_demo_set_has_questions_of_its_own(demo_folder, use_source):
 
 def test_a_copy_of_the_demo_set_has_the_same_questions(demo_folder, use_source):
     use_source("demo")
-    asked, identity = documents()["question"], cognition.resolve().identity
+    asked, identity, of_images = documents()["question"], cognition.resolve().identity, micrographs.resolve().identity
     use_source(demo_folder)
     assert documents()["question"] == asked
-    assert cognition.resolve().identity == {"source": "folder", "path": str(demo_folder), "sha256": identity["sha256"]}
+    assert cognition.resolve().identity == identity
+    use_source(demo_folder / "perception")
+    assert micrographs.resolve().identity == of_images
 
 
 # --- the Hub -------------------------------------------------------------------------
@@ -401,7 +403,7 @@ def test_without_a_setting_and_a_network_the_error_says_what_to_supply():
     message = str(error.value)
     assert message.startswith("jnirschl/uBench: cognition/** is not in the Hub's cache (")
     assert (
-        "The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder that holds "
+        "The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder that contains "
         "them, or leave microbench_cognition (and microbench_all) out." in message
     )
     assert "cognition/<split> of JSON files" in message and '"options": [texts]' in message
@@ -429,6 +431,6 @@ def test_a_question_that_a_copied_file_asks_again_is_reported(written, warnings)
     copied = len(json.loads(original.read_text())["custom_metadata"]["questions"])
     cognition.resolve()
     assert warnings == [
-        f"MICROBENCH_COGNITION={os.environ['MICROBENCH_COGNITION']}: {copied} question(s) are there more than "
-        "once about the same image and are counted again."
+        f"MICROBENCH_COGNITION={os.environ['MICROBENCH_COGNITION']}: {copied} question(s) occur more than "
+        "once for the same image, and are counted each time."
     ]

@@ -126,7 +126,7 @@ def test_what_a_download_costs_is_said_before_it_starts(online, monkeypatch):
     assert message == (
         f"Micro-Bench data jnirschl/uBench (revision {REVISION[:8]}): downloading 7 of 7 files, {gigabytes:.2f} GB "
         f"(all: 3.57 GB), into {hub.cache_dir()}. This happens once. "
-        f"{WAY_OUT}, or to demo for the embedded demo set. If the download breaks off, the next run continues it."
+        f"{WAY_OUT}, or to demo for the demo set. If the download breaks off, the next run continues it."
     )
 
 
@@ -159,7 +159,7 @@ def test_only_an_evaluation_downloads(online):
         f"such as {pinned_release.RELEASE_FILES[0]}. An evaluation downloads them (3.57 GB), or: hf download "
         "jnirschl/uBench "
         f'--repo-type dataset --revision {REVISION} --include "perception/*". {WAY_OUT}, '
-        "or to demo for the embedded demo set."
+        "or to demo for the demo set."
     )
     assert not online.requests
     assert yaml_values.DATASET_KWARGS == {"load_from_disk": True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,7 +21,8 @@ from skimage.draw import polygon2mask
 
 from microbench_tasks.catalog.questions import CAPTION_SETS, QUESTION_KINDS, caption_key
 from microbench_tasks.catalog.release_columns import release_features
-from microbench_tasks.demo import demo_set
+from microbench_tasks.demo import demo_set, manifest
+from microbench_tasks.demo.version import DEMO_SEED, DEMO_VERSION
 
 NONE = "none of the above"
 # Dataset name: number of classes, as the paper's evaluation code counts them; 0: localization only.
@@ -495,3 +497,15 @@ def test_right_cognition_letters_run_evenly_over_a_to_f(documents):
     letters = Counter("ABCDEF"[question["options"].index(question["answer"])] for question in questions)
     assert set(letters) == set("ABCDEF")
     assert max(letters.values()) - min(letters.values()) <= 1
+
+
+def test_the_files_of_a_set_name_its_version_and_seed(built, tmp_path):
+    """Not with a file of other content beside them, and not without the manifest."""
+    shards = sorted((built / "perception").iterdir())
+    assert manifest.origin(shards) == {"version": DEMO_VERSION, "seed": DEMO_SEED}
+    assert manifest.origin([*built.glob("cognition/test/*")]) == {"version": DEMO_VERSION, "seed": DEMO_SEED}
+    assert manifest.origin([*shards, built / "demo.json"]) is None
+    copy = shutil.copy(shards[0], tmp_path / shards[0].name)
+    assert manifest.origin([Path(copy)]) is None
+    (tmp_path / "demo.json").write_text('{"version": "1.0", "seed": 1, "bytes": []}')
+    assert manifest.origin([Path(copy)]) is None

@@ -124,7 +124,7 @@ def test_the_difference_is_that_of_the_logged_answers_image_by_image(written, ru
 
 def test_demo_data_are_marked_and_the_paper_stands_beside_them(written):
     text = (written / "leaderboard.md").read_text(encoding="utf-8")
-    assert text.count("Demo data: drawn micrographs.") == 3
+    assert text.count("Demo data: synthetic micrographs.") == 3
     [align] = [line for line in text.splitlines() if line.startswith("| – | ALIGN | 40.7 ± 0.34 |")]
     assert "| reported, not re-run |" in align
     rows = [line for line in text.splitlines() if "| demo_clip \\<b\\> |" in line]

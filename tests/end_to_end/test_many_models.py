@@ -130,6 +130,8 @@ def test_samples_and_figures_are_those_of_single_runs(restarted, folder, tmp_pat
     assert samples_in(folder / "out" / name) == samples_in(tmp_path)
     assert len(samples_in(tmp_path)) == 5
     assert figures_in(folder / "out" / name) == figures_in(tmp_path)
+    # Only runs of a list have a name.
+    assert [results_in(of).get("microbench_name") for of in (folder / "out" / name, tmp_path)] == [name, None]
 
 
 def test_when_the_last_model_is_complete_the_command_succeeds_and_ranks_all(mended, folder):

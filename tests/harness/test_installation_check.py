@@ -35,8 +35,15 @@ def test_cognition_questions_that_are_missing_are_no_problem(demo_folder, monkey
 
 def test_a_patch_that_cannot_be_installed_is_a_problem(monkeypatch):
     monkeypatch.setattr(installation, "lost_patches", lambda rows: [PATCHES[0]])
-    [problem] = installation_check.check_patches().problems
+    part = installation_check.check_patches()
+    [problem] = part.problems
     assert PATCHES[0].name in problem and PATCHES[0].lost in problem
+    assert part.lines[1].startswith(f"fit this version ({len(PATCHES) - 1} of {len(PATCHES)}): {PATCHES[1].name}; ")
+    assert part.lines[2:] == [f"cannot be installed: {PATCHES[0].name}"]
+
+
+def test_patches_are_described_if_asked():
+    assert f"  Why: {PATCHES[0].why}" in installation_check.check_patches(describes_each=True).lines
 
 
 def test_own_datasets_are_listed_and_one_that_has_been_changed_is_a_problem(tmp_path, monkeypatch):

@@ -37,11 +37,16 @@ def interrupt():
     raise KeyboardInterrupt
 
 
+def find_wrong_config():
+    raise DataError("--config runs.yaml: wrong")
+
+
 @pytest.mark.parametrize(
     ("run", "status", "last_message"),
     [
         (lambda: None, 0, ""),
         (interrupt, 130, "Interrupted by Ctrl-C. No answers are kept."),
+        (find_wrong_config, 1, "Micro-Bench: --config runs.yaml: wrong\n"),
         (lambda: os.kill(os.getpid(), signal.SIGTERM), 143, "Ended by SIGTERM. No answers are kept."),
         (
             lambda: run_state.current.command.problems.append("One thing."),
@@ -49,7 +54,7 @@ def interrupt():
             "This command is not complete:\n- One thing.",
         ),
     ],
-    ids=["complete", "Ctrl-C", "SIGTERM", "incomplete"],
+    ids=["complete", "Ctrl-C", "a wrong file of --config", "SIGTERM", "incomplete"],
 )
 def test_the_exit_status_is_true_and_the_reason_is_said(monkeypatch, capsys, run, status, last_message):
     assert end_of(monkeypatch, run) == status
@@ -80,21 +85,15 @@ def test_after_a_command_sigterm_means_what_it_did(monkeypatch):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_command_with_scores_says_what_to_quote_and_what_its_interval_is_about(monkeypatch, capsys):
-    monkeypatch.setattr(running_command, "check_arguments", lambda args: None)
-
-    def run(figures):
-        returned = results(microbench_coarse_stain=0)
-        returned["results"]["microbench_coarse_stain"] |= figures
-        end_of(monkeypatch, lambda: run_state.current.command.run(lambda args: (returned, None), None))
+def test_a_command_ends_with_the_sentences_to_quote(monkeypatch, capsys):
+    def last_message(*quotes):
+        end_of(monkeypatch, lambda: run_state.current.command.quotes.extend(quotes))
         return capsys.readouterr().err
 
-    last_message = run({"acc_image_ci_low,none": 0.5})
-    assert (
-        "quote acc with acc_image_ci_low and _high" in last_message
-        and "new images of the same datasets" in last_message
+    assert last_message("plip answered 1 %.", "plip answered 2 %.", "plip answered 1 %.") == (
+        "Micro-Bench: to quote:\n- plip answered 1 %.\n- plip answered 2 %.\n"
     )
-    assert "quote" not in run({})
+    assert last_message() == ""
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import torch
 
 from microbench_tasks.harness import exit_status, memory, peer_processes, resume_advice, run_state
 from microbench_tasks.harness.patches import distributed
+from microbench_tasks.harness.served.circuit_breaker import ServerStoppedError
 from tests.support.commands import run_processes
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs Linux")
@@ -148,8 +149,9 @@ class Encoder:
         (OSError(12, "Cannot allocate memory"), True),
         (RuntimeError("shapes cannot be multiplied"), False),
         (ValueError("the model says: out of memory"), False),
+        (ServerStoppedError("No answer for 38 s; the last failure: HTTP 500: out of memory."), False),
     ],
-    ids=["MemoryError", "CUDA", "CPU", "system", "another", "words"],
+    ids=["MemoryError", "CUDA", "CPU", "system", "another", "words", "server"],
 )
 def test_memory_that_ran_out_is_told_from_other_errors(error, is_memory):
     assert memory.is_out_of_memory(error) == is_memory

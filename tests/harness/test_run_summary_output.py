@@ -38,7 +38,7 @@ def results_file(tmp_path, monkeypatch):
 def test_the_summary_is_printed_and_written_beside_the_results(results_file, capsys):
     """Both questions have two options, and the first is always right: chance 1/2, best constant answer 1."""
     warnings = []
-    run_summary_output.publish(results(), warnings.append)
+    assert run_summary_output.publish(results(), warnings.append)[0].startswith("nothing. The demo set is drawn")
     printed = capsys.readouterr().out.splitlines()
     assert printed[:2] == [
         "Micro-Bench: demo_clip; demo set, 1 image",
@@ -53,6 +53,12 @@ def test_without_an_output_folder_it_is_only_printed(monkeypatch, capsys):
     monkeypatch.setattr(run_state.current, "results_file", None)
     run_summary_output.publish(results(), pytest.fail)
     assert "files: none; --output_path" in capsys.readouterr().out
+
+
+def test_a_run_that_keeps_no_answers_says_what_to_add(results_file, capsys):
+    run_summary_output.publish(results(), pytest.fail, has_answers=False)
+    [files] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  files: ")]
+    assert files.endswith("rescore, compare, report and submit need; add --log_samples")
 
 
 def test_files_that_cannot_be_written_leave_the_printed_summary_and_say_why(results_file, capsys):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
+import zlib
 
 import matplotlib
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 from matplotlib.colors import to_hex, to_rgba
 from matplotlib.text import Text
 from PIL import Image
@@ -302,6 +305,33 @@ def test_a_figure_is_saved_as_png_and_pdf_that_are_the_same_each_time(tmp_path):
         pdf = (tmp_path / "one" / f"{kind}.pdf").read_bytes()
         assert pdf.startswith(b"%PDF") and pdf == (tmp_path / "two" / f"{kind}.pdf").read_bytes()
         assert b"CreationDate" not in pdf
+
+
+def outlines(pdf):
+    """The outlines of each font that a PDF embeds."""
+    streams = re.findall(rb"/Length1 .*?stream\r?\n(.*?)\r?\nendstream", pdf, re.DOTALL)
+    fonts = [TTFont(io.BytesIO(zlib.decompress(stream))) for stream in streams]
+    return [
+        {
+            tuple(font["glyf"][name].coordinates)
+            for name in font.getGlyphOrder()
+            if font["glyf"][name].numberOfContours > 0
+        }
+        for font in fonts
+    ]
+
+
+def test_a_pdf_embeds_the_outlines_of_its_letters_and_leaves_the_font_as_it_is(tmp_path):
+    figure = drawn("letters", "abc")
+    plots.save(figure, tmp_path, "small")
+    with style.own_settings():
+        figure.savefig(tmp_path / "plain.pdf")
+    [small, plain] = (outlines((tmp_path / f"{name}.pdf").read_bytes()) for name in ("small", "plain"))
+    assert len(small) == len(plain) > 0
+    # By itself, matplotlib embeds forms of letters, too, that other languages write.
+    assert all(own <= whole for own, whole in zip(small, plain, strict=True))
+    letters = {letter for text in figure.findobj(Text) for letter in text.get_text() if text.get_visible()}
+    assert sum(map(len, small)) >= len(letters - {" ", "\n"})
 
 
 def test_a_png_says_its_resolution():

@@ -36,7 +36,7 @@ def test_without_the_runs_data_slices_and_examples_are_left_out_and_it_is_said_w
     said = " ".join(report.left_out)
     assert (
         "Left out: slices by modality, domain and scale and examples" in said
-        and "Set MICROBENCH_DATASET to the data" in said
+        and f"The run recorded MICROBENCH_DATASET={brief.parent / 'data'}: type this in front of the command." in said
     )
     assert "is not the data of" in said and "MICROBENCH_COGNITION" in said
     assert report.left_out[0] in " ".join(Parsed((report.folder / "report.html").read_text()).text)

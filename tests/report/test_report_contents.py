@@ -157,9 +157,9 @@ def test_a_run_of_boxes_alone_has_a_report(data, tmp_path):
             },
             "the release, from a folder",
         ),
-        ({"source": "demo", "sha256": "ab" * 32}, "the demo set: drawn, says nothing about microscopy"),
+        ({"source": "demo", "sha256": "ab" * 32}, "the demo set: synthetic, says nothing about microscopy"),
         ({"source": "hub", "id": "some/thing", "revision": "0123456789"}, "some/thing, revision 01234567"),
-        (None, "not on record"),
+        (None, "not recorded"),
     ],
 )
 def test_data_are_called_what_their_hash_says(identity, shown, run):

@@ -22,7 +22,7 @@ def changed_item(**fields):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"doc_id": 1, "acc": {"', "no whole JSON; if the run was killed while it wrote, run it again"),
+        ('{"doc_id": 1, "acc": {"', "incomplete JSON; if the run was killed while it wrote, run it again"),
         ("[]", "expected an object, got []"),
         ('{"filtered_resps": "A"}', "doc_id: is missing"),
         ('{"doc_id": [1], "filtered_resps": "A"}', "doc_id: expected a whole number, got [1]"),

@@ -14,6 +14,7 @@ from microbench_adapters.libraries.transformers_vlm_adapter import TransformersV
 from microbench_adapters.models.random_model import RandomModel
 from microbench_tasks.submissions import run_arguments
 from microbench_tasks.submissions.run_arguments import find_generation_violations, find_model_violations
+from microbench_tasks.util import argument_text
 
 HARMLESS = [
     "pretrained=org/prompt-tuned,limit_mm_per_prompt={'image': 1},conv_template=vicuna_v1,max_tokens=3",
@@ -115,7 +116,7 @@ def test_other_generation_keys_are_refused_by_name(settings, name, why):
 
 def test_an_argument_within_a_mapping_is_none_of_the_model():
     """What precision and limits of boxes are read from."""
-    typed = run_arguments.parse_arguments("model=x,mm_processor_kwargs={'size': 1,max_pixels=2},precision=bf16")
+    typed = argument_text.parse_arguments("model=x,mm_processor_kwargs={'size': 1,max_pixels=2},precision=bf16")
     assert typed == {"model": "x", "mm_processor_kwargs": "{'size': 1,max_pixels=2}", "precision": "bf16"}
 
 
@@ -133,7 +134,7 @@ def test_no_value_and_no_secret_stands_in_a_reason():
 def test_arguments_are_split_as_the_harness_splits_them(text):
     from lmms_eval.utils import simple_parse_args_string
 
-    assert [name for name, _ in run_arguments.iterate_arguments(text)] == list(simple_parse_args_string(text))
+    assert [name for name, _ in argument_text.iterate_arguments(text)] == list(simple_parse_args_string(text))
 
 
 def test_no_argument_of_the_harness_that_is_named_after_a_prompt_is_accepted():

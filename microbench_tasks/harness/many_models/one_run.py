@@ -43,8 +43,12 @@ def sharing() -> Iterator[None]:
         state.task_indexes, state.prints_tables = before
 
 
-def evaluate(arguments: Sequence[str]) -> Failure | None:
+def evaluate(arguments: Sequence[str], name: str = "") -> Failure | None:
     """Run the harness with these arguments, as the script ``lmms_eval`` does, and free the model's memory.
+
+    Args:
+        arguments: of the harness.
+        name: of the model in the list, which its results record.
 
     Returns:
         Why the run failed; None if all questions were asked, answered and scored, and all files were saved.
@@ -54,6 +58,7 @@ def evaluate(arguments: Sequence[str]) -> Failure | None:
         exit_status.Terminated: at SIGTERM.
     """
     command = Command(arguments)
+    run_state.current.name_in_list = name
     try:
         with garbage_collection.frozen_base(), command_line(arguments):
             launcher.evaluate(command)
@@ -63,6 +68,7 @@ def evaluate(arguments: Sequence[str]) -> Failure | None:
         if leaving.code:
             return Failure(command.reasons[-1] if command.reasons else f"the harness ended with status {leaving.code}")
     finally:
+        run_state.current.name_in_list = ""
         _free_gpu()
     return Failure("; ".join(command.reasons)) if command.reasons else None
 

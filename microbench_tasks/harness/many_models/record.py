@@ -16,8 +16,9 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.catalog import settings
 from microbench_tasks.data import source_identity, task_data
-from microbench_tasks.harness import model_folder, own_tasks
+from microbench_tasks.harness import own_tasks
 from microbench_tasks.harness.many_models.model_list import Entry
+from microbench_tasks.runs import model_labels
 from microbench_tasks.util import files, privacy
 from microbench_tasks.util.errors import DataError
 
@@ -26,7 +27,7 @@ RECORD = "model.json"
 EMBEDDINGS, ANSWERS = "embeddings", "answers"
 _RESULTS_SUFFIX = "_results.json"
 # Model arguments that may name a checkpoint on disk.
-_CHECKPOINTS = (*model_folder.CHECKPOINTS, "merge_with")
+_CHECKPOINTS = (*model_labels.CHECKPOINTS, "merge_with")
 # Settings of the environment that change questions or scores, beside those that name the data.
 _SETTINGS = (settings.BOXES, settings.INTERVAL, settings.SHRINK_IMAGES, settings.LOGPROBS)
 
@@ -115,7 +116,7 @@ class ModelFolder:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{path / RECORD}: cannot be read ({type(error).__name__}: {error}). "
-                f"Delete the folder {path} to evaluate this model anew, or choose another --output_path."
+                f"Delete the folder {path} to evaluate this model again, or choose another --output_path."
             ) from error
 
     def write(self, plan: Plan, complete: Complete | None) -> None:
@@ -143,7 +144,7 @@ class ModelFolder:
             return ""
         else:
             what = f"has results of another run: {'; '.join(differences)}"
-        return f"{self.path} {what}. Choose another --output_path, or delete that folder to evaluate the model anew."
+        return f"{self.path} {what}. Choose another --output_path, or delete that folder to evaluate the model again."
 
 
 def completed_run(folder: Path, before: set[Path], seconds: float) -> Complete | None:

@@ -132,7 +132,7 @@ def _notes(
     if left_out:
         kinds = sorted({str(_kind(name, data)) for name in left_out})
         listed = {
-            "demo": "the demo set, which is drawn",
+            "demo": "the demo set, which is synthetic",
             "local": "data with another hash than the release",
             "release": "a part of the release's questions (--limit)",
         }

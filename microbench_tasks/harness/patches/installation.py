@@ -61,6 +61,16 @@ def lost_patches(rows: Iterable[Row]) -> list[Patch]:
     ]
 
 
+def as_list(rows: Iterable[Row]) -> str:
+    """Name the patches that fit the harness on one line, and each that cannot be installed on its own."""
+    rows = list(rows)
+    missing = lost_patches(rows)
+    names = dict.fromkeys(row.patch.name for row in rows)
+    fitting = [name for name in names if name not in {patch.name for patch in missing}]
+    lines = [_version_line(), f"fit this version ({len(fitting)} of {len(names)}): {'; '.join(fitting)}"]
+    return "\n".join([*lines, *(f"cannot be installed: {patch.name}" for patch in missing)])
+
+
 def as_table(rows: Iterable[Row]) -> str:
     """Render the table of patches: what each replaces, whether that fits the harness, why, and when it can go.
 
@@ -73,7 +83,7 @@ def as_table(rows: Iterable[Row]) -> str:
     """
     rows = list(rows)
     patches = list({row.patch.name: row.patch for row in rows}.values())
-    lines = [f"lmms-eval {harness_version()} in {_harness_folder()}"]
+    lines = [_version_line()]
     for patch in patches:
         lines += ["", *_describe(patch, [row for row in rows if row.patch is patch])]
     missing = lost_patches(rows)
@@ -96,6 +106,7 @@ def _describe(patch: Patch, rows: Iterable[Row]) -> Iterator[str]:
     yield f"  Can be removed when: {patch.removable}"
 
 
-def _harness_folder() -> str:
+def _version_line() -> str:
     spec = importlib.util.find_spec("lmms_eval")
-    return "no folder" if spec is None or spec.origin is None else str(Path(spec.origin).parent)
+    folder = "no folder" if spec is None or spec.origin is None else Path(spec.origin).parent
+    return f"lmms-eval {harness_version()} in {folder}"

@@ -1,4 +1,4 @@
-"""Leave out the harness's tables where a command evaluates many models and ends with one table of all."""
+"""Patches for a command that evaluates many models: record their names, and leave out the harness's tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,30 @@ from typing import Any
 
 from microbench_tasks.harness import run_state
 from microbench_tasks.harness.patches.patch import Patch, replace
+from microbench_tasks.harness.patches.targets import EVALUATE
+
+
+def record_name(original: Callable) -> Callable:
+    """Write the name that the model has in a list into its results."""
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        from microbench_tasks.runs import result_keys
+
+        results = original(*args, **kwargs)
+        if results is not None and run_state.current.name_in_list:
+            results[result_keys.NAME_IN_LIST] = run_state.current.name_in_list
+        return results
+
+    return evaluate
+
+
+NAMES_IN_LIST = Patch(
+    name="name of the model in a list",
+    replacement=replace(EVALUATE, "task_dict", record_name),
+    why="The harness knows a model by its type and arguments.",
+    lost="Reports and comparisons show the type and checkpoint of a model instead of its name in the list.",
+    removable="The harness records a name that the user gives to a model.",
+)
 
 
 def leave_out(original: Callable) -> Callable:

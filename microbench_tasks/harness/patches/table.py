@@ -41,6 +41,7 @@ PATCHES: tuple[Patch, ...] = (
     scoring.GROUP_METRICS,
     baselines.OUR_BASELINES,
     baselines.BASELINE_TABLE,
+    many_models.NAMES_IN_LIST,
     many_models.NO_TABLES,
     answering.REDEFINED_TASKS,
     answering.KILLED_RUNS,

@@ -102,7 +102,7 @@ class Session:
             reason = f"{reason}: {letter_probabilities.ADVICE}"
         server = clients.base_url(clients.innermost(self._model.client)) or "unknown"
         model = getattr(self._model, "model_version", "unknown")
-        return f"{reason}. Server {server}, model {model}: {self.progress.line()}. {self.resume_hint()}"
+        return f"{reason.rstrip('.')}. Server {server}, model {model}: {self.progress.line()}. {self.resume_hint()}"
 
     def resume_hint(self) -> str:
         """Return a sentence that says where the answers are stored and how to ask only the remaining questions."""
