@@ -21,7 +21,7 @@ from microbench_adapters.checkpoints import loading
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.merge_loaded import merge_loaded
 from microbench_adapters.checkpoints.registry import Checkpoint, Preprocessing
-from microbench_adapters.libraries.options import check_context_length, check_merge, parse_merge_with
+from microbench_adapters.libraries.options import check_context_length, check_merge, parse_folder, parse_merge_with
 from microbench_adapters.libraries.precision import (
     autocast,
     check_precision,
@@ -191,14 +191,12 @@ class CheckpointModel(ContrastiveModel):
         return loading.load_cached((cls.load.__qualname__, repr(sorted(spec.items()))), load)
 
     def _keep_embeddings(self, cache_dir: str) -> None:
-        if not cache_dir.strip():
-            raise ValueError("cache_dir=: expected a folder.")
+        folder = parse_folder("cache_dir", cache_dir)
         identity = {name: value for name, value in self.record().items() if name not in _NOT_IDENTITY} | {
             "adapter": type(self).load.__qualname__,
             "versions": self._versions(),
             "smoke_test": smoke_test.VERSION,
         }
-        folder = Path(cache_dir).expanduser()
         self.kept_images, self.kept_texts = (Embeddings(folder, identity, kind) for kind in ("images", "texts"))
         logger.info(
             f"cache_dir={cache_dir}: "
@@ -206,15 +204,14 @@ class CheckpointModel(ContrastiveModel):
         )
 
     def _keep_pixels_on_disk(self, pixels_dir: str) -> None:
-        if not pixels_dir.strip():
-            raise ValueError("pixels_dir=: expected a folder.")
+        folder = parse_folder("pixels_dir", pixels_dir)
         if self.resizing is None:
             logger.warning(
                 f"pixels_dir={pixels_dir}: not used, as the preprocessing of {self.loaded.name} returns "
                 "something else than pixels of one size."
             )
             return
-        self.kept_pixels = PixelFiles(Path(pixels_dir).expanduser(), json.loads(self.resizing))
+        self.kept_pixels = PixelFiles(folder, json.loads(self.resizing))
         logger.info(f"pixels_dir={pixels_dir}: {len(self.kept_pixels)} images are known that are resized as here")
 
     def resize(self, image: Image) -> Tensors:

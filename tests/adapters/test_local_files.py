@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from microbench_adapters.libraries import local_files
+from microbench_adapters.libraries import local_files, options
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from microbench_adapters.libraries.transformers_adapter import TransformersClip
 
@@ -81,3 +81,8 @@ def test_a_folder_of_another_library_is_answered_with_the_model_that_loads_it(fo
     (folder / "config.json").rename(folder / "open_clip_config.json")
     with pytest.raises(ValueError, match="use --model open_clip"):
         TransformersClip.check_files({"model": str(folder)})
+
+
+def test_a_folder_under_an_unknown_home_is_refused_and_not_made_here():
+    with pytest.raises(ValueError, match="cache_dir=~nobody-of-this-name/x: the home folder is not known"):
+        options.parse_folder("cache_dir", "~nobody-of-this-name/x")

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import sys
+from functools import partial
+from pathlib import Path
 
 import open_clip
 import pytest
@@ -354,6 +357,32 @@ def test_an_alpha_is_passed_on_as_what_it_is(tmp_path, monkeypatch, value, text)
         ]
     ]
     assert json.loads((tmp_path / "sweep.json").read_text())[0]["alpha"] == value
+
+
+def test_a_sweep_that_was_interrupted_goes_on_in_its_folder(tmp_path, monkeypatch):
+    """Rows of other arguments are not those of the same sweep."""
+    monkeypatch.setattr("microbench_adapters.commands.sweep._figures", lambda results: results)
+
+    def evaluate(*, ends=None):
+        folder = Path(sys.argv[-1])
+        if ends is not None and folder.name != "alpha_1":
+            raise SystemExit(ends)
+        folder.mkdir(exist_ok=True)
+        (folder / f"{len(list(folder.iterdir()))}_results.json").write_text("{}")
+
+    def swept(values, model_args="model=/a,merge_with=/b", **options):
+        rows = sweep.run_sweep(values, [], model_args, tmp_path, partial(evaluate, **options))
+        assert json.loads((tmp_path / "sweep.json").read_text()) == rows
+        return [row["alpha"] for row in rows]
+
+    with pytest.raises(sweep.SweepInterrupted) as interruption:
+        swept([1, 0, 0.5], ends=130)
+    assert interruption.value.remaining == [0, 0.5]
+    with pytest.raises(sweep.SweepFailedError, match="alpha=0 failed; see above. 0 of 2 are done") as failure:
+        swept([0, 0.5], ends=1)
+    assert failure.value.remaining == [0, 0.5]
+    assert swept([0, 0.5]) == [0, 0.5, 1]
+    assert swept([0.25], model_args="model=/a,merge_with=/c") == [0.25]
 
 
 @pytest.mark.parametrize(

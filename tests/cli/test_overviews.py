@@ -142,6 +142,20 @@ def test_the_script_for_bash_completes_the_options_of_each_command(capsys):
         assert set(listed.split()) - {"-h", "--help"} == options
 
 
+def test_the_script_for_bash_completes_names_of_tasks_and_models_and_files(capsys):
+    script = shown(capsys, "completion", "bash")
+
+    def choices(place):
+        [listed] = re.findall(rf"^_shtab_microbench_{place}_choices=\((.*)\)$", script, re.MULTILINE)
+        return listed.split()
+
+    for place in ("run___tasks", "sweep___tasks"):
+        assert set(choices(place)) == {*catalog.ALL_TASKS, *catalog.GROUPS, *catalog.TAGS, catalog.OWN_TAG}
+    assert choices("models_pos_0") == choices("sweep___model") == list(class_paths())
+    assert choices("tasks_pos_0") == list(catalog.ALL_TASKS) and "microbench_vqa" in choices("tasks___group")
+    assert "_shtab_microbench_run_pos_0_COMPGEN=_shtab_compgen_files" in script
+
+
 def test_the_script_for_zsh_completes_the_options_of_each_command(capsys):
     script = shown(capsys, "completion", "zsh")
     for name, options in options_by_command().items():

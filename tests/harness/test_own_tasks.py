@@ -49,6 +49,26 @@ def test_the_tag_stands_for_the_tasks_of_the_installed_datasets(installed, monke
     assert own_tasks.tasks_named(["microbench_own"]) == (SLIDES, BOXES)
 
 
+def test_an_included_folder_under_an_unknown_home_is_passed_over_and_one_that_cannot_be_read_is_named(
+    tmp_path, monkeypatch
+):
+    """The harness warns of folders that it does not find."""
+    own_tasks.add_included(["~nobody-of-this-name/tasks"])
+
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(setting, "datasets_in", refuse)
+    with pytest.raises(DataError, match=f"--include_path {tmp_path}: cannot be read .Permission denied."):
+        own_tasks.add_included(str(tmp_path))
+
+
+def test_an_own_dataset_under_an_unknown_home_is_not_found(monkeypatch):
+    monkeypatch.setenv(setting.SETTING, "~nobody-of-this-name/cells")
+    with pytest.raises(DataError, match="~nobody-of-this-name/cells"):
+        setting.installed()
+
+
 def test_the_index_of_the_harness_has_the_tasks_and_the_tag(installed, index):
     entries = index()
     assert {name for name in entries if catalog.is_own(name)} == {CELLS, SLIDES, BOXES}
