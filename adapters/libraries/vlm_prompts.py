@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +75,7 @@ def choose_prompts(processor: Any, model_type: str, model: str, chat_template: s
 
 
 def _read(file: str) -> str:
-    path = Path(file).expanduser()
+    path = Path(os.path.expanduser(file))
     if not path.is_file():
         raise ValueError(f"chat_template={file}: there is no such file. Expected a file with a Jinja template.")
     return path.read_text(encoding="utf-8")
