@@ -154,7 +154,9 @@ def _read_config(folder: Path, label: str) -> dict[str, Any]:
 
 
 def _weights_in(folder: Path, label: str) -> Path:
-    paths = [path for pattern in _WEIGHT_PATTERNS for path in sorted(folder.glob(pattern)) if path.is_file()]
+    matches = (path for pattern in _WEIGHT_PATTERNS for path in sorted(folder.glob(pattern)))
+    # Hidden files are no weights: macOS leaves a ``._name`` for each file that it copies.
+    paths = [path for path in matches if path.is_file() and not path.name.startswith(".")]
     usual = [path for path in paths if path.stem in _WEIGHT_STEMS]
     if not paths:
         raise ValueError(

@@ -27,7 +27,12 @@ def _run(options: argparse.Namespace) -> None:
     if options.folder.exists():
         raise DataError(f"{options.folder} exists already. Name a folder that does not exist yet.")
     check_place(options.folder, "DIR")
-    print(demo_set.build(options.folder, seed=DEMO_SEED if options.seed is None else options.seed))
+    try:
+        print(demo_set.build(options.folder, seed=DEMO_SEED if options.seed is None else options.seed))
+    except OSError as error:
+        raise DataError(
+            f"{options.folder}: cannot be written ({error.strerror or error}). Name another place."
+        ) from error
 
 
 COMMAND = Command(

@@ -254,7 +254,8 @@ def _asked(tasks: Iterable[str]) -> str:
 def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(path.rglob("*_samples_*.jsonl"))
+            # Hidden files are none of ours: macOS leaves a ``._name`` for each file that it copies.
+            yield from sorted(file for file in path.rglob("*_samples_*.jsonl") if not file.name.startswith("."))
         elif path.is_file():
             yield path
         else:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from microbench_adapters.checkpoints import weight_files
 from microbench_adapters.libraries import local_files, options
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from microbench_adapters.libraries.transformers_adapter import TransformersClip
@@ -23,6 +24,13 @@ def folder(tmp_path):
     torch.save(STATE, tmp_path / "epoch.pt")
     torch.save(STATE, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
     return tmp_path
+
+
+@pytest.fixture
+def warnings(monkeypatch):
+    said: list[str] = []
+    monkeypatch.setattr(weight_files.logger, "warning", said.append)
+    return said
 
 
 def check(**arguments):
@@ -81,6 +89,16 @@ def test_a_folder_of_another_library_is_answered_with_the_model_that_loads_it(fo
     (folder / "config.json").rename(folder / "open_clip_config.json")
     with pytest.raises(ValueError, match="use --model open_clip"):
         TransformersClip.check_files({"model": str(folder)})
+
+
+def test_what_macos_leaves_beside_weights_is_taken_for_none(folder, warnings):
+    (folder / "._model.safetensors").write_bytes(b"of macOS")
+    weight_files.refuse_others([folder / "model.safetensors"], STATE, "model=x")
+    (folder / "open_clip_config.json").write_text('{"model_cfg": {}}')
+    (folder / "epoch.pt").unlink()
+    (folder / "old.pt").unlink()
+    OpenClip.check_files({"model": str(folder)})
+    assert warnings == []
 
 
 def test_a_folder_under_an_unknown_home_is_refused_and_not_made_here():

@@ -5,6 +5,7 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import open_clip
 import pytest
@@ -13,7 +14,7 @@ import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from microbench_adapters.checkpoints import loading
+from microbench_adapters.checkpoints import loading, merge_loaded
 from microbench_adapters.commands import sweep
 from microbench_adapters.commands.merge import infer_adapter, merge_checkpoints
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
@@ -166,6 +167,21 @@ def test_another_tokenizer_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="differ in tokenizer: they make other tokens of the same texts"):
         OpenClip(model=str(folders[1]), merge_with=str(folders[0]), device="cpu")
+
+
+def test_where_a_configuration_came_from_is_no_difference(monkeypatch):
+    def loaded(path, **changes):
+        text = {"_name_or_path": f"{path}/text", "dtype": path, "hidden_size": 64}
+        architecture = {"_name_or_path": path, "transformers_version": path, "text_config": text} | changes
+        common = {field: 1 for field in merge_loaded._COMMON_FIELDS}
+        return SimpleNamespace(name=path, architecture=architecture, **common)
+
+    warnings = []
+    monkeypatch.setattr(merge_loaded.logger, "warning", warnings.append)
+    merge_loaded._check_settings_match(loaded("./a"), loaded("./b"))
+    assert warnings == []
+    merge_loaded._check_settings_match(loaded("./a"), loaded("./b", projection_dim=3))
+    assert [line.rpartition("differ: ")[2] for line in warnings] == ["projection_dim None and 3."]
 
 
 def test_another_activation_which_shows_in_no_weight_is_warned_of(pair, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from microbench_adapters.checkpoints.registry import CHECKPOINTS
 from microbench_adapters.manifests import class_paths
 from microbench_tasks import catalog
 from microbench_tasks.cli import columns, models, program
+from tests.support import own_data
 
 
 def shown(capsys, *arguments):
@@ -109,6 +110,23 @@ def test_every_task_is_listed_with_its_groups_and_public_numbers(capsys):
     assert listed["microbench_fine_pollen"]["questions"] is None
     assert listed["microbench_cognition"]["needs"] == "MICROBENCH_COGNITION"
     assert {listed[name]["level"] for name in listed} == {"perception", "cognition"}
+
+
+def test_what_tasks_need_stands_once_for_all_of_a_kind_and_with_each_where_they_differ(capsys, tmp_path, monkeypatch):
+    own_data.slides(tmp_path / "slides")
+    own_data.questions(tmp_path / "cells")
+    monkeypatch.setenv("MICROBENCH_OWN", str(tmp_path))
+    said = shown(capsys, "tasks", "--kind", "boxes")
+    assert said.count("needs") == 1 and "; needs a model that writes boxes" in " ".join(said.split())
+    assert "needs" not in shown(capsys, "tasks", "--kind", "fine")
+    described = {task["name"]: task["needs"] for task in json.loads(shown(capsys, "tasks", "--kind", "own", "--json"))}
+    assert described == {
+        "microbench_own_cells": "MICROBENCH_OWN",
+        "microbench_own_slides": "MICROBENCH_OWN",
+        "microbench_own_slides_boxes": "a model that writes boxes",
+    }
+    said = " ".join(shown(capsys, "tasks", "--kind", "own").split())
+    assert said.count("needs MICROBENCH_OWN") == 2 and said.count("needs a model that writes boxes") == 1
 
 
 def test_the_page_of_commands_lists_all_with_their_lines_of_help():

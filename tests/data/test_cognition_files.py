@@ -216,3 +216,10 @@ def test_a_key_that_is_there_twice_is_refused_by_file(once, twice, keys, written
         ),
     ):
         cognition.resolve()
+
+
+def test_what_macos_leaves_beside_the_files_is_no_question(written):
+    expected = list(documents()["question"])
+    for file in list(written.iterdir()):
+        file.with_name(f"._{file.name}").write_bytes(b"left by macOS")
+    assert list(documents()["question"]) == expected

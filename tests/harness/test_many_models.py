@@ -301,6 +301,7 @@ def test_an_interrupted_command_says_how_to_go_on(run_command, capsys, error, st
     printed = capsys.readouterr()
     assert "; 1 of 2 done" in printed.out
     assert "To continue, type the same command: it skips the models that are done" in printed.err
+    assert "microbench run " in printed.err.splitlines()[-1] and "--output_path " in printed.err.splitlines()[-1]
 
 
 def test_a_folder_whose_name_the_harness_would_split_is_refused(tmp_path):

@@ -135,9 +135,19 @@ def test_a_model_that_chooses_among_texts_is_asked_the_questions_of_the_tag_only
     model = type("Chooses", (), {"needs_choices": True})
     assert capabilities.answerable(["microbench_own"], model) == [CELLS, SLIDES]
     assert capabilities.record().keys() == {BOXES}
-    with pytest.raises(DataError, match=f"{BOXES}: asks for boxes"):
+    # Questions about the same images, if the dataset has any.
+    with pytest.raises(DataError, match=f"{BOXES}: asks for boxes, .* Instead: --tasks {SLIDES}$"):
         capabilities.answerable([BOXES], model)
     capabilities.reset_record()
+
+
+def test_a_model_that_chooses_among_texts_and_boxes_without_questions_are_answered_with_other_models(
+    tmp_path, monkeypatch
+):
+    own_data.write(tmp_path / "spots", "spots", [own_data.row("spots", 0, question=False, boxes=True)], question=None)
+    monkeypatch.setenv(setting.SETTING, str(tmp_path))
+    with pytest.raises(DataError, match="Instead: a chat model .docs/chat-models.md., or --model microbench_random"):
+        capabilities.answerable(["microbench_own_spots_boxes"], type("Chooses", (), {"needs_choices": True}))
 
 
 @pytest.mark.parametrize("name", ["microbench_own", "microbench_own_pollen"])

@@ -135,3 +135,10 @@ def test_a_folder_without_samples_says_how_to_get_them(tmp_path):
     write_samples(tmp_path, [logged_sample(0, "A")], "mmmu_val")
     with pytest.raises(DataError, match="no samples file .*--log_samples"):
         logs.find_run([tmp_path])
+
+
+def test_what_macos_leaves_beside_the_samples_is_no_run(tmp_path):
+    file = write_samples(tmp_path, [logged_sample(0, "A")])
+    file = file if file.is_file() else next(tmp_path.glob("*.jsonl"))
+    file.with_name(f"._{file.name}").write_bytes(b"left by macOS")
+    assert logs.find_run([tmp_path]).samples == {TASK: file}
