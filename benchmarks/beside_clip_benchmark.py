@@ -4,12 +4,15 @@ ViT-B/32 with random weights sorts release-shaped images into the classes of one
 by `clip-benchmark`, as questions of the task by this project's command line. Same weights, same images, batches
 of 64 in both; every run is a fresh process, and they take turns. What is done once for new images is not timed:
 clip-benchmark's archives, and here the hash of the data and a look at every image.
+
+With --models, several sets of weights in one command of each: clip-benchmark takes a list, too.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import statistics
 import sys
@@ -66,32 +69,20 @@ def webdataset(asked: datasets.Dataset, folder: Path) -> None:
                     tar.addfile(entry, io.BytesIO(content))
 
 
+def their_command(folder: Path, weights: list[Path]) -> list[str | Path]:
+    """Return the command of clip-benchmark for one set of weights or several."""
+    return [
+        *(sys.executable, "-m", "clip_benchmark.cli", "eval", "--dataset", "wds/microbench"),
+        *("--dataset_root", folder / "wds", "--task", "zeroshot_classification", "--model", ARCHITECTURE),
+        *("--pretrained", *weights, "--batch_size", BATCH_SIZE, "--output", "{pretrained}.json"),
+    ]
+
+
 def table(asked: datasets.Dataset, weights: Path, checkpoint: Path, folder: Path, repeats: int) -> str:
     images = len(asked)
     webdataset(asked, folder / "wds")
     environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    theirs = [
-        sys.executable,
-        "-m",
-        "clip_benchmark.cli",
-        "eval",
-        "--dataset",
-        "wds/microbench",
-        "--dataset_root",
-        folder / "wds",
-        "--task",
-        "zeroshot_classification",
-    ]
-    theirs += [
-        "--model",
-        ARCHITECTURE,
-        "--pretrained",
-        weights,
-        "--batch_size",
-        BATCH_SIZE,
-        "--output",
-        "clip_benchmark.json",
-    ]
+    theirs = their_command(folder, [weights])
     ours = [SCRIPTS / "lmms_eval", "--model", "open_clip", "--tasks", TASK, "--limit", str(images), "--model_args"]
     found: dict[str, list[float]] = defaultdict(list)
     for _ in range(repeats):
@@ -117,26 +108,61 @@ def table(asked: datasets.Dataset, weights: Path, checkpoint: Path, folder: Path
     )
 
 
+def list_table(asked: datasets.Dataset, count: int, folder: Path, repeats: int) -> str:
+    """Compare one command of each for several models, on all images of the data."""
+    webdataset(asked, folder / "wds")
+    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+    weights = [save_model(folder, name=f"model_{seed}", seed=seed) for seed in range(count)]
+    entries = []
+    for path in weights:
+        checkpoint = folder / path.stem
+        checkpoint.mkdir()
+        model = adapter(path)
+        model.save(model.loaded, checkpoint)
+        arguments = {"model": f"local-dir:{checkpoint}", "batch_size": int(BATCH_SIZE)}
+        entries.append({"name": path.stem, "model": "open_clip", "model_args": arguments})
+    listed = folder / "models.yaml"
+    # JSON is YAML, too.
+    listed.write_text(json.dumps({"models": entries}))
+    theirs, _, _ = COMPARED[0]
+    found: dict[str, list[float]] = defaultdict(list)
+    for repeat in range(repeats):
+        found[theirs].append(seconds_of_process([*their_command(folder, weights), "--no_amp"], environment, folder))
+        ours = [SCRIPTS / "microbench", "run", listed, "--tasks", TASK, "--output_path", folder / f"runs_{repeat}"]
+        found["microbench run, with leaderboard"].append(seconds_of_process(ours, environment, folder))
+    rows = []
+    for name, seconds in found.items():
+        ratios = [one / other for one, other in zip(seconds, found[theirs], strict=True)]
+        median = statistics.median(seconds)
+        ratio = "1" if name == theirs else f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
+        rows.append([name, f"{median:.1f}", f"{median / count:.1f}", ratio])
+    return f"## A list of {count} models, {len(asked):,} images\n\nMedian of {repeats}.\n\n" + markdown_table(
+        ["", "s", "s for each model", "to clip-benchmark"], rows
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of benchmarks/full_size.py, written if it is not there")
     parser.add_argument("--rows", type=int, default=2800, help="with which it is written (default: %(default)s)")
     parser.add_argument(
-        "--images", type=int, nargs="+", default=[650, 2500], help="how many are sorted (default: %(default)s)"
+        "--images", type=int, nargs="*", default=[650, 2500], help="how many are sorted (default: %(default)s)"
     )
+    parser.add_argument("--models", type=int, help="also so many models in one command, about all images of the data")
     parser.add_argument("--repeats", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--out", type=Path, help="also write the page to this file")
     args = parser.parse_args()
     os.environ["MICROBENCH_DATASET"] = str(write(args.data, args.rows))
     os.environ["HF_HUB_OFFLINE"] = "1"
     asked = questions()
-    if max(args.images) > len(asked):
+    if max(args.images, default=0) > len(asked):
         parser.error(
             f"--images {max(args.images)}: {args.data} has {len(asked)} images for {TASK}; write it with more --rows."
         )
     command = (
         f"python benchmarks/beside_clip_benchmark.py DATA --rows {args.rows} --images "
         f"{' '.join(map(str, args.images))} --repeats {args.repeats}"
+        + (f" --models {args.models}" if args.models else "")
     )
     parts = [
         "# Beside clip-benchmark",
@@ -161,6 +187,11 @@ def main() -> None:
             folder.mkdir()
             parts.append(table(asked.select(range(images)), weights, checkpoint, folder, args.repeats))
             # As it comes: the whole takes half an hour.
+            print(f"\n{parts[-1]}", flush=True)
+        if args.models:
+            folder = Path(scratch) / "list"
+            folder.mkdir()
+            parts.append(list_table(asked, args.models, folder, args.repeats))
             print(f"\n{parts[-1]}", flush=True)
     if args.out:
         args.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")

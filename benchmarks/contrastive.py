@@ -38,10 +38,10 @@ PARTS = ("encoders", "kept", "precision")
 QUESTIONS = 79_716 + RELEASE_QUESTIONS
 
 
-def save_model(folder: Path, architecture: str = ARCHITECTURE) -> Path:
+def save_model(folder: Path, architecture: str = ARCHITECTURE, name: str | None = None, seed: int = 0) -> Path:
     """Random weights in open_clip's own layout, as one file that both programs load."""
-    torch.manual_seed(0)
-    path = folder / f"{architecture}.pt"
+    torch.manual_seed(seed)
+    path = folder / f"{name or architecture}.pt"
     torch.save(open_clip.create_model(architecture).state_dict(), path)
     return path
 
