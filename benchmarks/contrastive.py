@@ -70,7 +70,8 @@ class Timed:
             return self.answers
 
         model.generate_until = timed
-        # As the command line does: what was imported is not scanned for garbage.
+        # As the command line does: what was imported is not scanned for garbage. Models before this one are.
+        gc.collect()
         gc.freeze()
         # As the command line sets it.
         backend = "torchrun" if "TORCHELASTIC_RUN_ID" in os.environ else "accelerate"

@@ -12,6 +12,7 @@ of the CPU, whose letters do not depend on the device unless two options are alm
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import tempfile
 import time
@@ -96,13 +97,14 @@ def read_alone(run: Timed, folder: Path) -> list[str]:
     rows = []
     for workers in sorted({4, 8, num_cores() - 1}):
         seconds = []
-        for read in (
-            lambda workers=workers: image_reading.read_in_processes(model._load, questions, example, 64, workers),
+        for start_reading in (
+            lambda workers=workers: image_reading.ReadingProcesses(model._load, questions, example, 64, workers),
             lambda workers=workers: prefetch_map(model._load, questions, 128, workers),
         ):
             start = time.perf_counter()
-            count = sum(1 for _ in read())
-            seconds.append(time.perf_counter() - start)
+            with contextlib.closing(start_reading()) as images:
+                count = sum(1 for _ in images)
+                seconds.append(time.perf_counter() - start)
         rows.append([str(workers), *(f"{count / each:,.0f}" for each in seconds)])
         print(rows[-1], flush=True)
     text = (

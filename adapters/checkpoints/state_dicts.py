@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ _WRAPPERS = frozenset(("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped
 # Keys of a training checkpoint that are not model weights.
 _TRAINING_PARTS = re.compile(r"optim|sched|scaler|rng|param_groups|grad")
 # The first bytes of files in small letters: torch.save writes a ZIP archive, before release 1.6 a pickle.
-_TORCH_STARTS = (b"pk", b"\x80")
+_ZIP_START = b"pk"
+_TORCH_STARTS = (_ZIP_START, b"\x80")
 _WEB_PAGE_STARTS = (b"<!doctype", b"<html")
 # The content that git leaves in place of a file that it did not download.
 _LFS_POINTER = b"version https://git-lfs"
@@ -38,6 +40,29 @@ def read_file(path: Path) -> Any:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     # Unpickling, safetensors and torch each have errors of their own.
+    except Exception as error:
+        raise ValueError(f"{path}: cannot be read as a checkpoint: {_reading_fault(path, error)}") from error
+
+
+def check_opens(path: Path) -> None:
+    """Check that a checkpoint file opens: the header of safetensors, or the table of contents of ``torch.save``.
+
+    Raises:
+        ValueError: the file cannot be opened, is cut off, or is no checkpoint.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(path, framework="pt"):
+                return
+        with path.open("rb") as file:
+            start = file.read(2).lower()
+        if start == _ZIP_START:
+            zipfile.ZipFile(path).close()
+        elif not start.startswith(_TORCH_STARTS):
+            raise ValueError("unknown format")
+    # The libraries have errors of their own.
     except Exception as error:
         raise ValueError(f"{path}: cannot be read as a checkpoint: {_reading_fault(path, error)}") from error
 

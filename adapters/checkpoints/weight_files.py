@@ -207,7 +207,8 @@ def _others(folder: Path, chosen: Sequence[Path]) -> list[Path]:
     """List the files in ``folder`` that may be weights, without the ``chosen`` ones and adapters."""
     names = {path.name for path in chosen} | set(ADAPTER_FILES)
     files = [path for path in sorted(folder.iterdir()) if path.is_file() and path.name not in names]
-    return [path for path in files if not path.name.startswith(_TRAINING_STATE)]
+    # Hidden files are no weights: macOS leaves a ``._name`` for each file that it copies.
+    return [path for path in files if not path.name.startswith((".", *_TRAINING_STATE))]
 
 
 def refuse_quantized(config: Mapping[str, Any], where: str) -> None:

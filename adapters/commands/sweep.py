@@ -14,6 +14,7 @@ from typing import Any
 from microbench_adapters.checkpoints import loading, merging
 from microbench_adapters.libraries.options import parse_merge_with
 from microbench_adapters.models import pixel_store
+from microbench_adapters.models.embeddings import write_atomically
 
 # The table of a sweep as data, in the sweep's folder.
 SWEEP_FILE = "sweep.json"
@@ -32,6 +33,18 @@ class SweepInterrupted(SystemExit):
 
     def __init__(self, status: int, remaining: Sequence[float]) -> None:
         super().__init__(status)
+        self.remaining = list(remaining)
+
+
+class SweepFailedError(ValueError):
+    """Report that a run of a sweep failed.
+
+    Attributes:
+        remaining: the alphas without results.
+    """
+
+    def __init__(self, message: str, remaining: Sequence[float]) -> None:
+        super().__init__(message)
         self.remaining = list(remaining)
 
 
@@ -65,6 +78,8 @@ def run_sweep(
 ) -> list[dict[str, Any]]:
     """Run the harness once for each alpha, in this process; checkpoints are read and images decoded once.
 
+    Other alphas that ``out`` has of the same model, tasks and options are kept, so that a sweep can go on.
+
     Args:
         values: the alphas.
         arguments: of the harness, without ``--model_args`` and ``--output_path``.
@@ -73,18 +88,20 @@ def run_sweep(
         evaluate: runs the harness's command line on ``sys.argv``; `SystemExit` with a status means that it failed.
 
     Returns:
-        For each alpha: ``alpha``, ``results`` (its results file), ``groups`` (their names) and
-        ``figures``, those of groups and tasks by name.
+        For each alpha, in order: ``alpha``, ``results`` (its results file), ``groups`` (their names), ``figures``,
+        those of groups and tasks by name, and ``settings``, equal for equal arguments.
 
     Raises:
-        ValueError: the arguments name no merge, or a run failed; results of earlier runs stay on disk.
+        ValueError: the arguments name no merge.
+        SweepFailedError: a run failed; results of earlier runs stay on disk.
         SweepInterrupted: at Ctrl-C or SIGTERM.
     """
     _check_sweep(values, arguments, model_args)
     _check_place(out)
-    rows: list[dict[str, Any]] = []
+    settings = loading.json_sha256([*arguments, model_args])
+    rows = _kept_rows(out, settings, values)
     with loading.cache_checkpoints(), pixel_store.shared():
-        for value in values:
+        for position, value in enumerate(values):
             folder = out / f"alpha_{format_alpha(value)}"
             options = ("--model_args", f"{model_args},alpha={format_alpha(value)}", "--output_path", str(folder))
             before = set(folder.rglob("*_results.json"))
@@ -93,20 +110,36 @@ def run_sweep(
                     evaluate()
                 except SystemExit as error:
                     if isinstance(error.code, int) and error.code > _LEAST_OF_SIGNALS:
-                        raise SweepInterrupted(error.code, values[len(rows) :]) from error
+                        raise SweepInterrupted(error.code, values[position:]) from error
                     if error.code:
-                        raise ValueError(
+                        raise SweepFailedError(
                             f"The run with alpha={format_alpha(value)} failed; see above. "
-                            f"{len(rows)} of {len(values)} are done: {out}"
+                            f"{position} of {len(values)} are done: {out}",
+                            values[position:],
                         ) from error
             new = sorted(set(folder.rglob("*_results.json")) - before)
             if not new:
-                raise ValueError(
-                    f"The run with alpha={format_alpha(value)} wrote no results file to {folder}; see above."
+                raise SweepFailedError(
+                    f"The run with alpha={format_alpha(value)} wrote no results file to {folder}; see above.",
+                    values[position:],
                 )
-            rows.append(_row(value, new[-1], out))
-            (out / SWEEP_FILE).write_text(json.dumps(rows, indent=1) + "\n")
+            rows = sorted([*rows, _row(value, new[-1], out) | {"settings": settings}], key=lambda row: row["alpha"])
+            write_atomically(out / SWEEP_FILE, f"{json.dumps(rows, indent=1)}\n".encode())
     return rows
+
+
+def _kept_rows(out: Path, settings: str, values: Sequence[float]) -> list[dict[str, Any]]:
+    """Return the rows of an earlier sweep with the same settings, but for those of ``values``."""
+    try:
+        rows = json.loads((out / SWEEP_FILE).read_text())
+        return [
+            row
+            for row in rows
+            if row.get("settings") == settings and row["alpha"] not in values and (out / row["results"]).is_file()
+        ]
+    # The file is missing, or something else.
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
 
 
 def _check_sweep(values: Sequence[float], arguments: Sequence[str], model_args: str) -> None:

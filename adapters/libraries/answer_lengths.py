@@ -44,8 +44,8 @@ class LengthLog:
                 self._note(
                     self._cut,
                     question,
-                    f"the answer breaks off after max_new_tokens={question.max_new_tokens} tokens. Of models that "
-                    "reason before they answer, or explain, nothing may be read: type --gen_kwargs max_new_tokens=…",
+                    f"the answer stops after max_new_tokens={question.max_new_tokens} tokens. If the model "
+                    "reasons or explains first, its answer may be missing: type --gen_kwargs max_new_tokens=…",
                 )
             if self._context_length is not None and length > self._context_length:
                 self._note(

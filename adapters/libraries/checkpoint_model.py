@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import abc
 import copy
+import dataclasses
 import functools
 import importlib.metadata
 import inspect
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,8 +20,9 @@ from PIL.Image import Image
 from microbench_adapters.checkpoints import loading
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.merge_loaded import merge_loaded
+from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 from microbench_adapters.checkpoints.registry import Checkpoint, Preprocessing
-from microbench_adapters.libraries.options import check_context_length, check_merge, parse_merge_with
+from microbench_adapters.libraries.options import check_context_length, check_merge, parse_folder, parse_merge_with
 from microbench_adapters.libraries.precision import (
     autocast,
     check_precision,
@@ -141,6 +142,11 @@ class CheckpointModel(ContrastiveModel):
 
     @classmethod
     @abc.abstractmethod
+    def check_files(cls, arguments: Mapping[str, str]) -> None:
+        """Check that local weights exist and open, before anything is loaded; see `local_files.check`."""
+
+    @classmethod
+    @abc.abstractmethod
     def load(cls, spec: dict[str, Any]) -> Loaded:
         """Load the checkpoint of a specification, a subset of the constructor's arguments.
 
@@ -186,14 +192,12 @@ class CheckpointModel(ContrastiveModel):
         return loading.load_cached((cls.load.__qualname__, repr(sorted(spec.items()))), load)
 
     def _keep_embeddings(self, cache_dir: str) -> None:
-        if not cache_dir.strip():
-            raise ValueError("cache_dir=: expected a folder.")
+        folder = parse_folder("cache_dir", cache_dir)
         identity = {name: value for name, value in self.record().items() if name not in _NOT_IDENTITY} | {
             "adapter": type(self).load.__qualname__,
             "versions": self._versions(),
             "smoke_test": smoke_test.VERSION,
         }
-        folder = Path(cache_dir).expanduser()
         self.kept_images, self.kept_texts = (Embeddings(folder, identity, kind) for kind in ("images", "texts"))
         logger.info(
             f"cache_dir={cache_dir}: "
@@ -201,15 +205,14 @@ class CheckpointModel(ContrastiveModel):
         )
 
     def _keep_pixels_on_disk(self, pixels_dir: str) -> None:
-        if not pixels_dir.strip():
-            raise ValueError("pixels_dir=: expected a folder.")
+        folder = parse_folder("pixels_dir", pixels_dir)
         if self.resizing is None:
             logger.warning(
                 f"pixels_dir={pixels_dir}: not used, as the preprocessing of {self.loaded.name} returns "
                 "something else than pixels of one size."
             )
             return
-        self.kept_pixels = PixelFiles(Path(pixels_dir).expanduser(), json.loads(self.resizing))
+        self.kept_pixels = PixelFiles(folder, json.loads(self.resizing))
         logger.info(f"pixels_dir={pixels_dir}: {len(self.kept_pixels)} images are known that are resized as here")
 
     def resize(self, image: Image) -> Tensors:
@@ -219,8 +222,14 @@ class CheckpointModel(ContrastiveModel):
 
     def normalize(self, images: Tensors) -> Tensors:
         """Convert a batch of 8-bit pixels to the encoder's inputs, on their device."""
-        steps = self.loaded.steps
+        steps = self._steps_on_device
         return images if steps is None else {self.pixel_input: steps.normalize(images[self.pixel_input])}
+
+    @functools.cached_property
+    def _steps_on_device(self) -> SplitPreprocessing | None:
+        # To copy the values for each batch would wait for all that a GPU was given before.
+        steps = self.loaded.steps
+        return None if steps is None else dataclasses.replace(steps, values=steps.values.to(self.device))
 
     @functools.cached_property
     def resizing(self) -> str | None:  # type: ignore[override]  # a property that is worked out once
@@ -303,8 +312,8 @@ class CheckpointModel(ContrastiveModel):
         """Warn if a named model's checkpoint has other settings than its row: another release, or a fine-tune."""
         if self.checkpoint is None or self.checkpoint.preprocessing is None:
             return
-        actual = asdict(self.preprocessing_of(self.loaded.preprocessing))
-        for setting, expected in asdict(self.checkpoint.preprocessing).items():
+        actual = dataclasses.asdict(self.preprocessing_of(self.loaded.preprocessing))
+        for setting, expected in dataclasses.asdict(self.checkpoint.preprocessing).items():
             if expected is not None and actual[setting] != expected:
                 logger.warning(
                     f"{self.loaded.name}: preprocessing has {setting} {actual[setting]}, "

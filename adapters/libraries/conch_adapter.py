@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from microbench_adapters.checkpoints import (
 )
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
-from microbench_adapters.libraries import split_preprocessing
+from microbench_adapters.libraries import local_files, split_preprocessing
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
 from microbench_adapters.libraries.options import build_spec
 from microbench_adapters.models.dual_encoder import Tensors
@@ -92,6 +93,11 @@ class Conch(CheckpointModel):
             context_length=length,
             files=files | taken_from,
         )
+
+    @classmethod
+    def check_files(cls, arguments: Mapping[str, str]) -> None:
+        """Check local weights before anything is loaded; see `CheckpointModel.check_files`."""
+        local_files.check(arguments, lambda folder, where: [_find_weights({"model": str(folder)})[0]])
 
     @classmethod
     def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:

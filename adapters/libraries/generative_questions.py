@@ -133,8 +133,8 @@ def _check_settings(settings: Mapping[str, Any], task_name: str, kind: str) -> t
     do_sample, temperature = further.pop("do_sample", None), further.pop("temperature", None)
     if do_sample is not False and temperature != 0 and (do_sample or temperature):
         raise ValueError(
-            f"{where}: do_sample={do_sample}, temperature={temperature}: {kind} writes the likeliest token here and "
-            "draws none at random. Use --gen_kwargs do_sample=False,temperature=0."
+            f"{where}: do_sample={do_sample}, temperature={temperature}: {kind} writes the most probable token "
+            "here and does not sample. Use --gen_kwargs do_sample=False,temperature=0."
         )
     refused = [
         f"{name}={value}"
@@ -143,7 +143,7 @@ def _check_settings(settings: Mapping[str, Any], task_name: str, kind: str) -> t
     ]
     if refused:
         raise ValueError(
-            f"{where}: {', '.join(refused)}: not supported. {kind} writes the likeliest token here, up to "
+            f"{where}: {', '.join(refused)}: not supported. {kind} writes the most probable token here, up to "
             "max_new_tokens and until."
         )
     return max_new_tokens, tuple(until)

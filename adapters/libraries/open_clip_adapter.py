@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from PIL.Image import Image
 
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
-from microbench_adapters.libraries import open_clip_weights, split_preprocessing
+from microbench_adapters.libraries import local_files, open_clip_sources, open_clip_weights, split_preprocessing
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
 from microbench_adapters.libraries.open_clip_sources import CONFIG_FILE, WEIGHTS_FILE, find_source
 from microbench_adapters.libraries.options import build_spec
@@ -83,6 +84,11 @@ class OpenClip(CheckpointModel):
             build=partial(open_clip_weights.build_module, source),
             files=source.files | taken_from,
         )
+
+    @classmethod
+    def check_files(cls, arguments: Mapping[str, str]) -> None:
+        """Check local weights before anything is loaded; see `CheckpointModel.check_files`."""
+        local_files.check(arguments, open_clip_sources.find_weights)
 
     @classmethod
     def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:

@@ -93,6 +93,17 @@ def find_source(spec: dict[str, Any]) -> Source:
 # --- a folder, or a repository of the Hub ---
 
 
+def find_weights(folder: Path, where: str) -> list[Path]:
+    """Return the file of the weights in a folder.
+
+    Raises:
+        ValueError: there is none or more than one, or the folder is of another library.
+    """
+    label = where.partition("=")[2]
+    _read_config(folder, label)
+    return [_weights_in(folder, label)]
+
+
 def _find_in_folder(
     label: str,
     folder: Path,
@@ -143,7 +154,9 @@ def _read_config(folder: Path, label: str) -> dict[str, Any]:
 
 
 def _weights_in(folder: Path, label: str) -> Path:
-    paths = [path for pattern in _WEIGHT_PATTERNS for path in sorted(folder.glob(pattern)) if path.is_file()]
+    matches = (path for pattern in _WEIGHT_PATTERNS for path in sorted(folder.glob(pattern)))
+    # Hidden files are no weights: macOS leaves a ``._name`` for each file that it copies.
+    paths = [path for path in matches if path.is_file() and not path.name.startswith(".")]
     usual = [path for path in paths if path.stem in _WEIGHT_STEMS]
     if not paths:
         raise ValueError(

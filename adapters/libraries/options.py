@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from microbench_adapters.checkpoints import merging
@@ -45,6 +46,20 @@ def parse_merge_with(merge_with: str | None) -> list[str]:
     if not all(names):
         raise ValueError(f"merge_with={merge_with}: expected a checkpoint, or several as [one,other].")
     return names
+
+
+def parse_folder(argument: str, text: str) -> Path:
+    """Return the folder that an argument names, with ``~`` expanded.
+
+    Raises:
+        ValueError: the text is empty, or the home folder is not known.
+    """
+    if not text.strip():
+        raise ValueError(f"{argument}=: expected a folder.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{argument}={text}: the home folder is not known ({error}) Write the whole path.") from error
 
 
 def check_merge(merge: str, alpha: float | None, density: float | None, others: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ import transformers
 from loguru import logger
 from PIL.Image import Image, Resampling
 
-from microbench_adapters.checkpoints import loading, state_dicts
+from microbench_adapters.checkpoints import folder_kinds, loading, state_dicts
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
-from microbench_adapters.libraries import split_preprocessing
+from microbench_adapters.libraries import local_files, split_preprocessing
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
 from microbench_adapters.libraries.options import build_spec
 from microbench_adapters.libraries.transformers_loading import (
@@ -108,6 +109,11 @@ class TransformersClip(CheckpointModel):
             files={"model": model, "revision": getattr(config, "_commit_hash", None) or revision} | files,
             image_processor=processor.image_processor,
         )
+
+    @classmethod
+    def check_files(cls, arguments: Mapping[str, str]) -> None:
+        """Check local weights before anything is loaded; see `CheckpointModel.check_files`."""
+        local_files.check(arguments, _find_weights)
 
     @classmethod
     def resolve(cls, name: str, like: dict[str, Any]) -> dict[str, Any]:
@@ -222,6 +228,11 @@ class TransformersClip(CheckpointModel):
         """Return the texts that are truncated."""
         ids_of_texts = self.loaded.tokenizer(texts, truncation=False, verbose=False)["input_ids"]
         return [text for text, ids in zip(texts, ids_of_texts, strict=True) if len(ids) > self.loaded.context_length]
+
+
+def _find_weights(folder: Path, where: str) -> list[Path]:
+    folder_kinds.check_dual_encoder(folder, where)
+    return local_files.transformers_weights(folder, where)
 
 
 def _load_weights(

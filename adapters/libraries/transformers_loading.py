@@ -45,11 +45,8 @@ def load_config(model: str, revision: str | None, *, trust_remote_code: bool = F
         raise ValueError(f"model={model}: no such folder here ({Path.cwd()}).")
     if folder.is_dir() and revision is not None:
         raise ValueError(f"revision={revision}: {model} is a local folder and has none. Leave revision out.")
-    if folder.is_dir() and not (folder / "config.json").is_file():
-        raise ValueError(
-            f"model={model}: expected a folder with transformers' config.json, processor and weights; "
-            f"it has no config.json.{folder_kinds.suggest_model(folder)}"
-        )
+    if folder.is_dir():
+        folder_kinds.check_transformers(folder, f"model={model}")
     config = from_pretrained(transformers.AutoConfig, model, revision, trust_remote_code=trust_remote_code)
     weight_files.refuse_quantized(config.to_dict(), f"model={model}")
     return config

@@ -144,7 +144,7 @@ class TransformersVlm(GenerativeModel):
         self._together, reason = examiner.find_together(alone)
         if self._together is not Together.ALL:
             logger.warning(
-                f"{self._record['checkpoint']}: a batch of unlike images changes its answers ({reason}), so "
+                f"{self._record['checkpoint']}: a batch of different images changes its answers ({reason}), so "
                 f"{self._together.value} are answered together."
             )
 

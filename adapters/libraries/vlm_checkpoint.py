@@ -144,8 +144,8 @@ def load_greedy_module(
     dropped = _make_greedy(module, tokenizer)
     if dropped:
         logger.info(
-            f"model={model}: generation settings of the checkpoint that are not used, as the likeliest token is "
-            f"always written: {json.dumps(dropped, default=str)}"
+            f"model={model}: generation settings of the checkpoint that are not used, as the most probable token "
+            f"is always written: {json.dumps(dropped, default=str)}"
         )
     return module, files, dropped
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def choose_prompts(processor: Any, model_type: str, model: str, chat_template: s
         ValueError: there is no template and no other known way, or the template does not show the question.
     """
     if plain and chat_template is not None:
-        raise ValueError("plain_prompt=True and chat_template=… exclude each other: leave one out.")
+        raise ValueError("plain_prompt=True and chat_template=… cannot be used together: leave one out.")
     own = getattr(processor, "chat_template", None)
     if chat_template is not None:
         template = _read(chat_template)
@@ -74,7 +75,7 @@ def choose_prompts(processor: Any, model_type: str, model: str, chat_template: s
 
 
 def _read(file: str) -> str:
-    path = Path(file).expanduser()
+    path = Path(os.path.expanduser(file))
     if not path.is_file():
         raise ValueError(f"chat_template={file}: there is no such file. Expected a file with a Jinja template.")
     return path.read_text(encoding="utf-8")

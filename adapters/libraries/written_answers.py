@@ -10,7 +10,7 @@ from __future__ import annotations
 import abc
 import collections
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -18,6 +18,7 @@ from lmms_eval.api.model import lmms
 from loguru import logger
 from tqdm import tqdm
 
+from microbench_adapters.libraries import local_files
 from microbench_adapters.libraries.generative_questions import ABILITY, Question, read_questions
 from microbench_adapters.libraries.precision import check_precision
 from microbench_adapters.models import provenance
@@ -79,6 +80,11 @@ class AnswerWriter(lmms, provenance.ProvenanceMixin):
     ) -> Self:
         """Build the model from ``--model_args``; see `parse_options`."""
         return cls(**parse_options(cls, arg_string, additional_config))
+
+    @classmethod
+    def check_files(cls, arguments: Mapping[str, str]) -> None:
+        """Check that local weights exist and open, before anything is loaded; see `local_files.check`."""
+        local_files.check(arguments, local_files.transformers_weights)
 
     @property
     def _image_token(self) -> str | None:

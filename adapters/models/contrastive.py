@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import abc
 import collections
+import contextlib
+import itertools
 import string
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from lmms_eval.api.instance import GenerationResult
@@ -29,16 +31,28 @@ from microbench_adapters.models.contract import (
 )
 from microbench_adapters.models.document_images import DocumentImages
 from microbench_adapters.models.dual_encoder import DualEncoder, ImageQuestion
-from microbench_adapters.models.task_functions import TaskHooks, VisualRequest, documents, has_choices, has_visual
+from microbench_adapters.models.task_functions import (
+    TaskHooks,
+    VisualRequest,
+    documents,
+    has_choices,
+    has_visual,
+    image_keys,
+)
 from microbench_adapters.models.truncation import TruncationLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from lmms_eval.api.instance import Instance
 
+
+Item = TypeVar("Item")
+
 # What messages call a model of this class.
 _KIND = "contrastive model"
+# Among the arguments of a request.
+_DOC_ID = VisualRequest._fields.index("doc_id")
 
 
 class Choice(NamedTuple):
@@ -107,12 +121,11 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
         Raises:
             ValueError: a task has no choices; raised before anything is encoded.
         """
-        choices = read_choices(requests)
+        questions = _Questions(requests)
         answers: dict[int, str] = {}
-        for positions, logits in self._logits(choices):
-            asked = [choices[position] for position in positions]
+        for positions, asked, logits in self._logits(questions.images, questions.read):
             answers.update(zip(positions, self._answers(asked, logits), strict=True))
-        return [answers[position] for position in range(len(choices))]
+        return [answers[position] for position in range(len(requests))]
 
     def loglikelihood(self, requests: list[Instance]) -> list[GenerationResult]:
         """Score the texts of ``multiple_choice`` tasks: context and continuation together.
@@ -139,10 +152,9 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
                 image_of[request.place] = ImageQuestion(None, images, request.doc_id)
         choices = [Choice(place, image_of[place], list(options)) for place, options in texts_of.items()]
         results = {}
-        for positions, logits in self._logits(choices):
+        for _, asked_now, logits in self._logits([choice.image for choice in choices], lambda: choices):
             best = logits.argmax(axis=1)
-            for position, best_text, losses in zip(positions, best, scoring.losses(logits).tolist(), strict=True):
-                choice = choices[position]
+            for choice, best_text, losses in zip(asked_now, best, scoring.losses(logits).tolist(), strict=True):
                 for number, (text, loss) in enumerate(zip(choice.texts, losses, strict=True)):
                     results[choice.place, text] = (loss, number == best_text)
         # Wrapped, as the harness would turn a bare tuple into a string.
@@ -171,25 +183,41 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
             "questions_cut_alike": len(distribution.union_over_processes(self.truncation.ambiguous)),
         }
 
-    def _logits(self, choices: list[Choice]) -> Iterator[tuple[list[int], np.ndarray]]:
-        """Yield positions of choices, and the scaled similarities of their texts to their images, a row for each."""
-        texts = list(dict.fromkeys(text for choice in choices for text in choice.texts))
-        if new := self.encode_new_texts(texts, self.asked_together):
-            self.truncation.add_texts(self.longer_than_context(new), len(new))
-        self.truncation.add_ambiguous({choice.place: choice.texts for choice in choices}, self._tokens_of)
-        vectors = self.text_vectors(texts)
-        row_of_text = {text: row for row, text in enumerate(texts)}
-        for key_of in self.encode_new_images([choice.image for choice in choices], self.asked_together):
-            row_of_image = {key: row for row, key in enumerate(dict.fromkeys(key_of.values()))}
-            scored = scoring.similarities(
-                self.image_vectors(list(row_of_image)),
-                vectors,
-                [row_of_image[key] for key in key_of.values()],
-                [[row_of_text[text] for text in choices[position].texts] for position in key_of],
-            )
-            positions = list(key_of)
-            for block, similarities in scored:
-                yield [positions[place] for place in block], self.logit_scale * similarities + (self.logit_bias or 0.0)
+    def _logits(
+        self, images: list[ImageQuestion], read_choices: Callable[[], list[Choice]]
+    ) -> Iterator[tuple[list[int], list[Choice], np.ndarray]]:
+        """Compare the texts of questions with their images.
+
+        Args:
+            images: the image of each question.
+            read_choices: returns the questions; called when the work on the images has begun.
+
+        Yields:
+            Positions of questions, the questions, and the scaled similarities of their texts, a row for each.
+        """
+        with contextlib.closing(self.encode_new_images(images, self.asked_together)) as encoded:
+            first = next(encoded)
+            choices = read_choices()
+            texts = list(dict.fromkeys(text for choice in choices for text in choice.texts))
+            if new := self.encode_new_texts(texts, self.asked_together):
+                self.truncation.add_texts(self.longer_than_context(new), len(new))
+            if self.truncation.texts:
+                self.truncation.add_ambiguous({choice.place: choice.texts for choice in choices}, self._tokens_of)
+            vectors = self.text_vectors(texts)
+            row_of_text = {text: row for row, text in enumerate(texts)}
+            for key_of in itertools.chain([first], encoded):
+                row_of_image = {key: row for row, key in enumerate(dict.fromkeys(key_of.values()))}
+                scored = scoring.similarities(
+                    self.image_vectors(list(row_of_image)),
+                    vectors,
+                    [row_of_image[key] for key in key_of.values()],
+                    [[row_of_text[text] for text in choices[position].texts] for position in key_of],
+                )
+                positions = list(key_of)
+                for block, similarities in scored:
+                    asked = [positions[place] for place in block]
+                    logits = self.logit_scale * similarities + (self.logit_bias or 0.0)
+                    yield asked, [choices[position] for position in asked], logits
 
     def _answers(self, choices: list[Choice], logits: np.ndarray) -> list[str]:
         """Return the answers to choices among equally many texts, from a row of ``logits`` for each."""
@@ -216,32 +244,65 @@ def read_choices(requests: list[Instance]) -> list[Choice]:
     Raises:
         ValueError: a task has no choices, or a document has none or more than letters.
     """
-    positions = collections.defaultdict(list)
-    for position, request in enumerate(requests):
-        positions[request.args[-2:]].append(position)
-    firsts = [requests[members[0]] for members in positions.values()]
-    if unanswerable := [request for request in firsts if not has_choices(request)]:
-        raise ValueError(unsupported(unanswerable, "free text", _KIND))
-    choices: dict[int, Choice] = {}
-    for members in positions.values():
-        asked = [VisualRequest(*requests[position].args) for position in members]
-        task, split = asked[0].task, asked[0].split
-        read = _choice_reader(asked[0])
-        docs = documents(task, split, [request.doc_id for request in asked])
-        choices.update(
-            (position, read(request, doc)) for position, request, doc in zip(members, asked, docs, strict=True)
-        )
-    return [choices[position] for position in range(len(requests))]
+    return _Questions(requests).read()
 
 
-def _choice_reader(first: VisualRequest) -> Callable[[VisualRequest, dict[str, Any]], Choice]:
-    """Return a function that reads the questions of one task."""
-    task, hooks, images = first.task, TaskHooks.of(first.task), DocumentImages(first)
+class _Questions:
+    """What requests ask, read in two steps: images first, as a device can begin with them.
 
-    def read(request: VisualRequest, doc: dict[str, Any]) -> Choice:
-        texts = task.doc_to_choice(doc)
-        choice_letters(texts, request.task_name, request.doc_id)
-        key = hooks.image_key(doc) if hooks.image_key else None
-        return Choice(request.place, ImageQuestion(key, images, request.doc_id), texts, hooks.wants_probabilities)
+    Attributes:
+        images: the image of each request.
 
-    return read
+    Raises:
+        ValueError: a task has no choices.
+    """
+
+    def __init__(self, requests: list[Instance]) -> None:
+        asked = [request.args for request in requests]
+        positions = collections.defaultdict(list)
+        for position, arguments in enumerate(asked):
+            positions[arguments[-2:]].append(position)
+        firsts = [requests[members[0]] for members in positions.values()]
+        if unanswerable := [request for request in firsts if not has_choices(request)]:
+            raise ValueError(unsupported(unanswerable, "free text", _KIND))
+        self._positions = list(itertools.chain.from_iterable(positions.values()))
+        self._parts = [
+            _QuestionsOfTask(VisualRequest(*asked[part[0]]), [asked[position][_DOC_ID] for position in part])
+            for part in positions.values()
+        ]
+        self.images = self._in_order(part.images for part in self._parts)
+
+    def read(self) -> list[Choice]:
+        """Return the question of each request.
+
+        Raises:
+            ValueError: a document has no choices, or more than letters.
+        """
+        return self._in_order(part.read() for part in self._parts)
+
+    def _in_order(self, parts: Iterable[list[Item]]) -> list[Item]:
+        items = dict(zip(self._positions, itertools.chain.from_iterable(parts), strict=True))
+        return [items[position] for position in range(len(items))]
+
+
+class _QuestionsOfTask:
+    """What requests about one task and split ask; see `_Questions`."""
+
+    def __init__(self, first: VisualRequest, doc_ids: list[int]) -> None:
+        self._first = first
+        self._hooks = TaskHooks.of(first.task)
+        key = self._hooks.image_key
+        keys = image_keys(first.task, first.split, doc_ids, key) if key else itertools.repeat(None, len(doc_ids))
+        images = DocumentImages(first)
+        self.images = [ImageQuestion(key, images, doc_id) for key, doc_id in zip(keys, doc_ids, strict=True)]
+
+    def read(self) -> list[Choice]:
+        task, split, name = self._first.task, self._first.split, self._first.task_name
+        choices = []
+        doc_ids = [image.doc_id for image in self.images]
+        docs = documents(task, split, doc_ids, self._hooks.choice_columns)
+        for doc, image in zip(docs, self.images, strict=True):
+            texts = task.doc_to_choice(doc)
+            choice_letters(texts, name, image.doc_id)
+            choices.append(Choice((name, split, image.doc_id), image, texts, self._hooks.wants_probabilities))
+        return choices

@@ -7,7 +7,10 @@ by their tokens, so that texts which are the same to the model tie exactly.
 from __future__ import annotations
 
 import abc
+import collections
 import contextlib
+import functools
+import itertools
 from collections.abc import Callable, Generator, Hashable, Iterator, Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
@@ -20,7 +23,7 @@ from microbench_adapters.models import distribution, image_reading, pixel_store
 from microbench_adapters.models.document_images import DocumentImages
 from microbench_adapters.models.embeddings import Embeddings, digest
 from microbench_adapters.models.execution import batches, full_precision, parse_batch_size, prefetch_map, resolve_device
-from microbench_adapters.models.image_reading import LoadedImage
+from microbench_adapters.models.image_reading import LoadedImage, ReadingProcesses
 from microbench_adapters.models.pixel_store import PixelFiles
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ Features = dict[Hashable, np.ndarray]
 
 # Images prefetched for the encoder, in batches: enough to keep it busy, bounded in memory.
 _BATCHES_AHEAD = 2
+# Batches that a GPU is given before the first of them is waited for: enough to keep it busy while texts are read.
+_BATCHES_ON_GPU = 3
 DEFAULT_BATCH_SIZE = 64
 
 
@@ -127,17 +132,18 @@ class DualEncoder(abc.ABC):
 
     def _start_encoding(self, batch: Tensors, kind: Literal["images", "texts"]) -> Callable[[], np.ndarray]:
         """Let the device encode a batch; return a function that waits for the vectors and returns them."""
-        # Not inference_mode: under autocast on the CPU it copies each attention weight for each image.
         is_gpu = self.device.type == "cuda"
-        with torch.no_grad(), full_precision():
+        stream = torch.cuda.stream(self._text_stream) if is_gpu and kind == "texts" else contextlib.nullcontext()
+        # Not inference_mode: under autocast on the CPU it copies each attention weight for each image.
+        with stream, torch.no_grad(), full_precision():
             inputs = {name: values.to(self.device, non_blocking=is_gpu) for name, values in batch.items()}
             encoded = self.encode_images(self.normalize(inputs)) if kind == "images" else self.encode_texts(inputs)
             on_cpu = encoded.to("cpu", non_blocking=is_gpu)
-        # Without it, reading the vectors would wait for all work that a GPU was given since.
-        arrived = torch.cuda.Event() if is_gpu else None
-        if arrived is not None:
-            # Of the model's GPU, which need not be the current one.
-            arrived.record(torch.cuda.current_stream(self.device))
+            # Without it, reading the vectors would wait for all work that a GPU was given since.
+            arrived = torch.cuda.Event() if is_gpu else None
+            if arrived is not None:
+                # Of the model's GPU, which need not be the current one.
+                arrived.record(torch.cuda.current_stream(self.device))
 
         def wait() -> np.ndarray:
             if arrived is not None:
@@ -152,6 +158,14 @@ class DualEncoder(abc.ABC):
             return vectors
 
         return wait
+
+    @functools.cached_property
+    def _text_stream(self) -> torch.cuda.Stream:
+        """The stream of a GPU for texts, which need not wait for the images that it was given before."""
+        stream = torch.cuda.Stream(self.device)
+        # The weights may be on their way.
+        stream.wait_stream(torch.cuda.current_stream(self.device))
+        return stream
 
     def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
         """Return the vectors of encoded texts, shape (number of texts, D)."""
@@ -211,7 +225,9 @@ class DualEncoder(abc.ABC):
 
     # --- images ---
 
-    def encode_new_images(self, questions: Sequence[ImageQuestion], together: bool) -> Iterator[dict[int, Hashable]]:
+    def encode_new_images(
+        self, questions: Sequence[ImageQuestion], together: bool
+    ) -> Generator[dict[int, Hashable], None, None]:
         """Encode the images that are new, and yield those whose vectors are known while others are encoded.
 
         Args:
@@ -220,16 +236,18 @@ class DualEncoder(abc.ABC):
 
         Yields:
             The keys of images, for `image_vectors`, by their positions in ``questions``; in the end of all of them.
+            What comes first has not waited for anything: the device and the readers work while the caller does.
         """
         positions_of: dict[Hashable, list[int]] = {}
         for position, question in enumerate(questions):
             if question.key is not None:
                 positions_of.setdefault(question.key, []).append(position)
         known = [key for key in positions_of if key in self._image_features]
-        yield {position: key for key in known for position in positions_of.pop(key)}
+        known_of = {position: key for key in known for position in positions_of.pop(key)}
         with self._sharing(list(positions_of), self._image_features, together) as own:
             for keys in self._encode_loaded([questions[positions_of[key][0]] for key in own]):
-                yield {position: key for key in keys for position in positions_of.pop(key)}
+                yield known_of | {position: key for key in keys for position in positions_of.pop(key)}
+                known_of = {}
         # What is left are those that other processes encoded.
         yield {position: key for key, positions in positions_of.items() for position in positions}
         without_key = [position for position, question in enumerate(questions) if question.key is None]
@@ -238,34 +256,49 @@ class DualEncoder(abc.ABC):
             yield {next(positions): key for key in keys}
 
     def _encode_loaded(self, questions: list[ImageQuestion]) -> Iterator[list[Hashable]]:
-        """Load and encode images, each content once; yield their keys in order, as soon as their vectors are known.
+        """Load and encode images, each content once; yield their keys as soon as their vectors are known.
 
-        While the device encodes a batch, the next one is read, and the one before is used by the caller.
+        While the device encodes a batch, the next one is read, and the one before is used by the caller. The first
+        list is empty: it comes when all has begun that need not wait.
         """
-        encoding: set[Hashable] = set()
-        previous: list[LoadedImage] = []
-        enter_previous: Callable[[], None] | None = None
+        from_memory = [self._from_memory(question) for question in questions]
+        known = iter([image for image in from_memory if image])
+        missing = [question for question, image in zip(questions, from_memory, strict=True) if not image]
         with (
             self._progress("Encoding images", len(questions)) as progress,
             _writing(self.kept_images),
             _writing(self.kept_pixels),
-            image_reading.explained_deaths(),
             # An error ends the readers, too.
-            contextlib.closing(self._read(questions)) as loaded,
+            contextlib.closing(self._read(missing)) as loaded,
         ):
-            for batch in batches(loaded, self.batch_size):
+            encoding: set[Hashable] = set()
+            started: collections.deque[tuple[list[LoadedImage], Callable[[], None] | None]] = collections.deque()
+
+            def start(batch: list[LoadedImage]) -> None:
                 self._image_features.update((image.key, image.vector) for image in batch if image.vector is not None)
                 new = {image.key: image for image in batch if image.key not in self._image_features}
-                enter = self._start_image_batch([image for key, image in new.items() if key not in encoding])
+                started.append(
+                    (batch, self._start_image_batch([image for key, image in new.items() if key not in encoding]))
+                )
                 encoding.update(new)
-                if enter_previous is not None:
-                    enter_previous()
-                yield [image.key for image in previous]
-                previous, enter_previous = batch, enter
+
+            def finish() -> list[Hashable]:
+                batch, enter = started.popleft()
+                if enter is not None:
+                    enter()
                 progress.update(len(batch))
-            if enter_previous is not None:
-                enter_previous()
-            yield [image.key for image in previous]
+                return [image.key for image in batch]
+
+            most = _BATCHES_ON_GPU if self.device.type == "cuda" else 1
+            for batch in itertools.islice(batches(known, self.batch_size), most):
+                start(batch)
+            yield []
+            for batch in batches(itertools.chain(known, loaded), self.batch_size):
+                start(batch)
+                if len(started) > most:
+                    yield finish()
+            while started:
+                yield finish()
 
     def _start_image_batch(self, images: list[LoadedImage]) -> Callable[[], None] | None:
         """Let the device encode images; return a function that waits for their vectors and enters them."""
@@ -286,13 +319,6 @@ class DualEncoder(abc.ABC):
         return enter
 
     # --- reading ---
-
-    def _read(self, questions: list[ImageQuestion]) -> Generator[LoadedImage, None, None]:
-        """Load images in order: from memory where an earlier model resized them, else beside the encoder."""
-        known = [self._from_memory(question) for question in questions]
-        loaded = self._read_beside([question for question, image in zip(questions, known, strict=True) if not image])
-        for image in known:
-            yield image or next(loaded)
 
     def _from_memory(self, question: ImageQuestion) -> LoadedImage | None:
         """Return an image that this process has resized before; None if there is none in memory."""
@@ -321,11 +347,12 @@ class DualEncoder(abc.ABC):
     def _needs_content(self) -> bool:
         return self.kept_images is not None or self.kept_pixels is not None
 
-    def _read_beside(self, questions: list[ImageQuestion]) -> Iterator[LoadedImage]:
+    def _read(self, questions: list[ImageQuestion]) -> ReadingProcesses | Generator[LoadedImage, None, None]:
+        """Load images in order, beside the encoder."""
         if self.resizing is not None and image_reading.use_processes(len(questions), self.device):
             # After resizing, all images have the size of this one.
             example = self.resize(PIL.Image.new("RGB", (64, 48)))
-            return image_reading.read_in_processes(self._load, questions, example, self.batch_size)
+            return ReadingProcesses(self._load, questions, example, self.batch_size)
         return prefetch_map(self._load, questions, _BATCHES_AHEAD * self.batch_size)
 
     def _load(self, question: ImageQuestion) -> LoadedImage:

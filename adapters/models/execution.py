@@ -6,7 +6,7 @@ import collections
 import contextlib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -45,7 +45,7 @@ def parse_batch_size(batch_size: int | str) -> int:
 
 
 def fitting_batch_size(encode: Callable[[int], object], device: torch.device) -> int:
-    """Return how many items a GPU can encode together, by the memory that it takes for a few.
+    """Return how many items a GPU can encode together, by the memory that it takes for a few, and try it.
 
     Args:
         encode: encodes this many items on the device.
@@ -64,7 +64,15 @@ def fitting_batch_size(encode: Callable[[int], object], device: torch.device) ->
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     free = torch.cuda.mem_get_info(device)[0] + unused
     fitting = int(_SHARE_OF_GPU_MEMORY * free / per_item)
-    return min(MOST_ON_GPU, 2 ** max(0, fitting.bit_length() - 1))
+    size = min(MOST_ON_GPU, 2 ** max(0, fitting.bit_length() - 1))
+    # Other programs may take memory of the GPU meanwhile. What is allocated now need not be allocated in the run.
+    while size > 1:
+        try:
+            encode(size)
+            break
+        except torch.cuda.OutOfMemoryError:
+            size //= 2
+    return size
 
 
 def resolve_device(device: str | None) -> torch.device:
@@ -97,7 +105,7 @@ def resolve_device(device: str | None) -> torch.device:
 
 def prefetch_map(
     load: Callable[[Job], Result], jobs: Iterable[Job], max_ahead: int, num_threads: int | None = None
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Yield ``map(load, jobs)`` in order, computed on threads, with at most ``max_ahead`` results waiting."""
     with ThreadPoolExecutor(max_workers=num_threads or min(_MAX_THREADS, num_cores())) as pool:
         waiting: collections.deque[Future[Result]] = collections.deque()

@@ -87,6 +87,8 @@ class TaskHooks:
         image_source: of ``doc_to_visual``, see `ImageSource`; without it whole documents are read.
         wants_probabilities: of ``doc_to_choice``: the answer shall have a second line, JSON with the probability of
             each letter. It is opt-in, as other benchmarks' parsers would find letters in that line.
+        choice_columns: ``columns`` of ``doc_to_choice``: the only columns that the function reads; the others are not
+            converted for it.
         when_empty: of ``doc_to_text``, see `WhenEmpty`.
         random_answer: of ``doc_to_text``, see `RandomAnswer`.
     """
@@ -94,6 +96,7 @@ class TaskHooks:
     image_key: ImageKey | None
     image_source: ImageSource | None
     wants_probabilities: bool
+    choice_columns: tuple[str, ...] | None
     when_empty: WhenEmpty | None
     random_answer: RandomAnswer | None
 
@@ -107,6 +110,7 @@ class TaskHooks:
             image_key=getattr(show, "image_key", None),
             image_source=None if source is None else ImageSource(*source),
             wants_probabilities=bool(getattr(config.doc_to_choice, "wants_probabilities", False)),
+            choice_columns=getattr(config.doc_to_choice, "columns", None),
             when_empty=getattr(getattr(config, "doc_to_text", None), "when_empty", None),
             random_answer=getattr(getattr(config, "doc_to_text", None), "random_answer", None),
         )
@@ -157,22 +161,80 @@ def has_choices(request: Instance) -> bool:
     return has_visual(request) and VisualRequest(*request.args).task.config.doc_to_choice is not None
 
 
-def documents(task: HarnessTask, split: str, doc_ids: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Yield documents of a task without their images; all are converted together, which is fast."""
-    columns = _columns(task.dataset_no_image[split], doc_ids)
+def documents(
+    task: HarnessTask, split: str, doc_ids: Sequence[int], names: Sequence[str] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield documents of a task without their images; all are converted together, which is fast.
+
+    Args:
+        task: the task.
+        split: name of the split.
+        doc_ids: numbers of documents.
+        names: of the columns that are needed; by default all. Others may come, too.
+    """
+    columns = _columns(task.dataset_no_image[split], doc_ids, names)
     return (dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True))
 
 
-def _columns(documents: Any, doc_ids: Sequence[int]) -> Mapping[str, list[Any]]:
-    """Return the values of each column.
+def image_keys(task: HarnessTask, split: str, doc_ids: Sequence[int], image_key: ImageKey) -> list[Hashable]:
+    """Return the key of each document's image; only the columns that the function reads are converted."""
+    columns = _LazyColumns(task.dataset_no_image[split], doc_ids)
+    return [image_key(_LazyDoc(columns, row)) for row in range(len(doc_ids))]
 
-    Plain values of a selection are taken from the table under it: `datasets` itself gathers its rows one by one.
+
+class _LazyColumns(dict[str, list[Any]]):
+    """The values of columns, each converted when it is first read."""
+
+    def __init__(self, documents: Any, doc_ids: Sequence[int]) -> None:
+        super().__init__()
+        self._table = _plain_rows(documents, doc_ids)
+        if self._table is None:
+            self.update(documents[doc_ids])
+        self.names = list(self) if self._table is None else self._table.column_names
+
+    def __missing__(self, name: str) -> list[Any]:
+        if self._table is None or name not in self.names:
+            raise KeyError(name)
+        self[name] = self._table.column(name).to_pylist()
+        return self[name]
+
+
+class _LazyDoc(Mapping[str, Any]):
+    """One document of lazy columns."""
+
+    __slots__ = ("_columns", "_row")
+
+    def __init__(self, columns: _LazyColumns, row: int) -> None:
+        self._columns = columns
+        self._row = row
+
+    def __getitem__(self, name: str) -> Any:
+        return self._columns[name][self._row]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns.names)
+
+    def __len__(self) -> int:
+        return len(self._columns.names)
+
+
+def _columns(documents: Any, doc_ids: Sequence[int], names: Sequence[str] | None) -> Mapping[str, list[Any]]:
+    """Return the values of each column, or at least of those with these names."""
+    table = _plain_rows(documents, doc_ids)
+    if table is None:
+        return documents[doc_ids]
+    return (table if names is None else table.select(names)).to_pydict()
+
+
+def _plain_rows(documents: Any, doc_ids: Sequence[int]) -> pa.Table | None:
+    """Return rows of a selection from the table under it, if that has the plain values that documents show.
+
+    `datasets` itself gathers the rows of a selection one by one.
     """
     indices = getattr(documents, "_indices", None)
     if indices is None or not _has_plain_values(documents):
-        return documents[doc_ids]
-    rows = indices.column(0).combine_chunks().take(pa.array(doc_ids))
-    return documents.data.table.take(rows).to_pydict()
+        return None
+    return documents.data.table.take(indices.column(0).combine_chunks().take(pa.array(doc_ids)))
 
 
 def _has_plain_values(documents: datasets.Dataset) -> bool:

@@ -86,7 +86,7 @@ def _unknown_data(runs: Sequence[Run], matcher: Matcher) -> list[str]:
         ]
         if tasks:
             notes.append(
-                f"{run.label}: its data are not on record for {', '.join(tasks)}; only images, options and right "
+                f"{run.label}: its data were not recorded for {', '.join(tasks)}; only images, options and right "
                 "answers were compared"
             )
     return notes

@@ -165,7 +165,7 @@ def _runs_at(path: Path, names: Sequence[str], *, takes_lists: bool = True) -> l
 
 
 def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> None:
-    """Raise `DataError` if a run is there twice, or a name is that of no run."""
+    """Raise `DataError` if a run occurs twice, or a name is that of no run."""
     keys = [str(place.resolve()) if isinstance(place, Path) else _key(place) for place in places]
     twice = next((place for place, key in zip(places, keys, strict=True) if keys.count(key) > 1), None)
     if twice is not None:

@@ -202,7 +202,7 @@ def _num_unparsed(figures: Mapping[str, Any], num_answers: int, num_failed: int)
 def _data_words(record: RunRecord, task: str) -> str:
     identity = record.metadata(task).dataset
     if identity is None:
-        return "data not on record"
+        return "data not recorded"
     kind = classify_source(identity)
     if kind == "own":
         return f"own dataset {identity.get('name')}"
@@ -219,8 +219,8 @@ def _not_to_quote(record: RunRecord, num_asked: Mapping[str, int], num_failed: i
     unknown = [task for task in num_asked if record.metadata(task).dataset is None or task not in record.num_documents]
     if unknown:
         return (
-            f"No results file says on which data {_first(unknown)} was asked, and whether all questions were: "
-            "no result to publish."
+            f"No results file says on which data {_first(unknown)} was asked, and whether all its questions were "
+            "asked: no result to publish."
         )
     originals = {task: record.num_documents[task].original for task in num_asked}
     limited = [task for task, number in originals.items() if num_asked[task] != number]

@@ -17,7 +17,7 @@ OWN_TAG = "microbench_own"
 _PREFIX = f"{OWN_TAG}_"
 _BOXES_ENDING = f"_{BOXES}"
 NAME_RULE = (
-    f"small letters, digits and single underscores, beginning with a letter, not ending in {_BOXES_ENDING}, "
+    f"lowercase letters, digits and single underscores, beginning with a letter, not ending in {_BOXES_ENDING}, "
     "and not the name of a dataset of the benchmark"
 )
 _NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", re.ASCII)

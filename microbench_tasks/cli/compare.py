@@ -18,8 +18,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="RUN",
-        help="folder of a run with logged samples (or its …_results.json), of a submission, or of microbench run; the first "
-        "run is the reference",
+        help="folder of a run with logged samples (or its …_results.json), of a submission, or of microbench run; the "
+        "first run is the reference",
     )
     add_run_option(parser, repeatable=True)
     parser.add_argument(

@@ -13,7 +13,10 @@ from microbench_tasks.util.errors import DataError
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, metavar="DIR", help="a folder that does not exist yet")
     parser.add_argument(
-        "--seed", type=int, default=None, help="draw other micrographs (default: those of MICROBENCH_DATASET=demo)"
+        "--seed",
+        type=int,
+        default=None,
+        help="number that chooses the micrographs (default: those of MICROBENCH_DATASET=demo)",
     )
 
 
@@ -24,7 +27,12 @@ def _run(options: argparse.Namespace) -> None:
     if options.folder.exists():
         raise DataError(f"{options.folder} exists already. Name a folder that does not exist yet.")
     check_place(options.folder, "DIR")
-    print(demo_set.build(options.folder, seed=DEMO_SEED if options.seed is None else options.seed))
+    try:
+        print(demo_set.build(options.folder, seed=DEMO_SEED if options.seed is None else options.seed))
+    except OSError as error:
+        raise DataError(
+            f"{options.folder}: cannot be written ({error.strerror or error}). Name another place."
+        ) from error
 
 
 COMMAND = Command(

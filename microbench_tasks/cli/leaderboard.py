@@ -43,7 +43,7 @@ COMMAND = Command(
     summary="rank submissions",
     description="Rank submissions by coarse, fine, cognition and localization, and test which differences are "
     "significant: all pairs at once, on the same questions, image by image. Submissions on other data or of another "
-    "version of the tasks are ranked apart.",
+    "version of the tasks are ranked separately.",
     examples=(
         "microbench leaderboard submission_1 submission_2",
         "microbench leaderboard submissions/* --paper --out leaderboard",

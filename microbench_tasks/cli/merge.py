@@ -35,7 +35,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         dest="loader",
         choices=["open_clip", "transformers_clip", "conch"],
         default=None,
-        help="library that loads the checkpoints, if names and files do not tell",
+        help="library that loads the checkpoints, if names and files do not show it",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
 

@@ -102,7 +102,7 @@ def _overview(models: list[Description]) -> Iterator[str]:
             yield from two_columns(((model.name, _in_brief(model)) for model in of_kind), name_width=width)
             yield ""
     yield "microbench models NAME shows one in full, with its --model_args."
-    yield "lmms_eval models lists the models of lmms-eval, which run, too."
+    yield "lmms_eval models lists the models of lmms-eval, which can be evaluated, too."
 
 
 def _in_brief(model: Description) -> str:

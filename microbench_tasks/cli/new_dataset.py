@@ -10,7 +10,7 @@ from microbench_tasks.cli.progress import progress_bar
 
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", help="of the dataset: small letters, digits and underscores")
+    parser.add_argument("name", metavar="NAME", help="of the dataset: lowercase letters, digits and underscores")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the dataset's folder, which does not exist yet"
     )
@@ -41,7 +41,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "--only-listed", action="store_true", help="leave out images that --labels or --coco does not list"
     )
     source.add_argument(
-        "--max-megapixels", type=float, default=50, metavar="N", help="most pixels of an image (default: %(default)s)"
+        "--max-megapixels",
+        type=float,
+        default=50,
+        metavar="N",
+        help="largest size of an image, in millions of pixels (default: %(default)s)",
     )
     words = parser.add_argument_group("question")
     words.add_argument("--question", metavar="TEXT", help="about every image; its options are the classes")
@@ -86,7 +90,7 @@ COMMAND = Command(
     name="new-dataset",
     summary="make a dataset of your own images",
     description="Make a dataset of your own micrographs, which models are asked about with MICROBENCH_OWN. Everything "
-    "is checked first; file names and metadata are left out, since they may give the class away. "
+    "is checked first; file names and metadata are left out, since they may reveal the class. "
     "docs/own-data.md explains every step.",
     examples=(
         "microbench new-dataset pollen --images photos --question 'Which pollen is this?' "

@@ -49,7 +49,7 @@ COMMANDS = tuple(command for commands in STEPS.values() for command in commands)
 _CLOSED_PIPE = 141
 # The same for Ctrl-C: 128 plus the number of SIGINT.
 _INTERRUPTED = 130
-_AGAIN = "Nothing is left half written. The same command starts again."
+_AGAIN = "No file is left half written. To start again, type the same command."
 # In messages of argparse.
 _INVALID_CHOICE = re.compile(r"invalid choice: '(?P<typed>[^']*)' \(choose from (?P<choices>.*)\)")
 _LEAST_BESIDE_OTHERS = 0.85
@@ -162,8 +162,15 @@ def _message(error: Exception, out: Path | None) -> str:
     """Return the message of an error; if it is about writing ``--out``, say so."""
     if not isinstance(error, OSError) or error.strerror is None or out is None:
         return str(error)
-    # The error of a full disk names no file. Files are often written beside ``out`` first.
-    is_elsewhere = error.filename is not None and Path(os.fsdecode(error.filename)).absolute().parent != (
-        out.absolute().parent
-    )
-    return str(error) if is_elsewhere else f"--out {out}: cannot be written ({error.strerror}). Name another place."
+    if error.filename is not None and not _is_of(out.absolute(), Path(os.fsdecode(error.filename)).absolute()):
+        return str(error)
+    return f"--out {out}: cannot be written ({error.strerror}). Name another place."
+
+
+def _is_of(out: Path, file: Path) -> bool:
+    """Tell whether a file belongs to what is written at ``out``: drafts stand beside it, under its name with a dot."""
+    if not file.is_relative_to(out.parent):
+        # A folder above that could not be made.
+        return out.is_relative_to(file)
+    names = file.relative_to(out.parent).parts
+    return not names or names[0] == out.name or names[0].startswith(f".{out.name}-")

@@ -31,9 +31,15 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--examples",
         type=int,
-        default=4,
+        default=None,
         metavar="N",
-        help="how many right, wrong, unparsed and localized examples to show of each run (default: %(default)s)",
+        help="how many right, wrong, unparsed and localized examples to show of each run (default: 4; of three or more "
+        "runs none without --details)",
+    )
+    parser.add_argument(
+        "--details",
+        action="store_true",
+        help="of three or more runs, also show examples, and a confusion matrix for each run and task",
     )
     parser.add_argument("--seed", type=int, default=0, help="choose other examples (default: %(default)s)")
 
@@ -42,7 +48,15 @@ def _run(options: argparse.Namespace) -> None:
     from microbench_tasks.report import folder, writing
 
     with quiet_harness():
-        report = writing.write(options.runs, options.out, options.examples, options.seed, progress_bar, options.run)
+        report = writing.write(
+            options.runs,
+            options.out,
+            options.examples,
+            options.seed,
+            progress_bar,
+            options.run,
+            with_details=options.details,
+        )
     for text in (*report.left_out, *(f"note: {note}" for note in report.notes)):
         print(printable_line(text))
     print(f"{report.folder / folder.PAGE}: {report.num_plots} plots of {', '.join(report.labels)}")

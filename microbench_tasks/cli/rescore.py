@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from microbench_tasks.cli.command import Command
 from microbench_tasks.cli.output_files import check_form, write_outputs
 from microbench_tasks.cli.run_choice import add_run_option
+from microbench_tasks.util.similar_sentences import merge_similar
 from microbench_tasks.util.text_safety import printable_line
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def _run(options: argparse.Namespace) -> None:
         rescored.notes.append(
             f"not scored, as these are not Micro-Bench's own tasks: {', '.join(sorted(set(run.other_tasks)))}"
         )
-    for note in rescored.notes:
+    for note in merge_similar(rescored.notes):
         print(f"note: {printable_line(note)}")
     write_outputs({out: _FORMS[out.suffix](run, rescored) for out in options.out_files})
 

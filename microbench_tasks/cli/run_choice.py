@@ -17,6 +17,7 @@ def add_run_option(parser: argparse.ArgumentParser, *, repeatable: bool = False)
         action="append" if repeatable else "store",
         default=[] if repeatable else None,
         metavar="NAME",
-        help="which run, if a folder contains several: latest, its name, or the name of its model in the list of microbench run. "
-        "Without it, the names are listed" + ("; may be repeated to take several" if repeatable else ""),
+        help="which run, if a folder contains several: latest, its name, or the name of its model in the list of "
+        "microbench run. Without it, the names are listed"
+        + ("; may be repeated to take several" if repeatable else ""),
     )

@@ -38,14 +38,13 @@ def _run(options: argparse.Namespace) -> None:
     try:
         with terminal.raw_streams():
             rows = sweep.run_sweep(alphas, arguments, options.model_args, options.output_path, launcher.main)
-    except sweep.SweepInterrupted as interruption:
-        left = ",".join(map(sweep.format_alpha, interruption.remaining))
-        # sweep.json of the new folder is about its own alphas alone.
-        place = ("--output_path", f"{options.output_path}_rest")
+    except (sweep.SweepInterrupted, sweep.SweepFailedError) as stop:
+        left = ",".join(map(sweep.format_alpha, stop.remaining))
+        place = ("--output_path", str(options.output_path))
         command = ["sweep", "--alpha", left, *arguments, "--model_args", options.model_args, *place]
         print(
-            f"microbench: {len(alphas) - len(interruption.remaining)} of {len(alphas)} alphas are done, with results "
-            f"in {options.output_path}. This evaluates the others:\n  "
+            f"microbench: {len(alphas) - len(stop.remaining)} of {len(alphas)} alphas are done, with results "
+            f"in {options.output_path}. This evaluates the others, and adds them to its table:\n  "
             f"{resume_advice.shell_command(command, 'microbench')}",
             file=sys.stderr,
         )
@@ -57,7 +56,8 @@ COMMAND = Command(
     name="sweep",
     summary="evaluate along the line between two checkpoints",
     description="Evaluate merges of a checkpoint with its base for several alphas, in one process. Each alpha gets "
-    "its own results file. All options of lmms_eval are accepted, too.",
+    "its own results file. Further alphas with the same options are added to a folder's sweep. All "
+    "options of lmms_eval are accepted, too.",
     examples=(
         "microbench sweep --alpha 0:1:0.1 --model plip --model_args merge_with=clip --tasks microbench_vqa "
         "--output_path sweep",

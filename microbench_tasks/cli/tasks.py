@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> None:
         raise DataError(f"--group {options.group}: no such group. There are {', '.join(groups)}.")
     tasks = [task for task in task_overview.describe_tasks(own) if _is_wanted(task, options)]
     if not tasks:
-        raise DataError("No task fits. Leave out a filter: microbench tasks lists all.")
+        raise DataError("No task matches. Leave out a filter: microbench tasks lists all.")
     with quiet_harness():
         # Own data are on this machine, and in no release.
         tasks = [_counted(task) if options.count or catalog.is_own(task.name) else task for task in tasks]

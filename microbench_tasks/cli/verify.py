@@ -13,7 +13,9 @@ from microbench_tasks.util.text_safety import printable_line
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("submission", type=Path, metavar="SUBMISSION", help="the folder that microbench submit wrote")
-    parser.add_argument("--without-data", action="store_true", help="check only that the submission agrees with itself")
+    parser.add_argument(
+        "--without-data", action="store_true", help="check only whether the submission is consistent in itself"
+    )
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -31,7 +33,7 @@ def _run(options: argparse.Namespace) -> None:
     manifest = reading.load_manifest(options.submission)
     print(
         f"{printable_line(manifest.model.name)} on {manifest.data.kind} data, digest {manifest.digest} "
-        "(compare it with a published one: a digest is no signature)"
+        "(compare it with a published one: a digest is not a signature)"
     )
     _print_limits(options.without_data)
 
@@ -44,7 +46,7 @@ def _print_limits(without_data: bool) -> None:
         print(f"  - {line}")
     if without_data:
         print(
-            "ONLY WITHIN ITSELF: questions, right answers and images have not been compared with the data. "
+            "CONSISTENCY ONLY: questions, right answers and images have not been compared with the data. "
             "Leave out --without-data to do so."
         )
 

@@ -30,7 +30,7 @@ from microbench_tasks.util.notices import warn_once
 
 SETTING = settings.COGNITION
 _NOT_PUBLIC = (
-    f"The cognition questions are not in the public release. Set {SETTING} to a folder that holds them, or leave "
+    f"The cognition questions are not in the public release. Set {SETTING} to a folder that contains them, or leave "
     f"microbench_cognition (and microbench_all) out. {LAYOUT}"
 )
 

@@ -91,7 +91,7 @@ def remarks(questions: Sequence[CognitionQuestion], label: str) -> Iterator[str]
     num_repeated = len(questions) - len(texts)
     if num_repeated:
         yield (
-            f"{label}: {num_repeated} question(s) are there more than once about the same image and are counted again."
+            f"{label}: {num_repeated} question(s) occur more than once for the same image, and are counted each time."
         )
     folder = questions[0].image.parent
     images = {path for path in folder.iterdir() if path.suffix.lower() in _IMAGE_SUFFIXES}
@@ -136,7 +136,8 @@ def _checked_question(question: Any, image: Path, place: str) -> CognitionQuesti
         raise DataError(f"{place}.options: expected a list of {MIN_OPTIONS} to {len(LETTERS)} texts, got {options!r}.")
     if options.count(question["answer"]) != 1:
         raise DataError(
-            f"{place}.answer: expected one of the options {options!r}, there once; got {question['answer']!r}."
+            f"{place}.answer: expected one of the options {options!r}, which must occur once; "
+            f"got {question['answer']!r}."
         )
     return CognitionQuestion(image, question["question"], options, question["answer"])
 

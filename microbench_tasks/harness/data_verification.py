@@ -58,7 +58,7 @@ def _compare_files(data_files: list[Path]) -> Iterator[Finding]:
         yield Finding(
             "SHA-256 of the files",
             f"expected the release's {len(expected)} Arrow files, found {len(data_files)} ({data_files[0].name}, …). "
-            "Data in other files are no proven copy: a run records them as local data.",
+            "Other files cannot be verified as a copy: a run records them as local data.",
         )
         return
     hashes = files.content_hashes(data_files)

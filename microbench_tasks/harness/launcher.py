@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from microbench_tasks.harness import exit_status, garbage_collection, own_options, run_state
 from microbench_tasks.harness.many_models.options import command_line
 from microbench_tasks.harness.running_command import Command
 from microbench_tasks.util import suggestions, terminal
+from microbench_tasks.util.errors import DataError
 
 # Of argparse.
 _USAGE_STATUS = 2
@@ -19,7 +21,7 @@ def main() -> None:
     """Run the harness's dispatcher, and exit with a nonzero status if a run failed.
 
     - 0: all questions were asked, answered and scored, and all files were saved.
-    - 1: one of these failed, or no task was named. The harness alone exits with 0.
+    - 1: one of these failed, no task was named, or the file of ``--config`` is wrong. The harness alone exits with 0.
     - 130, 143: the run was interrupted by Ctrl-C or SIGTERM.
     """
     command = Command(sys.argv[1:])
@@ -33,6 +35,10 @@ def main() -> None:
     except exit_status.Terminated:
         command.print_message(f"Ended by SIGTERM. {command.resume_hint()}")
         raise
+    # Errors of a run are problems of the command; this one ended it before any run.
+    except DataError as error:
+        command.print_message(str(error))
+        sys.exit(exit_status.FAILED_STATUS)
     # The harness's tables, which show many figures, stand between the summary and this. Without them, it is repetition.
     if command.quotes and not own.quiet:
         command.print_message("to quote:" + "".join(f"\n- {quote}" for quote in dict.fromkeys(command.quotes)))
@@ -46,6 +52,7 @@ def evaluate(command: Command) -> None:
     """Run the harness on ``sys.argv``; ``command`` collects what went wrong.
 
     Raises:
+        DataError: the file of ``--config`` is wrong; nothing was run.
         KeyboardInterrupt: at Ctrl-C.
         exit_status.Terminated: at SIGTERM.
         SystemExit: the harness ended early, for example for arguments that it does not know.
@@ -68,6 +75,7 @@ def _dispatch() -> None:
             if {"-h", "--help"} & set(arguments):
                 print(own_options.help_text())
             prepare_evaluation()
+            _check_config(arguments)
         else:
             from microbench_tasks.harness import plugin
 
@@ -84,12 +92,23 @@ def _dispatch() -> None:
         raise
 
 
+def _check_config(arguments: list[str]) -> None:
+    from microbench_tasks.harness import config_file, resume_advice
+
+    if (config := resume_advice.option_value(arguments, "--config")) is not None:
+        config_file.check(config, {action.dest for action in _harness_parser()._actions})
+
+
 def _suggest_options(arguments: list[str]) -> str:
+    return suggestions.for_options(arguments, [*_harness_parser()._option_string_actions, *own_options.names()])
+
+
+def _harness_parser() -> argparse.ArgumentParser:
     from lmms_eval.__main__ import parse_eval_args
 
     with command_line([]):
         parser, _ = parse_eval_args()
-    return suggestions.for_options(arguments, [*parser._option_string_actions, *own_options.names()])
+    return parser
 
 
 def prepare_evaluation() -> None:

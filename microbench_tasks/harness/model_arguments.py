@@ -17,6 +17,7 @@ _PASSED_BY_HARNESS = ("batch_size", "max_batch_size", "device")
 _MAX_LISTED = 12
 # Arguments of this package's models that name a folder or a repository on the Hub.
 _CHECKPOINTS = ("model", "pretrained")
+_OTHER_CHECKPOINTS = "merge_with"
 _OWN_MODELS = "microbench_adapters."
 
 
@@ -104,7 +105,9 @@ def _argument_problems(model: str, model_args: str, model_class: type) -> Iterat
             adds_weights = " pretrained= only adds weights to it." if name == "model" and "pretrained" in stated else ""
             yield f"model_args: {model} needs {name}. Write model_args: {name}=….{adds_weights}"
     if is_own(model_class):
-        yield from _path_problems({name: str(stated[name]) for name in _CHECKPOINTS if name in stated})
+        named = {name: str(stated[name]) for name in (*_CHECKPOINTS, _OTHER_CHECKPOINTS) if name in stated}
+        problems = list(_path_problems({name: named[name] for name in _CHECKPOINTS if name in named}))
+        yield from problems or _weight_problems(model_class, named)
 
 
 def _path_problems(checkpoints: dict[str, str]) -> Iterator[str]:
@@ -112,6 +115,15 @@ def _path_problems(checkpoints: dict[str, str]) -> Iterator[str]:
     for name, value in checkpoints.items():
         if value.startswith((".", "/", "~")) and files.existing_path(value) is None:
             yield f"model_args: {name}={value}: there is no such file or folder here ({Path.cwd()})."
+
+
+def _weight_problems(model_class: Any, checkpoints: dict[str, str]) -> Iterator[str]:
+    """Yield why local weights cannot be opened, as the model's class says; the random model has none."""
+    if hasattr(model_class, "check_files"):
+        try:
+            model_class.check_files(checkpoints)
+        except ValueError as error:
+            yield f"model_args: {error}"
 
 
 def _listed(names: list[str]) -> str:

@@ -16,10 +16,20 @@ from microbench_tasks.util.errors import DataError
 
 
 def add_included(include_path: str | Sequence[str] | None) -> None:
-    """Install the own datasets in folders of ``--include_path``, for this process and those that it starts."""
+    """Install the own datasets in folders of ``--include_path``, for this process and those that it starts.
+
+    Raises:
+        DataError: a folder cannot be read.
+    """
     for text in [include_path] if isinstance(include_path, str) else include_path or ():
-        if setting.datasets_in(folder := Path(text).expanduser()):
-            setting.add_folder(folder)
+        folder = files.existing_path(text)
+        try:
+            if folder is not None and setting.datasets_in(folder):
+                setting.add_folder(folder)
+        except OSError as error:
+            raise DataError(
+                f"--include_path {text}: cannot be read ({error.strerror}). Name another folder."
+            ) from error
 
 
 def tasks_named(names: Iterable[str]) -> tuple[str, ...]:

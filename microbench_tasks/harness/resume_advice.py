@@ -63,12 +63,12 @@ def _offline_hint(error: BaseException) -> str:
 
 def _answers_folder(arguments: Sequence[str]) -> Path | None:
     """Return the folder with the answers of the last run: that of ``--use_cache``, or the default one for servers."""
-    cache = _option_value(arguments, _USE_CACHE)
+    cache = option_value(arguments, _USE_CACHE)
     return Path(cache) if cache else run_state.current.answers_folder
 
 
 def _resume_command(arguments: Sequence[str]) -> str:
-    has_cache = _option_value(arguments, _USE_CACHE) is not None
+    has_cache = option_value(arguments, _USE_CACHE) is not None
     return shell_command(arguments if has_cache else [*arguments, _USE_CACHE, str(_answers_folder(arguments))])
 
 
@@ -122,7 +122,7 @@ def command_arguments() -> list[str]:
     return arguments[1:] if arguments[:1] == ["eval"] else arguments
 
 
-def _option_value(arguments: Sequence[str], option: str) -> str | None:
+def option_value(arguments: Sequence[str], option: str) -> str | None:
     """Return the value of a command-line option, the last one if the option is repeated."""
     value = None
     for position, part in enumerate(arguments):

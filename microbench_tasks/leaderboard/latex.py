@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from microbench_tasks.leaderboard import tables
+from microbench_tasks.leaderboard import tables, words
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
 from microbench_tasks.render.latex import latex_text
 from microbench_tasks.util.text_safety import printable_line
@@ -24,7 +24,8 @@ def as_latex(leaderboard: Leaderboard, *, with_paper: bool) -> str:
 
 def _table(ranking: Ranking, with_paper: bool) -> str:
     header = tables.header_of(ranking)
-    above = [tables.title_of(ranking), *tables.cautions_of(ranking, with_paper), *tables.facts_of(ranking)]
+    best = words.best_of(ranking, printable_line)
+    above = [tables.title_of(ranking), best, *tables.cautions_of(ranking, with_paper), *tables.facts_of(ranking)]
     lines = [
         *(f"% {printable_line(line)}" for line in above),
         rf"\begin{{tabular}}{{{''.join('l' if column in _LEFT else 'r' for column in header)}}}",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from microbench_tasks import catalog
 from microbench_tasks.catalog import table1
 from microbench_tasks.catalog.table1 import Reported
-from microbench_tasks.leaderboard import tables
+from microbench_tasks.leaderboard import tables, words
 from microbench_tasks.leaderboard.ranking import Leaderboard, Ranking
 from microbench_tasks.leaderboard.tables import Line
 from microbench_tasks.render import pages, plots
@@ -17,6 +17,7 @@ from microbench_tasks.util.text_safety import printable_line
 # A radar chart with more lines is not readable.
 _MOST_LINES = 6
 _LEAST_AXES = 3
+_DATA = "data"
 _CHART_TITLE = "Scores (%) with their 95 % intervals"
 
 
@@ -35,25 +36,28 @@ def as_html(leaderboard: Leaderboard, *, with_paper: bool) -> str:
     }
     how = pages.Section("How to read this", [], closing)
     is_demo = any(ranking.data.kind == "demo" for ranking in leaderboard.rankings)
-    return pages.render(tables.TITLE, [*sections, how], facts, notice=tables.DEMO_NOTICE if is_demo else "")
+    return pages.render(
+        tables.TITLE,
+        [*sections, how],
+        facts,
+        notice=tables.DEMO_NOTICE if is_demo else "",
+        lead=words.lead_of(leaderboard, printable_line),
+    )
 
 
 def _section(ranking: Ranking, title_in_page: str, with_paper: bool) -> pages.Section:
-    lines = tables.lines_of(ranking, with_paper)
     absent = " ".join(
         f"{printable_line(model)} is not in this ranking: {why}." for model, why in ranking.absent.items()
     )
-    runs = [line for line in lines if not isinstance(line, Reported)]
-    reported = [line for line in lines if isinstance(line, Reported)]
-    # The paper's scores are of the release: beside a run on other data, they would be compared.
-    is_apart = bool(reported) and ranking.data.kind != "release"
-    blocks: list[pages.Part] = [_score_chart(ranking, runs if is_apart else lines, _CHART_TITLE)]
-    blocks.append(_table(ranking, runs if is_apart else lines, f"{ranking.metric}, in percent", absent))
-    if is_apart:
-        title = "Reported in the paper, on the release: not comparable with the runs above"
+    lines, reported = tables.divided_lines(ranking, with_paper)
+    blocks: list[pages.Part] = [_score_chart(ranking, lines, _CHART_TITLE)]
+    blocks.append(_table(ranking, lines, f"{ranking.metric}, in percent", absent))
+    if reported:
+        title = tables.REPORTED_APART
         blocks.append(
             pages.Folded(title, [_score_chart(ranking, reported, title), _table(ranking, reported, "As printed", "")])
         )
+    blocks.append(pages.Folded("More figures", [_figures_table(ranking)], ", ".join(_figure_names(ranking))))
     if tables.has_pairs_shown(ranking):
         blocks.append(pages.Folded("All pairs", [_square(ranking), _pairs(ranking)], "differences with their p-values"))
     if len(ranking.rows[0].entry.by_task) >= _LEAST_AXES:
@@ -65,7 +69,24 @@ def _section(ranking: Ranking, title_in_page: str, with_paper: bool) -> pages.Se
 
 
 def _table(ranking: Ranking, lines: Sequence[Line], title: str, note: str) -> pages.Table:
-    return pages.Table(title, tables.header_of(ranking), [_cells(line, ranking) for line in lines], note)
+    """Return the main table; further figures are left to a table of their own, so that this one fits a screen."""
+    header = [name for name in tables.header_of(ranking) if name not in (*_figure_names(ranking), _DATA)]
+    rows = [_cells(line, ranking) for line in lines]
+    shown = [[cell for name, cell in row.items() if name in header] for row in rows]
+    if all(isinstance(line, Reported) for line in lines):
+        header, shown = header[:3], [row[:3] for row in shown]
+    return pages.Table(title, header, shown, note)
+
+
+def _figures_table(ranking: Ranking) -> pages.Table:
+    header = ["rank", "model", *_figure_names(ranking), _DATA]
+    rows = [_cells(row, ranking) for row in ranking.rows]
+    return pages.Table("", header, [[row[name] for name in header] for row in rows])
+
+
+def _figure_names(ranking: Ranking) -> list[str]:
+    """Return the columns between the comparison with the next run and the number of questions."""
+    return tables.header_of(ranking)[4:-2]
 
 
 def _data_table(ranking: Ranking) -> pages.Table:
@@ -74,7 +95,8 @@ def _data_table(ranking: Ranking) -> pages.Table:
     return pages.Table("", ["what", "which"], rows)
 
 
-def _cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
+def _cells(line: Line, ranking: Ranking) -> dict[str, pages.Cell]:
+    """Return the cells of a line by the columns of `tables.header_of`."""
     rank, model, score, versus, *figures, n, data = tables.cells_of(line, ranking)
     # Keep the data on one line.
     data = data.replace(" ", "\N{NO-BREAK SPACE}").replace("-", "\N{NON-BREAKING HYPHEN}")
@@ -97,7 +119,8 @@ def _cells(line: Line, ranking: Ranking) -> list[pages.Cell]:
             else pages.Cell(versus),
         ]
         last = [pages.Cell(n, len(line.entry.scores)), pages.Cell(data, title=ranking.data.shown())]
-    return [*first, *(_figure_cell(figure) for figure in figures), *last]
+    cells = [*first, *(_figure_cell(figure) for figure in figures), *last]
+    return dict(zip(tables.header_of(ranking), cells, strict=True))
 
 
 def _figure_cell(text: str) -> pages.Cell:

@@ -157,21 +157,32 @@ class Ranking:
 
 @dataclass(frozen=True)
 class Leaderboard:
-    """Hold all rankings of some submissions, and notes on single submissions."""
+    """Hold all rankings of some submissions.
+
+    Attributes:
+        rankings: in the order of `rank`.
+        notes: on single submissions.
+        missing: for each model of a list (``microbench run``) that has no submission, the reason.
+    """
 
     rankings: tuple[Ranking, ...]
     notes: tuple[str, ...] = ()
+    missing: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-def load(folders: Sequence[Path]) -> Leaderboard:
+def load(folders: Sequence[Path], missing: Mapping[str, str] | None = None) -> Leaderboard:
     """Build the leaderboard of the submissions in ``folders``; show progress on stderr.
+
+    Args:
+        folders: of the submissions.
+        missing: for each model that should be there and has no submission, the reason.
 
     Raises:
         DataError: a folder contains no intact submission, one is named twice, none has a complete group, or
             submissions on the same data were not asked the same questions.
     """
     submissions = submitted.read(folders)
-    return Leaderboard(tuple(rank(submissions.entries, submissions.models)), tuple(submissions.notes))
+    return Leaderboard(tuple(rank(submissions.entries, submissions.models)), tuple(submissions.notes), missing or {})
 
 
 def rank(entries: Sequence[Entry], models: Sequence[str]) -> list[Ranking]:

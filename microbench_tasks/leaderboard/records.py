@@ -144,6 +144,7 @@ def as_json(leaderboard: Leaderboard, *, with_paper: bool) -> str:
         "method": method,
         "rankings": [_ranking(ranking, with_paper) for ranking in leaderboard.rankings],
         "notes": list(leaderboard.notes),
+        "missing": dict(leaderboard.missing),
     }
     return as_text(content)
 

@@ -30,6 +30,7 @@ _DATA_TEXTS: dict[DataKind, str] = {
     "own": "own data",
 }
 NOT_RERUN = "reported, not re-run"
+REPORTED_APART = "Reported in the paper, on the release: not comparable with the runs above"
 STATED = "Data as stated by the submissions; microbench verify compares each with the data."
 # With more models, the pairs are only in the JSON and CSV files.
 MOST_MODELS_PAIRED = 12
@@ -40,6 +41,18 @@ Line = Row | Reported
 def lines_of(ranking: Ranking, with_paper: bool) -> list[Line]:
     """Return the rows of a ranking in descending order of the score, with the paper's rows if ``with_paper``."""
     return ranking.with_reported(table1.table1(ranking.group) if with_paper else ())
+
+
+def divided_lines(ranking: Ranking, with_paper: bool) -> tuple[list[Line], list[Line]]:
+    """Return the rows of the main table, and the paper's rows if they stand apart.
+
+    The paper's scores are of the release: beside a run on other data, they would be compared.
+    """
+    lines = lines_of(ranking, with_paper)
+    if ranking.data.kind == "release":
+        return lines, []
+    reported: list[Line] = [line for line in lines if isinstance(line, Reported)]
+    return [line for line in lines if not isinstance(line, Reported)], reported
 
 
 def title_of(ranking: Ranking) -> str:

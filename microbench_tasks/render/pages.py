@@ -261,6 +261,7 @@ def render(
     facts: Mapping[str, str] = {},
     *,
     notice: str = "",
+    lead: Sequence[str] = (),
     headlines: Sequence[Headline] = (),
 ) -> str:
     """Render the whole page; the same arguments always give the same text.
@@ -270,6 +271,7 @@ def render(
         sections: in order; if there are several, links to them stay in view beside or above the page.
         facts: names and values below the headlines.
         notice: a warning at the top, such as that the data are a demo.
+        lead: paragraphs that answer what a reader asks first.
         headlines: one for each run.
 
     >>> "&lt;b&gt;" in render("<b>", [])
@@ -282,6 +284,7 @@ def render(
         title=title,
         facts=facts,
         notice=notice,
+        lead=lead,
         headlines=headlines,
         sections=[_section_view(f"section-{number}", section) for number, section in enumerate(sections, start=1)],
         policy=_policy(style, script),

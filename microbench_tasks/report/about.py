@@ -94,7 +94,7 @@ def data_of(run: Run) -> str:
 def name_of_data(identity: Mapping[str, Any] | None) -> str:
     """Name data by their recorded identity."""
     if not identity:
-        return "not on record"
+        return "not recorded"
     kind = data_kinds.classify_source(identity)
     if kind == "demo":
         return "the demo set: synthetic, says nothing about microscopy"

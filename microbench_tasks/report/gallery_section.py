@@ -84,7 +84,7 @@ def gallery_section(
     ]
     text = (
         f"Up to {number} of each kind and run, of different tasks first, chosen by a hash with the seed {seed}. "
-        "Right and wrong are so by the paper's rule, in which a first letter can be lucky."
+        "Right and wrong are by the paper's rule, which may count a first letter that is right by accident."
     )
     return ReportSection("Examples", folds, text)
 

@@ -19,7 +19,7 @@ from microbench_tasks.report.sections import FoldedParts, ReportSection
 from microbench_tasks.tasks import item_intervals
 
 GRIT_AXIS = "GRIT localization score × 100, with its 95 % interval"
-_TEXT = "From 0 (no gold box is met) to 1 (every box is, exactly); n counts pairs of an image and a class."
+_TEXT = "From 0 (no gold box is found) to 1 (all boxes are exactly right); n counts pairs of an image and a class."
 
 _DETECTION_NOTE = (
     f"Precision, recall and F1: shares of the boxes of all images that are matched at an IoU of {IOU_THRESHOLD:g}, by "

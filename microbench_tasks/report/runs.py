@@ -114,7 +114,7 @@ def _sweep(folder: Path) -> Sweep:
 def _merged(record: RunRecord) -> str:
     """Say in words what was merged, by the arguments of a run; paths without their folders."""
     arguments = dict(parse_arguments(record.config.model_args))
-    base = str(arguments.pop("merge_with", "a base that is not on record"))
+    base = str(arguments.pop("merge_with", "a base that was not recorded"))
     model = arguments.get("model") or arguments.get("pretrained") or record.config.model or "a model"
     way = str(arguments.get("merge", "linear"))
     names = [Path(name).name if name.startswith(("/", ".", "~")) else name for name in (str(model), base)]

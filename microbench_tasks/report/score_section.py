@@ -11,7 +11,7 @@ from microbench_tasks.render.pages import Bar, Cell, Table, percent_cell
 from microbench_tasks.report.estimate_plots import estimate_plot, interval_text
 from microbench_tasks.report.estimates import Estimate
 from microbench_tasks.report.score_tables import ACCURACY_NOTE, score_table
-from microbench_tasks.report.sections import SUBJECT_NAMES, FoldedParts, ReportSection
+from microbench_tasks.report.sections import SUBJECT_NAMES, FoldedParts, Part, ReportSection
 from microbench_tasks.tasks.metric import ENDS
 from microbench_tasks.tasks.metric_table import FAMILIES
 
@@ -20,12 +20,11 @@ _TEXT = (
     "Dotted lines mark the majority answer: always giving the option, or the letter, that is most often right in the "
     "task. It needs no image, so a score below it is no sign that a model looks at the images."
 )
-
-
-_DIFFERENCE_NOTE = (
-    "Differences in percentage points from the first run. Whether they are more "
-    "than chance is what microbench compare tests, question by question."
-)
+# With more runs, differences have a table of their own, and intervals stand in the plots: lines would be too long.
+_MOST_DIFFERENCES = 3
+_MOST_INTERVALS = 4
+_DIFFERENCES = "Differences in percentage points from the first run. "
+_TESTED = "Whether differences are more than chance is what microbench compare tests, question by question."
 
 
 def score_section(runs: Sequence[Run]) -> ReportSection | None:
@@ -35,7 +34,9 @@ def score_section(runs: Sequence[Run]) -> ReportSection | None:
         return None
     names = catalog.in_order({name for run in runs for name in run.rescored.scores})
     table = score_table(runs, "Scores of questions", "choice", names, ACCURACY_NOTE)
-    beside = [side_by_side(runs, names)] if len(runs) > 1 else []
+    beside: list[Part] = [side_by_side(runs, names)] if len(runs) > 1 else []
+    if len(runs) > _MOST_DIFFERENCES:
+        beside.append(FoldedParts(f"Differences from {runs[0].label}", [differences(runs, names)], "in points"))
     numbers = FoldedParts("All scores in numbers", [table], "strict rule, macro means, sizes")
     return ReportSection("Scores", [*beside, *plots, numbers], _TEXT)
 
@@ -43,28 +44,51 @@ def score_section(runs: Sequence[Run]) -> ReportSection | None:
 def side_by_side(runs: Sequence[Run], names: Sequence[str]) -> Table:
     """Build the table with a column for each run, and the difference of each further run from the first."""
     first, *others = runs
-    shown = [name for name in names if sum("acc" in run.rescored.scores.get(name, {}) for run in runs) > 1]
-    differences = [f"{run.label} - {first.label}" if len(others) > 1 else "difference (points)" for run in others]
+    shown = _shared(runs, names)
+    if len(runs) > _MOST_DIFFERENCES:
+        # They have a table of their own, so that this one fits a screen.
+        others = []
+    with_difference = [f"{run.label} - {first.label}" if len(others) > 1 else "difference (points)" for run in others]
     rows: list[list[Cell | str]] = [
         [
             name,
-            *(_score_cell(run, name) for run in runs),
+            *(_score_cell(run, name, with_interval=len(runs) <= _MOST_INTERVALS) for run in runs),
             *(_difference_cell(run, first, name) for run in others),
             percent_cell(_first_level([run.rescored.chance for run in runs], name)),
         ]
         for name in shown
     ]
     every = [_estimate(run, name) for name in shown for run in runs if "acc" in run.rescored.scores.get(name, {})]
-    header = ["task or group", *(f"{run.label} %" for run in runs), *differences, "chance %"]
-    return Table("Runs side by side", header, rows, f"In brackets: {interval_text(every)}. {_DIFFERENCE_NOTE}")
+    header = ["task or group", *(f"{run.label} %" for run in runs), *with_difference, "chance %"]
+    intervals = f"In brackets: {interval_text(every)}. "
+    if len(runs) > _MOST_INTERVALS:
+        intervals = "Intervals are in the plots and in the table of all scores. "
+    note = f"{intervals}{_DIFFERENCES if others else ''}{_TESTED}"
+    return Table("Runs side by side", header, rows, note)
 
 
-def _score_cell(run: Run, name: str) -> Cell:
+def differences(runs: Sequence[Run], names: Sequence[str]) -> Table:
+    """Build the table with the difference of each further run from the first."""
+    first, *others = runs
+    rows: list[list[Cell | str]] = [
+        [name, *(_difference_cell(run, first, name) for run in others)] for name in _shared(runs, names)
+    ]
+    return Table("", ["task or group", *(f"{run.label} (points)" for run in others)], rows, f"{_DIFFERENCES}{_TESTED}")
+
+
+def _shared(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
+    """Return the tasks and groups that more than one run has."""
+    return [name for name in names if sum("acc" in run.rescored.scores.get(name, {}) for run in runs) > 1]
+
+
+def _score_cell(run: Run, name: str, *, with_interval: bool) -> Cell:
     if "acc" not in run.rescored.scores.get(name, {}):
         return Cell("–")
     estimate = _estimate(run, name)
     bar = Bar(estimate.value, estimate.low, estimate.high)
-    return Cell(f"{bar.text} {bar.interval}", sort=estimate.value, title=f"{estimate.value:.6f}")
+    return Cell(
+        f"{bar.text} {bar.interval}" if with_interval else bar.text, sort=estimate.value, title=f"{estimate.value:.6f}"
+    )
 
 
 def _difference_cell(run: Run, first: Run, name: str) -> Cell:

@@ -16,8 +16,8 @@ from microbench_tasks.tasks.metric_table import FAMILIES, METRIC_BY_NAME, shown_
 
 NEW_DATASETS_NOTE = f"New datasets: {ABOUT_DATASETS} Where a single dataset is asked about (–), there is none."
 ACCURACY_NOTE = (
-    "n: in brackets how many the totals of a group count. acc_strict counts an answer only where it can be read "
-    f"without luck; unparsed responses count as wrong. {NEW_DATASETS_NOTE}"
+    "n: in brackets how many the totals of a group count. acc_strict counts only answers that are clearly "
+    f"stated; unparsed responses count as wrong. {NEW_DATASETS_NOTE}"
 )
 
 # Returns the cell of a run and of a task or group.

@@ -34,7 +34,13 @@ from microbench_tasks.submissions import manifest_file
 from microbench_tasks.submissions.progress import Progress
 from microbench_tasks.util.cores import num_cores
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.similar_sentences import merge_similar
 
+# Of each kind and run.
+NUM_EXAMPLES = 4
+# Of more runs, what takes a plot or a picture for each run makes the page too long to read, and takes minutes.
+_MOST_DETAILED = 2
+_MOST_IN_TITLE = 3
 # Each process that draws needs 150 MB.
 _MOST_PROCESSES = 8
 
@@ -61,37 +67,46 @@ class Report:
 def write(
     paths: Sequence[Path],
     out: Path,
-    num_examples: int,
+    num_examples: int | None,
     seed: int,
     progress: Progress,
     names: Sequence[str] = (),
+    *,
+    with_details: bool = False,
 ) -> Report:
     """Write the report of runs, submissions and sweeps.
 
     Args:
         paths: see `microbench_tasks.report.runs.read`.
         out: the folder to write, completely or not at all; an unchanged earlier report there is replaced.
-        num_examples: of each kind and run.
+        num_examples: of each kind and run; by default `NUM_EXAMPLES`, and none of more than two runs without details.
         seed: of the choice of examples.
         progress: see `microbench_tasks.submissions.progress.Progress`.
         names: of the runs to read from folders that contain several.
+        with_details: whether a report of more than two runs has a confusion matrix for each run and task, and examples.
+            One or two runs always have.
 
     Raises:
         DataError: ``out`` cannot be written or contains anything but a report, or a path is not a run.
     """
-    if num_examples < 0:
+    if num_examples is not None and num_examples < 0:
         raise DataError(f"--examples {num_examples}: expected 0 or more.")
     folder.check_folder(out)
     runs, sweeps = report_runs.read(paths, lambda read: progress(read, "Scoring runs"), names)
     data = data_rows.read(runs)
-    sections = _sections(runs, sweeps, data, num_examples, seed, progress)
-    left_out = [
+    is_short = len(runs) > _MOST_DETAILED and not with_details
+    left_out = [_left_out_of_many(len(runs), has_examples=num_examples is not None)] if is_short else []
+    if num_examples is None:
+        num_examples = 0 if is_short else NUM_EXAMPLES
+    sections = _sections(runs, sweeps, data, num_examples, seed, progress, with_confusions=not is_short)
+    left_out += [
         *(_missing_parts(reason, data, num_examples) for reason in data.missing),
         *calibration_section.left_out(runs),
     ]
-    notes = [f"{run.label}: {note}" for run in runs for note in run.rescored.notes]
+    notes = [f"{run.label}: {note}" for run in runs for note in merge_similar(run.rescored.notes)]
     sections.append(about_section(runs, left_out, notes))
-    title = f"Micro-Bench: {', '.join(labels_of(runs, sweeps))}"
+    labels = labels_of(runs, sweeps)
+    title = f"Micro-Bench: {', '.join(labels) if len(labels) <= _MOST_IN_TITLE else f'{len(labels)} runs'}"
     record = record_of(runs, sections, left_out)
 
     def fill(draft: Path) -> None:
@@ -108,17 +123,24 @@ def write(
         (draft / RECORD).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     folder.write_folder(out, fill)
-    return Report(out, labels_of(runs, sweeps), len(_figure_specs(sections)), left_out, notes)
+    return Report(out, labels, len(_figure_specs(sections)), left_out, notes)
 
 
 def _sections(
-    runs: Sequence[Run], sweeps: Sequence[Sweep], data: Data, num_examples: int, seed: int, progress: Progress
+    runs: Sequence[Run],
+    sweeps: Sequence[Sweep],
+    data: Data,
+    num_examples: int,
+    seed: int,
+    progress: Progress,
+    *,
+    with_confusions: bool,
 ) -> list[ReportSection]:
     sections = [
         score_section(runs),
         ability_section(runs),
         slice_section(runs, data),
-        confusion_section(runs),
+        confusion_section(runs) if with_confusions else None,
         calibration_section.calibration_section(runs),
         sensitivity_section(runs),
         letter_section(runs),
@@ -130,6 +152,11 @@ def _sections(
             gallery_section(runs, data, num_examples, seed, lambda examples: progress(examples, "Choosing examples"))
         )
     return [section for section in sections if section is not None]
+
+
+def _left_out_of_many(num_runs: int, *, has_examples: bool) -> str:
+    what = "confusion matrices" if has_examples else "confusion matrices and examples"
+    return f"Left out: {what}, as there are {num_runs} runs. Add them with --details, or report one or two runs."
 
 
 def _missing_parts(reason: str, data: Data, num_examples: int) -> str:

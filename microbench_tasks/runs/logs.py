@@ -254,7 +254,8 @@ def _asked(tasks: Iterable[str]) -> str:
 def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
-            yield from sorted(path.rglob("*_samples_*.jsonl"))
+            # Hidden files are none of ours: macOS leaves a ``._name`` for each file that it copies.
+            yield from sorted(file for file in path.rglob("*_samples_*.jsonl") if not file.name.startswith("."))
         elif path.is_file():
             yield path
         else:
@@ -300,7 +301,7 @@ def _parse_unusual_sample(model: type[SampleRecord], text: bytes) -> SampleRecor
     try:
         return model.model_validate(json.loads(text))
     except json.JSONDecodeError as error:
-        raise DataError("no whole JSON; if the run was killed while it wrote, run it again") from error
+        raise DataError("incomplete JSON; if the run was killed while it wrote, run it again") from error
     except ValidationError as error:
         raise DataError(field_problems(error)[0]) from error
     except (ValueError, RecursionError) as error:

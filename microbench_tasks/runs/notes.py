@@ -28,7 +28,7 @@ def definition_notes(run: LoggedRun) -> list[str]:
     unknown = [task for task in run.samples if run.definition(task) is None]
     if unknown:
         notes.append(
-            "whether the tasks were the benchmark's own is not on record (metadata.definition) "
+            "whether the tasks were the benchmark's own was not recorded (metadata.definition) "
             f"for {', '.join(unknown)}"
         )
     return notes

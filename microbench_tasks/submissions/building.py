@@ -39,6 +39,7 @@ from microbench_tasks.submissions.text_files import render_texts
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files, privacy
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.similar_sentences import merge_similar
 from microbench_tasks.util.text_safety import printable
 
 
@@ -97,8 +98,9 @@ def submit(
         raise DataError(f"{target} exists already. Name a folder that does not exist yet.")
     report = eligibility.check_eligibility(run, progress, with_own_data=with_own_data)
     if report.violations or report.rescored is None:
-        listed = "".join(f"\n  - {violation}" for violation in report.violations)
-        raise DataError(f"{run.name} cannot be a submission, for {len(report.violations)} reason(s):{listed}")
+        reasons = merge_similar(report.violations)
+        listed = "".join(f"\n  - {reason}" for reason in reasons)
+        raise DataError(f"{run.name} cannot be a submission, for {len(reasons)} reason(s):{listed}")
     samples = {
         task: [sample_files.reduce_sample(sample) for sample in logged] for task, logged in report.samples.items()
     }

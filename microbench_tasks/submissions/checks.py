@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from microbench_tasks.util.similar_sentences import merge_similar
 from microbench_tasks.util.text_safety import printable_line
 
 # Largest number of problems that are printed for one check.
@@ -31,7 +32,10 @@ class Check:
 
     def __str__(self) -> str:
         # A submission was written by strangers: its text must not control the terminal or add lines.
-        name, problems = printable_line(self.name), [printable_line(problem) for problem in self.problems]
+        name, problems = (
+            printable_line(self.name),
+            [printable_line(problem) for problem in merge_similar(self.problems)],
+        )
         if self.skipped:
             return f"not checked  {name}: {printable_line(self.skipped)}"
         if not self.failed:

@@ -26,7 +26,7 @@ def find_definition_violations(run: LoggedRun) -> list[str]:
         ],
     }
     violations = [
-        f"{record}: not on record for {', '.join(tasks)}. Run again with this version of the package."
+        f"{record}: not recorded for {', '.join(tasks)}. Run again with this version of the package."
         for record, tasks in missing.items()
         if tasks
     ]
@@ -86,7 +86,7 @@ def _generation_violations(run: LoggedRun, task: str, definition: Mapping[str, A
     defined = definition["fields"].get("generation_kwargs")
     if ran is None or not isinstance(defined, Mapping):
         return [
-            f"{task}: its generation settings (generation_kwargs) are not on record. Run again with this version of "
+            f"{task}: its generation settings (generation_kwargs) were not recorded. Run again with this version of "
             "the package."
         ]
     changed = {key: value for key, value in ran.items() if key not in defined or value != defined[key]}

@@ -65,7 +65,7 @@ def _group_by_value(
 
 def _uniformity_violations(values: Sequence[tuple[Any, Sequence[str]]]) -> list[str]:
     """Report tasks without a value, and more than one value; ``values`` pairs each value with its tasks."""
-    problems = [f"not on record for {', '.join(tasks)}." for value, tasks in values if value is None]
+    problems = [f"not recorded for {', '.join(tasks)}." for value, tasks in values if value is None]
     known = [(value, tasks) for value, tasks in values if value is not None]
     if len(known) > 1:
         problems.append(

@@ -26,7 +26,7 @@ def find_sample_violations(run: LoggedRun, task: str, samples: Sequence[SampleRe
             f"{task}: {bare} of {len(samples)} samples have a response and no score (--predict_only). Run it without."
         ]
     gaps = [position for position, sample in enumerate(samples) if sample.doc_id != position]
-    reasons = [f"{task}: no sample of document {gaps[0]}, but of later ones: the log is not whole."] if gaps else []
+    reasons = [f"{task}: no sample of document {gaps[0]}, but of later ones: the log is incomplete."] if gaps else []
     try:
         unknown = [sample.doc_id for sample in samples if not _is_known_prompt(run, task, sample)]
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:

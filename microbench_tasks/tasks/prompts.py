@@ -58,6 +58,8 @@ def microbench_doc_to_choice(doc: dict[str, Any]) -> list[str]:
 
 # A model that only chooses among texts adds a second line, the probabilities that `microbench_tasks.parsing` reads.
 microbench_doc_to_choice.wants_probabilities = True  # type: ignore[attr-defined]  # Models read it from the function.
+# The only ones that the function reads: others need not be converted for each of its questions.
+microbench_doc_to_choice.columns = ("captions",)  # type: ignore[attr-defined]
 
 
 def microbench_doc_to_target(doc: dict[str, Any]) -> int:

@@ -9,7 +9,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,16 @@ def write_dir_atomically(target: Path, fill: Callable[[Path], None], *, must_be_
     """
     if target.is_dir() and not must_be_new:
         return target
+    created = [folder for folder in target.parents if not folder.exists()]
+    try:
+        _write_new_dir(target, fill, must_be_new)
+    finally:
+        # After a failure. Otherwise they contain the target.
+        _remove_empty(created)
+    return target
+
+
+def _write_new_dir(target: Path, fill: Callable[[Path], None], must_be_new: bool) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -56,7 +66,6 @@ def write_dir_atomically(target: Path, fill: Callable[[Path], None], *, must_be_
             raise FileExistsError(f"{target} has appeared meanwhile, and was left as it is") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return target
 
 
 class ChangedFileError(ValueError):
@@ -138,10 +147,15 @@ def write_files(contents: Mapping[Path, bytes]) -> None:
         for draft in drafts:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
-        for folder in created:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+        _remove_empty(created)
         raise
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    """Remove the folders that are empty, the inner ones first."""
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def why_unwritable(folder: Path) -> str:

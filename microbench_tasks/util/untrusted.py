@@ -163,9 +163,9 @@ def reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     The module ``json`` itself keeps the last value of a repeated key.
 
     Raises:
-        ValueError: a key is there twice.
+        ValueError: a key occurs twice.
     """
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise ValueError(f"a key is there twice among {printable_line(', '.join(key for key, _ in pairs)):.300}")
+        raise ValueError(f"a key occurs twice among {printable_line(', '.join(key for key, _ in pairs)):.300}")
     return content

@@ -167,6 +167,23 @@ def test_a_task_without_choices_is_refused_before_anything_is_encoded():
     assert model.image_batches == model.text_batches == []
 
 
+def test_readers_begin_before_texts_are_read(monkeypatch):
+    events = []
+    start_reading = ColourModel._read
+
+    def read(model, images):
+        events.append("reading begins")
+        return start_reading(model, images)
+
+    def choices(doc):
+        events.append("texts of a question")
+        return doc["choices"]
+
+    monkeypatch.setattr(ColourModel, "_read", read)
+    ColourModel().generate_until(Task("t", [doc("red", "red", "blue")] * 2, doc_to_choice=choices).requests())
+    assert events[:3] == ["reading begins", *["texts of a question"] * 2]
+
+
 def test_other_kinds_of_requests_are_refused_by_name():
     requests = Task("scienceqa", DOCS).requests()
     with pytest.raises(ValueError, match="scienceqa: asked for several rounds"):

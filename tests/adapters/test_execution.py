@@ -39,3 +39,24 @@ def test_a_batch_fits_into_half_of_a_gpus_free_memory(per_item, free, expected, 
     )
     monkeypatch.setattr(execution.torch, "cuda", fake)
     assert execution.fitting_batch_size(encode, torch.device("cuda")) == expected
+
+
+def test_a_batch_that_does_not_fit_after_all_is_halved_until_it_does(monkeypatch):
+    tried = []
+
+    def encode(size):
+        tried.append(size)
+        if size > 50:
+            raise torch.cuda.OutOfMemoryError("of another program")
+
+    fake = SimpleNamespace(
+        reset_peak_memory_stats=lambda device: None,
+        memory_allocated=lambda device: 0,
+        memory_reserved=lambda device: 0,
+        max_memory_allocated=lambda device: 0,
+        mem_get_info=lambda device: (80 * GIB, 80 * GIB),
+        OutOfMemoryError=torch.cuda.OutOfMemoryError,
+    )
+    monkeypatch.setattr(execution.torch, "cuda", fake)
+    assert execution.fitting_batch_size(encode, torch.device("cuda")) == 32
+    assert tried == [2, 10, 256, 128, 64, 32]

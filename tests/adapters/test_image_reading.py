@@ -7,12 +7,13 @@ import sys
 import textwrap
 
 import numpy as np
+import psutil
 import pytest
 import torch
 
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from microbench_adapters.models import execution, image_reading
-from microbench_adapters.models.image_reading import LoadedImage, read_in_processes
+from microbench_adapters.models.image_reading import LoadedImage, ReadingProcesses
 from tests.support import questions, tiny_clip
 
 EXAMPLE = {"pixels": torch.zeros(2, 3, dtype=torch.uint8)}
@@ -26,7 +27,7 @@ def load(number):
 
 @pytest.mark.parametrize("count", [1, 31, 32, 33, 500])
 def test_processes_return_what_a_call_returns_in_order(count):
-    images = read_in_processes(load, range(count), EXAMPLE, num_held=1, num_processes=3)
+    images = ReadingProcesses(load, range(count), EXAMPLE, num_held=1, num_processes=3)
     # Within the loop: the memory of an image is used again later.
     read = [(image.key, image.content, image.inputs["pixels"].clone()) for image in images]
     assert [key for key, _, _ in read] == list(range(count))
@@ -37,7 +38,7 @@ def test_processes_return_what_a_call_returns_in_order(count):
 
 
 def test_images_that_the_caller_holds_are_not_overwritten():
-    held, images = [], read_in_processes(load, range(2000), EXAMPLE, num_held=100, num_processes=2)
+    held, images = [], ReadingProcesses(load, range(2000), EXAMPLE, num_held=100, num_processes=2)
     for image in images:
         held.append(image)
         if len(held) == 100:
@@ -47,7 +48,7 @@ def test_images_that_the_caller_holds_are_not_overwritten():
 
 def test_known_vectors_pass_through():
     vector = np.arange(4.0)
-    images = read_in_processes(
+    images = ReadingProcesses(
         lambda number: LoadedImage(number, b"", {}, vector), range(40), EXAMPLE, num_held=8, num_processes=2
     )
     assert all(image.inputs == {} and (image.vector == vector).all() for image in images)
@@ -75,7 +76,7 @@ def test_an_error_in_a_process_is_raised_as_it_is_after_the_images_before_it(rai
 
     read = []
     with pytest.raises(seen, match=message):
-        for image in read_in_processes(broken, range(200), EXAMPLE, num_held=1, num_processes=2):
+        for image in ReadingProcesses(broken, range(200), EXAMPLE, num_held=1, num_processes=2):
             read.append(image.key)
     assert read == list(range(70))
 
@@ -86,25 +87,15 @@ def test_a_killed_process_ends_the_run_with_the_likely_reason():
             os.kill(os.getpid(), signal.SIGKILL)
         return load(number)
 
-    with (
-        pytest.raises(
-            RuntimeError, match="A process that reads images died .*DataLoader worker.* memory ran out: give"
-        ),
-        image_reading.explained_deaths(),
-    ):
-        list(read_in_processes(dying, range(1000), EXAMPLE, num_held=1, num_processes=2))
-
-
-def test_other_errors_are_left_alone():
-    with pytest.raises(RuntimeError, match=r"^CUDA error$"), image_reading.explained_deaths():
-        raise RuntimeError("CUDA error")
+    with pytest.raises(RuntimeError, match="A process that reads images died.* memory ran out: give"):
+        list(ReadingProcesses(dying, range(1000), EXAMPLE, num_held=1, num_processes=2))
 
 
 def test_ctrl_c_ends_all_processes():
     code = """
         import os, signal, threading, time
         import torch
-        from microbench_adapters.models.image_reading import LoadedImage, read_in_processes
+        from microbench_adapters.models.image_reading import LoadedImage, ReadingProcesses
 
         # Commands in the background of a script inherit that it is ignored.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -113,7 +104,8 @@ def test_ctrl_c_ends_all_processes():
             time.sleep(0.01)
             return LoadedImage(number, b"", {"pixels": torch.zeros(2)})
 
-        images = read_in_processes(load, range(100_000), {"pixels": torch.zeros(2)}, num_held=1, num_processes=2)
+        images = ReadingProcesses(load, range(100_000), {"pixels": torch.zeros(2)}, num_held=1, num_processes=2)
+        images = iter(images)
         next(images)
         # As a terminal does: to the whole group.
         threading.Timer(0.3, os.killpg, (0, signal.SIGINT)).start()
@@ -129,6 +121,49 @@ def test_ctrl_c_ends_all_processes():
     )
     assert ended.returncode != 0
     assert ended.stderr.count("KeyboardInterrupt") == 1
+
+
+def test_closing_ends_all_processes_without_waiting_for_an_image():
+    images = ReadingProcesses(load, range(100_000), EXAMPLE, num_held=1, num_processes=5)
+    first = psutil.Process().children(recursive=True)
+    images.close()
+    # Those that started meanwhile are children of these.
+    gone, alive = psutil.wait_procs(first, timeout=60)
+    assert gone and not alive
+
+
+def test_processes_end_with_the_main_process():
+    code = """
+        import os, torch
+        from microbench_adapters.models.image_reading import LoadedImage, ReadingProcesses
+
+        def load(number):
+            return LoadedImage(number, b"", {"pixels": torch.zeros(2)})
+
+        images = ReadingProcesses(load, range(100_000), {"pixels": torch.zeros(2)}, num_held=1, num_processes=5)
+        next(iter(images))
+        os._exit(3)
+    """
+    # The readers hold the end of the pipe, too: it is closed when the last of them is gone.
+    ended = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, timeout=60)
+    assert ended.returncode == 3
+
+
+def test_all_processes_read():
+    images = ReadingProcesses(
+        lambda number: LoadedImage((number, os.getpid()), b"", load(number).inputs),
+        range(7 * 8 * 3),
+        EXAMPLE,
+        num_held=1,
+        num_processes=7,
+    )
+    readers = {}
+    for image in images:
+        number, reader = image.key
+        readers.setdefault(reader, set()).add(number // 8 % 7)
+    assert len(readers) == 7
+    # Every seventh unit of eight images is one process's.
+    assert sorted(map(list, readers.values())) == [[number] for number in range(7)]
 
 
 def test_a_model_answers_the_same_from_processes_and_from_threads(tmp_path, monkeypatch):

@@ -2,6 +2,10 @@
 
 import json
 import shutil
+import sys
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
 import open_clip
 import pytest
@@ -10,7 +14,7 @@ import transformers
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from microbench_adapters.checkpoints import loading
+from microbench_adapters.checkpoints import loading, merge_loaded
 from microbench_adapters.commands import sweep
 from microbench_adapters.commands.merge import infer_adapter, merge_checkpoints
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
@@ -163,6 +167,21 @@ def test_another_tokenizer_is_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="differ in tokenizer: they make other tokens of the same texts"):
         OpenClip(model=str(folders[1]), merge_with=str(folders[0]), device="cpu")
+
+
+def test_where_a_configuration_came_from_is_no_difference(monkeypatch):
+    def loaded(path, **changes):
+        text = {"_name_or_path": f"{path}/text", "dtype": path, "hidden_size": 64}
+        architecture = {"_name_or_path": path, "transformers_version": path, "text_config": text} | changes
+        common = {field: 1 for field in merge_loaded._COMMON_FIELDS}
+        return SimpleNamespace(name=path, architecture=architecture, **common)
+
+    warnings = []
+    monkeypatch.setattr(merge_loaded.logger, "warning", warnings.append)
+    merge_loaded._check_settings_match(loaded("./a"), loaded("./b"))
+    assert warnings == []
+    merge_loaded._check_settings_match(loaded("./a"), loaded("./b", projection_dim=3))
+    assert [line.rpartition("differ: ")[2] for line in warnings] == ["projection_dim None and 3."]
 
 
 def test_another_activation_which_shows_in_no_weight_is_warned_of(pair, tmp_path, monkeypatch):
@@ -354,6 +373,32 @@ def test_an_alpha_is_passed_on_as_what_it_is(tmp_path, monkeypatch, value, text)
         ]
     ]
     assert json.loads((tmp_path / "sweep.json").read_text())[0]["alpha"] == value
+
+
+def test_a_sweep_that_was_interrupted_goes_on_in_its_folder(tmp_path, monkeypatch):
+    """Rows of other arguments are not those of the same sweep."""
+    monkeypatch.setattr("microbench_adapters.commands.sweep._figures", lambda results: results)
+
+    def evaluate(*, ends=None):
+        folder = Path(sys.argv[-1])
+        if ends is not None and folder.name != "alpha_1":
+            raise SystemExit(ends)
+        folder.mkdir(exist_ok=True)
+        (folder / f"{len(list(folder.iterdir()))}_results.json").write_text("{}")
+
+    def swept(values, model_args="model=/a,merge_with=/b", **options):
+        rows = sweep.run_sweep(values, [], model_args, tmp_path, partial(evaluate, **options))
+        assert json.loads((tmp_path / "sweep.json").read_text()) == rows
+        return [row["alpha"] for row in rows]
+
+    with pytest.raises(sweep.SweepInterrupted) as interruption:
+        swept([1, 0, 0.5], ends=130)
+    assert interruption.value.remaining == [0, 0.5]
+    with pytest.raises(sweep.SweepFailedError, match="alpha=0 failed; see above. 0 of 2 are done") as failure:
+        swept([0, 0.5], ends=1)
+    assert failure.value.remaining == [0, 0.5]
+    assert swept([0, 0.5]) == [0, 0.5, 1]
+    assert swept([0.25], model_args="model=/a,merge_with=/c") == [0.25]
 
 
 @pytest.mark.parametrize(

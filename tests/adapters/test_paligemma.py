@@ -192,7 +192,7 @@ def test_no_request_is_no_work(paligemma_model):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"do_sample": True}, "do_sample=True, temperature=None: PaliGemma writes the likeliest token"),
+        ({"do_sample": True}, "do_sample=True, temperature=None: PaliGemma writes the most probable token"),
         ({"temperature": 0.7}, "do_sample=None, temperature=0.7: .*--gen_kwargs do_sample=False,temperature=0"),
         ({"num_beams": 5}, "num_beams=5: not supported"),
         ({"repetition_penalty": 1.2, "bad_words": ["A"]}, "repetition_penalty=1.2, bad_words=.*: not supported"),

@@ -198,7 +198,7 @@ def test_questions_are_asked_alone_where_a_batch_changes_answers(qwen_folder, qw
     monkeypatch.setattr(transformers_vlm_adapter, "tensors", _without_mask)
     model = TransformersVlm(model=str(qwen_folder), device="cpu")
     assert model._together is Together.NONE
-    assert ["a batch of unlike images changes its answers" in line for line in warnings] == [True]
+    assert ["a batch of different images changes its answers" in line for line in warnings] == [True]
     assert [text.rpartition("\n")[0] for text in asked(model, quiz())] == expected
     # The wrong mask matters where questions are answered together.
     assert [text.rpartition("\n")[0] for text in asked(qwen, quiz())] != expected

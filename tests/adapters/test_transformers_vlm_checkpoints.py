@@ -227,7 +227,7 @@ def test_a_prompt_with_the_images_place_in_it_is_refused(saved):
         ({"batch_size": 0}, "batch_size: expected a positive integer, got 0"),
         ({"trust_remote_code": "yes"}, "trust_remote_code=yes: expected True or False"),
         ({"plain_prompt": 1}, "plain_prompt=1: expected True or False"),
-        ({"plain_prompt": True, "chat_template": "x"}, "exclude each other"),
+        ({"plain_prompt": True, "chat_template": "x"}, "cannot be used together"),
         ({"chat_template": "/no/file"}, "chat_template=/no/file: there is no such file"),
         ({"revision": "main"}, "is a local folder and has none"),
     ],
@@ -262,7 +262,7 @@ def test_what_a_checkpoint_says_about_sampling_is_not_obeyed_and_is_recorded(fol
 
 def test_settings_that_cannot_be_obeyed_are_refused_before_anything_is_decoded(saved):
     task = Task("wrong", lambda number: "Which?", settings={"do_sample": True})
-    with pytest.raises(ValueError, match="do_sample=True, temperature=None: transformers_vlm writes the likeliest"):
+    with pytest.raises(ValueError, match="do_sample=True, temperature=None: transformers_vlm writes the most probable"):
         asked(load(saved), task)
     assert task.decoded == []
 

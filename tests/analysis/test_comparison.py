@@ -301,8 +301,8 @@ def test_data_that_are_not_on_record_are_noted_and_another_question_is_refused(t
     unknown = loaded(tmp_path / "0", {MODALITY: answered("AB")}, "unknown", dataset=None)
     known = loaded(tmp_path / "1", {MODALITY: answered("AA")}, "known")
     notes = compare_runs([known, unknown]).notes
-    assert [note for note in notes if "not on record" in note] == [
-        "unknown: its data are not on record for microbench_coarse_modality; only images, options and right answers "
+    assert [note for note in notes if "not recorded" in note] == [
+        "unknown: its data were not recorded for microbench_coarse_modality; only images, options and right answers "
         "were compared"
     ]
     shifted = loaded(tmp_path / "2", {MODALITY: answered("AA", questions_per_image=2)}, "shifted", dataset=None)

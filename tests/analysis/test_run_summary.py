@@ -96,7 +96,7 @@ def test_boxes_have_a_score_from_0_to_1_and_no_chance():
         ({"dataset": None}, f"nothing. No results file says on which data {TASK} was asked"),
         ({"n-samples": {}}, f"nothing. No results file says on which data {TASK} was asked"),
     ],
-    ids=["demo", "limit", "no score", "failed requests", "data not on record", "number of questions not on record"],
+    ids=["demo", "limit", "no score", "failed requests", "data not recorded", "number of questions not on record"],
 )
 def test_what_may_not_be_quoted_says_why(recorded, reason):
     [quoted] = run_summary_text.quotes(summary_of(**recorded))

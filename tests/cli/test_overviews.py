@@ -17,6 +17,7 @@ from microbench_adapters.checkpoints.registry import CHECKPOINTS
 from microbench_adapters.manifests import class_paths
 from microbench_tasks import catalog
 from microbench_tasks.cli import columns, models, program
+from tests.support import own_data
 
 
 def shown(capsys, *arguments):
@@ -111,6 +112,23 @@ def test_every_task_is_listed_with_its_groups_and_public_numbers(capsys):
     assert {listed[name]["level"] for name in listed} == {"perception", "cognition"}
 
 
+def test_what_tasks_need_stands_once_for_all_of_a_kind_and_with_each_where_they_differ(capsys, tmp_path, monkeypatch):
+    own_data.slides(tmp_path / "slides")
+    own_data.questions(tmp_path / "cells")
+    monkeypatch.setenv("MICROBENCH_OWN", str(tmp_path))
+    said = shown(capsys, "tasks", "--kind", "boxes")
+    assert said.count("needs") == 1 and "; needs a model that writes boxes" in " ".join(said.split())
+    assert "needs" not in shown(capsys, "tasks", "--kind", "fine")
+    described = {task["name"]: task["needs"] for task in json.loads(shown(capsys, "tasks", "--kind", "own", "--json"))}
+    assert described == {
+        "microbench_own_cells": "MICROBENCH_OWN",
+        "microbench_own_slides": "MICROBENCH_OWN",
+        "microbench_own_slides_boxes": "a model that writes boxes",
+    }
+    said = " ".join(shown(capsys, "tasks", "--kind", "own").split())
+    assert said.count("needs MICROBENCH_OWN") == 2 and said.count("needs a model that writes boxes") == 1
+
+
 def test_the_page_of_commands_lists_all_with_their_lines_of_help():
     page = (Path(__file__).parents[2] / "docs" / "commands.md").read_text(encoding="utf-8")
     rows = [line.split(" | ")[:2] for line in page.splitlines() if line.startswith("| `microbench ")]
@@ -140,6 +158,20 @@ def test_the_script_for_bash_completes_the_options_of_each_command(capsys):
         prefix = f"_shtab_microbench_{name.replace('-', '_')}"
         [listed] = re.findall(rf"^{prefix}_option_strings=\((.*)\)$", script, re.MULTILINE)
         assert set(listed.split()) - {"-h", "--help"} == options
+
+
+def test_the_script_for_bash_completes_names_of_tasks_and_models_and_files(capsys):
+    script = shown(capsys, "completion", "bash")
+
+    def choices(place):
+        [listed] = re.findall(rf"^_shtab_microbench_{place}_choices=\((.*)\)$", script, re.MULTILINE)
+        return listed.split()
+
+    for place in ("run___tasks", "sweep___tasks"):
+        assert set(choices(place)) == {*catalog.ALL_TASKS, *catalog.GROUPS, *catalog.TAGS, catalog.OWN_TAG}
+    assert choices("models_pos_0") == choices("sweep___model") == list(class_paths())
+    assert choices("tasks_pos_0") == list(catalog.ALL_TASKS) and "microbench_vqa" in choices("tasks___group")
+    assert "_shtab_microbench_run_pos_0_COMPGEN=_shtab_compgen_files" in script
 
 
 def test_the_script_for_zsh_completes_the_options_of_each_command(capsys):
@@ -177,7 +209,7 @@ def test_questions_of_the_data_at_hand_are_counted(capsys, demo_folder, monkeypa
     [
         (["models", "pilp"], "pilp: no model of this package"),
         (["tasks", "--group", "coarse"], "--group coarse: no such group. There are microbench_coarse"),
-        (["tasks", "unheard"], "No task fits"),
+        (["tasks", "unheard"], "No task matches"),
     ],
 )
 def test_a_name_that_is_none_is_refused_with_those_there_are(arguments, message):

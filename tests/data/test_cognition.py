@@ -403,7 +403,7 @@ def test_without_a_setting_and_a_network_the_error_says_what_to_supply():
     message = str(error.value)
     assert message.startswith("jnirschl/uBench: cognition/** is not in the Hub's cache (")
     assert (
-        "The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder that holds "
+        "The cognition questions are not in the public release. Set MICROBENCH_COGNITION to a folder that contains "
         "them, or leave microbench_cognition (and microbench_all) out." in message
     )
     assert "cognition/<split> of JSON files" in message and '"options": [texts]' in message
@@ -431,6 +431,6 @@ def test_a_question_that_a_copied_file_asks_again_is_reported(written, warnings)
     copied = len(json.loads(original.read_text())["custom_metadata"]["questions"])
     cognition.resolve()
     assert warnings == [
-        f"MICROBENCH_COGNITION={os.environ['MICROBENCH_COGNITION']}: {copied} question(s) are there more than "
-        "once about the same image and are counted again."
+        f"MICROBENCH_COGNITION={os.environ['MICROBENCH_COGNITION']}: {copied} question(s) occur more than "
+        "once for the same image, and are counted each time."
     ]

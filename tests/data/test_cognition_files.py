@@ -61,11 +61,11 @@ from tests.support.cognition_folder import documents, edit, question
         ),
         (
             lambda content: question(content).update(answer="myosin"),
-            r"custom_metadata\.questions\.cognition_1\.answer: expected one of the options .*there once; got 'myosin'",
+            r"custom_metadata\.questions\.cognition_1\.answer: expected one of .*which must occur once; got 'myosin'",
         ),
         (
             lambda content: question(content)["options"].append("None of the above"),
-            r"custom_metadata\.questions\.cognition_1\.answer: expected one of the options .*there once; got "
+            r"custom_metadata\.questions\.cognition_1\.answer: expected one of .*which must occur once; got "
             r"'None of the above'",
         ),
         (
@@ -211,8 +211,15 @@ def test_a_key_that_is_there_twice_is_refused_by_file(once, twice, keys, written
     with pytest.raises(
         DataError,
         match=(
-            rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: ValueError: a key is there twice among {keys}\. "
+            rf"^MICROBENCH_COGNITION={tmp_path}: cell\.json: ValueError: a key occurs twice among {keys}\. "
             r"Expected a folder cognition/<split>"
         ),
     ):
         cognition.resolve()
+
+
+def test_what_macos_leaves_beside_the_files_is_no_question(written):
+    expected = list(documents()["question"])
+    for file in list(written.iterdir()):
+        file.with_name(f"._{file.name}").write_bytes(b"left by macOS")
+    assert list(documents()["question"]) == expected

@@ -383,6 +383,7 @@ def test_files_of_other_splits_and_of_the_library_are_passed_over(tmp_path, use_
     folder = release.write_parquet(tmp_path / "data", ROWS)
     release.table(ROWS[:1]).to_parquet(folder / "train-00000-of-00001.parquet")
     (folder / "cache-0123.arrow").write_bytes(b"left by datasets")
+    (folder / "._test-00000-of-00001.parquet").write_bytes(b"left by macOS")
     use_source(folder)
     assert len(micrographs.resolve().rows) == len(ROWS)
 

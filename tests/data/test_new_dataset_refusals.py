@@ -169,9 +169,9 @@ REFUSED: dict[str, tuple[Setup, str]] = {
     "two sources": (lambda root: {"images": root, "table": "x"}, "either --images FOLDER or --table PATH"),
     "two kinds of labels": (
         lambda root: {"images": root, "labels": root, "coco": root},
-        "--labels and --coco exclude each other",
+        "--labels and --coco cannot be used together",
     ),
-    "a name with capitals": (folders(put("x"), name="Pollen"), "NAME Pollen: expected small letters"),
+    "a name with capitals": (folders(put("x"), name="Pollen"), "NAME Pollen: expected lowercase letters"),
     "the name of a dataset of the release": (
         folders(put("x"), name="opencell"),
         "NAME opencell: expected .* not the name of a dataset of the benchmark",
@@ -230,9 +230,9 @@ REFUSED: dict[str, tuple[Setup, str]] = {
     ),
     "an undeclared class": (
         folders(put("x"), classes=(GLAND, "floating cells")),
-        f"the class '{CELL}' is none of --classes. Did you mean 'floating cells'",
+        f"the class '{CELL}' is not one of --classes. Did you mean 'floating cells'",
     ),
-    "a class declared twice": (folders(put("x"), classes=(GLAND, CELL, CELL)), f"'{CELL}' is there twice"),
+    "a class declared twice": (folders(put("x"), classes=(GLAND, CELL, CELL)), f"'{CELL}' occurs twice"),
     # Files.
     "an empty file": (folders(put(f"{GLAND}/x.png")), f"{GLAND}/x.png: is empty .0 bytes.. Copy the file again"),
     "no image": (folders(put(f"{GLAND}/x.jpg", b"text")), f"{GLAND}/x.jpg: is no TIFF, PNG or JPEG"),
@@ -270,7 +270,7 @@ REFUSED: dict[str, tuple[Setup, str]] = {
     "a quote that never ends": (csv_of(relabelled("cell_1", '"cell_1')), "labels.csv line 6: unexpected end of data"),
     "too many cells": (csv_of(with_row("x,y,z")), "labels.csv line 8: expected 2 cells as in the first line, got 3"),
     "no column of classes": (csv_of(relabelled("class", "label")), "no column 'class'. Found the columns file, label"),
-    "a column twice": (csv_of("file,class,Class\na,b,c\n"), "the column class is there twice"),
+    "a column twice": (csv_of("file,class,Class\na,b,c\n"), "the column class occurs twice"),
     "a column with a typing error": (csv_of("file,class,grup\na,b,c\n"), "unknown column 'grup'. Did you mean group"),
     "a mapped column that is absent": (
         csv_of(LABELS, columns=("class=tissue",)),
@@ -297,7 +297,7 @@ REFUSED: dict[str, tuple[Setup, str]] = {
     ),
     "an unknown class": (
         csv_of(relabelled(f"cell_0.png,{CELL}", "cell_0.png,floting cell"), classes=(GLAND, CELL)),
-        "labels.csv line 5 .cell_0.png.: the class 'floting cell' is none of --classes. Did you mean 'floating cell'",
+        "line 5 .cell_0.png.: the class 'floting cell' is not one of --classes. Did you mean 'floating cell'",
     ),
     "classes in other letters": (
         csv_of(relabelled(f"cell_1.png,{CELL}", "cell_1.png,Floating cell")),
@@ -322,7 +322,7 @@ REFUSED: dict[str, tuple[Setup, str]] = {
     ),
     "an option twice": (
         csv_of("file,class,options\ngland_0.png,a,a|b|B\n", only_listed=True),
-        r"line 2 .gland_0.png.: an option is there twice: a\|b\|B",
+        r"line 2 .gland_0.png.: an option occurs twice: a\|b\|B",
     ),
     "an option of two lines": (
         csv_of('file,class,options\ngland_0.png,a,"a|b\nc"\n', only_listed=True),
@@ -343,10 +343,10 @@ REFUSED: dict[str, tuple[Setup, str]] = {
         coco_of(lambda stated: stated["images"].pop(2) and stated["annotations"].pop(2)),
         "gland_2.png: is not in boxes.json",
     ),
-    "an unknown category": (coco_of(annotation(0, category_id=5)), "annotation 100: its category_id 5 is none of"),
-    "an unknown COCO image": (coco_of(annotation(0, image_id=[1])), "annotation 100: its image_id None is none of"),
-    "an image id twice": (coco_of(part("images", 1, id=0), only_listed=True), r"images\[1\]: its id is there twice"),
-    "two categories of one name": (coco_of(part("categories", 1, name="gland")), "'gland' is there twice"),
+    "an unknown category": (coco_of(annotation(0, category_id=5)), "annotation 100: its category_id 5 is not among"),
+    "an unknown COCO image": (coco_of(annotation(0, image_id=[1])), "annotation 100: its image_id None is not among"),
+    "an image id twice": (coco_of(part("images", 1, id=0), only_listed=True), r"images\[1\]: its id occurs twice"),
+    "two categories of one name": (coco_of(part("categories", 1, name="gland")), "'gland' occurs twice"),
     "a box of three numbers": (coco_of(annotation(0, bbox=[1, 2, 3])), r"annotation 100 .gland_0.png.: expected bbox"),
     "a box without area": (
         coco_of(annotation(1, bbox=[1, 2, 0, 9])),

@@ -38,7 +38,7 @@ def test_a_description_is_read_as_it_was_written(tmp_path):
     [
         ("name: [", "expected YAML"),
         ("- a list", "expected an object"),
-        ("name: Pollen", "name: expected small letters"),
+        ("name: Pollen", "name: expected lowercase letters"),
         ("name: pollen", "question: is missing"),
     ],
 )

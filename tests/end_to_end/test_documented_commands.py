@@ -77,6 +77,7 @@ TREATMENTS = {
     "microbench rescore": Run(),
     "microbench compare": Run(),
     "microbench compare comparison": Run(),
+    "MICROBENCH_DATASET=demo microbench run demo_models.yaml": Run(further=FEW),
     "MICROBENCH_DATASET=demo microbench doctor": Cannot("is run by tests/cli/test_cli.py"),
     "microbench doctor --patches": Cannot("tests/harness/test_installation_check.py has the table"),
     "MICROBENCH_BOXES=qwen3_vl lmms_eval --model vllm": Cannot("needs a GPU, and downloads a model"),
@@ -191,6 +192,10 @@ def folder(tmp_path_factory, demo_folder):
     for seed, name in enumerate(("base", "my_plip", "third")):
         tiny_models.transformers_clip(folder / name, seed)
     (folder / "models.yaml").write_text("models: [{model: demo_clip}, {model: microbench_random}]")
+    (folder / "demo_models.yaml").write_text(
+        "models: [{name: Guessing, model: microbench_random}, "
+        "{name: Guessing again, model: microbench_random, model_args: {seed: 1}}]"
+    )
     own_images.class_folders(folder / "photos")
     own_images.write_annotations(folder / "photos", folder)
     torch.save(load_file(folder / "my_plip" / "model.safetensors"), folder / "my_plip.pt")

@@ -64,7 +64,7 @@ def test_a_run_becomes_a_submission_that_holds(model, submissions):
     assert len(checks) == 11
     assert said == [
         f"Demo {model} on demo data, digest {manifest['digest']} (compare it with a published one: a digest is "
-        "no signature)",
+        "not a signature)",
         "what no check can know:",
         *(f"  - {line}" for line in limits.as_lines()),
     ]
@@ -123,7 +123,7 @@ def test_other_data_fail_and_without_data_the_submission_is_checked_within_itsel
     alone = run(SCRIPTS / "microbench", "verify", folder, "--without-data", data=data)
     assert alone.returncode == 0
     assert alone.stdout.splitlines()[-1].startswith(
-        "ONLY WITHIN ITSELF: questions, right answers and images have not been compared with the data."
+        "CONSISTENCY ONLY: questions, right answers and images have not been compared with the data."
     )
 
 

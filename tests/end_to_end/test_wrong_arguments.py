@@ -57,7 +57,7 @@ HARNESS_CASES = {
     "a chat model to transformers_clip": (
         ["--model", "transformers_clip", "--model_args", "model={chat}"],
         {},
-        "not an image-text dual encoder (get_text_features). It writes answers: use --model transformers_vlm",
+        "not an image-text dual encoder. This looks like a checkpoint of transformers",
     ),
     "a chat model to open_clip": (
         ["--model", "open_clip", "--model_args", "model={chat}"],

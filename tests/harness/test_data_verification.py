@@ -67,7 +67,7 @@ def test_a_wrong_row_is_named_and_the_other_tasks_are_checked(tmp_path):
     [problem] = [text for what, text in found.items() if what == "rows of microbench_coarse_stain"]
     assert "row 1" in problem and "'not an option' is not among the options" in problem
     assert found["rows of microbench_coarse_domain: 2 questions"] == ""
-    assert "no proven copy" in found["SHA-256 of the files"]
+    assert "cannot be verified as a copy" in found["SHA-256 of the files"]
 
 
 def test_an_own_dataset_is_compared_with_its_description(tmp_path, capsys):

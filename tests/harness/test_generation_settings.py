@@ -34,3 +34,12 @@ def test_what_the_harness_and_transformers_accept_is_accepted(typed):
 def test_what_has_no_meaning_is_refused(typed, message):
     with pytest.raises(DataError, match=message.replace("?", r"\?")):
         generation_settings.check(typed, "transformers_vlm")
+
+
+@pytest.mark.parametrize(("model", "is_warned"), [("demo_clip", True), ("microbench_random", False)])
+def test_a_model_that_chooses_among_texts_is_warned_that_the_option_has_no_effect(model, is_warned, monkeypatch):
+    said = []
+    monkeypatch.setattr(generation_settings.logger, "warning", said.append)
+    generation_settings.check("temperature=0", model)
+    expected = "--gen_kwargs temperature=0: has no effect, since demo_clip only chooses among given texts."
+    assert said == [expected] * is_warned

@@ -37,11 +37,16 @@ def interrupt():
     raise KeyboardInterrupt
 
 
+def find_wrong_config():
+    raise DataError("--config runs.yaml: wrong")
+
+
 @pytest.mark.parametrize(
     ("run", "status", "last_message"),
     [
         (lambda: None, 0, ""),
         (interrupt, 130, "Interrupted by Ctrl-C. No answers are kept."),
+        (find_wrong_config, 1, "Micro-Bench: --config runs.yaml: wrong\n"),
         (lambda: os.kill(os.getpid(), signal.SIGTERM), 143, "Ended by SIGTERM. No answers are kept."),
         (
             lambda: run_state.current.command.problems.append("One thing."),
@@ -49,7 +54,7 @@ def interrupt():
             "This command is not complete:\n- One thing.",
         ),
     ],
-    ids=["complete", "Ctrl-C", "SIGTERM", "incomplete"],
+    ids=["complete", "Ctrl-C", "a wrong file of --config", "SIGTERM", "incomplete"],
 )
 def test_the_exit_status_is_true_and_the_reason_is_said(monkeypatch, capsys, run, status, last_message):
     assert end_of(monkeypatch, run) == status

@@ -258,14 +258,21 @@ def test_complete_models_of_all_processes_are_found_and_missing_ones_named(jobs,
 @pytest.fixture
 def run_command(jobs, tmp_path, monkeypatch):
     """Run the command with a stub in the place of the harness and of the leaderboard."""
+    missing = {}
+
+    def write(out, not_complete):
+        missing.clear()
+        missing.update(not_complete)
+        return board.Board((out / "leaderboard.md",), 1, {})
 
     def run(evaluate):
         listed = jobs("a", "b")
         prepared = SimpleNamespace(entries=[job.entry for job in listed], jobs=listed, data=DATA, evaluate=evaluate)
         monkeypatch.setattr(command, "_prepare", lambda request: prepared)
-        monkeypatch.setattr(board, "write", lambda out: board.Board((out / "leaderboard.md",), 1, {}))
+        monkeypatch.setattr(board, "write", write)
         return command.run(command.Request("models.yaml", "microbench_coarse", tmp_path, None, []))
 
+    run.missing = missing
     return run
 
 
@@ -275,6 +282,7 @@ def test_the_command_fails_if_a_model_failed_and_says_how_to_go_on(run_command, 
     assert "FAILED: b: x" in printed
     assert "leaderboard of 1 model(s)" in printed
     assert "missing, as not complete yet: b" in printed
+    assert run_command.missing == {"b": "failed"}
     assert "1 of 2 model(s) failed. The same command evaluates only these again." in printed
     assert run_command(succeed) == 0
     assert "missing" not in capsys.readouterr().out
@@ -292,7 +300,8 @@ def test_an_interrupted_command_says_how_to_go_on(run_command, capsys, error, st
     assert leaving.value.code == status
     printed = capsys.readouterr()
     assert "; 1 of 2 done" in printed.out
-    assert "The same command goes on: it skips the models that are done" in printed.err
+    assert "To continue, type the same command: it skips the models that are done" in printed.err
+    assert "microbench run " in printed.err.splitlines()[-1] and "--output_path " in printed.err.splitlines()[-1]
 
 
 def test_a_folder_whose_name_the_harness_would_split_is_refused(tmp_path):
@@ -302,7 +311,7 @@ def test_a_folder_whose_name_the_harness_would_split_is_refused(tmp_path):
 
 
 def test_a_leaderboard_that_cannot_be_built_leaves_the_results(run_command, capsys, monkeypatch, jobs):
-    def fail(out):
+    def fail(out, missing):
         raise DataError("No submission answers all tasks")
 
     run_command(succeed)

@@ -227,6 +227,12 @@ def test_names_and_arguments_of_models_are_checked_without_loading_weights(probl
     assert expected in found if expected else not found
 
 
+def test_weights_that_do_not_open_are_named_before_the_run(problems_of, tmp_path):
+    (tmp_path / "epoch.pt").write_bytes(b"junk")
+    found = problems_of(Entry(2, "a", "open_clip", f"model=ViT-B-32,pretrained={tmp_path}/epoch.pt"))
+    assert found.startswith(f"entry 2 (a): model_args: {tmp_path}/epoch.pt: cannot be read as a checkpoint")
+
+
 def test_a_model_that_cannot_be_asked_the_tasks_is_named_before_the_run(problems_of):
     assert "asks for boxes, and clip only chooses among given texts" in problems_of(
         Entry(1, "a", "clip"), "microbench_localization"

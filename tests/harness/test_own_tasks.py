@@ -49,6 +49,26 @@ def test_the_tag_stands_for_the_tasks_of_the_installed_datasets(installed, monke
     assert own_tasks.tasks_named(["microbench_own"]) == (SLIDES, BOXES)
 
 
+def test_an_included_folder_under_an_unknown_home_is_passed_over_and_one_that_cannot_be_read_is_named(
+    tmp_path, monkeypatch
+):
+    """The harness warns of folders that it does not find."""
+    own_tasks.add_included(["~nobody-of-this-name/tasks"])
+
+    def refuse(folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(setting, "datasets_in", refuse)
+    with pytest.raises(DataError, match=f"--include_path {tmp_path}: cannot be read .Permission denied."):
+        own_tasks.add_included(str(tmp_path))
+
+
+def test_an_own_dataset_under_an_unknown_home_is_not_found(monkeypatch):
+    monkeypatch.setenv(setting.SETTING, "~nobody-of-this-name/cells")
+    with pytest.raises(DataError, match="~nobody-of-this-name/cells"):
+        setting.installed()
+
+
 def test_the_index_of_the_harness_has_the_tasks_and_the_tag(installed, index):
     entries = index()
     assert {name for name in entries if catalog.is_own(name)} == {CELLS, SLIDES, BOXES}
@@ -115,9 +135,19 @@ def test_a_model_that_chooses_among_texts_is_asked_the_questions_of_the_tag_only
     model = type("Chooses", (), {"needs_choices": True})
     assert capabilities.answerable(["microbench_own"], model) == [CELLS, SLIDES]
     assert capabilities.record().keys() == {BOXES}
-    with pytest.raises(DataError, match=f"{BOXES}: asks for boxes"):
+    # Questions about the same images, if the dataset has any.
+    with pytest.raises(DataError, match=f"{BOXES}: asks for boxes, .* Instead: --tasks {SLIDES}$"):
         capabilities.answerable([BOXES], model)
     capabilities.reset_record()
+
+
+def test_a_model_that_chooses_among_texts_and_boxes_without_questions_are_answered_with_other_models(
+    tmp_path, monkeypatch
+):
+    own_data.write(tmp_path / "spots", "spots", [own_data.row("spots", 0, question=False, boxes=True)], question=None)
+    monkeypatch.setenv(setting.SETTING, str(tmp_path))
+    with pytest.raises(DataError, match="Instead: a chat model .docs/chat-models.md., or --model microbench_random"):
+        capabilities.answerable(["microbench_own_spots_boxes"], type("Chooses", (), {"needs_choices": True}))
 
 
 @pytest.mark.parametrize("name", ["microbench_own", "microbench_own_pollen"])

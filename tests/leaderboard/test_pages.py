@@ -11,7 +11,7 @@ import re
 import numpy as np
 import pytest
 
-from microbench_tasks.leaderboard import tables
+from microbench_tasks.leaderboard import tables, words
 from microbench_tasks.leaderboard.page import as_html
 from microbench_tasks.leaderboard.ranking import Leaderboard, Versus, rank
 from microbench_tasks.leaderboard.records import as_csv, as_json, pairs_as_csv
@@ -202,6 +202,44 @@ def test_headings_have_no_hashes_and_the_page_says_that_it_is_a_demo(three):
     assert mark and len(headings) > 4
     assert not any(mark[1] in text for _, text in headings)
     assert 'class="notice"' in page and tables.DEMO_NOTICE in unescaped(page)
+
+
+def test_a_page_says_first_who_is_best_and_whether_the_next_can_be_told_from_it(three):
+    found = board(three)
+    markdown, page = as_markdown(found, with_paper=False), unescaped(as_html(found, with_paper=False))
+    [ranking] = found.rankings
+    good, second = ranking.rows[:2]
+    said = (
+        f"Coarse, demo data: good is best (acc {100 * good.entry.score:.2f} %). It is better than the next, "
+        f"{second.entry.model} ({100 * second.entry.score:.2f} %): +{100 * good.versus_next.difference:.2f} points"
+    )
+    assert markdown.splitlines()[2].startswith(f"- {said}") and said in page.partition("<main>")[0]
+    assert "p ≤ 0.0001 (paired test by image, adjusted for all 3 pairs, level 5 %)" in page
+    assert "exact paired test by image, level 5 %" in words.best_of(board(three[:2]).rankings[0], str)
+
+
+def test_the_best_of_models_that_cannot_be_told_apart_is_not_called_best(three):
+    [said] = words.lead_of(board([three[0], three[2]]), str)
+    assert (
+        "but no difference was found between it and the next" in said and "2 of 2 models share the first rank" in said
+    )
+    assert "best" not in said and "equal" not in said
+
+
+def test_a_model_of_a_list_that_is_missing_is_named_first(three):
+    found = dataclasses.replace(board(three), missing={"<gone>": "failed"})
+    assert "- Missing from this page: \\<gone\\> (failed)." in as_markdown(found, with_paper=False)
+    assert "Missing from this page: <gone> (failed)." in unescaped(as_html(found, with_paper=False))
+    assert json.loads(as_json(found, with_paper=False))["missing"] == {"<gone>": "failed"}
+
+
+def test_markdown_has_no_hash_in_headings_and_the_papers_rows_in_a_table_of_their_own(three):
+    markdown = as_markdown(board(three), with_paper=True)
+    assert [line for line in markdown.splitlines() if line.startswith("## ")][0] == "## Coarse, demo data"
+    [of_runs] = [part for part in markdown.split("\n\n") if "| 1 | good |" in part]
+    assert "GPT-4o" not in of_runs
+    of_release = as_markdown(board([entry("m", answers(0.5, 1), data=RELEASE)]), with_paper=True)
+    assert [part for part in of_release.split("\n\n") if "| m |" in part and "GPT-4o" in part]
 
 
 def test_the_score_stands_before_the_data(three):

@@ -16,6 +16,7 @@ from microbench_tasks.render.figure_specs import figure_spec_from_record
 from microbench_tasks.report import (
     about,
     runs,
+    score_section,
     sections,
     writing,
 )
@@ -159,7 +160,7 @@ def test_a_run_of_boxes_alone_has_a_report(data, tmp_path):
         ),
         ({"source": "demo", "sha256": "ab" * 32}, "the demo set: synthetic, says nothing about microscopy"),
         ({"source": "hub", "id": "some/thing", "revision": "0123456789"}, "some/thing, revision 01234567"),
-        (None, "not on record"),
+        (None, "not recorded"),
     ],
 )
 def test_data_are_called_what_their_hash_says(identity, shown, run):
@@ -241,3 +242,26 @@ def test_no_local_path_stands_in_a_report(written, folder):
 
 def test_names_of_files_are_plain():
     assert sections.file_name("confusion", "a/b c_ä") == "confusion-a-b-c--"
+
+
+@pytest.mark.parametrize("options", [{}, {"with_details": True}, {"num_examples": 1}])
+def test_of_three_runs_confusions_and_examples_are_left_out_unless_asked_for(options, brief, tmp_path, monkeypatch):
+    monkeypatch.setattr(writing, "_draw", lambda *arguments: [])
+    # No task of these runs has a matrix.
+    monkeypatch.setattr(writing, "confusion_section", lambda runs: sections.ReportSection("Confusions", []))
+    settings = {"num_examples": None, "seed": 0, "progress": ALL_IN_ONE} | options
+    report = writing.write([brief] * 3, tmp_path / "out", **settings)
+    record = json.loads((report.folder / "report.json").read_text())
+    titles = {section["title"] for section in record["chapters"]}
+    assert ("Confusions" in titles) is ("with_details" in options)
+    assert ("Examples" in titles) is bool(options)
+    said = "and examples, as there are 3 runs. Add them with --details"
+    assert any(said in text for text in report.left_out) is (not options)
+
+
+def test_of_four_or_more_runs_the_differences_have_a_table_of_their_own(brief):
+    four, _ = runs.read([brief] * 4, iter)
+    names = ["microbench_fine_pollen"]
+    beside, apart = score_section.side_by_side(four, names), score_section.differences(four, names)
+    assert len(beside.header) == 1 + 4 + 1 and not any("-" in head for head in beside.header)
+    assert len(apart.header) == 1 + 3 and [cell.text for cell in apart.rows[0][1:]] == ["+0.0"] * 3

@@ -22,7 +22,7 @@ def changed_item(**fields):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"doc_id": 1, "acc": {"', "no whole JSON; if the run was killed while it wrote, run it again"),
+        ('{"doc_id": 1, "acc": {"', "incomplete JSON; if the run was killed while it wrote, run it again"),
         ("[]", "expected an object, got []"),
         ('{"filtered_resps": "A"}', "doc_id: is missing"),
         ('{"doc_id": [1], "filtered_resps": "A"}', "doc_id: expected a whole number, got [1]"),
@@ -135,3 +135,10 @@ def test_a_folder_without_samples_says_how_to_get_them(tmp_path):
     write_samples(tmp_path, [logged_sample(0, "A")], "mmmu_val")
     with pytest.raises(DataError, match="no samples file .*--log_samples"):
         logs.find_run([tmp_path])
+
+
+def test_what_macos_leaves_beside_the_samples_is_no_run(tmp_path):
+    file = write_samples(tmp_path, [logged_sample(0, "A")])
+    file = file if file.is_file() else next(tmp_path.glob("*.jsonl"))
+    file.with_name(f"._{file.name}").write_bytes(b"left by macOS")
+    assert logs.find_run([tmp_path]).samples == {TASK: file}

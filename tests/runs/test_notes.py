@@ -117,5 +117,5 @@ def test_an_older_run_without_a_definition_is_scored_with_a_note(tmp_path):
     write_samples(tmp_path, [logged_sample(0, "A"), logged_sample(1, "B")])
     write_results(tmp_path, definition=None)
     assert rescore(tmp_path).notes == [
-        f"whether the tasks were the benchmark's own is not on record (metadata.definition) for {TASK}"
+        f"whether the tasks were the benchmark's own was not recorded (metadata.definition) for {TASK}"
     ]

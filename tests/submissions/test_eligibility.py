@@ -165,7 +165,7 @@ PERCENTILE = interval_settings() | {"paper": OLDER | {"method": "percentile"}}
         ),
         (
             of_every_task("version", None),
-            "task version .*: not on record for microbench_coarse_domain, microbench_coarse_modality",
+            "task version .*: not recorded for microbench_coarse_domain, microbench_coarse_modality",
         ),
         (
             of_one_task("microbench_version", "9.9"),
@@ -181,7 +181,7 @@ PERCENTILE = interval_settings() | {"paper": OLDER | {"method": "percentile"}}
             "acc_ci_. are percentile bootstrap intervals in the run .*Set MICROBENCH_INTERVAL=percentile",
         ),
         (of_one_task("dataset", DEMO), "data source .*: mixed"),
-        (of_every_task("dataset", None), "data source .*: not on record"),
+        (of_every_task("dataset", None), "data source .*: not recorded"),
     ],
 )
 def test_what_the_results_file_says_against_it_is_a_reason(change, reason, run):

@@ -117,7 +117,7 @@ def copy(written, tmp_path):
             "microbench_other is not a task of Micro-Bench",
         ),
         (lambda folder: (folder / "submission.json").write_text("{"), "submission.json: expected JSON"),
-        (lambda folder: (folder / "submission.json").write_text('{"model": 1, "model": 2}'), "a key is there twice"),
+        (lambda folder: (folder / "submission.json").write_text('{"model": 1, "model": 2}'), "a key occurs twice"),
         (lambda folder: (folder / "submission.json").write_text('{"chance": NaN}'), "NaN, which is not a JSON number"),
         (lambda folder: (folder / "submission.json").write_text('{"chance": 1e999}'), "got a number that is too large"),
         (

@@ -80,7 +80,7 @@ CAUGHT = (
         "no prompt",
         at("settings", boxes=None),
         RECORD,
-        "prompt for boxes (metadata.boxes): not on record",
+        "prompt for boxes (metadata.boxes): not recorded",
         tiny_runs.refreshed,
     ),
     Tampering("a prompt and no boxes", drop_task(BOXES), SCHEMA, "settings.boxes: no task asked for boxes"),

@@ -90,7 +90,7 @@ CAUGHT = (
         "a key twice in a sample",
         text(lambda content: content.replace(b'"doc_id": 0', b'"doc_id": 9, "doc_id": 0')),
         SAMPLES,
-        "line 1: expected a sample as one line of JSON in UTF-8, got a key is there twice",
+        "line 1: expected a sample as one line of JSON in UTF-8, got a key occurs twice",
     ),
     Tampering(
         "a score that is no number",
@@ -125,7 +125,7 @@ CAUGHT = (
             (folder / "submission.json").read_text().replace('"model": {', '"digest": "", "model": {', 1)
         ),
         UNREADABLE,
-        "a key is there twice",
+        "a key occurs twice",
         no_renewal,
     ),
     # What is no file.

@@ -213,7 +213,7 @@ def test_another_hash_of_cognition_is_found(folder):
     change_manifest(folder, other_hash(COGNITION))
     found = failures(rewritten(folder))
     assert list(found) == [COGNITION_DATA]
-    assert "Set MICROBENCH_COGNITION to its data" in found[COGNITION_DATA]
+    assert "Set MICROBENCH_COGNITION to the data that the run was asked about" in found[COGNITION_DATA]
 
 
 def test_another_model_name_in_the_manifest_is_found(folder):
@@ -388,7 +388,7 @@ def test_samples_that_are_none_are_a_finding_and_no_crash(content, folder):
             "objects and lists nested too deeply",
         ),
         ('"doc_id": 0', '"doc_id": false', "doc_id is False, which is not a valid value"),
-        ('"doc_id": 0', '"filtered_resps": "A", "doc_id": 0', "a key is there twice"),
+        ('"doc_id": 0', '"filtered_resps": "A", "doc_id": 0', "a key occurs twice"),
         ('"gold": "', '"gold": "", "rest": "', "acc.gold is '', which is not a valid value"),
     ],
 )

@@ -416,7 +416,7 @@ def test_documents_without_digest_leave_the_definition_on_record(built, monkeypa
     monkeypatch.setattr(document_digest, "digest", lambda documents: 1 / 0)
     metadata, [reason] = recorded(built())
     assert metadata["asked"] is None and metadata["definition"]["differs"] == {}
-    assert reason.startswith("the digest of what was asked about (metadata.asked): not on record")
+    assert reason.startswith("the digest of what was asked about (metadata.asked): not recorded")
 
 
 @pytest.mark.parametrize(
@@ -478,10 +478,8 @@ def test_a_record_without_its_differences_is_compared_again(built):
 def test_without_a_record_a_run_is_no_submission(broken):
     run = logged_run({TASK: {"metadata": {"definition": broken}}})
     reasons = definition_checks.find_definition_violations(run)
-    assert reasons[0].startswith(
-        f"the definition of the task that ran (metadata.definition): not on record for {TASK}."
-    )
-    assert reasons[1].startswith("the digest of what was asked about (metadata.asked): not on record")
+    assert reasons[0].startswith(f"the definition of the task that ran (metadata.definition): not recorded for {TASK}.")
+    assert reasons[1].startswith("the digest of what was asked about (metadata.asked): not recorded")
 
 
 def test_tasks_of_others_and_tasks_that_cannot_be_recorded_do_not_stop_a_run(built, monkeypatch):

@@ -15,13 +15,16 @@ def test_a_folder_appears_with_all_its_files(tmp_path):
 
 
 def test_a_failure_half_way_leaves_nothing(tmp_path):
+    """Also none of the folders that were made for it."""
+
     def fill(draft):
         (draft / "half").write_bytes(b"")
         raise RuntimeError("killed")
 
-    with pytest.raises(RuntimeError):
-        files.write_dir_atomically(tmp_path / "target", fill)
-    assert os.listdir(tmp_path) == []
+    for target in ("target", "new/newer/target"):
+        with pytest.raises(RuntimeError):
+            files.write_dir_atomically(tmp_path / target, fill)
+        assert os.listdir(tmp_path) == []
 
 
 def test_the_first_of_two_writers_wins(tmp_path):

@@ -36,12 +36,12 @@ def ordered_classes(collected: Collected, declared: tuple[str, ...], problems: P
         return collected.class_order or sorted(first_places, key=lambda name: (name.casefold(), name))
     for name in sorted(set(wanted)):
         if wanted.count(name) > 1:
-            problems.add("--classes", f"{name!r} is there twice. Name each class once")
+            problems.add("--classes", f"{name!r} occurs twice. Name each class once")
         if name not in first_places:
             problems.add("--classes", f"no image of the class {name!r}.{_did_you_mean(name, first_places)}")
     for name, place in first_places.items():
         if name not in wanted:
-            problems.add(place, f"the class {name!r} is none of --classes.{_did_you_mean(name, wanted, 'It has')}")
+            problems.add(place, f"the class {name!r} is not one of --classes.{_did_you_mean(name, wanted, 'It has')}")
     return wanted
 
 
@@ -65,7 +65,7 @@ def check_options(entries: Iterable[Entry], classes: list[str], problems: Proble
         elif any(option != printable_line(option) for option in options):
             problems.add(entry.place, "an option contains characters that cannot be seen, or a line break. Remove them")
         elif len({_key(option) for option in options}) < len(options):
-            problems.add(entry.place, f"an option is there twice: {'|'.join(options)}. Write each option once")
+            problems.add(entry.place, f"an option occurs twice: {'|'.join(options)}. Write each option once")
         elif entry.labels.class_name not in options:
             problems.add(
                 entry.place,
@@ -80,7 +80,7 @@ def naming_notes(classes: list[str]) -> list[str]:
     if underscored := [name for name in classes if "_" in name]:
         notes.append(f"models read names of classes as they are: {underscored[0]!r} may be clearer without underscores")
     if numbered := [name for name in classes if name.replace(".", "").isdecimal()]:
-        notes.append(f"no model can know what the class {numbered[0]!r} is: words say more than numbers")
+        notes.append(f"the class {numbered[0]!r} is a number, which tells a model nothing: write words")
     return notes
 
 

@@ -107,7 +107,7 @@ def _by_id(entries: list[dict[str, Any]], part: str, path: Path, problems: Probl
     for number, entry in enumerate(entries):
         key = _key(entry.get("id"))
         if key is None or key in seen:
-            problem = f"expected an id, got {entry.get('id')!r}" if key is None else "its id is there twice"
+            problem = f"expected an id, got {entry.get('id')!r}" if key is None else "its id occurs twice"
             problems.add(f"{path.name} {part}[{number}]", f"{problem}. Export the annotations again")
             continue
         seen.add(key)
@@ -122,7 +122,7 @@ def _class_names(stated: _Annotations, problems: Problems) -> dict[Any, str]:
         if not isinstance(name, str) or not name.strip():
             problems.add(place, f"expected a name, got {name!r}. Name the class in words")
         elif name in names.values():
-            problems.add(place, f"the name {name!r} is there twice. Give each class a name of its own")
+            problems.add(place, f"the name {name!r} occurs twice. Give each class a name of its own")
         else:
             names[key] = image_files.normalized(name)
     return names
@@ -164,9 +164,9 @@ def _boxes(
         place = f"{stated.path.name} annotation {annotation.get('id', f'[{number}]')}"
         image_id, category = _key(annotation.get("image_id")), _key(annotation.get("category_id"))
         if image_id not in known_images:
-            problems.add(place, f"its image_id {image_id!r} is none of images. Export the annotations again")
+            problems.add(place, f"its image_id {image_id!r} is not among images. Export the annotations again")
         elif category not in class_names:
-            problems.add(place, f"its category_id {category!r} is none of categories. Export the annotations again")
+            problems.add(place, f"its category_id {category!r} is not among categories. Export the annotations again")
         elif annotation.get("iscrowd"):
             crowds += 1
         elif image_id in images:

@@ -30,7 +30,7 @@ def parse_mapping(typed: Iterable[str], roles: Sequence[str]) -> dict[str, str]:
         if not equals or not column or role not in roles:
             raise DataError(f"--column {text}: expected ROLE=COLUMN with a role of {', '.join(roles)}.")
         if role in mapping:
-            raise DataError(f"--column {text}: the role {role} is there twice. Name one column for each role.")
+            raise DataError(f"--column {text}: the role {role} occurs twice. Name one column for each role.")
         mapping[role] = column
     return mapping
 
@@ -45,7 +45,7 @@ def resolve(names: Sequence[str], mapping: Mapping[str, str], needed: Sequence[s
         where: names the table in messages.
 
     Raises:
-        DataError: a column is missing, is there twice, or has a name like a role's.
+        DataError: a column is missing, occurs twice, or has a name like a role's.
     """
     lowered = [name.casefold() for name in names]
     roles = (*needed, *(role for role in LABEL_ROLES if role not in needed))
@@ -53,7 +53,7 @@ def resolve(names: Sequence[str], mapping: Mapping[str, str], needed: Sequence[s
     for role in roles:
         wanted = mapping.get(role, role).casefold()
         if lowered.count(wanted) > 1:
-            raise DataError(f"{where}: the column {mapping.get(role, role)} is there twice. Rename or remove one.")
+            raise DataError(f"{where}: the column {mapping.get(role, role)} occurs twice. Rename or remove one.")
         if wanted in lowered:
             found[role] = lowered.index(wanted)
         elif role in mapping:

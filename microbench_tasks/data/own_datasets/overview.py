@@ -137,6 +137,9 @@ def _cautions(dataset: NewDataset) -> Iterator[str]:
         yield from _told_by_appearance(images)
     if dataset.request.coco is None and len(dataset.classes) > 8:
         others = len(dataset.classes) - 1
-        yield f"a question offers at most 8 options: the right one, and 7 of the other {others} by a fixed draw"
+        yield (
+            f"a question offers at most 8 options: the right one, and 7 of the other {others}, chosen by a hash of the "
+            "image"
+        )
     if dataset.request.licence is None:
         yield "no licence stated. If you may publish the images, type --licence, such as CC-BY-4.0"

@@ -84,7 +84,7 @@ def _check_source(request: Request) -> None:
     if (request.images is None) == (request.table is None):
         raise DataError("Expected either --images FOLDER or --table PATH.")
     if request.labels and request.coco:
-        raise DataError("--labels and --coco exclude each other. Make a dataset of each.")
+        raise DataError("--labels and --coco cannot be used together. Make a dataset of each.")
     if request.table and (request.labels or request.coco):
         raise DataError("--labels and --coco are about --images; a --table has labels of its own. Leave one out.")
     if request.only_listed and not (request.labels or request.coco):

@@ -143,7 +143,7 @@ def resolve(task: Task) -> ResolvedData:
 
 def _folders() -> list[Path]:
     texts = (text.strip() for text in os.environ.get(SETTING, "").split(_SEPARATOR))
-    return list(dict.fromkeys(Path(text).expanduser() for text in texts if text))
+    return list(dict.fromkeys(Path(os.path.expanduser(text)) for text in texts if text))
 
 
 def read_dataset(dataset: OwnDataset) -> ResolvedData:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ def _open(source: str, mapping: Mapping[str, str], workspace: Path) -> _Table:
 
 def _files(source: str) -> tuple[list[Path], str]:
     """Return the files of a table and its name in messages."""
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if path.is_file():
         if path.suffix not in (".parquet", ".arrow"):
             raise DataError(f"--table {source}: expected a .parquet or .arrow file, or a folder of them.")

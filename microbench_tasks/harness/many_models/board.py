@@ -27,23 +27,24 @@ class Board:
     left_out: Mapping[str, str]
 
 
-def write(out: Path) -> Board:
+def write(out: Path, missing: Mapping[str, str] | None = None) -> Board:
     """Write a submission of each model with complete results, and the leaderboard of all of them.
 
     Submissions of runs that have one are kept. Other processes that write to ``out`` are waited for.
 
     Args:
         out: the folder with a folder for each model.
+        missing: models of the list without complete results, with the reasons; the leaderboard names them.
 
     Raises:
         DataError: the submissions cannot be ranked, or the leaderboard cannot be written.
     """
     # A new process: the leaderboard forks, and this one has the threads and the GPU of the models.
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-        return process.submit(_write, out).result()
+        return process.submit(_write, out, dict(missing or {})).result()
 
 
-def _write(out: Path) -> Board:
+def _write(out: Path, missing: Mapping[str, str]) -> Board:
     from microbench_tasks.leaderboard import files, ranking
 
     left_out: dict[str, str] = {}
@@ -59,7 +60,9 @@ def _write(out: Path) -> Board:
                 left_out[name] = _first_reason(error)
         if not submitted:
             return Board((), 0, left_out)
-        ranked = ranking.load(submitted)
+        # Another process may have completed a model meanwhile.
+        there = {folder.name for folder in submitted}
+        ranked = ranking.load(submitted, {name: why for name, why in missing.items() if name not in there} | left_out)
         with_paper = any(row.data.kind == "release" for row in ranked.rankings)
         written = tuple(files.write(ranked, out / LEADERBOARD, with_paper=with_paper))
         return Board(written, len(submitted), left_out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def run(request: Request) -> int:
     failed = [outcome for outcome in outcomes if outcome.status is loop.Status.FAILED]
     for outcome in failed:
         print(f"FAILED: {outcome.entry.name}: {printable_line(outcome.reason)}")
-    _rank(prepared.entries, request.out)
+    _rank(prepared.entries, request.out, [outcome.entry.name for outcome in failed])
     if failed:
         print(f"{len(failed)} of {len(outcomes)} model(s) failed. The same command evaluates only these again.")
     return exit_status.FAILED_STATUS if failed else 0
@@ -122,8 +122,9 @@ def _exit_interrupted(interruption: loop.InterruptedLoopError, prepared: _Prepar
     is_terminated = isinstance(interruption.cause, exit_status.Terminated)
     _say(f"{'ended by SIGTERM' if is_terminated else 'interrupted by Ctrl-C'}; {done} of {len(prepared.jobs)} done")
     print(
-        f"Micro-Bench: results are in {request.out}. The same command goes on: it skips the models that are done, and "
-        f"uses what the interrupted model has stored.\n  {resume_advice.shell_command(_typed(request), 'microbench')}",
+        f"Micro-Bench: results are in {request.out}. To continue, type the same command: it skips the models that are "
+        "done, and uses what the interrupted model has stored.\n"
+        f"  {resume_advice.shell_command(_typed(request), 'microbench')}",
         file=sys.stderr,
     )
     sys.exit(exit_status.TERMINATED_STATUS if is_terminated else exit_status.INTERRUPTED_STATUS)
@@ -135,11 +136,13 @@ def _typed(request: Request) -> list[str]:
     return ["run", str(request.models), *options]
 
 
-def _rank(entries: Sequence[Entry], out: Path) -> None:
+def _rank(entries: Sequence[Entry], out: Path, failed: Collection[str] = ()) -> None:
     """Write the leaderboard of all complete models in ``out``; say which are not on it, and which are missing."""
-    if loop.complete_models(out):
+    complete = loop.complete_models(out)
+    missing = {name: "failed" if name in failed else "not complete yet" for name in loop.missing(entries, complete)}
+    if complete:
         try:
-            written = board.write(out)
+            written = board.write(out, missing)
         except DataError as error:
             print(f"No leaderboard: {error}")
         else:
@@ -147,7 +150,7 @@ def _rank(entries: Sequence[Entry], out: Path) -> None:
                 print(f"not on the leaderboard: {name}: {printable_line(reason)}")
             if written.files:
                 print(f"leaderboard of {written.num_ranked} model(s): {written.files[0]}")
-    if missing := loop.missing(entries, loop.complete_models(out)):
+    if missing:
         print(f"missing, as not complete yet: {', '.join(missing)}")
 
 

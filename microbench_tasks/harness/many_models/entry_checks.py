@@ -36,7 +36,7 @@ def _entry_problems(entry: Entry, options: argparse.Namespace) -> Iterator[str]:
         return
     model_class = model_arguments.import_class(entry.model, options.force_simple)
     if entry.batch_size and entry.batch_size.startswith("auto") and model_arguments.is_own(model_class):
-        yield f"batch_size: {entry.model} knows no auto. Write a number, or leave batch_size out."
+        yield f"batch_size: {entry.model} does not support auto. Write a number, or leave batch_size out."
     yield from _task_problems(entry, options)
 
 

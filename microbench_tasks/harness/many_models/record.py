@@ -116,7 +116,7 @@ class ModelFolder:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise DataError(
                 f"{path / RECORD}: cannot be read ({type(error).__name__}: {error}). "
-                f"Delete the folder {path} to evaluate this model anew, or choose another --output_path."
+                f"Delete the folder {path} to evaluate this model again, or choose another --output_path."
             ) from error
 
     def write(self, plan: Plan, complete: Complete | None) -> None:
@@ -144,7 +144,7 @@ class ModelFolder:
             return ""
         else:
             what = f"has results of another run: {'; '.join(differences)}"
-        return f"{self.path} {what}. Choose another --output_path, or delete that folder to evaluate the model anew."
+        return f"{self.path} {what}. Choose another --output_path, or delete that folder to evaluate the model again."
 
 
 def completed_run(folder: Path, before: set[Path], seconds: float) -> Complete | None:

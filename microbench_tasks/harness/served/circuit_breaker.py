@@ -141,7 +141,7 @@ class CircuitBreaker:
         """Count a failure, and pause or stop the requests if there were too many."""
         now = self._clock()
         if fault.pause_s is not None and fault.pause_s > LONGEST_WAIT_S:
-            self.stopped = f"The server asks to wait {fault.pause_s:,.0f} s ({fault.reason}). Go on after that time"
+            self.stopped = f"The server asks to wait {fault.pause_s:,.0f} s ({fault.reason}). Continue after that time"
             return
         if fault.pause_s is not None:
             self._pause(now + fault.pause_s)
