@@ -267,6 +267,8 @@ Made by `python -m scripts.fault_table_served --out docs/faults.md`: {QUESTIONS}
 - `requests` is the server's own count. A refused connection reaches no server, so "server down" has 0 requests.
 - `seconds` includes the start-up.
 - `null` as an answer counts as no answer, and is asked again.
+- After a kill, a reply that had arrived but was not yet stored is asked for again: at most one for each of the
+  concurrent requests.
 
 """
 

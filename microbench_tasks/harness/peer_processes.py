@@ -167,7 +167,8 @@ def exit_now(reason: str, resume_hint: str | None = None) -> None:
 
     if resume_hint is None:
         resume_hint = resume_advice.resume_hint(resume_advice.command_arguments())
-    text = f"Micro-Bench: {reason} {resume_hint}".rstrip() + "\n"
+    # On a line of its own: the bar of this process may not be at its end.
+    text = f"\nMicro-Bench: {reason} {resume_hint}".rstrip() + "\n"
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.write(text)
