@@ -1,19 +1,23 @@
 """Every command that README.md, the pages and the help texts show, run in the order of reading, or why it is not run.
 
+Several readers share the pages, so that they can read at the same time.
 Checkpoints to download are replaced by tiny ones, served models by a loopback server, and the release by the demo set.
 """
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import io
 import os
 import re
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -181,9 +185,9 @@ def test_each_command_is_run_or_has_a_reason_and_each_reason_has_a_command():
     assert [start for start, found in TREATMENTS.items() if id(found) not in used] == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="class")
 def folder(tmp_path_factory, demo_folder):
-    """Where the reader works, with checkpoints in the place of those that the commands name."""
+    """Where a reader works, with checkpoints in the place of those that the commands name."""
     folder = tmp_path_factory.mktemp("reader")
     for seed, name in enumerate(("base", "my_plip", "third")):
         tiny_models.transformers_clip(folder / name, seed)
@@ -198,22 +202,20 @@ def folder(tmp_path_factory, demo_folder):
     return folder
 
 
-@pytest.fixture(scope="module")
-def outcomes(folder):
-    """The finished process of each command that can run, in the order of reading."""
-    done = {}
+@pytest.fixture(scope="class")
+def outcomes(folder, request):
+    """The finished process of each command of a reader that can run, in the order of reading."""
     place = os.getcwd()
     os.chdir(folder)
     try:
         with serving(lambda prompt, pixels: Reply("A")) as server:
             os.environ["OPENAI_API_KEY"] = "none"
-            for shown in SHOWN:
-                if isinstance(treatment(shown), Run):
-                    done[shown] = finished(shown, treatment(shown), server.url)
+            for shown, how in request.cls.earlier():
+                assert finished(shown, how, server.url).returncode == 0
+            return {shown: finished(shown, treatment(shown), server.url) for shown in request.cls.commands()}
     finally:
         os.environ.pop("OPENAI_API_KEY", None)
         os.chdir(place)
-    return done
 
 
 def finished(shown, how, url):
@@ -233,13 +235,76 @@ def finished(shown, how, url):
     return run(SCRIPTS / words[0], *words[1:], data=data, **settings)
 
 
+class Reader:
+    """What someone types who reads some of the pages, from the first to the last, in a folder of their own.
+
+    Attributes:
+        pages: that are read: files, or commands that print help.
+        given: what earlier pages have left: the beginnings of their commands, with further words.
+    """
+
+    pages: ClassVar[Sequence[str]] = ()
+    given: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def commands(cls):
+        """Return what is shown and can be run, in the order of reading."""
+        return [shown for shown in RUNNING if shown.where in cls.pages]
+
+    @classmethod
+    def earlier(cls):
+        """Yield the commands of earlier pages, each with how it is run."""
+        for start, further in cls.given.items():
+            shown = next(shown for shown in RUNNING if shown.text.startswith(start))
+            yield shown, dataclasses.replace(treatment(shown), further=further or treatment(shown).further)
+
+    def test_a_command_works_as_it_is_shown(self, shown, outcomes):
+        done = outcomes[shown]
+        assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+
+
 RUNNING = [shown for shown in SHOWN if isinstance(treatment(shown), Run)]
+_RESULTS = "MICROBENCH_DATASET=demo lmms_eval --model demo_clip --tasks microbench_vqa"
+_GUESSING = "MICROBENCH_DATASET=demo lmms_eval --model microbench_random --tasks microbench_vqa"
 
 
-@pytest.mark.parametrize("shown", RUNNING, ids=[f"{shown.where}: {shown.text[:70]}" for shown in RUNNING])
-def test_a_command_works_as_it_is_shown(shown, outcomes):
-    done = outcomes[shown]
-    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+# Each class may run in a process of its own, at the same time as the others; the longest come first.
+class TestComparing(Reader):
+    pages = (
+        *(f"docs/{page}.md" for page in ("submissions", "leaderboard", "compare-runs", "report")),
+        *(f"microbench {name} --help" for name in ("compare", "submit", "verify", "leaderboard")),
+    )
+    given: ClassVar = {_RESULTS: "", "microbench run models.yaml": ""}
+
+
+class TestModels(Reader):
+    pages = (
+        *(f"docs/{page}.md" for page in ("models", "merging", "served-models", "many-models")),
+        *(f"microbench {name} --help" for name in ("run", "merge", "sweep")),
+    )
+
+
+class TestReportHelp(Reader):
+    pages = ("microbench report --help",)
+    # The page about the report has drawn whole runs.
+    given: ClassVar = {_RESULTS: FEW, _GUESSING: "", "microbench submit guessing": "", "microbench sweep": FEW}
+
+
+class TestOtherPages(Reader):
+    pages = tuple(
+        dict.fromkeys(
+            shown.where
+            for shown in RUNNING
+            if shown.where not in (*TestComparing.pages, *TestModels.pages, *TestReportHelp.pages)
+        )
+    )
+
+
+def pytest_generate_tests(metafunc):
+    """Give each reader the commands of the pages."""
+    if metafunc.cls:
+        commands = metafunc.cls.commands()
+        metafunc.parametrize("shown", commands, ids=[f"{shown.where}: {shown.text[:70]}" for shown in commands])
 
 
 def test_every_reason_names_a_test_that_exists():

@@ -188,7 +188,7 @@ def test_the_report_shows_own_tasks_and_examples_where_the_data_are(own, outs, t
     assert "Left out" not in said.replace("Left out: calibration", "")
     said = microbench("report", outs / "demo_clip", "--out", tmp_path / "without")
     assert f"Left out: examples, for lack of the images of {CELLS}" in said
-    assert "Set MICROBENCH_OWN to the data" in said
+    assert "The run recorded MICROBENCH_OWN=" in said
 
 
 @pytest.fixture(scope="module")

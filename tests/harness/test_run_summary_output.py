@@ -38,7 +38,7 @@ def results_file(tmp_path, monkeypatch):
 def test_the_summary_is_printed_and_written_beside_the_results(results_file, capsys):
     """Both questions have two options, and the first is always right: chance 1/2, best constant answer 1."""
     warnings = []
-    assert run_summary_output.publish(results(), warnings.append)[0].startswith("nothing. The demo set is drawn")
+    assert run_summary_output.publish(results(), warnings.append)[0].startswith("nothing. The demo set is synthetic")
     printed = capsys.readouterr().out.splitlines()
     assert printed[:2] == [
         "Micro-Bench: demo_clip; demo set, 1 image",
