@@ -27,6 +27,20 @@ def check_dual_encoder(folder: Path, where: str) -> None:
         raise ValueError(f"{where} is not an image-text dual encoder.{suggest_for_type(model_type, folder)}")
 
 
+def check_answers(folder: Path, where: str) -> None:
+    """Check that a folder of transformers is not that of a dual encoder, which writes no answers.
+
+    Raises:
+        ValueError: it is; with the model that loads it.
+    """
+    from transformers.models.auto import modeling_auto
+
+    model_type = _model_type(folder)
+    writes = model_type in modeling_auto.MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    if not writes and _model_of_type(model_type) == "transformers_clip":
+        raise ValueError(f"{where} compares images with texts.{suggest_for_type(model_type, folder)}")
+
+
 def check_transformers(folder: Path, where: str) -> None:
     """Check that a folder is one of transformers.
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from microbench_adapters.checkpoints import loading, merging
 from microbench_adapters.libraries.options import parse_merge_with
 from microbench_adapters.models import pixel_store
@@ -20,6 +22,9 @@ from microbench_adapters.models.embeddings import write_atomically
 SWEEP_FILE = "sweep.json"
 # Exit statuses above it tell of a signal, such as Ctrl-C.
 _LEAST_OF_SIGNALS = 128
+# Options of the harness and arguments of models that change no figure, so that a sweep may go on with others.
+_TECHNICAL_OPTIONS = frozenset({"--batch_size", "--max_batch_size", "--device", "--use_cache", "--verbosity"})
+_TECHNICAL_ARGUMENTS = frozenset({"batch_size", "device", "cache_dir", "pixels_dir"})
 # A longer list results from a mistyped step.
 _MAX_ALPHAS = 1001
 
@@ -74,7 +79,12 @@ def parse_alphas(text: str) -> list[float]:
 
 
 def run_sweep(
-    values: Sequence[float], arguments: Sequence[str], model_args: str, out: Path, evaluate: Callable[[], None]
+    values: Sequence[float],
+    arguments: Sequence[str],
+    model_args: str,
+    out: Path,
+    evaluate: Callable[[], None],
+    data_settings: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """Run the harness once for each alpha, in this process; checkpoints are read and images decoded once.
 
@@ -86,10 +96,11 @@ def run_sweep(
         model_args: with ``merge_with`` and without ``alpha``.
         out: folder that gets a folder for each alpha, and ``sweep.json``.
         evaluate: runs the harness's command line on ``sys.argv``; `SystemExit` with a status means that it failed.
+        data_settings: what else decides figures, such as settings that name the data.
 
     Returns:
         For each alpha, in order: ``alpha``, ``results`` (its results file), ``groups`` (their names), ``figures``,
-        those of groups and tasks by name, and ``settings``, equal for equal arguments.
+        those of groups and tasks by name, and ``settings``, equal where all that decides figures is equal.
 
     Raises:
         ValueError: the arguments name no merge.
@@ -98,8 +109,8 @@ def run_sweep(
     """
     _check_sweep(values, arguments, model_args)
     _check_place(out)
-    settings = loading.json_sha256([*arguments, model_args])
-    rows = _kept_rows(out, settings, values)
+    settings = loading.json_sha256([*_deciding(arguments, model_args), *data_settings])
+    rows = _kept_rows(out, settings)
     with loading.cache_checkpoints(), pixel_store.shared():
         for position, value in enumerate(values):
             folder = out / f"alpha_{format_alpha(value)}"
@@ -123,23 +134,43 @@ def run_sweep(
                     f"The run with alpha={format_alpha(value)} wrote no results file to {folder}; see above.",
                     values[position:],
                 )
-            rows = sorted([*rows, _row(value, new[-1], out) | {"settings": settings}], key=lambda row: row["alpha"])
+            # Another one of this alpha is replaced only now: the run may be stopped before.
+            others = [row for row in rows if row["alpha"] != value]
+            rows = sorted([*others, _row(value, new[-1], out) | {"settings": settings}], key=lambda row: row["alpha"])
             write_atomically(out / SWEEP_FILE, f"{json.dumps(rows, indent=1)}\n".encode())
     return rows
 
 
-def _kept_rows(out: Path, settings: str, values: Sequence[float]) -> list[dict[str, Any]]:
-    """Return the rows of an earlier sweep with the same settings, but for those of ``values``."""
+def _deciding(arguments: Sequence[str], model_args: str) -> list[str]:
+    """Return the arguments that decide figures."""
+    kept, is_value = [], False
+    for argument in arguments:
+        name, equals, _ = argument.partition("=")
+        if name in _TECHNICAL_OPTIONS:
+            is_value = not equals
+        elif is_value and not argument.startswith("-"):
+            is_value = False
+        else:
+            is_value = False
+            kept.append(argument)
+    of_model = [part for part in model_args.split(",") if part.partition("=")[0] not in _TECHNICAL_ARGUMENTS]
+    return [*kept, ",".join(of_model)]
+
+
+def _kept_rows(out: Path, settings: str) -> list[dict[str, Any]]:
+    """Return the rows of an earlier sweep with the same settings."""
     try:
         rows = json.loads((out / SWEEP_FILE).read_text())
-        return [
-            row
-            for row in rows
-            if row.get("settings") == settings and row["alpha"] not in values and (out / row["results"]).is_file()
-        ]
+        kept = [row for row in rows if row.get("settings") == settings and (out / row["results"]).is_file()]
     # The file is missing, or something else.
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
+    if len(kept) < len(rows):
+        logger.warning(
+            f"{out / SWEEP_FILE}: {len(rows) - len(kept)} alphas of other options or data are left out of the table; "
+            "their results files stay. Type another --output_path to keep both."
+        )
+    return kept
 
 
 def _check_sweep(values: Sequence[float], arguments: Sequence[str], model_args: str) -> None:

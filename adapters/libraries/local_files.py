@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from microbench_adapters.checkpoints import folder_kinds, state_dicts, weight_files
+from microbench_adapters.checkpoints.registry import CHECKPOINTS
 from microbench_adapters.libraries.options import parse_merge_with
 
 # Returns the weights in a folder, which the second argument names in messages.
@@ -32,9 +33,11 @@ def check(arguments: Mapping[str, str], find_weights: FindWeights) -> None:
         except OSError:
             # No path, such as a text that is too long.
             continue
-        if argument == "pretrained" and not (is_folder or is_file) and ("/" in text or path.suffix):
+        # It is a file or a tag, never a folder.
+        if argument == "pretrained" and not is_file and ("/" in text or path.suffix):
             raise ValueError(f"pretrained={text}: no such file here ({Path.cwd()}).")
-        files = find_weights(path, f"{argument}={text}") if is_folder else [path] if is_file else []
+        is_checkpoint = is_folder and argument != "pretrained"
+        files = find_weights(path, f"{argument}={text}") if is_checkpoint else [path] if is_file else []
         for file in files:
             state_dicts.check_opens(file)
 
@@ -55,6 +58,9 @@ def _checkpoints(arguments: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         if argument in arguments:
             yield argument, arguments[argument]
     for text in parse_merge_with(arguments.get("merge_with")):
+        # It is meant before a folder of this name.
+        if text in CHECKPOINTS:
+            continue
         # open_clip takes ARCHITECTURE:/file.
         file = text.rpartition(":")[2]
         yield "merge_with", file if Path(file).is_file() else text

@@ -12,12 +12,14 @@ import collections
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from lmms_eval.api.model import lmms
 from loguru import logger
 from tqdm import tqdm
 
+from microbench_adapters.checkpoints import folder_kinds
 from microbench_adapters.libraries import local_files
 from microbench_adapters.libraries.generative_questions import ABILITY, Question, read_questions
 from microbench_adapters.libraries.precision import check_precision
@@ -84,7 +86,7 @@ class AnswerWriter(lmms, provenance.ProvenanceMixin):
     @classmethod
     def check_files(cls, arguments: Mapping[str, str]) -> None:
         """Check that local weights exist and open, before anything is loaded; see `local_files.check`."""
-        local_files.check(arguments, local_files.transformers_weights)
+        local_files.check(arguments, _weights)
 
     @property
     def _image_token(self) -> str | None:
@@ -176,3 +178,8 @@ class AnswerWriter(lmms, provenance.ProvenanceMixin):
     def _batch_keys(self, questions: list[Question]) -> Iterable[Any]:
         """Return for each question what all questions of its batch have in common."""
         return (question.max_new_tokens for question in questions)
+
+
+def _weights(folder: Path, where: str) -> list[Path]:
+    folder_kinds.check_answers(folder, where)
+    return local_files.transformers_weights(folder, where)

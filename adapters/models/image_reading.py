@@ -41,7 +41,7 @@ FEWEST_FOR_PROCESSES = 1000
 # With fewer cores, threads are as fast.
 _FEWEST_CORES = 4
 _MOST_PROCESSES = 32
-# A process that reads from a file system that hangs is not waited for any longer.
+# At the end of the interpreter, a process that hangs in a file system is not waited for any longer.
 _SECONDS_TO_END = 5
 
 

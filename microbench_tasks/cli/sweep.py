@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
+from microbench_tasks.catalog import settings
 from microbench_tasks.cli.command import Command
 from microbench_tasks.util import terminal
 
@@ -37,19 +39,28 @@ def _run(options: argparse.Namespace) -> None:
     alphas = sweep.parse_alphas(options.alpha)
     try:
         with terminal.raw_streams():
-            rows = sweep.run_sweep(alphas, arguments, options.model_args, options.output_path, launcher.main)
+            rows = sweep.run_sweep(
+                alphas, arguments, options.model_args, options.output_path, launcher.main, _data_settings()
+            )
     except (sweep.SweepInterrupted, sweep.SweepFailedError) as stop:
         left = ",".join(map(sweep.format_alpha, stop.remaining))
         place = ("--output_path", str(options.output_path))
         command = ["sweep", "--alpha", left, *arguments, "--model_args", options.model_args, *place]
         print(
             f"microbench: {len(alphas) - len(stop.remaining)} of {len(alphas)} alphas are done, with results "
-            f"in {options.output_path}. This evaluates the others, and adds them to its table:\n  "
+            f"in {options.output_path}. Once the cause is mended, this evaluates the others, and adds them to its "
+            "table:\n  "
             f"{resume_advice.shell_command(command, 'microbench')}",
             file=sys.stderr,
         )
         raise
     print(sweep.format_sweep_table(rows))
+
+
+def _data_settings() -> list[str]:
+    """Return the settings of this package in the environment, which decide data and scores."""
+    names = [name for name in settings.ALL if name != settings.RUN_NAME]
+    return [f"{name}={os.environ[name]}" for name in names if name in os.environ]
 
 
 COMMAND = Command(

@@ -467,3 +467,39 @@ def test_a_merge_that_cannot_be_written_says_where_and_leaves_nothing(pair, tmp_
     with pytest.raises(ValueError, match=f"--out {out}: cannot be written: No space left on device"):
         merge_checkpoints([str(folder) for folder in pair], out, "linear", 0.5)
     assert list(tmp_path.iterdir()) == []
+
+
+def _sweep_of_fakes(out, values, monkeypatch, arguments=(), model_args="model=/a,merge_with=/b", **options):
+    """Alphas in the table of a sweep whose runs write an empty results file."""
+
+    def evaluate():
+        folder = Path(sys.argv[-1])
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{len(list(folder.iterdir()))}_results.json").write_text("{}")
+
+    monkeypatch.setattr(sweep, "_row", lambda value, path, out: {"alpha": value, "results": str(path.relative_to(out))})
+    sweep.run_sweep(values, arguments, model_args, out, evaluate, **options)
+    return [row["alpha"] for row in json.loads((out / sweep.SWEEP_FILE).read_text())]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "model_args", "data", "expected"),
+    [
+        (["--tasks", "t", "--batch_size", "16"], "model=/a,merge_with=/b", ["d"], [0.0, 0.5, 1.0]),
+        (["--tasks", "t", "--device=cpu"], "model=/a,cache_dir=x,merge_with=/b", ["d"], [0.0, 0.5, 1.0]),
+        (["--tasks", "u"], "model=/a,merge_with=/b", ["d"], [0.5]),
+        (["--tasks", "t"], "model=/c,merge_with=/b", ["d"], [0.5]),
+        (["--tasks", "t"], "model=/a,merge_with=/b", ["e"], [0.5]),
+    ],
+    ids=["batch size", "device and cache", "other tasks", "another model", "other data"],
+)
+def test_a_sweep_goes_on_with_all_that_decides_figures_equal(
+    arguments, model_args, data, expected, tmp_path, monkeypatch
+):
+    _sweep_of_fakes(tmp_path, [0.0, 1.0], monkeypatch, ["--tasks", "t"], data_settings=["d"])
+    assert _sweep_of_fakes(tmp_path, [0.5], monkeypatch, arguments, model_args, data_settings=data) == expected
+
+
+def test_a_sweep_that_is_stopped_keeps_the_rows_that_it_had(tmp_path, monkeypatch):
+    _sweep_of_fakes(tmp_path, [0.0, 0.5, 1.0], monkeypatch)
+    assert _sweep_of_fakes(tmp_path, [0.0], monkeypatch) == [0.0, 0.5, 1.0]

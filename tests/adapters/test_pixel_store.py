@@ -223,7 +223,12 @@ def test_pixels_in_memory_do_not_hide_a_vector_on_disk(folder, tmp_path):
 
 def test_a_sweep_keeps_pixels_from_one_alpha_to_the_next(folder, tmp_path, monkeypatch):
     stores = []
-    monkeypatch.setattr(sweep, "_row", lambda *arguments: stores.append(pixel_store.memory()) or {})
+
+    def row(alpha, *_):
+        stores.append(pixel_store.memory())
+        return {"alpha": alpha}
+
+    monkeypatch.setattr(sweep, "_row", row)
 
     def evaluate():
         path = tmp_path / sys.argv[-1] / "x_results.json"
