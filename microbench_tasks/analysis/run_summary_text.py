@@ -15,7 +15,7 @@ from microbench_tasks.util.text_safety import markdown_text, printable, printabl
 _MOST_SCORES = 4
 _ABOUT = {
     COARSE_GROUP: "the coarse questions",
-    FINE_GROUP: "the fine-grained questions",
+    FINE_GROUP: "the fine questions",
     COGNITION_TASK: "the cognition questions",
     LOCALIZATION_GROUP: "the localization tasks",
 }
