@@ -72,7 +72,8 @@ HARNESS_CASES = {
     "a dual encoder to paligemma": (
         ["--model", "paligemma", "--model_args", "model={hf}"],
         {},
-        "compares images with texts. This looks like a checkpoint of transformers (of type clip): use --model transformers_clip",
+        "compares images with texts. This looks like a checkpoint of transformers (of type clip): "
+        "use --model transformers_clip",
     ),
     "junk as weights": (
         ["--model", "open_clip", "--model_args", "model=ViT-B-32,pretrained={junk}"],
