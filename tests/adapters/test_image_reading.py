@@ -81,6 +81,21 @@ def test_an_error_in_a_process_is_raised_as_it_is_after_the_images_before_it(rai
     assert read == list(range(70))
 
 
+@pytest.fixture
+def deadline():
+    """Fail a test that waits, as for an answer that no process gives."""
+
+    def late(*_):
+        raise TimeoutError("waited for 60 s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("deadline")
 def test_a_killed_process_ends_the_run_with_the_likely_reason():
     def dying(number):
         if number == 300:

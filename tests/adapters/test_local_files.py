@@ -47,6 +47,13 @@ def test_whole_files_and_folders_pass_as_do_names_on_the_hub_and_tags(folder):
     check(model="x" * 5000)
 
 
+def test_a_folder_with_the_name_of_a_checkpoint_or_tag_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip", "openai"):
+        (tmp_path / name).mkdir()
+    check(model="ViT-B-32", pretrained="openai", merge_with="clip")
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "epoch.pt"])
 def test_a_file_that_is_cut_off_is_named(folder, name):
     cut(folder / name)
