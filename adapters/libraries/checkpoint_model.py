@@ -22,7 +22,13 @@ from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.merge_loaded import merge_loaded
 from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 from microbench_adapters.checkpoints.registry import Checkpoint, Preprocessing
-from microbench_adapters.libraries.options import check_context_length, check_merge, parse_folder, parse_merge_with
+from microbench_adapters.libraries.options import (
+    check_context_length,
+    check_merge,
+    parse_folder,
+    parse_merge_with,
+    refused_as_merge_with,
+)
 from microbench_adapters.libraries.precision import (
     autocast,
     check_precision,
@@ -104,7 +110,7 @@ class CheckpointModel(ContrastiveModel):
         self._warn_of_other_settings()
         self._merge_record: dict[str, Any] | None = None
         if others:
-            base, *further = [self.load_checked(self.resolve(other, spec)) for other in others]
+            base, *further = [self._load_merge_with(other, spec) for other in others]
             self.loaded, self._merge_record = merge_loaded([base, self.loaded, *further], merge, alpha, density)
         # Before the module is cast: both are computed from its weights.
         self._scale, self._bias = loading.scale_and_bias(self.loaded.module)
@@ -190,6 +196,11 @@ class CheckpointModel(ContrastiveModel):
             return loaded
 
         return loading.load_cached((cls.load.__qualname__, repr(sorted(spec.items()))), load)
+
+    @classmethod
+    def _load_merge_with(cls, name: str, like: dict[str, Any]) -> Loaded:
+        with refused_as_merge_with(name):
+            return cls.load_checked(cls.resolve(name, like))
 
     def _keep_embeddings(self, cache_dir: str) -> None:
         folder = parse_folder("cache_dir", cache_dir)
