@@ -5,9 +5,9 @@ These models are the only place that states the shape of a results file and of a
 - `RunRecord.from_results` reads the results file of a run; `RunRecord.from_submission` takes the content of a
   ``submission.json``. Both give the same record: ``record.metadata(task).dataset``, ``record.config.limit``,
   ``record.num_documents[task].effective``.
-- `microbench_tasks.runs.logs.read_samples` reads the samples of one task as a list of `SampleRecord`, in the order of
-  the file: `BoxSample` for tasks that ask for boxes, `QuestionSample` for all others. ``sample.item`` has what a
-  response is scored against; it is None if the run logged responses alone (``--predict_only``).
+- `microbench_tasks.runs.logged_samples.read_samples` reads the samples of one task as a list of `SampleRecord`, in the
+  order of the file: `BoxSample` for tasks that ask for boxes, `QuestionSample` for all others. ``sample.item`` has what
+  a response is scored against; it is None if the run logged responses alone (``--predict_only``).
 - Read the samples once: pass them on to `microbench_tasks.runs.rescoring.rescore` (``samples=``).
 
 Records are frozen and strict: a text is never taken for a number. ``model_fields_set`` tells which fields a file has.

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import logs, rescoring
+from microbench_tasks.runs import logged_samples, rescoring
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.runs.rescoring import Rescored
@@ -68,7 +68,7 @@ def check_eligibility(
     logged: dict[str, list[SampleRecord]] = {}
     for task in progress(run.samples, "reading samples"):
         try:
-            logged[task] = logs.read_samples(run.samples[task], task)
+            logged[task] = logged_samples.read_samples(run.samples[task], task)
         except DataError as error:
             violations.append(str(error))
     samples = {task: sorted(records, key=lambda sample: sample.doc_id) for task, records in logged.items()}
