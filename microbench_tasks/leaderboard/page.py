@@ -103,7 +103,8 @@ def _cells(line: Line, ranking: Ranking) -> dict[str, pages.Cell]:
     if isinstance(line, Reported):
         first = [
             pages.Cell(rank),
-            pages.Cell(printable_line(model)),
+            # The page has no column that says so.
+            pages.Cell(_label(line, ranking), title=table1.source()),
             pages.Cell(score, float(line.score)),
             pages.Cell(versus),
         ]
