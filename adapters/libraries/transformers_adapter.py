@@ -18,8 +18,9 @@ from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
 from microbench_adapters.libraries import local_files, split_preprocessing
-from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
+from microbench_adapters.libraries.checkpoint_model import CheckpointModel
 from microbench_adapters.libraries.options import build_spec
+from microbench_adapters.libraries.precision import unit_vectors
 from microbench_adapters.libraries.transformers_loading import (
     from_pretrained,
     image_settings,
@@ -29,7 +30,7 @@ from microbench_adapters.libraries.transformers_loading import (
     module_of,
     tokenizer_sha256,
 )
-from microbench_adapters.models.dual_encoder import Tensors
+from microbench_adapters.models.encoder import Tensors
 
 PADDINGS = ("context", "longest")
 # Model types whose text encoder sees its padding, and was trained with texts padded to the context
@@ -208,7 +209,7 @@ class TransformersClip(CheckpointModel):
             return _pooled(module.get_text_features(**tokens))
 
     def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
-        """Return the token number at which each text is pooled; see `CheckpointModel.pooled_tokens`."""
+        """Return the token number at which each text is pooled; see `SmokeTestedModel.pooled_tokens`."""
         # CLIP's text model and those derived from it have the token as an attribute.
         ends = [vars(part)["eos_token_id"] for part in self.loaded.module.modules() if "eos_token_id" in vars(part)]
         if not ends:

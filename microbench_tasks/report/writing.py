@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microbench_tasks.analysis.loaded_runs import Run
-from microbench_tasks.render import pages, plots
+from microbench_tasks.render import page_content, pages, plots
 from microbench_tasks.render.charts import chart_of
 from microbench_tasks.render.figure_specs import FigureSpec
-from microbench_tasks.render.pages import Gallery, Image
+from microbench_tasks.render.page_content import Gallery, Image
 from microbench_tasks.report import calibration_section, data_rows, folder, headlines
 from microbench_tasks.report import runs as report_runs
 from microbench_tasks.report.about import about_section, facts_of, labels_of
@@ -176,7 +176,7 @@ def _figure_specs(sections: Sequence[ReportSection]) -> list[FigureSpec]:
     return [part for section in sections for part in flat_parts(section.parts) if isinstance(part, FigureSpec)]
 
 
-def _draw(draft: Path, sections: Sequence[ReportSection], progress: Progress) -> list[pages.Section]:
+def _draw(draft: Path, sections: Sequence[ReportSection], progress: Progress) -> list[page_content.Section]:
     """Write all plots and examples into the folder; return the sections with them."""
     pictures = draft / PICTURES
     specs = _figure_specs(sections)
@@ -195,7 +195,7 @@ def _draw(draft: Path, sections: Sequence[ReportSection], progress: Progress) ->
             pictures.mkdir(exist_ok=True)
             (pictures / f"example-{number:03d}-{card.mark}.png").write_bytes(card.image.png)
     return [
-        pages.Section(section.title, [_page_part(part, drawn) for part in section.parts], section.text)
+        page_content.Section(section.title, [_page_part(part, drawn) for part in section.parts], section.text)
         for section in sections
     ]
 
@@ -206,9 +206,9 @@ def _save(spec: FigureSpec, folder: Path) -> bytes:
     return b"" if chart_of(spec) else plots.lighter(content)
 
 
-def _page_part(part: Part, drawn: Mapping[str, bytes]) -> pages.Part:
+def _page_part(part: Part, drawn: Mapping[str, bytes]) -> page_content.Part:
     if isinstance(part, FoldedParts):
-        return pages.Folded(part.title, [_page_part(inner, drawn) for inner in part.parts], part.about)
+        return page_content.Folded(part.title, [_page_part(inner, drawn) for inner in part.parts], part.about)
     if isinstance(part, FigureSpec):
         # The title of a plot is part of the plot.
         return chart_of(part) or Image("", drawn[part.name], part.alt, part.note)

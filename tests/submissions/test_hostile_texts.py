@@ -14,7 +14,7 @@ from loguru import logger
 
 from microbench_tasks.cli import program
 from microbench_tasks.cli.command import Command
-from microbench_tasks.render import pages
+from microbench_tasks.render import page_content, pages
 from microbench_tasks.runs import logged_samples, logs
 from microbench_tasks.submissions import building
 from microbench_tasks.util import files, terminal
@@ -278,7 +278,7 @@ def test_a_terminal_of_another_encoding_is_no_error(monkeypatch):
         markdown_code,
         printable,
         lambda text: pages.render(
-            text, [pages.Section(text, [pages.Table(text, [text], [[text]], text)], text)], {text: text}
+            text, [page_content.Section(text, [page_content.Table(text, [text], [[text]], text)], text)], {text: text}
         ),
     ],
     ids=["plain", "markdown", "code", "printable", "page"],
