@@ -104,7 +104,8 @@ def _cells(line: Line, ranking: Ranking) -> dict[str, Cell]:
     if isinstance(line, Reported):
         first = [
             Cell(rank),
-            Cell(printable_line(model)),
+            # The page has no column that says so.
+            Cell(_label(line, ranking), title=table1.source()),
             Cell(score, float(line.score)),
             Cell(versus),
         ]

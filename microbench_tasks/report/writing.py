@@ -18,7 +18,7 @@ from microbench_tasks.render.page_content import Gallery, Image
 from microbench_tasks.report import calibration_section, data_rows, folder, headlines
 from microbench_tasks.report import runs as report_runs
 from microbench_tasks.report.about import about_section, facts_of, labels_of
-from microbench_tasks.report.answer_sections import confusion_section, letter_section
+from microbench_tasks.report.answer_sections import confusion_section, has_confusions, letter_section
 from microbench_tasks.report.data_rows import Data
 from microbench_tasks.report.folder import PAGE, PICTURES, RECORD
 from microbench_tasks.report.gallery_section import gallery_section
@@ -95,7 +95,7 @@ def write(
     runs, sweeps = report_runs.read(paths, lambda read: progress(read, "Scoring runs"), names)
     data = data_rows.read(runs)
     is_short = len(runs) > _MOST_DETAILED and not with_details
-    left_out = [_left_out_of_many(len(runs), has_examples=num_examples is not None)] if is_short else []
+    left_out = _left_out_of_many(runs, has_examples=num_examples is not None) if is_short else []
     if num_examples is None:
         num_examples = 0 if is_short else NUM_EXAMPLES
     sections = _sections(runs, sweeps, data, num_examples, seed, progress, with_confusions=not is_short)
@@ -154,9 +154,12 @@ def _sections(
     return [section for section in sections if section is not None]
 
 
-def _left_out_of_many(num_runs: int, *, has_examples: bool) -> str:
-    what = "confusion matrices" if has_examples else "confusion matrices and examples"
-    return f"Left out: {what}, as there are {num_runs} runs. Add them with --details, or report one or two runs."
+def _left_out_of_many(runs: Sequence[Run], *, has_examples: bool) -> list[str]:
+    kinds = ["confusion matrices"] if has_confusions(runs) else []
+    if not has_examples:
+        kinds.append("examples")
+    reason = f"as there are {len(runs)} runs. Add them with --details, or report one or two runs."
+    return [f"Left out: {' and '.join(kinds)}, {reason}"] if kinds else []
 
 
 def _missing_parts(reason: str, data: Data, num_examples: int) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import model_labels
-from microbench_tasks.runs.records import RunRecord, TaskMetadata
+from microbench_tasks.runs.run_records import RunRecord, TaskMetadata
 from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable_line
@@ -104,7 +104,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     chosen = [place for place in places if run in (None, LATEST) or place.is_named(run)]
     if not chosen:
         wanted = "" if run in (None, LATEST) else f" of a run {run}"
-        names = f" There are runs {', '.join(sorted(_typed_names(places)))}." if places else ""
+        names = f" There are runs {', '.join(sorted(set(_shown_names(places))))}." if places else ""
         raise DataError(
             f"{there}: no samples file{wanted} of a Micro-Bench task (…_samples_microbench_….jsonl).{names} "
             "Run the harness with --log_samples and --output_path."
@@ -125,14 +125,15 @@ def run_names(paths: Sequence[Path]) -> list[str]:
 
 
 def runs_of_list(path: Path) -> dict[str, LoggedRun]:
-    """Return the last run of each model in a folder that ``microbench run`` wrote to.
+    """Return the last run of each model that ``microbench run`` has evaluated into a folder.
 
     Returns:
-        By the name of the model, in the order in which they ran; empty if any run has no name in a list.
+        By the name of the model in its list, in the order in which they ran; under an empty name the last run without
+        one, if there are any.
     """
     places, other_tasks = _places_of([path])
     by_name = {place.record.name_in_list or "": place for place in sorted(places, key=_Place.order)}
-    return {} if "" in by_name else {name: place.logged(other_tasks) for name, place in by_name.items()}
+    return {name: place.logged(other_tasks) for name, place in by_name.items()}
 
 
 @dataclass(frozen=True)
@@ -203,6 +204,12 @@ def _typed_names(places: Sequence[_Place]) -> list[str]:
     """Return what to type to choose each of the runs: its name, with its folder if another run has the same."""
     times = collections.Counter(place.name for place in places)
     return [place.name if times[place.name] == 1 else place.qualified_name for place in places]
+
+
+def _shown_names(places: Sequence[_Place]) -> list[str]:
+    """Return the names by which runs are chosen: those of their models in a list, else their own."""
+    names = zip(places, _typed_names(places), strict=True)
+    return [printable_line(place.record.name_in_list or typed) for place, typed in names]
 
 
 def _listing(places: Sequence[_Place]) -> str:
