@@ -17,6 +17,7 @@ from microbench_tasks.runs import model_labels
 from microbench_tasks.runs.records import RunRecord, TaskMetadata
 from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.suggestions import did_you_mean
 from microbench_tasks.util.text_safety import printable_line
 
 # Chooses the last of several runs.
@@ -26,6 +27,8 @@ _HOW_TO_CHOOSE = (
     "files of one. Their names:"
 )
 _DATE = re.compile(r"\d{8}_\d{6}")
+# Of the results file of a run.
+RESULTS_SUFFIX = "_results.json"
 _MOST_NAMED = 3
 _SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>\w+)\.jsonl")
 
@@ -53,7 +56,7 @@ class LoggedRun:
     @property
     def results_name(self) -> str:
         """Name of the results file, also if it is missing."""
-        return f"{self.name}_results.json" if self.results is None else self.results.name
+        return f"{self.name}{RESULTS_SUFFIX}" if self.results is None else self.results.name
 
     @property
     def typed_names(self) -> set[str]:
@@ -92,7 +95,8 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     """Find the one run whose samples files are among ``paths``, or in the folders among them, and read its record.
 
     Args:
-        paths: samples files (``<run>_samples_<task>.jsonl``), and folders that contain some.
+        paths: samples files (``<run>_samples_<task>.jsonl``), folders that contain some, and results files, which
+            stand for the samples files beside them.
         run: which run to choose if there are several: its name, ``folder/name`` if models have runs of one name, the
             name of its model in a list, or `LATEST`.
 
@@ -102,11 +106,15 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     places, other_tasks = _places_of(paths)
     there = ", ".join(map(str, paths))
     chosen = [place for place in places if run in (None, LATEST) or place.is_named(run)]
-    if not chosen:
-        wanted = "" if run in (None, LATEST) else f" of a run {run}"
-        names = f" There are runs {', '.join(sorted(set(_shown_names(places))))}." if places else ""
+    if not chosen and places:
+        names = sorted(set(_shown_names(places)))
         raise DataError(
-            f"{there}: no samples file{wanted} of a Micro-Bench task (…_samples_microbench_….jsonl).{names} "
+            f"{there}: no run {printable_line(str(run))}. {did_you_mean(str(run), [*names, LATEST])}"
+            f"There are runs {', '.join(names)}."
+        )
+    if not chosen:
+        raise DataError(
+            f"{there}: no samples file of a Micro-Bench task (…_samples_microbench_….jsonl). "
             "Run the harness with --log_samples and --output_path."
         )
     if run == LATEST:
@@ -150,7 +158,7 @@ class _Place:
 
     @property
     def results(self) -> Path | None:
-        results = self.folder / f"{self.name}_results.json"
+        results = self.folder / f"{self.name}{RESULTS_SUFFIX}"
         return results if os.path.lexists(results) else None
 
     def is_named(self, typed: str) -> bool:
@@ -255,6 +263,9 @@ def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
         if path.is_dir():
             # Hidden files are none of ours: macOS leaves a ``._name`` for each file that it copies.
             yield from sorted(file for file in path.rglob("*_samples_*.jsonl") if not file.name.startswith("."))
+        elif path.is_file() and path.name.endswith(RESULTS_SUFFIX):
+            beginning = f"{path.name.removesuffix(RESULTS_SUFFIX)}_samples_"
+            yield from sorted(file for file in path.parent.glob("*.jsonl") if file.name.startswith(beginning))
         elif path.is_file():
             yield path
         else:
