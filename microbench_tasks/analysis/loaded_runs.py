@@ -169,10 +169,12 @@ def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> N
     twice = next((place for place, key in zip(places, keys, strict=True) if keys.count(key) > 1), None)
     if twice is not None:
         raise DataError(f"{twice if isinstance(twice, Path) else twice.name}: named twice. Name each run once.")
-    typed = {logs.LATEST}.union(
-        *(place.typed_names if isinstance(place, LoggedRun) else {place.name} for place in places)
-    )
-    if unknown := [name for name in names if name not in typed]:
+
+    def is_known(name: str) -> bool:
+        named = (place.is_named(name) if isinstance(place, LoggedRun) else place.name == name for place in places)
+        return name == logs.LATEST or any(named)
+
+    if unknown := [name for name in names if not is_known(name)]:
         of_lists = [place.record.name_in_list if isinstance(place, LoggedRun) else None for place in places]
         shown = {printable_label(name or place.name) for name, place in zip(of_lists, places, strict=True)}
         raise DataError(

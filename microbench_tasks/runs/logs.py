@@ -58,11 +58,10 @@ class LoggedRun:
         """Name of the results file, also if it is missing."""
         return f"{self.name}{RESULTS_SUFFIX}" if self.results is None else self.results.name
 
-    @property
-    def typed_names(self) -> set[str]:
-        """Names by which `find_run` finds it: its name alone, behind its folder's, and that of its model in a list."""
-        in_list = [self.record.name_in_list] if self.record.name_in_list else []
-        return {self.name, *(f"{file.parent.name}/{self.name}" for file in self.samples.values()), *in_list}
+    def is_named(self, typed: str) -> bool:
+        """Tell whether `find_run` finds it by this name: its own, behind its folders', or its model's in a list."""
+        folders = {file.parent for file in self.samples.values()}
+        return typed == self.record.name_in_list or any(_ends_with(folder / self.name, typed) for folder in folders)
 
     def metadata(self, task: str) -> TaskMetadata:
         """Return what is recorded of a task's origin; all fields are None if nothing is."""
@@ -97,8 +96,8 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     Args:
         paths: samples files (``<run>_samples_<task>.jsonl``), folders that contain some, and results files, which
             stand for the samples files beside them.
-        run: which run to choose if there are several: its name, ``folder/name`` if models have runs of one name, the
-            name of its model in a list, or `LATEST`.
+        run: which run to choose if there are several: its name, behind folders (``folder/name``) if others have the
+            same, the name of its model in a list, or `LATEST`.
 
     Raises:
         DataError: there is no run, or more than one, or its results file is malformed.
@@ -127,7 +126,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
 def run_names(paths: Sequence[Path]) -> list[str]:
     """Return what to type to choose each run whose samples files are among ``paths``, or in the folders among them.
 
-    These are names, and ``folder/name`` where models have runs of one name.
+    These are names, behind as many folders as tell runs of one name apart (``folder/name``).
     """
     return sorted(_typed_names(_places_of(paths)[0]))
 
@@ -153,16 +152,12 @@ class _Place:
     samples: dict[str, Path] = field(default_factory=dict)
 
     @property
-    def qualified_name(self) -> str:
-        return f"{self.folder.name}/{self.name}"
-
-    @property
     def results(self) -> Path | None:
         results = self.folder / f"{self.name}{RESULTS_SUFFIX}"
         return results if os.path.lexists(results) else None
 
     def is_named(self, typed: str) -> bool:
-        return typed in (self.name, self.qualified_name) or typed == self.record.name_in_list
+        return _ends_with(self.folder / self.name, typed) or typed == self.record.name_in_list
 
     def logged(self, other_tasks: Sequence[str]) -> LoggedRun:
         """Return the run with its record; raise `DataError` if that is malformed."""
@@ -209,9 +204,17 @@ def _places_of(paths: Sequence[Path]) -> tuple[list[_Place], list[str]]:
 
 
 def _typed_names(places: Sequence[_Place]) -> list[str]:
-    """Return what to type to choose each of the runs: its name, with its folder if another run has the same."""
-    times = collections.Counter(place.name for place in places)
-    return [place.name if times[place.name] == 1 else place.qualified_name for place in places]
+    """Return what to type to choose each of the runs: its name, behind those of folders if others have the same."""
+    wholes = [(*place.folder.parts, place.name) for place in places]
+    lengths = range(1, max(map(len, wholes), default=0) + 1)
+    counts = collections.Counter(whole[-length:] for whole in wholes for length in lengths if length <= len(whole))
+    return ["/".join(next((whole[-n:] for n in lengths if counts[whole[-n:]] == 1), whole)) for whole in wholes]
+
+
+def _ends_with(path: Path, typed: str) -> bool:
+    """Tell whether the last parts of a path are those that were typed."""
+    parts = Path(typed).parts
+    return bool(parts) and path.parts[-len(parts) :] == parts
 
 
 def _shown_names(places: Sequence[_Place]) -> list[str]:

@@ -64,6 +64,17 @@ def test_a_mistyped_name_is_no_lack_of_samples(tmp_path):
         logs.find_run([tmp_path], "lates")
 
 
+def test_runs_in_folders_of_one_name_are_told_apart_by_the_folders_above(tmp_path):
+    for model in ("A", "B"):
+        write_samples(tmp_path / model / "clip", [logged_sample(0, "A")], run="first")
+    names = logs.run_names([tmp_path])
+    assert names == ["A/clip/first", "B/clip/first"]
+    for name in names:
+        found = logs.find_run([tmp_path], name)
+        assert found.samples[TASK].parent.parent.name == name[0]
+        assert found.is_named(name) and found.is_named("clip/first") and not found.is_named("p/first")
+
+
 def test_groups_that_a_run_asked_whole_are_named_as_groups(tmp_path):
     for name in ("a", "b"):
         for task in catalog.tasks_named(["microbench_coarse", "microbench_fine_pollen"]):

@@ -1,7 +1,6 @@
 """Claims about reading a submission: only what was written is loaded."""
 
 import os
-
 import shutil
 
 import pytest
