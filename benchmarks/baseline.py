@@ -59,8 +59,8 @@ class Decoding:
 
 
 DECODINGS = (
-    Decoding("hardly any", 0.6, 0.35),
-    Decoding("as much as questions", 0.2, 0.4),
+    Decoding("little", 0.6, 0.35),
+    Decoding("as much as of questions", 0.2, 0.4),
     Decoding("nearly all", 0.05, 0.05),
 )
 
@@ -119,23 +119,26 @@ def _components(answers: list[np.ndarray], true: tuple[float, float]) -> list[st
 
 
 def sections(data_sets: int, seed: int) -> Iterator[str]:
-    head = ["part", "shared variance", "t-test: different", "ours: different", "t-test: holds 0", "ours: holds 0"]
+    tests = "t-test", "paired test"
+    outcomes = [f"{test}: {what}" for what in ("called different", "interval contains 0") for test in tests]
+    head = ["part", "shared variance", *outcomes]
     rows = [row for setting in (SINGLE, COGNITION, DEMO) for row in false_positive_rows(setting, data_sets, seed)]
     yield (
         "## Two equal models\n\n"
         "How many of 100 data sets call them different (5 are allowed), and in how many the interval of the "
-        "difference contains 0. `t-test`: the harness's, by question. "
+        "difference contains 0. `t-test`: the harness's, by question; `paired test`: this package's, by image. "
         f"{_noise(LEVEL, data_sets)}\n\n{markdown_table(head, rows)}"
     )
-    intervals = ["holds it", "width", "each answer alone"]
-    head = ["part", "decoding draws", "accuracy", "answers", *intervals, "between", "within"]
+    intervals = ["contains it", "width", "contains it, answers as independent"]
+    variances = ["variance between", "variance within"]
+    head = ["part", "randomness of decoding", "accuracy", "answers", *intervals, *variances]
     rows = [row for setting in (COGNITION, DEMO) for row in coverage_rows(setting, data_sets, seed)]
     yield (
         "## Questions that are answered several times\n\n"
-        "How many of 100 intervals hold the true accuracy, over new images and new answers: `accuracy_interval` of "
+        "How many of 100 intervals contain the true accuracy, over new images and new answers: `accuracy_interval` of "
         "each question's mean score, clustered by image, with its mean width in percent; and of all answers as if "
-        "each were to a question about an image of its own. `between`, `within`: mean of the variance components, "
-        f"true values in brackets, of the first {_NUM_OF_COMPONENTS} data sets. "
+        "each were to a question about an image of its own (as independent). `variance between` and `variance within` "
+        f"questions: mean of the estimates, true values in brackets, of the first {_NUM_OF_COMPONENTS} data sets. "
         f"{_noise(CONFIDENCE_LEVEL, data_sets)}\n\n{markdown_table(head, rows)}"
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from paper_intervals import TAIL, low_end_at_most, markdown_table, page
 from scipy import stats
 
-from microbench_tasks.metrics import intervals
+from microbench_tasks.metrics import clustered_limits, intervals
 from microbench_tasks.metrics.bootstrap import SEED
 from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
 
@@ -92,13 +92,13 @@ def blocks(number: int, cell: cells.Cell) -> Iterator[int]:
 def batch_limits(cell: cells.Cell, batch: cells.Batch) -> tuple[np.ndarray, np.ndarray]:
     """Compute the intervals of many data sets at once, with the functions behind those of `intervals`."""
     sizes = np.broadcast_to(batch.sizes.astype(float), batch.sums.shape)
-    table = intervals.ClusterTable(batch.sums, sizes, batch.squares, is_single=False)
+    table = clustered_limits.ClusterTable(batch.sums, sizes, batch.squares, is_single=False)
     if cell.is_macro:
-        return intervals.macro_limits(table, CONFIDENCE_LEVEL)
-    prior = intervals.PRIOR_DIFFERENCES if cell.is_difference else intervals.PRIOR_CLUSTERS
-    effective = intervals.effective_numbers(table, prior)
+        return clustered_limits.macro_limits(table, CONFIDENCE_LEVEL)
+    prior = clustered_limits.PRIOR_DIFFERENCES if cell.is_difference else clustered_limits.PRIOR_CLUSTERS
+    effective = clustered_limits.effective_numbers(table, prior)
     degrees = np.asarray(len(batch.sizes) - 1)
-    low, high = intervals.beta_limits(table.means, effective, degrees, CONFIDENCE_LEVEL)
+    low, high = clustered_limits.beta_limits(table.means, effective, degrees, CONFIDENCE_LEVEL)
     return (2 * low - 1, 2 * high - 1) if cell.is_difference else (low, high)
 
 
@@ -154,7 +154,7 @@ def exact_result(n: int, rate: float) -> Result:
         high_is_below = 1 - low_end_at_most(n - threshold + TOLERANCE, n, n - right)
         return float(weights @ (1 - low_is_above - high_is_below))
 
-    low, high = intervals.beta_limits(right / n, np.asarray(n), np.asarray(np.inf), CONFIDENCE_LEVEL)
+    low, high = clustered_limits.beta_limits(right / n, np.asarray(n), np.asarray(np.inf), CONFIDENCE_LEVEL)
     paper = bootstrap(2 * right - n * rate), bootstrap(np.full(len(right), n * rate))
     coverage = float(weights @ contains(low, high, rate))
     return Result(f"{n:,} questions", f"accuracy {rate:g}", coverage, float(weights @ (high - low)), paper)

@@ -98,8 +98,8 @@ def read_alone(run: Timed, folder: Path) -> list[str]:
     for workers in sorted({4, 8, num_cores() - 1}):
         seconds = []
         for start_reading in (
-            lambda workers=workers: image_reading.ReadingProcesses(model._load, questions, example, 64, workers),
-            lambda workers=workers: prefetch_map(model._load, questions, 128, workers),
+            lambda workers=workers: image_reading.ReadingProcesses(model.load_image, questions, example, 64, workers),
+            lambda workers=workers: prefetch_map(model.load_image, questions, 128, workers),
         ):
             start = time.perf_counter()
             with contextlib.closing(start_reading()) as images:

@@ -25,6 +25,30 @@ def test_the_index_lists_each_page_once(page):
     assert len(re.findall(rf"^{page.stem}$", INDEX, re.MULTILINE)) == 1
 
 
+def _text(page: Path) -> str:
+    return re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors that GitHub gives to headings; Sphinx takes them, and others of its own."""
+    headings = (
+        re.sub(r"\[(.*?)\]\(.*?\)", r"\1", heading) for heading in re.findall("^#+ (.*)$", _text(page), re.MULTILINE)
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def test_links_to_headings_work_on_the_web_page_of_the_repository():
+    pages = [*ROOT.glob("*.md"), *PAGES, *ROOT.glob("benchmarks/*.md")]
+    links = [(page, *link) for page in pages for link in re.findall(r"\]\(\s*([^)#\s:]*)#([^)\s]*)\s*\)", _text(page))]
+    assert len(links) > 50
+    broken = [
+        (page.name, name, anchor)
+        for page, name, anchor in links
+        if anchor not in _anchors(page.parent / name if name else page)
+    ]
+    assert broken == []
+
+
 def test_the_page_of_settings_lists_the_settings_that_the_code_reads():
     setting = re.compile(r"\bMICROBENCH_[A-Z_]+[A-Z]\b")
     read = {name for path in CODE for name in setting.findall(path.read_text(encoding="utf-8"))}

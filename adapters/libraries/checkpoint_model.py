@@ -9,7 +9,7 @@ import functools
 import importlib.metadata
 import inspect
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,18 +22,18 @@ from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.merge_loaded import merge_loaded
 from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 from microbench_adapters.checkpoints.registry import Checkpoint, Preprocessing
-from microbench_adapters.libraries.options import check_context_length, check_merge, parse_folder, parse_merge_with
-from microbench_adapters.libraries.precision import (
-    autocast,
-    check_precision,
-    fallback_advice,
-    in_best_layout,
-    input_dtype,
+from microbench_adapters.libraries.encoder_smoke_test import SmokeTestedModel
+from microbench_adapters.libraries.options import (
+    check_context_length,
+    check_merge,
+    parse_folder,
+    parse_merge_with,
+    refused_as_merge_with,
 )
+from microbench_adapters.libraries.precision import autocast, check_precision, in_best_layout, input_dtype
 from microbench_adapters.models import smoke_test
-from microbench_adapters.models.contrastive import ContrastiveModel
-from microbench_adapters.models.dual_encoder import Tensors
 from microbench_adapters.models.embeddings import Embeddings
+from microbench_adapters.models.encoder import Tensors
 from microbench_adapters.models.execution import fitting_batch_size
 from microbench_adapters.models.pixel_store import PixelFiles
 
@@ -43,7 +43,7 @@ _OF_VALUES = ("mean", "std", "image_mean", "image_std", "do_normalize", "do_resc
 _NOT_IDENTITY = ("checkpoint", "files", "merge")
 
 
-class CheckpointModel(ContrastiveModel):
+class CheckpointModel(SmokeTestedModel):
     """A dual encoder with weights from a checkpoint, or merged from several.
 
     Args:
@@ -59,7 +59,7 @@ class CheckpointModel(ContrastiveModel):
         pixels_dir: folder in which resized images are kept, so that a later run of any model that resizes in the
             same way decodes only images that are new; by default nothing is kept.
         compile: let ``torch.compile`` build the encoders, which takes a minute or more before the first answer.
-        batch_size: see `DualEncoder`; on a GPU by default as many as fit into its memory, at most 256.
+        batch_size: see `Encoder`; on a GPU by default as many as fit into its memory, at most 256.
         device: see `ContrastiveModel`.
         max_batch_size: see `ContrastiveModel`.
 
@@ -104,7 +104,7 @@ class CheckpointModel(ContrastiveModel):
         self._warn_of_other_settings()
         self._merge_record: dict[str, Any] | None = None
         if others:
-            base, *further = [self.load_checked(self.resolve(other, spec)) for other in others]
+            base, *further = [self._load_merge_with(other, spec) for other in others]
             self.loaded, self._merge_record = merge_loaded([base, self.loaded, *further], merge, alpha, density)
         # Before the module is cast: both are computed from its weights.
         self._scale, self._bias = loading.scale_and_bias(self.loaded.module)
@@ -191,6 +191,11 @@ class CheckpointModel(ContrastiveModel):
 
         return loading.load_cached((cls.load.__qualname__, repr(sorted(spec.items()))), load)
 
+    @classmethod
+    def _load_merge_with(cls, name: str, like: dict[str, Any]) -> Loaded:
+        with refused_as_merge_with(name):
+            return cls.load_checked(cls.resolve(name, like))
+
     def _keep_embeddings(self, cache_dir: str) -> None:
         folder = parse_folder("cache_dir", cache_dir)
         identity = {name: value for name, value in self.record().items() if name not in _NOT_IDENTITY} | {
@@ -233,7 +238,7 @@ class CheckpointModel(ContrastiveModel):
 
     @functools.cached_property
     def resizing(self) -> str | None:  # type: ignore[override]  # a property that is worked out once
-        """Return the adapter, its settings and the versions of its libraries, as JSON; see `DualEncoder.resizing`."""
+        """Return the adapter, its settings and the versions of its libraries, as JSON; see `Encoder.resizing`."""
         if self.loaded.steps is None:
             return None
         settings = {name: value for name, value in self.loaded.preprocessing.items() if name not in _OF_VALUES}
@@ -250,63 +255,6 @@ class CheckpointModel(ContrastiveModel):
     def _versions(cls) -> dict[str, str]:
         packages = ("torch", "torchvision", "pillow", *cls.libraries)
         return {package: importlib.metadata.version(package) for package in packages}
-
-    def _smoke_test(self) -> None:
-        """Encode test images and texts, so that a model that cannot run or distinguish them fails now."""
-        where = self.loaded.name
-        # Each text alone: its tokens must not depend on the rest of a batch.
-        rows = [self.tokenize([text]) for text in smoke_test.TEXTS]
-        smoke_test.check_tokens(rows, self.unknown_token, where)
-        smoke_test.check_pooling([self.pooled_tokens(row) for row in rows], where)
-        smoke_test.check_pixels([self.preprocess(image) for image in smoke_test.images()], where)
-        resized = [self.resize(image) for image in smoke_test.images()]
-        batch = self.tokenize(list(smoke_test.TEXTS))
-        unpadded = self.unpadded(smoke_test.TEXTS[0])
-        try:
-            images = self.encode({name: torch.stack([item[name] for item in resized]) for name in resized[0]}, "images")
-            texts = self.encode(batch, "texts")
-            alone = texts[0] if _is_as_long(unpadded, batch) else self.encode(unpadded, "texts")[0]
-        # Libraries, devices and precisions each have errors of their own.
-        except Exception as error:
-            advice = " Leave compile out to see whether the compiler is the reason." if self._is_compiled else ""
-            advice += fallback_advice(self.precision)
-            raise ValueError(
-                f"{where}: does not run with precision={self.precision} on {self.device}: "
-                f"{type(error).__name__}: {error}.{advice}"
-            ) from error
-        if images.shape[1] != texts.shape[1]:
-            raise ValueError(
-                f"{where}: images and texts are encoded as vectors of different lengths, "
-                f"{images.shape[1]} and {texts.shape[1]}; they cannot be compared."
-            )
-        smoke_test.check_vectors(images, "images", where, self.precision)
-        smoke_test.check_vectors(texts, "texts", where, self.precision)
-        smoke_test.check_padding(alone, texts[0], texts[1:], self.precision, _is_as_long(rows[0], batch), where)
-
-    def _test_encoders(self) -> list[Callable[[int], object]]:
-        """Return functions that encode this many images, and texts as long as the context."""
-        pixels = self.resize(smoke_test.images()[0])
-        tokens = self.tokenize([smoke_test.TEXTS[-1]])
-        return [
-            lambda size: self.encode({name: torch.stack([values] * size) for name, values in pixels.items()}, "images"),
-            lambda size: self.encode({name: values.repeat(size, 1) for name, values in tokens.items()}, "texts"),
-        ]
-
-    def unpadded(self, text: str) -> Tensors:
-        """Return the text encoder's inputs for one text with the least padding that the model allows."""
-        return self.tokenize([text])
-
-    def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
-        """Return the token number at which each text is pooled, -1 if the text lacks it; None if no token decides."""
-        return None
-
-    @property
-    def unknown_token(self) -> int | None:
-        """Return the number of the token for unknown words."""
-        tokenizer = getattr(self.loaded.tokenizer, "tokenizer", self.loaded.tokenizer)
-        number = getattr(tokenizer, "unk_token_id", None)
-        # Some tokenizers use the end token for unknown words, too.
-        return None if number == getattr(tokenizer, "eos_token_id", None) else number
 
     def _warn_of_other_settings(self) -> None:
         """Warn if a named model's checkpoint has other settings than its row: another release, or a fine-tune."""
@@ -348,12 +296,3 @@ class CheckpointModel(ContrastiveModel):
         if self._merge_record:
             record["merge"] = self._merge_record
         return record
-
-
-def _is_as_long(tokens: Tensors, others: Tensors) -> bool:
-    return all(values.shape[1] == others[name].shape[1] for name, values in tokens.items())
-
-
-def unit_vectors(vectors: torch.Tensor) -> torch.Tensor:
-    """Normalize vectors, shape (N, D), in single precision also where the weights have less."""
-    return torch.nn.functional.normalize(vectors.float(), dim=-1)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from microbench_adapters.checkpoints import folder_kinds, state_dicts, weight_files
 from microbench_adapters.checkpoints.registry import CHECKPOINTS
-from microbench_adapters.libraries.options import parse_merge_with
+from microbench_adapters.libraries.options import parse_merge_with, refused_as_merge_with
 
 # Returns the weights in a folder, which the second argument names in messages.
 FindWeights = Callable[[Path, str], Sequence[Path]]
@@ -37,9 +38,10 @@ def check(arguments: Mapping[str, str], find_weights: FindWeights) -> None:
         if argument == "pretrained" and not is_file and ("/" in text or path.suffix):
             raise ValueError(f"pretrained={text}: no such file here ({Path.cwd()}).")
         is_checkpoint = is_folder and argument != "pretrained"
-        files = find_weights(path, f"{argument}={text}") if is_checkpoint else [path] if is_file else []
-        for file in files:
-            state_dicts.check_opens(file)
+        with refused_as_merge_with(text) if argument == "merge_with" else contextlib.nullcontext():
+            files = find_weights(path, f"{argument}={text}") if is_checkpoint else [path] if is_file else []
+            for file in files:
+                state_dicts.check_opens(file)
 
 
 def transformers_weights(folder: Path, where: str) -> list[Path]:

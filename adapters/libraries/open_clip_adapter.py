@@ -18,10 +18,11 @@ from PIL.Image import Image
 from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
 from microbench_adapters.libraries import local_files, open_clip_sources, open_clip_weights, split_preprocessing
-from microbench_adapters.libraries.checkpoint_model import CheckpointModel, unit_vectors
+from microbench_adapters.libraries.checkpoint_model import CheckpointModel
 from microbench_adapters.libraries.open_clip_sources import CONFIG_FILE, WEIGHTS_FILE, find_source
 from microbench_adapters.libraries.options import build_spec
-from microbench_adapters.models.dual_encoder import Tensors
+from microbench_adapters.libraries.precision import unit_vectors
+from microbench_adapters.models.encoder import Tensors
 
 
 class OpenClip(CheckpointModel):
@@ -179,7 +180,7 @@ class OpenClip(CheckpointModel):
             return unit_vectors(module.encode_text(tokens["tokens"]))
 
     def pooled_tokens(self, tokens: Tensors) -> torch.Tensor | None:
-        """Return the token number at which each text is pooled; see `CheckpointModel.pooled_tokens`."""
+        """Return the token number at which each text is pooled; see `SmokeTestedModel.pooled_tokens`."""
         # In CLIP the parts of the text tower are attributes of the model itself.
         tower: Any = getattr(self.loaded.module, "text", self.loaded.module)
         pooling = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,19 @@ def parse_merge_with(merge_with: str | None) -> list[str]:
     if not all(names):
         raise ValueError(f"merge_with={merge_with}: expected a checkpoint, or several as [one,other].")
     return names
+
+
+@contextlib.contextmanager
+def refused_as_merge_with(name: str) -> Iterator[None]:
+    """Let refusals of a checkpoint name ``merge_with=``, which the user typed, where its loader says ``model=``."""
+    try:
+        yield
+    except ValueError as error:
+        where = f"merge_with={name}"
+        if str(error).startswith(where):
+            raise
+        reason = re.sub(rf"^(model|pretrained)=(local-dir:)?{re.escape(name)}: ", "", str(error))
+        raise ValueError(f"{where}: {reason}") from error
 
 
 def parse_folder(argument: str, text: str) -> Path:

@@ -54,3 +54,8 @@ def in_best_layout(module: torch.nn.Module) -> torch.nn.Module:
         return module
     # torch's types do not know this way to call it.
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def unit_vectors(vectors: torch.Tensor) -> torch.Tensor:
+    """Normalize vectors, shape (N, D), in single precision also where the weights have less."""
+    return torch.nn.functional.normalize(vectors.float(), dim=-1)

@@ -29,8 +29,8 @@ from microbench_adapters.models.contract import (
     round_significant,
     unsupported,
 )
-from microbench_adapters.models.document_images import DocumentImages
-from microbench_adapters.models.dual_encoder import DualEncoder, ImageQuestion
+from microbench_adapters.models.document_images import DocumentImages, ImageQuestion
+from microbench_adapters.models.dual_encoder import DualEncoder
 from microbench_adapters.models.task_functions import (
     TaskHooks,
     VisualRequest,
@@ -51,6 +51,8 @@ Item = TypeVar("Item")
 
 # What messages call a model of this class.
 _KIND = "contrastive model"
+# Documents whose questions are read before a GPU may be given more: reading them takes it a few milliseconds.
+_DOCS_BETWEEN = 500
 # Among the arguments of a request.
 _DOC_ID = VisualRequest._fields.index("doc_id")
 
@@ -75,7 +77,7 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
     """A dual encoder behind the harness's model API.
 
     Args:
-        batch_size: see `DualEncoder`.
+        batch_size: see `Encoder`.
         device: a torch device; by default the process's own GPU, else the CPU.
         max_batch_size: accepted, as the harness always passes it, and not used.
 
@@ -123,7 +125,7 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
         """
         questions = _Questions(requests)
         answers: dict[int, str] = {}
-        for positions, asked, logits in self._logits(questions.images, questions.read):
+        for positions, asked, logits in self._logits(questions.images, lambda: questions.read(self.feed_device)):
             answers.update(zip(positions, self._answers(asked, logits), strict=True))
         return [answers[position] for position in range(len(requests))]
 
@@ -244,7 +246,7 @@ def read_choices(requests: list[Instance]) -> list[Choice]:
     Raises:
         ValueError: a task has no choices, or a document has none or more than letters.
     """
-    return _Questions(requests).read()
+    return _Questions(requests).read(lambda: None)
 
 
 class _Questions:
@@ -272,13 +274,16 @@ class _Questions:
         ]
         self.images = self._in_order(part.images for part in self._parts)
 
-    def read(self) -> list[Choice]:
+    def read(self, meanwhile: Callable[[], None]) -> list[Choice]:
         """Return the question of each request.
+
+        Args:
+            meanwhile: called again and again.
 
         Raises:
             ValueError: a document has no choices, or more than letters.
         """
-        return self._in_order(part.read() for part in self._parts)
+        return self._in_order(part.read(meanwhile) for part in self._parts)
 
     def _in_order(self, parts: Iterable[list[Item]]) -> list[Item]:
         items = dict(zip(self._positions, itertools.chain.from_iterable(parts), strict=True))
@@ -296,13 +301,15 @@ class _QuestionsOfTask:
         images = DocumentImages(first)
         self.images = [ImageQuestion(key, images, doc_id) for key, doc_id in zip(keys, doc_ids, strict=True)]
 
-    def read(self) -> list[Choice]:
+    def read(self, meanwhile: Callable[[], None]) -> list[Choice]:
         task, split, name = self._first.task, self._first.split, self._first.task_name
-        choices = []
+        choices: list[Choice] = []
         doc_ids = [image.doc_id for image in self.images]
         docs = documents(task, split, doc_ids, self._hooks.choice_columns)
         for doc, image in zip(docs, self.images, strict=True):
             texts = task.doc_to_choice(doc)
             choice_letters(texts, name, image.doc_id)
+            if len(choices) % _DOCS_BETWEEN == 0:
+                meanwhile()
             choices.append(Choice((name, split, image.doc_id), image, texts, self._hooks.wants_probabilities))
         return choices

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Hashable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import datasets
 
@@ -57,6 +58,20 @@ class DocumentImages:
     def _stored(self) -> _StoredImages | None:
         # Where the images are known already, it is never asked for.
         return _StoredImages.of(self._documents, self._source)
+
+
+class ImageQuestion(NamedTuple):
+    """An image to encode.
+
+    Attributes:
+        key: equal for equal images; None if the task does not say.
+        images: of the document's task.
+        doc_id: number of the document.
+    """
+
+    key: Hashable | None
+    images: DocumentImages
+    doc_id: int
 
 
 class _StoredImages:

@@ -9,6 +9,7 @@ that uses a GPU, which takes as long as all the reading.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import math
 import mmap
@@ -109,6 +110,13 @@ class ReadingProcesses(Generic[Job]):
         Finalize(None, _kill_if_late, args=(first,), exitpriority=0)
         for number in range(count * _UNITS_AHEAD):
             self._ask_for(number)
+        self._next_unit = 0
+        self._received: collections.deque[LoadedImage | _Failure] = collections.deque()
+
+    def is_ready(self) -> bool:
+        """Tell whether the iteration would go on, or end, at once."""
+        is_over = self._next_unit == self._num_units
+        return bool(self._received) or is_over or self._end_of(self._next_unit).poll()
 
     def __iter__(self) -> Iterator[LoadedImage]:
         """Yield the images.
@@ -118,21 +126,27 @@ class ReadingProcesses(Generic[Job]):
             Exception: what ``load`` raised.
         """
         for number in range(self._num_units):
-            end = self._end_of(number)
-            try:
-                images = end.recv()
-            except (EOFError, OSError) as error:
-                raise RuntimeError(
-                    "A process that reads images died. If the system ended it, memory ran out: "
-                    "give the run more memory, or fewer cores (taskset)."
-                ) from error
-            self._ask_for(number + len(self._ends) * _UNITS_AHEAD)
-            for position, image in enumerate(images):
+            slot = self._slots[number % len(self._slots)]
+            self._received.extend(self._receive(number))
+            for position in range(len(self._received)):
+                image = self._received.popleft()
                 if isinstance(image, _Failure):
                     raise image.error
                 is_read = image.vector is None
-                slot = self._slots[number % len(self._slots)]
                 yield replace(image, inputs={self._name: slot[position]}) if is_read else image
+
+    def _receive(self, number: int) -> list[LoadedImage | _Failure]:
+        """Wait for a unit, and ask its process for a further one."""
+        try:
+            images = self._end_of(number).recv()
+        except (EOFError, OSError) as error:
+            raise RuntimeError(
+                "A process that reads images died. If the system ended it, memory ran out: "
+                "give the run more memory, or fewer cores (taskset)."
+            ) from error
+        self._next_unit = number + 1
+        self._ask_for(number + len(self._ends) * _UNITS_AHEAD)
+        return images
 
     def _end_of(self, number: int) -> Connection:
         return self._ends[number % len(self._ends)]

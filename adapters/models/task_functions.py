@@ -187,15 +187,15 @@ class _LazyColumns(dict[str, list[Any]]):
 
     def __init__(self, documents: Any, doc_ids: Sequence[int]) -> None:
         super().__init__()
-        self._table = _plain_rows(documents, doc_ids)
-        if self._table is None:
+        self._stored = _stored_rows(documents, doc_ids)
+        if self._stored is None:
             self.update(documents[doc_ids])
-        self.names = list(self) if self._table is None else self._table.column_names
+        self.names = list(self) if self._stored is None else self._stored.table.column_names
 
     def __missing__(self, name: str) -> list[Any]:
-        if self._table is None or name not in self.names:
+        if self._stored is None or name not in self.names:
             raise KeyError(name)
-        self[name] = self._table.column(name).to_pylist()
+        self[name] = self._stored.table.column(name).take(self._stored.rows).to_pylist()
         return self[name]
 
 
@@ -220,21 +220,28 @@ class _LazyDoc(Mapping[str, Any]):
 
 def _columns(documents: Any, doc_ids: Sequence[int], names: Sequence[str] | None) -> Mapping[str, list[Any]]:
     """Return the values of each column, or at least of those with these names."""
-    table = _plain_rows(documents, doc_ids)
-    if table is None:
+    stored = _stored_rows(documents, doc_ids)
+    if stored is None:
         return documents[doc_ids]
-    return (table if names is None else table.select(names)).to_pydict()
+    return (stored.table if names is None else stored.table.select(names)).take(stored.rows).to_pydict()
 
 
-def _plain_rows(documents: Any, doc_ids: Sequence[int]) -> pa.Table | None:
-    """Return rows of a selection from the table under it, if that has the plain values that documents show.
+class _StoredRows(NamedTuple):
+    """Where documents are stored: which ``rows`` of which ``table``."""
+
+    table: pa.Table
+    rows: pa.Array
+
+
+def _stored_rows(documents: Any, doc_ids: Sequence[int]) -> _StoredRows | None:
+    """Return where documents of a selection are stored, if the plain values there are what documents show.
 
     `datasets` itself gathers the rows of a selection one by one.
     """
     indices = getattr(documents, "_indices", None)
     if indices is None or not _has_plain_values(documents):
         return None
-    return documents.data.table.take(indices.column(0).combine_chunks().take(pa.array(doc_ids)))
+    return _StoredRows(documents.data.table, indices.column(0).combine_chunks().take(pa.array(doc_ids)))
 
 
 def _has_plain_values(documents: datasets.Dataset) -> bool:

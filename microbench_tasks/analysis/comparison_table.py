@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
-import math
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from microbench_tasks import catalog
-from microbench_tasks.analysis.comparison import PairDifference, RunComparison
+from microbench_tasks.analysis.comparison import RunComparison
+from microbench_tasks.analysis.pair_differences import PairDifference
 from microbench_tasks.analysis.pair_statistics import level_of_intervals
 from microbench_tasks.render.number_text import bare_p, percent, points
 from microbench_tasks.tasks.metric_table import METRIC_BY_NAME
@@ -121,17 +122,17 @@ def how_to_read(comparison: RunComparison, *, by_task: bool) -> list[str]:
     if has_groups(comparison):
         lines.append("groups: of images, such as slides. They take the place of images in tests and intervals.")
     adjusted = _adjusted_name(comparison)
+    counts = sorted(set(_pairs_of_names(comparison).values()))
     if adjusted == _ALL_PAIRS:
-        num_pairs = math.comb(len(comparison.labels), 2)
         lines.append(
-            f"{_ALL_PAIRS}: adjusted for all {num_pairs} pairs of runs (largest statistic of all pairs), as are the "
-            f"intervals. {_EACH_ALONE}"
+            f"{_ALL_PAIRS}: adjusted for all {_either(counts)} pairs of runs{_fewer(counts)} (largest statistic of all "
+            f"pairs), as are the intervals. {_EACH_ALONE}"
         )
     if adjusted == _ALL_RUNS:
-        num_pairs, level = len(comparison.labels) - 1, 100 * level_of_intervals(len(comparison.labels))
+        levels = _either([f"{100 * level_of_intervals(count + 1):.4g} %" for count in counts])
         lines.append(
-            f"{_ALL_RUNS}: adjusted for the {num_pairs} comparisons with A (Holm), and so are the intervals "
-            f"({level:.4g} % each, Bonferroni). No other pair is tested. {_EACH_ALONE}"
+            f"{_ALL_RUNS}: adjusted for the {_either(counts)} comparisons with A{_fewer(counts)} (Holm), and so are "
+            f"the intervals ({levels} each, Bonferroni). No other pair is tested. {_EACH_ALONE}"
         )
     of_groups = f"of groups of tasks by {adjusted or _P}"
     if _has_p_of_tasks(tables_of(comparison, by_task=by_task)):
@@ -147,6 +148,26 @@ def how_to_read(comparison: RunComparison, *, by_task: bool) -> list[str]:
         "that is found) and all tasks: --out FILE.csv."
     )
     return lines
+
+
+def _pairs_of_names(comparison: RunComparison) -> dict[tuple[str, str], int]:
+    """Return how many pairs are tested in each metric of each task or group: those of the runs that answered it."""
+    return collections.Counter((row.name, row.metric) for row in comparison.differences)
+
+
+def _either(values: Sequence[object]) -> str:
+    """Join values; the last of several with *or*.
+
+    >>> _either([1, 3, 6])
+    '1, 3 or 6'
+    """
+    *before, last = map(str, values)
+    return f"{', '.join(before)} or {last}" if before else last
+
+
+def _fewer(counts: Sequence[int]) -> str:
+    """Say why the number of pairs differs, if it does."""
+    return " that answered the group or task" if len(counts) > 1 else ""
 
 
 def _has_p_of_tasks(tables: Sequence[ComparisonTable]) -> bool:

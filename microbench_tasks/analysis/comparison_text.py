@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from microbench_tasks.analysis.changes import Change
-from microbench_tasks.analysis.comparison import PairDifference, RunComparison
+from microbench_tasks.analysis.comparison import RunComparison
 from microbench_tasks.analysis.comparison_table import (
     how_to_read,
     letters_of,
@@ -19,6 +19,7 @@ from microbench_tasks.analysis.comparison_table import (
     without_empty_columns,
 )
 from microbench_tasks.analysis.comparison_words import in_words
+from microbench_tasks.analysis.pair_differences import PairDifference
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
 from microbench_tasks.metrics.paired import LEVEL, POWER
 from microbench_tasks.render.latex import latex_text

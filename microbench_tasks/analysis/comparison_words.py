@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from microbench_tasks import catalog
-from microbench_tasks.analysis.comparison import PairDifference, RunComparison
+from microbench_tasks.analysis.comparison import RunComparison
 from microbench_tasks.analysis.comparison_table import MAIN_METRICS, letters_of
+from microbench_tasks.analysis.pair_differences import PairDifference
 from microbench_tasks.render.number_text import p_value, percent, points
 from microbench_tasks.util.text_safety import printable_line
 

@@ -148,7 +148,7 @@ def _runs_at(path: Path, names: Sequence[str], *, takes_lists: bool = True) -> l
     """Return the runs at a path, or the path itself if it is a submission.
 
     Of a folder with several runs, these are the runs of ``names``. Without any there, they are the last runs of all
-    models of a list, if ``microbench run`` wrote the folder and ``takes_lists`` is True.
+    models of a list, if ``microbench run`` wrote all that the folder contains and ``takes_lists`` is True.
     """
     if is_submission(path):
         return [path]
@@ -157,9 +157,11 @@ def _runs_at(path: Path, names: Sequence[str], *, takes_lists: bool = True) -> l
     present = logs.run_names([path])
     if len(present) > 1:
         of_list = logs.runs_of_list(path)
+        # Which of the others is meant, nobody can tell.
+        has_others = of_list.pop("", None) is not None
         if chosen := [name for name in names if name in (*present, *of_list, logs.LATEST)]:
             return [of_list.get(name) or logs.find_run([path], name) for name in chosen]
-        if of_list and takes_lists:
+        if of_list and takes_lists and not has_others:
             return [*of_list.values()]
     return [logs.find_run([path])]
 
@@ -170,12 +172,15 @@ def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> N
     twice = next((place for place, key in zip(places, keys, strict=True) if keys.count(key) > 1), None)
     if twice is not None:
         raise DataError(f"{twice if isinstance(twice, Path) else twice.name}: named twice. Name each run once.")
-    found = {place.name for place in places}
-    known = {*found, *(name for place in places if isinstance(place, LoggedRun) for name in place.typed_names)}
-    if unknown := [name for name in names if name not in known | {logs.LATEST}]:
+    typed = {logs.LATEST}.union(
+        *(place.typed_names if isinstance(place, LoggedRun) else {place.name} for place in places)
+    )
+    if unknown := [name for name in names if name not in typed]:
+        of_lists = [place.record.name_in_list if isinstance(place, LoggedRun) else None for place in places]
+        shown = {printable_label(name or place.name) for name, place in zip(of_lists, places, strict=True)}
         raise DataError(
-            f"run {unknown[0]}: no such run. A run's name is the part of its files' names before _samples_ or "
-            f"{RESULTS_SUFFIX}; there are {', '.join(sorted(found))}."
+            f"run {unknown[0]}: no such run. A run's name is that of its model in a list, else the part of its files' "
+            f"names before _samples_ or {RESULTS_SUFFIX}; there are {', '.join(sorted(shown))}."
         )
 
 

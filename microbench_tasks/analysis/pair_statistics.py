@@ -20,7 +20,7 @@ def of_all_pairs(measure: Measure) -> dict[Pair, dict[str, Any]]:
     """Compare all pairs of runs at once: p-values and intervals are those of the largest statistic of all pairs.
 
     Returns:
-        For each pair, its fields of `microbench_tasks.analysis.comparison.PairDifference`.
+        For each pair, its fields of `microbench_tasks.analysis.pair_differences.PairDifference`.
     """
     compared = measure.compare()
     return {pair: _statistics(compared, *pair) for pair in itertools.combinations(range(len(measure.scores)), 2)}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from microbench_tasks.analysis.run_summary import MainScore, RunSummary
 from microbench_tasks.catalog import COARSE_GROUP, COGNITION_TASK, FINE_GROUP, LOCALIZATION_GROUP
 from microbench_tasks.render.latex import latex_text
-from microbench_tasks.render.pages import percent
+from microbench_tasks.render.number_text import short_percent
 from microbench_tasks.util.text_safety import markdown_text, printable, printable_line
 
 # With more scores, the terminal shows the first three and says how many there are.
@@ -68,10 +68,10 @@ def sentence(model: str, score: MainScore) -> str:
     blind = ""
     if score.chance is not None and score.majority is not None:
         blind = (
-            f" Chance is {percent(score.chance)} %, and always giving the most frequent answer reaches "
-            f"{percent(score.majority)} %."
+            f" Chance is {short_percent(score.chance)} %, and always giving the most frequent answer reaches "
+            f"{short_percent(score.majority)} %."
         )
-    return f"{model} answered {percent(score.value)} % of {questions} correctly ({level}; {asked}).{blind}"
+    return f"{model} answered {short_percent(score.value)} % of {questions} correctly ({level}; {asked}).{blind}"
 
 
 def as_markdown(summary: RunSummary, run: str) -> str:
@@ -163,14 +163,14 @@ def _table(summary: RunSummary) -> tuple[list[str], list[list[str]]]:
 
 
 def _cells(score: MainScore) -> list[str]:
-    blind = ["" if level is None else percent(level) for level in (score.chance, score.majority)]
+    blind = ["" if level is None else short_percent(level) for level in (score.chance, score.majority)]
     numbers = [f"{number:,}" for number in (score.questions, score.images, score.datasets)]
     return [score.name, score.metric, _figure(score, score.value), f"[{_span(score, ', ')}]", *blind, *numbers]
 
 
 def _figure(score: MainScore, value: float) -> str:
     """Format an accuracy in percent, and a GRIT score from 0 to 1."""
-    return percent(value) if score.metric == "acc" else f"{value:.3f}"
+    return short_percent(value) if score.metric == "acc" else f"{value:.3f}"
 
 
 def _span(score: MainScore, between: str) -> str:
@@ -182,7 +182,7 @@ def _score_text(score: MainScore) -> str:
     unit = " %" if score.metric == "acc" else ""
     parts = [f"{score.metric} {_figure(score, score.value)}{unit} [{_span(score, ', ')}]"]
     if score.chance is not None and score.majority is not None:
-        parts.append(f"chance {percent(score.chance)} %, majority answer {percent(score.majority)} %")
+        parts.append(f"chance {short_percent(score.chance)} %, majority answer {short_percent(score.majority)} %")
     return "; ".join([*parts, _counts_text(score, ", ")])
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from microbench_tasks import catalog
 from microbench_tasks.analysis import comparison_text
 from microbench_tasks.analysis.changes import Change
-from microbench_tasks.analysis.comparison import PairDifference, RunComparison, compare_runs
+from microbench_tasks.analysis.comparison import RunComparison, compare_runs
+from microbench_tasks.analysis.pair_differences import PairDifference
 from microbench_tasks.api.runs import Run
 from microbench_tasks.api.tables import data_frame
 from microbench_tasks.render.figure_specs import figure_spec

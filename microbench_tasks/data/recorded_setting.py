@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +21,9 @@ def advice(task: Task, identity: Mapping[str, Any] | None) -> str:
     """
     setting, source, path = task_data.setting_of(task), (identity or {}).get("source"), (identity or {}).get("path")
     if source == dataset_setting.DEMO:
-        return _demo_advice(identity or {})
+        # Of its own, this setting comes before the demo set's questions.
+        hidden_by = setting if setting != dataset_setting.SETTING and setting in os.environ else ""
+        return _demo_advice(identity or {}) + (f" Also unset {hidden_by}." if hidden_by else "")
     if source == "hub":
         others = "" if task.source == MICROGRAPHS else f" and {dataset_setting.SETTING}"
         return f"The run asked the data on the Hub: unset {setting}{others}."

@@ -29,7 +29,7 @@ def check_images(table: pa.Table, where: str) -> None:
     """
     from PIL import ImageFile
 
-    # The harness tells Pillow to pad truncated images with grey; here they are an error.
+    # The harness tells Pillow to pad truncated images with gray; here they are an error.
     padding, ImageFile.LOAD_TRUNCATED_IMAGES = ImageFile.LOAD_TRUNCATED_IMAGES, False
     try:
         for row, image in enumerate(image_contents(table)):

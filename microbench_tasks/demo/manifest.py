@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,8 @@ def origin(files: Sequence[Path]) -> dict[str, Any] | None:
 
     The folders above the first file are searched for the manifest. A file of another size is no part of the set.
     """
+    # A relative path may begin inside the set, where its parents do not lead to the manifest.
+    files = [Path(os.path.abspath(file)) for file in files]
     for folder in list(files[0].parents)[:_DEPTH] if files else ():
         try:
             manifest = json.loads((folder / MANIFEST).read_text())

@@ -44,7 +44,8 @@ def check(config: str, known: Collection[str]) -> None:
         raise DataError(f"{where}{line}: not valid YAML: {error.problem}.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{where}: cannot be read as YAML ({error}).") from error
-    runs = content if isinstance(content, list) else [content]
+    # An empty list is no run, and would end well.
+    runs = content if content and isinstance(content, list) else [content]
     problems = [
         f"{f'run {position}: ' if len(runs) > 1 else ''}{problem}"
         for position, stated in enumerate(runs, start=1)

@@ -62,8 +62,9 @@ def check_packages() -> Part:
         except PackageNotFoundError:
             part.problems.append(f"{requirement.name} is not installed. Install it: pip install '{requirement}'")
             continue
-        fitting.append(f"{requirement.name}=={installed}")
-        if installed not in requirement.specifier:
+        if installed in requirement.specifier:
+            fitting.append(f"{requirement.name}=={installed}")
+        else:
             part.problems.append(
                 f"{requirement.name} {installed} does not fit {requirement.specifier}. "
                 f"Install another version: pip install '{requirement}'"

@@ -60,13 +60,13 @@ def evaluate(command: Command) -> None:
     run_state.current.command = command
     try:
         with exit_status.catching_sigterm():
-            _dispatch()
+            _dispatch(command)
     finally:
         run_state.current.command = None
         run_state.current.own_options = own_options.OwnOptions()
 
 
-def _dispatch() -> None:
+def _dispatch(command: Command) -> None:
     arguments = sys.argv[1:]
     is_evaluation = bool(arguments) and (arguments[0] == "eval" or arguments[0].startswith("-"))
     if arguments and arguments[0] not in _LIGHT_COMMANDS:
@@ -75,6 +75,9 @@ def _dispatch() -> None:
             if {"-h", "--help"} & set(arguments):
                 print(own_options.help_text())
             prepare_evaluation()
+            known = [*_harness_parser()._option_string_actions, *own_options.names()]
+            arguments, sys.argv[1:] = (own_options.write_out(typed, known) for typed in (arguments, sys.argv[1:]))
+            command.write_out_options(known)
             _check_config(arguments)
         else:
             from microbench_tasks.harness import plugin

@@ -6,7 +6,7 @@ To add one, add a field to `OwnOptions` and an argument of the same name to `_pa
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 _QUIET_VERBOSITY = ("--verbosity", "WARNING")
@@ -38,6 +38,26 @@ def split(arguments: Sequence[str]) -> tuple[OwnOptions, list[str]]:
     options = OwnOptions(**vars(values))
     says_verbosity = any(part.partition("=")[0] == _QUIET_VERBOSITY[0] for part in others)
     return options, [*others, *(_QUIET_VERBOSITY if options.quiet and not says_verbosity else ())]
+
+
+def write_out(arguments: Sequence[str], known: Collection[str]) -> list[str]:
+    """Write out options whose first letters were typed, which the harness's parser takes for the whole.
+
+    Args:
+        arguments: of an evaluation.
+        known: the options of the harness, as typed.
+
+    >>> write_out(["--conf=a.yaml", "--m", "x"], ["--config", "--model", "--model_args"])
+    ['--config=a.yaml', '--m', 'x']
+    """
+    written = []
+    for part in arguments:
+        typed, equals, value = part.partition("=")
+        meant = [option for option in known if option.startswith(typed)] if typed.startswith("--") else []
+        # Several are ambiguous, which the harness reports.
+        is_short = typed != "--" and typed not in known and len(meant) == 1
+        written.append(f"{meant[0]}{equals}{value}" if is_short else part)
+    return written
 
 
 def names() -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.harness import garbage_collection, run_state, run_summary_output, tracebacks
+from microbench_tasks.harness import garbage_collection, own_options, run_state, run_summary_output, tracebacks
 
 
 class Command:
@@ -29,6 +29,10 @@ class Command:
         self.quotes: list[str] = []
         self.problems: list[str] = []
         self.reasons: list[str] = []
+
+    def write_out_options(self, known: Collection[str]) -> None:
+        """Write out abbreviated options, of which messages look for the full names; ``known`` are the harness's."""
+        self._arguments = own_options.write_out(self._arguments, known)
 
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
         """Run one evaluation of the harness, and record how it ends.

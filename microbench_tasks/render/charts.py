@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microbench_tasks.render.figure_specs import FigureSpec
-from microbench_tasks.render.pages import Bar, Chart, ChartRow
+from microbench_tasks.render.page_content import Bar, Chart, ChartRow
 
 
 def chart_of(spec: FigureSpec) -> Chart | None:

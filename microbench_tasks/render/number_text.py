@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from microbench_tasks.render import pages
+import math
 
 # The smallest p-value that is shown: the smallest that 9,999 draws can give.
 _SMALLEST_SHOWN = 1e-4
 
 
-def percent(value: float) -> str:
-    """Format a share in percent with two decimals."""
-    return pages.percent(value, decimals=2)
+def percent(value: float, decimals: int = 2) -> str:
+    """Format a share in percent; a dash for NaN."""
+    return "–" if math.isnan(value) else f"{100 * value:.{decimals}f}"
+
+
+def short_percent(value: float) -> str:
+    """Format a share in percent with one decimal, as pages and summaries of runs show it; a dash for NaN."""
+    return percent(value, decimals=1)
 
 
 def points(difference: float) -> str:

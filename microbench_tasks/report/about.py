@@ -9,7 +9,7 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES
-from microbench_tasks.render.pages import Table
+from microbench_tasks.render.page_content import Table
 from microbench_tasks.report.folder import PICTURES, RECORD
 from microbench_tasks.report.runs import Sweep, answers_per_question
 from microbench_tasks.report.sections import ReportSection

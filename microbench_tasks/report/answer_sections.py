@@ -50,6 +50,12 @@ def confusion_section(runs: Sequence[Run]) -> ReportSection | None:
     return ReportSection("Confusions", folds, text)
 
 
+def has_confusions(runs: Sequence[Run]) -> bool:
+    """Tell whether `confusion_section` has any matrix."""
+    samples = (run.rescored.samples[task] for run in runs for task in tasks_of(run, *SUBJECT_NAMES, "own"))
+    return any(count_confusions(of_task) is not None for of_task in samples)
+
+
 def _num_text(number: int, one: str, several: str) -> str:
     return f"{number} {one if number == 1 else several}"
 

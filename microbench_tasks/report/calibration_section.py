@@ -9,7 +9,8 @@ import numpy as np
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.calibration import NUM_BINS
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
-from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
+from microbench_tasks.render.number_text import short_percent
+from microbench_tasks.render.page_content import Cell, Table, percent_cell
 from microbench_tasks.report.calibration import (
     Calibration,
     ProbabilityCounts,
@@ -107,7 +108,7 @@ def _reliability_plot(subject: str, name: str, measured: Mapping[str, Calibratio
     }
     sizes = " / ".join(dict.fromkeys(f"{result.n:,}" for result in measured.values()))
     scores = (
-        f"{label} ECE {percent(result.bins.expected_calibration_error)} %, "
+        f"{label} ECE {short_percent(result.bins.expected_calibration_error)} %, "
         f"Brier score {result.forecasts.brier_score:.3f}"
         for label, result in measured.items()
     )
@@ -131,7 +132,7 @@ def _score_cells(result: Calibration) -> list[Cell]:
         result.null.upper,
         error.value,
     )
-    interval = Cell(f"{percent(error.low)} to {percent(error.high)}", sort=error.low)
+    interval = Cell(f"{short_percent(error.low)} to {short_percent(error.high)}", sort=error.low)
     brier = (Cell(f"{forecasts.brier_score:.4f}"), percent_cell(forecasts.brier_skill))
     return [Cell(f"{result.n:,}"), *map(percent_cell, figures), interval, *brier]
 

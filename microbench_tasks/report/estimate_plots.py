@@ -7,7 +7,8 @@ from typing import Any
 
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
-from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
+from microbench_tasks.render.number_text import short_percent
+from microbench_tasks.render.page_content import Cell, Table, percent_cell
 from microbench_tasks.render.plots import HARD_SPACE
 from microbench_tasks.report.estimates import Estimate
 
@@ -101,7 +102,7 @@ def alt_text(title: str, estimates: Estimates) -> str:
 
 
 def _in_words(estimate: Estimate) -> str:
-    return f"{percent(estimate.value)} % [{percent(estimate.low)}, {percent(estimate.high)}]"
+    return f"{short_percent(estimate.value)} % [{short_percent(estimate.low)}, {short_percent(estimate.high)}]"
 
 
 def estimate_table(title: str, head: str, estimates: Mapping[str, Estimates]) -> Table:

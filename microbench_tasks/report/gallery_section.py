@@ -15,7 +15,7 @@ from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.parsing.response import parse_box_answer
 from microbench_tasks.render import micrographs
-from microbench_tasks.render.pages import Card, Gallery, Image, Option
+from microbench_tasks.render.page_content import Card, Gallery, Image, Option
 from microbench_tasks.report.answer_counts import UNANSWERED, option_text
 from microbench_tasks.report.data_rows import Data, Rows
 from microbench_tasks.report.runs import image_of

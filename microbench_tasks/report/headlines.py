@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
-from microbench_tasks.render.pages import Bar, Headline, Score
+from microbench_tasks.render.page_content import Bar, Headline, Score
 from microbench_tasks.report.about import data_of, name_of_data
 from microbench_tasks.report.runs import Sweep
 from microbench_tasks.submissions import data_kinds

@@ -8,7 +8,7 @@ from typing import Any
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.data import source_identity
 from microbench_tasks.render.figure_specs import FigureSpec, finite
-from microbench_tasks.render.pages import Cell, Gallery, Table
+from microbench_tasks.render.page_content import Cell, Gallery, Table
 from microbench_tasks.report.folder import MADE_BY
 from microbench_tasks.report.sections import FoldedParts, Part, ReportSection
 from microbench_tasks.tasks.interval_settings import interval_settings

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.render.figure_specs import FigureSpec
-from microbench_tasks.render.pages import Bar, Cell, Table, percent_cell
+from microbench_tasks.render.page_content import Bar, Cell, Table, percent_cell
 from microbench_tasks.report.estimate_plots import estimate_plot, interval_text
 from microbench_tasks.report.estimates import Estimate
 from microbench_tasks.report.score_tables import ACCURACY_NOTE, score_table

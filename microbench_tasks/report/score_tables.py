@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.metrics.intervals import ABOUT_DATASETS
-from microbench_tasks.render.pages import Cell, Table, count_cell, number_cell, percent, percent_cell
+from microbench_tasks.render.number_text import short_percent
+from microbench_tasks.render.page_content import Cell, Table, count_cell, number_cell, percent_cell
 from microbench_tasks.report.runs import answers_per_question
 from microbench_tasks.tasks.metric import Family, Metric
 from microbench_tasks.tasks.metric_table import FAMILIES, METRIC_BY_NAME, shown_in
@@ -111,7 +112,7 @@ def _value(metric: Metric) -> _Column:
         if metric.quoted_interval is None or math.isnan(value):
             return percent_cell(value)
         interval = _interval_cell(figures, metric.quoted_interval.name)
-        return dataclasses.replace(percent_cell(value), text=f"{percent(value)} ({interval.text})")
+        return dataclasses.replace(percent_cell(value), text=f"{short_percent(value)} ({interval.text})")
 
     return cell
 
@@ -120,4 +121,4 @@ def _interval_cell(figures: Mapping[str, float], interval: str) -> Cell:
     if f"{interval}_low" not in figures:
         return Cell("–")
     low, high = float(figures[f"{interval}_low"]), float(figures[f"{interval}_high"])
-    return Cell(f"{percent(low)} to {percent(high)}", sort=low)
+    return Cell(f"{short_percent(low)} to {short_percent(high)}", sort=low)

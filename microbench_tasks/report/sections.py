@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from microbench_tasks.render.figure_specs import FigureSpec
-from microbench_tasks.render.pages import Gallery, Table
+from microbench_tasks.render.page_content import Gallery, Table
 
 SUBJECT_NAMES = {
     "coarse": "coarse questions",

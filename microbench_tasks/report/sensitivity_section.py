@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microbench_tasks.analysis.loaded_runs import Run
-from microbench_tasks.render.pages import Cell, Table, percent, percent_cell
+from microbench_tasks.render.number_text import short_percent
+from microbench_tasks.render.page_content import Cell, Table, percent_cell
 from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.runs import robustness_text
 
@@ -54,7 +55,7 @@ def _compared(way: Mapping[str, Any]) -> list[Cell]:
     return [
         *(Cell(f"{way[name]:,}") for name in ("n_paired", "n_images")),
         percent_cell(way["difference"]),
-        Cell(f"{percent(low)} to {percent(high)}", sort=low),
+        Cell(f"{short_percent(low)} to {short_percent(high)}", sort=low),
         _p_cell(way["difference_p_adjusted"]),
         *(percent_cell(way[name]) for name in ("same_option", "same_option_null")),
         _p_cell(way["same_option_p_adjusted"]),

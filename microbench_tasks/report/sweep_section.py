@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from microbench_tasks import catalog
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
-from microbench_tasks.render.pages import Cell, Table, percent
+from microbench_tasks.render.number_text import short_percent
+from microbench_tasks.render.page_content import Cell, Table
 from microbench_tasks.report.estimate_plots import interval_columns, interval_text
 from microbench_tasks.report.estimates import Estimate, Item, estimate
 from microbench_tasks.report.runs import Sweep
@@ -125,7 +126,7 @@ def _label(series: str, estimates: Sequence[Estimate | None], chance: float | No
     sizes = dict.fromkeys(f"{estimate.n:,}" for estimate in estimates if estimate and estimate.n)
     facts = [
         *([f"n = {' / '.join(sizes)}"] if sizes else []),
-        *([f"chance {percent(chance)} %"] if chance is not None else []),
+        *([f"chance {short_percent(chance)} %"] if chance is not None else []),
     ]
     return f"{series} ({', '.join(facts)})" if facts else series
 
@@ -137,4 +138,4 @@ def _cell(estimate: Estimate | None) -> Cell:
 def _text(estimate: Estimate | None) -> str:
     if estimate is None:
         return "–"
-    return f"{percent(estimate.value)} [{percent(estimate.low)}, {percent(estimate.high)}]"
+    return f"{short_percent(estimate.value)} [{short_percent(estimate.low)}, {short_percent(estimate.high)}]"

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microbench_tasks.analysis.loaded_runs import Run
-from microbench_tasks.render import pages, plots
+from microbench_tasks.render import page_content, pages, plots
 from microbench_tasks.render.charts import chart_of
 from microbench_tasks.render.figure_specs import FigureSpec
-from microbench_tasks.render.pages import Gallery, Image
+from microbench_tasks.render.page_content import Gallery, Image
 from microbench_tasks.report import calibration_section, data_rows, folder, headlines
 from microbench_tasks.report import runs as report_runs
 from microbench_tasks.report.about import about_section, facts_of, labels_of
-from microbench_tasks.report.answer_sections import confusion_section, letter_section
+from microbench_tasks.report.answer_sections import confusion_section, has_confusions, letter_section
 from microbench_tasks.report.data_rows import Data
 from microbench_tasks.report.folder import PAGE, PICTURES, RECORD
 from microbench_tasks.report.gallery_section import gallery_section
@@ -95,7 +95,7 @@ def write(
     runs, sweeps = report_runs.read(paths, lambda read: progress(read, "Scoring runs"), names)
     data = data_rows.read(runs)
     is_short = len(runs) > _MOST_DETAILED and not with_details
-    left_out = [_left_out_of_many(len(runs), has_examples=num_examples is not None)] if is_short else []
+    left_out = _left_out_of_many(runs, has_examples=num_examples is not None) if is_short else []
     if num_examples is None:
         num_examples = 0 if is_short else NUM_EXAMPLES
     sections = _sections(runs, sweeps, data, num_examples, seed, progress, with_confusions=not is_short)
@@ -154,9 +154,12 @@ def _sections(
     return [section for section in sections if section is not None]
 
 
-def _left_out_of_many(num_runs: int, *, has_examples: bool) -> str:
-    what = "confusion matrices" if has_examples else "confusion matrices and examples"
-    return f"Left out: {what}, as there are {num_runs} runs. Add them with --details, or report one or two runs."
+def _left_out_of_many(runs: Sequence[Run], *, has_examples: bool) -> list[str]:
+    kinds = ["confusion matrices"] if has_confusions(runs) else []
+    if not has_examples:
+        kinds.append("examples")
+    reason = f"as there are {len(runs)} runs. Add them with --details, or report one or two runs."
+    return [f"Left out: {' and '.join(kinds)}, {reason}"] if kinds else []
 
 
 def _missing_parts(reason: str, data: Data, num_examples: int) -> str:
@@ -173,7 +176,7 @@ def _figure_specs(sections: Sequence[ReportSection]) -> list[FigureSpec]:
     return [part for section in sections for part in flat_parts(section.parts) if isinstance(part, FigureSpec)]
 
 
-def _draw(draft: Path, sections: Sequence[ReportSection], progress: Progress) -> list[pages.Section]:
+def _draw(draft: Path, sections: Sequence[ReportSection], progress: Progress) -> list[page_content.Section]:
     """Write all plots and examples into the folder; return the sections with them."""
     pictures = draft / PICTURES
     specs = _figure_specs(sections)
@@ -192,7 +195,7 @@ def _draw(draft: Path, sections: Sequence[ReportSection], progress: Progress) ->
             pictures.mkdir(exist_ok=True)
             (pictures / f"example-{number:03d}-{card.mark}.png").write_bytes(card.image.png)
     return [
-        pages.Section(section.title, [_page_part(part, drawn) for part in section.parts], section.text)
+        page_content.Section(section.title, [_page_part(part, drawn) for part in section.parts], section.text)
         for section in sections
     ]
 
@@ -203,9 +206,9 @@ def _save(spec: FigureSpec, folder: Path) -> bytes:
     return b"" if chart_of(spec) else plots.lighter(content)
 
 
-def _page_part(part: Part, drawn: Mapping[str, bytes]) -> pages.Part:
+def _page_part(part: Part, drawn: Mapping[str, bytes]) -> page_content.Part:
     if isinstance(part, FoldedParts):
-        return pages.Folded(part.title, [_page_part(inner, drawn) for inner in part.parts], part.about)
+        return page_content.Folded(part.title, [_page_part(inner, drawn) for inner in part.parts], part.about)
     if isinstance(part, FigureSpec):
         # The title of a plot is part of the plot.
         return chart_of(part) or Image("", drawn[part.name], part.alt, part.note)

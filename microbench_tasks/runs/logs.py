@@ -1,10 +1,9 @@
-"""Find the files of a run, and read its record and its samples."""
+"""Find the files of a run, and read its record."""
 
 from __future__ import annotations
 
 import collections
 import functools
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,19 +12,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from microbench_tasks import catalog
 from microbench_tasks.runs import model_labels
-from microbench_tasks.runs.records import RunRecord, SampleRecord, TaskMetadata, sample_model
+from microbench_tasks.runs.run_records import RunRecord, TaskMetadata
 from microbench_tasks.tasks import definition_records, task_fields
-from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable_line
-from microbench_tasks.util.validation import field_problems
 
-# Of the samples of one task; a compressed file may contain a thousand times its size.
-_MAX_BYTES = untrusted.MAX_FILE_BYTES
 # Chooses the last of several runs.
 LATEST = "latest"
 _HOW_TO_CHOOSE = (
@@ -111,7 +104,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     chosen = [place for place in places if run in (None, LATEST) or place.is_named(run)]
     if not chosen:
         wanted = "" if run in (None, LATEST) else f" of a run {run}"
-        names = f" There are runs {', '.join(_typed_names(places))}." if places else ""
+        names = f" There are runs {', '.join(sorted(set(_shown_names(places))))}." if places else ""
         raise DataError(
             f"{there}: no samples file{wanted} of a Micro-Bench task (…_samples_microbench_….jsonl).{names} "
             "Run the harness with --log_samples and --output_path."
@@ -128,18 +121,19 @@ def run_names(paths: Sequence[Path]) -> list[str]:
 
     These are names, and ``folder/name`` where models have runs of one name.
     """
-    return _typed_names(_places_of(paths)[0])
+    return sorted(_typed_names(_places_of(paths)[0]))
 
 
 def runs_of_list(path: Path) -> dict[str, LoggedRun]:
-    """Return the last run of each model in a folder that ``microbench run`` wrote to.
+    """Return the last run of each model that ``microbench run`` has evaluated into a folder.
 
     Returns:
-        By the name of the model, in the order in which they ran; empty if any run has no name in a list.
+        By the name of the model in its list, in the order in which they ran; under an empty name the last run without
+        one, if there are any.
     """
     places, other_tasks = _places_of([path])
     by_name = {place.record.name_in_list or "": place for place in sorted(places, key=_Place.order)}
-    return {} if "" in by_name else {name: place.logged(other_tasks) for name, place in by_name.items()}
+    return {name: place.logged(other_tasks) for name, place in by_name.items()}
 
 
 @dataclass(frozen=True)
@@ -207,21 +201,26 @@ def _places_of(paths: Sequence[Path]) -> tuple[list[_Place], list[str]]:
 
 
 def _typed_names(places: Sequence[_Place]) -> list[str]:
-    names = collections.Counter(place.name for place in places)
-    return sorted(place.name if names[place.name] == 1 else place.qualified_name for place in places)
+    """Return what to type to choose each of the runs: its name, with its folder if another run has the same."""
+    times = collections.Counter(place.name for place in places)
+    return [place.name if times[place.name] == 1 else place.qualified_name for place in places]
+
+
+def _shown_names(places: Sequence[_Place]) -> list[str]:
+    """Return the names by which runs are chosen: those of their models in a list, else their own."""
+    names = zip(places, _typed_names(places), strict=True)
+    return [printable_line(place.record.name_in_list or typed) for place, typed in names]
 
 
 def _listing(places: Sequence[_Place]) -> str:
     """Describe each run in a line: what to type, model, tasks, main score and time; the latest run first."""
-    names = collections.Counter(place.name for place in places)
     ordered = sorted(places, key=_Place.order, reverse=True)
     models = model_labels.apart(
         [model_labels.short_label(place.record, place.folder.name) for place in ordered],
         [model_labels.shown_arguments(place.record.config.model_args) for place in ordered],
     )
     lines = []
-    for place, model in zip(ordered, models, strict=True):
-        typed = place.name if names[place.name] == 1 else place.qualified_name
+    for place, typed, model in zip(ordered, _typed_names(ordered), models, strict=True):
         when = f"{datetime.strptime(place.time(), '%Y%m%d_%H%M%S'):%Y-%m-%d %H:%M:%S}"
         described = [printable_line(model), _asked(place.samples), *_first_score(place.record), when]
         lines.append(f"  - {typed}: {', '.join(described)}")
@@ -260,70 +259,3 @@ def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
         else:
             raise DataError(f"{path}: no such file or folder.")
-
-
-def read_samples(file: Path, task: str) -> list[SampleRecord]:
-    """Read the samples of a task, one for each line of a samples file, which may be compressed (``.gz``).
-
-    Raises:
-        DataError: the file is missing or empty, a line is not a sample of the task, or a document occurs twice. The
-            message names the file, the line and the field.
-    """
-    model, lines = sample_model(task), _lines(file)
-    if lines == [b""]:
-        raise DataError(f"{file}: contains no samples.")
-    line_of_document: dict[int, int] = {}
-    samples: list[SampleRecord] = []
-    for line, text in enumerate(lines, start=1):
-        try:
-            sample = _parse_sample(model, text)
-        except DataError as error:
-            raise DataError(
-                f"{file}, line {line}: not a sample of {task} as this version logs it ({error})."
-            ) from error
-        if sample.doc_id in line_of_document:
-            first = line_of_document[sample.doc_id]
-            raise DataError(f"{file}, line {line}: document {sample.doc_id} is there already, on line {first}.")
-        line_of_document[sample.doc_id] = line
-        samples.append(sample)
-    return samples
-
-
-def _parse_sample(model: type[SampleRecord], text: bytes) -> SampleRecord:
-    try:
-        return model.model_validate_json(text)
-    except ValidationError:
-        # Python also accepts unpaired surrogates, which it writes, and its errors are clearer.
-        return _parse_unusual_sample(model, text)
-
-
-def _parse_unusual_sample(model: type[SampleRecord], text: bytes) -> SampleRecord:
-    try:
-        return model.model_validate(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise DataError("incomplete JSON; if the run was killed while it wrote, run it again") from error
-    except ValidationError as error:
-        raise DataError(field_problems(error)[0]) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{type(error).__name__}: {error}") from error
-
-
-def read_json_lines(file: Path) -> list[dict[str, Any]]:
-    """Return the lines of a samples file with all of their fields; `read_samples` has checked it before."""
-    return [json.loads(text) for text in _lines(file)]
-
-
-def _lines(file: Path) -> list[bytes]:
-    # Not splitlines, which also breaks at characters that a response may contain.
-    return _samples_content(file).rstrip(b"\n").split(b"\n")
-
-
-def _samples_content(file: Path) -> bytes:
-    """Read a samples file, decompressed if its name ends with ``.gz``; raise `DataError` if that is not possible."""
-    content = untrusted.read_regular_file(file)
-    if file.suffix != ".gz":
-        return content
-    try:
-        return untrusted.decompress_gzip(content, _MAX_BYTES)
-    except ValueError as error:
-        raise DataError(f"{file}: cannot be decompressed ({error}). Copy it again.") from error

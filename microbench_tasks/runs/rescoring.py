@@ -15,8 +15,9 @@ from microbench_tasks import catalog
 from microbench_tasks.catalog import TASK_VERSION
 from microbench_tasks.runs import notes, robustness, unanswered_tasks
 from microbench_tasks.runs.blind_baselines import blind_baselines
-from microbench_tasks.runs.logs import LoggedRun, read_samples
-from microbench_tasks.runs.records import SampleRecord
+from microbench_tasks.runs.logged_samples import read_samples
+from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.runs.scoring import Items, score_samples
 from microbench_tasks.tasks import definitions
 from microbench_tasks.tasks.answer_warnings import log_warnings
@@ -95,7 +96,7 @@ def rescore(
     Args:
         run: from `logs.find_run` or from a submission.
         progress: wraps the names of the tasks.
-        samples: of each task, in the order of its file, if they have been read already (`logs.read_samples`).
+        samples: of each task, in the order of its file, if they have been read already (`logged_samples.read_samples`).
 
     Raises:
         DataError: a samples file is damaged, incomplete, or does not fit its task, the results file or the data

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import logs, rescoring
+from microbench_tasks.runs import logged_samples, rescoring
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions.data_kinds import classify_run
 from microbench_tasks.submissions.definition_checks import find_definition_violations
 from microbench_tasks.submissions.option_checks import find_option_violations
@@ -68,7 +68,7 @@ def check_eligibility(
     logged: dict[str, list[SampleRecord]] = {}
     for task in progress(run.samples, "reading samples"):
         try:
-            logged[task] = logs.read_samples(run.samples[task], task)
+            logged[task] = logged_samples.read_samples(run.samples[task], task)
         except DataError as error:
             violations.append(str(error))
     samples = {task: sorted(records, key=lambda sample: sample.doc_id) for task, records in logged.items()}

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import comparison, logs, rescoring
+from microbench_tasks.runs import comparison, logged_samples, rescoring
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions import data_kinds, reading, run_arguments, sample_files, score_checks, text_files
 from microbench_tasks.submissions.checks import Check
 from microbench_tasks.submissions.data_comparison import compare_with_data
@@ -108,7 +108,7 @@ def _read_samples(
         form_problems = sample_files.find_form_problems(run.samples[task], task)
         problems += form_problems
         try:
-            samples[task] = logs.read_samples(run.samples[task], task)
+            samples[task] = logged_samples.read_samples(run.samples[task], task)
         except (DataError, OSError) as error:
             problems += [] if form_problems else [str(error)]
             continue

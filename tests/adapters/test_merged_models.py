@@ -215,6 +215,19 @@ def test_a_merge_that_cannot_be_is_refused(pair, options, message):
         OpenClip(**({"model": str(pair[1]), "merge_with": str(pair[0]), "device": "cpu"} | options))
 
 
+@pytest.mark.parametrize("adapter", [OpenClip, TransformersClip])
+def test_a_refusal_of_the_other_checkpoint_names_merge_with(pair, transformers_pair, tmp_path, adapter):
+    model, empty = str((pair if adapter is OpenClip else transformers_pair)[0]), str(tmp_path / "empty")
+    Path(empty).mkdir()
+    for refuse in (
+        lambda: adapter.check_files({"model": model, "merge_with": empty}),
+        lambda: adapter(model=model, merge_with=empty, device="cpu"),
+    ):
+        with pytest.raises(ValueError, match=f"^merge_with={empty}: ") as refusal:
+            refuse()
+        assert "model=" not in str(refusal.value)
+
+
 def test_a_checkpoint_cannot_be_merged_with_itself(pair):
     with pytest.raises(ValueError, match="cannot be merged with itself"):
         OpenClip(model=str(pair[0]), merge_with=str(pair[0]), device="cpu")

@@ -78,6 +78,18 @@ def test_a_comparison_against_one_run_says_for_which_pairs_p_is_adjusted(tmp_pat
     assert "p, all pairs" not in text and "A (reference): AABB" in text
 
 
+def test_where_runs_answered_fewer_tasks_each_number_of_tested_pairs_is_stated(tmp_path):
+    runs = [loaded(tmp_path / of, {MODALITY: answered(of)}, of) for of in ("AAAA", "AABB")]
+    runs.append(loaded(tmp_path / "all", {task: answered("ABBB", task) for task in COARSE}, "all"))
+    runs.append(loaded(tmp_path / "two", {task: answered("BBBB", task) for task in COARSE}, "two"))
+    # All four answered one task, two of them the others: 3 pairs with A or 1, at 1 - 5 % / 3 or 1 - 5 % / 1.
+    against = comparison_text.as_terminal_text(compare_runs(runs, against="all"))
+    assert "adjusted for the 1 or 3 comparisons with A that answered the group or task (Holm)" in against
+    assert "(95 % or 98.33 % each, Bonferroni)" in against
+    # 4 * 3 / 2 pairs or 1.
+    assert "adjusted for all 1 or 6 pairs of runs that answered" in comparison_text.as_terminal_text(compare_runs(runs))
+
+
 def test_csv_has_every_figure_in_full(pair):
     rows = list(csv.DictReader(io.StringIO(comparison_text.as_csv(pair))))
     assert len(rows) == len(pair.differences) == 6 + 6 + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from microbench_tasks.analysis.loaded_runs import load_distinct_runs, load_run
+from microbench_tasks.runs import logs
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
 from tests.support.compared_runs import MODALITY, NAME, answered, write
@@ -76,3 +77,19 @@ def test_a_run_of_a_list_is_chosen_by_the_name_of_its_model(of_list):
     assert load_run(of_list, "Two").name == "20260102_030405"
     with pytest.raises(DataError, match="samples of several runs(.|\n)*: Two, "):
         load_run(of_list)
+
+
+def test_a_name_of_no_run_is_refused_with_the_names_of_the_list(of_list):
+    with pytest.raises(DataError, match="run Three: no such run.*there are One, Two[.]"):
+        load_distinct_runs([of_list], ["Three"])
+    with pytest.raises(DataError, match="of a run Three .* There are runs One, Two[.]"):
+        logs.find_run([of_list], "Three")
+
+
+def test_beside_the_models_of_a_list_a_run_without_a_name_is_neither_left_out_nor_in_the_way(of_list):
+    write(of_list / "alone", {MODALITY: answered("BA")}, "alone", OTHER)
+    with pytest.raises(DataError, match=f"samples of several runs(.|\n)*{OTHER}: alone"):
+        load_distinct_runs([of_list])
+    # The last of the two runs of this model.
+    assert [run.name for run in load_distinct_runs([of_list], ["One", OTHER])] == ["20260103_030405", OTHER]
+    assert load_run(of_list, "One").name == "20260103_030405"

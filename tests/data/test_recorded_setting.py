@@ -31,3 +31,14 @@ OTHER_SEED = {"source": "demo", "version": source_identity.DEMO_VERSION, "seed":
 def test_the_setting_that_a_run_recorded_is_named_as_it_is_typed(task, identity, said):
     [line] = recorded_setting.advice(catalog.task_of(task), identity).splitlines()
     assert re.search(said, line)
+
+
+@pytest.mark.parametrize("identity", [source_identity.demo_identity("ab"), OTHER_SEED, OTHER_SEED | {"version": "0.1"}])
+def test_a_setting_that_hides_the_questions_of_the_demo_set_is_to_be_unset(identity, monkeypatch):
+    advice = [recorded_setting.advice(catalog.task_of(catalog.COGNITION_TASK), identity)]
+    for setting in ("/q", ""):
+        monkeypatch.setenv("MICROBENCH_COGNITION", setting)
+        advice.append(recorded_setting.advice(catalog.task_of(catalog.COGNITION_TASK), identity))
+        # It has no part in other tasks.
+        assert recorded_setting.advice(catalog.task_of(STAIN), identity) == advice[0]
+    assert advice[1:] == [f"{advice[0]} Also unset MICROBENCH_COGNITION."] * 2

@@ -499,7 +499,7 @@ def test_right_cognition_letters_run_evenly_over_a_to_f(documents):
     assert max(letters.values()) - min(letters.values()) <= 1
 
 
-def test_the_files_of_a_set_name_its_version_and_seed(built, tmp_path):
+def test_the_files_of_a_set_name_its_version_and_seed(built, tmp_path, monkeypatch):
     """Not with a file of other content beside them, and not without the manifest."""
     shards = sorted((built / "perception").iterdir())
     assert manifest.origin(shards) == {"version": DEMO_VERSION, "seed": DEMO_SEED}
@@ -507,5 +507,8 @@ def test_the_files_of_a_set_name_its_version_and_seed(built, tmp_path):
     assert manifest.origin([*shards, built / "demo.json"]) is None
     copy = shutil.copy(shards[0], tmp_path / shards[0].name)
     assert manifest.origin([Path(copy)]) is None
+    # From inside the set, too.
+    monkeypatch.chdir(built / "cognition" / "test")
+    assert manifest.origin([*Path().glob("*")]) == {"version": DEMO_VERSION, "seed": DEMO_SEED}
     (tmp_path / "demo.json").write_text('{"version": "1.0", "seed": 1, "bytes": []}')
     assert manifest.origin([Path(copy)]) is None

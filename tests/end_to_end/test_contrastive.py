@@ -401,12 +401,12 @@ def test_one_failing_process_ends_the_whole_run(tmp_path):
     program.write_text(
         "import os\n"
         "from microbench_adapters.named_models import demo_clip\n"
-        "load = demo_clip._load\n"
+        "load = demo_clip.load_image\n"
         "def failing(self, choice):\n"
         "    if os.environ['RANK'] == '1':\n"
         "        raise OSError('one bad image')\n"
         "    return load(self, choice)\n"
-        "demo_clip._load = failing\n"
+        "demo_clip.load_image = failing\n"
         "import runpy\n"
         "runpy.run_module('lmms_eval', run_name='__main__')\n"
     )

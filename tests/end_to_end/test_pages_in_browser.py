@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from microbench_tasks.render.pages import Cell, Section, Table, render
+from microbench_tasks.render.page_content import Cell, Section, Table
+from microbench_tasks.render.pages import render
 from tests.support import tiny_runs
 from tests.support.browser import OpenPage, started_browser
 from tests.support.commands import SCRIPTS, run

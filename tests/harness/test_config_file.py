@@ -36,6 +36,7 @@ def test_options_of_one_run_or_of_several_pass(text, tmp_path):
         ("env: 3", "env: expected a mapping"),
         ("a: [", "runs.yaml, line 1: not valid YAML"),
         ("", "expected options such as tasks: microbench_coarse, got None"),
+        ("[]", r"expected options such as tasks: microbench_coarse, got \[\]"),
     ],
 )
 def test_each_problem_is_named_with_what_to_write(text, problem, tmp_path):

@@ -21,9 +21,11 @@ from tests.support import own_data
 )
 def test_a_package_that_is_missing_or_does_not_fit_is_a_problem(requirement, problem, monkeypatch):
     monkeypatch.setattr(installation_check, "requires", lambda name: [requirement])
-    problems = installation_check.check_packages().problems
+    part = installation_check.check_packages()
+    problems = part.problems
     assert len(problems) == (problem is not None)
     assert not problems or problem in problems[0]
+    assert ("numpy==" in part.lines[-1]) is (requirement == "numpy")
 
 
 def test_cognition_questions_that_are_missing_are_no_problem(demo_folder, monkeypatch, tmp_path):

@@ -23,7 +23,7 @@ def new_run(monkeypatch):
 
 
 def end_of(monkeypatch, run):
-    """The exit status of a command that does ``run`` instead of the harness's dispatcher."""
+    """The exit status of a command that does ``run`` instead of the harness's dispatch."""
     monkeypatch.setattr("sys.argv", ["lmms_eval", "version"])
     monkeypatch.setattr(dispatch, "main", run)
     try:
@@ -59,6 +59,20 @@ def find_wrong_config():
 def test_the_exit_status_is_true_and_the_reason_is_said(monkeypatch, capsys, run, status, last_message):
     assert end_of(monkeypatch, run) == status
     assert last_message in capsys.readouterr().err
+
+
+def test_abbreviated_options_are_checked_and_repeated_by_their_full_names(monkeypatch, capsys):
+    monkeypatch.setattr(launcher, "prepare_evaluation", lambda: None)
+    monkeypatch.setattr(dispatch, "main", interrupt)
+    for arguments, said in (
+        (["--conf", "nothing.yaml"], "--config nothing.yaml: cannot be read"),
+        # An option of the harness that looks for its folder.
+        (["--use_c=kept", "--quiet"], "lmms_eval --use_cache=kept --quiet"),
+    ):
+        monkeypatch.setattr("sys.argv", ["lmms_eval", *arguments])
+        with pytest.raises(SystemExit):
+            launcher.main()
+        assert said in capsys.readouterr().err
 
 
 def test_only_the_first_process_speaks(monkeypatch, capsys):

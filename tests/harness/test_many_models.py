@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from microbench_tasks.data import source_identity
-from microbench_tasks.harness import exit_status, launcher, run_state
+from microbench_tasks.harness import exit_status, launcher
 from microbench_tasks.harness.many_models import board, command, entry_checks, loop, one_run, record, summary
 from microbench_tasks.harness.many_models.loop import Job, Status
 from microbench_tasks.harness.many_models.model_list import Entry
@@ -324,8 +324,7 @@ def test_a_leaderboard_that_cannot_be_built_leaves_the_results(run_command, caps
 
 
 def test_a_run_reports_the_reason_of_the_harness_in_one_line(monkeypatch):
-    def dispatch():
-        command = run_state.current.command
+    def dispatch(command):
         with pytest.raises(ValueError):
             command.run(lambda args: (_ for _ in ()).throw(ValueError("no such\nweights")), args())
 
@@ -338,7 +337,7 @@ def test_a_run_reports_the_reason_of_the_harness_in_one_line(monkeypatch):
 
 @pytest.mark.parametrize(("code", "failed"), [(None, False), (0, False), (2, True)])
 def test_a_harness_that_exits_has_failed_if_its_status_says_so(monkeypatch, code, failed):
-    monkeypatch.setattr(launcher, "_dispatch", lambda: sys.exit(code))
+    monkeypatch.setattr(launcher, "_dispatch", lambda command: sys.exit(code))
     assert (one_run.evaluate([]) is not None) is failed
 
 

@@ -106,7 +106,10 @@ def test_runs_on_the_release_and_reported_rows_are_in_one_chart_and_told_apart()
     found = board([entry("good", answers(0.9, 1), data=RELEASE)])
     [both] = charts_of(found)
     assert "1 good 9" in both and "GPT-4o (reported) 62.68" in both
-    assert as_html(found, with_paper=True).count('class="track s0 reported"') == len(PRINTED[COARSE])
+    page = as_html(found, with_paper=True)
+    assert page.count('class="track s0 reported"') == len(PRINTED[COARSE])
+    # Of the table, too.
+    assert all(f">{model} (reported)</td>" in page for model, *_ in PRINTED[COARSE])
 
 
 def test_the_papers_half_width_is_cut_at_all_right():

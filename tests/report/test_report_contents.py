@@ -15,6 +15,7 @@ from microbench_tasks.render import plots
 from microbench_tasks.render.figure_specs import figure_spec_from_record
 from microbench_tasks.report import (
     about,
+    answer_sections,
     runs,
     score_section,
     sections,
@@ -249,6 +250,7 @@ def test_of_three_runs_confusions_and_examples_are_left_out_unless_asked_for(opt
     monkeypatch.setattr(writing, "_draw", lambda *arguments: [])
     # No task of these runs has a matrix.
     monkeypatch.setattr(writing, "confusion_section", lambda runs: sections.ReportSection("Confusions", []))
+    monkeypatch.setattr(writing, "has_confusions", lambda runs: True)
     settings = {"num_examples": None, "seed": 0, "progress": ALL_IN_ONE} | options
     report = writing.write([brief] * 3, tmp_path / "out", **settings)
     record = json.loads((report.folder / "report.json").read_text())
@@ -257,6 +259,14 @@ def test_of_three_runs_confusions_and_examples_are_left_out_unless_asked_for(opt
     assert ("Examples" in titles) is bool(options)
     said = "and examples, as there are 3 runs. Add them with --details"
     assert any(said in text for text in report.left_out) is (not options)
+
+
+def test_confusions_are_left_out_only_where_a_task_has_a_matrix(brief, run):
+    without, _ = runs.read([brief] * 3, iter)
+    assert not answer_sections.has_confusions(without) and answer_sections.has_confusions([*without, run])
+    [said] = writing._left_out_of_many(without, has_examples=False)
+    assert said.startswith("Left out: examples, as there are 3 runs.")
+    assert writing._left_out_of_many(without, has_examples=True) == []
 
 
 def test_of_four_or_more_runs_the_differences_have_a_table_of_their_own(brief):

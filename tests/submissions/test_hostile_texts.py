@@ -14,8 +14,8 @@ from loguru import logger
 
 from microbench_tasks.cli import program
 from microbench_tasks.cli.command import Command
-from microbench_tasks.render import pages
-from microbench_tasks.runs import logs
+from microbench_tasks.render import page_content, pages
+from microbench_tasks.runs import logged_samples, logs
 from microbench_tasks.submissions import building
 from microbench_tasks.util import files, terminal
 from microbench_tasks.util.errors import DataError
@@ -278,7 +278,7 @@ def test_a_terminal_of_another_encoding_is_no_error(monkeypatch):
         markdown_code,
         printable,
         lambda text: pages.render(
-            text, [pages.Section(text, [pages.Table(text, [text], [[text]], text)], text)], {text: text}
+            text, [page_content.Section(text, [page_content.Table(text, [text], [[text]], text)], text)], {text: text}
         ),
     ],
     ids=["plain", "markdown", "code", "printable", "page"],
@@ -318,6 +318,6 @@ def test_a_pipe_where_an_earlier_output_is_looked_for_is_refused_at_once(command
 def test_a_compressed_bomb_in_a_folder_of_runs_is_not_read(copies, said, monkeypatch):
     packed = copies[1] / "samples" / f"{FIRST}.jsonl.gz"
     assert len(gzip.decompress(packed.read_bytes())) > 1000
-    monkeypatch.setattr(logs, "_MAX_BYTES", 1000)
+    monkeypatch.setattr(logged_samples, "_MAX_BYTES", 1000)
     with pytest.raises(DataError, match="contains more than 1,000 bytes"):
-        logs.read_samples(packed, FIRST)
+        logged_samples.read_samples(packed, FIRST)

@@ -7,7 +7,7 @@ import pytest
 
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import source_identity
-from microbench_tasks.runs import logs
+from microbench_tasks.runs import logged_samples
 from microbench_tasks.submissions import (
     data_comparison,
     manifest_file,
@@ -406,7 +406,7 @@ def test_samples_that_are_no_plain_json_are_a_finding_and_no_crash(before, after
 
 
 def test_samples_that_fill_the_memory_are_a_finding(folder, monkeypatch):
-    monkeypatch.setattr(logs, "_MAX_BYTES", 1000)
+    monkeypatch.setattr(logged_samples, "_MAX_BYTES", 1000)
     assert (
         "contains more than 1,000 bytes when decompressed"
         in failures(folder, with_data=False)["samples: all there, asked in the known way"]

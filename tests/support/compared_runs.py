@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from microbench_tasks.analysis.comparison import RunComparison, compare_runs
 from microbench_tasks.analysis.loaded_runs import Run, load_run
+from microbench_tasks.analysis.pair_differences import PairDifference
 from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
 
@@ -66,3 +68,18 @@ def write(folder: Path, samples: dict[str, list[dict]], model: str = "model", na
 
 def loaded(folder: Path, samples: dict[str, list[dict]], model: str = "model", **metadata) -> Run:
     return load_run(write(folder, samples, model, **metadata))
+
+
+def compared(folder: Path, *letters, task: str = MODALITY, questions_per_image: int = 1) -> RunComparison:
+    """Compare runs that answer one task with these letters."""
+    runs = [
+        loaded(folder / str(number), {task: answered(of_run, task, questions_per_image)}, f"model {number}")
+        for number, of_run in enumerate(letters)
+    ]
+    return compare_runs(runs)
+
+
+def row_of(comparison: RunComparison, name: str = MODALITY, metric: str = "acc") -> PairDifference:
+    """The one difference in a metric of a task or group."""
+    [row] = [row for row in comparison.of_metric(metric) if row.name == name]
+    return row

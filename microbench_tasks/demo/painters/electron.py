@@ -34,7 +34,7 @@ def block_face(rng: Generator, label: str, shape: Shape) -> Picture:
 
 
 def _organelle(rng: Generator, shape: Shape, body: Blob, unit: float, pixels: np.ndarray) -> np.ndarray:
-    """Draw a mitochondrion: double membrane, grey matrix, cristae across."""
+    """Draw a mitochondrion: double membrane, gray matrix, cristae across."""
     inside = cover(shape, [body.scaled(0.93)], soft=1.5)
     cristae = np.clip(1.6 - 4.5 * np.abs(bands(rng, shape, body.angle + np.pi / 2, 0.9 * unit, waviness=1.0)), 0, 1)
     pixels = pixels * (1 - inside) + inside * (0.46 - 0.26 * cristae * cover(shape, [body.scaled(0.85)], soft=2))

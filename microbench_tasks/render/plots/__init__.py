@@ -1,6 +1,6 @@
 """Draw plots: numbers in, matplotlib figures out.
 
-Colour-blind readers and grey prints are served: each series has a colour of Okabe and Ito's palette, and also its own
+Colour-blind readers and gray prints are served: each series has a colour of Okabe and Ito's palette, and also its own
 marker, hatch or line style. No function uses pyplot or changes global settings. The user's matplotlib settings have no
 effect, so that the same numbers always give the same files.
 
