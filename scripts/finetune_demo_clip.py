@@ -21,21 +21,12 @@ from pathlib import Path
 import numpy as np
 import open_clip
 import torch
+from demo_clip_samples import Samples, draw
+from demo_clip_training import PREPROCESS_CFG, fit, is_right
 from open_clip.constants import HF_CONFIG_NAME, HF_SAFE_WEIGHTS_NAME
 from open_clip.model import CLIP
 from safetensors.torch import save_file
-from train_demo_clip import (
-    HELD_OUT_ROWS,
-    HELD_OUT_SEED,
-    MODEL_CFG,
-    NUM_TRAIN_SEEDS,
-    PREPROCESS_CFG,
-    TRAIN_SEED,
-    Samples,
-    draw,
-    fit,
-    is_right,
-)
+from train_demo_clip import HELD_OUT_ROWS, HELD_OUT_SEED, MODEL_CFG, NUM_TRAIN_SEEDS, TRAIN_SEED
 
 from microbench_tasks.catalog import CLASSIFICATION_DATASETS, PATHOLOGY_DATASETS
 from microbench_tasks.catalog.questions import CLASSIFICATION_KIND, COARSE_KINDS, SCORED_CAPTION_SET

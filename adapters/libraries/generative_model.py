@@ -17,7 +17,8 @@ from microbench_adapters.libraries.first_token import FirstStepProbabilities
 from microbench_adapters.libraries.generative_questions import Question, truncate_at
 from microbench_adapters.libraries.generative_smoke_test import Examiner
 from microbench_adapters.libraries.precision import autocast, input_dtype
-from microbench_adapters.libraries.transformers_loading import image_settings, tokenizer_sha256
+from microbench_adapters.libraries.transformers_loading import image_settings
+from microbench_adapters.libraries.transformers_tokenizers import tokenizer_sha256
 from microbench_adapters.libraries.written_answers import Answer, AnswerWriter
 from microbench_adapters.models.contract import round_significant
 from microbench_adapters.models.encoder import Tensors

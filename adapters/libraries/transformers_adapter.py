@@ -10,14 +10,12 @@ from typing import Any
 
 import torch
 import transformers
-from loguru import logger
-from PIL.Image import Image, Resampling
+from PIL.Image import Image
 
-from microbench_adapters.checkpoints import folder_kinds, loading, state_dicts
+from microbench_adapters.checkpoints import folder_kinds, state_dicts
 from microbench_adapters.checkpoints.loading import Loaded
-from microbench_adapters.checkpoints.preprocessing import SplitPreprocessing
 from microbench_adapters.checkpoints.registry import CHECKPOINTS, Preprocessing
-from microbench_adapters.libraries import local_files, split_preprocessing
+from microbench_adapters.libraries import local_files, transformers_preprocessing, transformers_tokenizers
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel
 from microbench_adapters.libraries.options import build_spec
 from microbench_adapters.libraries.precision import unit_vectors
@@ -28,7 +26,6 @@ from microbench_adapters.libraries.transformers_loading import (
     load_module,
     missing_files_hint,
     module_of,
-    tokenizer_sha256,
 )
 from microbench_adapters.models.encoder import Tensors
 
@@ -39,10 +36,6 @@ _PADDED_TYPES = ("siglip", "siglip2")
 # eos_token_id in configurations from before transformers 4.32, with which these types pool at the highest token number.
 _LEGACY_END = 2
 _LEGACY_TYPES = ("clip", "clipseg", "groupvit", "xclip")
-# Tokenizers without a limit of their own report a huge one.
-_NO_LIMIT = 100_000
-# What transformers calls the pixels among a model's inputs.
-_PIXELS = "pixel_values"
 
 
 class TransformersClip(CheckpointModel):
@@ -63,7 +56,7 @@ class TransformersClip(CheckpointModel):
     """
 
     libraries = ("transformers",)
-    pixel_input = _PIXELS
+    pixel_input = transformers_preprocessing.PIXELS
 
     def __init__(
         self,
@@ -94,19 +87,19 @@ class TransformersClip(CheckpointModel):
                 f"{missing_files_hint(Path(model))}"
             )
         module, files = _load_weights(spec, config, model_class)
-        _check_tokenizer(processor.tokenizer, config, model)
+        transformers_tokenizers.check_tokenizer(processor.tokenizer, config, model)
         version = f"@{revision}" if revision else ""
         other_weights = f":{spec['pretrained']}" if "pretrained" in spec else ""
         return Loaded(
             name=f"{model}{version}{other_weights}",
             architecture=json.loads(config.to_json_string(use_diff=False)),
             module=module,
-            preprocess=partial(_preprocess, processor.image_processor),
-            steps=_split(processor.image_processor),
+            preprocess=partial(transformers_preprocessing.preprocess, processor.image_processor),
+            steps=transformers_preprocessing.split(processor.image_processor),
             preprocessing=image_settings(processor.image_processor),
             tokenizer=processor.tokenizer,
-            tokenizer_sha256=tokenizer_sha256(processor.tokenizer),
-            context_length=_context_length(processor, config, spec.get("context_length")),
+            tokenizer_sha256=transformers_tokenizers.tokenizer_sha256(processor.tokenizer),
+            context_length=transformers_tokenizers.context_length(processor, config, spec.get("context_length")),
             files={"model": model, "revision": getattr(config, "_commit_hash", None) or revision} | files,
             image_processor=processor.image_processor,
         )
@@ -146,17 +139,7 @@ class TransformersClip(CheckpointModel):
     @staticmethod
     def preprocessing_of(settings: dict[str, Any]) -> Preprocessing:
         """Convert an image processor's settings to the common form."""
-        size = settings.get("size") or {}
-        crop = settings.get("crop_size") if settings.get("do_center_crop") else None
-        side = (crop or {}).get("height") or size.get("shortest_edge") or size.get("height")
-        is_normalized = settings.get("do_normalize", False)
-        return Preprocessing(
-            side,
-            "shortest" if "shortest_edge" in size else "squash",
-            Resampling(settings["resample"]).name.lower() if settings.get("resample") is not None else None,
-            tuple(settings["image_mean"]) if is_normalized else None,
-            tuple(settings["image_std"]) if is_normalized else None,
-        )
+        return transformers_preprocessing.common_form(settings)
 
     def record(self) -> dict[str, Any]:
         """Describe checkpoint, settings and merge for the results file."""
@@ -284,74 +267,6 @@ def _way_out(config: Any, model: str) -> str:
     if type(config) in known:
         return f"It writes answers: use --model transformers_vlm --model_args model={model}."
     return "Expected a model such as CLIP or SigLIP. For other generative models, see lmms_eval models."
-
-
-def _check_tokenizer(tokenizer: Any, config: Any, model: str) -> None:
-    """Refuse a tokenizer that is not the text encoder's; the smoke test finds one that knows no words at all."""
-    if len(tokenizer.get_vocab()) > len(tokenizer.all_special_tokens):
-        known = getattr(getattr(config, "text_config", None), "vocab_size", None)
-        loading.check_vocabulary(max(tokenizer.get_vocab().values()) + 1, known, f"model={model}")
-
-
-def _context_length(processor: Any, config: Any, wanted: int | None) -> int:
-    """Return the longest text, in tokens.
-
-    It is ``wanted``, else what the processor pads to, else the smaller of what the tokenizer and the position
-    embeddings allow.
-
-    Raises:
-        ValueError: none of them says, or more is wanted than the position embeddings allow.
-    """
-    num_positions = getattr(getattr(config, "text_config", None), "max_position_embeddings", None)
-    if wanted is not None and num_positions is not None and wanted > num_positions:
-        raise ValueError(f"context_length={wanted}: this model's text encoder reads at most {num_positions} tokens.")
-    length = _text_settings(processor).get("max_length") if wanted is None else wanted
-    if length is not None:
-        return length
-    limits = (processor.tokenizer.model_max_length, num_positions)
-    known = [limit for limit in limits if limit is not None and limit < _NO_LIMIT]
-    if not known:
-        raise ValueError(
-            f"{type(processor.tokenizer).__name__}: neither the tokenizer nor the configuration says how long a text "
-            "may be. Set context_length."
-        )
-    return int(min(known))
-
-
-def _text_settings(processor: Any) -> dict[str, Any]:
-    """Return the text settings of a processor's class, in the forms of several releases of transformers."""
-    kind = type(processor)
-    # Of releases to 5.17: the defaults of the processor's options.
-    defaults = getattr(getattr(kind, "valid_processor_kwargs", None), "_defaults", {})
-    settings = getattr(kind, "text_kwargs", None) or defaults.get("text_kwargs")
-    return settings if isinstance(settings, dict) else {}
-
-
-def _preprocess(image_processor: Any, image: Image, **options: Any) -> Tensors:
-    inputs = image_processor(images=[image], return_tensors="pt", **options)
-    return {name: values[0] for name, values in inputs.items()}
-
-
-def _split(image_processor: Any) -> SplitPreprocessing | None:
-    """Split preprocessing into steps; None if the processor has others, or makes more than pixels."""
-    in_steps = {
-        "whole": {},
-        "resize": {"do_rescale": False, "do_normalize": False},
-        "value": {"do_resize": False, "do_center_crop": False, "do_pad": False},
-    }
-
-    def pixels(options: dict[str, bool], image: Image) -> torch.Tensor:
-        inputs = _preprocess(image_processor, image, **options)
-        if set(inputs) != {_PIXELS}:
-            raise ValueError(f"{type(image_processor).__name__} returns {', '.join(inputs)}")
-        return inputs[_PIXELS]
-
-    try:
-        return split_preprocessing.split(**{step: partial(pixels, options) for step, options in in_steps.items()})
-    # Processors have errors of their own for options that they do not take.
-    except Exception as error:
-        logger.debug(f"Preprocessing is not split: {type(error).__name__}: {error}")
-        return None
 
 
 def _pooled(output: Any) -> torch.Tensor:

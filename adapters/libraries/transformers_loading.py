@@ -202,10 +202,3 @@ def image_settings(image_processor: Any) -> dict[str, Any]:
     return {
         name: value for name, value in sorted(settings.items()) if name not in names_of_classes and value is not None
     }
-
-
-def tokenizer_sha256(tokenizer: Any) -> str:
-    """Hash the vocabulary, and the tokens of texts that try spaces, case, punctuation and length."""
-    texts = ["", "A cell.", "h&e-STAINED  section\n(5 µm)", "0123456789 " * 40]
-    probe = tokenizer(texts, truncation=False, verbose=False)
-    return loading.json_sha256([sorted(tokenizer.get_vocab().items()), dict(sorted(probe.items()))])

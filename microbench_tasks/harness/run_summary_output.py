@@ -54,7 +54,7 @@ def summarize(results: Mapping[str, Any]) -> RunSummary | None:
     """Summarize the results of the harness; None if no task of this package was scored."""
     from microbench_tasks import catalog
     from microbench_tasks.analysis import run_summary
-    from microbench_tasks.runs.records import RunRecord
+    from microbench_tasks.runs.run_records import RunRecord
 
     values = {
         name: {key.partition(",")[0]: value for key, value in results["results"][name].items()}

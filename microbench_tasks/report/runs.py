@@ -13,8 +13,8 @@ from microbench_tasks.analysis import loaded_runs
 from microbench_tasks.analysis.loaded_runs import REDEFINED, Progress, Run, printable_label
 from microbench_tasks.runs import comparison, logs, new_datasets, rescoring
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.runs.rescoring import ScoredSample
+from microbench_tasks.runs.run_records import RunRecord
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.util import untrusted

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from microbench_tasks.runs.records import SampleRecord, sample_model
+from microbench_tasks.runs.sample_records import SampleRecord, sample_model
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.validation import field_problems

@@ -14,7 +14,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import model_labels
-from microbench_tasks.runs.records import RunRecord, TaskMetadata
+from microbench_tasks.runs.run_records import RunRecord, TaskMetadata
 from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.suggestions import did_you_mean

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from microbench_tasks.runs.records import RunRecord
+from microbench_tasks.runs.run_records import RunRecord
 from microbench_tasks.util import privacy
 from microbench_tasks.util.argument_text import parse_arguments
 

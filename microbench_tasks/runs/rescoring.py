@@ -17,7 +17,7 @@ from microbench_tasks.runs import notes, robustness, unanswered_tasks
 from microbench_tasks.runs.blind_baselines import blind_baselines
 from microbench_tasks.runs.logged_samples import read_samples
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import SampleRecord
+from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.runs.scoring import Items, score_samples
 from microbench_tasks.tasks import definitions
 from microbench_tasks.tasks.answer_warnings import log_warnings

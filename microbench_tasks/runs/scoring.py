@@ -9,7 +9,7 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.runs.logged_samples import read_samples
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import BoxItem, QuestionItem, SampleRecord
+from microbench_tasks.runs.sample_records import BoxItem, QuestionItem, SampleRecord
 from microbench_tasks.runs.source_documents import SourceDocuments
 from microbench_tasks.tasks.box_formats import DetectionFormat
 from microbench_tasks.tasks.image_resizing import PixelLimits

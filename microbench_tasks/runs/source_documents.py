@@ -9,7 +9,7 @@ from microbench_tasks import catalog
 from microbench_tasks.data import recorded_setting, task_data
 from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs.comparison import source_mismatch
-from microbench_tasks.runs.records import SampleRecord
+from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import RunRecord, TaskMetadata
 from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.runs.run_records import RunRecord, TaskMetadata
 from microbench_tasks.submissions import data_kinds, eligibility, sample_files
 from microbench_tasks.submissions.leaks import find_manifest_leaks, find_sample_leaks, find_text_leaks
 from microbench_tasks.submissions.manifest_checks import find_schema_problems

@@ -12,7 +12,7 @@ from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.data import document_digest, recorded_setting, task_data
 from microbench_tasks.runs import comparison, scoring
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import SampleRecord
+from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.submissions.checks import Check
 from microbench_tasks.submissions.progress import Progress

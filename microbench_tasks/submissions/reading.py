@@ -9,8 +9,8 @@ from pathlib import Path
 from microbench_tasks import catalog
 from microbench_tasks.runs import rescoring
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import RunRecord
 from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.runs.run_records import RunRecord
 from microbench_tasks.submissions import sample_files
 from microbench_tasks.submissions.headlines import has_publishable
 from microbench_tasks.submissions.manifest_checks import find_schema_problems

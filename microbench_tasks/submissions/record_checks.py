@@ -10,7 +10,7 @@ from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.bootstrap import METHODS
 from microbench_tasks.runs import comparison
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import TaskMetadata
+from microbench_tasks.runs.run_records import TaskMetadata
 from microbench_tasks.tasks import box_format_records
 from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
 from microbench_tasks.util.argument_text import parse_arguments

@@ -12,7 +12,7 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.catalog.questions import LETTERS, MIN_OPTIONS
 from microbench_tasks.parsing.boxes.conventions import CONVENTIONS
-from microbench_tasks.runs.records import BoxSample, SampleRecord
+from microbench_tasks.runs.sample_records import BoxSample, SampleRecord
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 
@@ -63,7 +63,8 @@ def _is_size(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_is_side, value))
 
 
-# The fields of a sample that scoring the response again needs (see `runs.records`), each with a check of its value.
+# The fields of a sample that scoring the response again needs (see `runs.sample_records`), each with a check of its
+# value.
 _SAMPLE: Mapping[str, _Check] = {
     "doc_id": _is_count,
     "target": _is_text,

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from microbench_tasks import catalog
 from microbench_tasks.runs import comparison, rescoring
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions.data_kinds import DataKind
 from microbench_tasks.tasks.interval_settings import interval_settings
 

@@ -15,8 +15,8 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.runs import comparison, logged_samples, rescoring
 from microbench_tasks.runs.logs import LoggedRun
-from microbench_tasks.runs.records import SampleRecord
 from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions import data_kinds, reading, run_arguments, sample_files, score_checks, text_files
 from microbench_tasks.submissions.checks import Check
 from microbench_tasks.submissions.data_comparison import compare_with_data

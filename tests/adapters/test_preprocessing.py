@@ -7,7 +7,7 @@ import transformers
 from PIL import Image
 from torchvision.transforms import CenterCrop, Compose, Lambda, Normalize, PILToTensor, Resize, ToTensor
 
-from microbench_adapters.libraries import split_preprocessing, transformers_adapter
+from microbench_adapters.libraries import split_preprocessing, transformers_preprocessing
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from microbench_adapters.libraries.transformers_adapter import TransformersClip
 from tests.support import tiny_clip, tiny_models
@@ -72,4 +72,4 @@ def test_steps_that_give_other_values_are_refused():
 
 def test_a_processor_that_makes_more_than_pixels_is_left_whole():
     """SigLIP 2's makes patches, a mask and shapes."""
-    assert transformers_adapter._split(transformers.Siglip2ImageProcessorPil()) is None
+    assert transformers_preprocessing.split(transformers.Siglip2ImageProcessorPil()) is None

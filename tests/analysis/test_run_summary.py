@@ -9,7 +9,7 @@ import pytest
 from microbench_tasks import catalog
 from microbench_tasks.analysis import run_summary, run_summary_text
 from microbench_tasks.data import source_identity
-from microbench_tasks.runs.records import RunRecord
+from microbench_tasks.runs.run_records import RunRecord
 
 TASK = "microbench_coarse_stain"
 OWN = "microbench_own_cells"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from microbench_tasks.runs.model_labels import apart, short_label
-from microbench_tasks.runs.records import RunRecord
+from microbench_tasks.runs.run_records import RunRecord
 
 
 def label(model, arguments, **record):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from microbench_tasks.metrics import intervals
-from microbench_tasks.runs.records import QuestionItem
+from microbench_tasks.runs.sample_records import QuestionItem
 from microbench_tasks.tasks import item_intervals
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
 

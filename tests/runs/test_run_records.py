@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from microbench_tasks.runs.records import RunRecord
+from microbench_tasks.runs.run_records import RunRecord
 from microbench_tasks.util.errors import DataError
 from tests.support.logged_runs import TASK, write_results
 
