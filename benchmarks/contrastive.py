@@ -24,7 +24,7 @@ from typing import Any
 import open_clip
 import torch
 from full_size import write
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from timing import origin
 
 from microbench_adapters import named_models

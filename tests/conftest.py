@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import shutil
 import tempfile
@@ -22,6 +23,9 @@ os.environ |= {
     "TOKENIZERS_PARALLELISM": "false",
     "OMP_NUM_THREADS": "1",
 }
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # A process of a whole run imports all libraries. wandb comes first: see tests/support/command_server.py.
+    importlib.import_module("wandb")
 # Code of checkpoints, which is imported from a copy.
 collect_ignore_glob = ["support/*_stand_in/*"]
 for setting in ("DATASET", "COGNITION", "OWN", "BOXES", "INTERVAL", "SHRINK_IMAGES", "LOGPROBS"):

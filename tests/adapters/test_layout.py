@@ -1,6 +1,6 @@
 """Claims about the folders of the models' package: each imports only folders of lower floors."""
 
-from tests.test_rooms import IMPORTS
+from tests.test_rooms import imports
 
 PACKAGE = "microbench_adapters"
 # From the ground floor up; a folder imports itself and lower floors.
@@ -15,7 +15,7 @@ def folder_of(module):
 def test_a_folder_imports_only_folders_below_it():
     own = {
         (folder_of(module), folder_of(other))
-        for module, others in IMPORTS.items()
+        for module, others in imports().items()
         for other in others
         if module.startswith(f"{PACKAGE}.") and other.startswith(f"{PACKAGE}.")
     }
@@ -23,4 +23,4 @@ def test_a_folder_imports_only_folders_below_it():
 
 
 def test_every_module_is_in_a_folder():
-    assert {folder_of(module) for module in IMPORTS if module.startswith(f"{PACKAGE}.")} == FLOOR_OF.keys()
+    assert {folder_of(module) for module in imports() if module.startswith(f"{PACKAGE}.")} == FLOOR_OF.keys()

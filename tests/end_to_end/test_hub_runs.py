@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from microbench_tasks.catalog import pinned_release
-from tests.data.test_hub import OTHER_SHARDS, REVISION, SHARDS
+from tests.data.test_hub import REVISION, SHARDS
 from tests.support import release
 from tests.support.commands import results_in
 from tests.support.hub_server import Hub, sha256
@@ -91,18 +91,3 @@ def test_a_first_run_downloads_and_a_later_one_needs_no_network(evaluate, hub):
     assert "downloading" not in second.stdout + second.stderr
     assert recorded(folder) == expected
     assert not hub.requests
-
-
-def test_a_download_of_other_bytes_ends_the_command_before_anything_is_asked(evaluate, hub, monkeypatch, tmp_path):
-    monkeypatch.setattr(
-        hub,
-        "commits",
-        {REVISION: SHARDS | {pinned_release.RELEASE_FILES[0]: OTHER_SHARDS[pinned_release.RELEASE_FILES[0]]}},
-    )
-    ended, folder = evaluate("refused", HF_HUB_CACHE=str(tmp_path / "empty"))
-    assert ended.returncode == 1
-    assert (
-        f"{pinned_release.RELEASE_FILES[0]} has other bytes on the Hub: SHA-256 "
-        f"{sha256(OTHER_SHARDS[pinned_release.RELEASE_FILES[0]])}" in ended.stderr
-    )
-    assert not list(folder.rglob("*.json*"))
