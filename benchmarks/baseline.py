@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from comparison import COGNITION, DEMO, Setting
 from lmms_eval.api.metrics import paired_ttest
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from scipy import stats
 from timing import origin
 

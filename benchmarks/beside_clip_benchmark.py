@@ -19,12 +19,13 @@ import sys
 import tarfile
 import tempfile
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 import datasets
 from contrastive import ARCHITECTURE, adapter, save_model
 from full_size import write
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from timing import origin, seconds_of_process
 
 from microbench_tasks import catalog
@@ -141,6 +142,41 @@ def list_table(asked: datasets.Dataset, count: int, folder: Path, repeats: int) 
     )
 
 
+def head(args: argparse.Namespace) -> str:
+    """Render the first lines of the page: how it was made, and what is measured."""
+    command = (
+        f"python benchmarks/beside_clip_benchmark.py DATA --rows {args.rows} --images "
+        f"{' '.join(map(str, args.images))} --repeats {args.repeats}"
+        + (f" --models {args.models}" if args.models else "")
+    )
+    made = origin(
+        f'pip install clip-benchmark "numpy<2.4" && {command}',
+        "open_clip_torch",
+        "torch",
+        "lmms-eval",
+        "clip-benchmark",
+    )
+    return "\n\n".join(["# Beside clip-benchmark", made, __doc__.split("\n\n", 1)[1].strip()])
+
+
+def tables(asked: datasets.Dataset, args: argparse.Namespace) -> Iterator[str]:
+    """Measure, and yield each table once it is done."""
+    with tempfile.TemporaryDirectory() as scratch:
+        weights = save_model(Path(scratch))
+        checkpoint = Path(scratch) / "checkpoint"
+        checkpoint.mkdir()
+        model = adapter(weights)
+        model.save(model.loaded, checkpoint)
+        for images in args.images:
+            folder = Path(scratch) / str(images)
+            folder.mkdir()
+            yield table(asked.select(range(images)), weights, checkpoint, folder, args.repeats)
+        if args.models:
+            folder = Path(scratch) / "list"
+            folder.mkdir()
+            yield list_table(asked, args.models, folder, args.repeats)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of benchmarks/full_size.py, written if it is not there")
@@ -159,40 +195,12 @@ def main() -> None:
         parser.error(
             f"--images {max(args.images)}: {args.data} has {len(asked)} images for {TASK}; write it with more --rows."
         )
-    command = (
-        f"python benchmarks/beside_clip_benchmark.py DATA --rows {args.rows} --images "
-        f"{' '.join(map(str, args.images))} --repeats {args.repeats}"
-        + (f" --models {args.models}" if args.models else "")
-    )
-    parts = [
-        "# Beside clip-benchmark",
-        origin(
-            f'pip install clip-benchmark "numpy<2.4" && {command}',
-            "open_clip_torch",
-            "torch",
-            "lmms-eval",
-            "clip-benchmark",
-        ),
-        __doc__.split("\n\n", 1)[1].strip(),
-    ]
-    print("\n\n".join(parts))
-    with tempfile.TemporaryDirectory() as scratch:
-        weights = save_model(Path(scratch))
-        checkpoint = Path(scratch) / "checkpoint"
-        checkpoint.mkdir()
-        model = adapter(weights)
-        model.save(model.loaded, checkpoint)
-        for images in args.images:
-            folder = Path(scratch) / str(images)
-            folder.mkdir()
-            parts.append(table(asked.select(range(images)), weights, checkpoint, folder, args.repeats))
-            # As it comes: the whole takes half an hour.
-            print(f"\n{parts[-1]}", flush=True)
-        if args.models:
-            folder = Path(scratch) / "list"
-            folder.mkdir()
-            parts.append(list_table(asked, args.models, folder, args.repeats))
-            print(f"\n{parts[-1]}", flush=True)
+    parts = [head(args)]
+    print(parts[0])
+    for part in tables(asked, args):
+        # As it comes: the whole takes half an hour.
+        print(f"\n{part}", flush=True)
+        parts.append(part)
     if args.out:
         args.out.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 

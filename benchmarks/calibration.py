@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from scipy import stats
 from timing import origin, shown, side_by_side
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from simulated_models import COARSE, COGNITION, DEMO, FIFTY, FINE, LARGER, SINGLE, TINY, Setting
 from timing import origin, shown, side_by_side
 

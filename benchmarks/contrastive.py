@@ -24,7 +24,7 @@ from typing import Any
 import open_clip
 import torch
 from full_size import write
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from timing import origin
 
 from microbench_adapters import named_models
@@ -46,12 +46,14 @@ def save_model(folder: Path, architecture: str = ARCHITECTURE, name: str | None 
     return path
 
 
-def adapter(weights: Path, architecture: str = ARCHITECTURE, **options: Any) -> OpenClip:
+def adapter(
+    weights: Path, architecture: str = ARCHITECTURE, model_class: type[OpenClip] = OpenClip, **options: Any
+) -> OpenClip:
     settings = open_clip.get_pretrained_cfg(architecture, "openai")
     preprocess = json.dumps(
         {"mean": settings["mean"], "std": settings["std"], "interpolation": "bicubic", "resize_mode": "shortest"}
     )
-    return OpenClip(architecture, pretrained=str(weights), preprocess=preprocess, **options)
+    return model_class(architecture, pretrained=str(weights), preprocess=preprocess, **options)
 
 
 class Timed:
@@ -64,9 +66,9 @@ class Timed:
 
         def timed(requests):
             self.requests = requests
-            start = time.perf_counter()
+            self.start = time.perf_counter()
             self.answers = generate(requests)
-            self.seconds = time.perf_counter() - start
+            self.seconds = time.perf_counter() - self.start
             return self.answers
 
         model.generate_until = timed

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import coverage_cells as cells
+import coverage_macro_cells as macro_cells
 import numpy as np
-from paper_intervals import TAIL, low_end_at_most, markdown_table, page
+from result_pages import markdown_table, page
 from scipy import stats
+from table1_half_widths import TAIL, low_end_at_most
 
 from microbench_tasks.metrics import clustered_limits, intervals
 from microbench_tasks.metrics.bootstrap import SEED
@@ -219,16 +221,16 @@ FAMILIES: dict[str, tuple[str, Callable[[], Iterator[cells.Cell]]]] = {
     ),
     "Mean of several tasks, each with images of its own (`macro_interval`)": (
         "One question about each image.",
-        cells.own_image_cells,
+        macro_cells.own_image_cells,
     ),
     "Mean of several tasks, datasets instead of images (`macro_interval`)": (
         "Each task asks about every image, and answers about one dataset depend on each other.",
-        cells.dataset_macro_cells,
+        macro_cells.dataset_macro_cells,
     ),
     "Mean of several tasks that share images (`macro_interval`)": (
         "`half of them shared`: each task asks about a random half of the images, so that nearly all patterns of tasks "
         "occur. `nested`: tasks ask about all images, the first half, third or quarter.",
-        cells.shared_image_cells,
+        macro_cells.shared_image_cells,
     ),
 }
 

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 import transformers
 from lmms_eval.api.instance import Instance
-from paper_intervals import markdown_table
 from PIL import Image
+from result_pages import markdown_table
 from timing import origin
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 

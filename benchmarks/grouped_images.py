@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from paper_intervals import markdown_table, page
+from result_pages import markdown_table, page
 
 from microbench_tasks.metrics.bootstrap import SEED
 from microbench_tasks.metrics.intervals import (

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from full_size import NUM_ROWS, write
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from timing import origin
 
 ONE = "microbench_coarse_domain"
@@ -93,7 +93,8 @@ def _bytes_in(folders: tuple[Path, ...]) -> int:
     return sum(path.lstat().st_size for folder in folders for path in folder.rglob("*") if not path.is_dir())
 
 
-def page(data: Path, repeats: int, command: str) -> str:
+def measure(data: Path, repeats: int) -> tuple[dict[str, float], dict[str, dict[str, float]]]:
+    """Return the figures of the very first run on the data, and the medians of each of `RUNS`."""
     with tempfile.TemporaryDirectory() as scratch:
         environment = os.environ | {
             "MICROBENCH_DATASET": str(data),
@@ -106,10 +107,14 @@ def page(data: Path, repeats: int, command: str) -> str:
         for _ in range(repeats):
             for name, run in RUNS.items():
                 found[name].append(measured(*run, environment))
-    median = {
+    return first, {
         name: {figure: statistics.median(run[figure] for run in runs) for figure in runs[0]}
         for name, runs in found.items()
     }
+
+
+def page(data: Path, repeats: int, command: str) -> str:
+    first, median = measure(data, repeats)
     floor = median["one document"]
     rows = [
         [

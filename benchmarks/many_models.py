@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from full_size import write
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from timing import origin, seconds_of_process
 
 SCRIPTS = Path(sys.executable).parent

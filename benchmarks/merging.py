@@ -18,7 +18,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from paper_intervals import markdown_table, page
+from result_pages import markdown_table, page
 
 from microbench_tasks.catalog import COARSE_GROUP, FINE_GROUP, PATHOLOGY_DATASETS
 from microbench_tasks.metrics.intervals import accuracy_interval

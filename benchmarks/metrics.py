@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
 from timing import origin, shown, side_by_side

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from contrastive import Timed, adapter, bare, counted, save_model, synchronize
 from full_size import write
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from timing import origin
 
 from microbench_adapters import named_models

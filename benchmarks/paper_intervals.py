@@ -1,151 +1,40 @@
-"""The paper's intervals again: the half widths of its Table 1, and scipy's intervals beside ours.
-
-The paper prints ``accuracy (± half width)`` in percent, where the half width is the distance from
-the mean to the high end of the basic interval of 9,999 resamples. For 0/1 answers it follows
-from the accuracy and the number of questions n alone, but for the noise of the resamples:
-
-The end is a quantile q = 0.025 of B draws of the mean. A quantile of B draws has standard
-deviation sqrt(q (1 - q) / B) / f, with f the density of the draws there. The draws are close to normal
-with standard deviation sigma = sqrt(p (1 - p) / n), so f = phi(1.96) / sigma, and for B = 9,999 the
-noise is sqrt(0.025 * 0.975 / 9,999) / 0.05845 * sigma = 0.0267 sigma. A second set of draws, ours,
-has the same noise, so a difference between two intervals has sqrt(2) times it.
-"""
+"""The paper's intervals again: the half widths of its Table 1, and scipy's intervals beside ours."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import platform
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 import numpy as np
-import scipy
+from result_pages import markdown_table, page
 from scipy import stats
-
-import microbench_tasks
-from microbench_tasks.metrics.bootstrap import (
-    CONFIDENCE_LEVEL,
-    NUM_RESAMPLES,
-    bootstrap_interval,
+from table1_half_widths import (
+    QUANTILE_NOISE,
+    ROUNDING,
+    Printed,
+    chance,
+    half_width,
+    noise,
+    rounded,
+    table1,
+    zero_one,
 )
 
-TABLE1 = Path(microbench_tasks.__file__).parent / "catalog" / "table1.json"
+from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, bootstrap_interval
+
 # With the two eulenberg datasets, which the paper's code leaves out of the fine total, and without.
 FINE_SIZES = (16_130, 14_644)
 COARSE_SIZE = 79_716
 COGNITION_SIZE = 121
 COGNITION_SEARCH = range(50, 201)
 
-TAIL = (1 - CONFIDENCE_LEVEL) / 2
-QUANTILE_NOISE = math.sqrt(TAIL * (1 - TAIL) / NUM_RESAMPLES) / stats.norm.pdf(stats.norm.ppf(TAIL))
 # An explanation is kept if it would print a given figure at least this often.
 POSSIBLE = 0.01
 # Numbers that scipy draws at once: 80 MB.
 SCIPY_BLOCK = 10_000_000
-
-
-@dataclass(frozen=True)
-class Printed:
-    """One entry of Table 1, in percent."""
-
-    model: str
-    accuracy: float
-    half_width: float
-    step: float  # of the figures: 0.01, or 1 where both are whole
-
-    @property
-    def is_whole(self) -> bool:
-        return self.step == 1
-
-
-def table1(part: str) -> list[Printed]:
-    """The entries of a column of Table 1."""
-    return [
-        _entry(model, *map(float, figures))
-        for model, figures in json.loads(TABLE1.read_text(encoding="utf-8"))[part].items()
-    ]
-
-
-def _entry(model: str, accuracy: float, half_width: float) -> Printed:
-    # Cognition's figures are printed like 62.00 (± 9.00), but all but one model's are whole.
-    step = 1.0 if accuracy.is_integer() and half_width.is_integer() else 0.01
-    return Printed(model, accuracy, half_width, step)
-
-
-def zero_one(n: int, accuracy: float) -> np.ndarray:
-    right = round(n * accuracy / 100)
-    return np.repeat([1.0, 0.0], [right, n - right])
-
-
-def half_width(n: int, accuracy: float) -> float:
-    """Ours, in percent, as the paper prints it."""
-    scores = zero_one(n, accuracy)
-    return 100 * abs(bootstrap_interval(scores).high - scores.mean())
-
-
-def noise(n: int, accuracy: float) -> float:
-    """Standard deviation of a half width, in percent, over the seeds of its resamples; derived above."""
-    return QUANTILE_NOISE * math.sqrt(accuracy * (100 - accuracy) / n)
-
-
-def rounded(value: float, step: float) -> float:
-    return round(value / step) * step
-
-
-def rounded_up(value: float, step: float) -> float:
-    # Not up a step for a rounding error of the division.
-    return math.ceil(value / step - 1e-9) * step
-
-
-ROUNDING = {"to the nearest": rounded, "up": rounded_up}
-
-
-def low_end_at_most(count: np.ndarray, n: int, right: int | np.ndarray, resamples: int = NUM_RESAMPLES) -> np.ndarray:
-    """Probability that the low end of the resampled numbers of right answers, ``right`` of n, is at most ``count``.
-
-    Exact: resampled numbers are binomial. The end rests on an order statistic: numpy's quantile 0.025 of 9,999 numbers
-    lies 95 % of the way from the 250th smallest to the 251st. That is at most ``count`` if 251 or more of the draws
-    are.
-    """
-    rank = math.ceil(TAIL * (resamples - 1)) + 1
-    return stats.binom.sf(rank - 1, resamples, stats.binom.cdf(np.floor(count), n, right / n))
-
-
-def chance(entry: Printed, n: int, rounding: str = "to the nearest") -> float:
-    """How probable it is that the resamples of n answers give the printed half width.
-
-    Of the numbers of right answers that the printed accuracy allows, the likeliest is taken.
-    """
-    counts = np.arange(n + 1)
-    best = 0.0
-    for right in (math.floor(n * entry.accuracy / 100), math.ceil(n * entry.accuracy / 100)):
-        if not math.isclose(rounded(100 * right / n, entry.step), entry.accuracy):
-            continue
-        matches = [
-            math.isclose(ROUNDING[rounding](100 * (right - count) / n, entry.step), entry.half_width)
-            for count in counts
-        ]
-        best = max(best, float(np.diff(low_end_at_most(counts, n, right), prepend=0.0)[matches].sum()))
-    return best
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def page(title: str, command: str, reading: str, sections: Iterable[str]) -> str:
-    """A page of results that says how it was made."""
-    versions = (
-        f"Python {platform.python_version()}, numpy {np.__version__}, scipy {scipy.__version__}; "
-        f"{date.today().isoformat()}."
-    )
-    return "\n\n".join([f"# {title}", f"`{command}`, {versions}", reading, *sections]) + "\n"
 
 
 def table1_section(part: str, sizes: Sequence[int]) -> str:
@@ -307,9 +196,9 @@ def scipy_rows(num_seeds: int) -> Iterator[list[str]]:
 
 READING = f"""`±` is the high end's distance from the mean, in percent. `equal`: ours, rounded as printed, is the
 printed figure. `deviation`: printed less ours, in standard deviations of the noise that the paper's own
-{NUM_RESAMPLES:,} resamples leave in an end. That is {QUANTILE_NOISE:.4f} sigma (derived in the script); sigma is the
-accuracy's standard error. Ours has the same noise, and the print is rounded. So deviations of 2 or 3 are no
-disagreement; the lists below say which are expected."""
+{NUM_RESAMPLES:,} resamples leave in an end. That is {QUANTILE_NOISE:.4f} sigma (derived in `table1_half_widths.py`);
+sigma is the accuracy's standard error. Ours has the same noise, and the print is rounded. So deviations of 2 or 3 are
+no disagreement; the lists below say which are expected."""
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ import torch
 from contrastive import Timed, adapter, counted, save_model
 from full_size import write
 from harness_overhead import watch_memory
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from timing import origin
 
 
@@ -80,11 +80,17 @@ def measured(weights: Path, processes: int) -> dict[str, float]:
     }
 
 
-def page(weights: Path, repeats: int, command: str) -> str:
+def measure(weights: Path, repeats: int) -> dict[int, list[dict[str, float]]]:
+    """Return the figures of each run, by the number of processes."""
     found: dict[int, list[dict[str, float]]] = {1: [], 2: []}
     for _ in range(repeats):
         for processes, runs in found.items():
             runs.append(measured(weights, processes))
+    return found
+
+
+def page(weights: Path, repeats: int, command: str) -> str:
+    found = measure(weights, repeats)
     median = {
         processes: {name: statistics.median(run[name] for run in runs) for name in runs[0]}
         for processes, runs in found.items()

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from timing import origin, seconds_of_process, shown
 
 SCRIPTS = Path(sys.executable).parent

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from scipy import stats
 from timing import origin
 

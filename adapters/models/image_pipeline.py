@@ -201,11 +201,10 @@ def writing(kept: Embeddings | PixelFiles | None) -> Iterator[None]:
 
 def _stack(items: list[Tensors], device: torch.device) -> Tensors:
     """Stack items to a batch; for a GPU in pinned memory, which it can read by itself."""
-    if device.type != "cuda":
-        return {name: torch.stack([item[name] for item in items]) for name in items[0]}
     batch = {}
     for name, first in items[0].items():
-        batch[name] = torch.empty((len(items), *first.shape), dtype=first.dtype, pin_memory=True)
+        shape = (len(items), *first.shape)
+        batch[name] = torch.empty(shape, dtype=first.dtype, pin_memory=device.type == "cuda")
         # One by one: torch.stack would divide the copying among all cores, and wait for those that readers keep busy.
         for row, item in zip(batch[name].numpy(), items, strict=True):
             row[...] = item[name].numpy()

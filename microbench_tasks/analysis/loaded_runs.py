@@ -16,7 +16,6 @@ from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable_line
 
-RESULTS_SUFFIX = "_results.json"
 # Marks the label of a run with redefined tasks.
 REDEFINED = " [REDEFINED TASKS]"
 
@@ -152,8 +151,6 @@ def _runs_at(path: Path, names: Sequence[str], *, takes_lists: bool = True) -> l
     """
     if is_submission(path):
         return [path]
-    if path.is_file() and path.name.endswith(RESULTS_SUFFIX):
-        return [logs.find_run([path.parent], path.name.removesuffix(RESULTS_SUFFIX))]
     present = logs.run_names([path])
     if len(present) > 1:
         of_list = logs.runs_of_list(path)
@@ -172,15 +169,17 @@ def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> N
     twice = next((place for place, key in zip(places, keys, strict=True) if keys.count(key) > 1), None)
     if twice is not None:
         raise DataError(f"{twice if isinstance(twice, Path) else twice.name}: named twice. Name each run once.")
-    typed = {logs.LATEST}.union(
-        *(place.typed_names if isinstance(place, LoggedRun) else {place.name} for place in places)
-    )
-    if unknown := [name for name in names if name not in typed]:
+
+    def is_known(name: str) -> bool:
+        named = (place.is_named(name) if isinstance(place, LoggedRun) else place.name == name for place in places)
+        return name == logs.LATEST or any(named)
+
+    if unknown := [name for name in names if not is_known(name)]:
         of_lists = [place.record.name_in_list if isinstance(place, LoggedRun) else None for place in places]
         shown = {printable_label(name or place.name) for name, place in zip(of_lists, places, strict=True)}
         raise DataError(
             f"run {unknown[0]}: no such run. A run's name is that of its model in a list, else the part of its files' "
-            f"names before _samples_ or {RESULTS_SUFFIX}; there are {', '.join(sorted(shown))}."
+            f"names before _samples_ or {logs.RESULTS_SUFFIX}; there are {', '.join(sorted(shown))}."
         )
 
 

@@ -14,6 +14,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="the dataset's folder, which does not exist yet"
     )
+    _add_image_options(parser)
+    _add_question_options(parser)
+    parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
+
+
+def _add_image_options(parser: argparse.ArgumentParser) -> None:
     source = parser.add_argument_group("images")
     source.add_argument(
         "--images", type=Path, metavar="FOLDER", help="TIFF, PNG or JPEG files; alone: one folder per class"
@@ -47,6 +53,9 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="largest size of an image, in millions of pixels (default: %(default)s)",
     )
+
+
+def _add_question_options(parser: argparse.ArgumentParser) -> None:
     words = parser.add_argument_group("question")
     words.add_argument("--question", metavar="TEXT", help="about every image; its options are the classes")
     words.add_argument(
@@ -62,7 +71,6 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="what a group is: patient, slide or well. Without a column group, groups are the folders in a class, or "
         "with --coco those in --images",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show what would be written, and write nothing")
 
 
 def _run(options: argparse.Namespace) -> None:

@@ -143,9 +143,9 @@ def check_arguments(args: Any) -> None:
 
     Raises:
         DataError: the run's name is not valid, a task or the model is unknown, an own dataset is not installed, the
-            model does not take its arguments or cannot run with the installed transformers, examples are asked for,
-            the baseline cannot be compared, a folder cannot be written, or boxes would be read at another scale than
-            the model's arguments set.
+            model does not take its arguments or cannot run with the installed transformers, examples or no questions
+            are asked for, the baseline cannot be compared, a folder cannot be written, or boxes would be read at
+            another scale than the model's arguments set.
     """
     from lmms_eval.utils import simple_parse_args_string
 
@@ -173,6 +173,8 @@ def check_arguments(args: Any) -> None:
         raise DataError(
             f"--num_fewshot {args.num_fewshot}: Micro-Bench asks without examples, as the paper does. Leave it out."
         )
+    if args.limit == 0:
+        raise DataError("--limit 0: asks nothing. Type a number of questions of each task, such as --limit 20.")
     if args.use_cache:
         root = Path(args.use_cache)
         output_folder.prepare(root.absolute().parent if root.suffix == ".db" else root, "--use_cache")

@@ -10,7 +10,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis import loaded_runs
-from microbench_tasks.analysis.loaded_runs import REDEFINED, RESULTS_SUFFIX, Progress, Run, printable_label
+from microbench_tasks.analysis.loaded_runs import REDEFINED, Progress, Run, printable_label
 from microbench_tasks.runs import comparison, logs, new_datasets, rescoring
 from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.rescoring import ScoredSample
@@ -132,7 +132,7 @@ def _is_older(results: Path) -> bool:
 
 
 def _log_of(results: Path) -> LoggedRun | None:
-    name = results.name.removesuffix(RESULTS_SUFFIX)
+    name = results.name.removesuffix(logs.RESULTS_SUFFIX)
     logged = any(results.parent.glob(f"{name}_samples_*.jsonl"))
     return logs.find_run([results.parent], name) if logged else None
 

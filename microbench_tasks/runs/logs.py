@@ -17,6 +17,7 @@ from microbench_tasks.runs import model_labels
 from microbench_tasks.runs.run_records import RunRecord, TaskMetadata
 from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.suggestions import did_you_mean
 from microbench_tasks.util.text_safety import printable_line
 
 # Chooses the last of several runs.
@@ -26,6 +27,8 @@ _HOW_TO_CHOOSE = (
     "files of one. Their names:"
 )
 _DATE = re.compile(r"\d{8}_\d{6}")
+# Of the results file of a run.
+RESULTS_SUFFIX = "_results.json"
 _MOST_NAMED = 3
 _SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>\w+)\.jsonl")
 
@@ -53,13 +56,12 @@ class LoggedRun:
     @property
     def results_name(self) -> str:
         """Name of the results file, also if it is missing."""
-        return f"{self.name}_results.json" if self.results is None else self.results.name
+        return f"{self.name}{RESULTS_SUFFIX}" if self.results is None else self.results.name
 
-    @property
-    def typed_names(self) -> set[str]:
-        """Names by which `find_run` finds it: its name alone, behind its folder's, and that of its model in a list."""
-        in_list = [self.record.name_in_list] if self.record.name_in_list else []
-        return {self.name, *(f"{file.parent.name}/{self.name}" for file in self.samples.values()), *in_list}
+    def is_named(self, typed: str) -> bool:
+        """Tell whether `find_run` finds it by this name: its own, behind its folders', or its model's in a list."""
+        folders = {file.parent for file in self.samples.values()}
+        return typed == self.record.name_in_list or any(_ends_with(folder / self.name, typed) for folder in folders)
 
     def metadata(self, task: str) -> TaskMetadata:
         """Return what is recorded of a task's origin; all fields are None if nothing is."""
@@ -92,9 +94,10 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     """Find the one run whose samples files are among ``paths``, or in the folders among them, and read its record.
 
     Args:
-        paths: samples files (``<run>_samples_<task>.jsonl``), and folders that contain some.
-        run: which run to choose if there are several: its name, ``folder/name`` if models have runs of one name, the
-            name of its model in a list, or `LATEST`.
+        paths: samples files (``<run>_samples_<task>.jsonl``), folders that contain some, and results files, which
+            stand for the samples files beside them.
+        run: which run to choose if there are several: its name, behind folders (``folder/name``) if others have the
+            same, the name of its model in a list, or `LATEST`.
 
     Raises:
         DataError: there is no run, or more than one, or its results file is malformed.
@@ -102,11 +105,15 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     places, other_tasks = _places_of(paths)
     there = ", ".join(map(str, paths))
     chosen = [place for place in places if run in (None, LATEST) or place.is_named(run)]
-    if not chosen:
-        wanted = "" if run in (None, LATEST) else f" of a run {run}"
-        names = f" There are runs {', '.join(sorted(set(_shown_names(places))))}." if places else ""
+    if not chosen and places:
+        names = sorted(set(_shown_names(places)))
         raise DataError(
-            f"{there}: no samples file{wanted} of a Micro-Bench task (…_samples_microbench_….jsonl).{names} "
+            f"{there}: no run {printable_line(str(run))}. {did_you_mean(str(run), [*names, LATEST])}"
+            f"There are runs {', '.join(names)}."
+        )
+    if not chosen:
+        raise DataError(
+            f"{there}: no samples file of a Micro-Bench task (…_samples_microbench_….jsonl). "
             "Run the harness with --log_samples and --output_path."
         )
     if run == LATEST:
@@ -119,7 +126,7 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
 def run_names(paths: Sequence[Path]) -> list[str]:
     """Return what to type to choose each run whose samples files are among ``paths``, or in the folders among them.
 
-    These are names, and ``folder/name`` where models have runs of one name.
+    These are names, behind as many folders as tell runs of one name apart (``folder/name``).
     """
     return sorted(_typed_names(_places_of(paths)[0]))
 
@@ -145,16 +152,12 @@ class _Place:
     samples: dict[str, Path] = field(default_factory=dict)
 
     @property
-    def qualified_name(self) -> str:
-        return f"{self.folder.name}/{self.name}"
-
-    @property
     def results(self) -> Path | None:
-        results = self.folder / f"{self.name}_results.json"
+        results = self.folder / f"{self.name}{RESULTS_SUFFIX}"
         return results if os.path.lexists(results) else None
 
     def is_named(self, typed: str) -> bool:
-        return typed in (self.name, self.qualified_name) or typed == self.record.name_in_list
+        return _ends_with(self.folder / self.name, typed) or typed == self.record.name_in_list
 
     def logged(self, other_tasks: Sequence[str]) -> LoggedRun:
         """Return the run with its record; raise `DataError` if that is malformed."""
@@ -201,9 +204,17 @@ def _places_of(paths: Sequence[Path]) -> tuple[list[_Place], list[str]]:
 
 
 def _typed_names(places: Sequence[_Place]) -> list[str]:
-    """Return what to type to choose each of the runs: its name, with its folder if another run has the same."""
-    times = collections.Counter(place.name for place in places)
-    return [place.name if times[place.name] == 1 else place.qualified_name for place in places]
+    """Return what to type to choose each of the runs: its name, behind those of folders if others have the same."""
+    wholes = [(*place.folder.parts, place.name) for place in places]
+    lengths = range(1, max(map(len, wholes), default=0) + 1)
+    counts = collections.Counter(whole[-length:] for whole in wholes for length in lengths if length <= len(whole))
+    return ["/".join(next((whole[-n:] for n in lengths if counts[whole[-n:]] == 1), whole)) for whole in wholes]
+
+
+def _ends_with(path: Path, typed: str) -> bool:
+    """Tell whether the last parts of a path are those that were typed."""
+    parts = Path(typed).parts
+    return bool(parts) and path.parts[-len(parts) :] == parts
 
 
 def _shown_names(places: Sequence[_Place]) -> list[str]:
@@ -255,6 +266,9 @@ def _samples_files(paths: Sequence[Path]) -> Iterator[Path]:
         if path.is_dir():
             # Hidden files are none of ours: macOS leaves a ``._name`` for each file that it copies.
             yield from sorted(file for file in path.rglob("*_samples_*.jsonl") if not file.name.startswith("."))
+        elif path.is_file() and path.name.endswith(RESULTS_SUFFIX):
+            beginning = f"{path.name.removesuffix(RESULTS_SUFFIX)}_samples_"
+            yield from sorted(file for file in path.parent.glob("*.jsonl") if file.name.startswith(beginning))
         elif path.is_file():
             yield path
         else:

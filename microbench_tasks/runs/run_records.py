@@ -134,12 +134,12 @@ class RunRecord(_Record):
             DataError: it cannot be read, or a field that this package uses is of another kind; names file and field.
         """
         content = untrusted.read_regular_file(path)
+        advice = "Copy the file again, or remove it to score the samples alone."
         try:
             # The harness may write NaN.
             results = json.loads(content)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}: expected the harness's results as JSON, got {error}.") from error
-        advice = "Copy the file again, or remove it to score the samples alone."
+            raise DataError(f"{path}: cannot be read as JSON ({error}). {advice}") from error
         if not isinstance(results, dict) or "configs" not in results:
             raise DataError(f"{path}: expected the harness's results, an object with configs. {advice}")
         try:

@@ -18,6 +18,7 @@ UNKNOWN = "unknown"
 DATE_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 # Names of model arguments that set the precision.
 _PRECISION_ARGUMENTS = ("precision", "dtype", "torch_dtype")
+_WHICH_FOLDER = "Name the folder that microbench submit wrote."
 # Largest size in bytes. Most of it are lists of texts that a model cut.
 _LARGEST = 2**26
 
@@ -30,7 +31,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     if not path.exists() and not path.is_symlink():
-        raise DataError(f"{folder}: contains no {MANIFEST}. Name the folder that microbench submit wrote.")
+        if not folder.is_dir():
+            raise DataError(f"{folder}: {'is a file' if folder.exists() else 'no such folder'}. {_WHICH_FOLDER}")
+        raise DataError(f"{folder}: contains no {MANIFEST}. {_WHICH_FOLDER}")
     try:
         content = untrusted.parse_json(untrusted.read_regular_file(path, _LARGEST, follow_links=False))
     except DataError:

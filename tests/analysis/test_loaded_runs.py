@@ -82,7 +82,7 @@ def test_a_run_of_a_list_is_chosen_by_the_name_of_its_model(of_list):
 def test_a_name_of_no_run_is_refused_with_the_names_of_the_list(of_list):
     with pytest.raises(DataError, match="run Three: no such run.*there are One, Two[.]"):
         load_distinct_runs([of_list], ["Three"])
-    with pytest.raises(DataError, match="of a run Three .* There are runs One, Two[.]"):
+    with pytest.raises(DataError, match="no run Three[.] There are runs One, Two[.]$"):
         logs.find_run([of_list], "Three")
 
 

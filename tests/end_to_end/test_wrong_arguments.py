@@ -13,7 +13,7 @@ from tests.support.commands import SCRIPTS, run
 TASK = "microbench_coarse_stain"
 # Options of lmms_eval without a value, and with a number.
 FLAGS = ("--log_samples",)
-NUMBERS = ("--num_fewshot",)
+NUMBERS = ("--num_fewshot", "--limit")
 ASK = ["--tasks", TASK, "--limit", "1"]
 # By what is wrong: the arguments of lmms_eval, the environment, and what the last line of the message says.
 HARNESS_CASES = {
@@ -33,6 +33,7 @@ HARNESS_CASES = {
     "no such device": (["--model", "demo_clip", "--device", "gpu"], {}, "torch knows no such device. Use cpu"),
     "a setting in capitals": (["--model", "demo_clip"], {"data": "Demo"}, "Did you mean demo?"),
     "examples": (["--model", "demo_clip", "--num_fewshot", "3"], {}, "--num_fewshot 3: Micro-Bench asks without"),
+    "no questions": (["--model", "demo_clip", "--limit", "0"], {}, "--limit 0: asks nothing. Type a number"),
     "a mistyped task": (["--model", "demo_clip", "--tasks", f"{TASK}n"], {}, f"Did you mean {TASK}"),
     "another mistyped task": (
         ["--model", "demo_clip", "--tasks", "microbench_corse"],

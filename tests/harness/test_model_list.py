@@ -78,8 +78,8 @@ def test_a_mapping_as_the_value_of_an_argument_is_passed_on_as_json(load):
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("models: []", "the list is empty. Write at least one model"),
-        ("models: clip", "expected a list under the key models"),
+        ("models: []", "the list is empty. Write at least one model, such as models: [{model: clip}, "),
+        ("models: clip", "expected a list under the key models, such as models: [{model: clip}, "),
         ("- model: clip", "expected a list under the key models"),
         ("model: [{model: clip}]", "expected a list under the key models"),
         ("models: [{model: clip}]\nmodls: 3", "unknown key 'modls' beside models. Did you mean models?"),

@@ -50,6 +50,31 @@ def test_runs_of_one_name_in_the_folders_of_two_models_are_told_apart_by_the_fol
     assert logs.find_run([tmp_path], "plip/first").record.config.model == "plip"
 
 
+def test_a_results_file_stands_for_the_samples_beside_it(tmp_path):
+    for folder, run in ((tmp_path, "a"), (tmp_path, "a_2"), (tmp_path / "deeper", "a")):
+        write_samples(folder, [logged_sample(0, "A")], run=run)
+        (folder / f"{run}_results.json").write_text(json.dumps({"configs": {}, "config": {"model": run}}))
+    found = logs.find_run([tmp_path / "a_results.json"])
+    assert [file.parent for file in found.samples.values()] == [tmp_path] and found.name == "a"
+
+
+def test_a_mistyped_name_is_no_lack_of_samples(tmp_path):
+    write_samples(tmp_path, [logged_sample(0, "A")], run="first")
+    with pytest.raises(DataError, match=": no run lates. Did you mean latest. There are runs first[.]$"):
+        logs.find_run([tmp_path], "lates")
+
+
+def test_runs_in_folders_of_one_name_are_told_apart_by_the_folders_above(tmp_path):
+    for model in ("A", "B"):
+        write_samples(tmp_path / model / "clip", [logged_sample(0, "A")], run="first")
+    names = logs.run_names([tmp_path])
+    assert names == ["A/clip/first", "B/clip/first"]
+    for name in names:
+        found = logs.find_run([tmp_path], name)
+        assert found.samples[TASK].parent.parent.name == name[0]
+        assert found.is_named(name) and found.is_named("clip/first") and not found.is_named("p/first")
+
+
 def test_groups_that_a_run_asked_whole_are_named_as_groups(tmp_path):
     for name in ("a", "b"):
         for task in catalog.tasks_named(["microbench_coarse", "microbench_fine_pollen"]):

@@ -67,7 +67,7 @@ def test_json_of_another_form_is_not_the_harnesss_results(content, tmp_path):
 def test_a_file_that_is_not_json_is_named(tmp_path):
     path = tmp_path / "20260101_000000_results.json"
     path.write_text("{")
-    with pytest.raises(DataError, match=f"{path}: expected the harness's results as JSON, got Expecting"):
+    with pytest.raises(DataError, match=rf"{path}: cannot be read as JSON \(Expecting.*\). Copy the file again, or"):
         RunRecord.from_results(path)
 
 

@@ -1,6 +1,7 @@
 """Claims about reading a submission: only what was written is loaded."""
 
 import os
+import shutil
 
 import pytest
 
@@ -128,6 +129,7 @@ def copy(written, tmp_path):
         (lambda folder: (folder / "submission.json").write_text("[" * 200_000), "submission.json: expected JSON"),
         (lambda folder: (folder / "submission.json").write_text("[]"), "expected a JSON object, got list"),
         (lambda folder: (folder / "submission.json").unlink(), "contains no submission.json"),
+        (shutil.rmtree, "no such folder. Name the folder that microbench submit wrote"),
         (
             lambda folder: (
                 tiny_runs.refreshed(folder)

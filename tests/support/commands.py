@@ -59,7 +59,9 @@ def start(*command, data="demo", **environment):
 
 
 def _settings(data, environment):
-    return os.environ | {"MICROBENCH_DATASET": str(data)} | environment
+    # Commands run on the CPU, whose figures are the same for all batch sizes and numbers of processes. On a GPU, models
+    # are tested in this process (tests/adapters).
+    return os.environ | {"MICROBENCH_DATASET": str(data), "CUDA_VISIBLE_DEVICES": ""} | environment
 
 
 def _can_be_forked(command, environment):

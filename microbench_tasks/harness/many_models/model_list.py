@@ -26,7 +26,7 @@ RESERVED_NAMES = ("leaderboard", "submissions")
 _LONGEST_DEFAULT_NAME = 60
 # Arguments whose values need no name in front of them.
 _NAMING_ARGUMENTS = ("model", "pretrained")
-_EXAMPLE = "models:\n  - model: clip\n  - model: open_clip\n    model_args: model=ViT-B-32,pretrained=openai"
+_EXAMPLE = "models: [{model: clip}, {model: open_clip, model_args: {model: ViT-B-32, pretrained: openai}}]"
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def load(source: str) -> tuple[Path, list[Entry]]:
         )
     content = _parse(path)
     if not isinstance(content, Mapping) or not isinstance(content.get("models"), list):
-        raise DataError(f"{path}: expected a list under the key models, such as:\n  - models: [{{model: clip}}]")
+        raise DataError(f"{path}: expected a list under the key models, such as {_EXAMPLE}")
     problems = [
         f"unknown key {name!r} beside models. {_did_you_mean(difflib.get_close_matches(str(name), ['models']))}"
         "All options but those of single models are given on the command line."
@@ -77,7 +77,7 @@ def load(source: str) -> tuple[Path, list[Entry]]:
         if name != "models"
     ]
     if not content["models"]:
-        problems.append(f"the list is empty. Write at least one model:\n{_EXAMPLE}")
+        problems.append(f"the list is empty. Write at least one model, such as {_EXAMPLE}")
     entries = list(_entries(content["models"], problems.append))
     entries = list(_with_names(entries, problems.append))
     if problems:
