@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "paths", type=Path, nargs="+", metavar="LOGS", help="folder of a run, or its …_samples_….jsonl files"
+        "paths",
+        type=Path,
+        nargs="+",
+        metavar="LOGS",
+        help="folder of a run, its …_results.json, or its …_samples_….jsonl files",
     )
     add_run_option(parser)
     parser.add_argument(

@@ -17,7 +17,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         "run_folder",
         type=Path,
         metavar="RUN_DIR",
-        help="the run's --output_path, or the folder in it that contains the samples and the results file",
+        help="the run's --output_path, the folder in it with samples and results file, or that file (…_results.json)",
     )
     parser.add_argument("--model-name", required=True, metavar="NAME", help="name of the model on leaderboards")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder that does not exist yet")
