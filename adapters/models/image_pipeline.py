@@ -41,6 +41,10 @@ class _Batch(NamedTuple):
     new: list[LoadedImage]
     encoding: Encoding | None
 
+    def is_done(self) -> bool:
+        """Tell whether all vectors are known."""
+        return self.encoding is None or self.encoding.is_done()
+
 
 class ImagePipeline:
     """Images on their way from memory or the readers through the device, each content once.
@@ -93,17 +97,15 @@ class ImagePipeline:
 
         While the device encodes a batch, the next one is read, and the one before is used by the caller.
         """
-        num_unfinished = _BATCHES_UNDER_WAY if self._encoder.works_beside_caller else 0
         while self._collect(may_wait=True):
             self._start()
-            while len(self._started) > num_unfinished:
+            while self._started and (self._started[0].is_done() or len(self._started) > _BATCHES_UNDER_WAY):
                 yield self._finish()
         while self._started:
             yield self._finish()
 
     def _has_room(self) -> bool:
-        under_way = [batch for batch in self._started if batch.encoding and not batch.encoding.is_done()]
-        return len(under_way) < _BATCHES_UNDER_WAY
+        return sum(not batch.is_done() for batch in self._started) < _BATCHES_UNDER_WAY
 
     # --- batches ---
 

@@ -41,7 +41,11 @@ class Device(Encoder):
     def start_encoding(self, batch, kind):
         number, values = len(self.given), batch["pixels"][:, 0, 0, 0].tolist()
         self.given.append(values)
-        return Encoding(lambda: number < self.num_done, lambda: np.array([[number, value] for value in values]))
+
+        def is_done():
+            return number < self.num_done or not self.works_beside_caller
+
+        return Encoding(is_done, lambda: np.array([[number, value] for value in values]))
 
     encode_images = encode_texts = tokenize = None
 

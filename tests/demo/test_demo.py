@@ -64,8 +64,8 @@ POLYGON_CLASSES = {
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory) -> Path:
-    return demo_set.build(tmp_path_factory.mktemp("demo") / "set")
+def built(demo_folder) -> Path:
+    return demo_folder
 
 
 @pytest.fixture(scope="session")
