@@ -1,1 +1,1 @@
-"""Contrastive models and PaliGemma for lmms-eval. Nothing here knows Micro-Bench."""
+"""Add models to lmms-eval: contrastive, generative and merged ones, and a random one. Nothing here knows Micro-Bench."""

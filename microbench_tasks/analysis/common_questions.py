@@ -10,7 +10,7 @@ from typing import Any
 from microbench_tasks.analysis.answers import Answer, answer_of
 from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.data.source_identity import without_path
-from microbench_tasks.runs.comparison import source_mismatch
+from microbench_tasks.runs.mismatches import source_mismatch
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.util.errors import DataError
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from microbench_tasks import catalog
 from microbench_tasks.analysis.comparison import RunComparison
 from microbench_tasks.analysis.pair_differences import PairDifference
-from microbench_tasks.analysis.pair_statistics import level_of_intervals
+from microbench_tasks.metrics.pairs import level_of_intervals
 from microbench_tasks.render.number_text import bare_p, percent, points
 from microbench_tasks.tasks.metric_table import METRIC_BY_NAME
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.runs import logs, model_labels, rescoring
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs import logged_runs, model_labels, rescoring
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util.errors import DataError
@@ -151,16 +151,16 @@ def _runs_at(path: Path, names: Sequence[str], *, takes_lists: bool = True) -> l
     """
     if is_submission(path):
         return [path]
-    present = logs.run_names([path])
+    present = logged_runs.run_names([path])
     if len(present) > 1:
-        of_list = logs.runs_of_list(path)
+        of_list = logged_runs.runs_of_list(path)
         # Which of the others is meant, nobody can tell.
         has_others = of_list.pop("", None) is not None
-        if chosen := [name for name in names if name in (*present, *of_list, logs.LATEST)]:
-            return [of_list.get(name) or logs.find_run([path], name) for name in chosen]
+        if chosen := [name for name in names if name in (*present, *of_list, logged_runs.LATEST)]:
+            return [of_list.get(name) or logged_runs.find_run([path], name) for name in chosen]
         if of_list and takes_lists and not has_others:
             return [*of_list.values()]
-    return [logs.find_run([path])]
+    return [logged_runs.find_run([path])]
 
 
 def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> None:
@@ -172,14 +172,14 @@ def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> N
 
     def is_known(name: str) -> bool:
         named = (place.is_named(name) if isinstance(place, LoggedRun) else place.name == name for place in places)
-        return name == logs.LATEST or any(named)
+        return name == logged_runs.LATEST or any(named)
 
     if unknown := [name for name in names if not is_known(name)]:
         of_lists = [place.record.name_in_list if isinstance(place, LoggedRun) else None for place in places]
         shown = {printable_label(name or place.name) for name, place in zip(of_lists, places, strict=True)}
         raise DataError(
             f"run {unknown[0]}: no such run. A run's name is that of its model in a list, else the part of its files' "
-            f"names before _samples_ or {logs.RESULTS_SUFFIX}; there are {', '.join(sorted(shown))}."
+            f"names before _samples_ or {logged_runs.RESULTS_SUFFIX}; there are {', '.join(sorted(shown))}."
         )
 
 

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from microbench_tasks import catalog
-from microbench_tasks.analysis import pair_statistics
 from microbench_tasks.analysis.answers import Answer
 from microbench_tasks.analysis.common_questions import CommonQuestions
+from microbench_tasks.metrics import pairs
 from microbench_tasks.metrics.intervals import accuracy_interval, score_interval
 from microbench_tasks.metrics.measure import Measure
 from microbench_tasks.metrics.paired import LEVEL
@@ -169,7 +169,7 @@ def _pairs(
     name: str, metric: str, measured: _Measured, labels: Sequence[str], is_redefined: bool, is_against_one: bool
 ) -> list[PairDifference]:
     measure = measured.measure
-    compared = pair_statistics.against_first(measure) if is_against_one else pair_statistics.of_all_pairs(measure)
+    compared = pairs.against_first(measure) if is_against_one else pairs.of_all_pairs(measure)
     means, images = measure.means(), {answer.question[2] for answer in measured.answers}
     counts = {
         "num_questions": len(measured.answers),

@@ -13,7 +13,7 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.runs import model_labels
 from microbench_tasks.runs.blind_baselines import blind_baselines
-from microbench_tasks.runs.logs import LoggedRun, redefined_fields
+from microbench_tasks.runs.logged_runs import LoggedRun, redefined_fields
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.runs.run_records import RunRecord
 from microbench_tasks.submissions.data_kinds import classify_source

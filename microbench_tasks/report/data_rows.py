@@ -14,7 +14,7 @@ from microbench_tasks.analysis.loaded_runs import Run
 from microbench_tasks.catalog.questions import caption_key
 from microbench_tasks.data import recorded_setting, table_images, table_rows, task_data
 from microbench_tasks.report.runs import image_of
-from microbench_tasks.runs.comparison import source_mismatch
+from microbench_tasks.runs.mismatches import source_mismatch
 from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:

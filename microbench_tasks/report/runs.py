@@ -11,8 +11,8 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.analysis import loaded_runs
 from microbench_tasks.analysis.loaded_runs import REDEFINED, Progress, Run, printable_label
-from microbench_tasks.runs import comparison, logs, new_datasets, rescoring
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs import logged_runs, mismatches, new_datasets, rescoring
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.runs.run_records import RunRecord
 from microbench_tasks.submissions import data_kinds
@@ -128,13 +128,13 @@ def _accuracies(figures: Mapping[str, Any]) -> dict[str, float]:
 def _is_older(results: Path) -> bool:
     """Tell whether a results file records the intervals of an earlier version; they reach beyond 100 %."""
     record = RunRecord.from_results(results) if results.exists() else RunRecord()
-    return any(comparison.is_older_interval_record(record.metadata(task).interval or {}) for task in record.configs)
+    return any(mismatches.is_older_interval_record(record.metadata(task).interval or {}) for task in record.configs)
 
 
 def _log_of(results: Path) -> LoggedRun | None:
-    name = results.name.removesuffix(logs.RESULTS_SUFFIX)
+    name = results.name.removesuffix(logged_runs.RESULTS_SUFFIX)
     logged = any(results.parent.glob(f"{name}_samples_*.jsonl"))
-    return logs.find_run([results.parent], name) if logged else None
+    return logged_runs.find_run([results.parent], name) if logged else None
 
 
 def tasks_of(run: Run, *subjects: str) -> list[str]:

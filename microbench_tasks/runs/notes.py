@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from microbench_tasks.catalog import TASK_VERSION
-from microbench_tasks.runs.comparison import TOLERANCE, differing_figures, is_older_interval_record
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.logged_samples import read_json_lines
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.mismatches import TOLERANCE, differing_figures, is_older_interval_record
 from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.runs.scoring import Items
 from microbench_tasks.tasks.answer_warnings import removed_text

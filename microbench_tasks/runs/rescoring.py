@@ -15,8 +15,8 @@ from microbench_tasks import catalog
 from microbench_tasks.catalog import TASK_VERSION
 from microbench_tasks.runs import notes, robustness, unanswered_tasks
 from microbench_tasks.runs.blind_baselines import blind_baselines
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.logged_samples import read_samples
-from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.runs.scoring import Items, score_samples
 from microbench_tasks.tasks import definitions
@@ -94,7 +94,7 @@ def rescore(
     A group is scored if all of its tasks were run.
 
     Args:
-        run: from `logs.find_run` or from a submission.
+        run: from `logged_runs.find_run` or from a submission.
         progress: wraps the names of the tasks.
         samples: of each task, in the order of its file, if they have been read already (`logged_samples.read_samples`).
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from microbench_tasks import catalog
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.logged_samples import read_samples
-from microbench_tasks.runs.logs import LoggedRun
 from microbench_tasks.runs.sample_records import BoxItem, QuestionItem, SampleRecord
 from microbench_tasks.runs.source_documents import SourceDocuments
 from microbench_tasks.tasks.box_formats import DetectionFormat

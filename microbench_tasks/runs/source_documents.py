@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from microbench_tasks import catalog
 from microbench_tasks.data import recorded_setting, task_data
 from microbench_tasks.parsing.letters.paper_rule import lettered_options
-from microbench_tasks.runs.comparison import source_mismatch
+from microbench_tasks.runs.mismatches import source_mismatch
 from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.util.errors import DataError
 
 if TYPE_CHECKING:
     import datasets
 
-    from microbench_tasks.runs.logs import LoggedRun
+    from microbench_tasks.runs.logged_runs import LoggedRun
 
 
 class SourceDocuments:

@@ -17,7 +17,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.data import source_identity
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.runs.run_records import RunRecord, TaskMetadata
 from microbench_tasks.submissions import data_kinds, eligibility, sample_files

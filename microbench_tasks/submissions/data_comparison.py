@@ -10,8 +10,8 @@ from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.catalog.questions import LETTERS
 from microbench_tasks.data import document_digest, recorded_setting, task_data
-from microbench_tasks.runs import comparison, scoring
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs import mismatches, scoring
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.submissions.checks import Check
@@ -72,7 +72,7 @@ def _source_mismatch(recorded: Mapping[str, Any], identity: Mapping[str, Any]) -
         return ""
     if not recorded:
         return "none is recorded"
-    return comparison.source_mismatch(recorded, identity)
+    return mismatches.source_mismatch(recorded, identity)
 
 
 def _task_problems(

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from microbench_tasks import catalog
 from microbench_tasks.data import dataset_setting, source_identity
 from microbench_tasks.data.source_identity import without_path
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logged_runs import LoggedRun
 
 DataKind = Literal["release", "demo", "local", "own"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.submissions import run_arguments
 from microbench_tasks.tasks import definition_records
 from microbench_tasks.tasks.metric_table import ENTRIES

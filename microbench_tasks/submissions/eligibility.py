@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import logged_samples, rescoring
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions.data_kinds import classify_run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import result_keys
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.run_records import RunRecord
 from microbench_tasks.submissions import run_arguments
 

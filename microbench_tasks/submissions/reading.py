@@ -8,7 +8,7 @@ from pathlib import Path
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.runs.run_records import RunRecord
 from microbench_tasks.submissions import sample_files

@@ -8,8 +8,8 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.data.source_identity import without_path
 from microbench_tasks.metrics.bootstrap import METHODS
-from microbench_tasks.runs import comparison
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs import mismatches
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.run_records import TaskMetadata
 from microbench_tasks.tasks import box_format_records
 from microbench_tasks.tasks.interval_settings import INTERVAL_SETTING, interval_settings
@@ -97,7 +97,7 @@ def _interval_violations(run: LoggedRun, tasks: Iterable[str]) -> list[str]:
     if not others or others[0] is None:
         return []
     recorded = others[0]
-    if comparison.is_older_interval_record(recorded):
+    if mismatches.is_older_interval_record(recorded):
         return [
             f"interval settings (metadata.interval): {recorded} is the record of an earlier version, whose intervals "
             "were all bootstrap intervals. Run again with this version of the package."

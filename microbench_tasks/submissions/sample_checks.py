@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from microbench_tasks import catalog
 from microbench_tasks.parsing.letters.paper_rule import lettered_options
 from microbench_tasks.runs import scoring
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.sample_records import BoxItem, SampleRecord
 from microbench_tasks.tasks.prompts import INSTRUCTION, microbench_doc_to_text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import comparison, rescoring
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs import mismatches, rescoring
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions.data_kinds import DataKind
@@ -29,7 +29,7 @@ def find_score_violations(
                 f"{changed[0]}."
             )
     has_same_intervals = all(run.metadata(task).interval == interval_settings() for task in run.samples)
-    if has_same_intervals and (differing := comparison.differing_figures(run, rescored.scores)):
+    if has_same_intervals and (differing := mismatches.differing_figures(run, rescored.scores)):
         violations.append(
             f"{len(differing)} figure(s) of the results file are not those of the samples, such as {differing[0]}."
         )
@@ -47,7 +47,7 @@ def find_changed_scores(samples: Sequence[SampleRecord], rescored: Sequence[resc
     return [
         sample.doc_id
         for sample, again in zip(in_order, rescored, strict=True)
-        if not comparison.are_equal(sample.score, again.items["score"])
+        if not mismatches.are_equal(sample.score, again.items["score"])
     ]
 
 

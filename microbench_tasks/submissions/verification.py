@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import comparison, logged_samples, rescoring
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs import logged_samples, mismatches, rescoring
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions import data_kinds, reading, run_arguments, sample_files, score_checks, text_files
@@ -172,7 +172,7 @@ def _may_lack(stated: Mapping[str, Any], metric: str) -> bool:
 def _compare_figures(field: str, stated: Mapping[str, Any], computed: Mapping[str, Any]) -> Iterator[str]:
     for name in [*computed, *(name for name in stated if name not in computed)]:
         before, now = stated.get(name, "nothing"), computed.get(name, "nothing")
-        if not comparison.are_equal(_as_float(before), _as_float(now)):
+        if not mismatches.are_equal(_as_float(before), _as_float(now)):
             yield f"submission.json, {field}.{name} is {before}; the samples give {now}."
 
 

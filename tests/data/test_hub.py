@@ -17,7 +17,7 @@ from huggingface_hub import constants
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import cognition, hub, micrographs, resolved_data, source_identity
 from microbench_tasks.harness import preflight
-from microbench_tasks.runs import comparison
+from microbench_tasks.runs import mismatches
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files
@@ -209,10 +209,10 @@ def test_a_copy_with_the_same_hashes_is_the_release_too(online, tmp_path, monkey
     assert data_kinds.classify_source(found.identity) == "release"
     on_hub = source_identity.release_identity()
     assert (
-        comparison.source_mismatch(on_hub, found.identity) == comparison.source_mismatch(found.identity, on_hub) == ""
+        mismatches.source_mismatch(on_hub, found.identity) == mismatches.source_mismatch(found.identity, on_hub) == ""
     )
-    assert comparison.source_mismatch(on_hub | {"sha256": "0" * 64}, found.identity)
-    assert comparison.source_mismatch(on_hub | {"note": 1}, found.identity)
+    assert mismatches.source_mismatch(on_hub | {"sha256": "0" * 64}, found.identity)
+    assert mismatches.source_mismatch(on_hub | {"note": 1}, found.identity)
 
 
 # --- what is refused --------------------------------------------------------------------

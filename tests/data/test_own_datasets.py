@@ -8,7 +8,7 @@ from microbench_tasks import catalog
 from microbench_tasks.data import source_identity, task_data
 from microbench_tasks.data.own_datasets import setting
 from microbench_tasks.data.own_datasets.description import DESCRIPTION_FILE, TABLE_FILE
-from microbench_tasks.runs.comparison import source_mismatch
+from microbench_tasks.runs.mismatches import source_mismatch
 from microbench_tasks.util.errors import DataError
 from tests.support import own_data
 

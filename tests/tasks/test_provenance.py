@@ -14,7 +14,7 @@ import yaml
 from microbench_tasks import catalog
 from microbench_tasks.data import micrographs
 from microbench_tasks.harness.patches import installation
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.run_records import RunRecord
 from microbench_tasks.submissions import data_kinds, definition_checks
 from microbench_tasks.tasks import definition_records, definitions, redefinitions, run_metadata, task_fields

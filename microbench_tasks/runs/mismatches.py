@@ -8,7 +8,7 @@ from typing import Any
 
 from microbench_tasks.data import source_identity
 from microbench_tasks.data.source_identity import content_of
-from microbench_tasks.runs.logs import LoggedRun
+from microbench_tasks.runs.logged_runs import LoggedRun
 
 # Figures closer than this are the same: files contain them in full.
 TOLERANCE = 1e-9
