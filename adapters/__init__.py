@@ -1,1 +1,1 @@
-"""Add models to lmms-eval: contrastive, generative and merged ones, and a random one. Nothing here knows Micro-Bench."""
+"""Add models to lmms-eval: contrastive, generative, merged, and one at random. Nothing here knows Micro-Bench."""
