@@ -1,1 +1,1 @@
-"""Contrastive models and PaliGemma for lmms-eval. Nothing here knows Micro-Bench."""
+"""Add models to lmms-eval: contrastive, generative, merged, and one at random. Nothing here knows Micro-Bench."""

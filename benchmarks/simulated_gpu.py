@@ -24,12 +24,12 @@ import numpy as np
 import torch
 from contrastive import Timed, adapter, save_model
 from full_size import write
-from paper_intervals import markdown_table
+from result_pages import markdown_table
 from timing import origin
 
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
 from microbench_adapters.models import pixel_store
-from microbench_adapters.models.encoder import Encoding
+from microbench_adapters.models.dual_encoder import Encoding
 from microbench_adapters.models.execution import MOST_ON_GPU, num_cores
 
 # Images a second, as measured on an H100 in bfloat16: benchmarks/on_a_gpu.md.

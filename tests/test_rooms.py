@@ -1,4 +1,4 @@
-"""Claims about the rooms of the packages: a room imports only rooms below it, and there are no circles."""
+"""Claims about the rooms of the packages: a room imports only rooms below it, and there are no cycles."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ FLOORS = (
     {"harness"},
     {"cli"},
 )
-FLOOR_OF_ROOM = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+ADAPTER_FLOORS = ({"models", "checkpoints"}, {"libraries"}, {"manifests", "named_models"}, {"commands"})
+# No name stands in both packages.
+FLOOR_OF_ROOM = {
+    room: number for floors in (FLOORS, ADAPTER_FLOORS) for number, rooms in enumerate(floors) for room in rooms
+}
 
 
 def modules() -> dict[str, Path]:
@@ -62,12 +66,12 @@ def imports() -> dict[str, set[str]]:
 
 
 def room_of(module: str) -> str | None:
-    package, *parts = module.split(".")
-    return parts[0] if package == "microbench_tasks" and parts else None
+    _, *parts = module.split(".")
+    return parts[0] if parts else None
 
 
 def test_every_module_is_in_a_room():
-    assert {room_of(module) for module in FILES if module.startswith("microbench_tasks.")} == FLOOR_OF_ROOM.keys()
+    assert {room_of(module) for module in FILES} - {None} == FLOOR_OF_ROOM.keys()
 
 
 def test_a_room_imports_only_rooms_below_it():
@@ -82,11 +86,11 @@ def test_a_room_imports_only_rooms_below_it():
     assert upward == []
 
 
-def test_no_modules_import_each_other_in_a_circle():
+def test_no_modules_import_each_other_in_a_cycle():
     try:
         order = list(graphlib.TopologicalSorter(imports()).static_order())
     except graphlib.CycleError as error:
-        pytest.fail(f"circle: {' -> '.join(error.args[1])}")
+        pytest.fail(f"cycle: {' -> '.join(error.args[1])}")
     assert len(order) == len(FILES)
 
 

@@ -1,1 +1,1 @@
-"""Models from checkpoints: one adapter for each library that loads them."""
+"""Load and run models from checkpoints: an adapter for each library or family, contrastive and generative."""

@@ -10,7 +10,7 @@ from loguru import logger
 
 from microbench_adapters.libraries.generative_questions import Question
 from microbench_adapters.models import distribution
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 
 Place = tuple[str, str, int]
 

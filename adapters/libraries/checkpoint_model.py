@@ -32,8 +32,8 @@ from microbench_adapters.libraries.options import (
 )
 from microbench_adapters.libraries.precision import autocast, check_precision, in_best_layout, input_dtype
 from microbench_adapters.models import smoke_test
+from microbench_adapters.models.dual_encoder import Tensors
 from microbench_adapters.models.embeddings import Embeddings
-from microbench_adapters.models.encoder import Tensors
 from microbench_adapters.models.execution import fitting_batch_size
 from microbench_adapters.models.pixel_store import PixelFiles
 
@@ -59,7 +59,7 @@ class CheckpointModel(SmokeTestedModel):
         pixels_dir: folder in which resized images are kept, so that a later run of any model that resizes in the
             same way decodes only images that are new; by default nothing is kept.
         compile: let ``torch.compile`` build the encoders, which takes a minute or more before the first answer.
-        batch_size: see `Encoder`; on a GPU by default as many as fit into its memory, at most 256.
+        batch_size: see `DualEncoder`; on a GPU by default as many as fit into its memory, at most 256.
         device: see `ContrastiveModel`.
         max_batch_size: see `ContrastiveModel`.
 
@@ -238,7 +238,7 @@ class CheckpointModel(SmokeTestedModel):
 
     @functools.cached_property
     def resizing(self) -> str | None:  # type: ignore[override]  # a property that is worked out once
-        """Return the adapter, its settings and the versions of its libraries, as JSON; see `Encoder.resizing`."""
+        """Return the adapter, its settings and the versions of its libraries, as JSON; see `DualEncoder.resizing`."""
         if self.loaded.steps is None:
             return None
         settings = {name: value for name, value in self.loaded.preprocessing.items() if name not in _OF_VALUES}

@@ -27,7 +27,7 @@ from microbench_adapters.libraries import local_files, split_preprocessing
 from microbench_adapters.libraries.checkpoint_model import CheckpointModel
 from microbench_adapters.libraries.options import build_spec
 from microbench_adapters.libraries.precision import unit_vectors
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 
 INSTALL = "pip install conch-fork"
 ARCHITECTURE = "conch_ViT-B-16"

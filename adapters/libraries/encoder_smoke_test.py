@@ -10,7 +10,7 @@ from microbench_adapters.checkpoints.loading import Loaded
 from microbench_adapters.libraries.precision import fallback_advice
 from microbench_adapters.models import smoke_test
 from microbench_adapters.models.contrastive import ContrastiveModel
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 
 
 class SmokeTestedModel(ContrastiveModel):
@@ -18,7 +18,7 @@ class SmokeTestedModel(ContrastiveModel):
 
     Attributes:
         loaded: the checkpoint.
-        precision: as the user calls it.
+        precision: the option as typed.
     """
 
     loaded: Loaded

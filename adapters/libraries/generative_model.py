@@ -21,7 +21,7 @@ from microbench_adapters.libraries.transformers_loading import image_settings
 from microbench_adapters.libraries.transformers_tokenizers import tokenizer_sha256
 from microbench_adapters.libraries.written_answers import Answer, AnswerWriter
 from microbench_adapters.models.contract import round_significant
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 from microbench_adapters.models.execution import full_precision
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 from microbench_adapters.libraries.first_token import AllProbabilities
 from microbench_adapters.libraries.precision import fallback_advice
 from microbench_adapters.models import smoke_test
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 
 # The first image of the smoke test, another of its size, and one of another shape.
 _IMAGES = (*smoke_test.images()[:2], smoke_test.noise((150, 60)))

@@ -22,7 +22,7 @@ from microbench_adapters.libraries.checkpoint_model import CheckpointModel
 from microbench_adapters.libraries.open_clip_sources import CONFIG_FILE, WEIGHTS_FILE, find_source
 from microbench_adapters.libraries.options import build_spec
 from microbench_adapters.libraries.precision import unit_vectors
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 
 
 class OpenClip(CheckpointModel):

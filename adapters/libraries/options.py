@@ -56,11 +56,12 @@ def refused_as_merge_with(name: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        where = f"merge_with={name}"
-        if str(error).startswith(where):
+        message = str(error)
+        # Others already name the checkpoint, or are unexpected: they must keep the place where they were raised.
+        if not message.startswith(("model=", "pretrained=")):
             raise
-        reason = re.sub(rf"^(model|pretrained)=(local-dir:)?{re.escape(name)}: ", "", str(error))
-        raise ValueError(f"{where}: {reason}") from error
+        typed = rf"^(model|pretrained)=(local-dir:)?{re.escape(name)}(, revision=None)?: "
+        raise ValueError(f"merge_with={name}: {re.sub(typed, '', message)}") from error
 
 
 def parse_folder(argument: str, text: str) -> Path:

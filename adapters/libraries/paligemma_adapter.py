@@ -11,7 +11,7 @@ from microbench_adapters.libraries.generative_model import GenerativeModel
 from microbench_adapters.libraries.paligemma_checkpoint import letter_tokens, load_greedy_module, load_processor
 from microbench_adapters.libraries.precision import input_dtype
 from microbench_adapters.libraries.transformers_loading import load_config
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 
 # The checkpoint of the paper's code (GitHub Ale9806/eVLLM), at the commit that other public code pins.
 DEFAULT_MODEL = "google/paligemma-3b-mix-224"

@@ -27,7 +27,7 @@ from microbench_adapters.libraries.transformers_loading import (
     missing_files_hint,
     module_of,
 )
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 
 PADDINGS = ("context", "longest")
 # Model types whose text encoder sees its padding, and was trained with texts padded to the context

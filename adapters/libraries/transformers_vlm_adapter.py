@@ -27,7 +27,7 @@ from microbench_adapters.libraries.vlm_checkpoint import (
     load_processor,
 )
 from microbench_adapters.libraries.vlm_prompts import choose_prompts, tensors
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 from microbench_adapters.models.execution import prefetch_map
 
 DEFAULT_BATCH_SIZE = 8

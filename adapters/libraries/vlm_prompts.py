@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from microbench_adapters.checkpoints.loading import json_sha256
-from microbench_adapters.models.encoder import Tensors
+from microbench_adapters.models.dual_encoder import Tensors
 
 # Prompts of models without a chat template, by the type of the model; {image} is the processor's image token.
 _PLAIN_FORMS = {

@@ -1,1 +1,1 @@
-"""What every model needs: arguments, requests, devices, embeddings, provenance."""
+"""Share what all models need: lmms-eval's model API, reading images, keeping embeddings, provenance; a random model."""

@@ -21,6 +21,7 @@ from lmms_eval.api.model import lmms
 from tqdm import tqdm
 
 from microbench_adapters.models import distribution, provenance, scoring
+from microbench_adapters.models.caching_encoder import CachingEncoder
 from microbench_adapters.models.contract import (
     PROBABILITY_DIGITS,
     choice_letters,
@@ -30,7 +31,6 @@ from microbench_adapters.models.contract import (
     unsupported,
 )
 from microbench_adapters.models.document_images import DocumentImages, ImageQuestion
-from microbench_adapters.models.dual_encoder import DualEncoder
 from microbench_adapters.models.task_functions import (
     TaskHooks,
     VisualRequest,
@@ -51,9 +51,9 @@ Item = TypeVar("Item")
 
 # What messages call a model of this class.
 _KIND = "contrastive model"
-# Documents whose questions are read before a GPU may be given more: reading them takes it a few milliseconds.
+# After so many documents, read in a few milliseconds, a GPU may get its next batch.
 _DOCS_BETWEEN = 500
-# Among the arguments of a request.
+# Position of the number of the document among the arguments of a request.
 _DOC_ID = VisualRequest._fields.index("doc_id")
 
 
@@ -73,11 +73,11 @@ class Choice(NamedTuple):
     wants_probabilities: bool = False
 
 
-class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
+class ContrastiveModel(CachingEncoder, lmms, provenance.ProvenanceMixin):
     """A dual encoder behind the harness's model API.
 
     Args:
-        batch_size: see `Encoder`.
+        batch_size: see `DualEncoder`.
         device: a torch device; by default the process's own GPU, else the CPU.
         max_batch_size: accepted, as the harness always passes it, and not used.
 
@@ -186,20 +186,20 @@ class ContrastiveModel(DualEncoder, lmms, provenance.ProvenanceMixin):
         }
 
     def _logits(
-        self, images: list[ImageQuestion], read_choices: Callable[[], list[Choice]]
+        self, images: list[ImageQuestion], choices_of_images: Callable[[], list[Choice]]
     ) -> Iterator[tuple[list[int], list[Choice], np.ndarray]]:
         """Compare the texts of questions with their images.
 
         Args:
             images: the image of each question.
-            read_choices: returns the questions; called when the work on the images has begun.
+            choices_of_images: returns the questions; called when the work on the images has begun.
 
         Yields:
             Positions of questions, the questions, and the scaled similarities of their texts, a row for each.
         """
         with contextlib.closing(self.encode_new_images(images, self.asked_together)) as encoded:
             first = next(encoded)
-            choices = read_choices()
+            choices = choices_of_images()
             texts = list(dict.fromkeys(text for choice in choices for text in choice.texts))
             if new := self.encode_new_texts(texts, self.asked_together):
                 self.truncation.add_texts(self.longer_than_context(new), len(new))
@@ -244,7 +244,7 @@ def read_choices(requests: list[Instance]) -> list[Choice]:
     """Return the question of each request, from the task behind it.
 
     Raises:
-        ValueError: a task has no choices, or a document has none or more than letters.
+        ValueError: a task has no choices, or a document has none or more than 26.
     """
     return _Questions(requests).read(lambda: None)
 
@@ -278,10 +278,10 @@ class _Questions:
         """Return the question of each request.
 
         Args:
-            meanwhile: called again and again.
+            meanwhile: called after every `_DOCS_BETWEEN` documents.
 
         Raises:
-            ValueError: a document has no choices, or more than letters.
+            ValueError: a document has no choices, or more than 26.
         """
         return self._in_order(part.read(meanwhile) for part in self._parts)
 

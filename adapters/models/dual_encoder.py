@@ -1,175 +1,187 @@
-"""Encode each distinct image and text once, in batches, and keep the vectors.
-
-Images are told apart by the ``image_key`` of their task (see `TaskHooks`), else by their pixels. Texts are told apart
-by their tokens, so that texts which are the same to the model tie exactly.
-"""
+"""What a library provides of a model with an image encoder and a text encoder, and how a device works with it."""
 
 from __future__ import annotations
 
 import abc
 import contextlib
-from collections.abc import Generator, Hashable, Iterator, Sequence
-from typing import TYPE_CHECKING
+import functools
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+import torch
 
-from microbench_adapters.models import distribution
-from microbench_adapters.models.embeddings import digest
-from microbench_adapters.models.encoder import Encoder, Features, Tensors
-from microbench_adapters.models.execution import batches
-from microbench_adapters.models.image_pipeline import ImagePipeline, writing
+from microbench_adapters.models.execution import full_precision, parse_batch_size, resolve_device
+from microbench_adapters.models.image_reading import LoadedImage
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
+    from PIL.Image import Image
 
     from microbench_adapters.models.document_images import ImageQuestion
+    from microbench_adapters.models.embeddings import Embeddings
+    from microbench_adapters.models.pixel_store import PixelFiles
+
+# Named tensors of one item, or of a batch of them along the first dimension.
+Tensors = dict[str, torch.Tensor]
+# Vectors, shape (D,), by the key of an image or by the tokens of a text.
+Features = dict[Hashable, np.ndarray]
+
+DEFAULT_BATCH_SIZE = 64
 
 
-class DualEncoder(Encoder):
-    """An encoder that keeps the vectors of what it has seen.
+@dataclass(frozen=True)
+class Encoding:
+    """A batch that a device encodes.
 
-    Args:
-        batch_size: see `Encoder`.
-        device: see `Encoder`.
+    Attributes:
+        is_done: tells whether the vectors are known.
+        wait: waits for the vectors and returns them in double precision, shape (N, D). It raises ValueError where
+            they are not finite.
     """
 
+    is_done: Callable[[], bool]
+    wait: Callable[[], np.ndarray]
+
+
+class DualEncoder(abc.ABC):
+    """An image encoder and a text encoder whose unit vectors are compared.
+
+    Args:
+        batch_size: images, and texts, encoded together; by default `DEFAULT_BATCH_SIZE`. Only the rounding of results
+            depends on it.
+        device: a torch device; by default the process's own GPU, else the CPU.
+
+    Raises:
+        ValueError: ``batch_size`` is not a positive integer, or the device does not exist.
+    """
+
+    # The name of the pixels among the encoder's inputs.
+    pixel_input: ClassVar[str] = "pixels"
+
     def __init__(self, batch_size: int | str | None, device: str | None) -> None:
-        super().__init__(batch_size, device)
-        self._image_features: Features = {}
-        self._text_features: Features = {}
-        self._tokens_of: dict[str, bytes] = {}
-        # While images are on their way.
-        self._images: ImagePipeline | None = None
-
-    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
-        """Return the vectors of encoded texts, shape (number of texts, D)."""
-        return np.array([self._text_features[self._tokens_of[text]] for text in texts])
-
-    def image_vectors(self, keys: Sequence[Hashable]) -> np.ndarray:
-        """Return the vectors of encoded images, shape (number of keys, D)."""
-        return np.array([self._image_features[key] for key in keys])
-
-    def text_tokens(self, texts: Sequence[str]) -> dict[str, bytes]:
-        """Return all tokens of each text, equal for texts that are the same to the encoder."""
-        return dict(zip(texts, _token_rows(self.tokenize(list(texts))), strict=True))
-
-    # --- texts ---
-
-    def encode_new_texts(self, texts: Sequence[str], together: bool) -> list[str]:
-        """Encode the texts that are new.
-
-        Args:
-            texts: different texts.
-            together: whether all processes of the run call this method now, so that they divide the work.
-
-        Returns:
-            The texts that were not seen before.
-        """
-        new = [text for text in texts if text not in self._tokens_of]
-        tokens = self.tokenize(new) if new else {}
-        rows = _token_rows(tokens)
-        self._tokens_of.update(zip(new, rows, strict=True))
-        # The first position of every row that is not encoded yet.
-        position_of: dict[Hashable, int] = {}
-        for position, row in enumerate(rows):
-            if row not in self._text_features:
-                position_of.setdefault(row, position)
-        # Entered without a text, too: the other processes of the run wait for this one.
-        with self._sharing(list(position_of), self._text_features, together) as own:
-            self._encode_tokens(tokens, rows, [position_of[row] for row in own])
-        return new
-
-    def _encode_tokens(self, tokens: Tensors, rows: list[bytes], positions: list[int]) -> None:
-        """Encode the texts at ``positions`` that are not kept on disk."""
-        kept, missing = self.kept_texts, []
-        for position in positions:
-            vector = None if kept is None else kept.get(digest(rows[position]))
-            if vector is None:
-                missing.append(position)
-            else:
-                self._text_features[rows[position]] = vector
-        with self._progress("Encoding texts", len(missing)) as progress, writing(kept):
-            for batch in batches(missing, self.batch_size):
-                vectors = self.encode({name: values[batch] for name, values in tokens.items()}, "texts")
-                for position, vector in zip(batch, vectors, strict=True):
-                    self._text_features[rows[position]] = vector
-                    if kept is not None:
-                        kept.add(digest(rows[position]), vector)
-                progress.update(len(batch))
-                self.feed_device()
-
-    # --- images ---
-
-    def encode_new_images(
-        self, questions: Sequence[ImageQuestion], together: bool
-    ) -> Generator[dict[int, Hashable], None, None]:
-        """Encode the images that are new, and yield those whose vectors are known while others are encoded.
-
-        Args:
-            questions: an image each; images may repeat.
-            together: whether all processes of the run call this method now, so that they divide the work.
-
-        Yields:
-            The keys of images, for `image_vectors`, by their positions in ``questions``; in the end of all of them.
-            What comes first has waited for nothing: the readers work while the caller does, and the device, too, if
-            `feed_device` is called now and then.
-        """
-        positions_of: dict[Hashable, list[int]] = {}
-        for position, question in enumerate(questions):
-            if question.key is not None:
-                positions_of.setdefault(question.key, []).append(position)
-        known = [key for key in positions_of if key in self._image_features]
-        known_of = {position: key for key in known for position in positions_of.pop(key)}
-        with (
-            self._sharing(list(positions_of), self._image_features, together) as own,
-            self._on_their_way([questions[positions_of[key][0]] for key in own]) as images,
-        ):
-            yield known_of
-            for keys in images:
-                yield {position: key for key in keys for position in positions_of.pop(key)}
-        # What is left are those that other processes encoded.
-        yield {position: key for key, positions in positions_of.items() for position in positions}
-        without_key = [position for position, question in enumerate(questions) if question.key is None]
-        positions = iter(without_key)
-        with self._on_their_way([questions[position] for position in without_key]) as images:
-            for keys in images:
-                yield {next(positions): key for key in keys}
-
-    def feed_device(self) -> None:
-        """Give the device images that are read by now; a GPU has nothing to do otherwise while the caller works."""
-        if self._images is not None:
-            self._images.feed()
-
-    @contextlib.contextmanager
-    def _on_their_way(self, questions: list[ImageQuestion]) -> Iterator[ImagePipeline]:
-        progress = self._progress("Encoding images", len(questions))
-        with ImagePipeline(self, questions, self._image_features, progress) as images:
-            self._images = images
-            try:
-                images.feed()
-                yield images
-            finally:
-                self._images = None
-
-    # --- both ---
-
-    @contextlib.contextmanager
-    def _sharing(self, wanted: list[Hashable], features: Features, together: bool) -> Iterator[list[Hashable]]:
-        """Yield the wanted keys that this process shall encode into ``features``; then add those of the others."""
-        if not together:
-            yield wanted
-            return
-        own, wanted_elsewhere = distribution.divide_work(wanted)
-        yield own
-        exchanged = distribution.exchange({key: features[key] for key in wanted_elsewhere})
-        features.update((key, exchanged[key]) for key in wanted if key not in features)
+        super().__init__()
+        self.batch_size = parse_batch_size(DEFAULT_BATCH_SIZE if batch_size is None else batch_size)
+        self.device = resolve_device(device)
+        # Vectors kept on disk from run to run (`cache_dir`).
+        self.kept_images: Embeddings | None = None
+        self.kept_texts: Embeddings | None = None
+        # Resized images kept on disk (`pixels_dir`).
+        self.kept_pixels: PixelFiles | None = None
 
     @abc.abstractmethod
-    def _progress(self, description: str, total: int) -> tqdm:
-        """Return a progress bar."""
+    def preprocess(self, image: Image) -> Tensors:
+        """Convert one RGB image to the encoder's inputs, without a batch dimension; called from several threads.
 
+        Most encoders take one tensor, shape (3, height, width), under the name ``pixel_input``.
+        """
 
-def _token_rows(tokens: Tensors) -> list[bytes]:
-    """Return all tokens of each text as bytes."""
-    arrays = [values.numpy() for values in tokens.values()]
-    return [b"".join(array[index].tobytes() for array in arrays) for index in range(len(arrays[0]) if arrays else 0)]
+    def resize(self, image: Image) -> Tensors:
+        """Do the part of `preprocess` that needs the CPU; called from several threads, or in processes."""
+        return self.preprocess(image)
+
+    def normalize(self, images: Tensors) -> Tensors:
+        """Do the rest of `preprocess` for a batch of resized images, on the model's device."""
+        return images
+
+    @property
+    def resizing(self) -> str | None:
+        """Return a text that names everything that decides the resized pixels, except the image.
+
+        Equal texts mean equal pixels. None if `resize` returns something else than 8-bit pixels of one size under the
+        name ``pixel_input``.
+        """
+        return None
+
+    @abc.abstractmethod
+    def encode_images(self, images: Tensors) -> torch.Tensor:
+        """Return unit vectors, shape (N, D), of N preprocessed images."""
+
+    @abc.abstractmethod
+    def tokenize(self, texts: list[str]) -> Tensors:
+        """Return the text encoder's inputs, each of shape (N, L), truncated and padded as the model was trained."""
+
+    @abc.abstractmethod
+    def encode_texts(self, tokens: Tensors) -> torch.Tensor:
+        """Return unit vectors, shape (N, D), of N tokenized texts."""
+
+    def encode(self, batch: Tensors, kind: Literal["images", "texts"]) -> np.ndarray:
+        """Encode one batch on the model's device.
+
+        Args:
+            batch: resized images, or tokens.
+            kind: which of them.
+
+        Returns:
+            Vectors in double precision, shape (N, D).
+
+        Raises:
+            ValueError: the encoder returned values that are not finite.
+        """
+        return self.start_encoding(batch, kind).wait()
+
+    @property
+    def works_beside_caller(self) -> bool:
+        """Tell whether `start_encoding` returns before the vectors are known."""
+        return self._is_on_gpu
+
+    @property
+    def _is_on_gpu(self) -> bool:
+        return self.device.type == "cuda"
+
+    def start_encoding(self, batch: Tensors, kind: Literal["images", "texts"]) -> Encoding:
+        """Let the device encode a batch; see `encode`."""
+        is_gpu = self._is_on_gpu
+        stream = torch.cuda.stream(self._text_stream) if is_gpu and kind == "texts" else contextlib.nullcontext()
+        # Not inference_mode: under autocast on the CPU it copies each attention weight for each image.
+        with stream, torch.no_grad(), full_precision():
+            inputs = {name: values.to(self.device, non_blocking=is_gpu) for name, values in batch.items()}
+            encoded = self.encode_images(self.normalize(inputs)) if kind == "images" else self.encode_texts(inputs)
+            on_cpu = encoded.to("cpu", non_blocking=is_gpu)
+            # To wait for the stream instead would be to wait for later batches, too.
+            arrived = torch.cuda.Event() if is_gpu else None
+            if arrived is not None:
+                # Of the model's GPU, which need not be the current one.
+                arrived.record(torch.cuda.current_stream(self.device))
+
+        def wait() -> np.ndarray:
+            if arrived is not None:
+                arrived.synchronize()
+            vectors = on_cpu.double().numpy()
+            if not np.isfinite(vectors).all():
+                # The best of such similarities would be the first option, whatever the image.
+                raise ValueError(
+                    f"{type(self).__name__}: encode_{kind} returned vectors that are not finite: the weights are "
+                    "broken, or their precision has too small a range. Try precision=fp32."
+                )
+            return vectors
+
+        return Encoding(lambda: arrived is None or arrived.query(), wait)
+
+    @functools.cached_property
+    def _text_stream(self) -> torch.cuda.Stream:
+        """The stream of a GPU for texts, which need not wait for the images that it was given before."""
+        stream = torch.cuda.Stream(self.device)
+        # The weights may be on their way.
+        stream.wait_stream(torch.cuda.current_stream(self.device))
+        return stream
+
+    @property
+    def needs_content(self) -> bool:
+        """Tell whether a digest of each image is needed, as vectors or pixels are kept on disk."""
+        return self.kept_images is not None or self.kept_pixels is not None
+
+    def load_image(self, question: ImageQuestion) -> LoadedImage:
+        """Read an image up to the inputs that are normalized on the device; called in reading threads or processes."""
+        content = b""
+        # It takes time, so it is asked for only where it is needed.
+        if question.key is None or self.needs_content:
+            content = question.images.content(question.doc_id)
+        key = content if question.key is None else question.key
+        vector = None if self.kept_images is None else self.kept_images.get(content)
+        if vector is not None:
+            return LoadedImage(key, content, {}, vector)
+        pixels = None if self.kept_pixels is None else self.kept_pixels.get(content)
+        if pixels is not None:
+            return LoadedImage(key, content, {self.pixel_input: pixels})
+        return LoadedImage(key, content, self.resize(question.images.load(question.doc_id)))

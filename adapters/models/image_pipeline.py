@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from microbench_adapters.models.document_images import ImageQuestion
+    from microbench_adapters.models.dual_encoder import DualEncoder, Encoding, Features, Tensors
     from microbench_adapters.models.embeddings import Embeddings
-    from microbench_adapters.models.encoder import Encoder, Encoding, Features, Tensors
     from microbench_adapters.models.pixel_store import PixelFiles
 
 # Images prefetched for the encoder, in batches: enough to keep it busy, bounded in memory.
 _BATCHES_AHEAD = 2
-# Batches that a device which works beside its caller is given before the first of them is waited for.
+# Batches that a device which works beside its caller has at a time: so many that it has the next ones when it is done.
 _BATCHES_UNDER_WAY = 3
 
 
@@ -47,9 +47,9 @@ class _Batch(NamedTuple):
 
 
 class ImagePipeline:
-    """Images on their way from memory or the readers through the device, each content once.
+    """Load images from memory or by readers, and encode each key once.
 
-    Use it in a ``with`` statement, which starts the readers, and iterate over it once.
+    Use it in a ``with`` statement, which starts the reading processes if there are any, and iterate over it once.
 
     Args:
         encoder: the encoder.
@@ -58,7 +58,9 @@ class ImagePipeline:
         progress: counts the images.
     """
 
-    def __init__(self, encoder: Encoder, questions: list[ImageQuestion], features: Features, progress: tqdm) -> None:
+    def __init__(
+        self, encoder: DualEncoder, questions: list[ImageQuestion], features: Features, progress: tqdm
+    ) -> None:
         self._encoder = encoder
         self._features = features
         self._progress = progress
@@ -68,6 +70,7 @@ class ImagePipeline:
         self._next: list[LoadedImage] = []
         self._started: collections.deque[_Batch] = collections.deque()
         self._encoding: set[Hashable] = set()
+        self._finished: collections.deque[list[Hashable]] = collections.deque()
 
     def __enter__(self) -> ImagePipeline:
         with contextlib.ExitStack() as stack:
@@ -84,28 +87,28 @@ class ImagePipeline:
         self._exit_stack.close()
 
     def feed(self) -> None:
-        """Give the device what it has room for and what is read by now; return at once.
+        """Give the device the batches that it has room for, of the images that are read by now; wait for nothing.
 
         To be called now and then by whoever has other things to do before it asks for vectors.
         """
         if self._encoder.works_beside_caller:
-            while self._has_room() and self._collect(may_wait=False):
+            self._finish_down_to(_BATCHES_UNDER_WAY)
+            while len(self._started) < _BATCHES_UNDER_WAY and self._collect(may_wait=False):
                 self._start()
 
     def __iter__(self) -> Iterator[list[Hashable]]:
         """Yield the keys of images as soon as their vectors are known.
 
-        While the device encodes a batch, the next one is read, and the one before is used by the caller.
+        While the caller uses them, further images are read, and a device beside it encodes.
         """
         while self._collect(may_wait=True):
+            self._finish_down_to(_BATCHES_UNDER_WAY - 1)
             self._start()
-            while self._started and (self._started[0].is_done() or len(self._started) > _BATCHES_UNDER_WAY):
-                yield self._finish()
-        while self._started:
-            yield self._finish()
-
-    def _has_room(self) -> bool:
-        return sum(not batch.is_done() for batch in self._started) < _BATCHES_UNDER_WAY
+            self._finish_down_to(_BATCHES_UNDER_WAY)
+            while self._finished:
+                yield self._finished.popleft()
+        self._finish_down_to(0)
+        yield from self._finished
 
     # --- batches ---
 
@@ -140,7 +143,12 @@ class ImagePipeline:
             encoding = self._encoder.start_encoding(inputs, "images")
         self._started.append(_Batch(images, new, encoding))
 
-    def _finish(self) -> list[Hashable]:
+    def _finish_down_to(self, number: int) -> None:
+        """Finish what the device is done with, and wait for it until it has this number of batches."""
+        while self._started and (self._started[0].is_done() or len(self._started) > number):
+            self._finish()
+
+    def _finish(self) -> None:
         """Enter the vectors of the oldest batch."""
         images, new, encoding = self._started.popleft()
         if encoding is not None:
@@ -152,7 +160,7 @@ class ImagePipeline:
             if kept is not None:
                 kept.end_batch()
         self._progress.update(len(images))
-        return [image.key for image in images]
+        self._finished.append([image.key for image in images])
 
     # --- reading ---
 
@@ -208,6 +216,11 @@ def _stack(items: list[Tensors], device: torch.device) -> Tensors:
         shape = (len(items), *first.shape)
         batch[name] = torch.empty(shape, dtype=first.dtype, pin_memory=device.type == "cuda")
         # One by one: torch.stack would divide the copying among all cores, and wait for those that readers keep busy.
-        for row, item in zip(batch[name].numpy(), items, strict=True):
-            row[...] = item[name].numpy()
+        rows = batch[name].numpy()
+        for number, item in enumerate(items):
+            if item[name].shape != first.shape:
+                raise ValueError(
+                    f"Images of one batch have {name} of shapes {[*first.shape]} and {[*item[name].shape]}."
+                )
+            rows[number] = item[name].numpy()
     return batch

@@ -48,7 +48,7 @@ def _run(options: argparse.Namespace) -> None:
         command = ["sweep", "--alpha", left, *arguments, "--model_args", options.model_args, *place]
         print(
             f"microbench: {len(alphas) - len(stop.remaining)} of {len(alphas)} alphas are done, with results "
-            f"in {options.output_path}. Once the cause is mended, this evaluates the others, and adds them to its "
+            f"in {options.output_path}. Once the cause is fixed, this evaluates the others, and adds them to its "
             "table:\n  "
             f"{resume_advice.shell_command(command, 'microbench')}",
             file=sys.stderr,

@@ -27,7 +27,7 @@ class Part:
     Attributes:
         title: of the part.
         lines: what was found.
-        problems: what must be mended before a run, with advice.
+        problems: what must be fixed before a run, with advice.
     """
 
     title: str

@@ -25,7 +25,6 @@ def main() -> None:
     - 130, 143: the run was interrupted by Ctrl-C or SIGTERM.
     """
     command = Command(sys.argv[1:])
-    own, _ = own_options.split(sys.argv[1:])
     try:
         with garbage_collection.relaxed_gc():
             evaluate(command)
@@ -40,7 +39,7 @@ def main() -> None:
         command.print_message(str(error))
         sys.exit(exit_status.FAILED_STATUS)
     # The harness's tables, which show many figures, stand between the summary and this. Without them, it is repetition.
-    if command.quotes and not own.quiet:
+    if command.quotes and not command.is_quiet:
         command.print_message("to quote:" + "".join(f"\n- {quote}" for quote in dict.fromkeys(command.quotes)))
     if command.problems:
         problems = "\n".join(f"- {problem}" for problem in command.problems)
@@ -71,13 +70,13 @@ def _dispatch(command: Command) -> None:
     is_evaluation = bool(arguments) and (arguments[0] == "eval" or arguments[0].startswith("-"))
     if arguments and arguments[0] not in _LIGHT_COMMANDS:
         if is_evaluation:
+            prepare_evaluation()
+            known = known_options()
+            command.write_out_options(known)
+            arguments = own_options.write_out(arguments, known)
             run_state.current.own_options, sys.argv[1:] = own_options.split(arguments)
             if {"-h", "--help"} & set(arguments):
                 print(own_options.help_text())
-            prepare_evaluation()
-            known = [*_harness_parser()._option_string_actions, *own_options.names()]
-            arguments, sys.argv[1:] = (own_options.write_out(typed, known) for typed in (arguments, sys.argv[1:]))
-            command.write_out_options(known)
             _check_config(arguments)
         else:
             from microbench_tasks.harness import plugin
@@ -103,7 +102,12 @@ def _check_config(arguments: list[str]) -> None:
 
 
 def _suggest_options(arguments: list[str]) -> str:
-    return suggestions.for_options(arguments, [*_harness_parser()._option_string_actions, *own_options.names()])
+    return suggestions.for_options(arguments, known_options())
+
+
+def known_options() -> list[str]:
+    """Return the options of an evaluation, as typed: the harness's and those that this package adds."""
+    return [*_harness_parser()._option_string_actions, *own_options.names()]
 
 
 def _harness_parser() -> argparse.ArgumentParser:

@@ -41,21 +41,25 @@ def split(arguments: Sequence[str]) -> tuple[OwnOptions, list[str]]:
 
 
 def write_out(arguments: Sequence[str], known: Collection[str]) -> list[str]:
-    """Write out options whose first letters were typed, which the harness's parser takes for the whole.
+    """Write out options whose first letters were typed, up to ``--``, after which there are no options.
+
+    `split` takes only options in full.
 
     Args:
         arguments: of an evaluation.
-        known: the options of the harness, as typed.
+        known: the options of the harness and of this package, as typed.
 
-    >>> write_out(["--conf=a.yaml", "--m", "x"], ["--config", "--model", "--model_args"])
-    ['--config=a.yaml', '--m', 'x']
+    >>> write_out(["--conf=a.yaml", "--m", "x", "--", "--conf"], ["--config", "--model", "--model_args"])
+    ['--config=a.yaml', '--m', 'x', '--', '--conf']
     """
-    written = []
-    for part in arguments:
+    written: list[str] = []
+    for position, part in enumerate(arguments):
+        if part == "--":
+            return [*written, *arguments[position:]]
         typed, equals, value = part.partition("=")
         meant = [option for option in known if option.startswith(typed)] if typed.startswith("--") else []
         # Several are ambiguous, which the harness reports.
-        is_short = typed != "--" and typed not in known and len(meant) == 1
+        is_short = typed not in known and len(meant) == 1
         written.append(f"{meant[0]}{equals}{value}" if is_short else part)
     return written
 

@@ -31,8 +31,13 @@ class Command:
         self.reasons: list[str] = []
 
     def write_out_options(self, known: Collection[str]) -> None:
-        """Write out abbreviated options, of which messages look for the full names; ``known`` are the harness's."""
+        """Write out abbreviated options, of which messages look for the full names; ``known`` are all options."""
         self._arguments = own_options.write_out(self._arguments, known)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Tell whether ``--quiet`` is among the arguments."""
+        return own_options.split(self._arguments)[0].quiet
 
     def run(self, evaluate_one: Callable[[Any], Any], args: Any) -> Any:
         """Run one evaluation of the harness, and record how it ends.

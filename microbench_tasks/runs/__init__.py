@@ -1,1 +1,1 @@
-"""Read runs of the harness from their logs, score them again, and compare them."""
+"""Read runs of the harness from their logs, score them again, and measure prompt sensitivity."""

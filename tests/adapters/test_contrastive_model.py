@@ -10,7 +10,7 @@ from lmms_eval.api.instance import Instance
 from PIL import Image
 
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
-from microbench_adapters.models import contrastive, encoder, image_pipeline, truncation
+from microbench_adapters.models import contrastive, dual_encoder, truncation
 from microbench_adapters.named_models import demo_clip
 from tests.support import questions
 
@@ -167,23 +167,6 @@ def test_a_task_without_choices_is_refused_before_anything_is_encoded():
     assert model.image_batches == model.text_batches == []
 
 
-def test_readers_begin_before_texts_are_read(monkeypatch):
-    events = []
-    start_reading = image_pipeline.ImagePipeline._read
-
-    def read(pipeline):
-        events.append("reading begins")
-        return start_reading(pipeline)
-
-    def choices(doc):
-        events.append("texts of a question")
-        return doc["choices"]
-
-    monkeypatch.setattr(image_pipeline.ImagePipeline, "_read", read)
-    ColourModel().generate_until(Task("t", [doc("red", "red", "blue")] * 2, doc_to_choice=choices).requests())
-    assert events[:3] == ["reading begins", *["texts of a question"] * 2]
-
-
 def test_other_kinds_of_requests_are_refused_by_name():
     requests = Task("scienceqa", DOCS).requests()
     with pytest.raises(ValueError, match="scienceqa: asked for several rounds"):
@@ -307,8 +290,8 @@ def test_a_batch_size_that_is_no_positive_integer_is_refused_at_once(value):
 @pytest.mark.parametrize(
     ("model_args", "flag", "expected"),
     [
-        ("", 1, encoder.DEFAULT_BATCH_SIZE),
-        ("", None, encoder.DEFAULT_BATCH_SIZE),
+        ("", 1, dual_encoder.DEFAULT_BATCH_SIZE),
+        ("", None, dual_encoder.DEFAULT_BATCH_SIZE),
         ("", "1", 1),
         ("", "7", 7),
         ("batch_size=5", 1, 5),

@@ -11,12 +11,12 @@ from tqdm import tqdm
 
 from microbench_adapters.models import contrastive, image_pipeline, image_reading, pixel_store
 from microbench_adapters.models.document_images import ImageQuestion
-from microbench_adapters.models.encoder import Encoder, Encoding
+from microbench_adapters.models.dual_encoder import DualEncoder, Encoding
 from microbench_adapters.models.image_reading import LoadedImage
 from tests.support import questions
 
 
-class Device(Encoder):
+class Device(DualEncoder):
     """An encoder beside its caller: the vector of an image is its number and its first pixel.
 
     Attributes:
@@ -81,9 +81,9 @@ def test_a_device_is_given_three_batches_and_a_further_one_whenever_it_has_finis
         assert device.given[3:] == [[6, 7]]
         device.num_done = 4
         images.feed()
-        images.feed()
         assert device.given[4:] == [[8, 9]]
-        assert features == {}
+        # An error from now on would lose what the device still works at, and nothing else.
+        assert sorted(features) == list(range(8))
         assert [list(keys) for keys in images] == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]
     # The number of the batch, and the image.
     assert {key: vector.tolist() for key, vector in features.items()} == {n: [n // 2, n] for n in range(10)}
@@ -94,7 +94,7 @@ def test_images_that_are_still_read_are_not_waited_for(monkeypatch):
     may_read = fork.Event()
     load = Device.load_image
     monkeypatch.setattr(Device, "load_image", lambda self, question: may_read.wait(60) and load(self, question))
-    monkeypatch.setattr(image_reading, "use_processes", lambda num_images, device: True)
+    monkeypatch.setattr(image_reading, "use_processes", lambda num_images, device: num_images > 0)
     device = Device()
     with pipeline(device, range(10), {}) as images:
         images.feed()
@@ -199,3 +199,45 @@ def test_a_device_is_fed_while_the_texts_of_questions_are_read(monkeypatch):
     assert model.generate_until(requests) == ["A"] * 10
     # Three batches before the first question, and a further one after each until all five are given.
     assert given == [3, 4, 5, 5, 5, 5, 5, 5, 5, 5]
+
+
+def test_reading_processes_begin_before_the_texts_of_questions_are_read(monkeypatch):
+    events = []
+
+    class Recorded(image_reading.ReadingProcesses):
+        def __init__(self, *arguments):
+            events.append("reading begins")
+            super().__init__(*arguments)
+
+    def choices(doc):
+        events.append("texts")
+        return ["a", "b"]
+
+    monkeypatch.setattr(image_reading, "use_processes", lambda num_images, device: num_images > 0)
+    monkeypatch.setattr(image_pipeline, "ReadingProcesses", Recorded)
+    Model().generate_until(Task(range(2), choices).requests())
+    assert events == ["reading begins", "texts", "texts"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_after_an_error_in_a_question_readers_are_gone_and_the_model_can_be_asked_again(monkeypatch, error):
+    processes = []
+
+    class Recorded(image_reading.ReadingProcesses):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            processes.append(self)
+
+    def choices(doc):
+        if faults:
+            raise faults.pop()
+        return ["a", "b"]
+
+    monkeypatch.setattr(image_reading, "use_processes", lambda num_images, device: num_images > 0)
+    monkeypatch.setattr(image_pipeline, "ReadingProcesses", Recorded)
+    model, task, faults = Model(), Task(range(2), choices), [error("no options")]
+    with pytest.raises(error, match="no options"):
+        model.generate_until(task.requests())
+    assert all(end.closed for end in processes[0]._ends)
+    model.feed_device()
+    assert model.generate_until(task.requests()) == ["A", "A"]

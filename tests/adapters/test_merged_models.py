@@ -18,6 +18,7 @@ from microbench_adapters.checkpoints import loading, merge_loaded
 from microbench_adapters.commands import sweep
 from microbench_adapters.commands.merge import infer_adapter, merge_checkpoints
 from microbench_adapters.libraries.open_clip_adapter import OpenClip
+from microbench_adapters.libraries.options import refused_as_merge_with
 from microbench_adapters.libraries.transformers_adapter import TransformersClip
 from microbench_adapters.named_models import demo_clip
 from tests.support import questions, tiny_clip, tiny_models
@@ -226,6 +227,30 @@ def test_a_refusal_of_the_other_checkpoint_names_merge_with(pair, transformers_p
         with pytest.raises(ValueError, match=f"^merge_with={empty}: ") as refusal:
             refuse()
         assert "model=" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [
+        ("model=a/b: no weights", "merge_with=a/b: no weights"),
+        ("model=local-dir:a/b: no weights", "merge_with=a/b: no weights"),
+        # Of a mistyped name on the Hub.
+        ("model=a/b, revision=None: no such repository", "merge_with=a/b: no such repository"),
+        ("model=a, revision=v2: no such revision", "merge_with=a/b: model=a, revision=v2: no such revision"),
+        ("merge_with=a/b: no checkpoint", "merge_with=a/b: no checkpoint"),
+    ],
+)
+def test_a_refusal_says_in_one_place_which_checkpoint_is_meant(raised, shown):
+    with pytest.raises(ValueError) as refusal, refused_as_merge_with("a/b"):
+        raise ValueError(raised)
+    assert str(refusal.value) == shown
+
+
+def test_an_unexpected_error_of_the_other_checkpoint_keeps_the_place_where_it_was_raised():
+    unexpected = ValueError("The state dictionary is corrupted.")
+    with pytest.raises(ValueError) as raised, refused_as_merge_with("a/b"):
+        raise unexpected
+    assert raised.value is unexpected
 
 
 def test_a_checkpoint_cannot_be_merged_with_itself(pair):

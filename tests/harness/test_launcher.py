@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ from lmms_eval.cli import dispatch
 
 from microbench_adapters.models.execution import resolve_device
 from microbench_tasks.harness import launcher, run_state, running_command
+from microbench_tasks.harness.own_options import OwnOptions
 from microbench_tasks.util.errors import DataError
 from tests.support.run_results import results
 
@@ -73,6 +75,21 @@ def test_abbreviated_options_are_checked_and_repeated_by_their_full_names(monkey
         with pytest.raises(SystemExit):
             launcher.main()
         assert said in capsys.readouterr().err
+
+
+def test_abbreviations_of_our_own_options_are_taken_for_the_options_and_kept_from_the_harness(monkeypatch, capsys):
+    seen = []
+
+    def dispatched():
+        seen.append((sys.argv[1:], run_state.current.own_options))
+        run_state.current.command.quotes.append("a sentence that --quiet leaves out")
+
+    monkeypatch.setattr(launcher, "prepare_evaluation", lambda: None)
+    monkeypatch.setattr(dispatch, "main", dispatched)
+    monkeypatch.setattr("sys.argv", ["lmms_eval", "--run", "first", "--qui", "--mod", "plip"])
+    launcher.main()
+    assert seen == [(["--mod", "plip", "--verbosity", "WARNING"], OwnOptions(quiet=True, run_name="first"))]
+    assert capsys.readouterr().err == ""
 
 
 def test_only_the_first_process_speaks(monkeypatch, capsys):

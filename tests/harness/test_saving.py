@@ -174,10 +174,11 @@ def test_lmms_eval_refuses_an_invalid_name_for_tasks_of_other_benchmarks(monkeyp
         running_command.check_arguments(SimpleNamespace(tasks="mmmu_val", include_path=None))
 
 
-def test_microbench_run_refuses_an_invalid_name_before_the_first_model(tmp_path):
+@pytest.mark.parametrize("option", ["--run-name", "--run"])
+def test_microbench_run_refuses_an_invalid_name_before_the_first_model(tmp_path, option):
     (tmp_path / "models.yaml").write_text("models: [{model: microbench_random}, {model: demo_clip}]")
     request = command.Request(
-        str(tmp_path / "models.yaml"), "microbench_coarse", tmp_path / "out", None, ["--run-name", "a b"]
+        str(tmp_path / "models.yaml"), "microbench_coarse", tmp_path / "out", None, [option, "a b"]
     )
     with pytest.raises(DataError, match="^--run-name a b: expected"):
         command.run(request)

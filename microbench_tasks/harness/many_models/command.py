@@ -90,9 +90,10 @@ def _prepare(request: Request) -> _Prepared:
     own = parse_shard(request.shard).items_of(entries)
     if not own:
         raise DataError(f"--shard {request.shard}: {path} has only {len(entries)} model(s). Start fewer shards.")
-    run_names.check(own_options.split(request.harness_arguments)[0].run_name)
     launcher.prepare_evaluation()
-    options = parse_harness_options(request.tasks, request.harness_arguments)
+    arguments = own_options.write_out(request.harness_arguments, launcher.known_options())
+    run_names.check(own_options.split(arguments)[0].run_name)
+    options = parse_harness_options(request.tasks, arguments)
     own_tasks.add_included(options.include_path)
     _check_place(request.out)
     if problems := entry_checks.find_problems(entries, options):
@@ -102,7 +103,7 @@ def _prepare(request: Request) -> _Prepared:
     jobs = [loop.Job(entry, record.make_plan(entry, names, settings, data), request.out / entry.name) for entry in own]
     if refusals := loop.check(jobs):
         raise DataError(model_list.listed_problems(request.out, refusals))
-    common = ["--tasks", request.tasks, *request.harness_arguments]
+    common = ["--tasks", request.tasks, *arguments]
     return _Prepared(entries, jobs, data, common, bool(options.use_cache))
 
 

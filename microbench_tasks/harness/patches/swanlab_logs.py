@@ -1,6 +1,6 @@
 """Let ``--swanlab_args`` log all metrics of a run, once.
 
-The harness's SwanLab logger is a copy of its Weights & Biases logger, and shares the faults that are mended here.
+The harness's SwanLab logger is a copy of its Weights & Biases logger, and shares the faults that are fixed here.
 """
 
 from __future__ import annotations
