@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,11 @@ from microbench_tasks.runs.logged_runs import FoundRuns, LoggedRun
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.progress import Progress, no_progress
 from microbench_tasks.util.text_safety import printable_line
 
 # Marks the label of a run with redefined tasks.
 REDEFINED = " [REDEFINED TASKS]"
-
-# Wraps what is read in a progress bar.
-Progress = Callable[[Sequence[Any]], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def load_run(path: Path, name: str | None = None) -> Run:
     return _scored(place)
 
 
-def load_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = iter) -> list[Run]:
+def load_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = no_progress) -> list[Run]:
     """Read runs and submissions, and score them again; labels stay as each run has them.
 
     Args:
@@ -75,10 +73,10 @@ def load_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progre
     Raises:
         DataError: as in `load_run`; or a name fits no run.
     """
-    return [_scored(place) for place in progress(_find(paths, names))]
+    return [_scored(place) for place in progress(_find(paths, names), "Scoring runs")]
 
 
-def load_distinct_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = iter) -> list[Run]:
+def load_distinct_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progress = no_progress) -> list[Run]:
     """Read runs and submissions as `load_runs` does, each only once.
 
     Args:
@@ -91,7 +89,7 @@ def load_distinct_runs(paths: Sequence[Path], names: Sequence[str] = (), progres
     """
     places = _find(paths, names)
     _check_different(places)
-    return [_scored(place) for place in progress(places)]
+    return [_scored(place) for place in progress(places, "Scoring runs")]
 
 
 def with_unique_labels(runs: Sequence[Run]) -> list[Run]:

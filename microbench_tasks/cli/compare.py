@@ -64,9 +64,7 @@ def _run(options: argparse.Namespace) -> None:
         check_output_file(options.changes, "--changes")
         if options.changes in options.out_files:
             raise DataError(f"--changes {options.changes}: is the file of --out, too. Name another one.")
-    runs = loaded_runs.load_distinct_runs(
-        options.runs, options.run, lambda places: progress_bar(places, "Scoring runs")
-    )
+    runs = loaded_runs.load_distinct_runs(options.runs, options.run, progress_bar)
     compared = comparison.compare_runs(runs, options.against)
     print(comparison_text.as_terminal_text(compared, by_task=options.by_task))
     contents = {

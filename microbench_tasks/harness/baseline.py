@@ -66,7 +66,7 @@ def check(baseline: str | Path, tasks: Sequence[str]) -> None:
     """Check that a baseline can be compared with a new run, before that run starts.
 
     Args:
-        baseline: folder of a run, or a samples file in it, as the user typed it.
+        baseline: folder of a run, its results file (``…_results.json``) or a samples file, as the user typed it.
         tasks: the Micro-Bench tasks of the new run.
 
     Raises:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from microbench_tasks.harness import run_state
-from microbench_tasks.harness.unique_files import RESULTS_SUFFIX
+from microbench_tasks.runs.result_keys import RESULTS_SUFFIX
 from microbench_tasks.util.text_safety import printable_line
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ from loguru import logger
 
 from microbench_tasks.harness import run_names, run_state, unique_files
 from microbench_tasks.harness.output_folder import error_text, write_probe
+from microbench_tasks.runs import result_keys
 from microbench_tasks.util import files
 
 
@@ -57,7 +58,7 @@ class _Job:
 
 def save_results(tracker: Any, write: Callable[[], None], results: Any) -> None:
     """Let the harness write the results file with ``write``, and publish it under a name that no other run uses."""
-    suffix = unique_files.RESULTS_SUFFIX
+    suffix = result_keys.RESULTS_SUFFIX
     run_name = run_names.valid_run_name()
 
     def publish(draft: Path, folder: Path, name: str = run_name) -> Path:

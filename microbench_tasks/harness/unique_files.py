@@ -10,8 +10,6 @@ import shutil
 import uuid
 from pathlib import Path
 
-RESULTS_SUFFIX = "_results.json"
-
 
 def publish_new(source: Path, folder: Path) -> Path:
     """Publish a file in ``folder`` under its own name and return its path.

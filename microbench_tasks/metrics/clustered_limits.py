@@ -61,7 +61,7 @@ class ClusterTable:
 
 
 def tabulate(values: np.ndarray, clusters: Labels, groups: Labels | None = None) -> ClusterTable:
-    """Sum scores by group and cluster; without ``groups``, all scores are of one.
+    """Sum scores by group and cluster; without ``groups``, all scores are in one group.
 
     Args:
         values: shape (n,), n at least 1.
@@ -71,7 +71,7 @@ def tabulate(values: np.ndarray, clusters: Labels, groups: Labels | None = None)
     cluster, num_clusters = _label_codes(clusters)
     group, num_groups = _label_codes(groups) if groups is not None else (np.zeros(len(values), dtype=int), 1)
     cell, shape = group * num_clusters + cluster, (num_groups, num_clusters)
-    # Scores and clusters are sorted before they are summed, so that their order changes no figure to the last bit.
+    # A sum of floats depends on the order in the last digits: scores and clusters are sorted before they are summed.
     order = np.argsort(values, kind="stable")
     sums = np.bincount(cell[order], weights=values[order], minlength=num_groups * num_clusters).reshape(shape)
     sizes = np.bincount(cell, minlength=num_groups * num_clusters).reshape(shape).astype(np.float64)
@@ -103,11 +103,20 @@ def _label_codes(labels: Labels) -> tuple[np.ndarray, int]:
 
 
 def effective_numbers(table: ClusterTable, prior: float) -> np.ndarray:
-    """Compute the effective number of independent 0/1 scores for each group's mean, shape (…, G).
+    """Compute the effective number of independent 0/1 scores for each group's mean p, shape (…, G).
 
-    The variance is a weighted mean of the cluster-robust variance and the largest possible one, that of clusters which
-    are all 0 or all 1. The weight of the former is the number of clusters that are not entirely 0, or not entirely 1,
-    whichever is smaller. Large clusters count more than small ones.
+    It is p (1 - p) / V, where V = (r V1 + prior V0) / (r + prior):
+
+    - V1 is the cluster-robust variance of p, at least that of independent scores.
+    - V0 is the largest possible variance of p, that of clusters which are all 0 or all 1.
+    - r is the number of clusters that are not all 0, or of those that are not all 1, whichever is smaller. A cluster
+      counts by its squared size: as 1 if all are of equal size.
+
+    If p is 0 or 1, it is Kish's number: the squared number of scores over the sum of the clusters' squared sizes.
+
+    Args:
+        table: the scores.
+        prior: weight of V0, in clusters; above 0.
     """
     means, numbers, num_clusters = table.means, table.num_scores, table.clusters_of_group
     spread = means * (1 - means)
@@ -161,7 +170,18 @@ def _products(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def beta_limits(
     mean: np.ndarray, effective_number: np.ndarray, degrees: np.ndarray, confidence_level: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Compute Clopper-Pearson limits at effective numbers of answers, reduced for few degrees of freedom."""
+    """Compute Clopper-Pearson limits at effective numbers of answers, which few degrees of freedom reduce.
+
+    Args:
+        mean: shape (…), from 0 to 1.
+        effective_number: shape (…), above 0.
+        degrees: shape (…), degrees of freedom of the estimated variance. With infinity nothing is reduced; with 0 the
+            limits are 0 and 1.
+        confidence_level: above 0 and below 1.
+
+    Returns:
+        The lower and the upper limits, each of shape (…).
+    """
     tail = (1 - confidence_level) / 2
     has_degrees = degrees > 0
     widening = special.stdtrit(np.where(has_degrees, degrees, 1), tail) / special.ndtri(tail)

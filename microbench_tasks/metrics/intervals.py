@@ -43,7 +43,7 @@ def accuracy_interval(scores: ArrayLike, clusters: Labels, *, confidence_level: 
 
     Args:
         scores: shape (n,), from 0 to 1: 1 for a right answer, 0 for a wrong one, or the mean over several decodings.
-        clusters: shape (n,), labels: the image (or the dataset) of each question.
+        clusters: shape (n,), labels: the image, its group such as the slide, or the dataset of each question.
         confidence_level: above 0 and below 1.
 
     Returns:
@@ -67,11 +67,6 @@ def score_interval(scores: ArrayLike, clusters: Labels, *, confidence_level: flo
 
     The formula, the arguments, the result and the errors are those of `accuracy_interval`.
 
-    Args:
-        scores: shape (n,), from 0 to 1.
-        clusters: shape (n,), labels: the image (or the dataset) of each score.
-        confidence_level: above 0 and below 1.
-
     >>> interval = score_interval([0.2, 0.4, 0.9], ["a", "b", "c"])
     >>> 0 < interval.low < 0.5 < interval.high < 1
     True
@@ -90,7 +85,7 @@ def share_interval(
     Args:
         parts: shape (n,), whole numbers from 0 to those of ``totals``.
         totals: shape (n,), whole numbers.
-        clusters: shape (n,), labels: the image (or the dataset) of each pair of numbers.
+        clusters: shape (n,), labels: the image, its group such as the slide, or the dataset of each pair of numbers.
         confidence_level: above 0 and below 1.
 
     Returns:
@@ -122,7 +117,7 @@ def difference_interval(
 
     Args:
         differences: shape (n,), from -1 to 1.
-        clusters: shape (n,), labels: the image (or the dataset) of each question.
+        clusters: shape (n,), labels: the image, its group such as the slide, or the dataset of each question.
         confidence_level: above 0 and below 1.
 
     Returns:
@@ -151,7 +146,7 @@ def macro_interval(
     Args:
         scores: shape (n,), from 0 to 1: 1 for a right answer, 0 for a wrong one, or the mean over several decodings.
         groups: shape (n,), labels: the task of each question.
-        clusters: shape (n,), labels: the image (or the dataset) of each question.
+        clusters: shape (n,), labels: the image, its group such as the slide, or the dataset of each question.
         confidence_level: above 0 and below 1.
 
     Returns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from microbench_tasks.report.runs import image_of
 from microbench_tasks.report.sections import FoldedParts, ReportSection
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.tasks.repeats import each_answer
+from microbench_tasks.util.progress import Progress
 
 Kind = Literal["right", "wrong", "unparsed", "boxes"]
 KINDS: tuple[Kind, ...] = ("right", "wrong", "unparsed", "boxes")
@@ -52,7 +53,7 @@ def gallery_section(
     data: Data,
     number: int,
     seed: int,
-    progress: Callable[[Sequence[tuple[Run, Example]]], Iterable[tuple[Run, Example]]],
+    progress: Progress,
 ) -> ReportSection | None:
     """Build the section with examples of every run; None if no micrograph is available.
 
@@ -66,7 +67,8 @@ def gallery_section(
     cards: dict[tuple[str, Kind], list[Card]] = collections.defaultdict(list)
     chosen = [(run, example) for run in runs for example in choose_examples(run, number, seed)]
     contrastive = {run.label for run in runs if scores_captions(run)}
-    for run, example in progress([(run, example) for run, example in chosen if data.of_task(example.task)]):
+    shown = [(run, example) for run, example in chosen if data.of_task(example.task)]
+    for run, example in progress(shown, "Choosing examples"):
         rows = data.of_task(example.task)
         if rows is not None:
             cards[run.label, example.kind].append(_card(example, rows, run.label in contrastive))

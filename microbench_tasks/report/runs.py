@@ -10,8 +10,8 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis import loaded_runs
-from microbench_tasks.analysis.loaded_runs import REDEFINED, Progress, Run, printable_label
-from microbench_tasks.runs import logged_runs, mismatches, new_datasets, rescoring
+from microbench_tasks.analysis.loaded_runs import REDEFINED, Run, printable_label
+from microbench_tasks.runs import logged_runs, mismatches, new_datasets, rescoring, result_keys
 from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.runs.run_records import RunRecord
@@ -20,6 +20,7 @@ from microbench_tasks.tasks.items import num_answers
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.argument_text import parse_arguments
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.progress import Progress
 
 # Identifies the folder of a sweep.
 _SWEEP_FILE = "sweep.json"
@@ -132,7 +133,7 @@ def _is_older(results: Path) -> bool:
 
 
 def _log_of(results: Path) -> LoggedRun | None:
-    name = results.name.removesuffix(logged_runs.RESULTS_SUFFIX)
+    name = results.name.removesuffix(result_keys.RESULTS_SUFFIX)
     logged = any(results.parent.glob(f"{name}_samples_*.jsonl"))
     return logged_runs.find_run([results.parent], name) if logged else None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from microbench_tasks import catalog
 from microbench_tasks.render.figure_specs import FigureSpec, figure_spec
@@ -14,7 +14,9 @@ from microbench_tasks.report.estimates import Estimate, Item, estimate
 from microbench_tasks.report.runs import Sweep
 from microbench_tasks.report.sections import FoldedParts, Part, ReportSection, file_name
 from microbench_tasks.runs import rescoring
-from microbench_tasks.runs.rescoring import LoggedRun, Rescored
+from microbench_tasks.runs.logged_runs import LoggedRun
+from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.util.progress import Progress
 
 _ALPHA_AXIS = "alpha: weight of the fine-tuned checkpoint against its base"
 _TEXT = (
@@ -44,7 +46,6 @@ SUBSETS: dict[str, Callable[[str, Item], bool]] = {
 
 # For each series, the estimates along alpha.
 Curves = Mapping[str, Sequence[Estimate | None]]
-Progress = Callable[[Sequence[LoggedRun]], Iterable[LoggedRun]]
 
 
 def sweep_section(sweeps: Sequence[Sweep], progress: Progress) -> ReportSection | None:
@@ -75,7 +76,7 @@ def _recorded_estimate(figures: Mapping[str, float]) -> Estimate | None:
 
 def subset_curves(logs: Sequence[LoggedRun], progress: Progress) -> dict[str, list[Estimate]]:
     """Return the accuracy of each of `SUBSETS` along alpha, from the samples of each alpha."""
-    along = [_subset_estimates(rescoring.rescore(log)) for log in progress(logs)]
+    along = [_subset_estimates(rescoring.rescore(log)) for log in progress(logs, "Scoring a sweep")]
     return {
         name: [estimates[name] for estimates in along]
         for name in SUBSETS

@@ -31,9 +31,9 @@ from microbench_tasks.report.sensitivity_section import sensitivity_section
 from microbench_tasks.report.slice_sections import ability_section, slice_section
 from microbench_tasks.report.sweep_section import sweep_section
 from microbench_tasks.submissions import manifest_file
-from microbench_tasks.submissions.progress import Progress
 from microbench_tasks.util.cores import num_cores
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.progress import Progress
 from microbench_tasks.util.similar_sentences import merge_similar
 
 # Of each kind and run.
@@ -81,7 +81,7 @@ def write(
         out: the folder to write, completely or not at all; an unchanged earlier report there is replaced.
         num_examples: of each kind and run; by default `NUM_EXAMPLES`, and none of more than two runs without details.
         seed: of the choice of examples.
-        progress: see `microbench_tasks.submissions.progress.Progress`.
+        progress: see `microbench_tasks.util.progress.Progress`.
         names: of the runs to read from folders that contain several.
         with_details: whether a report of more than two runs has a confusion matrix for each run and task, and examples.
             One or two runs always have.
@@ -92,7 +92,7 @@ def write(
     if num_examples is not None and num_examples < 0:
         raise DataError(f"--examples {num_examples}: expected 0 or more.")
     folder.check_folder(out)
-    runs, sweeps = report_runs.read(paths, lambda read: progress(read, "Scoring runs"), names)
+    runs, sweeps = report_runs.read(paths, progress, names)
     data = data_rows.read(runs)
     is_short = len(runs) > _MOST_DETAILED and not with_details
     left_out = _left_out_of_many(runs, has_examples=num_examples is not None) if is_short else []
@@ -145,12 +145,10 @@ def _sections(
         sensitivity_section(runs),
         letter_section(runs),
         localization_section(runs),
-        sweep_section(sweeps, lambda logs: progress(logs, "Scoring a sweep")),
+        sweep_section(sweeps, progress),
     ]
     if num_examples:
-        sections.append(
-            gallery_section(runs, data, num_examples, seed, lambda examples: progress(examples, "Choosing examples"))
-        )
+        sections.append(gallery_section(runs, data, num_examples, seed, progress))
     return [section for section in sections if section is not None]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.runs import model_labels
+from microbench_tasks.runs.result_keys import RESULTS_SUFFIX
 from microbench_tasks.runs.run_records import RunRecord, TaskMetadata
 from microbench_tasks.tasks import definition_records, task_fields
 from microbench_tasks.util.errors import DataError
@@ -27,8 +28,6 @@ _HOW_TO_CHOOSE = (
     "files of one. Their names:"
 )
 _DATE = re.compile(r"\d{8}_\d{6}")
-# Of the results file of a run.
-RESULTS_SUFFIX = "_results.json"
 _MOST_NAMED = 3
 _SAMPLES_NAME = re.compile(r"(?P<run>.+)_samples_(?P<task>\w+)\.jsonl")
 

@@ -1,6 +1,9 @@
-"""Name the keys of a results file that the harness room writes beside the scores, and other rooms read."""
+"""Name results files, and their keys that the harness room writes beside the scores, and other rooms read."""
 
 from microbench_tasks.catalog import settings
+
+# End of the name of a results file, after the name of its run.
+RESULTS_SUFFIX = "_results.json"
 
 # Name of the model in the list of ``microbench run``.
 NAME_IN_LIST = "microbench_name"

@@ -1,6 +1,7 @@
 """Typed records of what a run recorded of itself (`RunRecord`).
 
-These models are the only place that states the shape of a results file. `RunRecord.from_results` reads the results file
+These pydantic classes state the shape of a results file; `runs.result_keys` names the keys that are this package's
+own. `RunRecord.from_results` reads the results file
 of a run; `RunRecord.from_submission` takes the content of a ``submission.json``. Both give the same record:
 ``record.metadata(task).dataset``, ``record.config.limit``, ``record.num_documents[task].effective``.
 
@@ -18,6 +19,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from microbench_tasks import catalog
+from microbench_tasks.runs import result_keys
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.validation import field_problems
@@ -108,6 +110,9 @@ class RunRecord(_Record):
         num_examples: of each task, how many examples were in the prompt (``n-shot`` in the file).
         config: options of the run.
         loaded_model: what the model recorded of its checkpoint.
+        model_source: type of the model, as the harness names it.
+        system_instruction: text that stood before every prompt, if there was one.
+        date: when the run began.
         left_out: tasks that the model cannot answer, with the reason (`runs.result_keys.LEFT_OUT`).
         name_in_list: name of the model in the list of ``microbench run`` (`runs.result_keys.NAME_IN_LIST`).
         served_model: requests to a model behind a server (`runs.result_keys.SERVED`).
@@ -122,9 +127,9 @@ class RunRecord(_Record):
     model_source: str | None = None
     system_instruction: str | None = None
     date: str | None = None
-    left_out: JsonObject | None = Field(default=None, alias="microbench_left_out")
-    name_in_list: str | None = Field(default=None, alias="microbench_name")
-    served_model: JsonObject | None = None
+    left_out: JsonObject | None = Field(default=None, validation_alias=result_keys.LEFT_OUT)
+    name_in_list: str | None = Field(default=None, validation_alias=result_keys.NAME_IN_LIST)
+    served_model: JsonObject | None = Field(default=None, validation_alias=result_keys.SERVED)
 
     @classmethod
     def from_results(cls, path: Path) -> RunRecord:
@@ -136,7 +141,7 @@ class RunRecord(_Record):
         content = untrusted.read_regular_file(path)
         advice = "Copy the file again, or remove it to score the samples alone."
         try:
-            # The harness may write NaN.
+            # pydantic's parser refuses unpaired surrogates, which `json` writes for a path that is not UTF-8.
             results = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{path}: cannot be read as JSON ({error}). {advice}") from error

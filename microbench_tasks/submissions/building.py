@@ -33,12 +33,12 @@ from microbench_tasks.submissions.manifest_file import (
     format_manifest,
 )
 from microbench_tasks.submissions.manifest_model import SCHEMA_VERSION, LoadedModel, Manifest, ManifestCore, Seeds
-from microbench_tasks.submissions.progress import Progress, no_progress
 from microbench_tasks.submissions.sample_files import FOLDER as SAMPLES_FOLDER
 from microbench_tasks.submissions.text_files import render_texts
 from microbench_tasks.tasks import yaml_values
 from microbench_tasks.util import files, privacy
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.progress import Progress, no_progress
 from microbench_tasks.util.similar_sentences import merge_similar
 from microbench_tasks.util.text_safety import printable
 

@@ -15,8 +15,8 @@ from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.submissions.checks import Check
-from microbench_tasks.submissions.progress import Progress
 from microbench_tasks.tasks.prompts import microbench_doc_to_text
+from microbench_tasks.util.progress import Progress
 
 if TYPE_CHECKING:
     import datasets

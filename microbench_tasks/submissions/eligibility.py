@@ -18,11 +18,11 @@ from microbench_tasks.runs.sample_records import SampleRecord
 from microbench_tasks.submissions.data_kinds import classify_run
 from microbench_tasks.submissions.definition_checks import find_definition_violations
 from microbench_tasks.submissions.option_checks import find_option_violations
-from microbench_tasks.submissions.progress import Progress, no_progress
 from microbench_tasks.submissions.record_checks import find_record_violations
 from microbench_tasks.submissions.sample_checks import find_response_violations, find_sample_violations
 from microbench_tasks.submissions.score_checks import find_count_violations, find_score_violations
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)

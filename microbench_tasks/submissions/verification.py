@@ -23,13 +23,13 @@ from microbench_tasks.submissions.data_comparison import compare_with_data
 from microbench_tasks.submissions.manifest_checks import find_schema_problems
 from microbench_tasks.submissions.manifest_file import figures_as_json, find_digest_problems, read_manifest
 from microbench_tasks.submissions.manifest_model import Manifest, Model
-from microbench_tasks.submissions.progress import Progress, no_progress
 from microbench_tasks.submissions.record_checks import find_record_violations
 from microbench_tasks.submissions.sample_checks import find_sample_violations
 from microbench_tasks.tasks import definition_records
 from microbench_tasks.tasks.metric_table import ENTRIES
 from microbench_tasks.util import untrusted
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.progress import Progress, no_progress
 
 # Largest size in bytes of a text that is derived from the manifest.
 _LARGEST_TEXT = 2**26

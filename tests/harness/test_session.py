@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletion
 from PIL import Image
 
 from microbench_tasks.harness.served import circuit_breaker, reply_log, session, shrinking
-from microbench_tasks.harness.served.progress import Progress
+from microbench_tasks.harness.served.progress import RunProgress
 from tests.support.server_replies import Clock, body, status_error
 
 
@@ -165,7 +165,7 @@ def test_the_setting_has_one_value(monkeypatch):
 
 def test_the_line_says_what_came_from_disk_what_was_asked_and_what_is_left():
     clock = Clock()
-    progress = Progress(clock)
+    progress = RunProgress(clock)
     progress.add_questions(1000)
     for _ in range(100):
         progress.count_from_disk()

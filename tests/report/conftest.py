@@ -11,6 +11,7 @@ from microbench_tasks.report import (
     runs,
     writing,
 )
+from microbench_tasks.util.progress import no_progress
 from tests.support import tiny_runs
 from tests.support.report_runs import (
     ALL_IN_ONE,
@@ -62,7 +63,7 @@ def briefest(data, folder):
 
 @pytest.fixture(scope="module")
 def run(logged):
-    [found], _ = runs.read([logged], iter)
+    [found], _ = runs.read([logged], no_progress)
     return found
 
 

@@ -15,6 +15,7 @@ from microbench_tasks.report import (
     writing,
 )
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.progress import no_progress
 from tests.support import release, tiny_runs
 from tests.support.report_runs import (
     ALL_IN_ONE,
@@ -52,7 +53,7 @@ def test_a_source_without_the_runs_images_is_not_taken_for_it(data, folder, monk
         "MICROBENCH_DATASET",
         str(release.write_parquet(tmp_path / "another", [release.row(number) for number in range(2)])),
     )
-    [found], _ = runs.read([bare], iter)
+    [found], _ = runs.read([bare], no_progress)
     rows = data_rows.read([found])
     assert rows.perception is None
     assert "has no image acevedo_et_al_2020/" in rows.missing[0] and "and 3 more" in rows.missing[0]

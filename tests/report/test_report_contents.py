@@ -21,6 +21,7 @@ from microbench_tasks.report import (
     writing,
 )
 from microbench_tasks.tasks.item_intervals import ABOUT_DATASETS, ABOUT_IMAGES
+from microbench_tasks.util.progress import no_progress
 from tests.support import tiny_runs
 from tests.support.report_runs import (
     ALL_IN_ONE,
@@ -262,7 +263,7 @@ def test_of_three_runs_confusions_and_examples_are_left_out_unless_asked_for(opt
 
 
 def test_confusions_are_left_out_only_where_a_task_has_a_matrix(brief, run):
-    without, _ = runs.read([brief] * 3, iter)
+    without, _ = runs.read([brief] * 3, no_progress)
     assert not answer_sections.has_confusions(without) and answer_sections.has_confusions([*without, run])
     [said] = writing._left_out_of_many(without, has_examples=False)
     assert said.startswith("Left out: examples, as there are 3 runs.")
@@ -270,7 +271,7 @@ def test_confusions_are_left_out_only_where_a_task_has_a_matrix(brief, run):
 
 
 def test_of_four_or_more_runs_the_differences_have_a_table_of_their_own(brief):
-    four, _ = runs.read([brief] * 4, iter)
+    four, _ = runs.read([brief] * 4, no_progress)
     names = ["microbench_fine_pollen"]
     beside, apart = score_section.side_by_side(four, names), score_section.differences(four, names)
     assert len(beside.header) == 1 + 4 + 1 and not any("-" in head for head in beside.header)

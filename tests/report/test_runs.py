@@ -11,11 +11,12 @@ from microbench_tasks.report import (
     runs,
 )
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.progress import no_progress
 from tests.support import tiny_runs
 
 
 def test_labels_are_names_of_models_without_local_folders_and_never_the_same(logged):
-    found, _ = runs.read([logged, logged], iter)
+    found, _ = runs.read([logged, logged], no_progress)
     assert [run.label for run in found] == [
         "open_clip (clip)",
         "open_clip (clip) (2)",
@@ -38,7 +39,7 @@ def test_a_label_has_no_secret_no_folder_and_nothing_that_cannot_be_written(argu
     copy = tmp_path / "run"
     shutil.copytree(briefest, copy)
     tiny_runs.edited(next(copy.glob("*_results.json")), lambda content: content["config"].update(model_args=arguments))
-    [found], _ = runs.read([copy], iter)
+    [found], _ = runs.read([copy], no_progress)
     assert found.model == f"open_clip ({shown})"
     assert found.label.startswith("open_clip (") and len(found.label) < 20
 
@@ -52,8 +53,8 @@ def test_a_folder_of_several_runs_needs_the_name_or_the_results_file_of_one(data
     with pytest.raises(
         DataError, match=r"- 20270101_000000: open_clip \(clip\), microbench_coarse_stain, stain acc 66.7 %, "
     ):
-        runs.read([first], iter)
-    [found], _ = runs.read([first], iter, ["20270101_000000"])
+        runs.read([first], no_progress)
+    [found], _ = runs.read([first], no_progress, ["20270101_000000"])
     assert found.name == "20270101_000000"
-    [found], _ = runs.read([first / "20270101_000000_results.json"], iter)
+    [found], _ = runs.read([first / "20270101_000000_results.json"], no_progress)
     assert found.name == "20270101_000000"

@@ -12,6 +12,7 @@ from microbench_tasks.report import (
 )
 from microbench_tasks.report.sweep_section import subset_curves
 from microbench_tasks.util.errors import DataError
+from microbench_tasks.util.progress import no_progress
 from tests.support import tiny_runs
 from tests.support.independent import LETTERS
 from tests.support.report_runs import (
@@ -38,7 +39,7 @@ from tests.support.report_runs import (
 def test_a_damaged_sweep_is_named(content, fault, tmp_path):
     (tmp_path / "sweep.json").write_text(content)
     with pytest.raises(DataError, match=f"sweep.json: expected what microbench sweep writes, got {fault}"):
-        runs.read([tmp_path], iter)
+        runs.read([tmp_path], no_progress)
 
 
 @pytest.fixture
@@ -67,9 +68,9 @@ def sweep(data, tmp_path):
 
 
 def test_curves_along_alpha_are_the_shares_of_right_answers(sweep):
-    _, [found] = runs.read([sweep], iter)
+    _, [found] = runs.read([sweep], no_progress)
     assert found.alphas == (0, 0.5, 1)
-    curves = subset_curves([log for log in found.logs if log is not None], iter)
+    curves = subset_curves([log for log in found.logs if log is not None], no_progress)
     # Three images of pathology and three others; each task's third, sixth, … answer is wrong at 0.5.
     assert {name: [(one.n, one.value) for one in along] for name, along in curves.items()} == {
         "coarse questions, all images": [(12, 1.0), (12, pytest.approx(8 / 12)), (12, 0.0)],
@@ -102,4 +103,4 @@ def test_a_sweep_of_an_earlier_version_is_refused_as_its_intervals_go_beyond_100
     results = next(sweep.rglob("*_results.json"))
     tiny_runs.edited(results, lambda content: content["configs"][TASKS[0]]["metadata"].update(interval=older))
     with pytest.raises(DataError, match="sweep.json: the sweep is of an earlier version.* Run microbench sweep again"):
-        runs.read([sweep], iter)
+        runs.read([sweep], no_progress)

@@ -17,6 +17,7 @@ from PIL import Image
 from microbench_tasks.data.own_datasets import creation, request
 from microbench_tasks.data.own_datasets.creation import NewDataset
 from microbench_tasks.data.own_datasets.request import Request
+from microbench_tasks.util.progress import no_progress
 
 TILE = 64
 GLAND, CELL = "colonic gland", "floating cell"
@@ -117,7 +118,7 @@ def wanted(out: Path, **options: Any) -> Request:
 def read(asked: Request, workspace: Path) -> NewDataset:
     """Check a request, and read all that it names."""
     request.check(asked)
-    return creation.read(asked, workspace, lambda items, what: items)
+    return creation.read(asked, workspace, no_progress)
 
 
 def make(out: Path, **options: Any) -> list[dict[str, Any]]:

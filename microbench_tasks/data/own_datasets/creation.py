@@ -16,9 +16,10 @@ from microbench_tasks.data.own_datasets import (
     writing,
 )
 from microbench_tasks.data.own_datasets.entries import Collected
-from microbench_tasks.data.own_datasets.image_checks import Prepared, Progress, Store
+from microbench_tasks.data.own_datasets.image_checks import Prepared, Store
 from microbench_tasks.data.own_datasets.problems import Problems
 from microbench_tasks.data.own_datasets.request import Request
+from microbench_tasks.util.progress import Progress
 
 _DEFAULT_GROUPS = "group"
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from microbench_tasks.data.own_datasets import images
 from microbench_tasks.data.own_datasets.entries import Box, ClassBox, Entry
 from microbench_tasks.data.own_datasets.images import StoredImage
 from microbench_tasks.data.own_datasets.problems import Problems
-
-# Wraps items in a bar that shows their progress, given what they are.
-Progress = Callable[[Iterable[Any], str], Iterable[Any]]
+from microbench_tasks.util.progress import Progress
 
 # Annotation tools place the edge of an object up to one pixel beyond the image.
 _EDGE_TOLERANCE = 1.0

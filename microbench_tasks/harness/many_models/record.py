@@ -19,13 +19,13 @@ from microbench_tasks.data import source_identity, task_data
 from microbench_tasks.harness import own_tasks
 from microbench_tasks.harness.many_models.model_list import Entry
 from microbench_tasks.runs import model_labels
+from microbench_tasks.runs.result_keys import RESULTS_SUFFIX
 from microbench_tasks.util import files, privacy
 from microbench_tasks.util.errors import DataError
 
 RECORD = "model.json"
 # Folders for what an interrupted model has computed; removed when its results are complete.
 EMBEDDINGS, ANSWERS = "embeddings", "answers"
-_RESULTS_SUFFIX = "_results.json"
 # Model arguments that may name a checkpoint on disk.
 _CHECKPOINTS = (*model_labels.CHECKPOINTS, "merge_with")
 # Settings of the environment that change questions or scores, beside those that name the data.
@@ -85,7 +85,7 @@ class Complete:
     @property
     def run(self) -> str:
         """Return the name of the run: the prefix of the names of its files."""
-        return Path(self.results).name.removesuffix(_RESULTS_SUFFIX)
+        return Path(self.results).name.removesuffix(RESULTS_SUFFIX)
 
     def is_intact(self, folder: Path) -> bool:
         """Tell whether all files are in the model's folder, with their sizes."""
@@ -131,7 +131,7 @@ class ModelFolder:
 
     def results_files(self) -> set[Path]:
         """Return the results files of all runs in the folder."""
-        return set(self.path.rglob(f"*{_RESULTS_SUFFIX}"))
+        return set(self.path.rglob(f"*{RESULTS_SUFFIX}"))
 
     def refusal(self, plan: Plan) -> str:
         """Return why a run with this plan must not write here; empty if it may."""
@@ -158,10 +158,10 @@ def completed_run(folder: Path, before: set[Path], seconds: float) -> Complete |
     Returns:
         The run; None if it wrote no results file.
     """
-    new = sorted(set(folder.rglob(f"*{_RESULTS_SUFFIX}")) - before)
+    new = sorted(set(folder.rglob(f"*{RESULTS_SUFFIX}")) - before)
     if not new:
         return None
-    run = new[-1].name.removesuffix(_RESULTS_SUFFIX)
+    run = new[-1].name.removesuffix(RESULTS_SUFFIX)
     written = [new[-1], *sorted(new[-1].parent.glob(f"{run}_samples_*.jsonl"))]
     sizes = {str(path.relative_to(folder)): path.stat().st_size for path in written}
     return Complete(str(new[-1].relative_to(folder)), sizes, round(seconds, 1))

@@ -35,7 +35,7 @@ class Counts:
     shrunk: int = 0
 
 
-class Progress:
+class RunProgress:
     """Count answered and failed questions, and log them at intervals.
 
     Args:

@@ -21,7 +21,7 @@ from microbench_tasks.harness.served import (
     reply_log,
     shrinking,
 )
-from microbench_tasks.harness.served.progress import Progress
+from microbench_tasks.harness.served.progress import RunProgress
 from microbench_tasks.parsing.failures import failure_mark
 from microbench_tasks.util.notices import warn_once
 
@@ -57,7 +57,7 @@ class Session:
         self._breaker = circuit_breaker.CircuitBreaker(
             max(circuit_breaker.LIMIT, self._max_attempts), self._first_pause_s
         )
-        self.progress = Progress()
+        self.progress = RunProgress()
         self.folder = folder
         self._log = reply_log.ReplyLog(folder / reply_log.FOLDER, takes_shrunk=self.shrinks_images)
         if self._log.num_known:

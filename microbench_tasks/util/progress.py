@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-# Wraps what takes long, given with what it is.
+# Wraps items in a progress bar, given what they are.
 Progress = Callable[[Iterable[Any], str], Iterable[Any]]
 
 
