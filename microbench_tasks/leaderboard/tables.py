@@ -12,10 +12,11 @@ from microbench_tasks.catalog.table1 import Reported
 from microbench_tasks.leaderboard.entries import FIGURES
 from microbench_tasks.leaderboard.ranking import Ranking, Row, SmallestDifference, Versus
 from microbench_tasks.metrics.bootstrap import NUM_RESAMPLES, SEED
-from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES, Interval
+from microbench_tasks.metrics.intervals import Interval
 from microbench_tasks.metrics.paired import LEVEL, POWER
 from microbench_tasks.render.number_text import bare_p, p_value, percent, points
 from microbench_tasks.submissions.data_kinds import DataKind
+from microbench_tasks.tasks.item_intervals import ABOUT_GROUPS, ABOUT_IMAGES
 from microbench_tasks.tasks.metric_table import METRIC_BY_NAME
 
 TITLE = "Micro-Bench leaderboard"

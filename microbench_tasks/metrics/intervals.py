@@ -26,12 +26,6 @@ from microbench_tasks.metrics.clustered_limits import (
 
 CONFIDENCE_LEVEL = 0.95
 
-ABOUT_IMAGES = "The interval is about new images of the same datasets: it says nothing about other datasets."
-ABOUT_GROUPS = (
-    "Where images have groups, such as slides, the interval is about new groups: it counts each as one observation."
-)
-ABOUT_DATASETS = "The interval is about new datasets like these: it counts each dataset as one observation."
-
 
 @dataclass(frozen=True)
 class Interval:

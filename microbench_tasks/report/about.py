@@ -8,7 +8,6 @@ from typing import Any
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
-from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES
 from microbench_tasks.render.page_content import Table
 from microbench_tasks.report.folder import PICTURES, RECORD
 from microbench_tasks.report.runs import Sweep, answers_per_question
@@ -16,6 +15,7 @@ from microbench_tasks.report.sections import ReportSection
 from microbench_tasks.submissions import data_kinds
 from microbench_tasks.tasks import run_metadata
 from microbench_tasks.tasks.interval_settings import interval_settings
+from microbench_tasks.tasks.item_intervals import ABOUT_GROUPS, ABOUT_IMAGES
 from microbench_tasks.tasks.metric_table import has_groups
 
 _TEXT = (

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from microbench_tasks import catalog
 from microbench_tasks.analysis.loaded_runs import Run
-from microbench_tasks.metrics.intervals import ABOUT_DATASETS
 from microbench_tasks.render.number_text import short_percent
 from microbench_tasks.render.page_content import Cell, Table, count_cell, number_cell, percent_cell
 from microbench_tasks.report.runs import answers_per_question
+from microbench_tasks.tasks.item_intervals import ABOUT_DATASETS
 from microbench_tasks.tasks.metric import Family, Metric
 from microbench_tasks.tasks.metric_table import FAMILIES, METRIC_BY_NAME, shown_in
 

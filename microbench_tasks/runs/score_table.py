@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from microbench_tasks import catalog
-from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_GROUPS, ABOUT_IMAGES, CONFIDENCE_LEVEL
+from microbench_tasks.metrics.intervals import CONFIDENCE_LEVEL
 from microbench_tasks.render.text_table import text_table
 from microbench_tasks.runs import new_datasets, robustness_text
 from microbench_tasks.runs.rescoring import Rescored
+from microbench_tasks.tasks.item_intervals import ABOUT_DATASETS, ABOUT_GROUPS, ABOUT_IMAGES
 from microbench_tasks.tasks.metric import ENDS, Metric
 from microbench_tasks.tasks.metric_table import FAMILIES, has_groups, shown_in
 

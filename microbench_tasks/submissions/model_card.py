@@ -11,10 +11,10 @@ from __future__ import annotations
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
 from microbench_tasks.data import source_identity, tables
-from microbench_tasks.metrics.intervals import ABOUT_GROUPS, ABOUT_IMAGES
 from microbench_tasks.submissions.headlines import Headline, list_headlines, list_publishable, task_data_kind
 from microbench_tasks.submissions.manifest_file import UNKNOWN
 from microbench_tasks.submissions.manifest_model import Boxes, LoadedModel, ManifestCore
+from microbench_tasks.tasks.item_intervals import ABOUT_GROUPS, ABOUT_IMAGES
 from microbench_tasks.util.text_safety import markdown_code, markdown_text
 
 BENCHMARK = "Micro-Bench"

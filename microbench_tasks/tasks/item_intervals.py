@@ -20,6 +20,13 @@ Item = Mapping[str, Any]
 # Returns the cluster of an item.
 Cluster = Callable[[Item], str]
 
+# What the intervals are about, for readers of pages; see `unit_of` and `dataset_of`.
+ABOUT_IMAGES = "The interval is about new images of the same datasets: it says nothing about other datasets."
+ABOUT_GROUPS = (
+    "Where images have groups, such as slides, the interval is about new groups: it counts each as one observation."
+)
+ABOUT_DATASETS = "The interval is about new datasets like these: it counts each dataset as one observation."
+
 
 def image_of(item: Item) -> str:
     """Return the image that an item is about."""

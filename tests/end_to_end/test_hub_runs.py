@@ -8,9 +8,9 @@ import sys
 import pytest
 
 from microbench_tasks.catalog import pinned_release
-from tests.data.test_hub import REVISION, SHARDS
+from tests.data.test_hub import OTHER_SHARDS, REVISION, SHARDS
 from tests.support import release
-from tests.support.commands import results_in
+from tests.support.commands import results_in, run
 from tests.support.hub_server import Hub, sha256
 
 # The script `lmms_eval`, for a release whose shards have the hashes given before the script's own arguments.
@@ -20,6 +20,17 @@ from microbench_tasks.catalog import pinned_release
 from microbench_tasks.harness import launcher
 pinned_release.RELEASE_SHARDS = tuple(sys.argv.pop(1).split(","))
 launcher.main()
+"""
+
+# The same in a process that has imported the Hub's client, which reads its settings only then.
+_SETTINGS = """
+import os, sys
+import datasets
+from huggingface_hub import constants
+del os.environ["MICROBENCH_DATASET"]
+constants.ENDPOINT, constants.HF_HUB_CACHE = sys.argv.pop(1), sys.argv.pop(1)
+constants.HUGGINGFACE_CO_URL_TEMPLATE = constants.ENDPOINT + "/{repo_id}/resolve/{revision}/{filename}"
+constants.HF_HUB_OFFLINE = datasets.config.HF_HUB_OFFLINE = False
 """
 
 
@@ -91,3 +102,26 @@ def test_a_first_run_downloads_and_a_later_one_needs_no_network(evaluate, hub):
     assert "downloading" not in second.stdout + second.stderr
     assert recorded(folder) == expected
     assert not hub.requests
+
+
+def test_a_download_of_other_bytes_ends_the_command_before_anything_is_asked(hub, monkeypatch, tmp_path):
+    other = pinned_release.RELEASE_FILES[0]
+    monkeypatch.setattr(hub, "commits", {REVISION: SHARDS | {other: OTHER_SHARDS[other]}})
+    ended = run(
+        sys.executable,
+        "-c",
+        _SETTINGS + _COMMAND,
+        hub.url,
+        tmp_path / "cache",
+        ",".join(map(sha256, SHARDS.values())),
+        "--model",
+        "microbench_random",
+        "--tasks",
+        "microbench_coarse_domain",
+        "--output_path",
+        tmp_path / "refused",
+        "--log_samples",
+    )
+    assert ended.returncode == 1
+    assert f"{other} has other bytes on the Hub: SHA-256 {sha256(OTHER_SHARDS[other])}" in ended.stderr
+    assert not list(tmp_path.rglob("*.json*"))

@@ -16,8 +16,8 @@ from microbench_tasks.leaderboard.page import as_html
 from microbench_tasks.leaderboard.ranking import Leaderboard, Versus, rank
 from microbench_tasks.leaderboard.records import as_csv, as_json, pairs_as_csv
 from microbench_tasks.leaderboard.text import as_markdown
-from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.metrics.paired import compare_models, compare_pair
+from microbench_tasks.tasks.item_intervals import ABOUT_IMAGES
 from tests.support.leaderboards import (
     DEMO,
     LOCAL,

@@ -10,7 +10,6 @@ import re
 import pytest
 
 from microbench_tasks.catalog import pinned_release
-from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.render import plots
 from microbench_tasks.render.figure_specs import figure_spec_from_record
 from microbench_tasks.report import (
@@ -21,6 +20,7 @@ from microbench_tasks.report import (
     sections,
     writing,
 )
+from microbench_tasks.tasks.item_intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from tests.support import tiny_runs
 from tests.support.report_runs import (
     ALL_IN_ONE,

@@ -4,8 +4,8 @@ import pytest
 
 from microbench_tasks import catalog
 from microbench_tasks.cli import program
-from microbench_tasks.metrics.intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.runs import new_datasets, score_table
+from microbench_tasks.tasks.item_intervals import ABOUT_DATASETS, ABOUT_IMAGES
 from microbench_tasks.tasks.results import microbench_process_results
 from tests.support.logged_runs import TASK, logged_sample, question, rescore, write_samples
 

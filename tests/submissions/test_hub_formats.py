@@ -7,7 +7,6 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 import yaml
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
-from microbench_tasks.metrics.intervals import ABOUT_IMAGES
 from microbench_tasks.submissions import (
     headlines,
     hub_formats,
@@ -17,6 +16,7 @@ from microbench_tasks.submissions import (
     text_files,
 )
 from microbench_tasks.submissions.manifest_model import Manifest
+from microbench_tasks.tasks.item_intervals import ABOUT_IMAGES
 from tests.support import tiny_runs
 from tests.support.forging import change_manifest, failures, rewritten
 from tests.support.tiny_runs import BOXES, COARSE, COGNITION

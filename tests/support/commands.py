@@ -21,6 +21,10 @@ SCRIPTS = Path(sys.executable).parent
 _SCRIPTS = tuple(str(SCRIPTS / name) for name in ("lmms_eval", "lmms-eval", "microbench"))
 # Settings that no library reads while it is imported.
 _READ_LATE = ("MICROBENCH_", "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_")
+# Commands run on the CPU, whose figures are the same for all batch sizes and numbers of processes. On a GPU, models are
+# tested in the process of the test (tests/adapters). The server must not use a GPU either: a fork of a process that has
+# started CUDA cannot use it, and a library may start it when it is imported.
+_ON_CPU = {"CUDA_VISIBLE_DEVICES": ""}
 
 # Far longer than any command of the tests takes.
 _MOST_SECONDS = 300
@@ -59,9 +63,7 @@ def start(*command, data="demo", **environment):
 
 
 def _settings(data, environment):
-    # Commands run on the CPU, whose figures are the same for all batch sizes and numbers of processes. On a GPU, models
-    # are tested in this process (tests/adapters).
-    return os.environ | {"MICROBENCH_DATASET": str(data), "CUDA_VISIBLE_DEVICES": ""} | environment
+    return os.environ | {"MICROBENCH_DATASET": str(data)} | _ON_CPU | environment
 
 
 def _can_be_forked(command, environment):
@@ -150,6 +152,7 @@ def _start_server(address):
         subprocess.Popen(
             [sys.executable, Path(__file__).with_name("command_server.py"), str(listening.fileno())],
             stdin=subprocess.DEVNULL,
+            env=os.environ | _ON_CPU,
             pass_fds=[listening.fileno()],
         )
     return address
