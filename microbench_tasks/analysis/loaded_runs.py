@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from microbench_tasks.runs import logged_runs, model_labels, rescoring
-from microbench_tasks.runs.logged_runs import LoggedRun
+from microbench_tasks.runs.logged_runs import FoundRuns, LoggedRun
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util.errors import DataError
@@ -59,8 +60,7 @@ def load_run(path: Path, name: str | None = None) -> Run:
         DataError: there is no run, or more than one; or its samples are damaged.
     """
     names = () if name is None else (name,)
-    [place] = places = _runs_at(path, names, takes_lists=False)
-    _check_places(places, names)
+    [place] = _find([path], names, takes_lists=False)
     return _scored(place)
 
 
@@ -73,7 +73,7 @@ def load_runs(paths: Sequence[Path], names: Sequence[str] = (), progress: Progre
         progress: wraps the runs in a progress bar while they are scored.
 
     Raises:
-        DataError: as in `load_run`.
+        DataError: as in `load_run`; or a name fits no run.
     """
     return [_scored(place) for place in progress(_find(paths, names))]
 
@@ -87,10 +87,10 @@ def load_distinct_runs(paths: Sequence[Path], names: Sequence[str] = (), progres
         progress: as in `load_runs`.
 
     Raises:
-        DataError: as in `load_run`; or a name is that of no run, or a run is named twice.
+        DataError: as in `load_runs`; or a run is named twice.
     """
     places = _find(paths, names)
-    _check_places(places, names)
+    _check_different(places)
     return [_scored(place) for place in progress(places)]
 
 
@@ -135,52 +135,58 @@ def is_submission(path: Path) -> bool:
     return (path / manifest_file.MANIFEST).is_file()
 
 
-def _find(paths: Sequence[Path], names: Sequence[str]) -> list[LoggedRun | Path]:
-    """Return the runs at all paths; a submission is its folder."""
+def _find(paths: Sequence[Path], names: Sequence[str], *, takes_lists: bool = True) -> list[LoggedRun | Path]:
+    """Return the runs at all paths, as `_choose` does; a submission is its folder."""
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise DataError(f"{', '.join(missing)}: no such file or folder.")
-    return [place for path in paths for place in _runs_at(path, names)]
+    found = [path if is_submission(path) else logged_runs.find_runs([path]) for path in paths]
+    _check_names(found, names)
+    places: list[LoggedRun | Path] = []
+    for at_path in found:
+        places += [at_path] if isinstance(at_path, Path) else _choose(at_path, names, takes_lists=takes_lists)
+    return places
 
 
-def _runs_at(path: Path, names: Sequence[str], *, takes_lists: bool = True) -> list[LoggedRun | Path]:
-    """Return the runs at a path, or the path itself if it is a submission.
+def _check_names(found: Sequence[FoundRuns | Path], names: Sequence[str]) -> None:
+    """Raise `DataError` if a name fits no run at any path."""
 
-    Of a folder with several runs, these are the runs of ``names``. Without any there, they are the last runs of all
-    models of a list, if ``microbench run`` wrote all that the folder contains and ``takes_lists`` is True.
+    def is_known(name: str) -> bool:
+        return any(
+            name in (logged_runs.LATEST, place.resolve().name) if isinstance(place, Path) else place.fits(name)
+            for place in found
+        )
+
+    unknown = [name for name in names if found and not is_known(name)]
+    if unknown:
+        where = ", ".join(str(place) if isinstance(place, Path) else place.where for place in found)
+        known = [[place.resolve().name] if isinstance(place, Path) else place.names for place in found]
+        raise logged_runs.unknown_name(where, unknown[0], map(printable_label, itertools.chain(*known)))
+
+
+def _choose(found: FoundRuns, names: Sequence[str], *, takes_lists: bool) -> list[LoggedRun]:
+    """Choose among the runs at one path.
+
+    Of several runs, these are the ones that ``names`` fit; of a list's model, the last one. If no name fits, they are
+    the last runs of all models of a list, if ``microbench run`` wrote all runs there and ``takes_lists`` is True.
     """
-    if is_submission(path):
-        return [path]
-    present = logged_runs.run_names([path])
-    if len(present) > 1:
-        of_list = logged_runs.runs_of_list(path)
+    if len(found.runs) > 1:
+        of_list = found.last_of_list()
         # Which of the others is meant, nobody can tell.
         has_others = of_list.pop("", None) is not None
-        if chosen := [name for name in names if name in (*present, *of_list, logged_runs.LATEST)]:
-            return [of_list.get(name) or logged_runs.find_run([path], name) for name in chosen]
+        if fitting := [name for name in names if found.fits(name)]:
+            return [of_list.get(name) or found.choose(name) for name in fitting]
         if of_list and takes_lists and not has_others:
             return [*of_list.values()]
-    return [logged_runs.find_run([path])]
+    return [found.choose()]
 
 
-def _check_places(places: Sequence[LoggedRun | Path], names: Sequence[str]) -> None:
-    """Raise `DataError` if a run occurs twice, or a name is that of no run."""
+def _check_different(places: Sequence[LoggedRun | Path]) -> None:
+    """Raise `DataError` if a run occurs twice."""
     keys = [str(place.resolve()) if isinstance(place, Path) else _key(place) for place in places]
     twice = next((place for place, key in zip(places, keys, strict=True) if keys.count(key) > 1), None)
     if twice is not None:
         raise DataError(f"{twice if isinstance(twice, Path) else twice.name}: named twice. Name each run once.")
-
-    def is_known(name: str) -> bool:
-        named = (place.is_named(name) if isinstance(place, LoggedRun) else place.name == name for place in places)
-        return name == logged_runs.LATEST or any(named)
-
-    if unknown := [name for name in names if not is_known(name)]:
-        of_lists = [place.record.name_in_list if isinstance(place, LoggedRun) else None for place in places]
-        shown = {printable_label(name or place.name) for name, place in zip(of_lists, places, strict=True)}
-        raise DataError(
-            f"run {unknown[0]}: no such run. A run's name is that of its model in a list, else the part of its files' "
-            f"names before _samples_ or {logged_runs.RESULTS_SUFFIX}; there are {', '.join(sorted(shown))}."
-        )
 
 
 def _key(run: LoggedRun) -> str:

@@ -58,11 +58,6 @@ class LoggedRun:
         """Name of the results file, also if it is missing."""
         return f"{self.name}{RESULTS_SUFFIX}" if self.results is None else self.results.name
 
-    def is_named(self, typed: str) -> bool:
-        """Tell whether `find_run` finds it by this name: its own, behind its folders', or its model's in a list."""
-        folders = {file.parent for file in self.samples.values()}
-        return typed == self.record.name_in_list or any(_ends_with(folder / self.name, typed) for folder in folders)
-
     def metadata(self, task: str) -> TaskMetadata:
         """Return what is recorded of a task's origin; all fields are None if nothing is."""
         return self.record.metadata(task)
@@ -94,62 +89,130 @@ def find_run(paths: Sequence[Path], run: str | None = None) -> LoggedRun:
     """Find the one run whose samples files are among ``paths``, or in the folders among them, and read its record.
 
     Args:
-        paths: samples files (``<run>_samples_<task>.jsonl``), folders that contain some, and results files, which
-            stand for the samples files beside them.
-        run: which run to choose if there are several: its name, behind folders (``folder/name``) if others have the
-            same, the name of its model in a list, or `LATEST`.
+        paths: as in `find_runs`.
+        run: as in `FoundRuns.choose`.
 
     Raises:
-        DataError: there is no run, or more than one, or its results file is malformed.
+        DataError: as in `find_runs` and in `FoundRuns.choose`.
     """
-    places, other_tasks = _places_of(paths)
-    there = ", ".join(map(str, paths))
-    chosen = [place for place in places if run in (None, LATEST) or place.is_named(run)]
-    if not chosen and places:
-        names = sorted(set(_shown_names(places)))
+    return find_runs(paths).choose(run)
+
+
+def find_runs(paths: Sequence[Path]) -> FoundRuns:
+    """Find all runs whose samples files are among ``paths``, or in the folders among them.
+
+    Args:
+        paths: samples files (``<run>_samples_<task>.jsonl``), folders that contain some, and results files, which
+            stand for the samples files beside them.
+
+    Raises:
+        DataError: there is no run.
+    """
+    runs: dict[tuple[Path, str], _FoundRun] = {}
+    other_tasks = []
+    for file in _samples_files(paths):
+        match = _SAMPLES_NAME.fullmatch(file.name)
+        if match and not catalog.is_task(match["task"]):
+            other_tasks.append(match["task"])
+        elif match:
+            # A folder may be among the paths twice: relative and absolute.
+            key = (file.parent.absolute(), match["run"])
+            run = runs.setdefault(key, _FoundRun(file.parent, match["run"]))
+            run.samples[match["task"]] = file
+    where = ", ".join(map(str, paths))
+    if not runs:
         raise DataError(
-            f"{there}: no run {printable_line(str(run))}. {did_you_mean(str(run), [*names, LATEST])}"
-            f"There are runs {', '.join(names)}."
-        )
-    if not chosen:
-        raise DataError(
-            f"{there}: no samples file of a Micro-Bench task (…_samples_microbench_….jsonl). "
+            f"{where}: no samples file of a Micro-Bench task (…_samples_microbench_….jsonl). "
             "Run the harness with --log_samples and --output_path."
         )
-    if run == LATEST:
-        chosen = [max(chosen, key=_Place.order)]
-    if len(chosen) > 1:
-        raise DataError(f"{there}: samples of several runs. {_HOW_TO_CHOOSE}\n{_listing(chosen)}")
-    return chosen[0].logged(other_tasks)
+    return FoundRuns(where, tuple(runs[key] for key in sorted(runs)), tuple(other_tasks))
 
 
-def run_names(paths: Sequence[Path]) -> list[str]:
-    """Return what to type to choose each run whose samples files are among ``paths``, or in the folders among them.
+def unknown_name(where: str, typed: str, known: Iterable[str]) -> DataError:
+    """Return the error for a name that fits no run.
 
-    These are names, behind as many folders as tell runs of one name apart (``folder/name``).
+    Args:
+        where: the paths at which it was sought.
+        typed: the name.
+        known: names of the runs there.
     """
-    return sorted(_typed_names(_places_of(paths)[0]))
-
-
-def runs_of_list(path: Path) -> dict[str, LoggedRun]:
-    """Return the last run of each model that ``microbench run`` has evaluated into a folder.
-
-    Returns:
-        By the name of the model in its list, in the order in which they ran; under an empty name the last run without
-        one, if there are any.
-    """
-    places, other_tasks = _places_of([path])
-    by_name = {place.record.name_in_list or "": place for place in sorted(places, key=_Place.order)}
-    return {name: place.logged(other_tasks) for name, place in by_name.items()}
+    names = sorted(set(known))
+    return DataError(
+        f"{where}: no run {printable_line(typed)}. {did_you_mean(typed, [*names, LATEST])}"
+        f"There are runs {', '.join(names)}."
+    )
 
 
 @dataclass(frozen=True)
-class _Place:
-    """One run as it lies on disk: its folder, the prefix of its files, and the samples file of each task."""
+class FoundRuns:
+    """The runs at some paths, one at least, with what is typed to choose each.
+
+    Attributes:
+        where: the paths, for messages.
+        runs: sorted by folder and name.
+        other_tasks: names of logged tasks that are not this package's.
+    """
+
+    where: str
+    runs: tuple[_FoundRun, ...]
+    other_tasks: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names by which the runs are chosen: of their models in a list, else what `typed_names` gives."""
+        names = zip(self.runs, typed_names([run.path for run in self.runs]), strict=True)
+        return [printable_line(run.record.name_in_list or typed) for run, typed in names]
+
+    def fits(self, typed: str) -> bool:
+        """Tell whether a name that was typed fits at least one of the runs."""
+        return typed == LATEST or any(run.is_named(typed) for run in self.runs)
+
+    def choose(self, typed: str | None = None) -> LoggedRun:
+        """Choose one run, and read its record.
+
+        Args:
+            typed: the run's name, ``folder/name`` (with as many folders as tell it apart), the name of its model in a
+                list, or `LATEST`; None if there is only one run.
+
+        Raises:
+            DataError: the name fits no run, or more than one; or the run's results file is malformed.
+        """
+        fitting = [run for run in self.runs if typed in (None, LATEST) or run.is_named(typed)]
+        if not fitting:
+            raise unknown_name(self.where, str(typed), self.names)
+        if typed == LATEST:
+            fitting = [max(fitting, key=_FoundRun.order)]
+        if typed and len(fitting) > 1:
+            # A path as it was typed may be the end of another run's path, too.
+            fitting = [run for run in fitting if run.path == Path(typed).absolute()] or fitting
+        if len(fitting) > 1:
+            raise DataError(f"{self.where}: samples of several runs. {_HOW_TO_CHOOSE}\n{_listing(fitting)}")
+        return fitting[0].logged(self.other_tasks)
+
+    def last_of_list(self) -> dict[str, LoggedRun]:
+        """Return the last run of each model that ``microbench run`` has evaluated.
+
+        Returns:
+            By the name of the model in its list, in the order in which they ran; under an empty name the last run
+            without one, if there are any.
+        """
+        ordered = sorted(self.runs, key=_FoundRun.order)
+        by_name = {run.record.name_in_list or "": run for run in ordered}
+        return {name: run.logged(self.other_tasks) for name, run in by_name.items()}
+
+
+@dataclass(frozen=True)
+class _FoundRun:
+    """A run whose record is not checked yet: its folder, the prefix of its files, and the samples file of each task."""
 
     folder: Path
     name: str
     samples: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def path(self) -> Path:
+        """Absolute path of its files, without what follows the run's name."""
+        return self.folder.absolute() / self.name
 
     @property
     def results(self) -> Path | None:
@@ -157,7 +220,9 @@ class _Place:
         return results if os.path.lexists(results) else None
 
     def is_named(self, typed: str) -> bool:
-        return _ends_with(self.folder / self.name, typed) or typed == self.record.name_in_list
+        """Tell whether ``typed`` is the run's name, ``folder/name``, or the model's name in a list of models."""
+        parts = Path(typed).parts
+        return (bool(parts) and self.path.parts[-len(parts) :] == parts) or typed == self.record.name_in_list
 
     def logged(self, other_tasks: Sequence[str]) -> LoggedRun:
         """Return the run with its record; raise `DataError` if that is malformed."""
@@ -189,51 +254,32 @@ class _Place:
             return RunRecord()
 
 
-def _places_of(paths: Sequence[Path]) -> tuple[list[_Place], list[str]]:
-    """Return the runs among ``paths``, sorted, and the names of logged tasks that are not this package's."""
-    places: dict[tuple[Path, str], _Place] = {}
-    other_tasks = []
-    for file in _samples_files(paths):
-        match = _SAMPLES_NAME.fullmatch(file.name)
-        if match and not catalog.is_task(match["task"]):
-            other_tasks.append(match["task"])
-        elif match:
-            place = places.setdefault((file.parent, match["run"]), _Place(file.parent, match["run"]))
-            place.samples[match["task"]] = file
-    return [places[key] for key in sorted(places)], other_tasks
+def typed_names(runs: Sequence[Path]) -> list[str]:
+    """Return what to type to choose each of the runs: its name, behind those of folders if others have the same.
+
+    Args:
+        runs: absolute paths of folder and name, all different.
+
+    >>> typed_names([Path("/a/m/first"), Path("/b/m/first"), Path("/b/m/second")])
+    ['a/m/first', 'b/m/first', 'second']
+    """
+    lengths = range(1, max(len(run.parts) for run in runs) + 1)
+    counts = collections.Counter(run.parts[-n:] for run in runs for n in lengths if n <= len(run.parts))
+    ends = [next(run.parts[-n:] for n in lengths if counts[run.parts[-n:]] == 1) for run in runs]
+    return [Path(*end).as_posix() for end in ends]
 
 
-def _typed_names(places: Sequence[_Place]) -> list[str]:
-    """Return what to type to choose each of the runs: its name, behind those of folders if others have the same."""
-    wholes = [(*place.folder.parts, place.name) for place in places]
-    lengths = range(1, max(map(len, wholes), default=0) + 1)
-    counts = collections.Counter(whole[-length:] for whole in wholes for length in lengths if length <= len(whole))
-    return ["/".join(next((whole[-n:] for n in lengths if counts[whole[-n:]] == 1), whole)) for whole in wholes]
-
-
-def _ends_with(path: Path, typed: str) -> bool:
-    """Tell whether the last parts of a path are those that were typed."""
-    parts = Path(typed).parts
-    return bool(parts) and path.parts[-len(parts) :] == parts
-
-
-def _shown_names(places: Sequence[_Place]) -> list[str]:
-    """Return the names by which runs are chosen: those of their models in a list, else their own."""
-    names = zip(places, _typed_names(places), strict=True)
-    return [printable_line(place.record.name_in_list or typed) for place, typed in names]
-
-
-def _listing(places: Sequence[_Place]) -> str:
+def _listing(runs: Sequence[_FoundRun]) -> str:
     """Describe each run in a line: what to type, model, tasks, main score and time; the latest run first."""
-    ordered = sorted(places, key=_Place.order, reverse=True)
+    ordered = sorted(runs, key=_FoundRun.order, reverse=True)
     models = model_labels.apart(
-        [model_labels.short_label(place.record, place.folder.name) for place in ordered],
-        [model_labels.shown_arguments(place.record.config.model_args) for place in ordered],
+        [model_labels.short_label(run.record, run.folder.name) for run in ordered],
+        [model_labels.shown_arguments(run.record.config.model_args) for run in ordered],
     )
     lines = []
-    for place, typed, model in zip(ordered, _typed_names(ordered), models, strict=True):
-        when = f"{datetime.strptime(place.time(), '%Y%m%d_%H%M%S'):%Y-%m-%d %H:%M:%S}"
-        described = [printable_line(model), _asked(place.samples), *_first_score(place.record), when]
+    for run, typed, model in zip(ordered, typed_names([run.path for run in ordered]), models, strict=True):
+        when = f"{datetime.strptime(run.time(), '%Y%m%d_%H%M%S'):%Y-%m-%d %H:%M:%S}"
+        described = [printable_line(model), _asked(run.samples), *_first_score(run.record), when]
         lines.append(f"  - {typed}: {', '.join(described)}")
     return "\n".join(lines)
 

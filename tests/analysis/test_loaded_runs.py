@@ -40,8 +40,24 @@ def test_the_latest_of_several_runs_can_be_chosen(two_in_one):
 
 
 def test_a_name_of_no_run_is_refused_with_those_there_are(two_in_one):
-    with pytest.raises(DataError, match=f"run 1999: no such run.*there are {NAME}"):
+    with pytest.raises(DataError, match=f"no run 1999[.] There are runs {NAME}, {OTHER}[.]$"):
         load_distinct_runs([two_in_one], [NAME, "1999"])
+
+
+def test_a_mistyped_name_is_refused_with_a_close_one_and_not_with_a_demand_for_a_name(two_in_one):
+    with pytest.raises(DataError, match=f"no run {NAME}0[.] Did you mean {NAME}.*There are runs {NAME}, {OTHER}"):
+        load_distinct_runs([two_in_one], [f"{NAME}0"])
+
+
+def test_a_run_is_chosen_by_its_folder_and_name_also_where_the_name_suffices(two_in_one):
+    above, folder = two_in_one.parts[-2:]
+    names = [f"{folder}/{OTHER}", f"{above}/{folder}/{NAME}"]
+    assert [run.label for run in load_distinct_runs([two_in_one], names)] == ["two", "one"]
+
+
+def test_a_name_may_fit_a_run_of_another_folder_alone(two_in_one):
+    files = [two_in_one / f"{OTHER}_results.json", two_in_one]
+    assert [run.label for run in load_distinct_runs(files, [NAME])] == ["two", "one"]
 
 
 def test_a_run_is_compared_with_itself_by_no_accident(two_in_one):
@@ -79,9 +95,16 @@ def test_a_run_of_a_list_is_chosen_by_the_name_of_its_model(of_list):
         load_run(of_list)
 
 
+def test_a_run_of_a_list_is_chosen_by_its_folder_and_name(of_list):
+    runs = load_distinct_runs([of_list], ["One/20260103_030405"])
+    assert [(run.label, run.name) for run in runs] == [("One", "20260103_030405")]
+    # The first of the two runs of this model.
+    assert load_distinct_runs([of_list], ["One/20260101_030405"])[0].name == "20260101_030405"
+
+
 def test_a_name_of_no_run_is_refused_with_the_names_of_the_list(of_list):
-    with pytest.raises(DataError, match="run Three: no such run.*there are One, Two[.]"):
-        load_distinct_runs([of_list], ["Three"])
+    with pytest.raises(DataError, match="no run Three[.] There are runs One, Two[.]$"):
+        load_distinct_runs([of_list], ["One", "Three"])
     with pytest.raises(DataError, match="no run Three[.] There are runs One, Two[.]$"):
         logged_runs.find_run([of_list], "Three")
 
@@ -90,6 +113,8 @@ def test_beside_the_models_of_a_list_a_run_without_a_name_is_neither_left_out_no
     write(of_list / "alone", {MODALITY: answered("BA")}, "alone", OTHER)
     with pytest.raises(DataError, match=f"samples of several runs(.|\n)*{OTHER}: alone"):
         load_distinct_runs([of_list])
+    with pytest.raises(DataError, match=f"no run Three[.] There are runs {OTHER}, One, Two[.]$"):
+        load_distinct_runs([of_list], ["Three"])
     # The last of the two runs of this model.
     assert [run.name for run in load_distinct_runs([of_list], ["One", OTHER])] == ["20260103_030405", OTHER]
     assert load_run(of_list, "One").name == "20260103_030405"

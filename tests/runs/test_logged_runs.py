@@ -1,6 +1,7 @@
 """Claims about finding the files of a run."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_runs_of_one_name_in_the_folders_of_two_models_are_told_apart_by_the_fol
         write_samples(tmp_path / model, [logged_sample(0, "A")], run="first")
         content = {"configs": {}, "config": {"model": model}}
         (tmp_path / model / "first_results.json").write_text(json.dumps(content))
-    assert logged_runs.run_names([tmp_path]) == ["clip/first", "plip/first"]
+    assert logged_runs.find_runs([tmp_path]).names == ["clip/first", "plip/first"]
     with pytest.raises(DataError, match="- plip/first: plip, "):
         logged_runs.find_run([tmp_path], "first")
     assert logged_runs.find_run([tmp_path], "plip/first").record.config.model == "plip"
@@ -67,12 +68,28 @@ def test_a_mistyped_name_is_no_lack_of_samples(tmp_path):
 def test_runs_in_folders_of_one_name_are_told_apart_by_the_folders_above(tmp_path):
     for model in ("A", "B"):
         write_samples(tmp_path / model / "clip", [logged_sample(0, "A")], run="first")
-    names = logged_runs.run_names([tmp_path])
+    names = logged_runs.find_runs([tmp_path]).names
     assert names == ["A/clip/first", "B/clip/first"]
     for name in names:
         found = logged_runs.find_run([tmp_path], name)
         assert found.samples[TASK].parent.parent.name == name[0]
-        assert found.is_named(name) and found.is_named("clip/first") and not found.is_named("p/first")
+    runs = logged_runs.find_runs([tmp_path])
+    assert runs.fits("clip/first") and not runs.fits("p/first")
+
+
+def test_where_one_path_ends_as_another_each_listed_name_chooses_its_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = [write_samples(Path(folder), [logged_sample(0, "A")], run="r") for folder in (".", "a", "a/m", "m")]
+    runs = logged_runs.find_runs([Path()])
+    assert [runs.choose(name).samples[TASK] for name in runs.names] == files
+    # Both "m/r" and "a/m/r" end so; the first is what was typed.
+    assert runs.choose("m/r").samples[TASK] == Path("m", files[-1].name)
+
+
+def test_a_folder_that_is_named_twice_contains_each_run_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_samples(tmp_path / "m", [logged_sample(0, "A")], run="r")
+    assert logged_runs.find_run([Path("m"), tmp_path / "m"]).name == "r"
 
 
 def test_groups_that_a_run_asked_whole_are_named_as_groups(tmp_path):
