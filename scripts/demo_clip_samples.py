@@ -24,8 +24,8 @@ ALL_DATASETS = tuple(dataset.name for dataset in DATASETS)
 
 
 @dataclass(frozen=True)
-class Choice:
-    """One caption question of a row: the texts to choose between and the index of the true one."""
+class CaptionQuestion:
+    """Hold one caption question of a row: the texts to choose between and the index of the true one."""
 
     options: tuple[str, ...]
     answer_idx: int
@@ -33,22 +33,27 @@ class Choice:
 
 @dataclass(frozen=True)
 class Samples:
-    """Rows ready for training: one image, dataset name and mapping of caption key to Choice each.
+    """Hold rows that are ready for training.
 
-    ``images`` is uint8 of shape (N, 3, IMAGE_SIZE, IMAGE_SIZE), preprocessed but not normalised.
+    Attributes:
+        images: uint8 of shape (N, 3, IMAGE_SIZE, IMAGE_SIZE), preprocessed but not normalized.
+        datasets: the dataset of each row.
+        choices: the caption questions of each row, by caption key.
     """
 
     images: torch.Tensor
     datasets: list[str]
-    choices: list[dict[str, Choice]]
+    choices: list[dict[str, CaptionQuestion]]
 
 
-def caption_choices(row: dict) -> dict[str, Choice]:
-    """The caption questions that ``row`` has, by caption key."""
+def caption_choices(row: dict) -> dict[str, CaptionQuestion]:
+    """Return the caption questions of ``row``, by caption key."""
     asked = [kind for kind in QUESTION_KINDS if (row["questions"][kind] or {}).get("question")]
     keys = [caption_key(kind, number) for kind in asked for number in CAPTION_SETS]
     captions = {key: row["captions"][key] for key in keys}
-    return {key: Choice(tuple(caption["options"]), int(caption["answer_idx"])) for key, caption in captions.items()}
+    return {
+        key: CaptionQuestion(tuple(caption["options"]), int(caption["answer_idx"])) for key, caption in captions.items()
+    }
 
 
 def draw_seed(seed: int, rows_per_dataset: int, wanted: Sequence[str]) -> Samples:
@@ -66,7 +71,13 @@ def draw_seed(seed: int, rows_per_dataset: int, wanted: Sequence[str]) -> Sample
 
 
 def draw(seeds: Sequence[int], rows_per_dataset: int, wanted: Sequence[str] = ALL_DATASETS) -> Samples:
-    """Draw ``rows_per_dataset`` rows of each dataset that is ``wanted``, shared among ``seeds``.
+    """Draw rows of each dataset that is ``wanted``, equally many with each seed.
+
+    Args:
+        seeds: of the generator.
+        rows_per_dataset: the smallest number of rows of a dataset. There are more if it is no multiple of the number
+            of seeds.
+        wanted: names of datasets.
 
     Raises:
         ValueError: a seed is the demo set's own.

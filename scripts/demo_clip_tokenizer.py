@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo_clip_samples import Choice
+from demo_clip_samples import CaptionQuestion
 from open_clip.tokenizer import HFTokenizer
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
@@ -14,7 +14,7 @@ from transformers import PreTrainedTokenizerFast
 log = logging.getLogger("train_demo_clip")
 
 CONTEXT_LENGTH = 96  # room for a question and an answer in one text
-TRAIN_LENGTH = 28  # room for every caption; the text tower costs as much as its length
+TRAIN_LENGTH = 28  # room for every caption; the text tower's cost grows with the length
 MAX_VOCAB_SIZE = 1024
 PAD, START, END = "<pad>", "<start>", "<end>"
 
@@ -33,7 +33,7 @@ healthy disease which what shows seen most likely based on the question answer
 
 
 def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
-    """A lower-case byte-level BPE whose end token has the highest id, where open_clip's text tower reads."""
+    """Train a lower-case byte-level BPE; its end token has the highest id, by which open_clip's text tower finds it."""
     backend = Tokenizer(models.BPE())
     backend.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
@@ -53,7 +53,7 @@ def train_tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     )
 
 
-def save_tokenizer(choices: Sequence[dict[str, Choice]], out: Path) -> HFTokenizer:
+def save_tokenizer(choices: Sequence[dict[str, CaptionQuestion]], out: Path) -> HFTokenizer:
     """Train the tokenizer on the captions, save it in ``out`` and load it as open_clip does.
 
     Raises:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from demo_clip_samples import Choice, Samples
+from demo_clip_samples import CaptionQuestion, Samples
 from open_clip.model import CLIP
 from open_clip.tokenizer import HFTokenizer
 from torch.nn import functional
@@ -39,10 +39,12 @@ JITTER = 0.15  # the largest relative change of a training image's brightness an
 
 @dataclass(frozen=True)
 class Bank:
-    """All distinct captions of one key, for the loss.
+    """Hold all distinct captions of one key, for the loss.
 
-    ``tokens`` (C, L); ``targets`` (N,), -1 where a row has no such question; ``allowed`` (N, C), the
-    captions a row competes against.
+    Attributes:
+        tokens: shape (C, L), of C captions.
+        targets: shape (N,), the index of each row's true caption; -1 where a row has no such question.
+        allowed: shape (N, C), the captions that compete for each row.
     """
 
     tokens: torch.Tensor
@@ -50,8 +52,10 @@ class Bank:
     allowed: torch.Tensor
 
 
-def build_bank(key: str, choices: Sequence[dict[str, Choice]], tokenizer: HFTokenizer, context_length: int) -> Bank:
-    """The captions of ``key``: coarse ones compete with all of them, fine ones with the row's own options."""
+def build_bank(
+    key: str, choices: Sequence[dict[str, CaptionQuestion]], tokenizer: HFTokenizer, context_length: int
+) -> Bank:
+    """Collect the captions of ``key``: coarse ones compete with all others, fine ones with the row's own options."""
     captions = sorted({text for row in choices if key in row for text in row[key].options})
     position = {text: index for index, text in enumerate(captions)}
     is_fine = key.startswith(CLASSIFICATION_KIND)
@@ -66,7 +70,7 @@ def build_bank(key: str, choices: Sequence[dict[str, Choice]], tokenizer: HFToke
 
 
 def augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Turn, flip, crop and re-expose a uint8 batch; floats in [0, 1]."""
+    """Turn, flip, crop and re-expose a uint8 batch; return floats in [0, 1]."""
     count = len(images)
 
     def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
@@ -85,14 +89,17 @@ def augment(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     return ((pixels - means) * contrast + means * brightness).clamp(0, 1)
 
 
-def normalise(pixels: torch.Tensor) -> torch.Tensor:
+def normalize(pixels: torch.Tensor) -> torch.Tensor:
     """Apply PREPROCESS_CFG's mean and standard deviation to floats in [0, 1]."""
     mean, std = (torch.tensor(PREPROCESS_CFG[name]).view(3, 1, 1) for name in ("mean", "std"))
     return (pixels - mean) / std
 
 
 def caption_loss(model: CLIP, pixels: torch.Tensor, batch: torch.Tensor, banks: Sequence[Bank]) -> torch.Tensor:
-    """Weighted mean over the banks (fine first) of the cross-entropy against the captions allowed, and `likeness`."""
+    """Compute the weighted mean over the banks (fine first) of the cross-entropies, plus `likeness`.
+
+    Each row's true caption competes with those that its bank allows.
+    """
     features = model.encode_image(pixels, normalize=True)
     texts = model.encode_text(torch.cat([bank.tokens for bank in banks]), normalize=True)
     logits = model.logit_scale.exp() * features @ texts.T
@@ -107,7 +114,7 @@ def caption_loss(model: CLIP, pixels: torch.Tensor, batch: torch.Tensor, banks: 
 
 
 def likeness(texts: torch.Tensor) -> torch.Tensor:
-    """How far captions resemble each other beyond MAX_SIMILARITY.
+    """Compute how far captions resemble each other beyond MAX_SIMILARITY.
 
     Captions of one dataset differ in a word. Left alone, both towers first learn to ignore it.
     """
@@ -115,7 +122,7 @@ def likeness(texts: torch.Tensor) -> torch.Tensor:
 
 
 def parameter_groups(model: CLIP) -> list[dict]:
-    """Decay matrices only: no biases, norms, scales or position embeddings."""
+    """Return the optimizer's groups: only matrices decay, no biases, norms, scales or position embeddings."""
     named = list(model.named_parameters())
     decays = {name for name, value in named if value.ndim > 1 and "embedding" not in name}
     return [
@@ -125,7 +132,7 @@ def parameter_groups(model: CLIP) -> list[dict]:
 
 
 def batches(count: int, epochs: int, generator: torch.Generator) -> Iterator[tuple[int, torch.Tensor]]:
-    """Shuffled index batches of every epoch."""
+    """Yield shuffled batches of indices, each with the number of its epoch."""
     for epoch in range(epochs):
         for batch in torch.randperm(count, generator=generator).split(BATCH_SIZE):
             yield epoch, batch
@@ -152,7 +159,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.SequentialLR(optimizer, [warmup, cosine], [WARMUP_STEPS])
     model.train()
     for step, (epoch, batch) in enumerate(batches(len(samples.images), epochs, generator)):
-        pixels = normalise(augment(samples.images[batch], generator))
+        pixels = normalize(augment(samples.images[batch], generator))
         loss = caption_loss(model, pixels, batch, banks[step % len(banks)])
         optimizer.zero_grad()
         loss.backward()
@@ -167,14 +174,14 @@ def fit(
 
 @torch.no_grad()
 def is_right(model: CLIP, samples: Samples, tokenizer: HFTokenizer) -> list[dict[str, bool]]:
-    """Per row and kind, whether the nearest of the row's own captions in the scored wording is the true one."""
+    """Tell per row and kind whether the nearest of the row's own captions in the scored wording is the true one."""
     model.eval()
     keys = {kind: caption_key(kind, SCORED_CAPTION_SET) for kind in QUESTION_KINDS}
     captions = sorted(
         {text for row in samples.choices for key in keys.values() if key in row for text in row[key].options}
     )
     texts = dict(zip(captions, model.encode_text(tokenizer(captions), normalize=True), strict=True))
-    pixels = (normalise(part.float() / 255) for part in samples.images.split(BATCH_SIZE))
+    pixels = (normalize(part.float() / 255) for part in samples.images.split(BATCH_SIZE))
     images = torch.cat([model.encode_image(part, normalize=True) for part in pixels])
     return [
         {

@@ -83,7 +83,7 @@ captions is the answer.
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line, checked."""
+    """Parse and check the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write the specialist to")
     parser.add_argument(
@@ -122,12 +122,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def train_seeds(first: int) -> range:
-    """The generator's seeds, of which each draws its share of the rows."""
+    """Return the generator's seeds, of which each draws its share of the rows."""
     return range(first, first + NUM_TRAIN_SEEDS)
 
 
 def load(folder: Path) -> CLIP:
-    """The model in ``folder``.
+    """Load the model in ``folder``.
 
     Raises:
         ValueError: its architecture or preprocessing is not demo_clip's, for which the drawings are prepared.
@@ -154,7 +154,7 @@ def save(model: CLIP, base: Path, out: Path) -> None:
 def accuracy(
     right: Sequence[dict[str, bool]], datasets: Sequence[str], scored: Sequence[str], kinds: Sequence[str]
 ) -> float:
-    """Share of right answers to the questions of ``kinds`` about the datasets in ``scored``."""
+    """Compute the share of right answers to the questions of ``kinds`` about the datasets in ``scored``."""
     return float(
         np.mean(
             [
@@ -169,7 +169,7 @@ def accuracy(
 
 
 def comparison_table(folders: dict[str, Path], held_out: Samples) -> str:
-    """Accuracy in percent of the saved models, as a Markdown table."""
+    """Format the accuracy in percent of the saved models as a Markdown table."""
     lines = ["| | " + " | ".join(folders) + " |", "| --- " + "| ---: " * len(folders) + "|"]
     right = [
         is_right(load(folder), held_out, open_clip.get_tokenizer(f"local-dir:{folder}")) for folder in folders.values()

@@ -82,7 +82,7 @@ Seed """
 
 
 def parse_args() -> argparse.Namespace:
-    """The command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
     parser.add_argument(
@@ -109,7 +109,7 @@ def model_config(vocab_size: int, context_length: int) -> dict:
 
 
 def accuracy_table(right: Sequence[dict[str, bool]], datasets: Sequence[str]) -> str:
-    """Accuracy in percent per dataset and kind, as a Markdown table; the first row is over all rows."""
+    """Format the accuracy in percent per dataset and kind as a Markdown table; the first row is over all rows."""
     lines = [
         "| dataset | rows | " + " | ".join(QUESTION_KINDS) + " |",
         "| --- " + "| ---: " * (len(QUESTION_KINDS) + 1) + "|",

@@ -19,6 +19,7 @@ _CSS_PIXELS_PER_METRE = 96 / 0.0254
 # On a narrow screen, wider images scroll: shrunk to its width, they could not be read.
 _WIDE_PIXELS = 500
 
+# What an example shows: a right, a wrong or an unparsable answer to a question, or gold and predicted boxes.
 Mark = Literal["", "right", "wrong", "unparsed", "boxes"]
 
 
@@ -41,6 +42,12 @@ class Cell:
 @dataclass(frozen=True)
 class Table:
     """Hold a table; a click on the head of a column, or Enter on it, sorts by the column.
+
+    Attributes:
+        title: heading above the table.
+        header: names of the columns.
+        rows: from the top; the cells of each, one a column.
+        note: shown below the table.
 
     Raises:
         ValueError: a row does not have as many cells as the header.
@@ -124,12 +131,12 @@ class Bar:
 
     @property
     def text(self) -> str:
-        """Return the value in percent."""
+        """Return 100 times the value: a share in percent, or a score such as GRIT × 100; a dash if there is none."""
         return "–" if self.value is None else short_percent(self.value)
 
     @property
     def interval(self) -> str:
-        """Return the interval in percent; empty without one."""
+        """Return 100 times the ends of the interval, in brackets; empty without one."""
         if self.low is None or self.high is None:
             return ""
         return f"[{short_percent(self.low)}, {short_percent(self.high)}]"
@@ -137,7 +144,15 @@ class Bar:
 
 @dataclass(frozen=True)
 class ChartRow:
-    """Hold a row of a chart: its name, the bar of each series, and levels that need no image."""
+    """Hold a row of a chart.
+
+    Attributes:
+        name: of the row.
+        bars: one of each series.
+        chance: the level that random answers reach, from 0 to 1; None if it is not known.
+        majority: the level that the most frequent answer reaches, from 0 to 1; None if it is not known.
+        is_reported: whether the values are stated by the paper, not computed here; such bars are drawn as outlines.
+    """
 
     name: str
     bars: Sequence[Bar]
@@ -176,7 +191,15 @@ class Chart:
 
 @dataclass(frozen=True)
 class Score:
-    """Hold one score of a headline, with the level that chance reaches, if that is known."""
+    """Hold one score of a headline.
+
+    Attributes:
+        name: of the score.
+        bar: the score with its interval, fractions from 0 to 1.
+        chance: the level that random answers reach, from 0 to 1; None if it is not known.
+        unit: shown after 100 times the score: ``%``, or the name of a score that is no share, such as
+            ``GRIT × 100``.
+    """
 
     name: str
     bar: Bar
