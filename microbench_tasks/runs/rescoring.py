@@ -7,7 +7,7 @@ questions are then taken from the data source, which must be the run's.
 from __future__ import annotations
 
 import collections
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from microbench_tasks.runs.scoring import Items, score_samples
 from microbench_tasks.tasks import definitions
 from microbench_tasks.tasks.answer_warnings import log_warnings
 from microbench_tasks.tasks.items import num_answers
+from microbench_tasks.util.progress import Progress, no_progress
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Rescored:
 
 def rescore(
     run: LoggedRun,
-    progress: Callable[[Iterable[str]], Iterable[str]] = iter,
+    progress: Progress = no_progress,
     samples: Mapping[str, Sequence[SampleRecord]] | None = None,
 ) -> Rescored:
     """Score every sample of a run again, and aggregate the scores as the harness does.
@@ -103,7 +104,7 @@ def rescore(
             source. The message names file and line.
     """
     rescored = Rescored(redefined=run.redefined_fields(), notes=notes.definition_notes(run))
-    for task in progress(run.samples):
+    for task in progress(run.samples, "scoring samples"):
         task_samples = read_samples(run.samples[task], task) if samples is None else samples[task]
         items = score_samples(run, task, task_samples)
         _add_task(rescored, task, task_samples, items)

@@ -112,7 +112,7 @@ def _rescore(
         # Other checks report this.
         return None, []
     try:
-        return rescoring.rescore(run, lambda tasks: progress(tasks, "scoring samples"), samples), []
+        return rescoring.rescore(run, progress, samples), []
     except DataError:
         problems = []
         for task, file in run.samples.items():

@@ -130,7 +130,7 @@ def _check_scores(
     # Whether their number is right is a check of its own.
     uncounted = dataclasses.replace(run, record=run.record.model_copy(update={"num_documents": {}}))
     try:
-        rescored = rescoring.rescore(uncounted, lambda tasks: progress(tasks, "scoring samples"), samples)
+        rescored = rescoring.rescore(uncounted, progress, samples)
     except DataError as error:
         yield Check(name, (f"the samples cannot be scored: {error}",))
         return
