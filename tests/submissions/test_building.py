@@ -308,7 +308,7 @@ def test_an_invalid_version_is_recorded_as_unknown(run, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from microbench_tasks.runs import logs
+from microbench_tasks.runs import logged_runs
 from microbench_tasks.submissions import building
 write, count = Path.write_bytes, 0
 def dying(path, content):
