@@ -26,7 +26,7 @@ from result_pages import markdown_table
 from timing import origin
 
 from microbench_adapters import named_models
-from microbench_adapters.models import contrastive as loop
+from microbench_adapters.models import choices as task_choices
 from microbench_adapters.models import image_reading, pixel_store
 from microbench_adapters.models.execution import num_cores, prefetch_map
 
@@ -90,7 +90,7 @@ def read_alone(run: Timed, folder: Path) -> list[str]:
     weights = save_model(folder)
     model = adapter(weights, device="cpu")
     start = time.perf_counter()
-    choices = loop.read_choices(run.requests)
+    choices = task_choices.read_choices(run.requests)
     reading_choices = time.perf_counter() - start
     questions = list({choice.image.key: choice.image for choice in choices}.values())
     example = model.resize(questions[0].images.load(0))

@@ -13,7 +13,7 @@ import collections
 import contextlib
 import itertools
 import string
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from lmms_eval.api.instance import GenerationResult
@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 from microbench_adapters.models import distribution, provenance, scoring
 from microbench_adapters.models.caching_encoder import CachingEncoder
+from microbench_adapters.models.choices import KIND, Choice, Questions, read_choices
 from microbench_adapters.models.contract import (
     PROBABILITY_DIGITS,
-    choice_letters,
     parse_options,
     probability_line,
     round_significant,
@@ -32,45 +32,15 @@ from microbench_adapters.models.contract import (
 )
 from microbench_adapters.models.document_images import DocumentImages, ImageQuestion
 from microbench_adapters.models.task_functions import (
-    TaskHooks,
     VisualRequest,
-    documents,
-    has_choices,
     has_visual,
-    image_keys,
 )
 from microbench_adapters.models.truncation import TruncationLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from lmms_eval.api.instance import Instance
-
-
-Item = TypeVar("Item")
-
-# What messages call a model of this class.
-_KIND = "contrastive model"
-# After so many documents, read in a few milliseconds, a GPU may get its next batch.
-_DOCS_BETWEEN = 500
-# Position of the number of the document among the arguments of a request.
-_DOC_ID = VisualRequest._fields.index("doc_id")
-
-
-class Choice(NamedTuple):
-    """One question: which of ``texts`` fits the image best?
-
-    Attributes:
-        place: task, split and number of the document.
-        image: the image.
-        texts: the options.
-        wants_probabilities: whether the answer has a line with probabilities.
-    """
-
-    place: tuple[str, str, int]
-    image: ImageQuestion
-    texts: list[str]
-    wants_probabilities: bool = False
 
 
 class ContrastiveModel(CachingEncoder, lmms, provenance.ProvenanceMixin):
@@ -123,7 +93,7 @@ class ContrastiveModel(CachingEncoder, lmms, provenance.ProvenanceMixin):
         Raises:
             ValueError: a task has no choices; raised before anything is encoded.
         """
-        questions = _Questions(requests)
+        questions = Questions(requests)
         answers: dict[int, str] = {}
         for positions, asked, logits in self._logits(questions.images, lambda: questions.read(self.feed_device)):
             answers.update(zip(positions, self._answers(asked, logits), strict=True))
@@ -141,7 +111,7 @@ class ContrastiveModel(CachingEncoder, lmms, provenance.ProvenanceMixin):
         """
         imageless = [request for request in requests if not has_visual(request)]
         if imageless:
-            raise ValueError(unsupported(imageless, "the likelihood of a text without an image", _KIND))
+            raise ValueError(unsupported(imageless, "the likelihood of a text without an image", KIND))
         asked = [VisualRequest(*request.args) for request in requests]
         texts = [f"{request.prompt}{request.settings}".strip() for request in asked]
         texts_of: dict[tuple[str, str, int], dict[str, None]] = collections.defaultdict(dict)
@@ -164,7 +134,7 @@ class ContrastiveModel(CachingEncoder, lmms, provenance.ProvenanceMixin):
 
     def generate_until_multi_round(self, requests: list[Instance]) -> list[str]:
         """Refuse: a contrastive model holds no conversation."""
-        raise ValueError(unsupported(requests, "several rounds", _KIND))
+        raise ValueError(unsupported(requests, "several rounds", KIND))
 
     def clean(self) -> None:
         """Keep the weights, which the harness would drop after a run: the same object may be asked again."""
@@ -238,78 +208,3 @@ class ContrastiveModel(CachingEncoder, lmms, provenance.ProvenanceMixin):
 
     def _progress(self, description: str, total: int) -> tqdm:
         return tqdm(total=total, desc=description, disable=self.rank != 0 or total == 0)
-
-
-def read_choices(requests: list[Instance]) -> list[Choice]:
-    """Return the question of each request, from the task behind it.
-
-    Raises:
-        ValueError: a task has no choices, or a document has none or more than 26.
-    """
-    return _Questions(requests).read(lambda: None)
-
-
-class _Questions:
-    """What requests ask, read in two steps: images first, as a device can begin with them.
-
-    Attributes:
-        images: the image of each request.
-
-    Raises:
-        ValueError: a task has no choices.
-    """
-
-    def __init__(self, requests: list[Instance]) -> None:
-        asked = [request.args for request in requests]
-        positions = collections.defaultdict(list)
-        for position, arguments in enumerate(asked):
-            positions[arguments[-2:]].append(position)
-        firsts = [requests[members[0]] for members in positions.values()]
-        if unanswerable := [request for request in firsts if not has_choices(request)]:
-            raise ValueError(unsupported(unanswerable, "free text", _KIND))
-        self._positions = list(itertools.chain.from_iterable(positions.values()))
-        self._parts = [
-            _QuestionsOfTask(VisualRequest(*asked[part[0]]), [asked[position][_DOC_ID] for position in part])
-            for part in positions.values()
-        ]
-        self.images = self._in_order(part.images for part in self._parts)
-
-    def read(self, meanwhile: Callable[[], None]) -> list[Choice]:
-        """Return the question of each request.
-
-        Args:
-            meanwhile: called after every `_DOCS_BETWEEN` documents.
-
-        Raises:
-            ValueError: a document has no choices, or more than 26.
-        """
-        return self._in_order(part.read(meanwhile) for part in self._parts)
-
-    def _in_order(self, parts: Iterable[list[Item]]) -> list[Item]:
-        items = dict(zip(self._positions, itertools.chain.from_iterable(parts), strict=True))
-        return [items[position] for position in range(len(items))]
-
-
-class _QuestionsOfTask:
-    """What requests about one task and split ask; see `_Questions`."""
-
-    def __init__(self, first: VisualRequest, doc_ids: list[int]) -> None:
-        self._first = first
-        self._hooks = TaskHooks.of(first.task)
-        key = self._hooks.image_key
-        keys = image_keys(first.task, first.split, doc_ids, key) if key else itertools.repeat(None, len(doc_ids))
-        images = DocumentImages(first)
-        self.images = [ImageQuestion(key, images, doc_id) for key, doc_id in zip(keys, doc_ids, strict=True)]
-
-    def read(self, meanwhile: Callable[[], None]) -> list[Choice]:
-        task, split, name = self._first.task, self._first.split, self._first.task_name
-        choices: list[Choice] = []
-        doc_ids = [image.doc_id for image in self.images]
-        docs = documents(task, split, doc_ids, self._hooks.choice_columns)
-        for doc, image in zip(docs, self.images, strict=True):
-            texts = task.doc_to_choice(doc)
-            choice_letters(texts, name, image.doc_id)
-            if len(choices) % _DOCS_BETWEEN == 0:
-                meanwhile()
-            choices.append(Choice((name, split, image.doc_id), image, texts, self._hooks.wants_probabilities))
-        return choices

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.runs import logged_runs, model_labels, rescoring
-from microbench_tasks.runs.logged_runs import FoundRuns, LoggedRun
+from microbench_tasks.runs import found_runs, model_labels, rescoring
+from microbench_tasks.runs.found_runs import FoundRuns
+from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.submissions import manifest_file, reading
 from microbench_tasks.util.errors import DataError
@@ -138,7 +139,7 @@ def _find(paths: Sequence[Path], names: Sequence[str], *, takes_lists: bool = Tr
     missing = [str(path) for path in paths if not path.exists()]
     if missing:
         raise DataError(f"{', '.join(missing)}: no such file or folder.")
-    found = [path if is_submission(path) else logged_runs.find_runs([path]) for path in paths]
+    found = [path if is_submission(path) else found_runs.find_runs([path]) for path in paths]
     _check_names(found, names)
     places: list[LoggedRun | Path] = []
     for at_path in found:
@@ -151,7 +152,7 @@ def _check_names(found: Sequence[FoundRuns | Path], names: Sequence[str]) -> Non
 
     def is_known(name: str) -> bool:
         return any(
-            name in (logged_runs.LATEST, place.resolve().name) if isinstance(place, Path) else place.fits(name)
+            name in (found_runs.LATEST, place.resolve().name) if isinstance(place, Path) else place.fits(name)
             for place in found
         )
 
@@ -159,7 +160,7 @@ def _check_names(found: Sequence[FoundRuns | Path], names: Sequence[str]) -> Non
     if unknown:
         where = ", ".join(str(place) if isinstance(place, Path) else place.where for place in found)
         known = [[place.resolve().name] if isinstance(place, Path) else place.names for place in found]
-        raise logged_runs.unknown_name(where, unknown[0], map(printable_label, itertools.chain(*known)))
+        raise found_runs.unknown_name(where, unknown[0], map(printable_label, itertools.chain(*known)))
 
 
 def _choose(found: FoundRuns, names: Sequence[str], *, takes_lists: bool) -> list[LoggedRun]:

@@ -47,12 +47,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     from microbench_tasks.analysis import run_summary, run_summary_text
-    from microbench_tasks.runs import logged_runs, new_datasets, rescoring, score_table
+    from microbench_tasks.runs import found_runs, new_datasets, rescoring, score_table
 
     # Before the samples are read, which takes long.
     for out in options.out_files:
         check_form(out, _FORMS)
-    run = logged_runs.find_run(options.paths, options.run)
+    run = found_runs.find_run(options.paths, options.run)
     rescored = rescoring.rescore(run)
     if options.new_datasets:
         rescored.new_datasets = new_datasets.dataset_intervals(rescored)

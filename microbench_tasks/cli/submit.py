@@ -32,13 +32,13 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    from microbench_tasks.runs import logged_runs
+    from microbench_tasks.runs import found_runs
     from microbench_tasks.submissions import building, hub_formats
 
     # Before the run is read, which takes long.
     check_new_folder(options.out)
     description = building.Description(options.model_name, options.model_url, options.samples_url)
-    run = logged_runs.find_run([options.run_folder], options.run)
+    run = found_runs.find_run([options.run_folder], options.run)
     written = building.submit(run, description, options.out, progress_bar, with_own_data=not options.without_own_data)
     manifest = written.manifest
     num_samples = manifest.num_samples

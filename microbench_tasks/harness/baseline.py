@@ -20,7 +20,7 @@ from microbench_tasks import catalog
 from microbench_tasks.data import recorded_setting, task_data
 from microbench_tasks.harness import run_state
 from microbench_tasks.metrics.paired import PairedComparison, compare_pair
-from microbench_tasks.runs import logged_runs, scoring
+from microbench_tasks.runs import found_runs, scoring
 from microbench_tasks.runs.mismatches import source_mismatch
 from microbench_tasks.tasks import item_intervals
 from microbench_tasks.util.errors import DataError
@@ -81,7 +81,7 @@ def documents(baseline: str | Path, task: str) -> Documents:
     path = Path(baseline)
     if not path.exists():
         raise DataError(f"--baseline {baseline}: no such file or folder. Name the folder of a run on this machine.")
-    run = logged_runs.find_run([path])
+    run = found_runs.find_run([path])
     if task not in run.samples:
         raise DataError(f"baseline {path}: contains samples of {', '.join(run.samples)}, and none of {task}.")
     if run.results is None:

@@ -12,7 +12,7 @@ from loguru import logger
 
 from microbench_tasks.catalog import settings
 from microbench_tasks.harness import run_state
-from microbench_tasks.runs.logged_runs import LATEST
+from microbench_tasks.runs.found_runs import LATEST
 from microbench_tasks.util.errors import DataError
 
 SETTING = settings.RUN_NAME

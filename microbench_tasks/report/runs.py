@@ -11,7 +11,7 @@ from typing import Any
 from microbench_tasks import catalog
 from microbench_tasks.analysis import loaded_runs
 from microbench_tasks.analysis.loaded_runs import REDEFINED, Run, printable_label
-from microbench_tasks.runs import logged_runs, mismatches, new_datasets, rescoring, result_keys
+from microbench_tasks.runs import found_runs, mismatches, new_datasets, rescoring, result_keys
 from microbench_tasks.runs.logged_runs import LoggedRun
 from microbench_tasks.runs.rescoring import ScoredSample
 from microbench_tasks.runs.run_records import RunRecord
@@ -135,7 +135,7 @@ def _is_older(results: Path) -> bool:
 def _log_of(results: Path) -> LoggedRun | None:
     name = results.name.removesuffix(result_keys.RESULTS_SUFFIX)
     logged = any(results.parent.glob(f"{name}_samples_*.jsonl"))
-    return logged_runs.find_run([results.parent], name) if logged else None
+    return found_runs.find_run([results.parent], name) if logged else None
 
 
 def tasks_of(run: Run, *subjects: str) -> list[str]:

@@ -95,7 +95,7 @@ def rescore(
     A group is scored if all of its tasks were run.
 
     Args:
-        run: from `logged_runs.find_run` or from a submission.
+        run: from `found_runs.find_run` or from a submission.
         progress: wraps the names of the tasks.
         samples: of each task, in the order of its file, if they have been read already (`logged_samples.read_samples`).
 

@@ -9,6 +9,7 @@ import torch
 from lmms_eval.api.instance import Instance
 from tqdm import tqdm
 
+from microbench_adapters.models import choices as task_choices
 from microbench_adapters.models import contrastive, image_pipeline, image_reading, pixel_store
 from microbench_adapters.models.document_images import ImageQuestion
 from microbench_adapters.models.dual_encoder import DualEncoder, Encoding
@@ -185,7 +186,7 @@ class Task:
 
 @pytest.mark.usefixtures("in_memory")
 def test_a_device_is_fed_while_the_texts_of_questions_are_read(monkeypatch):
-    monkeypatch.setattr(contrastive, "_DOCS_BETWEEN", 1)
+    monkeypatch.setattr(task_choices, "_DOCS_BETWEEN", 1)
     model = Model()
     given = []
 

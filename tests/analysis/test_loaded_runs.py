@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from microbench_tasks.analysis.loaded_runs import load_distinct_runs, load_run
-from microbench_tasks.runs import logged_runs
+from microbench_tasks.runs import found_runs
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
 from tests.support.compared_runs import MODALITY, NAME, answered, write
@@ -106,7 +106,7 @@ def test_a_name_of_no_run_is_refused_with_the_names_of_the_list(of_list):
     with pytest.raises(DataError, match="no run Three[.] There are runs One, Two[.]$"):
         load_distinct_runs([of_list], ["One", "Three"])
     with pytest.raises(DataError, match="no run Three[.] There are runs One, Two[.]$"):
-        logged_runs.find_run([of_list], "Three")
+        found_runs.find_run([of_list], "Three")
 
 
 def test_beside_the_models_of_a_list_a_run_without_a_name_is_neither_left_out_nor_in_the_way(of_list):

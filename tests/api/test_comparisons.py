@@ -10,7 +10,7 @@ import pytest
 from microbench_tasks import api
 from microbench_tasks.analysis import comparison_text
 from microbench_tasks.analysis.comparison import compare_runs
-from microbench_tasks.runs import logged_runs
+from microbench_tasks.runs import found_runs
 from microbench_tasks.submissions import building
 from tests.support import tiny_runs
 
@@ -63,7 +63,7 @@ def test_its_plot_has_a_row_for_each_task_and_a_point_for_each_difference(compar
 
 def test_a_submission_is_loaded_and_is_no_better_than_its_run(run, folder):
     description = building.Description("My model", "https://huggingface.co/me/my-model")
-    submitted = building.submit(logged_runs.find_run([run.path]), description, folder / "submission").folder
+    submitted = building.submit(found_runs.find_run([run.path]), description, folder / "submission").folder
     loaded = api.load(submitted)
     assert (loaded.label, loaded.name, loaded.tasks) == ("My model", "submission", run.tasks)
     comparison = api.compare([run, loaded])

@@ -16,7 +16,7 @@ from lmms_eval.models.simple.cogvlm2 import CogVLM2
 from lmms_eval.models.simple.instructblip import InstructBLIP
 from lmms_eval.models.simple.minicpm_v import MiniCPM_V
 
-from microbench_tasks.runs import logged_runs, rescoring
+from microbench_tasks.runs import found_runs, rescoring
 from tests.support.chat_server import Reply, serving
 from tests.support.independent import protocol_prompt, raw_questions, raw_rows, shown
 
@@ -121,7 +121,7 @@ def saved(results, folder):
     tracker.general_config_tracker.model_name_sanitized = "model"
     tracker.date_id = "20260101_000000"
     tracker.save_results_samples(TASK, results["samples"][TASK])
-    return rescoring.rescore(logged_runs.find_run([folder]))
+    return rescoring.rescore(found_runs.find_run([folder]))
 
 
 @pytest.mark.parametrize("client", CLIENTS)

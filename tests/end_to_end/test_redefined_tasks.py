@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from microbench_tasks.report import writing
-from microbench_tasks.runs import logged_runs, rescoring, score_table
+from microbench_tasks.runs import found_runs, rescoring, score_table
 from microbench_tasks.submissions import eligibility
 from microbench_tasks.tasks import definitions
 from tests.support import release, tiny_runs
@@ -111,7 +111,7 @@ def test_the_results_file_records_what_ran(attacked):
 
 
 def test_submit_refuses_it_by_field(attacked):
-    reasons = eligibility.check_eligibility(logged_runs.find_run([attacked[1]])).violations
+    reasons = eligibility.check_eligibility(found_runs.find_run([attacked[1]])).violations
     redefined = [reason.partition(" is redefined")[0] for reason in reasons if "is redefined: expected" in reason]
     assert redefined == [
         f"{MESSAGES}: doc_to_messages",
@@ -123,7 +123,7 @@ def test_submit_refuses_it_by_field(attacked):
 
 
 def test_rescore_and_report_mark_the_task_as_redefined(attacked, tmp_path):
-    rescored = rescoring.rescore(logged_runs.find_run([attacked[1]]))
+    rescored = rescoring.rescore(found_runs.find_run([attacked[1]]))
     table = score_table.render_scores(rescored)
     assert f"{MESSAGES} (REDEFINED)" in table and "microbench_coarse_stain (" not in table
     assert f"{FILTER} is NOT the benchmark's own task: its definition differs in filter_list" in rescored.notes

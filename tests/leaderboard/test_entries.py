@@ -13,7 +13,7 @@ from microbench_tasks.leaderboard import ranking as rankings
 from microbench_tasks.leaderboard import records, tables
 from microbench_tasks.leaderboard.entries import entries_of
 from microbench_tasks.leaderboard.ranking import rank
-from microbench_tasks.runs import logged_runs, rescoring
+from microbench_tasks.runs import found_runs, rescoring
 from microbench_tasks.tasks.results import score_boxes
 from microbench_tasks.util.errors import DataError
 from microbench_tasks.util.text_safety import printable_line
@@ -113,7 +113,7 @@ def test_questions_outside_the_papers_total_are_not_ranked(tmp_path):
             [question(number, "classification", dataset) for number, dataset in enumerate(datasets)],
             ["A"] + ["B"] * (len(datasets) - 1),
         )
-    rescored = rescoring.rescore(logged_runs.find_run([tmp_path]))
+    rescored = rescoring.rescore(found_runs.find_run([tmp_path]))
     [found] = entries_of("m", rescored, hub_sources(rescored.samples), 1.0)
     # Thirteen tasks about 22 datasets, of which eulenberg's two others are outside.
     assert len(found.scores) == 20
@@ -128,7 +128,7 @@ def test_intervals_of_other_metrics_are_the_groups_own(tmp_path):
         datasets = catalog.TASKS[task].datasets
         questions = [question(number, "classification", dataset) for dataset in datasets for number in range(3)]
         logged(tmp_path, task, questions, ["A", "B", "A, I think"] * (len(questions) // 3))
-    rescored = rescoring.rescore(logged_runs.find_run([tmp_path]))
+    rescored = rescoring.rescore(found_runs.find_run([tmp_path]))
     [ranking] = rank(entries_of("m", rescored, hub_sources(rescored.samples), 1.0), ["m"])
     expected, intervals = rescored.scores[catalog.FINE_GROUP], ranking.rows[0].intervals
     for metric, names in (("acc", "acc_image_ci"), ("acc_macro", "acc_macro_ci")):
@@ -154,7 +154,7 @@ def rescored_boxes(folder, response):
         items = score_boxes(doc, response, "pixels_xyxy", (100, 100))
         sample = {"doc_id": 0, "target": json.dumps(doc["boxes"]), "filtered_resps": response, "input": "?"} | items
         (folder / f"run_samples_{task}.jsonl").write_text(json.dumps(sample) + "\n")
-    return rescoring.rescore(logged_runs.find_run([folder]))
+    return rescoring.rescore(found_runs.find_run([folder]))
 
 
 def test_a_tag_of_boxes_is_ranked_by_grit(tmp_path):
@@ -204,7 +204,7 @@ def test_a_right_answer_an_option_or_an_image_changed_in_one_log_is_found_beside
                 [question(0, "stain"), question(1, "stain") | change, question(2, "stain")],
                 ["A", "B", "A"],
             )
-            rescored = rescoring.rescore(logged_runs.find_run([tmp_path / model]))
+            rescored = rescoring.rescore(found_runs.find_run([tmp_path / model]))
         entries += entries_of(model, rescored, hub_sources(rescored.samples), 1.0)
     with pytest.raises(DataError, match="document 1 of microbench_coarse_stain"):
         rank(entries, ["honest", "forged"])

@@ -12,7 +12,7 @@ from microbench_tasks.data import documents, micrographs, option_orders
 from microbench_tasks.harness import baseline
 from microbench_tasks.harness.patches import installation
 from microbench_tasks.metrics.intervals import difference_interval
-from microbench_tasks.runs import logged_runs, rescoring, robustness, robustness_text, score_table
+from microbench_tasks.runs import found_runs, rescoring, robustness, robustness_text, score_table
 from microbench_tasks.tasks import prompts
 from microbench_tasks.tasks.interval_settings import interval_settings
 from microbench_tasks.tasks.results import microbench_process_results
@@ -384,7 +384,7 @@ def logged(folder, use_source, items):
 
 @pytest.mark.parametrize("items", [True, False], ids=["with items", "responses alone"])
 def test_a_variants_log_can_be_scored_again(items, tmp_path, use_source):
-    found = rescoring.rescore(logged_runs.find_run([logged(tmp_path, use_source, items)]))
+    found = rescoring.rescore(found_runs.find_run([logged(tmp_path, use_source, items)]))
     # Options 0 and 1 of three or more (besides "none of the above") are right, so that in reverse A never is.
     assert found.scores[VARIANT]["acc"] == 0
     assert {"acc_image_ci_low", "acc_image_ci_high"} <= found.scores[VARIANT].keys()

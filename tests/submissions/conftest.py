@@ -4,7 +4,7 @@ import pytest
 
 from microbench_tasks import catalog
 from microbench_tasks.catalog import pinned_release
-from microbench_tasks.runs import logged_runs
+from microbench_tasks.runs import found_runs
 from microbench_tasks.submissions import building
 from microbench_tasks.util import files
 from tests.support import tiny_runs
@@ -37,7 +37,7 @@ def original(tiny_release):
     description = building.Description(
         "My *CLIP*", "https://huggingface.co/me/my-clip", "https://huggingface.co/datasets/me/submissions"
     )
-    return building.submit(logged_runs.find_run([run]), description, tiny_release.parent / "submission").folder
+    return building.submit(found_runs.find_run([run]), description, tiny_release.parent / "submission").folder
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def run(tmp_path_factory):
 def written(run):
     """The submission of a run on small data that are not the release, as `submit` returns it."""
     return building.submit(
-        logged_runs.find_run([run]),
+        found_runs.find_run([run]),
         building.Description("My CLIP", "https://huggingface.co/me/my-clip"),
         run.parent / "submission",
     )

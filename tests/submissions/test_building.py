@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from microbench_tasks.runs import logged_runs
+from microbench_tasks.runs import found_runs
 from microbench_tasks.submissions import building, manifest_file, reading
 from microbench_tasks.util.errors import DataError
 from tests.support import tiny_runs
@@ -20,7 +20,7 @@ TASKS = (*COARSE, BOXES, COGNITION)
 
 
 def submitted(run, target, description=DESCRIPTION):
-    return building.submit(logged_runs.find_run([run]), description, target)
+    return building.submit(found_runs.find_run([run]), description, target)
 
 
 def copied(run, target, change=lambda results: None, change_samples=lambda samples: None):
@@ -308,7 +308,7 @@ def test_an_invalid_version_is_recorded_as_unknown(run, tmp_path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from microbench_tasks.runs import logged_runs
+from microbench_tasks.runs import found_runs
 from microbench_tasks.submissions import building
 write, count = Path.write_bytes, 0
 def dying(path, content):
@@ -318,7 +318,7 @@ def dying(path, content):
         os.kill(os.getpid(), signal.SIGKILL)
     return write(path, content)
 Path.write_bytes = dying
-building.submit(logged_runs.find_run([Path(sys.argv[1])]), building.Description("x"), Path(sys.argv[2]))
+building.submit(found_runs.find_run([Path(sys.argv[1])]), building.Description("x"), Path(sys.argv[2]))
 """
 
 

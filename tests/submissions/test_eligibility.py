@@ -6,7 +6,7 @@ import re
 import pytest
 
 from microbench_tasks import catalog
-from microbench_tasks.runs import logged_runs, rescoring
+from microbench_tasks.runs import found_runs, rescoring
 from microbench_tasks.submissions import data_kinds, eligibility, score_checks
 from microbench_tasks.tasks.interval_settings import interval_settings
 from tests.support import tiny_runs
@@ -42,7 +42,7 @@ def run(logged, tmp_path, monkeypatch):
             )
         tiny_runs.edited(folder / f"{tiny_runs.NAME}_results.json", change)
         # What the first rescoring read of the results file must not be remembered.
-        return eligibility.check_eligibility(logged_runs.find_run([folder]))
+        return eligibility.check_eligibility(found_runs.find_run([folder]))
 
     return examine
 
@@ -223,7 +223,7 @@ def test_what_is_scored_must_be_what_the_model_said_without_its_reasoning(said, 
 def test_a_run_without_results_file_is_none(run, logged, tmp_path):
     folder = tiny_runs.write(tmp_path / "bare", {MODALITY: logged[0][MODALITY]})
     (folder / f"{tiny_runs.NAME}_results.json").unlink()
-    [reason] = eligibility.check_eligibility(logged_runs.find_run([folder])).violations
+    [reason] = eligibility.check_eligibility(found_runs.find_run([folder])).violations
     assert reason.startswith(f"the results file {tiny_runs.NAME}_results.json is missing")
 
 
@@ -308,11 +308,11 @@ def test_variants_alone_are_none_and_beside_other_tasks_are_left_out(logged, tmp
     folder = tmp_path / "run"
     monkeypatch.setattr(tiny_runs, "metadata", lambda task: logged[1][MODALITY])
     tiny_runs.write(folder, {variant: logged[0][MODALITY]})
-    [reason] = eligibility.check_eligibility(logged_runs.find_run([folder])).violations
+    [reason] = eligibility.check_eligibility(found_runs.find_run([folder])).violations
     assert reason.startswith("the run asked variants of the benchmark's tasks only")
     both = tiny_runs.write(tmp_path / "both", {MODALITY: logged[0][MODALITY], variant: logged[0][MODALITY]})
     (both / f"{tiny_runs.NAME}_samples_mmmu_val.jsonl").write_text("{}\n")
-    found = eligibility.check_eligibility(logged_runs.find_run([both]))
+    found = eligibility.check_eligibility(found_runs.find_run([both]))
     assert found.violations == ()
     assert list(found.run.samples) == [MODALITY]
     assert found.notes[:2] == (

@@ -15,7 +15,7 @@ from loguru import logger
 from microbench_tasks.cli import program
 from microbench_tasks.cli.command import Command
 from microbench_tasks.render import page_content, pages
-from microbench_tasks.runs import logged_runs, logged_samples
+from microbench_tasks.runs import found_runs, logged_samples
 from microbench_tasks.submissions import building
 from microbench_tasks.util import files, terminal
 from microbench_tasks.util.errors import DataError
@@ -53,7 +53,7 @@ def made(tmp_path_factory):
         run = tiny_runs.write(folder / "run", {task: tiny_runs.samples(task) for task in TASKS})
         yield (
             run,
-            building.submit(logged_runs.find_run([run]), building.Description("My CLIP"), folder / "submission").folder,
+            building.submit(found_runs.find_run([run]), building.Description("My CLIP"), folder / "submission").folder,
         )
 
 

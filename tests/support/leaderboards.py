@@ -12,7 +12,7 @@ from microbench_tasks.data import source_identity
 from microbench_tasks.leaderboard.data import Data
 from microbench_tasks.leaderboard.entries import Entry
 from microbench_tasks.leaderboard.ranking import Leaderboard, rank
-from microbench_tasks.runs import logged_runs, rescoring
+from microbench_tasks.runs import found_runs, rescoring
 from microbench_tasks.tasks.results import microbench_process_results
 
 COARSE = "microbench_coarse"
@@ -93,7 +93,7 @@ def logged(folder, task, docs, responses):
 def logged_coarse(folder, responses=("A", "B", "A")):
     for kind in ("domain", "subdomain", "modality", "submodality", "stain"):
         logged(folder, f"{COARSE}_{kind}", [question(number, kind) for number in range(3)], responses)
-    return rescoring.rescore(logged_runs.find_run([folder]))
+    return rescoring.rescore(found_runs.find_run([folder]))
 
 
 def hub_sources(tasks):

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from microbench_tasks.runs import logged_runs, rescoring
+from microbench_tasks.runs import found_runs, rescoring
 from microbench_tasks.runs.rescoring import Rescored
 from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
@@ -80,4 +80,4 @@ def write_results(
 
 def rescore(*paths: Path) -> Rescored:
     """Score the one run among some files and folders again."""
-    return rescoring.rescore(logged_runs.find_run(paths))
+    return rescoring.rescore(found_runs.find_run(paths))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from microbench_tasks import catalog
 from microbench_tasks.data import document_digest, task_data
-from microbench_tasks.runs import logged_runs, rescoring
+from microbench_tasks.runs import found_runs, rescoring
 from microbench_tasks.tasks import definition_records, yaml_values
 from microbench_tasks.tasks.localization import microbench_localization_process_results
 from microbench_tasks.tasks.results import microbench_process_results
@@ -86,7 +86,7 @@ def write(folder: Path, logged: dict[str, list[dict]], **recorded) -> Path:
     for task, found in logged.items():
         (folder / f"{NAME}_samples_{task}.jsonl").write_text("".join(json.dumps(sample) + "\n" for sample in found))
     results = recorded or record(logged)
-    figures = rescoring.rescore(logged_runs.find_run([folder])).scores
+    figures = rescoring.rescore(found_runs.find_run([folder])).scores
     results["results"] = {
         name: {f"{metric},none": value for metric, value in found.items()} for name, found in figures.items()
     }

@@ -16,7 +16,7 @@ from microbench_tasks.harness import repeated_requests
 from microbench_tasks.harness.guard.model_guard import guarding
 from microbench_tasks.metrics.variance import variance_components
 from microbench_tasks.parsing.failures import failure_mark
-from microbench_tasks.runs import logged_runs, rescoring, score_table
+from microbench_tasks.runs import found_runs, rescoring, score_table
 from microbench_tasks.submissions import eligibility
 from microbench_tasks.tasks import aggregations, answer_warnings, repeats
 from microbench_tasks.tasks.results import microbench_process_results, score_boxes
@@ -272,7 +272,7 @@ def test_every_question_is_asked_and_scored_as_often_as_was_asked_for(sampled_ru
 
 def test_rescoring_gives_the_figures_of_the_run(sampled_run):
     folder, _, results = sampled_run
-    found = rescoring.rescore(logged_runs.find_run([folder]))
+    found = rescoring.rescore(found_runs.find_run([folder]))
     for task, metric in ((TASK, "repeats"), (GLANDS, "boxes_repeats")):
         logged = {key.partition(",")[0]: value for key, value in results["results"][task].items()}
         assert found.scores[task][metric] == logged[metric]
@@ -290,11 +290,11 @@ def test_a_log_with_another_number_of_answers_to_one_question_is_refused(sampled
     lines[4]["filtered_resps"].pop()
     (tmp_path / log.name).write_text("".join(json.dumps(line) + "\n" for line in lines))
     with pytest.raises(DataError, match="line 5: expected 3 answer.s. as on the first line, got 2"):
-        rescoring.rescore(logged_runs.find_run([tmp_path]))
+        rescoring.rescore(found_runs.find_run([tmp_path]))
 
 
 def test_a_run_with_several_answers_cannot_be_submitted(sampled_run):
-    reasons = eligibility.check_eligibility(logged_runs.find_run([sampled_run[0]])).violations
+    reasons = eligibility.check_eligibility(found_runs.find_run([sampled_run[0]])).violations
     assert "--repeats 3: a submission has one answer to each question. Run again without --repeats." in reasons
 
 

@@ -70,7 +70,7 @@ def _write(out: Path, missing: Mapping[str, str]) -> Board:
 
 def _submission(out: Path, name: str, run: str) -> Path:
     """Return the folder of a model's submission; write it unless it is there for this run."""
-    from microbench_tasks.runs import logged_runs
+    from microbench_tasks.runs import found_runs
     from microbench_tasks.submissions import building, reading
 
     target = out / SUBMISSIONS / name
@@ -82,7 +82,7 @@ def _submission(out: Path, name: str, run: str) -> Path:
             pass
         # It is about an earlier run of this model, or not whole.
         shutil.rmtree(target)
-    logged = logged_runs.find_run([out / name], run)
+    logged = found_runs.find_run([out / name], run)
     building.submit(logged, building.Description(name), target)
     return target
 
