@@ -104,11 +104,14 @@ class ImagePipeline:
         while self._collect(may_wait=True):
             self._finish_down_to(_BATCHES_UNDER_WAY - 1)
             self._start()
+            # A device that does not work beside its caller is done with it.
             self._finish_down_to(_BATCHES_UNDER_WAY)
             while self._finished:
                 yield self._finished.popleft()
-        self._finish_down_to(0)
-        yield from self._finished
+        while self._started or self._finished:
+            if not self._finished:
+                self._finish()
+            yield self._finished.popleft()
 
     # --- batches ---
 
