@@ -31,6 +31,8 @@ _FILTER = "none"
 _PERCENT = 100.0
 # Suffix of the table's entry with the metrics that are not compared.
 _OTHER_METRICS = " (other metrics)"
+# Runs of a folder that a message names.
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,14 @@ def documents(baseline: str | Path, task: str) -> Documents:
     path = Path(baseline)
     if not path.exists():
         raise DataError(f"--baseline {baseline}: no such file or folder. Name the folder of a run on this machine.")
-    run = found_runs.find_run([path])
+    found = found_runs.find_runs([path])
+    if len(found.runs) > 1:
+        files = [str(run.results or run.folder) for run in found.runs]
+        named = ", ".join(files[:_MOST_NAMED]) + (
+            f" and {len(files) - _MOST_NAMED} more" if files[_MOST_NAMED:] else ""
+        )
+        raise DataError(f"--baseline {baseline}: contains several runs. Name the results file of one: {named}.")
+    run = found.choose()
     if task not in run.samples:
         raise DataError(f"baseline {path}: contains samples of {', '.join(run.samples)}, and none of {task}.")
     if run.results is None:

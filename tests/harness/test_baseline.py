@@ -1,6 +1,7 @@
 """Claims about the comparison with an earlier run (``--baseline``); logs as baselines are in test_rescoring."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from microbench_tasks.harness import baseline
 from microbench_tasks.harness.baseline import Document
 from microbench_tasks.harness.patches import installation
 from microbench_tasks.util.errors import DataError
+from tests.support import logged_runs
 
 TASK = "microbench_coarse_modality"
 # Right of the baseline and of the run, and the image, of each document. Differences of the images: 2, 1, 1.
@@ -118,6 +120,15 @@ def test_the_baseline_is_called_as_the_folder_of_its_run(typed, earlier, tmp_pat
 
 
 # --- the harness's table -------------------------------------------------------------
+
+
+def test_of_a_folder_with_several_runs_the_files_to_name_are_listed(tmp_path):
+    for run in ("first", "second"):
+        logged_runs.write_samples(tmp_path, [], TASK, run)
+        (tmp_path / f"{run}_results.json").write_text("{}")
+    expected = f"Name the results file of one: {tmp_path}/first_results.json, {tmp_path}/second_results.json."
+    with pytest.raises(DataError, match=re.escape(f"--baseline {tmp_path}: contains several runs. {expected}")):
+        baseline.documents(tmp_path, TASK)
 
 
 def rows(table):
