@@ -80,7 +80,7 @@ class Questions:
         """Return the question of each request.
 
         Args:
-            meanwhile: called after every `_DOCS_BETWEEN` documents.
+            meanwhile: called at the first and at every `_DOCS_BETWEEN`-th document of a task.
 
         Raises:
             ValueError: a document has no choices, or more than 26.
