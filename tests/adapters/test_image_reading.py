@@ -139,11 +139,14 @@ def test_ctrl_c_ends_all_processes():
 
 
 def test_closing_ends_all_processes_without_waiting_for_an_image():
+    # Fixtures of other tests have processes, too.
+    others = psutil.Process().children()
     images = ReadingProcesses(load, range(100_000), EXAMPLE, num_held=1, num_processes=5)
-    first = psutil.Process().children(recursive=True)
+    readers = [process for process in psutil.Process().children() if process not in others]
+    # Each starts further ones. Those that do so from here on belong to these.
+    readers += [child for process in readers for child in process.children(recursive=True)]
     images.close()
-    # Those that started meanwhile are children of these.
-    gone, alive = psutil.wait_procs(first, timeout=60)
+    gone, alive = psutil.wait_procs(readers, timeout=60)
     assert gone and not alive
 
 
