@@ -133,7 +133,7 @@ def test_the_harness_light_commands_work_through_our_script():
 
 
 def test_tasks_list_knows_the_tasks():
-    for action in ("list", "groups", "subtasks"):
+    for action in ("list", "subtasks"):
         done = run("lmms_eval", "tasks", action)
         assert done.returncode == 0
         assert ("microbench_coarse_stain" if action == "subtasks" else "microbench_coarse") in done.stdout

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from microbench_adapters.models import smoke_test
 from tests.support import questions, tiny_clip
-from tests.support.commands import SCRIPTS, run, run_processes
+from tests.support.commands import SCRIPTS, launched, run, run_processes
 
 ANSWERS = ["A", "B", "C", "D"]
 
@@ -375,24 +375,27 @@ def test_texts_that_are_cut_stand_in_the_results_file_also_from_the_cache(tiny, 
 
 
 def test_a_process_without_a_question_keeps_none_waiting(demo_rows, tmp_path):
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc_per_node",
-        "2",
-        "-m",
-        "lmms_eval",
-        "--model",
-        "demo_clip",
-        "--tasks",
-        "microbench_coarse_stain",
-        "--limit",
-        "1",
-    ]
-    finished(run("timeout", "120", *command, "--output_path", tmp_path, data=demo_rows / "straight"))
+    arguments = ("--model", "demo_clip", "--tasks", "microbench_coarse_stain", "--limit", "1")
+    command = (sys.executable, "-m", "lmms_eval", *arguments, "--output_path", tmp_path)
+    for done in run_processes(2, *command, data=demo_rows / "straight"):
+        finished(done)
     assert results_of(tmp_path)["n-samples"]["microbench_coarse_stain"]["effective"] == 1
+
+
+def test_torchrun_sets_what_the_tests_set_for_processes_that_work_together(tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import json, os, pathlib\n"
+        "pathlib.Path(__file__).with_name(os.environ['RANK']).write_text(json.dumps(dict(os.environ)))\n"
+    )
+    launcher = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2")
+    finished(run(*launcher, program))
+    for rank in range(2):
+        found = json.loads((tmp_path / str(rank)).read_text())
+        ours = launched(rank, 2, found["MASTER_PORT"])
+        # The name of this machine, which need not be that of the interface.
+        assert found.pop("MASTER_ADDR") and ours.pop("MASTER_ADDR")
+        assert {name: found[name] for name in ours} == ours
 
 
 def test_one_failing_process_ends_the_whole_run(tmp_path):

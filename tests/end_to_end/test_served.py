@@ -219,6 +219,9 @@ def test_the_probabilities_of_letters_that_a_server_gives_are_those_of_the_repor
     client, concurrency, rows, demo_folder, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("MICROBENCH_LOGPROBS", "20")
+    # With the demo set, but no answers of other runs.
+    (tmp_path / "microbench").mkdir()
+    (tmp_path / "microbench" / demo_folder.name).symlink_to(demo_folder)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     tasks = [TASK, "microbench_localization_glands"]
     with serving(with_probabilities) as server:

@@ -46,13 +46,21 @@ def run_processes(count, *command, data="demo", **environment):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     with contextlib.ExitStack() as stack:
         started = []
         for rank in range(count):
-            own = {name: str(value) for name, value in (shared | {"RANK": rank, "LOCAL_RANK": rank}).items()}
+            own = launched(rank, count, port)
             started.append(stack.enter_context(start(*command, data=data, **environment, **own)))
         return [process.finished() for process in started]
+
+
+def launched(rank, count, port):
+    """Return what a launcher such as torchrun sets for one of ``count`` processes."""
+    settings = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count}
+    return {name: str(value) for name, value in settings.items()} | {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
 
 
 def start(*command, data="demo", **environment):
