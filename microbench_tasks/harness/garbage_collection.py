@@ -1,4 +1,4 @@
-"""Relax garbage collection while a command starts, and skip the last collection when it ends.
+"""Relax garbage collection while a command starts and where samples are summarized, and skip the last collection.
 
 Importing the harness creates half a million objects that stay. Python scans all of them again and again while their
 number grows, which is much of the time of a short run (`benchmarks/start_up.py`).
@@ -32,6 +32,20 @@ def relaxed_gc() -> Iterator[None]:
         restore_gc()
         # An ending interpreter would scan all objects once more.
         gc.freeze()
+
+
+@contextlib.contextmanager
+def seldom() -> Iterator[None]:
+    """Collect garbage rarely within a step that makes many objects and little garbage while all samples are there.
+
+    Scanning the samples of the whole release once takes a second.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(*_RELAXED_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def restore_gc() -> None:

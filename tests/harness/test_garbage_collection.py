@@ -15,6 +15,7 @@ from microbench_tasks.harness.patches import installation
 @pytest.fixture(autouse=True)
 def set_before():
     before = gc.get_threshold()
+    gc.unfreeze()
     gc.set_threshold(123, 4, 5)
     # Not every version of Python has three thresholds to tell.
     yield gc.get_threshold()
@@ -39,6 +40,24 @@ def test_a_command_without_such_a_moment_leaves_the_collector_as_it_was(set_befo
     with pytest.raises(KeyError), garbage_collection.relaxed_gc():
         raise KeyError
     assert gc.get_threshold() == set_before
+
+
+def test_garbage_is_collected_less_within_a_step_and_as_before_after_it(set_before):
+    with pytest.raises(KeyError), garbage_collection.seldom():
+        assert gc.isenabled() and gc.get_threshold()[0] > 123
+        raise KeyError
+    assert gc.get_threshold() == set_before
+
+
+def test_the_summary_of_a_run_is_such_a_step(monkeypatch):
+    seen = []
+    monkeypatch.setattr(running_command, "check_arguments", lambda args: None)
+    monkeypatch.setattr(
+        running_command.run_summary_output, "publish", lambda *args, **options: seen.append(gc.get_threshold()) or []
+    )
+    monkeypatch.setattr(running_command, "_prints_summary_alone", lambda args: False)
+    running_command.Command([]).run(lambda args: ({"results": {}}, None), None)
+    assert seen[0][0] > 123
 
 
 def test_what_was_there_is_not_looked_through_until_its_run_is_over():
