@@ -35,8 +35,8 @@ def relaxed_gc() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def seldom() -> Iterator[None]:
-    """Collect garbage rarely within a step that makes many objects and little garbage while all samples are there.
+def rare_collections() -> Iterator[None]:
+    """Collect garbage rarely within a short step that has all samples of a run in memory.
 
     Scanning the samples of the whole release once takes a second.
     """

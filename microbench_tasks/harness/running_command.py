@@ -60,7 +60,7 @@ class Command:
             # Only the first of several processes has results.
             if results:
                 has_answers = getattr(args, "log_samples", True)
-                with garbage_collection.seldom():
+                with garbage_collection.rare_collections():
                     self.quotes += run_summary_output.publish(results, self.print_message, has_answers=has_answers)
             return (None, None) if _prints_summary_alone(args) else (results, samples)
         except Exception as error:

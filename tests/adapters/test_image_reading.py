@@ -143,7 +143,7 @@ def test_closing_ends_all_processes_without_waiting_for_an_image():
     others = psutil.Process().children()
     images = ReadingProcesses(load, range(100_000), EXAMPLE, num_held=1, num_processes=5)
     readers = [process for process in psutil.Process().children() if process not in others]
-    # Each starts further ones. Those that do so from here on belong to these.
+    # Each starts further ones, and ends after those.
     readers += [child for process in readers for child in process.children(recursive=True)]
     images.close()
     gone, alive = psutil.wait_procs(readers, timeout=60)

@@ -43,7 +43,7 @@ def test_a_command_without_such_a_moment_leaves_the_collector_as_it_was(set_befo
 
 
 def test_garbage_is_collected_less_within_a_step_and_as_before_after_it(set_before):
-    with pytest.raises(KeyError), garbage_collection.seldom():
+    with pytest.raises(KeyError), garbage_collection.rare_collections():
         assert gc.isenabled() and gc.get_threshold()[0] > 123
         raise KeyError
     assert gc.get_threshold() == set_before
